@@ -1,0 +1,334 @@
+"""JSON to models and back, through one lenient cattrs converter.
+
+Lenient means: open enums, unknown fields kept in `extra`, null where an optional value could
+stand, naive datetimes in UTC. What is required and missing, or of the wrong shape, raises
+`ResponseDecodeError` with the JSON path and never with the value.
+"""
+
+import types
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from decimal import Decimal, InvalidOperation
+from functools import cache
+from typing import Any, Union, get_args, get_origin
+
+import attrs
+import cattrs
+from cattrs.gen import make_dict_structure_fn
+
+from browser_use_async.contract.strict_json import JsonRefusedError, read_json
+from browser_use_async.contract.table import Endpoint
+from browser_use_async.contract.timestamps import format_timestamp, parse_timestamp
+from browser_use_async.errors import ResponseDecodeError
+from browser_use_async.models import UNSET, Balance, OpenEnum, TaskStatus
+
+__all__ = ["decode_response", "encode_request", "structure", "unstructure"]
+
+
+class _Mismatch(ValueError):
+    """A JSON value of the wrong shape; says what was expected and never what was found."""
+
+
+# --- JSON to models -----------------------------------------------------------------------
+
+
+def _text(value: Any, _type: Any) -> str:
+    if isinstance(value, str):
+        return value
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return str(value)
+    raise _Mismatch("expected a string")
+
+
+def _integer(value: Any, _type: Any) -> int:
+    if isinstance(value, int) and not isinstance(value, bool):
+        return value
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    if isinstance(value, str) and value.isascii() and value.lstrip("-").isdigit():
+        return int(value)
+    raise _Mismatch("expected an integer")
+
+
+def _boolean(value: Any, _type: Any) -> bool:
+    if isinstance(value, bool):
+        return value
+    raise _Mismatch("expected true or false")
+
+
+def _decimal(value: Any, _type: Any) -> Decimal:
+    if isinstance(value, str | int | float) and not isinstance(value, bool):
+        try:
+            number = Decimal(str(value))
+        except InvalidOperation:
+            raise _Mismatch("expected a number") from None
+        if number.is_finite():
+            return number
+    raise _Mismatch("expected a number")
+
+
+def _open_enum(value: Any, enum: type[OpenEnum]) -> OpenEnum:
+    if isinstance(value, str):
+        return enum(value)
+    raise _Mismatch("expected a string")
+
+
+def _moment(value: Any, _type: Any) -> datetime | None:
+    return parse_timestamp(value) if isinstance(value, str) else None
+
+
+def _without_none(annotation: Any) -> Any:
+    options = [option for option in get_args(annotation) if option is not types.NoneType]
+    return options[0] if len(options) == 1 else annotation
+
+
+def _is_optional(annotation: Any) -> bool:
+    return get_origin(annotation) in {Union, types.UnionType} and types.NoneType in get_args(
+        annotation
+    )
+
+
+def _absent_allowed(attribute: "attrs.Attribute[Any]") -> bool:
+    return attribute.default is not attrs.NOTHING
+
+
+def _model_hook(model: type[Any], converter: cattrs.Converter) -> Callable[[Any, Any], Any]:
+    """Structure a response: nulls become defaults, unknown fields go to `extra`."""
+    generated = make_dict_structure_fn(
+        model,
+        converter,
+        _cattrs_detailed_validation=converter.detailed_validation,
+        extra=cattrs.override(omit=True),
+    )
+    attributes = {each.name: each for each in attrs.fields(model) if each.name != "extra"}
+    known = attributes.keys()
+    nullable = frozenset(name for name, each in attributes.items() if _absent_allowed(each))
+    moments = tuple(
+        name
+        for name, each in attributes.items()
+        if _without_none(each.type) is datetime
+    )
+
+    def hook(value: Any, _type: Any) -> Any:
+        if not isinstance(value, dict):
+            raise _Mismatch("expected an object")
+        if None in value.values():
+            value = {
+                name: each
+                for name, each in value.items()
+                if each is not None or name not in nullable
+            }
+        result = generated(value, model)
+        if value.keys() - known:
+            result.extra = {name: each for name, each in value.items() if name not in known}
+        for name in moments:
+            if getattr(result, name) is None and value.get(name) is not None:
+                result.extra[name] = value[name]
+        return result
+
+    return hook
+
+
+def _list_hook(annotation: Any, converter: cattrs.Converter) -> Callable[[Any, Any], Any]:
+    """Structure a list, dropping nulls: the service was seen to send `[null]`."""
+    (item,) = get_args(annotation)
+    structure_item = converter.get_structure_hook(item)
+
+    def hook(value: Any, _type: Any) -> list[Any]:
+        if not isinstance(value, list):
+            raise _Mismatch("expected an array")
+        return [structure_item(each, item) for each in value if each is not None]
+
+    def detailed_hook(value: Any, _type: Any) -> list[Any]:
+        if not isinstance(value, list):
+            raise _Mismatch("expected an array")
+        for index, each in enumerate(value):
+            try:
+                hook([each], annotation)
+            except Exception as error:
+                error.add_note(cattrs.IterableValidationNote("", index, item))
+                raise cattrs.IterableValidationError("", [error], annotation) from None
+        return hook(value, annotation)
+
+    return detailed_hook if converter.detailed_validation else hook
+
+
+def _make_converter(*, detailed: bool) -> cattrs.Converter:
+    converter = cattrs.Converter(detailed_validation=detailed, prefer_attrib_converters=False)
+    for kind, hook in ((str, _text), (int, _integer), (bool, _boolean), (Decimal, _decimal)):
+        converter.register_structure_hook(kind, hook)
+    converter.register_structure_hook(datetime, _moment)
+    converter.register_structure_hook_func(
+        lambda kind: isinstance(kind, type) and issubclass(kind, OpenEnum), _open_enum
+    )
+    converter.register_structure_hook_factory(
+        lambda kind: _is_optional(kind) and _without_none(kind) is datetime,
+        lambda _kind: _moment,
+    )
+    converter.register_structure_hook_factory(
+        lambda kind: get_origin(kind) is list,
+        lambda kind: _list_hook(kind, converter),
+    )
+    converter.register_structure_hook_factory(
+        attrs.has, lambda kind: _model_hook(kind, converter)
+    )
+    # Registered last, so that they win over the factory above.
+    converter.register_structure_hook(Balance, _balance)
+    converter.register_structure_hook(TaskStatus, _status)
+    converter.register_unstructure_hook(datetime, format_timestamp)
+    converter.register_unstructure_hook(Decimal, str)
+    return converter
+
+
+def _balance(value: Any, _type: Any) -> Balance:
+    """The API calls the amount `balance`; the model names its unit."""
+    if not isinstance(value, dict):
+        raise _Mismatch("expected an object")
+    if "balance" not in value:
+        raise KeyError("balance")
+    extra = {name: each for name, each in value.items() if name != "balance"}
+    return Balance(cents=_decimal(value["balance"], Decimal), extra=extra)
+
+
+def _status(value: Any, _type: Any) -> TaskStatus:
+    """A bare string; self-hosted servers were seen to wrap it in an object."""
+    if isinstance(value, dict):
+        value = value.get("status")
+    if isinstance(value, str) and value:
+        return TaskStatus(value)
+    raise _Mismatch("expected a status")
+
+
+@cache
+def _converter() -> cattrs.Converter:
+    return _make_converter(detailed=False)
+
+
+@cache
+def _detailed_converter() -> cattrs.Converter:
+    """A slow twin, used only to name the path of a failure."""
+    return _make_converter(detailed=True)
+
+
+def structure(value: Any, kind: Any) -> Any:
+    """Turn a JSON value into a model.
+
+    Args:
+        value: What `read_json` gave.
+        kind: The model class, or `list[...]` of one.
+
+    Raises:
+        ResponseDecodeError: The value does not fit; `.path` says where.
+    """
+    try:
+        return _converter().structure(value, kind)
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError, OverflowError):
+        pass
+    # Outside the except block, so that no exception holding response values is chained.
+    path, problem = _locate(value, kind)
+    raise ResponseDecodeError(f"at {path}: {problem}", path=path)
+
+
+def _locate(value: Any, kind: Any) -> tuple[str, str]:
+    try:
+        _detailed_converter().structure(value, kind)
+    except Exception as error:  # noqa: BLE001 - whatever it is, only its place is told
+        return _first_leaf(error, "$")
+    return "$", "the value does not fit"
+
+
+def _first_leaf(error: BaseException, path: str) -> tuple[str, str]:
+    if isinstance(error, BaseExceptionGroup):
+        first = error.exceptions[0]
+        return _first_leaf(first, path + _place(first))
+    if isinstance(error, KeyError):
+        return f"{path}.{error.args[0]}", "a required field is missing"
+    if isinstance(error, _Mismatch):
+        return path, str(error)
+    return path, "the value does not fit"
+
+
+def _place(error: BaseException) -> str:
+    for note in getattr(error, "__notes__", ()):
+        if isinstance(note, cattrs.AttributeValidationNote):
+            return "" if isinstance(error, KeyError) else f".{note.name}"
+        if isinstance(note, cattrs.IterableValidationNote):
+            return f"[{note.index}]"
+    return ""
+
+
+def decode_response(endpoint: Endpoint, body: bytes) -> Any:
+    """The typed result of a call, from the bytes of its answer.
+
+    Args:
+        endpoint: Which call was made.
+        body: The decoded body. For calls that answer nothing, an empty body, `null` and any
+            other JSON are all the same.
+
+    Raises:
+        ResponseDecodeError: The bytes are not what the API promises.
+    """
+    if endpoint.returns is None:
+        return None
+    problem: str
+    try:
+        value = read_json(body)
+    except JsonRefusedError as error:
+        problem = str(error)
+    else:
+        return structure(value, endpoint.returns)
+    if endpoint.returns is TaskStatus and body.isalpha() and body.isascii() and len(body) < 64:
+        # Seen from proxies and bridges: the status as plain text, without quotes.
+        return TaskStatus(body.decode("ascii"))
+    raise ResponseDecodeError(f"the body of {len(body)} bytes is not JSON: {problem}")
+
+
+# --- models to JSON -----------------------------------------------------------------------
+
+
+def encode_request(request: Any) -> dict[str, Any]:
+    """The JSON object of a request: exactly the fields that were given.
+
+    Args:
+        request: An instance of a request class.
+    """
+    return {
+        field.name: _plain(value)
+        for field in attrs.fields(type(request))
+        if (value := getattr(request, field.name)) is not UNSET
+    }
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, datetime):
+        return format_timestamp(value)
+    if isinstance(value, str):
+        return str(value)
+    if isinstance(value, Mapping):
+        return dict(value)
+    if isinstance(value, list | tuple):
+        return list(value)
+    return value
+
+
+def unstructure(response: Any) -> Any:
+    """The JSON value of a response, as the service writes it: nulls stay, `extra` goes.
+
+    Args:
+        response: An instance of a response class, or a plain JSON value.
+    """
+    if isinstance(response, Balance):
+        return {"balance": str(response.cents)}
+    if attrs.has(type(response)):
+        return {
+            field.name: unstructure(getattr(response, field.name))
+            for field in attrs.fields(type(response))
+            if field.name != "extra"
+        }
+    if isinstance(response, list | tuple):
+        return [unstructure(each) for each in response]
+    if isinstance(response, Mapping):
+        return {name: unstructure(each) for name, each in response.items()}
+    if isinstance(response, Decimal):
+        return str(response)
+    return _plain(response)

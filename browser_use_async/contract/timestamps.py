@@ -1,0 +1,30 @@
+"""ISO 8601 timestamps as the service writes them: `Z`, an offset, both, or neither."""
+
+from datetime import UTC, datetime
+
+__all__ = ["format_timestamp", "parse_timestamp"]
+
+
+def parse_timestamp(text: str) -> datetime | None:
+    """An aware datetime, or None if the text is no timestamp. Naive means UTC.
+
+    Args:
+        text: ISO 8601 text. `+00:00Z`, which self-hosted servers write, is understood.
+    """
+    if text.endswith(("+00:00Z", "+00:00z")):
+        text = text[:-1]
+    try:
+        moment = datetime.fromisoformat(text.strip())
+    except ValueError:
+        return None
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment
+
+
+def format_timestamp(moment: datetime) -> str:
+    """UTC with six digits of microseconds and `Z`, the form that the service was seen to use.
+
+    Args:
+        moment: The time; naive means UTC.
+    """
+    aware = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    return aware.strftime("%Y-%m-%dT%H:%M:%S.%fZ")

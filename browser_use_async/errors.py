@@ -1,0 +1,436 @@
+"""Every exception that the package raises.
+
+Each one says what happened, to which task, what was sent, and what to do next. All of them
+pickle, and none of them carries the API key, a task secret or a signed URL.
+
+BrowserUseError
+├── ConfigurationError                   wrong key, base URL or option; nothing was sent
+├── InvalidRequestError (ValueError)     refused before sending; names the field
+├── SessionClosedError                   used after aclose()
+├── WrongEventLoopError                  used in another event loop or after a fork
+├── APIConnectionError                   no usable answer; .sent is False if provably not sent
+│   └── APITimeoutError (TimeoutError)
+├── APIStatusError                       the server answered with an error status
+│   ├── BadRequestError            400
+│   ├── AuthenticationError        401
+│   ├── PaymentRequiredError       402
+│   ├── PermissionDeniedError      403
+│   ├── NotFoundError              404
+│   ├── APINotServedError          404 for a route that Cloud API v1 has
+│   ├── ConflictError              409
+│   ├── UnprocessableEntityError   422
+│   ├── RateLimitError             429
+│   └── InternalServerError        5xx
+├── ResponseDecodeError                  the answer is not what the API promises; .path says where
+├── SubmissionUnknownError               a paid task may or may not exist; .resolve() finds out
+├── TaskError                            the task ended without success; .task is the whole task
+│   ├── TaskFailedError
+│   └── TaskStoppedError
+├── OutputValidationError                the output does not fit output_type; .raw_output keeps it
+├── WaitTimeoutError (TimeoutError)      the wait's time is up; the task lives on
+├── WaitInterruptedError                 the API stayed unreachable for too long during a wait
+├── FileTransferError
+│   ├── UnsafeFileNameError
+│   └── UnsupportedFileError
+├── LedgerError
+│   ├── LedgerLockedError
+│   ├── LedgerMismatchError
+│   ├── LedgerCorruptError
+│   └── LedgerVersionError
+└── WebhookVerificationError
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from browser_use_async.models import Task, TaskStatus
+
+__all__ = [
+    "APIConnectionError",
+    "APINotServedError",
+    "APIStatusError",
+    "APITimeoutError",
+    "AuthenticationError",
+    "BadRequestError",
+    "BrowserUseError",
+    "ConfigurationError",
+    "ConflictError",
+    "FileTransferError",
+    "InternalServerError",
+    "InvalidRequestError",
+    "LedgerCorruptError",
+    "LedgerError",
+    "LedgerLockedError",
+    "LedgerMismatchError",
+    "LedgerVersionError",
+    "NotFoundError",
+    "OutputValidationError",
+    "PaymentRequiredError",
+    "PermissionDeniedError",
+    "RateLimitError",
+    "ResponseDecodeError",
+    "SessionClosedError",
+    "SubmissionUnknownError",
+    "TaskError",
+    "TaskFailedError",
+    "TaskStoppedError",
+    "UnprocessableEntityError",
+    "UnsafeFileNameError",
+    "UnsupportedFileError",
+    "WaitInterruptedError",
+    "WaitTimeoutError",
+    "WebhookVerificationError",
+    "WrongEventLoopError",
+]
+
+
+class BrowserUseError(Exception):
+    """Base of everything that the package raises on purpose.
+
+    Attributes:
+        task_id: The task that the failed call was about, when there is one.
+    """
+
+    task_id: str | None = None
+
+    def __init__(self, message: str, *, task_id: str | None = None) -> None:
+        super().__init__(message)
+        if task_id is not None:
+            self.task_id = task_id
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle by state, so that subclasses may demand keyword arguments."""
+        return _restore, (type(self), self.args, self._state())
+
+    def _state(self) -> dict[str, Any]:
+        return dict(self.__dict__)
+
+
+def _restore(
+    error_class: type[BrowserUseError], arguments: tuple[Any, ...], state: dict[str, Any]
+) -> BrowserUseError:
+    error = error_class.__new__(error_class)
+    error.args = arguments
+    error.__dict__.update(state)
+    return error
+
+
+class ConfigurationError(BrowserUseError):
+    """The session was set up in a way that cannot work. Nothing was sent."""
+
+
+class InvalidRequestError(BrowserUseError, ValueError):
+    """A request was refused before anything was sent.
+
+    Attributes:
+        field: The name of the argument at fault, as the API spells it.
+    """
+
+    def __init__(self, message: str, *, field: str, task_id: str | None = None) -> None:
+        super().__init__(message, task_id=task_id)
+        self.field = field
+
+
+class SessionClosedError(BrowserUseError):
+    """The session was used after `aclose()`, or closed while the call was under way."""
+
+
+class WrongEventLoopError(BrowserUseError):
+    """The session belongs to another event loop, or to the process before a fork."""
+
+
+class APIConnectionError(BrowserUseError):
+    """No usable answer came back.
+
+    Attributes:
+        sent: False if the request provably never left this machine; True if it may have
+            been carried out.
+        attempts: How many requests were made for this call.
+    """
+
+    def __init__(
+        self, message: str, *, sent: bool, attempts: int = 1, task_id: str | None = None
+    ) -> None:
+        super().__init__(message, task_id=task_id)
+        self.sent = sent
+        self.attempts = attempts
+
+
+class APITimeoutError(APIConnectionError, TimeoutError):
+    """An attempt took longer than the session's `timeout`."""
+
+
+class APIStatusError(BrowserUseError):
+    """The server answered with an error status.
+
+    Attributes:
+        status: The HTTP status.
+        detail: The server's own explanation: the `detail` of its JSON, or the start of its text.
+        request_id: The id under which the service logged the request, when it told one.
+        attempts: How many requests were made for this call.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        status: int,
+        detail: str | None = None,
+        request_id: str | None = None,
+        attempts: int = 1,
+        task_id: str | None = None,
+    ) -> None:
+        super().__init__(message, task_id=task_id)
+        self.status = status
+        self.detail = detail
+        self.request_id = request_id
+        self.attempts = attempts
+
+
+class BadRequestError(APIStatusError):
+    """400: the request makes no sense now, such as pausing a task that has ended."""
+
+
+class AuthenticationError(APIStatusError):
+    """401: the API key is missing, wrong or revoked."""
+
+
+class PaymentRequiredError(APIStatusError):
+    """402: the balance does not cover the call."""
+
+
+class PermissionDeniedError(APIStatusError):
+    """403: the key is not accepted, or the plan lacks this feature."""
+
+
+class NotFoundError(APIStatusError):
+    """404: no such task, schedule, profile or file under this account."""
+
+
+class APINotServedError(APIStatusError):
+    """404 for a route that every Cloud API v1 server has: this server does not speak v1."""
+
+
+class ConflictError(APIStatusError):
+    """409: the resource is in a state that forbids the call."""
+
+
+class UnprocessableEntityError(APIStatusError):
+    """422: the server refused fields of the request.
+
+    Attributes:
+        errors: One mapping per refused field with `loc`, `msg` and `type`. The echoed `input`
+            is dropped, because it can hold task secrets.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        errors: Sequence[Mapping[str, Any]] = (),
+        status: int = 422,
+        detail: str | None = None,
+        request_id: str | None = None,
+        attempts: int = 1,
+        task_id: str | None = None,
+    ) -> None:
+        super().__init__(
+            message,
+            status=status,
+            detail=detail,
+            request_id=request_id,
+            attempts=attempts,
+            task_id=task_id,
+        )
+        self.errors = list(errors)
+
+
+class RateLimitError(APIStatusError):
+    """429: too many requests, or too many tasks at once.
+
+    Attributes:
+        retry_after: Seconds that the server asked to wait, or None if it did not say.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        retry_after: float | None = None,
+        status: int = 429,
+        detail: str | None = None,
+        request_id: str | None = None,
+        attempts: int = 1,
+        task_id: str | None = None,
+    ) -> None:
+        super().__init__(
+            message,
+            status=status,
+            detail=detail,
+            request_id=request_id,
+            attempts=attempts,
+            task_id=task_id,
+        )
+        self.retry_after = retry_after
+
+
+class InternalServerError(APIStatusError):
+    """5xx: the service failed."""
+
+
+class ResponseDecodeError(BrowserUseError):
+    """An answer with a good status that is not what the API promises.
+
+    Attributes:
+        path: Where in the JSON the problem lies, such as `$.tasks[0].status`.
+    """
+
+    def __init__(self, message: str, *, path: str = "$", task_id: str | None = None) -> None:
+        super().__init__(message, task_id=task_id)
+        self.path = path
+
+
+class _Resolver(Protocol):
+    async def resolve_submission(self, submission_token: str) -> "Task | None": ...
+
+
+class SubmissionUnknownError(BrowserUseError):
+    """The answer to run-task was lost, so a paid task may or may not exist.
+
+    Attributes:
+        submission_token: Finds the task later, in another process too, with
+            `session.resolve_submission(token)`. None if the task carries no token (ten metadata
+            pairs of the user's own, or a plain `session.tasks.run`).
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        submission_token: str | None,
+        resolver: _Resolver | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.submission_token = submission_token
+        self._resolver = resolver
+
+    async def resolve(self, session: _Resolver | None = None) -> "Task | None":
+        """Look for the task that the lost submission may have created. Costs no money.
+
+        Args:
+            session: The session to ask; by default the one that submitted. Needed after the
+                error was unpickled.
+
+        Returns:
+            The task, or None if it did not appear within the settle window.
+
+        Raises:
+            ConfigurationError: There is no session to ask, or the task carries no token.
+        """
+        resolver = session if session is not None else self._resolver
+        if resolver is None:
+            raise ConfigurationError("pass a session: this error no longer knows the one it is of")
+        if self.submission_token is None:
+            raise ConfigurationError(
+                "this task was sent without a submission token, so it cannot be looked up by one; "
+                "compare session.iterate_all_tasks() with what you know"
+            )
+        return await resolver.resolve_submission(self.submission_token)
+
+    def _state(self) -> dict[str, Any]:
+        return {**self.__dict__, "_resolver": None}
+
+
+class TaskError(BrowserUseError):
+    """A task ended without success.
+
+    Attributes:
+        task: The whole task: its steps, files and output are not lost.
+    """
+
+    def __init__(self, message: str, *, task: "Task") -> None:
+        super().__init__(message, task_id=task.id)
+        self.task = task
+
+
+class TaskFailedError(TaskError):
+    """The task ended as `failed`, or in a terminal status that this version does not know."""
+
+
+class TaskStoppedError(TaskError):
+    """Somebody stopped the task."""
+
+
+class OutputValidationError(BrowserUseError):
+    """The task finished, but its output does not fit `output_type`.
+
+    Attributes:
+        task: The finished task.
+        raw_output: What the task answered, untouched. It was paid for.
+    """
+
+    def __init__(self, message: str, *, task: "Task", raw_output: str | None) -> None:
+        super().__init__(message, task_id=task.id)
+        self.task = task
+        self.raw_output = raw_output
+
+
+class WaitTimeoutError(BrowserUseError, TimeoutError):
+    """The time allowed for a wait is up.
+
+    Attributes:
+        last_status: The last status seen, or None if none was.
+    """
+
+    def __init__(self, message: str, *, task_id: str, last_status: "TaskStatus | None") -> None:
+        super().__init__(message, task_id=task_id)
+        self.last_status = last_status
+
+
+class WaitInterruptedError(BrowserUseError):
+    """The API stayed unreachable for longer than `PollPolicy.outage_tolerance` during a wait.
+
+    Attributes:
+        last_status: The last status seen, or None if none was.
+    """
+
+    def __init__(self, message: str, *, task_id: str, last_status: "TaskStatus | None") -> None:
+        super().__init__(message, task_id=task_id)
+        self.last_status = last_status
+
+
+class FileTransferError(BrowserUseError):
+    """A file could not be uploaded or downloaded whole."""
+
+
+class UnsafeFileNameError(FileTransferError):
+    """A file name that would leave its directory or trouble a file system."""
+
+
+class UnsupportedFileError(FileTransferError):
+    """A file of a type or size that the API does not take."""
+
+
+class LedgerError(BrowserUseError):
+    """The durable record of a batch cannot be used."""
+
+
+class LedgerLockedError(LedgerError):
+    """Another process holds the ledger."""
+
+
+class LedgerMismatchError(LedgerError):
+    """The input differs from what the ledger recorded under the same key."""
+
+
+class LedgerCorruptError(LedgerError):
+    """The ledger file is damaged."""
+
+
+class LedgerVersionError(LedgerError):
+    """The ledger was written by a newer version of this package."""
+
+
+class WebhookVerificationError(BrowserUseError):
+    """A webhook call that is not authentic, not fresh or not well formed."""

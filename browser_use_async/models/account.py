@@ -1,0 +1,21 @@
+"""Responses of the API sections User and Health Check."""
+
+from decimal import Decimal
+from typing import Any
+
+import attrs
+
+__all__ = ["Balance"]
+
+
+@attrs.define
+class Balance:
+    """What is left on the account. API page: Check Balance.
+
+    Attributes:
+        cents: The credit in US cents; exact, because the API sends a string.
+        extra: Fields that this version does not know.
+    """
+
+    cents: Decimal
+    extra: dict[str, Any] = attrs.field(factory=dict, repr=False)

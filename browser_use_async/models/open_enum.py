@@ -1,0 +1,81 @@
+"""String enums that accept values they have never heard of."""
+
+from enum import StrEnum
+from typing import Self
+
+__all__ = ["LlmModel", "OpenEnum", "ProxyCountry", "TaskStatus"]
+
+
+class OpenEnum(StrEnum):
+    """A string enum that keeps unknown values instead of refusing them.
+
+    The service adds values without notice. `TaskStatus("archived")` is a `TaskStatus` that
+    equals `"archived"` and whose `is_known` is False. Iterating gives the known members only.
+    """
+
+    @classmethod
+    def _missing_(cls, value: object) -> Self | None:
+        if not isinstance(value, str):
+            return None
+        member = str.__new__(cls, value)
+        member._name_ = value
+        member._value_ = value
+        return member
+
+    @property
+    def is_known(self) -> bool:
+        """Whether this version of the package lists the value."""
+        return type(self).__members__.get(self.name) is self
+
+
+class TaskStatus(OpenEnum):
+    """Where a task stands. API page: Get Task Status."""
+
+    CREATED = "created"
+    RUNNING = "running"
+    FINISHED = "finished"
+    STOPPED = "stopped"
+    PAUSED = "paused"
+    FAILED = "failed"
+
+    @property
+    def is_terminal(self) -> bool:
+        """Whether the task has ended for good. Unknown statuses are taken to be alive."""
+        return self in _TERMINAL
+
+
+_TERMINAL = frozenset({TaskStatus.FINISHED, TaskStatus.STOPPED, TaskStatus.FAILED})
+
+
+class LlmModel(OpenEnum):
+    """The language models that the service published. API page: Create Scheduled Task."""
+
+    GPT_4O = "gpt-4o"
+    GPT_4O_MINI = "gpt-4o-mini"
+    GPT_4_1 = "gpt-4.1"
+    GPT_4_1_MINI = "gpt-4.1-mini"
+    O4_MINI = "o4-mini"
+    O3 = "o3"
+    GEMINI_2_0_FLASH = "gemini-2.0-flash"
+    GEMINI_2_0_FLASH_LITE = "gemini-2.0-flash-lite"
+    GEMINI_2_5_FLASH_PREVIEW_04_17 = "gemini-2.5-flash-preview-04-17"
+    GEMINI_2_5_FLASH = "gemini-2.5-flash"
+    GEMINI_2_5_PRO = "gemini-2.5-pro"
+    CLAUDE_3_7_SONNET_20250219 = "claude-3-7-sonnet-20250219"
+    CLAUDE_SONNET_4_20250514 = "claude-sonnet-4-20250514"
+    LLAMA_4_MAVERICK_17B_128E_INSTRUCT = "llama-4-maverick-17b-128e-instruct"
+
+
+class ProxyCountry(OpenEnum):
+    """The countries that the residential proxy offers. API page: Create Scheduled Task."""
+
+    US = "us"
+    UK = "uk"
+    FR = "fr"
+    IT = "it"
+    JP = "jp"
+    AU = "au"
+    DE = "de"
+    FI = "fi"
+    CA = "ca"
+    IN = "in"

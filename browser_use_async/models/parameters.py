@@ -1,0 +1,38 @@
+"""What travels in the path and in the query."""
+
+import attrs
+
+from browser_use_async.models.fields import FieldKind, FieldRule, ruled
+
+__all__ = ["PageQuery", "TaskFile", "TaskId"]
+
+_IDENTIFIER = FieldRule(FieldKind.TEXT, required=True, nullable=False)
+
+
+@attrs.frozen
+class TaskId:
+    """Which task a call is about."""
+
+    task_id: str = ruled(_IDENTIFIER)
+
+
+@attrs.frozen
+class TaskFile:
+    """Which output file of which task a call is about."""
+
+    task_id: str = ruled(_IDENTIFIER)
+    file_name: str = ruled(_IDENTIFIER)
+
+
+@attrs.frozen
+class PageQuery:
+    """Which page of a list, and how many rows on a page."""
+
+    page: int = ruled(
+        FieldRule(FieldKind.INTEGER, nullable=False, minimum=1, default=1, published=True),
+        default=1,
+    )
+    limit: int = ruled(
+        FieldRule(FieldKind.INTEGER, nullable=False, minimum=1, default=10, published=True),
+        default=10,
+    )

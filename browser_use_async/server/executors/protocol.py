@@ -1,0 +1,122 @@
+"""What the server asks of whatever carries out a task."""
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from typing import Any, Protocol
+
+import attrs
+
+__all__ = ["Assignment", "Control", "Executor", "Failed", "Finished", "Step"]
+
+
+@attrs.frozen
+class Assignment:
+    """A task with every setting resolved: request, then profile, then the published default.
+
+    Attributes:
+        task_id: The task's id.
+        task: Its instructions.
+        max_agent_steps: How many steps may be taken.
+        allowed_domains: The domains that may be visited; None for all.
+        structured_output_json: The JSON schema that the output shall follow.
+        secrets: Values that may be typed and never shown.
+        metadata: The caller's own pairs.
+        llm_model: The language model asked for.
+        viewport: Width and height of the page in pixels.
+        use_adblock: Whether advertisements are blocked.
+        use_proxy: Whether a proxy was asked for.
+        proxy_country_code: The country of the proxy, in lower case.
+        highlight_elements: Whether elements are highlighted on screenshots.
+        files: Uploaded files by name.
+    """
+
+    task_id: str
+    task: str
+    max_agent_steps: int = 75
+    allowed_domains: Sequence[str] | None = None
+    structured_output_json: str | None = None
+    secrets: Mapping[str, str] = attrs.field(factory=dict, repr=False)
+    metadata: Mapping[str, str] = attrs.field(factory=dict)
+    llm_model: str = "gpt-4.1"
+    viewport: tuple[int, int] = (1280, 960)
+    use_adblock: bool = True
+    use_proxy: bool = True
+    proxy_country_code: str = "us"
+    highlight_elements: bool = True
+    files: Mapping[str, bytes] = attrs.field(factory=dict, repr=False)
+
+
+@attrs.frozen
+class Step:
+    """One step that was just taken.
+
+    Attributes:
+        next_goal: What the step set out to do.
+        evaluation_previous_goal: How the step before went.
+        url: The page on which the step was taken.
+        screenshot: A PNG of the page, if there is a picture; the server draws one otherwise.
+        text: A line or more of what was on the page, for the drawn picture and the live page.
+    """
+
+    next_goal: str
+    evaluation_previous_goal: str = ""
+    url: str = ""
+    screenshot: bytes | None = attrs.field(default=None, repr=False)
+    text: str = ""
+
+
+@attrs.frozen
+class Finished:
+    """The last item of a task that succeeded.
+
+    Attributes:
+        output: The answer.
+        files: Output files by name.
+        cookies: The browser's cookies.
+    """
+
+    output: str | None
+    files: Mapping[str, bytes] = attrs.field(factory=dict, repr=False)
+    cookies: Sequence[Mapping[str, Any]] = attrs.field(factory=list, repr=False)
+
+
+@attrs.frozen
+class Failed:
+    """The last item of a task that could not be done.
+
+    Attributes:
+        reason: Why, in words for the person who asked.
+        url: The page at hand.
+        screenshot: A PNG of the page, if there is a picture.
+    """
+
+    reason: str
+    url: str = ""
+    screenshot: bytes | None = attrs.field(default=None, repr=False)
+
+
+class Control(Protocol):
+    """How a running task learns that it is paused. Stopping cancels the executor."""
+
+    async def checkpoint(self) -> None:
+        """Return at once while the task runs; wait while it is paused."""
+
+
+class Executor(Protocol):
+    """Carries out tasks. One object serves many tasks at once."""
+
+    name: str
+    """What `/` and the first step call it."""
+
+    def run(
+        self, assignment: Assignment, control: Control
+    ) -> AsyncIterator[Step | Finished | Failed]:
+        """Carry out one task.
+
+        Yields each step as it is taken, and at the end one `Finished` or `Failed`. Awaits
+        `control.checkpoint()` before each step. Stopping the task closes the iterator, which
+        then has to clean up within seconds.
+        """
+        ...
+
+    async def aclose(self) -> None:
+        """Release whatever tasks share, such as a browser process."""
