@@ -88,6 +88,11 @@ def _is_optional(annotation: Any) -> bool:
     )
 
 
+def _is_list(annotation: Any) -> bool:
+    origin: Any = get_origin(annotation)
+    return origin is list
+
+
 def _absent_allowed(attribute: "attrs.Attribute[Any]") -> bool:
     return attribute.default is not attrs.NOTHING
 
@@ -104,9 +109,7 @@ def _model_hook(model: type[Any], converter: cattrs.Converter) -> Callable[[Any,
     known = attributes.keys()
     nullable = frozenset(name for name, each in attributes.items() if _absent_allowed(each))
     moments = tuple(
-        name
-        for name, each in attributes.items()
-        if _without_none(each.type) is datetime
+        name for name, each in attributes.items() if _without_none(each.type) is datetime
     )
 
     def hook(value: Any, _type: Any) -> Any:
@@ -166,12 +169,10 @@ def _make_converter(*, detailed: bool) -> cattrs.Converter:
         lambda _kind: _moment,
     )
     converter.register_structure_hook_factory(
-        lambda kind: get_origin(kind) is list,
+        _is_list,
         lambda kind: _list_hook(kind, converter),
     )
-    converter.register_structure_hook_factory(
-        attrs.has, lambda kind: _model_hook(kind, converter)
-    )
+    converter.register_structure_hook_factory(attrs.has, lambda kind: _model_hook(kind, converter))
     # Registered last, so that they win over the factory above.
     converter.register_structure_hook(Balance, _balance)
     converter.register_structure_hook(TaskStatus, _status)

@@ -89,11 +89,10 @@ def _refuse(message: str, kind: str, value: Any, **context: Any) -> _Refused:
     return _Refused(Problem((), message, kind, value, context))
 
 
-def _text(value: Any, rule: FieldRule, mode: Mode) -> str:
-    if not isinstance(value, str):
-        raise _refuse("Input should be a valid string", "string_type", value)
-    if rule.lower_case:
-        value = value.lower()
+def _text(given: Any, rule: FieldRule, mode: Mode) -> str:
+    if not isinstance(given, str):
+        raise _refuse("Input should be a valid string", "string_type", given)
+    value = given.lower() if rule.lower_case else given
     if rule.enum is not None and mode is Mode.SERVER and not rule.enum(value).is_known:
         names = [f"'{member}'" for member in rule.enum]
         expected = ", ".join(names[:-1]) + f" or {names[-1]}"

@@ -49,4 +49,3 @@ def hidden_url(value: str | None) -> str:
 def hidden_urls(values: Sequence[str]) -> str:
     """The repr of a list of URLs that grant access."""
     return "[" + ", ".join(map(hidden_url, values)) + "]"
-

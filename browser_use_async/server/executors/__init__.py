@@ -1,0 +1,1 @@
+"""Whatever carries out tasks for the bundled server."""
