@@ -5,6 +5,7 @@ stand, naive datetimes in UTC. What is required and missing, or of the wrong sha
 `ResponseDecodeError` with the JSON path and never with the value.
 """
 
+import re
 import types
 from collections.abc import Callable, Mapping
 from datetime import datetime
@@ -25,8 +26,12 @@ from browser_use_async.models import UNSET, Balance, OpenEnum, TaskStatus
 __all__ = ["decode_response", "encode_request", "structure", "unstructure"]
 
 
-class _Mismatch(ValueError):
+class _MismatchError(ValueError):
     """A JSON value of the wrong shape; says what was expected and never what was found."""
+
+
+_DIGITS = re.compile(r"-?[0-9]{1,19}")
+_BARE_STATUS = re.compile(rb"\s*([A-Za-z][A-Za-z_-]{0,63})\s*")
 
 
 # --- JSON to models -----------------------------------------------------------------------
@@ -37,7 +42,7 @@ def _text(value: Any, _type: Any) -> str:
         return value
     if isinstance(value, int | float) and not isinstance(value, bool):
         return str(value)
-    raise _Mismatch("expected a string")
+    raise _MismatchError("expected a string")
 
 
 def _integer(value: Any, _type: Any) -> int:
@@ -45,15 +50,15 @@ def _integer(value: Any, _type: Any) -> int:
         return value
     if isinstance(value, float) and value.is_integer():
         return int(value)
-    if isinstance(value, str) and value.isascii() and value.lstrip("-").isdigit():
+    if isinstance(value, str) and _DIGITS.fullmatch(value):
         return int(value)
-    raise _Mismatch("expected an integer")
+    raise _MismatchError("expected an integer")
 
 
 def _boolean(value: Any, _type: Any) -> bool:
     if isinstance(value, bool):
         return value
-    raise _Mismatch("expected true or false")
+    raise _MismatchError("expected true or false")
 
 
 def _decimal(value: Any, _type: Any) -> Decimal:
@@ -61,16 +66,16 @@ def _decimal(value: Any, _type: Any) -> Decimal:
         try:
             number = Decimal(str(value))
         except InvalidOperation:
-            raise _Mismatch("expected a number") from None
+            raise _MismatchError("expected a number") from None
         if number.is_finite():
             return number
-    raise _Mismatch("expected a number")
+    raise _MismatchError("expected a number")
 
 
 def _open_enum(value: Any, enum: type[OpenEnum]) -> OpenEnum:
     if isinstance(value, str):
         return enum(value)
-    raise _Mismatch("expected a string")
+    raise _MismatchError("expected a string")
 
 
 def _moment(value: Any, _type: Any) -> datetime | None:
@@ -114,7 +119,7 @@ def _model_hook(model: type[Any], converter: cattrs.Converter) -> Callable[[Any,
 
     def hook(value: Any, _type: Any) -> Any:
         if not isinstance(value, dict):
-            raise _Mismatch("expected an object")
+            raise _MismatchError("expected an object")
         if None in value.values():
             value = {
                 name: each
@@ -139,16 +144,16 @@ def _list_hook(annotation: Any, converter: cattrs.Converter) -> Callable[[Any, A
 
     def hook(value: Any, _type: Any) -> list[Any]:
         if not isinstance(value, list):
-            raise _Mismatch("expected an array")
+            raise _MismatchError("expected an array")
         return [structure_item(each, item) for each in value if each is not None]
 
     def detailed_hook(value: Any, _type: Any) -> list[Any]:
         if not isinstance(value, list):
-            raise _Mismatch("expected an array")
+            raise _MismatchError("expected an array")
         for index, each in enumerate(value):
             try:
                 hook([each], annotation)
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001 - whatever it is, it gets its place
                 error.add_note(cattrs.IterableValidationNote("", index, item))
                 raise cattrs.IterableValidationError("", [error], annotation) from None
         return hook(value, annotation)
@@ -184,7 +189,7 @@ def _make_converter(*, detailed: bool) -> cattrs.Converter:
 def _balance(value: Any, _type: Any) -> Balance:
     """The API calls the amount `balance`; the model names its unit."""
     if not isinstance(value, dict):
-        raise _Mismatch("expected an object")
+        raise _MismatchError("expected an object")
     if "balance" not in value:
         raise KeyError("balance")
     extra = {name: each for name, each in value.items() if name != "balance"}
@@ -197,7 +202,7 @@ def _status(value: Any, _type: Any) -> TaskStatus:
         value = value.get("status")
     if isinstance(value, str) and value:
         return TaskStatus(value)
-    raise _Mismatch("expected a status")
+    raise _MismatchError("expected a status")
 
 
 @cache
@@ -244,7 +249,7 @@ def _first_leaf(error: BaseException, path: str) -> tuple[str, str]:
         return _first_leaf(first, path + _place(first))
     if isinstance(error, KeyError):
         return f"{path}.{error.args[0]}", "a required field is missing"
-    if isinstance(error, _Mismatch):
+    if isinstance(error, _MismatchError):
         return path, str(error)
     return path, "the value does not fit"
 
@@ -254,7 +259,8 @@ def _place(error: BaseException) -> str:
         if isinstance(note, cattrs.AttributeValidationNote):
             return "" if isinstance(error, KeyError) else f".{note.name}"
         if isinstance(note, cattrs.IterableValidationNote):
-            return f"[{note.index}]"
+            # A key of the server's own could be anything, so only list places are told.
+            return f"[{note.index}]" if isinstance(note.index, int) else ".*"
     return ""
 
 
@@ -278,9 +284,9 @@ def decode_response(endpoint: Endpoint, body: bytes) -> Any:
         problem = str(error)
     else:
         return structure(value, endpoint.returns)
-    if endpoint.returns is TaskStatus and body.isalpha() and body.isascii() and len(body) < 64:
+    if endpoint.returns is TaskStatus and (match := _BARE_STATUS.fullmatch(body)):
         # Seen from proxies and bridges: the status as plain text, without quotes.
-        return TaskStatus(body.decode("ascii"))
+        return TaskStatus(match[1].decode("ascii"))
     raise ResponseDecodeError(f"the body of {len(body)} bytes is not JSON: {problem}")
 
 

@@ -1,6 +1,7 @@
 """JSON that is read without trust: no duplicate keys, no NaN, bounded depth and numbers."""
 
 import json
+import re
 from typing import Any, NoReturn
 
 __all__ = ["JsonRefusedError", "read_json"]
@@ -21,6 +22,14 @@ def _no_constant(name: str) -> NoReturn:
     raise JsonRefusedError(f"{name} is not JSON")
 
 
+def _refuse_half_pairs(value: Any) -> None:
+    try:
+        json.dumps(value, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        raise JsonRefusedError("a string holds half of a surrogate pair") from None
+
+
+_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 _DECODER = json.JSONDecoder(object_pairs_hook=_no_duplicates, parse_constant=_no_constant)
 
 
@@ -31,12 +40,15 @@ def read_json(body: bytes) -> Any:
         body: The text. A byte-order mark is refused, as RFC 8259 allows.
 
     Raises:
-        JsonRefusedError: The text is not JSON, repeats a key, holds NaN or Infinity, nests too
-            deeply, or holds a number with thousands of digits.
+        JsonRefusedError: The text is not JSON, repeats a key, holds NaN or Infinity, half of a
+            surrogate pair or a number with thousands of digits, or nests too deeply.
     """
     problem: str
     try:
-        return _DECODER.decode(body.decode("utf-8"))
+        text = body.decode("utf-8")
+        value = _DECODER.decode(text)
+        if _SURROGATE.search(text):
+            _refuse_half_pairs(value)
     except UnicodeDecodeError:
         problem = "the text is not UTF-8"
     except json.JSONDecodeError as error:
@@ -48,4 +60,6 @@ def read_json(body: bytes) -> Any:
         problem = "the text nests too deeply"
     except ValueError:
         problem = "a number has too many digits"
+    else:
+        return value
     raise JsonRefusedError(problem)

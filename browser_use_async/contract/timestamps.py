@@ -11,13 +11,16 @@ def parse_timestamp(text: str) -> datetime | None:
     Args:
         text: ISO 8601 text. `+00:00Z`, which self-hosted servers write, is understood.
     """
+    text = text.strip()
     if text.endswith(("+00:00Z", "+00:00z")):
         text = text[:-1]
     try:
-        moment = datetime.fromisoformat(text.strip())
-    except ValueError:
+        moment = datetime.fromisoformat(text)
+        aware = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment
+        aware.astimezone(UTC)
+    except (ValueError, OverflowError):  # overflow: 0001-01-01 east of Greenwich, for one
         return None
-    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment
+    return aware
 
 
 def format_timestamp(moment: datetime) -> str:
@@ -27,4 +30,4 @@ def format_timestamp(moment: datetime) -> str:
         moment: The time; naive means UTC.
     """
     aware = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
-    return aware.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return aware.replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"

@@ -4,6 +4,8 @@ Problems come in the shape in which the service reports them (`loc`, `msg`, `typ
 that the bundled server can answer with them as they are.
 """
 
+import math
+import re
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
@@ -13,7 +15,7 @@ import attrs
 
 from browser_use_async.contract.strict_json import JsonRefusedError, read_json
 from browser_use_async.contract.timestamps import parse_timestamp
-from browser_use_async.models import UNSET, FieldKind, FieldRule, rule_of
+from browser_use_async.models import UNSET, FieldKind, FieldRule, OpenEnum, rule_of
 
 __all__ = ["Mode", "Problem", "validate"]
 
@@ -89,30 +91,55 @@ def _refuse(message: str, kind: str, value: Any, **context: Any) -> _Refused:
     return _Refused(Problem((), message, kind, value, context))
 
 
+def _not_text(value: Any, *location: str | int) -> Problem | None:
+    if not isinstance(value, str):
+        return Problem(location, "Input should be a valid string", "string_type", value)
+    try:
+        value.encode()
+    except UnicodeEncodeError:  # half of a surrogate pair can be neither sent nor stored
+        message = "Input should be a valid string, unable to parse raw data as a unicode string"
+        return Problem(location, message, "string_unicode", value)
+    return None
+
+
+def _wrong_length(value: str, least: int | None, most: int | None, *location: str) -> list[Problem]:
+    if least is not None and len(value.strip()) < least:
+        message = f"String should have at least {least} {_characters(least)}"
+        return [Problem(location, message, "string_too_short", value, {"min_length": least})]
+    if most is not None and len(value) > most:
+        message = f"String should have at most {most} {_characters(most)}"
+        return [Problem(location, message, "string_too_long", value, {"max_length": most})]
+    return []
+
+
+def _characters(count: int) -> str:
+    return "character" if count == 1 else "characters"
+
+
 def _text(given: Any, rule: FieldRule, mode: Mode) -> str:
-    if not isinstance(given, str):
-        raise _refuse("Input should be a valid string", "string_type", given)
-    value = given.lower() if rule.lower_case else given
-    if rule.enum is not None and mode is Mode.SERVER and not rule.enum(value).is_known:
-        names = [f"'{member}'" for member in rule.enum]
-        expected = ", ".join(names[:-1]) + f" or {names[-1]}"
-        raise _refuse(f"Input should be {expected}", "enum", value, expected=expected)
-    if rule.min_length is not None and len(value.strip()) < rule.min_length:
-        unit = "character" if rule.min_length == 1 else "characters"
-        raise _refuse(
-            f"String should have at least {rule.min_length} {unit}",
-            "string_too_short",
-            value,
-            min_length=rule.min_length,
-        )
-    if rule.max_length is not None and len(value) > rule.max_length:
-        raise _refuse(
-            f"String should have at most {rule.max_length} characters",
-            "string_too_long",
-            value,
-            max_length=rule.max_length,
-        )
+    if rule.enum is not None and mode is Mode.SERVER:
+        return _member(given, rule, rule.enum)
+    if problem := _not_text(given):
+        raise _Refused(problem)
+    value: str = given.lower() if rule.lower_case else given
+    if problems := _wrong_length(value, rule.min_length, rule.max_length):
+        raise _Refused(*problems)
     return value
+
+
+def _member(given: Any, rule: FieldRule, enum: type[OpenEnum]) -> str:
+    value = given.lower() if rule.lower_case and isinstance(given, str) else given
+    if isinstance(value, str) and enum(value).is_known:
+        return value
+    names = [f"'{member}'" for member in enum]
+    expected = ", ".join(names[:-1]) + f" or {names[-1]}"
+    raise _refuse(f"Input should be {expected}", "enum", given, expected=expected)
+
+
+_INTEGER = re.compile(r"\s*([+-]?[0-9]+(?:_[0-9]+)*)(?:\.0+)?\s*")
+_INTEGER_LIMIT = 2**63  # what databases hold
+_MOST_DIGITS = 4300  # Python itself refuses to convert more
+_TOO_BIG = "Unable to parse input string as an integer, exceeded maximum size"
 
 
 def _integer(value: Any, rule: FieldRule, mode: Mode) -> int:
@@ -133,6 +160,8 @@ def _integer(value: Any, rule: FieldRule, mode: Mode) -> int:
             value,
             le=rule.maximum,
         )
+    if not -_INTEGER_LIMIT <= number < _INTEGER_LIMIT:
+        raise _refuse(_TOO_BIG, "int_parsing_size", value)
     return number
 
 
@@ -140,23 +169,28 @@ def _coerced_integer(value: Any) -> Any:
     if isinstance(value, bool):
         return int(value)
     if isinstance(value, float):
-        if not value.is_integer():
-            raise _refuse(
-                "Input should be a valid integer, got a number with a fractional part",
-                "int_from_float",
-                value,
-            )
-        return int(value)
+        return _integer_of_float(value)
     if isinstance(value, str):
-        digits = value.strip()
-        if not digits.isascii() or not digits.lstrip("+-").isdigit() or len(digits) > 19:
-            raise _refuse(
-                "Input should be a valid integer, unable to parse string as an integer",
-                "int_parsing",
-                value,
-            )
-        return int(digits)
+        return _integer_of_text(value)
     return value
+
+
+def _integer_of_float(value: float) -> int:
+    if not math.isfinite(value):
+        raise _refuse("Input should be a finite number", "finite_number", value)
+    if not value.is_integer():
+        message = "Input should be a valid integer, got a number with a fractional part"
+        raise _refuse(message, "int_from_float", value)
+    return int(value)
+
+
+def _integer_of_text(value: str) -> int:
+    if not (match := _INTEGER.fullmatch(value)):
+        message = "Input should be a valid integer, unable to parse string as an integer"
+        raise _refuse(message, "int_parsing", value)
+    if len(value) > _MOST_DIGITS:
+        raise _refuse(_TOO_BIG, "int_parsing_size", value)
+    return int(match[1])
 
 
 _TRUE_WORDS = frozenset({"true", "t", "yes", "y", "on", "1"})
@@ -171,21 +205,16 @@ def _boolean(value: Any, rule: FieldRule, mode: Mode) -> bool:
             return bool(value)
         if isinstance(value, str) and value.lower() in _TRUE_WORDS | _FALSE_WORDS:
             return value.lower() in _TRUE_WORDS
-        if isinstance(value, str | int | float):
-            raise _refuse(
-                "Input should be a valid boolean, unable to interpret input", "bool_parsing", value
-            )
+        if isinstance(value, str | int):
+            message = "Input should be a valid boolean, unable to interpret input"
+            raise _refuse(message, "bool_parsing", value)
     raise _refuse("Input should be a valid boolean", "bool_type", value)
 
 
 def _text_list(value: Any, rule: FieldRule, mode: Mode) -> list[str]:
     if isinstance(value, str | bytes) or not isinstance(value, Sequence):
         raise _refuse("Input should be a valid list", "list_type", value)
-    problems = [
-        Problem((index,), "Input should be a valid string", "string_type", each)
-        for index, each in enumerate(value)
-        if not isinstance(each, str)
-    ]
+    problems = [problem for place, each in enumerate(value) if (problem := _not_text(each, place))]
     if problems:
         raise _Refused(*problems)
     return list(value)
@@ -194,6 +223,9 @@ def _text_list(value: Any, rule: FieldRule, mode: Mode) -> list[str]:
 def _text_map(value: Any, rule: FieldRule, mode: Mode) -> dict[str, str]:
     if not isinstance(value, Mapping):
         raise _refuse("Input should be a valid dictionary", "dict_type", value)
+    problems = [problem for key, each in value.items() for problem in _pair(key, each, rule)]
+    if problems:
+        raise _Refused(*problems)
     if rule.max_pairs is not None and len(value) > rule.max_pairs:
         raise _refuse(
             f"Dictionary should have at most {rule.max_pairs} items after validation, "
@@ -204,25 +236,19 @@ def _text_map(value: Any, rule: FieldRule, mode: Mode) -> dict[str, str]:
             max_length=rule.max_pairs,
             actual_length=len(value),
         )
-    problems = [problem for key, each in value.items() for problem in _pair(key, each, rule)]
-    if problems:
-        raise _Refused(*problems)
     return dict(value)
 
 
 def _pair(key: Any, value: Any, rule: FieldRule) -> list[Problem]:
-    if not isinstance(key, str):
-        return [Problem((str(key), "[key]"), "Input should be a valid string", "string_type", key)]
-    if rule.max_key_length is not None and not 1 <= len(key) <= rule.max_key_length:
-        message = f"Keys should have 1 to {rule.max_key_length} characters"
-        return [Problem((key[:100], "[key]"), message, "value_error", key)]
-    if not isinstance(value, str):
-        return [Problem((key,), "Input should be a valid string", "string_type", value)]
-    if rule.max_length is not None and len(value) > rule.max_length:
-        message = f"String should have at most {rule.max_length} characters"
-        context = {"max_length": rule.max_length}
-        return [Problem((key,), message, "string_too_long", value, context)]
-    return []
+    if problem := _not_text(key, str(key), "[key]"):
+        return [problem]
+    shown = key[:100]  # the location is told to people
+    problems = []
+    if rule.max_key_length is not None:
+        problems += _wrong_length(key, 1, rule.max_key_length, shown, "[key]")
+    if problem := _not_text(value, shown):
+        return [*problems, problem]
+    return problems + _wrong_length(value, None, rule.max_length, shown)
 
 
 def _datetime(value: Any, rule: FieldRule, mode: Mode) -> datetime:
@@ -240,7 +266,7 @@ def _datetime(value: Any, rule: FieldRule, mode: Mode) -> datetime:
 def _json_schema(value: Any, rule: FieldRule, mode: Mode) -> str:
     text = _text(value, rule, mode)
     try:
-        parsed = read_json(text.encode("utf-8", "replace"))
+        parsed = read_json(text.encode())
     except JsonRefusedError as error:
         message = f"Value error, the string is not JSON: {error}"
         raise _refuse(message, "value_error", value, error=str(error)) from None
