@@ -18,10 +18,11 @@ import cattrs
 from cattrs.gen import make_dict_structure_fn
 
 from browser_use_async.contract.strict_json import JsonRefusedError, read_json
+from browser_use_async.contract.submission_token import TOKEN_KEY
 from browser_use_async.contract.table import Endpoint
 from browser_use_async.contract.timestamps import format_timestamp, parse_timestamp
 from browser_use_async.errors import ResponseDecodeError
-from browser_use_async.models import UNSET, Balance, OpenEnum, TaskStatus
+from browser_use_async.models import UNSET, Balance, Created, OpenEnum, TaskStatus
 
 __all__ = ["decode_response", "encode_request", "structure", "unstructure"]
 
@@ -129,6 +130,9 @@ def _model_hook(model: type[Any], converter: cattrs.Converter) -> Callable[[Any,
         result = generated(value, model)
         if value.keys() - known:
             result.extra = {name: each for name, each in value.items() if name not in known}
+        if TOKEN_KEY in (value.get("metadata") or ()):
+            # The reserved pair is ours: kept where the reconciler finds it, out of users' sight.
+            result.extra[TOKEN_KEY] = result.metadata.pop(TOKEN_KEY)
         for name in moments:
             if getattr(result, name) is None and value.get(name) is not None:
                 result.extra[name] = value[name]
@@ -155,7 +159,7 @@ def _list_hook(annotation: Any, converter: cattrs.Converter) -> Callable[[Any, A
                 hook([each], annotation)
             except Exception as error:  # noqa: BLE001 - whatever it is, it gets its place
                 error.add_note(cattrs.IterableValidationNote("", index, item))
-                raise cattrs.IterableValidationError("", [error], annotation) from None
+                raise ExceptionGroup("", [error]) from None
         return hook(value, annotation)
 
     return detailed_hook if converter.detailed_validation else hook
@@ -181,6 +185,7 @@ def _make_converter(*, detailed: bool) -> cattrs.Converter:
     # Registered last, so that they win over the factory above.
     converter.register_structure_hook(Balance, _balance)
     converter.register_structure_hook(TaskStatus, _status)
+    converter.register_structure_hook(Created, _created)
     converter.register_unstructure_hook(datetime, format_timestamp)
     converter.register_unstructure_hook(Decimal, str)
     return converter
@@ -194,6 +199,16 @@ def _balance(value: Any, _type: Any) -> Balance:
         raise KeyError("balance")
     extra = {name: each for name, each in value.items() if name != "balance"}
     return Balance(cents=_decimal(value["balance"], Decimal), extra=extra)
+
+
+def _created(value: Any, _type: Any) -> Created:
+    """Strict: an id that is not one would be adopted, and waited for, as a paid task."""
+    if not isinstance(value, dict):
+        raise _Mismatch("expected an object")
+    task_id = value["id"]
+    if not isinstance(task_id, str) or not task_id:
+        raise _Mismatch("expected an id")
+    return Created(task_id, {name: each for name, each in value.items() if name != "id"})
 
 
 def _status(value: Any, _type: Any) -> TaskStatus:
