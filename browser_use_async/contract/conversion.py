@@ -204,10 +204,10 @@ def _balance(value: Any, _type: Any) -> Balance:
 def _created(value: Any, _type: Any) -> Created:
     """Strict: an id that is not one would be adopted, and waited for, as a paid task."""
     if not isinstance(value, dict):
-        raise _Mismatch("expected an object")
+        raise _MismatchError("expected an object")
     task_id = value["id"]
     if not isinstance(task_id, str) or not task_id:
-        raise _Mismatch("expected an id")
+        raise _MismatchError("expected an id")
     return Created(task_id, {name: each for name, each in value.items() if name != "id"})
 
 

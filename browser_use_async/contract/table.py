@@ -22,8 +22,8 @@ from browser_use_async.models import (
 
 __all__ = [
     "API_PREFIX",
-    "ENDPOINTS",
     "CHECK_BALANCE",
+    "ENDPOINTS",
     "GET_TASK",
     "GET_TASK_MEDIA",
     "GET_TASK_OUTPUT_FILE",
@@ -68,6 +68,7 @@ class Endpoint:
         body: The class of the JSON body.
         authenticated: Whether the call needs an API key.
         subscription: Whether the service asks for an active subscription.
+        checks_identity: Whether the answer's `id` must be the `task_id` that was asked for.
     """
 
     name: str
@@ -81,6 +82,7 @@ class Endpoint:
     body: type[Any] | None = None
     authenticated: bool = True
     subscription: bool = False
+    checks_identity: bool = False
 
     @property
     def is_static(self) -> bool:
@@ -105,7 +107,15 @@ RUN_TASK = _task(
 STOP_TASK = _task("stop_task", "PUT", "/stop-task", None, Effect.IDEMPOTENT, query=TaskId)
 PAUSE_TASK = _task("pause_task", "PUT", "/pause-task", None, Effect.IDEMPOTENT, query=TaskId)
 RESUME_TASK = _task("resume_task", "PUT", "/resume-task", None, Effect.IDEMPOTENT, query=TaskId)
-GET_TASK = _task("get_task", "GET", "/task/{task_id}", Task, Effect.READS, parameters=TaskId)
+GET_TASK = _task(
+    "get_task",
+    "GET",
+    "/task/{task_id}",
+    Task,
+    Effect.READS,
+    parameters=TaskId,
+    checks_identity=True,
+)
 GET_TASK_STATUS = _task(
     "get_task_status",
     "GET",

@@ -1,6 +1,12 @@
 """What travels: attrs requests and responses, one file per API section."""
 
 from browser_use_async.models.account import Balance
+from browser_use_async.models.events import (
+    RetryScheduled,
+    SessionEvent,
+    SubmissionAdopted,
+    UnknownStatusSeen,
+)
 from browser_use_async.models.fields import UNSET, FieldKind, FieldRule, Unset, rule_of
 from browser_use_async.models.open_enum import LlmModel, OpenEnum, ProxyCountry, TaskStatus
 from browser_use_async.models.parameters import PageQuery, TaskFile, TaskId
@@ -33,9 +39,12 @@ __all__ = [
     "PageQuery",
     "ParsedTask",
     "ProxyCountry",
+    "RetryScheduled",
     "RunTaskFields",
     "RunTaskRequest",
     "SecretMapping",
+    "SessionEvent",
+    "SubmissionAdopted",
     "Task",
     "TaskFile",
     "TaskId",
@@ -45,6 +54,7 @@ __all__ = [
     "TaskStatus",
     "TaskStep",
     "TaskSummary",
+    "UnknownStatusSeen",
     "Unset",
     "rule_of",
 ]

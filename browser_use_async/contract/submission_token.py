@@ -1,0 +1,80 @@
+"""The mark by which a task is found again when the answer to its creation was lost. Pure."""
+
+import hashlib
+import re
+import uuid
+from datetime import UTC, datetime
+
+import attrs
+
+from browser_use_async.errors import InvalidRequestError
+
+__all__ = ["TOKEN_KEY", "SubmissionToken"]
+
+TOKEN_KEY = "bu_async.token"  # noqa: S105 - the name of a metadata pair, no secret
+"""The reserved metadata pair. It takes one of the ten pairs of a task."""
+
+_TEXT = re.compile(r"bu1\.([0-9a-f]{32})\.([0-9a-f]{16})\.(\d{1,14})\.(\d{1,7}(?:\.\d{1,6})?)")
+
+
+@attrs.frozen
+class SubmissionToken:
+    """Everything that another process needs to look for a task.
+
+    Attributes:
+        mark: The value of the reserved metadata pair; random, and derived from nothing.
+        digest: A digest of the task's text, to tell candidates apart without holding it.
+        sent_at: When the first attempt was made.
+        settle_window: Seconds after which a task that did not appear is taken never to appear.
+    """
+
+    mark: str
+    digest: str
+    sent_at: datetime
+    settle_window: float
+
+    @classmethod
+    def new(cls, task: str, settle_window: float, now: datetime) -> "SubmissionToken":
+        """A fresh token for one submission.
+
+        Args:
+            task: The task's instructions.
+            settle_window: Seconds.
+            now: The wall clock.
+        """
+        return cls(uuid.uuid4().hex, digest_of(task), now, settle_window)
+
+    @classmethod
+    def parse(cls, text: str) -> "SubmissionToken":
+        """Read what `str()` wrote.
+
+        Args:
+            text: The token's text.
+
+        Raises:
+            InvalidRequestError: It is no submission token.
+        """
+        match = _TEXT.fullmatch(text)
+        if match is None:
+            raise InvalidRequestError(
+                "this is no submission token; they come from SubmissionUnknownError and start "
+                "with 'bu1.'",
+                field="submission_token",
+            )
+        mark, digest, milliseconds, window = match.groups()
+        return cls(
+            mark, digest, datetime.fromtimestamp(int(milliseconds) / 1000, UTC), float(window)
+        )
+
+    def __str__(self) -> str:
+        milliseconds = int(self.sent_at.timestamp() * 1000)
+        return f"bu1.{self.mark}.{self.digest}.{milliseconds}.{self.settle_window:.6f}"
+
+
+def digest_of(task: str) -> str:
+    """A short digest of a task's text.
+
+    Args:
+        task: The instructions.
+    """
+    return hashlib.sha256(task.encode("utf-8", "surrogatepass")).hexdigest()[:16]

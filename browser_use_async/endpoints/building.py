@@ -1,0 +1,76 @@
+"""From keyword arguments to a checked request, or a refusal before anything is sent."""
+
+import difflib
+from collections.abc import MutableMapping
+from typing import Any, TypeVar, cast
+
+import attrs
+
+from browser_use_async.contract.conversion import encode_request
+from browser_use_async.contract.validation import Mode, validate
+from browser_use_async.errors import InvalidRequestError
+
+__all__ = ["build_request"]
+
+RequestT = TypeVar("RequestT")
+
+
+def build_request(model: type[RequestT], fields: MutableMapping[str, Any]) -> RequestT:
+    """A request that the API accepts, as far as that can be known here.
+
+    Args:
+        model: The request class.
+        fields: The fields that were given. The mapping is emptied, so that no frame of a
+            traceback shows the task secrets in it.
+
+    Raises:
+        InvalidRequestError: A field is unknown, missing, of the wrong type or out of bounds.
+    """
+    given = dict(fields)
+    fields.clear()
+    _refuse_unknown(model, given)
+    values, problems = validate(model, given, Mode.CLIENT)
+    given.clear()
+    if problems:
+        first = problems[0]
+        values.clear()
+        place = ".".join(str(part) for part in first.location)
+        name, message = str(first.location[0]), first.message
+        del first, problems
+        raise InvalidRequestError(
+            f"{place}: {message[0].lower()}{message[1:]}; nothing was sent", field=name
+        )
+    return model(**values)
+
+
+def check_request(request: RequestT) -> RequestT:
+    """Check a request object that the user built.
+
+    Args:
+        request: An instance of a request class.
+
+    Raises:
+        InvalidRequestError: As `build_request`.
+    """
+    return build_request(type(request), encode_given(request))
+
+
+def encode_given(request: Any) -> dict[str, Any]:
+    """The fields of a request object that were given, as keyword arguments.
+
+    Args:
+        request: An instance of a request class.
+    """
+    return {name: getattr(request, name) for name in encode_request(request)}
+
+
+def _refuse_unknown(model: type[Any], given: dict[str, Any]) -> None:
+    known = [field.name for field in attrs.fields(cast("Any", model))]
+    for name in given:
+        if name not in known:
+            given.clear()
+            close = difflib.get_close_matches(name, known, n=1)
+            hint = f"did you mean {close[0]}?" if close else f"the fields are {', '.join(known)}"
+            raise InvalidRequestError(
+                f"{name} is not a field of {model.__name__}; {hint} Nothing was sent", field=name
+            )

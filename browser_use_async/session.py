@@ -1,0 +1,407 @@
+"""`BrowserUseSession`: owns the parts, wires them, and offers the lifecycle verbs."""
+
+import random
+import warnings
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Sequence
+from datetime import UTC, datetime
+from ssl import SSLContext
+from types import TracebackType
+from typing import Any, NoReturn, Self, TypeVar, Unpack, overload
+
+import aiohttp
+
+from browser_use_async.contract import table
+from browser_use_async.endpoints import AccountEndpoints, TaskEndpoints
+from browser_use_async.models import (
+    ParsedTask,
+    RunTaskFields,
+    RunTaskRequest,
+    SessionEvent,
+    Task,
+    TaskPage,
+    TaskStatus,
+    TaskStep,
+)
+from browser_use_async.paging import PageIterator
+from browser_use_async.submission.background import Background
+from browser_use_async.submission.creation import Creator, OnAmbiguous
+from browser_use_async.submission.handle import TaskHandle, task_id_of
+from browser_use_async.submission.reconciler import Reconciler
+from browser_use_async.submission.running import Fate, OnCreated, Runner
+from browser_use_async.transport.client import Transport
+from browser_use_async.transport.configuration import Configuration
+from browser_use_async.transport.lanes import LaneOptions
+from browser_use_async.transport.retry import RetryPolicy
+from browser_use_async.waiting.following import Waiting
+from browser_use_async.waiting.policy import PollPolicy
+from browser_use_async.waiting.watcher import Watcher
+
+__all__ = ["BrowserUseSession"]
+
+OutputT = TypeVar("OutputT")
+
+
+def _utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+class BrowserUseSession:
+    """A session with Cloud API v1: the thin endpoint layer, and verbs that live with a task.
+
+    Create it anywhere; it connects on first use, in the running event loop, to which it then
+    belongs. Use it as `async with`, or call `aclose()`.
+
+    Attributes:
+        tasks: The calls of the API section Tasks.
+        account: The calls of the API section User.
+
+    Args:
+        api_key: The key; else `BROWSER_USE_API_KEY`. `ping` works without one.
+        base_url: The URL that ends in `/api/v1`; else `BROWSER_USE_BASE_URL`, else the hosted
+            service.
+        timeout: Seconds that one attempt may take; else `BROWSER_USE_TIMEOUT`, else 30.
+        retry: How failed calls are repeated.
+        poll: How often waits look.
+        http: Your own aiohttp session for reads and idempotent calls; never closed by us. Calls
+            that cost money keep connections of their own.
+        proxy: The URL of an HTTP proxy. The environment's proxies are ignored.
+        ssl: Your own TLS context, for a private certificate authority.
+        trace_configs: aiohttp trace configurations.
+        middlewares: aiohttp client middlewares, run for each attempt.
+        on_event: Called with each `SessionEvent`; must not block.
+        allow_insecure_http: Whether the key may travel unencrypted to another machine.
+
+    Raises:
+        ConfigurationError: An argument cannot work. Nothing was sent.
+    """
+
+    def __init__(
+        self,
+        api_key: str | None = None,
+        *,
+        base_url: str | None = None,
+        timeout: float | None = None,
+        retry: RetryPolicy | None = None,
+        poll: PollPolicy | None = None,
+        http: aiohttp.ClientSession | None = None,
+        proxy: str | None = None,
+        ssl: SSLContext | None = None,
+        trace_configs: Sequence[aiohttp.TraceConfig] = (),
+        middlewares: Sequence[aiohttp.ClientMiddlewareType] = (),
+        on_event: Callable[[SessionEvent], None] | None = None,
+        allow_insecure_http: bool = False,
+    ) -> None:
+        configuration = Configuration.resolve(
+            api_key, base_url, timeout, allow_insecure_http=allow_insecure_http
+        )
+        del api_key  # a traceback with locals shows this frame when a later line raises
+        draw = random.Random()  # noqa: S311 - jitter
+        self._transport = transport = Transport(
+            configuration,
+            retry=RetryPolicy() if retry is None else retry,
+            options=LaneOptions(proxy, ssl, trace_configs, middlewares),
+            http=http,
+            on_event=on_event,
+            draw=draw,
+        )
+        self.tasks = TaskEndpoints(transport.call)
+        self.account = AccountEndpoints(transport.call)
+        looks = TaskEndpoints(transport.call_once)
+        self._watcher = Watcher(
+            looks, PollPolicy() if poll is None else poll, transport.emit, draw, transport.bind
+        )
+        self._waiting = Waiting(self._watcher)
+        self._background = Background()
+        self._creator = Creator(
+            transport, Reconciler(self.tasks, _utc_now), self.tasks.get, _utc_now
+        )
+        self._runner = Runner(self._creator, self.tasks, self._waiting, self._background)
+
+    # --- life -----------------------------------------------------------------------------
+
+    async def __aenter__(self) -> Self:
+        self._transport.bind()
+        return self
+
+    async def __aexit__(
+        self,
+        error_class: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """Close the session; twice does no harm.
+
+        Waits and calls under way get `SessionClosedError`. Tasks that are being stopped get five
+        seconds. Tasks at the service live on.
+        """
+        await self._watcher.aclose()
+        await self._background.aclose()
+        await self._transport.aclose()
+
+    def __del__(self) -> None:
+        transport = getattr(self, "_transport", None)
+        if transport is not None and transport.is_open:
+            warnings.warn(
+                "a BrowserUseSession was never closed; use `async with`, or await aclose()",
+                ResourceWarning,
+                source=self,
+                stacklevel=2,
+            )
+
+    def __repr__(self) -> str:
+        return f"<BrowserUseSession {self._transport.configuration.base_url}>"
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("a session is not pickled; create one in the other process")
+
+    async def ping(self) -> None:
+        """Ask whether the server is there. Needs no key and costs nothing.
+
+        API page: Ping.
+
+        Raises:
+            APINotServedError: Something answers, but it does not speak Cloud API v1.
+            BrowserUseError: The call did not succeed.
+        """
+        await self._transport.call(table.PING)
+
+    # --- creating tasks -------------------------------------------------------------------
+
+    @overload
+    async def run_and_wait(
+        self,
+        task: str | RunTaskRequest,
+        *,
+        output_type: type[OutputT],
+        timeout: float | None = None,
+        on_timeout: Fate = "leave",
+        on_cancel: Fate = "stop",
+        on_created: OnCreated | None = None,
+        on_ambiguous: OnAmbiguous = "reconcile",
+        settle_window: float = 150.0,
+        **fields: Unpack[RunTaskFields],
+    ) -> ParsedTask[OutputT]: ...
+
+    @overload
+    async def run_and_wait(
+        self,
+        task: str | RunTaskRequest,
+        *,
+        output_type: None = None,
+        timeout: float | None = None,
+        on_timeout: Fate = "leave",
+        on_cancel: Fate = "stop",
+        on_created: OnCreated | None = None,
+        on_ambiguous: OnAmbiguous = "reconcile",
+        settle_window: float = 150.0,
+        **fields: Unpack[RunTaskFields],
+    ) -> Task: ...
+
+    async def run_and_wait(
+        self,
+        task: str | RunTaskRequest,
+        *,
+        output_type: Any = None,
+        timeout: float | None = None,
+        on_timeout: Fate = "leave",
+        on_cancel: Fate = "stop",
+        on_created: OnCreated | None = None,
+        on_ambiguous: OnAmbiguous = "reconcile",
+        settle_window: float = 150.0,
+        **fields: Unpack[RunTaskFields],
+    ) -> Task:
+        """Create a task, wait for its end, and give it if it finished. Costs money.
+
+        Needs an active subscription on the hosted service. API pages: Run Task, Get Task Status.
+
+        Args:
+            task: What the agent should do, or a whole request.
+            output_type: A pydantic model, attrs class, dataclass, TypedDict or a container of
+                them. Its JSON schema is sent, and the task's `parsed` is of that type.
+            timeout: Seconds for everything, or None for `PollPolicy.max_wait`.
+            on_timeout: What becomes of the task when the time is up: "leave", "stop", "pause".
+            on_cancel: What becomes of it when this call is cancelled. Nobody holds the handle
+                then, so it is stopped by default; that may delay the cancellation by 5 seconds.
+            on_created: Called with the `TaskHandle` as soon as the task exists.
+            on_ambiguous: What to do when the answer to run-task is lost: "reconcile" looks for
+                the task and adopts it, else raises; "resubmit" looks for `settle_window` seconds
+                and sends again; "raise" sends once and raises.
+            settle_window: Seconds after which a task that did not appear never will.
+            fields: The optional fields of `RunTaskRequest`. What is not given is not sent.
+
+        Returns:
+            The finished task; with `output_type` a `ParsedTask`.
+
+        Raises:
+            InvalidRequestError: An argument was refused; nothing was sent.
+            SubmissionUnknownError: The task may exist; `.resolve()` tells.
+            TaskFailedError: The task failed; `.task` holds its steps.
+            TaskStoppedError: Somebody stopped it.
+            OutputValidationError: The output does not fit; `.raw_output` keeps it.
+            WaitTimeoutError: The time is up; `.task_id` says for which task.
+            WaitInterruptedError: The API stayed unreachable for too long.
+            BrowserUseError: The task was not created.
+        """
+        self._transport.bind()
+        submission = self._runner.submission_of(
+            task, fields, output_type, on_ambiguous, settle_window
+        )
+        return await self._runner.run_and_wait(
+            submission, output_type, timeout, on_timeout, on_cancel, on_created
+        )
+
+    async def submit(
+        self,
+        task: str | RunTaskRequest,
+        *,
+        output_type: Any = None,
+        on_ambiguous: OnAmbiguous = "reconcile",
+        settle_window: float = 150.0,
+        **fields: Unpack[RunTaskFields],
+    ) -> TaskHandle:
+        """Create a task, paying once, and give a handle to it. Costs money.
+
+        Needs an active subscription on the hosted service. Cancelled in the middle, it stops
+        the task, since nobody would hold its handle. API page: Run Task.
+
+        Args:
+            task: What the agent should do, or a whole request.
+            output_type: The type that `handle.wait()` parses the output into.
+            on_ambiguous: What to do when the answer is lost; see `run_and_wait`.
+            settle_window: Seconds after which a task that did not appear never will.
+            fields: The optional fields of `RunTaskRequest`. What is not given is not sent.
+
+        Raises:
+            InvalidRequestError: An argument was refused; nothing was sent.
+            SubmissionUnknownError: The task may exist; `.resolve()` tells.
+            BrowserUseError: The task was not created.
+        """
+        self._transport.bind()
+        submission = self._runner.submission_of(
+            task, fields, output_type, on_ambiguous, settle_window
+        )
+        return await self._runner.submit(submission, output_type)
+
+    async def resolve_submission(self, submission_token: str) -> Task | None:
+        """Find the task that an ambiguous submission created, in another process too. Free.
+
+        Args:
+            submission_token: `SubmissionUnknownError.submission_token`.
+
+        Returns:
+            The task, or None if it did not appear within the rest of its settle window.
+
+        Raises:
+            InvalidRequestError: This is no such token.
+        """
+        self._transport.bind()
+        return await self._creator.resolve_submission(submission_token)
+
+    # --- following tasks ------------------------------------------------------------------
+
+    def handle(self, task_id_or_token: str) -> TaskHandle:
+        """A handle to a task that exists already. Makes no call.
+
+        Args:
+            task_id_or_token: The task's id, or `TaskHandle.to_token()`.
+        """
+        return TaskHandle(task_id_of(task_id_or_token), self.tasks, self._waiting)
+
+    async def wait(self, task_id: str, *, timeout: float | None = None) -> Task:
+        """Wait until a task has ended, however it ended. Free; always leaves the task running.
+
+        Args:
+            task_id: The task.
+            timeout: Seconds, or None for `PollPolicy.max_wait`.
+
+        Raises:
+            WaitTimeoutError: The time is up.
+            WaitInterruptedError: The API stayed unreachable for too long.
+            BrowserUseError: The API refused; `.task_id` says which task.
+        """
+        return await self._waiting.wait(task_id, timeout=timeout)
+
+    def wait_many(
+        self, task_ids: Iterable[str], *, timeout: float | None = None
+    ) -> AsyncIterator[Task]:
+        """Wait for many tasks and give each one as it ends. Free.
+
+        Args:
+            task_ids: The tasks; one that is named twice is given once.
+            timeout: Seconds for all together, or None for `PollPolicy.max_wait`.
+
+        Raises:
+            WaitTimeoutError: The time is up for those that are left.
+            BrowserUseError: As `wait`, for the first task that cannot be waited for.
+        """
+        return self._waiting.wait_many(task_ids, timeout=timeout)
+
+    def stream_status(
+        self, task_id: str, *, timeout: float | None = None
+    ) -> AsyncIterator[TaskStatus]:
+        """Give the current status and each change, ending after a terminal one. Free.
+
+        A slow consumer gets the latest status and no backlog. API page: Get Task Status.
+
+        Args:
+            task_id: The task.
+            timeout: Seconds, or None for `PollPolicy.max_wait`.
+
+        Raises:
+            WaitTimeoutError: The time is up.
+            WaitInterruptedError: The API stayed unreachable for too long.
+        """
+        return self._waiting.stream_status(task_id, timeout=timeout)
+
+    def stream_steps(
+        self, task_id: str, *, after: int = 0, timeout: float | None = None
+    ) -> AsyncIterator[TaskStep]:
+        """Give each step once, in order, ending when the task does. Free.
+
+        Args:
+            task_id: The task.
+            after: The number of the last step that is known already; 0 for none.
+            timeout: Seconds, or None for `PollPolicy.max_wait`.
+
+        Raises:
+            WaitTimeoutError: The time is up.
+            WaitInterruptedError: The API stayed unreachable for too long.
+        """
+        return self._waiting.stream_steps(task_id, after=after, timeout=timeout)
+
+    def iterate_all_tasks(
+        self,
+        *,
+        statuses: Collection[TaskStatus | str] | None = None,
+        created_after: datetime | None = None,
+        page_size: int = 100,
+        prefetch: int = 1,
+    ) -> PageIterator:
+        """Give every task of the account, newest first: `async for` rows, or `.pages()`. Free.
+
+        Each task that exists throughout is given exactly once, though others come and go.
+        API page: List Tasks.
+
+        Args:
+            statuses: Only tasks in these statuses, or None for all.
+            created_after: Only tasks created at this time or later; aware.
+            page_size: Rows on a page, 1 to 100.
+            prefetch: Pages that are read ahead while you work: 0 or 1.
+
+        Raises:
+            InvalidRequestError: An option is out of bounds.
+        """
+
+        async def fetch(page: int, limit: int) -> TaskPage:
+            return await self.tasks.list(page=page, limit=limit)
+
+        return PageIterator(
+            fetch,
+            statuses=statuses,
+            created_after=created_after,
+            page_size=page_size,
+            prefetch=prefetch,
+        )

@@ -1,0 +1,302 @@
+"""One call from start to end: attempts, their outcomes, and the error or the answer."""
+
+import asyncio
+import logging
+import os
+import random
+from collections.abc import Callable
+from typing import Any, NoReturn, Protocol
+
+import aiohttp
+from multidict import CIMultiDict
+from yarl import URL
+
+from browser_use_async import errors
+from browser_use_async.contract.table import Effect, Endpoint
+from browser_use_async.models import RetryScheduled, SessionEvent
+from browser_use_async.transport.configuration import Configuration
+from browser_use_async.transport.failures import error_of
+from browser_use_async.transport.judging import (
+    ConnectionLostError,
+    judge_failure,
+    judge_reply,
+)
+from browser_use_async.transport.lanes import Lane, LaneOptions, SentMark
+from browser_use_async.transport.outcome import Outcome, OutcomeKind, Reply, may_try_again
+from browser_use_async.transport.prepared import PreparedRequest, prepare
+from browser_use_async.transport.reading import UnreadableBodyError, read_body
+from browser_use_async.transport.retry import Retrying, RetryPolicy
+from browser_use_async.transport.user_agent import USER_AGENT
+
+__all__ = ["Call", "Transport"]
+
+_LOGGER = logging.getLogger("browser_use_async")
+MAX_IN_FLIGHT = 100
+_FAILURES = (aiohttp.ClientError, ConnectionLostError, UnreadableBodyError, TimeoutError, OSError)
+_ONCE = RetryPolicy(max_attempts=1)
+_OWN_LANE = frozenset({Effect.CREATES, Effect.PAYS})
+
+
+class Call(Protocol):
+    """Makes one call and gives its typed answer."""
+
+    async def __call__(self, endpoint: Endpoint, request: Any = None, body: Any = None) -> Any:
+        """Make a call.
+
+        Args:
+            endpoint: The row of the table.
+            request: The path or query parameters.
+            body: The body.
+        """
+
+
+class Transport:
+    """Makes calls. Belongs to the event loop and the process in which it first does.
+
+    Args:
+        configuration: Where the API is.
+        retry: How often and how fast failed calls are repeated.
+        options: What the user passes through to aiohttp.
+        http: The user's own session for reads and idempotent calls, or None.
+        on_event: Told about retries; an exception of its own is logged and goes no further.
+        draw: The source of chance for pauses.
+    """
+
+    def __init__(
+        self,
+        configuration: Configuration,
+        *,
+        retry: RetryPolicy,
+        options: LaneOptions,
+        http: aiohttp.ClientSession | None = None,
+        on_event: Callable[[SessionEvent], None] | None = None,
+        draw: random.Random | None = None,
+    ) -> None:
+        self.configuration = configuration
+        self.retry = retry
+        self.draw = draw if draw is not None else random.Random()  # noqa: S311 - jitter
+        self._options = options
+        self._http = http
+        self._on_event = on_event
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._process = 0
+        self._closed = False
+        self._shared: Lane
+        self._fresh: Lane
+        self._slots: asyncio.Semaphore
+        if http is not None and http.trust_env:
+            Lane.borrowed(http, options)  # raises, before anything is connected
+
+    # --- calls ----------------------------------------------------------------------------
+
+    async def call(self, endpoint: Endpoint, request: Any = None, body: Any = None) -> Any:
+        """Make a call, repeating it where that is safe, and give its typed answer.
+
+        Args:
+            endpoint: The row of the table.
+            request: The path or query parameters.
+            body: The body.
+
+        Raises:
+            BrowserUseError: The call did not succeed; which subclass says why.
+        """
+        return await self._answer(prepare(endpoint, request, body), self.retry)
+
+    async def call_once(self, endpoint: Endpoint, request: Any = None, body: Any = None) -> Any:
+        """Make a call in exactly one request, for callers that repeat in their own way.
+
+        Args:
+            endpoint: The row of the table.
+            request: The path or query parameters.
+            body: The body.
+
+        Raises:
+            BrowserUseError: The call did not succeed; which subclass says why.
+        """
+        return await self._answer(prepare(endpoint, request, body), _ONCE)
+
+    async def _answer(self, prepared: PreparedRequest, retry: RetryPolicy) -> Any:
+        outcome, attempts = await self.outcome_of(prepared, retry)
+        if outcome.kind is OutcomeKind.ACCEPTED:
+            return outcome.value
+        # Raised here and not where it was caught: no frame or exception of aiohttp, which hold
+        # the key and whole bodies, hangs on to it.
+        raise self.error_of(prepared, outcome, attempts)
+
+    def error_of(
+        self, prepared: PreparedRequest, outcome: Outcome, attempts: int
+    ) -> errors.BrowserUseError:
+        """A fresh error for a call that did not succeed.
+
+        Args:
+            prepared: The request.
+            outcome: What became of the last attempt.
+            attempts: How many were made.
+        """
+        return error_of(prepared, outcome, attempts, self._hidden(prepared))
+
+    async def outcome_of(
+        self, prepared: PreparedRequest, retry: RetryPolicy | None = None
+    ) -> tuple[Outcome, int]:
+        """Make a call and say what became of it.
+
+        Args:
+            prepared: The request.
+            retry: How often to repeat it; by default as the session does.
+
+        Returns:
+            The last outcome, and how many requests were made.
+        """
+        loop = self.bind()
+        if prepared.endpoint.authenticated and self.configuration.api_key is None:
+            raise errors.ConfigurationError(
+                "no API key: pass api_key=, or set BROWSER_USE_API_KEY; nothing was sent"
+            )
+
+        policy = self.retry if retry is None else retry
+        first = await self._attempt(prepared, loop)
+        effect = prepared.endpoint.effect
+        if policy.max_attempts == 1 or not may_try_again(effect, first):
+            return first, 1
+
+        def tell(outcome: Outcome, failures: int, pause: float) -> None:
+            self.emit(
+                RetryScheduled(
+                    prepared.endpoint.name, prepared.task_id, failures, pause, outcome.problem
+                )
+            )
+
+        retrying = Retrying(policy, effect, self.draw, tell)
+        return await retrying.after(first, lambda: self._attempt(prepared, loop))
+
+    async def _attempt(self, prepared: PreparedRequest, loop: asyncio.AbstractEventLoop) -> Outcome:
+        """One request on the wire."""
+        lane = self._fresh if prepared.endpoint.effect in _OWN_LANE else self._shared
+        mark = SentMark() if lane.marks else None
+        async with self._slots:
+            # The clock starts when there is a slot: waiting for one is nobody's timeout.
+            try:
+                async with asyncio.timeout_at(loop.time() + self.configuration.timeout):
+                    reply = await self._exchange(prepared, lane, mark)
+            except _FAILURES as error:
+                self._refuse_if_closed()
+                return judge_failure(error, sent=mark is None or mark.sent)
+            except RuntimeError:
+                self._refuse_if_closed()
+                raise
+        return judge_reply(prepared, reply)
+
+    async def _exchange(
+        self, prepared: PreparedRequest, lane: Lane, mark: SentMark | None
+    ) -> Reply:
+        response = await lane.session.request(
+            prepared.endpoint.method,
+            URL(self.configuration.base_url + prepared.target, encoded=True),
+            data=None if prepared.body is None else prepared.body.content,
+            headers=self._headers(prepared),
+            allow_redirects=False,
+            raise_for_status=False,
+            auto_decompress=False,
+            timeout=aiohttp.ClientTimeout(total=None, sock_connect=10),
+            middlewares=lane.middlewares,
+            trace_request_ctx=mark,
+        )
+        try:
+            body = await read_body(response)
+        except BaseException:
+            response.close()
+            raise
+        return Reply(response.status, response.headers, body)
+
+    def _headers(self, prepared: PreparedRequest) -> CIMultiDict[str]:
+        headers = CIMultiDict(
+            {
+                "Accept": "application/json",
+                "Accept-Encoding": "gzip",
+                "User-Agent": USER_AGENT,
+            }
+        )
+        if prepared.body is not None:
+            headers["Content-Type"] = "application/json"
+        key = self.configuration.api_key
+        if key is not None and prepared.endpoint.authenticated:
+            headers["Authorization"] = f"Bearer {key.reveal()}"
+        return headers
+
+    def _hidden(self, prepared: PreparedRequest) -> tuple[str, ...]:
+        key = self.configuration.api_key
+        secrets = prepared.body.secrets if prepared.body is not None else None
+        return (*(() if key is None else (key.reveal(),)), *(secrets or {}).values())
+
+    # --- life -----------------------------------------------------------------------------
+
+    def bind(self) -> asyncio.AbstractEventLoop:
+        """The loop that this transport belongs to; connects on first use.
+
+        Raises:
+            SessionClosedError: After `aclose()`.
+            WrongEventLoopError: In another loop, or in a forked process.
+        """
+        if self._closed:
+            raise errors.SessionClosedError("the session is closed; create a new one")
+        loop = asyncio.get_running_loop()
+        if self._loop is None:
+            self._connect(loop)
+        elif self._process != os.getpid():
+            raise errors.WrongEventLoopError(
+                f"the session was used in process {self._process} before the fork; "
+                f"create a new one in process {os.getpid()}"
+            )
+        elif self._loop is not loop:
+            raise errors.WrongEventLoopError(
+                f"the session belongs to {self._loop!r} and was used in {loop!r}; "
+                "create one session for each event loop, or run everything in one asyncio.run()"
+            )
+        return loop
+
+    def _connect(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._shared = (
+            Lane.shared(self._options)
+            if self._http is None
+            else Lane.borrowed(self._http, self._options)
+        )
+        self._fresh = Lane.paying(self._options)
+        self._slots = asyncio.Semaphore(MAX_IN_FLIGHT)
+        self._loop, self._process = loop, os.getpid()
+
+    def _refuse_if_closed(self) -> None:
+        if self._closed:
+            raise errors.SessionClosedError(
+                "the session was closed while the call was under way; whether it was carried out "
+                "is not known"
+            ) from None
+
+    @property
+    def is_open(self) -> bool:
+        """Whether there are connections to close."""
+        return self._loop is not None and not self._closed
+
+    def emit(self, event: SessionEvent) -> None:
+        """Tell the user's callback; an exception of its own is logged and goes no further.
+
+        Args:
+            event: What happened.
+        """
+        if self._on_event is None:
+            return
+        try:
+            self._on_event(event)
+        except Exception:
+            _LOGGER.exception("on_event raised")
+
+    async def aclose(self) -> None:
+        """Close the connections. Calls under way get `SessionClosedError`."""
+        if self._closed:
+            return
+        self._closed = True
+        if self._loop is not None:
+            await self._shared.aclose()
+            await self._fresh.aclose()
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("a session is not pickled; create one in the other process")

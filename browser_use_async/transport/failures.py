@@ -1,0 +1,162 @@
+"""From an outcome to the error that the caller sees: what happened, to what, and what to do."""
+
+from typing import Any
+
+from browser_use_async import errors
+from browser_use_async.contract.strict_json import JsonRefusedError, read_json
+from browser_use_async.transport.outcome import Outcome, OutcomeKind, Reply
+from browser_use_async.transport.prepared import PreparedRequest
+from browser_use_async.transport.retry_after import retry_after_seconds
+
+__all__ = ["error_of"]
+
+_MAX_DETAIL = 2000
+
+_BY_STATUS: dict[int, type[errors.APIStatusError]] = {
+    400: errors.BadRequestError,
+    401: errors.AuthenticationError,
+    402: errors.PaymentRequiredError,
+    403: errors.PermissionDeniedError,
+    404: errors.NotFoundError,
+    409: errors.ConflictError,
+}
+
+_ADVICE: dict[int, str] = {
+    401: "check the API key",
+    402: "add credits to the account, then call again",
+    403: "check the API key and whether the plan includes this call",
+    404: "check the id, and that the key is of the account that owns it",
+    422: "correct the fields named here",
+    429: "wait, or lower the number of calls and of tasks at once",
+}
+
+
+def error_of(
+    prepared: PreparedRequest, outcome: Outcome, attempts: int, hidden: tuple[str, ...] = ()
+) -> errors.BrowserUseError:
+    """A fresh error for a call that did not succeed.
+
+    Args:
+        prepared: The request.
+        outcome: What became of the last attempt.
+        attempts: How many were made.
+        hidden: Texts that must not appear in the message, such as the API key.
+    """
+    times = "" if attempts == 1 else f" after {attempts} attempts"
+    if outcome.reply is None or 200 <= outcome.reply.status < 300:
+        return _unanswered(prepared, outcome, attempts, times)
+    return _refused(prepared, outcome.reply, attempts, times, hidden)
+
+
+def _unanswered(
+    prepared: PreparedRequest, outcome: Outcome, attempts: int, times: str
+) -> errors.BrowserUseError:
+    if outcome.path is not None:
+        return errors.ResponseDecodeError(
+            f"{prepared} was answered with something that Cloud API v1 does not say{times}: "
+            f"{outcome.problem}{_hint_for_html(outcome.reply)}",
+            path=outcome.path,
+            task_id=prepared.task_id,
+        )
+    sent = outcome.kind is not OutcomeKind.NOT_SENT
+    fate = (
+        "the request may have been carried out"
+        if sent
+        else "the request was not sent; calling again is safe"
+    )
+    kind = errors.APITimeoutError if outcome.timed_out else errors.APIConnectionError
+    return kind(
+        f"{prepared} got no answer{times}: {outcome.problem}; {fate}",
+        sent=sent,
+        attempts=attempts,
+        task_id=prepared.task_id,
+    )
+
+
+def _hint_for_html(reply: Reply | None) -> str:
+    if reply is None or reply.body.lstrip()[:1] != b"<":
+        return ""
+    return "; it is a web page, so check that base_url points at the API and ends in /api/v1"
+
+
+def _refused(
+    prepared: PreparedRequest, reply: Reply, attempts: int, times: str, hidden: tuple[str, ...]
+) -> errors.APIStatusError:
+    content = _json_or_none(reply.body)
+    detail = _redacted(_detail_text(content, reply.body), hidden)
+    common: dict[str, Any] = {
+        "status": reply.status,
+        "detail": detail or None,
+        "request_id": reply.headers.get("X-Request-ID"),
+        "attempts": attempts,
+        "task_id": prepared.task_id,
+    }
+    said = f" ({detail})" if detail else ""
+    begin = f"{prepared} was answered with {reply.status}{said}{times}"
+    if reply.status == 404 and (content is None or content == {"detail": "Not Found"}):
+        return errors.APINotServedError(
+            f"{begin}: this server does not serve Cloud API v1 here; check base_url. The hosted "
+            "v1 routes were reported gone in 2026: `browser-use-async serve` runs a v1 server",
+            **common,
+        )
+    if 300 <= reply.status < 400:
+        return errors.APIStatusError(
+            f"{begin}: redirects are not followed, so that the key reaches one origin only; "
+            "set base_url to the address that the API really has",
+            **common,
+        )
+    advice = _ADVICE.get(reply.status)
+    message = begin if advice is None else f"{begin}; {advice}"
+    if reply.status == 422:
+        return errors.UnprocessableEntityError(message, errors=_field_errors(content), **common)
+    if reply.status == 429:
+        seconds = retry_after_seconds(reply.headers)
+        asks = "" if seconds is None else f"; the server asks for a pause of {seconds:g} s"
+        return errors.RateLimitError(message + asks, retry_after=seconds, **common)
+    default = errors.InternalServerError if reply.status >= 500 else errors.APIStatusError
+    return _BY_STATUS.get(reply.status, default)(message, **common)
+
+
+def _json_or_none(body: bytes) -> Any:
+    try:
+        return read_json(body)
+    except JsonRefusedError:
+        return None
+
+
+def _detail_text(content: Any, body: bytes) -> str:
+    detail = content.get("detail", content.get("message")) if isinstance(content, dict) else content
+    if isinstance(detail, str):
+        text = detail
+    elif isinstance(detail, list):
+        text = "; ".join(_field_error_text(each) for each in detail if isinstance(each, dict))
+    elif content is None:
+        text = body[: 4 * _MAX_DETAIL].decode("utf-8", "replace")
+    else:
+        text = ""
+    printable = "".join(character if character.isprintable() else " " for character in text)
+    return " ".join(printable.split())[:_MAX_DETAIL]
+
+
+def _field_error_text(error: dict[str, Any]) -> str:
+    place = error.get("loc")
+    names = [str(part) for part in place] if isinstance(place, list) else []
+    return f"{'.'.join(names)}: {error.get('msg')}"
+
+
+def _field_errors(content: Any) -> list[dict[str, Any]]:
+    """What the service says about each field, without the echoed input."""
+    detail = content.get("detail") if isinstance(content, dict) else None
+    items = detail if isinstance(detail, list) else []
+    return [
+        {name: item[name] for name in ("loc", "msg", "type") if name in item}
+        for item in items
+        if isinstance(item, dict)
+    ]
+
+
+def _redacted(text: str, hidden: tuple[str, ...]) -> str:
+    for each in hidden:
+        if each:
+            text = text.replace(each, "***")
+    return text

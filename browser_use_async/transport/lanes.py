@@ -1,0 +1,167 @@
+"""The aiohttp sessions behind a transport: one shared, one for calls that cost money."""
+
+from collections.abc import Sequence
+from ssl import SSLContext
+from types import SimpleNamespace
+
+import aiohttp
+import attrs
+from aiohttp import ClientHandlerType, ClientMiddlewareType, ClientRequest, ClientResponse
+
+from browser_use_async.errors import ConfigurationError
+from browser_use_async.transport.judging import ConnectionLostError
+
+__all__ = ["Lane", "LaneOptions", "SentMark"]
+
+CONNECT_SECONDS = 10.0
+KEEP_ALIVE_SECONDS = 75.0  # above every sensible poll interval: a new TLS connection costs 7x
+
+
+class SentMark:
+    """Set just before the first byte of a request leaves this machine."""
+
+    __slots__ = ("sent",)
+
+    def __init__(self) -> None:
+        self.sent = False
+
+
+async def _no_hidden_retry(request: ClientRequest, handler: ClientHandlerType) -> ClientResponse:
+    """Keep one attempt one request: aiohttp silently sends GET, PUT and DELETE twice."""
+    try:
+        return await handler(request)
+    except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
+        lost = ConnectionLostError(error)
+    raise lost
+
+
+async def _mark_sent(
+    _session: aiohttp.ClientSession,
+    context: SimpleNamespace,
+    _parameters: aiohttp.TraceRequestHeadersSentParams,
+) -> None:
+    mark = context.trace_request_ctx
+    if isinstance(mark, SentMark):
+        mark.sent = True
+
+
+def _sent_trace() -> aiohttp.TraceConfig:
+    trace = aiohttp.TraceConfig()
+    trace.on_request_headers_sent.append(_mark_sent)
+    return trace
+
+
+@attrs.frozen
+class LaneOptions:
+    """What the user passes through to aiohttp.
+
+    Attributes:
+        proxy: The URL of an HTTP proxy.
+        ssl: A context of the user's own.
+        trace_configs: aiohttp trace configurations.
+        middlewares: aiohttp client middlewares.
+    """
+
+    proxy: str | None = attrs.field(default=None, repr=False)
+    ssl: SSLContext | None = None
+    trace_configs: Sequence[aiohttp.TraceConfig] = ()
+    middlewares: Sequence[ClientMiddlewareType] = ()
+
+
+@attrs.frozen
+class Lane:
+    """One aiohttp session and how it is used.
+
+    Attributes:
+        session: The session.
+        middlewares: What every request passes through, ours outermost.
+        marks: Whether requests tell when they leave this machine.
+        owned: Whether closing it is up to us.
+    """
+
+    session: aiohttp.ClientSession
+    middlewares: tuple[ClientMiddlewareType, ...]
+    marks: bool
+    owned: bool
+
+    @classmethod
+    def shared(cls, options: LaneOptions) -> "Lane":
+        """The lane of reads and idempotent calls: pooled connections.
+
+        Args:
+            options: What the user passes through.
+        """
+        connector = aiohttp.TCPConnector(
+            limit=0,  # the transport bounds calls in flight; a second queue would eat timeouts
+            keepalive_timeout=KEEP_ALIVE_SECONDS,
+            ssl=True if options.ssl is None else options.ssl,
+        )
+        return cls._of(connector, options, list(options.trace_configs), marks=False)
+
+    @classmethod
+    def paying(cls, options: LaneOptions) -> "Lane":
+        """The lane of calls that create or cost something: a fresh connection for each.
+
+        A pooled connection can be dead without our knowing, or hold an answer that was meant for
+        somebody else.
+
+        Args:
+            options: What the user passes through.
+        """
+        connector = aiohttp.TCPConnector(
+            limit=0,
+            force_close=True,
+            ssl=True if options.ssl is None else options.ssl,
+        )
+        traces = [_sent_trace(), *options.trace_configs]
+        return cls._of(connector, options, traces, marks=True)
+
+    @classmethod
+    def _of(
+        cls,
+        connector: aiohttp.TCPConnector,
+        options: LaneOptions,
+        traces: list[aiohttp.TraceConfig],
+        *,
+        marks: bool,
+    ) -> "Lane":
+        session = aiohttp.ClientSession(
+            connector=connector,
+            cookie_jar=aiohttp.DummyCookieJar(),
+            trust_env=False,
+            timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_SECONDS),
+            auto_decompress=False,
+            proxy=options.proxy,
+            trace_configs=traces,
+        )
+        return cls(session, (_no_hidden_retry, *options.middlewares), marks=marks, owned=True)
+
+    @classmethod
+    def borrowed(cls, session: aiohttp.ClientSession, options: LaneOptions) -> "Lane":
+        """The user's own session, for reads and idempotent calls.
+
+        Args:
+            session: The session; its middlewares keep running, inside ours.
+            options: What the user passes through.
+
+        Raises:
+            ConfigurationError: The session would send credentials from the environment.
+        """
+        if session.trust_env:
+            raise ConfigurationError(
+                "http= has trust_env=True, which sends the key to proxies, and credentials from "
+                "netrc to hosts, that this package does not know; create it with trust_env=False"
+            )
+        # A per-request list replaces the session's own, for which aiohttp has no public name.
+        own: Sequence[ClientMiddlewareType] = getattr(session, "_middlewares", ())
+        return cls(
+            session,
+            (_no_hidden_retry, *options.middlewares, *own),
+            marks=False,
+            owned=False,
+        )
+
+    async def aclose(self) -> None:
+        """Close the session if it is ours."""
+        if self.owned:
+            await self.session.close()

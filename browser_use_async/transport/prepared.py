@@ -1,0 +1,101 @@
+"""A request, ready for the wire and safe to be shown."""
+
+import json
+from typing import Any
+from urllib.parse import quote, urlencode
+
+import attrs
+
+from browser_use_async.contract.conversion import encode_request
+from browser_use_async.contract.table import Endpoint
+from browser_use_async.errors import InvalidRequestError
+from browser_use_async.models import UNSET, SecretMapping
+
+__all__ = ["Payload", "PreparedRequest", "prepare"]
+
+
+class Payload:
+    """The bytes of a body; shows their number only, since task secrets are among them."""
+
+    __slots__ = ("content", "secrets")
+
+    def __init__(self, content: bytes, secrets: SecretMapping | None = None) -> None:
+        self.content = content
+        self.secrets = secrets
+
+    def __repr__(self) -> str:
+        return f"<{len(self.content)} bytes of JSON>"
+
+
+@attrs.frozen
+class PreparedRequest:
+    """One call with everything that goes on the wire, except the key.
+
+    Attributes:
+        endpoint: The row of the table.
+        target: Path and query below the base URL, encoded.
+        body: The JSON, or None.
+        task_id: The task that the call is about, for error messages.
+    """
+
+    endpoint: Endpoint
+    target: str
+    body: Payload | None
+    task_id: str | None
+
+    def __str__(self) -> str:
+        return f"{self.endpoint.method} {self.target.partition('?')[0]}"
+
+
+def prepare(endpoint: Endpoint, request: Any = None, body: Any = None) -> PreparedRequest:
+    """Turn the arguments of a call into what goes on the wire.
+
+    Args:
+        endpoint: The row of the table.
+        request: The path or query parameters, as an instance of the row's class.
+        body: The body, as an instance of the row's class.
+
+    Raises:
+        InvalidRequestError: An id or a name could reach another route.
+    """
+    target = endpoint.path
+    if endpoint.parameters is not None:
+        for field in attrs.fields(type(request)):
+            segment = _segment(field.name, getattr(request, field.name))
+            target = target.replace("{" + field.name + "}", segment)
+    elif endpoint.query is not None:
+        # Checked like a path segment: an id is an id, wherever it travels.
+        pairs = {
+            field.name: _identifier(field.name, value) if isinstance(value, str) else value
+            for field in attrs.fields(type(request))
+            if (value := getattr(request, field.name)) is not UNSET
+        }
+        target += "?" + urlencode(pairs, quote_via=quote)
+    return PreparedRequest(endpoint, target, _payload(body), getattr(request, "task_id", None))
+
+
+def _payload(body: Any) -> Payload | None:
+    if body is None:
+        return None
+    content = json.dumps(encode_request(body), separators=(",", ":")).encode()
+    secrets = getattr(body, "secrets", None)
+    return Payload(content, secrets if isinstance(secrets, SecretMapping) else None)
+
+
+def _segment(name: str, value: object) -> str:
+    return quote(_identifier(name, value), safe="")
+
+
+def _identifier(name: str, value: object) -> str:
+    """An id that stays one path segment however a server normalises paths."""
+    if not isinstance(value, str):
+        raise InvalidRequestError(
+            f"{name} must be a string, not {type(value).__name__}; nothing was sent", field=name
+        )
+    if value in {"", ".", ".."} or "/" in value or "\\" in value or not value.isprintable():
+        raise InvalidRequestError(
+            f"{name} is {value[:100]!r}, which cannot be an id: it would reach another route of "
+            "the API; nothing was sent",
+            field=name,
+        )
+    return value

@@ -1,0 +1,143 @@
+"""When to try again, and after how long. tenacity turns the wheel and is seen by nobody."""
+
+import asyncio
+import math
+import random
+from collections.abc import Awaitable, Callable
+
+import attrs
+import tenacity
+
+from browser_use_async.contract.table import Effect
+from browser_use_async.errors import ConfigurationError
+from browser_use_async.transport.outcome import Outcome, may_try_again
+from browser_use_async.transport.retry_after import retry_after_seconds
+
+__all__ = ["RetryPolicy", "Retrying"]
+
+
+@attrs.frozen(kw_only=True)
+class RetryPolicy:
+    """How often and how fast a failed call is repeated.
+
+    What may be repeated follows from the call, not from this policy: a call that costs money is
+    sent again only if it provably was not sent, or on 429.
+
+    Attributes:
+        max_attempts: Requests per call, the first one included; 1 switches repeating off.
+        base_delay: Seconds; the first pause is drawn between 0 and this.
+        max_delay: Seconds; the ceiling doubles with each failure up to this.
+        retry_after_cap: Seconds of `Retry-After` that a call sits out; above it the call fails
+            at once and the error carries the figure.
+    """
+
+    max_attempts: int = 4
+    base_delay: float = 0.5
+    max_delay: float = 8.0
+    retry_after_cap: float = 60.0
+
+    def __attrs_post_init__(self) -> None:
+        if self.max_attempts < 1:
+            raise ConfigurationError(f"max_attempts must be at least 1, not {self.max_attempts}")
+        for name in ("base_delay", "max_delay", "retry_after_cap"):
+            if not 0 <= getattr(self, name) < float("inf"):
+                raise ConfigurationError(f"{name} must be a number of seconds of 0 or more")
+
+    def ceiling(self, failures: int) -> float:
+        """The longest pause, in seconds, after so many failures in a row.
+
+        Args:
+            failures: How many attempts have failed, counted from 1.
+        """
+        # Doubling stops mattering long before it overflows.
+        return float(min(self.max_delay, self.base_delay * 2.0 ** min(failures - 1, 60)))
+
+    def pause(self, outcome: Outcome, failures: int, draw: random.Random) -> float | None:
+        """Seconds to wait before the next attempt, or None if the server asks for too many.
+
+        Full jitter inside the ceiling, so that even capped pauses stay spread; what the server
+        asks for is a floor.
+
+        Args:
+            outcome: What became of the last attempt.
+            failures: How many attempts have failed, counted from 1.
+            draw: The source of chance.
+        """
+        jitter = draw.uniform(0.0, self.ceiling(failures))
+        asked = None if outcome.reply is None else retry_after_seconds(outcome.reply.headers)
+        if asked is None:
+            return jitter
+        if asked > self.retry_after_cap:
+            return None
+        return asked + min(jitter, 0.1 * asked)
+
+
+@attrs.frozen
+class Retrying:
+    """The repetitions of one call.
+
+    Attributes:
+        policy: How often and how fast.
+        effect: What the call does.
+        draw: The source of chance.
+        on_retry: Told before each pause: the failed outcome, how many attempts failed, and the
+            pause in seconds.
+    """
+
+    policy: RetryPolicy
+    effect: Effect
+    draw: random.Random
+    on_retry: Callable[[Outcome, int, float], None]
+
+    async def after(
+        self, first: Outcome, attempt: Callable[[], Awaitable[Outcome]]
+    ) -> tuple[Outcome, int]:
+        """Go on after a first attempt that failed.
+
+        The first attempt is made without tenacity, which would cost a call that succeeds more
+        than the call itself.
+
+        Args:
+            first: The outcome of the first attempt.
+            attempt: Makes one more attempt.
+
+        Returns:
+            The last outcome and how many attempts were made.
+        """
+        pending = [first]
+
+        async def once() -> Outcome:
+            return pending.pop() if pending else await attempt()
+
+        # A fresh object per call: a shared one mixes up concurrent calls. Only synchronous
+        # callbacks, and results instead of exceptions, so that a cancellation is never caught.
+        retrying = tenacity.AsyncRetrying(
+            retry=tenacity.retry_if_result(self._retries),
+            wait=self._pause,
+            stop=self._gives_up,
+            before_sleep=self._tell,
+            sleep=asyncio.sleep,
+            retry_error_callback=_outcome,
+        )
+        last: Outcome = await retrying(once)
+        return last, int(retrying.statistics["attempt_number"])
+
+    def _retries(self, outcome: Outcome) -> bool:
+        return may_try_again(self.effect, outcome)
+
+    def _pause(self, state: tenacity.RetryCallState) -> float:
+        pause = self.policy.pause(_outcome(state), state.attempt_number, self.draw)
+        return math.inf if pause is None else pause
+
+    def _gives_up(self, state: tenacity.RetryCallState) -> bool:
+        return state.attempt_number >= self.policy.max_attempts or math.isinf(state.upcoming_sleep)
+
+    def _tell(self, state: tenacity.RetryCallState) -> None:
+        self.on_retry(_outcome(state), state.attempt_number, state.upcoming_sleep)
+
+
+def _outcome(state: tenacity.RetryCallState) -> Outcome:
+    future = state.outcome
+    assert future is not None
+    outcome: Outcome = future.result()
+    return outcome

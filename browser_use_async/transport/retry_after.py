@@ -1,0 +1,38 @@
+"""How long a server asks to wait: `Retry-After` as seconds, decimals or an HTTP date."""
+
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+
+__all__ = ["retry_after_seconds"]
+
+# int() and float() would take "1_000", "1e400", "nan" and digits of other scripts.
+_SECONDS = re.compile(r"\d{1,9}(\.\d+)?", re.ASCII)
+
+
+def retry_after_seconds(headers: Mapping[str, str]) -> float | None:
+    """Seconds to wait, or None if the header is absent or unreadable.
+
+    A date is compared with the response's own `Date`, so that a wrong clock on this machine does
+    no harm.
+
+    Args:
+        headers: The response's headers, case-insensitive.
+    """
+    text = headers.get("Retry-After", "").strip()
+    if _SECONDS.fullmatch(text):
+        return float(text)
+    until = _date(text)
+    if until is None:
+        return None
+    now = _date(headers.get("Date", "")) or datetime.now(UTC)
+    return max(0.0, (until - now).total_seconds())
+
+
+def _date(text: str) -> datetime | None:
+    try:
+        moment = parsedate_to_datetime(text)
+    except (ValueError, TypeError, IndexError, OverflowError):
+        return None
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment

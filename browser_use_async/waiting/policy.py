@@ -1,0 +1,71 @@
+"""How often a task is looked at. Pure: a value and its formula."""
+
+import math
+import random
+
+import attrs
+
+from browser_use_async.errors import ConfigurationError
+
+__all__ = ["PollPolicy"]
+
+
+@attrs.frozen(kw_only=True)
+class PollPolicy:
+    """How often waits and streams look at a task.
+
+    The pause before look number n (n = 0 is at once) is
+
+        min(interval * growth ** (n - 1), latency_target, or cap if latency_target is None)
+
+    shortened by a random part of up to `jitter`, so that many waits spread out. Every task is
+    looked at right away and, if the wait has a deadline, once more just before it.
+
+    Attributes:
+        interval: Seconds between the first two looks.
+        growth: Factor by which the pause grows from look to look.
+        cap: The longest pause in seconds when there is no latency target.
+        latency_target: No watched task goes unlooked-at for longer than this, in seconds; None
+            lets `growth` and `cap` decide.
+        jitter: Which part of a pause is random, 0 to 1.
+        max_wait: Seconds after which a wait without a timeout ends all the same.
+        outage_tolerance: Seconds for which the API may stay unreachable before a wait gives up.
+    """
+
+    interval: float = 1.0
+    growth: float = 1.1
+    cap: float = 10.0
+    latency_target: float | None = 2.0
+    jitter: float = 0.1
+    max_wait: float = 4 * 3600.0
+    outage_tolerance: float = 600.0
+
+    def __attrs_post_init__(self) -> None:
+        for name in ("interval", "cap", "max_wait"):
+            self._require(name, above=0.0)
+        if self.latency_target is not None:
+            self._require("latency_target", above=0.0)
+        if not 1 <= self.growth < math.inf:
+            raise ConfigurationError(f"growth must be a factor of 1 or more, not {self.growth!r}")
+        if not 0 <= self.jitter <= 1:
+            raise ConfigurationError(f"jitter must lie between 0 and 1, not {self.jitter!r}")
+        if not 0 <= self.outage_tolerance < math.inf:
+            raise ConfigurationError("outage_tolerance must be a number of seconds of 0 or more")
+
+    def _require(self, name: str, *, above: float) -> None:
+        value = getattr(self, name)
+        if not above < value < math.inf:
+            raise ConfigurationError(f"{name} must be a number of seconds above 0, not {value!r}")
+
+    def pause(self, looks: int, draw: random.Random) -> float:
+        """Seconds from one look to the next.
+
+        Args:
+            looks: How many looks there have been, 1 or more.
+            draw: The source of chance.
+        """
+        ceiling = self.cap if self.latency_target is None else self.latency_target
+        # Beyond the ceiling growing has no effect, and would overflow in the end.
+        exponent = min(looks - 1, 1000)
+        grown = self.interval * self.growth**exponent if self.growth > 1 else self.interval
+        return float(min(grown, ceiling) * (1 - self.jitter * draw.random()))

@@ -1,0 +1,129 @@
+"""What is known about one watched task, and who wants to know."""
+
+import asyncio
+import copy
+from collections.abc import Callable
+
+import attrs
+
+from browser_use_async.models import Task, TaskStatus
+
+__all__ = ["Bell", "Follower", "Watch"]
+
+
+@attrs.define(eq=False)
+class Follower:
+    """One wait or stream that follows a task.
+
+    Attributes:
+        wake: Called at each change; must not block.
+        deadline: The loop time at which it stops following, or None.
+        wants_steps: Whether it needs the whole task at each look.
+    """
+
+    wake: Callable[[], None]
+    deadline: float | None = None
+    wants_steps: bool = False
+
+
+@attrs.define(eq=False)
+class Watch:
+    """One watched task.
+
+    Attributes:
+        task_id: The task.
+        submitted_at: The loop time at which this session created it, or None.
+        followers: Who wants to know.
+        status: The last status seen.
+        task: The last whole task seen.
+        ended: Whether `task` is terminal and confirmed.
+        error: Why watching had to end.
+        looks: How many looks there have been.
+        due: The loop time of the next regular look.
+        queued: The loop time of its entry in the watcher's queue, or None.
+        look: The look that is under way, or None.
+        looked_at: The loop time at which the last look began.
+        failing_since: The loop time of the first of an unbroken row of failures.
+        failures: How many failures are in that row.
+        missing: How many looks in a row did not find the task.
+        missing_since: The loop time of the first of them.
+        reported: The unknown status that was reported last.
+    """
+
+    task_id: str
+    submitted_at: float | None = None
+    followers: set[Follower] = attrs.field(factory=set)
+    status: TaskStatus | None = None
+    task: Task | None = None
+    ended: bool = False
+    error: Exception | None = None
+    looks: int = 0
+    due: float = 0.0
+    queued: float | None = None
+    look: "asyncio.Task[None] | None" = None
+    looked_at: float = -1.0
+    failing_since: float | None = None
+    failures: int = 0
+    missing: int = 0
+    missing_since: float = 0.0
+    reported: TaskStatus | None = None
+
+    @property
+    def settled(self) -> bool:
+        """Whether there is nothing more to find out."""
+        return self.ended or self.error is not None
+
+    @property
+    def wants_steps(self) -> bool:
+        """Whether some follower needs the whole task."""
+        return any(follower.wants_steps for follower in self.followers)
+
+    def raise_error(self) -> None:
+        """Raise why watching had to end, if it had to: a copy for each follower."""
+        if self.error is not None:
+            raise copy.copy(self.error)
+
+    def tell(self) -> None:
+        """Wake every follower."""
+        for follower in tuple(self.followers):
+            follower.wake()
+
+    def next_look(self, reply_time: float) -> float:
+        """The loop time of the next look: when it is due, or just before a deadline.
+
+        Args:
+            reply_time: Seconds that recent answers took.
+        """
+        moments = [self.due]
+        for follower in self.followers:
+            if follower.deadline is not None:
+                last_chance = follower.deadline - 2 * reply_time - 0.02
+                if last_chance > self.looked_at:
+                    moments.append(last_chance)
+        return min(moments)
+
+
+class Bell:
+    """Wakes one coroutine; ringing it while nobody listens is remembered."""
+
+    __slots__ = ("_future", "_rung")
+
+    def __init__(self) -> None:
+        self._future: asyncio.Future[None] | None = None
+        self._rung = False
+
+    def ring(self) -> None:
+        """Wake whoever listens, or the next one who does."""
+        self._rung = True
+        if self._future is not None and not self._future.done():
+            self._future.set_result(None)
+
+    async def wait(self) -> None:
+        """Return at the next ring, or at once if it rang since the last time."""
+        if not self._rung:
+            self._future = asyncio.get_running_loop().create_future()
+            try:
+                await self._future
+            finally:
+                self._future = None
+        self._rung = False
