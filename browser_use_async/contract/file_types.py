@@ -1,0 +1,44 @@
+"""Which files the API takes for upload. API page: Upload File Presigned URL."""
+
+from pathlib import PurePath
+
+__all__ = ["CONTENT_TYPES", "MAX_FILE_BYTES", "MAX_TASK_FILE_BYTES", "content_type_of"]
+
+MAX_FILE_BYTES = 10 * 1024 * 1024
+"""The largest file, in bytes."""
+
+MAX_TASK_FILE_BYTES = 50 * 1024 * 1024
+"""What all files of one task may add up to, in bytes."""
+
+_OFFICE = "application/vnd.openxmlformats-officedocument"
+
+CONTENT_TYPES: dict[str, str] = {
+    ".txt": "text/plain",
+    ".csv": "text/csv",
+    ".json": "application/json",
+    ".xml": "application/xml",
+    ".html": "text/html",
+    ".md": "text/markdown",
+    ".jpg": "image/jpeg",
+    ".jpeg": "image/jpeg",
+    ".png": "image/png",
+    ".gif": "image/gif",
+    ".webp": "image/webp",
+    ".pdf": "application/pdf",
+    ".doc": "application/msword",
+    ".docx": f"{_OFFICE}.wordprocessingml.document",
+    ".xls": "application/vnd.ms-excel",
+    ".xlsx": f"{_OFFICE}.spreadsheetml.sheet",
+    ".ppt": "application/vnd.ms-powerpoint",
+    ".pptx": f"{_OFFICE}.presentationml.presentation",
+}
+"""The supported suffixes, in lower case, and the content type of each."""
+
+
+def content_type_of(file_name: str) -> str | None:
+    """The content type that a file name stands for, or None if the API does not take it.
+
+    Args:
+        file_name: The name; its suffix decides, in either case.
+    """
+    return CONTENT_TYPES.get(PurePath(file_name).suffix.lower())

@@ -1,0 +1,78 @@
+"""All prices that the service published, in US cents. Pure; nothing here asks the service.
+
+A task costs a start and then each step, by model. A search costs one cent per level of depth and,
+if it covers several websites, per website.
+"""
+
+from decimal import Decimal
+
+from browser_use_async.models import LlmModel
+
+__all__ = [
+    "STEP_CENTS",
+    "TASK_START_CENTS",
+    "search_url_cents",
+    "simple_search_cents",
+    "step_cents",
+    "task_cents",
+]
+
+TASK_START_CENTS = Decimal(1)
+"""What starting a task costs."""
+
+_FLASH = Decimal("0.75")
+
+STEP_CENTS: dict[LlmModel, Decimal] = {
+    LlmModel.GPT_4_1: Decimal("2.5"),
+    LlmModel.GPT_4_1_MINI: Decimal("0.75"),
+    LlmModel.O4_MINI: Decimal(2),
+    LlmModel.O3: Decimal(1),
+    LlmModel.GEMINI_2_0_FLASH: _FLASH,
+    LlmModel.GEMINI_2_0_FLASH_LITE: _FLASH,
+    LlmModel.GEMINI_2_5_FLASH_PREVIEW_04_17: _FLASH,
+    LlmModel.GEMINI_2_5_FLASH: _FLASH,
+    LlmModel.GEMINI_2_5_PRO: Decimal("2.5"),
+    LlmModel.CLAUDE_3_7_SONNET_20250219: Decimal(3),
+    LlmModel.CLAUDE_SONNET_4_20250514: Decimal(3),
+    LlmModel.LLAMA_4_MAVERICK_17B_128E_INSTRUCT: Decimal(1),
+}
+"""What one step costs. The prices of gpt-4o and gpt-4o-mini were never published."""
+
+
+def step_cents(llm_model: LlmModel | str) -> Decimal:
+    """The price of one step in US cents.
+
+    Args:
+        llm_model: The model. One without a published price counts as the dearest, so that an
+            estimate is never too low.
+    """
+    return STEP_CENTS.get(LlmModel(llm_model), max(STEP_CENTS.values()))
+
+
+def task_cents(steps: int, llm_model: LlmModel | str = LlmModel.GPT_4_1) -> Decimal:
+    """The price of a task in US cents.
+
+    Args:
+        steps: How many steps it takes or took.
+        llm_model: The model; by default the one that run-task takes by default.
+    """
+    return TASK_START_CENTS + steps * step_cents(llm_model)
+
+
+def simple_search_cents(max_websites: int = 5, depth: int = 2) -> Decimal:
+    """The price of a simple search in US cents. API page: Simple Search.
+
+    Args:
+        max_websites: How many websites at most, 1 to 10.
+        depth: How deep each is read, 2 to 5.
+    """
+    return Decimal(depth * max_websites)
+
+
+def search_url_cents(depth: int = 2) -> Decimal:
+    """The price of searching one website in US cents. API page: Search URL.
+
+    Args:
+        depth: How deep it is read, 2 to 5.
+    """
+    return Decimal(depth)
