@@ -9,7 +9,7 @@ import re
 import types
 from collections.abc import Callable, Mapping
 from datetime import datetime
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from functools import cache
 from typing import Any, Union, get_args, get_origin
 
@@ -17,70 +17,30 @@ import attrs
 import cattrs
 from cattrs.gen import make_dict_structure_fn
 
+from browser_use_async.contract.scalars import (
+    MismatchError,
+    read_boolean,
+    read_decimal,
+    read_integer,
+    read_moment,
+    read_open_enum,
+    read_status,
+    read_text,
+)
 from browser_use_async.contract.strict_json import JsonRefusedError, read_json
 from browser_use_async.contract.submission_token import TOKEN_KEY
 from browser_use_async.contract.table import Endpoint
-from browser_use_async.contract.timestamps import format_timestamp, parse_timestamp
+from browser_use_async.contract.timestamps import format_timestamp
 from browser_use_async.errors import ResponseDecodeError
 from browser_use_async.models import UNSET, Balance, Created, OpenEnum, TaskStatus
 
 __all__ = ["decode_response", "encode_request", "structure", "unstructure"]
 
 
-class _MismatchError(ValueError):
-    """A JSON value of the wrong shape; says what was expected and never what was found."""
-
-
-_DIGITS = re.compile(r"-?[0-9]{1,19}")
 _BARE_STATUS = re.compile(rb"\s*([A-Za-z][A-Za-z_-]{0,63})\s*")
 
 
 # --- JSON to models -----------------------------------------------------------------------
-
-
-def _text(value: Any, _type: Any) -> str:
-    if isinstance(value, str):
-        return value
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        return str(value)
-    raise _MismatchError("expected a string")
-
-
-def _integer(value: Any, _type: Any) -> int:
-    if isinstance(value, int) and not isinstance(value, bool):
-        return value
-    if isinstance(value, float) and value.is_integer():
-        return int(value)
-    if isinstance(value, str) and _DIGITS.fullmatch(value):
-        return int(value)
-    raise _MismatchError("expected an integer")
-
-
-def _boolean(value: Any, _type: Any) -> bool:
-    if isinstance(value, bool):
-        return value
-    raise _MismatchError("expected true or false")
-
-
-def _decimal(value: Any, _type: Any) -> Decimal:
-    if isinstance(value, str | int | float) and not isinstance(value, bool):
-        try:
-            number = Decimal(str(value))
-        except InvalidOperation:
-            raise _MismatchError("expected a number") from None
-        if number.is_finite():
-            return number
-    raise _MismatchError("expected a number")
-
-
-def _open_enum(value: Any, enum: type[OpenEnum]) -> OpenEnum:
-    if isinstance(value, str):
-        return enum(value)
-    raise _MismatchError("expected a string")
-
-
-def _moment(value: Any, _type: Any) -> datetime | None:
-    return parse_timestamp(value) if isinstance(value, str) else None
 
 
 def _without_none(annotation: Any) -> Any:
@@ -120,7 +80,7 @@ def _model_hook(model: type[Any], converter: cattrs.Converter) -> Callable[[Any,
 
     def hook(value: Any, _type: Any) -> Any:
         if not isinstance(value, dict):
-            raise _MismatchError("expected an object")
+            raise MismatchError("expected an object")
         if None in value.values():
             value = {
                 name: each
@@ -148,12 +108,12 @@ def _list_hook(annotation: Any, converter: cattrs.Converter) -> Callable[[Any, A
 
     def hook(value: Any, _type: Any) -> list[Any]:
         if not isinstance(value, list):
-            raise _MismatchError("expected an array")
+            raise MismatchError("expected an array")
         return [structure_item(each, item) for each in value if each is not None]
 
     def detailed_hook(value: Any, _type: Any) -> list[Any]:
         if not isinstance(value, list):
-            raise _MismatchError("expected an array")
+            raise MismatchError("expected an array")
         for index, each in enumerate(value):
             try:
                 hook([each], annotation)
@@ -167,15 +127,20 @@ def _list_hook(annotation: Any, converter: cattrs.Converter) -> Callable[[Any, A
 
 def _make_converter(*, detailed: bool) -> cattrs.Converter:
     converter = cattrs.Converter(detailed_validation=detailed, prefer_attrib_converters=False)
-    for kind, hook in ((str, _text), (int, _integer), (bool, _boolean), (Decimal, _decimal)):
+    for kind, hook in (
+        (str, read_text),
+        (int, read_integer),
+        (bool, read_boolean),
+        (Decimal, read_decimal),
+    ):
         converter.register_structure_hook(kind, hook)
-    converter.register_structure_hook(datetime, _moment)
+    converter.register_structure_hook(datetime, read_moment)
     converter.register_structure_hook_func(
-        lambda kind: isinstance(kind, type) and issubclass(kind, OpenEnum), _open_enum
+        lambda kind: isinstance(kind, type) and issubclass(kind, OpenEnum), read_open_enum
     )
     converter.register_structure_hook_factory(
         lambda kind: _is_optional(kind) and _without_none(kind) is datetime,
-        lambda _kind: _moment,
+        lambda _kind: read_moment,
     )
     converter.register_structure_hook_factory(
         _is_list,
@@ -184,40 +149,32 @@ def _make_converter(*, detailed: bool) -> cattrs.Converter:
     converter.register_structure_hook_factory(attrs.has, lambda kind: _model_hook(kind, converter))
     # Registered last, so that they win over the factory above.
     converter.register_structure_hook(Balance, _balance)
-    converter.register_structure_hook(TaskStatus, _status)
+    converter.register_structure_hook(TaskStatus, read_status)
     converter.register_structure_hook(Created, _created)
-    converter.register_unstructure_hook(datetime, format_timestamp)
-    converter.register_unstructure_hook(Decimal, str)
     return converter
 
 
 def _balance(value: Any, _type: Any) -> Balance:
     """The API calls the amount `balance`; the model names its unit."""
     if not isinstance(value, dict):
-        raise _MismatchError("expected an object")
+        raise MismatchError("expected an object")
     if "balance" not in value:
         raise KeyError("balance")
     extra = {name: each for name, each in value.items() if name != "balance"}
-    return Balance(cents=_decimal(value["balance"], Decimal), extra=extra)
+    try:
+        return Balance(cents=read_decimal(value["balance"], Decimal), extra=extra)
+    except MismatchError as error:
+        raise MismatchError(str(error), place=".balance") from None
 
 
 def _created(value: Any, _type: Any) -> Created:
     """Strict: an id that is not one would be adopted, and waited for, as a paid task."""
     if not isinstance(value, dict):
-        raise _MismatchError("expected an object")
+        raise MismatchError("expected an object")
     task_id = value["id"]
     if not isinstance(task_id, str) or not task_id:
-        raise _MismatchError("expected an id")
+        raise MismatchError("expected an id", place=".id")
     return Created(task_id, {name: each for name, each in value.items() if name != "id"})
-
-
-def _status(value: Any, _type: Any) -> TaskStatus:
-    """A bare string; self-hosted servers were seen to wrap it in an object."""
-    if isinstance(value, dict):
-        value = value.get("status")
-    if isinstance(value, str) and value:
-        return TaskStatus(value)
-    raise _MismatchError("expected a status")
 
 
 @cache
@@ -264,8 +221,8 @@ def _first_leaf(error: BaseException, path: str) -> tuple[str, str]:
         return _first_leaf(first, path + _place(first))
     if isinstance(error, KeyError):
         return f"{path}.{error.args[0]}", "a required field is missing"
-    if isinstance(error, _MismatchError):
-        return path, str(error)
+    if isinstance(error, MismatchError):
+        return path + error.place, str(error)
     return path, "the value does not fit"
 
 

@@ -11,8 +11,8 @@ def parse_timestamp(text: str) -> datetime | None:
     Args:
         text: ISO 8601 text. `+00:00Z`, which self-hosted servers write, is understood.
     """
-    text = text.strip()
-    if text.endswith(("+00:00Z", "+00:00z")):
+    text = text.strip().upper()
+    if text.endswith("+00:00Z"):
         text = text[:-1]
     try:
         moment = datetime.fromisoformat(text)

@@ -4,6 +4,7 @@ The rules stand in the metadata of the attrs fields. `contract.validation` reads
 sides: the SDK refuses a request before sending, the bundled server answers 422.
 """
 
+from collections.abc import Callable
 from enum import Enum, StrEnum
 from typing import Any
 
@@ -77,18 +78,26 @@ class FieldRule:
     published: bool = False
 
 
-def ruled(rule: FieldRule, *, default: Any = UNSET, secret: bool = False) -> Any:
+def ruled(
+    rule: FieldRule,
+    *,
+    default: Any = UNSET,
+    converter: Callable[[Any], Any] | None = None,
+    shown: Callable[[Any], str] | None = None,
+) -> Any:
     """An attrs field that carries its rule.
 
     Args:
         rule: What the field may hold.
         default: The value of a field that is not given; required fields have none.
-        secret: Whether the value stays out of the repr.
+        converter: What turns the given value into the one that is kept.
+        shown: What makes the text for the repr; by default the value's own repr.
     """
     return attrs.field(
         default=attrs.NOTHING if rule.required else default,
+        converter=converter,
         metadata={RULE: rule},
-        repr=(lambda value: "UNSET" if value is UNSET else "***") if secret else True,
+        repr=shown or True,
     )
 
 

@@ -41,9 +41,11 @@ def hidden_url(value: str | None) -> str:
         return "None"
     try:
         parts = urlsplit(value)
-        return f"'{parts.scheme}://{parts.netloc.rpartition('@')[2]}/***'"
     except ValueError:
         return "'***'"
+    if parts.scheme not in {"http", "https"}:  # no web address, so any part may be the secret
+        return "'***'"
+    return f"'{parts.scheme}://{parts.netloc.rpartition('@')[2]}/***'"
 
 
 def hidden_urls(values: Sequence[str]) -> str:

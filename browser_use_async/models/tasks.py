@@ -6,7 +6,7 @@ from typing import Any, Generic, TypedDict, TypeVar
 
 import attrs
 
-from browser_use_async.models.fields import UNSET, FieldKind, FieldRule, Unset, ruled
+from browser_use_async.models.fields import FieldKind, FieldRule, Unset, ruled
 from browser_use_async.models.open_enum import LlmModel, ProxyCountry, TaskStatus
 from browser_use_async.models.secret_text import SecretMapping, hidden_url, hidden_urls
 
@@ -38,6 +38,11 @@ _METADATA = FieldRule(FieldKind.TEXT_MAP, max_pairs=10, max_key_length=100, max_
 def _masked(secrets: Mapping[str, str] | Unset | None) -> Mapping[str, str] | Unset | None:
     """Wrap well-formed secrets; what is not well formed is left for validation to refuse."""
     return SecretMapping(secrets) if isinstance(secrets, Mapping) else secrets
+
+
+def _shown_secrets(secrets: object) -> str:
+    well_formed = secrets is None or isinstance(secrets, SecretMapping | Unset)
+    return repr(secrets) if well_formed else "***"
 
 
 class RunTaskFields(TypedDict, total=False):
@@ -87,10 +92,8 @@ class RunTaskRequest:
     """
 
     task: str = ruled(FieldRule(FieldKind.TEXT, required=True, nullable=False, min_length=1))
-    secrets: Mapping[str, str] | Unset | None = attrs.field(
-        default=UNSET,
-        converter=_masked,
-        metadata={"rule": FieldRule(FieldKind.TEXT_MAP)},
+    secrets: Mapping[str, str] | Unset | None = ruled(
+        FieldRule(FieldKind.TEXT_MAP), converter=_masked, shown=_shown_secrets
     )
     allowed_domains: Sequence[str] | Unset | None = ruled(_TEXT_LIST)
     browser_profile_id: str | Unset | None = ruled(FieldRule(FieldKind.TEXT))
@@ -119,6 +122,7 @@ class Created:
 
     Attributes:
         id: The new task's id.
+        extra: Fields that this version does not know.
     """
 
     id: str

@@ -1,0 +1,94 @@
+"""JSON scalars to Python values, each with the leniency that answers of the service call for."""
+
+import re
+from datetime import datetime
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+from browser_use_async.contract.timestamps import parse_timestamp
+from browser_use_async.models import OpenEnum, TaskStatus
+
+__all__ = [
+    "MismatchError",
+    "read_boolean",
+    "read_decimal",
+    "read_integer",
+    "read_moment",
+    "read_open_enum",
+    "read_status",
+    "read_text",
+]
+
+_DIGITS = re.compile(r"-?[0-9]{1,19}")
+
+
+class MismatchError(ValueError):
+    """A JSON value of the wrong shape; says what was expected and never what was found.
+
+    Attributes:
+        place: Where below the value at hand, such as `.balance`.
+    """
+
+    def __init__(self, message: str, *, place: str = "") -> None:
+        super().__init__(message)
+        self.place = place
+
+
+def read_text(value: Any, _type: Any) -> str:
+    """Text; numbers too, for servers that count their ids."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return str(value)
+    raise MismatchError("expected a string")
+
+
+def read_integer(value: Any, _type: Any) -> int:
+    """A whole number, written as number or as text."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        return value
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    if isinstance(value, str) and _DIGITS.fullmatch(value):
+        return int(value)
+    raise MismatchError("expected an integer")
+
+
+def read_boolean(value: Any, _type: Any) -> bool:
+    """A boolean and nothing that resembles one."""
+    if isinstance(value, bool):
+        return value
+    raise MismatchError("expected true or false")
+
+
+def read_decimal(value: Any, _type: Any) -> Decimal:
+    """An exact finite number, written as number or as text."""
+    if isinstance(value, str | int | float) and not isinstance(value, bool):
+        try:
+            number = Decimal(str(value))
+        except InvalidOperation:
+            raise MismatchError("expected a number") from None
+        if number.is_finite():
+            return number
+    raise MismatchError("expected a number")
+
+
+def read_open_enum(value: Any, enum: type[OpenEnum]) -> OpenEnum:
+    """A value of an open enum."""
+    if isinstance(value, str):
+        return enum(value)
+    raise MismatchError("expected a string")
+
+
+def read_moment(value: Any, _type: Any) -> datetime | None:
+    """An aware datetime, or None for what is no timestamp."""
+    return parse_timestamp(value) if isinstance(value, str) else None
+
+
+def read_status(value: Any, _type: Any) -> TaskStatus:
+    """A bare string; self-hosted servers were seen to wrap it in an object."""
+    if isinstance(value, dict):
+        value = value.get("status")
+    if isinstance(value, str) and value:
+        return TaskStatus(value)
+    raise MismatchError("expected a status")

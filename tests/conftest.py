@@ -1,0 +1,32 @@
+"""What all tests share: the pytest header and the settings of hypothesis."""
+
+import asyncio
+import os
+from importlib.metadata import PackageNotFoundError, version
+
+import pytest
+from hypothesis import settings
+
+_SHOWN = ("aiohttp", "attrs", "cattrs", "tenacity", "pydantic", "orjson", "rich", "looptime")
+
+# A slow machine must not fail a test, and a gate must give the same answer twice.
+settings.register_profile("here", deadline=None)
+settings.register_profile("gate", deadline=None, derandomize=True, database=None)
+settings.load_profile("gate" if os.environ.get("CI") else "here")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Keep looptime from making an event loop in synchronous tests, which nobody would close."""
+    asyncio.set_event_loop(None)
+
+
+def pytest_report_header(config: pytest.Config) -> str:
+    """Tell which versions are tested: the first thing to compare when two machines disagree."""
+    return "with: " + ", ".join(f"{name} {_version(name)}" for name in _SHOWN)
+
+
+def _version(name: str) -> str:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return "absent"

@@ -1,0 +1,252 @@
+import json
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+import attrs
+import pytest
+
+from browser_use_async.contract.conversion import (
+    decode_response,
+)
+from browser_use_async.contract.table import (
+    CHECK_BALANCE,
+    GET_TASK,
+    GET_TASK_MEDIA,
+    GET_TASK_STATUS,
+    LIST_TASKS,
+    ME,
+    PING,
+    RUN_TASK,
+    STOP_TASK,
+    Endpoint,
+)
+from browser_use_async.models import (
+    Balance,
+    Task,
+    TaskStatus,
+)
+from tests.contract.answers import (
+    CANARY,
+    PAGE,
+    TASK,
+    assert_tells_no_value,
+    decode,
+    refused,
+)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"[" * 100_000,
+        b'{"id": ' + b"7" * 5000 + b"}",
+        b'{"id": NaN}',
+        b'{"id": "a", "id": "b"}',
+        f'{{"id": "{CANARY}\\ud83d"}}'.encode(),
+        f'\ufeff{{"id": "{CANARY}"}}'.encode(),
+        f'{{"id": "{CANARY}"}}'.encode("utf-16"),
+        f'{{"id": "{CANARY}"}} {CANARY}'.encode(),
+        f"<html>{CANARY}</html>".encode(),
+        b"",
+    ],
+)
+def test_refused_bodies(body: bytes) -> None:
+    """C5: an unclean body is the typed error, which tells its size and not its text."""
+    error = refused(RUN_TASK, body)
+
+    assert error.path == "$"
+    assert f"the body of {len(body)} bytes is not JSON" in str(error)
+    assert_tells_no_value(error)
+
+
+@pytest.mark.parametrize(
+    "body", [b'"finished"', b"finished", b" finished\r\n", b'{"status": "finished"}']
+)
+def test_status_shapes(body: bytes) -> None:
+    """C6: a status is understood bare, quoted and wrapped, for each was seen somewhere."""
+    assert decode_response(GET_TASK_STATUS, body) is TaskStatus.FINISHED
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"null",
+        b'{"status": null}',
+        b'{"status": ["finished"]}',
+        b"{}",
+        b'["x"]',
+        b"5",
+        b"true",
+        b'""',
+        b"",
+        b"<html>finished</html>",
+        b"finished now",
+        b"x" * 65,
+        "finish\u00e9".encode(),
+    ],
+)
+def test_what_is_no_status(body: bytes) -> None:
+    """C6: anything else is the typed error rather than a made-up status."""
+    assert_tells_no_value(refused(GET_TASK_STATUS, body))
+
+
+@pytest.mark.parametrize(("body", "expected"), [(b"true", True), (b" false\n", False)])
+def test_me(body: bytes, expected: bool) -> None:
+    """C7: the answer of `me` is a JSON boolean."""
+    assert decode_response(ME, body) is expected
+
+
+@pytest.mark.parametrize("body", [b'"true"', b"1", b"0", b"null", b"{}", b"True", b""])
+def test_what_is_no_boolean(body: bytes) -> None:
+    """C7: what merely resembles a boolean is refused, for a wrong yes would be worse."""
+    refused(ME, body)
+
+
+@pytest.mark.parametrize(
+    ("written", "expected"),
+    [
+        ('"12.34"', Decimal("12.34")),
+        ("12.34", Decimal("12.34")),
+        ("0.1", Decimal("0.1")),
+        ("19.99", Decimal("19.99")),
+        ('"1e3"', Decimal(1000)),
+        ("5000", Decimal(5000)),
+        ('"-0.50"', Decimal("-0.5")),
+        ('"1234567890123456789.123456789"', Decimal("1234567890123456789.123456789")),
+        ("12345678901234567890", Decimal(12345678901234567890)),
+    ],
+)
+def test_balance(written: str, expected: Decimal) -> None:
+    """C8: money is exact, whether the server quotes it or not."""
+    balance = decode_response(CHECK_BALANCE, f'{{"balance": {written}}}'.encode())
+
+    assert balance == Balance(expected)
+
+
+@pytest.mark.parametrize(
+    "written", ['""', "null", '"a lot"', "true", "[]", '"NaN"', '"Infinity"', "1e400", '{"a": 1}']
+)
+def test_what_is_no_amount(written: str) -> None:
+    """C8: what is no amount is the typed error, never zero and never NaN."""
+    error = refused(CHECK_BALANCE, f'{{"balance": {written}}}'.encode())
+
+    assert error.path == "$.balance"
+    assert_tells_no_value(error)
+
+
+def test_balance_that_is_missing() -> None:
+    """C10: the error names the API's field, although the model calls it `cents`."""
+    assert refused(CHECK_BALANCE, b"{}").path == "$.balance"
+
+
+@pytest.mark.parametrize("written", [7, 7.0, "7", "007"])
+def test_integers_as_text(written: Any) -> None:
+    """C9: a whole number is understood as number or text."""
+    assert decode(LIST_TASKS, {**PAGE, "total_count": written}).total_count == 7
+
+
+@pytest.mark.parametrize(
+    "written", [7.5, "7.0", "seven", "", "--7", "\u0667", "7" * 20, True, None]
+)
+def test_what_is_no_integer(written: Any) -> None:
+    """C9: what is no whole number is the typed error that names the field."""
+    error = refused(LIST_TASKS, json.dumps({**PAGE, "total_count": written}).encode())
+
+    assert (error.path, str(error)) == (
+        "$.total_count",
+        "at $.total_count: expected an integer",
+    )
+
+
+@pytest.mark.parametrize(("written", "expected"), [(7, "7"), (7.5, "7.5"), ("7", "7")])
+def test_numbers_where_text_belongs(written: Any, expected: str) -> None:
+    """C9: an id that a server counts rather than makes up is text to us."""
+    assert decode(GET_TASK, {**TASK, "id": written}).id == expected
+
+
+@pytest.mark.parametrize("written", [True, [], {}, None])
+def test_what_is_no_text(written: Any) -> None:
+    """C9: other JSON in place of text is refused."""
+    assert refused(GET_TASK, json.dumps({**TASK, "id": written}).encode()).path == "$.id"
+
+
+def test_unknown_fields_are_kept() -> None:
+    """C10: what this version does not know is in `extra`, at every level, and never shared."""
+    page = decode(
+        LIST_TASKS, {**PAGE, "tasks": [{**TASK, "cost": 3}, {**TASK, "extra": 5}], "more": None}
+    )
+
+    assert page.extra == {"more": None}
+    # The steps of a task are no field of a list row, so they are kept as they came.
+    assert [row.extra for row in page.tasks] == [
+        {"steps": [], "cost": 3},
+        {"steps": [], "extra": 5},
+    ]
+
+
+def test_optional_fields_may_be_missing_or_null() -> None:
+    """C10: missing and null are the same, and give the field's default."""
+    optional = [field.name for field in attrs.fields(Task) if field.default is not attrs.NOTHING]
+    minimal = {name: TASK[name] for name in TASK if name not in optional}
+
+    assert decode(GET_TASK, minimal) == decode(
+        GET_TASK, {**minimal, **{name: None for name in optional if name != "extra"}}
+    )
+
+
+@pytest.mark.parametrize("name", ["id", "task", "status", "created_at"])
+def test_required_fields_that_are_missing(name: str) -> None:
+    """C10: a missing field is named by its path, without a word of the rest."""
+    body = json.dumps({**PAGE, "tasks": [TASK, {k: v for k, v in TASK.items() if k != name}]})
+
+    error = refused(LIST_TASKS, body.encode())
+
+    assert error.path == f"$.tasks[1].{name}"
+    assert str(error) == f"at $.tasks[1].{name}: a required field is missing"
+    assert_tells_no_value(error)
+
+
+def test_lists_may_hold_nulls() -> None:
+    """C10: nulls in a list are dropped: the service was seen to send `[null]`."""
+    assert decode(GET_TASK_MEDIA, {"recordings": [None, "https://a", None]}).recordings == [
+        "https://a"
+    ]
+
+
+@pytest.mark.parametrize("value", ["yesterday", "", 1761994081, {"at": 1}, [], True])
+def test_created_at_garbage(value: Any) -> None:
+    """C11: a timestamp that is none crashes nothing: it is None, and kept raw in `extra`."""
+    task = decode(GET_TASK, {**TASK, "created_at": value, "finished_at": value})
+
+    assert task.created_at is None
+    assert task.finished_at is None
+    assert task.extra == {"created_at": value, "finished_at": value}
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "2025-11-01T10:48:01.533595Z",
+        "2025-11-01T10:48:01Z",
+        "2025-11-01T10:48:01.533Z",
+        "2025-11-01T10:48:01.533595",
+        "2025-11-01 10:48:01",
+        "2025-11-01T10:48:01.533595+00:00",
+        "2025-11-01T12:48:01.533595+02:00",
+        "2025-11-01T10:48:01.533595+00:00Z",
+    ],
+)
+def test_created_at_shapes(written: str) -> None:
+    """C11: a task with any of the eight shapes is born at one aware moment."""
+    task = decode(GET_TASK, {**TASK, "created_at": written})
+
+    assert task.created_at.replace(microsecond=0) == datetime(2025, 11, 1, 10, 48, 1, tzinfo=UTC)
+    assert task.extra == {}
+
+
+@pytest.mark.parametrize("body", [b"", b"null", b"{}", b"[]", b'"ok"', b"OK", b"<html>", b"\xff"])
+@pytest.mark.parametrize("endpoint", [STOP_TASK, PING], ids=str)
+def test_calls_that_answer_nothing(endpoint: Endpoint, body: bytes) -> None:
+    """Whatever comes with the good status of a call without an answer is as good as nothing."""
+    assert decode_response(endpoint, body) is None

@@ -1,0 +1,297 @@
+import builtins
+import copy
+import inspect
+import pickle
+import re
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+import pytest
+
+from browser_use_async import errors
+from browser_use_async.errors import (
+    APIStatusError,
+    BrowserUseError,
+    ConfigurationError,
+    SubmissionUnknownError,
+)
+from browser_use_async.models import Task, TaskStatus
+
+_BRANCH = re.compile(r"^((?:│   |    )*)[├└]── (\w+)(?: \((\w+)\))?")
+
+TASK = Task(
+    id="t-1",
+    task="Buy milk",
+    status=TaskStatus("archived"),
+    created_at=datetime(2025, 11, 1, tzinfo=UTC),
+    live_url="https://live.example.net/?token=canary",
+)
+
+
+def _status_error(
+    error_class: type[APIStatusError], **more: object
+) -> Callable[[], BrowserUseError]:
+    return lambda: error_class(
+        "the server said no",
+        **{"detail": "No", "request_id": "r-1", "attempts": 3, "task_id": "t-1", **more},
+    )
+
+
+BUILDERS: dict[str, Callable[[], BrowserUseError]] = {
+    **{
+        name: lambda name=name: getattr(errors, name)("what happened", task_id="t-1")
+        for name in (
+            "BrowserUseError",
+            "ConfigurationError",
+            "SessionClosedError",
+            "WrongEventLoopError",
+            "FileTransferError",
+            "UnsafeFileNameError",
+            "UnsupportedFileError",
+            "LedgerError",
+            "LedgerLockedError",
+            "LedgerMismatchError",
+            "LedgerCorruptError",
+            "LedgerVersionError",
+            "WebhookVerificationError",
+        )
+    },
+    **{
+        name: _status_error(getattr(errors, name), status=status)
+        for name, status in (
+            ("APIStatusError", 418),
+            ("BadRequestError", 400),
+            ("AuthenticationError", 401),
+            ("PaymentRequiredError", 402),
+            ("PermissionDeniedError", 403),
+            ("NotFoundError", 404),
+            ("APINotServedError", 404),
+            ("ConflictError", 409),
+            ("InternalServerError", 503),
+        )
+    },
+    "UnprocessableEntityError": _status_error(
+        errors.UnprocessableEntityError,
+        errors=[{"loc": ["body", "task"], "msg": "Field required", "type": "missing"}],
+    ),
+    "RateLimitError": _status_error(errors.RateLimitError, retry_after=2.5),
+    "InvalidRequestError": lambda: errors.InvalidRequestError("no task", field="task"),
+    "APIConnectionError": lambda: errors.APIConnectionError("refused", sent=False, attempts=2),
+    "APITimeoutError": lambda: errors.APITimeoutError("slow", sent=True, task_id="t-1"),
+    "ResponseDecodeError": lambda: errors.ResponseDecodeError("odd", path="$.tasks[0].status"),
+    "SubmissionUnknownError": lambda: SubmissionUnknownError("lost", submission_token="tok"),
+    "TaskError": lambda: errors.TaskError("ended badly", task=TASK),
+    "TaskFailedError": lambda: errors.TaskFailedError("failed", task=TASK),
+    "TaskStoppedError": lambda: errors.TaskStoppedError("stopped", task=TASK),
+    "OutputValidationError": lambda: errors.OutputValidationError(
+        "no JSON", task=TASK, raw_output="prose"
+    ),
+    "WaitTimeoutError": lambda: errors.WaitTimeoutError(
+        "time is up", task_id="t-1", last_status=TaskStatus.RUNNING
+    ),
+    "WaitInterruptedError": lambda: errors.WaitInterruptedError(
+        "unreachable", task_id="t-1", last_status=TaskStatus("stopping")
+    ),
+}
+
+
+def _public_attributes(error: BaseException) -> dict[str, object]:
+    return {name: value for name, value in vars(error).items() if not name.startswith("_")}
+
+
+def _drawn_tree() -> dict[str, tuple[str, str | None]]:
+    """Each drawn class with the class that it hangs from and the builtin in parentheses."""
+    path = ["BrowserUseError"]
+    drawn: dict[str, tuple[str, str | None]] = {}
+    for line in (errors.__doc__ or "").splitlines():
+        if match := _BRANCH.match(line):
+            depth = len(match[1]) // 4 + 1
+            del path[depth:]
+            drawn[match[2]] = (path[-1], match[3])
+            path.append(match[2])
+    return drawn
+
+
+def _real_tree() -> dict[str, tuple[str, str | None]]:
+    real: dict[str, tuple[str, str | None]] = {}
+    for name, each in inspect.getmembers(errors, inspect.isclass):
+        if issubclass(each, BrowserUseError) and each is not BrowserUseError:
+            ours, *others = each.__bases__
+            real[name] = (ours.__name__, others[0].__name__ if others else None)
+    return real
+
+
+def test_the_drawn_tree_is_the_real_one() -> None:
+    """The tree in the module's docstring shows every class under its parent, and no other."""
+    assert _real_tree() == _drawn_tree()
+
+
+def test_every_class_is_exported() -> None:
+    """`__all__` lists every public exception, sorted, and nothing else."""
+    assert sorted(["BrowserUseError", *_real_tree()]) == errors.__all__
+
+
+def test_every_class_has_a_builder_below() -> None:
+    """The tests of pickling and copying miss no class."""
+    assert set(BUILDERS) == set(errors.__all__)
+
+
+def test_every_class_says_what_it_means() -> None:
+    """Each exception has a docstring of its own."""
+    undocumented = [name for name in errors.__all__ if not vars(getattr(errors, name))["__doc__"]]
+
+    assert not undocumented
+
+
+@pytest.mark.parametrize("name", errors.__all__)
+@pytest.mark.parametrize("protocol", range(2, pickle.HIGHEST_PROTOCOL + 1))
+def test_pickling_keeps_everything(name: str, protocol: int) -> None:
+    """An exception that crosses a process border keeps its class, text, attributes and notes."""
+    error = BUILDERS[name]()
+    error.add_note("on line 3 of the batch")
+
+    again = pickle.loads(pickle.dumps(error, protocol))
+
+    assert type(again) is type(error)
+    assert again.args == error.args
+    assert str(again) == str(error)
+    assert _public_attributes(again) == _public_attributes(error)
+    assert again.task_id == error.task_id
+    assert again.__notes__ == ["on line 3 of the batch"]
+
+
+@pytest.mark.parametrize("name", errors.__all__)
+@pytest.mark.parametrize("duplicate", [copy.copy, copy.deepcopy])
+def test_copying_keeps_everything(name: str, duplicate: Callable[..., BrowserUseError]) -> None:
+    """`copy` and `deepcopy` give an equal exception, as TaskGroup-like tools expect."""
+    error = BUILDERS[name]()
+
+    again = duplicate(error)
+
+    assert again is not error
+    assert type(again) is type(error)
+    assert _public_attributes(again) == _public_attributes(error)
+
+
+@pytest.mark.parametrize("name", errors.__all__)
+def test_no_text_shows_a_live_url(name: str) -> None:
+    """Neither str nor repr of an exception shows the task that it carries."""
+    error = BUILDERS[name]()
+
+    assert "canary" not in f"{error} {error!r} {error.args}"
+
+
+@pytest.mark.parametrize(
+    ("name", "builtin"),
+    [
+        ("InvalidRequestError", ValueError),
+        ("APITimeoutError", TimeoutError),
+        ("WaitTimeoutError", TimeoutError),
+    ],
+)
+def test_builtin_bases(name: str, builtin: type[Exception]) -> None:
+    """Code that knows only Python's own exceptions catches these."""
+    error = BUILDERS[name]()
+
+    with pytest.raises(builtin):
+        raise error
+
+
+def test_other_errors_are_no_builtin_ones() -> None:
+    """No other exception is caught by `except ValueError`, `OSError` and the like by accident."""
+    ours = set(errors.__all__)
+    odd = {
+        name: base.__name__
+        for name in errors.__all__
+        for base in getattr(errors, name).__mro__
+        if base.__name__ not in ours
+        and base not in {Exception, BaseException, object}
+        and hasattr(builtins, base.__name__)
+    }
+
+    assert odd == {
+        "InvalidRequestError": "ValueError",
+        "APITimeoutError": "OSError",
+        "WaitTimeoutError": "OSError",
+    }
+
+
+def test_a_task_id_is_always_there_to_ask_for() -> None:
+    """`error.task_id` is None rather than missing when no task is concerned."""
+    assert ConfigurationError("no key").task_id is None
+
+
+@pytest.mark.parametrize(
+    ("builder", "expected"),
+    [
+        ("UnprocessableEntityError", 422),
+        ("RateLimitError", 429),
+    ],
+)
+def test_statuses_that_go_without_saying(builder: str, expected: int) -> None:
+    """The two classes that stand for one status know it."""
+    error = BUILDERS[builder]()
+
+    assert isinstance(error, APIStatusError)
+    assert error.status == expected
+
+
+def test_error_of_a_task_names_the_task() -> None:
+    """An error that carries a task has that task's id."""
+    assert BUILDERS["TaskFailedError"]().task_id == "t-1"
+    assert BUILDERS["OutputValidationError"]().task_id == "t-1"
+
+
+class FakeSession:
+    """Stands for a session: all that resolving needs is one method."""
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+
+    async def resolve_submission(self, submission_token: str) -> Task | None:
+        """Remember the token and find the task."""
+        self.asked.append(submission_token)
+        return TASK
+
+
+async def test_resolve_asks_the_session_that_submitted() -> None:
+    """Without an argument the session that raised the error is asked."""
+    session = FakeSession()
+    error = SubmissionUnknownError("lost", submission_token="tok", resolver=session)
+
+    found = await error.resolve()
+
+    assert found is TASK
+    assert session.asked == ["tok"]
+
+
+async def test_resolve_asks_another_session_when_given_one() -> None:
+    """An argument wins over the session that raised the error."""
+    first, second = FakeSession(), FakeSession()
+    error = SubmissionUnknownError("lost", submission_token="tok", resolver=first)
+
+    await error.resolve(second)
+
+    assert (first.asked, second.asked) == ([], ["tok"])
+
+
+async def test_resolve_after_unpickling_wants_a_session() -> None:
+    """The session does not travel; the error says so, and works once it is given one."""
+    session = FakeSession()
+    error = SubmissionUnknownError("lost", submission_token="tok", resolver=session)
+
+    again = pickle.loads(pickle.dumps(error))
+
+    with pytest.raises(ConfigurationError, match="pass a session"):
+        await again.resolve()
+    assert await again.resolve(session) is TASK
+
+
+async def test_resolve_without_a_token_says_what_to_do() -> None:
+    """A task that carries no token cannot be looked up, and no session is bothered."""
+    session = FakeSession()
+    error = SubmissionUnknownError("lost", submission_token=None, resolver=session)
+
+    with pytest.raises(ConfigurationError, match="iterate_all_tasks"):
+        await error.resolve()
+    assert session.asked == []
