@@ -32,6 +32,7 @@ from browser_use_async.transport.client import Transport
 from browser_use_async.transport.configuration import Configuration
 from browser_use_async.transport.lanes import LaneOptions
 from browser_use_async.transport.retry import RetryPolicy
+from browser_use_async.transport.secret import Secret
 from browser_use_async.waiting.following import Waiting
 from browser_use_async.waiting.policy import PollPolicy
 from browser_use_async.waiting.watcher import Watcher
@@ -91,10 +92,11 @@ class BrowserUseSession:
         on_event: Callable[[SessionEvent], None] | None = None,
         allow_insecure_http: bool = False,
     ) -> None:
-        configuration = Configuration.resolve(
-            api_key, base_url, timeout, allow_insecure_http=allow_insecure_http
-        )
+        key = Secret.hide(api_key)
         del api_key  # a traceback with locals shows this frame when a later line raises
+        configuration = Configuration.resolve(
+            key, base_url, timeout, allow_insecure_http=allow_insecure_http
+        )
         draw = random.Random()  # noqa: S311 - jitter
         self._transport = transport = Transport(
             configuration,

@@ -43,18 +43,6 @@ def build_request(model: type[RequestT], fields: MutableMapping[str, Any]) -> Re
     return model(**values)
 
 
-def check_request(request: RequestT) -> RequestT:
-    """Check a request object that the user built.
-
-    Args:
-        request: An instance of a request class.
-
-    Raises:
-        InvalidRequestError: As `build_request`.
-    """
-    return build_request(type(request), encode_given(request))
-
-
 def encode_given(request: Any) -> dict[str, Any]:
     """The fields of a request object that were given, as keyword arguments.
 
@@ -70,7 +58,7 @@ def _refuse_unknown(model: type[Any], given: dict[str, Any]) -> None:
         if name not in known:
             given.clear()
             close = difflib.get_close_matches(name, known, n=1)
-            hint = f"did you mean {close[0]}?" if close else f"the fields are {', '.join(known)}"
+            hint = f"did you mean {close[0]}?" if close else f"it has {', '.join(known)}."
             raise InvalidRequestError(
                 f"{name} is not a field of {model.__name__}; {hint} Nothing was sent", field=name
             )

@@ -1,6 +1,7 @@
 """One call from start to end: attempts, their outcomes, and the error or the answer."""
 
 import asyncio
+import contextlib
 import logging
 import os
 import random
@@ -84,8 +85,10 @@ class Transport:
         self._shared: Lane
         self._fresh: Lane
         self._slots: asyncio.Semaphore
-        if http is not None and http.trust_env:
-            Lane.borrowed(http, options)  # raises, before anything is connected
+        self._ended: asyncio.Event
+        self._limits: set[asyncio.Timeout] = set()
+        if http is not None:
+            Lane.borrowed(http, options)  # refuses before anything is connected
 
     # --- calls ----------------------------------------------------------------------------
 
@@ -166,7 +169,7 @@ class Transport:
                 )
             )
 
-        retrying = Retrying(policy, effect, self.draw, tell)
+        retrying = Retrying(policy, effect, self.draw, tell, self._rest)
         return await retrying.after(first, lambda: self._attempt(prepared, loop))
 
     async def _attempt(self, prepared: PreparedRequest, loop: asyncio.AbstractEventLoop) -> Outcome:
@@ -175,16 +178,30 @@ class Transport:
         mark = SentMark() if lane.marks else None
         async with self._slots:
             # The clock starts when there is a slot: waiting for one is nobody's timeout.
+            limit = asyncio.timeout_at(loop.time() + self.configuration.timeout)
+            self._limits.add(limit)
             try:
-                async with asyncio.timeout_at(loop.time() + self.configuration.timeout):
+                self._refuse_if_closed()
+                async with limit:
                     reply = await self._exchange(prepared, lane, mark)
             except _FAILURES as error:
-                self._refuse_if_closed()
-                return judge_failure(error, sent=mark is None or mark.sent)
+                if not self._closed:
+                    return judge_failure(error, sent=mark is None or mark.sent)
             except RuntimeError:
-                self._refuse_if_closed()
-                raise
-        return judge_reply(prepared, reply)
+                if not lane.session.closed:
+                    raise
+            else:
+                return judge_reply(prepared, reply)
+            finally:
+                self._limits.discard(limit)
+        self._refuse_if_closed()
+        raise errors.SessionClosedError("the aiohttp session passed as http= is closed")
+
+    async def _rest(self, seconds: float) -> None:
+        """Sleep between two attempts, but not beyond the end of the session."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._ended.wait()
 
     async def _exchange(
         self, prepared: PreparedRequest, lane: Lane, mark: SentMark | None
@@ -247,12 +264,16 @@ class Transport:
                 f"the session was used in process {self._process} before the fork; "
                 f"create a new one in process {os.getpid()}"
             )
-        elif self._loop is not loop:
+        else:
+            self._refuse_other_loop(loop)
+        return loop
+
+    def _refuse_other_loop(self, loop: asyncio.AbstractEventLoop) -> None:
+        if self._loop is not loop:
             raise errors.WrongEventLoopError(
                 f"the session belongs to {self._loop!r} and was used in {loop!r}; "
                 "create one session for each event loop, or run everything in one asyncio.run()"
             )
-        return loop
 
     def _connect(self, loop: asyncio.AbstractEventLoop) -> None:
         self._shared = (
@@ -262,6 +283,7 @@ class Transport:
         )
         self._fresh = Lane.paying(self._options)
         self._slots = asyncio.Semaphore(MAX_IN_FLIGHT)
+        self._ended = asyncio.Event()
         self._loop, self._process = loop, os.getpid()
 
     def _refuse_if_closed(self) -> None:
@@ -269,7 +291,7 @@ class Transport:
             raise errors.SessionClosedError(
                 "the session was closed while the call was under way; whether it was carried out "
                 "is not known"
-            ) from None
+            )
 
     @property
     def is_open(self) -> bool:
@@ -290,13 +312,26 @@ class Transport:
             _LOGGER.exception("on_event raised")
 
     async def aclose(self) -> None:
-        """Close the connections. Calls under way get `SessionClosedError`."""
+        """Close the connections. Calls under way get `SessionClosedError`.
+
+        Raises:
+            WrongEventLoopError: In another loop, which cannot close these connections.
+        """
         if self._closed:
             return
+        loop = asyncio.get_running_loop()
+        if self._loop is None or self._process != os.getpid():
+            # After a fork the connections are the other process's, and so is what watches them.
+            self._closed = True
+            return
+        self._refuse_other_loop(loop)
         self._closed = True
-        if self._loop is not None:
-            await self._shared.aclose()
-            await self._fresh.aclose()
+        self._ended.set()
+        for limit in self._limits:
+            if not limit.expired():
+                limit.reschedule(loop.time())
+        await self._shared.aclose()
+        await self._fresh.aclose()
 
     def __reduce__(self) -> NoReturn:
         raise TypeError("a session is not pickled; create one in the other process")

@@ -3,9 +3,9 @@
 import ipaddress
 import math
 import os
-from urllib.parse import urlsplit
 
 import attrs
+from yarl import URL
 
 from browser_use_async.errors import ConfigurationError
 from browser_use_async.transport.secret import Secret
@@ -50,8 +50,10 @@ class Configuration:
         Raises:
             ConfigurationError: One of them cannot work.
         """
-        key = Secret.of_key(api_key if api_key is not None else _environment("API_KEY"))
+        key = Secret.hide(api_key if api_key is not None else _environment("API_KEY"))
         del api_key  # a traceback with locals shows this frame when the next lines raise
+        if key is not None:
+            key.check_as_key()
         url = base_url if base_url is not None else _environment("BASE_URL") or DEFAULT_BASE_URL
         return cls(
             api_key=key,
@@ -79,25 +81,31 @@ def _checked_timeout(timeout: float | None) -> float:
 
 def _checked_url(base_url: str, *, allow_insecure_http: bool) -> str:
     example = f"it should look like {DEFAULT_BASE_URL}"
-    try:
-        parts = urlsplit(base_url)
-        host, _port = parts.hostname, parts.port
-    except (ValueError, AttributeError, TypeError):
-        raise ConfigurationError(f"base_url is not a URL; {example}") from None
-    if parts.scheme not in {"http", "https"}:
+    url = _url_or_none(base_url)
+    if url is None:
+        raise ConfigurationError(f"base_url is not a URL; {example}")
+    if url.scheme not in {"http", "https"}:
         raise ConfigurationError(f"base_url has no http:// or https:// in front; {example}")
-    if not host or any(character.isspace() for character in base_url):
+    if not url.raw_host or " " in base_url or not base_url.isprintable():
         raise ConfigurationError(f"base_url names no host; {example}")
-    if parts.username is not None or parts.password is not None:
+    if url.user is not None or url.password is not None:
         raise ConfigurationError(f"base_url holds a user name or password; {example}")
-    if parts.query or parts.fragment:
+    if url.query_string or url.fragment:
         raise ConfigurationError(f"base_url has a query or a fragment; {example}")
-    if parts.scheme == "http" and not allow_insecure_http and not _is_loopback(host):
+    if url.scheme == "http" and not allow_insecure_http and not _is_loopback(url.raw_host):
         raise ConfigurationError(
-            f"base_url sends the API key to {host} unencrypted; use https://, or pass "
+            f"base_url sends the API key to {url.raw_host} unencrypted; use https://, or pass "
             "allow_insecure_http=True if the network in between is yours"
         )
-    return base_url.rstrip("/")
+    return str(url).rstrip("/")
+
+
+def _url_or_none(text: str) -> URL | None:
+    # Read by the parser that aiohttp sends with: two parsers can see two hosts in one text.
+    try:
+        return URL(text)
+    except (ValueError, TypeError):
+        return None
 
 
 def _is_loopback(host: str) -> bool:

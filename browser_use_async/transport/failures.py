@@ -4,13 +4,16 @@ from typing import Any
 
 from browser_use_async import errors
 from browser_use_async.contract.strict_json import JsonRefusedError, read_json
-from browser_use_async.transport.outcome import Outcome, OutcomeKind, Reply
+from browser_use_async.contract.table import Effect
+from browser_use_async.transport.outcome import Outcome, OutcomeKind, Reply, kind_of_status
 from browser_use_async.transport.prepared import PreparedRequest
 from browser_use_async.transport.retry_after import retry_after_seconds
 
 __all__ = ["error_of"]
 
-_MAX_DETAIL = 2000
+_MAX_DETAIL = 1500  # characters, so that a whole message stays below 2000
+
+_NOT_JSON = object()
 
 _BY_STATUS: dict[int, type[errors.APIStatusError]] = {
     400: errors.BadRequestError,
@@ -82,8 +85,8 @@ def _hint_for_html(reply: Reply | None) -> str:
 def _refused(
     prepared: PreparedRequest, reply: Reply, attempts: int, times: str, hidden: tuple[str, ...]
 ) -> errors.APIStatusError:
-    content = _json_or_none(reply.body)
-    detail = _redacted(_detail_text(content, reply.body), hidden)
+    content = _json_of(reply.body)
+    detail = _shown(_redacted(_detail_text(content, reply.body), hidden))
     common: dict[str, Any] = {
         "status": reply.status,
         "detail": detail or None,
@@ -93,7 +96,7 @@ def _refused(
     }
     said = f" ({detail})" if detail else ""
     begin = f"{prepared} was answered with {reply.status}{said}{times}"
-    if reply.status == 404 and (content is None or content == {"detail": "Not Found"}):
+    if reply.status == 404 and (content is _NOT_JSON or content == {"detail": "Not Found"}):
         return errors.APINotServedError(
             f"{begin}: this server does not serve Cloud API v1 here; check base_url. The hosted "
             "v1 routes were reported gone in 2026: `browser-use-async serve` runs a v1 server",
@@ -105,10 +108,11 @@ def _refused(
             "set base_url to the address that the API really has",
             **common,
         )
-    advice = _ADVICE.get(reply.status)
+    advice = _advice(prepared, reply.status)
     message = begin if advice is None else f"{begin}; {advice}"
     if reply.status == 422:
-        return errors.UnprocessableEntityError(message, errors=_field_errors(content), **common)
+        items = _field_errors(content, hidden)
+        return errors.UnprocessableEntityError(message, errors=items, **common)
     if reply.status == 429:
         seconds = retry_after_seconds(reply.headers)
         asks = "" if seconds is None else f"; the server asks for a pause of {seconds:g} s"
@@ -117,24 +121,39 @@ def _refused(
     return _BY_STATUS.get(reply.status, default)(message, **common)
 
 
-def _json_or_none(body: bytes) -> Any:
+def _advice(prepared: PreparedRequest, status: int) -> str | None:
+    if status in _ADVICE:
+        return _ADVICE[status]
+    costly = prepared.endpoint.effect in {Effect.CREATES, Effect.PAYS}
+    if costly and kind_of_status(status) is OutcomeKind.AMBIGUOUS:
+        return "it may have been carried out all the same, so look before calling again"
+    return None
+
+
+def _json_of(body: bytes) -> Any:
     try:
         return read_json(body)
     except JsonRefusedError:
-        return None
+        return _NOT_JSON
 
 
 def _detail_text(content: Any, body: bytes) -> str:
-    detail = content.get("detail", content.get("message")) if isinstance(content, dict) else content
+    if content is _NOT_JSON:
+        return body.decode("utf-8", "replace")
+    detail = content
+    while isinstance(detail, dict):
+        detail = detail.get("detail", detail.get("message"))
     if isinstance(detail, str):
-        text = detail
-    elif isinstance(detail, list):
-        text = "; ".join(_field_error_text(each) for each in detail if isinstance(each, dict))
-    elif content is None:
-        text = body[: 4 * _MAX_DETAIL].decode("utf-8", "replace")
-    else:
-        text = ""
-    printable = "".join(character if character.isprintable() else " " for character in text)
+        return detail
+    if isinstance(detail, list):
+        return "; ".join(_field_error_text(each) for each in detail if isinstance(each, dict))
+    return ""
+
+
+def _shown(text: str) -> str:
+    """One line that a terminal can show, cut to size. Comes after redaction: it changes texts."""
+    start = text[: 40 * _MAX_DETAIL]  # a page of a megabyte need not be walked through
+    printable = "".join(character if character.isprintable() else " " for character in start)
     return " ".join(printable.split())[:_MAX_DETAIL]
 
 
@@ -144,12 +163,16 @@ def _field_error_text(error: dict[str, Any]) -> str:
     return f"{'.'.join(names)}: {error.get('msg')}"
 
 
-def _field_errors(content: Any) -> list[dict[str, Any]]:
+def _field_errors(content: Any, hidden: tuple[str, ...]) -> list[dict[str, Any]]:
     """What the service says about each field, without the echoed input."""
     detail = content.get("detail") if isinstance(content, dict) else None
     items = detail if isinstance(detail, list) else []
     return [
-        {name: item[name] for name in ("loc", "msg", "type") if name in item}
+        {
+            name: _redacted(value, hidden) if isinstance(value, str) else value
+            for name, value in item.items()
+            if name in {"loc", "msg", "type"}
+        }
         for item in items
         if isinstance(item, dict)
     ]

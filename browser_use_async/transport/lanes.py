@@ -145,12 +145,16 @@ class Lane:
             options: What the user passes through.
 
         Raises:
-            ConfigurationError: The session would send credentials from the environment.
+            ConfigurationError: The session would send credentials of its own.
         """
         if session.trust_env:
             raise ConfigurationError(
                 "http= has trust_env=True, which sends the key to proxies, and credentials from "
                 "netrc to hosts, that this package does not know; create it with trust_env=False"
+            )
+        if session.auth is not None:
+            raise ConfigurationError(
+                "http= has auth=, which takes the place of the API key; create it without"
             )
         # A per-request list replaces the session's own, for which aiohttp has no public name.
         own: Sequence[ClientMiddlewareType] = getattr(session, "_middlewares", ())

@@ -69,7 +69,7 @@ class RetryPolicy:
             return jitter
         if asked > self.retry_after_cap:
             return None
-        return asked + min(jitter, 0.1 * asked)
+        return max(jitter, asked + min(jitter, 0.1 * asked))
 
 
 @attrs.frozen
@@ -82,12 +82,14 @@ class Retrying:
         draw: The source of chance.
         on_retry: Told before each pause: the failed outcome, how many attempts failed, and the
             pause in seconds.
+        rest: Waits out a pause.
     """
 
     policy: RetryPolicy
     effect: Effect
     draw: random.Random
     on_retry: Callable[[Outcome, int, float], None]
+    rest: Callable[[float], Awaitable[None]] = asyncio.sleep
 
     async def after(
         self, first: Outcome, attempt: Callable[[], Awaitable[Outcome]]
@@ -116,7 +118,7 @@ class Retrying:
             wait=self._pause,
             stop=self._gives_up,
             before_sleep=self._tell,
-            sleep=asyncio.sleep,
+            sleep=self.rest,
             retry_error_callback=_outcome,
         )
         last: Outcome = await retrying(once)

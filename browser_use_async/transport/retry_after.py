@@ -7,7 +7,8 @@ from email.utils import parsedate_to_datetime
 
 __all__ = ["retry_after_seconds"]
 
-# int() and float() would take "1_000", "1e400", "nan" and digits of other scripts.
+# int() and float() would take "1_000", "1e400", "nan" and digits of other scripts. Ten digits and
+# more are a time since 1970 that was sent by mistake.
 _SECONDS = re.compile(r"\d{1,9}(\.\d+)?", re.ASCII)
 
 

@@ -16,22 +16,23 @@ class Secret:
         self._text = text
 
     @classmethod
-    def of_key(cls, key: "str | Secret | None") -> "Secret | None":
-        """Check an API key and hide it.
+    def hide(cls, text: "str | Secret | None") -> "Secret | None":
+        """Hide a text before anything can raise: tracebacks with locals show arguments.
 
         Args:
-            key: The key as the user gave it.
+            text: The text, hidden or not, or None.
+        """
+        return text if text is None or isinstance(text, Secret) else cls(text)
+
+    def check_as_key(self) -> None:
+        """Refuse a text that could not stand in an HTTP header as an API key.
 
         Raises:
-            ConfigurationError: The key could not stand in an HTTP header. Never echoes it.
+            ConfigurationError: It could not. Never echoes it.
         """
-        if key is None or isinstance(key, Secret):
-            return key
-        problem = _problem_of(key)
-        if problem is None:
-            return cls(key)
-        key = "***"  # so that no traceback with locals shows it
-        raise ConfigurationError(f"the API key {problem}; copy it again from the dashboard")
+        problem = _problem_of(self._text)
+        if problem is not None:
+            raise ConfigurationError(f"the API key {problem}; copy it again from the dashboard")
 
     def reveal(self) -> str:
         """The text itself."""
