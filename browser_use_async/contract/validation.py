@@ -205,7 +205,7 @@ def _boolean(value: Any, rule: FieldRule, mode: Mode) -> bool:
             return bool(value)
         if isinstance(value, str) and value.lower() in _TRUE_WORDS | _FALSE_WORDS:
             return value.lower() in _TRUE_WORDS
-        if isinstance(value, str | int):
+        if isinstance(value, str | int) or (isinstance(value, float) and value.is_integer()):
             message = "Input should be a valid boolean, unable to interpret input"
             raise _refuse(message, "bool_parsing", value)
     raise _refuse("Input should be a valid boolean", "bool_type", value)
