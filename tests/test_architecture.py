@@ -1,0 +1,302 @@
+"""The floor plan: who may import whom, what is exported, and what an import must not cost."""
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PACKAGE = ROOT / "browser_use_async"
+
+# A module imports only from its own room and from lower levels.
+LEVELS = {
+    "errors": 0,
+    "models": 1,
+    "contract": 2,
+    "prices": 2,
+    "transport": 3,
+    "endpoints": 4,
+    "waiting": 5,
+    "submission": 5,
+    "paging": 5,
+    "files": 5,
+    "webhooks": 6,
+    "batch": 6,
+    "session": 7,
+    "__init__": 8,
+    "cli": 9,
+    "distributed": 9,
+    "__main__": 10,
+}
+# Rooms beside the stairs: what each may see of the others.
+ANNEXES = {"server": {"errors", "models", "contract"}}
+HOSTS_OF_THE_SERVER = {"cli"}
+# Without input and output, so that every rule in them can be tested without a loop.
+PURE = {"errors", "models", "contract", "prices"}
+IMPURE_LIBRARIES = {"aiohttp", "asyncio", "socket", "ssl", "tenacity", "threading"}
+# `aiohttp.web` is another matter: a webhook receiver may be one of its handlers.
+CLIENT_LIBRARIES = {"aiohttp", "tenacity"}
+USERS_OF_CLIENT_LIBRARIES = {"transport", "server"}
+
+# What users import from; elsewhere a constant need not be exported to be read by its neighbours.
+PUBLIC_MODULES = {
+    "browser_use_async",
+    "browser_use_async.batch",
+    "browser_use_async.errors",
+    "browser_use_async.models",
+    "browser_use_async.prices",
+    "browser_use_async.server",
+    "browser_use_async.webhooks",
+}
+
+_MAKERS = (ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+
+FILES = sorted(PACKAGE.rglob("*.py"))
+
+
+def _name(path: Path) -> str:
+    return path.relative_to(ROOT).as_posix()
+
+
+def _room(path: Path) -> str:
+    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+
+
+def _module(path: Path) -> str:
+    return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+
+
+def _is_typing_guard(node: ast.AST) -> bool:
+    return isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
+
+
+def _imports(node: ast.AST) -> Iterator[str]:
+    """Every imported name, dotted and whole; those of the type checker alone do not count."""
+    for child in ast.iter_child_nodes(node):
+        if _is_typing_guard(child):
+            continue
+        if isinstance(child, ast.Import):
+            yield from (alias.name for alias in child.names)
+        elif isinstance(child, ast.ImportFrom):
+            assert not child.level, "imports are absolute, so that a reader can search for them"
+            yield from (f"{child.module}.{alias.name}" for alias in child.names)
+        else:
+            yield from _imports(child)
+
+
+def _imports_of(path: Path) -> list[str]:
+    return list(_imports(ast.parse(path.read_text())))
+
+
+def _imported_rooms(path: Path) -> set[str]:
+    """The rooms of this package that a file imports from, `__init__` for the package itself."""
+    parts = [name.split(".") for name in _imports_of(path)]
+    ours = [each for each in parts if each[0] == "browser_use_async"]
+    known = LEVELS.keys() | ANNEXES.keys()
+    return {each[1] if len(each) > 1 and each[1] in known else "__init__" for each in ours}
+
+
+@pytest.mark.parametrize("path", FILES, ids=_name)
+def test_imports_go_downwards(path: Path) -> None:
+    """A file imports from its own room and from rooms on lower levels, and from no others."""
+    room = _room(path)
+    others = _imported_rooms(path) - {room}
+    if room in ANNEXES:
+        allowed = ANNEXES[room]
+    else:
+        allowed = {other for other, level in LEVELS.items() if level < LEVELS[room]}
+        allowed |= {"server"} if room in HOSTS_OF_THE_SERVER else set()
+
+    assert others <= allowed
+
+
+@pytest.mark.parametrize("path", [each for each in FILES if _room(each) in PURE], ids=_name)
+def test_the_contract_does_no_input_or_output(path: Path) -> None:
+    """Errors, models and contract import neither asyncio nor aiohttp nor the like."""
+    libraries = {name.partition(".")[0] for name in _imports_of(path)}
+
+    assert not libraries & IMPURE_LIBRARIES
+
+
+class _WithoutSignatures(ast.NodeTransformer):
+    """Drops annotations: to name a type of aiohttp in a signature is not to use its client."""
+
+    def visit_arg(self, node: ast.arg) -> ast.arg:
+        node.annotation = None
+        return node
+
+    def visit_AnnAssign(self, node: ast.AnnAssign) -> ast.AST | None:  # noqa: N802 - ast's name
+        return self.visit(node.value) if node.value else None
+
+
+@pytest.mark.parametrize(
+    "path", [each for each in FILES if _room(each) not in USERS_OF_CLIENT_LIBRARIES], ids=_name
+)
+def test_one_room_speaks_http(path: Path) -> None:
+    """In the SDK only `transport` uses aiohttp's client and tenacity; others may name types."""
+    tree = ast.parse(path.read_text())
+    imported = {
+        name
+        for name in _imports(tree)
+        if name.partition(".")[0] in CLIENT_LIBRARIES and not name.startswith("aiohttp.web")
+    }
+    remaining = ast.walk(_WithoutSignatures().visit(tree))
+    used = {node.id for node in remaining if isinstance(node, ast.Name)}
+
+    assert imported <= {"aiohttp"}
+    assert not imported & used
+
+
+def _outside() -> list[Path]:
+    return [ROOT / "pytest_browser_use_async.py", *sorted((ROOT / "examples").rglob("*.py"))]
+
+
+@pytest.mark.parametrize("path", [each for each in _outside() if each.exists()], ids=_name)
+def test_users_import_public_names(path: Path) -> None:
+    """The pytest plugin and the examples do what users can do: no underscored name."""
+    ours = [name for name in _imports_of(path) if name.startswith("browser_use_async")]
+
+    assert not [name for name in ours if "._" in name]
+
+
+# --- exports --------------------------------------------------------------------------------
+
+
+def _sort_key(name: str) -> tuple[int, str]:
+    """Constants, then classes, then the rest: the order that ruff keeps."""
+    if name.isupper():
+        return 0, name
+    return (1, name) if name[:1].isupper() else (2, name)
+
+
+def _exported(tree: ast.Module) -> list[str]:
+    for node in tree.body:
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "__all__":
+            names: list[str] = ast.literal_eval(node.value)
+            return names
+    return []
+
+
+def _is_type_variable(node: ast.Assign) -> bool:
+    call = node.value
+    return isinstance(call, ast.Call) and ast.unparse(call.func) in {"TypeVar", "ParamSpec"}
+
+
+def _defined(tree: ast.Module, *, imports: bool) -> set[str]:
+    """The public names that a module makes; in an `__init__` also those that it imports."""
+    names: set[str] = set()
+    for node in tree.body:
+        if isinstance(node, _MAKERS):
+            names.add(node.name)
+        elif isinstance(node, ast.Assign) and not _is_type_variable(node):
+            names |= {each.id for each in node.targets if isinstance(each, ast.Name)}
+        elif isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
+            names.add(node.target.id)
+        elif imports and isinstance(node, ast.ImportFrom):
+            names |= {alias.asname or alias.name for alias in node.names}
+    return {name for name in names if not name.startswith("_")}
+
+
+@pytest.mark.parametrize(
+    "path", [each for each in FILES if _module(each) in PUBLIC_MODULES], ids=_name
+)
+def test_exports_are_exact(path: Path) -> None:
+    """`__all__` of a module that users import from lists each of its public names, no other."""
+    tree = ast.parse(path.read_text())
+    defined = _defined(tree, imports=path.name == "__init__.py")
+
+    assert sorted(defined, key=_sort_key) == _exported(tree)
+
+
+@pytest.mark.parametrize("path", FILES, ids=_name)
+def test_exports_are_true(path: Path) -> None:
+    """In every module `__all__` is sorted, without repeats, and has every class and function."""
+    tree = ast.parse(path.read_text())
+    defined = _defined(tree, imports=path.name == "__init__.py")
+    made = {each.name for each in tree.body if isinstance(each, _MAKERS) and each.name in defined}
+    exported = _exported(tree)
+
+    assert exported == sorted(set(exported), key=_sort_key)
+    assert made <= set(exported) <= defined
+
+
+# --- what importing costs -------------------------------------------------------------------
+
+# The package itself imports most of the others, so all but those that stand above it are
+# imported without it: only then does a circle show.
+_EACH_ALONE = """
+import importlib, os, sys, traceback, types, warnings
+import aiohttp, aiohttp.web, asyncio, attrs, cattrs, cattrs.gen, tenacity  # shared by the copies
+
+warnings.simplefilter("error")
+folder, *names = sys.argv[1:]
+broken = []
+for name in names:
+    child = os.fork()
+    if child == 0:
+        try:
+            if not name.startswith(("browser_use_async.cli", "browser_use_async.distributed")):
+                sys.modules["browser_use_async"] = types.ModuleType("browser_use_async")
+                sys.modules["browser_use_async"].__path__ = [folder]
+            importlib.import_module(name)
+        except BaseException:
+            traceback.print_exc()
+            os._exit(1)
+        os._exit(0)
+    if os.waitpid(child, 0)[1]:
+        broken.append(name)
+sys.exit(f"not importable alone: {broken}" if broken else 0)
+"""
+
+
+def _python(program: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-c", program, *arguments],
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=25,
+    )
+
+
+def test_each_module_can_be_imported_alone() -> None:
+    """Imported first, in a process of its own, no module fails or warns: there are no circles."""
+    modules = [_module(path) for path in FILES if _room(path) not in {"__init__", "__main__"}]
+
+    result = _python(_EACH_ALONE, str(PACKAGE), *modules)
+
+    assert result.returncode == 0, result.stderr
+
+
+def test_importing_the_package_imports_no_more_than_needed() -> None:
+    """The server, the command line, batches and aiohttp's server part wait until asked for."""
+    program = "import sys, browser_use_async; print(*sys.modules)"
+    unwanted = {
+        "aiohttp.web",
+        "argparse",
+        "browser_use_async.batch",
+        "browser_use_async.cli",
+        "browser_use_async.server",
+        "pydantic",
+        "pytest",
+        "rich",
+        "sqlite3",
+    }
+
+    result = _python(program)
+
+    assert result.returncode == 0, result.stderr
+    assert not unwanted & set(result.stdout.split())
+
+
+def test_importing_the_pytest_plugin_imports_nothing_of_the_package() -> None:
+    """Pytest loads the plugin in every project, also in those that never use it."""
+    program = "import sys, pytest_browser_use_async; print(*sys.modules)"
+
+    result = _python(program)
+
+    assert result.returncode == 0, result.stderr
+    assert not {"aiohttp", "browser_use_async"} & set(result.stdout.split())
