@@ -11,13 +11,12 @@ from browser_use_async.models.fields import UNSET, FieldKind, FieldRule, Unset, 
 from browser_use_async.models.open_enum import LlmModel, OpenEnum, ProxyCountry, TaskStatus
 from browser_use_async.models.parameters import PageQuery, TaskFile, TaskId
 from browser_use_async.models.secret_text import SecretMapping
+from browser_use_async.models.task_settings import RunTaskFields, RunTaskRequest, TaskSettings
 from browser_use_async.models.tasks import (
     BrowserData,
     Created,
     OutputFile,
     ParsedTask,
-    RunTaskFields,
-    RunTaskRequest,
     Task,
     TaskMedia,
     TaskPage,
@@ -51,6 +50,7 @@ __all__ = [
     "TaskMedia",
     "TaskPage",
     "TaskScreenshots",
+    "TaskSettings",
     "TaskStatus",
     "TaskStep",
     "TaskSummary",

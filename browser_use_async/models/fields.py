@@ -41,6 +41,7 @@ class FieldKind(StrEnum):
     TEXT_MAP = "text_map"
     DATETIME = "datetime"
     JSON_SCHEMA = "json_schema"  # a string that holds a JSON object
+    CRON = "cron"  # a string of five fields
 
 
 @attrs.frozen

@@ -3,7 +3,7 @@
 from enum import StrEnum
 from typing import Self
 
-__all__ = ["LlmModel", "OpenEnum", "ProxyCountry", "TaskStatus"]
+__all__ = ["LlmModel", "OpenEnum", "ProxyCountry", "ScheduleType", "TaskStatus"]
 
 
 class OpenEnum(StrEnum):
@@ -79,3 +79,10 @@ class ProxyCountry(OpenEnum):
     FI = "fi"
     CA = "ca"
     IN = "in"
+
+
+class ScheduleType(OpenEnum):
+    """How a schedule tells its runs. API page: Create Scheduled Task."""
+
+    INTERVAL = "interval"
+    CRON = "cron"
