@@ -1,0 +1,107 @@
+"""The executor itself: plan, journey, answer."""
+
+from collections.abc import AsyncIterator
+
+import attrs
+
+from browser_use_async.server.executors.protocol import (
+    Assignment,
+    Control,
+    Failed,
+    Finished,
+    Step,
+)
+from browser_use_async.server.executors.reader.answer import (
+    NoAnswerError,
+    in_words,
+    refuse_cut,
+    structured,
+)
+from browser_use_async.server.executors.reader.export import NothingToExportError, export
+from browser_use_async.server.executors.reader.journey import DeadEndError, Journey
+from browser_use_async.server.executors.reader.plan import Plan, PlanRefusedError, read_plan
+from browser_use_async.server.executors.reader.schema import Schema, SchemaRefusedError
+from browser_use_async.server.outbound import Outbound
+from browser_use_async.server.reading.page import shorten
+from browser_use_async.server.reading.visit import PageNotOpenedError
+
+__all__ = ["ReaderExecutor"]
+
+_REASONS = (DeadEndError, NoAnswerError, NothingToExportError, PlanRefusedError, SchemaRefusedError)
+_SHOWN_CHARACTERS = 800
+
+
+class ReaderExecutor:
+    """Opens the pages that a task names, follows the links it names, and answers from them.
+
+    It works by fixed rules and says so. It does not use forms, does not run scripts, and fails
+    with a reason where its rules end.
+
+    Args:
+        outbound: The HTTP client, left open at the end; by default one of its own.
+    """
+
+    name = "rule-based reader"
+
+    def __init__(self, outbound: Outbound | None = None) -> None:
+        self._outbound = outbound if outbound is not None else Outbound()
+        self._owns_outbound = outbound is None
+
+    async def run(
+        self, assignment: Assignment, control: Control
+    ) -> AsyncIterator[Step | Finished | Failed]:
+        """Carry out one task.
+
+        Args:
+            assignment: The task. Its secrets are not used.
+            control: Awaited before each step.
+
+        Yields:
+            A step for each page that was opened and one for the answer, then `Finished`; or
+            `Failed` with the reason.
+        """
+        journey = Journey(self.name, assignment, self._outbound, control)
+        try:
+            plan, schema = _understood(assignment)
+            for action in plan.actions:
+                step = await journey.take(action)
+                if step is not None:
+                    yield step
+            evaluation = await journey.begin_step()
+            finished = _answered(journey, plan, schema)
+            shown = shorten(finished.output or "", _SHOWN_CHARACTERS)
+            yield Step("Compose the answer", evaluation, journey.url, text=shown)
+            yield finished
+        except PageNotOpenedError as error:
+            yield Failed(error.reason, error.url)
+        except _REASONS as error:
+            yield Failed(str(error), journey.url)
+
+    async def aclose(self) -> None:
+        """Close the HTTP client, unless it belongs to somebody else."""
+        if self._owns_outbound:
+            await self._outbound.aclose()
+
+
+def _understood(assignment: Assignment) -> tuple[Plan, Schema | None]:
+    text = assignment.structured_output_json
+    schema = Schema(text) if text is not None else None
+    return read_plan(assignment.task, assignment.files), schema
+
+
+def _answered(journey: Journey, plan: Plan, schema: Schema | None) -> Finished:
+    if schema is not None or plan.saving is not None:
+        refuse_cut(journey.answering)
+    if schema is None:
+        output = in_words(journey.answering, only_titles=plan.only_titles)
+    else:
+        output = structured(journey.answering, schema)
+    finished = Finished(output, cookies=journey.cookies)
+    if plan.saving is None:
+        return finished
+    name = plan.saving.name
+    exported = export(plan.saving, journey.answering, output, structured=schema is not None)
+    if schema is None:
+        saved = f"Saved {name}: {exported.summary}."
+        output = saved if plan.only_saving else f"{output}\n\n{saved}"
+    return attrs.evolve(finished, output=output, files={name: exported.content})

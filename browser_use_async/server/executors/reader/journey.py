@@ -1,0 +1,158 @@
+"""The pages that one task opens, one after the other."""
+
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import quote
+
+from browser_use_async.server.executors.protocol import Assignment, Control, Step
+from browser_use_async.server.executors.reader.plan import (
+    Action,
+    FollowLink,
+    OpenAddress,
+    OpenFile,
+)
+from browser_use_async.server.outbound import Outbound
+from browser_use_async.server.reading.documents import (
+    UnreadableDocumentError,
+    read_document,
+    type_of_file,
+)
+from browser_use_async.server.reading.domains import AllowedDomains
+from browser_use_async.server.reading.links import choose_link
+from browser_use_async.server.reading.page import Page, shorten
+from browser_use_async.server.reading.visit import PageNotOpenedError, open_page
+
+__all__ = ["DeadEndError", "Journey"]
+
+_SHOWN_LINES = 12
+_SHOWN_CHARACTERS = 800
+_NAMED_LINKS = 12
+
+
+class DeadEndError(Exception):
+    """A link that is not there, or no steps left. Its text is a sentence for a person."""
+
+
+class Journey:
+    """The pages of one task.
+
+    Args:
+        name: What the executor calls itself in the first step.
+        assignment: The task.
+        outbound: The HTTP client.
+        control: Awaited before each step.
+    """
+
+    def __init__(
+        self, name: str, assignment: Assignment, outbound: Outbound, control: Control
+    ) -> None:
+        self._name = name
+        self._assignment = assignment
+        self._outbound = outbound
+        self._control = control
+        self._allowed = AllowedDomains(assignment.allowed_domains)
+        self._steps = 0
+        self._page: Page | None = None
+        self._cookies: dict[tuple[str, str, str], Mapping[str, Any]] = {}
+        self.answering: list[Page] = []
+        """The pages that are part of the answer."""
+
+    @property
+    def url(self) -> str:
+        """The address of the page at hand, empty before the first one."""
+        return self._page.url if self._page is not None else ""
+
+    @property
+    def cookies(self) -> list[Mapping[str, Any]]:
+        """What servers set on the way, the latest of each name, domain and path."""
+        return list(self._cookies.values())
+
+    async def take(self, action: Action) -> Step | None:
+        """Open what an action names.
+
+        Args:
+            action: The action.
+
+        Returns:
+            The step, or None when the words that might have named a link name none.
+
+        Raises:
+            DeadEndError: There is no such link, or no step left.
+            PageNotOpenedError: The page or file cannot be opened or read.
+        """
+        target, step = self._target(action.what), None
+        if target is not None:
+            evaluation = await self.begin_step()
+            self._page = await self._opened(target)
+            step = Step(
+                next_goal=self._goal(action.what, target),
+                evaluation_previous_goal=evaluation,
+                url=self.url,
+                text=_first_lines(self._page),
+            )
+        if action.answers and self._page is not None and self._page.url not in self._answer_urls():
+            self.answering.append(self._page)
+        return step
+
+    async def begin_step(self) -> str:
+        """Wait while the task is paused, and count a step.
+
+        Returns:
+            How the step before went.
+
+        Raises:
+            DeadEndError: No step is left.
+        """
+        if self._steps >= self._assignment.max_agent_steps:
+            raise DeadEndError(
+                f"The task needs more than the {self._steps} steps that max_agent_steps allows."
+            )
+        await self._control.checkpoint()
+        self._steps += 1
+        if self._page is None:
+            return "None - this is the first step."
+        return f"Success - “{self._page.title or self._page.url}” is open."
+
+    def _answer_urls(self) -> list[str]:
+        return [page.url for page in self.answering]
+
+    def _target(self, what: OpenAddress | OpenFile | FollowLink) -> OpenAddress | OpenFile | None:
+        if not isinstance(what, FollowLink):
+            return what
+        links = self._page.links if self._page is not None else ()
+        link = choose_link(links, what.phrase)
+        if link is not None:
+            return OpenAddress(link.url)
+        if not what.needed:
+            return None
+        names = ", ".join(list(dict.fromkeys(one.text for one in links if one.text))[:_NAMED_LINKS])
+        raise DeadEndError(f"{self.url} has no link “{what.phrase}”. Its links: {names or 'none'}.")
+
+    async def _opened(self, target: OpenAddress | OpenFile) -> Page:
+        if isinstance(target, OpenFile):
+            return await self._read_file(target.name)
+        visit = await open_page(self._outbound, target.url, self._allowed)
+        for cookie in visit.cookies:
+            self._cookies[cookie["name"], cookie["domain"], cookie["path"]] = cookie
+        return visit.page
+
+    async def _read_file(self, name: str) -> Page:
+        url = f"file:///{quote(name)}"
+        try:
+            return await read_document(url, type_of_file(name), self._assignment.files[name])
+        except UnreadableDocumentError as error:
+            raise PageNotOpenedError(f"The file {name} cannot be read: {error}.", url) from error
+
+    def _goal(
+        self, what: OpenAddress | OpenFile | FollowLink, target: OpenAddress | OpenFile
+    ) -> str:
+        if isinstance(what, FollowLink):
+            return f"Follow the link “{what.phrase}”"
+        named = target.url if isinstance(target, OpenAddress) else f"the file {target.name}"
+        # The first step says who is at work, so that nobody takes the rules for a language model.
+        return f"{self._name}: open {named}" if self._steps == 1 else f"Open {named}"
+
+
+def _first_lines(page: Page) -> str:
+    lines = [page.title, *(line for line in page.text.splitlines() if line)]
+    return shorten("\n".join(lines[:_SHOWN_LINES]).strip(), _SHOWN_CHARACTERS)

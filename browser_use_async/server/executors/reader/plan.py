@@ -1,0 +1,237 @@
+"""What a task's text asks a reader to do: which pages to open, in which order, and what for."""
+
+import re
+from collections.abc import Collection, Iterator, Sequence
+from itertools import pairwise
+
+import attrs
+
+from browser_use_async.server.executors.reader.clauses import clause_after, named_page
+from browser_use_async.server.executors.reader.wishes import (
+    Saving,
+    asks,
+    beyond_reading,
+    saving,
+    wants_only_titles,
+)
+from browser_use_async.server.reading.addresses import find_addresses
+from browser_use_async.server.reading.words import word_set
+
+__all__ = [
+    "Action",
+    "FollowLink",
+    "OpenAddress",
+    "OpenFile",
+    "Plan",
+    "PlanRefusedError",
+    "read_plan",
+]
+
+_CLICKS = "click|press|tap"
+_VERB = re.compile(
+    rf"""\b(?:(?P<clicks>{_CLICKS})|(?P<downloads>download)
+        |(?P<follows>choose|follow|select
+            |(?:find|locate|look\s+for)(?=[^.\n\0]{{1,80}}\sand\s+(?:{_CLICKS}|follow|open)\b))
+        |(?P<opens>(?:browse|continue|go|head|navigate|switch)\s+to|goto|open|visit)
+        )(?:\s+on)?\s+""",
+    re.IGNORECASE | re.VERBOSE,
+)
+# An instruction begins here; "the press release" and "we are open on Monday" are none.
+_BEGINS = re.compile(
+    r"(?:^|[-\u2013*>.,;:!?()\n\0\d]\s*"
+    r"|\b(?:also|and|can|could|finally|first|just|must|next|now|please|should|that|then|to|you)\s+)$",
+    re.IGNORECASE,
+)
+_LOOK_BACK = 20
+# "the prices page at ADDRESS" is that address, "the prices page of ADDRESS" a link on it.
+_IS_ADDRESS = re.compile(r"[\s(:\"'“]*(?:at|under)?[\s(:\"'“]*\0")
+_HAS_OWNER = re.compile(r"\b(?:from|of|on)\s*$", re.IGNORECASE)
+# Words for the page that an address leads to anyway.
+_START_PAGES = frozenset("front home homepage landing main start web website site".split())
+_SAVED_ENDINGS = frozenset({"csv", "json", "md", "txt"})
+
+
+class PlanRefusedError(Exception):
+    """A task that a reader cannot do. Its text is a sentence for a person."""
+
+
+@attrs.frozen
+class OpenAddress:
+    """Open an address.
+
+    Attributes:
+        url: The address.
+    """
+
+    url: str
+
+
+@attrs.frozen
+class OpenFile:
+    """Read a file that came with the task.
+
+    Attributes:
+        name: Its name.
+    """
+
+    name: str
+
+
+@attrs.frozen
+class FollowLink:
+    """Follow a link of the page at hand.
+
+    Attributes:
+        phrase: Words for the link.
+        needed: Whether the task certainly means a link by these words.
+    """
+
+    phrase: str
+    needed: bool = True
+
+
+@attrs.frozen
+class Action:
+    """One thing to do.
+
+    Attributes:
+        what: The thing.
+        answers: Whether what it opens is part of the answer, and not just on the way.
+    """
+
+    what: OpenAddress | OpenFile | FollowLink
+    answers: bool = True
+
+
+@attrs.frozen
+class Plan:
+    """What a reader shall do.
+
+    Attributes:
+        actions: What to open, in order.
+        only_titles: Whether nothing but titles is asked for.
+        saving: The output file, if one is asked for.
+        only_saving: Whether nothing is asked for beside the output file.
+    """
+
+    actions: tuple[Action, ...]
+    only_titles: bool = False
+    saving: Saving | None = None
+    only_saving: bool = False
+
+
+@attrs.frozen
+class _Placed:
+    start: int
+    end: int
+    what: OpenAddress | OpenFile | FollowLink
+
+
+def read_plan(task: str, files: Collection[str] = ()) -> Plan:
+    """The plan that a task's text makes.
+
+    Args:
+        task: The text.
+        files: The names of the files that came with the task.
+
+    Raises:
+        PlanRefusedError: The text names no page, or asks for more than reading.
+    """
+    opened = _addresses_and_files(task, files)
+    blanked = _blanked(task, opened, "\0")
+    saved = saving(blanked)
+    followed = list(_links(blanked, saved))
+    placed = _in_order(opened, followed) or [_Placed(0, 0, OpenFile(name)) for name in files]
+    _check(blanked, placed, saved)
+    spans = [*followed, _Placed(saved.start, saved.end, OpenFile(""))] if saved else followed
+    rest = _blanked(blanked, spans, " ").replace("\0", " ")
+    return Plan(
+        actions=tuple(_actions(blanked, placed)),
+        only_titles=wants_only_titles(rest),
+        saving=saved,
+        only_saving=saved is not None and not asks(rest, for_words=True),
+    )
+
+
+def _addresses_and_files(task: str, files: Collection[str]) -> list[_Placed]:
+    named = [
+        _Placed(match.start(), match.end(), OpenFile(name))
+        for name in files
+        for match in re.finditer(rf"(?<![\w/.-]){re.escape(name)}(?!\w)", task)
+    ]
+    without_files = _blanked(task, named, "\0")
+    addresses = [
+        _Placed(mention.start, mention.end, OpenAddress(mention.url))
+        for mention in find_addresses(without_files)
+    ]
+    return sorted([*named, *addresses], key=lambda placed: placed.start)
+
+
+def _blanked(text: str, spans: Sequence[_Placed], blank: str) -> str:
+    for span in spans:
+        text = text[: span.start] + blank * (span.end - span.start) + text[span.end :]
+    return text
+
+
+def _links(text: str, saved: Saving | None) -> Iterator[_Placed]:
+    reached = 0
+    for verb in _VERB.finditer(text):
+        # "download the table as x.csv" asks for a file, not for a link.
+        if verb.start() < reached or (saved and saved.start <= verb.start() < saved.end):
+            continue
+        if not _BEGINS.search(text[max(0, verb.start() - _LOOK_BACK) : verb.start()]):
+            continue
+        clause, end = clause_after(text, verb.end())
+        phrase, certain = named_page(clause)
+        about_address = _IS_ADDRESS.match(text, end) and not _HAS_OWNER.search(clause)
+        if about_address or not word_set(phrase) or not (certain or not verb["follows"]):
+            continue
+        start_page = word_set(phrase) <= _START_PAGES
+        needed = bool(verb["clicks"]) or (certain and not start_page)
+        reached = end
+        yield _Placed(verb.start(), end, FollowLink(phrase, needed))
+
+
+def _in_order(opened: Sequence[_Placed], followed: Sequence[_Placed]) -> list[_Placed]:
+    """What to open and follow, in the order of the text; no link comes before a page."""
+    if not opened:
+        return []
+    first, *others = opened
+    early = [one for one in followed if one.start < first.start]
+    late = sorted([*others, *followed[len(early) :]], key=lambda placed: placed.start)
+    return _without_repeats([first, *early, *late])
+
+
+def _without_repeats(placed: Sequence[_Placed]) -> list[_Placed]:
+    """An address that is named again is opened again only if a link of it is followed then."""
+    kept: list[_Placed] = []
+    for one, following in [*pairwise([*placed, None])]:
+        goes_on = following is not None and isinstance(following.what, FollowLink)
+        known = one is not None and one.what in [other.what for other in kept]
+        if one is not None and (goes_on or not known or isinstance(one.what, FollowLink)):
+            kept.append(one)
+    return kept
+
+
+def _actions(text: str, placed: Sequence[_Placed]) -> Iterator[Action]:
+    for one, following in pairwise([*placed, _Placed(len(text), len(text), OpenFile(""))]):
+        on_the_way = isinstance(following.what, FollowLink)
+        yield Action(one.what, not on_the_way or asks(text[one.end : following.start]))
+
+
+def _check(text: str, placed: Sequence[_Placed], saved: Saving | None) -> None:
+    beyond = beyond_reading(text)
+    if beyond is not None:
+        raise PlanRefusedError(
+            f"The task asks to {beyond}. A rule-based reader only opens pages, follows links and"
+            " reads; it does not use forms."
+        )
+    if not placed:
+        raise PlanRefusedError(
+            "The task names no page. A rule-based reader needs an http or https address in the"
+            " task's text, or a file that comes with it."
+        )
+    if saved is not None and saved.ending not in _SAVED_ENDINGS:
+        raise PlanRefusedError(
+            f"{saved.name} cannot be written: a rule-based reader writes .csv, .json, .md and .txt."
+        )

@@ -1,0 +1,169 @@
+"""JSON schemas as far as a value is built from them: references, alternatives and null."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import attrs
+
+from browser_use_async.server.reading.decoding import load_json
+
+__all__ = ["Alternatives", "Schema", "SchemaRefusedError"]
+
+# The types that the keywords read here must have.
+_KEYWORDS: dict[str, tuple[type, ...]] = {
+    "properties": (dict,),
+    "required": (list,),
+    "format": (str,),
+    **dict.fromkeys(("minItems", "maxItems", "minLength", "maxLength"), (int,)),
+    **dict.fromkeys(("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum"), (int, float)),
+}
+_TYPES = frozenset({"any", "array", "boolean", "integer", "null", "number", "object", "string"})
+_MAX_REFERENCES = 32
+_MAX_LOOKS = 50_000
+
+
+class SchemaRefusedError(Exception):
+    """A schema that cannot be followed. Its text is a sentence for a person."""
+
+
+@attrs.frozen
+class Alternatives:
+    """What a value may be.
+
+    Attributes:
+        branches: Schemas without alternatives of their own, of which one has to fit.
+        nullable: Whether null will do as well.
+    """
+
+    branches: list[dict[str, Any]]
+    nullable: bool
+
+
+class Schema:
+    """A JSON schema whose parts refer to each other.
+
+    Args:
+        text: The schema as JSON.
+
+    Raises:
+        SchemaRefusedError: The text is not JSON, or not a schema.
+    """
+
+    def __init__(self, text: str) -> None:
+        try:
+            root = load_json(text)
+        except ValueError:
+            raise SchemaRefusedError("structured_output_json is not JSON.") from None
+        if not isinstance(root, dict):
+            raise SchemaRefusedError("structured_output_json is not a JSON schema (an object).")
+        self.root: dict[str, Any] = root
+        self._looks = 0
+
+    def alternatives(self, part: Any) -> Alternatives:
+        """What a value may be by a part of this schema.
+
+        Args:
+            part: The part; `True` and an empty object stand for anything.
+
+        Raises:
+            SchemaRefusedError: It refers to what is not there, or the schema is out of proportion.
+        """
+        self._looks += 1
+        if self._looks > _MAX_LOOKS:
+            raise SchemaRefusedError("structured_output_json asks for more than can be read.")
+        schema = self._resolved(part)
+        for keyword in ("anyOf", "oneOf"):
+            if keyword in schema:
+                return self._chosen(schema, keyword)
+        return _by_type(schema)
+
+    def _chosen(self, schema: dict[str, Any], keyword: str) -> Alternatives:
+        around = {key: value for key, value in schema.items() if key != keyword}
+        branches: list[dict[str, Any]] = []
+        nullable = schema.get("nullable") is True
+        for option in _listed(schema[keyword], keyword):
+            inner = self.alternatives(_merged(around, self._resolved(option)))
+            branches += inner.branches
+            nullable = nullable or inner.nullable
+        return Alternatives(branches, nullable)
+
+    def _resolved(self, part: Any) -> dict[str, Any]:
+        """A part with its references and `allOf` put in place."""
+        if part is True:
+            return {}
+        for _ in range(_MAX_REFERENCES):
+            if not isinstance(part, dict):
+                raise SchemaRefusedError(f"structured_output_json has no schema in {part!r:.40}.")
+            if "$ref" in part:
+                around = {key: value for key, value in part.items() if key != "$ref"}
+                part = _merged(self._referred(part["$ref"]), around)
+            elif "allOf" in part:
+                merged = {key: value for key, value in part.items() if key != "allOf"}
+                for option in _listed(part["allOf"], "allOf"):
+                    merged = _merged(merged, self._resolved(option))
+                part = merged
+            else:
+                return _checked(part)
+        raise SchemaRefusedError("structured_output_json has references that lead in a circle.")
+
+    def _referred(self, reference: Any) -> dict[str, Any]:
+        missing = SchemaRefusedError(f"structured_output_json has no {reference!r:.80}.")
+        if not isinstance(reference, str) or not reference.startswith("#"):
+            raise missing
+        target: Any = self.root
+        for name in reference[1:].split("/")[1:]:
+            key = name.replace("~1", "/").replace("~0", "~")
+            if not isinstance(target, dict) or key not in target:
+                raise missing
+            target = target[key]
+        if not isinstance(target, dict):
+            raise missing
+        return target
+
+
+def _by_type(schema: dict[str, Any]) -> Alternatives:
+    nullable = schema.get("nullable") is True
+    if "enum" in schema:
+        members = _listed(schema["enum"], "enum")
+        nullable = nullable or None in members
+        schema = {**schema, "enum": [member for member in members if member is not None]}
+    if "const" in schema and schema["const"] is None:
+        return Alternatives([], nullable=True)
+    kinds = schema.get("type") or _implied(schema)
+    named = kinds if isinstance(kinds, list) else [kinds]
+    for kind in named:
+        if kind not in _TYPES:
+            raise SchemaRefusedError(f"structured_output_json has no known type in {kind!r:.40}.")
+    branches = [{**schema, "type": kind} for kind in named if kind != "null"]
+    return Alternatives(branches, nullable or "null" in named)
+
+
+def _checked(schema: dict[str, Any]) -> dict[str, Any]:
+    for keyword, types in _KEYWORDS.items():
+        if keyword in schema and not isinstance(schema[keyword], types):
+            raise SchemaRefusedError(f"structured_output_json has a {keyword} that is none.")
+    return schema
+
+
+def _implied(schema: Mapping[str, Any]) -> str:
+    if "properties" in schema or "additionalProperties" in schema:
+        return "object"
+    return "array" if "items" in schema else "any"
+
+
+def _merged(first: dict[str, Any], second: dict[str, Any]) -> dict[str, Any]:
+    first, second = _checked(first), _checked(second)
+    merged = {**first, **second}
+    properties = {**first.get("properties", {}), **second.get("properties", {})}
+    required = [*first.get("required", ()), *second.get("required", ())]
+    if properties:
+        merged["properties"] = properties
+    if required:
+        merged["required"] = required
+    return merged
+
+
+def _listed(value: Any, keyword: str) -> list[Any]:
+    if not isinstance(value, list):
+        raise SchemaRefusedError(f"structured_output_json has no list in its {keyword}.")
+    return value

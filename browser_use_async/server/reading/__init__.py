@@ -1,0 +1,1 @@
+"""Reading pages without a language model: finding, opening and parsing them."""

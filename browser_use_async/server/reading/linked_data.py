@@ -1,0 +1,127 @@
+"""JSON-LD and microdata: what a page says of itself for machines."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from yarl import URL
+
+from browser_use_async.server.reading.addresses import absolute
+from browser_use_async.server.reading.decoding import load_json
+from browser_use_async.server.reading.tree import Element
+
+__all__ = ["json_ld", "microdata", "types_of"]
+
+_JSON_LD = "application/ld+json"
+# Nodes about the site rather than about what this page is about come last.
+_SURROUNDING_TYPES = frozenset(
+    "BreadcrumbList ImageObject Organization SearchAction WebPage WebSite".split()
+)
+_ADDRESS_ATTRIBUTES = ("href", "src")
+_MAX_NODES = 500
+_MAX_DEPTH = 8
+
+
+def types_of(node: Any) -> list[str]:
+    """The types of a JSON-LD node, without their vocabulary.
+
+    Args:
+        node: The node.
+    """
+    kinds = node.get("@type", []) if isinstance(node, dict) else []
+    kinds = kinds if isinstance(kinds, list) else [kinds]
+    return [kind.rstrip("/").rpartition("/")[2] for kind in kinds if isinstance(kind, str)]
+
+
+def json_ld(elements: Sequence[Element]) -> list[Any]:
+    """The nodes of all JSON-LD scripts, what the page is about first. Broken scripts are skipped.
+
+    Args:
+        elements: The elements of the page.
+    """
+    scripts = (
+        element
+        for element in elements
+        if element.tag == "script"
+        and element.attributes.get("type", "").partition(";")[0].strip().lower() == _JSON_LD
+    )
+    nodes = [node for script in scripts for node in _nodes(_loaded(script))]
+    return sorted(nodes, key=_is_surrounding)[:_MAX_NODES]
+
+
+def microdata(elements: Sequence[Element], base: URL) -> list[Any]:
+    """The items of a page's microdata in the shape of JSON-LD nodes.
+
+    Args:
+        elements: The elements of the page.
+        base: What its addresses are relative to.
+    """
+    items = [
+        _item(element, base, _MAX_DEPTH)
+        for element in elements
+        if "itemscope" in element.attributes and "itemprop" not in element.attributes
+    ]
+    return sorted(items, key=_is_surrounding)[:_MAX_NODES]
+
+
+def _loaded(script: Element) -> Any:
+    text = "".join(child for child in script.children if isinstance(child, str))
+    try:
+        return load_json(text)
+    except ValueError:
+        return None
+
+
+def _nodes(document: Any) -> Iterator[Any]:
+    if isinstance(document, list):
+        for part in document:
+            yield from _nodes(part)
+    elif isinstance(document, dict):
+        graph = document.get("@graph")
+        if isinstance(graph, list):
+            yield from (node for node in graph if isinstance(node, dict))
+        else:
+            yield document
+
+
+def _is_surrounding(node: Any) -> bool:
+    kinds = types_of(node)
+    return bool(kinds) and _SURROUNDING_TYPES.issuperset(kinds)
+
+
+def _item(scope: Element, base: URL, depth: int) -> dict[str, Any]:
+    item: dict[str, Any] = {}
+    if kind := scope.attributes.get("itemtype", "").strip():
+        item["@type"] = kind.split()[0]
+    for element in _properties(scope):
+        value = _property_value(element, base, depth)
+        for name in element.attributes["itemprop"].split():
+            if name not in item:
+                item[name] = value
+            elif isinstance(item[name], list):
+                item[name].append(value)
+            else:
+                item[name] = [item[name], value]
+    return item
+
+
+def _properties(scope: Element) -> Iterator[Element]:
+    stack = [child for child in reversed(scope.children) if isinstance(child, Element)]
+    while stack:
+        element = stack.pop()
+        if "itemprop" in element.attributes:
+            yield element
+        if "itemscope" not in element.attributes:
+            stack += [child for child in reversed(element.children) if isinstance(child, Element)]
+
+
+def _property_value(element: Element, base: URL, depth: int) -> Any:
+    if "itemscope" in element.attributes and depth:
+        return _item(element, base, depth - 1)
+    for name in ("content", "datetime"):
+        if name in element.attributes:
+            return element.attributes[name]
+    for name in _ADDRESS_ATTRIBUTES:
+        if name in element.attributes:
+            return absolute(base, element.attributes[name])
+    # An item inside speaks for itself, and texts that contain each other would be read repeatedly.
+    return element.text(lambda inner: "itemscope" in inner.attributes)

@@ -1,0 +1,129 @@
+"""Opening a page: redirects hop by hop, each one against the allowed domains."""
+
+from collections.abc import Iterator, Mapping
+from http import HTTPStatus
+from http.cookies import CookieError, SimpleCookie
+from typing import Any
+
+import attrs
+from yarl import URL
+
+from browser_use_async.server.outbound import Answer, Outbound, OutboundError
+from browser_use_async.server.reading.addresses import absolute
+from browser_use_async.server.reading.documents import UnreadableDocumentError, read_document
+from browser_use_async.server.reading.domains import AllowedDomains
+from browser_use_async.server.reading.page import Page
+
+__all__ = ["PageNotOpenedError", "Visit", "open_page"]
+
+MAX_REDIRECTS = 5
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
+_ACCEPT = "text/html,application/xhtml+xml,text/plain,application/json,text/csv;q=0.9,*/*;q=0.1"
+
+
+class PageNotOpenedError(Exception):
+    """A page that could not be opened or read.
+
+    Attributes:
+        reason: Why, as a sentence for a person.
+        url: The address at which it ended.
+    """
+
+    def __init__(self, reason: str, url: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.url = url
+
+
+@attrs.frozen
+class Visit:
+    """A page that was opened.
+
+    Attributes:
+        page: The page.
+        cookies: What its server set on the way: name, value, domain and path of each.
+    """
+
+    page: Page
+    cookies: list[Mapping[str, Any]] = attrs.field(factory=list, repr=False)
+
+
+async def open_page(outbound: Outbound, url: str, allowed: AllowedDomains) -> Visit:
+    """Open a page and read it.
+
+    Args:
+        outbound: The HTTP client.
+        url: The address.
+        allowed: The domains that may be visited, by redirects as well.
+
+    Raises:
+        PageNotOpenedError: It was not allowed, not reachable, not there or not readable.
+    """
+    cookies: list[Mapping[str, Any]] = []
+    passed: list[str] = []
+    target = url
+    while len(passed) <= MAX_REDIRECTS:
+        answer = await _ask(outbound, target, allowed)
+        cookies += _cookies(answer)
+        passed.append(answer.url)
+        if answer.status not in _REDIRECTS:
+            return Visit(await _read(answer), cookies)
+        target = absolute(URL(answer.url), answer.headers.get("Location", ""))
+        if not target:
+            raise PageNotOpenedError(f"{answer.url} redirects to nowhere.", answer.url)
+        if str(URL(target).with_fragment(None)) in passed:
+            raise PageNotOpenedError(f"{url} redirects in a circle.", target)
+    raise PageNotOpenedError(f"{url} redirects more than {MAX_REDIRECTS} times.", target)
+
+
+async def _ask(outbound: Outbound, url: str, allowed: AllowedDomains) -> Answer:
+    if not allowed.allows(url):
+        raise PageNotOpenedError(
+            f"{_shown(url)} is outside the allowed domains of this task ({allowed}).", _shown(url)
+        )
+    try:
+        return await outbound.send("GET", url, headers={"Accept": _ACCEPT})
+    except OutboundError as error:
+        shown = _shown(url)
+        raise PageNotOpenedError(f"{shown} could not be opened: {error}.", shown) from error
+
+
+async def _read(answer: Answer) -> Page:
+    url = answer.url
+    if not 200 <= answer.status < 300:
+        raise PageNotOpenedError(f"{url} answered {_status(answer)}.", url)
+    try:
+        return await read_document(url, answer.headers.get("Content-Type", ""), answer.body)
+    except UnreadableDocumentError as error:
+        raise PageNotOpenedError(f"{url} could not be read: {error}.", url) from error
+
+
+def _status(answer: Answer) -> str:
+    try:
+        phrase = HTTPStatus(answer.status).phrase
+    except ValueError:
+        phrase = answer.reason
+    return f"{answer.status} {phrase}".strip()
+
+
+def _shown(url: str) -> str:
+    """An address without the user name and password that may stand in it."""
+    try:
+        return str(URL(url).with_user(None))
+    except ValueError:
+        return url
+
+
+def _cookies(answer: Answer) -> Iterator[Mapping[str, Any]]:
+    host = URL(answer.url).host or ""
+    for header in answer.headers.getall("Set-Cookie", []):
+        try:
+            parsed = SimpleCookie(header)
+        except CookieError:
+            continue
+        for name, morsel in parsed.items():
+            domain = morsel["domain"].lstrip(".").lower() or host
+            # A server speaks for its own host and for the domains above it.
+            if host == domain or host.endswith(f".{domain}"):
+                path = morsel["path"] or "/"
+                yield {"name": name, "value": morsel.value, "domain": domain, "path": path}

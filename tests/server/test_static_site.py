@@ -1,0 +1,105 @@
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from browser_use_async.server.outbound import Outbound
+from browser_use_async.server.static_site import StaticSite, example_site_directory
+
+
+@pytest.fixture
+def folder(tmp_path: Path):
+    """A folder with pages, a folder inside, a hidden file, and a secret outside."""
+    root = tmp_path / "site"
+    (root / "inner").mkdir(parents=True)
+    (root / "bare").mkdir()
+    (root / "index.html").write_text("start")
+    (root / "inner" / "index.html").write_text("inner start")
+    (root / "inner" / "a b.txt").write_text("words")
+    (root / "data.csv").write_text("a,b")
+    (root / "thing.xyz").write_bytes(b"\x00")
+    (root / ".hidden").write_text("secret")
+    (tmp_path / "outside.txt").write_text("secret")
+    (root / "leak.txt").symlink_to(tmp_path / "outside.txt")
+    (root / "bare" / "index.html").symlink_to(tmp_path / "outside.txt")
+    return root
+
+
+async def fetched(folder: Path, path: str) -> tuple[int, bytes, str]:
+    """Status, body and type of an answer to a path that is sent exactly as it is written."""
+    async with StaticSite(folder) as site:
+        host, port = site.url.removeprefix("http://").split(":")
+        reader, writer = await asyncio.open_connection(host, int(port))
+        writer.write(f"GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode())
+        head, _, body = (await reader.read()).partition(b"\r\n\r\n")
+        writer.close()
+    kind = head.lower().partition(b"content-type: ")[2].partition(b"\r\n")[0]
+    return int(head.split()[1]), body, kind.decode()
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "kind"),
+    [
+        ("/", b"start", "text/html; charset=utf-8"),
+        ("/index.html?x=1", b"start", "text/html; charset=utf-8"),
+        ("/inner/", b"inner start", "text/html; charset=utf-8"),
+        ("/inner", b"inner start", "text/html; charset=utf-8"),
+        ("/inner/a%20b.txt", b"words", "text/plain; charset=utf-8"),
+        ("/data.csv", b"a,b", "text/csv; charset=utf-8"),
+        ("/thing.xyz", b"\x00", "application/octet-stream"),
+    ],
+)
+async def test_files_are_served_with_their_type(folder: Path, path: str, body: bytes, kind: str):
+    """Files and the start pages of folders are served, each with its type."""
+    assert await fetched(folder, path) == (200, body, kind)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/nothing.html",
+        "/bare/",
+        "/.hidden",
+        "/leak.txt",
+        "/../outside.txt",
+        "/%2e%2e/outside.txt",
+        "/..%2foutside.txt",
+        "/inner/..%2f..%2foutside.txt",
+        "//etc/passwd",
+        "/%2fetc%2fpasswd",
+        "/..%5coutside.txt",
+        "/a%00b",
+        "/" + "x" * 5000,
+    ],
+)
+async def test_nothing_else_is_served(folder: Path, path: str):
+    """No listing, no hidden file, and nothing outside of the folder, however it is spelled."""
+    status, body, _ = await fetched(folder, path)
+
+    assert status in {400, 404}
+    assert b"secret" not in body
+    assert b"root:" not in body
+
+
+async def test_sites_run_side_by_side(folder: Path):
+    """Each site has a port of its own."""
+    async with StaticSite(folder) as first, StaticSite(folder) as second:
+        assert first.url != second.url
+
+
+async def test_every_link_of_the_example_site_leads_somewhere():
+    """The pages of the example site link only to each other, and all of them are there."""
+    from browser_use_async.server.reading.domains import AllowedDomains
+    from browser_use_async.server.reading.visit import open_page
+
+    outbound = Outbound()
+    async with StaticSite(example_site_directory()) as site:
+        seen, waiting = set[str](), {f"{site.url}/index.html"}
+        while waiting:
+            visit = await open_page(outbound, waiting.pop(), AllowedDomains([site.url]))
+            seen.add(visit.page.url)
+            waiting |= {link.url for link in visit.page.links} - seen
+    await outbound.aclose()
+
+    files = [path for path in example_site_directory().rglob("*") if path.is_file()]
+    assert len(seen) == len([path for path in files if path.suffix != ".css"])
