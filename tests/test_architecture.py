@@ -128,7 +128,7 @@ class _WithoutSignatures(ast.NodeTransformer):
         node.annotation = None
         return node
 
-    def visit_AnnAssign(self, node: ast.AnnAssign) -> ast.AST | None:  # noqa: N802 - ast's name
+    def visit_AnnAssign(self, node: ast.AnnAssign) -> ast.AST | None:
         return self.visit(node.value) if node.value else None
 
 

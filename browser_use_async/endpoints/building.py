@@ -10,7 +10,7 @@ from browser_use_async.contract.conversion import encode_request
 from browser_use_async.contract.validation import Mode, validate
 from browser_use_async.errors import InvalidRequestError
 
-__all__ = ["build_request"]
+__all__ = ["build_request", "encode_given"]
 
 RequestT = TypeVar("RequestT")
 
