@@ -7,10 +7,21 @@ import attrs
 
 from browser_use_async.models import (
     Balance,
+    BrowserProfile,
+    BrowserProfilePage,
+    CreateBrowserProfileRequest,
     Created,
+    CreateScheduledTaskRequest,
     OutputFile,
     PageQuery,
+    ProfileId,
     RunTaskRequest,
+    ScheduledTask,
+    ScheduledTaskPage,
+    SearchResult,
+    SearchResults,
+    SearchUrlRequest,
+    SimpleSearchRequest,
     Task,
     TaskFile,
     TaskId,
@@ -18,24 +29,41 @@ from browser_use_async.models import (
     TaskPage,
     TaskScreenshots,
     TaskStatus,
+    UpdateBrowserProfileRequest,
+    UpdateScheduledTaskRequest,
+    UploadRequest,
+    UploadUrl,
 )
 
 __all__ = [
     "API_PREFIX",
     "CHECK_BALANCE",
+    "CREATE_BROWSER_PROFILE",
+    "CREATE_SCHEDULED_TASK",
+    "CREATE_UPLOAD_URL",
+    "DELETE_BROWSER_PROFILE",
+    "DELETE_SCHEDULED_TASK",
     "ENDPOINTS",
+    "GET_BROWSER_PROFILE",
+    "GET_SCHEDULED_TASK",
     "GET_TASK",
     "GET_TASK_MEDIA",
     "GET_TASK_OUTPUT_FILE",
     "GET_TASK_SCREENSHOTS",
     "GET_TASK_STATUS",
+    "LIST_BROWSER_PROFILES",
+    "LIST_SCHEDULED_TASKS",
     "LIST_TASKS",
     "ME",
     "PAUSE_TASK",
     "PING",
     "RESUME_TASK",
     "RUN_TASK",
+    "SEARCH_URL",
+    "SIMPLE_SEARCH",
     "STOP_TASK",
+    "UPDATE_BROWSER_PROFILE",
+    "UPDATE_SCHEDULED_TASK",
     "Effect",
     "Endpoint",
 ]
@@ -148,6 +176,136 @@ GET_TASK_OUTPUT_FILE = _task(
 CHECK_BALANCE = _account("check_balance", "/balance", Balance)
 ME = _account("me", "/me", bool)
 PING = _account("ping", "/ping", None, section="Health Check", authenticated=False)
+
+_SCHEDULES = "Scheduled Tasks"
+LIST_SCHEDULED_TASKS = Endpoint(
+    "list_scheduled_tasks",
+    "GET",
+    "/scheduled-tasks",
+    ScheduledTaskPage,
+    Effect.READS,
+    _SCHEDULES,
+    query=PageQuery,
+)
+CREATE_SCHEDULED_TASK = Endpoint(
+    "create_scheduled_task",
+    "POST",
+    "/scheduled-task",
+    Created,
+    Effect.CREATES,
+    _SCHEDULES,
+    body=CreateScheduledTaskRequest,
+    subscription=True,
+)
+GET_SCHEDULED_TASK = Endpoint(
+    "get_scheduled_task",
+    "GET",
+    "/scheduled-task/{task_id}",
+    ScheduledTask,
+    Effect.READS,
+    _SCHEDULES,
+    parameters=TaskId,
+    checks_identity=True,
+)
+UPDATE_SCHEDULED_TASK = Endpoint(
+    "update_scheduled_task",
+    "PUT",
+    "/scheduled-task/{task_id}",
+    ScheduledTask,
+    Effect.IDEMPOTENT,
+    _SCHEDULES,
+    parameters=TaskId,
+    body=UpdateScheduledTaskRequest,
+    checks_identity=True,
+)
+DELETE_SCHEDULED_TASK = Endpoint(
+    "delete_scheduled_task",
+    "DELETE",
+    "/scheduled-task/{task_id}",
+    None,
+    Effect.IDEMPOTENT,
+    _SCHEDULES,
+    parameters=TaskId,
+)
+
+_PROFILES = "Browser Profiles"
+LIST_BROWSER_PROFILES = Endpoint(
+    "list_browser_profiles",
+    "GET",
+    "/browser-profiles",
+    BrowserProfilePage,
+    Effect.READS,
+    _PROFILES,
+    query=PageQuery,
+)
+CREATE_BROWSER_PROFILE = Endpoint(
+    "create_browser_profile",
+    "POST",
+    "/browser-profiles",
+    BrowserProfile,
+    Effect.CREATES,
+    _PROFILES,
+    body=CreateBrowserProfileRequest,
+)
+GET_BROWSER_PROFILE = Endpoint(
+    "get_browser_profile",
+    "GET",
+    "/browser-profiles/{profile_id}",
+    BrowserProfile,
+    Effect.READS,
+    _PROFILES,
+    parameters=ProfileId,
+)
+UPDATE_BROWSER_PROFILE = Endpoint(
+    "update_browser_profile",
+    "PUT",
+    "/browser-profiles/{profile_id}",
+    BrowserProfile,
+    Effect.IDEMPOTENT,
+    _PROFILES,
+    parameters=ProfileId,
+    body=UpdateBrowserProfileRequest,
+)
+DELETE_BROWSER_PROFILE = Endpoint(
+    "delete_browser_profile",
+    "DELETE",
+    "/browser-profiles/{profile_id}",
+    None,
+    Effect.IDEMPOTENT,
+    _PROFILES,
+    parameters=ProfileId,
+)
+
+# Asking for an upload URL creates nothing that lasts, so it may be repeated like a read.
+CREATE_UPLOAD_URL = Endpoint(
+    "upload_file_presigned_url",
+    "POST",
+    "/uploads/presigned-url",
+    UploadUrl,
+    Effect.READS,
+    "Files",
+    body=UploadRequest,
+)
+
+_SEARCH = "Search"
+SIMPLE_SEARCH = Endpoint(
+    "simple_search",
+    "POST",
+    "/simple-search",
+    SearchResults,
+    Effect.PAYS,
+    _SEARCH,
+    body=SimpleSearchRequest,
+)
+SEARCH_URL = Endpoint(
+    "search_url",
+    "POST",
+    "/search-url",
+    SearchResult,
+    Effect.PAYS,
+    _SEARCH,
+    body=SearchUrlRequest,
+)
 
 ENDPOINTS: tuple[Endpoint, ...] = (
     RUN_TASK,

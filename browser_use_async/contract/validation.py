@@ -13,6 +13,8 @@ from typing import Any
 
 import attrs
 
+from browser_use_async.contract.cron import Cron, CronSyntaxError
+from browser_use_async.contract.relations import contradictions
 from browser_use_async.contract.strict_json import JsonRefusedError, read_json
 from browser_use_async.contract.timestamps import parse_timestamp
 from browser_use_async.models import UNSET, FieldKind, FieldRule, OpenEnum, rule_of
@@ -84,6 +86,11 @@ def validate(
                 attrs.evolve(each, location=(field.name, *each.location))
                 for each in refused.problems
             ]
+    if not problems:
+        problems += [
+            Problem((each.field,), f"Value error, {each.message}", "value_error", dict(given))
+            for each in contradictions(model, values)
+        ]
     return values, problems
 
 
@@ -276,6 +283,16 @@ def _json_schema(value: Any, rule: FieldRule, mode: Mode) -> str:
     return text
 
 
+def _cron(value: Any, rule: FieldRule, mode: Mode) -> str:
+    text = _text(value, rule, mode)
+    try:
+        Cron.parse(text)
+    except CronSyntaxError as error:
+        message = f"Value error, {error}"
+        raise _refuse(message, "value_error", value, error=str(error)) from None
+    return text
+
+
 _KINDS: dict[FieldKind, Callable[[Any, FieldRule, Mode], Any]] = {
     FieldKind.TEXT: _text,
     FieldKind.INTEGER: _integer,
@@ -284,4 +301,5 @@ _KINDS: dict[FieldKind, Callable[[Any, FieldRule, Mode], Any]] = {
     FieldKind.TEXT_MAP: _text_map,
     FieldKind.DATETIME: _datetime,
     FieldKind.JSON_SCHEMA: _json_schema,
+    FieldKind.CRON: _cron,
 }

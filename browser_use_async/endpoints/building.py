@@ -10,7 +10,7 @@ from browser_use_async.contract.conversion import encode_request
 from browser_use_async.contract.validation import Mode, validate
 from browser_use_async.errors import InvalidRequestError
 
-__all__ = ["build_request", "encode_given"]
+__all__ = ["build_request", "encode_given", "merged_request"]
 
 RequestT = TypeVar("RequestT")
 
@@ -41,6 +41,25 @@ def build_request(model: type[RequestT], fields: MutableMapping[str, Any]) -> Re
             f"{place}: {message[0].lower()}{message[1:]}; nothing was sent", field=name
         )
     return model(**values)
+
+
+def merged_request(model: type[RequestT], name: str, given: object, fields: object) -> RequestT:
+    """The request of a call that takes its first field, or a whole request, and keyword fields.
+
+    Args:
+        model: The request class.
+        name: The field that `given` is, unless it is a request.
+        given: The value of that field, or a request whose fields the keyword fields override.
+        fields: The mapping of keyword fields; emptied, as by `build_request`.
+
+    Raises:
+        InvalidRequestError: As `build_request`.
+    """
+    drained = cast("dict[str, Any]", fields)
+    merged = encode_given(given) if isinstance(given, model) else {name: given}
+    merged.update(drained)
+    drained.clear()
+    return build_request(model, merged)
 
 
 def encode_given(request: Any) -> dict[str, Any]:

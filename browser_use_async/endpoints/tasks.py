@@ -1,10 +1,10 @@
 """The API section Tasks, call by call."""
 
-from typing import Unpack, cast
+from typing import Unpack
 
 from browser_use_async.contract import table
 from browser_use_async.contract.limits import MAX_TASK_PAGE
-from browser_use_async.endpoints.building import build_request, encode_given
+from browser_use_async.endpoints.building import build_request, merged_request
 from browser_use_async.errors import InvalidRequestError
 from browser_use_async.models import (
     Created,
@@ -35,13 +35,7 @@ def run_task_request(task: str | RunTaskRequest, fields: RunTaskFields) -> RunTa
     Raises:
         InvalidRequestError: A field is unknown, of the wrong type or out of bounds.
     """
-    given: dict[str, object] = {"task": task}
-    if isinstance(task, RunTaskRequest):
-        given = encode_given(task)
-    drained = cast("dict[str, object]", fields)
-    given.update(drained)
-    drained.clear()
-    return build_request(RunTaskRequest, given)
+    return merged_request(RunTaskRequest, "task", task, fields)
 
 
 class TaskEndpoints:
