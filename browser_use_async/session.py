@@ -154,7 +154,8 @@ class BrowserUseSession:
             )
 
     def __repr__(self) -> str:
-        return f"<BrowserUseSession {self._transport.configuration.base_url}>"
+        transport = getattr(self, "_transport", None)  # not there yet while __init__ raises
+        return f"<BrowserUseSession {transport and transport.configuration.base_url}>"
 
     def __reduce__(self) -> NoReturn:
         raise TypeError("a session is not pickled; create one in the other process")

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any, NoReturn, Protocol
 
 import aiohttp
+from aiohttp.http import HttpProcessingError
 from multidict import CIMultiDict
 from yarl import URL
 
@@ -22,7 +23,7 @@ from browser_use_async.transport.judging import (
     judge_failure,
     judge_reply,
 )
-from browser_use_async.transport.lanes import Lane, LaneOptions, SentMark
+from browser_use_async.transport.lanes import Lane, LaneOptions, SentMark, drop_connection
 from browser_use_async.transport.outcome import Outcome, OutcomeKind, Reply, may_try_again
 from browser_use_async.transport.prepared import PreparedRequest, prepare
 from browser_use_async.transport.reading import UnreadableBodyError, read_body
@@ -33,7 +34,14 @@ __all__ = ["Call", "Transport"]
 
 _LOGGER = logging.getLogger("browser_use_async")
 MAX_IN_FLIGHT = 100
-_FAILURES = (aiohttp.ClientError, ConnectionLostError, UnreadableBodyError, TimeoutError, OSError)
+_FAILURES = (
+    aiohttp.ClientError,
+    ConnectionLostError,
+    HttpProcessingError,  # aiohttp without its C parser lets it out while a body is read
+    UnreadableBodyError,
+    TimeoutError,
+    OSError,
+)
 _ONCE = RetryPolicy(max_attempts=1)
 _OWN_LANE = frozenset({Effect.CREATES, Effect.PAYS})
 
@@ -183,15 +191,13 @@ class Transport:
             try:
                 self._refuse_if_closed()
                 async with limit:
-                    reply = await self._exchange(prepared, lane, mark)
+                    return await self._exchange(prepared, lane, mark)
             except _FAILURES as error:
                 if not self._closed:
                     return judge_failure(error, sent=mark is None or mark.sent)
             except RuntimeError:
                 if not lane.session.closed:
                     raise
-            else:
-                return judge_reply(prepared, reply)
             finally:
                 self._limits.discard(limit)
         self._refuse_if_closed()
@@ -205,7 +211,7 @@ class Transport:
 
     async def _exchange(
         self, prepared: PreparedRequest, lane: Lane, mark: SentMark | None
-    ) -> Reply:
+    ) -> Outcome:
         response = await lane.session.request(
             prepared.endpoint.method,
             URL(self.configuration.base_url + prepared.target, encoded=True),
@@ -223,7 +229,11 @@ class Transport:
         except BaseException:
             response.close()
             raise
-        return Reply(response.status, response.headers, body)
+        outcome = judge_reply(prepared, Reply(response.status, response.headers, body))
+        if outcome.path is not None:
+            # Perhaps the answer to somebody else's question, and the next one would be as well.
+            drop_connection(response)
+        return outcome
 
     def _headers(self, prepared: PreparedRequest) -> CIMultiDict[str]:
         headers = CIMultiDict(

@@ -1,6 +1,10 @@
 """From an exception or a reply to an outcome. Knows aiohttp's exceptions; does no I/O."""
 
+import os
+import ssl
+
 import aiohttp
+from aiohttp.http import HttpProcessingError
 
 from browser_use_async.contract.conversion import decode_response
 from browser_use_async.errors import ResponseDecodeError
@@ -50,14 +54,21 @@ def _why_not_sent(error: BaseException, *, sent: bool) -> Outcome | None:
         case aiohttp.ClientConnectorDNSError():
             return _not_sent(f"the name {error.host} could not be resolved")
         case aiohttp.ClientConnectorError():
-            reason = error.os_error.strerror or type(error.os_error).__name__
-            return _not_sent(f"no connection to {error.host}:{error.port}: {reason}")
+            return _not_sent(f"no connection to {error.host}:{error.port}: {_reason(error.os_error)}")
         case aiohttp.ConnectionTimeoutError():
             return _not_sent("connecting took too long", timed_out=True)
         case TimeoutError() if not sent:
             return _not_sent("the time was up before the request was sent", timed_out=True)
         case _:
             return None
+
+
+def _reason(error: OSError) -> str:
+    if isinstance(error, ssl.SSLError):
+        return f"TLS: {error.reason or type(error).__name__}"
+    # asyncio's own text is "Connect call failed" and an address, so the system's is taken.
+    text = os.strerror(error.errno) if error.errno else error.strerror
+    return text or type(error).__name__
 
 
 # Most special first: aiohttp's exceptions inherit from one another.
@@ -68,6 +79,7 @@ _AMBIGUOUS: tuple[tuple[type[BaseException], str], ...] = (
     (aiohttp.ClientPayloadError, "the answer broke off in the middle"),
     # aiohttp gives unreadable replies the status 400, as if the server had refused.
     (aiohttp.ClientResponseError, "the answer is not well-formed HTTP"),
+    (HttpProcessingError, "the answer is not well-formed HTTP"),
 )
 
 

@@ -11,7 +11,7 @@ from aiohttp import ClientHandlerType, ClientMiddlewareType, ClientRequest, Clie
 from browser_use_async.errors import ConfigurationError
 from browser_use_async.transport.judging import ConnectionLostError
 
-__all__ = ["Lane", "LaneOptions", "SentMark"]
+__all__ = ["Lane", "LaneOptions", "SentMark", "drop_connection"]
 
 CONNECT_SECONDS = 10.0
 KEEP_ALIVE_SECONDS = 75.0  # above every sensible poll interval: a new TLS connection costs 7x
@@ -49,6 +49,18 @@ def _sent_trace() -> aiohttp.TraceConfig:
     trace = aiohttp.TraceConfig()
     trace.on_request_headers_sent.append(_mark_sent)
     return trace
+
+
+def drop_connection(response: ClientResponse) -> None:
+    """Close the connection that an answer came over, so that it is not used again.
+
+    Args:
+        response: The answer, read to its end.
+    """
+    # The pool has the connection back already, and aiohttp no public name for it.
+    protocol = getattr(response.content, "_protocol", None)
+    if protocol is not None:
+        protocol.close()
 
 
 @attrs.frozen

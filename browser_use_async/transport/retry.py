@@ -37,11 +37,15 @@ class RetryPolicy:
     retry_after_cap: float = 60.0
 
     def __attrs_post_init__(self) -> None:
-        if self.max_attempts < 1:
-            raise ConfigurationError(f"max_attempts must be at least 1, not {self.max_attempts}")
+        attempts: object = self.max_attempts
+        if isinstance(attempts, bool) or not isinstance(attempts, int) or attempts < 1:
+            raise ConfigurationError(f"max_attempts must be a whole number from 1, not {attempts!r}")
         for name in ("base_delay", "max_delay", "retry_after_cap"):
-            if not 0 <= getattr(self, name) < float("inf"):
-                raise ConfigurationError(f"{name} must be a number of seconds of 0 or more")
+            seconds: object = getattr(self, name)
+            if not isinstance(seconds, int | float) or not 0 <= seconds < math.inf:
+                raise ConfigurationError(
+                    f"{name} must be a number of seconds of 0 or more, not {seconds!r}"
+                )
 
     def ceiling(self, failures: int) -> float:
         """The longest pause, in seconds, after so many failures in a row.
