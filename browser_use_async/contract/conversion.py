@@ -255,11 +255,20 @@ def decode_response(endpoint: Endpoint, body: bytes) -> Any:
     except JsonRefusedError as error:
         problem = str(error)
     else:
-        return structure(value, endpoint.returns)
+        return (
+            _bare_boolean(value) if endpoint.returns is bool else structure(value, endpoint.returns)
+        )
     if endpoint.returns is TaskStatus and (match := _BARE_STATUS.fullmatch(body)):
         # Seen from proxies and bridges: the status as plain text, without quotes.
         return TaskStatus(match[1].decode("ascii"))
     raise ResponseDecodeError(f"the body of {len(body)} bytes is not JSON: {problem}")
+
+
+def _bare_boolean(value: Any) -> bool:
+    """Strict, unlike booleans in objects: a wrong yes about a key would be believed."""
+    if isinstance(value, bool):
+        return value
+    raise ResponseDecodeError("at $: expected true or false")
 
 
 # --- models to JSON -----------------------------------------------------------------------

@@ -19,6 +19,7 @@ __all__ = [
     "read_text",
 ]
 
+_BOOLEANS = {"true": True, "false": False}
 _DIGITS = re.compile(r"-?[0-9]{1,19}")
 
 
@@ -55,9 +56,11 @@ def read_integer(value: Any, _type: Any) -> int:
 
 
 def read_boolean(value: Any, _type: Any) -> bool:
-    """A boolean and nothing that resembles one."""
-    if isinstance(value, bool):
-        return value
+    """A boolean; also its name as text, and 0 or 1, for servers that keep it so."""
+    if isinstance(value, str):
+        value = _BOOLEANS.get(value.lower())
+    if isinstance(value, int | float) and value in {0, 1}:
+        return bool(value)
     raise MismatchError("expected true or false")
 
 

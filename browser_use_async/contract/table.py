@@ -192,7 +192,7 @@ CREATE_SCHEDULED_TASK = Endpoint(
     "POST",
     "/scheduled-task",
     Created,
-    Effect.CREATES,
+    Effect.PAYS,
     _SCHEDULES,
     body=CreateScheduledTaskRequest,
     subscription=True,

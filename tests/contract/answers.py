@@ -5,9 +5,13 @@ from typing import Any
 
 import pytest
 
+from browser_use_async.contract import table
 from browser_use_async.contract.conversion import decode_response
 from browser_use_async.contract.table import Endpoint
 from browser_use_async.errors import ResponseDecodeError
+
+ROWS = {row.name: row for row in vars(table).values() if isinstance(row, Endpoint)}
+"""Every call that the contract has a constant for, by name."""
 
 CANARY = "canary-4711"
 TASK: dict[str, Any] = {

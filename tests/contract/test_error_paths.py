@@ -9,15 +9,21 @@ from hypothesis import strategies as st
 from browser_use_async.contract.conversion import decode_response
 from browser_use_async.contract.table import (
     CHECK_BALANCE,
-    ENDPOINTS,
     GET_TASK,
     LIST_TASKS,
     RUN_TASK,
     Endpoint,
 )
 from browser_use_async.errors import ResponseDecodeError
-from browser_use_async.models import BrowserData, Task, TaskPage, TaskStep, TaskSummary
-from tests.contract.answers import CANARY, PAGE, TASK, assert_tells_no_value, refused
+from browser_use_async.models import (
+    BrowserData,
+    BrowserProfilePage,
+    ScheduledTask,
+    Task,
+    TaskPage,
+    TaskStep,
+)
+from tests.contract.answers import CANARY, PAGE, ROWS, TASK, assert_tells_no_value, refused
 
 
 @pytest.mark.parametrize(
@@ -85,10 +91,10 @@ _NAMES = st.sampled_from(
     sorted(
         {
             field.name
-            for model in (Task, TaskStep, TaskSummary, TaskPage, BrowserData)
+            for model in (Task, TaskStep, TaskPage, BrowserData, ScheduledTask, BrowserProfilePage)
             for field in attrs.fields(model)
         }
-        | {"balance", "recordings", "screenshots", "download_url"}
+        | {"balance", "recordings", "screenshots", "profile_id", "profile_name", "results", "url"}
     )
 )
 _VALUES = st.recursive(
@@ -115,14 +121,14 @@ def _assert_typed_or_refused(endpoint: Endpoint, body: bytes) -> None:
     assert_tells_no_value(refusal)
 
 
-@pytest.mark.parametrize("endpoint", ENDPOINTS, ids=str)
+@pytest.mark.parametrize("endpoint", ROWS.values(), ids=str)
 @given(value=_VALUES)
 def test_any_json(endpoint: Endpoint, value: Any) -> None:
     """C16: any JSON gives the promised type or the typed error, which tells no value."""
     _assert_typed_or_refused(endpoint, json.dumps(value).encode())
 
 
-@pytest.mark.parametrize("endpoint", ENDPOINTS, ids=str)
+@pytest.mark.parametrize("endpoint", ROWS.values(), ids=str)
 @given(body=st.binary())
 def test_any_bytes(endpoint: Endpoint, body: bytes) -> None:
     """C16: the same for any bytes."""

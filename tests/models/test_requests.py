@@ -7,17 +7,33 @@ import pytest
 
 from browser_use_async.models import (
     UNSET,
-    PageQuery,
+    BrowserProfileFields,
+    CreateBrowserProfileRequest,
+    CreateScheduledTaskFields,
+    CreateScheduledTaskRequest,
+    NamedBrowserProfileFields,
     RunTaskFields,
     RunTaskRequest,
     SecretMapping,
-    TaskFile,
-    TaskId,
     Unset,
+    UpdateBrowserProfileRequest,
+    UpdateScheduledTaskFields,
+    UpdateScheduledTaskRequest,
     rule_of,
 )
+from tests.contract.answers import ROWS
 
 CANARY = "canary-secret-4711"
+
+MODELS = sorted(
+    {
+        model
+        for row in ROWS.values()
+        for model in (row.parameters, row.query, row.body)
+        if model is not None
+    },
+    key=lambda model: model.__name__,
+)
 
 
 def _request(**more: Any) -> RunTaskRequest:
@@ -52,30 +68,57 @@ def test_null_is_not_unset() -> None:
     assert RunTaskRequest("Buy milk", use_proxy=None) != RunTaskRequest("Buy milk")
 
 
-def test_keyword_fields_are_those_of_the_request() -> None:
-    """The TypedDict of keyword fields has the request's optional fields, in the same order."""
+KEYWORDS = pytest.mark.parametrize(
+    ("fields", "model", "positional"),
+    [
+        (RunTaskFields, RunTaskRequest, {"task"}),
+        (CreateScheduledTaskFields, CreateScheduledTaskRequest, {"task"}),
+        (UpdateScheduledTaskFields, UpdateScheduledTaskRequest, set()),
+        (BrowserProfileFields, CreateBrowserProfileRequest, {"profile_name"}),
+        (NamedBrowserProfileFields, UpdateBrowserProfileRequest, set()),
+    ],
+)
+
+
+@KEYWORDS
+def test_keyword_fields_are_those_of_the_request(
+    fields: Any, model: type[Any], positional: set[str]
+) -> None:
+    """A TypedDict of keyword fields has the request's fields but those that are positional."""
+    expected = {field.name for field in attrs.fields(model)} - positional
+    required = {field.name for field in attrs.fields(model) if rule_of(field).required}
+
+    assert set(get_type_hints(fields)) == expected
+    assert fields.__required_keys__ == required - positional
+
+
+def test_keyword_fields_have_the_order_of_the_request() -> None:
+    """An editor lists the fields of run-task in the order in which the API explains them."""
     optional = [field.name for field in attrs.fields(RunTaskRequest) if not rule_of(field).required]
 
     assert list(RunTaskFields.__annotations__) == optional
-    assert RunTaskFields.__required_keys__ == frozenset()
 
 
-def test_keyword_fields_have_the_types_of_the_request() -> None:
+@KEYWORDS
+def test_keyword_fields_have_the_types_of_the_request(
+    fields: Any, model: type[Any], positional: set[str]
+) -> None:
     """Each keyword field has the request field's type, except that it cannot be `UNSET`."""
-    of_request = get_type_hints(RunTaskRequest)
+    of_request = get_type_hints(model)
 
-    for name, annotation in get_type_hints(RunTaskFields).items():
-        assert annotation | Unset == of_request[name], name
+    for name, annotation in get_type_hints(fields).items():
+        own = of_request[name]
+        assert own in {annotation, annotation | Unset, annotation | Unset | None}, name
 
 
-@pytest.mark.parametrize("model", [RunTaskRequest, TaskId, TaskFile, PageQuery])
+@pytest.mark.parametrize("model", MODELS)
 def test_every_request_field_has_a_rule(model: type[Any]) -> None:
     """Validation finds a rule on every field of every request class."""
     for field in attrs.fields(model):
         assert rule_of(field).required is (field.default is attrs.NOTHING), field.name
 
 
-@pytest.mark.parametrize("model", [RunTaskRequest, TaskId, TaskFile, PageQuery])
+@pytest.mark.parametrize("model", MODELS)
 def test_requests_are_frozen(model: type[Any]) -> None:
     """A request cannot change between being checked and being sent."""
     required = {f.name: "x" for f in attrs.fields(model) if f.default is attrs.NOTHING}

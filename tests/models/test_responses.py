@@ -8,13 +8,19 @@ import attrs
 import pytest
 
 from browser_use_async import models
-from browser_use_async.contract.table import ENDPOINTS
 from browser_use_async.models import (
     Balance,
     BrowserData,
+    BrowserProfile,
+    BrowserProfilePage,
     Created,
     OutputFile,
     ParsedTask,
+    ScheduledTask,
+    ScheduledTaskPage,
+    ScheduleType,
+    SearchResult,
+    SearchResults,
     Task,
     TaskMedia,
     TaskPage,
@@ -22,7 +28,9 @@ from browser_use_async.models import (
     TaskStatus,
     TaskStep,
     TaskSummary,
+    UploadUrl,
 )
+from tests.contract.answers import ROWS
 
 SIGNED = "https://user:canary-user@files.example.net:8443/canary-path?sig=canary-signature#canary"
 BORN = datetime(2025, 11, 1, 10, 48, tzinfo=UTC)
@@ -31,9 +39,15 @@ SUMMARY = TaskSummary("t-1", "Buy", TaskStatus("archived"), BORN, live_url=SIGNE
 RESPONSES = [
     Balance(Decimal("12.34")),
     BrowserData(cookies=[{"name": "session", "value": "canary-cookie"}]),
+    BrowserProfile("p-1", "Shopping"),
+    BrowserProfilePage([BrowserProfile("p-1", "Shopping")], 1, 1, 10, 1),
     Created("t-1"),
     OutputFile(SIGNED),
     ParsedTask("t-1", "Buy", TaskStatus.FINISHED, BORN, live_url=SIGNED, parsed={"price": 12}),
+    ScheduledTask("s-1", "Buy", ScheduleType("weekly")),
+    ScheduledTaskPage([ScheduledTask("s-1", "Buy", ScheduleType.CRON)], 1, 1, 10, 1),
+    SearchResult("https://example.com/", "Example Domain"),
+    SearchResults([SearchResult("https://example.com/", "Example Domain")]),
     SUMMARY,
     Task(
         "t-1",
@@ -49,6 +63,7 @@ RESPONSES = [
     TaskPage([SUMMARY], total_pages=1, page=1, limit=10, total_count=1),
     TaskScreenshots(screenshots=[SIGNED]),
     TaskStep("s-1", 1, "Success", "Read", "https://example.com/"),
+    UploadUrl(SIGNED),
 ]
 
 
@@ -59,7 +74,7 @@ def _name(response: object) -> str:
 def test_every_response_class_of_the_table_is_tested_below() -> None:
     """No class that an endpoint returns is left out, nor one that it contains."""
     tested = {type(each) for each in RESPONSES}
-    returned = {row.returns for row in ENDPOINTS if attrs.has(row.returns or str)}
+    returned = {row.returns for row in ROWS.values() if attrs.has(row.returns or str)}
 
     assert returned <= tested
     assert {BrowserData, TaskStep, TaskSummary} <= tested
