@@ -1,33 +1,49 @@
 # Two commands for everybody: `make demo` and `make test`. The rest is for contributors.
 PY ?= python3
 VENV ?= .venv
-BIN := $(VENV)/bin
-STAMP := $(VENV)/.installed
 WORKERS ?= 2
+BIN := $(VENV)/bin
+INSTALL := $(BIN)/python -m pip install --quiet --constraint constraints.txt
 
 .PHONY: demo test check bench clean
 
-demo: $(STAMP)
+demo: $(VENV)/.for-demo
 	$(BIN)/browser-use-async demo
 
-test: $(STAMP)
+test: $(VENV)/.for-test
 	$(BIN)/python -m pytest -n $(WORKERS) -q tests
 
-check: $(STAMP)
+check: $(VENV)/.for-check
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/pyright --pythonpath $(BIN)/python
 
-bench: $(STAMP)
+bench: $(VENV)/.for-test
 	$(BIN)/python benchmarks/run.py
-
-# pip older than 25.1 does not know --group, so it is upgraded inside the environment first.
-$(STAMP): pyproject.toml constraints.txt
-	test -x $(BIN)/python || $(PY) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --upgrade "pip>=25.1"
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --group dev --editable .
-	touch $@
 
 clean:
 	rm -rf $(VENV) .venv-* .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist
+
+# Stamp files: each command installs what it needs once, and again when the lists change.
+$(VENV)/.for-demo: $(VENV)/.made pyproject.toml constraints.txt
+	$(INSTALL) --editable ".[cli]"
+	@touch $@
+
+$(VENV)/.for-test: $(VENV)/.made pyproject.toml constraints.txt
+	$(INSTALL) --group test --editable .
+	@touch $@
+
+$(VENV)/.for-check: $(VENV)/.made pyproject.toml constraints.txt
+	$(INSTALL) --group dev --editable .
+	@touch $@
+
+# pip older than 25.1 does not know --group, so it is upgraded inside the environment first.
+$(VENV)/.made:
+	@$(PY) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "$(PY) is not Python 3.11 or newer; name another one: make PY=python3.12" >&2; exit 1; }
+	@$(PY) -c 'import ensurepip, venv' 2>/dev/null || \
+		{ echo "$(PY) cannot make a virtual environment; on Debian: apt install python3-venv" >&2; exit 1; }
+	$(PY) -m venv --clear $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade "pip>=25.1"
+	@touch $@
