@@ -1,0 +1,112 @@
+"""The built wheel, used away from the checkout."""
+
+import os
+import shutil
+import subprocess
+import sys
+import zipfile
+from email.parser import Parser
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+
+pytestmark = pytest.mark.timeout(120)  # the first test builds the wheel
+
+
+def _python(*arguments: str | Path, folder: Path, path: Path | None = None) -> str:
+    """What a Python program prints that runs in another folder, with the wheel before the rest."""
+    result = subprocess.run(
+        [sys.executable, *arguments],
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(path or ""), "NO_COLOR": "1"},
+    )
+    assert result.returncode == 0, result.stdout + result.stderr
+    return result.stdout
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The wheel, built from the checkout without a network."""
+    folder = tmp_path_factory.mktemp("dist")
+    _python("-m", "build", "--wheel", "--no-isolation", "--outdir", folder, ROOT, folder=folder)
+    (path,) = folder.glob("*.whl")
+    return path
+
+
+@pytest.fixture(scope="module")
+def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder into which pip installed the wheel; what it depends on is in the environment."""
+    folder = tmp_path_factory.mktemp("installed")
+    pip = ["-m", "pip", "install", "--quiet", "--no-deps", "--no-index", "--target"]
+    _python(*pip, folder, wheel, folder=folder)
+    return folder
+
+
+def _members(wheel: Path) -> set[str]:
+    with zipfile.ZipFile(wheel) as archive:
+        return {name for name in archive.namelist() if ".dist-info/" not in name}
+
+
+def test_the_wheel_holds_the_package_and_nothing_else(wheel: Path) -> None:
+    """Every module, the type marker, the plugin and the example site; no tests, no tools."""
+    package = {
+        path.relative_to(ROOT).as_posix()
+        for path in (ROOT / "browser_use_async").rglob("*")
+        if path.is_file() and "__pycache__" not in path.parts
+    }
+    site = {
+        f"browser_use_async/server/example_site/{path.relative_to(ROOT / 'examples/site')}"
+        for path in (ROOT / "examples" / "site").rglob("*")
+        if path.is_file()
+    }
+
+    assert "browser_use_async/py.typed" in package
+    assert package | site | {"pytest_browser_use_async.py"} == _members(wheel)
+
+
+def test_the_wheel_asks_for_four_packages(wheel: Path) -> None:
+    """Without extras, the installation brings aiohttp, attrs, cattrs and tenacity."""
+    with zipfile.ZipFile(wheel) as archive:
+        (name,) = (each for each in archive.namelist() if each.endswith(".dist-info/METADATA"))
+        metadata = Parser().parsestr(archive.read(name).decode())
+    needed = [each for each in metadata.get_all("Requires-Dist", []) if "extra ==" not in each]
+
+    assert [each.split(">=")[0] for each in needed] == ["aiohttp", "attrs", "cattrs", "tenacity"]
+    assert not [each for each in needed if "<" in each or "==" in each]
+
+
+def test_a_program_of_somebody_elses(installed: Path, tmp_path: Path) -> None:
+    """A task runs through the SDK against the bundled server, all of it from the wheel."""
+    program = shutil.copy(ROOT / "tests" / "smoke.py", tmp_path)
+
+    printed = _python(program, ROOT, folder=tmp_path, path=installed)
+
+    assert "a task on the bundled server" in printed
+
+
+def test_the_command_line(installed: Path, tmp_path: Path) -> None:
+    """`python -m browser_use_async` works and names its commands."""
+    printed = _python("-m", "browser_use_async", "--help", folder=tmp_path, path=installed)
+
+    assert "demo" in printed
+
+
+def test_the_pytest_plugin(installed: Path, tmp_path: Path) -> None:
+    """A project's test uses the server fixture without importing anything."""
+    (tmp_path / "test_mine.py").write_text(
+        "def test_mine(browser_use_server):\n"
+        "    import pytest_browser_use_async\n"
+        f"    assert pytest_browser_use_async.__file__.startswith({str(installed)!r})\n"
+        "    assert browser_use_server.base_url.endswith('/api/v1')\n"
+    )
+    options = ["-q", "-p", "no:looptime_plugin", "-p", "no:cacheprovider"]
+
+    printed = _python("-m", "pytest", *options, "test_mine.py", folder=tmp_path, path=installed)
+
+    assert "1 passed" in printed
