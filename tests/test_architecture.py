@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from browser_use_async.contract import table
+
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "browser_use_async"
 
@@ -32,7 +34,7 @@ LEVELS = {
     "__main__": 10,
 }
 # Rooms beside the stairs: what each may see of the others.
-ANNEXES = {"server": {"errors", "models", "contract"}}
+ANNEXES = {"server": {"errors", "models", "contract", "prices"}}
 HOSTS_OF_THE_SERVER = {"cli"}
 # Without input and output, so that every rule in them can be tested without a loop.
 PURE = {"errors", "models", "contract", "prices"}
@@ -300,3 +302,32 @@ def test_importing_the_pytest_plugin_imports_nothing_of_the_package() -> None:
 
     assert result.returncode == 0, result.stderr
     assert not {"aiohttp", "browser_use_async"} & set(result.stdout.split())
+
+
+# --- one row, one method --------------------------------------------------------------------
+
+
+def _rows_used(function: ast.AsyncFunctionDef) -> list[str]:
+    """The rows of the table that a method calls."""
+    return [
+        node.attr
+        for node in ast.walk(function)
+        if isinstance(node, ast.Attribute) and ast.unparse(node.value) == "table"
+    ]
+
+
+def test_each_row_has_exactly_one_method() -> None:
+    """A call of the API is one public method of the thin layer, and `ping` is the session's."""
+    files = [*sorted((PACKAGE / "endpoints").glob("*.py")), PACKAGE / "session.py"]
+    methods = [
+        node
+        for path in files
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.AsyncFunctionDef)
+    ]
+    called = [row for method in methods for row in _rows_used(method)]
+    rows = [name for name, value in vars(table).items() if isinstance(value, table.Endpoint)]
+
+    assert sorted(rows) == sorted(called)
+    assert [method.name for method in methods if len(_rows_used(method)) > 1] == []
+    assert [method.name for method in methods if _rows_used(method) and method.name[0] == "_"] == []
