@@ -54,7 +54,9 @@ def _why_not_sent(error: BaseException, *, sent: bool) -> Outcome | None:
         case aiohttp.ClientConnectorDNSError():
             return _not_sent(f"the name {error.host} could not be resolved")
         case aiohttp.ClientConnectorError():
-            return _not_sent(f"no connection to {error.host}:{error.port}: {_reason(error.os_error)}")
+            return _not_sent(
+                f"no connection to {error.host}:{error.port}: {_reason(error.os_error)}"
+            )
         case aiohttp.ConnectionTimeoutError():
             return _not_sent("connecting took too long", timed_out=True)
         case TimeoutError() if not sent:

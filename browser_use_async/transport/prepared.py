@@ -1,7 +1,7 @@
 """A request, ready for the wire and safe to be shown."""
 
 import json
-from typing import Any
+from typing import Any, NoReturn
 from urllib.parse import quote, urlencode
 
 import attrs
@@ -25,6 +25,9 @@ class Payload:
 
     def __repr__(self) -> str:
         return f"<{len(self.content)} bytes of JSON>"
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("the body of a request is not pickled: it can hold task secrets")
 
 
 @attrs.frozen

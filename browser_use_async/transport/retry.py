@@ -39,7 +39,9 @@ class RetryPolicy:
     def __attrs_post_init__(self) -> None:
         attempts: object = self.max_attempts
         if isinstance(attempts, bool) or not isinstance(attempts, int) or attempts < 1:
-            raise ConfigurationError(f"max_attempts must be a whole number from 1, not {attempts!r}")
+            raise ConfigurationError(
+                f"max_attempts must be a whole number from 1, not {attempts!r}"
+            )
         for name in ("base_delay", "max_delay", "retry_after_cap"):
             seconds: object = getattr(self, name)
             if not isinstance(seconds, int | float) or not 0 <= seconds < math.inf:

@@ -1,0 +1,178 @@
+"""What can be known to be wrong is refused before anything is sent."""
+
+from typing import Any
+
+import pytest
+
+from browser_use_async import RunTaskRequest
+from browser_use_async.errors import APIStatusError, InvalidRequestError
+from tests.bench import Connect, Serve
+from tests.hygiene import SECRET, assert_hides_secrets, raises
+from tests.wire import answering, response
+
+REFUSED: list[tuple[str, dict[str, Any], str, str]] = [
+    # what it is about, the fields, the field at fault, words of the message
+    ("unknown", {"max_steps": 5}, "max_steps", "did you mean max_agent_steps?"),
+    ("unknown and far off", {"zzz": 5}, "zzz", "it has task, secrets,"),
+    ("empty task", {"task": ""}, "task", "at least 1 character"),
+    ("blank task", {"task": " \n\t"}, "task", "at least 1 character"),
+    ("task of another type", {"task": 5}, "task", "should be a valid string"),
+    ("no task", {"task": None}, "task", "should be a valid string"),
+    ("half a surrogate pair", {"task": "\ud800"}, "task", "unicode"),
+    ("domains as a text", {"allowed_domains": "example.com"}, "allowed_domains", "a valid list"),
+    (
+        "domains of another type",
+        {"allowed_domains": ["a", 5]},
+        "allowed_domains",
+        "allowed_domains.1",
+    ),
+    ("flag as a text", {"use_proxy": "true"}, "use_proxy", "a valid boolean"),
+    ("flag as a number", {"use_adblock": 1}, "use_adblock", "a valid boolean"),
+    ("too many steps", {"max_agent_steps": 201}, "max_agent_steps", "less than or equal to 200"),
+    ("no steps", {"max_agent_steps": 0}, "max_agent_steps", "greater than or equal to 1"),
+    ("steps as a text", {"max_agent_steps": "5"}, "max_agent_steps", "a valid integer"),
+    ("steps as a flag", {"max_agent_steps": True}, "max_agent_steps", "a valid integer"),
+    ("steps as a fraction", {"max_agent_steps": 1.5}, "max_agent_steps", "a valid integer"),
+    ("no width", {"browser_viewport_width": 0}, "browser_viewport_width", "or equal to 1"),
+    ("not JSON", {"structured_output_json": "{"}, "structured_output_json", "not JSON"),
+    ("JSON, but no object", {"structured_output_json": "[]"}, "structured_output_json", "object"),
+    ("JSON as a value", {"structured_output_json": {}}, "structured_output_json", "valid string"),
+    ("11 pairs", {"metadata": {str(n): "" for n in range(11)}}, "metadata", "at most 10 items"),
+    ("an empty key", {"metadata": {"": "v"}}, "metadata", "at least 1 character"),
+    ("a key of 101", {"metadata": {"k" * 101: "v"}}, "metadata", "at most 100 characters"),
+    ("a value of 1001", {"metadata": {"k": "v" * 1001}}, "metadata", "at most 1000 characters"),
+    ("a number as a value", {"metadata": {"k": 5}}, "metadata", "metadata.k"),
+    ("a number as a key", {"metadata": {5: "v"}}, "metadata", "should be a valid string"),
+    ("pairs as a list", {"metadata": [("k", "v")]}, "metadata", "a valid dictionary"),
+    ("files as a text", {"included_file_names": "a.pdf"}, "included_file_names", "a valid list"),
+]
+
+
+@pytest.mark.parametrize(
+    ("fields", "field", "words"), [row[1:] for row in REFUSED], ids=[row[0] for row in REFUSED]
+)
+@pytest.mark.parametrize("verb", ["tasks.run", "submit", "run_and_wait"])
+async def test_bad_fields_are_refused_before_sending(
+    serve: Serve, connect: Connect, verb: str, fields: dict[str, Any], field: str, words: str
+):
+    """A22: the error names the field and says what to do, and the server hears nothing."""
+    server = await serve(answering(response(200, '{"id":"t-1"}')))
+    session = await connect(server)
+    section, _, name = verb.rpartition(".")
+    call = getattr(getattr(session, section) if section else session, name)
+
+    with raises(InvalidRequestError) as caught:
+        await call(**{"task": "Buy milk", **fields})
+
+    assert caught.value.field == field
+    assert words in str(caught.value)
+    assert "nothing was sent" in str(caught.value).lower()
+    assert isinstance(caught.value, ValueError)
+    assert not server.connections
+
+
+async def test_a_missing_task_is_an_error_of_python(connect: Connect):
+    """The one required field is a parameter, so Python itself asks for it."""
+    session = await connect("http://127.0.0.1:9")
+
+    with pytest.raises(TypeError):
+        await session.tasks.run()  # type: ignore[call-arg]
+
+
+@pytest.mark.parametrize(
+    ("query", "field"),
+    [
+        ({"page": 0}, "page"),
+        ({"page": "1"}, "page"),
+        ({"page": True}, "page"),
+        ({"limit": 0}, "limit"),
+        ({"limit": 101}, "limit"),
+        ({"limit": None}, "limit"),
+        ({"page": 2**63}, "page"),
+    ],
+)
+async def test_bad_pages_are_refused_before_sending(
+    serve: Serve, connect: Connect, query: dict[str, Any], field: str
+):
+    """Pages count from 1 and have 1 to 100 rows."""
+    server = await serve(answering(response(200, "{}")))
+    session = await connect(server)
+
+    with raises(InvalidRequestError) as caught:
+        await session.tasks.list(**query)
+
+    assert caught.value.field == field
+    assert not server.connections
+
+
+SECRETS: dict[str, Any] = {
+    "a list": [SECRET],
+    "a text": SECRET,
+    "a number as a value": {"password": SECRET, "pin": 5},
+    "a number as a name": {"password": SECRET, 5: SECRET},
+    "half a surrogate pair": {"password": SECRET, "x": SECRET + "\ud800"},
+}
+
+
+@pytest.mark.parametrize("kind", SECRETS)
+@pytest.mark.parametrize("whole", [True, False], ids=["a request object", "keywords"])
+async def test_refused_secrets_are_not_shown(connect: Connect, kind: str, *, whole: bool):
+    """H1: no message and no frame of the traceback shows a secret that was refused."""
+    session = await connect("http://127.0.0.1:9")
+
+    with raises(InvalidRequestError) as caught:
+        if whole:
+            await session.tasks.run(RunTaskRequest("Buy milk", secrets=SECRETS[kind]))
+        else:
+            await session.tasks.run("Buy milk", secrets=SECRETS[kind])
+
+    assert caught.value.field == "secrets"
+
+
+@pytest.mark.parametrize("field", ["max_steps", "max_agent_steps", "metadata"])
+@pytest.mark.parametrize("verb", ["tasks.run", "submit", "run_and_wait"])
+async def test_secrets_are_not_shown_when_another_field_is_refused(
+    connect: Connect, verb: str, field: str
+):
+    """H1: good secrets beside a bad field do not stand in any frame either."""
+    session = await connect("http://127.0.0.1:9")
+    section, _, name = verb.rpartition(".")
+    call = getattr(getattr(session, section) if section else session, name)
+
+    with raises(InvalidRequestError):
+        await call("Buy milk", secrets={"password": SECRET}, **{field: 900})
+
+
+ECHOES: dict[str, tuple[int, str]] = {
+    "422": (
+        422,
+        '{"detail":[{"loc":["body","secrets"],"msg":"bad: ' + SECRET + '","type":"x",'
+        '"input":{"password":"' + SECRET + '"},"ctx":{"given":"' + SECRET + '"}}]}',
+    ),
+    "a text": (500, SECRET * 300),
+    "cut in the middle of it": (500, "x" * 1490 + SECRET),
+    "behind white space": (500, " " * 70000 + SECRET),
+    "a nested detail": (400, '{"detail":{"message":"' + SECRET + '"}}'),
+}
+
+
+@pytest.mark.parametrize("kind", ECHOES)
+async def test_secrets_are_not_shown_when_the_call_fails(serve: Serve, connect: Connect, kind: str):
+    """H1: a server that echoes the body in its error does not get the secrets into ours."""
+    server = await serve(answering(response(*ECHOES[kind])))
+    session = await connect(server)
+
+    with pytest.raises(APIStatusError) as caught:
+        await session.tasks.run("Buy milk", secrets={"password": SECRET})
+
+    assert_hides_secrets(caught.value)
+    assert SECRET[:8] not in str(caught.value)
+    assert server.requests[0].json["secrets"] == {"password": SECRET}
+
+
+def test_request_objects_show_no_secrets():
+    """H2: repr, str and format of a request mask the values, whatever their shape."""
+    for secrets in SECRETS.values():
+        request = RunTaskRequest("Buy milk", secrets=secrets)
+
+        assert SECRET not in repr(request) + str(request) + f"{request}"

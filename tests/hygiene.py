@@ -1,0 +1,98 @@
+"""What tests of input and output check on the side: nothing leaks, and no secret shows."""
+
+import asyncio
+import contextlib
+import gc
+import logging
+import pickle
+import traceback
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pytest
+
+__all__ = ["KEY", "SECRET", "assert_hides_secrets", "nothing_leaks", "raises"]
+
+KEY = "bu_canary_5e2b7d90c41f"
+"""The API key of these tests; it may be found nowhere but in the Authorization header."""
+
+SECRET = "canary-of-a-task-secret-83af"
+"""The value of a task secret; it may be found nowhere but in the body of run-task."""
+
+ErrorT = TypeVar("ErrorT", bound=BaseException)
+
+_FILES = Path("/proc/self/fd")
+
+
+def assert_hides_secrets(error: BaseException) -> None:
+    """Look at an exception in every way in which people and tools look at one.
+
+    Args:
+        error: The exception. Test functions must not hold a secret in a local variable.
+    """
+    with_locals = traceback.TracebackException.from_exception(error, capture_locals=True)
+    shown = [str(error), repr(error), "".join(with_locals.format())]
+    if not isinstance(error, asyncio.CancelledError):
+        shown.append(pickle.dumps(error).decode("latin-1"))
+    for text in shown:
+        assert KEY not in text, "the key shows"
+        assert SECRET not in text, "a task secret shows"
+    for link in (error.__cause__, error.__context__):
+        if link is not None:
+            assert not type(link).__module__.startswith("aiohttp"), "aiohttp's error hangs on"
+            assert_hides_secrets(link)
+
+
+@contextlib.contextmanager
+def raises(kind: type[ErrorT]) -> "Iterator[pytest.ExceptionInfo[ErrorT]]":
+    """`pytest.raises` that looks for secrets in what was raised.
+
+    Args:
+        kind: The exact class that is expected.
+    """
+    with pytest.raises(kind) as caught:
+        yield caught
+
+    assert type(caught.value) is kind
+    assert_hides_secrets(caught.value)
+
+
+def open_sockets() -> int:
+    """How many sockets this process holds open; 0 where that cannot be told."""
+    if not _FILES.exists():
+        return 0
+    count = 0
+    for file in _FILES.iterdir():
+        with contextlib.suppress(OSError):  # closed meanwhile
+            count += str(file.readlink()).startswith("socket:")
+    return count
+
+
+def _other_tasks() -> "set[asyncio.Task[Any]]":
+    current = asyncio.current_task()
+    return {task for task in asyncio.all_tasks() if task is not current}
+
+
+@pytest.fixture
+async def nothing_leaks(caplog: pytest.LogCaptureFixture) -> AsyncIterator[None]:
+    """After the test: no task, no socket, no unclosed object, no secret in the logs."""
+    caplog.set_level(logging.DEBUG)
+    tasks, sockets = _other_tasks(), open_sockets()
+
+    yield
+
+    for _ in range(100):  # closing takes a few turns of the loop
+        if _other_tasks() <= tasks and open_sockets() <= sockets:
+            break
+        await asyncio.sleep(0.005)
+    gc.collect()  # unclosed objects warn here, inside the test that left them
+    assert _other_tasks() <= tasks
+    assert open_sockets() <= sockets
+    lines = [
+        logging.Formatter().format(record)
+        for phase in ("setup", "call", "teardown")
+        for record in caplog.get_records(phase)
+    ]
+    for secret in (KEY, SECRET):
+        assert not [line for line in lines if secret in line]

@@ -1,0 +1,82 @@
+"""The connection breaks at every single byte, in both ways in which connections break."""
+
+import pytest
+
+from browser_use_async.contract import table
+from browser_use_async.models import RunTaskRequest
+from browser_use_async.transport.client import Transport
+from browser_use_async.transport.configuration import Configuration
+from browser_use_async.transport.lanes import LaneOptions
+from browser_use_async.transport.outcome import OutcomeKind
+from browser_use_async.transport.prepared import prepare
+from tests.bench import FAST, Serve
+from tests.hygiene import KEY
+from tests.wire import Connection, response
+
+ANSWER = response(200, '{"id":"t-1"}', [("Date", "Sat, 01 Nov 2025 10:48:01 GMT")])
+
+
+class Cutter:
+    """Breaks each connection at a place of its own, and knows whether the task was created.
+
+    Attributes:
+        request_bytes: How much of the request is read; None for all of it.
+        answer_bytes: How much of the answer is sent.
+        rudely: Whether the connection ends with RST instead of FIN.
+        created: Whether the whole request was read, upon which a service would act.
+    """
+
+    request_bytes: int | None = None
+    answer_bytes = 0
+    rudely = False
+    created = False
+
+    async def __call__(self, connection: Connection) -> None:
+        """Do it."""
+        if self.request_bytes is None:
+            await connection.read_request()
+            self.created = True
+            connection.send(ANSWER[: self.answer_bytes])
+        else:
+            await connection.read(self.request_bytes)
+        if self.rudely:
+            connection.reset()
+        else:
+            connection.finish()
+
+
+@pytest.mark.parametrize("rudely", [False, True], ids=["FIN", "RST"])
+async def test_no_cut_is_misjudged(
+    serve: Serve, capsys: pytest.CaptureFixture[str], *, rudely: bool
+):
+    """A1: what was created is never "not sent", what was not is never "accepted", one POST each."""
+    cutter = Cutter()
+    server = await serve(cutter)
+    configuration = Configuration.resolve(KEY, server.url, 5.0, allow_insecure_http=False)
+    transport = Transport(configuration, retry=FAST, options=LaneOptions())
+    prepared = prepare(table.RUN_TASK, None, RunTaskRequest("Buy milk"))
+    cutter.answer_bytes = len(ANSWER)
+    await transport.outcome_of(prepared)
+    whole_request = len(server.connections[0].received)
+    cutter.rudely = rudely
+    cuts = [(count, 0) for count in range(whole_request)]
+    cuts += [(None, count) for count in range(len(ANSWER) + 1)]
+    wrong = []
+
+    for request_bytes, answer_bytes in cuts:
+        cutter.request_bytes, cutter.answer_bytes = request_bytes, answer_bytes
+        cutter.created = False
+        server.connections.clear()
+        outcome, attempts = await transport.outcome_of(prepared)
+        if (
+            (outcome.kind is OutcomeKind.NOT_SENT and cutter.created)
+            or (outcome.kind is OutcomeKind.ACCEPTED and answer_bytes < len(ANSWER))
+            or (outcome.kind is OutcomeKind.REJECTED)
+            or (attempts, len(server.connections)) != (1, 1)
+        ):
+            wrong.append((request_bytes, answer_bytes, outcome.kind))
+
+    await transport.aclose()
+    with capsys.disabled():
+        print(f"\n{'RST' if rudely else 'FIN'}: {len(cuts)} cuts, {len(wrong)} wrong verdicts")
+    assert not wrong

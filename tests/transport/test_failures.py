@@ -1,0 +1,198 @@
+"""What an error says: what happened, to which task, in the server's words, and what to do."""
+
+import json
+from typing import Any
+
+import pytest
+
+from browser_use_async import errors
+from tests.bench import ONCE, Connect, Serve
+from tests.hygiene import assert_hides_secrets, raises
+from tests.wire import answering, response
+
+HTML = "<html><title>Not found</title><body>" + "<p>nothing here</p>" * 60_000
+
+DETAILS: dict[str, tuple[bytes | str, str | None]] = {
+    "a text": ('{"detail":"Agent session already stopped"}', "Agent session already stopped"),
+    "a list": (
+        """{"detail":[{"loc":["body","task"],"msg":"Field required","type":"missing"},
+        {"loc":["body","metadata",0],"msg":"bad"}]}""",
+        "body.task: Field required; body.metadata.0: bad",
+    ),
+    "a list of other things": ('{"detail":["no","luck"]}', None),
+    "an object": ('{"detail":{"code":7,"message":"no credits left"}}', "no credits left"),
+    "an object without a text": ('{"detail":{"code":7}}', None),
+    "a gateway": (
+        '{"status":"error","code":502,"message":"Application failed to respond"}',
+        "Application failed to respond",
+    ),
+    "a bare text": ('"no luck"', "no luck"),
+    "a bare flag": ("false", None),
+    "null": ("null", None),
+    "no JSON": ("Internal Server Error\n", "Internal Server Error"),
+    "nothing": ("", None),
+    "a text over lines": (
+        '{"detail":"one\\r\\ntwo\\u001b[31m three\\u202e"}',
+        "one two [31m three",
+    ),
+    "binary": (bytes(range(256)), None),
+    "a page of a megabyte": (HTML, None),
+    "a text of a megabyte": (json.dumps({"detail": "x" * 1_000_000}), "x" * 1500),
+    "half a surrogate pair": ('{"detail":"\\ud800"}', None),
+    "the same name twice": ('{"detail":"a","detail":"b"}', None),
+    "a deep nest": ("[" * 100_000, None),
+}
+
+
+@pytest.mark.parametrize("kind", DETAILS)
+@pytest.mark.parametrize("status", [400, 404, 422, 500])
+async def test_whatever_the_server_says_can_be_shown(
+    serve: Serve, connect: Connect, kind: str, status: int
+):
+    """C15: the message is one printable line below 2,000 characters, whatever the body is."""
+    body, detail = DETAILS[kind]
+    server = await serve(answering(response(status, body)))
+    session = await connect(server, retry=ONCE)
+
+    with pytest.raises(errors.APIStatusError) as caught:
+        await session.tasks.get("t-1")
+
+    message = str(caught.value)
+    assert message.isprintable()
+    assert len(message) < 2000
+    assert f"GET /task/t-1 was answered with {status}" in message
+    assert len(caught.value.detail or "") <= 1500
+    if detail is not None:
+        assert caught.value.detail == detail
+        assert detail in message
+    assert_hides_secrets(caught.value)
+
+
+@pytest.mark.parametrize(
+    "body",
+    ['{"detail":"Not Found"}', HTML[:200], "", "404 page not found\n", '{"detail":"a","detail":1}'],
+    ids=["JSON", "HTML", "empty", "text", "no strict JSON"],
+)
+@pytest.mark.parametrize("verb", ["ping", "account.get_balance", "tasks.list"])
+async def test_a_server_that_does_not_speak_v1_is_recognised(
+    serve: Serve, connect: Connect, body: str, verb: str
+):
+    """A 404 for a route that every v1 server has tells where a v1 server can be had."""
+    server = await serve(answering(response(404, body)))
+    session = await connect(server)
+    section, _, name = verb.rpartition(".")
+
+    with raises(errors.APINotServedError) as caught:
+        await getattr(getattr(session, section) if section else session, name)()
+
+    assert "base_url" in str(caught.value)
+    assert "browser-use-async serve" in str(caught.value)
+    assert caught.value.status == 404
+    assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize(
+    "body",
+    ['{"detail":"Task not found"}', "null", "{}", '{"detail":"Not Found","id":"t-1"}'],
+)
+async def test_a_missing_task_is_something_else(serve: Serve, connect: Connect, body: str):
+    """Any other 404 is about the id."""
+    server = await serve(answering(response(404, body)))
+    session = await connect(server)
+
+    with raises(errors.NotFoundError) as caught:
+        await session.tasks.get("t-1")
+
+    assert caught.value.task_id == "t-1"
+    assert "check the id" in str(caught.value)
+
+
+async def test_refused_fields_come_without_their_values(serve: Serve, connect: Connect):
+    """422: `errors` has place, words and kind of each field, never the echoed input."""
+    item: dict[str, Any] = {
+        "loc": ["body", "max_agent_steps"],
+        "msg": "Input should be less than or equal to 200",
+        "type": "less_than_equal",
+    }
+    echoed = {**item, "input": 900, "ctx": {"le": 200}, "url": "https://errors.pydantic.dev/"}
+    server = await serve(answering(response(422, json.dumps({"detail": [echoed, "odd", None]}))))
+    session = await connect(server)
+
+    with raises(errors.UnprocessableEntityError) as caught:
+        await session.tasks.run("Buy milk")
+
+    assert caught.value.errors == [item]
+    assert "900" not in str(caught.value)
+    assert "body.max_agent_steps: Input should be less than or equal to 200" in str(caught.value)
+
+
+@pytest.mark.parametrize("detail", ['"no"', "{}", "null", "5"])
+async def test_a_refusal_without_a_list_has_no_field_errors(
+    serve: Serve, connect: Connect, detail: str
+):
+    """422 in another shape is the same error with nothing in `errors`."""
+    server = await serve(answering(response(422, f'{{"detail":{detail}}}')))
+    session = await connect(server)
+
+    with raises(errors.UnprocessableEntityError) as caught:
+        await session.tasks.run("Buy milk")
+
+    assert caught.value.errors == []
+
+
+async def test_the_id_of_the_request_is_passed_on(serve: Serve, connect: Connect):
+    """`request_id` is what support asks for, under either spelling of the header."""
+    server = await serve(answering(response(500, "", [("x-request-id", "r-1")]), response(500, "")))
+    session = await connect(server, retry=ONCE)
+
+    ids = []
+    for _ in range(2):
+        with raises(errors.InternalServerError) as caught:
+            await session.ping()
+        ids.append(caught.value.request_id)
+
+    assert ids == ["r-1", None]
+
+
+@pytest.mark.parametrize(
+    ("status", "advice"),
+    [
+        (401, "check the API key"),
+        (402, "add credits"),
+        (403, "plan"),
+        (404, "check the id"),
+        (422, "correct the fields"),
+        (429, "lower the number"),
+    ],
+)
+async def test_errors_say_what_to_do(serve: Serve, connect: Connect, status: int, advice: str):
+    """Each status with a usual cause comes with the usual cure."""
+    server = await serve(answering(response(status, '{"detail":"no"}')))
+    session = await connect(server, retry=ONCE)
+
+    with pytest.raises(errors.APIStatusError, match=advice):
+        await session.tasks.get("t-1")
+
+
+@pytest.mark.parametrize(
+    ("body", "path"),
+    [
+        ('{"id":"t-1"}', "$.task"),
+        ('{"id":"t-1","task":"a","status":5,"created_at":null}', "$.status"),
+        ("[]", "$"),
+        ("{", "$"),
+    ],
+)
+async def test_an_answer_that_does_not_fit_is_located(
+    serve: Serve, connect: Connect, body: str, path: str
+):
+    """C10: the path tells where, and the value that was found is not told."""
+    server = await serve(answering(response(200, body)))
+    session = await connect(server, retry=ONCE)
+
+    with raises(errors.ResponseDecodeError) as caught:
+        await session.tasks.get("t-1")
+
+    assert caught.value.path == path
+    assert caught.value.task_id == "t-1"
+    assert "Cloud API v1 does not say" in str(caught.value)

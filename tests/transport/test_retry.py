@@ -1,0 +1,249 @@
+"""Which calls are repeated, how often, and how long the pauses are."""
+
+import asyncio
+import random
+import time
+from datetime import UTC, datetime, timedelta
+from statistics import mean
+from typing import Any
+
+import pytest
+from multidict import CIMultiDict
+
+from browser_use_async import RetryPolicy, RetryScheduled, TaskStatus, errors
+from browser_use_async.contract.table import ENDPOINTS, Effect
+from browser_use_async.transport.outcome import Outcome, OutcomeKind, Reply, may_try_again
+from tests.bench import FAST, Connect, Serve
+from tests.hygiene import raises
+from tests.wire import Connection, answering, response
+
+RUNNING = response(200, '"running"')
+TRANSIENT = [408, 425, 429, 500, 502, 503, 504, 520, 524, 530]
+
+
+def _outcome(status: int | None = None, kind: OutcomeKind = OutcomeKind.AMBIGUOUS, **headers: str):
+    reply = None if status is None else Reply(status, CIMultiDict(headers), b"")
+    return Outcome(kind, reply=reply)
+
+
+@pytest.mark.parametrize("status", TRANSIENT)
+@pytest.mark.parametrize("verb", ["get_status", "stop", "pause"])
+async def test_transient_failures_of_free_calls_are_repeated(
+    serve: Serve, connect: Connect, status: int, verb: str
+):
+    """Reads and idempotent calls get through as soon as the service does."""
+    server = await serve(answering(response(status), response(status), RUNNING))
+    events: list[Any] = []
+    session = await connect(server, on_event=events.append)
+
+    await getattr(session.tasks, verb)("t-1")
+
+    assert len(server.requests) == 3
+    assert len({request.raw for request in server.requests}) == 1
+    assert [(event.attempt, event.task_id) for event in events] == [(1, "t-1"), (2, "t-1")]
+
+
+@pytest.mark.parametrize("status", [400, 401, 402, 403, 404, 405, 409, 418, 422, 501])
+async def test_final_answers_are_not_repeated(serve: Serve, connect: Connect, status: int):
+    """What would be answered the same way again is asked once."""
+    server = await serve(answering(response(status, '{"detail":"no"}')))
+    session = await connect(server)
+
+    with pytest.raises(errors.APIStatusError):
+        await session.tasks.get_status("t-1")
+
+    assert len(server.requests) == 1
+
+
+async def test_attempts_end_where_the_policy_says(serve: Serve, connect: Connect):
+    """The last failure is the one that is told, with the number of attempts."""
+    server = await serve(answering(response(503, '{"message":"come back later"}')))
+    session = await connect(server, retry=RetryPolicy(max_attempts=3, base_delay=0.001))
+
+    with raises(errors.InternalServerError) as caught:
+        await session.tasks.get_status("t-1")
+
+    assert len(server.requests) == caught.value.attempts == 3
+    assert caught.value.detail == "come back later"
+    assert caught.value.task_id == "t-1"
+    assert "after 3 attempts" in str(caught.value)
+
+
+def test_what_may_be_repeated_follows_from_the_row():
+    """The whole rule in one table: effect of the call against outcome of the attempt."""
+    never_reached = _outcome(kind=OutcomeKind.NOT_SENT)
+    bad_certificate = Outcome(OutcomeKind.NOT_SENT, transient=False)
+    lost = _outcome()
+    refused = _outcome(404, OutcomeKind.REJECTED)
+    busy = _outcome(429, OutcomeKind.REJECTED)
+    edge = _outcome(521, OutcomeKind.REJECTED)
+    failed = _outcome(503)
+    garbled = _outcome(200)
+    done = Outcome(OutcomeKind.ACCEPTED)
+    always, never = (never_reached, busy), (bad_certificate, refused, done)
+
+    for effect in Effect:
+        free = effect in {Effect.READS, Effect.IDEMPOTENT}
+        for outcome in always:
+            assert may_try_again(effect, outcome)
+        for outcome in never:
+            assert not may_try_again(effect, outcome)
+        for outcome in (lost, edge, failed, garbled):
+            assert may_try_again(effect, outcome) is free
+
+    assert {row.effect for row in ENDPOINTS if row.method == "POST"} <= {
+        Effect.PAYS,
+        Effect.CREATES,
+    }
+
+
+def test_pauses_are_spread_over_the_whole_ceiling():
+    """B14: 100,000 draws over 8 failures: between 0 and the ceiling, half of it on average."""
+    policy = RetryPolicy(base_delay=0.5, max_delay=8.0)
+    draw = random.Random(1)
+
+    for failures, ceiling in enumerate([0.5, 1.0, 2.0, 4.0, 8.0, 8.0, 8.0, 8.0], start=1):
+        pauses = [policy.pause(_outcome(503), failures, draw) or 0.0 for _ in range(12_500)]
+        assert policy.ceiling(failures) == ceiling
+        assert 0 <= min(pauses) <= 0.01 * ceiling
+        assert 0.99 * ceiling <= max(pauses) <= ceiling
+        assert mean(pauses) == pytest.approx(ceiling / 2, rel=0.02)
+
+    assert policy.ceiling(10_000) == 8.0
+
+
+def test_what_the_server_asks_for_is_a_floor():
+    """A14: never sooner than asked, at most 10 % later, and 0 seconds do not mean a storm."""
+    policy, draw = RetryPolicy(), random.Random(1)
+    asked = _outcome(429, **{"Retry-After": "10"})
+    at_once = _outcome(429, **{"Retry-After": "0"})
+
+    for _ in range(1000):
+        pause = policy.pause(asked, 1, draw)
+        assert pause is not None
+        assert 10 <= pause <= 11
+    assert mean(policy.pause(at_once, 2, draw) or 0.0 for _ in range(1000)) == pytest.approx(
+        0.5, abs=0.05
+    )
+
+
+async def test_calls_that_are_repeated_at_once_stay_apart(serve: Serve, connect: Connect):
+    """B19: 1,000 concurrent calls whose first attempts fail: each gets the answer to its own."""
+    seen: set[str] = set()
+
+    async def fail_first(connection: Connection) -> None:
+        while True:
+            request = await connection.read_request()
+            first = request.target not in seen
+            seen.add(request.target)
+            name = request.target.split("/")[-2]
+            connection.send(response(503) if first else response(200, f'"{name}"'))
+
+    server = await serve(fail_first)
+    session = await connect(server)
+
+    names = [f"t-{number}" for number in range(1000)]
+    answers = await asyncio.gather(*map(session.tasks.get_status, names))
+
+    assert answers == [TaskStatus(name) for name in names]
+    assert len(server.requests) == 2000
+
+
+@pytest.mark.looptime
+@pytest.mark.parametrize("jump", [-3600, 3600])
+async def test_a_jump_of_the_wall_clock_changes_nothing(
+    serve: Serve, connect: Connect, monkeypatch: pytest.MonkeyPatch, jump: int
+):
+    """B20: pauses and time limits follow the loop's clock, whatever the wall clock does."""
+    ahead = time.time() + jump
+    monkeypatch.setattr(time, "time", lambda: ahead)
+    busy = response(429, "{}", [("Retry-After", "5")])
+    server = await serve(answering(busy, RUNNING))
+    session = await connect(server, retry=RetryPolicy())
+    started = asyncio.get_running_loop().time()
+
+    await session.tasks.get_status("t-1")
+
+    assert 5 <= asyncio.get_running_loop().time() - started <= 6
+
+
+async def test_events_tell_what_went_wrong(serve: Serve, connect: Connect):
+    """`on_event` hears of each pause: which call, which task, how often, how long and why."""
+    server = await serve(answering(response(503), RUNNING))
+    events: list[Any] = []
+    session = await connect(server, on_event=events.append)
+
+    await session.tasks.get_status("t-1")
+
+    (event,) = events
+    assert event == RetryScheduled("get_task_status", "t-1", 1, event.pause, "status 503")
+    assert 0 <= event.pause <= FAST.base_delay
+
+
+async def test_an_observer_that_raises_does_no_harm(
+    serve: Serve, connect: Connect, caplog: pytest.LogCaptureFixture
+):
+    """An exception of the user's callback is logged and goes no further."""
+    server = await serve(answering(response(503), RUNNING))
+
+    def broken(event: object) -> None:
+        raise ZeroDivisionError(event)
+
+    session = await connect(server, on_event=broken)
+
+    assert await session.tasks.get_status("t-1") == "running"
+
+    (record,) = [each for each in caplog.records if each.name == "browser_use_async"]
+    assert record.getMessage() == "on_event raised"
+    assert record.exc_info is not None
+
+
+async def test_cancelling_a_pause_ends_the_call(serve: Serve, connect: Connect):
+    """A call that rests between two attempts is cancelled at once, and sends nothing more."""
+    server = await serve(answering(response(429, "{}", [("Retry-After", "30")])))
+    session = await connect(server)
+
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.05):
+            await session.tasks.get_status("t-1")
+
+    assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"max_attempts": 0},
+        {"base_delay": -1},
+        {"max_delay": float("inf")},
+        {"retry_after_cap": float("nan")},
+        {"max_attempts": 1.5},
+        {"max_attempts": True},
+        {"base_delay": "1"},
+        {"max_attempts": None},
+    ],
+    ids=str,
+)
+def test_policies_that_cannot_work_are_refused(options: dict[str, Any]):
+    """The error names the option."""
+    with raises(errors.ConfigurationError) as caught:
+        RetryPolicy(**options)
+
+    assert next(iter(options)) in str(caught.value)
+
+
+def test_policies_are_values():
+    """Two policies with the same figures are the same, and neither changes."""
+    assert RetryPolicy() == RetryPolicy(
+        max_attempts=4, base_delay=0.5, max_delay=8.0, retry_after_cap=60.0
+    )
+    with pytest.raises(AttributeError):
+        RetryPolicy().max_attempts = 2  # type: ignore[misc]
+
+
+def test_a_pause_by_date_is_capped_as_well():
+    """B9: a date far away is no different from a number of seconds."""
+    far = datetime.now(UTC) + timedelta(days=2)
+    headers = {"Retry-After": far.strftime("%a, %d %b %Y %H:%M:%S GMT")}
+
+    assert RetryPolicy().pause(_outcome(429, **headers), 1, random.Random(1)) is None

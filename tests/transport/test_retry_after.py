@@ -1,0 +1,116 @@
+"""What a server asks for with `Retry-After`, and what it does not get."""
+
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from multidict import CIMultiDict
+
+from browser_use_async import RetryPolicy
+from browser_use_async.errors import RateLimitError
+from browser_use_async.transport.retry_after import retry_after_seconds
+from tests.bench import Connect, Serve
+from tests.hygiene import raises
+from tests.wire import answering, response
+
+NOW = datetime(2025, 11, 1, 10, 48, 1, tzinfo=UTC)
+DATE = format_datetime(NOW, usegmt=True)
+
+TABLE: list[tuple[str, float | None]] = [
+    ("0", 0.0),
+    ("7", 7.0),
+    (" 7 ", 7.0),
+    ("007", 7.0),
+    ("0.25", 0.25),
+    ("3600", 3600.0),
+    ("999999999", 999999999.0),
+    ("1764000000", None),  # a time since 1970, sent by mistake
+    ("9" * 400, None),
+    ("", None),
+    ("-5", None),
+    ("+5", None),
+    ("1e3", None),
+    ("1e400", None),
+    ("inf", None),
+    ("nan", None),
+    ("1_000", None),
+    ("٣", None),
+    ("5s", None),
+    ("5, 10", None),
+    ("soon", None),
+    (format_datetime(NOW + timedelta(seconds=90), usegmt=True), 90.0),
+    (format_datetime(NOW - timedelta(days=1), usegmt=True), 0.0),
+    ("Sat, 01 Nov 2025 10:48:31", 30.0),
+]
+
+
+@pytest.mark.parametrize(("text", "seconds"), TABLE, ids=[repr(row[0][:30]) for row in TABLE])
+def test_only_plain_seconds_and_dates_count(text: str, seconds: float | None):
+    """B7: 24 values that servers send, and some that no parser should be asked to take."""
+    assert len(TABLE) == 24
+
+    headers = CIMultiDict({"retry-after": text, "date": DATE})
+
+    assert retry_after_seconds(headers) == seconds
+
+
+def test_no_header_asks_for_nothing():
+    """Most answers carry none."""
+    assert retry_after_seconds(CIMultiDict()) is None
+
+
+@pytest.mark.parametrize("skew", [timedelta(days=-1), timedelta(0), timedelta(days=1)])
+def test_the_clock_of_this_machine_does_not_matter(skew: timedelta):
+    """B8: a date is compared with the server's own, so a day of skew changes nothing."""
+    there = datetime.now(UTC) + skew
+    headers = CIMultiDict(
+        {
+            "Date": format_datetime(there, usegmt=True),
+            "Retry-After": format_datetime(there + timedelta(seconds=42), usegmt=True),
+        }
+    )
+
+    assert retry_after_seconds(headers) == 42
+
+
+def test_without_a_date_the_clock_of_this_machine_serves():
+    """A server that sends no `Date`, or a broken one, is taken to agree with us."""
+    until = format_datetime(datetime.now(UTC) + timedelta(seconds=42), usegmt=True)
+
+    for more in ({}, {"Date": "yesterday"}):
+        seconds = retry_after_seconds(CIMultiDict({"Retry-After": until, **more}))
+        assert seconds == pytest.approx(42, abs=2)
+
+
+@given(st.text(max_size=60), st.text(max_size=60))
+def test_no_header_crashes_or_gives_nonsense(text: str, date: str):
+    """Whatever the headers say, the answer is a sane number of seconds or none."""
+    seconds = retry_after_seconds(CIMultiDict({"Retry-After": text, "Date": date}))
+
+    assert seconds is None or 0 <= seconds < 1e12
+
+
+@pytest.mark.looptime
+@pytest.mark.parametrize("text", ["3600", "999999999", "60.5"])
+@pytest.mark.parametrize("status", [429, 503])
+async def test_a_pause_above_the_cap_fails_at_once(
+    serve: Serve, connect: Connect, looptime: Any, text: str, status: int
+):
+    """B9: no sleep, one request, and the figure on the error."""
+    server = await serve(answering(response(status, "{}", [("Retry-After", text)])))
+    session = await connect(server, retry=RetryPolicy())
+
+    if status == 429:
+        with raises(RateLimitError) as caught:
+            await session.tasks.get_status("t-1")
+        assert caught.value.retry_after == float(text)
+        assert "the server asks for a pause of" in str(caught.value)
+    else:
+        with pytest.raises(Exception, match="503"):
+            await session.tasks.get_status("t-1")
+
+    assert len(server.requests) == 1
+    assert looptime < 1

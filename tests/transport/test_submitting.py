@@ -1,0 +1,320 @@
+"""A call that costs money is sent once, whatever comes back."""
+
+import asyncio
+from datetime import UTC, datetime
+from email.utils import format_datetime
+from typing import Any
+
+import pytest
+
+from browser_use_async import RetryPolicy, RetryScheduled, errors
+from browser_use_async.contract import table
+from browser_use_async.contract.submission_token import TOKEN_KEY
+from browser_use_async.models import RunTaskRequest
+from browser_use_async.transport.client import Transport
+from browser_use_async.transport.configuration import Configuration
+from browser_use_async.transport.lanes import LaneOptions
+from browser_use_async.transport.outcome import OutcomeKind
+from browser_use_async.transport.prepared import prepare
+from tests.bench import FAST, Connect, Serve
+from tests.hygiene import KEY, assert_hides_secrets, raises
+from tests.wire import Connection, Script, answering, response
+
+CREATED = response(200, '{"id":"t-1"}')
+
+
+def finishing(data: bytes, *, rudely: bool = False) -> Script:
+    """A script that sends something after the whole request, then ends the connection."""
+
+    async def script(connection: Connection) -> None:
+        await connection.read_request()
+        connection.send(data)
+        if rudely:
+            connection.reset()
+
+    return script
+
+
+async def _kind_of(url: str) -> tuple[OutcomeKind, str, int]:
+    """What the transport makes of one submission."""
+    configuration = Configuration.resolve(KEY, url, 0.5, allow_insecure_http=False)
+    transport = Transport(configuration, retry=FAST, options=LaneOptions())
+    prepared = prepare(table.RUN_TASK, None, RunTaskRequest("Buy milk"))
+    try:
+        outcome, attempts = await transport.outcome_of(prepared)
+    finally:
+        await transport.aclose()
+    return outcome.kind, outcome.problem, attempts
+
+
+@pytest.mark.parametrize("rudely", [False, True], ids=["FIN", "RST"])
+async def test_a_lost_answer_raises_and_tells_how_to_find_out(
+    serve: Serve, connect: Connect, *, rudely: bool
+):
+    """A7: one POST, and an error with the token that the task at the server carries."""
+    server = await serve(finishing(b"", rudely=rudely))
+    session = await connect(server)
+
+    with raises(errors.SubmissionUnknownError) as caught:
+        await session.submit("Buy milk", on_ambiguous="raise")
+
+    (request,) = server.requests
+    assert caught.value.submission_token is not None
+    assert request.json["metadata"][TOKEN_KEY] in caught.value.submission_token
+    assert "may or may not have been created" in str(caught.value)
+
+
+async def test_the_plain_call_tells_that_the_task_may_exist(serve: Serve, connect: Connect):
+    """A7: `tasks.run` sends nothing of ours along, and its error says that it was sent."""
+    server = await serve(finishing(b""))
+    session = await connect(server)
+
+    with raises(errors.APIConnectionError) as caught:
+        await session.tasks.run("Buy milk")
+
+    assert caught.value.sent is True
+    assert [request.json for request in server.requests] == [{"task": "Buy milk"}]
+    assert "may have been carried out" in str(caught.value)
+
+
+@pytest.mark.parametrize("status", [408, 409, 425, 500, 502, 503, 504, 520, 524, 599, 418, 600])
+async def test_a_failure_of_the_server_is_ambiguous(serve: Serve, connect: Connect, status: int):
+    """A13: a status that does not tell whether the task exists; never a second POST."""
+    server = await serve(answering(response(status, '{"detail":"no luck"}')))
+    session = await connect(server)
+
+    assert (await _kind_of(server.url))[0] is OutcomeKind.AMBIGUOUS
+    with raises(errors.SubmissionUnknownError):
+        await session.submit("Buy milk", on_ambiguous="raise")
+    with pytest.raises(errors.APIStatusError) as caught:
+        await session.tasks.run("Buy milk")
+
+    assert len(server.requests) == 3
+    assert "may have been carried out all the same" in str(caught.value)
+
+
+@pytest.mark.looptime
+async def test_too_many_requests_are_waited_out(serve: Serve, connect: Connect):
+    """A14: three times 429 with Retry-After, then one task, after at least those pauses."""
+    busy = [response(429, "{}", [("Retry-After", text)]) for text in ("2", "0.5", "7")]
+    server = await serve(answering(*busy, CREATED))
+    events: list[Any] = []
+    session = await connect(server, retry=RetryPolicy(), on_event=events.append)
+    started = asyncio.get_running_loop().time()
+
+    await session.tasks.run("Buy milk")
+
+    took = asyncio.get_running_loop().time() - started
+    assert len(server.requests) == 4
+    pauses = [event.pause for event in events]
+    assert 2 <= pauses[0] <= 2.2
+    assert 0.5 <= pauses[1] <= 1.0  # the jitter of the second failure reaches one second
+    assert 7 <= pauses[2] <= 7.7
+    assert took == pytest.approx(sum(pauses), abs=0.2)
+    assert {event.operation for event in events} == {"run_task"}
+    assert {event.reason for event in events} == {"status 429"}
+    assert all(type(event) is RetryScheduled for event in events)
+
+
+@pytest.mark.parametrize(
+    ("status", "kind"),
+    [
+        (400, errors.BadRequestError),
+        (401, errors.AuthenticationError),
+        (402, errors.PaymentRequiredError),
+        (403, errors.PermissionDeniedError),
+        (404, errors.NotFoundError),
+        (413, errors.APIStatusError),
+        (422, errors.UnprocessableEntityError),
+        (501, errors.InternalServerError),
+        (521, errors.InternalServerError),
+    ],
+)
+async def test_a_refusal_is_final(
+    serve: Serve, connect: Connect, status: int, kind: type[errors.APIStatusError]
+):
+    """A15: one POST, the server's own words, and no talk of an unknown fate."""
+    server = await serve(
+        answering(response(status, '{"detail":"not today"}', [("X-Request-ID", "r-7")]))
+    )
+    session = await connect(server)
+
+    for verb in (session.tasks.run, session.submit):
+        with raises(kind) as caught:
+            await verb("Buy milk")
+        assert caught.value.status == status
+        assert caught.value.detail == "not today"
+        assert caught.value.request_id == "r-7"
+        assert caught.value.attempts == 1
+        assert "not today" in str(caught.value)
+        assert "may have been carried out" not in str(caught.value)
+
+    assert len(server.requests) == 2
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+@pytest.mark.parametrize("place", ["elsewhere", "here"])
+@pytest.mark.parametrize("verb", ["run", "get", "stop"])
+async def test_redirects_are_not_followed(
+    serve: Serve, connect: Connect, status: int, place: str, verb: str
+):
+    """A16: neither key nor body reach another address, and no POST becomes a GET."""
+    other = await serve(answering(CREATED))
+    target = other.url if place == "elsewhere" else "/api/v1"
+    server = await serve(
+        answering(response(status, "", [("Location", f"{target}/run-task")])),
+    )
+    session = await connect(server)
+
+    with raises(errors.APIStatusError) as caught:
+        await getattr(session.tasks, verb)("t-1")
+
+    assert caught.value.status == status
+    assert "base_url" in str(caught.value)
+    assert len(server.requests) == 1
+    assert other.bytes_received == 0
+    assert not other.connections
+
+
+UNUSABLE: dict[str, bytes] = {
+    "empty": response(200, ""),
+    "a web page": response(200, "<html>Welcome</html>", content_type="text/html"),
+    "cut JSON": response(200, '{"id":"t-'),
+    "cut by the connection": response(200, '{"id":"t-1"}')[:-3],
+    "no id": response(200, "{}"),
+    "null as the id": response(200, '{"id":null}'),
+    "a number as the id": response(200, '{"id":5}'),
+    "an empty id": response(200, '{"id":""}'),
+    "a list": response(200, "[]"),
+    "null": response(200, "null"),
+    "no content": b"HTTP/1.1 204 No Content\r\n\r\n",
+    "an id twice": response(200, '{"id":"t-1","id":"t-2"}'),
+    "an encoding nobody asked for": response(200, '{"id":"t-1"}', [("Content-Encoding", "br")]),
+    "a length that is too long": b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n" + b'{"id":"t-1"}',
+    "chunks without an end": b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+    b'c\r\n{"id":"t-1"}\r\n',
+}
+
+
+@pytest.mark.parametrize("body", UNUSABLE)
+async def test_an_unusable_answer_is_ambiguous(serve: Serve, connect: Connect, body: str):
+    """A17: a good status without a task's id: something was created, and it is not known what."""
+    server = await serve(finishing(UNUSABLE[body]))
+    session = await connect(server)
+
+    assert (await _kind_of(server.url))[0] is OutcomeKind.AMBIGUOUS
+    with raises(errors.SubmissionUnknownError):
+        await session.submit("Buy milk", on_ambiguous="raise")
+
+    assert len(server.requests) == 2
+
+
+CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n"
+MALFORMED: dict[str, bytes] = {
+    "a banner of another protocol": b"220 mail.example.com ESMTP\r\n",
+    "noise": bytes(range(256)),
+    "another version": b"HTTP/9.9 200 OK\r\nContent-Length: 0\r\n\r\n",
+    "no status": b"HTTP/1.1 OK\r\n\r\n",
+    "a header of 20 kB": b"HTTP/1.1 200 OK\r\nX: " + b"x" * 20000 + b"\r\n\r\n",
+    "3000 headers": b"HTTP/1.1 200 OK\r\n" + b"X: x\r\n" * 3000 + b"\r\n",
+    "two framings": CHUNKED + b"Content-Length: 3\r\n\r\n0\r\n\r\n",
+    "two lengths": b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\nContent-Length: 4\r\n\r\nabcd",
+    "a bad length": b"HTTP/1.1 200 OK\r\nContent-Length: -3\r\n\r\n",
+    "a bad chunk": CHUNKED + b"\r\nzz\r\n{}\r\n0\r\n\r\n",
+    "a negative chunk": CHUNKED + b"\r\n-5\r\n{}\r\n0\r\n\r\n",
+    "a header without a colon": b"HTTP/1.1 200 OK\r\nnonsense\r\n\r\n{}",
+}
+
+
+@pytest.mark.parametrize("kind", MALFORMED)
+@pytest.mark.parametrize("in_pieces", [False, True], ids=["at once", "head first"])
+async def test_malformed_http_is_ambiguous(
+    serve: Serve, connect: Connect, kind: str, *, in_pieces: bool
+):
+    """A18: aiohttp reports broken replies as status 400; it is no refusal by the service."""
+    data = MALFORMED[kind]
+    cut = data.find(b"\r\n\r\n") + 4 if in_pieces else len(data)
+
+    async def script(connection: Connection) -> None:
+        await connection.read_request()
+        connection.send(data[:cut])
+        await asyncio.sleep(0.01 if in_pieces else 0)
+        connection.send(data[cut:])
+
+    server = await serve(script)
+    # A broken chunk behind a good head keeps aiohttp waiting for more, until the time is up.
+    session = await connect(server, timeout=0.3)
+
+    assert (await _kind_of(server.url))[0] is OutcomeKind.AMBIGUOUS
+    with pytest.raises((errors.APIConnectionError, errors.ResponseDecodeError)) as caught:
+        await session.tasks.run("Buy milk")
+
+    assert_hides_secrets(caught.value)
+    assert getattr(caught.value, "sent", True) is True
+    assert len(server.requests) == 2
+
+
+@pytest.mark.parametrize(
+    "stray", [response(408, ""), response(200, '{"id":"evil"}')], ids=["408", "an id"]
+)
+async def test_a_stray_answer_is_nobodys_task(serve: Serve, connect: Connect, stray: bytes):
+    """A19: an answer that comes unasked on an idle connection is never that of run-task."""
+
+    async def script(connection: Connection) -> None:
+        await connection.read_request()
+        connection.send(CREATED)
+        connection.send(stray)
+        await connection.stall()
+
+    async def later(connection: Connection) -> None:
+        while True:
+            request = await connection.read_request()
+            connection.send(CREATED if request.method == "POST" else response(200, '"running"'))
+            await asyncio.sleep(0.02)
+            connection.send(stray)
+
+    for behaviour in (script, later):
+        server = await serve(behaviour)
+        session = await connect(server)
+        if behaviour is later:
+            await session.tasks.get_status("t-0")
+            await asyncio.sleep(0.05)
+
+        ids = [(await session.tasks.run("Buy milk")).id for _ in range(3)]
+
+        assert ids == ["t-1"] * 3
+        posts = [request for request in server.requests if request.method == "POST"]
+        assert len(posts) == 3
+        assert len(server.connections) == len(server.requests)
+
+
+async def test_an_answer_that_comes_late_is_a_timeout(serve: Serve, connect: Connect):
+    """A10: a server that never answers: sent, timed out, and still one POST."""
+
+    async def stall(connection: Connection) -> None:
+        await connection.read_request()
+        await connection.stall()
+
+    server = await serve(stall)
+    session = await connect(server, timeout=0.1)
+
+    with raises(errors.APITimeoutError) as caught:
+        await session.tasks.run("Buy milk")
+
+    assert caught.value.sent is True
+    assert isinstance(caught.value, TimeoutError)
+    assert len(server.requests) == 1
+
+
+async def test_a_date_in_the_future_is_waited_for(serve: Serve, connect: Connect):
+    """A14: past the cap, the call fails at once and carries the figure."""
+    date = format_datetime(datetime(2025, 11, 1, 10, 0, 0, tzinfo=UTC), usegmt=True)
+    until = format_datetime(datetime(2025, 11, 1, 11, 0, 0, tzinfo=UTC), usegmt=True)
+    server = await serve(answering(response(429, "{}", [("Date", date), ("Retry-After", until)])))
+    session = await connect(server)
+
+    with raises(errors.RateLimitError) as caught:
+        await session.tasks.run("Buy milk")
+
+    assert caught.value.retry_after == 3600
+    assert len(server.requests) == 1
