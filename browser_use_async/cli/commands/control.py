@@ -1,0 +1,59 @@
+"""`stop`, `pause` and `resume`: one call for each task that is named."""
+
+import argparse
+from collections.abc import Awaitable, Callable
+
+from browser_use_async import TaskHandle
+from browser_use_async.cli.console import Console, Style
+from browser_use_async.cli.exit_codes import ExitCode, exit_code_of
+from browser_use_async.cli.options import add_target_options
+from browser_use_async.cli.target import open_target
+from browser_use_async.errors import BrowserUseError
+
+__all__ = ["configure", "execute"]
+
+_CALLS: dict[str, Callable[[TaskHandle], Awaitable[None]]] = {
+    "stop": TaskHandle.stop,
+    "pause": TaskHandle.pause,
+    "resume": TaskHandle.resume,
+}
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the options.
+
+    Args:
+        parser: The command's parser.
+    """
+    parser.add_argument("tasks", nargs="+", metavar="TASK_ID|TOKEN", help="the tasks")
+    add_target_options(parser)
+
+
+async def execute(options: argparse.Namespace, console: Console) -> int:
+    """Make the calls, one after the other; a refused one does not keep the others from theirs.
+
+    Args:
+        options: The parsed command line.
+        console: Where to write.
+
+    Returns:
+        The exit code of the first call that failed.
+    """
+    codes: list[ExitCode] = []
+    async with open_target(options, console) as target:
+        for task in options.tasks:
+            handle = target.session.handle(task)
+            codes.append(await _call(handle, options.command, console))
+    return next((code for code in codes if code is not ExitCode.FINISHED), ExitCode.FINISHED)
+
+
+async def _call(handle: TaskHandle, command: str, console: Console) -> ExitCode:
+    try:
+        await _CALLS[command](handle)
+    except BrowserUseError as error:
+        console.failure(f"task {handle.id}: {error}")
+        console.emit({"id": handle.id, "command": command, "ok": False, "error": str(error)})
+        return exit_code_of(error)
+    console.say(("ok ", Style.GOOD), f"{command} {handle.id}")
+    console.emit({"id": handle.id, "command": command, "ok": True})
+    return ExitCode.FINISHED

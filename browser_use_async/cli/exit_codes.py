@@ -1,0 +1,42 @@
+"""What the exit code of the command line says. Scripts rely on it, so the numbers are fixed."""
+
+from enum import IntEnum
+
+from browser_use_async import errors
+
+__all__ = ["ExitCode", "exit_code_of"]
+
+
+class ExitCode(IntEnum):
+    """The exit codes. Ended by a signal, a command exits with 128 + its number: 130 for Ctrl-C."""
+
+    FINISHED = 0
+    TASK_FAILED = 1
+    USAGE = 2
+    API = 3
+    UNREACHABLE = 4
+    TIMED_OUT = 124
+
+
+# Most special first: the timeouts and the task errors are all `BrowserUseError`s.
+_BY_ERROR: tuple[tuple[type[BaseException], ExitCode], ...] = (
+    (errors.WaitTimeoutError, ExitCode.TIMED_OUT),
+    (errors.TaskError, ExitCode.TASK_FAILED),
+    (errors.OutputValidationError, ExitCode.TASK_FAILED),
+    (errors.ConfigurationError, ExitCode.USAGE),
+    (errors.InvalidRequestError, ExitCode.USAGE),
+    (errors.APIConnectionError, ExitCode.UNREACHABLE),
+    (errors.WaitInterruptedError, ExitCode.UNREACHABLE),
+)
+
+
+def exit_code_of(error: errors.BrowserUseError) -> ExitCode:
+    """The exit code that tells a script what went wrong.
+
+    Args:
+        error: What ended the command.
+    """
+    for kind, code in _BY_ERROR:
+        if isinstance(error, kind):
+            return code
+    return ExitCode.API

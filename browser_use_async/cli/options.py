@@ -1,0 +1,148 @@
+"""Options that many commands share, and the kinds of values that options take."""
+
+import argparse
+import math
+import os
+import re
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from browser_use_async.contract.timestamps import parse_timestamp
+
+__all__ = [
+    "add_output_options",
+    "add_target_options",
+    "moment",
+    "pair",
+    "seconds",
+    "secret",
+]
+
+_AGE = re.compile(r"(\d{1,5})([smhd])")
+_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+
+
+def add_output_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options of every command.
+
+    Args:
+        parser: The parser of a command.
+    """
+    group = parser.add_argument_group("output")
+    group.add_argument("--plain", action="store_true", help="no colours, no moving parts")
+    group.add_argument(
+        "--verbose", action="store_true", help="log to stderr, and show where an error arose"
+    )
+
+
+def add_target_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options that say which server to talk to, and with which key.
+
+    Args:
+        parser: The parser of a command.
+    """
+    group = parser.add_argument_group(
+        "server", "The key is BROWSER_USE_API_KEY unless an option gives another."
+    )
+    place = group.add_mutually_exclusive_group()
+    place.add_argument(
+        "--base-url",
+        metavar="URL",
+        help="the address that ends in /api/v1 (default: BROWSER_USE_BASE_URL, "
+        "else the hosted service)",
+    )
+    place.add_argument(
+        "--local",
+        action="store_true",
+        help="start the bundled server, with an example site, for this one command; no key needed",
+    )
+    key = group.add_mutually_exclusive_group()
+    key.add_argument(
+        "--api-key-file", type=Path, metavar="FILE", help="a file that holds the key and no more"
+    )
+    key.add_argument(
+        "--api-key",
+        metavar="KEY",
+        help="the key itself; other users of the machine can see it in the process list",
+    )
+    group.add_argument(
+        "--attempt-timeout",
+        type=seconds,
+        metavar="SECONDS",
+        help="how long one HTTP request may take (default: BROWSER_USE_TIMEOUT, else 30)",
+    )
+    group.add_argument(
+        "--allow-insecure-http",
+        action="store_true",
+        help="let the key travel over http:// to another machine",
+    )
+
+
+def seconds(text: str) -> float:
+    """A number of seconds above 0.
+
+    Args:
+        text: What stands on the command line.
+    """
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not 0 < value < math.inf:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of seconds above 0")
+    return value
+
+
+def moment(text: str) -> datetime:
+    """A point in time: ISO 8601, where no zone means UTC, or an age such as 90m, 2h or 7d.
+
+    Args:
+        text: What stands on the command line.
+    """
+    age = _AGE.fullmatch(text)
+    if age is not None:
+        return datetime.now(UTC) - timedelta(**{_UNITS[age[2]]: int(age[1])})
+    parsed = parse_timestamp(text)
+    if parsed is None:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is no time; write 2026-03-01T12:00 (UTC), or an age: 30s, 90m, 2h, 7d"
+        )
+    return parsed
+
+
+def pair(text: str) -> tuple[str, str]:
+    """A name and a value with `=` between them.
+
+    Args:
+        text: What stands on the command line.
+    """
+    name, equals, value = text.partition("=")
+    if not name or not equals:
+        raise argparse.ArgumentTypeError("write it as NAME=VALUE")
+    return name, value
+
+
+def secret(text: str) -> tuple[str, str]:
+    """A name, and a value that stands somewhere safer than on the command line.
+
+    Args:
+        text: NAME=VARIABLE for an environment variable, or NAME=@FILE for a file.
+    """
+    name, equals, source = text.partition("=")
+    if not name or not equals or not source:
+        raise argparse.ArgumentTypeError("write it as NAME=VARIABLE or NAME=@FILE")
+    # No message shows `source`: whoever wrote the secret itself there must not see it logged.
+    if not source.startswith("@"):
+        value = os.environ.get(source)
+        if value is None:
+            raise argparse.ArgumentTypeError(
+                f"the environment variable given for the secret {name!r} is not set; write "
+                f"{name}=VARIABLE or {name}=@FILE, never the secret itself"
+            )
+        return name, value
+    try:
+        return name, Path(source[1:]).read_text(encoding="utf-8").rstrip("\r\n")
+    except (OSError, ValueError):
+        raise argparse.ArgumentTypeError(
+            f"the file given for the secret {name!r} cannot be read as UTF-8 text"
+        ) from None

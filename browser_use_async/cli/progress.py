@@ -1,0 +1,150 @@
+"""What a person sees of a task while it runs: where to watch it, its steps, its pauses."""
+
+import asyncio
+from collections.abc import Callable
+from contextlib import AsyncExitStack
+from types import TracebackType
+from typing import Self
+
+from browser_use_async import Task, TaskHandle, TaskStatus
+from browser_use_async.cli.console import Console, Span, Style
+from browser_use_async.cli.exit_codes import ExitCode
+from browser_use_async.errors import BrowserUseError, TaskError, WaitTimeoutError
+
+__all__ = ["STATUS_STYLES", "Progress", "status_span"]
+
+STATUS_STYLES: dict[str, Style] = {
+    TaskStatus.FINISHED: Style.GOOD,
+    TaskStatus.FAILED: Style.BAD,
+    TaskStatus.STOPPED: Style.WAITING,
+    TaskStatus.PAUSED: Style.WAITING,
+}
+
+_LAST_WORDS_SECONDS = 2.0
+
+_FATES = {
+    "leave": "it goes on; to follow it: browser-use-async watch {0}, to end it: "
+    "browser-use-async stop {0}",
+    "stop": "the service was asked to stop task {0}",
+    "pause": "the service was asked to pause task {0}; to continue it: "
+    "browser-use-async resume {0}",
+}
+
+
+def status_span(status: TaskStatus) -> Span:
+    """A status in its colour.
+
+    Args:
+        status: The status.
+    """
+    return (str(status), STATUS_STYLES.get(status, Style.PLAIN))
+
+
+class Progress:
+    """Shows one task on stderr. Leaving the block waits for steps that are still on their way.
+
+    Args:
+        console: Where to show it.
+        prefix: What stands in front of each line.
+        spinning: Whether a line at the bottom shows that the task is alive.
+    """
+
+    def __init__(
+        self, console: Console, *, prefix: tuple[Span, ...] = (), spinning: bool = True
+    ) -> None:
+        self._console = console
+        self._prefix = prefix
+        self._spinning = spinning
+        self._following: asyncio.Task[None] | None = None
+        self._stack = AsyncExitStack()
+        self._update: Callable[[str], None] = lambda _text: None
+        self.task_id: str | None = None
+
+    async def __aenter__(self) -> Self:
+        if self._spinning:
+            working = self._console.working("creating the task")
+            self._update = self._stack.enter_context(working)
+        return self
+
+    async def __aexit__(
+        self,
+        error_class: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if self._following is not None:
+            # A task that ended has told its last step, and nobody wants to miss it.
+            has_ended = error is None or isinstance(error, TaskError)
+            await asyncio.wait([self._following], timeout=_LAST_WORDS_SECONDS if has_ended else 0)
+            self._following.cancel()
+            await asyncio.gather(self._following, return_exceptions=True)
+        await self._stack.aclose()
+
+    def follow(self, handle: TaskHandle) -> None:
+        """Begin to show a task.
+
+        Args:
+            handle: The task.
+        """
+        self.task_id = handle.id
+        self._update(f"task {handle.id}: waiting for its browser")
+        self._following = asyncio.get_running_loop().create_task(self._show(handle))
+
+    async def _show(self, handle: TaskHandle) -> None:
+        try:
+            live_url = await handle.wait_for_live_url()
+            if live_url is not None:
+                self._console.say(*self._prefix, "watch live at ", (live_url, Style.LINK))
+            await asyncio.gather(self._show_steps(handle), self._show_statuses(handle))
+        except BrowserUseError:
+            return  # the wait beside this one meets the same trouble, and reports it
+
+    async def _show_steps(self, handle: TaskHandle) -> None:
+        async for step in handle.stream_steps():
+            prefix: tuple[Span, ...] = (*self._prefix, (f"step {step.step:<3} ", Style.FAINT))
+            self._console.item(prefix, step.next_goal or step.evaluation_previous_goal)
+            self._update(f"task {handle.id}: {step.step} steps so far")
+
+    async def _show_statuses(self, handle: TaskHandle) -> None:
+        before: TaskStatus | None = None
+        async for status in handle.stream_status():
+            is_news = status is TaskStatus.PAUSED or before is TaskStatus.PAUSED
+            if is_news and not status.is_terminal:
+                self._console.say(*self._prefix, "the task is ", status_span(status))
+            before = status
+
+    def give_up(self, error: WaitTimeoutError, fate: str) -> int:
+        """Say that the time is up, print what a script needs, and give the exit code.
+
+        Args:
+            error: Tells for which task, and where it stood.
+            fate: What becomes of the task: "leave", "stop" or "pause".
+        """
+        status = error.last_status
+        self.task_id = error.task_id
+        self._console.failure(f"the time is up; the task was last seen as {status or 'unknown'}")
+        self.say_fate(fate)
+        self._console.emit({"id": error.task_id, "status": status})
+        return ExitCode.TIMED_OUT
+
+    def say_fate(self, fate: str) -> None:
+        """Say what becomes of a task that nobody waits for any longer.
+
+        Args:
+            fate: "leave", "stop" or "pause".
+        """
+        if self.task_id is not None:
+            self._console.say(_FATES[fate].format(self.task_id))
+
+    def conclude(self, task: Task, seconds: float) -> None:
+        """Say how the task ended.
+
+        Args:
+            task: The task.
+            seconds: How long the person has waited.
+        """
+        count = len(task.steps)
+        steps = f"{count} step" + ("" if count == 1 else "s")
+        self._console.say(
+            *self._prefix, status_span(task.status), f" after {steps} and {seconds:.1f} s"
+        )

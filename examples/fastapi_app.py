@@ -1,0 +1,76 @@
+"""A web app that awaits tasks. One session serves all requests and lives as long as the app.
+
+    pip install fastapi uvicorn
+    uvicorn fastapi_app:app --app-dir examples
+    curl localhost:8000/tasks --json '{"task": "Open https://example.com and tell me its title"}'
+    curl -N localhost:8000/tasks/TASK_ID/events
+
+Uses BROWSER_USE_API_KEY and BROWSER_USE_BASE_URL; without both, the bundled server.
+"""
+
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Annotated
+
+from _target import reachable_api
+from fastapi import Body, FastAPI, Request
+from fastapi.responses import JSONResponse, StreamingResponse
+
+from browser_use_async import BrowserUseSession, errors
+
+# What each error means for our own clients. Most special first; the rest is our fault: 500.
+STATUS_OF_ERROR: tuple[tuple[type[errors.BrowserUseError], int], ...] = (
+    (errors.InvalidRequestError, 422),
+    (errors.NotFoundError, 404),
+    (errors.WaitTimeoutError, 504),  # the task lives on, and its id stands in the answer
+    (errors.TaskError, 502),  # it was carried out, and failed or was stopped
+    (errors.RateLimitError, 503),
+    (errors.PaymentRequiredError, 503),
+    (errors.APIConnectionError, 503),
+)
+
+
+@asynccontextmanager
+async def lifespan(app: FastAPI) -> AsyncGenerator[None, None]:
+    """Own the session: it is opened in the app's event loop and closed with the app."""
+    async with reachable_api() as page, BrowserUseSession() as session:
+        app.state.session, app.state.page = session, page
+        yield
+
+
+app = FastAPI(title="Tasks", lifespan=lifespan)
+
+
+@app.exception_handler(errors.BrowserUseError)
+async def explain(request: Request, error: errors.BrowserUseError) -> JSONResponse:
+    """Answer an error of the package with a status that tells what to do about it."""
+    status = next((code for kind, code in STATUS_OF_ERROR if isinstance(error, kind)), 500)
+    seconds = getattr(error, "retry_after", None)
+    headers = {"Retry-After": f"{seconds:.0f}"} if seconds is not None else None
+    body = {"error": type(error).__name__, "detail": str(error), "task_id": error.task_id}
+    return JSONResponse(body, status, headers)
+
+
+@app.post("/tasks")
+async def run_task(
+    request: Request,
+    task: Annotated[str, Body()],
+    timeout: Annotated[float, Body(gt=0, le=300)] = 60.0,
+) -> dict[str, str | None]:
+    """Run a task and answer with its result, or with 504 when it takes too long."""
+    session: BrowserUseSession = request.app.state.session
+    done = await session.run_and_wait(task, timeout=timeout, on_timeout="leave")
+    return {"id": done.id, "status": done.status, "output": done.output}
+
+
+@app.get("/tasks/{task_id}/events")
+async def stream_status(request: Request, task_id: str) -> StreamingResponse:
+    """Send the status of a task, and each change, as server-sent events."""
+    session: BrowserUseSession = request.app.state.session
+    await session.tasks.get_status(task_id)  # an unknown task is answered with 404, not a stream
+
+    async def events() -> AsyncIterator[str]:
+        async for status in session.stream_status(task_id, timeout=300):
+            yield f"event: status\ndata: {status}\n\n"
+
+    return StreamingResponse(events(), media_type="text/event-stream")

@@ -1,0 +1,202 @@
+"""Runs the command line as a person's shell would: another process, its output, its exit code."""
+
+import asyncio
+import json
+import os
+import pty
+import signal
+import sys
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import attrs
+
+from browser_use_async.server import LocalServer
+from browser_use_async.server.executors.protocol import Assignment, Control, Failed, Finished, Step
+from browser_use_async.server.executors.scripted import Scenario, ScriptedExecutor
+
+__all__ = [
+    "SCENARIOS",
+    "Recorder",
+    "Result",
+    "Running",
+    "environment",
+    "run",
+    "run_on_terminal",
+    "running",
+    "without_rich",
+]
+
+SECONDS = 20.0
+"""What a command may take before the test gives up: far more than any needs."""
+
+SCENARIOS = {
+    "Fail": Scenario(outcome="failed", reason="The page is on fire"),
+    "Hang": Scenario(steps=["Look around"], hangs=True),
+    "Wander": Scenario(steps=[f"Take turn {turn}" for turn in range(40)], step_seconds=0.1),
+}
+"""How tasks go whose text contains the name; others finish after two short steps."""
+
+
+class Recorder(ScriptedExecutor):
+    """Plays `SCENARIOS`, and keeps what it was asked for.
+
+    Attributes:
+        assignments: All assignments, in order.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(SCENARIOS)
+        self.assignments: list[Assignment] = []
+
+    async def run(
+        self, assignment: Assignment, control: Control
+    ) -> AsyncIterator[Step | Finished | Failed]:
+        """Keep the assignment and play its scenario."""
+        self.assignments.append(assignment)
+        async for item in super().run(assignment, control):
+            yield item
+
+
+@attrs.frozen
+class Result:
+    """What became of a command.
+
+    Attributes:
+        code: Its exit code.
+        stdout: What it wrote there.
+        stderr: What it wrote there.
+    """
+
+    code: int
+    stdout: str
+    stderr: str
+
+    @property
+    def json(self) -> Any:
+        """The one JSON value on stdout."""
+        return json.loads(self.stdout)
+
+    @property
+    def json_lines(self) -> list[Any]:
+        """The JSON values on stdout, one per line."""
+        return [json.loads(line) for line in self.stdout.splitlines()]
+
+
+class Running:
+    """A command that was started."""
+
+    def __init__(self, process: asyncio.subprocess.Process) -> None:
+        self._process = process
+        self._seen = ""
+
+    async def says(self, text: str) -> str:
+        """Wait until stderr contains a text, and give all of it so far."""
+        assert self._process.stderr is not None
+        async with asyncio.timeout(SECONDS):
+            while text not in self._seen:
+                chunk = await self._process.stderr.read(1000)
+                assert chunk, f"it ended without saying {text!r}, but: {self._seen}"
+                self._seen += chunk.decode()
+        return self._seen
+
+    async def writes(self) -> str:
+        """Wait for the next line on stdout."""
+        assert self._process.stdout is not None
+        async with asyncio.timeout(SECONDS):
+            return (await self._process.stdout.readline()).decode()
+
+    def send(self, number: signal.Signals) -> None:
+        """Send a signal."""
+        self._process.send_signal(number)
+
+    async def ends(self) -> Result:
+        """Wait for its end."""
+        async with asyncio.timeout(SECONDS):
+            stdout, stderr = await self._process.communicate()
+        assert self._process.returncode is not None
+        return Result(self._process.returncode, stdout.decode(), self._seen + stderr.decode())
+
+
+def environment(server: LocalServer | None = None, **more: str) -> dict[str, str]:
+    """The environment of a command: this one without our own variables, and those of a server."""
+    own = {name: value for name, value in os.environ.items() if not name.startswith("BROWSER_USE")}
+    own.pop("COLUMNS", None)
+    if server is not None:
+        own |= {"BROWSER_USE_BASE_URL": server.base_url, "BROWSER_USE_API_KEY": server.api_key}
+    return {**own, "TERM": "xterm", **more}
+
+
+@asynccontextmanager
+async def running(*words: str, env: Mapping[str, str] | None = None) -> AsyncIterator[Running]:
+    """A command, ended by force if the test does not end it."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "browser_use_async",
+        *words,
+        env=environment() if env is None else env,
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    try:
+        yield Running(process)
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.communicate()
+
+
+async def run(*words: str, env: Mapping[str, str] | None = None) -> Result:
+    """Run a command to its end. The key in its environment may appear nowhere in its output."""
+    async with running(*words, env=env) as command:
+        result = await command.ends()
+    key = (env or {}).get("BROWSER_USE_API_KEY")
+    assert not key or key not in result.stdout + result.stderr, "the key shows"
+    assert "Traceback" not in result.stderr, result.stderr
+    return result
+
+
+async def run_on_terminal(*words: str, env: Mapping[str, str], columns: int = 90) -> str:
+    """Run a command whose output and errors go to one terminal, and give what was written to it."""
+    master, slave = pty.openpty()
+    try:
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-m",
+            "browser_use_async",
+            *words,
+            env={**env, "COLUMNS": str(columns)},
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=slave,
+            stderr=slave,
+        )
+    finally:
+        os.close(slave)
+    written = asyncio.get_running_loop().run_in_executor(None, _read_all, master)
+    async with asyncio.timeout(SECONDS):
+        await process.wait()
+        return (await written).replace("\r\n", "\n")
+
+
+def _read_all(master: int) -> str:
+    """Everything that comes out of a terminal until the last process has let go of it."""
+    parts: list[bytes] = []
+    try:
+        while part := os.read(master, 10_000):
+            parts.append(part)
+    except OSError:  # Linux says so when nobody holds the other end
+        pass
+    finally:
+        os.close(master)
+    return b"".join(parts).decode()
+
+
+def without_rich(folder: Path) -> str:
+    """A folder for PYTHONPATH under which importing rich fails."""
+    (folder / "rich").mkdir()
+    (folder / "rich" / "__init__.py").write_text("raise ImportError('not here')\n")
+    return str(folder)

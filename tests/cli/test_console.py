@@ -1,0 +1,134 @@
+import io
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from browser_use_async.cli.console import Console, Style, printable
+from browser_use_async.cli.rich_screen import RichScreen
+
+
+class Terminal(io.StringIO):
+    """A stream that says it is a terminal."""
+
+    encoding = "utf-8"
+
+    def isatty(self) -> bool:
+        """Claim it."""
+        return True
+
+
+class Pipe(io.StringIO):
+    """A stream that says it is none."""
+
+    encoding = "utf-8"
+
+
+@given(st.text())
+def test_printable(text: str) -> None:
+    """No character that could steer a terminal is left, and none is lost."""
+    cleaned = printable(text)
+
+    assert cleaned.isprintable()
+    assert len(cleaned) == len(text)
+
+
+@given(st.recursive(st.none() | st.booleans() | st.text(), st.lists))
+def test_emitted_json(value: object) -> None:
+    """Whatever is emitted is one line of JSON that reads back the same and steers no terminal."""
+    out = Pipe()
+    Console(stdout=out, stderr=Pipe()).emit(value)
+    (line,) = out.getvalue().splitlines()
+
+    assert json.loads(line) == value
+    assert not any("\x7f" <= each <= "\x9f" for each in line)
+
+
+def test_emitted_json_on_a_terminal() -> None:
+    """A person gets indented JSON, a stream that cannot write an umlaut gets its escape."""
+    terminal, old = Terminal(), Pipe()
+    Pipe.encoding, encoding = "ascii", Pipe.encoding
+    try:
+        Console(stdout=old, stderr=old).emit({"a": "ä"})
+    finally:
+        Pipe.encoding = encoding
+    Console(stdout=terminal, stderr=Pipe()).emit({"a": "ä"})
+
+    assert old.getvalue() == '{"a": "\\u00e4"}\n'
+    assert terminal.getvalue() == '{\n  "a": "ä"\n}\n'
+
+
+def test_item_is_wrapped_behind_its_prefix(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a terminal long text is wrapped, so that the prefix stands alone; in a pipe it is not."""
+    monkeypatch.setenv("COLUMNS", "50")
+    terminal, pipe = Terminal(), Pipe()
+    text = "nine words that do not fit into one line\nof a terminal"
+    for stream in (terminal, pipe):
+        Console(plain=True, stdout=stream, stderr=stream).item(["step 12  "], text)
+
+    assert terminal.getvalue() == (
+        "step 12  nine words that do not fit into one line\n         of a terminal\n"
+    )
+    assert pipe.getvalue() == f"step 12  {text}\n".replace("line\nof", "line of")
+
+
+def test_text_from_elsewhere_cannot_steer_the_terminal() -> None:
+    """Escape sequences in what a server says are shown as spaces, with rich and without."""
+    for plain in (True, False):
+        terminal = Terminal()
+        console = Console(plain=plain, stdout=terminal, stderr=terminal)
+        console.say("a\x1b]0;title\x07b", ("c\x9b2Jd", Style.PLAIN))
+        console.item(["e"], "[red]f[/red]\x1b[2J")
+
+        assert terminal.getvalue() == "a ]0;title bc 2Jd\ne[red]f[/red] [2J\n"
+
+
+def test_table(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Columns are aligned, and the last one is cut where the terminal ends."""
+    monkeypatch.setenv("COLUMNS", "20")
+    terminal = Terminal()
+    console = Console(plain=True, stdout=terminal, stderr=Pipe())
+    console.table(("ID", "WORDS"), [("1", "short"), ("1000", ("long enough to be cut", Style.BAD))])
+
+    assert terminal.getvalue().splitlines() == [
+        "ID    WORDS  ".rstrip(),
+        "1     short",
+        "1000  long enough t…",
+    ]
+
+
+def test_colours(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What has a style is coloured by rich; NO_COLOR and --plain are respected."""
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    coloured, without, plain = Terminal(), Terminal(), Terminal()
+    Console(stdout=coloured, stderr=coloured).say(("red", Style.BAD))
+    Console(plain=True, stdout=plain, stderr=plain).say(("red", Style.BAD))
+    monkeypatch.setenv("NO_COLOR", "1")
+    Console(stdout=without, stderr=without).say(("red", Style.BAD))
+
+    assert coloured.getvalue() == "\x1b[31mred\x1b[0m\n"
+    assert without.getvalue() == plain.getvalue() == "red\n"
+
+
+def test_long_address_stays_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An address longer than the line is not broken, so that it can be copied."""
+    monkeypatch.setenv("COLUMNS", "40")
+    address = f"http://127.0.0.1:8765/live/{'x' * 60}"
+    terminal = Terminal()
+    Console(stdout=terminal, stderr=terminal).say("watch live at ", address)
+
+    assert terminal.getvalue() == f"watch live at {address}\n"
+
+
+def test_working() -> None:
+    """What is under way is shown while it is, on a screen that can; elsewhere it is not."""
+    terminal, pipe = Terminal(), Pipe()
+    with RichScreen(terminal).working("one moment") as change:
+        change("another moment")
+    with Console(stdout=pipe, stderr=pipe).working("one moment") as change:
+        change("another moment")
+
+    assert pipe.getvalue() == ""
+    assert terminal.getvalue() != ""

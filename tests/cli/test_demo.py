@@ -1,0 +1,114 @@
+import re
+import shutil
+import signal
+from pathlib import Path
+
+import pytest
+
+from browser_use_async.server.static_site import example_site_directory
+
+from .running import Result, environment, run, run_on_terminal, running, without_rich
+
+NAMES = ["question", "dataclass", "pause", "failure", "link"]
+
+
+def _prefix_positions(result: Result, name: str) -> list[str]:
+    return [line for line in result.stderr.splitlines() if line.startswith(f"{name} ")]
+
+
+async def test_every_part_ends_as_it_should() -> None:
+    """Without key and network all five parts succeed, and each shows its live page first."""
+    result = await run("demo")
+
+    assert result.code == 0
+    assert result.json["ok"] is True
+    assert [part["name"] for part in result.json["parts"]] == NAMES
+    assert all(part["ok"] for part in result.json["parts"])
+    assert result.json["requests"]["run_task"] == 5
+    for name in NAMES:
+        about, live, *_steps = _prefix_positions(result, name)
+        assert about
+        assert re.fullmatch(rf"{name} +watch live at http://127.0.0.1:\d+/live/\S+", live)
+    assert "the task is paused" in result.stderr
+    assert "no step was taken" in result.stderr
+    assert "TaskFailedError" in result.stderr
+    for pointer in ("serve", "run --local", "README", "examples"):
+        assert pointer in result.stderr
+
+
+def _rewritten(folder: Path) -> Path:
+    """The example site with other words on every page, and other names of its files."""
+    site = folder / "site"
+    shutil.copytree(example_site_directory(), site)
+    names = {path.name: f"x{number}{path.suffix}" for number, path in enumerate(site.rglob("*.*"))}
+    names["index.html"] = "index.html"
+    for path in [*site.rglob("*.*")]:
+        text = path.read_text()
+        for old, new in names.items():
+            text = text.replace(old, new)
+        path.write_text(re.sub(r">([^<>{}]*[a-z][^<>{}]*)<", _reversed_words, text))
+        path.rename(path.with_name(names[path.name]))
+    return site
+
+
+def _reversed_words(match: "re.Match[str]") -> str:
+    return f">{' '.join(word[::-1] for word in re.sub('&[a-z]+;', 'and', match[1]).split())}<"
+
+
+async def test_another_site(tmp_path: Path) -> None:
+    """The demo knows no page of the example site: it succeeds on a rewritten one as well."""
+    site = _rewritten(tmp_path)
+    title = re.search("<title>(.*)</title>", (site / "index.html").read_text())
+    result = await run("demo", "--site", str(site))
+
+    assert title is not None
+    assert result.code == 0
+    assert result.json["parts"][0]["result"] == title[1]
+    assert title[1] not in (example_site_directory() / "index.html").read_text()
+
+
+async def test_site_without_links(tmp_path: Path) -> None:
+    """A part that does not end as it should is shown, and makes the exit code 1."""
+    (tmp_path / "index.html").write_text("<title>Lonely</title><p>No link at all.</p>")
+    result = await run("demo", "--site", str(tmp_path))
+    verdicts = {part["name"]: part["ok"] for part in result.json["parts"]}
+
+    assert result.code == 1
+    assert result.json["ok"] is False
+    assert verdicts == {
+        "question": True,
+        "dataclass": False,
+        "pause": False,
+        "failure": True,
+        "link": False,
+    }
+
+
+async def test_no_site(tmp_path: Path) -> None:
+    """A folder without pages is exit code 2."""
+    result = await run("demo", "--site", str(tmp_path))
+
+    assert result.code == 2
+    assert "index.html" in result.stderr
+
+
+async def test_keep() -> None:
+    """`--keep` leaves the live pages open until Ctrl-C, which then ends the demo with 0."""
+    async with running("demo", "--keep") as command:
+        await command.says("The live pages stay at")
+        command.send(signal.SIGINT)
+        result = await command.ends()
+
+    assert result.code == 0
+
+
+@pytest.mark.parametrize("has_rich", [True, False])
+async def test_on_a_terminal(tmp_path: Path, has_rich: bool) -> None:
+    """With rich a terminal shows colours, without it the same words; no JSON comes in between."""
+    env = environment() if has_rich else environment(PYTHONPATH=without_rich(tmp_path))
+    written = await run_on_terminal("demo", env=env, columns=100)
+
+    assert ("\x1b[" in written) is has_rich
+    assert "Where to look next" in written
+    assert '{"ok"' not in written
+    assert max(len(line) for line in written.splitlines() if "\x1b" not in line) <= 100

@@ -1,0 +1,88 @@
+from browser_use_async.server import LocalServer
+from tests.wire import WireServer, answering, bound_socket, response
+
+from .running import Result, environment, run
+
+
+def _verdicts(result: Result) -> dict[str, bool]:
+    return {check["name"]: check["ok"] for check in result.json["checks"]}
+
+
+async def test_all_is_well(server: LocalServer) -> None:
+    """With a server and its key every check succeeds, and the exit code is 0."""
+    result = await run("doctor", env=environment(server))
+
+    assert result.code == 0
+    assert result.json["ok"] is True
+    assert list(_verdicts(result)) == [
+        "installation",
+        "configuration",
+        "server",
+        "API key",
+        "balance",
+    ]
+    assert [line.split()[0] for line in result.stderr.splitlines()] == ["ok"] * 5
+    assert server.base_url in result.stderr
+
+
+async def test_local() -> None:
+    """`--local` checks the installation alone, with a server of its own."""
+    assert (await run("doctor", "--local")).code == 0
+
+
+async def test_wrong_key(server: LocalServer) -> None:
+    """A wrong key is exit code 3; what works is told all the same."""
+    env = environment(server, BROWSER_USE_API_KEY="bu_wrong_0815")
+    result = await run("doctor", env=env)
+
+    assert result.code == 3
+    assert _verdicts(result)["server"] is True
+    assert _verdicts(result)["API key"] is False
+    assert "balance" not in _verdicts(result)
+
+
+async def test_no_key(server: LocalServer) -> None:
+    """A missing key is found out after the server has answered its ping."""
+    result = await run("doctor", env=environment(BROWSER_USE_BASE_URL=server.base_url))
+
+    assert result.code == 2
+    assert _verdicts(result)["server"] is True
+    assert "BROWSER_USE_API_KEY" in result.json["checks"][-1]["detail"]
+
+
+async def test_impossible_configuration() -> None:
+    """A base URL that cannot work is named, and nothing is sent."""
+    result = await run("doctor", env=environment(BROWSER_USE_BASE_URL="api.example/v1"))
+
+    assert result.code == 2
+    assert _verdicts(result) == {"installation": True, "configuration": False}
+
+
+async def test_nobody_listens() -> None:
+    """A server that cannot be reached is exit code 4."""
+    with bound_socket() as listener:
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}/api/v1"
+        result = await run("doctor", env=environment(BROWSER_USE_BASE_URL=url))
+
+    assert result.code == 4
+    assert _verdicts(result)["server"] is False
+
+
+async def test_not_this_api() -> None:
+    """A server that answers 404 to a ping does not speak v1: exit code 3, and what to do."""
+    async with WireServer(answering(response(404, '{"detail":"Not Found"}'))) as wire:
+        result = await run("doctor", env=environment(BROWSER_USE_BASE_URL=wire.url))
+
+    assert result.code == 3
+    assert "browser-use-async serve" in result.json["checks"][-1]["detail"]
+
+
+async def test_empty_account() -> None:
+    """With nothing left on the account, new tasks would be rejected: exit code 3."""
+    answers = [response(body=body) for body in ("{}", "true", '{"balance":"0"}')]
+    async with WireServer(answering(*answers)) as wire:
+        env = environment(BROWSER_USE_BASE_URL=wire.url, BROWSER_USE_API_KEY="bu_canary")
+        result = await run("doctor", env=env)
+
+    assert result.code == 3
+    assert "add credits" in result.json["checks"][-1]["detail"]

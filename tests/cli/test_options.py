@@ -1,0 +1,78 @@
+import argparse
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import attrs
+import pytest
+
+from browser_use_async import RunTaskRequest
+from browser_use_async.cli.options import moment, pair, seconds, secret
+from browser_use_async.cli.task_options import TASK_OPTIONS, add_task_options, task_fields
+
+
+def test_every_field_of_run_task_has_an_option() -> None:
+    """A field that is added to run-task without an option would be missed here."""
+    fields = {field.name for field in attrs.fields(RunTaskRequest)}
+
+    assert {option.field for option in TASK_OPTIONS} == fields - {"task"}
+    assert len({option.flag for option in TASK_OPTIONS}) == len(TASK_OPTIONS)
+
+
+def test_what_is_not_given_is_not_sent() -> None:
+    """Options that were not written become no fields, a written `--no-` does."""
+    parser = argparse.ArgumentParser()
+    add_task_options(parser)
+
+    assert task_fields(parser.parse_args([])) == {}
+    assert task_fields(parser.parse_args(["--no-proxy"])) == {"use_proxy": False}
+
+
+def test_moment() -> None:
+    """Times are ISO 8601, in UTC unless they say otherwise, or an age."""
+    now = datetime.now(UTC)
+
+    assert moment("2026-03-01T12:00") == datetime(2026, 3, 1, 12, tzinfo=UTC)
+    assert moment("2026-03-01T12:00+02:00") == datetime(2026, 3, 1, 10, tzinfo=UTC)
+    for text, age in (("90m", timedelta(minutes=90)), ("7d", timedelta(days=7))):
+        assert abs(now - age - moment(text)) < timedelta(seconds=10)
+
+
+@pytest.mark.parametrize("text", ["", "yesterday", "2026-13-01", "h", "-2h", "999999d"])
+def test_no_moment(text: str) -> None:
+    """What is no time, or lies before all times, is refused in words."""
+    with pytest.raises(argparse.ArgumentTypeError, match="time"):
+        moment(text)
+
+
+@pytest.mark.parametrize("text", ["", "x", "0", "-1", "nan", "inf"])
+def test_no_seconds(text: str) -> None:
+    """Seconds are a finite number above 0."""
+    assert seconds("0.5") == 0.5
+    with pytest.raises(argparse.ArgumentTypeError, match="above 0"):
+        seconds(text)
+
+
+def test_pair() -> None:
+    """Only the first equals sign parts name and value; the value may be empty."""
+    assert pair("a=b=c") == ("a", "b=c")
+    assert pair("a=") == ("a", "")
+    for text in ("a", "=b", ""):
+        with pytest.raises(argparse.ArgumentTypeError):
+            pair(text)
+
+
+def test_secret(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A secret is read where it is kept; no message repeats what stands behind the sign."""
+    monkeypatch.setenv("PIN", "4711")
+    (tmp_path / "pin").write_text("0815\n")
+    (tmp_path / "bytes").write_bytes(b"\xff\xfe")
+
+    assert secret("pin=PIN") == ("pin", "4711")
+    assert secret(f"pin=@{tmp_path / 'pin'}") == ("pin", "0815")
+    for source in ("hunter2", "@hunter2", f"@{tmp_path / 'bytes'}"):
+        with pytest.raises(argparse.ArgumentTypeError) as caught:
+            secret(f"pin={source}")
+        assert source.strip("@") not in str(caught.value)
+    for text in ("hunter2", "pin=", "=PIN"):
+        with pytest.raises(argparse.ArgumentTypeError, match="write it as"):
+            secret(text)

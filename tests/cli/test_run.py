@@ -1,0 +1,271 @@
+import asyncio
+import json
+import signal
+from pathlib import Path
+
+import pytest
+
+from browser_use_async import TaskStatus
+from browser_use_async.contract.submission_token import SubmissionToken
+from browser_use_async.server import LocalServer
+from tests.wire import Connection, WireServer, bound_socket
+
+from .running import Recorder, environment, run, running
+
+
+async def test_finished(server: LocalServer) -> None:
+    """A finished task is printed as JSON, after its live page and its steps, with exit code 0."""
+    result = await run("run", "Look at the weather", env=environment(server))
+
+    said = result.stderr.splitlines()
+    assert result.code == 0
+    assert result.json["status"] == "finished"
+    assert result.json["output"] == "Done."
+    assert [step["step"] for step in result.json["steps"]] == [1, 2]
+    assert said[0] == f"watch live at {result.json['live_url']}"
+    assert said[1:3] == ["step 1   Open the page", "step 2   Read what is on it"]
+    assert said[3].startswith("finished after 2 steps and ")
+    assert len(said) == 4
+
+
+async def test_failed(server: LocalServer) -> None:
+    """A task that fails is printed too, its reason is told in one line, and the exit code is 1."""
+    result = await run("run", "Fail", env=environment(server))
+
+    assert result.code == 1
+    assert result.json["status"] == "failed"
+    assert "error: task" in result.stderr.splitlines()[-1]
+    assert "The page is on fire" in result.stderr.splitlines()[-1]
+
+
+async def test_stopped_by_somebody_else(server: LocalServer) -> None:
+    """A task that another program stops ends with exit code 1."""
+    async with running("run", "Hang", env=environment(server)) as command:
+        await command.says("watch live at")
+        task_id = server.store.tasks[0].id
+        stopping = await run("stop", task_id, env=environment(server))
+        result = await command.ends()
+
+    assert stopping.code == 0
+    assert result.code == 1
+    assert result.json["status"] == "stopped"
+
+
+async def test_every_field(server: LocalServer, recorder: Recorder, tmp_path: Path) -> None:
+    """Options become fields of the request; a secret comes from the environment or a file."""
+    schema = tmp_path / "schema.json"
+    schema.write_text('{"type": "object", "properties": {"title": {"type": "string"}}}')
+    (tmp_path / "pin").write_text("4711-secret\n")
+    result = await run(
+        *("run", "Log in", "--schema", str(schema), "--llm-model", "o3"),
+        *("--max-agent-steps", "7", "--allowed-domain", "a.example"),
+        *("--allowed-domain", "*.b.example", "--metadata", "team=red", "--metadata", "n=a=b"),
+        *("--secret", "password=MY_PASSWORD", "--secret", f"pin=@{tmp_path / 'pin'}"),
+        *("--no-adblock", "--proxy", "--proxy-country", "DE", "--no-highlight-elements"),
+        *("--viewport-width", "800", "--viewport-height", "600", "--public-share"),
+        env=environment(server, MY_PASSWORD="hunter2-secret"),
+    )
+    assignment = recorder.assignments[0]
+
+    assert result.code == 0
+    assert json.loads(assignment.structured_output_json or "") == json.loads(schema.read_text())
+    assert assignment.llm_model == "o3"
+    assert assignment.max_agent_steps == 7
+    assert assignment.allowed_domains == ["a.example", "*.b.example"]
+    assert {"team": "red", "n": "a=b"}.items() <= dict(assignment.metadata).items()
+    assert assignment.secrets == {"password": "hunter2-secret", "pin": "4711-secret"}
+    assert (assignment.use_adblock, assignment.use_proxy) == (False, True)
+    assert assignment.proxy_country_code == "de"
+    assert assignment.highlight_elements is False
+    assert assignment.viewport == (800, 600)
+    assert result.json["public_share_url"].startswith("http")
+    assert "secret" not in result.stdout + result.stderr
+
+
+async def test_detach(server: LocalServer) -> None:
+    """`--detach` prints an id and a token at once, and another process can watch by either."""
+    result = await run("run", "Wander", "--detach", env=environment(server))
+    record = server.store.tasks[0]
+
+    assert result.code == 0
+    assert result.json["id"] == record.id
+    assert not record.status.is_terminal
+    assert f"browser-use-async watch {record.id}" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("fate", "status", "advice"),
+    [
+        ("leave", TaskStatus.RUNNING, "browser-use-async watch"),
+        ("stop", TaskStatus.STOPPED, "asked to stop"),
+        ("pause", TaskStatus.PAUSED, "browser-use-async resume"),
+    ],
+)
+async def test_timeout(server: LocalServer, fate: str, status: TaskStatus, advice: str) -> None:
+    """When the time is up, the exit code is 124 and the task is left, stopped or paused."""
+    result = await run(
+        "run", "Hang", "--timeout", "0.6", "--on-timeout", fate, env=environment(server)
+    )
+    record = server.store.tasks[0]
+
+    assert result.code == 124
+    assert result.json == {"id": record.id, "status": "running"}
+    assert record.status is status
+    assert "the time is up" in result.stderr
+    assert advice in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("number", "options", "code", "status"),
+    [
+        (signal.SIGINT, (), 130, TaskStatus.STOPPED),
+        (signal.SIGTERM, (), 143, TaskStatus.STOPPED),
+        (signal.SIGINT, ("--on-cancel", "leave"), 130, TaskStatus.RUNNING),
+    ],
+)
+async def test_signal(
+    server: LocalServer,
+    number: signal.Signals,
+    options: tuple[str, ...],
+    code: int,
+    status: TaskStatus,
+) -> None:
+    """Ctrl-C stops the task at the server, says so, and exits with 128 + the signal's number."""
+    async with running("run", "Hang", *options, env=environment(server)) as command:
+        await command.says("step 1")
+        command.send(number)
+        result = await command.ends()
+
+    record = server.store.tasks[0]
+    assert result.code == code
+    assert record.status is status
+    assert record.id in result.stderr
+    assert "Traceback" not in result.stderr
+    assert result.stdout == ""
+
+
+async def test_local() -> None:
+    """`--local` needs no key, and `{site}` stands for the example site that it starts."""
+    result = await run("run", "--local", "Open {site} and tell me its title")
+
+    assert result.code == 0
+    assert result.json["output"]
+    assert "{site}" not in result.json["task"]
+
+
+@pytest.mark.parametrize(
+    ("words", "problem"),
+    [
+        (("",), "task"),
+        (("x", "--max-agent-steps", "201"), "max_agent_steps"),
+        (("x", "--max-agent-steps", "many"), "--max-agent-steps"),
+        (("x", "--schema", "no/such/file"), "cannot be read"),
+        (("x", "--schema", "{not json}"), "no JSON"),
+        (("x", "--metadata", "colour"), "NAME=VALUE"),
+        (("x", "--timeout", "0"), "above 0"),
+        (("x", "--timeout", "5", "--detach"), "not allowed with"),
+        (("x", "--local", "--detach"), "--detach"),
+        (("x", "--base-url", "ftp://somewhere"), "http"),
+        (("x", "--base-url", "http://192.0.2.1/api/v1"), "unencrypted"),
+        (("x", "--api-key-file", "no/such/file"), "cannot be read"),
+        (("x", "--api-key", ""), "empty"),
+    ],
+)
+async def test_wrong_usage(server: LocalServer, words: tuple[str, ...], problem: str) -> None:
+    """What is wrong is told in words, with exit code 2, before anything is sent."""
+    result = await run("run", *words, env=environment(server))
+
+    assert result.code == 2
+    assert problem in result.stderr
+    assert result.stdout == ""
+    assert not server.requests
+
+
+async def test_secret_on_the_command_line(server: LocalServer) -> None:
+    """Whoever writes the secret where its variable belongs does not see it in the message."""
+    result = await run("run", "x", "--secret", "password=hunter2", env=environment(server))
+
+    assert result.code == 2
+    assert "'password'" in result.stderr
+    assert "hunter2" not in result.stdout + result.stderr
+
+
+async def test_no_key(server: LocalServer) -> None:
+    """Without a key the exit code is 2, and the message names the ways to give one."""
+    env = environment(BROWSER_USE_BASE_URL=server.base_url)
+    result = await run("run", "x", env=env)
+
+    assert result.code == 2
+    assert "BROWSER_USE_API_KEY" in result.stderr
+    assert not server.requests
+
+
+async def test_wrong_key(server: LocalServer) -> None:
+    """A key that the server does not know is exit code 3."""
+    env = environment(server, BROWSER_USE_API_KEY="bu_wrong_0815")
+    result = await run("run", "x", env=env)
+
+    assert result.code == 3
+    assert "key" in result.stderr
+    assert len(result.stderr.splitlines()) == 1
+    assert result.stdout == ""
+
+
+async def test_key_from_a_file(server: LocalServer, tmp_path: Path) -> None:
+    """The key may stand in a file, with a line break at its end."""
+    (tmp_path / "key").write_text(f"{server.api_key}\n")
+    env = environment(server, BROWSER_USE_API_KEY="bu_wrong_0815")
+    result = await run("run", "x", "--api-key-file", str(tmp_path / "key"), env=env)
+
+    assert result.code == 0
+    assert server.api_key not in result.stdout + result.stderr
+
+
+async def test_nobody_listens() -> None:
+    """A server that cannot be reached is exit code 4, after a word about each new attempt."""
+    with bound_socket() as listener:
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}/api/v1"
+        env = environment(BROWSER_USE_BASE_URL=url, BROWSER_USE_API_KEY="bu_canary")
+        result = await run("run", "x", env=env)
+
+    assert result.code == 4
+    assert "trying again" in result.stderr
+    assert "not sent" in result.stderr.splitlines()[-1]
+
+
+async def test_answer_does_not_come() -> None:
+    """When the time is up before it is known whether the task exists, a token is printed."""
+
+    async def stall(connection: Connection) -> None:
+        await connection.read_request()
+        await connection.stall()
+
+    async with WireServer(stall) as wire:
+        env = environment(BROWSER_USE_BASE_URL=wire.url, BROWSER_USE_API_KEY="bu_canary")
+        result = await run("run", "x", "--timeout", "0.5", env=env)
+
+    assert result.code == 124
+    assert "may or may not" in result.stderr
+    token = result.stderr.split()[-1]
+    assert str(SubmissionToken.parse(token)) == token
+
+
+async def test_verbose(server: LocalServer) -> None:
+    """`--verbose` shows where an error arose; the key stays out of it."""
+    env = environment(server, BROWSER_USE_API_KEY="bu_wrong_0815")
+    async with running("run", "x", "--verbose", env=env) as command:
+        result = await command.ends()
+
+    assert result.code == 3
+    assert "Traceback" in result.stderr
+    assert "bu_wrong_0815" not in result.stderr
+
+
+async def test_many_at_once(server: LocalServer) -> None:
+    """Commands do not get into each other's way."""
+    results = await asyncio.gather(
+        *(run("run", f"Task {number}", env=environment(server)) for number in range(3))
+    )
+
+    assert [result.code for result in results] == [0, 0, 0]
+    assert len({result.json["id"] for result in results}) == 3

@@ -1,0 +1,71 @@
+import json
+import shlex
+import signal
+
+import pytest
+
+from browser_use_async import BrowserUseSession
+from tests.wire import bound_socket
+
+from .running import run, running
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+async def test_serves_until_a_signal(number: signal.Signals) -> None:
+    """What it prints lets any program use it: lines to copy, and JSON. A signal ends it with 0."""
+    async with running("serve", "--port", "0", "--example-site") as command:
+        place = json.loads(await command.writes())
+        said = await command.says("Ctrl-C ends the server")
+        async with BrowserUseSession(place["api_key"], base_url=place["base_url"]) as session:
+            task = await session.run_and_wait(f"Open {place['site_url']}/ and tell me its title")
+        command.send(number)
+        result = await command.ends()
+
+    exports = dict(
+        shlex.split(line)[1].split("=", 1)
+        for line in said.splitlines()
+        if line.startswith("export ")
+    )
+    assert task.output
+    assert result.code == 0
+    assert exports == {
+        "BROWSER_USE_BASE_URL": place["base_url"],
+        "BROWSER_USE_API_KEY": place["api_key"],
+    }
+
+
+async def test_a_key_of_ones_own() -> None:
+    """A key that the person chose is accepted, and printed nowhere."""
+    key = "bu_canary_of_serve"
+    words = ("serve", "--port", "0", "--api-key", key, "--executor", "scripted")
+    async with running(*words) as command:
+        written = await command.writes()
+        async with BrowserUseSession(key, base_url=json.loads(written)["base_url"]) as session:
+            assert await session.account.me()
+        command.send(signal.SIGTERM)
+        result = await command.ends()
+
+    assert result.code == 0
+    assert key not in written + result.stderr
+
+
+async def test_port_that_is_taken() -> None:
+    """A port that is taken is exit code 2, with a clear word."""
+    with bound_socket() as listener:
+        listener.listen()
+        port = str(listener.getsockname()[1])
+        result = await run("serve", "--port", port)
+
+    assert result.code == 2
+    assert port in result.stderr
+    assert len(result.stderr.splitlines()) == 1
+    assert result.stdout == ""
+
+
+@pytest.mark.parametrize("words", [("--host", "0.0.0.0"), ("--port", "x"), ("--executor", "magic")])
+async def test_wrong_usage(words: tuple[str, ...]) -> None:
+    """An address that others reach has to be asked for; nonsense is refused: exit code 2."""
+    result = await run("serve", *words)
+
+    assert result.code == 2
+    assert result.stdout == ""

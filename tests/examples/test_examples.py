@@ -1,0 +1,84 @@
+import ast
+import asyncio
+import os
+import re
+import sys
+from pathlib import Path
+
+import pytest
+
+from browser_use_async.server import LocalServer
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+
+EXPECTED = {
+    "quickstart.py": (r"status: finished", r"answer: \S", r"steps:  \d"),
+    "structured_output.py": (r"title: \S", r"about: \S", r"link:  .* -> http://127\.0\.0\.1:"),
+    "stream_progress.py": (
+        r"\Awatch it at: http://127\.0\.0\.1:\d+/live/\S+",
+        r"session\.handle\(\) takes: \S",
+        r"step 1: ",
+        r"status: finished",
+        r"answer: \S",
+    ),
+    "many_tasks.py": (r"tell me its title\n    \S", r"TaskFailedError: .* has no link"),
+}
+"""What the output of each example holds, in this order or not."""
+
+
+async def _output(name: str, **variables: str) -> str:
+    """The output of an example that ends with exit code 0 and without a warning."""
+    own = {key: value for key, value in os.environ.items() if not key.startswith("BROWSER_USE")}
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-W", "error", str(EXAMPLES / name)),
+        env={**own, **variables},
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    try:
+        async with asyncio.timeout(25):
+            stdout, stderr = await process.communicate()
+    finally:
+        if process.returncode is None:
+            process.kill()
+
+    assert stderr == b""
+    assert process.returncode == 0
+    return stdout.decode()
+
+
+@pytest.mark.parametrize("name", EXPECTED)
+async def test_without_a_key(name: str) -> None:
+    """Each example runs as it is: it starts the bundled server where nothing is configured."""
+    output = await _output(name)
+
+    for pattern in EXPECTED[name]:
+        assert re.search(pattern, output), f"{pattern!r} is not in:\n{output}"
+
+
+async def test_with_a_configured_server() -> None:
+    """With a key and a base URL in the environment the task goes there, and nowhere else."""
+    async with LocalServer(executor="scripted") as server:
+        output = await _output(
+            "quickstart.py",
+            BROWSER_USE_API_KEY=server.api_key,
+            BROWSER_USE_BASE_URL=server.base_url,
+        )
+
+    assert "answer: Done." in output
+    assert [record.task for record in server.store.tasks] == [
+        "Open https://example.com and tell me its title"
+    ]
+
+
+def test_each_example_is_run_and_short() -> None:
+    """No example is forgotten here; each tells how to run it and fits on a screen or two."""
+    names = {path.name for path in EXAMPLES.glob("*.py") if not path.name.startswith("_")}
+
+    assert names == {*EXPECTED, "fastapi_app.py"}
+    for name in names:
+        source = (EXAMPLES / name).read_text()
+        docstring = ast.get_docstring(ast.parse(source)) or ""
+        assert re.search(r"^    (python|uvicorn) ", docstring, re.MULTILINE), name
+        assert len(source.splitlines()) <= 90, name
