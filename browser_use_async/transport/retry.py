@@ -37,14 +37,13 @@ class RetryPolicy:
     retry_after_cap: float = 60.0
 
     def __attrs_post_init__(self) -> None:
-        attempts: object = self.max_attempts
-        if isinstance(attempts, bool) or not isinstance(attempts, int) or attempts < 1:
+        if not _is_count(self.max_attempts):
             raise ConfigurationError(
-                f"max_attempts must be a whole number from 1, not {attempts!r}"
+                f"max_attempts must be a whole number from 1, not {self.max_attempts!r}"
             )
         for name in ("base_delay", "max_delay", "retry_after_cap"):
-            seconds: object = getattr(self, name)
-            if not isinstance(seconds, int | float) or not 0 <= seconds < math.inf:
+            seconds = getattr(self, name)
+            if not _is_duration(seconds):
                 raise ConfigurationError(
                     f"{name} must be a number of seconds of 0 or more, not {seconds!r}"
                 )
@@ -76,6 +75,14 @@ class RetryPolicy:
         if asked > self.retry_after_cap:
             return None
         return max(jitter, asked + min(jitter, 0.1 * asked))
+
+
+def _is_count(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 1
+
+
+def _is_duration(value: object) -> bool:
+    return isinstance(value, int | float) and 0 <= value < math.inf
 
 
 @attrs.frozen
