@@ -27,6 +27,8 @@ class Assignment:
         proxy_country_code: The country of the proxy, in lower case.
         highlight_elements: Whether elements are highlighted on screenshots.
         files: Uploaded files by name.
+        profile_id: The browser profile that it runs with.
+        cookies: What that profile has kept from earlier tasks.
     """
 
     task_id: str
@@ -43,6 +45,8 @@ class Assignment:
     proxy_country_code: str = "us"
     highlight_elements: bool = True
     files: Mapping[str, bytes] = attrs.field(factory=dict, repr=False)
+    profile_id: str = ""
+    cookies: Sequence[Mapping[str, Any]] = attrs.field(factory=list, repr=False)
 
 
 @attrs.frozen

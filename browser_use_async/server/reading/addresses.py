@@ -30,7 +30,7 @@ _OPENS = re.compile(
     re.IGNORECASE,
 )
 _LOOK_BACK = 60
-_PUNCTUATION = frozenset(".,;:!?'\"*_…|>、。」")
+_PUNCTUATION = frozenset(".,;:!?'\"*…|>、。」")
 _LOOPBACK = re.compile(r"localhost|127(\.\d{1,3}){3}", re.IGNORECASE)
 
 

@@ -68,7 +68,8 @@ async def open_page(outbound: Outbound, url: str, allowed: AllowedDomains) -> Vi
         passed.append(answer.url)
         if answer.status not in _REDIRECTS:
             return Visit(await _read(answer), cookies)
-        target = absolute(URL(answer.url), answer.headers.get("Location", ""))
+        location = answer.headers.get("Location", "").strip()
+        target = absolute(URL(answer.url), location) if location else ""
         if not target:
             raise PageNotOpenedError(f"{answer.url} redirects to nowhere.", answer.url)
         if str(URL(target).with_fragment(None)) in passed:

@@ -129,10 +129,10 @@ def _by_type(schema: dict[str, Any]) -> Alternatives:
         schema = {**schema, "enum": [member for member in members if member is not None]}
     if "const" in schema and schema["const"] is None:
         return Alternatives([], nullable=True)
-    kinds = schema.get("type") or _implied(schema)
+    kinds = schema.get("type", _implied(schema))
     named = kinds if isinstance(kinds, list) else [kinds]
     for kind in named:
-        if kind not in _TYPES:
+        if not isinstance(kind, str) or kind not in _TYPES:
             raise SchemaRefusedError(f"structured_output_json has no known type in {kind!r:.40}.")
     branches = [{**schema, "type": kind} for kind in named if kind != "null"]
     return Alternatives(branches, nullable or "null" in named)

@@ -19,7 +19,7 @@ _NUMBER = re.compile(
             \d{1,3}(?:[,.'\u2019\s]\d{3})+(?![\d,.'\u2019]?\d)
             | \d{1,3}(?:[,.'\u2019\s]\d{3})+[.,]\d+
             | \d+(?:[.,]\d+)?
-        )(?P<scale>\s?(?:[kKmMbB]|million|billion)\b)?""",
+        )(?P<scale>(?:[kKMB]|\s?(?:thousand|million|billion|mn|bn))\b)?""",
     re.VERBOSE,
 )
 _ASIDE = re.compile(r"\([^()]*\)")

@@ -26,7 +26,7 @@ _AROUND_TITLES = frozenset(
 )
 _SAVES = re.compile(
     r"""\b(?:convert|download|export|output|put|save|store|write)\b
-        (?P<what>(?:(?!\b(?:convert|download|export|output|put|save|store|write)\b)[^.\n\0]){0,120}?)
+        (?P<what>(?:(?!\b(?:convert|download|export|output|put|save|store|write)\b)[^.\n]){0,300}?)
         \s(?:as|called|file|in|into|named|to)\s+
         (?:(?:a|an|called|csv|file|json|markdown|named|text|the)\s+)*
         ["'“`]?(?P<name>\w[\w-]*(?:\.[\w-]+)*\.(?P<ending>
@@ -71,7 +71,11 @@ def saving(text: str) -> Saving | None:
     if match is None:
         return None
     return Saving(
-        match.start(), match.end(), match["what"].strip(), match["name"], match["ending"].lower()
+        match.start(),
+        match.end(),
+        match["what"].strip(" \0"),
+        match["name"],
+        match["ending"].lower(),
     )
 
 

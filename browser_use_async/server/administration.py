@@ -1,0 +1,53 @@
+"""Routes for whoever runs the server; they are no part of the API."""
+
+from decimal import Decimal, InvalidOperation
+from ipaddress import ip_address
+
+from aiohttp import web
+
+from browser_use_async.contract.strict_json import JsonRefusedError, read_json
+from browser_use_async.server.answers import RefusalError, json_answer
+from browser_use_async.server.authentication import check_key
+from browser_use_async.server.backend import Backend
+
+__all__ = ["add_administration"]
+
+_MOST_CENTS = Decimal(10) ** 12
+
+
+def add_administration(application: web.Application, backend: Backend, api_key: str) -> None:
+    """Add the routes. They need the API key, and a client on this machine.
+
+    Args:
+        application: Where.
+        backend: The server's parts.
+        api_key: The server's key.
+    """
+
+    async def add_credits(request: web.Request) -> web.Response:
+        """Add credit: `{"cents": 500}`."""
+        _check_client(request, api_key)
+        backend.account.add(_cents_in(await request.read()))
+        return json_answer({"balance": str(backend.account.balance_cents)})
+
+    application.router.add_post("/admin/credits", add_credits, name="admin_credits")
+
+
+def _check_client(request: web.Request, api_key: str) -> None:
+    try:
+        local = ip_address(request.remote or "").is_loopback
+    except ValueError:
+        local = False
+    if not local:
+        raise RefusalError(403, "Only clients on this machine may do this")
+    check_key(request.headers.get("Authorization"), api_key)
+
+
+def _cents_in(body: bytes) -> Decimal:
+    try:
+        cents = Decimal(str(read_json(body)["cents"]))
+    except (JsonRefusedError, InvalidOperation, LookupError, TypeError):
+        cents = Decimal("NaN")
+    if not cents.is_finite() or not 0 < cents <= _MOST_CENTS:
+        raise RefusalError(422, 'The body must be {"cents": N} with a number above 0')
+    return cents

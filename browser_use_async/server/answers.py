@@ -1,0 +1,57 @@
+"""JSON answers as the service writes them, and refusals."""
+
+import json
+from typing import Any
+from xml.sax.saxutils import escape
+
+from aiohttp import web
+
+__all__ = ["RefusalError", "json_answer", "storage_refusal"]
+
+
+class RefusalError(Exception):
+    """The request is answered with an error status.
+
+    Args:
+        status: The HTTP status.
+        detail: The service's explanation: a sentence, or the list of problems of a 422.
+    """
+
+    def __init__(self, status: int, detail: Any) -> None:
+        super().__init__(f"refused with {status}")
+        self.status = status
+        self.body: Any = {"detail": detail}
+
+
+def json_answer(
+    value: Any, status: int = 200, headers: dict[str, str] | None = None
+) -> web.Response:
+    """A response of compact JSON.
+
+    Args:
+        value: A plain JSON value.
+        status: The HTTP status.
+        headers: More headers.
+    """
+    text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    return web.Response(
+        body=text.encode("utf-8"),
+        status=status,
+        headers=headers,
+        content_type="application/json",
+    )
+
+
+def storage_refusal(status: int, code: str, message: str) -> web.Response:
+    """What object storage answers instead of a file.
+
+    Args:
+        status: The HTTP status.
+        code: Its name for the problem.
+        message: The problem in words.
+    """
+    text = (
+        '<?xml version="1.0" encoding="UTF-8"?>\n'
+        f"<Error><Code>{code}</Code><Message>{escape(message)}</Message></Error>"
+    )
+    return web.Response(text=text, status=status, content_type="application/xml", charset="utf-8")

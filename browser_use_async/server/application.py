@@ -1,0 +1,127 @@
+"""The web application: routes from the endpoint table, pages, files, and errors in JSON."""
+
+import logging
+from collections import Counter
+from collections.abc import Awaitable, Callable
+
+from aiohttp import web
+from aiohttp.typedefs import Middleware
+
+from browser_use_async.contract.table import API_PREFIX, ENDPOINTS
+from browser_use_async.server.administration import add_administration
+from browser_use_async.server.answers import RefusalError, json_answer
+from browser_use_async.server.backend import Backend
+from browser_use_async.server.dispatch import handler_of
+from browser_use_async.server.downloads import download
+from browser_use_async.server.failure_log import log_failure
+from browser_use_async.server.pages import home_page, live_page, live_state
+from browser_use_async.server.storage import TaskRecord
+from browser_use_async.server.uploading import upload
+
+__all__ = ["MAX_BODY", "UNROUTED", "build_application"]
+
+MAX_BODY = 1024 * 1024
+"""The most bytes that the body of a request may have."""
+
+UNROUTED = "unrouted"
+"""What requests are counted as that no route is for."""
+
+_logger = logging.getLogger(__name__)
+_NOT_FOUND = "Not Found"
+
+
+def build_application(backend: Backend, api_key: str, requests: "Counter[str]") -> web.Application:
+    """The application of one server.
+
+    Args:
+        backend: What its operations and pages work with.
+        api_key: Its key.
+        requests: Where it counts its requests, by the name of the operation or page.
+    """
+    application = web.Application(
+        client_max_size=MAX_BODY, middlewares=[_counting(requests), _answer_errors]
+    )
+    add = application.router.add_route
+    for endpoint in ENDPOINTS:
+        handler = handler_of(endpoint, backend, api_key)
+        add(endpoint.method, API_PREFIX + endpoint.path, handler, name=endpoint.name)
+    _add_pages(application, backend)
+    add_administration(application, backend, api_key)
+    return application
+
+
+def _add_pages(application: web.Application, backend: Backend) -> None:
+    async def home(request: web.Request) -> web.Response:
+        return home_page(backend)
+
+    async def file(request: web.Request) -> web.Response:
+        return download(backend, request)
+
+    async def put(request: web.Request) -> web.Response:
+        return await upload(backend, request)
+
+    application.router.add_get("/", home, name="home_page")
+    application.router.add_put("/uploads/{file_name}", put, name="upload")
+    application.router.add_get("/files/{task_id}/{file_name}", file, name="file")
+    _add_watching(application, backend, "live", backend.store.task_of_live_token)
+    _add_watching(application, backend, "share", backend.store.task_of_share_token)
+
+
+def _add_watching(
+    application: web.Application,
+    backend: Backend,
+    place: str,
+    find: Callable[[str], TaskRecord | None],
+) -> None:
+    def task_of(request: web.Request) -> TaskRecord:
+        record = find(request.match_info["token"])
+        if record is None:
+            raise RefusalError(404, _NOT_FOUND)
+        return record
+
+    async def page(request: web.Request) -> web.Response:
+        return live_page(task_of(request), backend.links)
+
+    async def state(request: web.Request) -> web.Response:
+        body = live_state(task_of(request), backend.links)
+        return json_answer(body, headers={"Cache-Control": "no-store"})
+
+    application.router.add_get(f"/{place}/{{token}}", page, name=f"{place}_page")
+    application.router.add_get(f"/{place}/{{token}}/state", state, name=f"{place}_state")
+
+
+def _counting(requests: "Counter[str]") -> Middleware:
+    @web.middleware
+    async def count(
+        request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
+    ) -> web.StreamResponse:
+        match = request.match_info
+        # The service's framework lets no path parameter hold a slash, not even an escaped one.
+        misfit = any("/" in value for value in match.values())
+        if misfit or match.http_exception is not None:
+            requests[UNROUTED] += 1
+        else:
+            requests[match.route.name or UNROUTED] += 1
+        return json_answer({"detail": _NOT_FOUND}, 404) if misfit else await handler(request)
+
+    return count
+
+
+@web.middleware
+async def _answer_errors(
+    request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
+) -> web.StreamResponse:
+    try:
+        return await handler(request)
+    except RefusalError as refusal:
+        return json_answer(refusal.body, refusal.status)
+    except web.HTTPNotFound:
+        return json_answer({"detail": _NOT_FOUND}, 404)
+    except web.HTTPMethodNotAllowed as error:
+        allowed = {"Allow": ", ".join(sorted(error.allowed_methods))}
+        return json_answer({"detail": "Method Not Allowed"}, 405, allowed)
+    except web.HTTPRequestEntityTooLarge:
+        return json_answer({"detail": f"The body has more than {MAX_BODY} bytes"}, 413)
+    except Exception as error:  # noqa: BLE001 - whatever it is, the server lives
+        log_failure(_logger, f"{request.method} {request.match_info.route.name}", error)
+        return web.Response(text="Internal Server Error", status=500)

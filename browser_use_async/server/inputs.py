@@ -1,0 +1,114 @@
+"""The inputs of a call, read and checked; what is wrong comes back in FastAPI's words."""
+
+import json
+from collections.abc import Mapping
+from email.message import Message
+from typing import Any
+
+from aiohttp import web
+
+from browser_use_async.contract.strict_json import JsonRefusedError, read_json
+from browser_use_async.contract.table import Endpoint
+from browser_use_async.contract.validation import Mode, Problem, validate
+from browser_use_async.server.answers import RefusalError
+
+__all__ = ["read_inputs"]
+
+
+async def read_inputs(endpoint: Endpoint, request: web.Request) -> list[Any]:
+    """The path, query and body objects of a call, in this order, as far as it has them.
+
+    Args:
+        endpoint: The call.
+        request: The request.
+
+    Raises:
+        RefusalError: 422 with every problem found, or 400 for a body that cannot be read.
+    """
+    inputs: list[Any] = []
+    problems: list[dict[str, Any]] = []
+    if endpoint.parameters is not None:
+        _check("path", endpoint.parameters, request.match_info, inputs, problems)
+    if endpoint.query is not None:
+        # Of a repeated parameter the last one counts, which is what a dict keeps.
+        _check("query", endpoint.query, dict(request.query.items()), inputs, problems)
+    if endpoint.body is not None:
+        _check("body", endpoint.body, await _read_object(request), inputs, problems)
+    if problems:
+        raise RefusalError(422, problems)
+    return inputs
+
+
+def _check(
+    part: str,
+    model: type[Any],
+    given: Mapping[str, Any],
+    inputs: list[Any],
+    problems: list[dict[str, Any]],
+) -> None:
+    values, found = validate(model, given, Mode.SERVER)
+    problems += [_described(part, problem) for problem in found]
+    if not found:
+        inputs.append(model(**values))
+
+
+def _described(part: str, problem: Problem) -> dict[str, Any]:
+    echoes = part == "body" or problem.kind != "missing"
+    item: dict[str, Any] = {
+        "type": problem.kind,
+        "loc": [part, *problem.location],
+        "msg": problem.message,
+        "input": problem.value if echoes else None,
+    }
+    if problem.context:
+        item["ctx"] = dict(problem.context)
+    return item
+
+
+async def _read_object(request: web.Request) -> Mapping[str, Any]:
+    body = await request.read()
+    if not body:
+        raise _refused_body("missing", "Field required", None)
+    if _is_json(request.headers.get("Content-Type")):
+        value = _read_json(body)
+    else:
+        value = body.decode("utf-8", "replace")
+    if value is None:
+        raise _refused_body("missing", "Field required", None)
+    if not isinstance(value, dict):
+        message = "Input should be a valid dictionary or object to extract fields from"
+        raise _refused_body("model_attributes_type", message, value)
+    return value
+
+
+def _is_json(content_type: str | None) -> bool:
+    """Whether the service's framework would parse the body: JSON, or no type at all."""
+    if content_type is None:
+        return True
+    message = Message()
+    message["Content-Type"] = content_type
+    subtype = message.get_content_subtype()
+    is_application = message.get_content_maintype() == "application"
+    return is_application and (subtype == "json" or subtype.endswith("+json"))
+
+
+def _read_json(body: bytes) -> Any:
+    try:
+        return read_json(body)
+    except JsonRefusedError:
+        pass
+    # Read again, only to tell where the text stops being JSON.
+    try:
+        json.loads(body)
+    except json.JSONDecodeError as error:
+        place, reason = error.pos, error.msg
+    except (ValueError, RecursionError):
+        raise RefusalError(400, "There was an error parsing the body") from None
+    else:
+        raise RefusalError(400, "There was an error parsing the body")
+    raise _refused_body("json_invalid", "JSON decode error", {}, place, error=reason)
+
+
+def _refused_body(kind: str, message: str, value: Any, *place: int, **context: str) -> RefusalError:
+    problem = Problem(place, message, kind, value, context)
+    return RefusalError(422, [_described("body", problem)])

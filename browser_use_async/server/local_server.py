@@ -1,0 +1,253 @@
+"""The bundled server of Cloud API v1, embedded in any asyncio program."""
+
+import ipaddress
+import secrets
+import socket
+from collections import Counter
+from collections.abc import Callable, Sequence
+from contextlib import AsyncExitStack
+from datetime import UTC, datetime
+from decimal import Decimal
+from types import TracebackType
+from typing import Self
+
+from aiohttp import web
+
+from browser_use_async.contract.table import API_PREFIX
+from browser_use_async.errors import ConfigurationError
+from browser_use_async.server.application import build_application
+from browser_use_async.server.backend import Backend
+from browser_use_async.server.executors.choice import choose_executor
+from browser_use_async.server.executors.protocol import Executor
+from browser_use_async.server.links import Links
+from browser_use_async.server.running import TaskRunner
+from browser_use_async.server.running.accounting import Accounting
+from browser_use_async.server.scheduler import Scheduler
+from browser_use_async.server.search import SearchBackend, SearchEngine, choose_backend
+from browser_use_async.server.storage import Store
+from browser_use_async.server.storage.account import DEFAULT_BALANCE_CENTS, Account, Plan
+from browser_use_async.server.storage.keeper import MemoryKeeper
+from browser_use_async.server.storage.profiles import Profiles
+from browser_use_async.server.storage.schedules import Schedules
+from browser_use_async.server.storage.uploads import Uploads
+
+__all__ = ["LocalServer"]
+
+_CLOSE_SECONDS = 2.0
+"""How long requests that are being answered may take when the server closes."""
+
+_EVERY_ADDRESS = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - not bound to here
+
+
+def _utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+class LocalServer:
+    """A server of Cloud API v1 on this machine; its tasks are carried out by an executor.
+
+    Use it as an async context manager, or call `start` and `aclose`. It runs in the event loop
+    that starts it, without threads, and several run side by side.
+
+    Args:
+        host: The address to listen on.
+        port: The port; 0 takes a free one.
+        api_key: The key that clients have to bring; by default a random one.
+        executor: What carries out the tasks: `auto` and `reader` read web pages by rules,
+            `scripted` plays the default scenario, and any other object that has the methods of
+            `executors.protocol.Executor` does what it does. The server closes it at the end.
+        now: The wall clock, for timestamps and expiring links.
+        allow_any_host: Whether other addresses than those of this machine are allowed. Whoever
+            reaches the port with the key can then have pages opened from here.
+        stop_cleanup_delay: Seconds between a stop, which flips the status at once, and the end
+            of the executor's work.
+        link_lifetime: Seconds for which links to files are good.
+        plan: `subscription`, or `pay_as_you_go`, which is refused what only a subscription has.
+        balance_cents: The credit to begin with, in US cents. Tasks and searches cost the
+            published prices.
+        max_concurrent_tasks: How many tasks may be at work at once; more are answered with 429.
+        search: Where simple-search finds addresses: that of a SearXNG server, those of websites
+            to index, or an object with the method `addresses`. Without it simple-search
+            answers 503.
+
+    Attributes:
+        store: What the server remembers; `store.tasks` are the tasks, oldest first.
+        requests: How many requests came, by the name of the operation or page; `unrouted` for
+            those that no route is for.
+
+    Raises:
+        ConfigurationError: The host, the port, the key or the executor cannot be used.
+    """
+
+    def __init__(
+        self,
+        *,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        api_key: str | None = None,
+        executor: str | Executor = "auto",
+        now: Callable[[], datetime] | None = None,
+        allow_any_host: bool = False,
+        stop_cleanup_delay: float = 0.0,
+        link_lifetime: float = 3600.0,
+        plan: Plan = "subscription",
+        balance_cents: Decimal | float = DEFAULT_BALANCE_CENTS,
+        max_concurrent_tasks: int | None = None,
+        search: SearchBackend | str | Sequence[str] | None = None,
+    ) -> None:
+        self._host = _checked_host(host, allow_any_host)
+        self._port = _checked_port(port)
+        self._api_key = _checked_key(api_key)
+        self._executor = choose_executor(executor)
+        self._now = now or _utc_now
+        self._link_lifetime = link_lifetime
+        self._url: str | None = None
+        self._closing = AsyncExitStack()
+        self._keeper = MemoryKeeper()
+        self.store = Store(self._now)
+        self.requests: Counter[str] = Counter()
+        self._account = Account(plan, Decimal(str(balance_cents)), self._keeper)
+        self._profiles = Profiles(self._keeper)
+        self._schedules = Schedules(self._now, self._keeper)
+        self._uploads = Uploads(self._now, self._keeper)
+        self._search = SearchEngine(choose_backend(search))
+        self._max_concurrent_tasks = max_concurrent_tasks
+        accounting = Accounting(self._account, self._profiles)
+        self._runner = TaskRunner(self._executor, self.store, stop_cleanup_delay, accounting)
+
+    @property
+    def url(self) -> str:
+        """Scheme, host and port.
+
+        Raises:
+            ConfigurationError: The server has not been started, so that it has no port.
+        """
+        if self._url is None:
+            raise ConfigurationError("the server has no address yet; start it first")
+        return self._url
+
+    @property
+    def base_url(self) -> str:
+        """What a client takes as its base URL."""
+        return self.url + API_PREFIX
+
+    @property
+    def api_key(self) -> str:
+        """The key that clients have to bring."""
+        return self._api_key
+
+    @property
+    def executor(self) -> Executor:
+        """What carries out the tasks."""
+        return self._executor
+
+    @property
+    def tasks_created(self) -> int:
+        """How many tasks were created, whether the client has learned of it or not."""
+        return self.store.task_count
+
+    async def start(self) -> None:
+        """Listen.
+
+        Raises:
+            ConfigurationError: The address cannot be listened on, or the server was started
+                before.
+        """
+        if self._url is not None:
+            raise ConfigurationError("a server starts once; make another one")
+        listener = self._listen()
+        async with AsyncExitStack() as stack:
+            stack.callback(listener.close)
+            stack.push_async_callback(self._executor.aclose)
+            stack.push_async_callback(self._search.aclose)
+            stack.push_async_callback(self._runner.aclose)
+            self._url = _url_of(listener)
+            links = Links(self._url, self._link_lifetime, self._now)
+            backend = Backend(
+                self.store,
+                self._runner,
+                links,
+                self._executor.name,
+                self._account,
+                self._profiles,
+                self._schedules,
+                self._uploads,
+                self._search,
+                self._max_concurrent_tasks,
+            )
+            scheduler = Scheduler(backend, self._now)
+            scheduler.start()
+            stack.push_async_callback(scheduler.aclose)
+            application = build_application(backend, self._api_key, self.requests)
+            # No access log: the paths of live pages and files are secrets.
+            serving = web.AppRunner(application, access_log=None, shutdown_timeout=_CLOSE_SECONDS)
+            stack.push_async_callback(serving.cleanup)
+            await serving.setup()
+            await web.SockSite(serving, listener).start()
+            self._closing = stack.pop_all()
+
+    async def aclose(self) -> None:
+        """Stop listening, end the tasks that are at work, and release the executor."""
+        await self._closing.aclose()
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self,
+        error_type: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.aclose()
+
+    def __repr__(self) -> str:
+        return f"LocalServer({self._url or 'not started'}, executor={self._executor.name})"
+
+    def _listen(self) -> socket.socket:
+        family = socket.AF_INET6 if ":" in self._host else socket.AF_INET
+        try:
+            return socket.create_server((self._host, self._port), family=family)
+        except OSError as error:
+            raise ConfigurationError(
+                f"cannot listen on {self._host} port {self._port}: {error}; port 0 takes a free one"
+            ) from error
+
+
+def _url_of(listener: socket.socket) -> str:
+    address: tuple[str, int] = listener.getsockname()[:2]
+    host, port = address
+    # Somebody who listens on every address still needs one to send requests to.
+    host = _EVERY_ADDRESS.get(host, host)
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def _checked_host(host: str, allow_any_host: bool) -> str:
+    if host == "localhost":
+        # The name stands for two addresses, on which port 0 would give two different ports.
+        return "127.0.0.1"
+    try:
+        is_loopback = ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        is_loopback = False
+    if not is_loopback and not allow_any_host:
+        raise ConfigurationError(
+            f"{host} is reachable from other machines; listen on 127.0.0.1, or say "
+            "allow_any_host=True if everybody there may have pages opened from this machine"
+        )
+    return host
+
+
+def _checked_port(port: int) -> int:
+    if not 0 <= port <= 65535:
+        raise ConfigurationError(f"there is no port {port}; port 0 takes a free one")
+    return port
+
+
+def _checked_key(api_key: str | None) -> str:
+    if api_key is None:
+        return f"bu_local_{secrets.token_urlsafe(24)}"
+    if not api_key or not api_key.isascii() or not api_key.isprintable() or " " in api_key:
+        raise ConfigurationError("the API key must be printable ASCII without spaces")
+    return api_key

@@ -1,0 +1,23 @@
+"""What the server does for each row of the endpoint table, one file per API section."""
+
+from browser_use_async.server.operations import (
+    account,
+    browser_profiles,
+    files,
+    scheduled_tasks,
+    search,
+    tasks,
+)
+from browser_use_async.server.operations.registry import OPERATIONS, Operation, operation
+
+__all__ = [
+    "OPERATIONS",
+    "Operation",
+    "account",
+    "browser_profiles",
+    "files",
+    "operation",
+    "scheduled_tasks",
+    "search",
+    "tasks",
+]

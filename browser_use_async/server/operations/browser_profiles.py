@@ -1,0 +1,78 @@
+"""The API section Browser Profiles."""
+
+from browser_use_async.contract.table import (
+    CREATE_BROWSER_PROFILE,
+    DELETE_BROWSER_PROFILE,
+    GET_BROWSER_PROFILE,
+    LIST_BROWSER_PROFILES,
+    UPDATE_BROWSER_PROFILE,
+)
+from browser_use_async.models import (
+    BrowserProfile,
+    BrowserProfilePage,
+    CreateBrowserProfileRequest,
+    PageQuery,
+    ProfileId,
+    UpdateBrowserProfileRequest,
+)
+from browser_use_async.server.answers import RefusalError
+from browser_use_async.server.backend import Backend
+from browser_use_async.server.operations.registry import operation
+
+__all__ = [
+    "create_browser_profile",
+    "delete_browser_profile",
+    "get_browser_profile",
+    "list_browser_profiles",
+    "update_browser_profile",
+]
+
+
+@operation(LIST_BROWSER_PROFILES)
+def list_browser_profiles(backend: Backend, query: PageQuery) -> BrowserProfilePage:
+    """One page of the profiles, oldest first."""
+    count = backend.profiles.count
+    return BrowserProfilePage(
+        profiles=backend.profiles.page(query.page, query.limit),
+        total_pages=-(-count // query.limit),
+        page=query.page,
+        limit=query.limit,
+        total_count=count,
+    )
+
+
+@operation(CREATE_BROWSER_PROFILE)
+def create_browser_profile(
+    backend: Backend, request: CreateBrowserProfileRequest
+) -> BrowserProfile:
+    """Add a profile; pay-as-you-go accounts have one."""
+    if backend.profiles.count >= 1:
+        backend.account.require_subscription("A second browser profile")
+    return backend.profiles.create(request)
+
+
+@operation(GET_BROWSER_PROFILE)
+def get_browser_profile(backend: Backend, path: ProfileId) -> BrowserProfile:
+    """One profile."""
+    return _find(backend, path.profile_id)
+
+
+@operation(UPDATE_BROWSER_PROFILE)
+def update_browser_profile(
+    backend: Backend, path: ProfileId, request: UpdateBrowserProfileRequest
+) -> BrowserProfile:
+    """Change the fields that were given."""
+    return backend.profiles.update(_find(backend, path.profile_id), request)
+
+
+@operation(DELETE_BROWSER_PROFILE)
+def delete_browser_profile(backend: Backend, path: ProfileId) -> None:
+    """Remove a profile and its browser data."""
+    backend.profiles.delete(_find(backend, path.profile_id))
+
+
+def _find(backend: Backend, profile_id: str) -> BrowserProfile:
+    profile = backend.profiles.get(profile_id)
+    if profile is None:
+        raise RefusalError(404, "Browser profile not found")
+    return profile

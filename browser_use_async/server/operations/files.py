@@ -1,0 +1,52 @@
+"""The API section Files."""
+
+import unicodedata
+
+from browser_use_async.contract.file_types import CONTENT_TYPES, content_type_of
+from browser_use_async.contract.table import CREATE_UPLOAD_URL
+from browser_use_async.models import UploadRequest, UploadUrl
+from browser_use_async.server.answers import RefusalError
+from browser_use_async.server.backend import Backend
+from browser_use_async.server.operations.registry import operation
+
+__all__ = ["create_upload_url"]
+
+_LONGEST_NAME = 255
+_RESERVED = frozenset(
+    {
+        "con",
+        "prn",
+        "aux",
+        "nul",
+        *(f"{port}{number}" for port in ("com", "lpt") for number in range(10)),
+    }
+)
+
+
+@operation(CREATE_UPLOAD_URL)
+def create_upload_url(backend: Backend, request: UploadRequest) -> UploadUrl:
+    """A signed link to put a file at."""
+    problem = _problem_of(request.file_name)
+    if problem is not None:
+        raise RefusalError(400, problem)
+    if content_type_of(request.file_name) is None or request.content_type not in _TYPES:
+        raise RefusalError(400, "Unsupported content type")
+    return UploadUrl(backend.links.upload(request.file_name, request.content_type))
+
+
+_TYPES = frozenset(CONTENT_TYPES.values())
+
+
+def _problem_of(name: str) -> str | None:
+    """Why a name cannot be that of a file on any system, or None."""
+    if len(name.encode("utf-8", "replace")) > _LONGEST_NAME:
+        return f"The file name is longer than {_LONGEST_NAME} bytes"
+    if any(character in '/\\:*?"<>|' for character in name):
+        return "The file name holds a character that file systems do not take"
+    if any(unicodedata.category(character).startswith("C") for character in name):
+        return "The file name holds a control character"
+    if name.startswith(".") or name != name.strip(" ."):
+        return "The file name begins or ends with a dot or a space"
+    if name.partition(".")[0].lower() in _RESERVED:
+        return "The file name is reserved on some systems"
+    return None

@@ -1,0 +1,68 @@
+"""The API section Search. Both calls are paid before anything is read."""
+
+from typing import Any
+
+from browser_use_async.contract.table import SEARCH_URL, SIMPLE_SEARCH
+from browser_use_async.models import (
+    UNSET,
+    SearchResult,
+    SearchResults,
+    SearchUrlRequest,
+    SimpleSearchRequest,
+)
+from browser_use_async.prices import search_url_cents, simple_search_cents
+from browser_use_async.server.answers import RefusalError
+from browser_use_async.server.backend import Backend
+from browser_use_async.server.operations.registry import operation
+from browser_use_async.server.reading.visit import PageNotOpenedError
+from browser_use_async.server.search.backends import SearchUnavailableError
+
+__all__ = ["search_url", "simple_search"]
+
+
+@operation(SIMPLE_SEARCH)
+async def simple_search(backend: Backend, request: SimpleSearchRequest) -> SearchResults:
+    """Search the web and read the best pages live."""
+    addresses = backend.search.backend
+    if addresses is None:
+        raise RefusalError(
+            503,
+            "This server has no search backend; start it with --search and the address of a "
+            "SearXNG server, or of websites to index",
+        )
+    backend.account.require_credit()
+    websites, depth = _chosen(request.max_websites, 5), _chosen(request.depth, 2)
+    backend.account.charge(simple_search_cents(websites, depth))
+    try:
+        results = await backend.search.simple_search(addresses, request.query, websites, depth)
+    except SearchUnavailableError as error:
+        raise RefusalError(503, str(error)) from error
+    return SearchResults(results)
+
+
+@operation(SEARCH_URL)
+async def search_url(backend: Backend, request: SearchUrlRequest) -> SearchResult:
+    """Read one website live for what fits a query."""
+    if not request.url.startswith(("http://", "https://")):
+        raise RefusalError(422, [_no_address(request.url)])
+    backend.account.require_credit()
+    depth = _chosen(request.depth, 2)
+    backend.account.charge(search_url_cents(depth))
+    try:
+        return await backend.search.search_url(request.url, request.query, depth)
+    except PageNotOpenedError as error:
+        raise RefusalError(502, error.reason) from error
+
+
+def _chosen(value: Any, fallback: int) -> int:
+    return fallback if value is UNSET else int(value)
+
+
+def _no_address(url: str) -> dict[str, Any]:
+    return {
+        "type": "value_error",
+        "loc": ["body", "url"],
+        "msg": "Value error, the URL should begin with http:// or https://",
+        "input": url,
+        "ctx": {"error": "no http(s) address"},
+    }

@@ -1,0 +1,151 @@
+"""The API section Tasks."""
+
+from collections.abc import Callable
+from typing import Any
+
+from browser_use_async.contract.limits import MAX_TASK_PAGE
+from browser_use_async.contract.states import TaskEvent
+from browser_use_async.contract.table import (
+    GET_TASK,
+    GET_TASK_MEDIA,
+    GET_TASK_OUTPUT_FILE,
+    GET_TASK_SCREENSHOTS,
+    GET_TASK_STATUS,
+    LIST_TASKS,
+    PAUSE_TASK,
+    RESUME_TASK,
+    RUN_TASK,
+    STOP_TASK,
+)
+from browser_use_async.models import (
+    Created,
+    LlmModel,
+    OutputFile,
+    PageQuery,
+    RunTaskRequest,
+    TaskFile,
+    TaskId,
+    TaskMedia,
+    TaskPage,
+    TaskScreenshots,
+    TaskStatus,
+)
+from browser_use_async.server.answers import RefusalError
+from browser_use_async.server.backend import Backend
+from browser_use_async.server.operations.registry import operation
+from browser_use_async.server.operations.task_views import task_summary, task_view
+from browser_use_async.server.running.launching import launch
+from browser_use_async.server.storage import TaskRecord, TransitionRefusedError
+
+__all__ = [
+    "get_task",
+    "get_task_media",
+    "get_task_output_file",
+    "get_task_screenshots",
+    "get_task_status",
+    "list_tasks",
+    "pause_task",
+    "resume_task",
+    "run_task",
+    "stop_task",
+]
+
+
+@operation(RUN_TASK)
+def run_task(backend: Backend, request: RunTaskRequest) -> Created:
+    """Create a task and start it at once."""
+    backend.account.require_subscription("Running tasks")
+    return Created(launch(backend, request, LlmModel.GPT_4_1).id)
+
+
+@operation(STOP_TASK)
+def stop_task(backend: Backend, query: TaskId) -> None:
+    """Stop a task for good."""
+    _let(backend.runner.stop, _find(backend, query.task_id))
+
+
+@operation(PAUSE_TASK)
+def pause_task(backend: Backend, query: TaskId) -> None:
+    """Pause a running task."""
+    _let(backend.runner.pause, _find(backend, query.task_id))
+
+
+@operation(RESUME_TASK)
+def resume_task(backend: Backend, query: TaskId) -> None:
+    """Continue a paused task."""
+    _let(backend.runner.resume, _find(backend, query.task_id))
+
+
+@operation(GET_TASK)
+def get_task(backend: Backend, path: TaskId) -> dict[str, Any]:
+    """Everything about a task."""
+    return task_view(_find(backend, path.task_id), backend.links)
+
+
+@operation(GET_TASK_STATUS)
+def get_task_status(backend: Backend, path: TaskId) -> TaskStatus:
+    """Where a task stands."""
+    return _find(backend, path.task_id).status
+
+
+@operation(LIST_TASKS)
+def list_tasks(backend: Backend, query: PageQuery) -> TaskPage:
+    """One page of the tasks, newest first. A list without rows has no pages."""
+    limit = min(query.limit, MAX_TASK_PAGE)
+    count = backend.store.task_count
+    records = backend.store.task_page(query.page, limit)
+    return TaskPage(
+        tasks=[task_summary(record, backend.links) for record in records],
+        total_pages=-(-count // limit),
+        page=query.page,
+        limit=limit,
+        total_count=count,
+    )
+
+
+@operation(GET_TASK_MEDIA)
+def get_task_media(backend: Backend, path: TaskId) -> TaskMedia:
+    """Recordings of a task: there are none, because no executor makes any."""
+    _find(backend, path.task_id)
+    return TaskMedia(recordings=[])
+
+
+@operation(GET_TASK_SCREENSHOTS)
+def get_task_screenshots(backend: Backend, path: TaskId) -> TaskScreenshots:
+    """Links to the screenshots so far, one for each step."""
+    record = _find(backend, path.task_id)
+    return TaskScreenshots(
+        [backend.links.file(record.id, shot.name) for shot in record.screenshots]
+    )
+
+
+@operation(GET_TASK_OUTPUT_FILE)
+def get_task_output_file(backend: Backend, path: TaskFile) -> OutputFile:
+    """A link to a file that the task made."""
+    record = _find(backend, path.task_id)
+    if path.file_name not in record.output_files:
+        raise RefusalError(404, "File not found")
+    return OutputFile(backend.links.file(record.id, path.file_name))
+
+
+def _find(backend: Backend, task_id: str) -> TaskRecord:
+    record = backend.store.task(task_id)
+    if record is None:
+        raise RefusalError(404, "Task not found")
+    return record
+
+
+def _let(change: Callable[[TaskRecord], None], record: TaskRecord) -> None:
+    try:
+        change(record)
+    except TransitionRefusedError as refused:
+        raise RefusalError(400, _sentence(refused.event, refused.status)) from None
+
+
+def _sentence(event: TaskEvent, status: TaskStatus) -> str:
+    """Why something cannot happen; the first form is the one that the service was seen to use."""
+    if status.is_terminal or (event, status) == (TaskEvent.PAUSE, TaskStatus.PAUSED):
+        return f"Agent session already {status}"
+    if event is TaskEvent.RESUME:
+        return f"Agent session is not paused but {status}"
+    return f"Agent session is not running but {status}"

@@ -1,0 +1,63 @@
+"""HTML pages that bring everything along: no other file is loaded, no other host is asked."""
+
+import base64
+import hashlib
+import html
+from collections.abc import Mapping
+from functools import cache
+from importlib.resources import files
+from string import Template
+
+from aiohttp import web
+
+__all__ = ["html_page"]
+
+_HEADERS = {
+    "Cache-Control": "no-store",
+    "Referrer-Policy": "no-referrer",  # the address of a live page is a secret
+    "X-Content-Type-Options": "nosniff",
+}
+
+
+@cache
+def _asset(name: str) -> str:
+    return (
+        files("browser_use_async.server.pages").joinpath("assets", name).read_text(encoding="utf-8")
+    )
+
+
+def html_page(template: str, values: Mapping[str, str], markup: Mapping[str, str]) -> web.Response:
+    """A page from a template.
+
+    Args:
+        template: The template's name: an HTML file, with a script of the same name if it has one.
+        values: What stands for `$name` in the template; escaped here.
+        markup: The same, but HTML already.
+    """
+    script = _asset("live.js") if template == "live.html" else ""
+    style = _asset("page.css")
+    text = Template(_asset(template)).substitute(
+        {name: html.escape(value) for name, value in values.items()},
+        **markup,
+        style=style,
+        script=script,
+    )
+    policy = (
+        f"default-src 'none'; img-src 'self'; connect-src 'self'; base-uri 'none'; "
+        f"form-action 'none'; style-src {_allowed(style)}; script-src {_allowed(script)}"
+    )
+    return web.Response(
+        text=text,
+        content_type="text/html",
+        charset="utf-8",
+        headers={**_HEADERS, "Content-Security-Policy": policy},
+    )
+
+
+@cache
+def _allowed(source: str) -> str:
+    """Only exactly this inline style or script, whatever else a page should ever contain."""
+    if not source:
+        return "'none'"
+    digest = hashlib.sha256(source.encode("utf-8")).digest()
+    return f"'sha256-{base64.b64encode(digest).decode('ascii')}'"

@@ -1,0 +1,66 @@
+"""Task secrets kept out of everything that an executor reports."""
+
+from collections.abc import Mapping
+
+import attrs
+
+from browser_use_async.server.executors.protocol import Failed, Finished, Step
+
+__all__ = ["SecretMask"]
+
+_SHORTEST = 4
+"""Shorter values would blot out parts of ordinary words and protect nothing."""
+
+
+class SecretMask:
+    """Replaces the values of task secrets by `***`.
+
+    Args:
+        secrets: The task's secrets by name.
+    """
+
+    def __init__(self, secrets: Mapping[str, str]) -> None:
+        values = {value for value in secrets.values() if len(value) >= _SHORTEST}
+        # The longest first: one secret may be a part of another.
+        self._values = sorted(values, key=len, reverse=True)
+
+    def text(self, text: str) -> str:
+        """The text without secrets.
+
+        Args:
+            text: What an executor wrote.
+        """
+        for value in self._values:
+            text = text.replace(value, "***")
+        return text
+
+    def step(self, step: Step) -> Step:
+        """The step without secrets.
+
+        Args:
+            step: What an executor reports.
+        """
+        return attrs.evolve(
+            step,
+            next_goal=self.text(step.next_goal),
+            evaluation_previous_goal=self.text(step.evaluation_previous_goal),
+            url=self.text(step.url),
+            text=self.text(step.text),
+        )
+
+    def result(self, result: Finished) -> Finished:
+        """The result without secrets in its output.
+
+        Args:
+            result: What an executor reports.
+        """
+        return attrs.evolve(result, output=result.output and self.text(result.output))
+
+    def failure(self, failure: Failed) -> Failed:
+        """The failure without secrets.
+
+        Args:
+            failure: What an executor reports.
+        """
+        reason = self.text(failure.reason)
+        return attrs.evolve(failure, reason=reason, url=self.text(failure.url))

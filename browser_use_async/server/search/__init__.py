@@ -1,0 +1,17 @@
+"""Searching without a model: live pages, read by rules."""
+
+from browser_use_async.server.search.backends import (
+    SearchBackend,
+    SearxngBackend,
+    SiteIndexBackend,
+    choose_backend,
+)
+from browser_use_async.server.search.engine import SearchEngine
+
+__all__ = [
+    "SearchBackend",
+    "SearchEngine",
+    "SearxngBackend",
+    "SiteIndexBackend",
+    "choose_backend",
+]

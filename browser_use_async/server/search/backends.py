@@ -1,0 +1,165 @@
+"""Where the addresses of a web search come from."""
+
+import asyncio
+from collections import deque
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+from yarl import URL
+
+from browser_use_async.contract.strict_json import JsonRefusedError, read_json
+from browser_use_async.errors import ConfigurationError
+from browser_use_async.server.outbound import Outbound, OutboundError
+from browser_use_async.server.reading.page import Page
+from browser_use_async.server.search.exploring import open_all, same_site
+from browser_use_async.server.search.relevance import Weights
+
+__all__ = [
+    "SearchBackend",
+    "SearchUnavailableError",
+    "SearxngBackend",
+    "SiteIndexBackend",
+    "choose_backend",
+]
+
+MAX_INDEXED_PAGES = 50
+"""How many pages of each site an index knows."""
+
+INDEX_SECONDS = 300.0
+"""How long an index is good. Only addresses come from it; every page is read anew."""
+
+
+class SearchUnavailableError(Exception):
+    """The search cannot be made now; says why in a sentence."""
+
+
+class SearchBackend(Protocol):
+    """Finds addresses for a query. What is on the pages is read live, and not from here."""
+
+    async def addresses(self, outbound: Outbound, query: str, limit: int) -> list[str]:
+        """The best addresses, best first.
+
+        Args:
+            outbound: The HTTP client to use.
+            query: What to look for.
+            limit: How many at most.
+
+        Raises:
+            SearchUnavailableError: There is no answer.
+        """
+        ...
+
+
+class SearxngBackend:
+    """A SearXNG server's JSON endpoint.
+
+    Args:
+        url: Its search address, such as `http://127.0.0.1:8888/search`.
+    """
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+
+    async def addresses(self, outbound: Outbound, query: str, limit: int) -> list[str]:
+        """The first addresses that the server gives.
+
+        Args:
+            outbound: The HTTP client to use.
+            query: What to look for.
+            limit: How many at most.
+        """
+        target = str(URL(self._url).update_query(q=query, format="json"))
+        try:
+            answer = await outbound.send("GET", target, headers={"Accept": "application/json"})
+        except OutboundError as error:
+            raise SearchUnavailableError(f"The search server: {error}") from error
+        if answer.status != 200:
+            raise SearchUnavailableError(f"The search server answered {answer.status}")
+        try:
+            results: Any = read_json(answer.body)
+        except JsonRefusedError:
+            results = None
+        rows = results.get("results") if isinstance(results, dict) else None
+        if not isinstance(rows, list):
+            raise SearchUnavailableError("The search server did not answer in its JSON format")
+        urls = [row.get("url") for row in rows if isinstance(row, dict)]
+        found = [url for url in urls if isinstance(url, str) and url.startswith("http")]
+        return list(dict.fromkeys(found))[:limit]
+
+
+class SiteIndexBackend:
+    """An index over a few websites, made by walking through them.
+
+    Args:
+        sites: The addresses at which to begin.
+    """
+
+    def __init__(self, sites: Sequence[str]) -> None:
+        self._sites = tuple(sites)
+        self._pages: list[Page] = []
+        self._made_at: float | None = None
+        self._making = asyncio.Lock()
+
+    async def addresses(self, outbound: Outbound, query: str, limit: int) -> list[str]:
+        """The pages that fit the query, best first.
+
+        Args:
+            outbound: The HTTP client to use.
+            query: What to look for.
+            limit: How many at most.
+        """
+        pages = await self._index(outbound)
+        texts = {page.url: f"{page.title}\n{page.description}\n{page.text}" for page in pages}
+        weights = Weights(query, texts.values())
+        scores = {url: weights.score(text) for url, text in texts.items()}
+        ranked = sorted((url for url in scores if scores[url] > 0), key=lambda url: -scores[url])
+        return ranked[:limit]
+
+    async def _index(self, outbound: Outbound) -> list[Page]:
+        now = asyncio.get_running_loop().time()
+        async with self._making:
+            if self._made_at is None or now - self._made_at > INDEX_SECONDS:
+                found = [await _walk(outbound, site) for site in self._sites]
+                self._pages = [page for pages in found for page in pages]
+                self._made_at = now
+        if not self._pages:
+            raise SearchUnavailableError("None of the indexed websites could be read")
+        return self._pages
+
+
+async def _walk(outbound: Outbound, site: str) -> list[Page]:
+    pages: dict[str, Page] = {}
+    waiting, seen = deque([site]), {site}
+    while waiting and len(pages) < MAX_INDEXED_PAGES:
+        batch = [waiting.popleft() for _ in range(min(5, len(waiting)))]
+        for page in await open_all(outbound, batch):
+            pages[page.url] = page
+            for link in page.links:
+                url = str(URL(link.url).with_fragment(None))
+                if url not in seen and same_site(url, site):
+                    seen.add(url)
+                    waiting.append(url)
+    return list(pages.values())[:MAX_INDEXED_PAGES]
+
+
+def choose_backend(search: "SearchBackend | str | Sequence[str] | None") -> SearchBackend | None:
+    """The backend that an option of the server stands for.
+
+    Args:
+        search: A backend, the address of a SearXNG server, the addresses of websites to index,
+            or None.
+
+    Raises:
+        ConfigurationError: It is something else.
+    """
+    if search is None:
+        return None
+    urls = [search] if isinstance(search, str) else search
+    if isinstance(urls, Sequence):
+        if not urls or not all(str(url).startswith(("http://", "https://")) for url in urls):
+            raise ConfigurationError(
+                "search must be the address of a SearXNG server, addresses of websites to "
+                "index, or an object with the method addresses()"
+            )
+        return SearxngBackend(search) if isinstance(search, str) else SiteIndexBackend(urls)
+    return urls

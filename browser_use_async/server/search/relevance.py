@@ -1,0 +1,100 @@
+"""How well a text fits a query: the weights of the query's words that it holds. Pure."""
+
+import math
+from collections import Counter
+from collections.abc import Iterable, Sequence
+
+from browser_use_async.server.reading.page import Page, shorten
+from browser_use_async.server.reading.words import word_set
+
+__all__ = ["Weights", "passages"]
+
+MAX_CONTENT = 6_000
+"""The most characters of one answer."""
+
+_LONGEST_PASSAGE = 600
+_SHORT_LINE = 60
+_CELL = " | "
+_ROWS_OF_CONTEXT = 8
+_NOISE = word_set(
+    "a an and are as at be by for from has have how i in is it its of on or that the this to was "
+    "what when where which who why will with you your do does me my find tell list all about"
+)
+
+
+class Weights:
+    """What each word of a query is worth: rare words more than common ones.
+
+    Args:
+        query: The query.
+        texts: The texts among which words are rare or common.
+    """
+
+    def __init__(self, query: str, texts: Iterable[str]) -> None:
+        meant = word_set(query)
+        wanted = meant - _NOISE or meant
+        sets = [word_set(text) for text in texts]
+        found = Counter(word for each in sets for word in each & wanted)
+        self._weights = {word: math.log(1 + len(sets) / (1 + found[word])) for word in wanted}
+
+    def score(self, text: str) -> float:
+        """What the query's words in a text add up to; 0 if there are none.
+
+        Args:
+            text: The text.
+        """
+        present = word_set(text) & self._weights.keys()
+        return sum(self._weights[word] for word in present)
+
+
+def passages(query: str, pages: Sequence[Page]) -> str:
+    """The passages of some pages that fit a query best, in the order in which they stand.
+
+    Args:
+        query: The query.
+        pages: The pages.
+
+    Returns:
+        The passages, each page under its title and address; empty if nothing fits.
+    """
+    lines = [
+        (page, line.strip()) for page in pages for line in page.text.splitlines() if line.strip()
+    ]
+    weights = Weights(query, (line for _page, line in lines))
+    scored = [(weights.score(line), index) for index, (_page, line) in enumerate(lines)]
+    best = max(scored, default=(0.0, 0))[0]
+    # A line with a single common word out of many says little about the query.
+    good = sorted((each for each in scored if each[0] > 0.4 * best), reverse=True)
+    chosen: set[int] = set()
+    size = 0
+    for _score, index in good:
+        passage = set(_with_context(lines, index)) - chosen
+        size += sum(min(len(lines[each][1]), _LONGEST_PASSAGE) for each in passage)
+        if chosen and size > MAX_CONTENT:
+            break
+        chosen |= passage
+    return _joined([lines[index] for index in sorted(chosen)])
+
+
+def _with_context(lines: Sequence[tuple[Page, str]], index: int) -> range:
+    """A line with what it introduces: the rows below a table's head, the text below a heading."""
+    page, line = lines[index]
+    in_table = _CELL in line
+    follows = _ROWS_OF_CONTEXT if in_table else 1 if len(line) <= _SHORT_LINE else 0
+    end = index + 1
+    while end < len(lines) and end <= index + follows:
+        if lines[end][0] is not page or (_CELL in lines[end][1]) is not in_table:
+            break
+        end += 1
+    return range(index, end)
+
+
+def _joined(lines: Sequence[tuple[Page, str]]) -> str:
+    parts: list[str] = []
+    last: Page | None = None
+    for page, line in lines:
+        if page is not last:
+            parts.append(f"{page.title or page.url} ({page.url})")
+            last = page
+        parts.append(shorten(line, _LONGEST_PASSAGE))
+    return "\n".join(parts)

@@ -1,0 +1,89 @@
+"""One task as the server remembers it."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+import attrs
+
+from browser_use_async.models import TaskStatus, TaskStep
+from browser_use_async.server.pictures import Drawing
+
+__all__ = ["Screenshot", "TaskRecord"]
+
+
+@attrs.frozen
+class Screenshot:
+    """The picture of one step.
+
+    Attributes:
+        name: The file's name, which holds the task's id and the step's number.
+        picture: The PNG, or what to draw when somebody asks for it.
+    """
+
+    name: str
+    picture: bytes | Drawing = attrs.field(repr=False)
+
+    def png(self) -> bytes:
+        """The bytes of the PNG file."""
+        return self.picture.png() if isinstance(self.picture, Drawing) else self.picture
+
+
+@attrs.define(eq=False)
+class TaskRecord:
+    """A task: what was asked for, and what has come of it. Holds no task secrets.
+
+    Attributes:
+        id: The task's id.
+        task: Its instructions.
+        created_at: When it was created.
+        metadata: The caller's own pairs.
+        viewport: Width and height of the page in pixels.
+        save_browser_data: Whether the cookies may be told.
+        included_file_names: The uploads that it was given, or None.
+        live_token: What opens the live page.
+        share_token: What opens the public page, if one was asked for.
+        status: Where it stands.
+        started: Whether it has ever run, so that there is something to watch.
+        finished_at: When it ended.
+        steps: The steps so far.
+        screenshots: One for each step.
+        output: The answer.
+        output_files: The files that it made.
+        cookies: The browser's cookies at the end.
+    """
+
+    id: str
+    task: str
+    created_at: datetime
+    metadata: dict[str, str]
+    viewport: tuple[int, int]
+    save_browser_data: bool
+    included_file_names: list[str] | None
+    live_token: str = attrs.field(repr=False)
+    share_token: str | None = attrs.field(repr=False)
+    status: TaskStatus = TaskStatus.CREATED
+    started: bool = False
+    finished_at: datetime | None = None
+    steps: list[TaskStep] = attrs.field(factory=list)
+    screenshots: list[Screenshot] = attrs.field(factory=list)
+    output: str | None = None
+    output_files: Mapping[str, bytes] = attrs.field(factory=dict, repr=False)
+    cookies: Sequence[Mapping[str, Any]] = attrs.field(factory=list, repr=False)
+
+    @property
+    def failure(self) -> str | None:
+        """Why the task failed, which stands in its last step."""
+        if self.status is TaskStatus.FAILED and self.steps:
+            return self.steps[-1].evaluation_previous_goal
+        return None
+
+    def file(self, name: str) -> bytes | None:
+        """The content of an output file or a screenshot, or None if there is no such file.
+
+        Args:
+            name: The file's name.
+        """
+        if name in self.output_files:
+            return self.output_files[name]
+        return next((shot.png() for shot in self.screenshots if shot.name == name), None)

@@ -1,0 +1,217 @@
+"""Schedules: what runs again and again, and when next."""
+
+import uuid
+from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+import attrs
+
+from browser_use_async.contract.conversion import encode_request
+from browser_use_async.contract.cron import Cron
+from browser_use_async.contract.timestamps import format_timestamp, parse_timestamp
+from browser_use_async.models import (
+    UNSET,
+    CreateScheduledTaskRequest,
+    ScheduleType,
+    UpdateScheduledTaskRequest,
+)
+from browser_use_async.server.storage.keeper import Keeper
+
+__all__ = ["ScheduleRecord", "Schedules", "next_run"]
+
+_KIND = "schedule"
+_YEAR = timedelta(days=365)
+_TIMING = frozenset(
+    {"schedule_type", "interval_minutes", "cron_expression", "start_at", "end_at", "is_active"}
+)
+
+
+@attrs.define(eq=False)
+class ScheduleRecord:
+    """One schedule as the server remembers it.
+
+    Attributes:
+        id: The schedule's id.
+        request: What was asked for, with every later change.
+        start_at: When it begins.
+        end_at: When it ends.
+        next_run_at: When it runs next, or None if never again.
+        is_active: Whether it runs.
+        created_at: When it was created.
+        updated_at: When it was last changed.
+    """
+
+    id: str
+    request: CreateScheduledTaskRequest
+    start_at: datetime
+    end_at: datetime
+    next_run_at: datetime | None
+    is_active: bool
+    created_at: datetime
+    updated_at: datetime
+
+
+def next_run(record: ScheduleRecord, after: datetime) -> datetime | None:
+    """The first run of a schedule that is later than a moment, or None if it has ended.
+
+    Args:
+        record: The schedule.
+        after: The moment.
+    """
+    if record.request.schedule_type == ScheduleType.CRON:
+        begin = max(after, record.start_at - timedelta(microseconds=1))
+        moment = Cron.parse(str(record.request.cron_expression)).next_after(begin)
+    else:
+        moment = _next_of_interval(record, after)
+    return None if moment is None or moment > record.end_at else moment
+
+
+def _next_of_interval(record: ScheduleRecord, after: datetime) -> datetime:
+    if after < record.start_at:
+        return record.start_at
+    minutes = record.request.interval_minutes
+    assert isinstance(minutes, int)
+    interval = timedelta(minutes=minutes)
+    runs = (after - record.start_at) // interval + 1
+    return record.start_at + runs * interval
+
+
+class Schedules:
+    """All schedules of one server, oldest first.
+
+    Args:
+        now: The wall clock.
+        keeper: Where schedules outlive a restart. Their task secrets do not: they are held in
+            memory only.
+    """
+
+    def __init__(self, now: Callable[[], datetime], keeper: Keeper) -> None:
+        self._now = now
+        self._keeper = keeper
+        self._records = {key: _restored(key, each) for key, each in keeper.documents(_KIND)}
+        self.changed: Callable[[], None] = lambda: None
+        """Called when another moment may be the next one."""
+
+    @property
+    def records(self) -> tuple[ScheduleRecord, ...]:
+        """All schedules."""
+        return tuple(self._records.values())
+
+    def get(self, schedule_id: str) -> ScheduleRecord | None:
+        """The schedule with this id, or None.
+
+        Args:
+            schedule_id: The id.
+        """
+        return self._records.get(schedule_id)
+
+    def page(self, page: int, limit: int) -> list[ScheduleRecord]:
+        """One page, newest first; empty past the end.
+
+        Args:
+            page: Which page, counted from 1.
+            limit: Rows on a page.
+        """
+        return list(reversed(self._records.values()))[(page - 1) * limit : page * limit]
+
+    def create(self, request: CreateScheduledTaskRequest) -> ScheduleRecord:
+        """Add a schedule. It begins now and ends a year later unless the request says so.
+
+        Args:
+            request: What was asked for.
+        """
+        now = self._now()
+        start = request.start_at if isinstance(request.start_at, datetime) else now
+        end = request.end_at if isinstance(request.end_at, datetime) else max(start, now) + _YEAR
+        record = ScheduleRecord(
+            str(uuid.uuid4()),
+            request,
+            start,
+            end,
+            next_run_at=None,
+            is_active=True,
+            created_at=now,
+            updated_at=now,
+        )
+        # A moment before now, so that a schedule that begins now runs now.
+        record.next_run_at = next_run(record, now - timedelta(microseconds=1))
+        self._records[record.id] = record
+        self._keep(record)
+        self.changed()
+        return record
+
+    def update(self, record: ScheduleRecord, request: UpdateScheduledTaskRequest) -> None:
+        """Change exactly the fields that were given; null changes nothing.
+
+        Args:
+            record: The schedule.
+            request: The fields, which do not contradict the rest.
+        """
+        given = given_fields(request)
+        active = given.pop("is_active", record.is_active)
+        record.start_at = given.get("start_at", record.start_at)
+        record.end_at = given.get("end_at", record.end_at)
+        record.request = attrs.evolve(record.request, **given)
+        record.is_active = active
+        record.updated_at = self._now()
+        if _TIMING & {*given, *(("is_active",) if request.is_active is not UNSET else ())}:
+            record.next_run_at = next_run(record, self._now())
+        self._keep(record)
+        self.changed()
+
+    def advance(self, record: ScheduleRecord) -> None:
+        """Move on to the run after now. Runs that were missed meanwhile are not made up for.
+
+        Args:
+            record: The schedule.
+        """
+        record.next_run_at = next_run(record, self._now())
+        record.is_active = record.next_run_at is not None
+        self._keep(record)
+
+    def delete(self, record: ScheduleRecord) -> None:
+        """Remove a schedule.
+
+        Args:
+            record: The schedule.
+        """
+        del self._records[record.id]
+        self._keeper.forget(_KIND, record.id)
+        self.changed()
+
+    def _keep(self, record: ScheduleRecord) -> None:
+        request = encode_request(record.request)
+        request.pop("secrets", None)
+        document: dict[str, Any] = {"request": request, "is_active": record.is_active}
+        for name in ("start_at", "end_at", "next_run_at", "created_at", "updated_at"):
+            moment = getattr(record, name)
+            document[name] = None if moment is None else format_timestamp(moment)
+        self._keeper.keep(_KIND, record.id, document)
+
+
+def given_fields(request: UpdateScheduledTaskRequest) -> dict[str, Any]:
+    """The fields of an update that change something.
+
+    Args:
+        request: The update.
+    """
+    values = {field.name: getattr(request, field.name) for field in attrs.fields(type(request))}
+    return {name: each for name, each in values.items() if each is not UNSET and each is not None}
+
+
+def _restored(key: str, document: Mapping[str, Any]) -> ScheduleRecord:
+    request = dict(document["request"])
+    for name in ("start_at", "end_at"):
+        if request.get(name) is not None:
+            request[name] = parse_timestamp(request[name])
+    moments = {
+        name: None if document[name] is None else parse_timestamp(document[name])
+        for name in ("start_at", "end_at", "next_run_at", "created_at", "updated_at")
+    }
+    return ScheduleRecord(
+        id=key,
+        request=CreateScheduledTaskRequest(**request),
+        is_active=document["is_active"],
+        **moments,  # type: ignore[arg-type]
+    )

@@ -1,0 +1,87 @@
+"""Files that clients uploaded for tasks to read."""
+
+from collections.abc import Callable, Collection, Iterable
+from datetime import datetime
+
+import attrs
+
+from browser_use_async.contract.timestamps import format_timestamp, parse_timestamp
+from browser_use_async.server.storage.keeper import Keeper
+
+__all__ = ["Upload", "Uploads"]
+
+_KIND = "upload"
+
+
+@attrs.frozen
+class Upload:
+    """One uploaded file.
+
+    Attributes:
+        name: Its name, by which tasks include it.
+        content: Its bytes.
+        uploaded_at: When it came.
+    """
+
+    name: str
+    content: bytes = attrs.field(repr=False)
+    uploaded_at: datetime
+
+
+class Uploads:
+    """All uploaded files of one server, by name; a new one replaces that of the same name.
+
+    Args:
+        now: The wall clock.
+        keeper: Where files outlive a restart.
+    """
+
+    def __init__(self, now: Callable[[], datetime], keeper: Keeper) -> None:
+        self._now = now
+        self._keeper = keeper
+        self._files: dict[str, Upload] = {}
+        for name, document in keeper.documents(_KIND):
+            content = keeper.file(_KIND, name)
+            uploaded_at = parse_timestamp(document["uploaded_at"])
+            if content is not None and uploaded_at is not None:
+                self._files[name] = Upload(name, content, uploaded_at)
+
+    def put(self, name: str, content: bytes) -> Upload:
+        """Take a file.
+
+        Args:
+            name: Its name.
+            content: Its bytes.
+        """
+        upload = self._files[name] = Upload(name, content, self._now())
+        self._keeper.keep_file(_KIND, name, content)
+        self._keeper.keep(_KIND, name, {"uploaded_at": format_timestamp(upload.uploaded_at)})
+        return upload
+
+    def get(self, name: str) -> Upload | None:
+        """The file of a name, or None.
+
+        Args:
+            name: The name.
+        """
+        return self._files.get(name)
+
+    def missing(self, names: Iterable[str]) -> list[str]:
+        """Those of the names that no file has.
+
+        Args:
+            names: The names.
+        """
+        return [name for name in names if name not in self._files]
+
+    def expire(self, before: datetime, keep: Collection[str]) -> None:
+        """Forget files that came before a moment.
+
+        Args:
+            before: The moment.
+            keep: Names that are still needed.
+        """
+        for name, upload in tuple(self._files.items()):
+            if upload.uploaded_at < before and name not in keep:
+                del self._files[name]
+                self._keeper.forget(_KIND, name)

@@ -1,0 +1,115 @@
+"""The bundled server in a thread of its own, for programs and tests without an event loop."""
+
+import asyncio
+import threading
+from collections import Counter
+from collections.abc import Callable
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+from browser_use_async.server.local_server import LocalServer
+
+__all__ = ["ThreadedServer"]
+
+ResultT = TypeVar("ResultT")
+
+
+class ThreadedServer:
+    """A `LocalServer` that runs beside synchronous code.
+
+    Use it as a context manager, or call `start` and `close`.
+
+    Args:
+        options: The options of `LocalServer`.
+    """
+
+    def __init__(self, **options: Any) -> None:
+        self._server = LocalServer(**options)
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._leave = asyncio.Event()
+        self._ready = threading.Event()
+        self._failure: BaseException | None = None
+        self._thread = threading.Thread(target=self._run, name="browser-use-server", daemon=True)
+
+    @property
+    def url(self) -> str:
+        """Scheme, host and port."""
+        return self._server.url
+
+    @property
+    def base_url(self) -> str:
+        """What a client takes as its base URL."""
+        return self._server.base_url
+
+    @property
+    def api_key(self) -> str:
+        """The key that clients have to bring."""
+        return self._server.api_key
+
+    @property
+    def requests(self) -> "Counter[str]":
+        """How many requests came so far, by the name of the operation or page."""
+        return self._look(lambda: Counter(self._server.requests))
+
+    @property
+    def tasks_created(self) -> int:
+        """How many tasks were created so far."""
+        return self._server.tasks_created
+
+    def start(self) -> None:
+        """Listen; returns when requests are answered.
+
+        Raises:
+            ConfigurationError: The address cannot be listened on.
+        """
+        self._thread.start()
+        self._ready.wait()
+        if self._failure is not None:
+            self._thread.join()
+            raise self._failure
+
+    def close(self) -> None:
+        """End the tasks, stop listening, and wait for the thread."""
+        loop = self._loop
+        if loop is not None and self._thread.is_alive():
+            loop.call_soon_threadsafe(self._leave.set)
+            self._thread.join()
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self,
+        error_type: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _run(self) -> None:
+        asyncio.run(self._serve())
+
+    async def _serve(self) -> None:
+        try:
+            await self._server.start()
+        except BaseException as error:  # noqa: BLE001 - raised in the thread that called start
+            self._failure = error
+            return
+        finally:
+            self._loop = asyncio.get_running_loop()
+            self._ready.set()
+        try:
+            await self._leave.wait()
+        finally:
+            await self._server.aclose()
+
+    def _look(self, question: Callable[[], ResultT]) -> ResultT:
+        """Ask in the server's thread, where nothing changes meanwhile."""
+        if self._loop is None or not self._thread.is_alive():
+            return question()
+
+        async def answer() -> ResultT:
+            return question()
+
+        return asyncio.run_coroutine_threadsafe(answer(), self._loop).result()

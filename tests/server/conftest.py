@@ -1,0 +1,51 @@
+"""A server in the test's own loop, and raw HTTP to it."""
+
+from collections.abc import AsyncIterator
+
+import aiohttp
+import pytest
+
+from browser_use_async.server import LocalServer
+from browser_use_async.server.executors.scripted import Scenario, ScriptedExecutor
+from tests.server.calling import Caller
+from tests.server.steering import FromQueue
+
+SCENARIOS = {
+    "quick": Scenario(steps=("Open it", "Read it"), step_seconds=0, output="The answer"),
+    "hangs": Scenario(steps=("Wait",), step_seconds=0, hangs=True),
+    "fails": Scenario(steps=("Try",), step_seconds=0, outcome="failed", reason="No such page"),
+    "files": Scenario(
+        steps=(),
+        output={"price": 3},
+        files={"report.csv": b"a,b\n1,2\n", "notes & more #1.txt": "grün".encode()},
+        cookies=({"name": "session", "value": "1"},),
+    ),
+}
+
+
+@pytest.fixture
+async def http() -> AsyncIterator[aiohttp.ClientSession]:
+    """A client without any defaults."""
+    async with aiohttp.ClientSession(skip_auto_headers=["User-Agent"]) as session:
+        yield session
+
+
+@pytest.fixture
+async def api(http: aiohttp.ClientSession) -> AsyncIterator[Caller]:
+    """A server whose tasks follow `SCENARIOS`."""
+    executor = ScriptedExecutor(SCENARIOS, default=SCENARIOS["quick"])
+    async with LocalServer(executor=executor) as server:
+        yield Caller(server, http)
+
+
+@pytest.fixture
+def queue() -> FromQueue:
+    """An executor that the test steers."""
+    return FromQueue()
+
+
+@pytest.fixture
+async def steered(http: aiohttp.ClientSession, queue: FromQueue) -> AsyncIterator[Caller]:
+    """A server whose tasks do what the test puts into `queue`."""
+    async with LocalServer(executor=queue) as server:
+        yield Caller(server, http)

@@ -1,0 +1,259 @@
+"""Files behind links that are signed and expire."""
+
+from collections.abc import AsyncIterator, Callable
+from datetime import UTC, datetime, timedelta
+from urllib.parse import parse_qs, urlsplit
+
+import aiohttp
+import pytest
+
+from browser_use_async.server import LocalServer
+from browser_use_async.server.byte_ranges import UnsatisfiableRangeError, byte_range
+from browser_use_async.server.executors.protocol import Finished
+from tests.server.calling import Answer, Caller
+from tests.server.pngs import read_png
+from tests.server.steering import FromQueue
+
+
+class Clock:
+    """A wall clock that the test turns."""
+
+    def __init__(self) -> None:
+        self.time = datetime(2026, 1, 2, 3, 4, 5, 6, tzinfo=UTC)
+
+    def __call__(self) -> datetime:
+        return self.time
+
+
+@pytest.fixture
+def clock() -> Clock:
+    """The clock of `timed`."""
+    return Clock()
+
+
+@pytest.fixture
+async def timed(
+    http: aiohttp.ClientSession, queue: FromQueue, clock: Clock
+) -> AsyncIterator[Caller]:
+    """A server whose links are good for a minute."""
+    async with LocalServer(executor=queue, now=clock, link_lifetime=60) as server:
+        yield Caller(server, http)
+
+
+async def _link(api: Caller, scenario: str = "files", name: str = "report.csv") -> str:
+    task_id = await api.create(metadata={"scenario": scenario})
+    await api.reached(task_id, "finished")
+    answer = await api.get(f"/task/{task_id}/output-file/{name}")
+    return answer.json["download_url"]
+
+
+def _assert_refused(answer: Answer, status: int, code: str) -> None:
+    assert answer.status == status
+    assert answer.headers["Content-Type"].startswith("application/xml")
+    assert f"<Code>{code}</Code>" in answer.text
+
+
+async def test_a_file_needs_no_key(api: Caller):
+    """The link is the permission."""
+    answer = await api.get(await _link(api), key=False)
+
+    assert (answer.status, answer.body) == (200, b"a,b\n1,2\n")
+    assert answer.headers["Content-Type"] == "text/csv; charset=utf-8"
+    assert answer.headers["Accept-Ranges"] == "bytes"
+    assert answer.headers["Content-Length"] == "8"
+
+
+async def test_a_name_with_special_characters(api: Caller):
+    """Space, & and # are escaped in the path of the API and in the link."""
+    answer = await api.get(await _link(api, name="notes%20%26%20more%20%231.txt"), key=False)
+
+    assert (answer.status, answer.text) == (200, "grün")
+
+
+async def test_files_run_no_scripts_here(api: Caller):
+    """A page of the open web must not act as this server when a person opens it."""
+    answer = await api.get(await _link(api))
+
+    assert answer.headers["Content-Security-Policy"] == "sandbox"
+    assert answer.headers["X-Content-Type-Options"] == "nosniff"
+
+
+async def test_the_link_is_presigned_style(timed: Caller, queue: FromQueue, clock: Clock):
+    """`expires` in unix seconds and a signature, which names neither key nor secret."""
+    queue.items.put_nowait(Finished("x", files={"a.bin": b"\0"}))
+    url = await _link(timed, name="a.bin")
+    parts = urlsplit(url)
+    query = parse_qs(parts.query)
+
+    (task,) = timed.server.store.tasks
+    assert parts.path == f"/files/{task.id}/a.bin"
+    assert query["expires"] == [str(int(clock.time.timestamp()) + 60)]
+    assert len(query["signature"][0]) == 64
+    assert timed.server.api_key not in url
+    answer = await timed.get(url, key=False)
+    assert answer.headers["Content-Type"] == "application/octet-stream"
+
+
+async def test_an_expired_link(timed: Caller, queue: FromQueue, clock: Clock):
+    """Good until the last second, then access denied; a new one opens again."""
+    queue.items.put_nowait(Finished("x", files={"a.txt": b"text"}))
+    url = await _link(timed, name="a.txt")
+    clock.time += timedelta(seconds=59)
+    before = await timed.get(url, key=False)
+    clock.time += timedelta(seconds=1)
+    after = await timed.get(url, key=False)
+    (task,) = timed.server.store.tasks
+    renewed = (await timed.get(f"/task/{task.id}/output-file/a.txt")).json["download_url"]
+
+    assert before.status == 200
+    _assert_refused(after, 403, "AccessDenied")
+    assert "Request has expired" in after.text
+    assert (await timed.get(renewed, key=False)).status == 200
+
+
+@pytest.mark.parametrize(
+    "alter",
+    [
+        lambda url: url[:-1] + ("0" if url[-1] != "0" else "1"),
+        lambda url: url.replace("expires=", "expires=9"),
+        lambda url: url.replace("report.csv", "report2.csv"),
+        lambda url: url.replace("expires=", "expires=x"),
+        lambda url: url.split("signature=")[0] + "signature=%C3%BC",
+    ],
+    ids=["signature", "expiry", "name", "no number", "no ASCII"],
+)
+async def test_an_altered_link(alter: Callable[[str], str], api: Caller):
+    """Every part of it is signed."""
+    answer = await api.get(alter(await _link(api)))
+
+    _assert_refused(answer, 403, "SignatureDoesNotMatch")
+
+
+async def test_a_link_without_signature(api: Caller):
+    """A key does not help: these links stand for themselves."""
+    answer = await api.get((await _link(api)).split("?")[0])
+
+    _assert_refused(answer, 403, "AccessDenied")
+
+
+async def test_a_link_of_another_server(api: Caller, http: aiohttp.ClientSession):
+    """Each server signs with a key of its own."""
+    url = await _link(api)
+    async with LocalServer(executor=FromQueue()) as other:
+        answer = await Caller(other, http).get(url.replace(api.server.url, other.url))
+
+    _assert_refused(answer, 403, "SignatureDoesNotMatch")
+
+
+async def test_a_good_link_to_a_file_that_is_gone(timed: Caller, queue: FromQueue):
+    """As object storage says it."""
+    queue.items.put_nowait(Finished("x", files={"a.txt": b"text"}))
+    url = await _link(timed, name="a.txt")
+    (task,) = timed.server.store.tasks
+    task.output_files = {}
+
+    _assert_refused(await timed.get(url), 404, "NoSuchKey")
+
+
+async def test_head_tells_the_same_without_the_bytes(api: Caller):
+    """Downloaders ask for size and version first."""
+    url = await _link(api)
+    head, got = await api.ask("HEAD", url), await api.get(url)
+
+    assert (head.status, head.body) == (200, b"")
+    for name in ("Content-Length", "Content-Type", "ETag", "Accept-Ranges"):
+        assert head.headers[name] == got.headers[name]
+
+
+@pytest.mark.parametrize(
+    ("asked", "content", "told"),
+    [
+        ("bytes=2-4", b"b\n1", "bytes 2-4/8"),
+        ("bytes=5-", b",2\n", "bytes 5-7/8"),
+        ("bytes=-3", b",2\n", "bytes 5-7/8"),
+        ("bytes=0-999", b"a,b\n1,2\n", "bytes 0-7/8"),
+        ("bytes=-999", b"a,b\n1,2\n", "bytes 0-7/8"),
+    ],
+)
+async def test_a_range(asked: str, content: bytes, told: str, api: Caller):
+    """An interrupted download goes on where it stopped."""
+    answer = await api.get(await _link(api), headers={"Range": asked})
+
+    assert (answer.status, answer.body) == (206, content)
+    assert answer.headers["Content-Range"] == told
+
+
+@pytest.mark.parametrize("asked", ["bytes=8-", "bytes=99-100", "bytes=-0"])
+async def test_a_range_after_the_end(asked: str, api: Caller):
+    """416 with the size, so that the client can start again."""
+    answer = await api.get(await _link(api), headers={"Range": asked})
+
+    _assert_refused(answer, 416, "InvalidRange")
+    assert answer.headers["Content-Range"] == "bytes */8"
+
+
+async def test_a_range_of_another_version(api: Caller):
+    """If-Range with another ETag gives everything; with the right one, the range."""
+    url = await _link(api)
+    etag = (await api.get(url)).headers["ETag"]
+    headers = {"Range": "bytes=2-4"}
+
+    other = await api.get(url, headers={**headers, "If-Range": '"other"'})
+    same = await api.get(url, headers={**headers, "If-Range": etag})
+    assert (other.status, len(other.body)) == (200, 8)
+    assert (same.status, len(same.body)) == (206, 3)
+
+
+@pytest.mark.parametrize(
+    "header", [None, "", "bytes=-", "bytes=4-2", "bytes=0-1,4-5", "lines=1-2", "bytes=a-b"]
+)
+def test_ranges_that_mean_everything(header: str | None):
+    """Several ranges and nonsense are ignored, as the RFC allows."""
+    assert byte_range(header, 10) is None
+
+
+def test_nothing_can_be_taken_of_an_empty_file():
+    """Every range begins after its end."""
+    with pytest.raises(UnsatisfiableRangeError):
+        byte_range("bytes=0-", 0)
+
+
+async def test_an_output_file_may_be_large(timed: Caller, queue: FromQueue):
+    """More than the server would take as a request."""
+    content = bytes(range(256)) * 20_000
+    queue.items.put_nowait(Finished("x", files={"big.bin": content}))
+
+    assert (await timed.get(await _link(timed, name="big.bin"))).body == content
+
+
+async def test_screenshots_have_the_size_of_the_viewport(api: Caller):
+    """Each step has its own picture, drawn when it is asked for."""
+    task_id = await api.create(browser_viewport_width=640, browser_viewport_height=480)
+    await api.reached(task_id, "finished")
+    urls = (await api.get(f"/task/{task_id}/screenshots")).json["screenshots"]
+    first, second = [await api.get(url, key=False) for url in urls]
+
+    assert first.headers["Content-Type"] == "image/png"
+    assert read_png(first.body)[:2] == (640, 480)
+    assert first.body != second.body
+
+
+async def test_a_step_may_bring_its_picture(steered: Caller, queue: FromQueue):
+    """Real page captures are served as they are."""
+    queue.step(screenshot=b"\x89PNG captured")
+    queue.items.put_nowait(Finished("x"))
+    task_id = await steered.create()
+    await steered.reached(task_id, "finished")
+    (url,) = (await steered.get(f"/task/{task_id}/screenshots")).json["screenshots"]
+
+    assert (await steered.get(url, key=False)).body == b"\x89PNG captured"
+
+
+async def test_a_failure_has_a_picture_too(api: Caller):
+    """One for each step, the one with the reason included."""
+    task_id = await api.create(metadata={"scenario": "fails"})
+    await api.reached(task_id, "failed")
+    urls = (await api.get(f"/task/{task_id}/screenshots")).json["screenshots"]
+
+    assert len(urls) == 2
+    assert read_png((await api.get(urls[1])).body)[:2] == (1280, 960)

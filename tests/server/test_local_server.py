@@ -1,0 +1,251 @@
+"""The server as a thing: options, beginning, end, and that nothing stays behind."""
+
+import asyncio
+import gc
+import logging
+import re
+import socket
+import sys
+import warnings
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+import aiohttp
+import pytest
+
+from browser_use_async.errors import ConfigurationError
+from browser_use_async.server import LocalServer
+from browser_use_async.server.executors.scripted import Scenario, ScriptedExecutor
+from tests.server.calling import Caller
+from tests.server.steering import FromQueue
+
+
+async def test_addresses_and_key():
+    """A free port on this machine, and a random key that the repr does not show."""
+    async with LocalServer(executor="scripted") as server:
+        assert re.fullmatch(r"http://127\.0\.0\.1:\d+", server.url)
+        assert server.base_url == server.url + "/api/v1"
+        assert re.fullmatch(r"bu_local_[\w-]{32}", server.api_key)
+        assert server.url in repr(server)
+        assert server.api_key not in repr(server)
+        assert server.executor.name == "scripted"
+
+
+async def test_a_key_of_ones_own(http: aiohttp.ClientSession):
+    """For programs whose key stands in a file."""
+    async with LocalServer(executor=FromQueue(), api_key="bu_mine") as server:
+        assert (await Caller(server, http).get("/me")).body == b"true"
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"host": "0.0.0.0"},
+        {"host": "::"},
+        {"host": "192.0.2.1"},
+        {"host": "example.com"},
+        {"host": ""},
+        {"port": -1},
+        {"port": 65536},
+        {"executor": "magic"},
+        {"api_key": ""},
+        {"api_key": "with space"},
+        {"api_key": "ümlaut"},
+        {"api_key": "line\nbreak"},
+    ],
+    ids=str,
+)
+def test_options_that_cannot_work(options: Mapping[str, Any]):
+    """Refused before anything is opened, without echoing a key."""
+    with pytest.raises(ConfigurationError) as caught:
+        LocalServer(**{"executor": "scripted", **options})
+
+    assert options.get("api_key") in {None, ""} or options["api_key"] not in str(caught.value)
+
+
+async def test_another_host_on_purpose(http: aiohttp.ClientSession):
+    """Whoever listens everywhere still gets an address that can be asked."""
+    async with LocalServer(executor="scripted", host="0.0.0.0", allow_any_host=True) as server:
+        assert server.url.startswith("http://127.0.0.1:")
+        assert (await Caller(server, http).get("/ping")).status == 200
+
+
+@pytest.mark.parametrize("host", ["localhost", "127.0.0.2", "::1"])
+async def test_every_name_of_this_machine(host: str, http: aiohttp.ClientSession):
+    """IPv6 gets its brackets."""
+    if host == "::1" and not _has_ipv6():
+        pytest.skip("no IPv6 on this machine")
+    async with LocalServer(executor="scripted", host=host) as server:
+        assert (await Caller(server, http).get("/ping")).status == 200
+
+
+def _has_ipv6() -> bool:
+    try:
+        socket.create_server(("::1", 0), family=socket.AF_INET6).close()
+    except OSError:
+        return False
+    return True
+
+
+async def test_a_port_that_is_taken():
+    """A typed error that names the way out, and the executor is not left open."""
+    async with LocalServer(executor="scripted") as server:
+        port = int(server.url.rsplit(":")[-1])
+        with pytest.raises(ConfigurationError, match="port 0 takes a free one"):
+            await LocalServer(executor="scripted", port=port).start()
+
+
+async def test_an_address_only_after_the_start():
+    """Before, there is no port."""
+    server = LocalServer(executor="scripted")
+    with pytest.raises(ConfigurationError, match="start it first"):
+        _ = server.url
+    assert "not started" in repr(server)
+
+    await server.aclose()
+
+
+async def test_a_server_starts_once():
+    """Also not again after its end."""
+    async with LocalServer(executor="scripted") as server:
+        with pytest.raises(ConfigurationError, match="starts once"):
+            await server.start()
+    with pytest.raises(ConfigurationError, match="starts once"):
+        await server.start()
+
+
+async def test_the_reader_is_the_default():
+    """`auto` and `reader` are the same."""
+    async with LocalServer() as auto, LocalServer(executor="reader") as reader:
+        assert type(auto.executor) is type(reader.executor)
+        assert type(auto.executor).__name__ == "ReaderExecutor"
+
+
+async def test_two_servers_side_by_side(http: aiohttp.ClientSession):
+    """Keys, tasks and counts are each server's own."""
+    async with (
+        LocalServer(executor="scripted") as one,
+        LocalServer(executor="scripted") as two,
+    ):
+        first, second = Caller(one, http), Caller(two, http)
+        task_id = await first.create()
+        missing = await second.get(f"/task/{task_id}")
+        headers = {"Authorization": f"Bearer {one.api_key}"}
+        wrong_key = await second.get("/tasks", headers=headers)
+
+    assert missing.json == {"detail": "Task not found"}
+    assert wrong_key.status == 401
+    assert (one.tasks_created, two.tasks_created) == (1, 0)
+    assert two.requests == {"get_task": 1, "list_tasks": 1}
+
+
+async def test_timestamps_come_from_the_clock_that_was_given(http: aiohttp.ClientSession):
+    """One wall clock for everything, so that tests can turn it."""
+    moment = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+    async with LocalServer(executor="scripted", now=lambda: moment) as server:
+        api = Caller(server, http)
+        task = await api.reached(await api.create(), "finished")
+
+    assert task["created_at"] == task["finished_at"] == "2026-01-02T03:04:05.000000Z"
+
+
+async def test_the_end_leaves_nothing_behind():
+    """No task, no socket and no warning, though tasks hang and a client stays connected."""
+    before = asyncio.all_tasks()
+    queue = FromQueue()
+    with warnings.catch_warnings(record=True) as warned:
+        warnings.simplefilter("always")
+        async with aiohttp.ClientSession() as http:
+            async with LocalServer(executor=queue) as server:
+                api = Caller(server, http)
+                for _ in range(3):
+                    await api.create()
+                await asyncio.sleep(0.01)
+            port = int(server.url.rsplit(":")[-1])
+            assert asyncio.all_tasks() == before
+        gc.collect()
+
+    assert [warning for warning in warned if issubclass(warning.category, ResourceWarning)] == []
+    assert (queue.ended, queue.closed) == (3, True)
+    with pytest.raises(OSError, match=r".*"):
+        socket.create_connection(("127.0.0.1", port), timeout=1)
+
+
+async def test_closing_waits_for_the_clean_up():
+    """Executors get their seconds."""
+    queue = FromQueue(cleanup=0.05)
+    async with aiohttp.ClientSession() as http, LocalServer(executor=queue) as server:
+        await Caller(server, http).create()
+        await asyncio.sleep(0.01)
+
+    assert queue.ended == 1
+
+
+@pytest.mark.looptime
+async def test_closing_does_not_wait_for_ever(caplog: pytest.LogCaptureFixture):
+    """An executor that ignores its end is named in the log."""
+    queue = FromQueue(cleanup=3600)
+    async with aiohttp.ClientSession() as http, LocalServer(executor=queue) as server:
+        task_id = await Caller(server, http).create()
+        await asyncio.sleep(1)
+    late = asyncio.get_running_loop().time()
+    await asyncio.sleep(3600)
+
+    assert late < 60
+    assert task_id in caplog.text
+    assert "did not end" in caplog.text
+
+
+async def test_closing_twice_is_harmless():
+    """Programs close in `finally` too."""
+    server = LocalServer(executor=FromQueue())
+    await server.start()
+    await server.aclose()
+    await server.aclose()
+
+
+async def test_nothing_is_logged_by_default(
+    api: Caller, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
+):
+    """No access log: addresses of pages and files are secrets."""
+    with caplog.at_level(logging.DEBUG):
+        task = await api.reached(await api.create(), "finished")
+        await api.get(task["live_url"])
+
+    ours = [each for each in caplog.records if each.name.startswith(("aiohttp", "browser_use"))]
+    assert ours == []
+    assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.looptime
+async def test_an_hour_of_polling_in_virtual_time():
+    """The server runs in the test's own loop, so that an hour takes no time."""
+    scenario = Scenario(steps=["Go on"] * 60, step_seconds=60)
+    executor = ScriptedExecutor(default=scenario)
+    async with aiohttp.ClientSession() as http, LocalServer(executor=executor) as server:
+        api = Caller(server, http)
+        task_id = await api.create()
+        looks = 0
+        while (await api.get(f"/task/{task_id}/status")).json != "finished":
+            looks += 1
+            await asyncio.sleep(10)
+        task = await api.task(task_id)
+
+    assert len(task["steps"]) == 60
+    assert 359 <= looks <= 361
+    assert 3600 <= asyncio.get_running_loop().time() < 3700
+
+
+async def test_scripted_needs_no_reader():
+    """Only the executor that is asked for is imported."""
+    code = (
+        "import sys, browser_use_async.server as s; s.LocalServer(executor='scripted');"
+        "print([name for name in sys.modules if 'executors.reader' in name])"
+    )
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", code, stdout=asyncio.subprocess.PIPE
+    )
+    output, _ = await process.communicate()
+
+    assert output.strip() == b"[]"

@@ -1,0 +1,166 @@
+"""Every row of the endpoint table, answered."""
+
+import re
+
+import pytest
+
+from browser_use_async.contract.conversion import decode_response
+from browser_use_async.contract.table import ENDPOINTS, PING, Endpoint
+from browser_use_async.server.operations import OPERATIONS, operation
+from tests.server.calling import Caller
+
+
+def test_every_row_has_exactly_one_operation():
+    """The table and the operations name the same calls."""
+    assert sorted(row.name for row in ENDPOINTS) == sorted(OPERATIONS)
+    assert len({id(function) for function in OPERATIONS.values()}) == len(ENDPOINTS)
+
+
+def test_a_row_is_not_answered_twice():
+    """A second operation for a row is a mistake that shows when the module is loaded."""
+    with pytest.raises(ValueError, match="two operations answer GET /ping"):
+        operation(PING)(lambda _backend: None)
+
+
+@pytest.mark.parametrize("row", ENDPOINTS, ids=lambda row: row.name)
+async def test_every_row_answers_what_its_row_promises(row: Endpoint, api: Caller):
+    """The SDK's own decoder takes the answer of each call to an existing task."""
+    scenario = "hangs" if row.method == "PUT" else "files"
+    task_id = await api.create(metadata={"scenario": scenario})
+    await api.reached(task_id, "running" if row.method == "PUT" else "finished")
+    if row.name == "resume_task":
+        await api.put(f"/pause-task?task_id={task_id}")
+    path = row.path.format(task_id=task_id, file_name="report.csv")
+    query = f"?task_id={task_id}" if row.query and row.method == "PUT" else ""
+    body = {"task": "Another one"} if row.body else None
+
+    answer = await api.ask(row.method, path + query, json=body)
+
+    assert (200, "application/json") == (answer.status, answer.headers["Content-Type"])
+    decode_response(row, answer.body)
+    assert api.server.requests[row.name] >= 1
+
+
+@pytest.mark.parametrize("call", ["stop", "pause"])
+async def test_calls_that_answer_nothing_answer_an_empty_object(call: str, api: Caller):
+    """Clients of the time call .json() on it."""
+    task_id = await api.create(metadata={"scenario": "hangs"})
+    await api.reached(task_id, "running")
+
+    assert (await api.put(f"/{call}-task?task_id={task_id}")).body == b"{}"
+
+
+async def test_ping_needs_no_key_and_answers_an_empty_object(api: Caller):
+    """The one call for everybody."""
+    answer = await api.get("/ping", key=False)
+
+    assert (answer.status, answer.body) == (200, b"{}")
+
+
+async def test_status_is_a_bare_string(api: Caller):
+    """Not wrapped in an object."""
+    task_id = await api.create()
+    await api.reached(task_id, "finished")
+
+    assert (await api.get(f"/task/{task_id}/status")).body == b'"finished"'
+
+
+async def test_me_and_balance(api: Caller):
+    """A bare boolean, and cents as text."""
+    assert (await api.get("/me")).body == b"true"
+    assert (await api.get("/balance")).json == {"balance": "5000"}
+
+
+async def test_a_whole_task(api: Caller):
+    """Every field of the documentation is there, nulls included, in compact JSON."""
+    task_id = await api.create()
+    task = await api.reached(task_id, "finished")
+    answer = await api.get(f"/task/{task_id}")
+
+    assert list(task) == [
+        "id", "task", "status", "created_at", "output", "steps", "live_url", "finished_at",
+        "browser_data", "user_uploaded_files", "output_files", "public_share_url", "metadata",
+    ]  # fmt: skip
+    assert (task["task"], task["output"], task["metadata"]) == ("Do it", "The answer", {})
+    assert task["browser_data"] is task["user_uploaded_files"] is task["public_share_url"] is None
+    assert [step["step"] for step in task["steps"]] == [1, 2]
+    assert set(task["steps"][0]) == {
+        "id", "step", "evaluation_previous_goal", "next_goal", "url",
+    }  # fmt: skip
+    assert b": " not in answer.body.replace(b"Do it", b"")
+
+
+async def test_timestamps_have_microseconds_and_z(api: Caller):
+    """The form that the service was seen to use."""
+    task = await api.reached(await api.create(), "finished")
+
+    form = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z")
+    assert form.fullmatch(task["created_at"])
+    assert form.fullmatch(task["finished_at"])
+    assert task["created_at"] <= task["finished_at"]
+
+
+async def test_browser_data_only_when_it_was_to_be_saved(api: Caller):
+    """Cookies are told to those who asked for them before."""
+    metadata = {"scenario": "files"}
+    kept = await api.create(metadata=metadata, save_browser_data=True)
+    not_kept = await api.create(metadata=metadata, save_browser_data=False)
+
+    assert (await api.reached(kept, "finished"))["browser_data"] == {
+        "cookies": [{"name": "session", "value": "1"}]
+    }
+    assert (await api.reached(not_kept, "finished"))["browser_data"] is None
+
+
+async def test_structured_output_files_and_uploads(api: Caller):
+    """Output is text even when it is JSON; names of files go in and out."""
+    task_id = await api.create(
+        metadata={"scenario": "files"}, included_file_names=["data.csv", "plan.pdf"]
+    )
+    task = await api.reached(task_id, "finished")
+
+    assert task["output"] == '{"price": 3}'
+    assert task["output_files"] == ["report.csv", "notes & more #1.txt"]
+    assert task["user_uploaded_files"] == ["data.csv", "plan.pdf"]
+
+
+async def test_media_and_screenshots_are_lists(api: Caller):
+    """No recordings are made; each step has a screenshot whose name tells task and step."""
+    task_id = await api.create()
+    await api.reached(task_id, "finished")
+
+    assert (await api.get(f"/task/{task_id}/media")).json == {"recordings": []}
+    first, second = (await api.get(f"/task/{task_id}/screenshots")).json["screenshots"]
+    assert f"{task_id}-step-1.png" in first
+    assert f"{task_id}-step-2.png" in second
+
+
+@pytest.mark.parametrize(
+    "row", [row for row in ENDPOINTS if row.parameters or row.method == "PUT"], ids=str
+)
+async def test_an_unknown_task_is_not_found(row: Endpoint, api: Caller):
+    """The same sentence for every call."""
+    path = row.path.format(task_id="nobody", file_name="a.txt")
+    answer = await api.ask(row.method, path + "?task_id=nobody")
+
+    assert (answer.status, answer.json) == (404, {"detail": "Task not found"})
+
+
+async def test_an_unknown_output_file_is_not_found(api: Caller):
+    """The task is there; the file is not."""
+    answer = await api.get(f"/task/{await api.create()}/output-file/missing.txt")
+
+    assert (answer.status, answer.json) == (404, {"detail": "File not found"})
+
+
+async def test_the_server_counts_what_it_receives(api: Caller):
+    """By operation, and everything else as unrouted; refused requests count too."""
+    await api.create()
+    await api.create()
+    await api.get("/tasks", key=False)
+    await api.get("/nothing")
+    await api.ask("PATCH", "/tasks")
+    await api.get("/task/a%2Fb")
+
+    assert api.server.requests == {"run_task": 2, "list_tasks": 1, "unrouted": 3}
+    assert api.server.tasks_created == 2

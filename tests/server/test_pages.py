@@ -1,0 +1,206 @@
+"""What people see: the live page, the public page, and the page at the root."""
+
+import re
+from html.parser import HTMLParser
+
+import pytest
+
+from tests.server.calling import Answer, Caller
+from tests.server.steering import FromQueue
+
+_HOSTILE = "<script>alert('x')</script> \"quoted\" & ${task} $status <img src=x onerror=y>"
+
+
+class _Outline(HTMLParser):
+    """Tags, attributes and the text outside of scripts and styles."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.tags: list[str] = []
+        self.addresses: list[str] = []
+        self.handlers: list[str] = []
+        self.text: list[str] = []
+        self._open = ""
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self._open = tag
+        for name, value in attrs:
+            if name in {"src", "href"} and value:
+                self.addresses.append(value)
+            if name.startswith("on"):
+                self.handlers.append(name)
+
+    def handle_endtag(self, tag: str) -> None:
+        self._open = ""
+
+    def handle_data(self, data: str) -> None:
+        if self._open not in {"script", "style"}:
+            self.text.append(data)
+
+
+def _read(answer: Answer) -> _Outline:
+    assert answer.status == 200
+    assert answer.headers["Content-Type"] == "text/html; charset=utf-8"
+    outline = _Outline()
+    outline.feed(answer.text)
+    return outline
+
+
+async def test_the_live_page_shows_the_task(steered: Caller, queue: FromQueue):
+    """Text, status, steps with goals, and the newest screenshot; no key is needed."""
+    task_id = await steered.create("Find the price")
+    queue.step("Open the shop", url="https://example.com/")
+    queue.step("Read the price", evaluation_previous_goal="Success")
+    task = await steered.reached(task_id, "running", steps=2)
+    page = _read(await steered.get(task["live_url"], key=False))
+    text = " ".join(page.text)
+
+    for shown in ("Find the price", "running", "Open the shop", "Read the price", "Success"):
+        assert shown in text
+    (screenshot,) = page.addresses
+    assert f"{task_id}-step-2.png" in screenshot
+    assert (await steered.get(screenshot, key=False)).headers["Content-Type"] == "image/png"
+
+
+@pytest.mark.parametrize(
+    ("scenario", "status", "shown"),
+    [("quick", "finished", "The answer"), ("fails", "failed", "No such page")],
+)
+async def test_the_live_page_shows_how_it_ended(
+    scenario: str, status: str, shown: str, api: Caller
+):
+    """Output or reason, on the page and in what its script asks for."""
+    task = await api.reached(await api.create(metadata={"scenario": scenario}), status)
+    page = _read(await api.get(task["live_url"], key=False))
+    state = (await api.get(task["live_url"] + "/state", key=False)).json
+
+    assert shown in " ".join(page.text)
+    assert shown in {state["output"], state["failure"]}
+    assert (state["status"], state["ended"]) == (status, True)
+    assert state["finished_at"] == task["finished_at"]
+    assert state["steps"] == task["steps"]
+
+
+@pytest.mark.parametrize("place", ["live_url", "public_share_url"])
+async def test_hostile_text_is_only_text(place: str, steered: Caller, queue: FromQueue):
+    """Whatever stands in task, goals, URLs or the reason, no tag comes of it."""
+    queue.step(_HOSTILE, evaluation_previous_goal=_HOSTILE, url=_HOSTILE)
+    queue.items.put_nowait(RuntimeError(_HOSTILE))
+    task_id = await steered.create(_HOSTILE, enable_public_share=True)
+    task = await steered.reached(task_id, "failed")
+    page = _read(await steered.get(task[place], key=False))
+
+    assert page.tags.count("script") == page.tags.count("img") == 1
+    assert page.handlers == []
+    assert " ".join(page.text).count(_HOSTILE) == 7
+
+
+async def test_pages_bring_everything_along(api: Caller):
+    """No other file and no other host; exactly their own script and style may run."""
+    task = await api.reached(await api.create(), "finished")
+    for url in (task["live_url"], api.server.url):
+        answer = await api.get(url, key=False)
+        policy = answer.headers["Content-Security-Policy"]
+
+        assert "default-src 'none'" in policy
+        assert "unsafe" not in policy
+        assert "style-src 'sha256-" in policy
+        assert all(each.startswith(api.server.url) for each in _read(answer).addresses)
+        assert "@import" not in answer.text
+        assert answer.headers["Referrer-Policy"] == "no-referrer"
+        assert answer.headers["Cache-Control"] == "no-store"
+
+
+async def test_pages_fit_phones_and_dark_rooms_and_screen_readers(api: Caller):
+    """Language, viewport, title, colour scheme, live regions and a text for the picture."""
+    task = await api.reached(await api.create(), "finished")
+    text = (await api.get(task["live_url"])).text
+
+    for needed in (
+        '<html lang="en">',
+        'name="viewport" content="width=device-width',
+        "<title>finished",
+        "prefers-color-scheme: dark",
+        'role="status"',
+        'aria-live="polite"',
+        'alt="The page at step 2"',
+        "<main>",
+    ):
+        assert needed in text
+
+
+async def test_the_script_may_run_and_asks_every_second(api: Caller):
+    """The policy allows exactly the script that stands on the page."""
+    import base64
+    import hashlib
+
+    task = await api.reached(await api.create(), "finished")
+    answer = await api.get(task["live_url"])
+    (script,) = re.findall(r"<script>(.*?)</script>", answer.text, flags=re.DOTALL)
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+
+    assert f"script-src 'sha256-{digest}'" in answer.headers["Content-Security-Policy"]
+    assert "setTimeout(poll, 1000)" in script
+    assert "innerHTML" not in script
+
+
+async def test_the_public_page_needs_to_be_asked_for(api: Caller):
+    """It has a token of its own, and shows the same."""
+    shared_id, private_id = await api.create(enable_public_share=True), await api.create()
+    shared = await api.reached(shared_id, "finished")
+    private = await api.reached(private_id, "finished")
+    answer = await api.get(shared["public_share_url"], key=False)
+    state = await api.get(shared["public_share_url"] + "/state", key=False)
+
+    assert private["public_share_url"] is None
+    assert shared["public_share_url"].startswith(f"{api.server.url}/share/")
+    assert "The answer" in answer.text
+    assert state.json["output"] == "The answer"
+    assert shared["public_share_url"].rsplit("/")[-1] not in shared["live_url"]
+
+
+@pytest.mark.parametrize("place", ["live", "share"])
+async def test_tokens_cannot_be_guessed_or_swapped(place: str, api: Caller):
+    """Neither the id of the task nor the token of the other page opens a page."""
+    task_id = await api.create(enable_public_share=True)
+    task = await api.reached(task_id, "finished")
+    other = task["public_share_url" if place == "live" else "live_url"].rsplit("/")[-1]
+    for token in (task_id, other, "x"):
+        for end in ("", "/state"):
+            answer = await api.get(f"{api.server.url}/{place}/{token}{end}")
+
+            assert (answer.status, answer.json) == (404, {"detail": "Not Found"})
+
+
+async def test_tokens_are_long_and_each_its_own(api: Caller):
+    """192 bits."""
+    tokens = set()
+    for _ in range(3):
+        task = await api.reached(await api.create(enable_public_share=True), "finished")
+        tokens |= {task[name].rsplit("/")[-1] for name in ("live_url", "public_share_url")}
+
+    assert len(tokens) == 6
+    assert {len(token) for token in tokens} == {32}
+
+
+async def test_pages_take_no_orders(api: Caller):
+    """They are for watching."""
+    task = await api.reached(await api.create(), "finished")
+    answer = await api.post(task["live_url"])
+
+    assert answer.status == 405
+
+
+async def test_the_page_at_the_root_says_what_this_is(api: Caller):
+    """The base URL and how to point a client at it, but no key."""
+    page = _read(await api.get(api.server.url, key=False))
+    text = " ".join(page.text)
+
+    assert api.server.base_url in text
+    assert "BROWSER_USE_BASE_URL" in text
+    assert "$BROWSER_USE_API_KEY" in text
+    assert "scripted" in text
+    assert api.server.api_key not in text
+    (link,) = page.addresses
+    assert (await api.get(link, key=False)).body == b"{}"

@@ -1,0 +1,141 @@
+"""What reaches the executor."""
+
+import asyncio
+import logging
+
+import pytest
+
+from browser_use_async.models import RunTaskRequest, SecretMapping
+from browser_use_async.server.executors.protocol import Assignment, Failed, Finished
+from browser_use_async.server.running import resolve_settings
+from tests.server.calling import Caller
+from tests.server.steering import FromQueue
+
+
+def test_defaults_are_the_published_ones():
+    """What the documentation says about fields that are not given."""
+    assignment = resolve_settings(RunTaskRequest("Do it"))
+
+    assert assignment == Assignment(
+        task_id=assignment.task_id,
+        task="Do it",
+        max_agent_steps=75,
+        allowed_domains=None,
+        structured_output_json=None,
+        secrets={},
+        metadata={},
+        llm_model="gpt-4.1",
+        viewport=(1280, 960),
+        use_adblock=True,
+        use_proxy=True,
+        proxy_country_code="us",
+        highlight_elements=True,
+        files={},
+    )
+
+
+async def test_every_setting_arrives(steered: Caller, queue: FromQueue):
+    """From JSON over the checks to the executor."""
+    task_id = await steered.create(
+        "Do it",
+        max_agent_steps="7",
+        allowed_domains=["example.com", "*.example.org"],
+        structured_output_json='{"type": "object"}',
+        secrets={"password": "hunter22"},
+        metadata={"team": "a"},
+        llm_model="o3",
+        browser_viewport_width=800,
+        browser_viewport_height=600,
+        use_adblock=False,
+        use_proxy="off",
+        proxy_country_code="DE",
+        highlight_elements=False,
+        browser_profile_id="p",
+    )
+    await steered.reached(task_id, "running")
+    (given,) = queue.assignments
+
+    assert given == Assignment(
+        task_id=task_id,
+        task="Do it",
+        max_agent_steps=7,
+        allowed_domains=["example.com", "*.example.org"],
+        structured_output_json='{"type": "object"}',
+        secrets=given.secrets,
+        metadata={"team": "a"},
+        llm_model="o3",
+        viewport=(800, 600),
+        use_adblock=False,
+        use_proxy=False,
+        proxy_country_code="de",
+        highlight_elements=False,
+        files={},
+    )
+    assert isinstance(given.secrets, SecretMapping)
+    assert dict(given.secrets) == {"password": "hunter22"}
+    assert "hunter22" not in repr(given)
+
+
+async def test_one_side_of_the_viewport_is_enough(steered: Caller, queue: FromQueue):
+    """The other one keeps its default."""
+    await steered.reached(await steered.create(browser_viewport_width=500), "running")
+
+    assert queue.assignments[0].viewport == (500, 960)
+
+
+@pytest.mark.parametrize("succeeds", [True, False])
+async def test_secrets_show_nowhere(
+    succeeds: bool, steered: Caller, queue: FromQueue, caplog: pytest.LogCaptureFixture
+):
+    """Whatever an executor reports: no answer, page or log has a secret's value."""
+    value = "correct-horse"
+    caplog.set_level(logging.DEBUG)
+    queue.step(
+        f"Type {value}", url=f"https://example.com/?p={value}", evaluation_previous_goal=value
+    )
+    if succeeds:
+        queue.items.put_nowait(Finished(f"The password is {value}"))
+    else:
+        queue.items.put_nowait(Failed(f"{value} was refused", url=f"https://example.com/{value}"))
+    task_id = await steered.create(
+        secrets={"password": value, "part": "horse", "short": "a"}, enable_public_share=True
+    )
+    task = await steered.reached(task_id, "finished" if succeeds else "failed")
+    answers = [
+        await steered.get(task["live_url"]),
+        await steered.get(task["live_url"] + "/state"),
+        await steered.get(task["public_share_url"]),
+        await steered.get(f"/task/{task_id}"),
+        await steered.get("/tasks"),
+    ]
+
+    assert all(value not in answer.text for answer in answers)
+    assert "Type ***" in answers[3].text
+    assert value not in caplog.text
+    assert value not in repr(steered.server.store.tasks)
+
+
+async def test_secrets_in_an_exception_show_nowhere(
+    steered: Caller, queue: FromQueue, caplog: pytest.LogCaptureFixture
+):
+    """The reason is told without them, the log only says what kind of error it was."""
+    value = "correct-horse"
+    queue.items.put_nowait(RuntimeError(f"cannot type {value}"))
+    task = await steered.reached(await steered.create(secrets={"p": value}), "failed")
+
+    assert task["steps"][-1]["evaluation_previous_goal"] == (
+        "The executor raised RuntimeError: cannot type ***"
+    )
+    assert "RuntimeError" in caplog.text
+    assert value not in caplog.text
+
+
+async def test_secrets_are_dropped_at_the_end(steered: Caller, queue: FromQueue):
+    """Nothing of the server refers to them once the task has ended."""
+    task_id = await steered.create(secrets={"p": "correct-horse"})
+    await steered.reached(task_id, "running")
+    await steered.put(f"/stop-task?task_id={task_id}")
+    await asyncio.sleep(0.01)
+
+    runner = steered.server._runner
+    assert runner._runs == {}

@@ -1,0 +1,341 @@
+"""The life of a task, seen from outside."""
+
+import asyncio
+import logging
+from datetime import UTC, datetime
+
+import aiohttp
+import pytest
+
+from browser_use_async.contract.states import TRANSITIONS, TaskEvent
+from browser_use_async.models import RunTaskRequest, TaskId, TaskStatus
+from browser_use_async.server import LocalServer
+from browser_use_async.server.backend import Backend
+from browser_use_async.server.executors.protocol import Failed, Finished
+from browser_use_async.server.links import Links
+from browser_use_async.server.operations.tasks import get_task_status, run_task, stop_task
+from browser_use_async.server.running import TaskRunner
+from browser_use_async.server.storage import Store
+from tests.server.calling import Answer, Caller
+from tests.server.steering import FromQueue
+
+_EVENTS = {"stop": TaskEvent.STOP, "pause": TaskEvent.PAUSE, "resume": TaskEvent.RESUME}
+
+
+async def _brought_to(status: str, api: Caller, queue: FromQueue) -> str:
+    """A task in a status; its id."""
+    task_id = await api.create()
+    if status in {"finished", "failed"}:
+        queue.items.put_nowait(Finished("yes") if status == "finished" else Failed("no"))
+    await api.reached(task_id, status if status in {"finished", "failed"} else "running")
+    if status in {"paused", "stopped"}:
+        await _let(api, "pause" if status == "paused" else "stop", task_id)
+    return task_id
+
+
+async def _let(api: Caller, call: str, task_id: str) -> Answer:
+    return await api.put(f"/{call}-task?task_id={task_id}")
+
+
+@pytest.mark.parametrize("call", _EVENTS)
+@pytest.mark.parametrize("status", ["running", "paused", "finished", "failed", "stopped"])
+async def test_the_table_of_transitions_holds(
+    status: str, call: str, steered: Caller, queue: FromQueue
+):
+    """What the table allows flips the status at once; all else answers 400 and changes nothing."""
+    task_id = await _brought_to(status, steered, queue)
+
+    answer = await _let(steered, call, task_id)
+
+    expected = TRANSITIONS.get((TaskStatus(status), _EVENTS[call]))
+    now = (await steered.get(f"/task/{task_id}/status")).json
+    if expected is None:
+        assert (answer.status, now) == (400, status)
+        assert status in answer.json["detail"]
+    else:
+        assert (answer.status, answer.body, now) == (200, b"{}", expected)
+
+
+@pytest.mark.parametrize(
+    ("status", "call", "detail"),
+    [
+        ("stopped", "stop", "Agent session already stopped"),
+        ("finished", "stop", "Agent session already finished"),
+        ("paused", "pause", "Agent session already paused"),
+        ("running", "resume", "Agent session is not paused but running"),
+        ("stopped", "resume", "Agent session already stopped"),
+    ],
+)
+async def test_a_refused_change_says_why(
+    status: str, call: str, detail: str, steered: Caller, queue: FromQueue
+):
+    """Clients know an already stopped task by this sentence."""
+    task_id = await _brought_to(status, steered, queue)
+
+    assert (await _let(steered, call, task_id)).json == {"detail": detail}
+
+
+async def test_a_task_that_has_not_begun(http: aiohttp.ClientSession, queue: FromQueue):
+    """Before its first moment there is no live page, it cannot be paused, but stopped."""
+    async with LocalServer(executor=queue) as server:
+        api = Caller(server, http)
+        running = await api.create()
+        record = server.store.task(running)
+        assert record is not None
+        record.status = TaskStatus.CREATED
+        record.started = False
+
+        task = await api.task(running)
+        paused = await _let(api, "pause", running)
+        stopped = await _let(api, "stop", running)
+
+    assert (task["status"], task["live_url"]) == ("created", None)
+    assert paused.json == {"detail": "Agent session is not running but created"}
+    assert stopped.status == 200
+
+
+@pytest.mark.parametrize("lag", [0, 0.01])
+async def test_stopping_before_the_first_moment_never_reaches_the_executor(
+    lag: float, queue: FromQueue
+):
+    """Created and stopped in one breath."""
+    store = Store(lambda: datetime.now(UTC))
+    runner = TaskRunner(queue, store, stop_cleanup_delay=lag)
+    backend = Backend(store, runner, Links("http://x", 60, lambda: datetime.now(UTC)), "queue")
+    created = run_task(backend, RunTaskRequest("Do it"))
+    before = get_task_status(backend, TaskId(created.id))
+    stop_task(backend, TaskId(created.id))
+    await asyncio.sleep(0.03)
+
+    assert before is TaskStatus.CREATED
+    assert get_task_status(backend, TaskId(created.id)) is TaskStatus.STOPPED
+    assert queue.assignments == []
+
+
+async def test_steps_come_one_by_one_and_output_only_at_the_end(steered: Caller, queue: FromQueue):
+    """A running task shows its steps, and no output."""
+    task_id = await steered.create()
+    queue.step("First", url="https://example.com/", evaluation_previous_goal="None yet")
+    running = await steered.reached(task_id, "running", steps=1)
+    queue.items.put_nowait(Finished("The answer"))
+    finished = await steered.reached(task_id, "finished")
+
+    assert (running["output"], running["finished_at"]) == (None, None)
+    assert running["steps"][0] | {"id": ""} == {
+        "id": "",
+        "step": 1,
+        "evaluation_previous_goal": "None yet",
+        "next_goal": "First",
+        "url": "https://example.com/",
+    }
+    assert finished["output"] == "The answer"
+    assert finished["steps"] == running["steps"]
+
+
+async def test_finished_does_not_imply_output(steered: Caller, queue: FromQueue):
+    """The service was seen to finish without one."""
+    queue.items.put_nowait(Finished(None))
+
+    assert (await steered.reached(await steered.create(), "finished"))["output"] is None
+
+
+async def test_a_paused_task_holds_back_what_was_under_way(steered: Caller, queue: FromQueue):
+    """No step and no end arrives during a pause, and nothing is lost by it."""
+    task_id = await _brought_to("paused", steered, queue)
+    queue.step("Under way")
+    queue.items.put_nowait(Finished("Done"))
+    await asyncio.sleep(0.02)
+    paused = await steered.task(task_id)
+    await _let(steered, "resume", task_id)
+    finished = await steered.reached(task_id, "finished")
+
+    assert (paused["status"], paused["steps"]) == ("paused", [])
+    assert [step["next_goal"] for step in finished["steps"]] == ["Under way"]
+
+
+async def test_a_pause_right_after_a_resume_holds(steered: Caller, queue: FromQueue):
+    """The waiter may wake up only when the gate is closed again."""
+    task_id = await _brought_to("paused", steered, queue)
+    queue.step()
+    await asyncio.sleep(0.01)
+    record = steered.server.store.task(task_id)
+    assert record is not None
+    async with asyncio.TaskGroup() as group:
+        for call in ("resume", "pause"):
+            group.create_task(_let(steered, call, task_id))
+    await asyncio.sleep(0.01)
+
+    assert (record.status, len(record.steps)) in {("paused", 0), ("paused", 1), ("running", 1)}
+
+
+async def test_stopping_closes_the_executor(steered: Caller, queue: FromQueue):
+    """Its clean-up runs, and the end is noted."""
+    task_id = await _brought_to("running", steered, queue)
+    await _let(steered, "stop", task_id)
+    await asyncio.sleep(0.01)
+    task = await steered.task(task_id)
+
+    assert queue.ended == 1
+    assert task["status"] == "stopped"
+    assert task["finished_at"] is not None
+    assert task["output"] is None
+
+
+async def test_a_paused_task_can_be_stopped(steered: Caller, queue: FromQueue):
+    """The pause does not hold the clean-up."""
+    task_id = await _brought_to("paused", steered, queue)
+    await _let(steered, "stop", task_id)
+    await asyncio.sleep(0.01)
+
+    assert queue.ended == 1
+
+
+async def test_the_status_flips_before_the_clean_up(http: aiohttp.ClientSession, queue: FromQueue):
+    """With a lag the executor goes on for a while, and what it reports is no longer noted."""
+    async with LocalServer(executor=queue, stop_cleanup_delay=0.1) as server:
+        api = Caller(server, http)
+        task_id = await _brought_to("running", api, queue)
+        await _let(api, "stop", task_id)
+        status = (await api.get(f"/task/{task_id}/status")).json
+        still_at_work = queue.ended == 0
+        queue.step("Too late")
+        await asyncio.sleep(0.02)
+        task = await api.task(task_id)
+
+    assert (status, still_at_work) == ("stopped", True)
+    assert task["steps"] == []
+    assert queue.ended == 1
+
+
+async def test_the_clean_up_runs_out_after_the_lag(http: aiohttp.ClientSession, queue: FromQueue):
+    """Even if the executor never reports anything again."""
+    async with LocalServer(executor=queue, stop_cleanup_delay=0.02) as server:
+        api = Caller(server, http)
+        await _let(api, "stop", await _brought_to("running", api, queue))
+        async with asyncio.timeout(2):
+            while not queue.ended:
+                await asyncio.sleep(0.005)
+
+
+@pytest.mark.parametrize("steps_before", [0, 2])
+async def test_a_failure_is_told_in_the_last_step(
+    steps_before: int, steered: Caller, queue: FromQueue
+):
+    """In `evaluation_previous_goal`, where clients look for it."""
+    for number in range(steps_before):
+        queue.step(f"Step {number}", url="https://example.com/here")
+    queue.items.put_nowait(Failed("There is no such page"))
+    task = await steered.reached(await steered.create(), "failed")
+
+    last = task["steps"][-1]
+    assert len(task["steps"]) == last["step"] == steps_before + 1
+    assert last["evaluation_previous_goal"] == "There is no such page"
+    assert last["url"] == ("https://example.com/here" if steps_before else "")
+    assert task["output"] is None
+    assert task["finished_at"] is not None
+
+
+async def test_a_failure_may_bring_its_page(steered: Caller, queue: FromQueue):
+    """The page at hand is better than the one of the step before."""
+    queue.step(url="https://example.com/")
+    queue.items.put_nowait(Failed("Not there", url="https://example.com/404"))
+    task = await steered.reached(await steered.create(), "failed")
+
+    assert task["steps"][-1]["url"] == "https://example.com/404"
+
+
+async def test_more_steps_than_allowed_fail_the_task(steered: Caller, queue: FromQueue):
+    """The server counts, whatever the executor does."""
+    for _ in range(5):
+        queue.step()
+    task = await steered.reached(await steered.create(max_agent_steps=3), "failed")
+
+    assert [step["next_goal"] for step in task["steps"]] == ["Go on"] * 3 + [""]
+    assert "3 steps (max_agent_steps)" in task["steps"][-1]["evaluation_previous_goal"]
+
+
+async def test_exactly_the_allowed_steps_are_enough(steered: Caller, queue: FromQueue):
+    """The bound is a maximum, not a limit to stay under."""
+    for _ in range(3):
+        queue.step()
+    queue.items.put_nowait(Finished("Done"))
+    task = await steered.reached(await steered.create(max_agent_steps=3), "finished")
+
+    assert len(task["steps"]) == 3
+
+
+@pytest.mark.parametrize(
+    ("item", "reason"),
+    [
+        (RuntimeError("out of paper"), "The executor raised RuntimeError: out of paper"),
+        (asyncio.CancelledError(), "The executor raised CancelledError: "),
+        (StopAsyncIteration, "The executor ended without a result"),
+        ("no step", "The executor raised "),
+    ],
+    ids=["raises", "is cancelled inside", "ends early", "reports nonsense"],
+)
+async def test_a_broken_executor_fails_the_task_and_not_the_server(
+    item: object, reason: str, steered: Caller, queue: FromQueue
+):
+    """The reason is there, and the next task runs."""
+    queue.items.put_nowait(item)
+    broken = await steered.reached(await steered.create(), "failed")
+    queue.items.put_nowait(Finished("Fine"))
+    fine = await steered.reached(await steered.create(), "finished")
+
+    assert broken["steps"][-1]["evaluation_previous_goal"].startswith(reason)
+    assert fine["output"] == "Fine"
+
+
+async def test_an_executor_that_breaks_during_a_pause_fails_the_task(
+    steered: Caller, queue: FromQueue
+):
+    """There is nothing left that could be resumed."""
+    task_id = await _brought_to("paused", steered, queue)
+    queue.items.put_nowait(RuntimeError("gone"))
+
+    assert (await steered.reached(task_id, "failed"))["status"] == "failed"
+
+
+async def test_clean_up_that_breaks_changes_nothing_any_more(
+    http: aiohttp.ClientSession, caplog: pytest.LogCaptureFixture
+):
+    """The task has its result; the log has the failure."""
+
+    class Untidy(FromQueue):
+        async def run(self, assignment, control):
+            try:
+                yield Finished("Done")
+            finally:
+                raise RuntimeError("cannot clean up")
+
+    async with LocalServer(executor=Untidy()) as server:
+        api = Caller(server, http)
+        task = await api.reached(await api.create(), "finished")
+        with caplog.at_level(logging.ERROR):
+            await asyncio.sleep(0.01)
+
+    assert task["output"] == "Done"
+
+
+async def test_an_executor_may_be_any_iterator(http: aiohttp.ClientSession):
+    """One without `aclose` cleans up by itself."""
+
+    class Once:
+        def __init__(self) -> None:
+            self.items = [Finished("Done")]
+
+        def __aiter__(self):
+            return self
+
+        async def __anext__(self):
+            return self.items.pop()
+
+    class Plain(FromQueue):
+        def run(self, assignment, control):
+            return Once()
+
+    async with LocalServer(executor=Plain()) as server:
+        api = Caller(server, http)
+
+        assert (await api.reached(await api.create(), "finished"))["output"] == "Done"

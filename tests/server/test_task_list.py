@@ -1,0 +1,78 @@
+"""The list of tasks: pages that shift, newest first."""
+
+import pytest
+
+from tests.server.calling import Caller
+
+
+async def test_newest_first_with_figures(api: Caller):
+    """Every task is on exactly one page."""
+    created = [await api.create(f"Task {number}") for number in range(5)]
+    pages = [(await api.get(f"/tasks?page={page}&limit=2")).json for page in (1, 2, 3)]
+
+    listed = [row["id"] for page in pages for row in page["tasks"]]
+    assert listed == created[::-1]
+    assert [page["page"] for page in pages] == [1, 2, 3]
+    assert {(page["limit"], page["total_pages"], page["total_count"]) for page in pages} == {
+        (2, 3, 5)
+    }
+
+
+async def test_a_row_has_the_fields_of_the_documentation(api: Caller):
+    """And no steps: that is what the single task is for."""
+    task_id = await api.create(metadata={"team": "a"})
+    await api.reached(task_id, "finished")
+    (row,) = (await api.get("/tasks")).json["tasks"]
+
+    assert list(row) == [
+        "id", "task", "status", "created_at", "output", "finished_at", "live_url", "metadata",
+    ]  # fmt: skip
+    assert (row["id"], row["output"], row["metadata"]) == (task_id, "The answer", {"team": "a"})
+
+
+async def test_defaults(api: Caller):
+    """Page 1 with ten rows."""
+    for _ in range(11):
+        await api.create()
+    page = (await api.get("/tasks")).json
+
+    assert (page["page"], page["limit"], len(page["tasks"])) == (1, 10, 10)
+    assert page["total_pages"] == 2
+
+
+@pytest.mark.parametrize("page", [2, 10**6, 10**18])
+async def test_past_the_end_there_are_no_rows(page: int, api: Caller):
+    """200, and the figures are still right."""
+    await api.create()
+    answer = await api.get(f"/tasks?page={page}")
+
+    assert answer.status == 200
+    assert answer.json["tasks"] == []
+    assert (answer.json["total_count"], answer.json["page"]) == (1, page)
+
+
+async def test_without_tasks_there_is_no_page(api: Caller):
+    """The specification does not say; this server says 0."""
+    assert (await api.get("/tasks")).json == {
+        "tasks": [],
+        "total_pages": 0,
+        "page": 1,
+        "limit": 10,
+        "total_count": 0,
+    }
+
+
+async def test_a_page_has_at_most_a_hundred_rows(api: Caller):
+    """More is clamped, and the answer says so."""
+    for _ in range(3):
+        await api.create()
+    page = (await api.get("/tasks?limit=5000")).json
+
+    assert (page["limit"], page["total_pages"], len(page["tasks"])) == (100, 1, 3)
+
+
+async def test_the_store_has_tasks_in_creation_order(api: Caller):
+    """Tests of users look there."""
+    created = [await api.create() for _ in range(3)]
+
+    assert [record.id for record in api.server.store.tasks] == created

@@ -1,0 +1,67 @@
+"""The server in a thread of its own, used by synchronous code."""
+
+import json
+import threading
+import urllib.request
+
+import pytest
+
+from browser_use_async.errors import ConfigurationError
+from browser_use_async.server.threaded import ThreadedServer
+
+
+def _ask(server: ThreadedServer, method: str, path: str, body: object = None) -> object:
+    request = urllib.request.Request(
+        server.base_url + path,
+        method=method,
+        data=None if body is None else json.dumps(body).encode(),
+        headers={
+            "Authorization": f"Bearer {server.api_key}",
+            "Content-Type": "application/json",
+        },
+    )
+    with urllib.request.urlopen(request, timeout=5) as response:
+        return json.load(response)
+
+
+def test_synchronous_code_runs_a_task():
+    """Nothing but the standard library on the other side."""
+    with ThreadedServer(executor="scripted", api_key="bu_test") as server:
+        created = _ask(server, "POST", "/run-task", {"task": "Do it"})
+        listed = _ask(server, "GET", "/tasks")
+        counted = server.requests
+
+        assert server.base_url == server.url + "/api/v1"
+        assert server.api_key == "bu_test"
+        assert [row["id"] for row in listed["tasks"]] == [created["id"]]
+        assert counted == {"run_task": 1, "list_tasks": 1}
+        assert server.tasks_created == 1
+
+
+def test_the_thread_ends_with_it():
+    """And the counts can still be read."""
+    before = threading.active_count()
+    with ThreadedServer(executor="scripted") as server:
+        _ask(server, "GET", "/me")
+        assert threading.active_count() > before
+    server.close()
+
+    assert threading.active_count() == before
+    assert server.requests == {"me": 1}
+
+
+def test_a_start_that_fails_raises_here():
+    """In the thread that called, not in the other one."""
+    with ThreadedServer(executor="scripted") as server:
+        port = int(server.url.rsplit(":")[-1])
+        before = threading.active_count()
+        with pytest.raises(ConfigurationError, match="cannot listen"):
+            ThreadedServer(executor="scripted", port=port).start()
+
+        assert threading.active_count() == before
+
+
+def test_wrong_options_raise_at_once():
+    """No thread is started for them."""
+    with pytest.raises(ConfigurationError):
+        ThreadedServer(executor="magic")
