@@ -90,7 +90,7 @@ def _model_hook(model: type[Any], converter: cattrs.Converter) -> Callable[[Any,
         result = generated(value, model)
         if value.keys() - known:
             result.extra = {name: each for name, each in value.items() if name not in known}
-        if TOKEN_KEY in (value.get("metadata") or ()):
+        if "metadata" in known and TOKEN_KEY in result.metadata:
             # The reserved pair is ours: kept where the reconciler finds it, out of users' sight.
             result.extra[TOKEN_KEY] = result.metadata.pop(TOKEN_KEY)
         for name in moments:
@@ -135,9 +135,8 @@ def _make_converter(*, detailed: bool) -> cattrs.Converter:
     ):
         converter.register_structure_hook(kind, hook)
     converter.register_structure_hook(datetime, read_moment)
-    converter.register_structure_hook_func(
-        lambda kind: isinstance(kind, type) and issubclass(kind, OpenEnum), read_open_enum
-    )
+    # By class rather than by predicate: cattrs would take the hook of `str` for its subclasses.
+    converter.register_structure_hook(OpenEnum, read_open_enum)
     converter.register_structure_hook_factory(
         lambda kind: _is_optional(kind) and _without_none(kind) is datetime,
         lambda _kind: read_moment,
@@ -255,9 +254,9 @@ def decode_response(endpoint: Endpoint, body: bytes) -> Any:
     except JsonRefusedError as error:
         problem = str(error)
     else:
-        return (
-            _bare_boolean(value) if endpoint.returns is bool else structure(value, endpoint.returns)
-        )
+        if endpoint.returns is bool:
+            return _bare_boolean(value)
+        return structure(value, endpoint.returns)
     if endpoint.returns is TaskStatus and (match := _BARE_STATUS.fullmatch(body)):
         # Seen from proxies and bridges: the status as plain text, without quotes.
         return TaskStatus(match[1].decode("ascii"))

@@ -1,6 +1,6 @@
 """What a person reads off the samples of tasks, account and health check."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
 from typing import Any
 
@@ -101,7 +101,7 @@ EXPECTED: dict[str, Any] = {
         status=TaskStatus.FAILED,
         created_at=at(2025, 8, 14, 9, 22, 22, 269116),
         steps=[TaskStep("s1", 1, "Failed - the shop is closed", "", "")],
-        finished_at=at(2025, 8, 14, 9, 23),
+        finished_at=datetime(2025, 8, 14, 11, 23, tzinfo=timezone(timedelta(hours=2))),
         browser_data=BrowserData(),
     ),
     "get_task/unknown_status_and_fields.json": Task(

@@ -9,6 +9,7 @@ import pytest
 from browser_use_async.contract.conversion import (
     decode_response,
 )
+from browser_use_async.contract.submission_token import TOKEN_KEY
 from browser_use_async.contract.table import (
     CHECK_BALANCE,
     GET_TASK,
@@ -21,6 +22,7 @@ from browser_use_async.contract.table import (
     STOP_TASK,
     Endpoint,
 )
+from browser_use_async.errors import ResponseDecodeError
 from browser_use_async.models import (
     Balance,
     Task,
@@ -29,6 +31,7 @@ from browser_use_async.models import (
 from tests.contract.answers import (
     CANARY,
     PAGE,
+    ROWS,
     TASK,
     assert_tells_no_value,
     decode,
@@ -171,6 +174,46 @@ def test_what_is_no_text(written: Any) -> None:
     assert refused(GET_TASK, json.dumps({**TASK, "id": written}).encode()).path == "$.id"
 
 
+def _schedule(**more: Any) -> Any:
+    fields = {"id": "s", "task": "x", "schedule_type": "cron"}
+    return decode(ROWS["get_scheduled_task"], fields | more)
+
+
+@pytest.mark.parametrize(
+    ("written", "expected"),
+    [(True, True), ("true", True), ("False", False), (1, True), (0, False), (None, True)],
+)
+def test_booleans_as_text(written: Any, expected: bool) -> None:
+    """C9: a boolean in an object may be its name or a bit; null is the field's default."""
+    assert _schedule(is_active=written).is_active is expected
+
+
+@pytest.mark.parametrize("written", ["yes", 2, "", [], {}])
+def test_what_is_no_boolean_in_an_object(written: Any) -> None:
+    """C9: anything else is the typed error that names the field."""
+    with pytest.raises(ResponseDecodeError) as caught:
+        _schedule(is_active=written)
+
+    assert caught.value.path == "$.is_active"
+
+
+@pytest.mark.parametrize("written", ["o3", "gpt-9"])
+def test_enum_values(written: str) -> None:
+    """Known and unknown values alike are of the enum's own class."""
+    model = _schedule(llm_model=written).llm_model
+
+    assert (type(model), model) == (LlmModel, written)
+
+
+@pytest.mark.parametrize("written", [5, True, ["o3"], {}])
+def test_what_is_no_enum_value(written: Any) -> None:
+    """C9: an open enum is open to text only."""
+    with pytest.raises(ResponseDecodeError) as caught:
+        _schedule(llm_model=written)
+
+    assert caught.value.path == "$.llm_model"
+
+
 def test_unknown_fields_are_kept() -> None:
     """C10: what this version does not know is in `extra`, at every level, and never shared."""
     page = decode(
@@ -183,6 +226,22 @@ def test_unknown_fields_are_kept() -> None:
         {"steps": [], "cost": 3},
         {"steps": [], "extra": 5},
     ]
+
+
+@pytest.mark.parametrize("metadata", [5, CANARY, [TOKEN_KEY], {TOKEN_KEY: "x"}, None])
+def test_unknown_fields_may_have_names_that_are_known_elsewhere(metadata: Any) -> None:
+    """C10: a step has no metadata, so what a server calls so is an unknown field like others."""
+    task = decode(GET_TASK, {**TASK, "steps": [{"id": "s", "step": 1, "metadata": metadata}]})
+
+    assert task.steps[0].extra == {"metadata": metadata}
+
+
+def test_the_reserved_pair_is_no_metadata_of_the_users() -> None:
+    """The pair that `submit` adds is kept where the reconciler finds it, out of users' sight."""
+    task = decode(GET_TASK, {**TASK, "metadata": {TOKEN_KEY: "x", "team": "marketing"}})
+
+    assert task.metadata == {"team": "marketing"}
+    assert task.extra == {TOKEN_KEY: "x"}
 
 
 def test_optional_fields_may_be_missing_or_null() -> None:

@@ -41,6 +41,8 @@ def test_sample(path: Path) -> None:
     decoded = decode_response(ROWS[path.parent.name], path.read_bytes())
 
     assert decoded == expected
+    # Equality alone would take plain text for an enum's value.
+    assert repr(decoded) == repr(expected)
     assert type(decoded) is type(expected)
 
 

@@ -43,6 +43,23 @@ def test_the_client_takes_only_booleans(value: Any) -> None:
 
 
 @pytest.mark.parametrize(
+    ("field", "value", "expected"),
+    [
+        ("max_agent_steps", "5", 5),
+        ("max_agent_steps", 5.0, 5),
+        ("max_agent_steps", True, 1),
+        ("use_proxy", "yes", True),
+        ("use_proxy", "OFF", False),
+        ("use_proxy", 1.0, True),
+        ("use_proxy", 0, False),
+    ],
+)
+def test_the_server_coerces(field: str, value: Any, expected: Any) -> None:
+    """What the service understands, the bundled server understands."""
+    assert _value(Mode.SERVER, **{field: value}) == expected
+
+
+@pytest.mark.parametrize(
     ("field", "value"),
     [("llm_model", "gpt-9"), ("llm_model", LlmModel("gpt-9")), ("proxy_country_code", "nz")],
 )
