@@ -25,6 +25,7 @@ from browser_use_async.contract.table import (
 from browser_use_async.errors import ResponseDecodeError
 from browser_use_async.models import (
     Balance,
+    LlmModel,
     Task,
     TaskStatus,
 )
