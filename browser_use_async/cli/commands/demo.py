@@ -70,8 +70,10 @@ async def execute(options: argparse.Namespace, console: Console) -> int:
         )
         site_url = f"{site.url}/"
         _introduce(server, site_url, console)
+        before = await session.account.get_balance()
         outcomes = await perform(session, site_url, console)
-        summarize(outcomes, server.requests, console)
+        after = await session.account.get_balance()
+        summarize(outcomes, server.requests, before.cents - after.cents, console)
         code = _conclude(outcomes, server, console)
         if options.keep:
             await _keep(server, console)

@@ -11,7 +11,7 @@ import attrs
 from browser_use_async import BrowserUseSession, TaskHandle
 from browser_use_async.errors import TaskFailedError
 
-__all__ = ["FRONT_PAGE", "PARTS", "FrontPage", "Guide", "Part", "UnexpectedError"]
+__all__ = ["FRONT_PAGE", "PARTS", "FrontPage", "Guide", "Link", "Part", "UnexpectedError"]
 
 _PAUSE_SECONDS = 1.0
 _PAGES = 3
@@ -72,7 +72,7 @@ class Part:
     run: Callable[[Guide], Awaitable[object]]
 
 
-async def ask(guide: Guide) -> str | None:
+async def _ask(guide: Guide) -> str | None:
     """A question in words, an answer in words."""
     task = await guide.session.run_and_wait(
         f"Open {guide.site_url} and tell me its title", on_created=guide.show
@@ -80,7 +80,7 @@ async def ask(guide: Guide) -> str | None:
     return task.output
 
 
-async def read_into_a_dataclass(guide: Guide) -> FrontPage:
+async def _read_into_a_dataclass(guide: Guide) -> FrontPage:
     """The JSON schema of a dataclass goes with the task, and an instance comes back."""
     task = await guide.session.run_and_wait(
         f"Open {guide.site_url} and extract its title, its description and its links",
@@ -90,9 +90,9 @@ async def read_into_a_dataclass(guide: Guide) -> FrontPage:
     return task.parsed
 
 
-async def pause_and_resume(guide: Guide) -> str | None:
+async def _pause_and_resume(guide: Guide) -> str | None:
     """Submit now, wait later: in between, the handle steers the task."""
-    links = inner_links(await guide.front_page(), guide.site_url)
+    links = _inner_links(await guide.front_page(), guide.site_url)
     pages = " and ".join(link.url for link in links)
     handle = await guide.session.submit(f"Open {pages} and tell me their titles")
     guide.show(handle)
@@ -108,7 +108,7 @@ async def pause_and_resume(guide: Guide) -> str | None:
     return (await handle.wait()).output
 
 
-async def fail(guide: Guide) -> str:
+async def _fail(guide: Guide) -> str:
     """A task that must not go where it is sent; the error carries the whole task."""
     try:
         await guide.session.run_and_wait(
@@ -121,9 +121,9 @@ async def fail(guide: Guide) -> str:
     raise UnexpectedError("it visited a domain that it was not allowed to")
 
 
-async def follow_a_link(guide: Guide) -> str | None:
+async def _follow_a_link(guide: Guide) -> str | None:
     """A task made from the result of another one."""
-    link = inner_links(await guide.front_page(), guide.site_url)[0]
+    link = _inner_links(await guide.front_page(), guide.site_url)[0]
     task = await guide.session.run_and_wait(
         f'Open {guide.site_url}, click the link "{link.text}" and tell me the title of the page',
         on_created=guide.show,
@@ -131,7 +131,7 @@ async def follow_a_link(guide: Guide) -> str | None:
     return task.output
 
 
-def inner_links(page: FrontPage, site_url: str) -> Sequence[Link]:
+def _inner_links(page: FrontPage, site_url: str) -> Sequence[Link]:
     """The first links of a page that lead to other pages of its site.
 
     Args:
@@ -149,11 +149,11 @@ def inner_links(page: FrontPage, site_url: str) -> Sequence[Link]:
     return list(found.values())[:_PAGES]
 
 
-FRONT_PAGE = Part("dataclass", "the answer as an instance of a dataclass", read_into_a_dataclass)
+FRONT_PAGE = Part("dataclass", "the answer as an instance of a dataclass", _read_into_a_dataclass)
 PARTS = (
-    Part("question", "a question in words", ask),
+    Part("question", "a question in words", _ask),
     FRONT_PAGE,
-    Part("pause", "paused for a moment, then resumed", pause_and_resume),
-    Part("failure", "sent to a domain that it may not visit, so it must fail", fail),
-    Part("link", "follows a link that another task has found", follow_a_link),
+    Part("pause", "paused for a moment, then resumed", _pause_and_resume),
+    Part("failure", "sent to a domain that it may not visit, so it must fail", _fail),
+    Part("link", "follows a link that another task has found", _follow_a_link),
 )

@@ -3,6 +3,7 @@
 import asyncio
 from collections import Counter
 from collections.abc import Sequence
+from decimal import Decimal
 
 import attrs
 
@@ -19,7 +20,7 @@ from browser_use_async.cli.demonstration.parts import (
 from browser_use_async.cli.progress import Progress
 from browser_use_async.errors import BrowserUseError
 
-__all__ = ["Outcome", "perform", "summarize"]
+__all__ = ["Outcome", "perform", "shown", "summarize"]
 
 _COLOURS = (Style.CYAN, Style.GOOD, Style.WAITING, Style.MAGENTA, Style.BLUE)
 _COLUMN = max(len(part.name) for part in PARTS) + 2
@@ -88,12 +89,15 @@ async def perform(session: BrowserUseSession, site_url: str, console: Console) -
     return [work.result() for work in works.values()]
 
 
-def summarize(outcomes: Sequence[Outcome], requests: "Counter[str]", console: Console) -> None:
+def summarize(
+    outcomes: Sequence[Outcome], requests: "Counter[str]", cents: Decimal, console: Console
+) -> None:
     """Tell how the parts went, and what they cost.
 
     Args:
         outcomes: How they went.
         requests: How many requests the server counted, by operation.
+        cents: What the account was charged, in US cents.
         console: Where to tell it.
     """
     console.say()
@@ -111,6 +115,8 @@ def summarize(outcomes: Sequence[Outcome], requests: "Counter[str]", console: Co
     console.say()
     costs = ", ".join(f"{count} {name}" for name, count in requests.most_common())
     console.item([("Cost  ", Style.STRONG)], f"{requests.total()} requests to the server: {costs}")
+    price = f"${cents / 100:.2f} by the published prices of the hosted service; here, nothing"
+    console.item(["      "], price)
 
 
 def shown(result: object) -> list[str]:
