@@ -169,8 +169,6 @@ def _explained(error: aiohttp.ClientError, url: URL) -> str:
         return f"nothing answers at {url.host}:{url.port}"
     if isinstance(error, aiohttp.ClientPayloadError):
         return "its answer broke off"
-    if isinstance(error, aiohttp.InvalidURL):
-        return "that is not a valid address"
     return "its answer is not proper HTTP"
 
 

@@ -48,13 +48,12 @@ class StaticSite:
 
     def __init__(self, directory: Path) -> None:
         self._root = directory.resolve()
-        self._runner: web.AppRunner | None = None
-        self.url = ""
-
-    async def __aenter__(self) -> Self:
         application = web.Application()
         application.router.add_get("/{path:.*}", self._serve)
         self._runner = web.AppRunner(application, access_log=None, shutdown_timeout=1.0)
+        self.url = ""
+
+    async def __aenter__(self) -> Self:
         await self._runner.setup()
         await web.TCPSite(self._runner, "127.0.0.1", 0).start()
         self.url = f"http://127.0.0.1:{self._runner.addresses[0][1]}"
@@ -66,9 +65,7 @@ class StaticSite:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        if self._runner is not None:
-            await self._runner.cleanup()
-            self._runner = None
+        await self._runner.cleanup()
 
     async def _serve(self, request: web.Request) -> web.Response:
         file = _file_below(self._root, request.match_info["path"])

@@ -157,6 +157,19 @@ async def test_refused_connection_names_the_host(outbound: Outbound):
     assert url.removeprefix("http://") in await fails(outbound, url)
 
 
+async def test_server_without_tls_is_named_so(outbound: Outbound):
+    """An https address of a server that speaks plain HTTP fails with that reason."""
+
+    async def plain(connection: Connection) -> None:
+        connection.send(page())
+        await connection.stall()
+
+    async with raw_server(plain) as url:
+        reason = await fails(outbound, url.replace("http://", "https://"))
+
+    assert reason == "its certificate is not trusted, or it does not speak TLS"
+
+
 BAD_ADDRESSES = {
     "file:///etc/passwd": "http and https",
     "ftp://a.example/": "http and https",

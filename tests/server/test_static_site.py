@@ -3,6 +3,7 @@ from pathlib import Path
 
 import pytest
 
+from browser_use_async.server import static_site
 from browser_use_async.server.outbound import Outbound
 from browser_use_async.server.static_site import StaticSite, example_site_directory
 
@@ -103,3 +104,17 @@ async def test_every_link_of_the_example_site_leads_somewhere():
 
     files = [path for path in example_site_directory().rglob("*") if path.is_file()]
     assert len(seen) == len([path for path in files if path.suffix != ".css"])
+
+
+def test_packaged_copy_of_the_site_is_preferred(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """The copy inside the package wins over the checkout's, and one of them has to be there."""
+    module = tmp_path / "package" / "server" / "static_site.py"
+    packaged, checkout = module.parent / "example_site", tmp_path / "examples" / "site"
+    monkeypatch.setattr(static_site, "__file__", str(module))
+    with pytest.raises(FileNotFoundError):
+        example_site_directory()
+
+    checkout.mkdir(parents=True)
+    assert example_site_directory() == checkout
+    packaged.mkdir(parents=True)
+    assert example_site_directory() == packaged

@@ -43,7 +43,7 @@ _SPACED = _BLOCKS | _ROWS | frozenset({"br", "caption", "dd", "dt", "li", "optio
 _ODD_SECTION = re.compile(r"<!\[(?!(?:cdata|if|else|endif)(?![-_.a-z0-9]))", re.IGNORECASE)
 
 _MAX_DEPTH = 100
-_MAX_NODES = 100_000
+_MAX_NODES = 60_000
 _CHUNK = 32 * 1024
 _MAX_UNFINISHED = 256 * 1024
 
@@ -104,7 +104,7 @@ async def parse_tree(text: str) -> tuple[Element, bool]:
 
     Returns:
         A root element without a name, and whether the document's end was left out because it has
-        more than a hundred thousand elements.
+        more than sixty thousand elements and pieces of text.
     """
     text = _ODD_SECTION.sub("<!", text)
     builder = _TreeBuilder()

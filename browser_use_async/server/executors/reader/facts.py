@@ -93,9 +93,6 @@ class Facts:
     def __bool__(self) -> bool:
         return bool(self._facts)
 
-    def __iter__(self) -> Iterator[Fact]:
-        return iter(self._facts)
-
     def _only_longer(self, wanted: frozenset[str]) -> Iterator[Any]:
         longer = [fact for fact in self._facts if wanted < fact.words and not fact.other_name]
         if len({fact.words for fact in longer}) == 1:

@@ -100,7 +100,7 @@ class FactSource:
                 yield value
             elif isinstance(value, str) and not word_set(name) & _SENTENCES:
                 yield _SEPARATORS.split(value)
-            elif value is not None:
+            else:
                 yield [value]
 
     def parts(self, name: str) -> Iterator[Source]:

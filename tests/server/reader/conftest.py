@@ -1,0 +1,24 @@
+"""The reader and the example site, over real sockets."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from browser_use_async.server.executors.reader import ReaderExecutor
+from browser_use_async.server.outbound import Outbound
+from browser_use_async.server.static_site import StaticSite, example_site_directory
+
+
+@pytest.fixture
+async def reader() -> AsyncIterator[ReaderExecutor]:
+    """A reader that does not wait long for anybody."""
+    outbound = Outbound(connect=1, silence=0.5, exchange=2)
+    yield ReaderExecutor(outbound)
+    await outbound.aclose()
+
+
+@pytest.fixture
+async def site() -> AsyncIterator[str]:
+    """The address of the example site."""
+    async with StaticSite(example_site_directory()) as served:
+        yield served.url

@@ -1,0 +1,75 @@
+import json
+
+import pytest
+
+from browser_use_async.server.executors.reader.export import NothingToExportError, export
+from browser_use_async.server.executors.reader.wishes import saving
+from browser_use_async.server.reading.page import Label, Page, Row, Table, TextList
+
+FEES = Table(("Fee", "Amount"), [Row(("One, two", "1")), Row(("Three", "2"))], "Fees")
+STAFF = Table(("Name", "Role", "Since"), [Row(("Ann", "Boss", "1999"))], "Staff")
+
+
+def exported(wish: str, *pages: Page, answer: str = "answer", structured: bool = False) -> str:
+    """The content of the file that a wish asks for."""
+    wanted = saving(wish)
+    assert wanted is not None
+    return export(wanted, pages, answer, structured=structured).content.decode()
+
+
+def test_table_is_chosen_by_the_words_of_the_wish():
+    """Words of the wish or of the file's name choose the table; the largest wins otherwise."""
+    page = Page("https://a.example", tables=[FEES, STAFF])
+
+    assert exported("save the staff as x.csv", page) == "Name,Role,Since\nAnn,Boss,1999\n"
+    assert exported("save it as staff.csv", page).startswith("Name,")
+    assert exported("save it as x.csv", page) == 'Fee,Amount\n"One, two",1\nThree,2\n'
+
+
+def test_tables_of_all_pages_are_looked_at():
+    """The table may stand on any of the pages."""
+    pages = (Page("https://a.example"), Page("https://b.example", tables=[STAFF]))
+
+    assert exported("save it as x.csv", *pages).startswith("Name,")
+
+
+def test_labels_and_lists_stand_in_for_a_table():
+    """Definition lists make two columns, lists one; without both there is nothing to write."""
+    labels = Page("https://a.example", labels=[Label("Size", "7")])
+    listed = Page("https://a.example", lists=[TextList(("a", "b"))])
+
+    assert exported("save it as x.csv", labels) == "name,value\nSize,7\n"
+    assert exported("save it as x.csv", listed) == "a\nb\n"
+    with pytest.raises(NothingToExportError, match=r"x\.csv needs a table"):
+        exported("save it as x.csv", Page("https://a.example"))
+
+
+def test_json_describes_the_page():
+    """Without a schema a JSON file holds what was read, one object or a list of them."""
+    page = Page(
+        "https://a.example",
+        title="T",
+        text="words",
+        labels=[Label("Size", "7")],
+        tables=[FEES, Table((), [Row(("x",))])],
+    )
+    one = json.loads(exported("save it as x.json", page))
+
+    assert one["title"] == "T"
+    assert one["labels"] == {"Size": "7"}
+    assert one["tables"][0][1] == {"Fee": "Three", "Amount": "2"}
+    assert one["tables"][1] == [["x"]]
+    assert len(json.loads(exported("save it as x.json", page, page))) == 2
+
+
+@pytest.mark.parametrize("name", ["x.txt", "x.md", "X.MD"])
+def test_words_are_saved_as_they_are(name: str):
+    """Text and Markdown hold the answer."""
+    assert exported(f"save it as {name}", Page("https://a.example"), answer="grün") == "grün\n"
+
+
+def test_structured_answer_is_saved_as_it_is():
+    """With a schema a JSON file holds the answer."""
+    page = Page("https://a.example", title="T")
+
+    assert exported("save it as x.json", page, answer="[1]", structured=True) == "[1]\n"

@@ -1,0 +1,469 @@
+import dataclasses
+import json
+from typing import Any
+
+import pytest
+
+from browser_use_async.contract.output_schema import output_schema
+from browser_use_async.server.executors.reader.filling import NotReadableError, fill
+from browser_use_async.server.executors.reader.schema import Schema
+from browser_use_async.server.executors.reader.sources import PagesSource
+from browser_use_async.server.reading.documents import read_document
+from browser_use_async.server.reading.extraction import read_html
+from browser_use_async.server.reading.page import Page
+
+TEXT = {"type": "string"}
+NUMBER = {"type": "number"}
+WHOLE = {"type": "integer"}
+FLAG = {"type": "boolean"}
+
+LAMP = """<html><head><title>Lamp - Shop</title>
+<meta name=description content="A lamp."><meta property="og:image" content="/lamp.png">
+<meta property="article:section" content="Lights">
+<script type="application/ld+json">{"@type": "Product", "name": "Lamp", "sku": "L1",
+ "brand": {"@type": "Brand", "name": "Lumen", "country": "PT"}, "keywords": ["a", "b"],
+ "offers": {"@type": "Offer", "price": "39.50", "priceCurrency": "EUR",
+ "availability": "https://schema.org/InStock"},
+ "review": [{"author": "Ada", "stars": 5}, {"author": "Bo", "stars": 3}],
+ "datePublished": "2025-02-03"}</script></head><body><nav><a href=/home>Home</a></nav>
+<h1>The lamp</h1><p>Bright.</p><h2>Details</h2><dl><dt>Cable length<dd>2.5 m<dt>Made in<dd>Porto
+<dt>Colours<dd>red, blue; green</dl><h2>In the box</h2><ul><li>Lamp<li>Screws</ul></body></html>"""
+
+PLANS = """<title>Plans</title><h2>Plans</h2><table><tr><th>Plan<th>Price per month<th>Seats<th>SSO
+<tr><td><a href=/s>Small</a><td>$9.00<td>3<td>No<tr><td><a href=/l>Large</a><td>$1,200.00<td>90
+<td>Yes</table><h2>Offices</h2><table><tr><th>City<th>Rooms<tr><td>Porto<td>4</table>"""
+
+
+async def page(html: str, url: str = "https://a.example/d/p") -> Page:
+    """A page."""
+    return await read_html(url, html)
+
+
+LONELY = Page("https://a.example/3", title="Three")
+
+
+def filled(schema: Any, *pages: Page) -> Any:
+    """What a schema becomes on pages."""
+    return fill(Schema(json.dumps(schema)), PagesSource(pages))
+
+
+def properties(required: list[str] | None = None, **parts: Any) -> dict[str, Any]:
+    """The schema of an object in which all is required, unless said otherwise."""
+    needed = list(parts) if required is None else required
+    return {"type": "object", "properties": parts, "required": needed}
+
+
+def unread(schema: Any, *pages: Page) -> str:
+    """The field that cannot be read."""
+    with pytest.raises(NotReadableError) as caught:
+        filled(schema, *pages)
+    return caught.value.path
+
+
+async def test_fields_are_read_from_everywhere_on_a_page():
+    """Title, description, address, JSON-LD, Open Graph, labels and text, in any spelling."""
+    schema = properties(
+        title=TEXT, description=TEXT, url=TEXT, sku=TEXT, price=NUMBER, price_currency=TEXT,
+        madeIn=TEXT, cable_length=NUMBER, image=TEXT, section=TEXT, brand=TEXT, text=TEXT,
+        published_at={"type": "string", "format": "date"}, headline=TEXT, offers_price=NUMBER,
+    )  # fmt: skip
+    found = filled(schema, await page(LAMP))
+
+    assert found.pop("text").startswith("# The lamp\nBright.")
+    assert found == {
+        "title": "Lamp - Shop",
+        "description": "A lamp.",
+        "url": "https://a.example/d/p",
+        "sku": "L1",
+        "price": 39.5,
+        "price_currency": "EUR",
+        "madeIn": "Porto",
+        "cable_length": 2.5,
+        "image": "/lamp.png",
+        "section": "Lights",
+        "brand": "Lumen",
+        "published_at": "2025-02-03",
+        "headline": "The lamp",
+        "offers_price": 39.5,
+    }
+
+
+async def test_lists_are_read_from_everywhere_on_a_page():
+    """Headings, links, JSON-LD lists, enumerations in a value, and lists below a heading."""
+    texts = {"type": "array", "items": TEXT}
+    schema = properties(
+        headings=texts, links=texts, keywords=texts, colours=texts, in_the_box=texts
+    )
+
+    assert filled(schema, await page(LAMP)) == {
+        "headings": ["The lamp", "Details", "In the box"],
+        "links": ["https://a.example/home"],
+        "keywords": ["a", "b"],
+        "colours": ["red", "blue", "green"],
+        "in_the_box": ["Lamp", "Screws"],
+    }
+
+
+async def test_columns_are_lists():
+    """A column of a table is a list under its name, in the type that is asked for."""
+    schema = properties(
+        plans={"type": "array", "items": TEXT},
+        seats={"type": "array", "items": WHOLE},
+        cities={"type": "array", "items": TEXT},
+    )
+
+    assert filled(schema, await page(PLANS)) == {
+        "plans": ["Small", "Large"],
+        "seats": [3, 90],
+        "cities": ["Porto"],
+    }
+
+
+async def test_rows_are_objects():
+    """The table whose columns fit gives the objects; its first column names them."""
+    plan = properties(["name", "price_per_month"], name=TEXT, price_per_month=NUMBER, seats=WHOLE,
+                      sso=FLAG, url=TEXT, note={"anyOf": [TEXT, {"type": "null"}]})  # fmt: skip
+    office = properties(city=TEXT, rooms=WHOLE)
+    schema = properties(
+        plans={"type": "array", "items": plan}, offices={"type": "array", "items": office}
+    )
+
+    assert filled(schema, await page(PLANS)) == {
+        "plans": [
+            {"name": "Small", "price_per_month": 9.0, "seats": 3, "sso": False,
+             "url": "https://a.example/s", "note": None},
+            {"name": "Large", "price_per_month": 1200.0, "seats": 90, "sso": True,
+             "url": "https://a.example/l", "note": None},
+        ],
+        "offices": [{"city": "Porto", "rooms": 4}],
+    }  # fmt: skip
+
+
+async def test_cell_is_found_by_row_and_column():
+    """A single cell of a table has the name of its row and its column."""
+    found = filled(properties(large_price_per_month=NUMBER, small_seats=WHOLE), await page(PLANS))
+
+    assert found == {"large_price_per_month": 1200.0, "small_seats": 3}
+
+
+async def test_links_and_headings_are_objects_as_well():
+    """Lists of objects about links and headings."""
+    link, heading = properties(text=TEXT, href=TEXT), properties(level=WHOLE, text=TEXT)
+    schema = properties(
+        links={"type": "array", "items": link}, headings={"type": "array", "items": heading}
+    )
+
+    assert filled(schema, await page("<h2>One</h2><a href=x>Two</a>")) == {
+        "links": [{"text": "Two", "href": "https://a.example/d/x"}],
+        "headings": [{"level": 2, "text": "One"}],
+    }
+
+
+async def test_inner_objects_are_read_from_what_is_named_so():
+    """JSON-LD objects, nodes of a type, labels below a heading, and names with a prefix."""
+    html = LAMP.replace("<dt>Made in", "<dt>Seller name<dd>Ann<dt>Seller city<dd>Faro<dt>Made in")
+    schema = properties(
+        brand=properties(name=TEXT, country=TEXT),
+        product=properties(sku=TEXT),
+        details=properties(made_in=TEXT),
+        seller=properties(name=TEXT, city=TEXT),
+    )
+
+    assert filled(schema, await page(html)) == {
+        "brand": {"name": "Lumen", "country": "PT"},
+        "product": {"sku": "L1"},
+        "details": {"made_in": "Porto"},
+        "seller": {"name": "Ann", "city": "Faro"},
+    }
+
+
+async def test_inner_object_does_not_borrow_from_the_page():
+    """The name of the page is not the name of something else on it."""
+    schema = properties(["title"], title=TEXT, shipper=properties(name=TEXT))
+
+    assert filled(schema, await page(LAMP)) == {"title": "Lamp - Shop"}
+    assert unread({**schema, "required": ["shipper"]}, await page(LAMP)) == "shipper"
+
+
+@pytest.mark.parametrize("name", ["anything", "page", "result"])
+async def test_wrapping_is_looked_through(name: str):
+    """An only property may be a wrapping around what the page says."""
+    schema = properties(**{name: properties(title=TEXT, made_in=TEXT)})
+
+    assert filled(schema, await page(LAMP)) == {name: {"title": "Lamp - Shop", "made_in": "Porto"}}
+
+
+async def test_lists_of_inner_objects():
+    """A list of objects in JSON-LD, and the nodes of one type."""
+    review = properties(author=TEXT, stars=WHOLE)
+    products = {"type": "array", "items": properties(name=TEXT, sku=TEXT)}
+    schema = properties(review={"type": "array", "items": review}, products=products)
+
+    assert filled(schema, await page(LAMP)) == {
+        "review": [{"author": "Ada", "stars": 5}, {"author": "Bo", "stars": 3}],
+        "products": [{"name": "Lamp", "sku": "L1"}],
+    }
+
+
+async def test_several_pages_are_several_objects():
+    """With several pages, each of them is an object of the list, or a value of it."""
+    one = await page("<title>One</title><dl><dt>Price<dd>$1</dl>", "https://a.example/1")
+    two = await page("<title>Two</title><dl><dt>Price<dd>$2</dl>", "https://a.example/2")
+    item = properties(title=TEXT, price=NUMBER, url=TEXT)
+    schema = properties(
+        items={"type": "array", "items": item}, titles={"type": "array", "items": TEXT}
+    )
+
+    assert filled(schema, one, two) == {
+        "items": [
+            {"title": "One", "price": 1, "url": "https://a.example/1"},
+            {"title": "Two", "price": 2, "url": "https://a.example/2"},
+        ],
+        "titles": ["One", "Two"],
+    }
+    prices = properties(prices={"type": "array", "items": NUMBER})
+    assert filled(prices, one, two) == {"prices": [1, 2]}
+    assert filled(prices, one, LONELY) == {"prices": [1]}
+
+
+async def test_dictionaries_are_filled_with_labels():
+    """Objects with any properties: labels, those below a heading, and only what fits the type."""
+    any_text = {"type": "object", "additionalProperties": TEXT}
+    numbers = {"type": "object", "additionalProperties": NUMBER}
+
+    assert filled(any_text, await page("<dl><dt>A b<dd>7 kg<dt>C<dd>x</dl>")) == {
+        "A b": "7 kg",
+        "C": "x",
+    }
+    assert filled(properties(details=numbers), await page(LAMP)) == {
+        "details": {"Cable length": 2.5}
+    }
+    assert filled({"type": "array", "items": any_text}, await page(PLANS))[0]["Seats"] == "3"
+
+
+@pytest.mark.parametrize(
+    ("schema", "expected"),
+    [
+        (
+            {"type": "array", "items": properties(city=TEXT, rooms=WHOLE)},
+            [{"city": "Porto", "rooms": 4}],
+        ),
+        ({"title": "Plans", "type": "array", "items": TEXT}, ["Small", "Large"]),
+        ({"title": "Large seats", "type": "integer"}, 90),
+        ({"title": "Title", "type": "string"}, "Plans"),
+        ({"title": "Title"}, "Plans"),
+    ],
+)  # fmt: skip
+async def test_top_level_need_not_be_an_object(schema: Any, expected: Any):
+    """Lists and single values, called by the schema's title."""
+    assert filled(schema, await page(PLANS)) == expected
+
+
+async def test_only_list_needs_no_name():
+    """The only list of a page answers a list without a name."""
+    html = "<ul><li>a<li>b</ul>"
+
+    assert filled({"type": "array", "items": TEXT}, await page(html)) == ["a", "b"]
+    assert filled(properties(items={"type": "array", "items": TEXT}), await page(html)) == {
+        "items": ["a", "b"]
+    }
+    assert unread({"type": "array", "items": TEXT}, await page(html + html)) == ""
+
+
+async def test_json_documents_are_read_like_pages():
+    """Objects and lists of a JSON file."""
+    body = json.dumps([{"id": 1, "tags": ["x"]}, {"id": 2, "tags": ["y", "z"]}]).encode()
+    document = await read_document("https://a.example/d.json", "application/json", body)
+    item = properties(id=WHOLE, tags={"type": "array", "items": TEXT})
+
+    assert filled({"type": "array", "items": item}, document) == [
+        {"id": 1, "tags": ["x"]},
+        {"id": 2, "tags": ["y", "z"]},
+    ]
+
+
+async def test_objects_of_a_json_document_have_inner_values():
+    """Single values make lists of one, objects dictionaries, and types are found deep inside."""
+    body = json.dumps(
+        {
+            "shop": [{"id": 1, "size": 5, "extra": {"a": 1}}],
+            "deep": {"x": {"@type": "Bulb", "w": 4}},
+        }
+    ).encode()
+    document = await read_document("https://a.example/d.json", "application/json", body)
+    item = properties(
+        size={"type": "array", "items": WHOLE},
+        extra={"type": "object", "additionalProperties": WHOLE},
+    )
+    schema = properties(shop={"type": "array", "items": item}, bulb=properties(w=WHOLE))
+
+    assert filled(schema, document) == {
+        "shop": [{"size": [5], "extra": {"a": 1}}],
+        "bulb": {"w": 4},
+    }
+    assert unread(properties(lamp=properties(w=WHOLE), title=TEXT), document) == "lamp"
+
+
+async def test_search_for_a_type_is_bounded():
+    """A document of thousands of objects is not searched for ever."""
+    body = json.dumps([{"n": number} for number in range(6000)]).encode()
+    document = await read_document("https://a.example/d.json", "application/json", body)
+
+    assert unread(properties(bulb=properties(w=WHOLE)), document) == "bulb.w"
+
+
+async def test_meta_elements_fill_a_dictionary():
+    """A dictionary called metadata holds what the meta elements say."""
+    schema = properties(metadata={"type": "object", "additionalProperties": TEXT})
+
+    assert filled(schema, await page(LAMP))["metadata"]["article:section"] == "Lights"
+
+
+async def test_lists_may_hold_members_only():
+    """A list of constants or of members of an enumeration takes no other values."""
+    colours = {"type": "array", "items": {"enum": ["red", "blue", "green"]}}
+    only = {"type": "array", "items": {"const": "a"}}
+
+    assert filled(properties(colours=colours), await page(LAMP))["colours"] == [
+        "red",
+        "blue",
+        "green",
+    ]
+    assert unread(properties(keywords=only), await page(LAMP)) == "keywords"
+
+
+async def test_references_and_alternatives():
+    """$ref with siblings, allOf, anyOf, oneOf, type lists, enum and const."""
+    schema = {
+        "$defs": {
+            "Money": {"type": "number", "minimum": 0},
+            "a/b~c": properties(made_in=TEXT),
+        },
+        "type": "object",
+        "properties": {
+            "price": {"$ref": "#/$defs/Money", "description": "what it costs"},
+            "details": {"$ref": "#/$defs/a~1b~0c"},
+            "brand": {"anyOf": [{"type": "integer"}, TEXT]},
+            "sku": {"oneOf": [{"type": "null"}, TEXT]},
+            "name": {"type": ["integer", "string", "null"]},
+            "availability": {"enum": ["OutOfStock", "InStock"]},
+            "kind": {"const": "lamp"},
+            "section": {"allOf": [TEXT, {"maxLength": 20}]},
+            "nothing": {"const": None},
+        },
+        "required": ["price", "details", "brand", "sku", "name", "availability", "section"],
+    }
+
+    assert filled(schema, await page(LAMP)) == {
+        "price": 39.5,
+        "details": {"made_in": "Porto"},
+        "brand": "Lumen",
+        "sku": "L1",
+        "name": "Lamp",
+        "availability": "InStock",
+        "kind": "lamp",
+        "section": "Lights",
+        "nothing": None,
+    }
+
+
+async def test_missing_fields():
+    """Required: named. Optional: null where null is allowed, otherwise left out."""
+    nullable = {"anyOf": [NUMBER, {"type": "null"}]}
+    lamp = await page(LAMP)
+
+    assert filled(properties(["title"], title=TEXT, depth=NUMBER, height=nullable), lamp) == {
+        "title": "Lamp - Shop",
+        "height": None,
+    }
+    assert filled(properties(title=TEXT, height=nullable), lamp)["height"] is None
+    assert unread(properties(title=TEXT, depth=NUMBER), lamp) == "depth"
+    assert unread(properties(brand=properties(name=TEXT, founder=TEXT)), lamp) == "brand.founder"
+
+
+async def test_missing_cell_is_named_by_its_row():
+    """One row without a number, and the answer is refused with the row's place."""
+    html = PLANS.replace("$1,200.00", "on request")
+    plan = properties(plan=TEXT, price_per_month=NUMBER)
+    schema = properties(plans={"type": "array", "items": plan})
+
+    assert unread(schema, await page(html)) == "plans[1].price_per_month"
+
+
+async def test_nothing_at_all_is_no_answer():
+    """An object of which no field can be read is not answered with emptiness."""
+    schema = properties([], depth=NUMBER, height={"anyOf": [NUMBER, {"type": "null"}]})
+
+    assert unread(schema, await page(LAMP)) == ""
+
+
+@pytest.mark.parametrize(
+    ("part", "fits"),
+    [
+        ({"type": "number", "minimum": 39, "maximum": 40}, True),
+        ({"type": "number", "minimum": 40}, False),
+        ({"type": "number", "maximum": 39}, False),
+        ({"type": "number", "exclusiveMinimum": 39.5}, False),
+        ({"type": "number", "exclusiveMaximum": 39.5}, False),
+        ({"type": "string", "minLength": 5, "maxLength": 5}, True),
+        ({"type": "string", "minLength": 6}, False),
+        ({"type": "string", "maxLength": 4}, False),
+        ({"type": "integer"}, False),
+        ({"enum": ["39.50"]}, True),
+        ({"enum": [39.5, None]}, True),
+        ({"enum": ["40"]}, False),
+    ],
+)
+async def test_values_keep_the_bounds_of_the_schema(part: Any, fits: bool):
+    """What is out of bounds is not what was asked for."""
+    schema = properties(price=part)
+
+    if fits:
+        assert "price" in filled(schema, await page(LAMP))
+    else:
+        assert unread(schema, await page(LAMP)) == "price"
+
+
+async def test_lists_keep_the_bounds_of_the_schema():
+    """Long lists are cut at maxItems; lists below minItems are no answer."""
+    plans = {"type": "array", "items": TEXT}
+
+    assert filled(properties(plans={**plans, "maxItems": 1}), await page(PLANS))["plans"] == [
+        "Small"
+    ]
+    assert unread(properties(plans={**plans, "minItems": 3}), await page(PLANS)) == "plans"
+
+
+async def test_ambiguous_names_are_not_guessed():
+    """Where two names contain the words, neither is taken; where one does, it is."""
+    one = await page("<dl><dt>Price per month<dd>$9</dl>")
+    two = await page("<dl><dt>Price per month<dd>$9<dt>Price per year<dd>$90</dl>")
+
+    assert filled(properties(price=NUMBER), one) == {"price": 9}
+    assert unread(properties(price=NUMBER), two) == "price"
+
+
+@dataclasses.dataclass
+class Office:
+    """An office."""
+
+    city: str
+    rooms: int
+
+
+@dataclasses.dataclass
+class Company:
+    """What the SDK sends for a dataclass."""
+
+    title: str
+    offices: list[Office]
+    founded: int | None = None
+
+
+async def test_schema_of_a_dataclass_is_filled():
+    """The schema that the SDK makes of a dataclass is filled as it is."""
+    assert fill(Schema(output_schema(Company)), PagesSource([await page(PLANS)])) == {
+        "title": "Plans",
+        "offices": [{"city": "Porto", "rooms": 4}],
+        "founded": None,
+    }

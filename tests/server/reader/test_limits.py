@@ -1,0 +1,292 @@
+"""Where the reader's rules, its permissions or the page end: a reason, and no waiting."""
+
+import asyncio
+import time
+from typing import Any
+
+import pytest
+
+from browser_use_async.server.executors.protocol import Assignment, Failed, Finished, Step
+from browser_use_async.server.executors.reader import ReaderExecutor
+from browser_use_async.server.outbound import Outbound
+from tests.hygiene import SECRET
+from tests.server.raw_server import page, raw_server
+from tests.server.reader.running import FREE, properties, run, table_of
+from tests.wire import Connection
+
+TEXT, NUMBER = {"type": "string"}, {"type": "number"}
+
+
+async def test_pause_holds_the_next_step(reader: ReaderExecutor, site: str):
+    """While the control does not let go, no step is taken and no page is opened."""
+
+    class Gate:
+        def __init__(self) -> None:
+            self.open = asyncio.Event()
+            self.open.set()
+
+        async def checkpoint(self) -> None:
+            await self.open.wait()
+
+    gate = Gate()
+    items = reader.run(Assignment("id", f"Open {site}, click Journal, and read"), gate)
+    first = await anext(items)
+    gate.open.clear()
+    waiting = asyncio.ensure_future(anext(items))
+    done, _ = await asyncio.wait([waiting], timeout=0.1)
+    assert not done
+
+    gate.open.set()
+    second = await waiting
+    rest = [item async for item in items]
+
+    assert isinstance(first, Step)
+    assert isinstance(second, Step)
+    assert second.url.endswith("/journal/winter-chain-care.html")
+    assert isinstance(rest[-1], Finished)
+
+
+async def test_stopping_ends_a_request_at_once(reader: ReaderExecutor):
+    """A task that is cancelled while a server keeps it waiting ends within a moment."""
+    async with raw_server(Connection.stall) as url:
+        running = asyncio.create_task(run(reader, f"Open {url}"))
+        await asyncio.sleep(0.1)
+        running.cancel()
+        async with asyncio.timeout(0.2):
+            with pytest.raises(asyncio.CancelledError):
+                await running
+
+
+@pytest.mark.parametrize(("limit", "steps"), [(0, 0), (1, 1), (2, 2)])
+async def test_steps_are_limited(reader: ReaderExecutor, site: str, limit: int, steps: int):
+    """Opening, following and answering are a step each; beyond the limit the task fails."""
+    done = await run(reader, f"Open {site} and click Journal", max_agent_steps=limit)
+
+    assert len(done.steps) == steps
+    assert done.reason == f"The task needs more than the {limit} steps that max_agent_steps allows."
+
+
+async def test_as_many_steps_as_needed_are_enough(reader: ReaderExecutor, site: str):
+    """Three steps of three finish the task."""
+    done = await run(reader, f"Open {site} and click Journal", max_agent_steps=3)
+
+    assert len(done.steps) == 3
+    assert done.output
+
+
+async def test_allowed_domains_are_obeyed(reader: ReaderExecutor, site: str):
+    """The allowed host is opened with and without its port, another one is not."""
+    for allowed in (["127.0.0.1"], [site], [site.removeprefix("http://")], None, []):
+        assert (await run(reader, f"Open {site}", allowed_domains=allowed)).output
+
+    refused = await run(reader, f"Open {site}", allowed_domains=["shop.example", "*.a.example"])
+    assert refused.steps == []
+    assert refused.reason == (
+        f"{site} is outside the allowed domains of this task (shop.example, *.a.example)."
+    )
+
+
+async def test_links_and_redirects_obey_the_allowed_domains(reader: ReaderExecutor, site: str):
+    """Neither a link nor a redirect leads to a host that is not allowed."""
+    other = site.replace("127.0.0.1", "localhost")
+    answers = {
+        "/link": page(f"<title>x</title><a href='{other}'>there</a>".encode()),
+        "/moved": page(status="302 Found", headers={"Location": other}),
+    }
+    async with raw_server(answers) as url:
+        task = f"Open {url}/link and click there"
+        linked = await run(reader, task, allowed_domains=["127.0.0.1"])
+        moved = await run(reader, f"Open {url}/moved", allowed_domains=["127.0.0.1"])
+
+    for done in (linked, moved):
+        assert done.reason == f"{other} is outside the allowed domains of this task (127.0.0.1)."
+        assert isinstance(done.end, Failed)
+        assert done.end.url == other
+
+
+FAILURES = {
+    "missing": (page(status="404 Not Found"), "answered 404 Not Found."),
+    "broken": (page(status="503 Busy"), "answered 503 Service Unavailable."),
+    "picture": (page(b"x", headers={"Content-Type": "image/png"}), "only text can be read."),
+    "pdf": (page(b"%PDF-1.7", headers={"Content-Type": "application/pdf"}), "application/pdf"),
+    "binary": (page(b"\0\1", headers={"Content-Type": "text/plain"}), "said to be text"),
+    "huge": (page(b"x", headers={"Content-Length": "5242881"}), "larger than 5,242,880 bytes."),
+    "circle": (page(status="302 Found", headers={"Location": "/"}), "redirects in a circle."),
+    "empty": (page(b"<p> </p>"), "has nothing to read: neither a title nor text."),
+    "dead": (b"", "broke off before an answer came."),
+}
+
+
+@pytest.mark.parametrize(("sent", "reason"), FAILURES.values(), ids=FAILURES)
+async def test_page_that_cannot_be_read_fails_the_task(
+    reader: ReaderExecutor, sent: bytes, reason: str
+):
+    """Whatever is wrong with a page, the reason names the page and the trouble."""
+    async with raw_server({"/": sent}) as url:
+        done = await run(reader, f"Open {url}/ and read it")
+
+    assert reason in done.reason
+    assert f"{url}/" in done.reason
+
+
+async def test_unreachable_page_fails_the_task(reader: ReaderExecutor):
+    """Where nobody listens, the task fails and says where."""
+    async with raw_server({}) as url:
+        pass
+    done = await run(reader, f"Open {url}")
+
+    assert done.reason == (
+        f"{url} could not be opened: nothing answers at {url.removeprefix('http://')}."
+    )
+
+
+async def test_silent_page_fails_the_task_in_time(reader: ReaderExecutor):
+    """A server that never answers does not hold a task for longer than its patience."""
+    start = time.monotonic()
+    async with raw_server(Connection.stall) as url:
+        done = await run(reader, f"Open {url}")
+
+    assert "did not answer in time" in done.reason
+    assert time.monotonic() - start < 1
+
+
+async def test_page_without_a_title_has_none_to_tell(reader: ReaderExecutor):
+    """A title that is asked for and not there is not made up."""
+    async with raw_server({"/": page(b"<p>words</p>")}) as url:
+        done = await run(reader, f"Tell me the title of {url}")
+
+    assert done.reason == f"{url} has no title."
+
+
+async def test_link_that_is_not_there_fails_the_task(reader: ReaderExecutor, site: str):
+    """The reason names the links that there are."""
+    done = await run(reader, f"Open {site} and click Careers")
+
+    assert done.reason.startswith(f"{site} has no link “Careers”. Its links: Tern & Tide, Home, ")
+
+
+async def test_words_that_may_be_a_link_need_not_be_one(reader: ReaderExecutor, site: str):
+    """Where the text does not say that it means a link, the page at hand answers."""
+    done = await run(reader, f"Open {site} and go to the bottom, then tell me its title")
+
+    assert done.output == "Tern & Tide Bicycles"
+
+
+@pytest.mark.parametrize(
+    ("task", "reason"),
+    [
+        ("Write a poem", "The task names no page."),
+        ("", "The task names no page."),
+        ("Open http://a.example/ and log in", "The task asks to log in."),
+        ("Open http://user:hunter2@127.0.0.1/", "user name or password are not opened"),
+        ("Open http://127.0.0.1:99999/", "not a valid address"),
+    ],
+)
+async def test_task_that_cannot_be_done_fails(reader: ReaderExecutor, task: str, reason: str):
+    """Tasks without a page and beyond reading fail at once, without a step."""
+    done = await run(reader, task)
+
+    assert reason in done.reason
+    assert "hunter2" not in done.reason
+    assert done.steps == []
+
+
+@pytest.mark.parametrize(
+    ("schema", "reason"),
+    [
+        (properties(title=TEXT, founder=TEXT), "The field founder could not be found on {site}."),
+        (
+            properties(plans=table_of(plan=TEXT, discount=NUMBER)),
+            "The field plans[0].discount could not be found on {site}.",
+        ),
+        ({"type": "array", "items": NUMBER}, "What structured_output_json asks for could not be"),
+        ({"$ref": "#/nowhere"}, "structured_output_json has no '#/nowhere'."),
+    ],
+)
+async def test_field_that_is_not_there_fails_the_task(
+    reader: ReaderExecutor, site: str, schema: Any, reason: str
+):
+    """The reason names the field and the page."""
+    done = await run(reader, f"Open {site}/pricing.html", schema=schema)
+
+    assert done.reason.startswith(reason.format(site=f"{site}/pricing.html"))
+
+
+async def test_broken_schema_fails_before_a_page_is_opened(reader: ReaderExecutor, site: str):
+    """A schema that is no JSON is found out first."""
+    assignment = Assignment("id", f"Open {site}", structured_output_json="{")
+    (end,) = [item async for item in reader.run(assignment, FREE)]
+
+    assert end == Failed("structured_output_json is not JSON.")
+
+
+async def test_table_of_half_a_page_is_not_passed_off_as_whole(reader: ReaderExecutor):
+    """A page that was too long gives words with a note, and neither files nor fields."""
+    body = b"<title>T</title><table><tr><th>A<th>B" + b"<tr><td>1<td>2" * 12_100
+    async with raw_server({"/": page(body)}) as url:
+        words = await run(reader, f"Read {url}")
+        saved = await run(reader, f"Open {url} and save the table as t.csv")
+        filled = await run(reader, f"Open {url}", schema=properties(title=TEXT))
+
+    assert words.output.endswith("[... the page is longer than a reader takes in]")
+    for done in (saved, filled):
+        assert done.reason == f"{url} is too long: only its beginning could be read."
+
+
+async def test_csv_needs_a_table(reader: ReaderExecutor):
+    """A page without a table, a list or the like gives no CSV file."""
+    async with raw_server({"/": page(b"<p>words</p>")}) as url:
+        done = await run(reader, f"Open {url} and save the table as t.csv")
+
+    assert done.reason == f"t.csv needs a table, and there is none on {url}."
+
+
+async def test_unreadable_file_fails_the_task(reader: ReaderExecutor):
+    """A picture that came with the task cannot be read."""
+    done = await run(reader, "Read shot.png", files={"shot.png": b"\x89PNG"})
+
+    assert done.reason == (
+        "The file shot.png cannot be read: it is image/png, and only text can be read."
+    )
+
+
+async def test_secrets_are_written_nowhere(reader: ReaderExecutor, site: str):
+    """The values of secrets are in no step, no answer, no file and no request."""
+    heads: list[bytes] = []
+
+    async def note(connection: Connection) -> None:
+        heads.append((await connection.read_request()).raw)
+        connection.send(page(b"<title>T</title>words"))
+
+    async with raw_server(note) as url:
+        done = await run(
+            reader, f"Open {url} with x_password, save it as t.txt", secrets={"x_password": SECRET}
+        )
+
+    assert SECRET not in repr((done, done.files, [step.text for step in done.steps], heads))
+
+
+async def test_one_reader_serves_many_tasks_at_once(reader: ReaderExecutor, site: str):
+    """Tasks that run at the same time do not mix."""
+    pages = {"about.html": "About us", "contact.html": "Contact", "products.html": "Bicycles"}
+    tasks = [run(reader, f"Tell me the title of {site}/{name}") for name in pages]
+    done = await asyncio.gather(*tasks)
+
+    assert [one.output.partition(" | ")[0] for one in done] == list(pages.values())
+
+
+async def test_reader_closes_what_it_opened(site: str):
+    """A reader without a client has its own, and closes it."""
+    reader = ReaderExecutor()
+    assert (await run(reader, f"Open {site}")).output
+    await reader.aclose()
+
+    assert reader.name == "rule-based reader"
+
+
+async def test_reader_leaves_a_borrowed_client_open(site: str):
+    """A client that belongs to somebody else can still be used."""
+    outbound = Outbound()
+    await ReaderExecutor(outbound).aclose()
+    assert (await run(ReaderExecutor(outbound), f"Open {site}")).output
+    await outbound.aclose()

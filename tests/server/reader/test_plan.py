@@ -1,0 +1,218 @@
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from browser_use_async.server.executors.reader.plan import (
+    FollowLink,
+    OpenAddress,
+    OpenFile,
+    PlanRefusedError,
+    read_plan,
+)
+
+A, B = "https://a.example/x", "https://b.example"
+
+
+def steps(task: str, files: tuple[str, ...] = ()) -> list[str]:
+    """A plan in short: addresses and files as they are, links as `>words` or `>words?`."""
+    shown: list[str] = []
+    for action in read_plan(task, files).actions:
+        match action.what:
+            case OpenAddress(url):
+                shown.append(url)
+            case OpenFile(name):
+                shown.append(name)
+            case FollowLink(phrase, needed):
+                shown.append(f">{phrase}" if needed else f">{phrase}?")
+    return shown
+
+
+PLANS = {
+    f"Open {A} and tell me its title": [A],
+    f"Tell me the titles of {A} and {B}.": [A, B],
+    f"Open {A}, then open {B}": [A, B],
+    f"Open {A} and {A}": [A],
+    f"Open {A}, click Prices and tell me them": [A, ">Prices"],
+    f"Open {A}, click on the 'Our Prices' link, and report": [A, ">Our Prices"],
+    f"Open {A} and follow the link “Prices and more”, then read": [A, ">Prices and more"],
+    f"Open {A} and follow the link called Prices.": [A, ">Prices"],
+    f"Open {A} and follow the link to the price list": [A, ">price list"],
+    f"Open {A} and follow the prices link, then open the team page": [A, ">prices", ">team"],
+    f"Go to {A}. Go to the prices page. Return the table.": [A, ">prices"],
+    f"1. Open {A}\n2. Click Prices\n3. Tell me the title": [A, ">Prices"],
+    f"Open the prices page of {A} and tell me its title": [A, ">prices"],
+    f"On {A}, navigate to the page named Prices": [A, ">Prices"],
+    f"Open {A} and click Terms and Conditions": [A, ">Terms and Conditions"],
+    f"Open {A} and click Prices in the menu": [A, ">Prices"],
+    f"Open {A}, find the link Prices and click it": [A, ">Prices"],
+    f"Open {A}, click Prices, then open {B} and click Team": [A, ">Prices", B, ">Team"],
+    f"Open {A}, click Prices, open {A} and click Team": [A, ">Prices", A, ">Team"],
+    f"Open {A} and go to the shop": [A, ">shop?"],
+    f"Open {A} and go to the home page": [A, ">home?"],
+    f"Open {A} and download the price list": [A, ">price list?"],
+    f"Please open the page {A} and tell me": [A],
+    f"Open the prices page at {A} and read it": [A],
+    f"Open the prices page ({A})": [A],
+    f"Open {A} and follow the instructions": [A],
+    f"Read the press release on {A}: the shop is open on Monday": [A],
+    f"Open {A} and select the best price": [A],
+    f"Open {A} and save the table as prices.csv": [A],
+    f"Open {A} and download the table as prices.csv": [A],
+    "Open shop.example/x and read": ["https://shop.example/x"],
+}
+
+
+@pytest.mark.parametrize(("task", "expected"), PLANS.items(), ids=list(PLANS))
+def test_task_becomes_a_plan(task: str, expected: list[str]):
+    """Pages are opened and links followed in the order of the text."""
+    assert steps(task) == expected
+
+
+def test_files_are_read_when_they_are_named():
+    """A file that came with the task is read where the text names it."""
+    assert steps("Read data.csv and list.txt", ("list.txt", "data.csv", "c.txt")) == [
+        "data.csv",
+        "list.txt",
+    ]
+    assert steps(f"Compare {A} with data.csv", ("data.csv",)) == [A, "data.csv"]
+    assert steps("Read the file a.example/x.", ("a.example/x",)) == ["a.example/x"]
+
+
+def test_files_are_read_when_nothing_else_is_named():
+    """A task that names no page is about the files that came with it."""
+    assert steps("Summarise the attached files", ("a.csv", "b.txt")) == ["a.csv", "b.txt"]
+    assert steps(f"Open {A}", ("a.csv",)) == [A]
+
+
+@pytest.mark.parametrize(
+    ("task", "answering"),
+    [
+        (f"Open {A} and tell me its title", [True]),
+        (f"Open {A} and {B}", [True, True]),
+        (f"Open {A} and click Prices", [False, True]),
+        (f"Open {A} and tell me its title, then click Prices", [True, True]),
+        (f"Open {A}, click Prices, then click Team and read", [False, False, True]),
+        (f"Open {A} and click Prices, then open {B}", [False, True, True]),
+        (f"Tell me about the team page of {A}", [True]),
+        (f"Tell me about it: open the team page of {A}", [False, True]),
+    ],
+)
+def test_pages_on_the_way_are_no_part_of_the_answer(task: str, answering: list[bool]):
+    """A page that is left by a link answers only if something was asked about it."""
+    assert [action.answers for action in read_plan(task).actions] == answering
+
+
+@pytest.mark.parametrize(
+    "task",
+    [
+        f"Open {A} and tell me its title",
+        f"What is the title of {A}?",
+        f"What's the page title at {A}",
+        f"Give me the titles of {A} and {B}, please.",
+        f"Go to {A}, click Prices and return just the title of the page",
+        f"Open {A}, follow the link 'Price list', and tell me its title.",
+    ],
+)
+def test_only_the_title_is_asked_for(task: str):
+    """Asking for a title in the usual words asks for nothing else."""
+    assert read_plan(task).only_titles
+
+
+@pytest.mark.parametrize(
+    "task",
+    [
+        f"Open {A}",
+        f"Open {A} and read it",
+        f"Tell me the title and the price on {A}",
+        f"Open {A} and give me its title and text",
+        f"Who holds the title according to {A}?",
+    ],
+)
+def test_more_than_the_title_is_asked_for(task: str):
+    """One word more, and the text belongs to the answer."""
+    assert not read_plan(task).only_titles
+
+
+@pytest.mark.parametrize(
+    ("task", "name", "what"),
+    [
+        (f"Open {A} and save the table as prices.csv", "prices.csv", "the table"),
+        (f"Save the prices of {A} to a file called 'my-prices.v2.json'", "my-prices.v2.json", None),
+        (f"Open {A}. Write it into the text file notes.txt.", "notes.txt", "it"),
+        (f"Open {A} and store the result in Out.MD", "Out.MD", "the result"),
+        (f"Open {A}, download the list and save it as l.csv", "l.csv", "it"),
+        (f"Export {A} as a CSV file named x.csv", "x.csv", ""),
+    ],
+)
+def test_output_files_are_understood(task: str, name: str | None, what: str | None):
+    """The name of the file, and the words for what goes into it."""
+    saving = read_plan(task).saving
+
+    assert (saving.name if saving else None) == name
+    assert what is None or (saving is not None and saving.what == what)
+
+
+def test_files_that_are_read_are_not_written():
+    """A file that came with the task is no output file."""
+    assert read_plan("Read the table in data.csv", ["data.csv"]).saving is None
+
+
+def test_task_may_want_a_file_and_words():
+    """Whether an answer in words is wanted beside the file."""
+    assert read_plan(f"Open {A} and save it as x.txt").only_saving
+    assert not read_plan(f"Open {A}, save it as x.txt and tell me the title").only_saving
+    assert not read_plan(f"Open {A}").only_saving
+
+
+@pytest.mark.parametrize(
+    ("task", "reason"),
+    [
+        ("Tell me a joke", "names no page"),
+        ("Save prices.csv", "names no page"),
+        ("Click Prices", "names no page"),
+        (f"Open {A} and log in", "log in"),
+        (f"Open {A}. Sign up, then read", "sign up"),
+        (f"Open {A} and fill in the form", "fill in"),
+        (f"Open {A}, type 'x' into the box", "type"),
+        (f"Go to {A} and search for lamps", "search for"),
+        (f"Open {A} and buy the lamp", "buy"),
+        (f"Open {A} and save it as page.pdf", "page.pdf cannot be written"),
+    ],
+)
+def test_what_a_reader_cannot_do_is_refused(task: str, reason: str):
+    """Tasks without a page, with forms, or with another kind of file."""
+    with pytest.raises(PlanRefusedError, match=reason):
+        read_plan(task)
+
+
+@pytest.mark.parametrize(
+    "task",
+    [
+        f"Open {A} and tell me how to log in",
+        f"Open {A} and return name, type and price",
+        f"Which one should I buy according to {A}",
+    ],
+)
+def test_words_about_forms_are_not_forms(task: str):
+    """Only an instruction to use a form is beyond a reader."""
+    assert steps(task) == [A]
+
+
+@settings(max_examples=300)
+@given(
+    st.lists(
+        st.sampled_from(
+            [A, B, "open", "click", "the", "page", "link", "'x", "y'", "and", "then", "save", "as",
+             "t.csv", ",", ".", "\n", "of", "at", "title", "follow", "find", "it", "“", "”", "\0"]
+        ),
+        max_size=30,
+    ),
+)  # fmt: skip
+def test_any_task_is_planned_or_refused(pieces: list[str]):
+    """However words are thrown together, there is a plan that begins with a page, or a refusal."""
+    try:
+        plan = read_plan(" ".join(pieces), ["t.csv"] if "as" in pieces else [])
+    except PlanRefusedError:
+        return
+    assert not isinstance(plan.actions[0].what, FollowLink)
+    assert plan.actions[-1].answers

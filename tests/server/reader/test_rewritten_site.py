@@ -1,0 +1,139 @@
+"""The same kinds of tasks on a site with other names, titles, prices and pages.
+
+What the reader answers must come from the pages: nothing in it may know the example site.
+"""
+
+import shutil
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from browser_use_async.server.executors.reader import ReaderExecutor
+from browser_use_async.server.static_site import StaticSite, example_site_directory
+from tests.server.reader.running import properties, run, table_of
+
+TEXT, NUMBER, WHOLE, FLAG = ({"type": kind} for kind in ("string", "number", "integer", "boolean"))
+
+WORDS = {
+    "Tern &amp; Tide Bicycles": "Moss &amp; Ember Kettles",
+    "Tern & Tide": "Moss & Ember",
+    "Service plans": "Care levels",
+    "service plan": "care level",
+    "Plan</th>": "Level</th>",
+    "Price per month": "Fee per quarter",
+    "Courtesy bicycle": "Spare kettle",
+    "Commuter": "Copper",
+    "$12.00": "€1.012,50",
+    "$29.00": "€88",
+    "Quayside Cargo": "Inkwell Samovar",
+    "quayside-cargo": "inkwell-samovar",
+    "2950.00": "77.20",
+    "$2,950.00": "$77.20",
+    "Bicycles</a>": "Kettles</a>",
+    "pricing.html": "levels.html",
+    "Ines Halloran": "Petra Vaz",
+    "2025-11-18": "2019-04-02",
+    "How to bring a chain through the winter": "Why a kettle sings",
+    "<dt>Founded</dt><dd>2009</dd>": "<dt>Started in</dt><dd>1987</dd>",
+    "Wheel trued,18.00": "Spout mended,6.25",
+}
+
+
+@pytest.fixture
+async def other(tmp_path: Path) -> AsyncIterator[str]:
+    """The address of the rewritten site."""
+    copy = tmp_path / "site"
+    shutil.copytree(example_site_directory(), copy)
+    for file in [path for path in copy.rglob("*") if path.suffix in {".html", ".csv"}]:
+        text = file.read_text(encoding="utf-8")
+        for old, new in WORDS.items():
+            text = text.replace(old, new)
+        file.write_text(text, encoding="utf-8")
+    (copy / "pricing.html").rename(copy / "levels.html")
+    (copy / "products" / "quayside-cargo.html").rename(copy / "products" / "inkwell-samovar.html")
+    async with StaticSite(copy) as served:
+        yield served.url
+
+
+async def test_title_is_the_new_one(reader: ReaderExecutor, other: str):
+    """The title of the start page is the rewritten one."""
+    done = await run(reader, f"Open {other} and tell me its title")
+
+    assert done.output == "Moss & Ember Kettles"
+
+
+async def test_new_links_are_followed(reader: ReaderExecutor, other: str):
+    """Links are found by their new names, and no longer by the old ones."""
+    task = f"Open {other}, click {{}} and tell me its title"
+
+    assert (
+        await run(reader, task.format("Care levels"))
+    ).output == "Care levels | Moss & Ember Kettles"
+    assert "no link “Service plans”" in (await run(reader, task.format("Service plans"))).reason
+
+
+async def test_new_text_is_read(reader: ReaderExecutor, other: str):
+    """The text of the article holds the new names and none of the old ones."""
+    done = await run(reader, f"Read {other}/journal/winter-chain-care.html")
+
+    assert "# Why a kettle sings\nBy Petra Vaz" in done.output
+    assert not [old for old in WORDS if old in done.output]
+
+
+async def test_new_table_fills_the_schema(reader: ReaderExecutor, other: str):
+    """New column names, names and prices, the latter in another spelling."""
+    schema = properties(levels=table_of(name=TEXT, fee_per_quarter=NUMBER, spare_kettle=FLAG))
+    done = await run(reader, f"Open the care levels page of {other}", schema=schema)
+
+    assert done.value == {
+        "levels": [
+            {"name": "Copper", "fee_per_quarter": 1012.5, "spare_kettle": False},
+            {"name": "Family", "fee_per_quarter": 88, "spare_kettle": True},
+            {"name": "Courier", "fee_per_quarter": 64.5, "spare_kettle": True},
+        ]
+    }
+
+
+async def test_old_fields_are_gone(reader: ReaderExecutor, other: str):
+    """A field that only the old site had fails the task."""
+    schema = properties(founded=WHOLE)
+    done = await run(reader, f"Open {other}/about.html", schema=schema)
+    renamed = await run(reader, f"Open {other}/about.html", schema=properties(started_in=WHOLE))
+
+    assert done.reason == f"The field founded could not be found on {other}/about.html."
+    assert renamed.value == {"started_in": 1987}
+
+
+async def test_new_product_and_article(reader: ReaderExecutor, other: str):
+    """JSON-LD of a product page under a new address, and of the article."""
+    task = f"Open {other}, click Kettles, then follow the link 'inkwell samovar'"
+    product = await run(reader, task, schema=properties(name=TEXT, price=NUMBER, brand=TEXT))
+    article = await run(
+        reader,
+        f"Open {other}/journal/winter-chain-care.html",
+        schema=properties(author=TEXT, date_published=TEXT),
+    )
+
+    assert product.value == {"name": "Inkwell Samovar", "price": 77.2, "brand": "Moss & Ember"}
+    assert article.value == {"author": "Petra Vaz", "date_published": "2019-04-02"}
+
+
+async def test_new_price_list_is_saved(reader: ReaderExecutor, other: str):
+    """The downloaded file holds the new rows."""
+    task = f"Open {other}/levels.html, download the price list and save it as out.csv"
+    done = await run(reader, task)
+
+    assert b"Spout mended,6.25,30\n" in done.files["out.csv"]
+
+
+def test_package_does_not_know_the_example_site():
+    """No source file of the package holds a name, a title or an address of the example site."""
+    package = Path(__file__).parents[3] / "browser_use_async"
+    known = ("Tern & Tide", "Tern &", "Quayside", "Halloran", "winter-chain", "pricing.html")
+    sources = [path for path in package.rglob("*.py") if "example_site" not in path.parts]
+
+    assert sources
+    for path in sources:
+        text = path.read_text(encoding="utf-8")
+        assert not [word for word in known if word in text], path

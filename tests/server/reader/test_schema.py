@@ -1,0 +1,102 @@
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from browser_use_async.server.executors.reader.filling import NotReadableError, fill
+from browser_use_async.server.executors.reader.schema import Schema, SchemaRefusedError
+from browser_use_async.server.executors.reader.sources import PagesSource
+from browser_use_async.server.reading.page import Heading, Label, Link, Page, Row, Table
+
+PAGE = Page(
+    url="https://a.example/",
+    title="T",
+    text="words",
+    headings=[Heading(1, "H")],
+    links=[Link("L", "https://a.example/l")],
+    tables=[Table(("a", "b"), [Row(("1", "2")), Row(("3", "x"))], "c")],
+    labels=[Label("a", "1")],
+    data=[{"@type": "A", "b": {"c": [1, {"d": None}]}}],
+)
+
+REFUSED = {
+    "not json": "is not JSON",
+    "[]": "an object",
+    "7": "an object",
+    '{"$ref": "#/$defs/x"}': "has no '#/\\$defs/x'",
+    '{"$ref": "https://other.example/schema"}': "has no 'https",
+    '{"$ref": 7}': "has no 7",
+    '{"$ref": "#/title", "title": "x"}': "has no '#/title'",
+    '{"$ref": "#"}': "in a circle",
+    '{"anyOf": {}}': "no list in its anyOf",
+    '{"allOf": 7}': "no list in its allOf",
+    '{"enum": "x"}': "no list in its enum",
+    '{"type": "text"}': "no known type in 'text'",
+    '{"type": ["string", "words"]}': "no known type in 'words'",
+    '{"type": {}}': "no known type",
+    '{"type": "object", "properties": []}': "a properties that is none",
+    '{"type": "object", "properties": {"a": 7}}': "no schema in 7",
+    '{"type": "object", "properties": {"a": {}}, "required": "a"}': "a required that is none",
+    '{"type": "array", "items": {}, "minItems": "1"}': "a minItems that is none",
+    '{"type": "array", "items": [{}]}': "no schema in",
+    '{"title": "a", "type": "number", "minimum": "0"}': "a minimum that is none",
+    '{"allOf": [{"properties": 7}]}': "a properties that is none",
+}
+
+
+@pytest.mark.parametrize(("text", "reason"), REFUSED.items(), ids=list(REFUSED))
+def test_broken_schema_is_refused(text: str, reason: str):
+    """What is no schema, or refers to what is not there, is refused in words."""
+    with pytest.raises(SchemaRefusedError, match=reason):
+        fill(Schema(text), PagesSource([PAGE]))
+
+
+def test_schema_that_contains_itself_is_filled_as_far_as_the_page_goes():
+    """A recursive schema ends where the page has no more."""
+    schema = {
+        "type": "object",
+        "properties": {"title": {"type": "string"}, "child": {"$ref": "#"}},
+        "required": ["title"],
+    }
+
+    assert fill(Schema(json.dumps(schema)), PagesSource([PAGE])) == {"title": "T"}
+
+
+def test_schema_out_of_proportion_is_refused():
+    """Alternatives of alternatives of alternatives end at a bound, not with the heat death."""
+    definitions: dict[str, Any] = {"d0": {"type": "integer"}}
+    for level in range(1, 25):
+        definitions[f"d{level}"] = {"anyOf": [{"$ref": f"#/$defs/d{level - 1}"}] * 3}
+
+    with pytest.raises(SchemaRefusedError, match="more than can be read"):
+        fill(Schema(json.dumps({"$defs": definitions, "$ref": "#/$defs/d24"})), PagesSource([PAGE]))
+
+
+KEYWORDS = st.sampled_from(
+    "type properties items anyOf oneOf allOf $ref $defs enum const required format minItems"
+    " maxItems additionalProperties title nullable minimum".split()
+)
+WORDS = st.sampled_from(
+    "string number integer boolean object array null # #/$defs/a a b c links title date".split()
+)
+SCHEMAS = st.recursive(
+    WORDS | st.integers(-2, 3) | st.booleans() | st.none(),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(KEYWORDS | st.sampled_from("abc"), inner, max_size=4)
+    ),
+    max_leaves=12,
+)
+
+
+@settings(max_examples=500)
+@given(st.dictionaries(KEYWORDS, SCHEMAS, max_size=4))
+def test_any_schema_is_filled_or_refused(schema: dict[str, Any]):
+    """Whatever JSON stands for a schema, there is JSON, or one of the two refusals."""
+    try:
+        value = fill(Schema(json.dumps(schema)), PagesSource([PAGE]))
+    except (NotReadableError, SchemaRefusedError):
+        return
+    json.dumps(value, allow_nan=False)

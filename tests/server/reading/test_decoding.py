@@ -1,0 +1,77 @@
+import codecs
+import json
+import math
+
+import pytest
+
+from browser_use_async.server.reading.decoding import charset_of, decode_text, load_json
+
+
+@pytest.mark.parametrize(
+    ("header", "charset"),
+    [
+        ("text/html", None),
+        ("text/html; charset=utf-8", "utf-8"),
+        ('text/html; Charset = "ISO-8859-1"; x=y', "ISO-8859-1"),
+    ],
+)
+def test_charset_stands_in_the_header(header: str, charset: str | None):
+    """The charset is found in whatever spelling."""
+    assert charset_of(header) == charset
+
+
+@pytest.mark.parametrize(
+    ("body", "declared", "text"),
+    [
+        ("grün".encode(), None, "grün"),
+        ("grün".encode("latin-1"), None, "grün"),
+        ("grün".encode("latin-1"), "iso-8859-1", "grün"),
+        ("“grün”".encode("cp1252"), "latin1", "“grün”"),
+        ("grün €".encode("iso-8859-15"), "ISO-8859-15", "grün €"),
+        ("привет".encode("koi8-r"), "koi8-r", "привет"),
+        ("日本".encode("shift_jis"), "Shift_JIS", "日本"),
+        (codecs.BOM_UTF8 + "grün".encode(), "latin-1", "grün"),
+        (codecs.BOM_UTF16_LE + "grün".encode("utf-16-le"), None, "grün"),
+        (codecs.BOM_UTF16_BE + "grün".encode("utf-16-be"), "utf-8", "grün"),
+        (b"a\xffb", "utf-8", "a\ufffdb"),
+        ("grün".encode(), "no-such-charset", "grün"),
+        ("grün".encode(), "hex", "grün"),
+        (b"a-b-c" * 3, "punycode", "a-b-c" * 3),
+    ],
+)
+def test_bytes_become_characters(body: bytes, declared: str | None, text: str):
+    """Marks, declared charsets and guesses give the text; codecs that are no charset do not."""
+    assert decode_text(body, declared) == text
+
+
+@pytest.mark.parametrize(
+    "meta",
+    [
+        b'<meta charset="iso-8859-15">',
+        b"<META http-equiv=Content-Type content='text/html; charset=ISO-8859-15'>",
+    ],
+)
+def test_meta_element_tells_the_charset(meta: bytes):
+    """HTML may name its charset itself, and only HTML; a header wins."""
+    body = meta + "€".encode("iso-8859-15")
+
+    assert decode_text(body, markup=True).endswith("€")
+    assert not decode_text(body).endswith("€")
+    assert not decode_text(body, "cp1252", markup=True).endswith("€")
+
+
+def test_json_is_loaded_so_that_it_can_be_sent_again():
+    """NaN, infinity and half characters are replaced; everything else is kept."""
+    value = load_json('{"a": [NaN, 1e999, -Infinity, 1.5], "b": "\\ud83d\\ude00", "c": "\\ud83d"}')
+
+    assert value["a"] == [None, None, None, 1.5]
+    assert value["b"] == "\N{GRINNING FACE}"
+    json.dumps(value, ensure_ascii=False, allow_nan=False).encode()
+    assert math.isclose(load_json("2.5"), 2.5)
+
+
+@pytest.mark.parametrize("text", ["", "{", "[" * 100_000, "1" * 5000, "{'a': 1}"])
+def test_other_text_is_no_json(text: str):
+    """Whatever is no JSON raises the one error."""
+    with pytest.raises(ValueError):
+        load_json(text)

@@ -1,0 +1,115 @@
+import pytest
+
+from browser_use_async.server.reading.documents import (
+    UnreadableDocumentError,
+    read_document,
+    type_of_file,
+)
+from browser_use_async.server.reading.page import Row
+
+URL = "https://a.example/d/list.csv?x=1"
+
+
+async def test_html_may_come_without_a_type():
+    """Without a type, markup is HTML and everything else is plain text."""
+    html = await read_document(URL, "", b" <title>T</title>")
+    text = await read_document(URL, "", b"T")
+
+    assert html.title == "T"
+    assert (text.title, text.text) == ("list.csv", "T")
+
+
+async def test_header_charset_is_used():
+    """The charset of the header decodes the page."""
+    page = await read_document(URL, "text/html; charset=iso-8859-15", "<p>5 €".encode("latin9"))
+
+    assert page.text == "5 €"
+
+
+async def test_plain_text_keeps_its_lines():
+    """Lines stay, spaces are made single."""
+    page = await read_document(URL, "text/plain", b"\n one  two \n\n three\n")
+
+    assert page.text == "one two\n\nthree"
+
+
+async def test_csv_is_a_table():
+    """CSV gives a table named like the file, quotes and semicolons and tabs included."""
+    page = await read_document(URL, "text/csv", b'Name,Price\r\n"a, b",7\r\n\r\nc,8\r\n')
+    tabs = await read_document(URL, "text/tab-separated-values", b"A\tB\n1\t2\n")
+    empty = await read_document(URL, "text/csv", b"Name,Price\n")
+
+    (table,) = page.tables
+    assert table.headers == ("Name", "Price")
+    assert table.rows == [Row(("a, b", "7")), Row(("c", "8"))]
+    assert table.name == "list.csv"
+    assert page.text.splitlines() == ["Name | Price", "a, b | 7", "c | 8"]
+    assert tabs.tables[0].rows == [Row(("1", "2"))]
+    assert empty.tables == []
+
+
+async def test_long_csv_says_that_it_was_cut():
+    """A table beyond all measure keeps its beginning and says so."""
+    page = await read_document(URL, "text/csv", b"a,b\n" * 100_001)
+
+    assert page.cut
+    assert len(page.tables[0].rows) == 99_999
+
+
+async def test_json_is_text_by_pointer_and_data():
+    """JSON can be read line by line, each value behind its pointer, and stays data."""
+    page = await read_document(
+        URL, "application/ld+json", b'{"a/b": {"c": [1, "x"]}, "d": null, "e": {}, "f~g": true}'
+    )
+    scalar = await read_document(URL, "application/json", b"7")
+
+    assert page.text.splitlines() == [
+        "/a~1b/c/0: 1",
+        "/a~1b/c/1: x",
+        "/d: null",
+        "/e: {}",
+        "/f~0g: true",
+    ]
+    assert page.data == [{"a/b": {"c": [1, "x"]}, "d": None, "e": {}, "f~g": True}]
+    assert scalar.text == "/: 7"
+
+
+async def test_long_json_is_shortened_as_text_only():
+    """The lines are bounded, the data is whole."""
+    page = await read_document(URL, "application/json", f"[{'1,' * 6000}1]".encode())
+
+    assert page.text.endswith("[... and more]")
+    assert len(page.data[0]) == 6001
+
+
+@pytest.mark.parametrize(
+    ("kind", "body", "reason"),
+    [
+        ("application/pdf", b"%PDF", "application/pdf"),
+        ("image/png", b"\x89PNG", "image/png"),
+        ("application/octet-stream", b"x", "octet-stream"),
+        ("text/plain", b"a\x00b", "is not"),
+        ("application/json", b"{", "said to be JSON"),
+        ("text/csv", b'a,b\n"' + b"x" * 200_000, "said to be CSV"),
+    ],
+)
+async def test_other_documents_are_refused(kind: str, body: bytes, reason: str):
+    """What is not text, or not what it says, is refused with a reason."""
+    with pytest.raises(UnreadableDocumentError, match=reason):
+        await read_document(URL, kind, body)
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        ("a.html", "text/html"),
+        ("A.CSV", "text/csv"),
+        ("a.json", "application/json"),
+        ("a.pdf", "application/pdf"),
+        ("a.md", "text/plain"),
+        ("a", "text/plain"),
+    ],
+)
+def test_files_have_types(name: str, kind: str):
+    """The type of a file is told by its name."""
+    assert type_of_file(name) == kind

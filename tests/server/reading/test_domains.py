@@ -1,0 +1,93 @@
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from browser_use_async.server.reading.domains import AllowedDomains
+
+HOSTS = st.from_regex(r"[a-z]{1,6}(\.[a-z]{1,6}){1,2}", fullmatch=True)
+
+ALLOWED = [
+    (["a.example"], "https://a.example/x"),
+    (["a.example"], "http://A.EXAMPLE:8080/x"),
+    ([" A.Example "], "https://a.example"),
+    (["a.example."], "https://a.example"),
+    (["a.example"], "https://a.example./"),
+    (["*.a.example"], "https://b.a.example"),
+    (["*.a.example"], "https://c.b.a.example"),
+    (["*.a.example"], "https://a.example"),
+    (["https://a.example"], "https://a.example/x"),
+    (["https://a.example/path?q"], "https://a.example/other"),
+    (["a.example:8080"], "http://a.example:8080/x"),
+    (["a.example:443"], "https://a.example/x"),
+    (["http://*.a.example:80"], "http://b.a.example"),
+    (["*"], "https://anything.example"),
+    (["münchen.example"], "https://xn--mnchen-3ya.example/"),
+    (["xn--mnchen-3ya.example"], "https://münchen.example/"),
+    (["[::1]:80"], "http://[::1]/"),
+    (["127.0.0.1"], "http://127.0.0.1:1234/"),
+    (["b.example", "a.example"], "https://a.example"),
+]
+REFUSED = [
+    (["a.example"], "https://b.a.example"),
+    (["a.example"], "https://aa.example"),
+    (["a.example"], "https://a.example.evil.example"),
+    (["a.example"], "https://a.example@evil.example/"),
+    (["a.example"], "https://evil.example/a.example"),
+    (["a.example"], "https://evil.example?a.example"),
+    (["a.example"], "https://evil.example#a.example"),
+    (["*.a.example"], "https://aa.example"),
+    (["*.a.example"], "https://xa.example"),
+    (["https://a.example"], "http://a.example/"),
+    (["a.example:8080"], "http://a.example/"),
+    (["a.example:80"], "https://a.example/"),
+    (["a.*"], "https://a.example"),
+    (["*a.example"], "https://ba.example"),
+    ([""], "https://a.example"),
+    (["not a domain"], "https://a.example"),
+    (["http://"], "https://a.example"),
+    (["a.example"], "no address"),
+    (["a.example"], "http://[broken/"),
+]
+
+
+@pytest.mark.parametrize(("entries", "url"), ALLOWED)
+def test_what_fits_an_entry_is_allowed(entries: list[str], url: str):
+    """Exact hosts, subdomains below a wildcard, and entries with scheme, port or path."""
+    assert AllowedDomains(entries).allows(url)
+
+
+@pytest.mark.parametrize(("entries", "url"), REFUSED)
+def test_everything_else_is_refused(entries: list[str], url: str):
+    """Look-alikes, other ports and schemes, and entries that mean nothing."""
+    assert not AllowedDomains(entries).allows(url)
+
+
+@pytest.mark.parametrize("entries", [None, []])
+def test_without_entries_all_is_allowed(entries: list[str] | None):
+    """A task that names no domains may visit all of them."""
+    assert AllowedDomains(entries).allows("https://a.example")
+    assert str(AllowedDomains(entries)) == "all"
+
+
+@settings(max_examples=200)
+@given(HOSTS, HOSTS)
+def test_exact_host_allows_only_itself(host: str, other: str):
+    """A host without a wildcard allows a URL exactly when the hosts are equal."""
+    assert AllowedDomains([host]).allows(f"https://{other}/") is (host == other)
+
+
+@settings(max_examples=200)
+@given(HOSTS, st.from_regex(r"[a-z]{1,6}", fullmatch=True))
+def test_wildcard_allows_what_ends_with_it(host: str, label: str):
+    """A wildcard needs the dot: it allows subdomains, and no host that only ends alike."""
+    domains = AllowedDomains([f"*.{host}"])
+
+    assert domains.allows(f"https://{label}.{host}/")
+    assert not domains.allows(f"https://{label}{host}/")
+
+
+@settings(max_examples=200)
+@given(st.lists(st.text(max_size=20), min_size=1, max_size=3), st.text(max_size=30))
+def test_nonsense_breaks_nothing(entries: list[str], url: str):
+    """Any entries and any address give an answer."""
+    assert AllowedDomains(entries).allows(url) in {True, False}

@@ -1,0 +1,66 @@
+from browser_use_async.server.reading.extraction import read_html
+from browser_use_async.server.reading.linked_data import types_of
+
+URL = "https://a.example/"
+
+
+def script(text: str) -> str:
+    """A JSON-LD script."""
+    return f'<script type="application/ld+json">{text}</script>'
+
+
+async def test_json_ld_nodes_come_with_the_subject_first():
+    """Graphs and lists are opened, and nodes about the site come behind the page's subject."""
+    page = await read_html(
+        URL,
+        script('{"@type": "WebSite", "name": "Site"}')
+        + script(
+            '[{"@graph": [{"@type": "Article", "name": "Story"}]}, {"@type": "Organization"}]'
+        ),
+    )
+
+    assert [node["@type"] for node in page.data] == ["Article", "WebSite", "Organization"]
+
+
+async def test_broken_json_ld_is_skipped():
+    """Nonsense in one script does not hide another; scripts of other types are not looked at."""
+    page = await read_html(
+        URL,
+        script("{broken")
+        + script("[" * 10_000)
+        + script("7")
+        + script('{"a": "line\nbreak"}')
+        + '<script type="application/json">{"b": 1}</script>',
+    )
+
+    assert page.data == [{"a": "line\nbreak"}]
+
+
+async def test_microdata_has_the_shape_of_json_ld():
+    """Items, items inside, repeated properties, and values in attributes."""
+    page = await read_html(
+        URL,
+        """<div itemscope itemtype="https://schema.org/Product"><b itemprop="name">Lamp</b>
+        <meta itemprop="sku" content="L-1"><time itemprop="since" datetime="2020-01-02">then</time>
+        <a itemprop="url" href="/lamp">x</a><i itemprop="tag">a</i><i itemprop="tag">b</i>
+        <i itemprop="tag">c</i><span itemprop="offers" itemscope
+        itemtype="https://schema.org/Offer"><b itemprop="price">9</b></span></div>
+        <p itemscope><i itemprop="note">Untyped</i></p>""",
+    )
+
+    item, untyped = page.data
+    assert untyped == {"note": "Untyped"}
+    assert types_of(item) == ["Product"]
+    assert item["name"] == "Lamp"
+    assert item["sku"] == "L-1"
+    assert item["since"] == "2020-01-02"
+    assert item["url"] == "https://a.example/lamp"
+    assert item["tag"] == ["a", "b", "c"]
+    assert item["offers"] == {"@type": "https://schema.org/Offer", "price": "9"}
+
+
+def test_types_lose_their_vocabulary():
+    """Types are compared by their last name; whatever is no node has none."""
+    assert types_of({"@type": ["https://schema.org/Product", "Thing", 7]}) == ["Product", "Thing"]
+    assert types_of({}) == []
+    assert types_of("text") == []

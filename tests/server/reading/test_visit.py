@@ -1,0 +1,136 @@
+from collections.abc import AsyncIterator
+
+import pytest
+
+from browser_use_async.server.outbound import Outbound
+from browser_use_async.server.reading.domains import AllowedDomains
+from browser_use_async.server.reading.visit import PageNotOpenedError, open_page
+from tests.server.raw_server import page, raw_server
+
+ALL = AllowedDomains(None)
+
+
+@pytest.fixture
+async def outbound() -> AsyncIterator[Outbound]:
+    """An HTTP client."""
+    client = Outbound(connect=1, silence=1, exchange=1)
+    yield client
+    await client.aclose()
+
+
+def moved(location: str, status: str = "302 Found") -> bytes:
+    """A redirect."""
+    return page(status=status, headers={"Location": location})
+
+
+async def refusal(
+    outbound: Outbound, url: str, allowed: AllowedDomains = ALL
+) -> PageNotOpenedError:
+    """Why a page cannot be opened."""
+    with pytest.raises(PageNotOpenedError) as caught:
+        await open_page(outbound, url, allowed)
+    return caught.value
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+async def test_redirects_are_followed(outbound: Outbound, status: int):
+    """Relative redirects lead to the page, whose address is the last one."""
+    answers = {"/a": moved("b#part", f"{status} Moved"), "/b": page(b"<title>There</title>")}
+    async with raw_server(answers) as url:
+        visit = await open_page(outbound, f"{url}/a", ALL)
+
+    assert (visit.page.title, visit.page.url) == ("There", f"{url}/b")
+
+
+async def test_five_redirects_are_enough(outbound: Outbound):
+    """Five redirects are followed, and the sixth is not."""
+    answers = {f"/{number}": moved(f"/{number + 1}") for number in range(6)}
+    async with raw_server({**answers, "/6": page(b"<title>End</title>")}) as url:
+        assert (await open_page(outbound, f"{url}/1", ALL)).page.title == "End"
+        assert "more than 5 times" in (await refusal(outbound, f"{url}/0")).reason
+
+
+async def test_circles_are_noticed(outbound: Outbound):
+    """Redirects that come back are not followed until the limit."""
+    async with raw_server({"/a": moved("/b"), "/b": moved("/a#x")}) as url:
+        error = await refusal(outbound, f"{url}/a")
+
+    assert error.reason == f"{url}/a redirects in a circle."
+
+
+@pytest.mark.parametrize("location", ["mailto:a@b.example", "", "http://[broken/"])
+async def test_redirect_to_nowhere_is_refused(outbound: Outbound, location: str):
+    """A redirect needs an address that can be opened."""
+    async with raw_server({"/": moved(location)}) as url:
+        assert "redirects to nowhere" in (await refusal(outbound, url)).reason
+
+
+async def test_redirects_obey_the_allowed_domains(outbound: Outbound):
+    """A redirect to another host is not asked when that host is not allowed."""
+    asked: list[str] = []
+
+    async def note(connection) -> None:  # noqa: ANN001
+        asked.append((await connection.read_request()).target)
+
+    async with raw_server(note) as other:
+        target = other.replace("127.0.0.1", "localhost")
+        async with raw_server({"/": moved(f"{target}/secret")}) as url:
+            error = await refusal(outbound, url, AllowedDomains(["127.0.0.1"]))
+
+    assert (
+        error.reason == f"{target}/secret is outside the allowed domains of this task (127.0.0.1)."
+    )
+    assert error.url == f"{target}/secret"
+    assert asked == []
+
+
+@pytest.mark.parametrize(
+    ("status", "shown"),
+    [
+        ("404 Not Found", "404 Not Found"),
+        ("500 Oops", "500 Internal Server Error"),
+        ("410 X", "410 Gone"),
+        ("299 Fine", ""),
+        ("799 Odd", "799 Odd"),
+    ],
+)
+async def test_status_decides(outbound: Outbound, status: str, shown: str):
+    """Only 2xx is a page; the reason gives the status."""
+    async with raw_server({"/": page(b"x", status=status)}) as url:
+        if shown:
+            assert (await refusal(outbound, url)).reason == f"{url} answered {shown}."
+        else:
+            assert (await open_page(outbound, url, ALL)).page.text == "x"
+
+
+async def test_unreadable_page_is_refused(outbound: Outbound):
+    """A picture cannot be read, and the reason says so."""
+    async with raw_server({"/": page(b"x", headers={"Content-Type": "image/png"})}) as url:
+        assert "image/png, and only text" in (await refusal(outbound, url)).reason
+
+
+async def test_passwords_in_addresses_are_not_shown(outbound: Outbound):
+    """An address with a password is refused without repeating the password."""
+    for allowed in (ALL, AllowedDomains(["b.example"])):
+        error = await refusal(outbound, "http://user:hunter2@a.example/x", allowed)
+
+        assert "hunter2" not in error.reason + error.url
+
+
+async def test_cookies_of_the_whole_way_are_collected(outbound: Outbound):
+    """Cookies of redirects count; foreign domains and nonsense do not."""
+    first = page(
+        status="302 Found",
+        headers={"Location": "/b", "Set-Cookie": "a=1; Path=/x; HttpOnly\r\nSet-Cookie: b,c=1"},
+    )
+    last = page(
+        headers={"Set-Cookie": "b=2; Domain=localhost\r\nSet-Cookie: c=3; Domain=other.example"}
+    )
+    async with raw_server({"/a": first, "/b": last}) as url:
+        local = url.replace("127.0.0.1", "localhost")
+        visit = await open_page(outbound, f"{local}/a", ALL)
+
+    assert visit.cookies == [
+        {"name": "a", "value": "1", "domain": "localhost", "path": "/x"},
+        {"name": "b", "value": "2", "domain": "localhost", "path": "/"},
+    ]
