@@ -27,8 +27,7 @@ def download(backend: Backend, request: web.Request) -> web.Response:
     fault = backend.links.fault(task_id, name, request.query.get("expires", ""), signature)
     if fault is not None:
         return storage_refusal(403, fault.code, fault)
-    record = backend.store.task(task_id)
-    content = record.file(name) if record is not None else None
+    content = backend.store.file(task_id, name)
     if content is None:
         return storage_refusal(404, "NoSuchKey", "The specified key does not exist.")
     return _content(content, name, request)

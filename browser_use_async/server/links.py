@@ -34,13 +34,16 @@ class Links:
         url: Scheme, host and port of the server.
         lifetime: Seconds for which a link to a file is good.
         now: The wall clock.
+        key: What it signs with; a random key if there is none.
     """
 
-    def __init__(self, url: str, lifetime: float, now: Callable[[], datetime]) -> None:
+    def __init__(
+        self, url: str, lifetime: float, now: Callable[[], datetime], key: bytes | None = None
+    ) -> None:
         self.url = url
         self._lifetime = lifetime
         self._now = now
-        self._key = secrets.token_bytes(32)
+        self._key = key or secrets.token_bytes(32)
 
     @property
     def base_url(self) -> str:

@@ -1,6 +1,7 @@
 """The bundled server of Cloud API v1, embedded in any asyncio program."""
 
 import ipaddress
+import os
 import secrets
 import socket
 from collections import Counter
@@ -19,6 +20,7 @@ from browser_use_async.server.application import build_application
 from browser_use_async.server.backend import Backend
 from browser_use_async.server.executors.choice import choose_executor
 from browser_use_async.server.executors.protocol import Executor
+from browser_use_async.server.expiry import Sweeper
 from browser_use_async.server.links import Links
 from browser_use_async.server.running import TaskRunner
 from browser_use_async.server.running.accounting import Accounting
@@ -26,7 +28,8 @@ from browser_use_async.server.scheduler import Scheduler
 from browser_use_async.server.search import SearchBackend, SearchEngine, choose_backend
 from browser_use_async.server.storage import Store
 from browser_use_async.server.storage.account import DEFAULT_BALANCE_CENTS, Account, Plan
-from browser_use_async.server.storage.keeper import MemoryKeeper
+from browser_use_async.server.storage.database import open_keeper
+from browser_use_async.server.storage.keeper import Keeper
 from browser_use_async.server.storage.profiles import Profiles
 from browser_use_async.server.storage.schedules import Schedules
 from browser_use_async.server.storage.uploads import Uploads
@@ -66,6 +69,10 @@ class LocalServer:
         balance_cents: The credit to begin with, in US cents. Tasks and searches cost the
             published prices.
         max_concurrent_tasks: How many tasks may be at work at once; more are answered with 429.
+        database: The file in which everything outlives a restart, used by no other server
+            meanwhile. Tasks that were at work are marked failed when the server starts again.
+            Secrets and cookies are written to it only under the key in the environment
+            variable `BROWSER_USE_SERVER_KEY`. With `:memory:` nothing is written anywhere.
         search: Where simple-search finds addresses: that of a SearXNG server, those of websites
             to index, or an object with the method `addresses`. Without it simple-search
             answers 503.
@@ -76,7 +83,8 @@ class LocalServer:
             those that no route is for.
 
     Raises:
-        ConfigurationError: The host, the port, the key or the executor cannot be used.
+        ConfigurationError: The host, the port, the key, the executor or the database cannot be
+            used.
     """
 
     def __init__(
@@ -93,6 +101,7 @@ class LocalServer:
         plan: Plan = "subscription",
         balance_cents: Decimal | float = DEFAULT_BALANCE_CENTS,
         max_concurrent_tasks: int | None = None,
+        database: str | os.PathLike[str] = ":memory:",
         search: SearchBackend | str | Sequence[str] | None = None,
     ) -> None:
         self._host = _checked_host(host, allow_any_host)
@@ -103,8 +112,9 @@ class LocalServer:
         self._link_lifetime = link_lifetime
         self._url: str | None = None
         self._closing = AsyncExitStack()
-        self._keeper = MemoryKeeper()
-        self.store = Store(self._now)
+        self._keeper = open_keeper(database)
+        self._closing.callback(self._keeper.close)
+        self.store = Store(self._now, self._keeper)
         self.requests: Counter[str] = Counter()
         self._account = Account(plan, Decimal(str(balance_cents)), self._keeper)
         self._profiles = Profiles(self._keeper)
@@ -157,12 +167,13 @@ class LocalServer:
             raise ConfigurationError("a server starts once; make another one")
         listener = self._listen()
         async with AsyncExitStack() as stack:
+            stack.callback(self._keeper.close)
             stack.callback(listener.close)
             stack.push_async_callback(self._executor.aclose)
             stack.push_async_callback(self._search.aclose)
             stack.push_async_callback(self._runner.aclose)
             self._url = _url_of(listener)
-            links = Links(self._url, self._link_lifetime, self._now)
+            links = Links(self._url, self._link_lifetime, self._now, _signing_key(self._keeper))
             backend = Backend(
                 self.store,
                 self._runner,
@@ -178,6 +189,7 @@ class LocalServer:
             scheduler = Scheduler(backend, self._now)
             scheduler.start()
             stack.push_async_callback(scheduler.aclose)
+            stack.push_async_callback(Sweeper(backend, self._now).aclose)
             application = build_application(backend, self._api_key, self.requests)
             # No access log: the paths of live pages and files are secrets.
             serving = web.AppRunner(application, access_log=None, shutdown_timeout=_CLOSE_SECONDS)
@@ -213,6 +225,15 @@ class LocalServer:
             raise ConfigurationError(
                 f"cannot listen on {self._host} port {self._port}: {error}; port 0 takes a free one"
             ) from error
+
+
+def _signing_key(keeper: Keeper) -> bytes:
+    """The key of links to files, which stay good when the server is restarted."""
+    key = keeper.file("server", "signing_key")
+    if key is None:
+        key = secrets.token_bytes(32)
+        keeper.keep_file("server", "signing_key", key)
+    return key
 
 
 def _url_of(listener: socket.socket) -> str:

@@ -22,6 +22,7 @@ class Clock:
         self.time = datetime(2026, 1, 2, 3, 4, 5, 6, tzinfo=UTC)
 
     def __call__(self) -> datetime:
+        """The time that it shows."""
         return self.time
 
 
@@ -150,7 +151,7 @@ async def test_a_good_link_to_a_file_that_is_gone(timed: Caller, queue: FromQueu
     queue.items.put_nowait(Finished("x", files={"a.txt": b"text"}))
     url = await _link(timed, name="a.txt")
     (task,) = timed.server.store.tasks
-    task.output_files = {}
+    task.output_files = []
 
     _assert_refused(await timed.get(url), 404, "NoSuchKey")
 

@@ -39,6 +39,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--example-site", action="store_true", help="serve the example site too, to read from"
     )
     parser.add_argument(
+        "--database",
+        metavar="FILE",
+        default=":memory:",
+        help="where everything outlives a restart; made if it does not exist (default: nowhere)",
+    )
+    parser.add_argument(
         "--allow-any-host",
         action="store_true",
         help="let --host be an address that other machines reach",
@@ -57,6 +63,7 @@ async def execute(options: argparse.Namespace, console: Console) -> int:
         port=options.port,
         api_key=options.api_key,
         executor=options.executor,
+        database=options.database,
         allow_any_host=options.allow_any_host,
     )
     try:

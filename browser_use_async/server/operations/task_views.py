@@ -48,7 +48,7 @@ def task_view(record: TaskRecord, links: Links) -> dict[str, Any]:
             live_url=links.live_page(record),
             finished_at=record.finished_at,
             browser_data=BrowserData(cookies) if record.save_browser_data else None,
-            output_files=list(record.output_files),
+            output_files=record.output_files,
             public_share_url=links.share_page(record),
             metadata=record.metadata,
         )

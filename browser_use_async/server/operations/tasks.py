@@ -114,9 +114,7 @@ def get_task_media(backend: Backend, path: TaskId) -> TaskMedia:
 def get_task_screenshots(backend: Backend, path: TaskId) -> TaskScreenshots:
     """Links to the screenshots so far, one for each step."""
     record = _find(backend, path.task_id)
-    return TaskScreenshots(
-        [backend.links.file(record.id, shot.name) for shot in record.screenshots]
-    )
+    return TaskScreenshots([backend.links.file(record.id, name) for name in record.screenshots])
 
 
 @operation(GET_TASK_OUTPUT_FILE)

@@ -28,7 +28,7 @@ def live_state(record: TaskRecord, links: Links) -> dict[str, Any]:
         "created_at": unstructure(record.created_at),
         "finished_at": unstructure(record.finished_at),
         "steps": unstructure(record.steps),
-        "screenshot": newest and links.file(record.id, newest.name),
+        "screenshot": newest and links.file(record.id, newest),
         "output": record.output,
         "failure": record.failure,
     }

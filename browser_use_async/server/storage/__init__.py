@@ -1,6 +1,6 @@
 """What the server remembers: tasks, their steps and their files."""
 
-from browser_use_async.server.storage.records import Screenshot, TaskRecord
+from browser_use_async.server.storage.records import TaskRecord
 from browser_use_async.server.storage.store import Store, TransitionRefusedError
 
-__all__ = ["Screenshot", "Store", "TaskRecord", "TransitionRefusedError"]
+__all__ = ["Store", "TaskRecord", "TransitionRefusedError"]

@@ -12,11 +12,27 @@ class Keeper(Protocol):
     Each call is durable when it returns, against the death of the process.
     """
 
+    @property
+    def secrets_refused(self) -> str | None:
+        """Why secrets cannot be kept, in a sentence for whoever sent one, or None if they can."""
+        ...
+
     def keep(self, kind: str, key: str, document: Mapping[str, Any]) -> None:
         """Keep a document, in place of the one under the same key.
 
         Args:
             kind: What it is, such as `task` or `schedule`.
+            key: Its key among its kind.
+            document: Plain JSON.
+        """
+
+    def keep_secret(self, kind: str, key: str, document: Mapping[str, Any]) -> None:
+        """Keep a document that nobody can read without the operator's key.
+
+        It is not kept, which is logged, if `secrets_refused` gives a reason.
+
+        Args:
+            kind: What it is, such as `schedule` or `profile`.
             key: Its key among its kind.
             document: Plain JSON.
         """
@@ -31,10 +47,18 @@ class Keeper(Protocol):
         """
 
     def forget(self, kind: str, key: str) -> None:
-        """Forget the document and the file under a key, if there are any.
+        """Forget the document, the secret and the file under a key, if there are any.
 
         Args:
             kind: What it is.
+            key: Its key among its kind.
+        """
+
+    def forget_secret(self, kind: str, key: str) -> None:
+        """Forget the secret under a key, if there is one, and nothing else.
+
+        Args:
+            kind: What it belongs to.
             key: Its key among its kind.
         """
 
@@ -43,6 +67,13 @@ class Keeper(Protocol):
 
         Args:
             kind: What they are.
+        """
+
+    def secrets(self, kind: str) -> Iterable[tuple[str, dict[str, Any]]]:
+        """All secrets of a kind, oldest first, as they were kept before the server started.
+
+        Args:
+            kind: What they belong to.
         """
 
     def file(self, kind: str, key: str) -> bytes | None:
@@ -58,24 +89,47 @@ class Keeper(Protocol):
 
 
 class MemoryKeeper:
-    """Keeps nothing: the stores have it all in memory, and a server without a file has no past."""
+    """Keeps files for as long as the server lives; a server without a database has no past.
+
+    Documents are not kept: the stores have them in memory themselves.
+    """
+
+    def __init__(self) -> None:
+        self._files: dict[tuple[str, str], bytes] = {}
+
+    @property
+    def secrets_refused(self) -> str | None:
+        """Nothing is refused, because nothing is written to a disk."""
+        return None
 
     def keep(self, kind: str, key: str, document: Mapping[str, Any]) -> None:
         """Nothing outlives this server."""
 
-    def keep_file(self, kind: str, key: str, content: bytes) -> None:
+    def keep_secret(self, kind: str, key: str, document: Mapping[str, Any]) -> None:
         """Nothing outlives this server."""
 
+    def keep_file(self, kind: str, key: str, content: bytes) -> None:
+        """Hold the bytes."""
+        self._files[kind, key] = content
+
     def forget(self, kind: str, key: str) -> None:
+        """Let go of the bytes."""
+        self._files.pop((kind, key), None)
+
+    def forget_secret(self, kind: str, key: str) -> None:
         """There is nothing to forget."""
 
     def documents(self, kind: str) -> Iterable[tuple[str, dict[str, Any]]]:
         """There is no past."""
         return ()
 
-    def file(self, kind: str, key: str) -> bytes | None:
+    def secrets(self, kind: str) -> Iterable[tuple[str, dict[str, Any]]]:
         """There is no past."""
-        return None
+        return ()
+
+    def file(self, kind: str, key: str) -> bytes | None:
+        """The bytes, if this server was given them."""
+        return self._files.get((kind, key))
 
     def close(self) -> None:
         """There is nothing to release."""

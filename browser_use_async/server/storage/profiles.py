@@ -26,7 +26,7 @@ Cookies = Sequence[Mapping[str, Any]]
 class Profiles:
     """All profiles of one server. There always is one for tasks that name none.
 
-    Cookies are held in memory.
+    Cookies are kept sealed, or in memory only if there is no key to seal them with.
 
     Args:
         keeper: Where profiles outlive a restart.
@@ -40,7 +40,9 @@ class Profiles:
             )
             for key, document in keeper.documents(_KIND)
         }
-        self._cookies: dict[str, Cookies] = {}
+        self._cookies: dict[str, Cookies] = {
+            key: secret["cookies"] for key, secret in keeper.secrets(_KIND)
+        }
         self.default()
 
     @property
@@ -94,7 +96,7 @@ class Profiles:
         for name, value in _given(request).items():
             setattr(profile, name, value)
         if not profile.persist:
-            self._cookies.pop(profile.profile_id, None)
+            self._forget_cookies(profile)
         self._keep(profile)
         return profile
 
@@ -126,6 +128,11 @@ class Profiles:
         profile = self._profiles.get(profile_id)
         if profile is not None and profile.persist:
             self._cookies[profile_id] = list(cookies)
+            self._keeper.keep_secret(_KIND, profile_id, {"cookies": list(cookies)})
+
+    def _forget_cookies(self, profile: BrowserProfile) -> None:
+        self._cookies.pop(profile.profile_id, None)
+        self._keeper.forget_secret(_KIND, profile.profile_id)
 
     def _keep(self, profile: BrowserProfile) -> None:
         document = {name: getattr(profile, name) for name in _FIELDS}

@@ -7,26 +7,8 @@ from typing import Any
 import attrs
 
 from browser_use_async.models import TaskStatus, TaskStep
-from browser_use_async.server.pictures import Drawing
 
-__all__ = ["Screenshot", "TaskRecord"]
-
-
-@attrs.frozen
-class Screenshot:
-    """The picture of one step.
-
-    Attributes:
-        name: The file's name, which holds the task's id and the step's number.
-        picture: The PNG, or what to draw when somebody asks for it.
-    """
-
-    name: str
-    picture: bytes | Drawing = attrs.field(repr=False)
-
-    def png(self) -> bytes:
-        """The bytes of the PNG file."""
-        return self.picture.png() if isinstance(self.picture, Drawing) else self.picture
+__all__ = ["TaskRecord"]
 
 
 @attrs.define(eq=False)
@@ -47,9 +29,10 @@ class TaskRecord:
         started: Whether it has ever run, so that there is something to watch.
         finished_at: When it ended.
         steps: The steps so far.
-        screenshots: One for each step.
+        screenshots: The names of the pictures, one for each step until they expire.
         output: The answer.
-        output_files: The files that it made.
+        output_files: The names of the files that it made, until they expire.
+        files_expired: Whether pictures and files have been deleted because of their age.
         cookies: The browser's cookies at the end.
     """
 
@@ -66,9 +49,10 @@ class TaskRecord:
     started: bool = False
     finished_at: datetime | None = None
     steps: list[TaskStep] = attrs.field(factory=list)
-    screenshots: list[Screenshot] = attrs.field(factory=list)
+    screenshots: list[str] = attrs.field(factory=list)
     output: str | None = None
-    output_files: Mapping[str, bytes] = attrs.field(factory=dict, repr=False)
+    output_files: list[str] = attrs.field(factory=list)
+    files_expired: bool = False
     cookies: Sequence[Mapping[str, Any]] = attrs.field(factory=list, repr=False)
 
     @property
@@ -77,13 +61,3 @@ class TaskRecord:
         if self.status is TaskStatus.FAILED and self.steps:
             return self.steps[-1].evaluation_previous_goal
         return None
-
-    def file(self, name: str) -> bytes | None:
-        """The content of an output file or a screenshot, or None if there is no such file.
-
-        Args:
-            name: The file's name.
-        """
-        if name in self.output_files:
-            return self.output_files[name]
-        return next((shot.png() for shot in self.screenshots if shot.name == name), None)

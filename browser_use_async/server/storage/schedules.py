@@ -16,6 +16,7 @@ from browser_use_async.models import (
     ScheduleType,
     UpdateScheduledTaskRequest,
 )
+from browser_use_async.server.answers import RefusalError
 from browser_use_async.server.storage.keeper import Keeper
 
 __all__ = ["ScheduleRecord", "Schedules", "next_run"]
@@ -82,14 +83,16 @@ class Schedules:
 
     Args:
         now: The wall clock.
-        keeper: Where schedules outlive a restart. Their task secrets do not: they are held in
-            memory only.
+        keeper: Where schedules outlive a restart, their task secrets sealed.
     """
 
     def __init__(self, now: Callable[[], datetime], keeper: Keeper) -> None:
         self._now = now
         self._keeper = keeper
-        self._records = {key: _restored(key, each) for key, each in keeper.documents(_KIND)}
+        sealed = dict(keeper.secrets(_KIND))
+        self._records = {
+            key: _restored(key, each, sealed.get(key)) for key, each in keeper.documents(_KIND)
+        }
         self.changed: Callable[[], None] = lambda: None
         """Called when another moment may be the next one."""
 
@@ -120,7 +123,13 @@ class Schedules:
 
         Args:
             request: What was asked for.
+
+        Raises:
+            RefusalError: It has secrets, which this server cannot keep.
         """
+        reason = self._keeper.secrets_refused
+        if _secrets_of(request) and reason is not None:
+            raise RefusalError(400, reason)
         now = self._now()
         start = request.start_at if isinstance(request.start_at, datetime) else now
         end = request.end_at if isinstance(request.end_at, datetime) else max(start, now) + _YEAR
@@ -182,11 +191,14 @@ class Schedules:
 
     def _keep(self, record: ScheduleRecord) -> None:
         request = encode_request(record.request)
-        request.pop("secrets", None)
+        secrets = request.pop("secrets", None)
         document: dict[str, Any] = {"request": request, "is_active": record.is_active}
         for name in ("start_at", "end_at", "next_run_at", "created_at", "updated_at"):
             moment = getattr(record, name)
             document[name] = None if moment is None else format_timestamp(moment)
+        if secrets:
+            # First: a server that dies in between has no schedule without its secrets.
+            self._keeper.keep_secret(_KIND, record.id, secrets)
         self._keeper.keep(_KIND, record.id, document)
 
 
@@ -200,8 +212,16 @@ def given_fields(request: UpdateScheduledTaskRequest) -> dict[str, Any]:
     return {name: each for name, each in values.items() if each is not UNSET and each is not None}
 
 
-def _restored(key: str, document: Mapping[str, Any]) -> ScheduleRecord:
+def _secrets_of(request: CreateScheduledTaskRequest) -> bool:
+    return isinstance(request.secrets, Mapping) and bool(request.secrets)
+
+
+def _restored(
+    key: str, document: Mapping[str, Any], secrets: Mapping[str, str] | None
+) -> ScheduleRecord:
     request = dict(document["request"])
+    if secrets is not None:
+        request["secrets"] = secrets
     for name in ("start_at", "end_at"):
         if request.get(name) is not None:
             request[name] = parse_timestamp(request[name])

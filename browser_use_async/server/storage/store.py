@@ -9,11 +9,15 @@ from browser_use_async.contract.states import TaskEvent, next_status
 from browser_use_async.models import UNSET, TaskSettings, TaskStatus, TaskStep
 from browser_use_async.server.executors.protocol import Assignment, Failed, Finished, Step
 from browser_use_async.server.pictures import Drawing
-from browser_use_async.server.storage.records import Screenshot, TaskRecord
+from browser_use_async.server.storage.keeper import Keeper, MemoryKeeper
+from browser_use_async.server.storage.records import TaskRecord
+from browser_use_async.server.storage.task_files import TaskFiles, screenshot_name
+from browser_use_async.server.storage.task_history import TaskHistory
 
 __all__ = ["Store", "TransitionRefusedError"]
 
 _TOKEN_BYTES = 24
+_RESTARTED = "The server was restarted while the task was at work"
 
 
 class TransitionRefusedError(Exception):
@@ -31,18 +35,28 @@ class TransitionRefusedError(Exception):
 
 
 class Store:
-    """Tasks in memory, in the order of their creation.
+    """Tasks in memory, in the order of their creation; their files are where the keeper is.
+
+    Tasks of before a restart that had not ended then have failed.
 
     Args:
         now: The wall clock.
+        keeper: Where tasks outlive a restart.
     """
 
-    def __init__(self, now: Callable[[], datetime]) -> None:
+    def __init__(self, now: Callable[[], datetime], keeper: Keeper | None = None) -> None:
+        keeper = keeper or MemoryKeeper()
         self._now = now
+        self._history = TaskHistory(keeper)
+        self._files = TaskFiles(keeper)
         self._tasks: list[TaskRecord] = []
         self._by_id: dict[str, TaskRecord] = {}
         self._by_live_token: dict[str, TaskRecord] = {}
         self._by_share_token: dict[str, TaskRecord] = {}
+        for record in self._history.load():
+            self._add(record)
+            if not record.status.is_terminal:
+                self.fail(record, Failed(_RESTARTED))
 
     # --- looking things up ----------------------------------------------------------------
 
@@ -90,6 +104,16 @@ class Store:
         end = len(self._tasks) - (page - 1) * limit
         return self._tasks[max(0, end - limit) : max(0, end)][::-1]
 
+    def file(self, task_id: str, name: str) -> bytes | None:
+        """The content of an output file or a screenshot, or None if there is no such file.
+
+        Args:
+            task_id: The task.
+            name: The file's name.
+        """
+        record = self._by_id.get(task_id)
+        return self._files.read(record, name) if record is not None else None
+
     # --- changing things ------------------------------------------------------------------
 
     def create_task(self, request: TaskSettings, assignment: Assignment) -> TaskRecord:
@@ -112,11 +136,8 @@ class Store:
             live_token=secrets.token_urlsafe(_TOKEN_BYTES),
             share_token=secrets.token_urlsafe(_TOKEN_BYTES) if shared else None,
         )
-        self._tasks.append(record)
-        self._by_id[record.id] = record
-        self._by_live_token[record.live_token] = record
-        if record.share_token is not None:
-            self._by_share_token[record.share_token] = record
+        self._history.keep(record)
+        self._add(record)
         return record
 
     def change(self, record: TaskRecord, event: TaskEvent) -> None:
@@ -129,6 +150,10 @@ class Store:
         Raises:
             TransitionRefusedError: It cannot happen to a task in this status.
         """
+        self._advance(record, event)
+        self._history.keep(record)
+
+    def _advance(self, record: TaskRecord, event: TaskEvent) -> None:
         status = next_status(record.status, event)
         if status is None:
             raise TransitionRefusedError(record.status, event)
@@ -145,22 +170,20 @@ class Store:
             step: The step that was just taken.
         """
         number = len(record.steps) + 1
-        record.steps.append(
-            TaskStep(
-                id=str(uuid.uuid4()),
-                step=number,
-                evaluation_previous_goal=step.evaluation_previous_goal,
-                next_goal=step.next_goal,
-                url=step.url,
-            )
+        taken = TaskStep(
+            id=str(uuid.uuid4()),
+            step=number,
+            evaluation_previous_goal=step.evaluation_previous_goal,
+            next_goal=step.next_goal,
+            url=step.url,
         )
         headline = step.next_goal or step.evaluation_previous_goal
-        record.screenshots.append(
-            Screenshot(
-                f"{record.id}-step-{number}.png",
-                step.screenshot or Drawing(number, headline, step.url, step.text, record.viewport),
-            )
-        )
+        drawing = Drawing(number, headline, step.url, step.text, record.viewport)
+        # The picture first: a server that dies in between has no step without one.
+        self._files.keep_screenshot(record, number, step.screenshot or drawing)
+        self._history.keep_step(record, taken)
+        record.steps.append(taken)
+        record.screenshots.append(screenshot_name(record.id, number))
 
     def finish(self, record: TaskRecord, result: Finished) -> None:
         """End a task that succeeded.
@@ -169,10 +192,13 @@ class Store:
             record: The task.
             result: What came of it.
         """
-        self.change(record, TaskEvent.FINISH)
+        self._advance(record, TaskEvent.FINISH)
         record.output = result.output
-        record.output_files = dict(result.files)
         record.cookies = list(result.cookies)
+        record.output_files = list(result.files)
+        # The files first: a server that dies in between has no finished task without them.
+        self._files.keep_output(record, result.files)
+        self._history.keep(record)
 
     def fail(self, record: TaskRecord, failure: Failed) -> None:
         """End a task that could not be done. The reason becomes its last step.
@@ -181,7 +207,7 @@ class Store:
             record: The task.
             failure: Why.
         """
-        self.change(record, TaskEvent.FAIL)
+        self._advance(record, TaskEvent.FAIL)
         last_url = record.steps[-1].url if record.steps else ""
         step = Step(
             next_goal="",
@@ -190,3 +216,25 @@ class Store:
             screenshot=failure.screenshot,
         )
         self.add_step(record, step)
+        self._history.keep(record)
+
+    def expire(self, before: datetime) -> None:
+        """Delete the pictures and files of tasks that ended before a moment.
+
+        Args:
+            before: The moment.
+        """
+        for record in self._tasks:
+            ended = record.finished_at
+            if ended is not None and ended < before and not record.files_expired:
+                self._files.forget(record)
+                record.screenshots, record.output_files = [], []
+                record.files_expired = True
+                self._history.keep(record)
+
+    def _add(self, record: TaskRecord) -> None:
+        self._tasks.append(record)
+        self._by_id[record.id] = record
+        self._by_live_token[record.live_token] = record
+        if record.share_token is not None:
+            self._by_share_token[record.share_token] = record

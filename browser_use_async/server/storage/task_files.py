@@ -1,0 +1,98 @@
+"""Screenshots and output files of tasks, read when somebody asks for them."""
+
+import json
+from collections.abc import Mapping
+
+import attrs
+
+from browser_use_async.server.pictures import Drawing
+from browser_use_async.server.storage.keeper import Keeper
+from browser_use_async.server.storage.records import TaskRecord
+
+__all__ = ["TaskFiles", "screenshot_name"]
+
+_CAPTURED, _DRAWING, _OUTPUT = "screenshot", "drawing", "output_file"
+
+
+def screenshot_name(task_id: str, number: int) -> str:
+    """The name of a step's picture.
+
+    Args:
+        task_id: The task.
+        number: The step, counted from 1.
+    """
+    return f"{task_id}-step-{number}.png"
+
+
+class TaskFiles:
+    """The files of all tasks of one server.
+
+    Args:
+        keeper: Where they are.
+    """
+
+    def __init__(self, keeper: Keeper) -> None:
+        self._keeper = keeper
+
+    def keep_screenshot(self, record: TaskRecord, number: int, picture: bytes | Drawing) -> None:
+        """Keep the picture of a step.
+
+        Args:
+            record: The task.
+            number: The step, counted from 1.
+            picture: The PNG, or what to draw when somebody asks for it, which is much smaller.
+        """
+        name = screenshot_name(record.id, number)
+        if isinstance(picture, Drawing):
+            drawing = json.dumps(attrs.asdict(picture)).encode()
+            self._keeper.keep_file(_DRAWING, name, drawing)
+        else:
+            self._keeper.keep_file(_CAPTURED, name, picture)
+
+    def keep_output(self, record: TaskRecord, files: Mapping[str, bytes]) -> None:
+        """Keep what a task made.
+
+        Args:
+            record: The task, which has the names of the files already.
+            files: The files by name.
+        """
+        for name, content in files.items():
+            self._keeper.keep_file(_OUTPUT, _output_key(record, name), content)
+
+    def read(self, record: TaskRecord, name: str) -> bytes | None:
+        """The bytes of a file, or None if the task has no file of this name.
+
+        Args:
+            record: The task.
+            name: The name of an output file or a screenshot.
+        """
+        if name in record.output_files:
+            return self._keeper.file(_OUTPUT, _output_key(record, name))
+        if name in record.screenshots:
+            return self._keeper.file(_CAPTURED, name) or self._drawn(name)
+        return None
+
+    def forget(self, record: TaskRecord) -> None:
+        """Delete all files of a task.
+
+        Args:
+            record: The task.
+        """
+        for name in record.screenshots:
+            self._keeper.forget(_CAPTURED, name)
+            self._keeper.forget(_DRAWING, name)
+        for name in record.output_files:
+            self._keeper.forget(_OUTPUT, _output_key(record, name))
+
+    def _drawn(self, name: str) -> bytes | None:
+        drawing = self._keeper.file(_DRAWING, name)
+        if drawing is None:
+            return None
+        fields = json.loads(drawing)
+        width, height = fields.pop("viewport")
+        return Drawing(**fields, viewport=(width, height)).png()
+
+
+def _output_key(record: TaskRecord, name: str) -> str:
+    # By place: the names are the executor's, and may hold what a database takes for no text.
+    return f"{record.id}/{record.output_files.index(name)}"
