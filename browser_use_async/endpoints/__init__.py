@@ -3,6 +3,7 @@
 from browser_use_async.endpoints.account import AccountEndpoints
 from browser_use_async.endpoints.browser_profiles import BrowserProfileEndpoints
 from browser_use_async.endpoints.building import build_request
+from browser_use_async.endpoints.files import FileEndpoints
 from browser_use_async.endpoints.scheduled_tasks import ScheduledTaskEndpoints
 from browser_use_async.endpoints.search import SearchEndpoints
 from browser_use_async.endpoints.tasks import TaskEndpoints
@@ -10,6 +11,7 @@ from browser_use_async.endpoints.tasks import TaskEndpoints
 __all__ = [
     "AccountEndpoints",
     "BrowserProfileEndpoints",
+    "FileEndpoints",
     "ScheduledTaskEndpoints",
     "SearchEndpoints",
     "TaskEndpoints",

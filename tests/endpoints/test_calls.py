@@ -2,6 +2,7 @@
 
 import inspect
 from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -9,7 +10,14 @@ import pytest
 
 from browser_use_async import BrowserUseSession, RunTaskRequest, TaskStatus
 from browser_use_async.contract.table import ENDPOINTS, Endpoint
-from browser_use_async.endpoints import AccountEndpoints, TaskEndpoints
+from browser_use_async.endpoints import (
+    AccountEndpoints,
+    BrowserProfileEndpoints,
+    FileEndpoints,
+    ScheduledTaskEndpoints,
+    SearchEndpoints,
+    TaskEndpoints,
+)
 from tests.bench import Connect
 from tests.hygiene import KEY
 from tests.shim import BASE_URL, MockedApi
@@ -20,6 +28,19 @@ TASK = (
     '"evaluation_previous_goal":"","url":"https://example.com/"}]}'
 )
 PAGE = '{"tasks":[],"total_pages":3,"page":2,"limit":50,"total_count":101}'
+SCHEDULE = (
+    '{"id":"s-1","task":"Buy milk","save_browser_data":false,"structured_output_json":null,'
+    '"llm_model":"gpt-4o","use_adblock":true,"use_proxy":true,"highlight_elements":true,'
+    '"schedule_type":"cron","interval_minutes":null,"cron_expression":"0 7 * * *",'
+    '"start_at":"2026-01-02T03:00:00","next_run_at":"2026-01-02T07:00:00","is_active":true,'
+    '"end_at":"2027-01-02T03:00:00","created_at":"2026-01-01T00:00:00",'
+    '"updated_at":"2026-01-01T00:00:00"}'
+)
+PROFILE = (
+    '{"profile_id":"p-1","profile_name":"Work","description":"","persist":false,'
+    '"ad_blocker":true,"proxy":true,"proxy_country_code":"de","browser_viewport_width":1280,'
+    '"browser_viewport_height":960}'
+)
 URL_ = '"https://files.example.com/a?signature=1"'
 
 Verb = Callable[[BrowserUseSession], Awaitable[Any]]
@@ -96,6 +117,103 @@ CALLS: dict[str, tuple[Verb, str, str, Callable[[Any], object], object]] = {
         lambda file: file.download_url,
         URL_.strip('"'),
     ),
+    "list_scheduled_tasks": (
+        lambda session: session.scheduled_tasks.list(page=2, limit=500),
+        "/scheduled-tasks?page=2&limit=500",
+        f'{{"tasks":[{SCHEDULE}],"total_pages":1,"page":2,"limit":500,"total_count":1}}',
+        lambda page: page.tasks[0].cron_expression,
+        "0 7 * * *",
+    ),
+    "create_scheduled_task": (
+        lambda session: session.scheduled_tasks.create(
+            "Buy milk",
+            schedule_type="cron",
+            cron_expression="0 7 * * *",
+            start_at=datetime(2026, 1, 2, 3, tzinfo=UTC),
+            proxy_country_code="DE",
+        ),
+        "/scheduled-task",
+        '{"id":"s-1"}',
+        lambda created: created.id,
+        "s-1",
+    ),
+    "get_scheduled_task": (
+        lambda session: session.scheduled_tasks.get("s-1"),
+        "/scheduled-task/s-1",
+        SCHEDULE,
+        lambda schedule: (schedule.schedule_type, schedule.next_run_at.hour),
+        ("cron", 7),
+    ),
+    "update_scheduled_task": (
+        lambda session: session.scheduled_tasks.update("s-1", is_active=False),
+        "/scheduled-task/s-1",
+        SCHEDULE,
+        lambda schedule: schedule.id,
+        "s-1",
+    ),
+    "delete_scheduled_task": (
+        lambda session: session.scheduled_tasks.delete("s-1"),
+        "/scheduled-task/s-1",
+        "null",
+        lambda nothing: nothing,
+        None,
+    ),
+    "list_browser_profiles": (
+        lambda session: session.browser_profiles.list(),
+        "/browser-profiles?page=1&limit=10",
+        f'{{"profiles":[{PROFILE}],"total_pages":1,"page":1,"limit":10,"total_count":1}}',
+        lambda page: page.profiles[0].proxy_country_code,
+        "de",
+    ),
+    "create_browser_profile": (
+        lambda session: session.browser_profiles.create("Work", proxy_country_code="DE"),
+        "/browser-profiles",
+        PROFILE,
+        lambda profile: profile.profile_id,
+        "p-1",
+    ),
+    "get_browser_profile": (
+        lambda session: session.browser_profiles.get("p-1"),
+        "/browser-profiles/p-1",
+        PROFILE,
+        lambda profile: profile.profile_name,
+        "Work",
+    ),
+    "update_browser_profile": (
+        lambda session: session.browser_profiles.update("p-1", persist=False),
+        "/browser-profiles/p-1",
+        PROFILE,
+        lambda profile: profile.persist,
+        False,
+    ),
+    "delete_browser_profile": (
+        lambda session: session.browser_profiles.delete("p-1"),
+        "/browser-profiles/p-1",
+        "{}",
+        lambda nothing: nothing,
+        None,
+    ),
+    "upload_file_presigned_url": (
+        lambda session: session.files.create_upload_url("data.csv", "text/csv"),
+        "/uploads/presigned-url",
+        f'{{"upload_url":{URL_}}}',
+        lambda url: url.upload_url,
+        URL_.strip('"'),
+    ),
+    "simple_search": (
+        lambda session: session.search.simple_search("milk", max_websites=3),
+        "/simple-search",
+        '{"results":[{"url":"https://example.com/","content":"Milk"}]}',
+        lambda results: results[0].content,
+        "Milk",
+    ),
+    "search_url": (
+        lambda session: session.search.search_url("https://example.com/", "milk", depth=3),
+        "/search-url",
+        '{"url":"https://example.com/","content":"Milk"}',
+        lambda result: result.content,
+        "Milk",
+    ),
     "check_balance": (
         lambda session: session.account.get_balance(),
         "/balance",
@@ -105,6 +223,24 @@ CALLS: dict[str, tuple[Verb, str, str, Callable[[Any], object], object]] = {
     ),
     "me": (lambda session: session.account.me(), "/me", "true", lambda accepted: accepted, True),
     "ping": (lambda session: session.ping(), "/ping", "{}", lambda nothing: nothing, None),
+}
+
+# name of the row: the JSON that its call sends
+BODIES: dict[str, object] = {
+    "run_task": {"task": "Buy milk"},
+    "create_scheduled_task": {
+        "task": "Buy milk",
+        "schedule_type": "cron",
+        "cron_expression": "0 7 * * *",
+        "start_at": "2026-01-02T03:00:00.000000Z",
+        "proxy_country_code": "de",
+    },
+    "update_scheduled_task": {"is_active": False},
+    "create_browser_profile": {"profile_name": "Work", "proxy_country_code": "de"},
+    "update_browser_profile": {"persist": False},
+    "upload_file_presigned_url": {"file_name": "data.csv", "content_type": "text/csv"},
+    "simple_search": {"query": "milk", "max_websites": 3},
+    "search_url": {"url": "https://example.com/", "query": "milk", "depth": 3},
 }
 
 # name of the row: the method that makes its call
@@ -119,6 +255,19 @@ METHODS: dict[str, Callable[..., Any]] = {
     "get_task_media": TaskEndpoints.get_media,
     "get_task_screenshots": TaskEndpoints.get_screenshots,
     "get_task_output_file": TaskEndpoints.get_output_file,
+    "list_scheduled_tasks": ScheduledTaskEndpoints.list,
+    "create_scheduled_task": ScheduledTaskEndpoints.create,
+    "get_scheduled_task": ScheduledTaskEndpoints.get,
+    "update_scheduled_task": ScheduledTaskEndpoints.update,
+    "delete_scheduled_task": ScheduledTaskEndpoints.delete,
+    "list_browser_profiles": BrowserProfileEndpoints.list,
+    "create_browser_profile": BrowserProfileEndpoints.create,
+    "get_browser_profile": BrowserProfileEndpoints.get,
+    "update_browser_profile": BrowserProfileEndpoints.update,
+    "delete_browser_profile": BrowserProfileEndpoints.delete,
+    "upload_file_presigned_url": FileEndpoints.create_upload_url,
+    "simple_search": SearchEndpoints.simple_search,
+    "search_url": SearchEndpoints.search_url,
     "check_balance": AccountEndpoints.get_balance,
     "me": AccountEndpoints.me,
     "ping": BrowserUseSession.ping,
@@ -134,7 +283,15 @@ def test_each_row_has_exactly_one_method():
     """The table and the methods cover each other, with nothing left over on either side."""
     assert METHODS.keys() == CALLS.keys() == {row.name for row in ENDPOINTS}
 
-    thin = [*_public_methods(TaskEndpoints), *_public_methods(AccountEndpoints)]
+    sections = (
+        TaskEndpoints,
+        ScheduledTaskEndpoints,
+        BrowserProfileEndpoints,
+        FileEndpoints,
+        SearchEndpoints,
+        AccountEndpoints,
+    )
+    thin = [method for section in sections for method in _public_methods(section)]
 
     assert sorted(map(repr, METHODS.values())) == sorted(map(repr, [*thin, BrowserUseSession.ping]))
 
@@ -151,14 +308,12 @@ async def test_one_method_is_one_call(mocked_api: MockedApi, connect: Connect, r
     assert part(result) == expected
     (call,) = mocked_api.calls
     assert (call.method, call.url) == (row.method, _sorted_query(BASE_URL + path))
-    assert call.body == ({"task": "Buy milk"} if row.name == "run_task" else None)
+    assert call.body == BODIES.get(row.name)
     authorization = [] if row.name == "ping" else [f"Bearer {KEY}"]
     assert call.headers.getall("Authorization", []) == authorization  # type: ignore[attr-defined]
     assert call.headers["Accept"] == "application/json"
     assert call.headers["User-Agent"].startswith("browser-use-async/")
-    assert call.headers.get("Content-Type") == (
-        "application/json" if row.name == "run_task" else None
-    )
+    assert call.headers.get("Content-Type") == ("application/json" if row.name in BODIES else None)
 
 
 def _sorted_query(url: str) -> str:

@@ -37,6 +37,30 @@ CALLS: dict[str, tuple[Verb, str]] = {
         lambda session, each: session.tasks.get_output_file(each, "a.pdf"),
         "/task/{}/output-file/a.pdf",
     ),
+    "get_scheduled_task": (
+        lambda session, each: session.scheduled_tasks.get(each),
+        "/scheduled-task/{}",
+    ),
+    "update_scheduled_task": (
+        lambda session, each: session.scheduled_tasks.update(each, is_active=True),
+        "/scheduled-task/{}",
+    ),
+    "delete_scheduled_task": (
+        lambda session, each: session.scheduled_tasks.delete(each),
+        "/scheduled-task/{}",
+    ),
+    "get_browser_profile": (
+        lambda session, each: session.browser_profiles.get(each),
+        "/browser-profiles/{}",
+    ),
+    "update_browser_profile": (
+        lambda session, each: session.browser_profiles.update(each, persist=True),
+        "/browser-profiles/{}",
+    ),
+    "delete_browser_profile": (
+        lambda session, each: session.browser_profiles.delete(each),
+        "/browser-profiles/{}",
+    ),
     "get_task_output_file, the file": (
         lambda session, each: session.tasks.get_output_file("t-1", each),
         "/task/t-1/output-file/{}",
@@ -49,7 +73,11 @@ def test_every_row_with_an_id_is_covered():
     with_id = {
         row.name
         for row in ENDPOINTS
-        if any("task_id" in dir(kind) for kind in (row.parameters, row.query))
+        if any(
+            name in dir(kind)
+            for kind in (row.parameters, row.query)
+            for name in ("task_id", "profile_id")
+        )
     }
 
     assert {name.partition(",")[0] for name in CALLS} == with_id

@@ -1,12 +1,15 @@
 """Every row of the endpoint table, answered."""
 
 import re
+from pathlib import Path
 
 import pytest
 
 from browser_use_async.contract.conversion import decode_response
 from browser_use_async.contract.table import ENDPOINTS, PING, Endpoint
 from browser_use_async.server.operations import OPERATIONS, operation
+from browser_use_async.server.search import SiteIndexBackend
+from browser_use_async.server.static_site import StaticSite
 from tests.server.calling import Caller
 
 
@@ -22,21 +25,43 @@ def test_a_row_is_not_answered_twice():
         operation(PING)(lambda _backend: None)
 
 
+_SCHEDULE = {"task": "Again", "schedule_type": "interval", "interval_minutes": 60}
+_BODIES: dict[str, dict[str, object]] = {
+    "run_task": {"task": "Another one"},
+    "create_scheduled_task": _SCHEDULE,
+    "update_scheduled_task": {"is_active": False},
+    "create_browser_profile": {"profile_name": "Home"},
+    "update_browser_profile": {"persist": False},
+    "upload_file_presigned_url": {"file_name": "a.csv", "content_type": "text/csv"},
+    "simple_search": {"query": "bread"},
+}
+
+
 @pytest.mark.parametrize("row", ENDPOINTS, ids=lambda row: row.name)
-async def test_every_row_answers_what_its_row_promises(row: Endpoint, api: Caller):
-    """The SDK's own decoder takes the answer of each call to an existing task."""
+async def test_every_row_answers_what_its_row_promises(row: Endpoint, api: Caller, tmp_path: Path):
+    """The SDK's own decoder takes the answer of each call to something that exists."""
+    site = tmp_path
+    (site / "index.html").write_text("<title>Baker</title><p>We bake bread.</p>")
     scenario = "hangs" if row.method == "PUT" else "files"
     task_id = await api.create(metadata={"scenario": scenario})
     await api.reached(task_id, "running" if row.method == "PUT" else "finished")
     if row.name == "resume_task":
         await api.put(f"/pause-task?task_id={task_id}")
-    path = row.path.format(task_id=task_id, file_name="report.csv")
+    if "scheduled-task/" in row.path:
+        task_id = (await api.post("/scheduled-task", json=_SCHEDULE)).json["id"]
+    profile = await api.post("/browser-profiles", json={"profile_name": "Work"})
+    path = row.path.format(
+        task_id=task_id, file_name="report.csv", profile_id=profile.json["profile_id"]
+    )
     query = f"?task_id={task_id}" if row.query and row.method == "PUT" else ""
-    body = {"task": "Another one"} if row.body else None
+    async with StaticSite(site) as pages:
+        body = _BODIES.get(row.name)
+        if row.name == "search_url":
+            body = {"url": pages.url, "query": "bread"}
+        api.server._search.backend = SiteIndexBackend([pages.url])
+        answer = await api.ask(row.method, path + query, json=body)
 
-    answer = await api.ask(row.method, path + query, json=body)
-
-    assert (200, "application/json") == (answer.status, answer.headers["Content-Type"])
+    assert (answer.status, answer.headers["Content-Type"]) == (200, "application/json")
     decode_response(row, answer.body)
     assert api.server.requests[row.name] >= 1
 
@@ -68,7 +93,7 @@ async def test_status_is_a_bare_string(api: Caller):
 async def test_me_and_balance(api: Caller):
     """A bare boolean, and cents as text."""
     assert (await api.get("/me")).body == b"true"
-    assert (await api.get("/balance")).json == {"balance": "5000"}
+    assert (await api.get("/balance")).json == {"balance": "10000"}
 
 
 async def test_a_whole_task(api: Caller):
@@ -114,9 +139,12 @@ async def test_browser_data_only_when_it_was_to_be_saved(api: Caller):
 
 async def test_structured_output_files_and_uploads(api: Caller):
     """Output is text even when it is JSON; names of files go in and out."""
-    task_id = await api.create(
-        metadata={"scenario": "files"}, included_file_names=["data.csv", "plan.pdf"]
-    )
+    names = ["data.csv", "plan.pdf"]
+    for name, kind in zip(names, ("text/csv", "application/pdf"), strict=True):
+        asked = {"file_name": name, "content_type": kind}
+        link = (await api.post("/uploads/presigned-url", json=asked)).json["upload_url"]
+        await api.put(link, key=False, data=b"content", headers={"Content-Type": kind})
+    task_id = await api.create(metadata={"scenario": "files"}, included_file_names=names)
     task = await api.reached(task_id, "finished")
 
     assert task["output"] == '{"price": 3}'
@@ -138,12 +166,15 @@ async def test_media_and_screenshots_are_lists(api: Caller):
 @pytest.mark.parametrize(
     "row", [row for row in ENDPOINTS if row.parameters or row.method == "PUT"], ids=str
 )
-async def test_an_unknown_task_is_not_found(row: Endpoint, api: Caller):
-    """The same sentence for every call."""
-    path = row.path.format(task_id="nobody", file_name="a.txt")
-    answer = await api.ask(row.method, path + "?task_id=nobody")
+async def test_what_is_unknown_is_not_found(row: Endpoint, api: Caller):
+    """The same sentence for every call of a section."""
+    path = row.path.format(task_id="nobody", file_name="a.txt", profile_id="nobody")
+    body = _BODIES.get(row.name)
+    answer = await api.ask(row.method, path + "?task_id=nobody", json=body)
 
-    assert (answer.status, answer.json) == (404, {"detail": "Task not found"})
+    noun = {"Scheduled Tasks": "Scheduled task", "Browser Profiles": "Browser profile"}
+    detail = f"{noun.get(row.section, 'Task')} not found"
+    assert (answer.status, answer.json) == (404, {"detail": detail})
 
 
 async def test_an_unknown_output_file_is_not_found(api: Caller):

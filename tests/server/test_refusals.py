@@ -23,7 +23,7 @@ _LOCKED = [row for row in ENDPOINTS if row.authenticated]
 @pytest.mark.parametrize("row", _LOCKED, ids=lambda row: row.name)
 async def test_every_row_but_ping_needs_a_key(row: Endpoint, api: Caller):
     """Without a header nothing is looked at, not even the body."""
-    path = row.path.format(task_id="t", file_name="f")
+    path = row.path.format(task_id="t", file_name="f", profile_id="p")
     answer = await api.ask(row.method, path, key=False)
 
     assert (answer.status, answer.json) == (403, {"detail": "Not authenticated"})
@@ -362,7 +362,6 @@ async def test_a_crash_is_a_plain_500_and_is_logged_without_its_values(
     api: Caller, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ):
     """The server lives on, and the log tells where it happened but not with what."""
-
     password = "hunter22"
 
     def crash(_backend: object) -> None:

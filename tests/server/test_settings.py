@@ -5,7 +5,7 @@ import logging
 
 import pytest
 
-from browser_use_async.models import RunTaskRequest, SecretMapping
+from browser_use_async.models import BrowserProfile, ProxyCountry, RunTaskRequest, SecretMapping
 from browser_use_async.server.executors.protocol import Assignment, Failed, Finished
 from browser_use_async.server.running import resolve_settings
 from tests.server.calling import Caller
@@ -14,7 +14,8 @@ from tests.server.steering import FromQueue
 
 def test_defaults_are_the_published_ones():
     """What the documentation says about fields that are not given."""
-    assignment = resolve_settings(RunTaskRequest("Do it"))
+    profile = BrowserProfile("p-1", "Default")
+    assignment = resolve_settings(RunTaskRequest("Do it"), profile, "gpt-4.1")
 
     assert assignment == Assignment(
         task_id=assignment.task_id,
@@ -31,7 +32,30 @@ def test_defaults_are_the_published_ones():
         proxy_country_code="us",
         highlight_elements=True,
         files={},
+        profile_id="p-1",
+        cookies=(),
     )
+
+
+def test_the_profile_stands_between_the_request_and_the_default():
+    """What the request leaves open is the profile's to say."""
+    profile = BrowserProfile(
+        "p-1",
+        "Work",
+        ad_blocker=False,
+        proxy=False,
+        proxy_country_code=ProxyCountry.FI,
+        browser_viewport_width=640,
+        browser_viewport_height=480,
+    )
+    own = resolve_settings(RunTaskRequest("Do it"), profile, "gpt-4o")
+    asked = resolve_settings(
+        RunTaskRequest("Do it", use_proxy=True, browser_viewport_width=99), profile, "gpt-4o"
+    )
+
+    assert (own.use_adblock, own.use_proxy, own.proxy_country_code) == (False, False, "fi")
+    assert (own.viewport, own.llm_model) == ((640, 480), "gpt-4o")
+    assert (asked.use_adblock, asked.use_proxy, asked.viewport) == (False, True, (99, 480))
 
 
 async def test_every_setting_arrives(steered: Caller, queue: FromQueue):
@@ -50,7 +74,9 @@ async def test_every_setting_arrives(steered: Caller, queue: FromQueue):
         use_proxy="off",
         proxy_country_code="DE",
         highlight_elements=False,
-        browser_profile_id="p",
+        browser_profile_id=(await steered.get("/browser-profiles")).json["profiles"][0][
+            "profile_id"
+        ],
     )
     await steered.reached(task_id, "running")
     (given,) = queue.assignments
@@ -70,6 +96,8 @@ async def test_every_setting_arrives(steered: Caller, queue: FromQueue):
         proxy_country_code="de",
         highlight_elements=False,
         files={},
+        profile_id=given.profile_id,
+        cookies=(),
     )
     assert isinstance(given.secrets, SecretMapping)
     assert dict(given.secrets) == {"password": "hunter22"}

@@ -2,7 +2,9 @@
 
 import asyncio
 import logging
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime
+from decimal import Decimal
 
 import aiohttp
 import pytest
@@ -11,11 +13,24 @@ from browser_use_async.contract.states import TRANSITIONS, TaskEvent
 from browser_use_async.models import RunTaskRequest, TaskId, TaskStatus
 from browser_use_async.server import LocalServer
 from browser_use_async.server.backend import Backend
-from browser_use_async.server.executors.protocol import Failed, Finished
+from browser_use_async.server.executors.protocol import (
+    Assignment,
+    Control,
+    Failed,
+    Finished,
+    Step,
+)
 from browser_use_async.server.links import Links
 from browser_use_async.server.operations.tasks import get_task_status, run_task, stop_task
 from browser_use_async.server.running import TaskRunner
+from browser_use_async.server.running.accounting import Accounting
+from browser_use_async.server.search import SearchEngine
 from browser_use_async.server.storage import Store
+from browser_use_async.server.storage.account import Account
+from browser_use_async.server.storage.keeper import MemoryKeeper
+from browser_use_async.server.storage.profiles import Profiles
+from browser_use_async.server.storage.schedules import Schedules
+from browser_use_async.server.storage.uploads import Uploads
 from tests.server.calling import Answer, Caller
 from tests.server.steering import FromQueue
 
@@ -94,14 +109,35 @@ async def test_a_task_that_has_not_begun(http: aiohttp.ClientSession, queue: Fro
     assert stopped.status == 200
 
 
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+def _backend(queue: FromQueue, lag: float) -> Backend:
+    """The parts of a server that nobody reaches over HTTP."""
+    keeper = MemoryKeeper()
+    store = Store(_now)
+    account = Account("subscription", Decimal(100), keeper)
+    profiles = Profiles(keeper)
+    return Backend(
+        store,
+        TaskRunner(queue, store, lag, Accounting(account, profiles)),
+        Links("http://x", 60, _now),
+        "queue",
+        account,
+        profiles,
+        Schedules(_now, keeper),
+        Uploads(_now, keeper),
+        SearchEngine(None),
+    )
+
+
 @pytest.mark.parametrize("lag", [0, 0.01])
 async def test_stopping_before_the_first_moment_never_reaches_the_executor(
     lag: float, queue: FromQueue
 ):
     """Created and stopped in one breath."""
-    store = Store(lambda: datetime.now(UTC))
-    runner = TaskRunner(queue, store, stop_cleanup_delay=lag)
-    backend = Backend(store, runner, Links("http://x", 60, lambda: datetime.now(UTC)), "queue")
+    backend = _backend(queue, lag)
     created = run_task(backend, RunTaskRequest("Do it"))
     before = get_task_status(backend, TaskId(created.id))
     stop_task(backend, TaskId(created.id))
@@ -303,7 +339,9 @@ async def test_clean_up_that_breaks_changes_nothing_any_more(
     """The task has its result; the log has the failure."""
 
     class Untidy(FromQueue):
-        async def run(self, assignment, control):
+        async def run(
+            self, assignment: Assignment, control: Control
+        ) -> AsyncIterator[Step | Finished | Failed]:
             try:
                 yield Finished("Done")
             finally:
@@ -325,14 +363,14 @@ async def test_an_executor_may_be_any_iterator(http: aiohttp.ClientSession):
         def __init__(self) -> None:
             self.items = [Finished("Done")]
 
-        def __aiter__(self):
+        def __aiter__(self) -> "Once":
             return self
 
-        async def __anext__(self):
+        async def __anext__(self) -> Finished:
             return self.items.pop()
 
     class Plain(FromQueue):
-        def run(self, assignment, control):
+        def run(self, assignment: Assignment, control: Control) -> Once:
             return Once()
 
     async with LocalServer(executor=Plain()) as server:
