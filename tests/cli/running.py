@@ -35,7 +35,7 @@ SECONDS = 20.0
 SCENARIOS = {
     "Fail": Scenario(outcome="failed", reason="The page is on fire"),
     "Hang": Scenario(steps=["Look around"], hangs=True),
-    "Wander": Scenario(steps=[f"Take turn {turn}" for turn in range(40)], step_seconds=0.1),
+    "Wander": Scenario(steps=[f"Take turn {turn}" for turn in range(60)], step_seconds=0.3),
 }
 """How tasks go whose text contains the name; others finish after two short steps."""
 

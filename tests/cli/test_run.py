@@ -104,7 +104,7 @@ async def test_detach(server: LocalServer) -> None:
 async def test_timeout(server: LocalServer, fate: str, status: TaskStatus, advice: str) -> None:
     """When the time is up, the exit code is 124 and the task is left, stopped or paused."""
     result = await run(
-        "run", "Hang", "--timeout", "0.6", "--on-timeout", fate, env=environment(server)
+        "run", "Hang", "--timeout", "1.5", "--on-timeout", fate, env=environment(server)
     )
     record = server.store.tasks[0]
 

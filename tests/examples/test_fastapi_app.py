@@ -17,7 +17,7 @@ EXAMPLES = Path(__file__).parents[2] / "examples"
 SCENARIOS = {
     "Fail": Scenario(outcome="failed", reason="The page is on fire"),
     "Hang": Scenario(hangs=True),
-    "Stroll": Scenario(steps=["One", "Two"], step_seconds=0.3),
+    "Stroll": Scenario(steps=["One", "Two"], step_seconds=0.4),
 }
 
 
@@ -57,7 +57,7 @@ async def test_run_a_task(app: Any) -> None:
 
 async def test_events(app: Any) -> None:
     """Status events arrive until the task has ended, then the stream ends."""
-    late = await request(app, "POST", "/tasks", {"task": "Stroll", "timeout": 0.2})
+    late = await request(app, "POST", "/tasks", {"task": "Stroll", "timeout": 0.4})
     answer = await request(app, "GET", f"/tasks/{late.json['task_id']}/events")
 
     assert answer.headers["content-type"].startswith("text/event-stream")
@@ -74,7 +74,7 @@ async def test_events_of_no_task(app: Any) -> None:
 
 async def test_takes_too_long(app: Any) -> None:
     """A task that takes longer than the request may is 504, with the id to go on with."""
-    answer = await request(app, "POST", "/tasks", {"task": "Hang", "timeout": 0.1})
+    answer = await request(app, "POST", "/tasks", {"task": "Hang", "timeout": 0.4})
 
     assert answer.status == 504
     assert answer.json["task_id"]
