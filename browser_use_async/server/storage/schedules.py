@@ -19,7 +19,7 @@ from browser_use_async.models import (
 from browser_use_async.server.answers import RefusalError
 from browser_use_async.server.storage.keeper import Keeper
 
-__all__ = ["ScheduleRecord", "Schedules", "next_run"]
+__all__ = ["ScheduleRecord", "Schedules", "given_fields", "next_run"]
 
 _KIND = "schedule"
 _YEAR = timedelta(days=365)

@@ -1,0 +1,181 @@
+"""Searching live pages, on sites that each test makes up."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+from aiohttp import web
+
+from browser_use_async.errors import ConfigurationError
+from browser_use_async.server import LocalServer
+from browser_use_async.server.search import choose_backend
+from browser_use_async.server.static_site import StaticSite
+from tests.server.calling import Caller
+
+PAGES = {
+    "index.html": (
+        "<title>Baker</title><p>We bake bread every morning.</p>"
+        '<a href="opening.html">Opening hours</a> <a href="history.html">History</a>'
+    ),
+    "opening.html": (
+        "<title>Hours</title><h1>Opening hours</h1><p>We open at six and close at noon.</p>"
+        '<a href="holidays.html">Holidays</a>'
+    ),
+    "holidays.html": "<title>Holidays</title><p>On holidays we open at eight.</p>",
+    "history.html": "<title>History</title><p>Founded in 1911 by two sisters.</p>",
+}
+
+
+@pytest.fixture
+async def site(tmp_path: Path) -> AsyncIterator[StaticSite]:
+    """A small website of its own."""
+    for name, text in PAGES.items():
+        (tmp_path / name).write_text(text)
+    async with StaticSite(tmp_path) as pages:
+        yield pages
+
+
+@pytest.fixture
+async def searching(http: aiohttp.ClientSession, site: StaticSite) -> AsyncIterator[Caller]:
+    """A server whose index is that website."""
+    async with LocalServer(executor="scripted", search=[site.url]) as server:
+        yield Caller(server, http)
+
+
+async def _content(api: Caller, site: StaticSite, query: str, **fields: Any) -> str:
+    answer = await api.post("/search-url", json={"url": site.url, "query": query, **fields})
+    assert answer.status == 200, answer.text
+    assert answer.json["url"] == site.url
+    content: str = answer.json["content"]
+    return content
+
+
+async def test_a_website_is_read_for_the_passages_that_fit(searching: Caller, site: StaticSite):
+    """One click deep by default; what does not fit is left out."""
+    content = await _content(searching, site, "When do you open?")
+
+    assert "We open at six" in content
+    assert "sisters" not in content
+
+
+async def test_deeper_pages_need_more_depth(searching: Caller, site: StaticSite):
+    """Depth 2 does not reach what is two clicks away; depth 3 does."""
+    shallow = await _content(searching, site, "open on holidays", depth=2)
+    deep = await _content(searching, site, "open on holidays", depth=3)
+
+    assert "at eight" not in shallow
+    assert "at eight" in deep
+
+
+async def test_pages_are_read_live(searching: Caller, site: StaticSite, tmp_path: Path):
+    """A page that changes is read as it is now, though the index knew it before."""
+    before = await searching.post("/simple-search", json={"query": "founded"})
+    (tmp_path / "history.html").write_text("<title>H</title><p>Founded in 1899 by a monk.</p>")
+    after = await searching.post("/simple-search", json={"query": "founded"})
+
+    assert "1911" in before.json["results"][0]["content"]
+    assert "1899" in after.json["results"][0]["content"]
+    assert "1911" not in after.text
+
+
+async def test_at_most_so_many_websites_are_read(searching: Caller):
+    """`max_websites` bounds the results."""
+    answer = await searching.post("/simple-search", json={"query": "open", "max_websites": 1})
+
+    assert len(answer.json["results"]) == 1
+
+
+async def test_a_query_that_nothing_fits(searching: Caller, site: StaticSite):
+    """Says so honestly."""
+    content = await _content(searching, site, "submarines")
+
+    assert content.startswith("Nothing on the 3 pages")
+    assert (await searching.post("/simple-search", json={"query": "zebra"})).json == {"results": []}
+
+
+async def test_searches_cost_the_published_prices(searching: Caller, site: StaticSite):
+    """Before anything is read, and whatever is found."""
+    await _content(searching, site, "open", depth=4)
+    await searching.post("/simple-search", json={"query": "open", "max_websites": 3, "depth": 2})
+
+    assert (await searching.get("/balance")).json == {"balance": str(10_000 - 4 - 6)}
+
+
+@pytest.mark.parametrize(
+    ("path", "fields", "place"),
+    [
+        ("/search-url", {"depth": 1}, "depth"),
+        ("/search-url", {"depth": 6}, "depth"),
+        ("/search-url", {"query": ""}, "query"),
+        ("/search-url", {"url": "ftp://x"}, "url"),
+        ("/simple-search", {"depth": 6}, "depth"),
+        ("/simple-search", {"max_websites": 0}, "max_websites"),
+        ("/simple-search", {"max_websites": 11}, "max_websites"),
+    ],
+)
+async def test_bounds(path: str, fields: dict[str, Any], place: str, searching: Caller):
+    """Each with a 422 that names the field, and nothing is charged."""
+    body = {"url": "http://127.0.0.1:9/", "query": "x", **fields}
+    answer = await searching.post(path, json=body)
+
+    assert answer.problem["loc"] == ["body", place]
+    assert (await searching.get("/balance")).json == {"balance": "10000"}
+
+
+async def test_an_unreachable_website_is_told(searching: Caller):
+    """With what happened, as a gateway does."""
+    answer = await searching.post("/search-url", json={"url": "http://127.0.0.1:9/", "query": "x"})
+
+    assert answer.status == 502
+    assert "could not be opened" in answer.json["detail"]
+
+
+async def test_without_a_backend_there_is_no_web_search(api: Caller):
+    """A clear 503, and nothing is charged."""
+    answer = await api.post("/simple-search", json={"query": "x"})
+
+    assert answer.status == 503
+    assert "--search" in answer.json["detail"]
+    assert (await api.get("/balance")).json == {"balance": "10000"}
+
+
+async def test_addresses_may_come_from_searxng(http: aiohttp.ClientSession, site: StaticSite):
+    """Its snippets are not used: the pages are read."""
+    asked: list[dict[str, str]] = []
+
+    async def search(request: web.Request) -> web.Response:
+        asked.append(dict(request.query))
+        rows = [
+            {"url": f"{site.url}/history.html", "content": "a snippet"},
+            {"url": "http://127.0.0.1:9/gone", "content": "another"},
+        ]
+        return web.json_response({"results": rows})
+
+    application = web.Application()
+    application.router.add_get("/search", search)
+    runner = web.AppRunner(application)
+    await runner.setup()
+    listener = web.TCPSite(runner, "127.0.0.1", 0)
+    await listener.start()
+    host, port = runner.addresses[0][:2]
+    try:
+        async with LocalServer(
+            executor="scripted", search=f"http://{host}:{port}/search"
+        ) as server:
+            answer = await Caller(server, http).post("/simple-search", json={"query": "founded"})
+    finally:
+        await runner.cleanup()
+
+    assert asked == [{"q": "founded", "format": "json"}]
+    assert [result["url"] for result in answer.json["results"]] == [f"{site.url}/history.html"]
+    assert "sisters" in answer.text
+    assert "snippet" not in answer.text
+
+
+@pytest.mark.parametrize("search", ["nowhere", [], ["ftp://x"], "file:///etc"])
+def test_a_backend_that_cannot_be_is_refused(search: Any):
+    """When the server is made."""
+    with pytest.raises(ConfigurationError):
+        choose_backend(search)

@@ -1,0 +1,80 @@
+"""What tasks cost, and what an empty account may do."""
+
+import asyncio
+from typing import Any
+
+import aiohttp
+import pytest
+
+from browser_use_async.errors import ConfigurationError
+from browser_use_async.server import LocalServer
+from browser_use_async.server.executors.protocol import Finished
+from tests.server.calling import Caller
+from tests.server.steering import FromQueue
+
+
+async def _balance(api: Caller) -> str:
+    balance: str = (await api.get("/balance")).json["balance"]
+    return balance
+
+
+@pytest.mark.parametrize(("model", "left"), [("gpt-4.1", "9994.0"), ("gpt-4.1-mini", "9997.50")])
+async def test_a_task_costs_its_start_and_its_steps(model: str, left: str, api: Caller):
+    """Two steps of the model's published price, exact to the hundredth of a cent."""
+    await api.reached(await api.create(llm_model=model), "finished")
+
+    assert await _balance(api) == left
+
+
+async def test_an_empty_account_is_refused_until_there_is_credit(http: aiohttp.ClientSession):
+    """What has begun ends; the balance may fall below zero by the steps it took."""
+    async with LocalServer(executor="scripted", balance_cents=2) as server:
+        api = Caller(server, http)
+        await api.reached(await api.create(), "finished")
+        below = await _balance(api)
+        refused = await api.post("/run-task", json={"task": "x"})
+        added = await api.post(f"{server.url}/admin/credits", json={"cents": 100})
+        accepted = await api.post("/run-task", json={"task": "x"})
+
+    assert below == "-4.0"
+    assert (refused.status, refused.json) == (402, {"detail": "Insufficient credits"})
+    assert (added.json, accepted.status) == ({"balance": "96.0"}, 200)
+
+
+@pytest.mark.parametrize("body", [{}, {"cents": 0}, {"cents": -1}, {"cents": "NaN"}, [], "x"])
+async def test_credit_is_a_number_above_zero(body: Any, api: Caller):
+    """Everything else changes nothing."""
+    answer = await api.post(f"{api.server.url}/admin/credits", json=body)
+
+    assert answer.status == 422
+    assert await _balance(api) == "10000"
+
+
+async def test_credit_needs_the_key(api: Caller):
+    """As every call of the API does."""
+    answer = await api.post(f"{api.server.url}/admin/credits", json={"cents": 5}, key=False)
+
+    assert answer.status == 403
+
+
+async def test_too_many_tasks_at_once_are_refused(http: aiohttp.ClientSession, queue: FromQueue):
+    """With the service's sentence; a task that has ended makes room."""
+    async with LocalServer(executor=queue, max_concurrent_tasks=1) as server:
+        api = Caller(server, http)
+        first = await api.create()
+        refused = await api.post("/run-task", json={"task": "x"})
+        queue.items.put_nowait(Finished("Done"))
+        await api.reached(first, "finished")
+        await asyncio.sleep(0)
+        accepted = await api.post("/run-task", json={"task": "x"})
+
+    assert refused.status == 429
+    assert refused.json["detail"].startswith("Too many concurrent active sessions.")
+    assert (accepted.status, server.tasks_created) == (200, 2)
+
+
+@pytest.mark.parametrize("options", [{"plan": "gold"}, {"balance_cents": "NaN"}])
+def test_an_account_that_cannot_be_is_refused(options: dict[str, Any]):
+    """When the server is made, and not at the first task."""
+    with pytest.raises(ConfigurationError):
+        LocalServer(**options)

@@ -1,0 +1,133 @@
+"""Uploads behind signed links."""
+
+from io import BytesIO
+from typing import Any
+
+import aiohttp
+import pytest
+
+from browser_use_async.contract.file_types import CONTENT_TYPES, MAX_FILE_BYTES
+from browser_use_async.server import LocalServer
+from tests.server.calling import Caller
+from tests.server.steering import FromQueue
+
+
+async def _link(api: Caller, name: str = "data.csv", kind: str = "text/csv") -> str:
+    answer = await api.post(
+        "/uploads/presigned-url", json={"file_name": name, "content_type": kind}
+    )
+    assert answer.status == 200, answer.text
+    link: str = answer.json["upload_url"]
+    return link
+
+
+async def _put(api: Caller, link: str, content: Any, kind: str | None = "text/csv") -> Any:
+    headers = {"Content-Type": kind or ""}
+    return await api.put(link, key=False, data=BytesIO(content), headers=headers)
+
+
+async def test_a_file_reaches_the_executor(steered: Caller, queue: FromQueue):
+    """By its name, byte for byte, and without a key; a second upload replaces the first."""
+    for content in (b"old", b"a,b\n1,2\n"):
+        assert (await _put(steered, await _link(steered), content)).status == 200
+    await steered.reached(await steered.create(included_file_names=["data.csv"]), "running")
+
+    assert queue.assignments[0].files == {"data.csv": b"a,b\n1,2\n"}
+
+
+async def test_every_published_type_is_taken(api: Caller):
+    """The specification's list of suffixes, in either case."""
+    for suffix, kind in CONTENT_TYPES.items():
+        assert await _link(api, f"File{suffix.upper()}", kind)
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [("tool.exe", "application/octet-stream"), ("a.csv", "video/mp4"), ("noext", "text/plain")],
+)
+async def test_other_types_are_refused(name: str, kind: str, api: Caller):
+    """With the service's sentence."""
+    answer = await api.post(
+        "/uploads/presigned-url", json={"file_name": name, "content_type": kind}
+    )
+
+    assert (answer.status, answer.json) == (400, {"detail": "Unsupported content type"})
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "../../x.csv",
+        "a/b.csv",
+        "a\\b.csv",
+        "CON.csv",
+        "x" * 300 + ".csv",
+        "a\n.csv",
+        ".csv",
+        "a:b.csv",
+    ],
+)
+async def test_hostile_names_are_refused(name: str, api: Caller):
+    """No link is made for them."""
+    answer = await api.post(
+        "/uploads/presigned-url", json={"file_name": name, "content_type": "text/csv"}
+    )
+
+    assert answer.status == 400
+
+
+@pytest.mark.parametrize("kind", [None, "text/plain"])
+async def test_the_content_type_is_part_of_the_signature(kind: str | None, api: Caller):
+    """As with object storage: a missing or another one does not match."""
+    answer = await _put(api, await _link(api), b"x", kind)
+
+    assert answer.status == 403
+    assert "SignatureDoesNotMatch" in answer.text
+
+
+async def test_a_link_is_good_for_its_file_and_its_time(api: Caller):
+    """Neither the name nor the signature may be changed."""
+    link = await _link(api)
+    other = await _put(api, link.replace("data.csv", "other.csv"), b"x")
+    unsigned = await _put(api, link.partition("?")[0], b"x")
+
+    assert (other.status, unsigned.status) == (403, 403)
+    assert "AccessDenied" in unsigned.text
+
+
+async def test_an_expired_link_takes_nothing(http: aiohttp.ClientSession):
+    """The lifetime of links is that of the server."""
+    async with LocalServer(executor="scripted", link_lifetime=0) as server:
+        api = Caller(server, http)
+        answer = await _put(api, await _link(api), b"x")
+
+    assert answer.status == 403
+    assert "Request has expired" in answer.text
+
+
+async def test_the_largest_file_fits_and_one_byte_more_does_not(api: Caller):
+    """10 MB for each file; nothing half-written is kept."""
+    link = await _link(api)
+    fits = await _put(api, link, bytes(MAX_FILE_BYTES))
+    too_large = await _put(api, await _link(api, "big.csv"), bytes(MAX_FILE_BYTES + 1))
+    empty = await _put(api, await _link(api, "none.csv"), b"")
+
+    assert fits.status == 200
+    assert (too_large.status, "EntityTooLarge" in too_large.text) == (400, True)
+    assert empty.status == 400
+    answer = await api.post("/run-task", json={"task": "x", "included_file_names": ["big.csv"]})
+    assert answer.problem["loc"] == ["body", "included_file_names"]
+
+
+async def test_a_task_takes_fifty_megabytes_and_no_more(api: Caller):
+    """All of its files together."""
+    names = [f"part{number}.csv" for number in range(6)]
+    for name in names:
+        await _put(api, await _link(api, name), bytes(MAX_FILE_BYTES))
+    answers = [
+        await api.post("/run-task", json={"task": "x", "included_file_names": names[:count]})
+        for count in (5, 6)
+    ]
+
+    assert answers[0].status == 200
+    assert "50 MB" in answers[1].problem["msg"]
