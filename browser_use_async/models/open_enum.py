@@ -1,7 +1,7 @@
 """String enums that accept values they have never heard of."""
 
 from enum import StrEnum
-from typing import Self
+from typing import Any, Self
 
 __all__ = ["LlmModel", "OpenEnum", "ProxyCountry", "ScheduleType", "TaskStatus"]
 
@@ -21,6 +21,10 @@ class OpenEnum(StrEnum):
         member._name_ = value
         member._value_ = value
         return member
+
+    def __reduce_ex__(self, proto: object) -> tuple[Any, ...]:
+        """Pickle by value: up to CPython 3.11.3 enums do it by name, which unknown ones lack."""
+        return type(self), (self.value,)
 
     @property
     def is_known(self) -> bool:
