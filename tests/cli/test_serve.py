@@ -1,6 +1,7 @@
 import json
 import shlex
 import signal
+from pathlib import Path
 
 import pytest
 
@@ -69,3 +70,14 @@ async def test_wrong_usage(words: tuple[str, ...]) -> None:
 
     assert result.code == 2
     assert result.stdout == ""
+
+
+async def test_a_database_that_cannot_be_used(tmp_path: Path):
+    """Said in words, with the exit code of wrong usage."""
+    path = tmp_path / "diary.db"
+    path.write_text("Dear diary")
+    result = await run("serve", "--port", "0", "--database", str(path))
+
+    assert result.code == 2
+    assert "no database of this server" in result.stderr
+    assert "Traceback" not in result.stderr

@@ -126,10 +126,10 @@ class SqliteKeeper:
 
     def forget(self, kind: str, key: str) -> None:
         """Forget all that is under a key."""
-        self._execute("BEGIN")
-        for table in ("document", "secret", "file"):
-            self._execute(_FORGET.format(table), kind, key)
-        self._execute("COMMIT")
+        with self._connection:
+            self._execute("BEGIN")
+            for table in ("document", "secret", "file"):
+                self._execute(_FORGET.format(table), kind, key)
 
     def forget_secret(self, kind: str, key: str) -> None:
         """Forget a sealed document."""

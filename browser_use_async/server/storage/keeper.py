@@ -68,6 +68,7 @@ class Keeper(Protocol):
         Args:
             kind: What they are.
         """
+        ...
 
     def secrets(self, kind: str) -> Iterable[tuple[str, dict[str, Any]]]:
         """All secrets of a kind, oldest first, as they were kept before the server started.
@@ -75,6 +76,7 @@ class Keeper(Protocol):
         Args:
             kind: What they belong to.
         """
+        ...
 
     def file(self, kind: str, key: str) -> bytes | None:
         """The bytes of a file, or None.

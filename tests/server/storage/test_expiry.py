@@ -1,0 +1,101 @@
+"""Files that have become old."""
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import aiohttp
+import pytest
+
+from browser_use_async.server import LocalServer
+from browser_use_async.server.executors.protocol import Finished
+from tests.server.calling import Caller
+from tests.server.steering import FromQueue
+
+START = datetime(2026, 1, 2, tzinfo=UTC)
+
+
+async def _upload(api: Caller, name: str) -> None:
+    body = {"file_name": name, "content_type": "text/plain"}
+    link = (await api.post("/uploads/presigned-url", json=body)).json["upload_url"]
+    headers = {"Content-Type": "text/plain"}
+    assert (await api.put(link, key=False, headers=headers, data=b"x")).status == 200
+
+
+async def _finished(api: Caller, queue: FromQueue) -> str:
+    queue.step()
+    queue.items.put_nowait(Finished("x", files={"a.txt": b"text"}))
+    task_id = await api.create()
+    await api.reached(task_id, "finished")
+    return task_id
+
+
+async def _files(api: Caller, task_id: str) -> tuple[int, int]:
+    shots = (await api.get(f"/task/{task_id}/screenshots")).json["screenshots"]
+    return len(shots), (await api.get(f"/task/{task_id}/output-file/a.txt")).status
+
+
+@pytest.mark.parametrize(("days", "is_gone"), [(29.99, False), (30.01, True)])
+async def test_a_start_deletes_what_is_too_old(
+    days: float, is_gone: bool, tmp_path: Path, http: aiohttp.ClientSession
+):
+    """Thirty days after their end, tasks have no files, on disk neither; their text stays."""
+    time = START
+    path = tmp_path / "server.db"
+    queue = FromQueue()
+    async with LocalServer(database=path, executor=queue, now=lambda: time) as server:
+        api = Caller(server, http)
+        task_id = await _finished(api, queue)
+        await _upload(api, "old.txt")
+    time += timedelta(days=days)
+    for _ in range(2):
+        async with LocalServer(database=path, executor=FromQueue(), now=lambda: time) as server:
+            api = Caller(server, http)
+            files = await _files(api, task_id)
+            task = await api.task(task_id)
+            included = await api.post(
+                "/run-task", json={"task": "x", "included_file_names": ["old.txt"]}
+            )
+            content = server.store.file(task_id, "a.txt")
+
+    assert files == ((0, 404) if is_gone else (1, 200))
+    assert content == (None if is_gone else b"text")
+    assert (task["output"], len(task["steps"])) == ("x", 1)
+    assert included.status == (422 if is_gone else 200)
+
+
+@pytest.mark.looptime
+async def test_a_running_server_deletes_them_too():
+    """Within a day, uploads of an active schedule and files of tasks at work excepted."""
+    loop = asyncio.get_running_loop()
+    begin = loop.time()
+
+    def now() -> datetime:
+        return START + timedelta(seconds=loop.time() - begin)
+
+    queue = FromQueue()
+    async with LocalServer(executor=queue, now=now) as server, aiohttp.ClientSession() as http:
+        api = Caller(server, http)
+        ended = await _finished(api, queue)
+        queue.step()
+        working = await api.create()
+        await api.reached(working, "running", steps=1)
+        for name in ("kept.txt", "let go.txt"):
+            await _upload(api, name)
+        later = (START + timedelta(days=300)).isoformat()
+        body = {"task": "x", "schedule_type": "cron", "cron_expression": "0 0 1 1 *"}
+        answer = await api.post(
+            "/scheduled-task",
+            json={**body, "start_at": later, "included_file_names": ["kept.txt"]},
+        )
+        assert answer.status == 200
+        await asyncio.sleep(timedelta(days=29).total_seconds())
+        before = await _files(api, ended)
+        await asyncio.sleep(timedelta(days=2).total_seconds())
+        after = await _files(api, ended)
+        shots, _ = await _files(api, working)
+        uploads = [server._uploads.get(name) is None for name in ("kept.txt", "let go.txt")]
+
+    assert (before, after) == ((1, 200), (0, 404))
+    assert shots == 1
+    assert uploads == [False, True]

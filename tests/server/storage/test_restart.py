@@ -1,0 +1,304 @@
+"""A server that ends and starts again on the same file."""
+
+import os
+import tracemalloc
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+
+from browser_use_async.server import LocalServer
+from browser_use_async.server.executors.protocol import Failed, Finished
+from browser_use_async.server.executors.scripted import Scenario, ScriptedExecutor, ScriptedStep
+from browser_use_async.server.storage.sealing import KEY_VARIABLE
+from tests.server.calling import Caller
+from tests.server.pngs import read_png
+from tests.server.steering import FromQueue
+
+KEY = "a key of the operator's own"
+REASON = "The server was restarted while the task was at work"
+COOKIES = ({"name": "session", "value": "canary-7531"},)
+SCENARIOS = {
+    "quick": Scenario(steps=("Open it", "Read it"), step_seconds=0, output="The answer"),
+    "pictured": Scenario(
+        steps=(ScriptedStep("Look", screenshot=b"\x89PNG captured"),),
+        step_seconds=0,
+        output=None,
+        files={"report.csv": b"a,b\n1,2\n", "empty": b"", "notes & more #1.txt": b"x"},
+        cookies=COOKIES,
+    ),
+    "hangs": Scenario(steps=("Wait",), step_seconds=0, hangs=True),
+}
+
+Starting = Callable[..., AbstractAsyncContextManager[Caller]]
+
+
+class Clock:
+    """A wall clock that the test turns."""
+
+    def __init__(self) -> None:
+        self.time = datetime(2026, 1, 2, 3, 4, 5, 6, tzinfo=UTC)
+
+    def __call__(self) -> datetime:
+        """What it shows."""
+        return self.time
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """Where the database is."""
+    return tmp_path / "server.db"
+
+
+@pytest.fixture
+def starting(path: Path, http: aiohttp.ClientSession) -> Starting:
+    """Starts a server on the file, with the same key each time."""
+
+    @asynccontextmanager
+    async def start(**options: Any) -> AsyncIterator[Caller]:
+        executor = ScriptedExecutor(SCENARIOS, default=SCENARIOS["quick"])
+        given = {"executor": executor, "api_key": "bu_test", "database": path, **options}
+        async with LocalServer(**given) as server:
+            yield Caller(server, http)
+
+    return start
+
+
+async def _everything(api: Caller) -> list[Any]:
+    """What the API tells of all tasks, except for the port in its links."""
+    page = (await api.get("/tasks?limit=100")).json
+    tasks = [await api.task(row["id"]) for row in page["tasks"]]
+    told = repr([page, tasks, (await api.get("/balance")).json])
+    return [told.replace(api.server.url, "URL"), len(tasks)]
+
+
+async def test_tasks_are_told_as_before(starting: Starting):
+    """Order, pages, steps, output, metadata, public page, counts and balance."""
+    async with starting() as api:
+        for number in range(12):
+            scenario = ("quick", "pictured")[number % 2]
+            fields = {"metadata": {"scenario": scenario, "n": str(number)}}
+            task_id = await api.create("ü", enable_public_share=number < 3, **fields)
+            await api.reached(task_id, "finished")
+        before = await _everything(api)
+        shared = (await api.task(task_id))["live_url"].removeprefix(api.server.url)
+    async with starting() as api:
+        after = await _everything(api)
+        live = await api.get(api.server.url + shared, key=False)
+        newest = await api.create()
+        rows = (await api.get("/tasks?limit=2")).json["tasks"]
+
+    assert after == before
+    assert before[1] == 12
+    assert live.status == 200
+    assert [row["id"] for row in rows] == [newest, task_id]
+
+
+async def test_files_are_the_same_bytes(starting: Starting):
+    """Captured pictures, drawn ones and output files, the empty one too."""
+    async with starting() as api:
+        pictured = await api.create(metadata={"scenario": "pictured"})
+        drawn = await api.create(browser_viewport_width=640, browser_viewport_height=480)
+        await api.reached(pictured, "finished")
+        await api.reached(drawn, "finished")
+        before = await _files(api, pictured, drawn)
+    async with starting() as api:
+        after = await _files(api, pictured, drawn)
+        hostile = api.server.store.file(pictured, "notes & more #1.txt")
+
+    assert after == before
+    assert before[:3] == [b"a,b\n1,2\n", b"", b"\x89PNG captured"]
+    assert read_png(before[3])[:2] == (640, 480)
+    assert len(before) == 5
+    assert hostile == b"x"
+
+
+async def _files(api: Caller, pictured: str, drawn: str) -> list[bytes]:
+    links = [
+        (await api.get(f"/task/{pictured}/output-file/{name}")).json["download_url"]
+        for name in ("report.csv", "empty")
+    ]
+    for task_id in (pictured, drawn):
+        links += (await api.get(f"/task/{task_id}/screenshots")).json["screenshots"]
+    answers = [await api.get(link, key=False) for link in links]
+    assert {answer.status for answer in answers} == {200}
+    return [answer.body for answer in answers]
+
+
+async def test_links_outlive_a_restart(starting: Starting):
+    """Until they expire: the key that signs them is in the database."""
+    clock = Clock()
+    async with starting(now=clock) as api:
+        task_id = await api.create(metadata={"scenario": "pictured"})
+        await api.reached(task_id, "finished")
+        link = (await api.get(f"/task/{task_id}/output-file/report.csv")).json["download_url"]
+        place = link.removeprefix(api.server.url)
+    async with starting(now=clock) as api:
+        again = await api.get(api.server.url + place, key=False)
+        clock.time += timedelta(hours=1)
+        expired = await api.get(api.server.url + place, key=False)
+
+    assert (again.status, again.body) == (200, b"a,b\n1,2\n")
+    assert expired.status == 403
+
+
+async def test_tasks_at_work_have_failed(starting: Starting):
+    """Created, running and paused ones, with the reason as their last step and in a picture."""
+    async with starting() as api:
+        ended = await api.create()
+        await api.reached(ended, "finished")
+        running, paused = [await api.create(metadata={"scenario": "hangs"}) for _ in range(2)]
+        await api.reached(running, "running", steps=1)
+        await api.reached(paused, "running", steps=1)
+        await api.put(f"/pause-task?task_id={paused}")
+    async with starting() as api:
+        told = [await api.task(each) for each in (ended, running, paused)]
+        shots = (await api.get(f"/task/{running}/screenshots")).json["screenshots"]
+        picture = await api.get(shots[-1], key=False)
+        stopped = await api.put(f"/stop-task?task_id={running}")
+    async with starting() as api:
+        again = [await api.task(each) for each in (ended, running, paused)]
+
+    assert [task["status"] for task in told] == ["finished", "failed", "failed"]
+    for task in told[1:]:
+        assert [step["evaluation_previous_goal"] for step in task["steps"]] == ["", REASON]
+        assert task["finished_at"] is not None
+    assert read_png(picture.body)[:2] == (1280, 960)
+    assert stopped.json == {"detail": "Agent session already failed"}
+    assert [task["steps"] for task in again] == [task["steps"] for task in told]
+    assert [task["finished_at"] for task in again] == [task["finished_at"] for task in told]
+
+
+async def test_pictures_are_not_read_at_the_start(starting: Starting, path: Path):
+    """A restart holds no bytes of past tasks; it reads them when somebody asks."""
+    size = 8 * 1024 * 1024
+    queue = FromQueue()
+    async with starting(executor=queue) as api:
+        queue.items.put_nowait(Finished("x", files={"big.bin": os.urandom(size)}))
+        task_id = await api.create()
+        await api.reached(task_id, "finished")
+    tracemalloc.start()
+    try:
+        async with starting() as api:
+            _, peak = tracemalloc.get_traced_memory()
+            content = api.server.store.file(task_id, "big.bin")
+    finally:
+        tracemalloc.stop()
+
+    assert peak < size / 2
+    assert content is not None
+    assert len(content) == size
+
+
+async def test_schedules_profiles_and_uploads(starting: Starting):
+    """The other sections outlive a restart too, and no second default profile appears."""
+    async with starting() as api:
+        profile = (await api.post("/browser-profiles", json={"profile_name": "mine"})).json
+        body = {"task": "Look", "schedule_type": "interval", "interval_minutes": 600}
+        created = await api.post("/scheduled-task", json=body)
+        url = f"/scheduled-task/{created.json['id']}"
+        await api.get("/tasks")  # the first run, which is due at once, has been started
+        before = [(await api.get(each)).json for each in (url, "/browser-profiles")]
+        upload = {"file_name": "a.txt", "content_type": "text/plain"}
+        link = (await api.post("/uploads/presigned-url", json=upload)).json["upload_url"]
+        headers = {"Content-Type": "text/plain"}
+        assert (await api.put(link, key=False, headers=headers, data=b"x")).status == 200
+    async with starting() as api:
+        after = [(await api.get(each)).json for each in (url, "/browser-profiles")]
+        task_id = await api.create(included_file_names=["a.txt"])
+        told = await api.reached(task_id, "finished")
+
+    assert after == before
+    assert profile["profile_id"] in str(after[1])
+    assert after[1]["total_count"] == 2
+    assert told["user_uploaded_files"] == ["a.txt"]
+
+
+# --- secrets ------------------------------------------------------------------------------
+
+SCHEDULE = {
+    "task": "Log in",
+    "schedule_type": "interval",
+    "interval_minutes": 600,
+    "secrets": {"password": "canary-7531"},
+}
+
+
+def _on_disk(path: Path) -> bytes:
+    return b"".join(each.read_bytes() for each in path.parent.iterdir())
+
+
+async def _use_secrets(api: Caller, queue: FromQueue) -> str:
+    """Everything that brings secrets; the id of a task that saved its cookies."""
+    queue.step("Typed canary-7531", text="canary-7531", url="https://x/?canary-7531")
+    queue.items.put_nowait(Finished("Was canary-7531", cookies=COOKIES))
+    secrets = {"password": "canary-7531"}
+    saved = await api.create("Log in", secrets=secrets, save_browser_data=True)
+    await api.reached(saved, "finished")
+    queue.items.put_nowait(Failed("No canary-7531"))
+    await api.reached(await api.create("Log in", secrets=secrets), "failed")
+    return saved
+
+
+async def test_no_secret_is_on_disk_in_clear(
+    starting: Starting, path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """Under a key they come back, and neither file nor log shows them at any time."""
+    monkeypatch.setenv(KEY_VARIABLE, KEY)
+    queue = FromQueue()
+    async with starting(executor=queue) as api:
+        saved = await _use_secrets(api, queue)
+        created = await api.post("/scheduled-task", json=SCHEDULE)
+        assert created.status == 200, created.text
+        while_open = _on_disk(path)
+    closed = _on_disk(path)
+    queue = FromQueue()
+    async with starting(executor=queue) as api:
+        told = await api.task(saved)
+        kept = api.server._schedules.records[0].request.secrets
+        queue.items.put_nowait(Finished("x"))
+        await api.reached(await api.create(), "finished")
+        (assignment,) = queue.assignments
+
+    assert b"Log in" in while_open
+    assert b"canary-7531" not in while_open
+    assert b"canary-7531" not in closed
+    assert told["browser_data"] == {"cookies": list(COOKIES)}
+    assert kept == {"password": "canary-7531"}
+    assert list(assignment.cookies) == list(COOKIES)
+
+
+async def test_without_a_key_schedules_with_secrets_are_refused(
+    starting: Starting,
+    path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+):
+    """With the reason; cookies are not kept, which the log says, and nothing is in clear."""
+    monkeypatch.delenv(KEY_VARIABLE, raising=False)
+    queue = FromQueue()
+    async with starting(executor=queue) as api:
+        saved = await _use_secrets(api, queue)
+        refused = await api.post("/scheduled-task", json=SCHEDULE)
+        plain = await api.post("/scheduled-task", json={**SCHEDULE, "secrets": {}})
+        on_disk = _on_disk(path)
+    async with starting() as api:
+        told = await api.task(saved)
+
+    assert (refused.status, plain.status) == (400, 200)
+    assert f"{KEY_VARIABLE} is not set" in refused.json["detail"]
+    assert "canary" not in refused.text
+    assert f"task {saved}" in caplog.text
+    assert "canary" not in caplog.text
+    assert b"canary-7531" not in on_disk + _on_disk(path)
+    assert told["browser_data"] == {"cookies": []}
+
+
+async def test_in_memory_nothing_is_refused(http: aiohttp.ClientSession):
+    """Secrets of schedules are for servers without a file as they always were."""
+    async with LocalServer(executor=FromQueue()) as server:
+        assert (await Caller(server, http).post("/scheduled-task", json=SCHEDULE)).status == 200
