@@ -260,10 +260,11 @@ def _python(program: str, *arguments: str) -> subprocess.CompletedProcess[str]:
         check=False,
         capture_output=True,
         text=True,
-        timeout=25,
+        timeout=100,
     )
 
 
+@pytest.mark.timeout(120)  # a process for each module
 def test_each_module_can_be_imported_alone() -> None:
     """Imported first, in a process of its own, no module fails or warns: there are no circles."""
     modules = [_module(path) for path in FILES if _room(path) not in {"__init__", "__main__"}]
