@@ -21,7 +21,7 @@ from browser_use_async.models import TaskSummary
 
 __all__ = ["Compensation"]
 
-PATIENCE = 2  # pages in a row without news, before a server that repeats itself is left
+PATIENCE = 2  # pages without news beyond what churn explains, before a repeating server is left
 
 
 @attrs.define
@@ -34,8 +34,10 @@ class Compensation:
         ceiling: The date of the newest row of the first page.
         covered: How many rows from the top are known, as of the last page.
         count: `total_count` as of the last page.
-        stale: Pages in a row that brought no unknown id.
-        patience: How many of those are allowed.
+        gap: Whether the last page lay below rows that are not known.
+        ahead: How many births are expected before the next page.
+        stale: Rows read in a row that brought no unknown id.
+        explained: How many of those the births and deletions in between may have caused.
         page: The page to read next, or None at the end.
     """
 
@@ -44,8 +46,10 @@ class Compensation:
     ceiling: datetime | None = None
     covered: int = 0
     count: int | None = None
+    gap: bool = False
+    ahead: int = 0
     stale: int = 0
-    patience: int = PATIENCE
+    explained: int = 0
     page: int | None = 1
 
     def feed(self, rows: Sequence[TaskSummary], total_count: int, limit: int) -> list[TaskSummary]:
@@ -61,32 +65,49 @@ class Compensation:
         """
         assert self.page is not None
         if self.count is None and rows:
-            self.ceiling = rows[0].created_at
-        if len(rows) < self.page_size and len(rows) == limit:
-            self.page_size = limit  # the server gives smaller pages than asked for
+            self._begin(rows, total_count, limit)
         self._cover(self.page, total_count, len(rows))
         fresh = [row for row in rows if row.id not in self.seen]
         self.seen.update(row.id for row in fresh)
-        self.stale = 0 if fresh else self.stale + 1
+        self._be_patient(len(fresh), len(rows))
         self._advance()
         return [row for row in fresh if not self._is_newborn(row)]
+
+    def _begin(self, rows: Sequence[TaskSummary], total_count: int, limit: int) -> None:
+        dates = [row.created_at for row in rows if row.created_at is not None]
+        if dates == sorted(dates, reverse=True):
+            self.ceiling = dates[0] if dates else None
+        if len(rows) < self.page_size and (len(rows) == limit or len(rows) < total_count):
+            self.page_size = len(rows)  # the server gives smaller pages than asked for
 
     def _cover(self, page: int, total_count: int, rows: int) -> None:
         change = 0 if self.count is None else total_count - self.count
         self.count = total_count
         self.covered = max(self.covered + change, 0)
-        if change < 0:
-            self.patience += -change // self.page_size + 1
+        # Births can put known rows on the page, and deletions can send the reader back to them.
+        self.explained += abs(change) + (self.page_size if change < 0 else 0)
         top = (page - 1) * self.page_size
-        if top <= self.covered:
+        self.gap = top > self.covered
+        if not self.gap:
             self.covered = max(self.covered, top + rows)
+        # As many births as before the last page may come before the next one. Without looking
+        # ahead by them, a list that grows by a page for every page read would never be passed.
+        self.ahead = 0 if self.gap else max(change, 0)
+
+    def _be_patient(self, fresh: int, rows: int) -> None:
+        if fresh:
+            self.stale = self.explained = 0
+        else:
+            self.stale += rows or self.page_size
 
     def _advance(self) -> None:
         assert self.count is not None
-        if self.covered >= self.count or self.stale > self.patience:
+        # Without churn no more than all known rows can come again.
+        patience = len(self.seen) + PATIENCE * self.page_size + self.explained
+        if self.covered >= self.count or self.stale > patience:
             self.page = None
         else:
-            self.page = self.covered // self.page_size + 1
+            self.page = (self.covered + self.ahead) // self.page_size + 1
 
     def _is_newborn(self, row: TaskSummary) -> bool:
         return (

@@ -1,7 +1,8 @@
 """The iterators that users see."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection
+import contextlib
+from collections.abc import AsyncGenerator, Awaitable, Callable, Collection
 from datetime import datetime
 
 from browser_use_async.contract.limits import MAX_TASK_PAGE
@@ -39,7 +40,7 @@ class PageIterator:
         page_size: int = MAX_TASK_PAGE,
         prefetch: int = 1,
     ) -> None:
-        if not isinstance(page_size, int) or not 1 <= page_size <= MAX_TASK_PAGE:
+        if page_size not in range(1, MAX_TASK_PAGE + 1):
             raise InvalidRequestError(
                 f"page_size must be 1 to {MAX_TASK_PAGE}, not {page_size!r}", field="page_size"
             )
@@ -60,13 +61,14 @@ class PageIterator:
         self._page_size = page_size
         self._prefetch = prefetch
 
-    async def __aiter__(self) -> AsyncIterator[TaskSummary]:
+    async def __aiter__(self) -> AsyncGenerator[TaskSummary, None]:
         """Give each task that existed throughout exactly once, newest first."""
-        async for rows in self.pages():
-            for row in rows:
-                yield row
+        async with contextlib.aclosing(self.pages()) as pages:
+            async for rows in pages:
+                for row in rows:
+                    yield row
 
-    async def pages(self) -> AsyncIterator[list[TaskSummary]]:
+    async def pages(self) -> AsyncGenerator[list[TaskSummary], None]:
         """Give the same rows page by page; a page whose rows are all left out is not given."""
         compensation = Compensation(self._page_size)
         ahead: asyncio.Future[TaskPage] | None = None
@@ -77,7 +79,7 @@ class PageIterator:
                 page = await ahead
                 ahead = None
                 rows = compensation.feed(page.tasks, page.total_count, page.limit)
-                if self._reached_the_end(page):
+                if not compensation.gap and self._reached_the_end(page):
                     compensation.page = None
                 if self._prefetch and compensation.page is not None:
                     ahead = self._start(compensation.page)

@@ -35,7 +35,7 @@ def json_answer(
     """
     text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     return web.Response(
-        body=text.encode("utf-8"),
+        body=text.encode("utf-8", "replace"),  # a name may hold half a surrogate pair
         status=status,
         headers=headers,
         content_type="application/json",

@@ -34,7 +34,7 @@ async def http() -> AsyncIterator[aiohttp.ClientSession]:
 async def api(http: aiohttp.ClientSession) -> AsyncIterator[Caller]:
     """A server whose tasks follow `SCENARIOS`."""
     executor = ScriptedExecutor(SCENARIOS, default=SCENARIOS["quick"])
-    async with LocalServer(executor=executor) as server:
+    async with LocalServer(executor=executor, balance_cents=10_000) as server:
         yield Caller(server, http)
 
 

@@ -11,7 +11,7 @@ __all__ = ["DEFAULT_BALANCE_CENTS", "Account", "Plan"]
 
 Plan = Literal["subscription", "pay_as_you_go"]
 
-DEFAULT_BALANCE_CENTS = Decimal(10_000)
+DEFAULT_BALANCE_CENTS = Decimal(1_000_000)
 _KIND, _KEY = "account", "account"
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import attrs
 
+from browser_use_async.contract.conversion import structure
 from browser_use_async.models import (
     UNSET,
     BrowserProfile,
@@ -35,10 +36,7 @@ class Profiles:
     def __init__(self, keeper: Keeper) -> None:
         self._keeper = keeper
         self._profiles: dict[str, BrowserProfile] = {
-            key: BrowserProfile(
-                **{**document, "proxy_country_code": ProxyCountry(document["proxy_country_code"])}
-            )
-            for key, document in keeper.documents(_KIND)
+            key: structure(document, BrowserProfile) for key, document in keeper.documents(_KIND)
         }
         self._cookies: dict[str, Cookies] = {
             key: secret["cookies"] for key, secret in keeper.secrets(_KIND)
