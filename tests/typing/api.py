@@ -1,7 +1,6 @@
 """The public API as users type it. Checked by mypy and pyright, never run."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -217,7 +216,8 @@ async def every_verb(session: BrowserUseSession) -> None:
     assert_type(session.handle("t-1"), TaskHandle)
     assert_type(await session.wait("t-1", timeout=10), Task)
     assert_type(await session.resolve_submission("token"), Task | None)
-    assert_type(session.wait_many(["t-1", "t-2"]), AsyncIterator[Task])
+    async for task in session.wait_many(["t-1", "t-2"]):
+        assert_type(task, Task)
     async for status in session.stream_status("t-1"):
         assert_type(status, TaskStatus)
     async for step in session.stream_steps("t-1", after=3):
