@@ -20,7 +20,10 @@ async def reachable_api() -> AsyncGenerator[str, None]:
     if os.environ.get("BROWSER_USE_API_KEY") or os.environ.get("BROWSER_USE_BASE_URL"):
         yield "https://example.com"
         return
-    async with StaticSite(example_site_directory()) as site, LocalServer() as server:
+    async with (
+        StaticSite(example_site_directory()) as site,
+        LocalServer(search=[site.url]) as server,
+    ):
         os.environ["BROWSER_USE_API_KEY"] = server.api_key
         os.environ["BROWSER_USE_BASE_URL"] = server.base_url
         yield f"{site.url}/"

@@ -114,6 +114,11 @@ class Console:
         """Whether stdout is a terminal."""
         return self._stdout.isatty()
 
+    @property
+    def can_change_lines(self) -> bool:
+        """Whether `working` shows anything: it needs a terminal that can be steered."""
+        return not isinstance(self._words, PlainScreen)
+
     def say(self, *spans: Span) -> None:
         """Write a line for the person who looks on.
 

@@ -25,6 +25,8 @@ _BY_ERROR: tuple[tuple[type[BaseException], ExitCode], ...] = (
     (errors.OutputValidationError, ExitCode.TASK_FAILED),
     (errors.ConfigurationError, ExitCode.USAGE),
     (errors.InvalidRequestError, ExitCode.USAGE),
+    (errors.UnsafeFileNameError, ExitCode.USAGE),
+    (errors.UnsupportedFileError, ExitCode.USAGE),
     (errors.APIConnectionError, ExitCode.UNREACHABLE),
     (errors.WaitInterruptedError, ExitCode.UNREACHABLE),
 )

@@ -6,32 +6,41 @@ import os
 import re
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 from browser_use_async.contract.timestamps import parse_timestamp
 
 __all__ = [
     "add_output_options",
     "add_target_options",
+    "due",
     "moment",
     "pair",
     "seconds",
     "secret",
 ]
 
-_AGE = re.compile(r"(\d{1,5})([smhd])")
+_SPAN = re.compile(r"(\d{1,5})([smhd])")
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
 
-def add_output_options(parser: argparse.ArgumentParser) -> None:
+def add_output_options(parser: argparse.ArgumentParser, *, has_parent: bool = False) -> None:
     """Add the options of every command.
 
     Args:
-        parser: The parser of a command.
+        parser: The parser of a command, or of an action of one.
+        has_parent: Whether the parser in front of it has them too; what was written there holds.
     """
+    default: Any = argparse.SUPPRESS if has_parent else False
     group = parser.add_argument_group("output")
-    group.add_argument("--plain", action="store_true", help="no colours, no moving parts")
     group.add_argument(
-        "--verbose", action="store_true", help="log to stderr, and show where an error arose"
+        "--plain", action="store_true", default=default, help="no colours, no moving parts"
+    )
+    group.add_argument(
+        "--verbose",
+        action="store_true",
+        default=default,
+        help="log to stderr, and show where an error arose",
     )
 
 
@@ -99,13 +108,30 @@ def moment(text: str) -> datetime:
     Args:
         text: What stands on the command line.
     """
-    age = _AGE.fullmatch(text)
+    age = _span(text)
     if age is not None:
-        return datetime.now(UTC) - timedelta(**{_UNITS[age[2]]: int(age[1])})
+        return datetime.now(UTC) - age
     parsed = parse_timestamp(text)
     if parsed is None:
         raise argparse.ArgumentTypeError(
             f"{text!r} is no time; write 2026-03-01T12:00 (UTC), or an age: 30s, 90m, 2h, 7d"
+        )
+    return parsed
+
+
+def due(text: str) -> datetime:
+    """A point in time ahead: ISO 8601, where no zone means UTC, or a span such as +90m, +2h, +7d.
+
+    Args:
+        text: What stands on the command line.
+    """
+    span = _span(text[1:]) if text.startswith("+") else None
+    if span is not None:
+        return datetime.now(UTC) + span
+    parsed = parse_timestamp(text)
+    if parsed is None:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is no time; write 2026-03-01T12:00 (UTC), or a span from now: +90m, +2h, +7d"
         )
     return parsed
 
@@ -146,3 +172,9 @@ def secret(text: str) -> tuple[str, str]:
         raise argparse.ArgumentTypeError(
             f"the file given for the secret {name!r} cannot be read as UTF-8 text"
         ) from None
+
+
+def _span(text: str) -> timedelta | None:
+    """A span of time, or None if it is something else."""
+    match = _SPAN.fullmatch(text)
+    return None if match is None else timedelta(**{_UNITS[match[2]]: int(match[1])})

@@ -52,6 +52,10 @@ COMMANDS = (
     Command("stop", "control", "stop tasks for good"),
     Command("pause", "control", "pause running tasks"),
     Command("resume", "control", "continue paused tasks"),
+    Command("schedule", "schedule", "create, show, change and delete tasks that run by the clock"),
+    Command("profiles", "profiles", "create, show, change and delete browser profiles"),
+    Command("files", "files", "upload files for tasks, and download what tasks made"),
+    Command("search", "search", "search the web, or one website, for passages on live pages"),
     Command("serve", "serve", "run a Cloud API v1 server on this machine"),
     Command("doctor", "doctor", "check the configuration, the connection and the key"),
 )

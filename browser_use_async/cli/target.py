@@ -94,7 +94,8 @@ async def _start_local(stack: AsyncExitStack) -> tuple[Any, Any]:
     server_room: Any = import_module("browser_use_async.server")
     site_file: Any = import_module("browser_use_async.server.static_site")
     site = await stack.enter_async_context(site_file.StaticSite(site_file.example_site_directory()))
-    return await stack.enter_async_context(server_room.LocalServer()), site
+    server = server_room.LocalServer(search=[site.url])
+    return await stack.enter_async_context(server), site
 
 
 def _key(options: argparse.Namespace) -> str | None:

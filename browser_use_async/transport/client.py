@@ -17,13 +17,20 @@ from browser_use_async import errors
 from browser_use_async.contract.table import Effect, Endpoint
 from browser_use_async.models import RetryScheduled, SessionEvent
 from browser_use_async.transport.configuration import Configuration
+from browser_use_async.transport.deadlines import Deadlines
 from browser_use_async.transport.failures import error_of
 from browser_use_async.transport.judging import (
     ConnectionLostError,
     judge_failure,
     judge_reply,
 )
-from browser_use_async.transport.lanes import Lane, LaneOptions, SentMark, drop_connection
+from browser_use_async.transport.lanes import (
+    TIMEOUT,
+    Lane,
+    LaneOptions,
+    SentMark,
+    drop_connection,
+)
 from browser_use_async.transport.outcome import Outcome, OutcomeKind, Reply, may_try_again
 from browser_use_async.transport.prepared import PreparedRequest, prepare
 from browser_use_async.transport.reading import UnreadableBodyError, read_body
@@ -94,7 +101,7 @@ class Transport:
         self._fresh: Lane
         self._slots: asyncio.Semaphore
         self._ended: asyncio.Event
-        self._limits: set[asyncio.Timeout] = set()
+        self._deadlines: Deadlines
         if http is not None:
             Lane.borrowed(http, options)  # refuses before anything is connected
 
@@ -186,10 +193,9 @@ class Transport:
         mark = SentMark() if lane.marks else None
         async with self._slots:
             # The clock starts when there is a slot: waiting for one is nobody's timeout.
-            limit = asyncio.timeout_at(loop.time() + self.configuration.timeout)
-            self._limits.add(limit)
+            self._refuse_if_closed()
+            limit = self._deadlines.start()
             try:
-                self._refuse_if_closed()
                 async with limit:
                     return await self._exchange(prepared, lane, mark)
             except _FAILURES as error:
@@ -199,7 +205,7 @@ class Transport:
                 if not lane.session.closed:
                     raise
             finally:
-                self._limits.discard(limit)
+                self._deadlines.forget(limit)
         self._refuse_if_closed()
         raise errors.SessionClosedError("the aiohttp session passed as http= is closed")
 
@@ -220,7 +226,7 @@ class Transport:
             allow_redirects=False,
             raise_for_status=False,
             auto_decompress=False,
-            timeout=aiohttp.ClientTimeout(total=None, sock_connect=10),
+            timeout=TIMEOUT,
             middlewares=lane.middlewares,
             trace_request_ctx=mark,
         )
@@ -294,6 +300,7 @@ class Transport:
         self._fresh = Lane.paying(self._options)
         self._slots = asyncio.Semaphore(MAX_IN_FLIGHT)
         self._ended = asyncio.Event()
+        self._deadlines = Deadlines(loop, self.configuration.timeout)
         self._loop, self._process = loop, os.getpid()
 
     def _refuse_if_closed(self) -> None:
@@ -337,9 +344,7 @@ class Transport:
         self._refuse_other_loop(loop)
         self._closed = True
         self._ended.set()
-        for limit in self._limits:
-            if not limit.expired():
-                limit.reschedule(loop.time())
+        self._deadlines.end_all()
         await self._shared.aclose()
         await self._fresh.aclose()
 

@@ -24,16 +24,18 @@ class Configuration:
         api_key: The hidden key, or None; `ping` works without one.
         base_url: The URL that ends in `/api/v1`, without a trailing slash.
         timeout: Seconds that one attempt may take.
+        allow_insecure_http: Whether `http://` may leave this machine.
     """
 
     api_key: Secret | None
     base_url: str
     timeout: float
+    allow_insecure_http: bool = False
 
     @classmethod
     def resolve(
         cls,
-        api_key: str | Secret | None,
+        api_key: Secret | None,
         base_url: str | None,
         timeout: float | None,
         *,
@@ -50,8 +52,7 @@ class Configuration:
         Raises:
             ConfigurationError: One of them cannot work.
         """
-        key = Secret.hide(api_key if api_key is not None else _environment("API_KEY"))
-        del api_key  # a traceback with locals shows this frame when the next lines raise
+        key = api_key if api_key is not None else Secret.hide(_environment("API_KEY"))
         if key is not None:
             key.check_as_key()
         url = base_url if base_url is not None else _environment("BASE_URL") or DEFAULT_BASE_URL
@@ -59,6 +60,7 @@ class Configuration:
             api_key=key,
             base_url=_checked_url(url, allow_insecure_http=allow_insecure_http),
             timeout=_checked_timeout(timeout),
+            allow_insecure_http=allow_insecure_http,
         )
 
 

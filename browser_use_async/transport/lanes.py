@@ -11,9 +11,11 @@ from aiohttp import ClientHandlerType, ClientMiddlewareType, ClientRequest, Clie
 from browser_use_async.errors import ConfigurationError
 from browser_use_async.transport.judging import ConnectionLostError
 
-__all__ = ["Lane", "LaneOptions", "SentMark", "drop_connection"]
+__all__ = ["TIMEOUT", "Lane", "LaneOptions", "SentMark", "drop_connection"]
 
 CONNECT_SECONDS = 10.0
+# Without a total: aiohttp's own can swallow a deadline that stands around it.
+TIMEOUT = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_SECONDS)
 KEEP_ALIVE_SECONDS = 75.0  # above every sensible poll interval: a new TLS connection costs 7x
 
 
@@ -31,8 +33,7 @@ async def _no_hidden_retry(request: ClientRequest, handler: ClientHandlerType) -
     try:
         return await handler(request)
     except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
-        lost = ConnectionLostError(error)
-    raise lost
+        raise ConnectionLostError(error) from None
 
 
 async def _mark_sent(
@@ -141,7 +142,7 @@ class Lane:
             connector=connector,
             cookie_jar=aiohttp.DummyCookieJar(),
             trust_env=False,
-            timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_SECONDS),
+            timeout=TIMEOUT,
             auto_decompress=False,
             proxy=options.proxy,
             trace_configs=traces,

@@ -20,7 +20,7 @@ class OutcomeKind(StrEnum):
     AMBIGUOUS = "ambiguous"  # it may or may not have happened
 
 
-@attrs.frozen
+@attrs.define  # not frozen: that would double the price of one, and each attempt makes one
 class Reply:
     """What came back.
 
@@ -35,7 +35,7 @@ class Reply:
     body: bytes = attrs.field(repr=lambda body: f"<{len(body)} bytes>")
 
 
-@attrs.frozen
+@attrs.define  # not frozen, for the same reason
 class Outcome:
     """One attempt, judged.
 

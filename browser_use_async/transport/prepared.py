@@ -1,6 +1,8 @@
 """A request, ready for the wire and safe to be shown."""
 
 import json
+import re
+from functools import cache
 from typing import Any, NoReturn
 from urllib.parse import quote, urlencode
 
@@ -12,6 +14,8 @@ from browser_use_async.errors import InvalidRequestError
 from browser_use_async.models import UNSET, SecretMapping
 
 __all__ = ["Payload", "PreparedRequest", "prepare"]
+
+_PLAIN = re.compile(r"[A-Za-z0-9_-]+")
 
 
 class Payload:
@@ -63,15 +67,14 @@ def prepare(endpoint: Endpoint, request: Any = None, body: Any = None) -> Prepar
     """
     target = endpoint.path
     if endpoint.parameters is not None:
-        for field in attrs.fields(type(request)):
-            segment = _segment(field.name, getattr(request, field.name))
-            target = target.replace("{" + field.name + "}", segment)
+        for name in _names(request.__class__):
+            target = target.replace(f"{{{name}}}", _segment(name, getattr(request, name)))
     elif endpoint.query is not None:
         # Checked like a path segment: an id is an id, wherever it travels.
         pairs = {
-            field.name: _identifier(field.name, value) if isinstance(value, str) else value
-            for field in attrs.fields(type(request))
-            if (value := getattr(request, field.name)) is not UNSET
+            name: _identifier(name, value) if isinstance(value, str) else value
+            for name in _names(request.__class__)
+            if (value := getattr(request, name)) is not UNSET
         }
         target += "?" + urlencode(pairs, quote_via=quote)
     return PreparedRequest(endpoint, target, _payload(body), getattr(request, "task_id", None))
@@ -85,7 +88,14 @@ def _payload(body: Any) -> Payload | None:
     return Payload(content, secrets if isinstance(secrets, SecretMapping) else None)
 
 
+@cache
+def _names(model: type[Any]) -> tuple[str, ...]:
+    return tuple(field.name for field in attrs.fields(model))
+
+
 def _segment(name: str, value: object) -> str:
+    if isinstance(value, str) and _PLAIN.fullmatch(value):
+        return value  # as every id that the service gives; polls come through here
     return quote(_identifier(name, value), safe="")
 
 

@@ -31,13 +31,14 @@ async def read_body(response: ClientResponse, limit: int = MAX_BODY) -> bytes:
     chunks: list[bytes] = []
     size = 0
     content = response.content
-    while chunk := await content.readany():
+    while not content.at_eof():
+        chunk = await content.readany()
         size += len(chunk)
         if size > limit:
             raise UnreadableBodyError(f"the body is larger than {limit} bytes")
         chunks.append(chunk)
     body = chunks[0] if len(chunks) == 1 else b"".join(chunks)
-    encoding = response.headers.get("Content-Encoding", "identity").strip().lower()
+    encoding = response.headers.get("Content-Encoding", "").strip().lower()
     if encoding in {"", "identity"}:
         return body
     if encoding == "gzip":

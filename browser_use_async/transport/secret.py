@@ -16,13 +16,13 @@ class Secret:
         self._text = text
 
     @classmethod
-    def hide(cls, text: "str | Secret | None") -> "Secret | None":
+    def hide(cls, text: str | None) -> "Secret | None":
         """Hide a text before anything can raise: tracebacks with locals show arguments.
 
         Args:
-            text: The text, hidden or not, or None.
+            text: The text, or None.
         """
-        return text if text is None or isinstance(text, Secret) else cls(text)
+        return None if text is None else cls(text)
 
     def check_as_key(self) -> None:
         """Refuse a text that could not stand in an HTTP header as an API key.

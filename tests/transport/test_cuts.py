@@ -9,6 +9,7 @@ from browser_use_async.transport.configuration import Configuration
 from browser_use_async.transport.lanes import LaneOptions
 from browser_use_async.transport.outcome import OutcomeKind
 from browser_use_async.transport.prepared import prepare
+from browser_use_async.transport.secret import Secret
 from tests.bench import FAST, Serve
 from tests.hygiene import KEY
 from tests.wire import Connection, response
@@ -52,7 +53,7 @@ async def test_no_cut_is_misjudged(
     """A1: what was created is never "not sent", what was not is never "accepted", one POST each."""
     cutter = Cutter()
     server = await serve(cutter)
-    configuration = Configuration.resolve(KEY, server.url, 5.0, allow_insecure_http=False)
+    configuration = Configuration.resolve(Secret(KEY), server.url, 5.0, allow_insecure_http=False)
     transport = Transport(configuration, retry=FAST, options=LaneOptions())
     prepared = prepare(table.RUN_TASK, None, RunTaskRequest("Buy milk"))
     cutter.answer_bytes = len(ANSWER)

@@ -28,7 +28,7 @@ RUNNING = response(200, '"running"')
 
 def _holders() -> list[object]:
     """Everything that holds the key or a task secret."""
-    configuration = Configuration.resolve(KEY, None, None, allow_insecure_http=False)
+    configuration = Configuration.resolve(Secret(KEY), None, None, allow_insecure_http=False)
     transport = Transport(configuration, retry=RetryPolicy(), options=LaneOptions())
     request = RunTaskRequest("Buy milk", secrets={"password": SECRET})
     prepared = prepare(table.RUN_TASK, None, request)
@@ -188,7 +188,7 @@ def test_arguments_win_over_the_environment(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("BROWSER_USE_BASE_URL", "https://v1.example.com/api/v1/")
     monkeypatch.setenv("BROWSER_USE_TIMEOUT", "2.5")
 
-    given = Configuration.resolve(KEY, DEFAULT_BASE_URL, 7, allow_insecure_http=False)
+    given = Configuration.resolve(Secret(KEY), DEFAULT_BASE_URL, 7, allow_insecure_http=False)
     taken = Configuration.resolve(None, None, None, allow_insecure_http=False)
     for name in ("API_KEY", "BASE_URL", "TIMEOUT"):
         monkeypatch.setenv(f"BROWSER_USE_{name}", "")

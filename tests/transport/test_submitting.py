@@ -16,6 +16,7 @@ from browser_use_async.transport.configuration import Configuration
 from browser_use_async.transport.lanes import LaneOptions
 from browser_use_async.transport.outcome import OutcomeKind
 from browser_use_async.transport.prepared import prepare
+from browser_use_async.transport.secret import Secret
 from tests.bench import FAST, Connect, Serve
 from tests.hygiene import KEY, assert_hides_secrets, raises
 from tests.wire import Connection, Script, answering, response
@@ -37,7 +38,7 @@ def finishing(data: bytes, *, rudely: bool = False) -> Script:
 
 async def _kind_of(url: str) -> tuple[OutcomeKind, str, int]:
     """What the transport makes of one submission."""
-    configuration = Configuration.resolve(KEY, url, 0.5, allow_insecure_http=False)
+    configuration = Configuration.resolve(Secret(KEY), url, 0.5, allow_insecure_http=False)
     transport = Transport(configuration, retry=FAST, options=LaneOptions())
     prepared = prepare(table.RUN_TASK, None, RunTaskRequest("Buy milk"))
     try:

@@ -4,11 +4,14 @@ import argparse
 import asyncio
 import shlex
 from contextlib import AsyncExitStack
+from decimal import Decimal, InvalidOperation
+from typing import get_args
 
 from browser_use_async.cli.console import Console, Style
 from browser_use_async.cli.exit_codes import ExitCode
 from browser_use_async.server import LocalServer
 from browser_use_async.server.static_site import StaticSite, example_site_directory
+from browser_use_async.server.storage.account import DEFAULT_BALANCE_CENTS, Plan
 
 __all__ = ["configure", "execute"]
 
@@ -44,6 +47,39 @@ def configure(parser: argparse.ArgumentParser) -> None:
         default=":memory:",
         help="where everything outlives a restart; made if it does not exist (default: nowhere)",
     )
+    source = parser.add_mutually_exclusive_group()
+    source.add_argument(
+        "--search",
+        nargs="+",
+        metavar="URL",
+        help="websites that simple-search finds pages on (default: the example site, if served)",
+    )
+    source.add_argument(
+        "--searxng",
+        metavar="URL",
+        help="a SearXNG server that simple-search finds pages with, such as "
+        "http://127.0.0.1:8888/search",
+    )
+    account = parser.add_argument_group("account")
+    account.add_argument(
+        "--plan",
+        choices=get_args(Plan),
+        default="subscription",
+        help="what the account may do (default: subscription)",
+    )
+    account.add_argument(
+        "--balance-cents",
+        type=_amount,
+        default=DEFAULT_BALANCE_CENTS,
+        metavar="CENTS",
+        help=f"the credit to begin with, in US cents (default: {DEFAULT_BALANCE_CENTS})",
+    )
+    account.add_argument(
+        "--max-concurrent-tasks",
+        type=_count,
+        metavar="N",
+        help="answer 429 to more tasks at once than this (default: no limit)",
+    )
     parser.add_argument(
         "--allow-any-host",
         action="store_true",
@@ -58,26 +94,53 @@ async def execute(options: argparse.Namespace, console: Console) -> int:
         options: The parsed command line.
         console: Where to write.
     """
-    server = LocalServer(
-        host=options.host,
-        port=options.port,
-        api_key=options.api_key,
-        executor=options.executor,
-        database=options.database,
-        allow_any_host=options.allow_any_host,
-    )
     try:
         async with AsyncExitStack() as stack:
-            await stack.enter_async_context(server)
             site_url = None
             if options.example_site:
                 site = await stack.enter_async_context(StaticSite(example_site_directory()))
                 site_url = site.url
+            server = await stack.enter_async_context(_server(options, site_url))
             _announce(server, site_url, console, key_is_known=options.api_key is not None)
             await asyncio.Event().wait()
     except asyncio.CancelledError:
         pass  # the one way in which a server ends
     return ExitCode.FINISHED
+
+
+def _server(options: argparse.Namespace, site_url: str | None) -> LocalServer:
+    search = options.searxng or options.search
+    if search is None and site_url is not None:
+        search = [site_url]
+    return LocalServer(
+        host=options.host,
+        port=options.port,
+        api_key=options.api_key,
+        executor=options.executor,
+        plan=options.plan,
+        balance_cents=options.balance_cents,
+        max_concurrent_tasks=options.max_concurrent_tasks,
+        database=options.database,
+        search=search,
+        allow_any_host=options.allow_any_host,
+    )
+
+
+def _amount(text: str) -> Decimal:
+    try:
+        amount = Decimal(text)
+    except InvalidOperation:
+        amount = Decimal("NaN")
+    if not amount.is_finite():
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of US cents")
+    return amount
+
+
+def _count(text: str) -> int:
+    count = int(text)
+    if count < 1:
+        raise argparse.ArgumentTypeError("at least 1")
+    return count
 
 
 def _announce(

@@ -1,0 +1,65 @@
+"""Commands with several actions, such as `schedule list` and `schedule create`."""
+
+import argparse
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+import attrs
+
+from browser_use_async.cli.console import Console
+from browser_use_async.cli.options import add_output_options, add_target_options
+from browser_use_async.cli.target import Target, open_target
+
+__all__ = ["Action", "add_actions", "perform"]
+
+
+@attrs.frozen
+class Action:
+    """One action of a command.
+
+    Attributes:
+        summary: What it does, in one line of the help.
+        configure: Adds its own options to its parser.
+        execute: Does it, and gives the exit code.
+    """
+
+    summary: str
+    configure: Callable[[argparse.ArgumentParser], None]
+    execute: Callable[[Target, argparse.Namespace, Console], Awaitable[int]]
+
+
+def add_actions(parser: argparse.ArgumentParser, actions: Mapping[str, Action]) -> None:
+    """Add the actions of a command; each has the options that every command has.
+
+    Args:
+        parser: The command's parser.
+        actions: The actions, by the word that the person types.
+    """
+    room: Any = parser.add_subparsers(
+        dest="action", metavar="ACTION", title="actions", required=True
+    )
+    for name, action in actions.items():
+        summary = action.summary
+        added: argparse.ArgumentParser = room.add_parser(
+            name, help=summary, description=f"{summary[0].upper()}{summary[1:]}."
+        )
+        action.configure(added)
+        add_target_options(added)
+        add_output_options(added, has_parent=True)
+
+
+async def perform(
+    actions: Mapping[str, Action], options: argparse.Namespace, console: Console
+) -> int:
+    """Do what the person asked for, on the server that the options name.
+
+    Args:
+        actions: The actions of the command.
+        options: The parsed command line.
+        console: Where to write.
+
+    Returns:
+        The exit code.
+    """
+    async with open_target(options, console) as target:
+        return await actions[options.action].execute(target, options, console)

@@ -1,0 +1,83 @@
+"""`search`: passages on live pages that fit a query, from the web or from one website."""
+
+import argparse
+
+from browser_use_async.cli.console import Console, Style
+from browser_use_async.cli.exit_codes import ExitCode
+from browser_use_async.cli.options import add_target_options
+from browser_use_async.cli.target import Target, open_target
+from browser_use_async.contract.conversion import unstructure
+from browser_use_async.prices import search_url_cents, simple_search_cents
+
+__all__ = ["configure", "execute"]
+
+_WEBSITES, _DEPTH = 5, 2
+_MOST_WEBSITES, _DEEPEST = 10, 5
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the options.
+
+    Args:
+        parser: The command's parser.
+    """
+    parser.add_argument("query", metavar="QUERY", help="what to look for")
+    place = parser.add_mutually_exclusive_group()
+    place.add_argument(
+        "--max-websites",
+        type=int,
+        choices=range(1, _MOST_WEBSITES + 1),
+        metavar="N",
+        help=f"how many websites at most, 1 to {_MOST_WEBSITES} (default: {_WEBSITES})",
+    )
+    place.add_argument(
+        "--url",
+        help="search this one website; with --local, {site} stands for the example site",
+    )
+    parser.add_argument(
+        "--depth",
+        type=int,
+        choices=range(_DEPTH, _DEEPEST + 1),
+        default=_DEPTH,
+        metavar="D",
+        help=f"how deep each website is read, {_DEPTH} to {_DEEPEST} (default: {_DEPTH})",
+    )
+    add_target_options(parser)
+
+
+async def execute(options: argparse.Namespace, console: Console) -> int:
+    """Say what the search costs, and make it.
+
+    Args:
+        options: The parsed command line.
+        console: Where to write.
+    """
+    async with open_target(options, console) as target:
+        if options.url is not None:
+            return await _search_url(target, options, console)
+        return await _search_web(target, options, console)
+
+
+async def _search_web(target: Target, options: argparse.Namespace, console: Console) -> int:
+    websites = options.max_websites or _WEBSITES
+    cents = simple_search_cents(websites, options.depth)
+    console.say(("cost: ", Style.WAITING), f"{cents} US cents at most (depth x websites)")
+    with console.working("reading websites"):
+        found = await target.session.search.simple_search(
+            options.query, max_websites=websites, depth=options.depth
+        )
+    if not found:
+        console.say("nothing was found")
+    console.emit([unstructure(result) for result in found])
+    return ExitCode.FINISHED
+
+
+async def _search_url(target: Target, options: argparse.Namespace, console: Console) -> int:
+    cents = search_url_cents(options.depth)
+    console.say(("cost: ", Style.WAITING), f"{cents} US cents (one for each level of depth)")
+    with console.working("reading the website"):
+        found = await target.session.search.search_url(
+            target.filled(options.url), options.query, depth=options.depth
+        )
+    console.emit(unstructure(found))
+    return ExitCode.FINISHED

@@ -1,0 +1,173 @@
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from browser_use_async import BrowserUseSession
+from browser_use_async.server import LocalServer
+from tests.wire import bound_socket
+
+from .running import environment, run, run_on_terminal
+
+
+async def _ids(server: LocalServer, count: int) -> list[str]:
+    """The ids of some schedules that run every hour."""
+    async with BrowserUseSession(server.api_key, base_url=server.base_url) as session:
+        made = [
+            await session.scheduled_tasks.create(
+                f"Look around {number}",
+                schedule_type="interval",
+                interval_minutes=60,
+                start_at=datetime(2100, 1, 1, tzinfo=UTC),
+                end_at=datetime(2101, 1, 1, tzinfo=UTC),
+            )
+            for number in range(count)
+        ]
+    return [each.id for each in made]
+
+
+async def test_the_life_of_a_schedule(server: LocalServer) -> None:
+    """It is created, shown, changed and deleted, and each step prints one JSON value."""
+    env = environment(server)
+    words = ("Look around", "--cron", "0 8 * * *", "--llm-model", "o3", "--metadata", "a=b")
+    created = await run("schedule", "create", *words, env=env)
+    schedule_id = created.json["id"]
+    shown = await run("schedule", "show", schedule_id, env=env)
+    updated = await run("schedule", "update", schedule_id, "--no-active", "--task", "Go", env=env)
+    deleted = await run("schedule", "delete", schedule_id, env=env)
+    gone = await run("schedule", "show", schedule_id, env=env)
+
+    assert [each.code for each in (created, shown, updated, deleted, gone)] == [0, 0, 0, 0, 3]
+    assert f"schedule show {schedule_id}" in created.stderr
+    assert shown.json["schedule_type"] == "cron"
+    assert shown.json["next_run_at"].endswith("T08:00:00.000000Z")
+    assert shown.json["llm_model"] == "o3"
+    assert shown.json["metadata"] == {"a": "b"}
+    assert updated.json == {
+        **shown.json,
+        "task": "Go",
+        "is_active": False,
+        "next_run_at": updated.json["next_run_at"],
+        "updated_at": updated.json["updated_at"],
+    }
+    assert deleted.json == {"id": schedule_id, "deleted": True}
+    assert gone.stdout == ""
+
+
+async def test_another_rhythm(server: LocalServer) -> None:
+    """A schedule is moved from an interval to a cron expression and back."""
+    [schedule_id] = await _ids(server, 1)
+    env = environment(server)
+    by_cron = await run("schedule", "update", schedule_id, "--cron", "5 4 * * *", env=env)
+    by_minutes = await run("schedule", "update", schedule_id, "--every", "90", env=env)
+
+    assert by_cron.json["schedule_type"] == "cron"
+    assert by_cron.json["cron_expression"] == "5 4 * * *"
+    assert by_minutes.json["schedule_type"] == "interval"
+    assert by_minutes.json["interval_minutes"] == 90
+
+
+async def test_times(server: LocalServer) -> None:
+    """Beginning and end are times, or spans from now."""
+    env = environment(server)
+    words = ("Go", "--every", "60", "--start-at", "+2h", "--end-at", "2101-01-01T00:00+02:00")
+    created = await run("schedule", "create", *words, env=env)
+    shown = await run("schedule", "show", created.json["id"], env=env)
+    start = datetime.fromisoformat(shown.json["start_at"])
+
+    assert abs(start - datetime.now(UTC) - timedelta(hours=2)) < timedelta(minutes=1)
+    assert shown.json["end_at"] == "2100-12-31T22:00:00.000000Z"
+
+
+async def test_list_in_a_pipe(server: LocalServer) -> None:
+    """Each schedule is one line of JSON; without any, stdout stays empty."""
+    empty = await run("schedule", "list", env=environment(server))
+    ids = await _ids(server, 12)
+    listed = await run("schedule", "list", env=environment(server))
+
+    assert (empty.code, empty.stdout) == (0, "")
+    assert "no schedules" in empty.stderr
+    assert sorted(row["id"] for row in listed.json_lines) == sorted(ids)
+
+
+async def test_list_on_a_terminal(server: LocalServer) -> None:
+    """On a terminal there is a table, with the option for it before or behind the action."""
+    [schedule_id] = await _ids(server, 1)
+    for words in (("schedule", "list", "--plain"), ("schedule", "--plain", "list")):
+        written = await run_on_terminal(*words, env=environment(server), columns=110)
+        headings, row = written.splitlines()
+
+        assert headings.split() == ["ID", "RUNS", "NEXT", "RUN", "TASK"]
+        assert row.startswith(f"{schedule_id}  every 60 min  ")
+        assert row.endswith("Look around 0")
+        assert "\x1b" not in written
+
+
+async def test_local() -> None:
+    """`--local` tries a schedule out on the bundled server, with the example site's address."""
+    created = await run("schedule", "create", "Open {site}", "--every", "5", "--local")
+    listed = await run("schedule", "list", "--local")
+
+    assert created.code == 0
+    assert list(created.json) == ["id"]
+    assert "ends with this command" in created.stderr
+    assert (listed.code, listed.stdout) == (0, "")
+
+
+@pytest.mark.parametrize(
+    ("words", "named"),
+    [
+        ((), "ACTION"),
+        (("dance",), "dance"),
+        (("create", "Go"), "--cron"),
+        (("create", "Go", "--cron", "* * * * *", "--every", "5"), "--every"),
+        (("create", "Go", "--cron", "61 * * * *"), "cron_expression"),
+        (("create", "Go", "--every", "0"), "interval_minutes"),
+        (("create", "", "--every", "5"), "task"),
+        (("create", "Go", "--every", "5", "--start-at", "soon"), "--start-at"),
+        (("create", "Go", "--every", "5", "--start-at", "+2h", "--end-at", "+1h"), "end_at"),
+        (("update", "some-id"), "nothing to change"),
+        (("update", "some-id", "--cron", "x"), "cron_expression"),
+        (("show",), "ID"),
+    ],
+)
+async def test_wrong_usage(server: LocalServer, words: tuple[str, ...], named: str) -> None:
+    """What makes no sense is exit code 2, named in words, and nothing is sent."""
+    result = await run("schedule", *words, env=environment(server))
+
+    assert result.code == 2
+    assert named in result.stderr
+    assert result.stdout == ""
+    assert not server.requests
+
+
+async def test_unknown_id(server: LocalServer) -> None:
+    """A schedule that is not there is exit code 3, whatever is asked of it."""
+    for words in (("show", "no-id"), ("update", "no-id", "--active"), ("delete", "no-id")):
+        result = await run("schedule", *words, env=environment(server))
+
+        assert result.code == 3, words
+        assert result.stdout == ""
+
+
+async def test_nobody_listens() -> None:
+    """A server that cannot be reached is exit code 4."""
+    with bound_socket() as listener:
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}/api/v1"
+        env = environment(BROWSER_USE_BASE_URL=url, BROWSER_USE_API_KEY="bu_canary")
+        result = await run("schedule", "show", "some-id", env=env)
+
+    assert result.code == 4
+
+
+async def test_secrets_of_a_schedule(server: LocalServer, tmp_path: Path) -> None:
+    """A secret is read from a file, sent, and shown nowhere."""
+    (tmp_path / "pin").write_text("canary-4711")
+    words = ("Log in", "--every", "5", "--secret", f"pin=@{tmp_path / 'pin'}", "--verbose")
+    env = environment(server)
+    created = await run("schedule", "create", *words, "--start-at", "2100-01-01", env=env)
+
+    assert created.code == 2, "the end by default lies a year ahead, before this start"
+    created = await run("schedule", "create", *words, env=env)
+    assert created.code == 0
+    assert "canary-4711" not in created.stdout + created.stderr

@@ -1,0 +1,81 @@
+import pytest
+
+from browser_use_async.server import LocalServer
+from browser_use_async.server.static_site import StaticSite, example_site_directory
+
+from .running import environment, run
+
+
+async def test_websites() -> None:
+    """The most that it costs is said first; what was found is one JSON list."""
+    words = ("opening hours", "--max-websites", "2", "--depth", "3")
+    result = await run("search", *words, "--local")
+
+    assert result.code == 0
+    assert result.stderr.startswith("cost: 6 US cents at most")
+    assert 1 <= len(result.json) <= 2
+    assert result.json[0]["url"].endswith("/contact.html")
+    assert "Opening hours" in result.json[0]["content"]
+
+
+async def test_one_website() -> None:
+    """With `--url` one website is read, for a cent for each level of depth."""
+    result = await run("search", "warranty", "--url", "{site}/", "--depth", "2", "--local")
+
+    assert result.code == 0
+    assert result.stderr.startswith("cost: 2 US cents")
+    assert "warranty" in result.json["content"].lower()
+
+
+async def test_nothing_found() -> None:
+    """A search that finds nothing is an empty list and a word."""
+    result = await run("search", "xylophone", "--local")
+
+    assert result.code == 0
+    assert result.stderr.startswith("cost: 10 US cents")
+    assert "nothing was found" in result.stderr
+    assert result.json == []
+
+
+async def test_the_balance_goes_down_by_what_was_said() -> None:
+    """What is said to be the price is what the server takes."""
+    async with (
+        StaticSite(example_site_directory()) as site,
+        LocalServer(executor="scripted", balance_cents=100, search=[site.url]) as server,
+    ):
+        env = environment(server)
+        result = await run("search", "tyres", "--max-websites", "3", "--depth", "4", env=env)
+        balance = await run("doctor", env=env)
+
+    assert result.stderr.startswith("cost: 12 US cents")
+    assert "$0.88 left" in balance.stderr
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        (),
+        ("x", "--depth", "1"),
+        ("x", "--depth", "6"),
+        ("x", "--max-websites", "0"),
+        ("x", "--max-websites", "11"),
+        ("x", "--url", "https://a.example", "--max-websites", "2"),
+        ("",),
+    ],
+)
+async def test_wrong_usage(server: LocalServer, words: tuple[str, ...]) -> None:
+    """What is out of bounds is exit code 2; nothing is sent, and so nothing is paid."""
+    result = await run("search", *words, env=environment(server))
+
+    assert result.code == 2
+    assert result.stdout == ""
+    assert not server.requests
+
+
+async def test_no_backend(server: LocalServer) -> None:
+    """A server that knows no addresses says how to give it some: exit code 3."""
+    result = await run("search", "x", env=environment(server))
+
+    assert result.code == 3
+    assert "--searxng" in result.stderr
+    assert result.stdout == ""
