@@ -29,7 +29,7 @@ async def main() -> None:
     """Upload a CSV file, let a task read it, and download what the task wrote."""
     with tempfile.TemporaryDirectory() as folder:
         async with reachable_api(), BrowserUseSession() as session:
-            name = await session.upload_file(ORDERS, file_name="orders.csv")  # or a path, or a stream
+            name = await session.upload_file(ORDERS, file_name="orders.csv")  # or a path
             task = await session.run_and_wait(
                 f"Read {name} and save the table as report.csv",
                 included_file_names=[name],

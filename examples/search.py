@@ -16,7 +16,7 @@ async def main() -> None:
     """Ask one website, then look for websites."""
     async with reachable_api() as page, BrowserUseSession() as session:
         print(f"one website, {prices.search_url_cents(depth=2)} cents:")
-        found = await session.search.search_url(page, "how long is the warranty", depth=2)
+        found = await session.search.search_url(page, "where do you build bicycles", depth=2)
         print(f"  {found.url}\n    {found.content[:200]}")
 
         print(f"up to 2 websites, {prices.simple_search_cents(max_websites=2, depth=2)} cents:")

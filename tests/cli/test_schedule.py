@@ -165,9 +165,7 @@ async def test_secrets_of_a_schedule(server: LocalServer, tmp_path: Path) -> Non
     (tmp_path / "pin").write_text("canary-4711")
     words = ("Log in", "--every", "5", "--secret", f"pin=@{tmp_path / 'pin'}", "--verbose")
     env = environment(server)
-    created = await run("schedule", "create", *words, "--start-at", "2100-01-01", env=env)
-
-    assert created.code == 2, "the end by default lies a year ahead, before this start"
     created = await run("schedule", "create", *words, env=env)
+
     assert created.code == 0
     assert "canary-4711" not in created.stdout + created.stderr

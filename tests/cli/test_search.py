@@ -20,11 +20,11 @@ async def test_websites() -> None:
 
 async def test_one_website() -> None:
     """With `--url` one website is read, for a cent for each level of depth."""
-    result = await run("search", "warranty", "--url", "{site}/", "--depth", "2", "--local")
+    result = await run("search", "bicycles", "--url", "{site}/", "--depth", "2", "--local")
 
     assert result.code == 0
     assert result.stderr.startswith("cost: 2 US cents")
-    assert "warranty" in result.json["content"].lower()
+    assert "bicycles" in result.json["content"].lower()
 
 
 async def test_nothing_found() -> None:

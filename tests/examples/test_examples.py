@@ -21,6 +21,21 @@ EXPECTED = {
         r"status: finished",
         r"answer: \S",
     ),
+    "files_in_and_out.py": (
+        r"answer: Saved report\.csv: 3 rows of orders\.csv\.",
+        r"downloaded (\d+) of \1 bytes",
+        r"report\.csv:\nItem,Pieces,Price\nBicycle bell,3,12\.50\n",
+    ),
+    "schedule_every_morning.py": (
+        r"\Afirst run: \S+ 08:00:00\+00:00\n",
+        r"on weekdays only: \S+ 06:30:00\+00:00\n",
+        r"active: False\n",
+        r"there is: (\S+) 30 6 \* \* 1-5\ndeleted: \1\n\Z",
+    ),
+    "search.py": (
+        r"\Aone website, 2 cents:\n  http://127\.0\.0\.1:\d+/\n    \S",
+        r"up to 2 websites, 4 cents:\n  http://127\.0\.0\.1:\d+/contact\.html\n    \S",
+    ),
     "many_tasks.py": (r"tell me its title\n    \S", r"TaskFailedError: .* has no link"),
 }
 """What the output of each example holds, in this order or not."""

@@ -27,8 +27,8 @@ async def simple_search(backend: Backend, request: SimpleSearchRequest) -> Searc
     if addresses is None:
         raise RefusalError(
             503,
-            "This server has no search backend; start it with --search and the address of a "
-            "SearXNG server, or of websites to index",
+            "This server has no search backend; start it with --searxng and the address of a "
+            "SearXNG server, or with --search and addresses of websites to index",
         )
     backend.account.require_credit()
     websites, depth = _chosen(request.max_websites, 5), _chosen(request.depth, 2)
