@@ -5,7 +5,7 @@ WORKERS ?= 2
 BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --quiet --constraint constraints.txt
 
-.PHONY: demo test check bench clean
+.PHONY: demo test check bench conformance clean
 
 demo: $(VENV)/.for-demo
 	$(BIN)/browser-use-async demo
@@ -22,6 +22,9 @@ check: $(VENV)/.for-check
 bench: $(VENV)/.for-test
 	$(BIN)/python benchmarks/run.py
 
+conformance: .venv-conformance/.made
+	.venv-conformance/bin/python tests/conformance/run.py
+
 clean:
 	rm -rf $(VENV) .venv-* .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist
 
@@ -36,6 +39,13 @@ $(VENV)/.for-test: $(VENV)/.made pyproject.toml constraints.txt
 
 $(VENV)/.for-check: $(VENV)/.made pyproject.toml constraints.txt
 	$(INSTALL) --group dev --editable .
+	@touch $@
+
+# In an environment of its own, because it brings a web framework's worth of packages along.
+.venv-conformance/.made: pyproject.toml
+	$(PY) -m venv --clear .venv-conformance
+	.venv-conformance/bin/python -m pip install --quiet --upgrade "pip>=25.1"
+	.venv-conformance/bin/python -m pip install --quiet --group conformance --editable .
 	@touch $@
 
 # pip older than 25.1 does not know --group, so it is upgraded inside the environment first.

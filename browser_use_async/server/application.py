@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 from aiohttp import web
 from aiohttp.typedefs import Middleware
 
+from browser_use_async.contract.openapi import openapi_document
 from browser_use_async.contract.table import API_PREFIX, ENDPOINTS
 from browser_use_async.server.administration import add_administration
 from browser_use_async.server.answers import RefusalError, json_answer
@@ -14,7 +15,7 @@ from browser_use_async.server.backend import Backend
 from browser_use_async.server.dispatch import handler_of
 from browser_use_async.server.downloads import download
 from browser_use_async.server.failure_log import log_failure
-from browser_use_async.server.pages import home_page, live_page, live_state
+from browser_use_async.server.pages import calls_page, home_page, live_page, live_state
 from browser_use_async.server.storage import TaskRecord
 from browser_use_async.server.uploading import upload
 
@@ -54,6 +55,12 @@ def _add_pages(application: web.Application, backend: Backend) -> None:
     async def home(request: web.Request) -> web.Response:
         return home_page(backend)
 
+    async def calls(request: web.Request) -> web.Response:
+        return calls_page(backend)
+
+    async def document(request: web.Request) -> web.Response:
+        return json_answer(openapi_document(backend.links.url))
+
     async def file(request: web.Request) -> web.Response:
         return download(backend, request)
 
@@ -61,6 +68,8 @@ def _add_pages(application: web.Application, backend: Backend) -> None:
         return await upload(backend, request)
 
     application.router.add_get("/", home, name="home_page")
+    application.router.add_get("/docs", calls, name="calls_page")
+    application.router.add_get("/openapi.json", document, name="openapi_document")
     application.router.add_put("/uploads/{file_name}", put, name="upload")
     application.router.add_get("/files/{task_id}/{file_name}", file, name="file")
     _add_watching(application, backend, "live", backend.store.task_of_live_token)

@@ -5,6 +5,8 @@ from html.parser import HTMLParser
 
 import pytest
 
+from browser_use_async.contract.summaries import SUMMARIES
+from browser_use_async.contract.table import API_PREFIX, ENDPOINTS
 from tests.server.calling import Answer, Caller
 from tests.server.steering import FromQueue
 
@@ -99,7 +101,7 @@ async def test_hostile_text_is_only_text(place: str, steered: Caller, queue: Fro
 async def test_pages_bring_everything_along(api: Caller):
     """No other file and no other host; exactly their own script and style may run."""
     task = await api.reached(await api.create(), "finished")
-    for url in (task["live_url"], api.server.url):
+    for url in (task["live_url"], api.server.url, api.server.url + "/docs"):
         answer = await api.get(url, key=False)
         policy = answer.headers["Content-Security-Policy"]
 
@@ -202,5 +204,22 @@ async def test_the_page_at_the_root_says_what_this_is(api: Caller):
     assert "$BROWSER_USE_API_KEY" in text
     assert "scripted" in text
     assert api.server.api_key not in text
-    (link,) = page.addresses
-    assert (await api.get(link, key=False)).body == b"{}"
+    ping, docs, document = page.addresses
+    assert (await api.get(docs, key=False)).status == 200
+    assert (await api.get(document, key=False)).json["openapi"] == "3.1.0"
+    assert (await api.get(ping, key=False)).body == b"{}"
+
+
+async def test_the_page_of_the_calls_tells_what_each_does_costs_and_needs(api: Caller):
+    """All 26 calls with their paths, prices and conditions, on a page that loads nothing."""
+    page = _read(await api.get(api.server.url + "/docs", key=False))
+    text = " ".join(" ".join(page.text).split())
+
+    assert page.tags.count("li") == len(ENDPOINTS) == 26
+    assert all(API_PREFIX + endpoint.path in text for endpoint in ENDPOINTS)
+    assert all(SUMMARIES[endpoint.name] in text for endpoint in ENDPOINTS)
+    assert text.count("needs a subscription") == 2
+    assert text.count("needs no key") == 1
+    assert "0.75 to 3 ¢ per step" in text
+    assert api.server.api_key not in text
+    assert {"script", "img", "link"} & set(page.tags) == set()

@@ -15,6 +15,7 @@ def home_page(backend: Backend) -> web.Response:
         backend: The server.
     """
     values = {
+        "server_url": backend.links.url,
         "base_url": backend.links.base_url,
         "ping_url": f"{backend.links.base_url}/ping",
         "executor": backend.executor_name,

@@ -1,0 +1,73 @@
+"""Holds a server to its own OpenAPI document: thousands of generated requests, each answer checked.
+
+Run by `make conformance`; further arguments go to schemathesis.
+"""
+
+import asyncio
+import os
+import sys
+from pathlib import Path
+
+import aiohttp
+
+from browser_use_async.server import LocalServer
+from browser_use_async.server.executors.scripted import Scenario, ScriptedExecutor
+from browser_use_async.server.static_site import StaticSite, example_site_directory
+
+HERE = Path(__file__).parent
+UPLOADS = ("notes.txt", "picture.png", "table.csv")
+TYPES = ("text/plain", "image/png", "text/csv")
+SEED = "20250729"
+EXAMPLES = "120"
+
+
+async def _upload_files(server: LocalServer) -> None:
+    headers = {"Authorization": f"Bearer {server.api_key}"}
+    async with aiohttp.ClientSession(raise_for_status=True) as http:
+        for name, content_type in zip(UPLOADS, TYPES, strict=True):
+            wanted = {"file_name": name, "content_type": content_type}
+            url = server.base_url + "/uploads/presigned-url"
+            async with http.post(url, json=wanted, headers=headers) as answer:
+                place = (await answer.json())["upload_url"]
+            async with http.put(place, data=b"text", headers={"Content-Type": content_type}):
+                pass
+
+
+async def _schemathesis(server: LocalServer, site: StaticSite, arguments: list[str]) -> int:
+    command = [
+        *(sys.executable, "-m", "schemathesis.cli", "--config-file", "schemathesis.toml"),
+        *("run", server.url + "/openapi.json", "--seed", SEED, "--max-examples", EXAMPLES),
+        *("--header", f"Authorization: Bearer {server.api_key}"),
+        *arguments,
+    ]
+    surroundings = {
+        **os.environ,
+        "CONFORMANCE_SITE": site.url,
+        "CONFORMANCE_UPLOADS": " ".join(UPLOADS),
+        "SCHEMATHESIS_HOOKS": "hooks",
+        "PYTHONPATH": str(HERE),
+    }
+    running = await asyncio.create_subprocess_exec(*command, env=surroundings, cwd=HERE)
+    return await running.wait()
+
+
+async def main(arguments: list[str]) -> int:
+    """Start a server and let schemathesis at it.
+
+    Args:
+        arguments: More arguments for schemathesis.
+    """
+    executor = ScriptedExecutor(default=Scenario(step_seconds=0))
+    async with StaticSite(example_site_directory()) as site:
+        server = LocalServer(executor=executor, balance_cents=10**9, search=[site.url])
+        async with server:
+            await _upload_files(server)
+            status = await _schemathesis(server, site, arguments)
+            print(f"\n{server.requests.total()} requests answered, by operation:")
+            for name, count in server.requests.most_common():
+                print(f"{count:8} {name}")
+    return status
+
+
+if __name__ == "__main__":
+    sys.exit(asyncio.run(main(sys.argv[1:])))
