@@ -1,11 +1,13 @@
 import json
 import shlex
 import signal
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
 
-from browser_use_async import BrowserUseSession
+from browser_use_async import BrowserUseSession, errors
+from browser_use_async.server.static_site import StaticSite, example_site_directory
 from tests.wire import bound_socket
 
 from .running import run, running
@@ -72,7 +74,7 @@ async def test_wrong_usage(words: tuple[str, ...]) -> None:
     assert result.stdout == ""
 
 
-async def test_a_database_that_cannot_be_used(tmp_path: Path):
+async def test_a_database_that_cannot_be_used(tmp_path: Path) -> None:
     """Said in words, with the exit code of wrong usage."""
     path = tmp_path / "diary.db"
     path.write_text("Dear diary")
@@ -81,3 +83,64 @@ async def test_a_database_that_cannot_be_used(tmp_path: Path):
     assert result.code == 2
     assert "no database of this server" in result.stderr
     assert "Traceback" not in result.stderr
+
+
+async def test_the_account_that_was_asked_for() -> None:
+    """Credit, plan and the number of tasks at once are those of the command line."""
+    words = ("--balance-cents", "12.5", "--max-concurrent-tasks", "1", "--executor", "scripted")
+    async with running("serve", "--port", "0", *words) as command:
+        place = json.loads(await command.writes())
+        async with BrowserUseSession(place["api_key"], base_url=place["base_url"]) as session:
+            balance = await session.account.get_balance()
+
+    assert balance.cents == Decimal("12.5")
+
+    async with running("serve", "--port", "0", "--plan", "pay_as_you_go") as command:
+        place = json.loads(await command.writes())
+        async with BrowserUseSession(place["api_key"], base_url=place["base_url"]) as session:
+            with pytest.raises(errors.APIStatusError) as caught:
+                await session.tasks.run("Go")
+
+    assert "subscription" in str(caught.value)
+
+
+async def test_search_on_the_example_site() -> None:
+    """With the example site simple-search finds its pages without being told to."""
+    async with running("serve", "--port", "0", "--example-site") as command:
+        place = json.loads(await command.writes())
+        async with BrowserUseSession(place["api_key"], base_url=place["base_url"]) as session:
+            found = await session.search.simple_search("opening hours", max_websites=1)
+
+    assert [result.url for result in found] == [f"{place['site_url']}/contact.html"]
+
+
+async def test_search_on_given_websites() -> None:
+    """`--search` names the websites that simple-search knows."""
+    async with (
+        StaticSite(example_site_directory()) as site,
+        running("serve", "--port", "0", "--search", site.url) as command,
+    ):
+        place = json.loads(await command.writes())
+        async with BrowserUseSession(place["api_key"], base_url=place["base_url"]) as session:
+            found = await session.search.simple_search("opening hours", max_websites=1)
+
+    assert [result.url for result in found] == [f"{site.url}/contact.html"]
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("--plan", "free"),
+        ("--balance-cents", "much"),
+        ("--balance-cents", "inf"),
+        ("--max-concurrent-tasks", "0"),
+        ("--search", "not-a-url"),
+        ("--searxng", "http://127.0.0.1:1/search", "--search", "http://127.0.0.1:1"),
+    ],
+)
+async def test_wrong_account_or_search(words: tuple[str, ...]) -> None:
+    """A plan, amount or address that makes no sense is exit code 2, and nothing is served."""
+    result = await run("serve", "--port", "0", *words)
+
+    assert result.code == 2
+    assert result.stdout == ""
