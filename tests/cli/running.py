@@ -6,7 +6,7 @@ import os
 import pty
 import signal
 import sys
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -130,7 +130,7 @@ def environment(server: LocalServer | None = None, **more: str) -> dict[str, str
 
 
 @asynccontextmanager
-async def running(*words: str, env: Mapping[str, str] | None = None) -> AsyncIterator[Running]:
+async def running(*words: str, env: Mapping[str, str] | None = None) -> AsyncGenerator[Running]:
     """A command, ended by force if the test does not end it."""
     process = await asyncio.create_subprocess_exec(
         sys.executable,
