@@ -2,7 +2,7 @@
 
 import uuid
 from collections.abc import Callable, Mapping
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import attrs
@@ -68,14 +68,24 @@ def next_run(record: ScheduleRecord, after: datetime) -> datetime | None:
     return None if moment is None or moment > record.end_at else moment
 
 
-def _next_of_interval(record: ScheduleRecord, after: datetime) -> datetime:
+def _next_of_interval(record: ScheduleRecord, after: datetime) -> datetime | None:
     if after < record.start_at:
         return record.start_at
     minutes = record.request.interval_minutes
     assert isinstance(minutes, int)
-    interval = timedelta(minutes=minutes)
-    runs = (after - record.start_at) // interval + 1
-    return record.start_at + runs * interval
+    try:
+        interval = timedelta(minutes=minutes)
+        runs = (after - record.start_at) // interval + 1
+        return record.start_at + runs * interval
+    except OverflowError:  # after the year 9999, when every schedule has ended
+        return None
+
+
+def _year_after(moment: datetime) -> datetime:
+    try:
+        return moment + _YEAR
+    except OverflowError:
+        return datetime.max.replace(tzinfo=UTC)
 
 
 class Schedules:
@@ -132,7 +142,9 @@ class Schedules:
             raise RefusalError(400, reason)
         now = self._now()
         start = request.start_at if isinstance(request.start_at, datetime) else now
-        end = request.end_at if isinstance(request.end_at, datetime) else max(start, now) + _YEAR
+        end = (
+            request.end_at if isinstance(request.end_at, datetime) else _year_after(max(start, now))
+        )
         record = ScheduleRecord(
             str(uuid.uuid4()),
             request,

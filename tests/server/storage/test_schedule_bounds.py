@@ -1,0 +1,30 @@
+"""Schedules at the end of the calendar."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from tests.server.calling import Caller
+
+_BODY = {"task": "Look", "schedule_type": "interval"}
+
+
+@pytest.mark.parametrize("minutes", [2**63 - 1, 10**10])
+async def test_an_interval_beyond_the_calendar_has_no_second_run(minutes: int, api: Caller):
+    """The schedule is accepted, and after its first run there is only its end."""
+    begun = {**_BODY, "interval_minutes": minutes, "start_at": "2000-01-01T00:00:00Z"}
+    answer = await api.post("/scheduled-task", json=begun)
+    assert answer.status == 200
+    schedule = (await api.get(f"/scheduled-task/{answer.json['id']}")).json
+
+    assert schedule["next_run_at"] == schedule["end_at"]
+
+
+async def test_a_schedule_of_the_last_year_ends_with_the_calendar(api: Caller):
+    """A year after the beginning would be after the last moment there is."""
+    begun = {**_BODY, "interval_minutes": 5, "start_at": "9999-06-01T00:00:00Z"}
+    answer = await api.post("/scheduled-task", json=begun)
+    assert answer.status == 200
+    schedule = (await api.get(f"/scheduled-task/{answer.json['id']}")).json
+
+    assert datetime.fromisoformat(schedule["end_at"]) == datetime.max.replace(tzinfo=UTC)
