@@ -10,6 +10,8 @@ EXPECTED = {
     "APITimeoutError": 4,
     "ConfigurationError": 2,
     "InvalidRequestError": 2,
+    "UnsafeFileNameError": 2,
+    "UnsupportedFileError": 2,
     "OutputValidationError": 1,
     "TaskError": 1,
     "TaskFailedError": 1,
