@@ -7,6 +7,7 @@ import asyncio
 import os
 import sys
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import aiohttp
 
@@ -35,7 +36,13 @@ async def _upload_files(server: LocalServer) -> None:
 
 async def _schemathesis(server: LocalServer, site: StaticSite, arguments: list[str]) -> int:
     command = [
-        *(sys.executable, "-m", "schemathesis.cli", "--config-file", "schemathesis.toml"),
+        *(
+            sys.executable,
+            "-m",
+            "schemathesis.cli",
+            "--config-file",
+            str(HERE / "schemathesis.toml"),
+        ),
         *("run", server.url + "/openapi.json", "--seed", SEED, "--max-examples", EXAMPLES),
         *("--header", f"Authorization: Bearer {server.api_key}"),
         *arguments,
@@ -47,8 +54,10 @@ async def _schemathesis(server: LocalServer, site: StaticSite, arguments: list[s
         "SCHEMATHESIS_HOOKS": "hooks",
         "PYTHONPATH": str(HERE),
     }
-    running = await asyncio.create_subprocess_exec(*command, env=surroundings, cwd=HERE)
-    return await running.wait()
+    # What it remembers of earlier runs would change this one, so it has a folder of its own.
+    with TemporaryDirectory() as folder:
+        running = await asyncio.create_subprocess_exec(*command, env=surroundings, cwd=folder)
+        return await running.wait()
 
 
 async def main(arguments: list[str]) -> int:
