@@ -5,13 +5,16 @@ WORKERS ?= 2
 BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --quiet --constraint constraints.txt
 
-.PHONY: demo test check bench conformance clean
+.PHONY: demo test torture check bench conformance clean
 
 demo: $(VENV)/.for-demo
 	$(BIN)/browser-use-async demo
 
 test: $(VENV)/.for-test
-	$(BIN)/python -m pytest -n $(WORKERS) -q tests
+	$(BIN)/python -m pytest -n $(WORKERS) -q -m "not torture" tests
+
+torture: $(VENV)/.for-test
+	$(BIN)/python -m pytest -n $(WORKERS) -q -m torture tests
 
 check: $(VENV)/.for-check
 	$(BIN)/ruff check .

@@ -2,7 +2,7 @@
 
 import importlib
 
-BENCHMARKS = ("status_call",)
+BENCHMARKS = ("status_call", "file_transfer")
 
 
 def main() -> None:

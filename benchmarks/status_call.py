@@ -15,8 +15,8 @@ import aiohttp
 
 from browser_use_async import BrowserUseSession
 
-ROUNDS = 5
-CALLS = 5000
+ROUNDS = 15
+CALLS = 2000
 CONCURRENCY = (1, 50)
 ANSWER = b'HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 9\r\n\r\n"running"'
 
@@ -56,8 +56,8 @@ async def cpu_per_call(call: Call, concurrency: int) -> float:
     return (time.process_time() - started) / CALLS * 1e6
 
 
-async def measure(port: int) -> list[tuple[int, float, float]]:
-    """Concurrency, and the medians of aiohttp alone and of the SDK."""
+async def measure(port: int) -> list[tuple[int, float, float, float]]:
+    """Concurrency, and the medians of aiohttp alone, of the SDK and of each round's ratio."""
     base_url = f"http://127.0.0.1:{port}/api/v1"
     headers = {"Authorization": "Bearer key"}
     async with (
@@ -78,19 +78,20 @@ async def measure(port: int) -> list[tuple[int, float, float]]:
             for _ in range(ROUNDS):
                 for call, figures in sides.items():
                     figures.append(await cpu_per_call(call, concurrency))
-            alone, ours = (median(figures) for figures in sides.values())
-            rows.append((concurrency, alone, ours))
+            alone, ours = sides.values()
+            ratios = [our / their for our, their in zip(ours, alone, strict=True)]
+            rows.append((concurrency, median(alone), median(ours), median(ratios)))
         return rows
 
 
 def table() -> str:
     """The figures as a Markdown table."""
     context = multiprocessing.get_context("spawn")
-    ours, theirs = context.Pipe()
-    server = context.Process(target=serve, args=(theirs,), daemon=True)
+    here, there = context.Pipe()
+    server = context.Process(target=serve, args=(there,), daemon=True)
     server.start()
     try:
-        rows = asyncio.run(measure(ours.recv()))
+        rows = asyncio.run(measure(here.recv()))
     finally:
         server.terminate()
         server.join()
@@ -101,8 +102,8 @@ def table() -> str:
         "| ---: | ---: | ---: | ---: |",
     ]
     lines += [
-        f"| {concurrency} | {alone:.1f} | {ours:.1f} | {ours / alone:.2f} |"
-        for concurrency, alone, ours in rows
+        f"| {concurrency} | {alone:.1f} | {ours:.1f} | {ratio:.2f} |"
+        for concurrency, alone, ours, ratio in rows
     ]
     return "\n".join(lines)
 

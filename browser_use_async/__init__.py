@@ -27,7 +27,6 @@ from browser_use_async.models import (
 from browser_use_async.session import BrowserUseSession
 from browser_use_async.submission.handle import TaskHandle
 from browser_use_async.transport.retry import RetryPolicy
-from browser_use_async.transport.user_agent import package_version as _package_version
 from browser_use_async.waiting.policy import PollPolicy
 
 __all__ = [
@@ -59,4 +58,11 @@ __all__ = [
     "errors",
 ]
 
-__version__ = _package_version()
+
+def __getattr__(name: str) -> str:
+    """Give `__version__` to whoever asks; reading it at import would cost everybody."""
+    if name == "__version__":
+        from browser_use_async.transport.user_agent import package_version  # noqa: PLC0415
+
+        return package_version()
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,28 +1,41 @@
 """`BrowserUseSession`: owns the parts, wires them, and offers the lifecycle verbs."""
 
+import os
 import random
 import warnings
-from collections.abc import AsyncIterator, Callable, Collection, Iterable, Sequence
+from collections.abc import AsyncGenerator, Callable, Collection, Iterable, Sequence
 from datetime import UTC, datetime
+from functools import cached_property
+from pathlib import Path
 from ssl import SSLContext
 from types import TracebackType
-from typing import Any, NoReturn, Self, TypeVar, Unpack, overload
+from typing import TYPE_CHECKING, Any, NoReturn, Self, TypeVar, Unpack, overload
 
 import aiohttp
 
 from browser_use_async.contract import table
-from browser_use_async.endpoints import AccountEndpoints, TaskEndpoints
+from browser_use_async.endpoints import (
+    AccountEndpoints,
+    BrowserProfileEndpoints,
+    FileEndpoints,
+    ScheduledTaskEndpoints,
+    SearchEndpoints,
+    TaskEndpoints,
+)
+from browser_use_async.errors import WrongEventLoopError
 from browser_use_async.models import (
+    BrowserProfile,
     ParsedTask,
     RunTaskFields,
     RunTaskRequest,
+    ScheduledTask,
     SessionEvent,
     Task,
     TaskPage,
     TaskStatus,
     TaskStep,
 )
-from browser_use_async.paging import PageIterator
+from browser_use_async.paging import ListIterator, PageIterator, Rows
 from browser_use_async.submission.background import Background
 from browser_use_async.submission.creation import Creator, OnAmbiguous
 from browser_use_async.submission.handle import TaskHandle, task_id_of
@@ -36,6 +49,9 @@ from browser_use_async.transport.secret import Secret
 from browser_use_async.waiting.following import Waiting
 from browser_use_async.waiting.policy import PollPolicy
 from browser_use_async.waiting.watcher import Watcher
+
+if TYPE_CHECKING:
+    from browser_use_async.files import Downloader, OnProgress, Source, Uploader
 
 __all__ = ["BrowserUseSession"]
 
@@ -54,6 +70,10 @@ class BrowserUseSession:
 
     Attributes:
         tasks: The calls of the API section Tasks.
+        scheduled_tasks: The calls of the API section Scheduled Tasks.
+        browser_profiles: The calls of the API section Browser Profiles.
+        files: The calls of the API section Files.
+        search: The calls of the API section Search.
         account: The calls of the API section User.
 
     Args:
@@ -107,6 +127,10 @@ class BrowserUseSession:
             draw=draw,
         )
         self.tasks = TaskEndpoints(transport.call)
+        self.scheduled_tasks = ScheduledTaskEndpoints(transport.call)
+        self.browser_profiles = BrowserProfileEndpoints(transport.call)
+        self.files = FileEndpoints(transport.call)
+        self.search = SearchEndpoints(transport.call)
         self.account = AccountEndpoints(transport.call)
         looks = TaskEndpoints(transport.call_once)
         self._watcher = Watcher(
@@ -114,9 +138,7 @@ class BrowserUseSession:
         )
         self._waiting = Waiting(self._watcher)
         self._background = Background()
-        self._creator = Creator(
-            transport, Reconciler(self.tasks, _utc_now), self.tasks.get, _utc_now
-        )
+        self._creator = Creator(transport, Reconciler(self.tasks), self.tasks.get, _utc_now)
         self._runner = Runner(self._creator, self.tasks, self._waiting, self._background)
 
     # --- life -----------------------------------------------------------------------------
@@ -139,9 +161,18 @@ class BrowserUseSession:
         Waits and calls under way get `SessionClosedError`. Tasks that are being stopped get five
         seconds. Tasks at the service live on.
         """
-        await self._watcher.aclose()
-        await self._background.aclose()
-        await self._transport.aclose()
+        if self._transport.is_open:
+            try:
+                self._transport.bind()
+            except WrongEventLoopError:
+                # Waits and work under way are the other loop's; so are the connections.
+                await self._transport.aclose()
+                return
+        try:
+            await self._watcher.aclose()
+            await self._background.aclose()
+        finally:  # cancelled too, it leaves no connection behind
+            await self._transport.aclose()
 
     def __del__(self) -> None:
         transport = getattr(self, "_transport", None)
@@ -202,6 +233,21 @@ class BrowserUseSession:
         settle_window: float = 150.0,
         **fields: Unpack[RunTaskFields],
     ) -> Task: ...
+
+    @overload
+    async def run_and_wait(
+        self,
+        task: str | RunTaskRequest,
+        *,
+        output_type: Any,
+        timeout: float | None = None,
+        on_timeout: Fate = "leave",
+        on_cancel: Fate = "stop",
+        on_created: OnCreated | None = None,
+        on_ambiguous: OnAmbiguous = "reconcile",
+        settle_window: float = 150.0,
+        **fields: Unpack[RunTaskFields],
+    ) -> ParsedTask[Any]: ...  # unions and Literal, which have no `type[...]`
 
     async def run_and_wait(
         self,
@@ -329,7 +375,7 @@ class BrowserUseSession:
 
     def wait_many(
         self, task_ids: Iterable[str], *, timeout: float | None = None
-    ) -> AsyncIterator[Task]:
+    ) -> AsyncGenerator[Task, None]:
         """Wait for many tasks and give each one as it ends. Free.
 
         Args:
@@ -344,7 +390,7 @@ class BrowserUseSession:
 
     def stream_status(
         self, task_id: str, *, timeout: float | None = None
-    ) -> AsyncIterator[TaskStatus]:
+    ) -> AsyncGenerator[TaskStatus, None]:
         """Give the current status and each change, ending after a terminal one. Free.
 
         A slow consumer gets the latest status and no backlog. API page: Get Task Status.
@@ -361,7 +407,7 @@ class BrowserUseSession:
 
     def stream_steps(
         self, task_id: str, *, after: int = 0, timeout: float | None = None
-    ) -> AsyncIterator[TaskStep]:
+    ) -> AsyncGenerator[TaskStep, None]:
         """Give each step once, in order, ending when the task does. Free.
 
         Args:
@@ -407,4 +453,189 @@ class BrowserUseSession:
             created_after=created_after,
             page_size=page_size,
             prefetch=prefetch,
+        )
+
+    # --- files ----------------------------------------------------------------------------
+
+    # Whoever moves no files does not pay for loading what moves them.
+
+    @cached_property
+    def _uploader(self) -> "Uploader":
+        from browser_use_async.files import Uploader  # noqa: PLC0415
+
+        return Uploader(self._transport, self.files)
+
+    @cached_property
+    def _downloader(self) -> "Downloader":
+        from browser_use_async.files import Downloader  # noqa: PLC0415
+
+        return Downloader(self._transport, self.tasks)
+
+    async def upload_file(
+        self, source: "Source", *, file_name: str | None = None, content_type: str | None = None
+    ) -> str:
+        """Upload a file for tasks to use. Free. API page: Upload File Presigned URL.
+
+        The file is read once and whole, so that it may change meanwhile; sending the same bytes
+        again after a fault is safe. An expired URL is renewed once.
+
+        Args:
+            source: A path, bytes, or a binary stream, of which the rest is read in a thread.
+            file_name: Its name at the service; by default the source's own.
+            content_type: One of `contract.file_types.CONTENT_TYPES`; by default the one that the
+                name stands for.
+
+        Returns:
+            The name to put into `included_file_names`.
+
+        Raises:
+            UnsupportedFileError: Empty, above 10 MB, or of a type that the API does not take;
+                nothing was sent.
+            UnsafeFileNameError: The name would trouble a file system; nothing was sent.
+            FileTransferError: It cannot be read, or the storage did not take it.
+            BrowserUseError: The API gave no URL.
+        """
+        return await self._uploader.upload(source, file_name, content_type)
+
+    async def download_output_file(
+        self,
+        task_id: str,
+        file_name: str,
+        destination: str | os.PathLike[str],
+        *,
+        max_bytes: int | None = None,
+        on_progress: "OnProgress | None" = None,
+    ) -> Path:
+        """Download one file that a task made: whole, or not at all. Free.
+
+        A cut connection is taken up where it broke, an expired URL is renewed, and a file that
+        is there already is replaced when the new one is whole. What an interrupted download
+        leaves ends in `.part`; the next one goes on with it. API page: Get Task Output File.
+
+        Args:
+            task_id: The task.
+            file_name: One of `Task.output_files`.
+            destination: A directory, if it exists or ends in a separator, else the file's own
+                path. Directories are made.
+            max_bytes: The largest size that is accepted, or None.
+            on_progress: Called after each chunk with the bytes so far, which fall back to 0 when
+                the file has to be started again, and the size, or None if it is not told. What it
+                raises ends the download.
+
+        Returns:
+            The path of the file.
+
+        Raises:
+            UnsafeFileNameError: The name is not safe in a directory; nothing was sent.
+            FileTransferError: The file cannot be had whole, or not be written.
+            BrowserUseError: The API gave no URL.
+        """
+        options = self._downloader.options(max_bytes, on_progress)
+        return await self._downloader.output_file(task_id, file_name, destination, options)
+
+    async def download_media(
+        self,
+        task_id: str,
+        destination: str | os.PathLike[str],
+        *,
+        concurrency: int = 4,
+        max_bytes: int | None = None,
+        on_progress: "OnProgress | None" = None,
+    ) -> list[Path]:
+        """Download all recordings of a completed task. Free. API page: Get Task Media.
+
+        Each as `download_output_file` does it; the first that fails ends the others.
+
+        Args:
+            task_id: The task.
+            destination: A directory; made if it is not there. Files are named after their URLs,
+                made safe and distinct.
+            concurrency: How many at once.
+            max_bytes: The largest size of one file, or None.
+            on_progress: Called after each chunk with the bytes of all files so far, and the sum
+                of their sizes, or None until all are known.
+
+        Returns:
+            The paths, in the order of the API.
+
+        Raises:
+            FileTransferError: A file cannot be had whole, or not be written.
+            BrowserUseError: The API gave no URLs.
+        """
+        options = self._downloader.options(max_bytes, on_progress, concurrency)
+        return await self._downloader.media(task_id, destination, options)
+
+    async def download_screenshots(
+        self,
+        task_id: str,
+        destination: str | os.PathLike[str],
+        *,
+        concurrency: int = 4,
+        max_bytes: int | None = None,
+        on_progress: "OnProgress | None" = None,
+    ) -> list[Path]:
+        """Download all screenshots of a task, as `download_media` does recordings. Free.
+
+        API page: Get Task Screenshots.
+
+        Args:
+            task_id: The task.
+            destination: A directory; made if it is not there.
+            concurrency: How many at once.
+            max_bytes: The largest size of one file, or None.
+            on_progress: As for `download_media`.
+
+        Returns:
+            The paths, in the order of the API.
+
+        Raises:
+            FileTransferError: A file cannot be had whole, or not be written.
+            BrowserUseError: The API gave no URLs.
+        """
+        options = self._downloader.options(max_bytes, on_progress, concurrency)
+        return await self._downloader.screenshots(task_id, destination, options)
+
+    def iterate_all_scheduled_tasks(
+        self, *, page_size: int = 100, prefetch: int = 1
+    ) -> ListIterator[ScheduledTask]:
+        """Give every schedule of the account: `async for` rows, or `.pages()`. Free.
+
+        Each one that exists throughout is given exactly once, though others come and go, in the
+        order of the service, which does not specify it. API page: List Scheduled Tasks.
+
+        Args:
+            page_size: Rows on a page, 1 or more.
+            prefetch: Pages that are read ahead while you work: 0 or 1.
+
+        Raises:
+            InvalidRequestError: An option is out of bounds.
+        """
+
+        async def fetch(page: int, limit: int) -> Rows[ScheduledTask]:
+            found = await self.scheduled_tasks.list(page=page, limit=limit)
+            return Rows(found.tasks, found.total_count)
+
+        return ListIterator(fetch, lambda row: row.id, page_size=page_size, prefetch=prefetch)
+
+    def iterate_all_browser_profiles(
+        self, *, page_size: int = 100, prefetch: int = 1
+    ) -> ListIterator[BrowserProfile]:
+        """Give every browser profile of the account: `async for` rows, or `.pages()`. Free.
+
+        As exact as `iterate_all_scheduled_tasks`. API page: List Browser Profiles.
+
+        Args:
+            page_size: Rows on a page, 1 or more.
+            prefetch: Pages that are read ahead while you work: 0 or 1.
+
+        Raises:
+            InvalidRequestError: An option is out of bounds.
+        """
+
+        async def fetch(page: int, limit: int) -> Rows[BrowserProfile]:
+            found = await self.browser_profiles.list(page=page, limit=limit)
+            return Rows(found.profiles, found.total_count)
+
+        return ListIterator(
+            fetch, lambda row: row.profile_id, page_size=page_size, prefetch=prefetch
         )

@@ -265,6 +265,7 @@ def _python(program: str, *arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.mark.timeout(120)  # a process for each module
+@pytest.mark.torture
 def test_each_module_can_be_imported_alone() -> None:
     """Imported first, in a process of its own, no module fails or warns: there are no circles."""
     modules = [_module(path) for path in FILES if _room(path) not in {"__init__", "__main__"}]

@@ -1,22 +1,44 @@
-"""From the text that a task answered to the type that the caller asked for."""
+"""From the text that a task answered to the type that the caller asked for.
 
+Written by hand, because the converter that reads responses is lenient by design, and this must
+not be: a string is no array of its characters, and "false" is not true.
+"""
+
+import json
+import math
 import re
+import types
+import typing
+from collections.abc import Callable, Iterator
 from datetime import date, datetime
 from decimal import Decimal, InvalidOperation
-from functools import cache
 from typing import Any
 
-import cattrs
-from cattrs.strategies import configure_union_passthrough
+import attrs
 
-from browser_use_async.contract.output_schema import is_pydantic_model
+from browser_use_async.contract.output_types import (
+    Anything,
+    Constants,
+    FixedItems,
+    Items,
+    Model,
+    OneOf,
+    Pairs,
+    Record,
+    Scalar,
+    shape_of,
+)
 from browser_use_async.contract.strict_json import JsonRefusedError, read_json
 from browser_use_async.contract.timestamps import parse_timestamp
 
 __all__ = ["OutputMismatchError", "parse_output"]
 
+MAX_PROBLEMS = 5  # told in one message
+_INFINITE = (math.inf, -math.inf)  # what a JSON number beyond the range of a float becomes
+
 # Models like to wrap JSON in a Markdown fence, or to say a sentence around it.
 _FENCE = re.compile(r"```[a-zA-Z0-9_-]*[ \t]*\r?\n(.*?)\r?\n?[ \t]*```", re.DOTALL)
+_LONGEST_FENCE = re.compile(r"```[a-zA-Z0-9_-]*[ \t]*\r?\n(.*)\r?\n?[ \t]*```", re.DOTALL)
 
 
 class OutputMismatchError(ValueError):
@@ -35,91 +57,287 @@ def parse_output(text: str | None, kind: Any) -> Any:
     """
     if text is None:
         raise OutputMismatchError("the task finished without an output")
-    value = _json_in(text, kind)
-    problem: str
-    try:
-        return _converter().structure(value, kind)
-    except cattrs.BaseValidationError as error:
-        problem = "; ".join(cattrs.transform_error(error, format_exception=_in_words)[:5])
-    except Exception as error:  # noqa: BLE001 - a model's own validators raise what they like
-        problem = str(error)
+    problem = ""
+    for candidate in _candidates(text):
+        try:
+            value = read_json(candidate.strip().encode())
+        except (JsonRefusedError, UnicodeEncodeError) as error:
+            problem = problem or f"the output is not JSON: {error}"
+            continue
+        reading = _Reading()
+        parsed = reading.value(value, kind, "$")
+        if not reading.problems:
+            return parsed
+        problem = "; ".join(reading.problems[:MAX_PROBLEMS])
+        break
+    if _takes_text(kind):
+        return text  # prose is a fine answer to a question for text
     raise OutputMismatchError(problem)
 
 
-def _json_in(text: str, kind: Any) -> Any:
-    fenced = _FENCE.search(text)
-    problem = ""
-    for candidate in (text, fenced.group(1) if fenced else None):
-        if candidate is None:
-            continue
-        try:
-            return read_json(candidate.strip().encode())
-        except (JsonRefusedError, UnicodeEncodeError) as error:
-            problem = problem or str(error)
-    if kind is str:
-        return text  # prose is a fine answer to a question for text
-    raise OutputMismatchError(f"the output is not JSON: {problem}")
+def _candidates(text: str) -> Iterator[str]:
+    yield text
+    for fenced in _FENCE.finditer(text):
+        yield fenced[1]
+    longest = _LONGEST_FENCE.search(text)  # the JSON itself may hold a fence
+    if longest is not None:
+        yield longest[1]
 
 
-def _in_words(error: BaseException, kind: Any) -> str:
-    if isinstance(error, KeyError):
-        return "a required field is missing"
-    return str(error) or f"the value does not fit {kind!r}"
+def _takes_text(kind: Any) -> bool:
+    shape = shape_of(kind)
+    if isinstance(shape, OneOf):
+        return any(_takes_text(option) for option in shape.options)
+    return isinstance(shape, Anything) or shape == Scalar(str)
 
 
-def _exactly(kind: type[Any], *also: type[Any]) -> Any:
-    """Structure a plain type without guessing: `bool("false")` would be True."""
+class _Misfit(Exception):  # noqa: N818 - a way out of a reader, never seen by anybody
+    """A scalar that does not fit; says what was expected."""
 
-    def hook(value: Any, _type: Any) -> Any:
-        if isinstance(value, bool) and kind is not bool:
-            raise OutputMismatchError(f"expected {kind.__name__}, not a boolean")
-        if isinstance(value, kind):
+
+@attrs.define
+class _Reading:
+    """One attempt to read a value as a type.
+
+    Attributes:
+        problems: What does not fit, and where.
+        stretch: How far it had to be stretched to fit: keys that no field takes, and numbers
+            that changed their class.
+    """
+
+    problems: list[str] = attrs.field(factory=list)
+    stretch: int = 0
+
+    def value(self, value: Any, kind: Any, place: str) -> Any:
+        """Read a value. If `problems` grew, what is given means nothing.
+
+        Args:
+            value: A JSON value.
+            kind: What it should be.
+            place: Where it stands.
+        """
+        match shape_of(kind):
+            case Anything():
+                return value
+            case Scalar(scalar):
+                return self._scalar(value, scalar, place)
+            case Items(item, build, _unique):
+                return self._items(value, item, build, place)
+            case FixedItems(items):
+                return self._fixed(value, items, place)
+            case Pairs(key, each):
+                return self._pairs(value, key, each, place)
+            case OneOf(options):
+                return self._one_of(value, options, place)
+            case Constants(values):
+                return self._constant(value, values, place)
+            case Model(model):
+                return self._model(value, model, place)
+            case Record() as record:
+                return self._record(value, record, place)
+
+    def _refuse(self, place: str, problem: str) -> None:
+        self.problems.append(f"at {place}: {problem}")
+
+    def _expect(self, value: Any, kind: type[Any], place: str) -> bool:
+        fits = isinstance(value, kind)
+        if not fits:
+            self._refuse(place, f"expected {_NAMES[kind]}, not {_name_of(value)}")
+        return fits
+
+    def _scalar(self, value: Any, kind: type[Any], place: str) -> Any:
+        if type(value) is kind and value not in _INFINITE:
             return value
-        if isinstance(value, also) and value == kind(value):
-            return kind(value)
-        raise OutputMismatchError(f"expected {kind.__name__}, not {type(value).__name__}")
-
-    return hook
-
-
-def _decimal(value: Any, _type: Any) -> Decimal:
-    if isinstance(value, str | int | float) and not isinstance(value, bool):
         try:
-            return Decimal(str(value))
+            result = _READERS[kind](value)
+        except _Misfit as error:
+            self._refuse(place, f"expected {error}, not {_name_of(value)}")
+            return None
+        self.stretch += isinstance(value, int | float) or kind is Decimal
+        return result
+
+    def _items(self, value: Any, item: Any, build: Callable[[list[Any]], Any], place: str) -> Any:
+        if not self._expect(value, list, place):
+            return None
+        items = [self.value(each, item, f"{place}[{at}]") for at, each in enumerate(value)]
+        if self.problems:
+            return None
+        try:
+            return build(items)
+        except TypeError:
+            self._refuse(place, "expected plain values, which alone can stand in a set")
+
+    def _fixed(self, value: Any, items: tuple[Any, ...], place: str) -> Any:
+        if not self._expect(value, list, place):
+            return None
+        if len(value) != len(items):
+            self._refuse(place, f"expected {len(items)} items, not {len(value)}")
+            return None
+        pairs = zip(value, items, strict=True)
+        return tuple(
+            self.value(each, item, f"{place}[{at}]") for at, (each, item) in enumerate(pairs)
+        )
+
+    def _pairs(self, value: Any, key: Any, each: Any, place: str) -> Any:
+        if not self._expect(value, dict, place):
+            return None
+        return {
+            self.value(name, key, place): self.value(inner, each, f"{place}[{name!r}]")
+            for name, inner in value.items()
+        }
+
+    def _one_of(self, value: Any, options: tuple[Any, ...], place: str) -> Any:
+        """Read a value as the option that needs the least stretch; of equals, the first."""
+        best: tuple[_Reading, Any] | None = None
+        misfits: list[_Reading] = []
+        for option in options:
+            reading = _Reading()
+            result = reading.value(value, option, place)
+            if reading.problems:
+                misfits.append(reading)
+            elif best is None or reading.stretch < best[0].stretch:
+                best = (reading, result)
+        if best is not None:
+            self.stretch += best[0].stretch
+            return best[1]
+        # The option that went wrong deepest inside is the one that was meant.
+        meant = max(misfits, key=lambda reading: len(reading.problems[0].partition(":")[0]))
+        self.problems += meant.problems
+        return None
+
+    def _constant(self, value: Any, values: tuple[tuple[Any, Any], ...], place: str) -> Any:
+        for each, member in values:
+            if value == each and isinstance(value, bool) is isinstance(each, bool):
+                return member
+        allowed = ", ".join(json.dumps(each) for each, _member in values)
+        self._refuse(place, f"expected one of {allowed}")
+        return None
+
+    def _model(self, value: Any, model: Any, place: str) -> Any:
+        try:
+            # As JSON, because strict models take strings for times from JSON only.
+            parsed = model.model_validate_json(json.dumps(value))
+        except Exception as error:  # noqa: BLE001 - pydantic is not imported here
+            self._refuse_model(error, place)
+            return None
+        if isinstance(value, dict):
+            self.stretch += len(value.keys() - getattr(model, "model_fields", {}).keys())
+        return parsed
+
+    def _refuse_model(self, error: Exception, place: str) -> None:
+        tell = getattr(error, "errors", None)
+        details = tell(include_url=False, include_input=False) if callable(tell) else []
+        if not isinstance(details, list) or not details:
+            self._refuse(place, str(error) or type(error).__name__)
+            return
+        for detail in details:
+            inner = "".join(_step(part) for part in detail["loc"])
+            self._refuse(place + inner, detail["msg"])
+
+    def _record(self, value: Any, record: Record, place: str) -> Any:
+        if not self._expect(value, dict, place):
+            return None
+        before = len(self.problems)
+        arguments: dict[str, Any] = {}
+        for field in record.fields:
+            if field.name in value:
+                inner = f"{place}.{field.name}"
+                arguments[field.argument] = self.value(value[field.name], field.kind, inner)
+            elif field.required:
+                self._refuse(f"{place}.{field.name}", "a required field is missing")
+        self.stretch += len(value) - len(arguments)
+        if len(self.problems) > before:
+            return None
+        try:
+            return record.kind(**arguments)
+        except Exception as error:  # noqa: BLE001 - a class's own validators raise what they like
+            self._refuse(place, str(error) or type(error).__name__)
+            return None
+
+
+def _step(part: Any) -> str:
+    return f"[{part}]" if isinstance(part, int) else f".{part}"
+
+
+_NAMES: dict[type[Any], str] = {
+    str: "a string",
+    int: "an integer",
+    float: "a number",
+    bool: "a boolean",
+    list: "an array",
+    dict: "an object",
+    types.NoneType: "null",
+}
+
+
+def _name_of(value: Any) -> str:
+    return _NAMES[type(value)]
+
+
+def _no_conversion(kind: type[Any]) -> Callable[[Any], typing.NoReturn]:
+    def refuse(_value: Any) -> typing.NoReturn:
+        raise _Misfit(_NAMES[kind])
+
+    return refuse
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _integer(value: Any) -> int:
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    raise _Misfit("an integer")
+
+
+def _number(value: Any) -> float:
+    if not _is_number(value):
+        raise _Misfit("a number")
+    try:
+        number = float(value)
+    except OverflowError:
+        number = math.inf
+    if math.isinf(number):
+        raise _Misfit("a finite number")
+    return number
+
+
+def _decimal(value: Any) -> Decimal:
+    if _is_number(value) or isinstance(value, str):
+        try:
+            number = Decimal(str(value))
         except InvalidOperation:
             pass
-    raise OutputMismatchError("expected a number")
+        else:
+            if number.is_finite():
+                return number
+    raise _Misfit("a finite number")
 
 
-def _datetime(value: Any, _type: Any) -> datetime:
+def _moment(value: Any) -> datetime:
     moment = parse_timestamp(value) if isinstance(value, str) else None
     if moment is None:
-        raise OutputMismatchError("expected an ISO 8601 timestamp")
+        raise _Misfit("an ISO 8601 timestamp")
     return moment
 
 
-def _date(value: Any, _type: Any) -> date:
+def _day(value: Any) -> date:
     if isinstance(value, str):
         try:
             return date.fromisoformat(value)
         except ValueError:
             pass
-    raise OutputMismatchError("expected an ISO 8601 date")
+    raise _Misfit("an ISO 8601 date")
 
 
-@cache
-def _converter() -> cattrs.Converter:
-    converter = cattrs.Converter()
-    converter.register_structure_hook(str, _exactly(str))
-    converter.register_structure_hook(int, _exactly(int, float))
-    converter.register_structure_hook(float, _exactly(float, int))
-    converter.register_structure_hook(bool, _exactly(bool))
-    converter.register_structure_hook(Decimal, _decimal)
-    converter.register_structure_hook(datetime, _datetime)
-    converter.register_structure_hook(date, _date)
-    converter.register_structure_hook_func(lambda kind: kind is object, lambda value, _type: value)
-    converter.register_structure_hook_func(
-        is_pydantic_model, lambda value, model: model.model_validate(value)
-    )
-    configure_union_passthrough(str | int | float | bool | None, converter)
-    return converter
+_READERS: dict[type[Any], Callable[[Any], Any]] = {
+    str: _no_conversion(str),
+    int: _integer,
+    float: _number,
+    bool: _no_conversion(bool),
+    types.NoneType: _no_conversion(types.NoneType),
+    Decimal: _decimal,
+    datetime: _moment,
+    date: _day,
+}

@@ -1,46 +1,43 @@
 """The JSON schema of an output type: models, classes, TypedDicts and containers of them."""
 
-import dataclasses
-import enum
 import inspect
 import json
 import types
-import typing
-from collections.abc import Iterable, Mapping
 from datetime import date, datetime
 from decimal import Decimal
-from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+from typing import Any
 
 import attrs
 
+from browser_use_async.contract.output_types import (
+    Anything,
+    Constants,
+    FixedItems,
+    Items,
+    Model,
+    OneOf,
+    Pairs,
+    Record,
+    Scalar,
+    is_pydantic_model,
+    shape_of,
+)
 from browser_use_async.errors import InvalidRequestError
 
-__all__ = ["is_pydantic_model", "output_schema"]
+__all__ = ["output_schema"]
 
-_SCALARS: dict[Any, dict[str, Any]] = {
+_REFERENCE = "#/$defs/"
+
+_SCALARS: dict[type[Any], dict[str, Any]] = {
     str: {"type": "string"},
     int: {"type": "integer"},
     float: {"type": "number"},
     Decimal: {"type": "number"},
     bool: {"type": "boolean"},
     types.NoneType: {"type": "null"},
-    None: {"type": "null"},
     datetime: {"type": "string", "format": "date-time"},
     date: {"type": "string", "format": "date"},
-    Any: {},
-    object: {},
-    dict: {"type": "object"},
-    list: {"type": "array"},
 }
-
-
-def is_pydantic_model(kind: Any) -> bool:
-    """Whether a class can describe and validate itself the way pydantic models do.
-
-    Args:
-        kind: Any type.
-    """
-    return isinstance(kind, type) and hasattr(kind, "model_json_schema")
 
 
 def output_schema(kind: Any) -> str:
@@ -53,122 +50,120 @@ def output_schema(kind: Any) -> str:
         InvalidRequestError: The type has no JSON form.
     """
     if is_pydantic_model(kind):
-        return json.dumps(kind.model_json_schema())
-    definitions: dict[str, Any] = {}
-    schema = dict(_schema(kind, definitions))
+        return json.dumps(_own_schema(kind))
+    definitions = _Definitions()
+    schema = definitions.schema_of(kind)
     reference = schema.pop("$ref", None)
     if reference is not None:
         # Agents follow a schema better whose top level is spelt out.
-        name = reference.rpartition("/")[2]
-        schema.update(definitions[name])
-        if f'"{reference}"' not in json.dumps(definitions):
-            del definitions[name]  # nothing refers to it but the top level, which spells it out
-    if definitions:
-        schema["$defs"] = definitions
+        name = reference.removeprefix(_REFERENCE)
+        schema.update(definitions.schemas[name])
+        if f'"{reference}"' not in json.dumps(definitions.schemas):
+            del definitions.schemas[name]  # only the top level, which spells it out, refers to it
+    if definitions.schemas:
+        schema["$defs"] = definitions.schemas
     return json.dumps(schema)
 
 
-def _schema(kind: Any, definitions: dict[str, Any]) -> dict[str, Any]:
-    if isinstance(kind, typing.NewType):
-        kind = kind.__supertype__
-    if _is_scalar(kind):
-        return dict(_SCALARS[kind])
-    origin, arguments = get_origin(kind), get_args(kind)
-    if origin is typing.Annotated:
-        return _schema(arguments[0], definitions)
-    if origin in {Union, types.UnionType}:
-        return {"anyOf": [_schema(each, definitions) for each in arguments]}
-    if origin is Literal:
-        return {"enum": list(arguments)}
-    if isinstance(origin, type) and issubclass(origin, Iterable):
-        return _container(origin, arguments, definitions)
-    if isinstance(kind, type):
-        return _class(kind, definitions)
+@attrs.define
+class _Definitions:
+    """The schemas of the classes met so far.
+
+    Attributes:
+        schemas: By name, as they stand in `$defs`.
+        names: Which name a class has: classes of different modules may share one.
+    """
+
+    schemas: dict[str, Any] = attrs.field(factory=dict)
+    names: dict[type[Any], str] = attrs.field(factory=dict)
+
+    def schema_of(self, kind: Any) -> dict[str, Any]:
+        match shape_of(kind):
+            case Scalar(scalar):
+                return dict(_SCALARS[scalar])
+            case Anything():
+                return {}
+            case Items(item, _build, unique):
+                schema = {"type": "array", "items": self.schema_of(item)}
+                return {**schema, "uniqueItems": True} if unique else schema
+            case FixedItems(items):
+                return self._fixed([self.schema_of(each) for each in items])
+            case Pairs(_key, value):
+                return {"type": "object", "additionalProperties": self.schema_of(value)}
+            case OneOf(options):
+                return {"anyOf": [self.schema_of(each) for each in options]}
+            case Constants(values):
+                return {"enum": [value for value, _member in values]}
+            case Model(model):
+                return self._model(model)
+            case Record() as record:
+                return self._record(record)
+
+    def _fixed(self, items: list[dict[str, Any]]) -> dict[str, Any]:
+        schema = {"type": "array", "minItems": len(items), "maxItems": len(items)}
+        return {**schema, "prefixItems": items} if items else schema
+
+    def _record(self, record: Record) -> dict[str, Any]:
+        name = self.names.get(record.kind)
+        if name is None:
+            name = self.names[record.kind] = self._free(record.kind.__name__)
+            self.schemas[name] = {}  # a class may hold itself
+            self.schemas[name] = {
+                "type": "object",
+                "title": record.kind.__name__,
+                **_description(record.kind),
+                "properties": {each.name: self.schema_of(each.kind) for each in record.fields},
+                "required": [each.name for each in record.fields if each.required],
+            }
+        return {"$ref": _REFERENCE + name}
+
+    def _model(self, model: type[Any]) -> dict[str, Any]:
+        name = self.names.get(model)
+        if name is None:
+            schema = self._adopted(_own_schema(model))
+            if "$ref" in schema:  # a model that holds itself has put itself among the definitions
+                name = schema["$ref"].removeprefix(_REFERENCE)
+            else:
+                name = model.__name__
+                if self.schemas.get(name) != schema:  # else another model has brought it along
+                    name = self._free(name)
+                    self.schemas[name] = schema
+            self.names[model] = name
+        return {"$ref": _REFERENCE + name}
+
+    def _adopted(self, schema: dict[str, Any]) -> dict[str, Any]:
+        """Take over a model's own definitions, under other names where theirs are taken."""
+        text = json.dumps(schema)
+        names: dict[str, str] = {}
+        for name, definition in schema.get("$defs", {}).items():
+            taken = self.schemas.get(name, definition) != definition
+            names[name] = free = self._free(name) if taken else name
+            text = text.replace(json.dumps(_REFERENCE + name), json.dumps(_REFERENCE + free))
+        adopted: dict[str, Any] = json.loads(text)
+        own: dict[str, Any] = adopted.pop("$defs", {})
+        self.schemas.update({names[name]: definition for name, definition in own.items()})
+        return adopted
+
+    def _free(self, name: str) -> str:
+        number, free = 1, name
+        while free in self.schemas:
+            number += 1
+            free = f"{name}_{number}"
+        return free
+
+
+def _own_schema(model: Any) -> dict[str, Any]:
+    problem: str
+    try:
+        schema: dict[str, Any] = model.model_json_schema()
+    except Exception as error:  # noqa: BLE001 - pydantic is not imported here, nor are its errors
+        problem = str(error)
+    else:
+        return schema
     raise InvalidRequestError(
-        f"output_type: {kind!r} has no JSON schema; use a pydantic model, an attrs class, a "
-        "dataclass, a TypedDict, a plain JSON type or a container of them; nothing was sent",
+        f"output_type: {model!r} has no JSON schema: {problem}; nothing was sent",
         field="output_type",
     )
-
-
-def _is_scalar(kind: Any) -> bool:
-    try:
-        return kind in _SCALARS
-    except TypeError:
-        return False
-
-
-def _container(
-    origin: type[Any], arguments: tuple[Any, ...], definitions: dict[str, Any]
-) -> dict[str, Any]:
-    if issubclass(origin, Mapping):
-        return {"type": "object", "additionalProperties": _schema(arguments[1], definitions)}
-    if origin is tuple and arguments[-1] is not Ellipsis:
-        items = [_schema(each, definitions) for each in arguments]
-        return {
-            "type": "array",
-            "prefixItems": items,
-            "minItems": len(items),
-            "maxItems": len(items),
-        }
-    schema = {"type": "array", "items": _schema(arguments[0], definitions)}
-    return {**schema, "uniqueItems": True} if issubclass(origin, set | frozenset) else schema
-
-
-def _class(kind: type[Any], definitions: dict[str, Any]) -> dict[str, Any]:
-    if issubclass(kind, enum.Enum):
-        return {"enum": [member.value for member in kind]}
-    name = kind.__name__
-    reference = {"$ref": f"#/$defs/{name}"}
-    if name in definitions:
-        return reference
-    if is_pydantic_model(kind):
-        schema: dict[str, Any] = typing.cast("Any", kind).model_json_schema()
-        definitions.update(schema.pop("$defs", {}))
-        definitions[name] = schema
-        return reference
-    fields = _fields_of(kind)
-    if fields is None:
-        raise InvalidRequestError(
-            f"output_type: {kind!r} has no JSON schema; make it an attrs class, a dataclass or a "
-            "TypedDict; nothing was sent",
-            field="output_type",
-        )
-    definitions[name] = {}  # a class may hold itself
-    hints = get_type_hints(kind)
-    definitions[name] = {
-        "type": "object",
-        "title": name,
-        **_description(kind),
-        "properties": {field: _schema(_bare(hints[field]), definitions) for field in fields},
-        "required": [field for field, required in fields.items() if required],
-    }
-    return reference
-
-
-def _bare(hint: Any) -> Any:
-    """A TypedDict's field without `Required[...]` or `NotRequired[...]`."""
-    if get_origin(hint) in {typing.Required, typing.NotRequired}:
-        return get_args(hint)[0]
-    return hint
-
-
-def _fields_of(kind: type[Any]) -> dict[str, bool] | None:
-    """Names of the fields, and whether each is required; None for other classes."""
-    if typing.is_typeddict(kind):
-        required: frozenset[str] = kind.__required_keys__
-        return {name: name in required for name in get_type_hints(kind)}
-    if attrs.has(kind):
-        fields: Iterable[Any] = attrs.fields(kind)
-        return {each.name: each.default is attrs.NOTHING for each in fields if each.init}
-    if dataclasses.is_dataclass(kind):
-        missing = dataclasses.MISSING
-        return {
-            each.name: each.default is missing and each.default_factory is missing
-            for each in dataclasses.fields(kind)
-            if each.init
-        }
-    return None
 
 
 def _description(kind: type[Any]) -> dict[str, str]:

@@ -9,12 +9,17 @@ import attrs
 
 from browser_use_async.errors import InvalidRequestError
 
-__all__ = ["TOKEN_KEY", "SubmissionToken"]
+__all__ = ["MAX_WINDOW", "TOKEN_KEY", "SubmissionToken", "digest_of"]
 
 TOKEN_KEY = "bu_async.token"  # noqa: S105 - the name of a metadata pair, no secret
 """The reserved metadata pair. It takes one of the ten pairs of a task."""
 
-_TEXT = re.compile(r"bu1\.([0-9a-f]{32})\.([0-9a-f]{16})\.(\d{1,14})\.(\d{1,7}(?:\.\d{1,6})?)")
+MAX_WINDOW = 1e7
+"""Settle windows are shorter than this many seconds."""
+
+_TEXT = re.compile(
+    r"bu1\.([0-9a-f]{32})\.([0-9a-f]{16})\.(\d{1,14})\.(\d{1,8}(?:\.\d{1,6})?)", re.ASCII
+)
 
 
 @attrs.frozen
@@ -54,7 +59,7 @@ class SubmissionToken:
         Raises:
             InvalidRequestError: It is no submission token.
         """
-        match = _TEXT.fullmatch(text)
+        match = _TEXT.fullmatch(str(text))
         if match is None:
             raise InvalidRequestError(
                 "this is no submission token; they come from SubmissionUnknownError and start "
@@ -65,6 +70,16 @@ class SubmissionToken:
         return cls(
             mark, digest, datetime.fromtimestamp(int(milliseconds) / 1000, UTC), float(window)
         )
+
+    def extended(self, seconds: float) -> "SubmissionToken":
+        """The same token with a longer settle window.
+
+        Args:
+            seconds: How much longer; the window of an answer that was lost later than the first
+                request was sent ends later too.
+        """
+        window = min(self.settle_window + max(seconds, 0.0), MAX_WINDOW - 1)
+        return attrs.evolve(self, settle_window=window)
 
     def __str__(self) -> str:
         milliseconds = int(self.sent_at.timestamp() * 1000)

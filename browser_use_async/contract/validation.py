@@ -13,7 +13,6 @@ from typing import Any
 
 import attrs
 
-from browser_use_async.contract.cron import Cron, CronSyntaxError
 from browser_use_async.contract.relations import contradictions
 from browser_use_async.contract.strict_json import JsonRefusedError, read_json
 from browser_use_async.contract.timestamps import parse_timestamp
@@ -284,6 +283,9 @@ def _json_schema(value: Any, rule: FieldRule, mode: Mode) -> str:
 
 
 def _cron(value: Any, rule: FieldRule, mode: Mode) -> str:
+    # Imported by those who schedule: everybody else does not pay for calendars.
+    from browser_use_async.contract.cron import Cron, CronSyntaxError  # noqa: PLC0415
+
     text = _text(value, rule, mode)
     try:
         Cron.parse(text)

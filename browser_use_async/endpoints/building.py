@@ -1,6 +1,5 @@
 """From keyword arguments to a checked request, or a refusal before anything is sent."""
 
-import difflib
 from collections.abc import MutableMapping
 from typing import Any, TypeVar, cast
 
@@ -76,6 +75,8 @@ def _refuse_unknown(model: type[Any], given: dict[str, Any]) -> None:
     for name in given:
         if name not in known:
             given.clear()
+            import difflib  # noqa: PLC0415 - for those who misspell
+
             close = difflib.get_close_matches(name, known, n=1)
             hint = f"did you mean {close[0]}?" if close else f"it has {', '.join(known)}."
             raise InvalidRequestError(

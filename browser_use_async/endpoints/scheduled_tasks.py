@@ -1,6 +1,6 @@
 """The API section Scheduled Tasks, call by call."""
 
-from typing import Unpack
+from typing import Any, Unpack, overload
 
 from browser_use_async.contract import table
 from browser_use_async.endpoints.building import build_request, merged_request
@@ -45,9 +45,13 @@ class ScheduledTaskEndpoints:
         rows: ScheduledTaskPage = await self._call(table.LIST_SCHEDULED_TASKS, query)
         return rows
 
-    async def create(
-        self, task: str | CreateScheduledTaskRequest, **fields: Unpack[CreateScheduledTaskFields]
-    ) -> Created:
+    @overload
+    async def create(self, task: CreateScheduledTaskRequest) -> Created: ...
+
+    @overload
+    async def create(self, task: str, **fields: Unpack[CreateScheduledTaskFields]) -> Created: ...
+
+    async def create(self, task: str | CreateScheduledTaskRequest, **fields: Any) -> Created:
         """Create a schedule. Its runs cost money, and it needs an active subscription.
 
         Sent again only if it provably was not sent, or on 429. API page: Create Scheduled Task.

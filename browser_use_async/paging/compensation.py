@@ -22,6 +22,7 @@ from browser_use_async.models import TaskSummary
 __all__ = ["Compensation"]
 
 PATIENCE = 2  # pages without news beyond what churn explains, before a repeating server is left
+MOST_EXPLAINED = 200  # pages in a row that churn may explain: a count that only jumps is a lie
 
 
 @attrs.define
@@ -103,7 +104,8 @@ class Compensation:
     def _advance(self) -> None:
         assert self.count is not None
         # Without churn no more than all known rows can come again.
-        patience = len(self.seen) + PATIENCE * self.page_size + self.explained
+        explained = min(self.explained, MOST_EXPLAINED * self.page_size)
+        patience = len(self.seen) + PATIENCE * self.page_size + explained
         if self.covered >= self.count or self.stale > patience:
             self.page = None
         else:

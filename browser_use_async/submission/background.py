@@ -36,15 +36,19 @@ class Background:
         Args:
             task: What `start` gave. It goes on when the time is up or the caller is cancelled.
         """
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(CLEANUP_SECONDS):
-                await asyncio.wait([task])
+        await asyncio.wait([task], timeout=CLEANUP_SECONDS)
 
     async def aclose(self) -> None:
         """Give all work a few seconds to end, then end it."""
-        if not self._tasks:
-            return
-        _done, late = await asyncio.wait(tuple(self._tasks), timeout=CLEANUP_SECONDS)
-        for task in late:
-            task.cancel()
-        await asyncio.gather(*late, return_exceptions=True)
+        try:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(CLEANUP_SECONDS):
+                    await asyncio.sleep(0)  # who is cancelled in this turn has a stop to start yet
+                    while self._tasks:
+                        await asyncio.wait(tuple(self._tasks))
+                        await asyncio.sleep(0)  # what has ended may start something more
+        finally:
+            late = tuple(self._tasks)
+            for task in late:
+                task.cancel()
+            await asyncio.gather(*late, return_exceptions=True)

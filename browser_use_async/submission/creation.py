@@ -3,30 +3,43 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime
+from enum import Enum, auto
 from typing import Literal
 
 import attrs
 
 from browser_use_async.contract import table
-from browser_use_async.contract.limits import MAX_METADATA_PAIRS
-from browser_use_async.contract.submission_token import TOKEN_KEY, SubmissionToken
+from browser_use_async.contract.limits import MAX_METADATA_PAIRS, is_seconds
+from browser_use_async.contract.submission_token import MAX_WINDOW, TOKEN_KEY, SubmissionToken
 from browser_use_async.errors import (
     BrowserUseError,
     InvalidRequestError,
     SubmissionUnknownError,
 )
-from browser_use_async.models import RunTaskRequest, SubmissionAdopted, Task
+from browser_use_async.models import RetryScheduled, RunTaskRequest, SubmissionAdopted, Task
 from browser_use_async.submission.reconciler import Reconciler
 from browser_use_async.transport.client import Transport
-from browser_use_async.transport.outcome import OutcomeKind
-from browser_use_async.transport.prepared import prepare
+from browser_use_async.transport.outcome import Outcome, OutcomeKind, may_try_again
+from browser_use_async.transport.prepared import PreparedRequest, prepare
+from browser_use_async.transport.retry import Retrying, RetryPolicy
 
-__all__ = ["Creator", "OnAmbiguous"]
+__all__ = ["Creator", "OnAmbiguous", "Stage", "Submission"]
 
 OnAmbiguous = Literal["reconcile", "resubmit", "raise"]
 
+_ONCE = RetryPolicy(max_attempts=1)
 
-@attrs.frozen
+
+class Stage(Enum):
+    """How far a submission has come."""
+
+    UNSENT = auto()  # provably nothing was created, and nothing is on the wire
+    SENDING = auto()  # a request is on the wire
+    UNKNOWN = auto()  # an answer was lost
+    CREATED = auto()  # the task exists
+
+
+@attrs.define(eq=False)
 class Submission:
     """One job that shall become one task.
 
@@ -34,11 +47,21 @@ class Submission:
         request: What is sent, with the mark in its metadata.
         token: How to find the task again, or None if there was no room for the mark.
         on_ambiguous: What to do when the answer is lost.
+        stage: How far it has come.
+        attempts: How many requests were sent.
+        failure: How the last request ended, if it did not create the task.
+        lost_at: When the last answer was lost.
+        abandoned: Whether nobody waits any longer, so that nothing more may be sent.
     """
 
     request: RunTaskRequest
     token: SubmissionToken | None
     on_ambiguous: OnAmbiguous
+    stage: Stage = Stage.UNSENT
+    attempts: int = 0
+    failure: BrowserUseError | None = None
+    lost_at: datetime | None = None
+    abandoned: bool = False
 
 
 @attrs.frozen
@@ -75,7 +98,7 @@ class Creator:
                 f"on_ambiguous must be 'reconcile', 'resubmit' or 'raise', not {on_ambiguous!r}",
                 field="on_ambiguous",
             )
-        if not 0 <= settle_window < 1e7:
+        if not is_seconds(settle_window) or settle_window >= MAX_WINDOW:
             raise InvalidRequestError(
                 "settle_window must be a number of seconds of 0 or more", field="settle_window"
             )
@@ -104,28 +127,70 @@ class Creator:
             BrowserUseError: The task was not created.
         """
         token = submission.token
-        while True:
-            prepared = prepare(table.RUN_TASK, None, submission.request)
-            outcome, attempts = await self.transport.outcome_of(prepared)
-            if outcome.kind is OutcomeKind.ACCEPTED:
-                task_id: str = outcome.value.id
-                self.reconciler.note(task_id, token.mark if token else None)
-                return task_id
-            failure = self.transport.error_of(prepared, outcome, attempts)
-            if outcome.kind is not OutcomeKind.AMBIGUOUS:
-                raise failure
+        # Bounded: a service that loses every answer is not paid for ever.
+        for _time in range(self.transport.retry.max_attempts):
+            created = await self._send(submission)
+            if created is not None:
+                self.reconciler.note(created, token.mark if token else None)
+                return created
             if token is None or submission.on_ambiguous == "raise":
-                raise self.unknown(submission, failure)
-            found = await self._reconcile(token)
+                break
+            found = await self._reconcile(submission, token)
             if found is not None:
                 return found
-            if submission.on_ambiguous == "reconcile":
-                raise self.unknown(submission, failure)
+            if submission.on_ambiguous == "reconcile" or submission.abandoned:
+                break
+        raise self.unknown(submission)
 
-    async def _reconcile(self, token: SubmissionToken) -> str | None:
+    async def _send(self, submission: Submission) -> str | None:
+        """Send run-task, again where that is safe, and give the id or None for a lost answer."""
+        transport = self.transport
+        prepared = prepare(table.RUN_TASK, None, submission.request)
+        effect = prepared.endpoint.effect
+
+        async def attempt() -> Outcome:
+            return await self._attempt(submission, prepared)
+
+        def tell(outcome: Outcome, failures: int, pause: float) -> None:
+            name = prepared.endpoint.name
+            transport.emit(RetryScheduled(name, None, failures, pause, outcome.problem))
+
+        outcome = await attempt()
+        if transport.retry.max_attempts > 1 and may_try_again(effect, outcome):
+            retrying = Retrying(transport.retry, effect, transport.draw, tell)
+            outcome, _attempts = await retrying.after(outcome, attempt)
+        if outcome.kind is OutcomeKind.ACCEPTED:
+            task_id: str = outcome.value.id
+            return task_id
+        if submission.stage is Stage.UNSENT and submission.failure is not None:
+            raise submission.failure
+        return None
+
+    async def _attempt(self, submission: Submission, prepared: PreparedRequest) -> Outcome:
+        """Send once, and keep track of what may exist."""
+        submission.stage = Stage.SENDING
+        submission.attempts += 1
+        outcome, _one = await self.transport.outcome_of(prepared, _ONCE)
+        if outcome.kind is OutcomeKind.ACCEPTED:
+            submission.stage, submission.failure = Stage.CREATED, None
+            return outcome
+        submission.failure = self.transport.error_of(prepared, outcome, submission.attempts)
+        if outcome.kind is OutcomeKind.AMBIGUOUS:
+            submission.stage, submission.lost_at = Stage.UNKNOWN, self.now()
+            return outcome
+        submission.stage = Stage.UNSENT
+        if submission.abandoned:
+            raise submission.failure  # rather than pause and send once more
+        return outcome
+
+    async def _reconcile(self, submission: Submission, token: SubmissionToken) -> str | None:
         loop = asyncio.get_running_loop()
         started = loop.time()
-        task_id = await self.reconciler.find(token, token.settle_window)
+        try:
+            task_id = await self.reconciler.find(token, token.settle_window)
+        except BrowserUseError:
+            # Nobody could look, so sending again would be a guess.
+            raise self.unknown(submission) from None
         if task_id is not None:
             self.transport.emit(SubmissionAdopted(task_id, loop.time() - started))
         return task_id
@@ -142,16 +207,14 @@ class Creator:
         task_id = await self.reconciler.find(token, left)
         return None if task_id is None else await self.get_task(task_id)
 
-    def unknown(
-        self, submission: Submission, failure: BrowserUseError | None = None
-    ) -> SubmissionUnknownError:
+    def unknown(self, submission: Submission) -> SubmissionUnknownError:
         """The error of a submission whose fate is not known.
 
         Args:
             submission: Which one.
-            failure: How the last attempt ended, or None if it is still under way.
         """
-        what = "the time was up while the task was being created" if failure is None else failure
+        sending = submission.stage is Stage.SENDING or submission.failure is None
+        what = "run-task was still under way" if sending else submission.failure
         advice = (
             "all ten metadata pairs are your own, so the task carries no token: compare "
             "session.iterate_all_tasks() with what you know before creating it again"
@@ -160,6 +223,22 @@ class Creator:
         )
         return SubmissionUnknownError(
             f"a paid task may or may not have been created: {what}; {advice}",
-            submission_token=None if submission.token is None else str(submission.token),
+            submission_token=self.token_text(submission),
             resolver=self,
         )
+
+    def token_text(self, submission: Submission) -> str | None:
+        """The token for another process; its window counts from when the answer was lost.
+
+        Args:
+            submission: Which one.
+        """
+        token = submission.token
+        if token is None:
+            return None
+        if submission.stage is Stage.SENDING or submission.lost_at is None:
+            passed = (self.now() - token.sent_at).total_seconds()
+            passed += self.transport.configuration.timeout  # when it will be given up at the latest
+        else:
+            passed = (submission.lost_at - token.sent_at).total_seconds()
+        return str(token.extended(passed))

@@ -1,6 +1,6 @@
 """A task that exists, whoever created it."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from typing import Any, Protocol
 
 import attrs
@@ -15,7 +15,7 @@ __all__ = ["Followable", "TaskHandle", "task_id_of"]
 _PREFIX = "bu-task.1."
 
 
-def task_id_of(task_id_or_token: str) -> str:
+def task_id_of(task_id_or_token: object) -> str:
     """The id in a handle's token; an id is given back as it is.
 
     Args:
@@ -24,9 +24,10 @@ def task_id_of(task_id_or_token: str) -> str:
     Raises:
         InvalidRequestError: It is neither.
     """
-    if not isinstance(task_id_or_token, str) or not task_id_or_token:
+    task_id = task_id_or_token.removeprefix(_PREFIX) if isinstance(task_id_or_token, str) else ""
+    if not task_id:
         raise InvalidRequestError("pass a task's id, or a handle's token", field="task_id")
-    return task_id_or_token.removeprefix(_PREFIX)
+    return task_id
 
 
 class Followable(Protocol):
@@ -46,7 +47,7 @@ class Followable(Protocol):
 
     def stream_status(
         self, task_id: str, *, timeout: float | None = None, submitted_at: float | None = None
-    ) -> AsyncIterator[TaskStatus]:
+    ) -> AsyncGenerator[TaskStatus, None]:
         """Give the current status and each change."""
         ...
 
@@ -57,7 +58,7 @@ class Followable(Protocol):
         after: int = 0,
         timeout: float | None = None,
         submitted_at: float | None = None,
-    ) -> AsyncIterator[TaskStep]:
+    ) -> AsyncGenerator[TaskStep, None]:
         """Give each step once."""
         ...
 
@@ -114,7 +115,7 @@ class TaskHandle:
             self.id, timeout=timeout, submitted_at=self._submitted_at
         )
 
-    def stream_status(self, *, timeout: float | None = None) -> AsyncIterator[TaskStatus]:
+    def stream_status(self, *, timeout: float | None = None) -> AsyncGenerator[TaskStatus, None]:
         """Give the current status and each change, ending after a terminal one. Free.
 
         Args:
@@ -126,7 +127,7 @@ class TaskHandle:
 
     def stream_steps(
         self, *, after: int = 0, timeout: float | None = None
-    ) -> AsyncIterator[TaskStep]:
+    ) -> AsyncGenerator[TaskStep, None]:
         """Give each step once, in order, ending when the task does. Free.
 
         Args:

@@ -1,22 +1,29 @@
 """Looks among the newest tasks for the ones whose creation got no answer."""
 
 import asyncio
-from collections.abc import Callable
-from datetime import datetime, timedelta
+import copy
+from datetime import timedelta
 from typing import Any
 
 import attrs
 
+from browser_use_async import errors
 from browser_use_async.contract.limits import MAX_TASK_PAGE
 from browser_use_async.contract.submission_token import TOKEN_KEY, SubmissionToken, digest_of
 from browser_use_async.endpoints import TaskEndpoints
-from browser_use_async.errors import BrowserUseError
-from browser_use_async.models import TaskSummary
+from browser_use_async.models import TaskPage, TaskSummary
 
 __all__ = ["Reconciler"]
 
 CLOCK_SKEW = timedelta(minutes=30)  # how far this machine's clock may be from the service's
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 10.0
+TICK = 0.001  # timers may fire a little early
+REPEATED_PAGES = 10  # pages in a row without a new row, before a server that repeats itself is left
+REMEMBERED = 10_000  # tasks whose marks are kept
+
+# A look that ends in one of these may succeed later. Everything else ends the search.
+_PASSING = (errors.APIConnectionError, errors.APIStatusError, errors.ResponseDecodeError)
+_FINAL = (errors.AuthenticationError, errors.PermissionDeniedError)
 
 
 @attrs.define(eq=False)
@@ -24,21 +31,35 @@ class _Search:
     token: SubmissionToken
     found: "asyncio.Future[str]"
 
+    def may_be(self, row: TaskSummary) -> bool:
+        created = row.created_at
+        return (
+            not self.found.done()
+            and self.token.digest == digest_of(row.task)
+            and (created is None or created >= self.token.sent_at - CLOCK_SKEW)
+        )
+
+
+@attrs.define(eq=False)
+class _Sweep:
+    """One reading of the list, from the top. Its result is why it is not complete, or None."""
+
+    begun: bool = False
+    task: "asyncio.Task[errors.BrowserUseError | None]" = attrs.field(init=False)
+
 
 class Reconciler:
     """One for the whole session: a page that is read serves every search under way.
 
     Args:
         tasks: The calls to look with.
-        now: The wall clock.
     """
 
-    def __init__(self, tasks: TaskEndpoints, now: Callable[[], datetime]) -> None:
+    def __init__(self, tasks: TaskEndpoints) -> None:
         self._tasks = tasks
-        self._now = now
         self._searches: list[_Search] = []
         self._marks: dict[str, str] = {}  # task id -> its mark, or "": neither ever changes
-        self._sweep: asyncio.Task[None] | None = None
+        self._sweep: _Sweep | None = None
 
     def note(self, task_id: str, mark: str | None) -> None:
         """Remember whose task this is, so that it is never looked up.
@@ -50,6 +71,8 @@ class Reconciler:
             mark: The value of its reserved metadata pair, if it has one.
         """
         self._marks[task_id] = mark or ""
+        if len(self._marks) > REMEMBERED:
+            del self._marks[next(iter(self._marks))]
         for search in self._searches:
             if search.token.mark == mark and not search.found.done():
                 search.found.set_result(task_id)
@@ -59,81 +82,133 @@ class Reconciler:
 
         Args:
             token: Its token.
-            seconds: How long to look; one look is made in any case.
+            seconds: How long to look. One whole look is made after that time in any case.
 
         Returns:
-            The task's id, or None.
+            The task's id; or None if the last look saw every candidate and it was not there.
+
+        Raises:
+            BrowserUseError: The last look was not whole, so that nothing is known.
         """
-        loop = asyncio.get_running_loop()
-        ends = loop.time() + seconds
-        search = _Search(token, loop.create_future())
+        known = [task_id for task_id, mark in self._marks.items() if mark == token.mark]
+        if known:
+            return known[0]
+        search = _Search(token, asyncio.get_running_loop().create_future())
         self._searches.append(search)
-        pause = FIRST_PAUSE
         try:
-            while True:
-                await self._look(search)
-                left = ends - loop.time()
-                if search.found.done() or left <= 0:
-                    break
-                await asyncio.wait([search.found], timeout=min(pause, left))
-                pause = min(2 * pause, LONGEST_PAUSE)
+            return await self._find(search, seconds)
         finally:
             self._searches.remove(search)
-        return search.found.result() if search.found.done() else None
+            if not self._searches:
+                await self._end_sweep()
 
-    async def _look(self, search: _Search) -> None:
-        """Sweep the list, or share the sweep that is under way."""
-        if self._sweep is None or self._sweep.done():
-            self._sweep = asyncio.get_running_loop().create_task(self._sweep_pages())
-        sweep = self._sweep
-        try:
+    async def _find(self, search: _Search, seconds: float) -> str | None:
+        loop = asyncio.get_running_loop()
+        ends = loop.time() + seconds
+        pause = FIRST_PAUSE
+        while True:
+            is_last = loop.time() >= ends - TICK
+            problem = await self._look(search)
+            if search.found.done():
+                return search.found.result()
+            passing = isinstance(problem, _PASSING) and not isinstance(problem, _FINAL)
+            if problem is not None and (is_last or not passing):
+                raise copy.copy(problem)  # several searches may get it
+            if is_last:
+                return None
+            left = max(ends - loop.time(), 0.0)
+            await asyncio.wait([search.found], timeout=min(pause, left))
+            pause = min(2 * pause, LONGEST_PAUSE)
+
+    async def _look(self, search: _Search) -> errors.BrowserUseError | None:
+        """Wait for a whole sweep that began after this call; others may share it."""
+        while True:
+            # Rows that were read before this call were not compared with this search.
+            shared = self._sweep
+            fresh = shared is None or not shared.begun
+            sweep = self._start_sweep() if shared is None else shared.task
             ends: list[asyncio.Future[Any]] = [search.found, sweep]
             await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            # Nobody else is looking: the sweep of a cancelled search must not go on alone.
-            if len(self._searches) == 1 and not sweep.done():
-                sweep.cancel()
-                await asyncio.wait([sweep])
+            if search.found.done():
+                return None
+            if fresh:
+                return sweep.result()
 
-    async def _sweep_pages(self) -> None:
-        """Read pages, newest first, until they are older than every search under way."""
-        page = 1
-        while self._searches:
-            oldest = min(search.token.sent_at for search in self._searches) - CLOCK_SKEW
-            try:
-                rows = await self._tasks.list(page=page, limit=MAX_TASK_PAGE)
-            except BrowserUseError:
-                return  # looked up again after the pause
-            for row in rows.tasks:
-                await self._examine(row)
-            last = rows.tasks[-1].created_at if rows.tasks else None
-            done = len(rows.tasks) < MAX_TASK_PAGE or page >= rows.total_pages
-            if done or (last is not None and last < oldest):
-                return
+    def _start_sweep(self) -> "asyncio.Task[errors.BrowserUseError | None]":
+        self._sweep = sweep = _Sweep()
+        sweep.task = asyncio.get_running_loop().create_task(self._read(sweep))
+
+        def ended(_task: object) -> None:
+            if self._sweep is sweep:
+                self._sweep = None
+
+        sweep.task.add_done_callback(ended)
+        return sweep.task
+
+    async def _end_sweep(self) -> None:
+        """Nobody is looking any longer, so nothing must go on alone."""
+        sweep, self._sweep = self._sweep, None
+        if sweep is not None and not sweep.task.done():
+            sweep.task.cancel()
+            await asyncio.wait([sweep.task])
+
+    async def _read(self, sweep: _Sweep) -> errors.BrowserUseError | None:
+        sweep.begun = True
+        try:
+            return await self._ask_all(await self._read_pages())
+        except errors.BrowserUseError as error:
+            return error
+
+    async def _read_pages(self) -> list[TaskSummary]:
+        """Read pages, newest first, until they are older than every search under way.
+
+        Returns:
+            Rows that may be the task of a search, but do not say whose they are.
+        """
+        candidates: list[TaskSummary] = []
+        seen: set[str] = set()
+        page, repeated = 1, 0
+        while self._is_searching() and repeated < REPEATED_PAGES:
+            rows = await self._tasks.list(page=page, limit=MAX_TASK_PAGE)
+            fresh = [row for row in rows.tasks if row.id not in seen]
+            seen.update(row.id for row in fresh)
+            repeated = 0 if fresh else repeated + 1
+            candidates += [row for row in fresh if not self._examine(row)]
+            if self._is_last(rows, len(seen)):
+                break
             page += 1
+        return candidates
 
-    async def _examine(self, row: TaskSummary) -> None:
+    def _is_searching(self) -> bool:
+        return any(not search.found.done() for search in self._searches)
+
+    def _is_last(self, rows: TaskPage, seen: int) -> bool:
+        if not rows.tasks or (len(rows.tasks) < MAX_TASK_PAGE and seen >= rows.total_count):
+            return True
+        oldest = min((search.token.sent_at for search in self._searches), default=None)
+        last = rows.tasks[-1].created_at
+        return oldest is not None and last is not None and last < oldest - CLOCK_SKEW
+
+    def _examine(self, row: TaskSummary) -> bool:
+        """Whether it is settled whose task this is, as far as anybody asks."""
         known = self._marks.get(row.id)
         if known is None and (TOKEN_KEY in row.extra or row.metadata):
             known = str(row.extra.get(TOKEN_KEY, ""))
-        if known is None and self._is_candidate(row):
-            known = await self._ask(row.id)
         if known is not None:
             self.note(row.id, known)
+            return True
+        return not any(search.may_be(row) for search in self._searches)
 
-    async def _ask(self, task_id: str) -> str | None:
-        """The mark of a task whose row says nothing: rows need not carry metadata."""
-        try:
-            task = await self._tasks.get(task_id)
-        except BrowserUseError:
-            return None
-        return str(task.extra.get(TOKEN_KEY, ""))
-
-    def _is_candidate(self, row: TaskSummary) -> bool:
-        digest = digest_of(row.task)
-        return any(
-            search.token.digest == digest
-            and (row.created_at is None or row.created_at >= search.token.sent_at - CLOCK_SKEW)
-            for search in self._searches
-            if not search.found.done()
-        )
+    async def _ask_all(self, candidates: list[TaskSummary]) -> errors.BrowserUseError | None:
+        """Ask for the marks of tasks whose rows say nothing: rows need not carry metadata."""
+        problem = None
+        for row in candidates:
+            if not self._is_searching():
+                break
+            try:
+                task = await self._tasks.get(row.id)
+            except _PASSING as error:
+                problem = error
+            else:
+                self.note(row.id, str(task.extra.get(TOKEN_KEY, "")))
+        return problem

@@ -4,7 +4,6 @@ from typing import Any
 
 import attrs
 
-from browser_use_async.contract.output_parsing import OutputMismatchError, parse_output
 from browser_use_async.errors import OutputValidationError, TaskFailedError, TaskStoppedError
 from browser_use_async.models import ParsedTask, Task, TaskStatus
 
@@ -43,6 +42,12 @@ def parsed(task: Task, output_type: Any) -> ParsedTask[Any]:
     Raises:
         OutputValidationError: The output does not fit; it is kept on the error.
     """
+    # Loaded by those who ask for a type.
+    from browser_use_async.contract.output_parsing import (  # noqa: PLC0415
+        OutputMismatchError,
+        parse_output,
+    )
+
     problem: str
     try:
         value = parse_output(task.output, output_type)
@@ -51,7 +56,7 @@ def parsed(task: Task, output_type: Any) -> ParsedTask[Any]:
     else:
         fields = {field.name: getattr(task, field.name) for field in attrs.fields(Task)}
         return ParsedTask(**fields, parsed=value)
-    name = getattr(output_type, "__name__", repr(output_type))
+    name = output_type.__name__ if isinstance(output_type, type) else repr(output_type)
     raise OutputValidationError(
         f"task {task.id} finished, but its output does not fit {name}: {problem}; "
         "error.raw_output holds what it answered",

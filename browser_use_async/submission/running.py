@@ -8,13 +8,19 @@ from typing import Any, Literal, cast
 
 import attrs
 
-from browser_use_async.contract.output_schema import output_schema
+from browser_use_async.contract.limits import is_seconds
 from browser_use_async.endpoints import TaskEndpoints
 from browser_use_async.endpoints.tasks import run_task_request
-from browser_use_async.errors import BrowserUseError, InvalidRequestError, WaitTimeoutError
-from browser_use_async.models import RunTaskFields, RunTaskRequest, Task
+from browser_use_async.errors import (
+    APITimeoutError,
+    BrowserUseError,
+    InvalidRequestError,
+    SessionClosedError,
+    WaitTimeoutError,
+)
+from browser_use_async.models import UNSET, RunTaskFields, RunTaskRequest, Task
 from browser_use_async.submission.background import Background
-from browser_use_async.submission.creation import Creator, OnAmbiguous, Submission
+from browser_use_async.submission.creation import Creator, OnAmbiguous, Stage, Submission
 from browser_use_async.submission.handle import Followable, TaskHandle
 from browser_use_async.submission.results import parsed, successful
 
@@ -60,15 +66,25 @@ class Runner:
             settle_window: Seconds.
         """
         if output_type is not None:
-            if "structured_output_json" in fields:
-                cast("dict[str, object]", fields).clear()
-                raise InvalidRequestError(
-                    "pass either output_type or structured_output_json, not both; nothing was sent",
-                    field="output_type",
-                )
-            fields["structured_output_json"] = output_schema(output_type)
+            # Loaded by those who ask for a type.
+            from browser_use_async.contract.output_schema import output_schema  # noqa: PLC0415
+
+            try:
+                self._refuse_second_schema(task, fields)
+                fields["structured_output_json"] = output_schema(output_type)
+            except InvalidRequestError:
+                cast("dict[str, object]", fields).clear()  # tracebacks with locals show secrets
+                raise
         request = run_task_request(task, fields)
         return self.creator.prepare(request, on_ambiguous, settle_window)
+
+    def _refuse_second_schema(self, task: str | RunTaskRequest, fields: RunTaskFields) -> None:
+        in_request = isinstance(task, RunTaskRequest) and task.structured_output_json is not UNSET
+        if in_request or "structured_output_json" in fields:
+            raise InvalidRequestError(
+                "pass either output_type or structured_output_json, not both; nothing was sent",
+                field="output_type",
+            )
 
     async def submit(
         self, submission: Submission, output_type: Any, on_cancel: Fate = "stop"
@@ -111,25 +127,52 @@ class Runner:
                 raise InvalidRequestError(
                     f"{name} must be 'leave', 'stop' or 'pause', not {fate!r}", field=name
                 )
-        loop = asyncio.get_running_loop()
-        deadline = None if timeout is None else loop.time() + timeout
+        deadline = _deadline(timeout)
         handle = await self._create_until(submission, None, deadline, on_timeout, on_cancel)
         try:
-            if on_created is not None:
-                told = on_created(handle)
-                if inspect.isawaitable(told):
-                    await told
-            left = None if deadline is None else max(deadline - loop.time(), 0.0)
-            task = await handle.wait(timeout=left)
+            task = await self._follow(handle, deadline, on_timeout, on_created)
+        except asyncio.CancelledError:
+            await self._finish(self.background.start(self._end(handle.id, on_cancel)), on_cancel)
+            raise
+        task = successful(task)
+        return task if output_type is None else parsed(task, output_type)
+
+    async def _follow(
+        self,
+        handle: TaskHandle,
+        deadline: float | None,
+        on_timeout: Fate,
+        on_created: OnCreated | None,
+    ) -> Task:
+        if on_created is not None:
+            await self._tell(on_created, handle, deadline, on_timeout)
+        try:
+            return await handle.wait(timeout=_left(deadline))
         except WaitTimeoutError:
             # Not waited for: the caller was promised an end at this moment.
             self.background.start(self._end(handle.id, on_timeout))
             raise
-        except asyncio.CancelledError:
-            await self.background.finish(self.background.start(self._end(handle.id, on_cancel)))
-            raise
-        task = successful(task)
-        return task if output_type is None else parsed(task, output_type)
+
+    async def _tell(
+        self, on_created: OnCreated, handle: TaskHandle, deadline: float | None, on_timeout: Fate
+    ) -> None:
+        limit = asyncio.timeout_at(deadline)
+        try:
+            told = on_created(handle)
+            if inspect.isawaitable(told):
+                async with limit:
+                    await told
+        except Exception as error:
+            if not (isinstance(error, TimeoutError) and limit.expired()):
+                error.add_note(f"raised by on_created; task {handle.id} lives on")
+                raise
+        if limit.expired():
+            self.background.start(self._end(handle.id, on_timeout))
+            raise WaitTimeoutError(
+                f"on_created did not return in the time allowed; task {handle.id} lives on",
+                task_id=handle.id,
+                last_status=None,
+            )
 
     async def _create_until(
         self,
@@ -141,29 +184,92 @@ class Runner:
     ) -> TaskHandle:
         # Not in the caller's own task: a cancellation must not tear the request in two.
         creation = self.background.start(self._create(submission, output_type))
-        loop = asyncio.get_running_loop()
-        left = None if deadline is None else max(deadline - loop.time(), 0.0)
         try:
-            await asyncio.wait([creation], timeout=left)
+            await asyncio.wait([creation], timeout=_left(deadline))
         except asyncio.CancelledError:
-            cleanup = self.background.start(self._abandon(creation, on_cancel))
-            await self.background.finish(cleanup)
+            cleanup = self._abandon(creation, submission, on_cancel, told=False)
+            await self._finish(cleanup, on_cancel)
             raise
-        if creation.done():
+        if creation.done() and not creation.cancelled():
             return creation.result()
-        self.background.start(self._abandon(creation, on_timeout))
-        raise self.creator.unknown(submission)
+        error = self._uncreated(submission, closed=creation.done())
+        self._abandon(creation, submission, on_timeout, told=True)
+        raise error
 
-    async def _abandon(self, creation: "asyncio.Task[TaskHandle]", fate: Fate) -> None:
-        """Let a creation come to its end, then decide over the task."""
-        await asyncio.wait([creation])
-        if not creation.cancelled() and creation.exception() is None:
+    def _uncreated(self, submission: Submission, *, closed: bool) -> BrowserUseError:
+        """Why a creation that has not come to its end gives no handle."""
+        if submission.stage is not Stage.UNSENT:
+            return self.creator.unknown(submission)
+        if closed:
+            return SessionClosedError("the session was closed; run-task was not carried out")
+        if submission.failure is not None:
+            return submission.failure
+        return APITimeoutError("the time was up before run-task was sent", sent=False, attempts=0)
+
+    def _abandon(
+        self,
+        creation: "asyncio.Task[TaskHandle]",
+        submission: Submission,
+        fate: Fate,
+        *,
+        told: bool,
+    ) -> "asyncio.Task[None]":
+        """Send nothing more, and let what was sent come to its end."""
+        submission.abandoned = True
+        lost = submission.stage is Stage.UNKNOWN and fate == "leave"
+        if submission.stage is Stage.UNSENT or lost:
+            creation.cancel()
+        return self.background.start(self._conclude(creation, submission, fate, told=told))
+
+    async def _conclude(
+        self,
+        creation: "asyncio.Task[TaskHandle]",
+        submission: Submission,
+        fate: Fate,
+        *,
+        told: bool,
+    ) -> None:
+        """Decide over the task of an abandoned creation, or say that it may exist."""
+        created = False
+        try:
+            await asyncio.wait([creation])
+            created = not creation.cancelled() and creation.exception() is None
+        finally:
+            if not (created or told or submission.stage is Stage.UNSENT):
+                _LOGGER.warning(
+                    "a call was cancelled before run-task was answered, so a paid task may exist; "
+                    "session.resolve_submission(%r) tells",
+                    self.creator.token_text(submission),
+                )
+        if created:
             await self._end(creation.result().id, fate)
+
+    async def _finish(self, cleanup: "asyncio.Task[None]", fate: Fate) -> None:
+        if fate != "leave":
+            await self.background.finish(cleanup)
 
     async def _end(self, task_id: str, fate: Fate) -> None:
         if fate == "leave":
             return
         try:
             await (self.tasks.stop if fate == "stop" else self.tasks.pause)(task_id)
-        except BrowserUseError as error:
+        except asyncio.CancelledError:
+            _LOGGER.warning("there was no time to %s task %s", fate, task_id)
+            raise
+        except Exception as error:  # noqa: BLE001 - a user's middleware may raise anything
             _LOGGER.warning("could not %s task %s: %s", fate, task_id, error)
+
+
+def _deadline(timeout: float | None) -> float | None:
+    if timeout is None:
+        return None
+    if not is_seconds(timeout) or timeout == 0:
+        raise InvalidRequestError(
+            f"timeout must be a number of seconds above 0, not {timeout!r}; nothing was sent",
+            field="timeout",
+        )
+    return asyncio.get_running_loop().time() + timeout
+
+
+def _left(deadline: float | None) -> float | None:
+    return None if deadline is None else max(deadline - asyncio.get_running_loop().time(), 0.0)

@@ -35,7 +35,8 @@ from browser_use_async.transport.outcome import Outcome, OutcomeKind, Reply, may
 from browser_use_async.transport.prepared import PreparedRequest, prepare
 from browser_use_async.transport.reading import UnreadableBodyError, read_body
 from browser_use_async.transport.retry import Retrying, RetryPolicy
-from browser_use_async.transport.user_agent import USER_AGENT
+from browser_use_async.transport.storage import Storage
+from browser_use_async.transport.user_agent import user_agent
 
 __all__ = ["Call", "Transport"]
 
@@ -91,6 +92,7 @@ class Transport:
         self.configuration = configuration
         self.retry = retry
         self.draw = draw if draw is not None else random.Random()  # noqa: S311 - jitter
+        self.storage = Storage(configuration, options, self.bind, self._rest)
         self._options = options
         self._http = http
         self._on_event = on_event
@@ -246,7 +248,7 @@ class Transport:
             {
                 "Accept": "application/json",
                 "Accept-Encoding": "gzip",
-                "User-Agent": USER_AGENT,
+                "User-Agent": user_agent(),
             }
         )
         if prepared.body is not None:
@@ -347,6 +349,15 @@ class Transport:
         self._deadlines.end_all()
         await self._shared.aclose()
         await self._fresh.aclose()
+        await self.storage.aclose()
+
+    def __del__(self) -> None:
+        # The session has warned already; three more warnings of aiohttp would hide that one.
+        connected = getattr(self, "_loop", None) is not None
+        if connected and not self._closed and self._process == os.getpid():
+            self._shared.abandon()
+            self._fresh.abandon()
+            self.storage.abandon()
 
     def __reduce__(self) -> NoReturn:
         raise TypeError("a session is not pickled; create one in the other process")

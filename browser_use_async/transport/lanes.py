@@ -1,4 +1,4 @@
-"""The aiohttp sessions behind a transport: one shared, one for calls that cost money."""
+"""The aiohttp sessions behind a transport: shared, for calls that cost money, for storage."""
 
 from collections.abc import Sequence
 from ssl import SSLContext
@@ -130,6 +130,23 @@ class Lane:
         return cls._of(connector, options, traces, marks=True)
 
     @classmethod
+    def storage(cls, options: LaneOptions) -> "Lane":
+        """The lane of signed URLs: pooled connections, and nothing of the user's but the route.
+
+        A signed URL grants access by itself, so middlewares and traces, which were written for
+        the API and may add credentials or keep records, never see one.
+
+        Args:
+            options: What the user passes through; of these the proxy and the TLS context.
+        """
+        connector = aiohttp.TCPConnector(
+            limit=0,
+            ssl=True if options.ssl is None else options.ssl,
+        )
+        bare = LaneOptions(proxy=options.proxy, ssl=options.ssl)
+        return cls._of(connector, bare, [], marks=False)
+
+    @classmethod
     def _of(
         cls,
         connector: aiohttp.TCPConnector,
@@ -182,3 +199,12 @@ class Lane:
         """Close the session if it is ours."""
         if self.owned:
             await self.session.close()
+
+    def abandon(self) -> None:
+        """Close the session, if it is ours, without waiting, and without a word from aiohttp."""
+        connector = self.session.connector
+        if self.owned and connector is not None:
+            self.session.detach()
+            closing = connector.close().__await__()
+            next(closing, None)  # one step does everything but to wait for the peers
+            closing.close()

@@ -34,7 +34,7 @@ class Payload:
         raise TypeError("the body of a request is not pickled: it can hold task secrets")
 
 
-@attrs.frozen
+@attrs.define  # not frozen: that would double the price of one, and each call makes one
 class PreparedRequest:
     """One call with everything that goes on the wire, except the key.
 

@@ -2,13 +2,13 @@
 
 import asyncio
 import functools
-import math
 from collections import deque
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncGenerator, Iterable
 
 import attrs
 
 from browser_use_async import errors
+from browser_use_async.contract.limits import is_seconds
 from browser_use_async.models import Task, TaskStatus, TaskStep
 from browser_use_async.waiting.watch import Bell, Follower, Watch
 from browser_use_async.waiting.watcher import Watcher
@@ -44,7 +44,7 @@ class Waiting:
 
     async def wait_many(
         self, task_ids: Iterable[str], *, timeout: float | None = None
-    ) -> AsyncIterator[Task]:
+    ) -> AsyncGenerator[Task, None]:
         """Wait for many tasks and give each one as it ends.
 
         Args:
@@ -60,6 +60,11 @@ class Waiting:
             touched.append(task_id)
             bell.ring()
 
+        if isinstance(task_ids, str):
+            raise errors.InvalidRequestError(
+                "task_ids must be several ids; for one task use session.wait(task_id)",
+                field="task_ids",
+            )
         try:
             for task_id in dict.fromkeys(task_ids):
                 follower = Follower(functools.partial(news, task_id), deadline)
@@ -80,7 +85,7 @@ class Waiting:
 
     async def stream_status(
         self, task_id: str, *, timeout: float | None = None, submitted_at: float | None = None
-    ) -> AsyncIterator[TaskStatus]:
+    ) -> AsyncGenerator[TaskStatus, None]:
         """Give the current status and each change, ending after a terminal one.
 
         Args:
@@ -111,7 +116,7 @@ class Waiting:
         after: int = 0,
         timeout: float | None = None,
         submitted_at: float | None = None,
-    ) -> AsyncIterator[TaskStep]:
+    ) -> AsyncGenerator[TaskStep, None]:
         """Give each step once, in order, ending when the task does.
 
         Args:
@@ -159,7 +164,7 @@ class Waiting:
     def _deadline(self, timeout: float | None) -> float:
         if timeout is None:
             timeout = self.watcher.policy.max_wait
-        if not isinstance(timeout, int | float) or not 0 <= timeout < math.inf:
+        if not is_seconds(timeout):
             raise errors.InvalidRequestError(
                 f"timeout must be a number of seconds of 0 or more, not {timeout!r}",
                 field="timeout",
@@ -171,7 +176,8 @@ def _new_steps(task: Task | None, last: int) -> list[TaskStep]:
     """The steps behind `last`, in order; a list that shrinks or shuffles repeats nothing."""
     if task is None or not task.steps:
         return []
-    return sorted((step for step in task.steps if step.step > last), key=lambda step: step.step)
+    new = {step.step: step for step in task.steps if step.step > last}
+    return [new[number] for number in sorted(new)]
 
 
 async def _until_settled(watch: Watch, bell: Bell, deadline: float | None) -> None:

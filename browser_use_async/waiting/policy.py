@@ -65,7 +65,9 @@ class PollPolicy:
             draw: The source of chance.
         """
         ceiling = self.cap if self.latency_target is None else self.latency_target
-        # Beyond the ceiling growing has no effect, and would overflow in the end.
-        exponent = min(looks - 1, 1000)
-        grown = self.interval * self.growth**exponent if self.growth > 1 else self.interval
+        try:
+            # Beyond the ceiling growing has no effect.
+            grown = self.interval * float(self.growth) ** min(looks - 1, 1000)
+        except OverflowError:
+            grown = math.inf
         return float(min(grown, ceiling) * (1 - self.jitter * draw.random()))

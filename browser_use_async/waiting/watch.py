@@ -2,10 +2,12 @@
 
 import asyncio
 import copy
+import math
 from collections.abc import Callable
 
 import attrs
 
+from browser_use_async.errors import BrowserUseError
 from browser_use_async.models import Task, TaskStatus
 
 __all__ = ["Bell", "Follower", "Watch"]
@@ -19,11 +21,21 @@ class Follower:
         wake: Called at each change; must not block.
         deadline: The loop time at which it stops following, or None.
         wants_steps: Whether it needs the whole task at each look.
+        had_last_look: Whether the look just before its deadline has begun.
     """
 
     wake: Callable[[], None]
     deadline: float | None = None
     wants_steps: bool = False
+    had_last_look: bool = False
+
+    def last_chance(self, reply_time: float) -> float:
+        """The loop time of the last look that can be answered before the deadline.
+
+        Args:
+            reply_time: Seconds that recent answers took.
+        """
+        return math.inf if self.deadline is None else self.deadline - 2 * reply_time - 0.02
 
 
 @attrs.define(eq=False)
@@ -42,7 +54,7 @@ class Watch:
         due: The loop time of the next regular look.
         queued: The loop time of its entry in the watcher's queue, or None.
         look: The look that is under way, or None.
-        looked_at: The loop time at which the last look began.
+        looked_at: The loop time at which the last look began, give or take a tick.
         failing_since: The loop time of the first of an unbroken row of failures.
         failures: How many failures are in that row.
         missing: How many looks in a row did not find the task.
@@ -80,8 +92,10 @@ class Watch:
 
     def raise_error(self) -> None:
         """Raise why watching had to end, if it had to: a copy for each follower."""
-        if self.error is not None:
+        if isinstance(self.error, BrowserUseError):
             raise copy.copy(self.error)
+        if self.error is not None:
+            raise self.error  # of a user's own class, which need not survive copying
 
     def tell(self) -> None:
         """Wake every follower."""
@@ -94,13 +108,28 @@ class Watch:
         Args:
             reply_time: Seconds that recent answers took.
         """
-        moments = [self.due]
+        return min(
+            self.due,
+            *(
+                follower.last_chance(reply_time)
+                for follower in self.followers
+                if not follower.had_last_look
+            ),
+            math.inf,
+        )
+
+    def begin_look(self, now: float, reply_time: float) -> None:
+        """Note that a look begins.
+
+        Args:
+            now: The loop time.
+            reply_time: Seconds that recent answers took.
+        """
+        self.looked_at = now
         for follower in self.followers:
-            if follower.deadline is not None:
-                last_chance = follower.deadline - 2 * reply_time - 0.02
-                if last_chance > self.looked_at:
-                    moments.append(last_chance)
-        return min(moments)
+            # Noted, not computed again later: each answer shifts the last chance a little.
+            if now >= follower.last_chance(reply_time):
+                follower.had_last_look = True
 
 
 class Bell:

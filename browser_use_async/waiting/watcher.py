@@ -5,8 +5,9 @@ import contextlib
 import heapq
 import itertools
 import logging
+import math
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 
 from browser_use_async import errors
 from browser_use_async.endpoints import TaskEndpoints
@@ -21,6 +22,8 @@ MAX_LOOKS = 50  # below the transport's bound, so that waits leave room for othe
 NEW_TASK_GRACE = 30.0  # seconds in which a task of our own may not be found yet
 MISSING_LOOKS, MISSING_SECONDS = 3, 10.0  # a task that was seen is gone after both
 LONGEST_BACKOFF = 10.0
+TICK = 0.001  # timers may fire a little early, and looking at once is better than spinning
+LONGEST_QUIET = 600.0  # one absurd Retry-After must not end every wait of the session
 
 # Errors that time heals. Everything else ends the watch at once.
 _PASSING = (
@@ -30,6 +33,8 @@ _PASSING = (
     errors.ResponseDecodeError,
     errors.ConflictError,
 )
+_PASSING_STATUSES = frozenset({408, 425})  # without a class of their own
+_ABSENT = (errors.NotFoundError, errors.APINotServedError)  # the second from a gateway that blinks
 
 
 class Watcher:
@@ -63,7 +68,9 @@ class Watcher:
         self._runner: asyncio.Task[None] | None = None
         self._looks: set[asyncio.Task[None]] = set()
         self._reply_time = 0.05
-        self._quiet_until = 0.0
+        self._quiet_until = -math.inf
+        self._probing = False  # one look at a time, until the service answers again
+        self._closed = False
 
     def attach(
         self, task_id: str, follower: Follower, *, submitted_at: float | None = None
@@ -74,7 +81,16 @@ class Watcher:
             task_id: The task.
             follower: Who wants to know.
             submitted_at: The loop time at which this session created it, or None.
+
+        Raises:
+            SessionClosedError: The session is closed, or being closed.
         """
+        if self._closed:
+            raise errors.SessionClosedError(
+                f"the session is closed, and task {task_id} lives on; continue with "
+                "session.handle(task_id) in a new session",
+                task_id=task_id,
+            )
         self._bind()
         watch = self._watches.get(task_id)
         if watch is None or watch.settled:
@@ -82,6 +98,8 @@ class Watcher:
             watch = self._watches[task_id] = Watch(task_id)
         if submitted_at is not None:
             watch.submitted_at = submitted_at
+        if follower.wants_steps and not watch.wants_steps:
+            watch.due = asyncio.get_running_loop().time()  # the others had no use for them
         watch.followers.add(follower)
         if watch.look is None:
             self._schedule(watch)
@@ -106,7 +124,7 @@ class Watcher:
     @contextlib.contextmanager
     def follow(
         self, task_id: str, follower: Follower, *, submitted_at: float | None = None
-    ) -> Iterator[Watch]:
+    ) -> Generator[Watch, None, None]:
         """Watch a task for as long as the block runs.
 
         Args:
@@ -122,14 +140,17 @@ class Watcher:
 
     async def aclose(self) -> None:
         """Stop looking. Every wait and stream gets `SessionClosedError`."""
+        self._closed = True
         for watch in tuple(self._watches.values()):
+            if watch.settled:
+                continue  # an answer that has come is not thrown away
             watch.error = errors.SessionClosedError(
                 f"the session was closed during a wait for task {watch.task_id}, which lives on; "
                 "continue with session.handle(task_id) in a new session",
                 task_id=watch.task_id,
             )
             watch.tell()
-        tasks = [*self._looks, *([self._runner] if self._runner else [])]
+        tasks = [task for task in (*self._looks, self._runner) if task and not task.done()]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -139,6 +160,11 @@ class Watcher:
     def _schedule(self, watch: Watch) -> None:
         """Queue the next look, unless an entry exists that comes up before it."""
         moment = watch.next_look(self._reply_time)
+        if moment < self._quiet_until:
+            # Spread, so that the end of the pause is no stampede.
+            spread = self._draw.random() * self.policy.interval
+            watch.due = max(watch.due, self._quiet_until + spread)
+            moment = max(watch.next_look(self._reply_time), self._quiet_until)
         if watch.queued is not None and watch.queued <= moment:
             return
         watch.queued = moment
@@ -161,26 +187,25 @@ class Watcher:
 
     def _start_due(self, now: float) -> float | None:
         """Start the looks that are due and tell when the next one is."""
-        while self._queue and len(self._looks) < MAX_LOOKS:
+        while self._queue and len(self._looks) < (1 if self._probing else MAX_LOOKS):
             moment, _number, watch = self._queue[0]
-            if moment > now:
+            if moment > now + TICK:
                 return moment
-            if self._quiet_until > now:
-                return self._quiet_until
             heapq.heappop(self._queue)
             if watch.queued != moment:
                 continue  # replaced by an earlier entry, which has had its turn
             watch.queued = None
             if not watch.followers or watch.settled or watch.look is not None:
                 continue
-            if watch.next_look(self._reply_time) > now:
-                self._schedule(watch)  # the follower that wanted it sooner has left
+            if now + TICK < max(self._quiet_until, watch.next_look(self._reply_time)):
+                # The service asked for a pause, or the follower that wanted it sooner has left.
+                self._schedule(watch)
             else:
                 self._start_look(watch, now)
         return None
 
     def _start_look(self, watch: Watch, now: float) -> None:
-        watch.looked_at = now
+        watch.begin_look(now + TICK, self._reply_time)
         watch.look = asyncio.get_running_loop().create_task(self._look(watch))
         self._looks.add(watch.look)
         watch.look.add_done_callback(self._looked)
@@ -201,6 +226,8 @@ class Watcher:
             watch.error = error
         else:
             self._note_answer(watch, loop.time())
+        if watch.looked_at >= self._quiet_until:
+            self._probing = False
         watch.look = None
         if watch.settled:
             watch.tell()
@@ -209,14 +236,12 @@ class Watcher:
 
     async def _ask(self, watch: Watch) -> None:
         """Find out where the task stands; a terminal status counts once the task confirms it."""
-        if watch.wants_steps and watch.status is not TaskStatus.PAUSED:
-            self._note_task(watch, await self._tasks.get(watch.task_id))
-            return
-        status = await self._tasks.get_status(watch.task_id)
-        if status.is_terminal or not status.is_known or watch.wants_steps:
-            self._note_task(watch, await self._tasks.get(watch.task_id))
-        else:
-            self._note_status(watch, status)
+        if not watch.wants_steps:
+            status = await self._tasks.get_status(watch.task_id)
+            if status.is_known and not status.is_terminal:
+                self._note_status(watch, status)
+                return
+        self._note_task(watch, await self._tasks.get(watch.task_id))
 
     def _note_task(self, watch: Watch, task: Task) -> None:
         watch.task = task
@@ -243,16 +268,17 @@ class Watcher:
     def _note_answer(self, watch: Watch, now: float) -> None:
         watch.looks += 1
         watch.failures, watch.failing_since, watch.missing = 0, None, 0
-        self._reply_time += 0.2 * (min(now - watch.looked_at, 5.0) - self._reply_time)
+        took = min(max(now - watch.looked_at, 0.0), 5.0)
+        self._reply_time += 0.2 * (took - self._reply_time)
         # Counted from now and not from the look before: after the loop was blocked there is no
         # burst of looks to catch up with.
         watch.due = now + self.policy.pause(watch.looks, self._draw)
 
     def _note_failure(self, watch: Watch, error: errors.BrowserUseError, now: float) -> None:
-        if isinstance(error, errors.NotFoundError):
+        if isinstance(error, _ABSENT):
             self._note_missing(watch, error, now)
             return
-        if not isinstance(error, _PASSING):
+        if not isinstance(error, _PASSING) and _status_of(error) not in _PASSING_STATUSES:
             error.task_id = watch.task_id
             watch.error = error
             return
@@ -272,9 +298,10 @@ class Watcher:
         asked = getattr(error, "retry_after", None)
         if asked is not None:
             # One pause for everyone: the service counts requests, not waits.
-            self._quiet_until = max(self._quiet_until, now + asked)
+            self._quiet_until = max(self._quiet_until, now + min(asked, LONGEST_QUIET))
+            self._probing = True
 
-    def _note_missing(self, watch: Watch, error: errors.NotFoundError, now: float) -> None:
+    def _note_missing(self, watch: Watch, error: errors.APIStatusError, now: float) -> None:
         """A task of our own may not be listed yet; one that was seen may be missed once."""
         if watch.missing == 0:
             watch.missing_since = now
@@ -286,3 +313,7 @@ class Watcher:
         if gone or (watch.status is None and watch.submitted_at is None):
             error.task_id = watch.task_id
             watch.error = error
+
+
+def _status_of(error: errors.BrowserUseError) -> int | None:
+    return error.status if isinstance(error, errors.APIStatusError) else None

@@ -55,6 +55,7 @@ def _reversed_words(match: "re.Match[str]") -> str:
     return f">{' '.join(word[::-1] for word in re.sub('&[a-z]+;', 'and', match[1]).split())}<"
 
 
+@pytest.mark.torture
 async def test_another_site(tmp_path: Path) -> None:
     """The demo knows no page of the example site: it succeeds on a rewritten one as well."""
     site = _rewritten(tmp_path)
@@ -67,6 +68,7 @@ async def test_another_site(tmp_path: Path) -> None:
     assert title[1] not in (example_site_directory() / "index.html").read_text()
 
 
+@pytest.mark.torture
 async def test_site_without_links(tmp_path: Path) -> None:
     """A part that does not end as it should is shown, and makes the exit code 1."""
     (tmp_path / "index.html").write_text("<title>Lonely</title><p>No link at all.</p>")
@@ -92,6 +94,7 @@ async def test_no_site(tmp_path: Path) -> None:
     assert "index.html" in result.stderr
 
 
+@pytest.mark.torture
 async def test_keep() -> None:
     """`--keep` leaves the live pages open until Ctrl-C, which then ends the demo with 0."""
     async with running("demo", "--keep") as command:
@@ -103,6 +106,7 @@ async def test_keep() -> None:
 
 
 @pytest.mark.parametrize("has_rich", [True, False])
+@pytest.mark.torture
 async def test_on_a_terminal(tmp_path: Path, has_rich: bool) -> None:
     """With rich a terminal shows colours, without it the same words; no JSON comes in between."""
     env = environment() if has_rich else environment(PYTHONPATH=without_rich(tmp_path))

@@ -1,6 +1,8 @@
 import signal
 from datetime import UTC, datetime
 
+import pytest
+
 from browser_use_async import BrowserUseSession, TaskStatus
 from browser_use_async.contract.submission_token import SubmissionToken
 from browser_use_async.server import LocalServer
@@ -37,6 +39,7 @@ async def test_failed(server: LocalServer) -> None:
     assert result.json["status"] == "failed"
 
 
+@pytest.mark.torture
 async def test_pause_and_resume_are_seen(server: LocalServer) -> None:
     """Whoever watches learns that somebody else pauses and resumes the task."""
     task_id, _token = await _submitted(server, "Wander")

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
 from ssl import SSLContext, create_default_context
-from typing import Any, TypedDict, assert_type
+from typing import Any, Literal, Optional, TypedDict, assert_type
 
 import aiohttp
 import attrs
@@ -131,6 +131,9 @@ async def typed_output(session: BrowserUseSession) -> None:
         (await session.run_and_wait("Read", output_type=dict[str, Price])).parsed,
         dict[str, Price],
     )
+    choice = await session.run_and_wait("Choose", output_type=Literal["a", "b"])
+    maybe = await session.run_and_wait("Look", output_type=Optional[Price])  # noqa: UP045
+    print(choice.output, maybe.output)
     assert_type(await session.run_and_wait("Read", output_type=None), Task)
 
 

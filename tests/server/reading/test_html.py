@@ -204,6 +204,7 @@ HOSTILE = [
 
 
 @pytest.mark.parametrize("piece", HOSTILE)
+@pytest.mark.torture
 async def test_hostile_page_does_not_hold_up_the_loop(piece: str):
     """While much nonsense is read, other tasks get their turn again and again."""
     text = piece * (400_000 // len(piece))

@@ -40,9 +40,7 @@ async def site(tmp_path: Path) -> AsyncIterator[StaticSite]:
 @pytest.fixture
 async def searching(http: aiohttp.ClientSession, site: StaticSite) -> AsyncIterator[Caller]:
     """A server whose index is that website."""
-    async with LocalServer(
-        executor="scripted", search=[site.url], balance_cents=10_000
-    ) as server:
+    async with LocalServer(executor="scripted", search=[site.url], balance_cents=10_000) as server:
         yield Caller(server, http)
 
 

@@ -65,6 +65,7 @@ async def test_a_start_deletes_what_is_too_old(
 
 
 @pytest.mark.looptime
+@pytest.mark.torture
 async def test_a_running_server_deletes_them_too():
     """Within a day, uploads of an active schedule and files of tasks at work excepted."""
     loop = asyncio.get_running_loop()

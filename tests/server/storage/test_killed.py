@@ -11,6 +11,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import aiohttp
+import pytest
 
 ROOT = Path(__file__).parents[3]
 KEY = {"Authorization": "Bearer bu_test"}
@@ -54,6 +55,7 @@ async def _served(path: Path, http: aiohttp.ClientSession, port: int = 0) -> Asy
         await process.communicate()
 
 
+@pytest.mark.torture
 async def test_kill_with_fifty_tasks_at_work(tmp_path: Path, http: aiohttp.ClientSession):
     """No task, step or file that was told of is lost; who was at work says so; one run was due."""
     path = tmp_path / "server.db"

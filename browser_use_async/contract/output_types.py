@@ -1,0 +1,291 @@
+"""What an `output_type` looks like in JSON: the one reading of types that schema and parser share.
+
+A type that is not understood here is refused before anything is sent, so that no task is paid for
+whose answer could not be parsed.
+"""
+
+import dataclasses
+import enum
+import inspect
+import types
+import typing
+from collections.abc import (
+    Callable,
+    Collection,
+    Hashable,
+    Iterable,
+    Mapping,
+    MutableMapping,
+    MutableSequence,
+    MutableSet,
+    Sequence,
+)
+from collections.abc import Set as AbstractSet
+from datetime import date, datetime
+from decimal import Decimal
+from functools import lru_cache
+from typing import Any, Literal, NoReturn, Union, get_args, get_origin, get_type_hints
+
+import attrs
+
+from browser_use_async.errors import InvalidRequestError
+
+__all__ = [
+    "Anything",
+    "Constants",
+    "Field",
+    "FixedItems",
+    "Items",
+    "Model",
+    "OneOf",
+    "Pairs",
+    "Record",
+    "Scalar",
+    "Shape",
+    "is_pydantic_model",
+    "shape_of",
+]
+
+
+@attrs.frozen
+class Scalar:
+    """A single value of this class: text, number, flag, time or nothing."""
+
+    kind: type[Any]
+
+
+@attrs.frozen
+class Anything:
+    """Any JSON value, as it is."""
+
+
+@attrs.frozen
+class Items:
+    """An array of one type of items, collected by `build`."""
+
+    item: Any
+    build: Callable[[list[Any]], Any]
+    unique: bool
+
+
+@attrs.frozen
+class FixedItems:
+    """An array with a type for each place."""
+
+    items: tuple[Any, ...]
+
+
+@attrs.frozen
+class Pairs:
+    """An object whose keys are not known before."""
+
+    key: Any
+    value: Any
+
+
+@attrs.frozen
+class OneOf:
+    """A value of any of these types."""
+
+    options: tuple[Any, ...]
+
+
+@attrs.frozen
+class Constants:
+    """One of these JSON values, and what each stands for."""
+
+    values: tuple[tuple[Any, Any], ...]
+
+
+@attrs.frozen
+class Field:
+    """A field of a record: its JSON key, the argument of the class, and its type."""
+
+    name: str
+    argument: str
+    kind: Any
+    required: bool
+
+
+@attrs.frozen
+class Record:
+    """An object whose keys are known: an attrs class, a dataclass or a TypedDict."""
+
+    kind: type[Any]
+    fields: tuple[Field, ...]
+
+
+@attrs.frozen
+class Model:
+    """A class that describes and validates itself the way pydantic models do."""
+
+    kind: Any
+
+
+Shape = Scalar | Anything | Items | FixedItems | Pairs | OneOf | Constants | Record | Model
+
+_SCALARS = frozenset({str, int, float, Decimal, bool, types.NoneType, datetime, date})
+_ANYTHING = (Any, object)
+_BUILDERS: dict[Any, Callable[[list[Any]], Any]] = {
+    list: list,
+    tuple: tuple,
+    set: set,
+    frozenset: frozenset,
+    Sequence: list,
+    MutableSequence: list,
+    Collection: list,
+    Iterable: list,
+    AbstractSet: frozenset,
+    MutableSet: set,
+}
+_MAPPINGS = frozenset({dict, Mapping, MutableMapping})
+
+
+def is_pydantic_model(kind: Any) -> bool:
+    """Whether a class can describe and validate itself the way pydantic models do.
+
+    Args:
+        kind: Any type.
+    """
+    return isinstance(kind, type) and hasattr(kind, "model_json_schema")
+
+
+def shape_of(kind: Any) -> Shape:
+    """What a type looks like in JSON; of what it contains, only the types.
+
+    Args:
+        kind: Any type.
+
+    Raises:
+        InvalidRequestError: The type has no JSON form.
+    """
+    if isinstance(kind, typing.NewType):
+        return shape_of(kind.__supertype__)
+    origin, arguments = get_origin(kind), get_args(kind)
+    if origin is typing.Annotated:
+        return shape_of(arguments[0])
+    if origin in {Union, types.UnionType}:
+        return OneOf(arguments)
+    if origin is Literal:
+        return _constants(kind, arguments)
+    if any(kind is each for each in _ANYTHING):
+        return Anything()
+    if kind is None:
+        return Scalar(types.NoneType)
+    return _class_or_container(kind, kind if origin is None else origin, arguments)
+
+
+def _class_or_container(kind: Any, origin: Any, arguments: tuple[Any, ...]) -> Shape:
+    if not isinstance(origin, type):
+        _refuse(kind, "it has no JSON schema")
+    if origin in _SCALARS:
+        return Scalar(origin)
+    if origin in _MAPPINGS:
+        return _pairs(kind, *(arguments or (str, Any)))
+    if origin is tuple and arguments[-1:] != (Ellipsis,) and (arguments or kind is not tuple):
+        return FixedItems(arguments)
+    if origin in _BUILDERS:
+        return _items(kind, _BUILDERS[origin], arguments[0] if arguments else Any)
+    if issubclass(origin, enum.Enum):
+        return _constants(kind, tuple(origin))
+    if is_pydantic_model(kind):
+        return Model(kind)
+    return _record(kind)
+
+
+def _items(kind: Any, build: Callable[[list[Any]], Any], item: Any) -> Items:
+    unique = build in {set, frozenset}
+    if unique and not _is_hashable(item):
+        _refuse(kind, "its items cannot be hashed, so they make no set")
+    return Items(item, build, unique)
+
+
+def _is_hashable(kind: Any) -> bool:
+    origin = get_origin(kind) or kind
+    return not isinstance(origin, type) or (
+        issubclass(origin, Hashable) and not typing.is_typeddict(origin)
+    )
+
+
+def _pairs(kind: Any, key: Any, value: Any) -> Pairs:
+    shape = shape_of(key)
+    textual = isinstance(shape, Constants) and all(
+        isinstance(each, str) for each, _ in shape.values
+    )
+    if not (textual or isinstance(shape, Anything) or shape == Scalar(str)):
+        _refuse(kind, "the keys of a JSON object are strings")
+    return Pairs(key, value)
+
+
+def _constants(kind: Any, members: tuple[Any, ...]) -> Constants:
+    values = tuple((each.value if isinstance(each, enum.Enum) else each, each) for each in members)
+    if not values or not all(
+        value is None or isinstance(value, str | int | float) for value, _member in values
+    ):
+        _refuse(kind, "its values are not strings, numbers, booleans or None")
+    return Constants(values)
+
+
+@lru_cache(maxsize=256)  # an array of many records asks for each of them
+def _record(kind: Any) -> Record:
+    if not isinstance(kind, type):
+        _refuse(kind, "a class with type arguments has no JSON schema")
+    if not (typing.is_typeddict(kind) or attrs.has(kind) or dataclasses.is_dataclass(kind)):
+        _refuse(kind, "it has no JSON schema")
+    hints = _hints(kind)
+    fields = [
+        Field(name, argument, *_demanded(hints.get(name, Any), required=required))
+        for name, argument, required in _described(kind, hints)
+    ]
+    if not typing.is_typeddict(kind):
+        _check_signature(kind, {field.argument for field in fields})
+    return Record(kind, tuple(fields))
+
+
+def _hints(kind: type[Any]) -> dict[str, Any]:
+    try:
+        return get_type_hints(kind, include_extras=True)
+    except Exception as error:  # noqa: BLE001 - annotations are code, and raise what they like
+        problem = f"its annotations cannot be resolved ({error})"
+    return _refuse(kind, problem)
+
+
+def _described(kind: Any, hints: dict[str, Any]) -> list[tuple[str, str, bool]]:
+    """Name, argument and need of each field."""
+    if typing.is_typeddict(kind):
+        return [(name, name, name in kind.__required_keys__) for name in hints]
+    if attrs.has(kind):
+        own: Iterable[Any] = attrs.fields(kind)
+        return [(each.name, each.alias, each.default is attrs.NOTHING) for each in own if each.init]
+    missing = dataclasses.MISSING
+    return [
+        (each.name, each.name, each.default is missing and each.default_factory is missing)
+        for each in dataclasses.fields(kind)
+        if each.init
+    ]
+
+
+def _check_signature(kind: type[Any], arguments: set[str]) -> None:
+    """Refuse a class that cannot be made from its fields, such as one with an own `__init__`."""
+    parameters = inspect.signature(kind).parameters.values()
+    named = {each.name for each in parameters if each.kind is not each.VAR_KEYWORD}
+    needed = {each.name for each in parameters if each.default is each.empty} & named
+    open_ended = len(named) < len(parameters)
+    if not needed <= arguments or not (open_ended or arguments <= named):
+        _refuse(kind, "its __init__ does not take exactly its fields")
+
+
+def _demanded(hint: Any, *, required: bool) -> tuple[Any, bool]:
+    """A field's type without `Required[...]` or `NotRequired[...]`, and whether it is needed."""
+    # Postponed annotations hide these two from the class itself.
+    if get_origin(hint) in {typing.Required, typing.NotRequired}:
+        return get_args(hint)[0], get_origin(hint) is typing.Required
+    return hint, required
+
+
+def _refuse(kind: Any, why: str) -> NoReturn:
+    raise InvalidRequestError(
+        f"output_type: {kind!r} cannot be used: {why}; use a pydantic model, an attrs class, a "
+        "dataclass, a TypedDict, a plain JSON type or a container of them; nothing was sent",
+        field="output_type",
+    )

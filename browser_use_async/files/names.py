@@ -1,0 +1,138 @@
+"""Which names files may get. Pure: a name comes from a server, and servers can be hostile."""
+
+import unicodedata
+from collections.abc import Iterable
+
+from browser_use_async.errors import UnsafeFileNameError
+
+__all__ = ["MAX_NAME_BYTES", "cut_to", "distinct", "problem_with", "refuse_unsafe", "safe_name"]
+
+MAX_NAME_BYTES = 255
+"""The longest name, in bytes of UTF-8, that common file systems take."""
+
+# Line and paragraph separators, control characters and lone surrogates; the bidirectional
+# controls, which make `gpj.exe` look like `exe.jpg`, are listed.
+_BAD_CATEGORIES = frozenset({"Cc", "Cs", "Zl", "Zp"})
+_BIDIRECTIONAL = frozenset(
+    "\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
+)
+_SEPARATORS = frozenset("/\\:")
+_DEVICES = frozenset(
+    (
+        "con prn aux nul conin$ conout$ " + " ".join(f"com{n} lpt{n}" for n in "0123456789¹²³")
+    ).split()
+)
+
+
+def problem_with(name: str) -> str | None:
+    """Why a file cannot safely have this name, on this system or another, or None.
+
+    Args:
+        name: The name, without a directory.
+    """
+    if name in {"", ".", ".."}:
+        return "it is no file name"
+    if any(map(_is_bad, name)):
+        return "it holds a separator, or a character that cannot be seen"
+    if len(name.encode()) > MAX_NAME_BYTES:
+        return f"it is longer than {MAX_NAME_BYTES} bytes"
+    if name != name.strip() or name.endswith("."):
+        return "it begins or ends with a space, or ends with a full stop"
+    if name[0] in "-~":
+        return "it begins like an option or a home directory"
+    if _is_device(name):
+        return "it is the name of a device on Windows"
+    return None
+
+
+def refuse_unsafe(name: str, *, task_id: str | None = None) -> None:
+    """Refuse a name that would leave its directory or trouble a file system.
+
+    Args:
+        name: The name, without a directory.
+        task_id: The task whose file it is, if any.
+
+    Raises:
+        UnsafeFileNameError: It would.
+    """
+    problem = problem_with(name)
+    if problem is not None:
+        raise UnsafeFileNameError(
+            f"the file name {name[:100]!r} is not safe, because {problem}; name the file yourself",
+            task_id=task_id,
+        )
+
+
+def safe_name(text: str, fallback: str) -> str:
+    """A safe name that is as close as possible to a text.
+
+    Args:
+        text: Any text.
+        fallback: The name if nothing is left of it.
+    """
+    normal = unicodedata.normalize("NFC", text)
+    shown = "".join("_" if _is_bad(character) else character for character in normal)
+    name = cut_to(MAX_NAME_BYTES, shown.strip(" .")).strip(" .")
+    if name[:1] in {"-", "~"}:
+        name = "_" + name[1:]
+    if _is_device(name):
+        name = "_" + name
+    return name if problem_with(name) is None else fallback
+
+
+def distinct(names: Iterable[str]) -> list[str]:
+    """The names, of which those that some file system would take for another get a number.
+
+    Args:
+        names: Safe names.
+    """
+    taken: set[str] = set()
+    result: list[str] = []
+    for name in names:
+        candidate, number = name, 1
+        while _folded(candidate) in taken:
+            number += 1
+            candidate = _numbered(name, number)
+        taken.add(_folded(candidate))
+        result.append(candidate)
+    return result
+
+
+def cut_to(size: int, name: str) -> str:
+    """A name of at most so many bytes, with its suffix if that is of usual length.
+
+    Args:
+        size: How many bytes of UTF-8.
+        name: The name.
+    """
+    content = name.encode()
+    if len(content) <= size:
+        return name
+    stem, dot, suffix = name.rpartition(".")
+    ending = (dot + suffix).encode() if stem and len(suffix) <= 10 else b""
+    # Half a character at the cut is dropped.
+    return content[: size - len(ending)].decode("utf-8", "ignore") + ending.decode()
+
+
+def _numbered(name: str, number: int) -> str:
+    stem, dot, suffix = name.rpartition(".")
+    if not stem:
+        stem, dot, suffix = name, "", ""
+    ending = f"-{number}{dot}{suffix}"
+    return cut_to(MAX_NAME_BYTES - len(ending.encode()), stem) + ending
+
+
+def _folded(name: str) -> str:
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
+
+
+def _is_bad(character: str) -> bool:
+    return (
+        character in _SEPARATORS
+        or character in _BIDIRECTIONAL
+        or unicodedata.category(character) in _BAD_CATEGORIES
+    )
+
+
+def _is_device(name: str) -> bool:
+    return name.partition(".")[0].rstrip().casefold() in _DEVICES

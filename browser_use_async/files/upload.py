@@ -1,0 +1,84 @@
+"""Uploads: a signed URL from the API, then the bytes to where it points."""
+
+from browser_use_async.contract.table import Effect
+from browser_use_async.endpoints.files import FileEndpoints
+from browser_use_async.errors import FileTransferError
+from browser_use_async.files.sources import Source, Upload, read_source
+from browser_use_async.files.transfer import MAY_HAVE_EXPIRED
+from browser_use_async.models import RetryScheduled
+from browser_use_async.transport.client import Transport
+from browser_use_async.transport.outcome import Outcome, OutcomeKind, may_try_again
+from browser_use_async.transport.retry import Retrying
+from browser_use_async.transport.signed_url import SignedUrl
+
+__all__ = ["Uploader"]
+
+
+class Uploader:
+    """Uploads files for a session.
+
+    Args:
+        transport: The session's transport.
+        files: Gives the signed URLs.
+    """
+
+    def __init__(self, transport: Transport, files: FileEndpoints) -> None:
+        self._transport = transport
+        self._files = files
+
+    async def upload(self, source: Source, file_name: str | None, content_type: str | None) -> str:
+        """Upload a file; the same bytes are sent again after a transient fault.
+
+        Args:
+            source: The file.
+            file_name: Its name at the service; by default its own.
+            content_type: One of the API's types; by default the one that the name stands for.
+
+        Returns:
+            Its name at the service.
+
+        Raises:
+            BrowserUseError: It was not uploaded.
+        """
+        self._transport.bind()
+        upload = await read_source(source, file_name, content_type)
+        outcome, attempts = await self._put(upload)
+        if outcome.status in MAY_HAVE_EXPIRED:  # perhaps only the URL's time was up
+            outcome, attempts = await self._put(upload)
+        if outcome.kind is OutcomeKind.ACCEPTED:
+            return upload.name
+        times = "" if attempts == 1 else f" after {attempts} attempts"
+        raise FileTransferError(
+            f"{upload.name} could not be uploaded{times}: {outcome.problem}; uploading it again "
+            "is safe"
+        )
+
+    async def _put(self, upload: Upload) -> tuple[Outcome, int]:
+        """Put the file at a new URL, as often as the policy allows."""
+        url = await self._new_url(upload)
+        transport = self._transport
+
+        def tell(outcome: Outcome, failures: int, pause: float) -> None:
+            transport.emit(RetryScheduled("upload_file", None, failures, pause, outcome.problem))
+
+        async def put() -> Outcome:
+            return await transport.storage.put(url, upload.stored)
+
+        first = await put()
+        if transport.retry.max_attempts == 1 or not may_try_again(Effect.IDEMPOTENT, first):
+            return first, 1
+        retrying = Retrying(
+            transport.retry, Effect.IDEMPOTENT, transport.draw, tell, transport.storage.rest
+        )
+        return await retrying.after(first, put)
+
+    async def _new_url(self, upload: Upload) -> SignedUrl:
+        given = await self._files.create_upload_url(upload.name, upload.stored.content_type)
+        url = SignedUrl(given.upload_url)
+        problem = self._transport.storage.problem_with(url)
+        if problem is None:
+            return url
+        raise FileTransferError(
+            f"{upload.name} was not uploaded: the URL that the API gave is not used, because "
+            f"{problem}; allow_insecure_http=True allows http:// in a network of yours"
+        )

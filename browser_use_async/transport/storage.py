@@ -1,0 +1,336 @@
+"""The lane of signed URLs: file storage, which gets neither the API key nor anything of the user's.
+
+Signed URLs grant access by themselves. So requests to them carry no credentials and no cookies,
+pass through no middleware or trace of the user's, follow redirects only where `SignedUrl` allows
+it, and leave no trace of the URL in errors.
+"""
+
+import asyncio
+import contextlib
+import io
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Mapping
+from typing import Any, TypeVar
+
+import aiohttp
+import attrs
+from aiohttp.http import HttpProcessingError
+
+from browser_use_async.errors import SessionClosedError
+from browser_use_async.transport.configuration import Configuration
+from browser_use_async.transport.judging import ConnectionLostError, judge_failure
+from browser_use_async.transport.lanes import CONNECT_SECONDS, Lane, LaneOptions
+from browser_use_async.transport.outcome import Outcome, OutcomeKind, Reply, kind_of_status
+from browser_use_async.transport.refusals import refusal_text
+from browser_use_async.transport.signed_url import SignedUrl
+from browser_use_async.transport.user_agent import user_agent
+
+__all__ = ["Storage", "StorageError", "StorageReply", "StoredContent"]
+
+ResultT = TypeVar("ResultT")
+
+MAX_REDIRECTS = 5
+READ_BUFFER = 256 * 1024  # bytes; with aiohttp's 64 kB the socket is paused after every read
+SLOWEST_UPLOAD = 64 * 1024  # bytes per second on top of the session's timeout
+MAX_REFUSAL = 16 * 1024  # bytes of an error body that are looked at
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
+_FAILURES = (
+    aiohttp.ClientError,
+    ConnectionLostError,
+    HttpProcessingError,
+    TimeoutError,
+    OSError,
+)
+
+
+class StorageError(Exception):
+    """A transfer that did not succeed; never seen outside the package.
+
+    Attributes:
+        outcome: What became of it, judged; its problem shows no URL.
+    """
+
+    def __init__(self, outcome: Outcome) -> None:
+        super().__init__(outcome.problem)
+        self.outcome = outcome
+
+
+@attrs.frozen
+class StoredContent:
+    """What is put into storage.
+
+    Attributes:
+        content: The bytes.
+        content_type: The media type for which the URL was signed.
+    """
+
+    content: bytes = attrs.field(repr=lambda content: f"<{len(content)} bytes>")
+    content_type: str
+
+
+class StorageReply:
+    """A reply whose body is still to be read. Its repr shows no URL, unlike aiohttp's own.
+
+    Attributes:
+        status: The HTTP status.
+        headers: Its headers, case-insensitive.
+    """
+
+    __slots__ = ("_ending", "_response", "_storage", "headers", "status")
+
+    def __init__(self, storage: "Storage", response: aiohttp.ClientResponse) -> None:
+        self._storage = storage
+        self._response = response
+        self.status = response.status
+        self.headers: Mapping[str, str] = response.headers
+        self._ending = _ending_of(response)
+
+    async def read(self) -> bytes:
+        """The bytes that have come, or none at the end of the body.
+
+        Raises:
+            StorageError: The body broke off.
+            SessionClosedError: The session was closed meanwhile.
+        """
+        return await self._storage.while_open(self._read())
+
+    async def _read(self) -> bytes:
+        try:
+            chunk = await self._response.content.readany()
+            if not chunk and self._ending is not None:
+                await self._ending
+        except _FAILURES as error:
+            outcome = judge_failure(error, sent=True)
+            chunk = _unread(self._response.content)
+        else:
+            return chunk
+        if chunk:  # what had come before the connection broke; the next call raises
+            return chunk
+        raise StorageError(outcome)
+
+    async def start_of_body(self) -> bytes:
+        """The first bytes of an error body, as many as a message can use."""
+        start = bytearray()
+        with contextlib.suppress(StorageError):  # the status alone says enough
+            while len(start) < MAX_REFUSAL and (chunk := await self.read()):
+                start += chunk
+        return bytes(start[:MAX_REFUSAL])
+
+    def close(self) -> None:
+        """Give the connection back, or close it if the body was not read to its end."""
+        if self._ending is not None:
+            self._ending.cancel()
+        self._response.close()
+
+    def __repr__(self) -> str:
+        return f"<StorageReply {self.status}>"
+
+
+def _unread(content: aiohttp.StreamReader) -> bytes:
+    # aiohttp forgets these bytes, and has no public name for them. Without them a connection that
+    # breaks early each time would never get a file any further.
+    read: Callable[[int], bytes] | None = getattr(content, "_read_nowait", None)
+    return b"" if read is None else read(-1)
+
+
+def _ending_of(response: aiohttp.ClientResponse) -> "asyncio.Future[Any] | None":
+    """What tells how the connection ended, for a body that ends with its connection.
+
+    aiohttp gives such a body as whole even if the connection was reset.
+    """
+    headers = response.headers
+    if "Content-Length" in headers or "Transfer-Encoding" in headers:
+        return None
+    connection = response.connection
+    closed = (
+        None if connection is None or connection.protocol is None else connection.protocol.closed
+    )
+    return None if closed is None else asyncio.ensure_future(closed)
+
+
+class Storage:
+    """Puts and gets what signed URLs point at, one attempt at a time.
+
+    Args:
+        configuration: Where the API is, and how long an attempt may take.
+        options: Of these, the proxy and the TLS context.
+        bind: Refuses another loop, and a session that is closed.
+        rest: Waits out a pause, but not beyond the end of the session.
+    """
+
+    def __init__(
+        self,
+        configuration: Configuration,
+        options: LaneOptions,
+        bind: Callable[[], object],
+        rest: Callable[[float], Awaitable[None]],
+    ) -> None:
+        self.rest = rest
+        self._configuration = configuration
+        self._options = options
+        self._bind = bind
+        self._lane: Lane | None = None
+        self._limits: set[asyncio.Timeout] = set()
+
+    def problem_with(self, url: SignedUrl) -> str | None:
+        """Why a URL that the API gave is not used, or None.
+
+        Args:
+            url: The URL.
+        """
+        settings = self._configuration
+        return url.problem(api=settings.base_url, allow_insecure_http=settings.allow_insecure_http)
+
+    async def put(self, url: SignedUrl, stored: StoredContent) -> Outcome:
+        """Put a file, in one request.
+
+        An attempt may take the session's timeout, and what the content takes on a slow line.
+
+        Args:
+            url: Where.
+            stored: What.
+
+        Returns:
+            What became of the attempt; a refusal's problem says the storage's own words.
+        """
+        seconds = self._configuration.timeout + len(stored.content) / SLOWEST_UPLOAD
+        headers = {"Content-Type": stored.content_type}
+        try:
+            reply = await self._send("PUT", url, headers, seconds, stored)
+        except StorageError as error:
+            return error.outcome
+        with contextlib.closing(reply):
+            return await _judged(reply, url)
+
+    @contextlib.asynccontextmanager
+    async def get(self, url: SignedUrl, headers: Mapping[str, str]) -> AsyncGenerator[StorageReply]:
+        """Get a file: the reply to one request, after at most five redirects.
+
+        Args:
+            url: Where.
+            headers: What more to send, such as a range.
+
+        Raises:
+            StorageError: No reply with the status 200 or 206 came.
+        """
+        with contextlib.closing(await self._follow(url, headers)) as reply:
+            yield reply
+
+    async def aclose(self) -> None:
+        """Close the connections. Transfers under way get `SessionClosedError`."""
+        now = asyncio.get_running_loop().time()
+        for limit in self._limits:
+            if not limit.expired():
+                limit.reschedule(now)
+        if self._lane is not None:
+            await self._lane.aclose()
+
+    def abandon(self) -> None:
+        """Close the connections without waiting."""
+        if self._lane is not None:
+            self._lane.abandon()
+
+    async def _follow(self, url: SignedUrl, headers: Mapping[str, str]) -> StorageReply:
+        asked = {**headers, "Accept-Encoding": "identity"}
+        for _ in range(MAX_REDIRECTS + 1):
+            reply = await self._send("GET", url, asked, self._configuration.timeout)
+            if reply.status in {200, 206}:
+                return reply
+            with contextlib.closing(reply):
+                if reply.status not in _REDIRECTS:
+                    raise StorageError(await _judged(reply, url))
+                url = self._next(url, reply)
+        raise StorageError(_refused(f"the storage redirects more than {MAX_REDIRECTS} times"))
+
+    def _next(self, url: SignedUrl, reply: StorageReply) -> SignedUrl:
+        target = url.redirected(reply.headers.get("Location", ""))
+        problem = url.redirect_problem(
+            target, allow_insecure_http=self._configuration.allow_insecure_http
+        )
+        if problem is None:
+            return target
+        raise StorageError(_refused(f"the storage's redirect is not followed, because {problem}"))
+
+    async def _send(
+        self,
+        method: str,
+        url: SignedUrl,
+        headers: Mapping[str, str],
+        seconds: float,
+        stored: StoredContent | None = None,
+    ) -> StorageReply:
+        self._bind()
+        return await self.while_open(self._request(method, url, headers, seconds, stored))
+
+    async def _request(
+        self,
+        method: str,
+        url: SignedUrl,
+        headers: Mapping[str, str],
+        seconds: float,
+        stored: StoredContent | None,
+    ) -> StorageReply:
+        lane = self._open_lane()
+        try:
+            async with asyncio.timeout(seconds):
+                response = await lane.session.request(
+                    method,
+                    url.reveal(),
+                    # Written piece by piece, unlike bytes; a fresh one for each attempt.
+                    data=None if stored is None else io.BytesIO(stored.content),
+                    headers={**headers, "User-Agent": user_agent()},
+                    allow_redirects=False,
+                    raise_for_status=False,
+                    auto_decompress=False,
+                    timeout=aiohttp.ClientTimeout(
+                        total=None, sock_connect=CONNECT_SECONDS, sock_read=seconds
+                    ),
+                    middlewares=lane.middlewares,
+                    read_bufsize=READ_BUFFER,
+                )
+        except _FAILURES as error:
+            outcome = judge_failure(error, sent=True)
+        else:
+            return StorageReply(self, response)
+        # Raised here and not where it was caught: aiohttp's exceptions and frames hold the URL.
+        raise StorageError(outcome)
+
+    def _open_lane(self) -> Lane:
+        if self._lane is None:
+            self._lane = Lane.storage(self._options)
+        return self._lane
+
+    async def while_open(self, work: Coroutine[Any, Any, ResultT]) -> ResultT:
+        """Do something that is cut short when the session closes.
+
+        Args:
+            work: What to do; it may raise no `TimeoutError` of its own.
+
+        Raises:
+            SessionClosedError: The session was closed meanwhile.
+        """
+        limit = asyncio.timeout(None)
+        self._limits.add(limit)
+        try:
+            async with limit:
+                return await work
+        except TimeoutError:
+            pass
+        finally:
+            self._limits.discard(limit)
+        # Raised here and not where it was caught, for the same reason as in `_request`.
+        raise SessionClosedError("the session was closed while a file was under way")
+
+
+async def _judged(reply: StorageReply, url: SignedUrl) -> Outcome:
+    """The outcome of an attempt whose reply is not a file."""
+    body = await reply.start_of_body()
+    problem = refusal_text(reply.status, body, url)
+    return Outcome(
+        kind_of_status(reply.status),
+        reply=Reply(reply.status, reply.headers, body),
+        problem=problem,
+    )
+
+
+def _refused(problem: str) -> Outcome:
+    return Outcome(OutcomeKind.NOT_SENT, problem=problem, transient=False)

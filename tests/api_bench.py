@@ -1,0 +1,40 @@
+"""Fixtures that bring sessions and the fake API together, in the test's own loop."""
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from typing import Any, Protocol
+
+import pytest
+
+from browser_use_async import BrowserUseSession
+from tests.fake_api import FakeApi
+from tests.hygiene import KEY, nothing_leaks
+
+__all__ = ["OpenSession", "api", "nothing_leaks", "open_session"]
+
+
+class OpenSession(Protocol):
+    """Opens a session with the fake API that lives until the end of the test."""
+
+    async def __call__(self, **options: Any) -> BrowserUseSession:
+        """Open one; `options` are the session's."""
+        ...
+
+
+@pytest.fixture
+async def api(nothing_leaks: None) -> AsyncIterator[FakeApi]:
+    """A fake API."""
+    async with FakeApi() as started:
+        yield started
+
+
+@pytest.fixture
+async def open_session(api: FakeApi) -> AsyncIterator[OpenSession]:
+    """Open sessions with the fake API; at the end nothing may be left of them."""
+    async with AsyncExitStack() as stack:
+
+        async def open_one(**options: Any) -> BrowserUseSession:
+            session = BrowserUseSession(**{"api_key": KEY, "base_url": api.url, **options})
+            return await stack.enter_async_context(session)
+
+        yield open_one

@@ -1,0 +1,331 @@
+"""All recordings or screenshots of a task: names, order, bounds, progress, failure."""
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from browser_use_async import BrowserUseSession
+from browser_use_async.errors import FileTransferError, InvalidRequestError, SessionClosedError
+from tests.bench import Connect
+from tests.files.storage import (
+    TASK,
+    FakeStorage,
+    StoredFile,
+    cut_after,
+    listing,
+    refuse,
+    refusing,
+    whole,
+)
+from tests.wire import Connection, Request, response
+
+SHOTS = [f"{TASK}/step-{number}.png" for number in range(1, 8)]
+
+
+def content_of(path: str) -> bytes:
+    """What the screenshot at a path holds."""
+    return path.encode() * 1000
+
+
+@pytest.fixture
+def shots(storage: FakeStorage) -> list[str]:
+    """Seven screenshots of different content."""
+    storage.screenshots = SHOTS
+    for path in SHOTS:
+        storage.keep(path, content_of(path))
+    return SHOTS
+
+
+async def test_screenshots_are_downloaded_in_order(
+    session: BrowserUseSession, shots: list[str], tmp_path: Path
+) -> None:
+    """Each file has the name at the end of its URL, and the paths come in the API's order."""
+    directory = tmp_path / "new" / "directory"
+
+    paths = await session.download_screenshots(TASK, directory)
+
+    assert paths == [directory / path.rpartition("/")[2] for path in shots]
+    assert [path.read_bytes() for path in paths] == [content_of(path) for path in shots]
+    assert listing(directory) == sorted(paths)
+
+
+async def test_media_are_downloaded(
+    session: BrowserUseSession, storage: FakeStorage, tmp_path: Path
+) -> None:
+    """Recordings come the same way, from their own list."""
+    storage.recordings = ["video.mp4"]
+    storage.keep("video.mp4", b"moving")
+
+    paths = await session.download_media(TASK, str(tmp_path))
+
+    assert paths == [tmp_path / "video.mp4"]
+    assert paths[0].read_bytes() == b"moving"
+
+
+@pytest.mark.parametrize("body", ['{"recordings": null}', '{"recordings": []}'])
+async def test_a_task_without_recordings(
+    session: BrowserUseSession, storage: FakeStorage, tmp_path: Path, body: str
+) -> None:
+    """No list and an empty one mean no files."""
+    storage.api_replies = [response(200, body)]
+
+    assert await session.download_media(TASK, tmp_path) == []
+
+
+async def test_g7_names_from_urls_stay_inside_and_apart(
+    session: BrowserUseSession, storage: FakeStorage, tmp_path: Path
+) -> None:
+    """G7: hostile and equal names at the end of URLs become safe and distinct ones."""
+    targets = [
+        "/a/..%2F..%2Fx.png",
+        "/a/%2e%2e",
+        "/a/%00",
+        "/a/",
+        "",
+        "/a/shot.png",
+        "/b/SHOT.png",
+        "/c/shot.png",
+        "/a/CON.png",
+        "/a/-rf",
+        "/a/%2Fetc%2Fpasswd",
+        "/a/C:%5Cx.png",
+        "/a/" + "x" * 300 + ".png",
+        "/a/gpj%E2%80%AE.exe",
+    ]
+    storage.screenshots = targets
+    storage.url_of = lambda path, _number: f"http://127.0.0.1:{storage.server.port}{path}?sig=1"
+    directory = tmp_path / "in"
+
+    paths = await session.download_screenshots(TASK, directory)
+
+    assert [path.name for path in paths] == [
+        "_.._x.png",
+        "screenshot-2.png",
+        "_",
+        "screenshot-4.png",
+        "screenshot-5.png",
+        "shot.png",
+        "SHOT-2.png",
+        "shot-3.png",
+        "_CON.png",
+        "_rf",
+        "_etc_passwd",
+        "C__x.png",
+        "x" * 251 + ".png",
+        "gpj_.exe",
+    ]
+    assert {path.parent for path in paths} == {directory}
+    assert listing(tmp_path) == [directory]
+    assert len(listing(directory)) == len(targets)
+
+
+async def test_again_is_the_same(
+    session: BrowserUseSession, storage: FakeStorage, shots: list[str], tmp_path: Path
+) -> None:
+    """A second download replaces the files of the first, under the same names."""
+    first = await session.download_screenshots(TASK, tmp_path)
+    storage.keep(shots[0], b"changed")
+
+    second = await session.download_screenshots(TASK, tmp_path)
+
+    assert second == first
+    assert second[0].read_bytes() == b"changed"
+    assert len(listing(tmp_path)) == len(shots)
+
+
+@pytest.mark.parametrize("concurrency", [1, 3, 100])
+async def test_several_at_once_with_a_bound(
+    session: BrowserUseSession,
+    storage: FakeStorage,
+    shots: list[str],
+    tmp_path: Path,
+    concurrency: int,
+) -> None:
+    """At most `concurrency` files are under way, and so many if there are enough."""
+    running, most = 0, 0
+
+    async def count(connection: Connection, request: Request, file: StoredFile) -> None:
+        nonlocal running, most
+        running += 1
+        most = max(most, running)
+        await asyncio.sleep(0.03)
+        running -= 1
+        await whole(connection, request, file)
+
+    storage.behave = count
+
+    await session.download_screenshots(TASK, tmp_path, concurrency=concurrency)
+
+    assert most == min(concurrency, len(shots))
+
+
+@pytest.mark.parametrize("options", [{"concurrency": 0}, {"concurrency": True}, {"max_bytes": 0}])
+async def test_bounds_are_checked(
+    session: BrowserUseSession, storage: FakeStorage, tmp_path: Path, options: dict[str, Any]
+) -> None:
+    """Bounds that make no sense are refused before anything is sent, and say which."""
+    for download in (session.download_media, session.download_screenshots):
+        with refusing(InvalidRequestError) as caught:
+            await download(TASK, tmp_path, **options)
+        assert caught.value.field == next(iter(options))
+
+    assert not storage.api.requests
+
+
+async def test_progress_is_the_sum(
+    session: BrowserUseSession, storage: FakeStorage, shots: list[str], tmp_path: Path
+) -> None:
+    """The callback gets the bytes of all files, and their size once all are known."""
+    told: list[tuple[int, int | None]] = []
+
+    await session.download_screenshots(
+        TASK, tmp_path, on_progress=lambda received, total: told.append((received, total))
+    )
+
+    size = sum(len(content_of(path)) for path in shots)
+    assert told[0][1] is None
+    assert told[-1] == (size, size)
+    assert [received for received, _ in told] == sorted(received for received, _ in told)
+
+
+async def test_each_is_resumed(
+    session: BrowserUseSession, storage: FakeStorage, shots: list[str], tmp_path: Path
+) -> None:
+    """Files that are cut go on where they were, each with its own version."""
+    storage.next = [cut_after(5000 + number) for number in range(len(shots))]
+
+    paths = await session.download_screenshots(TASK, tmp_path)
+
+    assert [path.read_bytes() for path in paths] == [content_of(path) for path in shots]
+    assert len([each for each in storage.ranges if each]) == len(shots)
+
+
+async def test_an_expired_url_is_renewed_by_its_place(
+    session: BrowserUseSession, storage: FakeStorage, shots: list[str], tmp_path: Path
+) -> None:
+    """The list is asked for again, and the file gets the URL at its own place in it."""
+
+    async def expire_third(connection: Connection, request: Request, file: StoredFile) -> None:
+        expired = "step-3" in request.target and request.target.endswith("-2")
+        await (refuse(403) if expired else whole)(connection, request, file)
+
+    storage.behave = expire_third
+
+    paths = await session.download_screenshots(TASK, tmp_path)
+
+    assert [path.read_bytes() for path in paths] == [content_of(path) for path in shots]
+    assert len(storage.api.requests) == 2
+
+
+async def test_a_url_that_is_gone_when_renewed(
+    session: BrowserUseSession, storage: FakeStorage, shots: list[str], tmp_path: Path
+) -> None:
+    """A file that the list no longer has is an error that says so."""
+
+    async def expire(connection: Connection, request: Request, file: StoredFile) -> None:
+        storage.screenshots = []
+        await refuse(403)(connection, request, file)
+
+    storage.behave = expire
+
+    with refusing(FileTransferError) as caught:
+        await session.download_screenshots(TASK, tmp_path)
+
+    assert "no longer lists" in str(caught.value)
+
+
+async def test_the_first_failure_ends_the_others(
+    session: BrowserUseSession, storage: FakeStorage, shots: list[str], tmp_path: Path
+) -> None:
+    """One file that is refused raises its own error, and nothing goes on behind the back."""
+
+    async def refuse_second(connection: Connection, request: Request, file: StoredFile) -> None:
+        if "step-2" in request.target:
+            await refuse(404, "NoSuchKey", "Gone.")(connection, request, file)
+        elif "step-1" in request.target:
+            await whole(connection, request, file)
+        else:
+            await connection.stall()
+
+    storage.behave = refuse_second
+
+    with refusing(FileTransferError) as caught:
+        await session.download_screenshots(TASK, tmp_path)
+
+    assert "screenshot 2" in str(caught.value)
+    assert "NoSuchKey" in str(caught.value)
+    assert caught.value.task_id == TASK
+    assert all(path.name.startswith("step-1.png") for path in listing(tmp_path))
+
+
+async def test_what_progress_raises_ends_all(
+    session: BrowserUseSession, shots: list[str], tmp_path: Path
+) -> None:
+    """An exception of the callback comes out as it is, not in a group."""
+
+    def stop(received: int, total: int | None) -> None:
+        raise LookupError("enough")
+
+    with refusing(LookupError):
+        await session.download_screenshots(TASK, tmp_path, on_progress=stop)
+
+    assert all(path.suffix == ".part" for path in listing(tmp_path))
+
+
+async def test_cancelling_ends_all(
+    session: BrowserUseSession, storage: FakeStorage, shots: list[str], tmp_path: Path
+) -> None:
+    """A cancelled call leaves nothing running."""
+    started = asyncio.Event()
+
+    async def silence(connection: Connection, request: Request, file: StoredFile) -> None:
+        started.set()
+        await connection.stall()
+
+    storage.behave = silence
+    downloads = asyncio.create_task(session.download_screenshots(TASK, tmp_path))
+    await started.wait()
+    downloads.cancel()
+
+    with pytest.raises(asyncio.CancelledError):
+        await downloads
+
+
+async def test_a_directory_that_is_a_file(
+    session: BrowserUseSession, storage: FakeStorage, shots: list[str], tmp_path: Path
+) -> None:
+    """A file in the place of the directory is a typed error, before any file is asked for."""
+    (tmp_path / "file").write_bytes(b"1")
+
+    with refusing(FileTransferError):
+        await session.download_screenshots(TASK, tmp_path / "file")
+
+    assert not storage.requests
+
+
+async def test_links_among_the_targets_are_refused(
+    session: BrowserUseSession, storage: FakeStorage, shots: list[str], tmp_path: Path
+) -> None:
+    """G8: a link in the place of one of the files is refused before any file is asked for."""
+    (tmp_path / "step-3.png").symlink_to(tmp_path / "outside")
+
+    with refusing(FileTransferError):
+        await session.download_screenshots(TASK, tmp_path)
+
+    assert not storage.requests
+
+
+async def test_a_closed_session_downloads_nothing(
+    storage: FakeStorage, connect: Connect, tmp_path: Path
+) -> None:
+    """After `aclose()` both are refused before anything is looked at."""
+    session = await connect(storage.api)
+    await session.aclose()
+
+    for download in (session.download_media, session.download_screenshots):
+        with refusing(SessionClosedError):
+            await download(TASK, tmp_path)
+
+    assert not storage.api.requests

@@ -1,0 +1,108 @@
+"""A process that dies in the middle of a download, and the next one (G14)."""
+
+import asyncio
+import os
+import random
+import signal
+import sys
+from pathlib import Path
+
+from browser_use_async import BrowserUseSession
+from tests.files.storage import TASK, FakeStorage, StoredFile, listing
+from tests.hygiene import KEY
+from tests.wire import Connection, Request
+
+NAME = "report.bin"
+CONTENT = random.Random(2).randbytes(4_000_000)
+
+PROGRAM = """
+import asyncio, sys
+from browser_use_async import BrowserUseSession
+
+async def main():
+    async with BrowserUseSession(sys.argv[1], base_url=sys.argv[2]) as session:
+        await session.download_output_file(sys.argv[3], sys.argv[4], sys.argv[5])
+
+asyncio.run(main())
+"""
+
+
+async def _start(storage: FakeStorage, directory: Path) -> asyncio.subprocess.Process:
+    return await asyncio.create_subprocess_exec(
+        *(sys.executable, "-c", PROGRAM, KEY, storage.api.url, TASK, NAME, f"{directory}/")
+    )
+
+
+async def _at_least(directory: Path, size: int) -> int:
+    """The size of the one file in a directory, as soon as it is large enough."""
+    async with asyncio.timeout(10):
+        while True:
+            sizes = [path.stat().st_size for path in listing(directory)]
+            if sizes and sizes[0] >= size:
+                return sizes[0]
+            await asyncio.sleep(0.01)
+
+
+async def test_g14_a_killed_download_is_finished_by_the_next(
+    session: BrowserUseSession, storage: FakeStorage, tmp_path: Path
+) -> None:
+    """G14: kill -9 leaves no file under the final name; the next process goes on to the end."""
+    storage.keep(NAME, CONTENT)
+
+    async def stop_at_three_quarters(
+        connection: Connection, request: Request, file: StoredFile
+    ) -> None:
+        reply = file.reply(request)
+        connection.send(reply[: len(reply) * 3 // 4])
+        await connection.stall()
+
+    storage.next = [stop_at_three_quarters]
+    process = await _start(storage, tmp_path)
+    await _at_least(tmp_path, 2_000_000)
+    process.send_signal(signal.SIGKILL)
+    await process.wait()
+    (left,) = listing(tmp_path)
+    size = left.stat().st_size
+    whole_part = left.read_bytes()
+
+    path = await session.download_output_file(TASK, NAME, tmp_path)
+
+    assert left.name != NAME
+    assert CONTENT.startswith(whole_part)
+    assert path.read_bytes() == CONTENT
+    assert storage.ranges[-1] == f"bytes={size}-"
+    assert listing(tmp_path) == [path]
+
+
+async def test_g14_killed_again_and_again(storage: FakeStorage, tmp_path: Path) -> None:
+    """G14: whenever the process is killed, what is under the final name is whole or absent."""
+    storage.keep(NAME, CONTENT)
+    storage.behave = _slowly
+    target = tmp_path / NAME
+    draw = random.Random(3)
+
+    for _ in range(4):
+        process = await _start(storage, tmp_path)
+        await _first_request(storage, len(storage.requests))
+        await asyncio.sleep(draw.uniform(0.0, 0.15))
+        process.send_signal(signal.SIGKILL)
+        await process.wait()
+        assert not target.exists() or target.read_bytes() == CONTENT
+    process = await _start(storage, tmp_path)
+
+    assert await process.wait() == 0
+    assert target.read_bytes() == CONTENT
+    assert os.listdir(tmp_path) == [NAME]  # noqa: PTH208 - the names are enough
+
+
+async def _slowly(connection: Connection, request: Request, file: StoredFile) -> None:
+    reply = file.reply(request)
+    for start in range(0, len(reply), 200_000):
+        connection.send(reply[start : start + 200_000])
+        await asyncio.sleep(0.01)
+
+
+async def _first_request(storage: FakeStorage, before: int) -> None:
+    async with asyncio.timeout(10):
+        while len(storage.requests) == before:  # noqa: ASYNC110 - the server has no event for it
+            await asyncio.sleep(0.005)

@@ -1,0 +1,199 @@
+"""Names of files, which come from servers (G7)."""
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from browser_use_async import BrowserUseSession
+from browser_use_async.errors import InvalidRequestError, UnsafeFileNameError
+from browser_use_async.files.names import (
+    MAX_NAME_BYTES,
+    cut_to,
+    distinct,
+    problem_with,
+    refuse_unsafe,
+    safe_name,
+)
+from tests.files.storage import TASK, FakeStorage, refusing
+
+HOSTILE = [
+    "",
+    ".",
+    "..",
+    "../../x",
+    "../x",
+    "/abs",
+    "/",
+    "a/b",
+    "a\\b",
+    "..\\x",
+    "C:\\x",
+    "C:x",
+    "a:b",
+    "\\\\server\\share",
+    "nul\x00byte",
+    "new\nline",
+    "carriage\rreturn",
+    "tab\there",
+    "escape\x1b[2J",
+    "delete\x7f",
+    "\x85next-line",
+    "line\u2028separator",
+    "CON",
+    "con",
+    "aux.txt",
+    "NUL.tar.gz",
+    "com1",
+    "LPT¹.txt",
+    "CONIN$",
+    "a.",
+    "a ",
+    " a",
+    "a. . .",
+    "~",
+    "~root",
+    "-rf",
+    "--output=x",
+    "x" * 300,
+    "é" * 128,
+    "gpj\u202eexe",
+    "a\u2066b",
+    "half\ud800surrogate",
+]
+HARMLESS = [
+    "a",
+    "report.csv",
+    "Übersicht (1).pdf",
+    ".env",
+    "%2e%2e",
+    "a b",
+    "x" * 255,
+    "日本.txt",
+]
+
+
+@pytest.mark.parametrize("name", HOSTILE, ids=ascii)
+def test_g7_hostile_names_are_refused(name: str) -> None:
+    """G7: a name that leaves its directory or troubles a file system is refused, and says why."""
+    with pytest.raises(UnsafeFileNameError, match="because") as caught:
+        refuse_unsafe(name, task_id=TASK)
+
+    assert caught.value.task_id == TASK
+    assert str(caught.value).isprintable()
+    assert len(str(caught.value)) < 800
+
+
+@pytest.mark.parametrize("name", HARMLESS)
+def test_g7_ordinary_names_are_taken(name: str) -> None:
+    """G7: names as people give them pass."""
+    assert problem_with(name) is None
+
+
+@pytest.mark.parametrize("name", HOSTILE, ids=ascii)
+def test_g7_hostile_names_are_made_safe(name: str, tmp_path: Path) -> None:
+    """G7: a name that is derived from a hostile text is safe and stays in its directory."""
+    made = safe_name(name, "fallback.png")
+
+    assert problem_with(made) is None
+    assert (tmp_path / made).resolve().parent == tmp_path.resolve()
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("report.csv", "report.csv"),
+        ("../../x", "_.._x"),
+        ("a/b.png", "a_b.png"),
+        ("..", "fallback"),
+        ("", "fallback"),
+        (". .", "fallback"),
+        ("con.png", "_con.png"),
+        ("-rf.png", "_rf.png"),
+        ("a.png. ", "a.png"),
+        ("x" * 300 + ".png", "x" * 251 + ".png"),
+        ("é" * 200 + ".png", "é" * 125 + ".png"),
+        ("x" * 300, "x" * 255),
+        ("e\u0301.png", "é.png"),
+    ],
+)
+def test_g7_safe_names_stay_close(text: str, name: str) -> None:
+    """G7: what is harmless in a name is kept, its suffix first of all."""
+    assert safe_name(text, "fallback") == name
+
+
+@given(st.text())
+def test_g7_every_text_can_be_made_safe(text: str) -> None:
+    """G7: whatever the text, the derived name is safe, and deriving it again changes nothing."""
+    name = safe_name(text, "fallback")
+
+    assert problem_with(name) is None
+    assert safe_name(name, "fallback") == name
+
+
+def test_g7_names_that_some_file_system_confuses_get_numbers() -> None:
+    """G7: names that differ only in case or in the form of their accents are told apart."""
+    names = ["shot.png", "Shot.PNG", "shot.png", "caf\u00e9", "cafe\u0301", "shot-2.png", "ß", "SS"]
+
+    assert distinct(names) == [
+        "shot.png",
+        "Shot-2.PNG",
+        "shot-3.png",
+        "caf\u00e9",
+        "cafe\u0301-2",
+        "shot-2-2.png",
+        "ß",
+        "SS-2",
+    ]
+
+
+@given(st.lists(st.text("aA.é-2", min_size=1, max_size=4).map(lambda text: safe_name(text, "f"))))
+def test_g7_distinct_names_are_distinct(names: list[str]) -> None:
+    """G7: no two results are the same in any case, each is safe, and the first keeps its name."""
+    made = distinct(names)
+
+    assert len({name.casefold() for name in made}) == len(names)
+    assert all(problem_with(name) is None for name in made)
+    assert made[:1] == names[:1]
+
+
+def test_g7_long_names_with_numbers_are_not_too_long() -> None:
+    """G7: the number finds room in a name that has the full length already."""
+    made = distinct(["é" * 125 + ".png"] * 3)
+
+    assert len(set(made)) == 3
+    assert all(problem_with(name) is None and name.endswith(".png") for name in made)
+
+
+def test_cutting_keeps_characters_whole() -> None:
+    """A cut falls between characters."""
+    assert cut_to(4, "aéé") == "aé"
+    assert cut_to(MAX_NAME_BYTES, "short") == "short"
+
+
+@pytest.mark.parametrize("name", ["CON", "a.", "-rf", "a:b", "x" * 300])
+async def test_g7_an_unsafe_output_file_is_refused_in_a_directory(
+    session: BrowserUseSession, storage: FakeStorage, tmp_path: Path, name: str
+) -> None:
+    """G7: nothing is sent for a name that is not safe; under a name of one's own it can be had."""
+    storage.keep(name, b"content")
+
+    with refusing(UnsafeFileNameError):
+        await session.download_output_file(TASK, name, tmp_path)
+    refused = list(storage.api.requests)
+    path = await session.download_output_file(TASK, name, tmp_path / "mine.bin")
+
+    assert not refused
+    assert path.read_bytes() == b"content"
+
+
+@pytest.mark.parametrize("name", ["../../x", "/abs", "a\\b", "..", ""])
+async def test_g7_a_name_that_is_no_segment_is_refused_everywhere(
+    session: BrowserUseSession, storage: FakeStorage, tmp_path: Path, name: str
+) -> None:
+    """G7: a name that would reach another route of the API is not asked for at all."""
+    with refusing(InvalidRequestError):
+        await session.download_output_file(TASK, name, tmp_path / "mine.bin")
+
+    assert not storage.api.requests

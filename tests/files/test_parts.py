@@ -1,0 +1,345 @@
+"""Parts on the disk: links, locks, left-overs, and a disk that refuses (G8, G15, G16)."""
+
+import fcntl
+import os
+import resource
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from browser_use_async import BrowserUseSession
+from browser_use_async.errors import FileTransferError
+from browser_use_async.files.part_file import PartFile
+from tests.files.storage import TASK, FakeStorage, cut_after, listing, refusing
+
+NAME = "report.bin"
+TAG = "0123456789abcdef"
+CONTENT = bytes(range(256)) * 4000
+
+
+def part_of(directory: Path, tag: str = TAG) -> Path:
+    """Where the part of a version is."""
+    return directory / f"{NAME}.{tag}.part"
+
+
+@contextmanager
+def opened(directory: Path, tag: str | None = TAG) -> Iterator[PartFile]:
+    """A part, closed at the end."""
+    part = PartFile.open(directory / NAME, tag)
+    try:
+        yield part
+    finally:
+        part.release()
+
+
+# --- one part -----------------------------------------------------------------------------------
+
+
+def test_a_part_becomes_the_file(tmp_path: Path) -> None:
+    """What is written in pieces has the final name after `commit`, and only then."""
+    with opened(tmp_path) as part:
+        part.write([b"ab", b"c"])
+        part.write([b"def"])
+        before = listing(tmp_path)
+        part.commit()
+
+    assert before == [part_of(tmp_path)]
+    assert listing(tmp_path) == [tmp_path / NAME]
+    assert (tmp_path / NAME).read_bytes() == b"abcdef"
+
+
+def test_a_part_that_was_left_is_found(tmp_path: Path) -> None:
+    """A part of the same version goes on behind the bytes that are there."""
+    with opened(tmp_path) as part:
+        part.write([b"abc"])
+    with opened(tmp_path) as part:
+        assert part.size == 3
+        part.write([b"def"])
+        part.commit()
+
+    assert (tmp_path / NAME).read_bytes() == b"abcdef"
+
+
+def test_after_the_end_nothing_is_written(tmp_path: Path) -> None:
+    """A write that an abandoned thread makes too late does nothing, whatever the end was."""
+    for end in (PartFile.commit, PartFile.release, PartFile.discard):
+        part = PartFile.open(tmp_path / NAME, None)
+        part.write([b"abc"])
+        end(part)
+        for late in (PartFile.commit, PartFile.empty, PartFile.release, PartFile.discard):
+            late(part)
+        part.write([b"def"])
+
+    assert (tmp_path / NAME).read_bytes() == b"abc"
+    assert len(listing(tmp_path)) == 2
+
+
+def test_a_part_can_be_emptied(tmp_path: Path) -> None:
+    """A part that starts again holds nothing of what it held."""
+    with opened(tmp_path) as part:
+        part.write([b"abc"])
+        part.empty()
+        part.write([b"d"])
+
+        assert part.size == 1
+        assert part_of(tmp_path).read_bytes() == b"d"
+
+
+def test_many_small_pieces_are_written_whole(tmp_path: Path) -> None:
+    """Pieces that the system takes only in part, as a pipe would, are written on."""
+    with opened(tmp_path) as part:
+        part.write([bytes((number % 256,)) * number for number in range(1, 500)])
+
+        assert part.size == sum(range(1, 500))
+
+
+def test_long_names_leave_room_for_the_ending(tmp_path: Path) -> None:
+    """A file whose name has the full length can have a part beside it."""
+    target = tmp_path / ("x" * 251 + ".bin")
+    part = PartFile.open(target, TAG)
+    part.write([b"abc"])
+    part.commit()
+
+    assert target.read_bytes() == b"abc"
+
+
+def test_left_overs_of_other_versions_are_removed(tmp_path: Path) -> None:
+    """Parts of the same target that nobody holds go; everything else stays."""
+    stays = [
+        tmp_path / f"{NAME}.part",
+        tmp_path / f"{NAME}.{TAG}.part.bak",
+        tmp_path / f"other.{TAG}.part",
+        tmp_path / f"{NAME}.0123.part",
+    ]
+    for path in stays:
+        path.write_bytes(b"1")
+    part_of(tmp_path, "f" * 16).write_bytes(b"1")
+    (tmp_path / f"{NAME}.{'e' * 16}.part").mkdir()
+    part_of(tmp_path, "d" * 16).symlink_to(stays[0])
+
+    with opened(tmp_path, "c" * 16), opened(tmp_path):
+        left = {path.name for path in tmp_path.iterdir()}
+
+    assert {path.name for path in stays} <= left
+    assert part_of(tmp_path, "f" * 16).name not in left
+    assert part_of(tmp_path, "c" * 16).name in left, "somebody held it"
+    assert {part_of(tmp_path, each * 16).name for each in "de"} <= left, "it was no part"
+
+
+# --- G8 -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("dangling", [False, True], ids=["to-a-file", "dangling"])
+async def test_g8_a_target_that_is_a_link_is_refused(
+    session: BrowserUseSession, storage: FakeStorage, tmp_path: Path, dangling: bool
+) -> None:
+    """G8: a link in the place of the file is refused before anything is sent."""
+    storage.keep(NAME, CONTENT)
+    outside = tmp_path / "outside.bin"
+    if not dangling:
+        outside.write_bytes(b"untouched")
+    directory = tmp_path / "in"
+    directory.mkdir()
+    (directory / NAME).symlink_to(outside)
+
+    with refusing(FileTransferError):
+        await session.download_output_file(TASK, NAME, directory)
+    with refusing(FileTransferError):
+        await session.download_output_file(TASK, NAME, directory / NAME)
+
+    assert not storage.api.requests
+    assert outside.exists() is not dangling
+
+
+@pytest.mark.parametrize("kind", ["directory", "fifo", "device"])
+async def test_g8_a_target_that_is_no_plain_file_is_refused(
+    session: BrowserUseSession, storage: FakeStorage, tmp_path: Path, kind: str
+) -> None:
+    """G8: what is not a plain file is not replaced, be it a directory, a FIFO or a device."""
+    target = tmp_path / NAME
+    if kind == "directory":
+        target.mkdir()
+    elif kind == "fifo":
+        os.mkfifo(target)
+    destination = Path("/dev/null") if kind == "device" else tmp_path
+
+    with refusing(FileTransferError) as caught:
+        await session.download_output_file(TASK, NAME, destination)
+
+    assert "no plain file" in str(caught.value)
+    assert not storage.api.requests
+
+
+async def test_g8_a_link_that_appears_meanwhile(
+    session: BrowserUseSession, storage: FakeStorage, tmp_path: Path
+) -> None:
+    """G8: the place is looked at again at the end; the file is then not written."""
+    storage.keep(NAME, CONTENT)
+    outside = tmp_path / "outside.bin"
+    target = tmp_path / "in" / NAME
+
+    def plant(received: int, total: int | None) -> None:
+        if not target.is_symlink():
+            target.symlink_to(outside)
+
+    with refusing(FileTransferError):
+        await session.download_output_file(TASK, NAME, target, on_progress=plant)
+
+    assert not outside.exists()
+
+
+def _make_link(path: Path, outside: Path) -> None:
+    path.symlink_to(outside)
+
+
+def _make_second_name(path: Path, outside: Path) -> None:
+    path.hardlink_to(outside)
+
+
+@pytest.mark.parametrize("make", [_make_link, _make_second_name], ids=["link", "second-name"])
+async def test_g8_a_part_that_is_a_link_is_not_written_to(
+    session: BrowserUseSession, storage: FakeStorage, tmp_path: Path, make: "object"
+) -> None:
+    """G8: a link, or a second name of a file, in the place of the part leads nowhere."""
+    storage.keep(NAME, CONTENT)
+    storage.next = [cut_after(1000)]
+    storage.behave = cut_after(0)
+    directory = tmp_path / "in"
+    with refusing(FileTransferError):
+        await session.download_output_file(TASK, NAME, directory / NAME)
+    (part,) = listing(directory)
+    part.unlink()
+    outside = tmp_path / "outside.bin"
+    outside.write_bytes(b"untouched")
+    assert callable(make)
+    make(part, outside)
+    storage.behave = cut_after(len(CONTENT))
+
+    if make is _make_link:
+        with refusing(FileTransferError):
+            await session.download_output_file(TASK, NAME, directory / NAME)
+        assert not (directory / NAME).exists()
+    else:
+        await session.download_output_file(TASK, NAME, directory / NAME)
+        assert (directory / NAME).read_bytes() == CONTENT
+
+    assert outside.read_bytes() == b"untouched"
+
+
+# --- G15 ----------------------------------------------------------------------------------------
+
+
+@contextmanager
+def files_no_larger_than(size: int) -> Iterator[None]:
+    """Let the system refuse bytes behind this place, as a full disk does."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+@pytest.mark.parametrize("limit", [0, 300_000, len(CONTENT) - 1])
+async def test_g15_a_full_disk(
+    session: BrowserUseSession, storage: FakeStorage, tmp_path: Path, limit: int
+) -> None:
+    """G15: a disk that takes no more bytes is a typed error, and its space is given back."""
+    storage.keep(NAME, CONTENT)
+
+    with files_no_larger_than(limit), pytest.raises(FileTransferError) as caught:
+        await session.download_output_file(TASK, NAME, tmp_path)
+
+    assert caught.value.task_id == TASK
+    assert "cannot be written" in str(caught.value)
+    assert isinstance(caught.value.__cause__, OSError)
+    assert len(storage.requests) == 1
+    assert not listing(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "destination", ["/dev/null/report.bin", "/proc/report.bin", "/proc/new/report.bin", "a\0b"]
+)
+async def test_g15_a_place_that_takes_no_files(
+    session: BrowserUseSession, storage: FakeStorage, destination: str
+) -> None:
+    """G15: a path below a file, in a directory that takes none, or with a NUL is a typed error."""
+    storage.keep(NAME, CONTENT)
+
+    with refusing(FileTransferError) as caught:
+        await session.download_output_file(TASK, NAME, destination)
+
+    assert caught.value.task_id == TASK
+
+
+@pytest.fixture
+def sealed(tmp_path: Path) -> Path:
+    """A directory without write permission."""
+    directory = tmp_path / "sealed"
+    directory.mkdir(0o500)
+    return directory
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="the superuser may write everywhere")
+async def test_g15_no_permission(
+    session: BrowserUseSession, storage: FakeStorage, sealed: Path
+) -> None:
+    """G15: a directory without write permission is a typed error."""
+    storage.keep(NAME, CONTENT)
+
+    with refusing(FileTransferError):
+        await session.download_output_file(TASK, NAME, sealed)
+
+
+# --- G16 ----------------------------------------------------------------------------------------
+
+
+def test_g16_a_part_has_one_owner(tmp_path: Path) -> None:
+    """G16: who comes second gets a part of a random name, and both can finish."""
+    with opened(tmp_path) as first, opened(tmp_path) as second:
+        first.write([b"first"])
+        second.write([b"second"])
+
+        assert first.path == part_of(tmp_path)
+        assert second.path != first.path
+        assert second.size == 6
+        first.commit()
+        second.commit()
+
+    assert (tmp_path / NAME).read_bytes() == b"second"
+    assert listing(tmp_path) == [tmp_path / NAME]
+
+
+def test_g16_a_lock_of_another_process_counts(tmp_path: Path) -> None:
+    """G16: a part that is locked through another open file is left alone."""
+    part_of(tmp_path).write_bytes(b"theirs")
+    with part_of(tmp_path).open("rb") as theirs:
+        fcntl.flock(theirs, fcntl.LOCK_EX)
+
+        with opened(tmp_path) as part:
+            assert part.path != part_of(tmp_path)
+            assert part.size == 0
+
+    assert part_of(tmp_path).read_bytes() == b"theirs"
+
+
+def test_g16_the_finished_file_is_not_taken_for_a_part(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """G16: a part that its owner renames between our opening and our locking is not written to."""
+    owner = PartFile.open(tmp_path / NAME, TAG)
+    owner.write([b"whole"])
+    lock = fcntl.flock
+
+    def lock_late(descriptor: int, operation: int) -> None:
+        owner.commit()
+        lock(descriptor, operation)
+
+    monkeypatch.setattr(fcntl, "flock", lock_late)
+
+    with opened(tmp_path) as part:
+        part.write([b"other"])
+
+    assert (tmp_path / NAME).read_bytes() == b"whole"

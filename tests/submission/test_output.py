@@ -1,0 +1,206 @@
+"""From a task that has ended to what the caller gets: the task, a parsed task, or an error."""
+
+import json
+import pickle
+from dataclasses import dataclass
+from typing import Any
+
+import attrs
+import pydantic
+import pytest
+
+from browser_use_async import ParsedTask, RunTaskRequest, errors
+from tests.api_bench import OpenSession
+from tests.fake_api import FakeApi, FakeTask, Fault
+
+pytestmark = pytest.mark.looptime
+
+
+@attrs.define
+class Title:
+    """What the page calls itself."""
+
+    title: str
+    stars: int = 0
+
+
+@dataclass
+class Titles:
+    """Some titles."""
+
+    titles: list[Title]
+
+
+class TitleModel(pydantic.BaseModel):
+    """The same for pydantic."""
+
+    title: str
+
+
+def _answers(api: FakeApi, output: str | None, end: str = "finished", **more: Any) -> None:
+    api.make = lambda _body: FakeTask(life=((0.0, "running"), (5.0, end)), output=output, **more)
+
+
+async def test_the_output_is_parsed(api: FakeApi, open_session: OpenSession):
+    """The schema of the type is sent, and `parsed` is of that type, whatever its family."""
+    session = await open_session()
+    text = '{"title": "Example", "stars": 3}'
+    for kind, output, expected in (
+        (Title, text, Title("Example", 3)),
+        (TitleModel, '{"title": "Example"}', TitleModel(title="Example")),
+        (Titles, f'{{"titles": [{text}]}}', Titles([Title("Example", 3)])),
+        (list[Title], f"Here you are:\n```json\n[{text}]\n```\nBye.", [Title("Example", 3)]),
+        (dict[str, int], '{"a": 1}', {"a": 1}),
+        (str, "Just prose.", "Just prose."),
+    ):
+        _answers(api, output)
+
+        ended = await session.run_and_wait("x", output_type=kind)
+
+        assert type(ended) is ParsedTask
+        assert ended.parsed == expected
+        assert ended.output == output
+
+    bodies = [call.body for call in api.calls if call.route == "run"]
+    assert all(isinstance(body["structured_output_json"], str) for body in bodies)
+    assert json.loads(bodies[0]["structured_output_json"])["required"] == ["title"]
+
+
+async def test_a_handle_parses_too(api: FakeApi, open_session: OpenSession):
+    """`submit(output_type=...)` makes a handle whose `wait` parses."""
+    session = await open_session()
+    _answers(api, '{"title": "Example"}')
+
+    handle = await session.submit("x", output_type=Title)
+    ended = await handle.wait()
+
+    assert isinstance(ended, ParsedTask)
+    assert ended.parsed == Title("Example")
+
+
+@pytest.mark.parametrize(
+    ("output", "place"),
+    [
+        ('{"title": 5}', "$.title"),
+        ('{"stars": 5}', "$.title"),
+        ('{"title": "x", "stars": "false"}', "$.stars"),
+        ("[]", "$"),
+        ("I could not find it.", "not JSON"),
+        ("", "not JSON"),
+        (None, "without an output"),
+    ],
+    ids=repr,
+)
+async def test_an_output_that_does_not_fit_is_kept(
+    api: FakeApi, open_session: OpenSession, output: str | None, place: str
+):
+    """C18: the error names the place, keeps the paid output and the task, and pickles."""
+    session = await open_session()
+    _answers(api, output)
+
+    with pytest.raises(errors.OutputValidationError) as caught:
+        await session.run_and_wait("x", output_type=Title)
+
+    error = pickle.loads(pickle.dumps(caught.value))
+    assert error.raw_output == output
+    assert error.task.output == output
+    assert error.task_id == error.task.id
+    assert place in str(error)
+    assert "Title" in str(error)
+
+
+async def test_failure_comes_before_parsing(api: FakeApi, open_session: OpenSession):
+    """A task that failed raises so, though its output does not fit either; the reason is told."""
+    session = await open_session()
+    _answers(api, "no JSON", end="failed", steps=lambda _age: [1, 2])
+
+    with pytest.raises(errors.TaskFailedError) as caught:
+        await session.run_and_wait("x", output_type=Title)
+
+    assert "after 2 steps: judged 2" in str(caught.value)
+    assert caught.value.task.steps[-1].evaluation_previous_goal == "judged 2"
+    assert caught.value.task_id == caught.value.task.id
+
+
+async def test_failure_without_a_reason_says_so(api: FakeApi, open_session: OpenSession):
+    """A task that failed before its first step has no reason to give."""
+    session = await open_session()
+    _answers(api, None, end="failed", steps=0)
+
+    with pytest.raises(errors.TaskFailedError, match="after 0 steps; the service gave no reason"):
+        await session.run_and_wait("x")
+
+
+async def test_a_stopped_task_is_told(api: FakeApi, open_session: OpenSession):
+    """A task that somebody stopped raises an error of its own."""
+    session = await open_session()
+    _answers(api, None, end="stopped", steps=1)
+
+    with pytest.raises(errors.TaskStoppedError, match="after 1 step;"):
+        await session.run_and_wait("x", output_type=Title)
+
+
+async def test_an_unknown_end_is_a_failure(api: FakeApi, open_session: OpenSession):
+    """A terminal status of the future is no success, and carries the task."""
+    session = await open_session()
+    _answers(api, "x", end="expired", ends=frozenset({"expired"}))
+
+    with pytest.raises(errors.TaskFailedError, match="expired") as caught:
+        await session.run_and_wait("x")
+
+    assert caught.value.task.output is None
+
+
+async def test_wait_gives_whatever_ended(api: FakeApi, open_session: OpenSession):
+    """`wait`, and a handle's, give a failed task rather than raise."""
+    session = await open_session()
+    _answers(api, None, end="failed")
+    handle = await session.submit("x", output_type=Title)
+
+    ended = await handle.wait()
+
+    assert str(ended.status) == "failed"
+    assert not isinstance(ended, ParsedTask)
+
+
+class _Plain:
+    pass
+
+
+@pytest.mark.parametrize("kind", [bytes, _Plain, dict[int, str], 5, "Title", set[Title]], ids=repr)
+async def test_a_type_without_json_is_refused(api: FakeApi, open_session: OpenSession, kind: Any):
+    """What could not be parsed afterwards is refused before anything is sent."""
+    session = await open_session()
+
+    for verb in (session.submit, session.run_and_wait):
+        with pytest.raises(errors.InvalidRequestError) as caught:
+            await verb("x", output_type=kind)
+        assert caught.value.field == "output_type"
+
+    assert api.count() == 0
+
+
+async def test_two_schemas_are_refused(api: FakeApi, open_session: OpenSession):
+    """`output_type` and `structured_output_json` together are refused, in a request object too."""
+    session = await open_session()
+
+    with pytest.raises(errors.InvalidRequestError) as caught:
+        await session.run_and_wait("x", output_type=Title, structured_output_json="{}")
+    assert caught.value.field == "output_type"
+    with pytest.raises(errors.InvalidRequestError):
+        await session.submit(
+            RunTaskRequest(task="x", structured_output_json="{}"), output_type=Title
+        )
+
+    assert api.count() == 0
+
+
+async def test_an_output_is_not_lost_with_the_answer(api: FakeApi, open_session: OpenSession):
+    """C18 with A8: a lost answer, an adopted task, a parsed output."""
+    session = await open_session()
+    _answers(api, '{"title": "Example"}')
+    api.break_calls("run", {1: Fault(cut=True, done=True)})
+
+    ended = await session.run_and_wait("x", output_type=Title)
+
+    assert ended.parsed == Title("Example")

@@ -1,0 +1,193 @@
+"""What `run_and_wait` does beside the wait: the callback, the creation that is cut short, closing."""
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from browser_use_async import TaskHandle, errors
+from tests.api_bench import OpenSession
+from tests.fake_api import FakeApi, FakeTask, Fault
+from tests.waiting.test_polling import lives
+
+pytestmark = pytest.mark.looptime
+
+
+def _time() -> float:
+    return asyncio.get_running_loop().time()
+
+
+def _forever(_body: Any = None) -> FakeTask:
+    return lives(1e6)
+
+
+async def _steps(count: int) -> None:
+    for _ in range(count):
+        await asyncio.sleep(0)
+
+
+def _orphans(api: FakeApi) -> list[FakeTask]:
+    return [task for task in api.tasks.values() if task.status() == "running"]
+
+
+async def _cancelled(task: "asyncio.Task[Any]") -> bool:
+    await asyncio.wait([task])
+    return task.cancelled()
+
+
+async def test_nothing_is_sent_for_a_caller_that_left(api: FakeApi, open_session: OpenSession):
+    """Cancelled while a 429 is waited out, a submission is not sent once more, only to be paid."""
+    session = await open_session()
+    api.break_calls("run", {1: Fault(status=429, headers={"Retry-After": "20"})})
+    run = asyncio.create_task(session.run_and_wait("x"))
+    await asyncio.sleep(10.0)
+    run.cancel()
+
+    assert await _cancelled(run)
+    assert _time() == pytest.approx(10.0, abs=0.05)
+    await asyncio.sleep(60.0)
+    assert api.count() == 1
+
+
+async def test_nothing_is_sent_after_the_request_on_the_wire(
+    api: FakeApi, open_session: OpenSession
+):
+    """Cancelled while the request is answered with 429, it is not sent again either."""
+    session = await open_session()
+    limited = Fault(status=429, headers={"Retry-After": "5"}, delay=2.0)
+    api.break_calls("run", {1: limited})
+    run = asyncio.create_task(session.run_and_wait("x"))
+    await asyncio.sleep(1.0)
+    run.cancel()
+
+    assert await _cancelled(run)
+    await asyncio.sleep(60.0)
+    assert api.count() == 1
+
+
+async def test_nobody_resubmits_for_a_caller_that_left(
+    api: FakeApi, open_session: OpenSession, caplog: pytest.LogCaptureFixture
+):
+    """Cancelled while a lost answer is looked for, the task is stopped if it turns up, no more."""
+    session = await open_session()
+    api.break_calls("run", {1: Fault(cut=True)})
+    run = asyncio.create_task(
+        session.run_and_wait("x", on_ambiguous="resubmit", settle_window=60.0)
+    )
+    await asyncio.sleep(10.0)
+    run.cancel()
+
+    assert await _cancelled(run)
+    await asyncio.sleep(300.0)
+    assert api.count("run") == 1
+    assert "bu1." in caplog.text  # the token, for whoever wants to make sure
+
+
+async def test_a_timeout_during_a_pause_tells_the_refusal(api: FakeApi, open_session: OpenSession):
+    """B9: the time is up while a 429 is waited out: nothing exists, and nothing will."""
+    session = await open_session()
+    api.break_calls("run", {0: Fault(status=429, headers={"Retry-After": "30"})})
+
+    with pytest.raises(errors.RateLimitError) as caught:
+        await session.run_and_wait("x", timeout=10.0)
+
+    assert caught.value.retry_after == 30.0
+    assert _time() == pytest.approx(10.0, abs=0.05)
+    await asyncio.sleep(120.0)
+    assert api.count("run") == 1
+
+
+async def test_a_timeout_on_the_wire_is_unknown(api: FakeApi, open_session: OpenSession):
+    """D3: the time is up while run-task is under way: the error finds the task, which lives on."""
+    session = await open_session()
+    api.make = _forever
+    api.break_calls("run", {1: Fault(delay=8.0)})
+
+    with pytest.raises(errors.SubmissionUnknownError) as caught:
+        await session.run_and_wait("x", timeout=5.0)
+
+    assert _time() == pytest.approx(5.0, abs=0.05)
+    found = await caught.value.resolve()
+    assert found is not None
+    assert len(_orphans(api)) == 1
+
+
+async def test_a_timeout_on_the_wire_can_stop(api: FakeApi, open_session: OpenSession):
+    """D3 with `on_timeout="stop"`: a task that is created after the timeout is stopped."""
+    session = await open_session()
+    api.make = _forever
+    api.break_calls("run", {1: Fault(delay=8.0)})
+
+    with pytest.raises(errors.SubmissionUnknownError):
+        await session.run_and_wait("x", timeout=5.0, on_timeout="stop")
+    await asyncio.sleep(10.0)
+
+    assert len(api.tasks) == api.count("stop") == 1
+    assert not _orphans(api)
+
+
+async def test_on_created_is_told_once(api: FakeApi, open_session: OpenSession):
+    """The callback gets the handle before the wait, whether it is a coroutine or not."""
+    session = await open_session()
+    told: list[TaskHandle] = []
+
+    async def later(handle: TaskHandle) -> None:
+        await asyncio.sleep(1.0)
+        told.append(handle)
+
+    for callback in (told.append, later):
+        ended = await session.run_and_wait("x", on_created=callback)
+        assert told[-1].id == ended.id
+
+    assert len(told) == 2
+
+
+async def test_on_created_does_not_move_the_deadline(api: FakeApi, open_session: OpenSession):
+    """A callback that hangs ends with the timeout, and the task has the fate asked for."""
+    session = await open_session()
+    api.make = _forever
+
+    async def hang(_handle: TaskHandle) -> None:
+        await asyncio.sleep(1e6)
+
+    with pytest.raises(errors.WaitTimeoutError) as caught:
+        await session.run_and_wait("x", timeout=10.0, on_timeout="stop", on_created=hang)
+
+    assert _time() == pytest.approx(10.0, abs=0.05)
+    assert caught.value.task_id in api.tasks
+    await asyncio.sleep(1.0)
+    assert not _orphans(api)
+
+
+@pytest.mark.parametrize("error", [ValueError("mine"), TimeoutError("mine")], ids=repr)
+async def test_what_on_created_raises_comes_through(
+    api: FakeApi, open_session: OpenSession, error: Exception
+):
+    """An exception of the callback is the caller's, and notes which task lives on."""
+    session = await open_session()
+    api.make = _forever
+
+    async def fail(_handle: TaskHandle) -> None:
+        raise error
+
+    with pytest.raises(type(error), match="mine") as caught:
+        await session.run_and_wait("x", timeout=10.0, on_created=fail)
+
+    (task,) = _orphans(api)
+    assert task.id in "".join(caught.value.__notes__)
+
+
+async def test_a_cancelled_callback_stops_the_task(api: FakeApi, open_session: OpenSession):
+    """Cancelling inside the callback is cancelling the call."""
+    session = await open_session()
+    api.make = _forever
+
+    async def hang(_handle: TaskHandle) -> None:
+        await asyncio.sleep(1e6)
+
+    run = asyncio.create_task(session.run_and_wait("x", on_created=hang))
+    await asyncio.sleep(5.0)
+    run.cancel()
+
+    assert await _cancelled(run)
+    assert not _orphans(api)

@@ -1,0 +1,328 @@
+"""The life of a session: closing, other loops, forgotten sessions, and the ends of programs."""
+
+import asyncio
+import subprocess
+import sys
+import textwrap
+import weakref
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+
+from browser_use_async import BrowserUseSession, PollPolicy, TaskStatus, errors
+from browser_use_async.server import LocalServer
+from browser_use_async.server.executors.scripted import Scenario, ScriptedExecutor
+from tests.api_bench import OpenSession, api, open_session
+from tests.fake_api import FakeApi, FakeTask, Fault
+from tests.hygiene import KEY, nothing_leaks
+
+__all__ = ["api", "nothing_leaks", "open_session"]
+
+
+def _forever() -> FakeTask:
+    return FakeTask(life=((0.0, "running"),))
+
+
+async def _finish(*waits: "asyncio.Task[Any]") -> list[BaseException | None]:
+    await asyncio.wait(waits)
+    return [wait.exception() for wait in waits]
+
+
+# --- closing ------------------------------------------------------------------------------
+
+
+@pytest.mark.looptime
+async def test_closing_ends_every_wait(api: FakeApi, open_session: OpenSession):
+    """E8: waits, streams and iterators under way get `SessionClosedError`, with the task's id."""
+    session = await open_session()
+    task = api.add(_forever())
+
+    async def statuses() -> None:
+        async for _status in session.stream_status(task.id):
+            pass
+
+    async def steps() -> None:
+        async for _step in session.stream_steps(task.id):
+            pass
+
+    async def many() -> None:
+        async for _task in session.wait_many([task.id]):
+            pass
+
+    waits = [
+        asyncio.create_task(wait)
+        for wait in (
+            session.wait(task.id),
+            session.handle(task.id).wait(),
+            session.handle(task.id).wait_for_live_url(),
+            statuses(),
+            steps(),
+            many(),
+        )
+    ]
+    task.live_after = None
+    await asyncio.sleep(10.0)
+
+    await session.aclose()
+
+    raised = await _finish(*waits)
+    assert [type(error) for error in raised] == [errors.SessionClosedError] * 6
+    assert {error.task_id for error in raised} == {task.id}  # type: ignore[union-attr]
+    assert api.in_flight == 0
+
+
+@pytest.mark.looptime
+async def test_an_answer_that_came_before_closing_is_given(api: FakeApi, open_session: OpenSession):
+    """E8: a terminal answer is never thrown away, not even in the turn of closing."""
+    session = await open_session()
+    task = api.add(FakeTask(life=((0.0, "running"), (5.0, "finished"))))
+    told: list[TaskStatus] = []
+
+    async def slow_consumer() -> None:
+        async for status in session.stream_status(task.id):
+            told.append(status)
+            await asyncio.sleep(20.0)
+
+    consumer = asyncio.create_task(slow_consumer())
+    await asyncio.sleep(10.0)
+
+    await session.aclose()
+    await consumer
+
+    assert told == ["running", "finished"]
+
+
+@pytest.mark.looptime
+async def test_a_closed_session_refuses_everything(api: FakeApi, open_session: OpenSession):
+    """E8: use after close is one clear error for each verb; closing twice does no harm."""
+    session = await open_session()
+    task = api.add(_forever())
+    handle = session.handle(task.id)
+    await session.tasks.get(task.id)
+    await asyncio.gather(session.aclose(), session.aclose())
+    await session.aclose()
+    before = api.count()
+
+    for verb in (
+        session.ping(),
+        session.submit("x"),
+        session.run_and_wait("x"),
+        session.wait(task.id),
+        session.resolve_submission("bu1." + "0" * 32 + "." + "0" * 16 + ".1.1"),
+        handle.wait(),
+        handle.status(),
+        handle.stop(),
+        anext(session.stream_status(task.id)),
+        anext(session.stream_steps(task.id)),
+        anext(session.wait_many([task.id])),
+        anext(aiter(session.iterate_all_tasks())),
+    ):
+        with pytest.raises(errors.SessionClosedError):
+            await verb
+
+    assert api.count() == before
+
+
+@pytest.mark.looptime
+async def test_a_wait_that_begins_while_closing_is_refused(api: FakeApi, open_session: OpenSession):
+    """E8: while `aclose` gives a stop its seconds, a new wait does not hang on."""
+    session = await open_session()
+    api.make = lambda _body: _forever()
+    api.fault = lambda call: Fault(delay=3.0) if call.route == "stop" else None
+    with pytest.raises(errors.WaitTimeoutError) as caught:
+        await session.run_and_wait("x", timeout=5.0, on_timeout="stop")
+    closing = asyncio.create_task(session.aclose())
+    await asyncio.sleep(1.0)
+
+    with pytest.raises(errors.SessionClosedError) as refused:
+        await session.wait(caught.value.task_id or "")
+
+    assert refused.value.task_id == caught.value.task_id
+    await closing
+
+
+@pytest.mark.looptime
+async def test_closing_that_is_cancelled_leaves_nothing(api: FakeApi, open_session: OpenSession):
+    """E8: an `aclose` that is cut short closes the connections all the same."""
+    session = await open_session()
+    api.make = lambda _body: _forever()
+    api.fault = lambda call: Fault(delay=30.0) if call.route == "stop" else None
+    with pytest.raises(errors.WaitTimeoutError):
+        await session.run_and_wait("x", timeout=5.0, on_timeout="stop")
+
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(1.0):
+            await session.aclose()
+
+    await asyncio.sleep(0.1)
+    assert api.in_flight == 0
+    with pytest.raises(errors.SessionClosedError):
+        await session.ping()
+
+
+@pytest.mark.looptime
+async def test_closing_ends_a_search(api: FakeApi, open_session: OpenSession):
+    """E8: `resolve_submission` under way gets the error too."""
+    session = await open_session()
+    api.break_calls("run", {1: Fault(cut=True)})
+    with pytest.raises(errors.SubmissionUnknownError) as caught:
+        await session.submit("x", on_ambiguous="raise")
+    search = asyncio.create_task(caught.value.resolve())
+    await asyncio.sleep(20.0)
+
+    await session.aclose()
+
+    (error,) = await _finish(search)
+    assert isinstance(error, errors.SessionClosedError)
+
+
+async def test_a_session_is_released_with_its_last_name(api: FakeApi):
+    """Nothing keeps a closed session alive: no cycle, no task, no registry."""
+    session = BrowserUseSession(api_key=KEY, base_url=api.url)
+    task = api.add(FakeTask(life=((0.0, "finished"),)))
+    await session.wait(task.id)
+    await session.aclose()
+    gone = weakref.ref(session)
+
+    del session
+
+    assert gone() is None
+
+
+# --- forgotten sessions -------------------------------------------------------------------
+
+FORGETFUL = """
+    import asyncio, sys
+    from browser_use_async import BrowserUseSession
+
+    async def main():
+        global kept
+        session = BrowserUseSession(api_key="{key}", base_url="{url}")
+        await session.ping()
+        if "{how}" == "waiting":
+            waiting = asyncio.ensure_future(session.wait("t1"))
+            await asyncio.sleep(0.2)
+        if "{how}" == "kept":
+            kept = session
+
+    asyncio.run(main())
+"""
+
+
+@pytest.fixture
+async def running_api() -> AsyncIterator[FakeApi]:
+    """A fake API with a task that runs."""
+    async with FakeApi() as started:
+        started.add(FakeTask(life=((0.0, "running"),), id="t1"))
+        yield started
+
+
+async def _run(program: str, *options: str) -> tuple[int, str]:
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        *options,
+        "-c",
+        textwrap.dedent(program),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    )
+    output, _nothing = await process.communicate()
+    assert process.returncode is not None
+    return process.returncode, output.decode()
+
+
+# --- loops and processes ------------------------------------------------------------------
+
+
+async def test_another_loop_is_refused(running_api: FakeApi):
+    """E9: waits, streams and closing in a second loop are refused by name, and harm nothing."""
+    session = BrowserUseSession(api_key=KEY, base_url=running_api.url)
+    wait = asyncio.create_task(session.wait("t1"))
+    await asyncio.sleep(0.05)
+
+    def elsewhere() -> None:
+        async def use() -> None:
+            for verb in (session.wait("t1"), session.submit("x"), session.aclose()):
+                with pytest.raises(errors.WrongEventLoopError, match="one session for each"):
+                    await verb
+            with pytest.raises(errors.WrongEventLoopError):
+                await anext(session.stream_status("t1"))
+
+        asyncio.run(use())
+
+    await asyncio.to_thread(elsewhere)
+
+    assert not wait.done()
+    await session.aclose()
+    assert [type(error) for error in await _finish(wait)] == [errors.SessionClosedError]
+
+
+async def test_eager_tasks(running_api: FakeApi):
+    """E11: a loop that starts tasks at once runs, waits, streams and reconciles as any other."""
+    if sys.version_info < (3, 12):
+        pytest.skip("eager tasks came with Python 3.12")
+    asyncio.get_running_loop().set_task_factory(asyncio.eager_task_factory)
+    running_api.break_calls("run", {1: Fault(cut=True, done=True)})
+    running_api.make = lambda _body: FakeTask(life=((0.0, "running"), (0.2, "finished")))
+
+    async with BrowserUseSession(api_key=KEY, base_url=running_api.url) as session:
+        ended = await session.run_and_wait("x")
+        assert ended.status is TaskStatus.FINISHED
+        with pytest.raises(errors.InvalidRequestError):
+            await session.wait("..")
+
+
+# --- with the bundled server --------------------------------------------------------------
+
+
+@pytest.fixture
+async def server() -> AsyncIterator[LocalServer]:
+    """The bundled server with tasks that go as scripted."""
+    executor = ScriptedExecutor(
+        {
+            "fails": Scenario(steps=("Try", "Give up"), outcome="failed", reason="no such page"),
+            "hangs": Scenario(hangs=True, step_seconds=0.02),
+            "answers": Scenario(output={"title": "Example"}, step_seconds=0.02),
+            "long": Scenario(steps=[f"Step {n}" for n in range(1, 9)], step_seconds=0.05),
+        }
+    )
+    async with LocalServer(executor=executor) as started:
+        yield started
+
+
+async def test_the_bundled_server_from_end_to_end(server: LocalServer):
+    """Run, structured output, failure, stop by cancellation, streams, paging: on real sockets."""
+    async with BrowserUseSession(
+        api_key=server.api_key,
+        base_url=server.base_url,
+        poll=PollPolicy(interval=0.05, latency_target=0.1),
+    ) as session:
+        ended = await session.run_and_wait("answers", output_type=dict[str, str])
+        assert ended.parsed == {"title": "Example"}
+
+        with pytest.raises(errors.TaskFailedError, match="no such page"):
+            await session.run_and_wait("fails")
+
+        handle = await session.submit("long", metadata={"mine": "1"})
+        steps, statuses, again = await asyncio.gather(
+            _list(handle.stream_steps()), _list(handle.stream_status()), handle.wait()
+        )
+        assert [step.next_goal for step in steps] == [f"Step {n}" for n in range(1, 9)]
+        assert statuses[-1] == again.status == "finished"
+        assert again.metadata == {"mine": "1"}
+
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.5):
+                await session.run_and_wait("hangs")
+        rows = await _list(session.iterate_all_tasks(page_size=2))
+        assert [(row.task, str(row.status)) for row in rows] == [
+            ("hangs", "stopped"),
+            ("long", "finished"),
+            ("fails", "failed"),
+            ("answers", "finished"),
+        ]
+
+
+async def _list(items: Any) -> list[Any]:
+    return [item async for item in items]

@@ -1,0 +1,239 @@
+"""Deadlines: nothing overruns, nothing is thrown away just before them."""
+
+import asyncio
+import time
+
+import pytest
+
+from browser_use_async import TaskStatus, errors
+from tests.api_bench import OpenSession
+from tests.fake_api import Call, FakeApi, FakeTask, Fault
+from tests.waiting.test_polling import lives
+
+
+def _time() -> float:
+    return asyncio.get_running_loop().time()
+
+
+@pytest.mark.looptime
+async def test_the_deadline_hits_while_sleeping(api: FakeApi, open_session: OpenSession):
+    """D3: between two looks the wait ends on time, carries the id, and leaves the task alone."""
+    session = await open_session()
+    task = api.add(lives(1e6))
+
+    with pytest.raises(errors.WaitTimeoutError) as caught:
+        await session.wait(task.id, timeout=100.0)
+
+    assert _time() == pytest.approx(100.0, abs=0.05)
+    assert caught.value.task_id == task.id
+    assert caught.value.last_status is TaskStatus.RUNNING
+    assert isinstance(caught.value, TimeoutError)
+    assert api.count("stop", "pause") == 0
+
+
+@pytest.mark.looptime
+async def test_the_deadline_hits_while_polling(api: FakeApi, open_session: OpenSession):
+    """D3: a look that is under way is dropped at the deadline."""
+    session = await open_session()
+    task = api.add(lives(1e6))
+    api.fault = lambda call: Fault(delay=25.0) if call.at > 50.0 else None
+
+    with pytest.raises(errors.WaitTimeoutError):
+        await session.wait(task.id, timeout=60.0)
+
+    assert _time() == pytest.approx(60.0, abs=0.05)
+    await asyncio.sleep(0.1)
+    assert api.in_flight == 0
+
+
+@pytest.mark.looptime
+async def test_the_deadline_hits_while_backing_off(api: FakeApi, open_session: OpenSession):
+    """D3: an outage does not move the deadline."""
+    session = await open_session()
+    task = api.add(lives(1e6))
+    api.fault = lambda call: Fault(status=503) if call.at > 5.0 else None
+
+    with pytest.raises(errors.WaitTimeoutError):
+        await session.wait(task.id, timeout=60.0)
+
+    assert _time() == pytest.approx(60.0, abs=0.05)
+
+
+@pytest.mark.looptime
+@pytest.mark.parametrize("before", [0.05, 0.2, 0.5, 1.0, 1.9])
+async def test_a_task_that_ends_just_before_the_deadline_is_given(
+    api: FakeApi, open_session: OpenSession, before: float
+):
+    """A last look comes just before the deadline, whatever the poll interval."""
+    session = await open_session()
+    task = api.add(lives(60.0 - before))
+
+    ended = await session.wait(task.id, timeout=60.0)
+
+    assert ended.status is TaskStatus.FINISHED
+
+
+@pytest.mark.looptime
+async def test_the_last_look_starts_early_enough_for_slow_replies(
+    api: FakeApi, open_session: OpenSession
+):
+    """With replies of 1.5 s the last look begins early enough for both of its calls."""
+    session = await open_session()
+    api.latency = 1.5
+    task = api.add(lives(55.0))
+
+    ended = await session.wait(task.id, timeout=60.0)
+
+    assert ended.status is TaskStatus.FINISHED
+
+
+@pytest.mark.looptime
+async def test_there_is_one_last_look(api: FakeApi, open_session: OpenSession):
+    """The look before the deadline is one look, though replies get faster all the time."""
+    session = await open_session()
+    task = api.add(lives(1e6))
+
+    with pytest.raises(errors.WaitTimeoutError):
+        await session.wait(task.id, timeout=60.0)
+
+    assert len([at for at in api.times() if at > 59.8]) == 1
+
+
+@pytest.mark.looptime
+async def test_a_last_look_is_dropped_at_the_deadline(api: FakeApi, open_session: OpenSession):
+    """A last look that takes longer than all others does not delay the end."""
+    session = await open_session()
+    task = api.add(lives(30.0))
+    api.fault = lambda call: Fault(delay=20.0) if call.at > 29.0 else None
+
+    with pytest.raises(errors.WaitTimeoutError):
+        await session.wait(task.id, timeout=31.0)
+
+    assert _time() == pytest.approx(31.0, abs=0.05)
+
+
+@pytest.mark.looptime
+async def test_an_answer_in_the_turn_of_the_deadline_counts(
+    api: FakeApi, open_session: OpenSession
+):
+    """An answer that arrives in the very turn in which the time is up is not thrown away."""
+    session = await open_session()
+    task = api.add(lives(9.0))
+
+    def slow(call: Call) -> Fault | None:
+        # Both calls of the last look together end exactly at the deadline.
+        return Fault(delay=10.0 - call.at) if call.route == "get" else None
+
+    api.fault = slow
+
+    try:
+        ended = await session.wait(task.id, timeout=10.0)
+    except errors.WaitTimeoutError as error:
+        assert error.last_status is TaskStatus.RUNNING  # noqa: PT017 - either is right
+    else:
+        assert ended.status is TaskStatus.FINISHED
+    assert _time() == pytest.approx(10.0, abs=0.05)
+
+
+@pytest.mark.looptime
+async def test_timeout_zero_ends_at_once(api: FakeApi, open_session: OpenSession):
+    """A timeout of 0 is a timeout, and leaves nothing under way."""
+    session = await open_session()
+    task = api.add(lives(0.0))
+
+    with pytest.raises(errors.WaitTimeoutError):
+        await session.wait(task.id, timeout=0)
+
+    assert _time() <= 0.05
+
+
+@pytest.mark.parametrize("timeout", [-1, -0.001, float("nan"), float("inf"), "5"])
+async def test_impossible_timeouts_are_refused(
+    api: FakeApi, open_session: OpenSession, timeout: float
+):
+    """Every verb that waits refuses them with a typed error, before any request."""
+    session = await open_session()
+    handle = session.handle("t1")
+
+    for verb in (
+        session.wait("t1", timeout=timeout),
+        session.run_and_wait("x", timeout=timeout),
+        handle.wait(timeout=timeout),
+        handle.wait_for_live_url(timeout=timeout),
+        anext(aiter(session.stream_status("t1", timeout=timeout))),
+        anext(aiter(session.stream_steps("t1", timeout=timeout))),
+        anext(aiter(session.wait_many(["t1"], timeout=timeout))),
+    ):
+        with pytest.raises(errors.InvalidRequestError) as caught:
+            await verb
+        assert caught.value.field == "timeout"
+
+    assert api.count() == 0
+
+
+@pytest.mark.looptime
+async def test_each_follower_has_its_own_deadline(api: FakeApi, open_session: OpenSession):
+    """Waits of one task with different timeouts each end on their own time."""
+    session = await open_session()
+    task = api.add(lives(50.0))
+
+    async def length(timeout: float) -> tuple[float, str]:
+        try:
+            ended = await session.wait(task.id, timeout=timeout)
+        except errors.WaitTimeoutError:
+            return round(_time(), 1), "timeout"
+        return round(_time(), 1), str(ended.status)
+
+    results = await asyncio.gather(*(length(timeout) for timeout in (5.0, 20.0, 49.0, 120.0)))
+
+    assert [round(at) for at, _how in results[:3]] == [5, 20, 49]
+    assert [how for _at, how in results] == ["timeout", "timeout", "timeout", "finished"]
+
+
+@pytest.mark.looptime
+async def test_cancellation_wins_over_the_deadline(api: FakeApi, open_session: OpenSession):
+    """E5: cancelled in the very turn in which the time is up, a wait is cancelled."""
+    session = await open_session()
+    task = api.add(lives(1e6))
+    loop = asyncio.get_running_loop()
+    for shift in (-1e-6, 0.0, 1e-6):
+        wait = asyncio.create_task(session.wait(task.id, timeout=10.0))
+        await asyncio.sleep(0)
+        loop.call_at(loop.time() + 10.0 + min(shift, 0.0), wait.cancel)
+        done, _pending = await asyncio.wait([wait], timeout=11.0)
+        assert done
+        if shift <= 0:
+            assert wait.cancelled()
+        else:
+            assert wait.cancelled() or isinstance(wait.exception(), errors.WaitTimeoutError)
+
+
+@pytest.mark.parametrize("inner", [False, True], ids=["outer", "inner and outer"])
+async def test_no_wait_overruns(api: FakeApi, open_session: OpenSession, inner: bool):
+    """B16: of 200 concurrent waits in real time none ends more than 50 ms after its deadline."""
+    session = await open_session()
+    api.latency = 0.05
+    tasks = [api.add(FakeTask(life=((0.0, "running"),))) for _ in range(200)]
+    limits = [0.4 + 0.005 * number for number in range(200)]
+
+    async def overrun(task: FakeTask, limit: float) -> float:
+        began = time.perf_counter()
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(limit):
+                await session.wait(task.id, timeout=limit if inner else None)
+        return time.perf_counter() - began - limit
+
+    async def lag(limit: float) -> float:
+        began = time.perf_counter()
+        await asyncio.sleep(limit)
+        return time.perf_counter() - began - limit
+
+    # What a plain sleep is late by, on this machine and in this moment, is nobody's overrun.
+    sleeps = asyncio.gather(*map(lag, limits))
+    overruns = await asyncio.gather(*map(overrun, tasks, limits))
+    lags = await sleeps
+
+    late = [mine - plain for mine, plain in zip(overruns, lags, strict=True)]
+    print(f"overrun: max {1000 * max(overruns):.1f} ms, beyond a sleep {1000 * max(late):.1f} ms")
+    assert len([each for each in late if each > 0.05]) == 0
+    assert min(overruns) >= -0.002

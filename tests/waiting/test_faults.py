@@ -1,0 +1,331 @@
+"""Waits and what goes wrong meanwhile: faults that heal, faults that do not, and odd statuses."""
+
+import asyncio
+import logging
+import random
+from typing import Any
+
+import aiohttp
+import pytest
+
+from browser_use_async import PollPolicy, TaskStatus, errors
+from browser_use_async.models import UnknownStatusSeen
+from tests.api_bench import OpenSession
+from tests.fake_api import FakeApi, FakeTask, Fault
+from tests.waiting.test_polling import lives
+
+pytestmark = pytest.mark.looptime
+
+
+def _time() -> float:
+    return asyncio.get_running_loop().time()
+
+
+def _outage(begin: float, end: float) -> Any:
+    return lambda call: Fault(cut=True) if begin <= call.at < end else None
+
+
+async def test_random_failures_lose_no_task(api: FakeApi, open_session: OpenSession):
+    """D1: with 30 % of all looks failing in every way, 300 of 300 tasks come to their end."""
+    draw = random.Random(7)
+    failures = [
+        Fault(status=500),
+        Fault(status=502, body="<html>bad gateway</html>"),
+        Fault(status=503),
+        Fault(status=429),
+        Fault(status=408),
+        Fault(status=425),
+        Fault(status=409),
+        Fault(status=200, body="<html>"),
+        Fault(status=200, body="[1]"),
+        Fault(cut=True),
+        Fault(cut=True, done=True),
+    ]
+    api.fault = lambda _call: draw.choice(failures) if draw.random() < 0.3 else None
+    session = await open_session()
+    tasks = [api.add(lives(draw.uniform(0.0, 20.0))) for _ in range(300)]
+
+    ended = await asyncio.gather(*(session.wait(task.id) for task in tasks))
+
+    assert [each.id for each in ended] == [task.id for task in tasks]
+    assert {each.status for each in ended} == {TaskStatus.FINISHED}
+
+
+async def test_an_outage_within_the_tolerance_is_survived(api: FakeApi, open_session: OpenSession):
+    """D2: five minutes of outage in a wait of twenty go unnoticed."""
+    session = await open_session()
+    task = api.add(lives(1200.0))
+    api.fault = _outage(300.0, 600.0)
+
+    ended = await session.wait(task.id, timeout=1500.0)
+
+    assert ended.status is TaskStatus.FINISHED
+    # Backing off up to 10 s: an outage is no reason to knock at full speed.
+    assert 30 <= len([at for at in api.times() if 300 <= at < 600]) <= 80
+
+
+async def test_an_outage_beyond_the_tolerance_interrupts(api: FakeApi, open_session: OpenSession):
+    """D2: with a tolerance of a minute the wait gives up, and the error says where to go on."""
+    session = await open_session(poll=PollPolicy(outage_tolerance=60.0))
+    task = api.add(lives(1200.0))
+    api.fault = _outage(300.0, 1e9)
+
+    with pytest.raises(errors.WaitInterruptedError) as caught:
+        await session.wait(task.id)
+
+    assert caught.value.task_id == task.id
+    assert caught.value.last_status is TaskStatus.RUNNING
+    assert task.id in str(caught.value)
+    assert 360.0 <= _time() <= 380.0
+
+
+async def test_each_failure_in_a_row_counts_anew(api: FakeApi, open_session: OpenSession):
+    """D2: an answer in between resets the tolerance, so a flickering API interrupts nobody."""
+    session = await open_session(poll=PollPolicy(outage_tolerance=30.0))
+    task = api.add(lives(600.0))
+    api.fault = lambda call: Fault(status=503) if call.number % 3 else None
+
+    ended = await session.wait(task.id)
+
+    assert ended.status is TaskStatus.FINISHED
+
+
+async def test_all_followers_are_interrupted_with_errors_of_their_own(
+    api: FakeApi, open_session: OpenSession
+):
+    """D2: two waits and a stream of one task each get the error, not one shared instance."""
+    session = await open_session(poll=PollPolicy(outage_tolerance=10.0))
+    task = api.add(lives(1200.0))
+    api.fault = _outage(0.0, 1e9)
+
+    async def stream() -> None:
+        async for _status in session.stream_status(task.id):
+            pass
+
+    raised = await asyncio.gather(
+        session.wait(task.id), session.wait(task.id), stream(), return_exceptions=True
+    )
+
+    assert [type(error) for error in raised] == [errors.WaitInterruptedError] * 3
+    assert len({id(error) for error in raised}) == 3
+
+
+async def test_an_unknown_status_is_alive(
+    api: FakeApi, open_session: OpenSession, caplog: pytest.LogCaptureFixture
+):
+    """D4: `archived`, then finished: the wait goes on, with one warning and one event."""
+    events: list[object] = []
+    session = await open_session(on_event=events.append)
+    life = ((0.0, "running"), (5.0, "archived"), (60.0, "finished"))
+    task = api.add(FakeTask(life=life))
+
+    with caplog.at_level(logging.WARNING):
+        ended = await session.wait(task.id)
+
+    assert ended.status is TaskStatus.FINISHED
+    assert [
+        record.getMessage() for record in caplog.records if "archived" in record.msg % record.args
+    ]
+    assert len([record for record in caplog.records if record.levelno == logging.WARNING]) == 1
+    assert events == [UnknownStatusSeen(task.id, TaskStatus("archived"))]
+
+
+async def test_an_unknown_status_with_an_end_ends_the_wait(api: FakeApi, open_session: OpenSession):
+    """D5: a status of the future that has `finished_at` is terminal, and comes through."""
+    session = await open_session()
+    life = ((0.0, "running"), (5.0, "completed"))
+    task = api.add(FakeTask(life=life, ends=frozenset({"completed"})))
+
+    ended = await session.wait(task.id)
+
+    assert str(ended.status) == "completed"
+    assert _time() <= 8.0
+
+
+async def test_an_unknown_status_for_ever_ends_at_the_deadline(
+    api: FakeApi, open_session: OpenSession
+):
+    """D6: no crash and no hang; the error tells the status."""
+    session = await open_session()
+    task = api.add(FakeTask(life=((0.0, "archived"),)))
+
+    with pytest.raises(errors.WaitTimeoutError) as caught:
+        await session.wait(task.id, timeout=300.0)
+
+    assert str(caught.value.last_status) == "archived"
+    assert _time() == pytest.approx(300.0, abs=0.05)
+
+
+async def test_an_own_new_task_may_be_missing_at_first(api: FakeApi, open_session: OpenSession):
+    """D7: 404 for 25 s after our own submission is a lag of the service."""
+    session = await open_session()
+    api.next_tasks.append(lives(40.0))
+    handle = await session.submit("x")
+    missing = Fault(status=404, body='{"detail": "Task not found"}')
+    api.fault = lambda call: missing if call.at < 25.0 else None
+
+    ended = await handle.wait()
+
+    assert ended.status is TaskStatus.FINISHED
+
+
+async def test_an_own_task_that_never_appears_is_given_up(api: FakeApi, open_session: OpenSession):
+    """D7: after the grace the 404 is what the caller gets, with the task's id."""
+    session = await open_session()
+    handle = await session.submit("x")
+    api.tasks.clear()
+
+    with pytest.raises(errors.NotFoundError) as caught:
+        await handle.wait()
+
+    assert caught.value.task_id == handle.id
+    assert 30.0 <= _time() <= 33.0
+
+
+async def test_a_foreign_unknown_id_fails_at_once(api: FakeApi, open_session: OpenSession):
+    """D7: an id that was never seen and is not our own is a mistake, told at once."""
+    session = await open_session()
+
+    with pytest.raises(errors.NotFoundError) as caught:
+        await session.wait("no-such-task")
+
+    assert caught.value.task_id == "no-such-task"
+    assert api.count() == 1
+
+
+async def test_a_task_that_disappears_is_told(api: FakeApi, open_session: OpenSession):
+    """D8: several 404s over ten seconds or more, and a task that was seen is gone."""
+    session = await open_session()
+    task = api.add(lives(1e6))
+    asyncio.get_running_loop().call_later(100.0, api.tasks.clear)
+
+    with pytest.raises(errors.NotFoundError) as caught:
+        await session.wait(task.id)
+
+    assert caught.value.task_id == task.id
+    assert 110.0 <= _time() <= 114.0
+
+
+@pytest.mark.parametrize("body", ['{"detail": "Task not found"}', '{"detail": "Not Found"}', "<p>"])
+async def test_a_blink_is_no_disappearance(api: FakeApi, open_session: OpenSession, body: str):
+    """D8: a task, or its whole route, that is missing for a few seconds is waited for."""
+    session = await open_session()
+    task = api.add(lives(60.0))
+    missing = Fault(status=404, body=body)
+    api.fault = lambda call: missing if 20.0 <= call.at < 28.0 else None
+
+    ended = await session.wait(task.id)
+
+    assert ended.status is TaskStatus.FINISHED
+
+
+@pytest.mark.parametrize(
+    ("status", "kind"),
+    [
+        (401, errors.AuthenticationError),
+        (403, errors.PermissionDeniedError),
+        (402, errors.PaymentRequiredError),
+        (400, errors.BadRequestError),
+        (422, errors.UnprocessableEntityError),
+        (302, errors.APIStatusError),
+    ],
+)
+async def test_a_refusal_ends_the_wait_at_once(
+    api: FakeApi, open_session: OpenSession, status: int, kind: type[errors.APIStatusError]
+):
+    """D9: what time does not heal is raised after one request, and carries the task's id."""
+    session = await open_session()
+    task = api.add(lives(1e6))
+    api.fault = lambda call: Fault(status=status) if call.at >= 60.0 else None
+
+    with pytest.raises(kind) as caught:
+        await session.wait(task.id)
+
+    assert caught.value.task_id == task.id
+    assert caught.value.status == status
+    assert len([at for at in api.times() if at >= 60.0]) == 1
+
+
+async def test_paused_is_alive(api: FakeApi, open_session: OpenSession):
+    """D10: created, running, paused, running, finished are told in this order."""
+    session = await open_session()
+    life = (
+        (0.0, "created"),
+        (10.0, "running"),
+        (20.0, "paused"),
+        (400.0, "running"),
+        (420.0, "finished"),
+    )
+    task = api.add(FakeTask(life=life))
+
+    told = [str(status) async for status in session.stream_status(task.id)]
+
+    assert told == ["created", "running", "paused", "running", "finished"]
+
+
+async def test_paused_for_ever_ends_at_the_deadline(api: FakeApi, open_session: OpenSession):
+    """D10: a paused task is neither an end nor an error, and the timeout counts."""
+    session = await open_session()
+    task = api.add(FakeTask(life=((0.0, "running"), (5.0, "paused"))))
+
+    with pytest.raises(errors.WaitTimeoutError) as caught:
+        await session.wait(task.id, timeout=600.0)
+
+    assert caught.value.last_status is TaskStatus.PAUSED
+
+
+async def test_a_terminal_status_counts_once_the_task_agrees(
+    api: FakeApi, open_session: OpenSession
+):
+    """D11: the status call is ahead of get-task by 8 s; the caller gets the finished task."""
+    session = await open_session()
+    task = api.add(
+        FakeTask(
+            life=((0.0, "running"), (20.0, "finished")),
+            detail_life=((0.0, "running"), (28.0, "finished")),
+        )
+    )
+
+    ended = await session.wait(task.id)
+
+    assert ended.status is TaskStatus.FINISHED
+    assert ended.output == "Done."
+    assert 28.0 <= _time() <= 30.1
+
+
+async def test_anothers_task_is_not_taken(api: FakeApi, open_session: OpenSession):
+    """C17: an answer of get-task about another task is asked for again, not handed out."""
+    session = await open_session()
+    task, other = api.add(lives(5.0)), api.add(lives(0.0))
+    foreign = Fault(
+        status=200,
+        body=f'{{"id": "{other.id}", "task": "x", "output": "foreign", '
+        '"status": "finished", "created_at": "2025-01-01T00:00:00Z", "steps": []}',
+    )
+    api.break_calls("get", {1: foreign})
+
+    ended = await session.wait(task.id)
+
+    assert (ended.id, ended.output) == (task.id, "Done.")
+
+
+class MiddlewareError(Exception):
+    """Not copyable: it needs two arguments."""
+
+    def __init__(self, one: int, two: int) -> None:
+        super().__init__(f"{one} and {two}")
+
+
+async def test_what_a_middleware_raises_is_the_users(api: FakeApi, open_session: OpenSession):
+    """An exception of the user's own code ends the wait as it is, even if it cannot be copied."""
+
+    async def broken(
+        _request: aiohttp.ClientRequest, _handler: aiohttp.ClientHandlerType
+    ) -> aiohttp.ClientResponse:
+        raise MiddlewareError(1, 2)
+
+    session = await open_session(middlewares=[broken])
+
+    raised = await asyncio.gather(session.wait("t1"), session.wait("t1"), return_exceptions=True)
+
+    assert [str(error) for error in raised] == ["1 and 2"] * 2

@@ -1,0 +1,98 @@
+"""Waiting for many tasks at once."""
+
+import asyncio
+from collections.abc import AsyncIterable
+from typing import Any
+
+import pytest
+
+from browser_use_async import Task, errors
+from tests.api_bench import OpenSession
+from tests.fake_api import FakeApi
+from tests.waiting.test_polling import lives
+
+pytestmark = pytest.mark.looptime
+
+
+def _time() -> float:
+    return asyncio.get_running_loop().time()
+
+
+async def _fill(items: list[Any], stream: AsyncIterable[Any]) -> None:
+    async for item in stream:
+        items.append(item)  # noqa: PERF401 - what came before an error counts
+
+
+async def test_many_tasks_come_as_they_end(api: FakeApi, open_session: OpenSession):
+    """`wait_many` gives each task once, in the order of their ends, also one named twice."""
+    session = await open_session()
+    tasks = [api.add(lives(100.0 - 10.0 * number)) for number in range(8)]
+    ids = [task.id for task in tasks]
+
+    ended = [task.id async for task in session.wait_many([*ids, ids[0]])]
+
+    assert ended == ids[::-1]
+
+
+async def test_many_tasks_with_a_slow_consumer(api: FakeApi, open_session: OpenSession):
+    """Tasks that end while the consumer works are given, even past the deadline."""
+    session = await open_session()
+    tasks = [api.add(lives(10.0 + number)) for number in range(5)]
+    ended: list[str] = []
+
+    async for task in session.wait_many([task.id for task in tasks], timeout=60.0):
+        ended.append(task.id)
+        await asyncio.sleep(50.0)
+
+    assert sorted(ended) == sorted(task.id for task in tasks)
+
+
+async def test_many_tasks_time_out_together(api: FakeApi, open_session: OpenSession):
+    """What ended in time is given; then the error tells how many are left."""
+    session = await open_session()
+    tasks = [api.add(lives(length)) for length in (5.0, 1e6, 1e6)]
+    ended: list[Task] = []
+
+    with pytest.raises(errors.WaitTimeoutError, match="1 more"):
+        await _fill(ended, session.wait_many([task.id for task in tasks], timeout=30.0))
+
+    assert [task.id for task in ended] == [tasks[0].id]
+    assert _time() == pytest.approx(30.0, abs=0.05)
+    before = api.count()
+    await asyncio.sleep(100.0)
+    assert api.count() == before
+
+
+async def test_many_tasks_end_with_the_first_refusal(api: FakeApi, open_session: OpenSession):
+    """A task that cannot be waited for raises, and the others are let go."""
+    session = await open_session()
+    task = api.add(lives(1e6))
+
+    with pytest.raises(errors.NotFoundError) as caught:
+        await _fill([], session.wait_many([task.id, "missing"]))
+
+    assert caught.value.task_id == "missing"
+
+
+async def test_no_tasks_are_no_wait(api: FakeApi, open_session: OpenSession):
+    """`wait_many` of nothing ends at once; of one string it is refused."""
+    session = await open_session()
+
+    assert [task async for task in session.wait_many([])] == []
+    with pytest.raises(errors.InvalidRequestError):
+        await anext(session.wait_many("abc"))  # not the tasks a, b and c
+    assert api.count() == 0
+
+
+async def test_breaking_out_of_many_tasks_lets_them_go(api: FakeApi, open_session: OpenSession):
+    """Closing `wait_many` ends the polls of all tasks that are left."""
+    session = await open_session()
+    tasks = [api.add(lives(length)) for length in (5.0, 1e6, 1e6)]
+    stream = session.wait_many([task.id for task in tasks])
+    await anext(stream)
+    await stream.aclose()
+    before = api.count()
+
+    await asyncio.sleep(100.0)
+
+    assert api.count() == before

@@ -1,0 +1,230 @@
+"""What a wait costs and how soon it tells, in virtual time."""
+
+import asyncio
+import itertools
+import time
+from typing import Any
+
+import pytest
+
+from browser_use_async import PollPolicy, TaskStatus
+from tests.api_bench import OpenSession
+from tests.fake_api import FakeApi, FakeTask, Fault
+
+pytestmark = pytest.mark.looptime
+
+
+def lives(seconds: float, end: str = "finished", **more: Any) -> FakeTask:
+    """A task that runs so long."""
+    return FakeTask(life=((0.0, "running"), (seconds, end)), **more)
+
+
+async def test_half_an_hour_of_polling(api: FakeApi, open_session: OpenSession):
+    """A 30-minute task is polled to its end in less than a second of real time."""
+    session = await open_session()
+    task = api.add(lives(1800.0))
+    began = time.process_time()  # what others take from the machine is not ours
+
+    ended = await session.wait(task.id)
+
+    took = time.process_time() - began
+    print(f"{api.count()} requests in {took:.2f} s")
+    assert took < 1.0
+    assert ended.status is TaskStatus.FINISHED
+    assert 1800.0 <= asyncio.get_running_loop().time() <= 1802.1
+    # Pauses of at most 2 s, at least 1.8 s: between 900 and 1010 looks, and one get at the end.
+    assert 900 <= api.count("status") <= 1010
+    assert api.count("get") == 1
+
+
+async def test_polls_follow_the_policy(api: FakeApi, open_session: OpenSession):
+    """Without jitter the looks come exactly when the policy says."""
+    policy = PollPolicy(interval=1.0, growth=2.0, latency_target=None, cap=8.0, jitter=0.0)
+    session = await open_session(poll=policy)
+    task = api.add(lives(20.0))
+
+    await session.wait(task.id)
+
+    assert api.times("status") == pytest.approx([0, 1, 3, 7, 15, 23], abs=0.01)
+
+
+async def test_jitter_stays_inside_its_bounds(api: FakeApi, open_session: OpenSession):
+    """D15: every pause between two looks lies within the jitter of the policy."""
+    session = await open_session(poll=PollPolicy(growth=1.0, jitter=0.3))
+    task = api.add(lives(200.0))
+
+    await session.wait(task.id)
+
+    times = api.times("status")
+    pauses = [later - earlier for earlier, later in itertools.pairwise(times)]
+    assert min(pauses) >= 0.7 - 0.002
+    assert max(pauses) <= 1.0 + 0.002
+    assert max(pauses) - min(pauses) > 0.2
+
+
+async def test_many_waits_spread_out(api: FakeApi, open_session: OpenSession):
+    """D15: 300 waits that begin together end up with no more than twice the mean in any 100 ms."""
+    session = await open_session(poll=PollPolicy(growth=1.0, jitter=0.5))
+    tasks = [api.add(lives(12.0)) for _ in range(300)]
+
+    await asyncio.gather(*(session.wait(task.id) for task in tasks))
+
+    buckets = [0] * 60
+    for at in api.times("status"):
+        if 6.0 <= at < 12.0:
+            buckets[int((at - 6.0) * 10)] += 1
+    ratio = max(buckets) / (sum(buckets) / len(buckets))
+    print(f"max/mean of polls per 100 ms: {ratio:.2f}")
+    assert ratio <= 2.0
+
+
+async def test_the_latency_target_holds(api: FakeApi, open_session: OpenSession):
+    """A task's end is seen at most the latency target, and a reply, after it."""
+    session = await open_session(poll=PollPolicy(latency_target=2.0))
+    loop = asyncio.get_running_loop()
+    delays: list[float] = []
+
+    for length in (0.0, 3.3, 47.1, 222.2, 601.9):
+        task = api.add(lives(length))
+        born = loop.time()
+        await session.wait(task.id)
+        delays.append(loop.time() - born - length)
+
+    print("seconds from end to return:", [round(delay, 2) for delay in delays])
+    assert max(delays) <= 2.01
+
+
+async def test_a_finished_task_costs_two_requests(api: FakeApi, open_session: OpenSession):
+    """D16: one status call and one confirming get."""
+    session = await open_session()
+    task = api.add(lives(0.0))
+
+    ended = await session.wait(task.id)
+
+    assert ended.output == "Done."
+    assert (api.count("status"), api.count("get")) == (1, 1)
+
+
+async def test_a_wait_without_timeout_is_bounded(api: FakeApi, open_session: OpenSession):
+    """`PollPolicy.max_wait` ends a wait that was given no timeout."""
+    session = await open_session(poll=PollPolicy(max_wait=90.0))
+    task = api.add(lives(1e9))
+
+    with pytest.raises(TimeoutError):
+        await session.wait(task.id)
+
+    assert asyncio.get_running_loop().time() == pytest.approx(90.0, abs=0.05)
+
+
+async def test_waits_of_one_task_share_its_polls(api: FakeApi, open_session: OpenSession):
+    """Fifty waits for one task cost what one wait costs."""
+    session = await open_session()
+    task = api.add(lives(60.0))
+
+    ended = await asyncio.gather(*(session.wait(task.id) for _ in range(50)))
+
+    assert {each.status for each in ended} == {TaskStatus.FINISHED}
+    assert api.count("status") <= 40
+    assert api.count("get") == 1
+
+
+async def test_no_burst_after_the_loop_was_blocked(
+    api: FakeApi, open_session: OpenSession, looptime: Any
+):
+    """D21: after ten minutes in which nothing ran there is one look per task, not 300."""
+    session = await open_session()
+    tasks = [api.add(lives(2000.0)) for _ in range(20)]
+    waits = [asyncio.create_task(session.wait(task.id, timeout=3000.0)) for task in tasks]
+    await asyncio.sleep(30.0)
+    before = api.count()
+
+    # Replies that take ten minutes block every wait as a sleeping laptop would.
+    api.latency = 600.0
+    await asyncio.sleep(3.0)
+    api.latency = 0.0
+    await asyncio.sleep(30.0)  # attempts time out
+    blocked = api.count() - before
+    for wait in waits:
+        wait.cancel()
+    await asyncio.gather(*waits, return_exceptions=True)
+
+    assert blocked <= 3 * len(tasks)
+
+
+async def test_the_deadline_is_checked_first_after_a_block(api: FakeApi, open_session: OpenSession):
+    """D21: a wait whose deadline passed while nothing ran ends at once, with at most one look."""
+    session = await open_session()
+    task = api.add(lives(1e6))
+    wait = asyncio.create_task(session.wait(task.id, timeout=60.0))
+    await asyncio.sleep(58.0)
+    before = api.count()
+    api.fault = lambda _call: Fault(delay=1e5)
+
+    with pytest.raises(TimeoutError):
+        await wait
+
+    assert asyncio.get_running_loop().time() == pytest.approx(60.0, abs=0.05)
+    assert api.count() - before <= 2
+
+
+async def test_no_polls_when_nobody_waits(api: FakeApi, open_session: OpenSession):
+    """After the last wait has ended nothing is looked at any more."""
+    session = await open_session()
+    task = api.add(lives(1e6))
+    with pytest.raises(TimeoutError):
+        await session.wait(task.id, timeout=10.0)
+    before = api.count()
+
+    await asyncio.sleep(1000.0)
+
+    assert api.count() == before
+
+
+async def test_a_second_wait_starts_afresh(api: FakeApi, open_session: OpenSession):
+    """A wait that begins just as another one ends is not left without a watcher."""
+    session = await open_session()
+    tasks = [api.add(lives(20.0)) for _ in range(2)]
+    for task in tasks:
+        with pytest.raises(TimeoutError):
+            await session.wait(task.id, timeout=5.0)
+        # No turn of the loop in between: the watcher is just about to end.
+
+    ended = await session.wait(tasks[0].id)
+
+    assert ended.status is TaskStatus.FINISHED
+
+
+async def test_a_wait_joins_one_that_has_just_settled(api: FakeApi, open_session: OpenSession):
+    """A follower that comes between the last look and its news gets the answer too."""
+    session = await open_session()
+    task = api.add(lives(5.0))
+    statuses: list[TaskStatus] = []
+
+    async def follow_again() -> None:
+        async for status in session.stream_status(task.id):
+            statuses.append(status)
+            if status.is_terminal:
+                statuses.append((await session.wait(task.id)).status)
+
+    await asyncio.wait_for(follow_again(), 60.0)
+
+    assert statuses == ["running", "finished", "finished"]
+
+
+async def test_at_most_fifty_looks_at_once(api: FakeApi, open_session: OpenSession):
+    """D14: hundreds of waits leave room for other calls, and each is looked at all the same."""
+    session = await open_session(poll=PollPolicy(latency_target=4.0))
+    api.latency = 0.2
+    tasks = [api.add(lives(30.0)) for _ in range(200)]
+
+    ended = await asyncio.gather(*(session.wait(task.id) for task in tasks))
+
+    assert {each.status for each in ended} == {TaskStatus.FINISHED}
+    assert api.most_in_flight <= 50
+    longest = 0.0
+    for task in tasks:
+        times = api.times("status", task_id=task.id)
+        gaps = [later - earlier for earlier, later in itertools.pairwise(times)]
+        longest = max(longest, *gaps)
+    print(f"longest gap between two looks at a task: {longest:.2f} s")
+    assert longest <= 8.0

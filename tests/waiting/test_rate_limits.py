@@ -1,0 +1,88 @@
+"""Waits of a session that a service asks to slow down."""
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from browser_use_async import TaskStatus, errors
+from tests.api_bench import OpenSession
+from tests.fake_api import Call, FakeApi, Fault
+from tests.waiting.test_polling import lives
+
+pytestmark = pytest.mark.looptime
+
+
+def _time() -> float:
+    return asyncio.get_running_loop().time()
+
+
+def _outage(begin: float, end: float) -> Any:
+    return lambda call: Fault(cut=True) if begin <= call.at < end else None
+
+
+async def test_a_long_retry_after_pauses_everyone(api: FakeApi, open_session: OpenSession):
+    """One 429 with `Retry-After: 300`, and no wait of the session knocks for 300 s."""
+    session = await open_session()
+    tasks = [api.add(lives(200.0)) for _ in range(40)]
+    told: list[float] = []
+
+    def limit(call: Call) -> Fault | None:
+        if call.at >= 30.0 and not told:
+            told.append(call.at)
+            return Fault(status=429, headers={"Retry-After": "300"})
+        return None
+
+    api.fault = limit
+
+    ended = await asyncio.gather(*(session.wait(task.id) for task in tasks))
+
+    assert {each.status for each in ended} == {TaskStatus.FINISHED}
+    times = [at for at in api.times() if at > told[0] + 0.01]
+    assert min(times) >= told[0] + 300.0
+    # No stampede afterwards: one probe, then spread over the policy's interval.
+    after = [at for at in api.times("status") if at >= told[0] + 300.0]
+    peak = max(sum(1 for other in after if at <= other < at + 0.1) for at in after)
+    print(f"looks in the busiest 100 ms after the pause: {peak} of {len(tasks)}")
+    assert peak <= 15
+
+
+async def test_a_limited_service_is_probed_by_one(api: FakeApi, open_session: OpenSession):
+    """B10: while it keeps answering 429 with Retry-After, there is one probe per pause."""
+    session = await open_session()
+    tasks = [api.add(lives(1e6)) for _ in range(100)]
+    api.latency = 0.05
+    limited = Fault(status=429, headers={"Retry-After": "10"}, delay=0.05)
+    api.fault = lambda call: limited if 20.0 <= call.at < 100.0 else None
+    waits = [asyncio.create_task(session.wait(task.id, timeout=140.0)) for task in tasks]
+
+    await asyncio.gather(*waits, return_exceptions=True)
+
+    probes = len([at for at in api.times() if 25.0 <= at < 100.0])
+    assert 6 <= probes <= 9
+    assert len([at for at in api.times() if at >= 101.0]) >= 100
+
+
+async def test_an_absurd_retry_after_is_capped(api: FakeApi, open_session: OpenSession):
+    """One bogus header does not put every wait of the session to sleep for years."""
+    session = await open_session()
+    task = api.add(lives(60.0))
+    api.break_calls("status", {3: Fault(status=429, headers={"Retry-After": "99999999"})})
+
+    ended = await session.wait(task.id)
+
+    assert ended.status is TaskStatus.FINISHED
+    assert _time() <= 610.0
+
+
+async def test_a_pause_never_outlasts_a_deadline(api: FakeApi, open_session: OpenSession):
+    """B9: the wait ends on time though the service asked for a longer pause."""
+    session = await open_session()
+    task = api.add(lives(1e6))
+    api.break_calls("status", {2: Fault(status=429, headers={"Retry-After": "300"})})
+
+    with pytest.raises(errors.WaitTimeoutError):
+        await session.wait(task.id, timeout=60.0)
+
+    assert _time() == pytest.approx(60.0, abs=0.05)
+    assert api.count() == 2
