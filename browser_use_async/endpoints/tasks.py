@@ -20,7 +20,7 @@ from browser_use_async.models import (
     TaskScreenshots,
     TaskStatus,
 )
-from browser_use_async.transport.client import Call
+from browser_use_async.transport.call import Call
 
 __all__ = ["TaskEndpoints", "run_task_request"]
 

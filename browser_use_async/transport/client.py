@@ -6,7 +6,7 @@ import logging
 import os
 import random
 from collections.abc import Callable
-from typing import Any, NoReturn, Protocol
+from typing import Any, NoReturn
 
 import aiohttp
 from aiohttp.http import HttpProcessingError
@@ -38,7 +38,7 @@ from browser_use_async.transport.retry import Retrying, RetryPolicy
 from browser_use_async.transport.storage import Storage
 from browser_use_async.transport.user_agent import user_agent
 
-__all__ = ["Call", "Transport"]
+__all__ = ["Transport"]
 
 _LOGGER = logging.getLogger("browser_use_async")
 MAX_IN_FLIGHT = 100
@@ -52,19 +52,6 @@ _FAILURES = (
 )
 _ONCE = RetryPolicy(max_attempts=1)
 _OWN_LANE = frozenset({Effect.CREATES, Effect.PAYS})
-
-
-class Call(Protocol):
-    """Makes one call and gives its typed answer."""
-
-    async def __call__(self, endpoint: Endpoint, request: Any = None, body: Any = None) -> Any:
-        """Make a call.
-
-        Args:
-            endpoint: The row of the table.
-            request: The path or query parameters.
-            body: The body.
-        """
 
 
 class Transport:
