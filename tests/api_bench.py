@@ -7,10 +7,10 @@ from typing import Any, Protocol
 import pytest
 
 from browser_use_async import BrowserUseSession
-from tests.fake_api import FakeApi
+from tests.fake_api import FakeApi, FakeTask
 from tests.hygiene import KEY, nothing_leaks
 
-__all__ = ["OpenSession", "api", "nothing_leaks", "open_session"]
+__all__ = ["OpenSession", "api", "nothing_leaks", "open_session", "running_api"]
 
 
 class OpenSession(Protocol):
@@ -38,3 +38,11 @@ async def open_session(api: FakeApi) -> AsyncIterator[OpenSession]:
             return await stack.enter_async_context(session)
 
         yield open_one
+
+
+@pytest.fixture
+async def running_api() -> AsyncIterator[FakeApi]:
+    """A fake API with a task that runs."""
+    async with FakeApi() as started:
+        started.add(FakeTask(life=((0.0, "running"),), id="t1"))
+        yield started

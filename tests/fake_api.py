@@ -6,9 +6,8 @@ number, lost answers before and after the work was done, latency, lists that lag
 
 import asyncio
 import itertools
-import uuid
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from types import TracebackType
 from typing import Any, Self
@@ -16,96 +15,9 @@ from typing import Any, Self
 import attrs
 from aiohttp import web
 
+from tests.fake_task import TERMINAL, FakeTask
+
 __all__ = ["Call", "FakeApi", "FakeTask", "Fault"]
-
-_END = frozenset({"finished", "failed", "stopped"})
-
-
-@attrs.define
-class FakeTask:
-    """One task.
-
-    Attributes:
-        life: Which status it has from which second of its life on.
-        output: What it answers in the end.
-        step_seconds: A step appears every so many seconds.
-        steps: At most so many steps; or which ones at which age.
-        live_after: Seconds until there is a page to watch it on; None for never.
-        detail_life: What get-task says, where it differs from the status call.
-        ends: Whether `finished_at` is set in a status of its own.
-        id: Its id.
-        task: Its text.
-        metadata: Its pairs.
-        born: The loop time of its creation.
-        overruled: The status that a stop or a pause gave it.
-    """
-
-    life: Sequence[tuple[float, str]] = ((0.0, "created"), (0.5, "running"), (3.0, "finished"))
-    output: str | None = "Done."
-    step_seconds: float = 1.0
-    steps: int | Callable[[float], Sequence[int]] = 3
-    live_after: float | None = 1.0
-    detail_life: Sequence[tuple[float, str]] | None = None
-    ends: frozenset[str] = frozenset()
-    id: str = attrs.field(factory=lambda: str(uuid.uuid4()))
-    task: str = "a task"
-    metadata: dict[str, str] = attrs.field(factory=dict)
-    born: float = 0.0
-    created_at: datetime = attrs.field(factory=lambda: datetime.now(UTC))
-    overruled: str | None = None
-
-    @property
-    def age(self) -> float:
-        """Seconds since its creation."""
-        return asyncio.get_running_loop().time() - self.born
-
-    def status(self, life: Sequence[tuple[float, str]] | None = None) -> str:
-        """Where it stands."""
-        age = self.age
-        now = [status for since, status in life or self.life if age >= since][-1]
-        if self.overruled is not None and now not in _END:
-            return self.overruled
-        return now
-
-    def step_numbers(self) -> Sequence[int]:
-        """The steps that it has taken, in the order in which the server tells them."""
-        if callable(self.steps):
-            return self.steps(self.age)
-        return range(1, min(self.steps, int(self.age / self.step_seconds)) + 1)
-
-    def row(self) -> dict[str, Any]:
-        """The task as the list tells it."""
-        status = self.status(self.detail_life)
-        ended = status in _END or status in self.ends
-        return {
-            "id": self.id,
-            "task": self.task,
-            "status": status,
-            "created_at": self.created_at.isoformat(),
-            "output": self.output if status == "finished" else None,
-            "finished_at": self.created_at.isoformat() if ended else None,
-            "live_url": self._live_url(),
-            "metadata": self.metadata,
-        }
-
-    def whole(self) -> dict[str, Any]:
-        """The task as get-task tells it."""
-        steps = [
-            {
-                "id": f"step-{number}",
-                "step": number,
-                "evaluation_previous_goal": f"judged {number}",
-                "next_goal": f"goal {number}",
-                "url": "https://example.com",
-            }
-            for number in self.step_numbers()
-        ]
-        return {**self.row(), "steps": steps}
-
-    def _live_url(self) -> str | None:
-        if self.live_after is None or self.age < self.live_after:
-            return None
-        return f"https://live.example.com/{self.id}"
 
 
 @attrs.frozen
@@ -349,7 +261,7 @@ class FakeApi:
             task = self.tasks.get(call.task_id or "")
             if task is None:
                 return _missing()
-            if task.status() in _END:
+            if task.status() in TERMINAL:
                 return web.json_response({"detail": "Agent session already ended"}, status=400)
             task.overruled = status
             return web.json_response({})

@@ -2,29 +2,51 @@
 
 import asyncio
 import gc
+import subprocess
+import sys
+import textwrap
 import warnings
-from typing import Any
 
 import pytest
 
 from browser_use_async import BrowserUseSession
-from tests.api_bench import api, open_session
+from tests.api_bench import running_api
 from tests.fake_api import FakeApi, FakeTask
-from tests.hygiene import KEY, nothing_leaks
+from tests.hygiene import KEY
 
-__all__ = ["api", "nothing_leaks", "open_session"]
-
-
-def _forever() -> FakeTask:
-    return FakeTask(life=((0.0, "running"),))
+__all__ = ["running_api"]
 
 
-async def _finish(*waits: "asyncio.Task[Any]") -> list[BaseException | None]:
-    await asyncio.wait(waits)
-    return [wait.exception() for wait in waits]
+FORGETFUL = """
+    import asyncio, sys
+    from browser_use_async import BrowserUseSession
+
+    async def main():
+        global kept
+        session = BrowserUseSession(api_key="{key}", base_url="{url}")
+        await session.ping()
+        if "{how}" == "waiting":
+            waiting = asyncio.ensure_future(session.wait("t1"))
+            await asyncio.sleep(0.2)
+        if "{how}" == "kept":
+            kept = session
+
+    asyncio.run(main())
+"""
 
 
-# --- closing ------------------------------------------------------------------------------
+async def _run(program: str, *options: str) -> tuple[int, str]:
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        *options,
+        "-c",
+        textwrap.dedent(program),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    )
+    output, _nothing = await process.communicate()
+    assert process.returncode is not None
+    return process.returncode, output.decode()
 
 
 @pytest.mark.parametrize("how", ["dropped", "waiting", "kept"])
@@ -69,7 +91,7 @@ async def test_the_end_of_a_program_with_waits_pending(running_api: FakeApi):
 
         asyncio.run(main())
     """
-    running_api.make = lambda _body: _forever()
+    running_api.make = lambda _body: FakeTask(life=((0.0, "running"),))
 
     code, output = await _run(program, "-X", "dev", "-W", "error")
 
@@ -95,7 +117,7 @@ async def test_an_interrupt_ends_a_program_quickly(running_api: FakeApi):
         except KeyboardInterrupt:
             print("interrupted", time.monotonic() - began < 2.4)
     """
-    running_api.make = lambda _body: _forever()
+    running_api.make = lambda _body: FakeTask(life=((0.0, "running"),))
 
     code, output = await _run(program, "-X", "dev", "-W", "error")
 

@@ -1,9 +1,7 @@
-"""The life of a session: closing, other loops, forgotten sessions, and the ends of programs."""
+"""The life of a session: closing, other loops, and everything at once with the bundled server."""
 
 import asyncio
-import subprocess
 import sys
-import textwrap
 import weakref
 from collections.abc import AsyncIterator
 from typing import Any
@@ -13,11 +11,11 @@ import pytest
 from browser_use_async import BrowserUseSession, PollPolicy, TaskStatus, errors
 from browser_use_async.server import LocalServer
 from browser_use_async.server.executors.scripted import Scenario, ScriptedExecutor
-from tests.api_bench import OpenSession, api, open_session
+from tests.api_bench import OpenSession, api, open_session, running_api
 from tests.fake_api import FakeApi, FakeTask, Fault
 from tests.hygiene import KEY, nothing_leaks
 
-__all__ = ["api", "nothing_leaks", "open_session"]
+__all__ = ["api", "nothing_leaks", "open_session", "running_api"]
 
 
 def _forever() -> FakeTask:
@@ -190,49 +188,7 @@ async def test_a_session_is_released_with_its_last_name(api: FakeApi):
     assert gone() is None
 
 
-# --- forgotten sessions -------------------------------------------------------------------
-
-FORGETFUL = """
-    import asyncio, sys
-    from browser_use_async import BrowserUseSession
-
-    async def main():
-        global kept
-        session = BrowserUseSession(api_key="{key}", base_url="{url}")
-        await session.ping()
-        if "{how}" == "waiting":
-            waiting = asyncio.ensure_future(session.wait("t1"))
-            await asyncio.sleep(0.2)
-        if "{how}" == "kept":
-            kept = session
-
-    asyncio.run(main())
-"""
-
-
-@pytest.fixture
-async def running_api() -> AsyncIterator[FakeApi]:
-    """A fake API with a task that runs."""
-    async with FakeApi() as started:
-        started.add(FakeTask(life=((0.0, "running"),), id="t1"))
-        yield started
-
-
-async def _run(program: str, *options: str) -> tuple[int, str]:
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        *options,
-        "-c",
-        textwrap.dedent(program),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-    )
-    output, _nothing = await process.communicate()
-    assert process.returncode is not None
-    return process.returncode, output.decode()
-
-
-# --- loops and processes ------------------------------------------------------------------
+# --- other loops ---------------------------------------------------------------------------
 
 
 async def test_another_loop_is_refused(running_api: FakeApi):

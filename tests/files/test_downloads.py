@@ -312,6 +312,46 @@ async def test_g10_another_range_starts_the_file_again(
     assert not parts(tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("body", "ranges"),
+    [
+        (SMALL[1000:2000], [None, "bytes=1000-", "bytes=2000-"]),
+        (b"", [None, "bytes=1000-", "bytes=1000-"]),
+        (SMALL[1000:] + b"more", [None, "bytes=1000-", None]),
+    ],
+    ids=["fewer", "none", "more"],
+)
+async def test_g10_a_part_of_another_size_than_promised(
+    session: BrowserUseSession,
+    storage: FakeStorage,
+    tmp_path: Path,
+    body: bytes,
+    ranges: list[str | None],
+) -> None:
+    """G10: a partial reply that brings fewer bytes is gone on with; one that brings more is not."""
+    storage.keep(NAME, SMALL)
+    storage.next = [cut_after(1000), _partial(f"bytes 1000-{_SIZE - 1}/{_SIZE}", body=body)]
+
+    path = await session.download_output_file(TASK, NAME, tmp_path)
+
+    assert path.read_bytes() == SMALL
+    assert storage.ranges == ranges
+
+
+async def test_g10_parts_without_bytes_are_given_up(
+    session: BrowserUseSession, storage: FakeStorage, tmp_path: Path
+) -> None:
+    """G10: a storage that promises the rest again and again and never brings it is given up."""
+    storage.keep(NAME, SMALL)
+    storage.next = [cut_after(1000)]
+    storage.behave = _partial(f"bytes 1000-{_SIZE - 1}/{_SIZE}", body=b"")
+
+    with refusing(FileTransferError):
+        await session.download_output_file(TASK, NAME, tmp_path)
+
+    assert len(storage.requests) == 5
+
+
 async def test_g10_a_storage_without_ranges(
     session: BrowserUseSession, storage: FakeStorage, tmp_path: Path
 ) -> None:

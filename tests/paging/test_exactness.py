@@ -48,6 +48,15 @@ def _check(tasks: ChurningList, ids: list[str]) -> None:
 )
 @example(count=50, churn=[Churn(10)] * 20, page_size=10, limit=100, echo=True, prefetch=1)
 @example(count=9, churn=[Churn(1)] * 30, page_size=1, limit=100, echo=True, prefetch=1)
+# More and more births, so that each page looked at holds the one row that is known.
+@example(
+    count=9,
+    churn=[Churn(births) for births in range(1, 20)],
+    page_size=1,
+    limit=100,
+    echo=True,
+    prefetch=0,
+)
 async def test_births_alone(
     count: int, churn: list[Churn], page_size: int, limit: int, echo: bool, prefetch: int
 ):

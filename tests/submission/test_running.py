@@ -1,4 +1,4 @@
-"""What `run_and_wait` does beside the wait: the callback, the creation that is cut short, closing."""
+"""What `run_and_wait` does beside the wait: the callback, and a creation that is cut short."""
 
 import asyncio
 from typing import Any
@@ -19,11 +19,6 @@ def _time() -> float:
 
 def _forever(_body: Any = None) -> FakeTask:
     return lives(1e6)
-
-
-async def _steps(count: int) -> None:
-    for _ in range(count):
-        await asyncio.sleep(0)
 
 
 def _orphans(api: FakeApi) -> list[FakeTask]:

@@ -199,15 +199,37 @@ async def test_a_search_that_is_cancelled_leaves_the_others(
 async def test_a_late_search_gets_a_look_of_its_own(api: FakeApi, open_session: OpenSession):
     """A sweep that has read its rows already is no look for a search that begins now."""
     session = await open_session()
-    api.latency = 2.0
-    api.break_calls("run", {1: LOST_BEFORE})
+
+    def fault(call: Call) -> Fault | None:
+        if call.route == "list":
+            return Fault(stall=2.0)  # the rows are chosen, and then they travel
+        return LOST_BEFORE if call.body["task"] == "other" else LOST_AFTER
+
+    api.fault = fault
     waiting = asyncio.create_task(session.submit("other", settle_window=3.0))
     await asyncio.sleep(1.0)
     assert api.in_flight == api.count("list") == 1
-    api.fault = lambda call: Fault(cut=True, done=True) if call.route == "run" else None
 
     handle = await session.submit("x", settle_window=0.0)
 
     assert api.tasks[handle.id].task == "x"
     with pytest.raises(errors.SubmissionUnknownError):
         await waiting
+
+
+async def test_a_cancelled_search_leaves_no_sweep(api: FakeApi, open_session: OpenSession):
+    """The last search takes its sweep along, in the middle of a page."""
+    session = await open_session()
+    api.break_calls("run", {1: LOST_BEFORE})
+    with pytest.raises(errors.SubmissionUnknownError) as caught:
+        await session.submit("x", on_ambiguous="raise")
+    api.latency = 20.0
+    search = asyncio.create_task(caught.value.resolve())
+    await asyncio.sleep(5.0)
+    assert api.in_flight == 1
+    search.cancel()
+    await asyncio.wait([search])
+    await asyncio.sleep(0.1)
+
+    assert search.cancelled()
+    assert api.in_flight == 0

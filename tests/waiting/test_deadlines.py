@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from browser_use_async import TaskStatus, errors
+from browser_use_async import PollPolicy, TaskStatus, errors
 from tests.api_bench import OpenSession
 from tests.fake_api import Call, FakeApi, FakeTask, Fault
 from tests.waiting.test_polling import lives
@@ -90,13 +90,14 @@ async def test_the_last_look_starts_early_enough_for_slow_replies(
 @pytest.mark.looptime
 async def test_there_is_one_last_look(api: FakeApi, open_session: OpenSession):
     """The look before the deadline is one look, though replies get faster all the time."""
-    session = await open_session()
+    policy = PollPolicy(interval=7.0, growth=1.0, jitter=0.0, latency_target=None)
+    session = await open_session(poll=policy)
     task = api.add(lives(1e6))
 
     with pytest.raises(errors.WaitTimeoutError):
         await session.wait(task.id, timeout=60.0)
 
-    assert len([at for at in api.times() if at > 59.8]) == 1
+    assert api.times() == pytest.approx([*range(0, 57, 7), 59.95], abs=0.05)
 
 
 @pytest.mark.looptime

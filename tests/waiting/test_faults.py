@@ -110,6 +110,22 @@ async def test_all_followers_are_interrupted_with_errors_of_their_own(
     assert len({id(error) for error in raised}) == 3
 
 
+async def test_a_wait_after_an_interruption_looks_again(api: FakeApi, open_session: OpenSession):
+    """A follower that has not heard of the interruption yet does not pass it on to a new wait."""
+    session = await open_session(poll=PollPolicy(outage_tolerance=10.0))
+    task = api.add(lives(200.0))
+    api.fault = _outage(5.0, 60.0)
+    stream = session.stream_status(task.id)
+    await anext(stream)  # and then its consumer is busy
+    await asyncio.sleep(100.0)
+
+    ended = await session.wait(task.id)
+
+    assert ended.status is TaskStatus.FINISHED
+    with pytest.raises(errors.WaitInterruptedError):
+        await anext(stream)
+
+
 async def test_an_unknown_status_is_alive(
     api: FakeApi, open_session: OpenSession, caplog: pytest.LogCaptureFixture
 ):

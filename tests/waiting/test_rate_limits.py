@@ -1,7 +1,6 @@
 """Waits of a session that a service asks to slow down."""
 
 import asyncio
-from typing import Any
 
 import pytest
 
@@ -15,10 +14,6 @@ pytestmark = pytest.mark.looptime
 
 def _time() -> float:
     return asyncio.get_running_loop().time()
-
-
-def _outage(begin: float, end: float) -> Any:
-    return lambda call: Fault(cut=True) if begin <= call.at < end else None
 
 
 async def test_a_long_retry_after_pauses_everyone(api: FakeApi, open_session: OpenSession):
