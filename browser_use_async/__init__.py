@@ -1,39 +1,62 @@
-"""Asyncio-first SDK for the Browser Use Cloud API v1, with task-lifecycle helpers."""
+"""Asyncio-first SDK for the Browser Use Cloud API v1, with task-lifecycle helpers.
 
-from browser_use_async import errors
-from browser_use_async.models import (
-    UNSET,
-    Balance,
-    BrowserData,
-    Created,
-    LlmModel,
-    OutputFile,
-    ParsedTask,
-    ProxyCountry,
-    RetryScheduled,
-    RunTaskFields,
-    RunTaskRequest,
-    SessionEvent,
-    SubmissionAdopted,
-    Task,
-    TaskMedia,
-    TaskPage,
-    TaskScreenshots,
-    TaskStatus,
-    TaskStep,
-    TaskSummary,
-    UnknownStatusSeen,
-)
-from browser_use_async.session import BrowserUseSession
-from browser_use_async.submission.handle import TaskHandle
-from browser_use_async.transport.retry import RetryPolicy
-from browser_use_async.waiting.policy import PollPolicy
+Names are loaded when they are first used, so that a program that imports this package and may
+never call it, such as a command line or a test runner, starts without paying for it.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from browser_use_async import errors, prices
+    from browser_use_async.models import (
+        UNSET,
+        Balance,
+        BrowserData,
+        BrowserProfile,
+        BrowserProfilePage,
+        CreateBrowserProfileRequest,
+        Created,
+        CreateScheduledTaskRequest,
+        LlmModel,
+        OutputFile,
+        ParsedTask,
+        ProxyCountry,
+        RetryScheduled,
+        RunTaskFields,
+        RunTaskRequest,
+        ScheduledTask,
+        ScheduledTaskPage,
+        ScheduleType,
+        SearchResult,
+        SessionEvent,
+        SubmissionAdopted,
+        Task,
+        TaskMedia,
+        TaskPage,
+        TaskScreenshots,
+        TaskStatus,
+        TaskStep,
+        TaskSummary,
+        UnknownStatusSeen,
+        UpdateBrowserProfileRequest,
+        UpdateScheduledTaskRequest,
+        UploadUrl,
+    )
+    from browser_use_async.session import BrowserUseSession
+    from browser_use_async.submission.handle import TaskHandle
+    from browser_use_async.transport.retry import RetryPolicy
+    from browser_use_async.waiting.policy import PollPolicy
 
 __all__ = [
     "UNSET",
     "Balance",
     "BrowserData",
+    "BrowserProfile",
+    "BrowserProfilePage",
     "BrowserUseSession",
+    "CreateBrowserProfileRequest",
+    "CreateScheduledTaskRequest",
     "Created",
     "LlmModel",
     "OutputFile",
@@ -44,6 +67,10 @@ __all__ = [
     "RetryScheduled",
     "RunTaskFields",
     "RunTaskRequest",
+    "ScheduleType",
+    "ScheduledTask",
+    "ScheduledTaskPage",
+    "SearchResult",
     "SessionEvent",
     "SubmissionAdopted",
     "Task",
@@ -55,14 +82,37 @@ __all__ = [
     "TaskStep",
     "TaskSummary",
     "UnknownStatusSeen",
+    "UpdateBrowserProfileRequest",
+    "UpdateScheduledTaskRequest",
+    "UploadUrl",
     "errors",
+    "prices",
 ]
 
+_HOMES = {
+    "BrowserUseSession": "session",
+    "PollPolicy": "waiting.policy",
+    "RetryPolicy": "transport.retry",
+    "TaskHandle": "submission.handle",
+}
+"""Where names come from that are no models."""
 
-def __getattr__(name: str) -> str:
-    """Give `__version__` to whoever asks; reading it at import would cost everybody."""
+_MODULES = frozenset({"errors", "prices"})
+
+
+def __getattr__(name: str) -> Any:
+    """Load a public name when it is first used."""
     if name == "__version__":
-        from browser_use_async.transport.user_agent import package_version  # noqa: PLC0415
+        return import_module("browser_use_async.transport.user_agent").package_version()
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    if name in _MODULES:
+        return import_module(f"browser_use_async.{name}")
+    home = import_module(f"browser_use_async.{_HOMES.get(name, 'models')}")
+    value = globals()[name] = getattr(home, name)
+    return value
 
-        return package_version()
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+def __dir__() -> list[str]:
+    """All public names, whether they are loaded or not."""
+    return [*__all__, "__version__"]

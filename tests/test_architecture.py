@@ -190,16 +190,30 @@ def _is_type_variable(node: ast.Assign) -> bool:
 def _defined(tree: ast.Module, *, imports: bool) -> set[str]:
     """The public names that a module makes; in an `__init__` also those that it imports."""
     names: set[str] = set()
-    for node in tree.body:
+    for node in [*tree.body, *_lazily_imported(tree)]:
         if isinstance(node, _MAKERS):
             names.add(node.name)
         elif isinstance(node, ast.Assign) and not _is_type_variable(node):
             names |= {each.id for each in node.targets if isinstance(each, ast.Name)}
         elif isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
             names.add(node.target.id)
-        elif imports and isinstance(node, ast.ImportFrom):
+        elif imports and isinstance(node, ast.ImportFrom) and not _is_tool(node):
             names |= {alias.asname or alias.name for alias in node.names}
     return {name for name in names if not name.startswith("_")}
+
+
+def _lazily_imported(tree: ast.Module) -> list[ast.stmt]:
+    """What a lazy `__init__` shows to type checkers only, and loads on first use."""
+    return [
+        statement
+        for node in tree.body
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
+        for statement in node.body
+    ]
+
+
+def _is_tool(node: ast.ImportFrom) -> bool:
+    return node.module in {"importlib", "typing"}
 
 
 @pytest.mark.parametrize(

@@ -349,7 +349,7 @@ async def test_g10_parts_without_bytes_are_given_up(
     with refusing(FileTransferError):
         await session.download_output_file(TASK, NAME, tmp_path)
 
-    assert len(storage.requests) == 5
+    assert len(storage.requests) == 4
 
 
 async def test_g10_a_storage_without_ranges(
