@@ -11,7 +11,7 @@ demo: $(VENV)/.for-demo
 	$(BIN)/browser-use-async demo
 
 test: $(VENV)/.for-test
-	$(BIN)/python -m pytest -n $(WORKERS) -q -m "not torture" tests
+	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -q -m "not torture" tests
 
 torture: $(VENV)/.for-test
 	$(BIN)/python -m pytest -n $(WORKERS) -q -m torture tests

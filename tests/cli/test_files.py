@@ -126,6 +126,7 @@ async def test_get_pictures(writing: LocalServer, tmp_path: Path) -> None:
     assert _shows_no_url(pictures)
 
 
+@pytest.mark.torture
 async def test_get_what_is_not_there(writing: LocalServer, tmp_path: Path) -> None:
     """A file or task that is not there is exit code 3, and other files come all the same."""
     task_id = await _finished(writing, "Write")
@@ -173,6 +174,7 @@ async def test_task_without_files(server: LocalServer, tmp_path: Path) -> None:
     assert "no such files" in result.stderr
 
 
+@pytest.mark.torture
 async def test_nobody_listens(tmp_path: Path) -> None:
     """A server that cannot be reached is exit code 4."""
     (tmp_path / "a.csv").write_text("x")

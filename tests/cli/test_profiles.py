@@ -36,6 +36,7 @@ async def test_the_life_of_a_profile(server: LocalServer) -> None:
     assert gone.stdout == ""
 
 
+@pytest.mark.torture
 async def test_list(server: LocalServer) -> None:
     """In a pipe each profile is one line of JSON, on a terminal a row that steers nothing."""
     env = environment(server)
@@ -99,6 +100,7 @@ async def test_plan_without_several_profiles() -> None:
     assert "subscription" in result.stderr.lower()
 
 
+@pytest.mark.torture
 async def test_nobody_listens() -> None:
     """A server that cannot be reached is exit code 4."""
     with bound_socket() as listener:

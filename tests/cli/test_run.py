@@ -101,6 +101,7 @@ async def test_detach(server: LocalServer) -> None:
         ("pause", TaskStatus.PAUSED, "browser-use-async resume"),
     ],
 )
+@pytest.mark.torture
 async def test_timeout(server: LocalServer, fate: str, status: TaskStatus, advice: str) -> None:
     """When the time is up, the exit code is 124 and the task is left, stopped or paused."""
     result = await run(
@@ -221,6 +222,7 @@ async def test_key_from_a_file(server: LocalServer, tmp_path: Path) -> None:
     assert server.api_key not in result.stdout + result.stderr
 
 
+@pytest.mark.torture
 async def test_nobody_listens() -> None:
     """A server that cannot be reached is exit code 4, after a word about each new attempt."""
     with bound_socket() as listener:
@@ -233,6 +235,7 @@ async def test_nobody_listens() -> None:
     assert "not sent" in result.stderr.splitlines()[-1]
 
 
+@pytest.mark.torture
 async def test_answer_does_not_come() -> None:
     """When the time is up before it is known whether the task exists, a token is printed."""
 
@@ -261,6 +264,7 @@ async def test_verbose(server: LocalServer) -> None:
     assert "bu_wrong_0815" not in result.stderr
 
 
+@pytest.mark.torture
 async def test_many_at_once(server: LocalServer) -> None:
     """Commands do not get into each other's way."""
     results = await asyncio.gather(

@@ -150,6 +150,7 @@ async def test_unknown_id(server: LocalServer) -> None:
         assert result.stdout == ""
 
 
+@pytest.mark.torture
 async def test_nobody_listens() -> None:
     """A server that cannot be reached is exit code 4."""
     with bound_socket() as listener:

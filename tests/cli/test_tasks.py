@@ -30,6 +30,7 @@ async def test_lines(server: LocalServer, history: list[str]) -> None:
     assert [row["status"] for row in result.json_lines] == ["running", "failed", "finished"]
 
 
+@pytest.mark.torture
 async def test_filters(server: LocalServer, history: list[str]) -> None:
     """Tasks are chosen by status and by age, up to a limit."""
     env = environment(server)

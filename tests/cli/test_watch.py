@@ -56,6 +56,7 @@ async def test_pause_and_resume_are_seen(server: LocalServer) -> None:
     assert result.json["status"] == "stopped"
 
 
+@pytest.mark.torture
 async def test_timeout(server: LocalServer) -> None:
     """When the time is up the exit code is 124, and the task goes on."""
     task_id, _token = await _submitted(server, "Hang")

@@ -8,6 +8,8 @@ import signal
 import sys
 from pathlib import Path
 
+import pytest
+
 from browser_use_async import BrowserUseSession
 from tests.files.storage import TASK, FakeStorage, StoredFile, listing
 from tests.hygiene import KEY
@@ -75,6 +77,7 @@ async def test_g14_a_killed_download_is_finished_by_the_next(
     assert listing(tmp_path) == [path]
 
 
+@pytest.mark.torture
 async def test_g14_killed_again_and_again(storage: FakeStorage, tmp_path: Path) -> None:
     """G14: whenever the process is killed, what is under the final name is whole or absent."""
     storage.keep(NAME, CONTENT)

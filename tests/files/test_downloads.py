@@ -365,6 +365,19 @@ async def test_g10_a_storage_without_ranges(
     assert len(storage.requests) == 2
 
 
+async def test_g10_a_storage_that_starts_again_each_time(
+    session: BrowserUseSession, storage: FakeStorage, tmp_path: Path
+) -> None:
+    """G10: without ranges, getting a little further each time does not go on for ever."""
+    storage.keep(NAME, SMALL, ranges=False)
+    storage.next = [cut_after(1000 * number) for number in range(1, 50)]
+
+    with refusing(FileTransferError):
+        await session.download_output_file(TASK, NAME, tmp_path)
+
+    assert len(storage.requests) == 5
+
+
 async def test_g10_the_file_changes_in_between(
     session: BrowserUseSession, storage: FakeStorage, tmp_path: Path
 ) -> None:

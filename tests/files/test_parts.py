@@ -325,8 +325,9 @@ def test_g16_a_lock_of_another_process_counts(tmp_path: Path) -> None:
     assert part_of(tmp_path).read_bytes() == b"theirs"
 
 
+@pytest.mark.parametrize("new", [None, b"newcomer"], ids=["renamed", "and-made-anew"])
 def test_g16_the_finished_file_is_not_taken_for_a_part(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, new: bytes | None
 ) -> None:
     """G16: a part that its owner renames between our opening and our locking is not written to."""
     owner = PartFile.open(tmp_path / NAME, TAG)
@@ -335,6 +336,8 @@ def test_g16_the_finished_file_is_not_taken_for_a_part(
 
     def lock_late(descriptor: int, operation: int) -> None:
         owner.commit()
+        if new is not None:
+            part_of(tmp_path).write_bytes(new)
         lock(descriptor, operation)
 
     monkeypatch.setattr(fcntl, "flock", lock_late)

@@ -101,6 +101,7 @@ def test_a_second_owner_in_the_same_process(path: Path):
     assert list(_reopened(keeper, path).documents("thing")) == [("a", {})]
 
 
+@pytest.mark.torture
 def test_a_second_owner_in_another_process(path: Path):
     """The same, across processes, for a database with a past and for a new one."""
     program = (
