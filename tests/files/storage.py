@@ -14,7 +14,6 @@ import re
 import traceback
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import AsyncExitStack, contextmanager
-from pathlib import Path
 from types import TracebackType
 from typing import Self, TypeVar
 from urllib.parse import quote, unquote
@@ -33,7 +32,6 @@ __all__ = [
     "StoredFile",
     "chunked",
     "cut_after",
-    "listing",
     "redirect",
     "refuse",
     "refusing",
@@ -63,15 +61,6 @@ def refusing(kind: type[ErrorT]) -> "Iterator[pytest.ExceptionInfo[ErrorT]]":
     shown = traceback.TracebackException.from_exception(caught.value, capture_locals=True)
     assert SIGNATURE not in "".join(shown.format())
     assert SIGNATURE not in repr(caught.value)
-
-
-def listing(directory: Path) -> list[Path]:
-    """Everything in a directory, sorted.
-
-    Args:
-        directory: The directory.
-    """
-    return sorted(directory.iterdir())
 
 
 @attrs.frozen

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from browser_use_async import BrowserUseSession
-from tests.files.storage import TASK, FakeStorage, StoredFile, listing
+from tests.files.contents import listing
+from tests.files.storage import TASK, FakeStorage, StoredFile
 from tests.hygiene import KEY
 from tests.wire import Connection, Request
 

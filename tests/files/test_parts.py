@@ -12,7 +12,8 @@ import pytest
 from browser_use_async import BrowserUseSession
 from browser_use_async.errors import FileTransferError
 from browser_use_async.files.part_file import PartFile
-from tests.files.storage import TASK, FakeStorage, cut_after, listing, refusing
+from tests.files.contents import listing
+from tests.files.storage import TASK, FakeStorage, cut_after, refusing
 
 NAME = "report.bin"
 TAG = "0123456789abcdef"

@@ -13,7 +13,8 @@ from browser_use_async.errors import FileTransferError
 from browser_use_async.transport.refusals import refusal_text
 from browser_use_async.transport.signed_url import Reach, SignedUrl
 from tests.bench import Connect
-from tests.files.storage import SIGNATURE, TASK, FakeStorage, listing, redirect, refusing, whole
+from tests.files.contents import listing
+from tests.files.storage import SIGNATURE, TASK, FakeStorage, redirect, refusing, whole
 from tests.hygiene import KEY
 
 NAME = "report.bin"

@@ -1,26 +1,20 @@
-"""Uploads: what is refused before anything is sent, and that what arrives is whole (G1-G4)."""
+"""Uploads that die, are refused, or are sent to URLs that expired (G1, G4)."""
 
 import asyncio
-import io
-import os
-import threading
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from browser_use_async import BrowserUseSession, RetryPolicy, RetryScheduled
-from browser_use_async.contract.file_types import CONTENT_TYPES, MAX_FILE_BYTES
 from browser_use_async.errors import (
     BadRequestError,
     FileTransferError,
-    InvalidRequestError,
     SessionClosedError,
-    UnsafeFileNameError,
-    UnsupportedFileError,
 )
 from tests.bench import ONCE, Connect
+from tests.files.sources import CONTENT, NAME, SOURCES
 from tests.files.storage import (
     SIGNATURE,
     FakeStorage,
@@ -32,111 +26,6 @@ from tests.files.storage import (
     send_raw,
 )
 from tests.wire import Connection, Request, response
-
-NAME = "data.csv"
-CONTENT = bytes(range(256)) * 400
-
-
-def as_path(directory: Path) -> Path:
-    """The content as a file, by its path."""
-    (directory / NAME).write_bytes(CONTENT)
-    return directory / NAME
-
-
-def as_text(directory: Path) -> str:
-    """The content as a file, by the text of its path."""
-    return str(as_path(directory))
-
-
-def as_file(directory: Path) -> Any:
-    """The content as an opened file."""
-    return as_path(directory).open("rb")
-
-
-def as_raw_file(directory: Path) -> Any:
-    """The content as an opened file, whose `read` may give less than asked for."""
-    return as_path(directory).open("rb", buffering=0)
-
-
-SOURCES: dict[str, Callable[[Path], Any]] = {
-    "path": as_path,
-    "text": as_text,
-    "bytes": lambda _directory: CONTENT,
-    "bytearray": lambda _directory: bytearray(CONTENT),
-    "memoryview": lambda _directory: memoryview(CONTENT),
-    "stream": lambda _directory: io.BytesIO(CONTENT),
-    "file": as_file,
-    "raw-file": as_raw_file,
-}
-
-
-@pytest.mark.parametrize("source", SOURCES.values(), ids=SOURCES)
-async def test_a_file_is_uploaded(
-    session: BrowserUseSession,
-    storage: FakeStorage,
-    tmp_path: Path,
-    source: Callable[[Path], Any],
-) -> None:
-    """Every kind of source arrives whole, with its length and the type that was signed."""
-    opened = source(tmp_path)
-
-    name = await session.upload_file(opened, file_name=NAME)
-
-    if hasattr(opened, "close"):
-        opened.close()
-    (request,) = storage.requests
-    assert name == NAME
-    assert storage.api.requests[0].json == {"file_name": NAME, "content_type": "text/csv"}
-    assert request.method == "PUT"
-    assert request.headers["content-type"] == "text/csv"
-    assert request.headers["content-length"] == str(len(CONTENT))
-    assert "transfer-encoding" not in request.headers
-    assert request.body == CONTENT
-
-
-async def test_names_are_the_sources_own(
-    session: BrowserUseSession, storage: FakeStorage, tmp_path: Path
-) -> None:
-    """Paths and opened files have a name; without one of its own a source needs `file_name`."""
-    path = as_path(tmp_path)
-
-    assert await session.upload_file(path) == NAME
-    with path.open("rb") as file:
-        assert await session.upload_file(file) == NAME
-    with refusing(InvalidRequestError) as caught:
-        await session.upload_file(CONTENT)
-    with refusing(InvalidRequestError), os.fdopen(os.open(path, os.O_RDONLY), "rb") as numbered:
-        await session.upload_file(numbered)
-
-    assert caught.value.field == "file_name"
-    assert len(storage.uploads) == 2
-
-
-@pytest.mark.parametrize("suffix", CONTENT_TYPES)
-async def test_types_come_from_the_name(
-    session: BrowserUseSession, storage: FakeStorage, suffix: str
-) -> None:
-    """Each suffix of the API's list, in any case, has its content type."""
-    await session.upload_file(b"1", file_name=f"a{suffix.upper()}")
-
-    assert storage.requests[0].headers["content-type"] == CONTENT_TYPES[suffix]
-
-
-async def test_another_type_of_the_list_can_be_said(
-    session: BrowserUseSession, storage: FakeStorage
-) -> None:
-    """`content_type` overrules the name."""
-    await session.upload_file(b"1", file_name="a.txt", content_type="text/markdown")
-
-    assert storage.requests[0].headers["content-type"] == "text/markdown"
-
-
-async def test_the_largest_file_is_taken(session: BrowserUseSession, storage: FakeStorage) -> None:
-    """Ten megabytes go up in one piece."""
-    await session.upload_file(bytes(MAX_FILE_BYTES), file_name="a.pdf")
-
-    assert [len(body) for body in storage.uploads] == [MAX_FILE_BYTES]
-
 
 # --- G1 -----------------------------------------------------------------------------------------
 
@@ -215,183 +104,6 @@ async def test_a_stalled_upload_is_sent_again(storage: FakeStorage, connect: Con
     await session.upload_file(b"1", file_name=NAME)
 
     assert storage.uploads == [b"1"] * 2
-
-
-# --- G2 -----------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("name", ["a.exe", "a", "a.", "csv", "a.csv.exe", ".csv"])
-async def test_g2_other_types_are_refused(
-    session: BrowserUseSession, storage: FakeStorage, name: str
-) -> None:
-    """G2: a suffix that is not on the API's list is refused, whatever type is said."""
-    kind = UnsafeFileNameError if name == "a." else UnsupportedFileError
-
-    with refusing(kind):
-        await session.upload_file(b"1", file_name=name)
-    with refusing(kind):
-        await session.upload_file(b"1", file_name=name, content_type="text/csv")
-
-    assert not storage.api.requests
-
-
-@pytest.mark.parametrize(
-    "kind", ["application/x-msdownload", "", "text/csv; charset=utf-8", "a\nb"]
-)
-async def test_g2_other_content_types_are_refused(
-    session: BrowserUseSession, storage: FakeStorage, kind: str
-) -> None:
-    """G2: a content type that is not on the API's list is refused."""
-    with refusing(UnsupportedFileError):
-        await session.upload_file(b"1", file_name=NAME, content_type=kind)
-
-    assert not storage.api.requests
-
-
-@pytest.mark.parametrize(
-    "name", ["../../a.csv", "/a.csv", "a\\b.csv", "CON.csv", "-a.csv", "x" * 300]
-)
-async def test_g2_unsafe_names_are_refused(
-    session: BrowserUseSession, storage: FakeStorage, name: str
-) -> None:
-    """G2: what would be no safe name for a download is none for an upload."""
-    with refusing(UnsafeFileNameError):
-        await session.upload_file(b"1", file_name=name)
-
-    assert not storage.api.requests
-
-
-@pytest.mark.parametrize("size", [0, MAX_FILE_BYTES + 1])
-async def test_g2_other_sizes_are_refused(
-    session: BrowserUseSession, storage: FakeStorage, tmp_path: Path, size: int
-) -> None:
-    """G2: nothing, and one byte too many, are refused from every source."""
-    path = tmp_path / NAME
-    with path.open("wb") as file:
-        file.truncate(size)
-
-    with refusing(UnsupportedFileError):
-        await session.upload_file(path, file_name=NAME)
-    with refusing(UnsupportedFileError):
-        await session.upload_file(io.BytesIO(bytes(size)), file_name=NAME)
-    with pytest.raises(UnsupportedFileError):  # looking at all of ten megabytes takes seconds
-        await session.upload_file(bytes(size), file_name=NAME)
-
-    assert not storage.api.requests
-
-
-async def test_g2_only_plain_files_are_read(
-    session: BrowserUseSession, storage: FakeStorage, tmp_path: Path
-) -> None:
-    """G2: a directory and a FIFO are refused at once; a missing file and a NUL are errors."""
-    (tmp_path / "folder.csv").mkdir()
-    os.mkfifo(tmp_path / "fifo.csv")
-
-    with refusing(FileTransferError):
-        await session.upload_file(tmp_path / "folder.csv")
-    with refusing(UnsupportedFileError):
-        await session.upload_file(tmp_path / "fifo.csv")
-    with refusing(FileTransferError) as caught:
-        await session.upload_file(tmp_path / "missing.csv")
-    with refusing(FileTransferError):
-        await session.upload_file("a\0b.csv", file_name=NAME)
-
-    assert "missing.csv" in str(caught.value)
-    assert not storage.api.requests
-
-
-async def _generator() -> AsyncIterator[bytes]:
-    yield CONTENT
-
-
-class _AsyncStream:
-    async def read(self, size: int = -1) -> bytes:
-        return CONTENT
-
-
-class _NonBlockingStream:
-    def read(self, size: int = -1) -> None:
-        return None
-
-
-@pytest.mark.parametrize(
-    "source",
-    [io.StringIO("text"), _AsyncStream(), _NonBlockingStream()],
-    ids=["text", "async", "non-blocking"],
-)
-async def test_g2_only_bytes_are_sent(
-    session: BrowserUseSession, storage: FakeStorage, source: Any
-) -> None:
-    """G2: a stream whose `read()` gives no bytes is refused."""
-    with refusing(InvalidRequestError) as caught:
-        await session.upload_file(source, file_name=NAME)
-
-    assert caught.value.field == "source"
-    assert not storage.api.requests
-
-
-@pytest.mark.parametrize(
-    "source", [None, 5, ["a"], _generator()], ids=["None", "int", "list", "gen"]
-)
-async def test_g2_other_things_are_refused(
-    session: BrowserUseSession, storage: FakeStorage, source: Any
-) -> None:
-    """G2: what is neither path nor bytes nor stream is refused."""
-    with refusing(InvalidRequestError) as caught:
-        await session.upload_file(source, file_name=NAME)
-
-    assert caught.value.field == "source"
-    assert not storage.api.requests
-
-
-async def test_an_error_of_the_stream_comes_out(
-    session: BrowserUseSession, storage: FakeStorage
-) -> None:
-    """What the user's own stream raises is the user's own."""
-    closed = io.BytesIO(b"1")
-    closed.close()
-
-    with refusing(ValueError):
-        await session.upload_file(closed, file_name=NAME)
-
-    assert not storage.api.requests
-
-
-# --- G3 -----------------------------------------------------------------------------------------
-
-
-async def test_g3_a_file_that_changes_meanwhile(
-    session: BrowserUseSession, storage: FakeStorage, tmp_path: Path
-) -> None:
-    """G3: the file is read once, so both attempts send what it was, though it grew and changed."""
-    path = as_path(tmp_path)
-
-    async def change(connection: Connection, request: Request, file: StoredFile) -> None:
-        path.write_bytes(b"something else" * 50_000)
-        connection.finish()
-
-    storage.next = [change]
-
-    await session.upload_file(path)
-
-    assert storage.uploads == [CONTENT] * 2
-
-
-async def test_reading_does_not_block_the_loop(
-    session: BrowserUseSession, storage: FakeStorage
-) -> None:
-    """A stream is read in a thread."""
-    threads: set[int] = set()
-
-    class Stream(io.BytesIO):
-        def read(self, size: int | None = -1, /) -> bytes:
-            threads.add(threading.get_ident())
-            return super().read(size)
-
-    await session.upload_file(Stream(b"1"), file_name=NAME)
-
-    assert threads
-    assert threading.get_ident() not in threads
 
 
 # --- G4 -----------------------------------------------------------------------------------------

@@ -1,0 +1,249 @@
+"""Connections that break and URLs that expire in the middle (G9, G11)."""
+
+import hashlib
+from pathlib import Path
+
+import pytest
+
+from browser_use_async import BrowserUseSession, RetryPolicy, RetryScheduled
+from browser_use_async.errors import (
+    FileTransferError,
+)
+from tests.bench import ONCE, Connect
+from tests.files.contents import LARGE, NAME, OTHER, SMALL, parts
+from tests.files.storage import (
+    SIGNATURE,
+    TASK,
+    FakeStorage,
+    StoredFile,
+    cut_after,
+    refuse,
+    refusing,
+    send_raw,
+    whole,
+)
+from tests.wire import Connection, Request, response
+
+
+@pytest.mark.parametrize("rudely", [False, True], ids=["closed", "reset"])
+async def test_g9_cut_at_every_tenth(
+    session: BrowserUseSession, storage: FakeStorage, tmp_path: Path, rudely: bool
+) -> None:
+    """G9: a file whose connection breaks at every tenth is put together to the same hash."""
+    storage.keep(NAME, LARGE)
+    tenth = len(LARGE) // 10
+    storage.next = [cut_after(tenth, rudely=rudely)] * 9
+
+    path = await session.download_output_file(TASK, NAME, tmp_path)
+
+    assert hashlib.sha256(path.read_bytes()).digest() == hashlib.sha256(LARGE).digest()
+    assert len(storage.requests) == 10
+    if not rudely:  # a reset may throw away what was under way
+        assert storage.ranges == [None, *[f"bytes={tenth * n}-" for n in range(1, 10)]]
+    assert not parts(tmp_path)
+
+
+@pytest.mark.parametrize("tenth", range(10))
+async def test_g9_one_cut_costs_no_byte_twice(
+    session: BrowserUseSession, storage: FakeStorage, tmp_path: Path, tenth: int
+) -> None:
+    """G9: after one cut, wherever it is, only the rest is asked for, of the same version."""
+    file = storage.keep(NAME, SMALL)
+    offset = len(SMALL) * tenth // 10
+    storage.next = [cut_after(offset)]
+
+    path = await session.download_output_file(TASK, NAME, tmp_path)
+
+    second = storage.requests[1].headers
+    assert path.read_bytes() == SMALL
+    assert second.get("range") == (f"bytes={offset}-" if offset else None)
+    assert second.get("if-range") == (file.header("ETag") if offset else None)
+
+
+async def test_g9_last_modified_serves_where_there_is_no_etag(
+    session: BrowserUseSession, storage: FakeStorage, tmp_path: Path
+) -> None:
+    """G9: without an ETag, a date that is older than the reply tells the version."""
+    date = "Wed, 01 Jan 2025 10:00:00 GMT"
+    storage.keep(NAME, SMALL, ("Last-Modified", date), ("Date", "Wed, 01 Jan 2025 11:00:00 GMT"))
+    storage.next = [cut_after(1000)]
+
+    path = await session.download_output_file(TASK, NAME, tmp_path)
+
+    assert path.read_bytes() == SMALL
+    assert storage.requests[1].headers["if-range"] == date
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        [("ETag", 'W/"weak"')],
+        [("X-Nothing", "said")],
+        [("Last-Modified", "Wed, 01 Jan 2025 10:00:00 GMT")],
+        [
+            ("Last-Modified", "Wed, 01 Jan 2025 10:00:00 GMT"),
+            ("Date", "Wed, 01 Jan 2025 10:00:00 GMT"),
+        ],
+    ],
+    ids=["weak", "none", "date-alone", "date-too-young"],
+)
+async def test_g9_what_cannot_be_told_apart_is_started_again(
+    session: BrowserUseSession,
+    storage: FakeStorage,
+    tmp_path: Path,
+    headers: list[tuple[str, str]],
+) -> None:
+    """G9: without a strong validator no range is asked for, and no part is left for later."""
+    storage.keep(NAME, SMALL, *headers)
+    storage.next = [cut_after(1000), cut_after(40_000)]
+
+    path = await session.download_output_file(TASK, NAME, tmp_path)
+
+    assert path.read_bytes() == SMALL
+    assert storage.ranges == [None, None, None]
+    assert not parts(tmp_path)
+
+
+async def test_g9_no_growth_ends_it(
+    session: BrowserUseSession, storage: FakeStorage, tmp_path: Path
+) -> None:
+    """G9: a file that stops growing is given up after the policy's attempts; the rest is kept."""
+    storage.keep(NAME, SMALL)
+    storage.next = [cut_after(1000), cut_after(1000)]
+    storage.behave = cut_after(0)
+
+    with refusing(FileTransferError) as caught:
+        await session.download_output_file(TASK, NAME, tmp_path)
+
+    (left,) = parts(tmp_path)
+    assert caught.value.task_id == TASK
+    assert f"2000 bytes are kept in {left}" in str(caught.value)
+    assert len(storage.requests) == 5
+    assert (tmp_path / left).read_bytes() == SMALL[:2000]
+
+
+async def test_g9_the_next_call_goes_on(
+    session: BrowserUseSession, storage: FakeStorage, tmp_path: Path
+) -> None:
+    """G9: what a download that was given up left is continued by the next one."""
+    storage.keep(NAME, SMALL)
+    storage.next = [cut_after(30_000)]
+    storage.behave = cut_after(0)
+    with refusing(FileTransferError):
+        await session.download_output_file(TASK, NAME, tmp_path)
+    storage.behave = whole
+    before = len(storage.requests)
+
+    path = await session.download_output_file(TASK, NAME, tmp_path)
+
+    assert path.read_bytes() == SMALL
+    assert storage.ranges[before:] == [None, "bytes=30000-"]
+    assert not parts(tmp_path)
+
+
+async def test_retries_follow_the_policy_and_are_told(
+    storage: FakeStorage, connect: Connect, tmp_path: Path
+) -> None:
+    """Pauses are the policy's, `Retry-After` counts, and each one is an event without a URL."""
+    told: list[object] = []
+    policy = RetryPolicy(base_delay=0.0, retry_after_cap=5.0)
+    session = await connect(storage.api, retry=policy, on_event=told.append)
+    storage.keep(NAME, SMALL)
+    slow_down = response(503, "<Code>SlowDown</Code>", [("Retry-After", "0.1")])
+    storage.next = [send_raw(slow_down)]
+
+    await session.download_output_file(TASK, NAME, tmp_path)
+
+    (event,) = told
+    assert isinstance(event, RetryScheduled)
+    assert event.operation == "download_file"
+    assert event.task_id == TASK
+    assert event.pause == pytest.approx(0.1)
+    assert "SlowDown" in event.reason
+    assert SIGNATURE not in repr(told)
+
+
+async def test_one_attempt_means_one(
+    storage: FakeStorage, connect: Connect, tmp_path: Path
+) -> None:
+    """With `max_attempts=1` nothing is repeated."""
+    session = await connect(storage.api, retry=ONCE)
+    storage.keep(NAME, SMALL)
+    storage.next = [cut_after(1000)]
+
+    with refusing(FileTransferError):
+        await session.download_output_file(TASK, NAME, tmp_path)
+
+    assert len(storage.requests) == 1
+
+
+async def test_a_stall_is_cut_and_resumed(
+    storage: FakeStorage, connect: Connect, tmp_path: Path
+) -> None:
+    """A connection that goes silent in the middle for longer than `timeout` is taken up again."""
+    session = await connect(storage.api, timeout=0.2)
+    storage.keep(NAME, SMALL)
+
+    async def fall_silent(connection: Connection, request: Request, file: StoredFile) -> None:
+        connection.send(file.reply(request)[:10_000])
+        await connection.stall()
+
+    storage.next = [fall_silent]
+
+    path = await session.download_output_file(TASK, NAME, tmp_path)
+
+    assert path.read_bytes() == SMALL
+    assert storage.ranges[1] is not None
+
+
+# --- URLs that expire ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("changed", [False, True], ids=["same-etag", "other-etag"])
+async def test_g11_the_url_expires_in_the_middle(
+    session: BrowserUseSession, storage: FakeStorage, tmp_path: Path, changed: bool
+) -> None:
+    """G11: a new URL is fetched, and the file goes on if its version is the same."""
+    storage.keep(NAME, SMALL)
+
+    async def expire(connection: Connection, request: Request, file: StoredFile) -> None:
+        if changed:
+            storage.keep(NAME, OTHER)
+        await refuse(403)(connection, request, file)
+
+    storage.next = [cut_after(1000), expire]
+
+    path = await session.download_output_file(TASK, NAME, tmp_path)
+
+    assert path.read_bytes() == (OTHER if changed else SMALL)
+    assert storage.ranges == [None, "bytes=1000-", "bytes=1000-"]
+    assert storage.requests[2].target.endswith(f"{SIGNATURE}-1")
+    assert len(storage.api.requests) == 2
+
+
+async def test_g11_a_url_is_renewed_once(
+    session: BrowserUseSession, storage: FakeStorage, tmp_path: Path
+) -> None:
+    """G11: a storage that refuses the new URL as well is believed; its words are told."""
+    storage.keep(NAME, SMALL)
+    storage.behave = refuse(403)
+
+    with refusing(FileTransferError) as caught:
+        await session.download_output_file(TASK, NAME, tmp_path)
+
+    assert "status 403 (AccessDenied: Request has expired)" in str(caught.value)
+    assert len(storage.api.requests) == 2
+    assert len(storage.requests) == 2
+    assert not parts(tmp_path)
+
+
+async def test_g11_after_growth_a_url_is_renewed_again(
+    session: BrowserUseSession, storage: FakeStorage, tmp_path: Path
+) -> None:
+    """G11: a download that outlives several URLs is not given up while it grows."""
+    storage.keep(NAME, SMALL)
+    storage.next = [cut_after(1000), refuse(403)] * 5
+
+    path = await session.download_output_file(TASK, NAME, tmp_path)
+
+    assert path.read_bytes() == SMALL
