@@ -7,7 +7,7 @@ from importlib.metadata import PackageNotFoundError, version
 import pytest
 from hypothesis import settings
 
-_SHOWN = ("aiohttp", "attrs", "cattrs", "tenacity", "pydantic", "orjson", "rich", "looptime")
+_SHOWN = ("aiohttp", "attrs", "cattrs", "tenacity", "pydantic", "rich", "looptime")
 
 # A slow machine must not fail a test, and a gate must give the same answer twice.
 settings.register_profile("here", deadline=None)

@@ -1,6 +1,5 @@
 """The iterators that users see."""
 
-import asyncio
 import contextlib
 from collections.abc import AsyncGenerator, Awaitable, Callable, Collection
 from datetime import datetime
@@ -9,6 +8,7 @@ from browser_use_async.contract.limits import MAX_TASK_PAGE
 from browser_use_async.errors import InvalidRequestError
 from browser_use_async.models import TaskPage, TaskStatus, TaskSummary
 from browser_use_async.paging.compensation import Compensation
+from browser_use_async.paging.reading import read_pages
 
 __all__ = ["PageIterator"]
 
@@ -68,31 +68,19 @@ class PageIterator:
                 for row in rows:
                     yield row
 
-    async def pages(self) -> AsyncGenerator[list[TaskSummary], None]:
+    def pages(self) -> AsyncGenerator[list[TaskSummary], None]:
         """Give the same rows page by page; a page whose rows are all left out is not given."""
         compensation = Compensation(self._page_size)
-        ahead: asyncio.Future[TaskPage] | None = None
-        try:
-            while compensation.page is not None:
-                if ahead is None:
-                    ahead = self._start(compensation.page)
-                page = await ahead
-                ahead = None
-                rows = compensation.feed(page.tasks, page.total_count, page.limit)
-                if not compensation.gap and self._reached_the_end(page):
-                    compensation.page = None
-                if self._prefetch and compensation.page is not None:
-                    ahead = self._start(compensation.page)
-                wanted = [row for row in rows if self._is_wanted(row)]
-                if wanted:
-                    yield wanted
-        finally:
-            if ahead is not None:
-                ahead.cancel()
-                await asyncio.gather(ahead, return_exceptions=True)
 
-    def _start(self, page: int) -> "asyncio.Future[TaskPage]":
-        return asyncio.ensure_future(self._fetch(page, self._page_size))
+        def take(page: TaskPage) -> tuple[list[TaskSummary], int | None]:
+            rows = compensation.feed(page.tasks, page.total_count, page.limit)
+            if not compensation.gap and self._reached_the_end(page):
+                compensation.page = None
+            return [row for row in rows if self._is_wanted(row)], compensation.page
+
+        return read_pages(
+            lambda page: self._fetch(page, self._page_size), take, prefetch=self._prefetch
+        )
 
     def _is_wanted(self, row: TaskSummary) -> bool:
         if self._statuses is not None and row.status not in self._statuses:

@@ -1,6 +1,5 @@
 """The iterator over schedules and profiles that users see."""
 
-import asyncio
 import contextlib
 import sys
 from collections.abc import AsyncGenerator, Awaitable, Callable, Hashable, Sequence
@@ -9,6 +8,7 @@ from typing import Generic, TypeVar
 import attrs
 
 from browser_use_async.errors import InvalidRequestError
+from browser_use_async.paging.reading import read_pages
 from browser_use_async.paging.undirected import UndirectedReader
 
 __all__ = ["ListIterator", "Rows"]
@@ -72,26 +72,13 @@ class ListIterator(Generic[RowT]):
                 for row in rows:
                     yield row
 
-    async def pages(self) -> AsyncGenerator[list[RowT], None]:
+    def pages(self) -> AsyncGenerator[list[RowT], None]:
         """Give the same rows page by page; a page without news is not given."""
         reader = UndirectedReader(self._key, self._page_size)
-        ahead: asyncio.Future[Rows[RowT]] | None = None
-        try:
-            while reader.page is not None:
-                if ahead is None:
-                    ahead = self._start(reader.page)
-                page = await ahead
-                fresh = reader.feed(page.rows, page.total_count)
-                ahead = self._next(reader.page)
-                if fresh:
-                    yield fresh
-        finally:
-            if ahead is not None:
-                ahead.cancel()
-                await asyncio.gather(ahead, return_exceptions=True)
 
-    def _next(self, page: int | None) -> "asyncio.Future[Rows[RowT]] | None":
-        return self._start(page) if self._prefetch and page is not None else None
+        def take(page: Rows[RowT]) -> tuple[list[RowT], int | None]:
+            return reader.feed(page.rows, page.total_count), reader.page
 
-    def _start(self, page: int) -> "asyncio.Future[Rows[RowT]]":
-        return asyncio.ensure_future(self._fetch(page, self._page_size))
+        return read_pages(
+            lambda page: self._fetch(page, self._page_size), take, prefetch=self._prefetch
+        )

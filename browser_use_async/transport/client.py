@@ -157,7 +157,8 @@ class Transport:
         loop = self.bind()
         if prepared.endpoint.authenticated and self.configuration.api_key is None:
             raise errors.ConfigurationError(
-                "no API key: pass api_key=, or set BROWSER_USE_API_KEY; nothing was sent"
+                "no API key: pass api_key=, or set BROWSER_USE_API_KEY; nothing was sent. "
+                "`browser-use-async serve` runs a server of your own and prints its key"
             )
 
         policy = self.retry if retry is None else retry

@@ -67,7 +67,7 @@ async def execute(options: argparse.Namespace, console: Console) -> int:
 
 
 def _installation() -> str:
-    packages = ", ".join(f"{name} {_version(name)}" for name in ("aiohttp", "rich", "orjson"))
+    packages = ", ".join(f"{name} {_version(name)}" for name in ("aiohttp", "rich"))
     return f"browser-use-async {__version__}, Python {platform.python_version()}, {packages}"
 
 

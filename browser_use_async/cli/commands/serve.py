@@ -47,6 +47,16 @@ def configure(parser: argparse.ArgumentParser) -> None:
         default=":memory:",
         help="where everything outlives a restart; made if it does not exist (default: nowhere)",
     )
+    _add_search(parser)
+    _add_account(parser)
+    parser.add_argument(
+        "--allow-any-host",
+        action="store_true",
+        help="let --host be an address that other machines reach",
+    )
+
+
+def _add_search(parser: argparse.ArgumentParser) -> None:
     source = parser.add_mutually_exclusive_group()
     source.add_argument(
         "--search",
@@ -60,6 +70,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="a SearXNG server that simple-search finds pages with, such as "
         "http://127.0.0.1:8888/search",
     )
+
+
+def _add_account(parser: argparse.ArgumentParser) -> None:
     account = parser.add_argument_group("account")
     account.add_argument(
         "--plan",
@@ -79,11 +92,6 @@ def configure(parser: argparse.ArgumentParser) -> None:
         type=_count,
         metavar="N",
         help="answer 429 to more tasks at once than this (default: no limit)",
-    )
-    parser.add_argument(
-        "--allow-any-host",
-        action="store_true",
-        help="let --host be an address that other machines reach",
     )
 
 
