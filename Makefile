@@ -6,7 +6,7 @@ WORKERS ?= 3
 BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --quiet --constraint constraints.txt
 
-.PHONY: demo test torture check bench conformance clean
+.PHONY: demo test torture simulate mutants matrix cases check bench lost-reply conformance clean
 
 demo: $(VENV)/.for-demo
 	$(BIN)/browser-use-async demo
@@ -16,6 +16,22 @@ test: $(VENV)/.for-test
 
 torture: $(VENV)/.for-test
 	$(BIN)/python -m pytest -n $(WORKERS) -q -m torture tests
+
+# 1,000 seeds of faults and crashes in virtual time, and the control that must fail.
+simulate: $(VENV)/.for-test
+	$(BIN)/python -m tests.simulator
+
+# Each defence removed by itself must make the tests of its cases fail.
+mutants: $(VENV)/.for-test
+	$(BIN)/python -m tests.mutants
+
+# The transport's tests on the oldest supported, a middle and the newest aiohttp.
+matrix:
+	PY=$(PY) tests/matrix.sh
+
+# Every case of the catalogue: its test, its figure, and what makes it fail.
+cases: $(VENV)/.for-test
+	$(BIN)/python -m tests.cases
 
 check: $(VENV)/.for-check
 	$(BIN)/ruff check .

@@ -1,4 +1,4 @@
-"""What all tests share: the pytest header and the settings of hypothesis."""
+"""What all tests share: the pytest header, the settings of hypothesis, the marks of cases."""
 
 import asyncio
 import os
@@ -6,6 +6,8 @@ from importlib.metadata import PackageNotFoundError, version
 
 import pytest
 from hypothesis import settings
+
+pytest_plugins = ["tests.cases.plugin"]
 
 _SHOWN = ("aiohttp", "attrs", "cattrs", "tenacity", "pydantic", "rich", "looptime")
 

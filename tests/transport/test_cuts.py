@@ -1,5 +1,7 @@
 """The connection breaks at every single byte, in both ways in which connections break."""
 
+from collections.abc import Callable
+
 import pytest
 
 from browser_use_async.contract import table
@@ -46,10 +48,9 @@ class Cutter:
             connection.finish()
 
 
+@pytest.mark.case("A1")
 @pytest.mark.parametrize("rudely", [False, True], ids=["FIN", "RST"])
-async def test_no_cut_is_misjudged(
-    serve: Serve, capsys: pytest.CaptureFixture[str], *, rudely: bool
-):
+async def test_no_cut_is_misjudged(serve: Serve, figure: Callable[[str], None], *, rudely: bool):
     """A1: what was created is never "not sent", what was not is never "accepted", one POST each."""
     cutter = Cutter()
     server = await serve(cutter)
@@ -78,6 +79,5 @@ async def test_no_cut_is_misjudged(
             wrong.append((request_bytes, answer_bytes, outcome.kind))
 
     await transport.aclose()
-    with capsys.disabled():
-        print(f"\n{'RST' if rudely else 'FIN'}: {len(cuts)} cuts, {len(wrong)} wrong verdicts")
+    figure(f"{'RST' if rudely else 'FIN'}: {len(cuts)} cuts, {len(wrong)} wrong verdicts")
     assert not wrong

@@ -1,0 +1,13 @@
+"""All mutants."""
+
+from tests.mutants import hygiene, parsing, submission, transport
+from tests.mutants.mutant import Mutant
+
+__all__ = ["MUTANTS"]
+
+MUTANTS: tuple[Mutant, ...] = (
+    *submission.MUTANTS,
+    *transport.MUTANTS,
+    *parsing.MUTANTS,
+    *hygiene.MUTANTS,
+)
