@@ -1,10 +1,9 @@
 """`BrowserUseSession`: owns the parts, wires them, and offers the lifecycle verbs."""
 
 import os
-import random
 import warnings
 from collections.abc import AsyncGenerator, Callable, Collection, Iterable, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 from ssl import SSLContext
@@ -46,6 +45,7 @@ from browser_use_async.transport.configuration import Configuration
 from browser_use_async.transport.lanes import LaneOptions
 from browser_use_async.transport.retry import RetryPolicy
 from browser_use_async.transport.secret import Secret
+from browser_use_async.transport.surroundings import Surroundings
 from browser_use_async.waiting.following import Waiting
 from browser_use_async.waiting.policy import PollPolicy
 from browser_use_async.waiting.watcher import Watcher
@@ -56,10 +56,6 @@ if TYPE_CHECKING:
 __all__ = ["BrowserUseSession"]
 
 OutputT = TypeVar("OutputT")
-
-
-def _utc_now() -> datetime:
-    return datetime.now(UTC)
 
 
 class BrowserUseSession:
@@ -91,6 +87,7 @@ class BrowserUseSession:
         middlewares: aiohttp client middlewares, run for each attempt.
         on_event: Called with each `SessionEvent`; must not block.
         allow_insecure_http: Whether the key may travel unencrypted to another machine.
+        surroundings: Another world, for simulations: chance, wall clock and network.
 
     Raises:
         ConfigurationError: An argument cannot work. Nothing was sent.
@@ -111,20 +108,21 @@ class BrowserUseSession:
         middlewares: Sequence[aiohttp.ClientMiddlewareType] = (),
         on_event: Callable[[SessionEvent], None] | None = None,
         allow_insecure_http: bool = False,
+        surroundings: Surroundings | None = None,
     ) -> None:
         key = Secret.hide(api_key)
         del api_key  # a traceback with locals shows this frame when a later line raises
         configuration = Configuration.resolve(
             key, base_url, timeout, allow_insecure_http=allow_insecure_http
         )
-        draw = random.Random()  # noqa: S311 - jitter
+        world = Surroundings() if surroundings is None else surroundings
         self._transport = transport = Transport(
             configuration,
             retry=RetryPolicy() if retry is None else retry,
-            options=LaneOptions(proxy, ssl, trace_configs, middlewares),
+            options=LaneOptions(proxy, ssl, trace_configs, middlewares, world.connector),
             http=http,
             on_event=on_event,
-            draw=draw,
+            draw=world.draw,
         )
         self.tasks = TaskEndpoints(transport.call)
         self.scheduled_tasks = ScheduledTaskEndpoints(transport.call)
@@ -134,11 +132,15 @@ class BrowserUseSession:
         self.account = AccountEndpoints(transport.call)
         looks = TaskEndpoints(transport.call_once)
         self._watcher = Watcher(
-            looks, PollPolicy() if poll is None else poll, transport.emit, draw, transport.bind
+            looks,
+            PollPolicy() if poll is None else poll,
+            transport.emit,
+            world.draw,
+            transport.bind,
         )
         self._waiting = Waiting(self._watcher)
         self._background = Background()
-        self._creator = Creator(transport, Reconciler(self.tasks), self.tasks.get, _utc_now)
+        self._creator = Creator(transport, Reconciler(self.tasks), self.tasks.get, world.now)
         self._runner = Runner(self._creator, self.tasks, self._waiting, self._background)
 
     # --- life -----------------------------------------------------------------------------

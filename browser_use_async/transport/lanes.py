@@ -10,6 +10,7 @@ from aiohttp import ClientHandlerType, ClientMiddlewareType, ClientRequest, Clie
 
 from browser_use_async.errors import ConfigurationError
 from browser_use_async.transport.judging import ConnectionLostError
+from browser_use_async.transport.surroundings import MakeConnector
 
 __all__ = ["TIMEOUT", "Lane", "LaneOptions", "SentMark", "drop_connection"]
 
@@ -73,12 +74,14 @@ class LaneOptions:
         ssl: A context of the user's own.
         trace_configs: aiohttp trace configurations.
         middlewares: aiohttp client middlewares.
+        connector: Makes the connectors of our own sessions.
     """
 
     proxy: str | None = attrs.field(default=None, repr=False)
     ssl: SSLContext | None = None
     trace_configs: Sequence[aiohttp.TraceConfig] = ()
     middlewares: Sequence[ClientMiddlewareType] = ()
+    connector: MakeConnector = aiohttp.TCPConnector
 
 
 @attrs.frozen
@@ -104,7 +107,7 @@ class Lane:
         Args:
             options: What the user passes through.
         """
-        connector = aiohttp.TCPConnector(
+        connector = options.connector(
             limit=0,  # the transport bounds calls in flight; a second queue would eat timeouts
             keepalive_timeout=KEEP_ALIVE_SECONDS,
             ssl=True if options.ssl is None else options.ssl,
@@ -121,7 +124,7 @@ class Lane:
         Args:
             options: What the user passes through.
         """
-        connector = aiohttp.TCPConnector(
+        connector = options.connector(
             limit=0,
             force_close=True,
             ssl=True if options.ssl is None else options.ssl,
@@ -139,17 +142,17 @@ class Lane:
         Args:
             options: What the user passes through; of these the proxy and the TLS context.
         """
-        connector = aiohttp.TCPConnector(
+        connector = options.connector(
             limit=0,
             ssl=True if options.ssl is None else options.ssl,
         )
-        bare = LaneOptions(proxy=options.proxy, ssl=options.ssl)
+        bare = LaneOptions(proxy=options.proxy, ssl=options.ssl, connector=options.connector)
         return cls._of(connector, bare, [], marks=False)
 
     @classmethod
     def _of(
         cls,
-        connector: aiohttp.TCPConnector,
+        connector: aiohttp.BaseConnector,
         options: LaneOptions,
         traces: list[aiohttp.TraceConfig],
         *,

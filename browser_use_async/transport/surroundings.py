@@ -1,0 +1,32 @@
+"""What a session takes from the world around it: chance, the wall clock, the network."""
+
+import random
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+import aiohttp
+import attrs
+
+__all__ = ["MakeConnector", "Surroundings"]
+
+MakeConnector = Callable[..., aiohttp.BaseConnector]
+"""Takes the keyword arguments of `aiohttp.TCPConnector`."""
+
+
+def _utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+@attrs.frozen
+class Surroundings:
+    """The world that a session lives in; another one makes a simulation out of a program.
+
+    Attributes:
+        draw: The source of chance for pauses.
+        now: The wall clock, in UTC. Durations are measured by the event loop's clock instead.
+        connector: Makes the connectors of the sessions that are ours.
+    """
+
+    draw: random.Random = attrs.field(factory=random.Random)
+    now: Callable[[], datetime] = _utc_now
+    connector: MakeConnector = aiohttp.TCPConnector

@@ -1,0 +1,1 @@
+"""A deterministic simulator: a network in memory, virtual time, and chance from one seed."""

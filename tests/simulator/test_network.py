@@ -1,0 +1,161 @@
+"""The network in memory judges as the real one does."""
+
+import asyncio
+from collections.abc import Callable
+
+import pytest
+
+from browser_use_async import RetryPolicy
+from browser_use_async.contract import table
+from browser_use_async.models import RunTaskRequest
+from browser_use_async.transport.client import Transport
+from browser_use_async.transport.configuration import Configuration
+from browser_use_async.transport.lanes import LaneOptions
+from browser_use_async.transport.outcome import Outcome
+from browser_use_async.transport.prepared import prepare
+from browser_use_async.transport.secret import Secret
+from tests.hygiene import KEY
+from tests.simulator import clock
+from tests.simulator.network import Admission, Machine, Network
+from tests.simulator.wire_in_memory import WireServerInMemory
+from tests.wire import Connection, Script, WireServer, bound_socket, response
+
+GOOD = response(200, '{"id":"t-1"}')
+SECONDS = 0.2  # that an attempt may take
+ONCE = RetryPolicy(max_attempts=1)
+
+Verdict = tuple[str, bool, bool, int | None]
+
+
+def reads(count: int, *, rudely: bool) -> Script:
+    """Break the connection after so many bytes of the request."""
+
+    async def script(connection: Connection) -> None:
+        await connection.read(count)
+        end(connection, rudely=rudely)
+
+    return script
+
+
+def answers(answer: bytes, *, rudely: bool = False, stalls: bool = False) -> Script:
+    """Read the request, send these bytes, and break the connection."""
+
+    async def script(connection: Connection) -> None:
+        await connection.read_request()
+        connection.send(answer)
+        if stalls:
+            await connection.stall()
+        if rudely:
+            await asyncio.sleep(0.02)  # an RST may overtake what was sent before it
+        end(connection, rudely=rudely)
+
+    return script
+
+
+def end(connection: Connection, *, rudely: bool) -> None:
+    """Close in one of the two ways."""
+    if rudely:
+        connection.reset()
+    else:
+        connection.finish()
+
+
+def drips(answer: bytes, pause: float) -> Script:
+    """Read the request and answer byte by byte."""
+
+    async def script(connection: Connection) -> None:
+        await connection.read_request()
+        await connection.drip(answer, pause)
+
+    return script
+
+
+async def _floods(connection: Connection) -> None:
+    await connection.read_request()
+    connection.send(b"HTTP/1.1 103 Early Hints\r\n\r\n" * 50 + GOOD)
+
+
+CASES: dict[str, Script | None] = {
+    "refused": None,
+    "FIN at once": reads(0, rudely=False),
+    "RST at once": reads(0, rudely=True),
+    "FIN in the request's head": reads(40, rudely=False),
+    "RST in the request's head": reads(40, rudely=True),
+    "FIN in the request's body": reads(330, rudely=False),
+    "RST in the request's body": reads(330, rudely=True),
+    "FIN instead of an answer": answers(b""),
+    "RST instead of an answer": answers(b"", rudely=True),
+    "FIN in the status line": answers(GOOD[:12]),
+    "RST in the status line": answers(GOOD[:12], rudely=True),
+    "FIN in the headers": answers(GOOD[:40]),
+    "RST in the headers": answers(GOOD[:40], rudely=True),
+    "FIN in the body": answers(GOOD[:-3]),
+    "RST in the body": answers(GOOD[:-3], rudely=True),
+    "FIN after the answer": answers(GOOD),
+    "RST after the answer": answers(GOOD, rudely=True),
+    "a stall before the answer": answers(b"", stalls=True),
+    "a stall in the headers": answers(GOOD[:40], stalls=True),
+    "a stall in the body": answers(GOOD[:-3], stalls=True),
+    "a drip that ends in time": drips(GOOD, 0.0005),
+    "a drip that does not": drips(GOOD, 0.02),
+    "garbage": answers(b"SSH-2.0-OpenSSH_9.6\r\n\r\n"),
+    "a huge header": answers(b"HTTP/1.1 200 OK\r\nX: " + b"a" * 20_000 + b"\r\n\r\n"),
+    "two lengths": answers(b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nx"),
+    "an unterminated chunk": answers(
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n{"
+    ),
+    "an empty 200": answers(response(200, "")),
+    "half of the JSON": answers(response(200, '{"id":"t-')),
+    "no length, and FIN": answers(b'HTTP/1.1 200 OK\r\n\r\n{"id":"t-1"}'),
+    "HTML": answers(response(200, "<html>", content_type="text/html")),
+    "early hints without number": _floods,
+    **{f"status {code}": answers(response(code, "{}")) for code in (302, 400, 429, 500, 503, 520)},
+}
+
+
+async def judged(url: str, options: LaneOptions) -> Verdict:
+    """Send run-task once, and say everything that the transport says about it."""
+    configuration = Configuration.resolve(Secret(KEY), url, SECONDS, allow_insecure_http=False)
+    transport = Transport(configuration, retry=ONCE, options=options)
+    prepared = prepare(table.RUN_TASK, None, RunTaskRequest("Buy milk"))
+    outcome: Outcome
+    outcome, _attempts = await transport.outcome_of(prepared)
+    await transport.aclose()
+    kind = outcome.kind.value
+    return kind, outcome.timed_out, outcome.transient, outcome.status
+
+
+async def on_sockets(script: Script | None) -> Verdict:
+    """The verdict over the loopback interface."""
+    if script is None:
+        with bound_socket() as nobody:
+            return await judged(f"http://127.0.0.1:{nobody.getsockname()[1]}", LaneOptions())
+    async with WireServer(script) as server:
+        return await judged(server.url, LaneOptions())
+
+
+async def in_memory(script: Script | None) -> Verdict:
+    """The verdict over the network in memory."""
+    network = Network(accept=asyncio.Protocol)
+    options = LaneOptions(connector=network.connector(Machine()))
+    if script is None:
+        network.admit = lambda: Admission.REFUSED
+        return await judged("http://127.0.0.1:80", options)
+    async with WireServerInMemory(script, network) as server:
+        return await judged(server.url, options)
+
+
+@pytest.mark.case("J6")
+def test_both_networks_give_the_same_verdicts(figure: Callable[[str], None]):
+    """J6: every fault is judged in memory as it is judged over real sockets."""
+    verdicts = {
+        name: (asyncio.run(on_sockets(script)), clock.run(in_memory(script)))
+        for name, script in CASES.items()
+    }
+
+    differing = {name: both for name, both in verdicts.items() if both[0] != both[1]}
+    kinds = {simulated[0] for _real, simulated in verdicts.values()}
+    figure(f"{len(CASES)} faults, {len(differing)} judged differently")
+    assert not differing
+    assert len(CASES) >= 30
+    assert kinds == {"accepted", "not sent", "rejected", "ambiguous"}
