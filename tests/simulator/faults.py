@@ -1,0 +1,185 @@
+"""What can go wrong with a request, and the chance of it."""
+
+import random
+from collections import Counter
+from collections.abc import Callable
+from enum import Enum, auto
+
+import attrs
+
+from tests.simulator.network import Admission
+
+__all__ = ["ATTEMPT_SECONDS", "Ending", "Fault", "Faults", "Work"]
+
+ATTEMPT_SECONDS = 10.0
+"""After so many seconds without a whole answer, the clients of the simulation give up."""
+
+
+class Work(Enum):
+    """Whether a request is carried out."""
+
+    NOW = auto()
+    NEVER = auto()
+    LATE = auto()  # some time after the client has given up
+
+
+class Ending(Enum):
+    """What becomes of the connection."""
+
+    KEPT = auto()
+    IDLE_FIN = auto()  # closed a moment after the answer, while it waits for the next request
+    FIN = auto()
+    RST = auto()
+    STALL = auto()
+
+
+@attrs.frozen
+class Fault:
+    """One misfortune.
+
+    Attributes:
+        kind: Its name in the table.
+        request_bytes: The connection breaks after so many bytes of the request.
+        work: Whether the request is carried out.
+        status: The status of the answer; None keeps the true answer.
+        retry_after: The header of that name.
+        garbage: Bytes that come instead of the answer.
+        share: How much of the answer is sent, from 0 to 1.
+        delay: Seconds before the answer.
+        drip: Seconds between two bytes of the answer.
+        ending: What becomes of the connection.
+    """
+
+    kind: str
+    request_bytes: int | None = None
+    work: Work = Work.NOW
+    status: int | None = None
+    retry_after: int | None = None
+    garbage: bytes | None = None
+    share: float = 1.0
+    delay: float = 0.0
+    drip: float = 0.0
+    ending: Ending = Ending.KEPT
+
+
+GARBAGE = (
+    b"SSH-2.0-OpenSSH_9.6\r\n",
+    b"\x00\xff" * 40,
+    b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length: 9\r\n\r\n{}",
+    b"HTTP/1.1 200 OK\r\nX: " + b"a" * 9000 + b"\r\n\r\n{}",
+    b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+    b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n",
+    b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\n<html>",
+    b'HTTP/1.1 200 OK\r\nContent-Length: 11\r\n\r\n{"id":null}',
+    b'HTTP/1.1 200 OK\r\n\r\n{"id":"task',
+)
+BROKEN = (500, 502, 503, 504, 520, 524)
+ENDINGS = (Ending.FIN, Ending.RST)
+
+
+def _cut_request(draw: random.Random) -> Fault:
+    ending = draw.choice(ENDINGS)
+    # Mostly inside; beyond the end means that the whole request was read, and not acted upon.
+    count = draw.randrange(500)
+    return Fault(f"request cut, {ending.name}", count, Work.NEVER, ending=ending)
+
+
+def _cut_answer(draw: random.Random) -> Fault:
+    ending = draw.choice(ENDINGS)
+    return Fault(f"answer cut, {ending.name}", share=draw.random(), ending=ending)
+
+
+def _late(draw: random.Random) -> Fault:
+    ending = draw.choice((*ENDINGS, Ending.STALL))
+    return Fault(f"carried out late, {ending.name}", work=Work.LATE, share=0.0, ending=ending)
+
+
+def _stall(draw: random.Random) -> Fault:
+    work, share = draw.choice((Work.NOW, Work.NEVER)), draw.choice((0.0, 0.5))
+    return Fault("stall", work=work, share=share, ending=Ending.STALL)
+
+
+def _broken(draw: random.Random) -> Fault:
+    work = draw.choice(tuple(Work))
+    name = {Work.NOW: "after", Work.NEVER: "instead of", Work.LATE: "before"}[work]
+    return Fault(f"5xx {name} the work", work=work, status=draw.choice(BROKEN))
+
+
+def _limited(draw: random.Random) -> Fault:
+    retry_after = draw.choice((None, 0, 1, 3))
+    return Fault("429", work=Work.NEVER, status=429, retry_after=retry_after)
+
+
+def _garbage(draw: random.Random) -> Fault:
+    work = draw.choice(tuple(Work))
+    garbage = draw.choice(GARBAGE)
+    return Fault("garbage", work=work, garbage=garbage, ending=draw.choice(ENDINGS))
+
+
+def _drip(draw: random.Random) -> Fault:
+    # The slow ones take longer than an attempt may.
+    return Fault("drip", drip=draw.choice((0.005, 0.1)))
+
+
+def _slow(draw: random.Random) -> Fault:
+    return Fault("slow answer", delay=draw.uniform(0.0, 1.5 * ATTEMPT_SECONDS))
+
+
+def _idle(_draw: random.Random) -> Fault:
+    return Fault("idle connection closed", ending=Ending.IDLE_FIN)
+
+
+KINDS: tuple[Callable[[random.Random], Fault], ...] = (
+    _cut_request,
+    _cut_answer,
+    _cut_answer,
+    _late,
+    _late,
+    _stall,
+    _broken,
+    _broken,
+    _limited,
+    _garbage,
+    _drip,
+    _slow,
+    _idle,
+)
+
+
+@attrs.define(eq=False)
+class Faults:
+    """The misfortunes of one world.
+
+    Attributes:
+        draw: The source of chance.
+        rate: The probability that something goes wrong with a request.
+        fired: How often each kind did.
+    """
+
+    draw: random.Random
+    rate: float
+    fired: Counter[str] = attrs.field(factory=Counter)
+
+    def next(self) -> Fault:
+        """The fate of the next request."""
+        if self.draw.random() >= self.rate:
+            return Fault("none")
+        return self.draw.choice(KINDS)(self.draw)
+
+    def note(self, fault: Fault) -> None:
+        """Count a fault that took effect.
+
+        Args:
+            fault: Which one.
+        """
+        if fault.kind != "none":
+            self.fired[fault.kind] += 1
+
+    def admit(self) -> Admission:
+        """The fate of the next attempt to connect."""
+        chance = self.draw.random()
+        if chance >= self.rate / 8:
+            return Admission.ACCEPTED
+        admission = Admission.HANGING if chance < self.rate / 32 else Admission.REFUSED
+        self.fired["connection refused" if admission is Admission.REFUSED else "connect hangs"] += 1
+        return admission

@@ -1,0 +1,163 @@
+"""The service's side of a connection: reads requests, lets faults happen, answers."""
+
+import asyncio
+import json
+import random
+from collections.abc import Callable
+from functools import partial
+
+import attrs
+
+from tests.simulator.faults import ATTEMPT_SECONDS, Ending, Fault, Faults, Work
+from tests.simulator.service import Answer, Service
+
+__all__ = ["Front", "ServiceConnection"]
+
+
+@attrs.define(eq=False)
+class Front:
+    """What all connections to a service share.
+
+    Attributes:
+        service: Carries requests out.
+        faults: What goes wrong.
+        draw: The source of chance.
+        late: The most seconds between the moment at which a client gives up and the moment at
+            which its request is carried out.
+        on_request: Told of each whole request that came.
+        requests: How many came.
+    """
+
+    service: Service
+    faults: Faults
+    draw: random.Random
+    late: float
+    on_request: Callable[[str], None] = lambda _request: None
+    requests: int = 0
+
+    def accept(self) -> asyncio.Protocol:
+        """The service's side of a new connection."""
+        return ServiceConnection(self)
+
+
+class ServiceConnection(asyncio.Protocol):
+    """One connection.
+
+    Args:
+        front: What it shares with the others.
+    """
+
+    def __init__(self, front: Front) -> None:
+        self._front = front
+        self._loop = asyncio.get_running_loop()
+        self._received = bytearray()
+        self._fault: Fault | None = None
+        self._busy = False
+        self._late_work: tuple[asyncio.TimerHandle, Callable[[], object]] | None = None
+        self._transport: asyncio.Transport
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Begin."""
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+
+    def data_received(self, data: bytes) -> None:
+        """Read on."""
+        self._received += data
+        self._read()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Keep to the bound: the client has given up now, perhaps sooner than expected."""
+        if self._late_work is None:
+            return
+        timer, work = self._late_work
+        if timer.when() > self._loop.time() + self._front.late:
+            timer.cancel()
+            self._loop.call_later(self._front.draw.uniform(0.0, self._front.late), work)
+
+    def _read(self) -> None:
+        if self._busy or not self._received:
+            return
+        if self._fault is None:
+            self._fault = self._front.faults.next()
+        end = self._received.find(b"\r\n\r\n") + 4
+        size = end + _length(self._received[:end]) if end >= 4 else None
+        cut = self._fault.request_bytes
+        if cut is not None and len(self._received) >= min(cut, size or cut):
+            self._front.faults.note(self._fault)
+            self._end(self._fault)
+        elif size is not None and len(self._received) >= size:
+            head, body = bytes(self._received[:end]), bytes(self._received[end:size])
+            del self._received[:size]
+            self._busy = True
+            self._serve(head, body, self._fault)
+
+    def _serve(self, head: bytes, body: bytes, fault: Fault) -> None:
+        front = self._front
+        method, target, _version = head.split(b"\r\n", 1)[0].decode().split(" ")
+        front.requests += 1
+        front.on_request(f"{method} {target} {len(body)} {fault.kind}")
+        front.faults.note(fault)
+        work = partial(front.service.carry_out, method, target, body)
+        if fault.work is Work.LATE:
+            self._work_late(work, fault)
+        seconds = front.draw.uniform(0.01, 0.2) + fault.delay
+        self._loop.call_later(seconds, self._answer, work, fault)
+
+    def _work_late(self, work: Callable[[], object], fault: Fault) -> None:
+        patience = ATTEMPT_SECONDS if fault.ending is Ending.STALL else 0.0
+        seconds = self._front.draw.uniform(0.0, patience + self._front.late)
+        self._late_work = (self._loop.call_later(seconds, work), work)
+
+    def _answer(self, work: Callable[[], Answer], fault: Fault) -> None:
+        true = work() if fault.work is Work.NOW else (500, None)
+        answer = fault.garbage if fault.garbage is not None else _rendered(true, fault)
+        answer = answer[: int(len(answer) * fault.share)]
+        if fault.drip:
+            self._drip(answer, fault)
+        else:
+            self._transport.write(answer)
+            self._end(fault)
+
+    def _drip(self, left: bytes, fault: Fault) -> None:
+        if left:
+            self._transport.write(left[:1])
+            self._loop.call_later(fault.drip, self._drip, left[1:], fault)
+        else:
+            self._end(fault)
+
+    def _end(self, fault: Fault) -> None:
+        match fault.ending:
+            case Ending.FIN:
+                self._transport.close()
+            case Ending.RST:
+                self._transport.abort()
+            case Ending.IDLE_FIN:
+                seconds = self._front.draw.uniform(0.0, 5.0)
+                self._loop.call_later(seconds, self._transport.close)
+            case Ending.KEPT | Ending.STALL:
+                pass
+        if fault.ending is not Ending.STALL:
+            self._fault, self._busy = None, False
+            self._read()
+
+
+def _length(head: bytes | bytearray) -> int:
+    for line in bytes(head).split(b"\r\n"):
+        name, _, value = line.partition(b":")
+        if name.lower() == b"content-length":
+            return int(value)
+    return 0
+
+
+def _rendered(true: Answer, fault: Fault) -> bytes:
+    status, content = true if fault.status is None else (fault.status, {"detail": "a fault"})
+    body = json.dumps(content).encode()
+    lines = [
+        f"HTTP/1.1 {status} Status",
+        "Content-Type: application/json",
+        f"Content-Length: {len(body)}",
+    ]
+    if fault.retry_after is not None:
+        lines.append(f"Retry-After: {fault.retry_after}")
+    return "\r\n".join(lines).encode() + b"\r\n\r\n" + body

@@ -1,0 +1,222 @@
+"""A program that has jobs done by the service, and that may lose its machine at any moment.
+
+A task's submission token cannot be known before run-task is sent: the public API tells it in
+`SubmissionUnknownError`, which a dead program never sees. So the worker does what a user can do.
+It writes down its intent, with a key of its own in the task's metadata, before it submits. After
+a restart each intent without an outcome may have been sent: the worker waits for the settle
+window, reads the list, and adopts the tasks that carry its keys; whatever has no task by then never
+will have one, and is submitted afresh. Where a `SubmissionUnknownError` was seen in time, its token
+is on the disk, and the task is resolved from that, by the next program too.
+"""
+
+import asyncio
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+import attrs
+
+from browser_use_async import BrowserUseSession, errors
+from browser_use_async.models import TaskSummary
+from browser_use_async.submission.creation import OnAmbiguous
+from tests.simulator.network import Machine
+
+__all__ = ["Abandoned", "Created", "Disk", "Intended", "Job", "Unknown", "Worker"]
+
+SKEW = timedelta(minutes=30)  # how far the worker's clock may be from the service's
+AT_ONCE = 6  # jobs
+
+
+@attrs.frozen
+class Job:
+    """One piece of work, which is to become one task.
+
+    Attributes:
+        key: The worker's own name for it.
+        text: The instructions, perhaps the same as another's.
+        begins: When it turns up, in seconds after the worker starts.
+    """
+
+    key: str
+    text: str
+    begins: float
+
+
+@attrs.frozen
+class Intended:
+    """The job may be sent from now on."""
+
+    since: datetime
+
+
+@attrs.frozen
+class Unknown:
+    """The answer was lost, and the token leads to the task if there is one."""
+
+    token: str
+
+
+@attrs.frozen
+class Created:
+    """The task exists; the token is its handle's."""
+
+    token: str
+
+
+@attrs.frozen
+class Abandoned:
+    """The task does not exist, as far as can be known, and is not created again."""
+
+
+Entry = Intended | Unknown | Created | Abandoned
+
+
+@attrs.define(eq=False)
+class Disk:
+    """What survives the machine.
+
+    Attributes:
+        entries: How far each job has come.
+    """
+
+    entries: dict[str, Entry] = attrs.field(factory=dict)
+
+    def write(self, machine: Machine, job: Job, entry: Entry) -> None:
+        """Store an entry, unless the machine dies before.
+
+        Args:
+            machine: Who writes.
+            job: About which job.
+            entry: How far it has come.
+        """
+        if machine.happens(f"wrote {job.key} {type(entry).__name__}"):
+            self.entries[job.key] = entry
+
+
+@attrs.frozen
+class Worker:
+    """One run of the program.
+
+    Attributes:
+        session: How it talks to the service.
+        machine: Where it runs.
+        disk: What it and its predecessors wrote down.
+        jobs: All jobs.
+        on_ambiguous: What `submit` does when an answer is lost.
+        window: The settle window, in seconds.
+        now: The worker's wall clock.
+    """
+
+    session: BrowserUseSession
+    machine: Machine
+    disk: Disk
+    jobs: tuple[Job, ...]
+    on_ambiguous: OnAmbiguous
+    window: float
+    now: Callable[[], datetime]
+
+    async def work(self) -> None:
+        """Bring every job to its end."""
+        left = [job for job in self.jobs if isinstance(self._entry(job), Intended)]
+        slots = asyncio.Semaphore(AT_ONCE)
+        async with asyncio.TaskGroup() as group:
+            for job in self.jobs:
+                if job not in left:
+                    group.create_task(self._work_on(job, slots))
+            if left:
+                await self._adopt(left)
+                for job in left:
+                    group.create_task(self._work_on(job, slots))
+
+    def _entry(self, job: Job) -> Entry | None:
+        return self.disk.entries.get(job.key)
+
+    def _write(self, job: Job, entry: Entry) -> None:
+        self.disk.write(self.machine, job, entry)
+
+    async def _work_on(self, job: Job, slots: asyncio.Semaphore) -> None:
+        await asyncio.sleep(job.begins)
+        async with slots:
+            while not isinstance(self._entry(job), Created | Abandoned):
+                await self._advance(job)
+                await self._survive()
+        entry = self._entry(job)
+        if isinstance(entry, Created):
+            await self._follow(entry.token)
+
+    async def _survive(self) -> None:
+        """A dead machine runs nothing: whoever comes here on one goes no further."""
+        if not self.machine.alive:
+            await asyncio.get_running_loop().create_future()
+
+    async def _advance(self, job: Job) -> None:
+        match self._entry(job):
+            case Unknown(token):
+                await self._resolve(job, token)
+            case _:
+                await self._submit(job)
+
+    async def _submit(self, job: Job) -> None:
+        self._write(job, Intended(self.now()))
+        try:
+            handle = await self.session.submit(
+                job.text,
+                on_ambiguous=self.on_ambiguous,
+                settle_window=self.window,
+                metadata={"job": job.key},
+            )
+        except errors.SubmissionUnknownError as error:
+            assert error.submission_token is not None
+            self._write(job, Unknown(error.submission_token))
+        except errors.BrowserUseError:
+            await asyncio.sleep(2.0)  # whatever else it says, it says that nothing was created
+        else:
+            self._write(job, Created(handle.to_token()))
+
+    async def _resolve(self, job: Job, token: str) -> None:
+        try:
+            task = await self.session.resolve_submission(token)
+        except errors.BrowserUseError:
+            await asyncio.sleep(5.0)
+            return
+        if task is not None:
+            self._write(job, Created(self.session.handle(task.id).to_token()))
+        elif self.on_ambiguous == "resubmit":
+            await self._submit(job)
+        else:
+            self._write(job, Abandoned())
+
+    async def _adopt(self, left: list[Job]) -> None:
+        """Find what a dead predecessor created without writing it down."""
+        await asyncio.sleep(self.window)
+        while True:
+            await self._survive()
+            try:
+                return await self._scan({job.key: job for job in left})
+            except errors.BrowserUseError:
+                await asyncio.sleep(5.0)
+
+    async def _scan(self, left: dict[str, Job]) -> None:
+        entries = [entry for job in left.values() if isinstance(entry := self._entry(job), Intended)]
+        since = min((entry.since for entry in entries), default=self.now()) - SKEW
+        texts = {job.text for job in left.values()}
+        async for row in self.session.iterate_all_tasks(created_after=since):
+            key = await self._key_of(row) if row.task in texts else None
+            if key is not None and key in left:
+                self._write(left.pop(key), Created(self.session.handle(row.id).to_token()))
+
+    async def _key_of(self, row: TaskSummary) -> str | None:
+        metadata = row.metadata
+        if not metadata:  # rows need not carry it
+            metadata = (await self.session.tasks.get(row.id)).metadata
+        return (metadata or {}).get("job")
+
+    async def _follow(self, token: str) -> None:
+        """Wait for the end of the task; waiting is free."""
+        while True:
+            await self._survive()
+            try:
+                await self.session.handle(token).wait()
+            except errors.BrowserUseError:
+                await asyncio.sleep(5.0)
+            else:
+                return

@@ -1,0 +1,215 @@
+"""One world: a service, a network, and a worker whose machine dies now and then."""
+
+import asyncio
+import hashlib
+import random
+from collections import Counter
+from datetime import datetime, timedelta
+
+import attrs
+
+from browser_use_async import BrowserUseSession
+from browser_use_async.submission.creation import OnAmbiguous
+from browser_use_async.transport.surroundings import Surroundings
+from tests.hygiene import KEY
+from tests.simulator import clock
+from tests.simulator.faults import ATTEMPT_SECONDS, Faults
+from tests.simulator.front import Front
+from tests.simulator.network import Machine, Network
+from tests.simulator.service import EPOCH, Service
+from tests.simulator.worker import Abandoned, Created, Disk, Job, Worker
+
+__all__ = ["Laws", "Report", "World", "simulate"]
+
+TEXTS = ("Buy milk", "Buy bread", "Read the news")
+MARGIN = 2.0  # seconds: the service learns a moment later than the client that it has given up
+
+
+@attrs.frozen
+class Laws:
+    """What holds in a world, except for chance.
+
+    Attributes:
+        jobs: How many jobs there are.
+        fault_rate: The probability that something goes wrong with a request.
+        late: The most seconds between a client's giving up and the work being done.
+        lag: The most seconds before the list shows a task.
+        window: The settle window that the worker believes in.
+        on_ambiguous: What it does when an answer is lost.
+        crashes: The most deaths of its machine.
+    """
+
+    jobs: int = 12
+    fault_rate: float = 0.3
+    late: float = 60.0
+    lag: float = 20.0
+    window: float = 60.0 + 20.0 + MARGIN
+    on_ambiguous: OnAmbiguous = "resubmit"
+    crashes: int = 3
+
+
+@attrs.define
+class Report:
+    """What happened in one world, or in several.
+
+    Attributes:
+        worlds: How many.
+        jobs: How many jobs there were.
+        requests: How many requests reached the service.
+        tasks: How many tasks it created.
+        crashes: How many machines died.
+        faults: How often each fault fired.
+        doubled: Jobs with two tasks or more.
+        lost: Jobs whose task nobody knows, and jobs that ended without one.
+        unknown: Jobs that were rightly given up as never created.
+        seconds: How long all of it took in the world's own time.
+        trace: A hash over every event, in order.
+    """
+
+    worlds: int = 0
+    jobs: int = 0
+    requests: int = 0
+    tasks: int = 0
+    crashes: int = 0
+    faults: Counter[str] = attrs.field(factory=Counter)
+    doubled: int = 0
+    lost: int = 0
+    unknown: int = 0
+    seconds: float = 0.0
+    trace: str = ""
+
+    def __add__(self, other: "Report") -> "Report":
+        mine, theirs = (attrs.asdict(each, recurse=False) for each in (self, other))
+        return Report(**{name: mine[name] + theirs[name] for name in mine if name != "trace"})
+
+
+class World:
+    """One world.
+
+    Args:
+        seed: All its chance.
+        laws: What holds in it.
+    """
+
+    def __init__(self, seed: int, laws: Laws) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._laws = laws
+        self._seed = seed
+        self._draw = draw = random.Random(seed)
+        self._trace = hashlib.blake2b(digest_size=16)
+        self._skew = timedelta(seconds=draw.uniform(-600.0, 600.0))
+        self.service = Service(
+            self._loop.time,
+            lag=lambda: draw.uniform(0.0, laws.lag) if draw.random() < 0.5 else 0.0,
+            life=lambda: draw.uniform(2.0, 40.0),
+            rows_tell_metadata=draw.random() < 0.5,
+        )
+        self.faults = Faults(draw, laws.fault_rate)
+        self.front = Front(self.service, self.faults, draw, laws.late, self._note)
+        self.network = Network(
+            self.front.accept, self.faults.admit, lambda: draw.uniform(0.001, 0.05)
+        )
+        self.disk = Disk()
+        self.jobs = tuple(
+            Job(f"job-{number}", draw.choice(TEXTS), draw.uniform(0.0, 60.0))
+            for number in range(laws.jobs)
+        )
+        self.crashes = 0
+        self._events_left: int | None = None
+        self._crashed = asyncio.Event()
+
+    def now(self) -> datetime:
+        """The worker's wall clock, which is not quite the service's."""
+        return EPOCH + self._skew + timedelta(seconds=self._loop.time())
+
+    def _note(self, event: str) -> None:
+        self._trace.update(f"{self._loop.time():.9f} {event}\n".encode())
+
+    def _on_event(self, machine: Machine, event: str) -> None:
+        self._note(event)
+        if self._events_left is None:
+            return
+        self._events_left -= 1
+        if self._events_left == 0:
+            self.crashes += 1
+            machine.die(delivered=self._draw.random() < 0.5)
+            self._crashed.set()
+
+    async def run(self) -> Report:
+        """Let the worker work, restart it when its machine dies, and judge what came of it."""
+        for _crash in range(self._draw.randrange(self._laws.crashes + 1)):
+            # Most deaths come early, while jobs are being submitted.
+            self._events_left = int(self._draw.paretovariate(0.5)) + self._draw.randrange(60)
+            await self._run_machine()
+            if self._events_left > 0:
+                break  # all jobs were done before that event
+            await asyncio.sleep(self._draw.uniform(0.0, 30.0))
+        else:
+            self._events_left = None
+            await self._run_machine()
+        await asyncio.sleep(self._laws.late + ATTEMPT_SECONDS)  # for what is carried out late
+        return self._judged()
+
+    async def _run_machine(self) -> None:
+        machine = Machine()
+        machine.on_event = lambda event: self._on_event(machine, event)
+        self._crashed.clear()
+        session = BrowserUseSession(
+            KEY,
+            base_url="http://127.0.0.1/api/v1",
+            timeout=ATTEMPT_SECONDS,
+            surroundings=Surroundings(
+                random.Random(f"{self._seed} {self.crashes}"),
+                self.now,
+                self.network.connector(machine),
+            ),
+        )
+        laws = self._laws
+        worker = Worker(
+            session, machine, self.disk, self.jobs, laws.on_ambiguous, laws.window, self.now
+        )
+        work = asyncio.create_task(worker.work())
+        death = asyncio.create_task(self._crashed.wait())
+        await asyncio.wait([work, death], return_when=asyncio.FIRST_COMPLETED)
+        # What a dead program still does on its way out reaches neither the network nor the disk.
+        for task in (work, death):
+            task.cancel()
+        await asyncio.wait([work, death])
+        await session.aclose()
+        if machine.alive:
+            await work  # raises what went wrong
+
+    def _judged(self) -> Report:
+        report = Report(
+            worlds=1,
+            jobs=len(self.jobs),
+            requests=self.front.requests,
+            tasks=len(self.service.tasks),
+            crashes=self.crashes,
+            faults=self.faults.fired,
+            seconds=self._loop.time(),
+            trace=self._trace.hexdigest(),
+        )
+        for job in self.jobs:
+            mine = [task.id for task in self.service.tasks.values() if task.job == job.key]
+            known = self.disk.entries.get(job.key)
+            given_up = isinstance(known, Abandoned) and not mine
+            found = isinstance(known, Created) and any(known.token.endswith(name) for name in mine)
+            report.doubled += len(mine) > 1
+            report.unknown += given_up
+            report.lost += not (found or given_up)
+        return report
+
+
+def simulate(seed: int, laws: Laws | None = None) -> Report:
+    """Run one world.
+
+    Args:
+        seed: All its chance.
+        laws: What holds in it.
+    """
+
+    async def live() -> Report:
+        return await World(seed, Laws() if laws is None else laws).run()
+
+    return clock.run(live())
