@@ -9,11 +9,11 @@ stand at the end, behind everything that was there when reading began.
 from collections.abc import Callable, Hashable, Sequence
 from typing import Generic, TypeVar
 
+from browser_use_async.paging.compensation import MOST_EXPLAINED, PATIENCE
+
 __all__ = ["UndirectedReader"]
 
 RowT = TypeVar("RowT")
-
-PATIENCE = 2  # pages without news beyond what churn explains, before a repeating server is left
 
 
 class UndirectedReader(Generic[RowT]):
@@ -95,7 +95,8 @@ class UndirectedReader(Generic[RowT]):
         assert self._count is not None
         # Oldest first, births stand behind everything that was there when reading began.
         known = self._first_count if self.newest_first is False else self._count
-        patience = len(self._seen) + PATIENCE * self._page_size + self._explained
+        explained = min(self._explained, MOST_EXPLAINED * self._page_size)
+        patience = len(self._seen) + PATIENCE * self._page_size + explained
         if self._covered >= min(known, self._count) or self._stale > patience:
             self.page = None
         else:

@@ -13,6 +13,12 @@ __all__ = ["MAX_BODY", "UnreadableBodyError", "gunzip", "read_body"]
 MAX_BODY = 32 * 1024 * 1024
 """The most bytes that a JSON body may have, before and after decompression."""
 
+UNMEASURED = 2 * 1024 * 1024
+"""As many bytes are decompressed at once; what is larger is measured first, and bombs refused."""
+
+PIECE = 256 * 1024
+"""Bytes that are held at a time while a body is measured."""
+
 
 class UnreadableBodyError(Exception):
     """A body that is too large, truncated or of an encoding that was not asked for."""
@@ -59,15 +65,27 @@ def gunzip(body: bytes, limit: int = MAX_BODY) -> bytes:
     decompressor = zlib.decompressobj(wbits=31)
     problem = None
     try:
-        plain = decompressor.decompress(body, limit)
+        plain = decompressor.decompress(body, min(limit, UNMEASURED))
+        if decompressor.unconsumed_tail and not _stays_within(decompressor, limit - len(plain)):
+            problem = f"the body expands beyond {limit} bytes"
+        else:
+            plain += decompressor.decompress(decompressor.unconsumed_tail)
     except zlib.error:
         raise UnreadableBodyError("the gzip stream is damaged") from None
-    if decompressor.unconsumed_tail:
-        problem = f"the body expands beyond {limit} bytes"
-    elif not decompressor.eof:
+    if problem is None and not decompressor.eof:
         problem = "the gzip stream is truncated"
     elif decompressor.unused_data:
         problem = "the gzip stream has something behind its end"
     if problem is not None:
         raise UnreadableBodyError(problem)
     return plain
+
+
+def _stays_within(decompressor: "zlib._Decompress", limit: int) -> bool:
+    """Whether the rest of a stream has no more bytes than that. Keeps none of them."""
+    rehearsal = decompressor.copy()
+    left, rest = limit, decompressor.unconsumed_tail
+    while rest and left >= 0:
+        left -= len(rehearsal.decompress(rest, PIECE))
+        rest = rehearsal.unconsumed_tail
+    return left >= 0

@@ -40,6 +40,7 @@ from tests.contract.answers import (
 )
 
 
+@pytest.mark.case("C5")
 @pytest.mark.parametrize(
     "body",
     [
@@ -64,6 +65,7 @@ def test_refused_bodies(body: bytes) -> None:
     assert_tells_no_value(error)
 
 
+@pytest.mark.case("C6")
 @pytest.mark.parametrize(
     "body", [b'"finished"', b"finished", b" finished\r\n", b'{"status": "finished"}']
 )
@@ -72,6 +74,7 @@ def test_status_shapes(body: bytes) -> None:
     assert decode_response(GET_TASK_STATUS, body) is TaskStatus.FINISHED
 
 
+@pytest.mark.case("C6")
 @pytest.mark.parametrize(
     "body",
     [
@@ -95,18 +98,21 @@ def test_what_is_no_status(body: bytes) -> None:
     assert_tells_no_value(refused(GET_TASK_STATUS, body))
 
 
+@pytest.mark.case("C7")
 @pytest.mark.parametrize(("body", "expected"), [(b"true", True), (b" false\n", False)])
 def test_me(body: bytes, expected: bool) -> None:
     """C7: the answer of `me` is a JSON boolean."""
     assert decode_response(ME, body) is expected
 
 
+@pytest.mark.case("C7")
 @pytest.mark.parametrize("body", [b'"true"', b"1", b"0", b"null", b"{}", b"True", b""])
 def test_what_is_no_boolean(body: bytes) -> None:
     """C7: what merely resembles a boolean is refused, for a wrong yes would be worse."""
     refused(ME, body)
 
 
+@pytest.mark.case("C8")
 @pytest.mark.parametrize(
     ("written", "expected"),
     [
@@ -128,6 +134,7 @@ def test_balance(written: str, expected: Decimal) -> None:
     assert balance == Balance(expected)
 
 
+@pytest.mark.case("C8")
 @pytest.mark.parametrize(
     "written", ['""', "null", '"a lot"', "true", "[]", '"NaN"', '"Infinity"', "1e400", '{"a": 1}']
 )
@@ -139,17 +146,20 @@ def test_what_is_no_amount(written: str) -> None:
     assert_tells_no_value(error)
 
 
+@pytest.mark.case("C10")
 def test_balance_that_is_missing() -> None:
     """C10: the error names the API's field, although the model calls it `cents`."""
     assert refused(CHECK_BALANCE, b"{}").path == "$.balance"
 
 
+@pytest.mark.case("C9")
 @pytest.mark.parametrize("written", [7, 7.0, "7", "007"])
 def test_integers_as_text(written: Any) -> None:
     """C9: a whole number is understood as number or text."""
     assert decode(LIST_TASKS, {**PAGE, "total_count": written}).total_count == 7
 
 
+@pytest.mark.case("C9")
 @pytest.mark.parametrize(
     "written", [7.5, "7.0", "seven", "", "--7", "\u0667", "7" * 20, True, None]
 )
@@ -163,12 +173,14 @@ def test_what_is_no_integer(written: Any) -> None:
     )
 
 
+@pytest.mark.case("C9")
 @pytest.mark.parametrize(("written", "expected"), [(7, "7"), (7.5, "7.5"), ("7", "7")])
 def test_numbers_where_text_belongs(written: Any, expected: str) -> None:
     """C9: an id that a server counts rather than makes up is text to us."""
     assert decode(GET_TASK, {**TASK, "id": written}).id == expected
 
 
+@pytest.mark.case("C9")
 @pytest.mark.parametrize("written", [True, [], {}, None])
 def test_what_is_no_text(written: Any) -> None:
     """C9: other JSON in place of text is refused."""
@@ -180,6 +192,7 @@ def _schedule(**more: Any) -> Any:
     return decode(ROWS["get_scheduled_task"], fields | more)
 
 
+@pytest.mark.case("C9")
 @pytest.mark.parametrize(
     ("written", "expected"),
     [(True, True), ("true", True), ("False", False), (1, True), (0, False), (None, True)],
@@ -189,6 +202,7 @@ def test_booleans_as_text(written: Any, expected: bool) -> None:
     assert _schedule(is_active=written).is_active is expected
 
 
+@pytest.mark.case("C9")
 @pytest.mark.parametrize("written", ["yes", 2, "", [], {}])
 def test_what_is_no_boolean_in_an_object(written: Any) -> None:
     """C9: anything else is the typed error that names the field."""
@@ -206,6 +220,7 @@ def test_enum_values(written: str) -> None:
     assert (type(model), model) == (LlmModel, written)
 
 
+@pytest.mark.case("C9")
 @pytest.mark.parametrize("written", [5, True, ["o3"], {}])
 def test_what_is_no_enum_value(written: Any) -> None:
     """C9: an open enum is open to text only."""
@@ -215,6 +230,7 @@ def test_what_is_no_enum_value(written: Any) -> None:
     assert caught.value.path == "$.llm_model"
 
 
+@pytest.mark.case("C10")
 def test_unknown_fields_are_kept() -> None:
     """C10: what this version does not know is in `extra`, at every level, and never shared."""
     page = decode(
@@ -229,6 +245,7 @@ def test_unknown_fields_are_kept() -> None:
     ]
 
 
+@pytest.mark.case("C10")
 @pytest.mark.parametrize("metadata", [5, CANARY, [TOKEN_KEY], {TOKEN_KEY: "x"}, None])
 def test_unknown_fields_may_have_names_that_are_known_elsewhere(metadata: Any) -> None:
     """C10: a step has no metadata, so what a server calls so is an unknown field like others."""
@@ -245,6 +262,7 @@ def test_the_reserved_pair_is_no_metadata_of_the_users() -> None:
     assert task.extra == {TOKEN_KEY: "x"}
 
 
+@pytest.mark.case("C10")
 def test_optional_fields_may_be_missing_or_null() -> None:
     """C10: missing and null are the same, and give the field's default."""
     optional = [field.name for field in attrs.fields(Task) if field.default is not attrs.NOTHING]
@@ -255,6 +273,7 @@ def test_optional_fields_may_be_missing_or_null() -> None:
     )
 
 
+@pytest.mark.case("C10")
 @pytest.mark.parametrize("name", ["id", "task", "status", "created_at"])
 def test_required_fields_that_are_missing(name: str) -> None:
     """C10: a missing field is named by its path, without a word of the rest."""
@@ -267,6 +286,7 @@ def test_required_fields_that_are_missing(name: str) -> None:
     assert_tells_no_value(error)
 
 
+@pytest.mark.case("C10")
 def test_lists_may_hold_nulls() -> None:
     """C10: nulls in a list are dropped: the service was seen to send `[null]`."""
     assert decode(GET_TASK_MEDIA, {"recordings": [None, "https://a", None]}).recordings == [
@@ -274,6 +294,7 @@ def test_lists_may_hold_nulls() -> None:
     ]
 
 
+@pytest.mark.case("C11")
 @pytest.mark.parametrize("value", ["yesterday", "", 1761994081, {"at": 1}, [], True])
 def test_created_at_garbage(value: Any) -> None:
     """C11: a timestamp that is none crashes nothing: it is None, and kept raw in `extra`."""
@@ -284,6 +305,7 @@ def test_created_at_garbage(value: Any) -> None:
     assert task.extra == {"created_at": value, "finished_at": value}
 
 
+@pytest.mark.case("C11")
 @pytest.mark.parametrize(
     "written",
     [

@@ -1,9 +1,11 @@
 import json
+from collections import Counter
+from collections.abc import Callable
 from typing import Any
 
 import attrs
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from browser_use_async.contract.conversion import decode_response
@@ -26,6 +28,7 @@ from browser_use_async.models import (
 from tests.contract.answers import CANARY, PAGE, ROWS, TASK, assert_tells_no_value, refused
 
 
+@pytest.mark.case("C10")
 @pytest.mark.parametrize(
     ("change", "path"),
     [
@@ -109,27 +112,46 @@ _VALUES = st.recursive(
 )
 
 
-def _assert_typed_or_refused(endpoint: Endpoint, body: bytes) -> None:
+def _assert_typed_or_refused(endpoint: Endpoint, body: bytes) -> bool:
+    """Decode, and tell whether the answer was taken."""
     try:
         result = decode_response(endpoint, body)
     except ResponseDecodeError as error:
         refusal = error
     else:
-        assert type(result) is (endpoint.returns or type(None))
-        return
-    assert refusal.path.startswith("$")
+        assert type(result) is (endpoint.returns or type(None)), endpoint
+        return True
+    assert refusal.path.startswith("$"), endpoint
     assert_tells_no_value(refusal)
+    return False
 
 
-@pytest.mark.parametrize("endpoint", ROWS.values(), ids=str)
-@given(value=_VALUES)
-def test_any_json(endpoint: Endpoint, value: Any) -> None:
-    """C16: any JSON gives the promised type or the typed error, which tells no value."""
-    _assert_typed_or_refused(endpoint, json.dumps(value).encode())
+@pytest.mark.case("C16")
+@pytest.mark.parametrize(
+    ("what", "bodies"),
+    [
+        ("JSON values", _VALUES.map(lambda value: json.dumps(value).encode())),
+        ("bodies of any bytes", st.binary()),
+    ],
+    ids=["JSON", "bytes"],
+)
+def test_anything_to_every_decoder(
+    what: str, bodies: st.SearchStrategy[bytes], figure: Callable[[str], None]
+) -> None:
+    """C16: anything gives the promised type or the typed error, which tells no value."""
+    counts: Counter[str] = Counter()
 
+    @settings(max_examples=300)
+    @given(body=bodies)
+    def decode_everywhere(body: bytes) -> None:
+        counts["examples"] += 1
+        for endpoint in ROWS.values():
+            counts["taken" if _assert_typed_or_refused(endpoint, body) else "refused"] += 1
 
-@pytest.mark.parametrize("endpoint", ROWS.values(), ids=str)
-@given(body=st.binary())
-def test_any_bytes(endpoint: Endpoint, body: bytes) -> None:
-    """C16: the same for any bytes."""
-    _assert_typed_or_refused(endpoint, body)
+    decode_everywhere()
+    figure(
+        f"{counts['examples']} {what} to {len(ROWS)} decoders: {counts['taken']} typed results, "
+        f"{counts['refused']} typed errors, nothing else"
+    )
+    assert counts["examples"] >= 300
+    assert min(counts["taken"], counts["refused"]) > 0

@@ -50,6 +50,7 @@ HOSTILE = {
 }
 
 
+@pytest.mark.case("C5")
 @pytest.mark.parametrize("body", HOSTILE.values(), ids=HOSTILE)
 def test_hostile_text_is_refused(body: bytes) -> None:
     """C5: whatever is no clean JSON raises the one typed error, which quotes nothing of it."""
@@ -95,6 +96,7 @@ def test_a_refusal_is_a_value_error() -> None:
     assert issubclass(JsonRefusedError, ValueError)
 
 
+@pytest.mark.case("C5")
 @given(st.binary())
 @example(b"1e999999")
 @example(b"-")

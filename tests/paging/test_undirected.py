@@ -1,6 +1,6 @@
 """Reading lists of unknown direction while they change."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import pytest
 from hypothesis import given
@@ -40,11 +40,12 @@ def _read(
     return given_rows, throughout, pages
 
 
+@pytest.mark.case("C14")
 @given(st.booleans(), st.integers(0, 120), st.integers(1, 20), CHURN)
 def test_nothing_is_missed_or_given_twice_when_rows_only_come(
     newest_first: bool, start: int, size: int, churn: list[tuple[int, list[int]]]
 ):
-    """Births in either direction: exact, and it ends."""
+    """C14: births in either direction: exact, and it ends."""
     births = [(count, []) for count, _deaths in churn]
     given_rows, throughout, pages = _read(newest_first, start, size, births)
 
@@ -53,11 +54,12 @@ def test_nothing_is_missed_or_given_twice_when_rows_only_come(
     assert pages < 5_000
 
 
+@pytest.mark.case("C14")
 @given(st.booleans(), st.integers(0, 120), st.integers(1, 20), CHURN)
 def test_nothing_is_missed_or_given_twice_when_rows_only_go(
     newest_first: bool, start: int, size: int, churn: list[tuple[int, list[int]]]
 ):
-    """Deletions anywhere: exact, and it ends."""
+    """C14: deletions anywhere: exact, and it ends."""
     deaths = [(0, indices) for _count, indices in churn]
     given_rows, throughout, pages = _read(newest_first, start, size, deaths)
 
@@ -92,6 +94,7 @@ def test_a_birth_betrays_the_direction(newest_first: bool, births: int, known: b
     assert reader.newest_first is known
 
 
+@pytest.mark.control("C14")
 def test_a_naive_reader_misses_rows():
     """The control: page after page without compensation loses what deletions pull up."""
     rows, given_rows = list(range(100)), list[int]()
@@ -102,8 +105,45 @@ def test_a_naive_reader_misses_rows():
     assert len(set(range(50, 100)) - set(given_rows)) > 0
 
 
+LIES: dict[str, tuple[Callable[[int], int], int | None]] = {
+    "no rows": (lambda _reads: 0, None),
+    "negative count": (lambda _reads: -5, None),
+    "a billion": (lambda _reads: 10**9, None),
+    "growing": (lambda reads: 1000 + reads, None),
+    "shrinking": (lambda reads: 1000 - 7 * reads, None),
+    "jumping": (lambda reads: (5, 900)[reads % 2], None),
+    "one page for ever": (lambda _reads: 25, 1),
+    "one page of a billion": (lambda _reads: 10**9, 1),
+    "one page, growing": (lambda reads: 1000 + reads, 1),
+    "empty": (lambda _reads: 25, 9),
+    "empty, a billion": (lambda _reads: 10**9, 9),
+}
+"""What a server says about the count, and which page it always gives."""
+
+BOUND = 400  # pages
+
+
+@pytest.mark.case("C13")
+def test_lying_servers_are_left(figure: Callable[[str], None]):
+    """C13: lists of schedules and profiles end too, whatever the server says, without repeats."""
+    most = 0
+    for name, (count_of, always) in LIES.items():
+        reader: UndirectedReader[int] = UndirectedReader(lambda row: row, 10)
+        given_rows, pages = list[int](), 0
+        while reader.page is not None and pages <= BOUND:
+            pages += 1
+            top = 10 * ((always or reader.page) - 1)
+            given_rows += reader.feed(range(25)[top : top + 10], count_of(pages))
+        most = max(most, pages)
+        assert pages <= BOUND, name
+        assert len(given_rows) == len(set(given_rows)), name
+
+    figure(f"{len(LIES)} lies about schedules: at most {most} pages read (bound {BOUND})")
+
+
+@pytest.mark.case("C13")
 def test_a_server_that_repeats_itself_is_left():
-    """The same page for ever, and a count that is never reached."""
+    """C13: the same page for ever, and a count that is never reached."""
     reader: UndirectedReader[int] = UndirectedReader(lambda row: row, 10)
     pages = 0
     while reader.page is not None:

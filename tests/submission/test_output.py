@@ -78,6 +78,7 @@ async def test_a_handle_parses_too(api: FakeApi, open_session: OpenSession):
     assert ended.parsed == Title("Example")
 
 
+@pytest.mark.case("C18")
 @pytest.mark.parametrize(
     ("output", "place"),
     [
@@ -195,6 +196,7 @@ async def test_two_schemas_are_refused(api: FakeApi, open_session: OpenSession):
     assert api.count() == 0
 
 
+@pytest.mark.case("C18")
 async def test_an_output_is_not_lost_with_the_answer(api: FakeApi, open_session: OpenSession):
     """C18 with A8: a lost answer, an adopted task, a parsed output."""
     session = await open_session()

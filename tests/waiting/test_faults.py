@@ -309,6 +309,7 @@ async def test_a_terminal_status_counts_once_the_task_agrees(
     assert 28.0 <= _time() <= 30.1
 
 
+@pytest.mark.case("C17")
 async def test_anothers_task_is_not_taken(api: FakeApi, open_session: OpenSession):
     """C17: an answer of get-task about another task is asked for again, not handed out."""
     session = await open_session()

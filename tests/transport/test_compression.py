@@ -1,0 +1,281 @@
+"""A compressed answer is whole or an error, however it was cut, damaged or blown up."""
+
+import asyncio
+import gzip
+import os
+import random
+import sys
+import time
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from browser_use_async import errors
+from browser_use_async.transport.reading import (
+    MAX_BODY,
+    PIECE,
+    UNMEASURED,
+    UnreadableBodyError,
+    gunzip,
+)
+from tests.bench import ONCE, Connect, Serve
+from tests.hygiene import raises
+from tests.wire import Connection, answering, response
+
+GZIP = ("Content-Encoding", "gzip")
+TASK = (
+    '{"id":"t-1","task":"Buy milk","status":"running","output":null,"steps":[],'
+    f'"created_at":"2025-11-01T10:48:01Z","padding":"{random.Random(1).randbytes(100).hex()}"}}'
+)
+MEGABYTE = 1024 * 1024
+
+
+def bomb(size: int) -> bytes:
+    """A gzip stream of zeros, a thousandth of what comes out of it.
+
+    Args:
+        size: What comes out, in bytes, a multiple of a megabyte.
+    """
+    compressor = zlib.compressobj(9, wbits=31)
+    head = compressor.compress(bytes(MEGABYTE)) + compressor.flush(zlib.Z_FULL_FLUSH)
+    piece = compressor.compress(bytes(MEGABYTE)) + compressor.flush(zlib.Z_FULL_FLUSH)
+    return head + piece * (size // MEGABYTE - 1)  # nobody gets as far as to miss the end
+
+
+async def test_compressed_answers_are_read(serve: Serve, connect: Connect):
+    """Gzip is asked for, and nothing else, since nothing else is read."""
+    server = await serve(answering(response(200, gzip.compress(TASK.encode()), [GZIP])))
+    session = await connect(server)
+
+    task = await session.tasks.get("t-1")
+
+    assert task.task == "Buy milk"
+    assert server.requests[0].headers["accept-encoding"] == "gzip"
+
+
+# --- cut and damaged --------------------------------------------------------------------------
+
+
+@pytest.mark.case("C1")
+async def test_truncated_compression_is_detected_at_every_offset(
+    serve: Serve, connect: Connect, figure: Callable[[str], None]
+):
+    """C1: with a length that agrees, cut at each byte: never a part of an answer as the whole."""
+    whole = gzip.compress(TASK.encode())
+    server = await serve(
+        answering(*(response(200, whole[:cut], [GZIP]) for cut in range(len(whole))))
+    )
+    session = await connect(server, retry=ONCE)
+    undetected = 0
+
+    for _ in range(len(whole)):
+        try:
+            await session.tasks.get("t-1")
+        except errors.APIConnectionError as error:
+            assert "truncated" in str(error)  # noqa: PT017 - each cut is counted
+        else:
+            undetected += 1
+
+    figure(f"over the wire: {len(whole)} offsets cut, {undetected} undetected")
+    assert len(server.requests) == len(whole)
+    assert undetected == 0
+
+
+@pytest.mark.case("C1")
+def test_a_large_answer_is_detected_at_every_offset(figure: Callable[[str], None]):
+    """C1: the same for an answer of more than ten thousand compressed bytes."""
+    whole = gzip.compress(random.Random(2).randbytes(9_000).hex().encode() * 2)
+    undetected = 0
+
+    for cut in range(len(whole)):
+        try:
+            gunzip(whole[:cut])
+        except UnreadableBodyError:
+            continue
+        undetected += 1
+
+    figure(f"decompressed: {len(whole)} offsets cut, {undetected} undetected")
+    assert len(whole) > 10_000
+    assert undetected == 0
+
+
+@pytest.mark.case("C1")
+def test_damaged_compression_is_detected(figure: Callable[[str], None]):
+    """C1: one bit flipped anywhere: refused, or the same text where the bit means nothing."""
+    plain = TASK.encode()
+    whole = gzip.compress(plain)
+    refused = wrong = 0
+
+    for position in range(8 * len(whole)):
+        damaged = bytearray(whole)
+        damaged[position // 8] ^= 1 << position % 8
+        try:
+            wrong += gunzip(bytes(damaged)) != plain
+        except UnreadableBodyError:
+            refused += 1
+
+    figure(f"{8 * len(whole)} bits flipped, {refused} refused, {wrong} undetected")
+    assert wrong == 0
+    assert refused >= 8 * (len(whole) - 8)  # time, flags and system in the header, and padding
+
+
+@pytest.mark.case("C1")
+@pytest.mark.parametrize("lost", [1, 8, 9, 5_000])
+def test_a_large_body_must_have_its_end(lost: int):
+    """C1: what is measured first before it is decompressed is checked no less."""
+    whole = gzip.compress(random.Random(3).randbytes(MEGABYTE) * 3, 1)
+
+    with pytest.raises(UnreadableBodyError, match="truncated"):
+        gunzip(whole[:-lost])
+
+
+# --- blown up ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "size", [0, 1, PIECE, UNMEASURED - 1, UNMEASURED, UNMEASURED + 1, UNMEASURED + PIECE, 5_000_000]
+)
+def test_the_limit_is_exact(size: int):
+    """A body of exactly the limit is read, and one byte more is refused."""
+    body = gzip.compress(bytes(size), 1)
+
+    assert len(gunzip(body, limit=max(size, 1))) == size
+    if size > 1:
+        with pytest.raises(UnreadableBodyError, match="expands beyond"):
+            gunzip(body, limit=size - 1)
+
+
+@pytest.mark.case("C2")
+@pytest.mark.parametrize(
+    ("body", "encoding", "words"),
+    [
+        (gzip.compress(b"{}", mtime=0) + b"more", "gzip", "behind its end"),
+        (gzip.compress(b"{}", mtime=0) + gzip.compress(b"{}", mtime=0), "gzip", "behind its end"),
+        (gzip.compress(gzip.compress(b"{}", mtime=0), mtime=0), "gzip, gzip", "not asked for"),
+        (b"{}", "gzip", "damaged"),
+        (b"{}", "br", "not asked for"),
+        (b"{}", "zstd", "not asked for"),
+        (b"{}", "deflate", "not asked for"),
+        (b'{"balance":"1"}', "br", "not asked for"),
+        (b'{"balance":"1"}', "gzip, identity", "not asked for"),
+    ],
+)
+async def test_encodings_that_were_not_asked_for_are_refused(
+    serve: Serve, connect: Connect, body: bytes, encoding: str, words: str
+):
+    """C2: a body in another encoding, or in two, is not guessed at."""
+    server = await serve(answering(response(200, body, [("Content-Encoding", encoding)])))
+    session = await connect(server, retry=ONCE)
+
+    with raises(errors.APIConnectionError) as caught:
+        await session.account.get_balance()
+
+    assert words in str(caught.value)
+
+
+@pytest.mark.parametrize("encoding", ["identity", "", "GZIP", " gzip "])
+async def test_encodings_are_named_in_any_case(serve: Serve, connect: Connect, encoding: str):
+    """`identity` and the spelling of gzip make no difference."""
+    plain = b'{"balance":"1"}'
+    body = gzip.compress(plain) if "gzip" in encoding.lower() else plain
+    server = await serve(answering(response(200, body, [("Content-Encoding", encoding)])))
+    session = await connect(server)
+
+    assert (await session.account.get_balance()).cents == 1
+
+
+@pytest.mark.case("C2")
+async def test_a_bomb_is_an_error_of_the_call(serve: Serve, connect: Connect):
+    """C2: one megabyte more than the limit, behind 33 kB."""
+    packed = bomb(MAX_BODY + MEGABYTE)
+    server = await serve(answering(response(200, packed, [GZIP])))
+    session = await connect(server, retry=ONCE)
+
+    with raises(errors.APIConnectionError) as caught:
+        await session.tasks.get("t-1")
+
+    assert "expands beyond" in str(caught.value)
+    assert len(packed) < 100_000
+
+
+# --- what it costs ----------------------------------------------------------------------------
+
+PROGRAM = Path(__file__).with_name("memory_of_a_call.py")
+
+
+async def _cost(url: str) -> tuple[str, float]:
+    """Make one call in a process of its own.
+
+    Returns:
+        What it said, and by how many bytes its memory grew at its highest.
+    """
+    child = await asyncio.create_subprocess_exec(
+        sys.executable,
+        str(PROGRAM),
+        url,
+        stdout=asyncio.subprocess.PIPE,
+        cwd=PROGRAM.parents[2],
+        env={**os.environ, "PYTHONPATH": str(PROGRAM.parents[2])},
+    )
+    told, _ = await child.communicate()
+    assert child.returncode == 0
+    grown, _, said = told.decode().partition(" ")
+    return said, int(grown)
+
+
+@pytest.mark.case("C2")
+@pytest.mark.skipif(sys.platform != "linux", reason="the peak is read from /proc")
+async def test_a_gigabyte_costs_no_memory(serve: Serve, figure: Callable[[str], None]):
+    """C2: a megabyte that expands to a gigabyte: refused, with at most 20 MB more in the process.
+
+    The first call of the process is a good one, so that only the bomb is measured.
+    """
+    packed = bomb(1024 * MEGABYTE)
+    small = response(200, b'{"balance":"1"}')
+    server = await serve(answering(small, response(200, packed, [GZIP])))
+
+    begun = time.perf_counter()
+    said, grown = await _cost(server.url)
+
+    figure(
+        f"{len(packed) / MEGABYTE:.1f} MB for 1 GB: peak RSS +{grown / MEGABYTE:.0f} MB, "
+        f"{time.perf_counter() - begun:.1f} s with the start of the process"
+    )
+    assert "APIConnectionError" in said
+    assert "expands beyond" in said
+    assert grown <= 20 * MEGABYTE
+
+
+@pytest.mark.case("C3")
+@pytest.mark.skipif(sys.platform != "linux", reason="the peak is read from /proc")
+async def test_a_body_without_an_end_is_cut_off(serve: Serve, figure: Callable[[str], None]):
+    """C3: of 300 MB no more is taken than the limit and what was on its way."""
+    length = 300 * MEGABYTE
+    sent = 0
+
+    async def pour(connection: Connection) -> None:
+        nonlocal sent
+        await connection.read_request()
+        if len(server.requests) == 1:
+            connection.send(response(200, b'{"balance":"1"}'))
+            await connection.read_request()
+        connection.send(f"HTTP/1.1 200 OK\r\nContent-Length: {length}\r\n\r\n".encode())
+        while not connection.lost.is_set() and sent < length:
+            connection.send(b" " * MEGABYTE)
+            sent += MEGABYTE
+            await connection.drained()
+
+    server = await serve(pour)
+
+    said, grown = await _cost(server.url)
+
+    figure(
+        f"{sent / MEGABYTE:.0f} of 300 MB sent before the limit of {MAX_BODY // MEGABYTE} MB cut "
+        f"the answer off, peak RSS +{grown / MEGABYTE:.0f} MB"
+    )
+    assert "APIConnectionError" in said
+    assert f"larger than {MAX_BODY} bytes" in said
+    assert sent < MAX_BODY + 16 * MEGABYTE
+    assert grown < MAX_BODY + 16 * MEGABYTE
