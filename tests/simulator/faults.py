@@ -160,9 +160,13 @@ class Faults:
     rate: float
     fired: Counter[str] = attrs.field(factory=Counter)
 
-    def next(self) -> Fault:
-        """The fate of the next request."""
-        if self.draw.random() >= self.rate:
+    def next(self, *, paying: bool) -> Fault:
+        """The fate of the next request.
+
+        Args:
+            paying: Whether it costs money; these are fewer, and have twice the bad luck.
+        """
+        if self.draw.random() >= self.rate * (2.0 if paying else 1.0):
             return Fault("none")
         return self.draw.choice(KINDS)(self.draw)
 

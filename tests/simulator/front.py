@@ -26,6 +26,7 @@ class Front:
             which its request is carried out.
         on_request: Told of each whole request that came.
         requests: How many came.
+        submissions: How many of these were run-task.
     """
 
     service: Service
@@ -34,6 +35,7 @@ class Front:
     late: float
     on_request: Callable[[str], None] = lambda _request: None
     requests: int = 0
+    submissions: int = 0
 
     def accept(self) -> asyncio.Protocol:
         """The service's side of a new connection."""
@@ -79,7 +81,7 @@ class ServiceConnection(asyncio.Protocol):
         if self._busy or not self._received:
             return
         if self._fault is None:
-            self._fault = self._front.faults.next()
+            self._fault = self._front.faults.next(paying=self._received[:2] == b"PO")
         end = self._received.find(b"\r\n\r\n") + 4
         size = end + _length(self._received[:end]) if end >= 4 else None
         cut = self._fault.request_bytes
@@ -96,6 +98,7 @@ class ServiceConnection(asyncio.Protocol):
         front = self._front
         method, target, _version = head.split(b"\r\n", 1)[0].decode().split(" ")
         front.requests += 1
+        front.submissions += target.endswith("/run-task")
         front.on_request(f"{method} {target} {len(body)} {fault.kind}")
         front.faults.note(fault)
         work = partial(front.service.carry_out, method, target, body)

@@ -146,7 +146,7 @@ async def in_memory(script: Script | None) -> Verdict:
 
 
 @pytest.mark.case("J6")
-def test_both_networks_give_the_same_verdicts(figure: Callable[[str], None]):
+def test_both_networks_give_the_same_verdicts(figure: Callable[[str], None]) -> None:
     """J6: every fault is judged in memory as it is judged over real sockets."""
     verdicts = {
         name: (asyncio.run(on_sockets(script)), clock.run(in_memory(script)))

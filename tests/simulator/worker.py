@@ -10,6 +10,7 @@ is on the disk, and the task is resolved from that, by the next program too.
 """
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
@@ -18,6 +19,7 @@ import attrs
 from browser_use_async import BrowserUseSession, errors
 from browser_use_async.models import TaskSummary
 from browser_use_async.submission.creation import OnAmbiguous
+from browser_use_async.submission.handle import TaskHandle
 from tests.simulator.network import Machine
 
 __all__ = ["Abandoned", "Created", "Disk", "Intended", "Job", "Unknown", "Worker"]
@@ -34,11 +36,13 @@ class Job:
         key: The worker's own name for it.
         text: The instructions, perhaps the same as another's.
         begins: When it turns up, in seconds after the worker starts.
+        in_one: Whether it is done with `run_and_wait`, instead of `submit` and `wait`.
     """
 
     key: str
     text: str
     begins: float
+    in_one: bool = False
 
 
 @attrs.frozen
@@ -104,6 +108,7 @@ class Worker:
         on_ambiguous: What `submit` does when an answer is lost.
         window: The settle window, in seconds.
         now: The worker's wall clock.
+        found: How often a task whose creation got no answer was found, and in which way.
     """
 
     session: BrowserUseSession
@@ -113,6 +118,7 @@ class Worker:
     on_ambiguous: OnAmbiguous
     window: float
     now: Callable[[], datetime]
+    found: Counter[str]
 
     async def work(self) -> None:
         """Bring every job to its end."""
@@ -158,19 +164,34 @@ class Worker:
     async def _submit(self, job: Job) -> None:
         self._write(job, Intended(self.now()))
         try:
-            handle = await self.session.submit(
+            await self._create(job)
+        except errors.SubmissionUnknownError as error:
+            self._write(job, Unknown(str(error.submission_token)))
+        except errors.BrowserUseError:
+            # Whatever else it says, it says that nothing was created, or that a wait was in vain.
+            await asyncio.sleep(2.0)
+
+    async def _create(self, job: Job) -> None:
+        def created(handle: TaskHandle) -> None:
+            self._write(job, Created(handle.to_token()))
+
+        if job.in_one:
+            await self.session.run_and_wait(
                 job.text,
+                on_created=created,
                 on_ambiguous=self.on_ambiguous,
                 settle_window=self.window,
                 metadata={"job": job.key},
             )
-        except errors.SubmissionUnknownError as error:
-            assert error.submission_token is not None
-            self._write(job, Unknown(error.submission_token))
-        except errors.BrowserUseError:
-            await asyncio.sleep(2.0)  # whatever else it says, it says that nothing was created
         else:
-            self._write(job, Created(handle.to_token()))
+            created(
+                await self.session.submit(
+                    job.text,
+                    on_ambiguous=self.on_ambiguous,
+                    settle_window=self.window,
+                    metadata={"job": job.key},
+                )
+            )
 
     async def _resolve(self, job: Job, token: str) -> None:
         try:
@@ -179,6 +200,7 @@ class Worker:
             await asyncio.sleep(5.0)
             return
         if task is not None:
+            self.found["by its token"] += 1
             self._write(job, Created(self.session.handle(task.id).to_token()))
         elif self.on_ambiguous == "resubmit":
             await self._submit(job)
@@ -196,12 +218,15 @@ class Worker:
                 await asyncio.sleep(5.0)
 
     async def _scan(self, left: dict[str, Job]) -> None:
-        entries = [entry for job in left.values() if isinstance(entry := self._entry(job), Intended)]
+        entries = [
+            entry for job in left.values() if isinstance(entry := self._entry(job), Intended)
+        ]
         since = min((entry.since for entry in entries), default=self.now()) - SKEW
         texts = {job.text for job in left.values()}
-        async for row in self.session.iterate_all_tasks(created_after=since):
+        async for row in self.session.iterate_all_tasks(created_after=since - SKEW):
             key = await self._key_of(row) if row.task in texts else None
             if key is not None and key in left:
+                self.found["after a crash"] += 1
                 self._write(left.pop(key), Created(self.session.handle(row.id).to_token()))
 
     async def _key_of(self, row: TaskSummary) -> str | None:
@@ -209,6 +234,22 @@ class Worker:
         if not metadata:  # rows need not carry it
             metadata = (await self.session.tasks.get(row.id)).metadata
         return (metadata or {}).get("job")
+
+    async def sweep(self) -> list[str]:
+        """Stop tasks that carry the key of a job which has another task.
+
+        Returns:
+            The ids of the stopped ones.
+        """
+        known = {entry.token for entry in self.disk.entries.values() if isinstance(entry, Created)}
+        keys = {job.key for job in self.jobs}
+        stopped = []
+        async for row in self.session.iterate_all_tasks():
+            token = self.session.handle(row.id).to_token()
+            if token not in known and await self._key_of(row) in keys:
+                await self.session.tasks.stop(row.id)
+                stopped.append(row.id)
+        return stopped
 
     async def _follow(self, token: str) -> None:
         """Wait for the end of the task; waiting is free."""

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 import attrs
 
 from browser_use_async import BrowserUseSession
+from browser_use_async.models import SessionEvent, SubmissionAdopted
 from browser_use_async.submission.creation import OnAmbiguous
 from browser_use_async.transport.surroundings import Surroundings
 from tests.hygiene import KEY
@@ -31,21 +32,25 @@ class Laws:
 
     Attributes:
         jobs: How many jobs there are.
-        fault_rate: The probability that something goes wrong with a request.
+        fault_rate: The usual probability that something goes wrong with a request.
         late: The most seconds between a client's giving up and the work being done.
         lag: The most seconds before the list shows a task.
         window: The settle window that the worker believes in.
         on_ambiguous: What it does when an answer is lost.
         crashes: The most deaths of its machine.
+        crash_at: The event at which its machine dies, once; None leaves that to chance.
+        others: Tasks that other people create, for each minute.
     """
 
-    jobs: int = 12
+    jobs: int = 20
     fault_rate: float = 0.3
     late: float = 60.0
     lag: float = 20.0
     window: float = 60.0 + 20.0 + MARGIN
     on_ambiguous: OnAmbiguous = "resubmit"
     crashes: int = 3
+    crash_at: int | None = None
+    others: float = 6.0
 
 
 @attrs.define
@@ -56,9 +61,12 @@ class Report:
         worlds: How many.
         jobs: How many jobs there were.
         requests: How many requests reached the service.
-        tasks: How many tasks it created.
+        submissions: How many of these were run-task.
+        tasks: How many tasks it created for the worker.
+        events: How many events there were on the worker's machines.
         crashes: How many machines died.
         faults: How often each fault fired.
+        found: How often a task whose creation got no answer was found, and in which way.
         doubled: Jobs with two tasks or more.
         lost: Jobs whose task nobody knows, and jobs that ended without one.
         unknown: Jobs that were rightly given up as never created.
@@ -69,9 +77,12 @@ class Report:
     worlds: int = 0
     jobs: int = 0
     requests: int = 0
+    submissions: int = 0
     tasks: int = 0
+    events: int = 0
     crashes: int = 0
     faults: Counter[str] = attrs.field(factory=Counter)
+    found: Counter[str] = attrs.field(factory=Counter)
     doubled: int = 0
     lost: int = 0
     unknown: int = 0
@@ -104,18 +115,20 @@ class World:
             life=lambda: draw.uniform(2.0, 40.0),
             rows_tell_metadata=draw.random() < 0.5,
         )
-        self.faults = Faults(draw, laws.fault_rate)
+        self.faults = Faults(draw, laws.fault_rate * draw.choice((0.2, 1.0, 1.5)))
         self.front = Front(self.service, self.faults, draw, laws.late, self._note)
         self.network = Network(
             self.front.accept, self.faults.admit, lambda: draw.uniform(0.001, 0.05)
         )
         self.disk = Disk()
         self.jobs = tuple(
-            Job(f"job-{number}", draw.choice(TEXTS), draw.uniform(0.0, 60.0))
+            Job(f"job-{number}", draw.choice(TEXTS), draw.uniform(0.0, 60.0), draw.random() < 0.5)
             for number in range(laws.jobs)
         )
+        self.found: Counter[str] = Counter()
         self.crashes = 0
-        self._events_left: int | None = None
+        self.events = 0
+        self._dies_at: int | None = None
         self._crashed = asyncio.Event()
 
     def now(self) -> datetime:
@@ -127,30 +140,54 @@ class World:
 
     def _on_event(self, machine: Machine, event: str) -> None:
         self._note(event)
-        if self._events_left is None:
-            return
-        self._events_left -= 1
-        if self._events_left == 0:
+        self.events += 1
+        if self.events == self._dies_at:
             self.crashes += 1
             machine.die(delivered=self._draw.random() < 0.5)
             self._crashed.set()
 
+    def _tell(self, event: SessionEvent) -> None:
+        self.found["by the SDK"] += isinstance(event, SubmissionAdopted)
+
+    def _deaths(self) -> list[int]:
+        """How many events each of the machines outlives, but the last one, which lives on."""
+        if self._laws.crash_at is not None:
+            return [self._laws.crash_at]
+        # Early as often as late: while jobs are being submitted, and while they are resolved.
+        longest = self._draw.choice((30, 300, 3000))
+        return [
+            1 + self._draw.randrange(longest)
+            for _crash in range(self._draw.randrange(self._laws.crashes + 1))
+        ]
+
     async def run(self) -> Report:
         """Let the worker work, restart it when its machine dies, and judge what came of it."""
-        for _crash in range(self._draw.randrange(self._laws.crashes + 1)):
-            # Most deaths come early, while jobs are being submitted.
-            self._events_left = int(self._draw.paretovariate(0.5)) + self._draw.randrange(60)
-            await self._run_machine()
-            if self._events_left > 0:
-                break  # all jobs were done before that event
+        crowd = asyncio.create_task(self._crowd())
+        for events in self._deaths():
+            self._dies_at = self.events + events
+            if await self.run_machine():
+                break  # everything was done before that event
             await asyncio.sleep(self._draw.uniform(0.0, 30.0))
         else:
-            self._events_left = None
-            await self._run_machine()
+            self._dies_at = None
+            await self.run_machine()
         await asyncio.sleep(self._laws.late + ATTEMPT_SECONDS)  # for what is carried out late
-        return self._judged()
+        crowd.cancel()
+        await asyncio.wait([crowd])
+        return self.judged()
 
-    async def _run_machine(self) -> None:
+    async def _crowd(self) -> None:
+        """Other people, who have no less to do than the worker, and in the same words."""
+        while self._laws.others:
+            await asyncio.sleep(self._draw.expovariate(self._laws.others / 60.0))
+            self.service.create(self._draw.choice(TEXTS), {"team": "theirs"})
+
+    async def run_machine(self) -> bool:
+        """Start the worker on a new machine.
+
+        Returns:
+            Whether it came to its end; else the machine died before.
+        """
         machine = Machine()
         machine.on_event = lambda event: self._on_event(machine, event)
         self._crashed.clear()
@@ -158,6 +195,7 @@ class World:
             KEY,
             base_url="http://127.0.0.1/api/v1",
             timeout=ATTEMPT_SECONDS,
+            on_event=self._tell,
             surroundings=Surroundings(
                 random.Random(f"{self._seed} {self.crashes}"),
                 self.now,
@@ -166,7 +204,14 @@ class World:
         )
         laws = self._laws
         worker = Worker(
-            session, machine, self.disk, self.jobs, laws.on_ambiguous, laws.window, self.now
+            session,
+            machine,
+            self.disk,
+            self.jobs,
+            laws.on_ambiguous,
+            laws.window,
+            self.now,
+            self.found,
         )
         work = asyncio.create_task(worker.work())
         death = asyncio.create_task(self._crashed.wait())
@@ -178,15 +223,20 @@ class World:
         await session.aclose()
         if machine.alive:
             await work  # raises what went wrong
+        return machine.alive
 
-    def _judged(self) -> Report:
+    def judged(self) -> Report:
+        """Compare what the service has with what the worker knows."""
         report = Report(
             worlds=1,
             jobs=len(self.jobs),
             requests=self.front.requests,
-            tasks=len(self.service.tasks),
+            submissions=self.front.submissions,
+            tasks=sum(task.job is not None for task in self.service.tasks.values()),
+            events=self.events,
             crashes=self.crashes,
             faults=self.faults.fired,
+            found=self.found,
             seconds=self._loop.time(),
             trace=self._trace.hexdigest(),
         )

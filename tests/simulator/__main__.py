@@ -1,0 +1,117 @@
+"""`make simulate`: a thousand worlds of faults and crashes, and the controls that must fail.
+
+Exits with 1 if a job got two tasks or lost its own, or if a settle window that is too short does
+no harm: then the simulation would not see any.
+"""
+
+import argparse
+import concurrent.futures
+import logging
+import os
+import sys
+import time
+from collections import Counter
+from functools import partial
+
+import attrs
+
+from tests.simulator.world import MARGIN, Laws, Report, simulate
+
+__all__ = ["EXPERIMENTS", "Experiment", "main"]
+
+
+@attrs.frozen
+class Experiment:
+    """Many worlds with the same laws.
+
+    Attributes:
+        name: What is tried.
+        laws: The laws.
+        share: How many of the seeds are enough for it.
+        harmless: Whether no job may suffer; else some must.
+    """
+
+    name: str
+    laws: Laws
+    share: float = 1.0
+    harmless: bool = True
+
+    def fails(self, report: Report) -> bool:
+        """Whether it came out otherwise than it must.
+
+        Args:
+            report: All its worlds together.
+        """
+        if self.harmless:
+            return report.doubled > 0 or report.lost > 0
+        return report.doubled == 0
+
+
+_SAFE = Laws()
+_HASTY = attrs.evolve(_SAFE, window=5.0)
+EXPERIMENTS = (
+    Experiment("resubmit", _SAFE),
+    Experiment("reconcile", attrs.evolve(_SAFE, on_ambiguous="reconcile")),
+    Experiment("window < late", attrs.evolve(_HASTY, lag=0.0), 0.1, harmless=False),
+    Experiment("window < list lag", attrs.evolve(_HASTY, late=0.0), 0.1, harmless=False),
+)
+
+
+def _worlds(laws: Laws, seeds: range) -> Report:
+    logging.getLogger("browser_use_async").setLevel(logging.CRITICAL)  # it warns of what we do
+    return sum((simulate(seed, laws) for seed in seeds), Report())
+
+
+def _together(pool: concurrent.futures.Executor, laws: Laws, seeds: int) -> Report:
+    chunks = [range(first, min(first + 10, seeds)) for first in range(0, seeds, 10)]
+    return sum(pool.map(partial(_worlds, laws), chunks), Report())
+
+
+def _print_row(name: str, seeds: object, *cells: object) -> None:
+    print(f"{name:<18} {seeds:>6}" + "".join(f" {cell:>9}" for cell in cells), flush=True)
+
+
+def _print_counts(title: str, counts: Counter[str]) -> None:
+    print(f"\n{title}")
+    for name, count in sorted(counts.items()):
+        print(f"  {name:<26} {count:>9}")
+
+
+def main() -> int:
+    """Run the experiments and print the table."""
+    parser = argparse.ArgumentParser(prog="python -m tests.simulator", description=__doc__)
+    parser.add_argument("--seeds", type=int, default=1000, help="how many worlds")
+    parser.add_argument("--only", default="", help="only experiments whose name contains this")
+    parser.add_argument("--processes", type=int, default=min(2, os.cpu_count() or 1))
+    options = parser.parse_args()
+    chosen = [each for each in EXPERIMENTS if options.only in each.name]
+    started, failed, total = time.perf_counter(), not chosen, Report()
+    late, lag = _SAFE.late, _SAFE.lag
+    print(
+        f"late by up to {late:.0f} s, listed after up to {lag:.0f} s, settle window "
+        f"{_SAFE.window:.0f} s ({MARGIN:.0f} s for the way); controls: {_HASTY.window:.0f} s"
+    )
+    heads = ("jobs", "requests", "run-task", "tasks", "crashes", "two tasks", "lost", "unknown")
+    _print_row("", "seeds", *heads)
+    with concurrent.futures.ProcessPoolExecutor(options.processes) as pool:
+        for each in chosen:
+            seeds = max(1, int(options.seeds * each.share))
+            report = _together(pool, each.laws, seeds)
+            total += report
+            counts = (report.jobs, report.requests, report.submissions, report.tasks)
+            judged = (report.crashes, report.doubled, report.lost, report.unknown)
+            verdict = "WRONG" if each.fails(report) else "right" if each.harmless else "must fail"
+            failed |= each.fails(report)
+            _print_row(each.name, seeds, *counts, *judged, verdict)
+    _print_counts("faults", total.faults)
+    _print_counts("tasks found without an answer", total.found)
+    seconds = time.perf_counter() - started
+    print(
+        f"\n{total.requests} requests in {seconds:.0f} s: {total.requests / seconds:.0f} a second; "
+        f"{total.seconds / 3600:.0f} hours of virtual time"
+    )
+    return int(failed)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
