@@ -1,5 +1,29 @@
-"""The bundled server of Cloud API v1."""
+"""The bundled server of Cloud API v1.
 
-from browser_use_async.server.local_server import LocalServer
+Names are loaded when they are first used, so that its smaller parts come without the whole.
+"""
 
-__all__ = ["LocalServer"]
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from browser_use_async.server.faults import Fault
+    from browser_use_async.server.local_server import LocalServer
+
+__all__ = ["Fault", "LocalServer"]
+
+_HOMES = {"Fault": "faults", "LocalServer": "local_server"}
+
+
+def __getattr__(name: str) -> Any:
+    """Load a public name when it is first used."""
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    """All public names, whether they are loaded or not."""
+    return [*__all__]

@@ -15,6 +15,7 @@ from browser_use_async.server.backend import Backend
 from browser_use_async.server.dispatch import handler_of
 from browser_use_async.server.downloads import download
 from browser_use_async.server.failure_log import log_failure
+from browser_use_async.server.faults import FaultInjector
 from browser_use_async.server.pages import calls_page, home_page, live_page, live_state
 from browser_use_async.server.storage import TaskRecord
 from browser_use_async.server.uploading import upload
@@ -31,23 +32,27 @@ _logger = logging.getLogger(__name__)
 _NOT_FOUND = "Not Found"
 
 
-def build_application(backend: Backend, api_key: str, requests: "Counter[str]") -> web.Application:
+def build_application(
+    backend: Backend, api_key: str, requests: "Counter[str]", faults: FaultInjector
+) -> web.Application:
     """The application of one server.
 
     Args:
         backend: What its operations and pages work with.
         api_key: Its key.
         requests: Where it counts its requests, by the name of the operation or page.
+        faults: What goes wrong on purpose.
     """
-    application = web.Application(
-        client_max_size=MAX_BODY, middlewares=[_counting(requests), _answer_errors]
-    )
+    # Errors are answered within the faults, which spoil such answers too, and around them, for
+    # bodies that are too large for the faults to read.
+    middlewares = [_counting(requests), _answer_errors, faults.middleware(), _answer_errors]
+    application = web.Application(client_max_size=MAX_BODY, middlewares=middlewares)
     add = application.router.add_route
     for endpoint in ENDPOINTS:
         handler = handler_of(endpoint, backend, api_key)
         add(endpoint.method, API_PREFIX + endpoint.path, handler, name=endpoint.name)
     _add_pages(application, backend)
-    add_administration(application, backend, api_key)
+    add_administration(application, backend, api_key, faults)
     return application
 
 

@@ -21,6 +21,7 @@ from browser_use_async.server.backend import Backend
 from browser_use_async.server.executors.choice import choose_executor
 from browser_use_async.server.executors.protocol import Executor
 from browser_use_async.server.expiry import Sweeper
+from browser_use_async.server.faults import Fault, FaultInjector
 from browser_use_async.server.links import Links
 from browser_use_async.server.running import TaskRunner
 from browser_use_async.server.running.accounting import Accounting
@@ -76,6 +77,7 @@ class LocalServer:
         search: Where simple-search finds addresses: that of a SearXNG server, those of websites
             to index, or an object with the method `addresses`. Without it simple-search
             answers 503.
+        faults: What goes wrong on purpose, to test clients with; see `Fault`.
 
     Attributes:
         store: What the server remembers; `store.tasks` are the tasks, oldest first.
@@ -103,6 +105,7 @@ class LocalServer:
         max_concurrent_tasks: int | None = None,
         database: str | os.PathLike[str] = ":memory:",
         search: SearchBackend | str | Sequence[str] | None = None,
+        faults: Sequence[Fault] | None = None,
     ) -> None:
         self._host = _checked_host(host, allow_any_host)
         self._port = _checked_port(port)
@@ -122,6 +125,8 @@ class LocalServer:
         self._uploads = Uploads(self._now, self._keeper)
         self._search = SearchEngine(choose_backend(search))
         self._max_concurrent_tasks = max_concurrent_tasks
+        self._faults = FaultInjector(self.store)
+        self._faults.set_faults(faults or ())
         accounting = Accounting(self._account, self._profiles)
         self._runner = TaskRunner(self._executor, self.store, stop_cleanup_delay, accounting)
 
@@ -155,6 +160,26 @@ class LocalServer:
     def tasks_created(self) -> int:
         """How many tasks were created, whether the client has learned of it or not."""
         return self.store.task_count
+
+    @property
+    def faults(self) -> tuple[Fault, ...]:
+        """What goes wrong on purpose."""
+        return self._faults.faults
+
+    @property
+    def faults_fired(self) -> "Counter[str]":
+        """How often each fault has happened since the faults were set, by its label."""
+        return self._faults.fired
+
+    def set_faults(self, faults: Sequence[Fault]) -> None:
+        """Let other things go wrong from the next call on; all counts begin anew.
+
+        What earlier faults have put off, such as a late commit, happens all the same.
+
+        Args:
+            faults: The new rules; none of the old ones holds any more.
+        """
+        self._faults.set_faults(faults)
 
     async def start(self) -> None:
         """Listen.
@@ -190,11 +215,13 @@ class LocalServer:
             scheduler.start()
             stack.push_async_callback(scheduler.aclose)
             stack.push_async_callback(Sweeper(backend, self._now).aclose)
-            application = build_application(backend, self._api_key, self.requests)
+            application = build_application(backend, self._api_key, self.requests, self._faults)
             # No access log: the paths of live pages and files are secrets.
             serving = web.AppRunner(application, access_log=None, shutdown_timeout=_CLOSE_SECONDS)
             stack.push_async_callback(serving.cleanup)
             await serving.setup()
+            # Before the others: they wait for calls that a fault would hold back.
+            stack.push_async_callback(self._faults.aclose)
             await web.SockSite(serving, listener).start()
             self._closing = stack.pop_all()
 

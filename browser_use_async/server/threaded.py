@@ -3,10 +3,11 @@
 import asyncio
 import threading
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
+from browser_use_async.server.faults import Fault
 from browser_use_async.server.local_server import LocalServer
 
 __all__ = ["ThreadedServer"]
@@ -55,6 +56,19 @@ class ThreadedServer:
     def tasks_created(self) -> int:
         """How many tasks were created so far."""
         return self._server.tasks_created
+
+    @property
+    def faults_fired(self) -> "Counter[str]":
+        """How often each fault has happened since the faults were set, by its label."""
+        return self._look(lambda: Counter(self._server.faults_fired))
+
+    def set_faults(self, faults: Sequence[Fault]) -> None:
+        """Let other things go wrong from the next call on; all counts begin anew.
+
+        Args:
+            faults: The new rules; none of the old ones holds any more.
+        """
+        self._look(lambda: self._server.set_faults(faults))
 
     def start(self) -> None:
         """Listen; returns when requests are answered.

@@ -9,7 +9,9 @@ from typing import get_args
 
 from browser_use_async.cli.console import Console, Style
 from browser_use_async.cli.exit_codes import ExitCode
-from browser_use_async.server import LocalServer
+from browser_use_async.errors import ConfigurationError
+from browser_use_async.server import Fault, LocalServer
+from browser_use_async.server.faults import fault_from_text, faults_from_file
 from browser_use_async.server.static_site import StaticSite, example_site_directory
 from browser_use_async.server.storage.account import DEFAULT_BALANCE_CENTS, Plan
 
@@ -49,6 +51,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     _add_search(parser)
     _add_account(parser)
+    _add_faults(parser)
     parser.add_argument(
         "--allow-any-host",
         action="store_true",
@@ -95,6 +98,28 @@ def _add_account(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def _add_faults(parser: argparse.ArgumentParser) -> None:
+    faults = parser.add_argument_group("faults", "What goes wrong on purpose: docs/faults.md.")
+    faults.add_argument(
+        "--fault",
+        dest="faults",
+        action="append",
+        default=[],
+        type=_fault,
+        metavar="RULE",
+        help="KIND [OPERATION,...] [NAME=VALUE ...], such as 'lost_reply run_task calls=1' "
+        "or 'status status=429 headers=Retry-After:2 probability=0.1'; can be repeated",
+    )
+    faults.add_argument(
+        "--faults",
+        dest="more_faults",
+        type=_faults,
+        default=(),
+        metavar="FILE",
+        help='a JSON file {"faults": [{"kind": ..., ...}]} with more of them',
+    )
+
+
 async def execute(options: argparse.Namespace, console: Console) -> int:
     """Serve until a signal comes.
 
@@ -130,6 +155,7 @@ def _server(options: argparse.Namespace, site_url: str | None) -> LocalServer:
         max_concurrent_tasks=options.max_concurrent_tasks,
         database=options.database,
         search=search,
+        faults=[*options.faults, *options.more_faults],
         allow_any_host=options.allow_any_host,
     )
 
@@ -149,6 +175,20 @@ def _count(text: str) -> int:
     if count < 1:
         raise argparse.ArgumentTypeError("at least 1")
     return count
+
+
+def _fault(text: str) -> Fault:
+    try:
+        return fault_from_text(text)
+    except ConfigurationError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def _faults(path: str) -> list[Fault]:
+    try:
+        return faults_from_file(path)
+    except ConfigurationError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def _announce(

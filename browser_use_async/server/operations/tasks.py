@@ -92,7 +92,7 @@ def get_task_status(backend: Backend, path: TaskId) -> TaskStatus:
 def list_tasks(backend: Backend, query: PageQuery) -> TaskPage:
     """One page of the tasks, newest first. A list without rows has no pages."""
     limit = min(query.limit, MAX_TASK_PAGE)
-    count = backend.store.task_count
+    count = backend.store.listed_count
     records = backend.store.task_page(query.page, limit)
     return TaskPage(
         tasks=[task_summary(record, backend.links) for record in records],

@@ -50,6 +50,7 @@ class Store:
         self._history = TaskHistory(keeper)
         self._files = TaskFiles(keeper)
         self._tasks: list[TaskRecord] = []
+        self._unlisted: set[str] = set()
         self._by_id: dict[str, TaskRecord] = {}
         self._by_live_token: dict[str, TaskRecord] = {}
         self._by_share_token: dict[str, TaskRecord] = {}
@@ -69,6 +70,11 @@ class Store:
     def task_count(self) -> int:
         """How many tasks there are."""
         return len(self._tasks)
+
+    @property
+    def listed_count(self) -> int:
+        """How many tasks lists tell about."""
+        return len(self._tasks) - len(self._unlisted)
 
     def task(self, task_id: str) -> TaskRecord | None:
         """The task with this id, or None.
@@ -95,14 +101,17 @@ class Store:
         return self._by_share_token.get(token)
 
     def task_page(self, page: int, limit: int) -> list[TaskRecord]:
-        """One page of the tasks, newest first; empty past the end.
+        """One page of the listed tasks, newest first; empty past the end.
 
         Args:
             page: Which page, counted from 1.
             limit: Rows on a page.
         """
-        end = len(self._tasks) - (page - 1) * limit
-        return self._tasks[max(0, end - limit) : max(0, end)][::-1]
+        listed = self._tasks
+        if self._unlisted:
+            listed = [record for record in listed if record.id not in self._unlisted]
+        end = len(listed) - (page - 1) * limit
+        return listed[max(0, end - limit) : max(0, end)][::-1]
 
     def file(self, task_id: str, name: str) -> bytes | None:
         """The content of an output file or a screenshot, or None if there is no such file.
@@ -217,6 +226,22 @@ class Store:
         )
         self.add_step(record, step)
         self._history.keep(record)
+
+    def unlist(self, task_id: str) -> None:
+        """Keep a task out of lists; everything else goes on as if it were in them.
+
+        Args:
+            task_id: The task.
+        """
+        self._unlisted.add(task_id)
+
+    def list_again(self, task_id: str) -> None:
+        """Let a task appear in lists, in its place.
+
+        Args:
+            task_id: The task.
+        """
+        self._unlisted.discard(task_id)
 
     def expire(self, before: datetime) -> None:
         """Delete the pictures and files of tasks that ended before a moment.

@@ -1,0 +1,153 @@
+"""What the fields of a rule can hold. Every refusal begins with the field's name."""
+
+import math
+import re
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from browser_use_async.contract.table import ENDPOINTS
+from browser_use_async.errors import ConfigurationError
+
+__all__ = ["API_OPERATIONS", "OF_FIELDS", "calls", "one_of", "operations"]
+
+API_OPERATIONS = frozenset(endpoint.name for endpoint in ENDPOINTS)
+"""What a rule without operations is for."""
+
+_STORAGE_OPERATIONS = ("file", "upload")
+_HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+
+
+def one_of(field: str, value: object, known: Iterable[str]) -> None:
+    """Refuse what is none of some words.
+
+    Args:
+        field: The field's name.
+        value: Its value.
+        known: The words.
+    """
+    words = [str(word) for word in known]
+    if not isinstance(value, str) or value not in words:
+        raise ConfigurationError(f"{field}: {value!r} is none of {', '.join(words)}")
+
+
+def operations(names: Iterable[str] | None) -> tuple[str, ...] | None:
+    """The names of operations, each of which must exist.
+
+    Args:
+        names: The names, or None for every call of the API.
+    """
+    if names is None:
+        return None
+    given = _items("operations", names)
+    for name in given:
+        one_of("operations", name, [*sorted(API_OPERATIONS), *_STORAGE_OPERATIONS])
+    return given
+
+
+def calls(numbers: Iterable[int] | None) -> tuple[int, ...] | None:
+    """The numbers of calls, each from 1.
+
+    Args:
+        numbers: The numbers, or None for every call.
+    """
+    if numbers is None:
+        return None
+    given = _items("calls", numbers)
+    for number in given:
+        _count("calls", number)
+    return given
+
+
+def _items(field: str, values: object) -> tuple[Any, ...]:
+    if not isinstance(values, Iterable) or isinstance(values, str | bytes | Mapping):
+        raise ConfigurationError(f"{field}: {values!r} is neither one value nor a list of them")
+    items = tuple(values)
+    if not items:
+        raise ConfigurationError(f"{field}: an empty list is for no call at all")
+    return items
+
+
+def _integer(field: str, value: object, least: float = -math.inf, most: float = math.inf) -> None:
+    if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
+        bounds = f" from {least}" * (least > -math.inf) + f" to {most}" * (most < math.inf)
+        raise ConfigurationError(f"{field}: {value!r} is no whole number{bounds}")
+
+
+def _count(field: str, value: object) -> None:
+    _integer(field, value, 1)
+
+
+def _whole(field: str, value: object) -> None:
+    _integer(field, value)
+
+
+def _position(field: str, value: object) -> None:
+    _integer(field, value, 0)
+
+
+def _status(field: str, value: object) -> None:
+    _integer(field, value, 200, 599)
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _probability(field: str, value: Any) -> None:
+    if not _is_number(value) or not 0 <= value <= 1:
+        raise ConfigurationError(f"{field}: {value!r} is no number from 0 to 1")
+
+
+def _seconds(field: str, value: Any) -> None:
+    if not _is_number(value) or value < 0:
+        raise ConfigurationError(f"{field}: {value!r} is no number from 0")
+
+
+def _speed(field: str, value: Any) -> None:
+    if not _is_number(value) or value <= 0:
+        raise ConfigurationError(f"{field}: {value!r} is no number above 0")
+
+
+def _text(field: str, value: object) -> None:
+    if not isinstance(value, str):
+        raise ConfigurationError(f"{field}: {value!r} is no text")
+
+
+def _line(field: str, value: object) -> None:
+    if not isinstance(value, str) or not value or not value.isprintable():
+        raise ConfigurationError(f"{field}: {value!r} is no line of text")
+
+
+def _headers(field: str, value: object) -> None:
+    if not isinstance(value, Mapping):
+        raise ConfigurationError(f"{field}: {value!r} are no names with values")
+    for name, content in value.items():
+        if not isinstance(name, str) or not _HEADER_NAME.fullmatch(name):
+            raise ConfigurationError(f"{field}: {name!r} cannot be the name of a header")
+        _line(f"{field}[{name}]", content)
+
+
+def _ending(field: str, value: object) -> None:
+    one_of(field, value, ("fin", "rst"))
+
+
+def _moment(field: str, value: object) -> None:
+    one_of(field, value, ("before", "after"))
+
+
+OF_FIELDS: Mapping[str, Callable[[str, Any], None]] = {
+    "first": _count,
+    "probability": _probability,
+    "seed": _whole,
+    "name": _line,
+    "when": _moment,
+    "seconds": _seconds,
+    "status": _status,
+    "headers": _headers,
+    "body": _text,
+    "by": _ending,
+    "at_byte": _position,
+    "bytes_per_second": _speed,
+    "content_type": _line,
+}
+"""The checks of the fields that need no conversion."""

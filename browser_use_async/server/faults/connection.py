@@ -1,0 +1,91 @@
+"""How a connection is broken on purpose, and how an answer is sent in part."""
+
+import asyncio
+import socket
+import struct
+
+from aiohttp import web
+
+__all__ = ["LostAnswer", "begin_answer", "body_of", "cut"]
+
+_NO_LINGER = struct.pack("ii", 1, 0)
+
+
+class LostAnswer(web.StreamResponse):
+    """Stands for an answer that is not sent, because the connection is closed."""
+
+    async def prepare(self, request: web.BaseRequest) -> None:
+        """Send nothing.
+
+        Args:
+            request: The request.
+        """
+
+    async def write_eof(self, data: bytes = b"") -> None:
+        """Send nothing.
+
+        Args:
+            data: The last part of a body.
+        """
+
+
+def cut(request: web.Request, by: str | None, last: bytes = b"") -> LostAnswer:
+    """Close a request's connection, and give what is to be returned as its answer.
+
+    Args:
+        request: The request, whose body has been read: with unread bytes every close is a reset.
+        by: `rst` for a reset; else everything sent arrives, and then the end.
+        last: Bytes to send before.
+    """
+    transport = request.transport
+    if transport is not None:  # else the client was faster
+        if last:
+            _writable(transport).write(last)
+        if by == "rst":
+            _let_close_be_a_reset(transport)
+            _writable(transport).abort()
+        else:
+            transport.close()
+    answer = LostAnswer()
+    answer.force_close()
+    return answer
+
+
+def body_of(response: web.StreamResponse, request: web.Request) -> bytes | None:
+    """The bytes that an answer would send, or None if they are none or not in memory.
+
+    Args:
+        response: The answer.
+        request: Its request: a HEAD has no body.
+    """
+    if not isinstance(response, web.Response) or request.method == "HEAD":
+        return None
+    return bytes(response.body) if isinstance(response.body, bytes | bytearray) else None
+
+
+async def begin_answer(
+    response: web.StreamResponse, request: web.Request, length: int
+) -> web.StreamResponse:
+    """Send the head of an answer, and give what its body can be written to.
+
+    Args:
+        response: The answer as it was meant.
+        request: Its request.
+        length: What the head says about the length of the body, in bytes.
+    """
+    partial = web.StreamResponse(
+        status=response.status, reason=response.reason, headers=response.headers
+    )
+    partial.content_length = length
+    await partial.prepare(request)
+    return partial
+
+
+def _writable(transport: asyncio.BaseTransport) -> asyncio.WriteTransport:
+    assert isinstance(transport, asyncio.WriteTransport)
+    return transport
+
+
+def _let_close_be_a_reset(transport: asyncio.BaseTransport) -> None:
+    connection: socket.socket = transport.get_extra_info("socket")
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGER)

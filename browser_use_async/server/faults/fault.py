@@ -1,0 +1,177 @@
+"""One rule: which calls something goes wrong with, and what."""
+
+from collections.abc import Iterable, Mapping
+from enum import StrEnum
+from typing import Any, TypeAlias
+
+import attrs
+
+from browser_use_async.errors import ConfigurationError
+from browser_use_async.server.faults import checks
+
+__all__ = ["Fault", "FaultKind"]
+
+
+class FaultKind(StrEnum):
+    """What goes wrong."""
+
+    LATENCY = "latency"  # the call takes `seconds` longer
+    STATUS = "status"  # the answer is `status` with `headers` and `body`
+    LOST_REPLY = "lost_reply"  # the call is executed, and the connection closed instead of answered
+    LATE_COMMIT = "late_commit"  # the same at once, and the call is executed `seconds` later
+    LIST_LAG = "list_lag"  # a new task appears in list-tasks only after `seconds`
+    RESET = "reset"  # the connection is reset
+    TRUNCATE = "truncate"  # the answer's body ends at `at_byte`, whatever its Content-Length says
+    GARBAGE = "garbage"  # the answer is not HTTP
+    DRIP = "drip"  # the answer's body comes at `bytes_per_second`
+    CONTENT_TYPE = "content_type"  # the answer says that it is of another `content_type`
+
+
+@attrs.frozen
+class _Fields:
+    """What a kind needs, and what it can take besides."""
+
+    needs: tuple[str, ...] = ()
+    takes: tuple[str, ...] = ()
+
+
+_FIELDS = {
+    FaultKind.LATENCY: _Fields(("seconds",), ("when",)),
+    FaultKind.STATUS: _Fields(("status",), ("headers", "body", "when")),
+    FaultKind.LOST_REPLY: _Fields(takes=("by",)),
+    FaultKind.LATE_COMMIT: _Fields(("seconds",), ("by",)),
+    FaultKind.LIST_LAG: _Fields(("seconds",)),
+    FaultKind.RESET: _Fields(takes=("when",)),
+    FaultKind.TRUNCATE: _Fields(("at_byte",), ("by",)),
+    FaultKind.GARBAGE: _Fields(takes=("body", "when")),
+    FaultKind.DRIP: _Fields(("bytes_per_second",)),
+    FaultKind.CONTENT_TYPE: _Fields(("content_type",)),
+}
+
+_USUALLY = dict.fromkeys((FaultKind.LATENCY, FaultKind.STATUS, FaultKind.RESET), "before")
+"""When the kinds come that can come before the call, unless `when` says otherwise."""
+
+_OF_KINDS = sorted({name for each in _FIELDS.values() for name in (*each.needs, *each.takes)})
+"""The fields that only some kinds have."""
+
+_CREATES_A_TASK = "run_task"
+
+Calls: TypeAlias = "int | Iterable[int] | None"
+Operations: TypeAlias = "str | Iterable[str] | None"
+
+
+def _kind(value: str) -> FaultKind:
+    checks.one_of("kind", value, FaultKind)
+    return FaultKind(value)
+
+
+def _operations(value: Operations) -> tuple[str, ...] | None:
+    return checks.operations((value,) if isinstance(value, str) else value)
+
+
+def _calls(value: Calls) -> tuple[int, ...] | None:
+    return checks.calls((value,) if isinstance(value, int) else value)
+
+
+@attrs.frozen
+class Fault:
+    """One thing that goes wrong with some of the calls that reach a bundled server.
+
+    Args:
+        kind: What goes wrong. Each kind needs or takes some of the fields below from `when` on,
+            and refuses the others.
+        operations: Which operations: one name or several, as in the server's `requests`
+            (`run_task`, `get_task`, ...). Without it, every call of the API. `upload` and `file`,
+            the two that signed links lead to, are meant only when they are named.
+        calls: Which of the calls that the rule is for, counted from 1 since the rules were set:
+            one number or several.
+        first: The first so many of them, instead of `calls`. Without both, all.
+        probability: How likely it then is, from 0 to 1.
+        seed: Where the drawing begins: one seed gives one sequence, whatever the other rules do.
+        name: What the rule is counted under, instead of its kind and operations.
+        when: `before` the call is executed, so that it never is, or `after` it. For `latency` it
+            says where the time passes. The default is `before`, and `after` for `garbage`.
+        seconds: How long, for `latency`, `late_commit` and `list_lag`.
+        status: The HTTP status, from 200 to 599.
+        headers: Headers of the answer with that status, such as `{"Retry-After": "2"}`.
+        body: The body of the answer with that status, by default JSON with a `detail`; or the
+            bytes that are not HTTP.
+        by: How the connection ends: `fin`, politely, or `rst`, by a reset, which can overtake
+            what was sent before.
+        at_byte: How many bytes of the body still come.
+        bytes_per_second: How fast the body comes.
+        content_type: The media type that the answer claims to have.
+
+    Raises:
+        ConfigurationError: A field has a value that it cannot have, is missing, or is none of
+            this kind. The text begins with the field's name.
+    """
+
+    kind: FaultKind = attrs.field(converter=_kind)
+    operations: tuple[str, ...] | None = attrs.field(default=None, converter=_operations)
+    calls: tuple[int, ...] | None = attrs.field(default=None, converter=_calls, kw_only=True)
+    first: int | None = attrs.field(default=None, kw_only=True)
+    probability: float = attrs.field(default=1.0, kw_only=True)
+    seed: int = attrs.field(default=0, kw_only=True)
+    name: str | None = attrs.field(default=None, kw_only=True)
+    when: str | None = attrs.field(default=None, kw_only=True)
+    seconds: float | None = attrs.field(default=None, kw_only=True)
+    status: int | None = attrs.field(default=None, kw_only=True)
+    headers: Mapping[str, str] | None = attrs.field(default=None, kw_only=True)
+    body: str | None = attrs.field(default=None, kw_only=True)
+    by: str | None = attrs.field(default=None, kw_only=True)
+    at_byte: int | None = attrs.field(default=None, kw_only=True)
+    bytes_per_second: float | None = attrs.field(default=None, kw_only=True)
+    content_type: str | None = attrs.field(default=None, kw_only=True)
+
+    def __attrs_post_init__(self) -> None:
+        for field, check in checks.OF_FIELDS.items():
+            value: Any = getattr(self, field)
+            if value is not None:
+                check(field, value)
+        if self.calls is not None and self.first is not None:
+            raise ConfigurationError("first: either calls or first says which calls")
+        self._check_fields_of_kind()
+
+    @property
+    def label(self) -> str:
+        """What the rule is counted under: its name, else `kind operation,operation`."""
+        return self.name or " ".join([self.kind, *filter(None, [",".join(self.operations or ())])])
+
+    @property
+    def is_before(self) -> bool:
+        """Whether it comes before the call is executed."""
+        return (self.when or _USUALLY.get(self.kind)) == "before"
+
+    def concerns(self, operation: str) -> bool:
+        """Whether the rule is for this operation.
+
+        Args:
+            operation: The name of a row of the endpoint table, or `upload` or `file`.
+        """
+        if self.kind is FaultKind.LIST_LAG:
+            return operation == _CREATES_A_TASK
+        return operation in (checks.API_OPERATIONS if self.operations is None else self.operations)
+
+    def picks(self, number: int) -> bool:
+        """Whether the rule wants this call, chance left aside.
+
+        Args:
+            number: Which of the calls that the rule is for, counted from 1.
+        """
+        if self.first is not None:
+            return number <= self.first
+        return self.calls is None or number in self.calls
+
+    def _check_fields_of_kind(self) -> None:
+        known = _FIELDS[self.kind]
+        for field in known.needs:
+            if getattr(self, field) is None:
+                raise ConfigurationError(f"{field}: a fault of kind {self.kind} needs it")
+        for field in _OF_KINDS:
+            if getattr(self, field) is not None and field not in (*known.needs, *known.takes):
+                raise ConfigurationError(f"{field}: a fault of kind {self.kind} has none")
+        if self.kind is FaultKind.LIST_LAG and self.operations not in {None, (_CREATES_A_TASK,)}:
+            raise ConfigurationError(
+                f"operations: a fault of kind {self.kind} is about {_CREATES_A_TASK}"
+            )
