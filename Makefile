@@ -42,6 +42,10 @@ check: $(VENV)/.for-check
 bench: $(VENV)/.for-test
 	$(BIN)/python benchmarks/run.py
 
+# One lost answer to a creating call, through this client and through others from the registry.
+lost-reply: .venv-peers/.made
+	.venv-peers/bin/python -m benchmarks.lost_reply
+
 conformance: .venv-conformance/.made
 	.venv-conformance/bin/python tests/conformance/run.py
 
@@ -66,6 +70,13 @@ $(VENV)/.for-check: $(VENV)/.made pyproject.toml constraints.txt
 	$(PY) -m venv --clear .venv-conformance
 	.venv-conformance/bin/python -m pip install --quiet --upgrade "pip>=25.1"
 	.venv-conformance/bin/python -m pip install --quiet --group conformance --editable .
+	@touch $@
+
+# In an environment of its own: no other client becomes a dependency of ours.
+.venv-peers/.made: benchmarks/peers.txt pyproject.toml
+	$(PY) -m venv --clear .venv-peers
+	.venv-peers/bin/python -m pip install --quiet --upgrade "pip>=25.1"
+	.venv-peers/bin/python -m pip install --quiet --requirement benchmarks/peers.txt --editable .
 	@touch $@
 
 # pip older than 25.1 does not know --group, so it is upgraded inside the environment first.

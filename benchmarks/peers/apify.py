@@ -1,0 +1,23 @@
+"""apify-client: a run of an actor."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import timedelta
+
+from apify_client import ApifyClientAsync
+
+from benchmarks.peers.peer import Peer
+
+
+@asynccontextmanager
+async def connect(url: str, timeout: float | None) -> AsyncIterator[ApifyClientAsync]:
+    # Starting a run belongs to the calls with the medium one of its timeouts.
+    options = {} if timeout is None else {"timeout_medium": timedelta(seconds=timeout)}
+    yield ApifyClientAsync("token", api_url=url, **options)
+
+
+async def create(client: ApifyClientAsync) -> str:
+    return (await client.actor("actor").start(run_input={"query": "flights"})).id
+
+
+PEER = Peer("apify-client", connect, {"actor(...).start()": create})

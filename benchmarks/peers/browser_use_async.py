@@ -1,0 +1,44 @@
+"""browser-use-async: this package."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from benchmarks.peers.peer import Peer
+from browser_use_async import BrowserUseSession
+from browser_use_async.errors import SubmissionUnknownError
+
+
+@asynccontextmanager
+async def connect(url: str, timeout: float | None) -> AsyncIterator[BrowserUseSession]:
+    options = {} if timeout is None else {"timeout": timeout}
+    async with BrowserUseSession(api_key="key", base_url=f"{url}/api/v1", **options) as session:
+        yield session
+
+
+async def submit(session: BrowserUseSession) -> str:
+    return (await session.submit("Find the cheapest flight")).id
+
+
+async def run(session: BrowserUseSession) -> str:
+    return (await session.tasks.run("Find the cheapest flight")).id
+
+
+async def submit_and_resolve(session: BrowserUseSession) -> str:
+    try:
+        return (await session.submit("Find the cheapest flight", on_ambiguous="raise")).id
+    except SubmissionUnknownError as error:
+        found = await error.resolve()
+        if found is None:
+            raise
+        return found.id
+
+
+PEER = Peer(
+    "browser-use-async",
+    connect,
+    {
+        "session.submit()": submit,
+        'session.submit(on_ambiguous="raise"), then error.resolve()': submit_and_resolve,
+        "session.tasks.run()": run,
+    },
+)

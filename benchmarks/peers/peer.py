@@ -1,0 +1,53 @@
+"""What a benchmark knows about a client."""
+
+import importlib
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import AbstractAsyncContextManager
+from importlib.metadata import version
+from typing import Any
+
+import attrs
+
+__all__ = ["NAMES", "Peer", "load"]
+
+NAMES = (
+    "browser_use_async",
+    "browser_use_sdk",
+    "openai",
+    "anthropic",
+    "apify",
+    "browserbase",
+    "replicate",
+    "stripe",
+)
+
+
+@attrs.frozen
+class Peer:
+    """A client as its documentation sets it up.
+
+    Attributes:
+        distribution: The name of its distribution.
+        connect: Makes a client against a server's root URL with a timeout in seconds; None keeps
+            the client's own timeout.
+        creates: By how users write it, a call that creates something and gives its id.
+    """
+
+    distribution: str
+    connect: Callable[[str, float | None], AbstractAsyncContextManager[Any]]
+    creates: Mapping[str, Callable[[Any], Awaitable[str]]]
+
+    @property
+    def version(self) -> str:
+        """The installed version."""
+        return version(self.distribution)
+
+
+def load(name: str) -> Peer:
+    """Import a client.
+
+    Args:
+        name: One of `NAMES`, which is also the name of its service in `servers.answers`.
+    """
+    peer: Peer = importlib.import_module(f"benchmarks.peers.{name}").PEER
+    return peer

@@ -1,0 +1,173 @@
+"""What each service answers, as far as its client needs: one small table per service."""
+
+import re
+import uuid
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+import attrs
+
+__all__ = ["APIS", "Api", "Made"]
+
+
+@attrs.frozen
+class Made:
+    """What one creating POST made.
+
+    Attributes:
+        id: Its id.
+        body: What the POST brought.
+        at: When.
+    """
+
+    body: dict[str, Any]
+    id: str = attrs.field(factory=lambda: str(uuid.uuid4()))
+    at: str = attrs.field(factory=lambda: datetime.now(UTC).isoformat())
+
+
+@attrs.frozen
+class Api:
+    """The part of a service that a benchmark needs.
+
+    Attributes:
+        creates: The path of the creating POST.
+        created: What that POST is answered.
+        reads: By pattern of the path, what a GET is answered; the pattern's group is an id.
+    """
+
+    creates: str
+    created: Callable[[Made], object]
+    reads: Mapping[str, Callable[[list[Made], str], object]] = attrs.field(factory=dict)
+
+    def read(self, path: str, made: list[Made]) -> object:
+        """The answer to a GET, or None for a path that nobody serves."""
+        for pattern, answer in self.reads.items():
+            if match := re.fullmatch(pattern, path):
+                return answer(made, match.group(1) if match.groups() else "")
+        return None
+
+
+def _openai(made: Made) -> object:
+    return {
+        "id": made.id,
+        "object": "response",
+        "created_at": 0,
+        "status": "queued",
+        "model": "model",
+        "output": [],
+        "parallel_tool_calls": False,
+        "tool_choice": "auto",
+        "tools": [],
+    }
+
+
+def _anthropic(made: Made) -> object:
+    return {
+        "id": made.id,
+        "type": "message",
+        "role": "assistant",
+        "model": "model",
+        "content": [{"type": "text", "text": "done"}],
+        "stop_reason": "end_turn",
+        "stop_sequence": None,
+        "usage": {"input_tokens": 1, "output_tokens": 1},
+    }
+
+
+def _apify(made: Made) -> object:
+    run = {
+        "id": made.id,
+        "actId": "actor",
+        "userId": "user",
+        "startedAt": made.at,
+        "status": "READY",
+        "meta": {"origin": "API"},
+        "stats": {},
+        "options": {
+            "build": "latest",
+            "timeoutSecs": 300,
+            "memoryMbytes": 1024,
+            "diskMbytes": 2048,
+        },
+        "buildId": "build",
+        "defaultKeyValueStoreId": "store",
+        "defaultDatasetId": "dataset",
+        "defaultRequestQueueId": "queue",
+    }
+    return {"data": run}
+
+
+def _replicate(made: Made) -> object:
+    return {
+        "id": made.id,
+        "model": "owner/model",
+        "version": "version",
+        "status": "starting",
+        "input": {},
+        "output": None,
+        "logs": "",
+        "error": None,
+        "urls": {},
+    }
+
+
+def _browserbase(made: Made) -> object:
+    return {
+        "id": made.id,
+        "createdAt": made.at,
+        "startedAt": made.at,
+        "expiresAt": made.at,
+        "updatedAt": made.at,
+        "keepAlive": False,
+        "projectId": "project",
+        "proxyBytes": 0,
+        "region": "us-west-2",
+        "status": "RUNNING",
+        "connectUrl": "wss://connect.example.com",
+        "seleniumRemoteUrl": "https://selenium.example.com",
+        "signingKey": "key",
+    }
+
+
+def _v1_row(made: Made) -> dict[str, Any]:
+    return {
+        "id": made.id,
+        "task": made.body["task"],
+        "status": "running",
+        "created_at": made.at,
+        "live_url": None,
+        "output": None,
+        "finished_at": None,
+    }
+
+
+def _v1_list(made: list[Made], _id: str) -> object:
+    # As documented: rows do not tell metadata, so that finding a task costs a get as well.
+    rows = [_v1_row(one) for one in reversed(made)]
+    return {"tasks": rows, "total_pages": 1, "page": 1, "limit": 100, "total_count": len(rows)}
+
+
+def _v1_get(made: list[Made], task_id: str) -> object:
+    for one in made:
+        if one.id == task_id:
+            return {**_v1_row(one), "steps": [], "metadata": one.body.get("metadata") or {}}
+    return None
+
+
+APIS: Mapping[str, Api] = {
+    "anthropic": Api("/v1/messages", _anthropic),
+    "apify": Api("/v2/actors/actor/runs", _apify),
+    "browser_use_async": Api(
+        "/api/v1/run-task",
+        lambda made: {"id": made.id},
+        {"/api/v1/tasks": _v1_list, "/api/v1/task/([^/]+)": _v1_get},
+    ),
+    "browser_use_sdk": Api(
+        "/api/v2/tasks", lambda made: {"id": made.id, "sessionId": str(uuid.uuid4())}
+    ),
+    "browserbase": Api("/v1/sessions", _browserbase),
+    "openai": Api("/v1/responses", _openai),
+    "replicate": Api("/v1/predictions", _replicate),
+    "stripe": Api("/v1/payment_intents", lambda made: {"id": made.id, "object": "payment_intent"}),
+}
