@@ -7,11 +7,13 @@ import os
 import signal
 import sys
 import traceback
-from collections.abc import Coroutine, Sequence
-from typing import Any
+import warnings
+from collections.abc import Coroutine, Generator, Sequence
+from contextlib import contextmanager
+from typing import Any, cast
 
 from browser_use_async import __version__
-from browser_use_async.cli.console import Console
+from browser_use_async.cli.console import Console, Style
 from browser_use_async.cli.exit_codes import ExitCode
 from browser_use_async.cli.options import add_output_options
 from browser_use_async.cli.registry import COMMANDS, CommandModule
@@ -54,8 +56,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     console = Console(plain=options.plain)
     _log_to_stderr(verbose=options.verbose)
     try:
-        work = modules[options.command].execute(options, console)
-        return asyncio.run(_until_signalled(work, console))
+        with _warnings_in_words(console):
+            work = modules[options.command].execute(options, console)
+            return asyncio.run(_until_signalled(work, console))
     except BrowserUseError as error:
         if options.verbose:
             traceback.print_exception(error)
@@ -93,6 +96,18 @@ def _parser(modules: dict[str, CommandModule]) -> argparse.ArgumentParser:
 def _log_to_stderr(*, verbose: bool) -> None:
     logging.basicConfig(stream=sys.stderr, format="%(levelname)s %(name)s: %(message)s")
     logging.getLogger("browser_use_async").setLevel(logging.DEBUG if verbose else logging.WARNING)
+
+
+@contextmanager
+def _warnings_in_words(console: Console) -> Generator[None]:
+    """Tell warnings to the person who typed the command, who has no line of Python to change."""
+
+    def say(message: Warning | str, *place: object) -> None:
+        console.say(("warning: ", Style.WAITING), str(message))
+
+    with warnings.catch_warnings():
+        warnings.showwarning = cast("Any", say)
+        yield
 
 
 async def _until_signalled(work: Coroutine[Any, Any, int], console: Console) -> int:

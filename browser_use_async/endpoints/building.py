@@ -1,6 +1,10 @@
 """From keyword arguments to a checked request, or a refusal before anything is sent."""
 
+import inspect
+import os
+import warnings
 from collections.abc import MutableMapping
+from pathlib import Path
 from typing import Any, TypeVar, cast
 
 import attrs
@@ -8,10 +12,13 @@ import attrs
 from browser_use_async.contract.conversion import encode_request
 from browser_use_async.contract.validation import Mode, validate
 from browser_use_async.errors import InvalidRequestError
+from browser_use_async.models import TaskSettings
 
 __all__ = ["build_request", "encode_given", "merged_request"]
 
 RequestT = TypeVar("RequestT")
+
+_PACKAGE = f"{Path(__file__).parents[1]}{os.sep}"
 
 
 def build_request(model: type[RequestT], fields: MutableMapping[str, Any]) -> RequestT:
@@ -24,6 +31,9 @@ def build_request(model: type[RequestT], fields: MutableMapping[str, Any]) -> Re
 
     Raises:
         InvalidRequestError: A field is unknown, missing, of the wrong type or out of bounds.
+
+    Warns:
+        UserWarning: The request has secrets that the agent may type on any website.
     """
     given = dict(fields)
     fields.clear()
@@ -39,7 +49,11 @@ def build_request(model: type[RequestT], fields: MutableMapping[str, Any]) -> Re
         raise InvalidRequestError(
             f"{place}: {message[0].lower()}{message[1:]}; nothing was sent", field=name
         )
-    return model(**values)
+    request = model(**values)
+    values.clear()
+    if isinstance(request, TaskSettings) and request.secrets and not request.allowed_domains:
+        _warn_of_unconfined_secrets()
+    return request
 
 
 def merged_request(model: type[RequestT], name: str, given: object, fields: object) -> RequestT:
@@ -68,6 +82,24 @@ def encode_given(request: Any) -> dict[str, Any]:
         request: An instance of a request class.
     """
     return {name: getattr(request, name) for name in encode_request(request)}
+
+
+def _warn_of_unconfined_secrets() -> None:
+    """Warn at the caller's line; the text is always the same, so Python shows it once per line."""
+    warnings.warn(
+        "this task has secrets but no allowed_domains, so the agent may type them on any website; "
+        "the API recommends to name the domains whenever there are secrets",
+        UserWarning,
+        stacklevel=_level_of_the_caller(),
+    )
+
+
+def _level_of_the_caller() -> int:
+    """How far up, seen from the function that warns, the first frame outside of the package is."""
+    frame, level = inspect.currentframe(), 0
+    while frame is not None and frame.f_code.co_filename.startswith(_PACKAGE):
+        frame, level = frame.f_back, level + 1
+    return level
 
 
 def _refuse_unknown(model: type[Any], given: dict[str, Any]) -> None:

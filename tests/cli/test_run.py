@@ -191,6 +191,21 @@ async def test_secret_on_the_command_line(server: LocalServer) -> None:
     assert "hunter2" not in result.stdout + result.stderr
 
 
+@pytest.mark.case("H13")
+@pytest.mark.parametrize("domains", [(), ("--allowed-domain", "a.example")], ids=["any", "one"])
+async def test_a_secret_without_domains(server: LocalServer, domains: tuple[str, ...]) -> None:
+    """A secret for any website is sent with a warning in words on stderr, without its value."""
+    words = ("run", "x", "--secret", "password=MY_PASSWORD", *domains)
+    result = await run(*words, env=environment(server, MY_PASSWORD="hunter2-secret"))
+
+    assert result.code == 0
+    assert result.stderr.count("warning: this task has secrets but no allowed_domains") == (
+        not domains
+    )
+    assert ".py" not in result.stderr
+    assert "hunter2" not in result.stdout + result.stderr
+
+
 async def test_no_key(server: LocalServer) -> None:
     """Without a key the exit code is 2, and the message names the ways to give one."""
     env = environment(BROWSER_USE_BASE_URL=server.base_url)

@@ -163,7 +163,9 @@ async def test_secrets_are_not_shown_when_the_call_fails(serve: Serve, connect: 
     session = await connect(server)
 
     with pytest.raises(APIStatusError) as caught:
-        await session.tasks.run("Buy milk", secrets={"password": SECRET})
+        await session.tasks.run(
+            "Buy milk", secrets={"password": SECRET}, allowed_domains=["example.com"]
+        )
 
     assert_hides_secrets(caught.value)
     assert SECRET[:8] not in str(caught.value)

@@ -287,7 +287,10 @@ async def test_a_cancelled_call_keeps_its_secrets_out_of_our_frames(serve: Serve
         await connection.stall()
 
     session = await connect(await serve(stall))
-    call = asyncio.create_task(session.tasks.run("Buy milk", secrets={"password": SECRET}))
+    request = RunTaskRequest(
+        "Buy milk", secrets={"password": SECRET}, allowed_domains=["example.com"]
+    )
+    call = asyncio.create_task(session.tasks.run(request))
     await asyncio.sleep(0.05)
     call.cancel()
     with pytest.raises(asyncio.CancelledError) as caught:
