@@ -1,6 +1,6 @@
 """All mutants."""
 
-from tests.mutants import hygiene, parsing, submission, transport
+from tests.mutants import hygiene, parsing, simulation, submission, transport
 from tests.mutants.mutant import Mutant
 
 __all__ = ["MUTANTS"]
@@ -10,4 +10,5 @@ MUTANTS: tuple[Mutant, ...] = (
     *transport.MUTANTS,
     *parsing.MUTANTS,
     *hygiene.MUTANTS,
+    *simulation.MUTANTS,
 )

@@ -52,6 +52,7 @@ _HASTY = attrs.evolve(_SAFE, window=5.0)
 EXPERIMENTS = (
     Experiment("resubmit", _SAFE),
     Experiment("reconcile", attrs.evolve(_SAFE, on_ambiguous="reconcile")),
+    Experiment("raise, resolve", attrs.evolve(_SAFE, on_ambiguous="raise"), 0.5),
     Experiment("window < late", attrs.evolve(_HASTY, lag=0.0), 0.1, harmless=False),
     Experiment("window < list lag", attrs.evolve(_HASTY, late=0.0), 0.1, harmless=False),
 )

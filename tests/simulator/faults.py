@@ -1,7 +1,7 @@
 """What can go wrong with a request, and the chance of it."""
 
 import random
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable
 from enum import Enum, auto
 
@@ -41,11 +41,12 @@ class Fault:
         kind: Its name in the table.
         request_bytes: The connection breaks after so many bytes of the request.
         work: Whether the request is carried out.
+        late: Seconds after which late work is done; None leaves that to chance.
         status: The status of the answer; None keeps the true answer.
         retry_after: The header of that name.
         garbage: Bytes that come instead of the answer.
         share: How much of the answer is sent, from 0 to 1.
-        delay: Seconds before the answer.
+        delay: Seconds between the work and the answer.
         drip: Seconds between two bytes of the answer.
         ending: What becomes of the connection.
     """
@@ -53,6 +54,7 @@ class Fault:
     kind: str
     request_bytes: int | None = None
     work: Work = Work.NOW
+    late: float | None = None
     status: int | None = None
     retry_after: int | None = None
     garbage: bytes | None = None
@@ -153,11 +155,13 @@ class Faults:
     Attributes:
         draw: The source of chance.
         rate: The probability that something goes wrong with a request.
+        script: What happens to the first paying requests, before chance decides.
         fired: How often each kind did.
     """
 
     draw: random.Random
     rate: float
+    script: deque[Fault] = attrs.field(factory=deque)
     fired: Counter[str] = attrs.field(factory=Counter)
 
     def next(self, *, paying: bool) -> Fault:
@@ -166,6 +170,8 @@ class Faults:
         Args:
             paying: Whether it costs money; these are fewer, and have twice the bad luck.
         """
+        if paying and self.script:
+            return self.script.popleft()
         if self.draw.random() >= self.rate * (2.0 if paying else 1.0):
             return Fault("none")
         return self.draw.choice(KINDS)(self.draw)

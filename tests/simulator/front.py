@@ -104,16 +104,23 @@ class ServiceConnection(asyncio.Protocol):
         work = partial(front.service.carry_out, method, target, body)
         if fault.work is Work.LATE:
             self._work_late(work, fault)
-        seconds = front.draw.uniform(0.01, 0.2) + fault.delay
-        self._loop.call_later(seconds, self._answer, work, fault)
+        self._loop.call_later(front.draw.uniform(0.01, 0.2), self._carry_out, work, fault)
 
     def _work_late(self, work: Callable[[], object], fault: Fault) -> None:
         patience = ATTEMPT_SECONDS if fault.ending is Ending.STALL else 0.0
-        seconds = self._front.draw.uniform(0.0, patience + self._front.late)
+        seconds = fault.late
+        if seconds is None:
+            seconds = self._front.draw.uniform(0.0, patience + self._front.late)
         self._late_work = (self._loop.call_later(seconds, work), work)
 
-    def _answer(self, work: Callable[[], Answer], fault: Fault) -> None:
+    def _carry_out(self, work: Callable[[], Answer], fault: Fault) -> None:
         true = work() if fault.work is Work.NOW else (500, None)
+        if fault.delay:
+            self._loop.call_later(fault.delay, self._answer, true, fault)
+        else:
+            self._answer(true, fault)
+
+    def _answer(self, true: Answer, fault: Fault) -> None:
         answer = fault.garbage if fault.garbage is not None else _rendered(true, fault)
         answer = answer[: int(len(answer) * fault.share)]
         if fault.drip:

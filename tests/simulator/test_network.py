@@ -11,7 +11,7 @@ from browser_use_async.models import RunTaskRequest
 from browser_use_async.transport.client import Transport
 from browser_use_async.transport.configuration import Configuration
 from browser_use_async.transport.lanes import LaneOptions
-from browser_use_async.transport.outcome import Outcome
+from browser_use_async.transport.outcome import Outcome, OutcomeKind
 from browser_use_async.transport.prepared import prepare
 from browser_use_async.transport.secret import Secret
 from tests.hygiene import KEY
@@ -21,6 +21,7 @@ from tests.simulator.wire_in_memory import WireServerInMemory
 from tests.wire import Connection, Script, WireServer, bound_socket, response
 
 GOOD = response(200, '{"id":"t-1"}')
+IN_BODY = 270  # bytes of the request
 SECONDS = 0.2  # that an attempt may take
 ONCE = RetryPolicy(max_attempts=1)
 
@@ -81,8 +82,8 @@ CASES: dict[str, Script | None] = {
     "RST at once": reads(0, rudely=True),
     "FIN in the request's head": reads(40, rudely=False),
     "RST in the request's head": reads(40, rudely=True),
-    "FIN in the request's body": reads(330, rudely=False),
-    "RST in the request's body": reads(330, rudely=True),
+    "FIN in the request's body": reads(IN_BODY, rudely=False),
+    "RST in the request's body": reads(IN_BODY, rudely=True),
     "FIN instead of an answer": answers(b""),
     "RST instead of an answer": answers(b"", rudely=True),
     "FIN in the status line": answers(GOOD[:12]),
@@ -134,9 +135,9 @@ async def on_sockets(script: Script | None) -> Verdict:
         return await judged(server.url, LaneOptions())
 
 
-async def in_memory(script: Script | None) -> Verdict:
+async def in_memory(script: Script | None, latency: float) -> Verdict:
     """The verdict over the network in memory."""
-    network = Network(accept=asyncio.Protocol)
+    network = Network(accept=asyncio.Protocol, latency=lambda: latency)
     options = LaneOptions(connector=network.connector(Machine()))
     if script is None:
         network.admit = lambda: Admission.REFUSED
@@ -145,17 +146,49 @@ async def in_memory(script: Script | None) -> Verdict:
         return await judged(server.url, options)
 
 
-@pytest.mark.case("J6")
-def test_both_networks_give_the_same_verdicts(figure: Callable[[str], None]) -> None:
-    """J6: every fault is judged in memory as it is judged over real sockets."""
-    verdicts = {
-        name: (asyncio.run(on_sockets(script)), clock.run(in_memory(script)))
+Verdicts = dict[str, tuple[Verdict, Verdict]]
+
+
+def verdicts(latency: float = 0.001) -> Verdicts:
+    """Every fault, judged over real sockets and in memory."""
+    return {
+        name: (asyncio.run(on_sockets(script)), clock.run(in_memory(script, latency)))
         for name, script in CASES.items()
     }
 
-    differing = {name: both for name, both in verdicts.items() if both[0] != both[1]}
-    kinds = {simulated[0] for _real, simulated in verdicts.values()}
-    figure(f"{len(CASES)} faults, {len(differing)} judged differently")
-    assert not differing
-    assert len(CASES) >= 30
-    assert kinds == {"accepted", "not sent", "rejected", "ambiguous"}
+
+def differing(verdicts: Verdicts) -> Verdicts:
+    """What was judged differently."""
+    return {name: (real, memory) for name, (real, memory) in verdicts.items() if real != memory}
+
+
+@pytest.mark.case("J6")
+def test_both_networks_give_the_same_verdicts(figure: Callable[[str], None]) -> None:
+    """J6: every fault is judged in memory as it is judged over real sockets."""
+    both = verdicts()
+
+    figure(f"{len(both)} faults, {len(differing(both))} judged differently")
+    assert not differing(both)
+    assert len(both) >= 30
+    assert {memory[0] for _real, memory in both.values()} == set(OutcomeKind)
+
+
+@pytest.mark.control("J6")
+def test_a_network_that_is_not_like_the_real_one_shows(figure: Callable[[str], None]) -> None:
+    """J6, control: where everything comes too late, most verdicts differ."""
+    wrong = differing(verdicts(latency=2 * SECONDS))
+
+    figure(f"{len(wrong)} of {len(CASES)} judged differently on a slow network")
+    assert len(wrong) > len(CASES) / 2
+
+
+def test_the_request_is_longer_than_where_it_is_cut() -> None:
+    """The cuts of the request's body fall inside the request."""
+
+    async def length() -> int:
+        network = Network(accept=asyncio.Protocol)
+        async with WireServerInMemory(answers(GOOD), network) as server:
+            await judged(server.url, LaneOptions(connector=network.connector(Machine())))
+            return len(server.connections[0].received)
+
+    assert clock.run(length()) > IN_BODY

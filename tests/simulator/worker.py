@@ -133,6 +133,12 @@ class Worker:
                 for job in left:
                     group.create_task(self._work_on(job, slots))
 
+    async def create_all(self) -> None:
+        """Create the task of every job, and wait for none of them."""
+        for job in self.jobs:
+            while not isinstance(self._entry(job), Created | Abandoned):
+                await self._advance(job)
+
     def _entry(self, job: Job) -> Entry | None:
         return self.disk.entries.get(job.key)
 
@@ -202,10 +208,10 @@ class Worker:
         if task is not None:
             self.found["by its token"] += 1
             self._write(job, Created(self.session.handle(task.id).to_token()))
-        elif self.on_ambiguous == "resubmit":
-            await self._submit(job)
-        else:
+        elif self.on_ambiguous == "reconcile":
             self._write(job, Abandoned())
+        else:
+            await self._submit(job)
 
     async def _adopt(self, left: list[Job]) -> None:
         """Find what a dead predecessor created without writing it down."""

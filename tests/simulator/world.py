@@ -162,7 +162,7 @@ class World:
 
     async def run(self) -> Report:
         """Let the worker work, restart it when its machine dies, and judge what came of it."""
-        crowd = asyncio.create_task(self._crowd())
+        crowd = asyncio.create_task(self.crowd())
         for events in self._deaths():
             self._dies_at = self.events + events
             if await self.run_machine():
@@ -176,11 +176,38 @@ class World:
         await asyncio.wait([crowd])
         return self.judged()
 
-    async def _crowd(self) -> None:
+    async def crowd(self) -> None:
         """Other people, who have no less to do than the worker, and in the same words."""
         while self._laws.others:
             await asyncio.sleep(self._draw.expovariate(self._laws.others / 60.0))
             self.service.create(self._draw.choice(TEXTS), {"team": "theirs"})
+
+    def open_session(self, machine: Machine) -> BrowserUseSession:
+        """A session with the service; to be closed by the caller.
+
+        Args:
+            machine: Where it runs.
+        """
+        chance = random.Random(f"{self._seed} {self.crashes}")
+        connector = self.network.connector(machine)
+        return BrowserUseSession(
+            KEY,
+            base_url="http://127.0.0.1/api/v1",
+            timeout=ATTEMPT_SECONDS,
+            on_event=self._tell,
+            surroundings=Surroundings(chance, self.now, connector),
+        )
+
+    def worker(self, session: BrowserUseSession, machine: Machine) -> Worker:
+        """The program.
+
+        Args:
+            session: How it talks to the service.
+            machine: Where it runs.
+        """
+        laws, disk, jobs = self._laws, self.disk, self.jobs
+        ambiguous, window = laws.on_ambiguous, laws.window
+        return Worker(session, machine, disk, jobs, ambiguous, window, self.now, self.found)
 
     async def run_machine(self) -> bool:
         """Start the worker on a new machine.
@@ -191,28 +218,8 @@ class World:
         machine = Machine()
         machine.on_event = lambda event: self._on_event(machine, event)
         self._crashed.clear()
-        session = BrowserUseSession(
-            KEY,
-            base_url="http://127.0.0.1/api/v1",
-            timeout=ATTEMPT_SECONDS,
-            on_event=self._tell,
-            surroundings=Surroundings(
-                random.Random(f"{self._seed} {self.crashes}"),
-                self.now,
-                self.network.connector(machine),
-            ),
-        )
-        laws = self._laws
-        worker = Worker(
-            session,
-            machine,
-            self.disk,
-            self.jobs,
-            laws.on_ambiguous,
-            laws.window,
-            self.now,
-            self.found,
-        )
+        session = self.open_session(machine)
+        worker = self.worker(session, machine)
         work = asyncio.create_task(worker.work())
         death = asyncio.create_task(self._crashed.wait())
         await asyncio.wait([work, death], return_when=asyncio.FIRST_COMPLETED)

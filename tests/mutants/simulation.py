@@ -1,0 +1,36 @@
+"""Mutants that only a world in which everything goes wrong notices."""
+
+from tests.mutants.mutant import Mutant
+
+__all__ = ["MUTANTS"]
+
+MUTANTS: tuple[Mutant, ...] = (
+    Mutant(
+        "a lost answer is followed by a second attempt on a guess",
+        "transport/outcome.py",
+        "        case _ if outcome.status == 429:\n            return True\n",
+        "        case OutcomeKind.AMBIGUOUS:\n            return True\n",
+        ("A26", "A11", "A12"),
+    ),
+    Mutant(
+        "the settle window is cut in half",
+        "submission/reconciler.py",
+        "        ends = loop.time() + seconds\n",
+        "        ends = loop.time() + seconds / 2\n",
+        ("A26", "A11", "A12"),
+    ),
+    Mutant(
+        "only the first page is searched",
+        "submission/reconciler.py",
+        "            page += 1\n",
+        "            break\n",
+        ("A24",),
+    ),
+    Mutant(
+        "chance has another source than the session's",
+        "session.py",
+        "            draw=world.draw,\n",
+        "            draw=Surroundings().draw,\n",
+        ("J1",),
+    ),
+)

@@ -1,0 +1,186 @@
+"""When the settle window is long enough, when it is not, and what finds the task in a crowd."""
+
+import asyncio
+from collections.abc import Callable
+
+import attrs
+import pytest
+
+from browser_use_async import errors
+from browser_use_async.submission.creation import OnAmbiguous
+from tests.simulator import clock
+from tests.simulator.faults import Ending, Fault, Work
+from tests.simulator.network import Machine
+from tests.simulator.world import Laws, World
+
+WINDOW = 60.0
+QUIET = Laws(jobs=1, fault_rate=0.0, late=0.0, lag=0.0, window=WINDOW, crashes=0, others=6.0)
+DELAYS = tuple(range(1, 120, 6))  # seconds; the window ends between two of them
+BEYOND = sum(delay > WINDOW for delay in DELAYS)
+
+ANSWER_LOST = Fault("answer lost", share=0.0, ending=Ending.RST)
+
+
+def created_late(seconds: float) -> Fault:
+    """The connection breaks, and the task is created so many seconds later."""
+    return Fault("late", work=Work.LATE, late=seconds, share=0.0, ending=Ending.FIN)
+
+
+@attrs.frozen
+class Aftermath:
+    """What there is at the end.
+
+    Attributes:
+        tasks: How many tasks the job has.
+        stopped: How many tasks were stopped by the sweep.
+        running: How many of the job's tasks were not stopped.
+        known: Whether the worker knows its task.
+    """
+
+    tasks: int
+    stopped: int
+    running: int
+    known: bool
+
+
+async def _live(fault: Fault, late: float, lag: float, on_ambiguous: OnAmbiguous) -> Aftermath:
+    laws = attrs.evolve(QUIET, late=late, on_ambiguous=on_ambiguous)
+    world = World(5, laws)
+    world.service.lag = lambda: lag
+    world.service.life = lambda: 1e6  # so that what must be stopped can be
+    world.faults.script.append(fault)
+    machine = Machine()
+    async with world.open_session(machine) as session:
+        worker = world.worker(session, machine)
+        await worker.create_all()
+        await asyncio.sleep(late + lag)
+        stopped = await worker.sweep()
+    mine = [task for task in world.service.tasks.values() if task.job is not None]
+    assert all(world.service.tasks[name].job for name in stopped)  # other people's live on
+    running = sum(not task.stopped for task in mine)
+    return Aftermath(len(mine), len(stopped), running, world.judged().lost == 0)
+
+
+def _lives(
+    kind: str, on_ambiguous: OnAmbiguous, delays: tuple[float, ...] = DELAYS
+) -> list[Aftermath]:
+    return [
+        clock.run(_live(created_late(delay), delay, 0.0, on_ambiguous))
+        if kind == "late"
+        else clock.run(_live(ANSWER_LOST, 0.0, delay, on_ambiguous))
+        for delay in delays
+    ]
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        pytest.param("late", marks=pytest.mark.case("A11")),
+        pytest.param("lag", marks=pytest.mark.case("A12")),
+    ],
+)
+def test_inside_the_window_one_task_and_beyond_it_a_second_one_that_is_stopped(
+    figure: Callable[[str], None], kind: str
+) -> None:
+    """A11, A12: the window decides, to the second, whether a late task is adopted or doubled."""
+    lives = _lives(kind, "resubmit")
+
+    inside, beyond = lives[:-BEYOND], lives[-BEYOND:]
+    doubled = sum(life.tasks > 1 for life in inside), sum(life.tasks > 1 for life in beyond)
+    figure(
+        f"{doubled[0]} of {len(inside)} doubled inside the window; beyond it {doubled[1]} of "
+        f"{len(beyond)}, all found and stopped"
+    )
+    assert inside == [Aftermath(1, 0, 1, known=True)] * len(inside)
+    assert beyond == [Aftermath(2, 1, 1, known=True)] * len(beyond)
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        pytest.param("late", marks=pytest.mark.case("A11")),
+        pytest.param("lag", marks=pytest.mark.case("A12")),
+    ],
+)
+def test_by_default_a_late_task_stays_the_only_one(
+    figure: Callable[[str], None], kind: str
+) -> None:
+    """A11, A12: "reconcile" never creates a second one; the token finds the first one later."""
+
+    async def late(seconds: float) -> str | None:
+        world = World(5, attrs.evolve(QUIET, late=seconds, on_ambiguous="reconcile"))
+        world.service.lag = lambda: seconds if kind == "lag" else 0.0
+        world.faults.script.append(created_late(seconds) if kind == "late" else ANSWER_LOST)
+        async with world.open_session(Machine()) as session:
+            with pytest.raises(errors.SubmissionUnknownError) as caught:
+                await session.submit("Buy milk", settle_window=WINDOW, metadata={"job": "mine"})
+            await asyncio.sleep(seconds)
+            found = await caught.value.resolve()
+        mine = [task.id for task in world.service.tasks.values() if task.job == "mine"]
+        assert len(mine) == 1
+        return mine[0] if found is not None and found.id == mine[0] else None
+
+    found = [clock.run(late(seconds)) for seconds in DELAYS[-BEYOND:]]
+
+    figure(f"{len(found)} late tasks, none doubled, each found by its token")
+    assert all(found)
+
+
+@attrs.define
+class Crowded:
+    """Submissions while other people create tasks all the time.
+
+    Attributes:
+        lost: How many submissions there are; each loses its answer.
+        pages: The different pages that were read.
+        asked: The tasks that were asked for, each time that they were.
+    """
+
+    lost: int = 8
+    pages: set[str] = attrs.field(factory=set)
+    asked: list[str] = attrs.field(factory=list)
+
+    def _note(self, request: str) -> None:
+        target = request.split(" ")[1]
+        if "/tasks?" in target:
+            self.pages.add(target)
+        elif "/task/" in target:
+            self.asked.append(target)
+
+    async def live(self) -> World:
+        """Submit everything, and check that everybody got what was theirs."""
+        world = World(5, attrs.evolve(QUIET, others=500.0))
+        world.service.lag = lambda: 30.0
+        world.service.rows_tell_metadata = False
+        world.faults.script.extend([ANSWER_LOST] * self.lost)
+        world.front.on_request = self._note
+        crowd = asyncio.create_task(world.crowd())
+        async with world.open_session(Machine()) as session, asyncio.TaskGroup() as group:
+            submissions = []
+            for number in range(self.lost):
+                await asyncio.sleep(5.0)
+                submission = session.submit(
+                    "Buy milk", settle_window=WINDOW, metadata={"job": f"job-{number}"}
+                )
+                submissions.append(group.create_task(submission))
+        crowd.cancel()
+        await asyncio.wait([crowd])
+        jobs = [world.service.tasks[each.result().id].job for each in submissions]
+        assert jobs == [f"job-{number}" for number in range(self.lost)]
+        return world
+
+
+@pytest.mark.case("A24")
+def test_a_crowd_does_not_hide_a_task(figure: Callable[[str], None]) -> None:
+    """A24: while others create 500 tasks a minute, in the same words, every task is found."""
+    crowded = Crowded()
+
+    world = clock.run(crowded.live())
+
+    read = world.service.carried_out["list-tasks"]
+    figure(
+        f"{crowded.lost} of {crowded.lost} found among {len(world.service.tasks)} tasks, up to "
+        f"page {len(crowded.pages)}; {read} pages read"
+    )
+    assert len(crowded.pages) >= 3  # they really were pushed off the first page
+    assert len(crowded.asked) == len(set(crowded.asked))  # each at most once: marks never change

@@ -1,0 +1,118 @@
+"""Random worlds: no job gets two tasks, none is lost, and one seed is one history."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import attrs
+import pytest
+
+from browser_use_async.submission.creation import OnAmbiguous
+from tests.simulator.__main__ import EXPERIMENTS
+from tests.simulator.world import Laws, Report, simulate
+
+ROOT = Path(__file__).resolve().parents[2]
+SEEDS = range(20)
+FEW = Laws(jobs=8)
+
+
+def worlds(laws: Laws, seeds: range = SEEDS) -> Report:
+    """Run one world for each seed."""
+    return sum((simulate(seed, laws) for seed in seeds), Report())
+
+
+@pytest.mark.case("A26")
+@pytest.mark.parametrize("on_ambiguous", ["resubmit", "reconcile", "raise"])
+def test_no_job_is_paid_twice_or_lost(
+    figure: Callable[[str], None], on_ambiguous: OnAmbiguous
+) -> None:
+    """A26: with a window as long as late work and list lag together, whatever breaks or dies."""
+    report = worlds(attrs.evolve(FEW, on_ambiguous=on_ambiguous))
+
+    figure(
+        f"{on_ambiguous}: {report.worlds} seeds, {report.jobs} jobs, {report.crashes} crashes, "
+        f"{report.doubled} doubled, {report.lost} lost"
+    )
+    assert (report.doubled, report.lost) == (0, 0)
+    assert report.crashes > 5
+    assert len(report.faults) > 15  # nearly every kind fired
+    assert report.found["after a crash"]
+    assert report.found["by its token" if on_ambiguous == "raise" else "by the SDK"]
+    assert bool(report.unknown) is (on_ambiguous == "reconcile")
+
+
+@pytest.mark.case("A26")
+@pytest.mark.parametrize(
+    "step", [pytest.param(1, marks=[pytest.mark.torture, pytest.mark.timeout(600)]), 37]
+)
+def test_a_machine_may_die_at_any_event(figure: Callable[[str], None], step: int) -> None:
+    """A26: one history, and a crash at its k-th event, for every k (in the quick run: some)."""
+    laws = Laws(jobs=8, crash_at=1_000_000)
+    events = simulate(1, laws).events
+
+    report = sum(
+        (simulate(1, attrs.evolve(laws, crash_at=at)) for at in range(1, events, step)), Report()
+    )
+
+    figure(f"{report.crashes} crashes, {report.doubled} doubled, {report.lost} lost")
+    assert (report.doubled, report.lost) == (0, 0)
+    assert report.crashes == report.worlds > 10
+    assert report.found["after a crash"]
+
+
+@pytest.mark.case("A26")
+@pytest.mark.torture
+@pytest.mark.timeout(1800)
+def test_a_thousand_worlds(figure: Callable[[str], None]) -> None:
+    """A26: `make simulate` itself, with its controls, ends well."""
+    command = [sys.executable, "-m", "tests.simulator", "--seeds", "1000"]
+
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+
+    lines = done.stdout.splitlines()
+    figure(f"1,000 seeds of each: {lines[-1] if lines else done.stderr}")
+    assert done.returncode == 0, done.stdout
+
+
+def test_the_table_tells_right_from_wrong() -> None:
+    """A harmless law fails with one victim of either kind, a control without any."""
+    for experiment in EXPERIMENTS:
+        for doubled, lost in ((0, 0), (1, 0), (0, 1)):
+            harmed = experiment.fails(Report(doubled=doubled, lost=lost))
+            assert harmed is (bool(doubled + lost) if experiment.harmless else doubled == 0)
+
+
+@pytest.mark.control("A26")
+@pytest.mark.parametrize("cause", ["late", "lag"])
+def test_a_window_that_is_too_short_pays_twice(figure: Callable[[str], None], cause: str) -> None:
+    """A26, control: the same worlds show duplicates as soon as the condition does not hold."""
+    hasty = attrs.evolve(FEW, window=5.0, late=0.0, lag=0.0)
+    laws = attrs.evolve(hasty, late=60.0) if cause == "late" else attrs.evolve(hasty, lag=60.0)
+
+    report = worlds(laws)
+
+    figure(f"{report.doubled} of {report.jobs} jobs doubled")
+    assert report.doubled > 0
+
+
+@pytest.mark.case("J1")
+def test_one_seed_is_one_history(figure: Callable[[str], None]) -> None:
+    """J1: a seed gives the same events again, in another process too; another seed others."""
+    program = "from tests.simulator.world import *; print(simulate(3, Laws(jobs=8)).trace)"
+
+    mine = [simulate(3, FEW).trace for _again in range(2)]
+    theirs = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONHASHSEED": "12345"},
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout.strip()
+    others = {simulate(seed, FEW).trace for seed in range(4, 10)}
+
+    figure(f"1 trace in 3 runs of a seed, {len(others)} in 6 other seeds")
+    assert mine == [theirs, theirs]
+    assert len(others - {theirs}) == 6
