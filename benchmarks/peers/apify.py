@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
+from typing import Any
 
 from apify_client import ApifyClientAsync
 
@@ -12,7 +13,9 @@ from benchmarks.peers.peer import Peer
 @asynccontextmanager
 async def connect(url: str, timeout: float | None) -> AsyncIterator[ApifyClientAsync]:
     # Starting a run belongs to the calls with the medium one of its timeouts.
-    options = {} if timeout is None else {"timeout_medium": timedelta(seconds=timeout)}
+    options: dict[str, Any] = (
+        {} if timeout is None else {"timeout_medium": timedelta(seconds=timeout)}
+    )
     yield ApifyClientAsync("token", api_url=url, **options)
 
 

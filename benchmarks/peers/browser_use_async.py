@@ -10,8 +10,8 @@ from browser_use_async.errors import SubmissionUnknownError
 
 @asynccontextmanager
 async def connect(url: str, timeout: float | None) -> AsyncIterator[BrowserUseSession]:
-    options = {} if timeout is None else {"timeout": timeout}
-    async with BrowserUseSession(api_key="key", base_url=f"{url}/api/v1", **options) as session:
+    base_url = f"{url}/api/v1"
+    async with BrowserUseSession(api_key="key", base_url=base_url, timeout=timeout) as session:
         yield session
 
 

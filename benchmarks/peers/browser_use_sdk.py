@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 from browser_use_sdk import AsyncBrowserUse
 
@@ -10,7 +11,7 @@ from benchmarks.peers.peer import Peer
 
 @asynccontextmanager
 async def connect(url: str, timeout: float | None) -> AsyncIterator[AsyncBrowserUse]:
-    options = {} if timeout is None else {"timeout": timeout}
+    options: dict[str, Any] = {} if timeout is None else {"timeout": timeout}
     client = AsyncBrowserUse(api_key="key", base_url=f"{url}/api/v2", **options)
     try:
         yield client

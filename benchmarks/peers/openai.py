@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 from openai import AsyncOpenAI
 
@@ -10,7 +11,7 @@ from benchmarks.peers.peer import Peer
 
 @asynccontextmanager
 async def connect(url: str, timeout: float | None) -> AsyncIterator[AsyncOpenAI]:
-    options = {} if timeout is None else {"timeout": timeout}
+    options: dict[str, Any] = {} if timeout is None else {"timeout": timeout}
     async with AsyncOpenAI(api_key="key", base_url=f"{url}/v1", **options) as client:
         yield client
 

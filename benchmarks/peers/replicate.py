@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 import httpx
 from replicate.client import Client
@@ -11,7 +12,7 @@ from benchmarks.peers.peer import Peer
 
 @asynccontextmanager
 async def connect(url: str, timeout: float | None) -> AsyncIterator[Client]:
-    options = {} if timeout is None else {"timeout": httpx.Timeout(timeout)}
+    options: dict[str, Any] = {} if timeout is None else {"timeout": httpx.Timeout(timeout)}
     yield Client(api_token="token", base_url=url, **options)
 
 

@@ -7,7 +7,7 @@ import stripe
 
 from benchmarks.peers.peer import Peer
 
-INTENT = {"amount": 1000, "currency": "eur"}
+INTENT: Any = {"amount": 1000, "currency": "eur"}
 
 
 @asynccontextmanager
@@ -18,12 +18,12 @@ async def connect(url: str, timeout: float | None) -> AsyncIterator[stripe.Strip
 
 
 async def create(client: stripe.StripeClient) -> str:
-    return (await client.v1.payment_intents.create_async(dict(INTENT))).id
+    return (await client.v1.payment_intents.create_async(INTENT)).id
 
 
 async def create_with_retries(client: stripe.StripeClient) -> str:
-    options = {"max_network_retries": 2}
-    return (await client.v1.payment_intents.create_async(dict(INTENT), options)).id
+    options: Any = {"max_network_retries": 2}
+    return (await client.v1.payment_intents.create_async(INTENT, options)).id
 
 
 PEER = Peer(
