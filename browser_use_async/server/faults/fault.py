@@ -48,8 +48,8 @@ _FIELDS = {
     FaultKind.CONTENT_TYPE: _Fields(("content_type",)),
 }
 
-_USUALLY = dict.fromkeys((FaultKind.LATENCY, FaultKind.STATUS, FaultKind.RESET), "before")
-"""When the kinds come that can come before the call, unless `when` says otherwise."""
+_USUALLY_BEFORE = frozenset({FaultKind.LATENCY, FaultKind.STATUS, FaultKind.RESET})
+"""What comes before the call is executed, unless `when` says otherwise."""
 
 _OF_KINDS = sorted({name for each in _FIELDS.values() for name in (*each.needs, *each.takes)})
 """The fields that only some kinds have."""
@@ -141,7 +141,7 @@ class Fault:
     @property
     def is_before(self) -> bool:
         """Whether it comes before the call is executed."""
-        return (self.when or _USUALLY.get(self.kind)) == "before"
+        return self.when == "before" if self.when else self.kind in _USUALLY_BEFORE
 
     def concerns(self, operation: str) -> bool:
         """Whether the rule is for this operation.
