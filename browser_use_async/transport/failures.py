@@ -4,7 +4,7 @@ from typing import Any
 
 from browser_use_async import errors
 from browser_use_async.contract.strict_json import JsonRefusedError, read_json
-from browser_use_async.contract.table import Effect
+from browser_use_async.contract.table import SEARCH_URL, SIMPLE_SEARCH, Effect
 from browser_use_async.transport.outcome import Outcome, OutcomeKind, Reply, kind_of_status
 from browser_use_async.transport.prepared import PreparedRequest
 from browser_use_async.transport.retry_after import retry_after_seconds
@@ -14,6 +14,12 @@ __all__ = ["error_of"]
 _MAX_DETAIL = 1500  # characters, so that a whole message stays below 2000
 
 _NOT_JSON = object()
+
+_LEAVES_NO_TRACE = frozenset({SIMPLE_SEARCH.name, SEARCH_URL.name})
+_NO_TRACE = (
+    "the search may have been paid for, and no call of the API tells whether it was, "
+    "so it is not sent again: repeating it may pay twice"
+)
 
 _BY_STATUS: dict[int, type[errors.APIStatusError]] = {
     400: errors.BadRequestError,
@@ -62,11 +68,7 @@ def _unanswered(
             task_id=prepared.task_id,
         )
     sent = outcome.kind is not OutcomeKind.NOT_SENT
-    fate = (
-        "the request may have been carried out"
-        if sent
-        else "the request was not sent; calling again is safe"
-    )
+    fate = _fate(prepared) if sent else "the request was not sent; calling again is safe"
     kind = errors.APITimeoutError if outcome.timed_out else errors.APIConnectionError
     return kind(
         f"{prepared} got no answer{times}: {outcome.problem}; {fate}",
@@ -74,6 +76,12 @@ def _unanswered(
         attempts=attempts,
         task_id=prepared.task_id,
     )
+
+
+def _fate(prepared: PreparedRequest) -> str:
+    if prepared.endpoint.name in _LEAVES_NO_TRACE:
+        return _NO_TRACE
+    return "the request may have been carried out"
 
 
 def _hint_for_html(reply: Reply | None) -> str:
@@ -126,6 +134,8 @@ def _advice(prepared: PreparedRequest, status: int) -> str | None:
         return _ADVICE[status]
     costly = prepared.endpoint.effect in {Effect.CREATES, Effect.PAYS}
     if costly and kind_of_status(status) is OutcomeKind.AMBIGUOUS:
+        if prepared.endpoint.name in _LEAVES_NO_TRACE:
+            return _NO_TRACE
         return "it may have been carried out all the same, so look before calling again"
     return None
 

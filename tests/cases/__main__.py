@@ -40,7 +40,7 @@ def _print_case(case: str, rows: dict[str, dict[str, Any]]) -> bool:
         print(f"     test     {name}")
     for name in failed:
         print(f"     FAILED   {name}")
-    for text in figures or [f"{len(passed)} tests passed"]:
+    for text in dict.fromkeys(figures or [f"{len(passed)} tests passed"]):
         print(f"     figure   {text}")
     for name in mutants:
         print(f"     mutant   {name}")

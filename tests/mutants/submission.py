@@ -5,11 +5,158 @@ from tests.mutants.mutant import Mutant
 __all__ = ["MUTANTS"]
 
 MUTANTS: tuple[Mutant, ...] = (
+    # What became of one attempt.
     Mutant(
         "a lost connection counts as not sent",
         "transport/judging.py",
         "        case aiohttp.ConnectionTimeoutError():\n",
         "        case aiohttp.ConnectionTimeoutError() | aiohttp.ServerDisconnectedError():\n",
         ("A1",),
+    ),
+    Mutant(
+        "nothing notes that the headers were sent",
+        "transport/lanes.py",
+        "    trace.on_request_headers_sent.append(_mark_sent)\n",
+        "",
+        ("A10", "A27"),
+    ),
+    Mutant(
+        "a timeout before sending counts as sent",
+        "transport/judging.py",
+        "        case TimeoutError() if not sent:\n",
+        "        case TimeoutError() if False:\n",
+        ("A4",),
+    ),
+    Mutant(
+        "a bad certificate is tried again",
+        "transport/judging.py",
+        'is not trusted", transient=False)',
+        'is not trusted")',
+        ("A5",),
+    ),
+    Mutant(
+        "the status 400 that aiohttp gives to garbage is believed",
+        "transport/judging.py",
+        "        case aiohttp.ClientConnectorDNSError():\n",
+        "        case aiohttp.ClientResponseError() if error.status == 400:\n"
+        '            return Outcome(OutcomeKind.REJECTED, problem="status 400")\n'
+        "        case aiohttp.ClientConnectorDNSError():\n",
+        ("A18",),
+    ),
+    Mutant(
+        "an answer without an id counts as a refusal",
+        "transport/judging.py",
+        "    return Outcome(OutcomeKind.AMBIGUOUS, reply=reply, problem=problem, path=path)\n",
+        "    return Outcome(OutcomeKind.REJECTED, reply=reply, problem=problem, path=path)\n",
+        ("A17",),
+    ),
+    Mutant(
+        "an error of the server counts as a refusal",
+        "transport/outcome.py",
+        "    return OutcomeKind.AMBIGUOUS\n",
+        "    return OutcomeKind.REJECTED\n",
+        ("A13",),
+    ),
+    Mutant(
+        "a refusal counts as ambiguous",
+        "transport/outcome.py",
+        "    if 300 <= status < 400 or status in _REJECTED:\n",
+        "    if 300 <= status < 400 or status == 429:\n",
+        ("A15",),
+    ),
+    # What may be sent again.
+    Mutant(
+        "calls that cost money are sent again like reads",
+        "transport/outcome.py",
+        "        case _ if effect not in {Effect.READS, Effect.IDEMPOTENT}:\n",
+        "        case _ if effect not in {Effect.READS, Effect.IDEMPOTENT, Effect.PAYS}:\n",
+        ("A1", "A7", "A10", "A13", "A17", "A18", "A27"),
+    ),
+    Mutant(
+        "what was not sent is not tried again",
+        "transport/outcome.py",
+        "            return outcome.transient\n",
+        "            return False\n",
+        ("A2", "A3", "A5"),
+    ),
+    Mutant(
+        "too many requests are not waited out",
+        "transport/outcome.py",
+        "        case _ if outcome.status == 429:\n            return True\n",
+        "        case _ if outcome.status == 429:\n            return False\n",
+        ("A14",),
+    ),
+    # How it travels.
+    Mutant(
+        "calls that cost money use pooled connections",
+        "transport/lanes.py",
+        "            force_close=True,\n",
+        "",
+        ("A19", "A20"),
+    ),
+    Mutant(
+        "a second queue, in the connector, eats timeouts",
+        "transport/lanes.py",
+        "            limit=0,  # the transport bounds calls in flight; a second queue would eat "
+        "timeouts\n",
+        "            limit=25,\n",
+        ("A6",),
+    ),
+    Mutant(
+        "redirects are followed",
+        "transport/client.py",
+        "            allow_redirects=False,\n",
+        "            allow_redirects=True,\n",
+        ("A16",),
+    ),
+    # How a task is found again.
+    Mutant(
+        "no token travels with the task",
+        "submission/creation.py",
+        "metadata={**metadata, TOKEN_KEY: token.mark}",
+        "metadata=metadata",
+        ("A7", "A8", "A10", "A23"),
+    ),
+    Mutant(
+        "the reserved name may be used",
+        "submission/creation.py",
+        "        if TOKEN_KEY in metadata:\n",
+        "        if TOKEN_KEY == metadata:\n",
+        ("A22",),
+    ),
+    Mutant(
+        "the settle window is not waited for",
+        "submission/reconciler.py",
+        "            is_last = loop.time() >= ends - TICK\n",
+        "            is_last = True\n",
+        ("A9",),
+    ),
+    Mutant(
+        "tasks of other texts are asked for their marks",
+        "submission/reconciler.py",
+        "            and self.token.digest == digest_of(row.task)\n",
+        "",
+        ("A8",),
+    ),
+    Mutant(
+        "any new task ends a search",
+        "submission/reconciler.py",
+        "            if search.token.mark == mark and not search.found.done():\n",
+        "            if not search.found.done():\n",
+        ("A23", "A25"),
+    ),
+    Mutant(
+        "what an event told is forgotten",
+        "submission/reconciler.py",
+        "        if known:\n",
+        "        if False:\n",
+        ("A25",),
+    ),
+    Mutant(
+        "a cancellation tears the request in two",
+        "submission/running.py",
+        "        if submission.stage is Stage.UNSENT or lost:\n",
+        "        if True:\n",
+        ("A21",),
     ),
 )

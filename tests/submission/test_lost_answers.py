@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -27,6 +28,7 @@ def _only(api: FakeApi) -> FakeTask:
     return task
 
 
+@pytest.mark.case("A7")
 async def test_a_lost_answer_raises_if_asked_to(api: FakeApi, open_session: OpenSession):
     """A7: with `raise` there is one POST, one task, and an error that can find it."""
     session = await open_session()
@@ -41,28 +43,40 @@ async def test_a_lost_answer_raises_if_asked_to(api: FakeApi, open_session: Open
     assert found.id == _only(api).id
 
 
+@pytest.mark.case("A8")
 @pytest.mark.parametrize("rows_tell", [True, False], ids=["rows with metadata", "bare rows"])
-async def test_a_lost_answer_is_made_good(api: FakeApi, open_session: OpenSession, rows_tell: bool):
+async def test_a_lost_answer_is_made_good(
+    api: FakeApi, open_session: OpenSession, figure: Callable[[str], None], rows_tell: bool
+):
     """A8: by default the task is found among the newest and adopted, and an event tells it."""
     events: list[object] = []
     session = await open_session(on_event=events.append)
     api.rows_tell_metadata = rows_tell
     for _ in range(5):
-        api.add(FakeTask(task="another"))
+        api.add(FakeTask(task="older"))
+
+    def create_among_others(_body: dict[str, Any]) -> FakeTask:
+        asyncio.get_running_loop().call_soon(api.add, FakeTask(task="newer"))
+        return FakeTask()
+
+    api.make = create_among_others
     api.break_calls("run", {1: LOST_AFTER})
 
     handle = await session.submit("x")
 
     assert api.tasks[handle.id].task == "x"
-    assert len(api.tasks) == 6
+    assert len(api.tasks) == 7
     assert api.count("run") == 1
     assert api.count("list") == 1
     # A row that does not tell whose task it is costs a get; rows of other texts cost nothing.
     assert api.count("get") == (0 if rows_tell else 1)
     assert [type(event) for event in events] == [SubmissionAdopted]
     assert events[0].task_id == handle.id  # type: ignore[attr-defined]
+    cost = f"{api.count() - 1} more requests, {_time():.1f} s later"
+    figure(cost if rows_tell else f"rows without metadata: {cost}")
 
 
+@pytest.mark.case("A13", "A17")
 @pytest.mark.parametrize("status", [408, 409, 500, 502, 503, 504, 520, 524, 299, 200])
 async def test_ambiguous_statuses_are_made_good(
     api: FakeApi, open_session: OpenSession, status: int
@@ -77,7 +91,10 @@ async def test_ambiguous_statuses_are_made_good(
     assert api.count("run") == 1
 
 
-async def test_a_stalled_answer_is_made_good(api: FakeApi, open_session: OpenSession):
+@pytest.mark.case("A10")
+async def test_a_stalled_answer_is_made_good(
+    api: FakeApi, open_session: OpenSession, figure: Callable[[str], None]
+):
     """A10: the task is created while the answer stalls beyond the attempt's timeout."""
     session = await open_session(timeout=10.0)
     api.break_calls("run", {1: Fault(done=True, stall=60.0)})
@@ -87,8 +104,10 @@ async def test_a_stalled_answer_is_made_good(api: FakeApi, open_session: OpenSes
     assert handle.id == _only(api).id
     assert api.count("run") == 1
     assert _time() <= 11.0
+    figure(f"adopted {_time() - 10:.1f} s after the attempt's timeout")
 
 
+@pytest.mark.case("A9")
 async def test_a_task_that_was_never_created_is_told(api: FakeApi, open_session: OpenSession):
     """A9 without resubmitting: after the settle window the caller knows that nothing appeared."""
     session = await open_session()
@@ -102,7 +121,10 @@ async def test_a_task_that_was_never_created_is_told(api: FakeApi, open_session:
     assert await caught.value.resolve() is None
 
 
-async def test_resubmitting_waits_for_the_window(api: FakeApi, open_session: OpenSession):
+@pytest.mark.case("A9")
+async def test_resubmitting_waits_for_the_window(
+    api: FakeApi, open_session: OpenSession, figure: Callable[[str], None]
+):
     """A9: with `resubmit` a request that was lost on the way there is sent once more."""
     session = await open_session()
     api.break_calls("run", {1: LOST_BEFORE})
@@ -111,6 +133,27 @@ async def test_resubmitting_waits_for_the_window(api: FakeApi, open_session: Ope
 
     assert handle.id == _only(api).id
     assert 60.0 <= api.times("run")[1] <= 62.0
+    figure(
+        f"{len(api.tasks)} task, sent again after {api.times('run')[1]:.1f} s of a window of 60 s"
+    )
+
+
+@pytest.mark.case("A13")
+@pytest.mark.parametrize("created", [False, True], ids=["before creation", "after creation"])
+@pytest.mark.parametrize("status", [500, 502, 503, 504, 520, 524])
+async def test_a_failure_before_or_after_creation_is_one_post(
+    api: FakeApi, open_session: OpenSession, status: int, created: bool
+):
+    """A13: with `raise` nothing is sent again, and resolving tells which of the two it was."""
+    session = await open_session()
+    api.break_calls("run", {0: Fault(status=status, done=created)})
+
+    with pytest.raises(errors.SubmissionUnknownError) as caught:
+        await session.submit("x", on_ambiguous="raise", settle_window=5.0)
+    found = await caught.value.resolve()
+
+    assert api.count("run") == 1
+    assert (None if found is None else found.id) == (_only(api).id if created else None)
 
 
 @pytest.mark.parametrize("late", [1.0, 20.0, 55.0])
@@ -222,6 +265,7 @@ async def test_no_job_is_doubled_or_lost(api: FakeApi, open_session: OpenSession
     ]
 
 
+@pytest.mark.case("A2")
 async def test_what_was_not_sent_is_raised_at_once(open_session: OpenSession, api: FakeApi):
     """A2: refused connections are tried again and told, and nobody looks for a task."""
     session = await open_session(base_url="http://127.0.0.1:1/api/v1")
@@ -234,6 +278,7 @@ async def test_what_was_not_sent_is_raised_at_once(open_session: OpenSession, ap
     assert api.count() == 0
 
 
+@pytest.mark.case("A15")
 @pytest.mark.parametrize("status", [400, 401, 402, 403, 404, 422, 302])
 async def test_a_rejection_is_raised_at_once(api: FakeApi, open_session: OpenSession, status: int):
     """A15: a refusal means that nothing was created: one POST, no search."""
@@ -247,6 +292,7 @@ async def test_a_rejection_is_raised_at_once(api: FakeApi, open_session: OpenSes
     assert api.count() == 1
 
 
+@pytest.mark.case("A14")
 async def test_too_many_requests_are_waited_out(api: FakeApi, open_session: OpenSession):
     """A14: 429 with Retry-After three times, then one task; each pause is told by an event."""
     events: list[Any] = []

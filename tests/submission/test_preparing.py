@@ -2,6 +2,7 @@
 
 import asyncio
 import pickle
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -26,6 +27,7 @@ def _only(api: FakeApi) -> FakeTask:
     return task
 
 
+@pytest.mark.case("A22")
 async def test_ten_own_pairs_leave_no_room(api: FakeApi, open_session: OpenSession):
     """A22: ten pairs of the user's own are sent as they are; a lost answer then says so."""
     session = await open_session()
@@ -43,6 +45,7 @@ async def test_ten_own_pairs_leave_no_room(api: FakeApi, open_session: OpenSessi
         await caught.value.resolve()
 
 
+@pytest.mark.case("A22")
 @pytest.mark.parametrize(
     "metadata",
     [
@@ -56,7 +59,7 @@ async def test_ten_own_pairs_leave_no_room(api: FakeApi, open_session: OpenSessi
     ids=["reserved", "eleven", "empty key", "long key", "long value", "number"],
 )
 async def test_impossible_metadata_is_refused(
-    api: FakeApi, open_session: OpenSession, metadata: Any
+    api: FakeApi, open_session: OpenSession, figure: Callable[[str], None], metadata: Any
 ):
     """A22: what the API would not take, and the reserved name, are refused before sending."""
     session = await open_session()
@@ -65,8 +68,10 @@ async def test_impossible_metadata_is_refused(
         with pytest.raises(errors.InvalidRequestError) as caught:
             await verb("x", metadata=metadata)
         assert caught.value.field == "metadata"
+        assert isinstance(caught.value, ValueError)
 
     assert api.count() == 0
+    figure(f"{api.count()} requests")
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -26,6 +27,7 @@ def _only(api: FakeApi) -> FakeTask:
     return task
 
 
+@pytest.mark.case("A8")
 async def test_an_outage_while_looking_is_survived(api: FakeApi, open_session: OpenSession):
     """A8: looks that fail are made again within the window."""
     session = await open_session(retry=RetryPolicy(max_attempts=1))
@@ -126,6 +128,7 @@ async def test_a_busy_account_hides_nothing(api: FakeApi, open_session: OpenSess
     assert api.count("get") <= len(api.tasks)  # each task is asked for once
 
 
+@pytest.mark.case("C13")
 async def test_a_server_that_repeats_a_page_ends_the_sweep(api: FakeApi, open_session: OpenSession):
     """C13: a list that never ends is left after a few pages."""
     session = await open_session()
@@ -146,7 +149,10 @@ async def test_a_server_that_repeats_a_page_ends_the_sweep(api: FakeApi, open_se
     assert 3 <= api.count("list") <= 12
 
 
-async def test_identical_submissions_are_not_mixed_up(api: FakeApi, open_session: OpenSession):
+@pytest.mark.case("A23")
+async def test_identical_submissions_are_not_mixed_up(
+    api: FakeApi, open_session: OpenSession, figure: Callable[[str], None]
+):
     """A23: of 50 equal submissions at once 20 % lose their answer; each gets its own task."""
     draw = random.Random(3)
     session = await open_session()
@@ -165,7 +171,8 @@ async def test_identical_submissions_are_not_mixed_up(api: FakeApi, open_session
     numbers = [api.tasks[handle.id].metadata["number"] for handle in handles]
     assert numbers == [str(number) for number in range(50)]
     assert len(api.tasks) == api.count("run") == 50
-    print(f"{api.count('list')} pages and {api.count('get')} gets")
+    looks = f"{api.count('list')} pages and {api.count('get')} gets"
+    figure(f"0 wrong pairings of 50, {looks}")
     assert api.count("get") <= 50
 
 

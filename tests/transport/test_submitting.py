@@ -1,6 +1,7 @@
 """A call that costs money is sent once, whatever comes back."""
 
 import asyncio
+from collections.abc import Callable
 from datetime import UTC, datetime
 from email.utils import format_datetime
 from typing import Any
@@ -48,9 +49,10 @@ async def _kind_of(url: str) -> tuple[OutcomeKind, str, int]:
     return outcome.kind, outcome.problem, attempts
 
 
+@pytest.mark.case("A7")
 @pytest.mark.parametrize("rudely", [False, True], ids=["FIN", "RST"])
 async def test_a_lost_answer_raises_and_tells_how_to_find_out(
-    serve: Serve, connect: Connect, *, rudely: bool
+    serve: Serve, connect: Connect, figure: Callable[[str], None], *, rudely: bool
 ):
     """A7: one POST, and an error with the token that the task at the server carries."""
     server = await serve(finishing(b"", rudely=rudely))
@@ -63,8 +65,10 @@ async def test_a_lost_answer_raises_and_tells_how_to_find_out(
     assert caught.value.submission_token is not None
     assert request.json["metadata"][TOKEN_KEY] in caught.value.submission_token
     assert "may or may not have been created" in str(caught.value)
+    figure(f"{len(server.requests)} POST, and its token is in the error")
 
 
+@pytest.mark.case("A7")
 async def test_the_plain_call_tells_that_the_task_may_exist(serve: Serve, connect: Connect):
     """A7: `tasks.run` sends nothing of ours along, and its error says that it was sent."""
     server = await serve(finishing(b""))
@@ -78,8 +82,11 @@ async def test_the_plain_call_tells_that_the_task_may_exist(serve: Serve, connec
     assert "may have been carried out" in str(caught.value)
 
 
+@pytest.mark.case("A13")
 @pytest.mark.parametrize("status", [408, 409, 425, 500, 502, 503, 504, 520, 524, 599, 418, 600])
-async def test_a_failure_of_the_server_is_ambiguous(serve: Serve, connect: Connect, status: int):
+async def test_a_failure_of_the_server_is_ambiguous(
+    serve: Serve, connect: Connect, figure: Callable[[str], None], status: int
+):
     """A13: a status that does not tell whether the task exists; never a second POST."""
     server = await serve(answering(response(status, '{"detail":"no luck"}')))
     session = await connect(server)
@@ -92,10 +99,14 @@ async def test_a_failure_of_the_server_is_ambiguous(serve: Serve, connect: Conne
 
     assert len(server.requests) == 3
     assert "may have been carried out all the same" in str(caught.value)
+    figure("1 POST for each call")
 
 
+@pytest.mark.case("A14")
 @pytest.mark.looptime
-async def test_too_many_requests_are_waited_out(serve: Serve, connect: Connect):
+async def test_too_many_requests_are_waited_out(
+    serve: Serve, connect: Connect, figure: Callable[[str], None]
+):
     """A14: three times 429 with Retry-After, then one task, after at least those pauses."""
     busy = [response(429, "{}", [("Retry-After", text)]) for text in ("2", "0.5", "7")]
     server = await serve(answering(*busy, CREATED))
@@ -115,8 +126,10 @@ async def test_too_many_requests_are_waited_out(serve: Serve, connect: Connect):
     assert {event.operation for event in events} == {"run_task"}
     assert {event.reason for event in events} == {"status 429"}
     assert all(type(event) is RetryScheduled for event in events)
+    figure("asked for 2, 0.5 and 7 s, waited " + ", ".join(f"{pause:.2f}" for pause in pauses))
 
 
+@pytest.mark.case("A15")
 @pytest.mark.parametrize(
     ("status", "kind"),
     [
@@ -132,7 +145,11 @@ async def test_too_many_requests_are_waited_out(serve: Serve, connect: Connect):
     ],
 )
 async def test_a_refusal_is_final(
-    serve: Serve, connect: Connect, status: int, kind: type[errors.APIStatusError]
+    serve: Serve,
+    connect: Connect,
+    figure: Callable[[str], None],
+    status: int,
+    kind: type[errors.APIStatusError],
 ):
     """A15: one POST, the server's own words, and no talk of an unknown fate."""
     server = await serve(
@@ -151,13 +168,20 @@ async def test_a_refusal_is_final(
         assert "may have been carried out" not in str(caught.value)
 
     assert len(server.requests) == 2
+    figure("1 POST for each call")
 
 
+@pytest.mark.case("A16")
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 @pytest.mark.parametrize("place", ["elsewhere", "here"])
 @pytest.mark.parametrize("verb", ["run", "get", "stop"])
 async def test_redirects_are_not_followed(
-    serve: Serve, connect: Connect, status: int, place: str, verb: str
+    serve: Serve,
+    connect: Connect,
+    figure: Callable[[str], None],
+    status: int,
+    place: str,
+    verb: str,
 ):
     """A16: neither key nor body reach another address, and no POST becomes a GET."""
     other = await serve(answering(CREATED))
@@ -175,6 +199,7 @@ async def test_redirects_are_not_followed(
     assert len(server.requests) == 1
     assert other.bytes_received == 0
     assert not other.connections
+    figure(f"{other.bytes_received} bytes at the other address")
 
 
 UNUSABLE: dict[str, bytes] = {
@@ -197,8 +222,11 @@ UNUSABLE: dict[str, bytes] = {
 }
 
 
+@pytest.mark.case("A17")
 @pytest.mark.parametrize("body", UNUSABLE)
-async def test_an_unusable_answer_is_ambiguous(serve: Serve, connect: Connect, body: str):
+async def test_an_unusable_answer_is_ambiguous(
+    serve: Serve, connect: Connect, figure: Callable[[str], None], body: str
+):
     """A17: a good status without a task's id: something was created, and it is not known what."""
     server = await serve(finishing(UNUSABLE[body]))
     session = await connect(server)
@@ -208,6 +236,7 @@ async def test_an_unusable_answer_is_ambiguous(serve: Serve, connect: Connect, b
         await session.submit("Buy milk", on_ambiguous="raise")
 
     assert len(server.requests) == 2
+    figure(f"{len(UNUSABLE)} unusable answers, all ambiguous, 1 POST each")
 
 
 CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n"
@@ -227,10 +256,11 @@ MALFORMED: dict[str, bytes] = {
 }
 
 
+@pytest.mark.case("A18")
 @pytest.mark.parametrize("kind", MALFORMED)
 @pytest.mark.parametrize("in_pieces", [False, True], ids=["at once", "head first"])
 async def test_malformed_http_is_ambiguous(
-    serve: Serve, connect: Connect, kind: str, *, in_pieces: bool
+    serve: Serve, connect: Connect, figure: Callable[[str], None], kind: str, *, in_pieces: bool
 ):
     """A18: aiohttp reports broken replies as status 400; it is no refusal by the service."""
     data = MALFORMED[kind]
@@ -253,12 +283,16 @@ async def test_malformed_http_is_ambiguous(
     assert_hides_secrets(caught.value)
     assert getattr(caught.value, "sent", True) is True
     assert len(server.requests) == 2
+    figure(f"{len(MALFORMED)} kinds of garbage, 0 misjudged")
 
 
+@pytest.mark.case("A19")
 @pytest.mark.parametrize(
     "stray", [response(408, ""), response(200, '{"id":"evil"}')], ids=["408", "an id"]
 )
-async def test_a_stray_answer_is_nobodys_task(serve: Serve, connect: Connect, stray: bytes):
+async def test_a_stray_answer_is_nobodys_task(
+    serve: Serve, connect: Connect, figure: Callable[[str], None], stray: bytes
+):
     """A19: an answer that comes unasked on an idle connection is never that of run-task."""
 
     async def script(connection: Connection) -> None:
@@ -287,9 +321,13 @@ async def test_a_stray_answer_is_nobodys_task(serve: Serve, connect: Connect, st
         posts = [request for request in server.requests if request.method == "POST"]
         assert len(posts) == 3
         assert len(server.connections) == len(server.requests)
+    figure("0 foreign ids adopted")
 
 
-async def test_an_answer_that_comes_late_is_a_timeout(serve: Serve, connect: Connect):
+@pytest.mark.case("A10")
+async def test_an_answer_that_comes_late_is_a_timeout(
+    serve: Serve, connect: Connect, figure: Callable[[str], None]
+):
     """A10: a server that never answers: sent, timed out, and still one POST."""
 
     async def stall(connection: Connection) -> None:
@@ -305,8 +343,10 @@ async def test_an_answer_that_comes_late_is_a_timeout(serve: Serve, connect: Con
     assert caught.value.sent is True
     assert isinstance(caught.value, TimeoutError)
     assert len(server.requests) == 1
+    figure("1 POST, sent=True")
 
 
+@pytest.mark.case("A14")
 async def test_a_date_in_the_future_is_waited_for(serve: Serve, connect: Connect):
     """A14: past the cap, the call fails at once and carries the figure."""
     date = format_datetime(datetime(2025, 11, 1, 10, 0, 0, tzinfo=UTC), usegmt=True)

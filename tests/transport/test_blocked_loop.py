@@ -1,0 +1,102 @@
+"""A program that blocks its event loop finds that the server has closed its connections."""
+
+import asyncio
+import threading
+import time
+from collections.abc import Callable, Iterator
+
+import aiohttp
+import attrs
+import pytest
+
+from tests.bench import ONCE, Connect
+from tests.wire import Connection, WireServer, response
+
+KEEP_ALIVE = 0.002  # seconds after which the server closes an idle connection
+
+
+@attrs.define
+class Elsewhere:
+    """A server in another thread, which goes on while the loop of the test is blocked.
+
+    Attributes:
+        url: Its base URL.
+        requests: How many requests it has answered.
+        closed: Whether it has closed the connection of the last one.
+    """
+
+    url: str = ""
+    requests: int = 0
+    started: threading.Event = attrs.field(factory=threading.Event)
+    closed: threading.Event = attrs.field(factory=threading.Event)
+    ended: threading.Event = attrs.field(factory=threading.Event)
+
+    async def answer(self, connection: Connection) -> None:
+        """Answer once, keep the connection for a moment, and close it."""
+        await connection.read_request()
+        self.requests += 1
+        self.closed.clear()
+        connection.send(response(200, '{"id":"t-1"}'))
+        await asyncio.sleep(KEEP_ALIVE)
+        connection.finish()
+        await connection.lost.wait()
+        self.closed.set()
+
+    async def run(self) -> None:
+        """Serve until the test has ended."""
+        async with WireServer(self.answer) as server:
+            self.url = server.url
+            self.started.set()
+            await asyncio.to_thread(self.ended.wait)
+
+    def block(self) -> None:
+        """Block the loop of the caller until the connection is closed at the server's side."""
+        assert self.closed.wait(2.0)
+        time.sleep(KEEP_ALIVE)  # the FIN travels
+
+
+@pytest.fixture
+def elsewhere() -> Iterator[Elsewhere]:
+    """A server in another thread."""
+    server = Elsewhere()
+    thread = threading.Thread(target=lambda: asyncio.run(server.run()))
+    thread.start()
+    server.started.wait()
+    yield server
+    server.ended.set()
+    thread.join()
+
+
+@pytest.mark.case("A20")
+async def test_a_blocked_loop_makes_no_call_ambiguous(
+    elsewhere: Elsewhere, connect: Connect, figure: Callable[[str], None]
+):
+    """A20: run-task after a pause that was too long for the server, a hundred times."""
+    session = await connect(elsewhere.url, retry=ONCE)
+
+    for _ in range(100):
+        await session.submit("Buy milk", on_ambiguous="raise")
+        elsewhere.block()
+
+    assert elsewhere.requests == 100
+    figure("0 of 100 ambiguous")
+
+
+@pytest.mark.control("A20")
+async def test_pooled_connections_would_be_ambiguous(
+    elsewhere: Elsewhere, figure: Callable[[str], None]
+):
+    """A20, the control: the same calls on kept connections break, each time."""
+    broken = 0
+    async with aiohttp.ClientSession() as pooled:
+        for _ in range(10):
+            async with pooled.post(elsewhere.url) as reply:
+                await reply.read()
+            elsewhere.block()
+            try:
+                await pooled.post(elsewhere.url)
+            except aiohttp.ClientError:
+                broken += 1
+
+    assert broken == 10
+    figure(f"pooled connections: {broken} of 10 ambiguous")
