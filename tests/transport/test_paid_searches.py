@@ -82,6 +82,7 @@ async def test_an_unusable_answer_to_a_search_is_not_asked_for_again(
     assert len(server.requests) == 1
 
 
+@pytest.mark.case("A27")
 @pytest.mark.parametrize("search", SEARCHES)
 async def test_a_search_that_was_not_sent_is_tried_again(connect: Connect, search: str):
     """A27: what provably never left costs nothing, and the error says that it is safe."""

@@ -9,44 +9,14 @@ from typing import Any
 import pytest
 
 from browser_use_async import RetryPolicy, RetryScheduled, errors
-from browser_use_async.contract import table
 from browser_use_async.contract.submission_token import TOKEN_KEY
-from browser_use_async.models import RunTaskRequest
-from browser_use_async.transport.client import Transport
-from browser_use_async.transport.configuration import Configuration
-from browser_use_async.transport.lanes import LaneOptions
 from browser_use_async.transport.outcome import OutcomeKind
-from browser_use_async.transport.prepared import prepare
-from browser_use_async.transport.secret import Secret
-from tests.bench import FAST, Connect, Serve
-from tests.hygiene import KEY, assert_hides_secrets, raises
-from tests.wire import Connection, Script, answering, response
+from tests.bench import Connect, Serve
+from tests.hygiene import raises
+from tests.transport.one_submission import finishing, kind_of
+from tests.wire import Connection, answering, response
 
 CREATED = response(200, '{"id":"t-1"}')
-
-
-def finishing(data: bytes, *, rudely: bool = False) -> Script:
-    """A script that sends something after the whole request, then ends the connection."""
-
-    async def script(connection: Connection) -> None:
-        await connection.read_request()
-        connection.send(data)
-        if rudely:
-            connection.reset()
-
-    return script
-
-
-async def _kind_of(url: str) -> tuple[OutcomeKind, str, int]:
-    """What the transport makes of one submission."""
-    configuration = Configuration.resolve(Secret(KEY), url, 0.5, allow_insecure_http=False)
-    transport = Transport(configuration, retry=FAST, options=LaneOptions())
-    prepared = prepare(table.RUN_TASK, None, RunTaskRequest("Buy milk"))
-    try:
-        outcome, attempts = await transport.outcome_of(prepared)
-    finally:
-        await transport.aclose()
-    return outcome.kind, outcome.problem, attempts
 
 
 @pytest.mark.case("A7")
@@ -91,7 +61,7 @@ async def test_a_failure_of_the_server_is_ambiguous(
     server = await serve(answering(response(status, '{"detail":"no luck"}')))
     session = await connect(server)
 
-    assert (await _kind_of(server.url))[0] is OutcomeKind.AMBIGUOUS
+    assert await kind_of(server.url) is OutcomeKind.AMBIGUOUS
     with raises(errors.SubmissionUnknownError):
         await session.submit("Buy milk", on_ambiguous="raise")
     with pytest.raises(errors.APIStatusError) as caught:
@@ -200,90 +170,6 @@ async def test_redirects_are_not_followed(
     assert other.bytes_received == 0
     assert not other.connections
     figure(f"{other.bytes_received} bytes at the other address")
-
-
-UNUSABLE: dict[str, bytes] = {
-    "empty": response(200, ""),
-    "a web page": response(200, "<html>Welcome</html>", content_type="text/html"),
-    "cut JSON": response(200, '{"id":"t-'),
-    "cut by the connection": response(200, '{"id":"t-1"}')[:-3],
-    "no id": response(200, "{}"),
-    "null as the id": response(200, '{"id":null}'),
-    "a number as the id": response(200, '{"id":5}'),
-    "an empty id": response(200, '{"id":""}'),
-    "a list": response(200, "[]"),
-    "null": response(200, "null"),
-    "no content": b"HTTP/1.1 204 No Content\r\n\r\n",
-    "an id twice": response(200, '{"id":"t-1","id":"t-2"}'),
-    "an encoding nobody asked for": response(200, '{"id":"t-1"}', [("Content-Encoding", "br")]),
-    "a length that is too long": b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n" + b'{"id":"t-1"}',
-    "chunks without an end": b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
-    b'c\r\n{"id":"t-1"}\r\n',
-}
-
-
-@pytest.mark.case("A17")
-@pytest.mark.parametrize("body", UNUSABLE)
-async def test_an_unusable_answer_is_ambiguous(
-    serve: Serve, connect: Connect, figure: Callable[[str], None], body: str
-):
-    """A17: a good status without a task's id: something was created, and it is not known what."""
-    server = await serve(finishing(UNUSABLE[body]))
-    session = await connect(server)
-
-    assert (await _kind_of(server.url))[0] is OutcomeKind.AMBIGUOUS
-    with raises(errors.SubmissionUnknownError):
-        await session.submit("Buy milk", on_ambiguous="raise")
-
-    assert len(server.requests) == 2
-    figure(f"{len(UNUSABLE)} unusable answers, all ambiguous, 1 POST each")
-
-
-CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n"
-MALFORMED: dict[str, bytes] = {
-    "a banner of another protocol": b"220 mail.example.com ESMTP\r\n",
-    "noise": bytes(range(256)),
-    "another version": b"HTTP/9.9 200 OK\r\nContent-Length: 0\r\n\r\n",
-    "no status": b"HTTP/1.1 OK\r\n\r\n",
-    "a header of 20 kB": b"HTTP/1.1 200 OK\r\nX: " + b"x" * 20000 + b"\r\n\r\n",
-    "3000 headers": b"HTTP/1.1 200 OK\r\n" + b"X: x\r\n" * 3000 + b"\r\n",
-    "two framings": CHUNKED + b"Content-Length: 3\r\n\r\n0\r\n\r\n",
-    "two lengths": b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\nContent-Length: 4\r\n\r\nabcd",
-    "a bad length": b"HTTP/1.1 200 OK\r\nContent-Length: -3\r\n\r\n",
-    "a bad chunk": CHUNKED + b"\r\nzz\r\n{}\r\n0\r\n\r\n",
-    "a negative chunk": CHUNKED + b"\r\n-5\r\n{}\r\n0\r\n\r\n",
-    "a header without a colon": b"HTTP/1.1 200 OK\r\nnonsense\r\n\r\n{}",
-}
-
-
-@pytest.mark.case("A18")
-@pytest.mark.parametrize("kind", MALFORMED)
-@pytest.mark.parametrize("in_pieces", [False, True], ids=["at once", "head first"])
-async def test_malformed_http_is_ambiguous(
-    serve: Serve, connect: Connect, figure: Callable[[str], None], kind: str, *, in_pieces: bool
-):
-    """A18: aiohttp reports broken replies as status 400; it is no refusal by the service."""
-    data = MALFORMED[kind]
-    cut = data.find(b"\r\n\r\n") + 4 if in_pieces else len(data)
-
-    async def script(connection: Connection) -> None:
-        await connection.read_request()
-        connection.send(data[:cut])
-        await asyncio.sleep(0.01 if in_pieces else 0)
-        connection.send(data[cut:])
-
-    server = await serve(script)
-    # A broken chunk behind a good head keeps aiohttp waiting for more, until the time is up.
-    session = await connect(server, timeout=0.3)
-
-    assert (await _kind_of(server.url))[0] is OutcomeKind.AMBIGUOUS
-    with pytest.raises((errors.APIConnectionError, errors.ResponseDecodeError)) as caught:
-        await session.tasks.run("Buy milk")
-
-    assert_hides_secrets(caught.value)
-    assert getattr(caught.value, "sent", True) is True
-    assert len(server.requests) == 2
-    figure(f"{len(MALFORMED)} kinds of garbage, 0 misjudged")
 
 
 @pytest.mark.case("A19")

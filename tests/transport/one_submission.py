@@ -1,0 +1,48 @@
+"""One submission on the wire, and what the transport makes of it."""
+
+from browser_use_async.contract import table
+from browser_use_async.models import RunTaskRequest
+from browser_use_async.transport.client import Transport
+from browser_use_async.transport.configuration import Configuration
+from browser_use_async.transport.lanes import LaneOptions
+from browser_use_async.transport.outcome import OutcomeKind
+from browser_use_async.transport.prepared import prepare
+from browser_use_async.transport.secret import Secret
+from tests.bench import FAST
+from tests.hygiene import KEY
+from tests.wire import Connection, Script
+
+__all__ = ["finishing", "kind_of"]
+
+
+def finishing(data: bytes, *, rudely: bool = False) -> Script:
+    """A script that sends something after the whole request, then ends the connection.
+
+    Args:
+        data: What to send.
+        rudely: Whether the connection ends with RST instead of FIN.
+    """
+
+    async def script(connection: Connection) -> None:
+        await connection.read_request()
+        connection.send(data)
+        if rudely:
+            connection.reset()
+
+    return script
+
+
+async def kind_of(url: str) -> OutcomeKind:
+    """What the transport makes of one submission.
+
+    Args:
+        url: The base URL.
+    """
+    configuration = Configuration.resolve(Secret(KEY), url, 0.5, allow_insecure_http=False)
+    transport = Transport(configuration, retry=FAST, options=LaneOptions())
+    prepared = prepare(table.RUN_TASK, None, RunTaskRequest("Buy milk"))
+    try:
+        outcome, _attempts = await transport.outcome_of(prepared)
+    finally:
+        await transport.aclose()
+    return outcome.kind
