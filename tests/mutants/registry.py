@@ -1,6 +1,6 @@
 """All mutants."""
 
-from tests.mutants import hygiene, parsing, simulation, submission, transport
+from tests.mutants import faults, hygiene, parsing, simulation, submission, transport
 from tests.mutants.mutant import Mutant
 
 __all__ = ["MUTANTS"]
@@ -10,5 +10,6 @@ MUTANTS: tuple[Mutant, ...] = (
     *transport.MUTANTS,
     *parsing.MUTANTS,
     *hygiene.MUTANTS,
+    *faults.MUTANTS,
     *simulation.MUTANTS,
 )

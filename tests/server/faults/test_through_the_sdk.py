@@ -3,8 +3,10 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
+from pathlib import Path
 from typing import Any, Protocol
 
+import attrs
 import pytest
 
 from browser_use_async import BrowserUseSession, RetryPolicy, errors
@@ -42,16 +44,16 @@ async def connect(nothing_leaks: None) -> AsyncIterator[Connect]:
 # What goes wrong with the only attempt of get-balance, and what the session raises.
 READ_ONCE: list[tuple[Fault, type[errors.BrowserUseError]]] = [
     (Fault("latency", seconds=60), errors.APITimeoutError),
-    (Fault("status", status=503), errors.ServerError),
+    (Fault("status", status=503), errors.InternalServerError),
     (Fault("status", status=429, headers={"Retry-After": "1"}), errors.RateLimitError),
-    (Fault("status", status=307, headers={"Location": "/"}), errors.APIError),
+    (Fault("status", status=307, headers={"Location": "/"}), errors.APIStatusError),
     (Fault("lost_reply"), errors.APIConnectionError),
     (Fault("lost_reply", by="rst"), errors.APIConnectionError),
     (Fault("late_commit", seconds=1), errors.APIConnectionError),
     (Fault("reset"), errors.APIConnectionError),
     (Fault("reset", when="after"), errors.APIConnectionError),
     (Fault("truncate", at_byte=3), errors.APIConnectionError),
-    (Fault("garbage"), errors.APIError),
+    (Fault("garbage"), errors.APIConnectionError),
     (Fault("drip", bytes_per_second=0.01), errors.APITimeoutError),
 ]
 
@@ -72,8 +74,6 @@ async def test_one_attempt(connect: Connect, fault: Fault, error: type[errors.Br
 @pytest.mark.parametrize("fault", [each[0] for each in READ_ONCE if each[0].status != 307], ids=str)
 async def test_the_next_attempt(connect: Connect, fault: Fault):
     """When only the first call goes wrong, the session's second attempt brings the answer."""
-    import attrs
-
     session, server = await connect(attrs.evolve(fault, first=1))
 
     assert await session.account.get_balance()
@@ -118,7 +118,7 @@ async def test_a_pause_that_the_server_asks_for(connect: Connect):
     assert server.tasks_created == 1
 
 
-async def test_a_download_that_breaks_off(connect: Connect, tmp_path: Any):
+async def test_a_download_that_breaks_off(connect: Connect, tmp_path: Path):
     """The SDK fetches the rest of a file whose first transfer was cut."""
     session, server = await connect()
     task = await session.run_and_wait("Look")
@@ -126,4 +126,4 @@ async def test_a_download_that_breaks_off(connect: Connect, tmp_path: Any):
     (first, *_rest) = await session.download_screenshots(task.id, tmp_path)
 
     assert server.faults_fired == {"truncate file": 1}
-    assert first.path.read_bytes().endswith(b"IEND\xaeB`\x82")
+    assert first.read_bytes().endswith(b"IEND\xaeB`\x82")

@@ -1,0 +1,71 @@
+"""Mutants of the bundled server: its faults on purpose, and its being apart from others."""
+
+from tests.mutants.mutant import Mutant
+
+__all__ = ["MUTANTS"]
+
+MUTANTS: tuple[Mutant, ...] = (
+    Mutant(
+        "a fault that fires is not counted",
+        "server/faults/rules.py",
+        "        self.fired[fault.label] += 1\n",
+        "        self.fired[fault.label] += 0\n",
+        ("J3",),
+    ),
+    Mutant(
+        "a fault takes the call after the one it is for",
+        "server/faults/rules.py",
+        "self.fault.picks(self._calls)",
+        "self.fault.picks(self._calls - 1)",
+        ("J3",),
+    ),
+    Mutant(
+        "the seed of a fault is ignored",
+        "server/faults/rules.py",
+        "random.Random(fault.seed)",
+        "random.Random()",
+        ("J3",),
+    ),
+    Mutant(
+        "a lost reply is a call that was never executed",
+        "server/faults/fault.py",
+        "frozenset({FaultKind.LATENCY,",
+        "frozenset({FaultKind.LOST_REPLY, FaultKind.LATENCY,",
+        ("J3",),
+    ),
+    Mutant(
+        "a reset is a polite end",
+        "server/faults/connection.py",
+        '        if by == "rst":\n',
+        '        if by == "never":\n',
+        ("J3",),
+    ),
+    Mutant(
+        "a late commit never comes",
+        "server/faults/injection.py",
+        "            self._injector.put_off(self._commit_late(request))\n",
+        "            pass\n",
+        ("J3",),
+    ),
+    Mutant(
+        "the server listens wherever it is told to",
+        "server/local_server.py",
+        "    if not is_loopback and not allow_any_host:\n",
+        "    if not host and not allow_any_host:\n",
+        ("J4",),
+    ),
+    Mutant(
+        "all servers have one key",
+        "server/local_server.py",
+        'f"bu_local_{secrets.token_urlsafe(24)}"',
+        '"bu_local_key"',
+        ("J5",),
+    ),
+    Mutant(
+        "a server that closes keeps its connections",
+        "server/local_server.py",
+        "            stack.push_async_callback(serving.cleanup)\n",
+        "",
+        ("J5",),
+    ),
+)
