@@ -36,6 +36,11 @@ EXPECTED = {
         r"\Aone website, 2 cents:\n  http://127\.0\.0\.1:\d+/\n    \S",
         r"up to 2 websites, 4 cents:\n  http://127\.0\.0\.1:\d+/contact\.html\n    \S",
     ),
+    "testing_with_faults.py": (
+        r"is lost:\n    finished with 1 task\n",
+        r"at random:\n    finished with 2 tasks in all\n    happened: .*'status run_task': 1",
+        r"PaymentRequiredError with 2 tasks in all",
+    ),
     "many_tasks.py": (r"tell me its title\n    \S", r"TaskFailedError: .* has no link"),
 }
 """What the output of each example holds, in this order or not."""

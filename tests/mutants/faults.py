@@ -62,9 +62,9 @@ MUTANTS: tuple[Mutant, ...] = (
         ("J5",),
     ),
     Mutant(
-        "a server that closes keeps its connections",
+        "a server that closes leaves its scheduler at work",
         "server/local_server.py",
-        "            stack.push_async_callback(serving.cleanup)\n",
+        "            stack.push_async_callback(scheduler.aclose)\n",
         "",
         ("J5",),
     ),

@@ -1,0 +1,47 @@
+"""Test your program against a server that goes wrong when you tell it to.
+
+    python examples/testing_with_faults.py
+
+Needs no key: it always uses the bundled server. docs/faults.md lists what can go wrong, and shows
+the same in pytest.
+"""
+
+import asyncio
+
+from browser_use_async import BrowserUseSession, errors
+from browser_use_async.server import Fault, LocalServer
+
+
+async def pay_the_bill(session: BrowserUseSession) -> str:
+    """Stands for your own code, which must not pay twice."""
+    task = await session.run_and_wait("Pay the bill", timeout=60)
+    return str(task.status)
+
+
+async def main() -> None:
+    """Let the same code meet three kinds of trouble."""
+    async with (
+        LocalServer(executor="scripted") as server,
+        BrowserUseSession(server.api_key, base_url=server.base_url) as session,
+    ):
+        print("the answer to run-task is lost:")
+        server.set_faults([Fault("lost_reply", "run_task", calls=1)])
+        print("   ", await pay_the_bill(session), "with", server.tasks_created, "task")
+
+        print("the server asks for a pause, then status calls fail at random:")
+        busy = Fault("status", "run_task", calls=1, status=429, headers={"Retry-After": "1"})
+        flaky = Fault("reset", ["get_task", "get_task_status"], probability=0.3, seed=7)
+        server.set_faults([busy, flaky])
+        print("   ", await pay_the_bill(session), "with", server.tasks_created, "tasks in all")
+        print("    happened:", dict(server.faults_fired))
+
+        print("the account is empty:")
+        server.set_faults([Fault("status", "run_task", status=402)])
+        try:
+            await pay_the_bill(session)
+        except errors.PaymentRequiredError as error:
+            print("   ", type(error).__name__, "with", server.tasks_created, "tasks in all")
+
+
+if __name__ == "__main__":
+    asyncio.run(main())
