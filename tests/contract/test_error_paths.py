@@ -141,7 +141,7 @@ def test_anything_to_every_decoder(
     """C16: anything gives the promised type or the typed error, which tells no value."""
     counts: Counter[str] = Counter()
 
-    @settings(max_examples=300)
+    @settings(max_examples=200)
     @given(body=bodies)
     def decode_everywhere(body: bytes) -> None:
         counts["examples"] += 1
@@ -153,5 +153,5 @@ def test_anything_to_every_decoder(
         f"{counts['examples']} {what} to {len(ROWS)} decoders: {counts['taken']} typed results, "
         f"{counts['refused']} typed errors, nothing else"
     )
-    assert counts["examples"] >= 300
+    assert counts["examples"] >= 200
     assert min(counts["taken"], counts["refused"]) > 0
