@@ -13,8 +13,8 @@ from browser_use_async.server import Fault
 from browser_use_async.server.faults import FaultKind, fault_from_text, faults_from_json
 
 TEXT = (Path(__file__).parents[3] / "docs" / "faults.md").read_text("utf-8")
-CELL = r"([^|]*)\|"
-ROWS = re.findall(rf"^\| `(\w+)` \|[^|]*\|[^|]*\|{CELL}{CELL}$", TEXT, re.MULTILINE)
+CELL = r"([^|\n]*)\|"
+ROWS = re.findall(rf"^\| `(\w+)` \|[^|\n]*\|[^|\n]*\|{CELL}{CELL}$", TEXT, re.MULTILINE)
 VALUES = {
     "seconds": 1,
     "status": 503,
