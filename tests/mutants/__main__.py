@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import attrs
 
@@ -49,6 +50,10 @@ class Verdict:
         return not self.problem and not self.survived
 
 
+class UnjudgeableError(Exception):
+    """The tests say nothing about a mutant."""
+
+
 def judge(mutant: Mutant) -> Verdict:
     """Run the tests of a mutant's cases on the mutated package.
 
@@ -60,35 +65,47 @@ def judge(mutant: Mutant) -> Verdict:
         problem = _mutated_copy(mutant, copy)
         if problem:
             return Verdict(mutant, problem=problem)
-        report = copy / "report.json"
-        command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:xdist"]
-        command += ["--cases", ",".join(mutant.cases), "--case-report", str(report)]
-        command += _files_of(mutant)
-        environment = {
-            **os.environ,
-            "PYTHONPATH": folder,
-            "PYTHONDONTWRITEBYTECODE": "1",
-            "CI": "true",
-        }
+        failed, left = 0, set(mutant.cases)
         try:
-            done = subprocess.run(
-                command,
-                cwd=copy,
-                env=environment,
-                capture_output=True,
-                text=True,
-                timeout=LONGEST,
-                check=False,
-            )
-        except subprocess.TimeoutExpired:
-            return Verdict(mutant, problem=f"the tests took longer than {LONGEST:.0f} s")
-        if not report.exists():
-            return Verdict(mutant, problem=f"the tests did not run: {done.stdout[-500:]}")
-        rows = json.loads(report.read_text("utf-8")).values()
-    failing = [row for row in rows if row["outcome"] == "failed"]
-    noticed = {case for row in failing for case in row["cases"]}
-    survived = tuple(case for case in mutant.cases if case not in noticed)
-    return Verdict(mutant, survived, len(failing))
+            # The long tests only for what the quick ones do not notice.
+            for marker in ("not torture", "torture"):
+                failing = _failing(mutant, copy, left, marker) if left else []
+                failed += len(failing)
+                left -= {case for row in failing for case in row["cases"]}
+        except UnjudgeableError as error:
+            return Verdict(mutant, problem=str(error))
+    return Verdict(mutant, tuple(sorted(left)), failed)
+
+
+def _failing(mutant: Mutant, copy: Path, cases: set[str], marker: str) -> list[dict[str, Any]]:
+    """The tests of these cases that fail."""
+    report = copy / "report.json"
+    report.unlink(missing_ok=True)
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:xdist"]
+    command += ["-m", marker, "--cases", ",".join(sorted(cases)), "--case-report", str(report)]
+    command += _files_of(mutant)
+    environment = {
+        **os.environ,
+        "PYTHONPATH": str(copy),
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "CI": "true",
+    }
+    try:
+        done = subprocess.run(
+            command,
+            cwd=copy,
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=LONGEST,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        raise UnjudgeableError(f"the tests took longer than {LONGEST:.0f} s") from None
+    if not report.exists():
+        raise UnjudgeableError(f"the tests did not run: {done.stdout[-500:]}")
+    rows = json.loads(report.read_text("utf-8")).values()
+    return [row for row in rows if row["outcome"] == "failed"]
 
 
 def _files_of(mutant: Mutant) -> list[str]:
