@@ -104,7 +104,7 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         "redirects are followed",
-        "transport/client.py",
+        "transport/connections.py",
         "            allow_redirects=False,\n",
         "            allow_redirects=True,\n",
         ("A16",),
