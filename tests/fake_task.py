@@ -8,6 +8,8 @@ from typing import Any
 
 import attrs
 
+from tests.hygiene import LIVE_TOKEN
+
 __all__ = ["TERMINAL", "FakeTask"]
 
 TERMINAL = frozenset({"finished", "failed", "stopped"})
@@ -97,4 +99,4 @@ class FakeTask:
     def _live_url(self) -> str | None:
         if self.live_after is None or self.age < self.live_after:
             return None
-        return f"https://live.example.com/{self.id}"
+        return f"https://live.example.com/{self.id}?token={LIVE_TOKEN}"

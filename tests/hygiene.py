@@ -12,13 +12,36 @@ from typing import Any, TypeVar
 
 import pytest
 
-__all__ = ["KEY", "SECRET", "assert_hides_secrets", "nothing_leaks", "raises"]
+__all__ = [
+    "CANARIES",
+    "KEY",
+    "LIVE_TOKEN",
+    "SECRET",
+    "SIGNATURE",
+    "assert_hides_secrets",
+    "nothing_leaks",
+    "raises",
+]
 
 KEY = "bu_canary_5e2b7d90c41f"
 """The API key of these tests; it may be found nowhere but in the Authorization header."""
 
 SECRET = "canary-of-a-task-secret-83af"
 """The value of a task secret; it may be found nowhere but in the body of run-task."""
+
+LIVE_TOKEN = "canary-of-a-live-url-61c0d4"
+"""In live and share URLs; it may be found nowhere but in answers and the attributes of a task."""
+
+SIGNATURE = "canary-signature-9d1f06a7c3"
+"""In the query of each signed URL; it may be found nowhere but in requests to the storage."""
+
+CANARIES = {
+    "the key": KEY,
+    "a task secret": SECRET,
+    "the token of a live URL": LIVE_TOKEN,
+    "the signature of a URL": SIGNATURE,
+}
+"""All of them, with what a person calls them."""
 
 ErrorT = TypeVar("ErrorT", bound=BaseException)
 

@@ -16,6 +16,7 @@ from browser_use_async.errors import (
     SubmissionUnknownError,
 )
 from browser_use_async.models import Task, TaskStatus
+from tests.hygiene import LIVE_TOKEN
 
 _BRANCH = re.compile(r"^((?:│   |    )*)[├└]── (\w+)(?: \((\w+)\))?")
 
@@ -24,7 +25,7 @@ TASK = Task(
     task="Buy milk",
     status=TaskStatus("archived"),
     created_at=datetime(2025, 11, 1, tzinfo=UTC),
-    live_url="https://live.example.net/?token=canary",
+    live_url=f"https://live.example.net/?token={LIVE_TOKEN}",
 )
 
 
@@ -143,6 +144,7 @@ def test_every_class_says_what_it_means() -> None:
     assert not undocumented
 
 
+@pytest.mark.case("H3")
 @pytest.mark.parametrize("name", errors.__all__)
 @pytest.mark.parametrize("protocol", range(2, pickle.HIGHEST_PROTOCOL + 1))
 def test_pickling_keeps_everything(name: str, protocol: int) -> None:
@@ -160,6 +162,7 @@ def test_pickling_keeps_everything(name: str, protocol: int) -> None:
     assert again.__notes__ == ["on line 3 of the batch"]
 
 
+@pytest.mark.case("H3")
 @pytest.mark.parametrize("name", errors.__all__)
 @pytest.mark.parametrize("duplicate", [copy.copy, copy.deepcopy])
 def test_copying_keeps_everything(name: str, duplicate: Callable[..., BrowserUseError]) -> None:
@@ -173,6 +176,7 @@ def test_copying_keeps_everything(name: str, duplicate: Callable[..., BrowserUse
     assert _public_attributes(again) == _public_attributes(error)
 
 
+@pytest.mark.case("H12")
 @pytest.mark.parametrize("name", errors.__all__)
 def test_no_text_shows_a_live_url(name: str) -> None:
     """Neither str nor repr of an exception shows the task that it carries."""

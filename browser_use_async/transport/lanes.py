@@ -1,5 +1,6 @@
 """The aiohttp sessions behind a transport: shared, for calls that cost money, for storage."""
 
+import re
 from collections.abc import Sequence
 from ssl import SSLContext
 from types import SimpleNamespace
@@ -17,6 +18,7 @@ __all__ = ["TIMEOUT", "Lane", "LaneOptions", "SentMark", "drop_connection"]
 CONNECT_SECONDS = 10.0
 # Without a total: aiohttp's own can swallow a deadline that stands around it.
 TIMEOUT = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_SECONDS)
+_CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 KEEP_ALIVE_SECONDS = 75.0  # above every sensible poll interval: a new TLS connection costs 7x
 
 
@@ -78,10 +80,19 @@ class LaneOptions:
     """
 
     proxy: str | None = attrs.field(default=None, repr=False)
-    ssl: SSLContext | None = None
+    ssl: SSLContext | None = attrs.field(default=None)
     trace_configs: Sequence[aiohttp.TraceConfig] = ()
     middlewares: Sequence[ClientMiddlewareType] = ()
     connector: MakeConnector = aiohttp.TCPConnector
+
+    @ssl.validator
+    def _refuse_a_switch(self, _attribute: object, value: object) -> None:
+        """Refuse aiohttp's `ssl=False`, with which it checks no certificate."""
+        if value is not None and not isinstance(value, SSLContext):
+            raise ConfigurationError(
+                "ssl must be an ssl.SSLContext, such as ssl.create_default_context(cafile=...), "
+                f"not {type(value).__name__}: certificates are always checked"
+            )
 
 
 @attrs.frozen
@@ -178,7 +189,7 @@ class Lane:
             options: What the user passes through.
 
         Raises:
-            ConfigurationError: The session would send credentials of its own.
+            ConfigurationError: The session would send credentials or a host of its own.
         """
         if session.trust_env:
             raise ConfigurationError(
@@ -189,6 +200,12 @@ class Lane:
             raise ConfigurationError(
                 "http= has auth=, which takes the place of the API key; create it without"
             )
+        for name, value in session.headers.items():
+            if name.lower() == "host" or _CONTROL.search(name + value):
+                raise ConfigurationError(
+                    "http= has a default header Host, or one with a line break or another control "
+                    "character in it; create it without"
+                )
         # A per-request list replaces the session's own, for which aiohttp has no public name.
         own: Sequence[ClientMiddlewareType] = getattr(session, "_middlewares", ())
         return cls(

@@ -21,7 +21,7 @@ from urllib.parse import quote, unquote
 import attrs
 import pytest
 
-from tests.hygiene import raises
+from tests.hygiene import SIGNATURE, raises
 from tests.wire import Connection, Request, WireServer, response
 
 __all__ = [
@@ -39,9 +39,6 @@ __all__ = [
     "send_raw",
     "whole",
 ]
-
-SIGNATURE = "canary-signature-9d1f06a7c3"
-"""In the query of each signed URL; it may be found nowhere but in requests to the storage."""
 
 TASK = "task-1"
 

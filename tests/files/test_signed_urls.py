@@ -58,6 +58,7 @@ async def test_g5_storages_get_no_key(
     assert all(KEY.encode() in request.raw for request in storage.api.requests)
 
 
+@pytest.mark.case("H12")
 async def test_g5_traces_of_the_user_see_no_signed_url(
     storage: FakeStorage, connect: Connect, tmp_path: Path
 ) -> None:
@@ -301,6 +302,7 @@ async def test_g17_a_url_of_the_api_is_refused(
 # --- that nobody sees them ----------------------------------------------------------------------
 
 
+@pytest.mark.case("H12")
 @pytest.mark.parametrize("show", [repr, str, "{}".format], ids=["repr", "str", "format"])
 def test_a_signed_url_is_not_shown(show: Callable[[object], str]) -> None:
     """Every way to print one shows its host and nothing else."""
@@ -309,6 +311,7 @@ def test_a_signed_url_is_not_shown(show: Callable[[object], str]) -> None:
     )
 
 
+@pytest.mark.case("H12")
 def test_a_signed_url_is_not_pickled() -> None:
     """A pickle would carry the signature elsewhere."""
     with pytest.raises(TypeError, match="not pickled"):

@@ -146,6 +146,7 @@ async def test_a_trusted_certificate_works(
     assert len(server.requests) == 2
 
 
+@pytest.mark.case("H7")
 @pytest.mark.case("A5", "H7")
 async def test_an_untrusted_certificate_is_refused_at_once(
     serve: Serve,
@@ -167,6 +168,7 @@ async def test_an_untrusted_certificate_is_refused_at_once(
     figure(f"untrusted: {caught.value.attempts} attempt, sent=False")
 
 
+@pytest.mark.case("H7")
 @pytest.mark.case("A5", "H7")
 async def test_a_certificate_of_another_host_is_refused_at_once(
     serve: Serve, connect: Connect, certificate: Certificate, tmp_path: Path

@@ -122,6 +122,7 @@ async def test_calls_in_the_queue_end_when_the_session_closes(serve: Serve, conn
     assert len(server.requests) == 100
 
 
+@pytest.mark.canaries_by_design("errors")  # which hold on to the sessions that are left open
 def test_another_event_loop_is_refused():
     """E9: the error names both loops and what to do; closing there is refused as well."""
     session = BrowserUseSession(api_key=KEY, base_url="http://127.0.0.1:9")
@@ -246,6 +247,7 @@ async def test_without_a_key_only_ping_works(
     assert "authorization" not in request.headers
 
 
+@pytest.mark.case("H2")
 @pytest.mark.parametrize("name", ["__reduce__", "copy", "deepcopy"])
 def test_sessions_are_not_copied(name: str):
     """H2: a session holds the key and connections, neither of which travels."""

@@ -11,6 +11,7 @@ import pytest
 from browser_use_async import PollPolicy, TaskStatus, errors
 from tests.api_bench import OpenSession
 from tests.fake_api import FakeApi, FakeTask, Fault
+from tests.hygiene import LIVE_TOKEN
 from tests.waiting.test_polling import lives
 
 pytestmark = pytest.mark.looptime
@@ -244,7 +245,7 @@ async def test_the_live_url_is_waited_for(api: FakeApi, open_session: OpenSessio
 
     url = await session.handle(task.id).wait_for_live_url()
 
-    assert url == f"https://live.example.com/{task.id}"
+    assert url == f"https://live.example.com/{task.id}?token={LIVE_TOKEN}"
     assert 12.0 <= _time() <= 14.1
 
 

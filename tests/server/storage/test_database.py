@@ -64,6 +64,7 @@ def test_files_come_back(path: Path):
     assert [again.file("upload", name) for name in names] == [b"\x00\xff" * 1000, b"", None, None]
 
 
+@pytest.mark.case("H4")
 def test_nobody_else_can_read_the_file(path: Path):
     """Neither a new one, whatever the mask, nor one that was readable before, nor its log."""
     mask = os.umask(0)
@@ -217,6 +218,7 @@ def test_without_a_database_files_are_held_in_memory():
 # --- secrets ------------------------------------------------------------------------------
 
 
+@pytest.mark.case("H4")
 def test_secrets_come_back_under_the_key(path: Path, monkeypatch: pytest.MonkeyPatch):
     """Sealed in between, and gone once they are forgotten."""
     monkeypatch.setenv(KEY_VARIABLE, KEY)
@@ -274,6 +276,7 @@ def test_a_key_that_protects_nothing(path: Path, monkeypatch: pytest.MonkeyPatch
     SqliteKeeper(path).close()
 
 
+@pytest.mark.case("H4")
 def test_without_a_key_secrets_are_not_kept(
     path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ):

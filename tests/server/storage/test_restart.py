@@ -244,6 +244,7 @@ async def _use_secrets(api: Caller, queue: FromQueue) -> str:
     return saved
 
 
+@pytest.mark.case("H4")
 async def test_no_secret_is_on_disk_in_clear(
     starting: Starting, path: Path, monkeypatch: pytest.MonkeyPatch
 ):
@@ -272,6 +273,7 @@ async def test_no_secret_is_on_disk_in_clear(
     assert list(assignment.cookies) == list(COOKIES)
 
 
+@pytest.mark.case("H4")
 async def test_without_a_key_schedules_with_secrets_are_refused(
     starting: Starting,
     path: Path,

@@ -1,0 +1,98 @@
+"""The scan for canaries finds what leaks, and leaves alone what does not."""
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+
+PROGRAM = """
+import logging, secrets, warnings
+import pytest
+from browser_use_async import errors
+from tests.hygiene import KEY, LIVE_TOKEN, SECRET, SIGNATURE
+
+def fails(value):
+    raise errors.ConfigurationError("no")
+
+def caught(value):
+    with pytest.raises(errors.ConfigurationError):
+        fails(value)
+
+def test_leaks_in_a_debug_record(): logging.getLogger("deep.inside").debug("sent %s", KEY)
+def test_leaks_in_a_logged_traceback():
+    try: raise ValueError(SECRET)
+    except ValueError: logging.getLogger("deep.inside").exception("odd")
+def test_leaks_in_the_text_of_an_error(): errors.ConfigurationError("no " + SIGNATURE)
+def test_leaks_in_an_attribute(): errors.InvalidRequestError("no", field=KEY)
+def test_leaks_in_a_local_variable(): caught([LIVE_TOKEN])
+def test_clean_until_its_warnings_are_told(): warnings.warn("about " + SECRET)
+def test_leaks_told_after_a_warning_of_the_test_before(): pass
+def test_leaks_in_a_file(tmp_path): (tmp_path / "a.bin").write_bytes(b"\\0" + KEY.encode())
+def test_leaks_in_the_name_of_a_file(tmp_path): (tmp_path / f"{SIGNATURE}.part").touch()
+def test_leaks_the_key_of_a_server(tmp_path):
+    (tmp_path / "a").write_text("bu_local_" + secrets.token_urlsafe(24))
+
+def test_clean_errors(): caught("nothing")
+def test_clean_records(): logging.getLogger("deep.inside").debug("sent %s", "***")
+def test_clean_files(tmp_path): (tmp_path / "a").write_text("bu_local_ is how keys begin")
+@pytest.mark.canaries_by_design("files")
+def test_clean_by_design(tmp_path): (tmp_path / "a").write_text(KEY)
+@pytest.mark.canaries_by_design("files")
+def test_leaks_beside_the_design(): logging.getLogger().debug(KEY)
+def test_clean_after_all_that(): pass
+"""
+LEAKS, CLEAN = PROGRAM.count("def test_leaks"), PROGRAM.count("def test_clean")
+
+
+@pytest.mark.case("H1")
+@pytest.mark.control("H1", "H4", "H12")
+def test_the_scan_finds_each_leak(
+    tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, figure: Callable[[str], None]
+) -> None:
+    """A run of tests that leak on purpose: each fails in its teardown, and no other does."""
+    (tmp_path / "test_leaks.py").write_text(PROGRAM)
+    (tmp_path / "pytest.ini").write_text("[pytest]\n")
+    elsewhere = tmp_path_factory.mktemp("inner")  # what leaks there is no leak of this test
+    command = [sys.executable, "-m", "pytest", "-p", "tests.canaries", "-p", "no:cacheprovider"]
+    done = subprocess.run(
+        [*command, "-p", "no:xdist", "-rE", "--basetemp", str(elsewhere / "base"), str(tmp_path)],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    found = set(re.findall(r"^ERROR .*::(\w+)", done.stdout, re.MULTILINE))
+
+    assert found == set(re.findall(r"def (test_leaks\w+)", PROGRAM)), done.stdout + done.stderr
+    assert f"{LEAKS + CLEAN} passed" in done.stdout
+    assert "looked for canaries in" in done.stdout
+    figure(f"{LEAKS} leaks on purpose: {len(found)} found; {CLEAN} clean tests: 0 alarms")
+
+
+@pytest.mark.case("H1")
+def test_the_scan_sees_the_text_of_a_failure(
+    tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """A failing test whose message shows a canary says so."""
+    (tmp_path / "test_leaks.py").write_text(
+        "from tests.hygiene import KEY\ndef test_fails(): raise ValueError(KEY)\n"
+    )
+    elsewhere = tmp_path_factory.mktemp("inner")
+    command = [sys.executable, "-m", "pytest", "-p", "tests.canaries", "-p", "no:cacheprovider"]
+    done = subprocess.run(
+        [*command, "-p", "no:xdist", "--basetemp", str(elsewhere / "base"), str(tmp_path)],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert "the text of this failure shows the key" in done.stdout

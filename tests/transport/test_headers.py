@@ -1,0 +1,60 @@
+"""Headers of the user's own neither replace ours nor smuggle others in."""
+
+import inspect
+from collections.abc import Callable
+
+import aiohttp
+import pytest
+
+from browser_use_async import BrowserUseSession
+from browser_use_async.errors import ConfigurationError
+from tests.bench import Connect, Serve
+from tests.hygiene import KEY, raises
+from tests.wire import answering, response
+
+RUNNING = answering(response(200, '"running"'))
+
+
+@pytest.mark.case("H11")
+def test_there_is_no_option_for_headers():
+    """H11: a session sends what the API asks for; a header that it lacks cannot be misused."""
+    assert not [
+        name for name in inspect.signature(BrowserUseSession).parameters if "header" in name
+    ]
+
+
+@pytest.mark.case("H11")
+async def test_an_authorization_of_the_users_session_is_not_sent(serve: Serve, connect: Connect):
+    """H11: the key of this session goes out, once, and not what the user's own session holds."""
+    server = await serve(RUNNING)
+    headers = {"authorization": "Bearer other", "AUTHORIZATION": "Bearer third"}
+    async with aiohttp.ClientSession(headers=headers) as own:
+        await (await connect(server, http=own)).tasks.get_status("t-1")
+
+    (request,) = server.requests
+    assert request.raw.lower().count(b"authorization:") == 1
+    assert request.headers["authorization"] == f"Bearer {KEY}"
+
+
+@pytest.mark.case("H11")
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"X-Own": "a\r\nX-Evil: 1"},
+        {"X-Own\r\nX-Evil": "1"},
+        {"X-Own": "a\nb"},
+        {"X-Own": "a\x00"},
+        {"Host": "evil.example"},
+    ],
+    ids=["value", "name", "line feed", "NUL", "host"],
+)
+async def test_headers_that_lead_elsewhere_are_refused(
+    figure: Callable[[str], None], headers: dict[str, str]
+):
+    """H11: a header that would become two, or name another host, is refused before any call."""
+    async with aiohttp.ClientSession(headers=headers) as own:
+        with raises(ConfigurationError) as caught:
+            BrowserUseSession(api_key=KEY, http=own)
+
+    assert "evil" not in str(caught.value)
+    figure("5 of 5 refused")
