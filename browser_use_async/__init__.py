@@ -30,6 +30,7 @@ if TYPE_CHECKING:
         ScheduleType,
         SearchResult,
         SessionEvent,
+        SlotAwaited,
         SubmissionAdopted,
         Task,
         TaskMedia,
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
     )
     from browser_use_async.session import BrowserUseSession
     from browser_use_async.submission.handle import TaskHandle
+    from browser_use_async.transport.limits import CallLimits
     from browser_use_async.transport.retry import RetryPolicy
     from browser_use_async.waiting.policy import PollPolicy
 
@@ -55,6 +57,7 @@ __all__ = [
     "BrowserProfile",
     "BrowserProfilePage",
     "BrowserUseSession",
+    "CallLimits",
     "CreateBrowserProfileRequest",
     "CreateScheduledTaskRequest",
     "Created",
@@ -72,6 +75,7 @@ __all__ = [
     "ScheduledTaskPage",
     "SearchResult",
     "SessionEvent",
+    "SlotAwaited",
     "SubmissionAdopted",
     "Task",
     "TaskHandle",
@@ -91,6 +95,7 @@ __all__ = [
 
 _HOMES = {
     "BrowserUseSession": "session",
+    "CallLimits": "transport.limits",
     "PollPolicy": "waiting.policy",
     "RetryPolicy": "transport.retry",
     "TaskHandle": "submission.handle",

@@ -43,6 +43,7 @@ from browser_use_async.submission.running import Fate, OnCreated, Runner
 from browser_use_async.transport.client import Transport
 from browser_use_async.transport.configuration import Configuration
 from browser_use_async.transport.lanes import LaneOptions
+from browser_use_async.transport.limits import CallLimits
 from browser_use_async.transport.retry import RetryPolicy
 from browser_use_async.transport.secret import Secret
 from browser_use_async.transport.surroundings import Surroundings
@@ -79,6 +80,7 @@ class BrowserUseSession:
         timeout: Seconds that one attempt may take; else `BROWSER_USE_TIMEOUT`, else 30.
         retry: How failed calls are repeated.
         poll: How often waits look.
+        limits: How many calls are made at once and how fast, and how long to wait for a slot.
         http: Your own aiohttp session for reads and idempotent calls; never closed by us. Calls
             that cost money keep connections of their own.
         proxy: The URL of an HTTP proxy. The environment's proxies are ignored.
@@ -101,6 +103,7 @@ class BrowserUseSession:
         timeout: float | None = None,
         retry: RetryPolicy | None = None,
         poll: PollPolicy | None = None,
+        limits: CallLimits | None = None,
         http: aiohttp.ClientSession | None = None,
         proxy: str | None = None,
         ssl: SSLContext | None = None,
@@ -120,6 +123,7 @@ class BrowserUseSession:
             configuration,
             retry=RetryPolicy() if retry is None else retry,
             options=LaneOptions(proxy, ssl, trace_configs, middlewares, world.connector),
+            limits=limits,
             http=http,
             on_event=on_event,
             draw=world.draw,
@@ -136,11 +140,16 @@ class BrowserUseSession:
             PollPolicy() if poll is None else poll,
             transport.emit,
             world.draw,
-            transport.bind,
+            transport,
         )
         self._waiting = Waiting(self._watcher)
         self._background = Background()
-        self._creator = Creator(transport, Reconciler(self.tasks), self.tasks.get, world.now)
+        self._creator = Creator(
+            transport,
+            Reconciler(TaskEndpoints(transport.call_patiently)),
+            self.tasks.get,
+            world.now,
+        )
         self._runner = Runner(self._creator, self.tasks, self._waiting, self._background)
 
     # --- life -----------------------------------------------------------------------------

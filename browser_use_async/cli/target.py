@@ -15,6 +15,7 @@ from browser_use_async import (
     PollPolicy,
     RetryScheduled,
     SessionEvent,
+    SlotAwaited,
     SubmissionAdopted,
 )
 from browser_use_async.cli.console import Console, Style
@@ -115,6 +116,8 @@ def _tell(event: SessionEvent, console: Console) -> None:
     match event:
         case RetryScheduled():
             text = f"{event.reason}; trying again in {event.pause:.1f} s ({event.operation})"
+        case SlotAwaited():
+            text = "too many tasks run at once; the task is created when one of them has ended"
         case SubmissionAdopted():
             text = f"the answer was lost, and task {event.task_id} found: nothing is paid twice"
         case _:

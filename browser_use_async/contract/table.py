@@ -76,6 +76,7 @@ class Effect(StrEnum):
 
     READS = "reads"  # nothing: may be repeated at will
     IDEMPOTENT = "idempotent"  # the same however often: may be repeated, then is verified
+    SWITCHES = "switches"  # what others switch as well: after a lost answer it is looked at
     CREATES = "creates"  # something free: sent again only if provably not sent, or on 429
     PAYS = "pays"  # the same, on a connection of its own, because every repetition costs money
 
@@ -133,8 +134,8 @@ RUN_TASK = _task(
     "run_task", "POST", "/run-task", Created, Effect.PAYS, body=RunTaskRequest, subscription=True
 )
 STOP_TASK = _task("stop_task", "PUT", "/stop-task", None, Effect.IDEMPOTENT, query=TaskId)
-PAUSE_TASK = _task("pause_task", "PUT", "/pause-task", None, Effect.IDEMPOTENT, query=TaskId)
-RESUME_TASK = _task("resume_task", "PUT", "/resume-task", None, Effect.IDEMPOTENT, query=TaskId)
+PAUSE_TASK = _task("pause_task", "PUT", "/pause-task", None, Effect.SWITCHES, query=TaskId)
+RESUME_TASK = _task("resume_task", "PUT", "/resume-task", None, Effect.SWITCHES, query=TaskId)
 GET_TASK = _task(
     "get_task",
     "GET",

@@ -13,6 +13,7 @@ from browser_use_async.models.browser_profiles import (
 from browser_use_async.models.events import (
     RetryScheduled,
     SessionEvent,
+    SlotAwaited,
     SubmissionAdopted,
     UnknownStatusSeen,
 )
@@ -88,6 +89,7 @@ __all__ = [
     "SecretMapping",
     "SessionEvent",
     "SimpleSearchRequest",
+    "SlotAwaited",
     "SubmissionAdopted",
     "Task",
     "TaskFile",

@@ -4,7 +4,13 @@ import attrs
 
 from browser_use_async.models.open_enum import TaskStatus
 
-__all__ = ["RetryScheduled", "SessionEvent", "SubmissionAdopted", "UnknownStatusSeen"]
+__all__ = [
+    "RetryScheduled",
+    "SessionEvent",
+    "SlotAwaited",
+    "SubmissionAdopted",
+    "UnknownStatusSeen",
+]
 
 
 @attrs.frozen
@@ -24,6 +30,17 @@ class RetryScheduled:
     attempt: int
     pause: float
     reason: str
+
+
+@attrs.frozen
+class SlotAwaited:
+    """The account runs as many tasks as it may, and run-task waits until one of them has ended.
+
+    Attributes:
+        patience: Seconds after which it gives up.
+    """
+
+    patience: float
 
 
 @attrs.frozen
@@ -52,4 +69,4 @@ class UnknownStatusSeen:
     status: TaskStatus
 
 
-SessionEvent = RetryScheduled | SubmissionAdopted | UnknownStatusSeen
+SessionEvent = RetryScheduled | SlotAwaited | SubmissionAdopted | UnknownStatusSeen

@@ -1,6 +1,7 @@
 """One task for one submission, even when the answer to run-task is lost."""
 
 import asyncio
+import math
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime
 from enum import Enum, auto
@@ -16,10 +17,21 @@ from browser_use_async.errors import (
     InvalidRequestError,
     SubmissionUnknownError,
 )
-from browser_use_async.models import RetryScheduled, RunTaskRequest, SubmissionAdopted, Task
+from browser_use_async.models import (
+    RetryScheduled,
+    RunTaskRequest,
+    SlotAwaited,
+    SubmissionAdopted,
+    Task,
+)
 from browser_use_async.submission.reconciler import Reconciler
 from browser_use_async.transport.client import Transport
-from browser_use_async.transport.outcome import Outcome, OutcomeKind, may_try_again
+from browser_use_async.transport.outcome import (
+    Outcome,
+    OutcomeKind,
+    may_try_again,
+    says_no_free_slot,
+)
 from browser_use_async.transport.prepared import PreparedRequest, prepare
 from browser_use_async.transport.retry import Retrying, RetryPolicy
 
@@ -52,6 +64,7 @@ class Submission:
         failure: How the last request ended, if it did not create the task.
         lost_at: When the last answer was lost.
         abandoned: Whether nobody waits any longer, so that nothing more may be sent.
+        ends_at: The loop time after which the task is of no use to anybody.
     """
 
     request: RunTaskRequest
@@ -62,6 +75,7 @@ class Submission:
     failure: BrowserUseError | None = None
     lost_at: datetime | None = None
     abandoned: bool = False
+    ends_at: float = math.inf
 
 
 @attrs.frozen
@@ -157,7 +171,9 @@ class Creator:
 
         outcome = await attempt()
         if transport.retry.max_attempts > 1 and may_try_again(effect, outcome):
-            retrying = Retrying(transport.retry, effect, transport.draw, tell)
+            retrying = Retrying(
+                transport.retry, effect, transport.draw, tell, ends_at=submission.ends_at
+            )
             outcome, _attempts = await retrying.after(outcome, attempt)
         if outcome.kind is OutcomeKind.ACCEPTED:
             task_id: str = outcome.value.id
@@ -168,9 +184,12 @@ class Creator:
 
     async def _attempt(self, submission: Submission, prepared: PreparedRequest) -> Outcome:
         """Send once, and keep track of what may exist."""
-        submission.stage = Stage.SENDING
-        submission.attempts += 1
-        outcome, _one = await self.transport.outcome_of(prepared, _ONCE)
+
+        def on_send() -> None:
+            submission.stage = Stage.SENDING
+            submission.attempts += 1
+
+        outcome = await self._outcome_with_slot(submission, prepared, on_send)
         if outcome.kind is OutcomeKind.ACCEPTED:
             submission.stage, submission.failure = Stage.CREATED, None
             return outcome
@@ -182,6 +201,27 @@ class Creator:
         if submission.abandoned:
             raise submission.failure  # rather than pause and send once more
         return outcome
+
+    async def _outcome_with_slot(
+        self, submission: Submission, prepared: PreparedRequest, on_send: Callable[[], None]
+    ) -> Outcome:
+        """Send, again and again while the service says that too many tasks run at once."""
+        transport = self.transport
+        loop = asyncio.get_running_loop()
+        ends_at = min(loop.time() + transport.limits.slot_wait, submission.ends_at)
+        waited = False
+        while True:
+            outcome, _one = await transport.outcome_of(
+                prepared, _ONCE, first_in_turn=waited, on_send=on_send
+            )
+            refused = outcome.reply is not None and says_no_free_slot(outcome.reply)
+            if not refused or submission.abandoned or loop.time() >= ends_at:
+                return outcome
+            submission.stage = Stage.UNSENT
+            submission.failure = transport.error_of(prepared, outcome, submission.attempts)
+            if not waited:
+                transport.emit(SlotAwaited(ends_at - loop.time()))
+            waited = True
 
     async def _reconcile(self, submission: Submission, token: SubmissionToken) -> str | None:
         loop = asyncio.get_running_loop()

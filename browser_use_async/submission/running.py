@@ -3,6 +3,7 @@
 import asyncio
 import inspect
 import logging
+import math
 from collections.abc import Awaitable, Callable
 from typing import Any, Literal, cast
 
@@ -182,6 +183,7 @@ class Runner:
         on_timeout: Fate,
         on_cancel: Fate,
     ) -> TaskHandle:
+        submission.ends_at = math.inf if deadline is None else deadline
         # Not in the caller's own task: a cancellation must not tear the request in two.
         creation = self.background.start(self._create(submission, output_type))
         try:

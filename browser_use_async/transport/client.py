@@ -1,57 +1,38 @@
 """One call from start to end: attempts, their outcomes, and the error or the answer."""
 
 import asyncio
-import contextlib
 import logging
-import os
 import random
 from collections.abc import Callable
 from typing import Any, NoReturn
 
 import aiohttp
-from aiohttp.http import HttpProcessingError
-from multidict import CIMultiDict
-from yarl import URL
+import attrs
 
 from browser_use_async import errors
-from browser_use_async.contract.table import Effect, Endpoint
-from browser_use_async.models import RetryScheduled, SessionEvent
+from browser_use_async.contract.table import GET_TASK_STATUS, Effect, Endpoint
+from browser_use_async.models import RetryScheduled, SessionEvent, TaskId
+from browser_use_async.transport.budget import RetryBudget
 from browser_use_async.transport.configuration import Configuration
-from browser_use_async.transport.deadlines import Deadlines
+from browser_use_async.transport.connections import Connections
 from browser_use_async.transport.failures import error_of
-from browser_use_async.transport.judging import (
-    ConnectionLostError,
-    judge_failure,
-    judge_reply,
-)
+from browser_use_async.transport.governor import Governor, Pass, Patience
 from browser_use_async.transport.lanes import (
-    TIMEOUT,
-    Lane,
     LaneOptions,
-    SentMark,
-    drop_connection,
 )
-from browser_use_async.transport.outcome import Outcome, OutcomeKind, Reply, may_try_again
+from browser_use_async.transport.limits import CallLimits
+from browser_use_async.transport.outcome import Outcome, OutcomeKind, may_try_again
 from browser_use_async.transport.prepared import PreparedRequest, prepare
-from browser_use_async.transport.reading import UnreadableBodyError, read_body
 from browser_use_async.transport.retry import Retrying, RetryPolicy
 from browser_use_async.transport.storage import Storage
-from browser_use_async.transport.user_agent import user_agent
+from browser_use_async.transport.verification import is_deleted, is_reached, may_be_reached
 
 __all__ = ["Transport"]
 
 _LOGGER = logging.getLogger("browser_use_async")
-MAX_IN_FLIGHT = 100
-_FAILURES = (
-    aiohttp.ClientError,
-    ConnectionLostError,
-    HttpProcessingError,  # aiohttp without its C parser lets it out while a body is read
-    UnreadableBodyError,
-    TimeoutError,
-    OSError,
-)
 _ONCE = RetryPolicy(max_attempts=1)
-_OWN_LANE = frozenset({Effect.CREATES, Effect.PAYS})
+_ENDLESS = Patience()
+_COSTLY = frozenset({Effect.CREATES, Effect.PAYS})
 
 
 class Transport:
@@ -61,6 +42,7 @@ class Transport:
         configuration: Where the API is.
         retry: How often and how fast failed calls are repeated.
         options: What the user passes through to aiohttp.
+        limits: How many calls at once, and how fast.
         http: The user's own session for reads and idempotent calls, or None.
         on_event: Told about retries; an exception of its own is logged and goes no further.
         draw: The source of chance for pauses.
@@ -72,6 +54,7 @@ class Transport:
         *,
         retry: RetryPolicy,
         options: LaneOptions,
+        limits: CallLimits | None = None,
         http: aiohttp.ClientSession | None = None,
         on_event: Callable[[SessionEvent], None] | None = None,
         draw: random.Random | None = None,
@@ -79,20 +62,13 @@ class Transport:
         self.configuration = configuration
         self.retry = retry
         self.draw = draw if draw is not None else random.Random()  # noqa: S311 - jitter
-        self.storage = Storage(configuration, options, self.bind, self._rest)
-        self._options = options
-        self._http = http
+        self.limits = CallLimits() if limits is None else limits
+        self._connections = Connections(configuration, options, http)
+        self.storage = Storage(configuration, options, self.bind, self._connections.rest)
+        self._budget = RetryBudget(retry.budget)
+        self._patience = Patience(retry.retry_after_cap, retry.retry_after_cap * retry.max_attempts)
         self._on_event = on_event
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._process = 0
-        self._closed = False
-        self._shared: Lane
-        self._fresh: Lane
-        self._slots: asyncio.Semaphore
-        self._ended: asyncio.Event
-        self._deadlines: Deadlines
-        if http is not None:
-            Lane.borrowed(http, options)  # refuses before anything is connected
+        self._governor: Governor | None = None
 
     # --- calls ----------------------------------------------------------------------------
 
@@ -107,10 +83,12 @@ class Transport:
         Raises:
             BrowserUseError: The call did not succeed; which subclass says why.
         """
-        return await self._answer(prepare(endpoint, request, body), self.retry)
+        return await self._answer(prepare(endpoint, request, body))
 
     async def call_once(self, endpoint: Endpoint, request: Any = None, body: Any = None) -> Any:
         """Make a call in exactly one request, for callers that repeat in their own way.
+
+        It sits out any pause that the service asks for.
 
         Args:
             endpoint: The row of the table.
@@ -120,15 +98,52 @@ class Transport:
         Raises:
             BrowserUseError: The call did not succeed; which subclass says why.
         """
-        return await self._answer(prepare(endpoint, request, body), _ONCE)
+        return await self._answer(prepare(endpoint, request, body), _ONCE, _ENDLESS)
 
-    async def _answer(self, prepared: PreparedRequest, retry: RetryPolicy) -> Any:
-        outcome, attempts = await self.outcome_of(prepared, retry)
+    async def call_patiently(
+        self, endpoint: Endpoint, request: Any = None, body: Any = None
+    ) -> Any:
+        """Make a call on which money hangs: repeated whatever the budget, through any pause.
+
+        Args:
+            endpoint: The row of the table.
+            request: The path or query parameters.
+            body: The body.
+
+        Raises:
+            BrowserUseError: The call did not succeed; which subclass says why.
+        """
+        prepared = prepare(endpoint, request, body)
+        return await self._answer(prepared, attrs.evolve(self.retry, budget=None), _ENDLESS)
+
+    async def _answer(
+        self,
+        prepared: PreparedRequest,
+        retry: RetryPolicy | None = None,
+        patience: Patience | None = None,
+    ) -> Any:
+        outcome, attempts = await self.outcome_of(prepared, retry, patience=patience)
         if outcome.kind is OutcomeKind.ACCEPTED:
             return outcome.value
+        if is_deleted(prepared.endpoint, outcome):
+            return None
+        # Who switches repeating off wants one request for one call.
+        once = (self.retry if retry is None else retry).max_attempts == 1
+        if not once and await self._is_reached(prepared, outcome):
+            return None
         # Raised here and not where it was caught: no frame or exception of aiohttp, which hold
         # the key and whole bodies, hangs on to it.
         raise self.error_of(prepared, outcome, attempts)
+
+    async def _is_reached(self, prepared: PreparedRequest, outcome: Outcome) -> bool:
+        """Look whether the task is where a call that ended badly was to bring it."""
+        if not may_be_reached(prepared.endpoint, outcome):
+            return False
+        try:
+            status = await self.call(GET_TASK_STATUS, TaskId(str(prepared.task_id)))
+        except errors.BrowserUseError:
+            return False
+        return is_reached(prepared.endpoint, outcome, status)
 
     def error_of(
         self, prepared: PreparedRequest, outcome: Outcome, attempts: int
@@ -143,18 +158,28 @@ class Transport:
         return error_of(prepared, outcome, attempts, self._hidden(prepared))
 
     async def outcome_of(
-        self, prepared: PreparedRequest, retry: RetryPolicy | None = None
+        self,
+        prepared: PreparedRequest,
+        retry: RetryPolicy | None = None,
+        *,
+        patience: Patience | None = None,
+        first_in_turn: bool = False,
+        on_send: Callable[[], None] | None = None,
     ) -> tuple[Outcome, int]:
         """Make a call and say what became of it.
 
         Args:
             prepared: The request.
             retry: How often to repeat it; by default as the session does.
+            patience: How long to let it be held back; by default as long as the policy says.
+            first_in_turn: Whether it goes before others of its kind, because it has had its turn
+                and was sent back.
+            on_send: Called when there is leave to send, before each attempt.
 
         Returns:
             The last outcome, and how many requests were made.
         """
-        loop = self.bind()
+        governor = self._bound()
         if prepared.endpoint.authenticated and self.configuration.api_key is None:
             raise errors.ConfigurationError(
                 "no API key: pass api_key=, or set BROWSER_USE_API_KEY; nothing was sent. "
@@ -162,10 +187,17 @@ class Transport:
             )
 
         policy = self.retry if retry is None else retry
-        first = await self._attempt(prepared, loop)
+        patience = self._patience if patience is None else patience
+
+        async def attempt(*, first_in_turn: bool = False) -> Outcome:
+            return await self._attempt(governor, prepared, patience, first_in_turn, on_send)
+
+        first = await attempt(first_in_turn=first_in_turn)
         effect = prepared.endpoint.effect
         if policy.max_attempts == 1 or not may_try_again(effect, first):
-            return first, 1
+            if first.kind is OutcomeKind.ACCEPTED:
+                self._budget.succeeded(1)
+            return first, 0 if first.held is not None else 1
 
         def tell(outcome: Outcome, failures: int, pause: float) -> None:
             self.emit(
@@ -174,77 +206,42 @@ class Transport:
                 )
             )
 
-        retrying = Retrying(policy, effect, self.draw, tell, self._rest)
-        return await retrying.after(first, lambda: self._attempt(prepared, loop))
+        is_free = policy.budget is None or effect in _COSTLY
+        budget = None if is_free else self._budget
+        retrying = Retrying(policy, effect, self.draw, tell, self._connections.rest, budget)
+        last, attempts = await retrying.after(first, attempt)
+        if last.kind is OutcomeKind.ACCEPTED:
+            self._budget.succeeded(attempts)
+        return last, attempts
 
-    async def _attempt(self, prepared: PreparedRequest, loop: asyncio.AbstractEventLoop) -> Outcome:
-        """One request on the wire."""
-        lane = self._fresh if prepared.endpoint.effect in _OWN_LANE else self._shared
-        mark = SentMark() if lane.marks else None
-        async with self._slots:
-            # The clock starts when there is a slot: waiting for one is nobody's timeout.
-            self._refuse_if_closed()
-            limit = self._deadlines.start()
-            try:
-                async with limit:
-                    return await self._exchange(prepared, lane, mark)
-            except _FAILURES as error:
-                if not self._closed:
-                    return judge_failure(error, sent=mark is None or mark.sent)
-            except RuntimeError:
-                if not lane.session.closed:
-                    raise
-            finally:
-                self._deadlines.forget(limit)
-        self._refuse_if_closed()
-        raise errors.SessionClosedError("the aiohttp session passed as http= is closed")
-
-    async def _rest(self, seconds: float) -> None:
-        """Sleep between two attempts, but not beyond the end of the session."""
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(seconds):
-                await self._ended.wait()
-
-    async def _exchange(
-        self, prepared: PreparedRequest, lane: Lane, mark: SentMark | None
+    async def _attempt(
+        self,
+        governor: Governor,
+        prepared: PreparedRequest,
+        patience: Patience,
+        first_in_turn: bool,
+        on_send: Callable[[], None] | None,
     ) -> Outcome:
-        response = await lane.session.request(
-            prepared.endpoint.method,
-            URL(self.configuration.base_url + prepared.target, encoded=True),
-            data=None if prepared.body is None else prepared.body.content,
-            headers=self._headers(prepared),
-            allow_redirects=False,
-            raise_for_status=False,
-            auto_decompress=False,
-            timeout=TIMEOUT,
-            middlewares=lane.middlewares,
-            trace_request_ctx=mark,
-        )
+        """One request on the wire, when it is its turn."""
+        endpoint = prepared.endpoint
+        admitted: Pass | float | None = governor.admit_now(endpoint)
+        if admitted is None:
+            admitted = await governor.admit(endpoint, patience, first=first_in_turn)
+        if not isinstance(admitted, Pass):
+            return Outcome(
+                OutcomeKind.NOT_SENT,
+                problem=f"the service asked for a pause of which {admitted:.0f} s are left",
+                transient=False,
+                held=admitted,
+            )
+        outcome = None
         try:
-            body = await read_body(response)
-        except BaseException:
-            response.close()
-            raise
-        outcome = judge_reply(prepared, Reply(response.status, response.headers, body))
-        if outcome.path is not None:
-            # Perhaps the answer to somebody else's question, and the next one would be as well.
-            drop_connection(response)
+            if on_send is not None:
+                on_send()
+            outcome = await self._connections.send(prepared)
+        finally:
+            governor.leave(admitted, endpoint, outcome)
         return outcome
-
-    def _headers(self, prepared: PreparedRequest) -> CIMultiDict[str]:
-        headers = CIMultiDict(
-            {
-                "Accept": "application/json",
-                "Accept-Encoding": "gzip",
-                "User-Agent": user_agent(),
-            }
-        )
-        if prepared.body is not None:
-            headers["Content-Type"] = "application/json"
-        key = self.configuration.api_key
-        if key is not None and prepared.endpoint.authenticated:
-            headers["Authorization"] = f"Bearer {key.reveal()}"
-        return headers
 
     def _hidden(self, prepared: PreparedRequest) -> tuple[str, ...]:
         key = self.configuration.api_key
@@ -260,50 +257,28 @@ class Transport:
             SessionClosedError: After `aclose()`.
             WrongEventLoopError: In another loop, or in a forked process.
         """
-        if self._closed:
-            raise errors.SessionClosedError("the session is closed; create a new one")
-        loop = asyncio.get_running_loop()
-        if self._loop is None:
-            self._connect(loop)
-        elif self._process != os.getpid():
-            raise errors.WrongEventLoopError(
-                f"the session was used in process {self._process} before the fork; "
-                f"create a new one in process {os.getpid()}"
-            )
-        else:
-            self._refuse_other_loop(loop)
-        return loop
+        return self._connections.bind()
 
-    def _refuse_other_loop(self, loop: asyncio.AbstractEventLoop) -> None:
-        if self._loop is not loop:
-            raise errors.WrongEventLoopError(
-                f"the session belongs to {self._loop!r} and was used in {loop!r}; "
-                "create one session for each event loop, or run everything in one asyncio.run()"
-            )
+    def _bound(self) -> Governor:
+        loop = self._connections.bind()
+        if self._governor is None:
+            self._governor = Governor(loop, self.limits, self.draw)
+        return self._governor
 
-    def _connect(self, loop: asyncio.AbstractEventLoop) -> None:
-        self._shared = (
-            Lane.shared(self._options)
-            if self._http is None
-            else Lane.borrowed(self._http, self._options)
-        )
-        self._fresh = Lane.paying(self._options)
-        self._slots = asyncio.Semaphore(MAX_IN_FLIGHT)
-        self._ended = asyncio.Event()
-        self._deadlines = Deadlines(loop, self.configuration.timeout)
-        self._loop, self._process = loop, os.getpid()
+    @property
+    def is_held(self) -> bool:
+        """Whether nobody may call but one probe, because the service asked for a pause."""
+        return self._governor is not None and self._governor.is_held
 
-    def _refuse_if_closed(self) -> None:
-        if self._closed:
-            raise errors.SessionClosedError(
-                "the session was closed while the call was under way; whether it was carried out "
-                "is not known"
-            )
+    def slot_freed(self) -> None:
+        """Tell that a task has ended, so that run-task may be tried again if it was held back."""
+        if self._governor is not None:
+            self._governor.slot_freed()
 
     @property
     def is_open(self) -> bool:
         """Whether there are connections to close."""
-        return self._loop is not None and not self._closed
+        return self._connections.is_open
 
     def emit(self, event: SessionEvent) -> None:
         """Tell the user's callback; an exception of its own is logged and goes no further.
@@ -324,27 +299,19 @@ class Transport:
         Raises:
             WrongEventLoopError: In another loop, which cannot close these connections.
         """
-        if self._closed:
-            return
-        loop = asyncio.get_running_loop()
-        if self._loop is None or self._process != os.getpid():
-            # After a fork the connections are the other process's, and so is what watches them.
-            self._closed = True
-            return
-        self._refuse_other_loop(loop)
-        self._closed = True
-        self._ended.set()
-        self._deadlines.end_all()
-        await self._shared.aclose()
-        await self._fresh.aclose()
-        await self.storage.aclose()
+        if not self._connections.is_open:
+            return await self._connections.aclose()
+        try:
+            await self._connections.aclose()
+        finally:
+            if self._governor is not None:
+                self._governor.close()
+            await self.storage.aclose()
 
     def __del__(self) -> None:
         # The session has warned already; three more warnings of aiohttp would hide that one.
-        connected = getattr(self, "_loop", None) is not None
-        if connected and not self._closed and self._process == os.getpid():
-            self._shared.abandon()
-            self._fresh.abandon()
+        connections = getattr(self, "_connections", None)
+        if connections is not None and connections.abandon():
             self.storage.abandon()
 
     def __reduce__(self) -> NoReturn:

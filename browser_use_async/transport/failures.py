@@ -15,6 +15,11 @@ _MAX_DETAIL = 1500  # characters, so that a whole message stays below 2000
 
 _NOT_JSON = object()
 
+_LOOK = (
+    "it was not sent again, because somebody may have switched the task back meanwhile: look at "
+    "its status, and call again if that is still what you want"
+)
+
 _LEAVES_NO_TRACE = frozenset({SIMPLE_SEARCH.name, SEARCH_URL.name})
 _NO_TRACE = (
     "the search may have been paid for, and no call of the API tells whether it was, "
@@ -51,10 +56,27 @@ def error_of(
         attempts: How many were made.
         hidden: Texts that must not appear in the message, such as the API key.
     """
-    times = "" if attempts == 1 else f" after {attempts} attempts"
+    times = "" if attempts <= 1 else f" after {attempts} attempts"
+    if outcome.held is not None:
+        return _held_back(prepared, outcome.held, attempts, times)
     if outcome.reply is None or 200 <= outcome.reply.status < 300:
         return _unanswered(prepared, outcome, attempts, times)
     return _refused(prepared, outcome.reply, attempts, times, hidden)
+
+
+def _held_back(
+    prepared: PreparedRequest, seconds: float, attempts: int, times: str
+) -> errors.RateLimitError:
+    return errors.RateLimitError(
+        f"{prepared} was not sent{times}: the service asked this session for a pause of which "
+        f"{seconds:.0f} s are left; call again after it",
+        status=429,
+        detail=None,
+        request_id=None,
+        attempts=attempts,
+        task_id=prepared.task_id,
+        retry_after=seconds,
+    )
 
 
 def _unanswered(
@@ -81,7 +103,8 @@ def _unanswered(
 def _fate(prepared: PreparedRequest) -> str:
     if prepared.endpoint.name in _LEAVES_NO_TRACE:
         return _NO_TRACE
-    return "the request may have been carried out"
+    may_be_done = "the request may have been carried out"
+    return f"{may_be_done}; {_LOOK}" if prepared.endpoint.effect is Effect.SWITCHES else may_be_done
 
 
 def _hint_for_html(reply: Reply | None) -> str:
@@ -132,12 +155,13 @@ def _refused(
 def _advice(prepared: PreparedRequest, status: int) -> str | None:
     if status in _ADVICE:
         return _ADVICE[status]
-    costly = prepared.endpoint.effect in {Effect.CREATES, Effect.PAYS}
-    if costly and kind_of_status(status) is OutcomeKind.AMBIGUOUS:
-        if prepared.endpoint.name in _LEAVES_NO_TRACE:
-            return _NO_TRACE
+    if kind_of_status(status) is not OutcomeKind.AMBIGUOUS:
+        return None
+    if prepared.endpoint.name in _LEAVES_NO_TRACE:
+        return _NO_TRACE
+    if prepared.endpoint.effect in {Effect.CREATES, Effect.PAYS}:
         return "it may have been carried out all the same, so look before calling again"
-    return None
+    return _LOOK if prepared.endpoint.effect is Effect.SWITCHES else None
 
 
 def _json_of(body: bytes) -> Any:

@@ -8,7 +8,14 @@ import attrs
 
 from browser_use_async.contract.table import Effect
 
-__all__ = ["Outcome", "OutcomeKind", "Reply", "kind_of_status", "may_try_again"]
+__all__ = [
+    "Outcome",
+    "OutcomeKind",
+    "Reply",
+    "kind_of_status",
+    "may_try_again",
+    "says_no_free_slot",
+]
 
 
 class OutcomeKind(StrEnum):
@@ -47,6 +54,9 @@ class Outcome:
         path: Where in the JSON the answer was wrong, if that was the problem.
         timed_out: Whether the problem was time.
         transient: Whether the same attempt may succeed a moment later.
+        held: Seconds for which the service wants to be left alone, if that is why nothing was
+            sent.
+        doubted: Whether an earlier attempt of the same call may have been carried out.
     """
 
     kind: OutcomeKind
@@ -56,6 +66,8 @@ class Outcome:
     path: str | None = None
     timed_out: bool = False
     transient: bool = True
+    held: float | None = None
+    doubted: bool = False
 
     @property
     def status(self) -> int | None:
@@ -98,8 +110,17 @@ def may_try_again(effect: Effect, outcome: Outcome) -> bool:
             return outcome.transient
         case _ if outcome.status == 429:
             return True
-        case _ if effect in {Effect.CREATES, Effect.PAYS}:
+        case _ if effect not in {Effect.READS, Effect.IDEMPOTENT}:
             return False
         case _:
             good = outcome.status is None or 200 <= outcome.status < 300
             return good or outcome.status in _TRANSIENT
+
+
+def says_no_free_slot(reply: Reply) -> bool:
+    """Whether a service that runs too many tasks at once says so.
+
+    Args:
+        reply: Its reply to run-task.
+    """
+    return reply.status == 429 and b"too many concurrent" in reply.body[:4096].lower()

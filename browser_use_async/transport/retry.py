@@ -10,7 +10,8 @@ import tenacity
 
 from browser_use_async.contract.table import Effect
 from browser_use_async.errors import ConfigurationError
-from browser_use_async.transport.outcome import Outcome, may_try_again
+from browser_use_async.transport.budget import RetryBudget
+from browser_use_async.transport.outcome import Outcome, OutcomeKind, may_try_again
 from browser_use_async.transport.retry_after import retry_after_seconds
 
 __all__ = ["RetryPolicy", "Retrying"]
@@ -29,12 +30,17 @@ class RetryPolicy:
         max_delay: Seconds; the ceiling doubles with each failure up to this.
         retry_after_cap: Seconds of `Retry-After` that a call sits out; above it the call fails
             at once and the error carries the figure.
+        budget: How many tokens the session has for repeating calls. A repetition costs 14, which
+            come back if it succeeds; a call that succeeds at once adds 1. So a service that is
+            down soon gets one request per call. Calls that cost money are repeated whatever is
+            left, since that is only done when it is safe. None switches this off.
     """
 
     max_attempts: int = 4
     base_delay: float = 0.5
     max_delay: float = 8.0
     retry_after_cap: float = 60.0
+    budget: float | None = 500.0
 
     def __attrs_post_init__(self) -> None:
         if not _is_count(self.max_attempts):
@@ -47,6 +53,10 @@ class RetryPolicy:
                 raise ConfigurationError(
                     f"{name} must be a number of seconds of 0 or more, not {seconds!r}"
                 )
+        if self.budget is not None and not _is_duration(self.budget):
+            raise ConfigurationError(
+                f"budget must be a number of tokens of 0 or more, not {self.budget!r}"
+            )
 
     def ceiling(self, failures: int) -> float:
         """The longest pause, in seconds, after so many failures in a row.
@@ -96,6 +106,8 @@ class Retrying:
         on_retry: Told before each pause: the failed outcome, how many attempts failed, and the
             pause in seconds.
         rest: Waits out a pause.
+        budget: What repetitions are paid from; None if they are free.
+        ends_at: The loop time after which an answer is of no use to anybody.
     """
 
     policy: RetryPolicy
@@ -103,6 +115,8 @@ class Retrying:
     draw: random.Random
     on_retry: Callable[[Outcome, int, float], None]
     rest: Callable[[float], Awaitable[None]] = asyncio.sleep
+    budget: RetryBudget | None = None
+    ends_at: float = math.inf
 
     async def after(
         self, first: Outcome, attempt: Callable[[], Awaitable[Outcome]]
@@ -120,9 +134,14 @@ class Retrying:
             The last outcome and how many attempts were made.
         """
         pending = [first]
+        doubted = False
 
         async def once() -> Outcome:
-            return pending.pop() if pending else await attempt()
+            nonlocal doubted
+            outcome = pending.pop() if pending else await attempt()
+            outcome.doubted = doubted
+            doubted = doubted or outcome.kind is OutcomeKind.AMBIGUOUS
+            return outcome
 
         # A fresh object per call: a shared one mixes up concurrent calls. Only synchronous
         # callbacks, and results instead of exceptions, so that a cancellation is never caught.
@@ -145,7 +164,15 @@ class Retrying:
         return math.inf if pause is None else pause
 
     def _gives_up(self, state: tenacity.RetryCallState) -> bool:
-        return state.attempt_number >= self.policy.max_attempts or math.isinf(state.upcoming_sleep)
+        if state.attempt_number >= self.policy.max_attempts:
+            return True
+        if asyncio.get_running_loop().time() + state.upcoming_sleep > self.ends_at:
+            return True
+        if math.isinf(state.upcoming_sleep):
+            return True
+        # A service that asks for a rest gets it from the governor, which no budget helps.
+        costs = _outcome(state).status != 429
+        return costs and self.budget is not None and not self.budget.take()
 
     def _tell(self, state: tenacity.RetryCallState) -> None:
         self.on_retry(_outcome(state), state.attempt_number, state.upcoming_sleep)

@@ -5,17 +5,18 @@ import contextlib
 import heapq
 import itertools
 import logging
-import math
 import random
 from collections.abc import Callable, Generator
+from typing import Protocol
 
 from browser_use_async import errors
 from browser_use_async.endpoints import TaskEndpoints
 from browser_use_async.models import SessionEvent, Task, TaskStatus, UnknownStatusSeen
+from browser_use_async.transport.gate import LONGEST_GAP, REOPENING_SECONDS
 from browser_use_async.waiting.policy import PollPolicy
 from browser_use_async.waiting.watch import Bell, Follower, Watch
 
-__all__ = ["Watcher"]
+__all__ = ["Service", "Watcher"]
 
 _LOGGER = logging.getLogger("browser_use_async")
 MAX_LOOKS = 50  # below the transport's bound, so that waits leave room for other calls
@@ -23,7 +24,6 @@ NEW_TASK_GRACE = 30.0  # seconds in which a task of our own may not be found yet
 MISSING_LOOKS, MISSING_SECONDS = 3, 10.0  # a task that was seen is gone after both
 LONGEST_BACKOFF = 10.0
 TICK = 0.001  # timers may fire a little early, and looking at once is better than spinning
-LONGEST_QUIET = 600.0  # one absurd Retry-After must not end every wait of the session
 
 # Errors that time heals. Everything else ends the watch at once.
 _PASSING = (
@@ -37,6 +37,23 @@ _PASSING_STATUSES = frozenset({408, 425})  # without a class of their own
 _ABSENT = (errors.NotFoundError, errors.APINotServedError)  # the second from a gateway that blinks
 
 
+class Service(Protocol):
+    """What a watcher asks of the transport."""
+
+    @property
+    def is_held(self) -> bool:
+        """Whether the service wants a rest."""
+        ...
+
+    def bind(self) -> object:
+        """Raise if the session is closed or belongs to another loop."""
+        ...
+
+    def slot_freed(self) -> None:
+        """Take note that a task has ended."""
+        ...
+
+
 class Watcher:
     """Looks at every followed task, as often as the policy says and no more.
 
@@ -45,7 +62,7 @@ class Watcher:
         policy: How often.
         emit: Told about statuses that this version does not know.
         draw: The source of chance.
-        bind: Raises if the session is closed or belongs to another loop.
+        service: Whether looks are welcome.
     """
 
     def __init__(
@@ -54,10 +71,10 @@ class Watcher:
         policy: PollPolicy,
         emit: Callable[[SessionEvent], None],
         draw: random.Random,
-        bind: Callable[[], object],
+        service: Service,
     ) -> None:
         self.policy = policy
-        self._bind = bind
+        self._service = service
         self._tasks = tasks
         self._emit = emit
         self._draw = draw
@@ -68,8 +85,7 @@ class Watcher:
         self._runner: asyncio.Task[None] | None = None
         self._looks: set[asyncio.Task[None]] = set()
         self._reply_time = 0.05
-        self._quiet_until = -math.inf
-        self._probing = False  # one look at a time, until the service answers again
+        self._was_held = False
         self._closed = False
 
     def attach(
@@ -91,7 +107,7 @@ class Watcher:
                 "session.handle(task_id) in a new session",
                 task_id=task_id,
             )
-        self._bind()
+        self._service.bind()
         watch = self._watches.get(task_id)
         if watch is None or watch.settled:
             # What settled is not looked at again, but a new follower wants fresh news.
@@ -160,11 +176,6 @@ class Watcher:
     def _schedule(self, watch: Watch) -> None:
         """Queue the next look, unless an entry exists that comes up before it."""
         moment = watch.next_look(self._reply_time)
-        if moment < self._quiet_until:
-            # Spread, so that the end of the pause is no stampede.
-            spread = self._draw.random() * self.policy.interval
-            watch.due = max(watch.due, self._quiet_until + spread)
-            moment = max(watch.next_look(self._reply_time), self._quiet_until)
         if watch.queued is not None and watch.queued <= moment:
             return
         watch.queued = moment
@@ -187,7 +198,12 @@ class Watcher:
 
     def _start_due(self, now: float) -> float | None:
         """Start the looks that are due and tell when the next one is."""
-        while self._queue and len(self._looks) < (1 if self._probing else MAX_LOOKS):
+        held = self._service.is_held
+        if self._was_held and not held:
+            self._spread(now)
+        self._was_held = held
+        # While the service wants a rest one look queues with the other calls, as the probe.
+        while self._queue and len(self._looks) < (1 if held else MAX_LOOKS):
             moment, _number, watch = self._queue[0]
             if moment > now + TICK:
                 return moment
@@ -197,12 +213,22 @@ class Watcher:
             watch.queued = None
             if not watch.followers or watch.settled or watch.look is not None:
                 continue
-            if now + TICK < max(self._quiet_until, watch.next_look(self._reply_time)):
-                # The service asked for a pause, or the follower that wanted it sooner has left.
-                self._schedule(watch)
+            if now + TICK < watch.next_look(self._reply_time):
+                self._schedule(watch)  # the follower that wanted it sooner has left
             else:
                 self._start_look(watch, now)
         return None
+
+    def _spread(self, now: float) -> None:
+        """Put off the looks that a pause has held up, so that its end is no stampede."""
+        waiting = sorted(
+            (watch for watch in self._watches.values() if watch.look is None and watch.due <= now),
+            key=lambda watch: watch.due,
+        )
+        for place, watch in enumerate(waiting, start=1):
+            watch.due = now + place * min(REOPENING_SECONDS / len(waiting), LONGEST_GAP)
+            watch.queued = None
+            self._schedule(watch)
 
     def _start_look(self, watch: Watch, now: float) -> None:
         watch.begin_look(now + TICK, self._reply_time)
@@ -226,8 +252,6 @@ class Watcher:
             watch.error = error
         else:
             self._note_answer(watch, loop.time())
-        if watch.looked_at >= self._quiet_until:
-            self._probing = False
         watch.look = None
         if watch.settled:
             watch.tell()
@@ -247,6 +271,7 @@ class Watcher:
         watch.task = task
         if task.status.is_terminal or (not task.status.is_known and task.finished_at is not None):
             watch.ended = True
+            self._service.slot_freed()
         self._note_status(watch, task.status)
         if watch.wants_steps:
             watch.tell()
@@ -295,11 +320,6 @@ class Watcher:
             return
         ceiling = min(LONGEST_BACKOFF, 0.5 * 2.0 ** min(watch.failures - 1, 10))
         watch.due = now + self._draw.uniform(0.1, 1.0) * ceiling
-        asked = getattr(error, "retry_after", None)
-        if asked is not None:
-            # One pause for everyone: the service counts requests, not waits.
-            self._quiet_until = max(self._quiet_until, now + min(asked, LONGEST_QUIET))
-            self._probing = True
 
     def _note_missing(self, watch: Watch, error: errors.APIStatusError, now: float) -> None:
         """A task of our own may not be listed yet; one that was seen may be missed once."""

@@ -253,7 +253,7 @@ async def test_mixed_up_answers_reach_nobody(
 
     server = await serve(mix_up)
     session = await connect(
-        server, retry=RetryPolicy(max_attempts=20, base_delay=0.001, max_delay=0.002)
+        server, retry=RetryPolicy(max_attempts=20, base_delay=0.001, max_delay=0.002, budget=None)
     )
 
     tasks = await asyncio.gather(*(session.tasks.get(f"t-{number}") for number in range(1000)))

@@ -3,11 +3,14 @@
 import asyncio
 import random
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from statistics import mean
 from typing import Any
 
+import attrs
 import pytest
+import tenacity
 from multidict import CIMultiDict
 
 from browser_use_async import RetryPolicy, RetryScheduled, TaskStatus, errors
@@ -27,7 +30,7 @@ def _outcome(status: int | None = None, kind: OutcomeKind = OutcomeKind.AMBIGUOU
 
 
 @pytest.mark.parametrize("status", TRANSIENT)
-@pytest.mark.parametrize("verb", ["get_status", "stop", "pause"])
+@pytest.mark.parametrize("verb", ["get_status", "stop"])
 async def test_transient_failures_of_free_calls_are_repeated(
     serve: Serve, connect: Connect, status: int, verb: str
 ):
@@ -96,19 +99,23 @@ def test_what_may_be_repeated_follows_from_the_row():
     assert {row.effect for row in posts} <= {Effect.PAYS, Effect.CREATES}
 
 
-def test_pauses_are_spread_over_the_whole_ceiling():
+@pytest.mark.case("B14")
+def test_pauses_are_spread_over_the_whole_ceiling(figure: Callable[[str], None]):
     """B14: 100,000 draws over 8 failures: between 0 and the ceiling, half of it on average."""
     policy = RetryPolicy(base_delay=0.5, max_delay=8.0)
     draw = random.Random(1)
+    means: list[float] = []
 
     for failures, ceiling in enumerate([0.5, 1.0, 2.0, 4.0, 8.0, 8.0, 8.0, 8.0], start=1):
         pauses = [policy.pause(_outcome(503), failures, draw) or 0.0 for _ in range(12_500)]
         assert policy.ceiling(failures) == ceiling
         assert 0 <= min(pauses) <= 0.01 * ceiling
         assert 0.99 * ceiling <= max(pauses) <= ceiling
-        assert mean(pauses) == pytest.approx(ceiling / 2, rel=0.02)
+        means.append(mean(pauses) / ceiling)
+        assert means[-1] == pytest.approx(0.5, rel=0.02)
 
     assert policy.ceiling(10_000) == 8.0
+    figure(f"100,000 pauses: mean {mean(means):.3f} of the ceiling, none above it")
 
 
 def test_what_the_server_asks_for_is_a_floor():
@@ -126,7 +133,10 @@ def test_what_the_server_asks_for_is_a_floor():
     )
 
 
-async def test_calls_that_are_repeated_at_once_stay_apart(serve: Serve, connect: Connect):
+@pytest.mark.case("B19")
+async def test_calls_that_are_repeated_at_once_stay_apart(
+    serve: Serve, connect: Connect, figure: Callable[[str], None]
+):
     """B19: 1,000 concurrent calls whose first attempts fail: each gets the answer to its own."""
     seen: set[str] = set()
 
@@ -139,15 +149,47 @@ async def test_calls_that_are_repeated_at_once_stay_apart(serve: Serve, connect:
             connection.send(response(503) if first else response(200, f'"{name}"'))
 
     server = await serve(fail_first)
-    session = await connect(server)
+    # A budget would not pay for a thousand repetitions at once.
+    session = await connect(server, retry=attrs.evolve(FAST, budget=None))
 
     names = [f"t-{number}" for number in range(1000)]
     answers = await asyncio.gather(*map(session.tasks.get_status, names))
 
-    assert answers == [TaskStatus(name) for name in names]
+    wrong = sum(got != TaskStatus(name) for got, name in zip(answers, names, strict=True))
+    figure(f"1,000 calls repeated at once: {wrong} wrong answers")
+    assert wrong == 0
     assert len(server.requests) == 2000
 
 
+@pytest.mark.control("B19")
+async def test_one_wheel_for_all_calls_mixes_them_up(figure: Callable[[str], None]):
+    """B19: the same thousand calls through one tenacity object get what is not theirs."""
+    shared = tenacity.AsyncRetrying(
+        retry=tenacity.retry_if_result(lambda answer: answer is None),
+        wait=_a_moment,
+        sleep=asyncio.sleep,
+    )
+    seen: set[int] = set()
+
+    async def fail_first(number: int) -> int | None:
+        await asyncio.sleep(0)
+        first = number not in seen
+        seen.add(number)
+        return None if first else number
+
+    answers = await asyncio.gather(*(shared(fail_first, number) for number in range(1000)))
+
+    wrong = sum(answer != number for number, answer in enumerate(answers))
+    figure(f"one tenacity object for 1,000 calls: {wrong} wrong answers")
+    assert wrong > 0
+
+
+async def _a_moment(_state: tenacity.RetryCallState) -> float:
+    await asyncio.sleep(0)
+    return 0.0
+
+
+@pytest.mark.case("B20")
 @pytest.mark.looptime
 @pytest.mark.parametrize("jump", [-3600, 3600])
 async def test_a_jump_of_the_wall_clock_changes_nothing(
@@ -240,6 +282,7 @@ def test_policies_are_values():
         RetryPolicy().max_attempts = 2  # type: ignore[misc]
 
 
+@pytest.mark.case("B9")
 def test_a_pause_by_date_is_capped_as_well():
     """B9: a date far away is no different from a number of seconds."""
     far = datetime.now(UTC) + timedelta(days=2)

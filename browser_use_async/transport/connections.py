@@ -1,0 +1,238 @@
+"""One request on the wire. Belongs to the event loop and the process in which it first does."""
+
+import asyncio
+import contextlib
+import os
+
+import aiohttp
+from aiohttp.http import HttpProcessingError
+from multidict import CIMultiDict
+from yarl import URL
+
+from browser_use_async import errors
+from browser_use_async.contract.table import Effect
+from browser_use_async.transport.configuration import Configuration
+from browser_use_async.transport.deadlines import Deadlines
+from browser_use_async.transport.judging import (
+    ConnectionLostError,
+    judge_failure,
+    judge_reply,
+)
+from browser_use_async.transport.lanes import (
+    TIMEOUT,
+    Lane,
+    LaneOptions,
+    SentMark,
+    drop_connection,
+)
+from browser_use_async.transport.outcome import Outcome, Reply
+from browser_use_async.transport.prepared import PreparedRequest
+from browser_use_async.transport.reading import UnreadableBodyError, read_body
+from browser_use_async.transport.user_agent import user_agent
+
+__all__ = ["Connections"]
+
+_FAILURES = (
+    aiohttp.ClientError,
+    ConnectionLostError,
+    HttpProcessingError,  # aiohttp without its C parser lets it out while a body is read
+    UnreadableBodyError,
+    TimeoutError,
+    OSError,
+)
+# After a lost answer these are not sent again, so no answer may be lost to a dead connection.
+_OWN_LANE = frozenset({Effect.SWITCHES, Effect.CREATES, Effect.PAYS})
+
+
+class Connections:
+    """The lanes of a transport, and the time that an attempt may take.
+
+    Args:
+        configuration: Where the API is.
+        options: What the user passes through to aiohttp.
+        http: The user's own session for reads and idempotent calls, or None.
+    """
+
+    def __init__(
+        self,
+        configuration: Configuration,
+        options: LaneOptions,
+        http: aiohttp.ClientSession | None,
+    ) -> None:
+        self._configuration = configuration
+        self._options = options
+        self._http = http
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._process = 0
+        self._closed = False
+        self._shared: Lane
+        self._fresh: Lane
+        self._ended: asyncio.Event
+        self._deadlines: Deadlines
+        if http is not None:
+            Lane.borrowed(http, options)  # refuses before anything is connected
+
+    async def send(self, prepared: PreparedRequest) -> Outcome:
+        """Send one request, once, and say what became of it.
+
+        Args:
+            prepared: The request.
+
+        Raises:
+            SessionClosedError: The session was closed meanwhile.
+        """
+        lane = self._fresh if prepared.endpoint.effect in _OWN_LANE else self._shared
+        mark = SentMark() if lane.marks else None
+        # The clock starts here: waiting for one's turn is nobody's timeout.
+        self._refuse_if_closed()
+        limit = self._deadlines.start()
+        try:
+            async with limit:
+                return await self._exchange(prepared, lane, mark)
+        except _FAILURES as error:
+            if not self._closed:
+                return judge_failure(error, sent=mark is None or mark.sent)
+        except RuntimeError:
+            if not lane.session.closed:
+                raise
+        finally:
+            self._deadlines.forget(limit)
+        self._refuse_if_closed()
+        raise errors.SessionClosedError("the aiohttp session passed as http= is closed")
+
+    async def rest(self, seconds: float) -> None:
+        """Sleep between two attempts, but not beyond the end of the session.
+
+        Args:
+            seconds: How long.
+        """
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._ended.wait()
+
+    async def _exchange(
+        self, prepared: PreparedRequest, lane: Lane, mark: SentMark | None
+    ) -> Outcome:
+        response = await lane.session.request(
+            prepared.endpoint.method,
+            URL(self._configuration.base_url + prepared.target, encoded=True),
+            data=None if prepared.body is None else prepared.body.content,
+            headers=self._headers(prepared),
+            allow_redirects=False,
+            raise_for_status=False,
+            auto_decompress=False,
+            timeout=TIMEOUT,
+            middlewares=lane.middlewares,
+            trace_request_ctx=mark,
+        )
+        try:
+            body = await read_body(response)
+        except BaseException:
+            response.close()
+            raise
+        outcome = judge_reply(prepared, Reply(response.status, response.headers, body))
+        if outcome.path is not None:
+            # Perhaps the answer to somebody else's question, and the next one would be as well.
+            drop_connection(response)
+        return outcome
+
+    def _headers(self, prepared: PreparedRequest) -> CIMultiDict[str]:
+        headers = CIMultiDict(
+            {
+                "Accept": "application/json",
+                "Accept-Encoding": "gzip",
+                "User-Agent": user_agent(),
+            }
+        )
+        if prepared.body is not None:
+            headers["Content-Type"] = "application/json"
+        key = self._configuration.api_key
+        if key is not None and prepared.endpoint.authenticated:
+            headers["Authorization"] = f"Bearer {key.reveal()}"
+        return headers
+
+    # --- life -----------------------------------------------------------------------------
+
+    def bind(self) -> asyncio.AbstractEventLoop:
+        """The loop that they belong to; connects on first use.
+
+        Raises:
+            SessionClosedError: After `aclose()`.
+            WrongEventLoopError: In another loop, or in a forked process.
+        """
+        if self._closed:
+            raise errors.SessionClosedError("the session is closed; create a new one")
+        loop = asyncio.get_running_loop()
+        if self._loop is None:
+            self._connect(loop)
+        elif self._process != os.getpid():
+            raise errors.WrongEventLoopError(
+                f"the session was used in process {self._process} before the fork; "
+                f"create a new one in process {os.getpid()}"
+            )
+        else:
+            self._refuse_other_loop(loop)
+        return loop
+
+    def _refuse_other_loop(self, loop: asyncio.AbstractEventLoop) -> None:
+        if self._loop is not loop:
+            raise errors.WrongEventLoopError(
+                f"the session belongs to {self._loop!r} and was used in {loop!r}; "
+                "create one session for each event loop, or run everything in one asyncio.run()"
+            )
+
+    def _connect(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._shared = (
+            Lane.shared(self._options)
+            if self._http is None
+            else Lane.borrowed(self._http, self._options)
+        )
+        self._fresh = Lane.paying(self._options)
+        self._ended = asyncio.Event()
+        self._deadlines = Deadlines(loop, self._configuration.timeout)
+        self._loop, self._process = loop, os.getpid()
+
+    def _refuse_if_closed(self) -> None:
+        if self._closed:
+            raise errors.SessionClosedError(
+                "the session was closed while the call was under way; whether it was carried out "
+                "is not known"
+            )
+
+    @property
+    def is_open(self) -> bool:
+        """Whether there are connections to close."""
+        return self._loop is not None and not self._closed
+
+    async def aclose(self) -> None:
+        """Close the connections. Calls under way get `SessionClosedError`.
+
+        Raises:
+            WrongEventLoopError: In another loop, which cannot close these connections.
+        """
+        if self._closed:
+            return
+        loop = asyncio.get_running_loop()
+        if self._loop is None or self._process != os.getpid():
+            # After a fork the connections are the other process's, and so is what watches them.
+            self._closed = True
+            return
+        self._refuse_other_loop(loop)
+        self._closed = True
+        self._ended.set()
+        self._deadlines.end_all()
+        await self._shared.aclose()
+        await self._fresh.aclose()
+
+    def abandon(self) -> bool:
+        """Drop what is still open, when there is no loop left to close it in.
+
+        Returns:
+            Whether there was anything that is ours to drop.
+        """
+        if not self.is_open or self._process != os.getpid():
+            return False
+        self._closed = True
+        self._shared.abandon()
+        self._fresh.abandon()
+        return True

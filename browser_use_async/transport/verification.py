@@ -1,0 +1,56 @@
+"""Whether a call that ended badly did what it was for after all. Pure.
+
+Calls that bring a task into a state can be checked by looking at the task, and deleting what is
+gone already was done by the attempt before.
+"""
+
+from browser_use_async.contract.table import PAUSE_TASK, RESUME_TASK, STOP_TASK, Effect, Endpoint
+from browser_use_async.models import TaskStatus
+from browser_use_async.transport.outcome import Outcome, OutcomeKind
+
+__all__ = ["is_deleted", "is_reached", "may_be_reached"]
+
+_ALREADY = frozenset({400, 409})  # with these a service says that a task is stopped already
+
+
+def is_deleted(endpoint: Endpoint, outcome: Outcome) -> bool:
+    """Whether a delete that finds nothing has deleted it, in the attempt before.
+
+    Args:
+        endpoint: The row of the call.
+        outcome: What became of it.
+    """
+    return endpoint.method == "DELETE" and outcome.doubted and outcome.status == 404
+
+
+def may_be_reached(endpoint: Endpoint, outcome: Outcome) -> bool:
+    """Whether looking at the task may show that the call did what it was for.
+
+    Args:
+        endpoint: The row of the call.
+        outcome: What became of it.
+    """
+    if endpoint is STOP_TASK:
+        return _is_doubtful(outcome) or outcome.status in _ALREADY
+    return endpoint.effect is Effect.SWITCHES and _is_doubtful(outcome)
+
+
+def is_reached(endpoint: Endpoint, outcome: Outcome, status: TaskStatus) -> bool:
+    """Whether the task is where the call was to bring it.
+
+    Args:
+        endpoint: The row of the call.
+        outcome: What became of it.
+        status: Where the task stands after it.
+    """
+    if endpoint is STOP_TASK:
+        # Refused at once for a task that ended by itself, the caller should hear of it.
+        return status is TaskStatus.STOPPED or (status.is_terminal and _is_doubtful(outcome))
+    if endpoint is PAUSE_TASK:
+        return status is TaskStatus.PAUSED
+    assert endpoint is RESUME_TASK
+    return status.is_known and status is not TaskStatus.PAUSED and not status.is_terminal
+
+
+def _is_doubtful(outcome: Outcome) -> bool:
+    return outcome.doubted or outcome.kind is OutcomeKind.AMBIGUOUS
