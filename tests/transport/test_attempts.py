@@ -2,16 +2,17 @@
 
 import asyncio
 import base64
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import aiohttp
+import attrs
 import pytest
 from aiohttp import ClientHandlerType, ClientRequest, ClientResponse
 
 from browser_use_async import BrowserUseSession
 from browser_use_async.errors import APIConnectionError, ConfigurationError, SessionClosedError
-from tests.bench import ONCE, Connect, Serve
+from tests.bench import FAST, ONCE, Connect, Serve
 from tests.hygiene import KEY, raises
 from tests.wire import Connection, answering, response
 
@@ -55,6 +56,7 @@ async def own() -> AsyncIterator[aiohttp.ClientSession]:
         yield session
 
 
+@pytest.mark.case("B1")
 @pytest.mark.parametrize("script", [_die, _die_rudely])
 @pytest.mark.parametrize("verb", ["get_status", "get", "stop", "pause", "resume"])
 async def test_a_dying_connection_sees_one_request(
@@ -73,6 +75,34 @@ async def test_a_dying_connection_sees_one_request(
     assert caught.value.task_id == "t-1"
 
 
+@pytest.mark.case("B1")
+@pytest.mark.parametrize("script", [_die, _die_rudely], ids=["FIN", "RST"])
+async def test_every_free_call_is_one_request_per_attempt(
+    serve: Serve, connect: Connect, figure: Callable[[str], None], script: Any
+):
+    """B1: GET, PUT and DELETE of every section, with one attempt and with four."""
+    server = await serve(script)
+    once = await connect(server, retry=ONCE)
+    patient = await connect(server, retry=attrs.evolve(FAST, budget=None))
+    attempts = 0
+
+    for session in (once, patient):
+        for call in (
+            session.tasks.list(),
+            session.account.get_balance(),
+            session.browser_profiles.update("p-1", persist=False),
+            session.browser_profiles.delete("p-1"),
+            session.scheduled_tasks.delete("s-1"),
+        ):
+            with raises(APIConnectionError) as caught:
+                await call
+            attempts += caught.value.attempts
+
+    figure(f"{attempts} attempts, {len(server.requests) / attempts:.2f} requests for each")
+    assert len(server.requests) == attempts == 5 + 5 * FAST.max_attempts
+
+
+@pytest.mark.case("B1")
 async def test_a_connection_that_dies_on_reuse_sees_one_request(serve: Serve, connect: Connect):
     """B1: the same on a kept connection, where aiohttp is quickest to send again."""
     server = await serve(_die_when_used_again)
@@ -101,6 +131,7 @@ async def test_connections_are_kept_for_free_calls_only(serve: Serve, connect: C
     assert server.requests[2].headers["connection"] == "close"
 
 
+@pytest.mark.case("B2")
 @pytest.mark.parametrize("verb", ["get_status", "stop"])
 async def test_the_users_session_sees_one_request_too(
     serve: Serve, connect: Connect, own: aiohttp.ClientSession, verb: str
@@ -118,6 +149,7 @@ async def test_the_users_session_sees_one_request_too(
     assert (ours.calls, theirs.calls) == (1, 1)
 
 
+@pytest.mark.case("B2")
 async def test_the_users_session_carries_free_calls_only(
     serve: Serve, connect: Connect, own: aiohttp.ClientSession
 ):
@@ -159,6 +191,7 @@ async def test_the_users_closed_session_is_named(serve: Serve, connect: Connect)
     assert not server.connections
 
 
+@pytest.mark.case("H8")
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of aiohttp, about BasicAuth
 @pytest.mark.parametrize("option", ["trust_env", "auth"])
 async def test_a_session_with_credentials_of_its_own_is_refused(option: str):
@@ -172,6 +205,7 @@ async def test_a_session_with_credentials_of_its_own_is_refused(option: str):
     assert base64.b64encode(b"user:password").decode() not in str(caught.value)
 
 
+@pytest.mark.case("H11")
 async def test_settings_of_the_users_session_do_not_reach_the_call(serve: Serve, connect: Connect):
     """Its default headers, error handling and decompression do not change what we read and send."""
     server = await serve(answering(response(404, '{"detail":"Task not found"}'), RUNNING))

@@ -86,6 +86,7 @@ async def test_a_cancellation_wins_over_the_end_of_the_time():
         await attempt
 
 
+@pytest.mark.case("B16")
 @pytest.mark.looptime
 async def test_an_outer_deadline_is_not_swallowed():
     """B16: 200 attempts under an outer timeout of the same length: every one of both is heard."""

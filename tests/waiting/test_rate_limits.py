@@ -70,6 +70,7 @@ async def test_an_absurd_retry_after_is_capped(api: FakeApi, open_session: OpenS
     assert _time() <= 610.0
 
 
+@pytest.mark.case("B9")
 async def test_a_pause_never_outlasts_a_deadline(api: FakeApi, open_session: OpenSession):
     """B9: the wait ends on time though the service asked for a longer pause."""
     session = await open_session()

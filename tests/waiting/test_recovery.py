@@ -1,0 +1,108 @@
+"""How soon waits go on when a service is back, and pauses that would end too late to be of use."""
+
+import asyncio
+import time
+from collections.abc import Callable
+
+import pytest
+
+from browser_use_async import RetryPolicy, TaskStatus, errors
+from tests.api_bench import OpenSession
+from tests.fake_api import FakeApi, Fault
+from tests.waiting.test_polling import lives
+
+pytestmark = pytest.mark.looptime
+
+LONGEST_PAUSE = 10.0  # seconds between two looks at a service that fails
+OUTAGES = {
+    "errors": Fault(status=503),
+    "cut connections": Fault(cut=True),
+    "429 without a word about when": Fault(status=429),
+}
+
+
+def _time() -> float:
+    return asyncio.get_running_loop().time()
+
+
+@pytest.mark.case("B13")
+@pytest.mark.parametrize("outage", OUTAGES)
+async def test_the_first_answer_of_a_recovered_service_is_not_missed_for_long(
+    api: FakeApi, open_session: OpenSession, figure: Callable[[str], None], outage: str
+):
+    """B13: 40 waits through outages of up to five minutes hear of their end within one pause."""
+    session = await open_session()
+    took: list[float] = []
+
+    for seconds in (20.0, 75.0, 300.0):
+        back = _time() + seconds
+        tasks = [api.add(lives(seconds / 2)) for _ in range(40)]
+        api.fault = lambda call, back=back: OUTAGES[outage] if call.at < back else None
+        waits = [asyncio.create_task(session.wait(task.id)) for task in tasks]
+        for wait in asyncio.as_completed(waits):
+            assert (await wait).status is TaskStatus.FINISHED
+            took.append(_time() - back)
+
+    figure(f"an outage of {outage}: {len(took)} waits told {max(took):.1f} s later at the latest")
+    assert min(took) >= 0
+    assert max(took) <= LONGEST_PAUSE + 0.5
+
+
+@pytest.mark.case("B15", "B9")
+@pytest.mark.parametrize("asked", [True, False], ids=["asked for", "drawn"])
+async def test_a_pause_that_would_end_after_the_deadline_is_not_begun(
+    api: FakeApi, open_session: OpenSession, figure: Callable[[str], None], *, asked: bool
+):
+    """B15: 10 s are left and the pause would take 11 s or more: the caller is told at once."""
+    retry = RetryPolicy() if asked else RetryPolicy(base_delay=1e6, max_delay=1e6)
+    session = await open_session(retry=retry)
+    api.break_calls("run", {0: Fault(status=429, headers={"Retry-After": "11"} if asked else {})})
+
+    with pytest.raises(errors.RateLimitError) as caught:
+        await session.run_and_wait("Buy milk", timeout=10.0)
+
+    figure(f"given up {_time():.2f} s after the start")
+    assert _time() <= 0.05
+    assert caught.value.retry_after == (11.0 if asked else None)
+    assert api.count() == 1
+
+
+@pytest.mark.case("B15")
+async def test_pauses_end_before_the_deadline(
+    api: FakeApi, open_session: OpenSession, figure: Callable[[str], None]
+):
+    """B15: attempts go on for as long as there is time for one more, and never beyond."""
+    session = await open_session()
+    api.break_calls("run", {0: Fault(status=429, headers={"Retry-After": "4"})})
+
+    with pytest.raises(errors.RateLimitError):
+        await session.run_and_wait("Buy milk", timeout=10.0)
+
+    figure(f"{api.count('run')} attempts in 10 s, the last one after {_time():.1f} s")
+    assert api.count("run") == 3
+    assert _time() <= 10.05
+
+
+@pytest.mark.case("B20")
+@pytest.mark.parametrize("jump", [-3600, 3600])
+async def test_a_jump_of_the_wall_clock_moves_no_deadline(
+    api: FakeApi,
+    open_session: OpenSession,
+    monkeypatch: pytest.MonkeyPatch,
+    figure: Callable[[str], None],
+    jump: int,
+):
+    """B20: the clock jumps in the middle of a wait, which looks as often and ends as it would."""
+    loop = asyncio.get_running_loop()
+    monkeypatch.setattr(time, "time", lambda: 2e9 + loop.time() + jump * (loop.time() >= 30.0))
+    session = await open_session()
+    task = api.add(lives(1e6))
+
+    with pytest.raises(errors.WaitTimeoutError):
+        await session.wait(task.id, timeout=60.0)
+
+    looks = api.times("status")
+    moved = abs(_time() - 60.0)
+    figure(f"the clock jumps by {jump} s: the end of a wait moves by {moved:.2f} s")
+    assert moved <= 0.05
+    assert max(later - one for one, later in zip(looks, looks[1:], strict=False)) <= 2.5
