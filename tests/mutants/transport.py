@@ -4,4 +4,120 @@ from tests.mutants.mutant import Mutant
 
 __all__ = ["MUTANTS"]
 
-MUTANTS: tuple[Mutant, ...] = ()
+_CONNECTIONS = "transport/connections.py"
+_LANES = "transport/lanes.py"
+_RETRY = "transport/retry.py"
+_RETRY_AFTER = "transport/retry_after.py"
+
+MUTANTS: tuple[Mutant, ...] = (
+    # One attempt is one request.
+    Mutant(
+        "aiohttp may send again behind our back",
+        _LANES,
+        "return cls(session, (_no_hidden_retry, *options.middlewares), marks=marks, owned=True)",
+        "return cls(session, (*options.middlewares,), marks=marks, owned=True)",
+        ("B1",),
+    ),
+    Mutant(
+        "aiohttp may send again on the user's session",
+        _LANES,
+        "            (_no_hidden_retry, *options.middlewares, *own),\n",
+        "            (*options.middlewares, *own),\n",
+        ("B2",),
+    ),
+    Mutant(
+        "the middlewares of the user's session are forgotten",
+        _LANES,
+        "            (_no_hidden_retry, *options.middlewares, *own),\n",
+        "            (_no_hidden_retry, *options.middlewares),\n",
+        ("B2",),
+    ),
+    # What a server asks for.
+    Mutant(
+        "Retry-After is whatever float() takes",
+        _RETRY_AFTER,
+        "    if _SECONDS.fullmatch(text):\n        return float(text)\n",
+        "    try:\n        return float(text)\n    except ValueError:\n        pass\n",
+        ("B7",),
+    ),
+    Mutant(
+        "a date of a server is compared with our clock",
+        _RETRY_AFTER,
+        'now = _date(headers.get("Date", "")) or datetime.now(UTC)',
+        "now = datetime.now(UTC)",
+        ("B8",),
+    ),
+    Mutant(
+        "any pause that a server asks for is slept",
+        _RETRY,
+        "        if asked > self.retry_after_cap:\n",
+        "        if False:\n",
+        ("B9",),
+    ),
+    # Pauses.
+    Mutant(
+        "pauses without jitter",
+        _RETRY,
+        "jitter = draw.uniform(0.0, self.ceiling(failures))",
+        "jitter = self.ceiling(failures)",
+        ("B14",),
+    ),
+    Mutant(
+        "waits back off without a bound",
+        "waiting/watcher.py",
+        "LONGEST_BACKOFF = 10.0\n",
+        "LONGEST_BACKOFF = 600.0\n",
+        ("B13",),
+    ),
+    Mutant(
+        "a pause may end after the deadline",
+        _RETRY,
+        "        if asyncio.get_running_loop().time() + state.upcoming_sleep > self.ends_at:\n",
+        "        if False:\n",
+        ("B15",),
+    ),
+    Mutant(
+        "pauses are measured by the wall clock",
+        _CONNECTIONS,
+        "            async with asyncio.timeout(seconds):\n",
+        "            wall = __import__('time').time\n"
+        "            ends = wall() + seconds\n"
+        "            while wall() < ends:\n"
+        "                await asyncio.sleep(0.5)\n"
+        "            async with asyncio.timeout(0):\n",
+        ("B20",),
+    ),
+    Mutant(
+        "one tenacity object repeats all calls",
+        _RETRY,
+        "            before_sleep=self._tell,\n"
+        "            sleep=self.rest,\n"
+        "            retry_error_callback=_outcome,\n"
+        "        )\n"
+        "        last: Outcome = await retrying(once)\n"
+        '        return last, int(retrying.statistics["attempt_number"])\n',
+        "            before_sleep=__import__('functools').partial(asyncio.sleep, 0),\n"
+        "            sleep=self.rest,\n"
+        "            retry_error_callback=_outcome,\n"
+        "        )\n"
+        "        shared = globals().setdefault('_SHARED', retrying)\n"
+        "        last: Outcome = await shared(once)\n"
+        "        return last, 2\n",
+        ("B19",),
+    ),
+    # Time limits.
+    Mutant(
+        "attempts are limited by aiohttp's total",
+        _CONNECTIONS,
+        "            timeout=TIMEOUT,\n",
+        "            timeout=aiohttp.ClientTimeout(total=self._configuration.timeout),\n",
+        ("B16",),
+    ),
+    Mutant(
+        "an attempt lasts as long as bytes come",
+        "transport/deadlines.py",
+        "        limit.reschedule(self._loop.time())\n",
+        "        pass\n",
+        ("B18",),
+    ),
+)

@@ -2,11 +2,16 @@
 
 import asyncio
 import random
+import time
+from collections.abc import Callable, Coroutine
 from typing import Any
 
 import pytest
 
+from browser_use_async import CallLimits, errors
 from browser_use_async.transport.deadlines import Deadlines
+from tests.bench import ONCE, Connect, Serve
+from tests.wire import Connection
 
 
 async def _hold(deadlines: Deadlines, seconds: float) -> float:
@@ -102,3 +107,43 @@ async def test_an_outer_deadline_is_not_swallowed():
 
     assert await asyncio.gather(*(attempts() for _ in range(200))) == ["outer"] * 200
     assert asyncio.get_running_loop().time() == pytest.approx(30, abs=1)
+
+
+@pytest.mark.case("B16")
+async def test_no_loop_of_calls_overruns_its_deadline(
+    serve: Serve, connect: Connect, figure: Callable[[str], None]
+):
+    """B16: 200 loops whose calls may each take just as long as the loop: none begins another."""
+    limit = 0.3
+    most_late = 0.1  # far below another 0.3 s, and above what a busy machine adds
+
+    async def stall(connection: Connection) -> None:
+        await connection.read_request()
+        await connection.stall()
+
+    server = await serve(stall)
+    session = await connect(server, retry=ONCE, timeout=limit, limits=CallLimits(max_in_flight=200))
+
+    async def look_for_ever() -> None:
+        while True:
+            try:
+                await session.tasks.get_status("t-1")
+            except errors.APITimeoutError:
+                continue
+
+    async def overrun() -> float:
+        began = time.monotonic()
+        with pytest.raises(TimeoutError):
+            await _within(limit, look_for_ever())
+        return time.monotonic() - began - limit
+
+    overruns = await asyncio.gather(*(overrun() for _ in range(200)))
+
+    overran = sum(late > most_late for late in overruns)
+    figure(f"200 loops of calls as long as the deadline: {overran} overran")
+    assert overran == 0
+
+
+async def _within(seconds: float, work: Coroutine[Any, Any, None]) -> None:
+    async with asyncio.timeout(seconds):
+        await work

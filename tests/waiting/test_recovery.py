@@ -1,6 +1,7 @@
 """How soon waits go on when a service is back, and pauses that would end too late to be of use."""
 
 import asyncio
+import itertools
 import time
 from collections.abc import Callable
 
@@ -105,4 +106,4 @@ async def test_a_jump_of_the_wall_clock_moves_no_deadline(
     moved = abs(_time() - 60.0)
     figure(f"the clock jumps by {jump} s: the end of a wait moves by {moved:.2f} s")
     assert moved <= 0.05
-    assert max(later - one for one, later in zip(looks, looks[1:], strict=False)) <= 2.5
+    assert max(later - one for one, later in itertools.pairwise(looks)) <= 2.5

@@ -1,0 +1,64 @@
+"""Users test their programs with aioresponses: it works with this package on every aiohttp."""
+
+import inspect
+from collections.abc import Callable
+from importlib.metadata import version
+
+import aiohttp
+import pytest
+from aioresponses import aioresponses
+
+from browser_use_async import TaskStatus, errors
+from tests.bench import ONCE, Connect
+from tests.hygiene import KEY
+from tests.shim import BASE_URL, MockedApi, mocked_api
+
+__all__ = ["mocked_api"]
+
+NEEDS_SHIM = "stream_writer" in inspect.signature(aiohttp.ClientResponse.__init__).parameters
+
+
+@pytest.mark.case("J7")
+async def test_calls_are_answered_without_a_network(
+    mocked_api: MockedApi, connect: Connect, figure: Callable[[str], None]
+):
+    """J7: answers, errors and repetitions, on the session of reads and on that of creations."""
+    mocked_api.answer("GET", "/task/t-1/status", "{}", 503)
+    mocked_api.answer("GET", "/task/t-1/status", '"running"')
+    mocked_api.answer("POST", "/run-task", '{"id":"t-2"}')
+    mocked_api.answer("GET", "/task/t-3/status", '{"detail":"Task not found"}', 404)
+    session = await connect(BASE_URL)
+
+    assert await session.tasks.get_status("t-1") is TaskStatus.RUNNING
+    assert (await session.tasks.run("Buy milk")).id == "t-2"
+    with pytest.raises(errors.NotFoundError, match="Task not found"):
+        await session.tasks.get_status("t-3")
+
+    assert [call.method for call in mocked_api.calls] == ["GET", "GET", "POST", "GET"]
+    assert mocked_api.calls[2].body == {"task": "Buy milk"}
+    assert {call.headers["Authorization"] for call in mocked_api.calls} == {f"Bearer {KEY}"}
+    how = "with the shim" if NEEDS_SHIM else "as it is"
+    figure(f"aioresponses {version('aioresponses')} on aiohttp {aiohttp.__version__}: {how}")
+
+
+@pytest.mark.case("J7")
+async def test_calls_without_an_answer_fail_as_without_a_network(
+    mocked_api: MockedApi, connect: Connect
+):
+    """J7: what nobody foresaw is a failed connection, and reaches no server."""
+    session = await connect(BASE_URL, retry=ONCE)
+
+    with pytest.raises(errors.APIConnectionError):
+        await session.tasks.get_status("t-1")
+
+
+@pytest.mark.control("J7")
+@pytest.mark.skipif(not NEEDS_SHIM, reason="aioresponses works as it is before aiohttp 3.14")
+async def test_without_the_shim_it_does_not_work(connect: Connect):
+    """J7: the day on which this fails is the day on which the shim can go."""
+    session = await connect(BASE_URL, retry=ONCE)
+    with aioresponses() as mock:
+        mock.get(f"{BASE_URL}/task/t-1/status", body='"running"')
+
+        with pytest.raises(TypeError, match="stream_writer"):
+            await session.tasks.get_status("t-1")
