@@ -127,10 +127,25 @@ def _mutated_copy(mutant: Mutant, copy: Path) -> str:
         shutil.copy(ROOT / name, copy / name)
     path = copy / "browser_use_async" / mutant.file
     text = path.read_text("utf-8")
+    if not mutant.before:
+        return ""
     if text.count(mutant.before) != 1:
         return f"{mutant.file} holds the text {text.count(mutant.before)} times instead of once"
     path.write_text(text.replace(mutant.before, mutant.after), "utf-8")
     return ""
+
+
+def judge_the_original(cases: set[str]) -> str:
+    """Run the same tests on an unchanged copy: what fails there says nothing about mutants.
+
+    Args:
+        cases: The cases of all mutants.
+    """
+    original = Mutant("the package as it is", "py.typed", "", "", tuple(sorted(cases)))
+    verdict = judge(original)
+    return verdict.problem or (
+        f"{verdict.failed} tests fail without a mutant" * (verdict.failed > 0)
+    )
 
 
 def main() -> int:
@@ -140,6 +155,10 @@ def main() -> int:
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
     options = parser.parse_args()
     chosen = [mutant for mutant in MUTANTS if options.only in mutant.name]
+    broken = judge_the_original({case for mutant in chosen for case in mutant.cases})
+    if broken:
+        print(f"nothing can be judged: {broken}")
+        return 1
     survivors = 0
     width = max((len(mutant.name) for mutant in chosen), default=0)
     with concurrent.futures.ThreadPoolExecutor(options.jobs) as pool:

@@ -1,0 +1,234 @@
+"""Stops, pauses, resumes, updates and deletes whose answers are lost (cases B3 to B6)."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+
+import pytest
+
+from browser_use_async import BrowserUseSession, RetryPolicy, TaskStatus, errors
+from browser_use_async.server import Fault as ServerFault
+from browser_use_async.server import LocalServer
+from tests.api_bench import OpenSession
+from tests.fake_api import Call, FakeApi, Fault
+from tests.hygiene import raises
+from tests.waiting.test_polling import lives
+
+LOST = Fault(cut=True, done=True)
+
+
+@pytest.mark.case("B3")
+@pytest.mark.looptime
+@pytest.mark.parametrize("status", [400, 404, 409, 200])
+async def test_a_repeated_stop_succeeds(
+    api: FakeApi, open_session: OpenSession, figure: Callable[[str], None], status: int
+):
+    """B3: the first stop was carried out; whatever the second is told, the task is stopped."""
+    session = await open_session()
+    task = api.add(lives(1e6))
+    again = Fault(status=status, body='{"detail": "Agent session already stopped"}')
+    api.break_calls("stop", {1: LOST, 2: again})
+
+    await session.tasks.stop(task.id)
+
+    assert task.status() == "stopped"
+    figure(f"second answer {status}: {api.count('stop')} stops, {api.count('status')} looks")
+    assert api.count("stop") == 2
+
+
+@pytest.mark.case("B3")
+@pytest.mark.looptime
+async def test_a_stop_that_never_gets_an_answer_is_looked_after(
+    api: FakeApi, open_session: OpenSession
+):
+    """B3: every attempt ends in a 500, and the task is stopped all the same."""
+    session = await open_session()
+    task = api.add(lives(1e6))
+    api.break_calls("stop", {0: Fault(status=500, done=True)})
+
+    await session.tasks.stop(task.id)
+
+    assert api.count("status") == 1
+
+
+@pytest.mark.looptime
+async def test_a_stop_that_did_nothing_fails(api: FakeApi, open_session: OpenSession):
+    """When the task runs on, the error is the caller's."""
+    session = await open_session()
+    task = api.add(lives(1e6))
+    api.break_calls("stop", {0: Fault(status=500)})
+
+    with raises(errors.InternalServerError):
+        await session.tasks.stop(task.id)
+
+    assert task.status() == "running"
+
+
+@pytest.mark.looptime
+async def test_a_stop_of_what_ended_by_itself_is_refused(api: FakeApi, open_session: OpenSession):
+    """Refused at once, the caller hears that the task finished and was not stopped."""
+    session = await open_session()
+    task = api.add(lives(0.0))
+
+    with raises(errors.BadRequestError):
+        await session.tasks.stop(task.id)
+
+    assert api.count("stop") == 1
+
+
+@pytest.mark.looptime
+async def test_a_stop_of_what_is_stopped_succeeds(api: FakeApi, open_session: OpenSession):
+    """B3: "already stopped" is what the caller wanted."""
+    session = await open_session()
+    task = api.add(lives(0.0, "stopped"))
+
+    await session.tasks.stop(task.id)
+
+    assert api.count("stop", "status") == 2
+
+
+@pytest.mark.looptime
+async def test_without_repetitions_nothing_is_looked_up(api: FakeApi, open_session: OpenSession):
+    """With one attempt a call is one request, and its error the caller's."""
+    session = await open_session(retry=RetryPolicy(max_attempts=1))
+    task = api.add(lives(1e6))
+    api.break_calls("stop", {1: LOST})
+
+    with raises(errors.APIConnectionError):
+        await session.tasks.stop(task.id)
+
+    assert api.count() == 1
+
+
+@pytest.mark.case("B4")
+@pytest.mark.looptime
+async def test_a_pause_is_not_repeated_over_somebodys_resume(
+    api: FakeApi, open_session: OpenSession, figure: Callable[[str], None]
+):
+    """B4: the pause was carried out, its answer lost, and somebody resumed the task."""
+    session = await open_session()
+    task = api.add(lives(1e6))
+    seen: list[str] = []
+
+    def lose_and_resume(call: Call) -> Fault | None:
+        if call.route == "pause":
+            asyncio.get_running_loop().call_soon(seen.append, task.status())
+            asyncio.get_running_loop().call_later(0.01, setattr, task, "overruled", None)
+            return Fault(cut=True, done=True, stall=0.02)
+        return None
+
+    api.fault = lose_and_resume
+
+    with raises(errors.APIConnectionError) as caught:
+        await session.tasks.pause(task.id)
+
+    await asyncio.sleep(60.0)
+    figure(f"{api.count('pause')} pause sent, flips = {api.count('pause') - 1}")
+    assert api.count("pause") == 1
+    assert task.status() == "running"
+    assert caught.value.sent
+    assert "was not sent again" in str(caught.value)
+
+
+@pytest.mark.case("B4")
+@pytest.mark.looptime
+@pytest.mark.parametrize("verb", ["pause", "resume"])
+async def test_a_switch_that_shows_is_done(api: FakeApi, open_session: OpenSession, verb: str):
+    """B4: the answer is lost, and a look at the task tells that the call did what it was for."""
+    session = await open_session()
+    task = api.add(lives(1e6))
+    task.overruled = "paused" if verb == "resume" else None
+    api.break_calls(verb, {1: LOST})
+
+    await getattr(session.tasks, verb)(task.id)
+
+    assert api.count(verb, "status") == 2
+
+
+@pytest.mark.looptime
+@pytest.mark.parametrize("verb", ["pause", "resume"])
+async def test_a_switch_that_was_refused_for_load_is_sent_again(
+    api: FakeApi, open_session: OpenSession, verb: str
+):
+    """After a 429 nothing was done, so that sending again is no guess."""
+    session = await open_session()
+    task = api.add(lives(1e6))
+    api.break_calls(verb, {1: Fault(status=429)})
+
+    await getattr(session.tasks, verb)(task.id)
+
+    assert api.count(verb) == 2
+    assert api.count("status") == 0
+
+
+# --- against the bundled server ----------------------------------------------------------------
+
+
+@pytest.fixture
+async def server(nothing_leaks: None) -> AsyncIterator[LocalServer]:
+    """A bundled server."""
+    async with LocalServer(executor="scripted") as started:
+        yield started
+
+
+@pytest.fixture
+async def session(server: LocalServer) -> AsyncIterator[BrowserUseSession]:
+    """A session with it that repeats quickly."""
+    quick = RetryPolicy(base_delay=0.001, max_delay=0.002)
+    async with BrowserUseSession(server.api_key, base_url=server.base_url, retry=quick) as opened:
+        yield opened
+
+
+@pytest.mark.case("B5")
+async def test_a_delete_whose_answer_is_lost_succeeds(
+    server: LocalServer, session: BrowserUseSession, figure: Callable[[str], None]
+):
+    """B5: the second attempt finds nothing, because the first has deleted it."""
+    profile = await session.browser_profiles.create(profile_name="a", description="b")
+    server.set_faults([ServerFault("lost_reply", "delete_browser_profile", calls=1)])
+
+    await session.browser_profiles.delete(profile.profile_id)
+
+    figure(f"{server.requests['delete_browser_profile']} deletes, success")
+    assert server.requests["delete_browser_profile"] == 2
+    with raises(errors.NotFoundError):
+        await session.browser_profiles.get(profile.profile_id)
+
+
+@pytest.mark.case("B5")
+async def test_a_delete_of_nothing_is_refused(server: LocalServer, session: BrowserUseSession):
+    """B5: a 404 to the first attempt, or to one after a plain refusal, is the caller's."""
+    with raises(errors.NotFoundError):
+        await session.browser_profiles.delete("e8a5a3e2-6a0d-4a4b-8c3a-000000000000")
+
+    server.set_faults([ServerFault("status", "delete_browser_profile", calls=1, status=429)])
+    with raises(errors.NotFoundError):
+        await session.browser_profiles.delete("e8a5a3e2-6a0d-4a4b-8c3a-000000000000")
+
+    assert server.faults_fired.total() == 1
+
+
+@pytest.mark.case("B6")
+async def test_an_update_whose_answer_is_lost_is_sent_again(
+    server: LocalServer, session: BrowserUseSession, figure: Callable[[str], None]
+):
+    """B6: the same body twice, and the final state is what was asked for."""
+    profile = await session.browser_profiles.create(profile_name="a", description="b")
+    server.set_faults([ServerFault("lost_reply", "update_browser_profile", calls=1)])
+
+    await session.browser_profiles.update(profile.profile_id, description="c")
+
+    figure(f"{server.requests['update_browser_profile']} updates, final state as asked")
+    assert server.requests["update_browser_profile"] == 2
+    after = await session.browser_profiles.get(profile.profile_id)
+    assert (after.profile_name, after.description) == ("a", "c")
+
+
+@pytest.mark.case("B3")
+async def test_a_stop_at_the_bundled_server(server: LocalServer, session: BrowserUseSession):
+    """B3: the answer to a stop is lost, and the task is stopped."""
+    server.set_faults([ServerFault("lost_reply", "stop_task", calls=1)])
+    created = await session.tasks.run("x")
+
+    await session.tasks.stop(created.id)
+
+    assert await session.tasks.get_status(created.id) is TaskStatus.STOPPED

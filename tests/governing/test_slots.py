@@ -1,0 +1,198 @@
+"""An account that may run only so many tasks at once."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable
+
+import pytest
+
+from browser_use_async import CallLimits, RetryPolicy, SlotAwaited, TaskStatus, errors
+from tests.api_bench import OpenSession
+from tests.fake_api import Call, FakeApi, FakeTask, Fault
+from tests.fake_task import TERMINAL
+from tests.waiting.test_polling import lives
+
+pytestmark = pytest.mark.looptime
+
+FULL = Fault(
+    status=429,
+    body='{"detail": "Too many concurrent active sessions. Please wait for one to finish."}',
+)
+
+
+def _time() -> float:
+    return asyncio.get_running_loop().time()
+
+
+def _alive(api: FakeApi) -> int:
+    return sum(task.status() not in TERMINAL for task in api.tasks.values())
+
+
+def _allow(api: FakeApi, slots: int) -> None:
+    """Let run-task be refused while so many tasks are alive."""
+
+    def fault(call: Call) -> Fault | None:
+        return FULL if call.route == "run" and _alive(api) >= slots else None
+
+    api.fault = fault
+
+
+async def test_tasks_wait_for_a_slot(api: FakeApi, open_session: OpenSession):
+    """Thirty tasks on five slots: all of them finish, no task is lost or doubled."""
+    session = await open_session()
+    api.make = lambda _body: lives(10.0)
+    _allow(api, 5)
+
+    tasks = await asyncio.gather(*(session.run_and_wait(f"task {n}") for n in range(30)))
+
+    assert {task.status for task in tasks} == {TaskStatus.FINISHED}
+    assert len(api.tasks) == 30
+    asked = api.count("run")
+    print(f"{asked} run-task calls for 30 tasks on 5 slots, in {_time():.0f} s (60 s at best)")
+    assert asked <= 30 + 30
+    assert _time() <= 100.0
+
+
+async def test_only_run_task_is_held_back(api: FakeApi, open_session: OpenSession):
+    """While the account is full, everything else goes on at once."""
+    session = await open_session()
+    running = api.add(lives(1e6))
+    _allow(api, 1)
+    waiting = asyncio.create_task(session.submit("x"))
+    await asyncio.sleep(5.0)
+    began = _time()
+
+    await session.tasks.get_status(running.id)
+    await session.tasks.list()
+
+    assert _time() - began <= 0.1
+    assert not waiting.done()
+    running.overruled = "stopped"
+    handle = await waiting
+    assert handle.id in api.tasks
+
+
+async def test_an_end_that_a_wait_sees_frees_the_slot_at_once(
+    api: FakeApi, open_session: OpenSession
+):
+    """Run-task need not sit out its pause when a task of the session has just ended."""
+    session = await open_session()
+    api.next_tasks = [lives(300.0), lives(1.0)]
+    _allow(api, 1)
+    first = asyncio.create_task(session.run_and_wait("first"))
+    await asyncio.sleep(0.5)
+
+    await session.run_and_wait("second")
+
+    await first
+    second = list(api.tasks.values())[1]
+    assert second.born <= 300.0 + 3.0  # the end is seen within the latency target
+
+
+async def test_one_probe_at_a_time_asks_for_a_slot(
+    api: FakeApi, open_session: OpenSession, figure: Callable[[str], None]
+):
+    """A hundred submissions on a full account ask a few times a minute, not a hundred."""
+    session = await open_session()
+    blocker = api.add(lives(1e6))
+    _allow(api, 1)
+    submissions = [asyncio.create_task(session.submit(f"task {n}")) for n in range(100)]
+
+    await asyncio.sleep(300.0)
+
+    per_minute = Counter(int(at // 60) for at in api.times("run"))
+    figure(f"run-task calls per minute on a full account: {dict(per_minute)}")
+    assert all(per_minute[minute] <= 6 for minute in (2, 3, 4))
+    assert not any(each.done() for each in submissions)
+    assert blocker.id in api.tasks
+    for each in submissions:
+        each.cancel()
+    await asyncio.gather(*submissions, return_exceptions=True)
+
+
+async def test_nothing_is_created_for_whom_nobody_waits(api: FakeApi, open_session: OpenSession):
+    """Cancelled while it queues for a slot, a submission ends at once and is never sent."""
+    session = await open_session()
+    api.add(lives(50.0))
+    _allow(api, 1)
+    submission = asyncio.create_task(session.run_and_wait("x"))
+    await asyncio.sleep(10.0)
+    asked = api.count("run")
+
+    submission.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await submission
+
+    assert _time() == pytest.approx(10.0, abs=0.1)
+    await asyncio.sleep(200.0)
+    assert api.count("run") == asked
+    assert len(api.tasks) == 1
+
+
+async def test_patience_ends(api: FakeApi, open_session: OpenSession):
+    """After `slot_wait` seconds the refusal is the caller's, and nothing was created."""
+    session = await open_session(
+        limits=CallLimits(slot_wait=60.0), retry=RetryPolicy(max_attempts=1)
+    )
+    api.add(lives(1e6))
+    _allow(api, 1)
+
+    with pytest.raises(errors.RateLimitError, match="concurrent"):
+        await session.submit("x")
+
+    assert 60.0 <= _time() <= 95.0
+    assert len(api.tasks) == 1
+
+
+async def test_a_timeout_while_waiting_for_a_slot_tells_the_refusal(
+    api: FakeApi, open_session: OpenSession
+):
+    """B9: the caller's time is up: nothing exists, and nothing will."""
+    session = await open_session()
+    api.add(lives(1e6))
+    _allow(api, 1)
+
+    with pytest.raises(errors.RateLimitError, match="concurrent"):
+        await session.run_and_wait("x", timeout=20.0)
+
+    assert _time() <= 20.05
+    await asyncio.sleep(300.0)
+    assert len(api.tasks) == 1
+
+
+async def test_the_thin_layer_fails_like_any_call(api: FakeApi, open_session: OpenSession):
+    """`tasks.run` is one plain call: repeated as the policy says, then the refusal is raised."""
+    session = await open_session()
+    api.add(lives(1e6))
+    _allow(api, 1)
+
+    with pytest.raises(errors.RateLimitError, match="concurrent"):
+        await session.tasks.run("x")
+
+    assert api.count("run") == 4
+
+
+async def test_people_are_told_once(api: FakeApi, open_session: OpenSession):
+    """One event says that the task waits for a slot."""
+    events: list[object] = []
+    session = await open_session(on_event=events.append)
+    api.add(lives(30.0))
+    _allow(api, 1)
+
+    await session.submit("x")
+
+    assert [type(event) for event in events] == [SlotAwaited]
+    assert isinstance(events[0], SlotAwaited)
+    assert events[0].patience == pytest.approx(3600.0, abs=1.0)
+
+
+async def test_another_429_is_no_word_about_slots(api: FakeApi, open_session: OpenSession):
+    """A plain 429 to run-task is repeated as the policy says, and then raised."""
+    session = await open_session()
+    api.make = lambda _body: FakeTask()
+    api.fault = lambda _call: Fault(status=429)
+
+    with pytest.raises(errors.RateLimitError):
+        await session.submit("x")
+
+    assert api.count("run") == 4

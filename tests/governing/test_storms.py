@@ -1,0 +1,221 @@
+"""A service that is overloaded, and a session that does not make it worse."""
+
+import asyncio
+import random
+from collections.abc import Callable
+
+import pytest
+
+from browser_use_async import BrowserUseSession, RetryPolicy, TaskStatus, errors
+from tests.api_bench import OpenSession
+from tests.fake_api import Call, FakeApi, Fault
+from tests.waiting.test_polling import lives
+
+pytestmark = pytest.mark.looptime
+
+LIMITED = Fault(status=429, headers={"Retry-After": "10"}, delay=0.05)
+
+
+def _time() -> float:
+    return asyncio.get_running_loop().time()
+
+
+def _storm(api: FakeApi, begins: float, ends: float) -> None:
+    """Let every call be refused for a while."""
+    api.latency = 0.05
+    api.fault = lambda call: LIMITED if begins <= call.at < ends else None
+
+
+def _first_100_ms(times: list[float]) -> int:
+    return sum(1 for at in times if at <= times[0] + 0.1)
+
+
+@pytest.mark.case("B10")
+async def test_a_thousand_waiters_send_one_probe_per_pause(
+    api: FakeApi, open_session: OpenSession, figure: Callable[[str], None]
+):
+    """B10: at most one probe per `Retry-After`, and no herd when the service is well again."""
+    session = await open_session()
+    tasks = [api.add(lives(1e6)) for _ in range(1000)]
+    _storm(api, 20.0, 75.0)
+    waits = [asyncio.create_task(session.wait(task.id, timeout=100.0)) for task in tasks]
+
+    await asyncio.gather(*waits, return_exceptions=True)
+
+    probes = [at for at in api.times() if 21.0 <= at < 75.0]
+    after = [at for at in api.times() if at >= 75.0]
+    first = _first_100_ms(after)
+    peak = max(sum(1 for at in after if start <= at < start + 0.1) for start in after[::10])
+    figure(
+        f"1,000 waits: {len(probes)} probes in 54 s of Retry-After: 10; {first} calls in the first "
+        f"100 ms after reopening, {peak} in the busiest"
+    )
+    assert 4 <= len(probes) <= 6
+    assert first <= 50
+    assert peak <= 100
+    assert len({call.task_id for call in api.calls if call.at >= 75.0}) == 1000
+
+
+@pytest.mark.case("B10")
+async def test_a_thousand_callers_send_one_probe_per_pause(
+    api: FakeApi, open_session: OpenSession, figure: Callable[[str], None]
+):
+    """B10: the same for a thousand calls of the thin layer, of which none fails."""
+    session = await open_session(retry=RetryPolicy(max_attempts=8))
+    tasks = [api.add(lives(1e6)) for _ in range(1000)]
+    _storm(api, 0.0, 25.0)
+
+    answers = await asyncio.gather(*(session.tasks.get_status(task.id) for task in tasks))
+
+    assert set(answers) == {TaskStatus.RUNNING}
+    probes = [at for at in api.times() if 0.2 <= at < 25.0]
+    after = [at for at in api.times() if at >= 25.0]
+    first = _first_100_ms(after)
+    figure(f"1,000 calls: {len(probes)} probes, {first} calls in the first 100 ms")
+    assert len(probes) == 2
+    assert first <= 50
+
+
+async def test_a_pause_holds_for_calls_of_every_kind(api: FakeApi, open_session: OpenSession):
+    """What one call is told, all others heed: a stop, a list and a new task wait as well."""
+    session = await open_session()
+    task = api.add(lives(1e6))
+    api.break_calls("status", {1: LIMITED})
+
+    await asyncio.gather(
+        session.tasks.get_status(task.id),
+        *(_later(0.1, verb) for verb in (session.tasks.list, lambda: session.tasks.stop(task.id))),
+        _later(0.1, lambda: session.submit("x")),
+    )
+
+    assert min(api.times("list", "stop", "run")) >= 10.0
+
+
+async def _later(seconds: float, verb: Callable[[], object]) -> None:
+    await asyncio.sleep(seconds)
+    await verb()  # type: ignore[misc]
+
+
+async def test_a_long_pause_is_told_without_sending(api: FakeApi, open_session: OpenSession):
+    """A call that will not sit out the rest of a pause fails at once, and says how long it is."""
+    session = await open_session()
+    task = api.add(lives(1e6))
+    api.break_calls("status", {1: Fault(status=429, headers={"Retry-After": "300"})})
+    with pytest.raises(errors.RateLimitError) as first:
+        await session.tasks.get_status(task.id)
+    await asyncio.sleep(100.0)
+
+    with pytest.raises(errors.RateLimitError, match="was not sent") as second:
+        await session.tasks.get(task.id)
+
+    assert first.value.retry_after == 300.0
+    assert second.value.retry_after == pytest.approx(200.0, abs=1.0)
+    assert second.value.task_id == task.id
+    assert api.count() == 1
+    await asyncio.sleep(201.0)
+    assert (await session.tasks.get(task.id)).id == task.id
+
+
+async def test_those_who_queue_hear_of_a_longer_pause(api: FakeApi, open_session: OpenSession):
+    """A call in the queue does not sit out pauses without end."""
+    session = await open_session(retry=RetryPolicy(max_attempts=3))
+    task = api.add(lives(1e6))
+    api.fault = lambda _call: Fault(status=429, headers={"Retry-After": "50"})
+
+    ended = await asyncio.gather(
+        *(session.tasks.get_status(task.id) for _ in range(20)), return_exceptions=True
+    )
+
+    assert {type(each) for each in ended} == {errors.RateLimitError}
+    # Three attempts, each of which queues through three pauses at most.
+    assert _time() <= 3 * (3 * 50.0 + 55.0)
+
+
+@pytest.mark.case("B11")
+async def test_ten_minutes_of_503_are_asked_once_per_call(
+    api: FakeApi, open_session: OpenSession, figure: Callable[[str], None]
+):
+    """B11: the retry budget runs dry, and then one call is one request."""
+    session = await open_session()
+    api.fault = lambda _call: Fault(status=503)
+    calls = 0
+
+    async def caller() -> None:
+        nonlocal calls
+        while _time() < 600.0:
+            calls += 1
+            with pytest.raises(errors.InternalServerError):
+                await session.tasks.get_status("t-1")
+            await asyncio.sleep(5.0)
+
+    await asyncio.gather(*(caller() for _ in range(20)))
+
+    ratio = api.count() / calls
+    figure(f"{api.count()} requests for {calls} calls in 10 min of 503: {ratio:.3f} per call")
+    assert ratio <= 1.05
+
+
+@pytest.mark.control("B11")
+async def test_without_a_budget_an_outage_is_asked_four_times(
+    api: FakeApi, open_session: OpenSession
+):
+    """The same without a budget: four requests per call."""
+    session = await open_session(retry=RetryPolicy(budget=None))
+    api.fault = lambda _call: Fault(status=503)
+
+    for _ in range(50):
+        with pytest.raises(errors.InternalServerError):
+            await session.tasks.get_status("t-1")
+
+    assert api.count() == 200
+
+
+@pytest.mark.case("B12")
+async def test_ten_percent_of_errors_are_made_good(
+    api: FakeApi, open_session: OpenSession, figure: Callable[[str], None]
+):
+    """B12: the budget refills from what succeeds, so the usual errors are repeated as ever."""
+    succeeded = {}
+    for budget in (500.0, None):
+        draw = random.Random(12)
+        session = await open_session(
+            retry=RetryPolicy(budget=budget, base_delay=0.01, max_delay=0.02)
+        )
+        task = api.add(lives(1e9))
+        api.fault = lambda _call, draw=draw: Fault(status=503) if draw.random() < 0.1 else None
+        succeeded[budget] = await _successes(session, task.id, 2500)
+
+    figure(f"of 2,500 calls {succeeded[500.0]} succeed with the budget, {succeeded[None]} without")
+    assert succeeded[500.0] >= 0.999 * 2500
+    assert succeeded[500.0] >= succeeded[None] - 1
+
+
+async def _successes(session: BrowserUseSession, task_id: str, count: int) -> int:
+    good = 0
+    for _ in range(count // 50):
+        ended = await asyncio.gather(
+            *(session.tasks.get_status(task_id) for _ in range(50)), return_exceptions=True
+        )
+        good += sum(isinstance(each, TaskStatus) for each in ended)
+    return good
+
+
+async def test_submissions_do_not_depend_on_the_budget(api: FakeApi, open_session: OpenSession):
+    """An outage that emptied the bucket does not keep a lost answer from being found."""
+    session = await open_session()
+    api.fault = lambda call: Fault(status=503) if call.route == "status" else None
+    for _ in range(100):
+        with pytest.raises(errors.InternalServerError):
+            await session.tasks.get_status("t-1")
+
+    def lose(call: Call) -> Fault | None:
+        if call.route == "run":
+            return Fault(cut=True, done=True)
+        return Fault(status=503) if call.route == "list" and call.number <= 3 else None
+
+    api.fault = lose
+
+    handle = await session.submit("x")
+
+    assert list(api.tasks) == [handle.id]
+    assert api.count("run") == 1

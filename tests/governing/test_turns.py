@@ -1,0 +1,145 @@
+"""How many calls at once, how fast, and who goes first."""
+
+import asyncio
+from itertools import pairwise
+
+import pytest
+
+from browser_use_async import CallLimits, RetryPolicy, errors
+from tests.api_bench import OpenSession
+from tests.fake_api import FakeApi, Fault
+from tests.waiting.test_polling import lives
+
+pytestmark = pytest.mark.looptime
+
+
+def _time() -> float:
+    return asyncio.get_running_loop().time()
+
+
+@pytest.mark.parametrize("most", [1, 7, 100])
+async def test_calls_in_flight_are_bounded(api: FakeApi, open_session: OpenSession, most: int):
+    """Never more at once than allowed, and as many when there is so much to do."""
+    session = await open_session(limits=CallLimits(max_in_flight=most))
+    task = api.add(lives(1e6))
+    api.latency = 0.2
+
+    await asyncio.gather(*(session.tasks.get_status(task.id) for _ in range(250)))
+
+    assert api.most_in_flight == most
+
+
+async def test_a_rate_spaces_calls_evenly(api: FakeApi, open_session: OpenSession):
+    """Twenty calls a second are one every 50 ms, whatever piles up."""
+    session = await open_session(limits=CallLimits(calls_per_second=20))
+    task = api.add(lives(1e6))
+
+    await asyncio.gather(*(session.tasks.get_status(task.id) for _ in range(100)))
+
+    gaps = [late - early for early, late in pairwise(api.times())]
+    assert min(gaps) >= 0.045
+    assert _time() == pytest.approx(99 / 20, abs=0.1)
+
+
+async def test_no_operation_waits_behind_a_thousand_of_another(
+    api: FakeApi, open_session: OpenSession
+):
+    """A stop that comes last is among the next to be sent."""
+    session = await open_session(limits=CallLimits(max_in_flight=2))
+    task = api.add(lives(1e6))
+    api.latency = 0.1
+    reads = [asyncio.create_task(session.tasks.get_status(task.id)) for _ in range(1000)]
+    await asyncio.sleep(0.05)
+
+    await session.tasks.stop(task.id)
+
+    stopped_at = _time()
+    await asyncio.gather(*reads)
+    print(f"the stop took {stopped_at:.2f} s, all reads {_time():.1f} s")
+    assert stopped_at <= 0.5
+    assert _time() >= 40.0
+
+
+async def test_calls_of_one_kind_keep_their_order(api: FakeApi, open_session: OpenSession):
+    """Who came first is served first."""
+    session = await open_session(limits=CallLimits(max_in_flight=1))
+    tasks = [api.add(lives(1e6)) for _ in range(50)]
+    api.latency = 0.1
+
+    await asyncio.gather(*(session.tasks.get_status(task.id) for task in tasks))
+
+    assert [call.task_id for call in api.calls] == [task.id for task in tasks]
+
+
+async def test_429_halves_what_is_sent_at_once_and_success_restores_it(
+    api: FakeApi, open_session: OpenSession
+):
+    """A service that takes eight at once gets about that many, without a word from the user."""
+    session = await open_session(retry=RetryPolicy(max_attempts=50, base_delay=0.05, max_delay=0.2))
+    task = api.add(lives(1e6))
+    api.latency = 0.1
+    api.fault = lambda _call: Fault(status=429) if api.in_flight > 8 else None
+
+    answers = await asyncio.gather(*(session.tasks.get_status(task.id) for _ in range(2000)))
+
+    assert len(answers) == 2000
+    refused = api.count() - 2000
+    late = [call.at for call in api.calls if call.at >= 5.0]
+    print(
+        f"{refused} of {api.count()} calls refused, {len(late)} calls after 5 s in {_time():.1f} s"
+    )
+    assert refused <= 0.25 * api.count()
+    assert _time() <= 2000 * 0.1 / 8 * 2.0
+
+
+async def test_who_gives_up_leaves_the_queue(api: FakeApi, open_session: OpenSession):
+    """Cancelled in the queue, a call is never sent, and those behind it move up."""
+    session = await open_session(limits=CallLimits(max_in_flight=1))
+    tasks = [api.add(lives(1e6)) for _ in range(10)]
+    api.latency = 1.0
+    calls = [asyncio.create_task(session.tasks.get_status(task.id)) for task in tasks]
+    await asyncio.sleep(0.5)
+
+    for call in calls[1:9]:
+        call.cancel()
+    ended = await asyncio.gather(*calls, return_exceptions=True)
+
+    assert [type(each).__name__ for each in ended].count("CancelledError") == 8
+    assert [call.task_id for call in api.calls] == [tasks[0].id, tasks[9].id]
+    assert _time() == pytest.approx(2.0, abs=0.1)
+
+
+async def test_closing_ends_those_who_queue(api: FakeApi, open_session: OpenSession):
+    """A call in the queue gets `SessionClosedError` and is not sent."""
+    session = await open_session(limits=CallLimits(max_in_flight=1))
+    task = api.add(lives(1e6))
+    api.latency = 5.0
+    calls = [asyncio.create_task(session.tasks.get_status(task.id)) for _ in range(20)]
+    await asyncio.sleep(1.0)
+
+    await session.aclose()
+    ended = await asyncio.gather(*calls, return_exceptions=True)
+
+    assert {type(each) for each in ended} == {errors.SessionClosedError}
+    assert api.count() == 1
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"max_in_flight": 0},
+        {"max_in_flight": 1.5},
+        {"max_in_flight": True},
+        {"calls_per_second": 0},
+        {"calls_per_second": float("nan")},
+        {"slot_wait": -1},
+        {"slot_wait": float("inf")},
+    ],
+    ids=str,
+)
+def test_limits_that_cannot_work_are_refused(wrong: dict[str, float]):
+    """The error names the field."""
+    (name,) = wrong
+
+    with pytest.raises(errors.ConfigurationError, match=name):
+        CallLimits(**wrong)  # type: ignore[arg-type]
