@@ -109,6 +109,7 @@ class Worker:
         window: The settle window, in seconds.
         now: The worker's wall clock.
         found: How often a task whose creation got no answer was found, and in which way.
+        keys: Whose task is whose, as far as it was asked; that never changes.
     """
 
     session: BrowserUseSession
@@ -119,6 +120,7 @@ class Worker:
     window: float
     now: Callable[[], datetime]
     found: Counter[str]
+    keys: dict[str, str | None] = attrs.field(factory=dict)
 
     async def work(self) -> None:
         """Bring every job to its end."""
@@ -236,10 +238,13 @@ class Worker:
                 self._write(left.pop(key), Created(self.session.handle(row.id).to_token()))
 
     async def _key_of(self, row: TaskSummary) -> str | None:
-        metadata = row.metadata
-        if not metadata:  # rows need not carry it
-            metadata = (await self.session.tasks.get(row.id)).metadata
-        return (metadata or {}).get("job")
+        # Remembered, so that a scan which fails half-way has not been for nothing.
+        if row.id not in self.keys:
+            metadata = row.metadata
+            if not metadata:  # rows need not carry it
+                metadata = (await self.session.tasks.get(row.id)).metadata
+            self.keys[row.id] = (metadata or {}).get("job")
+        return self.keys[row.id]
 
     async def sweep(self) -> list[str]:
         """Stop tasks that carry the key of a job which has another task.

@@ -25,6 +25,8 @@ __all__ = ["Laws", "Report", "World", "simulate"]
 TEXTS = ("Buy milk", "Buy bread", "Read the news")
 MARGIN = 2.0  # seconds: the service learns a moment later than the client that it has given up
 
+LONGEST = 6 * 3600.0  # seconds; a world that has not ended by then never will
+
 
 @attrs.frozen
 class Laws:
@@ -267,6 +269,7 @@ def simulate(seed: int, laws: Laws | None = None) -> Report:
     """
 
     async def live() -> Report:
-        return await World(seed, Laws() if laws is None else laws).run()
+        async with asyncio.timeout(LONGEST):
+            return await World(seed, Laws() if laws is None else laws).run()
 
     return clock.run(live())
