@@ -48,10 +48,10 @@ MUTANTS: tuple[Mutant, ...] = (
         ("B8",),
     ),
     Mutant(
-        "any pause that a server asks for is slept",
+        "a pause that is too long is cut short",
         _RETRY,
-        "        if asked > self.retry_after_cap:\n",
-        "        if False:\n",
+        "        if asked > self.retry_after_cap:\n            return None\n",
+        "        if asked > self.retry_after_cap:\n            return jitter\n",
         ("B9",),
     ),
     # Pauses.
@@ -88,21 +88,24 @@ MUTANTS: tuple[Mutant, ...] = (
         ("B20",),
     ),
     Mutant(
-        "one tenacity object repeats all calls",
+        "one tenacity object repeats all calls, with a pause that is awaited",
         _RETRY,
-        "            before_sleep=self._tell,\n"
-        "            sleep=self.rest,\n"
-        "            retry_error_callback=_outcome,\n"
-        "        )\n"
         "        last: Outcome = await retrying(once)\n"
-        '        return last, int(retrying.statistics["attempt_number"])\n',
-        "            before_sleep=__import__('functools').partial(asyncio.sleep, 0),\n"
-        "            sleep=self.rest,\n"
-        "            retry_error_callback=_outcome,\n"
-        "        )\n"
+        '        return last, int(retrying.statistics["attempt_number"])\n'
+        "\n"
+        "    def _retries(self, outcome: Outcome) -> bool:\n"
+        "        return may_try_again(self.effect, outcome)\n"
+        "\n"
+        "    def _pause(self, state: tenacity.RetryCallState) -> float:\n",
         "        shared = globals().setdefault('_SHARED', retrying)\n"
         "        last: Outcome = await shared(once)\n"
-        "        return last, 2\n",
+        "        return last, 2\n"
+        "\n"
+        "    def _retries(self, outcome: Outcome) -> bool:\n"
+        "        return may_try_again(self.effect, outcome)\n"
+        "\n"
+        "    async def _pause(self, state: tenacity.RetryCallState) -> float:\n"
+        "        await asyncio.sleep(0)\n",
         ("B19",),
     ),
     # Time limits.
