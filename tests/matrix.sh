@@ -16,10 +16,9 @@ grep -vE '^(aiohttp|multidict)==' constraints.txt >"$scratch/constraints.txt"
 install() { # version, environment
     local wanted="aiohttp==$1"
     [ "$1" = newest ] && wanted=aiohttp
-    if [ ! -x "$2/bin/python" ]; then
-        "$PY" -m venv --clear "$2"
-        "$2/bin/python" -m pip install --quiet --upgrade "pip>=25.1"
-    fi
+    [ -x "$2/bin/python" ] || "$PY" -m venv --clear "$2" || return
+    # pip older than 25.1 does not know --group.
+    "$2/bin/python" -m pip install --quiet --upgrade "pip>=25.1" || return
     "$2/bin/python" -m pip install --quiet --upgrade --constraint "$scratch/constraints.txt" \
         --group test --editable . "$wanted"
 }
