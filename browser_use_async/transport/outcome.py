@@ -99,6 +99,9 @@ def kind_of_status(status: int) -> OutcomeKind:
 def may_try_again(effect: Effect, outcome: Outcome) -> bool:
     """Whether the same call may be sent once more without a risk to anybody's money.
 
+    A server that says `X-Should-Retry: true` or `false` is heeded for reads and idempotent calls;
+    for all others it could only be wrong at somebody's expense.
+
     Args:
         effect: What the call does, from its row.
         outcome: What became of the attempt.
@@ -113,8 +116,18 @@ def may_try_again(effect: Effect, outcome: Outcome) -> bool:
         case _ if effect not in {Effect.READS, Effect.IDEMPOTENT}:
             return False
         case _:
+            if (wish := _wish(outcome)) is not None:
+                return wish
             good = outcome.status is None or 200 <= outcome.status < 300
             return good or outcome.status in _TRANSIENT
+
+
+def _wish(outcome: Outcome) -> bool | None:
+    """What the server says itself about repeating a call that it did not accept."""
+    if outcome.reply is None or 200 <= outcome.reply.status < 300:
+        return None
+    said = outcome.reply.headers.get("X-Should-Retry", "").strip().lower()
+    return {"true": True, "false": False}.get(said)
 
 
 def says_no_free_slot(reply: Reply) -> bool:

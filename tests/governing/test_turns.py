@@ -1,6 +1,7 @@
 """How many calls at once, how fast, and who goes first."""
 
 import asyncio
+import contextlib
 from itertools import pairwise
 
 import pytest
@@ -143,3 +144,39 @@ def test_limits_that_cannot_work_are_refused(wrong: dict[str, float]):
 
     with pytest.raises(errors.ConfigurationError, match=name):
         CallLimits(**wrong)  # type: ignore[arg-type]
+
+
+@pytest.mark.case("B17")
+@pytest.mark.parametrize(
+    ("route", "status", "said", "requests"),
+    [
+        ("status", 503, "false", 1),
+        ("status", 503, "true", 2),
+        ("status", 409, "true", 2),
+        ("status", 409, "maybe", 1),
+        ("stop", 503, "False", 1),
+        ("stop", 409, "true", 2),
+        ("run", 503, "true", 1),
+        ("run", 409, "true", 1),
+        ("pause", 503, "true", 1),
+        ("run", 429, "false", 2),  # nothing was done, and the pause is the governor's
+    ],
+)
+async def test_what_the_server_says_about_repeating(
+    api: FakeApi, open_session: OpenSession, route: str, status: int, said: str, requests: int
+):
+    """B17: `X-Should-Retry` is heeded for reads and idempotent calls, and for no others."""
+    session = await open_session()
+    task = api.add(lives(1e6))
+    api.break_calls(route, {1: Fault(status=status, headers={"X-Should-Retry": said})})
+    verbs = {
+        "status": lambda: session.tasks.get_status(task.id),
+        "stop": lambda: session.tasks.stop(task.id),
+        "pause": lambda: session.tasks.pause(task.id),
+        "run": lambda: session.tasks.run("x"),
+    }
+
+    with contextlib.suppress(errors.APIStatusError):
+        await verbs[route]()
+
+    assert api.count(route) == requests

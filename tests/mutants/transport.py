@@ -173,6 +173,13 @@ MUTANTS: tuple[Mutant, ...] = (
         ("B10",),
     ),
     Mutant(
+        "what the server says about repeating is ignored",
+        "transport/outcome.py",
+        "        return None\n    said = outcome",
+        "        return None\n    return None\n    said = outcome",
+        ("B17",),
+    ),
+    Mutant(
         "the retry budget never runs dry",
         "transport/budget.py",
         "        if self._tokens < RETRY_COST:\n            return False\n",
