@@ -13,10 +13,10 @@ MUTANTS: tuple[Mutant, ...] = (
         ("A26", "A11", "A12"),
     ),
     Mutant(
-        "the settle window is cut in half",
+        "the settle window is cut to a tenth",
         "submission/reconciler.py",
         "        ends = loop.time() + seconds\n",
-        "        ends = loop.time() + seconds / 2\n",
+        "        ends = loop.time() + seconds / 10\n",
         ("A26", "A11", "A12"),
     ),
     Mutant(
