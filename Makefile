@@ -14,8 +14,13 @@ demo: $(VENV)/.for-demo
 test: $(VENV)/.for-test
 	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -q -m "not torture" tests
 
+# All that takes long: the slow tests, the simulation, the mutants, and the versions of aiohttp.
 torture: $(VENV)/.for-test
-	$(BIN)/python -m pytest -n $(WORKERS) -q -m torture tests
+	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -q -m torture tests \
+		--deselect tests/simulator/test_worlds.py::test_a_thousand_worlds
+	$(BIN)/python -m tests.simulator
+	$(BIN)/python -m tests.mutants
+	PY=$(PY) tests/matrix.sh
 
 # 1,000 seeds of faults and crashes in virtual time, and the control that must fail.
 simulate: $(VENV)/.for-test
