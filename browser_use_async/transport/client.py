@@ -238,10 +238,10 @@ class Transport:
         try:
             if on_send is not None:
                 on_send()
-            outcome = await self._connections.send(prepared)
+            outcome = sent = await self._connections.send(prepared)
         finally:
             governor.leave(admitted, endpoint, outcome)
-        return outcome
+        return sent
 
     def _hidden(self, prepared: PreparedRequest) -> tuple[str, ...]:
         key = self.configuration.api_key

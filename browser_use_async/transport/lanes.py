@@ -4,6 +4,7 @@ import re
 from collections.abc import Sequence
 from ssl import SSLContext
 from types import SimpleNamespace
+from typing import Any
 
 import aiohttp
 import attrs
@@ -67,6 +68,15 @@ def drop_connection(response: ClientResponse) -> None:
         protocol.close()
 
 
+def _refuse_a_switch(_options: object, _attribute: object, value: Any) -> None:
+    """Refuse aiohttp's `ssl=False`, with which it checks no certificate."""
+    if value is not None and not isinstance(value, SSLContext):
+        raise ConfigurationError(
+            "ssl must be an ssl.SSLContext, such as ssl.create_default_context(cafile=...), "
+            f"not {type(value).__name__}: certificates are always checked"
+        )
+
+
 @attrs.frozen
 class LaneOptions:
     """What the user passes through to aiohttp.
@@ -80,19 +90,10 @@ class LaneOptions:
     """
 
     proxy: str | None = attrs.field(default=None, repr=False)
-    ssl: SSLContext | None = attrs.field(default=None)
+    ssl: SSLContext | None = attrs.field(default=None, validator=_refuse_a_switch)
     trace_configs: Sequence[aiohttp.TraceConfig] = ()
     middlewares: Sequence[ClientMiddlewareType] = ()
     connector: MakeConnector = aiohttp.TCPConnector
-
-    @ssl.validator
-    def _refuse_a_switch(self, _attribute: object, value: object) -> None:
-        """Refuse aiohttp's `ssl=False`, with which it checks no certificate."""
-        if value is not None and not isinstance(value, SSLContext):
-            raise ConfigurationError(
-                "ssl must be an ssl.SSLContext, such as ssl.create_default_context(cafile=...), "
-                f"not {type(value).__name__}: certificates are always checked"
-            )
 
 
 @attrs.frozen

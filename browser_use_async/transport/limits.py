@@ -4,6 +4,7 @@ import math
 
 import attrs
 
+from browser_use_async.contract.limits import is_count
 from browser_use_async.errors import ConfigurationError
 
 __all__ = ["CallLimits"]
@@ -30,8 +31,7 @@ class CallLimits:
     slot_wait: float = 3600.0
 
     def __attrs_post_init__(self) -> None:
-        count: object = self.max_in_flight
-        if not isinstance(count, int) or isinstance(count, bool) or count < 1:
+        if not is_count(self.max_in_flight):
             raise ConfigurationError(
                 f"max_in_flight must be a whole number from 1, not {self.max_in_flight!r}"
             )

@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 import attrs
 import tenacity
 
+from browser_use_async.contract.limits import is_count
 from browser_use_async.contract.table import Effect
 from browser_use_async.errors import ConfigurationError
 from browser_use_async.transport.budget import RetryBudget
@@ -43,7 +44,7 @@ class RetryPolicy:
     budget: float | None = 500.0
 
     def __attrs_post_init__(self) -> None:
-        if not _is_count(self.max_attempts):
+        if not is_count(self.max_attempts):
             raise ConfigurationError(
                 f"max_attempts must be a whole number from 1, not {self.max_attempts!r}"
             )
@@ -85,10 +86,6 @@ class RetryPolicy:
         if asked > self.retry_after_cap:
             return None
         return max(jitter, asked + min(jitter, 0.1 * asked))
-
-
-def _is_count(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= 1
 
 
 def _is_duration(value: object) -> bool:

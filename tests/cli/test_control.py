@@ -1,3 +1,5 @@
+import pytest
+
 from browser_use_async import BrowserUseSession, TaskStatus
 from browser_use_async.server import LocalServer
 from tests.wire import bound_socket
@@ -46,6 +48,7 @@ async def test_resume_what_was_never_paused(server: LocalServer) -> None:
     assert "not paused" in result.stderr
 
 
+@pytest.mark.torture
 async def test_nobody_listens() -> None:
     """A server that cannot be reached is exit code 4."""
     with bound_socket() as listener:

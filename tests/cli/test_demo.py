@@ -16,6 +16,7 @@ def _prefix_positions(result: Result, name: str) -> list[str]:
     return [line for line in result.stderr.splitlines() if line.startswith(f"{name} ")]
 
 
+@pytest.mark.torture
 async def test_every_part_ends_as_it_should() -> None:
     """Without key and network all five parts succeed, and each shows its live page first."""
     result = await run("demo")

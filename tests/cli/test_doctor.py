@@ -1,3 +1,5 @@
+import pytest
+
 from browser_use_async.server import LocalServer
 from tests.wire import WireServer, answering, bound_socket, response
 
@@ -58,6 +60,7 @@ async def test_impossible_configuration() -> None:
     assert _verdicts(result) == {"installation": True, "configuration": False}
 
 
+@pytest.mark.torture
 async def test_nobody_listens() -> None:
     """A server that cannot be reached is exit code 4."""
     with bound_socket() as listener:

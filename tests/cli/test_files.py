@@ -35,6 +35,7 @@ def _shows_no_url(result: Result) -> bool:
     return not any(word in result.stderr for word in ("signature", "expires=", "/files/"))
 
 
+@pytest.mark.torture
 async def test_put(server: LocalServer, tmp_path: Path) -> None:
     """Files are uploaded, and their names printed as one JSON list; a task may use them."""
     paths = [tmp_path / "orders.csv", tmp_path / "notes.txt"]
@@ -112,6 +113,7 @@ async def test_get_all(writing: LocalServer, tmp_path: Path) -> None:
     assert "big file.txt: 320,000 bytes" in result.stderr
 
 
+@pytest.mark.torture
 async def test_get_pictures(writing: LocalServer, tmp_path: Path) -> None:
     """Screenshots are pictures, and a task without recordings has none: still one JSON list."""
     task_id = await _finished(writing, "Write")
@@ -141,6 +143,7 @@ async def test_get_what_is_not_there(writing: LocalServer, tmp_path: Path) -> No
     assert task.stdout == ""
 
 
+@pytest.mark.torture
 async def test_get_a_name_that_leaves_the_directory(writing: LocalServer, tmp_path: Path) -> None:
     """A hostile name is exit code 2, and nothing is written."""
     task_id = await _finished(writing, "Write")
@@ -163,6 +166,7 @@ async def test_get_nothing(server: LocalServer, tmp_path: Path) -> None:
     assert not server.requests
 
 
+@pytest.mark.torture
 async def test_task_without_files(server: LocalServer, tmp_path: Path) -> None:
     """A task that made no files gives an empty list and a word."""
     task_id = await _finished(server, "Look")

@@ -82,6 +82,7 @@ async def test_wrong_usage(server: LocalServer, words: tuple[str, ...], named: s
     assert not server.requests
 
 
+@pytest.mark.torture
 async def test_unknown_id(server: LocalServer) -> None:
     """A profile that is not there is exit code 3, whatever is asked of it."""
     for words in (("show", "no-id"), ("update", "no-id", "--proxy"), ("delete", "no-id")):

@@ -38,6 +38,7 @@ async def test_failed(server: LocalServer) -> None:
     assert "The page is on fire" in result.stderr.splitlines()[-1]
 
 
+@pytest.mark.torture
 async def test_stopped_by_somebody_else(server: LocalServer) -> None:
     """A task that another program stops ends with exit code 1."""
     async with running("run", "Hang", env=environment(server)) as command:
@@ -227,6 +228,7 @@ async def test_wrong_key(server: LocalServer) -> None:
     assert result.stdout == ""
 
 
+@pytest.mark.canaries_by_design("files")  # the key file that the user made
 async def test_key_from_a_file(server: LocalServer, tmp_path: Path) -> None:
     """The key may stand in a file, with a line break at its end."""
     (tmp_path / "key").write_text(f"{server.api_key}\n")

@@ -103,6 +103,7 @@ async def test_list_on_a_terminal(server: LocalServer) -> None:
         assert "\x1b" not in written
 
 
+@pytest.mark.torture
 async def test_local() -> None:
     """`--local` tries a schedule out on the bundled server, with the example site's address."""
     created = await run("schedule", "create", "Open {site}", "--every", "5", "--local")

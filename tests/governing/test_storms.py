@@ -31,6 +31,7 @@ def _first_100_ms(times: list[float]) -> int:
 
 
 @pytest.mark.case("B10")
+@pytest.mark.torture
 async def test_a_thousand_waiters_send_one_probe_per_pause(
     api: FakeApi, open_session: OpenSession, figure: Callable[[str], None]
 ):

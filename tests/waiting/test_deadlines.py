@@ -16,6 +16,7 @@ def _time() -> float:
     return asyncio.get_running_loop().time()
 
 
+@pytest.mark.case("D3")
 @pytest.mark.looptime
 async def test_the_deadline_hits_while_sleeping(api: FakeApi, open_session: OpenSession):
     """D3: between two looks the wait ends on time, carries the id, and leaves the task alone."""
@@ -32,6 +33,7 @@ async def test_the_deadline_hits_while_sleeping(api: FakeApi, open_session: Open
     assert api.count("stop", "pause") == 0
 
 
+@pytest.mark.case("D3")
 @pytest.mark.looptime
 async def test_the_deadline_hits_while_polling(api: FakeApi, open_session: OpenSession):
     """D3: a look that is under way is dropped at the deadline."""
@@ -47,6 +49,7 @@ async def test_the_deadline_hits_while_polling(api: FakeApi, open_session: OpenS
     assert api.in_flight == 0
 
 
+@pytest.mark.case("D3")
 @pytest.mark.looptime
 async def test_the_deadline_hits_while_backing_off(api: FakeApi, open_session: OpenSession):
     """D3: an outage does not move the deadline."""
@@ -192,6 +195,7 @@ async def test_each_follower_has_its_own_deadline(api: FakeApi, open_session: Op
     assert [how for _at, how in results] == ["timeout", "timeout", "timeout", "finished"]
 
 
+@pytest.mark.case("E5")
 @pytest.mark.looptime
 async def test_cancellation_wins_over_the_deadline(api: FakeApi, open_session: OpenSession):
     """E5: cancelled in the very turn in which the time is up, a wait is cancelled."""

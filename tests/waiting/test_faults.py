@@ -25,6 +25,7 @@ def _outage(begin: float, end: float) -> Any:
     return lambda call: Fault(cut=True) if begin <= call.at < end else None
 
 
+@pytest.mark.case("D1")
 async def test_random_failures_lose_no_task(api: FakeApi, open_session: OpenSession):
     """D1: with 30 % of all looks failing in every way, 300 of 300 tasks come to their end."""
     draw = random.Random(7)
@@ -51,6 +52,7 @@ async def test_random_failures_lose_no_task(api: FakeApi, open_session: OpenSess
     assert {each.status for each in ended} == {TaskStatus.FINISHED}
 
 
+@pytest.mark.case("D2")
 async def test_an_outage_within_the_tolerance_is_survived(api: FakeApi, open_session: OpenSession):
     """D2: five minutes of outage in a wait of twenty go unnoticed."""
     session = await open_session()
@@ -64,6 +66,7 @@ async def test_an_outage_within_the_tolerance_is_survived(api: FakeApi, open_ses
     assert 30 <= len([at for at in api.times() if 300 <= at < 600]) <= 80
 
 
+@pytest.mark.case("D2")
 async def test_an_outage_beyond_the_tolerance_interrupts(api: FakeApi, open_session: OpenSession):
     """D2: with a tolerance of a minute the wait gives up, and the error says where to go on."""
     session = await open_session(poll=PollPolicy(outage_tolerance=60.0))
@@ -79,6 +82,7 @@ async def test_an_outage_beyond_the_tolerance_interrupts(api: FakeApi, open_sess
     assert 360.0 <= _time() <= 380.0
 
 
+@pytest.mark.case("D2")
 async def test_each_failure_in_a_row_counts_anew(api: FakeApi, open_session: OpenSession):
     """D2: an answer in between resets the tolerance, so a flickering API interrupts nobody."""
     session = await open_session(poll=PollPolicy(outage_tolerance=30.0))
@@ -90,6 +94,7 @@ async def test_each_failure_in_a_row_counts_anew(api: FakeApi, open_session: Ope
     assert ended.status is TaskStatus.FINISHED
 
 
+@pytest.mark.case("D2")
 async def test_all_followers_are_interrupted_with_errors_of_their_own(
     api: FakeApi, open_session: OpenSession
 ):
@@ -126,6 +131,7 @@ async def test_a_wait_after_an_interruption_looks_again(api: FakeApi, open_sessi
         await anext(stream)
 
 
+@pytest.mark.case("D4")
 async def test_an_unknown_status_is_alive(
     api: FakeApi, open_session: OpenSession, caplog: pytest.LogCaptureFixture
 ):
@@ -146,6 +152,7 @@ async def test_an_unknown_status_is_alive(
     assert events == [UnknownStatusSeen(task.id, TaskStatus("archived"))]
 
 
+@pytest.mark.case("D5")
 async def test_an_unknown_status_with_an_end_ends_the_wait(api: FakeApi, open_session: OpenSession):
     """D5: a status of the future that has `finished_at` is terminal, and comes through."""
     session = await open_session()
@@ -158,6 +165,7 @@ async def test_an_unknown_status_with_an_end_ends_the_wait(api: FakeApi, open_se
     assert _time() <= 8.0
 
 
+@pytest.mark.case("D6")
 async def test_an_unknown_status_for_ever_ends_at_the_deadline(
     api: FakeApi, open_session: OpenSession
 ):
@@ -172,6 +180,7 @@ async def test_an_unknown_status_for_ever_ends_at_the_deadline(
     assert _time() == pytest.approx(300.0, abs=0.05)
 
 
+@pytest.mark.case("D7")
 async def test_an_own_new_task_may_be_missing_at_first(api: FakeApi, open_session: OpenSession):
     """D7: 404 for 25 s after our own submission is a lag of the service."""
     session = await open_session()
@@ -185,6 +194,7 @@ async def test_an_own_new_task_may_be_missing_at_first(api: FakeApi, open_sessio
     assert ended.status is TaskStatus.FINISHED
 
 
+@pytest.mark.case("D7")
 async def test_an_own_task_that_never_appears_is_given_up(api: FakeApi, open_session: OpenSession):
     """D7: after the grace the 404 is what the caller gets, with the task's id."""
     session = await open_session()
@@ -198,6 +208,7 @@ async def test_an_own_task_that_never_appears_is_given_up(api: FakeApi, open_ses
     assert 30.0 <= _time() <= 33.0
 
 
+@pytest.mark.case("D7")
 async def test_a_foreign_unknown_id_fails_at_once(api: FakeApi, open_session: OpenSession):
     """D7: an id that was never seen and is not our own is a mistake, told at once."""
     session = await open_session()
@@ -209,6 +220,7 @@ async def test_a_foreign_unknown_id_fails_at_once(api: FakeApi, open_session: Op
     assert api.count() == 1
 
 
+@pytest.mark.case("D8")
 async def test_a_task_that_disappears_is_told(api: FakeApi, open_session: OpenSession):
     """D8: several 404s over ten seconds or more, and a task that was seen is gone."""
     session = await open_session()
@@ -222,6 +234,7 @@ async def test_a_task_that_disappears_is_told(api: FakeApi, open_session: OpenSe
     assert 110.0 <= _time() <= 114.0
 
 
+@pytest.mark.case("D8")
 @pytest.mark.parametrize("body", ['{"detail": "Task not found"}', '{"detail": "Not Found"}', "<p>"])
 async def test_a_blink_is_no_disappearance(api: FakeApi, open_session: OpenSession, body: str):
     """D8: a task, or its whole route, that is missing for a few seconds is waited for."""
@@ -235,6 +248,7 @@ async def test_a_blink_is_no_disappearance(api: FakeApi, open_session: OpenSessi
     assert ended.status is TaskStatus.FINISHED
 
 
+@pytest.mark.case("D9")
 @pytest.mark.parametrize(
     ("status", "kind"),
     [
@@ -262,6 +276,7 @@ async def test_a_refusal_ends_the_wait_at_once(
     assert len([at for at in api.times() if at >= 60.0]) == 1
 
 
+@pytest.mark.case("D10")
 async def test_paused_is_alive(api: FakeApi, open_session: OpenSession):
     """D10: created, running, paused, running, finished are told in this order."""
     session = await open_session()
@@ -279,6 +294,7 @@ async def test_paused_is_alive(api: FakeApi, open_session: OpenSession):
     assert told == ["created", "running", "paused", "running", "finished"]
 
 
+@pytest.mark.case("D10")
 async def test_paused_for_ever_ends_at_the_deadline(api: FakeApi, open_session: OpenSession):
     """D10: a paused task is neither an end nor an error, and the timeout counts."""
     session = await open_session()
@@ -290,6 +306,7 @@ async def test_paused_for_ever_ends_at_the_deadline(api: FakeApi, open_session: 
     assert caught.value.last_status is TaskStatus.PAUSED
 
 
+@pytest.mark.case("D11")
 async def test_a_terminal_status_counts_once_the_task_agrees(
     api: FakeApi, open_session: OpenSession
 ):

@@ -48,6 +48,7 @@ async def test_polls_follow_the_policy(api: FakeApi, open_session: OpenSession):
     assert api.times("status") == pytest.approx([0, 1, 3, 7, 15, 23], abs=0.01)
 
 
+@pytest.mark.case("D15")
 async def test_jitter_stays_inside_its_bounds(api: FakeApi, open_session: OpenSession):
     """D15: every pause between two looks lies within the jitter of the policy."""
     session = await open_session(poll=PollPolicy(growth=1.0, jitter=0.3))
@@ -62,6 +63,7 @@ async def test_jitter_stays_inside_its_bounds(api: FakeApi, open_session: OpenSe
     assert max(pauses) - min(pauses) > 0.2
 
 
+@pytest.mark.case("D15")
 async def test_many_waits_spread_out(api: FakeApi, open_session: OpenSession):
     """D15: 300 waits that begin together end up with no more than twice the mean in any 100 ms."""
     session = await open_session(poll=PollPolicy(growth=1.0, jitter=0.5))
@@ -94,6 +96,7 @@ async def test_the_latency_target_holds(api: FakeApi, open_session: OpenSession)
     assert max(delays) <= 2.01
 
 
+@pytest.mark.case("D16")
 async def test_a_finished_task_costs_two_requests(api: FakeApi, open_session: OpenSession):
     """D16: one status call and one confirming get."""
     session = await open_session()
@@ -128,6 +131,7 @@ async def test_waits_of_one_task_share_its_polls(api: FakeApi, open_session: Ope
     assert api.count("get") == 1
 
 
+@pytest.mark.case("D21")
 async def test_no_burst_after_the_loop_was_blocked(
     api: FakeApi, open_session: OpenSession, looptime: Any
 ):
@@ -151,6 +155,7 @@ async def test_no_burst_after_the_loop_was_blocked(
     assert blocked <= 3 * len(tasks)
 
 
+@pytest.mark.case("D21")
 async def test_the_deadline_is_checked_first_after_a_block(api: FakeApi, open_session: OpenSession):
     """D21: a wait whose deadline passed while nothing ran ends at once, with at most one look."""
     session = await open_session()
@@ -211,6 +216,7 @@ async def test_a_wait_joins_one_that_has_just_settled(api: FakeApi, open_session
     assert statuses == ["running", "finished", "finished"]
 
 
+@pytest.mark.case("D14")
 async def test_at_most_fifty_looks_at_once(api: FakeApi, open_session: OpenSession):
     """D14: hundreds of waits leave room for other calls, and each is looked at all the same."""
     session = await open_session(poll=PollPolicy(latency_target=4.0))

@@ -27,7 +27,13 @@ def _time() -> float:
 
 
 @pytest.mark.case("B13")
-@pytest.mark.parametrize("outage", OUTAGES)
+@pytest.mark.parametrize(
+    "outage",
+    [
+        pytest.param(outage, marks=[] if outage == "errors" else [pytest.mark.torture])
+        for outage in OUTAGES
+    ],
+)
 async def test_the_first_answer_of_a_recovered_service_is_not_missed_for_long(
     api: FakeApi, open_session: OpenSession, figure: Callable[[str], None], outage: str
 ):

@@ -26,6 +26,7 @@ async def _fill(items: list[Any], stream: AsyncIterable[Any]) -> None:
         items.append(item)  # noqa: PERF401 - what came before an error counts
 
 
+@pytest.mark.case("D12")
 async def test_statuses_are_told_once_each(api: FakeApi, open_session: OpenSession):
     """D12: a status that stays is told once, and the stream ends after the terminal one."""
     session = await open_session()
@@ -36,6 +37,7 @@ async def test_statuses_are_told_once_each(api: FakeApi, open_session: OpenSessi
     assert told == ["created", "running", "failed"]
 
 
+@pytest.mark.case("D12")
 async def test_flapping_statuses_are_changes(api: FakeApi, open_session: OpenSession):
     """D12: a status that comes back is a change each time."""
     session = await open_session()
@@ -47,6 +49,7 @@ async def test_flapping_statuses_are_changes(api: FakeApi, open_session: OpenSes
     assert told == ["running", "paused", "running", "paused", "running", "stopped"]
 
 
+@pytest.mark.case("D12")
 async def test_closing_a_stream_stops_its_polls(api: FakeApi, open_session: OpenSession):
     """D12: after `aclose()` there are no requests any more."""
     session = await open_session()
@@ -61,6 +64,7 @@ async def test_closing_a_stream_stops_its_polls(api: FakeApi, open_session: Open
     assert api.count() == before
 
 
+@pytest.mark.case("D12")
 async def test_closing_a_stream_during_a_look_ends_the_look(
     api: FakeApi, open_session: OpenSession
 ):
@@ -79,6 +83,7 @@ async def test_closing_a_stream_during_a_look_ends_the_look(
     assert api.in_flight == 0
 
 
+@pytest.mark.case("D13")
 async def test_a_slow_consumer_has_no_backlog(api: FakeApi, open_session: OpenSession):
     """D13: who comes back after five changes gets the latest status, then the end."""
     session = await open_session()
@@ -93,6 +98,7 @@ async def test_a_slow_consumer_has_no_backlog(api: FakeApi, open_session: OpenSe
     assert told == ["running", "paused", "finished"]
 
 
+@pytest.mark.case("D13")
 async def test_a_consumer_that_sleeps_past_the_end_gets_it(api: FakeApi, open_session: OpenSession):
     """D13: the terminal status is told even if the deadline passed while the consumer worked."""
     session = await open_session()
@@ -106,6 +112,7 @@ async def test_a_consumer_that_sleeps_past_the_end_gets_it(api: FakeApi, open_se
     assert told == ["running", "finished"]
 
 
+@pytest.mark.case("D13")
 async def test_a_consumer_that_breaks_leaves_nothing(api: FakeApi, open_session: OpenSession):
     """D13: `break` and an exception in the loop both end the polling."""
     session = await open_session()
@@ -162,6 +169,7 @@ async def test_steps_go_on_after_a_known_one(api: FakeApi, open_session: OpenSes
     assert numbers == [18, 19, 20]
 
 
+@pytest.mark.case("D22")
 async def test_odd_step_lists_repeat_nothing(api: FakeApi, open_session: OpenSession):
     """D22: a list that shrinks, shuffles and repeats gives each number once, ascending."""
     session = await open_session()
@@ -177,6 +185,7 @@ async def test_odd_step_lists_repeat_nothing(api: FakeApi, open_session: OpenSes
     assert numbers == [1, 2, 3, 4, 5, 6, 7]
 
 
+@pytest.mark.case("D22")
 async def test_ten_thousand_steps(api: FakeApi, open_session: OpenSession):
     """D22: a very long list is given whole."""
     session = await open_session()
@@ -261,6 +270,7 @@ async def test_a_task_without_a_live_url_ends_the_wait_for_it(
         await session.handle(alive.id).wait_for_live_url(timeout=30.0)
 
 
+@pytest.mark.case("D2")
 async def test_a_stream_survives_an_outage(api: FakeApi, open_session: OpenSession):
     """D2 for streams: a short outage shows as nothing at all."""
     session = await open_session()
