@@ -49,6 +49,7 @@ async def _run(program: str, *options: str) -> tuple[int, str]:
     return process.returncode, output.decode()
 
 
+@pytest.mark.case("E7")
 @pytest.mark.parametrize("how", ["dropped", "waiting", "kept"])
 async def test_a_session_that_is_never_closed_warns_once(running_api: FakeApi, how: str):
     """E7: one clear warning, without the key and without further ones from aiohttp."""
@@ -63,6 +64,7 @@ async def test_a_session_that_is_never_closed_warns_once(running_api: FakeApi, h
         assert noise not in output
 
 
+@pytest.mark.case("E7")
 async def test_a_session_that_is_never_used_warns_not(running_api: FakeApi):
     """E7: without a connection there is nothing to close."""
     with warnings.catch_warnings():
@@ -72,6 +74,7 @@ async def test_a_session_that_is_never_used_warns_not(running_api: FakeApi):
         gc.collect()
 
 
+@pytest.mark.case("E12")
 async def test_the_end_of_a_program_with_waits_pending(running_api: FakeApi):
     """E12: `asyncio.run` ends while tasks wait: nothing is destroyed pending, nothing unclosed."""
     program = f"""
@@ -100,6 +103,7 @@ async def test_the_end_of_a_program_with_waits_pending(running_api: FakeApi):
     assert [task.status() for task in running_api.tasks.values()][1:] == ["stopped"] * 5
 
 
+@pytest.mark.case("E6")
 async def test_an_interrupt_ends_a_program_quickly(running_api: FakeApi):
     """E6: Ctrl-C during waits: a KeyboardInterrupt in less than two seconds, and stopped tasks."""
     program = f"""

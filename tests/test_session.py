@@ -30,6 +30,7 @@ async def _finish(*waits: "asyncio.Task[Any]") -> list[BaseException | None]:
 # --- closing ------------------------------------------------------------------------------
 
 
+@pytest.mark.case("E8")
 @pytest.mark.looptime
 async def test_closing_ends_every_wait(api: FakeApi, open_session: OpenSession):
     """E8: waits, streams and iterators under way get `SessionClosedError`, with the task's id."""
@@ -70,6 +71,7 @@ async def test_closing_ends_every_wait(api: FakeApi, open_session: OpenSession):
     assert api.in_flight == 0
 
 
+@pytest.mark.case("E8")
 @pytest.mark.looptime
 async def test_an_answer_that_came_before_closing_is_given(api: FakeApi, open_session: OpenSession):
     """E8: a terminal answer is never thrown away, not even in the turn of closing."""
@@ -91,6 +93,7 @@ async def test_an_answer_that_came_before_closing_is_given(api: FakeApi, open_se
     assert told == ["running", "finished"]
 
 
+@pytest.mark.case("E8")
 @pytest.mark.looptime
 async def test_a_closed_session_refuses_everything(api: FakeApi, open_session: OpenSession):
     """E8: use after close is one clear error for each verb; closing twice does no harm."""
@@ -122,6 +125,7 @@ async def test_a_closed_session_refuses_everything(api: FakeApi, open_session: O
     assert api.count() == before
 
 
+@pytest.mark.case("E8")
 @pytest.mark.looptime
 async def test_a_wait_that_begins_while_closing_is_refused(api: FakeApi, open_session: OpenSession):
     """E8: while `aclose` gives a stop its seconds, a new wait does not hang on."""
@@ -140,6 +144,7 @@ async def test_a_wait_that_begins_while_closing_is_refused(api: FakeApi, open_se
     await closing
 
 
+@pytest.mark.case("E8")
 @pytest.mark.looptime
 async def test_closing_that_is_cancelled_leaves_nothing(api: FakeApi, open_session: OpenSession):
     """E8: an `aclose` that is cut short closes the connections all the same."""
@@ -159,6 +164,7 @@ async def test_closing_that_is_cancelled_leaves_nothing(api: FakeApi, open_sessi
         await session.ping()
 
 
+@pytest.mark.case("E8")
 @pytest.mark.looptime
 async def test_closing_ends_a_search(api: FakeApi, open_session: OpenSession):
     """E8: `resolve_submission` under way gets the error too."""
@@ -191,6 +197,7 @@ async def test_a_session_is_released_with_its_last_name(api: FakeApi):
 # --- other loops ---------------------------------------------------------------------------
 
 
+@pytest.mark.case("E9")
 async def test_another_loop_is_refused(running_api: FakeApi):
     """E9: waits, streams and closing in a second loop are refused by name, and harm nothing."""
     session = BrowserUseSession(api_key=KEY, base_url=running_api.url)
@@ -214,6 +221,7 @@ async def test_another_loop_is_refused(running_api: FakeApi):
     assert [type(error) for error in await _finish(wait)] == [errors.SessionClosedError]
 
 
+@pytest.mark.case("E11")
 async def test_eager_tasks(running_api: FakeApi):
     """E11: a loop that starts tasks at once runs, waits, streams and reconciles as any other."""
     if sys.version_info < (3, 12):

@@ -243,8 +243,14 @@ class Runner:
                     "session.resolve_submission(%r) tells",
                     self.creator.token_text(submission),
                 )
-        if created:
-            await self._end(creation.result().id, fate)
+        if not created:
+            return
+        task_id = creation.result().id
+        if fate == "leave" and not told:
+            _LOGGER.warning(
+                "a call was cancelled before it heard of task %s, which lives on", task_id
+            )
+        await self._end(task_id, fate)
 
     async def _finish(self, cleanup: "asyncio.Task[None]", fate: Fate) -> None:
         if fate != "leave":

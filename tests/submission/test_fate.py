@@ -17,6 +17,7 @@ from tests.waiting.test_polling import lives
 pytestmark = pytest.mark.looptime
 
 
+@pytest.mark.case("E1")
 async def test_cancelling_at_every_step_leaves_no_orphan(api: FakeApi, open_session: OpenSession):
     """E1: cancelled after k turns of the loop, for every k until the wait is under way."""
     session = await open_session()
@@ -107,6 +108,7 @@ async def test_a_cancelled_submission_that_may_not_look_leaves_its_token(
     assert [found.id] == list(api.tasks)
 
 
+@pytest.mark.case("E1")
 @pytest.mark.parametrize("lost", [False, True], ids=["answered", "lost answers"])
 async def test_cancelling_at_any_time_leaves_no_orphan(
     api: FakeApi, open_session: OpenSession, lost: bool
@@ -132,6 +134,7 @@ async def test_cancelling_at_any_time_leaves_no_orphan(
     assert len(api.tasks) >= 50
 
 
+@pytest.mark.case("E2")
 @pytest.mark.parametrize("status", ["created", "running", "paused", "finished", "archived"])
 async def test_cancelling_stops_in_each_state(api: FakeApi, open_session: OpenSession, status: str):
     """E2: `on_cancel="stop"` sends one stop, in whatever state the task is."""
@@ -146,6 +149,7 @@ async def test_cancelling_stops_in_each_state(api: FakeApi, open_session: OpenSe
     assert api.count("stop") == 1
 
 
+@pytest.mark.case("E2")
 @pytest.mark.parametrize(("fate", "route"), [("stop", "stop"), ("pause", "pause"), ("leave", "")])
 async def test_on_cancel(api: FakeApi, open_session: OpenSession, fate: Any, route: str):
     """E2: the fate of the task is what was asked for."""
@@ -161,6 +165,7 @@ async def test_on_cancel(api: FakeApi, open_session: OpenSession, fate: Any, rou
     )
 
 
+@pytest.mark.case("D3")
 @pytest.mark.parametrize(("fate", "route"), [("stop", "stop"), ("pause", "pause"), ("leave", "")])
 async def test_on_timeout(api: FakeApi, open_session: OpenSession, fate: Any, route: str):
     """D3: the call ends on time; what becomes of the task is done behind its back."""
@@ -179,6 +184,7 @@ async def test_on_timeout(api: FakeApi, open_session: OpenSession, fate: Any, ro
     assert bool(orphans(api)) is not bool(route)
 
 
+@pytest.mark.case("E2")
 async def test_a_slow_stop_delays_a_cancellation_by_five_seconds(
     api: FakeApi, open_session: OpenSession
 ):
@@ -196,6 +202,7 @@ async def test_a_slow_stop_delays_a_cancellation_by_five_seconds(
     assert not orphans(api)  # it went on in the background
 
 
+@pytest.mark.case("E3")
 async def test_a_second_cancellation_ends_the_first(api: FakeApi, open_session: OpenSession):
     """E3: whoever cancels twice does not wait for the stop."""
     session = await open_session()
@@ -213,6 +220,7 @@ async def test_a_second_cancellation_ends_the_first(api: FakeApi, open_session: 
     assert not orphans(api)
 
 
+@pytest.mark.case("E5")
 async def test_an_outer_timeout_is_a_cancellation(api: FakeApi, open_session: OpenSession):
     """E5: `asyncio.timeout` around the call sees its own timeout, and the task is stopped."""
     session = await open_session()
@@ -227,6 +235,7 @@ async def test_an_outer_timeout_is_a_cancellation(api: FakeApi, open_session: Op
     assert not orphans(api)
 
 
+@pytest.mark.case("E4")
 async def test_a_failing_sibling_cancels_the_group(api: FakeApi, open_session: OpenSession):
     """E4: one of 100 in a TaskGroup fails: its siblings are stopped, and the group is clean."""
     session = await open_session()

@@ -30,6 +30,7 @@ async def _cancelled(task: "asyncio.Task[Any]") -> bool:
     return task.cancelled()
 
 
+@pytest.mark.case("E1")
 async def test_nothing_is_sent_for_a_caller_that_left(api: FakeApi, open_session: OpenSession):
     """Cancelled while a 429 is waited out, a submission is not sent once more, only to be paid."""
     session = await open_session()
@@ -44,6 +45,7 @@ async def test_nothing_is_sent_for_a_caller_that_left(api: FakeApi, open_session
     assert api.count() == 1
 
 
+@pytest.mark.case("E1")
 async def test_nothing_is_sent_after_the_request_on_the_wire(
     api: FakeApi, open_session: OpenSession
 ):
@@ -60,6 +62,7 @@ async def test_nothing_is_sent_after_the_request_on_the_wire(
     assert api.count() == 1
 
 
+@pytest.mark.case("E1")
 async def test_nobody_resubmits_for_a_caller_that_left(
     api: FakeApi, open_session: OpenSession, caplog: pytest.LogCaptureFixture
 ):
@@ -78,6 +81,7 @@ async def test_nobody_resubmits_for_a_caller_that_left(
     assert "bu1." in caplog.text  # the token, for whoever wants to make sure
 
 
+@pytest.mark.case("B9")
 async def test_a_pause_beyond_the_deadline_is_not_begun(api: FakeApi, open_session: OpenSession):
     """B9: a pause that ends after the deadline is not begun: nothing exists, and nothing will."""
     session = await open_session()
@@ -92,6 +96,7 @@ async def test_a_pause_beyond_the_deadline_is_not_begun(api: FakeApi, open_sessi
     assert api.count("run") == 1
 
 
+@pytest.mark.case("D3")
 async def test_a_timeout_on_the_wire_is_unknown(api: FakeApi, open_session: OpenSession):
     """D3: the time is up while run-task is under way: the error finds the task, which lives on."""
     session = await open_session()
@@ -107,6 +112,7 @@ async def test_a_timeout_on_the_wire_is_unknown(api: FakeApi, open_session: Open
     assert len(_orphans(api)) == 1
 
 
+@pytest.mark.case("D3")
 async def test_a_timeout_on_the_wire_can_stop(api: FakeApi, open_session: OpenSession):
     """D3 with `on_timeout="stop"`: a task that is created after the timeout is stopped."""
     session = await open_session()
@@ -172,6 +178,7 @@ async def test_what_on_created_raises_comes_through(
     assert task.id in "".join(caught.value.__notes__)
 
 
+@pytest.mark.case("E1")
 async def test_a_cancelled_callback_stops_the_task(api: FakeApi, open_session: OpenSession):
     """Cancelling inside the callback is cancelling the call."""
     session = await open_session()

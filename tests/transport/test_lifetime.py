@@ -30,6 +30,7 @@ async def _stall(connection: Connection) -> None:
     await connection.stall()
 
 
+@pytest.mark.case("E8")
 async def test_a_closed_session_says_so(serve: Serve, connect: Connect):
     """E8: used after close: one clear error, and nothing is sent."""
     server = await serve(answering(RUNNING))
@@ -52,6 +53,7 @@ async def test_a_closed_session_says_so(serve: Serve, connect: Connect):
     assert len(server.requests) == 1
 
 
+@pytest.mark.case("E8")
 async def test_an_unused_session_can_be_closed(serve: Serve):
     """E8: with nothing connected there is nothing to close."""
     await serve(answering(RUNNING))
@@ -59,6 +61,8 @@ async def test_an_unused_session_can_be_closed(serve: Serve):
     await BrowserUseSession(api_key=KEY, base_url="http://127.0.0.1:9").aclose()
 
 
+@pytest.mark.case("E10")
+@pytest.mark.case("E8")
 @pytest.mark.parametrize("borrowed", [False, True], ids=["our connections", "the user's"])
 @pytest.mark.parametrize("verb", ["get_status", "run"])
 async def test_calls_under_way_end_when_the_session_closes(
@@ -82,6 +86,7 @@ async def test_calls_under_way_end_when_the_session_closes(
     assert len(server.requests) == 1
 
 
+@pytest.mark.case("E8")
 @pytest.mark.parametrize("borrowed", [False, True], ids=["our connections", "the user's"])
 async def test_calls_that_rest_end_when_the_session_closes(
     serve: Serve, connect: Connect, *, borrowed: bool
@@ -107,6 +112,7 @@ async def test_calls_that_rest_end_when_the_session_closes(
     assert len(server.requests) == 1
 
 
+@pytest.mark.case("E8")
 async def test_calls_in_the_queue_end_when_the_session_closes(serve: Serve, connect: Connect):
     """E8: more calls than slots: all of them end."""
     server = await serve(_stall)
@@ -122,6 +128,7 @@ async def test_calls_in_the_queue_end_when_the_session_closes(serve: Serve, conn
     assert len(server.requests) == 100
 
 
+@pytest.mark.case("E9")
 @pytest.mark.canaries_by_design("errors")  # which hold on to the sessions that are left open
 def test_another_event_loop_is_refused():
     """E9: the error names both loops and what to do; closing there is refused as well."""
@@ -153,6 +160,7 @@ def test_another_event_loop_is_refused():
         gc.collect()
 
 
+@pytest.mark.case("E9")
 def test_a_session_made_outside_of_a_loop_connects_in_the_first_one():
     """E9: making one needs no loop; the first use decides."""
     session = BrowserUseSession(api_key=KEY, base_url="http://127.0.0.1:9")
