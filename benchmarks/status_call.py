@@ -1,112 +1,114 @@
-"""CPU time of one `tasks.get_status`, against the same request on aiohttp alone.
+"""Goals 1 and 3: CPU time and throughput of one status call, side by side.
 
-The server has a process of its own and does next to nothing. The two sides take turns, so that
-a busy neighbour hurts both alike.
+The server has a process of its own and answers from memory. The sides take turns in every round,
+so that a busy neighbour hurts all alike.
 """
 
 import asyncio
-import multiprocessing
+import gc
+import sys
 import time
-from collections.abc import Awaitable, Callable
-from multiprocessing.connection import Connection
 from statistics import median
 
-import aiohttp
+import attrs
 
-from browser_use_async import BrowserUseSession
+from benchmarks.clients import SIDES, Call
+from benchmarks.harness import FULL, QUICK, Effort, Report, Row, compare, ratio, table
+from benchmarks.servers.canned import canned
 
-ROUNDS = 15
-CALLS = 2000
-CONCURRENCY = (1, 50)
-ANSWER = b'HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 9\r\n\r\n"running"'
-
-Call = Callable[[], Awaitable[object]]
+CONCURRENCY = (1, 50, 500)
 
 
-class _Server(asyncio.Protocol):
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self.transport = transport
+@attrs.define
+class Figures:
+    """What the rounds of one side at one concurrency came to.
 
-    def data_received(self, data: bytes) -> None:
-        self.transport.write(ANSWER * data.count(b"\r\n\r\n"))
+    Attributes:
+        cpu: Microseconds of this process's CPU time per call.
+        rate: Calls per second.
+    """
 
-
-def serve(pipe: Connection) -> None:
-    """Answer requests until the process is ended."""
-
-    async def forever() -> None:
-        server = await asyncio.get_running_loop().create_server(_Server, "127.0.0.1", 0)
-        pipe.send(server.sockets[0].getsockname()[1])
-        await server.serve_forever()
-
-    asyncio.run(forever())
+    cpu: list[float] = attrs.field(factory=list)
+    rate: list[float] = attrs.field(factory=list)
 
 
-async def cpu_per_call(call: Call, concurrency: int) -> float:
-    """Microseconds of this process's CPU time that one call takes."""
+async def turn(call: Call, concurrency: int, calls: int) -> tuple[float, float]:
+    """CPU microseconds per call, and calls per second."""
+    each = max(calls // concurrency, 1)
 
     async def worker() -> None:
-        for _ in range(CALLS // concurrency):
+        for _ in range(each):
             await call()
 
     await asyncio.gather(*(call() for _ in range(concurrency)))  # connect first
-    started = time.process_time()
+    gc.collect()
+    started, used = time.perf_counter(), time.process_time()
     await asyncio.gather(*(worker() for _ in range(concurrency)))
-    return (time.process_time() - started) / CALLS * 1e6
+    used, seconds = time.process_time() - used, time.perf_counter() - started
+    return used / (each * concurrency) * 1e6, each * concurrency / seconds
 
 
-async def measure(port: int) -> list[tuple[int, float, float, float]]:
-    """Concurrency, and the medians of aiohttp alone, of the SDK and of each round's ratio."""
-    base_url = f"http://127.0.0.1:{port}/api/v1"
-    headers = {"Authorization": "Bearer key"}
-    async with (
-        aiohttp.ClientSession(headers=headers) as raw,
-        BrowserUseSession(api_key="key", base_url=base_url) as session,
-    ):
-
-        async def on_aiohttp() -> object:
-            async with raw.get(f"{base_url}/task/t-1/status") as reply:
-                return await reply.json()
-
-        async def on_the_sdk() -> object:
-            return await session.tasks.get_status("t-1")
-
-        rows = []
+async def measure(url: str, effort: Effort) -> dict[str, dict[int, Figures]]:
+    """By side and by concurrency."""
+    figures = {name: {count: Figures() for count in CONCURRENCY} for name in SIDES}
+    for _ in range(effort.rounds):
         for concurrency in CONCURRENCY:
-            sides: dict[Call, list[float]] = {on_aiohttp: [], on_the_sdk: []}
-            for _ in range(ROUNDS):
-                for call, figures in sides.items():
-                    figures.append(await cpu_per_call(call, concurrency))
-            alone, ours = sides.values()
-            ratios = [our / their for our, their in zip(ours, alone, strict=True)]
-            rows.append((concurrency, median(alone), median(ours), median(ratios)))
-        return rows
+            for name, side in SIDES.items():
+                calls = max(effort.calls // side.cost, concurrency)
+                async with side.connect(url) as call:
+                    cpu, rate = await turn(call, concurrency, calls)
+                figures[name][concurrency].cpu.append(cpu)
+                figures[name][concurrency].rate.append(rate)
+    return figures
 
 
-def table() -> str:
-    """The figures as a Markdown table."""
-    context = multiprocessing.get_context("spawn")
-    here, there = context.Pipe()
-    server = context.Process(target=serve, args=(there,), daemon=True)
-    server.start()
-    try:
-        rows = asyncio.run(measure(here.recv()))
-    finally:
-        server.terminate()
-        server.join()
-    lines = [
-        f"CPU µs per status call, medians of {ROUNDS} rounds of {CALLS} calls:",
-        "",
-        "| calls at once | aiohttp alone | browser-use-async | ratio |",
-        "| ---: | ---: | ---: | ---: |",
+def details(figures: dict[str, dict[int, Figures]], rounds: int) -> str:
+    """All figures."""
+    head = ["CPU µs per status call (× aiohttp alone)", *(f"{c} at once" for c in CONCURRENCY)]
+    cpu = [
+        [
+            SIDES[name].name,
+            *(
+                f"{median(of[c].cpu):.1f} ({ratio(of[c].cpu, figures['aiohttp'][c].cpu):.2f}×)"
+                for c in CONCURRENCY
+            ),
+        ]
+        for name, of in figures.items()
     ]
-    lines += [
-        f"| {concurrency} | {alone:.1f} | {ours:.1f} | {ratio:.2f} |"
-        for concurrency, alone, ours, ratio in rows
+    rate = [
+        [SIDES[name].name, *(f"{median(of[c].rate):,.0f}" for c in CONCURRENCY)]
+        for name, of in figures.items()
     ]
-    return "\n".join(lines)
+    rate_head = ["status calls per second", *(f"{c} at once" for c in CONCURRENCY)]
+    return f"Medians of {rounds} rounds.\n\n{table(head, cpu)}\n\n{table(rate_head, rate)}"
+
+
+def report(effort: Effort) -> Report:
+    """Measure, and compare with the goals."""
+    with canned() as url:
+        figures = asyncio.run(measure(url, effort))
+    ours = figures["ours"]
+
+    def cpu(count: int, name: str, bound: float) -> Row:
+        sides = (SIDES[name].name, ours[count].cpu, figures[name][count].cpu)
+        return compare(1, f"CPU of a status call, {count} at once", "µs", sides, at_most=bound)
+
+    def rate(count: int, name: str, bound: float) -> Row:
+        sides = (SIDES[name].name, ours[count].rate, figures[name][count].rate)
+        return compare(3, f"status calls per second, {count} at once", "/s", sides, at_least=bound)
+
+    rows = [
+        cpu(50, "aiohttp", 1.15),
+        cpu(1, "official", 1 / 3),
+        cpu(50, "official", 1 / 10),
+        cpu(500, "official", 1 / 10),
+        cpu(50, "apify", 0.75),
+        rate(50, "official", 10),
+        rate(500, "official", 10),
+        rate(50, "openai", 6),
+    ]
+    return Report(rows, details(figures, effort.rounds))
 
 
 if __name__ == "__main__":
-    print(table())
+    print(report(QUICK if "--quick" in sys.argv else FULL).details)

@@ -23,4 +23,8 @@ async def create(client: ApifyClientAsync) -> str:
     return (await client.actor("actor").start(run_input={"query": "flights"})).id
 
 
-PEER = Peer("apify-client", connect, {"actor(...).start()": create})
+async def look(client: ApifyClientAsync, task_id: str) -> object:
+    return await client.run(task_id).get()
+
+
+PEER = Peer("apify-client", connect, {"actor(...).start()": create}, look)

@@ -33,6 +33,10 @@ async def submit_and_resolve(session: BrowserUseSession) -> str:
         return found.id
 
 
+async def look(session: BrowserUseSession, task_id: str) -> object:
+    return await session.tasks.get_status(task_id)
+
+
 PEER = Peer(
     "browser-use-async",
     connect,
@@ -41,4 +45,5 @@ PEER = Peer(
         'session.submit(on_ambiguous="raise"), then error.resolve()': submit_and_resolve,
         "session.tasks.run()": run,
     },
+    look,
 )

@@ -23,4 +23,8 @@ async def create(client: AsyncBrowserUse) -> str:
     return str((await client.tasks.create("Find the cheapest flight")).id)
 
 
-PEER = Peer("browser-use-sdk", connect, {"tasks.create()": create})
+async def look(client: AsyncBrowserUse, task_id: str) -> object:
+    return await client.tasks.status(task_id)
+
+
+PEER = Peer("browser-use-sdk", connect, {"tasks.create()": create}, look)

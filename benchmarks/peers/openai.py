@@ -21,4 +21,8 @@ async def create(client: AsyncOpenAI) -> str:
     return made.id
 
 
-PEER = Peer("openai", connect, {"responses.create()": create})
+async def look(client: AsyncOpenAI, task_id: str) -> object:
+    return await client.responses.retrieve(task_id)
+
+
+PEER = Peer("openai", connect, {"responses.create()": create}, look)

@@ -31,11 +31,13 @@ class Peer:
         connect: Makes a client against a server's root URL with a timeout in seconds; None keeps
             the client's own timeout.
         creates: By how users write it, a call that creates something and gives its id.
+        look: Asks where the thing with an id stands; None for clients that are not compared in it.
     """
 
     distribution: str
     connect: Callable[[str, float | None], AbstractAsyncContextManager[Any]]
     creates: Mapping[str, Callable[[Any], Awaitable[str]]]
+    look: Callable[[Any, str], Awaitable[object]] | None = None
 
     @property
     def version(self) -> str:

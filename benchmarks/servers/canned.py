@@ -1,0 +1,80 @@
+"""A server that answers every status call at once with the same bytes, as cheaply as it can."""
+
+import asyncio
+import contextlib
+import json
+import multiprocessing
+from collections.abc import Iterator
+from multiprocessing.connection import Connection
+
+from benchmarks.servers.answers import APIS, Made
+
+__all__ = ["TASK_ID", "canned"]
+
+TASK_ID = "6f1c3a52-8f3e-4c5d-9b7a-2f60a1d4e9b3"
+
+
+def _answer(value: object) -> bytes:
+    body = json.dumps(value).encode()
+    head = f"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n"
+    return head.encode() + b"\r\n" + body
+
+
+def _answers() -> list[tuple[bytes, bytes]]:
+    made = Made({}, id=TASK_ID)
+    return [
+        (b" /api/v1/", _answer("running")),
+        (
+            b" /api/v2/",
+            _answer(
+                {
+                    "id": TASK_ID,
+                    "status": "started",
+                    "output": None,
+                    "finishedAt": None,
+                    "isSuccess": None,
+                    "cost": None,
+                }
+            ),
+        ),
+        (b" /v1/responses/", _answer(APIS["openai"].created(made))),
+        (b" /v2/actor-runs/", _answer(APIS["apify"].created(made))),
+    ]
+
+
+ANSWERS = _answers()
+
+
+class _Server(asyncio.Protocol):
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self.transport = transport
+
+    def data_received(self, data: bytes) -> None:
+        answer = next(answer for path, answer in ANSWERS if path in data[:40])
+        self.transport.write(answer * data.count(b"\r\n\r\n"))
+
+
+def _serve(pipe: Connection) -> None:
+    async def forever() -> None:
+        loop = asyncio.get_running_loop()
+        server = await loop.create_server(_Server, "127.0.0.1", 0, backlog=1000)
+        pipe.send(server.sockets[0].getsockname()[1])
+        await server.serve_forever()
+
+    with contextlib.suppress(KeyboardInterrupt):
+        asyncio.run(forever())
+
+
+@contextlib.contextmanager
+def canned() -> Iterator[str]:
+    """Run it in a process of its own, and give its root URL."""
+    context = multiprocessing.get_context("spawn")
+    here, there = context.Pipe()
+    server = context.Process(target=_serve, args=(there,), daemon=True)
+    server.start()
+    try:
+        yield f"http://127.0.0.1:{here.recv()}"
+    finally:
+        server.terminate()
+        server.join()
