@@ -1,7 +1,6 @@
 """The life of a session: closing, other loops, and everything at once with the bundled server."""
 
 import asyncio
-import sys
 import weakref
 from collections.abc import AsyncIterator
 from typing import Any
@@ -219,22 +218,6 @@ async def test_another_loop_is_refused(running_api: FakeApi):
     assert not wait.done()
     await session.aclose()
     assert [type(error) for error in await _finish(wait)] == [errors.SessionClosedError]
-
-
-@pytest.mark.case("E11")
-async def test_eager_tasks(running_api: FakeApi):
-    """E11: a loop that starts tasks at once runs, waits, streams and reconciles as any other."""
-    if sys.version_info < (3, 12):
-        pytest.skip("eager tasks came with Python 3.12")
-    asyncio.get_running_loop().set_task_factory(asyncio.eager_task_factory)
-    running_api.break_calls("run", {1: Fault(cut=True, done=True)})
-    running_api.make = lambda _body: FakeTask(life=((0.0, "running"), (0.2, "finished")))
-
-    async with BrowserUseSession(api_key=KEY, base_url=running_api.url) as session:
-        ended = await session.run_and_wait("x")
-        assert ended.status is TaskStatus.FINISHED
-        with pytest.raises(errors.InvalidRequestError):
-            await session.wait("..")
 
 
 # --- with the bundled server --------------------------------------------------------------
