@@ -4,6 +4,7 @@ import asyncio
 import logging
 import sys
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 import uvloop
@@ -35,7 +36,7 @@ def test_a_session_in_every_loop(
         pytest.skip("eager tasks came with Python 3.12")
     with asyncio.Runner(debug=debug, loop_factory=LOOPS[kind]) as runner:
         if eager:
-            runner.get_loop().set_task_factory(asyncio.eager_task_factory)
+            runner.get_loop().set_task_factory(_eager)
         runner.run(_live())
 
     said = [
@@ -45,6 +46,13 @@ def test_a_session_in_every_loop(
     ]
     assert not said
     figure(f"Python {sys.version_info.major}.{sys.version_info.minor}, {kind}: 8 of 8 acts")
+
+
+def _eager(
+    loop: asyncio.AbstractEventLoop, work: Any, *, context: Any = None, **_options: Any
+) -> "asyncio.Task[Any]":
+    # Not `asyncio.eager_task_factory`: uvloop passes `eager_start`, which older ones refuse.
+    return asyncio.Task(work, loop=loop, context=context, eager_start=True)
 
 
 async def _live() -> None:

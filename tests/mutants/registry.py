@@ -1,6 +1,6 @@
 """All mutants."""
 
-from tests.mutants import faults, hygiene, parsing, simulation, submission, transport
+from tests.mutants import faults, hygiene, lifetime, parsing, simulation, submission, transport
 from tests.mutants.mutant import Mutant
 
 __all__ = ["MUTANTS"]
@@ -12,4 +12,5 @@ MUTANTS: tuple[Mutant, ...] = (
     *hygiene.MUTANTS,
     *faults.MUTANTS,
     *simulation.MUTANTS,
+    *lifetime.MUTANTS,
 )

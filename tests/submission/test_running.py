@@ -32,7 +32,7 @@ async def _cancelled(task: "asyncio.Task[Any]") -> bool:
 
 @pytest.mark.case("E1")
 async def test_nothing_is_sent_for_a_caller_that_left(api: FakeApi, open_session: OpenSession):
-    """Cancelled while a 429 is waited out, a submission is not sent once more, only to be paid."""
+    """E1: cancelled while a 429 is waited out, a submission is not sent again, only to be paid."""
     session = await open_session()
     api.break_calls("run", {1: Fault(status=429, headers={"Retry-After": "20"})})
     run = asyncio.create_task(session.run_and_wait("x"))
@@ -49,7 +49,7 @@ async def test_nothing_is_sent_for_a_caller_that_left(api: FakeApi, open_session
 async def test_nothing_is_sent_after_the_request_on_the_wire(
     api: FakeApi, open_session: OpenSession
 ):
-    """Cancelled while the request is answered with 429, it is not sent again either."""
+    """E1: cancelled while the request is answered with 429, it is not sent again either."""
     session = await open_session()
     limited = Fault(status=429, headers={"Retry-After": "5"}, delay=2.0)
     api.break_calls("run", {1: limited})
@@ -66,7 +66,7 @@ async def test_nothing_is_sent_after_the_request_on_the_wire(
 async def test_nobody_resubmits_for_a_caller_that_left(
     api: FakeApi, open_session: OpenSession, caplog: pytest.LogCaptureFixture
 ):
-    """Cancelled while a lost answer is looked for, the task is stopped if it turns up, no more."""
+    """E1: cancelled while a lost answer is looked for, a task that turns up is stopped, no more."""
     session = await open_session()
     api.break_calls("run", {1: Fault(cut=True)})
     run = asyncio.create_task(
@@ -180,7 +180,7 @@ async def test_what_on_created_raises_comes_through(
 
 @pytest.mark.case("E1")
 async def test_a_cancelled_callback_stops_the_task(api: FakeApi, open_session: OpenSession):
-    """Cancelling inside the callback is cancelling the call."""
+    """E1: cancelling inside the callback is cancelling the call."""
     session = await open_session()
     api.make = _forever
 

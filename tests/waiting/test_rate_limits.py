@@ -42,6 +42,7 @@ async def test_a_long_retry_after_pauses_everyone(api: FakeApi, open_session: Op
     assert peak <= 15
 
 
+@pytest.mark.case("B10")
 async def test_a_limited_service_is_probed_by_one(api: FakeApi, open_session: OpenSession):
     """B10: while it keeps answering 429 with Retry-After, there is one probe per pause."""
     session = await open_session()

@@ -1,0 +1,121 @@
+"""Mutants of cancellation, closing and loops."""
+
+from tests.mutants.mutant import Mutant
+
+__all__ = ["MUTANTS"]
+
+_FINISH = "        await asyncio.wait([task], timeout=CLEANUP_SECONDS)\n"
+
+MUTANTS: tuple[Mutant, ...] = (
+    # Who pays for a task that nobody waits for.
+    Mutant(
+        "a cancelled wait lets its task run on",
+        "submission/running.py",
+        "            await self._finish("
+        "self.background.start(self._end(handle.id, on_cancel)), on_cancel)\n",
+        "",
+        ("E1", "E2", "E4", "E5", "E6", "E11", "E12"),
+    ),
+    Mutant(
+        "a cancelled creation is forgotten",
+        "submission/running.py",
+        "            cleanup = self._abandon(creation, submission, on_cancel, told=False)\n"
+        "            await self._finish(cleanup, on_cancel)\n",
+        "",
+        ("E1",),
+    ),
+    Mutant(
+        "nobody is told of a task that a cancelled creation leaves",
+        "submission/running.py",
+        '        if fate == "leave" and not told:\n',
+        '        if fate == "leave" and told:\n',
+        ("E1",),
+    ),
+    Mutant(
+        "a stop may delay a cancellation for ever",
+        "submission/background.py",
+        _FINISH,
+        "        await asyncio.wait([task])\n",
+        ("E2",),
+    ),
+    Mutant(
+        "a stop ends with the call that started it",
+        "submission/background.py",
+        _FINISH,
+        "        with contextlib.suppress(TimeoutError):\n"
+        "            await asyncio.wait_for(task, CLEANUP_SECONDS)\n",
+        ("E2", "E3"),
+    ),
+    Mutant(
+        "a second cancellation waits as the first one does",
+        "submission/background.py",
+        _FINISH,
+        f"        with contextlib.suppress(asyncio.CancelledError):\n    {_FINISH}{_FINISH}",
+        ("E3",),
+    ),
+    Mutant(
+        "the end of the time swallows a cancellation",
+        "waiting/following.py",
+        "    except TimeoutError:\n        expired = True\n",
+        "    except (TimeoutError, asyncio.CancelledError):\n        expired = True\n",
+        ("E5",),
+    ),
+    # Closing.
+    Mutant(
+        "a forgotten session says nothing",
+        "session.py",
+        "        if transport is not None and transport.is_open:\n",
+        "        if transport is not None and not transport.is_open:\n",
+        ("E7",),
+    ),
+    Mutant(
+        "a forgotten session lets aiohttp complain as well",
+        "transport/client.py",
+        "        if connections is not None and connections.abandon():\n",
+        "        if connections is not None and not connections:\n",
+        ("E7",),
+    ),
+    Mutant(
+        "closing tells no wait",
+        "session.py",
+        "            await self._watcher.aclose()\n",
+        "",
+        ("E8",),
+    ),
+    Mutant(
+        "closing tells no call",
+        "transport/connections.py",
+        "        self._ended.set()\n",
+        "",
+        ("E8",),
+    ),
+    Mutant(
+        "closing waits for no stop",
+        "session.py",
+        "            await self._background.aclose()\n",
+        "",
+        ("E8", "E12"),
+    ),
+    # Loops and processes.
+    Mutant(
+        "a session goes on in a second loop when the first one is closed",
+        "transport/connections.py",
+        "        if self._loop is not loop:\n",
+        "        if self._loop is not loop and not self._loop.is_closed():\n",
+        ("E9",),
+    ),
+    Mutant(
+        "a forked process is not told from its parent",
+        "transport/connections.py",
+        "        elif self._process != os.getpid():\n",
+        "        elif self._process == 0:\n",
+        ("E10",),
+    ),
+    Mutant(
+        "a forked process closes the connections of its parent",
+        "transport/connections.py",
+        "        if self._loop is None or self._process != os.getpid():\n",
+        "        if self._loop is None:\n",
+        ("E10",),
+    ),
+)
