@@ -439,20 +439,25 @@ class BrowserUseSession:
         created_after: datetime | None = None,
         page_size: int = 100,
         prefetch: int = 1,
+        resume: str | None = None,
     ) -> PageIterator:
         """Give every task of the account, newest first: `async for` rows, or `.pages()`. Free.
 
         Each task that exists throughout is given exactly once, though others come and go.
-        API page: List Tasks.
+        The iterator's `resume_token` is a text with which another process goes on just as
+        exactly. API page: List Tasks.
 
         Args:
             statuses: Only tasks in these statuses, or None for all.
             created_after: Only tasks created at this time or later; aware.
             page_size: Rows on a page, 1 to 100.
-            prefetch: Pages that are read ahead while you work: 0 or 1.
+            prefetch: Pages that are read ahead while you work: 0 to 8. More than one are read at
+                the same time, until a task disappears: then one by one again.
+            resume: A `resume_token`, or None to begin at the top. It brings its filters and its
+                page size along.
 
         Raises:
-            InvalidRequestError: An option is out of bounds.
+            InvalidRequestError: An option is out of bounds, or the token belongs elsewhere.
         """
 
         async def fetch(page: int, limit: int) -> TaskPage:
@@ -464,6 +469,7 @@ class BrowserUseSession:
             created_after=created_after,
             page_size=page_size,
             prefetch=prefetch,
+            resume=resume,
         )
 
     # --- files ----------------------------------------------------------------------------
@@ -607,7 +613,7 @@ class BrowserUseSession:
         return await self._downloader.screenshots(task_id, destination, options)
 
     def iterate_all_scheduled_tasks(
-        self, *, page_size: int = 100, prefetch: int = 1
+        self, *, page_size: int = 100, prefetch: int = 1, resume: str | None = None
     ) -> ListIterator[ScheduledTask]:
         """Give every schedule of the account: `async for` rows, or `.pages()`. Free.
 
@@ -617,19 +623,28 @@ class BrowserUseSession:
         Args:
             page_size: Rows on a page, 1 or more.
             prefetch: Pages that are read ahead while you work: 0 or 1.
+            resume: A `resume_token` of such an iterator, or None to begin at the top. It brings
+                its page size along, and holds a digest of each id that was given.
 
         Raises:
-            InvalidRequestError: An option is out of bounds.
+            InvalidRequestError: An option is out of bounds, or the token belongs elsewhere.
         """
 
         async def fetch(page: int, limit: int) -> Rows[ScheduledTask]:
             found = await self.scheduled_tasks.list(page=page, limit=limit)
             return Rows(found.tasks, found.total_count)
 
-        return ListIterator(fetch, lambda row: row.id, page_size=page_size, prefetch=prefetch)
+        return ListIterator(
+            fetch,
+            lambda row: row.id,
+            kind="schedules",
+            page_size=page_size,
+            prefetch=prefetch,
+            resume=resume,
+        )
 
     def iterate_all_browser_profiles(
-        self, *, page_size: int = 100, prefetch: int = 1
+        self, *, page_size: int = 100, prefetch: int = 1, resume: str | None = None
     ) -> ListIterator[BrowserProfile]:
         """Give every browser profile of the account: `async for` rows, or `.pages()`. Free.
 
@@ -638,9 +653,10 @@ class BrowserUseSession:
         Args:
             page_size: Rows on a page, 1 or more.
             prefetch: Pages that are read ahead while you work: 0 or 1.
+            resume: A `resume_token` of such an iterator, as for `iterate_all_scheduled_tasks`.
 
         Raises:
-            InvalidRequestError: An option is out of bounds.
+            InvalidRequestError: An option is out of bounds, or the token belongs elsewhere.
         """
 
         async def fetch(page: int, limit: int) -> Rows[BrowserProfile]:
@@ -648,5 +664,10 @@ class BrowserUseSession:
             return Rows(found.profiles, found.total_count)
 
         return ListIterator(
-            fetch, lambda row: row.profile_id, page_size=page_size, prefetch=prefetch
+            fetch,
+            lambda row: row.profile_id,
+            kind="profiles",
+            page_size=page_size,
+            prefetch=prefetch,
+            resume=resume,
         )

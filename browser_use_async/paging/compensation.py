@@ -12,15 +12,18 @@ The moved boundary is never below the true one: nothing is missed. Rows met twic
 their ids, rows born after the first page by their date: nothing is given twice.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 
 import attrs
 
 from browser_use_async.models import TaskSummary
+from browser_use_async.paging.known_rows import KnownRows, lowest
+from browser_use_async.paging.tokens import ResumePoint
 
-__all__ = ["Compensation"]
+__all__ = ["KIND", "Compensation"]
 
+KIND = "tasks"
 PATIENCE = 2  # pages without news beyond what churn explains, before a repeating server is left
 MOST_EXPLAINED = 200  # pages in a row that churn may explain: a count that only jumps is a lie
 
@@ -31,8 +34,9 @@ class Compensation:
 
     Attributes:
         page_size: Rows on a page.
-        seen: The ids met so far.
+        known: The rows met so far.
         ceiling: The date of the newest row of the first page.
+        frontier: The date of the lowest row above which no row is unknown.
         covered: How many rows from the top are known, as of the last page.
         count: `total_count` as of the last page.
         gap: Whether the last page lay below rows that are not known.
@@ -40,11 +44,13 @@ class Compensation:
         stale: Rows read in a row that brought no unknown id.
         explained: How many of those the births and deletions in between may have caused.
         page: The page to read next, or None at the end.
+        last: The rows of the last page.
     """
 
     page_size: int
-    seen: set[str] = attrs.field(factory=set)
+    known: KnownRows = attrs.field(factory=KnownRows)
     ceiling: datetime | None = None
+    frontier: datetime | None = None
     covered: int = 0
     count: int | None = None
     gap: bool = False
@@ -52,6 +58,51 @@ class Compensation:
     stale: int = 0
     explained: int = 0
     page: int | None = 1
+    last: Sequence[TaskSummary] = ()
+    _top: int = 0
+    _frontier_before: datetime | None = None
+
+    @classmethod
+    def resumed(cls, point: ResumePoint) -> "Compensation":
+        """The reader that another process left.
+
+        Args:
+            point: Where it stood.
+        """
+        border = point.more["frontier"]
+        known = KnownRows(border=border, told=dict(point.rows), earlier=point.known)
+        known.ordered = point.more["ordered"]
+        reader = cls(point.served_size, known, point.more["ceiling"], border)
+        reader.covered, reader.count = point.covered, point.count
+        reader.page = None if point.done else reader.covered // reader.page_size + 1
+        return reader
+
+    def point(self, page_size: int, untold: Collection[str]) -> ResumePoint:
+        """Where another process can go on.
+
+        Args:
+            page_size: Rows on a page, as asked for.
+            untold: Ids of rows that were taken in and not given yet.
+        """
+        covered, frontier = self.covered, self.frontier
+        first = next((index for index, row in enumerate(self.last) if row.id in untold), None)
+        if first is not None:
+            frontier = self._frontier_before
+            if not self.gap:
+                covered = min(covered, self._top + first)
+                frontier = lowest(frontier, self.last[:first])
+        border, rows = self.known.told_beside(frontier, untold)
+        return ResumePoint(
+            kind=KIND,
+            page_size=page_size,
+            served_size=self.page_size,
+            covered=covered,
+            count=self.count or 0,
+            known=len(self.known) - len(untold),
+            rows=rows,
+            done=self.page is None and not untold,
+            more={"frontier": border, "ceiling": self.ceiling, "ordered": self.known.ordered},
+        )
 
     def feed(self, rows: Sequence[TaskSummary], total_count: int, limit: int) -> list[TaskSummary]:
         """Take in the page that `page` asked for, and decide which one is next.
@@ -68,11 +119,49 @@ class Compensation:
         if self.count is None and rows:
             self._begin(rows, total_count, limit)
         self._cover(self.page, total_count, len(rows))
-        fresh = [row for row in rows if row.id not in self.seen]
-        self.seen.update(row.id for row in fresh)
+        self.known.settle(self.frontier)
+        fresh = self.meet(rows, self.frontier)
+        self.last, self._frontier_before = rows, self.frontier
+        if not self.gap:
+            self.frontier = lowest(self.frontier, rows)
         self._be_patient(len(fresh), len(rows))
         self._advance()
-        return [row for row in fresh if not self._is_newborn(row)]
+        return [row for row in fresh if not self.is_newborn(row)]
+
+    @property
+    def end_of_last(self) -> int:
+        """How many rows from the top the last page ended."""
+        return self._top + len(self.last)
+
+    def move_to(self, count: int, unknown: int, frontier: datetime | None) -> None:
+        """Go on from a place that somebody else reached, without a gap.
+
+        Args:
+            count: A `total_count`.
+            unknown: How many rows from the bottom may be unknown.
+            frontier: The date of the lowest known row.
+        """
+        self.count, self.covered, self.frontier = count, count - unknown, frontier
+        self.known.settle(frontier)
+        self.last, self.gap = (), False
+        self.ahead = self.stale = self.explained = 0
+        self._advance()
+
+    def meet(self, rows: Sequence[TaskSummary], frontier: datetime | None) -> list[TaskSummary]:
+        """Remember the rows of a page, and tell which were not known.
+
+        Args:
+            rows: The page.
+            frontier: The date of the lowest row above which no row is unknown.
+        """
+        fresh = self.known.meet(rows)
+        if frontier is not None and any(
+            row.created_at is not None and row.created_at > frontier
+            for row in fresh
+            if not self.is_newborn(row)
+        ):
+            self.known.ordered = False
+        return fresh
 
     def _begin(self, rows: Sequence[TaskSummary], total_count: int, limit: int) -> None:
         dates = [row.created_at for row in rows if row.created_at is not None]
@@ -87,7 +176,7 @@ class Compensation:
         self.covered = max(self.covered + change, 0)
         # Births can put known rows on the page, and deletions can send the reader back to them.
         self.explained += abs(change) + (self.page_size if change < 0 else 0)
-        top = (page - 1) * self.page_size
+        self._top = top = (page - 1) * self.page_size
         self.gap = top > self.covered
         if not self.gap:
             self.covered = max(self.covered, top + rows)
@@ -105,13 +194,18 @@ class Compensation:
         assert self.count is not None
         # Without churn no more than all known rows can come again.
         explained = min(self.explained, MOST_EXPLAINED * self.page_size)
-        patience = len(self.seen) + PATIENCE * self.page_size + explained
+        patience = len(self.known) + PATIENCE * self.page_size + explained
         if self.covered >= self.count or self.stale > patience:
             self.page = None
         else:
             self.page = (self.covered + self.ahead) // self.page_size + 1
 
-    def _is_newborn(self, row: TaskSummary) -> bool:
+    def is_newborn(self, row: TaskSummary) -> bool:
+        """Whether a row was born after the first page.
+
+        Args:
+            row: A row.
+        """
         return (
             self.ceiling is not None
             and row.created_at is not None

@@ -1,18 +1,23 @@
-"""The iterators that users see."""
+"""The iterator over tasks that users see."""
 
 import contextlib
-from collections.abc import AsyncGenerator, Awaitable, Callable, Collection
+from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Sequence
 from datetime import datetime
+from typing import TypeVar
 
 from browser_use_async.contract.limits import MAX_TASK_PAGE
 from browser_use_async.errors import InvalidRequestError
 from browser_use_async.models import TaskPage, TaskStatus, TaskSummary
-from browser_use_async.paging.compensation import Compensation
+from browser_use_async.paging.compensation import KIND
 from browser_use_async.paging.reading import read_pages
+from browser_use_async.paging.task_reader import MORE, Options, TaskReader
+from browser_use_async.paging.tokens import parse
 
 __all__ = ["PageIterator"]
 
+MAX_PREFETCH = 8
 Fetch = Callable[[int, int], Awaitable[TaskPage]]
+OptionT = TypeVar("OptionT")
 
 
 class PageIterator:
@@ -25,10 +30,11 @@ class PageIterator:
         statuses: Only tasks in these statuses, or None for all.
         created_after: Only tasks created at this time or later; aware.
         page_size: Rows on a page, 1 to 100.
-        prefetch: Pages that are read ahead while the caller works: 0 or 1.
+        prefetch: Pages that are read ahead while the caller works: 0 to 8.
+        resume: A `resume_token`, or None to begin at the top.
 
     Raises:
-        InvalidRequestError: An option is out of bounds.
+        InvalidRequestError: An option is out of bounds, or the token belongs elsewhere.
     """
 
     def __init__(
@@ -39,14 +45,15 @@ class PageIterator:
         created_after: datetime | None = None,
         page_size: int = MAX_TASK_PAGE,
         prefetch: int = 1,
+        resume: str | None = None,
     ) -> None:
         if page_size not in range(1, MAX_TASK_PAGE + 1):
             raise InvalidRequestError(
                 f"page_size must be 1 to {MAX_TASK_PAGE}, not {page_size!r}", field="page_size"
             )
-        if prefetch not in {0, 1}:
+        if prefetch not in range(MAX_PREFETCH + 1):
             raise InvalidRequestError(
-                f"prefetch must be 0 or 1, not {prefetch!r}", field="prefetch"
+                f"prefetch must be 0 to {MAX_PREFETCH}, not {prefetch!r}", field="prefetch"
             )
         if created_after is not None and created_after.tzinfo is None:
             raise InvalidRequestError(
@@ -55,43 +62,58 @@ class PageIterator:
             )
         if isinstance(statuses, str):
             statuses = {statuses}
+        wanted = None if statuses is None else frozenset(map(TaskStatus, statuses))
         self._fetch = fetch
-        self._statuses = None if statuses is None else frozenset(map(TaskStatus, statuses))
-        self._created_after = created_after
-        self._page_size = page_size
-        self._prefetch = prefetch
+        self._start = None if resume is None else parse(resume, KIND, MORE)
+        if self._start is not None:
+            more, page_size = self._start.more, self._start.page_size
+            names = more["statuses"]
+            told = None if names is None else frozenset(map(TaskStatus, names))
+            wanted = _agreed("statuses", wanted, told)
+            created_after = _agreed("created_after", created_after, more["created_after"])
+        self._options = Options(wanted, created_after, page_size, prefetch)
+        self._reader = TaskReader(self._options, self._start)
+
+    @property
+    def resume_token(self) -> str | None:
+        """A text with which `session.iterate_all_tasks(resume=...)` goes on, in any process.
+
+        It stands for the last row or page that was given, by the loop that began last, and also
+        after an error. None before anything was read. It holds no task and no secret: dates,
+        counts, and digests of the few ids that no date tells from those to come. With `prefetch`
+        above 1 these are the ids of about the last 25 pages, for rows could have slipped between
+        pages that are read at the same time. Without readable dates they are all ids.
+        """
+        return self._reader.token
 
     async def __aiter__(self) -> AsyncGenerator[TaskSummary, None]:
         """Give each task that existed throughout exactly once, newest first."""
-        async with contextlib.aclosing(self.pages()) as pages:
+        reader = self._reader = TaskReader(self._options, self._start)
+        async with contextlib.aclosing(self._read(reader)) as pages:
             async for rows in pages:
                 for row in rows:
+                    del reader.untold[0]
                     yield row
 
-    def pages(self) -> AsyncGenerator[list[TaskSummary], None]:
+    async def pages(self) -> AsyncGenerator[list[TaskSummary], None]:
         """Give the same rows page by page; a page whose rows are all left out is not given."""
-        compensation = Compensation(self._page_size)
+        reader = self._reader = TaskReader(self._options, self._start)
+        async with contextlib.aclosing(self._read(reader)) as pages:
+            async for rows in pages:
+                reader.untold.clear()
+                yield list(rows)
 
-        def take(page: TaskPage) -> tuple[list[TaskSummary], int | None]:
-            rows = compensation.feed(page.tasks, page.total_count, page.limit)
-            if not compensation.gap and self._reached_the_end(page):
-                compensation.page = None
-            return [row for row in rows if self._is_wanted(row)], compensation.page
-
+    def _read(self, reader: TaskReader) -> AsyncGenerator[Sequence[TaskSummary], None]:
+        size = self._options.page_size
         return read_pages(
-            lambda page: self._fetch(page, self._page_size), take, prefetch=self._prefetch
+            lambda page: self._fetch(page, size), reader, ahead=self._options.prefetch > 0
         )
 
-    def _is_wanted(self, row: TaskSummary) -> bool:
-        if self._statuses is not None and row.status not in self._statuses:
-            return False
-        return self._created_after is None or (
-            row.created_at is not None and row.created_at >= self._created_after
-        )
 
-    def _reached_the_end(self, page: TaskPage) -> bool:
-        """Whether all further rows are older than the caller asked for."""
-        if self._created_after is None or not page.tasks:
-            return False
-        oldest = page.tasks[-1].created_at
-        return oldest is not None and oldest < self._created_after
+def _agreed(field: str, given: OptionT | None, told: OptionT | None) -> OptionT | None:
+    """What the token says; the caller need not say it again, and must not say something else."""
+    if given is not None and given != told:
+        raise InvalidRequestError(
+            f"{field} differs from that of the resume token; leave it out", field=field
+        )
+    return told

@@ -6,40 +6,85 @@ it begins with an unknown row, the newest come first and births push all rows do
 stand at the end, behind everything that was there when reading began.
 """
 
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Generic, TypeVar
 
 from browser_use_async.paging.compensation import MOST_EXPLAINED, PATIENCE
+from browser_use_async.paging.known_rows import digest_of
+from browser_use_async.paging.tokens import ResumePoint
 
-__all__ = ["UndirectedReader"]
+__all__ = ["MORE", "UndirectedReader"]
 
 RowT = TypeVar("RowT")
+
+MORE = {"first_count": int, "newest_first": bool | None}
+"""What a resume token holds besides what is the same for all lists."""
 
 
 class UndirectedReader(Generic[RowT]):
     """The state of one reader.
 
     Args:
-        key: Tells rows apart.
+        key: Tells rows apart: the id.
         page_size: Rows on a page.
+        start: Where another process stopped, or None to begin at the top.
 
     Attributes:
         page: The page to read next, or None at the end.
         newest_first: The direction, or None while it is not known.
     """
 
-    def __init__(self, key: Callable[[RowT], Hashable], page_size: int) -> None:
+    def __init__(
+        self, key: Callable[[RowT], str], page_size: int, start: ResumePoint | None = None
+    ) -> None:
         self.page: int | None = 1
         self.newest_first: bool | None = None
         self._key = key
         self._page_size = page_size
-        self._seen: set[Hashable] = set()
+        self._asked_size = page_size
+        self._seen: set[bytes] = set()
+        self._last: list[bytes] = []
+        self._top: int | None = None  # of the last page, or None below unknown rows
         self._covered = 0  # rows from the top that are known, as of the last page
         self._count: int | None = None
         self._first_count = 0
         self._ahead = 0
         self._stale = 0
         self._explained = 0
+        if start is not None:
+            self._go_on(start)
+
+    def _go_on(self, start: ResumePoint) -> None:
+        self._asked_size, self._page_size = start.page_size, start.served_size
+        self._seen = set(start.rows)
+        self._covered, self._count = start.covered, start.count
+        self._first_count = start.more["first_count"]
+        self.newest_first = start.more["newest_first"]
+        self.page = None if start.done else self._covered // self._page_size + 1
+
+    def point(self, kind: str, untold: Collection[str]) -> ResumePoint:
+        """Where another process can go on.
+
+        Args:
+            kind: Which list this is.
+            untold: Ids of rows that were taken in and not given yet.
+        """
+        hidden = set(map(digest_of, untold))
+        first = next((index for index, each in enumerate(self._last) if each in hidden), None)
+        covered = self._covered
+        if first is not None and self._top is not None:
+            covered = min(covered, self._top + first)
+        return ResumePoint(
+            kind=kind,
+            page_size=self._asked_size,
+            served_size=self._page_size,
+            covered=covered,
+            count=self._count or 0,
+            known=len(self._seen) - len(hidden),
+            rows=dict.fromkeys(self._seen - hidden),
+            done=self.page is None and not hidden,
+            more={"first_count": self._first_count, "newest_first": self.newest_first},
+        )
 
     def feed(self, rows: Sequence[RowT], total_count: int) -> list[RowT]:
         """Take in the page that `page` asked for, and decide which one is next.
@@ -52,16 +97,18 @@ class UndirectedReader(Generic[RowT]):
             The rows that were not met before.
         """
         assert self.page is not None
+        digests = [digest_of(self._key(row)) for row in rows]
         top = (self.page - 1) * self._page_size
+        self._last, self._top = digests, None
         probing = self._grew(total_count) and self.newest_first is None
         if self._count is None:
             self._begin(len(rows), total_count)
         elif probing and top == 0 and rows:
-            self.newest_first = self._key(rows[0]) not in self._seen
+            self.newest_first = digests[0] not in self._seen
         if not probing or top == 0:
             self._cover(top, len(rows), total_count)
-        fresh = [row for row in rows if self._key(row) not in self._seen]
-        self._seen.update(map(self._key, rows))
+        fresh = [row for row, each in zip(rows, digests, strict=True) if each not in self._seen]
+        self._seen.update(digests)
         self._stale = 0 if fresh else self._stale + (len(rows) or self._page_size)
         self._explained = 0 if fresh else self._explained
         if probing and top > 0:
@@ -87,6 +134,7 @@ class UndirectedReader(Generic[RowT]):
         contiguous = top <= self._covered
         if contiguous:
             self._covered = max(self._covered, top + rows)
+            self._top = top
         # As many births as before the last page may come before the next one. Without looking
         # ahead by them, a list that grows by a page for every page read would never be passed.
         self._ahead = change if self.newest_first and contiguous and change > 0 else 0

@@ -187,7 +187,7 @@ async def test_each_loop_reads_anew():
         ({"page_size": 101}, "page_size"),
         ({"page_size": "10"}, "page_size"),
         ({"page_size": 1.5}, "page_size"),
-        ({"prefetch": 2}, "prefetch"),
+        ({"prefetch": 9}, "prefetch"),
         ({"prefetch": -1}, "prefetch"),
         ({"created_after": datetime(2025, 1, 1)}, "created_after"),  # noqa: DTZ001
     ],

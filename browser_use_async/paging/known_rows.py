@@ -1,0 +1,114 @@
+"""Which rows a reader has met, and how little of that another process must be told. Pure.
+
+In a newest-first list the rows that are not known all lie below those that are. So the date of
+the lowest known row tells most of the two apart, and only ids at or below that date are needed
+besides: few, however long the list is. Where dates are missing or out of order, every id is kept.
+"""
+
+import hashlib
+from collections.abc import Collection, Iterable, Sequence
+from datetime import datetime
+from itertools import pairwise
+
+import attrs
+
+from browser_use_async.models import TaskSummary
+
+__all__ = ["KnownRows", "digest_of", "lowest"]
+
+
+def digest_of(text: str) -> bytes:
+    """Eight bytes that stand for an id.
+
+    Args:
+        text: The id.
+    """
+    return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest()
+
+
+def lowest(frontier: datetime | None, rows: Iterable[TaskSummary]) -> datetime | None:
+    """The oldest date of these rows and the one before.
+
+    Args:
+        frontier: The oldest date so far, or None.
+        rows: Rows that follow.
+    """
+    dates = [row.created_at for row in rows if row.created_at is not None]
+    return min(dates if frontier is None else [*dates, frontier], default=None)
+
+
+@attrs.define
+class KnownRows:
+    """What one reader has met.
+
+    Attributes:
+        met: The ids met in this process.
+        near: Those of them that no date tells: at or below the frontier, or without a date.
+        border: Rows younger than this were met before this process took over.
+        told: Digests of other rows that were met before, and their dates.
+        earlier: How many rows were met before.
+        ordered: Whether the list runs from new to old, as far as it was read.
+    """
+
+    met: set[str] = attrs.field(factory=set)
+    near: dict[str, datetime | None] = attrs.field(factory=dict)
+    border: datetime | None = None
+    told: dict[bytes, datetime | None] = attrs.field(factory=dict)
+    earlier: int = 0
+    ordered: bool = True
+
+    def __len__(self) -> int:
+        return self.earlier + len(self.met)
+
+    def __contains__(self, row: TaskSummary) -> bool:
+        if row.id in self.met:
+            return True
+        if self.border is not None and row.created_at is not None and row.created_at > self.border:
+            return True
+        return bool(self.told) and digest_of(row.id) in self.told
+
+    def meet(self, rows: Sequence[TaskSummary]) -> list[TaskSummary]:
+        """Remember these rows.
+
+        Args:
+            rows: A page.
+
+        Returns:
+            Those that were not known.
+        """
+        dates = [row.created_at for row in rows if row.created_at is not None]
+        self.ordered = self.ordered and all(upper >= lower for upper, lower in pairwise(dates))
+        fresh = {row.id: row for row in rows if row not in self}
+        self.met.update(fresh)
+        self.near.update((row.id, row.created_at) for row in rows)
+        return list(fresh.values())
+
+    def settle(self, frontier: datetime | None) -> None:
+        """Forget what the date of the lowest known row tells.
+
+        Args:
+            frontier: That date.
+        """
+        if frontier is not None:
+            self.near = {
+                each: date for each, date in self.near.items() if date is None or date <= frontier
+            }
+
+    def told_beside(
+        self, frontier: datetime | None, untold: Collection[str]
+    ) -> tuple[datetime | None, dict[bytes, datetime | None]]:
+        """What another process must know: a date, and digests of rows that it does not tell.
+
+        Args:
+            frontier: The date of the lowest known row above which no row is unknown.
+            untold: Ids that were met and count as unknown all the same.
+        """
+        if self.ordered and frontier is not None:
+            kept = {**self.told, **{digest_of(each): date for each, date in self.near.items()}}
+            kept = {each: date for each, date in kept.items() if date is None or date <= frontier}
+        else:
+            frontier = self.border
+            kept = {**self.told, **dict.fromkeys(map(digest_of, self.met))}
+        for each in untold:
+            kept.pop(digest_of(each), None)
+        return frontier, kept

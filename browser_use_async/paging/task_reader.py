@@ -1,0 +1,138 @@
+"""One reading of the task list from its start or from a token: what to ask for, what to give."""
+
+from collections.abc import Collection, Sequence
+from datetime import datetime
+
+import attrs
+
+from browser_use_async.models import TaskPage, TaskStatus, TaskSummary
+from browser_use_async.paging.compensation import Compensation
+from browser_use_async.paging.parallel import ParallelReading
+from browser_use_async.paging.reading import Request
+from browser_use_async.paging.tokens import ResumePoint, write
+
+__all__ = ["MORE", "Options", "TaskReader"]
+
+MORE = {
+    "frontier": datetime | None,
+    "ceiling": datetime | None,
+    "ordered": bool,
+    "statuses": list | None,
+    "created_after": datetime | None,
+}
+"""What a resume token holds besides what is the same for all lists."""
+
+
+@attrs.frozen
+class Options:
+    """What the caller asked for.
+
+    Attributes:
+        statuses: Only tasks in these statuses, or None for all.
+        created_after: Only tasks created at this time or later.
+        page_size: Rows on a page.
+        prefetch: Pages that are read ahead.
+    """
+
+    statuses: Collection[TaskStatus] | None
+    created_after: datetime | None
+    page_size: int
+    prefetch: int
+
+    def wants(self, row: TaskSummary) -> bool:
+        """Whether a row is to be given.
+
+        Args:
+            row: The row.
+        """
+        if self.statuses is not None and row.status not in self.statuses:
+            return False
+        return self.created_after is None or (
+            row.created_at is not None and row.created_at >= self.created_after
+        )
+
+    def end_on(self, page: TaskPage) -> bool:
+        """Whether all rows after a page are older than the caller asked for.
+
+        Args:
+            page: The page.
+        """
+        if self.created_after is None or not page.tasks:
+            return False
+        oldest = page.tasks[-1].created_at
+        return oldest is not None and oldest < self.created_after
+
+
+class TaskReader:
+    """The state of one reading.
+
+    Args:
+        options: What the caller asked for.
+        start: Where another process stopped, or None to begin at the top.
+
+    Attributes:
+        untold: Ids of rows that were taken in and are not given yet.
+    """
+
+    def __init__(self, options: Options, start: ResumePoint | None) -> None:
+        self.untold: list[str] = []
+        self._options = options
+        self._has_begun = start is not None
+        self._single = (
+            Compensation(options.page_size) if start is None else Compensation.resumed(start)
+        )
+        self._parallel: ParallelReading | None = None
+        self._depth = options.prefetch  # 1 after anything disappeared
+        self._number = 0
+
+    @property
+    def token(self) -> str | None:
+        """The text with which another process goes on, or None at the very start."""
+        if not self._has_begun:
+            return None
+        point = self._single.point(self._options.page_size, self.untold)
+        statuses, after = self._options.statuses, self._options.created_after
+        filters = {
+            "statuses": None if statuses is None else sorted(map(str, statuses)),
+            "created_after": after,
+        }
+        return write(attrs.evolve(point, more={**point.more, **filters}))
+
+    def requests(self) -> Sequence[Request]:
+        """What to have under way, in the order to be taken in; none at the end."""
+        if self._parallel is not None:
+            return self._parallel.requests()
+        if self._single.page is None:
+            return ()
+        return (Request(self._number, self._single.page),)
+
+    def take(self, page: TaskPage) -> Sequence[TaskSummary]:
+        """Take in what the first of `requests()` brought.
+
+        Args:
+            page: The page.
+
+        Returns:
+            The rows to give.
+        """
+        self._has_begun = True
+        if self._parallel is not None:
+            rows = self._parallel.take(page)
+            if self._parallel.failed:
+                self._parallel, self._depth = None, 1
+        else:
+            rows = self._take_one(page)
+        given = [row for row in rows if self._options.wants(row)]
+        self.untold = [row.id for row in given]
+        return given
+
+    def _take_one(self, page: TaskPage) -> list[TaskSummary]:
+        self._number -= 1  # below those of the parallel reading
+        count = self._single.count
+        rows = self._single.feed(page.tasks, page.total_count, page.limit)
+        if count is not None and page.total_count < count:
+            self._depth = 1
+        if not self._single.gap and self._options.end_on(page):
+            self._single.page = None
+        self._parallel = ParallelReading.after(self._single, self._depth, self._options.end_on)
+        return rows
