@@ -43,8 +43,8 @@ class Effort:
     megabytes: int
 
 
-FULL = Effort(rounds=7, calls=2000, long_rounds=5, wait_seconds=40, tasks=2000, megabytes=200)
-QUICK = Effort(rounds=3, calls=500, long_rounds=1, wait_seconds=20, tasks=300, megabytes=50)
+FULL = Effort(rounds=7, calls=2000, long_rounds=5, wait_seconds=40, tasks=800, megabytes=200)
+QUICK = Effort(rounds=3, calls=500, long_rounds=1, wait_seconds=20, tasks=150, megabytes=50)
 
 
 @attrs.frozen
@@ -119,7 +119,7 @@ def compare(
     """
     name, ours, theirs = sides
     value = ratio(ours, theirs)
-    bound = f"≤ {at_most:.3g}×" if at_most is not None else f"≥ {at_least:.3g}×"
+    bound = f"≤ {at_most:.3g}x" if at_most is not None else f"≥ {at_least:.3g}x"
     return Row(
         goal,
         what,
@@ -127,7 +127,7 @@ def compare(
         f"{name}: {median(theirs):,.3g} {unit}"
         if median(theirs) < 1000
         else f"{name}: {median(theirs):,.0f} {unit}",
-        f"{value:.3g}×",
+        f"{value:.3g}x",
         bound,
         judge(value, at_most=at_most, at_least=at_least),
     )
@@ -144,9 +144,10 @@ def machine(distributions: Sequence[str]) -> str:
     model = "unknown processor"
     cpuinfo = Path("/proc/cpuinfo")
     if cpuinfo.exists():
-        names = [line for line in cpuinfo.read_text().splitlines() if line.startswith("model name")]
+        lines = cpuinfo.read_text().splitlines()
+        names = [line for line in lines if line.startswith("model name")]
         if names:
-            model = f"{len(names)} × {names[0].partition(':')[2].strip()}"
+            model = f"{len(names)} x {names[0].partition(':')[2].strip()}"
     versions = []
     for name in distributions:
         try:

@@ -64,12 +64,12 @@ async def measure(url: str, effort: Effort) -> dict[str, dict[int, Figures]]:
 
 def details(figures: dict[str, dict[int, Figures]], rounds: int) -> str:
     """All figures."""
-    head = ["CPU µs per status call (× aiohttp alone)", *(f"{c} at once" for c in CONCURRENCY)]
+    head = ["CPU µs per status call (x aiohttp alone)", *(f"{c} at once" for c in CONCURRENCY)]
     cpu = [
         [
             SIDES[name].name,
             *(
-                f"{median(of[c].cpu):.1f} ({ratio(of[c].cpu, figures['aiohttp'][c].cpu):.2f}×)"
+                f"{median(of[c].cpu):.1f} ({ratio(of[c].cpu, figures['aiohttp'][c].cpu):.2f}x)"
                 for c in CONCURRENCY
             ),
         ]

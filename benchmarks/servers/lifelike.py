@@ -92,7 +92,7 @@ class Task:
             "metadata": {"customer": "4711"},
         }
 
-    def whole(self, status: str) -> dict[str, Any]:
+    def whole(self, status: str, count: int = STEPS) -> dict[str, Any]:
         """The task with its steps."""
         steps = [
             {
@@ -102,7 +102,7 @@ class Task:
                 "next_goal": "Open the next order and read its total and tracking link. " * 4,
                 "url": "https://shop.example.com/orders?page=2",
             }
-            for number in range(1, STEPS + 1)
+            for number in range(1, count + 1)
         ]
         return {
             **self.row(status),
@@ -113,9 +113,9 @@ class Task:
             "public_share_url": None,
         }
 
-    def whole_v2(self, status: str) -> dict[str, Any]:
+    def whole_v2(self, status: str, count: int = STEPS) -> dict[str, Any]:
         """The same, as version 2 of the API writes it."""
-        v1 = self.whole(status)
+        v1 = self.whole(status, count)
         return {
             "id": self.id,
             "sessionId": self.id,

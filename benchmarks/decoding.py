@@ -1,0 +1,131 @@
+"""Goal 4: from the bytes of a task with 75 steps to an object, against json and pydantic."""
+
+import gc
+import json
+import sys
+import time
+import tracemalloc
+from collections.abc import Callable
+from datetime import datetime
+from importlib.util import find_spec
+from statistics import median
+from typing import Any
+
+from browser_use_sdk.generated.v2.models import TaskView
+from pydantic import BaseModel
+
+from benchmarks.harness import FULL, QUICK, Effort, Report, Row, compare, table
+from benchmarks.servers import lifelike
+from browser_use_async.contract.conversion import decode_response
+from browser_use_async.contract.table import GET_TASK
+
+STEPS = 75
+REPEATS = 200
+KEPT = 50
+
+
+class Step(BaseModel):
+    """The same fields as ours."""
+
+    id: str
+    step: int
+    evaluation_previous_goal: str
+    next_goal: str
+    url: str
+
+
+class Task(BaseModel):
+    """The same fields as ours."""
+
+    id: str
+    task: str
+    status: str
+    created_at: datetime
+    output: str | None
+    steps: list[Step]
+    live_url: str | None
+    finished_at: datetime | None
+    browser_data: dict[str, Any] | None
+    user_uploaded_files: list[str] | None
+    output_files: list[str] | None
+    public_share_url: str | None
+    metadata: dict[str, str] | None
+
+
+def bodies() -> tuple[bytes, bytes]:
+    """The same task as version 1 and as version 2 of the API write it."""
+    task = lifelike.Task("6f1c3a52-8f3e-4c5d-9b7a-2f60a1d4e9b3", 0.0, 90.0)
+    v1, v2 = task.whole("finished", STEPS), task.whole_v2("finished", STEPS)
+    for value in (v1, v2):
+        for step in value["steps"]:
+            step["url"] += "&session=" + "a8c1" * 148  # long, as shops make them: 88 KB in all
+    return json.dumps(v1).encode(), json.dumps(v2).encode()
+
+
+V1, V2 = bodies()
+SIDES: dict[str, tuple[str, Callable[[], object]]] = {
+    "ours": ("**browser-use-async**", lambda: decode_response(GET_TASK, V1)),
+    "pydantic": ("json + pydantic, same fields", lambda: Task.model_validate(json.loads(V1))),
+    "official": (
+        "json + browser-use-sdk's `TaskView` (version 2)",
+        lambda: TaskView.model_validate(json.loads(V2)),
+    ),
+    "json": ("json alone, no types", lambda: json.loads(V1)),
+}
+
+
+def _time(decode: Callable[[], object]) -> float:
+    decode()
+    gc.collect()
+    started = time.process_time()
+    for _ in range(REPEATS):
+        decode()
+    return (time.process_time() - started) / REPEATS * 1e6
+
+
+def _memory(decode: Callable[[], object]) -> float:
+    decode()
+    gc.collect()
+    tracemalloc.start()
+    kept = [decode() for _ in range(KEPT)]
+    size = tracemalloc.get_traced_memory()[0]
+    tracemalloc.stop()
+    return size / len(kept) / 1024
+
+
+def report(effort: Effort) -> Report:
+    """Measure, and compare with the goals."""
+    times: dict[str, list[float]] = {name: [] for name in SIDES}
+    sizes: dict[str, list[float]] = {name: [] for name in SIDES}
+    for _ in range(effort.rounds):
+        for name, (_label, decode) in SIDES.items():
+            times[name].append(_time(decode))
+            sizes[name].append(_memory(decode))
+    label = SIDES["pydantic"][0]
+    speed = (label, times["ours"], times["pydantic"])
+    memory = (label, sizes["ours"], sizes["pydantic"])
+    what = f"decoding a task of {STEPS} steps"
+    fast: Row
+    if find_spec("orjson") and _uses_orjson():
+        fast = compare(4, f"{what}, with orjson", "µs", speed, at_most=0.6)
+    else:
+        fast = Row(4, f"{what}, with orjson", "-", "-", "not offered", "≤ 0.6x", met=False)
+    rows = [
+        fast,
+        compare(4, f"{what}, without orjson", "µs", speed, at_most=1.0),
+        compare(4, f"{what}: memory", "KB", memory, at_most=0.7),
+    ]
+    lines = [
+        [SIDES[name][0], f"{median(times[name]):.0f}", f"{median(sizes[name]):.0f}"]
+        for name in SIDES
+    ]
+    head = [f"a task of {STEPS} steps, {len(V1) / 1000:.0f} KB", "µs", "KB per object"]
+    return Report(rows, table(head, lines))
+
+
+def _uses_orjson() -> bool:
+    return "orjson" in sys.modules
+
+
+if __name__ == "__main__":
+    print(report(QUICK if "--quick" in sys.argv else FULL).details)

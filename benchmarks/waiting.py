@@ -1,0 +1,304 @@
+"""Goals 5 and 6: hundreds and thousands of waits at once, in real time.
+
+Every side has a process of its own. The sides of one round run at the same time against the same
+server, so that all of them meet the same neighbours; what counts is CPU time and not speed.
+"""
+
+import asyncio
+import gc
+import json
+import multiprocessing
+import sys
+import time
+import tracemalloc
+import urllib.request
+from multiprocessing.connection import Connection
+from statistics import median, quantiles
+
+import attrs
+
+from benchmarks.harness import FULL, QUICK, Effort, Report, Row, compare, judge, table
+from benchmarks.servers.lifelike import LifelikeServer, Population
+from benchmarks.waiters import SIDES
+
+MEMORY_SECONDS = 6.0
+FOREVER = 100_000.0
+
+
+@attrs.frozen
+class Order:
+    """What a side's process is to do.
+
+    Attributes:
+        side: Which side it is.
+        seconds: The delay that it aims at.
+        window: Seconds after which it stops waiting for what has not ended.
+        traced: Whether memory is measured instead of time.
+    """
+
+    side: str
+    seconds: float
+    window: float
+    traced: bool = False
+
+
+@attrs.frozen
+class Figures:
+    """What one run of a side came to.
+
+    Attributes:
+        finished: Waits that ended.
+        counts: Requests by route, counted by the server.
+        cpu: Seconds of CPU time.
+        wall: Seconds.
+        delays: Seconds from each task's true end to the moment in which its awaiter went on.
+        kilobytes: Traced memory for each wait, as it lies there.
+        peak: The same at its highest.
+    """
+
+    finished: int
+    counts: dict[str, int]
+    cpu: float
+    wall: float
+    delays: list[float]
+    kilobytes: float = 0.0
+    peak: float = 0.0
+
+    @property
+    def detections(self) -> float:
+        """Requests per finished task that found out that it had ended."""
+        return (self.counts.get("status", 0) + self.counts.get("list", 0)) / max(self.finished, 1)
+
+    @property
+    def requests(self) -> float:
+        """All requests per finished task."""
+        return sum(self.counts.values()) / max(self.finished, 1)
+
+    @property
+    def cpu_each(self) -> float:
+        """Milliseconds of CPU time per finished task."""
+        return self.cpu / max(self.finished, 1) * 1e3
+
+    def delay(self, percent: int) -> float:
+        """A percentile of the delays."""
+        return quantiles(self.delays, n=100)[percent - 1] if len(self.delays) > 1 else 0.0
+
+
+def control(url: str, what: str) -> dict[str, float]:
+    """Ask the server what only the benchmark may know."""
+    with urllib.request.urlopen(f"{url}/control/{what}") as reply:
+        answer: dict[str, float] = json.load(reply)
+    return answer
+
+
+async def run(order: Order, url: str) -> Figures:
+    """Wait for all tasks of a world."""
+    ends = control(url, "tasks")
+    delays: list[float] = []
+    async with SIDES[order.side][1](url, order.seconds) as wait:
+        if order.traced:
+            tracemalloc.start()
+        gc.collect()
+        before = tracemalloc.get_traced_memory()[0] if order.traced else 0
+        started, used = time.monotonic(), time.process_time()
+
+        async def one(task_id: str) -> None:
+            await wait(task_id)
+            delays.append(time.monotonic() - max(ends[task_id], started))
+
+        waits = [asyncio.create_task(one(task_id)) for task_id in ends]
+        kilobytes = peak = 0.0
+        if order.traced:
+            samples = []
+            for _ in range(5):
+                await asyncio.sleep(order.window / 5)
+                gc.collect()
+                samples.append(tracemalloc.get_traced_memory()[0] - before)
+            kilobytes = median(samples[2:]) / len(waits) / 1024
+            peak = (tracemalloc.get_traced_memory()[1] - before) / len(waits) / 1024
+        else:
+            await asyncio.wait(waits, timeout=order.window)
+        used, wall = time.process_time() - used, time.monotonic() - started
+        counts = {name: int(count) for name, count in control(url, "counts").items()}
+        for each in waits:
+            each.cancel()
+        results = await asyncio.gather(*waits, return_exceptions=True)
+    for result in results:
+        if isinstance(result, Exception):
+            raise result
+    return Figures(len(delays), counts, used, wall, delays, kilobytes, peak)
+
+
+def serve_order(order: Order, pipe: Connection) -> None:
+    """Be a side: import everything, say so, and go as soon as the world begins."""
+    with SIDES_READY:
+        pipe.send("ready")
+        pipe.send(asyncio.run(run(order, pipe.recv())))
+
+
+class _Ready:
+    """Imports that a side would otherwise do while its tasks are running already."""
+
+    def __enter__(self) -> None:
+        import browser_use_sdk  # noqa: F401, PLC0415
+
+        import browser_use_async.session  # noqa: F401, PLC0415
+
+    def __exit__(self, *_error: object) -> None:
+        pass
+
+
+SIDES_READY = _Ready()
+
+
+def together(server: LifelikeServer, orders: list[Order], population: Population) -> list[Figures]:
+    """Run sides at the same time, each in a world of its own with the same durations."""
+    context = multiprocessing.get_context("spawn")
+    running = []
+    for order in orders:
+        here, there = context.Pipe()
+        process = context.Process(target=serve_order, args=(order, there), daemon=True)
+        process.start()
+        there.close()
+        running.append((process, here))
+    for _process, pipe in running:
+        pipe.recv()
+    for _process, pipe in running:
+        pipe.send(server.open(population))
+    figures = [pipe.recv() for _process, pipe in running]
+    for process, _pipe in running:
+        process.join()
+    return figures
+
+
+def rounds(
+    server: LifelikeServer, count: int, orders: dict[str, Order], population: Population
+) -> dict[str, list[Figures]]:
+    """Several rounds, each with durations of its own."""
+    measured: dict[str, list[Figures]] = {name: [] for name in orders}
+    for seed in range(1, count + 1):
+        one = together(server, list(orders.values()), attrs.evolve(population, seed=seed))
+        for name, figures in zip(orders, one, strict=True):
+            measured[name].append(figures)
+    return measured
+
+
+def five_hundred(server: LifelikeServer, effort: Effort) -> Report:
+    """Goal 5."""
+    longest = effort.wait_seconds
+    population = Population(500, longest * 0.4, 0.5, longest)
+    orders = {name: Order(name, 2.0, longest + 30) for name in SIDES}
+    traced = {name: Order(name, 2.0, MEMORY_SECONDS, traced=True) for name in SIDES}
+    runs = rounds(server, effort.long_rounds, orders, population)
+    memory = rounds(server, effort.long_rounds, traced, Population(500, FOREVER, 0.1))
+    official, ours = runs["official"], runs["ours"]
+
+    def row(what: str, unit: str, attribute: str, bound: float) -> Row:
+        sides = (
+            "browser-use-sdk",
+            [getattr(each, attribute) for each in ours],
+            [getattr(each, attribute) for each in official],
+        )
+        return compare(5, what, unit, sides, at_most=bound)
+
+    p99 = (
+        "browser-use-sdk",
+        [each.delay(99) for each in ours],
+        [each.delay(99) for each in official],
+    )
+    kilobytes = (
+        "browser-use-sdk",
+        [each.peak for each in memory["ours"]],
+        [each.peak for each in memory["official"]],
+    )
+    rows = [
+        row("500 waits: detection requests per task", "", "detections", 1 / 30),
+        row("500 waits: all requests per task", "", "requests", 1 / 8),
+        row("500 waits: CPU per task", "ms", "cpu_each", 1 / 20),
+        compare(5, "500 waits: peak memory per wait", "KB", kilobytes, at_most=1 / 10),
+        compare(5, "500 waits: p99 delay", "s", p99, at_most=1.05),
+    ]
+    lines = [
+        [
+            SIDES[name][0],
+            f"{median(each.detections for each in figures):.2f}",
+            f"{median(each.requests for each in figures):.2f}",
+            f"{median(each.cpu_each for each in figures):.2f}",
+            f"{median(each.peak for each in memory[name]):.2f}",
+            f"{median(each.kilobytes for each in memory[name]):.2f}",
+            f"{median(each.delay(50) for each in figures):.2f}",
+            f"{median(each.delay(99) for each in figures):.2f}",
+        ]
+        for name, figures in runs.items()
+    ]
+    head = "500 waits, 2 s|detecting requests per task|all|CPU ms per task|KB per wait, peak|asleep|p50 s|p99 s"
+    text = (
+        f"Durations: lognormal, median {longest * 0.4:.0f} s, sigma 0.5, at most {longest:.0f} s; "
+        f"{effort.long_rounds} round(s), the three sides at the same time.\n\n"
+    )
+    return Report(rows, text + table(head.split("|"), lines))
+
+
+def ten_thousand(server: LifelikeServer, effort: Effort) -> Report:
+    """Goal 6. Only ours: at this number the others saturate a core or fail."""
+    window = effort.wait_seconds
+    orders = {"ours": Order("ours", 1.0, window)}
+    traced = {"ours": Order("ours", 1.0, MEMORY_SECONDS * 2, traced=True)}
+    runs = rounds(server, effort.long_rounds, orders, Population(10_000, 60, 0.8))["ours"]
+    memory = rounds(server, 1, traced, Population(10_000, FOREVER, 0.1))["ours"]
+    kilobytes = median(each.peak for each in memory)
+    asleep = median(each.kilobytes for each in memory)
+    share = median(each.cpu / each.wall for each in runs) * 100
+    p99 = median(each.delay(99) for each in runs)
+    per_second = median(sum(each.counts.values()) / each.wall for each in runs)
+    gets = median(each.counts.get("get", 0) / each.wall for each in runs)
+    rows = [
+        Row(
+            6,
+            "10,000 waits: peak memory per wait",
+            f"{kilobytes:.2f} KB",
+            "-",
+            f"{kilobytes:.2f} KB",
+            "≤ 3 KB",
+            judge(kilobytes, at_most=3),
+        ),
+        Row(
+            6,
+            "10,000 waits: share of a core, 1 s target",
+            f"{share:.1f} %",
+            "-",
+            f"{share:.1f} %",
+            "≤ 6 %",
+            judge(share, at_most=6),
+        ),
+        Row(
+            6,
+            "10,000 waits: p99 delay, 1 s target",
+            f"{p99:.2f} s",
+            "-",
+            f"{p99:.2f} s",
+            "≤ 1.25 s",
+            judge(p99, at_most=1.25),
+        ),
+    ]
+    text = (
+        f"10,000 waits with a target of 1 s: the first {window:.0f} s of durations with a median of"
+        f" 60 s (sigma 0.8); {median(each.finished for each in runs):,.0f} tasks finished, "
+        f"{per_second:,.0f} requests per second, {gets:,.0f} of them the confirming get, whose "
+        f"CPU time is part of the share; delay p50 {median(each.delay(50) for each in runs):.2f} s; "
+        f"{asleep:.2f} KB per wait between two looks."
+    )
+    return Report(rows, text)
+
+
+def report(effort: Effort) -> Report:
+    """Measure, and compare with the goals."""
+    with LifelikeServer() as server:
+        five = five_hundred(server, effort)
+        ten = ten_thousand(server, effort)
+    return Report([*five.rows, *ten.rows], f"{five.details}\n\n{ten.details}")
+
+
+if __name__ == "__main__":
+    result = report(QUICK if "--quick" in sys.argv else FULL)
+    print(*result.rows, result.details, sep="\n")
