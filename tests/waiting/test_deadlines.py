@@ -18,7 +18,9 @@ def _time() -> float:
 
 @pytest.mark.case("D3")
 @pytest.mark.looptime
-async def test_the_deadline_hits_while_sleeping(api: FakeApi, open_session: OpenSession):
+async def test_the_deadline_hits_while_sleeping(
+    api: FakeApi, open_session: OpenSession, figure: Callable[[str], None]
+):
     """D3: between two looks the wait ends on time, carries the id, and leaves the task alone."""
     session = await open_session()
     task = api.add(lives(1e6))
@@ -31,6 +33,7 @@ async def test_the_deadline_hits_while_sleeping(api: FakeApi, open_session: Open
     assert caught.value.last_status is TaskStatus.RUNNING
     assert isinstance(caught.value, TimeoutError)
     assert api.count("stop", "pause") == 0
+    figure(f"overrun {(_time() - 100.0) * 1000:.0f} ms")
 
 
 @pytest.mark.case("D3")

@@ -3,6 +3,7 @@
 import asyncio
 import itertools
 import time
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -64,7 +65,9 @@ async def test_jitter_stays_inside_its_bounds(api: FakeApi, open_session: OpenSe
 
 
 @pytest.mark.case("D15")
-async def test_many_waits_spread_out(api: FakeApi, open_session: OpenSession):
+async def test_many_waits_spread_out(
+    api: FakeApi, open_session: OpenSession, figure: Callable[[str], None]
+):
     """D15: 300 waits that begin together end up with no more than twice the mean in any 100 ms."""
     session = await open_session(poll=PollPolicy(growth=1.0, jitter=0.5))
     tasks = [api.add(lives(20.0)) for _ in range(300)]
@@ -76,7 +79,7 @@ async def test_many_waits_spread_out(api: FakeApi, open_session: OpenSession):
         if 14.0 <= at < 20.0:
             buckets[int((at - 14.0) * 10)] += 1
     ratio = max(buckets) / (sum(buckets) / len(buckets))
-    print(f"max/mean of polls per 100 ms: {ratio:.2f}")
+    figure(f"max/mean of polls per 100 ms: {ratio:.2f}")
     assert ratio <= 2.0
 
 
@@ -97,7 +100,9 @@ async def test_the_latency_target_holds(api: FakeApi, open_session: OpenSession)
 
 
 @pytest.mark.case("D16")
-async def test_a_finished_task_costs_two_requests(api: FakeApi, open_session: OpenSession):
+async def test_a_finished_task_costs_two_requests(
+    api: FakeApi, open_session: OpenSession, figure: Callable[[str], None]
+):
     """D16: one status call and one confirming get."""
     session = await open_session()
     task = api.add(lives(0.0))
@@ -106,6 +111,7 @@ async def test_a_finished_task_costs_two_requests(api: FakeApi, open_session: Op
 
     assert ended.output == "Done."
     assert (api.count("status"), api.count("get")) == (1, 1)
+    figure(f"{api.count()} requests")
 
 
 async def test_a_wait_without_timeout_is_bounded(api: FakeApi, open_session: OpenSession):

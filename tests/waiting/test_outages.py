@@ -1,0 +1,133 @@
+"""Waits while the API fails: now and then, and for minutes."""
+
+import asyncio
+import random
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from browser_use_async import PollPolicy, TaskStatus, errors
+from tests.api_bench import OpenSession
+from tests.fake_api import FakeApi, Fault
+from tests.waiting.test_polling import lives
+
+pytestmark = pytest.mark.looptime
+
+
+def _time() -> float:
+    return asyncio.get_running_loop().time()
+
+
+def _outage(begin: float, end: float) -> Any:
+    return lambda call: Fault(cut=True) if begin <= call.at < end else None
+
+
+@pytest.mark.case("D1")
+@pytest.mark.parametrize("count", [100, pytest.param(1000, marks=pytest.mark.torture)])
+async def test_random_failures_lose_no_task(
+    api: FakeApi, open_session: OpenSession, figure: Callable[[str], None], count: int
+):
+    """D1: with 30 % of all looks failing in every way, all tasks come to their end."""
+    draw = random.Random(7)
+    failures = [
+        Fault(status=500),
+        Fault(status=502, body="<html>bad gateway</html>"),
+        Fault(status=503),
+        Fault(status=429),
+        Fault(status=408),
+        Fault(status=425),
+        Fault(status=409),
+        Fault(status=200, body="<html>"),
+        Fault(status=200, body="[1]"),
+        Fault(cut=True),
+        Fault(cut=True, done=True),
+    ]
+    api.fault = lambda _call: draw.choice(failures) if draw.random() < 0.3 else None
+    session = await open_session()
+    tasks = [api.add(lives(draw.uniform(0.0, 20.0))) for _ in range(count)]
+
+    ended = await asyncio.gather(*(session.wait(task.id) for task in tasks))
+
+    assert [each.id for each in ended] == [task.id for task in tasks]
+    assert {each.status for each in ended} == {TaskStatus.FINISHED}
+    figure(f"{len(ended)} of {count} tasks, {api.count()} requests")
+
+
+@pytest.mark.case("D2")
+async def test_an_outage_within_the_tolerance_is_survived(api: FakeApi, open_session: OpenSession):
+    """D2: five minutes of outage in a wait of twenty go unnoticed."""
+    session = await open_session()
+    task = api.add(lives(1200.0))
+    api.fault = _outage(300.0, 600.0)
+
+    ended = await session.wait(task.id, timeout=1500.0)
+
+    assert ended.status is TaskStatus.FINISHED
+    # Backing off up to 10 s: an outage is no reason to knock at full speed.
+    assert 30 <= len([at for at in api.times() if 300 <= at < 600]) <= 80
+
+
+@pytest.mark.case("D2")
+async def test_an_outage_beyond_the_tolerance_interrupts(api: FakeApi, open_session: OpenSession):
+    """D2: with a tolerance of a minute the wait gives up, and the error says where to go on."""
+    session = await open_session(poll=PollPolicy(outage_tolerance=60.0))
+    task = api.add(lives(1200.0))
+    api.fault = _outage(300.0, 1e9)
+
+    with pytest.raises(errors.WaitInterruptedError) as caught:
+        await session.wait(task.id)
+
+    assert caught.value.task_id == task.id
+    assert caught.value.last_status is TaskStatus.RUNNING
+    assert task.id in str(caught.value)
+    assert 360.0 <= _time() <= 380.0
+
+
+@pytest.mark.case("D2")
+async def test_each_failure_in_a_row_counts_anew(api: FakeApi, open_session: OpenSession):
+    """D2: an answer in between resets the tolerance, so a flickering API interrupts nobody."""
+    session = await open_session(poll=PollPolicy(outage_tolerance=30.0))
+    task = api.add(lives(600.0))
+    api.fault = lambda call: Fault(status=503) if call.number % 3 else None
+
+    ended = await session.wait(task.id)
+
+    assert ended.status is TaskStatus.FINISHED
+
+
+@pytest.mark.case("D2")
+async def test_all_followers_are_interrupted_with_errors_of_their_own(
+    api: FakeApi, open_session: OpenSession
+):
+    """D2: two waits and a stream of one task each get the error, not one shared instance."""
+    session = await open_session(poll=PollPolicy(outage_tolerance=10.0))
+    task = api.add(lives(1200.0))
+    api.fault = _outage(0.0, 1e9)
+
+    async def stream() -> None:
+        async for _status in session.stream_status(task.id):
+            pass
+
+    raised = await asyncio.gather(
+        session.wait(task.id), session.wait(task.id), stream(), return_exceptions=True
+    )
+
+    assert [type(error) for error in raised] == [errors.WaitInterruptedError] * 3
+    assert len({id(error) for error in raised}) == 3
+
+
+async def test_a_wait_after_an_interruption_looks_again(api: FakeApi, open_session: OpenSession):
+    """A follower that has not heard of the interruption yet does not pass it on to a new wait."""
+    session = await open_session(poll=PollPolicy(outage_tolerance=10.0))
+    task = api.add(lives(200.0))
+    api.fault = _outage(5.0, 60.0)
+    stream = session.stream_status(task.id)
+    await anext(stream)  # and then its consumer is busy
+    await asyncio.sleep(100.0)
+
+    ended = await session.wait(task.id)
+
+    assert ended.status is TaskStatus.FINISHED
+    with pytest.raises(errors.WaitInterruptedError):
+        await anext(stream)
