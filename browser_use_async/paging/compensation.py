@@ -24,7 +24,7 @@ from browser_use_async.paging.tokens import ResumePoint
 __all__ = ["KIND", "Compensation"]
 
 KIND = "tasks"
-PATIENCE = 2  # pages without news beyond what churn explains, before a repeating server is left
+PATIENCE = 8  # pages without news beyond what churn explains, before a repeating server is left
 MOST_EXPLAINED = 200  # pages in a row that churn may explain: a count that only jumps is a lie
 
 
@@ -120,11 +120,12 @@ class Compensation:
             self._begin(rows, total_count, limit)
         self._cover(self.page, total_count, len(rows))
         self.known.settle(self.frontier)
+        unmet = sum(row.id not in self.known.met for row in rows)
         fresh = self.meet(rows, self.frontier)
         self.last, self._frontier_before = rows, self.frontier
         if not self.gap:
             self.frontier = lowest(self.frontier, rows)
-        self._be_patient(len(fresh), len(rows))
+        self._be_patient(unmet, len(rows))
         self._advance()
         return [row for row in fresh if not self.is_newborn(row)]
 
@@ -184,8 +185,8 @@ class Compensation:
         # ahead by them, a list that grows by a page for every page read would never be passed.
         self.ahead = 0 if self.gap else max(change, 0)
 
-    def _be_patient(self, fresh: int, rows: int) -> None:
-        if fresh:
+    def _be_patient(self, unmet: int, rows: int) -> None:
+        if unmet:
             self.stale = self.explained = 0
         else:
             self.stale += rows or self.page_size

@@ -79,7 +79,7 @@ class KnownRows:
         dates = [row.created_at for row in rows if row.created_at is not None]
         self.ordered = self.ordered and all(upper >= lower for upper, lower in pairwise(dates))
         fresh = {row.id: row for row in rows if row not in self}
-        self.met.update(fresh)
+        self.met.update(row.id for row in rows)
         self.near.update((row.id, row.created_at) for row in rows)
         return list(fresh.values())
 
