@@ -1,6 +1,15 @@
 """All mutants."""
 
-from tests.mutants import faults, hygiene, lifetime, parsing, simulation, submission, transport
+from tests.mutants import (
+    faults,
+    hygiene,
+    lifetime,
+    parsing,
+    simulation,
+    submission,
+    transport,
+    waiting,
+)
 from tests.mutants.mutant import Mutant
 
 __all__ = ["MUTANTS"]
@@ -13,4 +22,5 @@ MUTANTS: tuple[Mutant, ...] = (
     *faults.MUTANTS,
     *simulation.MUTANTS,
     *lifetime.MUTANTS,
+    *waiting.MUTANTS,
 )

@@ -2,7 +2,7 @@
 
 import asyncio
 import re
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Callable
 
 import pytest
 
@@ -72,3 +72,42 @@ async def _note_what_is_left(
         found = await session.resolve_submission(token)
         known |= set() if found is None else {found.id}
     log.clear()
+
+
+FOLLOWING: dict[str, Callable[[BrowserUseSession, str], AsyncGenerator[object, None]]] = {
+    "stream_status": lambda session, task_id: session.stream_status(task_id),
+    "stream_steps": lambda session, task_id: session.stream_steps(task_id),
+    "wait_many": lambda session, task_id: session.wait_many([task_id]),
+}
+
+
+@pytest.mark.case("E1")
+@pytest.mark.parametrize("verb", ["wait", *FOLLOWING])
+async def test_cancelling_what_only_follows(api: FakeApi, figure: Callable[[str], None], verb: str):
+    """E1: waits and streams cancelled at every await look no more, and leave the task alone."""
+
+    async def follow(session: BrowserUseSession, task_id: str) -> None:
+        if verb == "wait":
+            await session.wait(task_id)
+            return
+        async for _item in FOLLOWING[verb](session, task_id):
+            await asyncio.sleep(0.1)
+
+    point = leaks = 0
+    reached = True
+    while reached:
+        point += 1
+        async with BrowserUseSession(api_key=KEY, base_url=api.url) as session:
+            task = api.add(lives(8.0))
+            awaits = Awaits(point)
+            reached = await cancelled(awaits.start(follow(session, task.id)))
+            assert reached is awaits.reached, f"await {point}"
+            await asyncio.sleep(0.1)
+            before = api.count()
+            await asyncio.sleep(10.0)
+            assert api.count() == before
+        leaks += awaits.alive + api.in_flight
+
+    assert leaks == 0
+    assert api.count("stop", "pause") == 0
+    figure(f"{verb}: {point - 1} cancel points, {leaks} leaks")
