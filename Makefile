@@ -44,8 +44,9 @@ check: $(VENV)/.for-check
 	$(BIN)/mypy
 	$(BIN)/pyright --pythonpath $(BIN)/python
 
-bench: $(VENV)/.for-test
-	$(BIN)/python benchmarks/run.py
+# Beside other clients from the registry: about 15 minutes, or 2 with QUICK=1.
+bench: .venv-peers/.made
+	.venv-peers/bin/python -m benchmarks.run $(if $(QUICK),--quick)
 
 # One lost answer to a creating call, through this client and through others from the registry.
 lost-reply: .venv-peers/.made

@@ -149,8 +149,8 @@ def _run_one(name: str, port: int, size: int) -> dict[str, float]:
     return figures
 
 
-def table(size: int = MEGABYTES, rounds: int = ROUNDS) -> str:
-    """The figures as a Markdown table."""
+def measure(size: int, rounds: int) -> dict[str, list[dict[str, float]]]:
+    """The runs of every contestant."""
     context = multiprocessing.get_context("spawn")
     here, there = context.Pipe()
     server = context.Process(target=serve, args=(there, size), daemon=True)
@@ -165,6 +165,16 @@ def table(size: int = MEGABYTES, rounds: int = ROUNDS) -> str:
     finally:
         server.terminate()
         server.join()
+    return results
+
+
+def table(size: int = MEGABYTES, rounds: int = ROUNDS) -> str:
+    """The figures as a Markdown table."""
+    return render(measure(size, rounds), size, rounds)
+
+
+def render(results: dict[str, list[dict[str, float]]], size: int, rounds: int) -> str:
+    """The figures as a Markdown table."""
     lines = [
         f"Downloading {size} MB over loopback to a file, medians of {rounds} rounds:",
         "",

@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Awaitable, Callable
 from statistics import median
+from typing import Any
 
 from benchmarks.harness import FULL, QUICK, Effort, Report, Row, judge
 from benchmarks.servers.canned import TASK_ID, canned
@@ -36,14 +37,15 @@ async def measure(url: str, rounds: int) -> tuple[list[float], list[float]]:
         "key", base_url=f"{url}/api/v1", on_event=lambda _event: None
     ) as session:
         await session.tasks.get_status(TASK_ID)
-        transport = session._transport
+        transport = session._transport  # noqa: SLF001 - this is about its inside
         prepared = prepare(GET_TASK_STATUS, TaskId(TASK_ID), None)
-        answer = await transport._connections.send(prepared)
+        connections: Any = transport._connections  # noqa: SLF001
+        answer = await connections.send(prepared)
 
         async def send(_prepared: PreparedRequest) -> Outcome:
             return answer
 
-        transport._connections.send = send
+        connections.send = send
         layers, around = [], []
         for _ in range(rounds):
             alone = await _timed(lambda: send(prepared))

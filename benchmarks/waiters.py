@@ -55,7 +55,7 @@ async def loops(
                 return await reply.json()
 
         async def wait(task_id: str) -> object:
-            while await get(f"{task_id}/status") not in TERMINAL:
+            while await get(f"{task_id}/status") not in TERMINAL:  # noqa: ASYNC110
                 await asyncio.sleep(seconds)
             return await get(task_id)
 

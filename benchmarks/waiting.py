@@ -231,7 +231,10 @@ def five_hundred(server: LifelikeServer, effort: Effort) -> Report:
         ]
         for name, figures in runs.items()
     ]
-    head = "500 waits, 2 s|detecting requests per task|all|CPU ms per task|KB per wait, peak|asleep|p50 s|p99 s"
+    head = (
+        "500 waits, 2 s|detecting requests per task|all|CPU ms per task|KB per wait, peak|asleep"
+        "|p50 s|p99 s"
+    )
     text = (
         f"Durations: lognormal, median {longest * 0.4:.0f} s, sigma 0.5, at most {longest:.0f} s; "
         f"{effort.long_rounds} round(s), the three sides at the same time.\n\n"
@@ -285,7 +288,8 @@ def ten_thousand(server: LifelikeServer, effort: Effort) -> Report:
         f"10,000 waits with a target of 1 s: the first {window:.0f} s of durations with a median of"
         f" 60 s (sigma 0.8); {median(each.finished for each in runs):,.0f} tasks finished, "
         f"{per_second:,.0f} requests per second, {gets:,.0f} of them the confirming get, whose "
-        f"CPU time is part of the share; delay p50 {median(each.delay(50) for each in runs):.2f} s; "
+        "CPU time is part of the share; delay p50 "
+        f"{median(each.delay(50) for each in runs):.2f} s; "
         f"{asleep:.2f} KB per wait between two looks."
     )
     return Report(rows, text)
