@@ -121,7 +121,7 @@ class Compensation:
         self._cover(self.page, total_count, len(rows))
         self.known.settle(self.frontier)
         unmet = sum(row.id not in self.known.met for row in rows)
-        fresh = self.meet(rows, self.frontier)
+        fresh = self._meet(rows)
         self.last, self._frontier_before = rows, self.frontier
         if not self.gap:
             self.frontier = lowest(self.frontier, rows)
@@ -130,34 +130,15 @@ class Compensation:
         return [row for row in fresh if not self.is_newborn(row)]
 
     @property
-    def end_of_last(self) -> int:
-        """How many rows from the top the last page ended."""
-        return self._top + len(self.last)
+    def unknown(self) -> int:
+        """How many rows from the bottom may be unknown, as of the last page."""
+        return (self.count or 0) - self.covered
 
-    def move_to(self, count: int, unknown: int, frontier: datetime | None) -> None:
-        """Go on from a place that somebody else reached, without a gap.
-
-        Args:
-            count: A `total_count`.
-            unknown: How many rows from the bottom may be unknown.
-            frontier: The date of the lowest known row.
-        """
-        self.count, self.covered, self.frontier = count, count - unknown, frontier
-        self.known.settle(frontier)
-        self.last, self.gap = (), False
-        self.ahead = self.stale = self.explained = 0
-        self._advance()
-
-    def meet(self, rows: Sequence[TaskSummary], frontier: datetime | None) -> list[TaskSummary]:
-        """Remember the rows of a page, and tell which were not known.
-
-        Args:
-            rows: The page.
-            frontier: The date of the lowest row above which no row is unknown.
-        """
+    def _meet(self, rows: Sequence[TaskSummary]) -> list[TaskSummary]:
+        """Remember the rows of a page, and tell which were not known."""
         fresh = self.known.meet(rows)
-        if frontier is not None and any(
-            row.created_at is not None and row.created_at > frontier
+        if self.frontier is not None and any(
+            row.created_at is not None and row.created_at > self.frontier
             for row in fresh
             if not self.is_newborn(row)
         ):

@@ -80,9 +80,8 @@ class PageIterator:
 
         It stands for the last row or page that was given, by the loop that began last, and also
         after an error. None before anything was read. It holds no task and no secret: dates,
-        counts, and digests of the few ids that no date tells from those to come. With `prefetch`
-        above 1 these are the ids of about the last 25 pages, for rows could have slipped between
-        pages that are read at the same time. Without readable dates they are all ids.
+        counts, and digests of the few ids that no date tells from those to come: those of the
+        same microsecond as the last one. Without readable dates they are all ids.
         """
         return self._reader.token
 

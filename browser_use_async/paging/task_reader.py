@@ -100,10 +100,10 @@ class TaskReader:
 
     def requests(self) -> Sequence[Request]:
         """What to have under way, in the order to be taken in; none at the end."""
-        if self._parallel is not None:
-            return self._parallel.requests()
         if self._single.page is None:
             return ()
+        if self._parallel is not None:
+            return self._parallel.requests()
         return (Request(self._number, self._single.page),)
 
     def take(self, page: TaskPage) -> Sequence[TaskSummary]:
@@ -116,12 +116,8 @@ class TaskReader:
             The rows to give.
         """
         self._has_begun = True
-        if self._parallel is not None:
-            rows = self._parallel.take(page)
-            if self._parallel.failed:
-                self._parallel, self._depth = None, 1
-        else:
-            rows = self._take_one(page)
+        rows = self._take_one(page) if self._parallel is None else self._parallel.take(page)
+        self._look_ahead(page)
         given = [row for row in rows if self._options.wants(row)]
         self.untold = [row.id for row in given]
         return given
@@ -129,10 +125,16 @@ class TaskReader:
     def _take_one(self, page: TaskPage) -> list[TaskSummary]:
         self._number -= 1  # below those of the parallel reading
         count = self._single.count
-        rows = self._single.feed(page.tasks, page.total_count, page.limit)
         if count is not None and page.total_count < count:
             self._depth = 1
-        if not self._single.gap and self._options.end_on(page):
+        return self._single.feed(page.tasks, page.total_count, page.limit)
+
+    def _look_ahead(self, page: TaskPage) -> None:
+        """Decide whether and how to go on after a page."""
+        was_fed = self._single.last is page.tasks  # or else rows above it come first
+        if was_fed and not self._single.gap and self._options.end_on(page):
             self._single.page = None
-        self._parallel = ParallelReading.after(self._single, self._depth, self._options.end_on)
-        return rows
+        if self._parallel is None:
+            self._parallel = ParallelReading.after(self._single, self._depth)
+        elif self._parallel.failed:
+            self._parallel, self._depth = None, 1

@@ -190,7 +190,7 @@ LIES: dict[str, tuple[dict[str, Any], bool]] = {
 }
 """What a server says that is not so, and whether its tasks can be had all the same."""
 
-BOUND, BOUND_OF_CHANGING_LIES = 20, 400  # pages; a count that changes may be churn
+BOUND, BOUND_OF_CHANGING_LIES = 30, 400  # pages; a count that changes may be churn
 
 
 @pytest.mark.case("C13")
