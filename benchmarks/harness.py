@@ -43,8 +43,8 @@ class Effort:
     megabytes: int
 
 
-FULL = Effort(rounds=5, calls=2000, long_rounds=5, wait_seconds=36, tasks=500, megabytes=200)
-QUICK = Effort(rounds=3, calls=500, long_rounds=1, wait_seconds=12, tasks=60, megabytes=50)
+FULL = Effort(rounds=5, calls=1500, long_rounds=5, wait_seconds=40, tasks=500, megabytes=200)
+QUICK = Effort(rounds=2, calls=500, long_rounds=1, wait_seconds=12, tasks=60, megabytes=50)
 
 
 @attrs.frozen

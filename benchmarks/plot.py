@@ -6,8 +6,8 @@ from xml.sax.saxutils import escape
 
 __all__ = ["plot"]
 
-WIDTH, HEIGHT = 860, 520
-LEFT, RIGHT, TOP, BOTTOM = 72, 250, 48, 64
+WIDTH, HEIGHT = 900, 520
+LEFT, RIGHT, TOP, BOTTOM = 72, 290, 48, 64
 # By curve: the light page's colour, the dark page's, and the dashes. Chosen to differ for the
 # colour-blind as well.
 COLOURS = (

@@ -10,6 +10,8 @@ from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
 
+import attrs
+
 from benchmarks import schedule
 from benchmarks.harness import FULL, QUICK, Effort, Report, Row, machine, table
 from benchmarks.plot import plot
@@ -104,16 +106,13 @@ def collect(effort: Effort, picture: Path) -> tuple[list[Row], list[str]]:
         rows += report.rows
         sections.append(f"### {title}\n\n{report.details}\n")
         print(f"{title}: {time.monotonic() - started:.0f} s", file=sys.stderr, flush=True)
-    return sorted(rows, key=lambda row: row.goal), sections
+    return sorted(rows, key=lambda row: row.goal or 99), sections
 
 
 def goals(rows: list[Row]) -> str:
     """The table of goals."""
     head = ["goal", "what", "ours", "compared with", "measured", "wanted", "verdict"]
-    lines = [
-        [str(row.goal), row.what, row.ours, row.against, row.measured, row.wanted, row.verdict]
-        for row in rows
-    ]
+    lines = [[str(row.goal or "-"), *attrs.astuple(row)[1:-1], row.verdict] for row in rows]
     return table(head, lines)
 
 

@@ -25,7 +25,7 @@ from tests.simulator.clock import run
 from tests.simulator.network import Machine, Network
 
 URL = "http://127.0.0.1:80"  # nobody listens: the network is memory
-LATENCY = 0.02  # seconds from one side to the other
+LATENCY = 0.01  # seconds from one side to the other
 TARGETS = (0.5, 1.0, 2.0, 4.0, 8.0)
 PLOTTED = (1, 10, 50, 500)
 SHARES = hasattr(policy(1.0), "shared")

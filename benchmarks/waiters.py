@@ -12,7 +12,7 @@ from browser_use_async.transport.surroundings import MakeConnector, Surroundings
 
 __all__ = ["SIDES", "Wait", "loops", "official", "ours", "policy"]
 
-Wait = Callable[[str], Awaitable[object]]
+Wait = Callable[..., Awaitable[object]]
 PATIENCE = 100_000.0  # seconds: nobody gives up here
 TERMINAL = {"finished", "failed", "stopped"}
 
@@ -39,7 +39,11 @@ async def ours(
         poll=policy(seconds, shared=shared),
         surroundings=Surroundings(connector=connector),
     ) as session:
-        yield lambda task_id: session.wait(task_id, timeout=PATIENCE)
+
+        def wait(task_id: str, timeout: float = PATIENCE) -> Awaitable[object]:
+            return session.wait(task_id, timeout=timeout)
+
+        yield wait
 
 
 @asynccontextmanager

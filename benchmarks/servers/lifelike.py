@@ -18,6 +18,7 @@ from collections import Counter
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from multiprocessing.connection import Connection
+from statistics import NormalDist
 from types import TracebackType
 from typing import Any, Self
 
@@ -33,6 +34,7 @@ PROMPT = (
 OUTPUT = json.dumps([{"order": f"A-{n}", "total": "19.90 EUR"} for n in range(6)])
 EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
 STEPS = 12
+STRATA = 25
 
 
 @attrs.frozen
@@ -164,6 +166,7 @@ class World:
         self._population = population
         self._clock = clock
         self._draw = random.Random(population.seed)
+        self._strata: list[int] = []
         self.tasks: dict[str, Task] = {}
         self._order: list[Task] = []
         self.counts: Counter[str] = Counter()
@@ -177,9 +180,19 @@ class World:
     def create(self) -> Task:
         """Let a task begin now."""
         population = self._population
-        duration = population.median * math.exp(self._draw.gauss(0, population.sigma))
+        duration = population.median * math.exp(self._deviation() * population.sigma)
         now = self._clock()
         return self._add(now, now + min(duration, population.longest))
+
+    def _deviation(self) -> float:
+        """A draw from the normal distribution, one from each of its 25 parts before the next.
+
+        Few tasks then have nearly the mean of many, and clients meet nearly the same work.
+        """
+        if not self._strata:
+            self._strata = self._draw.sample(range(STRATA), STRATA)
+        part = (self._strata.pop() + self._draw.uniform(1e-6, 1 - 1e-6)) / STRATA
+        return NormalDist().inv_cdf(part)
 
     def _add(self, born: float, ends: float) -> Task:
         task = Task(str(uuid.UUID(int=self._draw.getrandbits(128))), born, ends)
