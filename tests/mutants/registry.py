@@ -4,6 +4,7 @@ from tests.mutants import (
     faults,
     hygiene,
     lifetime,
+    paging,
     parsing,
     simulation,
     submission,
@@ -23,4 +24,5 @@ MUTANTS: tuple[Mutant, ...] = (
     *simulation.MUTANTS,
     *lifetime.MUTANTS,
     *waiting.MUTANTS,
+    *paging.MUTANTS,
 )

@@ -1,0 +1,325 @@
+"""Going on elsewhere, from a text, as exactly as if nothing had been interrupted."""
+
+import asyncio
+import random
+import subprocess
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from browser_use_async import BrowserUseSession, errors
+from browser_use_async.paging import ListIterator, PageIterator, Rows
+from browser_use_async.server import LocalServer
+from tests.paging.simulation import EPOCH, Churn, ChurningList, row
+from tests.paging.simultaneous import Simultaneous, check, drawn_list, read_with_resumes
+
+DEPTHS = (1, 4, 8)
+
+
+async def _sweep(seeds: range, depth: int) -> tuple[int, int]:
+    """Read many lists in several processes each.
+
+    Returns:
+        How many times a process took over, and the length of the longest token.
+    """
+    resumes = longest = 0
+    for seed in seeds:
+        draw = random.Random(seed)
+        tasks, size = drawn_list(draw, deletions=draw.random() < 0.7)
+        server = Simultaneous(tasks, draw)
+        stops = [draw.randrange(15) for _ in range(draw.randrange(1, 8))]
+
+        by_pages = draw.random() < 0.3
+        ids, length = await read_with_resumes(server, size, depth, stops, by_pages=by_pages)
+
+        check(tasks, ids)
+        resumes += len(stops)
+        longest = max(longest, length)
+    return resumes, longest
+
+
+@pytest.mark.case("C14")
+@pytest.mark.parametrize("depth", DEPTHS)
+async def test_exact_under_churn(depth: int, figure: Callable[[str], None]):
+    """C14: stopped and resumed while tasks come and go: 0 duplicates, 0 misses, and an end."""
+    resumes, longest = await _sweep(range(70), depth)
+
+    figure(
+        f"prefetch={depth}: resumed {resumes} times: missed = 0, twice = 0; "
+        f"the longest token has {longest} characters"
+    )
+    assert longest < 1000
+
+
+@pytest.mark.torture
+@pytest.mark.parametrize("depth", DEPTHS)
+async def test_exact_under_much_churn(depth: int):
+    """The same for some thousand lists."""
+    await _sweep(range(1000, 4000), depth)
+
+
+@pytest.mark.case("C14")
+@pytest.mark.parametrize("by_pages", [False, True], ids=["rows", "pages"])
+@pytest.mark.parametrize("depth", DEPTHS)
+async def test_at_every_place(depth: int, by_pages: bool):
+    """C14: whichever row or page is the last one of the first process, while the list changes."""
+    places = 12 if by_pages else 45
+    for place in range(places):
+        draw = random.Random(place)
+        churn = [Churn(2, (0.3,)), Churn(), Churn(1, (0.9,)), Churn(0, (0.1, 0.5)), Churn(7)]
+        tasks = ChurningList.of(45, churn)
+        server = Simultaneous(tasks, draw)
+
+        ids, _longest = await read_with_resumes(server, 4, depth, [place], by_pages=by_pages)
+
+        check(tasks, ids)
+
+
+@pytest.mark.parametrize("depth", DEPTHS)
+async def test_same_order_on_a_quiet_list(depth: int):
+    """After every single row another process: the same tasks in the same order."""
+    tasks = ChurningList.of(40)
+
+    ids, _longest = await read_with_resumes(
+        Simultaneous(tasks, random.Random(1)), 7, depth, [1] * 39
+    )
+
+    assert ids == tasks.original
+
+
+@pytest.mark.control("C14")
+async def test_a_page_number_is_no_token():
+    """The control: going on with the next page number misses what deletions pulled up."""
+    tasks = ChurningList.of(50, [Churn(0, (0.0,) * 5)])
+    first = await tasks.fetch(1, 10)
+    rest = [await tasks.fetch(page, 10) for page in range(2, 6)]
+
+    ids = {each.id for page in [first, *rest] for each in page.tasks}
+
+    assert set(tasks.constant) - ids
+
+
+@pytest.mark.case("C14")
+@pytest.mark.parametrize("stop", range(0, 31, 5))
+async def test_tasks_of_the_same_moment(stop: int):
+    """C14: dates that are all equal tell nothing; the ids at the border do."""
+    tasks = ChurningList.of(30, [Churn(), Churn(0, (0.1,) * 3)])
+    for each in tasks.rows:
+        each.created_at = EPOCH
+
+    ids, _longest = await read_with_resumes(Simultaneous(tasks, random.Random(2)), 4, 1, [stop])
+
+    check(tasks, ids)
+
+
+@pytest.mark.case("C14")
+@pytest.mark.parametrize("kind", ["undated", "half dated", "oldest first"])
+async def test_lists_without_a_usable_date(kind: str):
+    """C14: then the token holds all ids, and nothing is given twice or missed."""
+    for stop in range(30):
+        tasks = ChurningList.of(30)
+        if kind == "oldest first":
+            tasks.rows.reverse()
+        else:
+            for each in tasks.rows[:: 1 if kind == "undated" else 2]:
+                each.created_at = None
+
+        ids, _longest = await read_with_resumes(
+            Simultaneous(tasks, random.Random(3)), 4, 4, [stop, 3]
+        )
+
+        assert ids == [each.id for each in tasks.rows]
+
+
+@pytest.mark.parametrize("depth", DEPTHS)
+async def test_tokens_stay_short(depth: int):
+    """After each of 50 pages the token has less than 400 characters."""
+    iterator = PageIterator(ChurningList.of(5000).fetch, prefetch=depth)
+
+    lengths = [len(iterator.resume_token or "") async for _rows in iterator.pages()]
+
+    assert len(lengths) == 50
+    assert max(lengths) < 400
+
+
+async def test_in_another_process():
+    """A token is a text, and means the same to a program that knows nothing else."""
+    iterator = PageIterator(ChurningList.of(30).fetch, page_size=8)
+    rows = aiter(iterator)
+    first = [(await anext(rows)).id for _ in range(11)]
+    program = (
+        "import asyncio, sys\n"
+        "from browser_use_async.paging import PageIterator\n"
+        "from tests.paging.simulation import ChurningList\n"
+        "async def main():\n"
+        "    rows = PageIterator(ChurningList.of(33).fetch, resume=sys.argv[1])\n"
+        "    print(*[row.id async for row in rows])\n"
+        "asyncio.run(main())\n"
+    )
+
+    done = await asyncio.to_thread(
+        subprocess.run,
+        [sys.executable, "-c", program, iterator.resume_token or ""],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+    await rows.aclose()  # type: ignore[attr-defined]
+    assert first + done.stdout.split() == [str(number) for number in reversed(range(30))]
+
+
+async def test_before_the_start_and_after_the_end():
+    """None before anything was read; after the end a token that gives nothing, births or not."""
+    tasks = ChurningList.of(25)
+    iterator = PageIterator(tasks.fetch, page_size=10)
+    assert iterator.resume_token is None
+
+    assert len([each async for each in iterator]) == 25
+    token = iterator.resume_token
+    tasks.rows.insert(0, row(25))
+
+    again = PageIterator(tasks.fetch, resume=token)
+    assert [each async for each in again] == []
+    assert again.resume_token is not None
+
+
+async def test_after_an_error():
+    """What was given before an error is not given again after it, and nothing is lost."""
+    tasks = ChurningList.of(50)
+
+    async def broken(page: int, limit: int) -> Any:
+        if page == 3:
+            raise errors.APIConnectionError("no", sent=False)
+        return await tasks.fetch(page, limit)
+
+    iterator = PageIterator(broken, page_size=10)
+    pages = iterator.pages()
+    for _ in range(2):
+        await anext(pages)
+    with pytest.raises(errors.APIConnectionError):
+        await anext(pages)
+
+    rest = PageIterator(tasks.fetch, resume=iterator.resume_token)
+    assert [each.id async for each in rest] == tasks.original[20:]
+
+
+async def test_filters_come_along():
+    """Statuses, date and page size need not be said again, and cannot be changed."""
+    tasks = ChurningList.of(0)
+    tasks.rows = [row(number, ("failed", "finished")[number % 2]) for number in range(59, -1, -1)]
+    options: dict[str, Any] = {"statuses": "failed", "created_after": row(20).created_at}
+    iterator = PageIterator(tasks.fetch, page_size=7, **options)
+    rows = aiter(iterator)
+    first = [(await anext(rows)).id for _ in range(5)]
+    token = iterator.resume_token
+    await rows.aclose()  # type: ignore[attr-defined]
+
+    for again in ({}, options):
+        rest = [each.id async for each in PageIterator(tasks.fetch, resume=token, **again)]
+        assert first + rest == [str(number) for number in range(58, 19, -2)]
+    with pytest.raises(errors.InvalidRequestError) as caught:
+        PageIterator(tasks.fetch, statuses="finished", resume=token)
+    assert caught.value.field == "statuses"
+    with pytest.raises(errors.InvalidRequestError) as caught:
+        PageIterator(tasks.fetch, created_after=EPOCH, resume=token)
+    assert caught.value.field == "created_after"
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "bup1.", "bup1.eJw", "{}", "bu1." + "0" * 32, "bup1." + "é" * 40, 7, b"bup1."],
+)
+async def test_what_is_no_token_is_refused(text: Any):
+    """Other texts are refused before any read, whatever they are."""
+    with pytest.raises(errors.InvalidRequestError) as caught:
+        PageIterator(ChurningList.of(1).fetch, resume=text)
+
+    assert caught.value.field == "resume"
+
+
+@pytest.mark.parametrize("place", range(5, 60, 6))
+async def test_a_damaged_token_is_refused(place: int):
+    """Cut off, or with one character changed."""
+    iterator = PageIterator(ChurningList.of(30).fetch, page_size=10)
+    await anext(pages := iterator.pages())
+    await pages.aclose()
+    token = iterator.resume_token or ""
+    changed = token[:place] + ("A" if token[place] != "A" else "B") + token[place + 1 :]
+
+    for text in (changed, token[:place]):
+        with pytest.raises(errors.InvalidRequestError):
+            PageIterator(ChurningList.of(1).fetch, resume=text)
+
+
+class _Listed:
+    """Schedules, say: a list without dates that changes before each read after the first."""
+
+    def __init__(self, newest_first: bool, churn: list[tuple[int, int]]) -> None:
+        self.rows = [str(number) for number in range(40)]
+        self.throughout = set(self.rows)
+        self.newest_first = newest_first
+        self.churn = churn
+        self.born = 40
+        self.reads = 0
+
+    async def fetch(self, page: int, limit: int) -> Rows[str]:
+        """Read a page."""
+        births, deaths = self.churn[self.reads] if self.reads < len(self.churn) else (0, 0)
+        self.reads += 1
+        assert self.reads < 200
+        self.rows += [str(number) for number in range(self.born, self.born + births)]
+        self.born += births
+        for _ in range(deaths):
+            self.throughout.discard(self.rows.pop(len(self.rows) // 3))
+        listed = self.rows[::-1] if self.newest_first else self.rows
+        return Rows(listed[(page - 1) * limit : page * limit], len(listed))
+
+    def iterator(self, resume: str | None) -> ListIterator[str]:
+        """Read it."""
+        return ListIterator(
+            self.fetch, str, kind="schedules", page_size=6, prefetch=1, resume=resume
+        )
+
+
+@pytest.mark.case("C14")
+@pytest.mark.parametrize("newest_first", [True, False])
+@pytest.mark.parametrize("change", [(2, 0), (0, 1), (0, 0)], ids=["births", "deletions", "quiet"])
+async def test_lists_of_unknown_direction(newest_first: bool, change: tuple[int, int]):
+    """C14: the other two lists at every place: as exact as without a token."""
+    for stop in range(25):
+        listed = _Listed(newest_first, [(0, 0), *[change] * 8])
+        first = listed.iterator(None)
+        rows = aiter(first)
+        given = [await anext(rows) for _ in range(stop)]
+        await rows.aclose()  # type: ignore[attr-defined]
+
+        given += [each async for each in listed.iterator(first.resume_token)]
+
+        assert len(given) == len(set(given))
+        assert listed.throughout <= set(given)
+
+
+async def test_profiles_over_the_wire():
+    """A session lists profiles, stops, and goes on; a token of another list is refused."""
+    async with LocalServer(executor="scripted") as server:
+        options = {"api_key": server.api_key, "base_url": server.base_url}
+        async with BrowserUseSession(**options) as session:
+            made = {(await session.browser_profiles.create(str(n))).profile_id for n in range(5)}
+            iterator = session.iterate_all_browser_profiles(page_size=2)
+            first = [await anext(pages := iterator.pages())]
+            await pages.aclose()
+            token = iterator.resume_token
+
+            rest = session.iterate_all_browser_profiles(resume=token)
+            given = [each.profile_id for each in first[0]]
+            given += [each.profile_id async for each in rest]
+
+            for iterate in (session.iterate_all_scheduled_tasks, session.iterate_all_tasks):
+                with pytest.raises(errors.InvalidRequestError, match="profiles"):
+                    iterate(resume=token)
+
+    assert len(given) == len(set(given))
+    assert made <= set(given)
