@@ -27,6 +27,7 @@ from browser_use_async.contract.scalars import (
     read_status,
     read_text,
 )
+from browser_use_async.contract.status_page import StatusPage, read_status_page
 from browser_use_async.contract.strict_json import JsonRefusedError, read_json
 from browser_use_async.contract.submission_token import TOKEN_KEY
 from browser_use_async.contract.table import Endpoint
@@ -248,6 +249,8 @@ def decode_response(endpoint: Endpoint, body: bytes) -> Any:
     """
     if endpoint.returns is None:
         return None
+    if endpoint.returns is StatusPage:
+        return read_status_page(body)
     problem: str
     try:
         value = read_json(body)

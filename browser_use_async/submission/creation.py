@@ -185,11 +185,10 @@ class Creator:
     async def _attempt(self, submission: Submission, prepared: PreparedRequest) -> Outcome:
         """Send once, and keep track of what may exist."""
 
-        def on_send() -> None:
+        def on_sent() -> None:
             submission.stage = Stage.SENDING
-            submission.attempts += 1
 
-        outcome = await self._outcome_with_slot(submission, prepared, on_send)
+        outcome = await self._outcome_with_slot(submission, prepared, on_sent)
         if outcome.kind is OutcomeKind.ACCEPTED:
             submission.stage, submission.failure = Stage.CREATED, None
             return outcome
@@ -203,7 +202,7 @@ class Creator:
         return outcome
 
     async def _outcome_with_slot(
-        self, submission: Submission, prepared: PreparedRequest, on_send: Callable[[], None]
+        self, submission: Submission, prepared: PreparedRequest, on_sent: Callable[[], None]
     ) -> Outcome:
         """Send, again and again while the service says that too many tasks run at once."""
         transport = self.transport
@@ -211,8 +210,9 @@ class Creator:
         ends_at = min(loop.time() + transport.limits.slot_wait, submission.ends_at)
         waited = False
         while True:
+            submission.attempts += 1
             outcome, _one = await transport.outcome_of(
-                prepared, _ONCE, first_in_turn=waited, on_send=on_send
+                prepared, _ONCE, first_in_turn=waited, on_sent=on_sent
             )
             refused = outcome.reply is not None and says_no_free_slot(outcome.reply)
             if not refused or submission.abandoned or loop.time() >= ends_at:

@@ -164,7 +164,7 @@ class Transport:
         *,
         patience: Patience | None = None,
         first_in_turn: bool = False,
-        on_send: Callable[[], None] | None = None,
+        on_sent: Callable[[], None] | None = None,
     ) -> tuple[Outcome, int]:
         """Make a call and say what became of it.
 
@@ -174,7 +174,8 @@ class Transport:
             patience: How long to let it be held back; by default as long as the policy says.
             first_in_turn: Whether it goes before others of its kind, because it has had its turn
                 and was sent back.
-            on_send: Called when there is leave to send, before each attempt.
+            on_sent: Called just before the first byte of each attempt leaves, for calls that cost
+                or change something.
 
         Returns:
             The last outcome, and how many requests were made.
@@ -190,7 +191,7 @@ class Transport:
         patience = self._patience if patience is None else patience
 
         async def attempt(*, first_in_turn: bool = False) -> Outcome:
-            return await self._attempt(governor, prepared, patience, first_in_turn, on_send)
+            return await self._attempt(governor, prepared, patience, first_in_turn, on_sent)
 
         first = await attempt(first_in_turn=first_in_turn)
         effect = prepared.endpoint.effect
@@ -220,7 +221,7 @@ class Transport:
         prepared: PreparedRequest,
         patience: Patience,
         first_in_turn: bool,
-        on_send: Callable[[], None] | None,
+        on_sent: Callable[[], None] | None,
     ) -> Outcome:
         """One request on the wire, when it is its turn."""
         endpoint = prepared.endpoint
@@ -236,9 +237,7 @@ class Transport:
             )
         outcome = None
         try:
-            if on_send is not None:
-                on_send()
-            outcome = sent = await self._connections.send(prepared)
+            outcome = sent = await self._connections.send(prepared, on_sent)
         finally:
             governor.leave(admitted, endpoint, outcome)
         return sent

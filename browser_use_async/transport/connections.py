@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import os
+from collections.abc import Callable
 
 import aiohttp
 from aiohttp.http import HttpProcessingError
@@ -72,17 +73,21 @@ class Connections:
         if http is not None:
             Lane.borrowed(http, options)  # refuses before anything is connected
 
-    async def send(self, prepared: PreparedRequest) -> Outcome:
+    async def send(
+        self, prepared: PreparedRequest, on_sent: Callable[[], None] | None = None
+    ) -> Outcome:
         """Send one request, once, and say what became of it.
 
         Args:
             prepared: The request.
+            on_sent: Called just before the first byte leaves, for calls that cost or change
+                something.
 
         Raises:
             SessionClosedError: The session was closed meanwhile.
         """
         lane = self._fresh if prepared.endpoint.effect in _OWN_LANE else self._shared
-        mark = SentMark() if lane.marks else None
+        mark = SentMark(on_sent) if lane.marks else None
         # The clock starts here: waiting for one's turn is nobody's timeout.
         self._refuse_if_closed()
         limit = self._deadlines.start()
@@ -221,8 +226,10 @@ class Connections:
         self._closed = True
         self._ended.set()
         self._deadlines.end_all()
-        await self._shared.aclose()
-        await self._fresh.aclose()
+        try:
+            await self._shared.aclose()
+        finally:  # cancelled too, it leaves neither open
+            await self._fresh.aclose()
 
     def abandon(self) -> bool:
         """Drop what is still open, when there is no loop left to close it in.

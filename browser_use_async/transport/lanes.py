@@ -1,7 +1,7 @@
 """The aiohttp sessions behind a transport: shared, for calls that cost money, for storage."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from ssl import SSLContext
 from types import SimpleNamespace
 from typing import Any
@@ -24,12 +24,23 @@ KEEP_ALIVE_SECONDS = 75.0  # above every sensible poll interval: a new TLS conne
 
 
 class SentMark:
-    """Set just before the first byte of a request leaves this machine."""
+    """Set just before the first byte of a request leaves this machine.
 
-    __slots__ = ("sent",)
+    Args:
+        on_sent: Called at that moment; must not raise.
+    """
 
-    def __init__(self) -> None:
+    __slots__ = ("_on_sent", "sent")
+
+    def __init__(self, on_sent: Callable[[], None] | None = None) -> None:
+        self._on_sent = on_sent
         self.sent = False
+
+    def set(self) -> None:
+        """Take note that it leaves."""
+        self.sent = True
+        if self._on_sent is not None:
+            self._on_sent()
 
 
 async def _no_hidden_retry(request: ClientRequest, handler: ClientHandlerType) -> ClientResponse:
@@ -47,7 +58,7 @@ async def _mark_sent(
 ) -> None:
     mark = context.trace_request_ctx
     if isinstance(mark, SentMark):
-        mark.sent = True
+        mark.set()
 
 
 def _sent_trace() -> aiohttp.TraceConfig:

@@ -5,6 +5,7 @@ import random
 
 import attrs
 
+from browser_use_async.contract.limits import is_count
 from browser_use_async.errors import ConfigurationError
 
 __all__ = ["PollPolicy"]
@@ -21,6 +22,15 @@ class PollPolicy:
     shortened by a random part of up to `jitter`, so that many waits spread out. Every task is
     looked at right away and, if the wait has a deadline, once more just before it.
 
+    When waits share their looks, all of them are looked at in one sweep every `latency_target`
+    seconds (without one, as often as the youngest of them would be looked at). A sweep reads a page
+    of n rows of b bytes each if it shows `list_threshold` of the tasks or more and
+
+        looks that it saves >= 1 + n * b / 65536
+
+    and asks for the status of each other task by itself. A task that this session has created
+    waits for the next sweep; any other is looked at right away.
+
     Attributes:
         interval: Seconds between the first two looks.
         growth: Factor by which the pause grows from look to look.
@@ -30,6 +40,10 @@ class PollPolicy:
         jitter: Which part of a pause is random, 0 to 1.
         max_wait: Seconds after which a wait without a timeout ends all the same.
         outage_tolerance: Seconds for which the API may stay unreachable before a wait gives up.
+        shared: Whether two or more waits share their looks: a page of the task list tells where
+            up to 100 tasks stand, in one request.
+        list_threshold: The smallest number of waited-for tasks on a page for which the page is
+            read instead of asking for each. A page with heavy rows has to tell more.
     """
 
     interval: float = 1.0
@@ -39,6 +53,8 @@ class PollPolicy:
     jitter: float = 0.1
     max_wait: float = 4 * 3600.0
     outage_tolerance: float = 600.0
+    shared: bool = True
+    list_threshold: int = 2
 
     def __attrs_post_init__(self) -> None:
         for name in ("interval", "cap", "max_wait"):
@@ -51,6 +67,10 @@ class PollPolicy:
             raise ConfigurationError(f"jitter must lie between 0 and 1, not {self.jitter!r}")
         if not 0 <= self.outage_tolerance < math.inf:
             raise ConfigurationError("outage_tolerance must be a number of seconds of 0 or more")
+        if not is_count(self.list_threshold):
+            raise ConfigurationError(
+                f"list_threshold must be a whole number from 1, not {self.list_threshold!r}"
+            )
 
     def _require(self, name: str, *, above: float) -> None:
         value = getattr(self, name)

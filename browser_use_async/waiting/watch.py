@@ -9,6 +9,7 @@ import attrs
 
 from browser_use_async.errors import BrowserUseError
 from browser_use_async.models import Task, TaskStatus
+from browser_use_async.waiting.places import ListPlace
 
 __all__ = ["Bell", "Follower", "Watch"]
 
@@ -21,12 +22,14 @@ class Follower:
         wake: Called at each change; must not block.
         deadline: The loop time at which it stops following, or None.
         wants_steps: Whether it needs the whole task at each look.
+        wants_status: Whether it shows each status to somebody, the first one included.
         had_last_look: Whether the look just before its deadline has begun.
     """
 
     wake: Callable[[], None]
     deadline: float | None = None
     wants_steps: bool = False
+    wants_status: bool = False
     had_last_look: bool = False
 
     def last_chance(self, reply_time: float) -> float:
@@ -47,6 +50,7 @@ class Watch:
         submitted_at: The loop time at which this session created it, or None.
         followers: Who wants to know.
         status: The last status seen.
+        changed_at: The loop time at which that status was seen first.
         task: The last whole task seen.
         ended: Whether `task` is terminal and confirmed.
         error: Why watching had to end.
@@ -57,15 +61,19 @@ class Watch:
         looked_at: The loop time at which the last look began, give or take a tick.
         failing_since: The loop time of the first of an unbroken row of failures.
         failures: How many failures are in that row.
+        failure: The last of them.
         missing: How many looks in a row did not find the task.
         missing_since: The loop time of the first of them.
         reported: The unknown status that was reported last.
+        place: Where it stands in the task list.
+        is_doubted: Whether the list calls it ended, which only the task itself can confirm.
     """
 
     task_id: str
     submitted_at: float | None = None
     followers: set[Follower] = attrs.field(factory=set)
     status: TaskStatus | None = None
+    changed_at: float = 0.0
     task: Task | None = None
     ended: bool = False
     error: Exception | None = None
@@ -76,9 +84,12 @@ class Watch:
     looked_at: float = -1.0
     failing_since: float | None = None
     failures: int = 0
+    failure: BrowserUseError | None = None
     missing: int = 0
     missing_since: float = 0.0
     reported: TaskStatus | None = None
+    place: ListPlace = attrs.field(factory=ListPlace)
+    is_doubted: bool = False
 
     @property
     def settled(self) -> bool:
@@ -102,20 +113,34 @@ class Watch:
         for follower in tuple(self.followers):
             follower.wake()
 
+    @property
+    def is_fresh(self) -> bool:
+        """Whether nobody has looked yet, and nothing is known from having created it."""
+        if self.looks or self.failures:
+            return False
+        return self.submitted_at is None or any(each.wants_status for each in self.followers)
+
     def next_look(self, reply_time: float) -> float:
         """The loop time of the next look: when it is due, or just before a deadline.
 
         Args:
             reply_time: Seconds that recent answers took.
         """
+        return min(self.due, self.last_chance(reply_time))
+
+    def last_chance(self, reply_time: float) -> float:
+        """The loop time of the next look that a deadline asks for; infinite if none does.
+
+        Args:
+            reply_time: Seconds that recent answers took.
+        """
         return min(
-            self.due,
-            *(
+            (
                 follower.last_chance(reply_time)
                 for follower in self.followers
                 if not follower.had_last_look
             ),
-            math.inf,
+            default=math.inf,
         )
 
     def begin_look(self, now: float, reply_time: float) -> None:

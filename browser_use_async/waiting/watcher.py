@@ -4,54 +4,26 @@ import asyncio
 import contextlib
 import heapq
 import itertools
-import logging
+import math
 import random
-from collections.abc import Callable, Generator
-from typing import Protocol
+from collections.abc import Callable, Generator, Iterable
 
 from browser_use_async import errors
 from browser_use_async.endpoints import TaskEndpoints
-from browser_use_async.models import SessionEvent, Task, TaskStatus, UnknownStatusSeen
+from browser_use_async.models import SessionEvent, TaskStatus
 from browser_use_async.transport.gate import LONGEST_GAP, REOPENING_SECONDS
+from browser_use_async.waiting.learning import Learner, Service
 from browser_use_async.waiting.policy import PollPolicy
+from browser_use_async.waiting.sweeping import Sweeper
 from browser_use_async.waiting.watch import Bell, Follower, Watch
 
-__all__ = ["Service", "Watcher"]
+__all__ = ["Watcher"]
 
-_LOGGER = logging.getLogger("browser_use_async")
 MAX_LOOKS = 50  # below the transport's bound, so that waits leave room for other calls
-NEW_TASK_GRACE = 30.0  # seconds in which a task of our own may not be found yet
-MISSING_LOOKS, MISSING_SECONDS = 3, 10.0  # a task that was seen is gone after both
-LONGEST_BACKOFF = 10.0
 TICK = 0.001  # timers may fire a little early, and looking at once is better than spinning
-
-# Errors that time heals. Everything else ends the watch at once.
-_PASSING = (
-    errors.APIConnectionError,
-    errors.InternalServerError,
-    errors.RateLimitError,
-    errors.ResponseDecodeError,
-    errors.ConflictError,
-)
-_PASSING_STATUSES = frozenset({408, 425})  # without a class of their own
-_ABSENT = (errors.NotFoundError, errors.APINotServedError)  # the second from a gateway that blinks
-
-
-class Service(Protocol):
-    """What a watcher asks of the transport."""
-
-    @property
-    def is_held(self) -> bool:
-        """Whether the service wants a rest."""
-        ...
-
-    def bind(self) -> object:
-        """Raise if the session is closed or belongs to another loop."""
-        ...
-
-    def slot_freed(self) -> None:
-        """Take note that a task has ended."""
-        ...
+NEWBORN = 2.0  # seconds after its creation in which a task is at the top of the list
+STANDING_STILL = frozenset({TaskStatus.CREATED, TaskStatus.PAUSED})
+LATE_STEPS = 30.0  # seconds after which a task that stands still shows no more steps
 
 
 class Watcher:
@@ -76,16 +48,23 @@ class Watcher:
         self.policy = policy
         self._service = service
         self._tasks = tasks
-        self._emit = emit
         self._draw = draw
+        self._learner = Learner(policy, emit, draw, service)
         self._watches: dict[str, Watch] = {}
         self._queue: list[tuple[float, int, Watch]] = []
         self._numbers = itertools.count()
         self._bell = Bell()
         self._runner: asyncio.Task[None] | None = None
         self._looks: set[asyncio.Task[None]] = set()
-        self._reply_time = 0.05
         self._was_held = False
+        self._crowd: dict[Watch, None] = {}  # those for whom a status is enough
+        self._sweeper = Sweeper(
+            tasks.list_statuses, self._learner, service, policy.list_threshold, self._watches, self
+        )
+        self._sweep: asyncio.Task[None] | None = None
+        self._extra_sweep: asyncio.Task[None] | None = None
+        self._sweep_due = math.inf
+        self._has_fresh = False
         self._closed = False
 
     def attach(
@@ -117,9 +96,40 @@ class Watcher:
         if follower.wants_steps and not watch.wants_steps:
             watch.due = asyncio.get_running_loop().time()  # the others had no use for them
         watch.followers.add(follower)
+        self._join(watch)
         if watch.look is None:
             self._schedule(watch)
         return watch
+
+    def _join(self, watch: Watch) -> None:
+        """Let a watch take part in sweeps if its followers need no more than a status."""
+        now = asyncio.get_running_loop().time()
+        if watch.wants_steps:
+            self._leave(watch)
+            return
+        born = watch.submitted_at
+        if born is not None and now - born < NEWBORN and watch.place.rank is None:
+            watch.place.rank = self._sweeper.map.note_created()
+        was_sharing = self._is_sharing
+        self._crowd[watch] = None
+        if self._is_sharing:
+            self._has_fresh = self._has_fresh or watch.is_fresh
+            if not was_sharing:
+                # Those who were looked at one by one wait no longer for it than they would have.
+                dues = [each.due for each in self._crowd if each.looks]
+                self._sweep_due = min([now + self._interval(), *dues])
+
+    def _leave(self, watch: Watch) -> None:
+        """Let a watch take no part in sweeps; the last one left is looked at by itself."""
+        if watch not in self._crowd:
+            return
+        was_sharing = self._is_sharing
+        del self._crowd[watch]
+        if was_sharing and not self._is_sharing:
+            self._end_sweeps()
+            for each in self._crowd:
+                each.due = self._sweep_due
+                self._schedule(each)
 
     def detach(self, watch: Watch, follower: Follower) -> None:
         """Stop following. What nobody follows is not looked at, not even to the end of a look.
@@ -130,9 +140,12 @@ class Watcher:
         """
         watch.followers.discard(follower)
         if watch.followers:
+            if not watch.settled:
+                self._join(watch)
             return
         if watch.look is not None:
             watch.look.cancel()
+        self._leave(watch)
         if self._watches.get(watch.task_id) is watch:
             del self._watches[watch.task_id]
         self._bell.ring()
@@ -166,20 +179,43 @@ class Watcher:
                 task_id=watch.task_id,
             )
             watch.tell()
-        tasks = [task for task in (*self._looks, self._runner) if task and not task.done()]
-        for task in tasks:
+        tasks = (*self._looks, self._runner, self._sweep, self._extra_sweep)
+        alive = [task for task in tasks if task and not task.done()]
+        for task in alive:
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.gather(*alive, return_exceptions=True)
 
     # --- when -----------------------------------------------------------------------------
 
+    @property
+    def _is_sharing(self) -> bool:
+        policy = self.policy
+        return policy.shared and len(self._crowd) >= max(2, policy.list_threshold)
+
+    def _is_swept(self, watch: Watch) -> bool:
+        return watch in self._crowd and not watch.is_doubted and self._is_sharing
+
+    def _moment_of(self, watch: Watch) -> float:
+        """When to look at a task by itself; infinite if others look for it."""
+        reply_time = self._learner.reply_time
+        if self._is_swept(watch):
+            return watch.last_chance(reply_time)
+        return watch.next_look(reply_time)
+
+    def _interval(self) -> float:
+        """Seconds from one sweep to the next."""
+        youngest = min((watch.looks for watch in self._crowd), default=0)
+        if self.policy.latency_target is None:
+            return self.policy.pause(max(youngest, 1), self._draw)
+        # One sweep serves all, so there is little to spread out: only sessions among each other.
+        return self.policy.latency_target * (1 - 0.2 * self.policy.jitter * self._draw.random())
+
     def _schedule(self, watch: Watch) -> None:
         """Queue the next look, unless an entry exists that comes up before it."""
-        moment = watch.next_look(self._reply_time)
-        if watch.queued is not None and watch.queued <= moment:
-            return
-        watch.queued = moment
-        heapq.heappush(self._queue, (moment, next(self._numbers), watch))
+        moment = self._moment_of(watch)
+        if watch.queued is None or watch.queued > moment:
+            watch.queued = moment
+            heapq.heappush(self._queue, (moment, next(self._numbers), watch))
         if self._runner is None or self._runner.done():
             self._runner = asyncio.get_running_loop().create_task(
                 self._run(), name="browser_use_async watcher"
@@ -190,18 +226,19 @@ class Watcher:
         """Start each look when it is due; end when nobody follows anything."""
         loop = asyncio.get_running_loop()
         while self._watches:
-            moment = self._start_due(loop.time())
+            now = loop.time()
+            held = self._service.is_held
+            if self._was_held and not held:
+                self._put_off(now)
+            self._was_held = held
+            moment = min(self._start_due(now, held=held), self._start_sweep(now))
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout_at(moment):
+                async with asyncio.timeout_at(None if math.isinf(moment) else moment):
                     await self._bell.wait()
         self._queue.clear()
 
-    def _start_due(self, now: float) -> float | None:
+    def _start_due(self, now: float, *, held: bool) -> float:
         """Start the looks that are due and tell when the next one is."""
-        held = self._service.is_held
-        if self._was_held and not held:
-            self._spread(now)
-        self._was_held = held
         # While the service wants a rest one look queues with the other calls, as the probe.
         while self._queue and len(self._looks) < (1 if held else MAX_LOOKS):
             moment, _number, watch = self._queue[0]
@@ -213,13 +250,13 @@ class Watcher:
             watch.queued = None
             if not watch.followers or watch.settled or watch.look is not None:
                 continue
-            if now + TICK < watch.next_look(self._reply_time):
+            if now + TICK < self._moment_of(watch):
                 self._schedule(watch)  # the follower that wanted it sooner has left
             else:
-                self._start_look(watch, now)
-        return None
+                self.look(watch)
+        return math.inf
 
-    def _spread(self, now: float) -> None:
+    def _put_off(self, now: float) -> None:
         """Put off the looks that a pause has held up, so that its end is no stampede."""
         waiting = sorted(
             (watch for watch in self._watches.values() if watch.look is None and watch.due <= now),
@@ -230,28 +267,95 @@ class Watcher:
             watch.queued = None
             self._schedule(watch)
 
-    def _start_look(self, watch: Watch, now: float) -> None:
-        watch.begin_look(now + TICK, self._reply_time)
-        watch.look = asyncio.get_running_loop().create_task(self._look(watch))
-        self._looks.add(watch.look)
-        watch.look.add_done_callback(self._looked)
+    # --- many at once ---------------------------------------------------------------------
+
+    def _start_sweep(self, now: float) -> float:
+        """Start the sweep that is due, or an extra one for new watches; tell when the next is."""
+        if not self._is_sharing:
+            return math.inf
+        if self._has_fresh and self._extra_sweep is None:
+            self._has_fresh = False
+            fresh = [watch for watch in self._crowd if watch.is_fresh and watch.look is None]
+            if fresh:
+                self._extra_sweep = self._sweep_of(fresh, 0.0)
+        if self._sweep is not None:
+            return math.inf  # its end rings
+        if now + TICK < self._sweep_due:
+            return self._sweep_due
+        interval = self._interval()
+        self._sweep_due = now + interval
+        self._sweep = self._sweep_of(list(self._crowd), 0.9 * interval)
+        return math.inf
+
+    def _sweep_of(self, watches: Iterable[Watch], seconds: float) -> "asyncio.Task[None]":
+        sweep = asyncio.get_running_loop().create_task(self._sweeper.sweep(watches, seconds))
+        sweep.add_done_callback(self._swept)
+        return sweep
+
+    def _swept(self, sweep: "asyncio.Task[None]") -> None:
+        if sweep is self._extra_sweep:
+            self._extra_sweep = None
+        if sweep is self._sweep:
+            self._sweep = None
+            now = sweep.get_loop().time()
+            # Not earlier than now: after the loop was blocked there is nothing to catch up with.
+            self._sweep_due = max(self._sweep_due, now)
+            failures = min((watch.failures for watch in self._crowd), default=0)
+            if failures:  # all of them, so that the service is down
+                self._sweep_due = max(self._sweep_due, now + self._learner.back_off(failures))
+        if not sweep.cancelled() and (error := sweep.exception()) is not None:
+            for watch in tuple(self._crowd):
+                # Raised by a user's middleware: theirs to see.
+                watch.error = watch.error or (error if isinstance(error, Exception) else None)
+                watch.tell()
+        self._bell.ring()
+
+    def _end_sweeps(self) -> None:
+        for sweep in (self._sweep, self._extra_sweep):
+            if sweep is not None:
+                sweep.cancel()
+
+    # --- one by itself --------------------------------------------------------------------
+
+    def look(self, watch: Watch) -> "asyncio.Task[None]":
+        """Look at one task by itself; the look that is under way counts.
+
+        Args:
+            watch: Which one.
+        """
+        if watch.look is None:
+            loop = asyncio.get_running_loop()
+            watch.begin_look(loop.time() + TICK, self._learner.reply_time)
+            watch.look = loop.create_task(self._look(watch))
+            self._looks.add(watch.look)
+            watch.look.add_done_callback(self._looked)
+        return watch.look
+
+    def confirm(self, watch: Watch) -> None:
+        """Fetch a task that the list calls ended, as soon as there is room.
+
+        Args:
+            watch: Which one.
+        """
+        watch.is_doubted = True
+        watch.due = asyncio.get_running_loop().time()
+        if watch.look is None:
+            self._schedule(watch)
 
     def _looked(self, look: "asyncio.Task[None]") -> None:
         self._looks.discard(look)
         self._bell.ring()
-
-    # --- what -----------------------------------------------------------------------------
 
     async def _look(self, watch: Watch) -> None:
         loop = asyncio.get_running_loop()
         try:
             await self._ask(watch)
         except errors.BrowserUseError as error:
-            self._note_failure(watch, error, loop.time())
+            self._learner.note_failure(watch, error, loop.time())
         except Exception as error:  # noqa: BLE001 - raised by a user's middleware: theirs to see
             watch.error = error
         else:
-            self._note_answer(watch, loop.time())
+            self._learner.note_answer(watch, loop.time())
         watch.look = None
         if watch.settled:
             watch.tell()
@@ -260,80 +364,16 @@ class Watcher:
 
     async def _ask(self, watch: Watch) -> None:
         """Find out where the task stands; a terminal status counts once the task confirms it."""
-        if not watch.wants_steps:
+        now = asyncio.get_running_loop().time()
+        may_have_steps = watch.wants_steps and not (
+            watch.status in STANDING_STILL and now - watch.changed_at > LATE_STEPS
+        )
+        if not watch.is_doubted and not may_have_steps:
             status = await self._tasks.get_status(watch.task_id)
             if status.is_known and not status.is_terminal:
-                self._note_status(watch, status)
-                return
-        self._note_task(watch, await self._tasks.get(watch.task_id))
-
-    def _note_task(self, watch: Watch, task: Task) -> None:
-        watch.task = task
-        if task.status.is_terminal or (not task.status.is_known and task.finished_at is not None):
-            watch.ended = True
-            self._service.slot_freed()
-        self._note_status(watch, task.status)
-        if watch.wants_steps:
-            watch.tell()
-
-    def _note_status(self, watch: Watch, status: TaskStatus) -> None:
-        if not status.is_known and status != watch.reported:
-            watch.reported = status
-            _LOGGER.warning(
-                "task %s has the status %r, which this version does not know; it is taken to be "
-                "alive",
-                watch.task_id,
-                str(status),
-            )
-            self._emit(UnknownStatusSeen(watch.task_id, status))
-        if status != watch.status:
-            watch.status = status
-            watch.tell()
-
-    def _note_answer(self, watch: Watch, now: float) -> None:
-        watch.looks += 1
-        watch.failures, watch.failing_since, watch.missing = 0, None, 0
-        took = min(max(now - watch.looked_at, 0.0), 5.0)
-        self._reply_time += 0.2 * (took - self._reply_time)
-        # Counted from now and not from the look before: after the loop was blocked there is no
-        # burst of looks to catch up with.
-        watch.due = now + self.policy.pause(watch.looks, self._draw)
-
-    def _note_failure(self, watch: Watch, error: errors.BrowserUseError, now: float) -> None:
-        if isinstance(error, _ABSENT):
-            self._note_missing(watch, error, now)
-            return
-        if not isinstance(error, _PASSING) and _status_of(error) not in _PASSING_STATUSES:
-            error.task_id = watch.task_id
-            watch.error = error
-            return
-        watch.failures += 1
-        watch.failing_since = now if watch.failing_since is None else watch.failing_since
-        if now - watch.failing_since >= self.policy.outage_tolerance:
-            watch.error = errors.WaitInterruptedError(
-                f"the API gave no usable answer about task {watch.task_id} for "
-                f"{now - watch.failing_since:.0f} s (last: {error}); the task lives on, last seen "
-                f"as {watch.status or 'unknown'}: continue with session.handle(task_id)",
-                task_id=watch.task_id,
-                last_status=watch.status,
-            )
-            return
-        ceiling = min(LONGEST_BACKOFF, 0.5 * 2.0 ** min(watch.failures - 1, 10))
-        watch.due = now + self._draw.uniform(0.1, 1.0) * ceiling
-
-    def _note_missing(self, watch: Watch, error: errors.APIStatusError, now: float) -> None:
-        """A task of our own may not be listed yet; one that was seen may be missed once."""
-        if watch.missing == 0:
-            watch.missing_since = now
-        watch.missing += 1
-        watch.due = now + self.policy.pause(max(watch.looks, 1), self._draw)
-        if watch.submitted_at is not None and now - watch.submitted_at < NEW_TASK_GRACE:
-            return
-        gone = watch.missing >= MISSING_LOOKS and now - watch.missing_since >= MISSING_SECONDS
-        if gone or (watch.status is None and watch.submitted_at is None):
-            error.task_id = watch.task_id
-            watch.error = error
-
-
-def _status_of(error: errors.BrowserUseError) -> int | None:
-    return error.status if isinstance(error, errors.APIStatusError) else None
+                changed = status != watch.status
+                self._learner.note_status(watch, status)
+                if not (changed and watch.wants_steps):
+                    return
+        self._learner.note_task(watch, await self._tasks.get(watch.task_id))
+        watch.is_doubted = False

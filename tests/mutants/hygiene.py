@@ -57,8 +57,8 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "ssl=False turns certificates off",
         "transport/lanes.py",
-        "        if value is not None and not isinstance(value, SSLContext):\n",
-        "        if isinstance(value, str):\n",
+        "    if value is not None and not isinstance(value, SSLContext):\n",
+        "    if isinstance(value, str):\n",
         ("H7",),
     ),
     Mutant(

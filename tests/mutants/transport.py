@@ -64,7 +64,7 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         "waits back off without a bound",
-        "waiting/watcher.py",
+        "waiting/learning.py",
         "LONGEST_BACKOFF = 10.0\n",
         "LONGEST_BACKOFF = 600.0\n",
         ("B13",),

@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator, Callable
 
 import pytest
 
-from browser_use_async import BrowserUseSession
+from browser_use_async import BrowserUseSession, errors
 from browser_use_async.submission.running import Fate
 from tests.fake_api import FakeApi, Fault
 from tests.hygiene import KEY
@@ -111,3 +111,28 @@ async def test_cancelling_what_only_follows(api: FakeApi, figure: Callable[[str]
     assert leaks == 0
     assert api.count("stop", "pause") == 0
     figure(f"{verb}: {point - 1} cancel points, {leaks} leaks")
+
+
+@pytest.mark.case("E8")
+async def test_closing_is_cancelled_at_every_await(api: FakeApi, figure: Callable[[str], None]):
+    """E8: `aclose` cut short anywhere: waits are told, and no connection is left."""
+    api.make = lambda _body: lives(1e6)
+    api.fault = lambda call: Fault(delay=2.0) if call.route == "stop" else None
+    point = leaks = 0
+    reached = True
+    while reached:
+        point += 1
+        session = BrowserUseSession(api_key=KEY, base_url=api.url)
+        wait = asyncio.create_task(session.wait(api.add(lives(1e6)).id))
+        with pytest.raises(errors.WaitTimeoutError):
+            await session.run_and_wait("x", timeout=3.0, on_timeout="stop")
+        awaits = Awaits(point)
+        reached = await cancelled(awaits.start(session.aclose()))
+        assert reached is awaits.reached, f"await {point}"
+        with pytest.raises(errors.SessionClosedError):
+            await wait
+        await asyncio.sleep(0.1)
+        leaks += awaits.alive + api.in_flight
+
+    assert leaks == 0
+    figure(f"aclose: {point - 1} cancel points, {leaks} leaks")

@@ -69,7 +69,7 @@ async def test_many_waits_spread_out(
     api: FakeApi, open_session: OpenSession, figure: Callable[[str], None]
 ):
     """D15: 300 waits that begin together end up with no more than twice the mean in any 100 ms."""
-    session = await open_session(poll=PollPolicy(growth=1.0, jitter=0.5))
+    session = await open_session(poll=PollPolicy(growth=1.0, jitter=0.5, shared=False))
     tasks = [api.add(lives(20.0)) for _ in range(300)]
 
     await asyncio.gather(*(session.wait(task.id) for task in tasks))
@@ -225,7 +225,7 @@ async def test_a_wait_joins_one_that_has_just_settled(api: FakeApi, open_session
 @pytest.mark.case("D14")
 async def test_at_most_fifty_looks_at_once(api: FakeApi, open_session: OpenSession):
     """D14: hundreds of waits leave room for other calls, and each is looked at all the same."""
-    session = await open_session(poll=PollPolicy(latency_target=4.0))
+    session = await open_session(poll=PollPolicy(latency_target=4.0, shared=False))
     api.latency = 0.2
     tasks = [api.add(lives(30.0)) for _ in range(200)]
 

@@ -1,0 +1,60 @@
+"""A page of the task list, read only for where its tasks stand.
+
+Whole rows can hold kilobytes of output each, and a wait looks at them every few seconds; so no
+models are built. What such a page says is a hint: a task that it calls ended is fetched.
+"""
+
+import contextlib
+import json
+from typing import Any
+
+import attrs
+
+from browser_use_async.contract.table import LIST_TASKS, Endpoint
+from browser_use_async.errors import ResponseDecodeError
+
+__all__ = ["LIST_STATUSES", "StatusPage", "read_status_page"]
+
+
+@attrs.frozen
+class StatusPage:
+    """Where the tasks of one page stand.
+
+    Attributes:
+        rows: Id and status of each task, newest first.
+        limit: How many rows a page has at most, as the answer says.
+        total_count: How many tasks there are on all pages.
+        size: Bytes of the answer.
+    """
+
+    rows: list[tuple[str, str]]
+    limit: int
+    total_count: int
+    size: int
+
+
+LIST_STATUSES: Endpoint = attrs.evolve(LIST_TASKS, returns=StatusPage)
+"""The same call as `LIST_TASKS`, with less read of its answer."""
+
+
+def read_status_page(body: bytes) -> StatusPage:
+    """Read a page.
+
+    Args:
+        body: The decoded body.
+
+    Raises:
+        ResponseDecodeError: It is no page of tasks.
+    """
+    with contextlib.suppress(ValueError, TypeError, LookupError, RecursionError):
+        page: Any = json.loads(body)
+        rows = [(row["id"], row["status"]) for row in page["tasks"]]
+        limit, total = page["limit"], page["total_count"]
+        if isinstance(limit, int) and isinstance(total, int) and _are_texts(rows):
+            return StatusPage(rows, limit, total, len(body))
+    # Raised here and not where it was caught, whose exception holds the body.
+    raise ResponseDecodeError("the answer is no page of tasks with their statuses")
+
+
+def _are_texts(rows: list[tuple[Any, Any]]) -> bool:
+    return all(type(task_id) is str and type(status) is str for task_id, status in rows)

@@ -1,0 +1,259 @@
+"""Looks at many tasks in as few requests as possible: pages of the task list, and the rest."""
+
+import asyncio
+import copy
+from collections import deque
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from typing import Protocol, TypeVar
+
+import attrs
+
+from browser_use_async import errors
+from browser_use_async.contract.status_page import StatusPage
+from browser_use_async.models import TaskStatus
+from browser_use_async.transport.gate import LONGEST_GAP, REOPENING_SECONDS
+from browser_use_async.waiting.learning import Learner, Service
+from browser_use_async.waiting.places import ListMap, PageToRead
+from browser_use_async.waiting.watch import Watch
+
+__all__ = ["Looks", "Sweeper"]
+
+ItemT = TypeVar("ItemT")
+
+FEW = 4  # requests that need not be spread over the time until the next sweep
+MAX_READS = 25  # requests of a sweep at once
+PAGE_FAILURES = 3  # in a row, while status calls are answered, before the list is left alone
+STATUS_FAILURES = 3  # in a row, before a sweep is given up
+LIST_REST = 60.0  # seconds for which it is
+
+
+class Looks(Protocol):
+    """What a sweep needs of the watcher."""
+
+    def look(self, watch: Watch) -> "asyncio.Task[None]":
+        """Look at one task by itself; the look that is under way counts."""
+        ...
+
+    def confirm(self, watch: Watch) -> None:
+        """Fetch a task that the list calls ended."""
+        ...
+
+
+@attrs.define(eq=False)
+class _Sweep:
+    """One look at all of them.
+
+    Attributes:
+        began: The loop time at which it began.
+        ends: The loop time until which its requests are spread.
+        down: Why nothing more is asked: neither the list nor a status call was answered.
+        failed: How many status calls in a row were not.
+    """
+
+    began: float
+    ends: float
+    down: errors.BrowserUseError | None = None
+    failed: int = 0
+
+
+class Sweeper:
+    """Reads the task list for the watcher.
+
+    Args:
+        read_page: Reads a page of statuses.
+        learner: Keeps what is found out.
+        service: Tells whether the service wants a rest.
+        threshold: The smallest number of tasks for which a page is read.
+        watches: All watches, by task id.
+        looks: Looks at single tasks.
+    """
+
+    def __init__(
+        self,
+        read_page: Callable[[int, int], Awaitable[StatusPage]],
+        learner: Learner,
+        service: Service,
+        threshold: int,
+        watches: Mapping[str, Watch],
+        looks: Looks,
+    ) -> None:
+        self.map = ListMap()
+        self._read_page = read_page
+        self._learner = learner
+        self._service = service
+        self._threshold = threshold
+        self._watches = watches
+        self._looks = looks
+        self._page_failures = 0
+        self._list_rests_until = 0.0
+        self._search: int | None = None  # the next page on which lost tasks are looked for
+
+    async def sweep(self, watches: Iterable[Watch], seconds: float) -> None:
+        """Look at tasks, once each.
+
+        Args:
+            watches: Which.
+            seconds: The time over which many requests are spread.
+        """
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        sweep = _Sweep(began, began + seconds)
+        left = list(watches)
+        # The first pages tell how far the list has moved on; whom they missed gets another chance.
+        for _round in range(2):
+            total = self.map.total
+            if self._list_rests_until > began or not await self._sweep_pages(sweep, left):
+                break
+            left = [watch for watch in left if _is_unseen(watch, began)]
+            if self.map.total == total:
+                break
+        left = [watch for watch in left if _is_unseen(watch, began)]
+        left.sort(key=_looked_at)  # whom an outage kept from being asked has precedence
+        await self._spread(sweep, left, lambda watch: self._ask(sweep, watch))
+
+    async def _sweep_pages(self, sweep: _Sweep, watches: list[Watch]) -> bool:
+        """Read the pages that pay, and tell whether there were any."""
+        pages, _others = self.map.plan([watch.place for watch in watches], self._threshold)
+        self._add_search(pages, watches)
+        await self._spread(sweep, pages, lambda page: self._read(sweep, page, watches))
+        return bool(pages)
+
+    def _add_search(self, pages: list[PageToRead], watches: list[Watch]) -> None:
+        """Look one page further for tasks of which nobody knows where they are."""
+        lost = sum(watch.place.is_lost for watch in watches)
+        if self._search is None or lost < self._threshold:
+            return
+        if (self._search - 1) * 100 >= (self.map.total or 0):
+            self._search = None  # they are not in the list
+            return
+        pages.append(PageToRead(self._search, 100, ()))
+        self._search += 1
+
+    async def _spread(
+        self, sweep: _Sweep, items: list[ItemT], ask: Callable[[ItemT], Awaitable[None]]
+    ) -> None:
+        """Ask for many things, a few at a time, evenly until the end of the sweep."""
+        if not items:
+            return
+        loop = asyncio.get_running_loop()
+        start = loop.time()
+        gap = max(sweep.ends - start, 0.0) / len(items) if len(items) > FEW else 0.0
+        todo = deque(enumerate(items))
+
+        async def work() -> None:
+            while todo:
+                number, item = todo.popleft()
+                pause = start + number * gap - loop.time()
+                if pause > 0:
+                    await asyncio.sleep(pause)
+                await ask(item)
+
+        room = 1 if self._service.is_held else min(MAX_READS, len(items))
+        workers = [loop.create_task(work()) for _ in range(room)]
+        try:
+            await asyncio.gather(*workers)
+        finally:
+            for worker in workers:
+                worker.cancel()
+            await asyncio.gather(*workers, return_exceptions=True)
+
+    # --- one request ----------------------------------------------------------------------
+
+    async def _read(self, sweep: _Sweep, ask: PageToRead, planned: list[Watch]) -> None:
+        watches = [planned[index] for index in ask.tasks]
+        if sweep.down is not None:
+            self._note_failure(watches, sweep.down)
+            return
+        loop = asyncio.get_running_loop()
+        asked = loop.time()
+        try:
+            page = await self._read_page(ask.page, ask.limit)
+        except errors.BrowserUseError as error:
+            await self._note_lost_page(sweep, watches, error)
+            return
+        self._page_failures = 0
+        now = loop.time()
+        self._learner.note_reply_time(now - asked)
+        self._note_page(ask, page, now)
+        for watch in watches:
+            if _is_unseen(watch, sweep.began):
+                watch.place.unseen = 3 if watch.place.rank is None else watch.place.unseen + 1
+                if watch.place.is_lost and self._search is None:
+                    self._search = 1
+
+    def _note_page(self, ask: PageToRead, page: StatusPage, now: float) -> None:
+        limit = min(ask.limit, page.limit) if page.limit > 0 else ask.limit
+        self.map.note_page(ask.page, limit, page.total_count, len(page.rows), page.size)
+        top = self.map.rank_at(ask.page, limit, 0, page.total_count)
+        watches = self._watches
+        for index, (task_id, status) in enumerate(page.rows):
+            watch = watches.get(task_id)
+            if watch is None or watch.settled:
+                continue
+            place = watch.place
+            place.rank, place.unseen = top - index, 0
+            watch.looked_at = now
+            watch.looks += 1
+            watch.failures, watch.failing_since, watch.missing = 0, None, 0
+            if status != watch.status or watch.reported is not None:
+                self._note_row(watch, TaskStatus(status))
+
+    def _note_row(self, watch: Watch, status: TaskStatus) -> None:
+        if status.is_known and not status.is_terminal:
+            self._learner.note_status(watch, status)
+        else:
+            self._looks.confirm(watch)
+
+    async def _note_lost_page(
+        self, sweep: _Sweep, watches: list[Watch], error: errors.BrowserUseError
+    ) -> None:
+        """Find out with one status call whether it is the list that fails, or everything."""
+        followed = [watch for watch in watches if watch.followers and not watch.settled]
+        if isinstance(error, errors.RateLimitError):
+            # Asking for each by itself would be the opposite of what the service wants.
+            sweep.down = error
+            self._note_failure(followed, error)
+            return
+        if not followed:
+            return
+        first, *others = followed
+        await asyncio.wait([self._looks.look(first)])
+        refused = first.error is not None and not isinstance(first.error, errors.NotFoundError)
+        if first.failures or refused:
+            sweep.down = error
+            self._note_failure(others, error)
+        else:
+            now = asyncio.get_running_loop().time()
+            self._page_failures += 1
+            if self._page_failures >= PAGE_FAILURES:
+                self._page_failures, self._list_rests_until = 0, now + LIST_REST
+            # Asked for one by one, and not all in one moment.
+            sweep.ends = max(sweep.ends, now + min(len(others) * LONGEST_GAP, REOPENING_SECONDS))
+
+    def _note_failure(self, watches: Iterable[Watch], error: errors.BrowserUseError) -> None:
+        now = asyncio.get_running_loop().time()
+        for watch in watches:
+            if watch.settled:
+                continue
+            self._learner.note_failure(watch, copy.copy(error), now)
+            if watch.settled:
+                watch.tell()
+
+    async def _ask(self, sweep: _Sweep, watch: Watch) -> None:
+        if not watch.followers or watch.settled:
+            return
+        if sweep.down is not None:
+            self._note_failure([watch], sweep.down)
+            return
+        await asyncio.wait([self._looks.look(watch)])
+        sweep.failed = sweep.failed + 1 if watch.failures else 0
+        if sweep.failed >= STATUS_FAILURES:
+            sweep.down = watch.failure
+
+
+def _looked_at(watch: Watch) -> float:
+    return watch.looked_at
+
+
+def _is_unseen(watch: Watch, since: float) -> bool:
+    return watch.looked_at < since and bool(watch.followers) and not watch.settled

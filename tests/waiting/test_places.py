@@ -1,0 +1,121 @@
+"""Which pages of the task list tell where tasks stand. Pure."""
+
+import random
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from browser_use_async.waiting.places import ListMap, ListPlace
+
+
+def _map(total: int, row_bytes: float = 300.0) -> ListMap:
+    known = ListMap()
+    known.note_page(1, 100, total, 100, round(100 * row_bytes))
+    known.row_bytes = row_bytes
+    return known
+
+
+@given(
+    places=st.lists(st.integers(0, 3000), min_size=1, max_size=80, unique=True),
+    threshold=st.integers(1, 6),
+)
+def test_every_task_is_looked_at_once(places: list[int], threshold: int):
+    """Each is on one page that shows its place, or is asked for by itself; no page is too large."""
+    known = _map(5000)
+    tasks = [ListPlace(rank=5000 - place) for place in places]
+
+    pages, singles = known.plan(tasks, threshold)
+
+    told = [index for page in pages for index in page.tasks]
+    assert sorted(told + singles) == list(range(len(places)))
+    for page in pages:
+        assert 1 <= page.limit <= 100
+        assert len(page.tasks) >= threshold
+        for index in page.tasks:
+            assert (page.page - 1) * page.limit <= places[index] < page.page * page.limit
+
+
+@given(places=st.lists(st.integers(0, 3000), min_size=2, max_size=80, unique=True))
+def test_pages_never_cost_more_requests(places: list[int]):
+    """There are no more requests than tasks, and no more than one per hundred places and task."""
+    known = _map(5000)
+
+    pages, singles = known.plan([ListPlace(rank=5000 - place) for place in places], 2)
+
+    assert len(pages) + len(singles) <= len(places)
+    blocks = len({place // 100 for place in places})
+    assert len(pages) + len(singles) <= 2 * blocks
+
+
+def test_a_dense_crowd_takes_one_page_per_hundred():
+    """Ten thousand tasks in a row are a hundred pages of a hundred rows."""
+    known = _map(10_000)
+
+    pages, singles = known.plan([ListPlace(rank=rank) for rank in range(1, 10_001)], 2)
+
+    assert not singles
+    assert len(pages) <= 103
+
+
+def test_few_tasks_at_the_top_take_a_small_page():
+    """Three tasks among the newest four do not bring a hundred rows along."""
+    known = _map(500)
+
+    (page,), singles = known.plan([ListPlace(rank=500 - place) for place in (0, 2, 3)], 2)
+
+    assert (page.page, singles) == (1, [])
+    assert page.limit <= 8
+
+
+def test_a_straggler_is_asked_for_by_itself():
+    """A page for one task would tell no more than its status does."""
+    known = _map(5000)
+
+    pages, singles = known.plan([ListPlace(rank=5000), ListPlace(rank=4999), ListPlace(rank=1)], 2)
+
+    assert len(pages) == 1
+    assert singles == [2]
+
+
+@pytest.mark.parametrize(("row_bytes", "reads_page"), [(300.0, True), (14_000.0, False)])
+def test_heavy_rows_have_to_tell_more(row_bytes: float, reads_page: bool):
+    """Ten tasks spread over a page of 1.4 MB are cheaper to ask for one by one."""
+    known = _map(500, row_bytes)
+
+    pages, singles = known.plan([ListPlace(rank=500 - place) for place in range(0, 95, 10)], 2)
+
+    assert bool(pages) is reads_page
+    assert len(singles) == (0 if reads_page else 10)
+
+
+def test_tasks_of_unknown_place_are_hoped_for_at_the_top():
+    """Without any knowledge 250 tasks are looked for on the first three pages."""
+    pages, singles = ListMap().plan([ListPlace() for _ in range(250)], 2)
+
+    assert [(page.page, page.limit) for page in pages[:2]] == [(1, 100), (2, 100)]
+    assert (pages[2].page - 1) * pages[2].limit <= 200
+    assert pages[2].page * pages[2].limit >= 250
+    assert not singles
+
+
+def test_lost_tasks_are_asked_for():
+    """What pages did not show three times is not looked for on pages."""
+    known = _map(500)
+
+    pages, singles = known.plan([ListPlace(rank=490, unseen=3), ListPlace(rank=491, unseen=3)], 2)
+
+    assert (pages, sorted(singles)) == ([], [0, 1])
+
+
+def test_a_rank_is_for_life():
+    """However the list grows, the place of a task follows from its rank."""
+    draw = random.Random(5)
+    known = _map(300)
+    rank = known.rank_at(2, 100, 17, 300)
+
+    for _ in range(50):
+        total = 300 + draw.randrange(1000)
+        place = total - rank
+        page, index = place // 100 + 1, place % 100
+        assert known.rank_at(page, 100, index, total) == rank

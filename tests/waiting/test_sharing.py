@@ -1,0 +1,280 @@
+"""Many waits of a session that share their looks."""
+
+import asyncio
+import random
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from browser_use_async import BrowserUseSession, PollPolicy, RetryPolicy, TaskStatus, errors
+from tests.api_bench import OpenSession
+from tests.fake_api import FakeApi, FakeTask, Fault
+from tests.waiting.test_polling import lives
+
+pytestmark = pytest.mark.looptime
+
+
+def _time() -> float:
+    return asyncio.get_running_loop().time()
+
+
+class _Misquoted(FakeTask):
+    """A task that the list calls finished all the time."""
+
+    def row(self) -> dict[str, Any]:
+        """Its row."""
+        return {**super().row(), "status": "finished"}
+
+    def whole(self) -> dict[str, Any]:
+        """All of it."""
+        return {**super().whole(), "status": self.status()}
+
+
+async def _run_many(
+    api: FakeApi, session: BrowserUseSession, width: int, count: int
+) -> tuple[float, list[float]]:
+    """Run tasks of lognormal length, so many at once: looks per task, and delays in order."""
+    draw = random.Random(7)
+    api.make = lambda _body: lives(draw.lognormvariate(4.094, 0.8))
+    delays: list[float] = []
+    looks = finished = left = 0
+
+    async def work() -> None:
+        nonlocal left, looks, finished
+        while left < count:
+            left += 1
+            task = api.tasks[(await session.run_and_wait("x")).id]
+            delays.append(_time() - task.born - task.life[-1][0])
+            if left < count:  # so long as so many are in flight
+                looks, finished = api.count("status", "list"), len(delays)
+
+    await asyncio.gather(*(work() for _ in range(width)))
+    return looks / finished, sorted(delays)
+
+
+@pytest.mark.parametrize(
+    ("width", "count", "most"),
+    [(10, 150, 5.0), pytest.param(50, 600, 2.5, marks=pytest.mark.torture)],
+)
+async def test_looks_per_task_are_few(
+    api: FakeApi,
+    open_session: OpenSession,
+    figure: Callable[[str], None],
+    width: int,
+    count: int,
+    most: float,
+):
+    """Detecting an end takes few requests, at the delay of a poll every two seconds."""
+    session = await open_session()
+
+    looks, delays = await _run_many(api, session, width, count)
+
+    last = delays[int(len(delays) * 0.99)]
+    figure(f"{width} at once: {looks:.2f} looks per task, p99 {last:.2f} s")
+    assert looks <= most
+    assert last <= 2.1
+
+
+@pytest.mark.control("D14")
+async def test_waits_that_do_not_share_cost_ten_times_as_much(
+    api: FakeApi, open_session: OpenSession
+):
+    """With `shared=False` each wait polls for itself."""
+    session = await open_session(poll=PollPolicy(shared=False))
+
+    looks, _delays = await _run_many(api, session, 10, 40)
+
+    assert looks >= 20
+    assert api.count("list") == 0
+
+
+async def test_a_single_wait_asks_for_the_status(api: FakeApi, open_session: OpenSession):
+    """Alone, a wait polls the lightweight status endpoint."""
+    session = await open_session()
+    task = api.add(lives(60.0))
+
+    await session.wait(task.id)
+
+    assert api.count("list") == 0
+    assert api.count("status") >= 25
+
+
+async def test_tasks_of_other_programs_are_found(api: FakeApi, open_session: OpenSession):
+    """Two hundred waits for ids that this session did not create: three pages, and that often."""
+    session = await open_session()
+    tasks = [api.add(lives(30.0)) for _ in range(200)]
+
+    ended = [task async for task in session.wait_many(task.id for task in tasks)]
+
+    assert len(ended) == 200
+    assert api.count("list", "status") <= 3 * 20
+    assert api.count("get") == 200
+
+
+async def test_tasks_far_down_the_list_are_found(api: FakeApi, open_session: OpenSession):
+    """Where a thousand newer tasks stand above them, a page further is read with each sweep."""
+    session = await open_session()
+    tasks = [api.add(lives(300.0)) for _ in range(30)]
+    for _ in range(1000):
+        api.add(lives(1e6))
+
+    ended = await asyncio.gather(*(session.wait(task.id) for task in tasks))
+
+    assert {task.status for task in ended} == {TaskStatus.FINISHED}
+    late = [call for call in api.calls if 100.0 <= call.at < 290.0]
+    print(f"{len(late)} requests in 190 s for 30 waits, {api.count()} in all")
+    assert len(late) <= 2 * 190 / 1.9
+    assert api.count("status") <= 30 * 15
+
+
+async def test_a_list_that_grows_is_followed(api: FakeApi, open_session: OpenSession):
+    """Tasks move down as others are created: nobody is looked at late, and few by themselves."""
+    session = await open_session()
+    tasks = [api.add(lives(100.0)) for _ in range(60)]
+
+    async def others() -> None:
+        for _ in range(400):
+            await asyncio.sleep(0.25)
+            api.add(lives(1e6))
+
+    growing = asyncio.create_task(others())
+    await asyncio.gather(*(session.wait(task.id) for task in tasks))
+
+    assert _time() <= 102.1
+    growing.cancel()
+    assert api.count("status") <= 60
+
+
+async def test_a_list_that_lags_costs_status_calls_only(api: FakeApi, open_session: OpenSession):
+    """A new task that the list does not show yet is asked for by itself."""
+    session = await open_session()
+    api.list_lag = 15.0
+    api.make = lambda _body: lives(8.0)
+
+    tasks = await asyncio.gather(*(session.run_and_wait(f"{n}") for n in range(20)))
+
+    assert {task.status for task in tasks} == {TaskStatus.FINISHED}
+    assert _time() <= 8.0 + 2.2
+
+
+@pytest.mark.parametrize("fault", [Fault(status=500), Fault(cut=True), Fault(status=404)])
+async def test_a_list_that_does_not_work_is_left_alone(
+    api: FakeApi, open_session: OpenSession, fault: Fault
+):
+    """Where only the status endpoint answers, waits go on with that, and on time."""
+    session = await open_session()
+    tasks = [api.add(lives(200.0)) for _ in range(20)]
+    api.break_calls("list", {0: fault})
+
+    await asyncio.gather(*(session.wait(task.id) for task in tasks))
+
+    assert _time() <= 200.0 + 4.5
+    assert api.count("list") <= 3 * (200 / 60 + 2)
+
+
+async def test_an_outage_is_asked_little(api: FakeApi, open_session: OpenSession):
+    """In an outage a hundred waits ask a few times a minute, and go on after it."""
+    session = await open_session()
+    tasks = [api.add(lives(100.0)) for _ in range(100)]
+    down = Fault(status=503)
+    api.fault = lambda call: down if 20.0 <= call.at < 320.0 else None
+
+    ended = await asyncio.gather(*(session.wait(task.id) for task in tasks))
+
+    assert len(ended) == 100
+    asked = [at for at in api.times() if 20.0 <= at < 320.0]
+    print(f"{len(asked)} requests in 300 s of outage for 100 waits")
+    assert len(asked) <= 150
+    assert _time() <= 320.0 + 15.0
+
+
+async def test_an_outage_beyond_the_tolerance_ends_every_wait(
+    api: FakeApi, open_session: OpenSession
+):
+    """Each gets its own error, with its own id."""
+    session = await open_session(poll=PollPolicy(outage_tolerance=60.0))
+    tasks = [api.add(lives(1e6)) for _ in range(30)]
+    api.fault = lambda call: Fault(status=503) if call.at >= 10.0 else None
+
+    ended = await asyncio.gather(*(session.wait(t.id) for t in tasks), return_exceptions=True)
+
+    assert {type(each) for each in ended} == {errors.WaitInterruptedError}
+    assert [getattr(each, "task_id", None) for each in ended] == [task.id for task in tasks]
+
+
+async def test_a_key_that_is_refused_ends_every_wait_at_once(
+    api: FakeApi, open_session: OpenSession
+):
+    """D9: after a 401 hardly anything more is asked."""
+    session = await open_session(retry=RetryPolicy(max_attempts=1))
+    tasks = [api.add(lives(1e6)) for _ in range(30)]
+    refused = Fault(status=401)
+    api.fault = lambda call: refused if call.at >= 10.0 else None
+
+    ended = await asyncio.gather(*(session.wait(t.id) for t in tasks), return_exceptions=True)
+
+    assert {type(each) for each in ended} == {errors.AuthenticationError}
+    assert len([at for at in api.times() if at >= 10.0]) <= 3
+
+
+async def test_a_page_that_lies_ends_no_wait(api: FakeApi, open_session: OpenSession):
+    """The list calls everything finished; the tasks themselves do not, and they decide."""
+    session = await open_session()
+    life = ((0.0, "running"), (40.0, "finished"))
+    tasks = [api.add(_Misquoted(life=life)) for _ in range(5)]
+
+    ended = await asyncio.gather(*(session.wait(task.id) for task in tasks))
+
+    assert {task.status for task in ended} == {TaskStatus.FINISHED}
+    assert _time() >= 40.0
+
+
+async def test_who_stops_following_is_not_looked_at(api: FakeApi, open_session: OpenSession):
+    """When all but one leave, the last one goes on by itself; when it leaves, nothing is asked."""
+    session = await open_session()
+    tasks = [api.add(lives(1e6)) for _ in range(10)]
+    waits = [asyncio.create_task(session.wait(task.id)) for task in tasks]
+    await asyncio.sleep(20.0)
+    lists = api.count("list")
+
+    for wait in waits[1:]:
+        wait.cancel()
+    await asyncio.sleep(20.0)
+
+    assert api.count("list") == lists
+    assert len([at for at in api.times("status", task_id=tasks[0].id) if at >= 20.0]) >= 8
+    waits[0].cancel()
+    await asyncio.sleep(0.1)
+    asked = api.count()
+    await asyncio.sleep(60.0)
+    assert api.count() == asked
+    await asyncio.gather(*waits, return_exceptions=True)
+
+
+async def test_streams_share_too(api: FakeApi, open_session: OpenSession):
+    """Streams of many tasks give each change, the first status at once."""
+    session = await open_session()
+    life = (
+        (0.0, "created"),
+        (10.0, "running"),
+        (30.0, "paused"),
+        (50.0, "running"),
+        (70.0, "failed"),
+    )
+    tasks = [api.add(FakeTask(life=life)) for _ in range(20)]
+    firsts: list[float] = []
+
+    async def follow(task_id: str) -> list[str]:
+        seen = []
+        async for status in session.stream_status(task_id):
+            if not seen:
+                firsts.append(_time())
+            seen.append(str(status))
+        return seen
+
+    told = await asyncio.gather(*(follow(task.id) for task in tasks))
+
+    assert set(map(tuple, told)) == {("created", "running", "paused", "running", "failed")}
+    assert max(firsts) <= 0.5
+    assert api.count("status", "list") <= 60
