@@ -5,6 +5,7 @@ import contextlib
 import json
 import multiprocessing
 import re
+import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from multiprocessing.connection import Connection
@@ -105,7 +106,10 @@ def _serve(pipe: Connection, tasks: int, page_size: int, delay: float) -> None:
     counts = _Counts()
 
     def tell() -> None:
-        pipe.recv()
+        try:
+            pipe.recv()
+        except EOFError:  # whoever started this is gone
+            sys.exit()
         pipe.send((counts.requests, counts.most))
         counts.requests = counts.most = 0
 
