@@ -68,7 +68,7 @@ class PageIterator:
         if self._start is not None:
             more, page_size = self._start.more, self._start.page_size
             names = more["statuses"]
-            told = None if names is None else frozenset(map(TaskStatus, names))
+            told = None if names is None else frozenset(map(TaskStatus, names.splitlines()))
             wanted = _agreed("statuses", wanted, told)
             created_after = _agreed("created_after", created_after, more["created_after"])
         self._options = Options(wanted, created_after, page_size, prefetch)

@@ -91,7 +91,7 @@ class KnownRows:
         """
         if frontier is not None:
             self.near = {
-                each: date for each, date in self.near.items() if date is None or date <= frontier
+                each: date for each, date in self.near.items() if _is_beside(date, frontier)
             }
 
     def told_beside(
@@ -103,12 +103,19 @@ class KnownRows:
             frontier: The date of the lowest known row above which no row is unknown.
             untold: Ids that were met and count as unknown all the same.
         """
-        if self.ordered and frontier is not None:
-            kept = {**self.told, **{digest_of(each): date for each, date in self.near.items()}}
-            kept = {each: date for each, date in kept.items() if date is None or date <= frontier}
-        else:
-            frontier = self.border
-            kept = {**self.told, **dict.fromkeys(map(digest_of, self.met))}
-        for each in untold:
-            kept.pop(digest_of(each), None)
-        return frontier, kept
+        hidden = set(untold)
+        if not self.ordered or frontier is None:
+            # No date tells anything that it did not tell before this process took over.
+            met = {digest_of(each): None for each in self.met if each not in hidden}
+            return self.border, {**self.told, **met}
+        near = {
+            digest_of(each): date
+            for each, date in self.near.items()
+            if each not in hidden and _is_beside(date, frontier)
+        }
+        told = {each: date for each, date in self.told.items() if _is_beside(date, frontier)}
+        return frontier, {**told, **near}
+
+
+def _is_beside(date: datetime | None, frontier: datetime) -> bool:
+    return date is None or date <= frontier

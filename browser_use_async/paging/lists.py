@@ -112,7 +112,7 @@ class ListIterator(Generic[RowT]):
         It stands for the last row or page that was given, by the loop that began last, and also
         after an error. None before anything was read. It goes on as exactly as a loop that was
         only slow. Since these lists carry no dates by which to tell what was given, it holds a
-        digest of each id, and so grows by about 11 characters per row.
+        digest of each id, and so grows by about 13 characters per row.
         """
         return self._reader.token
 

@@ -17,7 +17,7 @@ MORE = {
     "frontier": datetime | None,
     "ceiling": datetime | None,
     "ordered": bool,
-    "statuses": list | None,
+    "statuses": str | None,
     "created_after": datetime | None,
 }
 """What a resume token holds besides what is the same for all lists."""
@@ -93,7 +93,7 @@ class TaskReader:
         point = self._single.point(self._options.page_size, self.untold)
         statuses, after = self._options.statuses, self._options.created_after
         filters = {
-            "statuses": None if statuses is None else sorted(map(str, statuses)),
+            "statuses": None if statuses is None else "\n".join(sorted(map(str, statuses))),
             "created_after": after,
         }
         return write(attrs.evolve(point, more={**point.more, **filters}))
@@ -124,9 +124,6 @@ class TaskReader:
 
     def _take_one(self, page: TaskPage) -> list[TaskSummary]:
         self._number -= 1  # below those of the parallel reading
-        count = self._single.count
-        if count is not None and page.total_count < count:
-            self._depth = 1
         return self._single.feed(page.tasks, page.total_count, page.limit)
 
     def _look_ahead(self, page: TaskPage) -> None:

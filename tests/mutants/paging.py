@@ -40,8 +40,8 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "a token counts rows that were read and not given",
         _KNOWN,
-        "            kept.pop(digest_of(each), None)\n",
-        "            digest_of(each)\n",
+        "if each not in hidden and _is_beside(date, frontier)",
+        "if _is_beside(date, frontier)",
         ("C14",),
     ),
     Mutant(
@@ -54,8 +54,8 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "a token forgets the rows of the same moment as its border",
         _KNOWN,
-        "kept = {each: date for each, date in kept.items() if date is None or date <= frontier}",
-        "kept = {each: date for each, date in kept.items() if date is None}",
+        "    return date is None or date <= frontier\n",
+        "    return date is None or date < frontier\n",
         ("C14",),
     ),
     Mutant(

@@ -133,6 +133,21 @@ async def test_lists_without_a_usable_date(kind: str):
         assert ids == [each.id for each in tasks.rows]
 
 
+@pytest.mark.case("C14")
+async def test_a_resumed_reader_reads_at_once():
+    """C14: as many pages at once as asked for, also after another process took over."""
+    tasks = ChurningList.of(100)
+    first = PageIterator(tasks.fetch, page_size=5)
+    await anext(pages := first.pages())
+    await pages.aclose()
+    server = Simultaneous(tasks, random.Random(4))
+
+    rest = PageIterator(server.fetch, prefetch=4, resume=first.resume_token)
+
+    assert [each.id async for each in rest] == tasks.original[5:]
+    assert server.most == 4
+
+
 @pytest.mark.parametrize("depth", DEPTHS)
 async def test_tokens_stay_short(depth: int):
     """After each of 50 pages the token has less than 400 characters."""
