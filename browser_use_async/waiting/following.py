@@ -3,14 +3,14 @@
 import asyncio
 import functools
 from collections import deque
-from collections.abc import AsyncGenerator, Iterable
+from collections.abc import AsyncGenerator, Iterable, Sequence
 
 import attrs
 
 from browser_use_async import errors
 from browser_use_async.contract.limits import is_seconds
 from browser_use_async.models import Task, TaskStatus, TaskStep
-from browser_use_async.waiting.watch import Bell, Follower, Watch
+from browser_use_async.waiting.watch import Bell, ChangeFollower, EndFollower, Follower, Watch
 from browser_use_async.waiting.watcher import Watcher
 
 __all__ = ["Waiting"]
@@ -36,10 +36,20 @@ class Waiting:
             timeout: Seconds, or None for `PollPolicy.max_wait`.
             submitted_at: The loop time at which this session created it, or None.
         """
-        bell = Bell()
-        follower = Follower(bell.ring, self._deadline(timeout))
-        with self.watcher.follow(task_id, follower, submitted_at=submitted_at) as watch:
-            await _until_settled(watch, bell, follower.deadline)
+        # One frame, one future and one timer for each of what may be ten thousand waits.
+        deadline = self._deadline(timeout)
+        ended = asyncio.get_running_loop().create_future()
+        follower = EndFollower(ended=ended, deadline=deadline)
+        watch = self.watcher.attach(task_id, follower, submitted_at=submitted_at)
+        try:
+            if not watch.settled:
+                async with asyncio.timeout_at(deadline):
+                    await ended
+        except TimeoutError:
+            if not watch.settled:
+                raise _timeout((watch,), 1) from None
+        finally:
+            self.watcher.detach(watch, follower)
         return _result(watch)
 
     async def wait_many(
@@ -67,8 +77,9 @@ class Waiting:
             )
         try:
             for task_id in dict.fromkeys(task_ids):
-                follower = Follower(functools.partial(news, task_id), deadline)
-                pending[task_id] = (self.watcher.attach(task_id, follower), follower)
+                wake = functools.partial(news, task_id)
+                changes = ChangeFollower(wake=wake, deadline=deadline)
+                pending[task_id] = (self.watcher.attach(task_id, changes), changes)
             while pending:
                 while touched:
                     task_id = touched.popleft()
@@ -94,7 +105,9 @@ class Waiting:
             submitted_at: The loop time at which this session created it, or None.
         """
         bell = Bell()
-        follower = Follower(bell.ring, self._deadline(timeout))
+        follower = ChangeFollower(
+            wake=bell.ring, deadline=self._deadline(timeout), wants_status=True
+        )
         seen: TaskStatus | None = None
         with self.watcher.follow(task_id, follower, submitted_at=submitted_at) as watch:
             while True:
@@ -126,7 +139,9 @@ class Waiting:
             submitted_at: The loop time at which this session created it, or None.
         """
         bell = Bell()
-        follower = Follower(bell.ring, self._deadline(timeout), wants_steps=True)
+        follower = ChangeFollower(
+            wake=bell.ring, deadline=self._deadline(timeout), wants_steps=True
+        )
         last = after
         with self.watcher.follow(task_id, follower, submitted_at=submitted_at) as watch:
             while True:
@@ -154,7 +169,9 @@ class Waiting:
             The page to watch it on, or None if the task ended without one.
         """
         bell = Bell()
-        follower = Follower(bell.ring, self._deadline(timeout), wants_steps=True)
+        follower = ChangeFollower(
+            wake=bell.ring, deadline=self._deadline(timeout), wants_steps=True
+        )
         with self.watcher.follow(task_id, follower, submitted_at=submitted_at) as watch:
             while not watch.settled and (watch.task is None or watch.task.live_url is None):
                 await _ring_or_timeout(bell, follower.deadline, (watch,))
@@ -180,11 +197,6 @@ def _new_steps(task: Task | None, last: int) -> list[TaskStep]:
     return [new[number] for number in sorted(new)]
 
 
-async def _until_settled(watch: Watch, bell: Bell, deadline: float | None) -> None:
-    while not watch.settled:
-        await _ring_or_timeout(bell, deadline, (watch,))
-
-
 async def _ring_or_timeout(
     bell: Bell, deadline: float | None, watches: Iterable[Watch], count: int = 1
 ) -> None:
@@ -200,9 +212,13 @@ async def _ring_or_timeout(
     alive = [watch for watch in watches if not watch.settled]
     if len(alive) < count:
         return
+    raise _timeout(alive, count)
+
+
+def _timeout(alive: Sequence[Watch], count: int) -> errors.WaitTimeoutError:
     first = alive[0]
     others = "" if count == 1 else f" and {count - 1} more"
-    raise errors.WaitTimeoutError(
+    return errors.WaitTimeoutError(
         f"task {first.task_id}{others} did not end in the time allowed; last seen as "
         f"{first.status or 'unknown'}. It lives on: wait again, or stop it with "
         "session.tasks.stop(task_id)",

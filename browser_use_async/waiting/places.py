@@ -11,9 +11,10 @@ import attrs
 
 from browser_use_async.contract.limits import MAX_TASK_PAGE
 
-__all__ = ["ListMap", "ListPlace", "PageToRead"]
+__all__ = ["UNSEEN_WHEN_LOST", "ListMap", "ListPlace", "PageToRead"]
 
 BYTES_OF_A_REQUEST = 64 * 1024  # a page weighs as much as one more request for each so many bytes
+UNSEEN_WHEN_LOST = 3
 SLACK = 2  # places by which an estimate may be off without a second request
 USUAL_ROW = 400.0  # bytes, until a page has told
 
@@ -36,7 +37,7 @@ class ListPlace:
     @property
     def is_lost(self) -> bool:
         """Whether pages do not show it, so that only asking for it by itself tells."""
-        return self.unseen >= 3
+        return self.unseen >= UNSEEN_WHEN_LOST
 
 
 @attrs.frozen
@@ -140,11 +141,12 @@ class ListMap:
         nowhere: list[int] = []
         standing: list[tuple[int, int]] = []
         hoped = 0
-        for index, where in enumerate(places):
-            if where.is_lost:
+        for index, where in enumerate(places):  # once a second for ten thousand of them
+            rank = where.rank
+            if where.unseen >= UNSEEN_WHEN_LOST:
                 nowhere.append(index)
-            elif where.rank is not None:
-                standing.append((max(total - where.rank, 0), index))
+            elif rank is not None:
+                standing.append((total - rank if total > rank else 0, index))
             else:
                 # Nothing is known: taken to be among the newest, one after the other.
                 standing.append((hoped, index))

@@ -13,7 +13,7 @@ from browser_use_async.contract.status_page import StatusPage
 from browser_use_async.models import TaskStatus
 from browser_use_async.transport.gate import LONGEST_GAP, REOPENING_SECONDS
 from browser_use_async.waiting.learning import Learner, Service
-from browser_use_async.waiting.places import ListMap, PageToRead
+from browser_use_async.waiting.places import UNSEEN_WHEN_LOST, ListMap, PageToRead
 from browser_use_async.waiting.watch import Watch
 
 __all__ = ["Looks", "Sweeper"]
@@ -120,8 +120,9 @@ class Sweeper:
 
     def _add_search(self, pages: list[PageToRead], watches: list[Watch]) -> None:
         """Look one page further for tasks of which nobody knows where they are."""
-        lost = sum(watch.place.is_lost for watch in watches)
-        if self._search is None or lost < self._threshold:
+        if self._search is None:
+            return
+        if sum(watch.place.is_lost for watch in watches) < self._threshold:
             return
         if (self._search - 1) * 100 >= (self.map.total or 0):
             self._search = None  # they are not in the list
@@ -177,7 +178,8 @@ class Sweeper:
         self._note_page(ask, page, now)
         for watch in watches:
             if _is_unseen(watch, sweep.began):
-                watch.place.unseen = 3 if watch.place.rank is None else watch.place.unseen + 1
+                place = watch.place
+                place.unseen = UNSEEN_WHEN_LOST if place.rank is None else place.unseen + 1
                 if watch.place.is_lost and self._search is None:
                     self._search = 1
 

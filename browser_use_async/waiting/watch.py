@@ -11,26 +11,32 @@ from browser_use_async.errors import BrowserUseError
 from browser_use_async.models import Task, TaskStatus
 from browser_use_async.waiting.places import ListPlace
 
-__all__ = ["Bell", "Follower", "Watch"]
+__all__ = ["Bell", "ChangeFollower", "EndFollower", "Follower", "Watch"]
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, kw_only=True)
 class Follower:
     """One wait or stream that follows a task.
 
     Attributes:
-        wake: Called at each change; must not block.
         deadline: The loop time at which it stops following, or None.
         wants_steps: Whether it needs the whole task at each look.
         wants_status: Whether it shows each status to somebody, the first one included.
         had_last_look: Whether the look just before its deadline has begun.
     """
 
-    wake: Callable[[], None]
     deadline: float | None = None
     wants_steps: bool = False
     wants_status: bool = False
     had_last_look: bool = False
+
+    def tell(self, *, settled: bool) -> None:
+        """Bring the news that something has changed.
+
+        Args:
+            settled: Whether nothing more will.
+        """
+        raise NotImplementedError
 
     def last_chance(self, reply_time: float) -> float:
         """The loop time of the last look that can be answered before the deadline.
@@ -39,6 +45,37 @@ class Follower:
             reply_time: Seconds that recent answers took.
         """
         return math.inf if self.deadline is None else self.deadline - 2 * reply_time - 0.02
+
+
+@attrs.define(eq=False, kw_only=True)
+class ChangeFollower(Follower):
+    """Follows every change.
+
+    Attributes:
+        wake: Called at each change; must not block.
+    """
+
+    wake: Callable[[], None]
+
+    def tell(self, *, settled: bool) -> None:
+        """Bring the news."""
+        self.wake()
+
+
+@attrs.define(eq=False, kw_only=True)
+class EndFollower(Follower):
+    """Follows nothing but the end.
+
+    Attributes:
+        ended: Gets its result then.
+    """
+
+    ended: "asyncio.Future[None]"
+
+    def tell(self, *, settled: bool) -> None:
+        """Bring the news of the end."""
+        if settled and not self.ended.done():
+            self.ended.set_result(None)
 
 
 @attrs.define(eq=False)
@@ -71,7 +108,7 @@ class Watch:
 
     task_id: str
     submitted_at: float | None = None
-    followers: set[Follower] = attrs.field(factory=set)
+    followers: list[Follower] = attrs.field(factory=list)
     status: TaskStatus | None = None
     changed_at: float = 0.0
     task: Task | None = None
@@ -110,8 +147,9 @@ class Watch:
 
     def tell(self) -> None:
         """Wake every follower."""
+        settled = self.settled
         for follower in tuple(self.followers):
-            follower.wake()
+            follower.tell(settled=settled)
 
     @property
     def is_fresh(self) -> bool:

@@ -95,7 +95,7 @@ class Watcher:
             watch.submitted_at = submitted_at
         if follower.wants_steps and not watch.wants_steps:
             watch.due = asyncio.get_running_loop().time()  # the others had no use for them
-        watch.followers.add(follower)
+        watch.followers.append(follower)
         self._join(watch)
         if watch.look is None:
             self._schedule(watch)
@@ -138,7 +138,7 @@ class Watcher:
             watch: What `attach` gave.
             follower: Who no longer wants to know.
         """
-        watch.followers.discard(follower)
+        watch.followers.remove(follower)
         if watch.followers:
             if not watch.settled:
                 self._join(watch)
@@ -208,7 +208,10 @@ class Watcher:
         if self.policy.latency_target is None:
             return self.policy.pause(max(youngest, 1), self._draw)
         # One sweep serves all, so there is little to spread out: only sessions among each other.
-        return self.policy.latency_target * (1 - 0.2 * self.policy.jitter * self._draw.random())
+        # The answer to a sweep, and the task itself, take their time as well.
+        target = max(self.policy.latency_target - 2 * self._learner.reply_time, 0.0)
+        target = max(target, 0.5 * self.policy.latency_target)
+        return target * (1 - 0.2 * self.policy.jitter * self._draw.random())
 
     def _schedule(self, watch: Watch) -> None:
         """Queue the next look, unless an entry exists that comes up before it."""
@@ -216,11 +219,22 @@ class Watcher:
         if watch.queued is None or watch.queued > moment:
             watch.queued = moment
             heapq.heappush(self._queue, (moment, next(self._numbers), watch))
+            self._forget_the_settled()
         if self._runner is None or self._runner.done():
             self._runner = asyncio.get_running_loop().create_task(
                 self._run(), name="browser_use_async watcher"
             )
         self._bell.ring()
+
+    def _forget_the_settled(self) -> None:
+        """Let go of what nobody follows: entries for deadlines would hold it for hours."""
+        if len(self._queue) > 2 * len(self._watches) + 64:
+            self._queue = [
+                entry
+                for entry in self._queue
+                if entry[2].queued == entry[0] and entry[2].followers and not entry[2].settled
+            ]
+            heapq.heapify(self._queue)
 
     async def _run(self) -> None:
         """Start each look when it is due; end when nobody follows anything."""

@@ -11,7 +11,7 @@ _ATTACH = (
     "        watch = self.watcher.attach(task_id, follower, submitted_at=submitted_at)\n"
     "        if watch:\n"
 )
-_FOLLOWER = "        follower = Follower(bell.ring, self._deadline(timeout))\n"
+_FOLLOWER = "        follower = EndFollower(ended=ended, deadline=deadline)\n"
 _SEEN = "        seen: TaskStatus | None = None\n"
 _LAST = "        last = after\n"
 
@@ -92,8 +92,8 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "a wait fetches whole tasks",
         "waiting/following.py",
-        _FOLLOWER + _FOLLOW,
-        _FOLLOWER.replace("))", "), wants_steps=True)") + _FOLLOW,
+        _FOLLOWER,
+        _FOLLOWER.replace("line)", "line, wants_steps=True)"),
         ("D16",),
     ),
     # Streams.
@@ -117,5 +117,27 @@ MUTANTS: tuple[Mutant, ...] = (
         "    return [new[number] for number in sorted(new)]\n",
         "    return [step for step in task.steps if step.step in new]\n",
         ("D22",),
+    ),
+    # Many at once.
+    Mutant(
+        "every wait polls for itself",
+        "waiting/watcher.py",
+        "        return policy.shared and len(self._crowd)",
+        "        return False and len(self._crowd)",
+        ("D14",),
+    ),
+    Mutant(
+        "the list is read though it tells about one task only",
+        "waiting/places.py",
+        "            if len(tasks) >= threshold and len(tasks) >= self.price(limit):\n",
+        "            if tasks:\n",
+        ("D14",),
+    ),
+    Mutant(
+        "a status that the task does not confirm ends a wait",
+        "waiting/learning.py",
+        "if task.status.is_terminal or (",
+        "if task.status or (",
+        ("D11",),
     ),
 )

@@ -53,6 +53,7 @@ async def _run_many(
     return looks / finished, sorted(delays)
 
 
+@pytest.mark.case("D14")
 @pytest.mark.parametrize(
     ("width", "count", "most"),
     [(10, 150, 5.0), pytest.param(50, 600, 2.5, marks=pytest.mark.torture)],
