@@ -127,13 +127,6 @@ MUTANTS: tuple[Mutant, ...] = (
         ("D14",),
     ),
     Mutant(
-        "the list is read though it tells about one task only",
-        "waiting/places.py",
-        "            if len(tasks) >= threshold and len(tasks) >= self.price(limit):\n",
-        "            if tasks:\n",
-        ("D14",),
-    ),
-    Mutant(
         "a status that the task does not confirm ends a wait",
         "waiting/learning.py",
         "if task.status.is_terminal or (",
