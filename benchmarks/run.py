@@ -61,8 +61,8 @@ NOTES = """\
   minutes; that is kind to clients that poll each task by itself. Virtual time uses real durations.
 - In virtual time the vendor's client is the real one on a transport in memory; CPU time plays no
   part there, so its falling behind at 500 waits and more does not show.
-- A single wait polls as the vendor's client does, so the goal "no worse" is a tie by nature: the row
-  compares requests times mean delay and allows two standard errors of the simulation.
+- A single wait polls as the vendor's client does, so the goal "no worse" is a tie by nature: the
+  row compares requests times mean delay and allows two standard errors of the simulation.
 - Traced memory (`tracemalloc`) does not see what libraries allocate for themselves in C and Rust,
   which is kind to httpx with pydantic; resident memory does. Both include what requests under way
   hold at the worst moment, and the caller's own task, which alone costs 0.9 KB (1.5 KB with an
