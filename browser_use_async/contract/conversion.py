@@ -79,9 +79,13 @@ def _model_hook(model: type[Any], converter: cattrs.Converter) -> Callable[[Any,
         name for name, each in attributes.items() if _without_none(each.type) is datetime
     )
 
+    plain = _plain_fields(attributes)
+
     def hook(value: Any, _type: Any) -> Any:
         if not isinstance(value, dict):
             raise MismatchError("expected an object")
+        if plain and _is_plain(value, plain):
+            return model(**value)  # a task can have a hundred steps
         if None in value.values():
             value = {
                 name: each
@@ -100,6 +104,22 @@ def _model_hook(model: type[Any], converter: cattrs.Converter) -> Callable[[Any,
         return result
 
     return hook
+
+
+def _plain_fields(attributes: "dict[str, attrs.Attribute[Any]]") -> dict[str, type[Any]]:
+    """The fields with their types if all of them are texts and numbers, else nothing."""
+    kinds = {name: _without_none(each.type) for name, each in attributes.items()}
+    return kinds if set(kinds.values()) <= {str, int, bool} else {}
+
+
+def _is_plain(value: dict[str, Any], plain: dict[str, type[Any]]) -> bool:
+    """Whether there is nothing to convert, nothing missing and nothing unknown."""
+    if value.keys() != plain.keys():
+        return False
+    for name, kind in plain.items():  # noqa: SIM110 - a generator would cost more than it saves
+        if type(value[name]) is not kind:
+            return False
+    return True
 
 
 def _list_hook(annotation: Any, converter: cattrs.Converter) -> Callable[[Any, Any], Any]:

