@@ -49,6 +49,7 @@ from browser_use_async.transport.secret import Secret
 from browser_use_async.transport.surroundings import Surroundings
 from browser_use_async.waiting.following import Waiting
 from browser_use_async.waiting.policy import PollPolicy
+from browser_use_async.waiting.status_pages import StatusPages
 from browser_use_async.waiting.watcher import Watcher
 
 if TYPE_CHECKING:
@@ -137,6 +138,7 @@ class BrowserUseSession:
         looks = TaskEndpoints(transport.call_once)
         self._watcher = Watcher(
             looks,
+            StatusPages(transport.call_once),
             PollPolicy() if poll is None else poll,
             transport.emit,
             world.draw,

@@ -68,7 +68,7 @@ def test_the_scan_finds_each_leak(
         text=True,
         check=False,
     )
-    found = set(re.findall(r"^ERROR .*::(\w+)", done.stdout, re.MULTILINE))
+    found = set(re.findall(r"^ERROR \S+?::(\w+)", done.stdout, re.MULTILINE))
 
     assert found == set(re.findall(r"def (test_leaks\w+)", PROGRAM)), done.stdout + done.stderr
     assert f"{LEAKS + CLEAN} passed" in done.stdout

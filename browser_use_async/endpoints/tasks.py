@@ -4,7 +4,6 @@ from typing import Unpack
 
 from browser_use_async.contract import table
 from browser_use_async.contract.limits import MAX_TASK_PAGE
-from browser_use_async.contract.status_page import LIST_STATUSES, StatusPage
 from browser_use_async.endpoints.building import build_request, merged_request
 from browser_use_async.errors import InvalidRequestError
 from browser_use_async.models import (
@@ -133,16 +132,6 @@ class TaskEndpoints:
                 field="limit",
             )
         rows: TaskPage = await self._call(table.LIST_TASKS, query)
-        return rows
-
-    async def list_statuses(self, page: int, limit: int) -> StatusPage:
-        """One page of the task list, read only for where its tasks stand. Free.
-
-        Args:
-            page: Which page, counted from 1.
-            limit: Rows on a page, 1 to 100.
-        """
-        rows: StatusPage = await self._call(LIST_STATUSES, PageQuery(page=page, limit=limit))
         return rows
 
     async def get_media(self, task_id: str) -> TaskMedia:

@@ -14,6 +14,7 @@ from browser_use_async.models import SessionEvent, TaskStatus
 from browser_use_async.transport.gate import LONGEST_GAP, REOPENING_SECONDS
 from browser_use_async.waiting.learning import Learner, Service
 from browser_use_async.waiting.policy import PollPolicy
+from browser_use_async.waiting.status_pages import StatusPages
 from browser_use_async.waiting.sweeping import Sweeper
 from browser_use_async.waiting.watch import Bell, Follower, Watch
 
@@ -31,6 +32,7 @@ class Watcher:
 
     Args:
         tasks: The calls to look with; they are made without repetitions of their own.
+        pages: The same for pages of the task list.
         policy: How often.
         emit: Told about statuses that this version does not know.
         draw: The source of chance.
@@ -40,6 +42,7 @@ class Watcher:
     def __init__(
         self,
         tasks: TaskEndpoints,
+        pages: StatusPages,
         policy: PollPolicy,
         emit: Callable[[SessionEvent], None],
         draw: random.Random,
@@ -59,7 +62,7 @@ class Watcher:
         self._was_held = False
         self._crowd: dict[Watch, None] = {}  # those for whom a status is enough
         self._sweeper = Sweeper(
-            tasks.list_statuses, self._learner, service, policy.list_threshold, self._watches, self
+            pages.read, self._learner, service, policy.list_threshold, self._watches, self
         )
         self._sweep: asyncio.Task[None] | None = None
         self._extra_sweep: asyncio.Task[None] | None = None
