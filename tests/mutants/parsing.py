@@ -88,8 +88,8 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "half a surrogate pair is text",
         _JSON,
-        "if _SURROGATE.search(text):",
-        "if False:",
+        "and _SURROGATE.search(text):",
+        "and False:",
         ("C5",),
     ),
     Mutant(

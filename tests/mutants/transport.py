@@ -96,7 +96,7 @@ MUTANTS: tuple[Mutant, ...] = (
         "    def _retries(self, outcome: Outcome) -> bool:\n"
         "        return may_try_again(self.effect, outcome)\n"
         "\n"
-        "    def _pause(self, state: tenacity.RetryCallState) -> float:\n",
+        '    def _pause(self, state: "tenacity.RetryCallState") -> float:\n',
         "        shared = globals().setdefault('_SHARED', retrying)\n"
         "        last: Outcome = await shared(once)\n"
         "        return last, 2\n"
@@ -104,7 +104,7 @@ MUTANTS: tuple[Mutant, ...] = (
         "    def _retries(self, outcome: Outcome) -> bool:\n"
         "        return may_try_again(self.effect, outcome)\n"
         "\n"
-        "    async def _pause(self, state: tenacity.RetryCallState) -> float:\n"
+        '    async def _pause(self, state: "tenacity.RetryCallState") -> float:\n'
         "        await asyncio.sleep(0)\n",
         ("B19",),
     ),
