@@ -130,10 +130,16 @@ async def test_an_interrupt_ends_a_program_quickly(
             began = time.monotonic()
             os.kill(os.getpid(), signal.SIGINT)
 
+        created = []
+
+        def note(handle):
+            created.append(handle)
+            if len(created) == 5:
+                asyncio.get_running_loop().call_later(0.1, interrupt)
+
         async def main():
             async with BrowserUseSession(api_key="{KEY}", base_url="{running_api.url}") as session:
-                asyncio.get_running_loop().call_later(0.4, interrupt)
-                await asyncio.gather(*(session.run_and_wait("x") for _ in range(5)))
+                await asyncio.gather(*(session.run_and_wait("x", on_created=note) for _ in range(5)))
 
         try:
             asyncio.run(main())
