@@ -139,7 +139,8 @@ async def test_an_interrupt_ends_a_program_quickly(
 
         async def main():
             async with BrowserUseSession(api_key="{KEY}", base_url="{running_api.url}") as session:
-                await asyncio.gather(*(session.run_and_wait("x", on_created=note) for _ in range(5)))
+                runs = [session.run_and_wait("x", on_created=note) for _ in range(5)]
+                await asyncio.gather(*runs)
 
         try:
             asyncio.run(main())
