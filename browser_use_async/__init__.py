@@ -8,7 +8,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from browser_use_async import errors, prices
+    from browser_use_async import errors, prices, webhooks
     from browser_use_async.models import (
         UNSET,
         Balance,
@@ -91,6 +91,7 @@ __all__ = [
     "UploadUrl",
     "errors",
     "prices",
+    "webhooks",
 ]
 
 _HOMES = {
@@ -102,7 +103,7 @@ _HOMES = {
 }
 """Where names come from that are no models."""
 
-_MODULES = frozenset({"errors", "prices"})
+_MODULES = frozenset({"errors", "prices", "webhooks"})
 
 
 def __getattr__(name: str) -> Any:

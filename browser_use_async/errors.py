@@ -433,4 +433,12 @@ class LedgerVersionError(LedgerError):
 
 
 class WebhookVerificationError(BrowserUseError):
-    """A webhook call that is not authentic, not fresh or not well formed."""
+    """A webhook call that is not authentic, not fresh or not well formed.
+
+    Attributes:
+        status: The HTTP status to answer with: 400, 403 or 413.
+    """
+
+    def __init__(self, message: str, *, status: int = 400) -> None:
+        super().__init__(message)
+        self.status = status

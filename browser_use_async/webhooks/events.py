@@ -1,0 +1,84 @@
+"""What webhooks tell."""
+
+from datetime import datetime
+from typing import Any, ClassVar
+
+import attrs
+
+from browser_use_async.models.open_enum import OpenEnum
+
+__all__ = ["Event", "TaskStatusUpdate", "TestEvent", "UnknownEvent", "WebhookStatus"]
+
+
+class WebhookStatus(OpenEnum):
+    """Where a task stands, in the words of webhooks, which are not those of the API.
+
+    There is no word for a task that failed: the service documents no webhook for it.
+    """
+
+    INITIALIZING = "initializing"
+    STARTED = "started"
+    PAUSED = "paused"
+    STOPPED = "stopped"
+    FINISHED = "finished"
+
+
+@attrs.frozen
+class TaskStatusUpdate:
+    """A task's status changed. Events may come twice, late and out of order: ask the API.
+
+    Attributes:
+        task_id: The task's id.
+        session_id: The id of the browser session; empty from senders that do not tell.
+        status: The new status, possibly one that this version does not know.
+        metadata: The pairs that the task was created with.
+        timestamp: When it happened, as the event says, or None.
+        submission_mark: The value of the metadata pair by which a session finds its own
+            submissions again, or None.
+        extra: Fields of the payload that this version does not know.
+    """
+
+    task_id: str
+    session_id: str
+    status: WebhookStatus
+    metadata: dict[str, str] = attrs.field(factory=dict)
+    timestamp: datetime | None = None
+    submission_mark: str | None = attrs.field(default=None, repr=False)
+    extra: dict[str, Any] = attrs.field(factory=dict, repr=False)
+
+
+@attrs.frozen
+class TestEvent:
+    """What the service sends when a webhook is registered.
+
+    Attributes:
+        payload: What it contains; `{"test": "ok"}` by the specification.
+        timestamp: A time that has nothing to do with now, or None.
+    """
+
+    # pytest would take the class for a collection of tests wherever it is imported.
+    __test__: ClassVar[bool] = False
+
+    payload: dict[str, Any] = attrs.field(factory=dict)
+    timestamp: datetime | None = None
+
+
+@attrs.frozen
+class UnknownEvent:
+    """An authentic event of a type or shape that this version does not know.
+
+    Attributes:
+        type: The event's type, empty when there is none.
+        payload: What it contains, whatever that is.
+        timestamp: When it happened, as the event says, or None.
+        body: The whole event.
+    """
+
+    type: str
+    payload: Any = attrs.field(repr=False)
+    timestamp: datetime | None
+    body: dict[str, Any] = attrs.field(repr=False)
+
+
+Event = TaskStatusUpdate | TestEvent | UnknownEvent
+"""Every event."""
