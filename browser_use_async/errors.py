@@ -439,6 +439,6 @@ class WebhookVerificationError(BrowserUseError):
         status: The HTTP status to answer with: 400, 403 or 413.
     """
 
-    def __init__(self, message: str, *, status: int = 400) -> None:
-        super().__init__(message)
+    def __init__(self, message: str, *, status: int = 400, task_id: str | None = None) -> None:
+        super().__init__(message, task_id=task_id)
         self.status = status
