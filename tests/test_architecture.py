@@ -34,7 +34,7 @@ LEVELS = {
     "__main__": 10,
 }
 # Rooms beside the stairs: what each may see of the others.
-ANNEXES = {"server": {"errors", "models", "contract", "prices"}}
+ANNEXES = {"server": {"errors", "models", "contract", "prices", "webhooks"}}
 HOSTS_OF_THE_SERVER = {"cli"}
 # Without input and output, so that every rule in them can be tested without a loop.
 PURE = {"errors", "models", "contract", "prices"}

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from browser_use_async.server.faults import Fault
     from browser_use_async.server.local_server import LocalServer
+    from browser_use_async.server.webhooks import Webhook
 
-__all__ = ["Fault", "LocalServer"]
+__all__ = ["Fault", "LocalServer", "Webhook"]
 
-_HOMES = {"Fault": "faults", "LocalServer": "local_server"}
+_HOMES = {"Fault": "faults", "LocalServer": "local_server", "Webhook": "webhooks"}
 
 
 def __getattr__(name: str) -> Any:

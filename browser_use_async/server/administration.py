@@ -16,6 +16,8 @@ from browser_use_async.server.faults import (
     fault_as_json,
     faults_from_json,
 )
+from browser_use_async.server.webhooks import Webhook, WebhookSender
+from browser_use_async.server.webhooks.deliveries import delivery_as_json
 
 __all__ = ["add_administration"]
 
@@ -23,7 +25,11 @@ _MOST_CENTS = Decimal(10) ** 12
 
 
 def add_administration(
-    application: web.Application, backend: Backend, api_key: str, faults: FaultInjector
+    application: web.Application,
+    backend: Backend,
+    api_key: str,
+    faults: FaultInjector,
+    webhooks: WebhookSender,
 ) -> None:
     """Add the routes. They need the API key, and a client on this machine.
 
@@ -32,6 +38,7 @@ def add_administration(
         backend: The server's parts.
         api_key: The server's key.
         faults: What goes wrong on purpose.
+        webhooks: What is told about tasks.
     """
 
     async def add_credits(request: web.Request) -> web.Response:
@@ -54,6 +61,64 @@ def add_administration(
     application.router.add_post("/admin/credits", add_credits, name="admin_credits")
     application.router.add_get("/admin/faults", show_faults, name="admin_faults")
     application.router.add_put("/admin/faults", replace_faults, name="admin_set_faults")
+    _add_webhooks(application, api_key, webhooks)
+
+
+def _add_webhooks(application: web.Application, api_key: str, webhooks: WebhookSender) -> None:
+    async def show_webhooks(request: web.Request) -> web.Response:
+        """What is told about tasks, without the secrets."""
+        _check_client(request, api_key)
+        return json_answer({"webhooks": [_shown(each) for each in webhooks.webhooks]})
+
+    async def add_webhook(request: web.Request) -> web.Response:
+        """Tell one more: `{"url": "https://...", "secret": "..."}`."""
+        _check_client(request, api_key)
+        webhook = _webhook_in(await request.read())
+        await _register(webhooks, webhook)
+        return json_answer(_shown(webhook))
+
+    async def remove_webhook(request: web.Request) -> web.Response:
+        """Tell one no more."""
+        _check_client(request, api_key)
+        if not webhooks.remove(request.match_info["webhook_id"]):
+            raise RefusalError(404, "Webhook not found")
+        return json_answer({})
+
+    async def show_deliveries(request: web.Request) -> web.Response:
+        """What was sent, and what came of it, oldest first."""
+        _check_client(request, api_key)
+        return json_answer({"deliveries": [delivery_as_json(each) for each in webhooks.log]})
+
+    router = application.router
+    router.add_get("/admin/webhooks", show_webhooks, name="admin_webhooks")
+    router.add_post("/admin/webhooks", add_webhook, name="admin_add_webhook")
+    router.add_delete("/admin/webhooks/{webhook_id}", remove_webhook, name="admin_remove_webhook")
+    router.add_get("/admin/deliveries", show_deliveries, name="admin_deliveries")
+
+
+def _shown(webhook: Webhook) -> dict[str, str]:
+    return {"id": webhook.id, "url": webhook.url}
+
+
+async def _register(webhooks: WebhookSender, webhook: Webhook) -> None:
+    # Apart from the route, whose frame holds the server's key.
+    try:
+        await webhooks.register(webhook)
+    except ConfigurationError as error:
+        raise RefusalError(422, str(error)) from None
+
+
+def _webhook_in(body: bytes) -> Webhook:
+    try:
+        value = read_json(body)
+    except JsonRefusedError as error:
+        raise RefusalError(422, str(error)) from None
+    if not isinstance(value, dict) or value.keys() != {"url", "secret"}:
+        raise RefusalError(422, 'The body must be {"url": "https://...", "secret": "..."}')
+    try:
+        return Webhook(value["url"], value["secret"])
+    except ConfigurationError as error:
+        raise RefusalError(422, str(error)) from None
 
 
 def _check_client(request: web.Request, api_key: str) -> None:

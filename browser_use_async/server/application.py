@@ -19,6 +19,7 @@ from browser_use_async.server.faults import FaultInjector
 from browser_use_async.server.pages import calls_page, home_page, live_page, live_state
 from browser_use_async.server.storage import TaskRecord
 from browser_use_async.server.uploading import upload
+from browser_use_async.server.webhooks import WebhookSender
 
 __all__ = ["MAX_BODY", "UNROUTED", "build_application"]
 
@@ -33,7 +34,11 @@ _NOT_FOUND = "Not Found"
 
 
 def build_application(
-    backend: Backend, api_key: str, requests: "Counter[str]", faults: FaultInjector
+    backend: Backend,
+    api_key: str,
+    requests: "Counter[str]",
+    faults: FaultInjector,
+    webhooks: WebhookSender,
 ) -> web.Application:
     """The application of one server.
 
@@ -42,6 +47,7 @@ def build_application(
         api_key: Its key.
         requests: Where it counts its requests, by the name of the operation or page.
         faults: What goes wrong on purpose.
+        webhooks: What is told about tasks.
     """
     # Errors are answered within the faults, which spoil such answers too, and around them, for
     # bodies that are too large for the faults to read.
@@ -52,7 +58,7 @@ def build_application(
         handler = handler_of(endpoint, backend, api_key)
         add(endpoint.method, API_PREFIX + endpoint.path, handler, name=endpoint.name)
     _add_pages(application, backend)
-    add_administration(application, backend, api_key, faults)
+    add_administration(application, backend, api_key, faults, webhooks)
     return application
 
 

@@ -34,6 +34,7 @@ from browser_use_async.server.storage.keeper import Keeper
 from browser_use_async.server.storage.profiles import Profiles
 from browser_use_async.server.storage.schedules import Schedules
 from browser_use_async.server.storage.uploads import Uploads
+from browser_use_async.server.webhooks import Delivery, Webhook, WebhookSender
 
 __all__ = ["LocalServer"]
 
@@ -78,6 +79,9 @@ class LocalServer:
             to index, or an object with the method `addresses`. Without it simple-search
             answers 503.
         faults: What goes wrong on purpose, to test clients with; see `Fault`.
+        webhooks: What is told about tasks, each after it has passed the test event.
+        webhook_retry_delay: Seconds before the first of 5 retries of an event that a webhook
+            did not receive; each further one waits twice as long.
 
     Attributes:
         store: What the server remembers; `store.tasks` are the tasks, oldest first.
@@ -106,6 +110,8 @@ class LocalServer:
         database: str | os.PathLike[str] = ":memory:",
         search: SearchBackend | str | Sequence[str] | None = None,
         faults: Sequence[Fault] | None = None,
+        webhooks: Sequence[Webhook] = (),
+        webhook_retry_delay: float = 1.0,
     ) -> None:
         self._host = _checked_host(host, allow_any_host)
         self._port = _checked_port(port)
@@ -127,6 +133,8 @@ class LocalServer:
         self._max_concurrent_tasks = max_concurrent_tasks
         self._faults = FaultInjector(self.store)
         self._faults.set_faults(faults or ())
+        self._first_webhooks = tuple(webhooks)
+        self._webhooks = WebhookSender(self._now, webhook_retry_delay, self._faults.duplicates)
         accounting = Accounting(self._account, self._profiles)
         self._runner = TaskRunner(self._executor, self.store, stop_cleanup_delay, accounting)
 
@@ -181,12 +189,33 @@ class LocalServer:
         """
         self._faults.set_faults(faults)
 
+    @property
+    def webhooks(self) -> tuple[Webhook, ...]:
+        """What is told about tasks."""
+        return self._webhooks.webhooks
+
+    @property
+    def deliveries(self) -> tuple[Delivery, ...]:
+        """The latest events that were sent to webhooks, or are being sent, oldest first."""
+        return tuple(self._webhooks.log)
+
+    async def add_webhook(self, webhook: Webhook) -> None:
+        """Tell one more webhook about tasks; the test event is sent to it first.
+
+        Args:
+            webhook: The webhook. One with the same address is replaced.
+
+        Raises:
+            ConfigurationError: It did not answer the test event with a 2xx status.
+        """
+        await self._webhooks.register(webhook)
+
     async def start(self) -> None:
         """Listen.
 
         Raises:
-            ConfigurationError: The address cannot be listened on, or the server was started
-                before.
+            ConfigurationError: The address cannot be listened on, the server was started before,
+                or a webhook did not pass the test event.
         """
         if self._url is not None:
             raise ConfigurationError("a server starts once; make another one")
@@ -196,6 +225,7 @@ class LocalServer:
             stack.callback(listener.close)
             stack.push_async_callback(self._executor.aclose)
             stack.push_async_callback(self._search.aclose)
+            stack.push_async_callback(self._webhooks.aclose)
             stack.push_async_callback(self._runner.aclose)
             self._url = _url_of(listener)
             links = Links(self._url, self._link_lifetime, self._now, _signing_key(self._keeper))
@@ -211,11 +241,17 @@ class LocalServer:
                 self._search,
                 self._max_concurrent_tasks,
             )
+            # Not before: a server that is never started must not hold itself in memory.
+            self.store.tell(self._webhooks.observe)
+            for webhook in self._first_webhooks:
+                await self._webhooks.register(webhook)
             scheduler = Scheduler(backend, self._now)
             scheduler.start()
             stack.push_async_callback(scheduler.aclose)
             stack.push_async_callback(Sweeper(backend, self._now).aclose)
-            application = build_application(backend, self._api_key, self.requests, self._faults)
+            application = build_application(
+                backend, self._api_key, self.requests, self._faults, self._webhooks
+            )
             # No access log: the paths of live pages and files are secrets.
             serving = web.AppRunner(application, access_log=None, shutdown_timeout=_CLOSE_SECONDS)
             stack.push_async_callback(serving.cleanup)

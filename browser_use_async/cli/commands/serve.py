@@ -2,15 +2,17 @@
 
 import argparse
 import asyncio
+import os
 import shlex
 from contextlib import AsyncExitStack
 from decimal import Decimal, InvalidOperation
+from pathlib import Path
 from typing import get_args
 
 from browser_use_async.cli.console import Console, Style
 from browser_use_async.cli.exit_codes import ExitCode
 from browser_use_async.errors import ConfigurationError
-from browser_use_async.server import Fault, LocalServer
+from browser_use_async.server import Fault, LocalServer, Webhook
 from browser_use_async.server.faults import fault_from_text, faults_from_file
 from browser_use_async.server.static_site import StaticSite, example_site_directory
 from browser_use_async.server.storage.account import DEFAULT_BALANCE_CENTS, Plan
@@ -52,6 +54,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     _add_search(parser)
     _add_account(parser)
     _add_faults(parser)
+    _add_webhook(parser)
     parser.add_argument(
         "--allow-any-host",
         action="store_true",
@@ -120,6 +123,25 @@ def _add_faults(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def _add_webhook(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("webhook")
+    group.add_argument(
+        "--webhook",
+        metavar="URL",
+        help="an address that is told about tasks, after it has passed a test: https, or http on "
+        "this machine",
+    )
+    secret = group.add_mutually_exclusive_group()
+    secret.add_argument(
+        "--webhook-secret-file", metavar="FILE", help="a file that holds its secret and no more"
+    )
+    secret.add_argument(
+        "--webhook-secret-env",
+        metavar="VARIABLE",
+        help="the environment variable that holds its secret",
+    )
+
+
 async def execute(options: argparse.Namespace, console: Console) -> int:
     """Serve until a signal comes.
 
@@ -156,8 +178,28 @@ def _server(options: argparse.Namespace, site_url: str | None) -> LocalServer:
         database=options.database,
         search=search,
         faults=[*options.faults, *options.more_faults],
+        webhooks=_webhooks(options),
         allow_any_host=options.allow_any_host,
     )
+
+
+def _webhooks(options: argparse.Namespace) -> list[Webhook]:
+    file, variable = options.webhook_secret_file, options.webhook_secret_env
+    has_secret = file is not None or variable is not None
+    if has_secret != (options.webhook is not None):
+        raise ConfigurationError(
+            "--webhook comes with --webhook-secret-file or --webhook-secret-env, and they with it"
+        )
+    if not has_secret:
+        return []
+    # No message shows either: whoever wrote the secret itself there must not see it logged.
+    if variable is not None:
+        return [Webhook(options.webhook, os.environ.get(variable, ""))]
+    try:
+        secret = Path(file).read_text(encoding="utf-8").rstrip("\r\n")
+    except (OSError, ValueError):
+        raise ConfigurationError("--webhook-secret-file cannot be read as UTF-8 text") from None
+    return [Webhook(options.webhook, secret)]
 
 
 def _amount(text: str) -> Decimal:

@@ -149,5 +149,6 @@ OF_FIELDS: Mapping[str, Callable[[str, Any], None]] = {
     "at_byte": _position,
     "bytes_per_second": _speed,
     "content_type": _line,
+    "count": _count,
 }
 """The checks of the fields that need no conversion."""

@@ -9,7 +9,7 @@ import attrs
 from browser_use_async.errors import ConfigurationError
 from browser_use_async.server.faults import checks
 
-__all__ = ["Fault", "FaultKind"]
+__all__ = ["WEBHOOK", "Fault", "FaultKind"]
 
 
 class FaultKind(StrEnum):
@@ -25,6 +25,7 @@ class FaultKind(StrEnum):
     GARBAGE = "garbage"  # the answer is not HTTP
     DRIP = "drip"  # the answer's body comes at `bytes_per_second`
     CONTENT_TYPE = "content_type"  # the answer says that it is of another `content_type`
+    DUPLICATE_WEBHOOK = "duplicate_webhook"  # a delivered event is sent `count` times more
 
 
 @attrs.frozen
@@ -46,6 +47,7 @@ _FIELDS = {
     FaultKind.GARBAGE: _Fields(takes=("body", "when")),
     FaultKind.DRIP: _Fields(("bytes_per_second",)),
     FaultKind.CONTENT_TYPE: _Fields(("content_type",)),
+    FaultKind.DUPLICATE_WEBHOOK: _Fields(takes=("count",)),
 }
 
 _USUALLY_BEFORE = frozenset({FaultKind.LATENCY, FaultKind.STATUS, FaultKind.RESET})
@@ -54,7 +56,11 @@ _USUALLY_BEFORE = frozenset({FaultKind.LATENCY, FaultKind.STATUS, FaultKind.RESE
 _OF_KINDS = sorted({name for each in _FIELDS.values() for name in (*each.needs, *each.takes)})
 """The fields that only some kinds have."""
 
-_CREATES_A_TASK = "run_task"
+WEBHOOK = "webhook"
+"""What the delivery of an event counts as among the operations."""
+
+_ABOUT = {FaultKind.LIST_LAG: "run_task", FaultKind.DUPLICATE_WEBHOOK: WEBHOOK}
+"""The one operation that some kinds are about."""
 
 Calls: TypeAlias = "int | Iterable[int] | None"
 Operations: TypeAlias = "str | Iterable[str] | None"
@@ -101,6 +107,7 @@ class Fault:
         at_byte: How many bytes of the body still come.
         bytes_per_second: How fast the body comes.
         content_type: The media type that the answer claims to have.
+        count: How many more times an event is sent, 1 by default.
 
     Raises:
         ConfigurationError: A field has a value that it cannot have, is missing, or is none of
@@ -123,6 +130,7 @@ class Fault:
     at_byte: int | None = attrs.field(default=None, kw_only=True)
     bytes_per_second: float | None = attrs.field(default=None, kw_only=True)
     content_type: str | None = attrs.field(default=None, kw_only=True)
+    count: int | None = attrs.field(default=None, kw_only=True)
 
     def __attrs_post_init__(self) -> None:
         for field, check in checks.OF_FIELDS.items():
@@ -149,8 +157,8 @@ class Fault:
         Args:
             operation: The name of a row of the endpoint table, or `upload` or `file`.
         """
-        if self.kind is FaultKind.LIST_LAG:
-            return operation == _CREATES_A_TASK
+        if self.kind in _ABOUT:
+            return operation == _ABOUT[self.kind]
         return operation in (checks.API_OPERATIONS if self.operations is None else self.operations)
 
     def picks(self, number: int) -> bool:
@@ -171,7 +179,6 @@ class Fault:
         for field in _OF_KINDS:
             if getattr(self, field) is not None and field not in (*known.needs, *known.takes):
                 raise ConfigurationError(f"{field}: a fault of kind {self.kind} has none")
-        if self.kind is FaultKind.LIST_LAG and self.operations not in {None, (_CREATES_A_TASK,)}:
-            raise ConfigurationError(
-                f"operations: a fault of kind {self.kind} is about {_CREATES_A_TASK}"
-            )
+        about = _ABOUT.get(self.kind)
+        if about is not None and self.operations not in {None, (about,)}:
+            raise ConfigurationError(f"operations: a fault of kind {self.kind} is about {about}")

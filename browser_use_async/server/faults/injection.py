@@ -14,7 +14,7 @@ from aiohttp.typedefs import Middleware
 from browser_use_async.contract.strict_json import read_json
 from browser_use_async.server.answers import json_answer
 from browser_use_async.server.faults.connection import LostAnswer, begin_answer, body_of, cut
-from browser_use_async.server.faults.fault import Fault, FaultKind
+from browser_use_async.server.faults.fault import WEBHOOK, Fault, FaultKind
 from browser_use_async.server.faults.rules import FaultRules
 from browser_use_async.server.storage import Store
 
@@ -66,6 +66,13 @@ class FaultInjector:
             faults: The rules.
         """
         self._rules = FaultRules(faults)
+
+    def duplicates(self) -> int:
+        """Count an event that was delivered; how many more times it is to be sent."""
+        met = self._rules.met_by(WEBHOOK)
+        for fault in met:
+            self._rules.note_fired(fault)
+        return sum(fault.count or 1 for fault in met)
 
     def middleware(self) -> Middleware:
         """What lets the calls of an application go wrong."""

@@ -143,6 +143,7 @@ _READERS: Mapping[str, Callable[[str, str], Any]] = {
     "seed": _integer,
     "status": _integer,
     "at_byte": _integer,
+    "count": _integer,
     "probability": _number,
     "seconds": _number,
     "bytes_per_second": _number,

@@ -20,6 +20,10 @@ _TOKEN_BYTES = 24
 _RESTARTED = "The server was restarted while the task was at work"
 
 
+def _ignore(record: TaskRecord, event: TaskEvent | None) -> None:
+    pass
+
+
 class TransitionRefusedError(Exception):
     """The task is in a status in which this cannot happen to it.
 
@@ -51,6 +55,7 @@ class Store:
         self._files = TaskFiles(keeper)
         self._tasks: list[TaskRecord] = []
         self._unlisted: set[str] = set()
+        self._observe: Callable[[TaskRecord, TaskEvent | None], None] = _ignore
         self._by_id: dict[str, TaskRecord] = {}
         self._by_live_token: dict[str, TaskRecord] = {}
         self._by_share_token: dict[str, TaskRecord] = {}
@@ -123,6 +128,15 @@ class Store:
         record = self._by_id.get(task_id)
         return self._files.read(record, name) if record is not None else None
 
+    def tell(self, observe: Callable[[TaskRecord, TaskEvent | None], None]) -> None:
+        """Have somebody told, from now on, of each task's creation and changes of status.
+
+        Args:
+            observe: Called with the task and what happened to it, None for its creation, when it
+                is done and kept.
+        """
+        self._observe = observe
+
     # --- changing things ------------------------------------------------------------------
 
     def create_task(self, request: TaskSettings, assignment: Assignment) -> TaskRecord:
@@ -145,8 +159,8 @@ class Store:
             live_token=secrets.token_urlsafe(_TOKEN_BYTES),
             share_token=secrets.token_urlsafe(_TOKEN_BYTES) if shared else None,
         )
-        self._history.keep(record)
         self._add(record)
+        self._conclude(record, None)
         return record
 
     def change(self, record: TaskRecord, event: TaskEvent) -> None:
@@ -160,7 +174,7 @@ class Store:
             TransitionRefusedError: It cannot happen to a task in this status.
         """
         self._advance(record, event)
-        self._history.keep(record)
+        self._conclude(record, event)
 
     def _advance(self, record: TaskRecord, event: TaskEvent) -> None:
         status = next_status(record.status, event)
@@ -170,6 +184,10 @@ class Store:
         record.started = record.started or status is TaskStatus.RUNNING
         if status.is_terminal:
             record.finished_at = self._now()
+
+    def _conclude(self, record: TaskRecord, event: TaskEvent | None) -> None:
+        self._history.keep(record)
+        self._observe(record, event)
 
     def add_step(self, record: TaskRecord, step: Step) -> None:
         """Remember a step and its picture.
@@ -207,7 +225,7 @@ class Store:
         record.output_files = list(result.files)
         # The files first: a server that dies in between has no finished task without them.
         self._files.keep_output(record, result.files)
-        self._history.keep(record)
+        self._conclude(record, TaskEvent.FINISH)
 
     def fail(self, record: TaskRecord, failure: Failed) -> None:
         """End a task that could not be done. The reason becomes its last step.
@@ -225,7 +243,7 @@ class Store:
             screenshot=failure.screenshot,
         )
         self.add_step(record, step)
-        self._history.keep(record)
+        self._conclude(record, TaskEvent.FAIL)
 
     def unlist(self, task_id: str) -> None:
         """Keep a task out of lists; everything else goes on as if it were in them.

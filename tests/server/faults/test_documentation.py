@@ -25,6 +25,7 @@ VALUES = {
     "at_byte": 1,
     "bytes_per_second": 1,
     "content_type": "text/html",
+    "count": 2,
 }
 
 

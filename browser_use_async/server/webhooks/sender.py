@@ -1,0 +1,184 @@
+"""Sends events: signed, in order for each task, again when they were not received."""
+
+import asyncio
+import contextlib
+import logging
+from collections import deque
+from collections.abc import Callable
+from datetime import datetime
+
+from browser_use_async.contract.states import TaskEvent
+from browser_use_async.errors import ConfigurationError
+from browser_use_async.server.failure_log import log_failure
+from browser_use_async.server.outbound import Outbound, OutboundError
+from browser_use_async.server.storage import TaskRecord
+from browser_use_async.server.webhooks.deliveries import Attempt, Delivery, DeliveryLog
+from browser_use_async.server.webhooks.events import (
+    STATUS_AFTER,
+    TEST_BODY,
+    signed_headers,
+    status_body,
+    wait_after,
+)
+from browser_use_async.server.webhooks.webhook import Webhook
+
+__all__ = ["WebhookSender"]
+
+_logger = logging.getLogger(__name__)
+_ATTEMPT_SECONDS = 10.0
+"""How long a receiver may take for its answer."""
+_CLOSE_SECONDS = 2.0
+"""How long events that are being sent may still take when the server closes."""
+_AT_ONCE = 64
+"""How many events are being sent to one webhook at the same time."""
+
+
+class WebhookSender:
+    """The webhooks of one server, and what is on its way to them.
+
+    Args:
+        now: The wall clock.
+        first_retry: Seconds before the first retry; each further one waits twice as long.
+        duplicates: How many more times an event that was just delivered is to be sent.
+    """
+
+    def __init__(
+        self, now: Callable[[], datetime], first_retry: float, duplicates: Callable[[], int]
+    ) -> None:
+        self._now = now
+        self._first_retry = first_retry
+        self._duplicates = duplicates
+        self._outbound = Outbound(
+            connect=_ATTEMPT_SECONDS, silence=_ATTEMPT_SECONDS, exchange=_ATTEMPT_SECONDS
+        )
+        self._webhooks: dict[str, Webhook] = {}
+        self._places: dict[str, asyncio.Semaphore] = {}
+        # One queue and one worker for each webhook and task: that keeps a task's events in order.
+        self._queues: dict[tuple[str, str], deque[Delivery]] = {}
+        self._workers: set[asyncio.Task[None]] = set()
+        self._closing = asyncio.Event()
+        self.log = DeliveryLog()
+
+    @property
+    def webhooks(self) -> tuple[Webhook, ...]:
+        """What is told, in the order of registration."""
+        return tuple(self._webhooks.values())
+
+    async def register(self, webhook: Webhook) -> None:
+        """Send the test event, and tell the webhook of everything from now on.
+
+        A webhook for the same address is replaced.
+
+        Args:
+            webhook: The webhook.
+
+        Raises:
+            ConfigurationError: It did not answer the test with a 2xx status.
+        """
+        attempt = await self._send(webhook, TEST_BODY)
+        if not attempt.succeeded:
+            answer = attempt.problem or f"it answered {attempt.status}, which is not 2xx"
+            raise ConfigurationError(f"url: {webhook.origin} did not pass the test event: {answer}")
+        for other in self.webhooks:
+            if other.url == webhook.url:
+                self.remove(other.id)
+        self._webhooks[webhook.id] = webhook
+        self._places[webhook.id] = asyncio.Semaphore(_AT_ONCE)
+
+    def remove(self, webhook_id: str) -> bool:
+        """Tell a webhook nothing any more; what is still on its way is given up.
+
+        Args:
+            webhook_id: Its id.
+
+        Returns:
+            Whether there was one.
+        """
+        return self._webhooks.pop(webhook_id, None) is not None
+
+    def observe(self, record: TaskRecord, event: TaskEvent | None) -> None:
+        """Tell all webhooks what happened to a task, if it is something that they are told.
+
+        Args:
+            record: The task.
+            event: What happened, or None when the task was created.
+        """
+        status = STATUS_AFTER.get(event)
+        if status is None or not self._webhooks or self._closing.is_set():
+            return
+        body = status_body(record, status, self._now())
+        for webhook in self.webhooks:
+            self._enqueue(Delivery(webhook, record.id, status, body))
+
+    async def aclose(self) -> None:
+        """Finish the attempts that are being made, for a moment; nothing else is sent any more."""
+        self._closing.set()
+        if self._workers:
+            _, late = await asyncio.wait(set(self._workers), timeout=_CLOSE_SECONDS)
+            for worker in late:
+                worker.cancel()
+            await asyncio.gather(*late, return_exceptions=True)
+        await self._outbound.aclose()
+
+    def _enqueue(self, delivery: Delivery) -> None:
+        self.log.add(delivery)
+        key = (delivery.webhook.id, delivery.task_id)
+        if key in self._queues:
+            self._queues[key].append(delivery)
+            return
+        self._queues[key] = deque([delivery])
+        worker = asyncio.get_running_loop().create_task(self._work(key), name="webhook")
+        self._workers.add(worker)
+        worker.add_done_callback(self._workers.discard)
+
+    async def _work(self, key: tuple[str, str]) -> None:
+        queue = self._queues[key]
+        try:
+            while queue:
+                await self._deliver(queue.popleft())
+        except Exception as error:  # noqa: BLE001 - whatever it is, the server lives
+            log_failure(_logger, "sending webhooks failed", error)
+        finally:
+            del self._queues[key]
+
+    async def _deliver(self, delivery: Delivery) -> None:
+        while self._wanted(delivery):
+            attempt = await self._attempt(delivery)
+            if attempt.succeeded:
+                delivery.state = "delivered"
+                for _ in range(self._duplicates()):
+                    await self._attempt(delivery)
+                return
+            seconds = wait_after(len(delivery.attempts), self._first_retry)
+            if seconds is None:
+                break
+            await self._pass_time(seconds)
+        delivery.state = "failed"
+        count = len(delivery.attempts)
+        origin = delivery.webhook.origin
+        _logger.warning("%s was not told of task %s: %s attempts", origin, delivery.task_id, count)
+
+    def _wanted(self, delivery: Delivery) -> bool:
+        # What waits for its first attempt when the server closes still gets it.
+        is_retry = bool(delivery.attempts)
+        return delivery.webhook.id in self._webhooks and not (is_retry and self._closing.is_set())
+
+    async def _attempt(self, delivery: Delivery) -> Attempt:
+        async with self._places[delivery.webhook.id]:
+            attempt = await self._send(delivery.webhook, delivery.body)
+        delivery.attempts.append(attempt)
+        return attempt
+
+    async def _send(self, webhook: Webhook, body: bytes) -> Attempt:
+        now = self._now()
+        headers = signed_headers(body, webhook.secret, now)
+        try:
+            answer = await self._outbound.send("POST", webhook.url, headers=headers, body=body)
+        except OutboundError as error:
+            return Attempt(now, problem=str(error))
+        return Attempt(now, answer.status)
+
+    async def _pass_time(self, seconds: float) -> None:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._closing.wait()

@@ -1,0 +1,31 @@
+"""A receiver for each test, and a server that the test steers and that tells it everything."""
+
+from collections.abc import AsyncIterator
+
+import aiohttp
+import pytest
+
+from browser_use_async.server import LocalServer, Webhook
+from tests.hygiene import nothing_leaks
+from tests.server.calling import Caller
+from tests.server.steering import FromQueue
+from tests.server.webhooks.receiver import SECRET, Receiver, receiving
+
+__all__ = ["nothing_leaks"]
+
+
+@pytest.fixture
+async def receiver() -> AsyncIterator[Receiver]:
+    """Listens on a port of its own."""
+    async with receiving() as each:
+        yield each
+
+
+@pytest.fixture
+async def told(
+    http: aiohttp.ClientSession, queue: FromQueue, receiver: Receiver
+) -> AsyncIterator[Caller]:
+    """A server whose tasks do what the test puts into `queue`, with a webhook."""
+    webhooks = [Webhook(receiver.url + "/hook?token=canary-token", SECRET)]
+    async with LocalServer(executor=queue, webhooks=webhooks, webhook_retry_delay=0.01) as server:
+        yield Caller(server, http)

@@ -1,0 +1,85 @@
+"""A receiver on a real socket that remembers every call."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import attrs
+from aiohttp import web
+
+from browser_use_async.webhooks.signing import SIGNATURE_HEADER, TIMESTAMP_HEADER, sign
+
+__all__ = ["SECRET", "Call", "Receiver", "receiving"]
+
+SECRET = "canary-of-a-webhook-secret"
+
+
+@attrs.frozen
+class Call:
+    """One call as it came."""
+
+    body: bytes
+    timestamp: str
+    signature: str
+
+    @property
+    def event(self) -> Any:
+        """The parsed body."""
+        return json.loads(self.body)
+
+    @property
+    def status(self) -> str:
+        """The task's status, or `test`."""
+        return str(self.event["payload"].get("status", "test"))
+
+    @property
+    def is_genuine(self) -> bool:
+        """Whether the signature is right."""
+        return self.signature == sign(self.body, self.timestamp, SECRET)
+
+
+class Receiver:
+    """What came, and what is answered."""
+
+    def __init__(self, url: str = "") -> None:
+        self.url = url
+        self.calls: list[Call] = []
+        self.answer: Callable[[Call], int] = lambda _: 200
+
+    @property
+    def statuses(self) -> list[str]:
+        """The statuses of the calls, in the order in which they came."""
+        return [call.status for call in self.calls]
+
+    async def handle(self, request: web.Request) -> web.Response:
+        """Remember a call."""
+        headers = request.headers
+        call = Call(await request.read(), headers[TIMESTAMP_HEADER], headers[SIGNATURE_HEADER])
+        self.calls.append(call)
+        status = self.answer(call)
+        return web.Response(status=status, headers={"Location": f"{self.url}/elsewhere"})
+
+    async def has(self, count: int) -> None:
+        """Wait for so many calls."""
+        async with asyncio.timeout(5):
+            while len(self.calls) < count:  # noqa: ASYNC110 - it is polled as a user would
+                await asyncio.sleep(0.001)
+
+
+@asynccontextmanager
+async def receiving() -> AsyncIterator[Receiver]:
+    """A receiver that listens."""
+    receiver = Receiver()
+    application = web.Application()
+    application.router.add_post("/{tail:.*}", receiver.handle)
+    runner = web.AppRunner(application, access_log=None)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    receiver.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
+    try:
+        yield receiver
+    finally:
+        await runner.cleanup()

@@ -1,0 +1,194 @@
+"""What a webhook is told, in which order, and how often."""
+
+import asyncio
+import itertools
+import time
+import uuid
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+import pytest
+
+from browser_use_async.models import RunTaskRequest
+from browser_use_async.server import Fault, LocalServer, Webhook
+from browser_use_async.server.executors.protocol import Assignment, Failed, Finished
+from browser_use_async.server.webhooks.events import wait_after
+from tests.server.calling import Caller
+from tests.server.steering import FromQueue
+from tests.server.webhooks.receiver import SECRET, Call, Receiver, receiving
+
+METADATA = {"team": "Müller 🎉", "bu_async.token": "batch/item"}
+
+
+def _moment(seconds: int) -> datetime:
+    return datetime.fromtimestamp(seconds, UTC)
+
+
+def _nothing() -> tuple[RunTaskRequest, Assignment]:
+    """A task for the store alone: nobody carries it out."""
+    return RunTaskRequest(task="Wait"), Assignment(task_id=str(uuid.uuid4()), task="Wait")
+
+
+def _fails(times: int, status: str) -> Callable[[Call], int]:
+    """Answers the first calls that tell of a status with 500."""
+    numbers = itertools.count()
+    return lambda call: 500 if call.status == status and next(numbers) < times else 200
+
+
+async def test_a_life(told: Caller, queue: FromQueue, receiver: Receiver) -> None:
+    """Creation, start, pause and end are told in order; a resumption is no second start."""
+    task_id = await told.create(metadata=METADATA)
+    await told.reached(task_id, "running")
+    await told.put(f"/pause-task?task_id={task_id}")
+    await told.put(f"/resume-task?task_id={task_id}")
+    queue.items.put_nowait(Finished("Done"))
+    await receiver.has(5)
+
+    assert receiver.statuses == ["test", "initializing", "started", "paused", "finished"]
+    assert all(call.is_genuine for call in receiver.calls)
+    assert all(abs(int(call.timestamp) - time.time()) < 5 for call in receiver.calls)
+    events = [call.event for call in receiver.calls[1:]]
+    assert {event["type"] for event in events} == {"agent.task.status_update"}
+    assert all(event["payload"]["task_id"] == task_id for event in events)
+    assert all(event["payload"]["metadata"] == METADATA for event in events)
+    (session_id,) = {event["payload"]["session_id"] for event in events}
+    assert session_id != task_id
+
+
+async def test_a_stop_is_told(told: Caller, receiver: Receiver) -> None:
+    """Stopped is the last word."""
+    task_id = await told.create()
+    await told.reached(task_id, "running")
+    await told.put(f"/stop-task?task_id={task_id}")
+    await receiver.has(4)
+
+    assert receiver.statuses[1:] == ["initializing", "started", "stopped"]
+
+
+async def test_a_failure_is_not_told(told: Caller, queue: FromQueue, receiver: Receiver) -> None:
+    """The API has no status for it."""
+    failed = await told.create()
+    queue.items.put_nowait(Failed("No such page"))
+    await told.reached(failed, "failed")
+    other = await told.create()
+    await told.reached(other, "running")
+    await receiver.has(5)
+
+    words = [(each["task_id"], each["status"]) for each in map(_payload, receiver.calls[1:])]
+    assert sorted(words) == sorted(
+        (task_id, status) for task_id in (failed, other) for status in ("initializing", "started")
+    )
+
+
+def _payload(call: Call) -> dict[str, str]:
+    return dict(call.event["payload"])
+
+
+async def test_retries(
+    told: Caller, queue: FromQueue, receiver: Receiver, figure: Callable[[str], None]
+) -> None:
+    """F23: after 4 refusals the fifth attempt succeeds, same body; later events wait."""
+    receiver.answer = _fails(4, "initializing")
+    queue.items.put_nowait(Finished("Done"))
+    started = asyncio.get_running_loop().time()
+    await told.create(metadata=METADATA)
+    await receiver.has(8)
+    elapsed = asyncio.get_running_loop().time() - started
+
+    assert receiver.statuses == ["test", *["initializing"] * 5, "started", "finished"]
+    assert len({call.body for call in receiver.calls[1:6]}) == 1
+    assert all(call.is_genuine for call in receiver.calls)
+    assert elapsed >= 0.01 + 0.02 + 0.04 + 0.08
+    first = told.server.deliveries[0]
+    assert [each.status for each in first.attempts] == [500, 500, 500, 500, 200]
+    figure(f"{len(first.attempts)} deliveries, 1 body, {elapsed:.2f} s of back-off")
+
+
+async def test_each_attempt_is_signed_anew(queue: FromQueue, receiver: Receiver) -> None:
+    """A retry carries its own time, so that a receiver's window lets it in."""
+    clock = itertools.count(1_800_000_000, 10)
+    async with LocalServer(
+        executor=queue, webhook_retry_delay=0.0, now=lambda: _moment(next(clock))
+    ) as server:
+        await server.add_webhook(Webhook(receiver.url, SECRET))
+        receiver.answer = _fails(2, "initializing")
+        server.store.create_task(*_nothing())
+        await receiver.has(4)
+
+    attempts = receiver.calls[1:]
+    assert len({call.timestamp for call in attempts}) == len(attempts) == 3
+    assert len({call.signature for call in attempts}) == 3
+    assert len({call.body for call in attempts}) == 1
+    assert all(call.is_genuine for call in attempts)
+
+
+async def test_an_event_is_given_up(
+    told: Caller, receiver: Receiver, caplog: pytest.LogCaptureFixture
+) -> None:
+    """After the first and 5 retries; the next event is sent all the same, and no secret logged."""
+    receiver.answer = lambda call: 500 if call.status == "initializing" else 200
+    await told.create()
+    await receiver.has(8)
+    log = await told.ask("GET", told.server.url + "/admin/deliveries")
+
+    assert receiver.statuses == ["test", *["initializing"] * 6, "started"]
+    failed, started = log.json["deliveries"]
+    assert (failed["state"], failed["status"], len(failed["attempts"])) == (
+        "failed",
+        "initializing",
+        6,
+    )
+    assert started["status"] == "started"
+    assert "was not told" in caplog.text
+    for text in (caplog.text, log.text, repr(told.server.deliveries), repr(told.server.webhooks)):
+        assert "canary" not in text
+
+
+async def test_a_redirect_is_no_success(told: Caller, receiver: Receiver) -> None:
+    """It is not followed; the same address is asked again."""
+    numbers = itertools.count()
+    receiver.answer = lambda _: 307 if next(numbers) == 0 else 200
+    await told.create()
+    await receiver.has(4)
+
+    assert receiver.statuses == ["test", "initializing", "initializing", "started"]
+    assert [each.status for each in told.server.deliveries[0].attempts] == [307, 200]
+
+
+async def test_events_are_sent_again_on_purpose(
+    told: Caller, queue: FromQueue, receiver: Receiver
+) -> None:
+    """The fault is counted for each event that it happened to; the copies are the same event."""
+    told.server.set_faults([Fault("duplicate_webhook", calls=[1, 3], count=2)])
+    queue.items.put_nowait(Finished("Done"))
+    await told.create()
+    await receiver.has(8)
+
+    words = [*["initializing"] * 3, "started", *["finished"] * 3]
+    assert receiver.statuses == ["test", *words]
+    assert len({call.body for call in receiver.calls[1:]}) == 3
+    assert told.server.faults_fired == {"duplicate_webhook": 2}
+
+
+async def test_a_slow_webhook_delays_no_other(told: Caller, receiver: Receiver) -> None:
+    """Each webhook has its own queues."""
+    async with receiving() as other:
+        await told.server.add_webhook(Webhook(other.url, SECRET))
+        receiver.answer = lambda _: 500
+        await told.create()
+        await other.has(3)
+
+    assert other.statuses == ["test", "initializing", "started"]
+
+
+async def test_the_last_event_is_still_sent(receiver: Receiver) -> None:
+    """A server that closes at once has told what was to be told."""
+    async with LocalServer(executor="scripted", webhooks=[Webhook(receiver.url, SECRET)]) as server:
+        server.store.create_task(*_nothing())
+
+    assert receiver.statuses == ["test", "initializing"]
+
+
+def test_the_waits_double() -> None:
+    """From the first one on, until 5 retries were made."""
+    assert [wait_after(n, 1.0) for n in range(1, 7)] == [1.0, 2.0, 4.0, 8.0, 16.0, None]
