@@ -54,6 +54,7 @@ from browser_use_async.waiting.watcher import Watcher
 
 if TYPE_CHECKING:
     from browser_use_async.files import Downloader, OnProgress, Source, Uploader
+    from browser_use_async.webhooks import EventSource
 
 __all__ = ["BrowserUseSession"]
 
@@ -146,9 +147,10 @@ class BrowserUseSession:
         )
         self._waiting = Waiting(self._watcher)
         self._background = Background()
+        self._reconciler = Reconciler(TaskEndpoints(transport.call_patiently))
         self._creator = Creator(
             transport,
-            Reconciler(TaskEndpoints(transport.call_patiently)),
+            self._reconciler,
             self.tasks.get,
             world.now,
         )
@@ -186,6 +188,31 @@ class BrowserUseSession:
             await self._background.aclose()
         finally:  # cancelled too, it leaves no connection behind
             await self._transport.aclose()
+
+    def attach(self, receiver: "EventSource") -> None:
+        """Let webhooks wake waits at once, and settle submissions whose answer was lost.
+
+        An event is a reason to look, and the API decides: events may come twice, late, out of
+        order or not at all, and polling goes on, since there is no webhook for a task that fails.
+
+        Args:
+            receiver: What receives and verifies them, in this session's event loop.
+        """
+        receiver.subscribe(self._hear)
+
+    def _hear(self, event: object) -> None:
+        # Loaded already, by whoever made the event.
+        from browser_use_async.webhooks.events import (  # noqa: PLC0415
+            TaskStatusUpdate,
+            WebhookStatus,
+        )
+
+        if not isinstance(event, TaskStatusUpdate):
+            return
+        if event.submission_mark is not None:
+            self._reconciler.note(event.task_id, event.submission_mark)
+        ends = {WebhookStatus.FINISHED, WebhookStatus.STOPPED}
+        self._watcher.hear(event.task_id, has_ended=event.status in ends)
 
     def __del__(self) -> None:
         transport = getattr(self, "_transport", None)

@@ -16,7 +16,7 @@ from browser_use_async.waiting.learning import Learner, Service
 from browser_use_async.waiting.policy import PollPolicy
 from browser_use_async.waiting.status_pages import StatusPages
 from browser_use_async.waiting.sweeping import Sweeper
-from browser_use_async.waiting.watch import Bell, Follower, Watch
+from browser_use_async.waiting.watch import Bell, EndFollower, Follower, Watch
 
 __all__ = ["Watcher"]
 
@@ -358,6 +358,19 @@ class Watcher:
         watch.due = asyncio.get_running_loop().time()
         if watch.look is None:
             self._schedule(watch)
+
+    def hear(self, task_id: str, *, has_ended: bool) -> None:
+        """Take note of an event about a task, which is a reason to look and no more than that.
+
+        Args:
+            task_id: The task; one that nobody follows is of no interest.
+            has_ended: Whether the event says that it has ended.
+        """
+        watch = self._watches.get(task_id)
+        if watch is None or watch.settled or not watch.followers:
+            return
+        if has_ended or not all(isinstance(each, EndFollower) for each in watch.followers):
+            self.confirm(watch)
 
     def _looked(self, look: "asyncio.Task[None]") -> None:
         self._looks.discard(look)

@@ -8,6 +8,7 @@ from browser_use_async.webhooks.events import (
     WebhookStatus,
 )
 from browser_use_async.webhooks.signing import SIGNATURE_HEADER, TIMESTAMP_HEADER, sign
+from browser_use_async.webhooks.source import EventSource
 from browser_use_async.webhooks.unwrapping import unwrap
 from browser_use_async.webhooks.verification import VerifiedCall, verify
 
@@ -15,6 +16,7 @@ __all__ = [
     "SIGNATURE_HEADER",
     "TIMESTAMP_HEADER",
     "Event",
+    "EventSource",
     "TaskStatusUpdate",
     "TestEvent",
     "UnknownEvent",

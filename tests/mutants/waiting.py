@@ -131,6 +131,21 @@ MUTANTS: tuple[Mutant, ...] = (
         "waiting/learning.py",
         "if task.status.is_terminal or (",
         "if task.status or (",
-        ("D11",),
+        ("D11", "D20"),
+    ),
+    # Events.
+    Mutant(
+        "nobody hears of events",
+        "session.py",
+        "        receiver.subscribe(self._hear)\n",
+        "        del receiver\n",
+        ("D17", "A25"),
+    ),
+    Mutant(
+        "nobody polls for long",
+        "waiting/policy.py",
+        "        ceiling = self.cap if self.latency_target is None else self.latency_target\n",
+        "        ceiling = 1e6\n",
+        ("D18", "D19"),
     ),
 )

@@ -1,0 +1,20 @@
+"""Where a session hears of events."""
+
+from collections.abc import Callable
+from typing import Protocol
+
+from browser_use_async.webhooks.events import Event
+
+__all__ = ["EventSource"]
+
+
+class EventSource(Protocol):
+    """Whatever receives webhooks and has verified them."""
+
+    def subscribe(self, hear: Callable[[Event], None], /) -> None:
+        """Call something with each event from now on, in the session's event loop.
+
+        Args:
+            hear: What to call; it does not block and raises nothing.
+        """
+        ...

@@ -1,0 +1,172 @@
+"""Waits and submissions that hear of webhooks: woken at once, never fooled."""
+
+import asyncio
+from collections.abc import Callable
+
+import pytest
+
+from browser_use_async import PollPolicy, TaskStatus, errors, webhooks
+from browser_use_async.contract.submission_token import TOKEN_KEY
+from tests.api_bench import OpenSession
+from tests.fake_api import Call, FakeApi, FakeTask, Fault
+from tests.waiting.test_polling import lives
+
+pytestmark = pytest.mark.looptime
+
+
+class Source:
+    """Events that a test makes up, as a receiver would hand them on."""
+
+    def __init__(self) -> None:
+        self._hear: list[Callable[[webhooks.Event], None]] = []
+
+    def subscribe(self, hear: Callable[[webhooks.Event], None], /) -> None:
+        """Call something with each event."""
+        self._hear.append(hear)
+
+    def tell(self, task: FakeTask, status: str) -> None:
+        """Bring the news that a webhook of this task would bring."""
+        event = webhooks.TaskStatusUpdate(
+            task.id,
+            "session-1",
+            webhooks.WebhookStatus(status),
+            submission_mark=task.metadata.get(TOKEN_KEY),
+        )
+        for hear in self._hear:
+            hear(event)
+
+
+def _time() -> float:
+    return asyncio.get_running_loop().time()
+
+
+SLOW = PollPolicy(interval=30.0, latency_target=60.0)
+
+
+@pytest.mark.case("D17")
+async def test_an_event_wakes_a_wait_at_once(
+    api: FakeApi, open_session: OpenSession, figure: Callable[[str], None]
+):
+    """D17: from the event to the awaiter it takes one round trip, and one request."""
+    session = await open_session(poll=SLOW)
+    source = Source()
+    session.attach(source)
+    api.latency = 0.05
+    tasks = [api.add(lives(10.0 + number)) for number in range(20)]
+    ended: dict[str, float] = {}
+
+    async def wait(task: FakeTask) -> None:
+        await session.wait(task.id)
+        ended[task.id] = _time()
+
+    waits = [asyncio.create_task(wait(task)) for task in tasks]
+    await asyncio.sleep(1.0)
+    asked = api.count()
+    for number, task in enumerate(tasks):
+        asyncio.get_running_loop().call_at(10.0 + number + 0.001, source.tell, task, "finished")
+    await asyncio.gather(*waits)
+
+    delays = [ended[task.id] - 10.0 - number for number, task in enumerate(tasks)]
+    figure(f"20 waits woken {max(delays) * 1000:.0f} ms after the end, round trip 50 ms")
+    assert max(delays) <= 0.06
+    assert api.count("get") == 20
+    assert api.count() - asked <= 20 + 2
+
+
+@pytest.mark.case("D18", "D19")
+@pytest.mark.parametrize("end", ["finished", "failed"])
+async def test_lost_events_cost_a_poll(
+    api: FakeApi, open_session: OpenSession, figure: Callable[[str], None], end: str
+):
+    """D18, D19: no event comes, as none ever does for a task that fails: polling finds it."""
+    session = await open_session(poll=PollPolicy(latency_target=5.0))
+    session.attach(Source())
+    task = api.add(lives(61.0, end))
+
+    ended = await session.wait(task.id)
+
+    figure(f"{end}, no event: found {_time() - 61.0:.1f} s after the end, target 5 s")
+    assert ended.status == end
+    assert _time() <= 61.0 + 5.1
+
+
+@pytest.mark.case("D20")
+@pytest.mark.parametrize("word", ["finished", "stopped", "started", "paused", "archived"])
+async def test_an_event_that_is_not_true_ends_nothing(
+    api: FakeApi, open_session: OpenSession, figure: Callable[[str], None], word: str
+):
+    """D20: events that are early, stale or invented: the API is asked, and the wait goes on."""
+    session = await open_session()
+    source = Source()
+    session.attach(source)
+    task = api.add(lives(30.0))
+    seen: list[TaskStatus] = []
+
+    async def stream() -> None:
+        seen.extend([status async for status in session.stream_status(task.id)])
+
+    waits = [asyncio.create_task(session.wait(task.id)), asyncio.create_task(stream())]
+    for _ in range(10):
+        await asyncio.sleep(1.0)
+        source.tell(task, word)
+    early = any(wait.done() for wait in waits)
+    await asyncio.gather(*waits)
+
+    figure(f"ten untrue events {word!r}: {int(early)} false completions")
+    assert not early
+    assert _time() >= 30.0
+    assert seen == ["running", "finished"]
+
+
+async def test_events_of_other_tasks_cost_nothing(api: FakeApi, open_session: OpenSession):
+    """What nobody waits for is not asked about."""
+    session = await open_session()
+    source = Source()
+    session.attach(source)
+    await session.ping()
+
+    for _ in range(100):
+        source.tell(api.add(lives(1.0)), "finished")
+    await asyncio.sleep(10.0)
+
+    assert api.count() == 1
+
+
+@pytest.mark.case("A25")
+async def test_an_event_settles_a_lost_submission(
+    api: FakeApi, open_session: OpenSession, figure: Callable[[str], None]
+):
+    """A25: the answer to run-task is lost and the list lags; the event names the task."""
+    session = await open_session()
+    source = Source()
+    session.attach(source)
+    api.list_lag = 1e6
+    api.make = lambda _body: lives(1e6)
+
+    def lose(call: Call) -> Fault | None:
+        if call.route == "run":
+            asyncio.get_running_loop().call_later(
+                20.0, lambda: source.tell(next(iter(api.tasks.values())), "initializing")
+            )
+            return Fault(cut=True, done=True)
+        return None
+
+    api.fault = lose
+
+    handle = await session.submit("x")
+
+    figure(f"adopted {_time() - 20.0:.3f} s after the event")
+    assert list(api.tasks) == [handle.id]
+    assert api.count("run") == 1
+    assert _time() == pytest.approx(20.0, abs=0.05)
+
+
+async def test_without_an_event_it_stays_unknown(api: FakeApi, open_session: OpenSession):
+    """A25, the other way round: with the same lost answer and no event the caller is told so."""
+    session = await open_session()
+    session.attach(Source())
+    api.list_lag = 1e6
+    api.break_calls("run", {1: Fault(cut=True, done=True)})
+
+    with pytest.raises(errors.SubmissionUnknownError):
+        await session.submit("x")
