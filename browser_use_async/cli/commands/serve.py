@@ -184,17 +184,17 @@ def _server(options: argparse.Namespace, site_url: str | None) -> LocalServer:
 
 
 def _webhooks(options: argparse.Namespace) -> list[Webhook]:
-    file, variable = options.webhook_secret_file, options.webhook_secret_env
-    has_secret = file is not None or variable is not None
-    if has_secret != (options.webhook is not None):
+    file: str | None = options.webhook_secret_file
+    variable: str | None = options.webhook_secret_env
+    if (options.webhook is None) != (file is None and variable is None):
         raise ConfigurationError(
             "--webhook comes with --webhook-secret-file or --webhook-secret-env, and they with it"
         )
-    if not has_secret:
-        return []
     # No message shows either: whoever wrote the secret itself there must not see it logged.
     if variable is not None:
         return [Webhook(options.webhook, os.environ.get(variable, ""))]
+    if file is None:
+        return []
     try:
         secret = Path(file).read_text(encoding="utf-8").rstrip("\r\n")
     except (OSError, ValueError):
