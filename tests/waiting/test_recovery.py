@@ -57,7 +57,7 @@ async def test_the_first_answer_of_a_recovered_service_is_not_missed_for_long(
 
     figure(f"an outage of {outage}: {len(took)} waits told {max(took):.1f} s later at the latest")
     assert min(took) >= 0
-    assert max(firsts) <= LONGEST_PAUSE + 0.5
+    assert max(firsts) <= LONGEST_PAUSE + 2.0  # the sweep in which the outage ends may take a while
     # Where the list recovers a moment after the status calls, the others are asked one by one.
     assert max(took) <= LONGEST_PAUSE + REOPENING_SECONDS + 0.5
 
