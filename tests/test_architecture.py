@@ -26,6 +26,7 @@ LEVELS = {
     "paging": 5,
     "files": 5,
     "webhooks": 6,
+    "verbs": 6,
     "batch": 6,
     "session": 7,
     "__init__": 8,

@@ -1,0 +1,1 @@
+"""The lifecycle verbs of a session, by what they are about."""

@@ -1,0 +1,87 @@
+"""The verbs that follow tasks which exist."""
+
+from collections.abc import AsyncGenerator, Iterable
+
+from browser_use_async.endpoints import TaskEndpoints
+from browser_use_async.models import Task, TaskStatus, TaskStep
+from browser_use_async.submission.handle import TaskHandle, task_id_of
+from browser_use_async.waiting.following import Waiting
+
+__all__ = ["FollowVerbs"]
+
+
+class FollowVerbs:
+    """Part of `BrowserUseSession`."""
+
+    tasks: TaskEndpoints
+    _waiting: Waiting
+
+    def handle(self, task_id_or_token: str) -> TaskHandle:
+        """A handle to a task that exists already. Makes no call.
+
+        Args:
+            task_id_or_token: The task's id, or `TaskHandle.to_token()`.
+        """
+        return TaskHandle(task_id_of(task_id_or_token), self.tasks, self._waiting)
+
+    async def wait(self, task_id: str, *, timeout: float | None = None) -> Task:
+        """Wait until a task has ended, however it ended. Free; always leaves the task running.
+
+        Args:
+            task_id: The task.
+            timeout: Seconds, or None for `PollPolicy.max_wait`.
+
+        Raises:
+            WaitTimeoutError: The time is up.
+            WaitInterruptedError: The API stayed unreachable for too long.
+            BrowserUseError: The API refused; `.task_id` says which task.
+        """
+        return await self._waiting.wait(task_id, timeout=timeout)
+
+    def wait_many(
+        self, task_ids: Iterable[str], *, timeout: float | None = None
+    ) -> AsyncGenerator[Task, None]:
+        """Wait for many tasks and give each one as it ends. Free.
+
+        Args:
+            task_ids: The tasks; one that is named twice is given once.
+            timeout: Seconds for all together, or None for `PollPolicy.max_wait`.
+
+        Raises:
+            WaitTimeoutError: The time is up for those that are left.
+            BrowserUseError: As `wait`, for the first task that cannot be waited for.
+        """
+        return self._waiting.wait_many(task_ids, timeout=timeout)
+
+    def stream_status(
+        self, task_id: str, *, timeout: float | None = None
+    ) -> AsyncGenerator[TaskStatus, None]:
+        """Give the current status and each change, ending after a terminal one. Free.
+
+        A slow consumer gets the latest status and no backlog. API page: Get Task Status.
+
+        Args:
+            task_id: The task.
+            timeout: Seconds, or None for `PollPolicy.max_wait`.
+
+        Raises:
+            WaitTimeoutError: The time is up.
+            WaitInterruptedError: The API stayed unreachable for too long.
+        """
+        return self._waiting.stream_status(task_id, timeout=timeout)
+
+    def stream_steps(
+        self, task_id: str, *, after: int = 0, timeout: float | None = None
+    ) -> AsyncGenerator[TaskStep, None]:
+        """Give each step once, in order, ending when the task does. Free.
+
+        Args:
+            task_id: The task.
+            after: The number of the last step that is known already; 0 for none.
+            timeout: Seconds, or None for `PollPolicy.max_wait`.
+
+        Raises:
+            WaitTimeoutError: The time is up.
+            WaitInterruptedError: The API stayed unreachable for too long.
+        """
+        return self._waiting.stream_steps(task_id, after=after, timeout=timeout)
