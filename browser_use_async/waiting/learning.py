@@ -112,8 +112,7 @@ class Learner:
             watch: Which one.
             now: The loop time.
         """
-        watch.looks += 1
-        watch.failures, watch.failing_since, watch.missing = 0, None, 0
+        watch.answered()
         self.note_reply_time(now - watch.looked_at)
         # Counted from now and not from the look before: after the loop was blocked there is no
         # burst of looks to catch up with.

@@ -195,8 +195,7 @@ class Sweeper:
             place = watch.place
             place.rank, place.unseen = top - index, 0
             watch.looked_at = now
-            watch.looks += 1
-            watch.failures, watch.failing_since, watch.missing = 0, None, 0
+            watch.answered()
             if status != watch.status or watch.reported is not None:
                 self._note_row(watch, TaskStatus(status))
 

@@ -3,6 +3,7 @@
 import asyncio
 import copy
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 
 import attrs
@@ -15,7 +16,7 @@ __all__ = ["Bell", "ChangeFollower", "EndFollower", "Follower", "Watch"]
 
 
 @attrs.define(eq=False, kw_only=True)
-class Follower:
+class Follower(ABC):
     """One wait or stream that follows a task.
 
     Attributes:
@@ -30,13 +31,13 @@ class Follower:
     wants_status: bool = False
     had_last_look: bool = False
 
+    @abstractmethod
     def tell(self, *, settled: bool) -> None:
         """Bring the news that something has changed.
 
         Args:
             settled: Whether nothing more will.
         """
-        raise NotImplementedError
 
     def last_chance(self, reply_time: float) -> float:
         """The loop time of the last look that can be answered before the deadline.
@@ -137,6 +138,12 @@ class Watch:
     def wants_steps(self) -> bool:
         """Whether some follower needs the whole task."""
         return any(follower.wants_steps for follower in self.followers)
+
+    def answered(self) -> None:
+        """Count a look, and forget what went wrong before it."""
+        self.looks += 1
+        if self.failures or self.missing:
+            self.failures, self.failure, self.failing_since, self.missing = 0, None, None, 0
 
     def raise_error(self) -> None:
         """Raise why watching had to end, if it had to: a copy for each follower."""

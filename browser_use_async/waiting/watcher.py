@@ -6,12 +6,13 @@ import heapq
 import itertools
 import math
 import random
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Generator
 
 from browser_use_async import errors
 from browser_use_async.endpoints import TaskEndpoints
 from browser_use_async.models import SessionEvent, TaskStatus
 from browser_use_async.transport.gate import LONGEST_GAP, REOPENING_SECONDS
+from browser_use_async.waiting.crowd import TICK, Crowd
 from browser_use_async.waiting.learning import Learner, Service
 from browser_use_async.waiting.policy import PollPolicy
 from browser_use_async.waiting.status_pages import StatusPages
@@ -21,8 +22,6 @@ from browser_use_async.waiting.watch import Bell, EndFollower, Follower, Watch
 __all__ = ["Watcher"]
 
 MAX_LOOKS = 50  # below the transport's bound, so that waits leave room for other calls
-TICK = 0.001  # timers may fire a little early, and looking at once is better than spinning
-NEWBORN = 2.0  # seconds after its creation in which a task is at the top of the list
 STANDING_STILL = frozenset({TaskStatus.CREATED, TaskStatus.PAUSED})
 LATE_STEPS = 30.0  # seconds after which a task that stands still shows no more steps
 
@@ -60,14 +59,10 @@ class Watcher:
         self._runner: asyncio.Task[None] | None = None
         self._looks: set[asyncio.Task[None]] = set()
         self._was_held = False
-        self._crowd: dict[Watch, None] = {}  # those for whom a status is enough
-        self._sweeper = Sweeper(
+        sweeper = Sweeper(
             pages.read, self._learner, service, policy.list_threshold, self._watches, self
         )
-        self._sweep: asyncio.Task[None] | None = None
-        self._extra_sweep: asyncio.Task[None] | None = None
-        self._sweep_due = math.inf
-        self._has_fresh = False
+        self._crowd = Crowd(policy, self._learner, sweeper, draw, self._swept)
         self._closed = False
 
     def attach(
@@ -106,33 +101,14 @@ class Watcher:
 
     def _join(self, watch: Watch) -> None:
         """Let a watch take part in sweeps if its followers need no more than a status."""
-        now = asyncio.get_running_loop().time()
-        if watch.wants_steps:
+        if watch.wants_steps or watch.settled:
             self._leave(watch)
-            return
-        born = watch.submitted_at
-        if born is not None and now - born < NEWBORN and watch.place.rank is None:
-            watch.place.rank = self._sweeper.map.note_created()
-        was_sharing = self._is_sharing
-        self._crowd[watch] = None
-        if self._is_sharing:
-            self._has_fresh = self._has_fresh or watch.is_fresh
-            if not was_sharing:
-                # Those who were looked at one by one wait no longer for it than they would have.
-                dues = [each.due for each in self._crowd if each.looks]
-                self._sweep_due = min([now + self._interval(), *dues])
+        else:
+            self._crowd.join(watch)
 
     def _leave(self, watch: Watch) -> None:
-        """Let a watch take no part in sweeps; the last one left is looked at by itself."""
-        if watch not in self._crowd:
-            return
-        was_sharing = self._is_sharing
-        del self._crowd[watch]
-        if was_sharing and not self._is_sharing:
-            self._end_sweeps()
-            for each in self._crowd:
-                each.due = self._sweep_due
-                self._schedule(each)
+        for each in self._crowd.leave(watch):
+            self._schedule(each)
 
     def detach(self, watch: Watch, follower: Follower) -> None:
         """Stop following. What nobody follows is not looked at, not even to the end of a look.
@@ -143,8 +119,7 @@ class Watcher:
         """
         watch.followers.remove(follower)
         if watch.followers:
-            if not watch.settled:
-                self._join(watch)
+            self._join(watch)
             return
         if watch.look is not None:
             watch.look.cancel()
@@ -182,7 +157,7 @@ class Watcher:
                 task_id=watch.task_id,
             )
             watch.tell()
-        tasks = (*self._looks, self._runner, self._sweep, self._extra_sweep)
+        tasks = (*self._looks, *self._crowd.sweeps, self._runner)
         alive = [task for task in tasks if task and not task.done()]
         for task in alive:
             task.cancel()
@@ -190,31 +165,12 @@ class Watcher:
 
     # --- when -----------------------------------------------------------------------------
 
-    @property
-    def _is_sharing(self) -> bool:
-        policy = self.policy
-        return policy.shared and len(self._crowd) >= max(2, policy.list_threshold)
-
-    def _is_swept(self, watch: Watch) -> bool:
-        return watch in self._crowd and not watch.is_doubted and self._is_sharing
-
     def _moment_of(self, watch: Watch) -> float:
         """When to look at a task by itself; infinite if others look for it."""
         reply_time = self._learner.reply_time
-        if self._is_swept(watch):
+        if self._crowd.looks_for(watch):
             return watch.last_chance(reply_time)
         return watch.next_look(reply_time)
-
-    def _interval(self) -> float:
-        """Seconds from one sweep to the next."""
-        youngest = min((watch.looks for watch in self._crowd), default=0)
-        if self.policy.latency_target is None:
-            return self.policy.pause(max(youngest, 1), self._draw)
-        # One sweep serves all, so there is little to spread out: only sessions among each other.
-        # The answer to a sweep, and the task itself, take their time as well.
-        target = max(self.policy.latency_target - 2 * self._learner.reply_time, 0.0)
-        target = max(target, 0.5 * self.policy.latency_target)
-        return target * (1 - 0.2 * self.policy.jitter * self._draw.random())
 
     def _schedule(self, watch: Watch) -> None:
         """Queue the next look, unless an entry exists that comes up before it."""
@@ -248,7 +204,7 @@ class Watcher:
             if self._was_held and not held:
                 self._put_off(now)
             self._was_held = held
-            moment = min(self._start_due(now, held=held), self._start_sweep(now))
+            moment = min(self._start_due(now, held=held), self._crowd.start_due(now))
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout_at(None if math.isinf(moment) else moment):
                     await self._bell.wait()
@@ -283,54 +239,6 @@ class Watcher:
             watch.due = now + place * min(REOPENING_SECONDS / len(waiting), LONGEST_GAP)
             watch.queued = None
             self._schedule(watch)
-
-    # --- many at once ---------------------------------------------------------------------
-
-    def _start_sweep(self, now: float) -> float:
-        """Start the sweep that is due, or an extra one for new watches; tell when the next is."""
-        if not self._is_sharing:
-            return math.inf
-        if self._has_fresh and self._extra_sweep is None:
-            self._has_fresh = False
-            fresh = [watch for watch in self._crowd if watch.is_fresh and watch.look is None]
-            if fresh:
-                self._extra_sweep = self._sweep_of(fresh, 0.0)
-        if self._sweep is not None:
-            return math.inf  # its end rings
-        if now + TICK < self._sweep_due:
-            return self._sweep_due
-        interval = self._interval()
-        self._sweep_due = now + interval
-        self._sweep = self._sweep_of(list(self._crowd), 0.9 * interval)
-        return math.inf
-
-    def _sweep_of(self, watches: Iterable[Watch], seconds: float) -> "asyncio.Task[None]":
-        sweep = asyncio.get_running_loop().create_task(self._sweeper.sweep(watches, seconds))
-        sweep.add_done_callback(self._swept)
-        return sweep
-
-    def _swept(self, sweep: "asyncio.Task[None]") -> None:
-        if sweep is self._extra_sweep:
-            self._extra_sweep = None
-        if sweep is self._sweep:
-            self._sweep = None
-            now = sweep.get_loop().time()
-            # Not earlier than now: after the loop was blocked there is nothing to catch up with.
-            self._sweep_due = max(self._sweep_due, now)
-            failures = min((watch.failures for watch in self._crowd), default=0)
-            if failures:  # all of them, so that the service is down
-                self._sweep_due = max(self._sweep_due, now + self._learner.back_off(failures))
-        if not sweep.cancelled() and (error := sweep.exception()) is not None:
-            for watch in tuple(self._crowd):
-                # Raised by a user's middleware: theirs to see.
-                watch.error = watch.error or (error if isinstance(error, Exception) else None)
-                watch.tell()
-        self._bell.ring()
-
-    def _end_sweeps(self) -> None:
-        for sweep in (self._sweep, self._extra_sweep):
-            if sweep is not None:
-                sweep.cancel()
 
     # --- one by itself --------------------------------------------------------------------
 
@@ -372,6 +280,11 @@ class Watcher:
         if has_ended or not all(isinstance(each, EndFollower) for each in watch.followers):
             self.confirm(watch)
 
+    def _swept(self) -> None:
+        for watch in self._crowd.settled():
+            self._leave(watch)  # perhaps its follower takes its time, and it is not looked at
+        self._bell.ring()
+
     def _looked(self, look: "asyncio.Task[None]") -> None:
         self._looks.discard(look)
         self._bell.ring()
@@ -386,8 +299,11 @@ class Watcher:
             watch.error = error
         else:
             self._learner.note_answer(watch, loop.time())
+            if watch.is_doubted:  # since this look began, so that its answer may be the older news
+                watch.due = loop.time()
         watch.look = None
         if watch.settled:
+            self._leave(watch)
             watch.tell()
         elif watch.followers:
             self._schedule(watch)
@@ -405,5 +321,10 @@ class Watcher:
                 self._learner.note_status(watch, status)
                 if not (changed and watch.wants_steps):
                     return
-        self._learner.note_task(watch, await self._tasks.get(watch.task_id))
-        watch.is_doubted = False
+        was_doubted, watch.is_doubted = watch.is_doubted, False
+        try:
+            task = await self._tasks.get(watch.task_id)
+        except BaseException:
+            watch.is_doubted = watch.is_doubted or was_doubted
+            raise
+        self._learner.note_task(watch, task)

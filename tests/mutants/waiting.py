@@ -121,9 +121,9 @@ MUTANTS: tuple[Mutant, ...] = (
     # Many at once.
     Mutant(
         "every wait polls for itself",
-        "waiting/watcher.py",
-        "        return policy.shared and len(self._crowd)",
-        "        return False and len(self._crowd)",
+        "waiting/crowd.py",
+        "        return policy.shared and len(self._watches)",
+        "        return False and len(self._watches)",
         ("D14",),
     ),
     Mutant(

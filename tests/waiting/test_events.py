@@ -118,6 +118,25 @@ async def test_an_event_that_is_not_true_ends_nothing(
     assert seen == ["running", "finished"]
 
 
+@pytest.mark.parametrize("route", ["status", "get"])
+async def test_an_event_during_a_look_is_not_missed(
+    api: FakeApi, open_session: OpenSession, route: str
+):
+    """The look that is under way may bring older news, so another one follows it at once."""
+    session = await open_session(poll=SLOW)
+    source = Source()
+    session.attach(source)
+    task = api.add(lives(0.0 if route == "get" else 1e6))
+    task.detail_life = ((0.0, "running"), (1.0, "finished"))
+    api.break_calls(route, {1: Fault(stall=3.0, done=True)})
+
+    wait = asyncio.create_task(session.wait(task.id))
+    asyncio.get_running_loop().call_later(1.5, source.tell, task, "finished")
+    await wait
+
+    assert _time() <= 3.5
+
+
 async def test_events_of_other_tasks_cost_nothing(api: FakeApi, open_session: OpenSession):
     """What nobody waits for is not asked about."""
     session = await open_session()

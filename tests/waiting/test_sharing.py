@@ -279,3 +279,18 @@ async def test_streams_share_too(api: FakeApi, open_session: OpenSession):
     assert set(map(tuple, told)) == {("created", "running", "paused", "running", "failed")}
     assert max(firsts) <= 0.5
     assert api.count("status", "list") <= 60
+
+
+async def test_what_has_ended_is_not_looked_at(api: FakeApi, open_session: OpenSession):
+    """Results that a slow consumer has not taken yet cost no more requests."""
+    session = await open_session()
+    tasks = [api.add(lives(10.0)) for _ in range(20)]
+    waiting = session.wait_many(task.id for task in tasks)
+    await anext(waiting)
+    await asyncio.sleep(5.0)
+    asked = api.count()
+
+    await asyncio.sleep(300.0)
+
+    assert api.count() == asked
+    assert len([task async for task in waiting]) == 19

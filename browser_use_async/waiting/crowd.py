@@ -1,0 +1,172 @@
+"""Who is looked at together, and when."""
+
+import asyncio
+import math
+import random
+from collections.abc import Callable, Iterable
+
+from browser_use_async.waiting.learning import Learner
+from browser_use_async.waiting.policy import PollPolicy
+from browser_use_async.waiting.sweeping import Sweeper
+from browser_use_async.waiting.watch import Watch
+
+__all__ = ["TICK", "Crowd"]
+
+NEWBORN = 2.0  # seconds after its creation in which a task is at the top of the list
+SPREAD = 0.9  # the part of the time until the next sweep over which the requests of one are spread
+TICK = 0.001  # timers may fire a little early, and looking at once is better than spinning
+
+
+class Crowd:
+    """The watches for whom a status is enough. Two or more of them share their looks.
+
+    Args:
+        policy: How often to look.
+        learner: What is known of the service.
+        sweeper: Looks at many.
+        draw: The source of chance.
+        ring: Called when a sweep has ended.
+    """
+
+    def __init__(
+        self,
+        policy: PollPolicy,
+        learner: Learner,
+        sweeper: Sweeper,
+        draw: random.Random,
+        ring: Callable[[], None],
+    ) -> None:
+        self._policy = policy
+        self._learner = learner
+        self._sweeper = sweeper
+        self._draw = draw
+        self._ring = ring
+        self._watches: dict[Watch, None] = {}
+        self._sweep: asyncio.Task[None] | None = None
+        self._extra_sweep: asyncio.Task[None] | None = None
+        self._due = math.inf
+        self._has_fresh = False
+
+    @property
+    def _is_sharing(self) -> bool:
+        policy = self._policy
+        return policy.shared and len(self._watches) >= max(2, policy.list_threshold)
+
+    @property
+    def sweeps(self) -> "list[asyncio.Task[None]]":
+        """The sweeps under way."""
+        return [sweep for sweep in (self._sweep, self._extra_sweep) if sweep is not None]
+
+    def looks_for(self, watch: Watch) -> bool:
+        """Whether a watch need not be looked at by itself.
+
+        Args:
+            watch: Which one.
+        """
+        return watch in self._watches and not watch.is_doubted and self._is_sharing
+
+    def join(self, watch: Watch) -> None:
+        """Let a watch take part.
+
+        Args:
+            watch: One whose followers need no more than a status.
+        """
+        now = asyncio.get_running_loop().time()
+        born = watch.submitted_at
+        if born is not None and now - born < NEWBORN and watch.place.rank is None:
+            watch.place.rank = self._sweeper.map.note_created()
+        was_sharing = self._is_sharing
+        self._watches[watch] = None
+        if not self._is_sharing:
+            return
+        self._has_fresh = self._has_fresh or watch.is_fresh
+        if not was_sharing:
+            # Those who were looked at one by one wait no longer for it than they would have.
+            dues = [each.due for each in self._watches if each.looks]
+            self._due = min([now + self._interval(), *dues])
+
+    def leave(self, watch: Watch) -> list[Watch]:
+        """Let a watch take no part any more.
+
+        Args:
+            watch: Which one.
+
+        Returns:
+            Those that are too few to share, and have to be looked at by themselves from now on.
+        """
+        if watch not in self._watches:
+            return []
+        was_sharing = self._is_sharing
+        del self._watches[watch]
+        if not was_sharing or self._is_sharing:
+            return []
+        for sweep in self.sweeps:
+            sweep.cancel()
+        for each in self._watches:
+            each.due = self._due
+        return list(self._watches)
+
+    def settled(self) -> list[Watch]:
+        """Those of whom there is nothing more to find out."""
+        return [watch for watch in self._watches if watch.settled]
+
+    def start_due(self, now: float) -> float:
+        """Start the sweep that is due, or an extra one for new watches.
+
+        Args:
+            now: The loop time.
+
+        Returns:
+            When the next one is due; infinite if somebody will ring before.
+        """
+        if not self._is_sharing:
+            return math.inf
+        if self._has_fresh and self._extra_sweep is None:
+            self._has_fresh = False
+            fresh = [watch for watch in self._watches if watch.is_fresh and watch.look is None]
+            if fresh:
+                self._extra_sweep = self._start(fresh, 0.0)
+        if self._sweep is not None:
+            return math.inf  # its end rings
+        if now + TICK < self._due:
+            return self._due
+        interval = self._interval()
+        self._due = now + interval
+        self._sweep = self._start(list(self._watches), SPREAD * interval)
+        return math.inf
+
+    def _interval(self) -> float:
+        """Seconds from one sweep to the next."""
+        target = self._policy.latency_target
+        if target is None:
+            youngest = min((watch.looks for watch in self._watches), default=0)
+            return self._policy.pause(max(youngest, 1), self._draw)
+        # The answer to a sweep, and the task itself, take their time as well.
+        shortened = max(target - 2 * self._learner.reply_time, 0.5 * target)
+        # One sweep serves all, so there is little to spread out: only sessions among each other.
+        return shortened * (1 - 0.2 * self._policy.jitter * self._draw.random())
+
+    def _start(self, watches: Iterable[Watch], seconds: float) -> "asyncio.Task[None]":
+        sweep = asyncio.get_running_loop().create_task(self._sweeper.sweep(watches, seconds))
+        sweep.add_done_callback(self._ended)
+        return sweep
+
+    def _ended(self, sweep: "asyncio.Task[None]") -> None:
+        if sweep is self._extra_sweep:
+            self._extra_sweep = None
+        if sweep is self._sweep:
+            self._sweep = None
+            self._put_off(sweep.get_loop().time())
+        error = None if sweep.cancelled() else sweep.exception()
+        if isinstance(error, Exception):
+            for watch in tuple(self._watches):
+                watch.error = watch.error or error  # raised by a user's middleware: theirs to see
+                watch.tell()
+        self._ring()
+
+    def _put_off(self, now: float) -> None:
+        """Not earlier than now: after the loop was blocked there is nothing to catch up with."""
+        self._due = max(self._due, now)
+        failures = min((watch.failures for watch in self._watches), default=0)
+        if failures:  # all of them, so that the service is down
+            self._due = max(self._due, now + self._learner.back_off(failures))
