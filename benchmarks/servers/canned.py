@@ -3,11 +3,11 @@
 import asyncio
 import contextlib
 import json
-import multiprocessing
 from collections.abc import Iterator
 from multiprocessing.connection import Connection
 
 from benchmarks.servers.answers import APIS, Made
+from benchmarks.servers.process import ServerProcess
 
 __all__ = ["TASK_ID", "canned"]
 
@@ -69,12 +69,5 @@ def _serve(pipe: Connection) -> None:
 @contextlib.contextmanager
 def canned() -> Iterator[str]:
     """Run it in a process of its own, and give its root URL."""
-    context = multiprocessing.get_context("spawn")
-    here, there = context.Pipe()
-    server = context.Process(target=_serve, args=(there,), daemon=True)
-    server.start()
-    try:
-        yield f"http://127.0.0.1:{here.recv()}"
-    finally:
-        server.terminate()
-        server.join()
+    with ServerProcess(_serve) as server:
+        yield f"http://127.0.0.1:{server.pipe.recv()}"

@@ -7,18 +7,16 @@ counted for another. An `Idempotency-Key` is honoured whoever sends it.
 import asyncio
 import contextlib
 import json
-import multiprocessing
 import socket
 import struct
 from enum import StrEnum
 from http import HTTPMethod, HTTPStatus
 from multiprocessing.connection import Connection
-from types import TracebackType
-from typing import Self
 
 import attrs
 
 from benchmarks.servers.answers import APIS, Api, Made
+from benchmarks.servers.process import ServerProcess
 
 __all__ = ["Count", "CountingServer", "Fault"]
 
@@ -159,24 +157,11 @@ def _serve(pipe: Connection) -> None:
         asyncio.run(forever())
 
 
-class CountingServer:
+class CountingServer(ServerProcess):
     """The server's process, seen from the benchmark's. Use as a context manager."""
 
-    def __enter__(self) -> Self:
-        context = multiprocessing.get_context("spawn")
-        self._pipe, there = context.Pipe()
-        self._process = context.Process(target=_serve, args=(there,), daemon=True)
-        self._process.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self._process.terminate()
-        self._process.join()
+    def __init__(self) -> None:
+        super().__init__(_serve)
 
     def open(self, api: str, fault: Fault) -> int:
         """Listen on a new port.
@@ -188,12 +173,12 @@ class CountingServer:
         Returns:
             The port.
         """
-        self._pipe.send((api, fault))
-        port: int = self._pipe.recv()
+        self.pipe.send((api, fault))
+        port: int = self.pipe.recv()
         return port
 
     def close(self, port: int) -> Count:
         """Stop listening on a port, and tell what came over it."""
-        self._pipe.send(port)
-        count: Count = self._pipe.recv()
+        self.pipe.send(port)
+        count: Count = self.pipe.recv()
         return count

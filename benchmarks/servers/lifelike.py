@@ -10,7 +10,6 @@ import asyncio
 import contextlib
 import json
 import math
-import multiprocessing
 import random
 import time
 import uuid
@@ -19,10 +18,11 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from multiprocessing.connection import Connection
 from statistics import NormalDist
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import attrs
+
+from benchmarks.servers.process import ServerProcess
 
 __all__ = ["LifelikeServer", "Population", "Task", "World"]
 
@@ -319,24 +319,11 @@ def _serve(pipe: Connection) -> None:
         asyncio.run(forever())
 
 
-class LifelikeServer:
+class LifelikeServer(ServerProcess):
     """The server's process, seen from the benchmark's. Use as a context manager."""
 
-    def __enter__(self) -> Self:
-        context = multiprocessing.get_context("spawn")
-        self._pipe, there = context.Pipe()
-        self._process = context.Process(target=_serve, args=(there,), daemon=True)
-        self._process.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self._process.terminate()
-        self._process.join()
+    def __init__(self) -> None:
+        super().__init__(_serve)
 
     def open(self, population: Population) -> str:
         """Begin a world, and give its root URL.
@@ -344,5 +331,5 @@ class LifelikeServer:
         Args:
             population: Which tasks exist in it.
         """
-        self._pipe.send(population)
-        return f"http://127.0.0.1:{self._pipe.recv()}"
+        self.pipe.send(population)
+        return f"http://127.0.0.1:{self.pipe.recv()}"

@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import json
-import multiprocessing
 import re
 import sys
 from collections.abc import Iterator
@@ -11,6 +10,8 @@ from datetime import UTC, datetime, timedelta
 from multiprocessing.connection import Connection
 
 import attrs
+
+from benchmarks.servers.process import ServerProcess
 
 __all__ = ["Listing", "listing"]
 
@@ -133,13 +134,6 @@ def listing(tasks: int, page_size: int, delay: float) -> Iterator[Listing]:
         page_size: Rows on a page; it knows no other.
         delay: Seconds until it answers.
     """
-    context = multiprocessing.get_context("spawn")
-    here, there = context.Pipe()
-    server = context.Process(target=_serve, args=(there, tasks, page_size, delay), daemon=True)
-    server.start()
-    try:
+    with ServerProcess(_serve, tasks, page_size, delay) as server:
         ids = [_id(number) for number in range(tasks)]
-        yield Listing(f"http://127.0.0.1:{here.recv()}/api/v1", ids, here)
-    finally:
-        server.terminate()
-        server.join()
+        yield Listing(f"http://127.0.0.1:{server.pipe.recv()}/api/v1", ids, server.pipe)
