@@ -38,6 +38,8 @@ from browser_use_async.models import UNSET, Balance, Created, OpenEnum, TaskStat
 __all__ = ["decode_response", "encode_request", "structure", "unstructure"]
 
 
+# What nearly every look at a task brings, told without reading JSON.
+_STATUS_BODIES = {f'"{status}"'.encode(): status for status in TaskStatus}
 _BARE_STATUS = re.compile(rb"\s*([A-Za-z][A-Za-z_-]{0,63})\s*")
 
 
@@ -271,6 +273,8 @@ def decode_response(endpoint: Endpoint, body: bytes) -> Any:
         return None
     if endpoint.returns is StatusPage:
         return read_status_page(body)
+    if endpoint.returns is TaskStatus and body in _STATUS_BODIES:
+        return _STATUS_BODIES[body]
     problem: str
     try:
         value = read_json(body)

@@ -190,15 +190,17 @@ class Transport:
         policy = self.retry if retry is None else retry
         patience = self._patience if patience is None else patience
 
-        async def attempt(*, first_in_turn: bool = False) -> Outcome:
-            return await self._attempt(governor, prepared, patience, first_in_turn, on_sent)
-
-        first = await attempt(first_in_turn=first_in_turn)
+        first = await self._attempt(governor, prepared, patience, first_in_turn, on_sent)
         effect = prepared.endpoint.effect
+        if first.kind is OutcomeKind.ACCEPTED:
+            self._budget.succeeded(1)
+            return first, 1
         if policy.max_attempts == 1 or not may_try_again(effect, first):
-            if first.kind is OutcomeKind.ACCEPTED:
-                self._budget.succeeded(1)
             return first, 0 if first.held is not None else 1
+
+        # Made only now: nearly all calls succeed at once, and should pay for nothing else.
+        async def attempt() -> Outcome:
+            return await self._attempt(governor, prepared, patience, False, on_sent)
 
         def tell(outcome: Outcome, failures: int, pause: float) -> None:
             self.emit(

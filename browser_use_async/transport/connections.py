@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import aiohttp
 from aiohttp.http import HttpProcessingError
-from multidict import CIMultiDict
+from multidict import CIMultiDict, istr
 from yarl import URL
 
 from browser_use_async import errors
@@ -66,6 +66,7 @@ class Connections:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._process = 0
         self._closed = False
+        self._kept_headers: dict[tuple[bool, bool], CIMultiDict[str]] = {}
         self._shared: Lane
         self._fresh: Lane
         self._ended: asyncio.Event
@@ -90,9 +91,8 @@ class Connections:
         mark = SentMark(on_sent) if lane.marks else None
         # The clock starts here: waiting for one's turn is nobody's timeout.
         self._refuse_if_closed()
-        limit = self._deadlines.start()
         try:
-            async with limit:
+            with self._deadlines.start():
                 return await self._exchange(prepared, lane, mark)
         except _FAILURES as error:
             if not self._closed:
@@ -100,8 +100,6 @@ class Connections:
         except RuntimeError:
             if not lane.session.closed:
                 raise
-        finally:
-            self._deadlines.forget(limit)
         self._refuse_if_closed()
         raise errors.SessionClosedError("the aiohttp session passed as http= is closed")
 
@@ -142,18 +140,25 @@ class Connections:
         return outcome
 
     def _headers(self, prepared: PreparedRequest) -> CIMultiDict[str]:
+        kind = prepared.endpoint.authenticated, prepared.body is not None
+        if kind not in self._kept_headers:
+            self._kept_headers[kind] = self._make_headers(*kind)
+        return self._kept_headers[kind]
+
+    def _make_headers(self, authenticated: bool, has_body: bool) -> CIMultiDict[str]:
+        # Names that are lower-cased once and not at every request.
         headers = CIMultiDict(
             {
-                "Accept": "application/json",
-                "Accept-Encoding": "gzip",
-                "User-Agent": user_agent(),
+                istr("Accept"): "application/json",
+                istr("Accept-Encoding"): "gzip",
+                istr("User-Agent"): user_agent(),
             }
         )
-        if prepared.body is not None:
-            headers["Content-Type"] = "application/json"
+        if has_body:
+            headers[istr("Content-Type")] = "application/json"
         key = self._configuration.api_key
-        if key is not None and prepared.endpoint.authenticated:
-            headers["Authorization"] = f"Bearer {key.reveal()}"
+        if key is not None and authenticated:
+            headers[istr("Authorization")] = f"Bearer {key.reveal()}"
         return headers
 
     # --- life -----------------------------------------------------------------------------

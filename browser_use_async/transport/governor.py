@@ -88,6 +88,7 @@ class Governor:
         self._next_start = -math.inf
         self._everyone = Gate()
         self._slots = Gate()
+        self._pass = Pass(self._everyone.round, self._slots.round)  # of all that need not queue
         self._slot_refusals = 0
         self._slot_pause_is_asked = False
         self._in_flight = 0
@@ -119,7 +120,10 @@ class Governor:
         ):
             return None
         self._in_flight += 1
-        return Pass(self._everyone.round, self._slots.round)
+        rounds = self._everyone.round, self._slots.round
+        if rounds != (self._pass.in_round, self._pass.in_slot_round):
+            self._pass = Pass(*rounds)
+        return self._pass
 
     async def admit(
         self, endpoint: Endpoint, patience: Patience, *, first: bool = False
@@ -208,8 +212,10 @@ class Governor:
 
     def _refused(self, admitted: Pass, endpoint: Endpoint, reply: Reply) -> bool:
         """Slow down if the reply asks for it, and tell whether it does."""
+        if reply.status not in {429, 503}:
+            return False
         asked = retry_after_seconds(reply.headers)
-        if reply.status != 429 and (reply.status != 503 or asked is None):
+        if reply.status == 503 and asked is None:
             return False
         now = self._loop.time()
         pause = None if asked is None else min(asked, LONGEST_PAUSE)

@@ -119,7 +119,7 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "an attempt lasts as long as bytes come",
         "transport/deadlines.py",
-        "        limit.reschedule(self._loop.time())\n",
+        "        self._task.cancel()\n",
         "        pass\n",
         ("B18",),
     ),

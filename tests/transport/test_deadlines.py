@@ -19,14 +19,11 @@ async def _hold(deadlines: Deadlines, seconds: float) -> float:
     """How long an attempt took that wanted so many seconds."""
     loop = asyncio.get_running_loop()
     started = loop.time()
-    limit = deadlines.start()
     try:
-        async with limit:
+        with deadlines.start():
             await asyncio.sleep(seconds)
     except TimeoutError:
         return started - loop.time()
-    finally:
-        deadlines.forget(limit)
     return loop.time() - started
 
 
