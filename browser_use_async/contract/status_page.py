@@ -5,11 +5,11 @@ models are built. What such a page says is a hint: a task that it calls ended is
 """
 
 import contextlib
-import json
 from typing import Any
 
 import attrs
 
+from browser_use_async.contract.strict_json import skim_json
 from browser_use_async.contract.table import LIST_TASKS, Endpoint
 from browser_use_async.errors import ResponseDecodeError
 
@@ -47,7 +47,7 @@ def read_status_page(body: bytes) -> StatusPage:
         ResponseDecodeError: It is no page of tasks.
     """
     with contextlib.suppress(ValueError, TypeError, LookupError, RecursionError):
-        page: Any = json.loads(body)
+        page: Any = skim_json(body)
         rows = [(row["id"], row["status"]) for row in page["tasks"]]
         limit, total = page["limit"], page["total_count"]
         if isinstance(limit, int) and isinstance(total, int) and _are_texts(rows):

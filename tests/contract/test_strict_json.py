@@ -1,13 +1,32 @@
+import importlib.util
 import json
+import sys
+from types import ModuleType
 from typing import Any
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from browser_use_async.contract.strict_json import JsonRefusedError, read_json
+from browser_use_async.contract import strict_json
 
 CANARY = "canary-4711"
+
+
+def _without_orjson() -> ModuleType:
+    """The module as it is where orjson is not installed."""
+    spec = importlib.util.spec_from_file_location("strict_json_alone", strict_json.__file__)
+    assert spec is not None
+    assert spec.loader is not None
+    alone = importlib.util.module_from_spec(spec)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(sys.modules, "orjson", None)
+        spec.loader.exec_module(alone)
+    return alone
+
+
+WAYS = [strict_json, _without_orjson()]
+either_way = pytest.mark.parametrize("way", WAYS, ids=["with orjson", "without"])
 DEPTH = 100_000
 
 HOSTILE = {
@@ -51,11 +70,12 @@ HOSTILE = {
 
 
 @pytest.mark.case("C5")
+@either_way
 @pytest.mark.parametrize("body", HOSTILE.values(), ids=HOSTILE)
-def test_hostile_text_is_refused(body: bytes) -> None:
+def test_hostile_text_is_refused(body: bytes, way: Any) -> None:
     """C5: whatever is no clean JSON raises the one typed error, which quotes nothing of it."""
-    with pytest.raises(JsonRefusedError) as caught:
-        read_json(body)
+    with pytest.raises(way.JsonRefusedError) as caught:
+        way.read_json(body)
 
     error = caught.value
     assert CANARY not in f"{error} {error!r} {error.args} {vars(error)}"
@@ -65,6 +85,7 @@ def test_hostile_text_is_refused(body: bytes) -> None:
     assert error.__cause__ is None
 
 
+@either_way
 @pytest.mark.parametrize(
     ("body", "expected"),
     [
@@ -80,20 +101,35 @@ def test_hostile_text_is_refused(body: bytes) -> None:
         (b"[" * 100 + b"]" * 100, None),
     ],
 )
-def test_clean_text_is_read(body: bytes, expected: object) -> None:
+def test_clean_text_is_read(body: bytes, expected: object, way: Any) -> None:
     """Everything that RFC 8259 allows is read as the standard library reads it."""
-    assert read_json(body) == (json.loads(body) if expected is None else expected)
+    assert way.read_json(body) == (json.loads(body) if expected is None else expected)
 
 
-def test_the_place_of_a_mistake_is_told() -> None:
+@either_way
+def test_the_place_of_a_mistake_is_told(way: Any) -> None:
     """The message says where the text goes wrong, counted in characters from the start."""
-    with pytest.raises(JsonRefusedError, match="at character 8"):
-        read_json(b'{"a": 1 "b": 2}')
+    with pytest.raises(way.JsonRefusedError, match="at character 8"):
+        way.read_json(b'{"a": 1 "b": 2}')
 
 
 def test_a_refusal_is_a_value_error() -> None:
     """Code that expects json.loads to raise ValueError goes on working."""
-    assert issubclass(JsonRefusedError, ValueError)
+    assert issubclass(strict_json.JsonRefusedError, ValueError)
+
+
+def _same_both_ways(body: bytes) -> None:
+    """A value that the standard library reads too, or a refusal, whether orjson is there or not."""
+    read = []
+    for way in WAYS:
+        try:
+            read.append(way.read_json(body))
+        except way.JsonRefusedError as refusal:
+            read.append(str(refusal))
+        else:
+            # Written out, because 1 == 1.0 == True.
+            assert repr(read[-1]) == repr(json.loads(body))
+    assert repr(read[0]) == repr(read[1])
 
 
 @pytest.mark.case("C5")
@@ -105,21 +141,13 @@ def test_a_refusal_is_a_value_error() -> None:
 @example(b"N")
 def test_any_bytes(body: bytes) -> None:
     """C5: any bytes give a value or the typed error, and never anything else."""
-    try:
-        value = read_json(body)
-    except JsonRefusedError:
-        return
-    assert value == json.loads(body)
+    _same_both_ways(body)
 
 
 @given(st.text(alphabet='{}[]",:\\ud83de0123456789.-+ntfalsrN \n'))
 def test_any_text_of_json_characters(text: str) -> None:
     """The same for texts that look like JSON and get further into the decoder."""
-    try:
-        value = read_json(text.encode())
-    except JsonRefusedError:
-        return
-    assert value == json.loads(text)
+    _same_both_ways(text.encode())
 
 
 _VALUES = st.recursive(
@@ -133,7 +161,34 @@ _VALUES = st.recursive(
 )
 
 
-@given(_VALUES, st.booleans())
-def test_round_trip(value: Any, ascii_only: bool) -> None:
-    """Every JSON value that Python writes, escaped or not, is read back as it was."""
-    assert read_json(json.dumps(value, ensure_ascii=ascii_only).encode()) == value
+@given(_VALUES, st.booleans(), st.sampled_from([(",", ":"), (", ", ": ")]))
+def test_round_trip(value: Any, ascii_only: bool, separators: tuple[str, str]) -> None:
+    """Every JSON value that Python writes, in each layout, is read back as it was."""
+    body = json.dumps(value, ensure_ascii=ascii_only, separators=separators).encode()
+    for way in WAYS:
+        assert repr(way.read_json(body)) == repr(value)
+
+
+LARGE = [
+    b"18446744073709551616",
+    b"-0",
+    b"1.0",
+    b"1e2",
+    b"-9223372036854775809",
+    b"1e400",
+    b"[1E5]",
+]
+
+
+@pytest.mark.parametrize("body", [*LARGE, *(b'{"a":' + each + b"}" for each in LARGE)])
+def test_numbers_keep_their_value(body: bytes) -> None:
+    """Integers stay exact and floats stay floats, however large, with orjson too."""
+    _same_both_ways(body)
+
+
+@either_way
+def test_skimming_reads_what_reading_reads(way: Any) -> None:
+    """Clean text gives the same value, and what is no JSON raises ValueError."""
+    assert way.skim_json(b'{"a": [1, "\xc3\xa9"]}') == {"a": [1, "é"]}
+    with pytest.raises(ValueError):
+        way.skim_json(b"<html>")
