@@ -5,6 +5,8 @@ models are built. What such a page says is a hint: a task that it calls ended is
 """
 
 import contextlib
+from itertools import chain
+from operator import itemgetter
 from typing import Any
 
 import attrs
@@ -33,6 +35,8 @@ class StatusPage:
     size: int
 
 
+_ID_AND_STATUS = itemgetter("id", "status")
+
 LIST_STATUSES: Endpoint = attrs.evolve(LIST_TASKS, returns=StatusPage)
 """The same call as `LIST_TASKS`, with less read of its answer."""
 
@@ -48,7 +52,7 @@ def read_status_page(body: bytes) -> StatusPage:
     """
     with contextlib.suppress(ValueError, TypeError, LookupError, RecursionError):
         page: Any = skim_json(body)
-        rows = [(row["id"], row["status"]) for row in page["tasks"]]
+        rows = [*map(_ID_AND_STATUS, page["tasks"])]
         limit, total = page["limit"], page["total_count"]
         if isinstance(limit, int) and isinstance(total, int) and _are_texts(rows):
             return StatusPage(rows, limit, total, len(body))
@@ -56,5 +60,5 @@ def read_status_page(body: bytes) -> StatusPage:
     raise ResponseDecodeError("the answer is no page of tasks with their statuses")
 
 
-def _are_texts(rows: list[tuple[Any, Any]]) -> bool:
-    return all(type(task_id) is str and type(status) is str for task_id, status in rows)
+def _are_texts(rows: list[tuple[Any, ...]]) -> bool:
+    return {*map(type, chain.from_iterable(rows))} <= {str}

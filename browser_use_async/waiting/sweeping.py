@@ -4,6 +4,7 @@ import asyncio
 import copy
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Mapping
+from itertools import count
 from typing import Protocol, TypeVar
 
 import attrs
@@ -104,10 +105,10 @@ class Sweeper:
             total = self.map.total
             if self._list_rests_until > began or not await self._sweep_pages(sweep, left):
                 break
-            left = [watch for watch in left if _is_unseen(watch, began)]
+            left = _unseen(left, began)
             if self.map.total == total:
                 break
-        left = [watch for watch in left if _is_unseen(watch, began)]
+        left = _unseen(left, began)
         left.sort(key=_looked_at)  # whom an outage kept from being asked has precedence
         await self._spread(sweep, left, lambda watch: self._ask(sweep, watch))
 
@@ -122,13 +123,12 @@ class Sweeper:
         """Look one page further for tasks of which nobody knows where they are."""
         if self._search is None:
             return
-        if sum(watch.place.is_lost for watch in watches) < self._threshold:
-            return
-        if (self._search - 1) * 100 >= (self.map.total or 0):
-            self._search = None  # they are not in the list
-            return
-        pages.append(PageToRead(self._search, 100, ()))
-        self._search += 1
+        lost = sum(watch.place.is_lost for watch in watches)
+        if not lost or (self._search - 1) * 100 >= (self.map.total or 0):
+            self._search = None  # they were found, or are not in the list
+        elif lost >= self._threshold:
+            pages.append(PageToRead(self._search, 100, ()))
+            self._search += 1
 
     async def _spread(
         self, sweep: _Sweep, items: list[ItemT], ask: Callable[[ItemT], Awaitable[None]]
@@ -176,24 +176,23 @@ class Sweeper:
         now = loop.time()
         self._learner.note_reply_time(now - asked)
         self._note_page(ask, page, now)
-        for watch in watches:
-            if _is_unseen(watch, sweep.began):
-                place = watch.place
-                place.unseen = UNSEEN_WHEN_LOST if place.rank is None else place.unseen + 1
-                if watch.place.is_lost and self._search is None:
-                    self._search = 1
+        for watch in _unseen(watches, sweep.began):
+            place = watch.place
+            place.unseen = UNSEEN_WHEN_LOST if place.rank is None else place.unseen + 1
+            if place.is_lost and self._search is None:
+                self._search = 1
 
     def _note_page(self, ask: PageToRead, page: StatusPage, now: float) -> None:
         limit = min(ask.limit, page.limit) if page.limit > 0 else ask.limit
         self.map.note_page(ask.page, limit, page.total_count, len(page.rows), page.size)
         top = self.map.rank_at(ask.page, limit, 0, page.total_count)
-        watches = self._watches
-        for index, (task_id, status) in enumerate(page.rows):
-            watch = watches.get(task_id)
-            if watch is None or watch.settled:
-                continue
+        watch_of = self._watches.get
+        for rank, (task_id, status) in zip(count(top, -1), page.rows, strict=False):
+            watch = watch_of(task_id)
+            if watch is None or watch.ended or watch.error is not None:
+                continue  # not asked for `settled`: this runs ten thousand times a second
             place = watch.place
-            place.rank, place.unseen = top - index, 0
+            place.rank, place.unseen = rank, 0
             watch.looked_at = now
             watch.answered()
             if status != watch.status or watch.reported is not None:
@@ -256,5 +255,7 @@ def _looked_at(watch: Watch) -> float:
     return watch.looked_at
 
 
-def _is_unseen(watch: Watch, since: float) -> bool:
-    return watch.looked_at < since and bool(watch.followers) and not watch.settled
+def _unseen(watches: Iterable[Watch], since: float) -> list[Watch]:
+    """Who has not been looked at since, and still wants to be."""
+    late = [watch for watch in watches if watch.looked_at < since]  # few of ten thousand
+    return [watch for watch in late if watch.followers and not watch.settled]
