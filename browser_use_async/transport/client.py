@@ -4,7 +4,8 @@ import asyncio
 import logging
 import random
 from collections.abc import Callable
-from typing import Any, NoReturn
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import aiohttp
 import attrs
@@ -24,8 +25,10 @@ from browser_use_async.transport.limits import CallLimits
 from browser_use_async.transport.outcome import Outcome, OutcomeKind, may_try_again
 from browser_use_async.transport.prepared import PreparedRequest, prepare
 from browser_use_async.transport.retry import Retrying, RetryPolicy
-from browser_use_async.transport.storage import Storage
 from browser_use_async.transport.verification import is_deleted, is_reached, may_be_reached
+
+if TYPE_CHECKING:
+    from browser_use_async.transport.storage import Storage
 
 __all__ = ["Transport"]
 
@@ -64,11 +67,18 @@ class Transport:
         self.draw = draw if draw is not None else random.Random()  # noqa: S311 - jitter
         self.limits = CallLimits() if limits is None else limits
         self._connections = Connections(configuration, options, http)
-        self.storage = Storage(configuration, options, self.bind, self._connections.rest)
+        self._options = options
         self._budget = RetryBudget(retry.budget)
         self._patience = Patience(retry.retry_after_cap, retry.retry_after_cap * retry.max_attempts)
         self._on_event = on_event
         self._governor: Governor | None = None
+
+    @cached_property
+    def storage(self) -> "Storage":
+        """Where files are kept; loaded by those who move some."""
+        from browser_use_async.transport.storage import Storage  # noqa: PLC0415
+
+        return Storage(self.configuration, self._options, self.bind, self._connections.rest)
 
     # --- calls ----------------------------------------------------------------------------
 
@@ -307,12 +317,13 @@ class Transport:
         finally:
             if self._governor is not None:
                 self._governor.close()
-            await self.storage.aclose()
+            if "storage" in self.__dict__:
+                await self.storage.aclose()
 
     def __del__(self) -> None:
         # The session has warned already; three more warnings of aiohttp would hide that one.
         connections = getattr(self, "_connections", None)
-        if connections is not None and connections.abandon():
+        if connections is not None and connections.abandon() and "storage" in self.__dict__:
             self.storage.abandon()
 
     def __reduce__(self) -> NoReturn:

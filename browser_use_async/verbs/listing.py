@@ -2,6 +2,7 @@
 
 from collections.abc import Collection
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from browser_use_async.endpoints import (
     BrowserProfileEndpoints,
@@ -9,7 +10,9 @@ from browser_use_async.endpoints import (
     TaskEndpoints,
 )
 from browser_use_async.models import BrowserProfile, ScheduledTask, TaskPage, TaskStatus
-from browser_use_async.paging import ListIterator, PageIterator, Rows
+
+if TYPE_CHECKING:
+    from browser_use_async.paging import ListIterator, PageIterator
 
 __all__ = ["ListVerbs"]
 
@@ -29,7 +32,7 @@ class ListVerbs:
         page_size: int = 100,
         prefetch: int = 1,
         resume: str | None = None,
-    ) -> PageIterator:
+    ) -> "PageIterator":
         """Give every task of the account, newest first: `async for` rows, or `.pages()`. Free.
 
         Each task that exists throughout is given exactly once, though others come and go.
@@ -48,6 +51,8 @@ class ListVerbs:
         Raises:
             InvalidRequestError: An option is out of bounds, or the token belongs elsewhere.
         """
+        # Here and below: whoever reads no lists does not pay for loading what reads them.
+        from browser_use_async.paging import PageIterator  # noqa: PLC0415
 
         async def fetch(page: int, limit: int) -> TaskPage:
             return await self.tasks.list(page=page, limit=limit)
@@ -63,7 +68,7 @@ class ListVerbs:
 
     def iterate_all_scheduled_tasks(
         self, *, page_size: int = 100, prefetch: int = 1, resume: str | None = None
-    ) -> ListIterator[ScheduledTask]:
+    ) -> "ListIterator[ScheduledTask]":
         """Give every schedule of the account: `async for` rows, or `.pages()`. Free.
 
         Each one that exists throughout is given exactly once, though others come and go, in the
@@ -78,6 +83,7 @@ class ListVerbs:
         Raises:
             InvalidRequestError: An option is out of bounds, or the token belongs elsewhere.
         """
+        from browser_use_async.paging import ListIterator, Rows  # noqa: PLC0415
 
         async def fetch(page: int, limit: int) -> Rows[ScheduledTask]:
             found = await self.scheduled_tasks.list(page=page, limit=limit)
@@ -94,7 +100,7 @@ class ListVerbs:
 
     def iterate_all_browser_profiles(
         self, *, page_size: int = 100, prefetch: int = 1, resume: str | None = None
-    ) -> ListIterator[BrowserProfile]:
+    ) -> "ListIterator[BrowserProfile]":
         """Give every browser profile of the account: `async for` rows, or `.pages()`. Free.
 
         As exact as `iterate_all_scheduled_tasks`. API page: List Browser Profiles.
@@ -107,6 +113,7 @@ class ListVerbs:
         Raises:
             InvalidRequestError: An option is out of bounds, or the token belongs elsewhere.
         """
+        from browser_use_async.paging import ListIterator, Rows  # noqa: PLC0415
 
         async def fetch(page: int, limit: int) -> Rows[BrowserProfile]:
             found = await self.browser_profiles.list(page=page, limit=limit)
