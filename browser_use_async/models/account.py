@@ -5,11 +5,13 @@ from typing import Any
 
 import attrs
 
+from browser_use_async.models.record import Record
+
 __all__ = ["Balance"]
 
 
-@attrs.define
-class Balance:
+@attrs.define(eq=False, repr=False)
+class Balance(Record):
     """What is left on the account. API page: Check Balance.
 
     Attributes:

@@ -6,6 +6,7 @@ import attrs
 
 from browser_use_async.models.fields import FieldKind, FieldRule, Unset, ruled
 from browser_use_async.models.open_enum import ProxyCountry
+from browser_use_async.models.record import Record, Value
 
 __all__ = [
     "BrowserProfile",
@@ -45,15 +46,15 @@ class NamedBrowserProfileFields(BrowserProfileFields, total=False):
     profile_name: str
 
 
-@attrs.frozen
-class ProfileId:
+@attrs.frozen(eq=False, repr=False)
+class ProfileId(Value):
     """Which profile a call is about."""
 
     profile_id: str = ruled(FieldRule(FieldKind.TEXT, required=True, nullable=False))
 
 
-@attrs.frozen
-class CreateBrowserProfileRequest:
+@attrs.frozen(eq=False, repr=False)
+class CreateBrowserProfileRequest(Value):
     """The body of creating a profile. API page: Create Browser Profile.
 
     Attributes:
@@ -81,8 +82,8 @@ class CreateBrowserProfileRequest:
     browser_viewport_height: int | Unset = ruled(_rule(FieldKind.INTEGER, 960, minimum=1))
 
 
-@attrs.frozen
-class UpdateBrowserProfileRequest:
+@attrs.frozen(eq=False, repr=False)
+class UpdateBrowserProfileRequest(Value):
     """The body of changing a profile: exactly the fields given change.
 
     API page: Update Browser Profile. The fields are those of `CreateBrowserProfileRequest`.
@@ -98,8 +99,8 @@ class UpdateBrowserProfileRequest:
     browser_viewport_height: int | Unset | None = ruled(FieldRule(FieldKind.INTEGER, minimum=1))
 
 
-@attrs.define
-class BrowserProfile:
+@attrs.define(eq=False, repr=False)
+class BrowserProfile(Record):
     """A browser profile. API page: Get Browser Profile.
 
     Attributes:
@@ -127,8 +128,8 @@ class BrowserProfile:
     extra: dict[str, Any] = attrs.field(factory=dict, repr=False)
 
 
-@attrs.define
-class BrowserProfilePage:
+@attrs.define(eq=False, repr=False)
+class BrowserProfilePage(Record):
     """One page of the profile list. API page: List Browser Profiles.
 
     Attributes:

@@ -3,6 +3,7 @@
 import attrs
 
 from browser_use_async.models.open_enum import TaskStatus
+from browser_use_async.models.record import Value
 
 __all__ = [
     "RetryScheduled",
@@ -13,8 +14,8 @@ __all__ = [
 ]
 
 
-@attrs.frozen
-class RetryScheduled:
+@attrs.frozen(eq=False, repr=False)
+class RetryScheduled(Value):
     """A call failed and will be made again.
 
     Attributes:
@@ -32,8 +33,8 @@ class RetryScheduled:
     reason: str
 
 
-@attrs.frozen
-class SlotAwaited:
+@attrs.frozen(eq=False, repr=False)
+class SlotAwaited(Value):
     """The account runs as many tasks as it may, and run-task waits until one of them has ended.
 
     Attributes:
@@ -43,8 +44,8 @@ class SlotAwaited:
     patience: float
 
 
-@attrs.frozen
-class SubmissionAdopted:
+@attrs.frozen(eq=False, repr=False)
+class SubmissionAdopted(Value):
     """The answer to run-task was lost, and the task that it created was found.
 
     Attributes:
@@ -56,8 +57,8 @@ class SubmissionAdopted:
     searched: float
 
 
-@attrs.frozen
-class UnknownStatusSeen:
+@attrs.frozen(eq=False, repr=False)
+class UnknownStatusSeen(Value):
     """A task is in a status that this version does not know; it is taken to be alive.
 
     Attributes:

@@ -11,6 +11,7 @@ from typing import Any
 import attrs
 
 from browser_use_async.models.open_enum import OpenEnum
+from browser_use_async.models.record import Value
 
 __all__ = ["RULE", "UNSET", "FieldKind", "FieldRule", "Unset", "rule_of", "ruled"]
 
@@ -44,8 +45,8 @@ class FieldKind(StrEnum):
     CRON = "cron"  # a string of five fields
 
 
-@attrs.frozen
-class FieldRule:
+@attrs.frozen(eq=False, repr=False)
+class FieldRule(Value):
     """What one request field may hold.
 
     Attributes:

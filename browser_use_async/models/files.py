@@ -5,6 +5,7 @@ from typing import Any
 import attrs
 
 from browser_use_async.models.fields import FieldKind, FieldRule, ruled
+from browser_use_async.models.record import Record, Value
 from browser_use_async.models.secret_text import hidden_url
 
 __all__ = ["UploadRequest", "UploadUrl"]
@@ -12,8 +13,8 @@ __all__ = ["UploadRequest", "UploadUrl"]
 _TEXT = FieldRule(FieldKind.TEXT, required=True, nullable=False, min_length=1)
 
 
-@attrs.frozen
-class UploadRequest:
+@attrs.frozen(eq=False, repr=False)
+class UploadRequest(Value):
     """The body of asking for an upload URL. API page: Upload File Presigned URL.
 
     Attributes:
@@ -25,8 +26,8 @@ class UploadRequest:
     content_type: str = ruled(_TEXT)
 
 
-@attrs.define
-class UploadUrl:
+@attrs.define(eq=False, repr=False)
+class UploadUrl(Record):
     """Where a file can be put.
 
     Attributes:

@@ -3,29 +3,30 @@
 import attrs
 
 from browser_use_async.models.fields import FieldKind, FieldRule, ruled
+from browser_use_async.models.record import Value
 
 __all__ = ["PageQuery", "TaskFile", "TaskId"]
 
 _IDENTIFIER = FieldRule(FieldKind.TEXT, required=True, nullable=False)
 
 
-@attrs.frozen
-class TaskId:
+@attrs.frozen(eq=False, repr=False)
+class TaskId(Value):
     """Which task a call is about."""
 
     task_id: str = ruled(_IDENTIFIER)
 
 
-@attrs.frozen
-class TaskFile:
+@attrs.frozen(eq=False, repr=False)
+class TaskFile(Value):
     """Which output file of which task a call is about."""
 
     task_id: str = ruled(_IDENTIFIER)
     file_name: str = ruled(_IDENTIFIER)
 
 
-@attrs.frozen
-class PageQuery:
+@attrs.frozen(eq=False, repr=False)
+class PageQuery(Value):
     """Which page of a list, and how many rows on a page."""
 
     page: int = ruled(

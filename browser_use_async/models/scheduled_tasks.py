@@ -8,6 +8,7 @@ import attrs
 
 from browser_use_async.models.fields import FieldKind, FieldRule, Unset, ruled
 from browser_use_async.models.open_enum import LlmModel, ScheduleType
+from browser_use_async.models.record import Record, Value
 from browser_use_async.models.task_settings import METADATA_RULE, RunTaskFields, TaskSettings
 
 __all__ = [
@@ -57,7 +58,7 @@ class UpdateScheduledTaskFields(TypedDict, total=False):
     metadata: Mapping[str, str] | None
 
 
-@attrs.frozen
+@attrs.frozen(eq=False, repr=False)
 class CreateScheduledTaskRequest(TaskSettings):
     """The body of creating a schedule. API page: Create Scheduled Task.
 
@@ -83,8 +84,8 @@ class CreateScheduledTaskRequest(TaskSettings):
     end_at: datetime | Unset | None = ruled(_MOMENT)
 
 
-@attrs.frozen
-class UpdateScheduledTaskRequest:
+@attrs.frozen(eq=False, repr=False)
+class UpdateScheduledTaskRequest(Value):
     """The body of changing a schedule: exactly the fields given change.
 
     API page: Update Scheduled Task. The fields are those of `CreateScheduledTaskRequest`.
@@ -111,8 +112,8 @@ class UpdateScheduledTaskRequest:
     metadata: Mapping[str, str] | Unset | None = ruled(METADATA_RULE)
 
 
-@attrs.define
-class ScheduledTask:
+@attrs.define(eq=False, repr=False)
+class ScheduledTask(Record):
     """A schedule. API page: Get Scheduled Task.
 
     Attributes:
@@ -160,8 +161,8 @@ class ScheduledTask:
     extra: dict[str, Any] = attrs.field(factory=dict, repr=False)
 
 
-@attrs.define
-class ScheduledTaskPage:
+@attrs.define(eq=False, repr=False)
+class ScheduledTaskPage(Record):
     """One page of the schedule list. API page: List Scheduled Tasks.
 
     Attributes:

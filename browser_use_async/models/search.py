@@ -5,6 +5,7 @@ from typing import Any
 import attrs
 
 from browser_use_async.models.fields import FieldKind, FieldRule, Unset, ruled
+from browser_use_async.models.record import Record, Value
 
 __all__ = ["SearchResult", "SearchResults", "SearchUrlRequest", "SimpleSearchRequest"]
 
@@ -14,8 +15,8 @@ _DEPTH = FieldRule(
 )
 
 
-@attrs.frozen
-class SimpleSearchRequest:
+@attrs.frozen(eq=False, repr=False)
+class SimpleSearchRequest(Value):
     """The body of a search over several websites. API page: Simple Search.
 
     Attributes:
@@ -33,8 +34,8 @@ class SimpleSearchRequest:
     depth: int | Unset = ruled(_DEPTH)
 
 
-@attrs.frozen
-class SearchUrlRequest:
+@attrs.frozen(eq=False, repr=False)
+class SearchUrlRequest(Value):
     """The body of a search in one website. API page: Search URL.
 
     Attributes:
@@ -48,8 +49,8 @@ class SearchUrlRequest:
     depth: int | Unset = ruled(_DEPTH)
 
 
-@attrs.define
-class SearchResult:
+@attrs.define(eq=False, repr=False)
+class SearchResult(Record):
     """What one website says.
 
     Attributes:
@@ -63,8 +64,8 @@ class SearchResult:
     extra: dict[str, Any] = attrs.field(factory=dict, repr=False)
 
 
-@attrs.define
-class SearchResults:
+@attrs.define(eq=False, repr=False)
+class SearchResults(Record):
     """What several websites say.
 
     Attributes:

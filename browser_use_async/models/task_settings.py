@@ -7,6 +7,7 @@ import attrs
 
 from browser_use_async.models.fields import FieldKind, FieldRule, Unset, ruled
 from browser_use_async.models.open_enum import LlmModel, ProxyCountry
+from browser_use_async.models.record import Value
 from browser_use_async.models.secret_text import SecretMapping
 
 __all__ = ["METADATA_RULE", "RunTaskFields", "RunTaskRequest", "TaskSettings"]
@@ -50,8 +51,8 @@ class RunTaskFields(TypedDict, total=False):
     metadata: Mapping[str, str] | None
 
 
-@attrs.frozen
-class TaskSettings:
+@attrs.frozen(eq=False, repr=False)
+class TaskSettings(Value):
     """What the agent shall do and how. A field that is not given is not sent.
 
     Attributes:
@@ -100,6 +101,6 @@ class TaskSettings:
     metadata: Mapping[str, str] | Unset | None = ruled(METADATA_RULE)
 
 
-@attrs.frozen
+@attrs.frozen(eq=False, repr=False)
 class RunTaskRequest(TaskSettings):
     """The body of run-task, whose fields are those of `TaskSettings`. API page: Run Task."""

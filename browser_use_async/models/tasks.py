@@ -6,6 +6,7 @@ from typing import Any, Generic, TypeVar
 import attrs
 
 from browser_use_async.models.open_enum import TaskStatus
+from browser_use_async.models.record import Record
 from browser_use_async.models.secret_text import hidden_url, hidden_urls
 
 __all__ = [
@@ -24,8 +25,8 @@ __all__ = [
 OutputT = TypeVar("OutputT")
 
 
-@attrs.define
-class Created:
+@attrs.define(eq=False, repr=False)
+class Created(Record):
     """What run-task and creating a schedule answer.
 
     Attributes:
@@ -37,8 +38,8 @@ class Created:
     extra: dict[str, Any] = attrs.field(factory=dict, repr=False)
 
 
-@attrs.define
-class TaskStep:
+@attrs.define(eq=False, repr=False)
+class TaskStep(Record):
     """One step of the agent.
 
     Attributes:
@@ -59,8 +60,8 @@ class TaskStep:
     extra: dict[str, Any] = attrs.field(factory=dict, repr=False)
 
 
-@attrs.define
-class BrowserData:
+@attrs.define(eq=False, repr=False)
+class BrowserData(Record):
     """Browser data of a task that ran with `save_browser_data`.
 
     Attributes:
@@ -72,8 +73,8 @@ class BrowserData:
     extra: dict[str, Any] = attrs.field(factory=dict, repr=False)
 
 
-@attrs.define
-class TaskSummary:
+@attrs.define(eq=False, repr=False)
+class TaskSummary(Record):
     """A row of the task list. API page: List Tasks.
 
     Attributes:
@@ -100,8 +101,8 @@ class TaskSummary:
     extra: dict[str, Any] = attrs.field(factory=dict, repr=False)
 
 
-@attrs.define
-class Task:
+@attrs.define(eq=False, repr=False)
+class Task(Record):
     """Everything that the API tells about a task. API page: Get Task.
 
     Attributes:
@@ -138,7 +139,7 @@ class Task:
     extra: dict[str, Any] = attrs.field(factory=dict, repr=False)
 
 
-@attrs.define
+@attrs.define(eq=False, repr=False)
 class ParsedTask(Task, Generic[OutputT]):
     """A finished task whose output was parsed into the `output_type` asked for.
 
@@ -149,8 +150,8 @@ class ParsedTask(Task, Generic[OutputT]):
     parsed: OutputT = attrs.field(kw_only=True)
 
 
-@attrs.define
-class TaskPage:
+@attrs.define(eq=False, repr=False)
+class TaskPage(Record):
     """One page of the task list, newest first. API page: List Tasks.
 
     Attributes:
@@ -170,8 +171,8 @@ class TaskPage:
     extra: dict[str, Any] = attrs.field(factory=dict, repr=False)
 
 
-@attrs.define
-class TaskMedia:
+@attrs.define(eq=False, repr=False)
+class TaskMedia(Record):
     """Recordings of a completed task. API page: Get Task Media.
 
     Attributes:
@@ -183,8 +184,8 @@ class TaskMedia:
     extra: dict[str, Any] = attrs.field(factory=dict, repr=False)
 
 
-@attrs.define
-class TaskScreenshots:
+@attrs.define(eq=False, repr=False)
+class TaskScreenshots(Record):
     """Screenshots of a task. API page: Get Task Screenshots.
 
     Attributes:
@@ -196,8 +197,8 @@ class TaskScreenshots:
     extra: dict[str, Any] = attrs.field(factory=dict, repr=False)
 
 
-@attrs.define
-class OutputFile:
+@attrs.define(eq=False, repr=False)
+class OutputFile(Record):
     """Where an output file can be fetched. API page: Get Task Output File.
 
     Attributes:

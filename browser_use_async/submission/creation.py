@@ -51,7 +51,7 @@ class Stage(Enum):
     CREATED = auto()  # the task exists
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class Submission:
     """One job that shall become one task.
 
@@ -78,7 +78,7 @@ class Submission:
     ends_at: float = math.inf
 
 
-@attrs.frozen
+@attrs.frozen(eq=False, repr=False)
 class Creator:
     """Creates tasks, paying once.
 

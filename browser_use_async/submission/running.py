@@ -33,7 +33,7 @@ Fate = Literal["leave", "stop", "pause"]
 OnCreated = Callable[[TaskHandle], Awaitable[None] | None]
 
 
-@attrs.frozen
+@attrs.frozen(eq=False, repr=False)
 class Runner:
     """The verbs that create tasks.
 

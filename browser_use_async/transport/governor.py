@@ -28,7 +28,7 @@ SMALLEST_PAUSE = 1.0  # seconds after a probe that was refused without a word ab
 FIRST_SLOT_PAUSE, LONGEST_SLOT_PAUSE = 1.0, 30.0
 
 
-@attrs.frozen
+@attrs.frozen(eq=False, repr=False)
 class Pass:
     """Leave to make one call.
 
@@ -41,7 +41,7 @@ class Pass:
     in_slot_round: int
 
 
-@attrs.frozen
+@attrs.frozen(eq=False, repr=False)
 class Patience:
     """How long a call lets itself be held back.
 
@@ -54,7 +54,7 @@ class Patience:
     all_pauses: float = math.inf
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class _Waiter:
     admitted: "asyncio.Future[Pass | float]"  # a float: held back for so many seconds too long
     patience: Patience

@@ -88,7 +88,7 @@ def _refuse_a_switch(_options: object, _attribute: object, value: Any) -> None:
         )
 
 
-@attrs.frozen
+@attrs.frozen(eq=False, repr=False)
 class LaneOptions:
     """What the user passes through to aiohttp.
 
@@ -107,7 +107,7 @@ class LaneOptions:
     connector: MakeConnector = aiohttp.TCPConnector
 
 
-@attrs.frozen
+@attrs.frozen(eq=False, repr=False)
 class Lane:
     """One aiohttp session and how it is used.
 

@@ -95,7 +95,7 @@ def _is_duration(value: object) -> bool:
     return isinstance(value, int | float) and 0 <= value < math.inf
 
 
-@attrs.frozen
+@attrs.frozen(eq=False, repr=False)
 class Retrying:
     """The repetitions of one call.
 

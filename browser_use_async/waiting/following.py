@@ -16,7 +16,7 @@ from browser_use_async.waiting.watcher import Watcher
 __all__ = ["Waiting"]
 
 
-@attrs.frozen
+@attrs.frozen(eq=False, repr=False)
 class Waiting:
     """The waits and streams of a session.
 

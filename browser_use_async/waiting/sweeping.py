@@ -40,7 +40,7 @@ class Looks(Protocol):
         ...
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class _Sweep:
     """One look at all of them.
 

@@ -15,7 +15,7 @@ from browser_use_async.waiting.places import ListPlace
 __all__ = ["Bell", "ChangeFollower", "EndFollower", "Follower", "Watch"]
 
 
-@attrs.define(eq=False, kw_only=True)
+@attrs.define(eq=False, kw_only=True, repr=False)
 class Follower(ABC):
     """One wait or stream that follows a task.
 
@@ -48,7 +48,7 @@ class Follower(ABC):
         return math.inf if self.deadline is None else self.deadline - 2 * reply_time - 0.02
 
 
-@attrs.define(eq=False, kw_only=True)
+@attrs.define(eq=False, kw_only=True, repr=False)
 class ChangeFollower(Follower):
     """Follows every change.
 
@@ -63,7 +63,7 @@ class ChangeFollower(Follower):
         self.wake()
 
 
-@attrs.define(eq=False, kw_only=True)
+@attrs.define(eq=False, kw_only=True, repr=False)
 class EndFollower(Follower):
     """Follows nothing but the end.
 
@@ -79,7 +79,7 @@ class EndFollower(Follower):
             self.ended.set_result(None)
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class Watch:
     """One watched task.
 
