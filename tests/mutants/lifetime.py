@@ -72,8 +72,8 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "a forgotten session lets aiohttp complain as well",
         "transport/client.py",
-        "        if connections is not None and connections.abandon():\n",
-        "        if connections is not None and not connections:\n",
+        "        if connections is not None and connections.abandon() and",
+        "        if connections is not None and not connections and",
         ("E7",),
     ),
     Mutant(
