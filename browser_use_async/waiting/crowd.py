@@ -5,6 +5,7 @@ import math
 import random
 from collections.abc import Callable, Iterable
 
+from browser_use_async.waiting.hearing import Hearing
 from browser_use_async.waiting.learning import Learner
 from browser_use_async.waiting.policy import PollPolicy
 from browser_use_async.waiting.sweeping import Sweeper
@@ -24,6 +25,7 @@ class Crowd:
         policy: How often to look.
         learner: What is known of the service.
         sweeper: Looks at many.
+        hearing: Tells whom events let rest.
         draw: The source of chance.
         ring: Called when a sweep has ended.
     """
@@ -33,12 +35,14 @@ class Crowd:
         policy: PollPolicy,
         learner: Learner,
         sweeper: Sweeper,
+        hearing: Hearing,
         draw: random.Random,
         ring: Callable[[], None],
     ) -> None:
         self._policy = policy
         self._learner = learner
         self._sweeper = sweeper
+        self._hearing = hearing
         self._draw = draw
         self._ring = ring
         self._watches: dict[Watch, None] = {}
@@ -132,8 +136,28 @@ class Crowd:
             return self._due
         interval = self._interval()
         self._due = now + interval
-        self._sweep = self._start(list(self._watches), SPREAD * interval)
+        watches = self._in_turn(now, interval)
+        if not watches:
+            return self._due
+        self._sweep = self._start(watches, SPREAD * interval)
         return math.inf
+
+    def _in_turn(self, now: float, interval: float) -> list[Watch]:
+        """Those whose turn it is: all, but for those whom events let rest."""
+        if not self._hearing.arrives:
+            return list(self._watches)
+        longest = self._policy.longest_rest
+        rested = {
+            watch: now - max(watch.looked_at, watch.submitted_at or 0.0)
+            if watch.may_rest
+            else math.inf
+            for watch in self._watches
+        }
+        # Looked at before the time is up: the next sweep begins, and this one ends, an interval on.
+        if max(rested.values()) < longest - 2 * interval:
+            return []
+        # Along with those whose turn it is, the others share their pages.
+        return [watch for watch, seconds in rested.items() if seconds >= longest / 2]
 
     def _interval(self) -> float:
         """Seconds from one sweep to the next."""
