@@ -1,5 +1,6 @@
 """A receiver as a handler of aiohttp; loaded with its first call, because of `aiohttp.web`."""
 
+import contextlib
 from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING
 
@@ -40,6 +41,7 @@ async def _chunks(request: web.Request) -> AsyncIterator[bytes]:
 async def _hang_up(request: web.Request, response: web.Response) -> None:
     """Answer, and close: aiohttp would go on reading the rest of the body for seconds."""
     response.force_close()
-    await response.prepare(request)
-    await response.write_eof()
+    with contextlib.suppress(ConnectionError):  # the caller has hung up already
+        await response.prepare(request)
+        await response.write_eof()
     request.protocol.force_close()

@@ -16,10 +16,6 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 
 
-class CallerGoneError(Exception):
-    """The caller closed the connection before the end of the body."""
-
-
 class AsgiApplication:
     """Answers the scopes http and lifespan.
 
@@ -86,7 +82,7 @@ async def _chunks(receive: Receive) -> AsyncIterator[bytes]:
     while True:
         message = await receive()
         if message["type"] == "http.disconnect":
-            raise CallerGoneError
+            raise ConnectionResetError("the caller hung up")
         yield message.get("body", b"")
         if not message.get("more_body", False):
             return
