@@ -36,9 +36,9 @@ def _proven(api: FakeApi, source: Source) -> None:
 
 
 async def _costs(
-    api: FakeApi, open_session: OpenSession, *, attached: bool, count: int = 300
-) -> tuple[float, list[float], int]:
-    """Run tasks of lognormal length, 100 at once; requests per task, delays, looks of any one."""
+    api: FakeApi, open_session: OpenSession, *, attached: bool, count: int = 200
+) -> tuple[float, list[float]]:
+    """Run tasks of lognormal length, 100 at once; requests per task and delays, in order."""
     draw = random.Random(11)
     source = Source()
     session = await open_session()
@@ -58,8 +58,7 @@ async def _costs(
             delays.append(_time() - task.born - task.life[-1][0])
 
     await asyncio.gather(*(work() for _ in range(count)))
-    most = max(api.count("status", task_id=task_id) for task_id in api.tasks)
-    return (api.count() - api.count("run")) / count, sorted(delays), most
+    return (api.count() - api.count("run")) / count, sorted(delays)
 
 
 @pytest.mark.looptime
@@ -68,19 +67,18 @@ async def test_what_a_task_costs(
     api: FakeApi, open_session: OpenSession, figure: Callable[[str], None]
 ):
     """D17: one confirming get, and little more; woken within two round trips of the event."""
-    cost, delays, most = await _costs(api, open_session, attached=True)
+    cost, delays = await _costs(api, open_session, attached=True)
 
     figure(f"{cost:.3f} requests per task, at most {delays[-1] * 1000:.0f} ms after its end")
     assert cost <= 1.2
     assert delays[-1] <= 0.02 + 2 * ROUND_TRIP
-    assert most <= 2
 
 
 @pytest.mark.looptime
 @pytest.mark.control("D17")
 async def test_what_a_task_costs_without(api: FakeApi, open_session: OpenSession):
     """The control: nothing is attached, so that the same count is far above the bound."""
-    cost, delays, _most = await _costs(api, open_session, attached=False)
+    cost, delays = await _costs(api, open_session, attached=False)
 
     assert cost > 2
     assert delays[len(delays) // 2] > 0.5
