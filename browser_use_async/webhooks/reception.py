@@ -12,7 +12,7 @@ from browser_use_async.webhooks.answers import ACCEPTED, Answer, refusal
 from browser_use_async.webhooks.bodies import canonical_json
 from browser_use_async.webhooks.events import Event, TestEvent
 from browser_use_async.webhooks.freshness import check_fresh, read_sent_at
-from browser_use_async.webhooks.headers import Headers, signatures_of, timestamp_of
+from browser_use_async.webhooks.headers import Headers, header_pairs, signatures_of, timestamp_of
 from browser_use_async.webhooks.unwrapping import read_event
 from browser_use_async.webhooks.verification import VerifiedCall, verify
 
@@ -48,8 +48,7 @@ class Head:
             paths: The path.
             headers: The headers, as text or as bytes.
         """
-        pairs = [(_text(name).lower(), _text(value)) for name, value in headers]
-        return cls(method, tuple(paths), pairs)
+        return cls(method, tuple(paths), list(header_pairs(headers)))
 
     def first(self, name: str) -> str | None:
         """The first header of a name, or None.
@@ -204,7 +203,3 @@ def _is_json(content_type: str | None) -> bool:
         return True
     kind = content_type.partition(";")[0].strip().lower()
     return kind == "application/json" or (kind.startswith("application/") and kind[-5:] == "+json")
-
-
-def _text(value: str | bytes) -> str:
-    return value if isinstance(value, str) else value.decode("latin-1")
