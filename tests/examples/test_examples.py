@@ -42,8 +42,8 @@ EXPECTED = {
         r"PaymentRequiredError with 2 tasks in all",
     ),
     "webhook_aiohttp.py": (
-        r"\Aregistered; the test event says \{'test': 'ok'\}\n"
-        r"order 4711 is initializing\norder 4711 is started\norder 4711 is finished\n",
+        r"\Aregistered; the test event says \{'test': 'ok'\}\norder 4711 is initializing\n",
+        r"\norder 4711 is started\norder 4711 is finished\n",
         r"'finished': 1\}\n\Z",
     ),
     "webhook_fastapi.py": (
