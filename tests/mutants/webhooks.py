@@ -85,8 +85,8 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "a receiver has no time window",
         "webhooks/reception.py",
-        "                body, headers, self._secrets, tolerance=self._tolerance, now=self._moment()\n",
-        "                body, headers, self._secrets, tolerance=None, now=self._moment()\n",
+        "self._secrets, tolerance=self._tolerance,",
+        "self._secrets, tolerance=None,",
         ("F11",),
     ),
     Mutant(
@@ -120,8 +120,8 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "a length is not believed",
         "webhooks/reception.py",
-        "        return self.too_large() if not is_number or int(length) > self.max_body else None\n",
-        "        return None\n",
+        "if not is_number or int(length) > self.max_body else",
+        "if not is_number else",
         ("F16",),
     ),
     Mutant(
@@ -176,8 +176,8 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "the body is read before the headers are looked at",
         "webhooks/reception.py",
-        "            signatures_of(head.headers)\n            check_fresh(read_sent_at(timestamp_of(head.headers)), self._tolerance, self._moment())\n",
-        "            str(head.headers)\n",
+        "            signatures_of(head.headers)\n",
+        "",
         ("F22",),
     ),
     Mutant(

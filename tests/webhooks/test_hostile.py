@@ -13,7 +13,7 @@ from typing import Any
 import aiohttp
 import pytest
 from aiohttp.http_exceptions import BadHttpMessage
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from browser_use_async import errors, webhooks
@@ -168,6 +168,9 @@ BODIES = st.one_of(st.binary(max_size=300), JSON)
 
 
 @pytest.mark.case("F25")
+@example(b"{}", [], "1" + "0" * 20, "0" * 64)
+@example(b"{}", [], "\ud800", "0" * 64)
+@example(b"[" * 9999, [], str(int(time.time())), "0" * 64)
 @given(
     body=BODIES,
     pairs=st.lists(
