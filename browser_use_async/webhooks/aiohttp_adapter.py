@@ -1,7 +1,7 @@
 """A receiver as a handler of aiohttp; loaded with its first call, because of `aiohttp.web`."""
 
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from typing import TYPE_CHECKING
 
 from aiohttp import web
@@ -30,7 +30,7 @@ async def respond(receiver: "WebhookReceiver", request: web.Request) -> web.Stre
     return response
 
 
-async def _chunks(request: web.Request) -> AsyncIterator[bytes]:
+async def _chunks(request: web.Request) -> AsyncGenerator[bytes, None]:
     if request.content.at_eof():  # a middleware has read it, or there is none
         yield await request.read()
         return

@@ -1,7 +1,7 @@
 """A receiver as an ASGI application, without any framework."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, MutableMapping
 from typing import TYPE_CHECKING, Any
 
 from browser_use_async.webhooks.reception import Head
@@ -78,7 +78,7 @@ def _paths(scope: Message) -> list[str]:
     return [each.rstrip("/") or "/" for each in (path, whole, whole[len(root) :])]
 
 
-async def _chunks(receive: Receive) -> AsyncIterator[bytes]:
+async def _chunks(receive: Receive) -> AsyncGenerator[bytes, None]:
     while True:
         message = await receive()
         if message["type"] == "http.disconnect":

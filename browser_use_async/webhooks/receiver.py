@@ -3,7 +3,8 @@
 import asyncio
 import logging
 import math
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import aclosing
 from datetime import datetime
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar
@@ -13,7 +14,7 @@ from browser_use_async.errors import ConfigurationError, WrongEventLoopError
 from browser_use_async.webhooks.answers import Answer, refusal
 from browser_use_async.webhooks.asgi import AsgiApplication
 from browser_use_async.webhooks.bodies import MAX_BODY
-from browser_use_async.webhooks.dispatching import Dispatcher, Handler
+from browser_use_async.webhooks.dispatching import Dispatcher
 from browser_use_async.webhooks.events import Event
 from browser_use_async.webhooks.headers import Headers
 from browser_use_async.webhooks.metrics import ReceiverMetrics, label_of
@@ -28,7 +29,7 @@ __all__ = ["WebhookReceiver"]
 _LOGGER = logging.getLogger("browser_use_async")
 
 EventT = TypeVar("EventT", bound=Event)
-HandlerT = TypeVar("HandlerT", bound=Handler)
+ResultT = TypeVar("ResultT")
 
 
 class WebhookReceiver:
@@ -125,7 +126,9 @@ class WebhookReceiver:
 
     # --- who hears of events --------------------------------------------------------------
 
-    def on(self, kind: type[EventT]) -> Callable[[HandlerT], HandlerT]:
+    def on(
+        self, kind: type[EventT]
+    ) -> Callable[[Callable[[EventT], ResultT]], Callable[[EventT], ResultT]]:
         """Have a function called with each event of a class, after the sender has its answer.
 
         Args:
@@ -136,7 +139,7 @@ class WebhookReceiver:
             must not block. What it raises is logged, counted in `metrics` and goes no further.
         """
 
-        def add(handler: HandlerT) -> HandlerT:
+        def add(handler: Callable[[EventT], ResultT]) -> Callable[[EventT], ResultT]:
             self._dispatcher.add(kind, handler)
             return handler
 
@@ -176,7 +179,7 @@ class WebhookReceiver:
         self._take(decision)
         return decision.answer
 
-    async def answer(self, head: Head, chunks: AsyncIterator[bytes]) -> Answer:
+    async def answer(self, head: Head, chunks: AsyncGenerator[bytes, None]) -> Answer:
         """Judge a call whose body is still to be read: what the adapters do.
 
         Args:
@@ -219,13 +222,14 @@ class WebhookReceiver:
 
         return await respond(self, request)
 
-    async def _read(self, chunks: AsyncIterator[bytes]) -> bytes:
+    async def _read(self, chunks: AsyncGenerator[bytes, None]) -> bytes:
         """The body, or as much of it as shows that it is too long."""
         body = bytearray()
-        async for chunk in chunks:
-            body += chunk
-            if len(body) > self._reception.max_body:
-                break
+        async with aclosing(chunks):
+            async for chunk in chunks:
+                body += chunk
+                if len(body) > self._reception.max_body:
+                    break
         return bytes(body)
 
     def _refuse(self, refused: Refusal) -> Answer:
