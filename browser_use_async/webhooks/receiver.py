@@ -2,14 +2,13 @@
 
 import asyncio
 import logging
-import math
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 from datetime import datetime
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
-from browser_use_async.contract.limits import is_count
+from browser_use_async.contract.limits import is_count, is_seconds
 from browser_use_async.errors import ConfigurationError, WrongEventLoopError
 from browser_use_async.webhooks.answers import Answer, refusal
 from browser_use_async.webhooks.asgi import AsgiApplication
@@ -306,8 +305,6 @@ def _check_counts(**counts: Any) -> None:
 
 def _check_seconds(**seconds: Any) -> None:
     for name, value in seconds.items():
-        is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
-        if value is None and name in {"tolerance", "handler_timeout"}:
-            continue
-        if not is_number or not 0 <= value < math.inf:
+        is_open = value is None and name in {"tolerance", "handler_timeout"}
+        if not is_open and not is_seconds(value):
             raise ConfigurationError(f"{name} must be a number of seconds of 0 or more")
