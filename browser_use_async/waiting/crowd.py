@@ -147,17 +147,15 @@ class Crowd:
         if not self._hearing.arrives:
             return list(self._watches)
         longest = self._policy.longest_rest
-        rested = {
-            watch: now - max(watch.looked_at, watch.submitted_at or 0.0)
-            if watch.may_rest
-            else math.inf
-            for watch in self._watches
-        }
         # Looked at before the time is up: the next sweep begins, and this one ends, an interval on.
-        if max(rested.values()) < longest - 2 * interval:
+        late = now - (longest - 2 * interval)
+        if all(watch.may_rest and _last_seen(watch) > late for watch in self._watches):
             return []
         # Along with those whose turn it is, the others share their pages.
-        return [watch for watch, seconds in rested.items() if seconds >= longest / 2]
+        early = now - longest / 2
+        return [
+            watch for watch in self._watches if not watch.may_rest or _last_seen(watch) <= early
+        ]
 
     def _interval(self) -> float:
         """Seconds from one sweep to the next."""
@@ -194,3 +192,9 @@ class Crowd:
         failures = min((watch.failures for watch in self._watches), default=0)
         if failures:  # all of them, so that the service is down
             self._due = max(self._due, now + self._learner.back_off(failures))
+
+
+def _last_seen(watch: Watch) -> float:
+    """The loop time at which a task was looked at, or created by this session."""
+    born = watch.submitted_at
+    return watch.looked_at if born is None or born < watch.looked_at else born

@@ -146,7 +146,10 @@ class Watch:
     @property
     def wants_only_the_end(self) -> bool:
         """Whether no follower shows anything of what comes before."""
-        return not any(each.wants_steps or each.wants_status for each in self.followers)
+        for each in self.followers:  # noqa: SIM110 - a third of the time of all(), for thousands
+            if each.wants_steps or each.wants_status:
+                return False
+        return True
 
     @property
     def may_rest(self) -> bool:

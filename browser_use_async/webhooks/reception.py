@@ -13,6 +13,7 @@ from browser_use_async.webhooks.bodies import canonical_json
 from browser_use_async.webhooks.events import Event, TestEvent
 from browser_use_async.webhooks.freshness import check_fresh, read_sent_at
 from browser_use_async.webhooks.headers import Headers, header_pairs, signatures_of, timestamp_of
+from browser_use_async.webhooks.signing import SIGNATURE_HEADER, TIMESTAMP_HEADER
 from browser_use_async.webhooks.unwrapping import read_event
 from browser_use_async.webhooks.verification import VerifiedCall, verify
 
@@ -20,6 +21,16 @@ __all__ = ["Decision", "Head", "Reception", "Refusal"]
 
 RETRY_AFTER = "5"
 """Seconds after which a sender may try again when the queue is full."""
+
+_KEPT = frozenset(
+    {
+        "content-encoding",
+        "content-length",
+        "content-type",
+        SIGNATURE_HEADER.lower(),
+        TIMESTAMP_HEADER.lower(),
+    }
+)
 
 
 @attrs.frozen
@@ -30,7 +41,7 @@ class Head:
         method: The HTTP method.
         paths: The path, in every way in which the receiver's own may be written: a framework that
             mounts the receiver may or may not count its own part.
-        headers: Names in lower case and values, in order.
+        headers: Those that matter, names in lower case and values, in order.
     """
 
     method: str
@@ -48,7 +59,8 @@ class Head:
             paths: The path.
             headers: The headers, as text or as bytes.
         """
-        return cls(method, tuple(paths), list(header_pairs(headers)))
+        kept = [each for each in header_pairs(headers) if each[0] in _KEPT]
+        return cls(method, tuple(paths), kept)
 
     def first(self, name: str) -> str | None:
         """The first header of a name, or None.
