@@ -1,11 +1,14 @@
 """Receiving and sending webhooks from the shell."""
 
+import asyncio
 import json
 import signal
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from yarl import URL
 
 from browser_use_async.server import LocalServer, Webhook
 from tests.server.webhooks.receiver import receiving
@@ -155,3 +158,34 @@ async def test_a_port_that_is_taken() -> None:
 
     assert result.code == 2
     assert port in result.stderr
+
+
+@pytest.mark.torture
+@pytest.mark.case("F17")
+async def test_headers_that_do_not_come(figure: Callable[[str], None]) -> None:
+    """F17: a listener closes connections that are silent, or whose headers drip, in ten seconds."""
+    loop = asyncio.get_running_loop()
+
+    async def lasts(url: str, data: bytes, *, drips: bool) -> float:
+        reader, writer = await asyncio.open_connection("127.0.0.1", URL(url).port)
+        began = loop.time()
+        writer.write(data)
+        end = asyncio.create_task(reader.read())
+        while not end.done():
+            await asyncio.wait([end], timeout=1.0)
+            if drips and not end.done():
+                writer.write(b"x")
+        writer.close()
+        return loop.time() - began
+
+    async with running(*LISTEN, env=ENV) as command:
+        url = await _url(command)
+        head = b"POST /webhook HTTP/1.1\r\nX-Slow: "
+        seconds = await asyncio.gather(
+            lasts(url, b"", drips=False),
+            lasts(url, head, drips=False),
+            lasts(url, head, drips=True),
+        )
+
+    figure(f"silent, half a header, one byte a second: {[round(each, 1) for each in seconds]} s")
+    assert max(seconds) <= 13
