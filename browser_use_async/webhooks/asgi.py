@@ -64,7 +64,7 @@ class AsgiApplication:
         headers = [
             (name.lower().encode(), value.encode())
             for name, value in answer.headers.items()
-            if name != "Connection" or scope["http_version"].startswith("1")
+            if name != "Connection" or scope.get("http_version", "1.1").startswith("1")
         ]
         start = {"type": "http.response.start", "status": answer.status}
         await send({**start, "headers": [*headers, length]})

@@ -246,7 +246,10 @@ class WebhookReceiver:
             metrics.duplicates[label] += 1
             return
         for hear in self._subscribers:
-            hear(event)
+            try:
+                hear(event)
+            except Exception:
+                _LOGGER.exception("a subscriber to webhooks failed on an event %s", label)
         if decision.is_put_off:
             metrics.queue_full[label] += 1
             return

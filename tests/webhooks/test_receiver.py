@@ -299,6 +299,22 @@ async def test_waits_are_woken_though_the_queue_is_full():
     assert len(heard) == 2
 
 
+async def test_a_subscriber_that_raises(caplog: pytest.LogCaptureFixture):
+    """It harms neither the answer nor the others, and is logged."""
+    heard: list[webhooks.Event] = []
+
+    def stumble(event: webhooks.Event) -> None:
+        raise ZeroDivisionError
+
+    receiver = webhooks.WebhookReceiver(SECRET)
+    receiver.subscribe(stumble)
+    receiver.subscribe(heard.append)
+
+    assert _receive(receiver, event()) == 200
+    assert len(heard) == 1
+    assert "a subscriber to webhooks failed on an event finished" in caplog.text
+
+
 @pytest.mark.looptime
 async def test_closing_is_bounded(caplog: pytest.LogCaptureFixture):
     """Handlers get a while, then they are cancelled; what was not handled is said, and counted."""
