@@ -306,7 +306,7 @@ async def hanging(server: TellingServer) -> tuple[list[tuple[int, float]], list[
     async with receiving(receiver) as port:
         first = Burst(port, QUEUE, 1.0, 200)
         answers = await loop.run_in_executor(None, server.burst, first)
-        more = Burst(port, 2 * QUEUE, 2.0, 0)  # the same events, and as many that are new
+        more = Burst(port, 2 * QUEUE, 2.0, 0)  # new events, for which there is no room
         again = await loop.run_in_executor(None, server.burst, more)
         taken = receiver.metrics.delivered.total()
     return answers, [status for status, _seconds in again], taken
