@@ -437,8 +437,18 @@ class WebhookVerificationError(BrowserUseError):
 
     Attributes:
         status: The HTTP status to answer with: 400, 403 or 413.
+        reason: Why, in a word to count by: `header` (missing or malformed), `stale`, `signature`,
+            `body` or `too_large`.
     """
 
-    def __init__(self, message: str, *, status: int = 400, task_id: str | None = None) -> None:
+    def __init__(
+        self,
+        message: str,
+        *,
+        status: int = 400,
+        reason: str = "header",
+        task_id: str | None = None,
+    ) -> None:
         super().__init__(message, task_id=task_id)
         self.status = status
+        self.reason = reason

@@ -1,5 +1,7 @@
 """`BrowserUseSession`: owns the parts, wires them, and offers the lifecycle verbs."""
 
+import asyncio
+import contextlib
 import warnings
 from collections.abc import Callable, Sequence
 from ssl import SSLContext
@@ -181,14 +183,30 @@ class BrowserUseSession(CreateVerbs, FollowVerbs, ListVerbs, FileVerbs):
         """Let webhooks wake waits at once, and settle submissions whose answer was lost.
 
         An event is a reason to look, and the API decides: events may come twice, late, out of
-        order or not at all, and polling goes on, since there is no webhook for a task that fails.
+        order or not at all. Once they are seen to arrive, waits poll no more than
+        `PollPolicy.safety_interval` asks for; some polling stays, since there is no webhook for a
+        task that fails.
 
         Args:
-            receiver: What receives and verifies them, in this session's event loop.
+            receiver: What receives and verifies them, such as a `WebhookReceiver`. It may run in
+                another event loop or thread: events are taken in this session's own.
         """
         receiver.subscribe(self._hear)
 
     def _hear(self, event: object) -> None:
+        """Take an event, in the session's own loop whatever loop or thread brings it."""
+        home = self._transport.loop
+        try:
+            here = asyncio.get_running_loop()
+        except RuntimeError:  # a thread without one
+            here = None
+        if home is None or home is here:
+            self._learn(event)
+            return
+        with contextlib.suppress(RuntimeError):  # closed, and with it every wait
+            home.call_soon_threadsafe(self._learn, event)
+
+    def _learn(self, event: object) -> None:
         # Loaded already, by whoever made the event.
         from browser_use_async.webhooks.events import (  # noqa: PLC0415
             TaskStatusUpdate,

@@ -311,6 +311,22 @@ def test_importing_the_package_imports_no_more_than_needed() -> None:
     assert not unwanted & set(result.stdout.split())
 
 
+def test_receiving_webhooks_imports_no_framework() -> None:
+    """A receiver for ASGI is made without aiohttp's server part, and verifying without either."""
+    program = (
+        "import sys, browser_use_async.webhooks as webhooks; before = set(sys.modules);"
+        "webhooks.WebhookReceiver('secret').asgi; print(*before, '|', *sys.modules)"
+    )
+
+    result = _python(program)
+
+    before, _, after = result.stdout.partition(" | ")
+    assert result.returncode == 0, result.stderr
+    assert "browser_use_async.webhooks.receiver" not in before.split()
+    assert "browser_use_async.webhooks.receiver" in after.split()
+    assert not {"aiohttp.web", "starlette", "fastapi"} & set(after.split())
+
+
 def test_importing_the_pytest_plugin_imports_nothing_of_the_package() -> None:
     """Pytest loads the plugin in every project, also in those that never use it."""
     program = "import sys, pytest_browser_use_async; print(*sys.modules)"

@@ -1,60 +1,44 @@
 """The bundled server calls, a program's own endpoint verifies, and the session hears of it."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 
+import attrs
 import pytest
-from aiohttp import web
 
-from browser_use_async import BrowserUseSession, PollPolicy, TaskStatus, errors, webhooks
+from browser_use_async import BrowserUseSession, PollPolicy, TaskStatus, webhooks
 from browser_use_async.server import Fault, LocalServer, Webhook
+from browser_use_async.server.executors.scripted import Scenario, ScriptedExecutor
 from tests.hygiene import nothing_leaks
+from tests.webhooks.serving import in_aiohttp
 
 __all__ = ["nothing_leaks"]
 
 SECRET = "whsec_of_the_endpoint"
 
 
+@attrs.frozen
 class Endpoint:
     """A program's own endpoint.
 
     Attributes:
         url: Where it is.
+        receiver: What answers there.
         events: What it was told.
     """
 
-    def __init__(self) -> None:
-        self.url = ""
-        self.events: list[webhooks.Event] = []
-        self._hear: list[Callable[[webhooks.Event], None]] = []
-
-    def subscribe(self, hear: Callable[[webhooks.Event], None], /) -> None:
-        """Call something with each event."""
-        self._hear.append(hear)
-
-    async def answer(self, request: web.Request) -> web.Response:
-        """Verify a call and hand its event on."""
-        try:
-            event = webhooks.unwrap(await request.read(), request.headers, SECRET)
-        except errors.WebhookVerificationError as error:
-            return web.Response(status=error.status)
-        self.events.append(event)
-        for hear in self._hear:
-            hear(event)
-        return web.Response()
+    url: str
+    receiver: webhooks.WebhookReceiver
+    events: list[webhooks.Event]
 
 
 @pytest.fixture
 async def endpoint(nothing_leaks: None) -> AsyncIterator[Endpoint]:
     """An endpoint that listens."""
-    made = Endpoint()
-    application = web.Application()
-    application.router.add_post("/hook", made.answer)
-    runner = web.AppRunner(application)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    made.url = f"http://127.0.0.1:{runner.addresses[0][1]}/hook"
-    yield made
-    await runner.cleanup()
+    events: list[webhooks.Event] = []
+    receiver = webhooks.WebhookReceiver(SECRET, on_event=events.append)
+    async with receiver, in_aiohttp(receiver) as url:
+        yield Endpoint(url, receiver, events)
 
 
 @pytest.mark.case("A25")
@@ -72,7 +56,7 @@ async def test_a_lost_answer_is_made_good_by_a_webhook(endpoint: Endpoint):
         ) as server,
         BrowserUseSession(server.api_key, base_url=server.base_url, poll=poll) as session,
     ):
-        session.attach(endpoint)
+        session.attach(endpoint.receiver)
 
         task = await session.run_and_wait("Buy milk", metadata={"order": "7"})
 
@@ -84,5 +68,26 @@ async def test_a_lost_answer_is_made_good_by_a_webhook(endpoint: Endpoint):
 
     updates = [each for each in endpoint.events if isinstance(each, webhooks.TaskStatusUpdate)]
     assert isinstance(endpoint.events[0], webhooks.TestEvent)
-    assert [str(each.status) for each in updates[::2]][:2] == ["initializing", "started"]
+    assert [str(each.status) for each in updates][:2] == ["initializing", "started"]
+    assert endpoint.receiver.metrics.duplicates.total() >= 2
     assert {tuple(each.metadata.items()) for each in updates} == {(("order", "7"),)}
+
+
+@pytest.mark.case("D17")
+async def test_a_hundred_waits_are_woken(endpoint: Endpoint, figure: Callable[[str], None]):
+    """D17: over real sockets each end costs its confirming get, and hardly anything else."""
+    poll = PollPolicy(interval=20, latency_target=20)
+    executor = ScriptedExecutor(default=Scenario(steps=["Look"], step_seconds=0.5))
+    async with (
+        LocalServer(executor=executor, webhooks=[Webhook(endpoint.url, SECRET)]) as server,
+        BrowserUseSession(server.api_key, base_url=server.base_url, poll=poll) as session,
+    ):
+        session.attach(endpoint.receiver)
+        async with asyncio.timeout(15):  # sooner than any poll
+            done = await asyncio.gather(*(session.run_and_wait(f"Task {n}") for n in range(100)))
+        routes = ("get_task", "get_task_status", "list_tasks")
+        asked = {name: server.requests[name] for name in routes}
+
+    figure(f"100 tasks: {asked}")
+    assert {task.status for task in done} == {TaskStatus.FINISHED}
+    assert sum(asked.values()) <= 120

@@ -56,6 +56,7 @@ COMMANDS = (
     Command("profiles", "profiles", "create, show, change and delete browser profiles"),
     Command("files", "files", "upload files for tasks, and download what tasks made"),
     Command("search", "search", "search the web, or one website, for passages on live pages"),
+    Command("webhooks", "webhooks", "receive webhooks on this machine, and send samples of them"),
     Command("serve", "serve", "run a Cloud API v1 server on this machine"),
     Command("doctor", "doctor", "check the configuration, the connection and the key"),
 )

@@ -73,8 +73,9 @@ class LocalServer:
         max_concurrent_tasks: How many tasks may be at work at once; more are answered with 429.
         database: The file in which everything outlives a restart, used by no other server
             meanwhile. Tasks that were at work are marked failed when the server starts again.
-            Secrets and cookies are written to it only under the key in the environment
-            variable `BROWSER_USE_SERVER_KEY`. With `:memory:` nothing is written anywhere.
+            Secrets, cookies and webhooks are written to it only under the key in the environment
+            variable `BROWSER_USE_SERVER_KEY`. Events that webhooks have not received are sent after
+            a restart. With `:memory:` nothing is written anywhere.
         search: Where simple-search finds addresses: that of a SearXNG server, those of websites
             to index, or an object with the method `addresses`. Without it simple-search
             answers 503.
@@ -134,7 +135,9 @@ class LocalServer:
         self._faults = FaultInjector(self.store)
         self._faults.set_faults(faults or ())
         self._first_webhooks = tuple(webhooks)
-        self._webhooks = WebhookSender(self._now, webhook_retry_delay, self._faults.duplicates)
+        self._webhooks = WebhookSender(
+            self._now, webhook_retry_delay, self._faults.duplicates, self._keeper
+        )
         accounting = Accounting(self._account, self._profiles)
         self._runner = TaskRunner(self._executor, self.store, stop_cleanup_delay, accounting)
 
@@ -202,6 +205,8 @@ class LocalServer:
     async def add_webhook(self, webhook: Webhook) -> None:
         """Tell one more webhook about tasks; the test event is sent to it first.
 
+        With a database it is told after a restart too, unless there is no key to seal it with.
+
         Args:
             webhook: The webhook. One with the same address is replaced.
 
@@ -244,7 +249,8 @@ class LocalServer:
             # Not before: a server that is never started must not hold itself in memory.
             self.store.tell(self._webhooks.observe)
             for webhook in self._first_webhooks:
-                await self._webhooks.register(webhook)
+                await self._webhooks.register(webhook, keep=False)
+            self._webhooks.resume()
             scheduler = Scheduler(backend, self._now)
             scheduler.start()
             stack.push_async_callback(scheduler.aclose)

@@ -270,6 +270,11 @@ class Transport:
         """
         return self._connections.bind()
 
+    @property
+    def loop(self) -> asyncio.AbstractEventLoop | None:
+        """The loop that this transport belongs to, or None before its first use."""
+        return self._connections.loop
+
     def _bound(self) -> Governor:
         loop = self._connections.bind()
         if self._governor is None:

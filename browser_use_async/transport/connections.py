@@ -163,6 +163,11 @@ class Connections:
 
     # --- life -----------------------------------------------------------------------------
 
+    @property
+    def loop(self) -> asyncio.AbstractEventLoop | None:
+        """The loop that they belong to, or None before their first use."""
+        return self._loop
+
     def bind(self) -> asyncio.AbstractEventLoop:
         """The loop that they belong to; connects on first use.
 

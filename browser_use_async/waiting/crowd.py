@@ -5,6 +5,7 @@ import math
 import random
 from collections.abc import Callable, Iterable
 
+from browser_use_async.waiting.hearing import Hearing
 from browser_use_async.waiting.learning import Learner
 from browser_use_async.waiting.policy import PollPolicy
 from browser_use_async.waiting.sweeping import Sweeper
@@ -24,6 +25,7 @@ class Crowd:
         policy: How often to look.
         learner: What is known of the service.
         sweeper: Looks at many.
+        hearing: Tells whom events let rest.
         draw: The source of chance.
         ring: Called when a sweep has ended.
     """
@@ -33,12 +35,14 @@ class Crowd:
         policy: PollPolicy,
         learner: Learner,
         sweeper: Sweeper,
+        hearing: Hearing,
         draw: random.Random,
         ring: Callable[[], None],
     ) -> None:
         self._policy = policy
         self._learner = learner
         self._sweeper = sweeper
+        self._hearing = hearing
         self._draw = draw
         self._ring = ring
         self._watches: dict[Watch, None] = {}
@@ -132,8 +136,26 @@ class Crowd:
             return self._due
         interval = self._interval()
         self._due = now + interval
-        self._sweep = self._start(list(self._watches), SPREAD * interval)
+        watches = self._in_turn(now, interval)
+        if not watches:
+            return self._due
+        self._sweep = self._start(watches, SPREAD * interval)
         return math.inf
+
+    def _in_turn(self, now: float, interval: float) -> list[Watch]:
+        """Those whose turn it is: all, but for those whom events let rest."""
+        if not self._hearing.arrives:
+            return list(self._watches)
+        longest = self._policy.longest_rest
+        # Looked at before the time is up: the next sweep begins, and this one ends, an interval on.
+        late = now - (longest - 2 * interval)
+        if all(watch.may_rest and _last_seen(watch) > late for watch in self._watches):
+            return []
+        # Along with those whose turn it is, the others share their pages.
+        early = now - longest / 2
+        return [
+            watch for watch in self._watches if not watch.may_rest or _last_seen(watch) <= early
+        ]
 
     def _interval(self) -> float:
         """Seconds from one sweep to the next."""
@@ -170,3 +192,9 @@ class Crowd:
         failures = min((watch.failures for watch in self._watches), default=0)
         if failures:  # all of them, so that the service is down
             self._due = max(self._due, now + self._learner.back_off(failures))
+
+
+def _last_seen(watch: Watch) -> float:
+    """The loop time at which a task was looked at, or created by this session."""
+    born = watch.submitted_at
+    return watch.looked_at if born is None or born < watch.looked_at else born

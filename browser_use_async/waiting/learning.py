@@ -8,6 +8,7 @@ from typing import Protocol
 
 from browser_use_async import errors
 from browser_use_async.models import SessionEvent, Task, TaskStatus, UnknownStatusSeen
+from browser_use_async.waiting.hearing import Hearing
 from browser_use_async.waiting.policy import PollPolicy
 from browser_use_async.waiting.watch import Watch
 
@@ -55,6 +56,7 @@ class Learner:
         emit: Told about statuses that this version does not know.
         draw: The source of chance.
         service: Told about slots that become free.
+        hearing: Tells whom events let rest.
     """
 
     def __init__(
@@ -63,8 +65,10 @@ class Learner:
         emit: Callable[[SessionEvent], None],
         draw: random.Random,
         service: Service,
+        hearing: Hearing,
     ) -> None:
         self._policy = policy
+        self._hearing = hearing
         self._emit = emit
         self._draw = draw
         self._service = service
@@ -116,7 +120,10 @@ class Learner:
         self.note_reply_time(now - watch.looked_at)
         # Counted from now and not from the look before: after the loop was blocked there is no
         # burst of looks to catch up with.
-        watch.due = now + self._policy.pause(watch.looks, self._draw)
+        if self._hearing.lets_rest(watch):
+            watch.due = now + self._policy.safety_pause(self._draw)
+        else:
+            watch.due = now + self._policy.pause(watch.looks, self._draw)
 
     def note_reply_time(self, seconds: float) -> None:
         """Keep in mind how long answers take of late.

@@ -31,6 +31,13 @@ class PollPolicy:
     and asks for the status of each other task by itself. A task that this session has created
     waits for the next sweep; any other is looked at right away.
 
+    Once webhooks are seen to arrive (`session.attach`), the end of a task is told, and a wait looks
+    at it no more often than it takes to find what no webhook tells: tasks that fail, and events
+    that were lost. Each task is looked at once in every `safety_interval` then, and not before half
+    of it is over; a page of the list serves all tasks on it. As soon as a look finds an end that no
+    event has told, the pauses above hold again until the next event comes. Streams of statuses and
+    steps are looked at as before, since webhooks do not tell all that they show.
+
     Attributes:
         interval: Seconds between the first two looks.
         growth: Factor by which the pause grows from look to look.
@@ -44,6 +51,8 @@ class PollPolicy:
             up to 100 tasks stand, in one request.
         list_threshold: The smallest number of waited-for tasks on a page for which the page is
             read instead of asking for each. A page with heavy rows has to tell more.
+        safety_interval: Seconds within which each task is looked at while webhooks arrive. Never
+            less than the pause without them.
     """
 
     interval: float = 1.0
@@ -55,9 +64,10 @@ class PollPolicy:
     outage_tolerance: float = 600.0
     shared: bool = True
     list_threshold: int = 2
+    safety_interval: float = 60.0
 
     def __attrs_post_init__(self) -> None:
-        for name in ("interval", "cap", "max_wait"):
+        for name in ("interval", "cap", "max_wait", "safety_interval"):
             self._require(name, above=0.0)
         if self.latency_target is not None:
             self._require("latency_target", above=0.0)
@@ -84,10 +94,26 @@ class PollPolicy:
             looks: How many looks there have been, 1 or more.
             draw: The source of chance.
         """
-        ceiling = self.cap if self.latency_target is None else self.latency_target
         try:
             # Beyond the ceiling growing has no effect.
             grown = self.interval * float(self.growth) ** min(looks - 1, 1000)
         except OverflowError:
             grown = math.inf
-        return float(min(grown, ceiling) * (1 - self.jitter * draw.random()))
+        return float(min(grown, self._ceiling) * (1 - self.jitter * draw.random()))
+
+    def safety_pause(self, draw: random.Random) -> float:
+        """Seconds from one look to the next while webhooks arrive.
+
+        Args:
+            draw: The source of chance.
+        """
+        return self.longest_rest * (1 - self.jitter * draw.random())
+
+    @property
+    def longest_rest(self) -> float:
+        """Seconds for which a task of which webhooks tell is not looked at."""
+        return float(max(self.safety_interval, self._ceiling))
+
+    @property
+    def _ceiling(self) -> float:
+        return self.cap if self.latency_target is None else self.latency_target

@@ -105,6 +105,8 @@ class Watch:
         reported: The unknown status that was reported last.
         place: Where it stands in the task list.
         is_doubted: Whether the list calls it ended, which only the task itself can confirm.
+        told_end: Whether an event has said that it has ended.
+        is_late: Whether it may have ended unseen: nobody waited for it when it was created.
     """
 
     task_id: str
@@ -128,6 +130,8 @@ class Watch:
     reported: TaskStatus | None = None
     place: ListPlace = attrs.field(factory=ListPlace)
     is_doubted: bool = False
+    told_end: bool = False
+    is_late: bool = False
 
     @property
     def settled(self) -> bool:
@@ -138,6 +142,23 @@ class Watch:
     def wants_steps(self) -> bool:
         """Whether some follower needs the whole task."""
         return any(follower.wants_steps for follower in self.followers)
+
+    @property
+    def wants_only_the_end(self) -> bool:
+        """Whether no follower shows anything of what comes before."""
+        for each in self.followers:  # noqa: SIM110 - a third of the time of all(), for thousands
+            if each.wants_steps or each.wants_status:
+                return False
+        return True
+
+    @property
+    def may_rest(self) -> bool:
+        """Whether it need not be looked at for a while if events arrive.
+
+        After an event that told of an end too soon, or a look that failed, it is looked at again.
+        """
+        uneasy = self.told_end or self.failures or self.missing
+        return not uneasy and self.wants_only_the_end
 
     def answered(self) -> None:
         """Count a look, and forget what went wrong before it."""
@@ -163,7 +184,8 @@ class Watch:
         """Whether nobody has looked yet, and nothing is known from having created it."""
         if self.looks or self.failures:
             return False
-        return self.submitted_at is None or any(each.wants_status for each in self.followers)
+        is_known = self.submitted_at is not None and not self.is_late
+        return not is_known or any(each.wants_status for each in self.followers)
 
     def next_look(self, reply_time: float) -> float:
         """The loop time of the next look: when it is due, or just before a deadline.

@@ -12,12 +12,13 @@ from browser_use_async import errors
 from browser_use_async.endpoints import TaskEndpoints
 from browser_use_async.models import SessionEvent, TaskStatus
 from browser_use_async.transport.gate import LONGEST_GAP, REOPENING_SECONDS
-from browser_use_async.waiting.crowd import TICK, Crowd
+from browser_use_async.waiting.crowd import NEWBORN, TICK, Crowd
+from browser_use_async.waiting.hearing import Hearing
 from browser_use_async.waiting.learning import Learner, Service
 from browser_use_async.waiting.policy import PollPolicy
 from browser_use_async.waiting.status_pages import StatusPages
 from browser_use_async.waiting.sweeping import Sweeper
-from browser_use_async.waiting.watch import Bell, EndFollower, Follower, Watch
+from browser_use_async.waiting.watch import Bell, Follower, Watch
 
 __all__ = ["Watcher"]
 
@@ -51,7 +52,8 @@ class Watcher:
         self._service = service
         self._tasks = tasks
         self._draw = draw
-        self._learner = Learner(policy, emit, draw, service)
+        self._hearing = Hearing()
+        self._learner = Learner(policy, emit, draw, service, self._hearing)
         self._watches: dict[str, Watch] = {}
         self._queue: list[tuple[float, int, Watch]] = []
         self._numbers = itertools.count()
@@ -62,7 +64,7 @@ class Watcher:
         sweeper = Sweeper(
             pages.read, self._learner, service, policy.list_threshold, self._watches, self
         )
-        self._crowd = Crowd(policy, self._learner, sweeper, draw, self._swept)
+        self._crowd = Crowd(policy, self._learner, sweeper, self._hearing, draw, self._swept)
         self._closed = False
 
     def attach(
@@ -89,11 +91,16 @@ class Watcher:
         if watch is None or watch.settled:
             # What settled is not looked at again, but a new follower wants fresh news.
             watch = self._watches[task_id] = Watch(task_id)
+            self._hearing.note_watch(watch)
         if submitted_at is not None:
             watch.submitted_at = submitted_at
+            age = asyncio.get_running_loop().time() - submitted_at
+            watch.is_late = self._hearing.arrives and age > NEWBORN
         if follower.wants_steps and not watch.wants_steps:
             watch.due = asyncio.get_running_loop().time()  # the others had no use for them
         watch.followers.append(follower)
+        if watch.told_end and not watch.looks:
+            self.confirm(watch)
         self._join(watch)
         if watch.look is None:
             self._schedule(watch)
@@ -275,10 +282,21 @@ class Watcher:
             has_ended: Whether the event says that it has ended.
         """
         watch = self._watches.get(task_id)
-        if watch is None or watch.settled or not watch.followers:
-            return
-        if has_ended or not all(isinstance(each, EndFollower) for each in watch.followers):
+        if watch is not None and (watch.settled or not watch.followers):
+            watch = None
+        self._hearing.note_event(task_id, watch, has_ended=has_ended)
+        if watch is not None and (has_ended or not watch.wants_only_the_end):
             self.confirm(watch)
+
+    def _look_sooner(self) -> None:
+        """Let nobody rest any longer: events do not arrive."""
+        now = asyncio.get_running_loop().time()
+        for watch in tuple(self._watches.values()):
+            pause = self.policy.pause(max(watch.looks, 1), self._draw)
+            if not watch.settled and watch.due > now + pause:
+                watch.due = now + pause
+                if watch.look is None:
+                    self._schedule(watch)
 
     def _swept(self) -> None:
         for watch in self._crowd.settled():
@@ -291,6 +309,7 @@ class Watcher:
 
     async def _look(self, watch: Watch) -> None:
         loop = asyncio.get_running_loop()
+        looks_before = watch.looks
         try:
             await self._ask(watch)
         except errors.BrowserUseError as error:
@@ -302,6 +321,8 @@ class Watcher:
             if watch.is_doubted:  # since this look began, so that its answer may be the older news
                 watch.due = loop.time()
         watch.look = None
+        if watch.ended and self._hearing.note_end(watch, looks_before):
+            self._look_sooner()
         if watch.settled:
             self._leave(watch)
             watch.tell()

@@ -53,5 +53,6 @@ def check_fresh(sent_at: datetime, tolerance: float | None, now: datetime | None
     if not abs(age) <= tolerance:
         direction = "old" if age > 0 else "ahead of this machine's clock"
         raise WebhookVerificationError(
-            f"the call is {abs(age):.0f} s {direction}, and {tolerance:g} s are allowed", status=400
+            f"the call is {abs(age):.0f} s {direction}, and {tolerance:g} s are allowed",
+            reason="stale",
         )

@@ -6,7 +6,7 @@ from typing import Any
 from browser_use_async.errors import WebhookVerificationError
 from browser_use_async.webhooks.signing import SIGNATURE_HEADER, TIMESTAMP_HEADER
 
-__all__ = ["Headers", "signatures_of", "timestamp_of"]
+__all__ = ["Headers", "header_pairs", "signatures_of", "timestamp_of"]
 
 Headers = Mapping[str, str] | Mapping[bytes, bytes] | Iterable[tuple[str | bytes, str | bytes]]
 """Any mapping or pairs, in any case, as text or as the bytes that ASGI servers give."""
@@ -60,10 +60,18 @@ def timestamp_of(headers: Headers) -> str:
     return text
 
 
-def _values(headers: Headers, name: str) -> Iterator[str]:
+def header_pairs(headers: Headers) -> Iterator[tuple[str, str]]:
+    """Each header, its name in lower case.
+
+    Args:
+        headers: Any mapping or pairs.
+    """
     for key, value in _pairs(headers):
-        if _text(key).lower() == name.lower():
-            yield _text(value)
+        yield _text(key).lower(), _text(value)
+
+
+def _values(headers: Headers, name: str) -> Iterator[str]:
+    return (value for key, value in header_pairs(headers) if key == name.lower())
 
 
 def _pairs(headers: Any) -> Iterable[tuple[Any, Any]]:

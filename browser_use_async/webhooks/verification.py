@@ -65,14 +65,16 @@ def verify(
     check_fresh(sent_at, tolerance, now)
     body = bytes(memoryview(body))
     if len(body) > MAX_BODY:
-        raise WebhookVerificationError(f"the body is longer than {MAX_BODY} bytes", status=413)
+        raise WebhookVerificationError(
+            f"the body is longer than {MAX_BODY} bytes", status=413, reason="too_large"
+        )
     value, problem = _read(body)
     index = _signer(_messages(body, value, problem), timestamp, keys, signatures)
     # Judged only now, so that nobody without the secret learns how bodies are read.
     if problem is not None:
-        raise WebhookVerificationError(f"the body is refused: {problem}", status=400)
+        raise WebhookVerificationError(f"the body is refused: {problem}", reason="body")
     if not isinstance(value, dict):
-        raise WebhookVerificationError("the body is no JSON object", status=400)
+        raise WebhookVerificationError("the body is no JSON object", reason="body")
     return VerifiedCall(value, index, sent_at)
 
 
@@ -113,4 +115,4 @@ def _signer(
             expected = signature_of(message, timestamp, key).encode()
             if any(hmac.compare_digest(expected, signature) for signature in signatures):
                 return index
-    raise WebhookVerificationError("no signature matches", status=403)
+    raise WebhookVerificationError("no signature matches", status=403, reason="signature")

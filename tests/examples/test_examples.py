@@ -41,6 +41,19 @@ EXPECTED = {
         r"at random:\n    finished with 2 tasks in all\n    happened: .*'status run_task': 1",
         r"PaymentRequiredError with 2 tasks in all",
     ),
+    "webhook_aiohttp.py": (
+        r"\Aregistered; the test event says \{'test': 'ok'\}\norder 4711 is initializing\n",
+        r"\norder 4711 is started\norder 4711 is finished\n",
+        r"'finished': 1\}\n\Z",
+    ),
+    "webhook_fastapi.py": (
+        r"\Ainitializing: \{'order': '4711'\}\nstarted: .*\nfinished: ",
+        r"would answer \{'id': '\S+', 'status': 'finished'\}\n\Z",
+    ),
+    "webhook_wakes_wait.py": (
+        r"\Awoken \d+ ms after the event at the latest\n",
+        r"\n2\d requests to learn of 20 ends\n\Z",
+    ),
     "many_tasks.py": (r"tell me its title\n    \S", r"TaskFailedError: .* has no link"),
 }
 """What the output of each example holds, in this order or not."""

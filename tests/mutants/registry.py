@@ -10,6 +10,7 @@ from tests.mutants import (
     submission,
     transport,
     waiting,
+    webhooks,
 )
 from tests.mutants.mutant import Mutant
 
@@ -25,4 +26,5 @@ MUTANTS: tuple[Mutant, ...] = (
     *lifetime.MUTANTS,
     *waiting.MUTANTS,
     *paging.MUTANTS,
+    *webhooks.MUTANTS,
 )

@@ -85,8 +85,8 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "all waits look in step",
         "waiting/policy.py",
-        "(1 - self.jitter * draw.random())",
-        "(1 - self.jitter * 0.5)",
+        "min(grown, self._ceiling) * (1 - self.jitter * draw.random())",
+        "min(grown, self._ceiling) * (1 - self.jitter * 0.5)",
         ("D15",),
     ),
     Mutant(
@@ -144,8 +144,8 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "nobody polls for long",
         "waiting/policy.py",
-        "        ceiling = self.cap if self.latency_target is None else self.latency_target\n",
-        "        ceiling = 1e6\n",
+        "        return self.cap if self.latency_target is None else self.latency_target\n",
+        "        return 1e6\n",
         ("D18", "D19"),
     ),
 )

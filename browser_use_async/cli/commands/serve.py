@@ -2,15 +2,14 @@
 
 import argparse
 import asyncio
-import os
 import shlex
 from contextlib import AsyncExitStack
 from decimal import Decimal, InvalidOperation
-from pathlib import Path
 from typing import get_args
 
 from browser_use_async.cli.console import Console, Style
 from browser_use_async.cli.exit_codes import ExitCode
+from browser_use_async.cli.webhook_secret import secret_from_file, secret_from_variable
 from browser_use_async.errors import ConfigurationError
 from browser_use_async.server import Fault, LocalServer, Webhook
 from browser_use_async.server.faults import fault_from_text, faults_from_file
@@ -190,15 +189,12 @@ def _webhooks(options: argparse.Namespace) -> list[Webhook]:
         raise ConfigurationError(
             "--webhook comes with --webhook-secret-file or --webhook-secret-env, and they with it"
         )
-    # No message shows either: whoever wrote the secret itself there must not see it logged.
     if variable is not None:
-        return [Webhook(options.webhook, os.environ.get(variable, ""))]
-    if file is None:
+        secret = secret_from_variable(variable, "--webhook-secret-env")
+    elif file is not None:
+        secret = secret_from_file(file, "--webhook-secret-file")
+    else:
         return []
-    try:
-        secret = Path(file).read_text(encoding="utf-8").rstrip("\r\n")
-    except (OSError, ValueError):
-        raise ConfigurationError("--webhook-secret-file cannot be read as UTF-8 text") from None
     return [Webhook(options.webhook, secret)]
 
 

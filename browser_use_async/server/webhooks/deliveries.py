@@ -3,18 +3,17 @@
 import uuid
 from collections import deque
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 import attrs
 
-from browser_use_async.contract.timestamps import format_timestamp
-from browser_use_async.server.webhooks.webhook import Webhook
+from browser_use_async.contract.timestamps import format_timestamp, parse_timestamp
+from browser_use_async.server.storage.keeper import Keeper
 
 __all__ = ["Attempt", "Delivery", "DeliveryLog", "delivery_as_json"]
 
-_MOST = 10_000
-"""How many deliveries are remembered; the oldest are forgotten first."""
+_KIND = "delivery"
 
 
 @attrs.frozen
@@ -42,7 +41,8 @@ class Delivery:
     """One event on its way to one webhook.
 
     Attributes:
-        webhook: Where to.
+        webhook_id: Where to: the id of the webhook when the event was told.
+        address: Where to: `Webhook.address`, by which whoever has the address now is found.
         task_id: The task that it tells of.
         status: What it tells.
         body: The event, the same bytes in each attempt.
@@ -51,7 +51,8 @@ class Delivery:
         state: `pending`, `delivered`, or `failed` when it was given up.
     """
 
-    webhook: Webhook
+    webhook_id: str
+    address: str = attrs.field(repr=False)
     task_id: str
     status: str
     body: bytes = attrs.field(repr=False)
@@ -61,10 +62,24 @@ class Delivery:
 
 
 class DeliveryLog:
-    """The latest deliveries, oldest first."""
+    """The latest deliveries, oldest first.
 
-    def __init__(self) -> None:
-        self._deliveries: deque[Delivery] = deque(maxlen=_MOST)
+    Args:
+        keeper: Where they outlive a restart. The addresses are not among what it keeps.
+        most: How many are remembered. The oldest that are over are forgotten first.
+
+    Attributes:
+        left_over: Those that an earlier server left pending, and that nobody sends yet.
+    """
+
+    def __init__(self, keeper: Keeper, most: int = 10_000) -> None:
+        self._keeper = keeper
+        self._most = most
+        self._deliveries = {
+            key: _restored(key, each) for key, each in list(keeper.documents(_KIND))
+        }
+        self._over = deque(each.id for each in self if each.state != "pending")
+        self.left_over = [each for each in self if each.state == "pending"]
 
     def add(self, delivery: Delivery) -> None:
         """Remember a delivery.
@@ -72,10 +87,36 @@ class DeliveryLog:
         Args:
             delivery: The delivery.
         """
-        self._deliveries.append(delivery)
+        self._deliveries[delivery.id] = delivery
+        self.keep(delivery)
+        while len(self._deliveries) > self._most and self._over:
+            oldest = self._over.popleft()
+            del self._deliveries[oldest]
+            self._keeper.forget(_KIND, oldest)
+
+    def keep(self, delivery: Delivery) -> None:
+        """Note what has become of a delivery.
+
+        Args:
+            delivery: The delivery.
+        """
+        document = {**delivery_as_json(delivery), "address": delivery.address}
+        document["body"] = delivery.body.decode()
+        self._keeper.keep(_KIND, delivery.id, document)
+
+    def conclude(self, delivery: Delivery, state: str) -> None:
+        """Note that a delivery is over.
+
+        Args:
+            delivery: The delivery.
+            state: `delivered` or `failed`.
+        """
+        delivery.state = state
+        self._over.append(delivery.id)
+        self.keep(delivery)
 
     def __iter__(self) -> Iterator[Delivery]:
-        return iter(self._deliveries)
+        return iter(self._deliveries.values())
 
 
 def delivery_as_json(delivery: Delivery) -> dict[str, Any]:
@@ -86,7 +127,7 @@ def delivery_as_json(delivery: Delivery) -> dict[str, Any]:
     """
     return {
         "id": delivery.id,
-        "webhook_id": delivery.webhook.id,
+        "webhook_id": delivery.webhook_id,
         "task_id": delivery.task_id,
         "status": delivery.status,
         "state": delivery.state,
@@ -95,3 +136,20 @@ def delivery_as_json(delivery: Delivery) -> dict[str, Any]:
             for each in delivery.attempts
         ],
     }
+
+
+def _restored(key: str, document: dict[str, Any]) -> Delivery:
+    attempts = [
+        Attempt(parse_timestamp(each["at"]) or datetime.now(UTC), each["status"], each["problem"])
+        for each in document["attempts"]
+    ]
+    return Delivery(
+        document["webhook_id"],
+        document["address"],
+        document["task_id"],
+        document["status"],
+        document["body"].encode(),
+        id=key,
+        attempts=attempts,
+        state=document["state"],
+    )

@@ -44,7 +44,7 @@ def _canonical(event: Mapping[str, Any]) -> bytes:
 TEST_BODY = _canonical(
     {"type": "test", "timestamp": "2024-03-21T12:00:00Z", "payload": {"test": "ok"}}
 )
-"""What a new address must answer with a 2xx status; each byte as the API documents it."""
+"""What a new address must answer with a 2xx status: the content that the API documents."""
 
 
 def status_body(record: TaskRecord, status: str, now: datetime) -> bytes:

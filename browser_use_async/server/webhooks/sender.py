@@ -12,6 +12,7 @@ from browser_use_async.errors import ConfigurationError
 from browser_use_async.server.failure_log import log_failure
 from browser_use_async.server.outbound import Outbound, OutboundError
 from browser_use_async.server.storage import TaskRecord
+from browser_use_async.server.storage.keeper import Keeper
 from browser_use_async.server.webhooks.deliveries import Attempt, Delivery, DeliveryLog
 from browser_use_async.server.webhooks.events import (
     STATUS_AFTER,
@@ -20,6 +21,7 @@ from browser_use_async.server.webhooks.events import (
     status_body,
     wait_after,
 )
+from browser_use_async.server.webhooks.registrations import Registrations
 from browser_use_async.server.webhooks.webhook import Webhook
 
 __all__ = ["WebhookSender"]
@@ -40,10 +42,15 @@ class WebhookSender:
         now: The wall clock.
         first_retry: Seconds before the first retry; each further one waits twice as long.
         duplicates: How many more times an event that was just delivered is to be sent.
+        keeper: Where webhooks and what is on its way outlive a restart.
     """
 
     def __init__(
-        self, now: Callable[[], datetime], first_retry: float, duplicates: Callable[[], int]
+        self,
+        now: Callable[[], datetime],
+        first_retry: float,
+        duplicates: Callable[[], int],
+        keeper: Keeper,
     ) -> None:
         self._now = now
         self._first_retry = first_retry
@@ -51,26 +58,27 @@ class WebhookSender:
         self._outbound = Outbound(
             connect=_ATTEMPT_SECONDS, silence=_ATTEMPT_SECONDS, exchange=_ATTEMPT_SECONDS
         )
-        self._webhooks: dict[str, Webhook] = {}
+        self._webhooks = Registrations(keeper)
         self._places: dict[str, asyncio.Semaphore] = {}
-        # One queue and one worker for each webhook and task: that keeps a task's events in order.
+        # One queue and one worker for each address and task: that keeps a task's events in order.
         self._queues: dict[tuple[str, str], deque[Delivery]] = {}
         self._workers: set[asyncio.Task[None]] = set()
         self._closing = asyncio.Event()
-        self.log = DeliveryLog()
+        self.log = DeliveryLog(keeper)
 
     @property
     def webhooks(self) -> tuple[Webhook, ...]:
         """What is told, in the order of registration."""
-        return tuple(self._webhooks.values())
+        return self._webhooks.all
 
-    async def register(self, webhook: Webhook) -> None:
+    async def register(self, webhook: Webhook, *, keep: bool = True) -> None:
         """Send the test event, and tell the webhook of everything from now on.
 
-        A webhook for the same address is replaced.
+        A webhook for the same address is replaced: this one is told what is still on its way.
 
         Args:
             webhook: The webhook.
+            keep: Whether it is told after a restart too.
 
         Raises:
             ConfigurationError: It did not answer the test with a 2xx status.
@@ -79,11 +87,17 @@ class WebhookSender:
         if not attempt.succeeded:
             answer = attempt.problem or f"it answered {attempt.status}, which is not 2xx"
             raise ConfigurationError(f"url: {webhook.origin} did not pass the test event: {answer}")
-        for other in self.webhooks:
-            if other.url == webhook.url:
-                self.remove(other.id)
-        self._webhooks[webhook.id] = webhook
-        self._places[webhook.id] = asyncio.Semaphore(_AT_ONCE)
+        self._webhooks.put(webhook, keep=keep)
+        self.resume()
+
+    def resume(self) -> None:
+        """Send what an earlier server left to be sent, as far as its addresses are known."""
+        left, self.log.left_over = self.log.left_over, []
+        for delivery in left:
+            if self._webhooks.at(delivery.address) is None:
+                self.log.left_over.append(delivery)
+            else:
+                self._enqueue(delivery)
 
     def remove(self, webhook_id: str) -> bool:
         """Tell a webhook nothing any more; what is still on its way is given up.
@@ -94,7 +108,7 @@ class WebhookSender:
         Returns:
             Whether there was one.
         """
-        return self._webhooks.pop(webhook_id, None) is not None
+        return self._webhooks.remove(webhook_id)
 
     def observe(self, record: TaskRecord, event: TaskEvent | None) -> None:
         """Tell all webhooks what happened to a task, if it is something that they are told.
@@ -104,11 +118,13 @@ class WebhookSender:
             event: What happened, or None when the task was created.
         """
         status = STATUS_AFTER.get(event)
-        if status is None or not self._webhooks or self._closing.is_set():
+        if status is None or not self.webhooks or self._closing.is_set():
             return
         body = status_body(record, status, self._now())
         for webhook in self.webhooks:
-            self._enqueue(Delivery(webhook, record.id, status, body))
+            delivery = Delivery(webhook.id, webhook.address, record.id, status, body)
+            self.log.add(delivery)
+            self._enqueue(delivery)
 
     async def aclose(self) -> None:
         """Finish the attempts that are being made, for a moment; nothing else is sent any more."""
@@ -118,11 +134,15 @@ class WebhookSender:
             for worker in late:
                 worker.cancel()
             await asyncio.gather(*late, return_exceptions=True)
+        pending = sum(delivery.state == "pending" for delivery in self.log)
+        if pending:
+            _logger.warning(
+                "%d webhook events were not delivered before the server closed", pending
+            )
         await self._outbound.aclose()
 
     def _enqueue(self, delivery: Delivery) -> None:
-        self.log.add(delivery)
-        key = (delivery.webhook.id, delivery.task_id)
+        key = (delivery.address, delivery.task_id)
         if key in self._queues:
             self._queues[key].append(delivery)
             return
@@ -135,38 +155,40 @@ class WebhookSender:
         queue = self._queues[key]
         try:
             while queue:
-                await self._deliver(queue.popleft())
+                delivery = queue.popleft()
+                await self._deliver(delivery)
+                if delivery.state == "pending":
+                    break  # the server closes; what comes after this event must not overtake it
         except Exception as error:  # noqa: BLE001 - whatever it is, the server lives
             log_failure(_logger, "sending webhooks failed", error)
         finally:
             del self._queues[key]
 
     async def _deliver(self, delivery: Delivery) -> None:
-        while self._wanted(delivery):
-            attempt = await self._attempt(delivery)
+        while (webhook := self._webhooks.at(delivery.address)) is not None:
+            # What waits for its first attempt when the server closes still gets it.
+            if delivery.attempts and self._closing.is_set():
+                return
+            attempt = await self._attempt(webhook, delivery)
             if attempt.succeeded:
-                delivery.state = "delivered"
+                self.log.conclude(delivery, "delivered")
                 for _ in range(self._duplicates()):
-                    await self._attempt(delivery)
+                    await self._attempt(webhook, delivery)
                 return
             seconds = wait_after(len(delivery.attempts), self._first_retry)
             if seconds is None:
                 break
             await self._pass_time(seconds)
-        delivery.state = "failed"
+        self.log.conclude(delivery, "failed")
         count = len(delivery.attempts)
-        origin = delivery.webhook.origin
-        _logger.warning("%s was not told of task %s: %s attempts", origin, delivery.task_id, count)
+        where = "a removed webhook" if webhook is None else webhook.origin
+        _logger.warning("%s was not told of task %s: %s attempts", where, delivery.task_id, count)
 
-    def _wanted(self, delivery: Delivery) -> bool:
-        # What waits for its first attempt when the server closes still gets it.
-        is_retry = bool(delivery.attempts)
-        return delivery.webhook.id in self._webhooks and not (is_retry and self._closing.is_set())
-
-    async def _attempt(self, delivery: Delivery) -> Attempt:
-        async with self._places[delivery.webhook.id]:
-            attempt = await self._send(delivery.webhook, delivery.body)
+    async def _attempt(self, webhook: Webhook, delivery: Delivery) -> Attempt:
+        async with self._places.setdefault(webhook.address, asyncio.Semaphore(_AT_ONCE)):
+            attempt = await self._send(webhook, delivery.body)
         delivery.attempts.append(attempt)
+        self.log.keep(delivery)
         return attempt
 
     async def _send(self, webhook: Webhook, body: bytes) -> Attempt:

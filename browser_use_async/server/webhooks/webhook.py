@@ -1,5 +1,6 @@
 """Where events are sent to."""
 
+import hashlib
 import ipaddress
 import uuid
 from typing import Any
@@ -67,6 +68,11 @@ class Webhook:
     def origin(self) -> str:
         """Scheme, host and port of the address: what may be logged."""
         return str(URL(self.url).origin())
+
+    @property
+    def address(self) -> str:
+        """What the address is known by where it may not be told: 64 hexadecimal digits."""
+        return hashlib.sha256(self.url.encode()).hexdigest()
 
     def __repr__(self) -> str:
         return f"Webhook({self.origin}, id={self.id})"

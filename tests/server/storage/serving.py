@@ -16,7 +16,11 @@ SCENARIOS = {
 async def _serve() -> None:
     executor = ScriptedExecutor(SCENARIOS)
     async with LocalServer(
-        database=sys.argv[1], api_key="bu_test", executor=executor, port=int(sys.argv[2])
+        database=sys.argv[1],
+        api_key="bu_test",
+        executor=executor,
+        port=int(sys.argv[2]),
+        webhook_retry_delay=0.5,
     ) as server:
         print(json.dumps({"base_url": server.base_url, "url": server.url}), flush=True)
         await asyncio.Event().wait()

@@ -84,6 +84,7 @@ def _payload(call: Call) -> dict[str, str]:
     return dict(call.event["payload"])
 
 
+@pytest.mark.case("F23")
 async def test_retries(
     told: Caller, queue: FromQueue, receiver: Receiver, figure: Callable[[str], None]
 ) -> None:

@@ -17,7 +17,10 @@ def _always(status: int) -> Callable[[Call], int]:
     return lambda _: status
 
 
-async def test_the_test_event_comes_first(receiver: Receiver, nothing_leaks: None) -> None:
+@pytest.mark.case("F24")
+async def test_the_test_event_comes_first(
+    receiver: Receiver, nothing_leaks: None, figure: Callable[[str], None]
+) -> None:
     """F24: signed, with the documented content; whoever does not answer 2xx is not registered."""
     async with LocalServer(executor="scripted") as server:
         for status in (500, 403, 307, 404):
@@ -28,6 +31,7 @@ async def test_the_test_event_comes_first(receiver: Receiver, nothing_leaks: Non
         receiver.answer = lambda _: 204
         await server.add_webhook(Webhook(receiver.url, SECRET))
 
+    figure("refused at 500, 403, 307 and 404; registered at 204")
     assert len(server.webhooks) == 1
     assert [call.body for call in receiver.calls] == [TEST] * 5
     assert all(call.is_genuine for call in receiver.calls)

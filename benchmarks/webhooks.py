@@ -1,0 +1,350 @@
+"""Goal 8: waits that webhooks wake, what polling is left, and a receiver under load.
+
+The waits run in a process of their own, with the receiver in the same event loop; the requests are
+counted by the server, in another process, and the control is the same world without a receiver.
+"""
+
+import asyncio
+import multiprocessing
+import sys
+import time
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from multiprocessing.connection import Connection
+from statistics import median, quantiles
+
+import attrs
+from aiohttp import web
+
+from benchmarks.harness import FULL, QUICK, Effort, Report, Row, judge, table
+from benchmarks.servers.lifelike import Population
+from benchmarks.servers.telling import SECRET, Burst, Telling, TellingServer
+from benchmarks.waiting import control
+from browser_use_async import BrowserUseSession, PollPolicy, webhooks
+
+LATENCY = 0.1
+LOST_AFTER = 5
+SAFETY = 10.0
+HANG_SECONDS = 60.0
+QUEUE = 1000
+STANDING = 3.0  # seconds until waits have begun, and the first look at all tasks is over
+
+
+@attrs.frozen
+class Side:
+    """What a process is to do.
+
+    Attributes:
+        url: The world.
+        attached: Whether a receiver is attached; without one this is the control.
+        window: Seconds after which it stops waiting for what has not ended.
+        safety: The safety interval in seconds, or None for the default.
+    """
+
+    url: str
+    attached: bool
+    window: float
+    safety: float | None = None
+
+
+@attrs.frozen
+class Figures:
+    """What a side came to.
+
+    Attributes:
+        delays: Seconds from each task's true end to the moment in which its awaiter went on.
+        after: Seconds from the delivery of its event to that moment.
+        counts: What the server counted.
+        cpu: Seconds of CPU time once the waits stood, the receiver's among them.
+        starting: Seconds of CPU time before that.
+        woken: How many ended after they stood.
+    """
+
+    delays: list[float]
+    after: list[float]
+    counts: dict[str, float]
+    cpu: float
+    starting: float
+    woken: int
+
+    @property
+    def requests(self) -> float:
+        """Requests to the API per finished task."""
+        asked = sum(self.counts.get(route, 0) for route in ("status", "list", "get"))
+        return asked / max(len(self.delays), 1)
+
+    @property
+    def looks(self) -> float:
+        """Those of them that are no confirming get."""
+        asked = sum(self.counts.get(route, 0) for route in ("status", "list"))
+        return asked / max(len(self.delays), 1)
+
+    @property
+    def cpu_each(self) -> float:
+        """Milliseconds of CPU time per task that ended once the waits stood."""
+        return self.cpu / max(self.woken, 1) * 1e3
+
+
+def p99(values: list[float]) -> float:
+    """The 99th percentile."""
+    return quantiles(values, n=100)[98] if len(values) > 1 else 0.0
+
+
+@asynccontextmanager
+async def receiving(receiver: webhooks.WebhookReceiver) -> AsyncIterator[int]:
+    """A receiver in aiohttp; its port."""
+    application = web.Application()
+    application.router.add_post("/webhook", receiver.aiohttp_handler)
+    runner = web.AppRunner(application, access_log=None, shutdown_timeout=0.1)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0, backlog=1000).start()
+    try:
+        yield int(runner.addresses[0][1])
+    finally:
+        await runner.cleanup()
+
+
+async def wait_for_all(side: Side) -> Figures:
+    """Wait for every task of a world."""
+    ends = control(side.url, "tasks")
+    poll = PollPolicy() if side.safety is None else PollPolicy(safety_interval=side.safety)
+    delays: list[float] = []
+    after: list[float] = []
+    heard: dict[str, float] = {}
+    async with (
+        AsyncExitStack() as stack,
+        BrowserUseSession("key", base_url=f"{side.url}/api/v1", poll=poll) as session,
+    ):
+        started, used = time.monotonic(), time.process_time()
+
+        async def one(task_id: str) -> None:
+            await session.wait(task_id, timeout=100_000)
+            now = time.monotonic()
+            delays.append(now - max(ends[task_id], started))
+            if task_id in heard:
+                after.append(now - heard[task_id])
+
+        waits = [asyncio.create_task(one(task_id)) for task_id in ends]
+        if side.attached:
+            receiver = webhooks.WebhookReceiver(SECRET)
+            receiver.subscribe(lambda event: heard.update({event.task_id: time.monotonic()}))
+            session.attach(receiver)
+            port = await stack.enter_async_context(receiving(receiver))
+            await asyncio.get_running_loop().run_in_executor(
+                None, control, side.url, f"hook-{port}"
+            )
+        await asyncio.wait(waits, timeout=STANDING)
+        starting, early = time.process_time() - used, len(delays)
+        await asyncio.wait(waits, timeout=side.window - STANDING)
+        used = time.process_time() - used - starting
+        counts = control(side.url, "counts")
+        for wait in waits:
+            wait.cancel()
+        results = await asyncio.gather(*waits, return_exceptions=True)
+    for result in results:
+        if isinstance(result, Exception):
+            raise result
+    return Figures(delays, after, counts, used, starting, len(delays) - early)
+
+
+def be_a_side(pipe: Connection) -> None:
+    """Import everything, say so, and go."""
+    pipe.send("ready")
+    pipe.send(asyncio.run(wait_for_all(pipe.recv())))
+
+
+def together(
+    server: TellingServer, orders: list[tuple[Side, Population, Telling]]
+) -> list[Figures]:
+    """Run sides at the same time, each in a world of its own."""
+    context = multiprocessing.get_context("spawn")
+    running = []
+    for _order in orders:
+        here, there = context.Pipe()
+        process = context.Process(target=be_a_side, args=(there,), daemon=True)
+        process.start()
+        there.close()
+        running.append((process, here))
+    for _process, pipe in running:
+        pipe.recv()
+    for (side, population, telling), (_process, pipe) in zip(orders, running, strict=True):
+        pipe.send(attrs.evolve(side, url=server.open(population, telling)))
+    figures = [pipe.recv() for _process, pipe in running]
+    for process, _pipe in running:
+        process.join()
+    return figures
+
+
+def thousand(server: TellingServer, effort: Effort) -> Report:
+    """What 1,000 running tasks cost, with events, without a receiver, and with events lost."""
+    longest = effort.wait_seconds
+    window = longest + 30
+    names = ["attached", "control: none", f"lost after {LOST_AFTER}"]
+    told, plain, lost = [], [], []
+    for seed in range(1, effort.long_rounds + 1):
+        population = Population(1000, longest * 0.4, 0.5, longest, seed=seed)
+        far = Telling(latency=LATENCY)
+        orders = [
+            (Side("", True, window), population, far),
+            (Side("", False, window), population, far),
+            (Side("", True, window, SAFETY), population, Telling(LOST_AFTER, LATENCY)),
+        ]
+        first, second, third = together(server, orders)
+        told.append(first)
+        plain.append(second)
+        lost.append(third)
+    requests = median(each.requests for each in told)
+    trips = median(p99(each.after) for each in told) / LATENCY
+    latest = max(max(each.delays) for each in lost)
+    complete = all(len(each.delays) == 1000 for each in (*told, *plain, *lost))
+    rows = [
+        Row(
+            8,
+            "webhooks, 1,000 tasks: requests per finished task",
+            f"{requests:.2f}",
+            f"without a receiver: {median(each.requests for each in plain):.2f}",
+            f"{requests:.2f}",
+            "≤ 1.2",
+            complete and judge(requests, at_most=1.2),
+        ),
+        Row(
+            8,
+            "webhooks, 1,000 tasks: p99 from delivery to return, in round trips of 100 ms",
+            f"{trips:.2f}",
+            "-",
+            f"{trips:.2f}",
+            "≤ 2",
+            complete and judge(trips, at_most=2),
+        ),
+        Row(
+            8,
+            f"webhooks, all lost after {LOST_AFTER}: latest return, safety interval {SAFETY:.0f} s",
+            f"{latest:.1f} s",
+            "-",
+            f"{latest:.1f} s",
+            f"≤ {SAFETY:.0f} s + 2 round trips",
+            complete and judge(latest, at_most=SAFETY + 2 * LATENCY),
+        ),
+    ]
+    lines = [
+        [
+            name,
+            f"{median(each.requests for each in figures):.2f}",
+            f"{median(each.looks for each in figures):.3f}",
+            f"{median(each.cpu_each for each in figures):.2f}",
+            f"{median(median(each.delays) for each in figures):.2f}",
+            f"{median(p99(each.delays) for each in figures):.2f}",
+            f"{max(max(each.delays) for each in figures):.2f}",
+        ]
+        for name, figures in zip(names, (told, plain, lost), strict=True)
+    ]
+    head = "1,000 tasks, 100 ms latency|requests per task|without the get|CPU ms per task"
+    return Report(rows, table(f"{head}|p50 s|p99 s|latest s".split("|"), lines))
+
+
+def ten_thousand(server: TellingServer, effort: Effort) -> Report:
+    """How soon 10,000 waits are woken, and what that costs."""
+    population = Population(10_000, 60, 0.8)
+    runs = [
+        together(
+            server,
+            [
+                (
+                    Side("", True, effort.wait_seconds),
+                    attrs.evolve(population, seed=seed),
+                    Telling(),
+                )
+            ],
+        )[0]
+        for seed in range(1, effort.long_rounds + 1)
+    ]
+    wake = median(p99(each.delays) for each in runs) * 1e3
+    cpu = median(each.cpu_each for each in runs)
+    finished = median(len(each.delays) for each in runs)
+    looks = median(sum(each.counts.get(name, 0) for name in ("status", "list")) for each in runs)
+    rows = [
+        Row(
+            8,
+            "webhooks, 10,000 waits: p99 from the true end to the awaiter",
+            f"{wake:.0f} ms",
+            "-",
+            f"{wake:.0f} ms",
+            "≤ 50 ms",
+            judge(wake, at_most=50),
+        ),
+        Row(
+            8,
+            "webhooks, 10,000 waits: CPU per task woken, receiver and get included",
+            f"{cpu:.2f} ms",
+            "-",
+            f"{cpu:.2f} ms",
+            "≤ 0.6 ms",
+            judge(cpu, at_most=0.6),
+        ),
+    ]
+    text = (
+        f"10,000 waits, the first {effort.wait_seconds:.0f} s of durations with a median of 60 s: "
+        f"{finished:,.0f} tasks finished, {looks:,.0f} looks at pages and statuses in all, delay "
+        f"p50 {median(median(each.delays) for each in runs) * 1e3:.1f} ms. Beginning the waits, "
+        "with a first look at all of them, took "
+        f"{median(each.starting for each in runs) / 10:.2f} ms of CPU time each."
+    )
+    return Report(rows, text)
+
+
+async def hanging(server: TellingServer) -> tuple[list[tuple[int, float]], list[int], int]:
+    """1,000 events in a second while handlers hang and 200 slow bodies do not come."""
+    receiver = webhooks.WebhookReceiver(SECRET, queue_size=QUEUE, drain_timeout=0)
+    begun: set[str] = set()
+
+    @receiver.on(webhooks.TaskStatusUpdate)
+    async def hang(update: webhooks.TaskStatusUpdate) -> None:
+        begun.add(update.task_id)
+        await asyncio.sleep(HANG_SECONDS)
+
+    loop = asyncio.get_running_loop()
+    async with receiving(receiver) as port:
+        first = Burst(port, QUEUE, 1.0, 200)
+        answers = await loop.run_in_executor(None, server.burst, first)
+        more = Burst(port, 2 * QUEUE, 2.0, 0)  # new events, for which there is no room
+        again = await loop.run_in_executor(None, server.burst, more)
+        taken = receiver.metrics.delivered.total()
+    return answers, [status for status, _seconds in again], taken
+
+
+def load(server: TellingServer, effort: Effort) -> Report:
+    """A receiver whose handlers hang."""
+    runs = [asyncio.run(hanging(server)) for _ in range(effort.long_rounds)]
+    slowest = median(p99([seconds for _status, seconds in answers]) for answers, _, _ in runs) * 1e3
+    lost = sum(QUEUE - taken for _, _, taken in runs)
+    refused = sum(status != 200 for answers, _, _ in runs for status, _ in answers)
+    beyond = [again.count(503) for _, again, _ in runs]
+    exact = lost == 0 and refused == 0
+    return Report(
+        [
+            Row(
+                8,
+                "1,000 events in 1 s, handlers hang, 200 slow bodies: p99 of the answers",
+                f"{slowest:.0f} ms",
+                "-",
+                f"{slowest:.0f} ms, {lost} lost, {refused} refused",
+                "≤ 100 ms, 0, 0",
+                exact and judge(slowest, at_most=100),
+            )
+        ],
+        f"The receiver's queue holds {QUEUE:,} events, and took all of the first; of "
+        f"{2 * QUEUE:,} more, whose bodies were all new, {beyond} were answered 503.",
+    )
+
+
+def report(effort: Effort) -> Report:
+    """Measure all of it, and compare with the goals."""
+    with TellingServer() as server:
+        parts = [measure(server, effort) for measure in (thousand, ten_thousand, load)]
+    rows = [row for part in parts for row in part.rows]
+    return Report(rows, "\n\n".join(part.details for part in parts))
+
+
+if __name__ == "__main__":
+    result = report(QUICK if "--quick" in sys.argv else FULL)
+    print(*result.rows, result.details, sep="\n")

@@ -1,0 +1,175 @@
+"""`webhooks`: receive them on this machine, and send samples to whatever receives them here."""
+
+import argparse
+import ipaddress
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+import attrs
+from yarl import URL
+
+from browser_use_async.cli.console import Console
+from browser_use_async.cli.options import add_output_options, pair
+from browser_use_async.cli.webhook_listening import listen
+from browser_use_async.cli.webhook_secret import secret_from_file, secret_from_variable
+from browser_use_async.cli.webhook_triggering import KINDS, trigger
+from browser_use_async.errors import ConfigurationError
+
+__all__ = ["configure", "execute"]
+
+VARIABLE = "BROWSER_USE_WEBHOOK_SECRET"
+_PORT = 8766
+_PATH = "/webhook"
+
+
+@attrs.frozen
+class _Action:
+    summary: str
+    configure: Callable[[argparse.ArgumentParser], None]
+    execute: Callable[[argparse.Namespace, str, Console], Awaitable[int]]
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the actions.
+
+    Args:
+        parser: The command's parser.
+    """
+    room: Any = parser.add_subparsers(
+        dest="action", metavar="ACTION", title="actions", required=True
+    )
+    for name, action in _ACTIONS.items():
+        added: argparse.ArgumentParser = room.add_parser(
+            name,
+            help=action.summary,
+            description=f"{action.summary[0].upper()}{action.summary[1:]}.",
+        )
+        action.configure(added)
+        _add_secret(added)
+        add_output_options(added, has_parent=True)
+
+
+async def execute(options: argparse.Namespace, console: Console) -> int:
+    """Do one of the actions.
+
+    Args:
+        options: The parsed command line.
+        console: Where to write.
+    """
+    return await _ACTIONS[options.action].execute(options, _secret(options), console)
+
+
+def _add_secret(parser: argparse.ArgumentParser) -> None:
+    source = parser.add_argument_group("secret").add_mutually_exclusive_group()
+    source.add_argument("--secret-file", metavar="FILE", help="a file that holds it and no more")
+    source.add_argument(
+        "--secret-env",
+        metavar="VARIABLE",
+        default=VARIABLE,
+        help=f"the environment variable that holds it (default: {VARIABLE})",
+    )
+
+
+def _secret(options: argparse.Namespace) -> str:
+    if options.secret_file is not None:
+        return secret_from_file(options.secret_file, "--secret-file")
+    if options.secret_env != VARIABLE:
+        return secret_from_variable(options.secret_env, "--secret-env")
+    try:
+        return secret_from_variable(VARIABLE, "--secret-env")
+    except ConfigurationError:
+        raise ConfigurationError(
+            f"there is no secret: set {VARIABLE}, or name another source with --secret-file or "
+            "--secret-env. To try things out, any text will do on both sides"
+        ) from None
+
+
+def _configure_listen(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--host", default="127.0.0.1", help="where to listen (default: 127.0.0.1)")
+    parser.add_argument(
+        "--port", type=int, default=_PORT, help=f"0 takes a free one (default: {_PORT})"
+    )
+    parser.add_argument("--path", default=_PATH, help=f"(default: {_PATH})")
+    parser.add_argument(
+        "--forward",
+        type=_local_url,
+        metavar="URL",
+        help="send each genuine call on to an address of this machine, just as it came",
+    )
+    parser.add_argument(
+        "--allow-any-host",
+        action="store_true",
+        help="let --host be an address that other machines reach",
+    )
+
+
+async def _listen(options: argparse.Namespace, secret: str, console: Console) -> int:
+    if not options.allow_any_host and not _is_loopback(options.host):
+        raise ConfigurationError(
+            f"{options.host} is reachable from other machines; listen on 127.0.0.1, or say "
+            "--allow-any-host"
+        )
+    return await listen(options.host, options.port, options.path, options.forward, secret, console)
+
+
+def _configure_trigger(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("kind", choices=KINDS, help="what the event tells")
+    parser.add_argument(
+        "--to",
+        type=_local_url,
+        metavar="URL",
+        default=f"http://127.0.0.1:{_PORT}{_PATH}",
+        help="an address of this machine (default: where `webhooks listen` listens)",
+    )
+    parser.add_argument("--task-id", metavar="ID", help="(default: a new one)")
+    parser.add_argument("--session-id", metavar="ID", help="(default: a new one)")
+    parser.add_argument(
+        "--metadata",
+        action="append",
+        default=[],
+        type=pair,
+        metavar="NAME=VALUE",
+        help="a pair of the task's metadata; can be repeated",
+    )
+
+
+async def _trigger(options: argparse.Namespace, secret: str, console: Console) -> int:
+    return await trigger(
+        options.kind,
+        options.to,
+        secret,
+        console,
+        task_id=options.task_id,
+        session_id=options.session_id,
+        metadata=dict(options.metadata),
+    )
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _local_url(text: str) -> str:
+    try:
+        url = URL(text)
+        host, has_user = url.host or "", url.user is not None or url.password is not None
+    except ValueError:
+        url, host, has_user = URL(), "", False
+    if url.scheme not in {"http", "https"} or has_user or not _is_loopback(host):
+        raise argparse.ArgumentTypeError(
+            "write an address of this machine, such as http://127.0.0.1:8000/webhook"
+        )
+    return text
+
+
+_ACTIONS: Mapping[str, _Action] = {
+    "listen": _Action("receive webhooks and show what they tell", _configure_listen, _listen),
+    "trigger": _Action(
+        "sign a sample event and send it to an address of this machine",
+        _configure_trigger,
+        _trigger,
+    ),
+}

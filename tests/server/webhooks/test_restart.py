@@ -1,0 +1,241 @@
+"""What is on its way outlives the server, in order; secrets on disk are sealed or not there."""
+
+import asyncio
+import json
+import os
+import sys
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import aiohttp
+import pytest
+
+from browser_use_async.server import LocalServer, Webhook
+from browser_use_async.server.executors.protocol import Finished
+from browser_use_async.server.storage.database import open_keeper
+from browser_use_async.server.storage.keeper import MemoryKeeper
+from browser_use_async.server.storage.sealing import KEY_VARIABLE
+from browser_use_async.server.webhooks.deliveries import Delivery, DeliveryLog
+from tests.server.calling import Caller
+from tests.server.steering import FromQueue
+from tests.server.webhooks.receiver import SECRET, Call, Receiver
+
+ROOT = Path(__file__).parents[3]
+NEW_SECRET = "canary-of-another-webhook-secret"
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """Where the database is."""
+    return tmp_path / "server.db"
+
+
+def _server(path: Path, **options: object) -> LocalServer:
+    executor = FromQueue(Finished("Done"))
+    given = {"api_key": "bu_test", "webhook_retry_delay": 30.0, **options}
+    return LocalServer(executor=executor, database=path, **given)  # type: ignore[arg-type]
+
+
+async def _told_nothing(server: LocalServer, http: aiohttp.ClientSession) -> str:
+    """Create a task, let it end, and wait until the first attempt of its first event has failed."""
+    caller = Caller(server, http)
+    task_id = await caller.create(metadata={"order": "7"})
+    await caller.reached(task_id, "finished")
+    async with asyncio.timeout(5):
+        while not server.deliveries[0].attempts:  # noqa: ASYNC110 - it is polled as a user would
+            await asyncio.sleep(0.001)
+    return task_id
+
+
+def _fails_after_the_test(call: Call) -> int:
+    return 200 if call.status == "test" else 500
+
+
+async def test_what_was_pending_is_sent_again(
+    path: Path, http: aiohttp.ClientSession, receiver: Receiver
+) -> None:
+    """In order, with the same bodies, and counting the attempts that were made before."""
+    webhook = Webhook(receiver.url, SECRET)
+    receiver.answer = _fails_after_the_test
+    async with _server(path, webhooks=[webhook]) as server:
+        task_id = await _told_nothing(server, http)
+        before = [each.body for each in server.deliveries]
+    receiver.calls.clear()
+    receiver.answer = lambda _: 200
+    async with _server(path, webhooks=[Webhook(receiver.url, SECRET)]) as server:
+        await receiver.has(4)
+        log = server.deliveries
+
+    assert receiver.statuses == ["test", "initializing", "started", "finished"]
+    assert [call.body for call in receiver.calls[1:]] == before
+    assert all(call.is_genuine for call in receiver.calls)
+    assert {call.event["payload"]["task_id"] for call in receiver.calls[1:]} == {task_id}
+    assert [[each.status for each in delivery.attempts] for delivery in log] == [
+        [500, 200],
+        [200],
+        [200],
+    ]
+    receiver.calls.clear()
+    async with _server(path, webhooks=[webhook]) as server:
+        assert [each.state for each in server.deliveries] == ["delivered"] * 3
+    assert receiver.statuses == ["test"]
+
+
+async def test_a_new_secret_takes_over(
+    path: Path, http: aiohttp.ClientSession, receiver: Receiver
+) -> None:
+    """A webhook that is replaced while events are on their way is told them under its new one."""
+    receiver.answer = _fails_after_the_test
+    async with _server(path, webhook_retry_delay=0.05) as server:
+        await server.add_webhook(Webhook(receiver.url, NEW_SECRET))
+        await _told_nothing(server, http)
+        await server.add_webhook(Webhook(receiver.url, SECRET))
+        receiver.calls.clear()
+        receiver.answer = lambda _: 200
+        await receiver.has(3)
+
+    assert receiver.statuses == ["initializing", "started", "finished"]
+    assert all(call.is_genuine for call in receiver.calls)
+
+
+async def test_webhooks_come_back_under_the_key(
+    path: Path, http: aiohttp.ClientSession, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that was added at run time is told after a restart, without another test event."""
+    monkeypatch.setenv(KEY_VARIABLE, "a key of the operator's own")
+    async with _server(path) as server:
+        await server.add_webhook(Webhook(receiver.url + "/t0ken", SECRET))
+        known = server.webhooks
+    on_disk = b"".join(each.read_bytes() for each in path.parent.iterdir())
+    receiver.calls.clear()
+    async with _server(path) as server:
+        assert server.webhooks == known
+        await Caller(server, http).create()
+        await receiver.has(3)
+        answer = await Caller(server, http).ask(
+            "DELETE", f"{server.url}/admin/webhooks/{known[0].id}"
+        )
+        assert answer.status == 200
+    async with _server(path) as server:
+        assert server.webhooks == ()
+
+    assert receiver.statuses == ["initializing", "started", "finished"]
+    assert all(call.is_genuine for call in receiver.calls)
+    assert SECRET.encode() not in on_disk
+    assert b"t0ken" not in on_disk
+
+
+async def test_webhooks_in_code_are_of_this_run(
+    path: Path, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who takes an address out of the code is not surprised by calls to it."""
+    monkeypatch.setenv(KEY_VARIABLE, "a key of the operator's own")
+    async with _server(path, webhooks=[Webhook(receiver.url, SECRET)]):
+        pass
+    async with _server(path) as server:
+        assert server.webhooks == ()
+
+
+async def test_without_a_key_they_are_not_kept(
+    path: Path, http: aiohttp.ClientSession, receiver: Receiver, caplog: pytest.LogCaptureFixture
+) -> None:
+    """That is said; events that are pending wait until the address is registered again."""
+    receiver.answer = _fails_after_the_test
+    async with _server(path) as server:
+        await server.add_webhook(Webhook(receiver.url, SECRET))
+        await _told_nothing(server, http)
+    said = caplog.text
+    on_disk = b"".join(each.read_bytes() for each in path.parent.iterdir())
+    receiver.calls.clear()
+    receiver.answer = lambda _: 200
+    async with _server(path) as server:
+        assert server.webhooks == ()
+        assert {each.state for each in server.deliveries} == {"pending"}
+        await server.add_webhook(Webhook(receiver.url, SECRET))
+        await receiver.has(4)
+
+    assert KEY_VARIABLE in said
+    assert "3 webhook events were not delivered before the server closed" in said
+    assert receiver.statuses == ["test", "initializing", "started", "finished"]
+    assert SECRET.encode() not in on_disk
+    assert receiver.url.encode() not in on_disk
+
+
+def test_the_log_is_bounded(path: Path) -> None:
+    """The oldest that are over are forgotten, on disk as well; what is pending is kept."""
+    keeper = open_keeper(path)
+    log = DeliveryLog(keeper, most=3)
+    made = [Delivery("w", "a", "t", f"word {number}", b"{}") for number in range(6)]
+    for number, delivery in enumerate(made):
+        log.add(delivery)
+        if number != 1:
+            log.conclude(delivery, "delivered")
+    left = [each.status for each in log]
+    keeper.close()
+    keeper = open_keeper(path)
+    again = DeliveryLog(keeper)
+    keeper.close()
+
+    assert left == ["word 1", "word 4", "word 5"]
+    assert [each.status for each in again] == left
+    assert [each.status for each in again.left_over] == ["word 1"]
+
+
+def test_in_memory_the_log_is_bounded_too() -> None:
+    """Without a database nothing more is held than with one."""
+    log = DeliveryLog(MemoryKeeper(), most=2)
+    for _ in range(5):
+        delivery = Delivery("w", "a", "t", "finished", b"{}")
+        log.add(delivery)
+        log.conclude(delivery, "failed")
+
+    assert len(list(log)) == 2
+
+
+@asynccontextmanager
+async def _killed_at_the_end(path: Path, environment: Mapping[str, str]) -> AsyncIterator[str]:
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "tests.server.storage.serving", str(path), "0",
+        cwd=ROOT, env=environment, stdout=asyncio.subprocess.PIPE,
+    )  # fmt: skip
+    try:
+        assert process.stdout is not None
+        async with asyncio.timeout(20):
+            yield json.loads(await process.stdout.readline())["url"]
+    finally:
+        process.kill()
+        await process.communicate()
+
+
+async def test_kill_before_an_event_was_received(
+    path: Path, http: aiohttp.ClientSession, receiver: Receiver
+) -> None:
+    """A server that is killed sends it when it starts again: at least once, in order."""
+    environment = {**os.environ, KEY_VARIABLE: "a key of the operator's own"}
+    headers = {"Authorization": "Bearer bu_test"}
+    receiver.answer = _fails_after_the_test
+    async with _killed_at_the_end(path, environment) as url:
+        order = {"url": receiver.url, "secret": SECRET}
+        async with http.post(f"{url}/admin/webhooks", json=order, headers=headers) as answer:
+            assert answer.status == 200
+        task = {"task": "quick", "metadata": {"scenario": "quick"}}
+        async with http.post(f"{url}/api/v1/run-task", json=task, headers=headers) as answer:
+            task_id = (await answer.json())["id"]
+        await receiver.has(2)
+        async with asyncio.timeout(10):
+            status = ""
+            while status != "finished":
+                place = f"{url}/api/v1/task/{task_id}/status"
+                async with http.get(place, headers=headers) as answer:
+                    status = await answer.json()
+    receiver.calls.clear()
+    receiver.answer = lambda _: 200
+    async with _killed_at_the_end(path, environment):
+        async with asyncio.timeout(15):
+            while len(receiver.calls) < 3:  # noqa: ASYNC110 - it is polled as a user would
+                await asyncio.sleep(0.01)
+
+    assert receiver.statuses == ["initializing", "started", "finished"]
+    assert all(call.is_genuine for call in receiver.calls)
+    assert {call.event["payload"]["task_id"] for call in receiver.calls} == {task_id}

@@ -1,0 +1,323 @@
+"""What polling is left while webhooks arrive, and what it is there for; in virtual time."""
+
+import asyncio
+import itertools
+import random
+import threading
+from collections.abc import Callable
+
+import pytest
+
+from browser_use_async import PollPolicy, errors
+from tests.api_bench import OpenSession
+from tests.fake_api import FakeApi, FakeTask
+from tests.waiting.test_events import Source
+from tests.waiting.test_polling import lives
+
+SAFETY = 60.0
+TARGET = 2.0
+ROUND_TRIP = 0.05
+
+
+def _time() -> float:
+    return asyncio.get_running_loop().time()
+
+
+def _at_the_end(source: Source, task: FakeTask, delay: float = 0.02, word: str = "") -> None:
+    """Have an event come when a task ends."""
+    seconds, end = task.life[-1]
+    moment = task.born + seconds + delay
+    asyncio.get_running_loop().call_at(moment, source.tell, task, word or end)
+
+
+def _proven(api: FakeApi, source: Source) -> None:
+    """Let one event come, of a task that nobody waits for."""
+    source.tell(api.add(lives(0.0)), "finished")
+
+
+async def _costs(
+    api: FakeApi, open_session: OpenSession, *, attached: bool, count: int = 200
+) -> tuple[float, list[float]]:
+    """Run tasks of lognormal length, 100 at once; requests per task and delays, in order."""
+    draw = random.Random(11)
+    source = Source()
+    session = await open_session()
+    api.latency = ROUND_TRIP
+    api.make = lambda _body: lives(draw.lognormvariate(4.094, 0.8))
+    delays: list[float] = []
+    if attached:
+        session.attach(source)
+    room = asyncio.Semaphore(100)
+
+    async def work() -> None:
+        async with room:
+            handle = await session.submit("x")
+            task = api.tasks[handle.id]
+            _at_the_end(source, task)
+            await handle.wait()
+            delays.append(_time() - task.born - task.life[-1][0])
+
+    await asyncio.gather(*(work() for _ in range(count)))
+    return (api.count() - api.count("run")) / count, sorted(delays)
+
+
+@pytest.mark.looptime
+@pytest.mark.case("D17")
+async def test_what_a_task_costs(
+    api: FakeApi, open_session: OpenSession, figure: Callable[[str], None]
+):
+    """D17: one confirming get, and little more; woken within two round trips of the event."""
+    cost, delays = await _costs(api, open_session, attached=True)
+
+    figure(f"{cost:.3f} requests per task, at most {delays[-1] * 1000:.0f} ms after its end")
+    assert cost <= 1.2
+    assert delays[-1] <= 0.02 + 2 * ROUND_TRIP
+
+
+@pytest.mark.looptime
+@pytest.mark.control("D17")
+async def test_what_a_task_costs_without(api: FakeApi, open_session: OpenSession):
+    """The control: nothing is attached, so that the same count is far above the bound."""
+    cost, delays = await _costs(api, open_session, attached=False)
+
+    assert cost > 2
+    assert delays[len(delays) // 2] > 0.5
+
+
+@pytest.mark.looptime
+@pytest.mark.case("D18", "D19")
+@pytest.mark.parametrize("count", [1, 40])
+@pytest.mark.parametrize("end", ["finished", "failed"])
+async def test_an_end_that_no_event_tells(
+    api: FakeApi, open_session: OpenSession, figure: Callable[[str], None], end: str, count: int
+):
+    """D18, D19: events came before, and then no more: found within the safety interval."""
+    session = await open_session()
+    source = Source()
+    session.attach(source)
+    _proven(api, source)
+    tasks = [api.add(lives(70.0 + number, end)) for number in range(count)]
+    found: dict[str, float] = {}
+
+    async def wait(task: FakeTask) -> None:
+        await session.wait(task.id)
+        found[task.id] = _time() - task.life[-1][0]
+
+    await asyncio.gather(*map(wait, tasks))
+
+    delays = sorted(found.values())
+    figure(f"{count} {end} without an event: found after {delays[0]:.1f} to {delays[-1]:.1f} s")
+    assert delays[-1] <= SAFETY + ROUND_TRIP
+    assert delays[-1] > TARGET  # or else it is not resting that is measured
+
+
+@pytest.mark.looptime
+@pytest.mark.case("D18")
+async def test_lost_events_are_noticed(
+    api: FakeApi, open_session: OpenSession, figure: Callable[[str], None]
+):
+    """D18: after one end that no event told of, polling is as usual until events come again."""
+    session = await open_session()
+    source = Source()
+    session.attach(source)
+    _proven(api, source)
+    tasks = [api.add(lives(seconds)) for seconds in (10.0, 150.0, 200.0, 250.0)]
+    waits = [asyncio.create_task(session.wait(task.id)) for task in tasks]
+    found: list[float] = []
+    for task, wait in zip(tasks[:3], waits, strict=False):
+        await wait
+        found.append(_time() - task.life[-1][0])
+    source.tell(tasks[0], "started")  # they come again
+    asked = api.count()
+    _at_the_end(source, tasks[3])
+    await waits[3]
+
+    figure(f"found {found[0]:.1f} s late, then {found[1]:.1f} and {found[2]:.1f} s")
+    assert TARGET < found[0] <= SAFETY + ROUND_TRIP
+    assert max(found[1:]) <= TARGET + 0.1
+    assert _time() <= 250.1
+    assert api.count() - asked <= 3
+
+
+@pytest.mark.looptime
+@pytest.mark.case("D18")
+async def test_promises_are_not_enough(
+    api: FakeApi, open_session: OpenSession, figure: Callable[[str], None]
+):
+    """D18: a source that never brings an event changes nothing: a wrong address costs no time."""
+    session = await open_session()
+    session.attach(Source())
+    task = api.add(lives(61.0))
+
+    await session.wait(task.id)
+
+    figure(f"attached, no event ever: found {_time() - 61.0:.1f} s after the end")
+    assert _time() <= 61.0 + TARGET + 0.1
+
+
+@pytest.mark.looptime
+@pytest.mark.case("D20")
+@pytest.mark.parametrize("count", [1, 5])
+async def test_an_event_that_comes_too_soon(
+    api: FakeApi, open_session: OpenSession, figure: Callable[[str], None], count: int
+):
+    """D20: the API does not know of the end yet; it is asked as often as without events."""
+    session = await open_session()
+    source = Source()
+    session.attach(source)
+    tasks = [api.add(lives(20.0)) for _ in range(count)]
+    for task in tasks:
+        _at_the_end(source, task, -1.0)
+
+    await asyncio.gather(*(session.wait(task.id) for task in tasks))
+
+    figure(f"told 1 s too soon: found {_time() - 20.0:.1f} s after the end")
+    assert 20.0 <= _time() <= 20.0 + TARGET + 0.1
+
+
+@pytest.mark.looptime
+@pytest.mark.case("F12")
+@pytest.mark.parametrize(
+    "words", [["finished", "started"], ["paused", "finished", "paused"], ["finished"] * 3]
+)
+async def test_events_in_the_wrong_order(
+    api: FakeApi, open_session: OpenSession, figure: Callable[[str], None], words: list[str]
+):
+    """F12: whatever comes late or twice, the wait ends with what the API says."""
+    session = await open_session()
+    source = Source()
+    session.attach(source)
+    task = api.add(lives(10.0, "stopped"))
+    for number, word in enumerate(words):
+        _at_the_end(source, task, 0.02 * (number + 1), word)
+
+    ended = await session.wait(task.id)
+
+    figure(f"{words}: {ended.status} after {_time() - 10.0:.2f} s")
+    assert ended.status == "stopped"
+    assert _time() <= 10.2
+
+
+@pytest.mark.looptime
+@pytest.mark.parametrize("count", [1, 5])
+async def test_an_event_that_came_before_the_wait(
+    api: FakeApi, open_session: OpenSession, count: int
+):
+    """A quick task ends before anybody waits for it; the wait asks at once."""
+    session = await open_session()
+    source = Source()
+    session.attach(source)
+    api.make = lambda _body: lives(0.0)
+    handles = [await session.submit("x") for _ in range(count)]
+    for task in api.tasks.values():
+        source.tell(task, "finished")
+    began = _time()
+
+    await asyncio.gather(*(handle.wait() for handle in handles))
+
+    assert _time() - began <= 0.2
+
+
+@pytest.mark.looptime
+async def test_a_task_that_failed_before_the_wait(api: FakeApi, open_session: OpenSession):
+    """No event told of it, and somebody waits late: the first look does not keep him waiting."""
+    session = await open_session()
+    source = Source()
+    session.attach(source)
+    _proven(api, source)
+    api.make = lambda _body: lives(1.0, "failed")
+    handles = [await session.submit("x") for _ in range(5)]
+    await asyncio.sleep(30.0)
+    began = _time()
+
+    await asyncio.gather(*(handle.wait() for handle in handles))
+
+    assert _time() - began <= 0.2
+
+
+@pytest.mark.looptime
+async def test_streams_are_looked_at_as_before(api: FakeApi, open_session: OpenSession):
+    """No webhook tells of steps and of resumptions; and who waits beside a stream still rests."""
+    session = await open_session()
+    source = Source()
+    session.attach(source)
+    _proven(api, source)
+    shown = api.add(FakeTask(life=((0.0, "running"), (9.0, "paused"), (19.0, "running"))))
+    others = [api.add(lives(1e6)) for _ in range(30)]
+    waits = [asyncio.create_task(session.wait(task.id)) for task in others]
+    seen: list[tuple[str, float]] = []
+    async for status in session.stream_status(shown.id):
+        seen.append((str(status), _time()))
+        if len(seen) == 3:
+            break
+    steps = [step.step async for step in session.stream_steps(api.add(lives(5.0)).id)]
+    looked = max(api.count("status", task_id=task.id) for task in others)
+    for wait in waits:
+        wait.cancel()
+    await asyncio.gather(*waits, return_exceptions=True)
+
+    assert [status for status, _at in seen] == ["running", "paused", "running"]
+    assert seen[1][1] <= 9.0 + TARGET + 0.1
+    assert seen[2][1] <= 19.0 + TARGET + 0.1
+    assert steps == [1, 2, 3]
+    assert looked <= 1
+
+
+@pytest.mark.looptime
+async def test_a_policy_of_ones_own(api: FakeApi, open_session: OpenSession):
+    """The safety interval is what the policy says, and never less than the pause without events."""
+    for policy, most in (
+        (PollPolicy(safety_interval=30.0), 30.0),
+        (PollPolicy(safety_interval=5.0, interval=20.0, latency_target=20.0), 20.0),
+    ):
+        session = await open_session(poll=policy)
+        source = Source()
+        session.attach(source)
+        _proven(api, source)
+        task = api.add(lives(100.0, "failed"))
+        await session.wait(task.id)
+        times = api.times("status", task_id=task.id)
+        pauses = [after - before for before, after in itertools.pairwise(times)]
+
+        assert max(pauses) <= most + 0.1
+        assert min(pauses) >= 0.89 * most
+
+
+@pytest.mark.parametrize("seconds", [0, -1.0, float("nan"), float("inf")])
+def test_an_interval_that_cannot_work(seconds: float):
+    """There is no wait without a safety net."""
+    with pytest.raises(errors.ConfigurationError):
+        PollPolicy(safety_interval=seconds)
+
+
+async def test_a_receiver_in_another_thread(api: FakeApi, open_session: OpenSession):
+    """Events that another thread brings are taken in the session's own loop."""
+    session = await open_session(poll=PollPolicy(interval=20.0, latency_target=60.0))
+    source = Source()
+    session.attach(source)
+    task = api.add(lives(0.3))
+    wait = asyncio.create_task(session.wait(task.id))
+    await asyncio.sleep(0.5)
+    thread = threading.Thread(target=source.tell, args=(task, "finished"))
+    thread.start()
+
+    async with asyncio.timeout(10):
+        ended = await wait
+    thread.join()
+
+    assert ended.status == "finished"
+
+
+async def test_events_after_the_end_of_a_session(api: FakeApi, open_session: OpenSession):
+    """A receiver may outlive the sessions that hear of it."""
+    session = await open_session()
+    source = Source()
+    session.attach(source)
+    task = api.add(lives(0.0))
+    await session.wait(task.id)
+    await session.aclose()
+
+    source.tell(task, "finished")
+    thread = threading.Thread(target=source.tell, args=(task, "finished"))
+    thread.start()
+    thread.join()

@@ -1,0 +1,132 @@
+"""One receiver, mounted in every framework, over real sockets."""
+
+import asyncio
+from collections.abc import Callable
+
+import aiohttp
+import pytest
+
+from browser_use_async import webhooks
+from tests.webhooks.calls import SECRET, body_of, event, headers_of, post
+from tests.webhooks.serving import FRAMEWORKS, PATH
+
+
+@pytest.fixture(params=FRAMEWORKS)
+def framework(request: pytest.FixtureRequest) -> str:
+    """Each of them."""
+    return str(request.param)
+
+
+async def test_an_event_arrives(framework: str, http: aiohttp.ClientSession):
+    """It is verified, answered with 200, and told to the handlers of its class and no others."""
+    told: list[webhooks.Event] = []
+    tests: list[webhooks.TestEvent] = []
+    receiver = webhooks.WebhookReceiver(SECRET, on_event=told.append)
+    receiver.on(webhooks.TestEvent)(tests.append)
+    changed = asyncio.Event()
+
+    @receiver.on(webhooks.TaskStatusUpdate)
+    async def note(update: webhooks.TaskStatusUpdate) -> None:
+        assert update.status is webhooks.WebhookStatus.FINISHED
+        changed.set()
+
+    async with FRAMEWORKS[framework](receiver) as url:
+        reply = await post(http, url, event("finished", "task-1"))
+        await changed.wait()
+        await receiver.aclose()
+
+    assert (reply.status, reply.text) == (200, '{"status": "success"}')
+    assert [type(each) for each in told] == [webhooks.TaskStatusUpdate]
+    assert tests == []
+
+
+async def test_nothing_without_the_secret(framework: str, http: aiohttp.ClientSession):
+    """A call that somebody else signed is 403, and says no more than that."""
+    told: list[webhooks.Event] = []
+    receiver = webhooks.WebhookReceiver(SECRET, on_event=told.append)
+    async with FRAMEWORKS[framework](receiver) as url:
+        reply = await post(http, url, event(), secret="another")
+
+    assert (reply.status, reply.text) == (403, '{"detail": "Forbidden"}')
+    assert told == []
+    assert receiver.metrics.refused == {"signature": 1}
+
+
+@pytest.mark.case("F21")
+async def test_wrong_calls(
+    framework: str, http: aiohttp.ClientSession, figure: Callable[[str], None]
+):
+    """F21: other methods and other types of content are refused in a word; JSON need not say so."""
+    receiver = webhooks.WebhookReceiver(SECRET)
+    route = framework == "a route of Quart"  # which judges the method itself, and no more
+    async with FRAMEWORKS[framework](receiver) as url:
+        got = await post(http, url, event(), method="GET")
+        put = await post(http, url, event(), method="PUT")
+        form = await post(http, url, event(), headers={"Content-Type": "text/plain"})
+        odd = await post(http, url, event(), headers={"Content-Type": "application/cloud+json"})
+        silent = await post(http, url, event(), headers={"Content-Type": None})
+
+    statuses = [each.status for each in (got, put, form, odd, silent)]
+    figure(f"{framework}: GET, PUT, text, +json, nothing: {statuses}")
+    assert statuses == [405, 405, 200 if route else 415, 200, 200]
+    if not route:
+        assert got.headers["Allow"] == "POST"
+        assert form.text == '{"detail": "Unsupported Media Type"}'
+
+
+@pytest.mark.case("F21")
+@pytest.mark.parametrize("name", ["ASGI alone", "Starlette", "Quart", "aiohttp"])
+async def test_wrong_path(name: str, http: aiohttp.ClientSession, figure: Callable[[str], None]):
+    """F21: a receiver with a path of its own answers there, whatever part of it was mounted."""
+    receiver = webhooks.WebhookReceiver(SECRET, path=PATH)
+    other = webhooks.WebhookReceiver(SECRET, path="/elsewhere")
+    async with FRAMEWORKS[name](receiver) as right, FRAMEWORKS[name](other) as wrong:
+        replies = [await post(http, url, event()) for url in (right, f"{right}/", wrong)]
+
+    figure(f"{name}: {[each.status for each in replies]}")
+    slash = 404 if name == "aiohttp" else 200  # aiohttp's own router tells them apart
+    assert [each.status for each in replies] == [200, slash, 404]
+    assert "detail" not in replies[2].text or replies[2].text == '{"detail": "Not Found"}'
+
+
+@pytest.mark.case("F16")
+@pytest.mark.parametrize("framework", [each for each in FRAMEWORKS if "route" not in each])
+async def test_a_body_that_grows(framework: str, figure: Callable[[str], None]):
+    """F16: a body of unknown length is cut at the limit, before the rest of it has come."""
+    receiver = webhooks.WebhookReceiver(SECRET, max_body=10_000)
+    sent = 0
+    async with FRAMEWORKS[framework](receiver) as url:
+        host, _, path = url.removeprefix("http://").partition("/")
+        reader, writer = await asyncio.open_connection(*host.split(":"))
+        lines = [f"POST /{path} HTTP/1.1", f"Host: {host}", "Transfer-Encoding: chunked"]
+        lines += [f"{name}: {value}" for name, value in headers_of(body_of(event())).items()]
+        writer.write("\r\n".join([*lines, "", ""]).encode())
+        answer = asyncio.ensure_future(reader.readline())
+        while not answer.done() and sent < 200:
+            writer.write(b"400\r\n" + b" " * 1024 + b"\r\n")
+            sent += 1
+            await asyncio.sleep(0.01)
+        status = await answer
+        writer.close()
+
+    figure(f"{framework}: refused after about {sent} KB of an endless body")
+    assert status.split()[1] == b"413"
+    assert sent < 200
+    assert receiver.metrics.refused == {"too_large": 1}
+
+
+async def test_the_lifespan_ends_the_receiver(http: aiohttp.ClientSession):
+    """Served alone, the receiver closes with its server, after the handlers have ended."""
+    ended: list[str] = []
+    receiver = webhooks.WebhookReceiver(SECRET)
+
+    @receiver.on(webhooks.TaskStatusUpdate)
+    async def linger(update: webhooks.TaskStatusUpdate) -> None:
+        await asyncio.sleep(0.2)
+        ended.append(update.task_id)
+
+    async with FRAMEWORKS["ASGI alone"](receiver) as url:
+        await post(http, url, event(task_id="task-1"))
+
+    assert ended == ["task-1"]
+    assert receiver.receive(b"", {}).status == 503

@@ -1,0 +1,284 @@
+"""Callers who mean no good: too much, too slowly, and anything at all, over real sockets."""
+
+import asyncio
+import contextlib
+import gzip
+import json
+import logging
+import resource
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import aiohttp
+import pytest
+from aiohttp.http_exceptions import BadHttpMessage
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+
+from browser_use_async import errors, webhooks
+from tests.webhooks.calls import SECRET, body_of, event, headers_of, post, raw_request, signature
+from tests.webhooks.serving import FRAMEWORKS, in_aiohttp
+
+
+def _lines(headers: dict[str, str]) -> list[str]:
+    return [f"{name}: {text}" for name, text in headers.items()]
+
+
+def _status(answer: bytes) -> int:
+    return int(answer.split(maxsplit=2)[1]) if answer else 0
+
+
+async def _closed(reader: asyncio.StreamReader) -> None:
+    with contextlib.suppress(ConnectionError):  # a reset, because of what was not read
+        await reader.read()
+
+
+@pytest.mark.case("F16")
+@pytest.mark.parametrize("length", [1_048_577, 99_000_000_000, "9" * 5000, "-1", "ten"])
+@pytest.mark.parametrize("name", ["aiohttp", "ASGI alone"])
+async def test_a_length_that_is_too_much(
+    name: str, length: int | str, figure: Callable[[str], None]
+):
+    """F16: refused by the header alone, by us or by the web server that sees it first."""
+    receiver = webhooks.WebhookReceiver(SECRET)
+    lines = [*_lines(headers_of(b"{}")), f"Content-Length: {length}"]
+    async with FRAMEWORKS[name](receiver) as url:
+        answer = await raw_request(url, lines)
+
+    status = _status(answer)
+    figure(f"{name}: Content-Length {str(length)[:12]}: {status}, nothing of the body was read")
+    assert status == 413 if isinstance(length, int) else status in {0, 400, 413}
+    assert receiver.metrics.delivered.total() == 0
+
+
+@pytest.mark.case("F16")
+async def test_a_compressed_bomb(http: aiohttp.ClientSession, figure: Callable[[str], None]):
+    """F16: compressed bodies are refused unread, so that a bomb does not go off."""
+    receiver = webhooks.WebhookReceiver(SECRET)
+    bomb = gzip.compress(b" " * 100_000_000)
+    headers = {**headers_of(bomb), "Content-Encoding": "gzip"}
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    async with in_aiohttp(receiver) as url:
+        reply = await post(http, url, bomb, headers=headers)
+    grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
+
+    figure(f"100 MB in {len(bomb) // 1024} KB: {reply.status}, {grown:.0f} MB more resident")
+    assert reply.status == 415
+    assert grown < 20
+
+
+@pytest.mark.looptime
+@pytest.mark.case("F17")
+@pytest.mark.parametrize("kind", ["silent", "one byte a second", "no end"])
+async def test_a_body_that_does_not_come(kind: str, figure: Callable[[str], None]):
+    """F17: after ten seconds the call is answered and the connection closed."""
+    loop = asyncio.get_running_loop()
+    receiver = webhooks.WebhookReceiver(SECRET)
+    async with in_aiohttp(receiver) as url:
+        host, _, path = url.removeprefix("http://").partition("/")
+        reader, writer = await asyncio.open_connection(*host.split(":"))
+        lines = [f"POST /{path} HTTP/1.1", f"Host: {host}", *_lines(headers_of(b"{}"))]
+        writer.write("\r\n".join([*lines, "Content-Length: 1000", "", ""]).encode())
+        if kind == "no end":
+            writer.write(b" " * 999)
+        began = loop.time()
+        answer = asyncio.create_task(reader.read(1000))
+        while not answer.done():
+            if kind == "one byte a second":
+                writer.write(b" ")
+            await asyncio.wait([answer], timeout=1.0)
+        await asyncio.wait([asyncio.create_task(_closed(reader))], timeout=1.0)
+        elapsed = loop.time() - began
+        writer.close()
+
+    figure(f"{kind}: {_status(answer.result())} after {elapsed:.1f} s of virtual time, then closed")
+    assert _status(answer.result()) == 408
+    assert 9.9 <= elapsed <= 11
+    assert receiver.metrics.refused == {"too_slow": 1}
+
+
+@pytest.mark.case("F17")
+async def test_slow_ones_delay_no_others(figure: Callable[[str], None]):
+    """F17: 200 connections whose bodies do not come are open while 200 good calls are answered."""
+    told: list[webhooks.Event] = []
+    receiver = webhooks.WebhookReceiver(SECRET, on_event=told.append)
+    async with aiohttp.ClientSession() as http, in_aiohttp(receiver) as url:
+        host, _, path = url.removeprefix("http://").partition("/")
+        lines = [f"POST /{path} HTTP/1.1", f"Host: {host}", *_lines(headers_of(b"{}"))]
+        slow = [await asyncio.open_connection(*host.split(":")) for _ in range(200)]
+        for _reader, writer in slow:
+            writer.write("\r\n".join([*lines, "Content-Length: 1000", "", "{"]).encode())
+        replies, delays = [], []
+        for _ in range(200):
+            began = time.perf_counter()
+            replies.append(await post(http, url, event()))
+            delays.append(time.perf_counter() - began)
+        still_open = sum(not reader.at_eof() for reader, _writer in slow)
+        for _reader, writer in slow:
+            writer.close()
+
+    figure(f"{still_open} slow ones open; 200 good calls, p99 {sorted(delays)[197] * 1000:.0f} ms")
+    assert {reply.status for reply in replies} == {200}
+    assert still_open == 200
+    assert len(told) == 200
+
+
+@pytest.mark.parametrize("name", ["aiohttp", "ASGI alone"])
+async def test_a_caller_that_hangs_up(name: str, caplog: pytest.LogCaptureFixture):
+    """A body that breaks off tells nothing, is counted, and is nobody's error."""
+    receiver = webhooks.WebhookReceiver(SECRET)
+    async with FRAMEWORKS[name](receiver) as url:
+        host, _, path = url.removeprefix("http://").partition("/")
+        _reader, writer = await asyncio.open_connection(*host.split(":"))
+        lines = [f"POST /{path} HTTP/1.1", f"Host: {host}", *_lines(headers_of(b"{}"))]
+        writer.write("\r\n".join([*lines, "Content-Length: 1000", "", "{"]).encode())
+        await asyncio.sleep(0.05)
+        writer.close()
+        async with asyncio.timeout(5):
+            while not receiver.metrics.refused:  # noqa: ASYNC110 - it is polled as by users
+                await asyncio.sleep(0.005)
+
+    assert receiver.metrics.refused == {"gone": 1}
+    assert not [each for each in caplog.records if each.levelno >= logging.WARNING]
+
+
+# --- anything at all ------------------------------------------------------------------------
+
+STAMPS = st.one_of(
+    st.just(str(int(time.time()))),
+    st.text(max_size=30),
+    st.floats().map(str),
+    st.datetimes().map(str),
+    st.integers().map(str),
+)
+SIGNATURES = st.one_of(
+    st.text(max_size=80),
+    st.text("0123456789abcdef", min_size=64, max_size=64),
+    st.text("0123456789abcdefABCDEF,= ", max_size=300),
+)
+JSON = st.recursive(
+    st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=10)),
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=4), st.dictionaries(st.text(max_size=8), inner, max_size=4)
+    ),
+    max_leaves=12,
+).map(lambda value: json.dumps(value).encode())
+BODIES = st.one_of(st.binary(max_size=300), JSON)
+
+
+@pytest.mark.case("F25")
+@example(b"{}", [], "1" + "0" * 20, "0" * 64)
+@example(b"{}", [], "\ud800", "0" * 64)
+@example(b"[" * 9999, [], str(int(time.time())), "0" * 64)
+@given(
+    body=BODIES,
+    pairs=st.lists(
+        st.tuples(st.one_of(st.text(max_size=20), st.binary(max_size=20)), st.text(max_size=20)),
+        max_size=5,
+    ),
+    stamp=STAMPS,
+    given_signature=SIGNATURES,
+)
+def test_anything_at_unwrap(
+    body: bytes, pairs: list[tuple[Any, Any]], stamp: str, given_signature: str
+):
+    """F25: no bytes and headers without the secret are accepted, or raise anything else."""
+    headers = [
+        *pairs,
+        ("X-Browser-Use-Timestamp", stamp),
+        (b"x-browser-use-signature", given_signature.encode("utf-8", "replace")),
+    ]
+    for tolerance in (300, None):
+        with pytest.raises(errors.WebhookVerificationError):
+            webhooks.unwrap(body, headers, SECRET, tolerance=tolerance)
+
+
+@pytest.mark.case("F25")
+@given(body=BODIES, stamp=st.integers(0, 10**12))
+def test_anything_that_is_signed(body: bytes, stamp: int):
+    """F25: with the secret, whatever is signed is an event or a typed refusal, in bounded time."""
+    headers = {
+        "X-Browser-Use-Timestamp": str(stamp),
+        "X-Browser-Use-Signature": signature(body, str(stamp)),
+    }
+    try:
+        event = webhooks.unwrap(body, headers, SECRET, tolerance=None)
+    except errors.WebhookVerificationError as error:
+        assert error.reason == "body"  # noqa: PT017 - either is right
+    else:
+        assert isinstance(
+            event, (webhooks.TaskStatusUpdate, webhooks.TestEvent, webhooks.UnknownEvent)
+        )
+
+
+@pytest.fixture
+def served() -> Iterator[Callable[[list[bytes]], tuple[bytes, webhooks.WebhookReceiver]]]:
+    """Sends raw requests to a receiver, each example in turn over one loop and server."""
+    loop = asyncio.new_event_loop()
+    receiver = webhooks.WebhookReceiver(SECRET, body_timeout=0.2)
+    serving = in_aiohttp(receiver)
+    url = loop.run_until_complete(serving.__aenter__())
+
+    async def send(parts: list[bytes]) -> bytes:
+        host, _, path = url.removeprefix("http://").partition("/")
+        reader, writer = await asyncio.open_connection(*host.split(":"))
+        writer.write(f"POST /{path} HTTP/1.1\r\nHost: {host}\r\n".encode() + b"".join(parts))
+        try:
+            async with asyncio.timeout(20):
+                return await reader.read()
+        except ConnectionError:
+            return b""
+        finally:
+            writer.close()
+
+    yield lambda parts: (loop.run_until_complete(send(parts)), receiver)
+    loop.run_until_complete(serving.__aexit__(None, None, None))
+    loop.close()
+
+
+@pytest.mark.case("F25")
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    body=BODIES,
+    extra=st.lists(st.tuples(st.binary(max_size=20), st.binary(max_size=40)), max_size=3),
+    stamp=STAMPS,
+    given_signature=SIGNATURES,
+)
+def test_anything_at_a_socket(
+    served: Any,
+    caplog: pytest.LogCaptureFixture,
+    body: bytes,
+    extra: list[tuple[bytes, bytes]],
+    stamp: str,
+    given_signature: str,
+):
+    """F25: every call is refused by us or by the web server; none is a 500, none is accepted."""
+    fields = [
+        (b"Content-Length", str(len(body)).encode()),
+        (b"Connection", b"close"),
+        (b"X-Browser-Use-Timestamp", stamp.encode("utf-8", "replace")),
+        (b"X-Browser-Use-Signature", given_signature.encode("utf-8", "replace")),
+        *extra,
+    ]
+    head = [name + b": " + value.replace(b"\n", b" ") + b"\r\n" for name, value in fields]
+    answer, receiver = served([*head, b"\r\n", body])
+
+    assert _status(answer) in {0, 400, 403, 408, 413, 415, 417}
+    assert receiver.metrics.received.total() == 0
+    # aiohttp logs as an error what is no HTTP, which never reaches a handler.
+    errors_logged = [each for each in caplog.records if each.levelno >= logging.ERROR]
+    assert {each.exc_info and each.exc_info[0] for each in errors_logged} <= {BadHttpMessage}
+
+
+@pytest.mark.control("F25")
+def test_a_genuine_call_gets_through(served: Any):
+    """The control: the same way of sending, with the secret, is accepted."""
+    body = body_of(event())
+    fields = {**headers_of(body), "Content-Length": str(len(body)), "Connection": "close"}
+    head = [f"{name}: {value}\r\n".encode() for name, value in fields.items()]
+
+    answer, receiver = served([*head, b"\r\n", body])
+
+    assert _status(answer) == 200
+    assert receiver.metrics.received == {"finished": 1}

@@ -1,0 +1,404 @@
+"""What a receiver promises: once each, in order for a task, at once, bounded, and counted."""
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable
+from typing import Any
+
+import aiohttp
+import pytest
+
+from browser_use_async import errors, webhooks
+from tests.webhooks.calls import SECRET, body_of, event, headers_of, post, raw_request
+from tests.webhooks.serving import in_aiohttp
+
+TEST_EVENT = {"type": "test", "timestamp": "2024-03-21T12:00:00Z", "payload": {"test": "ok"}}
+
+
+def _receive(receiver: webhooks.WebhookReceiver, value: object, *, age: float = 0.0) -> int:
+    body = body_of(value)
+    return receiver.receive(body, headers_of(body, age=age)).status
+
+
+async def _handled(receiver: webhooks.WebhookReceiver, count: int) -> None:
+    async with asyncio.timeout(5):
+        while receiver.metrics.handled.total() < count:  # noqa: ASYNC110 - it is polled as by users
+            await asyncio.sleep(0.001)
+
+
+@pytest.mark.case("F10")
+async def test_an_event_that_comes_again(
+    http: aiohttp.ClientSession, figure: Callable[[str], None]
+):
+    """F10: sent five times, replayed or signed anew and laid out anew: 200 each, told once."""
+    told: list[webhooks.Event] = []
+    receiver = webhooks.WebhookReceiver(SECRET, on_event=told.append)
+    value = event()
+    turned = dict(reversed(value.items()))
+    body, headers = body_of(value), headers_of(body_of(value))
+    async with in_aiohttp(receiver) as url:
+        replies = [await post(http, url, body, headers=headers) for _ in range(5)]
+        replies += [await post(http, url, turned, age=age) for age in (0, 10, 20, 30, 40)]
+        await _handled(receiver, 1)
+
+    figure(f"{len(replies)} calls answered 200, {len(told)} callback")
+    assert {reply.status for reply in replies} == {200}
+    assert len(told) == 1
+    assert receiver.metrics.received == {"finished": 10}
+    assert receiver.metrics.duplicates == {"finished": 9}
+    assert receiver.metrics.calls == 10
+
+
+@pytest.mark.case("F10")
+async def test_what_is_remembered_is_bounded(figure: Callable[[str], None]):
+    """F10: of the latest events each is known again, and what is used again is kept."""
+    told: list[webhooks.Event] = []
+    receiver = webhooks.WebhookReceiver(SECRET, on_event=told.append, remember=3)
+    first, *others = [event() for _ in range(4)]
+    for value in (first, *others[:2], first, others[2], first, others[0]):
+        _receive(receiver, value)
+    await _handled(receiver, 5)
+
+    figure(f"7 calls of 4 events, 3 remembered: {len(told)} callbacks")
+    assert len(told) == 5  # the second event was forgotten, the first was not
+    await receiver.aclose()
+
+
+async def test_test_events_are_told_each():
+    """They have one content, so a new one is told again; the same call twice is not."""
+    told: list[webhooks.TestEvent] = []
+    receiver = webhooks.WebhookReceiver(SECRET)
+    receiver.on(webhooks.TestEvent)(told.append)
+    for age in (20, 20, 10):
+        assert _receive(receiver, TEST_EVENT, age=age) == 200
+    await receiver.aclose()
+
+    assert len(told) == 2
+
+
+@pytest.mark.case("F11")
+async def test_a_retry_under_an_old_timestamp(figure: Callable[[str], None]):
+    """F11: ten minutes later the same call is stale, unless the receiver was told otherwise."""
+    strict = webhooks.WebhookReceiver(SECRET)
+    wide = webhooks.WebhookReceiver(SECRET, tolerance=3600)
+    endless = webhooks.WebhookReceiver(SECRET, tolerance=None)
+    answers = [_receive(each, event(), age=600) for each in (strict, wide, endless)]
+
+    figure(f"by default, with an hour, with no limit: {answers}")
+    assert answers == [400, 200, 200]
+    assert strict.metrics.refused == {"stale": 1}
+
+
+@pytest.mark.case("F12")
+async def test_events_in_the_wrong_order(figure: Callable[[str], None]):
+    """F12: handlers get them as they came, with the time at which they happened."""
+    words = ["finished", "started", "paused", "initializing"]
+    told: list[tuple[str, Any]] = []
+    receiver = webhooks.WebhookReceiver(SECRET)
+
+    @receiver.on(webhooks.TaskStatusUpdate)
+    async def note(update: webhooks.TaskStatusUpdate) -> None:
+        await asyncio.sleep(0.01 if update.status == "finished" else 0)
+        told.append((str(update.status), update.timestamp))
+
+    for number, word in enumerate(words):
+        value = {**event(word, "task-1"), "timestamp": f"2026-01-01T00:00:0{9 - number}Z"}
+        assert _receive(receiver, value) == 200
+    await receiver.aclose()
+
+    figure(f"came and told as {[word for word, _when in told]}")
+    assert [word for word, _when in told] == words
+    assert [when.second for _word, when in told] == [9, 8, 7, 6]
+
+
+@pytest.mark.case("F13")
+@pytest.mark.parametrize(
+    ("changed", "label"),
+    [
+        ({"type": "agent.task.created"}, "unknown"),
+        ({"type": None}, "unknown"),
+        ({"type": {"a": 1}}, "unknown"),
+        ({"payload": None}, "unknown"),
+        ({"payload": {"status": "finished"}}, "unknown"),
+        ({"payload": {"task_id": "t", "status": "archived"}}, "other status"),
+        ({"payload": {"task_id": "t", "status": "finished", "metadata": [1]}}, "finished"),
+        ({"new_field": [1], "payload": {"task_id": "t", "status": "paused", "x": 1}}, "paused"),
+        ({"timestamp": "yesterday"}, "finished"),
+    ],
+    ids=str,
+)
+async def test_what_is_not_known(
+    changed: dict[str, Any], label: str, figure: Callable[[str], None]
+):
+    """F13: 200, told as what it is, and counted under a bounded number of words."""
+    told: list[webhooks.Event] = []
+    receiver = webhooks.WebhookReceiver(SECRET, on_event=told.append)
+
+    assert _receive(receiver, {**event(), **changed}) == 200
+    await receiver.aclose()
+
+    figure(f"{changed} is told as {type(told[0]).__name__}")
+    assert receiver.metrics.delivered == {label: 1}
+    assert receiver.metrics.handled == {label: 1}
+    assert isinstance(told[0], webhooks.UnknownEvent) is (label == "unknown")
+
+
+@pytest.mark.case("F22")
+@pytest.mark.parametrize("missing", ["X-Browser-Use-Timestamp", "X-Browser-Use-Signature"])
+async def test_a_missing_header(missing: str, figure: Callable[[str], None]):
+    """F22: 400 in a word, and the body is not even waited for."""
+    receiver = webhooks.WebhookReceiver(SECRET)
+    lines = [f"{name}: {text}" for name, text in headers_of(b"{}").items() if name != missing]
+    async with in_aiohttp(receiver) as url:
+        answer = await raw_request(url, [*lines, "Content-Length: 100"])
+
+    head, _, body = answer.partition(b"\r\n\r\n")
+    figure(f"without {missing}: {head.split(maxsplit=2)[1].decode()} before any of the body")
+    assert head.startswith(b"HTTP/1.1 400 ")
+    assert body == b'{"detail": "Bad Request"}'
+    assert receiver.metrics.refused == {"header": 1}
+
+
+@pytest.mark.case("F19")
+async def test_handlers_that_raise(
+    http: aiohttp.ClientSession, figure: Callable[[str], None], caplog: pytest.LogCaptureFixture
+):
+    """F19: the sender has its 200, the other handlers their turn, and the log the reason."""
+    told: list[webhooks.Event] = []
+    receiver = webhooks.WebhookReceiver(SECRET)
+
+    @receiver.on(webhooks.TaskStatusUpdate)
+    def stumble(update: webhooks.TaskStatusUpdate) -> None:
+        raise ZeroDivisionError
+
+    @receiver.on(webhooks.TaskStatusUpdate)
+    async def give_up(update: webhooks.TaskStatusUpdate) -> None:
+        raise asyncio.CancelledError
+
+    receiver.on(webhooks.TaskStatusUpdate)(told.append)
+    async with in_aiohttp(receiver) as url:
+        replies = [await post(http, url, event()) for _ in range(3)]
+        await receiver.aclose()
+
+    failures = dict(receiver.metrics.handler_failures)
+    figure(f"3 events, 2 handlers that raise: {failures}, {len(told)} told to the third")
+    assert {reply.status for reply in replies} == {200}
+    assert failures == {"finished": 6}
+    assert receiver.metrics.handled.total() == 0
+    assert "stumble failed on an event finished: it raised ZeroDivisionError" in caplog.text
+    assert "something that it awaited was cancelled" in caplog.text
+
+
+@pytest.mark.looptime
+@pytest.mark.case("F19")
+async def test_handlers_that_hang(figure: Callable[[str], None], caplog: pytest.LogCaptureFixture):
+    """F19: calls are answered meanwhile without waiting; each handler is ended in the end."""
+    loop = asyncio.get_running_loop()
+    receiver = webhooks.WebhookReceiver(SECRET, queue_size=30, handler_timeout=60, concurrency=10)
+
+    @receiver.on(webhooks.TaskStatusUpdate)
+    async def hang(update: webhooks.TaskStatusUpdate) -> None:
+        await asyncio.sleep(3600)
+
+    async with aiohttp.ClientSession() as http, in_aiohttp(receiver) as url:
+        began = loop.time()
+        statuses = [(await post(http, url, event())).status for _ in range(32)]
+        answered = loop.time() - began
+        await asyncio.sleep(181)
+        failures = receiver.metrics.handler_failures.total()
+        again = (await post(http, url, event())).status
+        await receiver.aclose()
+
+    figure(f"30 x 200, 2 x 503 within {answered:.3f} s of virtual time; {failures} timeouts later")
+    assert statuses == [200] * 30 + [503] * 2
+    assert answered < 0.1
+    assert failures == 30
+    assert again == 200
+    assert receiver.metrics.queue_full == {"finished": 2}
+    assert "hang failed on an event finished: it took longer than 60 s" in caplog.text
+
+
+@pytest.mark.case("F20")
+async def test_a_thousand_events_in_a_second(
+    http: aiohttp.ClientSession, figure: Callable[[str], None]
+):
+    """F20: none that was answered with 200 is lost, and those beyond the queue are put off."""
+    told: set[str] = set()
+    gate = asyncio.Event()
+    receiver = webhooks.WebhookReceiver(SECRET, queue_size=600)
+
+    @receiver.on(webhooks.TaskStatusUpdate)
+    async def note(update: webhooks.TaskStatusUpdate) -> None:
+        await gate.wait()
+        told.add(update.task_id)
+
+    values = [event() for _ in range(1000)]
+    room = asyncio.Semaphore(50)
+
+    async def send(value: dict[str, Any]) -> tuple[str, int, str | None]:
+        async with room:
+            reply = await post(http, url, value)
+        return value["payload"]["task_id"], reply.status, reply.headers.get("Retry-After")
+
+    async with in_aiohttp(receiver) as url:
+        first = await asyncio.gather(*map(send, values))
+        put_off = [task_id for task_id, status, _wait in first if status == 503]
+        gate.set()
+        await _handled(receiver, 600)
+        second = await asyncio.gather(*map(send, values))
+        await receiver.aclose()
+
+    taken = {task_id for task_id, status, _wait in first if status == 200}
+    figure(f"{len(taken)} taken, {len(put_off)} put off, {len(told)} told after a second round")
+    assert len(taken) == 600
+    assert len(put_off) == 400
+    assert {wait for _task_id, status, wait in first if status == 503} == {"5"}
+    assert {status for _task_id, status, _wait in second} == {200}
+    assert told == {value["payload"]["task_id"] for value in values}
+    assert receiver.metrics.duplicates == {"finished": 600}
+    assert receiver.metrics.delivered == {"finished": 1000}
+
+
+async def test_a_task_that_hangs_holds_up_no_other():
+    """Events of one task follow each other; those of others go past them."""
+    told: list[str] = []
+    gate = asyncio.Event()
+    receiver = webhooks.WebhookReceiver(SECRET, concurrency=2)
+
+    @receiver.on(webhooks.TaskStatusUpdate)
+    async def note(update: webhooks.TaskStatusUpdate) -> None:
+        if update.task_id == "slow" and update.status == "started":
+            await gate.wait()
+        told.append(f"{update.task_id} {update.status}")
+
+    for task_id in ("slow", "quick"):
+        for word in ("started", "finished"):
+            _receive(receiver, event(word, task_id))
+    await _handled(receiver, 2)
+    meanwhile = list(told)
+    gate.set()
+    await receiver.aclose()
+
+    assert meanwhile == ["quick started", "quick finished"]
+    assert told[2:] == ["slow started", "slow finished"]
+
+
+async def test_waits_are_woken_though_the_queue_is_full():
+    """Who is attached hears of an event before it is answered, and again when it comes again."""
+    heard: list[webhooks.Event] = []
+    receiver = webhooks.WebhookReceiver(SECRET, queue_size=1)
+    receiver.on(webhooks.TaskStatusUpdate)(lambda _update: asyncio.sleep(0))
+    receiver.subscribe(heard.append)
+    first, second = event(), event()
+
+    statuses = [_receive(receiver, value) for value in (first, first, second)]
+    await receiver.aclose()
+
+    assert statuses == [200, 200, 503]
+    assert len(heard) == 2
+
+
+async def test_a_subscriber_that_raises(caplog: pytest.LogCaptureFixture):
+    """It harms neither the answer nor the others, and is logged."""
+    heard: list[webhooks.Event] = []
+
+    def stumble(event: webhooks.Event) -> None:
+        raise ZeroDivisionError
+
+    receiver = webhooks.WebhookReceiver(SECRET)
+    receiver.subscribe(stumble)
+    receiver.subscribe(heard.append)
+
+    assert _receive(receiver, event()) == 200
+    assert len(heard) == 1
+    assert "a subscriber to webhooks failed on an event finished" in caplog.text
+
+
+@pytest.mark.looptime
+async def test_closing_is_bounded(caplog: pytest.LogCaptureFixture):
+    """Handlers get a while, then they are cancelled; what was not handled is said, and counted."""
+    loop = asyncio.get_running_loop()
+    receiver = webhooks.WebhookReceiver(SECRET, drain_timeout=10, concurrency=2)
+
+    @receiver.on(webhooks.TaskStatusUpdate)
+    async def hang(update: webhooks.TaskStatusUpdate) -> None:
+        await asyncio.sleep(8 if update.task_id == "slow" else 3600)
+
+    for task_id in ("slow", "endless", "third", "fourth"):
+        _receive(receiver, event(task_id=task_id))
+    await asyncio.sleep(0)
+    began = loop.time()
+    await receiver.aclose()
+    await receiver.aclose()
+
+    assert loop.time() - began == pytest.approx(10, abs=0.1)
+    assert receiver.metrics.handled == {"finished": 1}
+    assert receiver.metrics.handler_failures == {"finished": 2}
+    assert "3 webhook events were not handled to their end" in caplog.text
+    assert _receive(receiver, event()) == 503
+    assert receiver.metrics.refused == {"closed": 1}
+
+
+def test_another_event_loop():
+    """A call in a second loop is refused with both named; after the first has ended it is not."""
+    told: list[webhooks.Event] = []
+    receiver = webhooks.WebhookReceiver(SECRET, on_event=told.append)
+
+    async def receive() -> int:
+        status = _receive(receiver, event())
+        await asyncio.sleep(0.01)
+        return status
+
+    loop = asyncio.new_event_loop()
+    assert loop.run_until_complete(receive()) == 200
+    with pytest.raises(errors.WrongEventLoopError, match="one receiver for each event loop"):
+        asyncio.run(receive())
+    loop.close()
+
+    assert asyncio.run(receive()) == 200
+    assert len(told) == 2
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"secret": ""},
+        {"secret": []},
+        {"secret": ["a", " "]},
+        {"secret": b"a"},
+        {"max_body": 0},
+        {"max_body": 2_000_000},
+        {"queue_size": 0},
+        {"queue_size": 1.5},
+        {"concurrency": True},
+        {"tolerance": -1},
+        {"tolerance": "5"},
+        {"body_timeout": None},
+        {"handler_timeout": float("inf")},
+        {"path": "hook"},
+    ],
+    ids=str,
+)
+def test_options_that_cannot_work(options: dict[str, Any]):
+    """They are refused when the receiver is made, and no secret is shown."""
+    given = {"secret": SECRET, **options}
+    with pytest.raises(errors.ConfigurationError) as caught:
+        webhooks.WebhookReceiver(given.pop("secret"), **given)
+
+    assert SECRET not in str(caught.value)
+
+
+async def test_refusals_are_logged_without_what_was_sent(
+    http: aiohttp.ClientSession, caplog: pytest.LogCaptureFixture
+):
+    """The log says why; neither it nor the answer repeats anything of the call."""
+    caplog.set_level(logging.INFO)
+    receiver = webhooks.WebhookReceiver(SECRET)
+    async with in_aiohttp(receiver) as url:
+        await post(http, url, event(task_id="intruder-text"), secret="wrong")
+        await post(http, url, event(), age=time.time() - 5)
+
+    assert "refused with 403: no signature matches" in caplog.text
+    assert "intruder-text" not in caplog.text
+    assert SECRET not in caplog.text + repr(receiver)
