@@ -67,29 +67,19 @@ def head(view: LedgerView, figures: Figures) -> str:
 
 
 def _figures(view: LedgerView, figures: Figures) -> Iterator[str]:
-    counts = figures.counts
-    unfinished = counts[ItemState.NEW] + counts[ItemState.INTENT] + counts[ItemState.SUBMITTED]
     yield _figure("total", "Items", count(figures.total))
-    yield _figure("done", "Finished", count(counts[ItemState.DONE]))
-    yield _figure("failed", "Failed", count(counts[ItemState.FAILED]))
-    yield _figure("dead-letters", "Dead letters", count(counts[ItemState.DEAD]))
-    yield _figure("unknown", "Unknown", count(counts[ItemState.UNKNOWN]))
-    yield _figure("unfinished", "Not ended", count(unfinished))
-    yield _figure("cost", "Cost, at published prices", money(figures.cost_cents))
+    yield _figure("finished", "Finished", count(figures.counts[ItemState.DONE]))
+    yield _figure("cost", "Cost", money(figures.cost_cents))
     if view.budget_cents is not None:
         yield _figure("budget", "Budget", money(view.budget_cents))
     yield _figure("steps", "Steps", count(figures.steps))
-    yield _figure("runs", "Runs of the batch", count(view.runs))
+    yield _figure("runs", "Runs", count(view.runs))
     if figures.elapsed is not None:
-        elapsed = duration(figures.elapsed.total_seconds())
-        yield _figure("elapsed", "First task to last end", elapsed)
-    yield _figure("began", "First task began", moment(figures.began_at), style="long")
-    yield _figure("ended", "Last task ended", moment(figures.ended_at), style="long")
+        yield _figure("elapsed", "Altogether", duration(figures.elapsed.total_seconds()))
 
 
-def _figure(name: str, label: str, value: str, style: str = "") -> str:
-    kind = f' class="{style}"' if style else ""
-    return f'<div><dt>{label}</dt><dd id="{name}"{kind}>{value}</dd></div>'
+def _figure(name: str, label: str, value: str) -> str:
+    return f'<div><dt>{label}</dt><dd id="{name}">{value}</dd></div>'
 
 
 def totals(figures: Figures) -> str:
@@ -100,10 +90,15 @@ def totals(figures: Figures) -> str:
     """
     rows = (
         f'<tr><th scope="row" class="state {STATE_CLASSES[state]}">{state}</th>'
-        f'<td class="number">{count(figures.counts[state])}</td><td>{meaning}</td></tr>'
+        f'<td class="number" id="state-{_name(state)}">{count(figures.counts[state])}</td>'
+        f"<td>{meaning}</td></tr>"
         for state, meaning in _MEANINGS.items()
     )
     return _table("states", "States", ("State", "#Items", "What it means"), rows)
+
+
+def _name(state: ItemState) -> str:
+    return state.replace(" ", "-")
 
 
 def durations(figures: Figures) -> str:
@@ -114,6 +109,7 @@ def durations(figures: Figures) -> str:
     """
     if not figures.durations:
         return "<h2>Durations</h2>\n<p>No task has ended yet.</p>"
+    span = f"From {moment(figures.began_at)} to {moment(figures.ended_at)}."
     marks = ", ".join(
         f"{label} {duration(figures.quantile(share))}"
         for label, share in (("median", 0.5), ("nine in ten within", 0.9), ("longest", 1))
@@ -125,7 +121,8 @@ def durations(figures: Figures) -> str:
     )
     table = _table("durations", None, ("Time", "#Tasks"), rows)
     return (
-        f"<h2>Durations</h2>\n<p>{marks[0].upper()}{marks[1:]}.</p>\n{plot(figures.durations)}\n"
+        f"<h2>Durations</h2>\n<p>{marks[0].upper()}{marks[1:]}. {span}</p>\n"
+        f"{plot(figures.durations)}\n"
         f"<details><summary>The same as a table</summary>\n{table}\n</details>"
     )
 
