@@ -15,7 +15,7 @@ class BatchProgress:
 
     Attributes:
         total: How many items the input has, or None as long as a lazy one has not ended.
-        new: How many have been read and have no task; they are run, or left for the next run.
+        new: How many are known and not begun in this run: they are, or are left for the next one.
         running: How many are being submitted or have a task that has not ended.
         done: How many tasks finished.
         failed: How many tasks ended without success, or with an output that does not fit.

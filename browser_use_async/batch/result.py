@@ -1,7 +1,7 @@
 """What a batch gives for each item. Pure."""
 
 from decimal import Decimal
-from typing import Any, Generic, TypeVar
+from typing import Generic, TypeVar
 
 import attrs
 
@@ -42,7 +42,7 @@ class BatchResult(Generic[OutputT]):
     task_id: str | None = None
     status: TaskStatus | None = None
     output: str | None = attrs.field(default=None, repr=False)
-    parsed: OutputT | Any = attrs.field(default=None, repr=False)
+    parsed: OutputT | None = attrs.field(default=None, repr=False)
     error: BrowserUseError | None = None
     attempts: int = 0
     steps: int | None = None

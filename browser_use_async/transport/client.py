@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import random
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any, NoReturn
 
 import aiohttp
@@ -24,6 +24,7 @@ from browser_use_async.transport.limits import CallLimits
 from browser_use_async.transport.outcome import Outcome, OutcomeKind, may_try_again
 from browser_use_async.transport.prepared import PreparedRequest, prepare
 from browser_use_async.transport.retry import Retrying, RetryPolicy
+from browser_use_async.transport.service_clock import ServiceClock
 from browser_use_async.transport.storage import Storage
 from browser_use_async.transport.verification import is_deleted, is_reached, may_be_reached
 
@@ -69,6 +70,7 @@ class Transport:
         self._patience = Patience(retry.retry_after_cap, retry.retry_after_cap * retry.max_attempts)
         self._on_event = on_event
         self._governor: Governor | None = None
+        self.service_clock = ServiceClock()
 
     # --- calls ----------------------------------------------------------------------------
 
@@ -164,6 +166,7 @@ class Transport:
         *,
         patience: Patience | None = None,
         first_in_turn: bool = False,
+        before_sending: Callable[[], Awaitable[None]] | None = None,
         on_sent: Callable[[], None] | None = None,
     ) -> tuple[Outcome, int]:
         """Make a call and say what became of it.
@@ -174,6 +177,8 @@ class Transport:
             patience: How long to let it be held back; by default as long as the policy says.
             first_in_turn: Whether it goes before others of its kind, because it has had its turn
                 and was sent back.
+            before_sending: Awaited before each attempt, when it is its turn and before anything
+                can leave this machine. If it raises, nothing is sent.
             on_sent: Called just before the first byte of each attempt leaves, for calls that cost
                 or change something.
 
@@ -191,7 +196,9 @@ class Transport:
         patience = self._patience if patience is None else patience
 
         async def attempt(*, first_in_turn: bool = False) -> Outcome:
-            return await self._attempt(governor, prepared, patience, first_in_turn, on_sent)
+            return await self._attempt(
+                governor, prepared, patience, first_in_turn, before_sending, on_sent
+            )
 
         first = await attempt(first_in_turn=first_in_turn)
         effect = prepared.endpoint.effect
@@ -221,6 +228,7 @@ class Transport:
         prepared: PreparedRequest,
         patience: Patience,
         first_in_turn: bool,
+        before_sending: Callable[[], Awaitable[None]] | None,
         on_sent: Callable[[], None] | None,
     ) -> Outcome:
         """One request on the wire, when it is its turn."""
@@ -237,9 +245,13 @@ class Transport:
             )
         outcome = None
         try:
+            if before_sending is not None:
+                await before_sending()
             outcome = sent = await self._connections.send(prepared, on_sent)
         finally:
             governor.leave(admitted, endpoint, outcome)
+        if sent.reply is not None:
+            self.service_clock.note(sent.reply.headers.get("Date"))
         return sent
 
     def _hidden(self, prepared: PreparedRequest) -> tuple[str, ...]:

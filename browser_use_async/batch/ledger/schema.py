@@ -27,6 +27,7 @@ CREATE TABLE items (
     run INTEGER NOT NULL,
     state TEXT NOT NULL,
     attempts INTEGER NOT NULL DEFAULT 0,
+    doubted INTEGER NOT NULL DEFAULT 0,
     mark TEXT UNIQUE,
     token TEXT,
     task_id TEXT,
@@ -42,6 +43,7 @@ CREATE TABLE items (
     output_bytes INTEGER,
     output TEXT
 ) STRICT;
+CREATE INDEX doubted_items ON items (position) WHERE doubted;
 CREATE TABLE orphans (
     task_id TEXT PRIMARY KEY,
     key TEXT NOT NULL,
