@@ -63,6 +63,10 @@ class Screen(Protocol):
         """Show that something is under way; what is given changes the text."""
         ...
 
+    def board(self) -> AbstractContextManager[Callable[[Sequence[Sequence[Span]]], None]]:
+        """Show lines below all others; what is given takes their place."""
+        ...
+
 
 class PlainScreen:
     """A stream that gets text and nothing else.
@@ -87,6 +91,11 @@ class PlainScreen:
     def working(self, text: str) -> Generator[Callable[[str], None], None, None]:
         """Show nothing: lines that change need a terminal that can be steered."""
         yield lambda _text: None
+
+    @contextmanager
+    def board(self) -> Generator[Callable[[Sequence[Sequence[Span]]], None], None, None]:
+        """Show nothing, for the same reason."""
+        yield lambda _lines: None
 
 
 class Console:
@@ -156,6 +165,15 @@ class Console:
             text: What it is; call what the block is given with another text to change it.
         """
         return self._words.working(text)
+
+    @contextmanager
+    def board(self) -> Generator[Callable[[Sequence[Sequence[Span]]], None], None, None]:
+        """Show lines below all others, until the `with` block ends.
+
+        Call what the block is given with lines to show them in place of those before.
+        """
+        with self._words.board() as show:
+            yield lambda lines: show([[_cleaned(span) for span in line] for line in lines])
 
     def emit(self, value: Any) -> None:
         """Write a result to stdout, as JSON: one line in a pipe, indented on a terminal.

@@ -286,8 +286,9 @@ def test_durations_in_words(seconds: float | None, words: str) -> None:
         ("99.75", "99.75 ¢"),
         ("100", "$1.00"),
         ("123456", "$1,234.56"),
+        ("188.5", "$1.885"),
     ],
 )
 def test_amounts_in_words(amount: str, words: str) -> None:
-    """Amounts below a dollar are exact; above, they are dollars."""
+    """Amounts are exact: cents below a dollar, dollars above."""
     assert cents(Decimal(amount)) == words

@@ -8,6 +8,7 @@ from browser_use_async.batch.states import ItemState
 
 __all__ = ["attention", "item_row", "items_begin", "items_end"]
 
+_SAID_BY_STATE = {(ItemState.DONE, "finished"), (ItemState.FAILED, "failed")}
 _LONGEST_WORDS = 20_000
 """Characters of one output or error. The ledger has the rest."""
 _LONGEST_REASON = 300
@@ -96,7 +97,7 @@ def _key(row: LedgerRow) -> str:
 
 def _state(row: LedgerRow) -> str:
     words = f'<span class="state {STATE_CLASSES[row.state]}">{row.state}</span>'
-    if row.status is not None and row.state is not ItemState.DONE:
+    if row.status is not None and (row.state, row.status) not in _SAID_BY_STATE:
         words += f' <span class="soft">({text(row.status)})</span>'
     if row.attempts > 1:
         words += f' <span class="soft">{row.attempts} attempts</span>'

@@ -63,14 +63,15 @@ def _two(large: int, small: int, *names: str) -> str:
 
 
 def cents(value: Decimal) -> str:
-    """An amount as plain text: `$1.25`, or `3.5 ¢` below a dollar.
+    """An amount as plain text, exact: `$1.25`, `$1.885`, or `3.5 ¢` below a dollar.
 
     Args:
         value: US cents.
     """
     if value < 100:
         return f"{value.normalize():f} ¢"
-    return f"${value / 100:,.2f}"
+    dollars = (value / 100).normalize()
+    return f"${dollars:,f}" if dollars != round(dollars, 2) else f"${dollars:,.2f}"
 
 
 def money(value: Decimal | None) -> str:

@@ -1,6 +1,6 @@
 """From the rows of a file to the tasks of a batch, checked before the first one is sent."""
 
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Generator, Mapping
 from hashlib import blake2b
 
 import attrs
@@ -15,6 +15,7 @@ __all__ = ["Item", "ItemFile"]
 
 _KEY = "key"
 _TASK = "task"
+_LONGEST_KEY = 1000
 
 
 @attrs.frozen
@@ -55,11 +56,8 @@ class ItemFile:
         for row in self.file.rows():
             yield Item(row.line, self._key(row), self._task(row))
 
-    def check(self, on_progress: Callable[[int], None] = lambda _count: None) -> int:
+    def check(self) -> int:
         """Read everything once, so that a mistake is found before the first task is paid for.
-
-        Args:
-            on_progress: Called with how many rows were read so far.
 
         Returns:
             How many tasks there are.
@@ -69,14 +67,13 @@ class ItemFile:
         """
         count = 0
         keys = set[int]()  # eight bytes of each, so that a million of them fit anywhere
-        for count, item in enumerate(self.items(), 1):
+        for count, item in enumerate(self.items(), 1):  # noqa: B007 - given back below
             if item.key is not None:
                 digest = int.from_bytes(blake2b(item.key.encode(), digest_size=8).digest())
                 if digest in keys:
                     problem = f"the key {item.key!r} is that of an earlier line, too"
                     raise self.file.refused(item.line, problem)
                 keys.add(digest)
-            on_progress(count)
         if not count:
             raise ConfigurationError(
                 f"{self.file.path} has no rows, so that there is nothing to do"
@@ -85,8 +82,12 @@ class ItemFile:
 
     def _key(self, row: Row) -> str | None:
         key = row.values.get(_KEY)
-        if key is not None and not key.strip():
+        if key is None:
+            return None
+        if not key.strip():
             raise self.file.refused(row.line, "its key is empty")
+        if len(key) > _LONGEST_KEY:
+            raise self.file.refused(row.line, f"its key has more than {_LONGEST_KEY} characters")
         return key
 
     def _task(self, row: Row) -> str:
