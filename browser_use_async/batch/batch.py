@@ -12,8 +12,8 @@ from browser_use_async.batch.closing import let_go
 from browser_use_async.batch.entries import Entry, InputReader
 from browser_use_async.batch.item import BatchInput
 from browser_use_async.batch.items import Items
+from browser_use_async.batch.ledger.facts import Totals
 from browser_use_async.batch.ledger.reading import Orphan
-from browser_use_async.batch.ledger.store import Totals
 from browser_use_async.batch.ledger.writer import Writer
 from browser_use_async.batch.options import BatchOptions
 from browser_use_async.batch.orphans import sweep
@@ -24,6 +24,7 @@ from browser_use_async.batch.run import Run
 from browser_use_async.batch.service import Service
 from browser_use_async.batch.states import StopReason
 from browser_use_async.batch.tally import Tally
+from browser_use_async.batch.way import FATAL
 from browser_use_async.errors import (
     BrowserUseError,
     InvalidRequestError,
@@ -267,13 +268,22 @@ class Batch(Generic[OutputT]):
         run = self._run
         assert run is not None
         if self._failure is None:
+            await self._look_for_orphans(run)
+        self._tell()
+
+    async def _look_for_orphans(self, run: Run) -> None:
+        while True:
             try:
                 self.orphans = await sweep(
                     self._service, run.writer, stop=self._options.stop_orphans
                 )
+                return
             except BrowserUseError as error:
-                _LOGGER.warning("tasks too many could not be looked for: %s", error)
-        self._tell()
+                pause = run.outage.pause(asyncio.get_running_loop().time())
+                if pause is None or isinstance(error, FATAL):
+                    _LOGGER.warning("tasks too many could not be looked for: %s", error)
+                    return
+            await asyncio.sleep(pause)
 
     def _tell(self) -> None:
         if self._on_progress is None:

@@ -17,13 +17,12 @@ from browser_use_async.contract.submission_token import SubmissionToken
 from browser_use_async.models import RunTaskRequest, SubmissionAdopted
 from browser_use_async.submission.creation import Stage, Submission
 
-__all__ = ["Way"]
+__all__ = ["FATAL", "Way"]
 
-MOST_ROUNDS = 3  # of sending, for a service that loses every answer
+MOST_ROUNDS = 3  # of sending in one run, for a service that loses every answer
 DOUBTFUL = frozenset({ItemState.INTENT, ItemState.UNKNOWN})
 
-# What these say is true of every item, so that the batch has to stop.
-_FATAL = (
+FATAL = (
     errors.APINotServedError,
     errors.AuthenticationError,
     errors.ConfigurationError,
@@ -32,6 +31,8 @@ _FATAL = (
     errors.SessionClosedError,
     errors.WrongEventLoopError,
 )
+"""What these say is true of every item, so that the batch has to stop."""
+
 # What these say passes.
 _PASSING = (errors.APIConnectionError, errors.InternalServerError, errors.RateLimitError)
 
@@ -82,19 +83,20 @@ class Way:
         submission = self._submission(record)
         doubtful = self.claim.state in DOUBTFUL
         self.active.submission = submission
-        for _round in range(MOST_ROUNDS):
+        lost = 0
+        while True:
             if doubtful:
                 found = await self._find(submission)
                 if found is not None:
                     return found
-                if options.on_ambiguous != "resubmit":
+                if options.on_ambiguous != "resubmit" or lost == MOST_ROUNDS:
                     break
                 if submission.abandoned or self.run.stopped_by is not None:
                     return None
             try:
                 return await self._create(submission, record)
             except errors.SubmissionUnknownError:
-                doubtful = True
+                doubtful, lost = True, lost + 1
             if options.on_ambiguous == "raise":
                 break
         error = self.run.service.creator.unknown(submission)
@@ -131,7 +133,7 @@ class Way:
             started = loop.time()
             try:
                 found = await reconciler.find(submission.token, self.run.options.settle_window)
-            except _FATAL:
+            except FATAL:
                 raise
             except errors.BrowserUseError as error:
                 # Nobody could look, so sending again would be a guess.
@@ -155,7 +157,7 @@ class Way:
             except errors.PaymentRequiredError:
                 self.run.stop(StopReason.BALANCE)
                 return None
-            except (*_FATAL, errors.SubmissionUnknownError):
+            except (*FATAL, errors.SubmissionUnknownError):
                 raise
             except _PASSING as error:
                 await self._pause(error)
@@ -186,7 +188,7 @@ class Way:
             task = await run.service.waiting.wait(
                 task_id, timeout=run.options.timeout, submitted_at=created_at
             )
-        except _FATAL:
+        except FATAL:
             raise
         except errors.BrowserUseError as error:
             # The task lives on, and the next run follows it.

@@ -179,12 +179,13 @@ class BatchVerbs(ListVerbs):
             labels={} if labels is None else dict(labels),
             is_recorded=ledger is not None,
         )
+        start = self._world.start_writer or start_writer
         return Batch(
             self._batch_service(),
             requests,
             _shared_fields(fields, output_type),
             options,
-            lambda: start_writer(open_scratch if ledger is None else lambda: open_ledger(ledger)),
+            lambda: start(open_scratch if ledger is None else lambda: open_ledger(ledger)),
             on_progress,
             self._world.draw,
         )

@@ -190,15 +190,22 @@ class World:
         Args:
             machine: Where it runs.
         """
-        chance = random.Random(f"{self._seed} {self.crashes}")
-        connector = self.network.connector(machine)
         return BrowserUseSession(
             KEY,
             base_url="http://127.0.0.1/api/v1",
             timeout=ATTEMPT_SECONDS,
             on_event=self._tell,
-            surroundings=Surroundings(chance, self.now, connector),
+            surroundings=self.surroundings(machine),
         )
+
+    def surroundings(self, machine: Machine) -> Surroundings:
+        """What this world is like for a session.
+
+        Args:
+            machine: Where it runs.
+        """
+        chance = random.Random(f"{self._seed} {self.crashes}")
+        return Surroundings(chance, self.now, self.network.connector(machine))
 
     def worker(self, session: BrowserUseSession, machine: Machine) -> Worker:
         """The program.

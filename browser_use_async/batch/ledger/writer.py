@@ -63,11 +63,14 @@ class WriterThread:
 
     Args:
         ledger: The open ledger, which is closed in the end.
+        store: Makes what knows the statements.
     """
 
-    def __init__(self, ledger: OpenLedger) -> None:
+    def __init__(
+        self, ledger: OpenLedger, store: Callable[[sqlite3.Connection], Store] = Store
+    ) -> None:
         self._ledger = ledger
-        self._store = Store(ledger.connection)
+        self._store = store(ledger.connection)
         self._loop = asyncio.get_running_loop()
         self._queue: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._failure: LedgerError | None = None

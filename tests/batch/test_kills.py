@@ -1,0 +1,107 @@
+"""Real processes, killed with SIGKILL, against the bundled server: it survives, and counts."""
+
+import random
+from collections import Counter
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+import pytest
+
+from browser_use_async.batch import ItemState, read_ledger
+from browser_use_async.server import LocalServer
+from browser_use_async.server.executors.scripted import Scenario, ScriptedExecutor
+from browser_use_async.server.faults import Fault
+from tests.batch.program import Program, Run
+
+KILLED = -9
+
+FAULTS = (
+    Fault("lost_reply", "run_task", probability=0.08, seed=1),
+    Fault("reset", "run_task", probability=0.05, seed=2),
+    Fault("late_commit", "run_task", probability=0.05, seed=3, seconds=0.1),
+    Fault("status", "run_task", probability=0.05, seed=4, status=502, when="after"),
+    Fault("status", "run_task", probability=0.03, seed=5, status=500),
+    Fault("garbage", "run_task", probability=0.03, seed=6),
+    Fault("list_lag", "run_task", probability=0.2, seed=7, seconds=0.1),
+    Fault("reset", ("get_task", "list_tasks", "get_task_status"), probability=0.05, seed=8),
+)
+
+
+@pytest.fixture
+async def server() -> AsyncIterator[LocalServer]:
+    """A server in this process, which no killed one takes along."""
+    scenario = Scenario(steps=("Look",), step_seconds=0.1)
+    executor = ScriptedExecutor(default=scenario)
+    async with LocalServer(executor=executor, faults=FAULTS) as started:
+        yield started
+
+
+@pytest.fixture
+async def program() -> AsyncIterator[Program]:
+    """What is killed."""
+    async with Program() as started:
+        yield started
+
+
+def tasks_per_item(server: LocalServer, before: int = 0) -> Counter[str]:
+    """How many tasks the server has for each item, but for the first ones."""
+    return Counter(task.metadata["item"] for task in server.store.tasks[before:])
+
+
+async def run_to_the_end(program: Program, run: Run, draw: random.Random, kills: int) -> int:
+    """Kill a batch at random moments, so many times at most, and let it come to its end.
+
+    Returns:
+        How many times it was killed.
+    """
+    killed = 0
+    while killed < kills:
+        if await program.run(run, draw.uniform(0.05, 1.6)) != KILLED:
+            break
+        killed += 1
+    while (code := await program.run(run)) != 0:
+        assert code == 0, code
+    return killed
+
+
+def judge(server: LocalServer, before: int, ledger: Path, count: int) -> tuple[int, int]:
+    """How many items are lost, and how many have two tasks, as the server says."""
+    tasks = tasks_per_item(server, before)
+    known = {task.id for task in server.store.tasks[before:]}
+    rows = list(read_ledger(ledger).rows())
+    done = {row.key for row in rows if row.state is ItemState.DONE and row.task_id in known}
+    return count - len(done), sum(number > 1 for number in tasks.values())
+
+
+@pytest.mark.case("I1")
+@pytest.mark.parametrize(
+    ("count", "kills", "seconds"),
+    [
+        (30, 5, 60),
+        pytest.param(200, 200, 600, marks=[pytest.mark.torture, pytest.mark.timeout(900)]),
+    ],
+)
+async def test_killed_at_random_moments_a_batch_loses_and_repeats_nothing(
+    server: LocalServer,
+    program: Program,
+    tmp_path: Path,
+    figure: Callable[[str], None],
+    count: int,
+    kills: int,
+    seconds: float,
+) -> None:
+    """I1: SIGKILL again and again, batches of 200 items, faults on: one task for each item."""
+    draw = random.Random(20)
+    killed = lost = doubled = batches = 0
+    while killed < kills:
+        batches += 1
+        ledger = tmp_path / f"{batches}.db"
+        before = len(server.store.tasks)
+        run = Run(server.base_url, server.api_key, str(ledger), count)
+        killed += await run_to_the_end(program, run, draw, kills - killed)
+        missing, twice = judge(server, before, ledger, count)
+        lost, doubled = lost + missing, doubled + twice
+
+    figure(f"{killed} kills, {batches} batches of {count} items, {lost} lost, {doubled} doubled")
+    assert (lost, doubled) == (0, 0)
+    assert killed == kills
