@@ -9,6 +9,7 @@ import json
 import os
 import signal
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import TracebackType
@@ -23,7 +24,9 @@ from browser_use_async.batch.ledger.writer import WriterThread
 from browser_use_async.contract.submission_token import SubmissionToken
 from browser_use_async.transport.surroundings import Surroundings
 
-__all__ = ["Program", "Run", "items"]
+__all__ = ["KILLED", "Program", "Run", "items"]
+
+KILLED = -signal.SIGKILL
 
 FAST = RetryPolicy(base_delay=0.02, max_delay=0.1)
 OFTEN = PollPolicy(interval=0.1, latency_target=0.15)
@@ -43,10 +46,11 @@ class Run:
         store: `Store`, `Forgetful`, or the name of a method of the store at which it dies.
         at: At which call of that method.
         committed: Whether it dies after the commit instead of before.
+        kill_after: Seconds after which it is killed, or None.
     """
 
     base_url: str
-    api_key: str
+    api_key: str = attrs.field(repr=False)
     ledger: str
     count: int = 200
     concurrency: int = 20
@@ -54,6 +58,7 @@ class Run:
     store: str = "Store"
     at: int = 1
     committed: bool = False
+    kill_after: float | None = None
 
 
 def items(count: int) -> Iterator[BatchItem]:
@@ -114,16 +119,30 @@ async def _run(run: Run) -> None:
 
 def _serve_runs() -> None:
     for line in sys.stdin:
+        run = Run(**json.loads(line))
         child = os.fork()
         if child == 0:
             code = 1
             try:
-                asyncio.run(_run(Run(**json.loads(line))))
+                asyncio.run(_run(run))
                 code = 0
             finally:
                 os._exit(code)
-        print(child, flush=True)
-        print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
+        print(_ended(child, run.kill_after), flush=True)
+
+
+def _ended(child: int, kill_after: float | None) -> int:
+    """Wait for a run, kill it when its time is up, and give how it ended."""
+    killed_at = None if kill_after is None else time.monotonic() + kill_after
+    while True:
+        done, status = os.waitpid(child, 0 if killed_at is None else os.WNOHANG)
+        if done:
+            return os.waitstatus_to_exitcode(status)
+        if killed_at is not None and time.monotonic() >= killed_at:
+            os.kill(child, signal.SIGKILL)  # not reaped yet, so the number is still its own
+            killed_at = None
+        else:
+            time.sleep(0.002)
 
 
 class Program:
@@ -158,42 +177,20 @@ class Program:
             self._process.kill()
             await self._process.wait()
 
-    async def start(self, run: Run) -> int:
-        """Start a run and give its process id.
+    async def run(self, run: Run) -> int:
+        """Run it to its end, or until it is killed.
 
         Args:
             run: Which one.
-        """
-        assert self._process.stdin is not None
-        self._process.stdin.write(json.dumps(attrs.asdict(run)).encode() + b"\n")
-        return int(await self._line())
-
-    async def ended(self) -> int:
-        """Wait for the end of the run, and give its exit code, or minus a signal's number."""
-        return int(await self._line())
-
-    async def run(self, run: Run, kill_after: float | None = None) -> int:
-        """Run it, and kill it after a while.
-
-        Args:
-            run: Which one.
-            kill_after: Seconds, or None to let it come to its end.
 
         Returns:
             Its exit code, or minus a signal's number.
         """
-        child = await self.start(run)
-        if kill_after is None:
-            return await self.ended()
-        ended = asyncio.ensure_future(self.ended())
-        await asyncio.wait([ended], timeout=kill_after)
-        if not ended.done():
-            os.kill(child, signal.SIGKILL)
-        return await ended
-
-    async def _line(self) -> bytes:
-        assert self._process.stdout is not None
-        return await self._process.stdout.readline()
+        process = self._process
+        assert process.stdin is not None
+        assert process.stdout is not None
+        process.stdin.write(json.dumps(attrs.asdict(run)).encode() + b"\n")
+        return int(await process.stdout.readline())
 
 
 if __name__ == "__main__":

@@ -21,12 +21,12 @@ def _worlds(folder: Path, laws: Laws, seeds: range, store: Callable[..., Store] 
 
 
 @pytest.mark.case("I2")
-@pytest.mark.parametrize("on_ambiguous", ["resubmit", "reconcile", "raise"])
+@pytest.mark.parametrize("on_ambiguous", ["resubmit", "reconcile"])
 def test_every_item_has_one_task_whatever_breaks_or_dies(
     tmp_path: Path, figure: Callable[[str], None], on_ambiguous: OnAmbiguous
 ) -> None:
     """I2: random faults, late work, lagging lists and crashes: none doubled, none lost."""
-    report = _worlds(tmp_path, attrs.evolve(FEW, on_ambiguous=on_ambiguous), range(25))
+    report = _worlds(tmp_path, attrs.evolve(FEW, on_ambiguous=on_ambiguous), range(15))
 
     figure(
         f"{on_ambiguous}: {report.worlds} worlds, {report.jobs} items, {report.crashes} crashes, "
@@ -41,7 +41,7 @@ def test_every_item_has_one_task_whatever_breaks_or_dies(
 
 @pytest.mark.case("I2")
 @pytest.mark.parametrize(
-    "step", [pytest.param(1, marks=[pytest.mark.torture, pytest.mark.timeout(600)]), 29]
+    "step", [pytest.param(1, marks=[pytest.mark.torture, pytest.mark.timeout(600)]), 67]
 )
 @pytest.mark.parametrize("seed", [1, 4])
 def test_the_machine_may_die_at_any_event(
@@ -69,7 +69,7 @@ def test_without_the_intent_items_are_paid_twice(
     tmp_path: Path, figure: Callable[[str], None]
 ) -> None:
     """I2, control: a ledger that does not say what is about to be sent shows duplicates."""
-    report = _worlds(tmp_path, FEW, range(15), Forgetful)
+    report = _worlds(tmp_path, FEW, range(8), Forgetful)
 
     figure(f"{report.doubled} of {report.jobs} items doubled")
     assert report.doubled > 0
@@ -84,7 +84,7 @@ def test_a_window_that_is_too_short_pays_twice(
     hasty = attrs.evolve(FEW, window=5.0, late=0.0, lag=0.0)
     laws = attrs.evolve(hasty, late=60.0) if cause == "late" else attrs.evolve(hasty, lag=60.0)
 
-    report = _worlds(tmp_path, laws, range(15))
+    report = _worlds(tmp_path, laws, range(8))
 
     figure(f"{report.doubled} of {report.jobs} items doubled")
     assert report.doubled > 0

@@ -109,6 +109,7 @@ def _own(file: Path) -> sqlite3.Connection:
     _create(beside)
     owner = sqlite3.connect(beside, isolation_level=None, timeout=0, check_same_thread=False)
     try:
+        owner.execute("PRAGMA journal_mode = MEMORY")  # nothing is written, so no third file
         # Never ended: SQLite's lock on a file vanishes with the connection or the process.
         owner.execute("BEGIN EXCLUSIVE")
     except sqlite3.OperationalError as error:
