@@ -12,7 +12,7 @@ from enum import StrEnum
 from importlib import import_module
 from typing import Any, Protocol, TextIO, cast
 
-__all__ = ["Console", "PlainScreen", "Screen", "Span", "Style", "printable"]
+__all__ = ["Console", "PlainScreen", "Screen", "Span", "Style", "json_text", "printable"]
 
 
 class Style(StrEnum):
@@ -45,6 +45,17 @@ def printable(text: str) -> str:
         text: Whatever a server, a page or a person wrote.
     """
     return "".join(each if each.isprintable() else " " for each in text)
+
+
+def json_text(value: Any, *, indent: int | None = None, ascii_only: bool = False) -> str:
+    """JSON without characters that could steer a terminal, or that some take for a line's end.
+
+    Args:
+        value: Plain JSON values.
+        indent: How far each level is indented; None writes one line.
+        ascii_only: Whether all other characters are escaped, too.
+    """
+    return _STEERING.sub(_escaped, json.dumps(value, ensure_ascii=ascii_only, indent=indent))
 
 
 class Screen(Protocol):
@@ -183,8 +194,8 @@ class Console:
         """
         is_unicode = (self._stdout.encoding or "utf-8").lower().replace("-", "") == "utf8"
         indent = 2 if self.results_are_read_by_people else None
-        text = json.dumps(value, ensure_ascii=not is_unicode, indent=indent)
-        print(_STEERING.sub(_escaped, text), file=self._stdout, flush=True)
+        text = json_text(value, indent=indent, ascii_only=not is_unicode)
+        print(text, file=self._stdout, flush=True)
 
     def table(self, headings: Sequence[str], rows: Sequence[Sequence[Span]]) -> None:
         """Write aligned columns to stdout; the last one is cut where the terminal ends.

@@ -1,6 +1,5 @@
 """Results as lines of JSON: to a file that outlives interruptions, or to stdout."""
 
-import json
 import os
 from collections.abc import Collection, Generator
 from hashlib import blake2b
@@ -10,6 +9,7 @@ from typing import Any, Self
 
 from browser_use_async.batch import BatchResult, ItemState
 from browser_use_async.cli.batches.items import Item
+from browser_use_async.cli.console import json_text
 from browser_use_async.contract.strict_json import JsonRefusedError, read_json
 from browser_use_async.errors import ConfigurationError
 
@@ -121,7 +121,7 @@ class OutcomeFile:
         digest = _digest(written["key"])
         if digest in self._keys:
             return False
-        line = (json.dumps(written, ensure_ascii=False) + "\n").encode("utf-8", "backslashreplace")
+        line = f"{json_text(written)}\n".encode()
         try:
             self._write(line)
         except OSError as error:

@@ -56,7 +56,8 @@ async def execute(options: argparse.Namespace, console: Console) -> int:
         figures = await _write(options, console)
     except OSError as error:
         raise ConfigurationError(f"{output} cannot be written: {error.strerror}") from None
-    console.say(("ok ", Style.GOOD), f"{output}: {figures.total:,} items")
+    items = "1 item" if figures.total == 1 else f"{figures.total:,} items"
+    console.say(("ok ", Style.GOOD), f"{output}: {items}")
     if not console.results_are_read_by_people:
         console.emit(_summary(output, figures))
     return ExitCode.FINISHED
