@@ -163,7 +163,6 @@ class Batch(Generic[OutputT]):
             self._tell()
             self._engage()
             while (result := await self._results.get()) is not None:
-                self._tell()
                 yield result
             await self._conclude()
         finally:
@@ -186,7 +185,7 @@ class Batch(Generic[OutputT]):
             raise
         tally = Tally(totals.counts, asyncio.get_running_loop().time())
         outage = Outage(options.outage_tolerance, self._draw)
-        self._run = Run(service, options, writer, account, tally, outage)
+        self._run = Run(service, options, writer, account, tally, outage, self._tell)
         if self._drained:
             self._run.stop(StopReason.DRAINED)
 
@@ -216,8 +215,6 @@ class Batch(Generic[OutputT]):
                 result = await items.run(entry)
                 if result is not None:
                     await self._results.put(result)
-                elif self._on_progress is not None:
-                    self._tell()
         except Exception as error:  # noqa: BLE001 - raised by the iteration
             self._fail(error)
 

@@ -41,6 +41,7 @@ class Items:
         claim = await self._claim(entry)
         if claim.repeated:
             self.shared.tally.duplicates += 1
+            self.shared.on_change()
             return None
         self.shared.tally.meet(claim.state, known=claim.known)
         if entry.request is None or claim.state in FINAL_STATES:
@@ -77,6 +78,7 @@ class Items:
             self.shared.tally.begin(claim.state)
             await self._record(entry, claim).ended(ending)
             self.shared.tally.end(ItemState.DEAD)
+            self.shared.on_change()
         return result
 
     def _record(self, entry: Entry, claim: Claim) -> Record:
@@ -88,6 +90,7 @@ class Items:
         """Run it, and count it as running meanwhile."""
         active = self.shared.active[entry.index] = Active(task_id=claim.task_id)
         self.shared.tally.begin(claim.state)
+        self.shared.on_change()
         state = claim.state
         try:
             result = await Way(self.shared, entry, request, claim, active).walk()
@@ -97,3 +100,4 @@ class Items:
             del self.shared.active[entry.index]
             self.shared.tally.end(state)
             self.shared.account.release(entry.index)
+            self.shared.on_change()

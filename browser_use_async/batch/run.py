@@ -1,6 +1,7 @@
 """What the items of one run of a batch share."""
 
 import asyncio
+from collections.abc import Callable
 
 import attrs
 
@@ -42,6 +43,7 @@ class Run:
         account: Keeps to the budget.
         tally: Counts.
         outage: Decides when the service has been away for too long.
+        on_change: Called when a count has changed.
         stopped_by: Why nothing more is submitted, or None.
         active: The items under way, by their places in the input.
     """
@@ -52,6 +54,7 @@ class Run:
     account: Account
     tally: Tally
     outage: Outage
+    on_change: Callable[[], None]
     stopped_by: StopReason | None = None
     active: dict[int, Active] = attrs.field(factory=dict)
 

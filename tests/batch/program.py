@@ -24,7 +24,7 @@ from browser_use_async.batch.ledger.writer import WriterThread
 from browser_use_async.contract.submission_token import SubmissionToken
 from browser_use_async.transport.surroundings import Surroundings
 
-__all__ = ["KILLED", "Program", "Run", "items"]
+__all__ = ["KILLED", "Program", "Run", "items", "run"]
 
 KILLED = -signal.SIGKILL
 
@@ -92,15 +92,20 @@ def _dying(run: Run) -> Callable[..., Store]:
     return type("Dying", (Store,), {run.store: die_at})
 
 
-async def _run(run: Run) -> None:
-    made = {"Store": Store, "Forgetful": Forgetful}.get(run.store) or _dying(run)
+async def run(settings: Run) -> None:
+    """Run the batch.
+
+    Args:
+        settings: How.
+    """
+    made = {"Store": Store, "Forgetful": Forgetful}.get(settings.store) or _dying(settings)
 
     async def start_writer(open_ledger: Callable[[], OpenLedger]) -> WriterThread:
         return WriterThread(await asyncio.to_thread(open_ledger), made)
 
     session = BrowserUseSession(
-        run.api_key,
-        base_url=run.base_url,
+        settings.api_key,
+        base_url=settings.base_url,
         timeout=5.0,
         retry=FAST,
         poll=OFTEN,
@@ -108,10 +113,10 @@ async def _run(run: Run) -> None:
     )
     async with session:
         batch = session.run_many(
-            items(run.count),
-            concurrency=run.concurrency,
-            ledger=run.ledger,
-            settle_window=run.settle_window,
+            items(settings.count),
+            concurrency=settings.concurrency,
+            ledger=settings.ledger,
+            settle_window=settings.settle_window,
         )
         async for _result in batch:
             pass
@@ -119,16 +124,16 @@ async def _run(run: Run) -> None:
 
 def _serve_runs() -> None:
     for line in sys.stdin:
-        run = Run(**json.loads(line))
+        settings = Run(**json.loads(line))
         child = os.fork()
         if child == 0:
             code = 1
             try:
-                asyncio.run(_run(run))
+                asyncio.run(run(settings))
                 code = 0
             finally:
                 os._exit(code)
-        print(_ended(child, run.kill_after), flush=True)
+        print(_ended(child, settings.kill_after), flush=True)
 
 
 def _ended(child: int, kill_after: float | None) -> int:
