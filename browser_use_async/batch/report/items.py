@@ -133,8 +133,8 @@ def _pictures(details: Details) -> str:
         problem = f'<p class="soft">Not to be had: {excerpt(details.problem, _LONGEST_REASON)}</p>'
     if not details.pictures:
         return problem
-    figures = "".join(map(_figure, details.pictures))
-    return f"<details open><summary>Screenshots</summary>{figures}</details>{problem}"
+    gallery = f'<div class="pictures">{"".join(map(_figure, details.pictures))}</div>'
+    return f"<details open><summary>Screenshots</summary>{gallery}</details>{problem}"
 
 
 def _figure(picture: Picture) -> str:
