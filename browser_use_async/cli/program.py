@@ -26,7 +26,7 @@ __all__ = ["main"]
 _EPILOG = """\
 exit codes:
   0    finished
-  1    the task failed or was stopped
+  1    a task failed, was stopped or, in a batch, is left
   2    wrong usage or configuration; nothing was sent
   3    the API refused, or the key is wrong
   4    the server cannot be reached
