@@ -26,6 +26,7 @@ ROOT = Path(__file__).parents[1]
 CONCURRENCY = 200
 POLL = PollPolicy(interval=0.1, latency_target=0.2)
 MEGABYTE = 1024 * 1024
+NAMES = {"ledger": "run_many, ledger", "no ledger": "run_many", "gather": "asyncio.gather"}
 TRACED = 2000  # items under strace, which slows them down
 
 
@@ -224,9 +225,7 @@ def details(
     """All figures."""
     lines = [
         [
-            {"ledger": "run_many, ledger", "no ledger": "run_many", "gather": "asyncio.gather"}[
-                kind
-            ],
+            NAMES[kind],
             f"{count:,}",
             f"{count / figures['seconds']:.0f}",
             f"{figures['cpu'] / count * 1e6:.0f}",

@@ -14,6 +14,7 @@ from pathlib import Path
 import attrs
 
 from benchmarks import (
+    batch,
     decoding,
     footprint,
     overhead,
@@ -71,6 +72,8 @@ NOTES = """\
   for each page, and neither of the two takes a fifth of a core.
 - The share of a core for 10,000 waits includes starting them, and the confirming get of every
   task that ends; so does the delay of every client.
+- Batches run against the bundled server, which does more for a task than the servers of the other
+  measurements and is the slower side; so its speed bounds all three rates.
 - Webhooks (goal 8) are not measured here.
 """
 
@@ -109,6 +112,7 @@ def collect(effort: Effort, picture: Path) -> tuple[list[Row], list[str]]:
         "Requests against delay": partial(compared_delays, picture=picture),
         "Imports and installation": footprint.report,
         "Files": transfers.report,
+        "Batches": batch.report,
     }
     rows: list[Row] = []
     sections: list[str] = []

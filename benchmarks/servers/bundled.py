@@ -20,9 +20,7 @@ def _serve(pipe: Connection) -> None:
         async with LocalServer(executor=executor, balance_cents=10**9) as server:
             pipe.send((server.base_url, server.api_key))
             while True:
-                while not pipe.poll():
-                    await asyncio.sleep(0.2)
-                pipe.recv()
+                await asyncio.to_thread(pipe.recv)
                 pipe.send(server.requests["run_task"])
 
     asyncio.run(run())
