@@ -48,6 +48,7 @@ USERS_OF_CLIENT_LIBRARIES = {"transport", "server"}
 PUBLIC_MODULES = {
     "browser_use_async",
     "browser_use_async.batch",
+    "browser_use_async.batch.report",
     "browser_use_async.errors",
     "browser_use_async.models",
     "browser_use_async.prices",

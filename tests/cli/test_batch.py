@@ -126,6 +126,7 @@ async def test_resume(server: LocalServer, tmp_path: Path) -> None:
     """A finished batch that is resumed sends nothing, and fills up a file of results."""
     source = companies(tmp_path, "Acme", "Other")
     env = environment(server)
+    (tmp_path / "run.db").touch()  # as a crash at the very beginning leaves it
     first = await run(*words(tmp_path, source, "--resume"), env=env)
     refused = await run(*words(tmp_path, source), env=env)
     (tmp_path / "out.jsonl").write_bytes((tmp_path / "out.jsonl").read_bytes()[:-5])

@@ -292,3 +292,26 @@ def test_durations_in_words(seconds: float | None, words: str) -> None:
 def test_amounts_in_words(amount: str, words: str) -> None:
     """Amounts are exact: cents below a dollar, dollars above."""
     assert cents(Decimal(amount)) == words
+
+
+def _luminance(colour: str) -> float:
+    """How bright a colour is, as WCAG 2 defines it."""
+    digits = colour[1:] if len(colour) == 7 else "".join(each * 2 for each in colour[1:])
+    parts = [int(digits[place : place + 2], 16) / 255 for place in (0, 2, 4)]
+    linear = [
+        each / 12.92 if each <= 0.03928 else ((each + 0.055) / 1.055) ** 2.4 for each in parts
+    ]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+@pytest.mark.parametrize("scheme", [0, 1], ids=["light", "dark"])
+@pytest.mark.parametrize("name", ["fore", "soft", "accent", "good", "bad", "wait"])
+async def test_contrast(tmp_path: Path, scheme: int, name: str) -> None:
+    """Every colour of text stands out from the backgrounds by 4.5 to 1, in light and in dark."""
+    await report_of(tmp_path, write_ledger(tmp_path / "run.db", []))
+    text = (tmp_path / "report.html").read_text()
+    colours = dict(re.findall(r"--(\w+): (#\w+)", re.findall(r":root \{(.*?)\}", text)[scheme]))
+
+    for behind in ("back", "panel"):
+        lights = sorted((_luminance(colours[name]), _luminance(colours[behind])))
+        assert (lights[1] + 0.05) / (lights[0] + 0.05) >= 4.5

@@ -14,10 +14,12 @@ from string import Template
 from browser_use_async.batch.ledger.reading import LedgerView, Orphan
 from browser_use_async.batch.report.figures import Figures
 from browser_use_async.batch.report.histogram import bins, plot
-from browser_use_async.batch.report.words import count, duration, moment, money, text
+from browser_use_async.batch.report.words import count, duration, excerpt, moment, money, text
 from browser_use_async.batch.states import ItemState
 
 __all__ = ["STATE_CLASSES", "durations", "end", "head", "orphans", "totals"]
+
+_LONGEST_LABEL = 500
 
 STATE_CLASSES = {
     ItemState.DONE: "done",
@@ -59,7 +61,7 @@ def head(view: LedgerView, figures: Figures) -> str:
         name=text(view.path.name),
         style=style,
         labels="\n".join(
-            f"<p><span class=soft>{text(name)}:</span> {text(value)}</p>"
+            f"<p><span class='soft'>{text(name)}:</span> {excerpt(value, _LONGEST_LABEL)}</p>"
             for name, value in sorted(view.labels.items())
         ),
         figures="\n".join(_figures(view, figures)),

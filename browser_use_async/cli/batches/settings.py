@@ -14,7 +14,7 @@ from browser_use_async.cli.batches.items import ItemFile
 from browser_use_async.cli.batches.rows import RowFile
 from browser_use_async.cli.batches.template import Template
 from browser_use_async.cli.task_options import task_fields
-from browser_use_async.errors import ConfigurationError
+from browser_use_async.errors import ConfigurationError, LedgerError
 from browser_use_async.models import RunTaskFields
 
 __all__ = ["Settings", "resume_command"]
@@ -121,7 +121,10 @@ def _check_ledger(path: Path, settings: Settings) -> None:
         raise ConfigurationError(
             f"{path} is there already; --resume goes on with its batch, or take another name"
         )
-    view = read_ledger(path)
+    try:
+        view = read_ledger(path)
+    except LedgerError:
+        return  # begun and not finished by a crash, or damaged: the batch, which opens it, decides
     if not view.total:
         return
     for name in sorted({*view.labels, *settings.labels} - {"input"}):
