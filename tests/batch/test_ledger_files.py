@@ -238,6 +238,20 @@ async def test_only_its_owner_may_read_it(serve: Serve, open_session: Open, ledg
     assert set(modes.values()) == {0o600}
 
 
+@pytest.mark.parametrize("begun", [False, True])
+def test_a_ledger_without_a_batch_says_so(ledger: Path, begun: bool) -> None:
+    """Killed before its first run had begun, a ledger is empty and not damaged."""
+    if begun:
+        open_ledger(ledger).close()
+    else:
+        ledger.touch()
+
+    with pytest.raises(errors.LedgerError, match="no batch has begun") as caught:
+        read_ledger(ledger)
+
+    assert type(caught.value) is errors.LedgerError
+
+
 # --- owners ---------------------------------------------------------------------------------
 
 

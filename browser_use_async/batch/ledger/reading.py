@@ -135,7 +135,7 @@ def read_ledger(path: str | os.PathLike[str]) -> LedgerView:
         path: The file.
 
     Raises:
-        LedgerError: There is no such file, or it cannot be read.
+        LedgerError: There is no such file, it cannot be read, or no batch has begun to use it.
         LedgerCorruptError: It is no ledger, or is damaged.
         LedgerVersionError: A newer version of this package wrote it.
     """
@@ -144,7 +144,7 @@ def read_ledger(path: str | os.PathLike[str]) -> LedgerView:
         found = connection.execute("SELECT id, created_at, runs, budget, labels FROM batch")
         batch = found.fetchone()
         if batch is None:
-            raise LedgerCorruptError(f"{file} says nothing about its batch")
+            raise _not_begun(file)
         counts = dict.fromkeys(ItemState, 0)
         for state, count in connection.execute("SELECT state, COUNT(*) FROM items GROUP BY state"):
             counts[ItemState(state)] = count
@@ -171,12 +171,18 @@ def _reading(file: Path) -> Iterator[sqlite3.Connection]:
         address = f"{file.resolve().as_uri()}?mode=ro"
         with contextlib.closing(sqlite3.connect(address, uri=True, timeout=5)) as connection:
             connection.execute("BEGIN")  # one moment for everything that is read
+            if not connection.execute("SELECT COUNT(*) FROM sqlite_schema").fetchone()[0]:
+                raise _not_begun(file)
             schema.check(connection, str(file))
             yield connection
     except sqlite3.OperationalError as error:
         raise LedgerError(f"the ledger {file} cannot be read: {error}") from None
     except (sqlite3.DatabaseError, ValueError) as error:
         raise LedgerCorruptError(f"the ledger {file} is damaged: {error}") from None
+
+
+def _not_begun(file: Path) -> LedgerError:
+    return LedgerError(f"no batch has begun to use the ledger {file}: run one with it first")
 
 
 _COLUMNS = ", ".join(
