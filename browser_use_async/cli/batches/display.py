@@ -82,9 +82,10 @@ class Display:
 
     def _note_stop(self, progress: BatchProgress) -> None:
         """Say once why nothing more is submitted; whoever drains a batch knows."""
-        if progress.stopped_by is not self._stopped_by and progress.stopped_by in _STOPPED:
-            self._console.item([("note: ", Style.WAITING)], _STOPPED[progress.stopped_by])
-        self._stopped_by = progress.stopped_by
+        reason = progress.stopped_by
+        if reason is not None and reason is not self._stopped_by and reason in _STOPPED:
+            self._console.item([("note: ", Style.WAITING)], _STOPPED[reason])
+        self._stopped_by = reason
 
     def tell(self, result: "BatchResult[Any]") -> None:
         """Tell how an item ended, unless it went well and its result is written elsewhere.

@@ -36,7 +36,7 @@ def outcome(result: "BatchResult[Any]", item: Item | None, *, has_schema: bool) 
         "task_id": result.task_id,
         "output": result.output,
         "steps": result.steps,
-        "cost_cents": None if result.cost_cents is None else float(result.cost_cents),
+        "cost_cents": float(result.cost_cents),
         "attempts": result.attempts,
         "error": None,
     }

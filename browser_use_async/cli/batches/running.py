@@ -114,8 +114,9 @@ class Run:
         self, batch: Batch[Any], intake: Intake, file: OutcomeFile | None
     ) -> int | None:
         """Take all results. The exit code, if the time is up before the batch ends."""
+        clock = asyncio.timeout(self.timeout)
         try:
-            async with asyncio.timeout(self.timeout) as clock:
+            async with clock:
                 await self._take_all(batch, intake, file)
         except TimeoutError:
             if not clock.expired():
