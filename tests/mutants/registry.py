@@ -1,6 +1,7 @@
 """All mutants."""
 
 from tests.mutants import (
+    batch,
     faults,
     hygiene,
     lifetime,
@@ -25,4 +26,5 @@ MUTANTS: tuple[Mutant, ...] = (
     *lifetime.MUTANTS,
     *waiting.MUTANTS,
     *paging.MUTANTS,
+    *batch.MUTANTS,
 )
