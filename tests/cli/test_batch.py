@@ -305,6 +305,8 @@ async def test_nobody_listens(tmp_path: Path) -> None:
         (("--template", "no place"), "no {column}"),
         (("--template", "{town}"), "line 2: it has no 'town'"),
         (("--concurrency", "0"), "at least 1"),
+        (("--max-agent-steps", "201"), "max_agent_steps: "),
+        (sum((("--metadata", f"n{each}=x") for each in range(10)), ()), "--metadata: a batch"),
         (("--budget-cents", "much"), "no number of cents"),
         (("--encoding", "klingon"), "no encoding"),
         (("-o", "{}/in.csv"), "different files"),

@@ -14,8 +14,10 @@ from browser_use_async.cli.batches.items import ItemFile
 from browser_use_async.cli.batches.rows import RowFile
 from browser_use_async.cli.batches.template import Template
 from browser_use_async.cli.task_options import task_fields
+from browser_use_async.contract.limits import MAX_METADATA_PAIRS
+from browser_use_async.contract.validation import Mode, validate
 from browser_use_async.errors import ConfigurationError, LedgerError
-from browser_use_async.models import RunTaskFields
+from browser_use_async.models import RunTaskFields, RunTaskRequest
 
 __all__ = ["Settings", "resume_command"]
 
@@ -71,6 +73,7 @@ class Settings:
         template = None if options.template is None else Template.read(options.template)
         more = {"site": _SITE} if options.local else {}
         fields = task_fields(options)
+        _check_fields(fields)
         settings = cls(
             items=ItemFile(RowFile(options.input, options.encoding), template, more),
             fields=fields,
@@ -102,6 +105,18 @@ def _refuse_contradictions(options: argparse.Namespace) -> None:
     given = [path.resolve() for path in files.values() if path is not None]
     if len(set(given)) != len(given):
         raise ConfigurationError(f"{', '.join(files)} must be different files")
+
+
+def _check_fields(fields: Mapping[str, Any]) -> None:
+    """Refuse once what each task would be refused for."""
+    if len(fields.get("metadata") or ()) >= MAX_METADATA_PAIRS:
+        raise ConfigurationError(
+            f"--metadata: a batch needs one of the {MAX_METADATA_PAIRS} pairs itself"
+        )
+    _, problems = validate(RunTaskRequest, {"task": "any", **fields}, Mode.CLIENT)
+    if problems:
+        place, message = ".".join(map(str, problems[0].location)), problems[0].message
+        raise ConfigurationError(f"{place}: {message[0].lower()}{message[1:]}; nothing was sent")
 
 
 def _labels(source: Path, template: str | None, fields: Mapping[str, Any]) -> dict[str, str]:

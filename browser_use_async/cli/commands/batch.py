@@ -56,7 +56,7 @@ def _configure_run(parser: argparse.ArgumentParser) -> None:
         type=Path,
         metavar="FILE",
         help="a .csv or .tsv file with names in its first line, or a .jsonl file with an object in "
-        "each. A column `key` says what a row is called, also when the batch is run again",
+        "each line. A column `key` says what a row is called, also when the batch is run again",
     )
     parser.add_argument(
         "--template",
