@@ -18,6 +18,8 @@ __all__ = ["write_report"]
 
 _AT_ONCE = 8
 """Tasks of which details are asked for at the same time."""
+_ROWS_AT_ONCE = 100
+"""Rows that are written without a look at other work."""
 
 
 async def write_report(
@@ -48,19 +50,19 @@ async def write_report(
         OSError: The page cannot be written.
     """
     view = read_ledger(ledger)
-    figures = add_up(view.rows())
+    figures = await asyncio.to_thread(lambda: add_up(view.rows()))
     with _replaced(Path(destination)) as file:
-        for piece in _before_the_items(view, figures):
-            _write(file, piece)
+        await asyncio.to_thread(_write, file, _before_the_items(view, figures))
         async with contextlib.aclosing(_detailed(view.rows(), session, screenshots)) as rows:
             written = 0
             async for row, details in rows:
-                _write(file, items.item_row(row, details))
+                _write(file, [items.item_row(row, details)])
                 written += 1
+                if written % _ROWS_AT_ONCE == 0:
+                    await asyncio.sleep(0)  # others of this loop have something to do, too
                 if on_progress is not None:
                     on_progress(written, figures.total)
-        _write(file, items.items_end())
-        _write(file, page.end())
+        _write(file, [items.items_end(), page.end()])
     return figures
 
 
@@ -115,9 +117,8 @@ async def _first(
     return row, details
 
 
-def _write(file: TextIO, piece: str) -> None:
-    if piece:
-        file.write(piece.rstrip("\n") + "\n")
+def _write(file: TextIO, pieces: Iterable[str]) -> None:
+    file.writelines(piece.rstrip("\n") + "\n" for piece in pieces if piece)
 
 
 @contextlib.contextmanager
