@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import random
+import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Generic, Self, TypeVar
@@ -49,6 +50,9 @@ class Batch(Generic[OutputT]):
     Nothing is opened, read or sent before the first result is asked for. Leaving the loop early
     leaves the batch too; `async with` makes sure of it at once.
 
+    Attributes:
+        orphans: Tasks too many that were found at the end of the run.
+
     Args:
         service: What it needs of a session.
         requests: The input.
@@ -84,6 +88,8 @@ class Batch(Generic[OutputT]):
         self._drained = False
         self._closed = False
         self._reading: set[asyncio.Task[Any]] = set()
+        self._clock: Callable[[], float] = time.monotonic  # the loop's, once it runs
+        self._ended_at: float | None = None
         self.orphans: tuple[Orphan, ...] = ()
 
     # --- what users do with it ------------------------------------------------------------
@@ -127,7 +133,7 @@ class Batch(Generic[OutputT]):
             )
         account = self._run.account
         return self._run.tally.progress(
-            asyncio.get_running_loop().time(),
+            self._clock() if self._ended_at is None else self._ended_at,
             self._reader.size,
             self._estimate,
             (account.spent_cents, account.running_cents, account.budget_cents),
@@ -139,6 +145,8 @@ class Batch(Generic[OutputT]):
         self._begun = self._closed = True
         if self._run is None:
             return
+        if self._ended_at is None:
+            self._ended_at = self._clock()
         try:
             await let_go(self._workers, self._run)
         finally:
@@ -183,7 +191,8 @@ class Batch(Generic[OutputT]):
         except BaseException:
             await writer.aclose()
             raise
-        tally = Tally(totals.counts, asyncio.get_running_loop().time())
+        self._clock = asyncio.get_running_loop().time
+        tally = Tally(totals.counts, self._clock())
         outage = Outage(options.outage_tolerance, self._draw)
         self._run = Run(service, options, writer, account, tally, outage, self._tell)
         if self._drained:

@@ -139,6 +139,7 @@ class Way:
                 # Nobody could look, so sending again would be a guess.
                 await self._pause(error)
             else:
+                self.run.outage.over()
                 if found is not None:
                     self.run.service.emit(SubmissionAdopted(found, loop.time() - started))
                 return found
