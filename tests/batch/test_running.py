@@ -472,7 +472,7 @@ async def test_never_more_at_once_and_no_more_memory_for_more_items(
     texts = (f"Task {number}" for number in range(200))
     async for result in session.run_many(texts, concurrency=10, on_progress=watch):
         if result.index % 20 == 0:
-            kept.append(_kept())
+            kept += [_kept()]
 
     figure(f"at most {max(running)} of 10 at once, at most {max(kept)} values kept of 200 items")
     assert max(running) == 10
