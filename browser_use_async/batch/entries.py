@@ -67,16 +67,7 @@ class InputReader:
     def __init__(
         self, requests: BatchInput, fields: Mapping[str, Any], *, has_type: bool = False
     ) -> None:
-        if isinstance(requests, str | bytes | RunTaskRequest | BatchItem | Mapping):
-            raise InvalidRequestError(
-                "requests must be several: a list, a generator or the like; for one task use "
-                "session.run_and_wait(task)",
-                field="requests",
-            )
-        if not isinstance(requests, Iterable | AsyncIterable):
-            raise InvalidRequestError(
-                f"requests must be iterable, not {type(requests).__name__}", field="requests"
-            )
+        _check_input(requests)
         self._requests = requests
         self._fields = fields
         self._has_type = has_type
@@ -169,6 +160,19 @@ class InputReader:
                 field="metadata",
             )
         return request
+
+
+def _check_input(requests: object) -> None:
+    if isinstance(requests, str | bytes | RunTaskRequest | BatchItem | Mapping):
+        raise InvalidRequestError(
+            "requests must be several: a list, a generator or the like; for one task use "
+            "session.run_and_wait(task)",
+            field="requests",
+        )
+    if not isinstance(requests, Iterable | AsyncIterable):
+        raise InvalidRequestError(
+            f"requests must be iterable, not {type(requests).__name__}", field="requests"
+        )
 
 
 def _next(iterator: Iterator[Any]) -> Any:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from decimal import Decimal
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import attrs
 
@@ -67,7 +67,7 @@ class BatchOptions:
             raise _refused("timeout", "a number of seconds above 0", self.timeout)
         if self.budget_cents is not None and not self.budget_cents >= 0:
             raise _refused("budget_cents", "a number of cents of 0 or more", self.budget_cents)
-        for name, value in self.labels.items():
+        for name, value in cast("Mapping[object, object]", self.labels).items():
             if not (isinstance(name, str) and isinstance(value, str)):
                 raise _refused("labels", "texts by name", {name: value})
 

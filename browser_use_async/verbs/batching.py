@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable, Mapping
 from decimal import Decimal
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, Unpack, cast, overload
 
 from browser_use_async.contract import table
@@ -185,7 +186,7 @@ class BatchVerbs(ListVerbs):
             requests,
             _shared_fields(fields, output_type),
             options,
-            lambda: start(open_scratch if ledger is None else lambda: open_ledger(ledger)),
+            partial(start, open_scratch if ledger is None else partial(open_ledger, ledger)),
             on_progress,
             self._world.draw,
         )

@@ -4,7 +4,7 @@ import contextlib
 import json
 import os
 import sqlite3
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -164,7 +164,7 @@ def read_ledger(path: str | os.PathLike[str]) -> LedgerView:
 
 
 @contextlib.contextmanager
-def _reading(file: Path) -> Iterator[sqlite3.Connection]:
+def _reading(file: Path) -> Generator[sqlite3.Connection, None, None]:
     if not file.is_file():
         raise LedgerError(f"there is no ledger {file}")
     try:
