@@ -47,13 +47,14 @@ async def test_those_who_wait_together_share_one_transaction(
     traced: Traced, figure: Callable[[str], None]
 ) -> None:
     """I21: whatever is in the queue when the thread looks is committed at once."""
-    gate = threading.Event()
+    entered, gate = threading.Event(), threading.Event()
 
     def hold(_store: Store) -> None:
+        entered.set()
         gate.wait(10)
 
     held = asyncio.ensure_future(traced.writer.do(hold))
-    await asyncio.sleep(0.05)  # the thread is in it
+    await asyncio.to_thread(entered.wait, 10)
     waiting = [asyncio.ensure_future(traced.writer.do(_claim(number))) for number in range(50)]
     await asyncio.sleep(0)
     gate.set()
