@@ -13,7 +13,7 @@ from browser_use_async.server import LocalServer
 from browser_use_async.server.executors.scripted import Scenario, ScriptedExecutor
 from tests.hygiene import nothing_leaks
 
-__all__ = ["Open", "Serve", "nothing_leaks", "open_session", "serve", "until"]
+__all__ = ["Open", "Serve", "hanging", "nothing_leaks", "open_session", "serve", "until"]
 
 QUICK = Scenario(steps=("Look",), step_seconds=0.01)
 POLL = PollPolicy(interval=0.02, latency_target=0.03)
@@ -31,6 +31,15 @@ async def until(condition: Callable[[], bool]) -> None:
             if condition():
                 return
             await asyncio.sleep(0.005)
+
+
+def hanging(others: "dict[str, Scenario] | None" = None) -> ScriptedExecutor:
+    """An executor whose tasks run until they are stopped.
+
+    Args:
+        others: Scenarios of tasks that do not.
+    """
+    return ScriptedExecutor(others or {}, default=Scenario(hangs=True))
 
 
 class Serve(Protocol):

@@ -9,6 +9,7 @@ import json
 import os
 import signal
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -18,6 +19,7 @@ from typing import Any, Self
 import attrs
 
 from browser_use_async import BatchItem, BrowserUseSession, PollPolicy, RetryPolicy, RunTaskRequest
+from browser_use_async.batch.ledger.facts import Ending
 from browser_use_async.batch.ledger.opening import OpenLedger
 from browser_use_async.batch.ledger.store import Store
 from browser_use_async.batch.ledger.writer import WriterThread
@@ -43,7 +45,7 @@ class Run:
         count: How many items there are.
         concurrency: The most at once.
         settle_window: Seconds.
-        store: `Store`, `Forgetful`, or the name of a method of the store at which it dies.
+        store: `Store`, `Forgetful`, `Checkpointing`, or the name of a method at which it dies.
         at: At which call of that method.
         committed: Whether it dies after the commit instead of before.
         kill_after: Seconds after which it is killed, or None.
@@ -75,6 +77,22 @@ class Forgetful(Store):
         """Write nothing."""
 
 
+class Checkpointing(Store):
+    """A store that is killed while it moves the log into the ledger, again and again."""
+
+    def ended(self, position: int, ending: Ending) -> None:
+        """Write it, and die soon."""
+        super().ended(position, ending)
+        if position < 4:
+            return
+        threading.Timer(0.01, os.kill, (os.getpid(), signal.SIGKILL)).start()
+        while True:
+            self.connection.execute("COMMIT")
+            self.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            self.connection.execute("BEGIN")
+            self.connection.execute("UPDATE batch SET runs = runs")
+
+
 def _dying(run: Run) -> Callable[..., Store]:
     """A store in whose method of that name the process is killed."""
     calls = 0
@@ -98,7 +116,8 @@ async def run(settings: Run) -> None:
     Args:
         settings: How.
     """
-    made = {"Store": Store, "Forgetful": Forgetful}.get(settings.store) or _dying(settings)
+    stores = {"Store": Store, "Forgetful": Forgetful, "Checkpointing": Checkpointing}
+    made = stores.get(settings.store) or _dying(settings)
 
     async def start_writer(open_ledger: Callable[[], OpenLedger]) -> WriterThread:
         return WriterThread(await asyncio.to_thread(open_ledger), made)
