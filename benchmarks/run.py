@@ -72,8 +72,9 @@ NOTES = """\
   for each page, and neither of the two takes a fifth of a core.
 - The share of a core for 10,000 waits includes starting them, and the confirming get of every
   task that ends; so does the delay of every client.
-- Batches run against the bundled server, which does far more for a task than the other servers here,
-  and shares the machine with the client: that bounds all three rates, and the CPU time tells them apart.
+- Batches run against the bundled server, which does far more for a task than the other servers
+  here and shares the machine with the client: that bounds all three rates, and the CPU time tells
+  them apart.
 - Webhooks (goal 8) are not measured here.
 """
 

@@ -103,3 +103,20 @@ async def test_killed_at_random_moments_a_batch_loses_and_repeats_nothing(
     figure(f"{killed} kills, {batches} batches of {count} items, {lost} lost, {doubled} doubled")
     assert (lost, doubled) == (0, 0)
     assert killed == kills
+
+
+@pytest.mark.control("I1")
+async def test_killed_without_the_intent_a_batch_repeats(
+    server: LocalServer, program: Program, tmp_path: Path, figure: Callable[[str], None]
+) -> None:
+    """I1, control: the same with a ledger that does not say what is about to be sent."""
+    draw = random.Random(20)
+    doubled = killed = 0
+    while not doubled and killed < 40:
+        before, ledger = len(server.store.tasks), tmp_path / f"{killed}.db"
+        run = Run(server.base_url, server.api_key, str(ledger), 40, store="Forgetful")
+        killed += await run_to_the_end(program, run, draw, 4)
+        doubled += judge(server, before, ledger, 40)[1]
+
+    figure(f"{doubled} of 40 items doubled after {killed} kills")
+    assert doubled > 0

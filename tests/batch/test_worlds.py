@@ -41,9 +41,16 @@ def test_every_item_has_one_task_whatever_breaks_or_dies(
 
 @pytest.mark.case("I2")
 @pytest.mark.parametrize(
-    "step", [pytest.param(1, marks=[pytest.mark.torture, pytest.mark.timeout(600)]), 67]
+    ("seed", "step"),
+    [
+        (1, 29),
+        (4, 67),
+        *(
+            pytest.param(seed, 1, marks=[pytest.mark.torture, pytest.mark.timeout(600)])
+            for seed in (1, 4)
+        ),
+    ],
 )
-@pytest.mark.parametrize("seed", [1, 4])
 def test_the_machine_may_die_at_any_event(
     tmp_path: Path, figure: Callable[[str], None], seed: int, step: int
 ) -> None:
