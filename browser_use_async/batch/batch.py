@@ -143,6 +143,9 @@ class Batch(Generic[OutputT]):
     async def aclose(self) -> None:
         """Leave the batch: items under way are left or stopped as `on_cancel` says."""
         self._begun = self._closed = True
+        while not self._results.empty():
+            self._results.get_nowait()  # the ledger has them
+        self._results.put_nowait(None)  # whoever iterates comes to the end
         if self._run is None:
             return
         if self._ended_at is None:
@@ -169,10 +172,12 @@ class Batch(Generic[OutputT]):
         try:
             await self._open()
             self._tell()
-            self._engage()
+            if not self._closed:
+                self._engage()
             while (result := await self._results.get()) is not None:
                 yield result
-            await self._conclude()
+            if not self._closed:
+                await self._conclude()
         finally:
             await self.aclose()
         if self._failure is not None:

@@ -7,9 +7,7 @@ from typing import Any
 
 import pytest
 
-from browser_use_async import (
-    TaskStatus,
-)
+from browser_use_async import TaskStatus, errors
 from browser_use_async.batch import ItemState, StopReason, read_ledger
 from tests.batch.conftest import QUICK, Open, Serve, hanging, until
 
@@ -61,7 +59,6 @@ async def _leave(batch: Any, way: str) -> None:
         task.cancel()
     elif way == "aclose":
         await batch.aclose()
-        task.cancel()
     await asyncio.wait([task], timeout=10)
     assert task.done()
 
@@ -130,3 +127,32 @@ async def test_a_loop_that_is_left_needs_no_closing(
         texts(5), concurrency=2, ledger=ledger, settle_window=0.2
     ).collect()
     assert all(result.succeeded for result in results)
+
+
+@pytest.mark.case("I14")
+@pytest.mark.parametrize("way", ["aclose", "cancel"])
+async def test_closing_before_the_ledger_is_open_leaves_it_to_others(
+    serve: Serve, open_session: Open, ledger: Path, texts: Texts, way: str
+) -> None:
+    """I14: closed or cancelled while it opens its ledger, a batch sends nothing and frees it."""
+    server = await serve()
+    session = await open_session(server)
+    batch = session.run_many(texts(5), concurrency=2, ledger=ledger)
+    collecting = asyncio.ensure_future(batch.collect())
+    await asyncio.sleep(0)
+    if way == "aclose":
+        await batch.aclose()
+    else:
+        collecting.cancel()
+    await asyncio.wait([collecting], timeout=10)
+    assert collecting.done()
+
+    assert server.requests["run_task"] == 0
+    async with asyncio.timeout(10):
+        while True:
+            try:
+                await session.run_many(texts(2), concurrency=1, ledger=ledger).collect()
+            except errors.LedgerLockedError:  # the thread that opened it is about to close it
+                await asyncio.sleep(0.01)
+            else:
+                break

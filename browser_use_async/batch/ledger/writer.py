@@ -13,7 +13,7 @@ import attrs
 
 from browser_use_async.batch.ledger.opening import OpenLedger, explained
 from browser_use_async.batch.ledger.store import Store
-from browser_use_async.errors import BrowserUseError, LedgerError, LedgerMismatchError
+from browser_use_async.errors import LedgerError, LedgerMismatchError
 
 __all__ = ["Open", "Writer", "WriterThread", "start_writer"]
 
@@ -236,7 +236,15 @@ async def start_writer(open_ledger: Open) -> WriterThread:
     Raises:
         LedgerError: It cannot be opened.
     """
+    opening = asyncio.ensure_future(asyncio.to_thread(open_ledger))
     try:
-        return WriterThread(await asyncio.to_thread(open_ledger))
-    except BrowserUseError as error:
-        raise error from None
+        return WriterThread(await asyncio.shield(opening))
+    except asyncio.CancelledError:
+        opening.add_done_callback(_close)
+        raise
+
+
+def _close(opening: "asyncio.Future[OpenLedger]") -> None:
+    """Close what was opened for nobody."""
+    if not opening.cancelled() and opening.exception() is None:
+        opening.result().close()
