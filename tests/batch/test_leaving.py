@@ -156,3 +156,23 @@ async def test_closing_before_the_ledger_is_open_leaves_it_to_others(
                 await asyncio.sleep(0.01)
             else:
                 break
+
+
+@pytest.mark.case("I14")
+async def test_closing_the_session_ends_the_batch(
+    serve: Serve, open_session: Open, ledger: Path, texts: Texts
+) -> None:
+    """I14: a session that is closed in the middle ends the batch with an error that says so."""
+    server = await serve(executor=hanging())
+    session = await open_session(server)
+    collecting = asyncio.ensure_future(
+        session.run_many(texts(4), concurrency=2, ledger=ledger).collect()
+    )
+    await until(lambda: len(server.store.tasks) == 2)
+    await until(lambda: read_ledger(ledger).counts[ItemState.SUBMITTED] == 2)
+
+    await session.aclose()
+
+    with pytest.raises(errors.SessionClosedError):
+        await collecting
+    assert read_ledger(ledger).counts[ItemState.SUBMITTED] == 2
