@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import AsyncIterator
+from decimal import Decimal
 
 import attrs
 
@@ -13,6 +14,7 @@ from browser_use_async.batch.service import Service
 from browser_use_async.contract.submission_token import TOKEN_KEY, digest_of
 from browser_use_async.errors import BrowserUseError
 from browser_use_async.models import TaskSummary
+from browser_use_async.prices import TASK_START_CENTS
 from browser_use_async.submission.reconciler import CLOCK_SKEW
 
 __all__ = ["sweep"]
@@ -64,18 +66,29 @@ class _Sweep:
 
     async def _noted(self, task_id: str, doubt: Doubt) -> Orphan:
         stopped = self.stop and await self._stopped(task_id)
-        found_at = self.service.now()
-        moment = found_at.timestamp()
-        await self.writer.do(
-            lambda store: store.orphaned(task_id, doubt.key, moment, stopped=stopped)
+        orphan = Orphan(
+            task_id=task_id,
+            key=doubt.key,
+            found_at=self.service.now(),
+            stopped=stopped,
+            cost_cents=await self._cost(task_id, doubt),
         )
+        await self.writer.do(lambda store: store.orphaned(orphan))
         _LOGGER.warning(
             "the item %r has a second task %s, which %s",
             doubt.key,
             task_id,
             "was stopped" if stopped else "lives on; session.tasks.stop(task_id) stops it",
         )
-        return Orphan(task_id=task_id, key=doubt.key, found_at=found_at, stopped=stopped)
+        return orphan
+
+    async def _cost(self, task_id: str, doubt: Doubt) -> Decimal | None:
+        """What it cost so far: a step of it costs what a step of the item's own task does."""
+        if not doubt.steps:
+            return None
+        step_cents = (doubt.cost_cents - TASK_START_CENTS) / doubt.steps
+        task = await self.service.tasks.get(task_id)
+        return TASK_START_CENTS + len(task.steps) * step_cents
 
     async def _stopped(self, task_id: str) -> bool:
         try:

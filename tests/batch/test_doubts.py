@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -99,7 +100,9 @@ async def test_a_task_that_comes_too_late_is_found(
     assert (orphan.status is TaskStatus.STOPPED) is stop_orphans
     assert orphan.id in caplog.text
     assert [each.task_id for each in read_ledger(ledger).orphans] == [orphan.id]
-    assert read_ledger(ledger).orphans[0].stopped is stop_orphans
+    assert read_ledger(ledger).orphans == batch.orphans
+    assert batch.orphans[0].stopped is stop_orphans
+    assert batch.orphans[0].cost_cents == 1 + len(orphan.steps) * Decimal("2.5")
 
 
 async def test_an_outage_is_sat_out(

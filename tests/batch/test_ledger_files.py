@@ -337,7 +337,7 @@ class _Full:
                 self.connection.execute(f"PRAGMA max_page_count = {pages}")
                 # Grows until there is no room, as the next large write would.
                 self.connection.execute(
-                    "INSERT INTO orphans VALUES ('x', ?, 0, 0)", ("x" * 10_000_000,)
+                    "INSERT INTO orphans VALUES ('x', ?, 0, 0, 0)", ("x" * 10_000_000,)
                 )
             return getattr(Store, full._method)(self, *arguments, **named)
 

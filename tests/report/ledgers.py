@@ -67,6 +67,9 @@ def write_ledger(
             names = ", ".join(row)
             marks = ", ".join("?" * len(row))
             connection.execute(f"INSERT INTO items ({names}) VALUES ({marks})", tuple(row.values()))
-        connection.executemany("INSERT INTO orphans VALUES (?, ?, ?, ?)", list(orphans))
+        connection.executemany(
+            "INSERT INTO orphans (task_id, key, found_at, stopped) VALUES (?, ?, ?, ?)",
+            list(orphans),
+        )
         connection.execute("COMMIT")
     return path

@@ -84,11 +84,15 @@ class Doubt:
         key: Its key.
         token: What its tasks carry.
         task_id: The task that counts, if one does.
+        steps: How many steps that one took, if it has ended.
+        cost_cents: What it cost.
     """
 
     key: str
     token: SubmissionToken
     task_id: str | None
+    steps: int | None
+    cost_cents: Decimal
 
 
 @attrs.frozen(kw_only=True)

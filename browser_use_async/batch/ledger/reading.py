@@ -76,12 +76,15 @@ class Orphan:
         key: The item's key.
         found_at: When it was found.
         stopped: Whether it was stopped.
+        cost_cents: What it cost until it was found, by the published prices, in US cents; None if
+            that cannot be told.
     """
 
     task_id: str
     key: str
     found_at: datetime
     stopped: bool
+    cost_cents: Decimal | None = None
 
 
 @attrs.frozen(kw_only=True)
@@ -149,7 +152,7 @@ def read_ledger(path: str | os.PathLike[str]) -> LedgerView:
         for state, count in connection.execute("SELECT state, COUNT(*) FROM items GROUP BY state"):
             counts[ItemState(state)] = count
         cost = connection.execute("SELECT COALESCE(SUM(cost), 0) FROM items").fetchone()[0]
-        orphans = connection.execute("SELECT task_id, key, found_at, stopped FROM orphans")
+        orphans = connection.execute("SELECT task_id, key, found_at, stopped, cost FROM orphans")
         return LedgerView(
             path=file,
             id=batch[0],
@@ -213,7 +216,13 @@ def _row(row: tuple[Any, ...]) -> LedgerRow:
 
 
 def _orphan(row: tuple[Any, ...]) -> Orphan:
-    return Orphan(task_id=row[0], key=row[1], found_at=_moment(row[2]), stopped=bool(row[3]))
+    return Orphan(
+        task_id=row[0],
+        key=row[1],
+        found_at=_moment(row[2]),
+        stopped=bool(row[3]),
+        cost_cents=_cents(row[4]),
+    )
 
 
 def _moment(seconds: float) -> datetime:

@@ -48,7 +48,8 @@ CREATE TABLE orphans (
     task_id TEXT PRIMARY KEY,
     key TEXT NOT NULL,
     found_at REAL NOT NULL,
-    stopped INTEGER NOT NULL
+    stopped INTEGER NOT NULL,
+    cost INTEGER
 ) STRICT;
 PRAGMA application_id = {APPLICATION_ID};
 PRAGMA user_version = {VERSION};

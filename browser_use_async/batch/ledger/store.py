@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 from browser_use_async.batch.ledger.facts import Claim, Doubt, Ending, Totals
+from browser_use_async.batch.ledger.reading import Orphan
 from browser_use_async.batch.ledger.schema import MILLICENTS
 from browser_use_async.batch.states import ItemState
 from browser_use_async.contract.submission_token import SubmissionToken
@@ -182,25 +183,36 @@ class Store:
 
     def doubts(self) -> list[Doubt]:
         """The items that may have more than one task."""
-        found = self.connection.execute("SELECT key, token, task_id FROM items WHERE doubted")
+        found = self.connection.execute(
+            "SELECT key, token, task_id, steps, cost FROM items WHERE doubted"
+        )
         return [
-            Doubt(key=key, token=SubmissionToken.parse(token), task_id=task_id)
-            for key, token, task_id in found
+            Doubt(
+                key=key,
+                token=SubmissionToken.parse(token),
+                task_id=task_id,
+                steps=steps,
+                cost_cents=Decimal(cost or 0) / MILLICENTS,
+            )
+            for key, token, task_id, steps, cost in found
         ]
 
-    def orphaned(self, task_id: str, key: str, now: float, *, stopped: bool) -> None:
+    def orphaned(self, orphan: Orphan) -> None:
         """Note a task too many.
 
         Args:
-            task_id: The task.
-            key: The item whose mark it carries.
-            now: Seconds since 1970.
-            stopped: Whether it was stopped.
+            orphan: The task.
         """
         self._do(
-            "INSERT INTO orphans VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE SET "
-            "stopped = stopped OR excluded.stopped",
-            (task_id, key, now, stopped),
+            "INSERT INTO orphans VALUES (?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET "
+            "stopped = stopped OR excluded.stopped, cost = excluded.cost",
+            (
+                orphan.task_id,
+                orphan.key,
+                orphan.found_at.timestamp(),
+                orphan.stopped,
+                _millicents(orphan.cost_cents),
+            ),
         )
 
     # --- statements -----------------------------------------------------------------------
