@@ -9,6 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from browser_use_async import errors, prices, webhooks
+    from browser_use_async.batch.batch import Batch
+    from browser_use_async.batch.item import BatchItem
+    from browser_use_async.batch.progress import BatchProgress
+    from browser_use_async.batch.result import BatchResult
     from browser_use_async.models import (
         UNSET,
         Balance,
@@ -53,6 +57,10 @@ if TYPE_CHECKING:
 __all__ = [
     "UNSET",
     "Balance",
+    "Batch",
+    "BatchItem",
+    "BatchProgress",
+    "BatchResult",
     "BrowserData",
     "BrowserProfile",
     "BrowserProfilePage",
@@ -95,6 +103,10 @@ __all__ = [
 ]
 
 _HOMES = {
+    "Batch": "batch.batch",
+    "BatchItem": "batch.item",
+    "BatchProgress": "batch.progress",
+    "BatchResult": "batch.result",
     "BrowserUseSession": "session",
     "CallLimits": "transport.limits",
     "PollPolicy": "waiting.policy",

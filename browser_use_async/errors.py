@@ -32,6 +32,7 @@ BrowserUseError
 ├── FileTransferError
 │   ├── UnsafeFileNameError
 │   └── UnsupportedFileError
+├── BatchInputError                      the input of a batch raised an error of its own
 ├── LedgerError
 │   ├── LedgerLockedError
 │   ├── LedgerMismatchError
@@ -53,6 +54,7 @@ __all__ = [
     "APITimeoutError",
     "AuthenticationError",
     "BadRequestError",
+    "BatchInputError",
     "BrowserUseError",
     "ConfigurationError",
     "ConflictError",
@@ -410,6 +412,18 @@ class UnsafeFileNameError(FileTransferError):
 
 class UnsupportedFileError(FileTransferError):
     """A file of a type or size that the API does not take."""
+
+
+class BatchInputError(BrowserUseError):
+    """The iterable that was given to `run_many` raised an exception of its own.
+
+    Attributes:
+        index: How many items it had given before.
+    """
+
+    def __init__(self, message: str, *, index: int) -> None:
+        super().__init__(message)
+        self.index = index
 
 
 class LedgerError(BrowserUseError):

@@ -34,6 +34,7 @@ from browser_use_async.transport.limits import CallLimits
 from browser_use_async.transport.retry import RetryPolicy
 from browser_use_async.transport.secret import Secret
 from browser_use_async.transport.surroundings import Surroundings
+from browser_use_async.verbs.batching import BatchVerbs
 from browser_use_async.verbs.creating import CreateVerbs
 from browser_use_async.verbs.following import FollowVerbs
 from browser_use_async.verbs.listing import ListVerbs
@@ -51,7 +52,7 @@ __all__ = ["BrowserUseSession"]
 OutputT = TypeVar("OutputT")
 
 
-class BrowserUseSession(CreateVerbs, FollowVerbs, ListVerbs, FileVerbs):
+class BrowserUseSession(CreateVerbs, BatchVerbs, FollowVerbs, ListVerbs, FileVerbs):
     """A session with Cloud API v1: the thin endpoint layer, and verbs that live with a task.
 
     Create it anywhere; it connects on first use, in the running event loop, to which it then
@@ -110,7 +111,7 @@ class BrowserUseSession(CreateVerbs, FollowVerbs, ListVerbs, FileVerbs):
         configuration = Configuration.resolve(
             key, base_url, timeout, allow_insecure_http=allow_insecure_http
         )
-        world = Surroundings() if surroundings is None else surroundings
+        self._world = world = Surroundings() if surroundings is None else surroundings
         self._transport = transport = Transport(
             configuration,
             retry=RetryPolicy() if retry is None else retry,

@@ -26,13 +26,13 @@ LEVELS = {
     "paging": 5,
     "files": 5,
     "webhooks": 6,
-    "verbs": 6,
     "batch": 6,
-    "session": 7,
-    "__init__": 8,
-    "cli": 9,
-    "distributed": 9,
-    "__main__": 10,
+    "verbs": 7,
+    "session": 8,
+    "__init__": 9,
+    "cli": 10,
+    "distributed": 10,
+    "__main__": 11,
 }
 # Rooms beside the stairs: what each may see of the others.
 ANNEXES = {"server": {"errors", "models", "contract", "prices", "webhooks"}}
@@ -48,6 +48,7 @@ USERS_OF_CLIENT_LIBRARIES = {"transport", "server"}
 PUBLIC_MODULES = {
     "browser_use_async",
     "browser_use_async.batch",
+    "browser_use_async.batch.report",
     "browser_use_async.errors",
     "browser_use_async.models",
     "browser_use_async.prices",

@@ -93,6 +93,7 @@ BUILDERS: dict[str, Callable[[], BrowserUseError]] = {
     "WaitInterruptedError": lambda: errors.WaitInterruptedError(
         "unreachable", task_id="t-1", last_status=TaskStatus("stopping")
     ),
+    "BatchInputError": lambda: errors.BatchInputError("the input broke", index=7),
 }
 
 

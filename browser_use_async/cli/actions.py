@@ -10,7 +10,7 @@ from browser_use_async.cli.console import Console
 from browser_use_async.cli.options import add_output_options, add_target_options
 from browser_use_async.cli.target import Target, open_target
 
-__all__ = ["Action", "add_actions", "perform"]
+__all__ = ["Action", "add_action_parsers", "add_actions", "perform"]
 
 
 @attrs.frozen
@@ -35,17 +35,32 @@ def add_actions(parser: argparse.ArgumentParser, actions: Mapping[str, Action]) 
         parser: The command's parser.
         actions: The actions, by the word that the person types.
     """
+    added = add_action_parsers(parser, {name: each.summary for name, each in actions.items()})
+    for name, action in actions.items():
+        action.configure(added[name])
+        add_target_options(added[name])
+        add_output_options(added[name], has_parent=True)
+
+
+def add_action_parsers(
+    parser: argparse.ArgumentParser, summaries: Mapping[str, str]
+) -> dict[str, argparse.ArgumentParser]:
+    """Add a parser for each action of a command, without options yet.
+
+    Args:
+        parser: The command's parser.
+        summaries: What each action does, by the word that the person types.
+
+    Returns:
+        The parsers, by the same words.
+    """
     room: Any = parser.add_subparsers(
         dest="action", metavar="ACTION", title="actions", required=True
     )
-    for name, action in actions.items():
-        summary = action.summary
-        added: argparse.ArgumentParser = room.add_parser(
-            name, help=summary, description=f"{summary[0].upper()}{summary[1:]}."
-        )
-        action.configure(added)
-        add_target_options(added)
-        add_output_options(added, has_parent=True)
+    return {
+        name: room.add_parser(name, help=summary, description=f"{summary[0].upper()}{summary[1:]}.")
+        for name, summary in summaries.items()
+    }
 
 
 async def perform(

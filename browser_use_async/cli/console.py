@@ -12,7 +12,7 @@ from enum import StrEnum
 from importlib import import_module
 from typing import Any, Protocol, TextIO, cast
 
-__all__ = ["Console", "PlainScreen", "Screen", "Span", "Style", "printable"]
+__all__ = ["Console", "PlainScreen", "Screen", "Span", "Style", "json_text", "printable"]
 
 
 class Style(StrEnum):
@@ -47,6 +47,17 @@ def printable(text: str) -> str:
     return "".join(each if each.isprintable() else " " for each in text)
 
 
+def json_text(value: Any, *, indent: int | None = None, ascii_only: bool = False) -> str:
+    """JSON without characters that could steer a terminal, or that some take for a line's end.
+
+    Args:
+        value: Plain JSON values.
+        indent: How far each level is indented; None writes one line.
+        ascii_only: Whether all other characters are escaped, too.
+    """
+    return _STEERING.sub(_escaped, json.dumps(value, ensure_ascii=ascii_only, indent=indent))
+
+
 class Screen(Protocol):
     """One output stream."""
 
@@ -61,6 +72,10 @@ class Screen(Protocol):
 
     def working(self, text: str) -> AbstractContextManager[Callable[[str], None]]:
         """Show that something is under way; what is given changes the text."""
+        ...
+
+    def board(self) -> AbstractContextManager[Callable[[Sequence[Sequence[Span]]], None]]:
+        """Show lines below all others; what is given takes their place."""
         ...
 
 
@@ -87,6 +102,11 @@ class PlainScreen:
     def working(self, text: str) -> Generator[Callable[[str], None], None, None]:
         """Show nothing: lines that change need a terminal that can be steered."""
         yield lambda _text: None
+
+    @contextmanager
+    def board(self) -> Generator[Callable[[Sequence[Sequence[Span]]], None], None, None]:
+        """Show nothing, for the same reason."""
+        yield lambda _lines: None
 
 
 class Console:
@@ -157,6 +177,15 @@ class Console:
         """
         return self._words.working(text)
 
+    @contextmanager
+    def board(self) -> Generator[Callable[[Sequence[Sequence[Span]]], None], None, None]:
+        """Show lines below all others, until the `with` block ends.
+
+        Call what the block is given with lines to show them in place of those before.
+        """
+        with self._words.board() as show:
+            yield lambda lines: show([[_cleaned(span) for span in line] for line in lines])
+
     def emit(self, value: Any) -> None:
         """Write a result to stdout, as JSON: one line in a pipe, indented on a terminal.
 
@@ -165,8 +194,8 @@ class Console:
         """
         is_unicode = (self._stdout.encoding or "utf-8").lower().replace("-", "") == "utf8"
         indent = 2 if self.results_are_read_by_people else None
-        text = json.dumps(value, ensure_ascii=not is_unicode, indent=indent)
-        print(_STEERING.sub(_escaped, text), file=self._stdout, flush=True)
+        text = json_text(value, indent=indent, ascii_only=not is_unicode)
+        print(text, file=self._stdout, flush=True)
 
     def table(self, headings: Sequence[str], rows: Sequence[Sequence[Span]]) -> None:
         """Write aligned columns to stdout; the last one is cut where the terminal ends.

@@ -27,6 +27,8 @@ _BY_ERROR: tuple[tuple[type[BaseException], ExitCode], ...] = (
     (errors.InvalidRequestError, ExitCode.USAGE),
     (errors.UnsafeFileNameError, ExitCode.USAGE),
     (errors.UnsupportedFileError, ExitCode.USAGE),
+    (errors.BatchInputError, ExitCode.USAGE),
+    (errors.LedgerError, ExitCode.USAGE),
     (errors.APIConnectionError, ExitCode.UNREACHABLE),
     (errors.WaitInterruptedError, ExitCode.UNREACHABLE),
 )

@@ -8,15 +8,16 @@ import signal
 import sys
 import traceback
 import warnings
-from collections.abc import Coroutine, Generator, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from typing import Any, cast
 
 from browser_use_async import __version__
 from browser_use_async.cli.console import Console, Style
 from browser_use_async.cli.exit_codes import ExitCode
+from browser_use_async.cli.interruption import until_signalled
 from browser_use_async.cli.options import add_output_options
-from browser_use_async.cli.registry import COMMANDS, CommandModule
+from browser_use_async.cli.registry import COMMANDS, CommandModule, completed
 from browser_use_async.cli.reporting import report_error
 from browser_use_async.errors import BrowserUseError
 
@@ -25,7 +26,7 @@ __all__ = ["main"]
 _EPILOG = """\
 exit codes:
   0    finished
-  1    the task failed or was stopped
+  1    a task failed, was stopped or, in a batch, is left
   2    wrong usage or configuration; nothing was sent
   3    the API refused, or the key is wrong
   4    the server cannot be reached
@@ -46,10 +47,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns:
         The exit code.
     """
-    words = sys.argv[1:] if arguments is None else list(arguments)
+    words = completed(sys.argv[1:] if arguments is None else list(arguments))
     modules = {each.name: each.load() for each in COMMANDS if each.name in words}
     parser = _parser(modules)
-    options = parser.parse_args(words)
+    options = parser.parse_args(words, argparse.Namespace(words=words))
     if options.command is None:
         parser.print_help(sys.stderr)
         return ExitCode.USAGE
@@ -58,7 +59,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         with _warnings_in_words(console):
             work = modules[options.command].execute(options, console)
-            return asyncio.run(_until_signalled(work, console))
+            return asyncio.run(until_signalled(work, console))
     except BrowserUseError as error:
         if options.verbose:
             traceback.print_exception(error)
@@ -108,27 +109,3 @@ def _warnings_in_words(console: Console) -> Generator[None]:
     with warnings.catch_warnings():
         warnings.showwarning = cast("Any", say)
         yield
-
-
-async def _until_signalled(work: Coroutine[Any, Any, int], console: Console) -> int:
-    """Run a command; a signal cancels it, so that it can end what it began."""
-    loop = asyncio.get_running_loop()
-    command = loop.create_task(work)
-    caught: list[signal.Signals] = []
-
-    def cancel(received: signal.Signals) -> None:
-        if not caught:
-            console.say("ending; press Ctrl-C again not to wait")
-        caught.append(received)
-        command.cancel()
-
-    for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        if each is signal.SIGHUP and signal.getsignal(each) is signal.SIG_IGN:
-            continue  # started with nohup: the person wants it to outlive the terminal
-        loop.add_signal_handler(each, cancel, each)
-    try:
-        return await command
-    except asyncio.CancelledError:
-        if not caught:
-            raise
-        return 128 + caught[0]

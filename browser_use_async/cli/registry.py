@@ -1,6 +1,7 @@
 """The commands, by name. A new command is one file and one line here."""
 
 import argparse
+from collections.abc import Sequence
 from importlib import import_module
 from typing import Protocol, cast
 
@@ -8,7 +9,7 @@ import attrs
 
 from browser_use_async.cli.console import Console
 
-__all__ = ["COMMANDS", "Command", "CommandModule"]
+__all__ = ["COMMANDS", "Command", "CommandModule", "completed"]
 
 _ROOM = "browser_use_async.cli.commands"
 
@@ -33,11 +34,13 @@ class Command:
         name: The word that the person types.
         file: The name of its module in `cli.commands`.
         summary: What it does, in one line of the help.
+        actions: The words that may follow its name; the first one is meant if none does.
     """
 
     name: str
     file: str
     summary: str
+    actions: tuple[str, ...] = ()
 
     def load(self) -> CommandModule:
         """Import its file, and with it whatever the command needs."""
@@ -57,6 +60,26 @@ COMMANDS = (
     Command("files", "files", "upload files for tasks, and download what tasks made"),
     Command("search", "search", "search the web, or one website, for passages on live pages"),
     Command("webhooks", "webhooks", "receive webhooks on this machine, and send samples of them"),
+    Command(
+        "batch",
+        "batch",
+        "run a task for each row of a file; survives interruptions",
+        ("run", "status"),
+    ),
+    Command("report", "report", "write what became of a batch as one HTML page"),
     Command("serve", "serve", "run a Cloud API v1 server on this machine"),
     Command("doctor", "doctor", "check the configuration, the connection and the key"),
 )
+
+
+def completed(words: Sequence[str]) -> list[str]:
+    """The command line with the action that is meant where none was written: `batch in.csv`.
+
+    Args:
+        words: The words after the program's name.
+    """
+    command = next((each for each in COMMANDS if words[:1] == [each.name]), None)
+    if command is None or not command.actions or len(words) < 2:
+        return list(words)
+    is_complete = words[1] in command.actions or words[1].startswith("-")
+    return list(words) if is_complete else [words[0], command.actions[0], *words[1:]]

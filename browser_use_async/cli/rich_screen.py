@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from typing import TextIO
 
 from rich.console import Console as RichConsole
+from rich.live import Live
 from rich.text import Text
 
 from browser_use_async.cli.console import Span
@@ -37,3 +38,15 @@ class RichScreen:
         """Show a spinner with a text that can be changed."""
         with self._console.status(Text(text, style="dim")) as status:
             yield lambda new: status.update(Text(new, style="dim"))
+
+    @contextmanager
+    def board(self) -> Generator[Callable[[Sequence[Sequence[Span]]], None], None, None]:
+        """Show lines below all others, which go away at the end."""
+        with Live(console=self._console, transient=True) as live:
+
+            def show(lines: Sequence[Sequence[Span]]) -> None:
+                text = Text("\n").join(Text.assemble(*line) for line in lines)
+                text.no_wrap, text.overflow = True, "ellipsis"
+                live.update(text)
+
+            yield show

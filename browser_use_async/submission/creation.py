@@ -5,7 +5,7 @@ import math
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime
 from enum import Enum, auto
-from typing import Literal
+from typing import Literal, Protocol
 
 import attrs
 
@@ -35,7 +35,7 @@ from browser_use_async.transport.outcome import (
 from browser_use_async.transport.prepared import PreparedRequest, prepare
 from browser_use_async.transport.retry import Retrying, RetryPolicy
 
-__all__ = ["Creator", "OnAmbiguous", "Stage", "Submission"]
+__all__ = ["Creator", "OnAmbiguous", "Stage", "Submission", "Witness"]
 
 OnAmbiguous = Literal["reconcile", "resubmit", "raise"]
 
@@ -49,6 +49,18 @@ class Stage(Enum):
     SENDING = auto()  # a request is on the wire
     UNKNOWN = auto()  # an answer was lost
     CREATED = auto()  # the task exists
+
+
+class Witness(Protocol):
+    """Keeps a record of a submission that outlives this process."""
+
+    async def sending(self) -> None:
+        """Note that run-task is about to be sent. What it raises keeps it from being sent."""
+        ...
+
+    def not_created(self) -> None:
+        """Note that the last request provably created nothing."""
+        ...
 
 
 @attrs.define(eq=False, repr=False)
@@ -65,6 +77,7 @@ class Submission:
         lost_at: When the last answer was lost.
         abandoned: Whether nobody waits any longer, so that nothing more may be sent.
         ends_at: The loop time after which the task is of no use to anybody.
+        witness: Who keeps a record, if anybody does.
     """
 
     request: RunTaskRequest
@@ -76,6 +89,13 @@ class Submission:
     lost_at: datetime | None = None
     abandoned: bool = False
     ends_at: float = math.inf
+    witness: Witness | None = None
+
+    def not_created(self) -> None:
+        """Note that nothing was created, and that nothing is on the wire."""
+        self.stage = Stage.UNSENT
+        if self.witness is not None:
+            self.witness.not_created()
 
 
 @attrs.frozen(eq=False, repr=False)
@@ -95,7 +115,11 @@ class Creator:
     now: Callable[[], datetime]
 
     def prepare(
-        self, request: RunTaskRequest, on_ambiguous: OnAmbiguous, settle_window: float
+        self,
+        request: RunTaskRequest,
+        on_ambiguous: OnAmbiguous,
+        settle_window: float,
+        token: SubmissionToken | None = None,
     ) -> Submission:
         """Check the options and mark the request, before anything is sent.
 
@@ -103,6 +127,7 @@ class Creator:
             request: A checked request.
             on_ambiguous: What to do when the answer is lost.
             settle_window: Seconds after which a task that did not appear never will.
+            token: The mark that the task carries; by default a fresh one.
 
         Raises:
             InvalidRequestError: An option is wrong, or the metadata uses the reserved name.
@@ -126,7 +151,8 @@ class Creator:
         if len(metadata) >= MAX_METADATA_PAIRS:
             # All pairs are the user's own: no mark fits, so a lost answer cannot be made good.
             return Submission(request, None, "raise")
-        token = SubmissionToken.new(request.task, settle_window, self.now())
+        if token is None:
+            token = SubmissionToken.new(request.task, settle_window, self.now())
         marked = attrs.evolve(request, metadata={**metadata, TOKEN_KEY: token.mark})
         return Submission(marked, token, on_ambiguous)
 
@@ -196,7 +222,7 @@ class Creator:
         if outcome.kind is OutcomeKind.AMBIGUOUS:
             submission.stage, submission.lost_at = Stage.UNKNOWN, self.now()
             return outcome
-        submission.stage = Stage.UNSENT
+        submission.not_created()
         if submission.abandoned:
             raise submission.failure  # rather than pause and send once more
         return outcome
@@ -208,16 +234,20 @@ class Creator:
         transport = self.transport
         loop = asyncio.get_running_loop()
         ends_at = min(loop.time() + transport.limits.slot_wait, submission.ends_at)
-        waited = False
+        waited, witness = False, submission.witness
         while True:
             submission.attempts += 1
             outcome, _one = await transport.outcome_of(
-                prepared, _ONCE, first_in_turn=waited, on_sent=on_sent
+                prepared,
+                _ONCE,
+                first_in_turn=waited,
+                before_sending=None if witness is None else witness.sending,
+                on_sent=on_sent,
             )
             refused = outcome.reply is not None and says_no_free_slot(outcome.reply)
             if not refused or submission.abandoned or loop.time() >= ends_at:
                 return outcome
-            submission.stage = Stage.UNSENT
+            submission.not_created()
             submission.failure = transport.error_of(prepared, outcome, submission.attempts)
             if not waited:
                 transport.emit(SlotAwaited(ends_at - loop.time()))

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import random
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -25,6 +25,7 @@ from browser_use_async.transport.limits import CallLimits
 from browser_use_async.transport.outcome import Outcome, OutcomeKind, may_try_again
 from browser_use_async.transport.prepared import PreparedRequest, prepare
 from browser_use_async.transport.retry import Retrying, RetryPolicy
+from browser_use_async.transport.service_clock import ServiceClock
 from browser_use_async.transport.verification import is_deleted, is_reached, may_be_reached
 
 if TYPE_CHECKING:
@@ -72,6 +73,7 @@ class Transport:
         self._patience = Patience(retry.retry_after_cap, retry.retry_after_cap * retry.max_attempts)
         self._on_event = on_event
         self._governor: Governor | None = None
+        self.service_clock = ServiceClock()
 
     @cached_property
     def storage(self) -> "Storage":
@@ -174,6 +176,7 @@ class Transport:
         *,
         patience: Patience | None = None,
         first_in_turn: bool = False,
+        before_sending: Callable[[], Awaitable[None]] | None = None,
         on_sent: Callable[[], None] | None = None,
     ) -> tuple[Outcome, int]:
         """Make a call and say what became of it.
@@ -184,6 +187,8 @@ class Transport:
             patience: How long to let it be held back; by default as long as the policy says.
             first_in_turn: Whether it goes before others of its kind, because it has had its turn
                 and was sent back.
+            before_sending: Awaited before each attempt, when it is its turn and before anything
+                can leave this machine. If it raises, nothing is sent.
             on_sent: Called just before the first byte of each attempt leaves, for calls that cost
                 or change something.
 
@@ -200,7 +205,9 @@ class Transport:
         policy = self.retry if retry is None else retry
         patience = self._patience if patience is None else patience
 
-        first = await self._attempt(governor, prepared, patience, first_in_turn, on_sent)
+        first = await self._attempt(
+            governor, prepared, patience, first_in_turn, before_sending, on_sent
+        )
         effect = prepared.endpoint.effect
         if first.kind is OutcomeKind.ACCEPTED:
             self._budget.succeeded(1)
@@ -210,7 +217,7 @@ class Transport:
 
         # Made only now: nearly all calls succeed at once, and should pay for nothing else.
         async def attempt() -> Outcome:
-            return await self._attempt(governor, prepared, patience, False, on_sent)
+            return await self._attempt(governor, prepared, patience, False, before_sending, on_sent)
 
         def tell(outcome: Outcome, failures: int, pause: float) -> None:
             self.emit(
@@ -233,6 +240,7 @@ class Transport:
         prepared: PreparedRequest,
         patience: Patience,
         first_in_turn: bool,
+        before_sending: Callable[[], Awaitable[None]] | None,
         on_sent: Callable[[], None] | None,
     ) -> Outcome:
         """One request on the wire, when it is its turn."""
@@ -249,9 +257,13 @@ class Transport:
             )
         outcome = None
         try:
+            if before_sending is not None:
+                await before_sending()
             outcome = sent = await self._connections.send(prepared, on_sent)
         finally:
             governor.leave(admitted, endpoint, outcome)
+        if sent.reply is not None:
+            self.service_clock.note(sent.reply.headers.get("Date"))
         return sent
 
     def _hidden(self, prepared: PreparedRequest) -> tuple[str, ...]:

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
-__all__ = ["retry_after_seconds"]
+__all__ = ["http_date", "retry_after_seconds"]
 
 # int() and float() would take "1_000", "1e400", "nan" and digits of other scripts. Ten digits and
 # more are a time since 1970 that was sent by mistake.
@@ -24,14 +24,19 @@ def retry_after_seconds(headers: Mapping[str, str]) -> float | None:
     text = headers.get("Retry-After", "").strip()
     if _SECONDS.fullmatch(text):
         return float(text)
-    until = _date(text)
+    until = http_date(text)
     if until is None:
         return None
-    now = _date(headers.get("Date", "")) or datetime.now(UTC)
+    now = http_date(headers.get("Date", "")) or datetime.now(UTC)
     return max(0.0, (until - now).total_seconds())
 
 
-def _date(text: str) -> datetime | None:
+def http_date(text: str) -> datetime | None:
+    """The moment that a header names, or None if it is no HTTP date.
+
+    Args:
+        text: Its value.
+    """
     try:
         moment = parsedate_to_datetime(text)
     except (ValueError, TypeError, IndexError, OverflowError):

@@ -1,8 +1,9 @@
-"""What a session takes from the world around it: chance, the wall clock, the network."""
+"""What a session takes from the world around it: chance, the wall clock, network and disk."""
 
 import random
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
+from typing import Any
 
 import aiohttp
 import attrs
@@ -25,8 +26,11 @@ class Surroundings:
         draw: The source of chance for pauses.
         now: The wall clock, in UTC. Durations are measured by the event loop's clock instead.
         connector: Makes the connectors of the sessions that are ours.
+        start_writer: Takes what opens the ledger of a batch, and gives what writes to it; None for
+            a thread.
     """
 
     draw: random.Random = attrs.field(factory=random.Random)
     now: Callable[[], datetime] = _utc_now
     connector: MakeConnector = aiohttp.TCPConnector
+    start_writer: Callable[[Callable[[], Any]], Awaitable[Any]] | None = None

@@ -35,6 +35,7 @@ SECONDS = 20.0
 SCENARIOS = {
     "Fail": Scenario(outcome="failed", reason="The page is on fire"),
     "Hang": Scenario(steps=["Look around"], hangs=True),
+    "Stroll": Scenario(steps=["Look around", "Go on", "Come back"], step_seconds=0.5),
     "Wander": Scenario(steps=[f"Take turn {turn}" for turn in range(60)], step_seconds=0.3),
 }
 """How tasks go whose text contains the name; others finish after two short steps."""

@@ -54,6 +54,15 @@ EXPECTED = {
         r"\Awoken \d+ ms after the event at the latest\n",
         r"\n2\d requests to learn of 20 ends\n\Z",
     ),
+    "batch_from_csv.py": (
+        r"(?m)^prices: \S",
+        r"(?m)^about again: \S",
+        r"5 ended, 0 running, \d+\.\d cents\nreport: 5 items, \d+ steps\n\Z",
+    ),
+    "worker_that_must_not_pay_twice.py": (
+        r"killed after \d+ tasks",
+        r"[1-9]\d* answers lost, 2 workers killed\n20 jobs, 20 done, 20 tasks paid for\n\Z",
+    ),
     "many_tasks.py": (r"tell me its title\n    \S", r"TaskFailedError: .* has no link"),
 }
 """What the output of each example holds, in this order or not."""

@@ -1,6 +1,7 @@
 """All mutants."""
 
 from tests.mutants import (
+    batch,
     faults,
     hygiene,
     lifetime,
@@ -27,4 +28,5 @@ MUTANTS: tuple[Mutant, ...] = (
     *waiting.MUTANTS,
     *paging.MUTANTS,
     *webhooks.MUTANTS,
+    *batch.MUTANTS,
 )

@@ -43,7 +43,7 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "a date of a server is compared with our clock",
         _RETRY_AFTER,
-        'now = _date(headers.get("Date", "")) or datetime.now(UTC)',
+        'now = http_date(headers.get("Date", "")) or datetime.now(UTC)',
         "now = datetime.now(UTC)",
         ("B8",),
     ),

@@ -4,12 +4,14 @@ import asyncio
 import json
 import random
 from collections.abc import Callable
+from datetime import datetime, timedelta
+from email.utils import format_datetime
 from functools import partial
 
 import attrs
 
 from tests.simulator.faults import ATTEMPT_SECONDS, Ending, Fault, Faults, Work
-from tests.simulator.service import Answer, Service
+from tests.simulator.service import EPOCH, Answer, Service
 
 __all__ = ["Front", "ServiceConnection"]
 
@@ -121,7 +123,8 @@ class ServiceConnection(asyncio.Protocol):
             self._answer(true, fault)
 
     def _answer(self, true: Answer, fault: Fault) -> None:
-        answer = fault.garbage if fault.garbage is not None else _rendered(true, fault)
+        now = EPOCH + timedelta(seconds=self._front.service.now())
+        answer = fault.garbage if fault.garbage is not None else _rendered(true, fault, now)
         answer = answer[: int(len(answer) * fault.share)]
         if fault.drip:
             self._drip(answer, fault)
@@ -160,11 +163,12 @@ def _length(head: bytes | bytearray) -> int:
     return 0
 
 
-def _rendered(true: Answer, fault: Fault) -> bytes:
+def _rendered(true: Answer, fault: Fault, now: datetime) -> bytes:
     status, content = true if fault.status is None else (fault.status, {"detail": "a fault"})
     body = json.dumps(content).encode()
     lines = [
         f"HTTP/1.1 {status} Status",
+        f"Date: {format_datetime(now, usegmt=True)}",
         "Content-Type: application/json",
         f"Content-Length: {len(body)}",
     ]

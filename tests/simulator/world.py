@@ -133,6 +133,22 @@ class World:
         self._dies_at: int | None = None
         self._crashed = asyncio.Event()
 
+    def die_after(self, events: int | None) -> None:
+        """Let the next machine die, or not.
+
+        Args:
+            events: How many events it outlives; None lets it live on.
+        """
+        self._dies_at = None if events is None else self.events + events
+
+    def set_clock(self, skew: timedelta) -> None:
+        """Set the worker's wall clock.
+
+        Args:
+            skew: How far it is from the service's.
+        """
+        self._skew = skew
+
     def now(self) -> datetime:
         """The worker's wall clock, which is not quite the service's."""
         return EPOCH + self._skew + timedelta(seconds=self._loop.time())
@@ -166,12 +182,12 @@ class World:
         """Let the worker work, restart it when its machine dies, and judge what came of it."""
         crowd = asyncio.create_task(self.crowd())
         for events in self._deaths():
-            self._dies_at = self.events + events
+            self.die_after(events)
             if await self.run_machine():
                 break  # everything was done before that event
             await asyncio.sleep(self._draw.uniform(0.0, 30.0))
         else:
-            self._dies_at = None
+            self.die_after(None)
             await self.run_machine()
         await asyncio.sleep(self._laws.late + ATTEMPT_SECONDS)  # for what is carried out late
         crowd.cancel()
@@ -190,15 +206,22 @@ class World:
         Args:
             machine: Where it runs.
         """
-        chance = random.Random(f"{self._seed} {self.crashes}")
-        connector = self.network.connector(machine)
         return BrowserUseSession(
             KEY,
             base_url="http://127.0.0.1/api/v1",
             timeout=ATTEMPT_SECONDS,
             on_event=self._tell,
-            surroundings=Surroundings(chance, self.now, connector),
+            surroundings=self.surroundings(machine),
         )
+
+    def surroundings(self, machine: Machine) -> Surroundings:
+        """What this world is like for a session.
+
+        Args:
+            machine: Where it runs.
+        """
+        chance = random.Random(f"{self._seed} {self.crashes}")
+        return Surroundings(chance, self.now, self.network.connector(machine))
 
     def worker(self, session: BrowserUseSession, machine: Machine) -> Worker:
         """The program.

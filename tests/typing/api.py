@@ -14,6 +14,10 @@ from pydantic import BaseModel
 from browser_use_async import (
     UNSET,
     Balance,
+    Batch,
+    BatchItem,
+    BatchProgress,
+    BatchResult,
     BrowserUseSession,
     CallLimits,
     Created,
@@ -137,6 +141,22 @@ async def typed_output(session: BrowserUseSession) -> None:
     maybe = await session.run_and_wait("Look", output_type=Optional[Price])  # noqa: UP045
     print(choice.output, maybe.output)
     assert_type(await session.run_and_wait("Read", output_type=None), Task)
+
+
+async def batches(session: BrowserUseSession) -> None:
+    """What is asked for is what each result has, if it has any."""
+    batch = session.run_many(["a", ("key", "b")], concurrency=5, output_type=Price)
+    assert_type(batch, Batch[Price])
+    async for result in batch:
+        assert_type(result, BatchResult[Price])
+        assert_type(result.parsed, Price | None)
+        assert_type(result.error, errors.BrowserUseError | None)
+        assert_type(result.cost_cents, Decimal)
+    assert_type(batch.progress, BatchProgress)
+    items = (BatchItem(RunTaskRequest(text), key=text) for text in ("a", "b"))
+    async with session.run_many(items, concurrency=2, ledger="run.db", llm_model="o3") as other:
+        assert_type(await other.collect(), list[BatchResult[Any]])
+        other.drain()
 
 
 async def every_field(session: BrowserUseSession) -> None:

@@ -1,0 +1,205 @@
+"""Reads the input of a batch, one item at a time, and checks each."""
+
+import asyncio
+import hashlib
+import json
+from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator, Mapping, Sized
+from typing import Any
+
+import attrs
+
+from browser_use_async.batch.item import BatchInput, BatchItem
+from browser_use_async.contract.conversion import encode_request
+from browser_use_async.contract.limits import MAX_METADATA_PAIRS
+from browser_use_async.endpoints.building import build_request, encode_given
+from browser_use_async.errors import BatchInputError, InvalidRequestError
+from browser_use_async.models import RunTaskRequest
+
+__all__ = ["Entry", "InputReader", "content_digest"]
+
+MAX_KEY_LENGTH = 1000
+REFUSED = b""  # stands for the digest of what cannot be a request
+
+
+@attrs.frozen(kw_only=True)
+class Entry:
+    """One item of the input, checked.
+
+    Attributes:
+        index: Its place in the input, counted from 0.
+        key: What identifies it.
+        digest: Of its content.
+        request: What to send, or None if it was refused.
+        problem: Why it was refused, or None.
+    """
+
+    index: int
+    key: str
+    digest: bytes = REFUSED
+    request: RunTaskRequest | None = attrs.field(default=None, repr=False)
+    problem: InvalidRequestError | None = None
+
+
+def content_digest(request: RunTaskRequest) -> bytes:
+    """A digest of everything that is sent, but of secrets only their names.
+
+    Secrets can be renewed between two runs, and a digest of a short one would give it away.
+
+    Args:
+        request: The request.
+    """
+    fields = encode_request(request)
+    if fields.get("secrets"):
+        fields["secrets"] = sorted(fields["secrets"])
+    text = json.dumps(fields, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).digest()
+
+
+class InputReader:
+    """Gives the items of an input in turn, to several who ask at the same time.
+
+    Args:
+        requests: The input.
+        fields: Fields of each request that does not give them itself.
+        has_type: Whether an `output_type` decides over the schema.
+    """
+
+    def __init__(
+        self, requests: BatchInput, fields: Mapping[str, Any], *, has_type: bool = False
+    ) -> None:
+        _check_input(requests)
+        self._requests = requests
+        self._fields = fields
+        self._has_type = has_type
+        self._iterator: Iterator[Any] | AsyncIterator[Any] | None = None
+        self._lock = asyncio.Lock()
+        self.read = 0
+        self.ended = False
+
+    @property
+    def size(self) -> int | None:
+        """How many items there are, or None if a lazy input has not ended."""
+        if self.ended:
+            return self.read
+        return len(self._requests) if isinstance(self._requests, Sized) else None
+
+    async def next(self) -> Entry | None:
+        """The next item, or None at the end.
+
+        Raises:
+            BatchInputError: The input raised an exception.
+        """
+        async with self._lock:
+            if self.ended:
+                return None
+            try:
+                given = await self._given()
+            except (StopIteration, StopAsyncIteration):
+                self.ended = True
+                return None
+            except Exception as error:
+                self.ended = True
+                raise BatchInputError(
+                    f"the input raised {type(error).__name__} after {self.read} items: {error}. "
+                    "What was submitted before comes to its end first. Repair the input and run it "
+                    "again with the same ledger: nothing is done twice",
+                    index=self.read,
+                ) from error
+            index = self.read
+            self.read += 1
+        return self._checked(index, given)
+
+    async def _given(self) -> Any:
+        if self._iterator is None:
+            given = self._requests
+            self._iterator = aiter(given) if isinstance(given, AsyncIterable) else iter(given)
+        if isinstance(self._iterator, AsyncIterator):
+            return await anext(self._iterator)
+        return _next(self._iterator)
+
+    def _checked(self, index: int, given: object) -> Entry:
+        key: object = None
+        try:
+            if isinstance(given, BatchItem):
+                key, given = given.key, given.request
+            elif isinstance(given, tuple):
+                key, given = _pair(given)
+            _check_key(key)
+        except InvalidRequestError as error:
+            return Entry(index=index, key=f"#{index}", problem=error)
+        name = key if isinstance(key, str) else None
+        try:
+            request = self._request(given)
+        except InvalidRequestError as error:
+            return Entry(index=index, key=f"#{index}" if name is None else name, problem=error)
+        digest = content_digest(request)
+        return Entry(index=index, key=name or digest.hex()[:32], digest=digest, request=request)
+
+    def _request(self, given: object) -> RunTaskRequest:
+        if isinstance(given, str):
+            request = build_request(RunTaskRequest, {**self._fields, "task": given})
+        elif isinstance(given, RunTaskRequest):
+            own = encode_given(given)
+            if self._has_type and "structured_output_json" in own:
+                raise InvalidRequestError(
+                    "pass either output_type or structured_output_json, not both; nothing was "
+                    "sent for it",
+                    field="output_type",
+                )
+            request = build_request(RunTaskRequest, {**self._fields, **own})
+        else:
+            raise InvalidRequestError(
+                f"an item is a text, a RunTaskRequest, a (key, request) pair or a BatchItem, not "
+                f"{type(given).__name__}; nothing was sent for it",
+                field="requests",
+            )
+        if isinstance(request.metadata, Mapping) and len(request.metadata) >= MAX_METADATA_PAIRS:
+            raise InvalidRequestError(
+                f"metadata: a batch needs one of the {MAX_METADATA_PAIRS} pairs itself, to find "
+                f"tasks again; give up to {MAX_METADATA_PAIRS - 1}; nothing was sent for it",
+                field="metadata",
+            )
+        return request
+
+
+def _check_input(requests: object) -> None:
+    if isinstance(requests, str | bytes | RunTaskRequest | BatchItem | Mapping):
+        raise InvalidRequestError(
+            "requests must be several: a list, a generator or the like; for one task use "
+            "session.run_and_wait(task)",
+            field="requests",
+        )
+    if not isinstance(requests, Iterable | AsyncIterable):
+        raise InvalidRequestError(
+            f"requests must be iterable, not {type(requests).__name__}", field="requests"
+        )
+
+
+def _next(iterator: Iterator[Any]) -> Any:
+    try:
+        return next(iterator)
+    except StopIteration:
+        raise StopAsyncIteration from None  # a coroutine cannot raise the other one
+
+
+def _pair(given: tuple[object, ...]) -> tuple[object, object]:
+    if len(given) != 2 or given[0] is None:
+        raise InvalidRequestError(
+            "a tuple is an item's key and its request; nothing was sent for it", field="requests"
+        )
+    return given[0], given[1]
+
+
+def _check_key(key: object) -> None:
+    if key is None:
+        return
+    good = isinstance(key, str) and 0 < len(key) <= MAX_KEY_LENGTH
+    try:
+        good = good and bool(str(key).encode())
+    except UnicodeEncodeError:
+        good = False
+    if not good:
+        raise InvalidRequestError(
+            f"a key must be a text of 1 to {MAX_KEY_LENGTH} characters; nothing was sent for it",
+            field="key",
+        )

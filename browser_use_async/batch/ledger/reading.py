@@ -1,0 +1,237 @@
+"""A ledger as others see it: read, never changed, also while a batch writes to it."""
+
+import contextlib
+import json
+import os
+import sqlite3
+from collections.abc import Generator, Iterator, Mapping
+from datetime import UTC, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import attrs
+
+from browser_use_async.batch.ledger import schema
+from browser_use_async.batch.states import ItemState
+from browser_use_async.errors import LedgerCorruptError, LedgerError
+
+__all__ = ["LedgerRow", "LedgerView", "Orphan", "read_ledger"]
+
+
+@attrs.frozen(kw_only=True)
+class LedgerRow:
+    """One item, as the ledger has it.
+
+    Attributes:
+        index: Its place among all items that the ledger has seen, counted from 0.
+        key: Its key.
+        state: How far it has come.
+        attempts: How many times run-task was, or was about to be, sent.
+        task_id: The task's id, once it is known.
+        status: The task's last status.
+        steps: How many steps the task took, once it has ended.
+        cost_cents: What it cost, from its steps and the published prices, in US cents.
+        error: The class of the error with which it ended, such as `TaskFailedError`.
+        reason: The error in words.
+        entered_at: When the item was first read.
+        sent_at: When run-task was last about to be sent.
+        created_at: When the task was created, as the service says.
+        finished_at: When the task ended, as the service says.
+        output_bytes: The size of the task's answer.
+        output: The task's answer; None if there is none, or if it is too large to be kept here.
+    """
+
+    index: int
+    key: str
+    state: ItemState
+    attempts: int
+    task_id: str | None
+    status: str | None
+    steps: int | None
+    cost_cents: Decimal | None
+    error: str | None
+    reason: str | None
+    entered_at: datetime
+    sent_at: datetime | None
+    created_at: datetime | None
+    finished_at: datetime | None
+    output_bytes: int | None
+    output: str | None = attrs.field(repr=False)
+
+    @property
+    def seconds(self) -> float | None:
+        """How long the task took, by the service's clock; None if that is not known."""
+        if self.created_at is None or self.finished_at is None:
+            return None
+        return (self.finished_at - self.created_at).total_seconds()
+
+
+@attrs.frozen(kw_only=True)
+class Orphan:
+    """A task that carries an item's mark but is not the one that the ledger knows.
+
+    Attributes:
+        task_id: The task.
+        key: The item's key.
+        found_at: When it was found.
+        stopped: Whether it was stopped.
+        cost_cents: What it cost until it was found, by the published prices, in US cents; None if
+            that cannot be told.
+    """
+
+    task_id: str
+    key: str
+    found_at: datetime
+    stopped: bool
+    cost_cents: Decimal | None = None
+
+
+@attrs.frozen(kw_only=True)
+class LedgerView:
+    """What a ledger says at one moment.
+
+    Attributes:
+        path: The file.
+        id: The batch's id.
+        created_at: When the batch was first run.
+        runs: How many times it was run.
+        labels: What the caller wrote down about the batch, such as its template.
+        budget_cents: The budget of the last run in US cents, or None.
+        cost_cents: What its tasks cost, from their steps and the published prices, in US cents.
+        counts: How many items are in each state; every state is there.
+        orphans: Tasks too many.
+    """
+
+    path: Path
+    id: str
+    created_at: datetime
+    runs: int
+    labels: Mapping[str, str]
+    budget_cents: Decimal | None
+    cost_cents: Decimal
+    counts: Mapping[ItemState, int]
+    orphans: tuple[Orphan, ...]
+
+    @property
+    def total(self) -> int:
+        """How many items it has."""
+        return sum(self.counts.values())
+
+    def rows(self) -> Iterator[LedgerRow]:
+        """Each item, in the order in which the input first named them.
+
+        Reads anew, and a few rows at a time, so that a large ledger is not held in memory.
+
+        Raises:
+            LedgerError: The file cannot be read, or is damaged.
+        """
+        with _reading(self.path) as connection:
+            for row in connection.execute(f"SELECT {_COLUMNS} FROM items ORDER BY position"):  # noqa: S608
+                yield _row(row)
+
+
+def read_ledger(path: str | os.PathLike[str]) -> LedgerView:
+    """Read what a ledger says, without owning it: a batch may be running.
+
+    Args:
+        path: The file.
+
+    Raises:
+        LedgerError: There is no such file, it cannot be read, or no batch has begun to use it.
+        LedgerCorruptError: It is no ledger, or is damaged.
+        LedgerVersionError: A newer version of this package wrote it.
+    """
+    file = Path(path)
+    with _reading(file) as connection:
+        found = connection.execute("SELECT id, created_at, runs, budget, labels FROM batch")
+        batch = found.fetchone()
+        if batch is None:
+            raise _not_begun(file)
+        counts = dict.fromkeys(ItemState, 0)
+        for state, count in connection.execute("SELECT state, COUNT(*) FROM items GROUP BY state"):
+            counts[ItemState(state)] = count
+        cost = connection.execute("SELECT COALESCE(SUM(cost), 0) FROM items").fetchone()[0]
+        orphans = connection.execute("SELECT task_id, key, found_at, stopped, cost FROM orphans")
+        return LedgerView(
+            path=file,
+            id=batch[0],
+            created_at=_moment(batch[1]),
+            runs=batch[2],
+            labels=json.loads(batch[4]),
+            budget_cents=_cents(batch[3]),
+            cost_cents=Decimal(cost) / schema.MILLICENTS,
+            counts=counts,
+            orphans=tuple(_orphan(row) for row in orphans),
+        )
+
+
+@contextlib.contextmanager
+def _reading(file: Path) -> Generator[sqlite3.Connection, None, None]:
+    if not file.is_file():
+        raise LedgerError(f"there is no ledger {file}")
+    try:
+        address = f"{file.resolve().as_uri()}?mode=ro"
+        with contextlib.closing(sqlite3.connect(address, uri=True, timeout=5)) as connection:
+            connection.execute("BEGIN")  # one moment for everything that is read
+            if not connection.execute("SELECT COUNT(*) FROM sqlite_schema").fetchone()[0]:
+                raise _not_begun(file)
+            schema.check(connection, str(file))
+            yield connection
+    except sqlite3.OperationalError as error:
+        raise LedgerError(f"the ledger {file} cannot be read: {error}") from None
+    except (sqlite3.DatabaseError, ValueError) as error:
+        raise LedgerCorruptError(f"the ledger {file} is damaged: {error}") from None
+
+
+def _not_begun(file: Path) -> LedgerError:
+    return LedgerError(f"no batch has begun to use the ledger {file}: run one with it first")
+
+
+_COLUMNS = ", ".join(
+    "position key state attempts task_id status steps cost error reason entered_at sent_at "
+    "created_at finished_at output_bytes output".split()
+)
+
+
+def _row(row: tuple[Any, ...]) -> LedgerRow:
+    return LedgerRow(
+        index=row[0],
+        key=row[1],
+        state=ItemState(row[2]),
+        attempts=row[3],
+        task_id=row[4],
+        status=row[5],
+        steps=row[6],
+        cost_cents=_cents(row[7]),
+        error=row[8],
+        reason=row[9],
+        entered_at=_moment(row[10]),
+        sent_at=_moment_if_any(row[11]),
+        created_at=_moment_if_any(row[12]),
+        finished_at=_moment_if_any(row[13]),
+        output_bytes=row[14],
+        output=row[15],
+    )
+
+
+def _orphan(row: tuple[Any, ...]) -> Orphan:
+    return Orphan(
+        task_id=row[0],
+        key=row[1],
+        found_at=_moment(row[2]),
+        stopped=bool(row[3]),
+        cost_cents=_cents(row[4]),
+    )
+
+
+def _moment(seconds: float) -> datetime:
+    return datetime.fromtimestamp(seconds, UTC)
+
+
+def _moment_if_any(seconds: float | None) -> datetime | None:
+    return None if seconds is None else _moment(seconds)
+
+
+def _cents(millicents: int | None) -> Decimal | None:
+    return None if millicents is None else Decimal(millicents) / schema.MILLICENTS

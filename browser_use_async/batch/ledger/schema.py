@@ -1,0 +1,86 @@
+"""The tables of a ledger file, and how an existing file is checked. Knows SQLite; opens nothing."""
+
+import sqlite3
+
+from browser_use_async.errors import LedgerCorruptError, LedgerVersionError
+
+__all__ = ["APPLICATION_ID", "MILLICENTS", "SCHEMA", "VERSION", "check"]
+
+APPLICATION_ID = (
+    0x42754C31  # "BuL1" in the file's header, so that no other database is taken for one
+)
+VERSION = 1
+MILLICENTS = 1000  # money is stored as whole thousandths of a cent, so that sums are exact
+
+SCHEMA = f"""
+CREATE TABLE batch (
+    id TEXT NOT NULL,
+    created_at REAL NOT NULL,
+    runs INTEGER NOT NULL,
+    budget INTEGER,
+    labels TEXT NOT NULL
+) STRICT;
+CREATE TABLE items (
+    position INTEGER PRIMARY KEY,
+    key TEXT NOT NULL UNIQUE,
+    digest BLOB NOT NULL,
+    run INTEGER NOT NULL,
+    state TEXT NOT NULL,
+    attempts INTEGER NOT NULL DEFAULT 0,
+    doubted INTEGER NOT NULL DEFAULT 0,
+    mark TEXT UNIQUE,
+    token TEXT,
+    task_id TEXT,
+    status TEXT,
+    steps INTEGER,
+    cost INTEGER,
+    error TEXT,
+    reason TEXT,
+    entered_at REAL NOT NULL,
+    sent_at REAL,
+    created_at REAL,
+    finished_at REAL,
+    output_bytes INTEGER,
+    output TEXT
+) STRICT;
+CREATE INDEX doubted_items ON items (position) WHERE doubted;
+CREATE TABLE orphans (
+    task_id TEXT PRIMARY KEY,
+    key TEXT NOT NULL,
+    found_at REAL NOT NULL,
+    stopped INTEGER NOT NULL,
+    cost INTEGER
+) STRICT;
+PRAGMA application_id = {APPLICATION_ID};
+PRAGMA user_version = {VERSION};
+"""
+"""Times are seconds since 1970. Nothing in it is a secret: requests are only digests."""
+
+_TABLES = {"batch", "items", "orphans"}
+
+
+def check(connection: sqlite3.Connection, path: str) -> None:
+    """Refuse a file that is no ledger, or one of a newer version.
+
+    Args:
+        connection: An open connection to it.
+        path: Its path, for the error.
+
+    Raises:
+        LedgerCorruptError: It is another file, or its tables are not whole.
+        LedgerVersionError: A newer version of this package wrote it.
+    """
+    if connection.execute("PRAGMA application_id").fetchone()[0] != APPLICATION_ID:
+        raise LedgerCorruptError(
+            f"{path} is not a ledger of this package; nothing was sent and the file was not "
+            "changed. Pass another path"
+        )
+    version = connection.execute("PRAGMA user_version").fetchone()[0]
+    if version > VERSION:
+        raise LedgerVersionError(
+            f"{path} has ledger version {version}, and this version of the package reads up to "
+            f"{VERSION}; nothing was sent. Install the version that wrote it, or a newer one"
+        )
+    names = {row[0] for row in connection.execute("SELECT name FROM sqlite_schema")}
+    if not names >= _TABLES:
+        raise LedgerCorruptError(f"{path} lacks tables of a ledger; nothing was sent")

@@ -1,0 +1,266 @@
+"""What is written to a ledger and read back, statement by statement. Not aware of threads."""
+
+import json
+import sqlite3
+import uuid
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any
+
+from browser_use_async.batch.ledger.facts import Claim, Doubt, Ending, Totals
+from browser_use_async.batch.ledger.reading import Orphan
+from browser_use_async.batch.ledger.schema import MILLICENTS
+from browser_use_async.batch.states import ItemState
+from browser_use_async.contract.submission_token import SubmissionToken
+from browser_use_async.errors import LedgerCorruptError, LedgerMismatchError
+
+__all__ = ["MAX_KEPT_OUTPUT", "Store"]
+
+MAX_KEPT_OUTPUT = 1_000_000
+"""Characters of output that are kept; a longer one stays at the service, which is asked again."""
+
+
+class Store:
+    """The statements. None of them commits; whoever calls decides when.
+
+    Args:
+        connection: An open ledger that this process owns, without transactions of its own.
+    """
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self.connection = connection
+        self._run = 0
+
+    # --- a run ----------------------------------------------------------------------------
+
+    def begin_run(
+        self, now: float, budget_cents: Decimal | None, labels: Mapping[str, str]
+    ) -> Totals:
+        """Note that a run begins, and give what earlier ones left.
+
+        Args:
+            now: Seconds since 1970.
+            budget_cents: The budget.
+            labels: What the caller writes down; labels of earlier runs stay unless replaced.
+        """
+        found = self._one("SELECT runs, labels FROM batch")
+        if found is None:
+            self._do(
+                "INSERT INTO batch VALUES (?, ?, 1, ?, ?)",
+                (str(uuid.uuid4()), now, _millicents(budget_cents), json.dumps(dict(labels))),
+            )
+            self._run = 1
+        else:
+            self._run = found[0] + 1
+            merged = json.dumps({**json.loads(found[1]), **labels})
+            self._do(
+                "UPDATE batch SET runs = ?, budget = ?, labels = ?",
+                (self._run, _millicents(budget_cents), merged),
+            )
+        return self._totals()
+
+    def _totals(self) -> Totals:
+        counts = dict.fromkeys(ItemState, 0)
+        for state, count in self.connection.execute(
+            "SELECT state, COUNT(*) FROM items GROUP BY state"
+        ):
+            counts[ItemState(state)] = count
+        sums = self._one(
+            "SELECT COALESCE(SUM(cost), 0), COALESCE(SUM(steps), 0), COUNT(steps) FROM items"
+        )
+        cost, steps, tasks = sums or (0, 0, 0)
+        return Totals(
+            counts=counts, cost_cents=Decimal(cost) / MILLICENTS, steps=steps, tasks=tasks
+        )
+
+    # --- an item --------------------------------------------------------------------------
+
+    def claim(self, key: str, digest: bytes, now: float, *, revive: bool = False) -> Claim:
+        """Give an item's row, a new one if need be, and note that this run has met it.
+
+        Args:
+            key: The item's key.
+            digest: Of its content.
+            now: Seconds since 1970.
+            revive: Whether a dead letter is new again.
+
+        Raises:
+            LedgerMismatchError: The key stands for something else.
+        """
+        row = self._one(f"SELECT {_CLAIMED} FROM items WHERE key = ?", (key,))  # noqa: S608
+        if row is None:
+            made = self._do(
+                "INSERT INTO items (key, digest, run, state, entered_at, position) VALUES "
+                "(?, ?, ?, ?, ?, (SELECT COALESCE(MAX(position) + 1, 0) FROM items))",
+                (key, digest, self._run, ItemState.NEW, now),
+            )
+            return Claim(position=made.lastrowid or 0, known=False)
+        return self._claim_again(key, digest, row, revive=revive)
+
+    def _claim_again(self, key: str, digest: bytes, row: tuple[Any, ...], *, revive: bool) -> Claim:
+        position, state, repeated = row[0], ItemState(row[1]), row[2] == self._run
+        changed = row[3] != digest
+        if changed and (repeated or state is not ItemState.DEAD):
+            raise LedgerMismatchError(
+                f"the item {key!r} is not what it was: this key stands for another request "
+                f"{'earlier in the input' if repeated else 'in the ledger'}. Nothing was sent for "
+                "it. Give it another key, or restore its content"
+            )
+        if state is ItemState.DEAD and (changed or revive) and not repeated:
+            # No task exists for it, so what was wrong with it may have been put right.
+            self._update(
+                position,
+                "run = ?, digest = ?, state = ?, attempts = 0, error = NULL, reason = NULL",
+                (self._run, digest, ItemState.NEW),
+            )
+            return Claim(position=position)
+        if not repeated:
+            self._update(position, "run = ?", (self._run,))
+        return _claim(row, repeated=repeated)
+
+    def intend(self, position: int, token: SubmissionToken, now: float) -> None:
+        """Note that run-task is about to be sent.
+
+        Args:
+            position: The item's row.
+            token: What its task will carry.
+            now: Seconds since 1970.
+        """
+        self._update(
+            position,
+            # What was neither answered nor provably unsent, and is sent again all the same.
+            f"doubted = doubted OR state IN ('{ItemState.INTENT}', '{ItemState.UNKNOWN}'), "
+            "state = ?, mark = ?, token = ?, attempts = attempts + 1, sent_at = ?",
+            (ItemState.INTENT, token.mark, str(token), now),
+        )
+
+    def withdraw(self, position: int) -> None:
+        """Note that what was about to be sent provably created nothing.
+
+        Args:
+            position: The item's row.
+        """
+        self._update(position, "state = ?", (ItemState.NEW,))
+
+    def submitted(self, position: int, task_id: str) -> None:
+        """Note that the task exists.
+
+        Args:
+            position: The item's row.
+            task_id: The task.
+        """
+        self._update(position, "state = ?, task_id = ?", (ItemState.SUBMITTED, task_id))
+
+    def ended(self, position: int, ending: Ending) -> None:
+        """Note how the item came to its end.
+
+        Args:
+            position: The item's row.
+            ending: How.
+        """
+        output = ending.output
+        size = None if output is None else len(output.encode("utf-8", "surrogatepass"))
+        kept = None if output is None or len(output) > MAX_KEPT_OUTPUT else _storable(output)
+        self._update(
+            position,
+            "state = ?, status = ?, steps = ?, cost = ?, error = ?, reason = ?, created_at = ?, "
+            "finished_at = ?, output_bytes = ?, output = ?",
+            (
+                ending.state,
+                ending.status,
+                ending.steps,
+                _millicents(ending.cost_cents),
+                ending.error,
+                None if ending.reason is None else _storable(ending.reason),
+                ending.created_at,
+                ending.finished_at,
+                size,
+                kept,
+            ),
+        )
+
+    # --- tasks too many -------------------------------------------------------------------
+
+    def doubts(self) -> list[Doubt]:
+        """The items that may have more than one task."""
+        found = self.connection.execute(
+            "SELECT key, token, task_id, steps, cost FROM items WHERE doubted"
+        )
+        return [
+            Doubt(
+                key=key,
+                token=SubmissionToken.parse(token),
+                task_id=task_id,
+                steps=steps,
+                cost_cents=Decimal(cost or 0) / MILLICENTS,
+            )
+            for key, token, task_id, steps, cost in found
+        ]
+
+    def orphaned(self, orphan: Orphan) -> None:
+        """Note a task too many.
+
+        Args:
+            orphan: The task.
+        """
+        self._do(
+            "INSERT INTO orphans VALUES (?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET "
+            "stopped = stopped OR excluded.stopped, cost = excluded.cost",
+            (
+                orphan.task_id,
+                orphan.key,
+                orphan.found_at.timestamp(),
+                orphan.stopped,
+                _millicents(orphan.cost_cents),
+            ),
+        )
+
+    # --- statements -----------------------------------------------------------------------
+
+    def _one(self, statement: str, values: tuple[Any, ...] = ()) -> tuple[Any, ...] | None:
+        row: tuple[Any, ...] | None = self.connection.execute(statement, values).fetchone()
+        return row
+
+    def _do(self, statement: str, values: tuple[Any, ...]) -> sqlite3.Cursor:
+        return self.connection.execute(statement, values)
+
+    def _update(self, position: int, assignments: str, values: tuple[Any, ...]) -> None:
+        done = self._do(
+            f"UPDATE items SET {assignments} WHERE position = ?",  # noqa: S608
+            (*values, position),
+        )
+        if done.rowcount != 1:
+            raise LedgerCorruptError(f"the ledger has lost its row {position}")
+
+
+_CLAIMED = (
+    "position, state, run, digest, attempts, token, task_id, status, steps, cost, error, reason, "
+    "output, output_bytes"
+)
+
+
+def _claim(row: tuple[Any, ...], *, repeated: bool) -> Claim:
+    return Claim(
+        position=row[0],
+        state=ItemState(row[1]),
+        repeated=repeated,
+        attempts=row[4],
+        token=None if row[5] is None else SubmissionToken.parse(row[5]),
+        task_id=row[6],
+        status=row[7],
+        steps=row[8],
+        cost_cents=Decimal(row[9] or 0) / MILLICENTS,
+        error=row[10],
+        reason=row[11],
+        output=row[12],
+        output_bytes=row[13],
+    )
+
+
+def _millicents(cents: Decimal | None) -> int | None:
+    return None if cents is None else round(cents * MILLICENTS)
+
+
+def _storable(text: str) -> str:
+    """The text without lone surrogates, which JSON may hold and SQLite does not take."""
+    return text.encode("utf-8", "replace").decode()

@@ -1,0 +1,250 @@
+"""The one thread that writes to a ledger, and commits for everybody who waits at that moment."""
+
+import asyncio
+import contextlib
+import copy
+import queue
+import sqlite3
+import threading
+from collections.abc import Callable
+from typing import Any, Protocol, TypeVar
+
+import attrs
+
+from browser_use_async.batch.ledger.opening import OpenLedger, explained
+from browser_use_async.batch.ledger.store import Store
+from browser_use_async.errors import LedgerError, LedgerMismatchError
+
+__all__ = ["Open", "Writer", "WriterThread", "start_writer"]
+
+ResultT = TypeVar("ResultT")
+
+IDLE_SECONDS = 0.5  # after which what nobody waits for is committed all the same
+MAX_DRAIN = 1000  # jobs in one transaction, so that nobody waits for a long one
+
+
+class Writer(Protocol):
+    """Writes to a ledger, in the order in which it is asked to."""
+
+    async def do(self, work: Callable[[Store], ResultT]) -> ResultT:
+        """Do something; it is durable when this returns."""
+        ...
+
+    async def ask(self, work: Callable[[Store], ResultT]) -> ResultT:
+        """Do something that need not be durable before something later is."""
+        ...
+
+    def tell(self, work: Callable[[Store], object]) -> None:
+        """Do something at some time, before whatever is asked for later."""
+        ...
+
+    async def aclose(self) -> None:
+        """Do what is left, commit it and close the ledger."""
+        ...
+
+
+Open = Callable[[], OpenLedger]
+
+
+@attrs.define(eq=False)
+class _Job:
+    work: Callable[[Store], Any]
+    durable: bool
+    future: "asyncio.Future[Any] | None"
+    result: Any = None
+    error: BaseException | None = None
+
+
+class WriterThread:
+    """One transaction for each drain of its queue: fifty items that wait share one fsync.
+
+    After a statement or a commit has failed nothing is written any more: rows may be missing, and
+    whoever waits must not take them for written.
+
+    Args:
+        ledger: The open ledger, which is closed in the end.
+        store: Makes what knows the statements.
+    """
+
+    def __init__(
+        self, ledger: OpenLedger, store: Callable[[sqlite3.Connection], Store] = Store
+    ) -> None:
+        self._ledger = ledger
+        self._store = store(ledger.connection)
+        self._loop = asyncio.get_running_loop()
+        self._queue: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
+        self._failure: LedgerError | None = None
+        self._closed = False
+        self._ended: asyncio.Future[None] = self._loop.create_future()
+        self._thread = threading.Thread(target=self._run, name="batch-ledger", daemon=True)
+        self._thread.start()
+
+    # --- the loop's side ------------------------------------------------------------------
+
+    async def do(self, work: Callable[[Store], ResultT]) -> ResultT:
+        """Do something; it is durable when this returns.
+
+        Args:
+            work: Is called in the thread.
+
+        Raises:
+            LedgerError: It could not be written, and nothing more will be.
+        """
+        result: ResultT = await self._put(work, durable=True)
+        return result
+
+    async def ask(self, work: Callable[[Store], ResultT]) -> ResultT:
+        """Do something that need not be durable before something later is.
+
+        Args:
+            work: Is called in the thread.
+
+        Raises:
+            LedgerError: It could not be done.
+        """
+        result: ResultT = await self._put(work, durable=False)
+        return result
+
+    def tell(self, work: Callable[[Store], object]) -> None:
+        """Do something at some time, before whatever is asked for later.
+
+        Args:
+            work: Is called in the thread.
+        """
+        if not self._closed:
+            self._queue.put(_Job(work, durable=False, future=None))
+
+    def _put(self, work: Callable[[Store], Any], *, durable: bool) -> "asyncio.Future[Any]":
+        future: asyncio.Future[Any] = self._loop.create_future()
+        if self._closed:
+            future.set_exception(LedgerError("the batch has been closed"))
+        else:
+            self._queue.put(_Job(work, durable, future))
+        return future
+
+    async def aclose(self) -> None:
+        """Do what is left, commit it and close the ledger; twice does no harm."""
+        if not self._closed:
+            self._closed = True
+            self._queue.put(None)
+        await asyncio.shield(self._ended)
+
+    def _deliver(self, jobs: list[_Job]) -> None:
+        for job in jobs:
+            future = job.future
+            if future is None or future.done():
+                continue
+            if job.error is None:
+                future.set_result(job.result)
+            else:
+                future.set_exception(copy.copy(job.error))  # several may get the same
+
+    # --- the thread's side ----------------------------------------------------------------
+
+    def _run(self) -> None:
+        try:
+            while (jobs := self._next()) is not None:
+                self._write(jobs)
+                self._call(self._deliver, jobs)
+        finally:
+            try:
+                self._commit()
+            finally:
+                self._ledger.close()
+                self._call(self._note_end)
+
+    def _note_end(self) -> None:
+        if not self._ended.done():
+            self._ended.set_result(None)
+
+    def _call(self, callback: Callable[..., None], *arguments: Any) -> None:
+        with contextlib.suppress(RuntimeError):  # the loop has ended; nobody waits any more
+            self._loop.call_soon_threadsafe(callback, *arguments)
+
+    def _next(self) -> list[_Job] | None:
+        """Everything that is in the queue, once there is something; None at the end."""
+        jobs: list[_Job] = []
+        job = self._first()
+        while job is not None:
+            jobs.append(job)
+            if len(jobs) == MAX_DRAIN:
+                return jobs
+            try:
+                job = self._queue.get_nowait()
+            except queue.Empty:
+                return jobs
+        if jobs:
+            self._queue.put(None)  # the end, once these are done
+        return jobs or None
+
+    def _first(self) -> _Job | None:
+        if not self._ledger.connection.in_transaction:
+            return self._queue.get()
+        try:
+            return self._queue.get(timeout=IDLE_SECONDS)
+        except queue.Empty:
+            self._commit()
+            return self._queue.get()
+
+    def _write(self, jobs: list[_Job]) -> None:
+        try:
+            self._refuse_after_failure()
+            if not self._ledger.connection.in_transaction:
+                self._ledger.connection.execute("BEGIN IMMEDIATE")
+            for job in jobs:
+                self._work(job)
+            if any(job.durable for job in jobs):
+                self._commit()
+        except Exception as error:  # noqa: BLE001 - whoever waits must hear of it, whatever it is
+            self._fail(error)
+        if self._failure is not None:
+            for job in jobs:
+                job.error = self._failure
+
+    def _refuse_after_failure(self) -> None:
+        if self._failure is not None:
+            raise self._failure
+
+    def _work(self, job: _Job) -> None:
+        try:
+            job.result = job.work(self._store)
+        except LedgerMismatchError as error:  # about one item; nothing was written for it
+            job.error = error
+
+    def _commit(self) -> None:
+        connection = self._ledger.connection
+        if connection.in_transaction:
+            try:
+                connection.execute("COMMIT")
+            except sqlite3.Error as error:
+                self._fail(error)
+
+    def _fail(self, error: Exception) -> None:
+        if self._failure is None:
+            self._failure = explained(error, self._ledger.path)
+        connection = self._ledger.connection
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+
+
+async def start_writer(open_ledger: Open) -> WriterThread:
+    """Open a ledger, away from the event loop, and start its thread.
+
+    Args:
+        open_ledger: Opens it.
+
+    Raises:
+        LedgerError: It cannot be opened.
+    """
+    opening = asyncio.ensure_future(asyncio.to_thread(open_ledger))
+    try:
+        return WriterThread(await asyncio.shield(opening))
+    except asyncio.CancelledError:
+        opening.add_done_callback(_close)
+        raise
+
+
+def _close(opening: "asyncio.Future[OpenLedger]") -> None:
+    """Close what was opened for nobody."""
+    if not opening.cancelled() and opening.exception() is None:
+        opening.result().close()

@@ -1,0 +1,103 @@
+"""Writes an item's way into the ledger, each step before the next one can happen."""
+
+import asyncio
+from collections.abc import Callable
+from datetime import datetime
+
+import attrs
+
+from browser_use_async.batch.ledger.facts import Ending
+from browser_use_async.batch.ledger.store import Store
+from browser_use_async.batch.ledger.writer import Writer
+from browser_use_async.contract.submission_token import SubmissionToken
+from browser_use_async.errors import LedgerError
+
+__all__ = ["Record", "SendingWitness"]
+
+
+@attrs.frozen
+class Record:
+    """One item's row.
+
+    Attributes:
+        writer: Writes it.
+        position: Which row.
+        key: Whose.
+        now: The wall clock.
+    """
+
+    writer: Writer
+    position: int
+    key: str
+    now: Callable[[], datetime]
+
+    def witness(self, token: SubmissionToken) -> "SendingWitness":
+        """What a submission tells before it is sent.
+
+        Args:
+            token: What the task will carry.
+        """
+        return SendingWitness(self, token)
+
+    async def submitted(self, task_id: str) -> None:
+        """Write down that the task exists.
+
+        Args:
+            task_id: The task.
+
+        Raises:
+            LedgerError: That could not be written; the error names the task.
+        """
+        position = self.position
+        try:
+            await self.writer.do(lambda store: store.submitted(position, task_id))
+        except LedgerError as error:
+            problem = str(error)
+        else:
+            return
+        raise LedgerError(
+            f"task {task_id} was created for the item {self.key!r}, and that could not be written "
+            f"down: {problem}. The task lives on; running the batch again with the same ledger "
+            "finds it by the mark that it carries",
+            task_id=task_id,
+        )
+
+    async def ended(self, ending: Ending) -> None:
+        """Write down how the item came to its end.
+
+        Args:
+            ending: How.
+        """
+        position = self.position
+        await self.writer.do(lambda store: store.ended(position, ending))
+
+
+@attrs.frozen
+class SendingWitness:
+    """Keeps run-task from being sent before the ledger says so.
+
+    Attributes:
+        record: The item's row.
+        token: What the task will carry.
+    """
+
+    record: Record
+    token: SubmissionToken
+
+    async def sending(self) -> None:
+        """Write down that run-task is about to be sent, durably, and only then return."""
+        position, token, now = self.record.position, self.token, self.record.now().timestamp()
+
+        def intend(store: Store) -> None:
+            store.intend(position, token, now)
+
+        try:
+            await self.record.writer.do(intend)
+        except asyncio.CancelledError:
+            self.not_created()  # it is not sent now
+            raise
+
+    def not_created(self) -> None:
+        """Write down that nothing was created."""
+        position = self.record.position
+        self.record.writer.tell(lambda store: store.withdraw(position))

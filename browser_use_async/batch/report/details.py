@@ -1,0 +1,115 @@
+"""What the ledger does not keep and the service still knows: what a task did, and how it looked."""
+
+import base64
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Protocol
+
+import attrs
+
+from browser_use_async.errors import BrowserUseError
+from browser_use_async.models import Task
+
+__all__ = ["NOTHING", "DetailSource", "Details", "Picture", "details_of"]
+
+_KINDS = {
+    b"\x89PNG\r\n\x1a\n": "image/png",
+    b"\xff\xd8\xff": "image/jpeg",
+    b"RIFF": "image/webp",
+    b"GIF8": "image/gif",
+}
+_LARGEST_PICTURE = 5_000_000
+"""Bytes. A page with thousands of larger ones could not be opened any more."""
+
+
+class _Tasks(Protocol):
+    async def get(self, task_id: str) -> Task: ...
+
+
+class DetailSource(Protocol):
+    """What is asked: a session."""
+
+    @property
+    def tasks(self) -> _Tasks:
+        """The calls of the API section Tasks."""
+        ...
+
+    async def download_screenshots(
+        self, task_id: str, destination: str, *, max_bytes: int | None = None
+    ) -> list[Path]:
+        """Download all screenshots of a task."""
+        ...
+
+
+@attrs.frozen
+class Picture:
+    """One screenshot.
+
+    Attributes:
+        number: Which one of the task, counted from 1.
+        of: How many the task has.
+        url: The picture itself, as a data URL.
+    """
+
+    number: int
+    of: int
+    url: str = attrs.field(repr=False)
+
+
+@attrs.frozen
+class Details:
+    """What a report shows of a task beyond the ledger.
+
+    Attributes:
+        goals: What each step set out to do.
+        pictures: The last screenshots.
+        problem: Why something is missing, or None.
+    """
+
+    goals: Sequence[str] = ()
+    pictures: Sequence[Picture] = ()
+    problem: str | None = None
+
+
+NOTHING = Details()
+"""Nothing beyond the ledger."""
+
+
+async def details_of(source: DetailSource, task_id: str, screenshots: int) -> Details:
+    """Ask for what a task did and how it looked. Free.
+
+    Args:
+        source: A session.
+        task_id: The task.
+        screenshots: How many screenshots, counted from the last one.
+
+    Returns:
+        What could be had; what could not is named, so that one task spoils no report.
+    """
+    goals: list[str] = []
+    try:
+        task = await source.tasks.get(task_id)
+        goals = [each.next_goal or each.evaluation_previous_goal for each in task.steps]
+        return Details(goals, await _pictures(source, task_id, screenshots) if screenshots else ())
+    except BrowserUseError as error:
+        return Details(goals, problem=str(error))
+
+
+async def _pictures(source: DetailSource, task_id: str, wanted: int) -> list[Picture]:
+    with tempfile.TemporaryDirectory() as folder:
+        paths = await source.download_screenshots(task_id, folder, max_bytes=_LARGEST_PICTURE)
+        first = max(len(paths) - wanted, 0)
+        return [
+            Picture(number, len(paths), url)
+            for number, path in enumerate(paths[first:], first + 1)
+            if (url := _data_url(path.read_bytes())) is not None
+        ]
+
+
+def _data_url(content: bytes) -> str | None:
+    """A picture as an address that holds it; None for what is no picture that browsers show."""
+    kind = next((kind for start, kind in _KINDS.items() if content.startswith(start)), None)
+    if kind is None:
+        return None
+    return f"data:{kind};base64,{base64.b64encode(content).decode('ascii')}"

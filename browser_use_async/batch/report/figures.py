@@ -1,0 +1,91 @@
+"""What a ledger adds up to. Pure."""
+
+from array import array
+from collections import Counter
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+import attrs
+
+from browser_use_async.batch.ledger.reading import LedgerRow
+from browser_use_async.batch.states import ItemState
+
+__all__ = ["Figures", "add_up"]
+
+
+@attrs.frozen(kw_only=True)
+class Figures:
+    """The sums of a batch.
+
+    Attributes:
+        counts: How many items are in each state; every state is there.
+        statuses: How many tasks were last seen in each status.
+        steps: How many steps all tasks took.
+        cost_cents: What they cost, from their steps and the published prices, in US cents.
+        durations: How long each task took that has ended, in seconds, ascending.
+        began_at: When the first task was created, by the service's clock.
+        ended_at: When the last one ended.
+    """
+
+    counts: dict[ItemState, int]
+    statuses: dict[str, int]
+    steps: int
+    cost_cents: Decimal
+    durations: "array[float]"
+    began_at: datetime | None
+    ended_at: datetime | None
+
+    @property
+    def total(self) -> int:
+        """How many items there are."""
+        return sum(self.counts.values())
+
+    @property
+    def elapsed(self) -> timedelta | None:
+        """From the first task's beginning to the last one's end; None if no task has ended."""
+        if self.began_at is None or self.ended_at is None:
+            return None
+        return max(self.ended_at - self.began_at, timedelta())
+
+    def quantile(self, share: float) -> float | None:
+        """The duration within which a share of the tasks ended; None if none has.
+
+        Args:
+            share: From 0 to 1; 0.5 is the median.
+        """
+        if not self.durations:
+            return None
+        return self.durations[min(int(share * len(self.durations)), len(self.durations) - 1)]
+
+
+def add_up(rows: Iterable[LedgerRow]) -> Figures:
+    """Add up the rows of a ledger, one at a time.
+
+    Args:
+        rows: The rows.
+    """
+    counts = dict.fromkeys(ItemState, 0)
+    statuses = Counter[str]()
+    steps, cost = 0, Decimal(0)
+    durations = array("d")
+    began_at: datetime | None = None
+    ended_at: datetime | None = None
+    for row in rows:
+        counts[row.state] += 1
+        statuses.update(() if row.status is None else (row.status,))
+        steps += row.steps or 0
+        cost += row.cost_cents or 0
+        if row.seconds is not None:
+            durations.append(max(row.seconds, 0.0))
+        began_at = min(filter(None, (began_at, row.created_at)), default=None)
+        ended_at = max(filter(None, (ended_at, row.finished_at)), default=None)
+    return Figures(
+        counts=counts,
+        statuses=dict(sorted(statuses.items())),
+        steps=steps,
+        cost_cents=cost,
+        durations=array("d", sorted(durations)),
+        began_at=began_at,
+        ended_at=ended_at,
+    )

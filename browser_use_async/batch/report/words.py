@@ -1,0 +1,106 @@
+"""Figures as people read them, with the exact value beside for programs. Pure."""
+
+import html
+import re
+from datetime import UTC, datetime
+from decimal import Decimal
+
+__all__ = ["cents", "count", "duration", "excerpt", "moment", "money", "text"]
+
+# What no HTML document may hold: control characters, halves of pairs, and what is no character.
+_FORBIDDEN = re.compile(
+    "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufdd0-\ufdef"
+    + "".join(
+        f"{chr(plane + 0xFFFE)}{chr(plane + 0xFFFF)}" for plane in range(0, 0x110000, 0x10000)
+    )
+    + "]"
+)
+_MISSING = '<span class="none">none</span>'
+
+
+def text(value: str) -> str:
+    """Text from elsewhere as HTML.
+
+    Args:
+        value: Whatever an agent, a page or a person wrote.
+    """
+    return html.escape(_FORBIDDEN.sub("\ufffd", value))
+
+
+def excerpt(value: str, limit: int) -> str:
+    """The beginning of a text as HTML; what is left out is counted.
+
+    Args:
+        value: The text.
+        limit: How many characters are shown.
+    """
+    if len(value) <= limit:
+        return text(value)
+    rest = f"… and {len(value) - limit:,} more characters"
+    return f'{text(value[:limit])}<span class="cut"> {rest}</span>'
+
+
+def duration(seconds: float | None) -> str:
+    """A span of time as plain text: `0.8 s`, `42 s`, `3 min 20 s`, `2 h 5 min`.
+
+    Args:
+        seconds: Its length, or None if it is not known.
+    """
+    if seconds is None:
+        return "unknown"
+    if seconds < 9.95:
+        return f"{seconds:.1f} s"
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return _two(*divmod(whole, 60), "min", "s")
+    return _two(*divmod(round(seconds / 60), 60), "h", "min")
+
+
+def _two(large: int, small: int, *names: str) -> str:
+    return f"{large} {names[0]}" + (f" {small} {names[1]}" if small else "")
+
+
+def cents(value: Decimal) -> str:
+    """An amount as plain text, exact: `$1.25`, `$1.885`, or `3.5 ¢` below a dollar.
+
+    Args:
+        value: US cents.
+    """
+    if value < 100:
+        return f"{value.normalize():f} ¢"
+    dollars = (value / 100).normalize()
+    return f"${dollars:,f}" if dollars != round(dollars, 2) else f"${dollars:,.2f}"
+
+
+def money(value: Decimal | None) -> str:
+    """An amount as HTML that a program can read.
+
+    Args:
+        value: US cents, or None if it is not known.
+    """
+    if value is None:
+        return _MISSING
+    return f'<data value="{value.normalize():f}">{cents(value)}</data>'
+
+
+def count(value: int | None) -> str:
+    """A number as HTML that a program can read.
+
+    Args:
+        value: The number, or None if it is not known.
+    """
+    return _MISSING if value is None else f'<data value="{value}">{value:,}</data>'
+
+
+def moment(value: datetime | None) -> str:
+    """A time in UTC as HTML that a program can read.
+
+    Args:
+        value: The time, or None if it is not known.
+    """
+    if value is None:
+        return _MISSING
+    utc = value.astimezone(UTC)
+    return f'<time datetime="{utc.isoformat()}">{utc:%Y-%m-%d %H:%M:%S} UTC</time>'

@@ -1,0 +1,133 @@
+"""A report as a file: the pieces in their order, whole or not at all."""
+
+import asyncio
+import contextlib
+import os
+import secrets
+from collections import deque
+from collections.abc import AsyncGenerator, Callable, Generator, Iterable
+from pathlib import Path
+from typing import TextIO
+
+from browser_use_async.batch.ledger.reading import LedgerRow, LedgerView, read_ledger
+from browser_use_async.batch.report import items, page
+from browser_use_async.batch.report.details import NOTHING, Details, DetailSource, details_of
+from browser_use_async.batch.report.figures import Figures, add_up
+
+__all__ = ["write_report"]
+
+_AT_ONCE = 8
+"""Tasks of which details are asked for at the same time."""
+_ROWS_AT_ONCE = 100
+"""Rows that are written without a look at other work."""
+
+
+async def write_report(
+    ledger: str | os.PathLike[str],
+    destination: str | os.PathLike[str],
+    *,
+    session: DetailSource | None = None,
+    screenshots: int = 0,
+    on_progress: Callable[[int, int], None] | None = None,
+) -> Figures:
+    """Write what a ledger says as one HTML page that brings everything along. Free.
+
+    The page is the same for the same ledger. It holds no links of the service, because they
+    expire and let their reader steer a browser. A batch may be running meanwhile.
+
+    Args:
+        ledger: The ledger file; it is only read.
+        destination: The page; a file that is there already is replaced when the new one is whole.
+        session: Asked for the steps of each task, if given; without one nothing is sent.
+        screenshots: How many screenshots of each task to embed, counted from the last one.
+        on_progress: Called with how many items were written, and how many there are.
+
+    Returns:
+        What the ledger adds up to.
+
+    Raises:
+        LedgerError: The ledger cannot be read.
+        OSError: The page cannot be written.
+    """
+    view = read_ledger(ledger)
+    figures = await asyncio.to_thread(lambda: add_up(view.rows()))
+    with _replaced(Path(destination)) as file:
+        await asyncio.to_thread(_write, file, _before_the_items(view, figures))
+        async with contextlib.aclosing(_detailed(view.rows(), session, screenshots)) as rows:
+            written = 0
+            async for row, details in rows:
+                _write(file, [items.item_row(row, details)])
+                written += 1
+                if written % _ROWS_AT_ONCE == 0:
+                    await asyncio.sleep(0)  # others of this loop have something to do, too
+                if on_progress is not None:
+                    on_progress(written, figures.total)
+        _write(file, [items.items_end(), page.end()])
+    return figures
+
+
+def _before_the_items(view: LedgerView, figures: Figures) -> Generator[str]:
+    yield page.head(view, figures)
+    yield page.totals(figures)
+    yield page.durations(figures)
+    yield page.orphans(view.orphans)
+    yield from _list_of_trouble(view.rows())
+    yield items.items_begin()
+
+
+def _list_of_trouble(rows: Iterable[LedgerRow]) -> Generator[str]:
+    has_begun = False
+    for line in filter(None, map(items.attention, rows)):
+        if not has_begun:
+            yield '<h2>Failed, refused or unknown</h2>\n<ul id="trouble">'
+            has_begun = True
+        yield line
+    if has_begun:
+        yield "</ul>"
+
+
+async def _detailed(
+    rows: Iterable[LedgerRow], session: DetailSource | None, screenshots: int
+) -> AsyncGenerator[tuple[LedgerRow, Details]]:
+    """The rows in their order, with details of some tasks being fetched ahead."""
+    waiting: deque[tuple[LedgerRow, asyncio.Task[Details] | None]] = deque()
+    try:
+        for row in rows:
+            work = None
+            if session is not None and row.task_id is not None:
+                work = asyncio.create_task(details_of(session, row.task_id, screenshots))
+            waiting.append((row, work))
+            if len(waiting) == _AT_ONCE:
+                yield await _first(waiting)
+        while waiting:
+            yield await _first(waiting)
+    finally:
+        works = [work for _, work in waiting if work is not None]
+        for work in works:
+            work.cancel()
+        await asyncio.gather(*works, return_exceptions=True)
+
+
+async def _first(
+    waiting: deque[tuple[LedgerRow, asyncio.Task[Details] | None]],
+) -> tuple[LedgerRow, Details]:
+    row, work = waiting[0]
+    details = NOTHING if work is None else await work
+    waiting.popleft()
+    return row, details
+
+
+def _write(file: TextIO, pieces: Iterable[str]) -> None:
+    file.writelines(piece.rstrip("\n") + "\n" for piece in pieces if piece)
+
+
+@contextlib.contextmanager
+def _replaced(path: Path) -> Generator[TextIO]:
+    """A file that takes another one's place once it is whole."""
+    part = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
+    try:
+        with part.open("x", encoding="utf-8", newline="\n") as file:
+            yield file
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)

@@ -1,0 +1,45 @@
+"""How far an item of a batch has come, and why a batch ended before its input did. Pure."""
+
+from enum import StrEnum
+
+__all__ = ["FINAL_STATES", "ItemState", "StopReason"]
+
+
+class ItemState(StrEnum):
+    """How far an item has come. The ledger stores these words.
+
+    Attributes:
+        NEW: Nothing was created, and nothing is on its way.
+        INTENT: run-task is about to be sent, or was sent and not answered yet.
+        SUBMITTED: The task exists, and its end is not recorded.
+        DONE: The task finished.
+        FAILED: The task ended without success, or its output does not fit.
+        UNKNOWN: The answer to run-task was lost, and the task did not appear.
+        DEAD: Refused, so that no task exists: a dead letter.
+    """
+
+    NEW = "new"
+    INTENT = "intent"
+    SUBMITTED = "submitted"
+    DONE = "done"
+    FAILED = "failed"
+    UNKNOWN = "unknown"
+    DEAD = "dead letter"
+
+
+FINAL_STATES = frozenset({ItemState.DONE, ItemState.FAILED, ItemState.DEAD})
+"""Nothing more happens to items in these, unless somebody asks for it."""
+
+
+class StopReason(StrEnum):
+    """Why a batch submits nothing more although its input has more.
+
+    Attributes:
+        BUDGET: The next task might have gone beyond the budget.
+        BALANCE: The service says that the account's balance is used up.
+        DRAINED: Somebody called `drain()`.
+    """
+
+    BUDGET = "budget"
+    BALANCE = "balance"
+    DRAINED = "drained"

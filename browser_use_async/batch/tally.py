@@ -1,0 +1,100 @@
+"""Counts the items of a batch. Pure but for the time that it is told."""
+
+from collections.abc import Mapping
+from decimal import Decimal
+
+from browser_use_async.batch.progress import BatchProgress
+from browser_use_async.batch.states import FINAL_STATES, ItemState, StopReason
+
+__all__ = ["Tally"]
+
+
+class Tally:
+    """How many items stand where.
+
+    Args:
+        counts: How many stood where when this run began.
+        now: The loop time at that moment.
+    """
+
+    def __init__(self, counts: Mapping[ItemState, int], now: float) -> None:
+        self._counts = dict(counts)
+        self._began = now
+        self._running = 0
+        self._ended_now = 0
+        self.known = sum(counts.values())
+        self.unmet = sum(count for state, count in counts.items() if state not in FINAL_STATES)
+        self.duplicates = 0
+
+    def meet(self, state: ItemState, *, known: bool) -> None:
+        """Count an item that the input named for the first time in this run.
+
+        Args:
+            state: How far it has come.
+            known: Whether an earlier run had met it.
+        """
+        if not known:
+            self.known += 1
+            self._counts[state] = self._counts.get(state, 0) + 1
+        elif state not in FINAL_STATES:
+            self.unmet -= 1
+
+    def begin(self, state: ItemState) -> None:
+        """Count an item as running.
+
+        Args:
+            state: Where it stood.
+        """
+        self._counts[state] -= 1
+        self._running += 1
+
+    def end(self, state: ItemState) -> None:
+        """Count an item as running no longer.
+
+        Args:
+            state: Where it stands now.
+        """
+        self._running -= 1
+        self._counts[state] = self._counts.get(state, 0) + 1
+        self._ended_now += state is not ItemState.NEW
+
+    def progress(
+        self,
+        now: float,
+        size: int | None,
+        estimate_cents: Decimal | None,
+        money: tuple[Decimal, Decimal, Decimal | None],
+        stopped_by: StopReason | None,
+    ) -> BatchProgress:
+        """Where the batch stands.
+
+        Args:
+            now: The loop time.
+            size: How many items the input has, or None.
+            estimate_cents: What everything costs at most.
+            money: What was spent, what is expected to be, and the budget.
+            stopped_by: Why nothing more is submitted.
+        """
+        counts, seconds = self._counts, now - self._began
+        total = None if size is None else max(size - self.duplicates, self.known)
+        rate = self._ended_now / seconds if seconds > 0 else 0.0
+        ended = sum(counts.get(state, 0) for state in (*FINAL_STATES, ItemState.UNKNOWN))
+        open_states = (ItemState.NEW, ItemState.INTENT, ItemState.SUBMITTED)
+        return BatchProgress(
+            total=total,
+            new=sum(counts.get(state, 0) for state in open_states),
+            running=self._running,
+            done=counts.get(ItemState.DONE, 0),
+            failed=counts.get(ItemState.FAILED, 0),
+            unknown=counts.get(ItemState.UNKNOWN, 0),
+            dead_letters=counts.get(ItemState.DEAD, 0),
+            duplicates=self.duplicates,
+            rate=rate,
+            cost_cents=money[0],
+            running_cents=money[1],
+            budget_cents=money[2],
+            estimate_cents=estimate_cents,
+            seconds=seconds,
+            seconds_left=None if total is None or not rate else max(total - ended, 0) / rate,
+            stopped_by=stopped_by,
+        )

@@ -1,0 +1,198 @@
+"""`batch`: a task for each row of a file, which survives interruptions; and where it stands."""
+
+import argparse
+import codecs
+from decimal import Decimal, InvalidOperation
+from pathlib import Path
+
+from browser_use_async.cli.actions import add_action_parsers
+from browser_use_async.cli.batches.running import Run
+from browser_use_async.cli.batches.settings import Settings, resume_command
+from browser_use_async.cli.batches.standing import show_standing
+from browser_use_async.cli.console import Console
+from browser_use_async.cli.exit_codes import ExitCode
+from browser_use_async.cli.options import add_output_options, add_target_options, seconds
+from browser_use_async.cli.target import open_target
+from browser_use_async.cli.task_options import add_task_options
+
+__all__ = ["configure", "execute"]
+
+_CONCURRENCY = 10
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the actions.
+
+    Args:
+        parser: The command's parser.
+    """
+    added = add_action_parsers(
+        parser,
+        {
+            "run": "run a task for each row of a file; `batch FILE` means this",
+            "status": "show where a batch stands, also while it runs",
+        },
+    )
+    _configure_run(added["run"])
+    _configure_status(added["status"])
+    for each in added.values():
+        add_target_options(each)
+        add_output_options(each, has_parent=True)
+
+
+async def execute(options: argparse.Namespace, console: Console) -> int:
+    """Do one of the actions.
+
+    Args:
+        options: The parsed command line.
+        console: Where to write.
+    """
+    return await (_run if options.action == "run" else _status)(options, console)
+
+
+def _configure_run(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "input",
+        type=Path,
+        metavar="FILE",
+        help="a .csv or .tsv file with names in its first line, or a .jsonl file with an object in "
+        "each line. A column `key` says what a row is called, also when the batch is run again",
+    )
+    parser.add_argument(
+        "--template",
+        metavar="TEXT",
+        help="what the agent should do; {column} stands for a value of the row, {{ for a brace. "
+        "Without it the column `task` is the task",
+    )
+    parser.add_argument(
+        "--encoding", type=_encoding, default="utf-8", help="of the file (default: utf-8)"
+    )
+    parser.add_argument(
+        "-o",
+        "--output",
+        type=Path,
+        metavar="FILE",
+        help="a file for the results, a line of JSON each, in the order in which they come "
+        "(default: stdout)",
+    )
+    _add_running(parser)
+    _add_lasting(parser)
+    add_task_options(parser)
+
+
+def _add_running(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("running")
+    group.add_argument(
+        "--concurrency",
+        type=_count,
+        default=_CONCURRENCY,
+        metavar="N",
+        help=f"tasks at once (default: {_CONCURRENCY}); fewer while the service takes fewer",
+    )
+    group.add_argument(
+        "--budget-cents",
+        type=_amount,
+        metavar="CENTS",
+        help="what all runs of the batch may cost together; what runs when it is used up comes to "
+        "its end",
+    )
+    group.add_argument(
+        "--check-balance", action="store_true", help="spend no more than the account has, either"
+    )
+    group.add_argument(
+        "--timeout",
+        type=seconds,
+        metavar="SECONDS",
+        help="leave the batch after this time, as a second Ctrl-C does",
+    )
+    group.add_argument(
+        "--task-timeout",
+        type=seconds,
+        metavar="SECONDS",
+        help="how long to wait for each task (default: 4 hours)",
+    )
+    group.add_argument(
+        "--outage-tolerance",
+        type=seconds,
+        default=600.0,
+        metavar="SECONDS",
+        help="give up when the service takes no task for this time (default: 600)",
+    )
+
+
+def _add_lasting(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group(
+        "surviving interruptions",
+        "Ctrl-C once waits for what runs, twice leaves it. With a ledger the same command and "
+        "--resume go on, whatever has happened: no row is lost, and none is paid twice.",
+    )
+    group.add_argument(
+        "--ledger",
+        type=Path,
+        metavar="FILE",
+        help="a file that remembers which row has which task; made if it is not there",
+    )
+    group.add_argument(
+        "--resume",
+        action="store_true",
+        help="go on where the ledger stands; begins if there is none yet",
+    )
+    group.add_argument(
+        "--retry-dead-letters",
+        action="store_true",
+        help="with --resume: try rows again that the service has refused",
+    )
+    group.add_argument(
+        "--stop-orphans",
+        action="store_true",
+        help="stop a second task of a row, should a slow service ever have made one",
+    )
+
+
+def _configure_status(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("ledger", type=Path, metavar="LEDGER", help="the ledger of the batch")
+    parser.add_argument(
+        "--live",
+        action="store_true",
+        help="ask the service where up to 50 of the running tasks can be watched",
+    )
+
+
+async def _run(options: argparse.Namespace, console: Console) -> int:
+    settings = Settings.of(options)
+    async with open_target(options, console) as target:
+        run = Run(settings, console, resume_command(options.words), options.timeout)
+        return await run.run(target)
+
+
+async def _status(options: argparse.Namespace, console: Console) -> int:
+    if not options.live:
+        await show_standing(options.ledger, console, None)
+        return ExitCode.FINISHED
+    async with open_target(options, console) as target:
+        await show_standing(options.ledger, console, target.session)
+    return ExitCode.FINISHED
+
+
+def _count(text: str) -> int:
+    count = int(text)
+    if count < 1:
+        raise argparse.ArgumentTypeError("at least 1")
+    return count
+
+
+def _amount(text: str) -> Decimal:
+    try:
+        amount = Decimal(text)
+    except InvalidOperation:
+        amount = Decimal("NaN")
+    if not amount.is_finite() or amount < 0:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of cents")
+    return amount
+
+
+def _encoding(text: str) -> str:
+    try:
+        return codecs.lookup(text).name
+    except LookupError:
+        raise argparse.ArgumentTypeError(f"no encoding is called {text!r}") from None

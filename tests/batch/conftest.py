@@ -1,0 +1,99 @@
+"""A bundled server whose tasks are quick, sessions with it, and helpers to read what was done."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Any, Protocol
+
+import pytest
+
+from browser_use_async import BrowserUseSession, PollPolicy, RetryPolicy
+from browser_use_async.server import LocalServer
+from browser_use_async.server.executors.scripted import Scenario, ScriptedExecutor
+from tests.hygiene import nothing_leaks
+
+__all__ = ["Open", "Serve", "hanging", "nothing_leaks", "open_session", "serve", "until"]
+
+QUICK = Scenario(steps=("Look",), step_seconds=0.01)
+POLL = PollPolicy(interval=0.02, latency_target=0.03)
+RETRY = RetryPolicy(base_delay=0.01, max_delay=0.02)
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    """Wait until something holds, for 20 seconds at most.
+
+    Args:
+        condition: What is to hold.
+    """
+    async with asyncio.timeout(20):
+        while True:
+            if condition():
+                return
+            await asyncio.sleep(0.005)
+
+
+def hanging(others: "dict[str, Scenario] | None" = None) -> ScriptedExecutor:
+    """An executor whose tasks run until they are stopped.
+
+    Args:
+        others: Scenarios of tasks that do not.
+    """
+    return ScriptedExecutor(others or {}, default=Scenario(hangs=True))
+
+
+class Serve(Protocol):
+    """Starts a server that lives until the end of the test."""
+
+    async def __call__(self, *, scenarios: Any = None, **options: Any) -> LocalServer:
+        """Start one; `options` are the server's."""
+        ...
+
+
+class Open(Protocol):
+    """Opens a session with a server."""
+
+    async def __call__(self, server: LocalServer, **options: Any) -> BrowserUseSession:
+        """Open one; `options` are the session's."""
+        ...
+
+
+@pytest.fixture
+async def serve(nothing_leaks: None) -> AsyncIterator[Serve]:
+    """Start servers; at the end nothing may be left of them."""
+    async with AsyncExitStack() as stack:
+
+        async def start(*, scenarios: Any = None, **options: Any) -> LocalServer:
+            executor = ScriptedExecutor(scenarios or {}, default=QUICK)
+            server = LocalServer(**{"executor": executor, **options})
+            return await stack.enter_async_context(server)
+
+        yield start
+
+
+@pytest.fixture
+async def open_session(serve: Serve) -> AsyncIterator[Open]:
+    """Open sessions."""
+    async with AsyncExitStack() as stack:
+
+        async def open_one(server: LocalServer, **options: Any) -> BrowserUseSession:
+            session = BrowserUseSession(
+                server.api_key,
+                base_url=server.base_url,
+                **{"poll": POLL, "retry": RETRY, **options},
+            )
+            return await stack.enter_async_context(session)
+
+        yield open_one
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> Path:
+    """A path at which there is no ledger yet."""
+    return tmp_path / "run.db"
+
+
+@pytest.fixture
+def texts() -> Callable[[int], list[str]]:
+    """So many different tasks."""
+    return lambda count: [f"Task {number}" for number in range(count)]

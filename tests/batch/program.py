@@ -1,0 +1,221 @@
+"""Programs that run a batch and are killed: `Program` starts them, and this file is what runs.
+
+Started once, it forks for each run, so that a run that is to be killed need not import anything
+first.
+"""
+
+import asyncio
+import json
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import attrs
+
+from browser_use_async import BatchItem, BrowserUseSession, PollPolicy, RetryPolicy, RunTaskRequest
+from browser_use_async.batch.ledger.facts import Ending
+from browser_use_async.batch.ledger.opening import OpenLedger
+from browser_use_async.batch.ledger.store import Store
+from browser_use_async.batch.ledger.writer import WriterThread
+from browser_use_async.contract.submission_token import SubmissionToken
+from browser_use_async.transport.surroundings import Surroundings
+
+__all__ = ["KILLED", "Program", "Run", "items", "run"]
+
+KILLED = -signal.SIGKILL
+
+FAST = RetryPolicy(base_delay=0.02, max_delay=0.1)
+OFTEN = PollPolicy(interval=0.1, latency_target=0.15)
+
+
+@attrs.frozen
+class Run:
+    """One run of the program.
+
+    Attributes:
+        base_url: Where the API is.
+        api_key: The key.
+        ledger: The ledger's path.
+        count: How many items there are.
+        concurrency: The most at once.
+        settle_window: Seconds.
+        store: `Store`, `Forgetful`, `Checkpointing`, or the name of a method at which it dies.
+        at: At which call of that method.
+        committed: Whether it dies after the commit instead of before.
+        kill_after: Seconds after which it is killed, or None.
+    """
+
+    base_url: str
+    api_key: str = attrs.field(repr=False)
+    ledger: str
+    count: int = 200
+    concurrency: int = 20
+    settle_window: float = 1.0
+    store: str = "Store"
+    at: int = 1
+    committed: bool = False
+    kill_after: float | None = None
+
+
+def items(count: int) -> Iterator[BatchItem]:
+    """The input, lazily: several items share a text, and each has its key."""
+    for number in range(count):
+        key = f"item-{number}"
+        yield BatchItem(RunTaskRequest(f"Task {number % 7}", metadata={"item": key}), key)
+
+
+class Forgetful(Store):
+    """A store that forgets what is about to be sent: the control."""
+
+    def intend(self, position: int, token: SubmissionToken, now: float) -> None:
+        """Write nothing."""
+
+
+class Checkpointing(Store):
+    """A store that is killed while it moves the log into the ledger, again and again."""
+
+    def ended(self, position: int, ending: Ending) -> None:
+        """Write it, and die soon."""
+        super().ended(position, ending)
+        if position < 4:
+            return
+        threading.Timer(0.01, os.kill, (os.getpid(), signal.SIGKILL)).start()
+        while True:
+            self.connection.execute("COMMIT")
+            self.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            self.connection.execute("BEGIN")
+            self.connection.execute("UPDATE batch SET runs = runs")
+
+
+def _dying(run: Run) -> Callable[..., Store]:
+    """A store in whose method of that name the process is killed."""
+    calls = 0
+
+    def die_at(self: Store, *arguments: Any, **named: Any) -> Any:
+        nonlocal calls
+        calls += 1
+        result = getattr(Store, run.store)(self, *arguments, **named)
+        if calls == run.at:
+            if run.committed:
+                self.connection.execute("COMMIT")
+            os.kill(os.getpid(), signal.SIGKILL)
+        return result
+
+    return type("Dying", (Store,), {run.store: die_at})
+
+
+async def run(settings: Run) -> None:
+    """Run the batch.
+
+    Args:
+        settings: How.
+    """
+    stores = {"Store": Store, "Forgetful": Forgetful, "Checkpointing": Checkpointing}
+    made = stores.get(settings.store) or _dying(settings)
+
+    async def start_writer(open_ledger: Callable[[], OpenLedger]) -> WriterThread:
+        return WriterThread(await asyncio.to_thread(open_ledger), made)
+
+    session = BrowserUseSession(
+        settings.api_key,
+        base_url=settings.base_url,
+        timeout=5.0,
+        retry=FAST,
+        poll=OFTEN,
+        surroundings=Surroundings(start_writer=start_writer),
+    )
+    async with session:
+        batch = session.run_many(
+            items(settings.count),
+            concurrency=settings.concurrency,
+            ledger=settings.ledger,
+            settle_window=settings.settle_window,
+        )
+        async for _result in batch:
+            pass
+
+
+def _serve_runs() -> None:
+    for line in sys.stdin:
+        settings = Run(**json.loads(line))
+        child = os.fork()
+        if child == 0:
+            code = 1
+            try:
+                asyncio.run(run(settings))
+                code = 0
+            finally:
+                os._exit(code)
+        print(_ended(child, settings.kill_after), flush=True)
+
+
+def _ended(child: int, kill_after: float | None) -> int:
+    """Wait for a run, kill it when its time is up, and give how it ended."""
+    killed_at = None if kill_after is None else time.monotonic() + kill_after
+    while True:
+        done, status = os.waitpid(child, 0 if killed_at is None else os.WNOHANG)
+        if done:
+            return os.waitstatus_to_exitcode(status)
+        if killed_at is not None and time.monotonic() >= killed_at:
+            os.kill(child, signal.SIGKILL)  # not reaped yet, so the number is still its own
+            killed_at = None
+        else:
+            time.sleep(0.002)
+
+
+class Program:
+    """Starts runs, one after the other."""
+
+    def __init__(self) -> None:
+        self._process: asyncio.subprocess.Process
+
+    async def __aenter__(self) -> Self:
+        self._process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-m",
+            "tests.batch.program",
+            cwd=Path(__file__).parents[2],
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+        )
+        return self
+
+    async def __aexit__(
+        self,
+        error_class: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        assert self._process.stdin is not None
+        self._process.stdin.close()
+        try:
+            async with asyncio.timeout(5):
+                await self._process.wait()
+        except TimeoutError:
+            self._process.kill()
+            await self._process.wait()
+
+    async def run(self, run: Run) -> int:
+        """Run it to its end, or until it is killed.
+
+        Args:
+            run: Which one.
+
+        Returns:
+            Its exit code, or minus a signal's number.
+        """
+        process = self._process
+        assert process.stdin is not None
+        assert process.stdout is not None
+        process.stdin.write(json.dumps(attrs.asdict(run)).encode() + b"\n")
+        return int(await process.stdout.readline())
+
+
+if __name__ == "__main__":
+    _serve_runs()

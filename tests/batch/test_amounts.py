@@ -1,0 +1,103 @@
+"""How much at once: items, slots, memory, and answers."""
+
+import asyncio
+import gc
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from browser_use_async import (
+    BatchProgress,
+    BatchResult,
+    CallLimits,
+)
+from browser_use_async.batch import ItemState, read_ledger
+from browser_use_async.batch.entries import Entry
+from browser_use_async.batch.ledger.facts import Claim
+from browser_use_async.server.executors.scripted import Scenario
+from tests.batch.conftest import Open, Serve, hanging, until
+
+Texts = Callable[[int], list[str]]
+
+
+def _kept() -> int:
+    """How many entries, claims and results of batches are alive."""
+    return sum(isinstance(each, Entry | Claim | BatchResult) for each in gc.get_objects())
+
+
+@pytest.mark.case("I15")
+async def test_never_more_at_once_and_no_more_memory_for_more_items(
+    serve: Serve, open_session: Open, figure: Callable[[str], None]
+) -> None:
+    """I15: items under way stay below the bound, and what is kept does not grow with the input."""
+    server = await serve()
+    session = await open_session(server)
+    running: list[int] = []
+    kept: list[int] = []
+
+    def watch(progress: BatchProgress) -> None:
+        running.append(progress.running)
+
+    texts = (f"Task {number}" for number in range(200))
+    async for result in session.run_many(texts, concurrency=10, on_progress=watch):
+        if result.index % 20 == 0:
+            kept += [_kept()]
+
+    figure(f"at most {max(running)} of 10 at once, at most {max(kept)} values kept of 200 items")
+    assert max(running) == 10
+    assert max(kept) <= 4 * 10
+
+
+@pytest.mark.case("I16")
+async def test_fewer_slots_than_wanted_slow_it_down_and_no_more(
+    serve: Serve, open_session: Open, texts: Texts, figure: Callable[[str], None]
+) -> None:
+    """I16: with two slots for ten at once, everything runs, and nothing fails."""
+    server = await serve(max_concurrent_tasks=2)
+    session = await open_session(server)
+
+    results = await session.run_many(texts(12), concurrency=10).collect()
+
+    refused = server.requests["run_task"] - 12
+    figure(f"12 tasks through 2 slots, {refused} refusals")
+    assert all(result.succeeded for result in results)
+    assert refused > 0
+
+
+@pytest.mark.case("I16")
+async def test_an_item_that_waits_for_a_slot_is_new(
+    serve: Serve, open_session: Open, ledger: Path, texts: Texts
+) -> None:
+    """I16: what was refused a slot is known not to exist, so that the next run need not look."""
+    server = await serve(max_concurrent_tasks=1, executor=hanging({}))
+    session = await open_session(server, limits=CallLimits(slot_wait=60))
+    batch = session.run_many(texts(3), concurrency=3, ledger=ledger)
+    running = asyncio.ensure_future(batch.collect())
+    await until(lambda: server.requests["run_task"] >= 3)
+    await asyncio.sleep(0.2)
+
+    await batch.aclose()
+
+    counts = read_ledger(ledger).counts
+    assert (counts[ItemState.SUBMITTED], counts[ItemState.NEW]) == (1, 2)
+    running.cancel()
+    await asyncio.wait([running])
+
+
+@pytest.mark.case("I17")
+async def test_a_huge_answer_is_given_and_not_kept(
+    serve: Serve, open_session: Open, ledger: Path, figure: Callable[[str], None]
+) -> None:
+    """I17: 20 MB come through, the ledger keeps their size only, and the next run asks again."""
+    huge = Scenario(steps=("Look",), step_seconds=0.0, output="x" * 20_000_000)
+    session = await open_session(await serve(scenarios={"huge": huge}))
+
+    first = await session.run_many(["huge"], concurrency=1, ledger=ledger).collect()
+    kept = ledger.stat().st_size  # noqa: ASYNC240
+    again = await session.run_many(["huge"], concurrency=1, ledger=ledger).collect()
+
+    figure(f"the ledger has {kept:,} bytes")
+    assert len(first[0].output or "") == len(again[0].output or "") == 20_000_000
+    assert kept < 200_000
+    assert next(read_ledger(ledger).rows()).output_bytes == 20_000_000

@@ -1,0 +1,172 @@
+"""What a batch may cost: estimates, caps, the balance, and what is left for the next run."""
+
+from collections.abc import Callable, Iterator
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from browser_use_async import BatchItem, LlmModel, RunTaskRequest
+from browser_use_async.batch import ItemState, StopReason, read_ledger
+from browser_use_async.batch.budget import Account, most_cents
+from browser_use_async.server.executors.scripted import Scenario
+from browser_use_async.server.faults import Fault
+from tests.batch.conftest import Open, Serve
+
+Texts = Callable[[int], list[str]]
+
+EACH = Decimal("3.5")  # a start and one step of the default model
+
+
+@pytest.mark.case("I9")
+@pytest.mark.parametrize("concurrency", [1, 8])
+@pytest.mark.parametrize("is_lazy", [False, True])
+async def test_a_budget_ends_submitting(
+    serve: Serve,
+    open_session: Open,
+    ledger: Path,
+    texts: Texts,
+    figure: Callable[[str], None],
+    concurrency: int,
+    is_lazy: bool,
+) -> None:
+    """I9: at the cap nothing more is submitted, what runs ends, and the rest runs with more."""
+    server = await serve()
+    session = await open_session(server)
+
+    def given() -> "list[str] | Iterator[str]":
+        return iter(texts(12)) if is_lazy else texts(12)
+
+    batch = session.run_many(given(), concurrency=concurrency, ledger=ledger, budget_cents=18)
+    results = await batch.collect()
+
+    progress = batch.progress
+    figure(f"{progress.cost_cents} of 18 cents at {concurrency} at once, {progress.new} left")
+    assert len(results) == len(server.store.tasks) == 5
+    assert progress.stopped_by is StopReason.BUDGET
+    assert progress.cost_cents == 5 * EACH <= 18
+    assert is_lazy or progress.new == 7
+    more = session.run_many(given(), concurrency=concurrency, ledger=ledger, budget_cents=100)
+    assert len(await more.collect()) == 12
+    assert more.progress.stopped_by is None
+    assert read_ledger(ledger).cost_cents == 12 * EACH
+
+
+@pytest.mark.case("I9")
+async def test_tasks_that_cost_more_than_expected_exceed_it_by_those_that_run(
+    serve: Serve, open_session: Open, texts: Texts, figure: Callable[[str], None]
+) -> None:
+    """I9: before any task has ended nobody knows; the excess is at most what runs at once."""
+    long = Scenario(steps=tuple(f"Step {n}" for n in range(10)), step_seconds=0.01)
+    server = await serve(scenarios={"Task": long})
+    session = await open_session(server)
+
+    batch = session.run_many(texts(30), concurrency=4, budget_cents=60)
+    await batch.collect()
+
+    cost = batch.progress.cost_cents
+    figure(f"{cost} of 60 cents: {cost - 60} over, at most {4 * 26} allowed")
+    assert 60 < cost <= 60 + 4 * 26
+    assert len(server.store.tasks) == 4
+
+
+@pytest.mark.case("I9")
+async def test_a_budget_of_nothing_sends_nothing(
+    serve: Serve, open_session: Open, texts: Texts
+) -> None:
+    """I9: with nothing to spend nothing is sent."""
+    server = await serve()
+    session = await open_session(server)
+
+    batch = session.run_many(texts(3), concurrency=2, budget_cents=0)
+
+    assert await batch.collect() == []
+    assert server.requests["run_task"] == 0
+    assert batch.progress.new == 3
+
+
+@pytest.mark.case("I9")
+async def test_the_balance_bounds_the_budget_if_asked(
+    serve: Serve, open_session: Open, ledger: Path, texts: Texts
+) -> None:
+    """I9: with `check_balance` no more is spent than the account has."""
+    server = await serve(balance_cents=8)
+    session = await open_session(server)
+
+    batch = session.run_many(
+        texts(9), concurrency=3, ledger=ledger, budget_cents=1000, check_balance=True
+    )
+    results = await batch.collect()
+
+    assert len(results) == 2
+    assert batch.progress.budget_cents == 8
+    assert batch.progress.stopped_by is StopReason.BUDGET
+
+
+@pytest.mark.case("I9")
+async def test_what_an_earlier_run_spent_counts(
+    serve: Serve, open_session: Open, ledger: Path, texts: Texts
+) -> None:
+    """I9: the budget is for the whole batch, over all its runs."""
+    server = await serve()
+    session = await open_session(server)
+    await session.run_many(texts(4), concurrency=1, ledger=ledger).collect()
+
+    batch = session.run_many(texts(9), concurrency=1, ledger=ledger, budget_cents=6 * EACH)
+
+    assert len(await batch.collect()) == 6
+    assert len(server.store.tasks) == 6
+
+
+@pytest.mark.case("I10")
+@pytest.mark.parametrize("concurrency", [1, 3])
+async def test_an_empty_balance_pauses_the_batch(
+    serve: Serve,
+    open_session: Open,
+    ledger: Path,
+    texts: Texts,
+    figure: Callable[[str], None],
+    concurrency: int,
+) -> None:
+    """I10: when the service says that the money is gone, the rest stays as it is: new."""
+    broke = Fault("status", "run_task", status=402, calls=range(4, 40))
+    server = await serve(faults=[broke])
+    session = await open_session(server)
+
+    batch = session.run_many(texts(8), concurrency=concurrency, ledger=ledger)
+    results = await batch.collect()
+
+    counts = read_ledger(ledger).counts
+    figure(f"{counts[ItemState.DONE]} done, {counts[ItemState.NEW]} new")
+    assert len(results) == 3
+    assert batch.progress.stopped_by is StopReason.BALANCE
+    assert (counts[ItemState.DONE], counts[ItemState.NEW]) == (3, 5)
+    rich = await open_session(await serve())
+    assert len(await rich.run_many(texts(8), concurrency=3, ledger=ledger).collect()) == 8
+
+
+def test_an_estimate_takes_all_the_steps_that_a_task_may() -> None:
+    """The most that requests cost goes by their models and steps, or by the shared ones."""
+    requests = [
+        "text",
+        ("key", RunTaskRequest("t", max_agent_steps=10)),
+        BatchItem(RunTaskRequest("t", llm_model="o3")),
+        RunTaskRequest("t", llm_model=LlmModel.O3, max_agent_steps=2),
+    ]
+
+    assert most_cents(requests, {}) == Decimal("188.5") + 26 + 76 + 3
+    assert most_cents(["a"], {"llm_model": "o3", "max_agent_steps": 4}) == 5
+
+
+async def test_an_account_expects_what_tasks_took_on_average() -> None:
+    """What runs counts as the mean of what has ended; released, it counts no more."""
+    account = Account(Decimal(100), Decimal(0), steps=0, tasks=0)
+    request = RunTaskRequest("t", llm_model="o3")
+    account.reserve(0, request)
+    account.reserve(1, request)
+
+    assert account.running_cents == 4  # a step each is the first guess
+    assert account.release(0, 9) == 10
+    assert (account.spent_cents, account.running_cents) == (10, 10)
+    assert account.release(1) == 0
+    assert (account.spent_cents, account.running_cents) == (10, 0)

@@ -1,0 +1,164 @@
+"""Lost answers, second tasks, outages, and keys that do not work."""
+
+import asyncio
+from collections.abc import Callable
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from browser_use_async import SubmissionAdopted, TaskStatus, errors
+from browser_use_async.batch import ItemState, read_ledger
+from browser_use_async.server.executors.scripted import Scenario
+from browser_use_async.server.faults import Fault
+from browser_use_async.submission.creation import OnAmbiguous
+from tests.batch.conftest import Open, Serve, until
+from tests.hygiene import raises
+
+Texts = Callable[[int], list[str]]
+
+
+async def test_a_lost_answer_is_made_good(
+    serve: Serve, open_session: Open, ledger: Path, texts: Texts
+) -> None:
+    """The task of a lost answer is adopted, and the session's listener hears of it."""
+    server = await serve(faults=[Fault("lost_reply", "run_task", calls=(2, 3))])
+    heard: list[object] = []
+    session = await open_session(server, on_event=heard.append)
+
+    results = await session.run_many(texts(4), concurrency=2, ledger=ledger).collect()
+
+    assert all(result.succeeded for result in results)
+    assert len(server.store.tasks) == 4
+    assert sum(isinstance(event, SubmissionAdopted) for event in heard) == 2
+
+
+@pytest.mark.parametrize("on_ambiguous", ["reconcile", "raise", "resubmit"])
+async def test_what_was_lost_for_good_is_unknown_or_sent_again(
+    serve: Serve, open_session: Open, ledger: Path, on_ambiguous: OnAmbiguous
+) -> None:
+    """Where nothing was created, one policy says so and the other sends again."""
+    server = await serve(faults=[Fault("reset", "run_task", calls=1)])
+    session = await open_session(server)
+
+    results = await session.run_many(
+        ["one"], concurrency=1, ledger=ledger, on_ambiguous=on_ambiguous, settle_window=0.3
+    ).collect()
+
+    if on_ambiguous == "resubmit":
+        assert results[0].succeeded
+        assert results[0].attempts == 2
+        return
+    assert results[0].state is ItemState.UNKNOWN
+    assert isinstance(results[0].error, errors.SubmissionUnknownError)
+    assert results[0].error.submission_token
+    again = await session.run_many(
+        ["one"], concurrency=1, ledger=ledger, settle_window=0.3
+    ).collect()
+    assert again[0].succeeded
+    assert len(server.store.tasks) == 1
+
+
+@pytest.mark.case("I18")
+@pytest.mark.parametrize("stop_orphans", [True, False])
+async def test_a_task_that_comes_too_late_is_found(
+    serve: Serve,
+    open_session: Open,
+    ledger: Path,
+    figure: Callable[[str], None],
+    caplog: pytest.LogCaptureFixture,
+    stop_orphans: bool,
+) -> None:
+    """I18: a second task, created after the window, is reported, and stopped if allowed."""
+    late = Fault("late_commit", "run_task", calls=1, seconds=0.8)
+    slow = Scenario(steps=("Look",), step_seconds=2.0)
+    server = await serve(faults=[late], scenarios={"one": Scenario(hangs=True), "slow": slow})
+    session = await open_session(server)
+
+    async def end_the_second() -> None:
+        await until(lambda: len(server.store.tasks) == 3)
+        second = next(task for task in server.store.tasks if task.task == "one")
+        await session.tasks.stop(second.id)
+
+    ending = asyncio.ensure_future(end_the_second())
+    batch = session.run_many(
+        ["one", "slow"],
+        concurrency=2,
+        ledger=ledger,
+        settle_window=0.2,
+        stop_orphans=stop_orphans,
+    )
+    results = await batch.collect()
+    await ending
+
+    ones = [task for task in server.store.tasks if task.task == "one"]
+    figure(f"{len(batch.orphans)} found, stopped: {batch.orphans[0].stopped}")
+    assert len(ones) == 2
+    orphan = ones[1]
+    assert [each.task_id for each in batch.orphans] == [orphan.id]
+    assert results[0].task_id != orphan.id
+    assert (orphan.status is TaskStatus.STOPPED) is stop_orphans
+    assert orphan.id in caplog.text
+    assert [each.task_id for each in read_ledger(ledger).orphans] == [orphan.id]
+    assert read_ledger(ledger).orphans == batch.orphans
+    assert batch.orphans[0].stopped is stop_orphans
+    assert batch.orphans[0].cost_cents == 1 + len(orphan.steps) * Decimal("2.5")
+
+
+async def test_an_outage_is_sat_out(
+    serve: Serve, open_session: Open, ledger: Path, texts: Texts
+) -> None:
+    """While nothing can be created items wait, and nothing is a dead letter."""
+    server = await serve(faults=[Fault("status", "run_task", status=521, first=8)])
+    session = await open_session(server)
+
+    results = await session.run_many(texts(6), concurrency=3, ledger=ledger).collect()
+
+    assert all(result.succeeded for result in results)
+    assert len(server.store.tasks) == 6
+
+
+async def test_an_outage_that_lasts_too_long_ends_the_batch(
+    serve: Serve, open_session: Open, ledger: Path, texts: Texts
+) -> None:
+    """In the end the last call's error is raised; everything is still to be run."""
+    server = await serve(faults=[Fault("status", "run_task", status=521)])
+    session = await open_session(server)
+
+    with raises(errors.InternalServerError):
+        await session.run_many(
+            texts(6), concurrency=3, ledger=ledger, outage_tolerance=0.5
+        ).collect()
+
+    counts = read_ledger(ledger).counts
+    assert counts[ItemState.NEW] == sum(counts.values()) > 0
+
+
+async def test_a_wrong_key_ends_the_batch_at_once(
+    serve: Serve, open_session: Open, ledger: Path, texts: Texts
+) -> None:
+    """What is true of every item is raised once, and no item is at fault."""
+    server = await serve(faults=[Fault("status", "run_task", status=401)])
+    session = await open_session(server)
+
+    with raises(errors.AuthenticationError):
+        await session.run_many(texts(50), concurrency=3, ledger=ledger).collect()
+
+    assert server.requests["run_task"] <= 3
+    assert not read_ledger(ledger).counts[ItemState.DEAD]
+
+
+async def test_a_task_that_is_not_awaited_longer_is_followed_by_the_next_run(
+    serve: Serve, open_session: Open, ledger: Path
+) -> None:
+    """A wait that times out is a result with the task's id; the next run follows the task."""
+    slow = Scenario(steps=("Look",), step_seconds=1.0)
+    server = await serve(scenarios={"slow": slow})
+    session = await open_session(server)
+
+    first = await session.run_many(["slow"], concurrency=1, ledger=ledger, timeout=0.2).collect()
+    again = await session.run_many(["slow"], concurrency=1, ledger=ledger).collect()
+
+    assert isinstance(first[0].error, errors.WaitTimeoutError)
+    assert first[0].task_id == again[0].task_id == server.store.tasks[0].id
+    assert again[0].succeeded

@@ -1,0 +1,125 @@
+"""What is on the disk before what leaves for the network."""
+
+import asyncio
+import re
+import shutil
+import sys
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from browser_use_async.batch import ItemState, read_ledger
+from browser_use_async.batch.ledger.opening import OpenLedger
+from browser_use_async.batch.ledger.store import Store
+from browser_use_async.batch.ledger.writer import WriterThread
+from browser_use_async.server.executors.protocol import Assignment, Control
+from browser_use_async.server.executors.scripted import ScriptedExecutor
+from browser_use_async.transport.surroundings import Surroundings
+from tests.batch.conftest import QUICK, Open, Serve
+from tests.batch.program import Forgetful, items
+
+_TRACED = """
+import asyncio, sys
+from tests.batch.program import Run, run
+asyncio.run(run(Run(sys.argv[1], sys.argv[2], sys.argv[3], count=int(sys.argv[4]),
+                    concurrency=int(sys.argv[5]))))
+"""
+
+
+@pytest.mark.case("I21")
+@pytest.mark.skipif(shutil.which("strace") is None, reason="needs strace")
+@pytest.mark.parametrize(("concurrency", "bound"), [(1, 3.0), (20, 1.5)])
+async def test_the_intent_is_on_the_disk_before_the_request_leaves(
+    serve: Serve,
+    ledger: Path,
+    figure: Callable[[str], None],
+    concurrency: int,
+    bound: float,
+) -> None:
+    """I21: at most 3 fsyncs for an item, fewer when many wait, and one before each request."""
+    server = await serve()
+    count = 40
+    trace = ledger.with_name("trace")
+    command = ["strace", "-f", "-s", "40", "-e", "trace=fsync,fdatasync,sendto,sendmsg,write"]
+    program = [sys.executable, "-c", _TRACED, server.base_url, server.api_key, str(ledger)]
+    process = await asyncio.create_subprocess_exec(
+        *command, "-o", str(trace), *program, str(count), str(concurrency), cwd=_ROOT
+    )
+    assert await process.wait() == 0
+
+    syncs, sent, unsynced = _read_trace(trace)
+    figure(f"{syncs / count:.2f} fsyncs for each of {count} items at {concurrency} at once")
+    assert sent == count
+    assert concurrency > 1 or unsynced == 0  # several share one
+    assert syncs <= bound * count + 12  # opening, closing and checkpoints
+
+
+_ROOT = Path(__file__).parents[2]
+
+
+def _read_trace(trace: Path) -> tuple[int, int, int]:
+    """How many fsyncs and submissions there were, and how many of these followed another one."""
+    syncs = sent = unsynced = since = 0
+    for line in trace.read_text(errors="replace").splitlines():
+        if re.search(r"(fsync|fdatasync)\(", line):
+            syncs += 1
+            since += 1
+        elif "POST /api/v1/run-task" in line:
+            sent += 1
+            unsynced += since == 0
+            since = 0
+    return syncs, sent, unsynced
+
+
+# --- the order ------------------------------------------------------------------------------
+
+
+class Auditor(ScriptedExecutor):
+    """Looks into the ledger, as any other process could, whenever a task begins."""
+
+    def __init__(self, ledger: Path) -> None:
+        super().__init__(default=QUICK)
+        self._ledger = ledger
+        self.found: list[ItemState] = []
+
+    async def run(self, assignment: Assignment, control: Control) -> AsyncIterator[Any]:
+        """Look, and do it."""
+        rows = {row.key: row.state for row in read_ledger(self._ledger).rows()}
+        self.found.append(rows.get(assignment.metadata["item"], ItemState.NEW))
+        async for event in super().run(assignment, control):
+            yield event
+
+
+async def _audited(
+    serve: Serve, open_session: Open, ledger: Path, store: Callable[..., Store]
+) -> list[ItemState]:
+    async def start_writer(opens: Callable[[], OpenLedger]) -> WriterThread:
+        return WriterThread(await asyncio.to_thread(opens), store)
+
+    auditor = Auditor(ledger)
+    server = await serve(executor=auditor)
+    session = await open_session(server, surroundings=Surroundings(start_writer=start_writer))
+    await session.run_many(items(60), concurrency=20, ledger=ledger).collect()
+    return auditor.found
+
+
+@pytest.mark.case("I21")
+async def test_others_see_the_intent_before_the_task_exists(
+    serve: Serve, open_session: Open, ledger: Path, figure: Callable[[str], None]
+) -> None:
+    """I21: with 20 at once, whoever looks when a task begins finds it in the committed ledger."""
+    found = await _audited(serve, open_session, ledger, Store)
+
+    figure(f"{len(found)} tasks, each preceded by its committed intent")
+    assert len(found) == 60
+    assert set(found) <= {ItemState.INTENT, ItemState.SUBMITTED}
+
+
+@pytest.mark.control("I21")
+async def test_a_forgetful_ledger_is_noticed(
+    serve: Serve, open_session: Open, ledger: Path
+) -> None:
+    """I21, control: without the intent the same look finds nothing."""
+    assert ItemState.NEW in await _audited(serve, open_session, ledger, Forgetful)

@@ -1,0 +1,173 @@
+"""What goes into a batch: poison, inputs that raise, repeated keys, and other inputs next time."""
+
+from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from browser_use_async import (
+    BatchResult,
+    RunTaskRequest,
+    errors,
+)
+from browser_use_async.batch import ItemState, read_ledger
+from browser_use_async.server.faults import Fault
+from tests.batch.conftest import Open, Serve
+from tests.hygiene import raises
+
+Texts = Callable[[int], list[str]]
+
+
+@pytest.mark.case("I11")
+async def test_poison_is_set_aside(
+    serve: Serve, open_session: Open, ledger: Path, figure: Callable[[str], None]
+) -> None:
+    """I11: what cannot be sent or is refused is a dead letter with a reason; the others run."""
+    refusal = Fault("status", "run_task", status=422, probability=1.0, calls=1)
+    server = await serve(faults=[refusal])
+    session = await open_session(server)
+    given: list[Any] = [
+        ("refused", "Refused by the server"),
+        ("large", "x" * 1_000_000),
+        ("empty", ""),
+        ("odd", RunTaskRequest("t", metadata={"a": object()})),  # type: ignore[dict-item]
+        ("full", RunTaskRequest("t", metadata={str(n): "" for n in range(10)})),
+        object(),
+        ("", "no key"),
+        ("good", "Good"),
+    ]
+
+    results = await session.run_many(given, concurrency=1, ledger=ledger).collect()
+    again = await session.run_many(given, concurrency=1, ledger=ledger).collect()
+
+    figure(", ".join(f"{result.key}: {result.state}" for result in results))
+    dead = [result for result in results if result.state is ItemState.DEAD]
+    assert {result.key for result in dead} == {"refused", "empty", "odd", "full", "#5", "#6"}
+    assert isinstance(results[0].error, errors.UnprocessableEntityError)
+    assert results[0].attempts == 1
+    assert results[1].succeeded
+    assert results[7].succeeded
+    assert [result.state for result in again] == [result.state for result in results]
+    assert all(result.error for result in again if result.state is ItemState.DEAD)
+    assert server.requests["run_task"] == 3
+    assert "status 422" in str(again[0].error) or "422" in str(again[0].error)
+
+
+@pytest.mark.case("I11")
+async def test_dead_letters_are_tried_again_if_asked_for(
+    serve: Serve, open_session: Open, ledger: Path
+) -> None:
+    """I11: a dead letter is tried again when asked for, or when its content was put right."""
+    refusals = Fault("status", "run_task", status=422, first=2)
+    server = await serve(faults=[refusals])
+    session = await open_session(server)
+    await session.run_many([("a", "A"), ("b", "B")], concurrency=1, ledger=ledger).collect()
+
+    changed = await session.run_many(
+        [("a", "A, put right"), ("b", "B")], concurrency=1, ledger=ledger
+    ).collect()
+    asked = await session.run_many(
+        [("a", "A, put right"), ("b", "B")],
+        concurrency=1,
+        ledger=ledger,
+        retry_dead_letters=True,
+    ).collect()
+
+    assert [result.state for result in changed] == [ItemState.DONE, ItemState.DEAD]
+    assert [result.state for result in asked] == [ItemState.DONE, ItemState.DONE]
+
+
+@pytest.mark.case("I11")
+@pytest.mark.parametrize("is_async", [False, True])
+async def test_an_input_that_raises_ends_the_batch_in_order(
+    serve: Serve,
+    open_session: Open,
+    ledger: Path,
+    is_async: bool,
+) -> None:
+    """I11: what was read before is brought to its end, and the error says after how many."""
+    server = await serve()
+    session = await open_session(server)
+
+    def broken() -> Iterator[str]:
+        yield "one"
+        yield "two"
+        raise ZeroDivisionError("a bad row")
+
+    async def broken_too() -> AsyncIterator[str]:
+        for text in broken():
+            yield text
+
+    seen: list[BatchResult[Any]] = []
+    with raises(errors.BatchInputError) as caught:
+        batch = session.run_many(
+            broken_too() if is_async else broken(), concurrency=5, ledger=ledger
+        )
+        async for result in batch:
+            seen += [result]
+
+    assert caught.value.index == 2
+    assert "a bad row" in str(caught.value)
+    assert [result.succeeded for result in seen] == [True, True]
+    assert read_ledger(ledger).counts[ItemState.DONE] == len(server.store.tasks) == 2
+
+
+@pytest.mark.case("I12")
+async def test_what_is_named_twice_is_done_once(
+    serve: Serve, open_session: Open, ledger: Path, figure: Callable[[str], None]
+) -> None:
+    """I12: the same content, or the same key with the same content, is one item."""
+    server = await serve()
+    session = await open_session(server)
+    batch = session.run_many(
+        ["a", "b", "a", ("k", "a"), ("k", "a"), "b"], concurrency=4, ledger=ledger
+    )
+
+    results = await batch.collect()
+
+    figure(f"{len(server.store.tasks)} tasks for 6 lines, {batch.progress.duplicates} repeats")
+    assert [result.index for result in results] == [0, 1, 3]
+    assert len(server.store.tasks) == 3
+    assert batch.progress.duplicates == 3
+    assert batch.progress.total == 3
+
+
+@pytest.mark.case("I12")
+@pytest.mark.parametrize("in_one_run", [True, False])
+async def test_a_key_that_means_something_else_is_refused(
+    serve: Serve,
+    open_session: Open,
+    ledger: Path,
+    in_one_run: bool,
+) -> None:
+    """I12: changed content under a key is refused, in the same input and in the next run."""
+    server = await serve()
+    session = await open_session(server)
+    pairs = [("k", "one"), ("l", "other"), ("k", "two")]
+    if not in_one_run:
+        await session.run_many(pairs[:2], concurrency=1, ledger=ledger).collect()
+        pairs = pairs[1:]
+
+    with raises(errors.LedgerMismatchError) as caught:
+        await session.run_many(pairs, concurrency=1, ledger=ledger).collect()
+
+    assert "'k'" in str(caught.value)
+    assert sorted(task.task for task in server.store.tasks) == ["one", "other"]
+
+
+@pytest.mark.case("I13")
+async def test_the_next_run_goes_by_keys_and_not_by_places(
+    serve: Serve, open_session: Open, ledger: Path
+) -> None:
+    """I13: in another order, with more items and with fewer, nothing is done twice."""
+    server = await serve()
+    session = await open_session(server)
+    await session.run_many(["a", "b", "c"], concurrency=3, ledger=ledger).collect()
+
+    results = await session.run_many(["d", "c", "a"], concurrency=3, ledger=ledger).collect()
+
+    assert [result.restored for result in results] == [False, True, True]
+    assert [result.index for result in results] == [0, 1, 2]
+    assert len(server.store.tasks) == 4
+    assert read_ledger(ledger).total == 4

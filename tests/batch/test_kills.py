@@ -1,0 +1,122 @@
+"""Real processes, killed with SIGKILL, against the bundled server: it survives, and counts."""
+
+import random
+from collections import Counter
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+import attrs
+import pytest
+
+from browser_use_async.batch import ItemState, read_ledger
+from browser_use_async.server import LocalServer
+from browser_use_async.server.executors.scripted import Scenario, ScriptedExecutor
+from browser_use_async.server.faults import Fault
+from tests.batch.program import KILLED, Program, Run
+
+FAULTS = (
+    Fault("lost_reply", "run_task", probability=0.08, seed=1),
+    Fault("reset", "run_task", probability=0.05, seed=2),
+    Fault("late_commit", "run_task", probability=0.05, seed=3, seconds=0.1),
+    Fault("status", "run_task", probability=0.05, seed=4, status=502, when="after"),
+    Fault("status", "run_task", probability=0.03, seed=5, status=500),
+    Fault("garbage", "run_task", probability=0.03, seed=6),
+    Fault("list_lag", "run_task", probability=0.2, seed=7, seconds=0.1),
+    Fault("reset", ("get_task", "list_tasks", "get_task_status"), probability=0.05, seed=8),
+)
+
+
+@pytest.fixture
+async def server() -> AsyncIterator[LocalServer]:
+    """A server in this process, which no killed one takes along."""
+    scenario = Scenario(steps=("Look",), step_seconds=0.1)
+    executor = ScriptedExecutor(default=scenario)
+    async with LocalServer(executor=executor, faults=FAULTS) as started:
+        yield started
+
+
+@pytest.fixture
+async def program() -> AsyncIterator[Program]:
+    """What is killed."""
+    async with Program() as started:
+        yield started
+
+
+def tasks_per_item(server: LocalServer, before: int = 0) -> Counter[str]:
+    """How many tasks the server has for each item, but for the first ones."""
+    return Counter(task.metadata["item"] for task in server.store.tasks[before:])
+
+
+async def run_to_the_end(program: Program, run: Run, draw: random.Random, kills: int) -> int:
+    """Kill a batch at random moments, so many times at most, and let it come to its end.
+
+    Returns:
+        How many times it was killed.
+    """
+    killed = 0
+    while killed < kills:
+        doomed = attrs.evolve(run, kill_after=draw.uniform(0.05, 1.6))
+        if await program.run(doomed) != KILLED:
+            break
+        killed += 1
+    assert await program.run(run) == 0
+    return killed
+
+
+def judge(server: LocalServer, before: int, ledger: Path, count: int) -> tuple[int, int]:
+    """How many items are lost, and how many have two tasks, as the server says."""
+    tasks = tasks_per_item(server, before)
+    known = {task.id for task in server.store.tasks[before:]}
+    rows = list(read_ledger(ledger).rows())
+    done = {row.key for row in rows if row.state is ItemState.DONE and row.task_id in known}
+    return count - len(done), sum(number > 1 for number in tasks.values())
+
+
+@pytest.mark.case("I1")
+@pytest.mark.parametrize(
+    ("count", "kills"),
+    [
+        (30, 5),
+        pytest.param(200, 200, marks=[pytest.mark.torture, pytest.mark.timeout(900)]),
+    ],
+)
+async def test_killed_at_random_moments_a_batch_loses_and_repeats_nothing(
+    server: LocalServer,
+    program: Program,
+    tmp_path: Path,
+    figure: Callable[[str], None],
+    count: int,
+    kills: int,
+) -> None:
+    """I1: SIGKILL again and again, batches of 200 items, faults on: one task for each item."""
+    draw = random.Random(20)
+    killed = lost = doubled = batches = 0
+    while killed < kills:
+        batches += 1
+        ledger = tmp_path / f"{batches}.db"
+        before = len(server.store.tasks)
+        run = Run(server.base_url, server.api_key, str(ledger), count)
+        killed += await run_to_the_end(program, run, draw, kills - killed)
+        missing, twice = judge(server, before, ledger, count)
+        lost, doubled = lost + missing, doubled + twice
+
+    figure(f"{killed} kills, {batches} batches of {count} items, {lost} lost, {doubled} doubled")
+    assert (lost, doubled) == (0, 0)
+    assert killed == kills
+
+
+@pytest.mark.control("I1")
+async def test_killed_without_the_intent_a_batch_repeats(
+    server: LocalServer, program: Program, tmp_path: Path, figure: Callable[[str], None]
+) -> None:
+    """I1, control: the same with a ledger that does not say what is about to be sent."""
+    draw = random.Random(20)
+    doubled = killed = 0
+    while not doubled and killed < 40:
+        before, ledger = len(server.store.tasks), tmp_path / f"{killed}.db"
+        run = Run(server.base_url, server.api_key, str(ledger), 40, store="Forgetful")
+        killed += await run_to_the_end(program, run, draw, 4)
+        doubled += judge(server, before, ledger, 40)[1]
+
+    figure(f"{doubled} of 40 items doubled after {killed} kills")
+    assert doubled > 0

@@ -1,0 +1,178 @@
+"""Leaving a batch: by break, by cancellation, by closing, by draining."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from browser_use_async import TaskStatus, errors
+from browser_use_async.batch import ItemState, StopReason, read_ledger
+from tests.batch.conftest import QUICK, Open, Serve, hanging, until
+
+Texts = Callable[[int], list[str]]
+
+
+@pytest.mark.case("I14")
+@pytest.mark.parametrize("way", ["break", "cancel", "aclose"])
+@pytest.mark.parametrize("on_cancel", ["leave", "stop", None])
+async def test_leaving_leaves_or_stops(
+    serve: Serve, open_session: Open, ledger: Path, texts: Texts, way: str, on_cancel: Any
+) -> None:
+    """I14: left in any way, tasks live on or are stopped, and the next run goes on with them."""
+    server = await serve(scenarios={"Task 0": QUICK}, executor=hanging({"Task 0": QUICK}))
+    session = await open_session(server)
+    batch = session.run_many(texts(5), concurrency=3, ledger=ledger, on_cancel=on_cancel)
+
+    await _leave(batch, way)
+
+    statuses = [task.status for task in server.store.tasks if task.task != "Task 0"]
+    wanted = TaskStatus.STOPPED if on_cancel == "stop" else TaskStatus.RUNNING
+    assert statuses
+    await until(lambda: {t.status for t in server.store.tasks[1:]} == {wanted})
+    view = read_ledger(ledger)
+    assert view.counts[ItemState.DONE] == 1
+    before = len(server.store.tasks)
+    for task in server.store.tasks[1:]:
+        await session.tasks.stop(task.id)
+    again = session.run_many(texts(before), concurrency=5, ledger=ledger, settle_window=0.3)
+    results = await again.collect()
+    assert len(results) == before == len(server.store.tasks)
+
+
+async def _leave(batch: Any, way: str) -> None:
+    seen = asyncio.Event()
+
+    async def iterate() -> None:
+        async with batch:
+            async for _result in batch:
+                seen.set()
+                await asyncio.sleep(0.1)  # until the others are submitted
+                if way == "break":
+                    break
+
+    task = asyncio.ensure_future(iterate())
+    await seen.wait()
+    await asyncio.sleep(0.1)
+    if way == "cancel":
+        task.cancel()
+    elif way == "aclose":
+        await batch.aclose()
+    await asyncio.wait([task], timeout=10)
+    assert task.done()
+
+
+@pytest.mark.case("I14")
+async def test_without_a_ledger_leaving_stops(
+    serve: Serve, open_session: Open, texts: Texts
+) -> None:
+    """I14: when nobody would know the running tasks any more, they are stopped."""
+    server = await serve(executor=hanging({"Task 0": QUICK}))
+    session = await open_session(server)
+
+    await _leave(session.run_many(texts(5), concurrency=3), "break")
+
+    statuses = {task.task: task.status for task in server.store.tasks}
+    assert statuses.pop("Task 0") is TaskStatus.FINISHED
+    assert set(statuses.values()) == {TaskStatus.STOPPED}
+
+
+@pytest.mark.case("I14")
+@pytest.mark.parametrize("waits_for_input", [False, True])
+async def test_draining_finishes_what_runs(
+    serve: Serve,
+    open_session: Open,
+    ledger: Path,
+    waits_for_input: bool,
+) -> None:
+    """I14: after `drain()` nothing is submitted, what runs is finished, and the loop ends."""
+    server = await serve()
+    session = await open_session(server)
+
+    async def endless() -> AsyncIterator[str]:
+        for number in range(1_000_000):
+            if number == 4 and waits_for_input:
+                await asyncio.get_running_loop().create_future()
+            yield f"Task {number}"
+
+    batch = session.run_many(endless(), concurrency=3, ledger=ledger)
+    seen = 0
+    async for _result in batch:
+        seen += 1
+        if seen == 3:
+            batch.drain()
+
+    view = read_ledger(ledger)
+    assert batch.progress.stopped_by is StopReason.DRAINED
+    assert view.counts[ItemState.DONE] == len(server.store.tasks) == seen
+    assert not view.counts[ItemState.SUBMITTED]
+
+
+@pytest.mark.case("I14")
+async def test_a_loop_that_is_left_needs_no_closing(
+    serve: Serve, open_session: Open, ledger: Path, texts: Texts
+) -> None:
+    """I14: after a plain `break` the ledger is free again within a moment, and nothing is left."""
+    session = await open_session(await serve())
+
+    async for _result in session.run_many(texts(5), concurrency=2, ledger=ledger):
+        break
+    for _turn in range(200):
+        await asyncio.sleep(0.01)
+        if len(asyncio.all_tasks()) < 3:
+            break
+
+    results = await session.run_many(
+        texts(5), concurrency=2, ledger=ledger, settle_window=0.2
+    ).collect()
+    assert all(result.succeeded for result in results)
+
+
+@pytest.mark.case("I14")
+@pytest.mark.parametrize("way", ["aclose", "cancel"])
+async def test_closing_before_the_ledger_is_open_leaves_it_to_others(
+    serve: Serve, open_session: Open, ledger: Path, texts: Texts, way: str
+) -> None:
+    """I14: closed or cancelled while it opens its ledger, a batch sends nothing and frees it."""
+    server = await serve()
+    session = await open_session(server)
+    batch = session.run_many(texts(5), concurrency=2, ledger=ledger)
+    collecting = asyncio.ensure_future(batch.collect())
+    await asyncio.sleep(0)
+    if way == "aclose":
+        await batch.aclose()
+    else:
+        collecting.cancel()
+    await asyncio.wait([collecting], timeout=10)
+    assert collecting.done()
+
+    assert server.requests["run_task"] == 0
+    async with asyncio.timeout(10):
+        while True:
+            try:
+                await session.run_many(texts(2), concurrency=1, ledger=ledger).collect()
+            except errors.LedgerLockedError:  # the thread that opened it is about to close it
+                await asyncio.sleep(0.01)
+            else:
+                break
+
+
+@pytest.mark.case("I14")
+async def test_closing_the_session_ends_the_batch(
+    serve: Serve, open_session: Open, ledger: Path, texts: Texts
+) -> None:
+    """I14: a session that is closed in the middle ends the batch with an error that says so."""
+    server = await serve(executor=hanging())
+    session = await open_session(server)
+    collecting = asyncio.ensure_future(
+        session.run_many(texts(4), concurrency=2, ledger=ledger).collect()
+    )
+    await until(lambda: len(server.store.tasks) == 2)
+    await until(lambda: read_ledger(ledger).counts[ItemState.SUBMITTED] == 2)
+
+    await session.aclose()
+
+    with pytest.raises(errors.SessionClosedError):
+        await collecting
+    assert read_ledger(ledger).counts[ItemState.SUBMITTED] == 2

@@ -1,0 +1,453 @@
+"""The ledger as a file: damage, full disks, other owners, other versions. Nothing unrecorded."""
+
+import asyncio
+import os
+import resource
+import sqlite3
+import stat
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from browser_use_async import errors
+from browser_use_async.batch import ItemState, read_ledger
+from browser_use_async.batch.ledger import schema
+from browser_use_async.batch.ledger.opening import OpenLedger, open_ledger
+from browser_use_async.batch.ledger.store import Store
+from browser_use_async.batch.ledger.writer import WriterThread
+from browser_use_async.server import LocalServer
+from browser_use_async.server.faults import Fault
+from browser_use_async.transport.surroundings import Surroundings
+from tests.batch.conftest import Open, Serve, until
+from tests.batch.program import KILLED, Program, Run
+from tests.hygiene import raises
+
+Texts = Callable[[int], list[str]]
+
+
+def _run(server: LocalServer, ledger: Path, **options: object) -> Run:
+    settings = {"count": 12, "concurrency": 4, "settle_window": 0.5, **options}
+    return Run(server.base_url, server.api_key, str(ledger), **settings)  # type: ignore[arg-type]
+
+
+def _runs_asked_for(server: LocalServer) -> int:
+    return server.requests["run_task"]
+
+
+# --- kills at chosen moments ----------------------------------------------------------------
+
+
+@pytest.mark.case("I3")
+@pytest.mark.parametrize("committed", [False, True])
+@pytest.mark.parametrize("method", ["begin_run", "intend", "submitted", "ended"])
+async def test_killed_at_a_write_a_batch_goes_on(
+    serve: Serve,
+    ledger: Path,
+    figure: Callable[[str], None],
+    method: str,
+    committed: bool,
+) -> None:
+    """I3: killed just before or after any kind of commit, the next run adopts what exists."""
+    server = await serve()
+    async with Program() as program:
+        at = 1 if method == "begin_run" else 5
+        died = await program.run(_run(server, ledger, store=method, at=at, committed=committed))
+        before = len(server.store.tasks)
+        ended = await program.run(_run(server, ledger))
+
+    figure(f"{method}, {'after' if committed else 'before'} the commit: {before} of 12 before")
+    assert (died, ended) == (KILLED, 0)
+    assert len(server.store.tasks) == 12
+    assert read_ledger(ledger).counts[ItemState.DONE] == 12
+
+
+def _wal(ledger: Path) -> Path:
+    return ledger.with_name(ledger.name + "-wal")
+
+
+def _delete_index(ledger: Path) -> None:
+    ledger.with_name(ledger.name + "-shm").unlink()
+
+
+def _cut_log(ledger: Path) -> None:
+    os.truncate(_wal(ledger), max(_wal(ledger).stat().st_size - 2000, 0))
+
+
+def _flip_log(ledger: Path) -> None:
+    with _wal(ledger).open("r+b") as file:
+        file.seek(-1000, os.SEEK_END)
+        byte = file.read(1)
+        file.seek(-1000, os.SEEK_END)
+        file.write(bytes([byte[0] ^ 0xFF]))
+
+
+@pytest.mark.case("I4")
+@pytest.mark.parametrize("damage", [_delete_index, _cut_log, _flip_log])
+async def test_what_a_power_cut_does_to_the_log_is_survived(
+    serve: Serve, ledger: Path, figure: Callable[[str], None], damage: Callable[[Path], None]
+) -> None:
+    """I4: without its index, cut short or damaged at its end, the ledger opens and goes on."""
+    server = await serve()
+    async with Program() as program:
+        # Nobody has heard of the last commit, so its damage is what a power cut can do.
+        doomed = _run(server, ledger, store="submitted", at=6, committed=True)
+        assert await program.run(doomed) == KILLED
+        damage(ledger)
+        ended = await program.run(_run(server, ledger))
+
+    figure(f"{damage.__name__.strip('_')}: {len(server.store.tasks)} tasks for 12 items")
+    assert ended == 0
+    assert len(server.store.tasks) == 12
+
+
+@pytest.mark.case("I4")
+async def test_killed_while_the_log_is_moved_a_ledger_is_whole(
+    serve: Serve, ledger: Path, figure: Callable[[str], None]
+) -> None:
+    """I4: a kill in the middle of checkpoints, several times over, costs nothing."""
+    server = await serve()
+    async with Program() as program:
+        for _time in range(3):
+            assert await program.run(_run(server, ledger, store="Checkpointing")) == KILLED
+        ended = await program.run(_run(server, ledger))
+
+    figure(f"3 kills while checkpointing: {len(server.store.tasks)} tasks for 12 items")
+    assert ended == 0
+    assert len(server.store.tasks) == 12
+
+
+# --- files that cannot be used --------------------------------------------------------------
+
+
+async def _refused(
+    open_session: Open, server: LocalServer, ledger: Path, kind: type[Exception]
+) -> str:
+    session = await open_session(server)
+    with raises(kind) as caught:
+        await session.run_many(["one", "two"], concurrency=2, ledger=ledger).collect()
+    assert _runs_asked_for(server) == 0
+    return str(caught.value)
+
+
+def _read(file: Path) -> bytes:
+    return file.read_bytes()
+
+
+def _write(file: Path, content: bytes) -> None:
+    file.write_bytes(content)
+
+
+def _damage(file: Path) -> None:
+    content = bytearray(file.read_bytes())
+    content[4096 : len(content) - 4096] = os.urandom(len(content) - 8192)
+    file.write_bytes(content)
+
+
+@pytest.mark.case("I5")
+async def test_a_damaged_ledger_is_refused(
+    serve: Serve, open_session: Open, ledger: Path, texts: Texts, figure: Callable[[str], None]
+) -> None:
+    """I5: damage in the middle of the file is found before anything is sent."""
+    server = await serve()
+    session = await open_session(server)
+    await session.run_many(texts(60), concurrency=20, ledger=ledger).collect()
+    sent = _runs_asked_for(server)
+    _damage(ledger)
+
+    with raises(errors.LedgerCorruptError) as caught:
+        await session.run_many(texts(60), concurrency=20, ledger=ledger).collect()
+
+    figure(f"{_runs_asked_for(server) - sent} requests; {caught.value}"[:120])
+    assert _runs_asked_for(server) == sent
+    assert ".recover" in str(caught.value)
+    with pytest.raises(errors.LedgerError):
+        list(read_ledger(ledger).rows())
+
+
+@pytest.mark.case("I5")
+@pytest.mark.parametrize("content", [b"no database at all" * 100, b"SQLite format 3\0" + b"x" * 99])
+async def test_another_file_is_no_ledger(
+    serve: Serve, open_session: Open, ledger: Path, content: bytes
+) -> None:
+    """I5: a file that is something else is refused and left as it is."""
+    _write(ledger, content)
+
+    await _refused(open_session, await serve(), ledger, errors.LedgerCorruptError)
+
+    assert _read(ledger) == content
+
+
+@pytest.mark.case("I5")
+async def test_the_database_of_another_program_is_no_ledger(
+    serve: Serve, open_session: Open, ledger: Path
+) -> None:
+    """I5: a good database without our mark is refused and left as it is."""
+    with sqlite3.connect(ledger) as connection:
+        connection.execute("CREATE TABLE items (name)")
+    connection.close()
+    content = _read(ledger)
+
+    text = await _refused(open_session, await serve(), ledger, errors.LedgerCorruptError)
+
+    assert "is not a ledger" in text
+    assert _read(ledger) == content
+
+
+@pytest.mark.case("I8")
+async def test_a_ledger_of_a_newer_version_is_refused(
+    serve: Serve, open_session: Open, ledger: Path
+) -> None:
+    """I8: a newer version may mean something else by the same words."""
+    open_ledger(ledger).close()
+    with sqlite3.connect(ledger) as connection:
+        connection.execute(f"PRAGMA user_version = {schema.VERSION + 1}")
+    connection.close()
+
+    text = await _refused(open_session, await serve(), ledger, errors.LedgerVersionError)
+
+    assert "newer" in text
+    with pytest.raises(errors.LedgerVersionError):
+        read_ledger(ledger)
+
+
+@pytest.mark.case("I8")
+async def test_a_missing_directory_is_refused(
+    serve: Serve, open_session: Open, ledger: Path
+) -> None:
+    """I8: a directory is not made up."""
+    text = await _refused(
+        open_session, await serve(), ledger.parent / "no" / "run.db", errors.LedgerError
+    )
+
+    assert "directory" in text
+
+
+@pytest.mark.case("I8")
+@pytest.mark.skipif(os.geteuid() == 0 and not Path("/proc/self").exists(), reason="needs /proc")
+async def test_a_directory_that_cannot_be_written_to_is_refused(
+    serve: Serve, open_session: Open
+) -> None:
+    """I8: nothing is sent that could not be written down."""
+    # /proc takes no new files, from root either.
+    text = await _refused(
+        open_session, await serve(), Path("/proc/self/run.db"), errors.LedgerError
+    )
+
+    assert "can be written to" in text
+
+
+@pytest.mark.case("H4")
+async def test_only_its_owner_may_read_it(serve: Serve, open_session: Open, ledger: Path) -> None:
+    """H4: the ledger and what lies beside it have mode 0600, whatever the umask."""
+    session = await open_session(await serve())
+    before = os.umask(0)
+    try:
+        async with session.run_many(["one", "two"], concurrency=1, ledger=ledger) as batch:
+            async for _result in batch:
+                modes = {
+                    file.name: stat.S_IMODE(file.stat().st_mode)
+                    for file in ledger.parent.glob("run.db*")
+                }
+    finally:
+        os.umask(before)
+
+    assert set(modes) == {"run.db", "run.db-wal", "run.db-shm", "run.db-owner"}
+    assert set(modes.values()) == {0o600}
+
+
+@pytest.mark.parametrize("begun", [False, True])
+def test_a_ledger_without_a_batch_says_so(ledger: Path, begun: bool) -> None:
+    """Killed before its first run had begun, a ledger is empty and not damaged."""
+    if begun:
+        open_ledger(ledger).close()
+    else:
+        ledger.touch()
+
+    with pytest.raises(errors.LedgerError, match="no batch has begun") as caught:
+        read_ledger(ledger)
+
+    assert type(caught.value) is errors.LedgerError
+
+
+# --- owners ---------------------------------------------------------------------------------
+
+
+@pytest.mark.case("I7")
+async def test_a_second_process_is_refused_at_once(
+    serve: Serve, open_session: Open, ledger: Path, figure: Callable[[str], None]
+) -> None:
+    """I7: while a process owns the ledger another is refused; killed, it owns it no longer."""
+    server = await serve()
+    session = await open_session(server)
+    async with Program() as program:
+        doomed = _run(server, ledger, count=2000, kill_after=1.5)
+        running = asyncio.ensure_future(program.run(doomed))
+        await until(lambda: _runs_asked_for(server) > 0)
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        with raises(errors.LedgerLockedError):
+            await session.run_many(["one"], concurrency=1, ledger=ledger).collect()
+        seconds = loop.time() - began
+        counted = read_ledger(ledger).total  # anybody may read meanwhile
+        assert await running == KILLED
+        await session.run_many(["one"], concurrency=1, ledger=ledger).collect()
+
+    figure(f"refused after {seconds * 1000:.0f} ms")
+    assert counted > 0
+    assert read_ledger(ledger).runs == 2
+
+
+@pytest.mark.case("I7")
+@pytest.mark.parametrize("alias", ["run.db", "link.db"])
+async def test_a_second_batch_of_the_same_process_is_refused(
+    serve: Serve, open_session: Open, ledger: Path, alias: str
+) -> None:
+    """I7: the same file by another name, in the same process, is the same ledger."""
+    session = await open_session(await serve())
+    if alias != ledger.name:
+        ledger.with_name(alias).symlink_to(ledger)
+    async with session.run_many(["one", "two"], concurrency=1, ledger=ledger) as batch:
+        async for _result in batch:
+            with raises(errors.LedgerLockedError):
+                await session.run_many(
+                    ["one"], concurrency=1, ledger=ledger.with_name(alias)
+                ).collect()
+
+
+# --- full disks -----------------------------------------------------------------------------
+
+
+class _Full:
+    """A disk that is full from the n-th call of a method of the store on."""
+
+    def __init__(self, method: str, at: int) -> None:
+        self._method, self._at = method, at
+        self.calls = 0
+        self.is_full = True
+
+    def store(self, connection: sqlite3.Connection) -> Store:
+        """A store on that disk."""
+        full = self
+
+        def called(self: Store, *arguments: object, **named: object) -> object:
+            full.calls += 1
+            if full.calls == full._at and full.is_full:
+                pages = self.connection.execute("PRAGMA page_count").fetchone()[0]
+                self.connection.execute(f"PRAGMA max_page_count = {pages}")
+                # Grows until there is no room, as the next large write would.
+                self.connection.execute(
+                    "INSERT INTO orphans VALUES ('x', ?, 0, 0, 0)", ("x" * 10_000_000,)
+                )
+            return getattr(Store, full._method)(self, *arguments, **named)
+
+        made: type[Store] = type("Full", (Store,), {self._method: called})
+        return made(connection)
+
+    def surroundings(self) -> Surroundings:
+        """A world with that disk."""
+
+        async def start_writer(opens: Callable[[], OpenLedger]) -> WriterThread:
+            return WriterThread(await asyncio.to_thread(opens), self.store)
+
+        return Surroundings(start_writer=start_writer)
+
+
+@pytest.mark.case("I6")
+@pytest.mark.parametrize("method", ["claim", "intend", "submitted", "ended"])
+async def test_a_full_disk_ends_the_batch_and_doubles_nothing(
+    serve: Serve,
+    open_session: Open,
+    ledger: Path,
+    texts: Texts,
+    figure: Callable[[str], None],
+    method: str,
+) -> None:
+    """I6: what cannot be written down is not sent; what was sent is found by the next run."""
+    server = await serve()
+    disk = _Full(method, 3)
+    session = await open_session(server, surroundings=disk.surroundings())
+
+    with raises(errors.LedgerError) as caught:
+        await session.run_many(texts(6), concurrency=1, ledger=ledger).collect()
+
+    first = len(server.store.tasks)
+    assert "full" in str(caught.value)
+    assert first == (2 if method in {"claim", "intend"} else 3)
+    if method == "submitted":
+        assert caught.value.task_id == server.store.tasks[-1].id
+    disk.is_full = False
+    results = await session.run_many(
+        texts(6), concurrency=1, ledger=ledger, settle_window=0.2
+    ).collect()
+    figure(f"full at {method}: {first} tasks, then {len(server.store.tasks)} for 6 items")
+    assert [result.succeeded for result in results] == [True] * 6
+    assert len(server.store.tasks) == 6
+
+
+@pytest.mark.case("I6")
+async def test_a_limit_of_the_system_ends_the_batch_as_well(
+    serve: Serve, open_session: Open, ledger: Path, texts: Texts
+) -> None:
+    """I6: a file that may grow no further is an error that says what to do."""
+    server = await serve()
+    session = await open_session(server)
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    try:
+        with raises(errors.LedgerError) as caught:
+            async with session.run_many(texts(300), concurrency=3, ledger=ledger) as batch:
+                async for _result in batch:
+                    grown = _wal(ledger).stat().st_size
+                    resource.setrlimit(resource.RLIMIT_FSIZE, (grown, hard))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+    assert "Make room" in str(caught.value)
+    results = await session.run_many(
+        texts(20), concurrency=3, ledger=ledger, settle_window=0.2
+    ).collect()
+    assert all(result.succeeded for result in results)
+    assert max(_tasks_by_text(server).values()) == 1
+
+
+def _tasks_by_text(server: LocalServer) -> dict[str, int]:
+    counted: dict[str, int] = {}
+    for task in server.store.tasks:
+        counted[task.task] = counted.get(task.task, 0) + 1
+    return counted
+
+
+# --- clocks ---------------------------------------------------------------------------------
+
+
+@pytest.mark.case("I19")
+@pytest.mark.parametrize("hours", [-24, 24])
+async def test_the_clock_may_be_set_between_two_runs(
+    serve: Serve, open_session: Open, ledger: Path, figure: Callable[[str], None], hours: int
+) -> None:
+    """I19: with a clock that was a day off when it was sent, a lost task is still found."""
+    from datetime import UTC, datetime, timedelta
+
+    def wrong_clock() -> datetime:
+        return datetime.now(UTC) + timedelta(hours=hours)
+
+    server = await serve(faults=[Fault("lost_reply", "run_task", calls=1)])
+    disk = _Full("submitted", 1)
+    wrong = disk.surroundings()
+    session = await open_session(
+        server, surroundings=Surroundings(now=wrong_clock, start_writer=wrong.start_writer)
+    )
+    with raises(errors.LedgerError):
+        await session.run_many(["one"], concurrency=1, ledger=ledger).collect()
+    later = await open_session(server)
+    # So many that the lost one is on the second page of the list.
+    await asyncio.gather(*(later.tasks.run(f"Other {number}") for number in range(101)))
+
+    results = await later.run_many(
+        ["one"], concurrency=1, ledger=ledger, settle_window=0.5
+    ).collect()
+
+    ones = _tasks_by_text(server)["one"]
+    figure(f"{hours:+} h: {ones} task")
+    assert results[0].succeeded
+    assert ones == 1

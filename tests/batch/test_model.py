@@ -1,0 +1,152 @@
+"""Any sequence of runs, crashes, stops, waits and new items, beside what has to hold."""
+
+import asyncio
+import itertools
+import shutil
+import tempfile
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from browser_use_async.batch import ItemState, LedgerRow
+from browser_use_async.batch.states import FINAL_STATES
+from browser_use_async.errors import LedgerError
+from tests.batch.world import BatchWorld
+from tests.simulator.clock import VirtualLoop
+from tests.simulator.service import ServiceTask
+from tests.simulator.worker import Job
+from tests.simulator.world import Laws
+
+LAWS = Laws(jobs=0, others=0.0)
+TEXTS = ("Buy milk", "Buy bread")
+
+
+class BatchMachine(RuleBasedStateMachine):
+    """A world to which things happen in any order."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.folder = Path(tempfile.mkdtemp())
+        self.loop = VirtualLoop()
+        self.world: BatchWorld
+        self.seen: dict[str, tuple[ItemState, str | None]] = {}
+        self.numbers = itertools.count()
+
+    def teardown(self) -> None:
+        """End the world."""
+        self.loop.run_until_complete(asyncio.sleep(LAWS.late + 30.0))
+        self.loop.close()
+        shutil.rmtree(self.folder)
+
+    def _do(self, work: Any) -> Any:
+        return self.loop.run_until_complete(work)
+
+    @initialize(seed=st.integers(0, 1000), count=st.integers(1, 5))
+    def begin(self, seed: int, count: int) -> None:
+        """A new world with some items."""
+
+        async def make() -> BatchWorld:
+            return BatchWorld(seed, LAWS, self.folder / "run.db")
+
+        self.world = self._do(make())
+        self.world.jobs = ()
+        self.more(count)
+
+    @rule(count=st.integers(1, 3))
+    def more(self, count: int) -> None:
+        """The input grows."""
+        names = [f"job-{next(self.numbers)}" for _ in range(count)]
+        fresh = tuple(Job(name, TEXTS[len(name) % 2], 0.0) for name in names)
+        self.world.jobs += fresh
+
+    @rule()
+    def reorder(self) -> None:
+        """The input comes in another order."""
+        self.world.jobs = self.world.jobs[::-1]
+
+    @rule(events=st.integers(1, 300))
+    def run_and_die(self, events: int) -> None:
+        """A run, and the machine dies at some event, if it comes so far."""
+        self.world.die_after(events)
+        self._do(self.world.run_machine())
+
+    @rule()
+    def run_to_the_end(self) -> None:
+        """A run that comes to its end: everything has ended then."""
+        self.world.die_after(None)
+        assert self._do(self.world.run_machine())
+        rows = {row.key: row.state for row in self.world.view().rows()}
+        assert {rows[job.key] for job in self.world.jobs} <= FINAL_STATES
+
+    @rule(seconds=st.floats(0.0, 500.0))
+    def let_time_pass(self, seconds: float) -> None:
+        """Nothing happens for a while, but for what was under way."""
+        self._do(asyncio.sleep(seconds))
+
+    @rule(hours=st.integers(-30, 30))
+    def set_clock(self, hours: int) -> None:
+        """Somebody sets the machine's clock."""
+        self.world.set_clock(timedelta(hours=hours))
+
+    @precondition(lambda self: hasattr(self, "world") and self.world.service.tasks)
+    @rule(data=st.data())
+    def stop_one(self, data: st.DataObject) -> None:
+        """Somebody stops a task."""
+        task: ServiceTask = data.draw(st.sampled_from(list(self.world.service.tasks.values())))
+        task.stopped = task.stopped or self.loop.time() < task.ends
+
+    @invariant()
+    def no_item_has_two_tasks(self) -> None:
+        """One task for each key, ever."""
+        if hasattr(self, "world"):
+            jobs = [task.job for task in self.world.service.tasks.values()]
+            assert len(jobs) == len(set(jobs)), jobs
+
+    @invariant()
+    def what_has_ended_stays_so(self) -> None:
+        """Final states never change, and the done ones have a task that finished."""
+        if not hasattr(self, "world"):
+            return
+        tasks = self.world.service.tasks
+        for row in self._rows():
+            before = self.seen.get(row.key)
+            assert before is None or before == (row.state, row.task_id)
+            if row.state in FINAL_STATES:
+                self.seen[row.key] = row.state, row.task_id
+                assert row.task_id in tasks
+                assert tasks[str(row.task_id)].stopped is (row.state is ItemState.FAILED)
+
+    def _rows(self) -> list[LedgerRow]:
+        try:
+            return list(self.world.view().rows())
+        except LedgerError:  # the machine died before the first run had begun
+            return []
+
+
+@pytest.mark.case("I20")
+@pytest.mark.parametrize(
+    ("examples", "steps"),
+    [
+        (8, 10),
+        pytest.param(120, 25, marks=[pytest.mark.torture, pytest.mark.timeout(900)]),
+    ],
+)
+def test_any_sequence_of_events_keeps_the_promises(examples: int, steps: int, figure: Any) -> None:
+    """I20: at most one task for each key, done means finished, and the end is for good."""
+    from hypothesis.stateful import run_state_machine_as_test
+
+    run_state_machine_as_test(
+        BatchMachine,
+        settings=settings(
+            max_examples=examples,
+            stateful_step_count=steps,
+            deadline=None,
+            suppress_health_check=list(HealthCheck),
+        ),
+    )
+    figure(f"{examples} examples of up to {steps} steps")

@@ -1,0 +1,192 @@
+"""What a batch gives: results, keys, order, progress, and refusals of what cannot be meant."""
+
+import asyncio
+from collections.abc import Callable
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import attrs
+import pytest
+
+from browser_use_async import (
+    BatchItem,
+    BatchProgress,
+    RunTaskRequest,
+    TaskStatus,
+    errors,
+)
+from browser_use_async.batch import ItemState, read_ledger
+from browser_use_async.server.executors.scripted import Scenario
+from tests.batch.conftest import Open, Serve
+from tests.hygiene import raises
+
+Texts = Callable[[int], list[str]]
+
+
+async def test_results_come_as_tasks_end(serve: Serve, open_session: Open) -> None:
+    """A result comes when its task has ended, with its place and its key."""
+    slow = Scenario(steps=("Look",), step_seconds=0.5)
+    server = await serve(scenarios={"slow": slow})
+    session = await open_session(server)
+
+    seen = [result async for result in session.run_many(["slow", "quick"], concurrency=2)]
+
+    assert [result.index for result in seen] == [1, 0]
+    assert all(result.succeeded and result.task and result.output == "Done." for result in seen)
+    assert seen[0].cost_cents == Decimal("3.5")
+    assert (seen[0].attempts, seen[0].steps, seen[0].status) == (1, 1, TaskStatus.FINISHED)
+
+
+async def test_collect_keeps_the_order_of_the_input(
+    serve: Serve, open_session: Open, texts: Texts
+) -> None:
+    """`collect()` sorts by place; pairs, items, requests and texts may be mixed."""
+    session = await open_session(await serve())
+    given = ["a", RunTaskRequest("b"), ("k", "c"), BatchItem(RunTaskRequest("d"), "l")]
+
+    results = await session.run_many(given, concurrency=3).collect()
+
+    assert [result.index for result in results] == [0, 1, 2, 3]
+    assert [result.key for result in results[2:]] == ["k", "l"]
+    assert [result.task.task for result in results if result.task] == ["a", "b", "c", "d"]
+
+
+async def test_a_failed_task_is_a_result(serve: Serve, open_session: Open, ledger: Path) -> None:
+    """A task that fails has an error that holds it, in this run and in the next."""
+    bad = Scenario(outcome="failed", reason="No such page")
+    session = await open_session(await serve(scenarios={"bad": bad}))
+
+    first = await session.run_many(["bad", "good"], concurrency=2, ledger=ledger).collect()
+    again = await session.run_many(["bad", "good"], concurrency=2, ledger=ledger).collect()
+
+    for results in (first, again):
+        assert [result.state for result in results] == [ItemState.FAILED, ItemState.DONE]
+        assert isinstance(results[0].error, errors.TaskFailedError)
+        assert "No such page" in str(results[0].error)
+        with pytest.raises(errors.TaskFailedError):
+            results[0].raise_for_error()
+    assert [result.restored for result in again] == [True, True]
+    assert again[1].output == "Done."
+
+
+@attrs.frozen
+class Answer:
+    """What is asked for."""
+
+    number: int
+
+
+async def test_outputs_are_parsed_in_each_run(
+    serve: Serve, open_session: Open, ledger: Path
+) -> None:
+    """With an `output_type` results are parsed, restored ones too; a misfit keeps its text."""
+    scenarios = {
+        "fits": Scenario(output={"number": 7}),
+        "misfit": Scenario(output="seven"),
+    }
+    server = await serve(scenarios=scenarios)
+    session = await open_session(server)
+
+    for restored in (False, True):
+        fits, misfit = await session.run_many(
+            ["fits", "misfit"], concurrency=2, ledger=ledger, output_type=Answer
+        ).collect()
+        assert fits.parsed == Answer(7)
+        assert fits.restored is restored
+        assert isinstance(misfit.error, errors.OutputValidationError)
+        assert misfit.output == "seven"
+    assert len(server.store.tasks) == 2
+
+
+async def test_progress_adds_up(
+    serve: Serve, open_session: Open, texts: Texts, ledger: Path
+) -> None:
+    """At each moment the counts make the whole, and at the end everything has ended."""
+    session = await open_session(await serve())
+    told: list[BatchProgress] = []
+
+    await session.run_many(
+        texts(9), concurrency=3, ledger=ledger, budget_cents=1000, on_progress=told.append
+    ).collect()
+
+    assert told[0].total == 9
+    assert told[0].estimate_cents == 9 * Decimal("188.5")
+    assert max(each.running for each in told) == 3
+    assert all(each.new + each.running + each.ended <= 9 for each in told)
+    last = told[-1]
+    assert (last.done, last.new, last.running, last.seconds_left) == (9, 0, 0, 0)
+    assert last.cost_cents == read_ledger(ledger).cost_cents == 9 * Decimal("3.5")
+    assert last.rate > 0
+
+
+async def test_a_listener_that_raises_stops_nothing(
+    serve: Serve, open_session: Open, caplog: pytest.LogCaptureFixture
+) -> None:
+    """`on_progress` may raise; that is logged."""
+    session = await open_session(await serve())
+
+    def raises_error(_progress: BatchProgress) -> None:
+        raise ValueError("mine")
+
+    results = await session.run_many(["a"], concurrency=1, on_progress=raises_error).collect()
+
+    assert results[0].succeeded
+    assert "on_progress raised" in caplog.text
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"concurrency": 0},
+        {"concurrency": 1, "budget_cents": -1},
+        {"concurrency": 1, "on_ambiguous": "guess"},
+        {"concurrency": 1, "on_cancel": "pause"},
+        {"concurrency": 1, "settle_window": -1},
+        {"concurrency": 1, "timeout": 0},
+        {"concurrency": 1, "outage_tolerance": float("inf")},
+        {"concurrency": 1, "labels": {"a": 1}},
+    ],
+)
+async def test_wrong_options_are_refused(
+    serve: Serve, open_session: Open, options: dict[str, Any]
+) -> None:
+    """A wrong option is an error at once, with its name."""
+    session = await open_session(await serve())
+
+    with raises(errors.InvalidRequestError) as caught:
+        session.run_many(["a"], **options)
+
+    assert caught.value.field in options
+
+
+@pytest.mark.parametrize("requests", ["text", RunTaskRequest("one"), 5, {"a": 1}])
+async def test_one_request_is_not_many(serve: Serve, open_session: Open, requests: Any) -> None:
+    """A text is not a list of letters."""
+    session = await open_session(await serve())
+
+    with raises(errors.InvalidRequestError):
+        session.run_many(requests, concurrency=1)
+
+
+async def test_a_batch_is_iterated_over_once(serve: Serve, open_session: Open) -> None:
+    """A second iteration says what to do instead of giving nothing."""
+    batch = (await open_session(await serve())).run_many(["a"], concurrency=1)
+    await batch.collect()
+
+    with raises(errors.InvalidRequestError):
+        await batch.collect()
+
+
+async def test_progress_can_be_read_before_and_after(
+    serve: Serve, open_session: Open, texts: Texts
+) -> None:
+    """`progress` is there at any time, and its clock stands still in the end."""
+    batch = (await open_session(await serve())).run_many(texts(2), concurrency=2)
+    before = batch.progress
+    await batch.collect()
+    seconds = batch.progress.seconds
+    await asyncio.sleep(0.02)
+
+    assert (before.total, before.done) == (2, 0)
+    assert batch.progress.seconds == seconds > 0

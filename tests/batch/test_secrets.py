@@ -1,0 +1,45 @@
+"""What a ledger must not have, and what it is given to keep."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from browser_use_async import (
+    RunTaskRequest,
+)
+from browser_use_async.batch import read_ledger
+from tests.batch.conftest import Open, Serve
+from tests.hygiene import SECRET
+
+Texts = Callable[[int], list[str]]
+
+
+@pytest.mark.case("H4")
+async def test_secrets_are_not_in_the_ledger(
+    serve: Serve, open_session: Open, ledger: Path
+) -> None:
+    """H4: of secrets the ledger has no value and no digest: renewed ones are the same item."""
+    server = await serve()
+    session = await open_session(server)
+
+    def request(value: str) -> RunTaskRequest:
+        return RunTaskRequest("Log in", secrets={"pw": value}, allowed_domains=["example.com"])
+
+    await session.run_many([request(SECRET)], concurrency=1, ledger=ledger).collect()
+    again = await session.run_many([request("renewed")], concurrency=1, ledger=ledger).collect()
+
+    assert again[0].restored
+    for file in ledger.parent.glob("run.db*"):
+        assert SECRET.encode() not in file.read_bytes()
+
+
+async def test_labels_stay_with_the_ledger(serve: Serve, open_session: Open, ledger: Path) -> None:
+    """What a caller writes down is read again, and a later run adds to it."""
+    session = await open_session(await serve())
+    for labels in ({"template": "Find {x}", "by": "me"}, {"by": "you"}):
+        await session.run_many(["a"], concurrency=1, ledger=ledger, labels=labels).collect()
+
+    assert read_ledger(ledger).labels == {"template": "Find {x}", "by": "you"}
+    assert json.dumps(dict(read_ledger(ledger).labels))

@@ -1,0 +1,97 @@
+"""Batches in random worlds, and with a crash at every event: each item has one task."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import attrs
+import pytest
+
+from browser_use_async.batch.ledger.store import Store
+from browser_use_async.submission.creation import OnAmbiguous
+from tests.batch.world import Forgetful, simulate_batch
+from tests.simulator.world import Laws, Report
+
+FEW = Laws(jobs=8)
+
+
+def _worlds(folder: Path, laws: Laws, seeds: range, store: Callable[..., Store] = Store) -> Report:
+    return sum(
+        (simulate_batch(seed, laws, folder / f"{seed}.db", store) for seed in seeds), Report()
+    )
+
+
+@pytest.mark.case("I2")
+@pytest.mark.parametrize("on_ambiguous", ["resubmit", "reconcile"])
+def test_every_item_has_one_task_whatever_breaks_or_dies(
+    tmp_path: Path, figure: Callable[[str], None], on_ambiguous: OnAmbiguous
+) -> None:
+    """I2: random faults, late work, lagging lists and crashes: none doubled, none lost."""
+    report = _worlds(tmp_path, attrs.evolve(FEW, on_ambiguous=on_ambiguous), range(15))
+
+    figure(
+        f"{on_ambiguous}: {report.worlds} worlds, {report.jobs} items, {report.crashes} crashes, "
+        f"{report.doubled} doubled, {report.lost} lost, {report.unknown} given up"
+    )
+    assert (report.doubled, report.lost) == (0, 0)
+    assert report.crashes > 5
+    assert len(report.faults) > 12
+    assert report.found["by the SDK"]
+    assert on_ambiguous != "resubmit" or not report.unknown
+
+
+@pytest.mark.case("I2")
+@pytest.mark.parametrize(
+    ("seed", "step"),
+    [
+        (1, 29),
+        (4, 67),
+        *(
+            pytest.param(seed, 1, marks=[pytest.mark.torture, pytest.mark.timeout(600)])
+            for seed in (1, 4)
+        ),
+    ],
+)
+def test_the_machine_may_die_at_any_event(
+    tmp_path: Path, figure: Callable[[str], None], seed: int, step: int
+) -> None:
+    """I2: a crash at the k-th commit or byte, for every k (in the quick run: some)."""
+    laws = attrs.evolve(FEW, crash_at=1_000_000)
+    events = simulate_batch(seed, laws, tmp_path / "whole.db").events
+
+    report = sum(
+        (
+            simulate_batch(seed, attrs.evolve(laws, crash_at=at), tmp_path / f"{at}.db")
+            for at in range(1, events, step)
+        ),
+        Report(),
+    )
+
+    figure(f"{report.crashes} crash points, {report.doubled} doubled, {report.lost} lost")
+    assert (report.doubled, report.lost) == (0, 0)
+    assert report.crashes == report.worlds > 5
+
+
+@pytest.mark.control("I1", "I2")
+def test_without_the_intent_items_are_paid_twice(
+    tmp_path: Path, figure: Callable[[str], None]
+) -> None:
+    """I2, control: a ledger that does not say what is about to be sent shows duplicates."""
+    report = _worlds(tmp_path, FEW, range(8), Forgetful)
+
+    figure(f"{report.doubled} of {report.jobs} items doubled")
+    assert report.doubled > 0
+
+
+@pytest.mark.control("I2")
+@pytest.mark.parametrize("cause", ["late", "lag"])
+def test_a_window_that_is_too_short_pays_twice(
+    tmp_path: Path, figure: Callable[[str], None], cause: str
+) -> None:
+    """I2, control: the condition of the promise is needed."""
+    hasty = attrs.evolve(FEW, window=5.0, late=0.0, lag=0.0)
+    laws = attrs.evolve(hasty, late=60.0) if cause == "late" else attrs.evolve(hasty, lag=60.0)
+
+    report = _worlds(tmp_path, laws, range(8))
+
+    figure(f"{report.doubled} of {report.jobs} items doubled")
+    assert report.doubled > 0

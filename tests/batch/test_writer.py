@@ -1,0 +1,132 @@
+"""The writer's thread: one transaction for each drain, in order, and no more after a failure."""
+
+import asyncio
+import sqlite3
+import threading
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+import pytest
+
+from browser_use_async import errors
+from browser_use_async.batch.ledger.opening import open_ledger, open_scratch
+from browser_use_async.batch.ledger.store import Store
+from browser_use_async.batch.ledger.writer import WriterThread
+
+
+class Traced:
+    """A writer on a ledger, and the statements that it makes."""
+
+    def __init__(self, path: Path) -> None:
+        ledger = open_ledger(path)
+        self.statements: list[str] = []
+        ledger.connection.set_trace_callback(self.statements.append)
+        self.writer = WriterThread(ledger)
+
+    def count(self, word: str) -> int:
+        """How many statements begin with a word."""
+        return sum(statement.startswith(word) for statement in self.statements)
+
+
+@pytest.fixture
+async def traced(ledger: Path) -> AsyncIterator[Traced]:
+    """A writer whose first run has begun."""
+    made = Traced(ledger)
+    await made.writer.do(lambda store: store.begin_run(0.0, None, {}))
+    made.statements.clear()
+    yield made
+    await made.writer.aclose()
+
+
+def _claim(number: int) -> Callable[[Store], object]:
+    return lambda store: store.claim(f"item-{number}", b"digest", 0.0)
+
+
+@pytest.mark.case("I21")
+async def test_those_who_wait_together_share_one_transaction(
+    traced: Traced, figure: Callable[[str], None]
+) -> None:
+    """I21: whatever is in the queue when the thread looks is committed at once."""
+    entered, gate = threading.Event(), threading.Event()
+
+    def hold(_store: Store) -> None:
+        entered.set()
+        gate.wait(10)
+
+    held = asyncio.ensure_future(traced.writer.do(hold))
+    await asyncio.to_thread(entered.wait, 10)
+    waiting = [asyncio.ensure_future(traced.writer.do(_claim(number))) for number in range(50)]
+    await asyncio.sleep(0)
+    gate.set()
+    await asyncio.gather(held, *waiting)
+
+    figure(f"{traced.count('COMMIT')} commits for two drains of 1 and 50 jobs")
+    assert traced.count("BEGIN") == traced.count("COMMIT") == 2
+
+
+async def test_what_nobody_waits_for_goes_along_with_the_next(traced: Traced) -> None:
+    """A claim costs no fsync of its own, and comes before what follows it."""
+    claimed = await traced.writer.ask(_claim(1))
+    commits = traced.count("COMMIT")
+    await traced.writer.do(_claim(2))
+
+    assert claimed
+    assert commits == 0
+    assert traced.count("COMMIT") == 1
+
+
+async def test_what_nobody_waits_for_is_not_kept_for_ever(traced: Traced) -> None:
+    """After a moment without work the open transaction is committed, so that readers see it."""
+    await traced.writer.ask(_claim(1))
+
+    async with asyncio.timeout(10):
+        while not traced.count("COMMIT"):  # noqa: ASYNC110 - another thread has no event for it
+            await asyncio.sleep(0.05)
+
+
+async def test_after_a_failure_nothing_is_written(traced: Traced) -> None:
+    """Once a statement has failed, all who wait hear of it, and nothing is committed any more."""
+
+    def fail(store: Store) -> None:
+        store.connection.execute("INSERT INTO nowhere VALUES (1)")
+
+    with pytest.raises(errors.LedgerError):
+        await traced.writer.do(fail)
+    with pytest.raises(errors.LedgerError):
+        await traced.writer.do(_claim(1))
+
+    assert traced.count("COMMIT") == 0
+
+
+async def test_an_error_of_any_class_reaches_those_who_wait(traced: Traced) -> None:
+    """A thread that dies silently would let everybody wait for ever."""
+    with pytest.raises(errors.LedgerError, match="division"):
+        await traced.writer.do(lambda _store: 1 // 0)
+
+
+async def test_closing_commits_and_refuses_what_comes_later(ledger: Path) -> None:
+    """What was told before is kept; what comes later is an error, and closing twice is none."""
+    traced = Traced(ledger)
+    await traced.writer.do(lambda store: store.begin_run(0.0, None, {}))
+    traced.writer.tell(_claim(1))
+    await traced.writer.aclose()
+    await traced.writer.aclose()
+    traced.writer.tell(_claim(2))
+
+    with pytest.raises(errors.LedgerError):
+        await traced.writer.do(_claim(3))
+    connection = sqlite3.connect(ledger)
+    rows = connection.execute("SELECT key FROM items").fetchall()
+    connection.close()
+    assert rows == [("item-1",)]
+
+
+def test_a_scratch_ledger_is_gone_when_closed() -> None:
+    """Without a path there is a ledger all the same, which nobody else can see."""
+    scratch = open_scratch()
+    store = Store(scratch.connection)
+    store.begin_run(0.0, None, {})
+
+    assert not store.claim("a", b"", 0.0).known
+    assert store.claim("a", b"", 0.0).repeated
+    scratch.close()

@@ -1,0 +1,445 @@
+import asyncio
+import json
+import re
+import shlex
+import signal
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from browser_use_async.cli import main
+from browser_use_async.cli.batches.settings import resume_command
+from browser_use_async.cli.registry import completed
+from browser_use_async.server import LocalServer
+from tests.wire import bound_socket
+
+from .running import Recorder, Result, environment, run, run_on_terminal, running
+
+TEMPLATE = "Find {company}'s head office"
+
+
+def companies(folder: Path, *names: str) -> str:
+    """A CSV file of companies, with keys."""
+    path = folder / "in.csv"
+    rows = "".join(f"k{number},{name}\n" for number, name in enumerate(names))
+    path.write_text(f"key,company\n{rows}")
+    return str(path)
+
+
+def words(folder: Path, source: str, *more: str) -> tuple[str, ...]:
+    """The words of a batch that writes its results and its ledger to a folder."""
+    files = ("-o", str(folder / "out.jsonl"), "--ledger", str(folder / "run.db"))
+    return ("batch", "run", source, "--template", TEMPLATE, *files, *more)
+
+
+def results(folder: Path) -> list[dict[str, Any]]:
+    """The lines of the results."""
+    return [json.loads(line) for line in (folder / "out.jsonl").read_text().splitlines()]
+
+
+def keys_of(lines: list[dict[str, Any]]) -> list[str]:
+    """Which items are in them, each as many times as it is."""
+    return sorted(each["key"] for each in lines)
+
+
+async def until(happened: Callable[[], bool]) -> None:
+    """Wait for something that no event tells of: what another process does."""
+    async with asyncio.timeout(20):
+        while not happened():  # noqa: ASYNC110 - so it is
+            await asyncio.sleep(0.02)
+
+
+def resume_words(result: Result) -> list[str]:
+    """The command that a run printed to go on with."""
+    match = re.search(r"to go on: browser-use-async (.*)", result.stderr)
+    assert match is not None, result.stderr
+    return shlex.split(match[1])
+
+
+async def test_a_batch(server: LocalServer, tmp_path: Path) -> None:
+    """Each row is a task and a line of results; a failed one is told, and makes exit code 1."""
+    source = companies(tmp_path, "Acme", "Fail & Co", "Other")
+    result = await run(*words(tmp_path, source), env=environment(server))
+    lines = {each["key"]: each for each in results(tmp_path)}
+
+    assert result.code == 1
+    assert {record.task for record in server.store.tasks} == {
+        f"Find {name}'s head office" for name in ("Acme", "Fail & Co", "Other")
+    }
+    assert keys_of(list(lines.values())) == ["k0", "k1", "k2"]
+    assert (lines["k0"]["state"], lines["k0"]["output"], lines["k0"]["line"]) == (
+        "done",
+        "Done.",
+        2,
+    )
+    assert lines["k1"]["error"]["type"] == "TaskFailedError"
+    assert lines["k1"]["task"] == "Find Fail & Co's head office"
+    assert (result.json["done"], result.json["failed"], result.json["left"]) == (2, 1, 0)
+    assert result.json["cost_cents"] == sum(each["cost_cents"] for each in lines.values())
+    assert "3 tasks of at most $1.885 each, 10 at once" in result.stderr
+    assert "failed      k1  task" in result.stderr
+    assert "The page is on fire" in result.stderr
+    assert f"2 done, 1 failed; {result.json['cost_cents']:g} ¢" in result.stderr
+
+
+async def test_without_files(server: LocalServer, tmp_path: Path) -> None:
+    """`batch FILE` is `batch run FILE`; results go to stdout, and what is missing is said."""
+    path = tmp_path / "in.jsonl"
+    path.write_text('{"task": "Go"}\n{"task": "Go"}\n{"task": "Look"}\n')
+    result = await run("batch", str(path), env=environment(server))
+
+    assert result.code == 0
+    assert sorted(each["task"] for each in result.json_lines) == ["Go", "Look"]
+    assert "without --ledger this batch cannot be resumed" in result.stderr
+    assert "2 done, 1 repeated in the input" in result.stderr
+    assert server.tasks_created == 2
+
+
+@pytest.mark.torture
+async def test_fields_and_schema(server: LocalServer, recorder: Recorder, tmp_path: Path) -> None:
+    """Options become fields of each task, and with a schema the output is parsed, too."""
+    source = companies(tmp_path, "Acme")
+    more = ("--schema", '{"type": "object"}', "--llm-model", "o3", "--secret", "pin=MY_PIN")
+    more += ("--allowed-domain", "a.example")
+    env = environment(server, MY_PIN="canary-of-a-pin")
+    result = await run(*words(tmp_path, source, *more), env=env)
+    status = await run("batch", "status", str(tmp_path / "run.db"), env=environment())
+
+    assert result.code == 0
+    assert recorder.assignments[0].llm_model == "o3"
+    assert recorder.assignments[0].secrets == {"pin": "canary-of-a-pin"}
+    assert results(tmp_path)[0]["parsed"] is None  # the scripted output is no JSON
+    assert status.json["labels"] == {
+        "allowed_domains": "a.example",
+        "input": "in.csv",
+        "llm_model": "o3",
+        "secrets": "pin",
+        "structured_output_json": '{"type": "object"}',
+        "template": TEMPLATE,
+    }
+    assert b"canary-of-a-pin" not in (tmp_path / "run.db").read_bytes()
+
+
+async def test_resume(server: LocalServer, tmp_path: Path) -> None:
+    """A finished batch that is resumed sends nothing, and fills up a file of results."""
+    source = companies(tmp_path, "Acme", "Other")
+    env = environment(server)
+    (tmp_path / "run.db").touch()  # as a crash at the very beginning leaves it
+    first = await run(*words(tmp_path, source, "--resume"), env=env)
+    refused = await run(*words(tmp_path, source), env=env)
+    (tmp_path / "out.jsonl").write_bytes((tmp_path / "out.jsonl").read_bytes()[:-5])
+    companies(tmp_path, "Acme", "Other", "More")
+    again = await run(*words(tmp_path, source, "--resume"), env=env)
+
+    assert (first.code, refused.code, again.code) == (0, 2, 0)
+    assert "run.db is there already; --resume goes on" in refused.stderr
+    assert keys_of(results(tmp_path)) == ["k0", "k1", "k2"]
+    assert server.tasks_created == 3
+    assert again.json["done"] == 3
+
+
+async def test_interrupted_once(server: LocalServer, tmp_path: Path) -> None:
+    """Ctrl-C lets what runs come to its end, begins nothing more, and prints how to go on."""
+    source = companies(tmp_path, *(f"Stroll {number}" for number in range(6)))
+    env = environment(server)
+    async with running(*words(tmp_path, source, "--concurrency", "2"), env=env) as command:
+        await until(lambda: server.tasks_created >= 2)
+        command.send(signal.SIGINT)
+        await command.says("no more tasks are created; waiting for the 2 under way")
+        result = await command.ends()
+    created = server.tasks_created
+    again = await run(*resume_words(result), env=env)
+
+    assert result.code == 130
+    assert created == 2
+    assert (result.json["done"], result.json["left"]) == (2, 4)
+    assert result.json["stopped_by"] == "drained"
+    assert again.code == 0
+    assert keys_of(results(tmp_path)) == [f"k{number}" for number in range(6)]
+    assert server.tasks_created == 6
+
+
+async def test_interrupted_twice(server: LocalServer, tmp_path: Path) -> None:
+    """A second Ctrl-C leaves what runs; the printed command finds it again and pays for nothing."""
+    source = companies(tmp_path, *(f"Stroll {number}" for number in range(4)))
+    env = environment(server)
+    async with running(*words(tmp_path, source, "--concurrency", "2"), env=env) as command:
+        await until(lambda: server.tasks_created >= 2)
+        command.send(signal.SIGINT)
+        await command.says("no more tasks are created")
+        command.send(signal.SIGINT)
+        result = await command.ends()
+    statuses = {str(record.status) for record in server.store.tasks}
+    again = await run(*resume_words(result), env=env)
+
+    assert result.code == 130
+    assert result.stdout == ""
+    assert "stopped" not in statuses
+    assert again.code == 0
+    assert keys_of(results(tmp_path)) == ["k0", "k1", "k2", "k3"]
+    assert server.tasks_created == 4
+
+
+@pytest.mark.torture
+async def test_interrupted_without_a_ledger(server: LocalServer, tmp_path: Path) -> None:
+    """Tasks that nobody would find again are stopped."""
+    source = companies(tmp_path, "Hang")
+    env = environment(server)
+    async with running("batch", source, "--template", TEMPLATE, env=env) as command:
+        await until(lambda: server.tasks_created >= 1)
+        command.send(signal.SIGINT)
+        await command.says("Press Ctrl-C again to leave them: they are stopped")
+        command.send(signal.SIGINT)
+        result = await command.ends()
+
+    assert result.code == 130
+    assert "to go on" not in result.stderr
+    assert [str(record.status) for record in server.store.tasks] == ["stopped"]
+
+
+@pytest.mark.torture
+async def test_killed(server: LocalServer, tmp_path: Path) -> None:
+    """After kill -9 in the middle, resumed, each row has one task and one line of results."""
+    source = companies(tmp_path, *(f"Stroll {number}" for number in range(8)))
+    env = environment(server)
+    async with running(*words(tmp_path, source, "--concurrency", "3"), env=env) as command:
+        await until(lambda: server.tasks_created >= 5)
+        command.send(signal.SIGKILL)
+        result = await command.ends()
+    again = await run(*words(tmp_path, source, "--resume"), env=env)
+
+    assert result.code == -signal.SIGKILL
+    assert again.code == 0
+    assert keys_of(results(tmp_path)) == [f"k{number}" for number in range(8)]
+    assert server.tasks_created == 8
+
+
+@pytest.mark.torture
+async def test_another_template(server: LocalServer, tmp_path: Path) -> None:
+    """With another template, model or schema each row would be paid for again: it is refused."""
+    source = companies(tmp_path, "Acme")
+    env = environment(server)
+    await run(*words(tmp_path, source), env=env)
+    other = await run(*words(tmp_path, source, "--resume", "--template", "Buy {company}"), env=env)
+    model = await run(*words(tmp_path, source, "--resume", "--llm-model", "o3"), env=env)
+
+    assert (other.code, model.code) == (2, 2)
+    assert f"template \"{TEMPLATE}\", and now it is 'Buy {{company}}'" in other.stderr
+    assert "llm_model not given, and now it is 'o3'" in model.stderr
+    assert server.tasks_created == 1
+
+
+async def test_budget(server: LocalServer, tmp_path: Path) -> None:
+    """At the budget no more tasks are created; what is left is told, and more money goes on."""
+    source = companies(tmp_path, *(f"Company {number}" for number in range(6)))
+    env = environment(server)
+    more = ("--concurrency", "1", "--budget-cents")
+    result = await run(*words(tmp_path, source, *more, "13"), env=env)
+    created = server.tasks_created
+    again = await run(*words(tmp_path, source, *more, "1000", "--resume"), env=env)
+
+    assert result.code == 1
+    assert "note: the budget is used up: no more tasks are created" in result.stderr
+    assert result.json["stopped_by"] == "budget"
+    assert result.json["left"] == 6 - created > 0
+    assert result.json["cost_cents"] <= 13
+    assert again.code == 0
+    assert server.tasks_created == 6
+
+
+@pytest.fixture
+async def poor_server(recorder: Recorder) -> AsyncIterator[LocalServer]:
+    """A server whose account is nearly empty."""
+    async with LocalServer(executor=recorder, balance_cents=5) as running:
+        yield running
+
+
+@pytest.mark.torture
+async def test_empty_account(poor_server: LocalServer, tmp_path: Path) -> None:
+    """When the account is empty, the batch stops with exit code 3, and says how to go on."""
+    source = companies(tmp_path, *(f"Company {number}" for number in range(5)))
+    result = await run(*words(tmp_path, source, "--concurrency", "1"), env=environment(poor_server))
+
+    assert result.code == 3
+    assert "the account's balance is used up" in result.stderr
+    assert result.json["left"] > 0
+    assert resume_words(result)[-1] == "--resume"
+
+
+@pytest.mark.torture
+async def test_time_is_up(server: LocalServer, tmp_path: Path) -> None:
+    """When the time is up, the exit code is 124, and what runs is left to a later run."""
+    source = companies(tmp_path, "Hang")
+    result = await run(*words(tmp_path, source, "--timeout", "1"), env=environment(server))
+
+    assert result.code == 124
+    assert "the time is up" in result.stderr
+    assert "0 done, 1 left" in result.stderr
+    assert resume_words(result)[-1] == "--resume"
+    assert [str(record.status) for record in server.store.tasks] == ["running"]
+
+
+@pytest.mark.torture
+async def test_nobody_listens(tmp_path: Path) -> None:
+    """A server that cannot be reached is exit code 4, and the ledger keeps what is to be done."""
+    source = companies(tmp_path, "Acme")
+    with bound_socket() as listener:
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}/api/v1"
+        env = environment(BROWSER_USE_BASE_URL=url, BROWSER_USE_API_KEY="bu_canary")
+        more = ("--outage-tolerance", "0.2", "--api-key", "bu_canary")
+        result = await run(*words(tmp_path, source, *more), env=env)
+
+    assert result.code == 4
+    assert "--api-key" not in resume_words(result)
+    assert results(tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    ("more", "problem"),
+    [
+        (("--resume",), "needs the --ledger"),
+        (("--retry-dead-letters",), "add --resume"),
+        (("--resume", "--local", "--ledger", "{}/run.db"), "--local"),
+        (("--template", "no place"), "no {column}"),
+        (("--template", "{town}"), "line 2: it has no 'town'"),
+        (("--concurrency", "0"), "at least 1"),
+        (("--max-agent-steps", "201"), "max_agent_steps: "),
+        (sum((("--metadata", f"n{each}=x") for each in range(10)), ()), "--metadata: a batch"),
+        (("--budget-cents", "much"), "no number of cents"),
+        (("--encoding", "klingon"), "no encoding"),
+        (("-o", "{}/in.csv"), "different files"),
+        (("-o", "{}/no/out.jsonl"), "cannot be written"),
+        (("--ledger", "{}/no/run.db"), "no/run.db"),
+        (("--ledger", "{}/in.csv", "--resume"), "different files"),
+        (("--api-key", ""), "empty"),
+    ],
+)
+def test_wrong_usage(
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    more: tuple[str, ...],
+    problem: str,
+) -> None:
+    """What is wrong is told in words, with exit code 2, before anything is sent."""
+    with bound_socket() as listener:  # where nobody answers, so that a request would be code 4
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}/api/v1"
+        monkeypatch.setenv("BROWSER_USE_BASE_URL", url)
+        monkeypatch.setenv("BROWSER_USE_API_KEY", "bu_canary")
+        given = [each.replace("{}", str(tmp_path)) for each in more]
+        try:
+            code = main(["batch", companies(tmp_path, "Acme"), "--template", TEMPLATE, *given])
+        except SystemExit as ended:
+            code = int(ended.code or 0)
+    shown = capsys.readouterr()
+
+    assert code == 2
+    assert problem in " ".join(shown.err.split())
+    assert shown.out == ""
+    assert not (tmp_path / "run.db").exists()
+
+
+@pytest.mark.parametrize(
+    ("given", "meant"),
+    [
+        (["batch", "in.csv", "-o", "x"], ["batch", "run", "in.csv", "-o", "x"]),
+        (["batch", "run", "in.csv"], ["batch", "run", "in.csv"]),
+        (["batch", "status", "run.db"], ["batch", "status", "run.db"]),
+        (["batch"], ["batch"]),
+        (["batch", "--help"], ["batch", "--help"]),
+        (["report", "run.db"], ["report", "run.db"]),
+        ([], []),
+    ],
+)
+def test_the_shorthand(given: list[str], meant: list[str]) -> None:
+    """`batch FILE` means `batch run FILE`, and everything else means what it says."""
+    assert completed(given) == meant
+
+
+@pytest.mark.parametrize(
+    ("given", "printed"),
+    [
+        (["batch", "run", "a b.csv"], "browser-use-async batch run 'a b.csv' --resume"),
+        (["batch", "run", "x", "--resume"], "browser-use-async batch run x --resume"),
+        (["batch", "--api-key", "bu_x", "x"], "browser-use-async batch x --resume"),
+        (["batch", "--api-key=bu_x", "x"], "browser-use-async batch x --resume"),
+        (
+            ["batch", "--api-key-file", "k", "x"],
+            "browser-use-async batch --api-key-file k x --resume",
+        ),
+    ],
+)
+def test_how_to_go_on(given: list[str], printed: str) -> None:
+    """The command that goes on is the same one, fit for a shell, and never shows the key."""
+    assert resume_command(given) == printed
+
+
+@pytest.mark.torture
+async def test_local(tmp_path: Path) -> None:
+    """`--local` needs no key, and `{site}` stands for the example site that it starts."""
+    path = tmp_path / "in.csv"
+    path.write_text("page\nabout.html\n")
+    words = (
+        "batch",
+        str(path),
+        "--local",
+        "--template",
+        "Open {site}/{page} and tell me its title",
+    )
+    result = await run(*words)
+
+    assert result.code == 0
+    assert result.json["output"]
+
+
+async def test_on_a_terminal(server: LocalServer, tmp_path: Path) -> None:
+    """A person sees results as words, and no JSON between them."""
+    source = companies(tmp_path, "Acme", "Stroll")
+    shown = await run_on_terminal(
+        "batch", source, "--template", TEMPLATE, env=environment(server), columns=100
+    )
+
+    assert re.search(r"done +.*k0  Done\.", shown)
+    assert re.search(r"━━.*[0-9]+%.* of 2", shown)
+    assert "2 done" in shown
+    assert '{"' not in shown
+
+
+# --- status ---------------------------------------------------------------------------------
+
+
+async def test_status(server: LocalServer, tmp_path: Path) -> None:
+    """While a batch runs, its ledger tells where it stands, and the service where to watch it."""
+    source = companies(tmp_path, "Hang", "Acme")
+    ledger, out = str(tmp_path / "run.db"), tmp_path / "out.jsonl"
+    env = environment(server)
+    async with running(*words(tmp_path, source), env=env) as command:
+        await until(lambda: out.exists() and bool(out.read_text()))
+        live = await run("batch", "status", ledger, "--live", env=env)
+        shown = await run_on_terminal("batch", "status", ledger, "--live", env=env, columns=160)
+        command.send(signal.SIGTERM)
+        ended = await command.ends()
+
+    assert live.code == 0
+    assert live.json["counts"]["done"] == 1
+    assert live.json["counts"]["submitted"] == 1
+    assert [each["key"] for each in live.json["running"]] == ["k0"]
+    assert live.json["running"][0]["live_url"].startswith("http://127.0.0.1:")
+    assert live.json["running"][0]["live_url"] in shown
+    assert re.search(r"submitted +1", shown)
+    assert ended.code == 143
+    assert "to go on" in ended.stderr
+
+
+@pytest.mark.torture
+async def test_status_of_nothing(tmp_path: Path) -> None:
+    """A ledger that is not there, or none, is exit code 2; no key is needed to be told so."""
+    (tmp_path / "diary.txt").write_text("Dear diary" * 100)
+    missing = await run("batch", "status", str(tmp_path / "run.db"))
+    other = await run("batch", "status", str(tmp_path / "diary.txt"))
+
+    assert (missing.code, other.code) == (2, 2)
+    assert "no ledger" in missing.stderr
+    assert "diary.txt" in other.stderr

@@ -1,0 +1,219 @@
+import csv
+import io
+import json
+from itertools import islice
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from browser_use_async.cli.batches.items import Item, ItemFile
+from browser_use_async.cli.batches.rows import RowFile
+from browser_use_async.cli.batches.template import Template
+from browser_use_async.errors import ConfigurationError
+
+HEAD_OFFICE = "Find {company}'s head office"
+
+
+def written(folder: Path, name: str, content: str | bytes) -> Path:
+    """A file with a content."""
+    path = folder / name
+    path.write_bytes(content.encode() if isinstance(content, str) else content)
+    return path
+
+
+def tasks(path: Path, template: str | None = None, encoding: str = "utf-8") -> list[Item]:
+    """The tasks that a file stands for, checked first as the command does it."""
+    file = ItemFile(RowFile(path, encoding), None if template is None else Template.read(template))
+    items = list(file.items())
+    assert file.check() == len(items)
+    return items
+
+
+# --- templates ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "filled"),
+    [
+        ("Find {company}'s head office", "Find Acme's head office"),
+        ("{company} {company} in {the town}", "Acme Acme in Oslo"),
+        ('As JSON: {{"name": "{company}"}}', 'As JSON: {"name": "Acme"}'),
+        ("{{company}} {a.b}", "{company} {company}"),
+    ],
+)
+def test_a_template_is_filled(text: str, filled: str) -> None:
+    """Columns fill their places, doubled braces are braces, and values are never read again."""
+    values = {"company": "Acme", "the town": "Oslo", "a.b": "{company}"}
+
+    assert Template.read(text).filled(values) == filled
+
+
+@given(st.dictionaries(st.text(st.characters(exclude_characters="{}"), min_size=1), st.text()))
+def test_any_value_is_filled_in_as_it_is(values: dict[str, str]) -> None:
+    """Whatever a cell holds stands in the task letter by letter."""
+    template = Template.read("".join(f"{{{{{{{name}}}}}}}" for name in {**values, "x": ""}))
+
+    assert template.filled({"x": "", **values}) == "".join(
+        f"{{{value}}}" for value in {**values, "x": values.get("x", "")}.values()
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("Find {company", "a brace stands alone"),
+        ("Find company}", "a brace stands alone"),
+        ("Find {}", "a brace stands alone"),
+        ("Find it", "no {column}"),
+        ("Find {{it}}", "no {column}"),
+    ],
+)
+def test_a_template_that_cannot_be(text: str, problem: str) -> None:
+    """A template that is no good is refused in words."""
+    with pytest.raises(ConfigurationError, match=problem):
+        Template.read(text)
+
+
+# --- rows -----------------------------------------------------------------------------------
+
+
+def test_csv(tmp_path: Path) -> None:
+    """Columns fill the template, a column `key` names the task, and quotes may span lines."""
+    path = written(
+        tmp_path,
+        "in.csv",
+        'key,company,note\r\na,"Acme, Inc.",x\r\n\r\nb,"Two\nlines",y\r\nc,Ümlaut,z',
+    )
+
+    assert tasks(path, HEAD_OFFICE) == [
+        Item(2, "a", "Find Acme, Inc.'s head office"),
+        Item(4, "b", "Find Two\nlines's head office"),
+        Item(6, "c", "Find Ümlaut's head office"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("in.csv", "task;country\nGo, there;NO\n"),
+        ("in.csv", '"task, or so",b\n'.replace('"task, or so"', "task") + '"Go, there",NO\n'),
+        ("in.tsv", "task\tcountry\nGo, there\tNO\n"),
+        ("in.CSV", "\ufefftask\n" + '"Go, there"\n'),
+        ("in.jsonl", '{"task": "Go, there", "country": null}\n'),
+        ("in.ndjson", '\ufeff\n{"country": {"a": 1}, "task": "Go, there"}'),
+    ],
+)
+def test_the_column_task_is_the_task(tmp_path: Path, name: str, content: str) -> None:
+    """Without a template `task` is the task, whatever parts the columns, with BOM or without."""
+    path = written(tmp_path, name, content)
+
+    assert [(each.key, each.task) for each in tasks(path)] == [(None, "Go, there")]
+
+
+def test_values_of_json(tmp_path: Path) -> None:
+    """What is no text in a JSON row stands in the task as JSON."""
+    row = {"key": 7, "n": 1.5, "is": True, "list": ["ä", 1]}
+    path = written(tmp_path, "in.jsonl", json.dumps(row))
+
+    assert tasks(path, "{n} {is} {list}") == [Item(1, "7", '1.5 true ["ä", 1]')]
+
+
+@given(
+    st.lists(
+        st.fixed_dictionaries(
+            {"company": st.text(st.characters(codec="utf-8"), min_size=1).filter(str.strip)}
+        ),
+        min_size=1,
+    ),
+    st.sampled_from([",", ";", "\t"]),
+)
+def test_what_python_writes_is_read_back(
+    tmp_path_factory: pytest.TempPathFactory, rows: list[dict[str, str]], delimiter: str
+) -> None:
+    """Any texts that Python's own CSV writer writes come back the same."""
+    out = io.StringIO(newline="")
+    writer = csv.DictWriter(out, ["company", "x"], restval="x", delimiter=delimiter)
+    writer.writeheader()
+    writer.writerows(rows)
+    path = written(tmp_path_factory.mktemp("csv"), "in.csv", out.getvalue())
+
+    assert [each.task for each in tasks(path, "{company}")] == [row["company"] for row in rows]
+
+
+def test_reading_is_lazy(tmp_path: Path) -> None:
+    """The first rows of a file are there before the last, which here is broken."""
+    path = written(tmp_path, "in.csv", "task\n" + "Go\n" * 100_000 + '"broken')
+    rows = ItemFile(RowFile(path)).items()
+
+    assert [each.line for each in islice(rows, 3)] == [2, 3, 4]
+    rows.close()
+
+
+def test_other_encodings(tmp_path: Path) -> None:
+    """Files of other encodings are read when the encoding is given."""
+    for encoding in ("cp1252", "utf-16", "utf-16-le"):
+        path = written(tmp_path, "in.csv", "task\nZürich\n".encode(encoding))
+
+        assert [each.task for each in tasks(path, encoding=encoding)] == ["Zürich"]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "problem"),
+    [
+        ("in.csv", "", "no rows"),
+        ("in.csv", "\n\n", "no rows"),
+        ("in.csv", "company\n", "no rows"),
+        ("in.jsonl", "\n", "no rows"),
+        ("in.txt", "company\nAcme\n", r"ends in \.csv"),
+        ("in.csv", "company\nAcme\nÜber\n".encode("cp1252"), "line 3.*--encoding cp1252"),
+        ("in.csv", "company\nAcme\n".encode("utf-16"), "--encoding utf-16"),
+        ("in.csv", "company,b\nAcme,1\nOther\n", "line 3.*1 values.*2 columns"),
+        ("in.csv", "company\nAcme\na,b\n", "line 3.*2 values.*1 columns"),
+        ("in.csv", "company,b\nAcme,1\n ,2\n", "line 3.*'company' is empty"),
+        ("in.csv", "town\nOslo\n", "line 2.*no 'company'.*has 'town'"),
+        ("in.csv", "company,company\nAcme,b\n", "line 1.*two columns"),
+        ("in.csv", 'company\nAcme\n"open\nmore\n', "line 3.*no CSV"),
+        ("in.csv", "company\n" + "x" * 200_000 + "\n", "line 2.*no CSV.*field limit"),
+        ("in.csv", "key,company\na,Acme\nb,B\na,C\n", "line 4.*'a' is that of an earlier line"),
+        ("in.csv", "key,company\n,Acme\n", "line 2.*key is empty"),
+        ("in.jsonl", '{"company": "Acme"}\n{"company"\n', "line 2.*no JSON"),
+        ("in.jsonl", '{"company": "a", "company": "b"}\n', "line 1.*same key twice"),
+        ("in.jsonl", '["Acme"]\n', "line 1.*no JSON object"),
+        ("in.jsonl", '{"company": null}\n', "line 1.*no 'company'.*has nothing"),
+        ("in.jsonl", b'{"company": "Acme"}\n{"company": "\xff"}\n', "line 2.*not UTF-8"),
+    ],
+)
+def test_an_input_that_cannot_be(
+    tmp_path: Path, name: str, content: str | bytes, problem: str
+) -> None:
+    """What is wrong with an input is told in words that name the line, before it is used."""
+    path = written(tmp_path, name, content)
+    file = ItemFile(RowFile(path), Template.read(HEAD_OFFICE))
+
+    with pytest.raises(ConfigurationError, match=problem) as caught:
+        file.check()
+    assert str(path) in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["missing.csv", "."])
+def test_an_input_that_cannot_be_read(tmp_path: Path, name: str) -> None:
+    """A file that is not there, or is none, is told in words."""
+    (tmp_path / "folder.csv").mkdir()
+    path = tmp_path / (name if name != "." else "folder.csv")
+
+    with pytest.raises(ConfigurationError, match="cannot be read: "):
+        ItemFile(RowFile(path)).check()
+
+
+@given(st.binary(max_size=200), st.sampled_from(["in.csv", "in.tsv", "in.jsonl"]))
+def test_any_bytes(tmp_path_factory: pytest.TempPathFactory, content: bytes, name: str) -> None:
+    """Whatever a file holds gives tasks or a typed error, and nothing else."""
+    path = written(tmp_path_factory.mktemp("any"), name, content)
+    try:
+        said = str(ItemFile(RowFile(path)).check())
+    except ConfigurationError as error:
+        said = str(error)
+
+    assert said.isdigit() or str(path) in said

@@ -1,0 +1,317 @@
+import re
+from decimal import Decimal
+from itertools import pairwise
+from pathlib import Path
+from random import Random
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from browser_use_async.batch import ItemState, read_ledger
+from browser_use_async.batch.report import write_report
+from browser_use_async.batch.report.histogram import bins
+from browser_use_async.batch.report.words import cents, duration
+from browser_use_async.errors import LedgerError
+
+from .ledgers import BEGAN, item, write_ledger
+from .pages import Page, read_page
+
+HOSTILE = "</td><script>alert(1)</script><img src=x onerror=alert(1)>&\"'\x00\x1b\ud800"
+
+
+async def report_of(folder: Path, ledger: Path) -> Page:
+    """The report of a ledger, read."""
+    await write_report(ledger, folder / "report.html")
+    return read_page((folder / "report.html").read_text(encoding="utf-8"))
+
+
+def names(folder: Path) -> list[str]:
+    """The names of the files in a folder."""
+    return sorted(path.name for path in folder.iterdir())
+
+
+def many(count: int, seed: int = 7) -> list[dict[str, object]]:
+    """Items in all states, with figures that a seed draws."""
+    draw = Random(seed)
+    states = [str(state) for state in ItemState]
+    return [
+        item(
+            f"item {number}",
+            draw.choice(states),
+            seconds=draw.choice([None, draw.uniform(0, 500)]),
+            steps=draw.choice([None, draw.randrange(60)]),
+            cost=draw.choice([None, draw.randrange(150_000)]),
+            reason=draw.choice([None, "The page is on fire"]),
+            output=draw.choice([None, "Done."]),
+        )
+        for number in range(count)
+    ]
+
+
+async def test_figures_are_those_of_the_ledger(tmp_path: Path) -> None:
+    """Every figure of the page, of all items and of each, is what the ledger says."""
+    ledger = write_ledger(tmp_path / "run.db", many(300), budget_cents=20_00)
+    view = read_ledger(ledger)
+    page = await report_of(tmp_path, ledger)
+
+    rows = list(view.rows())
+    seconds = [row.seconds for row in rows if row.seconds is not None]
+    assert int(page.values["total"]) == view.total == 300
+    assert int(page.values["finished"]) == view.counts[ItemState.DONE]
+    for state, count in view.counts.items():
+        assert int(page.values[f"state-{state.replace(' ', '-')}"]) == count
+    assert Decimal(page.values["cost"]) == view.cost_cents
+    assert Decimal(page.values["budget"]) == view.budget_cents == 2000
+    assert int(page.values["steps"]) == sum(row.steps or 0 for row in rows)
+    assert duration(max(seconds)) in page.texts["elapsed"]
+    assert len(page.rows) == 300
+    for row, shown in zip(rows, page.rows, strict=True):
+        assert int(shown["Item value"]) == row.index + 1
+        assert shown["key"] == row.key + (row.task_id or "")
+        assert shown["State"].startswith(row.state)
+        assert shown.get("Took value") == (None if row.seconds is None else f"{row.seconds:.3f}")
+        assert shown.get("Steps value") == (None if row.steps is None else str(row.steps))
+        shown_cost = shown.get("Cost value")
+        assert (None if shown_cost is None else Decimal(shown_cost)) == row.cost_cents
+        assert (row.output or "") in shown.get("words", "")
+        assert (row.reason or "") in shown.get("words", "")
+
+
+async def test_the_plot_holds_every_task(tmp_path: Path) -> None:
+    """The bars of the plot, and the table beside it, count each ended task once."""
+    ledger = write_ledger(tmp_path / "run.db", many(200))
+    page = await report_of(tmp_path, ledger)
+    ended = sum(row.seconds is not None for row in read_ledger(ledger).rows())
+    bars = re.findall(r": ([\d,]+)</title></rect>", (tmp_path / "report.html").read_text())
+    table = re.search(
+        r'<table id="durations".*?</table>', (tmp_path / "report.html").read_text(), re.DOTALL
+    )
+
+    assert sum(int(each.replace(",", "")) for each in bars) == ended
+    assert table is not None
+    assert sum(map(int, re.findall(r'<data value="(\d+)">', table[0]))) == ended
+    assert [tag for tag, _ in page.tags].count("svg") == 1
+
+
+async def test_one_file_that_asks_nobody(tmp_path: Path) -> None:
+    """The page has no script, no address of another file, and forbids both to itself."""
+    ledger = write_ledger(tmp_path / "run.db", many(50))
+    page = await report_of(tmp_path, ledger)
+    text = (tmp_path / "report.html").read_text()
+    policy = next(
+        str(given["content"])
+        for tag, given in page.tags
+        if tag == "meta" and given.get("http-equiv") == "Content-Security-Policy"
+    )
+
+    assert "default-src 'none'" in policy
+    assert "script" not in {tag for tag, _ in page.tags}
+    assert "link" not in {tag for tag, _ in page.tags}
+    assert not re.findall(r"""(?:https?:|url\(|@import|\son\w+=|style=)""", text)
+    links = [str(given["href"]) for _, given in page.tags if "href" in given]
+    assert links
+    assert {link for link in links if not link.startswith("#item-")} == set()
+    assert {link[1:] for link in links} <= {str(given.get("id")) for _, given in page.tags}
+
+
+async def test_the_policy_allows_the_style(tmp_path: Path) -> None:
+    """The page's own style is the one that its policy names, so that browsers apply it."""
+    import base64
+    import hashlib
+
+    await report_of(tmp_path, write_ledger(tmp_path / "run.db", many(3)))
+    text = (tmp_path / "report.html").read_text()
+    style = text.partition("<style>")[2].partition("</style>")[0]
+    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+
+    assert f"style-src 'sha256-{digest}'" in text
+
+
+async def test_readers_without_eyes(tmp_path: Path) -> None:
+    """The page has a language, each table headings with a scope, and everything is closed."""
+    ledger = write_ledger(
+        tmp_path / "run.db", many(50), orphans=[("t-9", "item 1", BEGAN + 9, True)]
+    )
+    page = await report_of(tmp_path, ledger)
+    tags = dict(page.tags)
+    headings = [given for tag, given in page.tags if tag == "th"]
+
+    assert tags["html"]["lang"] == "en"
+    assert "width=device-width" in str(
+        next(given["content"] for tag, given in page.tags if given.get("name") == "viewport")
+    )
+    assert headings
+    assert all(given.get("scope") in {"col", "row"} for given in headings)
+    assert "t-9" in page.texts["orphans"]
+    assert [tag for tag, _ in page.tags].count("h1") == 1
+    ids = [given["id"] for _, given in page.tags if "id" in given]
+    assert len(ids) == len(set(ids))
+    assert page.unclosed == []
+
+
+async def test_hostile_text(tmp_path: Path) -> None:
+    """What an agent or a page wrote stands in the report as text, whatever it is."""
+    clean = HOSTILE.encode("utf-8", "replace").decode()
+    ledger = write_ledger(
+        tmp_path / "run<b>.db",
+        [
+            item(clean, "failed", reason=clean, error=clean, output=clean, status=clean),
+            item("b", "dead letter", reason=clean),
+        ],
+        labels={clean: clean},
+        orphans=[(clean, clean, BEGAN, False)],
+    )
+    page = await report_of(tmp_path, ledger)
+
+    assert {"script", "img", "b"}.isdisjoint(tag for tag, _ in page.tags)
+    assert "<script>alert(1)</script>" in page.rows[0]["words"]
+    assert "\x00" not in "".join(page.texts.values())
+    assert page.unclosed == []
+    assert len(page.rows) == 2
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=50)
+@given(st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=500))
+async def test_any_text(tmp_path: Path, text: str) -> None:
+    """Whatever a key, an output and a reason hold, the page keeps its form and its two rows."""
+    ledger = tmp_path / "any.db"
+    ledger.unlink(missing_ok=True)
+    write_ledger(ledger, [item(text, "failed", output=text, reason=text), item("last")])
+    page = await report_of(tmp_path, ledger)
+
+    assert page.unclosed == []
+    assert [row["key"][-12:] for row in page.rows][1] == "task-of-last"
+    assert len(page.rows) == 2
+
+
+async def test_very_long_text(tmp_path: Path) -> None:
+    """Of an output of megabytes the page shows the beginning, and says how much there is more."""
+    long = "word " * 1_000_000
+    ledger = write_ledger(
+        tmp_path / "run.db",
+        [
+            item("k" * 1000, output=long, output_bytes=len(long)),
+            item("b", "failed", reason=long),
+            item("c", output_bytes=20_000_000),
+        ],
+    )
+    page = await report_of(tmp_path, ledger)
+
+    assert (tmp_path / "report.html").stat().st_size < 100_000
+    assert "and 4,980,000 more characters" in page.rows[0]["words"]
+    assert "and 800 more characters" in page.rows[0]["key"]
+    assert "20,000,000 bytes is too large" in page.rows[2]["words"]
+
+
+async def test_the_same_ledger_gives_the_same_page(tmp_path: Path) -> None:
+    """Written twice, the page is the same byte for byte, and replaces what was there."""
+    ledger = write_ledger(tmp_path / "run.db", many(40))
+    target = tmp_path / "report.html"
+    await write_report(ledger, target)
+    first = target.read_bytes()
+    target.write_text("something else")
+    await write_report(ledger, target)
+
+    assert target.read_bytes() == first
+    assert names(tmp_path) == ["report.html", "run.db"]
+
+
+async def test_an_empty_batch(tmp_path: Path) -> None:
+    """A batch of nothing, or of nothing that has ended, has a report too."""
+    empty = await report_of(tmp_path, write_ledger(tmp_path / "empty.db", []))
+    begun = await report_of(
+        tmp_path, write_ledger(tmp_path / "begun.db", [item("a", "submitted", seconds=None)])
+    )
+
+    assert empty.values["total"] == "0"
+    assert empty.rows == []
+    assert begun.values["state-submitted"] == "1"
+    assert not {"svg", "ul"} & {tag for tag, _ in begun.tags}
+
+
+async def test_nothing_is_left_of_a_report_that_failed(tmp_path: Path) -> None:
+    """Where there is no ledger or no room for the page, nothing is written and nothing changed."""
+    ledger = write_ledger(tmp_path / "run.db", many(3))
+    with pytest.raises(LedgerError, match="no ledger"):
+        await write_report(tmp_path / "missing.db", tmp_path / "report.html")
+    with pytest.raises(OSError, match="No such file"):
+        await write_report(ledger, tmp_path / "no" / "folder.html")
+
+    assert names(tmp_path) == ["run.db"]
+
+
+# --- plots and words ------------------------------------------------------------------------
+
+
+@given(st.lists(st.floats(0, 1e7), min_size=1))
+def test_bins(durations: list[float]) -> None:
+    """There are 16 bins at most, side by side, and each duration is in the one that it fits."""
+    durations.sort()
+    found = bins(durations)
+
+    assert 1 <= len(found) <= 16
+    assert found[0].start == 0
+    assert all(one.end == other.start for one, other in pairwise(found))
+    for each in found:
+        assert each.count == sum(each.start <= value < each.end for value in durations)
+    assert sum(each.count for each in found) == len(durations)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [
+        (None, "unknown"),
+        (0.04, "0.0 s"),
+        (9.94, "9.9 s"),
+        (42.4, "42 s"),
+        (60, "1 min"),
+        (200, "3 min 20 s"),
+        (59.6, "1 min"),
+        (3599.9, "1 h"),
+        (7500, "2 h 5 min"),
+        (90_000, "25 h"),
+    ],
+)
+def test_durations_in_words(seconds: float | None, words: str) -> None:
+    """Spans of time read as people say them."""
+    assert duration(seconds) == words
+
+
+@pytest.mark.parametrize(
+    ("amount", "words"),
+    [
+        ("0", "0 ¢"),
+        ("3.50", "3.5 ¢"),
+        ("99.75", "99.75 ¢"),
+        ("100", "$1.00"),
+        ("123456", "$1,234.56"),
+        ("188.5", "$1.885"),
+    ],
+)
+def test_amounts_in_words(amount: str, words: str) -> None:
+    """Amounts are exact: cents below a dollar, dollars above."""
+    assert cents(Decimal(amount)) == words
+
+
+def _luminance(colour: str) -> float:
+    """How bright a colour is, as WCAG 2 defines it."""
+    digits = colour[1:] if len(colour) == 7 else "".join(each * 2 for each in colour[1:])
+    parts = [int(digits[place : place + 2], 16) / 255 for place in (0, 2, 4)]
+    linear = [
+        each / 12.92 if each <= 0.03928 else ((each + 0.055) / 1.055) ** 2.4 for each in parts
+    ]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+@pytest.mark.parametrize("scheme", [0, 1], ids=["light", "dark"])
+@pytest.mark.parametrize("name", ["fore", "soft", "accent", "good", "bad", "wait"])
+async def test_contrast(tmp_path: Path, scheme: int, name: str) -> None:
+    """Every colour of text stands out from the backgrounds by 4.5 to 1, in light and in dark."""
+    await report_of(tmp_path, write_ledger(tmp_path / "run.db", []))
+    text = (tmp_path / "report.html").read_text()
+    colours = dict(re.findall(r"--(\w+): (#\w+)", re.findall(r":root \{(.*?)\}", text)[scheme]))
+
+    for behind in ("back", "panel"):
+        lights = sorted((_luminance(colours[name]), _luminance(colours[behind])))
+        assert (lights[1] + 0.05) / (lights[0] + 0.05) >= 4.5
