@@ -29,7 +29,9 @@ class TaskRecord:
         started: Whether it has ever run, so that there is something to watch.
         finished_at: When it ended.
         steps: The steps so far.
+        takes_screenshots: Whether pictures of the steps are kept.
         screenshots: The names of the pictures, one for each step until they expire.
+        recordings: The names of the recordings, until they expire.
         output: The answer.
         output_files: The names of the files that it made, until they expire.
         files_expired: Whether pictures and files have been deleted because of their age.
@@ -49,7 +51,9 @@ class TaskRecord:
     started: bool = False
     finished_at: datetime | None = None
     steps: list[TaskStep] = attrs.field(factory=list)
+    takes_screenshots: bool = True
     screenshots: list[str] = attrs.field(factory=list)
+    recordings: list[str] = attrs.field(factory=list)
     output: str | None = None
     output_files: list[str] = attrs.field(factory=list)
     files_expired: bool = False

@@ -2,7 +2,7 @@
 
 import secrets
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
 
 from browser_use_async.contract.states import TaskEvent, next_status
@@ -11,7 +11,7 @@ from browser_use_async.server.executors.protocol import Assignment, Failed, Fini
 from browser_use_async.server.pictures import Drawing
 from browser_use_async.server.storage.keeper import Keeper, MemoryKeeper
 from browser_use_async.server.storage.records import TaskRecord
-from browser_use_async.server.storage.task_files import TaskFiles, screenshot_name
+from browser_use_async.server.storage.task_files import TaskFiles, recording_name, screenshot_name
 from browser_use_async.server.storage.task_history import TaskHistory
 
 __all__ = ["Store", "TransitionRefusedError"]
@@ -119,7 +119,7 @@ class Store:
         return listed[max(0, end - limit) : max(0, end)][::-1]
 
     def file(self, task_id: str, name: str) -> bytes | None:
-        """The content of an output file or a screenshot, or None if there is no such file.
+        """The content of an output file, a screenshot or a recording; None if there is none.
 
         Args:
             task_id: The task.
@@ -154,6 +154,7 @@ class Store:
             created_at=self._now(),
             metadata=dict(assignment.metadata),
             viewport=assignment.viewport,
+            takes_screenshots=assignment.takes_screenshots,
             save_browser_data=request.save_browser_data is True,
             included_file_names=list(names) if names and names is not UNSET else None,
             live_token=secrets.token_urlsafe(_TOKEN_BYTES),
@@ -204,13 +205,14 @@ class Store:
             next_goal=step.next_goal,
             url=step.url,
         )
-        headline = step.next_goal or step.evaluation_previous_goal
-        drawing = Drawing(number, headline, step.url, step.text, record.viewport)
         # The picture first: a server that dies in between has no step without one.
-        self._files.keep_screenshot(record, number, step.screenshot or drawing)
+        if record.takes_screenshots:
+            headline = step.next_goal or step.evaluation_previous_goal
+            drawing = Drawing(number, headline, step.url, step.text, record.viewport)
+            self._files.keep_screenshot(record, number, step.screenshot or drawing)
+            record.screenshots.append(screenshot_name(record.id, number))
         self._history.keep_step(record, taken)
         record.steps.append(taken)
-        record.screenshots.append(screenshot_name(record.id, number))
 
     def finish(self, record: TaskRecord, result: Finished) -> None:
         """End a task that succeeded.
@@ -225,6 +227,7 @@ class Store:
         record.output_files = list(result.files)
         # The files first: a server that dies in between has no finished task without them.
         self._files.keep_output(record, result.files)
+        self._keep_recordings(record, result.recordings)
         self._conclude(record, TaskEvent.FINISH)
 
     def fail(self, record: TaskRecord, failure: Failed) -> None:
@@ -235,6 +238,7 @@ class Store:
             failure: Why.
         """
         self._advance(record, TaskEvent.FAIL)
+        self._keep_recordings(record, failure.recordings)
         last_url = record.steps[-1].url if record.steps else ""
         step = Step(
             next_goal="",
@@ -271,9 +275,13 @@ class Store:
             ended = record.finished_at
             if ended is not None and ended < before and not record.files_expired:
                 self._files.forget(record)
-                record.screenshots, record.output_files = [], []
+                record.screenshots, record.recordings, record.output_files = [], [], []
                 record.files_expired = True
                 self._history.keep(record)
+
+    def _keep_recordings(self, record: TaskRecord, films: Mapping[str, bytes]) -> None:
+        self._files.keep_recordings(record, films)
+        record.recordings = [recording_name(record.id, ending) for ending in films]
 
     def _add(self, record: TaskRecord) -> None:
         self._tasks.append(record)
