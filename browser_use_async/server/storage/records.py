@@ -2,11 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
 import attrs
 
 from browser_use_async.models import TaskStatus, TaskStep
+from browser_use_async.prices import task_cents
 
 __all__ = ["TaskRecord"]
 
@@ -25,6 +27,7 @@ class TaskRecord:
         included_file_names: The uploads that it was given, or None.
         live_token: What opens the live page.
         share_token: What opens the public page, if one was asked for.
+        llm_model: The language model, which makes the price.
         status: Where it stands.
         started: Whether it has ever run, so that there is something to watch.
         finished_at: When it ended.
@@ -47,6 +50,7 @@ class TaskRecord:
     included_file_names: list[str] | None
     live_token: str = attrs.field(repr=False)
     share_token: str | None = attrs.field(repr=False)
+    llm_model: str = "gpt-4.1"
     status: TaskStatus = TaskStatus.CREATED
     started: bool = False
     finished_at: datetime | None = None
@@ -58,6 +62,12 @@ class TaskRecord:
     output_files: list[str] = attrs.field(factory=list)
     files_expired: bool = False
     cookies: Sequence[Mapping[str, Any]] = attrs.field(factory=list, repr=False)
+
+    @property
+    def cost_cents(self) -> Decimal:
+        """What it has cost so far, in US cents; that it failed is a step for free."""
+        free = self.status is TaskStatus.FAILED
+        return task_cents(len(self.steps) - free, self.llm_model)
 
     @property
     def failure(self) -> str | None:

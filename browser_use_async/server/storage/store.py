@@ -9,6 +9,7 @@ from browser_use_async.contract.states import TaskEvent, next_status
 from browser_use_async.models import UNSET, TaskSettings, TaskStatus, TaskStep
 from browser_use_async.server.executors.protocol import Assignment, Failed, Finished, Step
 from browser_use_async.server.pictures import Drawing
+from browser_use_async.server.storage.changes import Changes
 from browser_use_async.server.storage.keeper import Keeper, MemoryKeeper
 from browser_use_async.server.storage.records import TaskRecord
 from browser_use_async.server.storage.task_files import TaskFiles, recording_name, screenshot_name
@@ -46,11 +47,15 @@ class Store:
     Args:
         now: The wall clock.
         keeper: Where tasks outlive a restart.
+
+    Attributes:
+        changes: Whom each step and each change of a status wakes.
     """
 
     def __init__(self, now: Callable[[], datetime], keeper: Keeper | None = None) -> None:
         keeper = keeper or MemoryKeeper()
         self._now = now
+        self.changes = Changes()
         self._history = TaskHistory(keeper)
         self._files = TaskFiles(keeper)
         self._tasks: list[TaskRecord] = []
@@ -154,6 +159,7 @@ class Store:
             created_at=self._now(),
             metadata=dict(assignment.metadata),
             viewport=assignment.viewport,
+            llm_model=str(assignment.llm_model),
             takes_screenshots=assignment.takes_screenshots,
             save_browser_data=request.save_browser_data is True,
             included_file_names=list(names) if names and names is not UNSET else None,
@@ -189,6 +195,7 @@ class Store:
     def _conclude(self, record: TaskRecord, event: TaskEvent | None) -> None:
         self._history.keep(record)
         self._observe(record, event)
+        self.changes.note(record.id)
 
     def add_step(self, record: TaskRecord, step: Step) -> None:
         """Remember a step and its picture.
@@ -213,6 +220,7 @@ class Store:
             record.screenshots.append(screenshot_name(record.id, number))
         self._history.keep_step(record, taken)
         record.steps.append(taken)
+        self.changes.note(record.id)
 
     def finish(self, record: TaskRecord, result: Finished) -> None:
         """End a task that succeeded.
