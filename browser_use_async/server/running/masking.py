@@ -24,6 +24,11 @@ class SecretMask:
         # The longest first: one secret may be a part of another.
         self._values = sorted(values, key=len, reverse=True)
 
+    @property
+    def values(self) -> list[str]:
+        """What is replaced, the longest first."""
+        return list(self._values)
+
     def text(self, text: str) -> str:
         """The text without secrets.
 
@@ -33,6 +38,16 @@ class SecretMask:
         for value in self._values:
             text = text.replace(value, "***")
         return text
+
+    def content(self, content: bytes) -> bytes:
+        """The content of a file without secrets.
+
+        Args:
+            content: What an executor wrote.
+        """
+        for value in self._values:
+            content = content.replace(value.encode(), b"***")
+        return content
 
     def step(self, step: Step) -> Step:
         """The step without secrets.
