@@ -1,9 +1,7 @@
 """The executor itself: a browser, a plan, a journey, an answer."""
 
-import logging
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import AsyncExitStack, aclosing
-from pathlib import Path
 
 import attrs
 
@@ -15,7 +13,6 @@ from browser_use_async.server.executors.chromium.elements import (
     NotFillableError,
 )
 from browser_use_async.server.executors.chromium.finding import require_browser
-from browser_use_async.server.executors.chromium.gateway import Upstream
 from browser_use_async.server.executors.chromium.journey import BrowserJourney
 from browser_use_async.server.executors.chromium.live import LiveView
 from browser_use_async.server.executors.chromium.memory import browsers_that_fit
@@ -23,12 +20,8 @@ from browser_use_async.server.executors.chromium.plan import read_browser_plan
 from browser_use_async.server.executors.chromium.pool import BrowserPool
 from browser_use_async.server.executors.chromium.process import BrowserNotStartedError
 from browser_use_async.server.executors.chromium.recording import FilmMaker, Recording
-from browser_use_async.server.executors.chromium.rules import (
-    AdHosts,
-    NetworkRules,
-    PrivateAddresses,
-)
 from browser_use_async.server.executors.chromium.settings import ChromiumSettings
+from browser_use_async.server.executors.chromium.ways_out import WaysOut
 from browser_use_async.server.executors.pace import DeadEndError
 from browser_use_async.server.executors.protocol import (
     Assignment,
@@ -42,13 +35,11 @@ from browser_use_async.server.executors.reader.export import NothingToExportErro
 from browser_use_async.server.executors.reader.plan import PlanRefusedError
 from browser_use_async.server.executors.reader.schema import Schema, SchemaRefusedError
 from browser_use_async.server.executors.viewing import View
-from browser_use_async.server.reading.domains import AllowedDomains
 from browser_use_async.server.reading.page import shorten
 from browser_use_async.server.reading.visit import PageNotOpenedError
 
 __all__ = ["ChromiumExecutor"]
 
-_logger = logging.getLogger(__name__)
 _UNDERSTANDING = (PlanRefusedError, SchemaRefusedError)
 _SHOWN_CHARACTERS = 800
 
@@ -72,11 +63,7 @@ class ChromiumExecutor:
 
     def __init__(self, settings: ChromiumSettings | None = None) -> None:
         settings = settings or ChromiumSettings()
-        self._proxies = {
-            country.lower(): Upstream.of(address) for country, address in settings.proxies.items()
-        }
-        self._private = PrivateAddresses(settings.allow_private_addresses)
-        self._ads = AdHosts(Path(settings.ad_hosts) if settings.ad_hosts is not None else None)
+        self._ways_out = WaysOut(settings)
         self._pool = BrowserPool(
             require_browser(settings.browser), settings.max_browsers or browsers_that_fit()
         )
@@ -131,12 +118,8 @@ class ChromiumExecutor:
     async def _browse(
         self, assignment: Assignment, control: Control, understood: _Understood
     ) -> AsyncGenerator[Step | Finished | Failed, None]:
-        rules = NetworkRules(
-            AllowedDomains(assignment.allowed_domains),
-            self._private,
-            self._ads if assignment.use_adblock else None,
-        )
-        upstream, way_out = self._way_out(assignment)
+        rules = self._ways_out.rules(assignment)
+        upstream, way_out = self._ways_out.upstream(assignment)
         async with AsyncExitStack() as stack:
             browser = await stack.enter_async_context(self._pool.place(assignment, rules, upstream))
             self._browsers[assignment.task_id] = browser
@@ -157,17 +140,6 @@ class ChromiumExecutor:
         if not assignment.takes_recording:
             return None
         return await self._films.record(browser.screencast, assignment.viewport, browser.folder)
-
-    def _way_out(self, assignment: Assignment) -> tuple[Upstream | None, str]:
-        if not assignment.use_proxy:
-            return None, ""
-        country = assignment.proxy_country_code.lower()
-        upstream = self._proxies.get(country) or self._proxies.get("*")
-        if upstream is not None:
-            return upstream, f"Connections go through the operator's proxy for {country}."
-        way_out = f"This server has no proxy for {country}, so connections are direct."
-        _logger.info("task %s: %s", assignment.task_id, way_out)
-        return None, way_out
 
 
 def _understood(assignment: Assignment) -> _Understood:

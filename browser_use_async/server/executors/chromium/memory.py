@@ -21,14 +21,15 @@ _PROCESS_LIMITS = (
 )
 
 
-def browsers_that_fit(free_bytes: int | None = None) -> int:
+def browsers_that_fit(free_bytes: int | None = None, each_bytes: int = _EACH_BYTES) -> int:
     """How many tasks may have a browser at once; at least one.
 
     Args:
         free_bytes: The memory there is for them; by default what is free now.
+        each_bytes: What a task takes; by default its pages in a browser that all tasks share.
     """
     free = _free_bytes() if free_bytes is None else free_bytes
-    return max(1, min(_MOST, (free - _SHARED_BYTES) // _EACH_BYTES))
+    return max(1, min(_MOST, (free - _SHARED_BYTES) // each_bytes))
 
 
 def _free_bytes() -> int:
