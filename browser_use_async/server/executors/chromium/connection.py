@@ -90,7 +90,9 @@ class Connection:
         client = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=None))
         try:
             # Screenshots are large, and the browser on this machine is trusted with memory.
-            websocket = await client.ws_connect(url, max_msg_size=0, compress=0, autoping=True)
+            websocket = await client.ws_connect(
+                url, max_msg_size=0, compress=0, timeout=aiohttp.ClientWSTimeout(ws_close=2.0)
+            )
         except (aiohttp.ClientError, OSError) as error:
             await client.close()
             raise BrowserLostError("the browser does not take commands") from error
@@ -180,6 +182,7 @@ class Connection:
         for work in self._work:
             work.cancel()
         await asyncio.gather(*self._work, return_exceptions=True)
+        await self._websocket.close()
         await self._client.close()
         self._lose()
 
