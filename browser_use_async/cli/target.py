@@ -95,7 +95,9 @@ async def _start_local(stack: AsyncExitStack) -> tuple[Any, Any]:
     server_room: Any = import_module("browser_use_async.server")
     site_file: Any = import_module("browser_use_async.server.static_site")
     site = await stack.enter_async_context(site_file.StaticSite(site_file.example_site_directory()))
-    server = server_room.LocalServer(search=[site.url])
+    # Whoever starts the server and the task on one machine may open that machine's pages.
+    chromium = server_room.ChromiumSettings(allow_private_addresses=True)
+    server = server_room.LocalServer(search=[site.url], chromium=chromium)
     return await stack.enter_async_context(server), site
 
 

@@ -17,6 +17,7 @@ from browser_use_async.errors import ConfigurationError
 from browser_use_async.server.application import build_application
 from browser_use_async.server.backend import Backend
 from browser_use_async.server.executors.choice import choose_executor
+from browser_use_async.server.executors.chromium.settings import ChromiumSettings
 from browser_use_async.server.executors.protocol import Executor
 from browser_use_async.server.expiry import Sweeper
 from browser_use_async.server.faults import Fault, FaultInjector
@@ -55,9 +56,14 @@ class LocalServer:
         host: The address to listen on.
         port: The port; 0 takes a free one.
         api_key: The key that clients have to bring; by default a random one.
-        executor: What carries out the tasks: `auto` and `reader` read web pages by rules,
-            `scripted` plays the default scenario, and any other object that has the methods of
-            `executors.protocol.Executor` does what it does. The server closes it at the end.
+        executor: What carries out the tasks: `chromium` works in a real browser by rules,
+            `reader` reads web pages by rules without one, `auto` is the first where there is a
+            browser and the second elsewhere, `scripted` plays the default scenario, and any
+            other object that has the methods of `executors.protocol.Executor` does what it does.
+            The server closes it at the end.
+        chromium: What the browser may do, and which one it is.
+        screenshots: Whether pictures of the steps are kept.
+        recordings: Whether films of the browser are kept, which takes ffmpeg.
         now: The wall clock, for timestamps and expiring links.
         allow_any_host: Whether other addresses than those of this machine are allowed. Whoever
             reaches the port with the key can then have pages opened from here; so it takes an
@@ -103,6 +109,9 @@ class LocalServer:
         port: int = 0,
         api_key: str | None = None,
         executor: str | Executor = "auto",
+        chromium: ChromiumSettings | None = None,
+        screenshots: bool = True,
+        recordings: bool = True,
         now: Callable[[], datetime] | None = None,
         allow_any_host: bool = False,
         stop_cleanup_delay: float = 0.0,
@@ -130,7 +139,8 @@ class LocalServer:
             public_url=public_url,
             behind_proxy=behind_proxy,
         )
-        self._executor = choose_executor(executor)
+        self._executor = choose_executor(executor, chromium)
+        self._screenshots, self._recordings = screenshots, recordings
         self._now = now or _utc_now
         self._link_lifetime = link_lifetime
         self._url: str | None = None
@@ -254,6 +264,8 @@ class LocalServer:
                 self._uploads,
                 self._search,
                 self._max_concurrent_tasks,
+                self._screenshots,
+                self._recordings,
             )
             # Not before: a server that is never started must not hold itself in memory.
             self.store.tell(self._webhooks.observe)

@@ -9,6 +9,7 @@ from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import get_args
 
+from browser_use_async.cli.browser_options import add_browser_options, browser_settings
 from browser_use_async.cli.console import Console, Style
 from browser_use_async.cli.exit_codes import ExitCode
 from browser_use_async.cli.options import given_key
@@ -33,10 +34,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
     _add_place(parser)
     parser.add_argument(
         "--executor",
-        choices=("auto", "reader", "scripted"),
+        choices=("auto", "chromium", "reader", "scripted"),
         default="auto",
-        help="what carries out the tasks: reader opens and reads pages by fixed rules, "
-        "scripted only pretends (default: auto, which takes the reader)",
+        help="what carries out the tasks: chromium works in a real browser by fixed rules, reader "
+        "opens and reads pages without one, scripted only pretends (default: auto, which takes "
+        "chromium if there is one, else the reader)",
     )
     parser.add_argument(
         "--example-site", action="store_true", help="serve the example site too, to read from"
@@ -47,6 +49,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         default=":memory:",
         help="where everything outlives a restart; made if it does not exist (default: nowhere)",
     )
+    add_browser_options(parser)
     _add_search(parser)
     _add_account(parser)
     _add_faults(parser)
@@ -201,6 +204,9 @@ def _server(options: argparse.Namespace, site_url: str | None) -> LocalServer:
         port=options.port,
         api_key=given_key(options),
         executor=options.executor,
+        chromium=browser_settings(options, site_url),
+        screenshots=options.screenshots,
+        recordings=options.recordings,
         plan=options.plan,
         balance_cents=options.balance_cents,
         max_concurrent_tasks=options.max_concurrent_tasks,

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import json
 import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -18,7 +17,7 @@ from browser_use_async.server.executors.chromium.connection import (
 from browser_use_async.server.executors.chromium.downloads import Downloads
 from browser_use_async.server.executors.chromium.gateway import Gateway
 from browser_use_async.server.executors.chromium.screencast import Screencast
-from browser_use_async.server.executors.chromium.tab import Tab, TabSettings, script
+from browser_use_async.server.executors.chromium.tab import Tab, TabSettings, mask_script
 from browser_use_async.server.executors.protocol import Assignment
 from browser_use_async.server.running.masking import SecretMask
 
@@ -49,10 +48,9 @@ class TaskBrowser:
         self._tabs: dict[str, Tab] = {}
         self._preparing: dict[str, asyncio.Task[None]] = {}
         self._offered: list[Path] = []
-        mask = SecretMask(assignment.secrets).values
         self._settings = TabSettings(
             viewport=assignment.viewport,
-            mask=f"{script('mask')}({json.dumps(mask)})" if mask else "",
+            mask=mask_script(SecretMask(assignment.secrets).values),
             choose_files=self._choose_files,
         )
         self.gateway = gateway

@@ -109,7 +109,7 @@ class ChromiumExecutor:
             task_id: The task.
         """
         browser = self._browsers.get(task_id)
-        return LiveView(browser) if browser is not None else None
+        return LiveView(browser.screencast) if browser is not None else None
 
     async def aclose(self) -> None:
         """End the browser."""

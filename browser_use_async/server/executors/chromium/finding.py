@@ -20,8 +20,6 @@ _NAMES = (
     "brave-browser",
 )
 _PLACES = (
-    "/usr/lib/chromium/chromium",
-    "/opt/google/chrome/chrome",
     "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
     "/Applications/Chromium.app/Contents/MacOS/Chromium",
 )

@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator
 
-from browser_use_async.server.executors.chromium.context import TaskBrowser
+from browser_use_async.server.executors.chromium.screencast import Screencast
 from browser_use_async.server.executors.chromium.tab import Tab
 from browser_use_async.server.executors.viewing import (
     Frame,
@@ -48,15 +48,15 @@ class LiveView:
     """The browser of one task, as a person sees it.
 
     Args:
-        browser: The task's browser.
+        screencast: What is to be seen of the task's browser.
     """
 
-    def __init__(self, browser: TaskBrowser) -> None:
-        self._browser = browser
+    def __init__(self, screencast: Screencast) -> None:
+        self._screencast = screencast
 
     def frames(self) -> AsyncIterator[Frame]:
         """The newest frame at once, then newer ones as the page changes, until it ends."""
-        return self._browser.screencast.frames()
+        return self._screencast.frames()
 
     async def put(self, event: Input) -> None:
         """Do in the browser what a person does.
@@ -64,7 +64,7 @@ class LiveView:
         Args:
             event: What they do.
         """
-        tab = self._browser.screencast.tab
+        tab = self._screencast.tab
         if tab is None:
             return
         if isinstance(event, PointerInput):

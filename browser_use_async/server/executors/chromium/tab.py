@@ -3,7 +3,7 @@
 import asyncio
 import base64
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from importlib.resources import files
 from typing import Any, Literal
@@ -17,7 +17,7 @@ from browser_use_async.server.executors.chromium.connection import (
     Session,
 )
 
-__all__ = ["Document", "Tab", "TabSettings", "script"]
+__all__ = ["Document", "Tab", "TabSettings", "mask_script"]
 
 WORLD = "browser-use-async"
 _LOAD_SECONDS = 30.0
@@ -27,13 +27,17 @@ _MOST_QUIET_SECONDS = 3.0
 _LOOK_SECONDS = 0.02
 
 
-@cache
-def script(name: str) -> str:
-    """The text of one of the scripts.
+def mask_script(secrets: Sequence[str]) -> str:
+    """The script that keeps secrets out of pictures; empty without secrets.
 
     Args:
-        name: Its name without the ending.
+        secrets: Their values.
     """
+    return f"{_script('mask')}({json.dumps(secrets)})" if secrets else ""
+
+
+@cache
+def _script(name: str) -> str:
     folder = files("browser_use_async.server.executors.chromium")
     return folder.joinpath("scripts", f"{name}.js").read_text(encoding="utf-8").strip()
 
@@ -130,10 +134,14 @@ class Tab:
             self.session.send("Emulation.setFocusEmulationEnabled", enabled=True),
             self.session.send("Page.setInterceptFileChooserDialog", enabled=True),
         ]
-        self._mask(self.session)
+        self.mask()
         if waits:
             commands.append(self.session.send("Runtime.runIfWaitingForDebugger"))
         await asyncio.gather(*commands)
+
+    def mask(self) -> None:
+        """Keep secrets out of its pictures from now on; part of setting it up."""
+        self._mask(self.session)
 
     async def open(self, url: str) -> None:
         """Open an address and wait until the page has come to rest.
@@ -312,4 +320,4 @@ class Tab:
 
 
 def _call(function: str, arguments: tuple[Any, ...]) -> str:
-    return f"({script('page')}).{function}({', '.join(map(json.dumps, arguments))})"
+    return f"({_script('page')}).{function}({', '.join(map(json.dumps, arguments))})"
