@@ -9,7 +9,8 @@ from typing import Any
 import aiohttp
 
 from browser_use_async.server import LocalServer
-from browser_use_async.server.executors.agent import BrowserUseExecutor
+from browser_use_async.server.executors.agent import AgentSettings, BrowserUseExecutor
+from browser_use_async.server.executors.chromium.settings import ChromiumSettings
 from tests.agent.scripted_model import KEY, Reply, Says, ScriptedModel, act, index_of
 from tests.agent.site import Shop
 from tests.server.calling import Caller
@@ -30,8 +31,12 @@ class Stage:
 
     async def server(self, model: ScriptedModel, **options: Any) -> Caller:
         """A server whose agent asks this model."""
-        options = {"llm_key": KEY, "private_addresses": True, **options}
-        executor = BrowserUseExecutor(llm_base_url=model.url, **options)
+        chromium = ChromiumSettings(
+            allow_private_addresses=options.pop("allow_private_addresses", True),
+            max_browsers=options.pop("max_browsers", None),
+        )
+        settings = AgentSettings(llm_base_url=model.url, llm_key=KEY, **options)
+        executor = BrowserUseExecutor(settings, chromium)
         server = await self._stack.enter_async_context(LocalServer(executor=executor))
         http = await self._stack.enter_async_context(aiohttp.ClientSession())
         return Caller(server, http)

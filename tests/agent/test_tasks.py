@@ -32,7 +32,9 @@ async def test_two_steps_with_pictures_and_a_typed_answer(stage: Stage) -> None:
     assert task["status"] == "finished", task["steps"]
     assert json.loads(task["output"]) == {"prices": {"tea": 3, "coffee": 4}}
     assert [step["next_goal"] for step in task["steps"]] == ["Open Prices", "Answer"]
-    assert task["steps"][1]["evaluation_previous_goal"] == "Success"
+    first, second = (step["evaluation_previous_goal"] for step in task["steps"])
+    assert first == "Success This server has no proxy for us, so connections are direct."
+    assert second == "Success"
     assert task["steps"][1]["url"] == f"{stage.shop.url}/prices"
     assert [size_of(picture) for picture in pictures] == [(900, 700)] * 2
     assert pictures[0] != pictures[1]
@@ -191,7 +193,7 @@ async def test_only_allowed_domains_are_reached(stage: Stage) -> None:
 async def test_private_addresses_are_closed_by_default(stage: Stage) -> None:
     """Unless the operator opens them, no page of this machine is reached."""
     model = await stage.model([done("I cannot", success=False)])
-    api = await stage.server(model, private_addresses=False)
+    api = await stage.server(model, allow_private_addresses=False)
 
     await ended(api, await api.create(f"Open {stage.shop.url}"))
 

@@ -8,6 +8,7 @@ import attrs
 from yarl import URL
 
 from browser_use_async.errors import ConfigurationError
+from browser_use_async.server.executors.agent.settings import AgentSettings
 from browser_use_async.server.outbound import Outbound, OutboundError
 from browser_use_async.server.reading.decoding import load_json
 
@@ -34,43 +35,39 @@ class ModelEndpoint:
 
     base_url: str
     key: str = attrs.field(repr=False)
-    model: str | None = None
-    answer_seconds: int = 90
-    sees_pictures: bool = True
+    model: str | None
+    answer_seconds: int
+    sees_pictures: bool
 
     @classmethod
-    def checked(
-        cls,
-        *,
-        base_url: str | None,
-        key: str | None,
-        model: str | None,
-        answer_seconds: int,
-        sees_pictures: bool,
-    ) -> "ModelEndpoint":
-        """An endpoint that can be asked.
+    def of(cls, settings: AgentSettings) -> "ModelEndpoint":
+        """The endpoint that an operator means.
 
         Args:
-            base_url: Its address; by default that in `OPENAI_BASE_URL`.
-            key: Its key; by default that in `OPENAI_API_KEY`, if there is one.
-            model: The model for every task.
-            answer_seconds: How long one answer may take.
-            sees_pictures: Whether the model takes screenshots.
+            settings: What the operator decides.
 
         Raises:
             ConfigurationError: There is no such address, or the number makes no sense.
         """
-        base_url = base_url or os.environ.get("OPENAI_BASE_URL", "")
+        base_url = settings.llm_base_url or os.environ.get("OPENAI_BASE_URL", "")
         if not base_url:
             raise ConfigurationError(
                 "the browser_use executor needs an OpenAI-compatible endpoint, such as "
                 "http://127.0.0.1:11434/v1; name it with --llm-base-url, with llm_base_url=, or "
                 "in the environment variable OPENAI_BASE_URL"
             )
-        if answer_seconds < 1:
+        if settings.llm_timeout < 1:
             raise ConfigurationError("a model needs at least a second to answer")
-        key = os.environ.get("OPENAI_API_KEY", "") if key is None else key
-        return cls(_checked_url(base_url), key.strip(), model, answer_seconds, sees_pictures)
+        key = settings.llm_key
+        if key is None:
+            key = os.environ.get("OPENAI_API_KEY", "")
+        return cls(
+            base_url=_checked_url(base_url),
+            key=key.strip(),
+            model=settings.llm_model,
+            answer_seconds=settings.llm_timeout,
+            sees_pictures=settings.llm_sees_pictures,
+        )
 
     async def model_for(self, wanted: str, outbound: Outbound) -> str:
         """The model that a task shall use.

@@ -1,27 +1,28 @@
 """The executor itself: a browser, an agent in a process of its own, and what they report."""
 
-import base64
 import logging
 import os
 import sys
-from collections.abc import AsyncIterator, Mapping, Sequence
-from pathlib import Path
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from contextlib import AsyncExitStack, aclosing
 
 import attrs
 
 from browser_use_async.server.executors.agent.endpoint import ModelEndpoint, NoModelError
 from browser_use_async.server.executors.agent.orders import make_order
-from browser_use_async.server.executors.agent.place import Place, open_place
+from browser_use_async.server.executors.agent.place import Place, Places
 from browser_use_async.server.executors.agent.process import (
     AgentEndedError,
     AgentProcess,
     check_python,
 )
-from browser_use_async.server.executors.agent.worker.order import MadeFile, Message
-from browser_use_async.server.executors.chromium.finding import require_browser
-from browser_use_async.server.executors.chromium.folders import clean_up_after_the_dead
-from browser_use_async.server.executors.chromium.gateway import Upstream
+from browser_use_async.server.executors.agent.reports import Conversation
+from browser_use_async.server.executors.agent.settings import AgentSettings
+from browser_use_async.server.executors.chromium.connection import DevToolsError
+from browser_use_async.server.executors.chromium.live import LiveView
 from browser_use_async.server.executors.chromium.process import BrowserNotStartedError
+from browser_use_async.server.executors.chromium.recording import FilmMaker, Recording
+from browser_use_async.server.executors.chromium.settings import ChromiumSettings
 from browser_use_async.server.executors.protocol import (
     Assignment,
     Control,
@@ -29,15 +30,13 @@ from browser_use_async.server.executors.protocol import (
     Finished,
     Step,
 )
+from browser_use_async.server.executors.viewing import View
 from browser_use_async.server.outbound import Outbound
 from browser_use_async.server.running.masking import SecretMask
 
 __all__ = ["BrowserUseExecutor"]
 
 _logger = logging.getLogger(__name__)
-
-_STEP_SECONDS = 180
-"""How long a step may take beside the model's answer; the agent's own limit is shorter."""
 
 _LONGEST_LOG_LINE = 2000
 
@@ -49,51 +48,27 @@ class BrowserUseExecutor:
     extensions are off; its model, and the pages that it opens, are all that it speaks to.
 
     Args:
-        llm_base_url: An OpenAI-compatible endpoint; by default that in `OPENAI_BASE_URL`.
-        llm_model: The model for every task. Without it a task's own `llm_model` is used where the
-            endpoint knows it, and the endpoint's only model where it has but one.
-        llm_key: The endpoint's key; by default that in `OPENAI_API_KEY`.
-        llm_timeout: Seconds that the model may take for one answer.
-        llm_sees_pictures: Whether the model is shown screenshots; False for one that reads only.
-        agent_python: The Python that has browser-use; by default the one that runs this.
-        browser: The Chromium to start; by default it is looked for.
-        private_addresses: Whether pages of this machine and of private networks may be opened, or
-            the `http://host:port` of those that may.
-        proxies: The operator's proxies, `http://host:port`, by country code.
+        settings: What the operator decides about agents and their model.
+        chromium: What the operator decides about the browser.
 
     Raises:
-        ConfigurationError: There is no endpoint, no browser-use or no browser.
+        ConfigurationError: There is no endpoint, no browser-use or no browser, or a setting cannot
+            be used.
     """
 
     name = "browser-use agent"
 
     def __init__(
-        self,
-        *,
-        llm_base_url: str | None = None,
-        llm_model: str | None = None,
-        llm_key: str | None = None,
-        llm_timeout: int = 90,
-        llm_sees_pictures: bool = True,
-        agent_python: str | os.PathLike[str] | None = None,
-        browser: str | os.PathLike[str] | None = None,
-        private_addresses: bool | Sequence[str] = False,
-        proxies: Mapping[str, str] | None = None,
+        self, settings: AgentSettings | None = None, chromium: ChromiumSettings | None = None
     ) -> None:
-        self._endpoint = ModelEndpoint.checked(
-            base_url=llm_base_url,
-            key=llm_key,
-            model=llm_model,
-            answer_seconds=llm_timeout,
-            sees_pictures=llm_sees_pictures,
-        )
-        self._python = os.fspath(agent_python or sys.executable)
+        settings = settings or AgentSettings()
+        self._endpoint = ModelEndpoint.of(settings)
+        self._python = os.fspath(settings.python or sys.executable)
         check_python(self._python)
-        self._browser = require_browser(browser)
-        self._private = private_addresses
-        self._proxies = {code: Upstream.of(url) for code, url in (proxies or {}).items()}
+        self._places = Places(chromium or ChromiumSettings())
         self._outbound = Outbound()
-        clean_up_after_the_dead()
+        self._films = FilmMaker()
+        self._at_work: dict[str, Place] = {}
 
     async def run(
         self, assignment: Assignment, control: Control
@@ -111,40 +86,55 @@ class BrowserUseExecutor:
         mask = SecretMask({**assignment.secrets, "": self._endpoint.key})
         try:
             model = await self._endpoint.model_for(assignment.llm_model, self._outbound)
-            async with open_place(
-                assignment, self._browser, self._private, self._upstream(assignment)
-            ) as place:
-                order = make_order(
-                    assignment, self._endpoint, model, place.browser_url, place.folder
-                )
-                log = _Log(assignment.task_id, mask)
-                async with await AgentProcess.start(self._python, place.folder, log) as agent:
-                    await agent.send(order)
-                    conversation = _Conversation(agent, place, control, mask, self._patience)
-                    item = await conversation.next_item()
-                    while isinstance(item, Step):
-                        yield item
-                        item = await conversation.next_item()
-            yield item
-        except NoModelError as error:
+            async with aclosing(self._work(assignment, control, model, mask)) as items:
+                async for item in items:
+                    yield item
+        except (NoModelError, AgentEndedError) as error:
             yield Failed(mask.text(str(error)))
-        except AgentEndedError as error:
-            yield Failed(str(error))
         except BrowserNotStartedError as error:
-            yield Failed(f"The browser could not be started: {error}.")
+            yield Failed(f"The browser did not start: {error}.")
+        except DevToolsError as error:
+            yield Failed(f"The browser gave up: {error}.")
+
+    def view(self, task_id: str) -> View | None:
+        """The browser of a task, or None before it has one and after it has ended.
+
+        Args:
+            task_id: The task.
+        """
+        place = self._at_work.get(task_id)
+        return LiveView(place.onlooker.screencast) if place is not None else None
 
     async def aclose(self) -> None:
         """Close the connections to the model's endpoint."""
         await self._outbound.aclose()
 
-    @property
-    def _patience(self) -> int:
-        return self._endpoint.answer_seconds + _STEP_SECONDS
+    async def _work(
+        self, assignment: Assignment, control: Control, model: str, mask: SecretMask
+    ) -> AsyncGenerator[Step | Finished | Failed, None]:
+        async with AsyncExitStack() as stack:
+            place = await stack.enter_async_context(self._places.take(assignment))
+            self._at_work[assignment.task_id] = place
+            stack.callback(self._at_work.pop, assignment.task_id)
+            film = await self._film(assignment, place)
+            if film is not None:
+                stack.push_async_callback(film.abandon)
+            log = _Log(assignment.task_id, mask)
+            agent = await AgentProcess.start(self._python, place.folder, log)
+            stack.push_async_callback(agent.end)
+            url, folder = place.browser_url, place.folder
+            await agent.send(make_order(assignment, self._endpoint, model, url, folder))
+            conversation = Conversation(agent, place, control, mask, self._endpoint.answer_seconds)
+            while isinstance(item := await conversation.next_item(), Step):
+                yield item
+            recordings: Mapping[str, bytes] = await film.finish() if film is not None else {}
+            yield attrs.evolve(item, recordings=recordings)
 
-    def _upstream(self, assignment: Assignment) -> Upstream | None:
-        if not assignment.use_proxy:
+    async def _film(self, assignment: Assignment, place: Place) -> Recording | None:
+        if not assignment.takes_recording:
             return None
-        return self._proxies.get(assignment.proxy_country_code)
+        screencast = place.onlooker.screencast
+        return await self._films.record(screencast, assignment.viewport, place.folder.parent)
 
 
 @attrs.frozen
@@ -155,37 +145,3 @@ class _Log:
     def __call__(self, line: str) -> None:
         text = self.mask.text(line)[:_LONGEST_LOG_LINE]
         _logger.debug("the agent of task %s: %s", self.task_id, text)
-
-
-@attrs.frozen
-class _Conversation:
-    """What an agent reports, as items of a task."""
-
-    agent: AgentProcess
-    place: Place
-    control: Control
-    mask: SecretMask
-    patience: float
-
-    async def next_item(self) -> Step | Finished | Failed:
-        while True:
-            message: Message = await self.agent.receive(self.patience)
-            if message["kind"] != "checkpoint":
-                return self._item(message)
-            await self.control.checkpoint()
-            await self.agent.send({})
-
-    def _item(self, message: Message) -> Step | Finished | Failed:
-        url, text = message.get("url", ""), message.get("text", "")
-        picture = base64.b64decode(message.get("screenshot", "")) or None
-        if message["kind"] == "step":
-            goal, evaluation = message.get("next_goal", ""), message.get("evaluation", "")
-            return self.mask.step(Step(goal, evaluation, url, picture, text))
-        if message["kind"] == "failed":
-            return self.mask.failure(Failed(text, url, picture))
-        files = dict(map(self._file, message.get("files", ())))
-        return self.mask.result(Finished(text, files, message.get("cookies", ())))
-
-    def _file(self, made: MadeFile) -> tuple[str, bytes]:
-        content = Path(self.place.folder, made["path"]).read_bytes()
-        return made["name"], content if made["is_download"] else self.mask.content(content)

@@ -14,7 +14,6 @@ import subprocess
 from asyncio.subprocess import PIPE, Process
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Self
 
 from browser_use_async.errors import ConfigurationError
@@ -100,7 +99,7 @@ def surroundings(folder: Path) -> dict[str, str]:
 
 
 class AgentProcess:
-    """A running agent. Use it as an async context manager.
+    """A running agent.
 
     Args:
         process: The process.
@@ -179,17 +178,6 @@ class AgentProcess:
     async def _finish(self) -> None:
         await self._process.wait()
         await self._logging
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self,
-        error_type: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        await self.end()
 
 
 async def _pass_on(process: Process, log: Callable[[str], None]) -> None:
