@@ -13,7 +13,7 @@ def add_browser_options(parser: argparse.ArgumentParser) -> None:
     Args:
         parser: The command's parser.
     """
-    group = parser.add_argument_group("browser", "How the executor chromium works.")
+    group = parser.add_argument_group("browser", "How the executors chromium and browser_use work.")
     group.add_argument(
         "--browser",
         metavar="FILE",

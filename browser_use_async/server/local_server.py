@@ -16,6 +16,7 @@ from browser_use_async.contract.table import API_PREFIX
 from browser_use_async.errors import ConfigurationError
 from browser_use_async.server.application import build_application
 from browser_use_async.server.backend import Backend
+from browser_use_async.server.executors.agent.settings import AgentSettings
 from browser_use_async.server.executors.choice import choose_executor
 from browser_use_async.server.executors.chromium.settings import ChromiumSettings
 from browser_use_async.server.executors.protocol import Executor
@@ -58,10 +59,12 @@ class LocalServer:
         api_key: The key that clients have to bring; by default a random one.
         executor: What carries out the tasks: `chromium` works in a real browser by rules,
             `reader` reads web pages by rules without one, `auto` is the first where there is a
-            browser and the second elsewhere, `scripted` plays the default scenario, and any
-            other object that has the methods of `executors.protocol.Executor` does what it does.
-            The server closes it at the end.
+            browser and the second elsewhere, `browser_use` is the open-source agent with a
+            language model of yours, `scripted` plays the default scenario, and any other object
+            that has the methods of `executors.protocol.Executor` does what it does. The server
+            closes it at the end.
         chromium: What the browser may do, and which one it is.
+        agent: The language model of `browser_use`, and how it is asked.
         screenshots: Whether pictures of the steps are kept.
         recordings: Whether films of the browser are kept, which takes ffmpeg.
         now: The wall clock, for timestamps and expiring links.
@@ -110,6 +113,7 @@ class LocalServer:
         api_key: str | None = None,
         executor: str | Executor = "auto",
         chromium: ChromiumSettings | None = None,
+        agent: AgentSettings | None = None,
         screenshots: bool = True,
         recordings: bool = True,
         now: Callable[[], datetime] | None = None,
@@ -139,7 +143,7 @@ class LocalServer:
             public_url=public_url,
             behind_proxy=behind_proxy,
         )
-        self._executor = choose_executor(executor, chromium)
+        self._executor = choose_executor(executor, chromium, agent)
         self._screenshots, self._recordings = screenshots, recordings
         self._now = now or _utc_now
         self._link_lifetime = link_lifetime

@@ -8,9 +8,7 @@ from typing import Any
 
 import aiohttp
 
-from browser_use_async.server import LocalServer
-from browser_use_async.server.executors.agent import AgentSettings, BrowserUseExecutor
-from browser_use_async.server.executors.chromium.settings import ChromiumSettings
+from browser_use_async.server import AgentSettings, ChromiumSettings, LocalServer
 from tests.agent.scripted_model import KEY, Reply, Says, ScriptedModel, act, index_of
 from tests.agent.site import Shop
 from tests.server.calling import Caller
@@ -36,8 +34,9 @@ class Stage:
             max_browsers=options.pop("max_browsers", None),
         )
         settings = AgentSettings(llm_base_url=model.url, llm_key=KEY, **options)
-        executor = BrowserUseExecutor(settings, chromium)
-        server = await self._stack.enter_async_context(LocalServer(executor=executor))
+        server = await self._stack.enter_async_context(
+            LocalServer(executor="browser_use", agent=settings, chromium=chromium)
+        )
         http = await self._stack.enter_async_context(aiohttp.ClientSession())
         return Caller(server, http)
 

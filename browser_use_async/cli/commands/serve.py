@@ -9,6 +9,7 @@ from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import get_args
 
+from browser_use_async.cli.agent_options import add_agent_options, agent_settings
 from browser_use_async.cli.browser_options import add_browser_options, browser_settings
 from browser_use_async.cli.console import Console, Style
 from browser_use_async.cli.exit_codes import ExitCode
@@ -34,10 +35,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
     _add_place(parser)
     parser.add_argument(
         "--executor",
-        choices=("auto", "chromium", "reader", "scripted"),
+        choices=("auto", "chromium", "browser_use", "reader", "scripted"),
         default="auto",
-        help="what carries out the tasks: chromium works in a real browser by fixed rules, reader "
-        "opens and reads pages without one, scripted only pretends (default: auto, which takes "
+        help="what carries out the tasks: chromium works in a real browser by fixed rules, "
+        "browser_use is the open-source agent with a language model of yours, reader opens and "
+        "reads pages without a browser, scripted only pretends (default: auto, which takes "
         "chromium if there is one, else the reader)",
     )
     parser.add_argument(
@@ -50,6 +52,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="where everything outlives a restart; made if it does not exist (default: nowhere)",
     )
     add_browser_options(parser)
+    add_agent_options(parser)
     _add_search(parser)
     _add_account(parser)
     _add_faults(parser)
@@ -205,6 +208,7 @@ def _server(options: argparse.Namespace, site_url: str | None) -> LocalServer:
         api_key=given_key(options),
         executor=options.executor,
         chromium=browser_settings(options, site_url),
+        agent=agent_settings(options),
         screenshots=options.screenshots,
         recordings=options.recordings,
         plan=options.plan,

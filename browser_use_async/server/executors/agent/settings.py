@@ -4,7 +4,10 @@ import os
 
 import attrs
 
-__all__ = ["AgentSettings"]
+__all__ = ["DEFAULT_TIMEOUT", "AgentSettings"]
+
+DEFAULT_TIMEOUT = 90
+"""Seconds that a model may take for one answer, unless the operator decides otherwise."""
 
 
 @attrs.frozen
@@ -25,6 +28,6 @@ class AgentSettings:
     llm_base_url: str | None = None
     llm_model: str | None = None
     llm_key: str | None = attrs.field(default=None, repr=False)
-    llm_timeout: int = 90
+    llm_timeout: int = DEFAULT_TIMEOUT
     llm_sees_pictures: bool = True
     python: str | os.PathLike[str] | None = None

@@ -12,7 +12,7 @@ from browser_use_async.server.executors.viewing import (
     TextInput,
 )
 
-__all__ = ["LiveView"]
+__all__ = ["KEYS", "LiveView", "press"]
 
 _POINTER = {"move": "mouseMoved", "down": "mousePressed", "up": "mouseReleased"}
 
