@@ -23,6 +23,7 @@ _ERRORS = {
     "ERR_EMPTY_RESPONSE": "it answered nothing",
     "ERR_TIMED_OUT": "it did not answer in time",
     "ERR_CONNECTION": "the connection broke off before an answer came",
+    "ERR_UNSAFE_PORT": "browsers open no pages at that port",
     "ERR_ABORTED": "it answered with nothing to show",
 }
 

@@ -13,7 +13,11 @@ from browser_use_async.server.executors.chromium.deeds import (
     Extract,
 )
 from browser_use_async.server.executors.chromium.sentences import BLANK, Sentence, cut
-from browser_use_async.server.executors.chromium.vocabulary import UNDERSTOOD, instruction
+from browser_use_async.server.executors.chromium.vocabulary import (
+    UNDERSTOOD,
+    instruction,
+    is_instruction,
+)
 from browser_use_async.server.executors.reader.plan import (
     FollowLink,
     OpenAddress,
@@ -95,6 +99,6 @@ def _deed(told: _Told) -> Deed:
     text = told.sentence.text
     if told.deed is not None and not (isinstance(told.deed, Download) and saving(text)):
         return told.deed
-    if saving(text) or asks(told.sentence.outline):
+    if saving(text) or (asks(told.sentence.outline) and not is_instruction(told.sentence)):
         return Extract()
     raise PlanRefusedError(f"“{text}” is not understood. What is: {UNDERSTOOD}.")

@@ -13,9 +13,10 @@ BLANK = "\0"
 """What stands for each character that belongs to a quotation, an address or a file's name."""
 
 VERBS = (
-    "attach|capture|check|choose|click|copy|download|enter|extract|fill|find|follow|get|give|go"
-    "|hit|input|list|make|navigate|open|pick|press|put|read|report|return|save|say|scroll|select"
-    "|set|show|submit|take|tap|tell|tick|type|uncheck|untick|upload|visit|wait|write"
+    "answer|attach|capture|check|choose|click|collect|compare|copy|count|describe|download|enter"
+    "|extract|fill|find|follow|gather|get|give|go|hit|input|list|load|make|navigate|note|open|output"
+    "|pick|press|print|put|read|report|return|save|say|scroll|select|set|show|submit|summari[sz]e"
+    "|take|tap|tell|tick|type|uncheck|untick|upload|visit|wait|write"
 )
 _BETWEEN = re.compile(
     rf"""\s*\n\s*
@@ -28,8 +29,9 @@ _QUOTED = re.compile(
     '"[^"\n]*"|“[^”\n]*”|„[^“”\n]*[“”]|`[^`\n]*`|\u2018[^\u2019\n]*\u2019|«[^»\n]*»'
     r"|(?<![\w])'[^'\n]*'(?!\w)"
 )
+_NUMBERS = re.compile(r"^[ \t]*\d{1,3}[.)](?=\s)", re.MULTILINE)
 _LEADING = re.compile(
-    r"^(?:[-*\u2022]\s+|\d{1,3}[.)]\s+|(?:after\s+that|afterwards|also|and|finally|first|lastly|next"
+    r"^\s*(?:[-*\u2022]\s+|(?:after\s+that|afterwards|also|and|finally|first|lastly|next"
     r"|now|please|step\s+\d+[.:)]|then)\b[,:]?\s*)+",
     re.IGNORECASE,
 )
@@ -89,7 +91,8 @@ def _outline(task: str, files: Collection[str]) -> str:
         spans += [match.span() for match in named]
     for start, end in spans:
         task = task[:start] + BLANK * (end - start) + task[end:]
-    return task
+    # The dot after a number that counts the instructions ends no sentence.
+    return _NUMBERS.sub(lambda number: " " * len(number[0]), task)
 
 
 def _sentences(task: str, outline: str) -> Iterator[Sentence]:

@@ -21,8 +21,8 @@ __all__ = ["Document", "Tab", "TabSettings", "mask_script"]
 
 WORLD = "browser-use-async"
 _LOAD_SECONDS = 30.0
-_NOTICE_SECONDS = 0.1
-_QUIET_SECONDS = 0.2
+_NOTICE_SECONDS = 0.05
+_QUIET_SECONDS = 0.1
 _MOST_QUIET_SECONDS = 3.0
 _LOOK_SECONDS = 0.02
 

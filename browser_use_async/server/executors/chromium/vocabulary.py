@@ -30,7 +30,7 @@ from browser_use_async.server.executors.reader.plan import (
 )
 from browser_use_async.server.reading.addresses import find_addresses
 
-__all__ = ["UNDERSTOOD", "instruction"]
+__all__ = ["UNDERSTOOD", "instruction", "is_instruction"]
 
 UNDERSTOOD = (
     "open ADDRESS, click TEXT, fill FIELD with VALUE, select VALUE in FIELD, tick TEXT, press KEY, "
@@ -47,6 +47,11 @@ _SECRET = re.compile(
 _FIELD_WORDS = re.compile(
     r"^(?:the|a|an|its|their|my)\s+|\s+(?:field|box|input|drop-?down|menu|list|area|select)$"
     r"|^(?:field|box|input|drop-?down|list)\s+",
+    re.IGNORECASE,
+)
+_DOES = re.compile(
+    r"(?:attach|check|choose|click|enter|fill|follow|go|goto|hit|input|load|navigate|open|pick|press"
+    r"|put|scroll|select|set|submit|tap|tick|type|uncheck|untick|upload|visit|wait)\b",
     re.IGNORECASE,
 )
 _KEY_NAMES = {
@@ -100,6 +105,15 @@ def instruction(
     return next(_understood(sentence, _Given(secrets, files)), None)
 
 
+def is_instruction(sentence: Sentence) -> bool:
+    """Whether a sentence tells to do something, as its first word shows, understood or not.
+
+    Args:
+        sentence: The sentence.
+    """
+    return _DOES.match(sentence.outline) is not None
+
+
 def _understood(sentence: Sentence, given: _Given) -> Iterator[Deed]:
     for pattern, make in _VOCABULARY:
         match = pattern.fullmatch(sentence.outline)
@@ -114,7 +128,7 @@ def _part(sentence: Sentence, match: re.Match[str], name: str) -> str:
 
 def _open(sentence: Sentence, match: re.Match[str], given: _Given) -> Deed | None:
     addresses = find_addresses(sentence.text)
-    if len(addresses) == 1:
+    if len(addresses) == 1 and sentence.outline.endswith(BLANK):
         return OpenAddress(addresses[0].url)
     name = _part(sentence, match, "what")
     if name in given.files:
