@@ -21,6 +21,13 @@ EXPECTED = {
         r"status: finished",
         r"answer: \S",
     ),
+    "watch_live.py": (
+        r"\Awatch and steer it at: (http://127\.0\.0\.1:\d+/live/\S+)\n",
+        r'or embed it: <iframe src="http://127\.0\.0\.1:\d+/live/\S+" width="600" height="450"',
+        r"step 1: \S",
+        r"who can only watch: http://127\.0\.0\.1:\d+/share/\S+",
+        r"answer: \S",
+    ),
     "files_in_and_out.py": (
         r"answer: Saved report\.csv: 3 rows of orders\.csv\.",
         r"downloaded (\d+) of \1 bytes",
