@@ -48,7 +48,10 @@ EXPECTED = {
         r"at random:\n    finished with 2 tasks in all\n    happened: .*'status run_task': 1",
         r"PaymentRequiredError with 2 tasks in all",
     ),
-    "many_tasks.py": (r"tell me its title\n    \S", r"TaskFailedError: .* has (?:no link|nothing to click)"),
+    "many_tasks.py": (
+        r"tell me its title\n    \S",
+        r"TaskFailedError: .* has (?:no link|nothing to click)",
+    ),
 }
 """What the output of each example holds, in this order or not."""
 

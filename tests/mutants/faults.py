@@ -55,6 +55,13 @@ MUTANTS: tuple[Mutant, ...] = (
         ("J4",),
     ),
     Mutant(
+        "others reach the server with any key",
+        "server/listening.py",
+        "        if not is_here or behind_proxy:\n",
+        "        if not host:\n",
+        ("J4",),
+    ),
+    Mutant(
         "all servers have one key",
         "server/listening.py",
         'f"bu_local_{secrets.token_urlsafe(24)}"',
