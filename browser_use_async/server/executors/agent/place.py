@@ -82,8 +82,7 @@ class Places:
             gateway = Gateway(self._ways_out.rules(assignment).protecting(own_ports), upstream)
             await gateway.start()
             stack.push_async_callback(gateway.aclose)
-            flags = [f"--proxy-server=http://127.0.0.1:{gateway.port}"]
-            browser = await BrowserProcess.start(self._program, flags)
+            browser = await BrowserProcess.start(self._program, _flags(gateway))
             stack.push_async_callback(browser.end)
             own_ports.add(browser.port)
             onlooker = await Onlooker.arrive(browser.url, _settings(assignment))
@@ -99,6 +98,15 @@ class Places:
         count = await asyncio.to_thread(clean_up_after_the_dead)
         if count:
             _logger.warning("removed what %s killed servers left of their browsers", count)
+
+
+def _flags(gateway: Gateway) -> list[str]:
+    return [
+        f"--proxy-server=http://127.0.0.1:{gateway.port}",
+        # Past the gateway no name is known, so that nothing is looked up: browser-use shows a
+        # picture of its own on empty pages.
+        "--proxy-bypass-list=<-loopback>;cf.browser-use.com",
+    ]
 
 
 def _settings(assignment: Assignment) -> TabSettings:

@@ -24,20 +24,9 @@ from browser_use_async.server.executors.agent.worker.framing import (
     size_of,
     unpack,
 )
+from browser_use_async.server.executors.surroundings import kept_environment
 
 __all__ = ["AgentEndedError", "AgentProcess", "check_python", "surroundings"]
-
-_KEPT = (
-    "LANG",
-    "LC_ALL",
-    "LD_LIBRARY_PATH",
-    "PATH",
-    "PYTHONPATH",
-    "SSL_CERT_DIR",
-    "SSL_CERT_FILE",
-    "TZ",
-)
-"""What an agent learns of the server's environment: neither keys nor proxies."""
 
 _SWITCHED_OFF = {
     "ANONYMIZED_TELEMETRY": "false",
@@ -87,12 +76,12 @@ def surroundings(folder: Path) -> dict[str, str]:
     Args:
         folder: The folder.
     """
-    kept = {name: os.environ[name] for name in _KEPT if name in os.environ}
     homes = ("HOME", "TMPDIR", "XDG_CACHE_HOME", "XDG_CONFIG_HOME", "BROWSER_USE_CONFIG_DIR")
     return {
-        **kept,
+        **kept_environment(),
         **_SWITCHED_OFF,
         **dict.fromkeys(homes, str(folder)),
+        "PYTHONPATH": os.environ.get("PYTHONPATH", ""),
         "PYTHONUSERBASE": site.getuserbase(),
         "PYTHONDONTWRITEBYTECODE": "1",
     }

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Self
 
 from browser_use_async.server.executors.chromium.folders import BrowserFolder
+from browser_use_async.server.executors.surroundings import kept_environment
 
 __all__ = ["BrowserNotStartedError", "BrowserProcess"]
 
@@ -22,6 +23,13 @@ _SHOWN_CHARACTERS = 300
 # ends any more: it cannot outlive a server that is killed. Commands come over the WebSocket.
 _WITH_A_LIFELINE = 'exec "$@" 3<&0 4>&1 0</dev/null 1>/dev/null'
 
+_NO_FEATURES = (
+    "AutofillServerCommunication",
+    "MediaRouter",
+    "NetworkTimeServiceQuerying",
+    "OptimizationHints",
+    "Translate",
+)
 _FLAGS = (
     "--headless",
     "--remote-debugging-pipe",
@@ -44,7 +52,10 @@ _FLAGS = (
     "--disable-background-timer-throttling",
     "--disable-backgrounding-occluded-windows",
     "--disable-renderer-backgrounding",
-    "--disable-features=Translate,OptimizationHints,MediaRouter,AutofillServerCommunication",
+    f"--disable-features={','.join(_NO_FEATURES)}",
+    # What it asks for by itself all the same, it asks a port where nobody listens.
+    "--component-updater=url-source=http://127.0.0.1:9/",
+    "--gaia-url=http://127.0.0.1:9/",
     "--metrics-recording-only",
     "--mute-audio",
     "--hide-scrollbars",
@@ -136,7 +147,7 @@ async def _spawn(program: str, folder: Path, flags: Sequence[str]) -> Process:
             stdout=PIPE,
             stderr=log,
             start_new_session=True,
-            env={**os.environ, **_homes(folder), "TMPDIR": str(temporary)},
+            env={**kept_environment(), **_homes(folder), "TMPDIR": str(temporary)},
         )
 
 

@@ -8,6 +8,7 @@ from asyncio.subprocess import DEVNULL, PIPE, Process
 from pathlib import Path
 
 from browser_use_async.server.executors.chromium.screencast import Screencast
+from browser_use_async.server.executors.surroundings import kept_environment
 
 __all__ = ["FilmMaker", "Recording"]
 
@@ -57,6 +58,7 @@ class FilmMaker:
             stdin=PIPE,
             stdout=DEVNULL,
             stderr=DEVNULL,
+            env=kept_environment(),
         )
         return Recording(process, screencast, folder / f"film.{ending}")
 
@@ -67,6 +69,7 @@ class FilmMaker:
                 stdin=DEVNULL,
                 stdout=PIPE,
                 stderr=DEVNULL,
+                env=kept_environment(),
             )
             known = (await process.communicate())[0].decode("utf-8", "replace").split()
             self._encoder = next((each for each in _ENCODERS if each in known), None)
