@@ -7,7 +7,9 @@ from typing import Any
 
 import aiohttp
 
-__all__ = ["LiveSocket", "live_socket"]
+from tests.server.calling import Caller
+
+__all__ = ["LiveSocket", "live_socket", "running_task"]
 
 
 class LiveSocket:
@@ -106,3 +108,10 @@ async def live_socket(
     """
     async with http.ws_connect(f"{url}/socket", **options) as socket:
         yield LiveSocket(socket)
+
+
+async def running_task(api: Caller, text: str = "Do it") -> dict[str, Any]:
+    """Create a task that is shared too, and wait until it runs; its JSON."""
+    task_id = await api.create(text, enable_public_share=True)
+    task: dict[str, Any] = await api.reached(task_id, "running")
+    return task

@@ -1,19 +1,19 @@
-"""A person in front of a live page: a real browser opens it, and real mouse and keys act in it."""
+"""A person in front of a live page: what a real browser makes of it."""
 
 import asyncio
 import json
-from collections.abc import Callable
 from typing import Any
 
 import pytest
 from aiohttp import web
 
 from browser_use_async.server.executors.protocol import Finished
-from browser_use_async.server.executors.viewing import KeyInput, PointerInput, TextInput
 from tests.browser.accessibility import barriers
 from tests.browser.driver import Browser, Page, browser, browser_address
 from tests.server.calling import Caller
-from tests.server.pages.showing import PAGE, Showing, drawn
+from tests.server.pages.opening import SHOWN, STEERABLE, eventually, open_live
+from tests.server.pages.showing import Showing, drawn
+from tests.server.pages.socket import running_task
 
 __all__ = ["browser", "browser_address"]
 
@@ -24,33 +24,6 @@ SHAPES: tuple[dict[str, Any], ...] = (
     {"width": 600, "height": 450},
     {"width": 360, "height": 740, "phone": True},
 )
-SHOWN = "!document.getElementById('picture').hidden"
-STEERABLE = "!document.getElementById('control')?.hidden"
-
-
-async def _task(api: Caller, text: str = "Compare the bicycles") -> dict[str, Any]:
-    task: dict[str, Any] = await api.reached(
-        await api.create(text, enable_public_share=True), "running"
-    )
-    return task
-
-
-async def _opened(
-    browser: Browser, api: Caller, showing: Showing, **shape: Any
-) -> tuple[Page, dict[str, Any]]:
-    """The live page of a task whose browser is shown, ready to be steered."""
-    task = await _task(api)
-    await showing.show(drawn(1))
-    page = await browser.open(task["live_url"], **shape)
-    await page.until(f"{SHOWN} && {STEERABLE}")
-    return page, task
-
-
-async def _eventually(condition: Callable[[], object]) -> None:
-    async with asyncio.timeout(10):
-        # What a browser sends comes when it comes.
-        while not condition():  # noqa: ASYNC110
-            await asyncio.sleep(0.01)
 
 
 async def _is_page_blank(page: Page) -> bool:
@@ -74,7 +47,7 @@ async def test_steps_arrive_and_the_browser_is_seen(
     browser: Browser, watched: Caller, showing: Showing
 ):
     """While the task runs: each step with its goal, the newest frame, and then the output."""
-    page, _ = await _opened(browser, watched, showing)
+    page, _ = await open_live(browser, watched, showing)
     for count, goal in enumerate(("Open the shop", "Read the prices"), 1):
         showing.step(goal, url="https://shop.example/")
         await page.until(f"document.querySelectorAll('#steps li').length === {count}")
@@ -99,7 +72,7 @@ async def test_its_pause_button_pauses_the_task_and_resume_resumes_it(
     browser: Browser, watched: Caller, showing: Showing
 ):
     """A paused task takes no step; the keyboard's place moves on to the other button."""
-    page, task = await _opened(browser, watched, showing)
+    page, task = await open_live(browser, watched, showing)
     record = watched.server.store.task(task["id"])
     assert record is not None
     await page.click("#pause")
@@ -117,7 +90,7 @@ async def test_its_pause_button_pauses_the_task_and_resume_resumes_it(
 
 async def test_stop_asks_first_and_stops(browser: Browser, watched: Caller, showing: Showing):
     """`No` leaves everything as it is, and so does Escape; `Yes` ends the task."""
-    page, task = await _opened(browser, watched, showing)
+    page, task = await open_live(browser, watched, showing)
     record = watched.server.store.task(task["id"])
     assert record is not None
     await page.click("#stop")
@@ -135,104 +108,9 @@ async def test_stop_asks_first_and_stops(browser: Browser, watched: Caller, show
     assert showing.ended == 1
 
 
-async def test_the_mouse_acts_in_the_page(browser: Browser, watched: Caller, showing: Showing):
-    """Places are those of the page, however large its picture is; without control nothing acts."""
-    page, _ = await _opened(browser, watched, showing, width=1000, height=500)
-    await page.click("#picture")
-    await page.click("#control")
-    untouched = list(showing.inputs)
-    await page.click("#picture")
-    x, y = await page.middle("#picture")
-    await page.mouse("mouseWheel", x, y, deltaX=0, deltaY=120)
-    await _eventually(lambda: any(each.kind == "wheel" for each in showing.inputs))  # type: ignore[union-attr]
-
-    assert untouched == []
-    down, up = (each for each in showing.inputs if getattr(each, "clicks", 0))
-    assert isinstance(down, PointerInput)
-    assert isinstance(up, PointerInput)
-    assert (down.kind, down.button, down.clicks, up.kind) == ("down", "left", 1, "up")
-    assert (down.x, down.y) == pytest.approx((PAGE[0] / 2, PAGE[1] / 2), abs=2)
-    wheel = showing.inputs[-1]
-    assert isinstance(wheel, PointerInput)
-    assert (wheel.kind, wheel.delta_y) == ("wheel", 120)
-
-
-async def test_keys_go_to_the_page_and_come_back(
-    browser: Browser, watched: Caller, showing: Showing
-):
-    """In control every key goes to the page, Tab too; Escape twice gives the keyboard back."""
-    page, _ = await _opened(browser, watched, showing)
-    await page.click("#control")
-    await page.type("aB")
-    await page.press("Tab")
-    await page.press("a", modifiers=2)
-    await page.press("Escape")
-    await page.press("Escape")
-    await page.until("document.activeElement.id === 'control'")
-    await page.press("Tab")
-    await page.press("z")
-    keys = [
-        (each.key, each.modifiers)
-        for each in showing.inputs
-        if isinstance(each, KeyInput) and each.kind == "down"
-    ]
-
-    assert keys == [("a", 0), ("B", 0), ("Tab", 0), ("a", 2), ("Escape", 0)]
-    assert await page.run("document.getElementById('control').ariaPressed") == "false"
-    ups = [each for each in showing.inputs if isinstance(each, KeyInput) and each.kind == "up"]
-    assert len(ups) == len(keys)
-
-
-async def test_pasted_and_composed_text(browser: Browser, watched: Caller, showing: Showing):
-    """A paste goes to the page, and so does what is written in the field below it."""
-    page, _ = await _opened(browser, watched, showing)
-    await page.click("#control")
-    await page.run(
-        """(() => {
-          const carried = new DataTransfer();
-          carried.setData("text/plain", "pasted grün");
-          document.activeElement.dispatchEvent(
-            new ClipboardEvent("paste", { clipboardData: carried, bubbles: true }));
-        })()"""
-    )
-    await page.click("#typing-text")
-    await page.type("hello")
-    await page.press("Enter")
-    await page.click("[data-key=Enter]")
-    await _eventually(lambda: len(showing.inputs) >= 4)
-
-    assert showing.inputs == [
-        TextInput("pasted grün"),
-        TextInput("hello"),
-        KeyInput("down", "Enter", "Enter"),
-        KeyInput("up", "Enter", "Enter"),
-    ]
-    assert await page.run("document.getElementById('typing-text').value") == ""
-
-
-async def test_a_finger_taps_and_scrolls(browser: Browser, watched: Caller, showing: Showing):
-    """On a telephone a tap is a click, and a drag scrolls the page."""
-    page, _ = await _opened(browser, watched, showing, width=360, height=740, phone=True)
-    await page.click("#control")
-    x, y = await page.middle("#picture")
-    await page.tap(x, y)
-    await _eventually(lambda: len(showing.inputs) >= 3)
-    tap = [each.kind for each in showing.inputs if isinstance(each, PointerInput)]
-    for kind, down in (("touchStart", 0), ("touchMove", 30), ("touchMove", 60)):
-        points = [{"x": x, "y": y - down}]
-        await page.send("Input.dispatchTouchEvent", type=kind, touchPoints=points)
-    await page.send("Input.dispatchTouchEvent", type="touchEnd", touchPoints=[])
-    await _eventually(lambda: len(showing.inputs) >= 5)
-    scrolled = sum(each.delta_y for each in showing.inputs if isinstance(each, PointerInput))
-
-    assert tap == ["move", "down", "up"]
-    assert scrolled == pytest.approx(60 * PAGE[0] / 336, rel=0.05)
-    assert [each.kind for each in showing.inputs[3:]] == ["wheel", "wheel"]  # type: ignore[union-attr]
-
-
 async def test_the_shared_page_has_no_control(browser: Browser, watched: Caller, showing: Showing):
     """It shows the same, and a click or a key in it does nothing."""
-    task = await _task(watched)
+    task = await running_task(watched)
     await showing.show(drawn(1))
     page = await browser.open(task["public_share_url"])
     await page.until(SHOWN)
@@ -254,7 +132,7 @@ async def test_a_lost_connection_is_said_and_found_again(
     browser: Browser, watched: Caller, showing: Showing
 ):
     """With every step once, also those that came meanwhile."""
-    page, _ = await _opened(browser, watched, showing)
+    page, _ = await open_live(browser, watched, showing)
     showing.step("Before")
     await page.until("document.querySelectorAll('#steps li').length === 1")
     await page.send("Network.enable")
@@ -271,7 +149,7 @@ async def test_it_works_in_a_frame_of_another_server(
     browser: Browser, watched: Caller, showing: Showing
 ):
     """`<iframe width="600" height="450">` on a page from elsewhere shows it, buttons and all."""
-    task = await _task(watched)
+    task = await running_task(watched)
     await showing.show(drawn(1))
 
     async def embedding(request: web.Request) -> web.Response:
@@ -292,9 +170,9 @@ async def test_it_works_in_a_frame_of_another_server(
         await web.TCPSite(runner, "127.0.0.1", 0).start()
         host, port = runner.addresses[0][:2]
         page = await browser.open(f"http://{host}:{port}/")
-        await _eventually(lambda: showing.shown > 1)
+        await eventually(lambda: showing.shown > 1)
         await showing.show(drawn(2))
-        await _eventually(lambda: showing.shown > 2)  # so it has drawn the first one
+        await eventually(lambda: showing.shown > 2)  # so it has drawn the first one
         await page.click_at(*place)
         await watched.reached(task["id"], "paused")
     finally:
@@ -308,7 +186,7 @@ async def test_everybody_can_use_it(
     dark: bool, browser: Browser, watched: Caller, showing: Showing
 ):
     """Names, contrast, sizes and order: in each shape, in control, asked to stop, at the end."""
-    page, _ = await _opened(browser, watched, showing, dark=dark)
+    page, _ = await open_live(browser, watched, showing, dark=dark)
     showing.step("Open the shop", url="https://shop.example/a-long-way/" + "x" * 200)
     showing.step("Read the prices", evaluation_previous_goal="Success")
     await page.until("document.querySelectorAll('#steps li').length === 2")
@@ -329,7 +207,7 @@ async def test_the_whole_browser_is_seen_in_a_small_frame(
     browser: Browser, watched: Caller, showing: Showing
 ):
     """In 600 by 450 the buttons, the whole picture and the goal need no scrolling."""
-    task = await _task(watched, "Compare " + "very long instructions " * 30)
+    task = await running_task(watched, "Compare " + "very long instructions " * 30)
     await showing.show(drawn(1))
     page = await browser.open(task["live_url"], width=600, height=450)
     showing.step("Open the shop")
@@ -343,18 +221,18 @@ async def test_the_whole_browser_is_seen_in_a_small_frame(
 
 async def test_nothing_is_drawn_for_nobody(browser: Browser, watched: Caller, showing: Showing):
     """A page that lies behind another one gets no frames, and the newest when it is seen again."""
-    page, _ = await _opened(browser, watched, showing)
+    page, _ = await open_live(browser, watched, showing)
     hide = "Object.defineProperty(document, 'hidden', {value: %s, configurable: true})"
     await page.run(hide % "true")
     await showing.show(drawn(2))
-    await _eventually(lambda: showing.shown >= 2)
+    await eventually(lambda: showing.shown >= 2)
     for number in range(3, 8):
         await showing.show(drawn(number))
     await asyncio.sleep(0.2)
     hidden = showing.shown
     await page.run(hide % "false")
     await page.run("document.dispatchEvent(new Event('visibilitychange'))")
-    await _eventually(lambda: showing.shown > hidden)
+    await eventually(lambda: showing.shown > hidden)
 
     assert hidden <= 3
     assert showing.shown == hidden + 1

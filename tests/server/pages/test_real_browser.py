@@ -14,13 +14,12 @@ from browser_use_async.server.executors.chromium.finding import find_browser
 from browser_use_async.server.static_site import StaticSite
 from tests.browser.driver import Browser, Page, browser, browser_address
 from tests.server.calling import Caller
+from tests.server.pages.opening import SHOWN, STEERABLE
 
 __all__ = ["browser", "browser_address"]
 
 pytestmark = pytest.mark.timeout(90)
 
-SHOWN = "!document.getElementById('picture').hidden"
-STEERABLE = "!document.getElementById('control')?.hidden"
 STEPS = "document.querySelectorAll('#steps li').length"
 
 # What only a person can do: no instruction of the task fills the field or presses the button.
