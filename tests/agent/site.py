@@ -7,6 +7,7 @@ from aiohttp import web
 __all__ = ["Shop"]
 
 _PAGE = """<!doctype html><html lang="en"><head><title>{title}</title></head>
+<style>input {{ caret-color: transparent }}</style>
 <body style="background:{colour}"><h1>{title}</h1>{body}</body></html>"""
 
 _HOME = """<p><a href="/prices">Prices</a> <a href="/login">Log in</a>

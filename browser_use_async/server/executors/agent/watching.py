@@ -64,6 +64,7 @@ class Onlooker:
             session = self._connection.session(event["sessionId"])
             tab = Tab(session, target["targetId"], self._settings)
             self._tabs[session.id] = tab
+            session.post("Page.enable")
             tab.mask()
             self.screencast.follow(tab)
 
