@@ -27,7 +27,8 @@ Extract
 """
 
 
-def _size(png: bytes) -> tuple[int, int]:
+def png_size(png: bytes) -> tuple[int, int]:
+    """Width and height of a PNG."""
     assert png.startswith(b"\x89PNG\r\n\x1a\n")
     width, height = struct.unpack_from(">II", png, 16)
     return width, height
@@ -51,14 +52,14 @@ async def test_clicks_fills_downloads_and_answers(chromium: ChromiumExecutor, si
     }
     assert list(done.files) == ["price-list.csv", "thanks.png"]
     assert done.files["price-list.csv"].startswith(b"Repair,")
-    assert _size(done.files["thanks.png"]) == (800, 600)
+    assert png_size(done.files["thanks.png"]) == (800, 600)
     assert done.steps[0].next_goal == f"rule-based Chromium: open {site}/"
     assert done.steps[0].evaluation_previous_goal == "None - this is the first step."
     assert done.steps[-1].next_goal == "Compose the answer"
     assert done.steps[-1].url.startswith(f"{site}/thanks.html?name=Ada+Lovelace")
     pictures = _pictures(done)
     assert len(pictures) == len(done.steps)
-    assert {_size(each) for each in pictures} == {(800, 600)}
+    assert {png_size(each) for each in pictures} == {(800, 600)}
     # The picture after each deed that shows is another one than before.
     assert len(set(pictures)) >= 8
 
@@ -124,7 +125,7 @@ async def test_failure_has_a_picture(chromium: ChromiumExecutor, site: str):
 
     assert "Nowhere" in done.reason
     assert not isinstance(done.end, Finished)
-    assert _size(done.end.screenshot or b"") == (1280, 960)
+    assert png_size(done.end.screenshot or b"") == (1280, 960)
     assert done.end.url == f"{site}/"
 
 

@@ -274,10 +274,14 @@ class Tab:
     # --- what the page does ---------------------------------------------------------------
 
     def _request_sent(self, event: Mapping[str, Any]) -> None:
-        self._inflight.add(event["requestId"])
-        if event.get("type") == "Document" and event.get("frameId") == self.target_id:
+        is_document = event.get("type") == "Document"
+        if is_document and event.get("frameId") != self.target_id:
+            return  # of a frame that may go on in another process, so that its end is not told
+        if is_document:
             self._document_request = event["requestId"]
             self.document = Document(event["request"]["url"])
+        if event["request"]["url"].startswith(("http:", "https:")):
+            self._inflight.add(event["requestId"])
 
     def _response_received(self, event: Mapping[str, Any]) -> None:
         if event["requestId"] == self._document_request:
