@@ -28,6 +28,10 @@ EXPECTED = {
         r"who can only watch: http://127\.0\.0\.1:\d+/share/\S+",
         r"answer: \S",
     ),
+    "self_hosted_real_browser.py": (
+        r"no real browser: no Chromium or Chrome was found|answer: Sent\(name='Ada', topic='A rep",
+        r"no real browser: |files: price-list\.csv, 12 pictures, [01] films\n\Z",
+    ),
     "files_in_and_out.py": (
         r"answer: Saved report\.csv: 3 rows of orders\.csv\.",
         r"downloaded (\d+) of \1 bytes",
