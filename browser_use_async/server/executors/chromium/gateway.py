@@ -10,7 +10,8 @@ import asyncio
 import base64
 import contextlib
 import socket
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
+from typing import Any
 
 import attrs
 from yarl import URL
@@ -190,7 +191,9 @@ class Gateway:
         try:
             if request.is_tunnel:
                 client[1].write(_ESTABLISHED)
-            await _join(client, server)
+                await _join(_pump(client[0], server[1]), _pump(server[0], client[1]))
+            else:
+                await _join(_pump(client[0], server[1]), _pump_answer(server[0], client[1]))
         finally:
             server[1].close()
 
@@ -280,16 +283,36 @@ async def _answer(client: asyncio.StreamWriter, status: str, text: str) -> None:
     await client.drain()
 
 
-async def _join(one: _Ends, other: _Ends) -> None:
-    """Pass bytes both ways until either side ends."""
-    loop = asyncio.get_running_loop()
-    pumps = [loop.create_task(_pump(one[0], other[1])), loop.create_task(_pump(other[0], one[1]))]
+async def _join(*pumps: Coroutine[Any, Any, None]) -> None:
+    """Let both directions flow until either ends."""
+    flowing = [asyncio.get_running_loop().create_task(pump) for pump in pumps]
     try:
-        await asyncio.wait(pumps, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait(flowing, return_when=asyncio.FIRST_COMPLETED)
     finally:
-        for pump in pumps:
+        for pump in flowing:
             pump.cancel()
-        await asyncio.gather(*pumps, return_exceptions=True)
+        await asyncio.gather(*flowing, return_exceptions=True)
+
+
+async def _pump_answer(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
+    """Pass an answer on, and keep the browser from sending a second request after it.
+
+    The connection leads to one server, and the next request may be for another.
+    """
+    while True:
+        head = await source.readuntil(b"\r\n\r\n")
+        status = head.split(b" ", 2)[1]
+        sink.write(head if status == b"101" else _closing(head))
+        if status == b"101" or not status.startswith(b"1"):
+            break
+    await _pump(source, sink)
+
+
+def _closing(head: bytes) -> bytes:
+    first, *lines = head.split(b"\r\n")[:-2]
+    names = (line.partition(b":")[0].decode("latin-1").lower() for line in lines)
+    kept = [line for line, name in zip(lines, names, strict=True) if name not in _HOP_BY_HOP]
+    return b"\r\n".join([first, *kept, b"Connection: close", b"", b""])
 
 
 async def _pump(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
