@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
@@ -65,7 +65,7 @@ class Places:
         self._has_cleaned_up = False
 
     @asynccontextmanager
-    async def take(self, assignment: Assignment) -> AsyncIterator[Place]:
+    async def take(self, assignment: Assignment) -> AsyncGenerator[Place]:
         """Start a browser for one task as soon as there is room, and end it.
 
         Args:
