@@ -47,7 +47,7 @@ class AgentEndedError(Exception):
 
 
 def check_python(python: str) -> None:
-    """Make sure that a Python has browser-use.
+    """Make sure that a Python has browser-use, and what schemas are checked with.
 
     Args:
         python: The interpreter.
@@ -55,7 +55,10 @@ def check_python(python: str) -> None:
     Raises:
         ConfigurationError: It has not, or cannot be started.
     """
-    program = "import sys, importlib.util as u; sys.exit(u.find_spec('browser_use') is None)"
+    program = (
+        "import sys; from importlib.util import find_spec; "
+        "sys.exit(None in map(find_spec, ('browser_use', 'jsonschema')))"
+    )
     try:
         found = subprocess.run(  # noqa: S603 - the operator's own interpreter
             [python, "-P", "-c", program], check=False, capture_output=True, timeout=_CHECK_SECONDS
@@ -64,7 +67,7 @@ def check_python(python: str) -> None:
         raise ConfigurationError(f"{python} cannot be started: {error}") from error
     if found.returncode != 0:
         raise ConfigurationError(
-            f"{python} has no browser-use, which the browser_use executor needs; "
+            f"{python} has no browser-use and jsonschema, which the browser_use executor needs; "
             'pip install "browser-use-async[local-agent]", or name a Python that has it with '
             "--agent-python"
         )
