@@ -67,9 +67,10 @@ def browser_settings(options: argparse.Namespace, site_url: str | None) -> Chrom
         options: The parsed command line.
         site_url: The address of the example site, which tasks may always open.
     """
+    served = [site_url] if site_url is not None else []
     return ChromiumSettings(
         browser=options.browser,
-        allow_private_addresses=options.allow_private_addresses or [site_url] * bool(site_url),
+        allow_private_addresses=options.allow_private_addresses or served,
         proxies=dict(options.proxies),
         ad_hosts=options.ad_hosts,
         max_browsers=options.max_browsers,

@@ -90,9 +90,9 @@ class Connection:
         client = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=None))
         try:
             # Screenshots are large, and the browser on this machine is trusted with memory.
-            websocket = await client.ws_connect(
-                url, max_msg_size=0, compress=0, timeout=aiohttp.ClientWSTimeout(ws_close=2.0)
-            )
+            # Pyright does not see the fields of aiohttp's class.
+            patience = aiohttp.ClientWSTimeout(ws_close=2.0)  # pyright: ignore[reportCallIssue]
+            websocket = await client.ws_connect(url, max_msg_size=0, compress=0, timeout=patience)
         except (aiohttp.ClientError, OSError) as error:
             await client.close()
             raise BrowserLostError("the browser does not take commands") from error

@@ -121,6 +121,7 @@ class Gateway:
         self._rules = rules
         self._upstream = upstream
         self._server: asyncio.Server | None = None
+        self._port = 0
         self._work: set[asyncio.Task[None]] = set()
         self._refusals: list[Refusal] = []
         self._problems: dict[tuple[str, int], str] = {}
@@ -128,15 +129,14 @@ class Gateway:
     @property
     def port(self) -> int:
         """The port on 127.0.0.1 at which it listens."""
-        sockets = self._server.sockets if self._server is not None else ()
-        port: int = sockets[0].getsockname()[1]
-        return port
+        return self._port
 
     async def start(self) -> None:
         """Listen."""
         self._server = await asyncio.start_server(
             self._accept, "127.0.0.1", 0, limit=_HEAD_BYTES, start_serving=True
         )
+        self._port = self._server.sockets[0].getsockname()[1]
 
     async def aclose(self) -> None:
         """Close all connections."""

@@ -9,7 +9,6 @@ from browser_use_async.server.executors.viewing import (
     Input,
     KeyInput,
     PointerInput,
-    TextInput,
 )
 
 __all__ = ["KEYS", "LiveView", "press"]
@@ -71,7 +70,7 @@ class LiveView:
             _point(tab, event)
         elif isinstance(event, KeyInput):
             press(tab, event)
-        elif isinstance(event, TextInput):
+        else:
             tab.session.post("Input.insertText", text=event.text)
 
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
 from browser_use_async.server.executors.chromium.browser import Browser
@@ -45,7 +45,7 @@ class BrowserPool:
     @asynccontextmanager
     async def place(
         self, assignment: Assignment, rules: NetworkRules, upstream: Upstream | None
-    ) -> AsyncIterator[TaskBrowser]:
+    ) -> AsyncGenerator[TaskBrowser, None]:
         """A browser for one task, as soon as there is room for it.
 
         Args:

@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import contextlib
 import json
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
@@ -234,23 +235,23 @@ class Tab:
         self.session.connection.forget(self.session.id, PageLostError(reason))
 
     async def _evaluate(self, expression: str, *, by_value: bool) -> Mapping[str, Any]:
-        for attempt in range(3):
-            try:
-                world = await self.session.send(
-                    "Page.createIsolatedWorld", frameId=self.target_id, worldName=WORLD
-                )
-                answer = await self.session.send(
-                    "Runtime.evaluate",
-                    expression=expression,
-                    contextId=world["executionContextId"],
-                    returnByValue=by_value,
-                )
-                break
-            except CommandFailedError:
-                # The page moved on in between.
-                if attempt == 2:
-                    raise
-                await self.settle()
+        for _ in range(2):
+            with contextlib.suppress(CommandFailedError):
+                return await self._evaluated(expression, by_value=by_value)
+            # The page moved on in between.
+            await self.settle()
+        return await self._evaluated(expression, by_value=by_value)
+
+    async def _evaluated(self, expression: str, *, by_value: bool) -> Mapping[str, Any]:
+        world = await self.session.send(
+            "Page.createIsolatedWorld", frameId=self.target_id, worldName=WORLD
+        )
+        answer = await self.session.send(
+            "Runtime.evaluate",
+            expression=expression,
+            contextId=world["executionContextId"],
+            returnByValue=by_value,
+        )
         if "exceptionDetails" in answer:
             details = answer["exceptionDetails"]
             words = details.get("exception", {}).get("description") or details.get("text", "")
