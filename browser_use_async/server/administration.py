@@ -60,7 +60,7 @@ def add_administration(
         return _faults_answer(faults)
 
     async def show_costs(request: web.Request) -> web.Response:
-        """What tasks have cost in US cents: `?task_id=A&task_id=B`. Read by the server's own page."""
+        """What tasks have cost in US cents: `?task_id=A&task_id=B`. For the own page, too."""
         check_key(request.headers.get("Authorization"), api_key)
         records = map(backend.store.task, request.query.getall("task_id", []))
         costs = {each.id: str(each.cost_cents) for each in records if each is not None}
@@ -94,15 +94,24 @@ def _add_webhooks(application: web.Application, api_key: str, webhooks: WebhookS
         return json_answer({})
 
     async def show_deliveries(request: web.Request) -> web.Response:
-        """What was sent, and what came of it, oldest first. Read by the server's own page."""
+        """What was sent, and what came of it, oldest first: `?latest=20`. For the own page, too."""
         check_key(request.headers.get("Authorization"), api_key)
-        return json_answer({"deliveries": [delivery_as_json(each) for each in webhooks.log]})
+        log = tuple(webhooks.log)
+        shown = log[-_latest(request.query.get("latest", str(len(log)))) :] if log else ()
+        deliveries = [delivery_as_json(each) for each in shown]
+        return json_answer({"deliveries": deliveries, "count": len(log)})
 
     router = application.router
     router.add_get("/admin/webhooks", show_webhooks, name="admin_webhooks")
     router.add_post("/admin/webhooks", add_webhook, name="admin_add_webhook")
     router.add_delete("/admin/webhooks/{webhook_id}", remove_webhook, name="admin_remove_webhook")
     router.add_get("/admin/deliveries", show_deliveries, name="admin_deliveries")
+
+
+def _latest(text: str) -> int:
+    if not text.isascii() or not text.isdecimal() or len(text) > 9 or not int(text):
+        raise RefusalError(422, "latest must be a whole number above 0")
+    return int(text)
 
 
 def _shown(webhook: Webhook) -> dict[str, str]:

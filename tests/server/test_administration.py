@@ -5,8 +5,9 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from browser_use_async.server import LocalServer
+from browser_use_async.server import LocalServer, Webhook
 from tests.server.calling import Caller
+from tests.server.webhooks.receiver import SECRET, receiving
 
 FOR_THIS_MACHINE = ("/admin/faults", "/admin/webhooks")
 FOR_THE_PAGE = ("/admin/costs", "/admin/deliveries")
@@ -29,6 +30,26 @@ async def test_tasks_that_do_not_exist_cost_nothing(api: Caller):
     """They are left out."""
     for query in ("", "?task_id=x", "?task_id="):
         assert (await api.get(f"{api.server.url}/admin/costs{query}")).json == {"costs": {}}
+
+
+async def test_the_latest_deliveries(http: aiohttp.ClientSession):
+    """All of them, or as many of the latest as are asked for, oldest first."""
+    async with receiving() as receiver:
+        webhooks = [Webhook(receiver.url, SECRET)]
+        async with LocalServer(executor="scripted", webhooks=webhooks) as server:
+            api = Caller(server, http)
+            await api.reached(await api.create(), "finished")
+            await receiver.has(4)
+            url = f"{server.url}/admin/deliveries"
+            everything = (await api.get(url)).json
+            latest = (await api.get(f"{url}?latest=2")).json
+            refused = [await api.get(f"{url}?latest={each}") for each in ("0", "-1", "x", "")]
+
+    assert everything["count"] == len(everything["deliveries"]) == latest["count"] == 3
+    assert [each["id"] for each in latest["deliveries"]] == [
+        each["id"] for each in everything["deliveries"][-2:]
+    ]
+    assert {answer.status for answer in refused} == {422}
 
 
 @pytest.mark.parametrize("path", [*FOR_THIS_MACHINE, *FOR_THE_PAGE])

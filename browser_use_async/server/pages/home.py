@@ -2,6 +2,7 @@
 
 from aiohttp import web
 
+from browser_use_async.contract.table import API_PREFIX
 from browser_use_async.server.backend import Backend
 from browser_use_async.server.pages.templates import fragment, html_page
 
@@ -20,6 +21,7 @@ def home_page(backend: Backend) -> web.Response:
         "server_url": backend.links.url,
         "base_url": backend.links.base_url,
         "ping_url": f"{backend.links.base_url}/ping",
+        "api_prefix": API_PREFIX,
         "executor": backend.executor_name,
     }
     # In a frame of another server's page a person could be led to click what they do not see.

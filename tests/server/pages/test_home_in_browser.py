@@ -19,6 +19,7 @@ __all__ = ["browser", "browser_address"]
 pytestmark = pytest.mark.timeout(60)
 
 LISTS = "!document.getElementById('lists').hidden"
+READ = f"{LISTS} && document.getElementById('refreshed').textContent !== ''"
 SCENARIOS = {
     "Wait": Scenario(steps=("Wait",), step_seconds=0, hangs=True),
     "Fail": Scenario(steps=("Try",), step_seconds=0, outcome="failed", reason="No such page"),
@@ -36,7 +37,7 @@ async def api(http: aiohttp.ClientSession) -> AsyncIterator[Caller]:
 async def _opened(browser: Browser, api: Caller, **shape: Any) -> Page:
     """The page with the key in the link, as `serve` prints it."""
     page = await browser.open(f"{api.server.url}/#key={api.server.api_key}", **shape)
-    await page.until(LISTS)
+    await page.until(READ)
     return page
 
 

@@ -143,8 +143,9 @@ async function readProfiles(page) {
 }
 
 async function readDeliveries(page) {
-  const all = (await ask("/admin/deliveries")).deliveries.reverse();
-  return { rows: all.slice((page - 1) * ROWS, page * ROWS), pages: Math.ceil(all.length / ROWS), count: all.length };
+  const { deliveries, count } = await ask("/admin/deliveries?latest=" + page * ROWS);
+  const rows = deliveries.reverse().slice((page - 1) * ROWS);
+  return { rows, pages: Math.ceil(count / ROWS), count };
 }
 
 class List {
