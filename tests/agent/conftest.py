@@ -26,7 +26,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Skip them where they cannot run, and leave them their time where they can."""
     for item in items:
         if "tests/agent" in item.path.as_posix():
-            item.add_marker(pytest.mark.timeout(120))
+            item.add_marker(pytest.mark.timeout(180))
             if _MISSING:
                 reason = f"there is no {' and no '.join(_MISSING)}; `make agent` has both"
                 item.add_marker(pytest.mark.skip(reason=reason))

@@ -5,6 +5,7 @@ import contextlib
 import shutil
 from collections.abc import AsyncIterator
 
+import aiohttp
 import pytest
 
 from browser_use_async.server.executors.viewing import Frame, TextInput, View, Viewable
@@ -12,6 +13,7 @@ from tests.agent.processes import temporary_folders
 from tests.agent.scripted_model import Reply, ScriptedModel, Silence, act, index_of
 from tests.agent.stage import Stage, click, done, ended, screenshots
 from tests.server.calling import Caller
+from tests.server.pages.socket import live_socket
 
 
 async def view_of(api: Caller, model: ScriptedModel, task_id: str) -> View:
@@ -57,6 +59,25 @@ async def test_a_person_sees_and_helps(stage: Stage) -> None:
     assert (first.width, first.height) == (800, 600)
     assert first.image.startswith(b"\xff\xd8")
     assert second.image != first.image
+
+
+async def test_the_live_page_shows_it(stage: Stage) -> None:
+    """The live page gets pictures of the agent's browser, and its stop button stops the agent."""
+    model = await stage.model([Silence()])
+    api = await stage.server(model)
+    task_id = await api.create(f"Open {stage.shop.url}")
+    await view_of(api, model, task_id)
+    url = (await api.task(task_id))["live_url"]
+
+    async with aiohttp.ClientSession() as http, live_socket(http, url) as page:
+        async with asyncio.timeout(20):
+            while not page.images:
+                with contextlib.suppress(TimeoutError):
+                    await page.until(lambda: page.images)
+        await page.order("stop")
+
+    assert page.images[0].startswith(b"\xff\xd8")
+    assert (await ended(api, task_id))["status"] == "stopped"
 
 
 async def test_no_view_before_and_after(stage: Stage) -> None:
