@@ -6,7 +6,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
-from aiohttp import WSMsgType, web
+from aiohttp import WSCloseCode, WSMsgType, web
 
 from browser_use_async.models import TaskId
 from browser_use_async.server.answers import RefusalError
@@ -72,40 +72,53 @@ class Connection:
         """Go on until the task has ended, or the page has gone."""
         performing = asyncio.get_running_loop().create_task(self._perform())
         try:
-            async for message in self._socket:
-                if message.type is WSMsgType.TEXT:
-                    await self._take(message.data)
+            # The page may go away at any moment, also while it is being answered.
+            with suppress(ConnectionError):
+                async for message in self._socket:
+                    if message.type is WSMsgType.TEXT:
+                        await self._take(message.data)
         finally:
             performing.cancel()
             await asyncio.gather(performing, return_exceptions=True)
 
     async def _perform(self) -> None:
-        # The page may go away at any moment, which its other half, `run`, finds out and ends.
-        with suppress(ConnectionError):
-            showing = asyncio.get_running_loop().create_task(self._show())
-            try:
-                await self._tell()
-                await asyncio.wait([showing], timeout=_LAST_FRAMES_SECONDS)
-            finally:
-                showing.cancel()
-                await asyncio.gather(showing, return_exceptions=True)
-            await self._show_screenshot(waits=False)
-        await self._socket.close()
+        code = WSCloseCode.OK
+        try:
+            with suppress(ConnectionError):
+                await self._tell_and_show()
+        except Exception as error:  # noqa: BLE001 - an executor may raise anything; the page looks again
+            log_failure(_logger, f"task {self._record.id} cannot be watched", error)
+            code = WSCloseCode.INTERNAL_ERROR
+        await self._socket.close(code=code)
+
+    async def _tell_and_show(self) -> None:
+        showing = asyncio.get_running_loop().create_task(self._show())
+        try:
+            await self._tell()
+            await asyncio.wait([showing], timeout=_LAST_FRAMES_SECONDS)
+        finally:
+            showing.cancel()
+            (outcome,) = await asyncio.gather(showing, return_exceptions=True)
+        if isinstance(outcome, Exception):
+            raise outcome
+        await self._show_screenshot(waits=False)
 
     # --- telling --------------------------------------------------------------------------
 
     async def _tell(self) -> None:
         """Tell where the task stands, then each change, until it has ended."""
-        record, told = self._record, -1
+        record, told = self._record, 0
         last: dict[str, Any] = {}
         with self._changes.listening(record.id) as changed:
             while True:
                 changed.clear()
-                state = live_state(record, after=max(told, 0))
+                state = live_state(record, after=told)
                 state["has_browser"] = self._view() is not None
-                if told < 0 or state["steps"] or state != last:
+                # Counted now: more steps may come while this is on its way.
+                told += len(state["steps"])
+                if state != last:
                     await self._say("state", **state)
-                told, last = len(record.steps), {**state, "steps": []}
+                last = {**state, "steps": []}
                 if state["ended"]:
                     return
                 await changed.wait()
@@ -192,16 +205,17 @@ class Connection:
             await self._say("done", order=order.name)
 
     async def _put(self, event: Input) -> None:
-        view = self._view()
-        if view is None:
-            await self._refuse(409, _NO_BROWSER)
-            return
         try:
-            await view.put(event)
+            view = self._view()
+            if view is None:
+                await self._refuse(409, _NO_BROWSER)
+            else:
+                await view.put(event)
+        except ConnectionError:
+            raise
         except Exception as error:  # noqa: BLE001 - an executor may raise anything; the page lives
             log_failure(_logger, f"the browser of task {self._record.id} took no input", error)
             await self._refuse(500, "The browser could not do this")
 
     async def _refuse(self, status: int, detail: str, **fields: str) -> None:
-        with suppress(ConnectionError):
-            await self._say("refused", status=status, detail=detail, **fields)
+        await self._say("refused", status=status, detail=detail, **fields)

@@ -113,3 +113,26 @@ async def test_a_page_that_came_through_a_proxy_connects(http: aiohttp.ClientSes
             http, f"{here}/live/{record.live_token}", headers={"Origin": public}
         ) as page:
             await page.until(lambda: page.states)
+
+
+class _Unviewable(Showing):
+    """Fails whoever wants to see its browser."""
+
+    def view(self, task_id: str) -> Showing | None:
+        raise RuntimeError("this browser hides")
+
+
+async def test_a_browser_that_cannot_be_shown(
+    http: aiohttp.ClientSession, caplog: pytest.LogCaptureFixture
+):
+    """The page is let go with the code of an error of the server, and the task works on."""
+    async with LocalServer(executor=_Unviewable()) as server:
+        api = Caller(server, http)
+        task = await running_task(api)
+        async with live_socket(http, task["live_url"]) as page:
+            await page.drain()
+        status = (await api.task(task["id"]))["status"]
+
+    assert page.closed_with == WSCloseCode.INTERNAL_ERROR
+    assert status == "running"
+    assert "cannot be watched" in caplog.text
