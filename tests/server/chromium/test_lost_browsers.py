@@ -116,6 +116,7 @@ async def test_a_page_that_hangs_fails_its_task_alone(chromium: ChromiumExecutor
     assert _pid(chromium) == first
 
 
+@pytest.mark.torture
 async def test_a_page_that_crashes_fails_its_task_alone(chromium: ChromiumExecutor, site: str):
     """A page that crashes fails its task; the browser goes on."""
     crashing = asyncio.create_task(browse(chromium, f"Open {site}/. Wait for rain"))
@@ -186,7 +187,7 @@ SERVER = textwrap.dedent(
 )
 
 
-@pytest.mark.parametrize("frozen", [False, True])
+@pytest.mark.parametrize("frozen", [False, pytest.param(True, marks=pytest.mark.torture)])
 async def test_a_killed_server_leaves_nothing(
     browser_path: str, temporary: Path, site: str, frozen: bool
 ):

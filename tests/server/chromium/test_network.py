@@ -56,8 +56,7 @@ async def test_pages_reach_no_other_domain(chromium: ChromiumExecutor):
     assert "Refused" not in " ".join(step.evaluation_previous_goal for step in free.steps)
 
 
-@pytest.mark.parametrize("way", ["redirect", "script", "link", "window", "typed"])
-async def test_tasks_open_no_other_domain(chromium: ChromiumExecutor, way: str):
+async def test_tasks_open_no_other_domain(chromium: ChromiumExecutor):
     """A redirect, a script, a link or the task itself that leads elsewhere fails the task."""
     pages = {
         "/redirect": "REDIRECT OTHER/caught",
@@ -67,17 +66,25 @@ async def test_tasks_open_no_other_domain(chromium: ChromiumExecutor, way: str):
         "/caught": "<title>Caught</title>",
     }
     async with serve_pages(pages) as site:
-        start = f"{site.other_url}/caught" if way == "typed" else f"{site.url}/{way}"
-        task = f"Open {start}{' and click Away' if way in {'link', 'window'} else ''}"
-        done = await browse(chromium, task, allowed_domains=HERE)
+        tasks = {
+            "typed": f"Open {site.other_url}/caught",
+            "redirect": f"Open {site.url}/redirect",
+            "script": f"Open {site.url}/script",
+            "link": f"Open {site.url}/link and click Away",
+            "window": f"Open {site.url}/window and click Away",
+        }
+        reasons = {
+            name: (await browse(chromium, task, allowed_domains=HERE)).reason
+            for name, task in tasks.items()
+        }
         asked = list(site.asked)
 
-    assert done.reason == (
-        f"localhost:{site.port} is outside the allowed domains of this task (127.0.0.1)."
-    )
+    refused = f"localhost:{site.port} is outside the allowed domains of this task (127.0.0.1)."
+    assert reasons == dict.fromkeys(tasks, refused)
     assert "/caught" not in asked
 
 
+@pytest.mark.torture
 async def test_private_addresses_are_closed_unless_opened(browser_path: str):
     """Without the operator's word no address of this machine is opened, by any of its names."""
     async with serve_pages({"/": "<title>Inner</title>"}) as site:
@@ -144,6 +151,7 @@ async def test_advertisements_are_blocked(browser_path: str, tmp_path: Path):
     assert said not in shown.steps[-1].evaluation_previous_goal
 
 
+@pytest.mark.torture
 async def test_the_proxy_of_the_country_is_used(browser_path: str):
     """Connections go through the operator's proxy, with its password; the first step says so."""
     seen: list[tuple[str, str, str]] = []

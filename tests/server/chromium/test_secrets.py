@@ -1,5 +1,7 @@
 """The values of secrets: typed where they belong, and shown nowhere."""
 
+import pytest
+
 from browser_use_async.server.executors.chromium.executor import ChromiumExecutor
 from browser_use_async.server.executors.protocol import Failed, Finished
 from browser_use_async.server.running.masking import SecretMask
@@ -55,6 +57,7 @@ async def test_a_secret_is_typed_and_not_shown(chromium: ChromiumExecutor):
     assert pictures[0][0] == pictures[1][0]
 
 
+@pytest.mark.torture
 async def test_addresses_show_no_secret(chromium: ChromiumExecutor):
     """A form that is sent by GET puts the value into the address, in the spelling of addresses."""
     page = "<title>Form</title><form action=/got><label>Name <input name=name></label></form>"

@@ -84,6 +84,7 @@ async def test_a_link_to_a_file_is_downloaded_and_read(chromium: ChromiumExecuto
     assert list(done.files) == ["price-list.csv"]
 
 
+@pytest.mark.torture
 async def test_tables_are_saved(chromium: ChromiumExecutor, site: str):
     """What is read can be saved as it can with the reader."""
     done = await browse(chromium, f"Open {site}/pricing.html and save the plans as plans.csv")
@@ -100,6 +101,7 @@ async def test_what_scripts_make_is_read(chromium: ChromiumExecutor):
     assert done.output == "Made\n\n# Late\nMade here"
 
 
+@pytest.mark.torture
 async def test_what_cannot_be_done_fails_with_the_reason(chromium: ChromiumExecutor, site: str):
     """What is not there, or does not take what it is given, is said in a sentence."""
     with bound_socket() as nobody:
@@ -129,6 +131,7 @@ async def test_failure_has_a_picture(chromium: ChromiumExecutor, site: str):
     assert done.end.url == f"{site}/"
 
 
+@pytest.mark.torture
 async def test_highlights_and_pictures_can_be_switched_off(chromium: ChromiumExecutor, site: str):
     """Outlines are drawn on the pictures unless that is switched off, or all pictures are."""
     task = f"Open {site}/ and tell me the title"
@@ -202,6 +205,7 @@ async def test_cookies_come_and_go(chromium: ChromiumExecutor):
     assert pages_cookies == [{}, {}, {"visited": "yes"}]
 
 
+@pytest.mark.torture
 async def test_recording(chromium: ChromiumExecutor, site: str):
     """A film of the task comes with its end, unless that is switched off."""
     task = f"Open {site}/. Click Contact. Scroll down."

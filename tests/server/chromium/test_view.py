@@ -4,6 +4,8 @@ import asyncio
 import struct
 from contextlib import aclosing
 
+import pytest
+
 from browser_use_async.server.executors.chromium.executor import ChromiumExecutor
 from browser_use_async.server.executors.viewing import (
     Frame,
@@ -88,6 +90,7 @@ async def test_a_person_helps(chromium: ChromiumExecutor):
     assert seen[0].image != seen[-1].image
 
 
+@pytest.mark.torture
 async def test_several_watch(chromium: ChromiumExecutor, site: str):
     """Whoever comes later has a frame at once too, and all see the end."""
 
