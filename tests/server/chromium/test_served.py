@@ -99,7 +99,7 @@ async def test_pause_resume_and_stop(api: Caller, site: str):
     task_id = await api.create(f"Open {site}/. Wait 1 s. Scroll down. Wait for rain.")
     await _steps(api, task_id, 1)
     await api.put(f"/pause-task?task_id={task_id}")
-    await asyncio.sleep(1.5)
+    await asyncio.sleep(1)
     paused = await api.task(task_id)
     await asyncio.sleep(0.5)
     still = await api.task(task_id)

@@ -113,7 +113,7 @@ async def test_fifty_in_a_row_leave_nothing(chromium: ChromiumExecutor, site: st
     for _ in range(TASKS):
         done = await browse(chromium, task)
         assert isinstance(done.end, Finished), done.end
-    await asyncio.sleep(2)
+    await asyncio.sleep(1)
     after, ours_after = _processes(pid), _own_memory(os.getpid())
     browser = chromium.pool.browser
     assert browser is not None
