@@ -30,7 +30,7 @@ ECHO = """
 
 
 async def test_a_secret_is_typed_and_not_shown(chromium: ChromiumExecutor):
-    """Pages get the value; pictures of pages that repeat it do not tell two secrets apart."""
+    """Pages get the value; pictures show dots and a blur, and are others than without the mask."""
     pictures = []
     async with serve_pages({"/": ECHO}) as site:
         for secret in (SECRET, OTHER):
