@@ -6,7 +6,7 @@ WORKERS ?= 3
 BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --quiet --constraint constraints.txt
 
-.PHONY: demo test torture simulate mutants matrix cases check bench lost-reply conformance clean
+.PHONY: demo test torture simulate mutants matrix cases check bench lost-reply conformance agent clean
 
 demo: $(VENV)/.for-demo
 	$(BIN)/browser-use-async demo
@@ -55,6 +55,10 @@ lost-reply: .venv-peers/.made
 conformance: .venv-conformance/.made
 	.venv-conformance/bin/python tests/conformance/run.py
 
+# Real tasks of the browser-use agent in Chromium, with a model that follows a script.
+agent: .venv-agent/.made
+	.venv-agent/bin/python -m pytest -n 2 --dist worksteal -q tests/agent
+
 clean:
 	rm -rf $(VENV) .venv-* .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist
 
@@ -76,6 +80,13 @@ $(VENV)/.for-check: $(VENV)/.made pyproject.toml constraints.txt
 	$(PY) -m venv --clear .venv-conformance
 	.venv-conformance/bin/python -m pip install --quiet --upgrade "pip>=25.1"
 	.venv-conformance/bin/python -m pip install --quiet --group conformance --editable .
+	@touch $@
+
+# In an environment of its own: browser-use pins what it needs, a hundred packages.
+.venv-agent/.made: pyproject.toml
+	$(PY) -m venv --clear .venv-agent
+	.venv-agent/bin/python -m pip install --quiet --upgrade "pip>=25.1"
+	.venv-agent/bin/python -m pip install --quiet --group test --editable ".[local-agent]"
 	@touch $@
 
 # In an environment of its own: no other client becomes a dependency of ours.

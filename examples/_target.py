@@ -8,7 +8,7 @@ import os
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
-from browser_use_async.server import LocalServer
+from browser_use_async.server import ChromiumSettings, LocalServer
 from browser_use_async.server.static_site import StaticSite, example_site_directory
 
 __all__ = ["reachable_api"]
@@ -20,9 +20,10 @@ async def reachable_api() -> AsyncGenerator[str, None]:
     if os.environ.get("BROWSER_USE_API_KEY") or os.environ.get("BROWSER_USE_BASE_URL"):
         yield "https://example.com"
         return
+    browser = ChromiumSettings(allow_private_addresses=True)
     async with (
         StaticSite(example_site_directory()) as site,
-        LocalServer(search=[site.url]) as server,
+        LocalServer(search=[site.url], chromium=browser) as server,
     ):
         os.environ["BROWSER_USE_API_KEY"] = server.api_key
         os.environ["BROWSER_USE_BASE_URL"] = server.base_url

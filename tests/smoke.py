@@ -15,7 +15,7 @@ from browser_use_async.server import LocalServer
 async def main() -> None:
     """Run one task on the bundled server."""
     async with (
-        LocalServer() as server,
+        LocalServer(executor="reader") as server,
         BrowserUseSession(api_key=server.api_key, base_url=server.base_url) as session,
     ):
         await session.ping()

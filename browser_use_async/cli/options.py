@@ -9,11 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from browser_use_async.contract.timestamps import parse_timestamp
+from browser_use_async.errors import ConfigurationError
 
 __all__ = [
     "add_output_options",
     "add_target_options",
     "due",
+    "given_key",
     "moment",
     "pair",
     "seconds",
@@ -85,6 +87,26 @@ def add_target_options(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="let the key travel over http:// to another machine",
     )
+
+
+def given_key(options: argparse.Namespace) -> str | None:
+    """The key of `--api-key` or `--api-key-file`, or None if neither was given.
+
+    Args:
+        options: The parsed command line.
+
+    Raises:
+        ConfigurationError: The file cannot be read.
+    """
+    path: Path | None = options.api_key_file
+    if path is None:
+        given: str | None = options.api_key
+        return given
+    try:
+        return path.read_text(encoding="utf-8").strip()
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or "it is no UTF-8 text"
+        raise ConfigurationError(f"the key file {path} cannot be read: {reason}") from None
 
 
 def seconds(text: str) -> float:

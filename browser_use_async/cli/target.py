@@ -5,7 +5,6 @@ import os
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
 from importlib import import_module
-from pathlib import Path
 from typing import Any
 
 import attrs
@@ -19,6 +18,7 @@ from browser_use_async import (
     SubmissionAdopted,
 )
 from browser_use_async.cli.console import Console, Style
+from browser_use_async.cli.options import given_key
 from browser_use_async.errors import ConfigurationError
 from browser_use_async.transport.configuration import DEFAULT_BASE_URL
 
@@ -95,21 +95,16 @@ async def _start_local(stack: AsyncExitStack) -> tuple[Any, Any]:
     server_room: Any = import_module("browser_use_async.server")
     site_file: Any = import_module("browser_use_async.server.static_site")
     site = await stack.enter_async_context(site_file.StaticSite(site_file.example_site_directory()))
-    server = server_room.LocalServer(search=[site.url])
+    # Whoever starts the server and the task on one machine may open that machine's pages.
+    chromium = server_room.ChromiumSettings(allow_private_addresses=True)
+    server = server_room.LocalServer(search=[site.url], chromium=chromium)
     return await stack.enter_async_context(server), site
 
 
 def _key(options: argparse.Namespace) -> str | None:
     """The key that was given; an empty one is a mistake, and no reason to use another."""
-    path: Path | None = options.api_key_file
-    if path is None:
-        given: str | None = options.api_key
-        return given if given is not None else os.environ.get("BROWSER_USE_API_KEY") or None
-    try:
-        return path.read_text(encoding="utf-8").strip()
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or "it is no UTF-8 text"
-        raise ConfigurationError(f"the key file {path} cannot be read: {reason}") from None
+    given = given_key(options)
+    return given if given is not None else os.environ.get("BROWSER_USE_API_KEY") or None
 
 
 def _tell(event: SessionEvent, console: Console) -> None:

@@ -7,13 +7,21 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from browser_use_async.server.executors.agent.settings import AgentSettings
+    from browser_use_async.server.executors.chromium.settings import ChromiumSettings
     from browser_use_async.server.faults import Fault
     from browser_use_async.server.local_server import LocalServer
     from browser_use_async.server.webhooks import Webhook
 
-__all__ = ["Fault", "LocalServer", "Webhook"]
+__all__ = ["AgentSettings", "ChromiumSettings", "Fault", "LocalServer", "Webhook"]
 
-_HOMES = {"Fault": "faults", "LocalServer": "local_server", "Webhook": "webhooks"}
+_HOMES = {
+    "AgentSettings": "executors.agent.settings",
+    "ChromiumSettings": "executors.chromium.settings",
+    "Fault": "faults",
+    "LocalServer": "local_server",
+    "Webhook": "webhooks",
+}
 
 
 def __getattr__(name: str) -> Any:

@@ -22,6 +22,7 @@ from browser_use_async.server.webhooks.deliveries import delivery_as_json
 __all__ = ["add_administration"]
 
 _MOST_CENTS = Decimal(10) ** 12
+_FORWARDED = ("Forwarded", "X-Forwarded-For", "X-Real-IP")
 
 
 def add_administration(
@@ -31,7 +32,7 @@ def add_administration(
     faults: FaultInjector,
     webhooks: WebhookSender,
 ) -> None:
-    """Add the routes. They need the API key, and a client on this machine.
+    """Add the routes. They need the API key; all but two need a client on this machine.
 
     Args:
         application: Where.
@@ -58,6 +59,14 @@ def add_administration(
         faults.set_faults(_faults_in(await request.read()))
         return _faults_answer(faults)
 
+    async def show_costs(request: web.Request) -> web.Response:
+        """What tasks have cost in US cents: `?task_id=A&task_id=B`. For the own page, too."""
+        check_key(request.headers.get("Authorization"), api_key)
+        records = map(backend.store.task, request.query.getall("task_id", []))
+        costs = {each.id: str(each.cost_cents) for each in records if each is not None}
+        return json_answer({"costs": costs})
+
+    application.router.add_get("/admin/costs", show_costs, name="admin_costs")
     application.router.add_post("/admin/credits", add_credits, name="admin_credits")
     application.router.add_get("/admin/faults", show_faults, name="admin_faults")
     application.router.add_put("/admin/faults", replace_faults, name="admin_set_faults")
@@ -85,15 +94,24 @@ def _add_webhooks(application: web.Application, api_key: str, webhooks: WebhookS
         return json_answer({})
 
     async def show_deliveries(request: web.Request) -> web.Response:
-        """What was sent, and what came of it, oldest first."""
-        _check_client(request, api_key)
-        return json_answer({"deliveries": [delivery_as_json(each) for each in webhooks.log]})
+        """What was sent, and what came of it, oldest first: `?latest=20`. For the own page, too."""
+        check_key(request.headers.get("Authorization"), api_key)
+        log = tuple(webhooks.log)
+        shown = log[-_latest(request.query.get("latest", str(len(log)))) :] if log else ()
+        deliveries = [delivery_as_json(each) for each in shown]
+        return json_answer({"deliveries": deliveries, "count": len(log)})
 
     router = application.router
     router.add_get("/admin/webhooks", show_webhooks, name="admin_webhooks")
     router.add_post("/admin/webhooks", add_webhook, name="admin_add_webhook")
     router.add_delete("/admin/webhooks/{webhook_id}", remove_webhook, name="admin_remove_webhook")
     router.add_get("/admin/deliveries", show_deliveries, name="admin_deliveries")
+
+
+def _latest(text: str) -> int:
+    if not text.isascii() or not text.isdecimal() or len(text) > 9 or not int(text):
+        raise RefusalError(422, "latest must be a whole number above 0")
+    return int(text)
 
 
 def _shown(webhook: Webhook) -> dict[str, str]:
@@ -126,7 +144,8 @@ def _check_client(request: web.Request, api_key: str) -> None:
         local = ip_address(request.remote or "").is_loopback
     except ValueError:
         local = False
-    if not local:
+    # What a proxy on this machine passes on comes from elsewhere.
+    if not local or any(name in request.headers for name in _FORWARDED):
         raise RefusalError(403, "Only clients on this machine may do this")
     check_key(request.headers.get("Authorization"), api_key)
 

@@ -16,9 +16,9 @@ from browser_use_async.server.dispatch import handler_of
 from browser_use_async.server.downloads import download
 from browser_use_async.server.failure_log import log_failure
 from browser_use_async.server.faults import FaultInjector
-from browser_use_async.server.pages import calls_page, home_page, live_page, live_state
-from browser_use_async.server.storage import TaskRecord
+from browser_use_async.server.pages import calls_page, home_page, icon
 from browser_use_async.server.uploading import upload
+from browser_use_async.server.watching import add_watching
 from browser_use_async.server.webhooks import WebhookSender
 
 __all__ = ["MAX_BODY", "UNROUTED", "build_application"]
@@ -69,6 +69,9 @@ def _add_pages(application: web.Application, backend: Backend) -> None:
     async def calls(request: web.Request) -> web.Response:
         return calls_page(backend)
 
+    async def tab_icon(request: web.Request) -> web.Response:
+        return icon()
+
     async def document(request: web.Request) -> web.Response:
         return json_answer(openapi_document(backend.links.url))
 
@@ -79,35 +82,12 @@ def _add_pages(application: web.Application, backend: Backend) -> None:
         return await upload(backend, request)
 
     application.router.add_get("/", home, name="home_page")
+    application.router.add_get("/icon.svg", tab_icon, name="icon")
     application.router.add_get("/docs", calls, name="calls_page")
     application.router.add_get("/openapi.json", document, name="openapi_document")
     application.router.add_put("/uploads/{file_name}", put, name="upload")
     application.router.add_get("/files/{task_id}/{file_name}", file, name="file")
-    _add_watching(application, backend, "live", backend.store.task_of_live_token)
-    _add_watching(application, backend, "share", backend.store.task_of_share_token)
-
-
-def _add_watching(
-    application: web.Application,
-    backend: Backend,
-    place: str,
-    find: Callable[[str], TaskRecord | None],
-) -> None:
-    def task_of(request: web.Request) -> TaskRecord:
-        record = find(request.match_info["token"])
-        if record is None:
-            raise RefusalError(404, _NOT_FOUND)
-        return record
-
-    async def page(request: web.Request) -> web.Response:
-        return live_page(task_of(request), backend.links)
-
-    async def state(request: web.Request) -> web.Response:
-        body = live_state(task_of(request), backend.links)
-        return json_answer(body, headers={"Cache-Control": "no-store"})
-
-    application.router.add_get(f"/{place}/{{token}}", page, name=f"{place}_page")
-    application.router.add_get(f"/{place}/{{token}}/state", state, name=f"{place}_state")
+    add_watching(application, backend)
 
 
 def _counting(requests: "Counter[str]") -> Middleware:

@@ -29,6 +29,8 @@ class Backend:
         uploads: Files for tasks to read.
         search: Reads websites for queries.
         max_concurrent_tasks: How many tasks may be at work at once, or None for any number.
+        screenshots: Whether pictures of the steps are kept.
+        recordings: Whether recordings are kept.
     """
 
     store: Store
@@ -41,3 +43,5 @@ class Backend:
     uploads: Uploads
     search: SearchEngine
     max_concurrent_tasks: int | None = None
+    screenshots: bool = True
+    recordings: bool = True

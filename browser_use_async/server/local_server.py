@@ -1,9 +1,7 @@
 """The bundled server of Cloud API v1, embedded in any asyncio program."""
 
-import ipaddress
 import os
 import secrets
-import socket
 from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
@@ -18,11 +16,14 @@ from browser_use_async.contract.table import API_PREFIX
 from browser_use_async.errors import ConfigurationError
 from browser_use_async.server.application import build_application
 from browser_use_async.server.backend import Backend
+from browser_use_async.server.executors.agent.settings import AgentSettings
 from browser_use_async.server.executors.choice import choose_executor
+from browser_use_async.server.executors.chromium.settings import ChromiumSettings
 from browser_use_async.server.executors.protocol import Executor
 from browser_use_async.server.expiry import Sweeper
 from browser_use_async.server.faults import Fault, FaultInjector
 from browser_use_async.server.links import Links
+from browser_use_async.server.listening import Listening
 from browser_use_async.server.running import TaskRunner
 from browser_use_async.server.running.accounting import Accounting
 from browser_use_async.server.scheduler import Scheduler
@@ -41,8 +42,6 @@ __all__ = ["LocalServer"]
 _CLOSE_SECONDS = 2.0
 """How long requests that are being answered may take when the server closes."""
 
-_EVERY_ADDRESS = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - not bound to here
-
 
 def _utc_now() -> datetime:
     return datetime.now(UTC)
@@ -58,12 +57,20 @@ class LocalServer:
         host: The address to listen on.
         port: The port; 0 takes a free one.
         api_key: The key that clients have to bring; by default a random one.
-        executor: What carries out the tasks: `auto` and `reader` read web pages by rules,
-            `scripted` plays the default scenario, and any other object that has the methods of
-            `executors.protocol.Executor` does what it does. The server closes it at the end.
+        executor: What carries out the tasks: `chromium` works in a real browser by rules,
+            `reader` reads web pages by rules without one, `auto` is the first where there is a
+            browser and the second elsewhere, `browser_use` is the open-source agent with a
+            language model of yours, `scripted` plays the default scenario, and any other object
+            that has the methods of `executors.protocol.Executor` does what it does. The server
+            closes it at the end.
+        chromium: What the browser may do, and which one it is.
+        agent: The language model of `browser_use`, and how it is asked.
+        screenshots: Whether pictures of the steps are kept.
+        recordings: Whether films of the browser are kept, which takes ffmpeg.
         now: The wall clock, for timestamps and expiring links.
         allow_any_host: Whether other addresses than those of this machine are allowed. Whoever
-            reaches the port with the key can then have pages opened from here.
+            reaches the port with the key can then have pages opened from here; so it takes an
+            `api_key` of at least 24 characters, and TLS or a proxy that does it.
         stop_cleanup_delay: Seconds between a stop, which flips the status at once, and the end
             of the executor's work.
         link_lifetime: Seconds for which links to files are good.
@@ -83,6 +90,11 @@ class LocalServer:
         webhooks: What is told about tasks, each after it has passed the test event.
         webhook_retry_delay: Seconds before the first of 5 retries of an event that a webhook
             did not receive; each further one waits twice as long.
+        tls_cert: A PEM file with the server's certificate and those that vouch for it.
+        tls_key: A PEM file with its private key, without a password.
+        public_url: The https address that others use, if it is not that of `host` and `port`: it
+            stands in `url`, in `live_url` and in links to files.
+        behind_proxy: Whether a proxy in front of the server does TLS, at `public_url`.
 
     Attributes:
         store: What the server remembers; `store.tasks` are the tasks, oldest first.
@@ -90,8 +102,8 @@ class LocalServer:
             those that no route is for.
 
     Raises:
-        ConfigurationError: The host, the port, the key, the executor or the database cannot be
-            used.
+        ConfigurationError: The host, the port, the key, the certificate, the executor or the
+            database cannot be used, or others would reach the server unprotected.
     """
 
     def __init__(
@@ -101,6 +113,10 @@ class LocalServer:
         port: int = 0,
         api_key: str | None = None,
         executor: str | Executor = "auto",
+        chromium: ChromiumSettings | None = None,
+        agent: AgentSettings | None = None,
+        screenshots: bool = True,
+        recordings: bool = True,
         now: Callable[[], datetime] | None = None,
         allow_any_host: bool = False,
         stop_cleanup_delay: float = 0.0,
@@ -113,11 +129,23 @@ class LocalServer:
         faults: Sequence[Fault] | None = None,
         webhooks: Sequence[Webhook] = (),
         webhook_retry_delay: float = 1.0,
+        tls_cert: str | os.PathLike[str] | None = None,
+        tls_key: str | os.PathLike[str] | None = None,
+        public_url: str | None = None,
+        behind_proxy: bool = False,
     ) -> None:
-        self._host = _checked_host(host, allow_any_host)
-        self._port = _checked_port(port)
-        self._api_key = _checked_key(api_key)
-        self._executor = choose_executor(executor)
+        self._listening = Listening.checked(
+            host=host,
+            port=port,
+            api_key=api_key,
+            allow_any_host=allow_any_host,
+            tls_cert=tls_cert,
+            tls_key=tls_key,
+            public_url=public_url,
+            behind_proxy=behind_proxy,
+        )
+        self._executor = choose_executor(executor, chromium, agent)
+        self._screenshots, self._recordings = screenshots, recordings
         self._now = now or _utc_now
         self._link_lifetime = link_lifetime
         self._url: str | None = None
@@ -160,7 +188,7 @@ class LocalServer:
     @property
     def api_key(self) -> str:
         """The key that clients have to bring."""
-        return self._api_key
+        return self._listening.api_key
 
     @property
     def executor(self) -> Executor:
@@ -224,7 +252,7 @@ class LocalServer:
         """
         if self._url is not None:
             raise ConfigurationError("a server starts once; make another one")
-        listener = self._listen()
+        listener = self._listening.open()
         async with AsyncExitStack() as stack:
             stack.callback(self._keeper.close)
             stack.callback(listener.close)
@@ -232,7 +260,7 @@ class LocalServer:
             stack.push_async_callback(self._search.aclose)
             stack.push_async_callback(self._webhooks.aclose)
             stack.push_async_callback(self._runner.aclose)
-            self._url = _url_of(listener)
+            self._url = self._listening.url(listener)
             links = Links(self._url, self._link_lifetime, self._now, _signing_key(self._keeper))
             backend = Backend(
                 self.store,
@@ -245,6 +273,8 @@ class LocalServer:
                 self._uploads,
                 self._search,
                 self._max_concurrent_tasks,
+                self._screenshots,
+                self._recordings,
             )
             # Not before: a server that is never started must not hold itself in memory.
             self.store.tell(self._webhooks.observe)
@@ -256,7 +286,7 @@ class LocalServer:
             stack.push_async_callback(scheduler.aclose)
             stack.push_async_callback(Sweeper(backend, self._now).aclose)
             application = build_application(
-                backend, self._api_key, self.requests, self._faults, self._webhooks
+                backend, self.api_key, self.requests, self._faults, self._webhooks
             )
             # No access log: the paths of live pages and files are secrets.
             serving = web.AppRunner(application, access_log=None, shutdown_timeout=_CLOSE_SECONDS)
@@ -264,7 +294,7 @@ class LocalServer:
             await serving.setup()
             # Before the others: they wait for calls that a fault would hold back.
             stack.push_async_callback(self._faults.aclose)
-            await web.SockSite(serving, listener).start()
+            await web.SockSite(serving, listener, ssl_context=self._listening.tls).start()
             self._closing = stack.pop_all()
 
     async def aclose(self) -> None:
@@ -286,15 +316,6 @@ class LocalServer:
     def __repr__(self) -> str:
         return f"LocalServer({self._url or 'not started'}, executor={self._executor.name})"
 
-    def _listen(self) -> socket.socket:
-        family = socket.AF_INET6 if ":" in self._host else socket.AF_INET
-        try:
-            return socket.create_server((self._host, self._port), family=family)
-        except OSError as error:
-            raise ConfigurationError(
-                f"cannot listen on {self._host} port {self._port}: {error}; port 0 takes a free one"
-            ) from error
-
 
 def _signing_key(keeper: Keeper) -> bytes:
     """The key of links to files, which stay good when the server is restarted."""
@@ -303,41 +324,3 @@ def _signing_key(keeper: Keeper) -> bytes:
         key = secrets.token_bytes(32)
         keeper.keep_file("server", "signing_key", key)
     return key
-
-
-def _url_of(listener: socket.socket) -> str:
-    address: tuple[str, int] = listener.getsockname()[:2]
-    host, port = address
-    # Somebody who listens on every address still needs one to send requests to.
-    host = _EVERY_ADDRESS.get(host, host)
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
-
-
-def _checked_host(host: str, allow_any_host: bool) -> str:
-    if host == "localhost":
-        # The name stands for two addresses, on which port 0 would give two different ports.
-        return "127.0.0.1"
-    try:
-        is_loopback = ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        is_loopback = False
-    if not is_loopback and not allow_any_host:
-        raise ConfigurationError(
-            f"{host} is reachable from other machines; listen on 127.0.0.1, or say "
-            "allow_any_host=True if everybody there may have pages opened from this machine"
-        )
-    return host
-
-
-def _checked_port(port: int) -> int:
-    if not 0 <= port <= 65535:
-        raise ConfigurationError(f"there is no port {port}; port 0 takes a free one")
-    return port
-
-
-def _checked_key(api_key: str | None) -> str:
-    if api_key is None:
-        return f"bu_local_{secrets.token_urlsafe(24)}"
-    if not api_key or not api_key.isascii() or not api_key.isprintable() or " " in api_key:
-        raise ConfigurationError("the API key must be printable ASCII without spaces")
-    return api_key

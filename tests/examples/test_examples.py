@@ -21,6 +21,17 @@ EXPECTED = {
         r"status: finished",
         r"answer: \S",
     ),
+    "watch_live.py": (
+        r"\Awatch and steer it at: (http://127\.0\.0\.1:\d+/live/\S+)\n",
+        r'or embed it: <iframe src="http://127\.0\.0\.1:\d+/live/\S+" width="600" height="450"',
+        r"step 1: \S",
+        r"who can only watch: http://127\.0\.0\.1:\d+/share/\S+",
+        r"answer: \S",
+    ),
+    "self_hosted_real_browser.py": (
+        r"no real browser: no Chromium or Chrome was found|answer: Sent\(name='Ada', topic='A rep",
+        r"no real browser: |files: price-list\.csv, 12 pictures, [01] films\n\Z",
+    ),
     "files_in_and_out.py": (
         r"answer: Saved report\.csv: 3 rows of orders\.csv\.",
         r"downloaded (\d+) of \1 bytes",
@@ -63,7 +74,10 @@ EXPECTED = {
         r"killed after \d+ tasks",
         r"[1-9]\d* answers lost, 2 workers killed\n20 jobs, 20 done, 20 tasks paid for\n\Z",
     ),
-    "many_tasks.py": (r"tell me its title\n    \S", r"TaskFailedError: .* has no link"),
+    "many_tasks.py": (
+        r"tell me its title\n    \S",
+        r"TaskFailedError: .* has (?:no link|nothing to click)",
+    ),
 }
 """What the output of each example holds, in this order or not."""
 

@@ -49,14 +49,21 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         "the server listens wherever it is told to",
-        "server/local_server.py",
+        "server/listening.py",
         "    if not is_loopback and not allow_any_host:\n",
         "    if not host and not allow_any_host:\n",
         ("J4",),
     ),
     Mutant(
+        "others reach the server with any key",
+        "server/listening.py",
+        "        if not is_here or behind_proxy:\n",
+        "        if not host:\n",
+        ("J4",),
+    ),
+    Mutant(
         "all servers have one key",
-        "server/local_server.py",
+        "server/listening.py",
         'f"bu_local_{secrets.token_urlsafe(24)}"',
         '"bu_local_key"',
         ("J5",),

@@ -16,16 +16,20 @@ class Certificate:
     Args:
         directory: Where the files go.
         name: What it is for, in openssl's words, such as `IP:127.0.0.1`.
+
+    Attributes:
+        file: The certificate.
+        key_file: Its private key.
     """
 
     def __init__(self, directory: Path, name: str) -> None:
         self.file = directory / "certificate.pem"
-        self._key = directory / "key.pem"
+        self.key_file = directory / "key.pem"
         subprocess.run(
             [
                 *"openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1".split(),
                 *f"-nodes -days 2 -subj /CN=test -addext subjectAltName={name}".split(),
-                *("-keyout", self._key, "-out", self.file),
+                *("-keyout", self.key_file, "-out", self.file),
             ],
             check=True,
             capture_output=True,
@@ -35,7 +39,7 @@ class Certificate:
     def server_side(self) -> ssl.SSLContext:
         """What a server with this certificate uses."""
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(self.file, self._key)
+        context.load_cert_chain(self.file, self.key_file)
         return context
 
     @property

@@ -7,12 +7,16 @@ from contextlib import AsyncExitStack
 from decimal import Decimal, InvalidOperation
 from typing import get_args
 
+from browser_use_async.cli.agent_options import add_agent_options, agent_settings
+from browser_use_async.cli.browser_options import add_browser_options, browser_settings
 from browser_use_async.cli.console import Console, Style
 from browser_use_async.cli.exit_codes import ExitCode
+from browser_use_async.cli.options import given_key
 from browser_use_async.cli.webhook_secret import secret_from_file, secret_from_variable
 from browser_use_async.errors import ConfigurationError
 from browser_use_async.server import Fault, LocalServer, Webhook
 from browser_use_async.server.faults import fault_from_text, faults_from_file
+from browser_use_async.server.listening import MIN_EXPOSED_KEY
 from browser_use_async.server.static_site import StaticSite, example_site_directory
 from browser_use_async.server.storage.account import DEFAULT_BALANCE_CENTS, Plan
 
@@ -27,19 +31,15 @@ def configure(parser: argparse.ArgumentParser) -> None:
     Args:
         parser: The command's parser.
     """
-    parser.add_argument("--host", default="127.0.0.1", help="where to listen (default: 127.0.0.1)")
-    parser.add_argument(
-        "--port", type=int, default=_PORT, help=f"0 takes a free one (default: {_PORT})"
-    )
-    parser.add_argument(
-        "--api-key", metavar="KEY", help="the key that clients must bring (default: a random one)"
-    )
+    _add_place(parser)
     parser.add_argument(
         "--executor",
-        choices=("auto", "reader", "scripted"),
+        choices=("auto", "chromium", "browser_use", "reader", "scripted"),
         default="auto",
-        help="what carries out the tasks: reader opens and reads pages by fixed rules, "
-        "scripted only pretends (default: auto, which takes the reader)",
+        help="what carries out the tasks: chromium works in a real browser by fixed rules, "
+        "browser_use is the open-source agent with a language model of yours, reader opens and "
+        "reads pages without a browser, scripted only pretends (default: auto, which takes "
+        "chromium if there is one, else the reader)",
     )
     parser.add_argument(
         "--example-site", action="store_true", help="serve the example site too, to read from"
@@ -50,14 +50,49 @@ def configure(parser: argparse.ArgumentParser) -> None:
         default=":memory:",
         help="where everything outlives a restart; made if it does not exist (default: nowhere)",
     )
+    add_browser_options(parser)
+    add_agent_options(parser)
     _add_search(parser)
     _add_account(parser)
     _add_faults(parser)
     _add_webhook(parser)
+    _add_exposure(parser)
+
+
+def _add_place(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--host", default="127.0.0.1", help="where to listen (default: 127.0.0.1)")
     parser.add_argument(
+        "--port", type=int, default=_PORT, help=f"0 takes a free one (default: {_PORT})"
+    )
+    key = parser.add_mutually_exclusive_group()
+    key.add_argument(
+        "--api-key", metavar="KEY", help="the key that clients must bring (default: a random one)"
+    )
+    key.add_argument(
+        "--api-key-file", type=Path, metavar="FILE", help="a file that holds the key and no more"
+    )
+
+
+def _add_exposure(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group(
+        "other machines",
+        f"They reach the server only with a key of at least {MIN_EXPOSED_KEY} characters, and TLS "
+        "or a proxy that does it.",
+    )
+    group.add_argument(
         "--allow-any-host",
         action="store_true",
         help="let --host be an address that other machines reach",
+    )
+    group.add_argument("--tls-cert", metavar="FILE", help="the server's certificate, as PEM")
+    group.add_argument("--tls-key", metavar="FILE", help="its private key, as PEM")
+    group.add_argument(
+        "--behind-proxy", action="store_true", help="a proxy in front of the server does TLS"
+    )
+    group.add_argument(
+        "--public-url",
+        metavar="URL",
+        help="what other machines call the server or its proxy, such as https://tasks.example",
     )
 
 
@@ -155,7 +190,7 @@ async def execute(options: argparse.Namespace, console: Console) -> int:
                 site = await stack.enter_async_context(StaticSite(example_site_directory()))
                 site_url = site.url
             server = await stack.enter_async_context(_server(options, site_url))
-            _announce(server, site_url, console, key_is_known=options.api_key is not None)
+            _announce(server, site_url, console, key_is_known=given_key(options) is not None)
             await asyncio.Event().wait()
     except asyncio.CancelledError:
         pass  # the one way in which a server ends
@@ -169,8 +204,12 @@ def _server(options: argparse.Namespace, site_url: str | None) -> LocalServer:
     return LocalServer(
         host=options.host,
         port=options.port,
-        api_key=options.api_key,
+        api_key=given_key(options),
         executor=options.executor,
+        chromium=browser_settings(options, site_url),
+        agent=agent_settings(options),
+        screenshots=options.screenshots,
+        recordings=options.recordings,
         plan=options.plan,
         balance_cents=options.balance_cents,
         max_concurrent_tasks=options.max_concurrent_tasks,
@@ -179,6 +218,10 @@ def _server(options: argparse.Namespace, site_url: str | None) -> LocalServer:
         faults=[*options.faults, *options.more_faults],
         webhooks=_webhooks(options),
         allow_any_host=options.allow_any_host,
+        tls_cert=options.tls_cert,
+        tls_key=options.tls_key,
+        public_url=options.public_url,
+        behind_proxy=options.behind_proxy,
     )
 
 
@@ -233,13 +276,15 @@ def _announce(
     server: LocalServer, site_url: str | None, console: Console, *, key_is_known: bool
 ) -> None:
     console.say("Cloud API v1, carried out by the ", (server.executor.name, Style.STRONG))
-    console.say("all tasks at ", (f"{server.url}/", Style.LINK))
+    # What stands behind # is never sent, and the page takes it out of the address bar.
+    fragment = "" if key_is_known else f"#key={server.api_key}"
+    console.say("all tasks at ", (f"{server.url}/{fragment}", Style.LINK))
     if site_url is not None:
         console.say("example site at ", (f"{site_url}/", Style.LINK))
     console.say()
     console.say(f"export BROWSER_USE_BASE_URL={shlex.quote(server.base_url)}")
     if key_is_known:
-        console.say("export BROWSER_USE_API_KEY=", ("the key given with --api-key", Style.FAINT))
+        console.say("export BROWSER_USE_API_KEY=", ("the key that you gave", Style.FAINT))
     else:
         console.say(f"export BROWSER_USE_API_KEY={shlex.quote(server.api_key)}")
     console.say()

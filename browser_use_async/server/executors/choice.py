@@ -1,22 +1,44 @@
 """Executors by name."""
 
 from browser_use_async.errors import ConfigurationError
+from browser_use_async.server.executors.agent.settings import AgentSettings
+from browser_use_async.server.executors.chromium.finding import find_browser
+from browser_use_async.server.executors.chromium.settings import ChromiumSettings
 from browser_use_async.server.executors.protocol import Executor
 
 __all__ = ["choose_executor"]
 
 
-def choose_executor(choice: str | Executor) -> Executor:
+def choose_executor(
+    choice: str | Executor,
+    chromium: ChromiumSettings | None = None,
+    agent: AgentSettings | None = None,
+) -> Executor:
     """The executor that is meant. Only the one that is asked for is imported.
 
     Args:
-        choice: `auto` or `reader`, `scripted`, or an executor.
+        choice: `auto`, `chromium`, `browser_use`, `reader` or `scripted`, or an executor. `auto`
+            is Chromium where there is one, and the reader elsewhere.
+        chromium: What the operator decides about the browser.
+        agent: What the operator decides about agents and their language model.
 
     Raises:
-        ConfigurationError: There is no executor of this name.
+        ConfigurationError: There is no executor of this name, or not what it needs.
     """
     if not isinstance(choice, str):
         return choice
+    if choice == "chromium" or (choice == "auto" and _has_browser(chromium)):
+        from browser_use_async.server.executors.chromium.executor import (  # noqa: PLC0415
+            ChromiumExecutor,
+        )
+
+        return ChromiumExecutor(chromium)
+    if choice == "browser_use":
+        from browser_use_async.server.executors.agent.executor import (  # noqa: PLC0415
+            BrowserUseExecutor,
+        )
+
+        return BrowserUseExecutor(agent, chromium)
     if choice in {"auto", "reader"}:
         from browser_use_async.server.executors.reader import ReaderExecutor  # noqa: PLC0415
 
@@ -26,5 +48,10 @@ def choose_executor(choice: str | Executor) -> Executor:
 
         return ScriptedExecutor()
     raise ConfigurationError(
-        f"there is no executor {choice!r}; take 'auto', 'reader', 'scripted' or an object of yours"
+        f"there is no executor {choice!r}; take 'auto', 'chromium', 'browser_use', 'reader', "
+        "'scripted' or an object of yours"
     )
+
+
+def _has_browser(settings: ChromiumSettings | None) -> bool:
+    return find_browser(settings.browser if settings is not None else None) is not None

@@ -29,6 +29,8 @@ class Assignment:
         files: Uploaded files by name.
         profile_id: The browser profile that it runs with.
         cookies: What that profile has kept from earlier tasks.
+        takes_screenshots: Whether the server keeps pictures of the steps.
+        takes_recording: Whether the server keeps a recording.
     """
 
     task_id: str
@@ -47,6 +49,8 @@ class Assignment:
     files: Mapping[str, bytes] = attrs.field(factory=dict, repr=False)
     profile_id: str = ""
     cookies: Sequence[Mapping[str, Any]] = attrs.field(factory=list, repr=False)
+    takes_screenshots: bool = True
+    takes_recording: bool = True
 
 
 @attrs.frozen
@@ -76,11 +80,13 @@ class Finished:
         output: The answer.
         files: Output files by name.
         cookies: The browser's cookies.
+        recordings: Films of the browser, by the ending of their names: `mp4` or `webm`.
     """
 
     output: str | None
     files: Mapping[str, bytes] = attrs.field(factory=dict, repr=False)
     cookies: Sequence[Mapping[str, Any]] = attrs.field(factory=list, repr=False)
+    recordings: Mapping[str, bytes] = attrs.field(factory=dict, repr=False)
 
 
 @attrs.frozen
@@ -91,11 +97,13 @@ class Failed:
         reason: Why, in words for the person who asked.
         url: The page at hand.
         screenshot: A PNG of the page, if there is a picture.
+        recordings: Films of the browser, as those of `Finished`.
     """
 
     reason: str
     url: str = ""
     screenshot: bytes | None = attrs.field(default=None, repr=False)
+    recordings: Mapping[str, bytes] = attrs.field(factory=dict, repr=False)
 
 
 class Control(Protocol):

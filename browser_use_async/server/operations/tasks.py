@@ -105,14 +105,14 @@ def list_tasks(backend: Backend, query: PageQuery) -> TaskPage:
 
 @operation(GET_TASK_MEDIA)
 def get_task_media(backend: Backend, path: TaskId) -> TaskMedia:
-    """Recordings of a task: there are none, because no executor makes any."""
-    _find(backend, path.task_id)
-    return TaskMedia(recordings=[])
+    """Links to the recordings of a task that has ended; most executors make none."""
+    record = _find(backend, path.task_id)
+    return TaskMedia([backend.links.file(record.id, name) for name in record.recordings])
 
 
 @operation(GET_TASK_SCREENSHOTS)
 def get_task_screenshots(backend: Backend, path: TaskId) -> TaskScreenshots:
-    """Links to the screenshots so far, one for each step."""
+    """Links to the screenshots so far: one for each step, or none if they are switched off."""
     record = _find(backend, path.task_id)
     return TaskScreenshots([backend.links.file(record.id, name) for name in record.screenshots])
 

@@ -1,15 +1,18 @@
-"""The page at `/`: what this server is, and how to point a client at it."""
+"""The page at `/`: the tasks of this server, and how to point a client at it."""
 
 from aiohttp import web
 
+from browser_use_async.contract.table import API_PREFIX
 from browser_use_async.server.backend import Backend
-from browser_use_async.server.pages.templates import html_page
+from browser_use_async.server.pages.templates import fragment, html_page
 
-__all__ = ["home_page"]
+__all__ = ["home_page", "icon"]
 
 
 def home_page(backend: Backend) -> web.Response:
-    """The page. It shows no key and no task: anybody who reaches the port may see it.
+    """The page. It holds no key and no task: anybody who reaches the port may see it.
+
+    Its script asks the API, with the key that the person types.
 
     Args:
         backend: The server.
@@ -18,6 +21,16 @@ def home_page(backend: Backend) -> web.Response:
         "server_url": backend.links.url,
         "base_url": backend.links.base_url,
         "ping_url": f"{backend.links.base_url}/ping",
+        "api_prefix": API_PREFIX,
         "executor": backend.executor_name,
     }
-    return html_page("home.html", values, {})
+    # In a frame of another server's page a person could be led to click what they do not see.
+    return html_page(
+        "home.html", values, {}, styles=("home.css",), scripts=("home.js",), embeddable=False
+    )
+
+
+def icon() -> web.Response:
+    """What browsers show in the tabs of all pages."""
+    headers = {"Cache-Control": "max-age=86400", "X-Content-Type-Options": "nosniff"}
+    return web.Response(text=fragment("icon.svg"), content_type="image/svg+xml", headers=headers)

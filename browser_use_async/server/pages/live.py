@@ -7,65 +7,74 @@ from aiohttp import web
 
 from browser_use_async.contract.conversion import unstructure
 from browser_use_async.server.links import Links
-from browser_use_async.server.pages.templates import html_page
+from browser_use_async.server.pages.templates import fragment, html_page
 from browser_use_async.server.storage import TaskRecord
 
 __all__ = ["live_page", "live_state"]
 
 
-def live_state(record: TaskRecord, links: Links) -> dict[str, Any]:
-    """What the page's script asks for every second.
+def live_state(record: TaskRecord, *, after: int = 0) -> dict[str, Any]:
+    """Where a task stands, as the page's script is told.
 
     Args:
         record: The task.
-        links: Addresses on this server.
+        after: How many steps the script knows already; only later ones are told.
     """
-    newest = record.screenshots[-1] if record.screenshots else None
     return {
-        "task": record.task,
         "status": str(record.status),
         "ended": record.status.is_terminal,
-        "created_at": unstructure(record.created_at),
-        "finished_at": unstructure(record.finished_at),
-        "steps": unstructure(record.steps),
-        "screenshot": newest and links.file(record.id, newest),
+        "steps": unstructure(record.steps[after:]),
         "output": record.output,
         "failure": record.failure,
     }
 
 
-def live_page(record: TaskRecord, links: Links) -> web.Response:
+def live_page(record: TaskRecord, links: Links, *, may_steer: bool) -> web.Response:
     """The page as it stands now; its script keeps it up to date.
 
     Args:
         record: The task.
         links: Addresses on this server.
+        may_steer: Whether it has the buttons for those who may do more than watch.
     """
-    state = live_state(record, links)
+    state = live_state(record)
+    picture = links.file(record.id, record.screenshots[-1]) if record.screenshots else ""
+    width, height = record.viewport
     values = {
         "task": record.task,
         "status": state["status"],
-        "created_at": state["created_at"],
-        "ended": "true" if state["ended"] else "false",
+        "created_at": unstructure(record.created_at),
+        "ended": _flag(state["ended"]),
         "step_count": str(len(record.steps)),
-        "screenshot": state["screenshot"] or "",
-        "screenshot_hidden": "" if state["screenshot"] else "hidden",
+        "picture": picture,
+        "picture_hidden": "" if picture else "hidden",
+        "no_picture_hidden": "hidden" if picture else "",
+        "width": str(width),
+        "height": str(height),
         "output": record.output or "",
         "output_hidden": "" if record.output else "hidden",
         "failure": record.failure or "",
         "failure_hidden": "" if record.failure else "hidden",
     }
-    return html_page("live.html", values, {"steps": "".join(map(_step, state["steps"]))})
+    scripts = ("live.js", "steering.js") if may_steer else ("live.js",)
+    markup = {
+        "steps": "".join(map(_step, state["steps"])),
+        "buttons": fragment("live_buttons.html") if may_steer else "",
+        "typing": fragment("live_typing.html") if may_steer else "",
+    }
+    return html_page("live.html", values, markup, styles=("live.css",), scripts=scripts)
+
+
+def _flag(value: bool) -> str:
+    return "true" if value else "false"
 
 
 def _step(step: dict[str, Any]) -> str:
     """One item of the list of steps; the script builds the same."""
     parts = (
-        ("p", "goal", step["next_goal"]),
-        ("p", "evaluation", step["evaluation_previous_goal"]),
-        ("p", "url", step["url"]),
+        ("goal", step["next_goal"]),
+        ("evaluation", step["evaluation_previous_goal"]),
+        ("url", step["url"]),
     )
-    inner = "".join(
-        f'<{tag} class="{name}">{html.escape(text)}</{tag}>' for tag, name, text in parts if text
-    )
+    inner = "".join(f'<p class="{name}">{html.escape(text)}</p>' for name, text in parts if text)
     return f"<li>{inner}</li>"

@@ -3,14 +3,14 @@
 import base64
 import hashlib
 import html
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib.resources import files
 from string import Template
 
 from aiohttp import web
 
-__all__ = ["html_page"]
+__all__ = ["fragment", "html_page"]
 
 _HEADERS = {
     "Cache-Control": "no-store",
@@ -20,32 +20,49 @@ _HEADERS = {
 
 
 @cache
-def _asset(name: str) -> str:
-    return (
-        files("browser_use_async.server.pages").joinpath("assets", name).read_text(encoding="utf-8")
-    )
+def fragment(name: str) -> str:
+    """A file that is shown as it is.
+
+    Args:
+        name: The file's name.
+    """
+    assets = files("browser_use_async.server.pages").joinpath("assets")
+    return assets.joinpath(name).read_text(encoding="utf-8")
 
 
-def html_page(template: str, values: Mapping[str, str], markup: Mapping[str, str]) -> web.Response:
+def html_page(
+    template: str,
+    values: Mapping[str, str],
+    markup: Mapping[str, str],
+    *,
+    styles: Sequence[str] = (),
+    scripts: Sequence[str] = (),
+    embeddable: bool = True,
+) -> web.Response:
     """A page from a template.
 
     Args:
-        template: The template's name: an HTML file, with a script of the same name if it has one.
+        template: The template's name.
         values: What stands for `$name` in the template; escaped here.
         markup: The same, but HTML already.
+        styles: The names of style sheets besides the one of all pages.
+        scripts: The names of its scripts, which run in this order as one.
+        embeddable: Whether pages of other servers may show it in a frame.
     """
-    script = _asset("live.js") if template == "live.html" else ""
-    style = _asset("page.css")
-    text = Template(_asset(template)).substitute(
+    style = "".join(map(fragment, ("page.css", *styles)))
+    script = "".join(map(fragment, scripts))
+    text = Template(fragment(template)).substitute(
         {name: html.escape(value) for name, value in values.items()},
         **markup,
         style=style,
         script=script,
     )
     policy = (
-        f"default-src 'none'; img-src 'self'; connect-src 'self'; base-uri 'none'; "
+        "default-src 'none'; img-src 'self' blob:; connect-src 'self'; base-uri 'none'; "
         f"form-action 'none'; style-src {_allowed(style)}; script-src {_allowed(script)}"
     )
+    if not embeddable:
+        policy += "; frame-ancestors 'none'"
     return web.Response(
         text=text,
         content_type="text/html",

@@ -38,7 +38,10 @@ def launch(backend: Backend, settings: TaskSettings, default_model: str) -> Task
     cookies = backend.profiles.cookies(profile.profile_id)
     files = _files(backend, settings)
     assignment = attrs.evolve(
-        resolve_settings(settings, profile, default_model, cookies), files=files
+        resolve_settings(settings, profile, default_model, cookies),
+        files=files,
+        takes_screenshots=backend.screenshots,
+        takes_recording=backend.recordings,
     )
     record = backend.store.create_task(settings, assignment)
     backend.account.charge(TASK_START_CENTS)

@@ -1,6 +1,9 @@
 """Task secrets kept out of everything that an executor reports."""
 
+import html
+import json
 from collections.abc import Mapping
+from urllib.parse import quote, quote_plus
 
 import attrs
 
@@ -20,9 +23,11 @@ class SecretMask:
     """
 
     def __init__(self, secrets: Mapping[str, str]) -> None:
-        values = {value for value in secrets.values() if len(value) >= _SHORTEST}
+        self.values = sorted({each for each in secrets.values() if len(each) >= _SHORTEST})
+        """The secrets that are replaced."""
+        spelled = {form for value in self.values for form in _spellings(value)}
         # The longest first: one secret may be a part of another.
-        self._values = sorted(values, key=len, reverse=True)
+        self._values = sorted(spelled, key=len, reverse=True)
 
     def text(self, text: str) -> str:
         """The text without secrets.
@@ -33,6 +38,16 @@ class SecretMask:
         for value in self._values:
             text = text.replace(value, "***")
         return text
+
+    def content(self, content: bytes) -> bytes:
+        """The content of a file without secrets.
+
+        Args:
+            content: What an executor wrote.
+        """
+        for value in self._values:
+            content = content.replace(value.encode(), b"***")
+        return content
 
     def step(self, step: Step) -> Step:
         """The step without secrets.
@@ -64,3 +79,9 @@ class SecretMask:
         """
         reason = self.text(failure.reason)
         return attrs.evolve(failure, reason=reason, url=self.text(failure.url))
+
+
+def _spellings(value: str) -> set[str]:
+    """A value as it is, and as it stands in addresses, in JSON and in HTML."""
+    plain = {quote(value), quote(value, safe=""), quote_plus(value), html.escape(value)}
+    return {value, *plain, *(json.dumps(value, ensure_ascii=each)[1:-1] for each in (True, False))}

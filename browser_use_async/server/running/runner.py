@@ -9,6 +9,7 @@ import attrs
 
 from browser_use_async.contract.states import TaskEvent
 from browser_use_async.server.executors.protocol import Assignment, Executor, Failed, Finished, Step
+from browser_use_async.server.executors.viewing import View, Viewable
 from browser_use_async.server.failure_log import log_failure
 from browser_use_async.server.running.masking import SecretMask
 from browser_use_async.server.running.pause_gate import PauseGate
@@ -71,6 +72,14 @@ class TaskRunner:
     def count(self) -> int:
         """How many tasks are at work, paused ones included."""
         return len(self._runs)
+
+    def view(self, record: TaskRecord) -> View | None:
+        """The browser of a task, if it has one that can be shown now.
+
+        Args:
+            record: The task.
+        """
+        return self._executor.view(record.id) if isinstance(self._executor, Viewable) else None
 
     def start(self, record: TaskRecord, assignment: Assignment) -> None:
         """Begin with a task.

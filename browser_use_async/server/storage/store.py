@@ -2,16 +2,17 @@
 
 import secrets
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
 
 from browser_use_async.contract.states import TaskEvent, next_status
 from browser_use_async.models import UNSET, TaskSettings, TaskStatus, TaskStep
 from browser_use_async.server.executors.protocol import Assignment, Failed, Finished, Step
 from browser_use_async.server.pictures import Drawing
+from browser_use_async.server.storage.changes import Changes
 from browser_use_async.server.storage.keeper import Keeper, MemoryKeeper
 from browser_use_async.server.storage.records import TaskRecord
-from browser_use_async.server.storage.task_files import TaskFiles, screenshot_name
+from browser_use_async.server.storage.task_files import TaskFiles, recording_name, screenshot_name
 from browser_use_async.server.storage.task_history import TaskHistory
 
 __all__ = ["Store", "TransitionRefusedError"]
@@ -46,11 +47,15 @@ class Store:
     Args:
         now: The wall clock.
         keeper: Where tasks outlive a restart.
+
+    Attributes:
+        changes: Whom each step and each change of a status wakes.
     """
 
     def __init__(self, now: Callable[[], datetime], keeper: Keeper | None = None) -> None:
         keeper = keeper or MemoryKeeper()
         self._now = now
+        self.changes = Changes()
         self._history = TaskHistory(keeper)
         self._files = TaskFiles(keeper)
         self._tasks: list[TaskRecord] = []
@@ -119,7 +124,7 @@ class Store:
         return listed[max(0, end - limit) : max(0, end)][::-1]
 
     def file(self, task_id: str, name: str) -> bytes | None:
-        """The content of an output file or a screenshot, or None if there is no such file.
+        """The content of an output file, a screenshot or a recording; None if there is none.
 
         Args:
             task_id: The task.
@@ -154,6 +159,8 @@ class Store:
             created_at=self._now(),
             metadata=dict(assignment.metadata),
             viewport=assignment.viewport,
+            llm_model=str(assignment.llm_model),
+            takes_screenshots=assignment.takes_screenshots,
             save_browser_data=request.save_browser_data is True,
             included_file_names=list(names) if names and names is not UNSET else None,
             live_token=secrets.token_urlsafe(_TOKEN_BYTES),
@@ -188,6 +195,7 @@ class Store:
     def _conclude(self, record: TaskRecord, event: TaskEvent | None) -> None:
         self._history.keep(record)
         self._observe(record, event)
+        self.changes.note(record.id)
 
     def add_step(self, record: TaskRecord, step: Step) -> None:
         """Remember a step and its picture.
@@ -204,13 +212,15 @@ class Store:
             next_goal=step.next_goal,
             url=step.url,
         )
-        headline = step.next_goal or step.evaluation_previous_goal
-        drawing = Drawing(number, headline, step.url, step.text, record.viewport)
         # The picture first: a server that dies in between has no step without one.
-        self._files.keep_screenshot(record, number, step.screenshot or drawing)
+        if record.takes_screenshots:
+            headline = step.next_goal or step.evaluation_previous_goal
+            drawing = Drawing(number, headline, step.url, step.text, record.viewport)
+            self._files.keep_screenshot(record, number, step.screenshot or drawing)
+            record.screenshots.append(screenshot_name(record.id, number))
         self._history.keep_step(record, taken)
         record.steps.append(taken)
-        record.screenshots.append(screenshot_name(record.id, number))
+        self.changes.note(record.id)
 
     def finish(self, record: TaskRecord, result: Finished) -> None:
         """End a task that succeeded.
@@ -225,6 +235,7 @@ class Store:
         record.output_files = list(result.files)
         # The files first: a server that dies in between has no finished task without them.
         self._files.keep_output(record, result.files)
+        self._keep_recordings(record, result.recordings)
         self._conclude(record, TaskEvent.FINISH)
 
     def fail(self, record: TaskRecord, failure: Failed) -> None:
@@ -235,6 +246,7 @@ class Store:
             failure: Why.
         """
         self._advance(record, TaskEvent.FAIL)
+        self._keep_recordings(record, failure.recordings)
         last_url = record.steps[-1].url if record.steps else ""
         step = Step(
             next_goal="",
@@ -271,9 +283,13 @@ class Store:
             ended = record.finished_at
             if ended is not None and ended < before and not record.files_expired:
                 self._files.forget(record)
-                record.screenshots, record.output_files = [], []
+                record.screenshots, record.recordings, record.output_files = [], [], []
                 record.files_expired = True
                 self._history.keep(record)
+
+    def _keep_recordings(self, record: TaskRecord, films: Mapping[str, bytes]) -> None:
+        self._files.keep_recordings(record, films)
+        record.recordings = [recording_name(record.id, ending) for ending in films]
 
     def _add(self, record: TaskRecord) -> None:
         self._tasks.append(record)

@@ -1,4 +1,4 @@
-"""Screenshots and output files of tasks, read when somebody asks for them."""
+"""Screenshots, recordings and output files of tasks, read when somebody asks for them."""
 
 import json
 from collections.abc import Mapping
@@ -9,9 +9,9 @@ from browser_use_async.server.pictures import Drawing
 from browser_use_async.server.storage.keeper import Keeper
 from browser_use_async.server.storage.records import TaskRecord
 
-__all__ = ["TaskFiles", "screenshot_name"]
+__all__ = ["TaskFiles", "recording_name", "screenshot_name"]
 
-_CAPTURED, _DRAWING, _OUTPUT = "screenshot", "drawing", "output_file"
+_CAPTURED, _DRAWING, _OUTPUT, _RECORDING = "screenshot", "drawing", "output_file", "recording"
 
 
 def screenshot_name(task_id: str, number: int) -> str:
@@ -22,6 +22,16 @@ def screenshot_name(task_id: str, number: int) -> str:
         number: The step, counted from 1.
     """
     return f"{task_id}-step-{number}.png"
+
+
+def recording_name(task_id: str, ending: str) -> str:
+    """The name of a recording.
+
+    Args:
+        task_id: The task.
+        ending: The kind of film, as names of files end in it.
+    """
+    return f"{task_id}-recording.{ending}"
 
 
 class TaskFiles:
@@ -59,17 +69,29 @@ class TaskFiles:
         for name, content in files.items():
             self._keeper.keep_file(_OUTPUT, _output_key(record, name), content)
 
+    def keep_recordings(self, record: TaskRecord, recordings: Mapping[str, bytes]) -> None:
+        """Keep the films of a task.
+
+        Args:
+            record: The task.
+            recordings: The films by their endings.
+        """
+        for ending, film in recordings.items():
+            self._keeper.keep_file(_RECORDING, recording_name(record.id, ending), film)
+
     def read(self, record: TaskRecord, name: str) -> bytes | None:
         """The bytes of a file, or None if the task has no file of this name.
 
         Args:
             record: The task.
-            name: The name of an output file or a screenshot.
+            name: The name of an output file, a screenshot or a recording.
         """
         if name in record.output_files:
             return self._keeper.file(_OUTPUT, _output_key(record, name))
         if name in record.screenshots:
             return self._keeper.file(_CAPTURED, name) or self._drawn(name)
+        if name in record.recordings:
+            return self._keeper.file(_RECORDING, name)
         return None
 
     def forget(self, record: TaskRecord) -> None:
@@ -81,6 +103,8 @@ class TaskFiles:
         for name in record.screenshots:
             self._keeper.forget(_CAPTURED, name)
             self._keeper.forget(_DRAWING, name)
+        for name in record.recordings:
+            self._keeper.forget(_RECORDING, name)
         for name in record.output_files:
             self._keeper.forget(_OUTPUT, _output_key(record, name))
 

@@ -72,12 +72,12 @@ def _restored(
 ) -> TaskRecord:
     width, height = document["viewport"]
     ended = document["finished_at"]
-    expired = document["files_expired"]
+    pictured = document.get("takes_screenshots", True) and not document["files_expired"]
     document |= {
         "created_at": parse_timestamp(document["created_at"]),
         "finished_at": ended and parse_timestamp(ended),
         "viewport": (width, height),
         "status": TaskStatus(document["status"]),
-        "screenshots": [] if expired else [screenshot_name(key, each.step) for each in steps],
+        "screenshots": [screenshot_name(key, each.step) for each in steps if pictured],
     }
     return TaskRecord(id=key, steps=steps, cookies=cookies, **document)

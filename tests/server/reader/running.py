@@ -1,4 +1,4 @@
-"""Running the reader without a server around it."""
+"""Running an executor without a server around it."""
 
 import json
 from collections.abc import Mapping
@@ -6,8 +6,14 @@ from typing import Any
 
 import attrs
 
-from browser_use_async.server.executors.protocol import Assignment, Control, Failed, Finished, Step
-from browser_use_async.server.executors.reader import ReaderExecutor
+from browser_use_async.server.executors.protocol import (
+    Assignment,
+    Control,
+    Executor,
+    Failed,
+    Finished,
+    Step,
+)
 
 __all__ = ["FREE", "Run", "properties", "run", "table_of"]
 
@@ -58,25 +64,27 @@ class Run:
 
 
 async def run(
-    reader: ReaderExecutor,
+    executor: Executor,
     task: str,
     *,
     schema: Any = None,
     control: Control = FREE,
+    task_id: str = "id",
     **settings: Any,
 ) -> Run:
     """Carry out a task to its end.
 
     Args:
-        reader: The executor.
+        executor: The executor.
         task: The task.
         schema: The JSON schema of the answer.
         control: What may pause the task.
+        task_id: The id of the task.
         settings: More fields of the assignment.
     """
     text = None if schema is None else json.dumps(schema)
-    assignment = Assignment("id", task, structured_output_json=text, **settings)
-    items = [item async for item in reader.run(assignment, control)]
+    assignment = Assignment(task_id, task, structured_output_json=text, **settings)
+    items = [item async for item in executor.run(assignment, control)]
     *steps, end = items
     assert isinstance(end, Finished | Failed)
     assert all(isinstance(step, Step) for step in steps)

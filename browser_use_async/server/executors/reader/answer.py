@@ -2,14 +2,37 @@
 
 import json
 from collections.abc import Sequence
+from typing import Protocol
 
+from browser_use_async.server.executors.protocol import Finished
+from browser_use_async.server.executors.reader.export import export
 from browser_use_async.server.executors.reader.facts import MAX_TEXT
 from browser_use_async.server.executors.reader.filling import NotReadableError, fill
 from browser_use_async.server.executors.reader.schema import Schema
 from browser_use_async.server.executors.reader.sources import PagesSource
+from browser_use_async.server.executors.reader.wishes import Saving
 from browser_use_async.server.reading.page import Page, shorten
 
-__all__ = ["NoAnswerError", "in_words", "refuse_cut", "structured"]
+__all__ = ["NoAnswerError", "Wanted", "answered", "in_words", "refuse_cut", "structured"]
+
+
+class Wanted(Protocol):
+    """What a plan wants to know of its pages."""
+
+    @property
+    def only_titles(self) -> bool:
+        """Whether nothing but titles is asked for."""
+        ...
+
+    @property
+    def saving(self) -> Saving | None:
+        """The output file, if one is asked for."""
+        ...
+
+    @property
+    def only_saving(self) -> bool:
+        """Whether nothing is asked for beside the output file."""
+        ...
 
 
 class NoAnswerError(Exception):
@@ -68,6 +91,35 @@ def structured(pages: Sequence[Page], schema: Schema) -> str:
         urls = ", ".join(page.url for page in pages)
         what = f"The field {error.path}" if error.path else "What structured_output_json asks for"
         raise NoAnswerError(f"{what} could not be found on {urls}.") from error
+
+
+def answered(pages: Sequence[Page], wanted: Wanted, schema: Schema | None) -> Finished:
+    """The answer to a task, and the output file if one is asked for.
+
+    Args:
+        pages: The pages.
+        wanted: What the task asks for.
+        schema: The schema of a structured answer.
+
+    Raises:
+        NoAnswerError: The pages do not hold what is asked for.
+        NothingToExportError: The output file needs a table, and there is none.
+        SchemaRefusedError: The schema cannot be followed.
+    """
+    if schema is not None or wanted.saving is not None:
+        refuse_cut(pages)
+    if schema is None:
+        output = in_words(pages, only_titles=wanted.only_titles)
+    else:
+        output = structured(pages, schema)
+    if wanted.saving is None:
+        return Finished(output)
+    name = wanted.saving.name
+    exported = export(wanted.saving, pages, output, structured=schema is not None)
+    if schema is None:
+        saved = f"Saved {name}: {exported.summary}."
+        output = saved if wanted.only_saving else f"{output}\n\n{saved}"
+    return Finished(output, files={name: exported.content})
 
 
 def _section(page: Page, limit: int, *, several: bool) -> str:

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 
 import attrs
 
+from browser_use_async.server.executors.pace import DeadEndError
 from browser_use_async.server.executors.protocol import (
     Assignment,
     Control,
@@ -11,14 +12,9 @@ from browser_use_async.server.executors.protocol import (
     Finished,
     Step,
 )
-from browser_use_async.server.executors.reader.answer import (
-    NoAnswerError,
-    in_words,
-    refuse_cut,
-    structured,
-)
-from browser_use_async.server.executors.reader.export import NothingToExportError, export
-from browser_use_async.server.executors.reader.journey import DeadEndError, Journey
+from browser_use_async.server.executors.reader.answer import NoAnswerError, answered
+from browser_use_async.server.executors.reader.export import NothingToExportError
+from browser_use_async.server.executors.reader.journey import Journey
 from browser_use_async.server.executors.reader.plan import Plan, PlanRefusedError, read_plan
 from browser_use_async.server.executors.reader.schema import Schema, SchemaRefusedError
 from browser_use_async.server.outbound import Outbound
@@ -68,10 +64,10 @@ class ReaderExecutor:
                 if step is not None:
                     yield step
             evaluation = await journey.begin_step()
-            finished = _answered(journey, plan, schema)
+            finished = answered(journey.answering, plan, schema)
             shown = shorten(finished.output or "", _SHOWN_CHARACTERS)
             yield Step("Compose the answer", evaluation, journey.url, text=shown)
-            yield finished
+            yield attrs.evolve(finished, cookies=journey.cookies)
         except PageNotOpenedError as error:
             yield Failed(error.reason, error.url)
         except _REASONS as error:
@@ -87,21 +83,3 @@ def _understood(assignment: Assignment) -> tuple[Plan, Schema | None]:
     text = assignment.structured_output_json
     schema = Schema(text) if text is not None else None
     return read_plan(assignment.task, assignment.files), schema
-
-
-def _answered(journey: Journey, plan: Plan, schema: Schema | None) -> Finished:
-    if schema is not None or plan.saving is not None:
-        refuse_cut(journey.answering)
-    if schema is None:
-        output = in_words(journey.answering, only_titles=plan.only_titles)
-    else:
-        output = structured(journey.answering, schema)
-    finished = Finished(output, cookies=journey.cookies)
-    if plan.saving is None:
-        return finished
-    name = plan.saving.name
-    exported = export(plan.saving, journey.answering, output, structured=schema is not None)
-    if schema is None:
-        saved = f"Saved {name}: {exported.summary}."
-        output = saved if plan.only_saving else f"{output}\n\n{saved}"
-    return attrs.evolve(finished, output=output, files={name: exported.content})

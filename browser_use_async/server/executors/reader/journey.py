@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote
 
+from browser_use_async.server.executors.pace import DeadEndError, Pace
 from browser_use_async.server.executors.protocol import Assignment, Control, Step
 from browser_use_async.server.executors.reader.plan import (
     Action,
@@ -22,15 +23,11 @@ from browser_use_async.server.reading.links import choose_link
 from browser_use_async.server.reading.page import Page, shorten
 from browser_use_async.server.reading.visit import PageNotOpenedError, open_page
 
-__all__ = ["DeadEndError", "Journey"]
+__all__ = ["Journey"]
 
 _SHOWN_LINES = 12
 _SHOWN_CHARACTERS = 800
 _NAMED_LINKS = 12
-
-
-class DeadEndError(Exception):
-    """A link that is not there, or no steps left. Its text is a sentence for a person."""
 
 
 class Journey:
@@ -49,9 +46,8 @@ class Journey:
         self._name = name
         self._assignment = assignment
         self._outbound = outbound
-        self._control = control
+        self._pace = Pace(assignment, control)
         self._allowed = AllowedDomains(assignment.allowed_domains)
-        self._steps = 0
         self._page: Page | None = None
         self._cookies: dict[tuple[str, str, str], Mapping[str, Any]] = {}
         self.answering: list[Page] = []
@@ -103,12 +99,7 @@ class Journey:
         Raises:
             DeadEndError: No step is left.
         """
-        if self._steps >= self._assignment.max_agent_steps:
-            raise DeadEndError(
-                f"The task needs more than the {self._steps} steps that max_agent_steps allows."
-            )
-        await self._control.checkpoint()
-        self._steps += 1
+        await self._pace.begin()
         if self._page is None:
             return "None - this is the first step."
         return f"Success - “{self._page.title or self._page.url}” is open."
@@ -150,7 +141,7 @@ class Journey:
             return f"Follow the link “{what.phrase}”"
         named = target.url if isinstance(target, OpenAddress) else f"the file {target.name}"
         # The first step says who is at work, so that nobody takes the rules for a language model.
-        return f"{self._name}: open {named}" if self._steps == 1 else f"Open {named}"
+        return f"{self._name}: open {named}" if self._pace.steps == 1 else f"Open {named}"
 
 
 def _first_lines(page: Page) -> str:

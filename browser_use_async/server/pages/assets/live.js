@@ -1,10 +1,29 @@
 "use strict";
 const find = (id) => document.getElementById(id);
-const stateAddress = location.pathname.replace(/\/+$/, "") + "/state";
+const screen_ = find("screen");
+const picture = find("picture");
+const FIRST_PAUSE = 500;
+const LONGEST_PAUSE = 15000;
 
-function show(id, text) {
+let socket = null;
+let pause = FIRST_PAUSE;
+let heading = null; // of the frame whose picture comes next
+let shownAddress = "";
+let page = { width: picture.width, height: picture.height }; // in CSS pixels
+let heard = () => {}; // whoever has buttons wants to know too
+
+function say(message) {
+  if (socket && socket.readyState === WebSocket.OPEN) socket.send(JSON.stringify(message));
+}
+
+function showText(id, text) {
   find(id).textContent = text || "";
   find(id + "-section").hidden = !text;
+}
+
+function notify(text) {
+  find("notice").textContent = text;
+  find("notice").hidden = !text;
 }
 
 function stepItem(step) {
@@ -24,34 +43,90 @@ function stepItem(step) {
   return item;
 }
 
-function update(state) {
-  document.title = state.status + ": browser task";
-  if (find("status").textContent !== state.status) find("status").textContent = state.status;
-  show("failure", state.failure);
-  show("output", state.output);
+function addSteps(added) {
   const steps = find("steps");
-  for (const step of state.steps.slice(steps.children.length)) steps.append(stepItem(step));
-  const count = String(state.steps.length);
-  // A link is signed anew each time, so it only replaces the picture when there is a new one.
-  if (state.screenshot && document.body.dataset.steps !== count) {
-    find("screenshot").src = state.screenshot;
-    find("screenshot").alt = "The page at step " + count;
-    find("screenshot-section").hidden = false;
-  }
-  document.body.dataset.steps = count;
+  const panel = steps.closest(".told");
+  const atEnd = panel.scrollHeight - panel.scrollTop - panel.clientHeight < 40;
+  for (const step of added) if (step.step > steps.children.length) steps.append(stepItem(step));
+  if (added.length && atEnd) panel.scrollTop = panel.scrollHeight;
+  document.body.dataset.steps = String(steps.children.length);
+  find("no-steps").hidden = steps.children.length > 0;
+}
+
+function describe(status) {
+  const count = find("steps").children.length;
+  const newest = find("steps").lastElementChild;
+  const goal = newest && newest.querySelector(".goal");
+  find("now").textContent = goal ? "Step " + count + ": " + goal.textContent : "";
+  picture.alt = count ? "The page at step " + count : "The page";
+  document.title = status + ": browser task";
+}
+
+function update(state) {
+  const status = find("status");
+  if (status.textContent !== state.status) status.textContent = state.status;
+  status.dataset.status = state.status;
+  showText("failure", state.failure);
+  showText("output", state.output);
+  addSteps(state.steps);
+  describe(state.status);
   document.body.dataset.ended = String(state.ended);
 }
 
-async function poll() {
-  try {
-    const answer = await fetch(stateAddress, { cache: "no-store" });
-    if (!answer.ok) throw new Error("status " + answer.status);
-    update(await answer.json());
-    find("connection").hidden = true;
-  } catch (error) {
-    find("connection").hidden = false;
-  }
-  if (document.body.dataset.ended !== "true") setTimeout(poll, 1000);
+// The server sends the next frame only after this; nobody looks at a hidden page.
+function tellDrawn() {
+  if (!document.hidden) return say({ type: "drawn" });
+  document.addEventListener("visibilitychange", tellDrawn, { once: true });
 }
 
-if (document.body.dataset.ended !== "true") setTimeout(poll, 1000);
+function draw(frame, content) {
+  const address = URL.createObjectURL(new Blob([content], { type: frame.media_type }));
+  picture.onload = picture.onerror = () => {
+    if (shownAddress) URL.revokeObjectURL(shownAddress);
+    shownAddress = address;
+    tellDrawn();
+  };
+  picture.src = address;
+  picture.width = page.width = frame.width;
+  picture.height = page.height = frame.height;
+  screen_.style.setProperty("--ratio", String(frame.width / frame.height));
+  picture.hidden = false;
+  find("no-picture").hidden = true;
+}
+
+function hear(message) {
+  if (message.type === "state") update(message);
+  else if (message.type === "frame") heading = message;
+  else if (message.type === "refused") notify(message.detail);
+  heard(message);
+}
+
+function connect() {
+  const address = new URL(location.pathname.replace(/\/+$/, "") + "/socket", location.href);
+  address.protocol = address.protocol.replace("http", "ws");
+  socket = new WebSocket(address);
+  socket.binaryType = "arraybuffer";
+  socket.onopen = () => {
+    pause = FIRST_PAUSE;
+    find("connection").hidden = true;
+  };
+  socket.onmessage = (event) => {
+    if (typeof event.data === "string") hear(JSON.parse(event.data));
+    else if (heading) draw(heading, event.data);
+  };
+  socket.onclose = () => {
+    if (document.body.dataset.ended === "true") return;
+    find("connection").hidden = false;
+    // Not all pages at once: they lost the server at the same moment.
+    setTimeout(connect, pause * (0.75 + Math.random() / 2));
+    pause = Math.min(2 * pause, LONGEST_PAUSE);
+  };
+}
+
+for (const time of document.querySelectorAll("time")) {
+  time.textContent = new Date(time.dateTime).toLocaleString([], { dateStyle: "medium", timeStyle: "short" });
+}
+screen_.style.setProperty("--ratio", String(page.width / page.height));
+addSteps([]);
+describe(find("status").textContent);
+if (document.body.dataset.ended !== "true") connect();

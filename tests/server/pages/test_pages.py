@@ -1,5 +1,7 @@
 """What people see: the live page, the public page, and the page at the root."""
 
+import base64
+import hashlib
 import re
 from html.parser import HTMLParser
 
@@ -60,7 +62,8 @@ async def test_the_live_page_shows_the_task(steered: Caller, queue: FromQueue):
 
     for shown in ("Find the price", "running", "Open the shop", "Read the price", "Success"):
         assert shown in text
-    (screenshot,) = page.addresses
+    icon, screenshot = page.addresses
+    assert icon == "/icon.svg"
     assert f"{task_id}-step-2.png" in screenshot
     assert (await steered.get(screenshot, key=False)).headers["Content-Type"] == "image/png"
 
@@ -72,16 +75,15 @@ async def test_the_live_page_shows_the_task(steered: Caller, queue: FromQueue):
 async def test_the_live_page_shows_how_it_ended(
     scenario: str, status: str, shown: str, api: Caller
 ):
-    """Output or reason, on the page and in what its script asks for."""
+    """Output or reason; the script has nothing to do any more."""
     task = await api.reached(await api.create(metadata={"scenario": scenario}), status)
     page = _read(await api.get(task["live_url"], key=False))
-    state = (await api.get(task["live_url"] + "/state", key=False)).json
 
-    assert shown in " ".join(page.text)
-    assert shown in {state["output"], state["failure"]}
-    assert (state["status"], state["ended"]) == (status, True)
-    assert state["finished_at"] == task["finished_at"]
-    assert state["steps"] == task["steps"]
+    text = " ".join(page.text)
+    assert shown in text
+    assert status in text
+    assert all(step["next_goal"] in text for step in task["steps"])
+    assert page.tags.count("li") == len(task["steps"])
 
 
 @pytest.mark.parametrize("place", ["live_url", "public_share_url"])
@@ -101,6 +103,7 @@ async def test_hostile_text_is_only_text(place: str, steered: Caller, queue: Fro
 async def test_pages_bring_everything_along(api: Caller):
     """No other file and no other host; exactly their own script and style may run."""
     task = await api.reached(await api.create(), "finished")
+    here = ("/", api.server.url)
     for url in (task["live_url"], api.server.url, api.server.url + "/docs"):
         answer = await api.get(url, key=False)
         policy = answer.headers["Content-Security-Policy"]
@@ -108,8 +111,9 @@ async def test_pages_bring_everything_along(api: Caller):
         assert "default-src 'none'" in policy
         assert "unsafe" not in policy
         assert "style-src 'sha256-" in policy
-        assert all(each.startswith(api.server.url) for each in _read(answer).addresses)
+        assert all(each.startswith(here) for each in _read(answer).addresses)
         assert "@import" not in answer.text
+        assert _read(answer).handlers == []
         assert answer.headers["Referrer-Policy"] == "no-referrer"
         assert answer.headers["Cache-Control"] == "no-store"
 
@@ -132,19 +136,40 @@ async def test_pages_fit_phones_and_dark_rooms_and_screen_readers(api: Caller):
         assert needed in text
 
 
-async def test_the_script_may_run_and_asks_every_second(api: Caller):
-    """The policy allows exactly the script that stands on the page."""
-    import base64
-    import hashlib
+async def test_the_scripts_may_run(api: Caller):
+    """The policy allows exactly the script that stands on the page, which writes text only."""
+    task = await api.reached(await api.create(enable_public_share=True), "finished")
+    for url in (task["live_url"], task["public_share_url"], api.server.url):
+        answer = await api.get(url)
+        (script,) = re.findall(r"<script>(.*?)</script>", answer.text, flags=re.DOTALL)
+        digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
 
-    task = await api.reached(await api.create(), "finished")
-    answer = await api.get(task["live_url"])
-    (script,) = re.findall(r"<script>(.*?)</script>", answer.text, flags=re.DOTALL)
-    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+        assert f"script-src 'sha256-{digest}'" in answer.headers["Content-Security-Policy"]
+        assert "innerHTML" not in script
 
-    assert f"script-src 'sha256-{digest}'" in answer.headers["Content-Security-Policy"]
-    assert "setTimeout(poll, 1000)" in script
-    assert "innerHTML" not in script
+
+async def test_who_may_show_a_page_in_a_frame(api: Caller):
+    """Anybody who has a live URL; nobody the page at the root, which holds a key once typed."""
+    task = await api.reached(await api.create(enable_public_share=True), "finished")
+    for url in (task["live_url"], task["public_share_url"]):
+        headers = (await api.get(url)).headers
+        assert "X-Frame-Options" not in headers
+        assert "frame-ancestors" not in headers["Content-Security-Policy"]
+
+    headers = (await api.get(api.server.url)).headers
+    assert "frame-ancestors 'none'" in headers["Content-Security-Policy"]
+
+
+async def test_the_public_page_has_no_buttons(api: Caller):
+    """Neither the buttons nor the script behind them."""
+    task = await api.reached(await api.create(enable_public_share=True), "finished")
+    live = await api.get(task["live_url"])
+    shared = await api.get(task["public_share_url"])
+
+    assert _read(live).tags.count("button") == 10
+    assert {"button", "input", "form"} & set(_read(shared).tags) == set()
+    assert "Take control" in live.text
+    assert "Take control" not in shared.text
 
 
 async def test_the_public_page_needs_to_be_asked_for(api: Caller):
@@ -153,12 +178,10 @@ async def test_the_public_page_needs_to_be_asked_for(api: Caller):
     shared = await api.reached(shared_id, "finished")
     private = await api.reached(private_id, "finished")
     answer = await api.get(shared["public_share_url"], key=False)
-    state = await api.get(shared["public_share_url"] + "/state", key=False)
 
     assert private["public_share_url"] is None
     assert shared["public_share_url"].startswith(f"{api.server.url}/share/")
     assert "The answer" in answer.text
-    assert state.json["output"] == "The answer"
     assert shared["public_share_url"].rsplit("/")[-1] not in shared["live_url"]
 
 
@@ -169,7 +192,7 @@ async def test_tokens_cannot_be_guessed_or_swapped(place: str, api: Caller):
     task = await api.reached(task_id, "finished")
     other = task["public_share_url" if place == "live" else "live_url"].rsplit("/")[-1]
     for token in (task_id, other, "x"):
-        for end in ("", "/state"):
+        for end in ("", "/socket"):
             answer = await api.get(f"{api.server.url}/{place}/{token}{end}")
 
             assert (answer.status, answer.json) == (404, {"detail": "Not Found"})
@@ -204,7 +227,9 @@ async def test_the_page_at_the_root_says_what_this_is(api: Caller):
     assert "$BROWSER_USE_API_KEY" in text
     assert "scripted" in text
     assert api.server.api_key not in text
-    ping, docs, document = page.addresses
+    icon, ping, docs, document = page.addresses
+    shown = await api.get(api.server.url + icon, key=False)
+    assert shown.headers["Content-Type"].startswith("image/svg+xml")
     assert (await api.get(docs, key=False)).status == 200
     assert (await api.get(document, key=False)).json["openapi"] == "3.1.0"
     assert (await api.get(ping, key=False)).body == b"{}"
@@ -222,4 +247,4 @@ async def test_the_page_of_the_calls_tells_what_each_does_costs_and_needs(api: C
     assert text.count("needs no key") == 1
     assert "0.75 to 3 ¢ per step" in text
     assert api.server.api_key not in text
-    assert {"script", "img", "link"} & set(page.tags) == set()
+    assert {"script", "img"} & set(page.tags) == set()

@@ -1,0 +1,147 @@
+"""The executor itself: a browser, an agent in a process of its own, and what they report."""
+
+import logging
+import os
+import sys
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from contextlib import AsyncExitStack, aclosing
+
+import attrs
+
+from browser_use_async.server.executors.agent.endpoint import ModelEndpoint, NoModelError
+from browser_use_async.server.executors.agent.orders import make_order
+from browser_use_async.server.executors.agent.place import Place, Places
+from browser_use_async.server.executors.agent.process import (
+    AgentEndedError,
+    AgentProcess,
+    check_python,
+)
+from browser_use_async.server.executors.agent.reports import Conversation
+from browser_use_async.server.executors.agent.settings import AgentSettings
+from browser_use_async.server.executors.chromium.connection import DevToolsError
+from browser_use_async.server.executors.chromium.live import LiveView
+from browser_use_async.server.executors.chromium.process import BrowserNotStartedError
+from browser_use_async.server.executors.chromium.recording import FilmMaker, Recording
+from browser_use_async.server.executors.chromium.settings import ChromiumSettings
+from browser_use_async.server.executors.protocol import (
+    Assignment,
+    Control,
+    Failed,
+    Finished,
+    Step,
+)
+from browser_use_async.server.executors.viewing import View
+from browser_use_async.server.outbound import Outbound
+from browser_use_async.server.running.masking import SecretMask
+
+__all__ = ["BrowserUseExecutor"]
+
+_logger = logging.getLogger(__name__)
+
+_LONGEST_LOG_LINE = 2000
+
+
+class BrowserUseExecutor:
+    """Has the open-source browser-use agent carry out tasks, with a language model of yours.
+
+    Each task has a browser and a process of its own. The agent's telemetry, cloud, look-ups and
+    extensions are off; its model, and the pages that it opens, are all that it speaks to.
+
+    Args:
+        settings: What the operator decides about agents and their model.
+        chromium: What the operator decides about the browser.
+
+    Raises:
+        ConfigurationError: There is no endpoint, no browser-use or no browser, or a setting cannot
+            be used.
+    """
+
+    name = "browser-use agent"
+
+    def __init__(
+        self, settings: AgentSettings | None = None, chromium: ChromiumSettings | None = None
+    ) -> None:
+        settings = settings or AgentSettings()
+        self._endpoint = ModelEndpoint.of(settings)
+        self._python = os.fspath(settings.python or sys.executable)
+        check_python(self._python)
+        self._places = Places(chromium or ChromiumSettings())
+        self._outbound = Outbound()
+        self._films = FilmMaker()
+        self._at_work: dict[str, Place] = {}
+
+    async def run(
+        self, assignment: Assignment, control: Control
+    ) -> AsyncIterator[Step | Finished | Failed]:
+        """Carry out one task.
+
+        Args:
+            assignment: The task.
+            control: Awaited before each step.
+
+        Yields:
+            A step as soon as the model has decided on it, then `Finished`; or `Failed` with the
+            reason.
+        """
+        mask = SecretMask({**assignment.secrets, "": self._endpoint.key})
+        try:
+            model = await self._endpoint.model_for(assignment.llm_model, self._outbound)
+            async with aclosing(self._work(assignment, control, model, mask)) as items:
+                async for item in items:
+                    yield item
+        except (NoModelError, AgentEndedError) as error:
+            yield Failed(mask.text(str(error)))
+        except BrowserNotStartedError as error:
+            yield Failed(f"The browser did not start: {error}.")
+        except DevToolsError as error:
+            yield Failed(f"The browser gave up: {error}.")
+
+    def view(self, task_id: str) -> View | None:
+        """The browser of a task, or None before it has one and after it has ended.
+
+        Args:
+            task_id: The task.
+        """
+        place = self._at_work.get(task_id)
+        return LiveView(place.onlooker.screencast) if place is not None else None
+
+    async def aclose(self) -> None:
+        """Close the connections to the model's endpoint."""
+        await self._outbound.aclose()
+
+    async def _work(
+        self, assignment: Assignment, control: Control, model: str, mask: SecretMask
+    ) -> AsyncGenerator[Step | Finished | Failed, None]:
+        async with AsyncExitStack() as stack:
+            place = await stack.enter_async_context(self._places.take(assignment))
+            self._at_work[assignment.task_id] = place
+            stack.callback(self._at_work.pop, assignment.task_id)
+            film = await self._film(assignment, place)
+            if film is not None:
+                stack.push_async_callback(film.abandon)
+            log = _Log(assignment.task_id, mask)
+            agent = await AgentProcess.start(self._python, place.folder, log)
+            stack.push_async_callback(agent.end)
+            url, folder = place.browser_url, place.folder
+            await agent.send(make_order(assignment, self._endpoint, model, url, folder))
+            conversation = Conversation(agent, place, control, mask, self._endpoint.answer_seconds)
+            while isinstance(item := await conversation.next_item(), Step):
+                yield item
+            recordings: Mapping[str, bytes] = await film.finish() if film is not None else {}
+            yield attrs.evolve(item, recordings=recordings)
+
+    async def _film(self, assignment: Assignment, place: Place) -> Recording | None:
+        if not assignment.takes_recording:
+            return None
+        screencast = place.onlooker.screencast
+        return await self._films.record(screencast, assignment.viewport, place.folder.parent)
+
+
+@attrs.frozen
+class _Log:
+    task_id: str
+    mask: SecretMask
+
+    def __call__(self, line: str) -> None:
+        text = self.mask.text(line)[:_LONGEST_LOG_LINE]
+        _logger.debug("the agent of task %s: %s", self.task_id, text)

@@ -1,0 +1,111 @@
+"""From a task of the API to an order for an agent."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from yarl import URL
+
+from browser_use_async.server.executors.agent.endpoint import ModelEndpoint
+from browser_use_async.server.executors.agent.worker.order import Order
+from browser_use_async.server.executors.protocol import Assignment
+
+__all__ = ["host_patterns", "make_order", "secrets_by_domain"]
+
+_NO_KEY = "none"
+"""Clients insist on a key, also for endpoints that want none."""
+
+
+def make_order(
+    assignment: Assignment, endpoint: ModelEndpoint, model: str, browser_url: str, folder: Path
+) -> Order:
+    """The order, with the task's files laid out for the agent.
+
+    Args:
+        assignment: The task.
+        endpoint: The language model.
+        model: Its name there.
+        browser_url: The address at which the browser takes commands.
+        folder: Where the agent keeps its files.
+    """
+    for name in ("uploads", "files", "downloads"):
+        (folder / name).mkdir()
+    return {
+        "task": assignment.task,
+        "max_steps": assignment.max_agent_steps,
+        "allowed_domains": host_patterns(assignment.allowed_domains or ()),
+        "schema": assignment.structured_output_json,
+        "secrets": secrets_by_domain(assignment.secrets, assignment.allowed_domains),
+        "viewport": assignment.viewport,
+        "highlight_elements": assignment.highlight_elements,
+        "takes_screenshots": assignment.takes_screenshots,
+        "uploads": list(_laid_out(assignment.files, folder / "uploads")),
+        "cookies": [_whole(cookie) for cookie in assignment.cookies],
+        "folder": str(folder),
+        "browser_url": browser_url,
+        "base_url": endpoint.base_url,
+        "key": endpoint.key or _NO_KEY,
+        "model": model,
+        "model_seconds": endpoint.answer_seconds,
+        "sees_pictures": endpoint.sees_pictures,
+    }
+
+
+def host_patterns(entries: Iterable[str]) -> list[str]:
+    """Allowed domains in browser-use's words, which know hosts only.
+
+    They are there for the agent to know; what leaves the browser is judged outside of it, by
+    scheme and port as well.
+
+    Args:
+        entries: The task's allowed domains.
+    """
+    hosts = (_host(entry) for entry in entries)
+    return list(dict.fromkeys(host for host in hosts if host))
+
+
+def secrets_by_domain(
+    secrets: Mapping[str, str], allowed_domains: Sequence[str] | None
+) -> dict[str, Any]:
+    """Secrets bound to the domains on which they may be typed, if the task names any.
+
+    Args:
+        secrets: The task's secrets.
+        allowed_domains: The task's allowed domains.
+    """
+    if not allowed_domains:
+        return dict(secrets)
+    if not secrets:
+        return {}
+    places = ((_scheme(entry), _host(entry)) for entry in allowed_domains)
+    return {f"{scheme}://{host}": dict(secrets) for scheme, host in places if host}
+
+
+def _scheme(entry: str) -> str:
+    scheme, separator, _ = entry.strip().partition("://")
+    return scheme.lower() if separator else "http*"
+
+
+def _host(entry: str) -> str:
+    """The host of an entry with its wildcard; empty if there is none."""
+    rest = entry.strip().rpartition("://")[2].lower()
+    wildcard = "*." if rest.startswith("*.") else ""
+    if rest == "*":
+        return rest
+    try:
+        host = URL(f"http://{rest.removeprefix('*.')}").raw_host or ""
+    except ValueError:
+        return ""
+    return "" if "*" in host else wildcard + host.rstrip(".")
+
+
+def _laid_out(files: Mapping[str, bytes], folder: Path) -> Iterable[str]:
+    for name, content in files.items():
+        path = folder / Path(name).name
+        path.write_bytes(content)
+        yield str(path)
+
+
+def _whole(cookie: Mapping[str, Any]) -> dict[str, Any]:
+    """A cookie with all that browsers want to know."""
+    return {"path": "/", "secure": False, "httpOnly": False, **cookie}

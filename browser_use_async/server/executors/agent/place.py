@@ -1,0 +1,113 @@
+"""Where one agent works: a browser of its own, one way out of it, and somebody who looks on."""
+
+import asyncio
+import logging
+from collections.abc import AsyncGenerator
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+
+import attrs
+
+from browser_use_async.server.executors.agent.watching import Onlooker
+from browser_use_async.server.executors.chromium.finding import require_browser
+from browser_use_async.server.executors.chromium.folders import clean_up_after_the_dead
+from browser_use_async.server.executors.chromium.gateway import Gateway
+from browser_use_async.server.executors.chromium.memory import browsers_that_fit
+from browser_use_async.server.executors.chromium.process import BrowserProcess
+from browser_use_async.server.executors.chromium.settings import ChromiumSettings
+from browser_use_async.server.executors.chromium.tab import TabSettings, mask_script
+from browser_use_async.server.executors.chromium.ways_out import WaysOut
+from browser_use_async.server.executors.protocol import Assignment
+from browser_use_async.server.running.masking import SecretMask
+
+__all__ = ["Place", "Places"]
+
+_logger = logging.getLogger(__name__)
+
+_EACH_BYTES = 700 * 1024**2
+"""What a browser, the pages of a task and the agent's process take together."""
+
+
+@attrs.frozen
+class Place:
+    """A browser that waits for an agent.
+
+    Attributes:
+        browser_url: The address at which it takes commands.
+        folder: An empty folder for the agent, deleted with the browser's.
+        onlooker: Who sees what the agent does.
+        way_out: A sentence about the proxy; empty if the task asks for none.
+    """
+
+    browser_url: str
+    folder: Path
+    onlooker: Onlooker
+    way_out: str
+
+
+class Places:
+    """Browsers for agents, as many at once as there is room for.
+
+    An agent takes every page of a browser for its own, so that no two can share one.
+
+    Args:
+        settings: What the operator decides about the browser.
+
+    Raises:
+        ConfigurationError: There is no browser, or a setting cannot be used.
+    """
+
+    def __init__(self, settings: ChromiumSettings) -> None:
+        self._program = require_browser(settings.browser)
+        self._ways_out = WaysOut(settings)
+        most = settings.max_browsers or browsers_that_fit(each_bytes=_EACH_BYTES)
+        self._free = asyncio.Semaphore(most)
+        self._has_cleaned_up = False
+
+    @asynccontextmanager
+    async def take(self, assignment: Assignment) -> AsyncGenerator[Place]:
+        """Start a browser for one task as soon as there is room, and end it.
+
+        Args:
+            assignment: The task.
+
+        Raises:
+            BrowserNotStartedError: The browser does not start.
+            DevToolsError: It does not let itself be watched.
+        """
+        async with self._free, AsyncExitStack() as stack:
+            await self._clean_up()
+            own_ports: set[int] = set()
+            upstream, way_out = self._ways_out.upstream(assignment)
+            gateway = Gateway(self._ways_out.rules(assignment).protecting(own_ports), upstream)
+            await gateway.start()
+            stack.push_async_callback(gateway.aclose)
+            browser = await BrowserProcess.start(self._program, _flags(gateway))
+            stack.push_async_callback(browser.end)
+            own_ports.add(browser.port)
+            onlooker = await Onlooker.arrive(browser.url, _settings(assignment))
+            stack.push_async_callback(onlooker.leave)
+            folder = browser.folder / "agent"
+            folder.mkdir()
+            yield Place(browser.url, folder, onlooker, way_out)
+
+    async def _clean_up(self) -> None:
+        if self._has_cleaned_up:
+            return
+        self._has_cleaned_up = True
+        count = await asyncio.to_thread(clean_up_after_the_dead)
+        if count:
+            _logger.warning("removed what %s killed servers left of their browsers", count)
+
+
+def _flags(gateway: Gateway) -> list[str]:
+    return [
+        f"--proxy-server=http://127.0.0.1:{gateway.port}",
+        # Past the gateway no name is known, so that nothing is looked up: browser-use shows a
+        # picture of its own on empty pages.
+        "--proxy-bypass-list=<-loopback>;cf.browser-use.com",
+    ]
+
+
+def _settings(assignment: Assignment) -> TabSettings:
+    return TabSettings(assignment.viewport, mask_script(SecretMask(assignment.secrets).values))

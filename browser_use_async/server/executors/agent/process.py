@@ -1,0 +1,194 @@
+"""The process of one agent: started, spoken with, ended with everything that belongs to it.
+
+It is a process of its own for each task, because browser-use brings a hundred packages along, sets
+up logging and signals for the whole process, and reads its settings once, from the environment.
+"""
+
+import asyncio
+import contextlib
+import os
+import re
+import signal
+import site
+import subprocess
+from asyncio.subprocess import PIPE, Process
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Self
+
+from browser_use_async.errors import ConfigurationError
+from browser_use_async.server.executors.agent import worker
+from browser_use_async.server.executors.agent.worker.framing import (
+    HEADER_BYTES,
+    pack,
+    size_of,
+    unpack,
+)
+from browser_use_async.server.executors.surroundings import kept_environment
+
+__all__ = ["AgentEndedError", "AgentProcess", "check_python", "surroundings"]
+
+_SWITCHED_OFF = {
+    "ANONYMIZED_TELEMETRY": "false",
+    "BROWSER_USE_CLOUD_HINTS": "false",
+    "BROWSER_USE_CLOUD_SYNC": "false",
+    "BROWSER_USE_DISABLE_EXTENSIONS": "true",
+    "BROWSER_USE_VERSION_CHECK": "false",
+    "SKIP_LLM_API_KEY_VERIFICATION": "true",
+}
+_COLOURS = re.compile(r"\x1b\[[0-9;]*m")
+_LONGEST_LINE = 16 * 1024**2
+_CHUNK = 64 * 1024
+_CHECK_SECONDS = 60
+
+
+class AgentEndedError(Exception):
+    """The process ended, or fell silent. Its text is a sentence for a person."""
+
+
+def check_python(python: str) -> None:
+    """Make sure that a Python has browser-use, and what schemas are checked with.
+
+    Args:
+        python: The interpreter.
+
+    Raises:
+        ConfigurationError: It has not, or cannot be started.
+    """
+    program = (
+        "import sys; from importlib.util import find_spec; "
+        "sys.exit(None in map(find_spec, ('browser_use', 'jsonschema')))"
+    )
+    try:
+        found = subprocess.run(  # noqa: S603 - the operator's own interpreter
+            [python, "-P", "-c", program], check=False, capture_output=True, timeout=_CHECK_SECONDS
+        )
+    except (OSError, subprocess.SubprocessError) as error:
+        raise ConfigurationError(f"{python} cannot be started: {error}") from error
+    if found.returncode != 0:
+        raise ConfigurationError(
+            f"{python} has no browser-use and jsonschema, which the browser_use executor needs; "
+            'pip install "browser-use-async[local-agent]", or name a Python that has it with '
+            "--agent-python"
+        )
+
+
+def surroundings(folder: Path) -> dict[str, str]:
+    """The environment of an agent's process: nothing of it leads out of its folder.
+
+    Args:
+        folder: The folder.
+    """
+    homes = ("HOME", "TMPDIR", "XDG_CACHE_HOME", "XDG_CONFIG_HOME", "BROWSER_USE_CONFIG_DIR")
+    return {
+        **kept_environment(),
+        **_SWITCHED_OFF,
+        **dict.fromkeys(homes, str(folder)),
+        "PYTHONPATH": os.environ.get("PYTHONPATH", ""),
+        "PYTHONUSERBASE": site.getuserbase(),
+        "PYTHONDONTWRITEBYTECODE": "1",
+    }
+
+
+class AgentProcess:
+    """A running agent.
+
+    Args:
+        process: The process.
+        log: Takes what it writes to its standard error, line by line.
+    """
+
+    def __init__(self, process: Process, log: Callable[[str], None]) -> None:
+        self._process = process
+        loop = asyncio.get_running_loop()
+        self._logging = loop.create_task(_pass_on(process, log))
+
+    @classmethod
+    async def start(cls, python: str, folder: Path, log: Callable[[str], None]) -> Self:
+        """Start an agent, which then waits for its order.
+
+        Args:
+            python: The interpreter, which has browser-use.
+            folder: Where the agent keeps its files.
+            log: Takes what it writes to its standard error.
+        """
+        process = await asyncio.create_subprocess_exec(
+            python,
+            "-P",
+            str(Path(worker.__path__[0], "__main__.py")),
+            stdin=PIPE,
+            stdout=PIPE,
+            stderr=PIPE,
+            cwd=folder,
+            env=surroundings(folder),
+            start_new_session=True,
+        )
+        return cls(process, log)
+
+    @property
+    def pid(self) -> int:
+        """The number of the process."""
+        return self._process.pid
+
+    async def send(self, message: Mapping[str, Any]) -> None:
+        """Tell the agent.
+
+        Args:
+            message: What to tell.
+        """
+        assert self._process.stdin is not None
+        with contextlib.suppress(ConnectionError):  # it has ended, as the next look tells
+            self._process.stdin.write(pack(message))
+            await self._process.stdin.drain()
+
+    async def receive(self, seconds: float) -> Any:
+        """Wait for what the agent reports next.
+
+        Args:
+            seconds: How long it may be silent.
+
+        Raises:
+            AgentEndedError: It ended, or was silent for longer.
+        """
+        assert self._process.stdout is not None
+        try:
+            async with asyncio.timeout(seconds):
+                header = await self._process.stdout.readexactly(HEADER_BYTES)
+                return unpack(await self._process.stdout.readexactly(size_of(header)))
+        except TimeoutError:
+            raise AgentEndedError(f"The agent was silent for {seconds:g} s.") from None
+        except asyncio.IncompleteReadError:
+            code = await self._process.wait()
+            raise AgentEndedError(f"The agent's process ended by itself ({_told(code)}).") from None
+
+    async def end(self) -> None:
+        """End the process with all of its children."""
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(self._process.pid, signal.SIGKILL)
+        await asyncio.shield(self._finish())
+
+    async def _finish(self) -> None:
+        await self._process.wait()
+        await self._logging
+
+
+async def _pass_on(process: Process, log: Callable[[str], None]) -> None:
+    assert process.stderr is not None
+    rest = b""
+    while chunk := await process.stderr.read(_CHUNK):
+        *lines, rest = (rest + chunk).split(b"\n")
+        for line in lines:
+            text = _COLOURS.sub("", line.decode("utf-8", "replace")).strip()
+            if text:
+                log(text)
+        if len(rest) > _LONGEST_LINE:
+            rest = b""  # whatever that is, it is no line
+
+
+def _told(code: int) -> str:
+    if code >= 0:
+        return f"exit code {code}"
+    try:
+        return signal.Signals(-code).name
+    except ValueError:
+        return f"signal {-code}"

@@ -1,0 +1,89 @@
+"""The agent's end of the pipes to its server, and what happens when the server is gone."""
+
+import asyncio
+import os
+import signal
+import threading
+from typing import Any, BinaryIO
+
+from browser_use_async.server.executors.agent.worker.framing import (
+    HEADER_BYTES,
+    pack,
+    size_of,
+    unpack,
+)
+from browser_use_async.server.executors.agent.worker.order import Message, Order
+
+__all__ = ["Channel"]
+
+
+class Channel:
+    """Messages to and from the server.
+
+    A thread of its own listens: it ends this process, with all that it has started, as soon as
+    nobody holds the other end of the pipe any more, whatever the agent is doing meanwhile.
+
+    Args:
+        incoming: Where the server's messages come from.
+        outgoing: Where ours go.
+    """
+
+    def __init__(self, incoming: BinaryIO, outgoing: BinaryIO) -> None:
+        self._incoming = incoming
+        self._outgoing = outgoing
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._leave = asyncio.Event()
+
+    @classmethod
+    def take_over(cls) -> "Channel":
+        """Make the standard input and output the pipes, out of reach of whoever prints."""
+        incoming, outgoing = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
+        nothing = os.open(os.devnull, os.O_RDONLY)
+        os.dup2(nothing, 0)
+        os.close(nothing)
+        os.dup2(2, 1)
+        return cls(incoming, outgoing)
+
+    def read_order(self) -> Order:
+        """Wait for the first message.
+
+        Raises:
+            EOFError: There is no server any more.
+        """
+        order: Order = self._read()
+        return order
+
+    def listen(self) -> None:
+        """Begin to listen for what else the server says, in the running event loop."""
+        self._loop = asyncio.get_running_loop()
+        threading.Thread(target=self._listen, name="lifeline", daemon=True).start()
+
+    def send(self, message: Message) -> None:
+        """Tell the server.
+
+        Args:
+            message: What to tell.
+        """
+        self._outgoing.write(pack(message))
+        self._outgoing.flush()
+
+    async def ask_leave(self) -> None:
+        """Wait until the next step may be taken: at once, unless the task is paused."""
+        self._leave.clear()
+        self.send({"kind": "checkpoint"})
+        await self._leave.wait()
+
+    def _read(self) -> Any:
+        header = self._incoming.read(HEADER_BYTES)
+        if len(header) < HEADER_BYTES:
+            raise EOFError
+        return unpack(self._incoming.read(size_of(header)))
+
+    def _listen(self) -> None:
+        assert self._loop is not None
+        try:
+            while True:
+                self._read()  # the server says nothing but that the next step may be taken
+                self._loop.call_soon_threadsafe(self._leave.set)
+        except (EOFError, OSError, ValueError, RuntimeError):
+            os.killpg(os.getpgrp(), signal.SIGKILL)

@@ -1,0 +1,146 @@
+"""One task of one agent, from the order to the last word."""
+
+import asyncio
+import base64
+import contextlib
+from collections.abc import Iterator
+from importlib.metadata import PackageNotFoundError
+from pathlib import Path
+
+from browser_use_async.server.executors.agent.worker.answering import (
+    AnswerSchema,
+    SchemaRefusedError,
+    require_schema,
+)
+from browser_use_async.server.executors.agent.worker.channel import Channel
+from browser_use_async.server.executors.agent.worker.library import (
+    Agent,
+    Browser,
+    Decision,
+    PageState,
+    highlighted,
+    make_agent,
+    make_browser,
+    make_tools,
+)
+from browser_use_async.server.executors.agent.worker.order import MadeFile, Message, Order
+
+__all__ = ["carry_out"]
+
+_LONGEST_REASON = 600
+_OWN_FILES = ("todo.md",)
+"""What the agent writes for itself."""
+
+
+def carry_out() -> None:
+    """Read the order, work, report."""
+    channel = Channel.take_over()
+    order = channel.read_order()
+    asyncio.run(_Work(order, channel).do())
+
+
+class _Work:
+    def __init__(self, order: Order, channel: Channel) -> None:
+        self._order = order
+        self._channel = channel
+
+    async def do(self) -> None:
+        self._channel.listen()
+        try:
+            last = await self._last_word()
+        except SchemaRefusedError as error:
+            last = _failed(str(error))
+        except (ImportError, PackageNotFoundError) as error:
+            last = _failed(f"browser-use cannot be used: {error}")
+        except Exception as error:  # noqa: BLE001 - the library may raise anything; the task fails
+            last = _failed(f"The agent failed with {type(error).__name__}: {error}")
+        self._channel.send(last)
+        await asyncio.Event().wait()  # the server ends this process
+
+    async def _last_word(self) -> Message:
+        tools = make_tools()
+        if self._order["schema"] is not None:
+            schema = AnswerSchema(self._order["schema"])
+            require_schema(tools, schema)
+            self._order["task"] += schema.request
+        browser = make_browser(self._order)
+        agent = make_agent(self._order, browser, tools, self._report)
+        await agent.run(max_steps=self._order["max_steps"], on_step_start=self._begin)
+        if agent.history.is_done() and agent.history.is_successful():
+            return await self._finished(agent, browser)
+        return await _with_page(_failed(_reason(agent, self._order["max_steps"])), browser)
+
+    async def _begin(self, _: Agent) -> None:
+        await self._channel.ask_leave()
+
+    async def _report(self, state: PageState, decision: Decision, _: int) -> None:
+        message: Message = {
+            "kind": "step",
+            "next_goal": decision.next_goal or "",
+            "evaluation": decision.evaluation_previous_goal or "",
+            "url": state.url,
+            "text": state.title,
+        }
+        if self._order["takes_screenshots"] and (picture := await self._picture(state)):
+            message["screenshot"] = picture
+        self._channel.send(message)
+
+    async def _picture(self, state: PageState) -> str | None:
+        if self._order["highlight_elements"] and (drawn := await highlighted(state)):
+            return base64.b64encode(drawn).decode()
+        return state.screenshot
+
+    async def _finished(self, agent: Agent, browser: Browser) -> Message:
+        return {
+            "kind": "finished",
+            "text": agent.history.final_result() or "",
+            "files": list(_files(Path(self._order["folder"]), agent.file_system.get_dir())),
+            "cookies": (await browser.export_storage_state())["cookies"],
+        }
+
+
+def _failed(reason: str) -> Message:
+    short = " ".join(reason.split())
+    if len(short) > _LONGEST_REASON:
+        short = f"{short[:_LONGEST_REASON]}…"
+    return {"kind": "failed", "text": short}
+
+
+def _reason(agent: Agent, max_steps: int) -> str:
+    history = agent.history
+    if history.is_done():
+        return f"The agent gave up: {history.final_result() or 'it did not say why'}"
+    errors = [error for error in history.errors() if error]
+    failures = agent.state.consecutive_failures
+    if failures and agent.state.n_steps <= max_steps:
+        last = errors[-1] if errors else "it did not say how"
+        return f"The agent failed {failures} times in a row, the last time like this: {last}"
+    return f"The task was not done within its {max_steps} steps (max_agent_steps)"
+
+
+async def _with_page(message: Message, browser: Browser) -> Message:
+    """A failure with the page at hand, as far as there still is one."""
+    with contextlib.suppress(Exception):
+        message["url"] = await browser.get_current_page_url()
+        message["screenshot"] = base64.b64encode(await browser.take_screenshot()).decode()
+    return message
+
+
+def _files(folder: Path, written: Path) -> Iterator[MadeFile]:
+    names: set[str] = set()
+    for place, is_download in ((written, False), (folder / "downloads", True)):
+        for path in sorted(place.glob("*")):
+            if path.is_file() and path.name not in _OWN_FILES and path.suffix != ".crdownload":
+                name = _unused(path.name, names)
+                relative = path.resolve().relative_to(folder.resolve())
+                yield {"name": name, "path": str(relative), "is_download": is_download}
+
+
+def _unused(name: str, names: set[str]) -> str:
+    """The name, or one like it: a download may be called like a file that the agent wrote."""
+    plain, number = Path(name), 1
+    while name in names:
+        number += 1
+        name = f"{plain.stem} ({number}){plain.suffix}"
+    names.add(name)
+    return name

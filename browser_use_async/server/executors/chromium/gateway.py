@@ -1,0 +1,321 @@
+"""The only way out of one task's browser: a proxy on this machine that keeps to the rules.
+
+The protocol's own interception sees neither WebSockets nor what a window asks for before it is
+attached, and it sees names where only addresses tell what is private. A proxy sees every
+connection of pages, frames, workers and windows, redirects included, looks each name up once, and
+connects to exactly the address that it has judged.
+"""
+
+import asyncio
+import base64
+import contextlib
+import socket
+from collections.abc import Coroutine, Sequence
+from typing import Any
+
+import attrs
+from yarl import URL
+
+from browser_use_async.errors import ConfigurationError
+from browser_use_async.server.executors.chromium.rules import Destination, NetworkRules, Refusal
+
+__all__ = ["Gateway", "Upstream"]
+
+_HEAD_BYTES = 256 * 1024
+_HEAD_SECONDS = 60.0
+_CONNECT_SECONDS = 15.0
+_CHUNK = 64 * 1024
+_HOP_BY_HOP = frozenset({"connection", "keep-alive", "proxy-connection", "proxy-authorization"})
+_ESTABLISHED = b"HTTP/1.1 200 Connection established\r\n\r\n"
+_KEPT_NOTES = 500
+
+_Ends = tuple[asyncio.StreamReader, asyncio.StreamWriter]
+
+
+class _UnreachableError(Exception):
+    """There is no connection. Its text is a sentence for a person."""
+
+
+class _RefusedError(Exception):
+    def __init__(self, refusal: Refusal) -> None:
+        super().__init__(str(refusal))
+        self.refusal = refusal
+
+
+@attrs.frozen
+class Upstream:
+    """The operator's proxy, through which a task's connections go.
+
+    Attributes:
+        host: Its host.
+        port: Its port.
+        authorization: The value of `Proxy-Authorization`, if it wants one.
+    """
+
+    host: str
+    port: int
+    authorization: str = attrs.field(default="", repr=False)
+
+    @classmethod
+    def of(cls, address: str) -> "Upstream":
+        """The proxy at an address.
+
+        Args:
+            address: `http://host:port`, with user name and password before the host if need be.
+
+        Raises:
+            ConfigurationError: It is no such address.
+        """
+        try:
+            url = URL(address)
+        except ValueError:
+            url = URL()
+        if url.scheme != "http" or not url.host or not url.port:
+            raise ConfigurationError("a proxy has an address such as http://proxy.example:3128")
+        if url.user is None:
+            return cls(url.host, url.port)
+        pair = f"{url.user}:{url.password or ''}".encode()
+        return cls(url.host, url.port, f"Basic {base64.b64encode(pair).decode()}")
+
+
+@attrs.frozen
+class _Request:
+    method: str
+    target: str
+    headers: list[tuple[str, str]]
+
+    @property
+    def is_tunnel(self) -> bool:
+        return self.method == "CONNECT"
+
+    def destination(self) -> Destination:
+        if self.is_tunnel:
+            url = URL(f"https://{self.target}/")
+            plain = ("http",) if url.port != 443 else ()  # a WebSocket without TLS
+            return Destination((url.raw_host or "").lower(), url.port or 443, ("https", *plain))
+        url = URL(self.target, encoded=True)
+        if url.scheme != "http" or not url.raw_host:
+            raise ValueError(self.target)
+        return Destination(url.raw_host.lower(), url.port or 80, ("http",))
+
+    def head(self, target: str, more: Sequence[tuple[str, str]] = ()) -> bytes:
+        """The request as it goes on; the connection serves no second one."""
+        upgrades = any(name.lower() == "upgrade" for name, _ in self.headers)
+        kept = [pair for pair in self.headers if pair[0].lower() not in _HOP_BY_HOP]
+        kept += [("Connection", "Upgrade" if upgrades else "close"), *more]
+        lines = [f"{self.method} {target} HTTP/1.1", *(f"{name}: {value}" for name, value in kept)]
+        return "\r\n".join([*lines, "", ""]).encode("latin-1")
+
+
+class Gateway:
+    """Connects one task's browser with the world.
+
+    Args:
+        rules: What may be connected to.
+        upstream: The operator's proxy, or None to connect directly. Behind a proxy names are
+            looked up here too, so that private ones are refused, but the proxy looks them up
+            again.
+    """
+
+    def __init__(self, rules: NetworkRules, upstream: Upstream | None = None) -> None:
+        self._rules = rules
+        self._upstream = upstream
+        self._server: asyncio.Server | None = None
+        self._port = 0
+        self._work: set[asyncio.Task[None]] = set()
+        self._refusals: list[Refusal] = []
+        self._problems: dict[tuple[str, int], str] = {}
+
+    @property
+    def port(self) -> int:
+        """The port on 127.0.0.1 at which it listens."""
+        return self._port
+
+    async def start(self) -> None:
+        """Listen."""
+        self._server = await asyncio.start_server(
+            self._accept, "127.0.0.1", 0, limit=_HEAD_BYTES, start_serving=True
+        )
+        self._port = self._server.sockets[0].getsockname()[1]
+
+    async def aclose(self) -> None:
+        """Close all connections."""
+        if self._server is not None:
+            self._server.close()
+        for work in tuple(self._work):
+            work.cancel()
+        await asyncio.gather(*self._work, return_exceptions=True)
+
+    def take_refusals(self) -> list[Refusal]:
+        """What has been refused since this was asked for last, each destination once."""
+        taken = dict.fromkeys(self._refusals)
+        self._refusals.clear()
+        return list(taken)
+
+    def problem(self, url: str) -> str | None:
+        """Why there is no connection to the host of an address, as a sentence, or None.
+
+        Args:
+            url: The address.
+        """
+        target = URL(url)
+        return self._problems.get(((target.raw_host or "").lower(), target.port or 0))
+
+    def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        work = asyncio.get_running_loop().create_task(self._serve((reader, writer)))
+        self._work.add(work)
+        work.add_done_callback(self._work.discard)
+
+    async def _serve(self, client: _Ends) -> None:
+        try:
+            # ValueError: no proper request; the browser that sends none is no browser.
+            with contextlib.suppress(OSError, EOFError, ValueError, asyncio.LimitOverrunError):
+                async with asyncio.timeout(_HEAD_SECONDS):
+                    request = await _read_request(client[0])
+                await self._pass_on(request, client)
+        finally:
+            client[1].close()
+
+    async def _pass_on(self, request: _Request, client: _Ends) -> None:
+        destination = request.destination()
+        place = destination.host, destination.port
+        self._problems.pop(place, None)
+        try:
+            server = await self._connect(request, destination)
+        except _RefusedError as refused:
+            self._note(place, f"{refused}.", refused.refusal)
+            return await _answer(client[1], "403 Forbidden", f"{refused}.")
+        except _UnreachableError as error:
+            self._note(place, str(error))
+            return await _answer(client[1], "502 Bad Gateway", str(error))
+        try:
+            if request.is_tunnel:
+                client[1].write(_ESTABLISHED)
+                await _join(_pump(client[0], server[1]), _pump(server[0], client[1]))
+            else:
+                await _join(_pump(client[0], server[1]), _pump_answer(server[0], client[1]))
+        finally:
+            server[1].close()
+
+    def _note(self, place: tuple[str, int], problem: str, refusal: Refusal | None = None) -> None:
+        # A page that tries again and again must not fill the memory.
+        if len(self._problems) < _KEPT_NOTES:
+            self._problems[place] = problem
+        if refusal is not None and len(self._refusals) < _KEPT_NOTES:
+            self._refusals.append(refusal)
+
+    async def _connect(self, request: _Request, destination: Destination) -> _Ends:
+        refusal = self._rules.refusal(destination)
+        if refusal is not None:
+            raise _RefusedError(refusal)
+        addresses = await self._judged(destination)
+        if self._upstream is not None:
+            return await self._through(self._upstream, request, destination)
+        server = await _open(addresses, destination.port, str(destination))
+        if not request.is_tunnel:
+            server[1].write(request.head(URL(request.target, encoded=True).raw_path_qs or "/"))
+        return server
+
+    async def _judged(self, destination: Destination) -> list[str]:
+        """The addresses that a name stands for, all of them allowed."""
+        try:
+            async with asyncio.timeout(_CONNECT_SECONDS):
+                found = await asyncio.get_running_loop().getaddrinfo(
+                    destination.host, destination.port, type=socket.SOCK_STREAM
+                )
+        except (OSError, TimeoutError, UnicodeError):
+            if self._upstream is not None:
+                return []  # a name that only the proxy knows
+            raise _UnreachableError(f"The host name {destination.host} is not known.") from None
+        addresses = [str(each[4][0]) for each in found]
+        for address in addresses:
+            refusal = self._rules.refusal_of(destination, address)
+            if refusal is not None:
+                raise _RefusedError(refusal)
+        return addresses
+
+    async def _through(
+        self, upstream: Upstream, request: _Request, destination: Destination
+    ) -> _Ends:
+        credentials = [("Proxy-Authorization", upstream.authorization)]
+        more = credentials if upstream.authorization else []
+        server = await _open([upstream.host], upstream.port, "the operator's proxy")
+        if not request.is_tunnel:
+            server[1].write(request.head(request.target, more))
+            return server
+        tunnel = _Request("CONNECT", request.target, [("Host", request.target)])
+        server[1].write(tunnel.head(request.target, more))
+        try:
+            async with asyncio.timeout(_CONNECT_SECONDS):
+                status = (await server[0].readuntil(b"\r\n\r\n")).split(b" ", 2)[1]
+        except (OSError, EOFError, TimeoutError, IndexError, asyncio.LimitOverrunError):
+            status = b"no answer"
+        if status != b"200":
+            server[1].close()
+            words = status.decode("latin-1")
+            raise _UnreachableError(f"The operator's proxy gave {words} for {destination}.")
+        return server
+
+
+async def _read_request(reader: asyncio.StreamReader) -> _Request:
+    head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
+    first, *lines = head.split("\r\n")[:-2]
+    method, target, _ = first.split(" ")
+    pairs = (line.partition(":") for line in lines)
+    return _Request(method, target, [(name, value.strip()) for name, _, value in pairs])
+
+
+async def _open(addresses: Sequence[str], port: int, name: str) -> _Ends:
+    for address in addresses:
+        with contextlib.suppress(OSError, TimeoutError):
+            async with asyncio.timeout(_CONNECT_SECONDS):
+                return await asyncio.open_connection(address, port, limit=_HEAD_BYTES)
+    raise _UnreachableError(f"Nothing answers at {name}.")
+
+
+async def _answer(client: asyncio.StreamWriter, status: str, text: str) -> None:
+    body = text.encode()
+    client.write(
+        f"HTTP/1.1 {status}\r\nContent-Type: text/plain; charset=utf-8\r\n"
+        f"Content-Length: {len(body)}\r\nConnection: close\r\n\r\n".encode()
+        + body
+    )
+    await client.drain()
+
+
+async def _join(*pumps: Coroutine[Any, Any, None]) -> None:
+    """Let both directions flow until either ends."""
+    flowing = [asyncio.get_running_loop().create_task(pump) for pump in pumps]
+    try:
+        await asyncio.wait(flowing, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for pump in flowing:
+            pump.cancel()
+        await asyncio.gather(*flowing, return_exceptions=True)
+
+
+async def _pump_answer(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
+    """Pass an answer on, and keep the browser from sending a second request after it.
+
+    The connection leads to one server, and the next request may be for another.
+    """
+    while True:
+        head = await source.readuntil(b"\r\n\r\n")
+        status = head.split(b" ", 2)[1]
+        sink.write(head if status == b"101" else _closing(head))
+        if status == b"101" or not status.startswith(b"1"):
+            break
+    await _pump(source, sink)
+
+
+def _closing(head: bytes) -> bytes:
+    first, *lines = head.split(b"\r\n")[:-2]
+    names = (line.partition(b":")[0].decode("latin-1").lower() for line in lines)
+    kept = [line for line, name in zip(lines, names, strict=True) if name not in _HOP_BY_HOP]
+    return b"\r\n".join([first, *kept, b"Connection: close", b"", b""])
+
+
+async def _pump(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
+    while chunk := await source.read(_CHUNK):
+        sink.write(chunk)
+        await sink.drain()

@@ -1,0 +1,39 @@
+"""One step after the other: pauses are waited for, and no more are taken than allowed."""
+
+from browser_use_async.server.executors.protocol import Assignment, Control
+
+__all__ = ["DeadEndError", "Pace"]
+
+
+class DeadEndError(Exception):
+    """A task that cannot go on. Its text is a sentence for a person."""
+
+
+class Pace:
+    """The steps of one task.
+
+    Args:
+        assignment: The task.
+        control: Awaited before each step.
+
+    Attributes:
+        steps: How many have been begun.
+    """
+
+    def __init__(self, assignment: Assignment, control: Control) -> None:
+        self._most = assignment.max_agent_steps
+        self._control = control
+        self.steps = 0
+
+    async def begin(self) -> None:
+        """Wait while the task is paused, and count a step.
+
+        Raises:
+            DeadEndError: No step is left.
+        """
+        if self.steps >= self._most:
+            raise DeadEndError(
+                f"The task needs more than the {self.steps} steps that max_agent_steps allows."
+            )
+        await self._control.checkpoint()
+        self.steps += 1

@@ -1,0 +1,203 @@
+"""Where the server listens, what it is called there, and what must hold before others reach it."""
+
+import ipaddress
+import os
+import secrets
+import socket
+import ssl
+
+import attrs
+from yarl import URL
+
+from browser_use_async.errors import ConfigurationError
+
+__all__ = ["MIN_EXPOSED_KEY", "Listening"]
+
+MIN_EXPOSED_KEY = 24
+"""The fewest characters of a key that guards a server which other machines reach."""
+
+_EVERY_ADDRESS = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - not bound to here
+
+
+@attrs.frozen
+class Listening:
+    """Where a server listens; made by `checked` only.
+
+    Attributes:
+        host: The address.
+        port: The port; 0 takes a free one.
+        api_key: The key that clients have to bring.
+        tls: What it encrypts with, or None for plain HTTP.
+        public_url: What others call it, or None for its own address.
+    """
+
+    host: str
+    port: int
+    api_key: str = attrs.field(repr=False)
+    tls: ssl.SSLContext | None
+    public_url: str | None
+
+    @classmethod
+    def checked(
+        cls,
+        *,
+        host: str,
+        port: int,
+        api_key: str | None,
+        allow_any_host: bool,
+        tls_cert: str | os.PathLike[str] | None,
+        tls_key: str | os.PathLike[str] | None,
+        public_url: str | None,
+        behind_proxy: bool,
+    ) -> "Listening":
+        """The place, if it is a safe one.
+
+        Args:
+            host: The address.
+            port: The port.
+            api_key: The key, or None for a random one.
+            allow_any_host: Whether other addresses than those of this machine are meant.
+            tls_cert: A file with the certificate and those that vouch for it.
+            tls_key: A file with its private key.
+            public_url: What others call the server.
+            behind_proxy: Whether a proxy in front of it encrypts.
+
+        Raises:
+            ConfigurationError: Others would reach it without a key of the operator's, or in the
+                clear; or something of this makes no sense.
+        """
+        host, is_here = _checked_host(host, allow_any_host)
+        public_url = public_url if public_url is None else _checked_public_url(public_url)
+        tls = _tls(tls_cert, tls_key)
+        if behind_proxy and public_url is None:
+            raise ConfigurationError(
+                "behind_proxy needs public_url, the https address of the proxy, which then stands "
+                "in live_url and in links to files"
+            )
+        if not is_here or behind_proxy:
+            _check_exposed(api_key, is_encrypted=tls is not None or behind_proxy)
+        return cls(host, _checked_port(port), _checked_key(api_key), tls, public_url)
+
+    def open(self) -> socket.socket:
+        """Listen.
+
+        Raises:
+            ConfigurationError: The address is not to be had.
+        """
+        family = socket.AF_INET6 if ":" in self.host else socket.AF_INET
+        try:
+            return socket.create_server((self.host, self.port), family=family)
+        except OSError as error:
+            raise ConfigurationError(
+                f"cannot listen on {self.host} port {self.port}: {error}; port 0 takes a free one"
+            ) from error
+
+    def url(self, listener: socket.socket) -> str:
+        """What clients call the server: scheme, host and port.
+
+        Args:
+            listener: What `open` gave.
+        """
+        if self.public_url is not None:
+            return self.public_url
+        address: tuple[str, int] = listener.getsockname()[:2]
+        host, port = address
+        # Somebody who listens on every address still needs one to send requests to.
+        host = _EVERY_ADDRESS.get(host, host)
+        scheme = "http" if self.tls is None else "https"
+        return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _checked_host(host: str, allow_any_host: bool) -> tuple[str, bool]:
+    """The address, and whether only this machine reaches it."""
+    if host == "localhost":
+        # The name stands for two addresses, on which port 0 would give two different ports.
+        return "127.0.0.1", True
+    is_loopback = _is_loopback(host)
+    if not is_loopback and not allow_any_host:
+        raise ConfigurationError(
+            f"{host} is reachable from other machines; listen on 127.0.0.1, or say "
+            "allow_any_host=True (--allow-any-host) if everybody there who has the key may have "
+            "pages opened from this machine"
+        )
+    return host, is_loopback
+
+
+def _checked_port(port: int) -> int:
+    if not 0 <= port <= 65535:
+        raise ConfigurationError(f"there is no port {port}; port 0 takes a free one")
+    return port
+
+
+def _checked_key(api_key: str | None) -> str:
+    if api_key is None:
+        return f"bu_local_{secrets.token_urlsafe(24)}"
+    if not api_key or not api_key.isascii() or not api_key.isprintable() or " " in api_key:
+        raise ConfigurationError("the API key must be printable ASCII without spaces")
+    return api_key
+
+
+def _check_exposed(api_key: str | None, *, is_encrypted: bool) -> None:
+    if api_key is None or len(api_key) < MIN_EXPOSED_KEY:
+        raise ConfigurationError(
+            "a server that other machines reach needs a key of your own of at least "
+            f"{MIN_EXPOSED_KEY} characters: api_key (--api-key-file). A good one comes from "
+            "python3 -c 'import secrets; print(secrets.token_urlsafe(32))'"
+        )
+    if not is_encrypted:
+        raise ConfigurationError(
+            "a server that other machines reach would send keys and live pages in the clear: "
+            "pass tls_cert and tls_key (--tls-cert, --tls-key), or, if a proxy encrypts in front "
+            "of it, behind_proxy=True and its public_url (--behind-proxy, --public-url)"
+        )
+
+
+def _checked_public_url(public_url: str) -> str:
+    try:
+        url = URL(public_url)
+    except (ValueError, TypeError):
+        url = URL()
+    host = url.raw_host or ""
+    here = host == "localhost" or _is_loopback(host)
+    if not host or url.scheme not in ({"http", "https"} if here else {"https"}):
+        raise ConfigurationError(
+            "public_url must be the https address that others use, such as https://tasks.example"
+        )
+    if url.user is not None or url.password is not None or url != url.origin() / "":
+        raise ConfigurationError("public_url is scheme, host and port, and nothing behind them")
+    return str(url.origin())
+
+
+def _tls(
+    tls_cert: str | os.PathLike[str] | None, tls_key: str | os.PathLike[str] | None
+) -> ssl.SSLContext | None:
+    if tls_cert is None and tls_key is None:
+        return None
+    if tls_cert is None or tls_key is None:
+        raise ConfigurationError(
+            "tls_cert and tls_key (--tls-cert, --tls-key) come together: the files of the "
+            "certificate and of its private key"
+        )
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    try:
+        # A password would be asked for on the terminal, which a server has none of.
+        context.load_cert_chain(tls_cert, tls_key, password=_no_password)
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or getattr(error, "reason", None) or str(error)
+        raise ConfigurationError(
+            f"the certificate {os.fspath(tls_cert)} and the key {os.fspath(tls_key)} cannot be "
+            f"used: {reason}"
+        ) from None
+    return context
+
+
+def _no_password() -> str:
+    raise ValueError("the private key is encrypted; take one without a password")

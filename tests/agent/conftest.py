@@ -1,0 +1,58 @@
+"""Real tasks: browser-use in a process of its own, Chromium, and a model that follows a script.
+
+`make agent` runs them in an environment of their own; elsewhere they are skipped.
+"""
+
+import importlib.util
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+import pytest
+
+from browser_use_async.server.executors.chromium.finding import find_browser
+from tests.agent.processes import processes_of
+from tests.agent.site import Shop
+from tests.agent.stage import Stage
+
+_MISSING = [
+    *(["browser-use"] if importlib.util.find_spec("browser_use") is None else []),
+    *(["Chromium"] if find_browser() is None else []),
+]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Skip them where they cannot run, and leave them their time where they can."""
+    for item in items:
+        if "tests/agent" in item.path.as_posix():
+            item.add_marker(pytest.mark.timeout(180))
+            if _MISSING:
+                reason = f"there is no {' and no '.join(_MISSING)}; `make agent` has both"
+                item.add_marker(pytest.mark.skip(reason=reason))
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_left(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Each test has a directory for temporary files, empty at the end and without processes."""
+    # Not below tmp_path: the names of sockets must be short.
+    with tempfile.TemporaryDirectory(prefix="agent-") as folder:
+        monkeypatch.setattr(tempfile, "tempdir", folder)
+        yield
+        left = list(Path(folder).iterdir())
+        assert not left
+        assert not processes_of([Path(folder)])
+
+
+@pytest.fixture
+async def shop() -> AsyncIterator[Shop]:
+    """The shop."""
+    async with Shop() as shop:
+        yield shop
+
+
+@pytest.fixture
+async def stage(shop: Shop) -> AsyncIterator[Stage]:
+    """Where tests set up their servers."""
+    async with AsyncExitStack() as stack:
+        yield Stage(stack, shop)

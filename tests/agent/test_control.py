@@ -1,0 +1,53 @@
+"""Pause, resume and stop."""
+
+import asyncio
+import time
+from collections.abc import Callable
+
+from tests.agent.processes import processes_of, temporary_folders
+from tests.agent.scripted_model import Silence, act
+from tests.agent.stage import Stage, done, ended
+
+
+async def test_stop_ends_all_that_belongs_to_the_task(
+    stage: Stage, figure: Callable[[str], None]
+) -> None:
+    """While the model keeps it waiting, a task is stopped; within 5 s nothing of it is left."""
+    model = await stage.model([act("Look", {"wait": {"seconds": 1}}), Silence()])
+    api = await stage.server(model)
+    task_id = await api.create("Look")
+    async with asyncio.timeout(60):
+        while len(model.asked) < 2:  # noqa: ASYNC110 - the model has nothing to wait on
+            await asyncio.sleep(0.05)
+    assert processes_of(temporary_folders())
+
+    begun = time.monotonic()
+    answer = await api.put(f"/stop-task?task_id={task_id}")
+    async with asyncio.timeout(5):
+        while temporary_folders():  # noqa: ASYNC110 - nor has the file system
+            await asyncio.sleep(0.02)
+    figure(f"all gone {time.monotonic() - begun:.2f} s after stop-task")
+
+    assert answer.status == 200
+    assert (await api.task(task_id))["status"] == "stopped"
+    assert not processes_of(temporary_folders())
+
+
+async def test_pause_holds_and_resume_goes_on(stage: Stage) -> None:
+    """A paused task asks its model nothing more until it is resumed."""
+    model = await stage.model([act("Look", {"wait": {"seconds": 1}}), done("Done")])
+    api = await stage.server(model)
+    task_id = await api.create("Look")
+    async with asyncio.timeout(60):
+        while not model.asked:  # noqa: ASYNC110
+            await asyncio.sleep(0.02)
+
+    await api.put(f"/pause-task?task_id={task_id}")
+    await asyncio.sleep(4)  # the step under way ends, and the next one would begin
+    held = len(model.asked), (await api.task(task_id))["status"]
+    await api.put(f"/resume-task?task_id={task_id}")
+    task = await ended(api, task_id)
+
+    assert held == (1, "paused")
+    assert task["status"] == "finished"
+    assert len(model.asked) == 2

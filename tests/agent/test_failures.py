@@ -1,0 +1,152 @@
+"""What goes wrong fails the task with a reason, and nothing else."""
+
+import asyncio
+import os
+import signal
+
+from tests.agent.processes import processes_of, temporary_folders
+from tests.agent.scripted_model import KEY, Garbage, ScriptedModel, Silence, Status
+from tests.agent.stage import Stage, done, ended
+from tests.server.calling import Caller
+
+
+async def reason(api: Caller, **fields: object) -> str:
+    """Why a task failed."""
+    task = await ended(api, await api.create("Do it", **fields))
+    assert task["status"] == "failed", task
+    return task["steps"][-1]["evaluation_previous_goal"]
+
+
+async def lives(api: Caller) -> bool:
+    """Whether the server still answers."""
+    return (await api.get("/ping", key=False)).status == 200
+
+
+async def test_garbage(stage: Stage) -> None:
+    """A model that says nothing usable fails the task after a few tries."""
+    model = await stage.model([Garbage()])
+    api = await stage.server(model)
+
+    text = await reason(api)
+
+    assert text.startswith("The agent failed 4 times in a row, the last time like this: ")
+    assert "Invalid JSON" in text
+    assert len(model.asked) == 4
+    assert await lives(api)
+
+
+async def test_a_refused_key(stage: Stage) -> None:
+    """A key that the endpoint does not take is told, and not shown, before a browser starts."""
+    model = await stage.model([done("Done")], key="another")
+    api = await stage.server(model)
+
+    text = await reason(api)
+
+    assert text == f"The model at {model.url} does not take the key: it answered 401."
+
+
+async def test_a_refused_key_shows_nowhere(stage: Stage) -> None:
+    """An endpoint that repeats the key in its error cannot bring it into a task."""
+    model = await stage.model([done("Done")], key="another")
+    api = await stage.server(model, llm_model="mine")  # so that nobody asks for the list first
+
+    text = await reason(api)
+
+    assert "Incorrect API key provided: ***" in text
+    assert KEY not in text
+
+
+async def test_errors_of_the_model(stage: Stage) -> None:
+    """An endpoint that answers errors fails the task with what it says."""
+    model = await stage.model([Status(400, "this model takes no pictures")])
+    api = await stage.server(model)
+
+    assert "this model takes no pictures" in await reason(api)
+
+
+async def test_a_model_that_never_answers(stage: Stage) -> None:
+    """Silence ends the task once it has lasted too often for too long."""
+    model = await stage.model([Silence()])
+    api = await stage.server(model, llm_timeout=2)
+
+    text = await reason(api)
+
+    assert "LLM call timed out after 2 seconds" in text
+    assert await lives(api)
+
+
+async def test_nobody_at_the_endpoint(stage: Stage) -> None:
+    """An endpoint that is not there is told by its address."""
+    async with ScriptedModel([done("Done")]) as model:
+        pass
+    api = await stage.server(model)
+
+    assert (await reason(api)).startswith(f"The model cannot be asked at {model.url}: nothing")
+
+
+async def test_no_such_model(stage: Stage) -> None:
+    """Where the endpoint has several models, and not the one of the task, nobody guesses."""
+    model = await stage.model([done("Done")], models=("small", "large"))
+    api = await stage.server(model)
+
+    assert "does not know o3. It has small, large" in await reason(api, llm_model="o3")
+
+
+async def test_every_published_name_means_the_only_model(stage: Stage) -> None:
+    """An endpoint with one model carries out tasks for any of the published names."""
+    model = await stage.model([done("Done")], models=("mine",))
+    api = await stage.server(model)
+
+    task = await ended(api, await api.create("Do it", llm_model="claude-sonnet-4-20250514"))
+
+    assert task["status"] == "finished"
+    assert {asked.model for asked in model.asked} == {"mine"}
+
+
+async def test_no_schema(stage: Stage) -> None:
+    """A structured output that is no JSON schema is refused with the reason."""
+    model = await stage.model([done("Done")])
+    api = await stage.server(model)
+
+    text = await reason(api, structured_output_json='{"type": "nothing"}')
+
+    assert text.startswith("structured_output_json is no JSON schema: 'nothing' is not valid")
+
+
+async def test_an_agent_that_dies(stage: Stage) -> None:
+    """A process that is killed fails its task; the next task has another one."""
+    model = await stage.model([Silence(), done("Done")])
+    api = await stage.server(model)
+    task_id = await api.create("Do it")
+    async with asyncio.timeout(60):
+        while not model.asked:  # noqa: ASYNC110 - the model has nothing to wait on
+            await asyncio.sleep(0.02)
+
+    for folder in temporary_folders():
+        for process in processes_of([folder / "agent"]):
+            os.kill(process, signal.SIGKILL)
+    task = await ended(api, task_id)
+    next_one = await ended(api, await api.create("Do it"))
+
+    last = task["steps"][-1]["evaluation_previous_goal"]
+    assert last == "The agent's process ended by itself (SIGKILL)."
+    assert next_one["status"] == "finished"
+
+
+async def test_a_browser_that_dies(stage: Stage) -> None:
+    """A browser that is killed fails its task, in bounded time."""
+    model = await stage.model([Silence()])
+    api = await stage.server(model, llm_timeout=5)
+    task_id = await api.create("Do it")
+    async with asyncio.timeout(60):
+        while not model.asked:  # noqa: ASYNC110 - the model has nothing to wait on
+            await asyncio.sleep(0.02)
+
+    for folder in temporary_folders():
+        for process in processes_of([folder / "profile"]):
+            os.kill(process, signal.SIGKILL)
+
+    task = await ended(api, task_id)
+
+    assert task["status"] == "failed"
+    assert await lives(api)

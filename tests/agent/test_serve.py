@@ -1,0 +1,74 @@
+"""The command: what it needs, what it keeps to itself, and what it leaves behind."""
+
+import asyncio
+import signal
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from browser_use_async.server.executors.chromium.folders import clean_up_after_the_dead
+from tests.agent.processes import processes_of, temporary_folders
+from tests.agent.scripted_model import KEY, ScriptedModel, Silence
+from tests.agent.serving import Command, serving
+from tests.agent.stage import done
+
+
+def known_to(process: int) -> bytes:
+    """The environment and the command line of a process."""
+    return b"".join(
+        Path("/proc", str(process), name).read_bytes() for name in ("environ", "cmdline")
+    )
+
+
+async def at_work(model: ScriptedModel, command: Command) -> list[int]:
+    """Begin a task whose model keeps it waiting; all processes that belong to it."""
+    await command.create("Wait")
+    async with asyncio.timeout(60):
+        while not model.asked:  # noqa: ASYNC110 - the model has nothing to wait on
+            await asyncio.sleep(0.05)
+    return processes_of(temporary_folders())
+
+
+async def test_the_key_is_in_no_other_process() -> None:
+    """The model's key comes from the environment, and neither agent nor browser inherits it."""
+    async with ScriptedModel([Silence()]) as model, serving(model) as command:
+        at_hand = [known_to(process) for process in await at_work(model, command)]
+
+    assert at_hand
+    assert not [text for text in at_hand if KEY.encode() in text]
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+async def test_a_signal_ends_all(number: signal.Signals) -> None:
+    """A server that is told to end takes its agents and browsers along, and their folders."""
+    async with ScriptedModel([Silence()]) as model, serving(model) as command:
+        assert await at_work(model, command)
+        command.process.send_signal(number)
+        async with asyncio.timeout(10):
+            assert await command.process.wait() == 0
+
+    assert not processes_of([Path(tempfile.gettempdir())])
+    assert not temporary_folders()
+
+
+async def test_nothing_outlives_a_server_that_is_killed() -> None:
+    """After kill -9 agents and browsers end by themselves; the next start removes the folders."""
+    async with ScriptedModel([Silence()]) as model, serving(model) as command:
+        assert await at_work(model, command)
+        command.process.kill()
+        async with asyncio.timeout(10):
+            while processes_of(temporary_folders()):  # noqa: ASYNC110 - they tell nobody
+                await asyncio.sleep(0.05)
+        left = len(temporary_folders())
+
+        assert clean_up_after_the_dead() == left == 1
+
+
+async def test_the_command_carries_out_tasks() -> None:
+    """With nothing but an address and a key, `serve` finishes tasks."""
+    async with ScriptedModel([done("Done")]) as model, serving(model) as command:
+        task = await command.ended(await command.create("Do it"))
+
+    assert task["status"] == "finished"
+    assert task["output"] == "Done"

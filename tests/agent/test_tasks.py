@@ -1,0 +1,212 @@
+"""Tasks from end to end, as a client of the API sees them."""
+
+import json
+import re
+
+from tests.agent.scripted_model import KEY, Reply, act, index_of
+from tests.agent.stage import Stage, click, done, ended, screenshots, size_of, uploaded
+from tests.hygiene import SECRET
+
+SCHEMA = {
+    "type": "object",
+    "properties": {"prices": {"type": "object", "additionalProperties": {"type": "integer"}}},
+    "required": ["prices"],
+}
+PRICES = json.dumps({"prices": {"tea": 3, "coffee": 4}})
+
+
+async def test_two_steps_with_pictures_and_a_typed_answer(stage: Stage) -> None:
+    """A task opens a page, follows a link and answers by the schema; each step has its picture."""
+    model = await stage.model([lambda text: click("Prices", text), done(PRICES)])
+    api = await stage.server(model)
+
+    task_id = await api.create(
+        f"Open {stage.shop.url} and tell me the prices",
+        structured_output_json=json.dumps(SCHEMA),
+        browser_viewport_width=900,
+        browser_viewport_height=700,
+    )
+    task = await ended(api, task_id)
+    pictures = await screenshots(api, task_id)
+
+    assert task["status"] == "finished", task["steps"]
+    assert json.loads(task["output"]) == {"prices": {"tea": 3, "coffee": 4}}
+    assert [step["next_goal"] for step in task["steps"]] == ["Open Prices", "Answer"]
+    first, second = (step["evaluation_previous_goal"] for step in task["steps"])
+    assert first == "Success This server has no proxy for us, so connections are direct."
+    assert second == "Success"
+    assert task["steps"][1]["url"] == f"{stage.shop.url}/prices"
+    assert [size_of(picture) for picture in pictures] == [(900, 700)] * 2
+    assert pictures[0] != pictures[1]
+    assert model.keys == {KEY}
+    assert [asked.pictures > 0 for asked in model.asked] == [True, True]
+
+
+async def test_highlights_can_be_switched_off(stage: Stage) -> None:
+    """Elements are framed on the pictures unless the task says otherwise."""
+    model = await stage.model([done("Done")])
+    api = await stage.server(model)
+    task = f"Open {stage.shop.url}"
+
+    pictures = []
+    for wanted in (True, False):
+        task_id = await api.create(task, highlight_elements=wanted)
+        await ended(api, task_id)
+        pictures += await screenshots(api, task_id)
+
+    framed, plain = pictures
+    assert framed != plain
+
+
+async def test_a_wrong_answer_is_sent_back(stage: Stage) -> None:
+    """An answer that does not follow the schema is refused with what is wrong, and corrected."""
+    model = await stage.model(
+        [done('{"prices": {"tea": "three"}}'), done(f"```json\n{PRICES}\n```")]
+    )
+    api = await stage.server(model)
+
+    task_id = await api.create("Prices?", structured_output_json=json.dumps(SCHEMA))
+    task = await ended(api, task_id)
+
+    assert json.loads(task["output"]) == {"prices": {"tea": 3, "coffee": 4}}
+    assert "$.prices.tea: 'three' is not of type 'integer'" in model.asked[1].text
+
+
+async def test_a_list_can_be_the_answer(stage: Stage) -> None:
+    """A schema need not be an object."""
+    model = await stage.model([done("[1, 2]")])
+    api = await stage.server(model)
+    schema = {"type": "array", "items": {"type": "integer"}}
+
+    task_id = await api.create("Numbers?", structured_output_json=json.dumps(schema))
+
+    assert (await ended(api, task_id))["output"] == "[1, 2]"
+
+
+async def test_files_go_in_and_come_out(stage: Stage) -> None:
+    """The agent sends an uploaded file, downloads one, writes one; the last two are outputs."""
+    replies: list[Reply] = [
+        lambda text: act(
+            "Choose the file",
+            {
+                "upload_file": {
+                    "index": index_of("type=file", text),
+                    "path": re.findall(r"/tmp\S*/notes\.txt", text)[-1],
+                }
+            },
+        ),
+        lambda text: click("Send", text),
+        act("Go home", {"navigate": {"url": stage.shop.url, "new_tab": False}}),
+        lambda text: click("Report", text),
+        act("Write", {"write_file": {"file_name": "summary.txt", "content": "Two goods"}}),
+        done("Done"),
+    ]
+    model = await stage.model(replies)
+    api = await stage.server(model)
+    name = await uploaded(api, "notes.txt", b"my notes")
+
+    task_id = await api.create(f"Open {stage.shop.url}/upload", included_file_names=[name])
+    task = await ended(api, task_id)
+
+    assert task["status"] == "finished", task["steps"]
+    assert stage.shop.uploads == {"notes.txt": b"my notes"}
+    assert sorted(task["output_files"]) == ["report.csv", "summary.txt"]
+    report = await api.get(f"/task/{task_id}/output-file/report.csv")
+    content = await api.get(report.json["download_url"], key=False)
+    assert content.body == b"tea,3\ncoffee,4\n"
+
+
+async def test_a_profile_keeps_its_cookies(stage: Stage) -> None:
+    """What a site set in one task it gets back in the next of the same profile, if asked for."""
+    model = await stage.model([done("Done")])
+    api = await stage.server(model)
+    answer = await api.post(
+        "/browser-profiles",
+        json={"profile_name": "mine", "description": "", "persist": True, "proxy": False},
+    )
+    profile = answer.json["profile_id"]
+
+    for _ in range(2):
+        task_id = await api.create(
+            f"Open {stage.shop.url}", browser_profile_id=profile, save_browser_data=True
+        )
+        await ended(api, task_id)
+    other = await api.create(f"Open {stage.shop.url}")
+    await ended(api, other)
+
+    assert stage.shop.visitors == ["", "known", ""]
+
+
+async def test_secrets_are_typed_and_never_shown(stage: Stage) -> None:
+    """A secret reaches the form and neither the model, nor steps, nor output, nor files."""
+    shown = f"The password is {SECRET}"
+    placeholder = "<secret>password</secret>"
+    replies: list[Reply] = [
+        lambda text: act(
+            "Log in",
+            {"input": {"index": index_of("User name", text), "text": "ann"}},
+            {"input": {"index": index_of("Password", text), "text": placeholder}},
+            {"click": {"index": index_of("button", text)}},
+        ),
+        act("Write", {"write_file": {"file_name": "kept.txt", "content": placeholder}}),
+        act(shown, {"done": {"text": f"{shown}, {placeholder}", "success": True}}),
+    ]
+    model = await stage.model(replies)
+    api = await stage.server(model)
+
+    task_id = await api.create(
+        f"Log in at {stage.shop.url}/login",
+        secrets={"password": SECRET},
+        allowed_domains=["127.0.0.1"],
+    )
+    task = await ended(api, task_id)
+    link = await api.get(f"/task/{task_id}/output-file/kept.txt")
+    kept = await api.get(link.json["download_url"], key=False)
+
+    assert stage.shop.logins == [("ann", SECRET)]
+    assert task["status"] == "finished", task["steps"]
+    assert SECRET not in json.dumps(task)
+    assert SECRET.encode() not in kept.body
+    assert not [asked for asked in model.asked if SECRET in asked.text]
+
+
+async def test_only_allowed_domains_are_reached(stage: Stage) -> None:
+    """Another host, and a file of this machine, are refused, and the agent is told."""
+    elsewhere = stage.shop.url.replace("127.0.0.1", "localhost")
+    replies: list[Reply] = [
+        act("Try", {"navigate": {"url": f"{elsewhere}/prices", "new_tab": False}}),
+        act("Read", {"navigate": {"url": "file:///etc/hostname", "new_tab": False}}),
+        done("I cannot", success=False),
+    ]
+    model = await stage.model(replies)
+    api = await stage.server(model)
+
+    task_id = await api.create("Look around", allowed_domains=["127.0.0.1"])
+    task = await ended(api, task_id)
+
+    assert [step["url"] for step in task["steps"][:3]] == ["about:blank"] * 3
+    assert "blocked by security policy" in model.asked[1].text
+    assert "blocked by security policy" in model.asked[2].text
+    assert task["status"] == "failed"
+
+
+async def test_private_addresses_are_closed_by_default(stage: Stage) -> None:
+    """Unless the operator opens them, no page of this machine is reached."""
+    model = await stage.model([done("I cannot", success=False)])
+    api = await stage.server(model, allow_private_addresses=False)
+
+    await ended(api, await api.create(f"Open {stage.shop.url}"))
+
+    assert stage.shop.visitors == []
+
+
+async def test_the_last_step_is_the_last(stage: Stage) -> None:
+    """A task that is not done within its steps fails and says so."""
+    model = await stage.model([act("Wait", {"wait": {"seconds": 1}})])
+    api = await stage.server(model)
+
+    task = await ended(api, await api.create("Wait", max_agent_steps=2))
+
+    assert task["status"] == "failed"
+    assert len(task["steps"]) == 2  # in the second the model may do nothing but answer
+    assert "within its 2 steps (max_agent_steps)" in task["steps"][-1]["evaluation_previous_goal"]

@@ -1,0 +1,42 @@
+"""The options of `serve` about the agent and its model."""
+
+import pytest
+
+from tests.hygiene import KEY
+
+from .running import environment, run
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--llm-base-url", "http://127.0.0.1:9/v1"], "is for --executor browser_use"),
+        (["--executor", "reader", "--llm-reads-only"], "is for --executor browser_use"),
+        (["--executor", "browser_use"], "needs an OpenAI-compatible endpoint"),
+        (["--executor", "browser_use", "--llm-timeout", "0"], "at least 1"),
+        (["--executor", "browser_use", "--llm-key-env", "NO_KEY"], "--llm-key-env names is empty"),
+        (
+            [
+                *("--executor", "browser_use", "--llm-base-url", "http://127.0.0.1:9/v1"),
+                *("--agent-python", "/bin/false"),
+            ],
+            'pip install "browser-use-async[local-agent]"',
+        ),
+    ],
+)
+async def test_what_cannot_be_served(words: list[str], said: str) -> None:
+    """Options that make no sense, or lack what they need, are exit code 2 with a clear word."""
+    result = await run("serve", "--port", "0", *words, env=environment(OPENAI_BASE_URL=""))
+
+    assert result.code == 2
+    assert said in " ".join(result.stderr.split())
+
+
+async def test_a_key_in_the_place_of_its_variable() -> None:
+    """Whoever writes the key itself where its variable is meant does not see it repeated."""
+    words = ("serve", "--port", "0", "--executor", "browser_use", "--llm-key-env", KEY)
+
+    result = await run(*words, env=environment())
+
+    assert result.code == 2
+    assert KEY not in result.stdout + result.stderr

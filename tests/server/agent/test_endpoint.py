@@ -1,0 +1,121 @@
+from typing import Any
+
+import pytest
+from aiohttp import web
+
+from browser_use_async.errors import ConfigurationError
+from browser_use_async.models import LlmModel
+from browser_use_async.server import AgentSettings
+from browser_use_async.server.executors.agent.endpoint import (
+    ModelEndpoint,
+    NoModelError,
+    choose_model,
+)
+from browser_use_async.server.outbound import Outbound
+from tests.hygiene import KEY
+
+
+@pytest.fixture(autouse=True)
+def bare_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever runs the tests may have an endpoint of their own."""
+    monkeypatch.delenv("OPENAI_BASE_URL", raising=False)
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+
+
+@pytest.mark.parametrize("wanted", LlmModel)
+def test_every_published_name_means_the_only_model(wanted: LlmModel) -> None:
+    """Where there is one model, it is meant, whatever the task asks for."""
+    assert choose_model(wanted, ["mine"]) == "mine"
+
+
+@pytest.mark.parametrize(
+    ("listed", "chosen"),
+    [
+        (["o3", "gpt-4.1"], "gpt-4.1"),
+        (["openai/o3", "openai/gpt-4.1", "x/gpt-4.1-mini"], "openai/gpt-4.1"),
+        ([], "gpt-4.1"),
+        (None, "gpt-4.1"),
+    ],
+)
+def test_the_model_that_is_asked_for(listed: list[str] | None, chosen: str) -> None:
+    """A name that the endpoint knows is passed through, with its prefix if it has one."""
+    assert choose_model("gpt-4.1", listed) == chosen
+
+
+@pytest.mark.parametrize("listed", [["a", "b"], ["x/gpt-4.1", "y/gpt-4.1"]])
+def test_nobody_guesses(listed: list[str]) -> None:
+    """Several models of which none, or more than one, is meant are refused and named."""
+    with pytest.raises(NoModelError, match=f"does not know gpt-4.1. It has {listed[0]}, "):
+        choose_model("gpt-4.1", listed)
+
+
+def test_settings_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Address and key are those of the environment unless the operator gives others."""
+    monkeypatch.setenv("OPENAI_BASE_URL", "http://127.0.0.1:1/v1/")
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+
+    endpoint = ModelEndpoint.of(AgentSettings())
+
+    assert (endpoint.base_url, endpoint.key == KEY) == ("http://127.0.0.1:1/v1", True)
+    assert KEY not in repr(endpoint)
+    assert ModelEndpoint.of(AgentSettings(llm_key="")).key == ""
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        (AgentSettings(), "name it with --llm-base-url"),
+        (AgentSettings(llm_base_url="ftp://127.0.0.1"), "http or https address"),
+        (AgentSettings(llm_base_url="http://[x"), "http or https address"),
+        (AgentSettings(llm_base_url="http://name:word@host/v1"), "without a user name"),
+        (AgentSettings(llm_base_url="http://host/v1", llm_timeout=0), "at least a second"),
+    ],
+)
+def test_settings_that_make_no_sense(settings: AgentSettings, words: str) -> None:
+    """An endpoint that cannot be asked is refused when the server is made."""
+    with pytest.raises(ConfigurationError, match=words):
+        ModelEndpoint.of(settings)
+
+
+@pytest.mark.parametrize(
+    ("answer", "chosen"),
+    [
+        ({"data": [{"id": "mine"}]}, "mine"),
+        ({"models": []}, "o3"),
+        ([], "o3"),
+        ({"data": [7]}, "o3"),
+    ],
+)
+async def test_the_list_of_models(answer: Any, chosen: str) -> None:
+    """The endpoint is asked with its key; what is no list of models tells nothing."""
+    keys: list[str] = []
+
+    async def models(request: web.Request) -> web.Response:
+        keys.append(request.headers["Authorization"])
+        return web.json_response(answer)
+
+    application = web.Application()
+    application.router.add_get("/v1/models", models)
+    runner = web.AppRunner(application)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    url = f"http://127.0.0.1:{runner.addresses[0][1]}/v1"
+    outbound = Outbound()
+    try:
+        endpoint = ModelEndpoint.of(AgentSettings(llm_base_url=url, llm_key="sesame"))
+        assert await endpoint.model_for("o3", outbound) == chosen
+    finally:
+        await outbound.aclose()
+        await runner.cleanup()
+
+    assert keys == ["Bearer sesame"]
+
+
+async def test_one_model_for_all_tasks_is_not_looked_up() -> None:
+    """With `llm_model` nobody asks the endpoint for a list."""
+    endpoint = ModelEndpoint.of(AgentSettings(llm_base_url="http://127.0.0.1:9", llm_model="m"))
+    outbound = Outbound()
+
+    assert await endpoint.model_for("o3", outbound) == "m"
+
+    await outbound.aclose()

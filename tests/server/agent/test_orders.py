@@ -1,0 +1,85 @@
+from pathlib import Path
+
+import pytest
+
+from browser_use_async.server import AgentSettings
+from browser_use_async.server.executors.agent.endpoint import ModelEndpoint
+from browser_use_async.server.executors.agent.orders import (
+    host_patterns,
+    make_order,
+    secrets_by_domain,
+)
+from browser_use_async.server.executors.agent.worker.framing import (
+    HEADER_BYTES,
+    pack,
+    size_of,
+    unpack,
+)
+from browser_use_async.server.executors.protocol import Assignment
+
+SECRETS = {"password": "hidden"}
+
+
+@pytest.mark.parametrize(
+    ("entry", "pattern"),
+    [
+        ("shop.example", "shop.example"),
+        (" Shop.Example. ", "shop.example"),
+        ("*.shop.example", "*.shop.example"),
+        ("https://shop.example:8443/path", "shop.example"),
+        ("http://*.shop.example", "*.shop.example"),
+        ("[::1]:80", "::1"),
+        ("bücher.example", "xn--bcher-kva.example"),
+        ("*", "*"),
+    ],
+)
+def test_allowed_domains_become_hosts(entry: str, pattern: str) -> None:
+    """The agent is told hosts and wildcards, whatever else an entry says."""
+    assert host_patterns([entry, entry]) == [pattern]
+
+
+@pytest.mark.parametrize("entry", ["", "a*.example", "*.*.example", "http://", "::::"])
+def test_what_is_no_domain_allows_nothing(entry: str) -> None:
+    """An entry that cannot be understood is no wildcard either, and frees no secret."""
+    assert host_patterns([entry]) == []
+    assert secrets_by_domain(SECRETS, [entry]) == {}
+
+
+def test_secrets_are_bound_to_domains() -> None:
+    """With allowed domains each secret is for them only, in either scheme unless one is given."""
+    assert secrets_by_domain(SECRETS, None) == SECRETS
+    assert secrets_by_domain({}, ["shop.example"]) == {}
+    assert secrets_by_domain(SECRETS, ["*.shop.example", "https://bank.example"]) == {
+        "http*://*.shop.example": SECRETS,
+        "https://bank.example": SECRETS,
+    }
+
+
+def test_an_order(tmp_path: Path) -> None:
+    """Files are laid out, cookies completed, and an endpoint without a key gets a word for one."""
+    assignment = Assignment(
+        task_id="t",
+        task="Do it",
+        max_agent_steps=7,
+        files={"notes.txt": b"text", "../up.txt": b"more"},
+        cookies=[{"name": "a", "value": "b", "domain": "shop.example", "secure": True}],
+    )
+    endpoint = ModelEndpoint.of(AgentSettings(llm_base_url="http://host/v1", llm_key=""))
+
+    order = make_order(assignment, endpoint, "mine", "ws://127.0.0.1:1/x", tmp_path)
+
+    assert sorted(order["uploads"]) == [
+        f"{tmp_path}/uploads/{each}" for each in ("notes.txt", "up.txt")
+    ]
+    assert (tmp_path / "uploads" / "notes.txt").read_bytes() == b"text"
+    assert order["cookies"][0]["path"] == "/"
+    assert order["cookies"][0]["secure"] is True
+    assert (order["key"], order["model"], order["max_steps"]) == ("none", "mine", 7)
+
+
+def test_messages_survive_the_pipe() -> None:
+    """A message is its length and its JSON."""
+    sent = pack({"text": "Grüße\n"})
+
+    assert size_of(sent[:HEADER_BYTES]) == len(sent) - HEADER_BYTES
+    assert unpack(sent[HEADER_BYTES:]) == {"text": "Grüße\n"}

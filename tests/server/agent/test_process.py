@@ -1,0 +1,110 @@
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from browser_use_async.errors import ConfigurationError
+from browser_use_async.server import AgentSettings, LocalServer
+from browser_use_async.server.executors.agent.process import (
+    AgentEndedError,
+    AgentProcess,
+    check_python,
+    surroundings,
+)
+from tests.hygiene import KEY
+
+
+@pytest.mark.parametrize(
+    ("program", "words"),
+    [
+        ("/bin/false", r'pip install "browser-use-async\[local-agent\]"'),
+        ("/nonexistent/python", "cannot be started"),
+    ],
+)
+def test_a_python_without_browser_use(program: str, words: str) -> None:
+    """Without browser-use the executor is refused with the way to get it."""
+    with pytest.raises(ConfigurationError, match=words):
+        check_python(program)
+
+
+def test_the_server_says_so_too() -> None:
+    """It is refused when the server is made, not when the first task comes."""
+    settings = AgentSettings(llm_base_url="http://127.0.0.1:9/v1", python="/bin/false")
+
+    with pytest.raises(ConfigurationError, match="local-agent"):
+        LocalServer(executor="browser_use", agent=settings)
+
+
+def test_an_agent_inherits_no_key(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Neither keys nor proxies reach the agent's process; all of its homes are its folder."""
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+    monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:1")
+
+    environment = surroundings(tmp_path)
+
+    assert KEY not in environment.values()
+    assert "HTTPS_PROXY" not in environment
+    assert environment["HOME"] == environment["TMPDIR"] == str(tmp_path)
+    assert environment["ANONYMIZED_TELEMETRY"] == "false"
+
+
+def program(folder: Path, text: str) -> str:
+    """A program that stands for a Python, and does what a shell script says."""
+    path = folder / "python"
+    path.write_text(f"#!/bin/sh\n{text}\n")
+    path.chmod(0o755)
+    return str(path)
+
+
+@pytest.mark.parametrize(
+    ("script", "words"),
+    [
+        ("exit 3", r"ended by itself \(exit code 3\)"),
+        ("kill -9 $$", r"ended by itself \(SIGKILL\)"),
+        ("printf '\\0\\0\\0\\377{'", r"ended by itself \(exit code 0\)"),
+    ],
+)
+async def test_a_process_that_ends(tmp_path: Path, script: str, words: str) -> None:
+    """An end without a last word is told with how it came."""
+    lines: list[str] = []
+    agent = await AgentProcess.start(program(tmp_path, script), tmp_path, lines.append)
+
+    with pytest.raises(AgentEndedError, match=words):
+        await agent.receive(20)
+    await agent.end()
+
+
+async def test_silence(tmp_path: Path) -> None:
+    """A process that says nothing for too long is told of; its end takes its children along."""
+    script = "sleep 1000 & echo $! >child; wait"
+    agent = await AgentProcess.start(program(tmp_path, script), tmp_path, print)
+
+    with pytest.raises(AgentEndedError, match=r"silent for 0.5 s"):
+        await agent.receive(0.5)
+    await agent.send({"far": "too late"})
+    await agent.end()
+
+    child = int((tmp_path / "child").read_text())
+    async with asyncio.timeout(10):
+        while _is_alive(child):  # noqa: ASYNC110 - it tells nobody
+            await asyncio.sleep(0.01)
+
+
+async def test_what_it_says_is_logged(tmp_path: Path) -> None:
+    """Its standard error is passed on line by line, without colours and empty lines."""
+    lines: list[str] = []
+    script = "printf 'one\\n\\n\\033[31mtwo\\033[0m\\n' >&2"
+    agent = await AgentProcess.start(program(tmp_path, script), tmp_path, lines.append)
+
+    with pytest.raises(AgentEndedError):
+        await agent.receive(20)
+    await agent.end()
+
+    assert lines == ["one", "two"]
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False

@@ -1,0 +1,20 @@
+"""Tasks in a browser, without what most tests do not look at."""
+
+from typing import Any
+
+from browser_use_async.server.executors.protocol import Executor
+from tests.server.reader.running import Run, run
+
+__all__ = ["browse"]
+
+
+async def browse(executor: Executor, task: str, **settings: Any) -> Run:
+    """Carry out a task to its end, directly and without a film unless told otherwise.
+
+    Args:
+        executor: The executor.
+        task: The task.
+        settings: What `run` takes beside these.
+    """
+    chosen = {"takes_recording": False, "use_proxy": False, **settings}
+    return await run(executor, task, **chosen)

@@ -1,0 +1,197 @@
+"""The gateway by itself, over raw sockets: no browser is needed for that."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+
+import pytest
+
+from browser_use_async.server.executors.chromium.gateway import Gateway
+from browser_use_async.server.executors.chromium.rules import (
+    AdHosts,
+    Destination,
+    NetworkRules,
+    PrivateAddresses,
+)
+from browser_use_async.server.reading.domains import AllowedDomains
+
+Talk = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+
+
+def _rules(*domains: str, private: bool = True, ports: Sequence[int] = ()) -> NetworkRules:
+    allowed = AllowedDomains(domains or None)
+    return NetworkRules(allowed, PrivateAddresses(private), AdHosts(), ports)
+
+
+@asynccontextmanager
+async def _server(talk: Talk) -> AsyncIterator[int]:
+    """A server that does what it is told with each connection; its port."""
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            await talk(reader, writer)
+        finally:
+            writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    try:
+        yield server.sockets[0].getsockname()[1]
+    finally:
+        server.close()
+
+
+@asynccontextmanager
+async def _open(rules: NetworkRules) -> AsyncIterator[Gateway]:
+    gateway = Gateway(rules)
+    await gateway.start()
+    try:
+        yield gateway
+    finally:
+        await gateway.aclose()
+
+
+async def _ask(gateway: Gateway, request: str) -> str:
+    """The whole answer to a request through the gateway."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", gateway.port)
+    writer.write(request.replace("\n", "\r\n").encode())
+    async with asyncio.timeout(5):
+        answer = await reader.read()
+    writer.close()
+    return answer.decode()
+
+
+async def test_a_request_goes_on_as_the_server_expects_it():
+    """The path alone is asked for, once, and no header for proxies goes on; the body does."""
+    came: list[bytes] = []
+
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        came.append(await reader.readuntil(b"\r\n\r\n"))
+        came.append(await reader.readexactly(4))
+        writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\nConnection: keep-alive\r\nContent-Length: 2\r\n\r\nhi")
+
+    async with _server(talk) as port, _open(_rules()) as gateway:
+        answer = await _ask(
+            gateway,
+            f"POST http://127.0.0.1:{port}/a%20b?c=%C3%A9 HTTP/1.1\nHost: 127.0.0.1:{port}\n"
+            "Proxy-Connection: keep-alive\nContent-Length: 4\n\nbody",
+        )
+
+    assert came[0].decode() == (
+        f"POST /a%20b?c=%C3%A9 HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n"
+        "Content-Length: 4\r\nConnection: close\r\n\r\n"
+    )
+    assert came[1] == b"body"
+    # A server that would go on must not get the browser's next request, which may be another's.
+    assert answer.endswith("Content-Length: 2\r\nConnection: close\r\n\r\nhi")
+    assert "keep-alive" not in answer
+
+
+async def test_a_tunnel_passes_bytes_both_ways():
+    """After CONNECT nothing is changed."""
+
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write((await reader.readexactly(5))[::-1])
+        await writer.drain()
+
+    async with _server(talk) as port, _open(_rules("127.0.0.1")) as gateway:
+        answer = await _ask(gateway, f"CONNECT 127.0.0.1:{port} HTTP/1.1\n\n\x16\x03abc")
+
+    assert answer.endswith("\r\n\r\ncba\x03\x16")
+
+
+@pytest.mark.parametrize(
+    ("request_line", "reason"),
+    [
+        ("CONNECT evil.example:443", "evil.example is outside the allowed domains of this task"),
+        ("CONNECT evil.example:8443", "evil.example:8443 is outside the allowed domains"),
+        ("GET http://evil.example/", "evil.example is outside the allowed domains of this task"),
+        ("GET http://good.example.evil.example/", "is outside the allowed domains of this task"),
+        ("CONNECT stats.doubleclick.net:443", "is outside the allowed domains"),
+    ],
+)
+async def test_other_domains_are_refused(request_line: str, reason: str):
+    """Nothing is even looked up, and what was refused is told once."""
+    async with _open(_rules("good.example")) as gateway:
+        for _ in range(2):
+            answer = await _ask(gateway, f"{request_line} HTTP/1.1\n\n")
+        refusals = gateway.take_refusals()
+
+        assert gateway.take_refusals() == []
+    assert answer.startswith("HTTP/1.1 403 Forbidden\r\n")
+    assert reason in answer
+    assert [reason in str(each) for each in refusals] == [True]
+
+
+@pytest.mark.parametrize(
+    "host",
+    ["127.0.0.1", "localhost", "[::1]", "0.0.0.0", "10.1.2.3", "169.254.169.254", "[fe80::1]"],
+)
+async def test_private_addresses_are_refused(host: str):
+    """By number, by name, in both versions of IP, and where clouds keep their secrets."""
+    async with _open(_rules(private=False)) as gateway:
+        answers = [
+            await _ask(gateway, f"CONNECT {host}:80 HTTP/1.1\n\n"),
+            await _ask(gateway, f"GET http://{host}/ HTTP/1.1\n\n"),
+        ]
+
+    assert ["403 Forbidden" in each for each in answers] == [True, True]
+    assert ["is a private address (" in each for each in answers] == [True, True]
+
+
+async def test_steering_ports_are_refused():
+    """The ports that steer the browser are closed even where private addresses are open."""
+    async with _open(_rules(ports=[9222])) as gateway:
+        answer = await _ask(gateway, "GET http://localhost:9222/json HTTP/1.1\n\n")
+
+    assert "403 Forbidden" in answer
+
+
+@pytest.mark.parametrize(
+    "request_line",
+    [
+        "GET / HTTP/1.1",
+        "GET https://a.example/ HTTP/1.1",
+        "GET ftp://a/ HTTP/1.1",
+        "nonsense",
+        "A B",
+    ],
+)
+async def test_what_is_no_request_for_a_proxy_is_dropped(request_line: str):
+    """The connection is closed without a word."""
+    async with _open(_rules()) as gateway:
+        assert await _ask(gateway, f"{request_line}\n\n") == ""
+
+
+async def test_problems_are_remembered_until_they_pass():
+    """Why a host could not be reached is known for as long as it holds."""
+
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 204 No Content\r\n\r\n")
+        writer.close()
+
+    async with _server(talk) as port:
+        pass  # nobody listens there now
+    async with _open(_rules()) as gateway:
+        url = f"http://127.0.0.1:{port}/"
+        answer = await _ask(gateway, f"GET {url} HTTP/1.1\n\n")
+        problem = gateway.problem(url)
+        server = await asyncio.start_server(talk, "127.0.0.1", port)
+        try:
+            await _ask(gateway, f"GET {url} HTTP/1.1\n\n")
+        finally:
+            server.close()
+        passed = gateway.problem(url)
+
+    assert "502 Bad Gateway" in answer
+    assert problem == f"Nothing answers at 127.0.0.1:{port}."
+    assert passed is None
+
+
+def test_a_tunnel_fits_rules_for_any_scheme():
+    """A tunnel does not tell what is spoken in it, so that a rule for either scheme allows it."""
+    rules = _rules("http://plain.example")
+
+    assert rules.refusal(Destination("plain.example", 80, ("https", "http"))) is None
+    assert rules.refusal(Destination("plain.example", 443, ("https",))) is not None

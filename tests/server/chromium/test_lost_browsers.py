@@ -1,0 +1,249 @@
+"""Browsers that crash or hang, and servers that are killed: tasks fail, nothing is left behind."""
+
+import asyncio
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import textwrap
+from collections.abc import AsyncIterator, Iterator
+from contextlib import aclosing
+from pathlib import Path
+
+import pytest
+
+from browser_use_async.server.executors.chromium.executor import ChromiumExecutor
+from browser_use_async.server.executors.chromium.folders import (
+    PREFIX,
+    BrowserFolder,
+    clean_up_after_the_dead,
+)
+from browser_use_async.server.executors.chromium.settings import ChromiumSettings
+from tests.server.chromium.pages import serve_pages
+from tests.server.chromium.running import browse
+
+
+@pytest.fixture(autouse=True)
+def temporary(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A folder for temporary files that no other test uses."""
+    # Short, because the browser makes sockets in it, whose paths may not be long.
+    folder = Path(tempfile.mkdtemp(prefix="bua-"))
+    monkeypatch.setattr(tempfile, "tempdir", str(folder))
+    yield folder
+    shutil.rmtree(folder, ignore_errors=True)  # of a test that was skipped or has failed
+
+
+@pytest.fixture
+async def chromium(browser_path: str, temporary: Path) -> AsyncIterator[ChromiumExecutor]:
+    """An executor whose browser keeps its files in `temporary`."""
+    executor = ChromiumExecutor(ChromiumSettings(browser_path, allow_private_addresses=True))
+    yield executor
+    await executor.aclose()
+    _check_empty(temporary)
+
+
+def _names(folder: Path) -> list[str]:
+    return [each.name for each in folder.iterdir()]
+
+
+def _check_empty(folder: Path) -> None:
+    assert _names(folder) == []
+    folder.rmdir()
+
+
+def _pid(executor: ChromiumExecutor) -> int:
+    browser = executor.pool.browser
+    assert browser is not None
+    return browser.process.pid
+
+
+def _group(pid: int) -> list[str]:
+    """The living processes of a group."""
+    asked = subprocess.run(
+        ["ps", "-eo", "pgid=,stat=,args="], check=True, capture_output=True, text=True
+    )
+    rows = (line.split(None, 2) for line in asked.stdout.splitlines())
+    return [row[2] for row in rows if int(row[0]) == pid and not row[1].startswith("Z")]
+
+
+async def _gone(pid: int) -> None:
+    async with asyncio.timeout(10):
+        while _group(pid):  # noqa: ASYNC110 - processes tell nobody that they are gone
+            await asyncio.sleep(0.05)
+
+
+async def _has_browser(executor: ChromiumExecutor) -> None:
+    """Wait until the task with the id `id` shows a page."""
+    async with asyncio.timeout(20):
+        while (view := executor.view("id")) is None:  # noqa: ASYNC110 - as the live page does
+            await asyncio.sleep(0.01)
+    async with aclosing(view.frames()) as frames:
+        await anext(frames)
+    await asyncio.sleep(0.5)
+
+
+async def test_a_browser_that_is_killed_fails_its_task(chromium: ChromiumExecutor, site: str):
+    """The task fails at once and says why; the next one has a new browser."""
+    waiting = asyncio.create_task(browse(chromium, f"Open {site}/. Wait for rain"))
+    await _has_browser(chromium)
+    first = _pid(chromium)
+    os.kill(first, signal.SIGKILL)
+    lost = await waiting
+    done = await browse(chromium, f"Open {site}/ and tell me the title")
+
+    assert "the browser has ended unexpectedly" in lost.reason
+    assert done.output == "Tern & Tide Bicycles"
+    assert _pid(chromium) != first
+    await _gone(first)
+
+
+@pytest.mark.torture
+@pytest.mark.timeout(120)
+async def test_a_page_that_hangs_fails_its_task_alone(chromium: ChromiumExecutor, site: str):
+    """A page whose script never ends fails its task; the browser goes on for the others."""
+    page = "<title>Busy</title><button onclick='while (true) {}'>Hang</button>"
+    async with serve_pages({"/": page}) as pages:
+        hanging = asyncio.create_task(
+            browse(chromium, f"Open {pages.url}/. Click Hang. Scroll down", task_id="hanging")
+        )
+        other = await browse(chromium, f"Open {site}/ and tell me the title", task_id="other")
+        first = _pid(chromium)
+        hung = await hanging
+    after = await browse(chromium, f"Open {site}/ and tell me the title")
+
+    assert "was not answered within" in hung.reason
+    assert other.output == after.output == "Tern & Tide Bicycles"
+    assert _pid(chromium) == first
+
+
+@pytest.mark.torture
+async def test_a_page_that_crashes_fails_its_task_alone(chromium: ChromiumExecutor, site: str):
+    """A page that crashes fails its task; the browser goes on."""
+    crashing = asyncio.create_task(browse(chromium, f"Open {site}/. Wait for rain"))
+    await _has_browser(chromium)
+    browser = chromium.pool.browser
+    assert browser is not None
+    targets = (await browser.commands.send("Target.getTargets"))["targetInfos"]
+    page = next(each["targetId"] for each in targets if each["url"] == f"{site}/")
+    attached = await browser.commands.send("Target.attachToTarget", targetId=page, flatten=True)
+    browser.commands.connection.session(attached["sessionId"]).post("Page.crash")
+    crashed = await crashing
+    first = _pid(chromium)
+    done = await browse(chromium, f"Open {site}/ and tell me the title")
+
+    assert "the page has crashed" in crashed.reason
+    assert done.output == "Tern & Tide Bicycles"
+    assert _pid(chromium) == first
+
+
+@pytest.mark.torture
+@pytest.mark.timeout(120)
+async def test_a_browser_that_hangs_is_ended(chromium: ChromiumExecutor, site: str):
+    """A browser that stands still fails its task within a minute, and is replaced."""
+    waiting = asyncio.create_task(browse(chromium, f"Open {site}/. Wait for rain"))
+    await _has_browser(chromium)
+    first = _pid(chromium)
+    os.killpg(first, signal.SIGSTOP)
+    hung = await waiting
+    await _gone(first)
+    done = await browse(chromium, f"Open {site}/ and tell me the title")
+
+    assert "the browser hung, and was ended" in hung.reason
+    assert done.output == "Tern & Tide Bicycles"
+
+
+async def test_stopping_takes_the_browser_away(chromium: ChromiumExecutor, site: str):
+    """Closing the iterator, which is what a stop does, closes the pages within seconds."""
+    await browse(chromium, f"Open {site}/ and tell me the title")
+    waiting = asyncio.create_task(browse(chromium, f"Open {site}/. Wait for rain"))
+    await _has_browser(chromium)
+    waiting.cancel()
+    async with asyncio.timeout(5):
+        await asyncio.wait([waiting])
+
+    assert waiting.cancelled()
+    assert chromium.view("id") is None
+    browser = chromium.pool.browser
+    assert browser is not None
+    targets = (await browser.commands.send("Target.getTargets"))["targetInfos"]
+    assert [each["url"] for each in targets if each["type"] == "page"] == ["about:blank"]
+
+
+SERVER = textwrap.dedent(
+    """
+    import asyncio, sys, tempfile
+    from browser_use_async.server.executors.chromium.executor import ChromiumExecutor
+    from browser_use_async.server.executors.chromium.settings import ChromiumSettings
+    from tests.server.chromium.running import browse
+
+    async def main():
+        executor = ChromiumExecutor(ChromiumSettings(allow_private_addresses=True))
+        await browse(executor, "Open http://nowhere.invalid/")
+        print(executor.pool.browser.process.pid, flush=True)
+        await asyncio.sleep(60)
+
+    asyncio.run(main())
+    """
+)
+
+
+@pytest.mark.parametrize("frozen", [False, pytest.param(True, marks=pytest.mark.torture)])
+async def test_a_killed_server_leaves_nothing(
+    browser_path: str, temporary: Path, site: str, frozen: bool
+):
+    """After kill -9 the browser ends by itself, and the next server deletes what is left."""
+    environment = {**os.environ, "TMPDIR": str(temporary), "PYTHONPATH": str(Path.cwd())}
+    server = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", SERVER, stdout=asyncio.subprocess.PIPE, env=environment
+    )
+    assert server.stdout is not None
+    pid = int(await server.stdout.readline())
+    if frozen:  # a browser that cannot even notice that its server is gone
+        os.killpg(pid, signal.SIGSTOP)
+    server.kill()
+    await server.wait()
+    if not frozen:
+        await _gone(pid)
+    left = _names(temporary)
+    executor = ChromiumExecutor(ChromiumSettings(browser_path, allow_private_addresses=True))
+    done = await browse(executor, f"Open {site}/ and tell me the title")
+    await executor.aclose()
+
+    assert [name.startswith(PREFIX) for name in left] == [True]
+    assert done.output == "Tern & Tide Bicycles"
+    await _gone(pid)
+    _check_empty(temporary)
+
+
+def test_the_living_keep_their_folders(temporary: Path):
+    """A folder whose server lives is left alone, and one without a lock is not ours to judge."""
+    living = BrowserFolder.make()
+    (temporary / f"{PREFIX}strange").mkdir()
+    (temporary / "other").mkdir()
+
+    assert clean_up_after_the_dead() == 0
+    assert living.path.is_dir()
+    assert (temporary / f"{PREFIX}strange").is_dir()
+
+    living.remove()
+    assert clean_up_after_the_dead() == 0
+    assert not living.path.exists()
+    for each in (f"{PREFIX}strange", "other"):
+        (temporary / each).rmdir()
+    temporary.rmdir()
+
+
+async def test_a_browser_that_does_not_start(temporary: Path):
+    """What the browser said before it ended stands in the reason of the task."""
+    program = temporary / "no-browser"
+    program.write_text("#!/bin/sh\necho 'cannot open display' >&2\nexit 7\n")
+    program.chmod(0o755)
+    executor = ChromiumExecutor(ChromiumSettings(program))
+    done = await browse(executor, "Open http://a.invalid/")
+    await executor.aclose()
+    program.unlink()
+
+    assert done.reason == ("The browser did not start: it ended with code 7: cannot open display.")
+    _check_empty(temporary)

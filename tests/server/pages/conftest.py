@@ -1,0 +1,23 @@
+"""A server whose tasks have a browser to show, which the test draws."""
+
+from collections.abc import AsyncIterator
+
+import aiohttp
+import pytest
+
+from browser_use_async.server import LocalServer
+from tests.server.calling import Caller
+from tests.server.pages.showing import Showing
+
+
+@pytest.fixture
+def showing() -> Showing:
+    """An executor that shows what the test gives it."""
+    return Showing()
+
+
+@pytest.fixture
+async def watched(http: aiohttp.ClientSession, showing: Showing) -> AsyncIterator[Caller]:
+    """A server whose tasks are those of `showing`."""
+    async with LocalServer(executor=showing) as server:
+        yield Caller(server, http)

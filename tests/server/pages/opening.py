@@ -1,0 +1,47 @@
+"""A live page in a real browser, and how to wait for what it does."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+from tests.browser.driver import Browser, Page
+from tests.server.calling import Caller
+from tests.server.pages.showing import Showing, drawn
+from tests.server.pages.socket import running_task
+
+__all__ = ["SHOWN", "STEERABLE", "eventually", "open_live"]
+
+SHOWN = "!document.getElementById('picture').hidden"
+"""Whether the page shows a picture."""
+
+STEERABLE = "!document.getElementById('control')?.hidden"
+"""Whether a person can take control."""
+
+
+async def open_live(
+    browser: Browser, api: Caller, showing: Showing, **shape: Any
+) -> tuple[Page, dict[str, Any]]:
+    """The live page of a task whose browser is shown, ready to be steered, and the task's JSON.
+
+    Args:
+        browser: Where to open it.
+        api: The server.
+        showing: What carries out its tasks.
+        shape: Of the window.
+    """
+    task = await running_task(api)
+    await showing.show(drawn(1))
+    page = await browser.open(task["live_url"], **shape)
+    await page.until(f"{SHOWN} && {STEERABLE}")
+    return page, task
+
+
+async def eventually(condition: Callable[[], object]) -> None:
+    """Wait until something is so: what a browser sends comes when it comes.
+
+    Args:
+        condition: Whether it is so.
+    """
+    async with asyncio.timeout(10):
+        while not condition():  # noqa: ASYNC110
+            await asyncio.sleep(0.01)

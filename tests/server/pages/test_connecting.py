@@ -1,0 +1,138 @@
+"""Who may connect to a live page's WebSocket, and how a connection ends."""
+
+import asyncio
+
+import aiohttp
+import pytest
+from aiohttp import WSCloseCode
+from yarl import URL
+
+from browser_use_async.server import LocalServer
+from tests.server.calling import Caller
+from tests.server.pages.showing import Showing, drawn
+from tests.server.pages.socket import live_socket, running_task
+
+CLICK = {"type": "pointer", "kind": "down", "x": 10, "y": 20.5, "button": "left", "clicks": 1}
+
+
+async def test_the_server_s_own_pages_connect(watched: Caller, http: aiohttp.ClientSession):
+    """So do programs that are no browser, which say no origin."""
+    task = await running_task(watched)
+    for headers in ({}, {"Origin": watched.server.url}):
+        async with live_socket(http, task["live_url"], headers=headers) as page:
+            await page.until(lambda: page.states)
+
+
+@pytest.mark.parametrize(
+    "origin", ["http://localhost:{port}", "https://evil.example", "http://127.0.0.1:1", "null", ""]
+)
+async def test_pages_of_other_servers_cannot_connect(
+    origin: str, watched: Caller, http: aiohttp.ClientSession
+):
+    """Even if they know the token."""
+    task = await running_task(watched)
+    headers = {"Origin": origin.format(port=URL(watched.server.url).port)}
+    with pytest.raises(aiohttp.WSServerHandshakeError, match="403"):
+        async with live_socket(http, task["live_url"], headers=headers):
+            pass
+
+
+async def test_whoever_came_by_another_name_is_at_home(
+    watched: Caller, http: aiohttp.ClientSession
+):
+    """A page that was opened as `localhost` connects to `localhost`."""
+    task = await running_task(watched)
+    here = f"localhost:{URL(watched.server.url).port}"
+    headers = {"Origin": f"http://{here}", "Host": here}
+    async with live_socket(http, task["live_url"], headers=headers) as page:
+        await page.until(lambda: page.states)
+
+
+@pytest.mark.parametrize("place", ["live", "share"])
+async def test_a_wrong_token_opens_nothing(
+    place: str, watched: Caller, http: aiohttp.ClientSession
+):
+    """Nor does that of the other page."""
+    task = await running_task(watched)
+    other = task["public_share_url" if place == "live" else "live_url"].rsplit("/")[-1]
+    for token in ("x", task["id"], other):
+        with pytest.raises(aiohttp.WSServerHandshakeError, match="404"):
+            async with live_socket(http, f"{watched.server.url}/{place}/{token}"):
+                pass
+
+
+async def test_a_server_that_closes_hangs_up(http: aiohttp.ClientSession):
+    """At once, with the code on which pages look for it again."""
+    async with LocalServer(executor=Showing()) as server:
+        api = Caller(server, http)
+        task = await running_task(api)
+        async with live_socket(http, task["live_url"]) as page:
+            await page.until(lambda: page.states)
+            async with asyncio.timeout(5):
+                await asyncio.gather(server.aclose(), page.drain())
+
+    assert page.closed_with in {WSCloseCode.GOING_AWAY, WSCloseCode.OK}
+
+
+async def test_pages_that_go_away_leave_nothing(
+    watched: Caller, showing: Showing, http: aiohttp.ClientSession
+):
+    """No coroutine of theirs lives on, whatever they were waiting for."""
+    task = await running_task(watched)
+    await showing.show(drawn(1))
+    async with live_socket(http, task["live_url"]) as page:
+        page.draws = False
+        await page.until(lambda: page.images)
+        during = len(asyncio.all_tasks())
+    async with asyncio.timeout(5):
+        # The server hears of it in its own time.
+        while len(asyncio.all_tasks()) > during - 2:  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+
+    assert (await watched.task(task["id"]))["status"] == "running"
+
+
+async def test_a_page_that_came_through_a_proxy_connects(http: aiohttp.ClientSession):
+    """Its browser says the proxy's address, whatever the proxy says to the server."""
+    async with LocalServer(executor="scripted") as server:
+        port = URL(server.url).port
+    key = "a-key-that-is-long-enough"
+    public = "https://tasks.example"
+    behind = LocalServer(
+        executor=Showing(), port=port or 0, api_key=key, behind_proxy=True, public_url=public
+    )
+    headers = {"Authorization": f"Bearer {key}"}
+    here = f"http://127.0.0.1:{port}"
+    async with behind:
+        async with http.post(
+            f"{here}/api/v1/run-task", json={"task": "Go"}, headers=headers
+        ) as answer:
+            assert answer.status == 200
+        (record,) = behind.store.tasks
+        async with live_socket(
+            http, f"{here}/live/{record.live_token}", headers={"Origin": public}
+        ) as page:
+            await page.until(lambda: page.states)
+
+
+class _Unviewable(Showing):
+    """Fails whoever wants to see its browser."""
+
+    def view(self, task_id: str) -> Showing | None:
+        raise RuntimeError("this browser hides")
+
+
+async def test_a_browser_that_cannot_be_shown(
+    http: aiohttp.ClientSession, caplog: pytest.LogCaptureFixture
+):
+    """The page is let go with the code of an error of the server, and the task works on."""
+    async with LocalServer(executor=_Unviewable()) as server:
+        api = Caller(server, http)
+        task = await running_task(api)
+        async with live_socket(http, task["live_url"]) as page:
+            await page.drain()
+        status = (await api.task(task["id"]))["status"]
+
+    assert page.closed_with == WSCloseCode.INTERNAL_ERROR
+    assert status == "running"
+    assert "cannot be watched" in caplog.text

@@ -1,0 +1,145 @@
+"""One browser works, and in another one a person watches it and helps."""
+
+import asyncio
+import struct
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+
+from browser_use_async.server import ChromiumSettings, LocalServer
+from browser_use_async.server.executors.chromium.finding import find_browser
+from browser_use_async.server.static_site import StaticSite
+from tests.browser.driver import Browser, Page, browser, browser_address
+from tests.server.calling import Caller
+from tests.server.pages.opening import SHOWN, STEERABLE
+
+__all__ = ["browser", "browser_address"]
+
+pytestmark = pytest.mark.timeout(90)
+
+STEPS = "document.querySelectorAll('#steps li').length"
+
+# What only a person can do: no instruction of the task fills the field or presses the button.
+_GATE = """<!doctype html><html lang="en"><title>Gate</title>
+<style>body { margin: 0; font: 40px sans-serif } div { height: 200px; padding: 20px }
+input, button { font: inherit; width: 600px; height: 100px }</style>
+<div><label>Are you a person? <input id="code" autocomplete="off"></label></div>
+<div><button onclick="if (document.getElementById('code').value === 'grün Ja1')
+  document.body.innerHTML = '<h1>Welcome inside</h1>'">Enter</button></div>
+</html>"""
+
+
+@pytest.fixture
+async def gate(tmp_path: Path) -> AsyncIterator[StaticSite]:
+    """A site with a gate that no rule passes."""
+    await asyncio.to_thread((tmp_path / "index.html").write_text, _GATE, encoding="utf-8")
+    async with StaticSite(tmp_path) as site:
+        yield site
+
+
+@pytest.fixture
+async def api(http: aiohttp.ClientSession) -> AsyncIterator[Caller]:
+    """A server whose tasks work in a real browser."""
+    if find_browser() is None:
+        pytest.skip("no Chromium or Chrome is installed")
+    chromium = ChromiumSettings(allow_private_addresses=True)
+    async with LocalServer(executor="chromium", chromium=chromium) as server:
+        yield Caller(server, http)
+
+
+async def _watched(api: Caller, browser: Browser, gate: StaticSite) -> tuple[dict[str, Any], Page]:
+    """A task that waits at the gate, and its live page."""
+    task_id = await api.create(
+        f'Open {gate.url}/. Wait for "Welcome inside".', enable_public_share=True
+    )
+    record = api.server.store.task(task_id)
+    assert record is not None
+    async with asyncio.timeout(30):
+        with api.server.store.changes.listening(task_id) as changed:
+            while not record.started:
+                await changed.wait()
+                changed.clear()
+    task: dict[str, Any] = await api.task(task_id)
+    page = await browser.open(task["live_url"])
+    await page.until(f"{SHOWN} && {STEERABLE} && {STEPS} >= 1", seconds=30)
+    return task, page
+
+
+async def _press_in_page(page: Page, x: float, y: float) -> None:
+    """Click a place of the task's page, in its own pixels, on its picture."""
+    left, top, scale = await page.run(
+        "(() => { const box = picture.getBoundingClientRect();"
+        " return [box.left, box.top, box.width / page.width]; })()"
+    )
+    await page.click_at(left + x * scale, top + y * scale)
+
+
+async def test_a_person_helps_through_a_gate(api: Caller, browser: Browser, gate: StaticSite):
+    """They see the page, pause the task, click, type and paste in it, and it goes on to its end."""
+    task, page = await _watched(api, browser, gate)
+    record = api.server.store.task(task["id"])
+    assert record is not None
+    await page.click("#pause")
+    await page.until("document.getElementById('status').textContent === 'paused'")
+    paused = record.status
+    await page.click("#control")
+    await _press_in_page(page, 700, 70)
+    await page.click("#typing-text")
+    await page.run("document.getElementById('typing-text').value = 'grün '")
+    await page.press("Enter")
+    await _press_in_page(page, 700, 70)
+    await page.press("End")
+    await page.type("Ja1")
+    await _press_in_page(page, 300, 310)
+    await page.click("#control")
+    await page.click("#resume")
+    await page.until("document.body.dataset.ended === 'true'", seconds=30)
+
+    assert paused == "paused"
+    assert (await api.task(task["id"]))["status"] == "finished"
+    assert await page.run(STEPS) >= 2
+    assert page.complaints == []
+
+
+async def test_the_picture_is_that_of_the_page(api: Caller, browser: Browser, gate: StaticSite):
+    """The frames are as large as the viewport, and change when the page does."""
+    task, page = await _watched(api, browser, gate)
+    size = await page.run("[page.width, page.height]")
+    first = await page.run("picture.src")
+    await page.click("#control")
+    await _press_in_page(page, 700, 70)
+    await page.type("a")
+    await page.until(f"picture.src !== '{first}'")
+    await page.click("#stop")
+    await page.click("#stop-yes")
+    await page.until("document.body.dataset.ended === 'true'", seconds=30)
+    screenshots = (await api.get(f"/task/{task['id']}/screenshots")).json["screenshots"]
+    kept = await api.get(screenshots[0], key=False)
+
+    assert size == [1280, 960]
+    assert struct.unpack(">II", kept.body[16:24]) == (1280, 960)
+    assert (await api.task(task["id"]))["status"] == "stopped"
+
+
+async def test_whoever_only_watches_changes_nothing(
+    api: Caller, browser: Browser, gate: StaticSite
+):
+    """The shared page shows the same browser, and its clicks and keys stay out of it."""
+    task, _ = await _watched(api, browser, gate)
+    shared = await browser.open(task["public_share_url"])
+    await shared.until(f"{SHOWN} && picture.src.startsWith('blob:')", seconds=30)
+    before = await shared.run("picture.src")
+    for message in (
+        {"type": "pointer", "kind": "down", "x": 700, "y": 70, "button": "left", "clicks": 1},
+        {"type": "text", "text": "grün Ja1"},
+        {"type": "order", "name": "stop"},
+    ):
+        await shared.run(f"say({message})".replace("'", '"'))
+    await shared.until("!document.getElementById('notice').hidden")
+    await asyncio.sleep(0.3)
+
+    assert await shared.run("picture.src") == before
+    assert (await api.task(task["id"]))["status"] == "running"

@@ -1,0 +1,177 @@
+"""What a live page may do, and what nobody may."""
+
+import logging
+
+import aiohttp
+import pytest
+from aiohttp import WSCloseCode
+
+from browser_use_async.server.executors.viewing import KeyInput, PointerInput, TextInput
+from browser_use_async.server.watching.messages import MAX_TEXT
+from tests.hygiene import SECRET
+from tests.server.calling import Caller
+from tests.server.pages.showing import Showing, drawn
+from tests.server.pages.socket import live_socket, running_task
+
+CLICK = {"type": "pointer", "kind": "down", "x": 10, "y": 20.5, "button": "left", "clicks": 1}
+
+
+async def test_buttons(watched: Caller, http: aiohttp.ClientSession):
+    """Pause, resume and stop do what the API's calls do."""
+    task = await running_task(watched)
+    async with live_socket(http, task["live_url"]) as page:
+        for order, status in (("pause", "paused"), ("resume", "running"), ("stop", "stopped")):
+            reply = await page.order(order)
+            assert reply == {"type": "done", "order": order}
+            assert (await watched.task(task["id"]))["status"] == status
+        await page.drain()
+
+    assert [state["status"] for state in page.states] == ["running", "paused", "running", "stopped"]
+
+
+async def test_what_cannot_be_done_is_said(watched: Caller, http: aiohttp.ClientSession):
+    """In the words of the API."""
+    task = await running_task(watched)
+    async with live_socket(http, task["live_url"]) as page:
+        running = await page.order("resume")
+        await page.order("pause")
+        paused = await page.order("pause")
+        api = await watched.put(f"/pause-task?task_id={task['id']}")
+
+    assert running["detail"] == "Agent session is not paused but running"
+    assert (paused["status"], paused["order"]) == (api.status, "pause")
+    assert paused["detail"] == api.json["detail"]
+
+
+async def test_a_shared_page_only_watches(
+    watched: Caller, showing: Showing, http: aiohttp.ClientSession
+):
+    """Whatever it sends, nothing happens to the task or its browser."""
+    task = await running_task(watched)
+    async with live_socket(http, task["public_share_url"]) as page:
+        await showing.show(drawn(1))
+        await page.until(lambda: page.images)
+        for message in (
+            {"type": "order", "name": "stop"},
+            {"type": "order", "name": "pause"},
+            CLICK,
+            {"type": "key", "kind": "down", "key": "a"},
+            {"type": "text", "text": "hello"},
+        ):
+            reply = await page.ask(**message)
+            assert (reply["type"], reply["status"]) == ("refused", 403)
+            assert "watching" in reply["detail"]
+
+    assert showing.inputs == []
+    assert (await watched.task(task["id"]))["status"] == "running"
+
+
+async def test_what_a_person_does_reaches_the_browser(
+    watched: Caller, showing: Showing, http: aiohttp.ClientSession
+):
+    """Mouse, wheel, keys and text, in order and as they were."""
+    task = await running_task(watched)
+    async with live_socket(http, task["live_url"]) as page:
+        await showing.show(drawn(1))
+        await page.until(lambda: page.images)
+        await page.say(**CLICK)
+        await page.say(type="pointer", kind="wheel", x=1, y=2, delta_y=120.5, modifiers=8)
+        await page.say(type="key", kind="down", key="A", code="KeyA", modifiers=8)
+        await page.say(type="text", text="grün 🎉")
+        await page.order("pause")
+
+    assert showing.inputs == [
+        PointerInput("down", 10.0, 20.5, "left", 1),
+        PointerInput("wheel", 1.0, 2.0, delta_y=120.5, modifiers=8),
+        KeyInput("down", "A", "KeyA", 8),
+        TextInput("grün 🎉"),
+    ]
+
+
+async def test_a_paused_task_takes_what_a_person_does(
+    watched: Caller, showing: Showing, http: aiohttp.ClientSession
+):
+    """That is what people pause it for."""
+    task = await running_task(watched)
+    async with live_socket(http, task["live_url"]) as page:
+        await showing.show(drawn(1))
+        await page.order("pause")
+        await page.say(**CLICK)
+        await page.order("resume")
+
+    assert len(showing.inputs) == 1
+
+
+async def test_a_browser_that_takes_nothing(
+    watched: Caller,
+    showing: Showing,
+    http: aiohttp.ClientSession,
+    caplog: pytest.LogCaptureFixture,
+):
+    """The person is told, the log has no word of what was typed, and the page goes on."""
+    task = await running_task(watched)
+    showing.refuses = True
+    async with live_socket(http, task["live_url"]) as page:
+        await showing.show(drawn(1))
+        await page.until(lambda: page.images)
+        with caplog.at_level(logging.ERROR):
+            reply = await page.ask(type="text", text=SECRET)
+        still = await page.order("pause")
+
+    assert (reply["type"], reply["status"]) == ("refused", 500)
+    assert still["type"] == "done"
+    assert "took no input" in caplog.text
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "{",
+        "[]",
+        "1",
+        '{"type":"unknown"}',
+        '{"type":["drawn"]}',
+        '{"type":"order","name":"explode"}',
+        '{"type":"order"}',
+        '{"type":"pointer","kind":"down","y":1}',
+        '{"type":"pointer","kind":"down","x":1e9,"y":1}',
+        '{"type":"pointer","kind":"down","x":NaN,"y":1}',
+        '{"type":"pointer","kind":"down","x":true,"y":1}',
+        '{"type":"pointer","kind":"down","x":1,"y":1,"button":"fourth"}',
+        '{"type":"pointer","kind":"down","x":1,"y":1,"clicks":99}',
+        '{"type":"pointer","kind":"down","x":1,"y":1,"modifiers":16}',
+        '{"type":"key","kind":"press","key":"a"}',
+        '{"type":"key","kind":"down","key":""}',
+        '{"type":"text","text":""}',
+        '{"type":"text","text":"' + "x" * (MAX_TEXT + 1) + '"}',
+    ],
+    ids=lambda text: text[:40],
+)
+async def test_nonsense_is_refused_in_words(
+    text: str, watched: Caller, showing: Showing, http: aiohttp.ClientSession
+):
+    """And the page goes on."""
+    task = await running_task(watched)
+    async with live_socket(http, task["live_url"]) as page:
+        await showing.show(drawn(1))
+        await page.until(lambda: page.images)
+        await page.raw(text)
+        await page.until(lambda: page.replies)
+        still = await page.order("pause")
+
+    assert (page.replies[0]["type"], page.replies[0]["status"]) == ("refused", 422)
+    assert still["type"] == "done"
+    assert showing.inputs == []
+
+
+async def test_a_message_that_is_too_large_ends_the_connection(
+    watched: Caller, http: aiohttp.ClientSession
+):
+    """The server does not read on."""
+    task = await running_task(watched)
+    async with live_socket(http, task["live_url"]) as page:
+        await page.raw("x" * 100_000)
+        await page.drain()
+
+    assert page.closed_with == WSCloseCode.MESSAGE_TOO_BIG

@@ -1,0 +1,90 @@
+"""What only whoever runs the server may do, and what its own page reads."""
+
+from pathlib import Path
+
+import aiohttp
+import pytest
+
+from browser_use_async.server import LocalServer, Webhook
+from tests.server.calling import Caller
+from tests.server.webhooks.receiver import SECRET, receiving
+
+FOR_THIS_MACHINE = ("/admin/faults", "/admin/webhooks")
+FOR_THE_PAGE = ("/admin/costs", "/admin/deliveries")
+
+
+async def test_what_tasks_have_cost(api: Caller):
+    """The start and each step by model; that it failed is a step for free."""
+    quick = await api.create(llm_model="gpt-4.1-mini")
+    failing = await api.create(metadata={"scenario": "fails"})
+    await api.reached(quick, "finished")
+    await api.reached(failing, "failed")
+    answer = await api.get(f"{api.server.url}/admin/costs?task_id={quick}&task_id={failing}")
+    balance = (await api.get("/balance")).json["balance"]
+
+    assert answer.json == {"costs": {quick: "2.50", failing: "3.5"}}
+    assert float(balance) == 10_000 - 2.5 - 3.5
+
+
+async def test_tasks_that_do_not_exist_cost_nothing(api: Caller):
+    """They are left out."""
+    for query in ("", "?task_id=x", "?task_id="):
+        assert (await api.get(f"{api.server.url}/admin/costs{query}")).json == {"costs": {}}
+
+
+async def test_the_latest_deliveries(http: aiohttp.ClientSession):
+    """All of them, or as many of the latest as are asked for, oldest first."""
+    async with receiving() as receiver:
+        webhooks = [Webhook(receiver.url, SECRET)]
+        async with LocalServer(executor="scripted", webhooks=webhooks) as server:
+            api = Caller(server, http)
+            await api.reached(await api.create(), "finished")
+            await receiver.has(4)
+            url = f"{server.url}/admin/deliveries"
+            everything = (await api.get(url)).json
+            latest = (await api.get(f"{url}?latest=2")).json
+            refused = [await api.get(f"{url}?latest={each}") for each in ("0", "-1", "x", "")]
+
+    assert everything["count"] == len(everything["deliveries"]) == latest["count"] == 3
+    assert [each["id"] for each in latest["deliveries"]] == [
+        each["id"] for each in everything["deliveries"][-2:]
+    ]
+    assert {answer.status for answer in refused} == {422}
+
+
+@pytest.mark.parametrize("path", [*FOR_THIS_MACHINE, *FOR_THE_PAGE])
+async def test_the_key_is_needed(path: str, api: Caller):
+    """As for every call of the API."""
+    url = api.server.url + path
+
+    assert (await api.get(url, key=False)).status == 403
+    assert (await api.get(url, headers={"Authorization": "Bearer wrong"})).status == 401
+    assert (await api.get(url)).status == 200
+
+
+@pytest.mark.parametrize("header", ["Forwarded", "X-Forwarded-For", "x-real-ip"])
+async def test_whoever_comes_through_a_proxy_is_elsewhere(header: str, api: Caller):
+    """Also if the proxy is on this machine; the server's own page is shown to them too."""
+    sent = {header: "for=192.0.2.1"}
+    for path in FOR_THIS_MACHINE:
+        answer = await api.get(api.server.url + path, headers=sent)
+        assert (answer.status, "this machine" in answer.text) == (403, True)
+    credit = await api.post(f"{api.server.url}/admin/credits", json={"cents": 1}, headers=sent)
+
+    assert credit.status == 403
+    for path in FOR_THE_PAGE:
+        assert (await api.get(api.server.url + path, headers=sent)).status == 200
+
+
+async def test_costs_outlive_a_restart(tmp_path: Path, http: aiohttp.ClientSession):
+    """Like the tasks that they are of."""
+    place = tmp_path / "server.db"
+    async with LocalServer(executor="scripted", database=place) as server:
+        api = Caller(server, http)
+        task_id = await api.create(llm_model="o3")
+        await api.reached(task_id, "finished")
+    async with LocalServer(executor="scripted", database=place) as server:
+        api = Caller(server, http)
+        answer = await api.get(f"{server.url}/admin/costs?task_id={task_id}")
+
+    assert answer.json == {"costs": {task_id: "3"}}
