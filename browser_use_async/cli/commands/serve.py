@@ -5,6 +5,7 @@ import asyncio
 import shlex
 from contextlib import AsyncExitStack
 from decimal import Decimal, InvalidOperation
+from pathlib import Path
 from typing import get_args
 
 from browser_use_async.cli.agent_options import add_agent_options, agent_settings
