@@ -1,8 +1,8 @@
 # Two commands for everybody: `make demo` and `make test`. The rest is for contributors.
 PY ?= python3
 VENV ?= .venv
-# One more than the two cores: many tests wait for programs that they start.
-WORKERS ?= 3
+# Twice the two cores: many tests wait for programs that they start.
+WORKERS ?= 4
 BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --quiet --constraint constraints.txt
 

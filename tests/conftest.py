@@ -12,6 +12,8 @@ pytest_plugins = ["tests.cases.plugin", "tests.canaries"]
 
 _SHOWN = ("aiohttp", "attrs", "cattrs", "tenacity", "pydantic", "rich", "looptime")
 
+_BROWSERS = frozenset({"browser", "browser_path", "chromium"})  # fixtures
+
 # A slow machine must not fail a test, and a gate must give the same answer twice.
 settings.register_profile("here", deadline=None)
 settings.register_profile("gate", deadline=None, derandomize=True, database=None)
@@ -21,6 +23,14 @@ settings.load_profile("gate" if os.environ.get("CI") else "here")
 def pytest_configure(config: pytest.Config) -> None:
     """Keep looptime from making an event loop in synchronous tests, which nobody would close."""
     asyncio.set_event_loop(None)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Leave whatever starts a real browser to the torture run: a quick one has no time for it."""
+    for item in items:
+        if not _BROWSERS.isdisjoint(getattr(item, "fixturenames", ())):
+            item.add_marker(pytest.mark.torture)
 
 
 def pytest_collection_finish() -> None:

@@ -12,7 +12,8 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 
-pytestmark = pytest.mark.timeout(120)  # the first test builds the wheel
+# The first test builds the wheel.
+pytestmark = [pytest.mark.timeout(120), pytest.mark.torture]
 
 
 def _python(*arguments: str | Path, folder: Path, path: Path | None = None) -> str:

@@ -43,7 +43,9 @@ async def test_pause_holds_and_resume_goes_on(stage: Stage) -> None:
             await asyncio.sleep(0.02)
 
     await api.put(f"/pause-task?task_id={task_id}")
-    await asyncio.sleep(4)  # the step under way ends, and the next one would begin
+    for _ in range(4):  # seconds in which the step under way ends, and the next one would begin
+        await asyncio.sleep(1)
+        assert len(model.asked) == 1
     held = len(model.asked), (await api.task(task_id))["status"]
     await api.put(f"/resume-task?task_id={task_id}")
     task = await ended(api, task_id)

@@ -122,6 +122,7 @@ async def test_fields_and_schema(server: LocalServer, recorder: Recorder, tmp_pa
     assert b"canary-of-a-pin" not in (tmp_path / "run.db").read_bytes()
 
 
+@pytest.mark.torture
 async def test_resume(server: LocalServer, tmp_path: Path) -> None:
     """A finished batch that is resumed sends nothing, and fills up a file of results."""
     source = companies(tmp_path, "Acme", "Other")
@@ -140,6 +141,7 @@ async def test_resume(server: LocalServer, tmp_path: Path) -> None:
     assert again.json["done"] == 3
 
 
+@pytest.mark.torture
 async def test_interrupted_once(server: LocalServer, tmp_path: Path) -> None:
     """Ctrl-C lets what runs come to its end, begins nothing more, and prints how to go on."""
     source = companies(tmp_path, *(f"Stroll {number}" for number in range(6)))
@@ -161,6 +163,7 @@ async def test_interrupted_once(server: LocalServer, tmp_path: Path) -> None:
     assert server.tasks_created == 6
 
 
+@pytest.mark.torture
 async def test_interrupted_twice(server: LocalServer, tmp_path: Path) -> None:
     """A second Ctrl-C leaves what runs; the printed command finds it again and pays for nothing."""
     source = companies(tmp_path, *(f"Stroll {number}" for number in range(4)))
@@ -231,6 +234,7 @@ async def test_another_template(server: LocalServer, tmp_path: Path) -> None:
     assert server.tasks_created == 1
 
 
+@pytest.mark.torture
 async def test_budget(server: LocalServer, tmp_path: Path) -> None:
     """At the budget no more tasks are created; what is left is told, and more money goes on."""
     source = companies(tmp_path, *(f"Company {number}" for number in range(6)))
@@ -410,6 +414,7 @@ async def test_on_a_terminal(server: LocalServer, tmp_path: Path) -> None:
 # --- status ---------------------------------------------------------------------------------
 
 
+@pytest.mark.torture
 async def test_status(server: LocalServer, tmp_path: Path) -> None:
     """While a batch runs, its ledger tells where it stands, and the service where to watch it."""
     source = companies(tmp_path, "Hang", "Acme")

@@ -28,6 +28,7 @@ async def test_report(tmp_path: Path) -> None:
     assert f"ok {target}: 2 items" in result.stderr
 
 
+@pytest.mark.torture
 async def test_of_a_batch_with_screenshots(server: LocalServer, tmp_path: Path) -> None:
     """What the service still knows is embedded: steps in words, screenshots as pictures."""
     source, ledger, target = (tmp_path / name for name in ("in.csv", "run.db", "report.html"))

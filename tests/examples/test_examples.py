@@ -104,7 +104,11 @@ async def _output(name: str, **variables: str) -> str:
     return stdout.decode()
 
 
-@pytest.mark.parametrize("name", EXPECTED)
+QUICK = {"search.py", "schedule_every_morning.py", "webhook_aiohttp.py"}
+EACH = [pytest.param(name, marks=() if name in QUICK else pytest.mark.torture) for name in EXPECTED]
+
+
+@pytest.mark.parametrize("name", EACH)
 async def test_without_a_key(name: str) -> None:
     """Each example runs as it is: it starts the bundled server where nothing is configured."""
     output = await _output(name)
