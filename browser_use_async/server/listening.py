@@ -29,6 +29,7 @@ class Listening:
         api_key: The key that clients have to bring.
         tls: What it encrypts with, or None for plain HTTP.
         public_url: What others call it, or None for its own address.
+        is_exposed: Whether other machines reach it.
     """
 
     host: str
@@ -36,6 +37,7 @@ class Listening:
     api_key: str = attrs.field(repr=False)
     tls: ssl.SSLContext | None
     public_url: str | None
+    is_exposed: bool
 
     @classmethod
     def checked(
@@ -74,9 +76,10 @@ class Listening:
                 "behind_proxy needs public_url, the https address of the proxy, which then stands "
                 "in live_url and in links to files"
             )
-        if not is_here or behind_proxy:
+        is_exposed = not is_here or behind_proxy
+        if is_exposed:
             _check_exposed(api_key, is_encrypted=tls is not None or behind_proxy)
-        return cls(host, _checked_port(port), _checked_key(api_key), tls, public_url)
+        return cls(host, _checked_port(port), _checked_key(api_key), tls, public_url, is_exposed)
 
     def open(self) -> socket.socket:
         """Listen.

@@ -10,6 +10,7 @@ from decimal import Decimal
 from types import TracebackType
 from typing import Self
 
+import attrs
 from aiohttp import web
 
 from browser_use_async.contract.table import API_PREFIX
@@ -144,7 +145,11 @@ class LocalServer:
             public_url=public_url,
             behind_proxy=behind_proxy,
         )
-        self._executor = choose_executor(executor, chromium, agent)
+        browser = ChromiumSettings() if chromium is None else chromium
+        if browser.allow_named_addresses is None:
+            named = not self._listening.is_exposed
+            browser = attrs.evolve(browser, allow_named_addresses=named)
+        self._executor = choose_executor(executor, browser, agent)
         self._screenshots, self._recordings = screenshots, recordings
         self._now = now or _utc_now
         self._link_lifetime = link_lifetime

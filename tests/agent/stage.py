@@ -31,6 +31,7 @@ class Stage:
         """A server whose agent asks this model."""
         chromium = ChromiumSettings(
             allow_private_addresses=options.pop("allow_private_addresses", True),
+            allow_named_addresses=options.pop("allow_named_addresses", None),
             max_browsers=options.pop("max_browsers", None),
         )
         settings = AgentSettings(llm_base_url=model.url, llm_key=KEY, **options)

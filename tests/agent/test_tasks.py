@@ -190,10 +190,10 @@ async def test_only_allowed_domains_are_reached(stage: Stage) -> None:
     assert task["status"] == "failed"
 
 
-async def test_private_addresses_are_closed_by_default(stage: Stage) -> None:
-    """Unless the operator opens them, no page of this machine is reached."""
+async def test_private_addresses_that_are_closed(stage: Stage) -> None:
+    """Where the operator opens none, no page of this machine is reached."""
     model = await stage.model([done("I cannot", success=False)])
-    api = await stage.server(model, allow_private_addresses=False)
+    api = await stage.server(model, allow_private_addresses=False, allow_named_addresses=False)
 
     await ended(api, await api.create(f"Open {stage.shop.url}"))
 

@@ -10,6 +10,7 @@ import attrs
 from yarl import URL
 
 from browser_use_async.errors import ConfigurationError
+from browser_use_async.server.reading.addresses import find_addresses
 from browser_use_async.server.reading.domains import AllowedDomains
 
 __all__ = ["AdHosts", "Destination", "NetworkRules", "PrivateAddresses", "Refusal"]
@@ -95,6 +96,19 @@ class PrivateAddresses:
         self._all = allowed is True
         self._some = frozenset(map(_host_and_port, [] if isinstance(allowed, bool) else allowed))
 
+    def and_those_of(self, task: str) -> "PrivateAddresses":
+        """The same, and those that a task names itself.
+
+        Args:
+            task: Its instructions.
+        """
+        if self._all:
+            return self
+        named = (URL(mention.url) for mention in find_addresses(task))
+        found = {f"http://{url.host_subcomponent}:{url.port}" for url in named if url.port}
+        known = (str(URL.build(scheme="http", host=host, port=port)) for host, port in self._some)
+        return PrivateAddresses([*known, *found])
+
     def allow(self, destination: Destination, address: str) -> bool:
         """Whether a connection may be made to an address.
 
@@ -155,7 +169,7 @@ class NetworkRules:
         """
         steers = destination.port in self.own_ports and ipaddress.ip_address(address).is_loopback
         if steers or not self.private.allow(destination, address):
-            reason = f"is a private address ({address}), and this server's browser opens none"
+            reason = f"is a private address ({address}), which this server's browser does not open"
             return Refusal(destination, reason)
         return None
 

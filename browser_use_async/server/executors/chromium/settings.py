@@ -18,6 +18,8 @@ class ChromiumSettings:
             one of their usual names.
         allow_private_addresses: Whether pages on this machine and in private networks may be
             opened; or which of them, as `http://host:port`.
+        allow_named_addresses: Whether a task may open, of these, the ones that its own text names
+            with their port. By default it may if only this machine reaches the server.
         proxies: Proxies by country code, such as `{"us": "http://name:password@proxy:3128"}`;
             one under `*` is for all other countries. Without one connections are direct.
         ad_hosts: A hosts file with more hosts that `use_adblock` blocks.
@@ -27,6 +29,7 @@ class ChromiumSettings:
 
     browser: str | os.PathLike[str] | None = None
     allow_private_addresses: bool | Sequence[str] = False
+    allow_named_addresses: bool | None = None
     proxies: Mapping[str, str] = attrs.field(factory=dict, repr=False)
     ad_hosts: str | os.PathLike[str] | None = None
     max_browsers: int | None = None

@@ -33,6 +33,7 @@ class WaysOut:
             country.lower(): Upstream.of(address) for country, address in settings.proxies.items()
         }
         self._private = PrivateAddresses(settings.allow_private_addresses)
+        self._opens_named = bool(settings.allow_named_addresses)
         self._ads = AdHosts(Path(settings.ad_hosts) if settings.ad_hosts is not None else None)
 
     def rules(self, assignment: Assignment) -> NetworkRules:
@@ -41,9 +42,10 @@ class WaysOut:
         Args:
             assignment: The task.
         """
+        named = self._opens_named
         return NetworkRules(
             AllowedDomains(assignment.allowed_domains),
-            self._private,
+            self._private.and_those_of(assignment.task) if named else self._private,
             self._ads if assignment.use_adblock else None,
         )
 
