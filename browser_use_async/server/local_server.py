@@ -10,7 +10,6 @@ from decimal import Decimal
 from types import TracebackType
 from typing import Self
 
-import attrs
 from aiohttp import web
 
 from browser_use_async.contract.table import API_PREFIX
@@ -146,9 +145,7 @@ class LocalServer:
             behind_proxy=behind_proxy,
         )
         browser = ChromiumSettings() if chromium is None else chromium
-        if browser.allow_named_addresses is None:
-            named = not self._listening.is_exposed
-            browser = attrs.evolve(browser, allow_named_addresses=named)
+        browser = browser.where(is_exposed=self._listening.is_exposed)
         self._executor = choose_executor(executor, browser, agent)
         self._screenshots, self._recordings = screenshots, recordings
         self._now = now or _utc_now

@@ -33,3 +33,13 @@ class ChromiumSettings:
     proxies: Mapping[str, str] = attrs.field(factory=dict, repr=False)
     ad_hosts: str | os.PathLike[str] | None = None
     max_browsers: int | None = None
+
+    def where(self, *, is_exposed: bool) -> "ChromiumSettings":
+        """The same, with what depends on who reaches the server.
+
+        Args:
+            is_exposed: Whether other machines do.
+        """
+        if self.allow_named_addresses is not None:
+            return self
+        return attrs.evolve(self, allow_named_addresses=not is_exposed)
