@@ -1,0 +1,69 @@
+"""A person at the page of a batch, in a real browser."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from browser_use_async.batch.report import write_report
+from browser_use_async.server.static_site import StaticSite
+from tests.browser.accessibility import barriers
+from tests.browser.driver import Browser, browser, browser_address
+
+from .ledgers import item, write_ledger
+
+__all__ = ["browser", "browser_address"]
+
+pytestmark = pytest.mark.timeout(60)
+
+HOSTILE = "</pre><script>document.title = 'taken over'</script><img src=x>"
+LONG = "word" * 2000
+ITEMS = [
+    item("acme", seconds=31.0, steps=4, cost=11_000, output="Berlin"),
+    item("fails", "failed", steps=2, cost=6_000, reason="No such page", error="TaskFailedError"),
+    item("hostile", steps=1, cost=3_500, output=HOSTILE),
+    item("long", steps=1, cost=3_500, output=LONG),
+    *(item(f"more {number}", seconds=20.0 + number, output="Done.") for number in range(40)),
+    item("bad", "dead letter", reason="the task is empty"),
+]
+
+
+@pytest.fixture
+async def url(tmp_path: Path) -> AsyncIterator[str]:
+    """The address of a report."""
+    ledger = write_ledger(tmp_path / "run.db", ITEMS, budget_cents=500)
+    folder = tmp_path / "site"
+    folder.mkdir()
+    await write_report(ledger, folder / "report.html")
+    async with StaticSite(folder) as site:
+        yield f"{site.url}/report.html"
+
+
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+@pytest.mark.parametrize("width", [1280, 360])
+async def test_everybody_can_read_it(browser: Browser, url: str, width: int, dark: bool):
+    """Contrast, names, headings and width are right, on a desk and on a telephone."""
+    page = await browser.open(url, width=width, dark=dark, phone=width == 360)
+
+    assert await barriers(page) == []
+
+
+async def test_what_needs_attention_leads_to_its_item(browser: Browser, url: str):
+    """A click on a failed item goes to its row, which tells why."""
+    page = await browser.open(url)
+    await page.click('a[href="#item-1"]')
+    await page.until("location.hash === '#item-1'")
+    box = "document.querySelector('#item-1').getBoundingClientRect()"
+
+    assert await page.run(f"{box}.bottom > 0 && {box}.top < innerHeight")
+    assert "No such page" in await page.text("#item-1")
+
+
+async def test_what_agents_wrote_stays_text(browser: Browser, url: str):
+    """Markup of an output is shown and not run, and nothing else is loaded for the page."""
+    page = await browser.open(url)
+
+    assert HOSTILE in await page.text("#item-2")
+    assert await page.run("document.title") != "taken over"
+    assert await page.run("document.scripts.length") == 0
+    assert await page.run("performance.getEntriesByType('resource').length") == 0
