@@ -211,7 +211,8 @@ async def test_killed(server: LocalServer, tmp_path: Path) -> None:
         await until(lambda: server.tasks_created >= 5)
         command.send(signal.SIGKILL)
         result = await command.ends()
-    again = await run(*words(tmp_path, source, "--resume"), env=env)
+    # What was about to be sent is looked for that long; this server lists a new task at once.
+    again = await run(*words(tmp_path, source, "--resume", "--settle-window", "2"), env=env)
 
     assert result.code == -signal.SIGKILL
     assert again.code == 0

@@ -94,6 +94,7 @@ class Run:
             stop_orphans=settings.stop_orphans,
             timeout=settings.task_timeout,
             outage_tolerance=settings.outage_tolerance,
+            settle_window=settings.settle_window,
             retry_dead_letters=settings.retry_dead_letters,
             labels=settings.labels,
             **settings.fields,

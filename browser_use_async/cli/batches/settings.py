@@ -42,6 +42,7 @@ class Settings:
         retry_dead_letters: Whether refused items are tried again.
         task_timeout: Seconds for which each task is waited for, or None.
         outage_tolerance: Seconds for which the service may take no task.
+        settle_window: Seconds after which a task that did not appear never will.
         labels: What the ledger says about the batch.
     """
 
@@ -57,6 +58,7 @@ class Settings:
     retry_dead_letters: bool
     task_timeout: float | None
     outage_tolerance: float
+    settle_window: float
     labels: Mapping[str, str]
 
     @classmethod
@@ -87,6 +89,7 @@ class Settings:
             retry_dead_letters=options.retry_dead_letters,
             task_timeout=options.task_timeout,
             outage_tolerance=options.outage_tolerance,
+            settle_window=options.settle_window,
             labels=_labels(options.input, options.template, fields),
         )
         if settings.ledger is not None and settings.ledger.exists():

@@ -138,6 +138,14 @@ def _add_lasting(parser: argparse.ArgumentParser) -> None:
         help="go on where the ledger stands; begins if there is none yet",
     )
     group.add_argument(
+        "--settle-window",
+        type=seconds,
+        default=150.0,
+        metavar="SECONDS",
+        help="how long a task whose answer was lost, to a crash too, may take to appear in the list "
+        "before it is created again (default: 150)",
+    )
+    group.add_argument(
         "--retry-dead-letters",
         action="store_true",
         help="with --resume: try rows again that the service has refused",
