@@ -142,8 +142,8 @@ def _add_lasting(parser: argparse.ArgumentParser) -> None:
         type=seconds,
         default=150.0,
         metavar="SECONDS",
-        help="how long a task whose answer was lost, to a crash too, may take to appear in the list "
-        "before it is created again (default: 150)",
+        help="how long a task whose answer was lost, to a crash too, may take to appear before "
+        "it is created again (default: 150)",
     )
     group.add_argument(
         "--retry-dead-letters",
