@@ -12,11 +12,11 @@ demo: $(VENV)/.for-demo
 	$(BIN)/browser-use-async demo
 
 test: $(VENV)/.for-test
-	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -q -m "not torture" tests
+	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -q -m "not torture and not long" tests
 
 # All that takes long: the slow tests, the simulation, the mutants, and the versions of aiohttp.
 torture: $(VENV)/.for-test
-	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -q -m torture tests \
+	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -q -m "torture or long" tests \
 		--deselect tests/simulator/test_worlds.py::test_a_thousand_worlds
 	$(BIN)/python -m tests.simulator
 	$(BIN)/python -m tests.mutants

@@ -82,13 +82,13 @@ def test_the_session_works_under_pytest_asyncio(mode: str, pytester: pytest.Pyte
     _run(pytester, test, f"--asyncio-mode={mode}").assert_outcomes(passed=1)
 
 
-@pytest.mark.torture
+@pytest.mark.long
 def test_the_session_works_without_pytest_asyncio(pytester: pytest.Pytester):
     """It is not connected yet; the test opens and closes it in a loop of its own."""
     _run(pytester, _PLAIN_SESSION_TEST, "-p", "no:asyncio").assert_outcomes(passed=1)
 
 
-@pytest.mark.torture
+@pytest.mark.long
 def test_projects_choose_the_options_of_the_server(pytester: pytest.Pytester):
     """By overriding one fixture."""
     pytester.makeconftest(_OPTIONS)

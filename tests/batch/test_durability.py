@@ -31,7 +31,7 @@ asyncio.run(run(Run(sys.argv[1], sys.argv[2], sys.argv[3], count=int(sys.argv[4]
 @pytest.mark.case("I21")
 @pytest.mark.skipif(shutil.which("strace") is None, reason="needs strace")
 @pytest.mark.parametrize(("concurrency", "bound"), [(1, 3.0), (20, 1.5)])
-@pytest.mark.torture
+@pytest.mark.long
 async def test_the_intent_is_on_the_disk_before_the_request_leaves(
     serve: Serve,
     ledger: Path,
@@ -119,7 +119,7 @@ async def test_others_see_the_intent_before_the_task_exists(
 
 
 @pytest.mark.control("I21")
-@pytest.mark.torture
+@pytest.mark.long
 async def test_a_forgetful_ledger_is_noticed(
     serve: Serve, open_session: Open, ledger: Path
 ) -> None:

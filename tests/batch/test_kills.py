@@ -80,7 +80,7 @@ def judge(server: LocalServer, before: int, ledger: Path, count: int) -> tuple[i
         pytest.param(200, 200, marks=[pytest.mark.torture, pytest.mark.timeout(900)]),
     ],
 )
-@pytest.mark.torture
+@pytest.mark.long
 async def test_killed_at_random_moments_a_batch_loses_and_repeats_nothing(
     server: LocalServer,
     program: Program,
@@ -107,7 +107,7 @@ async def test_killed_at_random_moments_a_batch_loses_and_repeats_nothing(
 
 
 @pytest.mark.control("I1")
-@pytest.mark.torture
+@pytest.mark.long
 async def test_killed_without_the_intent_a_batch_repeats(
     server: LocalServer, program: Program, tmp_path: Path, figure: Callable[[str], None]
 ) -> None:

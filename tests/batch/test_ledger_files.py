@@ -41,7 +41,7 @@ def _runs_asked_for(server: LocalServer) -> int:
 @pytest.mark.case("I3")
 @pytest.mark.parametrize("committed", [False, True])
 @pytest.mark.parametrize("method", ["begin_run", "intend", "submitted", "ended"])
-@pytest.mark.torture
+@pytest.mark.long
 async def test_killed_at_a_write_a_batch_goes_on(
     serve: Serve,
     ledger: Path,
@@ -103,7 +103,7 @@ async def test_what_a_power_cut_does_to_the_log_is_survived(
 
 
 @pytest.mark.case("I4")
-@pytest.mark.torture
+@pytest.mark.long
 async def test_killed_while_the_log_is_moved_a_ledger_is_whole(
     serve: Serve, ledger: Path, figure: Callable[[str], None]
 ) -> None:

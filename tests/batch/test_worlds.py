@@ -11,7 +11,7 @@ from browser_use_async.submission.creation import OnAmbiguous
 from tests.batch.world import Forgetful, simulate_batch
 from tests.simulator.world import Laws, Report
 
-pytestmark = pytest.mark.torture
+pytestmark = pytest.mark.long
 
 FEW = Laws(jobs=8)
 

@@ -136,7 +136,7 @@ async def test_those_who_queue_hear_of_a_longer_pause(api: FakeApi, open_session
 
 
 @pytest.mark.case("B11")
-@pytest.mark.torture
+@pytest.mark.long
 async def test_ten_minutes_of_503_are_asked_once_per_call(
     api: FakeApi, open_session: OpenSession, figure: Callable[[str], None]
 ):
@@ -176,7 +176,7 @@ async def test_without_a_budget_an_outage_is_asked_four_times(
 
 
 @pytest.mark.case("B12")
-@pytest.mark.torture
+@pytest.mark.long
 async def test_ten_percent_of_errors_are_made_good(
     api: FakeApi, open_session: OpenSession, figure: Callable[[str], None]
 ):

@@ -25,7 +25,7 @@ def worlds(laws: Laws, seeds: range = SEEDS) -> Report:
 
 @pytest.mark.case("A26")
 @pytest.mark.parametrize("on_ambiguous", ["resubmit", "reconcile", "raise"])
-@pytest.mark.torture
+@pytest.mark.long
 def test_no_job_is_paid_twice_or_lost(
     figure: Callable[[str], None], on_ambiguous: OnAmbiguous
 ) -> None:
@@ -48,7 +48,7 @@ def test_no_job_is_paid_twice_or_lost(
 @pytest.mark.parametrize(
     "step", [pytest.param(1, marks=[pytest.mark.torture, pytest.mark.timeout(600)]), 37]
 )
-@pytest.mark.torture
+@pytest.mark.long
 def test_a_machine_may_die_at_any_event(figure: Callable[[str], None], step: int) -> None:
     """A26: one history, and a crash at its k-th event, for every k (in the quick run: some)."""
     laws = Laws(jobs=8, crash_at=1_000_000)
@@ -88,7 +88,7 @@ def test_the_table_tells_right_from_wrong() -> None:
 
 @pytest.mark.control("A26")
 @pytest.mark.parametrize("cause", ["late", "lag"])
-@pytest.mark.torture
+@pytest.mark.long
 def test_a_window_that_is_too_short_pays_twice(figure: Callable[[str], None], cause: str) -> None:
     """A26, control: the same worlds show duplicates as soon as the condition does not hold."""
     hasty = attrs.evolve(FEW, window=5.0, late=0.0, lag=0.0)

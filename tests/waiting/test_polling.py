@@ -65,7 +65,7 @@ async def test_jitter_stays_inside_its_bounds(api: FakeApi, open_session: OpenSe
 
 
 @pytest.mark.case("D15")
-@pytest.mark.torture
+@pytest.mark.long
 async def test_many_waits_spread_out(
     api: FakeApi, open_session: OpenSession, figure: Callable[[str], None]
 ):
@@ -224,7 +224,7 @@ async def test_a_wait_joins_one_that_has_just_settled(api: FakeApi, open_session
 
 
 @pytest.mark.case("D14")
-@pytest.mark.torture
+@pytest.mark.long
 async def test_at_most_fifty_looks_at_once(api: FakeApi, open_session: OpenSession):
     """D14: hundreds of waits leave room for other calls, and each is looked at all the same."""
     session = await open_session(poll=PollPolicy(latency_target=4.0, shared=False))

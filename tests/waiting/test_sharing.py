@@ -78,7 +78,7 @@ async def test_looks_per_task_are_few(
 
 
 @pytest.mark.control("D14")
-@pytest.mark.torture
+@pytest.mark.long
 async def test_waits_that_do_not_share_cost_ten_times_as_much(
     api: FakeApi, open_session: OpenSession
 ):
@@ -161,7 +161,7 @@ async def test_a_list_that_lags_costs_status_calls_only(api: FakeApi, open_sessi
 
 
 @pytest.mark.parametrize("fault", [Fault(status=500), Fault(cut=True), Fault(status=404)])
-@pytest.mark.torture
+@pytest.mark.long
 async def test_a_list_that_does_not_work_is_left_alone(
     api: FakeApi, open_session: OpenSession, fault: Fault
 ):
@@ -176,7 +176,7 @@ async def test_a_list_that_does_not_work_is_left_alone(
     assert api.count("list") <= 3 * (200 / 60 + 2)
 
 
-@pytest.mark.torture
+@pytest.mark.long
 async def test_an_outage_is_asked_little(api: FakeApi, open_session: OpenSession):
     """In an outage a hundred waits ask a few times a minute, and go on after it."""
     session = await open_session()
