@@ -57,7 +57,7 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "others reach the server with any key",
         "server/listening.py",
-        "        if not is_here or behind_proxy:\n",
+        "        if is_exposed:\n",
         "        if not host:\n",
         ("J4",),
     ),

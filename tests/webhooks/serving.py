@@ -48,7 +48,9 @@ async def serving_asgi(application: Any) -> AsyncIterator[str]:
         yield f"http://127.0.0.1:{port}"
     finally:
         ends.set()
-        await work
+        await asyncio.wait([work])
+        if not work.cancelled():  # as its dispatcher of several applications ends on Python 3.13
+            work.result()
 
 
 @asynccontextmanager
