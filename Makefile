@@ -44,7 +44,7 @@ check: $(VENV)/.for-check
 	$(BIN)/mypy
 	$(BIN)/pyright --pythonpath $(BIN)/python
 
-# Beside other clients from the registry: about 15 minutes, or 2 with QUICK=1.
+# Beside other clients from the registry: about 25 minutes, or 4 with QUICK=1.
 bench: .venv-peers/.made
 	.venv-peers/bin/python -m benchmarks.run $(if $(QUICK),--quick)
 

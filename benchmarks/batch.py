@@ -162,7 +162,7 @@ def report(effort: Effort) -> Report:
     """Measure, and compare with the goals."""
     full = effort.rounds >= FULL.rounds
     count = 100_000 if full else 4_000
-    plain = count // 5 if full else count
+    plain = count // 10 if full else count
     sides: dict[str, tuple[int, dict[str, float]]] = {}
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)

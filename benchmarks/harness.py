@@ -58,7 +58,7 @@ class Row:
         against: Who or what it is compared with, and its figure.
         measured: What the goal is about: mostly a ratio.
         wanted: The bound.
-        met: Whether it is kept; None if it was not measured.
+        met: Whether it is kept; None if there is none.
     """
 
     goal: int
@@ -72,7 +72,7 @@ class Row:
     @property
     def verdict(self) -> str:
         """In one word."""
-        return {True: "met", False: "**missed**", None: "not measured"}[self.met]
+        return {True: "met", False: "**missed**", None: "no bound"}[self.met]
 
 
 @attrs.frozen

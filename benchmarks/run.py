@@ -5,7 +5,7 @@
 
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from multiprocessing import get_context
@@ -106,18 +106,18 @@ def many_waits_and_paging(effort: Effort) -> Report:
     return Report([*waits.rows, *read.rows], f"{waits.details}\n\n### Paging\n\n{read.details}")
 
 
-def collect(effort: Effort, picture: Path) -> tuple[list[Row], list[str]]:
-    """Run them one after the other, so that none disturbs another."""
+def collect(effort: Effort, picture: Path) -> Iterator[tuple[list[Row], list[str]]]:
+    """Run them one after the other, so that none disturbs another; all there is after each."""
     benchmarks: dict[str, Callable[[Effort], Report]] = {
         "A status call": status_call.report,
         "What the layers add to a call": overhead.report,
         "Decoding": decoding.report,
         "500 waits in real time": waiting.report,
         "10,000 waits in real time": many_waits_and_paging,
-        "Webhooks": webhooks.report,
         "Requests against delay": partial(compared_delays, picture=picture),
         "Imports and installation": footprint.report,
         "Files": transfers.report,
+        "Webhooks": webhooks.report,
         "Batches": batch.report,
     }
     rows: list[Row] = []
@@ -128,7 +128,7 @@ def collect(effort: Effort, picture: Path) -> tuple[list[Row], list[str]]:
         rows += report.rows
         sections.append(f"### {title}\n\n{report.details}\n")
         print(f"{title}: {time.monotonic() - started:.0f} s", file=sys.stderr, flush=True)
-    return sorted(rows, key=lambda row: row.goal or 99), sections
+        yield sorted(rows, key=lambda row: row.goal or 99), sections
 
 
 def goals(rows: list[Row]) -> str:
@@ -138,34 +138,43 @@ def goals(rows: list[Row]) -> str:
     return table(head, lines)
 
 
-def main() -> None:
-    """Measure, print, and keep the results."""
-    quick = "--quick" in sys.argv
-    effort, name = (QUICK, "quick") if quick else (FULL, "benchmarks")
-    RESULTS.mkdir(exist_ok=True)
-    picture = RESULTS / f"{name}.svg"
-    started = time.monotonic()
-    rows, sections = collect(effort, picture)
-    minutes = (time.monotonic() - started) / 60
+def summary(rows: list[Row], effort: Effort, minutes: float) -> str:
+    """How many goals are met, and what it took to find out."""
     missed = sum(row.met is False for row in rows)
-    unmeasured = sum(row.met is None for row in rows)
-    summary = (
-        f"{len(rows) - missed - unmeasured} of {len(rows)} rows met, {missed} missed, "
-        f"{unmeasured} not measured. {effort.rounds} rounds ({effort.long_rounds} of the waits in "
-        f"real time), {minutes:.0f} minutes."
+    boundless = sum(row.met is None for row in rows)
+    return (
+        f"{len(rows) - missed - boundless} of {len(rows)} rows met, {missed} missed, {boundless} "
+        f"without a bound. {effort.rounds} rounds ({effort.long_rounds} of the waits in real time, "
+        f"{min(effort.long_rounds, webhooks.ROUNDS)} of webhooks, 1 of batches), "
+        f"{minutes:.0f} minutes."
     )
-    text = "\n".join(
+
+
+def page(rows: list[Row], sections: list[str], said: str, name: str) -> str:
+    """All of it as Markdown."""
+    by = "A quick run: a direction, no more." if name == "quick" else "Written by `make bench`."
+    return "\n".join(
         [
-            "# Benchmarks\n",
-            "Written by `make bench`.\n" if not quick else "A quick run: a direction, no more.\n",
-            f"## Goals\n\n{goals(rows)}\n\n{summary}\n",
-            f"## Requests against delay\n\n![Requests per finished task]({picture.name})\n",
+            f"# Benchmarks\n\n{by}\n",
+            f"## Goals\n\n{goals(rows)}\n\n{said}\n",
+            f"## Requests against delay\n\n![Requests per finished task]({name}.svg)\n",
             "## All figures\n",
             *sections,
             f"## Notes\n\n{NOTES}- {machine(DISTRIBUTIONS)}\n",
         ]
     )
-    (RESULTS / f"{name}.md").write_text(text)
+
+
+def main() -> None:
+    """Measure, keep the results after each benchmark, and print them."""
+    effort, name = (QUICK, "quick") if "--quick" in sys.argv else (FULL, "benchmarks")
+    RESULTS.mkdir(exist_ok=True)
+    started = time.monotonic()
+    text = ""
+    for rows, sections in collect(effort, RESULTS / f"{name}.svg"):
+        minutes = (time.monotonic() - started) / 60
+        text = page(rows, sections, summary(rows, effort, minutes), name)
+        (RESULTS / f"{name}.md").write_text(text)
     print(text)
 
 
