@@ -17,7 +17,7 @@ MUTANTS: tuple[Mutant, ...] = (
         "batch/way.py",
         "DOUBTFUL = frozenset({ItemState.INTENT, ItemState.UNKNOWN})\n",
         "DOUBTFUL = frozenset({ItemState.UNKNOWN})\n",
-        ("I3", "I4", "I20"),
+        ("I3", "I4"),
     ),
     Mutant(
         "a lost task is looked for only once",
