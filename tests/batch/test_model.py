@@ -9,14 +9,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from browser_use_async.batch import ItemState, LedgerRow
+from browser_use_async.batch.ledger.store import Store
 from browser_use_async.batch.states import FINAL_STATES
 from browser_use_async.errors import LedgerError
-from tests.batch.world import BatchWorld
+from tests.batch.world import BatchWorld, Forgetful
 from tests.simulator.clock import VirtualLoop
 from tests.simulator.service import ServiceTask
 from tests.simulator.worker import Job
@@ -28,6 +29,8 @@ TEXTS = ("Buy milk", "Buy bread")
 
 class BatchMachine(RuleBasedStateMachine):
     """A world to which things happen in any order."""
+
+    store: type[Store] = Store
 
     def __init__(self) -> None:
         super().__init__()
@@ -51,7 +54,7 @@ class BatchMachine(RuleBasedStateMachine):
         """A new world with some items."""
 
         async def make() -> BatchWorld:
-            return BatchWorld(seed, LAWS, self.folder / "run.db")
+            return BatchWorld(seed, LAWS, self.folder / "run.db", self.store)
 
         self.world = self._do(make())
         self.world.jobs = ()
@@ -150,3 +153,29 @@ def test_any_sequence_of_events_keeps_the_promises(examples: int, steps: int, fi
         ),
     )
     figure(f"{examples} examples of up to {steps} steps")
+
+
+class ForgetfulMachine(BatchMachine):
+    """The same with a ledger that does not say what is about to be sent."""
+
+    store = Forgetful
+
+
+@pytest.mark.control("I20")
+def test_the_promises_can_be_broken() -> None:
+    """I20, control: without the intent some sequence of events gives an item two tasks."""
+    from hypothesis.stateful import run_state_machine_as_test
+
+    with pytest.raises(AssertionError):
+        run_state_machine_as_test(
+            ForgetfulMachine,
+            settings=settings(
+                max_examples=200,
+                stateful_step_count=12,
+                deadline=None,
+                database=None,
+                derandomize=True,
+                phases=[Phase.generate],  # the first one is enough, however long
+                suppress_health_check=list(HealthCheck),
+            ),
+        )
