@@ -87,6 +87,8 @@ NOTES = """\
   - *Looks per task with 10 and 50 in flight (7)*: a task that is older than its neighbours on the
     page is asked for by itself, since no awaited task may go unlooked-at for longer than the
     target. That costs a request or two for each sweep, which many in flight share and few do not.
+  - *CPU time of a task that is woken (8)*: two HTTP exchanges, one served and one made, the check
+    of a signature, and the looks that stay; the one that is made takes 170 microseconds by itself.
   - *Import (10)*: attrs makes some seventy classes, which is half of what comes on top of aiohttp.
   - *Size (10)*: the package itself is 1.7 MB of the 13.7, and its bundled server 0.7.
 - The share of a core for 10,000 waits includes starting them, and the confirming get of every
