@@ -72,8 +72,7 @@ NOTES = """\
 - Paging is measured beside the 10,000 waits. Its seconds are those of a server that takes 100 ms
   for each page, and neither of the two takes a fifth of a core.
 - Goals that were missed, and where the limit is:
-  - *Layers on a call (2)* and *decoding with orjson (4)*: within 3 % of the bound, above it in some
-    runs and below it in others.
+  - *Layers on a call (2)* and *decoding with orjson (4)*: within 3 % of the bound.
   - *Decoding without orjson (4)*: the standard library takes 120 of the 230 microseconds by itself,
     and 50 more to notice repeated keys, which are refused. Only a faster parser helps: the extra.
   - *All requests of 500 waits (5)*: the confirming get is one request per task on every side, so
