@@ -43,7 +43,7 @@ class Effort:
     megabytes: int
 
 
-FULL = Effort(rounds=5, calls=1500, long_rounds=5, wait_seconds=40, tasks=500, megabytes=200)
+FULL = Effort(rounds=5, calls=1500, long_rounds=5, wait_seconds=60, tasks=500, megabytes=200)
 QUICK = Effort(rounds=2, calls=500, long_rounds=1, wait_seconds=12, tasks=60, megabytes=50)
 
 

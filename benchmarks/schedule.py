@@ -21,7 +21,7 @@ import httpx
 
 from benchmarks.harness import FULL, QUICK, Effort, Report, Row, judge, table
 from benchmarks.servers.lifelike import Population, WireProtocol, World
-from benchmarks.waiters import Wait, loops, official, ours, policy
+from benchmarks.waiters import Waiter, loops, official, ours, policy
 from tests.simulator.clock import run
 from tests.simulator.network import Machine, Network
 
@@ -72,7 +72,7 @@ class Point:
 
 
 @asynccontextmanager
-async def _official(url: str, seconds: float, world: World) -> AsyncIterator[Wait]:
+async def _official(url: str, seconds: float, world: World) -> AsyncIterator[Waiter]:
     """The vendor's client over a transport in memory, put where httpx has its sockets."""
     genuine = httpx.AsyncHTTPTransport.handle_async_request
 
@@ -84,13 +84,13 @@ async def _official(url: str, seconds: float, world: World) -> AsyncIterator[Wai
 
     httpx.AsyncHTTPTransport.handle_async_request = handle
     try:
-        async with official(url, seconds) as wait:
-            yield wait
+        async with official(url, seconds) as waiter:
+            yield waiter
     finally:
         httpx.AsyncHTTPTransport.handle_async_request = genuine
 
 
-def _side(setting: Setting, world: World) -> AbstractAsyncContextManager[Wait]:
+def _side(setting: Setting, world: World) -> AbstractAsyncContextManager[Waiter]:
     if setting.side == "official":
         return _official(URL, setting.seconds, world)
     network = Network(lambda: WireProtocol(world), latency=lambda: LATENCY)
@@ -112,20 +112,19 @@ async def _world(setting: Setting) -> Point:
     def detections() -> int:
         return world.counts["status"] + world.counts["list"]
 
-    async def worker(wait: Wait) -> None:
+    async def worker(waiter: Waiter) -> None:
         nonlocal counted_from
         await asyncio.sleep(draw.uniform(0, SPREAD))
         while True:
-            task = world.create()
-            await wait(task.id)
-            delays.append(loop.time() - task.ends)
+            task_id = await waiter.run()
+            delays.append(loop.time() - world.tasks[task_id].ends)
             if len(delays) == warm:
                 counted_from = detections()
             if len(delays) >= warm + setting.tasks:
                 enough.set()
 
-    async with _side(setting, world) as wait:
-        workers = [asyncio.create_task(worker(wait)) for _ in range(setting.in_flight)]
+    async with _side(setting, world) as waiter:
+        workers = [asyncio.create_task(worker(waiter)) for _ in range(setting.in_flight)]
         ended = asyncio.create_task(enough.wait())
         await asyncio.wait([ended, *workers], return_when=asyncio.FIRST_COMPLETED)
         requests = detections() - counted_from

@@ -110,7 +110,7 @@ async def run(order: Order, url: str) -> Figures:
     """Wait for all tasks of a world."""
     ends = control(url, "tasks")
     delays: list[float] = []
-    async with SIDES[order.side][1](url, order.seconds) as wait:
+    async with SIDES[order.side][1](url, order.seconds) as waiter:
         if order.traced:
             tracemalloc.start()
         gc.collect()
@@ -120,7 +120,7 @@ async def run(order: Order, url: str) -> Figures:
         started, used = time.monotonic(), time.process_time()
 
         async def one(task_id: str) -> None:
-            await wait(task_id)
+            await waiter.wait(task_id)
             delays.append(time.monotonic() - max(ends[task_id], started))
 
         waits = [asyncio.create_task(one(task_id)) for task_id in ends]
@@ -328,16 +328,16 @@ def ten_thousand(server: LifelikeServer, effort: Effort) -> Report:
 async def overruns(url: str, outer: bool) -> list[float]:
     """Seconds by which 200 waits, each for a task that does not end, outlast their timeout."""
     late: list[float] = []
-    async with ours(url, 1.0) as wait:
+    async with ours(url, 1.0) as waiter:
 
         async def one(task_id: str) -> None:
             started = time.monotonic()
             try:
                 if outer:
                     async with asyncio.timeout(TIMEOUT):
-                        await wait(task_id)
+                        await waiter.wait(task_id)
                 else:
-                    await wait(task_id, timeout=TIMEOUT)
+                    await waiter.wait(task_id, timeout=TIMEOUT)
             except TimeoutError:
                 late.append(time.monotonic() - started - TIMEOUT)
 

@@ -77,8 +77,12 @@ class Task:
     ended: bytes = attrs.field(init=False)
 
     def __attrs_post_init__(self) -> None:
-        self.alive = json.dumps(self.row("running")).encode()
-        self.ended = json.dumps(self.row("finished")).encode()
+        self.alive = _json(self.row("running"))
+        self.ended = _json(self.row("finished"))
+
+    def created(self, version: str) -> dict[str, str]:
+        """What the call that created it answers."""
+        return {"id": self.id} if version == "v1" else {"id": self.id, "sessionId": self.id}
 
     def row(self, status: str) -> dict[str, Any]:
         """A row of the list, about as large as the service's."""
@@ -146,6 +150,11 @@ class Task:
         }
 
 
+def _json(value: object) -> bytes:
+    """As the service's framework writes it, without white space."""
+    return json.dumps(value, separators=(",", ":")).encode()
+
+
 def _moment(seconds: float) -> str:
     return (EPOCH + timedelta(seconds=seconds)).isoformat().replace("+00:00", "Z")
 
@@ -209,7 +218,7 @@ class World:
         version, rest = parts[1], parts[2:]
         if method == "POST":
             self.counts["create"] += 1
-            return json.dumps({"id": self.create().id}).encode()
+            return _json(self.create().created(version))
         if rest[0] == "tasks" and len(rest) == 1:
             self.counts["list"] += 1
             return self._page(dict(pair.split("=") for pair in query.split("&") if pair))
@@ -221,15 +230,15 @@ class World:
             return self._status(version, task)
         self.counts["get"] += 1
         if version == "v1":
-            return json.dumps(task.whole(self._state(task, "running"))).encode()
-        return json.dumps(task.whole_v2(self._state(task, "started"))).encode()
+            return _json(task.whole(self._state(task, "running")))
+        return _json(task.whole_v2(self._state(task, "started")))
 
     def _state(self, task: Task, alive: str) -> str:
         return "finished" if self._clock() >= task.ends else alive
 
     def _status(self, version: str, task: Task) -> bytes:
         if version == "v1":
-            return json.dumps(self._state(task, "running")).encode()
+            return _json(self._state(task, "running"))
         state = self._state(task, "started")
         over = state == "finished"
         value = {
@@ -240,7 +249,7 @@ class World:
             "isSuccess": True if over else None,
             "cost": "0.05" if over else None,
         }
-        return json.dumps(value).encode()
+        return _json(value)
 
     def _page(self, query: dict[str, str]) -> bytes:
         page, limit = int(query.get("page", "1")), min(int(query.get("limit", "10")), 100)
@@ -256,8 +265,8 @@ class World:
 
     def _control(self, what: str) -> bytes:
         if what == "tasks":
-            return json.dumps({task.id: task.ends for task in self.watched}).encode()
-        return json.dumps(self.counts).encode()
+            return _json({task.id: task.ends for task in self.watched})
+        return _json(self.counts)
 
 
 class WireProtocol(asyncio.Protocol):
