@@ -77,8 +77,8 @@ class Crowd:
         """
         now = asyncio.get_running_loop().time()
         born = watch.submitted_at
-        if born is not None and now - born < NEWBORN and watch.place.rank is None:
-            watch.place.rank = self._sweeper.map.note_created()
+        if born is not None and now - born < NEWBORN and watch.rank is None:
+            watch.rank = self._sweeper.map.note_created()
         was_sharing = self._is_sharing
         self._watches[watch] = None
         if not self._is_sharing:
@@ -112,7 +112,8 @@ class Crowd:
 
     def settled(self) -> list[Watch]:
         """Those of whom there is nothing more to find out."""
-        return [watch for watch in self._watches if watch.settled]
+        # Not asked for `settled`: of ten thousand, after each sweep.
+        return [watch for watch in self._watches if watch.ended or watch.error is not None]
 
     def start_due(self, now: float) -> float:
         """Start the sweep that is due, or an extra one for new watches.
@@ -189,8 +190,8 @@ class Crowd:
     def _put_off(self, now: float) -> None:
         """Not earlier than now: after the loop was blocked there is nothing to catch up with."""
         self._due = max(self._due, now)
-        failures = min((watch.failures for watch in self._watches), default=0)
-        if failures:  # all of them, so that the service is down
+        if self._watches and all(watch.failures for watch in self._watches):  # it is down
+            failures = min(watch.failures for watch in self._watches)
             self._due = max(self._due, now + self._learner.back_off(failures))
 
 

@@ -3,7 +3,7 @@
 import asyncio
 import functools
 from collections import deque
-from collections.abc import AsyncGenerator, Iterable, Sequence
+from collections.abc import AsyncGenerator, Collection, Iterable, Sequence
 
 import attrs
 
@@ -36,20 +36,17 @@ class Waiting:
             timeout: Seconds, or None for `PollPolicy.max_wait`.
             submitted_at: The loop time at which this session created it, or None.
         """
-        # One frame, one future and one timer for each of what may be ten thousand waits.
-        deadline = self._deadline(timeout)
+        # One frame and one future for each of what may be ten thousand waits.
         ended = asyncio.get_running_loop().create_future()
-        follower = EndFollower(ended=ended, deadline=deadline)
+        follower = EndFollower(ended=ended, deadline=self._deadline(timeout))
         watch = self.watcher.attach(task_id, follower, submitted_at=submitted_at)
         try:
             if not watch.settled:
-                async with asyncio.timeout_at(deadline):
-                    await ended
-        except TimeoutError:
-            if not watch.settled:
-                raise _timeout((watch,), 1) from None
+                await ended
         finally:
             self.watcher.detach(watch, follower)
+        if not watch.settled:
+            raise _timeout((watch,))
         return _result(watch)
 
     async def wait_many(
@@ -88,8 +85,7 @@ class Waiting:
                         self.watcher.detach(watch, follower)
                         yield _result(watch)
                 if pending:
-                    watches = (watch for watch, _follower in pending.values())
-                    await _ring_or_timeout(bell, deadline, watches, len(pending))
+                    await _ring_or_timeout(bell, pending.values())
         finally:
             for watch, follower in pending.values():
                 self.watcher.detach(watch, follower)
@@ -120,7 +116,7 @@ class Waiting:
                 if ended:
                     return
                 if watch.status == seen and not watch.settled:
-                    await _ring_or_timeout(bell, follower.deadline, (watch,))
+                    await _ring_or_timeout(bell, ((watch, follower),))
 
     async def stream_steps(
         self,
@@ -153,7 +149,7 @@ class Waiting:
                 if ended:
                     return
                 if watch.task is task and not watch.settled:
-                    await _ring_or_timeout(bell, follower.deadline, (watch,))
+                    await _ring_or_timeout(bell, ((watch, follower),))
 
     async def wait_for_live_url(
         self, task_id: str, *, timeout: float | None = None, submitted_at: float | None = None
@@ -174,7 +170,7 @@ class Waiting:
         )
         with self.watcher.follow(task_id, follower, submitted_at=submitted_at) as watch:
             while not watch.settled and (watch.task is None or watch.task.live_url is None):
-                await _ring_or_timeout(bell, follower.deadline, (watch,))
+                await _ring_or_timeout(bell, ((watch, follower),))
             watch.raise_error()
             return None if watch.task is None else watch.task.live_url
 
@@ -197,27 +193,26 @@ def _new_steps(task: Task | None, last: int) -> list[TaskStep]:
     return [new[number] for number in sorted(new)]
 
 
-async def _ring_or_timeout(
-    bell: Bell, deadline: float | None, watches: Iterable[Watch], count: int = 1
-) -> None:
-    """Wait for news. At the deadline, an answer that has just arrived still counts."""
-    expired = False
-    try:
-        async with asyncio.timeout_at(deadline):
-            await bell.wait()
-    except TimeoutError:
-        expired = True
-    if not expired:
+async def _ring_or_timeout(bell: Bell, followed: Collection[tuple[Watch, Follower]]) -> None:
+    """Wait for news. At the deadline, an answer that has just arrived still counts.
+
+    Args:
+        bell: Rings when there is some.
+        followed: The followers of one wait or stream, which have one deadline.
+    """
+    _watch, first = next(iter(followed))
+    if not first.is_over:
+        await bell.wait()
+    if not first.is_over:
         return
-    alive = [watch for watch in watches if not watch.settled]
-    if len(alive) < count:
-        return
-    raise _timeout(alive, count)
+    alive = [watch for watch, _follower in followed if not watch.settled]
+    if len(alive) == len(followed):
+        raise _timeout(alive)
 
 
-def _timeout(alive: Sequence[Watch], count: int) -> errors.WaitTimeoutError:
+def _timeout(alive: Sequence[Watch]) -> errors.WaitTimeoutError:
     first = alive[0]
-    others = "" if count == 1 else f" and {count - 1} more"
+    others = "" if len(alive) == 1 else f" and {len(alive) - 1} more"
     return errors.WaitTimeoutError(
         f"task {first.task_id}{others} did not end in the time allowed; last seen as "
         f"{first.status or 'unknown'}. It lives on: wait again, or stop it with "

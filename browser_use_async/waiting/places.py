@@ -5,7 +5,10 @@ how many tasks there were just after it was created, and its place from the top 
 tasks now less that rank.
 """
 
+from bisect import bisect_left
 from collections.abc import Sequence
+from itertools import count
+from typing import Generic, TypeVar
 
 import attrs
 
@@ -19,19 +22,17 @@ SLACK = 2  # places by which an estimate may be off without a second request
 USUAL_ROW = 400.0  # bytes, until a page has told
 
 
-@attrs.define(eq=False, slots=True, repr=False)
+@attrs.define(eq=False, repr=False, kw_only=True)
 class ListPlace:
     """What is known of a task's place.
 
     Attributes:
         rank: How many tasks there were just after it was created, as far as can be told; None if
             no page has shown it yet.
-        is_exact: Whether a page has shown it.
         unseen: How often in a row a page did not show it where it was expected.
     """
 
     rank: int | None = None
-    is_exact: bool = False
     unseen: int = 0
 
     @property
@@ -40,19 +41,28 @@ class ListPlace:
         return self.unseen >= UNSEEN_WHEN_LOST
 
 
+PlaceT = TypeVar("PlaceT", bound=ListPlace)
+
+
 @attrs.frozen
-class PageToRead:
+class PageToRead(Generic[PlaceT]):
     """One request to the task list.
 
     Attributes:
         page: Which page, counted from 1.
         limit: Rows on a page.
-        tasks: The tasks that it should show, as indexes into what was planned for.
+        tasks: The tasks that it should show.
+        first: The place of the first of them, counted from 0 at the top.
+        last: The place of the last of them, and a little more.
+        total: How many tasks there were then, if that was known.
     """
 
     page: int
     limit: int
-    tasks: tuple[int, ...]
+    tasks: Sequence[PlaceT]
+    first: int
+    last: int
+    total: int | None
 
 
 class ListMap:
@@ -102,8 +112,8 @@ class ListMap:
         return 1.0 + limit * self.row_bytes / BYTES_OF_A_REQUEST
 
     def plan(
-        self, places: Sequence[ListPlace], threshold: int
-    ) -> tuple[list[PageToRead], list[int]]:
+        self, places: Sequence[PlaceT], threshold: int
+    ) -> tuple[list[PageToRead[PlaceT]], list[PlaceT]]:
         """Choose which pages to read and which tasks to ask for one by one.
 
         A page is read if it shows `threshold` of the tasks or more, and if the requests that it
@@ -114,45 +124,50 @@ class ListMap:
             threshold: The smallest number of tasks for which a page is read.
 
         Returns:
-            The pages, from the top, and the indexes of all other tasks.
+            The pages, from the top, and all other tasks.
         """
-        nowhere, standing = self._standing(places)
-        pages: list[PageToRead] = []
-        singles = nowhere
+        singles = [place for place in places if place.is_lost]
+        shown, distances = self._from_the_top(places)
+        pages: list[PageToRead[PlaceT]] = []
         begin = 0
-        while begin < len(standing):
-            first = standing[begin][0]
+        while begin < len(shown):
+            first = distances[begin]
             reach = _reach(first)
-            end = begin + 1
-            while end < len(standing) and standing[end][0] < reach:
-                end += 1
-            tasks = tuple(index for _place, index in standing[begin:end])
-            page, limit = _smallest_page(first, min(standing[end - 1][0] + SLACK, reach - 1))
+            end = bisect_left(distances, reach, begin + 1)
+            last = distances[end - 1] + SLACK
+            page, limit = _smallest_page(first, min(last, reach - 1))
+            tasks = shown[begin:end]
             if len(tasks) >= threshold and len(tasks) >= self.price(limit):
-                pages.append(PageToRead(page, limit, tasks))
+                pages.append(PageToRead(page, limit, tasks, first, last, self.total))
             else:
                 singles.extend(tasks)
             begin = end
         return pages, singles
 
-    def _standing(self, places: Sequence[ListPlace]) -> tuple[list[int], list[tuple[int, int]]]:
-        """The indexes of tasks that pages do not show, and place and index of all others."""
+    def aim(self, plan: PageToRead[PlaceT]) -> PageToRead[PlaceT]:
+        """The page on which planned tasks stand by now, since each new task moves all others on.
+
+        Args:
+            plan: The page as it was planned.
+        """
+        moved = 0 if plan.total is None or self.total is None else self.total - plan.total
+        if moved <= 0:
+            return plan
+        first, last = plan.first + moved, plan.last + moved
+        page, limit = _smallest_page(first, min(last, _reach(first) - 1))
+        return PageToRead(page, limit, plan.tasks, first, last, self.total)
+
+    def _from_the_top(self, places: Sequence[PlaceT]) -> tuple[list[PlaceT], list[int]]:
+        """Those that pages show, newest first, and how far from the top each of them stands."""
         total = self.total or 0
-        nowhere: list[int] = []
-        standing: list[tuple[int, int]] = []
-        hoped = 0
-        for index, where in enumerate(places):  # once a second for ten thousand of them
-            rank = where.rank
-            if where.unseen >= UNSEEN_WHEN_LOST:
-                nowhere.append(index)
-            elif rank is not None:
-                standing.append((total - rank if total > rank else 0, index))
-            else:
-                # Nothing is known: taken to be among the newest, one after the other.
-                standing.append((hoped, index))
-                hoped += 1
-        standing.sort()
-        return nowhere, standing
+        shown = [place for place in places if place.unseen < UNSEEN_WHEN_LOST]
+        # Of whom nothing is known is taken to be among the newest, one after the other.
+        hoped = count()
+        distances = [
+            next(hoped) if place.rank is None else max(total - place.rank, 0) for place in shown
+        ]
+        order = sorted(range(len(shown)), key=distances.__getitem__)
+        return [shown[index] for index in order], sorted(distances)
 
 
 def _reach(first: int) -> int:

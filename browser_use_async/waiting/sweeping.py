@@ -3,7 +3,7 @@
 import asyncio
 import copy
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from itertools import count
 from typing import Protocol, TypeVar
 
@@ -22,6 +22,7 @@ __all__ = ["Looks", "Sweeper"]
 ItemT = TypeVar("ItemT")
 
 FEW = 4  # requests that need not be spread over the time until the next sweep
+TOGETHER = 0.1  # seconds whose requests leave at once: waking up for each costs as much as it does
 MAX_READS = 25  # requests of a sweep at once
 PAGE_FAILURES = 3  # in a row, while status calls are answered, before the list is left alone
 STATUS_FAILURES = 3  # in a row, before a sweep is given up
@@ -114,26 +115,27 @@ class Sweeper:
 
     async def _sweep_pages(self, sweep: _Sweep, watches: list[Watch]) -> bool:
         """Read the pages that pay, and tell whether there were any."""
-        pages, _others = self.map.plan([watch.place for watch in watches], self._threshold)
+        pages, _others = self.map.plan(watches, self._threshold)
         self._add_search(pages, watches)
-        await self._spread(sweep, pages, lambda page: self._read(sweep, page, watches))
+        await self._spread(sweep, pages, lambda page: self._read(sweep, page))
         return bool(pages)
 
-    def _add_search(self, pages: list[PageToRead], watches: list[Watch]) -> None:
+    def _add_search(self, pages: list[PageToRead[Watch]], watches: list[Watch]) -> None:
         """Look one page further for tasks of which nobody knows where they are."""
         if self._search is None:
             return
-        lost = sum(watch.place.is_lost for watch in watches)
+        lost = sum(watch.is_lost for watch in watches)
         if not lost or (self._search - 1) * 100 >= (self.map.total or 0):
             self._search = None  # they were found, or are not in the list
         elif lost >= self._threshold:
-            pages.append(PageToRead(self._search, 100, ()))
+            first = (self._search - 1) * 100
+            pages.append(PageToRead(self._search, 100, (), first, first + 99, None))
             self._search += 1
 
     async def _spread(
         self, sweep: _Sweep, items: list[ItemT], ask: Callable[[ItemT], Awaitable[None]]
     ) -> None:
-        """Ask for many things, a few at a time, evenly until the end of the sweep."""
+        """Ask for many things, a few at a time, until the end of the sweep."""
         if not items:
             return
         loop = asyncio.get_running_loop()
@@ -144,7 +146,7 @@ class Sweeper:
         async def work() -> None:
             while todo:
                 number, item = todo.popleft()
-                pause = start + number * gap - loop.time()
+                pause = start + number * gap // TOGETHER * TOGETHER - loop.time()
                 if pause > 0:
                     await asyncio.sleep(pause)
                 await ask(item)
@@ -160,29 +162,28 @@ class Sweeper:
 
     # --- one request ----------------------------------------------------------------------
 
-    async def _read(self, sweep: _Sweep, ask: PageToRead, planned: list[Watch]) -> None:
-        watches = [planned[index] for index in ask.tasks]
+    async def _read(self, sweep: _Sweep, plan: PageToRead[Watch]) -> None:
         if sweep.down is not None:
-            self._note_failure(watches, sweep.down)
+            self._note_failure(plan.tasks, sweep.down)
             return
         loop = asyncio.get_running_loop()
         asked = loop.time()
+        ask = self.map.aim(plan)
         try:
             page = await self._read_page(ask.page, ask.limit)
         except errors.BrowserUseError as error:
-            await self._note_lost_page(sweep, watches, error)
+            await self._note_lost_page(sweep, plan.tasks, error)
             return
         self._page_failures = 0
         now = loop.time()
         self._learner.note_reply_time(now - asked)
         self._note_page(ask, page, now)
-        for watch in _unseen(watches, sweep.began):
-            place = watch.place
-            place.unseen = UNSEEN_WHEN_LOST if place.rank is None else place.unseen + 1
-            if place.is_lost and self._search is None:
+        for watch in _unseen(plan.tasks, sweep.began):
+            watch.unseen = UNSEEN_WHEN_LOST if watch.rank is None else watch.unseen + 1
+            if watch.is_lost and self._search is None:
                 self._search = 1
 
-    def _note_page(self, ask: PageToRead, page: StatusPage, now: float) -> None:
+    def _note_page(self, ask: PageToRead[Watch], page: StatusPage, now: float) -> None:
         limit = min(ask.limit, page.limit) if page.limit > 0 else ask.limit
         self.map.note_page(ask.page, limit, page.total_count, len(page.rows), page.size)
         top = self.map.rank_at(ask.page, limit, 0, page.total_count)
@@ -191,8 +192,7 @@ class Sweeper:
             watch = watch_of(task_id)
             if watch is None or watch.ended or watch.error is not None:
                 continue  # not asked for `settled`: this runs ten thousand times a second
-            place = watch.place
-            place.rank, place.unseen = rank, 0
+            watch.rank, watch.unseen = rank, 0
             watch.looked_at = now
             watch.answered()
             if status != watch.status or watch.reported is not None:
@@ -205,7 +205,7 @@ class Sweeper:
             self._looks.confirm(watch)
 
     async def _note_lost_page(
-        self, sweep: _Sweep, watches: list[Watch], error: errors.BrowserUseError
+        self, sweep: _Sweep, watches: Sequence[Watch], error: errors.BrowserUseError
     ) -> None:
         """Find out with one status call whether it is the list that fails, or everything."""
         followed = [watch for watch in watches if watch.followers and not watch.settled]

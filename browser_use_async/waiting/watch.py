@@ -24,12 +24,14 @@ class Follower(ABC):
         wants_steps: Whether it needs the whole task at each look.
         wants_status: Whether it shows each status to somebody, the first one included.
         had_last_look: Whether the look just before its deadline has begun.
+        is_over: Whether its deadline is past.
     """
 
     deadline: float | None = None
     wants_steps: bool = False
     wants_status: bool = False
     had_last_look: bool = False
+    is_over: bool = False
 
     @abstractmethod
     def tell(self, *, settled: bool) -> None:
@@ -38,6 +40,11 @@ class Follower(ABC):
         Args:
             settled: Whether nothing more will.
         """
+
+    def expire(self) -> None:
+        """Bring the news that the deadline is past."""
+        self.is_over = True
+        self.tell(settled=True)
 
     def last_chance(self, reply_time: float) -> float:
         """The loop time of the last look that can be answered before the deadline.
@@ -65,7 +72,7 @@ class ChangeFollower(Follower):
 
 @attrs.define(eq=False, kw_only=True, repr=False)
 class EndFollower(Follower):
-    """Follows nothing but the end.
+    """Follows nothing but the end, be it that of its own time.
 
     Attributes:
         ended: Gets its result then.
@@ -80,7 +87,7 @@ class EndFollower(Follower):
 
 
 @attrs.define(eq=False, repr=False)
-class Watch:
+class Watch(ListPlace):
     """One watched task.
 
     Attributes:
@@ -103,7 +110,6 @@ class Watch:
         missing: How many looks in a row did not find the task.
         missing_since: The loop time of the first of them.
         reported: The unknown status that was reported last.
-        place: Where it stands in the task list.
         is_doubted: Whether the list calls it ended, which only the task itself can confirm.
         told_end: Whether an event has said that it has ended.
         is_late: Whether it may have ended unseen: nobody waited for it when it was created.
@@ -128,7 +134,6 @@ class Watch:
     missing: int = 0
     missing_since: float = 0.0
     reported: TaskStatus | None = None
-    place: ListPlace = attrs.field(factory=ListPlace)
     is_doubted: bool = False
     told_end: bool = False
     is_late: bool = False

@@ -13,6 +13,7 @@ from browser_use_async.endpoints import TaskEndpoints
 from browser_use_async.models import SessionEvent, TaskStatus
 from browser_use_async.transport.gate import LONGEST_GAP, REOPENING_SECONDS
 from browser_use_async.waiting.crowd import NEWBORN, TICK, Crowd
+from browser_use_async.waiting.deadlines import Deadlines
 from browser_use_async.waiting.hearing import Hearing
 from browser_use_async.waiting.learning import Learner, Service
 from browser_use_async.waiting.policy import PollPolicy
@@ -55,7 +56,8 @@ class Watcher:
         self._hearing = Hearing()
         self._learner = Learner(policy, emit, draw, service, self._hearing)
         self._watches: dict[str, Watch] = {}
-        self._queue: list[tuple[float, int, Watch]] = []
+        self._deadlines = Deadlines()
+        self._queue: list[tuple[float, int, str]] = []
         self._numbers = itertools.count()
         self._bell = Bell()
         self._runner: asyncio.Task[None] | None = None
@@ -99,6 +101,7 @@ class Watcher:
         if follower.wants_steps and not watch.wants_steps:
             watch.due = asyncio.get_running_loop().time()  # the others had no use for them
         watch.followers.append(follower)
+        self._deadlines.add(follower)
         if watch.told_end and not watch.looks:
             self.confirm(watch)
         self._join(watch)
@@ -125,6 +128,7 @@ class Watcher:
             follower: Who no longer wants to know.
         """
         watch.followers.remove(follower)
+        self._deadlines.remove(follower)
         if watch.followers:
             self._join(watch)
             return
@@ -184,7 +188,7 @@ class Watcher:
         moment = self._moment_of(watch)
         if watch.queued is None or watch.queued > moment:
             watch.queued = moment
-            heapq.heappush(self._queue, (moment, next(self._numbers), watch))
+            heapq.heappush(self._queue, (moment, next(self._numbers), watch.task_id))
             self._forget_the_settled()
         if self._runner is None or self._runner.done():
             self._runner = asyncio.get_running_loop().create_task(
@@ -196,11 +200,14 @@ class Watcher:
         """Let go of what nobody follows: entries for deadlines would hold it for hours."""
         if len(self._queue) > 2 * len(self._watches) + 64:
             self._queue = [
-                entry
-                for entry in self._queue
-                if entry[2].queued == entry[0] and entry[2].followers and not entry[2].settled
+                entry for entry in self._queue if self._queued(entry[2], entry[0]) is not None
             ]
             heapq.heapify(self._queue)
+
+    def _queued(self, task_id: str, moment: float) -> Watch | None:
+        """The watch that is to be looked at, unless an earlier entry has replaced this one."""
+        watch = self._watches.get(task_id)
+        return watch if watch is not None and watch.queued == moment else None
 
     async def _run(self) -> None:
         """Start each look when it is due; end when nobody follows anything."""
@@ -221,14 +228,15 @@ class Watcher:
         """Start the looks that are due and tell when the next one is."""
         # While the service wants a rest one look queues with the other calls, as the probe.
         while self._queue and len(self._looks) < (1 if held else MAX_LOOKS):
-            moment, _number, watch = self._queue[0]
+            moment, _number, task_id = self._queue[0]
             if moment > now + TICK:
                 return moment
             heapq.heappop(self._queue)
-            if watch.queued != moment:
-                continue  # replaced by an earlier entry, which has had its turn
+            watch = self._queued(task_id, moment)
+            if watch is None:
+                continue
             watch.queued = None
-            if not watch.followers or watch.settled or watch.look is not None:
+            if watch.settled or watch.look is not None:
                 continue
             if now + TICK < self._moment_of(watch):
                 self._schedule(watch)  # the follower that wanted it sooner has left

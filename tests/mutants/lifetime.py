@@ -56,9 +56,9 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "the end of the time swallows a cancellation",
         "waiting/following.py",
-        "        except TimeoutError:\n            if not watch.settled:\n",
-        "        except (TimeoutError, asyncio.CancelledError):\n"
-        "            if not watch.settled:\n",
+        "                await ended\n        finally:\n",
+        "                await ended\n        except asyncio.CancelledError:\n"
+        "            pass\n        finally:\n",
         ("E5",),
     ),
     # Closing.

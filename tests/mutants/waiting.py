@@ -11,7 +11,7 @@ _ATTACH = (
     "        watch = self.watcher.attach(task_id, follower, submitted_at=submitted_at)\n"
     "        if watch:\n"
 )
-_FOLLOWER = "        follower = EndFollower(ended=ended, deadline=deadline)\n"
+_FOLLOWER = "        follower = EndFollower(ended=ended, deadline=self._deadline(timeout))\n"
 _SEEN = "        seen: TaskStatus | None = None\n"
 _LAST = "        last = after\n"
 
@@ -93,8 +93,43 @@ MUTANTS: tuple[Mutant, ...] = (
         "a wait fetches whole tasks",
         "waiting/following.py",
         _FOLLOWER,
-        _FOLLOWER.replace("line)", "line, wants_steps=True)"),
+        _FOLLOWER.replace("timeout))", "timeout), wants_steps=True)"),
         ("D16",),
+    ),
+    Mutant(
+        "a timer for each wait",
+        "waiting/deadlines.py",
+        "        if self._queue[0][2] is follower:\n",
+        "        if self._queue:\n",
+        ("D14",),
+    ),
+    Mutant(
+        "a wait that has left keeps its place among the deadlines",
+        "waiting/deadlines.py",
+        "        elif len(self._queue) > 2 * self._count + 64:",
+        "        elif len(self._queue) > 2000 * self._count + 64:",
+        ("D14",),
+    ),
+    Mutant(
+        "a task that has ended is kept for the deadline of its wait",
+        "waiting/watcher.py",
+        "            del self._watches[watch.task_id]\n",
+        "            pass\n",
+        ("D14",),
+    ),
+    Mutant(
+        "each page of a sweep wakes the program by itself",
+        "waiting/sweeping.py",
+        "number * gap // TOGETHER * TOGETHER",
+        "number * gap",
+        ("D15",),
+    ),
+    Mutant(
+        "all pages of a sweep leave at once",
+        "waiting/sweeping.py",
+        "number * gap // TOGETHER * TOGETHER",
+        "number * gap // 9.0 * 9.0",
+        ("D15",),
     ),
     # Streams.
     Mutant(

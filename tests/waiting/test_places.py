@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from browser_use_async.waiting.places import ListMap, ListPlace
+from browser_use_async.waiting.places import ListMap, ListPlace, PageToRead
 
 
 def _map(total: int, row_bytes: float = 300.0) -> ListMap:
@@ -14,6 +14,14 @@ def _map(total: int, row_bytes: float = 300.0) -> ListMap:
     known.note_page(1, 100, total, 100, round(100 * row_bytes))
     known.row_bytes = row_bytes
     return known
+
+
+def _shows(page: PageToRead[ListPlace], place: int) -> bool:
+    return (page.page - 1) * page.limit <= place < page.page * page.limit
+
+
+def _fits(places: list[int], limit: int) -> bool:
+    return min(places) // limit == max(places) // limit
 
 
 @given(
@@ -27,13 +35,47 @@ def test_every_task_is_looked_at_once(places: list[int], threshold: int):
 
     pages, singles = known.plan(tasks, threshold)
 
-    told = [index for page in pages for index in page.tasks]
-    assert sorted(told + singles) == list(range(len(places)))
+    told = [task for page in pages for task in page.tasks]
+    assert sorted(map(tasks.index, told + singles)) == list(range(len(places)))
     for page in pages:
         assert 1 <= page.limit <= 100
         assert len(page.tasks) >= threshold
-        for index in page.tasks:
-            assert (page.page - 1) * page.limit <= places[index] < page.page * page.limit
+        assert all(_shows(page, places[tasks.index(task)]) for task in page.tasks)
+
+
+@given(
+    places=st.lists(st.integers(0, 3000), min_size=1, max_size=80, unique=True),
+    created=st.integers(0, 40),
+)
+def test_pages_follow_what_was_created_since(places: list[int], created: int):
+    """A page read later is aimed at where its tasks stand by then, if one page still shows them."""
+    known = _map(5000)
+    tasks = [ListPlace(rank=5000 - place) for place in places]
+    pages, _singles = known.plan(tasks, 1)
+    for _ in range(created):
+        known.note_created()
+
+    for page in pages:
+        aimed = known.aim(page)
+
+        now = [places[tasks.index(task)] + created for task in page.tasks]
+        assert 1 <= aimed.limit <= 100
+        assert _shows(aimed, now[0])
+        if any(_fits(now, limit) for limit in range(1, 101)):
+            assert all(_shows(aimed, place) for place in now)
+
+
+def test_the_page_stays_where_nothing_was_created():
+    """Neither what has become known since nor a list that seems shorter moves a page."""
+    known = ListMap()
+    (first, second), _singles = known.plan([ListPlace() for _ in range(200)], 2)
+    known.note_page(1, 100, 300, 100, 40_000)
+
+    assert (known.aim(first), known.aim(second)) == (first, second)
+
+    (planned,), _singles = known.plan([ListPlace(rank=200), ListPlace(rank=201)], 2)
+    known.note_page(1, 100, 290, 100, 40_000)
+    assert known.aim(planned) == planned
 
 
 @given(places=st.lists(st.integers(0, 3000), min_size=2, max_size=80, unique=True))
@@ -72,10 +114,11 @@ def test_a_straggler_is_asked_for_by_itself():
     """A page for one task would tell no more than its status does."""
     known = _map(5000)
 
-    pages, singles = known.plan([ListPlace(rank=5000), ListPlace(rank=4999), ListPlace(rank=1)], 2)
+    tasks = [ListPlace(rank=5000), ListPlace(rank=4999), ListPlace(rank=1)]
+    pages, singles = known.plan(tasks, 2)
 
     assert len(pages) == 1
-    assert singles == [2]
+    assert singles == tasks[2:]
 
 
 @pytest.mark.parametrize(("row_bytes", "reads_page"), [(300.0, True), (14_000.0, False)])
@@ -103,9 +146,10 @@ def test_lost_tasks_are_asked_for():
     """What pages did not show three times is not looked for on pages."""
     known = _map(500)
 
-    pages, singles = known.plan([ListPlace(rank=490, unseen=3), ListPlace(rank=491, unseen=3)], 2)
+    tasks = [ListPlace(rank=490, unseen=3), ListPlace(rank=491, unseen=3)]
+    pages, singles = known.plan(tasks, 2)
 
-    assert (pages, sorted(singles)) == ([], [0, 1])
+    assert (pages, singles) == ([], tasks)
 
 
 def test_a_rank_is_for_life():

@@ -1,0 +1,100 @@
+"""What thousands of waits share, and what they let go of."""
+
+import asyncio
+import gc
+from collections import Counter
+from typing import Any
+
+import pytest
+
+from browser_use_async import PollPolicy, Task
+from browser_use_async.waiting.watch import EndFollower, Watch
+from tests.api_bench import OpenSession
+from tests.fake_api import FakeApi
+from tests.waiting.test_polling import lives
+
+pytestmark = pytest.mark.looptime
+
+
+@pytest.mark.case("D14")
+async def test_the_deadlines_of_all_waits_take_one_timer(
+    api: FakeApi, open_session: OpenSession, monkeypatch: pytest.MonkeyPatch
+):
+    """D14: three hundred waits that follow one task set one timer, and each one ends on time."""
+    session = await open_session()
+    task = api.add(lives(1e6))
+    loop = asyncio.get_running_loop()
+    timers: list[float] = []
+    call_at = loop.call_at
+
+    def counted(when: float, *rest: Any, **more: Any) -> asyncio.TimerHandle:
+        timers.append(when)
+        return call_at(when, *rest, **more)
+
+    monkeypatch.setattr(loop, "call_at", counted)
+
+    async def wait(timeout: float) -> float:
+        with pytest.raises(TimeoutError):
+            await session.wait(task.id, timeout=timeout)
+        return loop.time() - timeout
+
+    waits = [asyncio.create_task(wait(500.0 + number / 10)) for number in range(300)]
+    await asyncio.sleep(0)
+
+    assert sum(when >= 500.0 for when in timers) == 1
+    assert await asyncio.gather(*waits) == pytest.approx([0.0] * 300, abs=0.05)
+
+
+async def test_deadlines_in_any_order_are_kept(api: FakeApi, open_session: OpenSession):
+    """The first to be over may come last, and others may have left before."""
+    session = await open_session()
+    tasks = [api.add(lives(30.0 if number % 3 == 0 else 1e6)) for number in range(60)]
+
+    async def wait(task_id: str, timeout: float) -> float:
+        try:
+            await session.wait(task_id, timeout=timeout)
+        except TimeoutError:
+            return asyncio.get_running_loop().time() - timeout
+        return 0.0
+
+    timeouts = [60.0 + (number * 37) % 60 for number in range(60)]
+    ends = await asyncio.gather(*map(wait, [task.id for task in tasks], timeouts))
+
+    assert ends == pytest.approx([0.0] * 60, abs=0.05)
+
+
+@pytest.mark.case("D14")
+async def test_what_has_ended_is_let_go(api: FakeApi, open_session: OpenSession):
+    """D14: while one wait goes on, nothing is kept of 400 with hours left that have ended."""
+    session = await open_session(poll=PollPolicy(max_wait=8 * 3600.0))
+    going_on = asyncio.create_task(session.wait(api.add(lives(1e6)).id))
+    await asyncio.gather(*(session.wait(api.add(lives(20.0)).id) for _ in range(400)))
+    await asyncio.sleep(10.0)
+
+    gc.collect()
+    kept = Counter(type(each) for each in gc.get_objects())
+
+    assert kept[Task] == 0
+    assert kept[Watch] == 1
+    assert kept[EndFollower] <= 1 + 64 + 1
+    going_on.cancel()
+
+
+@pytest.mark.case("D15")
+async def test_the_pages_of_a_sweep_leave_in_groups(api: FakeApi, open_session: OpenSession):
+    """D15: twenty pages are spread over the two seconds of a sweep, a few in each tenth of one."""
+    session = await open_session()
+    tasks = [api.add(lives(1e6)) for _ in range(2000)]
+    waits = [asyncio.create_task(session.wait(task.id)) for task in tasks]
+    await asyncio.sleep(30.0)
+
+    late = [at for at in api.times("list") if 10.0 <= at < 20.0]
+    moments = Counter(round(at, 2) for at in late)
+
+    assert len(late) >= 20 * 5
+    assert 2 <= max(moments.values()) <= 3
+    assert len(moments) <= 10 * 11
+    assert max(Counter(int(at * 2) for at in late).values()) <= 10
+    for wait in waits:
+        wait.cancel()
+    await asyncio.gather(*waits, return_exceptions=True)
