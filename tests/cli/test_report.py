@@ -76,7 +76,7 @@ async def test_on_a_terminal(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "problem"),
     [
-        (("missing.db", "-o", "report.html"), "there is no ledger"),
+        (("missing.db", "-o", "report.html"), "name the file that a batch was given with --ledger"),
         (("run.db", "-o", "run.db"), "the ledger itself"),
         (("run.db", "-o", "no/report.html"), "cannot be written"),
         (("diary.txt", "-o", "report.html"), "diary.txt"),

@@ -169,7 +169,10 @@ def read_ledger(path: str | os.PathLike[str]) -> LedgerView:
 @contextlib.contextmanager
 def _reading(file: Path) -> Generator[sqlite3.Connection, None, None]:
     if not file.is_file():
-        raise LedgerError(f"there is no ledger {file}")
+        raise LedgerError(
+            f"there is no ledger {file}; name the file that a batch was given with --ledger or "
+            "run_many(ledger=...)"
+        )
     try:
         address = f"{file.resolve().as_uri()}?mode=ro"
         with contextlib.closing(sqlite3.connect(address, uri=True, timeout=5)) as connection:
