@@ -131,7 +131,7 @@ async def test_the_policy_allows_the_style(tmp_path: Path) -> None:
 async def test_readers_without_eyes(tmp_path: Path) -> None:
     """The page has a language, each table headings with a scope, and everything is closed."""
     ledger = write_ledger(
-        tmp_path / "run.db", many(50), orphans=[("t-9", "item 1", BEGAN + 9, True)]
+        tmp_path / "run.db", many(50), orphans=[("t-9", "item 1", BEGAN + 9, True, 3500)]
     )
     page = await report_of(tmp_path, ledger)
     tags = dict(page.tags)
@@ -144,6 +144,7 @@ async def test_readers_without_eyes(tmp_path: Path) -> None:
     assert headings
     assert all(given.get("scope") in {"col", "row"} for given in headings)
     assert "t-9" in page.texts["orphans"]
+    assert "3.5 ¢" in page.texts["orphans"]
     assert [tag for tag, _ in page.tags].count("h1") == 1
     ids = [given["id"] for _, given in page.tags if "id" in given]
     assert len(ids) == len(set(ids))
@@ -160,7 +161,7 @@ async def test_hostile_text(tmp_path: Path) -> None:
             item("b", "dead letter", reason=clean),
         ],
         labels={clean: clean},
-        orphans=[(clean, clean, BEGAN, False)],
+        orphans=[(clean, clean, BEGAN, False, None)],
     )
     page = await report_of(tmp_path, ledger)
 

@@ -137,12 +137,13 @@ def orphans(found: Iterable[Orphan]) -> str:
     """
     rows = [
         f'<tr><th scope="row">{text(each.task_id)}</th><td>{text(each.key)}</td>'
-        f"<td>{moment(each.found_at)}</td><td>{'yes' if each.stopped else 'no'}</td></tr>"
+        f"<td>{moment(each.found_at)}</td><td>{'yes' if each.stopped else 'no'}</td>"
+        f'<td class="number">{money(each.cost_cents)}</td></tr>'
         for each in found
     ]
     if not rows:
         return ""
-    return _table("orphans", "Tasks too many", ("Task", "Key", "Found", "Stopped"), rows)
+    return _table("orphans", "Tasks too many", ("Task", "Key", "Found", "Stopped", "#Cost"), rows)
 
 
 def end() -> str:

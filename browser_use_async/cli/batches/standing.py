@@ -66,7 +66,9 @@ def _show(view: LedgerView, console: Console) -> None:
     console.say(f"{'begun':<12}", local_time(view.created_at), f", {view.runs} runs so far")
     console.say(f"{'cost':<12}", cents(view.cost_cents), budget)
     for orphan in view.orphans:
-        console.item([("too many    ", Style.WAITING)], f"task {orphan.task_id} of {orphan.key}")
+        cost = "" if orphan.cost_cents is None else f", {cents(orphan.cost_cents)}"
+        what = f"task {orphan.task_id} of {orphan.key}{cost}"
+        console.item([("too many    ", Style.WAITING)], what)
     console.table(
         ("STATE", "ITEMS"),
         [
@@ -100,7 +102,12 @@ def _report(view: LedgerView, running: list[dict[str, Any]] | None) -> dict[str,
         "cost_cents": float(view.cost_cents),
         "budget_cents": None if view.budget_cents is None else float(view.budget_cents),
         "orphans": [
-            {"task_id": each.task_id, "key": each.key, "stopped": each.stopped}
+            {
+                "task_id": each.task_id,
+                "key": each.key,
+                "stopped": each.stopped,
+                "cost_cents": None if each.cost_cents is None else float(each.cost_cents),
+            }
             for each in view.orphans
         ],
     }
