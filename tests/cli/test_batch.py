@@ -13,6 +13,7 @@ from browser_use_async.cli import main
 from browser_use_async.cli.batches.settings import resume_command
 from browser_use_async.cli.registry import completed
 from browser_use_async.server import LocalServer
+from tests.report.ledgers import item, write_ledger
 from tests.wire import bound_socket
 
 from .running import Recorder, Result, environment, run, run_on_terminal, running
@@ -437,6 +438,20 @@ async def test_status(server: LocalServer, tmp_path: Path) -> None:
     assert re.search(r"submitted +1", shown)
     assert ended.code == 143
     assert "to go on" in ended.stderr
+
+
+@pytest.mark.torture
+async def test_status_tells_what_tasks_too_many_cost(tmp_path: Path) -> None:
+    """A task that was paid for twice is named with its price, and with none where nobody knows."""
+    twice = [("t-8", "a", 0.0, True, 3500), ("t-9", "a", 0.0, False, None)]
+    ledger = write_ledger(tmp_path / "run.db", [item("a")], orphans=twice)
+
+    status = await run("batch", "status", str(ledger))
+    shown = await run_on_terminal("batch", "status", str(ledger), env=environment())
+
+    assert [each["cost_cents"] for each in status.json["orphans"]] == [3.5, None]
+    assert "task t-8 of a, 3.5 ¢" in shown
+    assert "task t-9 of a\r" in shown or "task t-9 of a\n" in shown
 
 
 @pytest.mark.torture
