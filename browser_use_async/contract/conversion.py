@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from decimal import Decimal
 from functools import cache
-from itertools import starmap
+from itertools import chain, starmap
 from operator import itemgetter
 from typing import Any, Union, get_args, get_origin
 
@@ -111,7 +111,7 @@ def _plain_list(model: Any) -> Callable[[list[Any]], list[Any] | None]:
     """A short cut for lists of models that hold nothing but texts and numbers.
 
     It gives None for other models, and where anything is to be converted, missing or unknown. A
-    task can have a hundred steps, so they are checked column by column, in C.
+    task can have a hundred steps, so they are checked all at once, in C.
     """
     fields = [each for each in attrs.fields(model) if each.name != "extra"]
     kinds = [_without_none(each.type) for each in fields]
@@ -120,15 +120,14 @@ def _plain_list(model: Any) -> Callable[[list[Any]], list[Any] | None]:
     values_of = itemgetter(*(each.name for each in fields))
 
     def make(rows: list[Any]) -> list[Any] | None:
-        if {*map(type, rows)} != {dict} or {*map(len, rows)} != {len(kinds)}:
-            return None
         try:
-            values = [*map(values_of, rows)]
-        except KeyError:
-            return None
-        for kind, column in zip(kinds, zip(*values, strict=True), strict=True):
-            if {*map(type, column)} != {kind}:
+            if {*map(len, rows)} != {len(kinds)}:
                 return None
+            values = [*map(values_of, rows)]
+        except (KeyError, TypeError):  # a name is missing, or a row is no object
+            return None
+        if [*map(type, chain.from_iterable(values))] != kinds * len(rows):
+            return None
         return [*starmap(model, values)]
 
     return make

@@ -89,7 +89,8 @@ def read_json(body: bytes) -> Any:
     try:
         text = body.decode("utf-8")
         value = _DECODER.decode(text)
-        if "\\" in text and _SURROGATE.search(text):  # the first is sixty times as fast
+        # From the first backslash to the last, which are found sixty times as fast.
+        if _SURROGATE.search(text, text.find("\\"), text.rfind("\\") + 4):
             _refuse_half_pairs(value)
     except UnicodeDecodeError:
         problem = "the text is not UTF-8"

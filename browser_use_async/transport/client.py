@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import aiohttp
 import attrs
+from aiohttp.hdrs import DATE
 
 from browser_use_async import errors
 from browser_use_async.contract.table import GET_TASK_STATUS, Effect, Endpoint
@@ -245,16 +246,17 @@ class Transport:
     ) -> Outcome:
         """One request on the wire, when it is its turn."""
         endpoint = prepared.endpoint
-        admitted: Pass | float | None = governor.admit_now(endpoint)
+        admitted = governor.admit_now(endpoint)
         if admitted is None:
-            admitted = await governor.admit(endpoint, patience, first=first_in_turn)
-        if not isinstance(admitted, Pass):
-            return Outcome(
-                OutcomeKind.NOT_SENT,
-                problem=f"the service asked for a pause of which {admitted:.0f} s are left",
-                transient=False,
-                held=admitted,
-            )
+            turn = await governor.admit(endpoint, patience, first=first_in_turn)
+            if not isinstance(turn, Pass):
+                return Outcome(
+                    OutcomeKind.NOT_SENT,
+                    problem=f"the service asked for a pause of which {turn:.0f} s are left",
+                    transient=False,
+                    held=turn,
+                )
+            admitted = turn
         outcome = None
         try:
             if before_sending is not None:
@@ -262,8 +264,8 @@ class Transport:
             outcome = sent = await self._connections.send(prepared, on_sent)
         finally:
             governor.leave(admitted, endpoint, outcome)
-        if sent.reply is not None:
-            self.service_clock.note(sent.reply.headers.get("Date"))
+        if sent.reply is not None and (date := sent.reply.headers.get(DATE)) is not None:
+            self.service_clock.note(date, governor.loop.time())
         return sent
 
     def _hidden(self, prepared: PreparedRequest) -> tuple[str, ...]:

@@ -45,6 +45,24 @@ _FAILURES = (
 _OWN_LANE = frozenset({Effect.SWITCHES, Effect.CREATES, Effect.PAYS})
 
 
+class _ThisProcess:
+    """The number of this process.
+
+    The system is asked at each fork, and not at each call: that would cost more than all else
+    that is looked at before one.
+    """
+
+    def __init__(self) -> None:
+        self._ask()
+        os.register_at_fork(after_in_child=self._ask)
+
+    def _ask(self) -> None:
+        self.id = os.getpid()
+
+
+_THIS_PROCESS = _ThisProcess()
+
+
 class Connections:
     """The lanes of a transport, and the time that an attempt may take.
 
@@ -180,10 +198,10 @@ class Connections:
         loop = asyncio.get_running_loop()
         if self._loop is None:
             self._connect(loop)
-        elif self._process != os.getpid():
+        elif self._process != _THIS_PROCESS.id:
             raise errors.WrongEventLoopError(
                 f"the session was used in process {self._process} before the fork; "
-                f"create a new one in process {os.getpid()}"
+                f"create a new one in process {_THIS_PROCESS.id}"
             )
         else:
             self._refuse_other_loop(loop)
@@ -205,7 +223,7 @@ class Connections:
         self._fresh = Lane.paying(self._options)
         self._ended = asyncio.Event()
         self._deadlines = Deadlines(loop, self._configuration.timeout)
-        self._loop, self._process = loop, os.getpid()
+        self._loop, self._process = loop, _THIS_PROCESS.id
 
     def _refuse_if_closed(self) -> None:
         if self._closed:
@@ -228,7 +246,7 @@ class Connections:
         if self._closed:
             return
         loop = asyncio.get_running_loop()
-        if self._loop is None or self._process != os.getpid():
+        if self._loop is None or self._process != _THIS_PROCESS.id:
             # After a fork the connections are the other process's, and so is what watches them.
             self._closed = True
             return
@@ -247,7 +265,7 @@ class Connections:
         Returns:
             Whether there was anything that is ours to drop.
         """
-        if not self.is_open or self._process != os.getpid():
+        if not self.is_open or self._process != _THIS_PROCESS.id:
             return False
         self._closed = True
         self._shared.abandon()

@@ -17,15 +17,19 @@ class Limit:
     cancellation from elsewhere wins when both come in one turn of the loop.
 
     Args:
+        loop: The loop in which the block runs.
         running: The limits of all attempts under way, which this one joins for as long as the
             block runs.
         ends: The loop time at which it is up.
     """
 
-    __slots__ = ("_cancelling", "_is_up", "_running", "_task", "ends")
+    __slots__ = ("_cancelling", "_is_up", "_loop", "_running", "_task", "ends")
 
-    def __init__(self, running: "dict[Limit, None]", ends: float) -> None:
+    def __init__(
+        self, loop: asyncio.AbstractEventLoop, running: "dict[Limit, None]", ends: float
+    ) -> None:
         self.ends = ends
+        self._loop = loop
         self._running = running
         self._is_up = False
         self._task: asyncio.Task[object]
@@ -38,7 +42,7 @@ class Limit:
         self._task.cancel()
 
     def __enter__(self) -> None:
-        task = asyncio.current_task()
+        task = asyncio.current_task(self._loop)  # to find out which it is costs as much again
         assert task is not None
         self._task, self._cancelling = task, task.cancelling()
         self._running[self] = None
@@ -76,7 +80,7 @@ class Deadlines:
         ends = self._loop.time() + self._seconds
         if self._alarm is None:
             self._alarm = self._loop.call_at(ends, self._ring)
-        return Limit(self._running, ends)
+        return Limit(self._loop, self._running, ends)
 
     def end_all(self) -> None:
         """Let the time of all attempts be up now."""

@@ -26,6 +26,7 @@ __all__ = ["LONGEST_PAUSE", "Governor", "Pass", "Patience"]
 LONGEST_PAUSE = 600.0  # one absurd Retry-After must not end every wait of the session
 SMALLEST_PAUSE = 1.0  # seconds after a probe that was refused without a word about when
 FIRST_SLOT_PAUSE, LONGEST_SLOT_PAUSE = 1.0, 30.0
+_SLOWING = frozenset({429, 503})
 
 
 @attrs.frozen(eq=False, repr=False)
@@ -75,12 +76,15 @@ class Governor:
         loop: The loop in which the calls run.
         limits: How many and how fast.
         draw: The source of chance.
+
+    Attributes:
+        loop: The same loop.
     """
 
     def __init__(
         self, loop: asyncio.AbstractEventLoop, limits: CallLimits, draw: random.Random
     ) -> None:
-        self._loop = loop
+        self.loop = loop
         self._draw = draw
         self._most = limits.max_in_flight
         self._window = float(limits.max_in_flight)
@@ -111,19 +115,19 @@ class Governor:
         Args:
             endpoint: The row of the call.
         """
-        if not self._closed and (
+        if (
             self._waiting
             or self._in_flight >= self._window
             or self._spacing
             or not self._everyone.is_open
             or (endpoint is RUN_TASK and not self._slots.is_open)
-        ):
+        ) and not self._closed:
             return None
         self._in_flight += 1
-        rounds = self._everyone.round, self._slots.round
-        if rounds != (self._pass.in_round, self._pass.in_slot_round):
-            self._pass = Pass(*rounds)
-        return self._pass
+        admitted, everyone, slots = self._pass, self._everyone.round, self._slots.round
+        if admitted.in_round != everyone or admitted.in_slot_round != slots:
+            admitted = self._pass = Pass(everyone, slots)
+        return admitted
 
     async def admit(
         self, endpoint: Endpoint, patience: Patience, *, first: bool = False
@@ -140,7 +144,7 @@ class Governor:
             Leave to call; or, if that would take longer than the patience, for how many more
             seconds the service wants to be left alone.
         """
-        waiter = _Waiter(self._loop.create_future(), patience, self._loop.time())
+        waiter = _Waiter(self.loop.create_future(), patience, self.loop.time())
         shut_until = self._everyone.shut_until
         if waiter.gives_up(waiter.since, shut_until):
             return shut_until - waiter.since
@@ -173,7 +177,11 @@ class Governor:
             self._everyone.came_back(admitted.in_round)
             if endpoint is RUN_TASK:
                 self._slots.came_back(admitted.in_slot_round)
-        elif outcome.reply is None or not self._refused(admitted, endpoint, outcome.reply):
+        elif (
+            outcome.reply is None
+            or outcome.reply.status not in _SLOWING
+            or not self._refused(admitted, endpoint, outcome.reply)
+        ):
             self._answered(admitted, endpoint, outcome)
         if self._waiting:
             self._pump()
@@ -181,7 +189,7 @@ class Governor:
     def slot_freed(self) -> None:
         """A task of the account has ended, so that run-task may be tried again at once."""
         if not self._slot_pause_is_asked:
-            self._slots.hurry(self._loop.time())
+            self._slots.hurry(self.loop.time())
             self._pump()
 
     def close(self) -> None:
@@ -204,20 +212,18 @@ class Governor:
         if self._window < self._most and outcome.kind is OutcomeKind.ACCEPTED:
             self._window = min(self._window + 1 / self._window, self._most)
         if not self._everyone.is_open:
-            self._everyone.answered(admitted.in_round, self._loop.time(), self._waiting)
+            self._everyone.answered(admitted.in_round, self.loop.time(), self._waiting)
         if endpoint is RUN_TASK and not self._slots.is_open:
             self._slot_refusals = 0
             queued = len(self._queues.get(endpoint.name, ()))
-            self._slots.answered(admitted.in_slot_round, self._loop.time(), queued)
+            self._slots.answered(admitted.in_slot_round, self.loop.time(), queued)
 
     def _refused(self, admitted: Pass, endpoint: Endpoint, reply: Reply) -> bool:
         """Slow down if the reply asks for it, and tell whether it does."""
-        if reply.status not in {429, 503}:
-            return False
         asked = retry_after_seconds(reply.headers)
         if reply.status == 503 and asked is None:
             return False
-        now = self._loop.time()
+        now = self.loop.time()
         pause = None if asked is None else min(asked, LONGEST_PAUSE)
         if endpoint is RUN_TASK:
             if says_no_free_slot(reply):
@@ -279,7 +285,7 @@ class Governor:
 
     def _pump(self) -> None:
         """Admit as many as may begin now, and set the alarm for the next one."""
-        now = self._loop.time()
+        now = self.loop.time()
         while self._waiting and self._in_flight < self._window:
             moment = max(self._everyone.opens_at, self._next_start)
             if moment > now:
@@ -315,4 +321,4 @@ class Governor:
             return  # an answer will
         if self._alarm is not None:
             self._alarm.cancel()
-        self._alarm = self._loop.call_at(moment, self._pump)
+        self._alarm = self.loop.call_at(moment, self._pump)

@@ -17,14 +17,14 @@ class ServiceClock:
         self._text: str | None = None
         self._noted_at = 0.0
 
-    def note(self, date: str | None) -> None:
-        """Take note of an answer that has just come.
+    def note(self, date: str, moment: float) -> None:
+        """Take note of an answer.
 
         Args:
             date: Its `Date` header. Read only when somebody asks for the time.
+            moment: The loop time at which it came.
         """
-        if date is not None:
-            self._text, self._noted_at = date, asyncio.get_running_loop().time()
+        self._text, self._noted_at = date, moment
 
     def now(self) -> datetime | None:
         """The time at the service, or None if no answer has told it."""

@@ -28,6 +28,7 @@ from browser_use_async.models import (
     LlmModel,
     Task,
     TaskStatus,
+    TaskStep,
 )
 from tests.contract.answers import (
     CANARY,
@@ -252,6 +253,53 @@ def test_unknown_fields_may_have_names_that_are_known_elsewhere(metadata: Any) -
     task = decode(GET_TASK, {**TASK, "steps": [{"id": "s", "step": 1, "metadata": metadata}]})
 
     assert task.steps[0].extra == {"metadata": metadata}
+
+
+_STEP = {"id": "s", "step": 1, "evaluation_previous_goal": "", "next_goal": "", "url": "u"}
+
+
+@pytest.mark.case("C9")
+@pytest.mark.parametrize(
+    ("odd", "read"),
+    [
+        ({**_STEP, "id": 7}, [TaskStep("7", 1, url="u")]),
+        ({**_STEP, "step": "3"}, [TaskStep("s", 3, url="u")]),
+        ({**_STEP, "url": None}, [TaskStep("s", 1)]),
+        (
+            {**{name: _STEP[name] for name in _STEP if name != "url"}, "link": "u"},
+            [TaskStep("s", 1, extra={"link": "u"})],
+        ),
+        ({**_STEP, "link": "u"}, [TaskStep("s", 1, url="u", extra={"link": "u"})]),
+        (None, []),
+    ],
+)
+def test_an_odd_step_among_ordinary_ones(odd: Any, read: list[TaskStep]) -> None:
+    """C9: steps as they should be are read all at once, and any other one by itself."""
+    ordinary = TaskStep("s", 1, url="u")
+
+    task = decode(GET_TASK, {**TASK, "steps": [_STEP, odd, _STEP]})
+
+    assert task.steps == [ordinary, *read, ordinary]
+
+
+@pytest.mark.case("C9")
+@pytest.mark.parametrize(
+    ("wrong", "place"),
+    [
+        ({**_STEP, "step": True}, ".step"),
+        ({**_STEP, "url": ["u"]}, ".url"),
+        ({**_STEP, "id": None}, ".id"),
+        ("steps", ""),  # as many characters as a step has fields
+        ([*_STEP], ""),
+        (5, ""),
+    ],
+)
+def test_a_wrong_step_among_ordinary_ones(wrong: Any, place: str) -> None:
+    """C9: what is no step is refused, and the error says where it is."""
+    with pytest.raises(ResponseDecodeError) as caught:
+        decode(GET_TASK, {**TASK, "steps": [_STEP, wrong, _STEP]})
+
+    assert caught.value.path == f"$.steps[1]{place}"
 
 
 def test_the_reserved_pair_is_no_metadata_of_the_users() -> None:

@@ -101,14 +101,14 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "a forked process is not told from its parent",
         "transport/connections.py",
-        "        elif self._process != os.getpid():\n",
+        "        elif self._process != _THIS_PROCESS.id:\n",
         "        elif self._process == 0:\n",
         ("E10",),
     ),
     Mutant(
         "a forked process closes the connections of its parent",
         "transport/connections.py",
-        "        if self._loop is None or self._process != os.getpid():\n",
+        "        if self._loop is None or self._process != _THIS_PROCESS.id:\n",
         "        if self._loop is None:\n",
         ("E10",),
     ),
