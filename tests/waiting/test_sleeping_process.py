@@ -2,13 +2,13 @@
 
 import asyncio
 from collections.abc import Callable
-from typing import Any
 
 import pytest
 
 from browser_use_async import PollPolicy, errors
 from tests.api_bench import OpenSession
 from tests.fake_api import FakeApi
+from tests.virtual_time import lose
 from tests.waiting.test_polling import lives
 
 pytestmark = pytest.mark.looptime
@@ -16,12 +16,6 @@ pytestmark = pytest.mark.looptime
 EVERY = 2.0
 SLEEP = 30 * EVERY
 ALONE = PollPolicy(interval=EVERY, growth=1.0, jitter=0.0, list_threshold=100)  # one look per task
-
-
-def _sleep_as_a_process() -> None:
-    """Let the time of the sleep be gone, with nothing done in it."""
-    loop: Any = asyncio.get_running_loop()
-    loop.setup_looptime(start=loop.time() + SLEEP)
 
 
 @pytest.mark.case("D21")
@@ -35,7 +29,7 @@ async def test_missed_looks_are_not_made_up_for(
     await asyncio.sleep(5.5 * EVERY)
 
     before = api.count()
-    _sleep_as_a_process()
+    lose(SLEEP)
     await asyncio.sleep(3.5 * EVERY)
     looks = api.count() - before
     for wait in waits:
@@ -56,7 +50,7 @@ async def test_a_deadline_that_passed_during_the_sleep(api: FakeApi, open_sessio
     waits = [asyncio.create_task(session.wait(task.id, timeout=just_passed)) for task in tasks]
     await asyncio.sleep(5 * EVERY)
 
-    _sleep_as_a_process()
+    lose(SLEEP)
     loop = asyncio.get_running_loop()
     woke = loop.time()
     ended = await asyncio.gather(*waits, return_exceptions=True)
