@@ -24,6 +24,7 @@ from tests.hygiene import raises
 Texts = Callable[[int], list[str]]
 
 
+@pytest.mark.looptime
 async def test_results_come_as_tasks_end(serve: Serve, open_session: Open) -> None:
     """A result comes when its task has ended, with its place and its key."""
     slow = Scenario(steps=("Look",), step_seconds=0.5)
