@@ -16,6 +16,7 @@ import attrs
 from browser_use_async.server import LocalServer
 from browser_use_async.server.executors.protocol import Assignment, Control, Failed, Finished, Step
 from browser_use_async.server.executors.scripted import Scenario, ScriptedExecutor
+from tests.patience import PATIENCE
 
 __all__ = [
     "SCENARIOS",
@@ -28,9 +29,6 @@ __all__ = [
     "running",
     "without_rich",
 ]
-
-SECONDS = 20.0
-"""What a command may take before the test gives up: far more than any needs."""
 
 SCENARIOS = {
     "Fail": Scenario(outcome="failed", reason="The page is on fire"),
@@ -96,7 +94,7 @@ class Running:
     async def says(self, text: str) -> str:
         """Wait until stderr contains a text, and give all of it so far."""
         assert self._process.stderr is not None
-        async with asyncio.timeout(SECONDS):
+        async with asyncio.timeout(PATIENCE):
             while text not in self._seen:
                 chunk = await self._process.stderr.read(1000)
                 assert chunk, f"it ended without saying {text!r}, but: {self._seen}"
@@ -106,7 +104,7 @@ class Running:
     async def writes(self) -> str:
         """Wait for the next line on stdout."""
         assert self._process.stdout is not None
-        async with asyncio.timeout(SECONDS):
+        async with asyncio.timeout(PATIENCE):
             return (await self._process.stdout.readline()).decode()
 
     def send(self, number: signal.Signals) -> None:
@@ -115,7 +113,7 @@ class Running:
 
     async def ends(self) -> Result:
         """Wait for its end."""
-        async with asyncio.timeout(SECONDS):
+        async with asyncio.timeout(PATIENCE):
             stdout, stderr = await self._process.communicate()
         assert self._process.returncode is not None
         return Result(self._process.returncode, stdout.decode(), self._seen + stderr.decode())
@@ -178,7 +176,7 @@ async def run_on_terminal(*words: str, env: Mapping[str, str], columns: int = 90
     finally:
         os.close(slave)
     written = asyncio.get_running_loop().run_in_executor(None, _read_all, master)
-    async with asyncio.timeout(SECONDS):
+    async with asyncio.timeout(PATIENCE):
         await process.wait()
         return (await written).replace("\r\n", "\n")
 
