@@ -3,6 +3,7 @@
 import asyncio
 import gc
 import os
+from collections.abc import Generator
 from importlib.metadata import PackageNotFoundError, version
 
 import pytest
@@ -35,6 +36,24 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 def pytest_collection_finish() -> None:
     """Take what is loaded by now out of the collector's sight: it runs after thousands of tests."""
+    _freeze()
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_protocol(
+    item: pytest.Item, nextitem: pytest.Item | None
+) -> Generator[None, object, object]:
+    """After each file, the same with what outlived its tests: reports, caches of libraries.
+
+    aiohttp alone remembers a thousand handlers, and with them the servers that they belong to.
+    """
+    reported = yield
+    if nextitem is not None and nextitem.path != item.path:
+        _freeze()
+    return reported
+
+
+def _freeze() -> None:
     gc.collect()
     gc.freeze()
 

@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 import uvloop
 
-from browser_use_async import BrowserUseSession, PollPolicy, TaskStatus, errors
+from browser_use_async import BrowserUseSession, PollPolicy, TaskHandle, TaskStatus, errors
 from tests.fake_api import FakeApi, FakeTask, Fault
 from tests.hygiene import KEY
+from tests.patience import until
 
 LOOPS: dict[str, Callable[[], asyncio.AbstractEventLoop]] = {
     "asyncio": asyncio.new_event_loop,
@@ -95,20 +96,24 @@ async def _run_and_stream(api: FakeApi, session: BrowserUseSession) -> None:
 async def _cancel(api: FakeApi, session: BrowserUseSession) -> None:
     api.make = lambda _body: _running()
     with pytest.raises(TimeoutError):
-        async with asyncio.timeout(0.1):
-            await session.run_and_wait("x")
+        async with asyncio.timeout(None) as limit:
+            await session.run_and_wait(
+                "x",
+                on_created=lambda _handle: limit.reschedule(asyncio.get_running_loop().time()),
+            )
     with pytest.raises(errors.WaitTimeoutError):
-        await session.run_and_wait("x", timeout=0.1, on_timeout="stop")
+        await session.run_and_wait("x", timeout=1.0, on_timeout="stop")
     with pytest.raises(ExceptionGroup) as caught:
         await _fail_beside(session)
     assert [type(error) for error in caught.value.exceptions] == [ZeroDivisionError]
-    await asyncio.sleep(0.05)
+    await until(lambda: api.count("stop") >= 7)
     assert api.count("stop") == 7
 
 
 async def _fail_beside(session: BrowserUseSession) -> None:
+    created: list[TaskHandle] = []
     async with asyncio.TaskGroup() as group:
         for _ in range(5):
-            group.create_task(session.run_and_wait("x"))
-        await asyncio.sleep(0.1)
+            group.create_task(session.run_and_wait("x", on_created=created.append))
+        await until(lambda: len(created) == 5)
         raise ZeroDivisionError

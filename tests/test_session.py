@@ -260,8 +260,11 @@ async def test_the_bundled_server_from_end_to_end(server: LocalServer):
         assert again.metadata == {"mine": "1"}
 
         with pytest.raises(TimeoutError):
-            async with asyncio.timeout(0.5):
-                await session.run_and_wait("hangs")
+            async with asyncio.timeout(None) as limit:
+                await session.run_and_wait(
+                    "hangs",
+                    on_created=lambda _handle: limit.reschedule(asyncio.get_running_loop().time()),
+                )
         rows = await _list(session.iterate_all_tasks(page_size=2))
         assert [(row.task, str(row.status)) for row in rows] == [
             ("hangs", "stopped"),

@@ -12,6 +12,7 @@ from tests.agent.processes import processes_of, temporary_folders
 from tests.agent.scripted_model import KEY, ScriptedModel, Silence
 from tests.agent.serving import Command, serving
 from tests.agent.stage import done
+from tests.patience import PATIENCE
 
 
 def known_to(process: int) -> bytes:
@@ -45,7 +46,7 @@ async def test_a_signal_ends_all(number: signal.Signals) -> None:
     async with ScriptedModel([Silence()]) as model, serving(model) as command:
         assert await at_work(model, command)
         command.process.send_signal(number)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE):
             assert await command.process.wait() == 0
 
     assert not processes_of([Path(tempfile.gettempdir())])
@@ -57,7 +58,7 @@ async def test_nothing_outlives_a_server_that_is_killed() -> None:
     async with ScriptedModel([Silence()]) as model, serving(model) as command:
         assert await at_work(model, command)
         command.process.kill()
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE):
             while processes_of(temporary_folders()):  # noqa: ASYNC110 - they tell nobody
                 await asyncio.sleep(0.05)
         left = len(temporary_folders())

@@ -12,6 +12,7 @@ from browser_use_async.server.executors.viewing import Frame, TextInput, View, V
 from tests.agent.processes import temporary_folders
 from tests.agent.scripted_model import Reply, ScriptedModel, Silence, act, index_of
 from tests.agent.stage import Stage, click, done, ended, screenshots
+from tests.patience import PATIENCE
 from tests.server.calling import Caller
 from tests.server.pages.socket import live_socket
 
@@ -90,7 +91,7 @@ async def test_no_view_before_and_after(stage: Stage) -> None:
     task_id = await api.create("Do it")
     before = executor.view(task_id)
     await ended(api, task_id)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE):
         while temporary_folders():  # noqa: ASYNC110 - the file system tells nobody
             await asyncio.sleep(0.05)
 

@@ -1,6 +1,5 @@
 """A bundled server whose tasks are quick, sessions with it, and helpers to read what was done."""
 
-import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -13,24 +12,11 @@ from browser_use_async.server import LocalServer
 from browser_use_async.server.executors.scripted import Scenario, ScriptedExecutor
 from tests.hygiene import nothing_leaks
 
-__all__ = ["Open", "Serve", "hanging", "nothing_leaks", "open_session", "serve", "until"]
+__all__ = ["Open", "Serve", "hanging", "nothing_leaks", "open_session", "serve"]
 
 QUICK = Scenario(steps=("Look",), step_seconds=0.01)
 POLL = PollPolicy(interval=0.02, latency_target=0.03)
 RETRY = RetryPolicy(base_delay=0.01, max_delay=0.02)
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    """Wait until something holds, for 20 seconds at most.
-
-    Args:
-        condition: What is to hold.
-    """
-    async with asyncio.timeout(20):
-        while True:
-            if condition():
-                return
-            await asyncio.sleep(0.005)
 
 
 def hanging(others: "dict[str, Scenario] | None" = None) -> ScriptedExecutor:

@@ -25,6 +25,7 @@ from browser_use_async.batch.ledger.store import Store
 from browser_use_async.batch.ledger.writer import WriterThread
 from browser_use_async.contract.submission_token import SubmissionToken
 from browser_use_async.transport.surroundings import Surroundings
+from tests.patience import PATIENCE
 
 __all__ = ["KILLED", "Program", "Run", "items", "run"]
 
@@ -152,6 +153,7 @@ def _serve_runs() -> None:
                 code = 0
             finally:
                 os._exit(code)
+        print(child, flush=True)
         print(_ended(child, settings.kill_after), flush=True)
 
 
@@ -174,6 +176,7 @@ class Program:
 
     def __init__(self) -> None:
         self._process: asyncio.subprocess.Process
+        self._child: int
 
     async def __aenter__(self) -> Self:
         self._process = await asyncio.create_subprocess_exec(
@@ -195,7 +198,7 @@ class Program:
         assert self._process.stdin is not None
         self._process.stdin.close()
         try:
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(PATIENCE):
                 await self._process.wait()
         except TimeoutError:
             self._process.kill()
@@ -214,7 +217,12 @@ class Program:
         assert process.stdin is not None
         assert process.stdout is not None
         process.stdin.write(json.dumps(attrs.asdict(run)).encode() + b"\n")
+        self._child = int(await process.stdout.readline())
         return int(await process.stdout.readline())
+
+    def kill(self) -> None:
+        """Kill the run under way."""
+        os.kill(self._child, signal.SIGKILL)
 
 
 if __name__ == "__main__":

@@ -16,7 +16,8 @@ from browser_use_async.batch import ItemState, read_ledger
 from browser_use_async.batch.entries import Entry
 from browser_use_async.batch.ledger.facts import Claim
 from browser_use_async.server.executors.scripted import Scenario
-from tests.batch.conftest import Open, Serve, hanging, until
+from tests.batch.conftest import Open, Serve, hanging
+from tests.patience import until
 
 Texts = Callable[[int], list[str]]
 
@@ -75,7 +76,7 @@ async def test_an_item_that_waits_for_a_slot_is_new(
     batch = session.run_many(texts(3), concurrency=3, ledger=ledger)
     running = asyncio.ensure_future(batch.collect())
     await until(lambda: server.requests["run_task"] >= 3)
-    await asyncio.sleep(0.2)
+    await until(lambda: read_ledger(ledger).counts[ItemState.SUBMITTED])
 
     await batch.aclose()
 

@@ -9,11 +9,13 @@ import pytest
 
 from browser_use_async import SubmissionAdopted, TaskStatus, errors
 from browser_use_async.batch import ItemState, read_ledger
-from browser_use_async.server.executors.scripted import Scenario
+from browser_use_async.server.executors.protocol import Finished
 from browser_use_async.server.faults import Fault
 from browser_use_async.submission.creation import OnAmbiguous
-from tests.batch.conftest import Open, Serve, until
+from tests.batch.conftest import Open, Serve, hanging
 from tests.hygiene import raises
+from tests.patience import until
+from tests.server.steering import FromQueue
 
 Texts = Callable[[int], list[str]]
 
@@ -70,19 +72,18 @@ async def test_a_task_that_comes_too_late_is_found(
     stop_orphans: bool,
 ) -> None:
     """I18: a second task, created after the window, is reported, and stopped if allowed."""
-    late = Fault("late_commit", "run_task", calls=1, seconds=0.8)
-    slow = Scenario(steps=("Look",), step_seconds=2.0)
-    server = await serve(faults=[late], scenarios={"one": Scenario(hangs=True), "slow": slow})
+    late = Fault("late_commit", "run_task", calls=1, seconds=2.0)
+    server = await serve(faults=[late], executor=hanging())
     session = await open_session(server)
 
-    async def end_the_second() -> None:
-        await until(lambda: len(server.store.tasks) == 3)
-        second = next(task for task in server.store.tasks if task.task == "one")
-        await session.tasks.stop(second.id)
+    async def end_all_but_the_late_one() -> None:
+        await until(lambda: [len(task.steps) for task in server.store.tasks] == [2, 2, 2])
+        for task in server.store.tasks[:2]:
+            await session.tasks.stop(task.id)
 
-    ending = asyncio.ensure_future(end_the_second())
+    ending = asyncio.ensure_future(end_all_but_the_late_one())
     batch = session.run_many(
-        ["one", "slow"],
+        ["one", "other"],
         concurrency=2,
         ledger=ledger,
         settle_window=0.2,
@@ -152,11 +153,12 @@ async def test_a_task_that_is_not_awaited_longer_is_followed_by_the_next_run(
     serve: Serve, open_session: Open, ledger: Path
 ) -> None:
     """A wait that times out is a result with the task's id; the next run follows the task."""
-    slow = Scenario(steps=("Look",), step_seconds=1.0)
-    server = await serve(scenarios={"slow": slow})
+    steered = FromQueue()
+    server = await serve(executor=steered)
     session = await open_session(server)
 
     first = await session.run_many(["slow"], concurrency=1, ledger=ledger, timeout=0.2).collect()
+    steered.items.put_nowait(Finished("Done."))
     again = await session.run_many(["slow"], concurrency=1, ledger=ledger).collect()
 
     assert isinstance(first[0].error, errors.WaitTimeoutError)

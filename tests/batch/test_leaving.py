@@ -9,7 +9,9 @@ import pytest
 
 from browser_use_async import TaskStatus, errors
 from browser_use_async.batch import ItemState, StopReason, read_ledger
-from tests.batch.conftest import QUICK, Open, Serve, hanging, until
+from browser_use_async.server import LocalServer
+from tests.batch.conftest import QUICK, Open, Serve, hanging
+from tests.patience import PATIENCE, until
 
 Texts = Callable[[int], list[str]]
 
@@ -25,7 +27,7 @@ async def test_leaving_leaves_or_stops(
     session = await open_session(server)
     batch = session.run_many(texts(5), concurrency=3, ledger=ledger, on_cancel=on_cancel)
 
-    await _leave(batch, way)
+    await _leave(batch, way, server)
 
     statuses = [task.status for task in server.store.tasks if task.task != "Task 0"]
     wanted = TaskStatus.STOPPED if on_cancel == "stop" else TaskStatus.RUNNING
@@ -41,25 +43,25 @@ async def test_leaving_leaves_or_stops(
     assert len(results) == before == len(server.store.tasks)
 
 
-async def _leave(batch: Any, way: str) -> None:
+async def _leave(batch: Any, way: str, server: LocalServer) -> None:
     seen = asyncio.Event()
 
     async def iterate() -> None:
         async with batch:
             async for _result in batch:
+                await until(lambda: len(server.store.tasks) >= 3)
+                await asyncio.sleep(0.1)  # in which the batch hears of them
                 seen.set()
-                await asyncio.sleep(0.1)  # until the others are submitted
                 if way == "break":
                     break
 
     task = asyncio.ensure_future(iterate())
     await seen.wait()
-    await asyncio.sleep(0.1)
     if way == "cancel":
         task.cancel()
     elif way == "aclose":
         await batch.aclose()
-    await asyncio.wait([task], timeout=10)
+    await asyncio.wait([task], timeout=PATIENCE)
     assert task.done()
 
 
@@ -71,7 +73,7 @@ async def test_without_a_ledger_leaving_stops(
     server = await serve(executor=hanging({"Task 0": QUICK}))
     session = await open_session(server)
 
-    await _leave(session.run_many(texts(5), concurrency=3), "break")
+    await _leave(session.run_many(texts(5), concurrency=3), "break", server)
 
     statuses = {task.task: task.status for task in server.store.tasks}
     assert statuses.pop("Task 0") is TaskStatus.FINISHED
@@ -118,14 +120,10 @@ async def test_a_loop_that_is_left_needs_no_closing(
 
     async for _result in session.run_many(texts(5), concurrency=2, ledger=ledger):
         break
-    for _turn in range(200):
-        await asyncio.sleep(0.01)
-        if len(asyncio.all_tasks()) < 3:
-            break
 
-    results = await session.run_many(
-        texts(5), concurrency=2, ledger=ledger, settle_window=0.2
-    ).collect()
+    results = await _when_the_ledger_is_free(
+        lambda: session.run_many(texts(5), concurrency=2, ledger=ledger, settle_window=0.2)
+    )
     assert all(result.succeeded for result in results)
 
 
@@ -144,18 +142,23 @@ async def test_closing_before_the_ledger_is_open_leaves_it_to_others(
         await batch.aclose()
     else:
         collecting.cancel()
-    await asyncio.wait([collecting], timeout=10)
+    await asyncio.wait([collecting], timeout=PATIENCE)
     assert collecting.done()
 
     assert server.requests["run_task"] == 0
-    async with asyncio.timeout(10):
+    await _when_the_ledger_is_free(lambda: session.run_many(texts(2), concurrency=1, ledger=ledger))
+
+
+async def _when_the_ledger_is_free(batch: Callable[[], Any]) -> list[Any]:
+    """The results of a batch, which begins as soon as the thread of another has let go."""
+    async with asyncio.timeout(PATIENCE):
         while True:
             try:
-                await session.run_many(texts(2), concurrency=1, ledger=ledger).collect()
-            except errors.LedgerLockedError:  # the thread that opened it is about to close it
+                results: list[Any] = await batch().collect()
+            except errors.LedgerLockedError:
                 await asyncio.sleep(0.01)
             else:
-                break
+                return results
 
 
 @pytest.mark.case("I14")

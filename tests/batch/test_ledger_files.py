@@ -19,9 +19,10 @@ from browser_use_async.batch.ledger.writer import WriterThread
 from browser_use_async.server import LocalServer
 from browser_use_async.server.faults import Fault
 from browser_use_async.transport.surroundings import Surroundings
-from tests.batch.conftest import Open, Serve, until
+from tests.batch.conftest import Open, Serve
 from tests.batch.program import KILLED, Program, Run
 from tests.hygiene import raises
+from tests.patience import until
 
 Texts = Callable[[int], list[str]]
 
@@ -283,8 +284,7 @@ async def test_a_second_process_is_refused_at_once(
     server = await serve()
     session = await open_session(server)
     async with Program() as program:
-        doomed = _run(server, ledger, count=2000, kill_after=1.5)
-        running = asyncio.ensure_future(program.run(doomed))
+        running = asyncio.ensure_future(program.run(_run(server, ledger, count=2000)))
         await until(lambda: _runs_asked_for(server) > 0)
         loop = asyncio.get_running_loop()
         began = loop.time()
@@ -292,6 +292,7 @@ async def test_a_second_process_is_refused_at_once(
             await session.run_many(["one"], concurrency=1, ledger=ledger).collect()
         seconds = loop.time() - began
         counted = read_ledger(ledger).total  # anybody may read meanwhile
+        program.kill()
         assert await running == KILLED
         await session.run_many(["one"], concurrency=1, ledger=ledger).collect()
 

@@ -1,12 +1,19 @@
 """The server that the commands of these tests talk to."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
 from browser_use_async.server import LocalServer
 
-from .running import Recorder
+from .running import Recorder, forking
+
+
+@pytest.fixture(scope="session", autouse=True)
+def quick_starts() -> Iterator[None]:
+    """Commands need not import what they need, each time anew."""
+    with forking():
+        yield
 
 
 @pytest.fixture

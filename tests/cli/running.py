@@ -6,8 +6,8 @@ import os
 import pty
 import signal
 import sys
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,8 @@ import attrs
 from browser_use_async.server import LocalServer
 from browser_use_async.server.executors.protocol import Assignment, Control, Failed, Finished, Step
 from browser_use_async.server.executors.scripted import Scenario, ScriptedExecutor
+from tests.cli.forking import Forked, Forker
+from tests.patience import PATIENCE
 
 __all__ = [
     "SCENARIOS",
@@ -23,14 +25,12 @@ __all__ = [
     "Result",
     "Running",
     "environment",
+    "forking",
     "run",
     "run_on_terminal",
     "running",
     "without_rich",
 ]
-
-SECONDS = 20.0
-"""What a command may take before the test gives up: far more than any needs."""
 
 SCENARIOS = {
     "Fail": Scenario(outcome="failed", reason="The page is on fire"),
@@ -89,14 +89,14 @@ class Result:
 class Running:
     """A command that was started."""
 
-    def __init__(self, process: asyncio.subprocess.Process) -> None:
+    def __init__(self, process: "asyncio.subprocess.Process | Forked") -> None:
         self._process = process
         self._seen = ""
 
     async def says(self, text: str) -> str:
         """Wait until stderr contains a text, and give all of it so far."""
         assert self._process.stderr is not None
-        async with asyncio.timeout(SECONDS):
+        async with asyncio.timeout(PATIENCE):
             while text not in self._seen:
                 chunk = await self._process.stderr.read(1000)
                 assert chunk, f"it ended without saying {text!r}, but: {self._seen}"
@@ -106,7 +106,7 @@ class Running:
     async def writes(self) -> str:
         """Wait for the next line on stdout."""
         assert self._process.stdout is not None
-        async with asyncio.timeout(SECONDS):
+        async with asyncio.timeout(PATIENCE):
             return (await self._process.stdout.readline()).decode()
 
     def send(self, number: signal.Signals) -> None:
@@ -115,7 +115,7 @@ class Running:
 
     async def ends(self) -> Result:
         """Wait for its end."""
-        async with asyncio.timeout(SECONDS):
+        async with asyncio.timeout(PATIENCE):
             stdout, stderr = await self._process.communicate()
         assert self._process.returncode is not None
         return Result(self._process.returncode, stdout.decode(), self._seen + stderr.decode())
@@ -133,22 +133,46 @@ def environment(server: LocalServer | None = None, **more: str) -> dict[str, str
 @asynccontextmanager
 async def running(*words: str, env: Mapping[str, str] | None = None) -> AsyncGenerator[Running]:
     """A command, ended by force if the test does not end it."""
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-m",
-        "browser_use_async",
-        *words,
-        env=environment() if env is None else env,
-        stdin=asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-    )
+    process = await _start(words, environment() if env is None else env)
     try:
         yield Running(process)
     finally:
         if process.returncode is None:
             process.kill()
             await process.communicate()
+
+
+async def _start(
+    words: tuple[str, ...], env: Mapping[str, str], terminal: int | None = None
+) -> "asyncio.subprocess.Process | Forked":
+    """Start a command, forked from a program that has imported what it needs, if there is one."""
+    if _FORKERS and _of_python(env) == _of_python(os.environ):
+        return await _FORKERS[-1].start(words, env, terminal)
+    output = asyncio.subprocess.PIPE if terminal is None else terminal
+    return await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "browser_use_async", *words),
+        env=env,
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=output,
+        stderr=output,
+    )
+
+
+def _of_python(environment: Mapping[str, str]) -> dict[str, str]:
+    """What Python itself reads when it starts."""
+    return {name: text for name, text in environment.items() if name.startswith("PYTHON")}
+
+
+_FORKERS: list[Forker] = []
+
+
+@contextmanager
+def forking() -> Iterator[None]:
+    """Start commands faster while the block runs."""
+    with Forker() as forker:
+        _FORKERS.append(forker)
+        yield
+        _FORKERS.remove(forker)
 
 
 async def run(*words: str, env: Mapping[str, str] | None = None) -> Result:
@@ -165,20 +189,11 @@ async def run_on_terminal(*words: str, env: Mapping[str, str], columns: int = 90
     """Run a command whose output and errors go to one terminal, and give what was written to it."""
     master, slave = pty.openpty()
     try:
-        process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-m",
-            "browser_use_async",
-            *words,
-            env={**env, "COLUMNS": str(columns)},
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=slave,
-            stderr=slave,
-        )
+        process = await _start(words, {**env, "COLUMNS": str(columns)}, slave)
     finally:
         os.close(slave)
     written = asyncio.get_running_loop().run_in_executor(None, _read_all, master)
-    async with asyncio.timeout(SECONDS):
+    async with asyncio.timeout(PATIENCE):
         await process.wait()
         return (await written).replace("\r\n", "\n")
 

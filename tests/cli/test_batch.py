@@ -1,9 +1,8 @@
-import asyncio
 import json
 import re
 import shlex
 import signal
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ from browser_use_async.cli import main
 from browser_use_async.cli.batches.settings import resume_command
 from browser_use_async.cli.registry import completed
 from browser_use_async.server import LocalServer
+from tests.patience import until
 from tests.report.ledgers import item, write_ledger
 from tests.wire import bound_socket
 
@@ -43,13 +43,6 @@ def results(folder: Path) -> list[dict[str, Any]]:
 def keys_of(lines: list[dict[str, Any]]) -> list[str]:
     """Which items are in them, each as many times as it is."""
     return sorted(each["key"] for each in lines)
-
-
-async def until(happened: Callable[[], bool]) -> None:
-    """Wait for something that no event tells of: what another process does."""
-    async with asyncio.timeout(20):
-        while not happened():  # noqa: ASYNC110 - so it is
-            await asyncio.sleep(0.02)
 
 
 def resume_words(result: Result) -> list[str]:
@@ -278,7 +271,7 @@ async def test_empty_account(poor_server: LocalServer, tmp_path: Path) -> None:
 async def test_time_is_up(server: LocalServer, tmp_path: Path) -> None:
     """When the time is up, the exit code is 124, and what runs is left to a later run."""
     source = companies(tmp_path, "Hang")
-    result = await run(*words(tmp_path, source, "--timeout", "1"), env=environment(server))
+    result = await run(*words(tmp_path, source, "--timeout", "3"), env=environment(server))
 
     assert result.code == 124
     assert "the time is up" in result.stderr

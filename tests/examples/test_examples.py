@@ -9,6 +9,8 @@ import pytest
 
 from browser_use_async.server import LocalServer
 
+pytestmark = pytest.mark.timeout(120)
+
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
 EXPECTED = {
@@ -93,7 +95,7 @@ async def _output(name: str, **variables: str) -> str:
         stderr=asyncio.subprocess.PIPE,
     )
     try:
-        async with asyncio.timeout(25):
+        async with asyncio.timeout(100):  # only one that hangs takes so long
             stdout, stderr = await process.communicate()
     finally:
         if process.returncode is None:

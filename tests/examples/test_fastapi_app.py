@@ -55,6 +55,7 @@ async def test_run_a_task(app: Any) -> None:
     assert answer.json["output"] == "Done."
 
 
+@pytest.mark.looptime
 async def test_events(app: Any) -> None:
     """Status events arrive until the task has ended, then the stream ends."""
     late = await request(app, "POST", "/tasks", {"task": "Stroll", "timeout": 0.4})
@@ -72,6 +73,7 @@ async def test_events_of_no_task(app: Any) -> None:
     assert answer.json["error"] == "NotFoundError"
 
 
+@pytest.mark.looptime
 async def test_takes_too_long(app: Any) -> None:
     """A task that takes longer than the request may is 504, with the id to go on with."""
     answer = await request(app, "POST", "/tasks", {"task": "Hang", "timeout": 0.4})

@@ -14,6 +14,7 @@ from browser_use_async import BrowserUseSession
 from tests.files.contents import listing
 from tests.files.storage import TASK, FakeStorage, StoredFile
 from tests.hygiene import KEY
+from tests.patience import PATIENCE, until
 from tests.wire import Connection, Request
 
 NAME = "report.bin"
@@ -39,7 +40,7 @@ async def _start(storage: FakeStorage, directory: Path) -> asyncio.subprocess.Pr
 
 async def _at_least(directory: Path, size: int) -> int:
     """The size of the one file in a directory, as soon as it is large enough."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE):
         while True:
             sizes = [path.stat().st_size for path in listing(directory)]
             if sizes and sizes[0] >= size:
@@ -109,6 +110,4 @@ async def _slowly(connection: Connection, request: Request, file: StoredFile) ->
 
 
 async def _first_request(storage: FakeStorage, before: int) -> None:
-    async with asyncio.timeout(10):
-        while len(storage.requests) == before:  # noqa: ASYNC110 - the server has no event for it
-            await asyncio.sleep(0.005)
+    await until(lambda: len(storage.requests) > before)

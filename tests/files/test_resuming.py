@@ -177,11 +177,12 @@ async def test_one_attempt_means_one(
     assert len(storage.requests) == 1
 
 
+@pytest.mark.looptime
 async def test_a_stall_is_cut_and_resumed(
     storage: FakeStorage, connect: Connect, tmp_path: Path
 ) -> None:
     """A connection that goes silent in the middle for longer than `timeout` is taken up again."""
-    session = await connect(storage.api, timeout=0.2)
+    session = await connect(storage.api, timeout=20.0)
     storage.keep(NAME, SMALL)
 
     async def fall_silent(connection: Connection, request: Request, file: StoredFile) -> None:

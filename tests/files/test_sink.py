@@ -11,6 +11,7 @@ import pytest
 
 from browser_use_async.files.part_file import PartFile
 from browser_use_async.files.sink import WRITE_BYTES, WRITE_CHUNKS, Sink
+from tests.patience import until
 
 PIECES = [bytes((number,)) * WRITE_BYTES for number in range(6)]
 
@@ -84,6 +85,7 @@ async def test_nobody_has_to_ask_how_it_went(disk: Disk, caplog: pytest.LogCaptu
     await sink.take(PIECES[0])
     await sink.take(PIECES[1])
     del sink
+    await until(lambda: len(disk.threads) == 2)
     await asyncio.sleep(0.05)
     gc.collect()
 

@@ -92,9 +92,10 @@ async def test_g1_transient_refusals_are_retried_and_told(
     assert SIGNATURE not in repr(told)
 
 
+@pytest.mark.looptime
 async def test_a_stalled_upload_is_sent_again(storage: FakeStorage, connect: Connect) -> None:
     """A storage that does not answer within `timeout` is asked again."""
-    session = await connect(storage.api, timeout=0.2)
+    session = await connect(storage.api, timeout=20.0)
 
     async def silence(connection: Connection, request: Request, file: StoredFile) -> None:
         await connection.stall()

@@ -1,6 +1,5 @@
 """Raw HTTP for the tests of the server: foreign clients see no more than this."""
 
-import asyncio
 import json
 from typing import Any
 
@@ -10,6 +9,7 @@ from multidict import CIMultiDictProxy
 from yarl import URL
 
 from browser_use_async.server import LocalServer
+from tests.patience import until
 
 __all__ = ["Answer", "Caller"]
 
@@ -92,8 +92,6 @@ class Caller:
         """Wait until the server has a task in a status with so many steps; its JSON."""
         record = self.server.store.task(task_id)
         assert record is not None
-        async with asyncio.timeout(5):
-            # Foreign clients poll too: the server has nothing to wait on.
-            while record.status != status or len(record.steps) < steps:  # noqa: ASYNC110
-                await asyncio.sleep(0.001)
+        # Foreign clients poll too: the server has nothing to wait on.
+        await until(lambda: record.status == status and len(record.steps) >= steps)
         return await self.task(task_id)

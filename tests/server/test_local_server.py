@@ -155,8 +155,7 @@ async def test_the_end_leaves_nothing_behind():
             async with LocalServer(executor=queue) as server:
                 api = Caller(server, http)
                 for _ in range(3):
-                    await api.create()
-                await asyncio.sleep(0.01)
+                    await api.reached(await api.create(), "running")
             port = int(server.url.rsplit(":")[-1])
             assert asyncio.all_tasks() == before
         gc.collect()
@@ -171,8 +170,8 @@ async def test_closing_waits_for_the_clean_up():
     """Executors get their seconds."""
     queue = FromQueue(cleanup=0.05)
     async with aiohttp.ClientSession() as http, LocalServer(executor=queue) as server:
-        await Caller(server, http).create()
-        await asyncio.sleep(0.01)
+        api = Caller(server, http)
+        await api.reached(await api.create(), "running")
 
     assert queue.ended == 1
 

@@ -17,8 +17,8 @@ pytestmark = pytest.mark.usefixtures("nothing_leaks")
 
 @pytest.fixture
 async def outbound() -> AsyncIterator[Outbound]:
-    """A client that loses its patience soon."""
-    client = Outbound(connect=0.5, silence=0.2, exchange=0.6)
+    """A client with little patience, which only tests in virtual time put to the test."""
+    client = Outbound(connect=10, silence=10, exchange=20)
     yield client
     await client.aclose()
 
@@ -135,19 +135,30 @@ async def test_nothing_is_sent_twice(outbound: Outbound):
     assert len(server.requests) == 1
 
 
+@pytest.mark.looptime
 async def test_silence_ends(outbound: Outbound):
     """A server that says nothing is given up after the allowed silence."""
     start = asyncio.get_running_loop().time()
     async with raw_server(Connection.stall) as url:
         assert "in time" in await fails(outbound, url)
 
-    assert asyncio.get_running_loop().time() - start < 0.6
+    assert asyncio.get_running_loop().time() - start == pytest.approx(10, abs=0.1)
 
 
+@pytest.mark.looptime
 async def test_dripping_ends(outbound: Outbound):
     """A server that sends a byte now and then is given up after the time of an exchange."""
-    async with raw_server(lambda one: one.drip(page(b"x" * 500), 0.01)) as url:
+    answer = page(b"x" * 500)
+
+    async def drip(connection: Connection) -> None:
+        connection.send(answer[:-500])
+        await connection.drip(answer[-500:], 1.0)
+
+    start = asyncio.get_running_loop().time()
+    async with raw_server(drip) as url:
         assert "in time" in await fails(outbound, url)
+
+    assert asyncio.get_running_loop().time() - start == pytest.approx(20, abs=0.1)
 
 
 async def test_refused_connection_names_the_host(outbound: Outbound):

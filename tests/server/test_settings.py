@@ -1,6 +1,5 @@
 """What reaches the executor."""
 
-import asyncio
 import logging
 
 import pytest
@@ -8,6 +7,7 @@ import pytest
 from browser_use_async.models import BrowserProfile, ProxyCountry, RunTaskRequest, SecretMapping
 from browser_use_async.server.executors.protocol import Assignment, Failed, Finished
 from browser_use_async.server.running import resolve_settings
+from tests.patience import until
 from tests.server.calling import Caller
 from tests.server.steering import FromQueue
 
@@ -162,7 +162,5 @@ async def test_secrets_are_dropped_at_the_end(steered: Caller, queue: FromQueue)
     task_id = await steered.create(secrets={"p": "correct-horse"})
     await steered.reached(task_id, "running")
     await steered.put(f"/stop-task?task_id={task_id}")
-    await asyncio.sleep(0.01)
-
     runner = steered.server._runner
-    assert runner._runs == {}
+    await until(lambda: not runner._runs)

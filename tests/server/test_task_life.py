@@ -31,6 +31,7 @@ from browser_use_async.server.storage.keeper import MemoryKeeper
 from browser_use_async.server.storage.profiles import Profiles
 from browser_use_async.server.storage.schedules import Schedules
 from browser_use_async.server.storage.uploads import Uploads
+from tests.patience import until
 from tests.server.calling import Answer, Caller
 from tests.server.steering import FromQueue
 
@@ -199,7 +200,7 @@ async def test_a_pause_right_after_a_resume_holds(steered: Caller, queue: FromQu
     async with asyncio.TaskGroup() as group:
         for call in ("resume", "pause"):
             group.create_task(_let(steered, call, task_id))
-    await asyncio.sleep(0.01)
+    await until(lambda: record.status == "paused" or record.steps)
 
     assert (record.status, len(record.steps)) in {("paused", 0), ("paused", 1), ("running", 1)}
 
@@ -208,7 +209,7 @@ async def test_stopping_closes_the_executor(steered: Caller, queue: FromQueue):
     """Its clean-up runs, and the end is noted."""
     task_id = await _brought_to("running", steered, queue)
     await _let(steered, "stop", task_id)
-    await asyncio.sleep(0.01)
+    await until(lambda: queue.ended)
     task = await steered.task(task_id)
 
     assert queue.ended == 1
@@ -221,11 +222,12 @@ async def test_a_paused_task_can_be_stopped(steered: Caller, queue: FromQueue):
     """The pause does not hold the clean-up."""
     task_id = await _brought_to("paused", steered, queue)
     await _let(steered, "stop", task_id)
-    await asyncio.sleep(0.01)
+    await until(lambda: queue.ended)
 
     assert queue.ended == 1
 
 
+@pytest.mark.looptime
 async def test_the_status_flips_before_the_clean_up(http: aiohttp.ClientSession, queue: FromQueue):
     """With a lag the executor goes on for a while, and what it reports is no longer noted."""
     async with LocalServer(executor=queue, stop_cleanup_delay=0.1) as server:
@@ -248,9 +250,7 @@ async def test_the_clean_up_runs_out_after_the_lag(http: aiohttp.ClientSession, 
     async with LocalServer(executor=queue, stop_cleanup_delay=0.02) as server:
         api = Caller(server, http)
         await _let(api, "stop", await _brought_to("running", api, queue))
-        async with asyncio.timeout(2):
-            while not queue.ended:  # noqa: ASYNC110 - looked at from outside
-                await asyncio.sleep(0.005)
+        await until(lambda: queue.ended)
 
 
 @pytest.mark.parametrize("steps_before", [0, 2])

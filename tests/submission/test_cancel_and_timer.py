@@ -1,7 +1,6 @@
-"""A cancellation and the end of the time in one turn of the loop, in real time."""
+"""A cancellation and the end of the time in one turn of the loop."""
 
 import asyncio
-import time
 from collections.abc import Callable
 
 import pytest
@@ -9,6 +8,9 @@ import pytest
 from tests.api_bench import OpenSession
 from tests.fake_api import FakeApi
 from tests.submission.orphans import cancelled, forever, orphans
+from tests.virtual_time import lose
+
+pytestmark = pytest.mark.looptime
 
 
 @pytest.mark.case("E5")
@@ -27,8 +29,7 @@ async def test_a_cancellation_wins_over_the_timeout(
     ]
     for run in runs:
         loop.call_at(began + 0.6 + shift, run.cancel)
-    # The loop is blocked until both are due, so that both come in the turn after.
-    loop.call_at(began + 0.55, time.sleep, 0.1)
+    loop.call_at(began + 0.55, lose, 0.1)
 
     ended = [await cancelled(run) for run in runs]
 
@@ -45,7 +46,7 @@ async def test_an_outer_timeout_in_the_turn_of_the_inner_one(
     session = await open_session()
     task = api.add(forever())
     loop = asyncio.get_running_loop()
-    loop.call_later(0.15, time.sleep, 0.1)
+    loop.call_later(0.15, lose, 0.1)
 
     async def wait(inner: float) -> bool:
         with pytest.raises(TimeoutError) as caught:

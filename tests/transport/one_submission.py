@@ -38,7 +38,7 @@ async def kind_of(url: str) -> OutcomeKind:
     Args:
         url: The base URL.
     """
-    configuration = Configuration.resolve(Secret(KEY), url, 0.5, allow_insecure_http=False)
+    configuration = Configuration.resolve(Secret(KEY), url, 20.0, allow_insecure_http=False)
     transport = Transport(configuration, retry=FAST, options=LaneOptions())
     prepared = prepare(table.RUN_TASK, None, RunTaskRequest("Buy milk"))
     try:

@@ -2,7 +2,6 @@
 
 import asyncio
 import threading
-import time
 from collections.abc import Callable, Iterator
 
 import aiohttp
@@ -10,9 +9,8 @@ import attrs
 import pytest
 
 from tests.bench import ONCE, Connect
+from tests.patience import PATIENCE
 from tests.wire import Connection, WireServer, response
-
-KEEP_ALIVE = 0.002  # seconds after which the server closes an idle connection
 
 
 @attrs.define
@@ -22,22 +20,23 @@ class Elsewhere:
     Attributes:
         url: Its base URL.
         requests: How many requests it has answered.
+        idle: Set when a connection has been kept for long enough.
         closed: Whether it has closed the connection of the last one.
     """
 
     url: str = ""
     requests: int = 0
+    idle: threading.Event = attrs.field(factory=threading.Event)
     started: threading.Event = attrs.field(factory=threading.Event)
     closed: threading.Event = attrs.field(factory=threading.Event)
     ended: threading.Event = attrs.field(factory=threading.Event)
 
     async def answer(self, connection: Connection) -> None:
-        """Answer once, keep the connection for a moment, and close it."""
+        """Answer once, keep the connection until it is idle for too long, and close it."""
         await connection.read_request()
         self.requests += 1
-        self.closed.clear()
         connection.send(response(200, '{"id":"t-1"}'))
-        await asyncio.sleep(KEEP_ALIVE)
+        await asyncio.to_thread(self.idle.wait)
         connection.finish()
         await connection.lost.wait()
         self.closed.set()
@@ -51,8 +50,10 @@ class Elsewhere:
 
     def block(self) -> None:
         """Block the loop of the caller until the connection is closed at the server's side."""
-        assert self.closed.wait(2.0)
-        time.sleep(KEEP_ALIVE)  # the FIN travels
+        self.idle.set()
+        assert self.closed.wait(PATIENCE)
+        self.idle.clear()
+        self.closed.clear()
 
 
 @pytest.fixture
@@ -63,6 +64,7 @@ def elsewhere() -> Iterator[Elsewhere]:
     thread.start()
     server.started.wait()
     yield server
+    server.idle.set()
     server.ended.set()
     thread.join()
 

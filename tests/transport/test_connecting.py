@@ -236,6 +236,7 @@ async def test_waiting_for_a_slot_is_nobodys_timeout(
 
 
 @pytest.mark.case("A6")
+@pytest.mark.looptime
 async def test_a_call_cancelled_in_the_queue_sends_nothing(serve: Serve, connect: Connect):
     """A6: giving up while all slots are taken leaves no trace at the server."""
     server = await serve(_stall_after_the_request)
@@ -244,7 +245,7 @@ async def test_a_call_cancelled_in_the_queue_sends_nothing(serve: Serve, connect
     await server.requests_seen(100)
 
     with pytest.raises(TimeoutError):
-        async with asyncio.timeout(0.05):
+        async with asyncio.timeout(5):
             await session.tasks.run("Buy milk")
     for call in calls:
         call.cancel()

@@ -63,6 +63,7 @@ async def test_an_unused_session_can_be_closed(serve: Serve):
 
 
 @pytest.mark.case("E8")
+@pytest.mark.looptime
 @pytest.mark.parametrize("borrowed", [False, True], ids=["our connections", "the user's"])
 @pytest.mark.parametrize("verb", ["get_status", "run"])
 async def test_calls_under_way_end_when_the_session_closes(
@@ -87,6 +88,7 @@ async def test_calls_under_way_end_when_the_session_closes(
 
 
 @pytest.mark.case("E8")
+@pytest.mark.looptime
 @pytest.mark.parametrize("borrowed", [False, True], ids=["our connections", "the user's"])
 async def test_calls_that_rest_end_when_the_session_closes(
     serve: Serve, connect: Connect, *, borrowed: bool
@@ -113,6 +115,7 @@ async def test_calls_that_rest_end_when_the_session_closes(
 
 
 @pytest.mark.case("E8")
+@pytest.mark.looptime
 async def test_calls_in_the_queue_end_when_the_session_closes(serve: Serve, connect: Connect):
     """E8: more calls than slots: all of them end."""
     server = await serve(_stall)
@@ -120,7 +123,7 @@ async def test_calls_in_the_queue_end_when_the_session_closes(serve: Serve, conn
     calls = [asyncio.create_task(session.tasks.get_status("t-1")) for _ in range(150)]
     await server.requests_seen(100)
 
-    async with asyncio.timeout(2):
+    async with asyncio.timeout(1):
         await session.aclose()
         await asyncio.wait(calls)
 

@@ -11,6 +11,8 @@ from tests.bench import FAST, Connect, Serve
 from tests.hygiene import raises
 from tests.wire import Connection, Script, answering, bound_socket, response
 
+pytestmark = pytest.mark.looptime
+
 Search = Callable[[BrowserUseSession], Awaitable[Any]]
 
 SEARCHES: dict[str, Search] = {
@@ -56,7 +58,7 @@ async def test_a_lost_search_is_not_sent_again(
 ):
     """A27: one POST, and an error that says that it may be paid and that nothing can tell."""
     server = await serve(LOSSES[loss])
-    session = await connect(server, timeout=0.1)
+    session = await connect(server, timeout=3.0)
 
     with pytest.raises((errors.APIConnectionError, errors.APIStatusError)) as caught:
         await SEARCHES[search](session)

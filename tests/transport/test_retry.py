@@ -243,13 +243,14 @@ async def test_an_observer_that_raises_does_no_harm(
     assert record.exc_info is not None
 
 
+@pytest.mark.looptime
 async def test_cancelling_a_pause_ends_the_call(serve: Serve, connect: Connect):
     """A call that rests between two attempts is cancelled at once, and sends nothing more."""
     server = await serve(answering(response(429, "{}", [("Retry-After", "30")])))
     session = await connect(server)
 
     with pytest.raises(TimeoutError):
-        async with asyncio.timeout(0.05):
+        async with asyncio.timeout(5):
             await session.tasks.get_status("t-1")
 
     assert len(server.requests) == 1

@@ -299,12 +299,13 @@ async def test_a_cancelled_call_keeps_its_secrets_out_of_our_frames(serve: Serve
         await connection.read_request()
         await connection.stall()
 
-    session = await connect(await serve(stall))
+    server = await serve(stall)
+    session = await connect(server)
     request = RunTaskRequest(
         "Buy milk", secrets={"password": SECRET}, allowed_domains=["example.com"]
     )
     call = asyncio.create_task(session.tasks.run(request))
-    await asyncio.sleep(0.05)
+    await server.requests_seen()
     call.cancel()
     with pytest.raises(asyncio.CancelledError) as caught:
         await call

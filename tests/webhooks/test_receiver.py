@@ -10,6 +10,7 @@ import aiohttp
 import pytest
 
 from browser_use_async import errors, webhooks
+from tests.patience import until
 from tests.webhooks.calls import SECRET, body_of, event, headers_of, post, raw_request
 from tests.webhooks.serving import in_aiohttp
 
@@ -22,9 +23,7 @@ def _receive(receiver: webhooks.WebhookReceiver, value: object, *, age: float = 
 
 
 async def _handled(receiver: webhooks.WebhookReceiver, count: int) -> None:
-    async with asyncio.timeout(5):
-        while receiver.metrics.handled.total() < count:  # noqa: ASYNC110 - it is polled as by users
-            await asyncio.sleep(0.001)
+    await until(lambda: receiver.metrics.handled.total() >= count)
 
 
 @pytest.mark.case("F10")
@@ -347,7 +346,7 @@ def test_another_event_loop():
 
     async def receive() -> int:
         status = _receive(receiver, event())
-        await asyncio.sleep(0.01)
+        await _handled(receiver, len(told) + 1)
         return status
 
     loop = asyncio.new_event_loop()

@@ -1,4 +1,3 @@
-import asyncio
 from pathlib import Path
 
 import pytest
@@ -12,6 +11,7 @@ from browser_use_async.server.executors.agent.process import (
     surroundings,
 )
 from tests.hygiene import KEY
+from tests.patience import until
 
 
 @pytest.mark.parametrize(
@@ -79,15 +79,14 @@ async def test_silence(tmp_path: Path) -> None:
     script = "sleep 1000 & echo $! >child; wait"
     agent = await AgentProcess.start(program(tmp_path, script), tmp_path, print)
 
+    await until(lambda: (tmp_path / "child").exists() and (tmp_path / "child").read_text())
     with pytest.raises(AgentEndedError, match=r"silent for 0.5 s"):
         await agent.receive(0.5)
     await agent.send({"far": "too late"})
     await agent.end()
 
     child = int((tmp_path / "child").read_text())
-    async with asyncio.timeout(10):
-        while _is_alive(child):  # noqa: ASYNC110 - it tells nobody
-            await asyncio.sleep(0.01)
+    await until(lambda: not _is_alive(child))
 
 
 async def test_what_it_says_is_logged(tmp_path: Path) -> None:

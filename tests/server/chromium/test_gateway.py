@@ -14,6 +14,7 @@ from browser_use_async.server.executors.chromium.rules import (
     PrivateAddresses,
 )
 from browser_use_async.server.reading.domains import AllowedDomains
+from tests.patience import PATIENCE
 
 Talk = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
@@ -54,7 +55,7 @@ async def _ask(gateway: Gateway, request: str) -> str:
     """The whole answer to a request through the gateway."""
     reader, writer = await asyncio.open_connection("127.0.0.1", gateway.port)
     writer.write(request.replace("\n", "\r\n").encode())
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE):
         answer = await reader.read()
     writer.close()
     return answer.decode()

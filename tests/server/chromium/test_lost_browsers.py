@@ -21,6 +21,7 @@ from browser_use_async.server.executors.chromium.folders import (
     clean_up_after_the_dead,
 )
 from browser_use_async.server.executors.chromium.settings import ChromiumSettings
+from tests.patience import PATIENCE, until
 from tests.server.chromium.pages import serve_pages
 from tests.server.chromium.running import browse
 
@@ -69,16 +70,14 @@ def _group(pid: int) -> list[str]:
 
 
 async def _gone(pid: int) -> None:
-    async with asyncio.timeout(10):
-        while _group(pid):  # noqa: ASYNC110 - processes tell nobody that they are gone
-            await asyncio.sleep(0.05)
+    await until(lambda: not _group(pid))  # processes tell nobody that they are gone
 
 
 async def _has_browser(executor: ChromiumExecutor) -> None:
     """Wait until the task with the id `id` shows a page."""
-    async with asyncio.timeout(20):
-        while (view := executor.view("id")) is None:  # noqa: ASYNC110 - as the live page does
-            await asyncio.sleep(0.01)
+    await until(lambda: executor.view("id") is not None)
+    view = executor.view("id")
+    assert view is not None
     async with aclosing(view.frames()) as frames:
         await anext(frames)
     await asyncio.sleep(0.5)
@@ -160,7 +159,7 @@ async def test_stopping_takes_the_browser_away(chromium: ChromiumExecutor, site:
     waiting = asyncio.create_task(browse(chromium, f"Open {site}/. Wait for rain"))
     await _has_browser(chromium)
     waiting.cancel()
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE):
         await asyncio.wait([waiting])
 
     assert waiting.cancelled()

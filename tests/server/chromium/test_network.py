@@ -37,14 +37,15 @@ WAYS = {
 }
 
 
+@pytest.mark.timeout(90)  # eleven pages, each with a second for what it tries
 async def test_pages_reach_no_other_domain(chromium: ChromiumExecutor):
     """However a page embeds, fetches or opens another domain, nothing comes there; steps say so."""
     pages = {f"/{name}": f"<title>{name}</title>{way}" for name, way in WAYS.items()}
     async with serve_pages({**pages, "/away": "REDIRECT OTHER/caught"}) as site:
-        task = " ".join(f"Open {site.url}/{name}. Wait 0.2 s." for name in WAYS)
+        task = " ".join(f"Open {site.url}/{name}. Wait 1 s." for name in WAYS)
         done = await browse(chromium, task, allowed_domains=HERE)
         asked = list(site.asked)
-        free = await browse(chromium, f"Open {site.url}/image. Wait 0.2 s.")
+        free = await browse(chromium, f"Open {site.url}/image. Wait 1 s.")
     after = done.steps[1::2]
     said = {name: after[place].evaluation_previous_goal for place, name in enumerate(WAYS)}
 

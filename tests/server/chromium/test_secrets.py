@@ -36,7 +36,7 @@ async def test_a_secret_is_typed_and_not_shown(chromium: ChromiumExecutor):
         for secret in (SECRET, OTHER):
             done = await browse(
                 chromium,
-                f"Open {site.url}/. Fill Name with the secret pin. Wait 0.3 s. Extract",
+                f"Open {site.url}/. Fill Name with the secret pin. Wait 1 s. Extract",
                 secrets={"pin": secret},
                 highlight_elements=False,
             )
@@ -44,7 +44,7 @@ async def test_a_secret_is_typed_and_not_shown(chromium: ChromiumExecutor):
             pictures.append([step.screenshot for step in done.steps])
         plain = await browse(
             chromium,
-            f"Open {site.url}/. Fill Name with “{SECRET}”. Wait 0.3 s. Extract",
+            f"Open {site.url}/. Fill Name with “{SECRET}”. Wait 1 s. Extract",
             highlight_elements=False,
         )
 

@@ -12,6 +12,7 @@ import pytest
 from browser_use_async.errors import ConfigurationError
 from browser_use_async.server import ChromiumSettings, LocalServer
 from browser_use_async.server.executors.chromium import finding
+from tests.patience import until
 from tests.server.calling import Caller
 from tests.server.chromium.pages import serve_pages
 from tests.server.chromium.test_tasks import png_size
@@ -37,17 +38,13 @@ async def http() -> AsyncIterator[aiohttp.ClientSession]:
 async def _steps(api: Caller, task_id: str, count: int) -> None:
     record = api.server.store.task(task_id)
     assert record is not None
-    async with asyncio.timeout(20):
-        while len(record.steps) < count and not record.status.is_terminal:  # noqa: ASYNC110
-            await asyncio.sleep(0.01)
+    await until(lambda: len(record.steps) >= count or record.status.is_terminal)
 
 
 async def _ended(api: Caller, task_id: str) -> dict[str, Any]:
     record = api.server.store.task(task_id)
     assert record is not None
-    async with asyncio.timeout(25):
-        while not record.status.is_terminal:  # noqa: ASYNC110 - as clients do
-            await asyncio.sleep(0.02)
+    await until(lambda: record.status.is_terminal)
     task: dict[str, Any] = await api.task(task_id)
     return task
 
@@ -107,9 +104,7 @@ async def test_pause_resume_and_stop(api: Caller, site: str):
     await _steps(api, task_id, 3)
     await api.put(f"/stop-task?task_id={task_id}")
     executor = api.server.executor
-    async with asyncio.timeout(5):
-        while executor.view(task_id) is not None:  # type: ignore[attr-defined]  # noqa: ASYNC110
-            await asyncio.sleep(0.01)
+    await until(lambda: executor.view(task_id) is None)  # type: ignore[attr-defined]
 
     assert paused["status"] == "paused"
     assert len(paused["steps"]) == len(still["steps"]) < 3

@@ -153,7 +153,7 @@ async def test_files_are_offered_to_file_inputs(chromium: ChromiumExecutor, butt
         f'<label for="photo">Your photo</label><input type="file" id="photo" onchange="{show}">'
         "<button onclick=\"document.getElementById('photo').click()\">Choose</button>"
     )
-    how = {"label": "Upload cat.png to Your photo.", "button": "Click Choose. Wait 0.3 s."}[button]
+    how = {"label": "Upload cat.png to Your photo.", "button": "Click Choose. Wait 1 s."}[button]
     async with serve_pages({"/": page}) as pages:
         task = f"Open {pages.url}/. {how} Tell me the title"
         done = await browse(chromium, task, files={"cat.png": b"cat"})

@@ -15,6 +15,7 @@ from browser_use_async.server.executors.viewing import (
     View,
     Viewable,
 )
+from tests.patience import until
 from tests.server.chromium.pages import serve_pages
 from tests.server.chromium.running import browse
 from tests.server.reader.running import Run
@@ -41,9 +42,9 @@ def _jpeg_size(image: bytes) -> tuple[int, int]:
 
 
 async def _view(executor: ChromiumExecutor) -> View:
-    async with asyncio.timeout(20):
-        while (view := executor.view("id")) is None:  # noqa: ASYNC110 - as the live page does
-            await asyncio.sleep(0.01)
+    await until(lambda: executor.view("id") is not None)
+    view = executor.view("id")
+    assert view is not None
     return view
 
 

@@ -1,7 +1,5 @@
 """A live page in a real browser, and how to wait for what it does."""
 
-import asyncio
-from collections.abc import Callable
 from typing import Any
 
 from tests.browser.driver import Browser, Page
@@ -9,7 +7,7 @@ from tests.server.calling import Caller
 from tests.server.pages.showing import Showing, drawn
 from tests.server.pages.socket import running_task
 
-__all__ = ["SHOWN", "STEERABLE", "eventually", "open_live"]
+__all__ = ["SHOWN", "STEERABLE", "open_live"]
 
 SHOWN = "!document.getElementById('picture').hidden"
 """Whether the page shows a picture."""
@@ -34,14 +32,3 @@ async def open_live(
     page = await browser.open(task["live_url"], **shape)
     await page.until(f"{SHOWN} && {STEERABLE}")
     return page, task
-
-
-async def eventually(condition: Callable[[], object]) -> None:
-    """Wait until something is so: what a browser sends comes when it comes.
-
-    Args:
-        condition: Whether it is so.
-    """
-    async with asyncio.timeout(10):
-        while not condition():  # noqa: ASYNC110
-            await asyncio.sleep(0.01)

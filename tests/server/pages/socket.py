@@ -7,6 +7,7 @@ from typing import Any
 
 import aiohttp
 
+from tests.patience import PATIENCE
 from tests.server.calling import Caller
 
 __all__ = ["LiveSocket", "live_socket", "running_task"]
@@ -60,7 +61,7 @@ class LiveSocket:
 
     async def until(self, condition: Any) -> None:
         """Read on until a condition holds."""
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE):
             while not condition():
                 await self._read()
 

@@ -8,6 +8,7 @@ from aiohttp import WSCloseCode
 from yarl import URL
 
 from browser_use_async.server import LocalServer
+from tests.patience import PATIENCE, until
 from tests.server.calling import Caller
 from tests.server.pages.showing import Showing, drawn
 from tests.server.pages.socket import live_socket, running_task
@@ -68,7 +69,7 @@ async def test_a_server_that_closes_hangs_up(http: aiohttp.ClientSession):
         task = await running_task(api)
         async with live_socket(http, task["live_url"]) as page:
             await page.until(lambda: page.states)
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(PATIENCE):
                 await asyncio.gather(server.aclose(), page.drain())
 
     assert page.closed_with in {WSCloseCode.GOING_AWAY, WSCloseCode.OK}
@@ -84,10 +85,7 @@ async def test_pages_that_go_away_leave_nothing(
         page.draws = False
         await page.until(lambda: page.images)
         during = len(asyncio.all_tasks())
-    async with asyncio.timeout(5):
-        # The server hears of it in its own time.
-        while len(asyncio.all_tasks()) > during - 2:  # noqa: ASYNC110
-            await asyncio.sleep(0.01)
+    await until(lambda: len(asyncio.all_tasks()) <= during - 2)
 
     assert (await watched.task(task["id"]))["status"] == "running"
 

@@ -4,8 +4,9 @@ import pytest
 
 from browser_use_async.server.executors.viewing import KeyInput, PointerInput, TextInput
 from tests.browser.driver import Browser, browser, browser_address
+from tests.patience import until
 from tests.server.calling import Caller
-from tests.server.pages.opening import eventually, open_live
+from tests.server.pages.opening import open_live
 from tests.server.pages.showing import PAGE, Showing
 
 __all__ = ["browser", "browser_address"]
@@ -22,7 +23,7 @@ async def test_the_mouse_acts_in_the_page(browser: Browser, watched: Caller, sho
     await page.click("#picture")
     x, y = await page.middle("#picture")
     await page.mouse("mouseWheel", x, y, deltaX=0, deltaY=120)
-    await eventually(lambda: any(each.kind == "wheel" for each in showing.inputs))  # type: ignore[union-attr]
+    await until(lambda: any(each.kind == "wheel" for each in showing.inputs))  # type: ignore[union-attr]
 
     assert untouched == []
     down, up = (each for each in showing.inputs if getattr(each, "clicks", 0))
@@ -77,7 +78,7 @@ async def test_pasted_and_composed_text(browser: Browser, watched: Caller, showi
     await page.type("hello")
     await page.press("Enter")
     await page.click("[data-key=Enter]")
-    await eventually(lambda: len(showing.inputs) >= 4)
+    await until(lambda: len(showing.inputs) >= 4)
 
     assert showing.inputs == [
         TextInput("pasted grün"),
@@ -94,13 +95,13 @@ async def test_a_finger_taps_and_scrolls(browser: Browser, watched: Caller, show
     await page.click("#control")
     x, y = await page.middle("#picture")
     await page.tap(x, y)
-    await eventually(lambda: len(showing.inputs) >= 3)
+    await until(lambda: len(showing.inputs) >= 3)
     tap = [each.kind for each in showing.inputs if isinstance(each, PointerInput)]
     for kind, down in (("touchStart", 0), ("touchMove", 30), ("touchMove", 60)):
         points = [{"x": x, "y": y - down}]
         await page.send("Input.dispatchTouchEvent", type=kind, touchPoints=points)
     await page.send("Input.dispatchTouchEvent", type="touchEnd", touchPoints=[])
-    await eventually(lambda: len(showing.inputs) >= 5)
+    await until(lambda: len(showing.inputs) >= 5)
     scrolled = sum(each.delta_y for each in showing.inputs if isinstance(each, PointerInput))
 
     assert tap == ["move", "down", "up"]

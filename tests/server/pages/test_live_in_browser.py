@@ -10,8 +10,9 @@ from aiohttp import web
 from browser_use_async.server.executors.protocol import Finished
 from tests.browser.accessibility import barriers
 from tests.browser.driver import Browser, Page, browser, browser_address
+from tests.patience import until
 from tests.server.calling import Caller
-from tests.server.pages.opening import SHOWN, STEERABLE, eventually, open_live
+from tests.server.pages.opening import SHOWN, STEERABLE, open_live
 from tests.server.pages.showing import Showing, drawn
 from tests.server.pages.socket import running_task
 
@@ -170,9 +171,9 @@ async def test_it_works_in_a_frame_of_another_server(
         await web.TCPSite(runner, "127.0.0.1", 0).start()
         host, port = runner.addresses[0][:2]
         page = await browser.open(f"http://{host}:{port}/")
-        await eventually(lambda: showing.shown > 1)
+        await until(lambda: showing.shown > 1)
         await showing.show(drawn(2))
-        await eventually(lambda: showing.shown > 2)  # so it has drawn the first one
+        await until(lambda: showing.shown > 2)  # so it has drawn the first one
         await page.click_at(*place)
         await watched.reached(task["id"], "paused")
     finally:
@@ -225,14 +226,14 @@ async def test_nothing_is_drawn_for_nobody(browser: Browser, watched: Caller, sh
     hide = "Object.defineProperty(document, 'hidden', {value: %s, configurable: true})"
     await page.run(hide % "true")
     await showing.show(drawn(2))
-    await eventually(lambda: showing.shown >= 2)
+    await until(lambda: showing.shown >= 2)
     for number in range(3, 8):
         await showing.show(drawn(number))
     await asyncio.sleep(0.2)
     hidden = showing.shown
     await page.run(hide % "false")
     await page.run("document.dispatchEvent(new Event('visibilitychange'))")
-    await eventually(lambda: showing.shown > hidden)
+    await until(lambda: showing.shown > hidden)
 
     assert hidden <= 3
     assert showing.shown == hidden + 1

@@ -11,8 +11,8 @@ from browser_use_async.server.static_site import StaticSite, example_site_direct
 
 @pytest.fixture
 async def reader() -> AsyncIterator[ReaderExecutor]:
-    """A reader that does not wait long for anybody."""
-    outbound = Outbound(connect=1, silence=0.5, exchange=2)
+    """A reader that waits for 20 seconds, which only tests in virtual time let pass."""
+    outbound = Outbound(connect=20, silence=20, exchange=20)
     yield ReaderExecutor(outbound)
     await outbound.aclose()
 

@@ -13,7 +13,7 @@ ALL = AllowedDomains(None)
 @pytest.fixture
 async def outbound() -> AsyncIterator[Outbound]:
     """An HTTP client."""
-    client = Outbound(connect=1, silence=1, exchange=1)
+    client = Outbound(connect=20, silence=20, exchange=20)
     yield client
     await client.aclose()
 

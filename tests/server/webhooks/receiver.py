@@ -1,6 +1,5 @@
 """A receiver on a real socket that remembers every call."""
 
-import asyncio
 import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -10,6 +9,7 @@ import attrs
 from aiohttp import web
 
 from browser_use_async.webhooks.signing import SIGNATURE_HEADER, TIMESTAMP_HEADER, sign
+from tests.patience import until
 
 __all__ = ["SECRET", "Call", "Receiver", "receiving"]
 
@@ -63,9 +63,7 @@ class Receiver:
 
     async def has(self, count: int) -> None:
         """Wait for so many calls."""
-        async with asyncio.timeout(5):
-            while len(self.calls) < count:  # noqa: ASYNC110 - it is polled as a user would
-                await asyncio.sleep(0.001)
+        await until(lambda: len(self.calls) >= count)
 
 
 @asynccontextmanager

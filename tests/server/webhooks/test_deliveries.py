@@ -46,7 +46,7 @@ async def test_a_life(told: Caller, queue: FromQueue, receiver: Receiver) -> Non
 
     assert receiver.statuses == ["test", "initializing", "started", "paused", "finished"]
     assert all(call.is_genuine for call in receiver.calls)
-    assert all(abs(int(call.timestamp) - time.time()) < 5 for call in receiver.calls)
+    assert all(abs(int(call.timestamp) - time.time()) < 60 for call in receiver.calls)
     events = [call.event for call in receiver.calls[1:]]
     assert {event["type"] for event in events} == {"agent.task.status_update"}
     assert all(event["payload"]["task_id"] == task_id for event in events)

@@ -17,6 +17,7 @@ from browser_use_async.server.storage.database import open_keeper
 from browser_use_async.server.storage.keeper import MemoryKeeper
 from browser_use_async.server.storage.sealing import KEY_VARIABLE
 from browser_use_async.server.webhooks.deliveries import Delivery, DeliveryLog
+from tests.patience import PATIENCE, until
 from tests.server.calling import Caller
 from tests.server.steering import FromQueue
 from tests.server.webhooks.receiver import SECRET, Call, Receiver
@@ -42,9 +43,7 @@ async def _told_nothing(server: LocalServer, http: aiohttp.ClientSession) -> str
     caller = Caller(server, http)
     task_id = await caller.create(metadata={"order": "7"})
     await caller.reached(task_id, "finished")
-    async with asyncio.timeout(5):
-        while not server.deliveries[0].attempts:  # noqa: ASYNC110 - it is polled as a user would
-            await asyncio.sleep(0.001)
+    await until(lambda: server.deliveries[0].attempts)
     return task_id
 
 
@@ -201,8 +200,9 @@ async def _killed_at_the_end(path: Path, environment: Mapping[str, str]) -> Asyn
     )  # fmt: skip
     try:
         assert process.stdout is not None
-        async with asyncio.timeout(20):
-            yield json.loads(await process.stdout.readline())["url"]
+        async with asyncio.timeout(PATIENCE):
+            line = await process.stdout.readline()
+        yield json.loads(line)["url"]
     finally:
         process.kill()
         await process.communicate()
@@ -223,7 +223,7 @@ async def test_kill_before_an_event_was_received(
         async with http.post(f"{url}/api/v1/run-task", json=task, headers=headers) as answer:
             task_id = (await answer.json())["id"]
         await receiver.has(2)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE):
             status = ""
             while status != "finished":
                 place = f"{url}/api/v1/task/{task_id}/status"
@@ -232,9 +232,7 @@ async def test_kill_before_an_event_was_received(
     receiver.calls.clear()
     receiver.answer = lambda _: 200
     async with _killed_at_the_end(path, environment):
-        async with asyncio.timeout(15):
-            while len(receiver.calls) < 3:  # noqa: ASYNC110 - it is polled as a user would
-                await asyncio.sleep(0.01)
+        await receiver.has(3)
 
     assert receiver.statuses == ["initializing", "started", "finished"]
     assert all(call.is_genuine for call in receiver.calls)

@@ -1,0 +1,20 @@
+"""How long tests wait for what comes when it comes: so long that only a broken one gives up."""
+
+import asyncio
+from collections.abc import Callable
+
+__all__ = ["PATIENCE", "until"]
+
+PATIENCE = 20.0
+"""Seconds: no machine is so busy, and the time limit of a test comes later."""
+
+
+async def until(condition: Callable[[], object]) -> None:
+    """Wait until something holds that no event tells of.
+
+    Args:
+        condition: What is to hold.
+    """
+    async with asyncio.timeout(PATIENCE):
+        while not condition():  # noqa: ASYNC110 - nothing tells of it
+            await asyncio.sleep(0.005)
