@@ -40,7 +40,7 @@ def _refuse_half_pairs(value: Any) -> None:
 _UNREAD: Any = object()
 _SPACED = re.compile(rb'[\[{]*\s|[\[{]*"[^"\\]*"(?:\s|:\s)')  # as the first key shows
 
-_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
+_SURROGATE = r"\\u[dD][89a-fA-F]"
 _DECODER = json.JSONDecoder(object_pairs_hook=_no_duplicates, parse_constant=_no_constant)
 
 
@@ -89,7 +89,7 @@ def read_json(body: bytes) -> Any:
     try:
         text = body.decode("utf-8")
         value = _DECODER.decode(text)
-        if "\\" in text and _SURROGATE.search(text):  # the first is sixty times as fast
+        if "\\" in text and re.search(_SURROGATE, text):  # the first is sixty times as fast
             _refuse_half_pairs(value)
     except UnicodeDecodeError:
         problem = "the text is not UTF-8"

@@ -11,6 +11,7 @@ import aiohttp
 import attrs
 
 from browser_use_async import errors
+from browser_use_async.contract.conversion import load_structure
 from browser_use_async.contract.table import GET_TASK_STATUS, Effect, Endpoint
 from browser_use_async.models import RetryScheduled, SessionEvent, TaskId
 from browser_use_async.transport.budget import RetryBudget
@@ -74,6 +75,7 @@ class Transport:
         self._on_event = on_event
         self._governor: Governor | None = None
         self.service_clock = ServiceClock()
+        load_structure()  # now, and not while a call waits for it
 
     @cached_property
     def storage(self) -> "Storage":
