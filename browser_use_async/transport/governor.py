@@ -7,8 +7,7 @@ import asyncio
 import math
 import random
 from collections import OrderedDict, deque
-
-import attrs
+from typing import NamedTuple
 
 from browser_use_async.contract.table import RUN_TASK, Endpoint
 from browser_use_async.transport.gate import Gate
@@ -28,8 +27,7 @@ SMALLEST_PAUSE = 1.0  # seconds after a probe that was refused without a word ab
 FIRST_SLOT_PAUSE, LONGEST_SLOT_PAUSE = 1.0, 30.0
 
 
-@attrs.frozen(eq=False, repr=False)
-class Pass:
+class Pass(NamedTuple):
     """Leave to make one call.
 
     Attributes:
@@ -41,8 +39,7 @@ class Pass:
     in_slot_round: int
 
 
-@attrs.frozen(eq=False, repr=False)
-class Patience:
+class Patience(NamedTuple):
     """How long a call lets itself be held back.
 
     Attributes:
@@ -54,11 +51,15 @@ class Patience:
     all_pauses: float = math.inf
 
 
-@attrs.define(eq=False, repr=False)
 class _Waiter:
-    admitted: "asyncio.Future[Pass | float]"  # a float: held back for so many seconds too long
-    patience: Patience
-    since: float
+    __slots__ = ("admitted", "patience", "since")
+
+    def __init__(
+        self, admitted: "asyncio.Future[Pass | float]", patience: Patience, since: float
+    ) -> None:
+        self.admitted = admitted  # a float: held back for so many seconds too long
+        self.patience = patience
+        self.since = since
 
     def gives_up(self, now: float, shut_until: float) -> bool:
         left = shut_until - now
@@ -121,7 +122,7 @@ class Governor:
             return None
         self._in_flight += 1
         rounds = self._everyone.round, self._slots.round
-        if rounds != (self._pass.in_round, self._pass.in_slot_round):
+        if rounds != self._pass:
             self._pass = Pass(*rounds)
         return self._pass
 

@@ -6,8 +6,7 @@ tasks now less that rank.
 """
 
 from collections.abc import Sequence
-
-import attrs
+from typing import NamedTuple
 
 from browser_use_async.contract.limits import MAX_TASK_PAGE
 
@@ -19,20 +18,22 @@ SLACK = 2  # places by which an estimate may be off without a second request
 USUAL_ROW = 400.0  # bytes, until a page has told
 
 
-@attrs.define(eq=False, slots=True, repr=False)
 class ListPlace:
     """What is known of a task's place.
 
-    Attributes:
+    Args:
         rank: How many tasks there were just after it was created, as far as can be told; None if
             no page has shown it yet.
         is_exact: Whether a page has shown it.
         unseen: How often in a row a page did not show it where it was expected.
     """
 
-    rank: int | None = None
-    is_exact: bool = False
-    unseen: int = 0
+    __slots__ = ("is_exact", "rank", "unseen")
+
+    def __init__(self, rank: int | None = None, *, is_exact: bool = False, unseen: int = 0) -> None:
+        self.rank = rank
+        self.is_exact = is_exact
+        self.unseen = unseen
 
     @property
     def is_lost(self) -> bool:
@@ -40,8 +41,7 @@ class ListPlace:
         return self.unseen >= UNSEEN_WHEN_LOST
 
 
-@attrs.frozen
-class PageToRead:
+class PageToRead(NamedTuple):
     """One request to the task list.
 
     Attributes:
