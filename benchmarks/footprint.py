@@ -12,12 +12,13 @@ from statistics import median
 from benchmarks.harness import FULL, QUICK, Effort, Report, Row, compare, judge, table
 
 PROGRAM = """
-import json, resource, sys, time
+import json, sys, time
 started, used = time.perf_counter(), time.process_time()
 {statement}
 used, seconds = time.process_time() - used, time.perf_counter() - started
-peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-print(json.dumps([used * 1e3, seconds * 1e3, peak / 1024, len(sys.modules)]))
+# Not `ru_maxrss`, which a process takes over from the one that started it.
+peak = next(line for line in open("/proc/self/status") if line.startswith("VmHWM"))
+print(json.dumps([used * 1e3, seconds * 1e3, int(peak.split()[1]) / 1024, len(sys.modules)]))
 """
 SIDES = {
     "ours": ("browser-use-async", "from browser_use_async import BrowserUseSession"),
@@ -27,6 +28,11 @@ SIDES = {
     "aiohttp": ("aiohttp", "import aiohttp"),
     "httpx": ("httpx", "import httpx"),
 }
+FIRST_SESSIONS = {
+    "ours": f"{SIDES['ours'][1]}; BrowserUseSession('bu_key')",
+    "official": f"{SIDES['official'][1]}; AsyncBrowserUse(api_key='bu_key')",
+}
+"""What is left for the first session is part of what a program pays at its start."""
 
 
 def cost(statement: str) -> list[float]:
@@ -81,18 +87,23 @@ def megabytes(of: Distribution) -> float:
 def report(effort: Effort) -> Report:
     """Measure, and compare with the goals."""
     runs: dict[str, list[list[float]]] = {name: [] for name in SIDES}
-    cost(SIDES["ours"][1])
+    ready: dict[str, list[float]] = {name: [] for name in FIRST_SESSIONS}
+    cost(FIRST_SESSIONS["ours"])
     for _ in range(effort.rounds + 4):
         for name, (_label, statement) in SIDES.items():
             runs[name].append(cost(statement))
+        for name, statement in FIRST_SESSIONS.items():
+            ready[name].append(cost(statement)[0])
     cpu = {name: [each[0] for each in figures] for name, figures in runs.items()}
     installed = {name: closure(label) for name, (label, _statement) in SIDES.items()}
     sizes = {name: sum(map(megabytes, found.values())) for name, found in installed.items()}
     extra = median(mine - theirs for mine, theirs in zip(cpu["ours"], cpu["aiohttp"], strict=True))
     count, size = len(installed["ours"]), sizes["ours"]
     official = ("browser-use-sdk", cpu["ours"], cpu["official"])
+    sessions = ("browser-use-sdk", ready["ours"], ready["official"])
     rows = [
         compare(10, "import, CPU", "ms", official, at_most=0.85),
+        compare(10, "import and a first session, CPU", "ms", sessions, at_most=0.85),
         compare(10, "import, CPU", "ms", ("openai", cpu["ours"], cpu["openai"]), at_most=0.4),
         Row(
             10,

@@ -4,8 +4,9 @@ Names are loaded when they are first used, so that a program that imports this p
 never call it, such as a command line or a test runner, starts without paying for it.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from browser_use_async.lazy import load_on_first_use
 
 if TYPE_CHECKING:
     from browser_use_async import errors, prices, webhooks
@@ -52,6 +53,7 @@ if TYPE_CHECKING:
     from browser_use_async.submission.handle import TaskHandle
     from browser_use_async.transport.limits import CallLimits
     from browser_use_async.transport.retry import RetryPolicy
+    from browser_use_async.version import __version__ as __version__
     from browser_use_async.waiting.policy import PollPolicy
 
 __all__ = [
@@ -103,6 +105,7 @@ __all__ = [
 ]
 
 _HOMES = {
+    **dict.fromkeys(__all__, "models"),  # unless another one is named below
     "Batch": "batch.batch",
     "BatchItem": "batch.item",
     "BatchProgress": "batch.progress",
@@ -112,25 +115,12 @@ _HOMES = {
     "PollPolicy": "waiting.policy",
     "RetryPolicy": "transport.retry",
     "TaskHandle": "submission.handle",
+    "__version__": "version",
+    "errors": "errors",
+    "prices": "prices",
+    "webhooks": "webhooks",
 }
-"""Where names come from that are no models."""
+"""Where the names come from."""
 
-_MODULES = frozenset({"errors", "prices", "webhooks"})
-
-
-def __getattr__(name: str) -> Any:
-    """Load a public name when it is first used."""
-    if name == "__version__":
-        return import_module("browser_use_async.transport.user_agent").package_version()
-    if name not in __all__:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    if name in _MODULES:
-        return import_module(f"browser_use_async.{name}")
-    home = import_module(f"browser_use_async.{_HOMES.get(name, 'models')}")
-    value = globals()[name] = getattr(home, name)
-    return value
-
-
-def __dir__() -> list[str]:
-    """All public names, whether they are loaded or not."""
-    return [*__all__, "__version__"]
+if not TYPE_CHECKING:
+    __getattr__, __dir__ = load_on_first_use(__name__, _HOMES)

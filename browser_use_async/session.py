@@ -11,18 +11,9 @@ from typing import TYPE_CHECKING, NoReturn, Self, TypeVar
 import aiohttp
 
 from browser_use_async.contract import table
-from browser_use_async.endpoints import (
-    AccountEndpoints,
-    BrowserProfileEndpoints,
-    FileEndpoints,
-    ScheduledTaskEndpoints,
-    SearchEndpoints,
-    TaskEndpoints,
-)
+from browser_use_async.endpoints import TaskEndpoints
 from browser_use_async.errors import WrongEventLoopError
-from browser_use_async.models import (
-    SessionEvent,
-)
+from browser_use_async.models import SessionEvent
 from browser_use_async.submission.background import Background
 from browser_use_async.submission.creation import Creator
 from browser_use_async.submission.reconciler import Reconciler
@@ -122,11 +113,6 @@ class BrowserUseSession(CreateVerbs, BatchVerbs, FollowVerbs, ListVerbs, FileVer
             draw=world.draw,
         )
         self.tasks = TaskEndpoints(transport.call)
-        self.scheduled_tasks = ScheduledTaskEndpoints(transport.call)
-        self.browser_profiles = BrowserProfileEndpoints(transport.call)
-        self.files = FileEndpoints(transport.call)
-        self.search = SearchEndpoints(transport.call)
-        self.account = AccountEndpoints(transport.call)
         looks = TaskEndpoints(transport.call_once)
         self._watcher = Watcher(
             looks,

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import TypeVar
 
 from browser_use_async.cli.console import Console, Span
-from browser_use_async.contract.conversion import unstructure
+from browser_use_async.contract.unstructuring import unstructure
 
 __all__ = ["local_time", "show_rows"]
 

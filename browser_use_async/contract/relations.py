@@ -1,53 +1,11 @@
 """What fields of one request demand of each other. Pure."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
-import attrs
+from browser_use_async.models import ScheduleType
 
-from browser_use_async.models import (
-    CreateScheduledTaskRequest,
-    ScheduleType,
-    UpdateScheduledTaskRequest,
-)
-
-__all__ = ["Contradiction", "contradictions"]
-
-
-@attrs.frozen
-class Contradiction:
-    """Two fields that do not go together.
-
-    Attributes:
-        field: The field that has to change.
-        message: Why.
-    """
-
-    field: str
-    message: str
-
-
-def contradictions(model: type[Any], values: Mapping[str, Any]) -> list[Contradiction]:
-    """What is wrong with fields that are right one by one.
-
-    Args:
-        model: The request class.
-        values: The values of the fields that were given.
-    """
-    check = _CHECKS.get(model)
-    return [] if check is None else check(values)
-
-
-def _schedule(values: Mapping[str, Any]) -> list[Contradiction]:
-    """A schedule has the figure that its type runs by, and ends after it begins."""
-    found: list[Contradiction] = []
-    for kind, field in _RUNS_BY.items():
-        if values.get("schedule_type") == kind and values.get(field) is None:
-            found.append(Contradiction(field, f"is required when schedule_type is '{kind}'"))
-    start, end = values.get("start_at"), values.get("end_at")
-    if start is not None and end is not None and end <= start:
-        found.append(Contradiction("end_at", "must be later than start_at"))
-    return found
+__all__ = ["contradictions"]
 
 
 _RUNS_BY = {
@@ -55,7 +13,24 @@ _RUNS_BY = {
     ScheduleType.CRON: "cron_expression",
 }
 
-_CHECKS: dict[type[Any], Callable[[Mapping[str, Any]], list[Contradiction]]] = {
-    CreateScheduledTaskRequest: _schedule,
-    UpdateScheduledTaskRequest: _schedule,
-}
+
+def contradictions(values: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """What is wrong with fields that are right one by one.
+
+    A schedule has the figure that its type runs by, and ends after it begins. No other request
+    has fields that depend on each other.
+
+    Args:
+        values: The values of the fields that were given.
+
+    Returns:
+        The fields that have to change, and why.
+    """
+    found: list[tuple[str, str]] = []
+    for kind, field in _RUNS_BY.items():
+        if values.get("schedule_type") == kind and values.get(field) is None:
+            found.append((field, f"is required when schedule_type is '{kind}'"))
+    start, end = values.get("start_at"), values.get("end_at")
+    if start is not None and end is not None and end <= start:
+        found.append(("end_at", "must be later than start_at"))
+    return found

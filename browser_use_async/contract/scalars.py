@@ -2,7 +2,6 @@
 
 import re
 from datetime import datetime
-from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from browser_use_async.contract.timestamps import parse_timestamp
@@ -10,8 +9,8 @@ from browser_use_async.models import OpenEnum, TaskStatus
 
 __all__ = [
     "MismatchError",
+    "described",
     "read_boolean",
-    "read_decimal",
     "read_integer",
     "read_moment",
     "read_open_enum",
@@ -20,7 +19,7 @@ __all__ = [
 ]
 
 _BOOLEANS = {"true": True, "false": False}
-_DIGITS = re.compile(r"-?[0-9]{1,19}")
+_DIGITS = r"-?[0-9]{1,19}"
 
 
 class MismatchError(ValueError):
@@ -33,6 +32,20 @@ class MismatchError(ValueError):
     def __init__(self, message: str, *, place: str = "") -> None:
         super().__init__(message)
         self.place = place
+
+
+def described(error: BaseException, path: str) -> tuple[str, str]:
+    """The JSON path and the problem that a reader's exception stands for, without the value.
+
+    Args:
+        error: What the reader raised.
+        path: Where the value stands that it was reading.
+    """
+    if isinstance(error, KeyError):
+        return f"{path}.{error.args[0]}", "a required field is missing"
+    if isinstance(error, MismatchError):
+        return path + error.place, str(error)
+    return path, "the value does not fit"
 
 
 def read_text(value: Any, _type: Any) -> str:
@@ -50,7 +63,7 @@ def read_integer(value: Any, _type: Any) -> int:
         return value
     if isinstance(value, float) and value.is_integer():
         return int(value)
-    if isinstance(value, str) and _DIGITS.fullmatch(value):
+    if isinstance(value, str) and re.fullmatch(_DIGITS, value):
         return int(value)
     raise MismatchError("expected an integer")
 
@@ -62,18 +75,6 @@ def read_boolean(value: Any, _type: Any) -> bool:
     if isinstance(value, int | float) and value in {0, 1}:
         return bool(value)
     raise MismatchError("expected true or false")
-
-
-def read_decimal(value: Any, _type: Any) -> Decimal:
-    """An exact finite number, written as number or as text."""
-    if isinstance(value, str | int | float) and not isinstance(value, bool):
-        try:
-            number = Decimal(str(value))
-        except InvalidOperation:
-            raise MismatchError("expected a number") from None
-        if number.is_finite():
-            return number
-    raise MismatchError("expected a number")
 
 
 def read_open_enum(value: Any, enum: type[OpenEnum]) -> OpenEnum:

@@ -7,7 +7,7 @@ models are built. What such a page says is a hint: a task that it calls ended is
 import contextlib
 from itertools import chain
 from operator import itemgetter
-from typing import Any
+from typing import Any, NamedTuple
 
 import attrs
 
@@ -18,8 +18,7 @@ from browser_use_async.errors import ResponseDecodeError
 __all__ = ["LIST_STATUSES", "StatusPage", "read_status_page"]
 
 
-@attrs.frozen
-class StatusPage:
+class StatusPage(NamedTuple):
     """Where the tasks of one page stand.
 
     Attributes:

@@ -40,7 +40,7 @@ def _refuse_half_pairs(value: Any) -> None:
 _UNREAD: Any = object()
 _SPACED = re.compile(rb'[\[{]*\s|[\[{]*"[^"\\]*"(?:\s|:\s)')  # as the first key shows
 
-_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
+_SURROGATE = r"\\u[dD][89a-fA-F]"
 _DECODER = json.JSONDecoder(object_pairs_hook=_no_duplicates, parse_constant=_no_constant)
 
 
@@ -90,7 +90,7 @@ def read_json(body: bytes) -> Any:
         text = body.decode("utf-8")
         value = _DECODER.decode(text)
         # From the first backslash to the last, which are found sixty times as fast.
-        if _SURROGATE.search(text, text.find("\\"), text.rfind("\\") + 4):
+        if re.compile(_SURROGATE).search(text, text.find("\\"), text.rfind("\\") + 4):
             _refuse_half_pairs(value)
     except UnicodeDecodeError:
         problem = "the text is not UTF-8"

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 import attrs
 
 from browser_use_async.errors import InvalidRequestError
+from browser_use_async.models.record import Value
 
 __all__ = ["MAX_WINDOW", "TOKEN_KEY", "SubmissionToken", "digest_of"]
 
@@ -17,13 +18,11 @@ TOKEN_KEY = "bu_async.token"  # noqa: S105 - the name of a metadata pair, no sec
 MAX_WINDOW = 1e7
 """Settle windows are shorter than this many seconds."""
 
-_TEXT = re.compile(
-    r"bu1\.([0-9a-f]{32})\.([0-9a-f]{16})\.(\d{1,14})\.(\d{1,8}(?:\.\d{1,6})?)", re.ASCII
-)
+_TEXT = r"bu1\.([0-9a-f]{32})\.([0-9a-f]{16})\.(\d{1,14})\.(\d{1,8}(?:\.\d{1,6})?)"
 
 
-@attrs.frozen
-class SubmissionToken:
+@attrs.frozen(eq=False, repr=False)
+class SubmissionToken(Value):
     """Everything that another process needs to look for a task.
 
     Attributes:
@@ -59,7 +58,7 @@ class SubmissionToken:
         Raises:
             InvalidRequestError: It is no submission token.
         """
-        match = _TEXT.fullmatch(str(text))
+        match = re.fullmatch(_TEXT, str(text), re.ASCII)
         if match is None:
             raise InvalidRequestError(
                 "this is no submission token; they come from SubmissionUnknownError and start "

@@ -17,6 +17,7 @@ from browser_use_async.contract.relations import contradictions
 from browser_use_async.contract.strict_json import JsonRefusedError, read_json
 from browser_use_async.contract.timestamps import parse_timestamp
 from browser_use_async.models import UNSET, FieldKind, FieldRule, OpenEnum, rule_of
+from browser_use_async.models.record import Value
 
 __all__ = ["Mode", "Problem", "validate"]
 
@@ -28,8 +29,8 @@ class Mode(StrEnum):
     SERVER = "server"  # JSON or query text, coerced as the service does; enums are closed
 
 
-@attrs.frozen
-class Problem:
+@attrs.frozen(eq=False, repr=False)
+class Problem(Value):
     """One refused field.
 
     Attributes:
@@ -87,8 +88,8 @@ def validate(
             ]
     if not problems:
         problems += [
-            Problem((each.field,), f"Value error, {each.message}", "value_error", dict(given))
-            for each in contradictions(model, values)
+            Problem((field,), f"Value error, {message}", "value_error", dict(given))
+            for field, message in contradictions(values)
         ]
     return values, problems
 
@@ -142,7 +143,7 @@ def _member(given: Any, rule: FieldRule, enum: type[OpenEnum]) -> str:
     raise _refuse(f"Input should be {expected}", "enum", given, expected=expected)
 
 
-_INTEGER = re.compile(r"\s*([+-]?[0-9]+(?:_[0-9]+)*)(?:\.0+)?\s*")
+_INTEGER = r"\s*([+-]?[0-9]+(?:_[0-9]+)*)(?:\.0+)?\s*"
 _INTEGER_LIMIT = 2**63  # what databases hold
 _MOST_DIGITS = 4300  # Python itself refuses to convert more
 _TOO_BIG = "Unable to parse input string as an integer, exceeded maximum size"
@@ -191,7 +192,7 @@ def _integer_of_float(value: float) -> int:
 
 
 def _integer_of_text(value: str) -> int:
-    if not (match := _INTEGER.fullmatch(value)):
+    if not (match := re.fullmatch(_INTEGER, value)):
         message = "Input should be a valid integer, unable to parse string as an integer"
         raise _refuse(message, "int_parsing", value)
     if len(value) > _MOST_DIGITS:

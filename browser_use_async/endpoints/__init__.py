@@ -1,12 +1,17 @@
 """The thin layer: one file per API section, one method per HTTP call, no state of its own."""
 
-from browser_use_async.endpoints.account import AccountEndpoints
-from browser_use_async.endpoints.browser_profiles import BrowserProfileEndpoints
+from typing import TYPE_CHECKING
+
 from browser_use_async.endpoints.building import build_request
-from browser_use_async.endpoints.files import FileEndpoints
-from browser_use_async.endpoints.scheduled_tasks import ScheduledTaskEndpoints
-from browser_use_async.endpoints.search import SearchEndpoints
 from browser_use_async.endpoints.tasks import TaskEndpoints
+from browser_use_async.lazy import load_on_first_use
+
+if TYPE_CHECKING:
+    from browser_use_async.endpoints.account import AccountEndpoints
+    from browser_use_async.endpoints.browser_profiles import BrowserProfileEndpoints
+    from browser_use_async.endpoints.files import FileEndpoints
+    from browser_use_async.endpoints.scheduled_tasks import ScheduledTaskEndpoints
+    from browser_use_async.endpoints.search import SearchEndpoints
 
 __all__ = [
     "AccountEndpoints",
@@ -17,3 +22,15 @@ __all__ = [
     "TaskEndpoints",
     "build_request",
 ]
+
+_HOMES = {
+    "AccountEndpoints": "account",
+    "BrowserProfileEndpoints": "browser_profiles",
+    "FileEndpoints": "files",
+    "ScheduledTaskEndpoints": "scheduled_tasks",
+    "SearchEndpoints": "search",
+}
+"""Where the names come from that are loaded when they are first used."""
+
+if not TYPE_CHECKING:
+    __getattr__, __dir__ = load_on_first_use(__name__, _HOMES)

@@ -2,22 +2,19 @@
 
 from typing import Unpack
 
+from browser_use_async import models
 from browser_use_async.contract import table
 from browser_use_async.contract.limits import MAX_TASK_PAGE
 from browser_use_async.endpoints.building import build_request, merged_request
 from browser_use_async.errors import InvalidRequestError
 from browser_use_async.models import (
     Created,
-    OutputFile,
     PageQuery,
     RunTaskFields,
     RunTaskRequest,
     Task,
-    TaskFile,
     TaskId,
-    TaskMedia,
     TaskPage,
-    TaskScreenshots,
     TaskStatus,
 )
 from browser_use_async.transport.call import Call
@@ -134,32 +131,34 @@ class TaskEndpoints:
         rows: TaskPage = await self._call(table.LIST_TASKS, query)
         return rows
 
-    async def get_media(self, task_id: str) -> TaskMedia:
+    async def get_media(self, task_id: str) -> "models.TaskMedia":
         """Signed URLs of the recordings of a completed task. Free. API page: Get Task Media.
 
         Args:
             task_id: The task. Recordings are kept for 30 days.
         """
-        media: TaskMedia = await self._call(table.GET_TASK_MEDIA, TaskId(task_id))
+        media: models.TaskMedia = await self._call(table.GET_TASK_MEDIA, TaskId(task_id))
         return media
 
-    async def get_screenshots(self, task_id: str) -> TaskScreenshots:
+    async def get_screenshots(self, task_id: str) -> "models.TaskScreenshots":
         """Signed URLs of the screenshots so far. Free. API page: Get Task Screenshots.
 
         Args:
             task_id: The task. Screenshots are kept for 30 days.
         """
-        screenshots: TaskScreenshots = await self._call(table.GET_TASK_SCREENSHOTS, TaskId(task_id))
+        screenshots: models.TaskScreenshots = await self._call(
+            table.GET_TASK_SCREENSHOTS, TaskId(task_id)
+        )
         return screenshots
 
-    async def get_output_file(self, task_id: str, file_name: str) -> OutputFile:
+    async def get_output_file(self, task_id: str, file_name: str) -> "models.OutputFile":
         """A signed URL of one output file. Free. API page: Get Task Output File.
 
         Args:
             task_id: The task.
             file_name: One of `Task.output_files`.
         """
-        file: OutputFile = await self._call(
-            table.GET_TASK_OUTPUT_FILE, TaskFile(task_id, file_name)
+        file: models.OutputFile = await self._call(
+            table.GET_TASK_OUTPUT_FILE, models.TaskFile(task_id, file_name)
         )
         return file

@@ -1,15 +1,11 @@
-"""What travels: attrs requests and responses, one file per API section."""
+"""What travels: attrs requests and responses, one file per API section.
 
-from browser_use_async.models.account import Balance
-from browser_use_async.models.browser_profiles import (
-    BrowserProfile,
-    BrowserProfileFields,
-    BrowserProfilePage,
-    CreateBrowserProfileRequest,
-    NamedBrowserProfileFields,
-    ProfileId,
-    UpdateBrowserProfileRequest,
-)
+All but what every session needs is loaded when it is first used.
+"""
+
+from typing import TYPE_CHECKING
+
+from browser_use_async.lazy import load_on_first_use
 from browser_use_async.models.events import (
     RetryScheduled,
     SessionEvent,
@@ -18,7 +14,6 @@ from browser_use_async.models.events import (
     UnknownStatusSeen,
 )
 from browser_use_async.models.fields import UNSET, FieldKind, FieldRule, Unset, rule_of
-from browser_use_async.models.files import UploadRequest, UploadUrl
 from browser_use_async.models.open_enum import (
     LlmModel,
     OpenEnum,
@@ -26,35 +21,51 @@ from browser_use_async.models.open_enum import (
     ScheduleType,
     TaskStatus,
 )
-from browser_use_async.models.parameters import PageQuery, TaskFile, TaskId
-from browser_use_async.models.scheduled_tasks import (
-    CreateScheduledTaskFields,
-    CreateScheduledTaskRequest,
-    ScheduledTask,
-    ScheduledTaskPage,
-    UpdateScheduledTaskFields,
-    UpdateScheduledTaskRequest,
-)
-from browser_use_async.models.search import (
-    SearchResult,
-    SearchResults,
-    SearchUrlRequest,
-    SimpleSearchRequest,
-)
+from browser_use_async.models.parameters import PageQuery, TaskId
 from browser_use_async.models.secret_text import SecretMapping
 from browser_use_async.models.task_settings import RunTaskFields, RunTaskRequest, TaskSettings
 from browser_use_async.models.tasks import (
     BrowserData,
     Created,
-    OutputFile,
-    ParsedTask,
     Task,
-    TaskMedia,
     TaskPage,
-    TaskScreenshots,
     TaskStep,
     TaskSummary,
 )
+
+if TYPE_CHECKING:
+    from browser_use_async.models.account import Balance
+    from browser_use_async.models.browser_profiles import (
+        BrowserProfile,
+        BrowserProfileFields,
+        BrowserProfilePage,
+        CreateBrowserProfileRequest,
+        NamedBrowserProfileFields,
+        ProfileId,
+        UpdateBrowserProfileRequest,
+    )
+    from browser_use_async.models.files import UploadRequest, UploadUrl
+    from browser_use_async.models.parsed_task import ParsedTask
+    from browser_use_async.models.scheduled_tasks import (
+        CreateScheduledTaskFields,
+        CreateScheduledTaskRequest,
+        ScheduledTask,
+        ScheduledTaskPage,
+        UpdateScheduledTaskFields,
+        UpdateScheduledTaskRequest,
+    )
+    from browser_use_async.models.search import (
+        SearchResult,
+        SearchResults,
+        SearchUrlRequest,
+        SimpleSearchRequest,
+    )
+    from browser_use_async.models.task_files import (
+        OutputFile,
+        TaskFile,
+        TaskMedia,
+        TaskScreenshots,
+    )
 
 __all__ = [
     "UNSET",
@@ -110,3 +121,35 @@ __all__ = [
     "UploadUrl",
     "rule_of",
 ]
+
+_HOMES = {
+    "Balance": "account",
+    "BrowserProfile": "browser_profiles",
+    "BrowserProfileFields": "browser_profiles",
+    "BrowserProfilePage": "browser_profiles",
+    "CreateBrowserProfileRequest": "browser_profiles",
+    "CreateScheduledTaskFields": "scheduled_tasks",
+    "CreateScheduledTaskRequest": "scheduled_tasks",
+    "NamedBrowserProfileFields": "browser_profiles",
+    "OutputFile": "task_files",
+    "ParsedTask": "parsed_task",
+    "ProfileId": "browser_profiles",
+    "ScheduledTask": "scheduled_tasks",
+    "ScheduledTaskPage": "scheduled_tasks",
+    "SearchResult": "search",
+    "SearchResults": "search",
+    "SearchUrlRequest": "search",
+    "SimpleSearchRequest": "search",
+    "TaskFile": "task_files",
+    "TaskMedia": "task_files",
+    "TaskScreenshots": "task_files",
+    "UpdateBrowserProfileRequest": "browser_profiles",
+    "UpdateScheduledTaskFields": "scheduled_tasks",
+    "UpdateScheduledTaskRequest": "scheduled_tasks",
+    "UploadRequest": "files",
+    "UploadUrl": "files",
+}
+"""Where the names come from that are loaded when they are first used."""
+
+if not TYPE_CHECKING:
+    __getattr__, __dir__ = load_on_first_use(__name__, _HOMES)

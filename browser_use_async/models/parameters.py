@@ -5,24 +5,17 @@ import attrs
 from browser_use_async.models.fields import FieldKind, FieldRule, ruled
 from browser_use_async.models.record import Value
 
-__all__ = ["PageQuery", "TaskFile", "TaskId"]
+__all__ = ["IDENTIFIER", "PageQuery", "TaskId"]
 
-_IDENTIFIER = FieldRule(FieldKind.TEXT, required=True, nullable=False)
+IDENTIFIER = FieldRule(FieldKind.TEXT, required=True, nullable=False)
+"""What names something in a path."""
 
 
 @attrs.frozen(eq=False, repr=False)
 class TaskId(Value):
     """Which task a call is about."""
 
-    task_id: str = ruled(_IDENTIFIER)
-
-
-@attrs.frozen(eq=False, repr=False)
-class TaskFile(Value):
-    """Which output file of which task a call is about."""
-
-    task_id: str = ruled(_IDENTIFIER)
-    file_name: str = ruled(_IDENTIFIER)
+    task_id: str = ruled(IDENTIFIER)
 
 
 @attrs.frozen(eq=False, repr=False)

@@ -1,4 +1,4 @@
-"""What all models have in common, written once.
+"""What all attrs classes have in common, models and others, written once.
 
 attrs would generate a repr and an equality for each class, at half the cost of importing it. The
 classes say `eq=False, repr=False` and inherit these, which read the same fields in the same way.
@@ -17,7 +17,7 @@ def _fields(model: Any) -> tuple["attrs.Attribute[Any]", ...]:
 
 
 class Value:
-    """A frozen model: equal to one of the same class with the same fields, and hashable."""
+    """A frozen object: equal to one of the same class with the same fields, and hashable."""
 
     __slots__ = ()
 
@@ -42,7 +42,7 @@ class Value:
 
 
 class Record(Value):
-    """The same for a model that can change, and is not hashable for that."""
+    """The same for an object that can change, and is not hashable for that."""
 
     __slots__ = ()
 

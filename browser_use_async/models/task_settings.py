@@ -101,6 +101,7 @@ class TaskSettings(Value):
     metadata: Mapping[str, str] | Unset | None = ruled(METADATA_RULE)
 
 
-@attrs.frozen(eq=False, repr=False)
 class RunTaskRequest(TaskSettings):
     """The body of run-task, whose fields are those of `TaskSettings`. API page: Run Task."""
+
+    __slots__ = ()

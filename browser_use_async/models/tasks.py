@@ -1,28 +1,22 @@
 """Responses of the API section Tasks."""
 
 from datetime import datetime
-from typing import Any, Generic, TypeVar
+from typing import Any
 
 import attrs
 
 from browser_use_async.models.open_enum import TaskStatus
 from browser_use_async.models.record import Record
-from browser_use_async.models.secret_text import hidden_url, hidden_urls
+from browser_use_async.models.secret_text import hidden_url
 
 __all__ = [
     "BrowserData",
     "Created",
-    "OutputFile",
-    "ParsedTask",
     "Task",
-    "TaskMedia",
     "TaskPage",
-    "TaskScreenshots",
     "TaskStep",
     "TaskSummary",
 ]
-
-OutputT = TypeVar("OutputT")
 
 
 @attrs.define(eq=False, repr=False)
@@ -140,17 +134,6 @@ class Task(Record):
 
 
 @attrs.define(eq=False, repr=False)
-class ParsedTask(Task, Generic[OutputT]):
-    """A finished task whose output was parsed into the `output_type` asked for.
-
-    Attributes:
-        parsed: The output as that type.
-    """
-
-    parsed: OutputT = attrs.field(kw_only=True)
-
-
-@attrs.define(eq=False, repr=False)
 class TaskPage(Record):
     """One page of the task list, newest first. API page: List Tasks.
 
@@ -168,43 +151,4 @@ class TaskPage(Record):
     page: int
     limit: int
     total_count: int
-    extra: dict[str, Any] = attrs.field(factory=dict, repr=False)
-
-
-@attrs.define(eq=False, repr=False)
-class TaskMedia(Record):
-    """Recordings of a completed task. API page: Get Task Media.
-
-    Attributes:
-        recordings: Signed URLs that expire.
-        extra: Fields that this version does not know.
-    """
-
-    recordings: list[str] = attrs.field(factory=list, repr=hidden_urls)
-    extra: dict[str, Any] = attrs.field(factory=dict, repr=False)
-
-
-@attrs.define(eq=False, repr=False)
-class TaskScreenshots(Record):
-    """Screenshots of a task. API page: Get Task Screenshots.
-
-    Attributes:
-        screenshots: Signed URLs of PNG files that expire.
-        extra: Fields that this version does not know.
-    """
-
-    screenshots: list[str] = attrs.field(factory=list, repr=hidden_urls)
-    extra: dict[str, Any] = attrs.field(factory=dict, repr=False)
-
-
-@attrs.define(eq=False, repr=False)
-class OutputFile(Record):
-    """Where an output file can be fetched. API page: Get Task Output File.
-
-    Attributes:
-        download_url: A signed URL that expires.
-        extra: Fields that this version does not know.
-    """
-
-    download_url: str = attrs.field(repr=hidden_url)
     extra: dict[str, Any] = attrs.field(factory=dict, repr=False)

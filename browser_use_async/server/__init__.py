@@ -3,8 +3,9 @@
 Names are loaded when they are first used, so that its smaller parts come without the whole.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from browser_use_async.lazy import load_on_first_use
 
 if TYPE_CHECKING:
     from browser_use_async.server.executors.agent.settings import AgentSettings
@@ -23,16 +24,5 @@ _HOMES = {
     "Webhook": "webhooks",
 }
 
-
-def __getattr__(name: str) -> Any:
-    """Load a public name when it is first used."""
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    """All public names, whether they are loaded or not."""
-    return [*__all__]
+if not TYPE_CHECKING:
+    __getattr__, __dir__ = load_on_first_use(__name__, _HOMES)

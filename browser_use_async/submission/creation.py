@@ -63,14 +63,15 @@ class Witness(Protocol):
         ...
 
 
-@attrs.define(eq=False, repr=False)
 class Submission:
     """One job that shall become one task.
 
-    Attributes:
+    Args:
         request: What is sent, with the mark in its metadata.
         token: How to find the task again, or None if there was no room for the mark.
         on_ambiguous: What to do when the answer is lost.
+
+    Attributes:
         stage: How far it has come.
         attempts: How many requests were sent.
         failure: How the last request ended, if it did not create the task.
@@ -80,16 +81,19 @@ class Submission:
         witness: Who keeps a record, if anybody does.
     """
 
-    request: RunTaskRequest
-    token: SubmissionToken | None
-    on_ambiguous: OnAmbiguous
-    stage: Stage = Stage.UNSENT
-    attempts: int = 0
-    failure: BrowserUseError | None = None
-    lost_at: datetime | None = None
-    abandoned: bool = False
-    ends_at: float = math.inf
-    witness: Witness | None = None
+    def __init__(
+        self, request: RunTaskRequest, token: SubmissionToken | None, on_ambiguous: OnAmbiguous
+    ) -> None:
+        self.request = request
+        self.token = token
+        self.on_ambiguous: OnAmbiguous = on_ambiguous
+        self.stage = Stage.UNSENT
+        self.attempts = 0
+        self.failure: BrowserUseError | None = None
+        self.lost_at: datetime | None = None
+        self.abandoned = False
+        self.ends_at = math.inf
+        self.witness: Witness | None = None
 
     def not_created(self) -> None:
         """Note that nothing was created, and that nothing is on the wire."""
@@ -98,21 +102,27 @@ class Submission:
             self.witness.not_created()
 
 
-@attrs.frozen(eq=False, repr=False)
 class Creator:
     """Creates tasks, paying once.
 
-    Attributes:
+    Args:
         transport: Makes the call.
         reconciler: Finds what a lost answer would have named.
         get_task: Gives a whole task.
         now: The wall clock.
     """
 
-    transport: Transport
-    reconciler: Reconciler
-    get_task: Callable[[str], Awaitable[Task]]
-    now: Callable[[], datetime]
+    def __init__(
+        self,
+        transport: Transport,
+        reconciler: Reconciler,
+        get_task: Callable[[str], Awaitable[Task]],
+        now: Callable[[], datetime],
+    ) -> None:
+        self.transport = transport
+        self.reconciler = reconciler
+        self.get_task = get_task
+        self.now = now
 
     def prepare(
         self,

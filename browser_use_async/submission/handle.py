@@ -8,6 +8,7 @@ import attrs
 from browser_use_async.endpoints import TaskEndpoints
 from browser_use_async.errors import InvalidRequestError
 from browser_use_async.models import Task, TaskStatus, TaskStep
+from browser_use_async.models.record import Value
 from browser_use_async.submission.results import parsed
 
 __all__ = ["Followable", "TaskHandle", "task_id_of"]
@@ -63,8 +64,8 @@ class Followable(Protocol):
         ...
 
 
-@attrs.frozen
-class TaskHandle:
+@attrs.frozen(eq=False, repr=False)
+class TaskHandle(Value):
     """What `session.submit` and `session.handle` give. Cheap, and of no weight by itself.
 
     Every method raises `BrowserUseError`; those of a wait carry the task's id.

@@ -5,8 +5,6 @@ import copy
 from datetime import timedelta
 from typing import Any
 
-import attrs
-
 from browser_use_async import errors
 from browser_use_async.contract.limits import MAX_TASK_PAGE
 from browser_use_async.contract.submission_token import TOKEN_KEY, SubmissionToken, digest_of
@@ -26,10 +24,10 @@ _PASSING = (errors.APIConnectionError, errors.APIStatusError, errors.ResponseDec
 _FINAL = (errors.AuthenticationError, errors.PermissionDeniedError)
 
 
-@attrs.define(eq=False)
 class _Search:
-    token: SubmissionToken
-    found: "asyncio.Future[str]"
+    def __init__(self, token: SubmissionToken, found: "asyncio.Future[str]") -> None:
+        self.token = token
+        self.found = found
 
     def may_be(self, row: TaskSummary) -> bool:
         created = row.created_at
@@ -40,12 +38,13 @@ class _Search:
         )
 
 
-@attrs.define(eq=False)
 class _Sweep:
     """One reading of the list, from the top. Its result is why it is not complete, or None."""
 
-    begun: bool = False
-    task: "asyncio.Task[errors.BrowserUseError | None]" = attrs.field(init=False)
+    task: "asyncio.Task[errors.BrowserUseError | None]"
+
+    def __init__(self) -> None:
+        self.begun = False
 
 
 class Reconciler:

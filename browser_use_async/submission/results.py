@@ -4,8 +4,9 @@ from typing import Any
 
 import attrs
 
+from browser_use_async import models
 from browser_use_async.errors import OutputValidationError, TaskFailedError, TaskStoppedError
-from browser_use_async.models import ParsedTask, Task, TaskStatus
+from browser_use_async.models import Task, TaskStatus
 
 __all__ = ["parsed", "successful"]
 
@@ -32,7 +33,7 @@ def successful(task: Task) -> Task:
     raise TaskFailedError(f"task {task.id} {task.status} after {steps}{said}", task=task)
 
 
-def parsed(task: Task, output_type: Any) -> ParsedTask[Any]:
+def parsed(task: Task, output_type: Any) -> "models.ParsedTask[Any]":
     """The task with its output parsed.
 
     Args:
@@ -55,7 +56,7 @@ def parsed(task: Task, output_type: Any) -> ParsedTask[Any]:
         problem = str(error)
     else:
         fields = {field.name: getattr(task, field.name) for field in attrs.fields(Task)}
-        return ParsedTask(**fields, parsed=value)
+        return models.ParsedTask(**fields, parsed=value)
     name = output_type.__name__ if isinstance(output_type, type) else repr(output_type)
     raise OutputValidationError(
         f"task {task.id} finished, but its output does not fit {name}: {problem}; "

@@ -7,8 +7,6 @@ import math
 from collections.abc import Awaitable, Callable
 from typing import Any, Literal, cast
 
-import attrs
-
 from browser_use_async.contract.limits import is_seconds
 from browser_use_async.endpoints import TaskEndpoints
 from browser_use_async.endpoints.tasks import run_task_request
@@ -33,21 +31,27 @@ Fate = Literal["leave", "stop", "pause"]
 OnCreated = Callable[[TaskHandle], Awaitable[None] | None]
 
 
-@attrs.frozen(eq=False, repr=False)
 class Runner:
     """The verbs that create tasks.
 
-    Attributes:
+    Args:
         creator: Creates them, paying once.
         tasks: Stops and pauses them.
         waiting: Waits for them.
         background: Keeps what outlives a call.
     """
 
-    creator: Creator
-    tasks: TaskEndpoints
-    waiting: Followable
-    background: Background
+    def __init__(
+        self,
+        creator: Creator,
+        tasks: TaskEndpoints,
+        waiting: Followable,
+        background: Background,
+    ) -> None:
+        self.creator = creator
+        self.tasks = tasks
+        self.waiting = waiting
+        self.background = background
 
     def submission_of(
         self,

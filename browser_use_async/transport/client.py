@@ -12,6 +12,7 @@ import attrs
 from aiohttp.hdrs import DATE
 
 from browser_use_async import errors
+from browser_use_async.contract.conversion import load_structure
 from browser_use_async.contract.table import GET_TASK_STATUS, Effect, Endpoint
 from browser_use_async.models import RetryScheduled, SessionEvent, TaskId
 from browser_use_async.transport.budget import RetryBudget
@@ -75,6 +76,7 @@ class Transport:
         self._on_event = on_event
         self._governor: Governor | None = None
         self.service_clock = ServiceClock()
+        load_structure()  # now, and not while a call waits for it
 
     @cached_property
     def storage(self) -> "Storage":

@@ -8,6 +8,7 @@ import attrs
 from yarl import URL
 
 from browser_use_async.errors import ConfigurationError
+from browser_use_async.models.record import Value
 from browser_use_async.transport.secret import Secret
 
 __all__ = ["DEFAULT_BASE_URL", "Configuration"]
@@ -16,8 +17,8 @@ DEFAULT_BASE_URL = "https://api.browser-use.com/api/v1"
 DEFAULT_TIMEOUT = 30.0
 
 
-@attrs.frozen
-class Configuration:
+@attrs.frozen(eq=False, repr=False)
+class Configuration(Value):
     """The settled answers.
 
     Attributes:

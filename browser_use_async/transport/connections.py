@@ -29,7 +29,7 @@ from browser_use_async.transport.lanes import (
 from browser_use_async.transport.outcome import Outcome, Reply
 from browser_use_async.transport.prepared import PreparedRequest
 from browser_use_async.transport.reading import UnreadableBodyError, read_body
-from browser_use_async.transport.user_agent import user_agent
+from browser_use_async.transport.user_agent import USER_AGENT
 
 __all__ = ["Connections"]
 
@@ -169,7 +169,7 @@ class Connections:
             {
                 istr("Accept"): "application/json",
                 istr("Accept-Encoding"): "gzip",
-                istr("User-Agent"): user_agent(),
+                istr("User-Agent"): USER_AGENT,
             }
         )
         if has_body:

@@ -3,8 +3,8 @@
 from typing import Any
 
 from browser_use_async import errors
+from browser_use_async.contract.endpoint import Effect
 from browser_use_async.contract.strict_json import JsonRefusedError, read_json
-from browser_use_async.contract.table import SEARCH_URL, SIMPLE_SEARCH, Effect
 from browser_use_async.transport.outcome import Outcome, OutcomeKind, Reply, kind_of_status
 from browser_use_async.transport.prepared import PreparedRequest
 from browser_use_async.transport.retry_after import retry_after_seconds
@@ -20,7 +20,6 @@ _LOOK = (
     "its status, and call again if that is still what you want"
 )
 
-_LEAVES_NO_TRACE = frozenset({SIMPLE_SEARCH.name, SEARCH_URL.name})
 _NO_TRACE = (
     "the search may have been paid for, and no call of the API tells whether it was, "
     "so it is not sent again: repeating it may pay twice"
@@ -101,7 +100,7 @@ def _unanswered(
 
 
 def _fate(prepared: PreparedRequest) -> str:
-    if prepared.endpoint.name in _LEAVES_NO_TRACE:
+    if not prepared.endpoint.leaves_a_trace:
         return _NO_TRACE
     may_be_done = "the request may have been carried out"
     return f"{may_be_done}; {_LOOK}" if prepared.endpoint.effect is Effect.SWITCHES else may_be_done
@@ -157,7 +156,7 @@ def _advice(prepared: PreparedRequest, status: int) -> str | None:
         return _ADVICE[status]
     if kind_of_status(status) is not OutcomeKind.AMBIGUOUS:
         return None
-    if prepared.endpoint.name in _LEAVES_NO_TRACE:
+    if not prepared.endpoint.leaves_a_trace:
         return _NO_TRACE
     if prepared.endpoint.effect in {Effect.CREATES, Effect.PAYS}:
         return "it may have been carried out all the same, so look before calling again"

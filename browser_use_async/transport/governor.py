@@ -7,8 +7,7 @@ import asyncio
 import math
 import random
 from collections import OrderedDict, deque
-
-import attrs
+from typing import NamedTuple
 
 from browser_use_async.contract.table import RUN_TASK, Endpoint
 from browser_use_async.transport.gate import Gate
@@ -29,8 +28,7 @@ FIRST_SLOT_PAUSE, LONGEST_SLOT_PAUSE = 1.0, 30.0
 _SLOWING = frozenset({429, 503})
 
 
-@attrs.frozen(eq=False, repr=False)
-class Pass:
+class Pass(NamedTuple):
     """Leave to make one call.
 
     Attributes:
@@ -42,8 +40,7 @@ class Pass:
     in_slot_round: int
 
 
-@attrs.frozen(eq=False, repr=False)
-class Patience:
+class Patience(NamedTuple):
     """How long a call lets itself be held back.
 
     Attributes:
@@ -55,11 +52,15 @@ class Patience:
     all_pauses: float = math.inf
 
 
-@attrs.define(eq=False, repr=False)
 class _Waiter:
-    admitted: "asyncio.Future[Pass | float]"  # a float: held back for so many seconds too long
-    patience: Patience
-    since: float
+    __slots__ = ("admitted", "patience", "since")
+
+    def __init__(
+        self, admitted: "asyncio.Future[Pass | float]", patience: Patience, since: float
+    ) -> None:
+        self.admitted = admitted  # a float: held back for so many seconds too long
+        self.patience = patience
+        self.since = since
 
     def gives_up(self, now: float, shut_until: float) -> bool:
         left = shut_until - now

@@ -4,10 +4,8 @@ import re
 from collections.abc import Callable, Sequence
 from ssl import SSLContext
 from types import SimpleNamespace
-from typing import Any
 
 import aiohttp
-import attrs
 from aiohttp import ClientHandlerType, ClientMiddlewareType, ClientRequest, ClientResponse
 
 from browser_use_async.errors import ConfigurationError
@@ -79,7 +77,7 @@ def drop_connection(response: ClientResponse) -> None:
         protocol.close()
 
 
-def _refuse_a_switch(_options: object, _attribute: object, value: Any) -> None:
+def _refuse_a_switch(value: object) -> None:
     """Refuse aiohttp's `ssl=False`, with which it checks no certificate."""
     if value is not None and not isinstance(value, SSLContext):
         raise ConfigurationError(
@@ -88,40 +86,62 @@ def _refuse_a_switch(_options: object, _attribute: object, value: Any) -> None:
         )
 
 
-@attrs.frozen(eq=False, repr=False)
 class LaneOptions:
     """What the user passes through to aiohttp.
 
-    Attributes:
+    Args:
         proxy: The URL of an HTTP proxy.
         ssl: A context of the user's own.
         trace_configs: aiohttp trace configurations.
         middlewares: aiohttp client middlewares.
         connector: Makes the connectors of our own sessions.
+
+    Raises:
+        ConfigurationError: `ssl` is no context.
     """
 
-    proxy: str | None = attrs.field(default=None, repr=False)
-    ssl: SSLContext | None = attrs.field(default=None, validator=_refuse_a_switch)
-    trace_configs: Sequence[aiohttp.TraceConfig] = ()
-    middlewares: Sequence[ClientMiddlewareType] = ()
-    connector: MakeConnector = aiohttp.TCPConnector
+    __slots__ = ("connector", "middlewares", "proxy", "ssl", "trace_configs")
+
+    def __init__(
+        self,
+        proxy: str | None = None,
+        ssl: SSLContext | None = None,
+        trace_configs: Sequence[aiohttp.TraceConfig] = (),
+        middlewares: Sequence[ClientMiddlewareType] = (),
+        connector: MakeConnector = aiohttp.TCPConnector,
+    ) -> None:
+        _refuse_a_switch(ssl)
+        self.proxy = proxy
+        self.ssl = ssl
+        self.trace_configs = trace_configs
+        self.middlewares = middlewares
+        self.connector = connector
 
 
-@attrs.frozen(eq=False, repr=False)
 class Lane:
     """One aiohttp session and how it is used.
 
-    Attributes:
+    Args:
         session: The session.
         middlewares: What every request passes through, ours outermost.
         marks: Whether requests tell when they leave this machine.
         owned: Whether closing it is up to us.
     """
 
-    session: aiohttp.ClientSession
-    middlewares: tuple[ClientMiddlewareType, ...]
-    marks: bool
-    owned: bool
+    __slots__ = ("marks", "middlewares", "owned", "session")
+
+    def __init__(
+        self,
+        session: aiohttp.ClientSession,
+        middlewares: tuple[ClientMiddlewareType, ...],
+        *,
+        marks: bool,
+        owned: bool,
+    ) -> None:
+        self.session = session
+        self.middlewares = middlewares
+        self.marks = marks
+        self.owned = owned
 
     @classmethod
     def shared(cls, options: LaneOptions) -> "Lane":

@@ -6,12 +6,13 @@ import attrs
 
 from browser_use_async.contract.limits import is_count
 from browser_use_async.errors import ConfigurationError
+from browser_use_async.models.record import Value
 
 __all__ = ["CallLimits"]
 
 
-@attrs.frozen(kw_only=True)
-class CallLimits:
+@attrs.frozen(eq=False, kw_only=True, repr=False)
+class CallLimits(Value):
     """How many calls a session makes at once and how fast, and how long it waits for a slot.
 
     The pace is learned: when the service answers 429 fewer calls are made at once, and more again

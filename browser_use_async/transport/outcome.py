@@ -6,7 +6,8 @@ from typing import Any
 
 import attrs
 
-from browser_use_async.contract.table import Effect
+from browser_use_async.contract.endpoint import Effect
+from browser_use_async.models.record import Record
 
 __all__ = [
     "Outcome",
@@ -27,8 +28,9 @@ class OutcomeKind(StrEnum):
     AMBIGUOUS = "ambiguous"  # it may or may not have happened
 
 
-@attrs.define  # not frozen: that would double the price of one, and each attempt makes one
-class Reply:
+# Not frozen: that would double the price of one, and each attempt makes one.
+@attrs.define(eq=False, repr=False)
+class Reply(Record):
     """What came back.
 
     Attributes:
@@ -42,8 +44,8 @@ class Reply:
     body: bytes = attrs.field(repr=lambda body: f"<{len(body)} bytes>")
 
 
-@attrs.define  # not frozen, for the same reason
-class Outcome:
+@attrs.define(eq=False, repr=False)  # not frozen, for the same reason
+class Outcome(Record):
     """One attempt, judged.
 
     Attributes:

@@ -12,6 +12,7 @@ from browser_use_async.contract.conversion import encode_request
 from browser_use_async.contract.table import Endpoint
 from browser_use_async.errors import InvalidRequestError
 from browser_use_async.models import UNSET, SecretMapping
+from browser_use_async.models.record import Record
 
 __all__ = ["Payload", "PreparedRequest", "prepare"]
 
@@ -34,8 +35,9 @@ class Payload:
         raise TypeError("the body of a request is not pickled: it can hold task secrets")
 
 
-@attrs.define  # not frozen: that would double the price of one, and each call makes one
-class PreparedRequest:
+# Not frozen: that would double the price of one, and each call makes one.
+@attrs.define(eq=False, repr=False)
+class PreparedRequest(Record):
     """One call with everything that goes on the wire, except the key.
 
     Attributes:

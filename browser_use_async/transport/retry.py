@@ -11,6 +11,7 @@ import attrs
 from browser_use_async.contract.limits import is_count
 from browser_use_async.contract.table import Effect
 from browser_use_async.errors import ConfigurationError
+from browser_use_async.models.record import Value
 from browser_use_async.transport.budget import RetryBudget
 from browser_use_async.transport.outcome import Outcome, OutcomeKind, may_try_again
 from browser_use_async.transport.retry_after import retry_after_seconds
@@ -21,8 +22,8 @@ if TYPE_CHECKING:
 __all__ = ["RetryPolicy", "Retrying"]
 
 
-@attrs.frozen(kw_only=True)
-class RetryPolicy:
+@attrs.frozen(eq=False, kw_only=True, repr=False)
+class RetryPolicy(Value):
     """How often and how fast a failed call is repeated.
 
     What may be repeated follows from the call, not from this policy: a call that costs money is
@@ -95,11 +96,10 @@ def _is_duration(value: object) -> bool:
     return isinstance(value, int | float) and 0 <= value < math.inf
 
 
-@attrs.frozen(eq=False, repr=False)
 class Retrying:
     """The repetitions of one call.
 
-    Attributes:
+    Args:
         policy: How often and how fast.
         effect: What the call does.
         draw: The source of chance.
@@ -110,13 +110,23 @@ class Retrying:
         ends_at: The loop time after which an answer is of no use to anybody.
     """
 
-    policy: RetryPolicy
-    effect: Effect
-    draw: random.Random
-    on_retry: Callable[[Outcome, int, float], None]
-    rest: Callable[[float], Awaitable[None]] = asyncio.sleep
-    budget: RetryBudget | None = None
-    ends_at: float = math.inf
+    def __init__(
+        self,
+        policy: RetryPolicy,
+        effect: Effect,
+        draw: random.Random,
+        on_retry: Callable[[Outcome, int, float], None],
+        rest: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        budget: RetryBudget | None = None,
+        ends_at: float = math.inf,
+    ) -> None:
+        self._policy = policy
+        self._effect = effect
+        self._draw = draw
+        self._on_retry = on_retry
+        self._rest = rest
+        self._budget = budget
+        self._ends_at = ends_at
 
     async def after(
         self, first: Outcome, attempt: Callable[[], Awaitable[Outcome]]
@@ -153,32 +163,32 @@ class Retrying:
             wait=self._pause,
             stop=self._gives_up,
             before_sleep=self._tell,
-            sleep=self.rest,
+            sleep=self._rest,
             retry_error_callback=_outcome,
         )
         last: Outcome = await retrying(once)
         return last, int(retrying.statistics["attempt_number"])
 
     def _retries(self, outcome: Outcome) -> bool:
-        return may_try_again(self.effect, outcome)
+        return may_try_again(self._effect, outcome)
 
     def _pause(self, state: "tenacity.RetryCallState") -> float:
-        pause = self.policy.pause(_outcome(state), state.attempt_number, self.draw)
+        pause = self._policy.pause(_outcome(state), state.attempt_number, self._draw)
         return math.inf if pause is None else pause
 
     def _gives_up(self, state: "tenacity.RetryCallState") -> bool:
-        if state.attempt_number >= self.policy.max_attempts:
+        if state.attempt_number >= self._policy.max_attempts:
             return True
-        if asyncio.get_running_loop().time() + state.upcoming_sleep > self.ends_at:
+        if asyncio.get_running_loop().time() + state.upcoming_sleep > self._ends_at:
             return True
         if math.isinf(state.upcoming_sleep):
             return True
         # A service that asks for a rest gets it from the governor, which no budget helps.
         costs = _outcome(state).status != 429
-        return costs and self.budget is not None and not self.budget.take()
+        return costs and self._budget is not None and not self._budget.take()
 
     def _tell(self, state: "tenacity.RetryCallState") -> None:
-        self.on_retry(_outcome(state), state.attempt_number, state.upcoming_sleep)
+        self._on_retry(_outcome(state), state.attempt_number, state.upcoming_sleep)
 
 
 def _outcome(state: "tenacity.RetryCallState") -> Outcome:

@@ -9,7 +9,7 @@ __all__ = ["http_date", "retry_after_seconds"]
 
 # int() and float() would take "1_000", "1e400", "nan" and digits of other scripts. Ten digits and
 # more are a time since 1970 that was sent by mistake.
-_SECONDS = re.compile(r"\d{1,9}(\.\d+)?", re.ASCII)
+_SECONDS = r"\d{1,9}(\.\d+)?"
 
 
 def retry_after_seconds(headers: Mapping[str, str]) -> float | None:
@@ -22,7 +22,7 @@ def retry_after_seconds(headers: Mapping[str, str]) -> float | None:
         headers: The response's headers, case-insensitive.
     """
     text = headers.get("Retry-After", "").strip()
-    if _SECONDS.fullmatch(text):
+    if re.fullmatch(_SECONDS, text, re.ASCII):
         return float(text)
     until = http_date(text)
     if until is None:

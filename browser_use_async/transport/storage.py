@@ -22,7 +22,7 @@ from browser_use_async.transport.lanes import CONNECT_SECONDS, Lane, LaneOptions
 from browser_use_async.transport.outcome import Outcome, OutcomeKind, Reply, kind_of_status
 from browser_use_async.transport.refusals import refusal_text
 from browser_use_async.transport.signed_url import SignedUrl
-from browser_use_async.transport.user_agent import user_agent
+from browser_use_async.transport.user_agent import USER_AGENT
 
 __all__ = ["Storage", "StorageError", "StorageReply", "StoredContent"]
 
@@ -277,7 +277,7 @@ class Storage:
                     url.reveal(),
                     # Written piece by piece, unlike bytes; a fresh one for each attempt.
                     data=None if stored is None else io.BytesIO(stored.content),
-                    headers={**headers, "User-Agent": user_agent()},
+                    headers={**headers, "User-Agent": USER_AGENT},
                     allow_redirects=False,
                     raise_for_status=False,
                     auto_decompress=False,

@@ -8,6 +8,8 @@ from typing import Any
 import aiohttp
 import attrs
 
+from browser_use_async.models.record import Value
+
 __all__ = ["MakeConnector", "Surroundings"]
 
 MakeConnector = Callable[..., aiohttp.BaseConnector]
@@ -18,8 +20,8 @@ def _utc_now() -> datetime:
     return datetime.now(UTC)
 
 
-@attrs.frozen
-class Surroundings:
+@attrs.frozen(eq=False, repr=False)
+class Surroundings(Value):
     """The world that a session lives in; another one makes a simulation out of a program.
 
     Attributes:

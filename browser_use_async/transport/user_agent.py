@@ -1,24 +1,10 @@
 """How the package introduces itself."""
 
 import sys
-from functools import cache
 
-__all__ = ["package_version", "user_agent"]
+from browser_use_async.version import __version__
 
+__all__ = ["USER_AGENT"]
 
-@cache
-def package_version() -> str:
-    """The installed version, or `0` in a checkout that is not installed."""
-    # Reading metadata imports as much as a tenth of this package: only when somebody asks.
-    from importlib.metadata import PackageNotFoundError, version  # noqa: PLC0415
-
-    try:
-        return version("browser-use-async")
-    except PackageNotFoundError:
-        return "0"
-
-
-@cache
-def user_agent() -> str:
-    """The value of the header `User-Agent`."""
-    return f"browser-use-async/{package_version()} Python/{sys.version.partition(' ')[0]}"
+USER_AGENT = f"browser-use-async/{__version__} Python/{sys.version.partition(' ')[0]}"
+"""The value of the header `User-Agent`."""

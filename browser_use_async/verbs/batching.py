@@ -2,22 +2,21 @@
 
 import os
 from collections.abc import Callable, Mapping
-from decimal import Decimal
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, Unpack, cast, overload
 
 from browser_use_async.contract import table
-from browser_use_async.endpoints import AccountEndpoints, TaskEndpoints
 from browser_use_async.errors import InvalidRequestError
 from browser_use_async.models import RunTaskFields, SecretMapping
 from browser_use_async.submission.background import Background
 from browser_use_async.submission.creation import Creator, OnAmbiguous
-from browser_use_async.transport.client import Transport
 from browser_use_async.transport.surroundings import Surroundings
 from browser_use_async.verbs.listing import ListVerbs
 from browser_use_async.waiting.following import Waiting
 
 if TYPE_CHECKING:
+    from decimal import Decimal
+
     from browser_use_async.batch.batch import Batch
     from browser_use_async.batch.item import BatchInput
     from browser_use_async.batch.progress import BatchProgress
@@ -31,9 +30,6 @@ OutputT = TypeVar("OutputT")
 class BatchVerbs(ListVerbs):
     """Part of `BrowserUseSession`."""
 
-    tasks: TaskEndpoints
-    account: AccountEndpoints
-    _transport: Transport
     _creator: Creator
     _waiting: Waiting
     _background: Background
@@ -47,7 +43,7 @@ class BatchVerbs(ListVerbs):
         concurrency: int,
         ledger: str | os.PathLike[str] | None = None,
         output_type: type[OutputT],
-        budget_cents: Decimal | float | None = None,
+        budget_cents: "Decimal | float | None" = None,
         check_balance: bool = False,
         on_progress: "Callable[[BatchProgress], None] | None" = None,
         stop_orphans: bool = False,
@@ -69,7 +65,7 @@ class BatchVerbs(ListVerbs):
         concurrency: int,
         ledger: str | os.PathLike[str] | None = None,
         output_type: Any = None,
-        budget_cents: Decimal | float | None = None,
+        budget_cents: "Decimal | float | None" = None,
         check_balance: bool = False,
         on_progress: "Callable[[BatchProgress], None] | None" = None,
         stop_orphans: bool = False,
@@ -90,7 +86,7 @@ class BatchVerbs(ListVerbs):
         concurrency: int,
         ledger: str | os.PathLike[str] | None = None,
         output_type: Any = None,
-        budget_cents: Decimal | float | None = None,
+        budget_cents: "Decimal | float | None" = None,
         check_balance: bool = False,
         on_progress: "Callable[[BatchProgress], None] | None" = None,
         stop_orphans: bool = False,
@@ -159,6 +155,8 @@ class BatchVerbs(ListVerbs):
                 an outage of more than `outage_tolerance`.
         """
         # Loaded by those who run batches.
+        from decimal import Decimal  # noqa: PLC0415
+
         from browser_use_async.batch.batch import Batch  # noqa: PLC0415
         from browser_use_async.batch.ledger.opening import open_ledger, open_scratch  # noqa: PLC0415
         from browser_use_async.batch.ledger.writer import start_writer  # noqa: PLC0415

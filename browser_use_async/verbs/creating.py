@@ -2,7 +2,8 @@
 
 from typing import Any, TypeVar, Unpack, overload
 
-from browser_use_async.models import ParsedTask, RunTaskFields, RunTaskRequest, Task
+from browser_use_async import models
+from browser_use_async.models import RunTaskFields, RunTaskRequest, Task
 from browser_use_async.submission.creation import Creator, OnAmbiguous
 from browser_use_async.submission.handle import TaskHandle
 from browser_use_async.submission.running import Fate, OnCreated, Runner
@@ -33,7 +34,7 @@ class CreateVerbs:
         on_ambiguous: OnAmbiguous = "reconcile",
         settle_window: float = 150.0,
         **fields: Unpack[RunTaskFields],
-    ) -> ParsedTask[OutputT]: ...
+    ) -> "models.ParsedTask[OutputT]": ...
 
     @overload
     async def run_and_wait(
@@ -63,7 +64,7 @@ class CreateVerbs:
         on_ambiguous: OnAmbiguous = "reconcile",
         settle_window: float = 150.0,
         **fields: Unpack[RunTaskFields],
-    ) -> ParsedTask[Any]: ...  # unions and Literal, which have no `type[...]`
+    ) -> "models.ParsedTask[Any]": ...  # unions and Literal, which have no `type[...]`
 
     async def run_and_wait(
         self,

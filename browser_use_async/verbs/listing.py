@@ -4,25 +4,18 @@ from collections.abc import Collection
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from browser_use_async.endpoints import (
-    BrowserProfileEndpoints,
-    ScheduledTaskEndpoints,
-    TaskEndpoints,
-)
-from browser_use_async.models import BrowserProfile, ScheduledTask, TaskPage, TaskStatus
+from browser_use_async.models import TaskPage, TaskStatus
+from browser_use_async.verbs.sections import Sections
 
 if TYPE_CHECKING:
+    from browser_use_async.models import BrowserProfile, ScheduledTask
     from browser_use_async.paging import ListIterator, PageIterator
 
 __all__ = ["ListVerbs"]
 
 
-class ListVerbs:
+class ListVerbs(Sections):
     """Part of `BrowserUseSession`."""
-
-    tasks: TaskEndpoints
-    scheduled_tasks: ScheduledTaskEndpoints
-    browser_profiles: BrowserProfileEndpoints
 
     def iterate_all_tasks(
         self,
@@ -85,7 +78,7 @@ class ListVerbs:
         """
         from browser_use_async.paging import ListIterator, Rows  # noqa: PLC0415
 
-        async def fetch(page: int, limit: int) -> Rows[ScheduledTask]:
+        async def fetch(page: int, limit: int) -> "Rows[ScheduledTask]":
             found = await self.scheduled_tasks.list(page=page, limit=limit)
             return Rows(found.tasks, found.total_count)
 
@@ -115,7 +108,7 @@ class ListVerbs:
         """
         from browser_use_async.paging import ListIterator, Rows  # noqa: PLC0415
 
-        async def fetch(page: int, limit: int) -> Rows[BrowserProfile]:
+        async def fetch(page: int, limit: int) -> "Rows[BrowserProfile]":
             found = await self.browser_profiles.list(page=page, limit=limit)
             return Rows(found.profiles, found.total_count)
 

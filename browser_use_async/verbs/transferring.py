@@ -5,8 +5,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from browser_use_async.endpoints import FileEndpoints, TaskEndpoints
-from browser_use_async.transport.client import Transport
+from browser_use_async.verbs.sections import Sections
 
 if TYPE_CHECKING:
     from browser_use_async.files import Downloader, OnProgress, Source, Uploader
@@ -14,12 +13,8 @@ if TYPE_CHECKING:
 __all__ = ["FileVerbs"]
 
 
-class FileVerbs:
+class FileVerbs(Sections):
     """Part of `BrowserUseSession`."""
-
-    tasks: TaskEndpoints
-    files: FileEndpoints
-    _transport: Transport
 
     # Whoever moves no files does not pay for loading what moves them.
 

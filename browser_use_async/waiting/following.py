@@ -5,8 +5,6 @@ import functools
 from collections import deque
 from collections.abc import AsyncGenerator, Collection, Iterable, Sequence
 
-import attrs
-
 from browser_use_async import errors
 from browser_use_async.contract.limits import is_seconds
 from browser_use_async.models import Task, TaskStatus, TaskStep
@@ -16,15 +14,15 @@ from browser_use_async.waiting.watcher import Watcher
 __all__ = ["Waiting"]
 
 
-@attrs.frozen(eq=False, repr=False)
 class Waiting:
     """The waits and streams of a session.
 
-    Attributes:
+    Args:
         watcher: What does the polling.
     """
 
-    watcher: Watcher
+    def __init__(self, watcher: Watcher) -> None:
+        self._watcher = watcher
 
     async def wait(
         self, task_id: str, *, timeout: float | None = None, submitted_at: float | None = None
@@ -39,12 +37,12 @@ class Waiting:
         # One frame and one future for each of what may be ten thousand waits.
         ended = asyncio.get_running_loop().create_future()
         follower = EndFollower(ended=ended, deadline=self._deadline(timeout))
-        watch = self.watcher.attach(task_id, follower, submitted_at=submitted_at)
+        watch = self._watcher.attach(task_id, follower, submitted_at=submitted_at)
         try:
             if not watch.settled:
                 await ended
         finally:
-            self.watcher.detach(watch, follower)
+            self._watcher.detach(watch, follower)
         if not watch.settled:
             raise _timeout((watch,))
         return _result(watch)
@@ -76,19 +74,19 @@ class Waiting:
             for task_id in dict.fromkeys(task_ids):
                 wake = functools.partial(news, task_id)
                 changes = ChangeFollower(wake=wake, deadline=deadline)
-                pending[task_id] = (self.watcher.attach(task_id, changes), changes)
+                pending[task_id] = (self._watcher.attach(task_id, changes), changes)
             while pending:
                 while touched:
                     task_id = touched.popleft()
                     if task_id in pending and pending[task_id][0].settled:
                         watch, follower = pending.pop(task_id)
-                        self.watcher.detach(watch, follower)
+                        self._watcher.detach(watch, follower)
                         yield _result(watch)
                 if pending:
                     await _ring_or_timeout(bell, pending.values())
         finally:
             for watch, follower in pending.values():
-                self.watcher.detach(watch, follower)
+                self._watcher.detach(watch, follower)
 
     async def stream_status(
         self, task_id: str, *, timeout: float | None = None, submitted_at: float | None = None
@@ -105,7 +103,7 @@ class Waiting:
             wake=bell.ring, deadline=self._deadline(timeout), wants_status=True
         )
         seen: TaskStatus | None = None
-        with self.watcher.follow(task_id, follower, submitted_at=submitted_at) as watch:
+        with self._watcher.follow(task_id, follower, submitted_at=submitted_at) as watch:
             while True:
                 watch.raise_error()
                 # Only the latest: a slow consumer has no backlog.
@@ -139,7 +137,7 @@ class Waiting:
             wake=bell.ring, deadline=self._deadline(timeout), wants_steps=True
         )
         last = after
-        with self.watcher.follow(task_id, follower, submitted_at=submitted_at) as watch:
+        with self._watcher.follow(task_id, follower, submitted_at=submitted_at) as watch:
             while True:
                 watch.raise_error()
                 task, ended = watch.task, watch.ended
@@ -168,7 +166,7 @@ class Waiting:
         follower = ChangeFollower(
             wake=bell.ring, deadline=self._deadline(timeout), wants_steps=True
         )
-        with self.watcher.follow(task_id, follower, submitted_at=submitted_at) as watch:
+        with self._watcher.follow(task_id, follower, submitted_at=submitted_at) as watch:
             while not watch.settled and (watch.task is None or watch.task.live_url is None):
                 await _ring_or_timeout(bell, ((watch, follower),))
             watch.raise_error()
@@ -176,7 +174,7 @@ class Waiting:
 
     def _deadline(self, timeout: float | None) -> float:
         if timeout is None:
-            timeout = self.watcher.policy.max_wait
+            timeout = self._watcher.policy.max_wait
         if not is_seconds(timeout):
             raise errors.InvalidRequestError(
                 f"timeout must be a number of seconds of 0 or more, not {timeout!r}",

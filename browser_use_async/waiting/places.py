@@ -8,9 +8,7 @@ tasks now less that rank.
 from bisect import bisect_left
 from collections.abc import Sequence
 from itertools import count
-from typing import Generic, TypeVar
-
-import attrs
+from typing import Generic, NamedTuple, TypeVar
 
 from browser_use_async.contract.limits import MAX_TASK_PAGE
 
@@ -22,18 +20,20 @@ SLACK = 2  # places by which an estimate may be off without a second request
 USUAL_ROW = 400.0  # bytes, until a page has told
 
 
-@attrs.define(eq=False, repr=False, kw_only=True)
 class ListPlace:
     """What is known of a task's place.
 
-    Attributes:
+    Args:
         rank: How many tasks there were just after it was created, as far as can be told; None if
             no page has shown it yet.
         unseen: How often in a row a page did not show it where it was expected.
     """
 
-    rank: int | None = None
-    unseen: int = 0
+    __slots__ = ("rank", "unseen")
+
+    def __init__(self, rank: int | None = None, *, unseen: int = 0) -> None:
+        self.rank = rank
+        self.unseen = unseen
 
     @property
     def is_lost(self) -> bool:
@@ -44,8 +44,7 @@ class ListPlace:
 PlaceT = TypeVar("PlaceT", bound=ListPlace)
 
 
-@attrs.frozen
-class PageToRead(Generic[PlaceT]):
+class PageToRead(NamedTuple, Generic[PlaceT]):
     """One request to the task list.
 
     Attributes:

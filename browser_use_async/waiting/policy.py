@@ -7,12 +7,13 @@ import attrs
 
 from browser_use_async.contract.limits import is_count
 from browser_use_async.errors import ConfigurationError
+from browser_use_async.models.record import Value
 
 __all__ = ["PollPolicy"]
 
 
-@attrs.frozen(kw_only=True)
-class PollPolicy:
+@attrs.frozen(eq=False, kw_only=True, repr=False)
+class PollPolicy(Value):
     """How often waits and streams look at a task.
 
     The pause before look number n (n = 0 is at once) is

@@ -7,8 +7,6 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from itertools import count
 from typing import Protocol, TypeVar
 
-import attrs
-
 from browser_use_async import errors
 from browser_use_async.contract.status_page import StatusPage
 from browser_use_async.models import TaskStatus
@@ -41,21 +39,20 @@ class Looks(Protocol):
         ...
 
 
-@attrs.define(eq=False, repr=False)
 class _Sweep:
     """One look at all of them.
 
-    Attributes:
+    Args:
         began: The loop time at which it began.
         ends: The loop time until which its requests are spread.
-        down: Why nothing more is asked: neither the list nor a status call was answered.
-        failed: How many status calls in a row were not.
     """
 
-    began: float
-    ends: float
-    down: errors.BrowserUseError | None = None
-    failed: int = 0
+    def __init__(self, began: float, ends: float) -> None:
+        self.began = began
+        self.ends = ends
+        # Why nothing more is asked: neither the list nor a status call was answered.
+        self.down: errors.BrowserUseError | None = None
+        self.failed = 0  # status calls in a row that were not answered
 
 
 class Sweeper:

@@ -6,8 +6,6 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 
-import attrs
-
 from browser_use_async.errors import BrowserUseError
 from browser_use_async.models import Task, TaskStatus
 from browser_use_async.waiting.places import ListPlace
@@ -15,23 +13,29 @@ from browser_use_async.waiting.places import ListPlace
 __all__ = ["Bell", "ChangeFollower", "EndFollower", "Follower", "Watch"]
 
 
-@attrs.define(eq=False, kw_only=True, repr=False)
 class Follower(ABC):
     """One wait or stream that follows a task.
 
-    Attributes:
+    Args:
         deadline: The loop time at which it stops following, or None.
         wants_steps: Whether it needs the whole task at each look.
         wants_status: Whether it shows each status to somebody, the first one included.
+
+    Attributes:
         had_last_look: Whether the look just before its deadline has begun.
         is_over: Whether its deadline is past.
     """
 
-    deadline: float | None = None
-    wants_steps: bool = False
-    wants_status: bool = False
-    had_last_look: bool = False
-    is_over: bool = False
+    __slots__ = ("deadline", "had_last_look", "is_over", "wants_status", "wants_steps")
+
+    def __init__(
+        self, deadline: float | None, *, wants_steps: bool = False, wants_status: bool = False
+    ) -> None:
+        self.deadline = deadline
+        self.wants_steps = wants_steps
+        self.wants_status = wants_status
+        self.had_last_look = False
+        self.is_over = False
 
     @abstractmethod
     def tell(self, *, settled: bool) -> None:
@@ -55,43 +59,61 @@ class Follower(ABC):
         return math.inf if self.deadline is None else self.deadline - 2 * reply_time - 0.02
 
 
-@attrs.define(eq=False, kw_only=True, repr=False)
 class ChangeFollower(Follower):
     """Follows every change.
 
-    Attributes:
+    Args:
         wake: Called at each change; must not block.
+        deadline: As of every follower, and so are the others.
+        wants_steps: Whether it needs the whole task at each look.
+        wants_status: Whether it shows each status to somebody.
     """
 
-    wake: Callable[[], None]
+    __slots__ = ("_wake",)
+
+    def __init__(
+        self,
+        wake: Callable[[], None],
+        deadline: float | None,
+        *,
+        wants_steps: bool = False,
+        wants_status: bool = False,
+    ) -> None:
+        super().__init__(deadline, wants_steps=wants_steps, wants_status=wants_status)
+        self._wake = wake
 
     def tell(self, *, settled: bool) -> None:
         """Bring the news."""
-        self.wake()
+        self._wake()
 
 
-@attrs.define(eq=False, kw_only=True, repr=False)
 class EndFollower(Follower):
     """Follows nothing but the end, be it that of its own time.
 
-    Attributes:
+    Args:
         ended: Gets its result then.
+        deadline: As of every follower.
     """
 
-    ended: "asyncio.Future[None]"
+    __slots__ = ("_ended",)
+
+    def __init__(self, ended: "asyncio.Future[None]", deadline: float | None) -> None:
+        super().__init__(deadline)
+        self._ended = ended
 
     def tell(self, *, settled: bool) -> None:
         """Bring the news of the end."""
-        if settled and not self.ended.done():
-            self.ended.set_result(None)
+        if settled and not self._ended.done():
+            self._ended.set_result(None)
 
 
-@attrs.define(eq=False, repr=False)
 class Watch(ListPlace):
     """One watched task.
 
-    Attributes:
+    Args:
         task_id: The task.
+
+    Attributes:
         submitted_at: The loop time at which this session created it, or None.
         followers: Who wants to know.
         status: The last status seen.
@@ -115,28 +137,55 @@ class Watch(ListPlace):
         is_late: Whether it may have ended unseen: nobody waited for it when it was created.
     """
 
-    task_id: str
-    submitted_at: float | None = None
-    followers: list[Follower] = attrs.field(factory=list)
-    status: TaskStatus | None = None
-    changed_at: float = 0.0
-    task: Task | None = None
-    ended: bool = False
-    error: Exception | None = None
-    looks: int = 0
-    due: float = 0.0
-    queued: float | None = None
-    look: "asyncio.Task[None] | None" = None
-    looked_at: float = -1.0
-    failing_since: float | None = None
-    failures: int = 0
-    failure: BrowserUseError | None = None
-    missing: int = 0
-    missing_since: float = 0.0
-    reported: TaskStatus | None = None
-    is_doubted: bool = False
-    told_end: bool = False
-    is_late: bool = False
+    __slots__ = (
+        "changed_at",
+        "due",
+        "ended",
+        "error",
+        "failing_since",
+        "failure",
+        "failures",
+        "followers",
+        "is_doubted",
+        "is_late",
+        "look",
+        "looked_at",
+        "looks",
+        "missing",
+        "missing_since",
+        "queued",
+        "reported",
+        "status",
+        "submitted_at",
+        "task",
+        "task_id",
+        "told_end",
+    )
+
+    def __init__(self, task_id: str) -> None:
+        super().__init__()
+        self.task_id = task_id
+        self.submitted_at: float | None = None
+        self.followers: list[Follower] = []
+        self.status: TaskStatus | None = None
+        self.changed_at = 0.0
+        self.task: Task | None = None
+        self.ended = False
+        self.error: Exception | None = None
+        self.looks = 0
+        self.due = 0.0
+        self.queued: float | None = None
+        self.look: asyncio.Task[None] | None = None
+        self.looked_at = -1.0
+        self.failing_since: float | None = None
+        self.failures = 0
+        self.failure: BrowserUseError | None = None
+        self.missing = 0
+        self.missing_since = 0.0
+        self.reported: TaskStatus | None = None
+        self.is_doubted = False
+        self.told_end = False
+        self.is_late = False
 
     @property
     def settled(self) -> bool:

@@ -1,8 +1,8 @@
 """Webhooks: signing, verifying and reading what the service sends, and receiving it."""
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from browser_use_async.lazy import load_on_first_use
 from browser_use_async.webhooks.events import (
     Event,
     TaskStatusUpdate,
@@ -41,11 +41,6 @@ __all__ = [
 _HOMES = {"Answer": "answers", "ReceiverMetrics": "metrics", "WebhookReceiver": "receiver"}
 """Where the names come from that are loaded when they are first used."""
 
-
-def __getattr__(name: str) -> Any:
-    """Load the receiver when it is first asked for: those who only verify do without."""
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    home = import_module(f"browser_use_async.webhooks.{_HOMES[name]}")
-    value = globals()[name] = getattr(home, name)
-    return value
+if not TYPE_CHECKING:
+    # Those who only verify do without the receiver.
+    __getattr__, __dir__ = load_on_first_use(__name__, _HOMES)

@@ -10,7 +10,9 @@ from browser_use_async.contract.conversion import decode_response
 from browser_use_async.contract.table import Endpoint
 from browser_use_async.errors import ResponseDecodeError
 
-ROWS = {row.name: row for row in vars(table).values() if isinstance(row, Endpoint)}
+_CONSTANTS = [getattr(table, name) for name in dir(table)]
+
+ROWS = {row.name: row for row in _CONSTANTS if isinstance(row, Endpoint)}
 """Every call that the contract has a constant for, by name."""
 
 CANARY = "canary-4711"

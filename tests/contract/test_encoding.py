@@ -8,7 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from browser_use_async.contract.conversion import encode_request, structure, unstructure
+from browser_use_async.contract.conversion import encode_request
+from browser_use_async.contract.structuring import structure
+from browser_use_async.contract.unstructuring import unstructure
 from browser_use_async.models import (
     UNSET,
     Balance,

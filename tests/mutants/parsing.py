@@ -7,6 +7,8 @@ __all__ = ["MUTANTS"]
 _READING = "transport/reading.py"
 _JSON = "contract/strict_json.py"
 _CONVERSION = "contract/conversion.py"
+_STRUCTURING = "contract/structuring.py"
+_BALANCE = "contract/balance.py"
 _SCALARS = "contract/scalars.py"
 _FAILURES = "transport/failures.py"
 _PAGING = "paging/compensation.py"
@@ -88,7 +90,7 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "half a surrogate pair is text",
         _JSON,
-        'if _SURROGATE.search(text, text.find("\\\\"), text.rfind("\\\\") + 4):',
+        'if re.compile(_SURROGATE).search(text, text.find("\\\\"), text.rfind("\\\\") + 4):',
         "if False:",
         ("C5",),
     ),
@@ -123,12 +125,12 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         "money goes through floats",
-        _SCALARS,
+        _BALANCE,
         "number = Decimal(str(value))",
         "number = Decimal(float(value))",
         ("C8",),
     ),
-    Mutant("NaN is an amount", _SCALARS, "if number.is_finite():", "if True:", ("C8",)),
+    Mutant("NaN is an amount", _BALANCE, "if number.is_finite():", "if True:", ("C8",)),
     Mutant(
         "a yes is a whole number",
         _SCALARS,
@@ -145,14 +147,14 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         "unknown fields are lost",
-        _CONVERSION,
+        _STRUCTURING,
         "if value.keys() - known:",
         "if False:",
         ("C10",),
     ),
     Mutant(
         "null is no absence",
-        _CONVERSION,
+        _STRUCTURING,
         "if None in value.values():",
         "if False:",
         ("C9", "C10"),
@@ -180,7 +182,7 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         "a timestamp that cannot be read is lost",
-        _CONVERSION,
+        _STRUCTURING,
         "            result.extra[name] = value[name]",
         "            pass",
         ("C11",),
@@ -201,7 +203,7 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         "what does not fit may raise anything",
-        _CONVERSION,
+        _STRUCTURING,
         "except (ValueError, TypeError, KeyError, AttributeError, RecursionError, OverflowError):",
         "except ValueError:",
         ("C10", "C16"),

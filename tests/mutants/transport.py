@@ -36,7 +36,7 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "Retry-After is whatever float() takes",
         _RETRY_AFTER,
-        "    if _SECONDS.fullmatch(text):\n        return float(text)\n",
+        "    if re.fullmatch(_SECONDS, text, re.ASCII):\n        return float(text)\n",
         "    try:\n        return float(text)\n    except ValueError:\n        pass\n",
         ("B7",),
     ),
@@ -72,7 +72,7 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "a pause may end after the deadline",
         _RETRY,
-        "        if asyncio.get_running_loop().time() + state.upcoming_sleep > self.ends_at:\n",
+        "        if asyncio.get_running_loop().time() + state.upcoming_sleep > self._ends_at:\n",
         "        if False:\n",
         ("B15",),
     ),
@@ -94,7 +94,7 @@ MUTANTS: tuple[Mutant, ...] = (
         '        return last, int(retrying.statistics["attempt_number"])\n'
         "\n"
         "    def _retries(self, outcome: Outcome) -> bool:\n"
-        "        return may_try_again(self.effect, outcome)\n"
+        "        return may_try_again(self._effect, outcome)\n"
         "\n"
         '    def _pause(self, state: "tenacity.RetryCallState") -> float:\n',
         "        shared = globals().setdefault('_SHARED', retrying)\n"
@@ -102,7 +102,7 @@ MUTANTS: tuple[Mutant, ...] = (
         "        return last, 2\n"
         "\n"
         "    def _retries(self, outcome: Outcome) -> bool:\n"
-        "        return may_try_again(self.effect, outcome)\n"
+        "        return may_try_again(self._effect, outcome)\n"
         "\n"
         '    async def _pause(self, state: "tenacity.RetryCallState") -> float:\n'
         "        await asyncio.sleep(0)\n",

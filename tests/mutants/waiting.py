@@ -5,10 +5,10 @@ from tests.mutants.mutant import Mutant
 __all__ = ["MUTANTS"]
 
 _FOLLOW = (
-    "        with self.watcher.follow(task_id, follower, submitted_at=submitted_at) as watch:\n"
+    "        with self._watcher.follow(task_id, follower, submitted_at=submitted_at) as watch:\n"
 )
 _ATTACH = (
-    "        watch = self.watcher.attach(task_id, follower, submitted_at=submitted_at)\n"
+    "        watch = self._watcher.attach(task_id, follower, submitted_at=submitted_at)\n"
     "        if watch:\n"
 )
 _FOLLOWER = "        follower = EndFollower(ended=ended, deadline=self._deadline(timeout))\n"

@@ -11,6 +11,7 @@ import aiohttp
 import attrs
 from pydantic import BaseModel
 
+import browser_use_async
 from browser_use_async import (
     UNSET,
     Balance,
@@ -282,6 +283,12 @@ async def every_error(session: BrowserUseSession) -> None:
         assert_type(error.path, str)
     except errors.InvalidRequestError as error:
         assert_type(error.field, str)
+
+
+def names() -> None:
+    """A misspelt name is found by the type checker, though names are loaded on first use."""
+    assert_type(browser_use_async.__version__, str)
+    print(browser_use_async.BrowserSession)  # type: ignore[attr-defined]
 
 
 async def main() -> None:

@@ -8,7 +8,7 @@ from browser_use_async.cli.exit_codes import ExitCode
 from browser_use_async.cli.field_options import FieldOption, FieldOptions
 from browser_use_async.cli.listing import show_rows
 from browser_use_async.cli.target import Target
-from browser_use_async.contract.conversion import unstructure
+from browser_use_async.contract.unstructuring import unstructure
 from browser_use_async.errors import ConfigurationError
 from browser_use_async.models import (
     BrowserProfile,

@@ -10,7 +10,7 @@ from browser_use_async.cli.progress import Progress
 from browser_use_async.cli.reporting import report_error
 from browser_use_async.cli.target import Target, open_target
 from browser_use_async.cli.task_options import add_task_options, task_fields
-from browser_use_async.contract.conversion import unstructure
+from browser_use_async.contract.unstructuring import unstructure
 from browser_use_async.errors import (
     ConfigurationError,
     SubmissionUnknownError,

@@ -10,7 +10,7 @@ from browser_use_async.cli.field_options import FieldOption, FieldOptions
 from browser_use_async.cli.listing import local_time, show_rows
 from browser_use_async.cli.target import Target
 from browser_use_async.cli.task_options import TASK_OPTIONS, add_task_options, task_fields
-from browser_use_async.contract.conversion import unstructure
+from browser_use_async.contract.unstructuring import unstructure
 from browser_use_async.errors import ConfigurationError
 from browser_use_async.models import (
     CreateScheduledTaskFields,

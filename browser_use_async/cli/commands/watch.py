@@ -9,7 +9,7 @@ from browser_use_async.cli.exit_codes import ExitCode
 from browser_use_async.cli.options import add_target_options, seconds
 from browser_use_async.cli.progress import Progress
 from browser_use_async.cli.target import Target, open_target
-from browser_use_async.contract.conversion import unstructure
+from browser_use_async.contract.unstructuring import unstructure
 from browser_use_async.errors import WaitTimeoutError
 
 __all__ = ["configure", "execute"]

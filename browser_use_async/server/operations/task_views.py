@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from browser_use_async.contract.conversion import unstructure
+from browser_use_async.contract.unstructuring import unstructure
 from browser_use_async.models import BrowserData, Task, TaskSummary
 from browser_use_async.server.links import Links
 from browser_use_async.server.storage import TaskRecord

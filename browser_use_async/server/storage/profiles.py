@@ -6,7 +6,7 @@ from typing import Any
 
 import attrs
 
-from browser_use_async.contract.conversion import structure
+from browser_use_async.contract.structuring import structure
 from browser_use_async.models import (
     UNSET,
     BrowserProfile,

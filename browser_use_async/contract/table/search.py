@@ -1,0 +1,34 @@
+"""The rows of the API section Search."""
+
+from browser_use_async.contract.endpoint import Effect, Endpoint
+from browser_use_async.models import (
+    SearchResult,
+    SearchResults,
+    SearchUrlRequest,
+    SimpleSearchRequest,
+)
+
+__all__ = ["SEARCH_URL", "SIMPLE_SEARCH"]
+
+_SEARCH = "Search"
+
+SIMPLE_SEARCH = Endpoint(
+    "simple_search",
+    "POST",
+    "/simple-search",
+    SearchResults,
+    Effect.PAYS,
+    _SEARCH,
+    body=SimpleSearchRequest,
+    leaves_a_trace=False,
+)
+SEARCH_URL = Endpoint(
+    "search_url",
+    "POST",
+    "/search-url",
+    SearchResult,
+    Effect.PAYS,
+    _SEARCH,
+    body=SearchUrlRequest,
+    leaves_a_trace=False,
+)

@@ -1,0 +1,39 @@
+"""Packages that load their names when these are first used, and show all of them to type checkers.
+
+A program pays for the parts that it uses. What every session needs is loaded with the session, so
+that no call waits for it; what many programs never ask for is left until it is asked for.
+"""
+
+import sys
+from collections.abc import Callable, Mapping
+from importlib import import_module
+
+__all__ = ["load_on_first_use"]
+
+
+def load_on_first_use(
+    package: str, homes: Mapping[str, str]
+) -> tuple[Callable[[str], object], Callable[[], list[str]]]:
+    """The `__getattr__` and the `__dir__` of such a package (PEP 562).
+
+    Type checkers are shown imports instead, and not these: they would take every name for one
+    that exists.
+
+    Args:
+        package: The package's name.
+        homes: For each name the module below the package that it comes from; where both are the
+            same, the module itself is what the name stands for.
+    """
+    names = vars(sys.modules[package])
+
+    def load(name: str) -> object:
+        if name not in homes:
+            raise AttributeError(f"module {package!r} has no attribute {name!r}")
+        home = import_module(f"{package}.{homes[name]}")
+        value = names[name] = home if homes[name] == name else getattr(home, name)
+        return value  # found without this function from now on
+
+    def directory() -> list[str]:
+        return sorted({*names["__all__"], *homes})
+
+    return load, directory

@@ -1,0 +1,161 @@
+"""What an import loads and what it does not, since every program pays for it at each start."""
+
+import asyncio
+import subprocess
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+
+from tests.api_bench import running_api
+from tests.fake_api import FakeApi, FakeTask
+from tests.hygiene import KEY
+
+__all__ = ["running_api"]
+
+ROOT = Path(__file__).parents[1]
+PACKAGE = ROOT / "browser_use_async"
+
+# The package itself imports most of the others, so all but those that stand above it are
+# imported without it: only then does a circle show.
+_EACH_ALONE = """
+import importlib, os, sys, traceback, types, warnings
+import aiohttp, aiohttp.web, asyncio, attrs, cattrs, cattrs.gen, tenacity  # shared by the copies
+
+warnings.simplefilter("error")
+folder, *names = sys.argv[1:]
+broken = []
+for name in names:
+    child = os.fork()
+    if child == 0:
+        try:
+            if not name.startswith(("browser_use_async.cli", "browser_use_async.distributed")):
+                sys.modules["browser_use_async"] = types.ModuleType("browser_use_async")
+                sys.modules["browser_use_async"].__path__ = [folder]
+            importlib.import_module(name)
+        except BaseException:
+            traceback.print_exc()
+            os._exit(1)
+        os._exit(0)
+    if os.waitpid(child, 0)[1]:
+        broken.append(name)
+sys.exit(f"not importable alone: {broken}" if broken else 0)
+"""
+
+
+def _python(program: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-c", program, *arguments],
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=100,
+    )
+
+
+@pytest.mark.timeout(120)  # a process for each module
+@pytest.mark.torture
+def test_each_module_can_be_imported_alone() -> None:
+    """Imported first, in a process of its own, no module fails or warns: there are no circles."""
+    files = sorted(PACKAGE.rglob("*.py"))
+    names = [".".join(path.relative_to(ROOT).with_suffix("").parts) for path in files]
+    package = {"browser_use_async", "browser_use_async.__main__"}
+    modules = sorted({name.removesuffix(".__init__") for name in names} - package)
+
+    result = _python(_EACH_ALONE, str(PACKAGE), *modules)
+
+    assert result.returncode == 0, result.stderr
+
+
+# What a program that imports the class of a session may never need.
+OTHERS = frozenset(
+    """
+    aiohttp.web argparse cattrs decimal difflib importlib.metadata pydantic pytest rich sqlite3
+    tenacity
+    """.split()
+)
+OURS = frozenset(
+    """
+    batch cli contract.balance contract.cron contract.openapi contract.output_parsing
+    contract.output_schema contract.output_types contract.structuring contract.table.account
+    contract.table.browser_profiles contract.table.every_row contract.table.files
+    contract.table.health contract.table.scheduled_tasks contract.table.search
+    contract.table.task_files contract.unstructuring endpoints.account
+    endpoints.browser_profiles endpoints.files endpoints.scheduled_tasks endpoints.search files
+    models.account models.browser_profiles models.files models.parsed_task
+    models.scheduled_tasks models.search models.task_files paging prices server
+    transport.refusals transport.signed_url transport.storage webhooks
+    """.split()
+)
+
+
+def test_importing_the_session_imports_no_more_than_needed() -> None:
+    """Other sections, files, lists, batches, webhooks, the server and the converter wait."""
+    unwanted = OTHERS | {f"browser_use_async.{name}" for name in OURS}
+    program = "import sys; from browser_use_async import BrowserUseSession; print(*sys.modules)"
+
+    result = _python(program)
+
+    assert result.returncode == 0, result.stderr
+    assert not unwanted & set(result.stdout.split())
+    assert [name for name in unwanted if find_spec(name) is None] == []
+
+
+_CALLS = """
+import asyncio, sys
+from browser_use_async import BrowserUseSession
+
+async def main():
+    async with BrowserUseSession(api_key=sys.argv[1], base_url=sys.argv[2]) as session:
+        loaded = set(sys.modules)
+        task = await session.run_and_wait("Buy milk")
+        await session.tasks.get_status(task.id)
+        await session.tasks.list()
+        handle = await session.submit("Buy milk")
+        await handle.stop()
+        print(*loaded, "|", *sys.modules.keys() - loaded)
+
+asyncio.run(main())
+"""
+
+
+async def test_no_call_about_tasks_waits_for_an_import(running_api: FakeApi) -> None:
+    """A session is made with all that running, waiting, listing and stopping take."""
+    running_api.next_tasks = [FakeTask(life=((0.0, "finished"),))]
+    command = [sys.executable, "-c", _CALLS, KEY, running_api.url]
+
+    process = await asyncio.create_subprocess_exec(*command, stdout=subprocess.PIPE)
+    output, _nothing = await process.communicate()
+
+    before, _, after = output.decode().partition(" | ")
+    ours = [name for name in after.split() if name.startswith(("browser_use_async", "cattrs"))]
+    assert process.returncode == 0
+    assert "cattrs" in before.split()
+    assert ours == []
+
+
+def test_receiving_webhooks_imports_no_framework() -> None:
+    """A receiver for ASGI is made without aiohttp's server part, and verifying without either."""
+    program = (
+        "import sys, browser_use_async.webhooks as webhooks; before = set(sys.modules);"
+        "webhooks.WebhookReceiver('secret').asgi; print(*before, '|', *sys.modules)"
+    )
+
+    result = _python(program)
+
+    before, _, after = result.stdout.partition(" | ")
+    assert result.returncode == 0, result.stderr
+    assert "browser_use_async.webhooks.receiver" not in before.split()
+    assert "browser_use_async.webhooks.receiver" in after.split()
+    assert not {"aiohttp.web", "starlette", "fastapi"} & set(after.split())
+
+
+def test_importing_the_pytest_plugin_imports_nothing_of_the_package() -> None:
+    """Pytest loads the plugin in every project, also in those that never use it."""
+    program = "import sys, pytest_browser_use_async; print(*sys.modules)"
+
+    result = _python(program)
+
+    assert result.returncode == 0, result.stderr
+    assert not {"aiohttp", "browser_use_async"} & set(result.stdout.split())
