@@ -52,14 +52,14 @@ async def test_a_limited_service_is_probed_by_one(
     tasks = [api.add(lives(1e6)) for _ in range(100)]
     api.latency = 0.05
     limited = Fault(status=429, headers={"Retry-After": "10"}, delay=0.05)
-    api.fault = lambda call: limited if 20.0 <= call.at < 100.0 else None
-    waits = [asyncio.create_task(session.wait(task.id, timeout=140.0)) for task in tasks]
+    api.fault = lambda call: limited if 5.0 <= call.at < 85.0 else None
+    waits = [asyncio.create_task(session.wait(task.id, timeout=100.0)) for task in tasks]
 
     await asyncio.gather(*waits, return_exceptions=True)
 
-    probes = len([at for at in api.times() if 25.0 <= at < 100.0])
+    probes = len([at for at in api.times() if 10.0 <= at < 85.0])
     assert 6 <= probes <= 9
-    assert len([at for at in api.times() if at >= 101.0]) >= (10 if shared else 100)
+    assert len([at for at in api.times() if at >= 86.0]) >= (10 if shared else 100)
 
 
 async def test_an_absurd_retry_after_is_capped(api: FakeApi, open_session: OpenSession):
