@@ -30,8 +30,8 @@ class PollPolicy(Value):
         looks that it saves >= 1 + n * b / 65536
 
     and asks for the status of each other task by itself. Many requests are spread over the time
-    until the next sweep; those of a tenth of a second leave together. A task that this session has
-    created waits for the next sweep; any other is looked at right away.
+    until the next sweep; the pages of a tenth of a second leave together. A task that this session
+    has created waits for the next sweep; any other is looked at right away.
 
     Once webhooks are seen to arrive (`session.attach`), the end of a task is told, and a wait looks
     at it no more often than it takes to find what no webhook tells: tasks that fail, and events

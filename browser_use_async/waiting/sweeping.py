@@ -20,7 +20,7 @@ __all__ = ["Looks", "Sweeper"]
 ItemT = TypeVar("ItemT")
 
 FEW = 4  # requests that need not be spread over the time until the next sweep
-TOGETHER = 0.1  # seconds whose requests leave at once: waking up for each costs as much as it does
+TOGETHER = 0.1  # seconds whose pages leave at once: waking up for each costs as much as it does
 MAX_READS = 25  # requests of a sweep at once
 PAGE_FAILURES = 3  # in a row, while status calls are answered, before the list is left alone
 STATUS_FAILURES = 3  # in a row, before a sweep is given up
@@ -114,7 +114,7 @@ class Sweeper:
         """Read the pages that pay, and tell whether there were any."""
         pages, _others = self.map.plan(watches, self._threshold)
         self._add_search(pages, watches)
-        await self._spread(sweep, pages, lambda page: self._read(sweep, page))
+        await self._spread(sweep, pages, lambda page: self._read(sweep, page), TOGETHER)
         return bool(pages)
 
     def _add_search(self, pages: list[PageToRead[Watch]], watches: list[Watch]) -> None:
@@ -130,9 +130,20 @@ class Sweeper:
             self._search += 1
 
     async def _spread(
-        self, sweep: _Sweep, items: list[ItemT], ask: Callable[[ItemT], Awaitable[None]]
+        self,
+        sweep: _Sweep,
+        items: list[ItemT],
+        ask: Callable[[ItemT], Awaitable[None]],
+        together: float = 0.0,
     ) -> None:
-        """Ask for many things, a few at a time, until the end of the sweep."""
+        """Ask for many things, a few at a time, until the end of the sweep.
+
+        Args:
+            sweep: The sweep.
+            items: What to ask for, in this order.
+            ask: Asks for one of them.
+            together: Seconds; what is due within them leaves at once.
+        """
         if not items:
             return
         loop = asyncio.get_running_loop()
@@ -143,7 +154,9 @@ class Sweeper:
         async def work() -> None:
             while todo:
                 number, item = todo.popleft()
-                pause = start + number * gap // TOGETHER * TOGETHER - loop.time()
+                due = number * gap
+                due = due // together * together if together else due
+                pause = start + due - loop.time()
                 if pause > 0:
                     await asyncio.sleep(pause)
                 await ask(item)

@@ -120,15 +120,15 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "each page of a sweep wakes the program by itself",
         "waiting/sweeping.py",
-        "number * gap // TOGETHER * TOGETHER",
-        "number * gap",
+        "due // together * together if together else due",
+        "due",
         ("D15",),
     ),
     Mutant(
         "all pages of a sweep leave at once",
         "waiting/sweeping.py",
-        "number * gap // TOGETHER * TOGETHER",
-        "number * gap // 9.0 * 9.0",
+        "due // together * together if together else due",
+        "0.0",
         ("D15",),
     ),
     # Streams.
