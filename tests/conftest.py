@@ -28,10 +28,15 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Leave whatever starts a real browser to the torture run: a quick one has no time for it."""
+    """Leave whatever starts a real browser to the torture run: a quick one has no time for it.
+
+    A browser is a dozen processes, which a busy machine takes long to start.
+    """
     for item in items:
         if not _BROWSERS.isdisjoint(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.torture)
+            if not item.get_closest_marker("timeout"):
+                item.add_marker(pytest.mark.timeout(120))
 
 
 def pytest_collection_finish() -> None:

@@ -25,6 +25,7 @@ import pytest
 from browser_use_async.server.executors.chromium.connection import Connection, Session
 from browser_use_async.server.executors.chromium.finding import find_browser
 from browser_use_async.server.executors.chromium.process import BrowserProcess
+from tests.patience import PATIENCE
 
 __all__ = ["Browser", "Page", "browser", "browser_address"]
 
@@ -115,16 +116,15 @@ class Page:
         assert "exceptionDetails" not in result, result["exceptionDetails"]
         return result["result"].get("value")
 
-    async def until(self, condition: str, seconds: float = 15.0) -> Any:
+    async def until(self, condition: str) -> Any:
         """Wait until an expression is true; its value.
 
         Args:
             condition: JavaScript.
-            seconds: How long to wait.
         """
         value = None
         try:
-            async with asyncio.timeout(seconds):
+            async with asyncio.timeout(PATIENCE):
                 # The page changes by itself; there is nothing else to wait on.
                 while not (value := await self.run(condition)):  # noqa: ASYNC110
                     await asyncio.sleep(_TICK)

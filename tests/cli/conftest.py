@@ -1,5 +1,6 @@
 """The server that the commands of these tests talk to."""
 
+import logging
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
@@ -14,6 +15,15 @@ def quick_starts() -> Iterator[None]:
     """Commands need not import what they need, each time anew."""
     with forking():
         yield
+
+
+@pytest.fixture(autouse=True)
+def log_level() -> Iterator[None]:
+    """What a command in the process of its test logs is no matter of the tests after it."""
+    logger = logging.getLogger("browser_use_async")
+    level = logger.level
+    yield
+    logger.setLevel(level)
 
 
 @pytest.fixture

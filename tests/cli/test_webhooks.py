@@ -11,6 +11,7 @@ import pytest
 from yarl import URL
 
 from browser_use_async.server import LocalServer, Webhook
+from tests.patience import PATIENCE
 from tests.server.webhooks.receiver import receiving
 from tests.wire import bound_socket
 
@@ -188,4 +189,4 @@ async def test_headers_that_do_not_come(figure: Callable[[str], None]) -> None:
         )
 
     figure(f"silent, half a header, one byte a second: {[round(each, 1) for each in seconds]} s")
-    assert max(seconds) <= 13
+    assert max(seconds) <= PATIENCE

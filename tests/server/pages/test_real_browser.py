@@ -13,6 +13,7 @@ from browser_use_async.server import ChromiumSettings, LocalServer
 from browser_use_async.server.executors.chromium.finding import find_browser
 from browser_use_async.server.static_site import StaticSite
 from tests.browser.driver import Browser, Page, browser, browser_address
+from tests.patience import PATIENCE
 from tests.server.calling import Caller
 from tests.server.pages.opening import SHOWN, STEERABLE
 
@@ -57,14 +58,14 @@ async def _watched(api: Caller, browser: Browser, gate: StaticSite) -> tuple[dic
     )
     record = api.server.store.task(task_id)
     assert record is not None
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(PATIENCE):
         with api.server.store.changes.listening(task_id) as changed:
             while not record.started:
                 await changed.wait()
                 changed.clear()
     task: dict[str, Any] = await api.task(task_id)
     page = await browser.open(task["live_url"])
-    await page.until(f"{SHOWN} && {STEERABLE} && {STEPS} >= 1", seconds=30)
+    await page.until(f"{SHOWN} && {STEERABLE} && {STEPS} >= 1")
     return task, page
 
 
@@ -96,7 +97,7 @@ async def test_a_person_helps_through_a_gate(api: Caller, browser: Browser, gate
     await _press_in_page(page, 300, 310)
     await page.click("#control")
     await page.click("#resume")
-    await page.until("document.body.dataset.ended === 'true'", seconds=30)
+    await page.until("document.body.dataset.ended === 'true'")
 
     assert paused == "paused"
     assert (await api.task(task["id"]))["status"] == "finished"
@@ -115,7 +116,7 @@ async def test_the_picture_is_that_of_the_page(api: Caller, browser: Browser, ga
     await page.until(f"picture.src !== '{first}'")
     await page.click("#stop")
     await page.click("#stop-yes")
-    await page.until("document.body.dataset.ended === 'true'", seconds=30)
+    await page.until("document.body.dataset.ended === 'true'")
     screenshots = (await api.get(f"/task/{task['id']}/screenshots")).json["screenshots"]
     kept = await api.get(screenshots[0], key=False)
 
@@ -130,7 +131,7 @@ async def test_whoever_only_watches_changes_nothing(
     """The shared page shows the same browser, and its clicks and keys stay out of it."""
     task, _ = await _watched(api, browser, gate)
     shared = await browser.open(task["public_share_url"])
-    await shared.until(f"{SHOWN} && picture.src.startsWith('blob:')", seconds=30)
+    await shared.until(f"{SHOWN} && picture.src.startsWith('blob:')")
     before = await shared.run("picture.src")
     for message in (
         {"type": "pointer", "kind": "down", "x": 700, "y": 70, "button": "left", "clicks": 1},
