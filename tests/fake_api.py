@@ -6,7 +6,7 @@ number, lost answers before and after the work was done, latency, lists that lag
 
 import asyncio
 import itertools
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from types import TracebackType
@@ -73,6 +73,7 @@ class FakeApi:
     Attributes:
         tasks: By id, oldest first.
         calls: Every request that came.
+        told: The loop times at which answers told where a task stands, by its id.
         next_tasks: What run-task creates, in this order; then `FakeTask()` ones.
         make: Makes the task of a run-task body when `next_tasks` is empty.
         fault: Decides over each call; None for no fault.
@@ -87,6 +88,7 @@ class FakeApi:
     def __init__(self) -> None:
         self.tasks: dict[str, FakeTask] = {}
         self.calls: list[Call] = []
+        self.told: defaultdict[str, list[float]] = defaultdict(list)
         self.next_tasks: list[FakeTask] = []
         self.make: Callable[[dict[str, Any]], FakeTask] = lambda _body: FakeTask()
         self.fault: FaultOf = lambda _call: None
@@ -232,18 +234,27 @@ class FakeApi:
         return web.json_response({"id": task.id})
 
     def _status(self, call: Call, _request: web.Request) -> web.Response:
-        task = self.tasks.get(call.task_id or "")
+        task = self._tell(call.task_id)
         return _missing() if task is None else web.json_response(task.status())
 
     def _get(self, call: Call, _request: web.Request) -> web.Response:
-        task = self.tasks.get(call.task_id or "")
+        task = self._tell(call.task_id)
         return _missing() if task is None else web.json_response(task.whole())
+
+    def _tell(self, task_id: str | None) -> FakeTask | None:
+        task = self.tasks.get(task_id or "")
+        if task is not None:
+            self.told[task.id].append(asyncio.get_running_loop().time())
+        return task
 
     def _list(self, _call: Call, request: web.Request) -> web.Response:
         page = int(request.query.get("page", "1"))
         limit = min(int(request.query.get("limit", "10")), self.page_limit)
         rows = [task for task in reversed(self.tasks.values()) if task.age >= self.list_lag]
-        shown = [task.row() for task in rows[(page - 1) * limit : page * limit]]
+        rows_of_page = rows[(page - 1) * limit : page * limit]
+        for task in rows_of_page:
+            self._tell(task.id)
+        shown = [task.row() for task in rows_of_page]
         if not self.rows_tell_metadata:
             shown = [{**row, "metadata": None} for row in shown]
         return web.json_response(

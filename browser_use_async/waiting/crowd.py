@@ -8,14 +8,12 @@ from collections.abc import Callable, Iterable
 from browser_use_async.waiting.hearing import Hearing
 from browser_use_async.waiting.learning import Learner
 from browser_use_async.waiting.policy import PollPolicy
-from browser_use_async.waiting.sweeping import Sweeper
+from browser_use_async.waiting.sweeping import TICK, Sweeper
 from browser_use_async.waiting.watch import Watch
 
-__all__ = ["TICK", "Crowd"]
+__all__ = ["Crowd"]
 
 NEWBORN = 2.0  # seconds after its creation in which a task is at the top of the list
-SPREAD = 0.9  # the part of the time until the next sweep over which the requests of one are spread
-TICK = 0.001  # timers may fire a little early, and looking at once is better than spinning
 
 
 class Crowd:
@@ -46,9 +44,10 @@ class Crowd:
         self._draw = draw
         self._ring = ring
         self._watches: dict[Watch, None] = {}
-        self._sweep: asyncio.Task[None] | None = None
-        self._extra_sweep: asyncio.Task[None] | None = None
+        self._sweep: asyncio.Task[bool] | None = None
+        self._extra_sweep: asyncio.Task[bool] | None = None
         self._due = math.inf
+        self._patience = 0.0  # seconds from the last sweep to the one that is due
         self._has_fresh = False
 
     @property
@@ -57,7 +56,7 @@ class Crowd:
         return policy.shared and len(self._watches) >= max(2, policy.list_threshold)
 
     @property
-    def sweeps(self) -> "list[asyncio.Task[None]]":
+    def sweeps(self) -> "list[asyncio.Task[bool]]":
         """The sweeps under way."""
         return [sweep for sweep in (self._sweep, self._extra_sweep) if sweep is not None]
 
@@ -87,7 +86,8 @@ class Crowd:
         if not was_sharing:
             # Those who were looked at one by one wait no longer for it than they would have.
             dues = [each.due for each in self._watches if each.looks]
-            self._due = min([now + self._interval(), *dues])
+            self._patience = self._interval()
+            self._due = min([now + self._patience, *dues])
 
     def leave(self, watch: Watch) -> list[Watch]:
         """Let a watch take no part any more.
@@ -107,7 +107,7 @@ class Crowd:
         for sweep in self.sweeps:
             sweep.cancel()
         for each in self._watches:
-            each.due = self._due
+            each.due = min(self._due, each.last_seen + self._patience)
         return list(self._watches)
 
     def settled(self) -> list[Watch]:
@@ -130,17 +130,17 @@ class Crowd:
             self._has_fresh = False
             fresh = [watch for watch in self._watches if watch.is_fresh and watch.look is None]
             if fresh:
-                self._extra_sweep = self._start(fresh, 0.0)
+                self._extra_sweep = self._start(fresh, 0.0, 0.0)
         if self._sweep is not None:
             return math.inf  # its end rings
         if now + TICK < self._due:
             return self._due
-        interval = self._interval()
-        self._due = now + interval
-        watches = self._in_turn(now, interval)
+        patience, self._patience = self._patience, self._interval()
+        self._due = now + self._patience
+        watches = self._in_turn(now, self._patience)
         if not watches:
             return self._due
-        self._sweep = self._start(watches, SPREAD * interval)
+        self._sweep = self._start(watches, self._patience, patience)
         return math.inf
 
     def _in_turn(self, now: float, interval: float) -> list[Watch]:
@@ -150,13 +150,11 @@ class Crowd:
         longest = self._policy.longest_rest
         # Looked at before the time is up: the next sweep begins, and this one ends, an interval on.
         late = now - (longest - 2 * interval)
-        if all(watch.may_rest and _last_seen(watch) > late for watch in self._watches):
+        if all(watch.may_rest and watch.last_seen > late for watch in self._watches):
             return []
         # Along with those whose turn it is, the others share their pages.
         early = now - longest / 2
-        return [
-            watch for watch in self._watches if not watch.may_rest or _last_seen(watch) <= early
-        ]
+        return [watch for watch in self._watches if not watch.may_rest or watch.last_seen <= early]
 
     def _interval(self) -> float:
         """Seconds from one sweep to the next."""
@@ -169,18 +167,25 @@ class Crowd:
         # One sweep serves all, so there is little to spread out: only sessions among each other.
         return shortened * (1 - 0.2 * self._policy.jitter * self._draw.random())
 
-    def _start(self, watches: Iterable[Watch], seconds: float) -> "asyncio.Task[None]":
-        sweep = asyncio.get_running_loop().create_task(self._sweeper.sweep(watches, seconds))
+    def _start(
+        self, watches: Iterable[Watch], interval: float, patience: float
+    ) -> "asyncio.Task[bool]":
+        sweep = asyncio.get_running_loop().create_task(
+            self._sweeper.sweep(watches, interval, patience)
+        )
         sweep.add_done_callback(self._ended)
         return sweep
 
-    def _ended(self, sweep: "asyncio.Task[None]") -> None:
+    def _ended(self, sweep: "asyncio.Task[bool]") -> None:
+        error = None if sweep.cancelled() else sweep.exception()
         if sweep is self._extra_sweep:
             self._extra_sweep = None
         if sweep is self._sweep:
             self._sweep = None
-            self._put_off(sweep.get_loop().time())
-        error = None if sweep.cancelled() else sweep.exception()
+            now = sweep.get_loop().time()
+            if not sweep.cancelled() and error is None and sweep.result():
+                self._due = now  # it was hurried, and the next one spreads its requests again
+            self._put_off(now)
         if isinstance(error, Exception):
             for watch in tuple(self._watches):
                 watch.error = watch.error or error  # raised by a user's middleware: theirs to see
@@ -193,9 +198,3 @@ class Crowd:
         if self._watches and all(watch.failures for watch in self._watches):  # it is down
             failures = min(watch.failures for watch in self._watches)
             self._due = max(self._due, now + self._learner.back_off(failures))
-
-
-def _last_seen(watch: Watch) -> float:
-    """The loop time at which a task was looked at, or created by this session."""
-    born = watch.submitted_at
-    return watch.looked_at if born is None or born < watch.looked_at else born

@@ -2,10 +2,11 @@
 
 import asyncio
 import copy
+import math
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from itertools import count
-from typing import Protocol, TypeVar
+from typing import NamedTuple, Protocol
 
 from browser_use_async import errors
 from browser_use_async.contract.status_page import StatusPage
@@ -15,11 +16,11 @@ from browser_use_async.waiting.learning import Learner, Service
 from browser_use_async.waiting.places import UNSEEN_WHEN_LOST, ListMap, PageToRead
 from browser_use_async.waiting.watch import Watch
 
-__all__ = ["Looks", "Sweeper"]
+__all__ = ["TICK", "Looks", "Sweeper"]
 
-ItemT = TypeVar("ItemT")
-
-FEW = 4  # requests that need not be spread over the time until the next sweep
+FEW = 10  # requests that need not be spread over the time until the next sweep
+SPREAD = 0.9  # the part of the time until the next sweep over which more than that are
+TICK = 0.001  # timers may fire a little early, and looking at once is better than spinning
 TOGETHER = 0.1  # seconds whose pages leave at once: waking up for each costs as much as it does
 MAX_READS = 25  # requests of a sweep at once
 PAGE_FAILURES = 3  # in a row, while status calls are answered, before the list is left alone
@@ -39,20 +40,57 @@ class Looks(Protocol):
         ...
 
 
+class _Turn(NamedTuple):
+    """One request of a sweep.
+
+    Attributes:
+        asks: For what.
+        looked_at: The loop time of the oldest look among those that it is for.
+        due: The loop time at which it has to leave.
+    """
+
+    asks: PageToRead[Watch] | Watch
+    looked_at: float
+    due: float
+
+
 class _Sweep:
     """One look at all of them.
 
     Args:
         began: The loop time at which it began.
-        ends: The loop time until which its requests are spread.
+        interval: Seconds until the next one.
+        patience: Seconds for which a task may go without a look.
     """
 
-    def __init__(self, began: float, ends: float) -> None:
+    def __init__(self, began: float, interval: float, patience: float) -> None:
         self.began = began
-        self.ends = ends
+        self.patience = patience
+        self.ends = began + SPREAD * interval  # until then its requests are spread
+        self.was_hurried = False  # whether most of them left long before their turn
+        self.list_failed = False  # so that there is more to ask for than there is time
         # Why nothing more is asked: neither the list nor a status call was answered.
         self.down: errors.BrowserUseError | None = None
         self.failed = 0  # status calls in a row that were not answered
+
+    def turn(self, asks: PageToRead[Watch] | Watch) -> _Turn:
+        """When to ask for something.
+
+        Whom an outage or its events have kept from being looked at for longer than usual is late
+        for everything, and perhaps one of thousands: it is in no hurry.
+
+        Args:
+            asks: A page, or a task by itself.
+        """
+        watches = (asks,) if isinstance(asks, Watch) else asks.tasks
+        looks = [watch.looked_at for watch in watches]
+        if min(looks, default=0.0) < 0:
+            looks = [watch.last_seen for watch in watches]
+        usual = self.began - 2 * self.patience
+        hurried = [] if self.list_failed else [look for look in looks if look > usual]
+        return _Turn(
+            asks, min(looks, default=usual), min(hurried, default=math.inf) + self.patience
+        )
 
 
 class Sweeper:
@@ -87,35 +125,36 @@ class Sweeper:
         self._list_rests_until = 0.0
         self._search: int | None = None  # the next page on which lost tasks are looked for
 
-    async def sweep(self, watches: Iterable[Watch], seconds: float) -> None:
+    async def sweep(self, watches: Iterable[Watch], interval: float, patience: float) -> bool:
         """Look at tasks, once each.
 
         Args:
             watches: Which.
-            seconds: The time over which many requests are spread.
+            interval: Seconds until the next sweep, over which many requests are spread.
+            patience: Seconds for which a task may go without a look, whatever that spreads.
+
+        Returns:
+            Whether most requests had to leave together because of that. A sweep that begins right
+            after this one finds the time to spread them.
         """
-        loop = asyncio.get_running_loop()
-        began = loop.time()
-        sweep = _Sweep(began, began + seconds)
+        began = asyncio.get_running_loop().time()
+        sweep = _Sweep(began, interval, patience)
         left = list(watches)
         # The first pages tell how far the list has moved on; whom they missed gets another chance.
         for _round in range(2):
             total = self.map.total
-            if self._list_rests_until > began or not await self._sweep_pages(sweep, left):
+            if self._list_rests_until > began:
                 break
+            pages, others = self.map.plan(left, self._threshold)
+            self._add_search(pages, left)
+            if not pages:
+                break
+            await self._spread(sweep, [*pages, *others])
             left = _unseen(left, began)
             if self.map.total == total:
                 break
-        left = _unseen(left, began)
-        left.sort(key=_looked_at)  # whom an outage kept from being asked has precedence
-        await self._spread(sweep, left, lambda watch: self._ask(sweep, watch))
-
-    async def _sweep_pages(self, sweep: _Sweep, watches: list[Watch]) -> bool:
-        """Read the pages that pay, and tell whether there were any."""
-        pages, _others = self.map.plan(watches, self._threshold)
-        self._add_search(pages, watches)
-        await self._spread(sweep, pages, lambda page: self._read(sweep, page), TOGETHER)
-        return bool(pages)
+        await self._spread(sweep, _unseen(left, began))
+        return sweep.was_hurried
 
     def _add_search(self, pages: list[PageToRead[Watch]], watches: list[Watch]) -> None:
         """Look one page further for tasks of which nobody knows where they are."""
@@ -129,39 +168,29 @@ class Sweeper:
             pages.append(PageToRead(self._search, 100, (), first, first + 99, None))
             self._search += 1
 
-    async def _spread(
-        self,
-        sweep: _Sweep,
-        items: list[ItemT],
-        ask: Callable[[ItemT], Awaitable[None]],
-        together: float = 0.0,
-    ) -> None:
+    async def _spread(self, sweep: _Sweep, asks: Sequence[PageToRead[Watch] | Watch]) -> None:
         """Ask for many things, a few at a time, until the end of the sweep.
 
         Args:
             sweep: The sweep.
-            items: What to ask for, in this order.
-            ask: Asks for one of them.
-            together: Seconds; what is due within them leaves at once.
+            asks: Pages, and tasks by themselves.
         """
-        if not items:
+        if not asks:
             return
         loop = asyncio.get_running_loop()
-        start = loop.time()
-        gap = max(sweep.ends - start, 0.0) / len(items) if len(items) > FEW else 0.0
-        todo = deque(enumerate(items))
+        todo = deque(self._timed(sweep, asks, loop.time()))
 
         async def work() -> None:
             while todo:
-                number, item = todo.popleft()
-                due = number * gap
-                due = due // together * together if together else due
-                pause = start + due - loop.time()
+                moment, each = todo.popleft()
+                pause = moment - loop.time()
                 if pause > 0:
                     await asyncio.sleep(pause)
-                await ask(item)
+                await (
+                    self._ask(sweep, each) if isinstance(each, Watch) else self._read(sweep, each)
+                )
 
-        room = 1 if self._service.is_held else min(MAX_READS, len(items))
+        room = 1 if self._service.is_held else min(MAX_READS, len(asks))
         workers = [loop.create_task(work()) for _ in range(room)]
         try:
             await asyncio.gather(*workers)
@@ -169,6 +198,31 @@ class Sweeper:
             for worker in workers:
                 worker.cancel()
             await asyncio.gather(*workers, return_exceptions=True)
+
+    def _timed(
+        self, sweep: _Sweep, asks: Sequence[PageToRead[Watch] | Watch], start: float
+    ) -> list[tuple[float, PageToRead[Watch] | Watch]]:
+        """When each request leaves, the first one first.
+
+        Args:
+            sweep: The sweep.
+            asks: Pages, and tasks by themselves.
+            start: The loop time from which they are spread.
+        """
+        seconds = max(sweep.ends - start, 0.0)
+        gap = seconds / len(asks) if len(asks) > FEW else 0.0
+        # Whom an outage kept from being asked has precedence.
+        turns = sorted(map(sweep.turn, asks), key=lambda turn: turn.looked_at)
+        timed: list[tuple[float, PageToRead[Watch] | Watch]] = []
+        for number, turn in enumerate(turns):
+            pause = min(number * gap, max(turn.due - start, 0.0))
+            if not isinstance(turn.asks, Watch):
+                pause = (pause + TICK) // TOGETHER * TOGETHER
+            timed.append((start + pause, turn.asks))
+        timed.sort(key=lambda each: each[0])
+        if gap and timed[len(timed) // 2][0] - start < seconds / 4:
+            sweep.was_hurried = True
+        return timed
 
     # --- one request ----------------------------------------------------------------------
 
@@ -238,6 +292,7 @@ class Sweeper:
             if self._page_failures >= PAGE_FAILURES:
                 self._page_failures, self._list_rests_until = 0, now + LIST_REST
             # Asked for one by one, and not all in one moment.
+            sweep.list_failed = True
             sweep.ends = max(sweep.ends, now + min(len(others) * LONGEST_GAP, REOPENING_SECONDS))
 
     def _note_failure(self, watches: Iterable[Watch], error: errors.BrowserUseError) -> None:
@@ -259,10 +314,6 @@ class Sweeper:
         sweep.failed = sweep.failed + 1 if watch.failures else 0
         if sweep.failed >= STATUS_FAILURES:
             sweep.down = watch.failure
-
-
-def _looked_at(watch: Watch) -> float:
-    return watch.looked_at
 
 
 def _unseen(watches: Iterable[Watch], since: float) -> list[Watch]:

@@ -193,6 +193,12 @@ class Watch(ListPlace):
         return self.ended or self.error is not None
 
     @property
+    def last_seen(self) -> float:
+        """The loop time at which it was looked at, or created by this session."""
+        born = self.submitted_at
+        return self.looked_at if born is None or born < self.looked_at else born
+
+    @property
     def wants_steps(self) -> bool:
         """Whether some follower needs the whole task."""
         return any(follower.wants_steps for follower in self.followers)

@@ -12,13 +12,13 @@ from browser_use_async import errors
 from browser_use_async.endpoints import TaskEndpoints
 from browser_use_async.models import SessionEvent, TaskStatus
 from browser_use_async.transport.gate import LONGEST_GAP, REOPENING_SECONDS
-from browser_use_async.waiting.crowd import NEWBORN, TICK, Crowd
+from browser_use_async.waiting.crowd import NEWBORN, Crowd
 from browser_use_async.waiting.deadlines import Deadlines
 from browser_use_async.waiting.hearing import Hearing
 from browser_use_async.waiting.learning import Learner, Service
 from browser_use_async.waiting.policy import PollPolicy
 from browser_use_async.waiting.status_pages import StatusPages
-from browser_use_async.waiting.sweeping import Sweeper
+from browser_use_async.waiting.sweeping import TICK, Sweeper
 from browser_use_async.waiting.watch import Bell, Follower, Watch
 
 __all__ = ["Watcher"]

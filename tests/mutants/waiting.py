@@ -120,15 +120,29 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "each page of a sweep wakes the program by itself",
         "waiting/sweeping.py",
-        "due // together * together if together else due",
-        "due",
+        "(pause + TICK) // TOGETHER * TOGETHER",
+        "pause",
         ("D15",),
     ),
     Mutant(
         "all pages of a sweep leave at once",
         "waiting/sweeping.py",
-        "due // together * together if together else due",
+        "(pause + TICK) // TOGETHER * TOGETHER",
         "0.0",
+        ("D15",),
+    ),
+    Mutant(
+        "requests of a sweep are spread, however long a task has waited",
+        "waiting/sweeping.py",
+        "min(number * gap, max(turn.due - start, 0.0))",
+        "number * gap",
+        ("D15",),
+    ),
+    Mutant(
+        "what had to leave together does so for ever",
+        "waiting/sweeping.py",
+        "            sweep.was_hurried = True\n",
+        "            pass\n",
         ("D15",),
     ),
     # Streams.

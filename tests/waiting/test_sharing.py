@@ -3,6 +3,7 @@
 import asyncio
 import random
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -146,6 +147,33 @@ async def test_a_list_that_grows_is_followed(api: FakeApi, open_session: OpenSes
     assert _time() <= 102.1
     growing.cancel()
     assert api.count("status") <= 60
+
+
+@pytest.mark.case("D15")
+@pytest.mark.parametrize("lag", [0.0, 1e6])
+@pytest.mark.parametrize(("width", "stays"), [(600, 100), (60, 12)])
+async def test_nobody_is_looked_at_late_when_a_crowd_shrinks(
+    api: FakeApi,
+    open_session: OpenSession,
+    figure: Callable[[str], None],
+    width: int,
+    stays: int,
+    lag: float,
+):
+    """D15: most waits end in one moment; the others are still looked at every two seconds."""
+    session = await open_session()
+    api.list_lag = lag
+    tasks = [api.add(lives(30.0)) for _ in range(width)]
+    kept = random.Random(width).sample(tasks, stays)
+    for task in kept:
+        task.life = ((0.0, "running"), (60.0, "finished"))
+
+    await asyncio.gather(*(session.wait(task.id) for task in tasks))
+
+    times = [api.told[task.id] for task in kept]
+    longest = max(later - sooner for each in times for sooner, later in pairwise(each))
+    figure(f"{stays} of {width} stay: looked at after {longest:.2f} s at the latest")
+    assert longest <= PollPolicy().latency_target + 0.1
 
 
 async def test_a_list_that_lags_costs_status_calls_only(api: FakeApi, open_session: OpenSession):
