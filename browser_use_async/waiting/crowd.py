@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from browser_use_async.waiting.hearing import Hearing
 from browser_use_async.waiting.learning import Learner
 from browser_use_async.waiting.policy import PollPolicy
-from browser_use_async.waiting.sweeping import TICK, Sweeper
+from browser_use_async.waiting.sweeping import LENIENCE, TICK, Sweeper
 from browser_use_async.waiting.watch import Watch
 
 __all__ = ["Crowd"]
@@ -163,7 +163,7 @@ class Crowd:
             youngest = min((watch.looks for watch in self._watches), default=0)
             return self._policy.pause(max(youngest, 1), self._draw)
         # The answer to a sweep, and the task itself, take their time as well.
-        shortened = max(target - 2 * self._learner.reply_time, 0.5 * target)
+        shortened = max(target - 2 * self._learner.reply_time, 0.5 * target) / LENIENCE
         # One sweep serves all, so there is little to spread out: only sessions among each other.
         return shortened * (1 - 0.2 * self._policy.jitter * self._draw.random())
 

@@ -8,7 +8,7 @@ tasks now less that rank.
 from bisect import bisect_left
 from collections.abc import Sequence
 from itertools import count
-from typing import Generic, NamedTuple, TypeVar
+from typing import Generic, NamedTuple, Self, TypeVar
 
 from browser_use_async.contract.limits import MAX_TASK_PAGE
 
@@ -50,18 +50,25 @@ class PageToRead(NamedTuple, Generic[PlaceT]):
     Attributes:
         page: Which page, counted from 1.
         limit: Rows on a page.
-        tasks: The tasks that it should show.
-        first: The place of the first of them, counted from 0 at the top.
-        last: The place of the last of them, and a little more.
+        tasks: The tasks that it should show, newest first.
+        places: How far from the top each of them stood when it was planned.
         total: How many tasks there were then, if that was known.
     """
 
     page: int
     limit: int
     tasks: Sequence[PlaceT]
-    first: int
-    last: int
+    places: Sequence[int]
     total: int | None
+
+    def joined_by(self, tasks: Sequence[PlaceT], places: Sequence[int]) -> Self:
+        """The same with tasks that stand above its own, for `ListMap.aim` to find a page for.
+
+        Args:
+            tasks: Which.
+            places: Where they stood when this was planned.
+        """
+        return self._replace(tasks=[*tasks, *self.tasks], places=[*places, *self.places])
 
 
 class ListMap:
@@ -110,6 +117,16 @@ class ListMap:
         """
         return 1.0 + limit * self.row_bytes / BYTES_OF_A_REQUEST
 
+    def pays(self, tasks: int, limit: int, threshold: int) -> bool:
+        """Whether a page is worth reading.
+
+        Args:
+            tasks: How many it shows.
+            limit: Rows on it.
+            threshold: The smallest number of tasks for which a page is read.
+        """
+        return tasks >= threshold and tasks >= self.price(limit)
+
     def plan(
         self, places: Sequence[PlaceT], threshold: int
     ) -> tuple[list[PageToRead[PlaceT]], list[PlaceT]]:
@@ -136,25 +153,33 @@ class ListMap:
             last = distances[end - 1] + SLACK
             page, limit = _smallest_page(first, min(last, reach - 1))
             tasks = shown[begin:end]
-            if len(tasks) >= threshold and len(tasks) >= self.price(limit):
-                pages.append(PageToRead(page, limit, tasks, first, last, self.total))
+            if self.pays(len(tasks), limit, threshold):
+                pages.append(PageToRead(page, limit, tasks, distances[begin:end], self.total))
             else:
                 singles.extend(tasks)
             begin = end
         return pages, singles
 
-    def aim(self, plan: PageToRead[PlaceT]) -> PageToRead[PlaceT]:
+    def aim(self, plan: PageToRead[PlaceT]) -> tuple[PageToRead[PlaceT], int]:
         """The page on which planned tasks stand by now, since each new task moves all others on.
+
+        Pages begin where they begin, so it may happen that none shows all of them any more.
 
         Args:
             plan: The page as it was planned.
+
+        Returns:
+            The page with the newest of its tasks, and how many of them it shows.
         """
         moved = 0 if plan.total is None or self.total is None else self.total - plan.total
-        if moved <= 0:
-            return plan
-        first, last = plan.first + moved, plan.last + moved
-        page, limit = _smallest_page(first, min(last, _reach(first) - 1))
-        return PageToRead(page, limit, plan.tasks, first, last, self.total)
+        if moved <= 0 or not plan.tasks:
+            return plan, len(plan.tasks)
+        first = max(plan.places[0] + moved - SLACK, 0)
+        end = min(plan.places[-1] + moved + SLACK + 1, _reach(first))
+        shown = bisect_left(plan.places, end - SLACK - moved)
+        page, limit = _smallest_page(first, end - 1)
+        tasks, places = plan.tasks[:shown], plan.places[:shown]
+        return PageToRead(page, limit, tasks, places, plan.total), shown
 
     def _from_the_top(self, places: Sequence[PlaceT]) -> tuple[list[PlaceT], list[int]]:
         """Those that pages show, newest first, and how far from the top each of them stands."""

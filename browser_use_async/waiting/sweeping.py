@@ -3,10 +3,9 @@
 import asyncio
 import copy
 import math
-from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from itertools import count
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 from browser_use_async import errors
 from browser_use_async.contract.status_page import StatusPage
@@ -16,10 +15,11 @@ from browser_use_async.waiting.learning import Learner, Service
 from browser_use_async.waiting.places import UNSEEN_WHEN_LOST, ListMap, PageToRead
 from browser_use_async.waiting.watch import Watch
 
-__all__ = ["TICK", "Looks", "Sweeper"]
+__all__ = ["LENIENCE", "TICK", "Looks", "Sweeper"]
 
 FEW = 10  # requests that need not be spread over the time until the next sweep
 SPREAD = 0.9  # the part of the time until the next sweep over which more than that are
+LENIENCE = 1.02  # so many intervals may pass between looks: tasks come later in each sweep
 TICK = 0.001  # timers may fire a little early, and looking at once is better than spinning
 TOGETHER = 0.1  # seconds whose pages leave at once: waking up for each costs as much as it does
 MAX_READS = 25  # requests of a sweep at once
@@ -40,18 +40,35 @@ class Looks(Protocol):
         ...
 
 
-class _Turn(NamedTuple):
+class _Turn:
     """One request of a sweep.
 
-    Attributes:
-        asks: For what.
+    Args:
+        asks: For what: a page, or a task by itself.
         looked_at: The loop time of the oldest look among those that it is for.
         due: The loop time at which it has to leave.
+
+    Attributes:
+        moment: The loop time at which it leaves.
+        below: The next page, of older tasks.
+        has_begun: Whether it has left.
     """
 
-    asks: PageToRead[Watch] | Watch
-    looked_at: float
-    due: float
+    __slots__ = ("asks", "below", "due", "has_begun", "looked_at", "moment")
+
+    def __init__(self, asks: PageToRead[Watch] | Watch, looked_at: float, due: float) -> None:
+        self.asks = asks
+        self.looked_at = looked_at
+        self.due = due
+        self.moment = due
+        self.below: _Turn | None = None
+        self.has_begun = False
+
+    @property
+    def rank(self) -> float:
+        """The rank of the newest task that it is for; that of an unknown one is the highest."""
+        watch = self.asks if isinstance(self.asks, Watch) else next(iter(self.asks.tasks), None)
+        return math.inf if watch is None or watch.rank is None else watch.rank
 
 
 class _Sweep:
@@ -73,11 +90,17 @@ class _Sweep:
         self.down: errors.BrowserUseError | None = None
         self.failed = 0  # status calls in a row that were not answered
 
+    @property
+    def usual(self) -> float:
+        """The loop time since when everybody has been looked at.
+
+        Whom an outage or its events have kept from that for longer is late for everything, and
+        perhaps one of thousands: it is in no hurry.
+        """
+        return self.began - 2 * self.patience
+
     def turn(self, asks: PageToRead[Watch] | Watch) -> _Turn:
         """When to ask for something.
-
-        Whom an outage or its events have kept from being looked at for longer than usual is late
-        for everything, and perhaps one of thousands: it is in no hurry.
 
         Args:
             asks: A page, or a task by itself.
@@ -86,11 +109,10 @@ class _Sweep:
         looks = [watch.looked_at for watch in watches]
         if min(looks, default=0.0) < 0:
             looks = [watch.last_seen for watch in watches]
-        usual = self.began - 2 * self.patience
+        usual = self.usual
         hurried = [] if self.list_failed else [look for look in looks if look > usual]
-        return _Turn(
-            asks, min(looks, default=usual), min(hurried, default=math.inf) + self.patience
-        )
+        due = min(hurried, default=math.inf) + self.patience * LENIENCE
+        return _Turn(asks, min(looks, default=self.began), due)
 
 
 class Sweeper:
@@ -164,8 +186,7 @@ class Sweeper:
         if not lost or (self._search - 1) * 100 >= (self.map.total or 0):
             self._search = None  # they were found, or are not in the list
         elif lost >= self._threshold:
-            first = (self._search - 1) * 100
-            pages.append(PageToRead(self._search, 100, (), first, first + 99, None))
+            pages.append(PageToRead(self._search, 100, (), (), None))
             self._search += 1
 
     async def _spread(self, sweep: _Sweep, asks: Sequence[PageToRead[Watch] | Watch]) -> None:
@@ -178,71 +199,51 @@ class Sweeper:
         if not asks:
             return
         loop = asyncio.get_running_loop()
-        todo = deque(self._timed(sweep, asks, loop.time()))
-
-        async def work() -> None:
-            while todo:
-                moment, each = todo.popleft()
-                pause = moment - loop.time()
-                if pause > 0:
-                    await asyncio.sleep(pause)
-                await (
-                    self._ask(sweep, each) if isinstance(each, Watch) else self._read(sweep, each)
-                )
-
-        room = 1 if self._service.is_held else min(MAX_READS, len(asks))
-        workers = [loop.create_task(work()) for _ in range(room)]
+        room = asyncio.Semaphore(1 if self._service.is_held else MAX_READS)
         try:
-            await asyncio.gather(*workers)
-        finally:
-            for worker in workers:
-                worker.cancel()
-            await asyncio.gather(*workers, return_exceptions=True)
+            async with asyncio.TaskGroup() as group:
+                for turn in _timed(sweep, asks, loop.time()):
+                    pause = turn.moment - loop.time()
+                    if pause > 0:
+                        await asyncio.sleep(pause)
+                    await room.acquire()
+                    turn.has_begun = True
+                    asking = group.create_task(
+                        self._ask(sweep, turn.asks)
+                        if isinstance(turn.asks, Watch)
+                        else self._read(sweep, self._aim(turn, turn.asks))
+                    )
+                    asking.add_done_callback(lambda _asking: room.release())
+        except ExceptionGroup as raised:
+            raise raised.exceptions[0] from None  # by a user's middleware: theirs to see
 
-    def _timed(
-        self, sweep: _Sweep, asks: Sequence[PageToRead[Watch] | Watch], start: float
-    ) -> list[tuple[float, PageToRead[Watch] | Watch]]:
-        """When each request leaves, the first one first.
-
-        Args:
-            sweep: The sweep.
-            asks: Pages, and tasks by themselves.
-            start: The loop time from which they are spread.
-        """
-        seconds = max(sweep.ends - start, 0.0)
-        gap = seconds / len(asks) if len(asks) > FEW else 0.0
-        # Whom an outage kept from being asked has precedence.
-        turns = sorted(map(sweep.turn, asks), key=lambda turn: turn.looked_at)
-        timed: list[tuple[float, PageToRead[Watch] | Watch]] = []
-        for number, turn in enumerate(turns):
-            pause = min(number * gap, max(turn.due - start, 0.0))
-            if not isinstance(turn.asks, Watch):
-                pause = (pause + TICK) // TOGETHER * TOGETHER
-            timed.append((start + pause, turn.asks))
-        timed.sort(key=lambda each: each[0])
-        if gap and timed[len(timed) // 2][0] - start < seconds / 4:
-            sweep.was_hurried = True
-        return timed
+    def _aim(self, turn: _Turn, plan: PageToRead[Watch]) -> PageToRead[Watch]:
+        """The page to read by now. Whom it does not show moves on to the next one."""
+        aimed, shown = self.map.aim(plan)
+        below = turn.below
+        if shown < len(plan.tasks) and below and not below.has_begun:
+            assert not isinstance(below.asks, Watch)
+            below.asks = below.asks.joined_by(plan.tasks[shown:], plan.places[shown:])
+        return aimed
 
     # --- one request ----------------------------------------------------------------------
 
-    async def _read(self, sweep: _Sweep, plan: PageToRead[Watch]) -> None:
+    async def _read(self, sweep: _Sweep, ask: PageToRead[Watch]) -> None:
         if sweep.down is not None:
-            self._note_failure(plan.tasks, sweep.down)
+            self._note_failure(ask.tasks, sweep.down)
             return
         loop = asyncio.get_running_loop()
         asked = loop.time()
-        ask = self.map.aim(plan)
         try:
             page = await self._read_page(ask.page, ask.limit)
         except errors.BrowserUseError as error:
-            await self._note_lost_page(sweep, plan.tasks, error)
+            await self._note_lost_page(sweep, ask.tasks, error)
             return
         self._page_failures = 0
         now = loop.time()
         self._learner.note_reply_time(now - asked)
         self._note_page(ask, page, now)
-        for watch in _unseen(plan.tasks, sweep.began):
+        for watch in _unseen(ask.tasks, sweep.began):
             watch.unseen = UNSEEN_WHEN_LOST if watch.rank is None else watch.unseen + 1
             if watch.is_lost and self._search is None:
                 self._search = 1
@@ -314,6 +315,38 @@ class Sweeper:
         sweep.failed = sweep.failed + 1 if watch.failures else 0
         if sweep.failed >= STATUS_FAILURES:
             sweep.down = watch.failure
+
+
+def _timed(sweep: _Sweep, asks: Sequence[PageToRead[Watch] | Watch], start: float) -> list[_Turn]:
+    """When each request leaves, the first one first.
+
+    The newest tasks come first, so that the tasks that are created while others are read move those
+    on to pages that are yet to be read, and a new task waits no longer than until the next sweep.
+    Each task comes a little later in each sweep as newer ones come before it.
+
+    Args:
+        sweep: The sweep.
+        asks: Pages, and tasks by themselves.
+        start: The loop time from which they are spread.
+    """
+    seconds = max(sweep.ends - start, 0.0)
+    gap = seconds / len(asks) if len(asks) > FEW else 0.0
+    usual = sweep.usual
+    # Whom an outage kept from being asked has precedence.
+    turns = sorted(map(sweep.turn, asks), key=lambda turn: (turn.looked_at > usual, -turn.rank))
+    page = None
+    for number, turn in enumerate(turns):
+        pause = min(number * gap, max(turn.due - start, 0.0))
+        if not isinstance(turn.asks, Watch):
+            pause = (pause + TICK) // TOGETHER * TOGETHER
+            if page is not None:
+                page.below = turn
+            page = turn
+        turn.moment = start + pause
+    turns.sort(key=lambda turn: turn.moment)
+    if turns[len(turns) // 2].moment - start + TOGETHER < seconds / 4 and gap:
+        sweep.was_hurried = True
+    return turns
 
 
 def _unseen(watches: Iterable[Watch], since: float) -> list[Watch]:

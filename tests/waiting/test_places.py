@@ -48,7 +48,7 @@ def test_every_task_is_looked_at_once(places: list[int], threshold: int):
     created=st.integers(0, 40),
 )
 def test_pages_follow_what_was_created_since(places: list[int], created: int):
-    """A page read later is aimed at where its tasks stand by then, if one page still shows them."""
+    """A page read later shows its newest tasks where they stand by then, and says how many."""
     known = _map(5000)
     tasks = [ListPlace(rank=5000 - place) for place in places]
     pages, _singles = known.plan(tasks, 1)
@@ -56,13 +56,34 @@ def test_pages_follow_what_was_created_since(places: list[int], created: int):
         known.note_created()
 
     for page in pages:
-        aimed = known.aim(page)
+        aimed, shown = known.aim(page)
 
         now = [places[tasks.index(task)] + created for task in page.tasks]
         assert 1 <= aimed.limit <= 100
-        assert _shows(aimed, now[0])
-        if any(_fits(now, limit) for limit in range(1, 101)):
-            assert all(_shows(aimed, place) for place in now)
+        assert 1 <= shown <= len(now)
+        assert list(aimed.tasks) == list(page.tasks[:shown])
+        assert all(_shows(aimed, place) for place in now[:shown])
+        if any(_fits([max(now[0] - 2, 0), now[-1] + 2], limit) for limit in range(50, 101)):
+            assert shown == len(now)
+
+
+def test_whom_a_page_no_longer_shows_the_next_one_does():
+    """Twenty new tasks push the last of a hundred off their page, in front of those below."""
+    known = _map(5000)
+    tasks = [ListPlace(rank=5000 - place) for place in range(150)]
+    (first, second), _singles = known.plan(tasks, 1)
+    for _ in range(20):
+        known.note_created()
+
+    aimed, shown = known.aim(first)
+    rest = second.joined_by(first.tasks[shown:], first.places[shown:])
+    below, all_the_rest = known.aim(rest)
+
+    assert len(tasks) > shown >= 70
+    assert list(rest.tasks) == tasks[shown:]
+    assert all(_shows(aimed, 5020 - task.rank) for task in tasks[:shown] if task.rank)
+    newest = rest.tasks[:all_the_rest]
+    assert all(_shows(below, 5020 - task.rank) for task in newest if task.rank)
 
 
 def test_the_page_stays_where_nothing_was_created():
@@ -71,11 +92,11 @@ def test_the_page_stays_where_nothing_was_created():
     (first, second), _singles = known.plan([ListPlace() for _ in range(200)], 2)
     known.note_page(1, 100, 300, 100, 40_000)
 
-    assert (known.aim(first), known.aim(second)) == (first, second)
+    assert (known.aim(first), known.aim(second)) == ((first, 100), (second, 100))
 
     (planned,), _singles = known.plan([ListPlace(rank=200), ListPlace(rank=201)], 2)
     known.note_page(1, 100, 290, 100, 40_000)
-    assert known.aim(planned) == planned
+    assert known.aim(planned) == (planned, 2)
 
 
 @given(places=st.lists(st.integers(0, 3000), min_size=2, max_size=80, unique=True))
