@@ -48,6 +48,7 @@ class Crowd:
         self._extra_sweep: asyncio.Task[bool] | None = None
         self._due = math.inf
         self._patience = 0.0  # seconds from the last sweep to the one that is due
+        self._respreads = False  # whether the sweep that is due comes early, after a hurried one
         self._has_fresh = False
 
     @property
@@ -77,6 +78,7 @@ class Crowd:
         now = asyncio.get_running_loop().time()
         born = watch.submitted_at
         if born is not None and now - born < NEWBORN and watch.rank is None:
+            self._sweeper.map.advance(now)
             watch.rank = self._sweeper.map.note_created()
         was_sharing = self._is_sharing
         self._watches[watch] = None
@@ -183,8 +185,11 @@ class Crowd:
         if sweep is self._sweep:
             self._sweep = None
             now = sweep.get_loop().time()
-            if not sweep.cancelled() and error is None and sweep.result():
-                self._due = now  # it was hurried, and the next one spreads its requests again
+            was_hurried = not sweep.cancelled() and error is None and sweep.result()
+            # The next one spreads its requests again. If it cannot, it is not for want of sweeps.
+            self._respreads = was_hurried and not self._respreads
+            if self._respreads:
+                self._due = now
             self._put_off(now)
         if isinstance(error, Exception):
             for watch in tuple(self._watches):

@@ -5,6 +5,7 @@ how many tasks there were just after it was created, and its place from the top 
 tasks now less that rank.
 """
 
+import math
 from bisect import bisect_left
 from collections.abc import Sequence
 from itertools import count
@@ -16,6 +17,7 @@ __all__ = ["UNSEEN_WHEN_LOST", "ListMap", "ListPlace", "PageToRead"]
 
 BYTES_OF_A_REQUEST = 64 * 1024  # a page weighs as much as one more request for each so many bytes
 UNSEEN_WHEN_LOST = 3
+GROWTH_SECONDS = 0.5  # over which growth is measured, or longer
 SLACK = 2  # places by which an estimate may be off without a second request
 USUAL_ROW = 400.0  # bytes, until a page has told
 
@@ -72,13 +74,23 @@ class PageToRead(NamedTuple, Generic[PlaceT]):
 
 
 class ListMap:
-    """What the pages read so far tell about the list."""
+    """What the pages read so far tell about the list.
+
+    Attributes:
+        total: How many tasks there are by now, as far as can be told; None before the first page.
+        row_bytes: What a row weighs.
+    """
 
     def __init__(self) -> None:
         self.total: int | None = None
         self.row_bytes = USUAL_ROW
+        self._told = (0, 0.0)  # the total that the last page told, and when
+        self._grown_from = (0, -math.inf)  # the same of the page from which growth is counted
+        self._growth = 0.0  # tasks per second, by whomever
 
-    def note_page(self, page: int, limit: int, total: int, rows: int, size: int) -> None:
+    def note_page(
+        self, page: int, limit: int, total: int, rows: int, size: int, now: float
+    ) -> None:
         """Learn from a page.
 
         Args:
@@ -87,10 +99,28 @@ class ListMap:
             total: How many tasks there are, as it says.
             rows: How many rows it holds.
             size: Its bytes.
+            now: The time in seconds.
         """
         self.total = max(total, (page - 1) * limit + rows)
+        self._told = (self.total, now)
+        before, since = self._grown_from
+        if now - since >= GROWTH_SECONDS:
+            if not math.isinf(since):
+                growth = max(self.total - before, 0) / (now - since)
+                self._growth += 0.5 * (growth - self._growth)
+            self._grown_from = self._told
         if rows:
             self.row_bytes += 0.3 * (size / rows - self.row_bytes)
+
+    def advance(self, now: float) -> None:
+        """Suppose that others have created as many tasks as they usually do.
+
+        Args:
+            now: The time in seconds.
+        """
+        if self.total is not None:
+            told, at = self._told
+            self.total = max(self.total, told + round(self._growth * (now - at)))
 
     def note_created(self) -> int | None:
         """Count a task that this session has just created, and give its rank, if that is known."""

@@ -3,8 +3,11 @@
 import asyncio
 import copy
 import math
+from bisect import insort
+from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from itertools import count
+from operator import attrgetter
 from typing import Protocol
 
 from browser_use_async import errors
@@ -21,6 +24,7 @@ FEW = 10  # requests that need not be spread over the time until the next sweep
 SPREAD = 0.9  # the part of the time until the next sweep over which more than that are
 LENIENCE = 1.02  # so many intervals may pass between looks: tasks come later in each sweep
 TICK = 0.001  # timers may fire a little early, and looking at once is better than spinning
+FEW_MISSED = 3  # of a page, who are asked for by themselves rather than looked for on another
 TOGETHER = 0.1  # seconds whose pages leave at once: waking up for each costs as much as it does
 MAX_READS = 25  # requests of a sweep at once
 PAGE_FAILURES = 3  # in a row, while status calls are answered, before the list is left alone
@@ -89,6 +93,18 @@ class _Sweep:
         # Why nothing more is asked: neither the list nor a status call was answered.
         self.down: errors.BrowserUseError | None = None
         self.failed = 0  # status calls in a row that were not answered
+        self.turns: deque[_Turn] = deque()  # that are yet to come, in order
+
+    def turn_to(self, watches: Iterable[Watch], moment: float) -> None:
+        """Ask for tasks that a page did not show where they were expected.
+
+        Args:
+            watches: Which.
+            moment: The loop time at which to ask, if no other page shows them before.
+        """
+        for watch in watches:
+            turn = _Turn(watch, watch.looked_at, moment)
+            insort(self.turns, turn, key=attrgetter("moment"))
 
     @property
     def usual(self) -> float:
@@ -167,6 +183,7 @@ class Sweeper:
             total = self.map.total
             if self._list_rests_until > began:
                 break
+            self.map.advance(asyncio.get_running_loop().time())
             pages, others = self.map.plan(left, self._threshold)
             self._add_search(pages, left)
             if not pages:
@@ -202,10 +219,14 @@ class Sweeper:
         room = asyncio.Semaphore(1 if self._service.is_held else MAX_READS)
         try:
             async with asyncio.TaskGroup() as group:
-                for turn in _timed(sweep, asks, loop.time()):
-                    pause = turn.moment - loop.time()
+                sweep.turns = deque(_timed(sweep, asks, loop.time()))
+                while sweep.turns:
+                    pause = sweep.turns[0].moment - loop.time()
                     if pause > 0:
                         await asyncio.sleep(pause)
+                    turn = sweep.turns.popleft()
+                    if isinstance(turn.asks, Watch) and turn.asks.looked_at >= sweep.began:
+                        continue  # a page has shown it
                     await room.acquire()
                     turn.has_begun = True
                     asking = group.create_task(
@@ -219,6 +240,7 @@ class Sweeper:
 
     def _aim(self, turn: _Turn, plan: PageToRead[Watch]) -> PageToRead[Watch]:
         """The page to read by now. Whom it does not show moves on to the next one."""
+        self.map.advance(asyncio.get_running_loop().time())
         aimed, shown = self.map.aim(plan)
         below = turn.below
         if shown < len(plan.tasks) and below and not below.has_begun:
@@ -243,14 +265,18 @@ class Sweeper:
         now = loop.time()
         self._learner.note_reply_time(now - asked)
         self._note_page(ask, page, now)
-        for watch in _unseen(ask.tasks, sweep.began):
+        missed = _unseen(ask.tasks, sweep.began)
+        for watch in missed:
             watch.unseen = UNSEEN_WHEN_LOST if watch.rank is None else watch.unseen + 1
             if watch.is_lost and self._search is None:
                 self._search = 1
+        if len(missed) <= FEW_MISSED:
+            # By then the pages that left together with this one have told whom they show.
+            sweep.turn_to(missed, now + TOGETHER)
 
     def _note_page(self, ask: PageToRead[Watch], page: StatusPage, now: float) -> None:
         limit = min(ask.limit, page.limit) if page.limit > 0 else ask.limit
-        self.map.note_page(ask.page, limit, page.total_count, len(page.rows), page.size)
+        self.map.note_page(ask.page, limit, page.total_count, len(page.rows), page.size, now)
         top = self.map.rank_at(ask.page, limit, 0, page.total_count)
         watch_of = self._watches.get
         for rank, (task_id, status) in zip(count(top, -1), page.rows, strict=False):

@@ -141,8 +141,22 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "what had to leave together does so for ever",
         "waiting/sweeping.py",
-        "            sweep.was_hurried = True\n",
-        "            pass\n",
+        "        sweep.was_hurried = True\n",
+        "        pass\n",
+        ("D15",),
+    ),
+    Mutant(
+        "the list is taken to stand still between two pages",
+        "waiting/places.py",
+        "round(self._growth * (now - at))",
+        "0",
+        ("D15",),
+    ),
+    Mutant(
+        "whom a page no longer shows has to wait for the others",
+        "waiting/sweeping.py",
+        "            below.asks = below.asks.joined_by(",
+        "            below.asks.joined_by(",
         ("D15",),
     ),
     # Streams.

@@ -11,7 +11,7 @@ from browser_use_async.waiting.places import ListMap, ListPlace, PageToRead
 
 def _map(total: int, row_bytes: float = 300.0) -> ListMap:
     known = ListMap()
-    known.note_page(1, 100, total, 100, round(100 * row_bytes))
+    known.note_page(1, 100, total, 100, round(100 * row_bytes), 0.0)
     known.row_bytes = row_bytes
     return known
 
@@ -86,16 +86,33 @@ def test_whom_a_page_no_longer_shows_the_next_one_does():
     assert all(_shows(below, 5020 - task.rank) for task in newest if task.rank)
 
 
+def test_what_others_create_is_reckoned_with():
+    """A list that grew by ten tasks a second for a while has ten more a second later."""
+    known = ListMap()
+    for seconds in range(20):
+        known.note_page(1, 100, 500 + 10 * seconds, 100, 40_000, float(seconds))
+
+    known.advance(20.0)
+
+    assert known.total == 700
+    known.advance(20.0)
+    assert known.total == 700
+    for seconds in range(21, 40):
+        known.note_page(1, 100, 700, 100, 40_000, float(seconds))
+    known.advance(40.0)
+    assert known.total == 700
+
+
 def test_the_page_stays_where_nothing_was_created():
     """Neither what has become known since nor a list that seems shorter moves a page."""
     known = ListMap()
     (first, second), _singles = known.plan([ListPlace() for _ in range(200)], 2)
-    known.note_page(1, 100, 300, 100, 40_000)
+    known.note_page(1, 100, 300, 100, 40_000, 0.0)
 
     assert (known.aim(first), known.aim(second)) == ((first, 100), (second, 100))
 
     (planned,), _singles = known.plan([ListPlace(rank=200), ListPlace(rank=201)], 2)
-    known.note_page(1, 100, 290, 100, 40_000)
+    known.note_page(1, 100, 290, 100, 40_000, 0.0)
     assert known.aim(planned) == (planned, 2)
 
 
