@@ -267,7 +267,7 @@ class Connections:
         """
         if not self.is_open or self._process != _THIS_PROCESS.id:
             return False
-        self._closed = True
+        # Not marked as closed: whether somebody closed them is asked once more, to warn.
         self._shared.abandon()
         self._fresh.abandon()
         return True

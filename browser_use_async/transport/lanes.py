@@ -41,6 +41,11 @@ class SentMark:
             self._on_sent()
 
 
+# The sessions that are ours and open. What dies together has its __del__ called in any order, and
+# aiohttp's would complain before ours had closed them; so they live until it has.
+_OPEN: set[aiohttp.ClientSession] = set()
+
+
 async def _no_hidden_retry(request: ClientRequest, handler: ClientHandlerType) -> ClientResponse:
     """Keep one attempt one request: aiohttp silently sends GET, PUT and DELETE twice."""
     try:
@@ -210,6 +215,7 @@ class Lane:
             proxy=options.proxy,
             trace_configs=traces,
         )
+        _OPEN.add(session)
         return cls(session, (_no_hidden_retry, *options.middlewares), marks=marks, owned=True)
 
     @classmethod
@@ -250,12 +256,14 @@ class Lane:
     async def aclose(self) -> None:
         """Close the session if it is ours."""
         if self.owned:
+            _OPEN.discard(self.session)
             await self.session.close()
 
     def abandon(self) -> None:
         """Close the session, if it is ours, without waiting, and without a word from aiohttp."""
         connector = self.session.connector
         if self.owned and connector is not None:
+            _OPEN.discard(self.session)
             self.session.detach()
             closing = connector.close().__await__()
             next(closing, None)  # one step does everything but to wait for the peers

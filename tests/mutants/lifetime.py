@@ -70,10 +70,17 @@ MUTANTS: tuple[Mutant, ...] = (
         ("E7",),
     ),
     Mutant(
-        "a forgotten session lets aiohttp complain as well",
+        "a forgotten session leaves its connections open",
         "transport/client.py",
         "        if connections is not None and connections.abandon() and",
         "        if connections is not None and not connections and",
+        ("E7",),
+    ),
+    Mutant(
+        "a forgotten session lets aiohttp complain as well",
+        "transport/lanes.py",
+        "        _OPEN.add(session)\n",
+        "",
         ("E7",),
     ),
     Mutant(
