@@ -15,6 +15,10 @@ _SHOWN = ("aiohttp", "attrs", "cattrs", "tenacity", "pydantic", "rich", "looptim
 
 _BROWSERS = frozenset({"browser", "browser_path", "chromium"})  # fixtures
 
+# How often a virtual clock looks for news before it jumps, 42 times if nobody says. On a busy
+# machine what was written to a socket arrives a little later, and must not be jumped over.
+_LOOKS_BEFORE_A_JUMP = 120
+
 # A slow machine must not fail a test, and a gate must give the same answer twice.
 settings.register_profile("here", deadline=None)
 settings.register_profile("gate", deadline=None, derandomize=True, database=None)
@@ -33,6 +37,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     A browser is a dozen processes, which a busy machine takes long to start.
     """
     for item in items:
+        if item.get_closest_marker("looptime"):
+            item.add_marker(pytest.mark.looptime(noop_cycles=_LOOKS_BEFORE_A_JUMP))
         if not _BROWSERS.isdisjoint(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.torture)
             if not item.get_closest_marker("timeout"):

@@ -168,8 +168,10 @@ class Watcher:
                 task_id=watch.task_id,
             )
             watch.tell()
-        tasks = (*self._looks, *self._crowd.sweeps, self._runner)
-        alive = [task for task in tasks if task and not task.done()]
+        tasks: list[asyncio.Task[object]] = [*self._looks, *self._crowd.sweeps]
+        if self._runner is not None:
+            tasks.append(self._runner)
+        alive = [task for task in tasks if not task.done()]
         for task in alive:
             task.cancel()
         await asyncio.gather(*alive, return_exceptions=True)
