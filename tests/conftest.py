@@ -16,8 +16,9 @@ _SHOWN = ("aiohttp", "attrs", "cattrs", "tenacity", "pydantic", "rich", "looptim
 _BROWSERS = frozenset({"browser", "browser_path", "chromium"})  # fixtures
 
 # How often a virtual clock looks for news before it jumps, 42 times if nobody says. On a busy
-# machine what was written to a socket arrives a little later, and must not be jumped over.
-_LOOKS_BEFORE_A_JUMP = 120
+# machine what was written to a socket arrives a little later, and must not be jumped over. Tests
+# that take long anyway jump a thousand times as often, and cannot afford it.
+_LOOKS_BEFORE_A_JUMP = 100
 
 # A slow machine must not fail a test, and a gate must give the same answer twice.
 settings.register_profile("here", deadline=None)
@@ -37,7 +38,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     A browser is a dozen processes, which a busy machine takes long to start.
     """
     for item in items:
-        if item.get_closest_marker("looptime"):
+        if item.get_closest_marker("looptime") and not item.get_closest_marker("torture"):
             item.add_marker(pytest.mark.looptime(noop_cycles=_LOOKS_BEFORE_A_JUMP))
         if not _BROWSERS.isdisjoint(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.torture)

@@ -224,6 +224,7 @@ async def test_nothing_is_drawn_for_nobody(browser: Browser, watched: Caller, sh
     """A page that lies behind another one gets no frames, and the newest when it is seen again."""
     page, _ = await open_live(browser, watched, showing)
     hide = "Object.defineProperty(document, 'hidden', {value: %s, configurable: true})"
+    await page.until("shownAddress === document.getElementById('picture').src")  # it is drawn
     await page.run(hide % "true")
     await showing.show(drawn(2))
     await until(lambda: showing.shown >= 2)
