@@ -84,9 +84,12 @@ class ListMap:
     def __init__(self) -> None:
         self.total: int | None = None
         self.row_bytes = USUAL_ROW
-        self._told = (0, 0.0)  # the total that the last page told, and when
-        self._grown_from = (0, -math.inf)  # the same of the page from which growth is counted
-        self._growth = 0.0  # tasks per second, by whomever
+        self._created = 0  # tasks by this session, which are counted as they are created
+        # How many tasks others have created, as the last page told, and when it did; and the same
+        # of the page from which their growth is measured.
+        self._told = (0, 0.0)
+        self._grown_from = (0, -math.inf)
+        self._growth = 0.0  # their tasks per second
 
     def note_page(
         self, page: int, limit: int, total: int, rows: int, size: int, now: float
@@ -102,11 +105,12 @@ class ListMap:
             now: The time in seconds.
         """
         self.total = max(total, (page - 1) * limit + rows)
-        self._told = (self.total, now)
+        others = self.total - self._created
+        self._told = (others, now)
         before, since = self._grown_from
         if now - since >= GROWTH_SECONDS:
             if not math.isinf(since):
-                growth = max(self.total - before, 0) / (now - since)
+                growth = max(others - before, 0) / (now - since)
                 self._growth += 0.5 * (growth - self._growth)
             self._grown_from = self._told
         if rows:
@@ -119,11 +123,13 @@ class ListMap:
             now: The time in seconds.
         """
         if self.total is not None:
-            told, at = self._told
-            self.total = max(self.total, told + round(self._growth * (now - at)))
+            others, at = self._told
+            grown = round(self._growth * (now - at))
+            self.total = max(self.total, others + self._created + grown)
 
     def note_created(self) -> int | None:
         """Count a task that this session has just created, and give its rank, if that is known."""
+        self._created += 1
         if self.total is not None:
             self.total += 1
         return self.total

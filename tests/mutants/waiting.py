@@ -148,8 +148,8 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "the list is taken to stand still between two pages",
         "waiting/places.py",
-        "round(self._growth * (now - at))",
-        "0",
+        "            grown = round(self._growth * (now - at))\n",
+        "            grown = 0\n",
         ("D15",),
     ),
     Mutant(

@@ -103,6 +103,19 @@ def test_what_others_create_is_reckoned_with():
     assert known.total == 700
 
 
+def test_what_this_session_creates_is_counted_once():
+    """Its tasks are counted as they are created, and no others are expected because of them."""
+    known = ListMap()
+    for seconds in range(20):
+        known.note_page(1, 100, 500 + 10 * seconds, 100, 40_000, float(seconds))
+        for _ in range(10):
+            known.note_created()
+
+    known.advance(20.0)
+
+    assert known.total == 700
+
+
 def test_the_page_stays_where_nothing_was_created():
     """Neither what has become known since nor a list that seems shorter moves a page."""
     known = ListMap()
