@@ -24,7 +24,9 @@ def _outage(begin: float, end: float) -> Any:
 
 
 @pytest.mark.case("D1")
-@pytest.mark.parametrize("count", [100, pytest.param(1000, marks=pytest.mark.torture)])
+@pytest.mark.parametrize(
+    "count", [100, pytest.param(1000, marks=[pytest.mark.torture, pytest.mark.timeout(180)])]
+)
 async def test_random_failures_lose_no_task(
     api: FakeApi, open_session: OpenSession, figure: Callable[[str], None], count: int
 ):
