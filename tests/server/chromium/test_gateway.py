@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from browser_use_async.server.executors.chromium.gateway import Gateway
+from browser_use_async.server.executors.chromium.gateway import Gateway, Upstream
 from browser_use_async.server.executors.chromium.rules import (
     AdHosts,
     Destination,
@@ -42,8 +42,8 @@ async def _server(talk: Talk) -> AsyncIterator[int]:
 
 
 @asynccontextmanager
-async def _open(rules: NetworkRules) -> AsyncIterator[Gateway]:
-    gateway = Gateway(rules)
+async def _open(rules: NetworkRules, upstream: Upstream | None = None) -> AsyncIterator[Gateway]:
+    gateway = Gateway(rules, upstream)
     await gateway.start()
     try:
         yield gateway
@@ -187,6 +187,34 @@ async def test_problems_are_remembered_until_they_pass():
 
     assert "502 Bad Gateway" in answer
     assert problem == f"Nothing answers at 127.0.0.1:{port}."
+    assert passed is None
+
+
+async def test_a_problem_holds_while_the_next_attempt_is_under_way():
+    """A page that failed is followed by a look for its icon, which must not hide why it did."""
+    under_way, goes_on = asyncio.Event(), asyncio.Event()
+    answers = iter((b"503 Full", b"200 Connected"))
+
+    async def proxy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        status = next(answers)
+        if status.startswith(b"200"):
+            under_way.set()
+            await goes_on.wait()
+        writer.write(b"HTTP/1.1 %s\r\n\r\n" % status)
+
+    request = "CONNECT 127.0.0.1:443 HTTP/1.1\n\n"
+    async with _server(proxy) as port, _open(_rules(), Upstream("127.0.0.1", port)) as gateway:
+        await _ask(gateway, request)
+        second = asyncio.create_task(_ask(gateway, request))
+        async with asyncio.timeout(PATIENCE):
+            await under_way.wait()
+        meanwhile = gateway.problem("https://127.0.0.1/")
+        goes_on.set()
+        await second
+        passed = gateway.problem("https://127.0.0.1/")
+
+    assert meanwhile == "The operator's proxy gave 503 for 127.0.0.1."
     assert passed is None
 
 

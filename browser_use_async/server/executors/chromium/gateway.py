@@ -179,7 +179,6 @@ class Gateway:
     async def _pass_on(self, request: _Request, client: _Ends) -> None:
         destination = request.destination()
         place = destination.host, destination.port
-        self._problems.pop(place, None)
         try:
             server = await self._connect(request, destination)
         except _RefusedError as refused:
@@ -188,6 +187,8 @@ class Gateway:
         except _UnreachableError as error:
             self._note(place, str(error))
             return await _answer(client[1], "502 Bad Gateway", str(error))
+        # No sooner: a page that failed is followed by a look for its icon, which says nothing yet.
+        self._problems.pop(place, None)
         try:
             if request.is_tunnel:
                 client[1].write(_ESTABLISHED)
