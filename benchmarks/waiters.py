@@ -3,9 +3,11 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Any
 
 import aiohttp
 import attrs
+import orjson
 
 from browser_use_async import BrowserUseSession, PollPolicy
 from browser_use_async.transport.surroundings import MakeConnector, Surroundings
@@ -14,6 +16,8 @@ __all__ = ["SIDES", "Waiter", "loops", "official", "ours", "policy"]
 
 PATIENCE = 100_000.0  # seconds: nobody gives up here
 PROMPT = "Find the opening hours"
+TOGETHER = 10  # pages that a bare sweep asks for at once, as ours does
+TURN = 0.01  # seconds between looks at whether there is anything to wait for
 TERMINAL = {"finished", "failed", "stopped"}
 
 
@@ -63,31 +67,87 @@ async def ours(
         yield Waiter(wait, run)
 
 
+@attrs.frozen
+class _Bare:
+    """aiohttp alone: no status, no content is checked."""
+
+    session: aiohttp.ClientSession
+    url: str
+
+    async def get(self, path: str) -> Any:
+        async with self.session.get(f"{self.url}/api/v1/{path}") as reply:
+            return orjson.loads(await reply.read())
+
+    async def create(self) -> str:
+        async with self.session.post(f"{self.url}/api/v1/run-task", json={"task": PROMPT}) as reply:
+            created: dict[str, str] = await reply.json()
+        return created["id"]
+
+    def waiter(self, wait: Callable[[str], Awaitable[object]]) -> Waiter:
+        async def run() -> str:
+            task_id = await self.create()
+            await wait(task_id)
+            return task_id
+
+        return Waiter(wait, run)
+
+
+@asynccontextmanager
+async def _bare(url: str, connector: MakeConnector) -> AsyncIterator[_Bare]:
+    headers = {"Authorization": "Bearer key"}
+    async with aiohttp.ClientSession(connector=connector(limit=100), headers=headers) as session:
+        yield _Bare(session, url)
+
+
 @asynccontextmanager
 async def loops(
     url: str, seconds: float, connector: MakeConnector = aiohttp.TCPConnector
 ) -> AsyncIterator[Waiter]:
     """What people write themselves: a loop for each task."""
-    headers = {"Authorization": "Bearer key"}
-    async with aiohttp.ClientSession(connector=connector(limit=100), headers=headers) as session:
-
-        async def get(path: str) -> object:
-            async with session.get(f"{url}/api/v1/task/{path}") as reply:
-                return await reply.json()
+    async with _bare(url, connector) as api:
 
         async def wait(task_id: str) -> object:
-            while await get(f"{task_id}/status") not in TERMINAL:  # noqa: ASYNC110
+            while await api.get(f"task/{task_id}/status") not in TERMINAL:  # noqa: ASYNC110
                 await asyncio.sleep(seconds)
-            return await get(task_id)
+            return await api.get(f"task/{task_id}")
 
-        async def run() -> str:
-            body = {"task": PROMPT}
-            async with session.post(f"{url}/api/v1/run-task", json=body) as reply:
-                created: dict[str, str] = await reply.json()
-            await wait(created["id"])
-            return created["id"]
+        yield api.waiter(wait)
 
-        yield Waiter(wait, run)
+
+@asynccontextmanager
+async def sweeps(url: str, seconds: float) -> AsyncIterator[Waiter]:
+    """The least that a shared sweep can cost: the requests of ours, and nothing around them.
+
+    It takes all tasks that it waits for, ended ones too, for the newest that there are.
+    """
+    futures: dict[str, asyncio.Future[None]] = {}
+    begun = 0
+    async with _bare(url, aiohttp.TCPConnector) as api:
+
+        async def read(page: int) -> None:
+            for row in (await api.get(f"tasks?page={page}&limit=100"))["tasks"]:
+                if row["status"] in TERMINAL and (future := futures.pop(row["id"], None)):
+                    future.set_result(None)
+
+        async def sweep() -> None:
+            while True:
+                pages = range(1, -(-begun // 100) + 1)
+                for first in range(0, len(pages), TOGETHER):
+                    some = pages[first : first + TOGETHER]
+                    pause = asyncio.sleep(seconds * len(some) / len(pages))
+                    await asyncio.gather(pause, *map(read, some))
+                await asyncio.sleep(0 if pages else TURN)
+
+        async def wait(task_id: str) -> object:
+            nonlocal begun
+            begun += 1
+            futures[task_id] = asyncio.get_running_loop().create_future()
+            await futures[task_id]
+            return await api.get(f"task/{task_id}")
+
+        sweeping = asyncio.create_task(sweep())
+        yield api.waiter(wait)
+        sweeping.cancel()
 
 
 @asynccontextmanager
@@ -114,4 +174,5 @@ SIDES: dict[str, tuple[str, Callable[[str, float], AbstractAsyncContextManager[W
     "official": ("browser-use-sdk", official),
     "loops": ("aiohttp, one loop each", loops),
     "ours": ("**browser-use-async**", ours),
+    "sweeps": ("aiohttp alone, one sweep for all", sweeps),
 }

@@ -1,0 +1,221 @@
+"""The sides of waking: processes that wait for tasks of whose end a webhook tells.
+
+Each has its receiver in the event loop of its waits, so that one process's CPU time is all of it.
+"""
+
+import asyncio
+import multiprocessing
+import time
+from collections import defaultdict
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from functools import partial
+from multiprocessing.connection import Connection
+from statistics import quantiles
+from typing import Any
+
+import aiohttp
+import attrs
+import orjson
+from aiohttp import web
+
+from benchmarks.servers.lifelike import Population
+from benchmarks.servers.telling import SECRET, Telling, TellingServer
+from benchmarks.waiting import control
+from browser_use_async import BrowserUseSession, PollPolicy, webhooks
+
+__all__ = ["Figures", "Side", "p99", "receiving", "together"]
+
+PATIENCE = 100_000.0  # seconds: nobody gives up here
+STANDING = 3.0  # seconds until waits have begun, and the first look at all tasks is over
+
+
+Wait = Callable[[str], Awaitable[object]]
+
+
+@attrs.frozen
+class Side:
+    """What a process is to do.
+
+    Attributes:
+        url: The world.
+        name: One of `SIDES`.
+        window: Seconds after which it stops waiting for what has not ended.
+        safety: The safety interval in seconds, or None for the default.
+    """
+
+    url: str
+    name: str
+    window: float
+    safety: float | None = None
+
+
+@attrs.frozen
+class Figures:
+    """What a side came to.
+
+    Attributes:
+        delays: Seconds from each task's true end to the moment in which its awaiter went on.
+        after: Seconds from the delivery of its event to that moment.
+        counts: What the server counted.
+        cpu: Seconds of CPU time once the waits stood, the receiver's among them.
+        starting: Seconds of CPU time before that.
+        woken: How many ended after they stood.
+    """
+
+    delays: list[float]
+    after: list[float]
+    counts: dict[str, float]
+    cpu: float
+    starting: float
+    woken: int
+
+    @property
+    def requests(self) -> float:
+        """Requests to the API per finished task."""
+        asked = sum(self.counts.get(route, 0) for route in ("status", "list", "get"))
+        return asked / max(len(self.delays), 1)
+
+    @property
+    def looks(self) -> float:
+        """Those of them that are no confirming get."""
+        asked = sum(self.counts.get(route, 0) for route in ("status", "list"))
+        return asked / max(len(self.delays), 1)
+
+    @property
+    def cpu_each(self) -> float:
+        """Milliseconds of CPU time per task that ended once the waits stood."""
+        return self.cpu / max(self.woken, 1) * 1e3
+
+
+def p99(values: list[float]) -> float:
+    """The 99th percentile."""
+    return quantiles(values, n=100)[98] if len(values) > 1 else 0.0
+
+
+@asynccontextmanager
+async def receiving(handler: Callable[[web.Request], Any]) -> AsyncIterator[int]:
+    """A server of aiohttp with one handler; its port."""
+    application = web.Application()
+    application.router.add_post("/webhook", handler)
+    runner = web.AppRunner(application, access_log=None, shutdown_timeout=0.1)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0, backlog=1000).start()
+    try:
+        yield int(runner.addresses[0][1])
+    finally:
+        await runner.cleanup()
+
+
+@asynccontextmanager
+async def polling(side: Side, _heard: dict[str, float]) -> AsyncIterator[tuple[Wait, None]]:
+    """Ours without a receiver, which is the control."""
+    async with _session(side) as session:
+        yield partial(session.wait, timeout=PATIENCE), None
+
+
+@asynccontextmanager
+async def attached(side: Side, heard: dict[str, float]) -> AsyncIterator[tuple[Wait, int]]:
+    """Ours with a receiver."""
+    async with _session(side) as session:
+        receiver = webhooks.WebhookReceiver(SECRET)
+        receiver.subscribe(lambda event: heard.update({event.task_id: time.monotonic()}))
+        session.attach(receiver)
+        async with receiving(receiver.aiohttp_handler) as port:
+            yield partial(session.wait, timeout=PATIENCE), port
+
+
+def _session(side: Side) -> BrowserUseSession:
+    poll = PollPolicy() if side.safety is None else PollPolicy(safety_interval=side.safety)
+    return BrowserUseSession("key", base_url=f"{side.url}/api/v1", poll=poll)
+
+
+@asynccontextmanager
+async def bare(side: Side, _heard: dict[str, float]) -> AsyncIterator[tuple[Wait, int]]:
+    """aiohttp with the same two exchanges per task: no signature, no check, no look besides."""
+    futures: defaultdict[str, asyncio.Future[None]] = defaultdict(
+        asyncio.get_running_loop().create_future
+    )
+    async with aiohttp.ClientSession() as http:
+
+        async def handle(request: web.Request) -> web.Response:
+            event = orjson.loads(await request.read())
+            future = futures[event["payload"]["task_id"]]
+            if not future.done():  # the window may be over, and with it the wait
+                future.set_result(None)
+            return web.Response()
+
+        async def wait(task_id: str) -> object:
+            await futures[task_id]
+            async with http.get(f"{side.url}/api/v1/task/{task_id}") as reply:
+                return orjson.loads(await reply.read())
+
+        async with receiving(handle) as port:
+            yield wait, port
+
+
+SIDES: dict[
+    str, Callable[[Side, dict[str, float]], AbstractAsyncContextManager[tuple[Wait, int | None]]]
+] = {"attached": attached, "polling": polling, "bare": bare}
+
+
+async def wait_for_all(side: Side) -> Figures:
+    """Wait for every task of a world."""
+    ends = control(side.url, "tasks")
+    delays: list[float] = []
+    after: list[float] = []
+    heard: dict[str, float] = {}
+    async with SIDES[side.name](side, heard) as (wait, port):
+        started, used = time.monotonic(), time.process_time()
+
+        async def one(task_id: str) -> None:
+            await wait(task_id)
+            now = time.monotonic()
+            delays.append(now - max(ends[task_id], started))
+            if task_id in heard:
+                after.append(now - heard[task_id])
+
+        waits = [asyncio.create_task(one(task_id)) for task_id in ends]
+        if port is not None:
+            loop = asyncio.get_running_loop()
+            await loop.run_in_executor(None, control, side.url, f"hook-{port}")
+        await asyncio.wait(waits, timeout=STANDING)
+        starting, early = time.process_time() - used, len(delays)
+        await asyncio.wait(waits, timeout=side.window - STANDING)
+        used = time.process_time() - used - starting
+        counts = control(side.url, "counts")
+        for each in waits:
+            each.cancel()
+        results = await asyncio.gather(*waits, return_exceptions=True)
+    for result in results:
+        if isinstance(result, Exception):
+            raise result
+    return Figures(delays, after, counts, used, starting, len(delays) - early)
+
+
+def be_a_side(pipe: Connection) -> None:
+    """Import everything, say so, and go."""
+    pipe.send("ready")
+    pipe.send(asyncio.run(wait_for_all(pipe.recv())))
+
+
+def together(
+    server: TellingServer, orders: list[tuple[Side, Population, Telling]]
+) -> list[Figures]:
+    """Run sides at the same time, each in a world of its own."""
+    context = multiprocessing.get_context("spawn")
+    running = []
+    for _order in orders:
+        here, there = context.Pipe()
+        process = context.Process(target=be_a_side, args=(there,), daemon=True)
+        process.start()
+        there.close()
+        running.append((process, here))
+    for _process, pipe in running:
+        pipe.recv()
+    for (side, population, telling), (_process, pipe) in zip(orders, running, strict=True):
+        pipe.send(attrs.evolve(side, url=server.open(population, telling)))
+    figures = [pipe.recv() for _process, pipe in running]
+    for process, _pipe in running:
+        process.join()
+    return figures
