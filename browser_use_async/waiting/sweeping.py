@@ -190,9 +190,10 @@ class Sweeper:
                 break
             await self._spread(sweep, [*pages, *others])
             left = _unseen(left, began)
-            if self.map.total == total:
+            if self.map.total == total or sweep.down is not None:
                 break
-        await self._spread(sweep, _unseen(left, began))
+        if sweep.down is None:  # who is left otherwise has failed, once
+            await self._spread(sweep, _unseen(left, began))
         return sweep.was_hurried
 
     def _add_search(self, pages: list[PageToRead[Watch]], watches: list[Watch]) -> None:

@@ -241,6 +241,21 @@ async def test_an_outage_is_asked_little(api: FakeApi, open_session: OpenSession
     assert _time() <= 320.0 + 15.0
 
 
+async def test_a_sweep_that_fails_is_one_failure(api: FakeApi, open_session: OpenSession):
+    """It is repeated after the usual 2 s and no sooner, and not much later until it fails often."""
+    session = await open_session()
+    tasks = [api.add(lives(60.0)) for _ in range(100)]
+    down = Fault(status=503)
+    api.fault = lambda call: down if 20.0 <= call.at < 30.0 else None
+
+    await asyncio.gather(*(session.wait(task.id) for task in tasks))
+
+    sweeps = [at for at in api.times("list") if 20.0 <= at < 30.0]
+    # After 4 failures it may be 4 s.
+    assert len(sweeps) >= 4, sweeps
+    assert min(after - before for before, after in pairwise(sweeps)) > 1.5, sweeps
+
+
 async def test_an_outage_beyond_the_tolerance_ends_every_wait(
     api: FakeApi, open_session: OpenSession
 ):
