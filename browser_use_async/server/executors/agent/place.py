@@ -15,7 +15,7 @@ from browser_use_async.server.executors.chromium.gateway import Gateway
 from browser_use_async.server.executors.chromium.memory import browsers_that_fit
 from browser_use_async.server.executors.chromium.process import BrowserProcess
 from browser_use_async.server.executors.chromium.settings import ChromiumSettings
-from browser_use_async.server.executors.chromium.tab import TabSettings, mask_script
+from browser_use_async.server.executors.chromium.tab_settings import TabSettings, mask_script
 from browser_use_async.server.executors.chromium.ways_out import WaysOut
 from browser_use_async.server.executors.protocol import Assignment
 from browser_use_async.server.running.masking import SecretMask

@@ -7,7 +7,8 @@ from browser_use_async.server.executors.chromium.connection import (
     Connection,
 )
 from browser_use_async.server.executors.chromium.screencast import Screencast
-from browser_use_async.server.executors.chromium.tab import Tab, TabSettings
+from browser_use_async.server.executors.chromium.tab import Tab
+from browser_use_async.server.executors.chromium.tab_settings import TabSettings
 
 __all__ = ["Onlooker"]
 

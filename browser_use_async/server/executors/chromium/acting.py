@@ -27,12 +27,12 @@ from browser_use_async.server.executors.chromium.elements import (
     fill,
     find,
     offer_files,
+    press,
 )
-from browser_use_async.server.executors.chromium.live import press
 from browser_use_async.server.executors.chromium.tab import Tab
 from browser_use_async.server.executors.pace import DeadEndError
+from browser_use_async.server.executors.protocol import Control
 from browser_use_async.server.executors.reader.plan import FollowLink, OpenAddress
-from browser_use_async.server.executors.viewing import KeyInput
 from browser_use_async.server.reading.documents import UnreadableDocumentError, read_document
 from browser_use_async.server.reading.page import Page
 from browser_use_async.server.reading.visit import PageNotOpenedError
@@ -48,10 +48,12 @@ class Actor:
 
     Args:
         browser: The task's browser.
+        control: Tells whether the task is paused.
     """
 
-    def __init__(self, browser: TaskBrowser) -> None:
+    def __init__(self, browser: TaskBrowser, control: Control) -> None:
         self._browser = browser
+        self._control = control
         self._arrivals = Arrivals(browser)
 
     def hands(self) -> Mapping[type[Any], Callable[[Any], Awaitable[Page | None]]]:
@@ -216,8 +218,7 @@ class Actor:
         tab = await self._browser.current()
         before = self._arrivals.before(tab)
         code = "Space" if deed.key == " " else deed.key
-        press(tab, KeyInput("down", deed.key, code))
-        press(tab, KeyInput("up", deed.key, code))
+        await press(tab, deed.key, code)
         return await self._arrivals.after(tab, before)
 
     async def submit(self, _: Submit) -> Page | None:
@@ -248,8 +249,12 @@ class Actor:
             DevToolsError: The page is gone or hangs.
         """
         wanted = " ".join(deed.text.casefold().split())
-        deadline = asyncio.get_running_loop().time() + _WAIT_SECONDS
-        while asyncio.get_running_loop().time() < deadline:
+        now = asyncio.get_running_loop().time
+        deadline = now() + _WAIT_SECONDS
+        while now() < deadline:
+            paused_at = now()
+            await self._control.checkpoint()
+            deadline += now() - paused_at
             tab = await self._browser.current()
             if wanted in " ".join(str(await tab.ask("text")).casefold().split()):
                 await tab.settle()

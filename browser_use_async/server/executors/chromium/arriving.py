@@ -1,7 +1,10 @@
 """Where a window has come to after a deed: another page, another window, a download, an error."""
 
+import asyncio
+import contextlib
 from http import HTTPStatus
 
+from browser_use_async.server.executors.chromium.connection import PageLostError
 from browser_use_async.server.executors.chromium.context import TaskBrowser
 from browser_use_async.server.executors.chromium.tab import Document, Tab
 from browser_use_async.server.executors.pace import DeadEndError
@@ -15,6 +18,7 @@ from browser_use_async.server.reading.visit import PageNotOpenedError
 
 __all__ = ["Arrivals"]
 
+_BEGIN_SECONDS = 1.0
 _ERRORS = {
     "ERR_CERT": "its certificate is not trusted",
     "ERR_SSL": "it does not speak proper TLS",
@@ -62,9 +66,14 @@ class Arrivals:
             PageNotOpenedError: It leads to a page that cannot be opened.
             DevToolsError: The page or the browser is gone or hangs.
         """
-        await tab.settle()
+        try:
+            await tab.settle()
+        except PageLostError:
+            if await self._browser.current() is tab:
+                raise  # it has crashed; one that has closed itself is not current any more
         now = await self._browser.current()
         if now is not tab:
+            await _begin(now)
             await now.settle()
             return await self.at(now)
         return await self.at(tab, before)
@@ -84,8 +93,11 @@ class Arrivals:
             PageNotOpenedError: The page could not be opened.
             DevToolsError: The page or the browser is gone or hangs.
         """
-        if self._browser.downloads.is_expected:
-            await self._browser.downloads.finish()
+        downloads = self._browser.downloads
+        # A page is given up for a file, and told of that before or after the file.
+        is_given_up = tab.document is not before and tab.is_given_up
+        if downloads.is_expected or (is_given_up and await downloads.begun()):
+            await downloads.finish()
             self.check_downloads()
             return await self._downloaded()
         if tab.document is not before and tab.document.url.startswith(("http:", "https:")):
@@ -110,6 +122,13 @@ class Arrivals:
             return await read_document(url, type_of_file(name), content)
         except UnreadableDocumentError:
             return Page(url, name, text=f"{name}, {len(content):,} bytes")
+
+
+async def _begin(tab: Tab) -> None:
+    """Wait until a new window asks for its page, which it does right away if it ever does."""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(_BEGIN_SECONDS):
+            await tab.asked.wait()
 
 
 def _check(document: Document, problem: str | None) -> None:

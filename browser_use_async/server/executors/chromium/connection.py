@@ -132,6 +132,15 @@ class Connection:
             if not waiting.answer.done():
                 waiting.answer.set_exception(error)
 
+    def check(self) -> None:
+        """Make sure that the browser is still there.
+
+        Raises:
+            BrowserLostError: It is not.
+        """
+        if self.lost.done():
+            raise BrowserLostError("the browser has ended unexpectedly")
+
     def post(self, method: str, parameters: Mapping[str, Any], session_id: str) -> int:
         """Send a command whose answer nobody waits for.
 
@@ -164,8 +173,7 @@ class Connection:
         Raises:
             DevToolsError: There is no result.
         """
-        if self.lost.done():
-            raise BrowserLostError("the browser has ended unexpectedly")
+        self.check()
         answer: asyncio.Future[Mapping[str, Any]] = asyncio.get_running_loop().create_future()
         number = self.post(method, parameters, session_id)
         self._waiting[number] = _Waiting(method, session_id, answer)

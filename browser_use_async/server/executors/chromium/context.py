@@ -17,7 +17,8 @@ from browser_use_async.server.executors.chromium.connection import (
 from browser_use_async.server.executors.chromium.downloads import Downloads
 from browser_use_async.server.executors.chromium.gateway import Gateway
 from browser_use_async.server.executors.chromium.screencast import Screencast
-from browser_use_async.server.executors.chromium.tab import Tab, TabSettings, mask_script
+from browser_use_async.server.executors.chromium.tab import Tab
+from browser_use_async.server.executors.chromium.tab_settings import TabSettings, mask_script
 from browser_use_async.server.executors.protocol import Assignment
 from browser_use_async.server.running.masking import SecretMask
 
@@ -89,6 +90,9 @@ class TaskBrowser:
             if self._context_id:
                 await self._browser.dismiss(self._context_id)
         finally:
+            for tab in self._tabs.values():  # of whose end nobody tells any more
+                tab.lose("the page has been closed")
+            self._tabs.clear()
             await asyncio.to_thread(shutil.rmtree, self._folder, ignore_errors=True)
 
     async def current(self) -> Tab:
@@ -98,11 +102,16 @@ class TaskBrowser:
             PageLostError: There is none.
             DevToolsError: It cannot be set up.
         """
-        if not self._tabs:
-            raise PageLostError("the page has been closed")
-        session_id, tab = list(self._tabs.items())[-1]
-        await asyncio.shield(self._preparing[session_id])
-        return tab
+        while self._tabs:
+            session_id, tab = list(self._tabs.items())[-1]
+            try:
+                await asyncio.shield(self._preparing[session_id])
+            except DevToolsError:
+                if session_id in self._tabs:
+                    raise
+            if session_id in self._tabs:  # it may have closed itself meanwhile
+                return tab
+        raise PageLostError("the page has been closed")
 
     @property
     def folder(self) -> Path:

@@ -7,7 +7,7 @@ from typing import Any, Literal
 import attrs
 
 from browser_use_async.server.executors.chromium.connection import CommandFailedError
-from browser_use_async.server.executors.chromium.live import press
+from browser_use_async.server.executors.chromium.live import key_command
 from browser_use_async.server.executors.chromium.tab import Tab
 from browser_use_async.server.executors.viewing import KeyInput
 from browser_use_async.server.reading.links import choose_link
@@ -22,6 +22,7 @@ __all__ = [
     "fill",
     "find",
     "offer_files",
+    "press",
 ]
 
 _APPEAR_SECONDS = 3.0
@@ -98,15 +99,22 @@ async def click(tab: Tab, element: Element) -> None:
     if place is None:
         await tab.ask("click", element.index)
         return
-    for kind, count in (("mouseMoved", 0), ("mousePressed", 1), ("mouseReleased", 1)):
-        # Nobody waits for the answers: a click may open a message box, or close the page.
-        tab.session.post(
-            "Input.dispatchMouseEvent",
-            type=kind,
-            button="left" if count else "none",
-            clickCount=count,
-            **place,
-        )
+    left = {"button": "left", "clickCount": 1, **place}
+    tab.session.post("Input.dispatchMouseEvent", type="mouseMoved", **place)
+    tab.session.post("Input.dispatchMouseEvent", type="mousePressed", **left)
+    await tab.take("Input.dispatchMouseEvent", type="mouseReleased", **left)
+
+
+async def press(tab: Tab, key: str, code: str) -> None:
+    """Press and release a key.
+
+    Args:
+        tab: The page.
+        key: What the key means, as pages are told.
+        code: Where it is on the keyboard, as pages are told.
+    """
+    tab.session.post("Input.dispatchKeyEvent", **key_command(KeyInput("down", key, code)))
+    await tab.take("Input.dispatchKeyEvent", **key_command(KeyInput("up", key, code)))
 
 
 async def check(tab: Tab, element: Element, *, on: bool) -> None:
@@ -155,8 +163,7 @@ async def fill(tab: Tab, element: Element, value: str, shown: str) -> None:
         if value:
             await tab.session.send("Input.insertText", text=value)
         else:
-            for kind in ("down", "up"):
-                press(tab, KeyInput("down" if kind == "down" else "up", "Delete", "Delete"))
+            await press(tab, "Delete", "Delete")
 
 
 async def offer_files(tab: Tab, element: Element, paths: Sequence[str]) -> None:

@@ -157,6 +157,7 @@ async def _travel(
             step = await journey.take(action)
             if step is not None:
                 yield step
+        await journey.take_downloads()
         evaluation = await journey.begin_step()
         finished = answered(journey.answering, plan, schema)
         shown = shorten(finished.output or "", _SHOWN_CHARACTERS)

@@ -52,8 +52,9 @@ class BrowserFolder:
     def remove(self) -> None:
         """Delete it."""
         _delete(self.path)
-        with contextlib.suppress(OSError):
-            os.close(self._lock)
+        lock, self._lock = self._lock, -1
+        if lock >= 0:  # the number may be another file's by the second time
+            os.close(lock)
 
 
 def clean_up_after_the_dead() -> int:

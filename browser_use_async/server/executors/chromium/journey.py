@@ -54,7 +54,7 @@ class BrowserJourney:
         self._name = name
         self._assignment = assignment
         self._browser = browser
-        self._actor = Actor(browser)
+        self._actor = Actor(browser, control)
         self._hands = self._actor.hands()
         self._pace = Pace(assignment, control)
         self._way_out = way_out
@@ -88,6 +88,11 @@ class BrowserJourney:
         if action.answers or isinstance(deed, Extract):
             await self._read()
         return step
+
+    async def take_downloads(self) -> None:
+        """Keep what has been downloaded without anybody waiting for it, such as by a script."""
+        await self._browser.downloads.finish()
+        self.files.update(self._browser.downloads.files)
 
     async def begin_step(self) -> str:
         """Wait while the task is paused, and count a step.

@@ -1,6 +1,7 @@
 """A task's browser for a person who watches it and may take the mouse."""
 
 from collections.abc import AsyncIterator
+from typing import Any
 
 from browser_use_async.server.executors.chromium.screencast import Screencast
 from browser_use_async.server.executors.chromium.tab import Tab
@@ -11,7 +12,7 @@ from browser_use_async.server.executors.viewing import (
     PointerInput,
 )
 
-__all__ = ["KEYS", "LiveView", "press"]
+__all__ = ["KEYS", "LiveView", "key_command"]
 
 _POINTER = {"move": "mouseMoved", "down": "mousePressed", "up": "mouseReleased"}
 
@@ -69,7 +70,7 @@ class LiveView:
         if isinstance(event, PointerInput):
             _point(tab, event)
         elif isinstance(event, KeyInput):
-            press(tab, event)
+            tab.session.post("Input.dispatchKeyEvent", **key_command(event))
         else:
             tab.session.post("Input.insertText", text=event.text)
 
@@ -89,25 +90,23 @@ def _point(tab: Tab, event: PointerInput) -> None:
     )
 
 
-def press(tab: Tab, event: KeyInput) -> None:
-    """Press or release a key.
+def key_command(event: KeyInput) -> dict[str, Any]:
+    """The parameters of `Input.dispatchKeyEvent` for a key.
 
     Args:
-        tab: The window that has the keyboard.
-        event: The key.
+        event: The key, and whether it goes down or up.
     """
     is_text = len(event.key) == 1 and not event.modifiers & _CONTROL_OR_META
     text = event.key if is_text else _TEXTS.get(event.key, "")
     down = "keyDown" if text else "rawKeyDown"
     editing = _EDITING.get(event.key.lower()) if event.modifiers & _CONTROL_OR_META else None
     code = KEYS.get(event.key, ord(event.key.upper()) if len(event.key) == 1 else 0)
-    tab.session.post(
-        "Input.dispatchKeyEvent",
-        type="keyUp" if event.kind == "up" else down,
-        key=event.key,
-        code=event.code,
-        windowsVirtualKeyCode=code,
-        modifiers=event.modifiers,
+    return {
+        "type": "keyUp" if event.kind == "up" else down,
+        "key": event.key,
+        "code": event.code,
+        "windowsVirtualKeyCode": code,
+        "modifiers": event.modifiers,
         **({"text": text} if text and event.kind == "down" else {}),
         **({"commands": [editing]} if editing and event.kind == "down" else {}),
-    )
+    }

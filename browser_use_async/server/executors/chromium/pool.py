@@ -94,14 +94,16 @@ class BrowserPool:
             return self._browser
 
     async def _retire(self, browser: Browser) -> None:
-        if self._browser is browser:
+        if self._browser is browser:  # the first of several tasks that find it hanging
             self._browser = None
-        await browser.aclose()
+            await browser.aclose()
 
     async def _leave(self, own: TaskBrowser, browser: Browser, gateway: Gateway) -> None:
         try:
             await own.aclose()
         except DevToolsError as error:
+            if isinstance(error, NoAnswerError) and await browser.is_alive():
+                return  # it takes its time, and will let go
             _logger.error("the browser is ended, because it does not let go of a page: %s", error)  # noqa: TRY400 - the text says it
             await self._retire(browser)
         finally:

@@ -4,58 +4,28 @@ import asyncio
 import base64
 import contextlib
 import json
-from collections.abc import Callable, Mapping, Sequence
-from functools import cache
-from importlib.resources import files
+from collections.abc import Mapping
 from typing import Any, Literal
 
 import attrs
 
 from browser_use_async.server.executors.chromium.connection import (
     CommandFailedError,
+    DevToolsError,
     NoAnswerError,
     PageLostError,
     Session,
 )
+from browser_use_async.server.executors.chromium.tab_settings import WORLD, TabSettings, script
 
-__all__ = ["Document", "Tab", "TabSettings", "mask_script"]
+__all__ = ["Document", "Tab"]
 
-WORLD = "browser-use-async"
 _LOAD_SECONDS = 30.0
+_TAKE_SECONDS = 5.0
 _NOTICE_SECONDS = 0.05
 _QUIET_SECONDS = 0.1
 _MOST_QUIET_SECONDS = 3.0
 _LOOK_SECONDS = 0.02
-
-
-def mask_script(secrets: Sequence[str]) -> str:
-    """The script that keeps secrets out of pictures; empty without secrets.
-
-    Args:
-        secrets: Their values.
-    """
-    return f"{_script('mask')}({json.dumps(secrets)})" if secrets else ""
-
-
-@cache
-def _script(name: str) -> str:
-    folder = files("browser_use_async.server.executors.chromium")
-    return folder.joinpath("scripts", f"{name}.js").read_text(encoding="utf-8").strip()
-
-
-@attrs.frozen
-class TabSettings:
-    """What all pages of a task have in common.
-
-    Attributes:
-        viewport: Width and height in CSS pixels.
-        mask: The script that keeps secrets out of pictures; empty without secrets.
-        choose_files: What a page that asks for files gets: called with whether it takes several.
-    """
-
-    viewport: tuple[int, int]
-    mask: str = attrs.field(default="", repr=False)
-    choose_files: Callable[[bool], list[str]] = attrs.field(default=lambda _: [])
 
 
 @attrs.frozen
@@ -85,6 +55,7 @@ class Tab:
         document: What it shows.
         frames: The ids of its frames.
         dialogs: What it has said in message boxes, which are answered with OK.
+        asked: Set as soon as it has asked for a document.
     """
 
     def __init__(self, session: Session, target_id: str, settings: TabSettings) -> None:
@@ -93,10 +64,14 @@ class Tab:
         self.document = Document("about:blank")
         self.frames = {target_id}
         self.dialogs: list[str] = []
+        self.asked = asyncio.Event()
         self._settings = settings
         self._loading = False
         self._inflight: set[str] = set()
         self._document_request = ""
+        self._asked_loader = self._shown_loader = ""  # the browser's ids for loading a document
+        self._frame_sessions: list[str] = []
+        self._lost = ""
         self._listen()
 
     def _listen(self) -> None:
@@ -107,6 +82,7 @@ class Tab:
         on("Network.loadingFailed", self._request_ended)
         on("Page.frameStartedLoading", lambda event: self._set_loading(event, loading=True))
         on("Page.frameStoppedLoading", lambda event: self._set_loading(event, loading=False))
+        on("Page.frameNavigated", self._frame_navigated)
         on("Page.frameAttached", lambda event: self.frames.add(event["frameId"]))
         on("Page.javascriptDialogOpening", self._dialog_opened)
         on("Page.fileChooserOpened", self._files_asked_for)
@@ -164,6 +140,8 @@ class Tab:
         """Wait until the page has come to rest: loaded, and its scripts ask for nothing more.
 
         Raises:
+            PageLostError: It is gone.
+            BrowserLostError: The browser is.
             NoAnswerError: It is still loading after half a minute.
         """
         await asyncio.sleep(_NOTICE_SECONDS)
@@ -171,7 +149,8 @@ class Tab:
         deadline = now() + _LOAD_SECONDS
         loaded_since = quiet_since = now()
         while now() < deadline:
-            if self._loading:
+            self.check()
+            if self._loading or self._document_request in self._inflight:
                 loaded_since = quiet_since = now()
             elif self._inflight:
                 quiet_since = now()
@@ -180,6 +159,22 @@ class Tab:
                 return
             await asyncio.sleep(_LOOK_SECONDS)
         raise NoAnswerError(f"it was still loading after {_LOAD_SECONDS:g} s")
+
+    async def take(self, command: str, **parameters: Any) -> None:
+        """Give the page an input, and wait until what it does at once about it is known.
+
+        A busy machine may take its time for that, and a page that has not even begun to load the
+        next one looks as one that stays. An input may also close the page, or hang it: whoever asks
+        the page next finds out.
+
+        Args:
+            command: The input's command.
+            parameters: Its parameters.
+        """
+        with contextlib.suppress(DevToolsError):
+            await self.session.send(command, seconds=_TAKE_SECONDS, **parameters)
+            # The page's own news come another way than that answer, but the same way as this one.
+            await self.session.send("Runtime.evaluate", expression="0", seconds=_TAKE_SECONDS)
 
     async def ask(self, function: str, *arguments: Any) -> Any:
         """Call one of the functions of `page.js`.
@@ -226,13 +221,32 @@ class Tab:
         answer = await self.session.send("Page.captureScreenshot", format=kind)
         return base64.b64decode(answer["data"])
 
+    @property
+    def is_given_up(self) -> bool:
+        """Whether the document that it asked for is not shown: it is a file, or nothing at all."""
+        is_other = bool(self._asked_loader) and self._asked_loader != self._shown_loader
+        return is_other and self.document.error in {"", "net::ERR_ABORTED"}
+
+    def check(self) -> None:
+        """Make sure that it is still there.
+
+        Raises:
+            PageLostError: It is gone.
+            BrowserLostError: The browser is.
+        """
+        self.session.connection.check()
+        if self._lost:
+            raise PageLostError(self._lost)
+
     def lose(self, reason: str) -> None:
         """Whoever waits for it waits no longer.
 
         Args:
             reason: What happened to it, as a clause.
         """
-        self.session.connection.forget(self.session.id, PageLostError(reason))
+        self._lost = reason
+        for session_id in (self.session.id, *self._frame_sessions):
+            self.session.connection.forget(session_id, PageLostError(reason))
 
     async def _evaluate(self, expression: str, *, by_value: bool) -> Mapping[str, Any]:
         for _ in range(2):
@@ -243,6 +257,7 @@ class Tab:
         return await self._evaluated(expression, by_value=by_value)
 
     async def _evaluated(self, expression: str, *, by_value: bool) -> Mapping[str, Any]:
+        self.check()
         world = await self.session.send(
             "Page.createIsolatedWorld", frameId=self.target_id, worldName=WORLD
         )
@@ -279,7 +294,9 @@ class Tab:
         if is_document and event.get("frameId") != self.target_id:
             return  # of a frame that may go on in another process, so that its end is not told
         if is_document:
+            self.asked.set()
             self._document_request = event["requestId"]
+            self._asked_loader = str(event.get("loaderId", ""))
             self.document = Document(event["request"]["url"])
         if event["request"]["url"].startswith(("http:", "https:")):
             self._inflight.add(event["requestId"])
@@ -293,6 +310,10 @@ class Tab:
         self._inflight.discard(event["requestId"])
         if event["requestId"] == self._document_request and event.get("errorText"):
             self.document = attrs.evolve(self.document, error=event["errorText"])
+
+    def _frame_navigated(self, event: Mapping[str, Any]) -> None:
+        if event["frame"]["id"] == self.target_id:
+            self._shown_loader = str(event["frame"]["loaderId"])
 
     def _set_loading(self, event: Mapping[str, Any], *, loading: bool) -> None:
         if event["frameId"] == self.target_id:
@@ -316,6 +337,7 @@ class Tab:
 
     def _frame_attached(self, event: Mapping[str, Any]) -> None:
         inner = self.session.connection.session(event["sessionId"])
+        self._frame_sessions.append(inner.id)
         if event["targetInfo"]["type"] == "iframe":
             self.frames.add(event["targetInfo"]["targetId"])
             inner.on("Target.attachedToTarget", self._frame_attached)
@@ -325,4 +347,4 @@ class Tab:
 
 
 def _call(function: str, arguments: tuple[Any, ...]) -> str:
-    return f"({_script('page')}).{function}({', '.join(map(json.dumps, arguments))})"
+    return f"({script('page')}).{function}({', '.join(map(json.dumps, arguments))})"
