@@ -9,12 +9,13 @@ PATIENCE = 20.0
 """Seconds: no machine is so busy, and the time limit of a test comes later."""
 
 
-async def until(condition: Callable[[], object]) -> None:
+async def until(condition: Callable[[], object], seconds: float = PATIENCE) -> None:
     """Wait until something holds that no event tells of.
 
     Args:
         condition: What is to hold.
+        seconds: How long at most.
     """
-    async with asyncio.timeout(PATIENCE):
+    async with asyncio.timeout(seconds):
         while not condition():  # noqa: ASYNC110 - nothing tells of it
             await asyncio.sleep(0.005)

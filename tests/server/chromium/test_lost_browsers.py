@@ -60,33 +60,42 @@ def _pid(executor: ChromiumExecutor) -> int:
     return browser.process.pid
 
 
-def _group(pid: int) -> list[str]:
-    """The living processes of a group."""
+def _group(pid: int) -> dict[int, str]:
+    """The living processes of a group, with their command lines."""
     asked = subprocess.run(
-        ["ps", "-eo", "pgid=,stat=,args="], check=True, capture_output=True, text=True
+        ["ps", "-eo", "pgid=,stat=,pid=,args="], check=True, capture_output=True, text=True
     )
-    rows = (line.split(None, 2) for line in asked.stdout.splitlines())
-    return [row[2] for row in rows if int(row[0]) == pid and not row[1].startswith("Z")]
+    rows = (line.split(None, 3) for line in asked.stdout.splitlines())
+    return {
+        int(row[2]): row[3] for row in rows if int(row[0]) == pid and not row[1].startswith("Z")
+    }
 
 
 async def _gone(pid: int) -> None:
     await until(lambda: not _group(pid))  # processes tell nobody that they are gone
 
 
-async def _has_browser(executor: ChromiumExecutor) -> None:
+async def _has_browser(executor: ChromiumExecutor, url: str) -> None:
     """Wait until the task with the id `id` shows a page."""
     await until(lambda: executor.view("id") is not None)
     view = executor.view("id")
     assert view is not None
     async with aclosing(view.frames()) as frames:
         await anext(frames)
-    await asyncio.sleep(0.5)
+    browser = executor.pool.browser
+    assert browser is not None
+    async with asyncio.timeout(PATIENCE):
+        while True:
+            found = (await browser.commands.send("Target.getTargets"))["targetInfos"]
+            if url in [each["url"] for each in found]:
+                return
+            await asyncio.sleep(0.02)
 
 
 async def test_a_browser_that_is_killed_fails_its_task(chromium: ChromiumExecutor, site: str):
     """The task fails at once and says why; the next one has a new browser."""
     waiting = asyncio.create_task(browse(chromium, f"Open {site}/. Wait for rain"))
-    await _has_browser(chromium)
+    await _has_browser(chromium, f"{site}/")
     first = _pid(chromium)
     os.kill(first, signal.SIGKILL)
     lost = await waiting
@@ -121,13 +130,10 @@ async def test_a_page_that_hangs_fails_its_task_alone(chromium: ChromiumExecutor
 async def test_a_page_that_crashes_fails_its_task_alone(chromium: ChromiumExecutor, site: str):
     """A page that crashes fails its task; the browser goes on."""
     crashing = asyncio.create_task(browse(chromium, f"Open {site}/. Wait for rain"))
-    await _has_browser(chromium)
-    browser = chromium.pool.browser
-    assert browser is not None
-    targets = (await browser.commands.send("Target.getTargets"))["targetInfos"]
-    page = next(each["targetId"] for each in targets if each["url"] == f"{site}/")
-    attached = await browser.commands.send("Target.attachToTarget", targetId=page, flatten=True)
-    browser.commands.connection.session(attached["sessionId"]).post("Page.crash")
+    await _has_browser(chromium, f"{site}/")
+    for process, command in _group(_pid(chromium)).items():
+        if "--type=renderer" in command:
+            os.kill(process, signal.SIGKILL)
     crashed = await crashing
     first = _pid(chromium)
     done = await browse(chromium, f"Open {site}/ and tell me the title")
@@ -142,7 +148,7 @@ async def test_a_page_that_crashes_fails_its_task_alone(chromium: ChromiumExecut
 async def test_a_browser_that_hangs_is_ended(chromium: ChromiumExecutor, site: str):
     """A browser that stands still fails its task within a minute, and is replaced."""
     waiting = asyncio.create_task(browse(chromium, f"Open {site}/. Wait for rain"))
-    await _has_browser(chromium)
+    await _has_browser(chromium, f"{site}/")
     first = _pid(chromium)
     os.killpg(first, signal.SIGSTOP)
     hung = await waiting
@@ -157,7 +163,7 @@ async def test_stopping_takes_the_browser_away(chromium: ChromiumExecutor, site:
     """Closing the iterator, which is what a stop does, closes the pages within seconds."""
     await browse(chromium, f"Open {site}/ and tell me the title")
     waiting = asyncio.create_task(browse(chromium, f"Open {site}/. Wait for rain"))
-    await _has_browser(chromium)
+    await _has_browser(chromium, f"{site}/")
     waiting.cancel()
     async with asyncio.timeout(PATIENCE):
         await asyncio.wait([waiting])

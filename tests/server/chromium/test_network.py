@@ -46,8 +46,9 @@ async def test_pages_reach_no_other_domain(chromium: ChromiumExecutor):
         done = await browse(chromium, task, allowed_domains=HERE)
         asked = list(site.asked)
         free = await browse(chromium, f"Open {site.url}/image. Wait 1 s.")
-    after = done.steps[1::2]
-    said = {name: after[place].evaluation_previous_goal for place, name in enumerate(WAYS)}
+    told = [step.evaluation_previous_goal for step in done.steps]
+    # Before a page's second, and after it.
+    said = {name: " ".join(told[2 * n + 1 : 2 * n + 3]) for n, name in enumerate(WAYS)}
 
     refused = f"localhost:{site.port} is outside the allowed domains of this task (127.0.0.1)"
     assert {name: refused in each for name, each in said.items()} == dict.fromkeys(WAYS, True)

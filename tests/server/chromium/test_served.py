@@ -18,6 +18,7 @@ from tests.server.chromium.pages import serve_pages
 from tests.server.chromium.test_tasks import png_size
 
 SECRET = "canary-in-the-form-7c1e"
+TASK_SECONDS = 90.0  # for a task in a browser that has to be started first
 OPEN = ChromiumSettings(allow_private_addresses=True)
 
 
@@ -38,13 +39,13 @@ async def http() -> AsyncIterator[aiohttp.ClientSession]:
 async def _steps(api: Caller, task_id: str, count: int) -> None:
     record = api.server.store.task(task_id)
     assert record is not None
-    await until(lambda: len(record.steps) >= count or record.status.is_terminal)
+    await until(lambda: len(record.steps) >= count or record.status.is_terminal, TASK_SECONDS)
 
 
 async def _ended(api: Caller, task_id: str) -> dict[str, Any]:
     record = api.server.store.task(task_id)
     assert record is not None
-    await until(lambda: record.status.is_terminal)
+    await until(lambda: record.status.is_terminal, TASK_SECONDS)
     task: dict[str, Any] = await api.task(task_id)
     return task
 

@@ -148,12 +148,17 @@ async def test_highlights_and_pictures_can_be_switched_off(chromium: ChromiumExe
 @pytest.mark.parametrize("button", ["button", "label"])
 async def test_files_are_offered_to_file_inputs(chromium: ChromiumExecutor, button: str):
     """A file of the task is given to a field by name, or to a button that asks for files."""
-    show = "document.title = 'Got ' + [...this.files].map((file) => file.name + file.size)"
+    show = (
+        "document.title = 'Got ' + [...this.files].map((file) => file.name + file.size);"
+        "document.body.append(document.title)"
+    )
     page = (
         f'<label for="photo">Your photo</label><input type="file" id="photo" onchange="{show}">'
         "<button onclick=\"document.getElementById('photo').click()\">Choose</button>"
     )
-    how = {"label": "Upload cat.png to Your photo.", "button": "Click Choose. Wait 1 s."}[button]
+    how = {"label": "Upload cat.png to Your photo.", "button": "Click Choose. Wait for Got cat."}[
+        button
+    ]
     async with serve_pages({"/": page}) as pages:
         task = f"Open {pages.url}/. {how} Tell me the title"
         done = await browse(chromium, task, files={"cat.png": b"cat"})

@@ -16,7 +16,7 @@ from browser_use_async.server.executors.viewing import (
     Viewable,
 )
 from tests.patience import until
-from tests.server.chromium.pages import serve_pages
+from tests.server.chromium.pages import Site, serve_pages
 from tests.server.chromium.running import browse
 from tests.server.reader.running import Run
 
@@ -27,7 +27,11 @@ PAGE = """
 <input style="position: fixed; left: 100px; top: 200px; width: 300px; height: 40px"
        onkeydown="if (event.key == 'Enter') said.textContent += ' entered ' + this.value">
 <p id=said style="position: fixed; left: 100px; top: 300px"></p>
-<script>onscroll = () => { if (scrollY > 100) said.textContent += ' scrolled' }</script>
+<script>
+onscroll = () => { if (scrollY > 100) said.textContent += ' scrolled' }
+// Input before the page is drawn is dropped.
+requestAnimationFrame(() => requestAnimationFrame(() => fetch('/ready')))
+</script>
 """
 
 
@@ -54,15 +58,15 @@ async def _click(view: View, x: float, y: float) -> None:
     await view.put(PointerInput("up", x, y, button="left", clicks=1))
 
 
-async def _help(executor: ChromiumExecutor) -> list[Frame]:
+async def _help(executor: ChromiumExecutor, site: Site) -> list[Frame]:
     """Watch until the page is there, then do what only a person can do."""
     view = await _view(executor)
     seen: list[Frame] = []
     async with aclosing(view.frames()) as frames:
         async for frame in frames:
             seen.append(frame)
-            if len(seen) == 2:
-                await asyncio.sleep(1)
+            if len(seen) == 1:
+                await until(lambda: "/ready" in site.asked)
                 await _click(view, 200, 125)
                 await _click(view, 200, 220)
                 await view.put(TextInput("Ä"))
@@ -77,7 +81,7 @@ async def _help(executor: ChromiumExecutor) -> list[Frame]:
 async def test_a_person_helps(chromium: ChromiumExecutor):
     """Frames come as the page changes, a person clicks, types and scrolls, the task goes on."""
     async with serve_pages({"/": PAGE}) as site:
-        helping = asyncio.create_task(_help(chromium))
+        helping = asyncio.create_task(_help(chromium, site))
         task = f"Open {site.url}/. Wait for scrolled. Extract"
         done = await browse(chromium, task, viewport=(800, 600))
         seen = await helping

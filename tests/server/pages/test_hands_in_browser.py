@@ -50,6 +50,7 @@ async def test_keys_go_to_the_page_and_come_back(
     await page.until("document.activeElement.id === 'control'")
     await page.press("Tab")
     await page.press("z")
+    await until(lambda: sum(isinstance(each, KeyInput) for each in showing.inputs) >= 10)
     keys = [
         (each.key, each.modifiers)
         for each in showing.inputs

@@ -107,7 +107,7 @@ async def test_tasks_are_listed_as_they_come(browser: Browser, api: Caller):
     await page.until("document.getElementById('tasks').innerText.includes('running')")
     rows = await _rows(page, "tasks")
     links = await page.run("[...document.querySelectorAll('#tasks a')].map((each) => each.href)")
-    balance = await page.text("#balance")
+    await page.until("document.getElementById('balance').textContent === '$9.87'")
 
     assert [row.split("\n")[0] for row in rows] == ["running", "failed", "finished"]
     assert [row.split("\n")[1] for row in rows] == ["Wait for it", "Fail it", "First"]
@@ -116,7 +116,6 @@ async def test_tasks_are_listed_as_they_come(browser: Browser, api: Caller):
     assert "cost $0.06" in rows[2]
     assert "took" in rows[2]
     assert links[0] == task["live_url"]
-    assert balance == "$9.87"
     assert page.complaints == []
 
 

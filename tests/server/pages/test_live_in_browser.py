@@ -16,6 +16,8 @@ from tests.server.pages.opening import SHOWN, STEERABLE, open_live
 from tests.server.pages.showing import Showing, drawn
 from tests.server.pages.socket import running_task
 
+TWO_FRAMES = "requestAnimationFrame(() => requestAnimationFrame(done))"
+
 __all__ = ["browser", "browser_address"]
 
 pytestmark = pytest.mark.timeout(60)
@@ -56,7 +58,8 @@ async def test_steps_arrive_and_the_browser_is_seen(
         assert await page.text("#now") == f"Step {count}: {goal}"
     first = await page.run("document.getElementById('picture').src")
     await showing.show(drawn(2))
-    await page.until(f"document.getElementById('picture').src !== {json.dumps(first)}")
+    shown = "document.getElementById('picture')"
+    await page.until(f"{shown}.complete && {shown}.src !== {json.dumps(first)}")
     blank = await _is_page_blank(page)
     showing.items.put_nowait(Finished("The cheapest costs 299"))
     await page.until("document.body.dataset.ended === 'true'")
@@ -137,8 +140,12 @@ async def test_a_lost_connection_is_said_and_found_again(
     showing.step("Before")
     await page.until("document.querySelectorAll('#steps li').length === 1")
     await page.send("Network.enable")
-    await page.run("socket.close()")
-    await page.until("!document.getElementById('connection').hidden")
+    notice = "document.getElementById('connection')"
+    await page.run(
+        f"new MutationObserver(() => {{ window.lost ||= !{notice}.hidden }})"
+        f".observe({notice}, {{attributes: true}}); socket.close()"
+    )
+    await page.until("window.lost")
     showing.step("Meanwhile")
     await page.until("document.getElementById('connection').hidden")
     await page.until("document.querySelectorAll('#steps li').length === 2")
@@ -173,7 +180,8 @@ async def test_it_works_in_a_frame_of_another_server(
         page = await browser.open(f"http://{host}:{port}/")
         await until(lambda: showing.shown > 1)
         await showing.show(drawn(2))
-        await until(lambda: showing.shown > 2)  # so it has drawn the first one
+        await until(lambda: showing.shown > 3)  # both have taken the second one
+        await page.run(f"new Promise((done) => {TWO_FRAMES})")  # input before that is dropped
         await page.click_at(*place)
         await watched.reached(task["id"], "paused")
     finally:

@@ -71,7 +71,7 @@ async def test_kill_with_fifty_tasks_at_work(tmp_path: Path, http: aiohttp.Clien
         await client.ask("PUT", f"/pause-task?task_id={paused}")
         told = await client.tasks()
         balance = (await client.ask("GET", "/balance"))["balance"]
-        start = datetime.now(UTC) + timedelta(seconds=2)  # about to come when the server is killed
+        start = datetime.now(UTC) + timedelta(seconds=5)  # about to come when the server is killed
         schedule = {
             "task": "quick", "metadata": {"scenario": "quick", "by": "schedule"},
             "schedule_type": "interval", "interval_minutes": 600, "start_at": start.isoformat(),
