@@ -92,6 +92,17 @@ async def _has_browser(executor: ChromiumExecutor, url: str) -> None:
             await asyncio.sleep(0.02)
 
 
+def test_a_folder_that_is_removed_twice_closes_no_other_file(temporary: Path):
+    """Two tasks may find one browser hanging, and the number of a closed file is used again."""
+    folder = BrowserFolder.make()
+    folder.remove()
+    with Path(os.devnull).open() as other:
+        folder.remove()
+
+        assert other.read() == ""
+    assert _names(temporary) == []
+
+
 async def test_a_browser_that_is_killed_fails_its_task(chromium: ChromiumExecutor, site: str):
     """The task fails at once and says why; the next one has a new browser."""
     waiting = asyncio.create_task(browse(chromium, f"Open {site}/. Wait for rain"))

@@ -1,6 +1,7 @@
 """Many tasks in one browser: what they share, what they do not, and what they leave behind."""
 
 import asyncio
+import gc
 import os
 import subprocess
 from pathlib import Path
@@ -8,8 +9,10 @@ from pathlib import Path
 import pytest
 
 from browser_use_async.server import ChromiumSettings
+from browser_use_async.server.executors.chromium.context import TaskBrowser
 from browser_use_async.server.executors.chromium.executor import ChromiumExecutor
 from browser_use_async.server.executors.chromium.memory import browsers_that_fit
+from browser_use_async.server.executors.chromium.tab import Tab
 from browser_use_async.server.executors.protocol import Finished
 from tests.patience import until
 from tests.server.chromium.pages import serve_pages
@@ -98,6 +101,16 @@ def test_browsers_by_memory(free: int, fit: int):
 def test_browsers_in_this_machines_memory():
     """What is free here is found out."""
     assert 1 <= browsers_that_fit() <= 32
+
+
+async def test_what_a_task_had_is_let_go(chromium: ChromiumExecutor, site: str):
+    """Uploads, secrets and cookies of a task are not held while its browser serves others."""
+    done = await browse(chromium, f"Open {site}/. Click Contact.", files={"cat.png": b"cat"})
+    gc.collect()
+
+    assert isinstance(done.end, Finished), done.end
+    assert chromium.pool.browser is not None
+    assert [each for each in gc.get_objects() if isinstance(each, (TaskBrowser, Tab))] == []
 
 
 @pytest.mark.torture
