@@ -93,7 +93,7 @@ class _Request:
             url = URL(f"https://{self.target}/")
             plain = ("http",) if url.port != 443 else ()  # a WebSocket without TLS
             return Destination((url.raw_host or "").lower(), url.port or 443, ("https", *plain))
-        url = URL(self.target, encoded=True)
+        url = URL(self.target)  # as `problem` reads it, so that one address has one spelling
         if url.scheme != "http" or not url.raw_host:
             raise ValueError(self.target)
         return Destination(url.raw_host.lower(), url.port or 80, ("http",))
