@@ -2,7 +2,9 @@ import ast
 import asyncio
 import os
 import re
+import shutil
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -87,9 +89,12 @@ EXPECTED = {
 async def _output(name: str, **variables: str) -> str:
     """The output of an example that ends with exit code 0 and without a warning."""
     own = {key: value for key, value in os.environ.items() if not key.startswith("BROWSER_USE")}
+    # A server tells what it removes of those that were killed, and other tests kill some. The path
+    # is short, because browsers make sockets there.
+    temporary = tempfile.mkdtemp(prefix="bua-")
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-W", "error", str(EXAMPLES / name)),
-        env={**own, **variables},
+        env={**own, **variables, "TMPDIR": temporary},
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
@@ -100,6 +105,7 @@ async def _output(name: str, **variables: str) -> str:
     finally:
         if process.returncode is None:
             process.kill()
+        shutil.rmtree(temporary, ignore_errors=True)
 
     assert stderr == b""
     assert process.returncode == 0
