@@ -102,7 +102,7 @@ async def _cancel(api: FakeApi, session: BrowserUseSession) -> None:
                 on_created=lambda _handle: limit.reschedule(asyncio.get_running_loop().time()),
             )
     with pytest.raises(errors.WaitTimeoutError):
-        await session.run_and_wait("x", timeout=1.0, on_timeout="stop")
+        await session.run_and_wait("x", timeout=3.0, on_timeout="stop")
     with pytest.raises(ExceptionGroup) as caught:
         await _fail_beside(session)
     assert [type(error) for error in caught.value.exceptions] == [ZeroDivisionError]

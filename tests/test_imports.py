@@ -50,11 +50,11 @@ def _python(program: str, *arguments: str) -> subprocess.CompletedProcess[str]:
         check=False,
         capture_output=True,
         text=True,
-        timeout=100,
+        timeout=500,
     )
 
 
-@pytest.mark.timeout(120)  # a process for each module
+@pytest.mark.timeout(600)  # a process for each module
 @pytest.mark.torture
 def test_each_module_can_be_imported_alone() -> None:
     """Imported first, in a process of its own, no module fails or warns: there are no circles."""

@@ -13,7 +13,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 
 # The first test builds the wheel.
-pytestmark = [pytest.mark.timeout(120), pytest.mark.torture]
+pytestmark = pytest.mark.torture
 
 
 def _python(*arguments: str | Path, folder: Path, path: Path | None = None) -> str:
@@ -23,7 +23,7 @@ def _python(*arguments: str | Path, folder: Path, path: Path | None = None) -> s
         check=False,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=150,
         cwd=folder,
         env={**os.environ, "PYTHONPATH": str(path or ""), "NO_COLOR": "1"},
     )

@@ -9,6 +9,7 @@ import pytest
 
 from browser_use_async import SubmissionAdopted, TaskStatus, errors
 from browser_use_async.batch import ItemState, read_ledger
+from browser_use_async.contract.submission_token import TOKEN_KEY
 from browser_use_async.server.executors.protocol import Finished
 from browser_use_async.server.faults import Fault
 from browser_use_async.submission.creation import OnAmbiguous
@@ -72,11 +73,13 @@ async def test_a_task_that_comes_too_late_is_found(
     stop_orphans: bool,
 ) -> None:
     """I18: a second task, created after the window, is reported, and stopped if allowed."""
-    late = Fault("late_commit", "run_task", calls=1, seconds=2.0)
-    server = await serve(faults=[late], executor=hanging())
+    server = await serve(faults=[Fault("reset", "run_task", calls=1)], executor=hanging())
     session = await open_session(server)
 
     async def end_all_but_the_late_one() -> None:
+        await until(lambda: len(server.store.tasks) == 2)  # the window is over: it was sent again
+        (again,) = (each for each in server.store.tasks if each.task == "one")
+        await session.tasks.run("one", metadata={TOKEN_KEY: again.metadata[TOKEN_KEY]})
         await until(lambda: [len(task.steps) for task in server.store.tasks] == [2, 2, 2])
         for task in server.store.tasks[:2]:
             await session.tasks.stop(task.id)

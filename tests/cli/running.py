@@ -113,9 +113,9 @@ class Running:
         """Send a signal."""
         self._process.send_signal(number)
 
-    async def ends(self) -> Result:
-        """Wait for its end."""
-        async with asyncio.timeout(PATIENCE):
+    async def ends(self, seconds: float = PATIENCE) -> Result:
+        """Wait for its end, so many seconds at most."""
+        async with asyncio.timeout(seconds):
             stdout, stderr = await self._process.communicate()
         assert self._process.returncode is not None
         return Result(self._process.returncode, stdout.decode(), self._seen + stderr.decode())
@@ -175,10 +175,12 @@ def forking() -> Iterator[None]:
         _FORKERS.remove(forker)
 
 
-async def run(*words: str, env: Mapping[str, str] | None = None) -> Result:
+async def run(
+    *words: str, env: Mapping[str, str] | None = None, seconds: float = PATIENCE
+) -> Result:
     """Run a command to its end. The key in its environment may appear nowhere in its output."""
     async with running(*words, env=env) as command:
-        result = await command.ends()
+        result = await command.ends(seconds)
     key = (env or {}).get("BROWSER_USE_API_KEY")
     assert not key or key not in result.stdout + result.stderr, "the key shows"
     assert "Traceback" not in result.stderr, result.stderr

@@ -271,7 +271,7 @@ async def test_empty_account(poor_server: LocalServer, tmp_path: Path) -> None:
 async def test_time_is_up(server: LocalServer, tmp_path: Path) -> None:
     """When the time is up, the exit code is 124, and what runs is left to a later run."""
     source = companies(tmp_path, "Hang")
-    result = await run(*words(tmp_path, source, "--timeout", "3"), env=environment(server))
+    result = await run(*words(tmp_path, source, "--timeout", "10"), env=environment(server))
 
     assert result.code == 124
     assert "the time is up" in result.stderr

@@ -106,7 +106,7 @@ async def test_detach(server: LocalServer) -> None:
 async def test_timeout(server: LocalServer, fate: str, status: TaskStatus, advice: str) -> None:
     """When the time is up, the exit code is 124 and the task is left, stopped or paused."""
     result = await run(
-        "run", "Hang", "--timeout", "3", "--on-timeout", fate, env=environment(server)
+        "run", "Hang", "--timeout", "10", "--on-timeout", fate, env=environment(server)
     )
     record = server.store.tasks[0]
 
@@ -146,9 +146,10 @@ async def test_signal(
     assert result.stdout == ""
 
 
+@pytest.mark.torture  # where there is a browser it is started
 async def test_local() -> None:
     """`--local` needs no key, and `{site}` stands for the example site that it starts."""
-    result = await run("run", "--local", "Open {site} and tell me its title")
+    result = await run("run", "--local", "Open {site} and tell me its title", seconds=90)
 
     assert result.code == 0
     assert result.json["output"]
@@ -262,7 +263,7 @@ async def test_answer_does_not_come() -> None:
 
     async with WireServer(stall) as wire:
         env = environment(BROWSER_USE_BASE_URL=wire.url, BROWSER_USE_API_KEY="bu_canary")
-        result = await run("run", "x", "--timeout", "2", env=env)
+        result = await run("run", "x", "--timeout", "10", env=env)
 
     assert result.code == 124
     assert "may or may not" in result.stderr

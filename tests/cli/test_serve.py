@@ -13,6 +13,7 @@ from tests.wire import bound_socket
 from .running import run, running
 
 
+@pytest.mark.torture  # where there is a browser it is started
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 async def test_serves_until_a_signal(number: signal.Signals) -> None:
     """What it prints lets any program use it: lines to copy, and JSON. A signal ends it with 0."""

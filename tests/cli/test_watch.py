@@ -60,7 +60,7 @@ async def test_pause_and_resume_are_seen(server: LocalServer) -> None:
 async def test_timeout(server: LocalServer) -> None:
     """When the time is up the exit code is 124, and the task goes on."""
     task_id, _token = await _submitted(server, "Hang")
-    result = await run("watch", task_id, "--timeout", "2", env=environment(server))
+    result = await run("watch", task_id, "--timeout", "10", env=environment(server))
 
     assert result.code == 124
     assert result.json == {"id": task_id, "status": "running"}

@@ -119,6 +119,7 @@ async def test_wrong_key(example: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     assert b"bu_wrong_0815" not in answer.body
 
 
+@pytest.mark.torture  # where there is a browser it is started
 async def test_without_a_key(example: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """Without a key the app starts the bundled server, and a page to read comes with it."""
     for name in ("BROWSER_USE_API_KEY", "BROWSER_USE_BASE_URL"):

@@ -14,8 +14,6 @@ from .ledgers import item, write_ledger
 
 __all__ = ["browser", "browser_address"]
 
-pytestmark = pytest.mark.timeout(60)
-
 HOSTILE = "</pre><script>document.title = 'taken over'</script><img src=x>"
 LONG = "word" * 2000
 ITEMS = [

@@ -8,6 +8,7 @@ import pytest
 
 from browser_use_async.errors import ConfigurationError
 from browser_use_async.server.threaded import ThreadedServer
+from tests.patience import PATIENCE
 
 
 def _ask(server: ThreadedServer, method: str, path: str, body: object = None) -> object:
@@ -20,7 +21,7 @@ def _ask(server: ThreadedServer, method: str, path: str, body: object = None) ->
             "Content-Type": "application/json",
         },
     )
-    with urllib.request.urlopen(request, timeout=5) as response:
+    with urllib.request.urlopen(request, timeout=PATIENCE) as response:
         return json.load(response)
 
 

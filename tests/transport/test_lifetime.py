@@ -222,7 +222,7 @@ def test_a_forked_process_is_refused(pytestconfig: pytest.Config, figure: Callab
         [sys.executable, "-W", "error::ResourceWarning", "-c", textwrap.dedent(FORKED)],
         capture_output=True,
         text=True,
-        timeout=20,
+        timeout=50,
         check=True,
         cwd=pytestconfig.rootpath,
     )

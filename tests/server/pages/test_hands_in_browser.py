@@ -11,8 +11,6 @@ from tests.server.pages.showing import PAGE, Showing
 
 __all__ = ["browser", "browser_address"]
 
-pytestmark = pytest.mark.timeout(60)
-
 
 async def test_the_mouse_acts_in_the_page(browser: Browser, watched: Caller, showing: Showing):
     """Places are those of the page, however large its picture is; without control nothing acts."""

@@ -16,8 +16,6 @@ from tests.server.webhooks.receiver import SECRET, receiving
 
 __all__ = ["browser", "browser_address"]
 
-pytestmark = pytest.mark.timeout(60)
-
 LISTS = "!document.getElementById('lists').hidden"
 READ = f"{LISTS} && document.getElementById('refreshed').textContent !== ''"
 SCENARIOS = {

@@ -20,8 +20,6 @@ TWO_FRAMES = "requestAnimationFrame(() => requestAnimationFrame(done))"
 
 __all__ = ["browser", "browser_address"]
 
-pytestmark = pytest.mark.timeout(60)
-
 SHAPES: tuple[dict[str, Any], ...] = (
     {"width": 1280, "height": 800},
     {"width": 600, "height": 450},

@@ -19,8 +19,6 @@ from tests.server.pages.opening import SHOWN, STEERABLE
 
 __all__ = ["browser", "browser_address"]
 
-pytestmark = pytest.mark.timeout(90)
-
 STEPS = "document.querySelectorAll('#steps li').length"
 
 # What only a person can do: no instruction of the task fills the field or presses the button.
