@@ -21,7 +21,7 @@ import httpx
 
 from benchmarks.harness import FULL, QUICK, Effort, Report, Row, judge, table
 from benchmarks.servers.lifelike import Population, WireProtocol, World
-from benchmarks.waiters import Waiter, loops, official, ours, policy
+from benchmarks.waiters import Waiter, end, loops, official, ours, policy
 from tests.simulator.clock import run
 from tests.simulator.network import Machine, Network
 
@@ -129,12 +129,7 @@ async def _world(setting: Setting) -> Point:
         await asyncio.wait([ended, *workers], return_when=asyncio.FIRST_COMPLETED)
         requests = detections() - counted_from
         measured = delays[warm:]
-        for each in workers:
-            each.cancel()
-        results = await asyncio.gather(*workers, return_exceptions=True)
-    for result in results:
-        if isinstance(result, Exception):
-            raise result
+        await end(workers)
     percentiles = quantiles(measured, n=100)
     mean = fmean(measured)
     error = stdev(measured) / mean / math.sqrt(len(measured))

@@ -1,7 +1,7 @@
 """The sides of waiting: each waits for one task until it has ended, and creates it if asked to."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any
 
@@ -12,7 +12,7 @@ import orjson
 from browser_use_async import BrowserUseSession, PollPolicy
 from browser_use_async.transport.surroundings import MakeConnector, Surroundings
 
-__all__ = ["SIDES", "Waiter", "loops", "official", "ours", "policy"]
+__all__ = ["SIDES", "Waiter", "end", "loops", "official", "ours", "policy"]
 
 PATIENCE = 100_000.0  # seconds: nobody gives up here
 PROMPT = "Find the opening hours"
@@ -32,6 +32,15 @@ class Waiter:
 
     wait: Callable[..., Awaitable[object]]
     run: Callable[[], Awaitable[str]]
+
+
+async def end(waits: Collection[asyncio.Task[None]]) -> None:
+    """Give up what still waits, and raise what went wrong in any of them."""
+    for each in waits:
+        each.cancel()
+    for result in await asyncio.gather(*waits, return_exceptions=True):
+        if isinstance(result, Exception):
+            raise result
 
 
 def policy(seconds: float, *, shared: bool = True) -> PollPolicy:

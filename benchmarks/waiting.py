@@ -20,7 +20,7 @@ import attrs
 
 from benchmarks.harness import FULL, QUICK, Effort, Report, Row, compare, judge, ratio, table
 from benchmarks.servers.lifelike import LifelikeServer, Population
-from benchmarks.waiters import SIDES, ours
+from benchmarks.waiters import SIDES, end, ours
 
 MEMORY_SECONDS = 6.0
 FOREVER = 100_000.0
@@ -138,12 +138,7 @@ async def run(order: Order, url: str) -> Figures:
         used, wall = time.process_time() - used, time.monotonic() - started
         resident = (memory("VmHWM") - resident) / len(waits) / 1024
         counts = {name: int(count) for name, count in control(url, "counts").items()}
-        for each in waits:
-            each.cancel()
-        results = await asyncio.gather(*waits, return_exceptions=True)
-    for result in results:
-        if isinstance(result, Exception):
-            raise result
+        await end(waits)
     return Figures(len(delays), counts, used, wall, delays, kilobytes, peak, resident)
 
 

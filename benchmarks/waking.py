@@ -21,6 +21,7 @@ from aiohttp import web
 
 from benchmarks.servers.lifelike import Population
 from benchmarks.servers.telling import SECRET, Telling, TellingServer
+from benchmarks.waiters import end
 from benchmarks.waiting import control
 from browser_use_async import BrowserUseSession, PollPolicy, webhooks
 
@@ -184,12 +185,7 @@ async def wait_for_all(side: Side) -> Figures:
         await asyncio.wait(waits, timeout=side.window - STANDING)
         used = time.process_time() - used - starting
         counts = control(side.url, "counts")
-        for each in waits:
-            each.cancel()
-        results = await asyncio.gather(*waits, return_exceptions=True)
-    for result in results:
-        if isinstance(result, Exception):
-            raise result
+        await end(waits)
     return Figures(delays, after, counts, used, starting, len(delays) - early)
 
 

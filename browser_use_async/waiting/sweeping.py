@@ -189,11 +189,12 @@ class Sweeper:
             if not pages:
                 break
             await self._spread(sweep, [*pages, *others])
+            if sweep.down is not None:
+                return sweep.was_hurried  # whoever is left has failed, which counts once
             left = _unseen(left, began)
-            if self.map.total == total or sweep.down is not None:
+            if self.map.total == total:
                 break
-        if sweep.down is None:  # who is left otherwise has failed, once
-            await self._spread(sweep, _unseen(left, began))
+        await self._spread(sweep, _unseen(left, began))
         return sweep.was_hurried
 
     def _add_search(self, pages: list[PageToRead[Watch]], watches: list[Watch]) -> None:
