@@ -49,12 +49,12 @@ if TYPE_CHECKING:
         UpdateScheduledTaskRequest,
         UploadUrl,
     )
+    from browser_use_async.polling.policy import PollPolicy
     from browser_use_async.session import BrowserUseSession
     from browser_use_async.submission.handle import TaskHandle
     from browser_use_async.transport.limits import CallLimits
     from browser_use_async.transport.retry import RetryPolicy
     from browser_use_async.version import __version__ as __version__
-    from browser_use_async.waiting.policy import PollPolicy
 
 __all__ = [
     "UNSET",
@@ -112,7 +112,7 @@ _HOMES = {
     "BatchResult": "batch.result",
     "BrowserUseSession": "session",
     "CallLimits": "transport.limits",
-    "PollPolicy": "waiting.policy",
+    "PollPolicy": "polling.policy",
     "RetryPolicy": "transport.retry",
     "TaskHandle": "submission.handle",
     "__version__": "version",

@@ -14,6 +14,9 @@ from browser_use_async.contract import table
 from browser_use_async.endpoints import TaskEndpoints
 from browser_use_async.errors import WrongEventLoopError
 from browser_use_async.models import SessionEvent
+from browser_use_async.polling.policy import PollPolicy
+from browser_use_async.polling.poller import TaskPoller
+from browser_use_async.polling.waits import TaskWaits
 from browser_use_async.submission.background import Background
 from browser_use_async.submission.creation import Creator
 from browser_use_async.submission.reconciler import Reconciler
@@ -30,10 +33,6 @@ from browser_use_async.verbs.creating import CreateVerbs
 from browser_use_async.verbs.following import FollowVerbs
 from browser_use_async.verbs.listing import ListVerbs
 from browser_use_async.verbs.transferring import FileVerbs
-from browser_use_async.waiting.following import Waiting
-from browser_use_async.waiting.policy import PollPolicy
-from browser_use_async.waiting.status_pages import StatusPages
-from browser_use_async.waiting.watcher import Watcher
 
 if TYPE_CHECKING:
     from browser_use_async.webhooks import EventSource
@@ -63,7 +62,7 @@ class BrowserUseSession(CreateVerbs, BatchVerbs, FollowVerbs, ListVerbs, FileVer
             service.
         timeout: Seconds that one attempt may take; else `BROWSER_USE_TIMEOUT`, else 30.
         retry: How failed calls are repeated.
-        poll: How often waits look.
+        poll: How often waits poll.
         limits: How many calls are made at once and how fast, and how long to wait for a slot.
         http: Your own aiohttp session for reads and idempotent calls; never closed by us. Calls
             that cost money keep connections of their own.
@@ -113,16 +112,8 @@ class BrowserUseSession(CreateVerbs, BatchVerbs, FollowVerbs, ListVerbs, FileVer
             draw=world.draw,
         )
         self.tasks = TaskEndpoints(transport.call)
-        looks = TaskEndpoints(transport.call_once)
-        self._watcher = Watcher(
-            looks,
-            StatusPages(transport.call_once),
-            PollPolicy() if poll is None else poll,
-            transport.emit,
-            world.draw,
-            transport,
-        )
-        self._waiting = Waiting(self._watcher)
+        self._poller = TaskPoller(transport, PollPolicy() if poll is None else poll, world.draw)
+        self._waits = TaskWaits(self._poller)
         self._background = Background()
         self._reconciler = Reconciler(TaskEndpoints(transport.call_patiently))
         self._creator = Creator(
@@ -131,7 +122,7 @@ class BrowserUseSession(CreateVerbs, BatchVerbs, FollowVerbs, ListVerbs, FileVer
             self.tasks.get,
             world.now,
         )
-        self._runner = Runner(self._creator, self.tasks, self._waiting, self._background)
+        self._runner = Runner(self._creator, self.tasks, self._waits, self._background)
 
     # --- life -----------------------------------------------------------------------------
 
@@ -161,7 +152,7 @@ class BrowserUseSession(CreateVerbs, BatchVerbs, FollowVerbs, ListVerbs, FileVer
                 await self._transport.aclose()
                 return
         try:
-            await self._watcher.aclose()
+            await self._poller.aclose()
             await self._background.aclose()
         finally:  # cancelled too, it leaves no connection behind
             await self._transport.aclose()
@@ -169,7 +160,7 @@ class BrowserUseSession(CreateVerbs, BatchVerbs, FollowVerbs, ListVerbs, FileVer
     def attach(self, receiver: "EventSource") -> None:
         """Let webhooks wake waits at once, and settle submissions whose answer was lost.
 
-        An event is a reason to look, and the API decides: events may come twice, late, out of
+        An event is a reason to poll, and the API decides: events may come twice, late, out of
         order or not at all. Once they are seen to arrive, waits poll no more than
         `PollPolicy.safety_interval` asks for; some polling stays, since there is no webhook for a
         task that fails.
@@ -205,7 +196,7 @@ class BrowserUseSession(CreateVerbs, BatchVerbs, FollowVerbs, ListVerbs, FileVer
         if event.submission_mark is not None:
             self._reconciler.note(event.task_id, event.submission_mark)
         ends = {WebhookStatus.FINISHED, WebhookStatus.STOPPED}
-        self._watcher.hear(event.task_id, has_ended=event.status in ends)
+        self._poller.webhook_received(event.task_id, has_ended=event.status in ends)
 
     def __del__(self) -> None:
         transport = getattr(self, "_transport", None)

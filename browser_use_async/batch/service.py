@@ -7,9 +7,9 @@ import attrs
 
 from browser_use_async.endpoints import TaskEndpoints
 from browser_use_async.models import Balance, SessionEvent, TaskSummary
+from browser_use_async.polling.waits import TaskWaits
 from browser_use_async.submission.background import Background
 from browser_use_async.submission.creation import Creator
-from browser_use_async.submission.handle import Followable
 
 __all__ = ["Service"]
 
@@ -33,7 +33,7 @@ class Service:
 
     creator: Creator
     tasks: TaskEndpoints
-    waiting: Followable
+    waiting: TaskWaits
     background: Background
     get_balance: Callable[[], Awaitable[Balance]]
     ping: Callable[[], Awaitable[None]]

@@ -1,7 +1,7 @@
 """A task that exists, whoever created it."""
 
 from collections.abc import AsyncGenerator
-from typing import Any, Protocol
+from typing import Any
 
 import attrs
 
@@ -9,9 +9,10 @@ from browser_use_async.endpoints import TaskEndpoints
 from browser_use_async.errors import InvalidRequestError
 from browser_use_async.models import Task, TaskStatus, TaskStep
 from browser_use_async.models.record import Value
+from browser_use_async.polling.waits import TaskWaits
 from browser_use_async.submission.results import parsed
 
-__all__ = ["Followable", "TaskHandle", "task_id_of"]
+__all__ = ["TaskHandle", "task_id_of"]
 
 _PREFIX = "bu-task.1."
 
@@ -31,39 +32,6 @@ def task_id_of(task_id_or_token: object) -> str:
     return task_id
 
 
-class Followable(Protocol):
-    """The waits and streams that a handle passes on to."""
-
-    async def wait(
-        self, task_id: str, *, timeout: float | None = None, submitted_at: float | None = None
-    ) -> Task:
-        """Wait until a task has ended."""
-        ...
-
-    async def wait_for_live_url(
-        self, task_id: str, *, timeout: float | None = None, submitted_at: float | None = None
-    ) -> str | None:
-        """Wait until a task can be watched."""
-        ...
-
-    def stream_status(
-        self, task_id: str, *, timeout: float | None = None, submitted_at: float | None = None
-    ) -> AsyncGenerator[TaskStatus, None]:
-        """Give the current status and each change."""
-        ...
-
-    def stream_steps(
-        self,
-        task_id: str,
-        *,
-        after: int = 0,
-        timeout: float | None = None,
-        submitted_at: float | None = None,
-    ) -> AsyncGenerator[TaskStep, None]:
-        """Give each step once."""
-        ...
-
-
 @attrs.frozen(eq=False, repr=False)
 class TaskHandle(Value):
     """What `session.submit` and `session.handle` give. Cheap, and of no weight by itself.
@@ -76,7 +44,7 @@ class TaskHandle(Value):
 
     id: str
     _tasks: TaskEndpoints = attrs.field(repr=False)
-    _waiting: Followable = attrs.field(repr=False)
+    _waits: TaskWaits = attrs.field(repr=False)
     _output_type: Any = attrs.field(default=None, repr=False)
     _submitted_at: float | None = attrs.field(default=None, repr=False)
 
@@ -98,7 +66,7 @@ class TaskHandle(Value):
             WaitInterruptedError: The API stayed unreachable for too long.
             OutputValidationError: The output does not fit the `output_type`.
         """
-        task = await self._waiting.wait(self.id, timeout=timeout, submitted_at=self._submitted_at)
+        task = await self._waits.wait(self.id, timeout=timeout, submitted_at=self._submitted_at)
         if self._output_type is None or task.status is not TaskStatus.FINISHED:
             return task
         return parsed(task, self._output_type)
@@ -112,7 +80,7 @@ class TaskHandle(Value):
         Returns:
             The page to watch it on, or None if it ended without one.
         """
-        return await self._waiting.wait_for_live_url(
+        return await self._waits.wait_for_live_url(
             self.id, timeout=timeout, submitted_at=self._submitted_at
         )
 
@@ -122,9 +90,7 @@ class TaskHandle(Value):
         Args:
             timeout: Seconds, or None for `PollPolicy.max_wait`.
         """
-        return self._waiting.stream_status(
-            self.id, timeout=timeout, submitted_at=self._submitted_at
-        )
+        return self._waits.stream_status(self.id, timeout=timeout, submitted_at=self._submitted_at)
 
     def stream_steps(
         self, *, after: int = 0, timeout: float | None = None
@@ -135,7 +101,7 @@ class TaskHandle(Value):
             after: The number of the last step that is known already; 0 for none.
             timeout: Seconds, or None for `PollPolicy.max_wait`.
         """
-        return self._waiting.stream_steps(
+        return self._waits.stream_steps(
             self.id, after=after, timeout=timeout, submitted_at=self._submitted_at
         )
 

@@ -18,9 +18,10 @@ from browser_use_async.errors import (
     WaitTimeoutError,
 )
 from browser_use_async.models import UNSET, RunTaskFields, RunTaskRequest, Task
+from browser_use_async.polling.waits import TaskWaits
 from browser_use_async.submission.background import Background
 from browser_use_async.submission.creation import Creator, OnAmbiguous, Stage, Submission
-from browser_use_async.submission.handle import Followable, TaskHandle
+from browser_use_async.submission.handle import TaskHandle
 from browser_use_async.submission.results import parsed, successful
 
 __all__ = ["Fate", "OnCreated", "Runner"]
@@ -45,7 +46,7 @@ class Runner:
         self,
         creator: Creator,
         tasks: TaskEndpoints,
-        waiting: Followable,
+        waiting: TaskWaits,
         background: Background,
     ) -> None:
         self.creator = creator

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar, Unpack, cast, overload
 from browser_use_async.contract import table
 from browser_use_async.errors import InvalidRequestError
 from browser_use_async.models import RunTaskFields, SecretMapping
+from browser_use_async.polling.waits import TaskWaits
 from browser_use_async.submission.background import Background
 from browser_use_async.submission.creation import Creator, OnAmbiguous
 from browser_use_async.transport.surroundings import Surroundings
 from browser_use_async.verbs.listing import ListVerbs
-from browser_use_async.waiting.following import Waiting
 
 if TYPE_CHECKING:
     from decimal import Decimal
@@ -31,7 +31,7 @@ class BatchVerbs(ListVerbs):
     """Part of `BrowserUseSession`."""
 
     _creator: Creator
-    _waiting: Waiting
+    _waits: TaskWaits
     _background: Background
     _world: Surroundings
 
@@ -195,7 +195,7 @@ class BatchVerbs(ListVerbs):
         return Service(
             creator=self._creator,
             tasks=self.tasks,
-            waiting=self._waiting,
+            waiting=self._waits,
             background=self._background,
             get_balance=self.account.get_balance,
             ping=lambda: self._transport.call(table.PING),

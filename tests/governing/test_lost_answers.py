@@ -11,7 +11,7 @@ from browser_use_async.server import LocalServer
 from tests.api_bench import OpenSession
 from tests.fake_api import Call, FakeApi, Fault
 from tests.hygiene import raises
-from tests.waiting.test_polling import lives
+from tests.polling.test_polling import lives
 
 LOST = Fault(cut=True, done=True)
 

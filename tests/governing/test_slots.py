@@ -10,7 +10,7 @@ from browser_use_async import CallLimits, RetryPolicy, SlotAwaited, TaskStatus, 
 from tests.api_bench import OpenSession
 from tests.fake_api import Call, FakeApi, FakeTask, Fault
 from tests.fake_task import TERMINAL
-from tests.waiting.test_polling import lives
+from tests.polling.test_polling import lives
 
 pytestmark = pytest.mark.looptime
 

@@ -4,7 +4,7 @@ import asyncio
 from typing import Any
 
 from tests.fake_api import FakeApi, FakeTask
-from tests.waiting.test_polling import lives
+from tests.polling.test_polling import lives
 
 __all__ = ["cancelled", "forever", "now", "orphans", "steps"]
 

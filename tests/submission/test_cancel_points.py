@@ -12,7 +12,7 @@ from tests.fake_api import FakeApi, Fault
 from tests.hygiene import KEY
 from tests.submission.awaits import Awaits
 from tests.submission.orphans import cancelled, orphans
-from tests.waiting.test_polling import lives
+from tests.polling.test_polling import lives
 
 pytestmark = pytest.mark.looptime
 

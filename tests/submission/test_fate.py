@@ -12,7 +12,7 @@ from browser_use_async import errors
 from tests.api_bench import OpenSession
 from tests.fake_api import FakeApi, FakeTask, Fault
 from tests.submission.orphans import cancelled, forever, now, orphans, steps
-from tests.waiting.test_polling import lives
+from tests.polling.test_polling import lives
 
 pytestmark = pytest.mark.looptime
 

@@ -21,7 +21,7 @@ from tests.submission.wrong_clients import (
     ThreeAttempts,
     VendorRule,
 )
-from tests.waiting.test_polling import lives
+from tests.polling.test_polling import lives
 
 pytestmark = [pytest.mark.looptime, pytest.mark.usefixtures("nothing_leaks")]
 

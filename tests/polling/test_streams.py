@@ -12,7 +12,7 @@ from browser_use_async import PollPolicy, TaskStatus, errors
 from tests.api_bench import OpenSession
 from tests.fake_api import FakeApi, FakeTask, Fault
 from tests.hygiene import LIVE_TOKEN
-from tests.waiting.test_polling import lives
+from tests.polling.test_polling import lives
 
 pytestmark = pytest.mark.looptime
 

@@ -8,19 +8,19 @@ from typing import Any
 import pytest
 
 from browser_use_async import PollPolicy, Task
-from browser_use_async.waiting.watch import EndFollower, Watch
+from browser_use_async.polling.subscriptions import Subscriber, WatchedTask
 from tests.api_bench import OpenSession
 from tests.fake_api import FakeApi
-from tests.waiting.test_polling import lives
+from tests.polling.test_polling import lives
 
 pytestmark = pytest.mark.looptime
 
 
 @pytest.mark.case("D14")
-async def test_the_deadlines_of_all_waits_take_one_timer(
+async def test_the_deadlines_of_all_waits_take_no_timers_of_their_own(
     api: FakeApi, open_session: OpenSession, monkeypatch: pytest.MonkeyPatch
 ):
-    """D14: three hundred waits that follow one task set one timer, and each one ends on time."""
+    """D14: of three hundred waits for one task none sets a timer, and each one ends on time."""
     session = await open_session()
     task = api.add(lives(1e6))
     loop = asyncio.get_running_loop()
@@ -41,7 +41,7 @@ async def test_the_deadlines_of_all_waits_take_one_timer(
     waits = [asyncio.create_task(wait(500.0 + number / 10)) for number in range(300)]
     await asyncio.sleep(0)
 
-    assert sum(when >= 500.0 for when in timers) == 1
+    assert sum(when >= 500.0 for when in timers) <= 1
     assert await asyncio.gather(*waits) == pytest.approx([0.0] * 300, abs=0.05)
 
 
@@ -75,26 +75,26 @@ async def test_what_has_ended_is_let_go(api: FakeApi, open_session: OpenSession)
     kept = Counter(type(each) for each in gc.get_objects())
 
     assert kept[Task] == 0
-    assert kept[Watch] == 1
-    assert kept[EndFollower] <= 1 + 64 + 1
+    assert kept[WatchedTask] == 1
+    assert kept[Subscriber] == 1
     going_on.cancel()
 
 
 @pytest.mark.case("D15")
-async def test_the_pages_of_a_sweep_leave_in_groups(api: FakeApi, open_session: OpenSession):
-    """D15: twenty pages are spread over the two seconds of a sweep, a few in each tenth of one."""
+async def test_pages_are_spread_and_leave_in_groups(api: FakeApi, open_session: OpenSession):
+    """D15: thirty pages are spread over each two seconds, a few in each tenth of one."""
     session = await open_session()
-    tasks = [api.add(lives(1e6)) for _ in range(2000)]
+    tasks = [api.add(lives(1e6)) for _ in range(3000)]
     waits = [asyncio.create_task(session.wait(task.id)) for task in tasks]
     await asyncio.sleep(30.0)
 
     late = [at for at in api.times("list") if 10.0 <= at < 20.0]
     moments = Counter(round(at, 2) for at in late)
 
-    assert len(late) >= 20 * 5
-    assert 2 <= max(moments.values()) <= 3
+    assert 30 * 5 <= len(late) <= 30 * 6
+    assert max(moments.values()) <= 3
     assert len(moments) <= 10 * 11
-    assert max(Counter(int(at * 2) for at in late).values()) <= 10
+    assert max(Counter(int(at * 2) for at in late).values()) <= 12
     for wait in waits:
         wait.cancel()
     await asyncio.gather(*waits, return_exceptions=True)

@@ -7,7 +7,7 @@ import pytest
 from browser_use_async import PollPolicy, TaskStatus, errors
 from tests.api_bench import OpenSession
 from tests.fake_api import Call, FakeApi, Fault
-from tests.waiting.test_polling import lives
+from tests.polling.test_polling import lives
 
 pytestmark = pytest.mark.looptime
 

@@ -9,7 +9,7 @@ from browser_use_async import PollPolicy, TaskStatus, errors, webhooks
 from browser_use_async.contract.submission_token import TOKEN_KEY
 from tests.api_bench import OpenSession
 from tests.fake_api import Call, FakeApi, FakeTask, Fault
-from tests.waiting.test_polling import lives
+from tests.polling.test_polling import lives
 
 pytestmark = pytest.mark.looptime
 

@@ -8,8 +8,8 @@ import pytest
 from browser_use_async import PollPolicy, errors
 from tests.api_bench import OpenSession
 from tests.fake_api import FakeApi
+from tests.polling.test_polling import lives
 from tests.virtual_time import lose
-from tests.waiting.test_polling import lives
 
 pytestmark = pytest.mark.looptime
 

@@ -12,7 +12,7 @@ from browser_use_async import RetryPolicy, TaskStatus, errors
 from browser_use_async.transport.gate import REOPENING_SECONDS
 from tests.api_bench import OpenSession
 from tests.fake_api import FakeApi, Fault
-from tests.waiting.test_polling import lives
+from tests.polling.test_polling import lives
 
 pytestmark = pytest.mark.looptime
 

@@ -11,8 +11,8 @@ import pytest
 from browser_use_async import PollPolicy, errors
 from tests.api_bench import OpenSession
 from tests.fake_api import FakeApi, FakeTask
-from tests.waiting.test_events import Source
-from tests.waiting.test_polling import lives
+from tests.polling.test_events import Source
+from tests.polling.test_polling import lives
 
 SAFETY = 60.0
 TARGET = 2.0

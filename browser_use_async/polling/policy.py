@@ -1,0 +1,126 @@
+"""How often tasks are polled. Pure: a value and its formulas."""
+
+import math
+import random
+
+import attrs
+
+from browser_use_async.contract.limits import is_count
+from browser_use_async.errors import ConfigurationError
+from browser_use_async.models.record import Value
+
+__all__ = ["PollPolicy"]
+
+
+@attrs.frozen(eq=False, kw_only=True, repr=False)
+class PollPolicy(Value):
+    """How often waits and streams poll a task.
+
+    The pause before poll number n (n = 0 is at once) is
+
+        min(interval * growth ** (n - 1), latency_target, or cap if latency_target is None)
+
+    shortened by a random part of up to `jitter`, so that many waits spread out. Every task is
+    polled at once and, if the wait has a deadline, once more just before it.
+
+    Two or more waits share their polls: each task is polled every `latency_target` seconds (without
+    one, as often as the youngest of them would be), through a page of the task list that tells
+    about its neighbours as well. A page of n rows of b bytes each is read if it shows
+    `list_threshold` of the tasks or more and
+
+        status calls that it saves >= 1 + n * b / 65536
+
+    and a status call is made for each other task. Many requests are spread over the interval, but
+    none starts later than `latency_target` after the last poll of a task that it tells about; the
+    pages of a tenth of a second start together. A task that this session has created is polled
+    first after one interval, any other at once.
+
+    A page that is not answered is asked for again; a reply that takes too long is not waited for,
+    and its tasks are polled once more meanwhile. From time to time a status call checks what the
+    list keeps saying about a task.
+
+    Once webhooks are seen to arrive (`session.attach`), they report the end of a task, and it is
+    polled no more often than it takes to find what no webhook reports: tasks that fail, and
+    webhooks that were lost. Each task is polled once in every `safety_interval` then, and not
+    before half of it is over. As soon as a poll finds an end that no webhook has reported, the
+    pauses above hold again until the next one arrives. Streams of statuses and steps are polled as
+    before, since webhooks do not report all that they show.
+
+    Attributes:
+        interval: Seconds between the first two polls.
+        growth: Factor by which the pause grows from poll to poll.
+        cap: The longest pause in seconds when there is no latency target.
+        latency_target: Upper bound for the seconds between two polls of a task; None lets
+            `growth` and `cap` decide.
+        jitter: Which part of a pause is random, 0 to 1.
+        max_wait: Seconds after which a wait without a timeout ends all the same.
+        outage_tolerance: Seconds for which the API may stay unreachable before a wait gives up.
+        shared: Whether two or more waits share their polls: a page of the task list tells the
+            status of up to 100 tasks in one request.
+        list_threshold: The smallest number of polled tasks on a page for which the page is read
+            instead of a status call for each. A page with heavy rows has to tell more.
+        safety_interval: Seconds within which each task is polled while webhooks arrive. Never
+            less than the pause without them.
+    """
+
+    interval: float = 1.0
+    growth: float = 1.1
+    cap: float = 10.0
+    latency_target: float | None = 2.0
+    jitter: float = 0.1
+    max_wait: float = 4 * 3600.0
+    outage_tolerance: float = 600.0
+    shared: bool = True
+    list_threshold: int = 2
+    safety_interval: float = 60.0
+
+    def __attrs_post_init__(self) -> None:
+        for name in ("interval", "cap", "max_wait", "safety_interval"):
+            self._require(name, above=0.0)
+        if self.latency_target is not None:
+            self._require("latency_target", above=0.0)
+        if not 1 <= self.growth < math.inf:
+            raise ConfigurationError(f"growth must be a factor of 1 or more, not {self.growth!r}")
+        if not 0 <= self.jitter <= 1:
+            raise ConfigurationError(f"jitter must lie between 0 and 1, not {self.jitter!r}")
+        if not 0 <= self.outage_tolerance < math.inf:
+            raise ConfigurationError("outage_tolerance must be a number of seconds of 0 or more")
+        if not is_count(self.list_threshold):
+            raise ConfigurationError(
+                f"list_threshold must be a whole number from 1, not {self.list_threshold!r}"
+            )
+
+    def _require(self, name: str, *, above: float) -> None:
+        value = getattr(self, name)
+        if not above < value < math.inf:
+            raise ConfigurationError(f"{name} must be a number of seconds above 0, not {value!r}")
+
+    def pause(self, polls: int, rng: random.Random | None) -> float:
+        """Seconds from one poll to the next.
+
+        Args:
+            polls: How many polls there have been, 1 or more.
+            rng: Source of jitter; None for the full pause.
+        """
+        try:
+            # Beyond the ceiling growing has no effect.
+            grown = self.interval * float(self.growth) ** min(polls - 1, 1000)
+        except OverflowError:
+            grown = math.inf
+        return float(min(grown, self._ceiling) * self._shortened(rng))
+
+    def safety_pause(self, rng: random.Random) -> float:
+        """Seconds from one poll to the next while webhooks arrive."""
+        return self.longest_pause * self._shortened(rng)
+
+    def _shortened(self, rng: random.Random | None) -> float:
+        return 1.0 if rng is None else 1 - self.jitter * rng.random()
+
+    @property
+    def longest_pause(self) -> float:
+        """Seconds for which a task is not polled that webhooks report on."""
+        return float(max(self.safety_interval, self._ceiling))
+
+    @property
+    def _ceiling(self) -> float:
+        return self.cap if self.latency_target is None else self.latency_target

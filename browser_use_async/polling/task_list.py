@@ -1,0 +1,210 @@
+"""Where polled tasks stand in the task list, and which page is worth reading. Pure.
+
+The list is newest first, and nothing is deleted from it. So a task keeps its rank, a number that
+grows in order of creation, and its place from the top is the rank of the newest task less its own.
+Only rows say where tasks stand: a page that shows tasks whose ranks are known tells the rank of
+the newest one. `total_count` is not used, since services report it capped, late or wrong.
+"""
+
+import math
+from bisect import bisect_left
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from browser_use_async.contract.limits import MAX_TASK_PAGE
+from browser_use_async.polling.subscriptions import WatchedTask
+
+__all__ = ["ListPage", "TaskList"]
+
+BYTES_PER_REQUEST = 64 * 1024  # so many bytes of a page count as one more request
+GROWTH_WINDOW = 0.5  # seconds, at least, over which growth is measured
+MAX_GROWTH = 1000.0  # tasks per second; more is a list out of order, and no growth
+STALE = 1.0  # seconds by which a page may be older than the newest one
+SLACK = 3  # rows by which an estimate may be off
+TYPICAL_ROW_BYTES = 400.0
+# Page p of n rows shows the places from (p - 1) * n on, so n decides where pages begin. A few
+# sizes suffice to find one that is not cut in two by the beginning of a page.
+PAGE_SIZES = (100, 90, 80, 70, 60)
+FULL_ENOUGH = 60  # tasks on a page of 100, above which no other cut is looked for
+
+
+class ListPage(NamedTuple):
+    """One page to read.
+
+    Attributes:
+        number: Counted from 1.
+        limit: Rows on it.
+        tasks: The tasks that it should show.
+        created: How many tasks this session had created when the page was planned.
+    """
+
+    number: int
+    limit: int
+    tasks: Sequence[WatchedTask]
+    created: int
+
+
+class TaskList:
+    """The ranks of polled tasks, learnt from the pages read so far."""
+
+    def __init__(self) -> None:
+        self._newest = 0  # the rank of the newest task, as of the last page
+        self._asked_at = self._told_at = -math.inf
+        self._created = 0  # by this session; known at once, and no part of the growth
+        self._growth = 0.0  # tasks per second created by others
+        self._window = (0, -math.inf)  # tasks of others, and when they were counted
+        self._row_bytes = TYPICAL_ROW_BYTES
+        # Two lists in the same order, oldest task first: bisecting plain numbers takes a tenth of
+        # the time of bisecting tasks by a key.
+        self._ranks: list[int] = []
+        self._tasks: list[WatchedTask] = []
+
+    @property
+    def is_known(self) -> bool:
+        """Whether any page has been read."""
+        return self._told_at > -math.inf
+
+    def newest_rank(self, now: float) -> int:
+        """The rank of the newest task, supposing that others go on creating tasks."""
+        if not self.is_known:
+            return self._newest
+        return self._newest + round(self._growth * (now - self._told_at))
+
+    def add(self, watched: WatchedTask, *, just_created: bool, now: float) -> None:
+        """Track a task; one that this session has just created is the newest."""
+        if just_created and watched.rank is None:
+            self._created += 1
+            self._newest += 1
+            if self.is_known:
+                watched.rank = self.newest_rank(now)
+        if watched.rank is not None:
+            self._insert(watched)
+
+    def discard(self, watched: WatchedTask) -> None:
+        """Stop tracking a task."""
+        if watched.rank is None:
+            return
+        at = bisect_left(self._ranks, watched.rank)
+        while at < len(self._tasks) and self._ranks[at] == watched.rank:
+            if self._tasks[at] is watched:
+                del self._ranks[at], self._tasks[at]
+                return
+            at += 1
+
+    def _insert(self, watched: WatchedTask) -> None:
+        assert watched.rank is not None
+        watched.trust_list(self._asked_at)
+        at = bisect_left(self._ranks, watched.rank)
+        self._ranks.insert(at, watched.rank)
+        self._tasks.insert(at, watched)
+
+    def pages_needed(self, now: float) -> int:
+        """About how many pages show all tracked tasks once."""
+        newest = self.newest_rank(now)
+        return len({(newest - rank) // MAX_TASK_PAGE for rank in self._ranks})
+
+    # --- planning -------------------------------------------------------------------------
+
+    def plan_top(self, number: int, limit: int) -> ListPage:
+        """A page to search for tasks whose place is unknown."""
+        return ListPage(number, limit, (), self._created)
+
+    def plan(self, watched: WatchedTask, threshold: int, now: float) -> ListPage | None:
+        """The smallest page that shows a task and its polled neighbours, if it pays."""
+        if watched.rank is None or not self.is_known:
+            return None
+        newest = self.newest_rank(now)
+        place = max(newest - watched.rank, 0)
+        low, high, start, limit = self._neighbours(place, newest)
+        tasks = [each for each in self._tasks[low:high] if not each.is_lost]
+        if len(tasks) < threshold:
+            return None
+        first = max(newest - (tasks[-1].rank or 0) - SLACK, start)
+        last = min(newest - (tasks[0].rank or 0) + SLACK, start + limit - 1)
+        number, limit = _smallest_page(first, max(first, last))
+        if not self.pays(len(tasks), limit, threshold):
+            return None
+        return ListPage(number, limit, tasks, self._created)
+
+    def _neighbours(self, place: int, newest: int) -> tuple[int, int, int, int]:
+        """The page with the most tasks: their indices, its first place and its rows."""
+        best = (0, 0, 0, 0)
+        for limit in PAGE_SIZES:
+            start = place - place % limit
+            low = bisect_left(self._ranks, newest - start - limit + 1)
+            # Whatever is newer than the newest known task stands at the top.
+            high = bisect_left(self._ranks, newest - start + 1) if start else len(self._ranks)
+            if high - low > best[1] - best[0]:
+                best = (low, high, start, limit)
+            if best[1] - best[0] >= FULL_ENOUGH:
+                break
+        return best
+
+    def pays(self, tasks: int, limit: int, threshold: int) -> bool:
+        """Whether the status calls saved are worth the page, its bytes included."""
+        return tasks >= max(threshold, 1 + limit * self._row_bytes / BYTES_PER_REQUEST)
+
+    # --- learning -------------------------------------------------------------------------
+
+    def record_page(
+        self,
+        page: ListPage,
+        shown: Iterable[tuple[int, WatchedTask]],
+        limit: int,
+        row_bytes: float | None,
+        asked: float,
+        now: float,
+    ) -> list[WatchedTask]:
+        """Learn ranks from a page.
+
+        Args:
+            page: The page as it was planned.
+            shown: Index in the page and task, of those rows that are polled.
+            limit: Rows on a page, as the service says.
+            row_bytes: The weight of a row; None of an empty page.
+            asked: The loop time at which the page was asked for.
+            now: The loop time.
+
+        Returns:
+            The tasks whose place was unknown before.
+        """
+        if asked < self._asked_at - STALE:
+            return []  # so late that the list has moved on since
+        self._asked_at = max(asked, self._asked_at)
+        if row_bytes is not None:
+            self._row_bytes += 0.3 * (row_bytes - self._row_bytes)
+        first = (page.number - 1) * limit
+        placed = [(first + index, watched) for index, watched in shown]
+        # Most rows agree on the newest rank; a row out of order must not move all others.
+        told = sorted(place + each.rank for place, each in placed if each.rank is not None)
+        # What this session created since the page was planned may or may not be on it already.
+        newest = told[len(told) // 2] if told else self.newest_rank(now)
+        found = []
+        for place, watched in placed:
+            watched.list_misses = 0
+            if watched.rank != newest - place:
+                if watched.rank is None:
+                    found.append(watched)
+                self.discard(watched)
+                watched.rank = newest - place
+                self._insert(watched)
+        if told or not self.is_known:
+            self._record_newest(newest + self._created - page.created, now)
+        return found
+
+    def _record_newest(self, newest: int, now: float) -> None:
+        self._newest, self._told_at = newest, now
+        others, (before, since) = newest - self._created, self._window
+        if now - since >= GROWTH_WINDOW:
+            if not math.isinf(since):
+                growth = min(max(others - before, 0) / (now - since), MAX_GROWTH)
+                self._growth += 0.5 * (growth - self._growth)
+            self._window = (others, now)
+
+
+def _smallest_page(first: int, last: int) -> tuple[int, int]:
+    """Number and rows of the smallest page that shows two places (pages start at multiples)."""
+    limit = last - first + 1
+    while first // limit != last // limit:
+        limit += 1
+    return first // limit + 1, limit
