@@ -6,7 +6,7 @@ WORKERS ?= 4
 BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --quiet --constraint constraints.txt
 
-.PHONY: demo test torture simulate mutants matrix cases check bench lost-reply conformance agent clean
+.PHONY: demo test torture simulate chaos mutants matrix cases check bench lost-reply conformance agent clean
 
 demo: $(VENV)/.for-demo
 	$(BIN)/browser-use-async demo
@@ -14,17 +14,23 @@ demo: $(VENV)/.for-demo
 test: $(VENV)/.for-test
 	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -q -m "not torture and not long" tests
 
-# All that takes long: the slow tests, the simulation, the mutants, and the versions of aiohttp.
+# All that takes long: the slow tests, the simulation, the short chaos bench, the mutants, and the
+# versions of aiohttp.
 torture: $(VENV)/.for-test
 	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -q -m "torture or long" tests \
 		--deselect tests/simulator/test_worlds.py::test_a_thousand_worlds
 	$(BIN)/python -m tests.simulator
+	$(BIN)/python -m tests.chaos --quick
 	$(BIN)/python -m tests.mutants
 	PY=$(PY) tests/matrix.sh
 
 # 1,000 seeds of faults and crashes in virtual time, and the control that must fail.
 simulate: $(VENV)/.for-test
 	$(BIN)/python -m tests.simulator
+
+# Waits, submissions and budgets under faults, against a server of its own, in virtual time.
+chaos: $(VENV)/.for-test
+	$(BIN)/python -m tests.chaos
 
 # Each defence removed by itself must make the tests of its cases fail.
 mutants: $(VENV)/.for-test

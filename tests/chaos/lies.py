@@ -1,0 +1,89 @@
+"""In what a task list differs from the truth: its total, its rows, their order and their dates."""
+
+import random
+from typing import Any, Literal
+
+import attrs
+
+__all__ = ["HONEST", "ListLies"]
+
+Total = Literal["right", "zero", "capped", "huge", "random", "stale"]
+Dates = Literal["right", "tied", "null", "absent"]
+
+STALE_BY = 50  # tasks
+TIE_SECONDS = 60
+STATUSES = ("created", "running", "paused", "finished", "failed", "stopped", "completed")
+
+
+@attrs.frozen
+class ListLies:
+    """What the list gets wrong. The calls about a single task stay true.
+
+    Attributes:
+        totals: What `total_count` says: 0, at most 100, 10^9, anything, or what was true 50 tasks
+            before.
+        dates: What `created_at` says: the minute only, null, or nothing.
+        shuffled: The share of pages whose rows are in no order.
+        duplicated: The share of pages on which some rows stand twice.
+        missing: The share of rows that are left out.
+        empty: The share of pages without any row.
+        statuses: The share of rows whose status is any other.
+    """
+
+    totals: Total = "right"
+    dates: Dates = "right"
+    shuffled: float = 0.0
+    duplicated: float = 0.0
+    missing: float = 0.0
+    empty: float = 0.0
+    statuses: float = 0.0
+
+    def total(self, true: int, rng: random.Random) -> int:
+        """What `total_count` says."""
+        match self.totals:
+            case "zero":
+                return 0
+            case "capped":
+                return min(true, 100)
+            case "huge":
+                return 10**9
+            case "random":
+                return rng.randrange(0, 10 * true + 10)
+            case "stale":
+                return max(true - STALE_BY, 0)
+            case _:
+                return true
+
+    def rows(self, true: list[dict[str, Any]], rng: random.Random) -> list[dict[str, Any]]:
+        """The rows of a page; the given ones belong to it."""
+        rows = true
+        if self.empty and rng.random() < self.empty:
+            return []
+        if self.missing:
+            rows = [row for row in rows if rng.random() >= self.missing]
+        if self.duplicated and rng.random() < self.duplicated:
+            rows = [row for row in rows for _copy in range(rng.choice((1, 1, 1, 2)))]
+            rows = rows[: len(true)]
+        if self.shuffled and rng.random() < self.shuffled:
+            rng.shuffle(rows)
+        if self.statuses:
+            for row in rows:
+                if rng.random() < self.statuses:
+                    row["status"] = rng.choice(STATUSES)
+        self._falsify_dates(rows)
+        return rows
+
+    def _falsify_dates(self, rows: list[dict[str, Any]]) -> None:
+        for row in rows:
+            match self.dates:
+                case "tied":
+                    row["created_at"] = row["created_at"][:16] + ":00+00:00"
+                case "null":
+                    row["created_at"] = None
+                case "absent":
+                    del row["created_at"]
+                case _:
+                    return
+
+
+HONEST = ListLies()
