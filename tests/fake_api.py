@@ -65,6 +65,7 @@ class Call:
 
 
 FaultOf = Callable[[Call], Fault | None]
+ListLies = Callable[[list[FakeTask]], tuple[list[FakeTask], int]]
 
 
 class FakeApi:
@@ -80,6 +81,7 @@ class FakeApi:
         latency: Seconds that every answer takes.
         list_lag: Seconds before a task appears in the list.
         rows_tell_metadata: Whether list rows carry metadata.
+        list_lies: Gives the rows to list, and their number, for the true rows.
         page_limit: The largest page.
         in_flight: How many calls are being answered.
         most_in_flight: The most that were.
@@ -95,6 +97,7 @@ class FakeApi:
         self.latency = 0.0
         self.list_lag = 0.0
         self.rows_tell_metadata = True
+        self.list_lies: ListLies = lambda rows: (rows, len(rows))
         self.page_limit = 100
         self.in_flight = 0
         self.most_in_flight = 0
@@ -251,6 +254,7 @@ class FakeApi:
         page = int(request.query.get("page", "1"))
         limit = min(int(request.query.get("limit", "10")), self.page_limit)
         rows = [task for task in reversed(self.tasks.values()) if task.age >= self.list_lag]
+        rows, total = self.list_lies(rows)
         rows_of_page = rows[(page - 1) * limit : page * limit]
         for task in rows_of_page:
             self._tell(task.id)
@@ -263,7 +267,7 @@ class FakeApi:
                 "total_pages": -(-len(rows) // limit),
                 "page": page,
                 "limit": limit,
-                "total_count": len(rows),
+                "total_count": total,
             }
         )
 

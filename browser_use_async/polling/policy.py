@@ -11,6 +11,8 @@ from browser_use_async.models.record import Value
 
 __all__ = ["PollPolicy"]
 
+MAX_BACKOFF = 10.0
+
 
 @attrs.frozen(eq=False, kw_only=True, repr=False)
 class PollPolicy(Value):
@@ -115,6 +117,11 @@ class PollPolicy(Value):
 
     def _shortened(self, rng: random.Random | None) -> float:
         return 1.0 if rng is None else 1 - self.jitter * rng.random()
+
+    def backoff(self, failures: int, rng: random.Random) -> float:
+        """Seconds before a service that fails is polled again."""
+        ceiling = min(MAX_BACKOFF, 0.5 * 2.0 ** min(failures - 1, 10))
+        return rng.uniform(0.1, 1.0) * ceiling
 
     @property
     def longest_pause(self) -> float:

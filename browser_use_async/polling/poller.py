@@ -17,13 +17,14 @@ from browser_use_async.contract.table import GET_TASK, GET_TASK_STATUS
 from browser_use_async.models import PageQuery, Task, TaskId, TaskStatus, UnknownStatusSeen
 from browser_use_async.polling.policy import PollPolicy
 from browser_use_async.polling.schedule import TICK, Schedule, WebhookHealth
-from browser_use_async.polling.subscriptions import (
+from browser_use_async.polling.task_list import ListPage, TaskList
+from browser_use_async.polling.watched_task import (
     MAX_LIST_MISSES,
     Interest,
     Subscriber,
     WatchedTask,
+    is_transient,
 )
-from browser_use_async.polling.task_list import ListPage, TaskList
 from browser_use_async.transport.client import Transport
 
 __all__ = ["TaskPoller"]
@@ -31,30 +32,21 @@ __all__ = ["TaskPoller"]
 _LOGGER = logging.getLogger("browser_use_async")
 
 MAX_REQUESTS = 50  # below the transport's bound, so that polling leaves room for other calls
+MAX_STALE = 25  # further ones instead of as many that are not answered in time
 RESERVED = 10  # further ones for tasks that have ended: their waits need just one more answer
 MAX_PAGES = 25  # read at once in search of tasks
+LOST_PER_PAGE = 25  # tasks that no page has shown for each page read in search of them
 MAX_SEARCH = 1000  # pages; a list that never ends is searched no further
 PAGE_ATTEMPTS = 3  # for one page, before its tasks are polled one by one
-NEW_TASK_GRACE = 30.0  # seconds in which a task of our own may answer 404
-MISSING_POLLS, MISSING_SECONDS = 3, 10.0  # a task that was seen is gone after both
-MAX_BROKEN = 5  # polls in a row that raise what no call should raise
-MAX_BACKOFF = 10.0
-AFTER_CANCEL = 0.05  # seconds after which a poll that was cancelled from outside is made again
 OUTAGE_FAILURES = 4  # failed requests in a row after which nothing is asked for a while
-MAX_LIST_FAILURES = 3  # useless or unanswered pages in a row
+MAX_LIST_FAILURES = 3  # pages in a row that are unanswered, or show too little
 LIST_BREAK, MAX_LIST_BREAK = 60.0, 960.0  # seconds without the list then; doubled each time
+STRAINED = 10.0  # seconds after a pause that the service asked for
+AFTER_CANCEL = 0.5  # seconds after which a poll that was cancelled from outside is made again
 STILL = frozenset({TaskStatus.CREATED, TaskStatus.PAUSED})
 LATE_STEPS = 30.0  # seconds for which a task that stands still may show another step
 
-_TRANSIENT = (
-    errors.APIConnectionError,
-    errors.InternalServerError,
-    errors.RateLimitError,
-    errors.ResponseDecodeError,
-    errors.ConflictError,
-)
-_TRANSIENT_STATUSES = frozenset({408, 425})  # without an error class of their own
-_NOT_FOUND = (errors.NotFoundError, errors.APINotServedError)  # the second from a bad gateway
+_PollAgain = Sequence[WatchedTask]  # whom a request has not told about, and who comes next
 
 
 class TaskPoller:
@@ -77,18 +69,20 @@ class TaskPoller:
         self._list = TaskList()
         self._schedule = Schedule(policy, self._webhooks, self._list, rng)
         # In flight, oldest first: since when, and which tasks a page should show.
-        self._requests: dict[asyncio.Task[None], tuple[float, Sequence[WatchedTask]]] = {}
+        self._requests: dict[asyncio.Task[_PollAgain], tuple[float, Sequence[WatchedTask]]] = {}
         self._timer: asyncio.TimerHandle | None = None
         self._is_woken = False
         # Shared polls belong to no caller, so they run with nobody's context variables.
         self._context = contextvars.Context()
         self._failed_in_a_row = 0
         self._useless_pages = 0
+        self._useless_since = -math.inf
         self._list_back_at = -math.inf
         self._list_break = LIST_BREAK
         self._search_page: int | None = None  # the next one to search for tasks on
         self._searched_at = -math.inf
-        self._reported: set[TaskStatus] = set()
+        self._unknown_statuses: set[TaskStatus] = set()
+        self._held_at = -math.inf  # when the service last wanted a pause
         self._closed = False
 
     # --- subscriptions --------------------------------------------------------------------
@@ -137,9 +131,10 @@ class TaskPoller:
         self._wake()
 
     def _cancel_requests(self, watched: WatchedTask) -> None:
-        requests, watched.requests = watched.requests, ()
-        for each in requests:
-            each.cancel()
+        this = asyncio.current_task()
+        for each in watched.requests:
+            if each is not this:
+                each.cancel()
 
     def webhook_received(self, task_id: str, *, has_ended: bool) -> None:
         """A webhook is a reason to poll; the API decides."""
@@ -152,7 +147,8 @@ class TaskPoller:
             self._schedule.set_timers()
         if watched is not None and (has_ended or watched.interest is not Interest.END):
             self._confirm(watched)
-        self._wake()
+        if len(self._schedule):  # else there may be no loop yet
+            self._wake()
 
     async def aclose(self) -> None:
         """Stop polling; every wait and stream gets `SessionClosedError`."""
@@ -202,7 +198,7 @@ class TaskPoller:
 
     def _record_internal_error(self, error: Exception) -> None:
         """An error of ours must not end the waits for paid tasks: they are polled one by one."""
-        _LOGGER.error("polling: an internal error; please report it\n%s", _traceback_of(error))
+        _LOGGER.error("polling: an internal error; please report it\n%s", _text_of(error))
         self._break_list("an internal error")
 
     def _start_due(self, now: float) -> float:
@@ -211,6 +207,9 @@ class TaskPoller:
         if not len(schedule):
             schedule.clear()
             return math.inf
+        if self._transport.is_held:
+            self._held_at = now
+        schedule.is_strained = now - self._held_at < STRAINED
         schedule.run_timers(now)
         self._search_further(now)
         while self._slots(now) > 0:
@@ -221,15 +220,16 @@ class TaskPoller:
         return schedule.next_timer  # a request that ends wakes the poller, too
 
     def _slots(self, now: float) -> int:
-        if self._transport.is_held:
-            return 1 - len(self._requests)
         limit = MAX_REQUESTS + (RESERVED if self._schedule.is_urgent else 0)
+        if self._transport.is_held:
+            limit = 1  # the probe
         # What takes too long is left to finish by itself: nobody waits behind it.
+        stale, overdue = 0, self._schedule.overdue
         for started, _tasks in self._requests.values():
-            if now - started < self._schedule.overdue or limit >= 1.5 * MAX_REQUESTS:
+            if now - started < overdue or stale == MAX_STALE:
                 break
-            limit += 1
-        return limit - len(self._requests)
+            stale += 1
+        return limit + stale - len(self._requests)
 
     def _start_poll(self, watched: WatchedTask, now: float) -> None:
         try:
@@ -248,29 +248,32 @@ class TaskPoller:
             return False
         if watched.rank is None:
             return self._start_search(now)
-        threshold, overdue = self.policy.list_threshold, self._schedule.overdue
-        page = self._list.plan(watched, threshold, now)
+        overdue = self._schedule.overdue
+
+        def is_wanted(each: WatchedTask) -> bool:
+            return each.may_be_polled(now, overdue)  # else another request is about to tell
+
+        page = self._list.plan(watched, is_wanted, self.policy.list_threshold, now)
         if page is None:
             return False
-        # Of the others another request is about to tell.
-        tasks = [each for each in page.tasks if each.may_be_polled(now, overdue)]
-        if len(tasks) < threshold:
-            return False
-        self._start(self._poll_page(page._replace(tasks=tasks), now), now, tasks)
+        self._start(self._poll_page(page, now), now, page.tasks)
         return True
 
-    def _start_single(self, watched: WatchedTask, now: float) -> "asyncio.Task[None]":
-        watched.begin_poll(now + TICK, self._schedule.reply_time)
-        self._schedule.move_to_back(watched, now)
-        request = self._start(self._poll_one(watched, now), now)
+    def _start_single(self, watched: WatchedTask, now: float) -> "asyncio.Task[_PollAgain]":
+        request = self._start(self._poll_one(watched, now), now, [watched])
+        watched.pages -= 1  # but a request of its own
         watched.requests += (request,)
+        watched.begin_poll(now + TICK, self._schedule.reply_time)
+        self._schedule.set_timer(watched)  # for the case that it is not answered in time
         return request
 
     def _start(
-        self, work: Coroutine[Any, Any, None], now: float, tasks: Sequence[WatchedTask] = ()
-    ) -> "asyncio.Task[None]":
+        self, work: Coroutine[Any, Any, _PollAgain], now: float, tasks: Sequence[WatchedTask] = ()
+    ) -> "asyncio.Task[_PollAgain]":
         """Start a request that should tell about some tasks."""
-        for each in tasks:
+        # From the top of the list: new tasks then move the others on to pages that are yet to be
+        # read. The other way round each page would leave a few behind on the one read before.
+        for each in reversed(tasks):
             each.pages += 1
             each.asked_at = now
             self._schedule.move_to_back(each, now)
@@ -281,45 +284,58 @@ class TaskPoller:
         request.add_done_callback(self._finished, context=self._context)
         return request
 
-    def _finished(self, request: "asyncio.Task[None]") -> None:
+    def _finished(self, request: "asyncio.Task[_PollAgain]") -> None:
         started, tasks = self._requests.pop(request)
+        again: _PollAgain = ()
+        moment = _now()
         if request.cancelled():  # by somebody who cancels all tasks there are
-            for each in _unanswered(tasks, started):
-                self._schedule.poll_again(each, _now() + AFTER_CANCEL)
-        for each in tasks:
-            each.pages -= 1
-            if self._webhooks.arriving or not self._schedule.rotates(each):
-                self._schedule.set_timer(each)
-        error = None if request.cancelled() else request.exception()
-        if isinstance(error, Exception):
+            again, moment = _unanswered(tasks, started), max(moment, started + AFTER_CANCEL)
+        elif (error := request.exception()) is None:
+            again = request.result()
+        elif isinstance(error, Exception):
             self._record_internal_error(error)
+        for each in tasks:
+            is_own = request in each.requests
+            if is_own:
+                each.requests = tuple(other for other in each.requests if other is not request)
+            else:
+                each.pages -= 1
+            if is_own or self._webhooks.arriving or not self._schedule.rotates(each):
+                self._schedule.set_timer(each)
+        for each in reversed(again):
+            self._schedule.poll_again(each, moment)
         self._wake()
 
     # --- list pages -----------------------------------------------------------------------
 
-    async def _poll_page(self, page: ListPage, asked: float) -> None:
+    async def _poll_page(
+        self, page: ListPage, asked: float, attempts: int = PAGE_ATTEMPTS
+    ) -> _PollAgain:
         """Read a page; one that is not answered is asked for again before anything else is done."""
         tasks = page.tasks
-        for attempt in range(1, PAGE_ATTEMPTS + 1):
+        for attempt in range(1, attempts + 1):
             error = await self._read_page(page)
             if error is None:
-                self._record_missed(tasks, page.tasks, asked)
-                return
-            if not self._may_ask_again(error, attempt):
+                self._record_missed(page.tasks, asked)
+                return _unanswered(tasks, asked)
+            if attempt == attempts or not self._may_ask_again(error):
                 break
-            await asyncio.sleep(self._backoff(attempt) / 2)
+            await asyncio.sleep(self.policy.backoff(attempt, self._rng) / 2)
             left = _unanswered(tasks, asked)
             if tasks and not left:
-                return
+                return ()
             if left:  # and perhaps moved on to another page by new tasks
-                page = self._list.plan(left[0], 1, _now()) or page
+                page = self._list.plan(left[0], set(left).__contains__, 1, _now()) or page
         assert error is not None
-        await self._find_out_why(_unanswered(tasks, asked), error)
+        if tasks:
+            return await self._find_out_why(_unanswered(tasks, asked), error, asked)
+        self._count_useless_page(asked, _no_answer(error))
+        return ()
 
-    def _may_ask_again(self, error: Exception, attempt: int) -> bool:
-        if attempt == PAGE_ATTEMPTS or isinstance(error, errors.RateLimitError):
+    def _may_ask_again(self, error: Exception) -> bool:
+        if isinstance(error, errors.RateLimitError) or not is_transient(error):
             return False
-        return self._failed_in_a_row < OUTAGE_FAILURES and _is_transient(error)
+        return self._failed_in_a_row < OUTAGE_FAILURES
 
     async def _read_page(self, page: ListPage) -> Exception | None:
         """Read a page and record what it shows, or return why that was not possible."""
@@ -331,7 +347,7 @@ class TaskPoller:
             self._count_failure(error)
             return error
         self._failed_in_a_row = 0
-        self._schedule.record_reply_time(_now() - asked)
+        self._record_reply_time(asked)
         self._record_page(page, answer, asked)
         return None
 
@@ -349,7 +365,7 @@ class TaskPoller:
                 continue  # a newer request has told already, or the row stands twice
             if watched in rotation:
                 shown.append((index, watched))
-            if watched.asked_at < asked:  # not expected on this page
+            if watched.asked_at < asked or watched.rank is None:  # not expected on this page
                 watched.asked_at = asked
                 schedule.move_to_back(watched, asked)
             watched.record_answer(asked)
@@ -365,50 +381,56 @@ class TaskPoller:
             schedule.set_timer(each)
 
     def _record_row(self, watched: WatchedTask, status: TaskStatus, now: float) -> None:
-        if not status.is_known or status.is_terminal:
-            self._confirm(watched)
-        elif status != watched.status:
+        if status.is_known and not status.is_terminal:
             self._record_status(watched, status, now)
+        else:
+            self._confirm(watched)
 
-    def _record_missed(
-        self, asked_for: Sequence[WatchedTask], planned: Sequence[WatchedTask], asked: float
-    ) -> None:
+    def _record_missed(self, tasks: Sequence[WatchedTask], asked: float) -> None:
         """A page did not show tasks that it should have shown: perhaps the next one does."""
-        missed = _unanswered(planned, asked)
-        self._useless_pages = self._useless_pages + 1 if 2 * len(missed) > len(planned) else 0
-        if self._useless_pages >= 2 * MAX_LIST_FAILURES:
-            self._break_list("its pages do not show the tasks that they should")
+        missed = _unanswered(tasks, asked)
+        if 2 * len(missed) <= len(tasks):
+            self._useless_pages = 0
+        else:
+            self._count_useless_page(asked, "its pages do not show the tasks that they should")
         for each in missed:
             each.list_misses += 1
             each.status_only = each.list_misses > 1
-            self._search_if_lost(each)
-        for each in reversed(missed if asked_for is planned else _unanswered(asked_for, asked)):
-            self._schedule.poll_again(each, _now())
+            self._note_lost(each)
 
-    def _search_if_lost(self, watched: WatchedTask) -> None:
+    def _note_lost(self, watched: WatchedTask) -> None:
         if watched.is_lost and self._search_page is None:
             self._search_page = 1
 
-    async def _find_out_why(self, tasks: Sequence[WatchedTask], error: Exception) -> None:
+    async def _find_out_why(
+        self, tasks: Sequence[WatchedTask], error: Exception, asked: float
+    ) -> _PollAgain:
         """Find out with one status call whether only the list fails, or everything."""
         if not tasks:
-            return
+            return ()
         if isinstance(error, errors.RateLimitError) or self._failed_in_a_row > OUTAGE_FAILURES:
             self._record_outage(tasks, error)
-            return
+            return ()
         first, *others = tasks
         request = first.requests[-1] if first.requests else self._start_single(first, _now())
         await asyncio.wait([request])
         is_refused = first.error is not None and not isinstance(first.error, errors.NotFoundError)
         if first.failures or first.broken or is_refused:
             self._record_outage(others, error)
+            return ()
+        self._count_useless_page(asked, _no_answer(error))
+        for each in others:
+            each.status_only = True
+        return others
+
+    def _count_useless_page(self, asked: float, why: str) -> None:
+        """Count pages in a row that told nothing; those in flight together as one."""
+        if asked < self._useless_since:
             return
+        self._useless_since = _now()
         self._useless_pages += 1
         if self._useless_pages >= MAX_LIST_FAILURES:
-            self._break_list(f"its pages are not answered ({type(error).__name__})")
-        for each in reversed(others):
-            each.status_only = True
-            self._schedule.poll_again(each, _now())
+            self._break_list(why)
 
     def _record_outage(self, tasks: Iterable[WatchedTask], error: Exception) -> None:
         """A page that was to tell about these tasks has failed, and so does everything else."""
@@ -416,18 +438,20 @@ class TaskPoller:
         for each in tasks:
             if not each.settled:
                 is_ours = isinstance(error, errors.BrowserUseError)
-                self._record_failure(each, copy.copy(error) if is_ours else error, now)
+                own = copy.copy(error) if is_ours else error
+                each.record_failure(own, now, self.policy, self._rng)
                 self._schedule.move_to_back(each, now)
-        if self._failed_in_a_row >= OUTAGE_FAILURES:
-            pause = self._backoff(self._failed_in_a_row - OUTAGE_FAILURES + 1)
-            self._schedule.hold_until(now + pause)
+                self._settle_or_reschedule(each)
+        failures = self._failed_in_a_row - OUTAGE_FAILURES + 1
+        if failures > 0:
+            self._schedule.hold_until(now + self.policy.backoff(failures, self._rng))
 
     def _break_list(self, why: str) -> None:
         """Poll without the list for a while; longer each time when that happens again."""
-        self._useless_pages = 0
         now = _now()
         if now < self._list_back_at:
             return
+        self._useless_pages = MAX_LIST_FAILURES - 1  # one more is enough when it is back
         was_long_ago = now - self._list_back_at > LIST_BREAK
         self._list_break = LIST_BREAK if was_long_ago else min(2 * self._list_break, MAX_LIST_BREAK)
         self._list_back_at = now + self._list_break
@@ -438,9 +462,13 @@ class TaskPoller:
             why,
         )
 
-    def _count_failure(self, error: Exception) -> None:
+    def _record_reply_time(self, asked: float) -> None:
+        if self._held_at < asked:  # else it may have waited for the end of a pause
+            self._schedule.record_reply_time(_now() - asked)
+
+    def _count_failure(self, error: BaseException) -> None:
         """Count failed requests in a row; an answer that is no news still is an answer."""
-        is_answer = isinstance(error, errors.BrowserUseError) and not _is_transient(error)
+        is_answer = isinstance(error, errors.BrowserUseError) and not is_transient(error)
         self._failed_in_a_row = 0 if is_answer else self._failed_in_a_row + 1
 
     # --- searching ------------------------------------------------------------------------
@@ -455,79 +483,81 @@ class TaskPoller:
         ]
         if len(tasks) < self.policy.list_threshold:
             return False
-        self._start(self._search(tasks, now), now, tasks)
-        return True
-
-    async def _search(self, tasks: list[WatchedTask], asked: float) -> None:
-        """Read as many pages from the top as the tasks would fill."""
         count = math.ceil(len(tasks) / MAX_TASK_PAGE)
         limit = MAX_TASK_PAGE if count > 1 else min(len(tasks) + 4, MAX_TASK_PAGE)
-        room = asyncio.Semaphore(MAX_PAGES)
-
-        async def read(number: int) -> None:
-            async with room:
-                await self._poll_page(self._list.plan_top(number, limit), asked)
-
-        # From the top, so that the rotation goes the way in which new tasks move the others.
-        await asyncio.gather(*map(read, range(1, count + 1)))
-        for each in reversed(tasks):
-            if each.answered_at < asked and not each.settled:
-                each.list_misses = MAX_LIST_MISSES
-                self._search_if_lost(each)
-                self._schedule.poll_again(each, _now())
+        search = self._search(range(1, count + 1), limit, tasks, now, PAGE_ATTEMPTS)
+        self._start(search, now, tasks)
+        return True
 
     def _search_further(self, now: float) -> None:
         """Read a few pages more in each interval for tasks that no page has shown."""
         number, schedule = self._search_page, self._schedule
-        if number is None or now - self._searched_at < schedule.interval:
-            return
-        if now < self._list_back_at:
+        if number is None or now < max(self._searched_at + schedule.interval, self._list_back_at):
             return
         self._searched_at = now
         lost = sum(each.is_lost for each in schedule.rotation)
         if lost < self.policy.list_threshold or number > MAX_SEARCH:
             self._search_page = None
             return
-        self._search_page = number + math.ceil(lost / MAX_TASK_PAGE)
-        for each in range(number, self._search_page):
-            self._start(self._poll_page(self._list.plan_top(each, MAX_TASK_PAGE), now), now)
+        self._search_page = number + math.ceil(lost / LOST_PER_PAGE)
+        numbers = range(number, self._search_page)
+        self._start(self._search(numbers, MAX_TASK_PAGE, (), now, 1), now)
+
+    async def _search(
+        self,
+        numbers: range,
+        limit: int,
+        tasks: Sequence[WatchedTask],
+        asked: float,
+        attempts: int,
+    ) -> _PollAgain:
+        """Read pages that may show tasks whose place is unknown."""
+        room = asyncio.Semaphore(MAX_PAGES)
+
+        async def read(number: int) -> None:
+            async with room:
+                await self._poll_page(self._list.plan_top(number, limit), asked, attempts)
+
+        await asyncio.gather(*map(read, numbers))
+        missed = _unanswered(tasks, asked)
+        for each in missed:
+            each.list_misses = MAX_LIST_MISSES
+            self._note_lost(each)
+        return missed
 
     # --- status calls ---------------------------------------------------------------------
 
-    async def _poll_one(self, watched: WatchedTask, asked: float) -> None:
+    async def _poll_one(self, watched: WatchedTask, asked: float) -> _PollAgain:
         polls_before = watched.polls
-        this = asyncio.current_task()
         try:
             await self._ask(watched, asked)
         except asyncio.CancelledError:
-            # By `unsubscribe`, or by somebody who cancels all tasks there are.
-            self._schedule.poll_again(watched, _now() + AFTER_CANCEL)
-            raise
-        except errors.BrowserUseError as error:
+            raise  # by `unsubscribe`, or from outside
+        except BaseException as error:
             self._count_failure(error)
             if watched.answered_at < asked:  # else a newer request was answered
-                self._record_failure(watched, error, _now())
-        except (KeyboardInterrupt, SystemExit):
-            watched.next_poll_at = _now() + self._backoff(1)
-            raise
-        except BaseException as error:  # noqa: BLE001 - a user's middleware may raise anything
-            self._record_broken(watched, error, _now())
+                watched.record_failure(error, _now(), self.policy, self._rng)
+            if not isinstance(error, errors.BrowserUseError):
+                _LOGGER.warning("a poll of task %s raised\n%s", watched.task_id, _text_of(error))
+            if isinstance(error, KeyboardInterrupt | SystemExit):
+                raise
         else:
             now = _now()
             self._failed_in_a_row = 0
-            self._schedule.record_reply_time(now - asked)
+            self._record_reply_time(asked)
             watched.record_answer(max(asked, watched.answered_at))
             # From now on and not from the poll before: no burst after the loop was blocked.
             watched.next_poll_at = now + (0 if watched.needs_get else self._schedule.pause(watched))
-        finally:
-            watched.requests = tuple(each for each in watched.requests if each is not this)
-            self._after_poll(watched, polls_before)
-
-    def _after_poll(self, watched: WatchedTask, polls_before: int) -> None:
         if watched.ended and self._webhooks.record_end(watched, polls_before):
             self._schedule.end_long_pauses(_now())
+        self._settle_or_reschedule(watched)
+        return ()
+
+    def _settle_or_reschedule(self, watched: WatchedTask) -> None:
         if watched.settled:
-            self._settle(watched)
+            self._schedule.leave_rotation(watched)
+            self._cancel_requests(watched)
+            watched.notify()
         elif watched.subscribers:
             self._schedule.set_timer(watched)
 
@@ -574,100 +604,28 @@ class TaskPoller:
             watched.notify()
 
     def _record_status(self, watched: WatchedTask, status: TaskStatus, now: float) -> None:
-        if not status.is_known and status not in watched.unknown_statuses:
-            watched.unknown_statuses += (status,)
-            self._report_unknown(watched.task_id, status)
-        if status != watched.status:
-            watched.status, watched.status_since = status, now
-            watched.notify()
-
-    def _report_unknown(self, task_id: str, status: TaskStatus) -> None:
-        self._transport.emit(UnknownStatusSeen(task_id, status))
-        if status in self._reported:
+        if not watched.record_status(status, now):
             return
-        self._reported.add(status)
-        _LOGGER.warning(
-            "task %s has the status %r, which this version does not know; it is taken to be "
-            "alive, and so is every other task with it",
-            task_id,
-            str(status),
-        )
-
-    def _record_failure(self, watched: WatchedTask, error: Exception, now: float) -> None:
-        if isinstance(error, _NOT_FOUND):
-            self._record_missing(watched, error, now)
-        elif not isinstance(error, errors.BrowserUseError):
-            self._record_broken(watched, error, now)
-        elif not _is_transient(error):
-            self._settle_with(watched, error)
-        else:
-            watched.failures += 1
-            watched.last_failure = error
-            watched.failing_since = min(watched.failing_since, now)
-            watched.next_poll_at = now + self._backoff(watched.failures)
-            if now - watched.failing_since >= self.policy.outage_tolerance:
-                self._interrupt(
-                    watched,
-                    f"the API gave no usable answer about task {watched.task_id} for "
-                    f"{now - watched.failing_since:.0f} s (last: {error})",
-                    error,
-                )
-
-    def _record_broken(self, watched: WatchedTask, error: BaseException, now: float) -> None:
-        """A middleware of the user's has raised, or there is an error of ours."""
-        watched.broken += 1
-        watched.next_poll_at = now + self._backoff(watched.broken)
-        if watched.broken < MAX_BROKEN:
-            return
-        what = f"{watched.broken} polls of task {watched.task_id} in a row raised {error!r}"
-        _LOGGER.error("%s\n%s", what, _traceback_of(error))
-        # Its frames hold requests, and those the key.
-        self._interrupt(watched, what, error.with_traceback(None))
-
-    def _interrupt(self, watched: WatchedTask, what: str, error: BaseException) -> None:
-        interrupted = errors.WaitInterruptedError(
-            f"{what}; the task lives on, last seen as {watched.status or 'unknown'}: continue "
-            "with session.handle(task_id)",
-            task_id=watched.task_id,
-            last_status=watched.status,
-        )
-        interrupted.__cause__ = error
-        self._settle_with(watched, interrupted)
-
-    def _record_missing(
-        self, watched: WatchedTask, error: errors.APIStatusError, now: float
-    ) -> None:
-        """Our own new task may not be listed yet, and one that was seen may be missed once."""
-        if watched.missing == 0:
-            watched.missing_since = now
-        watched.missing += 1
-        watched.next_poll_at = now + self.policy.pause(max(watched.polls, 1), self._rng)
-        if watched.submitted_at is not None and now - watched.submitted_at < NEW_TASK_GRACE:
-            return
-        gone = watched.missing >= MISSING_POLLS and now - watched.missing_since >= MISSING_SECONDS
-        if gone or (watched.status is None and watched.submitted_at is None):
-            self._settle_with(watched, error)
-
-    def _settle_with(self, watched: WatchedTask, error: errors.BrowserUseError) -> None:
-        error.task_id = watched.task_id
-        watched.error = watched.error or error
-        self._settle(watched)
-
-    def _settle(self, watched: WatchedTask) -> None:
-        self._schedule.leave_rotation(watched)
-        self._cancel_requests(watched)
-        watched.notify()
-
-    def _backoff(self, failures: int) -> float:
-        ceiling = min(MAX_BACKOFF, 0.5 * 2.0 ** min(failures - 1, 10))
-        return self._rng.uniform(0.1, 1.0) * ceiling
+        self._transport.emit(UnknownStatusSeen(watched.task_id, status))
+        if status not in self._unknown_statuses:  # one warning, however many tasks have it
+            self._unknown_statuses.add(status)
+            _LOGGER.warning(
+                "task %s has the status %r, which this version does not know; it is taken to be "
+                "alive, and so is every other task with it",
+                watched.task_id,
+                str(status),
+            )
 
 
 def _now() -> float:
     return asyncio.get_running_loop().time()
 
 
-def _traceback_of(error: BaseException) -> str:
+def _no_answer(error: Exception) -> str:
+    return f"its pages are not answered ({type(error).__name__})"
+
+
+def _text_of(error: BaseException) -> str:
     """As text: handlers that show the variables of frames would find the key there."""
     return "".join(traceback.format_exception(error))
 
@@ -675,9 +633,3 @@ def _traceback_of(error: BaseException) -> str:
 def _unanswered(tasks: Sequence[WatchedTask], asked: float) -> list[WatchedTask]:
     late = [each for each in tasks if each.answered_at < asked]  # few of ten thousand
     return [each for each in late if each.subscribers and not each.settled]
-
-
-def _is_transient(error: Exception) -> bool:
-    if isinstance(error, errors.APIStatusError) and error.status in _TRANSIENT_STATUSES:
-        return True
-    return isinstance(error, _TRANSIENT)

@@ -14,8 +14,8 @@ from collections.abc import Collection, Iterator
 
 from browser_use_async.models import TaskStatus
 from browser_use_async.polling.policy import PollPolicy
-from browser_use_async.polling.subscriptions import Interest, WatchedTask
 from browser_use_async.polling.task_list import TaskList
+from browser_use_async.polling.watched_task import Interest, WatchedTask
 
 __all__ = ["TICK", "Schedule", "WebhookHealth"]
 
@@ -23,6 +23,7 @@ TICK = 0.001  # seconds; timers may fire a little early
 UNPACED = 10  # polls per interval that need not be spread
 PACING_STEP = 0.1  # seconds; polls due within it start together, which wakes the process less often
 NEW_TASK_SECONDS = 2.0  # for so long a created task is the newest and need not be polled at once
+MIN_REPLY_TIME = 0.001  # seconds
 MAX_EARLY_ENDS = 10_000  # ends that a webhook reported before anybody waited for them
 _ANNOUNCED = frozenset({TaskStatus.FINISHED, TaskStatus.STOPPED})  # failures are not
 
@@ -80,6 +81,8 @@ class Schedule:
 
     Attributes:
         reply_time: Seconds that replies take of late.
+        interval: Seconds between two polls of a task in the rotation.
+        is_strained: Whether the service has asked for a pause of late.
     """
 
     def __init__(
@@ -91,6 +94,7 @@ class Schedule:
         self._rng = rng
         self.reply_time = 0.05
         self.interval = 0.0
+        self.is_strained = False
         self._watched: dict[str, WatchedTask] = {}
         self._rotation: OrderedDict[WatchedTask, None] = OrderedDict()
         self._timers: list[tuple[float, str]] = []
@@ -273,7 +277,9 @@ class Schedule:
     @property
     def overdue(self) -> float:
         """Seconds after which a request is answered too late to be waited for."""
-        return max(self.interval, 4 * self.reply_time, 0.5)
+        seconds = max(self.interval, 4 * self.reply_time, 0.5)
+        # Second requests are not what a service needs that has asked for a pause.
+        return 10 * seconds if self.is_strained else seconds
 
     def run_timers(self, now: float) -> None:
         """Queue what is due by its own timer, and expire the subscribers whose time is up."""
@@ -348,7 +354,8 @@ class Schedule:
             return math.inf if watched.requests else watched.audit_at
         if watched.requests or watched.pages:
             is_single = len(watched.requests) == 1 and not watched.pages
-            return watched.asked_at + self.overdue if is_single else math.inf
+            late = max(watched.asked_at + self.overdue, watched.next_poll_at)
+            return late if is_single else math.inf
         return watched.next_poll_at
 
     def _next_timer(self, watched: WatchedTask) -> float:
@@ -379,6 +386,12 @@ class Schedule:
                 self.set_timer(watched)
 
     def record_reply_time(self, seconds: float) -> None:
-        """Learn how long replies take; a single slow one changes little."""
-        sample = min(max(seconds, 0.0), 8 * self.reply_time + 0.2, 5.0)
-        self.reply_time += 0.2 * (sample - self.reply_time)
+        """Learn how long replies take: about the time within which four of five arrive.
+
+        No mean, which a few replies of half a minute would make useless.
+        """
+        bounded = min(max(seconds, 0.0), 5.0)
+        if bounded > self.reply_time:
+            self.reply_time = min(bounded, 2 * self.reply_time)
+        else:
+            self.reply_time = max(bounded, 0.84 * self.reply_time, MIN_REPLY_TIME)

@@ -8,11 +8,11 @@ the newest one. `total_count` is not used, since services report it capped, late
 
 import math
 from bisect import bisect_left
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
 from browser_use_async.contract.limits import MAX_TASK_PAGE
-from browser_use_async.polling.subscriptions import WatchedTask
+from browser_use_async.polling.watched_task import WatchedTask
 
 __all__ = ["ListPage", "TaskList"]
 
@@ -109,14 +109,18 @@ class TaskList:
         """A page to search for tasks whose place is unknown."""
         return ListPage(number, limit, (), self._created)
 
-    def plan(self, watched: WatchedTask, threshold: int, now: float) -> ListPage | None:
-        """The smallest page that shows a task and its polled neighbours, if it pays."""
+    def plan(
+        self,
+        watched: WatchedTask,
+        is_wanted: Callable[[WatchedTask], bool],
+        threshold: int,
+        now: float,
+    ) -> ListPage | None:
+        """The smallest page that shows a task and those of its neighbours wanted, if it pays."""
         if watched.rank is None or not self.is_known:
             return None
         newest = self.newest_rank(now)
-        place = max(newest - watched.rank, 0)
-        low, high, start, limit = self._neighbours(place, newest)
-        tasks = [each for each in self._tasks[low:high] if not each.is_lost]
+        start, limit, tasks = self._neighbours(watched, is_wanted, newest)
         if len(tasks) < threshold:
             return None
         first = max(newest - (tasks[-1].rank or 0) - SLACK, start)
@@ -126,17 +130,21 @@ class TaskList:
             return None
         return ListPage(number, limit, tasks, self._created)
 
-    def _neighbours(self, place: int, newest: int) -> tuple[int, int, int, int]:
-        """The page with the most tasks: their indices, its first place and its rows."""
-        best = (0, 0, 0, 0)
+    def _neighbours(
+        self, watched: WatchedTask, is_wanted: Callable[[WatchedTask], bool], newest: int
+    ) -> tuple[int, int, list[WatchedTask]]:
+        """The page with the most tasks: its first place, its rows and the tasks."""
+        place = max(newest - (watched.rank or 0), 0)
+        best: tuple[int, int, list[WatchedTask]] = (0, 0, [])
         for limit in PAGE_SIZES:
             start = place - place % limit
             low = bisect_left(self._ranks, newest - start - limit + 1)
             # Whatever is newer than the newest known task stands at the top.
             high = bisect_left(self._ranks, newest - start + 1) if start else len(self._ranks)
-            if high - low > best[1] - best[0]:
-                best = (low, high, start, limit)
-            if best[1] - best[0] >= FULL_ENOUGH:
+            tasks = [each for each in self._tasks[low:high] if not each.is_lost and is_wanted(each)]
+            if len(tasks) > len(best[2]):
+                best = (start, limit, tasks)
+            if len(tasks) >= FULL_ENOUGH:
                 break
         return best
 

@@ -10,7 +10,7 @@ from browser_use_async import errors
 from browser_use_async.contract.limits import is_seconds
 from browser_use_async.models import Task, TaskStatus, TaskStep
 from browser_use_async.polling.poller import TaskPoller
-from browser_use_async.polling.subscriptions import Interest, Subscriber, WatchedTask
+from browser_use_async.polling.watched_task import Interest, Subscriber, WatchedTask
 
 __all__ = ["TaskWaits"]
 

@@ -94,6 +94,13 @@ CATALOGUE: dict[str, str] = {
     "D20": "a webhook that lies, or comes late",
     "D21": "the process slept for ten minutes",
     "D22": "steps that shrink, shuffle or are ten thousand",
+    "D23": "a page fails while tasks are created",
+    "D24": "a share of all calls fails, over a thousand waits",
+    "D25": "one reply takes half a minute",
+    "D26": "polls are cancelled from outside, or raise what no call should raise",
+    "D27": "a list with wrong totals, in wrong order or with missing rows",
+    "D28": "a list that keeps saying that an ended task runs",
+    "D29": "10,000 waits that start together, counted in requests",
     # Cancellation, lifetime, loops.
     "E1": "run_and_wait is cancelled at every await",
     "E2": "cancelled in each status of the task",

@@ -1,11 +1,9 @@
 """Odd statuses, tasks that are missing, refusals, and answers that contradict each other."""
 
 import asyncio
-import itertools
 import logging
 from collections.abc import Callable
 
-import aiohttp
 import pytest
 
 from browser_use_async import TaskStatus, errors
@@ -260,57 +258,3 @@ async def test_anothers_task_is_not_taken(api: FakeApi, open_session: OpenSessio
     ended = await session.wait(task.id)
 
     assert (ended.id, ended.output) == (task.id, "Done.")
-
-
-class MiddlewareError(Exception):
-    """Not copyable: it needs two arguments."""
-
-    def __init__(self, one: int, two: int) -> None:
-        super().__init__(f"{one} and {two}")
-
-
-async def test_a_middleware_that_always_raises_ends_the_wait(
-    api: FakeApi, open_session: OpenSession
-):
-    """It is the cause of an error that names the task, even if it cannot be copied."""
-
-    async def broken(
-        _request: aiohttp.ClientRequest, _handler: aiohttp.ClientHandlerType
-    ) -> aiohttp.ClientResponse:
-        raise MiddlewareError(1, 2)
-
-    session = await open_session(middlewares=[broken])
-
-    raised = await asyncio.gather(
-        session.wait("t1"), session.wait("t1"), session.wait("t2"), return_exceptions=True
-    )
-
-    assert {type(error) for error in raised} == {errors.WaitInterruptedError}
-    assert [getattr(error, "task_id", None) for error in raised] == ["t1", "t1", "t2"]
-    assert [str(error.__cause__) for error in raised if isinstance(error, Exception)] == [
-        "1 and 2"
-    ] * 3
-
-
-@pytest.mark.parametrize("kind", [KeyError, GeneratorExit, asyncio.CancelledError])
-async def test_a_middleware_that_raises_now_and_then_ends_no_wait(
-    api: FakeApi, open_session: OpenSession, kind: type[BaseException]
-):
-    """Whatever it raises, a poll that is lost is made again."""
-    calls = itertools.count()
-
-    async def flaky(
-        request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
-    ) -> aiohttp.ClientResponse:
-        if next(calls) % 3 == 1:
-            raise kind
-        return await handler(request)
-
-    session = await open_session(middlewares=[flaky])
-    tasks = [api.add(lives(30.0)) for _ in range(20)]
-    alone = api.add(lives(90.0))
-
-    ended = await asyncio.gather(*(session.wait(task.id) for task in (*tasks, alone)))
-
-    assert [task.id for task in ended] == [task.id for task in (*tasks, alone)]
-    assert asyncio.get_running_loop().time() <= 90.0 + 4.0

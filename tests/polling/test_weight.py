@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from browser_use_async import PollPolicy, Task
-from browser_use_async.polling.subscriptions import Subscriber, WatchedTask
+from browser_use_async.polling.watched_task import Subscriber, WatchedTask
 from tests.api_bench import OpenSession
 from tests.fake_api import FakeApi
 from tests.polling.test_polling import lives

@@ -1,0 +1,282 @@
+"""What polling knows of one task, and the waits and streams that subscribe to it. No I/O."""
+
+import asyncio
+import copy
+import math
+import random
+from collections.abc import Callable
+from enum import IntEnum
+from typing import Any
+from zlib import crc32
+
+from browser_use_async import errors
+from browser_use_async.models import Task, TaskStatus
+from browser_use_async.polling.policy import PollPolicy
+
+__all__ = ["Interest", "Subscriber", "WatchedTask", "is_transient"]
+
+MAX_LIST_MISSES = 3  # list pages that do not show a task, before only status calls are trusted
+FIRST_AUDIT = 300.0  # seconds of polling by list after which one status call checks the list
+NEW_TASK_GRACE = 30.0  # seconds in which a task of our own may answer 404
+MISSING_POLLS, MISSING_SECONDS = 3, 10.0  # a task that was seen is gone after both
+MAX_BROKEN = 5  # polls in a row that raise what no call should raise
+
+_TRANSIENT = (
+    errors.APIConnectionError,
+    errors.InternalServerError,
+    errors.RateLimitError,
+    errors.ResponseDecodeError,
+    errors.ConflictError,
+)
+_TRANSIENT_STATUSES = frozenset({408, 425})  # without an error class of their own
+_NOT_FOUND = (errors.NotFoundError, errors.APINotServedError)  # the second from a bad gateway
+
+
+def is_transient(error: BaseException) -> bool:
+    """Whether time may heal what made a call fail."""
+    if isinstance(error, errors.APIStatusError) and error.status in _TRANSIENT_STATUSES:
+        return True
+    return isinstance(error, _TRANSIENT)
+
+
+class Interest(IntEnum):
+    """How much of a task a subscriber needs."""
+
+    END = 0  # only the terminal task
+    STATUS = 1  # every status change, the current status included
+    STEPS = 2  # the whole task at every poll
+
+
+class Subscriber:
+    """One wait or stream: what wakes it (must not block), and the loop time of its deadline.
+
+    Attributes:
+        final_poll_started: Whether the poll just before the deadline has begun.
+        expired: Whether the deadline has passed.
+    """
+
+    __slots__ = ("deadline", "expired", "final_poll_started", "interest", "wake")
+
+    def __init__(
+        self, wake: Callable[[], None], deadline: float, interest: Interest = Interest.END
+    ) -> None:
+        self.wake = wake
+        self.deadline = deadline
+        self.interest = interest
+        self.final_poll_started = False
+        self.expired = False
+
+    def final_poll_at(self, reply_time: float) -> float:
+        """The latest moment for a poll whose two calls can still be answered in time."""
+        return self.deadline - 2 * reply_time - 0.02
+
+
+class WatchedTask:
+    """The polled state of one task. All times are loop times.
+
+    Attributes:
+        submitted_at: When this session created it, or None.
+        status_since: When `status` was first seen.
+        task: The last whole task seen.
+        ended: Whether `task` is terminal, confirmed by get-task.
+        error: Why polling ended without a terminal task.
+        polls: How many polls were answered.
+        asked_at: When the newest request that covers it began.
+        answered_at: When the newest request that has been answered began.
+        requests: Its own calls in flight, at most two.
+        pages: How many list pages in flight should show it.
+        rotated_at: When it last had its turn in the rotation.
+        next_poll_at: When it is polled by itself, unless the rotation does that.
+        audit_at: When a status call checks what the list keeps saying.
+        timer_at: The moment of its entry in the timer heap, or None.
+        is_queued: Whether it is queued for a free request slot.
+        needs_get: Whether something reported its end, which only get-task can confirm.
+        status_only: Whether the next poll must not use the list.
+        webhook_said_ended: Whether a webhook reported the end.
+        failures: Consecutive failed polls, the first of them at `failing_since`.
+        broken: Consecutive polls that raised what no call should raise.
+        missing: Consecutive polls that answered 404, the first of them at `missing_since`.
+        rank: Its number in order of creation, once a page has shown it; see `TaskList`.
+        list_misses: Consecutive list pages that should have shown it and did not.
+        unknown_statuses: Statuses unknown to this version that were seen.
+    """
+
+    __slots__ = (
+        "answered_at", "asked_at", "audit_at", "broken", "ended", "error", "failing_since",
+        "failures", "is_queued", "list_misses", "missing", "missing_since", "needs_get",
+        "next_poll_at", "pages", "polls", "rank", "requests", "rotated_at", "status",
+        "status_only", "status_since", "submitted_at", "subscribers", "task", "task_id",
+        "timer_at", "unknown_statuses", "webhook_said_ended",
+    )  # fmt: skip
+
+    def __init__(self, task_id: str) -> None:
+        self.task_id = task_id
+        self.submitted_at: float | None = None
+        self.subscribers: list[Subscriber] = []
+        self.status: TaskStatus | None = None
+        self.task: Task | None = None
+        self.ended = False
+        self.error: errors.BrowserUseError | None = None
+        self.asked_at = self.answered_at = self.rotated_at = self.next_poll_at = -math.inf
+        self.audit_at = self.failing_since = math.inf
+        self.status_since = self.missing_since = 0.0
+        self.requests: tuple[asyncio.Task[Any], ...] = ()
+        self.timer_at: float | None = None
+        self.is_queued = self.needs_get = self.status_only = self.webhook_said_ended = False
+        self.polls = self.pages = 0
+        self.failures = self.broken = self.missing = self.list_misses = 0
+        self.rank: int | None = None
+        self.unknown_statuses: tuple[TaskStatus, ...] = ()
+
+    # --- questions ------------------------------------------------------------------------
+
+    @property
+    def settled(self) -> bool:
+        """Whether there is nothing more to find out."""
+        return self.ended or self.error is not None
+
+    @property
+    def interest(self) -> Interest:
+        """The greatest interest of its subscribers."""
+        greatest = Interest.END
+        for each in self.subscribers:  # max() of a generator takes thrice as long, for thousands
+            greatest = max(greatest, each.interest)
+        return greatest
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether list pages do not show it, so that only a status call tells."""
+        return self.list_misses >= MAX_LIST_MISSES
+
+    @property
+    def webhooks_suffice(self) -> bool:
+        """Whether a webhook will tell all that its subscribers want to know."""
+        uneasy = self.webhook_said_ended or self.failures or self.missing
+        return not uneasy and self.interest is Interest.END
+
+    def may_be_polled(self, now: float, overdue: float) -> bool:
+        """Whether a poll may start: none is in flight, or a single one that takes too long.
+
+        A second request is the answer to one slow reply. A third would be a burden on a service
+        that answers nobody.
+        """
+        if self.is_queued or self.settled or not self.subscribers:
+            return False
+        in_flight = len(self.requests) + self.pages
+        return in_flight == 0 or (in_flight == 1 and now - self.asked_at >= overdue)
+
+    def raise_error(self) -> None:
+        """Raise why polling ended, if it did: a copy for each subscriber."""
+        if self.error is not None:
+            raise copy.copy(self.error) from self.error.__cause__
+
+    # --- subscribers ----------------------------------------------------------------------
+
+    def notify(self) -> None:
+        """Wake the subscribers that this news concerns."""
+        settled = self.settled
+        for each in tuple(self.subscribers):
+            if settled or each.interest is not Interest.END:
+                each.wake()
+
+    def expire_subscribers(self, now: float) -> None:
+        """Wake the subscribers whose time is up."""
+        for each in tuple(self.subscribers):
+            if not each.expired and each.deadline <= now:
+                each.expired = True
+                each.wake()
+
+    # --- polls and their results ----------------------------------------------------------
+
+    def begin_poll(self, now: float, reply_time: float) -> None:
+        """Record that a poll of its own starts; remember for whom it is the final one."""
+        self.asked_at = now
+        self.status_only = False
+        if now >= self.audit_at:
+            # The longer the list has been right, the more it is trusted.
+            self.audit_at = now + 2 * max(FIRST_AUDIT, now - self.status_since)
+        for each in self.subscribers:
+            if now >= each.final_poll_at(reply_time):
+                each.final_poll_started = True
+
+    def trust_list(self, now: float) -> None:
+        """From now on the list tells about it, and a status call checks that from time to time."""
+        if self.audit_at == math.inf:
+            # Spread, since thousands of tasks may have been found on the list together.
+            self.audit_at = now + FIRST_AUDIT * (1 + crc32(self.task_id.encode()) % 1000 / 1000)
+
+    def record_answer(self, asked: float) -> None:
+        """Record an answered poll, and forget what failed before it."""
+        self.polls += 1
+        self.answered_at = asked
+        if self.failures or self.missing or self.broken:
+            self.failures = self.missing = self.broken = 0
+            self.failing_since = math.inf
+
+    def record_status(self, status: TaskStatus, now: float) -> bool:
+        """Record a status; whether it is one that this version has not seen and does not know."""
+        is_new = not status.is_known and status not in self.unknown_statuses
+        if is_new:
+            self.unknown_statuses += (status,)
+        if status != self.status:
+            self.status, self.status_since = status, now
+            self.notify()
+        return is_new
+
+    def record_failure(
+        self, error: BaseException, now: float, policy: PollPolicy, rng: random.Random
+    ) -> None:
+        """Record a failed poll: when the next one is due, or that polling has to end."""
+        if isinstance(error, _NOT_FOUND):
+            self._record_missing(error, now, policy, rng)
+        elif not isinstance(error, errors.BrowserUseError):
+            self._record_broken(error, now, policy, rng)
+        elif not is_transient(error):
+            self._end_with(error)
+        else:
+            self.failures += 1
+            self.failing_since = min(self.failing_since, now)
+            self.next_poll_at = now + policy.backoff(self.failures, rng)
+            seconds = now - self.failing_since
+            if seconds >= policy.outage_tolerance:
+                what = f"the API gave no usable answer about task {self.task_id}"
+                self._interrupt(f"{what} for {seconds:.0f} s (last: {error})", error)
+
+    def _record_missing(
+        self, error: errors.APIStatusError, now: float, policy: PollPolicy, rng: random.Random
+    ) -> None:
+        """Our own new task may not be listed yet, and one that was seen may be missed once."""
+        if self.missing == 0:
+            self.missing_since = now
+        self.missing += 1
+        self.next_poll_at = now + policy.pause(max(self.polls, 1), rng)
+        if self.submitted_at is not None and now - self.submitted_at < NEW_TASK_GRACE:
+            return
+        gone = self.missing >= MISSING_POLLS and now - self.missing_since >= MISSING_SECONDS
+        if gone or (self.status is None and self.submitted_at is None):
+            self._end_with(error)
+
+    def _record_broken(
+        self, error: BaseException, now: float, policy: PollPolicy, rng: random.Random
+    ) -> None:
+        """A middleware of the user's has raised; perhaps it does so only now and then."""
+        self.broken += 1
+        self.next_poll_at = now + policy.backoff(self.broken, rng)
+        if self.broken >= MAX_BROKEN:
+            what = f"{self.broken} polls of task {self.task_id} in a row raised {error!r}"
+            # Without its frames: they hold requests, and those the key.
+            self._interrupt(what, error.with_traceback(None))
+
+    def _interrupt(self, what: str, error: BaseException) -> None:
+        interrupted = errors.WaitInterruptedError(
+            f"{what}; the task lives on, last seen as {self.status or 'unknown'}: continue with "
+            "session.handle(task_id)",
+            task_id=self.task_id,
+            last_status=self.status,
+        )
+        interrupted.__cause__ = error
+        self._end_with(interrupted)
+
+    def _end_with(self, error: errors.BrowserUseError) -> None:
+        error.task_id = self.task_id
+        self.error = self.error or error

@@ -1,0 +1,320 @@
+"""Calls that fail, hang or lie while many tasks are polled: every wait ends, and in time."""
+
+import asyncio
+import itertools
+import random
+from collections.abc import Callable
+from typing import Any
+
+import aiohttp
+import pytest
+
+from browser_use_async import errors
+from tests.api_bench import OpenSession
+from tests.fake_api import Call, FakeApi, FakeTask, Fault
+from tests.polling.test_polling import lives
+
+pytestmark = pytest.mark.looptime
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()
+
+
+async def _delays(session: Any, tasks: list[FakeTask]) -> list[float]:
+    """Wait for tasks that live from now on: seconds from each end to the wait's, in order."""
+
+    async def wait(task: FakeTask) -> float:
+        ended = await session.wait(task.id)
+        assert ended.id == task.id
+        return _now() - task.born - task.life[-1][0]
+
+    return sorted(await asyncio.gather(*map(wait, tasks)))
+
+
+def _lifetimes(count: int, seed: int, longest: float = 120.0) -> list[float]:
+    rng = random.Random(seed)
+    return [rng.uniform(20.0, longest) for _ in range(count)]
+
+
+def _fails(share: float, seed: int, fault: Fault) -> Callable[[Call], Fault | None]:
+    rng = random.Random(seed)
+    return lambda call: fault if call.at > 5.0 and rng.random() < share else None
+
+
+@pytest.mark.case("D23")
+@pytest.mark.parametrize("fault", [Fault(cut=True), Fault(stall=8.0)], ids=["cut", "slow"])
+async def test_a_page_that_fails_while_tasks_are_created_ends_no_wait(
+    api: FakeApi, open_session: OpenSession, fault: Fault
+):
+    """D23: the oldest of ten pages fails now and then, and the list grows by 30 each second."""
+    session = await open_session()
+    tasks = [api.add(lives(seconds)) for seconds in _lifetimes(1000, seed=1, longest=60.0)]
+    api.fault = lambda call: fault if call.route == "list" and call.number % 41 == 0 else None
+
+    async def others() -> None:
+        while True:
+            await asyncio.sleep(1.0)
+            for _ in range(30):
+                api.add(lives(1e6))
+
+    growing = asyncio.create_task(others())
+    delays = await _delays(session, tasks)
+    growing.cancel()
+
+    assert delays[-1] <= 6.0
+    assert api.count("status") <= 1000
+
+
+@pytest.mark.case("D24")
+@pytest.mark.parametrize(
+    ("share", "fault", "latest", "most"),
+    [
+        (0.05, Fault(cut=True), 4.0, 10.0),
+        (0.20, Fault(cut=True), 8.0, 20.0),
+        (0.20, Fault(status=503), 8.0, 20.0),
+    ],
+    ids=["5 % cut", "20 % cut", "20 % 503"],
+)
+async def test_a_share_of_calls_fails(
+    api: FakeApi,
+    open_session: OpenSession,
+    figure: Callable[[str], None],
+    share: float,
+    fault: Fault,
+    latest: float,
+    most: float,
+):
+    """D24: what fails is asked for again, and not in ninety-nine parts."""
+    session = await open_session()
+    tasks = [api.add(lives(seconds)) for seconds in _lifetimes(300, seed=2)]
+    api.fault = _fails(share, 3, fault)
+
+    delays = await _delays(session, tasks)
+
+    p99, requests = delays[int(0.99 * len(delays))], api.count() / len(tasks)
+    figure(f"{share:.0%} of calls fail: p99 {p99:.2f} s, {requests:.1f} requests per task")
+    assert p99 <= latest
+    assert requests <= most
+
+
+@pytest.mark.case("D25")
+@pytest.mark.parametrize("route", ["list", "get", "status"])
+async def test_a_slow_reply_delays_nobody_else(
+    api: FakeApi, open_session: OpenSession, figure: Callable[[str], None], route: str
+):
+    """D25: every fortieth reply of a kind takes 25 s; its own tasks are asked for once more."""
+    session = await open_session()
+    tasks = [api.add(lives(seconds)) for seconds in _lifetimes(300, seed=4)]
+    slow = Fault(stall=25.0)
+    api.fault = lambda call: slow if call.route == route and call.number % 40 == 7 else None
+
+    delays = await _delays(session, tasks)
+
+    late = sum(delay > 3.0 for delay in delays) / len(delays)
+    figure(f"a slow {route}: {late:.1%} of ends told over 3 s late, the last {delays[-1]:.1f} s")
+    assert late <= 0.04
+    assert delays[-1] <= 8.0
+
+
+@pytest.mark.case("D25")
+async def test_a_single_wait_does_not_wait_for_a_slow_reply(
+    api: FakeApi, open_session: OpenSession
+):
+    """D25: nor does it ask a third time while two requests are in flight."""
+    session = await open_session()
+    task = api.add(lives(30.0))
+    api.fault = lambda call: Fault(stall=25.0) if call.number % 17 == 0 else None
+
+    (delay,) = await _delays(session, [task])
+
+    assert delay <= 5.0
+    assert api.most_in_flight <= 2
+
+
+def _is_internal(task: "asyncio.Task[Any]") -> bool:
+    """Whether a task of the loop runs a coroutine of the package, and not of a caller."""
+    coroutine = task.get_coro()
+    return "/browser_use_async/" in getattr(coroutine, "cr_code", coroutine).co_filename
+
+
+@pytest.mark.case("D26")
+@pytest.mark.parametrize("count", [1, 50])
+async def test_polls_that_are_cancelled_from_outside_are_made_again(
+    api: FakeApi, open_session: OpenSession, count: int
+):
+    """D26: somebody cancels the tasks of the loop that are not his, for four seconds."""
+    session = await open_session()
+    tasks = [api.add(lives(20.0)) for _ in range(count)]
+    api.latency = 0.02
+
+    async def disturb() -> None:
+        await asyncio.sleep(8.0)
+        while _now() < 12.0:
+            for each in asyncio.all_tasks():
+                if _is_internal(each):
+                    each.cancel()
+            await asyncio.sleep(0.05)
+
+    disturbing = asyncio.create_task(disturb())
+    delays = await _delays(session, tasks)
+    await disturbing
+
+    assert delays[-1] <= 2.5
+
+
+@pytest.mark.case("D26")
+@pytest.mark.parametrize("kind", [KeyError, GeneratorExit, asyncio.CancelledError])
+async def test_a_middleware_that_raises_now_and_then_ends_no_wait(
+    api: FakeApi, open_session: OpenSession, kind: type[BaseException]
+):
+    """D26: whatever it raises, a poll that is lost is made again."""
+    calls = itertools.count()
+
+    async def flaky(
+        request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
+    ) -> aiohttp.ClientResponse:
+        if next(calls) % 3 == 1:
+            raise kind
+        return await handler(request)
+
+    session = await open_session(middlewares=[flaky])
+    tasks = [api.add(lives(seconds)) for seconds in [*[30.0] * 20, 90.0]]
+
+    delays = await _delays(session, tasks)
+
+    assert delays[-1] <= 4.0
+
+
+class MiddlewareError(Exception):
+    """Not copyable: it needs two arguments."""
+
+    def __init__(self, one: int, two: int) -> None:
+        super().__init__(f"{one} and {two}")
+
+
+@pytest.mark.case("D26")
+async def test_a_middleware_that_always_raises_ends_the_wait(
+    api: FakeApi, open_session: OpenSession
+):
+    """D26: it is the cause of an error that names the task, even if it cannot be copied."""
+
+    async def broken(
+        _request: aiohttp.ClientRequest, _handler: aiohttp.ClientHandlerType
+    ) -> aiohttp.ClientResponse:
+        raise MiddlewareError(1, 2)
+
+    session = await open_session(middlewares=[broken])
+
+    raised = await asyncio.gather(
+        session.wait("t1"), session.wait("t1"), session.wait("t2"), return_exceptions=True
+    )
+
+    assert {type(error) for error in raised} == {errors.WaitInterruptedError}
+    assert [getattr(error, "task_id", None) for error in raised] == ["t1", "t1", "t2"]
+    causes = [error.__cause__ for error in raised if isinstance(error, Exception)]
+    assert [str(cause) for cause in causes] == ["1 and 2"] * 3
+
+
+def _lying(kind: str) -> Callable[[list[FakeTask]], tuple[list[FakeTask], int]]:
+    rng = random.Random(kind)
+
+    def lie(rows: list[FakeTask]) -> tuple[list[FakeTask], int]:
+        if kind == "shuffled":
+            rows = rng.sample(rows, len(rows))
+        elif kind == "reversed":
+            rows = rows[::-1]
+        elif kind == "missing":
+            rows = [row for row in rows if rng.random() < 0.8]
+        elif kind == "repeated":
+            rows = [row for row in rows for _ in range(2)]
+        elif kind == "empty":
+            rows = []
+        totals = {"zero": 0, "capped": 100, "huge": 10**9, "random": rng.randrange(10**6)}
+        return rows, totals.get(kind, len(rows))
+
+    return lie
+
+
+LIES = "zero capped huge random shuffled reversed missing repeated empty".split()
+
+
+@pytest.mark.case("D27")
+@pytest.mark.parametrize("kind", LIES)
+async def test_a_list_that_lies_costs_requests_and_no_wait(
+    api: FakeApi, open_session: OpenSession, figure: Callable[[str], None], kind: str
+):
+    """D27: at most one and a half times as many requests as status calls alone would be."""
+    session = await open_session()
+    tasks = [api.add(lives(seconds)) for seconds in _lifetimes(150, seed=5, longest=60.0)]
+    for _ in range(150):  # so that there are pages beyond those of interest
+        api.add(lives(1e6))
+    api.list_lies = _lying(kind)
+
+    delays = await _delays(session, tasks)
+
+    plain = sum(task.life[-1][0] / 1.9 for task in tasks)
+    used = api.count("list", "status")
+    figure(f"{kind}: latest {delays[-1]:.2f} s, {used / plain:.2f} of plain status calls")
+    assert delays[int(0.99 * len(delays))] <= 4.0
+    assert used <= 1.5 * plain
+    if kind in {"zero", "capped", "huge", "random"}:  # nobody needs the total
+        assert used <= 0.1 * plain
+
+
+class _Stale(FakeTask):
+    """A task that the list shows as running for ever."""
+
+    def row(self) -> dict[str, Any]:
+        """Its row."""
+        return {**super().row(), "status": "running"}
+
+    def whole(self) -> dict[str, Any]:
+        """All of it."""
+        return {**super().whole(), "status": self.status()}
+
+
+@pytest.mark.case("D28")
+async def test_a_list_that_never_shows_an_end_is_found_out(api: FakeApi, open_session: OpenSession):
+    """D28: from time to time a status call checks what the list keeps saying."""
+    session = await open_session()
+    stale = api.add(_Stale(life=((0.0, "running"), (100.0, "finished"))))
+    others = [api.add(lives(1000.0)) for _ in range(30)]
+    waits = [asyncio.create_task(session.wait(task.id)) for task in others]
+
+    ended = await session.wait(stale.id)
+
+    assert ended.id == stale.id
+    assert _now() <= 605.0
+    assert api.count("status") <= 2 * len(others)
+    for wait in waits:
+        wait.cancel()
+    await asyncio.gather(*waits, return_exceptions=True)
+
+
+@pytest.mark.case("D29")
+@pytest.mark.timeout(180)
+@pytest.mark.parametrize("is_own", [False, True], ids=["of others", "of this session"])
+async def test_waits_that_start_together_are_few_requests(
+    api: FakeApi, open_session: OpenSession, figure: Callable[[str], None], is_own: bool
+):
+    """D29: thousands of waits read pages from their first poll on, and no status by status."""
+    count = 2000
+    session = await open_session()
+    api.make = lambda _body: lives(1e6)
+    if is_own:
+        handles = await asyncio.gather(*(session.submit("x") for _ in range(count)))
+        waits = [asyncio.create_task(handle.wait()) for handle in handles]
+    else:
+        waits = [asyncio.create_task(session.wait(api.add(lives(1e6)).id)) for _ in range(count)]
+    begin = _now()
+    await asyncio.sleep(10.0)
+
+    pages = count / 100
+    polls = api.count("list", "status")
+    figure(f"{count} waits at once: {polls} requests in 10 s, {polls / pages:.1f} per page")
+    assert _now() == pytest.approx(begin + 10.0)
+    assert polls <= 1.3 * pages * (10.0 / 1.86 + 1)
+    for wait in waits:
+        wait.cancel()
+    await asyncio.gather(*waits, return_exceptions=True)
