@@ -55,9 +55,9 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         "the end of the time swallows a cancellation",
-        "waiting/following.py",
-        "                await ended\n        finally:\n",
-        "                await ended\n        except asyncio.CancelledError:\n"
+        "polling/waits.py",
+        "                await settled\n        finally:\n",
+        "                await settled\n        except asyncio.CancelledError:\n"
         "            pass\n        finally:\n",
         ("E5",),
     ),

@@ -7,10 +7,10 @@ from tests.mutants import (
     lifetime,
     paging,
     parsing,
+    polling,
     simulation,
     submission,
     transport,
-    waiting,
     webhooks,
 )
 from tests.mutants.mutant import Mutant
@@ -25,7 +25,7 @@ MUTANTS: tuple[Mutant, ...] = (
     *faults.MUTANTS,
     *simulation.MUTANTS,
     *lifetime.MUTANTS,
-    *waiting.MUTANTS,
+    *polling.MUTANTS,
     *paging.MUTANTS,
     *webhooks.MUTANTS,
     *batch.MUTANTS,

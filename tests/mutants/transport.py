@@ -64,9 +64,9 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         "waits back off without a bound",
-        "waiting/learning.py",
-        "LONGEST_BACKOFF = 10.0\n",
-        "LONGEST_BACKOFF = 600.0\n",
+        "polling/policy.py",
+        "MAX_BACKOFF = 10.0\n",
+        "MAX_BACKOFF = 600.0\n",
         ("B13",),
     ),
     Mutant(

@@ -1,0 +1,236 @@
+"""Mutants of polling."""
+
+from tests.mutants.mutant import Mutant
+
+__all__ = ["MUTANTS"]
+
+MUTANTS: tuple[Mutant, ...] = (
+    # What heals, and what does not.
+    Mutant(
+        "an error of the server ends a wait as a refusal does",
+        "transport/failures.py",
+        "errors.InternalServerError if reply.status >= 500 else errors.APIStatusError",
+        "errors.APIStatusError",
+        ("D1", "D2"),
+    ),
+    Mutant(
+        "an outage of five minutes is too long",
+        "polling/policy.py",
+        "    outage_tolerance: float = 600.0\n",
+        "    outage_tolerance: float = 60.0\n",
+        ("D2",),
+    ),
+    Mutant(
+        "a refused key is an error that passes",
+        "transport/failures.py",
+        "    401: errors.AuthenticationError,\n",
+        "    401: errors.ConflictError,\n",
+        ("D9",),
+    ),
+    Mutant(
+        "a new task of our own must be there at once",
+        "submission/running.py",
+        "TaskHandle(task_id, self.tasks, self.waiting, output_type, now)",
+        "TaskHandle(task_id, self.tasks, self.waiting, output_type, now - 3600.0)",
+        ("D7",),
+    ),
+    Mutant(
+        "a task that is gone is taken for a service that is gone",
+        "transport/failures.py",
+        "    404: errors.NotFoundError,\n",
+        "    404: errors.InternalServerError,\n",
+        ("D8",),
+    ),
+    # Statuses.
+    Mutant(
+        "an unknown status is an end",
+        "models/open_enum.py",
+        "        return self in _TERMINAL\n",
+        "        return self in _TERMINAL or not self.is_known\n",
+        ("D4", "D6"),
+    ),
+    Mutant(
+        "an unknown status passes for a known one",
+        "models/open_enum.py",
+        "        return type(self).__members__.get(self.name) is self\n",
+        "        return isinstance(self.name, str)\n",
+        ("D4", "D5"),
+    ),
+    Mutant(
+        "a paused task has ended",
+        "models/open_enum.py",
+        "_TERMINAL = frozenset({TaskStatus.FINISHED,",
+        "_TERMINAL = frozenset({TaskStatus.PAUSED, TaskStatus.FINISHED,",
+        ("D10", "D12"),
+    ),
+    # Time.
+    Mutant(
+        "a wait ends a second late",
+        "polling/waits.py",
+        "        return asyncio.get_running_loop().time() + seconds\n",
+        "        return asyncio.get_running_loop().time() + seconds + 1.0\n",
+        ("D3", "D6", "D10", "D21"),
+    ),
+    Mutant(
+        "all waits poll in step",
+        "polling/policy.py",
+        "1 - self.jitter * rng.random()",
+        "1 - self.jitter * 0.5",
+        ("D15",),
+    ),
+    Mutant(
+        "a wait fetches whole tasks",
+        "polling/waits.py",
+        "        subscriber = Subscriber(partial(_resolve, settled), self._deadline(timeout))\n",
+        "        subscriber = Subscriber(partial(_resolve, settled), self._deadline(timeout), "
+        "Interest.STEPS)\n",
+        ("D16",),
+    ),
+    Mutant(
+        "a task that has ended is kept for the deadline of its wait",
+        "polling/schedule.py",
+        "            del self._watched[watched.task_id]\n",
+        "            pass\n",
+        ("D14",),
+    ),
+    Mutant(
+        "each page wakes the program by itself",
+        "polling/schedule.py",
+        "math.ceil((earliest - TICK) / PACING_STEP) * PACING_STEP",
+        "earliest",
+        ("D15",),
+    ),
+    Mutant(
+        "all pages leave at once",
+        "polling/schedule.py",
+        "0.95 * self.interval / needed",
+        "0.0",
+        ("D15",),
+    ),
+    Mutant(
+        "polls are spread, however late that makes them",
+        "polling/schedule.py",
+        "return min(due_at, math.ceil(",
+        "return max(due_at, math.ceil(",
+        ("D15",),
+    ),
+    Mutant(
+        "what was due together stays together",
+        "polling/schedule.py",
+        "                self._next_early = min(spread, now + PACING_STEP)\n",
+        "                self._next_early = spread\n",
+        ("D15",),
+    ),
+    Mutant(
+        "the list is taken to stand still between two pages",
+        "polling/task_list.py",
+        "self._newest + round(self._growth * (now - self._told_at))",
+        "self._newest",
+        ("D15",),
+    ),
+    Mutant(
+        "pages are read from the bottom of the list",
+        "polling/poller.py",
+        "        for each in reversed(tasks):\n            each.pages += 1\n",
+        "        for each in tasks:\n            each.pages += 1\n",
+        ("D15",),
+    ),
+    # Streams.
+    Mutant(
+        "a stream leaves its subscription behind",
+        "polling/waits.py",
+        "            yield watched, partial(_next_news, event, [(watched, subscriber)])\n"
+        "        finally:\n            self._poller.unsubscribe(watched, subscriber)\n",
+        "            yield watched, partial(_next_news, event, [(watched, subscriber)])\n"
+        "        finally:\n            pass\n",
+        ("D12", "D13"),
+    ),
+    Mutant(
+        "steps are given as they are listed",
+        "polling/waits.py",
+        "    return [new[number] for number in sorted(new)]\n",
+        "    return list(new.values())\n",
+        ("D22",),
+    ),
+    # Many at once.
+    Mutant(
+        "every wait polls for itself",
+        "polling/schedule.py",
+        "        return policy.shared and len(self._rotation)",
+        "        return False and len(self._rotation)",
+        ("D14", "D29"),
+    ),
+    Mutant(
+        "a status that the task does not confirm ends a wait",
+        "polling/poller.py",
+        "if task.status.is_terminal or (",
+        "if task.status or (",
+        ("D11", "D20"),
+    ),
+    # Trouble.
+    Mutant(
+        "a page that is not answered is dissolved into status calls at once",
+        "polling/poller.py",
+        "PAGE_ATTEMPTS = 3 ",
+        "PAGE_ATTEMPTS = 1 ",
+        ("D24",),
+    ),
+    Mutant(
+        "a slow reply is waited for",
+        "polling/schedule.py",
+        "        seconds = max(self.interval, 4 * self.reply_time, 0.5)\n",
+        "        seconds = 60.0\n",
+        ("D25",),
+    ),
+    Mutant(
+        "a poll that somebody cancels is lost",
+        "polling/poller.py",
+        "            again, moment = _unanswered(tasks, started), "
+        "max(moment, started + AFTER_CANCEL)\n",
+        "            return\n",
+        ("D26",),
+    ),
+    Mutant(
+        "what no call should raise ends a wait at once",
+        "polling/watched_task.py",
+        "MAX_BROKEN = 5 ",
+        "MAX_BROKEN = 1 ",
+        ("D26",),
+    ),
+    Mutant(
+        "pages that show nothing are read for ever",
+        "polling/poller.py",
+        "        if self._useless_pages >= MAX_LIST_FAILURES:\n",
+        "        if self._useless_pages >= 10_000:\n",
+        ("D27",),
+    ),
+    Mutant(
+        "what the list says is never checked",
+        "polling/watched_task.py",
+        "FIRST_AUDIT = 300.0 ",
+        "FIRST_AUDIT = 1e9 ",
+        ("D28",),
+    ),
+    Mutant(
+        "tasks whose place is unknown are asked for one by one",
+        "polling/poller.py",
+        "            return self._start_search(now)\n",
+        "            return False\n",
+        ("D29",),
+    ),
+    # Webhooks.
+    Mutant(
+        "no webhook reaches the poller",
+        "session.py",
+        "        receiver.subscribe(self._hear)\n",
+        "        del receiver\n",
+        ("D17", "A25"),
+    ),
+    Mutant(
+        "nothing is polled for long",
+        "polling/policy.py",
+        "        return self.cap if self.latency_target is None else self.latency_target\n",
+        "        return 1e6\n",
+        ("D18", "D19"),
+    ),
+)
