@@ -16,7 +16,7 @@ from browser_use_async.batch import ItemState, read_ledger
 from browser_use_async.batch.entries import Entry
 from browser_use_async.batch.ledger.facts import Claim
 from browser_use_async.server.executors.scripted import Scenario
-from tests.batch.conftest import Open, Serve, hanging
+from tests.batch.conftest import Held, Open, Serve, hanging
 from tests.patience import until
 
 Texts = Callable[[int], list[str]]
@@ -61,10 +61,14 @@ async def test_fewer_slots_than_wanted_slow_it_down_and_no_more(
     serve: Serve, open_session: Open, texts: Texts, figure: Callable[[str], None]
 ) -> None:
     """I16: with two slots for ten at once, everything runs, and nothing fails."""
-    server = await serve(max_concurrent_tasks=2)
+    executor = Held()
+    server = await serve(max_concurrent_tasks=2, executor=executor)
     session = await open_session(server)
 
-    results = await session.run_many(texts(12), concurrency=10).collect()
+    running = asyncio.ensure_future(session.run_many(texts(12), concurrency=10).collect())
+    await until(lambda: server.requests["run_task"] > 2)  # more than there are slots
+    executor.released.set()
+    results = await running
 
     refused = server.requests["run_task"] - 12
     figure(f"12 tasks through 2 slots, {refused} refusals")
