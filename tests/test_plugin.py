@@ -4,6 +4,8 @@ import pytest
 
 pytest_plugins = ["pytester"]
 
+pytestmark = pytest.mark.timeout(180)  # each is a run of pytest in another process
+
 _STRICT = "import pytest\n\n@pytest.mark.asyncio\n"
 
 _ASYNC_TEST = """
@@ -60,50 +62,63 @@ def test_nothing_heavy_was_imported(pytestconfig):
 """
 
 
+_ASYNCIO = ("-p", "asyncio", "-o", "asyncio_default_fixture_loop_scope=function")
+
+
+@pytest.fixture
+def project(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> pytest.Pytester:
+    """A project in whose environment is no other plugin than ours, unless it asks for one.
+
+    Those that are installed here beside it take longer to load than all the rest.
+    """
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
+    monkeypatch.setenv("PYTEST_ADDOPTS", "-p browser_use_async")
+    return pytester
+
+
 def _run(pytester: pytest.Pytester, test: str, *options: str) -> pytest.RunResult:
-    scope = "" if "no:asyncio" in options else "asyncio_default_fixture_loop_scope = function\n"
-    pytester.makeini(f"[pytest]\nfilterwarnings = error\n{scope}")
+    pytester.makeini("[pytest]\nfilterwarnings = error\n")
     pytester.makepyfile(test)
-    # looptime asks for an event loop in synchronous tests, which warns from Python 3.12 on.
-    away = ["-p", "no:cacheprovider", "-p", "no:looptime_plugin"]
-    return pytester.runpytest_subprocess(*away, *options)
+    return pytester.runpytest_subprocess("-p", "no:cacheprovider", *options)
 
 
-def test_the_server_works_in_synchronous_tests(pytester: pytest.Pytester):
+def test_the_server_works_in_synchronous_tests(project: pytest.Pytester):
     """No event loop in sight."""
-    _run(pytester, _SYNC_TEST).assert_outcomes(passed=1)
+    _run(project, _SYNC_TEST).assert_outcomes(passed=1)
 
 
 @pytest.mark.parametrize("mode", ["auto", "strict"])
-def test_the_session_works_under_pytest_asyncio(mode: str, pytester: pytest.Pytester):
+def test_the_session_works_under_pytest_asyncio(mode: str, project: pytest.Pytester):
     """In both of its modes, closed after the test and without a warning."""
     test = _ASYNC_TEST if mode == "auto" else _STRICT + _ASYNC_TEST.lstrip()
 
-    _run(pytester, test, f"--asyncio-mode={mode}").assert_outcomes(passed=1)
+    _run(project, test, *_ASYNCIO, f"--asyncio-mode={mode}").assert_outcomes(passed=1)
 
 
 @pytest.mark.long
-def test_the_session_works_without_pytest_asyncio(pytester: pytest.Pytester):
+def test_the_session_works_without_pytest_asyncio(project: pytest.Pytester):
     """It is not connected yet; the test opens and closes it in a loop of its own."""
-    _run(pytester, _PLAIN_SESSION_TEST, "-p", "no:asyncio").assert_outcomes(passed=1)
+    _run(project, _PLAIN_SESSION_TEST).assert_outcomes(passed=1)
 
 
 @pytest.mark.long
-def test_projects_choose_the_options_of_the_server(pytester: pytest.Pytester):
+def test_projects_choose_the_options_of_the_server(project: pytest.Pytester):
     """By overriding one fixture."""
-    pytester.makeconftest(_OPTIONS)
+    project.makeconftest(_OPTIONS)
 
-    _run(pytester, _OPTIONS_TEST, "--asyncio-mode=auto").assert_outcomes(passed=1)
+    _run(project, _OPTIONS_TEST, *_ASYNCIO, "--asyncio-mode=auto").assert_outcomes(passed=1)
 
 
 def test_loading_the_plugin_imports_nothing_heavy(pytester: pytest.Pytester):
     """Pytest loads it in every run of every project in the environment."""
-    _run(pytester, _LIGHT_TEST).assert_outcomes(passed=1)
+    # looptime asks for an event loop in synchronous tests, which warns from Python 3.12 on.
+    away = ["-p", "no:looptime_plugin", "-p", "no:asyncio"]
+    _run(pytester, _LIGHT_TEST, *away).assert_outcomes(passed=1)
 
 
-def test_the_fixtures_explain_themselves(pytester: pytest.Pytester):
+def test_the_fixtures_explain_themselves(project: pytest.Pytester):
     """`pytest --fixtures` is where people look."""
-    result = _run(pytester, _SYNC_TEST, "--fixtures")
+    result = _run(project, _SYNC_TEST, "--fixtures")
 
     result.stdout.fnmatch_lines_random(
         [

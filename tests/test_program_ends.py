@@ -7,6 +7,7 @@ import subprocess
 import sys
 import textwrap
 import warnings
+import weakref
 from collections.abc import Callable
 
 import pytest
@@ -78,11 +79,15 @@ async def test_a_session_that_is_never_closed_warns_once(running_api: FakeApi, h
 @pytest.mark.case("E7")
 async def test_a_session_that_is_never_used_warns_not(running_api: FakeApi):
     """E7: without a connection there is nothing to close."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
+    with warnings.catch_warnings(record=True) as warned:
+        warnings.simplefilter("always")
         session = BrowserUseSession(api_key=KEY, base_url=running_api.url)
+        gone = weakref.ref(session)
         del session
         gc.collect()
+
+    assert [str(each.message) for each in warned] == []
+    assert gone() is None
 
 
 @pytest.mark.case("E12")

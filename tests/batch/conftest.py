@@ -1,5 +1,6 @@
 """A bundled server whose tasks are quick, sessions with it, and helpers to read what was done."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -9,10 +10,11 @@ import pytest
 
 from browser_use_async import BrowserUseSession, PollPolicy, RetryPolicy
 from browser_use_async.server import LocalServer
+from browser_use_async.server.executors.protocol import Assignment, Control
 from browser_use_async.server.executors.scripted import Scenario, ScriptedExecutor
 from tests.hygiene import nothing_leaks
 
-__all__ = ["Open", "Serve", "hanging", "nothing_leaks", "open_session", "serve"]
+__all__ = ["Held", "Open", "Serve", "hanging", "nothing_leaks", "open_session", "serve"]
 
 QUICK = Scenario(steps=("Look",), step_seconds=0.01)
 POLL = PollPolicy(interval=0.02, latency_target=0.03)
@@ -26,6 +28,30 @@ def hanging(others: "dict[str, Scenario] | None" = None) -> ScriptedExecutor:
         others: Scenarios of tasks that do not.
     """
     return ScriptedExecutor(others or {}, default=Scenario(hangs=True))
+
+
+class Held(ScriptedExecutor):
+    """Begins with tasks when it is told to.
+
+    Args:
+        text: Those of this text only; by default all.
+        scenario: How each task goes.
+
+    Attributes:
+        released: Set when they are to begin.
+    """
+
+    def __init__(self, text: str | None = None, scenario: Scenario = QUICK) -> None:
+        super().__init__(default=scenario)
+        self.released = asyncio.Event()
+        self._text = text
+
+    async def run(self, assignment: Assignment, control: Control) -> AsyncIterator[Any]:
+        """Wait, and do it."""
+        if self._text in {None, assignment.task}:
+            await self.released.wait()
+        async for item in super().run(assignment, control):
+            yield item
 
 
 class Serve(Protocol):

@@ -1,5 +1,6 @@
 """What a batch may cost: estimates, caps, the balance, and what is left for the next run."""
 
+import asyncio
 from collections.abc import Callable, Iterator
 from decimal import Decimal
 from pathlib import Path
@@ -11,7 +12,8 @@ from browser_use_async.batch import ItemState, StopReason, read_ledger
 from browser_use_async.batch.budget import Account, most_cents
 from browser_use_async.server.executors.scripted import Scenario
 from browser_use_async.server.faults import Fault
-from tests.batch.conftest import Open, Serve
+from tests.batch.conftest import Held, Open, Serve
+from tests.patience import until
 
 Texts = Callable[[int], list[str]]
 
@@ -57,12 +59,15 @@ async def test_tasks_that_cost_more_than_expected_exceed_it_by_those_that_run(
     serve: Serve, open_session: Open, texts: Texts, figure: Callable[[str], None]
 ) -> None:
     """I9: before any task has ended nobody knows; the excess is at most what runs at once."""
-    long = Scenario(steps=tuple(f"Step {n}" for n in range(10)), step_seconds=0.01)
-    server = await serve(scenarios={"Task": long})
+    executor = Held(scenario=Scenario(steps=tuple(f"Step {n}" for n in range(10)), step_seconds=0))
+    server = await serve(executor=executor)
     session = await open_session(server)
 
     batch = session.run_many(texts(30), concurrency=4, budget_cents=60)
-    await batch.collect()
+    running = asyncio.ensure_future(batch.collect())
+    await until(lambda: len(server.store.tasks) == 4)
+    executor.released.set()
+    await running
 
     cost = batch.progress.cost_cents
     figure(f"{cost} of 60 cents: {cost - 60} over, at most {4 * 26} allowed")

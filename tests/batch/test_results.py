@@ -1,7 +1,7 @@
 """What a batch gives: results, keys, order, progress, and refusals of what cannot be meant."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -18,32 +18,16 @@ from browser_use_async import (
     errors,
 )
 from browser_use_async.batch import ItemState, read_ledger
-from browser_use_async.server.executors.protocol import Assignment, Control
-from browser_use_async.server.executors.scripted import Scenario, ScriptedExecutor
-from tests.batch.conftest import QUICK, Open, Serve
+from browser_use_async.server.executors.scripted import Scenario
+from tests.batch.conftest import Held, Open, Serve
 from tests.hygiene import raises
 
 Texts = Callable[[int], list[str]]
 
 
-class _Held(ScriptedExecutor):
-    """Begins with the task `slow` when it is told to."""
-
-    def __init__(self) -> None:
-        super().__init__(default=QUICK)
-        self.released = asyncio.Event()
-
-    async def run(self, assignment: Assignment, control: Control) -> AsyncIterator[Any]:
-        """Wait, and do it."""
-        if assignment.task == "slow":
-            await self.released.wait()
-        async for item in super().run(assignment, control):
-            yield item
-
-
 async def test_results_come_as_tasks_end(serve: Serve, open_session: Open) -> None:
     """A result comes when its task has ended, with its place and its key."""
-    executor = _Held()
+    executor = Held("slow")
     session = await open_session(await serve(executor=executor))
     seen: list[BatchResult] = []
 

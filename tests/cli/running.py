@@ -36,7 +36,6 @@ SCENARIOS = {
     "Fail": Scenario(outcome="failed", reason="The page is on fire"),
     "Hang": Scenario(steps=["Look around"], hangs=True),
     "Stroll": Scenario(steps=["Look around", "Go on", "Come back"], step_seconds=0.5),
-    "Wander": Scenario(steps=[f"Take turn {turn}" for turn in range(60)], step_seconds=0.3),
 }
 """How tasks go whose text contains the name; others finish after two short steps."""
 
@@ -46,17 +45,21 @@ class Recorder(ScriptedExecutor):
 
     Attributes:
         assignments: All assignments, in order.
+        released: Tasks whose text contains `Held` begin once it is set.
     """
 
     def __init__(self) -> None:
         super().__init__(SCENARIOS)
         self.assignments: list[Assignment] = []
+        self.released = asyncio.Event()
 
     async def run(
         self, assignment: Assignment, control: Control
     ) -> AsyncIterator[Step | Finished | Failed]:
         """Keep the assignment and play its scenario."""
         self.assignments.append(assignment)
+        if "Held" in assignment.task:
+            await self.released.wait()
         async for item in super().run(assignment, control):
             yield item
 

@@ -136,14 +136,15 @@ async def test_resume(server: LocalServer, tmp_path: Path) -> None:
 
 
 @pytest.mark.torture
-async def test_interrupted_once(server: LocalServer, tmp_path: Path) -> None:
+async def test_interrupted_once(server: LocalServer, recorder: Recorder, tmp_path: Path) -> None:
     """Ctrl-C lets what runs come to its end, begins nothing more, and prints how to go on."""
-    source = companies(tmp_path, *(f"Stroll {number}" for number in range(6)))
+    source = companies(tmp_path, *(f"Held {number}" for number in range(6)))
     env = environment(server)
     async with running(*words(tmp_path, source, "--concurrency", "2"), env=env) as command:
         await until(lambda: server.tasks_created >= 2)
         command.send(signal.SIGINT)
         await command.says("no more tasks are created; waiting for the 2 under way")
+        recorder.released.set()
         result = await command.ends()
     created = server.tasks_created
     again = await run(*resume_words(result), env=env)
@@ -158,9 +159,9 @@ async def test_interrupted_once(server: LocalServer, tmp_path: Path) -> None:
 
 
 @pytest.mark.torture
-async def test_interrupted_twice(server: LocalServer, tmp_path: Path) -> None:
+async def test_interrupted_twice(server: LocalServer, recorder: Recorder, tmp_path: Path) -> None:
     """A second Ctrl-C leaves what runs; the printed command finds it again and pays for nothing."""
-    source = companies(tmp_path, *(f"Stroll {number}" for number in range(4)))
+    source = companies(tmp_path, *(f"Held {number}" for number in range(4)))
     env = environment(server)
     async with running(*words(tmp_path, source, "--concurrency", "2"), env=env) as command:
         await until(lambda: server.tasks_created >= 2)
@@ -169,11 +170,12 @@ async def test_interrupted_twice(server: LocalServer, tmp_path: Path) -> None:
         command.send(signal.SIGINT)
         result = await command.ends()
     statuses = {str(record.status) for record in server.store.tasks}
+    recorder.released.set()
     again = await run(*resume_words(result), env=env)
 
     assert result.code == 130
     assert result.stdout == ""
-    assert "stopped" not in statuses
+    assert statuses == {"running"}
     assert again.code == 0
     assert keys_of(results(tmp_path)) == ["k0", "k1", "k2", "k3"]
     assert server.tasks_created == 4
@@ -197,14 +199,16 @@ async def test_interrupted_without_a_ledger(server: LocalServer, tmp_path: Path)
 
 
 @pytest.mark.torture
-async def test_killed(server: LocalServer, tmp_path: Path) -> None:
+async def test_killed(server: LocalServer, recorder: Recorder, tmp_path: Path) -> None:
     """After kill -9 in the middle, resumed, each row has one task and one line of results."""
-    source = companies(tmp_path, *(f"Stroll {number}" for number in range(8)))
+    names = ["Acme", "Other", "More", *(f"Held {number}" for number in range(5))]
+    source = companies(tmp_path, *names)
     env = environment(server)
     async with running(*words(tmp_path, source, "--concurrency", "3"), env=env) as command:
         await until(lambda: server.tasks_created >= 5)
         command.send(signal.SIGKILL)
         result = await command.ends()
+    recorder.released.set()
     # What was about to be sent is looked for that long; this server lists a new task at once.
     again = await run(*words(tmp_path, source, "--resume", "--settle-window", "2"), env=env)
 
@@ -271,7 +275,8 @@ async def test_empty_account(poor_server: LocalServer, tmp_path: Path) -> None:
 async def test_time_is_up(server: LocalServer, tmp_path: Path) -> None:
     """When the time is up, the exit code is 124, and what runs is left to a later run."""
     source = companies(tmp_path, "Hang")
-    result = await run(*words(tmp_path, source, "--timeout", "10"), env=environment(server))
+    more = ("--timeout", "10")
+    result = await run(*words(tmp_path, source, *more), env=environment(server), seconds=50)
 
     assert result.code == 124
     assert "the time is up" in result.stderr

@@ -10,7 +10,7 @@ from .running import environment, run
 async def test_several_tasks(server: LocalServer) -> None:
     """Each task named gets its call and its line of JSON; ids and tokens both work."""
     async with BrowserUseSession(server.api_key, base_url=server.base_url) as session:
-        first, second = [await session.submit("Wander") for _ in range(2)]
+        first, second = [await session.submit("Hang") for _ in range(2)]
     names = (first.id, second.to_token())
     paused = await run("pause", *names, env=environment(server))
     were = [record.status for record in server.store.tasks]

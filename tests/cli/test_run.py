@@ -85,7 +85,7 @@ async def test_every_field(server: LocalServer, recorder: Recorder, tmp_path: Pa
 
 async def test_detach(server: LocalServer) -> None:
     """`--detach` prints an id and a token at once, and another process can watch by either."""
-    result = await run("run", "Wander", "--detach", env=environment(server))
+    result = await run("run", "Hang", "--detach", env=environment(server))
     record = server.store.tasks[0]
 
     assert result.code == 0
@@ -105,9 +105,8 @@ async def test_detach(server: LocalServer) -> None:
 @pytest.mark.torture
 async def test_timeout(server: LocalServer, fate: str, status: TaskStatus, advice: str) -> None:
     """When the time is up, the exit code is 124 and the task is left, stopped or paused."""
-    result = await run(
-        "run", "Hang", "--timeout", "10", "--on-timeout", fate, env=environment(server)
-    )
+    words = ("run", "Hang", "--timeout", "10", "--on-timeout", fate)
+    result = await run(*words, env=environment(server), seconds=50)
     record = server.store.tasks[0]
 
     assert result.code == 124
@@ -263,7 +262,7 @@ async def test_answer_does_not_come() -> None:
 
     async with WireServer(stall) as wire:
         env = environment(BROWSER_USE_BASE_URL=wire.url, BROWSER_USE_API_KEY="bu_canary")
-        result = await run("run", "x", "--timeout", "10", env=env)
+        result = await run("run", "x", "--timeout", "10", env=env, seconds=50)
 
     assert result.code == 124
     assert "may or may not" in result.stderr

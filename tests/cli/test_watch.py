@@ -42,7 +42,7 @@ async def test_failed(server: LocalServer) -> None:
 @pytest.mark.torture
 async def test_pause_and_resume_are_seen(server: LocalServer) -> None:
     """Whoever watches learns that somebody else pauses and resumes the task."""
-    task_id, _token = await _submitted(server, "Wander")
+    task_id, _token = await _submitted(server, "Hang")
     async with running("watch", task_id, env=environment(server)) as command:
         await command.says("step 1")
         assert (await run("pause", task_id, env=environment(server))).code == 0
@@ -60,7 +60,8 @@ async def test_pause_and_resume_are_seen(server: LocalServer) -> None:
 async def test_timeout(server: LocalServer) -> None:
     """When the time is up the exit code is 124, and the task goes on."""
     task_id, _token = await _submitted(server, "Hang")
-    result = await run("watch", task_id, "--timeout", "10", env=environment(server))
+    words = ("watch", task_id, "--timeout", "10")
+    result = await run(*words, env=environment(server), seconds=50)
 
     assert result.code == 124
     assert result.json == {"id": task_id, "status": "running"}

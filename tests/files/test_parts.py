@@ -14,6 +14,7 @@ from browser_use_async.errors import FileTransferError
 from browser_use_async.files.part_file import PartFile
 from tests.files.contents import listing
 from tests.files.storage import TASK, FakeStorage, cut_after, refusing
+from tests.permissions import as_ordinary_user
 
 NAME = "report.bin"
 TAG = "0123456789abcdef"
@@ -276,22 +277,25 @@ async def test_g15_a_place_that_takes_no_files(
 
 
 @pytest.fixture
-def sealed(tmp_path: Path) -> Path:
+def sealed(tmp_path: Path) -> Iterator[Path]:
     """A directory without write permission."""
     directory = tmp_path / "sealed"
     directory.mkdir(0o500)
-    return directory
+    with as_ordinary_user():
+        yield directory
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="the superuser may write everywhere")
 async def test_g15_no_permission(
     session: BrowserUseSession, storage: FakeStorage, sealed: Path
 ) -> None:
     """G15: a directory without write permission is a typed error."""
     storage.keep(NAME, CONTENT)
 
-    with refusing(FileTransferError):
+    with refusing(FileTransferError) as caught:
         await session.download_output_file(TASK, NAME, sealed)
+
+    assert isinstance(caught.value.__cause__, PermissionError)
+    assert not listing(sealed)
 
 
 # --- G16 ----------------------------------------------------------------------------------------

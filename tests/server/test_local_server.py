@@ -192,11 +192,15 @@ async def test_closing_does_not_wait_for_ever(caplog: pytest.LogCaptureFixture):
 
 
 async def test_closing_twice_is_harmless():
-    """Programs close in `finally` too."""
-    server = LocalServer(executor=FromQueue())
+    """Programs close in `finally` too: the second time nothing is left to do, or to break."""
+    queue = FromQueue()
+    server = LocalServer(executor=queue)
     await server.start()
     await server.aclose()
+    first, queue.closed = queue.closed, False
     await server.aclose()
+
+    assert (first, queue.closed) == (True, False)
 
 
 async def test_nothing_is_logged_by_default(

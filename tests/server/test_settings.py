@@ -1,6 +1,9 @@
 """What reaches the executor."""
 
+import gc
 import logging
+import secrets
+from contextlib import suppress
 
 import pytest
 
@@ -157,10 +160,28 @@ async def test_secrets_in_an_exception_show_nowhere(
     assert value not in caplog.text
 
 
+def _holders(mirrored: str) -> list[str]:
+    """The classes of the objects that refer to a text, of which only the mirror image is given."""
+    gc.collect()
+    return [
+        type(each).__name__
+        for each in gc.get_objects()
+        if any(type(held) is str and held[::-1] == mirrored for held in gc.get_referents(each))
+    ]
+
+
 async def test_secrets_are_dropped_at_the_end(steered: Caller, queue: FromQueue):
-    """Nothing of the server refers to them once the task has ended."""
-    task_id = await steered.create(secrets={"p": "correct-horse"})
+    """Nothing in the process refers to them once the task has ended."""
+    mirrored = secrets.token_hex(16)  # all that the test itself refers to
+    task_id = await steered.create(secrets={"p": mirrored[::-1]})
     await steered.reached(task_id, "running")
+    while_it_runs = _holders(mirrored)
     await steered.put(f"/stop-task?task_id={task_id}")
-    runner = steered.server._runner
-    await until(lambda: not runner._runs)
+    await until(lambda: queue.ended)
+    queue.assignments.clear()
+
+    with suppress(TimeoutError):
+        await until(lambda: not _holders(mirrored))
+
+    assert while_it_runs
+    assert _holders(mirrored) == []

@@ -1,7 +1,6 @@
 """The life of a task, seen from outside."""
 
 import asyncio
-import logging
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -31,7 +30,7 @@ from browser_use_async.server.storage.keeper import MemoryKeeper
 from browser_use_async.server.storage.profiles import Profiles
 from browser_use_async.server.storage.schedules import Schedules
 from browser_use_async.server.storage.uploads import Uploads
-from tests.patience import until
+from tests.patience import PATIENCE, until
 from tests.server.calling import Answer, Caller
 from tests.server.steering import FromQueue
 
@@ -142,9 +141,11 @@ async def test_stopping_before_the_first_moment_never_reaches_the_executor(
     created = run_task(backend, RunTaskRequest("Do it"))
     before = get_task_status(backend, TaskId(created.id))
     stop_task(backend, TaskId(created.id))
-    await asyncio.sleep(0.03)
+    work = asyncio.all_tasks() - {asyncio.current_task()}
+    await asyncio.wait(work, timeout=PATIENCE)
 
     assert before is TaskStatus.CREATED
+    assert all(each.done() for each in work)
     assert get_task_status(backend, TaskId(created.id)) is TaskStatus.STOPPED
     assert queue.assignments == []
 
@@ -350,10 +351,11 @@ async def test_clean_up_that_breaks_changes_nothing_any_more(
     async with LocalServer(executor=Untidy()) as server:
         api = Caller(server, http)
         task = await api.reached(await api.create(), "finished")
-        with caplog.at_level(logging.ERROR):
-            await asyncio.sleep(0.01)
+        await until(lambda: "RuntimeError" in caplog.text)
+        after = await api.task(task["id"])
 
     assert task["output"] == "Done"
+    assert after == task
 
 
 async def test_an_executor_may_be_any_iterator(http: aiohttp.ClientSession):

@@ -56,10 +56,15 @@ async def test_a_closed_session_says_so(serve: Serve, connect: Connect):
 
 @pytest.mark.case("E8")
 async def test_an_unused_session_can_be_closed(serve: Serve):
-    """E8: with nothing connected there is nothing to close."""
-    await serve(answering(RUNNING))
+    """E8: with nothing connected there is nothing to close, but it is closed all the same."""
+    server = await serve(answering(RUNNING))
+    session = BrowserUseSession(api_key=KEY, base_url=server.url)
 
-    await BrowserUseSession(api_key=KEY, base_url="http://127.0.0.1:9").aclose()
+    await session.aclose()
+
+    with raises(SessionClosedError):
+        await session.ping()
+    assert not server.connections
 
 
 @pytest.mark.case("E8")

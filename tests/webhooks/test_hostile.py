@@ -134,7 +134,6 @@ async def test_a_caller_that_hangs_up(name: str, caplog: pytest.LogCaptureFixtur
         _reader, writer = await asyncio.open_connection(*host.split(":"))
         lines = [f"POST /{path} HTTP/1.1", f"Host: {host}", *_lines(headers_of(b"{}"))]
         writer.write("\r\n".join([*lines, "Content-Length: 1000", "", "{"]).encode())
-        await asyncio.sleep(0.05)
         writer.close()
         await until(lambda: receiver.metrics.refused)
 

@@ -19,6 +19,7 @@ from browser_use_async.server.storage.database import (
 )
 from browser_use_async.server.storage.keeper import MemoryKeeper
 from browser_use_async.server.storage.sealing import KEY_VARIABLE
+from tests.permissions import as_ordinary_user
 
 KEY = "a key of the operator's own"
 
@@ -122,6 +123,8 @@ def test_a_second_owner_in_another_process(path: Path):
 def test_a_server_that_was_never_started_lets_go(path: Path):
     """Closing it, or dropping it, is enough."""
     server = LocalServer(database=path)
+    with pytest.raises(ConfigurationError, match="in use by another server"):
+        SqliteKeeper(path)
     del server
 
     SqliteKeeper(path).close()
@@ -191,7 +194,6 @@ def test_a_place_where_no_file_can_be(place: str, tmp_path: Path):
         open_keeper(tmp_path / place)
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root writes everywhere")
 def test_a_read_only_directory(tmp_path: Path):
     """Neither a new file nor the log of one that exists can be made there."""
     path = tmp_path / "server.db"
@@ -199,7 +201,7 @@ def test_a_read_only_directory(tmp_path: Path):
     tmp_path.chmod(0o500)
     try:
         for each in (path, tmp_path / "new.db"):
-            with pytest.raises(ConfigurationError, match="cannot be used"):
+            with as_ordinary_user(), pytest.raises(ConfigurationError, match="cannot be used"):
                 SqliteKeeper(each)
     finally:
         tmp_path.chmod(0o700)

@@ -234,8 +234,8 @@ async def test_kill_before_an_event_was_received(
     receiver.calls.clear()
     receiver.answer = lambda _: 200
     async with _killed_at_the_end(path, environment):
-        await receiver.has(3)
+        await until(lambda: "finished" in receiver.statuses)
 
-    assert receiver.statuses == ["initializing", "started", "finished"]
+    assert list(dict.fromkeys(receiver.statuses)) == ["initializing", "started", "finished"]
     assert all(call.is_genuine for call in receiver.calls)
     assert {call.event["payload"]["task_id"] for call in receiver.calls} == {task_id}

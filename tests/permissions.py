@@ -1,0 +1,48 @@
+"""Lets tests meet the permissions of files as ordinary users do, also where root runs them."""
+
+import ctypes
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+__all__ = ["as_ordinary_user"]
+
+_VERSION_3 = 0x20080522
+_OVERRIDES = 0b110  # CAP_DAC_OVERRIDE and CAP_DAC_READ_SEARCH
+
+
+class _Header(ctypes.Structure):
+    _fields_ = (("version", ctypes.c_uint32), ("pid", ctypes.c_int))
+
+
+class _Capabilities(ctypes.Structure):
+    _fields_ = tuple((name, ctypes.c_uint32) for name in ("effective", "permitted", "inheritable"))
+
+
+@contextmanager
+def as_ordinary_user() -> Iterator[None]:
+    """Take the privilege to pass over permissions away from this thread and those it starts.
+
+    Whoever has no such privilege keeps what there is. The superuser remains the owner of the files.
+    """
+    if os.geteuid() != 0:
+        yield
+        return
+    libc = ctypes.CDLL(
+        None, use_errno=True
+    )  # of Linux, like the containers in which tests are root
+    header, held = _Header(_VERSION_3, 0), (_Capabilities * 2)()
+    _checked(libc.capget(ctypes.byref(header), held))
+    before = held[0].effective
+    held[0].effective = before & ~_OVERRIDES
+    _checked(libc.capset(ctypes.byref(header), held))
+    try:
+        yield
+    finally:
+        held[0].effective = before
+        _checked(libc.capset(ctypes.byref(header), held))
+
+
+def _checked(result: int) -> None:
+    if result != 0:
+        raise OSError(ctypes.get_errno(), "the privileges of this thread cannot be changed")
