@@ -11,32 +11,20 @@ Total = Literal["right", "zero", "capped", "huge", "random", "stale"]
 Dates = Literal["right", "tied", "null", "absent"]
 
 STALE_BY = 50  # tasks
-TIE_SECONDS = 60
 STATUSES = ("created", "running", "paused", "finished", "failed", "stopped", "completed")
 
 
 @attrs.frozen
 class ListLies:
-    """What the list gets wrong. The calls about a single task stay true.
-
-    Attributes:
-        totals: What `total_count` says: 0, at most 100, 10^9, anything, or what was true 50 tasks
-            before.
-        dates: What `created_at` says: the minute only, null, or nothing.
-        shuffled: The share of pages whose rows are in no order.
-        duplicated: The share of pages on which some rows stand twice.
-        missing: The share of rows that are left out.
-        empty: The share of pages without any row.
-        statuses: The share of rows whose status is any other.
-    """
+    """What the list gets wrong. The calls about a single task stay true."""
 
     totals: Total = "right"
-    dates: Dates = "right"
-    shuffled: float = 0.0
-    duplicated: float = 0.0
-    missing: float = 0.0
-    empty: float = 0.0
-    statuses: float = 0.0
+    dates: Dates = "right"  # tied: to the minute
+    shuffled: float = 0.0  # the share of pages whose rows are in no order
+    duplicated: float = 0.0  # the share of pages on which some rows stand twice
+    missing: float = 0.0  # the share of rows that are left out
+    empty: float = 0.0  # the share of pages without any row
+    statuses: float = 0.0  # the share of rows whose status is any other
 
     def total(self, true: int, rng: random.Random) -> int:
         """What `total_count` says."""

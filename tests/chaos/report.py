@@ -15,48 +15,28 @@ LATENCY_TARGET = 2.0  # seconds, of a session with the default policy
 
 @attrs.define
 class Report:
-    """Counts, in virtual time.
-
-    Attributes:
-        worlds: How many worlds.
-        delays: Seconds from the real end of each task (or the start of its wait, if that was
-            later) to the moment at which the waiter had it.
-        waits: How many waits there were.
-        jobs: How many tasks the clients wanted.
-        requests: How many requests came, by call.
-        plain: How many requests one status call per latency target and task would have been, and
-            one for the ended task.
-        beside: How many requests came in the worlds that these are compared with.
-        twice: Jobs with two tasks or more.
-        lost: Tasks that nobody knows and nobody stopped.
-        wrong: Waits that ended with another task, too early or with an untrue end, and
-            submissions that resolved to what is not true.
-        untyped: Errors that are no `BrowserUseError`, or do not carry the id of the task.
-        typed: Other errors of waits, but for tasks that failed or were stopped.
-        unknown: Submissions reported as unknown.
-        unended: Waits that did not end.
-        inversions: Pairs of tasks created in another order than the calls that asked for them.
-        spent: The largest quotient of what a batch cost and what it might.
-        errors: How many errors of waits there were, by class.
-    """
+    """Counts; seconds are virtual."""
 
     worlds: int = 0
+    tasks: int = 0  # that the clients wanted: waits, submissions, items
+    # From the real end of each task (the start of its wait, if that was later) to the moment at
+    # which the waiter had it.
     delays: list[float] = attrs.field(factory=list)
-    waits: int = 0
-    jobs: int = 0
-    requests: Counter[str] = attrs.field(factory=Counter)
-    plain: float = 0.0
-    beside: int = 0
-    twice: int = 0
-    lost: int = 0
+    requests: Counter[str] = attrs.field(factory=Counter)  # by call
+    plain: float = 0.0  # requests with one status call per latency target, and one for the end
+    beside: int = 0  # requests in the worlds that these are compared with
+    twice: int = 0  # jobs with two tasks
+    lost: int = 0  # tasks that nobody knows and nobody stopped
+    # Waits that ended with another task, too early or with an untrue end; submissions that were
+    # resolved to what is not true.
     wrong: int = 0
-    untyped: int = 0
-    typed: int = 0
-    unknown: int = 0
-    unended: int = 0
-    inversions: int = 0
-    spent: float = 0.0
-    errors: Counter[str] = attrs.field(factory=Counter)
+    untyped: int = 0  # errors that are no BrowserUseError, or do not carry the task's id
+    typed: int = 0  # other errors of waits, but for tasks that failed or were stopped
+    unended: int = 0  # waits that did not end
+    unknown: int = 0  # submissions reported as unknown
+    inversions: int = 0  # pairs of tasks created in another order than they were asked for
+    spent: float = 0.0  # the largest quotient of what a batch cost and what it might
+    errors: Counter[str] = attrs.field(factory=Counter)  # of waits, by class
 
     def __add__(self, other: "Report") -> "Report":
         mine, theirs = (attrs.asdict(each, recurse=False) for each in (self, other))
@@ -72,7 +52,7 @@ class Report:
     def per_task(self, call: str | None = None) -> float:
         """Requests per task, without its creation."""
         count = self.counted_requests if call is None else self.requests[call]
-        return count / max(self.waits, 1)
+        return count / max(self.tasks, 1)
 
     @property
     def mean(self) -> float:
@@ -82,7 +62,7 @@ class Report:
     def quantile(self, share: float) -> float:
         """The delay that so many waits did not exceed."""
         ordered = sorted(self.delays)
-        return ordered[min(int(share * len(ordered)), len(ordered) - 1)] if ordered else 0.0
+        return ordered[math.ceil(share * len(ordered)) - 1] if ordered else 0.0
 
     @property
     def late(self) -> float:

@@ -21,14 +21,7 @@ NONSENSE = (b"\x00\xff\xfe", b"{", b"[[[[", b'{"unexpected": true}', b"NaN", b""
 
 
 class ChaosServer:
-    """What all connections share.
-
-    Args:
-        service: Carries the calls out.
-        faults: What goes wrong.
-        rng: The source of chance.
-        reply: Seconds from a request to its reply.
-    """
+    """What all connections share."""
 
     def __init__(
         self, service: LookAlike, faults: FaultInjector, rng: random.Random, reply: float
@@ -36,13 +29,17 @@ class ChaosServer:
         self.service = service
         self.faults = faults
         self.rng = rng
-        self.reply = reply
+        self._reply = reply
         self.requests: Counter[Call] = Counter()
         self.created: list[str] = []  # by run-task, in order
 
     def accept(self) -> asyncio.Protocol:
         """The server's side of a new connection."""
         return _Connection(self)
+
+    def delay(self) -> float:
+        """Seconds from a request to its reply."""
+        return self._reply * self.rng.uniform(0.5, 1.5)
 
     def route(self, method: str, target: str) -> tuple[Call, int | None, Callable[[bytes], Answer]]:
         """Which call a request is, the page that it asks for, and what carries it out."""
@@ -111,7 +108,7 @@ class _Connection(asyncio.Protocol):
         server.requests[call] += 1
         fault = server.faults.choose(call, page, self._loop.time())
         if fault is None:
-            self._loop.call_later(server.reply, self._send, carry_out(body), None)
+            self._loop.call_later(server.delay(), self._send, carry_out(body), None)
             return
         answer: Answer = (500, {"detail": "not carried out"})
         if call is not Call.RUN or fault.kind in {Kind.SLOW, Kind.REPLAY}:
@@ -120,7 +117,7 @@ class _Connection(asyncio.Protocol):
             self._loop.call_later(server.rng.uniform(0.0, fault.done_after), carry_out, body)
         if fault.kind is Kind.REPLAY and len(server.created) > 1:
             answer = (200, {"id": server.rng.choice(server.created[:-1])})
-        self._loop.call_later(server.reply + fault.seconds, self._send, answer, fault)
+        self._loop.call_later(server.delay() + fault.seconds, self._send, answer, fault)
 
     def _send(self, answer: Answer, fault: Fault | None) -> None:
         rng = self._server.rng

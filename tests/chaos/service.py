@@ -14,9 +14,9 @@ from typing import Any
 
 import attrs
 
-from tests.chaos.lies import HONEST, ListLies
+from tests.chaos.laws import Laws
 
-__all__ = ["EPOCH", "PREFIX", "Life", "LookAlike", "ScriptedTask"]
+__all__ = ["EPOCH", "PREFIX", "Answer", "LookAlike", "ScriptedTask"]
 
 EPOCH = datetime(2025, 6, 1, tzinfo=UTC)  # the service's time when the loop's clock shows 0
 PREFIX = "/api/v1"
@@ -25,50 +25,19 @@ MAX_LIMIT = 100
 Answer = tuple[int, Any]
 
 
-@attrs.frozen
-class Life:
-    """How tasks live, unless they are stopped.
-
-    Attributes:
-        seconds: The shortest and the longest time from creation to end; ignored with `steps`.
-        failing: The share of tasks that fail instead of finishing.
-        steps: The numbers of steps to draw from; None draws no more than a few.
-        step_seconds: How long a step takes, with `steps`.
-        created: Seconds for which a task is `created` before it is `running`.
-    """
-
-    seconds: tuple[float, float] = (20.0, 90.0)
-    failing: float = 0.1
-    steps: tuple[int, ...] | None = None
-    step_seconds: float = 4.0
-    created: float = 1.0
-
-
 @attrs.define(eq=False)
 class ScriptedTask:
-    """One task.
-
-    Attributes:
-        id: Its id.
-        text: Its instructions.
-        metadata: Its pairs.
-        born: When it was created, in seconds of the loop.
-        ends: When it ends by itself.
-        end: How: "finished" or "failed".
-        steps: How many steps it takes to its end.
-        stopped_at: When it was stopped before, or None.
-        running_after: Seconds for which it is `created`.
-    """
+    """One task, and all that will happen to it unless it is stopped. Times are the loop's."""
 
     id: str
     text: str
     metadata: dict[str, str]
     born: float
+    runs: float
     ends: float
-    end: str
+    end: str  # "finished" or "failed"
     steps: int
     stopped_at: float | None = None
-    running_after: float = 1.0
 
     @property
     def job(self) -> str | None:
@@ -87,7 +56,7 @@ class ScriptedTask:
     def status(self, now: float) -> str:
         """What is true of it."""
         if not self.has_ended(now):
-            return "created" if now < self.born + self.running_after else "running"
+            return "created" if now < self.runs else "running"
         return self.end if self.stopped_at is None else "stopped"
 
     def steps_by(self, now: float) -> int:
@@ -97,58 +66,31 @@ class ScriptedTask:
 
 
 class LookAlike:
-    """The tasks, and the calls that create, show and stop them.
+    """The tasks, and the calls that create, show and stop them."""
 
-    Args:
-        now: The loop's clock.
-        rng: The source of chance.
-        life: How tasks live.
-        lies: In what the list differs from the truth.
-        rows_tell_metadata: Whether list rows carry metadata.
-        list_lag: Seconds after which the list shows a new task.
-        slots: How many tasks may run at once, or None for any number.
-        false_ends: Whether status and task say "finished" of what still runs.
-    """
-
-    def __init__(
-        self,
-        now: Callable[[], float],
-        rng: random.Random,
-        *,
-        life: Life,
-        lies: ListLies = HONEST,
-        rows_tell_metadata: bool = True,
-        list_lag: float = 0.0,
-        slots: int | None = None,
-        false_ends: bool = False,
-    ) -> None:
+    def __init__(self, now: Callable[[], float], rng: random.Random, laws: Laws) -> None:
         self._now = now
         self._rng = rng
         self._lying_rng = random.Random(rng.getrandbits(64))  # the same lives with and without
-        self._life = life
-        self._lies = lies
-        self._rows_tell_metadata = rows_tell_metadata
-        self._list_lag = list_lag
-        self._slots = slots
-        self._false_ends = false_ends
+        self._laws = laws
+        self._in_order: list[ScriptedTask] = []  # oldest first
         self.tasks: dict[str, ScriptedTask] = {}
         self.by_job: defaultdict[str, list[ScriptedTask]] = defaultdict(list)
-        self._in_order: list[ScriptedTask] = []  # oldest first
 
     # --- what happens without a call ----------------------------------------------------------
 
     def create(self, text: str, metadata: dict[str, str]) -> ScriptedTask:
         """Create a task, whoever asked for it."""
-        now, life, rng = self._now(), self._life, self._rng
-        if life.steps is None:
-            seconds, steps = rng.uniform(*life.seconds), rng.randrange(1, 6)
-        else:
+        now, life, rng = self._now(), self._laws.life, self._rng
+        if life.steps:
             steps = rng.choice(life.steps)
-            seconds = life.created + steps * life.step_seconds
+            seconds = life.created_seconds + steps * life.step_seconds
+        else:
+            seconds, steps = rng.uniform(*life.seconds), rng.randrange(1, 6)
         task_id = f"{rng.getrandbits(32):08x}-0000-4000-8000-{len(self.tasks):012x}"
         end = "failed" if rng.random() < life.failing else "finished"
-        task = ScriptedTask(task_id, text, metadata, now, now + seconds, end, steps)
-        task.running_after = life.created
+        runs = now + life.created_seconds
+        task = ScriptedTask(task_id, text, metadata, now, runs, now + seconds, end, steps)
         self.tasks[task_id] = task
         if task.job is not None:
             self.by_job[task.job].append(task)
@@ -164,7 +106,7 @@ class LookAlike:
 
     def run_task(self, body: bytes) -> Answer:
         """POST run-task."""
-        if self._slots is not None and self.running() >= self._slots:
+        if self._laws.slots is not None and self.running() >= self._laws.slots:
             return 429, {"detail": "Too many concurrent active sessions. Please wait for one."}
         asked = json.loads(body)
         return 200, {"id": self.create(asked["task"], asked.get("metadata") or {}).id}
@@ -200,8 +142,8 @@ class LookAlike:
         last = count - (page - 1) * limit
         shown = self._in_order[max(last - limit, 0) : max(last, 0)][::-1]
         rows = [self._list_row(task) for task in shown]
-        rows = self._lies.rows(rows, self._lying_rng)
-        total = self._lies.total(count, self._lying_rng)
+        rows = self._laws.lies.rows(rows, self._lying_rng)
+        total = self._laws.lies.total(count, self._lying_rng)
         return 200, {
             "tasks": rows,
             "total_pages": -(-total // limit),
@@ -211,16 +153,16 @@ class LookAlike:
         }
 
     def _listed(self) -> int:
-        if not self._list_lag:
+        if not self._laws.list_lag:
             return len(self._in_order)
         return bisect_right(
-            self._in_order, self._now() - self._list_lag, key=lambda task: task.born
+            self._in_order, self._now() - self._laws.list_lag, key=lambda task: task.born
         )
 
     # --- what a task looks like ---------------------------------------------------------------
 
     def _status(self, task: ScriptedTask) -> str:
-        return "finished" if self._false_ends else task.status(self._now())
+        return "finished" if self._laws.false_ends else task.status(self._now())
 
     def _steps(self, task: ScriptedTask) -> list[dict[str, Any]]:
         return [
@@ -249,7 +191,7 @@ class LookAlike:
 
     def _list_row(self, task: ScriptedTask) -> dict[str, Any]:
         row = self._row(task)
-        if self._rows_tell_metadata:
+        if self._laws.rows_tell_metadata:
             row["metadata"] = task.metadata
         return row
 

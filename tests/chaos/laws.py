@@ -1,0 +1,67 @@
+"""What holds in a world: everything that a scenario chooses, and nothing that chance does."""
+
+import math
+from typing import Any, Protocol
+
+import attrs
+
+from tests.chaos.faults import Fault
+from tests.chaos.lies import HONEST, ListLies
+
+__all__ = ["Crash", "Interruption", "Laws", "Life", "Workload"]
+
+
+class Workload(Protocol):
+    """What the clients of a world do."""
+
+    async def run(self, world: Any) -> None:
+        """Do it, and note in the world's report what came of it."""
+        ...
+
+
+@attrs.frozen
+class Life:
+    """How tasks live, unless they are stopped."""
+
+    seconds: tuple[float, float] = (20.0, 90.0)  # from creation to end; ignored with `steps`
+    failing: float = 0.1  # the share of tasks that do not finish
+    steps: tuple[int, ...] = ()  # how many a task takes, to draw from
+    step_seconds: float = 4.0
+    created_seconds: float = 1.0  # before a task is `running`
+
+
+class Interruption(BaseException):
+    """Raised in the middle of a call, as a test framework or a signal handler does."""
+
+
+@attrs.frozen
+class Crash:
+    """What happens to the session from inside its own process."""
+
+    cancel_at: float = math.inf  # when all of its asyncio tasks begin to be cancelled
+    cancel_seconds: float = 4.0  # for how long they are
+    raises: type[BaseException] | None = None  # by a middleware
+    raise_share: float = 1.0  # the probability that it does in a call
+    raise_times: float = math.inf
+    raise_since: float = 0.0
+
+
+@attrs.frozen
+class Laws:
+    """What holds in a world."""
+
+    workload: Workload
+    faults: tuple[Fault, ...] = ()
+    lies: ListLies = HONEST
+    life: Life = attrs.field(factory=Life)
+    crash: Crash = attrs.field(factory=Crash)
+    reply: float = 0.01  # seconds from a request to its reply, without the way
+    others: float = 0.0  # tasks that other clients create in a second
+    bursts: tuple[tuple[float, int], ...] = ()  # when they create how many at once
+    skew: float = 0.0  # seconds by which this machine's clock is ahead of the service's
+    jump: float = 0.0  # seconds by which it is off after a jump, in either direction or not at all
+    jump_every: float = 7.0
+    rows_tell_metadata: bool = True
+    list_lag: float = 0.0  # seconds before the list shows a new task
+    slots: int | None = None  # how many tasks may run at once
+    false_ends: bool = False  # the service says "finished" of what still runs
