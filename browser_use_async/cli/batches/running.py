@@ -8,7 +8,7 @@ import attrs
 
 from browser_use_async.batch import BatchResult, ItemState
 from browser_use_async.batch.batch import Batch
-from browser_use_async.batch.budget import most_cents
+from browser_use_async.batch.pricing import most_cents
 from browser_use_async.batch.report.words import cents
 from browser_use_async.batch.states import FINAL_STATES
 from browser_use_async.cli.batches.display import Display
