@@ -90,6 +90,7 @@ class Run:
             concurrency=settings.concurrency,
             ledger=settings.ledger,
             budget_cents=settings.budget_cents,
+            budget_strict=settings.budget_strict,
             check_balance=settings.check_balance,
             stop_orphans=settings.stop_orphans,
             timeout=settings.task_timeout,
