@@ -11,7 +11,7 @@ from typing import Any, Generic, Self, TypeVar
 
 from browser_use_async.batch.admission import Admission
 from browser_use_async.batch.budget import Budget, nothing_would_run
-from browser_use_async.batch.closing import let_go
+from browser_use_async.batch.closing import let_go, naming_running
 from browser_use_async.batch.entries import Entry, InputReader
 from browser_use_async.batch.item import BatchInput
 from browser_use_async.batch.items import Items
@@ -290,9 +290,11 @@ class Batch(Generic[OutputT]):
 
     def _fail(self, error: Exception) -> None:
         """Begin nothing more, and raise it when what runs has come to its end."""
-        if self._failure is None:
-            self._failure = error
-        if isinstance(error, LedgerError) and not isinstance(error, LedgerMismatchError):
+        if not isinstance(error, LedgerError) or isinstance(error, LedgerMismatchError):
+            self._failure = self._failure or error
+        else:
+            assert self._run is not None
+            self._failure = self._failure or naming_running(error, self._run.active.values())
             for worker in self._workers:  # nothing that happens could be written down
                 worker.cancel()
 

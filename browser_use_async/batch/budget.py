@@ -141,7 +141,7 @@ class Budget:
         worst_case = self.spent_cents + self._maximum() + price.maximum_cents
         if worst_case <= self.limit_cents:
             return True
-        if self.is_strict or (worst_case > WORST_CASE * self.limit_cents and self._has_company):
+        if self._has_company and worst_case > WORST_CASE * self.limit_cents:
             return False
         return self.spent_cents + self.reserved_cents + self._needed(price) <= self.limit_cents
 

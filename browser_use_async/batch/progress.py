@@ -33,6 +33,7 @@ class BatchProgress:
         seconds: How long this run has taken so far.
         seconds_left: How long the rest will take at this rate; None if that cannot be told.
         stopped_by: Why nothing more is submitted, or None.
+        left_out: How many of the `new` items were left out because of the budget.
         next_cents: What the next task was expected to cost when it did not fit the budget; None
             unless the budget is why nothing more is submitted.
     """
@@ -53,14 +54,10 @@ class BatchProgress:
     seconds: float = 0.0
     seconds_left: float | None = None
     stopped_by: StopReason | None = None
+    left_out: int = 0
     next_cents: Decimal | None = None
 
     @property
     def ended(self) -> int:
         """How many items have come to an end, a good one or not."""
         return self.done + self.failed + self.unknown + self.dead_letters
-
-    @property
-    def left_out(self) -> int:
-        """How many known items were left out because of the budget."""
-        return self.new if self.stopped_by is StopReason.BUDGET else 0

@@ -12,7 +12,7 @@ from browser_use_async.batch.outage import Outage
 from browser_use_async.batch.service import Service
 from browser_use_async.batch.states import StopReason
 from browser_use_async.batch.tally import Tally
-from browser_use_async.submission.creation import Submission
+from browser_use_async.submission.creation import Stage, Submission
 
 __all__ = ["Active", "Run"]
 
@@ -32,6 +32,12 @@ class Active:
     submission: Submission | None = None
     task_id: str | None = None
     settled: asyncio.Event = attrs.field(factory=asyncio.Event)
+
+    @property
+    def is_sending(self) -> bool:
+        """Whether run-task may have created a task whose id is not known yet."""
+        submission = self.submission
+        return submission is not None and submission.stage in {Stage.SENDING, Stage.UNKNOWN}
 
 
 @attrs.define(eq=False)

@@ -77,6 +77,7 @@ class Tally:
             stopped_by: Why nothing more is submitted.
         """
         counts, seconds = self._counts, now - self._began
+        is_short = stopped_by is StopReason.BUDGET
         total = None if size is None else max(size - self.duplicates, self.known)
         rate = self._ended_now / seconds if seconds > 0 else 0.0
         ended = sum(counts.get(state, 0) for state in (*FINAL_STATES, ItemState.UNKNOWN))
@@ -94,7 +95,8 @@ class Tally:
             cost_cents=budget.spent_cents,
             running_cents=budget.reserved_cents,
             budget_cents=budget.limit_cents,
-            next_cents=budget.refused_cents if stopped_by is StopReason.BUDGET else None,
+            left_out=counts.get(ItemState.NEW, 0) if is_short else 0,
+            next_cents=budget.refused_cents if is_short else None,
             estimate_cents=estimate_cents,
             seconds=seconds,
             seconds_left=None if total is None or not rate else max(total - ended, 0) / rate,

@@ -134,3 +134,24 @@ def test_a_tight_budget_costs_one_look_per_task_at_most(
     more = done.calls["get-task"] - done.tasks
     figure(f"{more} more get-task for {done.tasks} tasks, {concurrency} at once")
     assert more <= done.tasks
+
+
+@pytest.mark.case("I22")
+def test_the_steps_that_running_tasks_show_are_counted(figure: Figure) -> None:
+    """I22: five long tasks are under way while short ones end, start and make all look cheap."""
+    budget = 1200
+
+    done = _run(lambda number: 75 if number < 5 else 3, budget, 10)
+
+    figure(f"{done.spent_cents} of {budget} cents")
+    assert done.spent_cents <= TOLERANCE * budget
+
+
+@pytest.mark.case("I22")
+@pytest.mark.parametrize("budget", [500, 2000])
+def test_the_worst_case_is_twice_the_budget(budget: int, figure: Figure) -> None:
+    """I22: after thirty short tasks nothing tells that all others are long."""
+    done = _run(lambda number: 3 if number < 30 else 75, budget, 50)
+
+    figure(f"{done.spent_cents} of {budget} cents")
+    assert done.spent_cents <= 2 * budget

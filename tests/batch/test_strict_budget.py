@@ -1,5 +1,6 @@
 """A strict budget: never exceeded, and refused if it is too small for any task."""
 
+import asyncio
 from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
@@ -8,16 +9,19 @@ from typing import Any
 import pytest
 
 from browser_use_async import BrowserUseSession, RunTaskRequest
-from browser_use_async.batch import StopReason, read_ledger
+from browser_use_async.batch import ItemState, StopReason, read_ledger
 from browser_use_async.errors import InvalidRequestError
 from browser_use_async.prices import task_cents
-from tests.batch.conftest import Open, Serve
+from browser_use_async.server.faults import Fault
+from tests.batch.conftest import Open, Serve, hanging
 from tests.batch.priced_world import MODELS, StepsOf, mixed, run_batches
 from tests.hygiene import KEY, raises
+from tests.patience import until
 
 Texts = Callable[[int], list[str]]
 
 MANY = 300
+MAXIMUM = task_cents(75)
 
 
 @pytest.mark.case("I23")
@@ -141,6 +145,78 @@ async def test_a_task_that_does_not_fit_a_strict_budget_is_left_out(
     assert [result.key for result in results] == [results[0].key]
     assert (progress.cost_cents, progress.next_cents) == (Decimal("3.5"), 151)
     assert (progress.left_out, progress.stopped_by) == (1, StopReason.BUDGET)
+
+
+@pytest.mark.case("I23")
+async def test_tasks_of_an_earlier_run_have_their_share_before_their_turn_comes(
+    serve: Serve, open_session: Open, texts: Texts, ledger: Path
+) -> None:
+    """I23: what an earlier run left running is reserved for, wherever it stands in the input."""
+    server = await serve(executor=hanging())
+    session = await open_session(server)
+    earlier = session.run_many(texts(3), concurrency=3, ledger=ledger)
+    running = asyncio.ensure_future(earlier.collect())
+    await until(lambda: earlier.progress.running == len(server.store.tasks) == 3)
+    await until(lambda: read_ledger(ledger).counts[ItemState.SUBMITTED] == 3)
+    await earlier.aclose()
+    await running
+    for task in server.store.tasks:
+        await session.tasks.stop(task.id)
+
+    batch = session.run_many(
+        ["new", *texts(3)],
+        concurrency=1,
+        ledger=ledger,
+        budget_cents=4 * MAXIMUM - 1,
+        budget_strict=True,
+    )
+
+    assert len(await batch.collect()) == 3
+    assert len(server.store.tasks) == 3
+    assert batch.progress.left_out == 1
+
+
+@pytest.mark.case("I23")
+async def test_a_task_that_is_waited_for_no_longer_keeps_its_share(
+    serve: Serve, open_session: Open, texts: Texts
+) -> None:
+    """I23: a task whose wait timed out runs on, and costs what it may."""
+    server = await serve(executor=hanging())
+    session = await open_session(server)
+
+    batch = session.run_many(
+        texts(5), concurrency=1, timeout=0.05, budget_cents=2 * MAXIMUM, budget_strict=True
+    )
+    results = await batch.collect()
+
+    assert [result.state for result in results] == [ItemState.SUBMITTED] * 2
+    assert len(server.store.tasks) == 2
+    assert batch.progress.left_out == 3
+    assert batch.progress.running_cents == 2 * MAXIMUM
+
+
+@pytest.mark.case("I23")
+async def test_what_was_lost_is_sent_again_only_if_it_fits(
+    serve: Serve, open_session: Open, ledger: Path
+) -> None:
+    """I23: an item whose answer was lost in an earlier run needs its maximum like any other."""
+    server = await serve(faults=[Fault("reset", "run_task", calls=2)])
+    session = await open_session(server)
+    options = {"concurrency": 1, "ledger": ledger, "settle_window": 0.05}
+    await session.run_many(["done", "lost"], on_ambiguous="raise", **options).collect()
+    before = server.requests["run_task"]
+
+    batch = session.run_many(
+        ["done", "lost"], budget_cents=MAXIMUM + 1, budget_strict=True, **options
+    )
+    await batch.collect()
+    more = session.run_many(
+        ["done", "lost"], budget_cents=MAXIMUM + 4, budget_strict=True, **options
+    )
+
+    assert server.requests["run_task"] == before
+    assert batch.progress.next_cents == MAXIMUM
+    assert [result.state for result in await more.collect()] == [ItemState.DONE] * 2
 
 
 @pytest.mark.case("I23")

@@ -45,13 +45,13 @@ def sentence(progress: BatchProgress) -> list[Span]:
     Args:
         progress: What the batch tells about itself in the end.
     """
-    is_short = progress.stopped_by is StopReason.BUDGET
     spans: list[Span] = [(f"{progress.done:,} done", Style.GOOD)]
     for count, word, style in (
         (progress.failed, "failed", Style.BAD),
         (progress.dead_letters, "refused", Style.BAD),
         (progress.unknown, "unknown", Style.WAITING),
-        (left(progress), "left out by the budget" if is_short else "left", Style.WAITING),
+        (progress.left_out, "left out by the budget", Style.WAITING),
+        (left(progress) - progress.left_out, "left", Style.WAITING),
         (progress.duplicates, "repeated in the input", Style.PLAIN),
     ):
         if count:
@@ -73,6 +73,7 @@ def summary(progress: BatchProgress) -> dict[str, Any]:
         "dead_letters": progress.dead_letters,
         "unknown": progress.unknown,
         "left": left(progress),
+        "left_out": progress.left_out,
         "duplicates": progress.duplicates,
         "cost_cents": float(progress.cost_cents),
         "budget_cents": None if budget is None else float(budget),
