@@ -5,11 +5,13 @@ import logging
 import random
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
+from decimal import Decimal
 from types import TracebackType
 from typing import Any, Generic, Self, TypeVar
 
-from browser_use_async.batch.budget import Account, most_cents
-from browser_use_async.batch.closing import let_go
+from browser_use_async.batch.admission import Admission
+from browser_use_async.batch.budget import Budget, nothing_would_run
+from browser_use_async.batch.closing import let_go, naming_running
 from browser_use_async.batch.entries import Entry, InputReader
 from browser_use_async.batch.item import BatchInput
 from browser_use_async.batch.items import Items
@@ -19,11 +21,13 @@ from browser_use_async.batch.ledger.writer import Writer
 from browser_use_async.batch.options import BatchOptions
 from browser_use_async.batch.orphans import sweep
 from browser_use_async.batch.outage import Outage
+from browser_use_async.batch.pricing import InputPrices
 from browser_use_async.batch.progress import BatchProgress
 from browser_use_async.batch.result import BatchResult
 from browser_use_async.batch.run import Run
 from browser_use_async.batch.service import Service
-from browser_use_async.batch.states import StopReason
+from browser_use_async.batch.states import MAY_COST, StopReason
+from browser_use_async.batch.step_estimator import StepEstimator
 from browser_use_async.batch.tally import Tally
 from browser_use_async.batch.way import FATAL
 from browser_use_async.errors import (
@@ -79,7 +83,8 @@ class Batch(Generic[OutputT]):
         self._start_writer = start_writer
         self._on_progress = on_progress
         self._draw = random.Random() if draw is None else draw  # noqa: S311 - jitter
-        self._estimate = most_cents(requests, fields) if isinstance(requests, Sequence) else None
+        self._prices = InputPrices.of(requests, fields) if isinstance(requests, Sequence) else None
+        self._refuse_too_small(options.budget_cents)
         self._results: asyncio.Queue[BatchResult[Any] | None] = asyncio.Queue(options.concurrency)
         self._workers: set[asyncio.Task[None]] = set()
         self._run: Run | None = None
@@ -131,14 +136,17 @@ class Batch(Generic[OutputT]):
                 estimate_cents=self._estimate,
                 stopped_by=stopped,
             )
-        account = self._run.account
         return self._run.tally.progress(
             self._clock() if self._ended_at is None else self._ended_at,
             self._reader.size,
             self._estimate,
-            (account.spent_cents, account.running_cents, account.budget_cents),
+            self._run.admission.budget,
             self._run.stopped_by,
         )
+
+    @property
+    def _estimate(self) -> Decimal | None:
+        return None if self._prices is None else self._prices.total_cents
 
     async def aclose(self) -> None:
         """Leave the batch: items under way are left or stopped as `on_cancel` says."""
@@ -191,21 +199,41 @@ class Batch(Generic[OutputT]):
             totals: Totals = await writer.do(
                 lambda store: store.begin_run(now, options.budget_cents, options.labels)
             )
-            account = Account(options.budget_cents, totals.cost_cents, totals.steps, totals.tasks)
-            await self._ask_service(account)
+            budget = self._budget(totals)
+            await self._ask_service(budget)
+            self._refuse_too_small(budget.limit_cents)
         except BaseException:
             await writer.aclose()
             raise
         self._clock = asyncio.get_running_loop().time
         tally = Tally(totals.counts, self._clock())
         outage = Outage(options.outage_tolerance, self._draw)
-        self._run = Run(service, options, writer, account, tally, outage, self._tell)
+        admission = Admission(budget, service.tasks.get)
+        self._run = Run(service, options, writer, admission, tally, outage, self._tell)
         if self._drained:
             self._run.stop(StopReason.DRAINED)
 
-    async def _ask_service(self, account: Account) -> None:
+    def _budget(self, totals: Totals) -> Budget:
+        return Budget(
+            self._options.budget_cents,
+            totals.cost_cents,
+            StepEstimator(totals.recent_steps),
+            is_strict=self._options.budget_strict,
+            unmet=sum(totals.counts[state] for state in MAY_COST),
+            dearest=None if self._prices is None else self._prices.dearest,
+        )
+
+    def _refuse_too_small(self, limit_cents: Decimal | None) -> None:
+        """Refuse a strict budget that is too small for any task of the input."""
+        cheapest = None if self._prices is None else self._prices.cheapest
+        if not self._options.budget_strict or cheapest is None or limit_cents is None:
+            return
+        if cheapest.maximum_cents > limit_cents:
+            raise nothing_would_run(cheapest, limit_cents)
+
+    async def _ask_service(self, budget: Budget) -> None:
         if self._options.check_balance:
-            account.bound((await self._service.get_balance()).cents)
+            budget.cap((await self._service.get_balance()).cents)
         elif self._service.service_time() is None:
             try:
                 await self._service.ping()  # for the service's time
@@ -262,9 +290,11 @@ class Batch(Generic[OutputT]):
 
     def _fail(self, error: Exception) -> None:
         """Begin nothing more, and raise it when what runs has come to its end."""
-        if self._failure is None:
-            self._failure = error
-        if isinstance(error, LedgerError) and not isinstance(error, LedgerMismatchError):
+        if not isinstance(error, LedgerError) or isinstance(error, LedgerMismatchError):
+            self._failure = self._failure or error
+        else:
+            assert self._run is not None
+            self._failure = self._failure or naming_running(error, self._run.active.values())
             for worker in self._workers:  # nothing that happens could be written down
                 worker.cancel()
 

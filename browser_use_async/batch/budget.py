@@ -1,163 +1,248 @@
-"""What a batch costs: before, while it runs, and when it has to stop. No input or output."""
+"""What a batch may spend, and which task may start: admission control. Pure."""
 
-import asyncio
-from collections.abc import Iterable, Mapping
+import math
+from collections import Counter
 from decimal import Decimal
-from typing import Any
 
-from browser_use_async.batch.item import BatchItem
-from browser_use_async.models import UNSET, LlmModel, RunTaskRequest
-from browser_use_async.prices import TASK_START_CENTS, step_cents, task_cents
+import attrs
 
-__all__ = ["Account", "cost_cents", "most_cents"]
+from browser_use_async.batch.pricing import TaskPrice
+from browser_use_async.batch.step_estimator import StepEstimator
+from browser_use_async.errors import InvalidRequestError
+from browser_use_async.prices import TASK_START_CENTS
 
-MOST_STEPS = 75  # of a task that does not say how many it may take
-FIRST_GUESS = Decimal(1)  # steps, until a task has ended and tells better
+__all__ = ["Budget", "nothing_would_run"]
 
 
-def cost_cents(request: RunTaskRequest, steps: Decimal | int) -> Decimal:
-    """What a task costs.
+WORST_CASE = 2  # limits that may be spent if every task under way takes its maximum
 
-    Args:
-        request: Its request.
-        steps: How many steps it takes.
+
+@attrs.define
+class _Reservation:
+    """What is set aside for one task.
+
+    Attributes:
+        price: Its price.
+        shown: The steps that it was last seen to have taken.
+        is_followed: Whether this run will learn how it ends.
     """
-    return TASK_START_CENTS + steps * _step_cents(request)
+
+    price: TaskPrice
+    shown: int = 0
+    is_followed: bool = True
 
 
-def _step_cents(request: RunTaskRequest) -> Decimal:
-    return step_cents(request.llm_model if isinstance(request.llm_model, str) else LlmModel.GPT_4_1)
+class Budget:
+    """A limit, what was spent of it, and reservations for the tasks under way.
 
+    A task is admitted if what was spent, what is reserved and its own cost fit the limit. Its
+    start makes a reservation, its end settles it. Reserved is what the task is expected to cost at
+    most: all the steps that it may take, until enough tasks have ended to know better, then an
+    upper quantile of what these took. So a batch starts slowly, with as many tasks as could all
+    take their maximum, unless the limit pays for the maximum of all that may run at once.
 
-def most_cents(requests: Iterable[object], fields: Mapping[str, Any]) -> Decimal:
-    """What tasks cost if each takes all the steps that it may.
+    If nothing runs and the maximum does not fit, one task is admitted if it fits by the dearest
+    seen so far: otherwise nothing would ever be known.
 
-    Args:
-        requests: Whatever `run_many` takes.
-        fields: Fields of each request that does not give them itself.
-    """
-    prices: dict[tuple[object, object], Decimal] = {}
-    total = Decimal(0)
-    for given in requests:
-        request = given
-        if isinstance(request, BatchItem):
-            request = request.request
-        elif isinstance(request, tuple) and len(request) == 2:
-            request = request[1]
-        kind = (_field(request, fields, "llm_model"), _field(request, fields, "max_agent_steps"))
-        if kind not in prices:
-            prices[kind] = _most(*kind)
-        total += prices[kind]
-    return total
-
-
-def _field(request: object, fields: Mapping[str, Any], name: str) -> object:
-    value = getattr(request, name, UNSET) if isinstance(request, RunTaskRequest) else UNSET
-    return fields.get(name) if value is UNSET else value
-
-
-def _most(model: object, steps: object) -> Decimal:
-    return task_cents(
-        steps if isinstance(steps, int) else MOST_STEPS,
-        model if isinstance(model, str) else LlmModel.GPT_4_1,
-    )
-
-
-class Account:
-    """What was spent, and what the tasks under way are expected to cost.
-
-    A task under way counts as if it took as many steps as those that have ended did on average.
-    Since it may take more, the budget can be exceeded by what the tasks take that run at the
-    moment at which the cap is reached, and by no more.
+    The limit is passed by what running tasks take beyond their quantiles. The worst case, when
+    short tasks are followed by long ones, is twice the limit: no task is admitted beside others
+    if the maxima of all could come to more; and one by itself can pass it by its own maximum.
+    Strict, maxima are reserved and nothing else admits a task, so that it is never passed.
 
     Args:
-        budget_cents: What may be spent, or None.
-        spent_cents: What was spent before.
-        steps: How many steps the tasks took that ended before.
-        tasks: How many these are.
+        limit_cents: What may be spent, in US cents, or None.
+        spent_cents: What earlier runs spent.
+        estimator: Knows how many steps tasks take.
+        is_strict: Whether maxima alone count.
+        unmet: How many tasks of earlier runs may still cost something and have no reservation yet.
+        dearest: The price with the highest maximum, which these are taken to have, if it is known.
+
+    Attributes:
+        refused_cents: What the task that was refused last was expected to cost, or None.
     """
 
     def __init__(
-        self, budget_cents: Decimal | None, spent_cents: Decimal, steps: int, tasks: int
+        self,
+        limit_cents: Decimal | None,
+        spent_cents: Decimal = Decimal(0),
+        estimator: StepEstimator | None = None,
+        *,
+        is_strict: bool = False,
+        unmet: int = 0,
+        dearest: TaskPrice | None = None,
     ) -> None:
-        self.budget_cents = budget_cents
+        self.limit_cents = limit_cents
         self.spent_cents = spent_cents
-        self._steps, self._tasks = steps, tasks
-        self._reserved: dict[int, RunTaskRequest] = {}
-        self._step_prices = Decimal(0)  # of all of these together
-        self._changed = asyncio.Event()
+        self.is_strict = is_strict
+        self.refused_cents: Decimal | None = None
+        self._estimator = StepEstimator() if estimator is None else estimator
+        self._reserved: dict[int, _Reservation] = {}
+        self._alike: Counter[tuple[TaskPrice, int]] = Counter()  # of these, by price and steps
+        self._maximum_cents = Decimal(0)  # of all of these together
+        self._followed = 0  # of these
+        self._unmet = unmet
+        self._dearest = dearest
+
+    # --- questions ------------------------------------------------------------------------
 
     @property
-    def running_cents(self) -> Decimal:
+    def reserved_cents(self) -> Decimal:
         """What the tasks under way are expected to cost."""
-        starts = TASK_START_CENTS * len(self._reserved)
-        return starts + self._expected_steps * self._step_prices
+        unmet = Decimal(0)
+        if self._unmet and self._dearest is not None:
+            unmet = self._unmet * self.estimate(self._dearest)
+        return sum((count * self.estimate(*kind) for kind, count in self._alike.items()), unmet)
 
     @property
-    def _expected_steps(self) -> Decimal:
-        return Decimal(self._steps) / self._tasks if self._tasks else FIRST_GUESS
+    def is_idle(self) -> bool:
+        """Whether nothing runs whose end would change what is spent and reserved."""
+        return not self._followed
 
-    def bound(self, balance_cents: Decimal) -> None:
-        """Spend no more than the account has.
+    @property
+    def is_untouched(self) -> bool:
+        """Whether nothing was spent or reserved so far."""
+        return not (self.spent_cents or self._has_company)
+
+    @property
+    def _has_company(self) -> bool:
+        """Whether a task that starts now may run beside others."""
+        return bool(self._reserved or self._unmet)
+
+    @property
+    def is_ample(self) -> bool:
+        """Whether all tasks under way could take their maximum."""
+        return self.limit_cents is None or self._maximum() <= self.limit_cents - self.spent_cents
+
+    @property
+    def is_kept(self) -> bool:
+        """Whether the tasks under way are expected to stay within the limit."""
+        return self.is_ample or (
+            self.limit_cents is not None
+            and self.spent_cents + self.reserved_cents <= self.limit_cents
+        )
+
+    def estimate(self, price: TaskPrice, shown: int = 0) -> Decimal:
+        """What a task is expected to cost at most.
 
         Args:
-            balance_cents: What is left on it.
+            price: Its price.
+            shown: The steps that it shows already.
         """
-        most = self.spent_cents + balance_cents
-        self.budget_cents = most if self.budget_cents is None else min(self.budget_cents, most)
+        if self.is_strict:
+            return price.maximum_cents
+        quantile = self._estimator.quantile(shown)
+        return price.cents(int(max(min(quantile, price.max_steps), shown)))
 
-    async def admits(self, index: int, request: RunTaskRequest) -> bool:
-        """Whether one more task may be begun; then it counts as under way.
-
-        Waits while the answer depends on tasks under way, which may turn out cheaper.
-
-        Args:
-            index: The item.
-            request: Its request.
-        """
-        while not self._fits(request):
-            if not self._reserved:
-                return False
-            self._changed.clear()
-            await self._changed.wait()
-        self.reserve(index, request)
-        return True
-
-    def _fits(self, request: RunTaskRequest) -> bool:
-        if self.budget_cents is None:
+    def admits(self, price: TaskPrice) -> bool:
+        """Whether one more task may start."""
+        if self.limit_cents is None:
             return True
-        expected = cost_cents(request, self._expected_steps)
-        return self.spent_cents + self.running_cents + expected <= self.budget_cents
+        self._note_price(price)
+        worst_case = self.spent_cents + self._maximum() + price.maximum_cents
+        if worst_case <= self.limit_cents:
+            return True
+        if self._has_company and worst_case > WORST_CASE * self.limit_cents:
+            return False
+        return self.spent_cents + self.reserved_cents + self._needed(price) <= self.limit_cents
 
-    def reserve(self, index: int, request: RunTaskRequest) -> None:
-        """Count a task as under way.
+    def _needed(self, price: TaskPrice) -> Decimal:
+        """What has to be left for one more task."""
+        if self.is_strict or self._has_company:
+            return self.estimate(price)
+        known = self._estimator.count
+        if not known:
+            return price.cents(1)  # nobody knows, and somebody has to find out
+        steps = min(self._estimator.highest, price.max_steps)
+        if self.limit_cents is not None and price.maximum_cents <= self.limit_cents:
+            # The next one is dearer than all before it once in so many times.
+            steps += math.ceil((price.max_steps - steps) / (known + 1))
+        return price.cents(steps)
 
-        Args:
-            index: The item.
-            request: Its request.
-        """
-        self._reserved[index] = request
-        self._step_prices += _step_cents(request)
+    def _maximum(self) -> Decimal:
+        unmet = Decimal(0) if self._dearest is None else self._unmet * self._dearest.maximum_cents
+        return self._maximum_cents + unmet
 
-    def release(self, index: int, steps: int | None = None) -> Decimal:
-        """Count a task as under way no longer.
+    # --- events ---------------------------------------------------------------------------
 
-        Args:
-            index: The item.
-            steps: How many steps it took, or None if it was not created or has not ended.
+    def cap(self, balance_cents: Decimal) -> None:
+        """Spend no more than the account has."""
+        most = self.spent_cents + balance_cents
+        self.limit_cents = most if self.limit_cents is None else min(self.limit_cents, most)
 
-        Returns:
-            What it cost.
-        """
-        request = self._reserved.pop(index, None)
-        self._changed.set()
-        if request is None:
-            return Decimal(0)
-        self._step_prices -= _step_cents(request)
-        if steps is None:
-            return Decimal(0)
-        cost = cost_cents(request, steps)
-        self.spent_cents += cost
-        self._steps += steps
-        self._tasks += 1
-        return cost
+    def meet(self) -> None:
+        """Note that a task of an earlier run gets a reservation of its own, or needs none."""
+        self._unmet -= 1
+
+    def reserve(self, index: int, price: TaskPrice) -> None:
+        """Set aside what a task may cost."""
+        self._note_price(price)
+        self._reserved[index] = _Reservation(price)
+        self._alike[price, 0] += 1
+        self._maximum_cents += price.maximum_cents
+        self._followed += 1
+
+    def observe(self, index: int, steps: int) -> None:
+        """Note how many steps a running task shows."""
+        reservation = self._reserved.get(index)
+        if reservation is None or steps <= reservation.shown:
+            return
+        self._forget(reservation)
+        reservation.shown = steps
+        self._alike[reservation.price, steps] += 1
+        self._estimator.observe(self._shown())
+
+    def settle(self, index: int, steps: int) -> Decimal:
+        """Replace a reservation by what the task cost, which is returned."""
+        price = self._reserved[index].price
+        self.release(index)
+        self.spent_cents += price.cents(steps)
+        self._estimator.record(steps, price.max_steps)
+        return price.cents(steps)
+
+    def release(self, index: int) -> None:
+        """Give a reservation back, if there is one."""
+        self.abandon(index)
+        reservation = self._reserved.pop(index, None)
+        if reservation is None:
+            return
+        self._forget(reservation)
+        self._maximum_cents -= reservation.price.maximum_cents
+        if reservation.shown:
+            self._estimator.observe(self._shown())
+
+    def abandon(self, index: int) -> None:
+        """Keep a reservation, if there is one, although nobody follows the task any longer."""
+        reservation = self._reserved.get(index)
+        if reservation is not None and reservation.is_followed:
+            reservation.is_followed = False
+            self._followed -= 1
+
+    def refuse(self, price: TaskPrice) -> None:
+        """Note that a task was left out."""
+        self.refused_cents = self._needed(price)
+
+    def _shown(self) -> list[int]:
+        return [each.shown for each in self._reserved.values() if each.shown]
+
+    def _forget(self, reservation: _Reservation) -> None:
+        kind = reservation.price, reservation.shown
+        self._alike[kind] -= 1
+        if not self._alike[kind]:
+            del self._alike[kind]
+
+    def _note_price(self, price: TaskPrice) -> None:
+        if self._dearest is None or price.maximum_cents > self._dearest.maximum_cents:
+            self._dearest = price
+
+
+def nothing_would_run(price: TaskPrice, limit_cents: Decimal) -> InvalidRequestError:
+    """The error of a strict budget that is too small for a single task."""
+    fitting = (limit_cents - TASK_START_CENTS) // price.step_cents
+    advice = f", lower max_agent_steps to {fitting} or fewer" if fitting >= 1 else ""
+    return InvalidRequestError(
+        f"budget_strict: a task may cost up to {price.maximum_cents} cents ({TASK_START_CENTS} for "
+        f"its start and {price.max_steps} steps of {price.step_cents}), and no more than "
+        f"{limit_cents} may be spent, so nothing would run; nothing was sent. Give at least "
+        f"{price.maximum_cents} as budget_cents{advice}, or leave budget_strict out",
+        field="budget_cents",
+    )

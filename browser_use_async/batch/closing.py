@@ -6,13 +6,15 @@ import logging
 from collections.abc import Iterable
 
 from browser_use_async.batch.run import Active, Run
-from browser_use_async.errors import BrowserUseError
+from browser_use_async.errors import BrowserUseError, LedgerError
 from browser_use_async.submission.background import CLEANUP_SECONDS
 from browser_use_async.submission.creation import Stage
 
-__all__ = ["let_go"]
+__all__ = ["let_go", "naming_running"]
 
 _LOGGER = logging.getLogger("browser_use_async")
+
+MOST_NAMED = 20  # tasks that an error names
 
 
 async def let_go(workers: "Iterable[asyncio.Task[None]]", run: Run) -> None:
@@ -40,6 +42,32 @@ async def let_go(workers: "Iterable[asyncio.Task[None]]", run: Run) -> None:
         await asyncio.wait(pending)
 
 
+def naming_running(error: LedgerError, active: Iterable[Active]) -> LedgerError:
+    """An error of the ledger that says what goes on although the batch ends.
+
+    Args:
+        error: What ends the batch.
+        active: What is under way.
+    """
+    running = [_named(each) for each in active if each.task_id is not None or each.is_sending]
+    if not running:
+        return error
+    shown = ", ".join(running[:MOST_NAMED])
+    more = f" and {len(running) - MOST_NAMED:,} more" if len(running) > MOST_NAMED else ""
+    named = type(error)(
+        f"{error}. {len(running):,} of its tasks may run on and be paid for: {shown}{more}",
+        task_id=error.task_id,
+    )
+    named.__cause__ = error.__cause__
+    return named
+
+
+def _named(active: Active) -> str:
+    if active.task_id is None:
+        return f"{active.key!r} (run-task is not answered yet)"
+    return f"{active.key!r} (task {active.task_id})"
+
+
 async def _answers(active: Iterable[Active]) -> None:
     """Send nothing more, and wait within bounds for the answers to what was sent."""
     under_way = []
@@ -57,7 +85,7 @@ def _warn_of_lost(active: Iterable[Active], run: Run) -> None:
     """Without a ledger a token in the log is all that leads to what may have been created."""
     for each in active:
         submission = each.submission
-        if submission is not None and submission.stage in {Stage.SENDING, Stage.UNKNOWN}:
+        if submission is not None and each.is_sending:
             _LOGGER.warning(
                 "a batch was closed before run-task was answered, so a paid task may exist; "
                 "session.resolve_submission(%r) tells",

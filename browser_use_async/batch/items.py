@@ -12,7 +12,7 @@ from browser_use_async.batch.record import Record
 from browser_use_async.batch.restoring import restored
 from browser_use_async.batch.result import BatchResult
 from browser_use_async.batch.run import Active, Run
-from browser_use_async.batch.states import FINAL_STATES, ItemState, StopReason
+from browser_use_async.batch.states import FINAL_STATES, MAY_COST, ItemState, StopReason
 from browser_use_async.batch.way import Way
 from browser_use_async.models import RunTaskRequest
 
@@ -47,7 +47,7 @@ class Items:
         if entry.request is None or claim.state in FINAL_STATES:
             return await self._at_once(entry, claim)
         if claim.state is not ItemState.NEW:
-            self.shared.account.reserve(entry.index, entry.request)
+            self.shared.admission.follow(entry.index, entry.request)
         elif not await self._may_begin(entry.index, entry.request):
             return None
         return await self._counted(entry, entry.request, claim)
@@ -61,10 +61,10 @@ class Items:
         return await self.shared.writer.ask(claim)
 
     async def _may_begin(self, index: int, request: RunTaskRequest) -> bool:
-        if self.shared.stopped_by is None and not await self.shared.account.admits(index, request):
+        if self.shared.stopped_by is None and not await self.shared.admission.admit(index, request):
             self.shared.stop(StopReason.BUDGET)
         if self.shared.stopped_by is not None:  # perhaps meanwhile
-            self.shared.account.release(index)
+            self.shared.admission.release(index)
         return self.shared.stopped_by is None
 
     async def _at_once(self, entry: Entry, claim: Claim) -> BatchResult[Any]:
@@ -88,7 +88,7 @@ class Items:
         self, entry: Entry, request: RunTaskRequest, claim: Claim
     ) -> BatchResult[Any] | None:
         """Run it, and count it as running meanwhile."""
-        active = self.shared.active[entry.index] = Active(task_id=claim.task_id)
+        active = self.shared.active[entry.index] = Active(entry.key, task_id=claim.task_id)
         self.shared.tally.begin(claim.state)
         self.shared.on_change()
         state = claim.state
@@ -99,5 +99,8 @@ class Items:
         finally:
             del self.shared.active[entry.index]
             self.shared.tally.end(state)
-            self.shared.account.release(entry.index)
+            if state in MAY_COST:
+                self.shared.admission.abandon(entry.index)
+            else:
+                self.shared.admission.release(entry.index)
             self.shared.on_change()

@@ -6,12 +6,12 @@ from typing import Any, Literal, cast
 
 import attrs
 
-from browser_use_async.contract.limits import is_count, is_seconds
+from browser_use_async.contract.limits import is_cents, is_count, is_seconds
 from browser_use_async.contract.submission_token import MAX_WINDOW
 from browser_use_async.errors import InvalidRequestError
 from browser_use_async.submission.creation import OnAmbiguous
 
-__all__ = ["BatchOptions", "OnClose"]
+__all__ = ["BatchOptions", "OnClose", "budget_in_cents"]
 
 OnClose = Literal["leave", "stop"]
 
@@ -24,6 +24,7 @@ class BatchOptions:
         concurrency: The most items under way at once.
         output_type: The type of the outputs, or None.
         budget_cents: What the whole batch may cost, in US cents, or None.
+        budget_strict: Whether no sum of what tasks may cost at most may pass the budget.
         check_balance: Whether the account's balance bounds the budget.
         stop_orphans: Whether tasks too many are stopped.
         on_ambiguous: What to do when an answer is lost.
@@ -39,6 +40,7 @@ class BatchOptions:
     concurrency: int
     output_type: Any = None
     budget_cents: Decimal | None = None
+    budget_strict: bool = False
     check_balance: bool = False
     stop_orphans: bool = False
     on_ambiguous: OnAmbiguous = "resubmit"
@@ -65,11 +67,30 @@ class BatchOptions:
             )
         if self.timeout is not None and not (is_seconds(self.timeout) and self.timeout > 0):
             raise _refused("timeout", "a number of seconds above 0", self.timeout)
-        if self.budget_cents is not None and not self.budget_cents >= 0:
-            raise _refused("budget_cents", "a number of cents of 0 or more", self.budget_cents)
+        if self.budget_strict and self.budget_cents is None and not self.check_balance:
+            raise InvalidRequestError(
+                "budget_strict needs budget_cents or check_balance; nothing was sent",
+                field="budget_strict",
+            )
         for name, value in cast("Mapping[object, object]", self.labels).items():
             if not (isinstance(name, str) and isinstance(value, str)):
                 raise _refused("labels", "texts by name", {name: value})
+
+
+def budget_in_cents(value: object) -> Decimal | None:
+    """A budget as a caller passed it.
+
+    Args:
+        value: A finite number of 0 or more, or None.
+
+    Raises:
+        InvalidRequestError: It is something else.
+    """
+    if value is None:
+        return None
+    if not is_cents(value):
+        raise _refused("budget_cents", "a number of cents of 0 or more", value)
+    return Decimal(str(value))
 
 
 def _refused(name: str, wanted: str, given: object) -> InvalidRequestError:

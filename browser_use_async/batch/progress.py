@@ -25,13 +25,17 @@ class BatchProgress:
         rate: Items that came to their end in this run, per second.
         cost_cents: What the tasks that have ended cost, from their steps and the published
             prices, in US cents.
-        running_cents: What the tasks under way will cost, if they cost as much as the others.
+        running_cents: What the tasks under way are expected to cost at most: by all the steps
+            that they may take, and once enough have ended to know better by an upper quantile.
         budget_cents: The budget in US cents, or None.
         estimate_cents: What everything costs if every task takes all the steps that it may, in
             US cents; None for a lazy input.
         seconds: How long this run has taken so far.
         seconds_left: How long the rest will take at this rate; None if that cannot be told.
         stopped_by: Why nothing more is submitted, or None.
+        left_out: How many of the `new` items were left out because of the budget.
+        next_cents: What the next task was expected to cost when it did not fit the budget; None
+            unless the budget is why nothing more is submitted.
     """
 
     total: int | None = None
@@ -50,6 +54,8 @@ class BatchProgress:
     seconds: float = 0.0
     seconds_left: float | None = None
     stopped_by: StopReason | None = None
+    left_out: int = 0
+    next_cents: Decimal | None = None
 
     @property
     def ended(self) -> int:

@@ -57,7 +57,7 @@ class Record:
             return
         raise LedgerError(
             f"task {task_id} was created for the item {self.key!r}, and that could not be written "
-            f"down: {problem}. The task lives on; running the batch again with the same ledger "
+            f"down: {problem}. The task lives on; running the batch again with that ledger "
             "finds it by the mark that it carries",
             task_id=task_id,
         )

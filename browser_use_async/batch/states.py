@@ -2,7 +2,7 @@
 
 from enum import StrEnum
 
-__all__ = ["FINAL_STATES", "ItemState", "StopReason"]
+__all__ = ["FINAL_STATES", "MAY_COST", "ItemState", "StopReason"]
 
 
 class ItemState(StrEnum):
@@ -30,12 +30,15 @@ class ItemState(StrEnum):
 FINAL_STATES = frozenset({ItemState.DONE, ItemState.FAILED, ItemState.DEAD})
 """Nothing more happens to items in these, unless somebody asks for it."""
 
+MAY_COST = frozenset({ItemState.INTENT, ItemState.SUBMITTED, ItemState.UNKNOWN})
+"""Items in these have a task, or may have one, whose cost is not known yet."""
+
 
 class StopReason(StrEnum):
     """Why a batch submits nothing more although its input has more.
 
     Attributes:
-        BUDGET: The next task might have gone beyond the budget.
+        BUDGET: The next task did not fit the budget, with nothing under way that could make room.
         BALANCE: The service says that the account's balance is used up.
         DRAINED: Somebody called `drain()`.
     """

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from decimal import Decimal
 
+from browser_use_async.batch.budget import Budget
 from browser_use_async.batch.progress import BatchProgress
 from browser_use_async.batch.states import FINAL_STATES, ItemState, StopReason
 
@@ -63,7 +64,7 @@ class Tally:
         now: float,
         size: int | None,
         estimate_cents: Decimal | None,
-        money: tuple[Decimal, Decimal, Decimal | None],
+        budget: Budget,
         stopped_by: StopReason | None,
     ) -> BatchProgress:
         """Where the batch stands.
@@ -72,10 +73,11 @@ class Tally:
             now: The loop time.
             size: How many items the input has, or None.
             estimate_cents: What everything costs at most.
-            money: What was spent, what is expected to be, and the budget.
+            budget: What was spent, and what is expected to be.
             stopped_by: Why nothing more is submitted.
         """
         counts, seconds = self._counts, now - self._began
+        is_short = stopped_by is StopReason.BUDGET
         total = None if size is None else max(size - self.duplicates, self.known)
         rate = self._ended_now / seconds if seconds > 0 else 0.0
         ended = sum(counts.get(state, 0) for state in (*FINAL_STATES, ItemState.UNKNOWN))
@@ -90,9 +92,11 @@ class Tally:
             dead_letters=counts.get(ItemState.DEAD, 0),
             duplicates=self.duplicates,
             rate=rate,
-            cost_cents=money[0],
-            running_cents=money[1],
-            budget_cents=money[2],
+            cost_cents=budget.spent_cents,
+            running_cents=budget.reserved_cents,
+            budget_cents=budget.limit_cents,
+            left_out=counts.get(ItemState.NEW, 0) if is_short else 0,
+            next_cents=budget.refused_cents if is_short else None,
             estimate_cents=estimate_cents,
             seconds=seconds,
             seconds_left=None if total is None or not rate else max(total - ended, 0) / rate,

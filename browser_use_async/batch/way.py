@@ -9,6 +9,7 @@ from browser_use_async import errors
 from browser_use_async.batch.endings import dead, ending_of, unknown
 from browser_use_async.batch.entries import Entry
 from browser_use_async.batch.ledger.facts import Claim
+from browser_use_async.batch.pricing import TaskPrice
 from browser_use_async.batch.record import Record
 from browser_use_async.batch.result import BatchResult
 from browser_use_async.batch.run import Active, Run
@@ -72,7 +73,10 @@ class Way:
             task_id, created_at = made, asyncio.get_running_loop().time()
             self.active.task_id = task_id
             self.active.settled.set()
+            run.admission.created(self.entry.index, task_id)
             await record.submitted(task_id)
+        else:
+            run.admission.created(self.entry.index, task_id)
         return await self._follow(record, task_id, created_at)
 
     # --- to the task ----------------------------------------------------------------------
@@ -91,7 +95,7 @@ class Way:
                     return found
                 if options.on_ambiguous != "resubmit" or lost == MOST_ROUNDS:
                     break
-                if submission.abandoned or self.run.stopped_by is not None:
+                if submission.abandoned or not self._may_send_again():
                     return None
             try:
                 return await self._create(submission, record)
@@ -103,6 +107,14 @@ class Way:
         result, ending = unknown(self.entry, self._attempts(submission), error)
         await record.ended(ending)
         return result
+
+    def _may_send_again(self) -> bool:
+        """Whether run-task may be sent once more for an item whose first answer was lost."""
+        budget = self.run.admission.budget
+        if budget.is_strict and not budget.is_ample:
+            budget.refuse(TaskPrice.of(self.request))
+            self.run.stop(StopReason.BUDGET)
+        return self.run.stopped_by is None
 
     def _submission(self, record: Record) -> Submission:
         """What to send; the same mark as ever, so that whatever was created is found."""
@@ -201,7 +213,7 @@ class Way:
                 error=error,
                 attempts=attempts,
             )
-        cost = run.account.release(self.entry.index, len(task.steps))
+        cost = run.admission.settle(self.entry.index, len(task.steps))
         result, ending = ending_of(self.entry, task, run.options.output_type, attempts, cost)
         await record.ended(ending)
         return result

@@ -1,19 +1,17 @@
 """What a batch may cost: estimates, caps, the balance, and what is left for the next run."""
 
-import asyncio
 from collections.abc import Callable, Iterator
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
 
-from browser_use_async import BatchItem, LlmModel, RunTaskRequest
+from browser_use_async import BatchItem, BatchProgress, LlmModel, RunTaskRequest
 from browser_use_async.batch import ItemState, StopReason, read_ledger
-from browser_use_async.batch.budget import Account, most_cents
+from browser_use_async.batch.pricing import most_cents
 from browser_use_async.server.executors.scripted import Scenario
 from browser_use_async.server.faults import Fault
-from tests.batch.conftest import Held, Open, Serve
-from tests.patience import until
+from tests.batch.conftest import Open, Serve
 
 Texts = Callable[[int], list[str]]
 
@@ -55,24 +53,40 @@ async def test_a_budget_ends_submitting(
 
 
 @pytest.mark.case("I9")
-async def test_tasks_that_cost_more_than_expected_exceed_it_by_those_that_run(
+async def test_what_was_left_out_is_told_with_what_it_would_have_cost(
     serve: Serve, open_session: Open, texts: Texts, figure: Callable[[str], None]
 ) -> None:
-    """I9: before any task has ended nobody knows; the excess is at most what runs at once."""
-    executor = Held(scenario=Scenario(steps=tuple(f"Step {n}" for n in range(10)), step_seconds=0))
-    server = await serve(executor=executor)
+    """I9: a batch says that its budget does not suffice when that is so, and by how much."""
+    long = Scenario(steps=tuple(f"Step {n}" for n in range(10)), step_seconds=0.01)
+    server = await serve(scenarios={"Task": long})
     session = await open_session(server)
+    told: list[BatchProgress] = []
 
-    batch = session.run_many(texts(30), concurrency=4, budget_cents=60)
-    running = asyncio.ensure_future(batch.collect())
-    await until(lambda: len(server.store.tasks) == 4)
-    executor.released.set()
-    await running
+    batch = session.run_many(texts(30), concurrency=4, budget_cents=60, on_progress=told.append)
+    await batch.collect()
 
-    cost = batch.progress.cost_cents
-    figure(f"{cost} of 60 cents: {cost - 60} over, at most {4 * 26} allowed")
-    assert 60 < cost <= 60 + 4 * 26
-    assert len(server.store.tasks) == 4
+    progress = batch.progress
+    figure(f"{progress.cost_cents} of 60 cents, the next {progress.next_cents}")
+    assert progress.cost_cents == 2 * 26  # 26 more do not fit
+    assert (progress.next_cents, progress.left_out) == (26, 28)
+    assert progress.stopped_by is StopReason.BUDGET
+    early = [each for each in told if each.running]
+    assert not any(each.stopped_by or each.left_out or each.next_cents for each in early)
+
+
+@pytest.mark.case("I9")
+async def test_a_batch_that_ends_within_its_budget_leaves_nothing_out(
+    serve: Serve, open_session: Open, texts: Texts
+) -> None:
+    """I9: what did not fit for a while was not left out."""
+    session = await open_session(await serve())
+
+    batch = session.run_many(texts(5), concurrency=5, budget_cents=5 * EACH)
+
+    assert len(await batch.collect()) == 5
+    assert batch.progress.cost_cents == 5 * EACH
+    assert batch.progress.stopped_by is None
+    assert (batch.progress.left_out, batch.progress.next_cents) == (0, None)
 
 
 @pytest.mark.case("I9")
@@ -161,17 +175,3 @@ def test_an_estimate_takes_all_the_steps_that_a_task_may() -> None:
 
     assert most_cents(requests, {}) == Decimal("188.5") + 26 + 76 + 3
     assert most_cents(["a"], {"llm_model": "o3", "max_agent_steps": 4}) == 5
-
-
-async def test_an_account_expects_what_tasks_took_on_average() -> None:
-    """What runs counts as the mean of what has ended; released, it counts no more."""
-    account = Account(Decimal(100), Decimal(0), steps=0, tasks=0)
-    request = RunTaskRequest("t", llm_model="o3")
-    account.reserve(0, request)
-    account.reserve(1, request)
-
-    assert account.running_cents == 4  # a step each is the first guess
-    assert account.release(0, 9) == 10
-    assert (account.spent_cents, account.running_cents) == (10, 10)
-    assert account.release(1) == 0
-    assert (account.spent_cents, account.running_cents) == (10, 0)

@@ -176,6 +176,10 @@ CATALOGUE: dict[str, str] = {
     "I19": "the clock is set back a day between two runs",
     "I20": "any sequence of runs, crashes, stops and faults, beside a model",
     "I21": "fsyncs for each item, and none of them after its request",
+    "I22": "a budget while many tasks run at once, on the first run and on later ones",
+    "I23": "a strict budget, which no sum of maxima may pass",
+    "I24": "the ledger is deleted or replaced while a batch uses it",
+    "I25": "a budget that is no amount of money",
     # The tests themselves.
     "J1": "one seed gives one trace",
     "J2": "every mutant is found",

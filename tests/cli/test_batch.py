@@ -244,9 +244,12 @@ async def test_budget(server: LocalServer, tmp_path: Path) -> None:
     again = await run(*words(tmp_path, source, *more, "1000", "--resume"), env=env)
 
     assert result.code == 1
-    assert "note: the budget is used up: no more tasks are created" in result.stderr
+    said = " ".join(result.stderr.split())
+    assert "note: the budget has no room for another task: " in said
+    assert "left out by the budget" in said
     assert result.json["stopped_by"] == "budget"
     assert result.json["left"] == 6 - created > 0
+    assert result.json["cost_cents"] + result.json["next_cents"] > 13
     assert result.json["cost_cents"] <= 13
     assert again.code == 0
     assert server.tasks_created == 6
@@ -312,6 +315,9 @@ async def test_nobody_listens(tmp_path: Path) -> None:
         (("--max-agent-steps", "201"), "max_agent_steps: "),
         (sum((("--metadata", f"n{each}=x") for each in range(10)), ()), "--metadata: a batch"),
         (("--budget-cents", "much"), "no number of cents"),
+        (("--budget-cents", "1e30"), "no number of cents"),
+        (("--budget-strict",), "needs --budget-cents or --check-balance"),
+        (("--budget-strict", "--budget-cents", "100"), "up to 188.5 cents"),
         (("--encoding", "klingon"), "no encoding"),
         (("-o", "{}/in.csv"), "different files"),
         (("-o", "{}/no/out.jsonl"), "cannot be written"),

@@ -95,7 +95,23 @@ async def test_why_it_stops(reason: StopReason, word: str) -> None:
         async with Display(Console(stdout=pipe, stderr=pipe), look):  # type: ignore[arg-type]
             await asyncio.sleep(0)
 
-    assert pipe.getvalue().count(f"{word} is used up") == 1
+    assert pipe.getvalue().count("no more tasks are created") == 1
+    assert word in pipe.getvalue()
+
+
+async def test_what_a_budget_leaves_out_is_told_with_the_figures() -> None:
+    """What was spent, of how much, what the next task would cost, and how many are left."""
+    pipe = Pipe()
+    told = {"stopped_by": StopReason.BUDGET, "next_cents": Decimal("1188.5"), "left_out": 97}
+    short = attrs.evolve(HALF_WAY, **told)
+    with at(HALF_WAY, short) as look:
+        async with Display(Console(stdout=pipe, stderr=pipe), look):  # type: ignore[arg-type]
+            await asyncio.sleep(0)
+
+    said = " ".join(pipe.getvalue().split())
+    assert "$8.2525 of $20.00 are spent, and the next may cost $11.885; no more tasks" in said
+    assert "1 unknown, 97 left out by the budget, 3 left, " in text_of(list(sentence(short)))
+    assert summary(short)["next_cents"] == 1188.5
 
 
 @pytest.mark.parametrize("tells_results", [False, True])
@@ -159,9 +175,11 @@ def test_the_end() -> None:
         "dead_letters": 2,
         "unknown": 1,
         "left": 100,
+        "left_out": 0,
         "duplicates": 3,
         "cost_cents": 825.25,
         "budget_cents": 2000.0,
+        "next_cents": None,
         "seconds": 40.0,
         "stopped_by": None,
     }

@@ -10,9 +10,9 @@ from browser_use_async import BrowserUseSession, errors
 from browser_use_async.submission.running import Fate
 from tests.fake_api import FakeApi, Fault
 from tests.hygiene import KEY
+from tests.polling.test_polling import lives
 from tests.submission.awaits import Awaits
 from tests.submission.orphans import cancelled, orphans
-from tests.polling.test_polling import lives
 
 pytestmark = pytest.mark.looptime
 

@@ -14,6 +14,7 @@ from browser_use_async import BrowserUseSession
 from browser_use_async.submission.creation import OnAmbiguous
 from tests.fake_api import Call, FakeApi, FakeTask, Fault
 from tests.hygiene import KEY
+from tests.polling.test_polling import lives
 from tests.submission.wrong_clients import (
     Client,
     Ours,
@@ -21,7 +22,6 @@ from tests.submission.wrong_clients import (
     ThreeAttempts,
     VendorRule,
 )
-from tests.polling.test_polling import lives
 
 pytestmark = [pytest.mark.looptime, pytest.mark.usefixtures("nothing_leaks")]
 

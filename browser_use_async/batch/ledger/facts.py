@@ -1,6 +1,6 @@
 """What is told to a ledger, and what it tells. Pure."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 
 import attrs
@@ -102,11 +102,9 @@ class Totals:
     Attributes:
         counts: How many items are in each state.
         cost_cents: What the tasks cost that have ended.
-        steps: How many steps these took together.
-        tasks: How many these are.
+        recent_steps: How many steps each of the tasks took that ended last, the latest last.
     """
 
     counts: Mapping[ItemState, int]
     cost_cents: Decimal
-    steps: int
-    tasks: int
+    recent_steps: Sequence[int]

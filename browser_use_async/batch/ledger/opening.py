@@ -3,6 +3,7 @@
 import contextlib
 import os
 import sqlite3
+from collections.abc import Mapping
 from pathlib import Path
 
 import attrs
@@ -13,6 +14,8 @@ from browser_use_async.errors import LedgerCorruptError, LedgerError, LedgerLock
 __all__ = ["OpenLedger", "explained", "open_ledger", "open_scratch"]
 
 _OWNER = "-owner"
+_LOG = "-wal"
+_SAVED = ".saved"
 _READY = "PRAGMA synchronous = FULL; PRAGMA fullfsync = ON; PRAGMA checkpoint_fullfsync = ON;"
 
 
@@ -24,11 +27,51 @@ class OpenLedger:
         path: The file, or None for one that is forgotten when it is closed.
         connection: To the ledger, without transactions of its own.
         owner: To the lock, or None.
+        identities: Device and inode of each of its files when it was opened, by path.
     """
 
     path: Path | None
     connection: sqlite3.Connection
     owner: sqlite3.Connection | None
+    identities: Mapping[Path, tuple[int, int]] = attrs.field(factory=dict)
+
+    def check_files(self) -> None:
+        """Compare the files at the ledger's paths with those that are open.
+
+        What is written to a file that was deleted is gone when this process ends.
+
+        Raises:
+            LedgerError: They are others, or there is none.
+        """
+        for path, identity in self.identities.items():
+            if _identity(path) != identity:
+                raise self._lost(path)
+
+    def _lost(self, path: Path) -> LedgerError:
+        fate = "deleted or moved" if _identity(path) is None else "replaced by another file"
+        saved = self._save()
+        advice = (
+            "What it said could not be saved: with another ledger every item would be paid for "
+            "again, so keep those out of the input that have been done or have a task"
+            if saved is None
+            else f"All that it said is saved: run the batch again with the ledger {saved}"
+        )
+        return LedgerError(
+            f"{path.name}, a file of the ledger {self.path}, was {fate} while the batch was "
+            f"running, so no more tasks are created. {advice}"
+        )
+
+    def _save(self) -> Path | None:
+        """Copy the ledger, which is still open, beside where it was."""
+        assert self.path is not None
+        copy = self.path.with_name(self.path.name + _SAVED)
+        try:
+            if _create(copy):
+                self.connection.execute("VACUUM INTO ?", (str(copy),))
+                return copy
+        except (OSError, sqlite3.Error):
+            pass  # the folder is gone, or the disk is full
+        return None
 
     def close(self) -> None:
         """Close it, and let others own it."""
@@ -68,7 +111,22 @@ def open_ledger(path: str | os.PathLike[str]) -> OpenLedger:
                 "path in a directory that exists and can be written to"
             ) from None
         opened.pop_all()
-    return OpenLedger(file, connection, owner)
+    return OpenLedger(file, connection, owner, _identities(file))
+
+
+def _identities(file: Path) -> dict[Path, tuple[int, int]]:
+    """The ledger, its log, without which it lacks its last commits, and its lock."""
+    paths = [file.with_name(file.name + ending) for ending in ("", _LOG, _OWNER)]
+    return {path: identity for path in paths if (identity := _identity(path)) is not None}
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    """Device and inode, which no other file has as long as this one is open."""
+    try:
+        status = os.stat(path)  # noqa: PTH116 - three of them for each commit
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
 
 
 def open_scratch() -> OpenLedger:

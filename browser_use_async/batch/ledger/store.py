@@ -14,10 +14,13 @@ from browser_use_async.batch.states import ItemState
 from browser_use_async.contract.submission_token import SubmissionToken
 from browser_use_async.errors import LedgerCorruptError, LedgerMismatchError
 
-__all__ = ["MAX_KEPT_OUTPUT", "Store"]
+__all__ = ["MAX_KEPT_OUTPUT", "MAX_RECENT", "Store"]
 
 MAX_KEPT_OUTPUT = 1_000_000
 """Characters of output that are kept; a longer one stays at the service, which is asked again."""
+
+MAX_RECENT = 16
+"""Tasks of earlier runs whose steps the next run learns from: too few to be sure of anything."""
 
 
 class Store:
@@ -65,12 +68,16 @@ class Store:
             "SELECT state, COUNT(*) FROM items GROUP BY state"
         ):
             counts[ItemState(state)] = count
-        sums = self._one(
-            "SELECT COALESCE(SUM(cost), 0), COALESCE(SUM(steps), 0), COUNT(steps) FROM items"
-        )
-        cost, steps, tasks = sums or (0, 0, 0)
+        cost = self._one("SELECT COALESCE(SUM(cost), 0) FROM items") or (0,)
+        recent = self.connection.execute(
+            "SELECT steps FROM items WHERE steps IS NOT NULL "
+            "ORDER BY finished_at DESC, position DESC LIMIT ?",
+            (MAX_RECENT,),
+        ).fetchall()
         return Totals(
-            counts=counts, cost_cents=Decimal(cost) / MILLICENTS, steps=steps, tasks=tasks
+            counts=counts,
+            cost_cents=Decimal(cost[0]) / MILLICENTS,
+            recent_steps=[steps for (steps,) in reversed(recent)],
         )
 
     # --- an item --------------------------------------------------------------------------

@@ -195,6 +195,7 @@ class WriterThread:
                 self._work(job)
             if any(job.durable for job in jobs):
                 self._commit()
+                self._ledger.check_files()  # before anybody relies on what was committed
         except Exception as error:  # noqa: BLE001 - whoever waits must hear of it, whatever it is
             self._fail(error)
         if self._failure is not None:

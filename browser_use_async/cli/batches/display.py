@@ -25,10 +25,6 @@ _SECONDS_BETWEEN_LINES = 5.0
 """Where lines cannot be changed, each look is a line more."""
 _BAR = 40
 _LONGEST_KEY = 40
-_STOPPED = {
-    StopReason.BUDGET: "the budget is used up: no more tasks are created",
-    StopReason.BALANCE: "the account's balance is used up: no more tasks are created",
-}
 
 
 class Display:
@@ -82,9 +78,9 @@ class Display:
 
     def _note_stop(self, progress: BatchProgress) -> None:
         """Say once why nothing more is submitted; whoever drains a batch knows."""
-        reason = progress.stopped_by
-        if reason is not None and reason is not self._stopped_by and reason in _STOPPED:
-            self._console.item([("note: ", Style.WAITING)], _STOPPED[reason])
+        reason, text = progress.stopped_by, _why_stopped(progress)
+        if text and reason is not self._stopped_by:
+            self._console.item([("note: ", Style.WAITING)], f"{text}; no more tasks are created")
         self._stopped_by = reason
 
     def tell(self, result: "BatchResult[Any]") -> None:
@@ -100,6 +96,23 @@ class Display:
         prefix: list[Span] = [(f"{result.state:<12}", style), f"{_short(result.key)}  "]
         text = result.output if is_good else str(result.error or result.status or "")
         self._console.item(prefix, text or "no output")
+
+
+def _why_stopped(progress: BatchProgress) -> str:
+    """Why nothing more is submitted, unless somebody wanted it so."""
+    if progress.stopped_by is StopReason.BALANCE:
+        return "the account's balance is used up"
+    if progress.stopped_by is not StopReason.BUDGET or progress.budget_cents is None:
+        return ""
+    needed = (
+        ""
+        if progress.next_cents is None
+        else f", and the next may cost {cents(progress.next_cents)}"
+    )
+    return (
+        f"the budget has no room for another task: {cents(progress.cost_cents)} of "
+        f"{cents(progress.budget_cents)} are spent{needed}"
+    )
 
 
 def _short(key: str) -> str:

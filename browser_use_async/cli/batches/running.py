@@ -8,7 +8,7 @@ import attrs
 
 from browser_use_async.batch import BatchResult, ItemState
 from browser_use_async.batch.batch import Batch
-from browser_use_async.batch.budget import most_cents
+from browser_use_async.batch.pricing import most_cents
 from browser_use_async.batch.report.words import cents
 from browser_use_async.batch.states import FINAL_STATES
 from browser_use_async.cli.batches.display import Display
@@ -90,6 +90,7 @@ class Run:
             concurrency=settings.concurrency,
             ledger=settings.ledger,
             budget_cents=settings.budget_cents,
+            budget_strict=settings.budget_strict,
             check_balance=settings.check_balance,
             stop_orphans=settings.stop_orphans,
             timeout=settings.task_timeout,

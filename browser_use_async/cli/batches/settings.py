@@ -10,6 +10,8 @@ from typing import Any
 import attrs
 
 from browser_use_async.batch import read_ledger
+from browser_use_async.batch.budget import nothing_would_run
+from browser_use_async.batch.pricing import TaskPrice
 from browser_use_async.cli.batches.items import ItemFile
 from browser_use_async.cli.batches.rows import RowFile
 from browser_use_async.cli.batches.template import Template
@@ -37,6 +39,7 @@ class Settings:
         resume: Whether an earlier run may have left something.
         concurrency: How many tasks at once.
         budget_cents: What it may cost, in US cents, or None.
+        budget_strict: Whether no sum of what tasks may cost at most may pass that.
         check_balance: Whether the account's balance bounds that.
         stop_orphans: Whether tasks too many are stopped.
         retry_dead_letters: Whether refused items are tried again.
@@ -53,6 +56,7 @@ class Settings:
     resume: bool
     concurrency: int
     budget_cents: Decimal | None
+    budget_strict: bool
     check_balance: bool
     stop_orphans: bool
     retry_dead_letters: bool
@@ -70,12 +74,15 @@ class Settings:
 
         Raises:
             ConfigurationError: The options do not go together, or a file is in the way.
+            InvalidRequestError: A strict budget is too small for any task.
         """
         _refuse_contradictions(options)
         template = None if options.template is None else Template.read(options.template)
         more = {"site": _SITE} if options.local else {}
         fields = task_fields(options)
         _check_fields(fields)
+        if options.budget_strict:
+            _check_strict(options, fields)
         settings = cls(
             items=ItemFile(RowFile(options.input, options.encoding), template, more),
             fields=fields,
@@ -84,6 +91,7 @@ class Settings:
             resume=options.resume,
             concurrency=options.concurrency,
             budget_cents=options.budget_cents,
+            budget_strict=options.budget_strict,
             check_balance=options.check_balance,
             stop_orphans=options.stop_orphans,
             retry_dead_letters=options.retry_dead_letters,
@@ -120,6 +128,17 @@ def _check_fields(fields: Mapping[str, Any]) -> None:
     if problems:
         place, message = ".".join(map(str, problems[0].location)), problems[0].message
         raise ConfigurationError(f"{place}: {message[0].lower()}{message[1:]}; nothing was sent")
+
+
+def _check_strict(options: argparse.Namespace, fields: Mapping[str, Any]) -> None:
+    """Refuse a strict budget of which nothing would run: all rows have the same price."""
+    if options.budget_cents is None:
+        if not options.check_balance:
+            raise ConfigurationError("--budget-strict needs --budget-cents or --check-balance")
+        return
+    price = TaskPrice.of(RunTaskRequest("any", **fields))
+    if price.maximum_cents > options.budget_cents:
+        raise nothing_would_run(price, options.budget_cents)
 
 
 def _labels(source: Path, template: str | None, fields: Mapping[str, Any]) -> dict[str, str]:

@@ -50,7 +50,8 @@ def sentence(progress: BatchProgress) -> list[Span]:
         (progress.failed, "failed", Style.BAD),
         (progress.dead_letters, "refused", Style.BAD),
         (progress.unknown, "unknown", Style.WAITING),
-        (left(progress), "left", Style.WAITING),
+        (progress.left_out, "left out by the budget", Style.WAITING),
+        (left(progress) - progress.left_out, "left", Style.WAITING),
         (progress.duplicates, "repeated in the input", Style.PLAIN),
     ):
         if count:
@@ -64,7 +65,7 @@ def summary(progress: BatchProgress) -> dict[str, Any]:
     Args:
         progress: What the batch tells about itself in the end.
     """
-    stopped_by = progress.stopped_by
+    stopped_by, budget, next_one = progress.stopped_by, progress.budget_cents, progress.next_cents
     return {
         "total": progress.total,
         "done": progress.done,
@@ -72,9 +73,11 @@ def summary(progress: BatchProgress) -> dict[str, Any]:
         "dead_letters": progress.dead_letters,
         "unknown": progress.unknown,
         "left": left(progress),
+        "left_out": progress.left_out,
         "duplicates": progress.duplicates,
         "cost_cents": float(progress.cost_cents),
-        "budget_cents": None if progress.budget_cents is None else float(progress.budget_cents),
+        "budget_cents": None if budget is None else float(budget),
+        "next_cents": None if next_one is None else float(next_one),
         "seconds": round(progress.seconds, 3),
         "stopped_by": None if stopped_by is None else str(stopped_by),
     }

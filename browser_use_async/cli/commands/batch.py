@@ -14,6 +14,7 @@ from browser_use_async.cli.exit_codes import ExitCode
 from browser_use_async.cli.options import add_output_options, add_target_options, seconds
 from browser_use_async.cli.target import open_target
 from browser_use_async.cli.task_options import add_task_options
+from browser_use_async.contract.limits import is_cents
 
 __all__ = ["configure", "execute"]
 
@@ -93,8 +94,13 @@ def _add_running(parser: argparse.ArgumentParser) -> None:
         "--budget-cents",
         type=_amount,
         metavar="CENTS",
-        help="what all runs of the batch may cost together; what runs when it is used up comes to "
-        "its end",
+        help="what all runs of the batch may cost together; few tasks run at once until enough "
+        "have ended to tell what the others will cost",
+    )
+    group.add_argument(
+        "--budget-strict",
+        action="store_true",
+        help="reserve for each task the most that it can cost: the budget is never exceeded",
     )
     group.add_argument(
         "--check-balance", action="store_true", help="spend no more than the account has, either"
@@ -194,7 +200,7 @@ def _amount(text: str) -> Decimal:
         amount = Decimal(text)
     except InvalidOperation:
         amount = Decimal("NaN")
-    if not amount.is_finite() or amount < 0:
+    if not is_cents(amount):
         raise argparse.ArgumentTypeError(f"{text!r} is no number of cents")
     return amount
 

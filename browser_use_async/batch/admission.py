@@ -1,0 +1,133 @@
+"""Lets the tasks of a batch start, one after the other, as its budget admits them."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from decimal import Decimal
+
+import attrs
+
+from browser_use_async.batch.budget import Budget, nothing_would_run
+from browser_use_async.batch.pricing import TaskPrice
+from browser_use_async.errors import BrowserUseError
+from browser_use_async.models import RunTaskRequest, Task
+
+__all__ = ["Admission"]
+
+_LOGGER = logging.getLogger("browser_use_async")
+
+FRESH_SECONDS = 10.0  # for which the steps that a running task showed are not asked for again
+
+
+@attrs.define(eq=False)
+class _RunningTask:
+    """A task that runs, and the loop time at which its steps were last known."""
+
+    id: str
+    seen_at: float
+
+
+class Admission:
+    """A queue in front of a budget: who came first is admitted first.
+
+    Before a task starts on the strength of an estimate, one running task is asked for the steps
+    that it shows: one request for each item at most, and none while the budget is ample.
+
+    Args:
+        budget: Decides.
+        get_task: Gives a whole task.
+    """
+
+    def __init__(self, budget: Budget, get_task: Callable[[str], Awaitable[Task]]) -> None:
+        self.budget = budget
+        self._get_task = get_task
+        self._running: dict[int, _RunningTask] = {}
+        self._turn = asyncio.Lock()  # a fair one
+        self._changed = asyncio.Event()
+
+    async def admit(self, index: int, request: RunTaskRequest) -> bool:
+        """Make a reservation for a task, as soon as the budget admits it.
+
+        Args:
+            index: The item's place in the input.
+            request: Its request.
+
+        Returns:
+            Whether it may start. If not, nothing runs that could make room for it.
+
+        Raises:
+            InvalidRequestError: The budget is strict and too small for any task.
+        """
+        price = TaskPrice.of(request)
+        if not await self._reserve(index, price):
+            return False
+        if self.budget.is_ample or not await self._look(index) or self.budget.is_kept:
+            return True
+        self.release(index)  # running tasks turned out dearer than was thought
+        return await self._reserve(index, price)
+
+    async def _reserve(self, index: int, price: TaskPrice) -> bool:
+        async with self._turn:
+            while not self.budget.admits(price):
+                if self.budget.is_idle:
+                    self._refuse(price)
+                    return False
+                self._changed.clear()
+                await self._changed.wait()
+            self.budget.reserve(index, price)
+            return True
+
+    def _refuse(self, price: TaskPrice) -> None:
+        budget = self.budget
+        too_small = budget.limit_cents is not None and price.maximum_cents > budget.limit_cents
+        if budget.is_strict and budget.is_untouched and too_small:
+            assert budget.limit_cents is not None
+            raise nothing_would_run(price, budget.limit_cents)
+        budget.refuse(price)
+
+    async def _look(self, index: int) -> bool:
+        """Learn how many steps one of the running tasks shows; tell whether there was one."""
+        now = asyncio.get_running_loop().time()
+        others = [each for each in self._running.items() if each[0] != index]
+        other, task = min(others, key=lambda each: each[1].seen_at, default=(index, None))
+        if task is None or now - task.seen_at < FRESH_SECONDS:
+            return False
+        task.seen_at = now
+        try:
+            shown = await self._get_task(task.id)
+        except BrowserUseError as error:
+            _LOGGER.debug("the steps of task %s are not known: %s", task.id, error)
+            return False
+        self.budget.observe(other, len(shown.steps))
+        return True
+
+    # --- what becomes of tasks ------------------------------------------------------------
+
+    def follow(self, index: int, request: RunTaskRequest) -> None:
+        """Make a reservation for a task that an earlier run created, or may have created."""
+        self.budget.meet()
+        self.budget.reserve(index, TaskPrice.of(request))
+
+    def created(self, index: int, task_id: str) -> None:
+        """Note that a task runs."""
+        self._running[index] = _RunningTask(task_id, asyncio.get_running_loop().time())
+
+    def settle(self, index: int, steps: int) -> Decimal:
+        """Note that a task ended, and give what it cost."""
+        cost = self.budget.settle(index, steps)
+        self._forget(index)
+        return cost
+
+    def release(self, index: int) -> None:
+        """Give a reservation back, if there is one: nothing was created."""
+        self.budget.release(index)
+        self._forget(index)
+
+    def abandon(self, index: int) -> None:
+        """Note that a task runs on, or may do so, and that this run will not learn its end."""
+        self.budget.abandon(index)
+        self._forget(index)
+
+    def _forget(self, index: int) -> None:
+        self._running.pop(index, None)
+        self._changed.set()

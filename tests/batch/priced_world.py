@@ -1,0 +1,191 @@
+"""A service in memory and in virtual time whose tasks take steps, and what a batch spends on it."""
+
+import asyncio
+import random
+from collections import Counter
+from collections.abc import Callable
+from datetime import timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import attrs
+
+from browser_use_async import BatchProgress, BatchResult, BrowserUseSession, RunTaskRequest
+from browser_use_async.batch.ledger.opening import OpenLedger
+from browser_use_async.batch.ledger.store import Store
+from browser_use_async.prices import task_cents
+from browser_use_async.transport.surroundings import Surroundings
+from tests.batch.world import DiskWriter
+from tests.hygiene import KEY
+from tests.simulator import clock
+from tests.simulator.faults import Faults
+from tests.simulator.front import Front
+from tests.simulator.network import Machine, Network
+from tests.simulator.service import EPOCH, Answer, Service, ServiceTask
+
+__all__ = ["MODELS", "Outcome", "PricedService", "StepsOf", "mixed", "run_batches"]
+
+STEP_SECONDS = 5.0
+LONGEST = 20 * 24 * 3600.0  # seconds of virtual time
+MODELS = ("gpt-4.1", "gpt-4.1-mini", "o3", "claude-sonnet-4-20250514")
+
+StepsOf = Callable[[int], int]
+"""How many steps the item at a place of the input takes."""
+
+
+def mixed(number: int) -> int:
+    """Short, middling and long tasks in turn."""
+    return (3, 20, 75)[number % 3]
+
+
+@attrs.define(eq=False)
+class PricedService(Service):
+    """Tasks take a number of steps that their text names, and get-task shows those taken so far."""
+
+    def create(self, text: str, metadata: dict[str, str]) -> ServiceTask:
+        """Create a task; one step takes about five seconds, for some tasks less and some more."""
+        task = super().create(text, metadata)
+        task.ends = task.born + STEP_SECONDS * (self.steps(task) + 0.5) * self._pace(task)
+        return task
+
+    def carry_out(self, method: str, target: str, body: bytes) -> Answer:
+        """Do what a request asks for."""
+        status, content = super().carry_out(method, target, body)
+        if isinstance(content, dict) and content.get("steps") == []:
+            count = self.steps_taken(self.tasks[content["id"]])
+            content["steps"] = [_step(number) for number in range(1, count + 1)]
+        return status, content
+
+    def steps(self, task: ServiceTask) -> int:
+        """How many steps a task takes."""
+        return int(task.text.rpartition(" ")[2])
+
+    def steps_taken(self, task: ServiceTask) -> int:
+        """How many of them it has taken by now."""
+        taken = (self.now() - task.born) / (STEP_SECONDS * self._pace(task))
+        return min(int(taken), self.steps(task))
+
+    def _pace(self, task: ServiceTask) -> float:
+        return random.Random(task.id).uniform(0.7, 1.3)
+
+
+def _step(number: int) -> dict[str, Any]:
+    return {
+        "id": f"step-{number}",
+        "step": number,
+        "evaluation_previous_goal": "",
+        "next_goal": "",
+        "url": "",
+    }
+
+
+@attrs.frozen
+class Outcome:
+    """What one batch came to.
+
+    Attributes:
+        results: What it gave.
+        progress: Where it stood in the end.
+        spent_cents: What its tasks cost at the service, those of earlier runs included.
+        tasks: How many tasks these are.
+        seconds: How long it took.
+        calls: How many requests were carried out, by endpoint.
+    """
+
+    results: list[BatchResult[Any]]
+    progress: BatchProgress
+    spent_cents: Decimal
+    tasks: int
+    seconds: float
+    calls: Counter[str]
+
+
+@attrs.define(eq=False)
+class _World:
+    """One service and one machine."""
+
+    service: PricedService
+    models: dict[str, str] = attrs.field(factory=dict)
+
+    def open_session(self) -> BrowserUseSession:
+        loop = asyncio.get_running_loop()
+        draw = random.Random(1)
+        front = Front(self.service, Faults(draw, 0.0), draw, 0.0)
+        machine = Machine()
+
+        async def start_writer(open_ledger: Callable[[], OpenLedger]) -> DiskWriter:
+            opened = open_ledger()
+            opened.connection.execute("PRAGMA synchronous = OFF")  # no power is lost here
+            return DiskWriter(opened, machine, Store(opened.connection))
+
+        return BrowserUseSession(
+            KEY,
+            base_url="http://127.0.0.1/api/v1",
+            surroundings=Surroundings(
+                random.Random(2),
+                lambda: EPOCH + timedelta(seconds=loop.time()),
+                Network(front.accept).connector(machine),
+                start_writer,
+            ),
+        )
+
+    def requests(self, steps_of: StepsOf, numbers: range, models: tuple[str, ...]) -> list[Any]:
+        made = []
+        for number in numbers:
+            text = f"Item {number} of steps {steps_of(number)}"
+            self.models[text] = models[number % len(models)]
+            made.append((f"item-{number}", RunTaskRequest(text, llm_model=self.models[text])))
+        return made
+
+    def spent(self) -> Decimal:
+        steps = self.service.steps_taken
+        return sum(
+            (
+                task_cents(steps(each), self.models[each.text])
+                for each in self.service.tasks.values()
+            ),
+            Decimal(0),
+        )
+
+
+def run_batches(
+    *runs: dict[str, Any], ledger: Path | None = None, models: tuple[str, ...] = MODELS[:1]
+) -> list[Outcome]:
+    """Run batches one after the other at one service, each in a session of its own.
+
+    Args:
+        runs: For each its `steps_of`, the number of the `first` of its items and their `count`, and
+            options of `run_many`.
+        ledger: A ledger that all of them use.
+        models: The models of the items in turn.
+    """
+
+    async def live() -> list[Outcome]:
+        world = _World(PricedService(asyncio.get_running_loop().time))
+        async with asyncio.timeout(LONGEST):
+            return [await _outcome(world, ledger, models, **run) for run in runs]
+
+    return clock.run(live())
+
+
+async def _outcome(
+    world: _World,
+    ledger: Path | None,
+    models: tuple[str, ...],
+    *,
+    steps_of: StepsOf,
+    count: int,
+    first: int = 0,
+    **options: Any,
+) -> Outcome:
+    loop = asyncio.get_running_loop()
+    before, began = world.service.carried_out.copy(), loop.time()
+    async with world.open_session() as session:
+        requests = world.requests(steps_of, range(first, first + count), models)
+        batch = session.run_many(requests, ledger=ledger, **options)
+        results = await batch.collect()
+        seconds = loop.time() - began
+    spent, tasks = world.spent(), len(world.service.tasks)
+    calls = world.service.carried_out - before
+    return Outcome(results, batch.progress, spent, tasks, seconds, calls)

@@ -1,0 +1,246 @@
+"""Which task may start: reservations, estimates and limits, without any input or output."""
+
+import math
+from collections.abc import Sequence
+from decimal import Decimal
+
+import attrs
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from browser_use_async import RunTaskRequest
+from browser_use_async.batch.budget import Budget
+from browser_use_async.batch.pricing import InputPrices, TaskPrice
+from browser_use_async.batch.step_estimator import StepEstimator
+
+PRICE = TaskPrice.of(RunTaskRequest("t", llm_model="o3"))  # a cent for each of 75 steps
+ENOUGH = 19  # tasks that have to end before a quantile is known
+
+
+def _prices() -> st.SearchStrategy[TaskPrice]:
+    cents = st.sampled_from(["0.75", "1", "2.5", "3"]).map(Decimal)
+    return st.builds(TaskPrice, cents, st.integers(1, 200))
+
+
+@attrs.frozen
+class Job:
+    """A task that wants to start.
+
+    Attributes:
+        price: Its price.
+        share: The share of its steps that it takes.
+    """
+
+    price: TaskPrice
+    share: float
+
+    @property
+    def steps(self) -> int:
+        """How many steps it takes."""
+        return math.ceil(self.share * self.price.max_steps)
+
+
+@attrs.define
+class Run:
+    """A batch as its budget sees it: tasks start in order and end in any order.
+
+    Attributes:
+        budget: Admits them.
+        jobs: The tasks.
+        order: Decides which of the running tasks shows steps or ends next.
+        at_once: How many may run.
+    """
+
+    budget: Budget
+    jobs: Sequence[Job]
+    order: Sequence[int]
+    at_once: int
+    running: list[int] = attrs.field(factory=list)
+    started: int = 0
+    most_running: int = 0
+
+    def run(self) -> None:
+        """Until nothing runs and the next task is not admitted, or there is none."""
+        turn = 0
+        while True:
+            while self._may_start():
+                self.budget.reserve(self.started, self.jobs[self.started].price)
+                self.running.append(self.started)
+                self.started += 1
+            self.most_running = max(self.most_running, len(self.running))
+            if not self.running:
+                return
+            choice = self.order[turn % len(self.order)]
+            turn += 1
+            index = self.running[choice % len(self.running)]
+            if choice % 3 == 0:
+                self.budget.observe(index, self.jobs[index].steps // 2)
+            if choice % 3 or turn % 50 == 0:
+                self.running.remove(index)
+                self.budget.settle(index, self.jobs[index].steps)
+
+    def _may_start(self) -> bool:
+        is_left = self.started < len(self.jobs) and len(self.running) < self.at_once
+        return is_left and self.budget.admits(self.jobs[self.started].price)
+
+
+def _runs(*, is_strict: bool) -> st.SearchStrategy[Run]:
+    jobs = st.lists(st.builds(Job, _prices(), st.floats(0.0, 1.0)), min_size=1, max_size=60)
+    limits = st.decimals(0, 3000, places=1)
+    budgets = limits.map(lambda limit: Budget(limit, is_strict=is_strict))
+    order = st.lists(st.integers(0, 1000), min_size=1, max_size=30)
+    return st.builds(Run, budgets, jobs, order, st.integers(1, 50))
+
+
+@pytest.mark.case("I23")
+@given(_runs(is_strict=True))
+def test_a_strict_limit_is_never_passed(run: Run) -> None:
+    """I23: whatever tasks take, and in whatever order they end."""
+    run.run()
+
+    assert run.budget.limit_cents is not None
+    assert run.budget.spent_cents <= run.budget.limit_cents
+
+
+@pytest.mark.case("I22")
+@given(_runs(is_strict=False))
+def test_the_worst_case_is_twice_the_limit_or_one_task_beyond_it(run: Run) -> None:
+    """I22: whatever tasks take: they run beside each other within twice the limit, or alone."""
+    run.run()
+
+    limit = run.budget.limit_cents
+    assert limit is not None
+    dearest = max(job.price.maximum_cents for job in run.jobs)
+    assert run.budget.spent_cents <= limit + max(limit, dearest)
+
+
+@pytest.mark.case("I22")
+@given(_runs(is_strict=False))
+def test_nothing_stays_reserved_when_nothing_runs(run: Run) -> None:
+    """I22: every reservation is settled, by exactly what the task cost."""
+    run.run()
+
+    started = run.jobs[: run.started]
+    assert run.budget.reserved_cents == 0
+    assert run.budget.is_idle
+    assert run.budget.spent_cents == sum(job.price.cents(job.steps) for job in started)
+
+
+@pytest.mark.case("I22")
+@given(_runs(is_strict=False))
+def test_an_ample_limit_admits_everything_at_once(run: Run) -> None:
+    """I22: a limit that pays for all maxima delays nothing."""
+    run.budget.limit_cents = sum((job.price.maximum_cents for job in run.jobs), Decimal(0))
+
+    run.run()
+
+    assert run.started == len(run.jobs)
+    assert run.most_running == min(run.at_once, len(run.jobs))
+
+
+@given(st.lists(st.integers(1, 74), min_size=1, max_size=32), st.integers(0, 75))
+def test_a_quantile_is_one_of_the_steps_seen_or_not_known(steps: list[int], shown: int) -> None:
+    """It is no less than what the task shows already, and infinite with too few tasks."""
+    estimator = StepEstimator()
+    for each in steps:
+        estimator.record(each, 75)
+
+    quantile = estimator.quantile(shown)
+
+    assert quantile == math.inf or (quantile in steps and quantile >= shown)
+    if sum(each >= shown for each in steps) < ENOUGH:
+        assert quantile == math.inf
+
+
+def _ended(*steps: int) -> StepEstimator:
+    estimator = StepEstimator()
+    for each in steps:
+        estimator.record(each, 75)
+    return estimator
+
+
+def test_a_quantile_is_known_when_enough_tasks_have_ended() -> None:
+    """19 tasks are the fewest of which one in twenty is known to take no more."""
+    assert _ended(*[3] * (ENOUGH - 1)).quantile() == math.inf
+    assert _ended(*[3] * ENOUGH).quantile() == 3
+    assert _ended(*[3] * 30, 40).quantile() == 40
+
+
+@pytest.mark.case("I22")
+def test_running_tasks_that_show_more_steps_make_the_estimate_dearer() -> None:
+    """I22: the short tasks end first, and say nothing about those that go on."""
+    estimator = _ended(*[3] * 20)
+    estimator.observe([10] * 5)
+
+    assert estimator.quantile() == math.inf
+    assert estimator.quantile(10) == math.inf
+
+
+def test_a_task_that_took_all_it_might_says_nothing_about_more() -> None:
+    """Tasks of at most 5 steps teach nothing about what others take after 5."""
+    estimator = StepEstimator()
+    for _each in range(30):
+        estimator.record(5, 5)
+
+    assert estimator.quantile() == math.inf
+    assert estimator.highest == 5
+
+
+def test_the_latest_tasks_count() -> None:
+    """What tasks took long ago is forgotten."""
+    assert _ended(*[3] * 100, *[20] * 32).quantile() == 20
+
+
+@pytest.mark.case("I22")
+def test_earlier_runs_alone_are_not_believed() -> None:
+    """I22: a run has to see some tasks of its own before it trusts a quantile."""
+    estimator = StepEstimator([3] * 16)
+    estimator.record(3, 75)
+    assert estimator.quantile() == math.inf
+
+    for _each in range(2):
+        estimator.record(3, 75)
+    assert estimator.quantile() == 3
+
+
+def test_an_abandoned_task_stays_reserved_and_keeps_nobody_waiting() -> None:
+    """A task that runs on although nobody follows it still costs something."""
+    budget = Budget(Decimal(100))
+    budget.reserve(0, PRICE)
+    budget.abandon(0)
+    budget.abandon(1)  # of which nothing is known
+
+    assert budget.is_idle
+    assert budget.reserved_cents == 76
+    assert not budget.admits(TaskPrice(Decimal(1), 25))
+
+
+def test_tasks_of_earlier_runs_are_reckoned_with_before_they_are_met() -> None:
+    """Two tasks that may still run count like the dearest task of the input."""
+    budget = Budget(Decimal(200), unmet=2, dearest=PRICE)
+    assert budget.reserved_cents == 2 * 76
+    assert not budget.admits(PRICE)
+
+    budget.meet()
+    assert budget.admits(PRICE)
+
+
+def test_a_balance_caps_the_limit() -> None:
+    """No more is spent than the account has."""
+    budget = Budget(Decimal(500), Decimal(30))
+    budget.cap(Decimal(50))
+    assert budget.limit_cents == 80
+    budget.cap(Decimal(5000))
+    assert budget.limit_cents == 80
+
+
+def test_prices_of_an_input_name_the_cheapest_and_the_dearest() -> None:
+    """Of an input with nothing in it there is neither."""
+    cheap, dear = RunTaskRequest("a", max_agent_steps=3), RunTaskRequest("b", llm_model="gpt-4o")
+
+    prices = InputPrices.of([dear, ("key", cheap), "text"], {})
+
+    assert (prices.cheapest, prices.dearest) == (TaskPrice.of(cheap), TaskPrice.of(dear))
+    assert prices.total_cents == Decimal("8.5") + 226 + Decimal("188.5")
+    assert InputPrices.of([], {}) == InputPrices(Decimal(0), None, None)

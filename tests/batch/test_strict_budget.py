@@ -1,0 +1,275 @@
+"""A strict budget: never exceeded, and refused if it is too small for any task."""
+
+import asyncio
+from collections.abc import Callable
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from browser_use_async import BrowserUseSession, RunTaskRequest
+from browser_use_async.batch import ItemState, StopReason, read_ledger
+from browser_use_async.errors import InvalidRequestError
+from browser_use_async.prices import task_cents
+from browser_use_async.server.faults import Fault
+from tests.batch.conftest import Open, Serve, hanging
+from tests.batch.priced_world import MODELS, StepsOf, mixed, run_batches
+from tests.hygiene import KEY, raises
+from tests.patience import until
+
+Texts = Callable[[int], list[str]]
+
+MANY = 300
+MAXIMUM = task_cents(75)
+
+
+@pytest.mark.case("I23")
+@pytest.mark.parametrize("models", [MODELS[:1], MODELS], ids=["one model", "several models"])
+@pytest.mark.parametrize("budget", [500, 2000])
+@pytest.mark.parametrize("steps_of", [lambda _number: 3, lambda _number: 75, mixed])
+def test_a_strict_budget_is_never_exceeded(
+    steps_of: StepsOf, budget: int, models: tuple[str, ...], figure: Callable[[str], None]
+) -> None:
+    """I23: with 50 at once, whatever tasks take; and it is used as far as maxima fit."""
+    run = {"steps_of": steps_of, "count": MANY, "budget_cents": budget, "concurrency": 50}
+
+    (done,) = run_batches({**run, "budget_strict": True}, models=models)
+
+    figure(f"{done.spent_cents} of {budget} cents by {done.tasks} tasks")
+    dearest = max(task_cents(75, model) for model in models)
+    assert budget - dearest < done.spent_cents <= budget
+    assert done.progress.stopped_by is StopReason.BUDGET
+    assert done.calls["get-task"] == done.tasks  # no look at running ones
+
+
+@pytest.mark.case("I23")
+def test_a_strict_budget_holds_over_several_runs(
+    tmp_path: Path, figure: Callable[[str], None]
+) -> None:
+    """I23: what earlier runs spent counts, and what they learned does not."""
+    run = {"count": MANY, "concurrency": 50, "budget_strict": True}
+
+    done = run_batches(
+        {**run, "steps_of": lambda _number: 3, "budget_cents": 500},
+        {**run, "steps_of": lambda _number: 75, "budget_cents": 1000, "first": MANY},
+        ledger=tmp_path / "run.db",
+    )
+
+    figure(", ".join(str(each.spent_cents) for each in done))
+    assert done[0].spent_cents <= 500
+    assert 500 < done[1].spent_cents <= 1000
+
+
+@pytest.mark.case("I23")
+async def test_a_strict_budget_too_small_for_any_task_is_refused_at_once(ledger: Path) -> None:
+    """I23: nothing would run, so nothing is opened, and the error says what would help."""
+    requests = [RunTaskRequest("a"), RunTaskRequest("b", llm_model="claude-sonnet-4-20250514")]
+    async with BrowserUseSession(KEY, base_url="http://127.0.0.1:9/api/v1") as session:
+        with raises(InvalidRequestError) as caught:
+            session.run_many(
+                requests, concurrency=2, ledger=ledger, budget_cents=100, budget_strict=True
+            )
+
+    assert caught.value.field == "budget_cents"
+    told = str(caught.value)
+    assert "188.5" in told  # what it has to be
+    assert "max_agent_steps to 39" in told
+    assert "nothing was sent" in told
+    assert not ledger.exists()  # noqa: ASYNC240
+
+
+@pytest.mark.case("I23")
+async def test_a_lower_maximum_of_steps_makes_a_small_strict_budget_suffice(
+    serve: Serve, open_session: Open, texts: Texts
+) -> None:
+    """I23: what the error advises works."""
+    session = await open_session(await serve())
+
+    batch = session.run_many(
+        texts(3), concurrency=2, budget_cents=100, budget_strict=True, max_agent_steps=39
+    )
+
+    assert len(await batch.collect()) == 1  # after which 96.5 are left, and 98.5 are needed
+    assert batch.progress.next_cents == Decimal("98.5")
+
+
+@pytest.mark.case("I23")
+async def test_a_lazy_input_is_refused_with_its_first_task(
+    serve: Serve, open_session: Open, texts: Texts
+) -> None:
+    """I23: an input that is not known beforehand is refused when its first task is."""
+    server = await serve()
+    session = await open_session(server)
+
+    batch = session.run_many(iter(texts(3)), concurrency=2, budget_cents=100, budget_strict=True)
+    with raises(InvalidRequestError) as caught:
+        await batch.collect()
+
+    assert caught.value.field == "budget_cents"
+    assert server.requests["run_task"] == 0
+
+
+@pytest.mark.case("I23")
+async def test_a_balance_too_small_for_any_task_is_refused(
+    serve: Serve, open_session: Open, texts: Texts, ledger: Path
+) -> None:
+    """I23: the account's balance is a strict budget too."""
+    server = await serve(balance_cents=100)
+    session = await open_session(server)
+
+    batch = session.run_many(
+        texts(3), concurrency=2, ledger=ledger, check_balance=True, budget_strict=True
+    )
+    with raises(InvalidRequestError) as caught:
+        await batch.collect()
+
+    assert caught.value.field == "budget_cents"
+    assert server.requests["run_task"] == 0
+    assert read_ledger(ledger).total == 0
+
+
+@pytest.mark.case("I23")
+async def test_a_task_that_does_not_fit_a_strict_budget_is_left_out(
+    serve: Serve, open_session: Open, figure: Callable[[str], None]
+) -> None:
+    """I23: what was spent leaves less than its maximum, so it is reported with that."""
+    session = await open_session(await serve())
+    requests = [RunTaskRequest("a", max_agent_steps=10), RunTaskRequest("b", max_agent_steps=60)]
+
+    batch = session.run_many(requests, concurrency=2, budget_cents=152, budget_strict=True)
+    results = await batch.collect()
+
+    progress = batch.progress
+    figure(f"{progress.cost_cents} of 152 cents, the next up to {progress.next_cents}")
+    assert [result.key for result in results] == [results[0].key]
+    assert (progress.cost_cents, progress.next_cents) == (Decimal("3.5"), 151)
+    assert (progress.left_out, progress.stopped_by) == (1, StopReason.BUDGET)
+
+
+@pytest.mark.case("I23")
+async def test_tasks_of_an_earlier_run_have_their_share_before_their_turn_comes(
+    serve: Serve, open_session: Open, texts: Texts, ledger: Path
+) -> None:
+    """I23: what an earlier run left running is reserved for, wherever it stands in the input."""
+    server = await serve(executor=hanging())
+    session = await open_session(server)
+    earlier = session.run_many(texts(3), concurrency=3, ledger=ledger)
+    running = asyncio.ensure_future(earlier.collect())
+    await until(lambda: earlier.progress.running == len(server.store.tasks) == 3)
+    await until(lambda: read_ledger(ledger).counts[ItemState.SUBMITTED] == 3)
+    await earlier.aclose()
+    await running
+    for task in server.store.tasks:
+        await session.tasks.stop(task.id)
+
+    batch = session.run_many(
+        ["new", *texts(3)],
+        concurrency=1,
+        ledger=ledger,
+        budget_cents=4 * MAXIMUM - 1,
+        budget_strict=True,
+    )
+
+    assert len(await batch.collect()) == 3
+    assert len(server.store.tasks) == 3
+    assert batch.progress.left_out == 1
+
+
+@pytest.mark.case("I23")
+async def test_a_task_that_is_waited_for_no_longer_keeps_its_share(
+    serve: Serve, open_session: Open, texts: Texts
+) -> None:
+    """I23: a task whose wait timed out runs on, and costs what it may."""
+    server = await serve(executor=hanging())
+    session = await open_session(server)
+
+    batch = session.run_many(
+        texts(5), concurrency=1, timeout=0.05, budget_cents=2 * MAXIMUM, budget_strict=True
+    )
+    results = await batch.collect()
+
+    assert [result.state for result in results] == [ItemState.SUBMITTED] * 2
+    assert len(server.store.tasks) == 2
+    assert batch.progress.left_out == 3
+    assert batch.progress.running_cents == 2 * MAXIMUM
+
+
+@pytest.mark.case("I23")
+async def test_what_was_lost_is_sent_again_only_if_it_fits(
+    serve: Serve, open_session: Open, ledger: Path
+) -> None:
+    """I23: an item whose answer was lost in an earlier run needs its maximum like any other."""
+    server = await serve(faults=[Fault("reset", "run_task", calls=2)])
+    session = await open_session(server)
+    options = {"concurrency": 1, "ledger": ledger, "settle_window": 0.05}
+    await session.run_many(["done", "lost"], on_ambiguous="raise", **options).collect()
+    before = server.requests["run_task"]
+
+    batch = session.run_many(
+        ["done", "lost"], budget_cents=MAXIMUM + 1, budget_strict=True, **options
+    )
+    await batch.collect()
+    more = session.run_many(
+        ["done", "lost"], budget_cents=MAXIMUM + 4, budget_strict=True, **options
+    )
+
+    assert server.requests["run_task"] == before
+    assert batch.progress.next_cents == MAXIMUM
+    assert [result.state for result in await more.collect()] == [ItemState.DONE] * 2
+
+
+@pytest.mark.case("I23")
+async def test_strict_without_a_budget_is_refused() -> None:
+    """I23: there is nothing to be strict about."""
+    async with BrowserUseSession(KEY, base_url="http://127.0.0.1:9/api/v1") as session:
+        with raises(InvalidRequestError) as caught:
+            session.run_many(["a"], concurrency=1, budget_strict=True)
+
+    assert caught.value.field == "budget_strict"
+
+
+@pytest.mark.case("I25")
+@pytest.mark.parametrize(
+    "budget",
+    [
+        float("nan"),
+        float("inf"),
+        -1,
+        -0.5,
+        Decimal("NaN"),
+        Decimal("sNaN"),
+        Decimal("-Infinity"),
+        "abc",
+        "100",
+        True,
+        10**30,
+        Decimal("1e400"),
+        1j,
+        [5],
+    ],
+    ids=repr,
+)
+async def test_a_budget_that_is_no_amount_of_money_is_refused(budget: Any, ledger: Path) -> None:
+    """I25: by a typed error that names the field, before the ledger is looked at."""
+    ledger.write_bytes(b"not a ledger")  # noqa: ASYNC240
+    async with BrowserUseSession(KEY, base_url="http://127.0.0.1:9/api/v1") as session:
+        with raises(InvalidRequestError) as caught:
+            session.run_many(["a"], concurrency=1, ledger=ledger, budget_cents=budget)
+
+    assert caught.value.field == "budget_cents"
+    assert "nothing was sent" in str(caught.value)
+
+
+@pytest.mark.case("I25")
+@pytest.mark.parametrize("budget", [0, 0.0, 18, 17.5, Decimal("17.5"), 10**15], ids=repr)
+async def test_amounts_of_any_numeric_type_are_budgets(
+    serve: Serve, open_session: Open, ledger: Path, budget: Any
+) -> None:
+    """I25: what is a number of cents reaches the ledger unchanged."""
+    session = await open_session(await serve())
+
+    batch = session.run_many(["a"], concurrency=1, ledger=ledger, budget_cents=budget)
+    await batch.collect()
+
+    assert read_ledger(ledger).budget_cents == Decimal(str(budget))
