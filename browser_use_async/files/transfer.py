@@ -28,7 +28,7 @@ from browser_use_async.files.sink import Sink
 from browser_use_async.files.versions import Version
 from browser_use_async.models import RetryScheduled
 from browser_use_async.transport.client import Transport
-from browser_use_async.transport.outcome import Outcome, OutcomeKind, may_try_again
+from browser_use_async.transport.response import Outcome, OutcomeKind, may_try_again
 from browser_use_async.transport.signed_url import SignedUrl
 from browser_use_async.transport.storage import StorageError, StorageReply
 

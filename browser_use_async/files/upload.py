@@ -7,7 +7,7 @@ from browser_use_async.files.sources import Source, Upload, read_source
 from browser_use_async.files.transfer import MAY_HAVE_EXPIRED
 from browser_use_async.models import RetryScheduled
 from browser_use_async.transport.client import Transport
-from browser_use_async.transport.outcome import Outcome, OutcomeKind, may_try_again
+from browser_use_async.transport.response import Outcome, OutcomeKind, may_try_again
 from browser_use_async.transport.retry import Retrying
 from browser_use_async.transport.signed_url import SignedUrl
 

@@ -26,13 +26,13 @@ from browser_use_async.models import (
 )
 from browser_use_async.submission.reconciler import Reconciler
 from browser_use_async.transport.client import Transport
-from browser_use_async.transport.outcome import (
+from browser_use_async.transport.prepared import PreparedRequest, prepare
+from browser_use_async.transport.response import (
     Outcome,
     OutcomeKind,
     may_try_again,
     says_no_free_slot,
 )
-from browser_use_async.transport.prepared import PreparedRequest, prepare
 from browser_use_async.transport.retry import Retrying, RetryPolicy
 
 __all__ = ["Creator", "OnAmbiguous", "Stage", "Submission", "Witness"]

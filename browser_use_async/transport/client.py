@@ -24,8 +24,8 @@ from browser_use_async.transport.lanes import (
     LaneOptions,
 )
 from browser_use_async.transport.limits import CallLimits
-from browser_use_async.transport.outcome import Outcome, OutcomeKind, may_try_again
 from browser_use_async.transport.prepared import PreparedRequest, prepare
+from browser_use_async.transport.response import Outcome, OutcomeKind, may_try_again
 from browser_use_async.transport.retry import Retrying, RetryPolicy
 from browser_use_async.transport.service_clock import ServiceClock
 from browser_use_async.transport.verification import is_deleted, is_reached, may_be_reached

@@ -13,12 +13,6 @@ from yarl import URL
 from browser_use_async import errors
 from browser_use_async.contract.table import Effect
 from browser_use_async.transport.configuration import Configuration
-from browser_use_async.transport.deadlines import Deadlines
-from browser_use_async.transport.judging import (
-    ConnectionLostError,
-    judge_failure,
-    judge_reply,
-)
 from browser_use_async.transport.lanes import (
     TIMEOUT,
     Lane,
@@ -26,9 +20,16 @@ from browser_use_async.transport.lanes import (
     SentMark,
     drop_connection,
 )
-from browser_use_async.transport.outcome import Outcome, Reply
 from browser_use_async.transport.prepared import PreparedRequest
-from browser_use_async.transport.reading import UnreadableBodyError, read_body
+from browser_use_async.transport.response import (
+    ConnectionLostError,
+    Outcome,
+    Reply,
+    UnreadableBodyError,
+    classify_error,
+    classify_reply,
+    read_body,
+)
 from browser_use_async.transport.user_agent import USER_AGENT
 
 __all__ = ["Connections"]
@@ -88,7 +89,7 @@ class Connections:
         self._shared: Lane
         self._fresh: Lane
         self._ended: asyncio.Event
-        self._deadlines: Deadlines
+        self._running: set[asyncio.Timeout] = set()  # of the attempts in progress
         if http is not None:
             Lane.borrowed(http, options)  # refuses before anything is connected
 
@@ -107,14 +108,18 @@ class Connections:
         """
         lane = self._fresh if prepared.endpoint.effect in _OWN_LANE else self._shared
         mark = SentMark(on_sent) if lane.marks else None
-        # The clock starts here: waiting for one's turn is nobody's timeout.
+        # The timeout starts here; time spent queued in the governor does not count.
         self._refuse_if_closed()
         try:
-            with self._deadlines.start():
-                return await self._exchange(prepared, lane, mark)
+            async with asyncio.timeout(self._configuration.timeout) as timeout:
+                self._running.add(timeout)
+                try:
+                    return await self._exchange(prepared, lane, mark)
+                finally:
+                    self._running.discard(timeout)
         except _FAILURES as error:
             if not self._closed:
-                return judge_failure(error, sent=mark is None or mark.sent)
+                return classify_error(error, sent=mark is None or mark.sent)
         except RuntimeError:
             if not lane.session.closed:
                 raise
@@ -151,7 +156,7 @@ class Connections:
         except BaseException:
             response.close()
             raise
-        outcome = judge_reply(prepared, Reply(response.status, response.headers, body))
+        outcome = classify_reply(prepared, Reply(response.status, response.headers, body))
         if outcome.path is not None:
             # Perhaps the answer to somebody else's question, and the next one would be as well.
             drop_connection(response)
@@ -222,7 +227,6 @@ class Connections:
         )
         self._fresh = Lane.paying(self._options)
         self._ended = asyncio.Event()
-        self._deadlines = Deadlines(loop, self._configuration.timeout)
         self._loop, self._process = loop, _THIS_PROCESS.id
 
     def _refuse_if_closed(self) -> None:
@@ -253,7 +257,8 @@ class Connections:
         self._refuse_other_loop(loop)
         self._closed = True
         self._ended.set()
-        self._deadlines.end_all()
+        for timeout in tuple(self._running):
+            timeout.reschedule(loop.time())
         try:
             await self._shared.aclose()
         finally:  # cancelled too, it leaves neither open

@@ -5,8 +5,8 @@ from typing import Any
 from browser_use_async import errors
 from browser_use_async.contract.endpoint import Effect
 from browser_use_async.contract.strict_json import JsonRefusedError, read_json
-from browser_use_async.transport.outcome import Outcome, OutcomeKind, Reply, kind_of_status
 from browser_use_async.transport.prepared import PreparedRequest
+from browser_use_async.transport.response import Outcome, OutcomeKind, Reply, kind_of_status
 from browser_use_async.transport.retry_after import retry_after_seconds
 
 __all__ = ["error_of"]

@@ -9,7 +9,7 @@ import aiohttp
 from aiohttp import ClientHandlerType, ClientMiddlewareType, ClientRequest, ClientResponse
 
 from browser_use_async.errors import ConfigurationError
-from browser_use_async.transport.judging import ConnectionLostError
+from browser_use_async.transport.response import ConnectionLostError
 from browser_use_async.transport.surroundings import MakeConnector
 
 __all__ = ["TIMEOUT", "Lane", "LaneOptions", "SentMark", "drop_connection"]

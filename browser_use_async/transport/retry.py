@@ -13,7 +13,7 @@ from browser_use_async.contract.table import Effect
 from browser_use_async.errors import ConfigurationError
 from browser_use_async.models.record import Value
 from browser_use_async.transport.budget import RetryBudget
-from browser_use_async.transport.outcome import Outcome, OutcomeKind, may_try_again
+from browser_use_async.transport.response import Outcome, OutcomeKind, may_try_again
 from browser_use_async.transport.retry_after import retry_after_seconds
 
 if TYPE_CHECKING:

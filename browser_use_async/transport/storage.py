@@ -17,10 +17,16 @@ from aiohttp.http import HttpProcessingError
 
 from browser_use_async.errors import SessionClosedError
 from browser_use_async.transport.configuration import Configuration
-from browser_use_async.transport.judging import ConnectionLostError, judge_failure
 from browser_use_async.transport.lanes import CONNECT_SECONDS, Lane, LaneOptions
-from browser_use_async.transport.outcome import Outcome, OutcomeKind, Reply, kind_of_status
 from browser_use_async.transport.refusals import refusal_text
+from browser_use_async.transport.response import (
+    ConnectionLostError,
+    Outcome,
+    OutcomeKind,
+    Reply,
+    classify_error,
+    kind_of_status,
+)
 from browser_use_async.transport.signed_url import SignedUrl
 from browser_use_async.transport.user_agent import USER_AGENT
 
@@ -99,7 +105,7 @@ class StorageReply:
             if not chunk and self._ending is not None:
                 await self._ending
         except _FAILURES as error:
-            outcome = judge_failure(error, sent=True)
+            outcome = classify_error(error, sent=True)
             chunk = _unread(self._response.content)
         else:
             return chunk
@@ -288,7 +294,7 @@ class Storage:
                     read_bufsize=READ_BUFFER,
                 )
         except _FAILURES as error:
-            outcome = judge_failure(error, sent=True)
+            outcome = classify_error(error, sent=True)
         else:
             return StorageReply(self, response)
         # Raised here and not where it was caught: aiohttp's exceptions and frames hold the URL.

@@ -6,7 +6,7 @@ gone already was done by the attempt before.
 
 from browser_use_async.contract.table import PAUSE_TASK, RESUME_TASK, STOP_TASK, Effect, Endpoint
 from browser_use_async.models import TaskStatus
-from browser_use_async.transport.outcome import Outcome, OutcomeKind
+from browser_use_async.transport.response import Outcome, OutcomeKind
 
 __all__ = ["is_deleted", "is_reached", "may_be_reached"]
 

@@ -4,7 +4,7 @@ from tests.mutants.mutant import Mutant
 
 __all__ = ["MUTANTS"]
 
-_READING = "transport/reading.py"
+_READING = "transport/response.py"
 _JSON = "contract/strict_json.py"
 _CONVERSION = "contract/conversion.py"
 _STRUCTURING = "contract/structuring.py"
@@ -66,7 +66,7 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         "an answer that is none is final",
-        "transport/judging.py",
+        "transport/response.py",
         "    return Outcome(OutcomeKind.AMBIGUOUS, reply=reply, problem=problem, path=path)",
         "    return Outcome(OutcomeKind.NOT_SENT, reply=reply, problem=problem, path=path,"
         " transient=False)",
@@ -275,7 +275,7 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         "get-task may answer with another task",
-        "transport/judging.py",
+        "transport/response.py",
         "if not prepared.endpoint.checks_identity or value.id == prepared.task_id:",
         "if True:",
         ("C17",),

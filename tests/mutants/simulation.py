@@ -7,7 +7,7 @@ __all__ = ["MUTANTS"]
 MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "a lost answer is followed by a second attempt on a guess",
-        "transport/outcome.py",
+        "transport/response.py",
         "        case _ if outcome.status == 429:\n            return True\n",
         "        case OutcomeKind.AMBIGUOUS:\n            return True\n",
         ("A26", "A11", "A12"),

@@ -8,7 +8,7 @@ MUTANTS: tuple[Mutant, ...] = (
     # What became of one attempt.
     Mutant(
         "a lost connection counts as not sent",
-        "transport/judging.py",
+        "transport/response.py",
         "        case aiohttp.ConnectionTimeoutError():\n",
         "        case aiohttp.ConnectionTimeoutError() | aiohttp.ServerDisconnectedError():\n",
         ("A1",),
@@ -22,21 +22,21 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         "a timeout before sending counts as sent",
-        "transport/judging.py",
+        "transport/response.py",
         "        case TimeoutError() if not sent:\n",
         "        case TimeoutError() if False:\n",
         ("A4",),
     ),
     Mutant(
         "a bad certificate is tried again",
-        "transport/judging.py",
+        "transport/response.py",
         'is not trusted", transient=False)',
         'is not trusted")',
         ("A5",),
     ),
     Mutant(
         "the status 400 that aiohttp gives to garbage is believed",
-        "transport/judging.py",
+        "transport/response.py",
         "        case aiohttp.ClientConnectorDNSError():\n",
         "        case aiohttp.ClientResponseError() if error.status == 400:\n"
         '            return Outcome(OutcomeKind.REJECTED, problem="status 400")\n'
@@ -45,21 +45,21 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         "an answer without an id counts as a refusal",
-        "transport/judging.py",
+        "transport/response.py",
         "    return Outcome(OutcomeKind.AMBIGUOUS, reply=reply, problem=problem, path=path)\n",
         "    return Outcome(OutcomeKind.REJECTED, reply=reply, problem=problem, path=path)\n",
         ("A17",),
     ),
     Mutant(
         "an error of the server counts as a refusal",
-        "transport/outcome.py",
+        "transport/response.py",
         "    return OutcomeKind.AMBIGUOUS\n",
         "    return OutcomeKind.REJECTED\n",
         ("A13",),
     ),
     Mutant(
         "a refusal counts as ambiguous",
-        "transport/outcome.py",
+        "transport/response.py",
         "    if 300 <= status < 400 or status in _REJECTED:\n",
         "    if 300 <= status < 400 or status == 429:\n",
         ("A15",),
@@ -67,21 +67,21 @@ MUTANTS: tuple[Mutant, ...] = (
     # What may be sent again.
     Mutant(
         "calls that cost money are sent again like reads",
-        "transport/outcome.py",
+        "transport/response.py",
         "        case _ if effect not in {Effect.READS, Effect.IDEMPOTENT}:\n",
         "        case _ if effect not in {Effect.READS, Effect.IDEMPOTENT, Effect.PAYS}:\n",
         ("A1", "A7", "A10", "A13", "A17", "A18", "A27"),
     ),
     Mutant(
         "what was not sent is not tried again",
-        "transport/outcome.py",
+        "transport/response.py",
         "            return outcome.transient\n",
         "            return False\n",
         ("A2", "A3", "A5"),
     ),
     Mutant(
         "too many requests are not waited out",
-        "transport/outcome.py",
+        "transport/response.py",
         "        case _ if outcome.status == 429:\n            return True\n",
         "        case _ if outcome.status == 429:\n            return False\n",
         ("A14",),

@@ -118,9 +118,9 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         "an attempt lasts as long as bytes come",
-        "transport/deadlines.py",
-        "        self._task.cancel()\n",
-        "        pass\n",
+        _CONNECTIONS,
+        "asyncio.timeout(self._configuration.timeout) as timeout",
+        "asyncio.timeout(None) as timeout",
         ("B18",),
     ),
     Mutant(
@@ -132,7 +132,7 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         "a pause is repeated after a lost answer",
-        "transport/outcome.py",
+        "transport/response.py",
         "case _ if effect not in {Effect.READS, Effect.IDEMPOTENT}:",
         "case _ if effect not in {Effect.READS, Effect.IDEMPOTENT, Effect.SWITCHES}:",
         ("B4",),
@@ -153,7 +153,7 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         "idempotent calls are not repeated",
-        "transport/outcome.py",
+        "transport/response.py",
         "case _ if effect not in {Effect.READS, Effect.IDEMPOTENT}:",
         "case _ if effect is not Effect.READS:",
         ("B6",),
@@ -174,7 +174,7 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         "what the server says about repeating is ignored",
-        "transport/outcome.py",
+        "transport/response.py",
         "        return None\n    said = outcome",
         "        return None\n    return None\n    said = outcome",
         ("B17",),

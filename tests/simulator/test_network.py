@@ -12,8 +12,8 @@ from browser_use_async.models import RunTaskRequest
 from browser_use_async.transport.client import Transport
 from browser_use_async.transport.configuration import Configuration
 from browser_use_async.transport.lanes import LaneOptions
-from browser_use_async.transport.outcome import Outcome, OutcomeKind
 from browser_use_async.transport.prepared import prepare
+from browser_use_async.transport.response import Outcome, OutcomeKind
 from browser_use_async.transport.secret import Secret
 from tests.hygiene import KEY
 from tests.patience import PATIENCE

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from browser_use_async import errors
-from browser_use_async.transport.reading import (
+from browser_use_async.transport.response import (
     MAX_BODY,
     PIECE,
     UNMEASURED,

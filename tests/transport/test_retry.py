@@ -15,7 +15,7 @@ from multidict import CIMultiDict
 
 from browser_use_async import RetryPolicy, RetryScheduled, TaskStatus, errors
 from browser_use_async.contract.table import ENDPOINTS, Effect
-from browser_use_async.transport.outcome import Outcome, OutcomeKind, Reply, may_try_again
+from browser_use_async.transport.response import Outcome, OutcomeKind, Reply, may_try_again
 from tests.bench import FAST, Connect, Serve
 from tests.hygiene import raises
 from tests.wire import Connection, answering, response

@@ -10,7 +10,7 @@ import pytest
 
 from browser_use_async import RetryPolicy, RetryScheduled, errors
 from browser_use_async.contract.submission_token import TOKEN_KEY
-from browser_use_async.transport.outcome import OutcomeKind
+from browser_use_async.transport.response import OutcomeKind
 from tests.bench import Connect, Serve
 from tests.hygiene import raises
 from tests.transport.one_submission import finishing, kind_of

@@ -6,7 +6,7 @@ from collections.abc import Callable
 import pytest
 
 from browser_use_async import errors
-from browser_use_async.transport.outcome import OutcomeKind
+from browser_use_async.transport.response import OutcomeKind
 from tests.bench import Connect, Serve
 from tests.hygiene import assert_hides_secrets, raises
 from tests.transport.one_submission import finishing, kind_of

@@ -1,0 +1,350 @@
+"""The outcome of one attempt: accepted, not sent, rejected or ambiguous.
+
+Exceptions, statuses and bodies are classified here, and bodies are read here, without trust:
+bounded, and complete or an error. aiohttp delivers half of a compressed stream as if it were
+whole, and expands 300 kB to 300 MB when asked to decompress, so it is not asked.
+"""
+
+import os
+import ssl
+import zlib
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Any
+
+import aiohttp
+import attrs
+from aiohttp.http import HttpProcessingError
+
+from browser_use_async.contract.conversion import decode_response
+from browser_use_async.contract.endpoint import Effect
+from browser_use_async.errors import ResponseDecodeError
+from browser_use_async.models.record import Record
+from browser_use_async.transport.prepared import PreparedRequest
+
+__all__ = [
+    "MAX_BODY",
+    "ConnectionLostError",
+    "Outcome",
+    "OutcomeKind",
+    "Reply",
+    "UnreadableBodyError",
+    "classify_error",
+    "classify_reply",
+    "gunzip",
+    "kind_of_status",
+    "may_try_again",
+    "read_body",
+    "says_no_free_slot",
+]
+
+MAX_BODY = 32 * 1024 * 1024
+"""The most bytes that a JSON body may have, before and after decompression."""
+
+UNMEASURED = 2 * 1024 * 1024
+"""As many bytes are decompressed at once; what is larger is measured first, and bombs refused."""
+
+PIECE = 256 * 1024
+"""Bytes that are held at a time while a body is measured."""
+
+
+class UnreadableBodyError(Exception):
+    """A body that is too large, truncated or of an encoding that was not asked for."""
+
+
+class OutcomeKind(StrEnum):
+    """Whether the service did what it was asked."""
+
+    ACCEPTED = "accepted"
+    NOT_SENT = "not sent"  # provably: nothing can have happened
+    REJECTED = "rejected"  # the service refused before doing anything
+    AMBIGUOUS = "ambiguous"  # it may or may not have happened
+
+
+# Not frozen: that would double the price of one, and each attempt makes one.
+@attrs.define(eq=False, repr=False)
+class Reply(Record):
+    """What came back.
+
+    Attributes:
+        status: The HTTP status.
+        headers: Its headers, case-insensitive.
+        body: The decoded body.
+    """
+
+    status: int
+    headers: Mapping[str, str] = attrs.field(repr=False)
+    body: bytes = attrs.field(repr=lambda body: f"<{len(body)} bytes>")
+
+
+@attrs.define(eq=False, repr=False)  # not frozen, for the same reason
+class Outcome(Record):
+    """One attempt, judged.
+
+    Attributes:
+        kind: One of the four words.
+        value: The decoded answer of an accepted attempt.
+        reply: What came back, if anything whole did.
+        problem: What went wrong, in words that hold no secret and no URL query.
+        path: Where in the JSON the answer was wrong, if that was the problem.
+        timed_out: Whether the problem was time.
+        transient: Whether the same attempt may succeed a moment later.
+        held: Seconds for which the service wants to be left alone, if that is why nothing was
+            sent.
+        doubted: Whether an earlier attempt of the same call may have been carried out.
+    """
+
+    kind: OutcomeKind
+    value: Any = attrs.field(default=None, repr=False)
+    reply: Reply | None = None
+    problem: str = ""
+    path: str | None = None
+    timed_out: bool = False
+    transient: bool = True
+    held: float | None = None
+    doubted: bool = False
+
+    @property
+    def status(self) -> int | None:
+        """The HTTP status, if a whole reply came back."""
+        return None if self.reply is None else self.reply.status
+
+
+# Statuses with which a service says that it did nothing. Validation and rate limiting are taken
+# to happen before creation. 521-523, 525 and 526 come from an edge that reached no origin.
+_REJECTED = frozenset(
+    {400, 401, 402, 403, 404, 405, 411, 413, 414, 415, 422, 429, 501, 505, 521, 522, 523, 525, 526}
+)
+_TRANSIENT = frozenset({408, 425, 429, 500, 502, 503, 504, *range(520, 531)})
+
+
+def kind_of_status(status: int) -> OutcomeKind:
+    """What a status alone says about the attempt.
+
+    Args:
+        status: The HTTP status.
+    """
+    if 200 <= status < 300:
+        return OutcomeKind.ACCEPTED
+    if 300 <= status < 400 or status in _REJECTED:
+        return OutcomeKind.REJECTED
+    return OutcomeKind.AMBIGUOUS
+
+
+def may_try_again(effect: Effect, outcome: Outcome) -> bool:
+    """Whether the same call may be sent once more without a risk to anybody's money.
+
+    A server that says `X-Should-Retry: true` or `false` is heeded for reads and idempotent calls;
+    for all others it could only be wrong at somebody's expense.
+
+    Args:
+        effect: What the call does, from its row.
+        outcome: What became of the attempt.
+    """
+    match outcome.kind:
+        case OutcomeKind.ACCEPTED:
+            return False
+        case OutcomeKind.NOT_SENT:
+            return outcome.transient
+        case _ if outcome.status == 429:
+            return True
+        case _ if effect not in {Effect.READS, Effect.IDEMPOTENT}:
+            return False
+        case _:
+            if (wish := _wish(outcome)) is not None:
+                return wish
+            good = outcome.status is None or 200 <= outcome.status < 300
+            return good or outcome.status in _TRANSIENT
+
+
+def _wish(outcome: Outcome) -> bool | None:
+    """What the server says itself about repeating a call that it did not accept."""
+    if outcome.reply is None or 200 <= outcome.reply.status < 300:
+        return None
+    said = outcome.reply.headers.get("X-Should-Retry", "").strip().lower()
+    return {"true": True, "false": False}.get(said)
+
+
+def says_no_free_slot(reply: Reply) -> bool:
+    """Whether a service that runs too many tasks at once says so.
+
+    Args:
+        reply: Its reply to run-task.
+    """
+    return reply.status == 429 and b"too many concurrent" in reply.body[:4096].lower()
+
+
+# --- from exceptions and replies to outcomes ----------------------------------------------------
+
+
+class ConnectionLostError(Exception):
+    """Wraps aiohttp's connection error so that aiohttp's automatic retry does not catch it."""
+
+    def __init__(self, error: aiohttp.ClientError) -> None:
+        super().__init__()
+        self.error = error
+
+
+def classify_error(error: BaseException, *, sent: bool) -> Outcome:
+    """The outcome of an attempt that brought no whole reply.
+
+    Args:
+        error: What was raised.
+        sent: Whether the request may have left this machine, as far as the trace can tell.
+    """
+    if isinstance(error, ConnectionLostError):
+        error = error.error
+    not_sent = _why_not_sent(error, sent=sent)
+    if not_sent is not None:
+        return not_sent
+    for kind, problem in _AMBIGUOUS:
+        if isinstance(error, kind):
+            return _ambiguous(problem or str(error), timed_out=kind is TimeoutError)
+    return _ambiguous("the connection broke")
+
+
+def _why_not_sent(error: BaseException, *, sent: bool) -> Outcome | None:
+    """Say why the request provably never left, or None if it may have."""
+    match error:
+        case aiohttp.ClientConnectorCertificateError():
+            return _not_sent(f"the certificate of {error.host} is not trusted", transient=False)
+        case aiohttp.ServerFingerprintMismatch():
+            return _not_sent("the server's certificate has another fingerprint", transient=False)
+        case aiohttp.ClientHttpProxyError():
+            text = f"the proxy refused with status {error.status}"
+            return _not_sent(text, transient=error.status >= 500)
+        case aiohttp.ClientConnectorDNSError():
+            return _not_sent(f"the name {error.host} could not be resolved")
+        case aiohttp.ClientConnectorError():
+            return _not_sent(
+                f"no connection to {error.host}:{error.port}: {_reason(error.os_error)}"
+            )
+        case aiohttp.ConnectionTimeoutError():
+            return _not_sent("connecting took too long", timed_out=True)
+        case TimeoutError() if not sent:
+            return _not_sent("the time was up before the request was sent", timed_out=True)
+        case _:
+            return None
+
+
+def _reason(error: OSError) -> str:
+    if isinstance(error, ssl.SSLError):
+        return f"TLS: {error.reason or type(error).__name__}"
+    # asyncio's own text is "Connect call failed" and an address, so the system's is taken.
+    text = os.strerror(error.errno) if error.errno else error.strerror
+    return text or type(error).__name__
+
+
+# Most special first: aiohttp's exceptions inherit from one another.
+_AMBIGUOUS: tuple[tuple[type[BaseException], str], ...] = (
+    (TimeoutError, "no answer came in time"),
+    (UnreadableBodyError, ""),
+    (aiohttp.ServerDisconnectedError, "the server closed the connection without an answer"),
+    (aiohttp.ClientPayloadError, "the answer broke off in the middle"),
+    # aiohttp gives unreadable replies the status 400, as if the server had refused.
+    (aiohttp.ClientResponseError, "the answer is not well-formed HTTP"),
+    (HttpProcessingError, "the answer is not well-formed HTTP"),
+)
+
+
+def _not_sent(problem: str, *, transient: bool = True, timed_out: bool = False) -> Outcome:
+    return Outcome(OutcomeKind.NOT_SENT, problem=problem, transient=transient, timed_out=timed_out)
+
+
+def _ambiguous(problem: str, *, timed_out: bool = False) -> Outcome:
+    return Outcome(OutcomeKind.AMBIGUOUS, problem=problem, timed_out=timed_out)
+
+
+def classify_reply(prepared: PreparedRequest, reply: Reply) -> Outcome:
+    """The outcome of an attempt that brought a whole reply.
+
+    A good status with a body that is not what the API promises is ambiguous: something was done,
+    and what it was cannot be told.
+
+    Args:
+        prepared: The request that was sent.
+        reply: What came back.
+    """
+    kind = kind_of_status(reply.status)
+    if kind is not OutcomeKind.ACCEPTED:
+        return Outcome(kind, reply=reply, problem=f"status {reply.status}")
+    problem, path = "", "$"
+    try:
+        value = decode_response(prepared.endpoint, reply.body)
+    except ResponseDecodeError as error:
+        problem, path = str(error), error.path
+    else:
+        if not prepared.endpoint.checks_identity or value.id == prepared.task_id:
+            return Outcome(kind, value=value, reply=reply)
+        problem, path = "the answer is about another task", "$.id"
+    return Outcome(OutcomeKind.AMBIGUOUS, reply=reply, problem=problem, path=path)
+
+
+# --- bodies -------------------------------------------------------------------------------------
+
+
+async def read_body(response: aiohttp.ClientResponse, limit: int = MAX_BODY) -> bytes:
+    """The whole decoded body.
+
+    Args:
+        response: A response whose session does not decompress.
+        limit: The most bytes, before and after decompression.
+
+    Raises:
+        UnreadableBodyError: The body cannot be had whole.
+    """
+    chunks: list[bytes] = []
+    size = 0
+    content = response.content
+    while not content.at_eof():
+        chunk = await content.readany()
+        size += len(chunk)
+        if size > limit:
+            raise UnreadableBodyError(f"the body is larger than {limit} bytes")
+        chunks.append(chunk)
+    body = chunks[0] if len(chunks) == 1 else b"".join(chunks)
+    encoding = response.headers.get("Content-Encoding", "").strip().lower()
+    if encoding in {"", "identity"}:
+        return body
+    if encoding == "gzip":
+        return gunzip(body, limit)
+    raise UnreadableBodyError("the body has a content encoding that was not asked for")
+
+
+def gunzip(body: bytes, limit: int = MAX_BODY) -> bytes:
+    """Decompress, whole or not at all.
+
+    Args:
+        body: A gzip stream.
+        limit: The most bytes that may come out.
+
+    Raises:
+        UnreadableBodyError: The stream is damaged, truncated or expands beyond the limit.
+    """
+    decompressor = zlib.decompressobj(wbits=31)
+    problem = None
+    try:
+        plain = decompressor.decompress(body, min(limit, UNMEASURED))
+        if decompressor.unconsumed_tail and not _stays_within(decompressor, limit - len(plain)):
+            problem = f"the body expands beyond {limit} bytes"
+        else:
+            plain += decompressor.decompress(decompressor.unconsumed_tail)
+    except zlib.error:
+        raise UnreadableBodyError("the gzip stream is damaged") from None
+    if problem is None and not decompressor.eof:
+        problem = "the gzip stream is truncated"
+    elif decompressor.unused_data:
+        problem = "the gzip stream has something behind its end"
+    if problem is not None:
+        raise UnreadableBodyError(problem)
+    return plain
+
+
+def _stays_within(decompressor: "zlib._Decompress", limit: int) -> bool:
+    """Whether the rest of a stream has no more bytes than that. Keeps none of them."""
+    rehearsal = decompressor.copy()
+    left, rest = limit, decompressor.unconsumed_tail
+    while rest and left >= 0:
+        left -= len(rehearsal.decompress(rest, PIECE))
+        rest = rehearsal.unconsumed_tail
+    return left >= 0
