@@ -248,12 +248,12 @@ class TaskPoller:
             return False
         if watched.rank is None:
             return self._start_search(now)
-        overdue = self._schedule.overdue
+        overdue, recently = self._schedule.overdue, now - 0.5 * self._schedule.interval
 
         def is_wanted(each: WatchedTask) -> bool:
             return each.may_be_polled(now, overdue)  # else another request is about to tell
 
-        page = self._list.plan(watched, is_wanted, self.policy.list_threshold, now)
+        page = self._list.plan(watched, is_wanted, self.policy.list_threshold, recently, now)
         if page is None:
             return False
         self._start(self._poll_page(page, now), now, page.tasks)
@@ -325,7 +325,7 @@ class TaskPoller:
             if tasks and not left:
                 return ()
             if left:  # and perhaps moved on to another page by new tasks
-                page = self._list.plan(left[0], set(left).__contains__, 1, _now()) or page
+                page = self._list.plan(left[0], set(left).__contains__, 1, math.inf, _now()) or page
         assert error is not None
         if tasks:
             return await self._find_out_why(_unanswered(tasks, asked), error, asked)

@@ -9,6 +9,7 @@ the newest one. `total_count` is not used, since services report it capped, late
 import math
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 from browser_use_async.contract.limits import MAX_TASK_PAGE
@@ -22,10 +23,6 @@ MAX_GROWTH = 1000.0  # tasks per second; more is a list out of order, and no gro
 STALE = 1.0  # seconds by which a page may be older than the newest one
 SLACK = 3  # rows by which an estimate may be off
 TYPICAL_ROW_BYTES = 400.0
-# Page p of n rows shows the places from (p - 1) * n on, so n decides where pages begin. A few
-# sizes suffice to find one that is not cut in two by the beginning of a page.
-PAGE_SIZES = (100, 90, 80, 70, 60)
-FULL_ENOUGH = 60  # tasks on a page of 100, above which no other cut is looked for
 
 
 class ListPage(NamedTuple):
@@ -114,39 +111,53 @@ class TaskList:
         watched: WatchedTask,
         is_wanted: Callable[[WatchedTask], bool],
         threshold: int,
+        recently: float,
         now: float,
     ) -> ListPage | None:
-        """The smallest page that shows a task and those of its neighbours wanted, if it pays."""
+        """The smallest page that shows a task and those of its neighbours wanted, if it pays.
+
+        The page begins above the task, with neighbours not asked for recently.
+        """
         if watched.rank is None or not self.is_known:
             return None
         newest = self.newest_rank(now)
-        start, limit, tasks = self._neighbours(watched, is_wanted, newest)
+        tasks, reach = self._neighbours(watched, is_wanted, recently, newest)
         if len(tasks) < threshold:
             return None
-        first = max(newest - (tasks[-1].rank or 0) - SLACK, start)
-        last = min(newest - (tasks[0].rank or 0) + SLACK, start + limit - 1)
-        number, limit = _smallest_page(first, max(first, last))
+        first = max(newest - (tasks[-1].rank or 0) - SLACK, 0)
+        last = min(newest - (tasks[0].rank or 0) + SLACK, max(reach, first + 1) - 1)
+        number, limit = _smallest_page(max(first, last - MAX_TASK_PAGE + 1), last)
+        if limit > MAX_TASK_PAGE:  # cut in two by the slack
+            number, limit = _smallest_page(first + SLACK, last)
         if not self.pays(len(tasks), limit, threshold):
             return None
         return ListPage(number, limit, tasks, self._created)
 
     def _neighbours(
-        self, watched: WatchedTask, is_wanted: Callable[[WatchedTask], bool], newest: int
-    ) -> tuple[int, int, list[WatchedTask]]:
-        """The page with the most tasks: its first place, its rows and the tasks."""
-        place = max(newest - (watched.rank or 0), 0)
-        best: tuple[int, int, list[WatchedTask]] = (0, 0, [])
-        for limit in PAGE_SIZES:
-            start = place - place % limit
-            low = bisect_left(self._ranks, newest - start - limit + 1)
-            # Whatever is newer than the newest known task stands at the top.
-            high = bisect_left(self._ranks, newest - start + 1) if start else len(self._ranks)
-            tasks = [each for each in self._tasks[low:high] if not each.is_lost and is_wanted(each)]
-            if len(tasks) > len(best[2]):
-                best = (start, limit, tasks)
-            if len(tasks) >= FULL_ENOUGH:
+        self,
+        watched: WatchedTask,
+        is_wanted: Callable[[WatchedTask], bool],
+        recently: float,
+        newest: int,
+    ) -> tuple[list[WatchedTask], int]:
+        """The tasks wanted on the page that shows a task, and the place behind that page."""
+        assert watched.rank is not None
+        place = max(newest - watched.rank, 0)
+        at = bisect_left(self._ranks, watched.rank)
+        first = place
+        for index in range(at + 1, len(self._ranks)):
+            above = max(newest - self._ranks[index], 0)
+            each = self._tasks[index]
+            # Else each page would tell again what the one before it has told.
+            if each.answered_at >= recently or not is_wanted(each) or _reach(above) <= place:
                 break
-        return best
+            first = above
+        reach = _reach(first)
+        low = bisect_left(self._ranks, newest - reach + 1)
+        # Whatever is newer than the newest known task stands at the top.
+        high = bisect_left(self._ranks, newest - first + 1) if first else len(self._ranks)
+        found = self._tasks[low:high]
+        return [each for each in found if not each.is_lost and is_wanted(each)], reach
 
     def pays(self, tasks: int, limit: int, threshold: int) -> bool:
         """Whether the status calls saved are worth the page, its bytes included."""
@@ -208,6 +219,18 @@ class TaskList:
                 growth = min(max(others - before, 0) / (now - since), MAX_GROWTH)
                 self._growth += 0.5 * (growth - self._growth)
             self._window = (others, now)
+
+
+@lru_cache(1024)
+def _reach(first: int) -> int:
+    """The place behind the last one that a page can show together with `first`.
+
+    Page p of n rows shows the places from (p - 1) * n on, so that n decides where pages end.
+    """
+    if first % MAX_TASK_PAGE == 0:
+        return first + MAX_TASK_PAGE
+    half = MAX_TASK_PAGE // 2
+    return max((first // limit + 1) * limit for limit in range(half, MAX_TASK_PAGE + 1))
 
 
 def _smallest_page(first: int, last: int) -> tuple[int, int]:

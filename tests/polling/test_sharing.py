@@ -170,7 +170,7 @@ async def test_a_list_that_grows_is_followed(
     pages = api.count("list") / _time() * 2
     figure(f"{width} in a list that grows: {late:.1%} of looks late, {pages:.1f} pages in 2 s")
     assert late <= most
-    assert pages <= 1.4 * (width / 100 + 1)
+    assert pages <= 1.7 * (width / 100 + 1)  # while all move on by 40 places
     assert api.count("status") <= width / 10
 
 
