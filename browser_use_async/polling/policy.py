@@ -22,8 +22,9 @@ class PollPolicy(Value):
 
         min(interval * growth ** (n - 1), latency_target, or cap if latency_target is None)
 
-    shortened by a random part of up to `jitter`, so that many waits spread out. Every task is
-    polled at once and, if the wait has a deadline, once more just before it.
+    shortened by a random part of up to `jitter`. Every task is polled at once, but for one that
+    this session has created, which is polled first after one interval; and if the wait has a
+    deadline, once more just before it.
 
     Two or more waits share their polls: each task is polled every `latency_target` seconds (without
     one, as often as the youngest of them would be), through a page of the task list that tells
@@ -34,19 +35,16 @@ class PollPolicy(Value):
 
     and a status call is made for each other task. Many requests are spread over the interval, but
     none starts later than `latency_target` after the last poll of a task that it tells about; the
-    pages of a tenth of a second start together. A task that this session has created is polled
-    first after one interval, any other at once.
-
-    A page that is not answered is asked for again; a reply that takes too long is not waited for,
-    and its tasks are polled once more meanwhile. From time to time a status call checks what the
-    list keeps saying about a task.
+    pages of a tenth of a second start together. A page that is not answered is asked for again; a
+    reply that takes too long is not waited for, and its tasks are polled once more meanwhile. From
+    time to time a status call checks what the list keeps saying about a task.
 
     Once webhooks are seen to arrive (`session.attach`), they report the end of a task, and it is
-    polled no more often than it takes to find what no webhook reports: tasks that fail, and
-    webhooks that were lost. Each task is polled once in every `safety_interval` then, and not
-    before half of it is over. As soon as a poll finds an end that no webhook has reported, the
-    pauses above hold again until the next one arrives. Streams of statuses and steps are polled as
-    before, since webhooks do not report all that they show.
+    polled only for what they do not report: tasks that fail, and webhooks that were lost. It is
+    polled once in every `safety_interval`, and not before half of it is over. As soon as a poll
+    finds an end that no webhook has reported, the pauses above hold again until the next one
+    arrives. Streams of statuses and steps are polled as before, since webhooks do not report all
+    that they show.
 
     Attributes:
         interval: Seconds between the first two polls.
@@ -77,10 +75,13 @@ class PollPolicy(Value):
     safety_interval: float = 60.0
 
     def __attrs_post_init__(self) -> None:
-        for name in ("interval", "cap", "max_wait", "safety_interval"):
-            self._require(name, above=0.0)
-        if self.latency_target is not None:
-            self._require("latency_target", above=0.0)
+        for name in ("interval", "cap", "latency_target", "max_wait", "safety_interval"):
+            value = getattr(self, name)
+            is_off = name == "latency_target" and value is None
+            if not is_off and not 0 < value < math.inf:
+                raise ConfigurationError(
+                    f"{name} must be a number of seconds above 0, not {value!r}"
+                )
         if not 1 <= self.growth < math.inf:
             raise ConfigurationError(f"growth must be a factor of 1 or more, not {self.growth!r}")
         if not 0 <= self.jitter <= 1:
@@ -92,18 +93,8 @@ class PollPolicy(Value):
                 f"list_threshold must be a whole number from 1, not {self.list_threshold!r}"
             )
 
-    def _require(self, name: str, *, above: float) -> None:
-        value = getattr(self, name)
-        if not above < value < math.inf:
-            raise ConfigurationError(f"{name} must be a number of seconds above 0, not {value!r}")
-
     def pause(self, polls: int, rng: random.Random | None) -> float:
-        """Seconds from one poll to the next.
-
-        Args:
-            polls: How many polls there have been, 1 or more.
-            rng: Source of jitter; None for the full pause.
-        """
+        """Seconds from one poll to the next, after `polls` of them; in full without `rng`."""
         try:
             # Beyond the ceiling growing has no effect.
             grown = self.interval * float(self.growth) ** min(polls - 1, 1000)

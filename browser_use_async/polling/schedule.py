@@ -10,7 +10,6 @@ import heapq
 import math
 import random
 from collections import OrderedDict, deque
-from collections.abc import Collection, Iterator
 
 from browser_use_async.models import TaskStatus
 from browser_use_async.polling.policy import PollPolicy
@@ -32,9 +31,6 @@ class WebhookHealth:
     """Whether webhooks arrive, so that polling need only be a safety net.
 
     They are trusted from the first one on, until a poll finds an end that none has reported.
-
-    Attributes:
-        arriving: Whether webhooks are believed to arrive.
     """
 
     def __init__(self) -> None:
@@ -44,25 +40,19 @@ class WebhookHealth:
     def record(self, task_id: str, watched: WatchedTask | None, *, has_ended: bool) -> None:
         """Record a webhook, perhaps about a task that nobody waits for yet."""
         self.arriving = True
-        if not has_ended:
-            return
-        if watched is not None:
+        if has_ended and watched is not None:
             watched.webhook_said_ended = True
-            return
-        self._early_ends[task_id] = None
-        if len(self._early_ends) > MAX_EARLY_ENDS:
-            del self._early_ends[next(iter(self._early_ends))]
+        elif has_ended:
+            self._early_ends[task_id] = None
+            if len(self._early_ends) > MAX_EARLY_ENDS:
+                del self._early_ends[next(iter(self._early_ends))]
 
     def take_early_end(self, task_id: str) -> bool:
         """Whether a webhook reported the end before anybody waited; answered once."""
         return self._early_ends.pop(task_id, self) is None
 
     def record_end(self, watched: WatchedTask, polls_before: int) -> bool:
-        """Record an end that a poll has found.
-
-        Returns:
-            Whether it shows that webhooks do not arrive, although they were believed to.
-        """
+        """Record an end that a poll has found; whether it shows that webhooks have ceased."""
         was_watched = polls_before > 0 or watched.submitted_at is not None
         if watched.webhook_said_ended or not was_watched or watched.status not in _ANNOUNCED:
             return False
@@ -73,16 +63,13 @@ class WebhookHealth:
 class Schedule:
     """Decides which task is polled next, and when.
 
-    Args:
-        policy: How often.
-        webhooks: Whether they arrive, so that polls may be rare.
-        task_list: Told which tasks take part in the rotation.
-        rng: Source of jitter.
-
     Attributes:
+        watched: All tasks, by id.
+        rotation: Those that take part in the rotation, polled longest ago first.
         reply_time: Seconds that replies take of late.
         interval: Seconds between two polls of a task in the rotation.
         is_strained: Whether the service has asked for a pause of late.
+        resume_at: Before it nothing of the rotation starts, since everything fails.
     """
 
     def __init__(
@@ -92,58 +79,41 @@ class Schedule:
         self._webhooks = webhooks
         self._list = task_list
         self._rng = rng
+        self.watched: dict[str, WatchedTask] = {}
+        self.rotation: OrderedDict[WatchedTask, None] = OrderedDict()
         self.reply_time = 0.05
         self.interval = 0.0
         self.is_strained = False
-        self._watched: dict[str, WatchedTask] = {}
-        self._rotation: OrderedDict[WatchedTask, None] = OrderedDict()
+        self.resume_at = -math.inf
         self._timers: list[tuple[float, str]] = []
         self._queue: deque[WatchedTask] = deque()
-        self._resume_at = -math.inf  # after failures of everything
         self._gap = 0.0  # seconds between early polls; 0 while there are few
         self._gap_until = -math.inf
         self._next_early = -math.inf
 
     # --- tasks ----------------------------------------------------------------------------
 
-    def __iter__(self) -> Iterator[WatchedTask]:
-        return iter(tuple(self._watched.values()))
-
-    def __len__(self) -> int:
-        return len(self._watched)
-
-    def get(self, task_id: str) -> WatchedTask | None:
-        """The watched task with an id, if there is one."""
-        return self._watched.get(task_id)
-
-    @property
-    def rotation(self) -> Collection[WatchedTask]:
-        """The tasks that take part in the rotation, polled longest ago first."""
-        return self._rotation
-
-    def add(self, watched: WatchedTask) -> None:
-        """Watch a task; `update` then puts it in its place."""
-        self._watched[watched.task_id] = watched
-
-    def discard(self, watched: WatchedTask) -> None:
-        """Watch a task no longer."""
-        self.leave_rotation(watched)
-        if self._watched.get(watched.task_id) is watched:
-            del self._watched[watched.task_id]
-        if len(self._timers) > 2 * len(self._watched) + 64:
-            # Deadlines of waits that are over would be kept for hours.
-            self._timers = [each for each in self._timers if self._timed(*each) is not None]
-            heapq.heapify(self._timers)
-
     def update(self, watched: WatchedTask, now: float) -> None:
         """Put a task in its place after its subscribers have changed."""
         if watched.settled or watched.interest is Interest.STEPS:
             self.leave_rotation(watched)
-        elif watched not in self._rotation:
+        elif watched not in self.rotation:
             self._join_rotation(watched, now)
         elif watched.interest is Interest.STATUS and watched.status is None:
-            self.move_to_front(watched, -math.inf)
+            self._move_to_front(watched, -math.inf)
         self.set_timer(watched)
+
+    def discard(self, watched: WatchedTask) -> None:
+        """Watch a task no longer."""
+        self.leave_rotation(watched)
+        if self.watched.get(watched.task_id) is watched:
+            del self.watched[watched.task_id]
+        if not self.watched:
+            self._queue.clear()
+        if len(self._timers) > 2 * len(self.watched) + 64:
+            # Deadlines of waits that are over would be kept for hours.
+            self._timers = [each for each in self._timers if self._timed(*each) is not None]
+            heapq.heapify(self._timers)
 
     # --- the rotation ---------------------------------------------------------------------
 
@@ -151,17 +121,17 @@ class Schedule:
     def is_sharing(self) -> bool:
         """Whether enough tasks are polled for list pages to be read."""
         policy = self._policy
-        return policy.shared and len(self._rotation) >= max(2, policy.list_threshold)
+        return policy.shared and len(self.rotation) >= max(2, policy.list_threshold)
 
     def rotates(self, watched: WatchedTask) -> bool:
         """Whether the rotation polls a task, so that it needs no timer for that."""
-        if not self.is_sharing or watched.needs_get or watched not in self._rotation:
+        if not self.is_sharing or watched.needs_get or watched not in self.rotation:
             return False
         return not self._webhooks.arriving or watched.webhooks_suffice
 
     def _join_rotation(self, watched: WatchedTask, now: float) -> None:
         was_sharing = self.is_sharing
-        self._rotation[watched] = None
+        self.rotation[watched] = None
         born = watched.submitted_at
         is_new = born is not None and now - born < NEW_TASK_SECONDS
         self._list.add(watched, just_created=is_new, now=now)
@@ -171,50 +141,49 @@ class Schedule:
             if is_known and not watched.webhook_said_ended and watched.interest is Interest.END:
                 watched.rotated_at = max(watched.rotated_at, born)
         if watched.rotated_at == -math.inf:
-            self._rotation.move_to_end(watched, last=False)
+            self.rotation.move_to_end(watched, last=False)
         if self.is_sharing is not was_sharing:
             self.set_timers()
 
     def leave_rotation(self, watched: WatchedTask) -> None:
         """Let a task take part no longer."""
-        if watched not in self._rotation:
+        if watched not in self.rotation:
             return
         was_sharing = self.is_sharing
-        del self._rotation[watched]
+        del self.rotation[watched]
         self._list.discard(watched)
         if was_sharing and not self.is_sharing:
-            for each in self._rotation:
+            for each in self.rotation:
                 each.next_poll_at = each.rotated_at + self.interval
             self.set_timers()
 
-    def move_to_front(self, watched: WatchedTask, rotated_at: float) -> None:
-        """Poll a task before all others, once `rotated_at` lies an interval back."""
-        if watched in self._rotation:
+    def _move_to_front(self, watched: WatchedTask, rotated_at: float) -> None:
+        if watched in self.rotation:
             watched.rotated_at = rotated_at
-            self._rotation.move_to_end(watched, last=False)
+            self.rotation.move_to_end(watched, last=False)
 
     def move_to_back(self, watched: WatchedTask, now: float) -> None:
         """Let a task have had its turn."""
-        if watched in self._rotation:
+        if watched in self.rotation:
             watched.rotated_at = now
-            self._rotation.move_to_end(watched)
+            self.rotation.move_to_end(watched)
 
-    def poll_again(self, watched: WatchedTask, now: float) -> None:
-        """Poll a task at once, and before all others."""
-        watched.next_poll_at = now
-        self.move_to_front(watched, now - self.interval)
+    def poll_again(self, watched: WatchedTask, moment: float) -> None:
+        """Poll a task at a moment, and before all others."""
+        watched.next_poll_at = moment
+        self._move_to_front(watched, moment - self.interval)
 
     def _rotation_due_at(self) -> float:
         if not self.is_sharing:
             return math.inf
         interval = self._shared_interval()
         pause = 0.95 * self._policy.longest_pause if self._webhooks.arriving else interval
-        return max(next(iter(self._rotation)).rotated_at + pause, self._resume_at)
+        return max(next(iter(self.rotation)).rotated_at + pause, self.resume_at)
 
     def _shared_interval(self) -> float:
         target = self._policy.latency_target
         if target is None:
-            polls = max(min((each.polls for each in self._rotation), default=0), 1)
+            polls = max(min((each.polls for each in self.rotation), default=0), 1)
             self.interval = self._policy.pause(polls, None)
         else:
             # The list, then the task itself, have to be answered.
@@ -228,11 +197,11 @@ class Schedule:
         """
         if due_at <= now + TICK or math.isinf(due_at) or self._webhooks.arriving:
             return due_at
-        if now < self._resume_at:
+        if now < self.resume_at:
             return due_at
         if now >= self._gap_until:
             needed = self._list.pages_needed(now)
-            needed += sum(each.rank is None or each.is_lost for each in self._rotation)
+            needed += sum(each.rank is None or each.is_lost for each in self.rotation)
             # A little faster than needed, or polls would be due before their common step.
             self._gap = 0.0 if needed <= UNPACED else 0.95 * self.interval / needed
             self._gap_until = now + self.interval
@@ -245,7 +214,6 @@ class Schedule:
 
     def pop_due(self, now: float) -> WatchedTask | None:
         """The next task to be polled by now, or None."""
-        overdue = self.overdue
         while self._queue:
             watched = self._queue.popleft()
             watched.is_queued = False
@@ -253,17 +221,16 @@ class Schedule:
             if watched.subscribers and not watched.settled and len(watched.requests) < 2:
                 watched.status_only = watched.status_only or self.rotates(watched)
                 return watched
-        while True:
-            due_at = self._rotation_due_at()
-            if self._early_start(due_at, now) > now + TICK:
-                return None
-            first = next(iter(self._rotation))
+        overdue = self.overdue
+        while self._early_start(self._rotation_due_at(), now) <= now + TICK:
+            first = next(iter(self.rotation))
             if self.rotates(first) and first.may_be_polled(now, overdue):
                 # What was due together must not keep those behind it from being spread.
                 spread = max(self._next_early, now - PACING_STEP) + self._gap
                 self._next_early = min(spread, now + PACING_STEP)
                 return first
             self.move_to_back(first, now)
+        return None
 
     def next_due(self, now: float) -> float:
         """When `run_timers` and `pop_due` have something to do."""
@@ -289,61 +256,37 @@ class Schedule:
                 continue
             watched.timer_at = None
             watched.expire_subscribers(now + TICK)
-            if self._is_due(watched, now):
+            if min(self._next_own_poll(watched), self._final_poll_at(watched)) <= now + TICK:
                 self.queue(watched)
             self.set_timer(watched)
 
-    def _is_due(self, watched: WatchedTask, now: float) -> bool:
-        if self._next_own_poll(watched) <= now + TICK:
-            return True
-        is_final = any(
-            not each.final_poll_started
-            and not each.expired
-            and each.final_poll_at(self.reply_time) <= now + TICK
-            for each in watched.subscribers
-        )
-        return is_final and not (watched.settled or watched.is_queued or watched.requests)
-
-    def queue(self, watched: WatchedTask, *, first: bool = False) -> None:
-        """Poll a task as soon as there is a free slot."""
+    def queue(self, watched: WatchedTask) -> None:
+        """Poll a task as soon as there is a free slot; one that has ended before all others."""
         watched.is_queued = True
-        (self._queue.appendleft if first else self._queue.append)(watched)
-
-    @property
-    def is_urgent(self) -> bool:
-        """Whether the next task to be polled has ended, as something else said."""
-        return bool(self._queue) and self._queue[0].needs_get
-
-    def hold_until(self, moment: float) -> None:
-        """Start nothing of the rotation before a moment."""
-        self._resume_at = moment
-
-    def spread_again(self) -> None:
-        """Reckon again how many polls are to be spread: the list has just failed."""
-        self._gap_until = -math.inf
-
-    def clear(self) -> None:
-        """Forget what is queued: nobody waits."""
-        self._timers.clear()
-        self._queue.clear()
+        (self._queue.appendleft if watched.needs_get else self._queue.append)(watched)
 
     # --- timers ---------------------------------------------------------------------------
 
     def set_timer(self, watched: WatchedTask) -> None:
         """Set the timer of a task, unless one is set that comes before it."""
-        moment = self._next_timer(watched)
+        deadlines = (each.deadline for each in watched.subscribers if not each.expired)
+        moment = min(
+            self._next_own_poll(watched),
+            self._final_poll_at(watched),
+            min(deadlines, default=math.inf),
+        )
         if moment < math.inf and (watched.timer_at is None or moment < watched.timer_at):
             watched.timer_at = moment
             heapq.heappush(self._timers, (moment, watched.task_id))
 
     def set_timers(self) -> None:
         """Set the timers of all tasks that take part in the rotation."""
-        for each in self._rotation:
+        for each in self.rotation:
             self.set_timer(each)
 
     def _timed(self, moment: float, task_id: str) -> WatchedTask | None:
         """The task of a timer, unless an earlier timer has replaced this one."""
-        watched = self._watched.get(task_id)
+        watched = self.watched.get(task_id)
         return watched if watched is not None and watched.timer_at == moment else None
 
     def _next_own_poll(self, watched: WatchedTask) -> float:
@@ -358,15 +301,13 @@ class Schedule:
             return late if is_single else math.inf
         return watched.next_poll_at
 
-    def _next_timer(self, watched: WatchedTask) -> float:
-        """When something is due: a poll, a final poll or a deadline."""
-        moment = self._next_own_poll(watched)
-        is_asked = watched.settled or watched.is_queued or bool(watched.requests)
-        for each in watched.subscribers:
-            if not each.expired:
-                is_over = each.final_poll_started or is_asked
-                final = each.deadline if is_over else each.final_poll_at(self.reply_time)
-                moment = min(moment, final)
+    def _final_poll_at(self, watched: WatchedTask) -> float:
+        """When the next poll just before a deadline is due."""
+        moment = math.inf
+        if not (watched.settled or watched.is_queued or watched.requests):
+            for each in watched.subscribers:
+                if not each.final_poll_started and not each.expired:
+                    moment = min(moment, each.final_poll_at(self.reply_time))
         return moment
 
     # --- pauses ---------------------------------------------------------------------------
@@ -379,10 +320,9 @@ class Schedule:
 
     def end_long_pauses(self, now: float) -> None:
         """Poll as often as without webhooks: they do not arrive."""
-        for watched in self:
+        for watched in self.watched.values():
             if not watched.settled:
-                pause = self._policy.pause(max(watched.polls, 1), self._rng)
-                watched.next_poll_at = min(watched.next_poll_at, now + pause)
+                watched.next_poll_at = min(watched.next_poll_at, now + self.pause(watched))
                 self.set_timer(watched)
 
     def record_reply_time(self, seconds: float) -> None:

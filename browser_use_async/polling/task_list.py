@@ -8,14 +8,15 @@ the newest one. `total_count` is not used, since services report it capped, late
 
 import math
 from bisect import bisect_left
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
 from browser_use_async.contract.limits import MAX_TASK_PAGE
+from browser_use_async.contract.status_page import StatusPage
 from browser_use_async.polling.watched_task import WatchedTask
 
-__all__ = ["ListPage", "TaskList"]
+__all__ = ["ListHealth", "ListPage", "TaskList"]
 
 BYTES_PER_REQUEST = 64 * 1024  # so many bytes of a page count as one more request
 GROWTH_WINDOW = 0.5  # seconds, at least, over which growth is measured
@@ -23,30 +24,61 @@ MAX_GROWTH = 1000.0  # tasks per second; more is a list out of order, and no gro
 STALE = 1.0  # seconds by which a page may be older than the newest one
 SLACK = 3  # rows by which an estimate may be off
 TYPICAL_ROW_BYTES = 400.0
+MAX_USELESS_PAGES = 3  # in a row, before the list is not read for a while
+FIRST_BREAK, MAX_BREAK = 60.0, 960.0  # seconds without the list; doubled each time
+
+_Rows = list[tuple[int, WatchedTask]]  # index on the page, and task
 
 
 class ListPage(NamedTuple):
-    """One page to read.
+    """One page to read."""
 
-    Attributes:
-        number: Counted from 1.
-        limit: Rows on it.
-        tasks: The tasks that it should show.
-        created: How many tasks this session had created when the page was planned.
-    """
+    number: int  # counted from 1
+    limit: int  # rows on it
+    tasks: Sequence[WatchedTask]  # those that it should show
+    created: int  # tasks that this session had created when the page was planned
 
-    number: int
-    limit: int
-    tasks: Sequence[WatchedTask]
-    created: int
+
+class ListHealth:
+    """Whether pages tell what they should, so that reading them is worth while."""
+
+    def __init__(self) -> None:
+        self.back_at = -math.inf  # until then tasks are polled without the list
+        self._break = FIRST_BREAK
+        self._useless = 0  # pages in a row
+        self._useless_since = -math.inf
+
+    def record_useful(self) -> None:
+        """Record a page that told what it should."""
+        self._useless = 0
+
+    def record_useless(self, asked: float, now: float) -> bool:
+        """Record a page that did not, those in flight together as one; whether a break is due."""
+        if asked < self._useless_since:
+            return False
+        self._useless_since = now
+        self._useless += 1
+        return self._useless >= MAX_USELESS_PAGES
+
+    def start_break(self, now: float) -> float:
+        """Do without the list for a while, longer if that happens again soon; how long, or 0."""
+        if now < self.back_at:
+            return 0.0
+        self._useless = MAX_USELESS_PAGES - 1  # one more is enough when it is back
+        was_long_ago = now - self.back_at > FIRST_BREAK
+        self._break = FIRST_BREAK if was_long_ago else min(2 * self._break, MAX_BREAK)
+        self.back_at = now + self._break
+        return self._break
 
 
 class TaskList:
     """The ranks of polled tasks, learnt from the pages read so far."""
 
     def __init__(self) -> None:
+        self._is_known = False  # whether any page has been read
         self._newest = 0  # the rank of the newest task, as of the last page
-        self._asked_at = self._told_at = -math.inf
+        self._asked_at = -math.inf  # the newest page read
+        self._told_at = 0.0  # when a page last told the rank of the newest task
         self._created = 0  # by this session; known at once, and no part of the growth
         self._growth = 0.0  # tasks per second created by others
         self._window = (0, -math.inf)  # tasks of others, and when they were counted
@@ -56,15 +88,8 @@ class TaskList:
         self._ranks: list[int] = []
         self._tasks: list[WatchedTask] = []
 
-    @property
-    def is_known(self) -> bool:
-        """Whether any page has been read."""
-        return self._told_at > -math.inf
-
     def newest_rank(self, now: float) -> int:
         """The rank of the newest task, supposing that others go on creating tasks."""
-        if not self.is_known:
-            return self._newest
         return self._newest + round(self._growth * (now - self._told_at))
 
     def add(self, watched: WatchedTask, *, just_created: bool, now: float) -> None:
@@ -72,7 +97,7 @@ class TaskList:
         if just_created and watched.rank is None:
             self._created += 1
             self._newest += 1
-            if self.is_known:
+            if self._is_known:
                 watched.rank = self.newest_rank(now)
         if watched.rank is not None:
             self._insert(watched)
@@ -102,8 +127,8 @@ class TaskList:
 
     # --- planning -------------------------------------------------------------------------
 
-    def plan_top(self, number: int, limit: int) -> ListPage:
-        """A page to search for tasks whose place is unknown."""
+    def search_page(self, number: int, limit: int) -> ListPage:
+        """A page that may show tasks whose place is unknown."""
         return ListPage(number, limit, (), self._created)
 
     def plan(
@@ -116,20 +141,21 @@ class TaskList:
     ) -> ListPage | None:
         """The smallest page that shows a task and those of its neighbours wanted, if it pays.
 
-        The page begins above the task, with neighbours not asked for recently.
+        It begins above the task, with neighbours that were not answered for recently.
         """
-        if watched.rank is None or not self.is_known:
+        if watched.rank is None or not self._is_known:
             return None
         newest = self.newest_rank(now)
         tasks, reach = self._neighbours(watched, is_wanted, recently, newest)
         if len(tasks) < threshold:
             return None
-        first = max(newest - (tasks[-1].rank or 0) - SLACK, 0)
-        last = min(newest - (tasks[0].rank or 0) + SLACK, max(reach, first + 1) - 1)
-        number, limit = _smallest_page(max(first, last - MAX_TASK_PAGE + 1), last)
-        if limit > MAX_TASK_PAGE:  # cut in two by the slack
-            number, limit = _smallest_page(first + SLACK, last)
-        if not self.pays(len(tasks), limit, threshold):
+        first = max(newest - (tasks[-1].rank or 0), 0)
+        last = min(max(newest - (tasks[0].rank or 0), first), reach - 1)
+        number, limit = _smallest_page(max(first - SLACK, 0), last + SLACK)
+        if limit > MAX_TASK_PAGE:
+            number, limit = _smallest_page(first, last)
+        # The status calls saved have to be worth the page, its bytes included.
+        if len(tasks) < 1 + limit * self._row_bytes / BYTES_PER_REQUEST:
             return None
         return ListPage(number, limit, tasks, self._created)
 
@@ -159,39 +185,19 @@ class TaskList:
         found = self._tasks[low:high]
         return [each for each in found if not each.is_lost and is_wanted(each)], reach
 
-    def pays(self, tasks: int, limit: int, threshold: int) -> bool:
-        """Whether the status calls saved are worth the page, its bytes included."""
-        return tasks >= max(threshold, 1 + limit * self._row_bytes / BYTES_PER_REQUEST)
-
     # --- learning -------------------------------------------------------------------------
 
     def record_page(
-        self,
-        page: ListPage,
-        shown: Iterable[tuple[int, WatchedTask]],
-        limit: int,
-        row_bytes: float | None,
-        asked: float,
-        now: float,
+        self, page: ListPage, answer: StatusPage, shown: _Rows, asked: float, now: float
     ) -> list[WatchedTask]:
-        """Learn ranks from a page.
-
-        Args:
-            page: The page as it was planned.
-            shown: Index in the page and task, of those rows that are polled.
-            limit: Rows on a page, as the service says.
-            row_bytes: The weight of a row; None of an empty page.
-            asked: The loop time at which the page was asked for.
-            now: The loop time.
-
-        Returns:
-            The tasks whose place was unknown before.
-        """
+        """Learn ranks from the rows of watched tasks; gives those whose place was unknown."""
         if asked < self._asked_at - STALE:
             return []  # so late that the list has moved on since
         self._asked_at = max(asked, self._asked_at)
-        if row_bytes is not None:
-            self._row_bytes += 0.3 * (row_bytes - self._row_bytes)
+        if answer.rows:
+            self._row_bytes += 0.3 * (answer.size / len(answer.rows) - self._row_bytes)
+        # The service may put fewer rows on a page than were asked for.
+        limit = min(page.limit, answer.limit) if answer.limit > 0 else page.limit
         first = (page.number - 1) * limit
         placed = [(first + index, watched) for index, watched in shown]
         # Most rows agree on the newest rank; a row out of order must not move all others.
@@ -207,12 +213,12 @@ class TaskList:
                 self.discard(watched)
                 watched.rank = newest - place
                 self._insert(watched)
-        if told or not self.is_known:
+        if told or not self._is_known:
             self._record_newest(newest + self._created - page.created, now)
         return found
 
     def _record_newest(self, newest: int, now: float) -> None:
-        self._newest, self._told_at = newest, now
+        self._is_known, self._newest, self._told_at = True, newest, now
         others, (before, since) = newest - self._created, self._window
         if now - since >= GROWTH_WINDOW:
             if not math.isinf(since):

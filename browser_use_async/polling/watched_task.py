@@ -9,6 +9,8 @@ from enum import IntEnum
 from typing import Any
 from zlib import crc32
 
+import attrs
+
 from browser_use_async import errors
 from browser_use_async.models import Task, TaskStatus
 from browser_use_async.polling.policy import PollPolicy
@@ -47,86 +49,64 @@ class Interest(IntEnum):
     STEPS = 2  # the whole task at every poll
 
 
+@attrs.define(eq=False)
 class Subscriber:
-    """One wait or stream: what wakes it (must not block), and the loop time of its deadline.
+    """One wait or stream: what wakes it (must not block), and the loop time of its deadline."""
 
-    Attributes:
-        final_poll_started: Whether the poll just before the deadline has begun.
-        expired: Whether the deadline has passed.
-    """
-
-    __slots__ = ("deadline", "expired", "final_poll_started", "interest", "wake")
-
-    def __init__(
-        self, wake: Callable[[], None], deadline: float, interest: Interest = Interest.END
-    ) -> None:
-        self.wake = wake
-        self.deadline = deadline
-        self.interest = interest
-        self.final_poll_started = False
-        self.expired = False
+    wake: Callable[[], None]
+    deadline: float
+    interest: Interest = Interest.END
+    final_poll_started: bool = False  # the poll just before the deadline
+    expired: bool = False
 
     def final_poll_at(self, reply_time: float) -> float:
         """The latest moment for a poll whose two calls can still be answered in time."""
         return self.deadline - 2 * reply_time - 0.02
 
 
+@attrs.define(eq=False, repr=False)
 class WatchedTask:
-    """The polled state of one task. All times are loop times.
+    """The polled state of one task. All times are loop times."""
 
-    Attributes:
-        submitted_at: When this session created it, or None.
-        status_since: When `status` was first seen.
-        task: The last whole task seen.
-        ended: Whether `task` is terminal, confirmed by get-task.
-        error: Why polling ended without a terminal task.
-        polls: How many polls were answered.
-        asked_at: When the newest request that covers it began.
-        answered_at: When the newest request that has been answered began.
-        requests: Its own calls in flight, at most two.
-        pages: How many list pages in flight should show it.
-        rotated_at: When it last had its turn in the rotation.
-        next_poll_at: When it is polled by itself, unless the rotation does that.
-        audit_at: When a status call checks what the list keeps saying.
-        timer_at: The moment of its entry in the timer heap, or None.
-        is_queued: Whether it is queued for a free request slot.
-        needs_get: Whether something reported its end, which only get-task can confirm.
-        status_only: Whether the next poll must not use the list.
-        webhook_said_ended: Whether a webhook reported the end.
-        failures: Consecutive failed polls, the first of them at `failing_since`.
-        broken: Consecutive polls that raised what no call should raise.
-        missing: Consecutive polls that answered 404, the first of them at `missing_since`.
-        rank: Its number in order of creation, once a page has shown it; see `TaskList`.
-        list_misses: Consecutive list pages that should have shown it and did not.
-        unknown_statuses: Statuses unknown to this version that were seen.
-    """
+    task_id: str
+    submitted_at: float | None = None  # when this session created it
+    subscribers: list[Subscriber] = attrs.field(factory=list)
 
-    __slots__ = (
-        "answered_at", "asked_at", "audit_at", "broken", "ended", "error", "failing_since",
-        "failures", "is_queued", "list_misses", "missing", "missing_since", "needs_get",
-        "next_poll_at", "pages", "polls", "rank", "requests", "rotated_at", "status",
-        "status_only", "status_since", "submitted_at", "subscribers", "task", "task_id",
-        "timer_at", "unknown_statuses", "webhook_said_ended",
-    )  # fmt: skip
+    # What is known.
+    status: TaskStatus | None = None
+    status_since: float = 0.0  # when this status was first seen
+    task: Task | None = None  # the last whole one seen
+    ended: bool = False  # `task` is terminal, as get-task says
+    error: errors.BrowserUseError | None = None  # why polling ended without a terminal task
+    webhook_said_ended: bool = False
+    unknown_statuses: tuple[TaskStatus, ...] = ()  # those seen that this version does not know
 
-    def __init__(self, task_id: str) -> None:
-        self.task_id = task_id
-        self.submitted_at: float | None = None
-        self.subscribers: list[Subscriber] = []
-        self.status: TaskStatus | None = None
-        self.task: Task | None = None
-        self.ended = False
-        self.error: errors.BrowserUseError | None = None
-        self.asked_at = self.answered_at = self.rotated_at = self.next_poll_at = -math.inf
-        self.audit_at = self.failing_since = math.inf
-        self.status_since = self.missing_since = 0.0
-        self.requests: tuple[asyncio.Task[Any], ...] = ()
-        self.timer_at: float | None = None
-        self.is_queued = self.needs_get = self.status_only = self.webhook_said_ended = False
-        self.polls = self.pages = 0
-        self.failures = self.broken = self.missing = self.list_misses = 0
-        self.rank: int | None = None
-        self.unknown_statuses: tuple[TaskStatus, ...] = ()
+    # Polls.
+    polls: int = 0  # answered ones
+    asked_at: float = -math.inf  # when the newest request that covers it began
+    answered_at: float = -math.inf  # when the newest request that has been answered began
+    requests: tuple[asyncio.Task[Any], ...] = ()  # its own calls in flight, at most two
+    pages: int = 0  # list pages in flight that should show it
+    needs_get: bool = False  # something reported its end, which only get-task can confirm
+    status_only: bool = False  # the next poll must not use the list
+
+    # When it is polled next.
+    rotated_at: float = -math.inf  # when it last had its turn in the rotation
+    next_poll_at: float = -math.inf  # by itself, unless the rotation polls it
+    audit_at: float = math.inf  # when a status call checks what the list keeps saying
+    timer_at: float | None = None  # the moment of its entry in the timer heap
+    is_queued: bool = False  # for a free request slot
+
+    # Polls in a row that failed.
+    failures: int = 0
+    failing_since: float = math.inf
+    broken: int = 0  # raised what no call should raise
+    missing: int = 0  # answered 404
+    missing_since: float = 0.0
+
+    # The task list; see `TaskList`.
+    rank: int | None = None
+    list_misses: int = 0  # pages in a row that should have shown it and did not
 
     # --- questions ------------------------------------------------------------------------
 
@@ -228,9 +208,16 @@ class WatchedTask:
     ) -> None:
         """Record a failed poll: when the next one is due, or that polling has to end."""
         if isinstance(error, _NOT_FOUND):
-            self._record_missing(error, now, policy, rng)
+            self.next_poll_at = now + policy.pause(max(self.polls, 1), rng)
+            self._record_missing(error, now)
         elif not isinstance(error, errors.BrowserUseError):
-            self._record_broken(error, now, policy, rng)
+            # A middleware of the user's has raised; perhaps it does so only now and then.
+            self.broken += 1
+            self.next_poll_at = now + policy.backoff(self.broken, rng)
+            if self.broken >= MAX_BROKEN:
+                what = f"{self.broken} polls of task {self.task_id} in a row raised {error!r}"
+                # Without its frames: they hold requests, and those the key.
+                self._interrupt(what, error.with_traceback(None))
         elif not is_transient(error):
             self._end_with(error)
         else:
@@ -242,30 +229,16 @@ class WatchedTask:
                 what = f"the API gave no usable answer about task {self.task_id}"
                 self._interrupt(f"{what} for {seconds:.0f} s (last: {error})", error)
 
-    def _record_missing(
-        self, error: errors.APIStatusError, now: float, policy: PollPolicy, rng: random.Random
-    ) -> None:
+    def _record_missing(self, error: errors.BrowserUseError, now: float) -> None:
         """Our own new task may not be listed yet, and one that was seen may be missed once."""
         if self.missing == 0:
             self.missing_since = now
         self.missing += 1
-        self.next_poll_at = now + policy.pause(max(self.polls, 1), rng)
         if self.submitted_at is not None and now - self.submitted_at < NEW_TASK_GRACE:
             return
         gone = self.missing >= MISSING_POLLS and now - self.missing_since >= MISSING_SECONDS
         if gone or (self.status is None and self.submitted_at is None):
             self._end_with(error)
-
-    def _record_broken(
-        self, error: BaseException, now: float, policy: PollPolicy, rng: random.Random
-    ) -> None:
-        """A middleware of the user's has raised; perhaps it does so only now and then."""
-        self.broken += 1
-        self.next_poll_at = now + policy.backoff(self.broken, rng)
-        if self.broken >= MAX_BROKEN:
-            what = f"{self.broken} polls of task {self.task_id} in a row raised {error!r}"
-            # Without its frames: they hold requests, and those the key.
-            self._interrupt(what, error.with_traceback(None))
 
     def _interrupt(self, what: str, error: BaseException) -> None:
         interrupted = errors.WaitInterruptedError(

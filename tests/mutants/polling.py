@@ -89,7 +89,7 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "a task that has ended is kept for the deadline of its wait",
         "polling/schedule.py",
-        "            del self._watched[watched.task_id]\n",
+        "            del self.watched[watched.task_id]\n",
         "            pass\n",
         ("D14",),
     ),
@@ -156,8 +156,8 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "every wait polls for itself",
         "polling/schedule.py",
-        "        return policy.shared and len(self._rotation)",
-        "        return False and len(self._rotation)",
+        "        return policy.shared and len(self.rotation)",
+        "        return False and len(self.rotation)",
         ("D14", "D29"),
     ),
     Mutant(
@@ -199,9 +199,9 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         "pages that show nothing are read for ever",
-        "polling/poller.py",
-        "        if self._useless_pages >= MAX_LIST_FAILURES:\n",
-        "        if self._useless_pages >= 10_000:\n",
+        "polling/task_list.py",
+        "        return self._useless >= MAX_USELESS_PAGES\n",
+        "        return False\n",
         ("D27",),
     ),
     Mutant(
@@ -214,8 +214,8 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "tasks whose place is unknown are asked for one by one",
         "polling/poller.py",
-        "            return self._start_search(now)\n",
-        "            return False\n",
+        "            if len(unknown) >= self.policy.list_threshold:\n",
+        "            unknown = []\n            if unknown:\n",
         ("D29",),
     ),
     # Webhooks.
