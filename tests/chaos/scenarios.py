@@ -122,15 +122,18 @@ def _slow_replies() -> Iterator[Scenario]:
 
 def _clocks() -> Iterator[Scenario]:
     """This machine's clock is not the service's, and answers to run-task are lost."""
-    ways = [
-        Laws(Submissions(100, on_ambiguous=then, warm=warm), LOST, others=1.0)
+    ways = tuple(
+        Laws(Submissions(60, on_ambiguous=then), LOST, others=1.0, rows_tell_metadata=tell)
         for then in ("reconcile", "resubmit")
-        for warm in (True, False)
-    ]
-    ways += [attrs.evolve(laws, rows_tell_metadata=False) for laws in ways]
+        for tell in (True, False)
+    )
+    cold = tuple(
+        attrs.evolve(laws, workload=attrs.evolve(laws.workload, warm=False)) for laws in ways[1::2]
+    )
     skews = {"+1,900 s": 1900.0, "+1 h": HOUR, "+1 day": DAY, "-1 day": -DAY}
     for name, skew in skews.items():
-        yield Scenario(f"clock {name}", tuple(attrs.evolve(laws, skew=skew) for laws in ways))
+        laws = tuple(attrs.evolve(laws, skew=skew) for laws in (*ways, *cold))
+        yield Scenario(f"clock {name}", laws)
     for name, jump in (("1 h", HOUR), ("1 day", DAY)):
         laws = tuple(attrs.evolve(laws, jump=jump) for laws in ways)
         yield Scenario(f"clock jumps by {name}", laws, quick=name == "1 h")
