@@ -69,8 +69,8 @@ def _flows() -> Iterator[Scenario]:
     growing = tuple((10.0 + second, 30) for second in range(10))
     pages = (attrs.evolve(*cut2, calls=LISTS),)
     yield Scenario(f"{name}, 0 % cut", (Laws(Flow(100, 10)),), {"p99": PROMPT, "typed": 0})
-    yield Scenario(f"{name}, 2 % cut", (Laws(flow, cut2),), WAITS, seeds=(4, 6, 9))
-    yield Scenario(f"{name}, 5 % cut", (Laws(flow, cut5),), WAITS, seeds=(4, 8))
+    yield Scenario(f"{name}, 2 % cut", (Laws(flow, cut2),), WAITS, seeds=(10, 4))
+    yield Scenario(f"{name}, 5 % cut", (Laws(flow, cut5),), WAITS, seeds=(5, 0))
     late = {"late": 0.04, "typed": 0}
     laws = Laws(Flow(60, 25), hang)
     yield Scenario("run_and_wait 60/s, 1 % hang", (laws,), late, seeds=(0, 6))
@@ -89,6 +89,8 @@ def _shares() -> Iterator[Scenario]:
         10: {"p99": 8.0, "typed": 0},
         20: {"p99": 8.0, "typed": 0},
     }
+    lone = Laws(Waits(1), (Fault(Kind.CUT, 0.2),), life=LONG)
+    yield Scenario("1 wait, 20 % cut", (lone,), cuts[20], seeds=tuple(range(20)))
     for count, seeds in ((100, (0, 1, 2)), (1000, (0,))):
         laws = Laws(Waits(count), life=LONG)
         for percent, bounds in cuts.items():

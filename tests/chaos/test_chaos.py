@@ -89,6 +89,7 @@ def test_an_undisturbed_wait_is_prompt_and_cheap() -> None:
     assert 1.0 < report.per_task() < 10.0
 
 
+@pytest.mark.long
 def test_the_command_prints_a_report_as_json() -> None:
     """Standard output is one document with a measure for each bound, the same each time."""
     first, again = (run_bench("--only", "control: a ", "--json") for _run in range(2))
