@@ -56,6 +56,9 @@ def _run(job: Job) -> Report:
 
 
 def _run_all(jobs: Sequence[Job], processes: int) -> Iterable[Report]:
+    if processes == 1:
+        yield from map(_run, jobs)
+        return
     with concurrent.futures.ProcessPoolExecutor(processes) as pool:
         yield from pool.map(_run, jobs)
 

@@ -67,7 +67,7 @@ def mixed(share: float) -> tuple[Fault, ...]:
         Fault(Kind.GARBAGE),
         Fault(Kind.RATE_LIMIT),
         Fault(Kind.RATE_LIMIT, retry_after=1.0),
-        Fault(Kind.SLOW, seconds=40.0),
+        Fault(Kind.HANG),
         Fault(Kind.SLOW, seconds=5.0),
     )
     return tuple(attrs.evolve(each, share=share / len(kinds)) for each in kinds)

@@ -60,7 +60,7 @@ class Laws:
     bursts: tuple[tuple[float, int], ...] = ()  # when they create how many at once
     skew: float = 0.0  # seconds by which this machine's clock is ahead of the service's
     jump: float = 0.0  # seconds by which it is off after a jump, in either direction or not at all
-    jump_every: float = 7.0
+    jump_every: float = 3.0
     rows_tell_metadata: bool = True
     list_lag: float = 0.0  # seconds before the list shows a new task
     slots: int | None = None  # how many tasks may run at once

@@ -15,7 +15,6 @@ from tests.chaos.service import EPOCH, PREFIX, Answer, LookAlike
 
 __all__ = ["ChaosServer"]
 
-BALANCE = {"balance": "$100.00"}
 PAGE = b"<html><head><title>Gateway</title></head><body>Please try again.</body></html>"
 NONSENSE = (b"\x00\xff\xfe", b"{", b"[[[[", b'{"unexpected": true}', b"NaN", b"")
 
@@ -60,8 +59,6 @@ class ChaosServer:
                 return Call.LIST, page, lambda _body: service.list_tasks(page, limit)
             case "GET", ["ping"]:
                 return Call.OTHER, None, lambda _body: (200, "pong")
-            case "GET", ["balance"]:
-                return Call.OTHER, None, lambda _body: (200, BALANCE)
             case _:
                 return Call.OTHER, None, lambda _body: (404, {"detail": "Not Found"})
 

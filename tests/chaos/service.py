@@ -97,16 +97,12 @@ class LookAlike:
         self._in_order.append(task)
         return task
 
-    def running(self) -> int:
-        """How many tasks have not ended."""
-        now = self._now()
-        return sum(not task.has_ended(now) for task in self._in_order)
-
     # --- the calls ----------------------------------------------------------------------------
 
     def run_task(self, body: bytes) -> Answer:
         """POST run-task."""
-        if self._laws.slots is not None and self.running() >= self._laws.slots:
+        now, slots = self._now(), self._laws.slots
+        if slots is not None and sum(not task.has_ended(now) for task in self._in_order) >= slots:
             return 429, {"detail": "Too many concurrent active sessions. Please wait for one."}
         asked = json.loads(body)
         return 200, {"id": self.create(asked["task"], asked.get("metadata") or {}).id}

@@ -228,10 +228,10 @@ class Spending:
                 await world.session.tasks.run(text)
             return
         options: Any = {"budget_strict": True} if self.strict else {}
-        batch = world.session.run_many(
-            texts, concurrency=self.concurrency, budget_cents=self.budget, **options
-        )
         try:
+            batch = world.session.run_many(
+                texts, concurrency=self.concurrency, budget_cents=self.budget, **options
+            )
             async for _result in batch:
                 pass
         except errors.BrowserUseError as error:  # such as one about the budget

@@ -168,11 +168,10 @@ class World:
 
     def note_error(self, error: BaseException, task: ScriptedTask | None) -> None:
         """A wait has ended with an error that is not about how the task ended."""
-        is_typed = isinstance(error, errors.BrowserUseError) and task is not None
-        if is_typed and task is not None and error.task_id == task.id:
-            self.report.typed += 1
-        else:
-            self.report.untyped += 1
+        told = error.task_id if isinstance(error, errors.BrowserUseError) else None
+        is_typed = task is not None and told == task.id
+        self.report.typed += is_typed
+        self.report.untyped += not is_typed
         self.report.errors[type(error).__name__] += 1
 
 
