@@ -30,8 +30,8 @@ class _RunningTask:
 class Admission:
     """A queue in front of a budget: who came first is admitted first.
 
-    Before a task starts on the strength of an estimate, one running task is asked for the steps
-    that it shows: one request for each item at most, and none while the budget is ample.
+    Before a task starts on the strength of an estimate, running tasks are asked for the steps that
+    they show. That takes one request for each item at most, and none while the budget is ample.
 
     Args:
         budget: Decides.
@@ -42,6 +42,7 @@ class Admission:
         self.budget = budget
         self._get_task = get_task
         self._running: dict[int, _RunningTask] = {}
+        self._credit = 0  # requests that may be made to look at running tasks
         self._turn = asyncio.Lock()  # a fair one
         self._changed = asyncio.Event()
 
@@ -59,23 +60,24 @@ class Admission:
             InvalidRequestError: The budget is strict and too small for any task.
         """
         price = TaskPrice.of(request)
-        if not await self._reserve(index, price):
-            return False
-        if self.budget.is_ample or not await self._look(index) or self.budget.is_kept:
-            return True
-        self.release(index)  # running tasks turned out dearer than was thought
-        return await self._reserve(index, price)
-
-    async def _reserve(self, index: int, price: TaskPrice) -> bool:
         async with self._turn:
-            while not self.budget.admits(price):
+            while not await self._admits(price):
                 if self.budget.is_idle:
                     self._refuse(price)
                     return False
                 self._changed.clear()
                 await self._changed.wait()
             self.budget.reserve(index, price)
+            self._credit += 1
             return True
+
+    async def _admits(self, price: TaskPrice) -> bool:
+        if self.budget.is_ample_for(price):
+            return True
+        if not self.budget.admits(price):
+            return False
+        await self._look()
+        return self.budget.admits(price)
 
     def _refuse(self, price: TaskPrice) -> None:
         budget = self.budget
@@ -85,21 +87,24 @@ class Admission:
             raise nothing_would_run(price, budget.limit_cents)
         budget.refuse(price)
 
-    async def _look(self, index: int) -> bool:
-        """Learn how many steps one of the running tasks shows; tell whether there was one."""
+    async def _look(self) -> None:
+        """Learn how many steps running tasks show, those first of which that is not known."""
         now = asyncio.get_running_loop().time()
-        others = [each for each in self._running.items() if each[0] != index]
-        other, task = min(others, key=lambda each: each[1].seen_at, default=(index, None))
-        if task is None or now - task.seen_at < FRESH_SECONDS:
-            return False
-        task.seen_at = now
+        known_longest = sorted(self._running.items(), key=lambda each: each[1].seen_at)
+        stale = [each for each in known_longest if now - each[1].seen_at >= FRESH_SECONDS]
+        chosen = stale[: self._credit]
+        self._credit -= len(chosen)
+        for _index, task in chosen:
+            task.seen_at = now
+        await asyncio.gather(*(self._look_at(index, task.id) for index, task in chosen))
+
+    async def _look_at(self, index: int, task_id: str) -> None:
         try:
-            shown = await self._get_task(task.id)
+            task = await self._get_task(task_id)
         except BrowserUseError as error:
-            _LOGGER.debug("the steps of task %s are not known: %s", task.id, error)
-            return False
-        self.budget.observe(other, len(shown.steps))
-        return True
+            _LOGGER.debug("the steps of task %s are not known: %s", task_id, error)
+        else:
+            self.budget.observe(index, len(task.steps))
 
     # --- what becomes of tasks ------------------------------------------------------------
 

@@ -111,14 +111,13 @@ class Budget:
     @property
     def is_ample(self) -> bool:
         """Whether all tasks under way could take their maximum."""
-        return self.limit_cents is None or self._maximum() <= self.limit_cents - self.spent_cents
+        return self.limit_cents is None or self._worst_case() <= self.limit_cents
 
-    @property
-    def is_kept(self) -> bool:
-        """Whether the tasks under way are expected to stay within the limit."""
-        return self.is_ample or (
-            self.limit_cents is not None
-            and self.spent_cents + self.reserved_cents <= self.limit_cents
+    def is_ample_for(self, price: TaskPrice) -> bool:
+        """Whether all tasks under way and one more could take their maximum."""
+        self._note_price(price)
+        return self.limit_cents is None or (
+            self._worst_case() + price.maximum_cents <= self.limit_cents
         )
 
     def estimate(self, price: TaskPrice, shown: int = 0) -> Decimal:
@@ -135,12 +134,9 @@ class Budget:
 
     def admits(self, price: TaskPrice) -> bool:
         """Whether one more task may start."""
-        if self.limit_cents is None:
+        if self.limit_cents is None or self.is_ample_for(price):
             return True
-        self._note_price(price)
-        worst_case = self.spent_cents + self._maximum() + price.maximum_cents
-        if worst_case <= self.limit_cents:
-            return True
+        worst_case = self._worst_case() + price.maximum_cents
         if self._has_company and worst_case > WORST_CASE * self.limit_cents:
             return False
         return self.spent_cents + self.reserved_cents + self._needed(price) <= self.limit_cents
@@ -158,9 +154,10 @@ class Budget:
             steps += math.ceil((price.max_steps - steps) / (known + 1))
         return price.cents(steps)
 
-    def _maximum(self) -> Decimal:
+    def _worst_case(self) -> Decimal:
+        """What will have been spent if all tasks under way take their maximum."""
         unmet = Decimal(0) if self._dearest is None else self._unmet * self._dearest.maximum_cents
-        return self._maximum_cents + unmet
+        return self.spent_cents + self._maximum_cents + unmet
 
     # --- events ---------------------------------------------------------------------------
 

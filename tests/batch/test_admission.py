@@ -1,7 +1,8 @@
-"""Which task may start: reservations, estimates and limits, without any input or output."""
+"""Which task may start: reservations, estimates, limits, and the queue in front of them."""
 
+import asyncio
 import math
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from decimal import Decimal
 
 import attrs
@@ -9,12 +10,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from browser_use_async import RunTaskRequest
+from browser_use_async import RunTaskRequest, Task
+from browser_use_async.batch.admission import Admission
 from browser_use_async.batch.budget import Budget
 from browser_use_async.batch.pricing import InputPrices, TaskPrice
 from browser_use_async.batch.step_estimator import StepEstimator
+from browser_use_async.errors import APIConnectionError
 
 PRICE = TaskPrice.of(RunTaskRequest("t", llm_model="o3"))  # a cent for each of 75 steps
+GetTask = Callable[[str], Awaitable[Task]]
+
 ENOUGH = 19  # tasks that have to end before a quantile is known
 
 
@@ -226,6 +231,14 @@ def test_tasks_of_earlier_runs_are_reckoned_with_before_they_are_met() -> None:
     assert budget.admits(PRICE)
 
 
+def test_without_any_other_price_they_count_like_the_task_that_wants_to_start() -> None:
+    """A lazy input does not tell its dearest task."""
+    budget = Budget(Decimal(200), unmet=2)
+
+    assert not budget.is_ample_for(PRICE)
+    assert not budget.admits(PRICE)
+
+
 def test_a_balance_caps_the_limit() -> None:
     """No more is spent than the account has."""
     budget = Budget(Decimal(500), Decimal(30))
@@ -244,3 +257,67 @@ def test_prices_of_an_input_name_the_cheapest_and_the_dearest() -> None:
     assert (prices.cheapest, prices.dearest) == (TaskPrice.of(cheap), TaskPrice.of(dear))
     assert prices.total_cents == Decimal("8.5") + 226 + Decimal("188.5")
     assert InputPrices.of([], {}) == InputPrices(Decimal(0), None, None)
+
+
+# --- the queue ------------------------------------------------------------------------------
+
+REQUEST = RunTaskRequest("t", llm_model="o3")
+
+
+def _queue(limit: int, *, earlier: int, get_task: GetTask) -> Admission:
+    """A queue in front of a budget that knows a quantile of 3 steps, so that a task costs 4."""
+    budget = Budget(Decimal(limit), estimator=StepEstimator([3] * earlier))
+    return Admission(budget, get_task)
+
+
+async def _shows_nothing(_task_id: str) -> Task:
+    raise APIConnectionError("cut", sent=True)
+
+
+async def test_who_came_first_is_admitted_first() -> None:
+    """One task at a time fits, and those that wait start in the order in which they came."""
+    queue = _queue(76, earlier=0, get_task=_shows_nothing)
+    admitted: list[int] = []
+
+    async def run(index: int) -> None:
+        assert await queue.admit(index, REQUEST)
+        admitted.append(index)
+        await asyncio.sleep(0)
+        queue.release(index)
+
+    await asyncio.gather(*(run(index) for index in range(20)))
+
+    assert admitted == list(range(20))
+
+
+async def test_a_cancelled_task_gives_its_turn_to_the_next() -> None:
+    """Who waits at the head of the queue and leaves holds nobody up."""
+    queue = _queue(76, earlier=0, get_task=_shows_nothing)
+    assert await queue.admit(0, REQUEST)
+    head, second = (asyncio.ensure_future(queue.admit(index, REQUEST)) for index in (1, 2))
+    await asyncio.sleep(0)
+
+    head.cancel()
+    queue.release(0)
+
+    assert await second
+    assert head.cancelled()
+
+
+@pytest.mark.looptime
+async def test_running_tasks_that_cannot_be_asked_keep_nobody_waiting() -> None:
+    """A service that does not answer a look is not asked again for each task that starts."""
+    asked: list[str] = []
+
+    async def get_task(task_id: str) -> Task:
+        asked.append(task_id)
+        raise APIConnectionError("cut", sent=True)
+
+    queue = _queue(1000, earlier=19, get_task=get_task)
+    for index in range(20):
+        assert await queue.admit(index, REQUEST)
+        queue.created(index, f"task-{index}")
+        await asyncio.sleep(1.0)
+
+    assert len(asked) <= 20
+    assert len(set(asked)) > 5
