@@ -14,6 +14,7 @@ from browser_use_async.contract import table
 from browser_use_async.endpoints import TaskEndpoints
 from browser_use_async.errors import WrongEventLoopError
 from browser_use_async.models import SessionEvent
+from browser_use_async.submission.ages import SubmissionAges
 from browser_use_async.submission.background import Background
 from browser_use_async.submission.creation import Creator
 from browser_use_async.submission.reconciler import Reconciler
@@ -124,13 +125,12 @@ class BrowserUseSession(CreateVerbs, BatchVerbs, FollowVerbs, ListVerbs, FileVer
         )
         self._waiting = Waiting(self._watcher)
         self._background = Background()
-        self._reconciler = Reconciler(TaskEndpoints(transport.call_patiently))
-        self._creator = Creator(
-            transport,
-            self._reconciler,
-            self.tasks.get,
-            world.now,
+        service_clock = transport.service_clock
+        ages = SubmissionAges(service_clock.now, world.now)
+        self._reconciler = Reconciler(
+            TaskEndpoints(transport.call_patiently), ages, service_clock.unconfirmed
         )
+        self._creator = Creator(transport, self._reconciler, self.tasks.get, ages)
         self._runner = Runner(self._creator, self.tasks, self._waiting, self._background)
 
     # --- life -----------------------------------------------------------------------------
