@@ -17,6 +17,7 @@ from browser_use_async.models import SessionEvent
 from browser_use_async.polling.policy import PollPolicy
 from browser_use_async.polling.poller import TaskPoller
 from browser_use_async.polling.waits import TaskWaits
+from browser_use_async.submission.ages import SubmissionAges
 from browser_use_async.submission.background import Background
 from browser_use_async.submission.creation import Creator
 from browser_use_async.submission.reconciler import Reconciler
@@ -115,13 +116,12 @@ class BrowserUseSession(CreateVerbs, BatchVerbs, FollowVerbs, ListVerbs, FileVer
         self._poller = TaskPoller(transport, PollPolicy() if poll is None else poll, world.draw)
         self._waits = TaskWaits(self._poller)
         self._background = Background()
-        self._reconciler = Reconciler(TaskEndpoints(transport.call_patiently))
-        self._creator = Creator(
-            transport,
-            self._reconciler,
-            self.tasks.get,
-            world.now,
+        service_clock = transport.service_clock
+        ages = SubmissionAges(service_clock.now, world.now)
+        self._reconciler = Reconciler(
+            TaskEndpoints(transport.call_patiently), ages, service_clock.unconfirmed
         )
+        self._creator = Creator(transport, self._reconciler, self.tasks.get, ages)
         self._runner = Runner(self._creator, self.tasks, self._waits, self._background)
 
     # --- life -----------------------------------------------------------------------------

@@ -234,11 +234,12 @@ class Batch(Generic[OutputT]):
     async def _ask_service(self, budget: Budget) -> None:
         if self._options.check_balance:
             budget.cap((await self._service.get_balance()).cents)
-        elif self._service.service_time() is None:
-            try:
-                await self._service.ping()  # for the service's time
-            except BrowserUseError as error:
-                _LOGGER.debug("the service's time is not known: %s", error)
+        try:
+            for _answer in range(2):  # that agree tell the service's time
+                if self._service.service_time() is None:
+                    await self._service.ping()
+        except BrowserUseError as error:
+            _LOGGER.debug("the service's time is not known: %s", error)
 
     def _engage(self) -> None:
         """Put one more to work, who engages the next one if there is work for another."""

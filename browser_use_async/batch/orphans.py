@@ -1,7 +1,8 @@
 """Finds tasks too many: those of an item that was sent again because an answer was lost."""
 
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
+from datetime import datetime, timedelta
 from decimal import Decimal
 
 import attrs
@@ -11,13 +12,15 @@ from browser_use_async.batch.ledger.reading import Orphan
 from browser_use_async.batch.ledger.store import Store
 from browser_use_async.batch.ledger.writer import Writer
 from browser_use_async.batch.service import Service
-from browser_use_async.contract.submission_token import TOKEN_KEY, digest_of
+from browser_use_async.contract.submission_token import TOKEN_KEY, SubmissionToken, digest_of
 from browser_use_async.errors import BrowserUseError
 from browser_use_async.models import TaskSummary
 from browser_use_async.prices import TASK_START_CENTS
-from browser_use_async.submission.reconciler import CLOCK_SKEW
 
 __all__ = ["sweep"]
+
+# Between the `Date` that stamped a token and the dates of rows, which may be a time zone away.
+MOST_BETWEEN_CLOCKS = timedelta(hours=26)
 
 _LOGGER = logging.getLogger("browser_use_async")
 
@@ -41,6 +44,13 @@ async def sweep(service: Service, writer: Writer, *, stop: bool) -> tuple[Orphan
     return tuple([each async for each in _Sweep(service, writer, doubts, stop).orphans()])
 
 
+def _since(tokens: Collection[SubmissionToken]) -> datetime | None:
+    """The earliest date of a task with one of these tokens, or None if any date is possible."""
+    if not all(token.by_service for token in tokens):
+        return None  # by the clock of a machine, which may have been wrong by any amount
+    return min(token.sent_at for token in tokens) - MOST_BETWEEN_CLOCKS
+
+
 @attrs.frozen
 class _Sweep:
     service: Service
@@ -51,8 +61,7 @@ class _Sweep:
     async def orphans(self) -> AsyncIterator[Orphan]:
         tokens = [doubt.token for doubt in self.doubts.values()]
         texts = {token.digest for token in tokens}
-        since = min(token.sent_at for token in tokens) - CLOCK_SKEW
-        async for row in self.service.newest_tasks(since):
+        async for row in self.service.newest_tasks(_since(tokens)):
             if digest_of(row.task) not in texts:
                 continue
             doubt = self.doubts.get(await self._mark(row))

@@ -25,7 +25,7 @@ class Service:
         background: Keeps what outlives the batch.
         get_balance: Tells what is left on the account.
         ping: Any call that costs nothing; its answer tells the service's time.
-        newest_tasks: Gives all tasks created after a moment.
+        newest_tasks: Gives all tasks created after a moment, or all there are.
         service_time: The time at the service, or None as long as it is not known.
         now: This machine's wall clock.
         emit: Tells the session's listener.
@@ -37,7 +37,7 @@ class Service:
     background: Background
     get_balance: Callable[[], Awaitable[Balance]]
     ping: Callable[[], Awaitable[None]]
-    newest_tasks: Callable[[datetime], AsyncIterable[TaskSummary]]
+    newest_tasks: Callable[[datetime | None], AsyncIterable[TaskSummary]]
     service_time: Callable[[], datetime | None]
     now: Callable[[], datetime]
     emit: Callable[[SessionEvent], None]

@@ -14,7 +14,6 @@ from browser_use_async.batch.record import Record
 from browser_use_async.batch.result import BatchResult
 from browser_use_async.batch.run import Active, Run
 from browser_use_async.batch.states import ItemState, StopReason
-from browser_use_async.contract.submission_token import SubmissionToken
 from browser_use_async.models import RunTaskRequest, SubmissionAdopted
 from browser_use_async.submission.creation import Stage, Submission
 
@@ -118,13 +117,12 @@ class Way:
 
     def _submission(self, record: Record) -> Submission:
         """What to send; the same mark as ever, so that whatever was created is found."""
-        service, window = self.run.service, self.run.options.settle_window
-        token = self.claim.token
-        if token is None:
-            now = service.service_time() or service.now()
-            token = SubmissionToken.new(self.request.task, window, now)
-        submission = service.creator.prepare(self.request, "raise", window, token)
-        submission.witness = record.witness(token)
+        creator, window = self.run.service.creator, self.run.options.settle_window
+        submission = creator.prepare(self.request, "raise", window, self.claim.token)
+        assert (
+            submission.token is not None
+        )  # items with ten metadata pairs of their own are refused
+        submission.witness = record.witness(submission.token)
         if self.claim.state in DOUBTFUL:
             submission.stage = Stage.UNKNOWN
         return submission

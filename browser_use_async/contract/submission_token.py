@@ -18,7 +18,9 @@ TOKEN_KEY = "bu_async.token"  # noqa: S105 - the name of a metadata pair, no sec
 MAX_WINDOW = 1e7
 """Settle windows are shorter than this many seconds."""
 
-_TEXT = r"bu1\.([0-9a-f]{32})\.([0-9a-f]{16})\.(\d{1,14})\.(\d{1,8}(?:\.\d{1,6})?)"
+# The time is in milliseconds. An "s" before it says that it is the service's; tokens of earlier
+# versions have none.
+_TEXT = r"bu1\.([0-9a-f]{32})\.([0-9a-f]{16})\.(s?)(\d{1,14})\.(\d{1,8}(?:\.\d{1,6})?)"
 
 
 @attrs.frozen(eq=False, repr=False)
@@ -30,23 +32,29 @@ class SubmissionToken(Value):
         digest: A digest of the task's text, to tell candidates apart without holding it.
         sent_at: When the first attempt was made.
         settle_window: Seconds after which a task that did not appear is taken never to appear.
+        by_service: Whether `sent_at` is the service's time. Otherwise it is that of a machine whose
+            clock may be wrong by any amount, and nothing is derived from it.
     """
 
     mark: str
     digest: str
     sent_at: datetime
     settle_window: float
+    by_service: bool = False
 
     @classmethod
-    def new(cls, task: str, settle_window: float, now: datetime) -> "SubmissionToken":
+    def new(
+        cls, task: str, settle_window: float, now: datetime, *, by_service: bool = False
+    ) -> "SubmissionToken":
         """A fresh token for one submission.
 
         Args:
             task: The task's instructions.
             settle_window: Seconds.
-            now: The wall clock.
+            now: The time.
+            by_service: Whether that is the service's time.
         """
-        return cls(uuid.uuid4().hex, digest_of(task), now, settle_window)
+        return cls(uuid.uuid4().hex, digest_of(task), now, settle_window, by_service)
 
     @classmethod
     def parse(cls, text: str) -> "SubmissionToken":
@@ -65,10 +73,9 @@ class SubmissionToken(Value):
                 "with 'bu1.'",
                 field="submission_token",
             )
-        mark, digest, milliseconds, window = match.groups()
-        return cls(
-            mark, digest, datetime.fromtimestamp(int(milliseconds) / 1000, UTC), float(window)
-        )
+        mark, digest, service, milliseconds, window = match.groups()
+        sent_at = datetime.fromtimestamp(int(milliseconds) / 1000, UTC)
+        return cls(mark, digest, sent_at, float(window), bool(service))
 
     def extended(self, seconds: float) -> "SubmissionToken":
         """The same token with a longer settle window.
@@ -82,7 +89,8 @@ class SubmissionToken(Value):
 
     def __str__(self) -> str:
         milliseconds = int(self.sent_at.timestamp() * 1000)
-        return f"bu1.{self.mark}.{self.digest}.{milliseconds}.{self.settle_window:.6f}"
+        time = f"{'s' if self.by_service else ''}{milliseconds}"
+        return f"bu1.{self.mark}.{self.digest}.{time}.{self.settle_window:.6f}"
 
 
 def digest_of(task: str) -> str:

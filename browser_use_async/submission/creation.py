@@ -3,7 +3,6 @@
 import asyncio
 import math
 from collections.abc import Awaitable, Callable, Mapping
-from datetime import datetime
 from enum import Enum, auto
 from typing import Literal, Protocol
 
@@ -24,6 +23,7 @@ from browser_use_async.models import (
     SubmissionAdopted,
     Task,
 )
+from browser_use_async.submission.ages import SubmissionAges
 from browser_use_async.submission.reconciler import Reconciler
 from browser_use_async.transport.client import Transport
 from browser_use_async.transport.prepared import PreparedRequest, prepare
@@ -70,27 +70,34 @@ class Submission:
         request: What is sent, with the mark in its metadata.
         token: How to find the task again, or None if there was no room for the mark.
         on_ambiguous: What to do when the answer is lost.
+        is_new: Whether the token was made for it, so that nothing was sent with it before.
 
     Attributes:
         stage: How far it has come.
         attempts: How many requests were sent.
         failure: How the last request ended, if it did not create the task.
-        lost_at: When the last answer was lost.
+        lost_at: The loop time at which the last answer was lost.
         abandoned: Whether nobody waits any longer, so that nothing more may be sent.
         ends_at: The loop time after which the task is of no use to anybody.
         witness: Who keeps a record, if anybody does.
     """
 
     def __init__(
-        self, request: RunTaskRequest, token: SubmissionToken | None, on_ambiguous: OnAmbiguous
+        self,
+        request: RunTaskRequest,
+        token: SubmissionToken | None,
+        on_ambiguous: OnAmbiguous,
+        *,
+        is_new: bool = True,
     ) -> None:
         self.request = request
         self.token = token
+        self.is_new = is_new
         self.on_ambiguous: OnAmbiguous = on_ambiguous
         self.stage = Stage.UNSENT
         self.attempts = 0
         self.failure: BrowserUseError | None = None
-        self.lost_at: datetime | None = None
+        self.lost_at: float | None = None
         self.abandoned = False
         self.ends_at = math.inf
         self.witness: Witness | None = None
@@ -109,7 +116,7 @@ class Creator:
         transport: Makes the call.
         reconciler: Finds what a lost answer would have named.
         get_task: Gives a whole task.
-        now: The wall clock.
+        ages: Knows how long ago submissions were sent.
     """
 
     def __init__(
@@ -117,12 +124,12 @@ class Creator:
         transport: Transport,
         reconciler: Reconciler,
         get_task: Callable[[str], Awaitable[Task]],
-        now: Callable[[], datetime],
+        ages: SubmissionAges,
     ) -> None:
         self.transport = transport
         self.reconciler = reconciler
         self.get_task = get_task
-        self.now = now
+        self.ages = ages
 
     def prepare(
         self,
@@ -161,10 +168,11 @@ class Creator:
         if len(metadata) >= MAX_METADATA_PAIRS:
             # All pairs are the user's own: no mark fits, so a lost answer cannot be made good.
             return Submission(request, None, "raise")
+        is_new = token is None
         if token is None:
-            token = SubmissionToken.new(request.task, settle_window, self.now())
+            token = self.ages.new_token(request.task, settle_window)
         marked = attrs.evolve(request, metadata={**metadata, TOKEN_KEY: token.mark})
-        return Submission(marked, token, on_ambiguous)
+        return Submission(marked, token, on_ambiguous, is_new=is_new)
 
     async def create(self, submission: Submission) -> str:
         """Create the task and give its id.
@@ -182,6 +190,7 @@ class Creator:
             created = await self._send(submission)
             if created is not None:
                 self.reconciler.note(created, token.mark if token else None)
+                self._forget(submission)
                 return created
             if token is None or submission.on_ambiguous == "raise":
                 break
@@ -223,6 +232,8 @@ class Creator:
 
         def on_sent() -> None:
             submission.stage = Stage.SENDING
+            if submission.token is not None and submission.is_new:
+                self.ages.note_sent(submission.token.mark)
 
         outcome = await self._outcome_with_slot(submission, prepared, on_sent)
         if outcome.kind is OutcomeKind.ACCEPTED:
@@ -230,9 +241,10 @@ class Creator:
             return outcome
         submission.failure = self.transport.error_of(prepared, outcome, submission.attempts)
         if outcome.kind is OutcomeKind.AMBIGUOUS:
-            submission.stage, submission.lost_at = Stage.UNKNOWN, self.now()
+            lost_at = asyncio.get_running_loop().time()
+            submission.stage, submission.lost_at = Stage.UNKNOWN, lost_at
             return outcome
-        submission.not_created()
+        self._note_refusal(submission)
         if submission.abandoned:
             raise submission.failure  # rather than pause and send once more
         return outcome
@@ -257,11 +269,20 @@ class Creator:
             refused = outcome.reply is not None and says_no_free_slot(outcome.reply)
             if not refused or submission.abandoned or loop.time() >= ends_at:
                 return outcome
-            submission.not_created()
+            self._note_refusal(submission)
             submission.failure = transport.error_of(prepared, outcome, submission.attempts)
             if not waited:
                 transport.emit(SlotAwaited(ends_at - loop.time()))
             waited = True
+
+    def _note_refusal(self, submission: Submission) -> None:
+        submission.not_created()
+        if submission.lost_at is None:  # nor did an earlier attempt create anything
+            self._forget(submission)
+
+    def _forget(self, submission: Submission) -> None:
+        if submission.token is not None:
+            self.ages.forget(submission.token.mark)
 
     async def _reconcile(self, submission: Submission, token: SubmissionToken) -> str | None:
         loop = asyncio.get_running_loop()
@@ -282,9 +303,7 @@ class Creator:
             submission_token: The token's text.
         """
         token = SubmissionToken.parse(submission_token)
-        passed = (self.now() - token.sent_at).total_seconds()
-        left = min(max(token.settle_window - passed, 0.0), token.settle_window)
-        task_id = await self.reconciler.find(token, left)
+        task_id = await self.reconciler.find_in_window(token)
         return None if task_id is None else await self.get_task(task_id)
 
     def unknown(self, submission: Submission) -> SubmissionUnknownError:
@@ -313,12 +332,10 @@ class Creator:
         Args:
             submission: Which one.
         """
-        token = submission.token
+        token, lost_at = submission.token, submission.lost_at
         if token is None:
             return None
-        if submission.stage is Stage.SENDING or submission.lost_at is None:
-            passed = (self.now() - token.sent_at).total_seconds()
-            passed += self.transport.configuration.timeout  # when it will be given up at the latest
-        else:
-            passed = (submission.lost_at - token.sent_at).total_seconds()
-        return str(token.extended(passed))
+        if submission.stage is Stage.SENDING or lost_at is None:
+            # It will be given up by then at the latest.
+            lost_at = asyncio.get_running_loop().time() + self.transport.configuration.timeout
+        return str(self.ages.for_others(token, lost_at))

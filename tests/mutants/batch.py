@@ -125,10 +125,10 @@ MUTANTS: tuple[Mutant, ...] = (
         ("I18",),
     ),
     Mutant(
-        "the service's time is this machine's",
-        "batch/way.py",
-        "service.service_time() or service.now()",
-        "service.now()",
+        "tokens are believed to hold the service's time whoever stamped them",
+        "batch/orphans.py",
+        "not all(token.by_service for token in tokens)",
+        "not tokens",
         ("I19",),
     ),
 )

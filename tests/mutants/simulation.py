@@ -15,8 +15,8 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "the settle window is cut to a tenth",
         "submission/reconciler.py",
-        "        ends = loop.time() + seconds\n",
-        "        ends = loop.time() + seconds / 10\n",
+        "        ends_at = asyncio.get_running_loop().time() + seconds\n",
+        "        ends_at = asyncio.get_running_loop().time() + seconds / 10\n",
         ("A26", "A11", "A12"),
     ),
     Mutant(

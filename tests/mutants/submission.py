@@ -127,7 +127,7 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "the settle window is not waited for",
         "submission/reconciler.py",
-        "            is_last = loop.time() >= ends - TICK\n",
+        "            is_last = began >= ends_at() - TICK\n",
         "            is_last = True\n",
         ("A9",),
     ),
@@ -151,6 +151,49 @@ MUTANTS: tuple[Mutant, ...] = (
         "        if known:\n",
         "        if False:\n",
         ("A25",),
+    ),
+    # Whose clock is believed.
+    Mutant(
+        "a token for another process holds this machine's time",
+        "submission/ages.py",
+        "        sent_at = service_time - timedelta(seconds=age)\n",
+        "        sent_at = self._now()\n",
+        ("B20",),
+    ),
+    Mutant(
+        "the time of any machine is taken for the service's",
+        "submission/ages.py",
+        "        if service_time is None or not token.by_service:\n",
+        "        if service_time is None:\n",
+        ("B20",),
+    ),
+    Mutant(
+        "what was sent here is timed by the wall clock",
+        "submission/ages.py",
+        "            return asyncio.get_running_loop().time() - sending.loop_time\n",
+        "            return (self._now() - sending.wall_time).total_seconds()\n",
+        ("B20",),
+    ),
+    Mutant(
+        "an untrue Date is believed",
+        "transport/service_clock.py",
+        "return now if abs((now - before).total_seconds()) <= TOLERANCE else None",
+        "return now",
+        ("B20",),
+    ),
+    Mutant(
+        "one row that claims to be old ends the reading",
+        "submission/reconciler.py",
+        "OLD_ROWS = 10 ",
+        "OLD_ROWS = 1 ",
+        ("C13",),
+    ),
+    Mutant(
+        "one row that claims to be new hides what is older",
+        "submission/reconciler.py",
+        "        return dates[len(dates) // 2] if date is None else min(dates[-1], date)\n",
+        "        return dates[-1]\n",
+        ("C13",),
     ),
     Mutant(
         "a cancellation tears the request in two",

@@ -48,11 +48,15 @@ class Experiment:
 
 
 _SAFE = Laws()
+_CLOCKS = attrs.evolve(_SAFE, skew=86_400.0, set_clock=4.0, untrue_dates=True)
 _HASTY = attrs.evolve(_SAFE, window=5.0)
 EXPERIMENTS = (
     Experiment("resubmit", _SAFE),
     Experiment("reconcile", attrs.evolve(_SAFE, on_ambiguous="reconcile")),
     Experiment("raise, resolve", attrs.evolve(_SAFE, on_ambiguous="raise"), 0.5),
+    Experiment("resubmit, clocks", _CLOCKS),
+    Experiment("reconcile, clocks", attrs.evolve(_CLOCKS, on_ambiguous="reconcile"), 0.5),
+    Experiment("raise, clocks", attrs.evolve(_CLOCKS, on_ambiguous="raise"), 0.5),
     Experiment("window < late", attrs.evolve(_HASTY, lag=0.0), 0.1, harmless=False),
     Experiment("window < list lag", attrs.evolve(_HASTY, late=0.0), 0.1, harmless=False),
 )

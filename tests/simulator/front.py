@@ -13,7 +13,12 @@ import attrs
 from tests.simulator.faults import ATTEMPT_SECONDS, Ending, Fault, Faults, Work
 from tests.simulator.service import EPOCH, Answer, Service
 
-__all__ = ["Front", "ServiceConnection"]
+__all__ = ["Front", "ServiceConnection", "http_date_of"]
+
+
+def http_date_of(moment: datetime) -> str:
+    """A moment as the `Date` header spells it."""
+    return format_datetime(moment, usegmt=True)
 
 
 @attrs.define(eq=False)
@@ -27,6 +32,7 @@ class Front:
         late: The most seconds between the moment at which a client gives up and the moment at
             which its request is carried out.
         on_request: Told of each whole request that came.
+        date: The `Date` header of each answer, given the service's time; None sends none.
         requests: How many came.
         submissions: How many of these were run-task.
     """
@@ -36,6 +42,7 @@ class Front:
     draw: random.Random
     late: float
     on_request: Callable[[str], None] = lambda _request: None
+    date: Callable[[datetime], str | None] = http_date_of
     requests: int = 0
     submissions: int = 0
 
@@ -123,8 +130,8 @@ class ServiceConnection(asyncio.Protocol):
             self._answer(true, fault)
 
     def _answer(self, true: Answer, fault: Fault) -> None:
-        now = EPOCH + timedelta(seconds=self._front.service.now())
-        answer = fault.garbage if fault.garbage is not None else _rendered(true, fault, now)
+        date = self._front.date(EPOCH + timedelta(seconds=self._front.service.now()))
+        answer = fault.garbage if fault.garbage is not None else _rendered(true, fault, date)
         answer = answer[: int(len(answer) * fault.share)]
         if fault.drip:
             self._drip(answer, fault)
@@ -163,15 +170,16 @@ def _length(head: bytes | bytearray) -> int:
     return 0
 
 
-def _rendered(true: Answer, fault: Fault, now: datetime) -> bytes:
+def _rendered(true: Answer, fault: Fault, date: str | None) -> bytes:
     status, content = true if fault.status is None else (fault.status, {"detail": "a fault"})
     body = json.dumps(content).encode()
     lines = [
         f"HTTP/1.1 {status} Status",
-        f"Date: {format_datetime(now, usegmt=True)}",
         "Content-Type: application/json",
         f"Content-Length: {len(body)}",
     ]
+    if date is not None:
+        lines.append(f"Date: {date}")
     if fault.retry_after is not None:
         lines.append(f"Retry-After: {fault.retry_after}")
     return "\r\n".join(lines).encode() + b"\r\n\r\n" + body

@@ -105,6 +105,8 @@ class Service:
             case "GET", ["tasks"]:
                 self.carried_out["list-tasks"] += 1
                 return 200, self._page(int(query.get("page", 1)), int(query.get("limit", 10)))
+            case "GET", ["ping"]:
+                return 200, {}
             case _:
                 return 404, {"detail": "Not Found"}
 

@@ -44,6 +44,24 @@ def test_no_job_is_paid_twice_or_lost(
     assert bool(report.unknown) is (on_ambiguous == "reconcile")
 
 
+@pytest.mark.case("A26", "B20")
+@pytest.mark.parametrize("on_ambiguous", ["resubmit", "reconcile", "raise"])
+@pytest.mark.long
+def test_no_clock_makes_a_job_paid_twice(
+    figure: Callable[[str], None], on_ambiguous: OnAmbiguous
+) -> None:
+    """A26, B20: a clock a day off that is set all the time, and a `Date` that is not the time."""
+    laws = attrs.evolve(
+        FEW, skew=86_400.0, set_clock=4.0, untrue_dates=True, on_ambiguous=on_ambiguous
+    )
+
+    report = worlds(laws)
+
+    figure(f"{report.worlds} seeds, {report.doubled} doubled, {report.lost} lost")
+    assert (report.doubled, report.lost) == (0, 0)
+    assert report.crashes > 5
+
+
 @pytest.mark.case("A26")
 @pytest.mark.parametrize(
     "step", [pytest.param(1, marks=[pytest.mark.torture, pytest.mark.timeout(600)]), 37]

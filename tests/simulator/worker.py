@@ -24,7 +24,6 @@ from tests.simulator.network import Machine
 
 __all__ = ["Abandoned", "Created", "Disk", "Intended", "Job", "Unknown", "Worker"]
 
-SKEW = timedelta(minutes=30)  # how far the worker's clock may be from the service's
 AT_ONCE = 6  # jobs
 
 
@@ -108,6 +107,7 @@ class Worker:
         on_ambiguous: What `submit` does when an answer is lost.
         window: The settle window, in seconds.
         now: The worker's wall clock.
+        skew: How far that may be from the service's.
         found: How often a task whose creation got no answer was found, and in which way.
         keys: Whose task is whose, as far as it was asked; that never changes.
     """
@@ -119,6 +119,7 @@ class Worker:
     on_ambiguous: OnAmbiguous
     window: float
     now: Callable[[], datetime]
+    skew: timedelta
     found: Counter[str]
     keys: dict[str, str | None] = attrs.field(factory=dict)
 
@@ -229,9 +230,9 @@ class Worker:
         entries = [
             entry for job in left.values() if isinstance(entry := self._entry(job), Intended)
         ]
-        since = min((entry.since for entry in entries), default=self.now()) - SKEW
+        since = min((entry.since for entry in entries), default=self.now()) - self.skew
         texts = {job.text for job in left.values()}
-        async for row in self.session.iterate_all_tasks(created_after=since - SKEW):
+        async for row in self.session.iterate_all_tasks(created_after=since):
             key = await self._key_of(row) if row.task in texts else None
             if key is not None and key in left:
                 self.found["after a crash"] += 1

@@ -4,6 +4,7 @@ import asyncio
 import hashlib
 import random
 from collections import Counter
+from collections.abc import Callable
 from datetime import datetime, timedelta
 
 import attrs
@@ -15,7 +16,7 @@ from browser_use_async.transport.surroundings import Surroundings
 from tests.hygiene import KEY
 from tests.simulator import clock
 from tests.simulator.faults import ATTEMPT_SECONDS, Faults
-from tests.simulator.front import Front
+from tests.simulator.front import Front, http_date_of
 from tests.simulator.network import Machine, Network
 from tests.simulator.service import EPOCH, Service
 from tests.simulator.worker import Abandoned, Created, Disk, Job, Worker
@@ -42,6 +43,9 @@ class Laws:
         crashes: The most deaths of its machine.
         crash_at: The event at which its machine dies, once; None leaves that to chance.
         others: Tasks that other people create, for each minute.
+        skew: The most seconds by which the worker's wall clock is wrong.
+        set_clock: How often that clock is set to another such time, for each minute.
+        untrue_dates: Whether the service's `Date` may be absent or untrue.
     """
 
     jobs: int = 20
@@ -53,6 +57,9 @@ class Laws:
     crashes: int = 3
     crash_at: int | None = None
     others: float = 6.0
+    skew: float = 600.0
+    set_clock: float = 0.0
+    untrue_dates: bool = False
 
 
 @attrs.define
@@ -110,7 +117,7 @@ class World:
         self._seed = seed
         self._draw = draw = random.Random(seed)
         self._trace = hashlib.blake2b(digest_size=16)
-        self._skew = timedelta(seconds=draw.uniform(-600.0, 600.0))
+        self._skew = self._drawn_skew()
         self.service = Service(
             self._loop.time,
             lag=lambda: draw.uniform(0.0, laws.lag) if draw.random() < 0.5 else 0.0,
@@ -119,6 +126,8 @@ class World:
         )
         self.faults = Faults(draw, laws.fault_rate * draw.choice((0.2, 1.0, 1.5)))
         self.front = Front(self.service, self.faults, draw, laws.late, self._note)
+        if laws.untrue_dates:
+            self.front.date = self._drawn_dates()
         self.network = Network(
             self.front.accept, self.faults.admit, lambda: draw.uniform(0.001, 0.05)
         )
@@ -148,6 +157,25 @@ class World:
             skew: How far it is from the service's.
         """
         self._skew = skew
+
+    def _drawn_skew(self) -> timedelta:
+        return timedelta(seconds=self._draw.uniform(-self._laws.skew, self._laws.skew))
+
+    def _drawn_dates(self) -> Callable[[datetime], str | None]:
+        wrong = timedelta(seconds=self._draw.uniform(-86_400.0, 86_400.0))
+        kinds: tuple[Callable[[datetime], str | None], ...] = (
+            http_date_of,
+            lambda _now: None,
+            lambda now: http_date_of(now + wrong),
+            lambda now: http_date_of(now + self._draw.choice((wrong, timedelta(0)))),
+        )
+        return self._draw.choice(kinds)
+
+    async def _set_clock(self) -> None:
+        """What a broken synchronisation does to the worker's clock."""
+        while self._laws.set_clock:
+            await asyncio.sleep(self._draw.expovariate(self._laws.set_clock / 60.0))
+            self.set_clock(self._drawn_skew())
 
     def now(self) -> datetime:
         """The worker's wall clock, which is not quite the service's."""
@@ -180,7 +208,7 @@ class World:
 
     async def run(self) -> Report:
         """Let the worker work, restart it when its machine dies, and judge what came of it."""
-        crowd = asyncio.create_task(self.crowd())
+        around = [asyncio.create_task(self.crowd()), asyncio.create_task(self._set_clock())]
         for events in self._deaths():
             self.die_after(events)
             if await self.run_machine():
@@ -190,8 +218,9 @@ class World:
             self.die_after(None)
             await self.run_machine()
         await asyncio.sleep(self._laws.late + ATTEMPT_SECONDS)  # for what is carried out late
-        crowd.cancel()
-        await asyncio.wait([crowd])
+        for each in around:
+            each.cancel()
+        await asyncio.wait(around)
         return self.judged()
 
     async def crowd(self) -> None:
@@ -232,7 +261,8 @@ class World:
         """
         laws, disk, jobs = self._laws, self.disk, self.jobs
         ambiguous, window = laws.on_ambiguous, laws.window
-        return Worker(session, machine, disk, jobs, ambiguous, window, self.now, self.found)
+        skew = timedelta(seconds=3 * laws.skew)  # between two readings that may both be wrong
+        return Worker(session, machine, disk, jobs, ambiguous, window, self.now, skew, self.found)
 
     async def run_machine(self) -> bool:
         """Start the worker on a new machine.

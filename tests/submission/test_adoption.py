@@ -12,6 +12,7 @@ from browser_use_async.contract.submission_token import TOKEN_KEY
 from browser_use_async.endpoints import TaskEndpoints
 from browser_use_async.errors import SubmissionUnknownError
 from browser_use_async.models import RunTaskRequest
+from browser_use_async.submission.ages import SubmissionAges
 from browser_use_async.submission.creation import Creator, OnAmbiguous
 from browser_use_async.submission.reconciler import Reconciler
 from browser_use_async.transport.client import Transport
@@ -46,8 +47,10 @@ async def parts(api: FakeApi) -> AsyncIterator[Parts]:
     configuration = Configuration.resolve(Secret(KEY), api.url, 10.0, allow_insecure_http=False)
     transport = Transport(configuration, retry=RetryPolicy(), options=LaneOptions())
     tasks = TaskEndpoints(transport.call)
-    reconciler = Reconciler(tasks)
-    yield Parts(Creator(transport, reconciler, tasks.get, lambda: datetime.now(UTC)), reconciler)
+    service_clock = transport.service_clock
+    ages = SubmissionAges(service_clock.now, lambda: datetime.now(UTC))
+    reconciler = Reconciler(tasks, ages, service_clock.unconfirmed)
+    yield Parts(Creator(transport, reconciler, tasks.get, ages), reconciler)
     await transport.aclose()
 
 

@@ -8,14 +8,21 @@ import pytest
 from browser_use_async.transport.service_clock import ServiceClock
 
 DATE = "Wed, 01 Jan 2025 12:00:00 GMT"
+AN_HOUR_LATER = "Wed, 01 Jan 2025 13:00:00 GMT"
+
+
+def _told(*dates: str) -> ServiceClock:
+    """A clock that answers with these dates have told, all of them now."""
+    clock = ServiceClock()
+    for date in dates:
+        clock.note(date, asyncio.get_running_loop().time())
+    return clock
 
 
 async def test_it_goes_on_with_the_loop() -> None:
-    """After an answer the time is that of its `Date`, and passes as the loop's does."""
-    clock = ServiceClock()
-    assert clock.now() is None
+    """After two answers the time is that of their `Date`, and passes as the loop's does."""
+    clock = _told(DATE, DATE)
 
-    clock.note(DATE, asyncio.get_running_loop().time())
     first = clock.now()
     await asyncio.sleep(0.02)
     later = clock.now()
@@ -26,11 +33,24 @@ async def test_it_goes_on_with_the_loop() -> None:
     assert (later - first).total_seconds() >= 0.01
 
 
-@pytest.mark.parametrize("date", ["", "yesterday"])
+@pytest.mark.parametrize(
+    "date",
+    ["", "yesterday", "Thu, 01 Jan 1970 00:00:00 GMT", "Fri, 31 Dec 9999 23:59:59 GMT"],
+)
 async def test_what_is_no_date_tells_nothing(date: str) -> None:
-    """Answers without a readable `Date` leave the time unknown."""
-    clock = ServiceClock()
+    """Answers without a readable `Date` of this age leave the time unknown."""
+    assert _told(date, date).now() is None
 
-    clock.note(date, asyncio.get_running_loop().time())
 
-    assert clock.now() is None
+@pytest.mark.parametrize("dates", [(), (DATE,), (DATE, AN_HOUR_LATER), (AN_HOUR_LATER, DATE)])
+async def test_a_single_answer_is_not_believed(dates: tuple[str, ...]) -> None:
+    """A `Date` that no other one agrees with may be a cache's."""
+    assert _told(*dates).now() is None
+
+
+async def test_an_untrue_date_is_overcome() -> None:
+    """Once two answers agree again the time is known again."""
+    now = _told(DATE, AN_HOUR_LATER, DATE, DATE).now()
+
+    assert now is not None
+    assert now.hour == 12

@@ -1,0 +1,57 @@
+"""Batches on a machine whose clock is wrong, and with services that do not tell the time."""
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from tests.batch.world import BatchWorld, simulate_batch
+from tests.simulator import clock
+from tests.simulator.front import http_date_of
+from tests.simulator.world import Laws, Report
+
+pytestmark = pytest.mark.case("I19")
+
+DAY = 86_400.0
+CLOCKS = Laws(jobs=8, skew=DAY, set_clock=4.0, untrue_dates=True)
+HASTY = Laws(jobs=8, window=5.0, late=60.0, lag=0.0, crashes=0)
+
+DATES: dict[str, Callable[[datetime], str | None]] = {
+    "true": http_date_of,
+    "none": lambda _now: None,
+    "a time zone away": lambda now: http_date_of(now + timedelta(hours=14)),
+}
+
+
+@pytest.mark.long
+def test_no_clock_makes_an_item_paid_twice(tmp_path: Path, figure: Callable[[str], None]) -> None:
+    """I19: random faults and crashes, a clock that is set all the time, and untrue dates."""
+    report = sum(
+        (simulate_batch(seed, CLOCKS, tmp_path / f"{seed}.db") for seed in range(15)), Report()
+    )
+
+    figure(f"{report.jobs} items, {report.crashes} crashes, {report.doubled} doubled")
+    assert (report.doubled, report.lost) == (0, 0)
+    assert report.crashes > 5
+
+
+@pytest.mark.parametrize("date", DATES)
+@pytest.mark.parametrize("skew", [-DAY, 0.0, DAY])
+def test_tasks_too_many_are_found_at_every_skew(
+    tmp_path: Path, figure: Callable[[str], None], date: str, skew: float
+) -> None:
+    """I19: what a window that is too short has created twice is reported, whatever the clocks."""
+
+    async def live(seed: int) -> tuple[int, int]:
+        world = BatchWorld(seed, HASTY, tmp_path / f"{seed}.db")
+        world.set_clock(timedelta(seconds=skew))
+        world.front.date = DATES[date]
+        report = await world.run()
+        return report.tasks - report.jobs, world.orphans
+
+    lives = [clock.run(live(seed)) for seed in range(5)]
+
+    too_many, found = map(sum, zip(*lives, strict=True))
+    figure(f"{found} of {too_many} tasks too many found")
+    assert found == too_many > 0

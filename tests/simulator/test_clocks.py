@@ -1,0 +1,335 @@
+"""Paying once whatever this machine's clock says, and whatever the service says about the time."""
+
+import asyncio
+import itertools
+from collections.abc import Awaitable, Callable, Iterable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import attrs
+import pytest
+
+from browser_use_async import BrowserUseSession, errors
+from browser_use_async.contract.submission_token import TOKEN_KEY, SubmissionToken, digest_of
+from tests.simulator import clock
+from tests.simulator.faults import Ending, Fault, Work
+from tests.simulator.front import http_date_of
+from tests.simulator.network import Machine
+from tests.simulator.service import EPOCH
+from tests.simulator.world import Laws, World
+
+pytestmark = pytest.mark.case("B20")
+
+WINDOW = 60.0
+HOUR, DAY = 3600.0, 86_400.0
+SKEWS = (-DAY, -HOUR, -1700.0, 0.0, 1900.0, HOUR, DAY, 365 * DAY)
+JUMPS = tuple(itertools.product((0.5, 2.0, 20.0), (-DAY, -HOUR, HOUR, DAY)))
+QUIET = Laws(fault_rate=0.0, late=0.0, lag=0.0, others=0.0)
+
+ANSWER_LOST = Fault("answer lost", share=0.0, ending=Ending.RST)
+ANSWER_LOST_LATE = attrs.evolve(ANSWER_LOST, delay=2.0)
+NEVER_CREATED = Fault("never created", work=Work.NEVER, share=0.0, ending=Ending.RST)
+
+_HOURS = itertools.cycle((0, 7, -13, 24, -5))
+DATES: dict[str, Callable[[datetime], str | None]] = {
+    "none": lambda _now: None,
+    "unreadable": lambda _now: "half past nine",
+    "a day ahead": lambda now: http_date_of(now + timedelta(days=1)),
+    "a day behind": lambda now: http_date_of(now - timedelta(days=1)),
+    "another at each answer": lambda now: http_date_of(now + timedelta(hours=next(_HOURS))),
+    "stands still": lambda _now: http_date_of(datetime(2024, 1, 1, tzinfo=UTC)),
+}
+
+
+@attrs.define(eq=False)
+class Trial:
+    """One submission whose answer is lost, among tasks of other people.
+
+    Attributes:
+        knows_time: Whether answers have told the service's time before.
+        bare: Whether list rows say nothing about metadata.
+        world: Where it happens.
+        sessions: The sessions that were opened.
+    """
+
+    knows_time: bool = True
+    bare: bool = True
+    world: World = attrs.field(factory=lambda: World(5, QUIET))
+    sessions: list[BrowserUseSession] = attrs.field(factory=list)
+
+    def __attrs_post_init__(self) -> None:
+        self.world.service.rows_tell_metadata = not self.bare
+        self.world.service.lag = lambda: 0.0
+        self.world.front.on_request = self._create_others
+        self._create_tasks(20)
+
+    def _create_tasks(self, count: int) -> None:
+        for _other in range(count):
+            self.world.service.create("theirs", {})
+
+    def _create_others(self, request: str) -> None:
+        if "/run-task" in request:  # right afterwards, so that it is on the second page of the list
+            asyncio.get_running_loop().call_later(1.0, self._create_tasks, 101)
+
+    async def session(self, skew: float) -> BrowserUseSession:
+        """A session of another process, on the machine, with a clock that is so far ahead."""
+        self.set_clock(skew)
+        session = self.world.open_session(Machine())
+        self.sessions.append(session)
+        for _answer in range(2 * self.knows_time):
+            await session.ping()
+        return session
+
+    def set_clock(self, skew: float) -> None:
+        """Set the clock of the machine, for all sessions."""
+        self.world.set_clock(timedelta(seconds=skew))
+
+    def lose_answer(self, fault: Fault = ANSWER_LOST) -> None:
+        """Let the answer to the next run-task get lost."""
+        self.world.faults.script.append(fault)
+
+    def created(self) -> list[str]:
+        """The tasks that exist for the submission."""
+        return [task.id for task in self.world.service.tasks.values() if task.text == "mine"]
+
+    async def token(self, session: BrowserUseSession) -> str:
+        """Submit with `raise`, and give the token of the error."""
+        with pytest.raises(errors.SubmissionUnknownError) as caught:
+            await session.submit("mine", on_ambiguous="raise", settle_window=WINDOW)
+        return str(caught.value.submission_token)
+
+    async def close(self) -> None:
+        """Close what was opened."""
+        for session in self.sessions:
+            await session.aclose()
+
+
+async def _resolved(session: BrowserUseSession, token: str) -> str | None:
+    found = await session.resolve_submission(token)
+    return None if found is None else found.id
+
+
+Run = Callable[..., Awaitable[list[str | None]]]
+
+
+def _check(run: Run, options: Iterable[tuple[Any, ...]], rows: tuple[bool, ...] = (True,)) -> None:
+    """Try each of these options, with the time known and not, in a world of its own.
+
+    Args:
+        run: Gives what was found of the only task that may exist.
+        options: Arguments of it.
+        rows: Whether list rows are bare.
+    """
+
+    async def live(knows_time: bool, bare: bool, arguments: tuple[Any, ...]) -> str:
+        trial = Trial(knows_time, bare)
+        try:
+            found = await run(trial, *arguments)
+        finally:
+            await trial.close()
+        created = trial.created()
+        right = len(created) == 1 and set(found) == set(created)
+        return "" if right else f"found {found} of {created}"
+
+    kinds = itertools.product((True, False), rows, options)
+    verdicts = {kind: clock.run(live(*kind)) for kind in kinds}
+    assert not {kind: verdict for kind, verdict in verdicts.items() if verdict}
+
+
+def _each(values: Iterable[Any]) -> list[tuple[Any]]:
+    return [(value,) for value in values]
+
+
+@pytest.mark.parametrize("on_ambiguous", ["reconcile", "resubmit"])
+def test_a_lost_submission_is_found_at_every_skew(on_ambiguous: Any):
+    """However wrong the clock, the task is adopted at once and nothing is paid for twice."""
+
+    async def run(trial: Trial, skew: float) -> list[str | None]:
+        session = await trial.session(skew)
+        trial.lose_answer()
+        handle = await session.submit("mine", settle_window=WINDOW, on_ambiguous=on_ambiguous)
+        assert asyncio.get_running_loop().time() <= 5.0
+        return [handle.id]
+
+    _check(run, _each(SKEWS), (True, False))
+
+
+def test_a_token_resolves_at_every_skew():
+    """`raise` and then `resolve`, here and in a process whose clock is wrong in another way."""
+
+    async def run(trial: Trial, skew: float) -> list[str | None]:
+        session = await trial.session(skew)
+        trial.lose_answer()
+        token = await trial.token(session)
+        other = await trial.session(HOUR - skew)
+        return [await _resolved(other, token), await _resolved(session, token)]
+
+    _check(run, _each(SKEWS), (True, False))
+
+
+def test_a_token_that_is_resolved_later_finds_its_task():
+    """So many hours after the submission, while others went on creating tasks."""
+
+    async def run(trial: Trial, hours: float, skew: float) -> list[str | None]:
+        session = await trial.session(skew)
+        trial.lose_answer()
+        token = await trial.token(session)
+        await asyncio.sleep(hours * HOUR)
+        await trial.session(0.0)  # whose answers are news of the time
+        trial.world.service.create("theirs", {})
+        other = await trial.session(-skew)
+        return [await _resolved(other, token), await _resolved(session, token)]
+
+    _check(run, itertools.product((1.0, 30.0), SKEWS))
+
+
+def test_the_rest_of_the_window_is_waited_for_at_every_skew():
+    """A task that the list shows late is found: None is said only when the window has passed."""
+
+    async def run(trial: Trial, skew: float) -> list[str | None]:
+        trial.world.service.lag = lambda: WINDOW - 5.0
+        session = await trial.session(skew)
+        trial.lose_answer()
+        token = await trial.token(session)
+        other = await trial.session(-skew)
+        return await asyncio.gather(_resolved(other, token), _resolved(session, token))
+
+    _check(run, _each(SKEWS))
+
+
+@pytest.mark.parametrize("skew", SKEWS)
+def test_a_window_that_has_passed_is_not_waited_for_again(skew: float):
+    """Where the service's time is known nobody waits for long after the window, at any skew."""
+
+    async def live() -> None:
+        trial = Trial()
+        session = await trial.session(skew)
+        trial.lose_answer(NEVER_CREATED)
+        token = await trial.token(session)
+        await asyncio.sleep(WINDOW + 10.0)
+        trial.knows_time = False
+        other = await trial.session(-skew)
+        began = asyncio.get_running_loop().time()
+
+        assert await _resolved(session, token) is None
+        assert await _resolved(other, token) is None
+
+        assert asyncio.get_running_loop().time() - began <= 3.0
+        await trial.close()
+
+    clock.run(live())
+
+
+@pytest.mark.parametrize("on_ambiguous", ["reconcile", "resubmit", "raise"])
+def test_a_clock_that_is_set_meanwhile_hides_nothing(on_ambiguous: Any):
+    """The clock jumps before the submission, under way, and while the task is looked for."""
+
+    async def run(trial: Trial, after: float, by: float) -> list[str | None]:
+        trial.world.service.lag = lambda: 40.0
+        session, other = await trial.session(0.0), await trial.session(0.0)
+        trial.lose_answer(ANSWER_LOST_LATE)
+        asyncio.get_running_loop().call_later(after, trial.set_clock, by)
+        await asyncio.sleep(1.0)
+        if on_ambiguous == "raise":
+            token = await trial.token(session)
+            return await asyncio.gather(_resolved(session, token), _resolved(other, token))
+        handle = await session.submit("mine", settle_window=WINDOW, on_ambiguous=on_ambiguous)
+        return [handle.id]
+
+    _check(run, JUMPS)
+
+
+@pytest.mark.parametrize("on_ambiguous", ["resubmit", "raise"])
+def test_a_date_that_is_absent_or_untrue_hides_nothing(on_ambiguous: Any):
+    """A proxy that sends no `Date`, and a service whose `Date` is not the time of its rows."""
+
+    async def run(trial: Trial, date: str, skew: float) -> list[str | None]:
+        trial.world.front.date = DATES[date]
+        trial.world.service.lag = lambda: 20.0
+        session = await trial.session(skew)
+        trial.lose_answer()
+        if on_ambiguous == "raise":
+            token = await trial.token(session)
+            other = await trial.session(-skew)
+            return await asyncio.gather(_resolved(session, token), _resolved(other, token))
+        return [(await session.submit("mine", settle_window=WINDOW, on_ambiguous="resubmit")).id]
+
+    _check(run, itertools.product(DATES, (-DAY, 0.0, DAY)))
+
+
+@pytest.mark.case("C13")
+def test_rows_with_absurd_dates_hide_nothing():
+    """Rows above the task that claim to be from long ago or from years to come."""
+
+    async def run(trial: Trial, days: float, rows: int, date: str) -> list[str | None]:
+        trial.world.front.date = DATES.get(date, http_date_of)
+        session = await trial.session(0.0)
+        trial.lose_answer()
+        submission = asyncio.create_task(session.submit("mine", settle_window=WINDOW))
+        trial.world.service.lag = lambda: 5.0
+        await asyncio.sleep(4.0)
+        for task in list(trial.world.service.tasks.values())[-rows:]:
+            task.born += days * DAY
+        return [(await submission).id]
+
+    first_day = -(EPOCH - datetime(1, 1, 1, tzinfo=UTC)).days
+    absurd = [(-9999.0, 5), (9999.0, 5), (first_day, 101)]
+    _check(run, [(*each, date) for each in absurd for date in ("true", "none")], (True, False))
+
+
+@pytest.mark.parametrize("knows_time", [True, False])
+def test_older_tasks_of_the_same_text_are_not_asked(knows_time: bool):
+    """Of a hundred equal tasks in bare rows only those cost a get that may be the lost one."""
+
+    async def live() -> tuple[int, int]:
+        trial = Trial(knows_time)
+        for _hour in range(100):
+            trial.world.service.create("mine", {})
+            await asyncio.sleep(HOUR)
+        session = await trial.session(DAY)
+        trial.world.front.on_request = lambda _request: None
+        trial.lose_answer(NEVER_CREATED)
+        with pytest.raises(errors.SubmissionUnknownError):
+            await session.submit("mine", settle_window=WINDOW)
+        await trial.close()
+        counts = trial.world.service.carried_out
+        return counts["get-task"], counts["list-tasks"]
+
+    gets, pages = clock.run(live())
+
+    assert gets <= 2
+    assert pages <= 2 * 12  # that is what the looks of a minute read
+
+
+def test_a_token_of_an_earlier_version_is_still_read():
+    """It was stamped with the clock of a machine, of which nothing is known."""
+    mark = "0123456789abcdef" * 2
+
+    async def run(trial: Trial, hours: int) -> list[str | None]:
+        session = await trial.session(0.0)
+        trial.world.service.create("mine", {TOKEN_KEY: mark})
+        await asyncio.sleep(DAY)
+        milliseconds = int((EPOCH + timedelta(hours=hours)).timestamp() * 1000)
+        return [
+            await _resolved(session, f"bu1.{mark}.{digest_of('mine')}.{milliseconds}.60.000000")
+        ]
+
+    _check(run, _each((-48, -24, 0, 24, 48)))
+
+
+def test_the_token_tells_whose_time_it_holds():
+    """After two answers the service's, at any skew; before, the machine's, which is not used."""
+
+    async def live(knows_time: bool) -> SubmissionToken:
+        trial = Trial(knows_time)
+        session = await trial.session(DAY)
+        trial.lose_answer(NEVER_CREATED)
+        token = SubmissionToken.parse(await trial.token(session))
+        await trial.close()
+        return token
+
+    known, unknown = clock.run(live(True)), clock.run(live(False))
+
+    assert known.by_service
+    assert abs(known.sent_at - EPOCH) <= timedelta(seconds=5)
+    assert not unknown.by_service

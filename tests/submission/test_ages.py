@@ -1,0 +1,46 @@
+"""How long ago a submission was sent, as far as it is known."""
+
+import math
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from browser_use_async.contract.submission_token import SubmissionToken
+from browser_use_async.submission.ages import REMEMBERED, SubmissionAges
+
+NOW = datetime(2025, 6, 1, 12, tzinfo=UTC)
+
+
+def _ages(service_time: datetime | None = None) -> SubmissionAges:
+    return SubmissionAges(lambda: service_time, lambda: NOW)
+
+
+async def test_only_so_many_submissions_are_remembered() -> None:
+    """What is forgotten has an unknown age, so that nothing is concluded from it."""
+    ages = _ages()
+    tokens = [ages.new_token("x", 60.0) for _number in range(REMEMBERED + 1)]
+    for token in tokens:
+        ages.note_sent(token.mark)
+
+    assert ages.min_age(tokens[0]) is None
+    assert math.isinf(ages.max_age(tokens[0]))
+    assert ages.min_age(tokens[1]) is not None
+    assert ages.max_age(tokens[1]) < 60.0
+
+
+@pytest.mark.parametrize("minutes", [-31, 31])
+async def test_a_stamp_of_a_time_to_come_tells_no_age(minutes: int) -> None:
+    """One of the two times is untrue, and nobody knows which; a small difference is none."""
+    token = SubmissionToken.new("x", 60.0, NOW + timedelta(minutes=minutes), by_service=True)
+
+    age = _ages(NOW).min_age(token)
+
+    assert age == (None if minutes > 0 else 31 * 60 - 5.0)
+
+
+async def test_a_token_of_another_process_keeps_its_time() -> None:
+    """Passed on while the service's time is unknown, it does not claim to hold that any more."""
+    token = SubmissionToken.new("x", 60.0, NOW, by_service=True)
+
+    assert _ages(NOW).for_others(token, 0.0).by_service
+    assert not _ages().for_others(token, 0.0).by_service
