@@ -114,8 +114,8 @@ def test_one_seed_is_one_history(figure: Callable[[str], None]) -> None:
         text=True,
         check=True,
     ).stdout.strip()
-    others = {simulate(seed, FEW).trace for seed in range(4, 10)}
+    others = {simulate(seed, FEW).trace for seed in range(4, 7)}
 
-    figure(f"1 trace in 3 runs of a seed, {len(others)} in 6 other seeds")
+    figure(f"1 trace in 3 runs of a seed, {len(others)} in 3 other seeds")
     assert mine == [theirs, theirs]
-    assert len(others - {theirs}) == 6
+    assert len(others - {theirs}) == 3
