@@ -65,6 +65,7 @@ def _run(folder: Path, *options: str) -> "subprocess.CompletedProcess[str]":
 
 @pytest.mark.case("H1")
 @pytest.mark.control("H1", "H4", "H12")
+@pytest.mark.timeout(180)
 def test_the_scan_finds_each_leak(
     tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, figure: Callable[[str], None]
 ) -> None:
@@ -82,6 +83,7 @@ def test_the_scan_finds_each_leak(
 
 
 @pytest.mark.case("H1")
+@pytest.mark.timeout(180)
 def test_the_scan_sees_the_text_of_a_failure(
     tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> None:

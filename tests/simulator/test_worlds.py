@@ -101,6 +101,7 @@ def test_a_window_that_is_too_short_pays_twice(figure: Callable[[str], None], ca
 
 
 @pytest.mark.case("J1")
+@pytest.mark.timeout(180)
 def test_one_seed_is_one_history(figure: Callable[[str], None]) -> None:
     """J1: a seed gives the same events again, in another process too; another seed others."""
     program = "from tests.simulator.world import *; print(simulate(3, Laws(jobs=8)).trace)"

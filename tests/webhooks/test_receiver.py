@@ -221,6 +221,7 @@ async def test_handlers_that_hang(figure: Callable[[str], None], caplog: pytest.
 
 
 @pytest.mark.case("F20")
+@pytest.mark.timeout(180)
 async def test_a_thousand_events_in_a_second(
     http: aiohttp.ClientSession, figure: Callable[[str], None]
 ):
