@@ -50,8 +50,22 @@ def test_clean_after_all_that(): pass
 LEAKS, CLEAN = PROGRAM.count("def test_leaks"), PROGRAM.count("def test_clean")
 
 
+def _run(folder: Path, *options: str) -> "subprocess.CompletedProcess[str]":
+    """Run the tests of a folder with the scan, and without plugins that take long to load."""
+    command = [sys.executable, "-m", "pytest", "-p", "tests.canaries", "-p", "no:cacheprovider"]
+    return subprocess.run(
+        [*command, *options, str(folder)],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(ROOT), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
 @pytest.mark.case("H1")
 @pytest.mark.control("H1", "H4", "H12")
+@pytest.mark.timeout(180)
 def test_the_scan_finds_each_leak(
     tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, figure: Callable[[str], None]
 ) -> None:
@@ -59,15 +73,7 @@ def test_the_scan_finds_each_leak(
     (tmp_path / "test_leaks.py").write_text(PROGRAM)
     (tmp_path / "pytest.ini").write_text("[pytest]\n")
     elsewhere = tmp_path_factory.mktemp("inner")  # what leaks there is no leak of this test
-    command = [sys.executable, "-m", "pytest", "-p", "tests.canaries", "-p", "no:cacheprovider"]
-    done = subprocess.run(
-        [*command, "-p", "no:xdist", "-rE", "--basetemp", str(elsewhere / "base"), str(tmp_path)],
-        cwd=tmp_path,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = _run(tmp_path, "-rE", "--basetemp", str(elsewhere / "base"))
     found = set(re.findall(r"^ERROR \S+?::(\w+)", done.stdout, re.MULTILINE))
 
     assert found == set(re.findall(r"def (test_leaks\w+)", PROGRAM)), done.stdout + done.stderr
@@ -77,6 +83,7 @@ def test_the_scan_finds_each_leak(
 
 
 @pytest.mark.case("H1")
+@pytest.mark.timeout(180)
 def test_the_scan_sees_the_text_of_a_failure(
     tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
@@ -85,14 +92,6 @@ def test_the_scan_sees_the_text_of_a_failure(
         "from tests.hygiene import KEY\ndef test_fails(): raise ValueError(KEY)\n"
     )
     elsewhere = tmp_path_factory.mktemp("inner")
-    command = [sys.executable, "-m", "pytest", "-p", "tests.canaries", "-p", "no:cacheprovider"]
-    done = subprocess.run(
-        [*command, "-p", "no:xdist", "--basetemp", str(elsewhere / "base"), str(tmp_path)],
-        cwd=tmp_path,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = _run(tmp_path, "--basetemp", str(elsewhere / "base"))
 
     assert "the text of this failure shows the key" in done.stdout

@@ -76,7 +76,7 @@ def judge(server: LocalServer, before: int, ledger: Path, count: int) -> tuple[i
 @pytest.mark.parametrize(
     ("count", "kills"),
     [
-        pytest.param(30, 5, marks=pytest.mark.timeout(120)),
+        (30, 5),
         pytest.param(200, 200, marks=[pytest.mark.torture, pytest.mark.timeout(900)]),
     ],
 )
@@ -107,7 +107,6 @@ async def test_killed_at_random_moments_a_batch_loses_and_repeats_nothing(
 
 
 @pytest.mark.control("I1")
-@pytest.mark.timeout(120)
 @pytest.mark.long
 async def test_killed_without_the_intent_a_batch_repeats(
     server: LocalServer, program: Program, tmp_path: Path, figure: Callable[[str], None]

@@ -52,6 +52,7 @@ def resume_words(result: Result) -> list[str]:
     return shlex.split(match[1])
 
 
+@pytest.mark.timeout(180)
 async def test_a_batch(server: LocalServer, tmp_path: Path) -> None:
     """Each row is a task and a line of results; a failed one is told, and makes exit code 1."""
     source = companies(tmp_path, "Acme", "Fail & Co", "Other")

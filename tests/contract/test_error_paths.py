@@ -135,6 +135,7 @@ def _assert_typed_or_refused(endpoint: Endpoint, body: bytes) -> bool:
     ],
     ids=["JSON", "bytes"],
 )
+@pytest.mark.timeout(180)
 def test_anything_to_every_decoder(
     what: str, bodies: st.SearchStrategy[bytes], figure: Callable[[str], None]
 ) -> None:

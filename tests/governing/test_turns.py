@@ -72,6 +72,7 @@ async def test_calls_of_one_kind_keep_their_order(api: FakeApi, open_session: Op
     assert [call.task_id for call in api.calls] == [task.id for task in tasks]
 
 
+@pytest.mark.timeout(180)
 async def test_429_halves_what_is_sent_at_once_and_success_restores_it(
     api: FakeApi, open_session: OpenSession
 ):

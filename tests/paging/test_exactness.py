@@ -92,6 +92,7 @@ async def test_births_and_deletions(
 
 @pytest.mark.case("C14")
 @pytest.mark.control("C14")
+@pytest.mark.timeout(180)
 async def test_a_thousand_lists_in_motion(figure: Callable[[str], None]):
     """C14: births and deletions by chance: missed = 0, while a reader that only skips ids misses.
 

@@ -19,6 +19,7 @@ def lives(seconds: float, end: str = "finished", **more: Any) -> FakeTask:
     return FakeTask(life=((0.0, "running"), (seconds, end)), **more)
 
 
+@pytest.mark.timeout(180)
 async def test_half_an_hour_of_polling(api: FakeApi, open_session: OpenSession):
     """A 30-minute task is polled to its end within 2 s of it, by a thousand small requests."""
     session = await open_session()

@@ -63,6 +63,7 @@ async def _costs(
 
 @pytest.mark.looptime
 @pytest.mark.case("D17")
+@pytest.mark.timeout(180)
 async def test_what_a_task_costs(
     api: FakeApi, open_session: OpenSession, figure: Callable[[str], None]
 ):
@@ -76,6 +77,7 @@ async def test_what_a_task_costs(
 
 @pytest.mark.looptime
 @pytest.mark.control("D17")
+@pytest.mark.timeout(180)
 async def test_what_a_task_costs_without(api: FakeApi, open_session: OpenSession):
     """The control: nothing is attached, so that the same count is far above the bound."""
     cost, delays = await _costs(api, open_session, attached=False, count=100)

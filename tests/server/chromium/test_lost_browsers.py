@@ -119,7 +119,6 @@ async def test_a_browser_that_is_killed_fails_its_task(chromium: ChromiumExecuto
 
 
 @pytest.mark.torture
-@pytest.mark.timeout(120)
 async def test_a_page_that_hangs_fails_its_task_alone(chromium: ChromiumExecutor, site: str):
     """A page whose script never ends fails its task; the browser goes on for the others."""
     page = "<title>Busy</title><button onclick='while (true) {}'>Hang</button>"
@@ -155,7 +154,6 @@ async def test_a_page_that_crashes_fails_its_task_alone(chromium: ChromiumExecut
 
 
 @pytest.mark.torture
-@pytest.mark.timeout(120)
 async def test_a_browser_that_hangs_is_ended(chromium: ChromiumExecutor, site: str):
     """A browser that stands still fails its task within a minute, and is replaced."""
     waiting = asyncio.create_task(browse(chromium, f"Open {site}/. Wait for rain"))

@@ -37,7 +37,6 @@ WAYS = {
 }
 
 
-@pytest.mark.timeout(90)  # eleven pages, each with a second for what it tries
 async def test_pages_reach_no_other_domain(chromium: ChromiumExecutor):
     """However a page embeds, fetches or opens another domain, nothing comes there; steps say so."""
     pages = {f"/{name}": f"<title>{name}</title>{way}" for name, way in WAYS.items()}

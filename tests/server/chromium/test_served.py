@@ -52,7 +52,7 @@ async def _ended(api: Caller, task_id: str) -> dict[str, Any]:
 
 async def test_pictures_while_it_runs_and_a_film_at_the_end(api: Caller, site: str):
     """Screenshots are there step by step, named by task and step; the recording when it is done."""
-    task_id = await api.create(f"Open {site}/. Click Contact. Wait 2 s. Scroll down.")
+    task_id = await api.create(f"Open {site}/. Click Contact. Wait 5 s. Scroll down.")
     await _steps(api, task_id, 2)
     early = (await api.get(f"/task/{task_id}/screenshots")).json["screenshots"]
     status = (await api.get(f"/task/{task_id}/status")).json
@@ -94,7 +94,7 @@ async def test_both_kinds_of_media_can_be_switched_off(
 
 async def test_pause_resume_and_stop(api: Caller, site: str):
     """A paused task takes no step, a resumed one goes on, a stopped one loses its page at once."""
-    task_id = await api.create(f"Open {site}/. Wait 1 s. Scroll down. Wait for rain.")
+    task_id = await api.create(f"Open {site}/. Wait 3 s. Scroll down. Wait for rain.")
     await _steps(api, task_id, 1)
     await api.put(f"/pause-task?task_id={task_id}")
     await asyncio.sleep(1)

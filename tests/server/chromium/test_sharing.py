@@ -45,7 +45,6 @@ def _browser_pid(executor: ChromiumExecutor) -> int:
     return browser.process.pid
 
 
-@pytest.mark.timeout(60)  # three at once, on a machine that does other things as well
 async def test_three_at_once_share_a_browser_and_no_cookies(chromium: ChromiumExecutor):
     """Three tasks at once have one browser process, and each only the cookies that it was given."""
     async with serve_pages({"/": "<title>Shop</title><a href='/'>Again</a>"}) as site:

@@ -39,7 +39,6 @@ def _pictures(done: Run) -> list[bytes]:
     return [each for each in pictures if each is not None]
 
 
-@pytest.mark.timeout(60)  # on a machine that does other things as well
 async def test_clicks_fills_downloads_and_answers(chromium: ChromiumExecutor, site: str):
     """Two pages are clicked through, a form is filled in, a file comes, the answer has a form."""
     sent = properties(name={"type": "string"}, topic={"type": "string"}, message={"type": "string"})

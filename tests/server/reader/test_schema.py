@@ -93,6 +93,7 @@ SCHEMAS = st.recursive(
 
 @settings(max_examples=500)
 @given(st.dictionaries(KEYWORDS, SCHEMAS, max_size=4))
+@pytest.mark.timeout(180)
 def test_any_schema_is_filled_or_refused(schema: dict[str, Any]):
     """Whatever JSON stands for a schema, there is JSON, or one of the two refusals."""
     try:

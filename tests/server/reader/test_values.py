@@ -161,6 +161,7 @@ VALUES = st.recursive(
 
 @settings(max_examples=200)
 @given(VALUES)
+@pytest.mark.timeout(180)
 def test_any_value_is_read_or_not(value: Any):
     """No value breaks the reading."""
     as_number(value)
