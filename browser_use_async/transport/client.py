@@ -178,7 +178,7 @@ class Transport:
         retry: RetryPolicy | None = None,
         *,
         patience: Patience | None = None,
-        first_in_turn: bool = False,
+        arrived: float | None = None,
         before_sending: Callable[[], Awaitable[None]] | None = None,
         on_sent: Callable[[], None] | None = None,
     ) -> tuple[Outcome, int]:
@@ -188,8 +188,8 @@ class Transport:
             prepared: The request.
             retry: How often to repeat it; by default as the session does.
             patience: How long to let it be held back; by default as long as the policy says.
-            first_in_turn: Whether it goes before others of its kind, because it has had its turn
-                and was sent back.
+            arrived: The loop time of its first turn, if it had one and was sent back: it goes
+                before others of its kind that arrived after it.
             before_sending: Awaited before each attempt, when it is its turn and before anything
                 can leave this machine. If it raises, nothing is sent.
             on_sent: Called just before the first byte of each attempt leaves, for calls that cost
@@ -208,9 +208,7 @@ class Transport:
         policy = self.retry if retry is None else retry
         patience = self._patience if patience is None else patience
 
-        first = await self._attempt(
-            governor, prepared, patience, first_in_turn, before_sending, on_sent
-        )
+        first = await self._attempt(governor, prepared, patience, arrived, before_sending, on_sent)
         effect = prepared.endpoint.effect
         if first.kind is OutcomeKind.ACCEPTED:
             self._budget.succeeded(1)
@@ -220,7 +218,7 @@ class Transport:
 
         # Made only now: nearly all calls succeed at once, and should pay for nothing else.
         async def attempt() -> Outcome:
-            return await self._attempt(governor, prepared, patience, False, before_sending, on_sent)
+            return await self._attempt(governor, prepared, patience, None, before_sending, on_sent)
 
         def tell(outcome: Outcome, failures: int, pause: float) -> None:
             self.emit(
@@ -242,7 +240,7 @@ class Transport:
         governor: Governor,
         prepared: PreparedRequest,
         patience: Patience,
-        first_in_turn: bool,
+        arrived: float | None,
         before_sending: Callable[[], Awaitable[None]] | None,
         on_sent: Callable[[], None] | None,
     ) -> Outcome:
@@ -250,7 +248,7 @@ class Transport:
         endpoint = prepared.endpoint
         admitted = governor.admit_now(endpoint)
         if admitted is None:
-            turn = await governor.admit(endpoint, patience, first=first_in_turn)
+            turn = await governor.admit(endpoint, patience, arrived=arrived)
             if not isinstance(turn, Pass):
                 return Outcome(
                     OutcomeKind.NOT_SENT,

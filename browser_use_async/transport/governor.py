@@ -6,7 +6,9 @@ One for the whole session, so that a service that says "slow down" to one call h
 import asyncio
 import math
 import random
-from collections import OrderedDict, deque
+from bisect import insort
+from collections import deque
+from operator import attrgetter
 from typing import NamedTuple
 
 from browser_use_async.contract.table import RUN_TASK, Endpoint
@@ -26,6 +28,9 @@ LONGEST_PAUSE = 600.0  # one absurd Retry-After must not end every wait of the s
 SMALLEST_PAUSE = 1.0  # seconds after a probe that was refused without a word about when
 FIRST_SLOT_PAUSE, LONGEST_SLOT_PAUSE = 1.0, 30.0
 _SLOWING = frozenset({429, 503})
+
+
+_arrived = attrgetter("arrived")
 
 
 class Pass(NamedTuple):
@@ -53,11 +58,16 @@ class Patience(NamedTuple):
 
 
 class _Waiter:
-    __slots__ = ("admitted", "patience", "since")
+    __slots__ = ("admitted", "arrived", "patience", "since")
 
     def __init__(
-        self, admitted: "asyncio.Future[Pass | float]", patience: Patience, since: float
+        self,
+        admitted: "asyncio.Future[Pass | float]",
+        patience: Patience,
+        since: float,
+        arrived: float,
     ) -> None:
+        self.arrived = arrived  # before `since`, if it was sent back
         self.admitted = admitted  # a float: held back for so many seconds too long
         self.patience = patience
         self.since = since
@@ -99,7 +109,7 @@ class Governor:
         self._in_flight = 0
         self._waiting = 0
         self._closed = False
-        self._queues: dict[str, OrderedDict[_Waiter, None]] = {}
+        self._queues: dict[str, list[_Waiter]] = {}  # each in the order of arrival
         self._turns: deque[str] = deque()
         self._alarm: asyncio.TimerHandle | None = None
 
@@ -131,25 +141,28 @@ class Governor:
         return admitted
 
     async def admit(
-        self, endpoint: Endpoint, patience: Patience, *, first: bool = False
+        self, endpoint: Endpoint, patience: Patience, *, arrived: float | None = None
     ) -> Pass | float:
         """Queue until the call may be made.
 
         Args:
             endpoint: The row of the call.
             patience: How long it lets itself be held back.
-            first: Whether it goes to the head of its queue, because it has had its turn and was
-                sent back.
+            arrived: The loop time of its first turn, if it had one and was sent back: it goes
+                before all that arrived after it.
 
         Returns:
             Leave to call; or, if that would take longer than the patience, for how many more
             seconds the service wants to be left alone.
         """
-        waiter = _Waiter(self.loop.create_future(), patience, self.loop.time())
+        now = self.loop.time()
+        waiter = _Waiter(
+            self.loop.create_future(), patience, now, now if arrived is None else arrived
+        )
         shut_until = self._everyone.shut_until
-        if waiter.gives_up(waiter.since, shut_until):
-            return shut_until - waiter.since
-        self._enqueue(endpoint.name, waiter, first=first)
+        if waiter.gives_up(now, shut_until):
+            return shut_until - now
+        self._enqueue(endpoint.name, waiter)
         self._pump()
         try:
             return await waiter.admitted
@@ -264,21 +277,21 @@ class Governor:
 
     # --- the queues -----------------------------------------------------------------------
 
-    def _enqueue(self, name: str, waiter: _Waiter, *, first: bool) -> None:
+    def _enqueue(self, name: str, waiter: _Waiter) -> None:
         queue = self._queues.get(name)
         if queue is None:
-            queue = self._queues[name] = OrderedDict()
+            queue = self._queues[name] = []
             self._turns.append(name)
-        queue[waiter] = None
-        if first:
-            queue.move_to_end(waiter, last=False)
+        # Behind those that arrived together with it: calls that were refused together are told
+        # so in the order in which they were made.
+        insort(queue, waiter, key=_arrived)
         self._waiting += 1
 
     def _remove(self, name: str, waiter: _Waiter) -> None:
         queue = self._queues.get(name)
         if queue is None or waiter not in queue:
             return
-        del queue[waiter]
+        queue.remove(waiter)
         self._waiting -= 1
         if not queue:
             del self._queues[name]
@@ -314,7 +327,7 @@ class Governor:
             name = self._turns[0]
             self._turns.rotate(-1)
             if name != RUN_TASK.name or self._slots.opens_at <= now:
-                return name, next(iter(self._queues[name]))
+                return name, self._queues[name][0]
         return None
 
     def _wake_at(self, moment: float) -> None:

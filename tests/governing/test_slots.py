@@ -3,6 +3,7 @@
 import asyncio
 from collections import Counter
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -51,6 +52,25 @@ async def test_tasks_wait_for_a_slot(api: FakeApi, open_session: OpenSession):
     print(f"{asked} run-task calls for 30 tasks on 5 slots, in {_time():.0f} s (60 s at best)")
     assert asked <= 30 + 30
     assert _time() <= 100.0
+
+
+@pytest.mark.case("A6")
+async def test_callers_that_are_refused_keep_their_order(api: FakeApi, open_session: OpenSession):
+    """A6: the first of thirty callers gets the first slot, not the last one that was refused."""
+    session = await open_session()
+    created: list[str] = []
+
+    def make(body: dict[str, Any]) -> FakeTask:
+        created.append(body["task"])
+        return lives(5.0)
+
+    api.make = make
+    _allow(api, 1)
+    texts = [f"task {number}" for number in range(30)]
+
+    await asyncio.gather(*map(session.run_and_wait, texts))
+
+    assert created == texts
 
 
 async def test_only_run_task_is_held_back(api: FakeApi, open_session: OpenSession):
