@@ -97,6 +97,18 @@ class SendingWitness:
             self.not_created()  # it is not sent now
             raise
 
+    async def is_anothers(self, task_id: str) -> bool:
+        """Whether the ledger holds a task for another item.
+
+        Args:
+            task_id: The task.
+        """
+        position = self.record.position
+        try:
+            return await self.record.writer.ask(lambda store: store.is_anothers(position, task_id))
+        except LedgerError:
+            return False  # writing down the task will fail too, and say what became of it
+
     def not_created(self) -> None:
         """Write down that nothing was created."""
         position = self.record.position

@@ -62,6 +62,10 @@ class Witness(Protocol):
         """Note that the last request provably created nothing."""
         ...
 
+    async def is_anothers(self, task_id: str) -> bool:
+        """Whether the record holds a task for another submission."""
+        ...
+
 
 class Submission:
     """One job that shall become one task.
@@ -189,7 +193,6 @@ class Creator:
         for _time in range(self.transport.retry.max_attempts):
             created = await self._send(submission)
             if created is not None:
-                self.reconciler.note(created, token.mark if token else None)
                 self._forget(submission)
                 return created
             if token is None or submission.on_ambiguous == "raise":
@@ -237,6 +240,8 @@ class Creator:
 
         outcome = await self._outcome_with_slot(submission, prepared, on_sent)
         if outcome.kind is OutcomeKind.ACCEPTED:
+            outcome = await self._doubted(submission, outcome)
+        if outcome.kind is OutcomeKind.ACCEPTED:
             submission.stage, submission.failure = Stage.CREATED, None
             return outcome
         submission.failure = self.transport.error_of(prepared, outcome, submission.attempts)
@@ -248,6 +253,16 @@ class Creator:
         if submission.abandoned:
             raise submission.failure  # rather than pause and send once more
         return outcome
+
+    async def _doubted(self, submission: Submission, outcome: Outcome) -> Outcome:
+        """The outcome, which is ambiguous if the answer names the task of another submission."""
+        task_id: str = outcome.value.id
+        token, witness = submission.token, submission.witness
+        recorded = witness is not None and await witness.is_anothers(task_id)
+        if not recorded and self.reconciler.claim(task_id, None if token is None else token.mark):
+            return outcome
+        problem = f"it names task {task_id}, which belongs to another submission"
+        return Outcome(OutcomeKind.AMBIGUOUS, reply=outcome.reply, problem=problem, path="$.id")
 
     async def _outcome_with_slot(
         self, submission: Submission, prepared: PreparedRequest, on_sent: Callable[[], None]

@@ -106,11 +106,31 @@ class Reconciler:
         self._ages = ages
         self._service_date = service_date
         self._searches: list[_Search] = []
-        self._marks: dict[str, str] = {}  # task id -> its mark, or "": neither ever changes
+        self._marks: dict[str, str] = {}  # task id -> its mark, or "" for a task without one
         self._sweep: _Sweep | None = None
 
+    def claim(self, task_id: str, mark: str | None) -> bool:
+        """Note the task that an answer to run-task names, unless it is another submission's.
+
+        A cache or a proxy may have answered with what it kept of an earlier call. Then one of the
+        two answers was wrong, and nobody knows which: the task itself is asked when it matters.
+
+        Args:
+            task_id: The task.
+            mark: The submission's mark, or None if there was no room for one.
+
+        Returns:
+            Whether the answer can be true.
+        """
+        known = self._marks.get(task_id)
+        if known is not None and (mark is None or known != mark):
+            del self._marks[task_id]
+            return False
+        self.note(task_id, mark)
+        return True
+
     def note(self, task_id: str, mark: str | None) -> None:
-        """Remember whose task this is, so that it is never looked up.
+        """Remember whose task this is by its own metadata, so that it is never looked up.
 
         A task that a webhook tells about ends the search for it at once.
 

@@ -118,6 +118,13 @@ MUTANTS: tuple[Mutant, ...] = (
         ("I17",),
     ),
     Mutant(
+        "an answer that names the task of another item is believed",
+        "batch/ledger/store.py",
+        "        return found is not None\n",
+        "        return False\n",
+        ("C17",),
+    ),
+    Mutant(
         "nobody looks for tasks too many",
         "batch/orphans.py",
         "row.id != doubt.task_id",

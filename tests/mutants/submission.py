@@ -152,6 +152,13 @@ MUTANTS: tuple[Mutant, ...] = (
         "        if False:\n",
         ("A25",),
     ),
+    Mutant(
+        "an answer that names the task of another submission is believed",
+        "submission/reconciler.py",
+        "        if known is not None and (mark is None or known != mark):\n",
+        "        if False:\n",
+        ("C17",),
+    ),
     # Whose clock is believed.
     Mutant(
         "a token for another process holds this machine's time",

@@ -211,7 +211,7 @@ def _prepare(connection: sqlite3.Connection, file: Path) -> None:
         if problem != "ok":
             raise _corrupt(file, problem)
         connection.execute("PRAGMA journal_mode = WAL")
-        connection.executescript(_READY)
+        connection.executescript(_READY + schema.INDEXES)
         return
     if connection.execute("PRAGMA application_id").fetchone()[0]:
         raise _corrupt(file, "it belongs to another program")

@@ -4,13 +4,19 @@ import sqlite3
 
 from browser_use_async.errors import LedgerCorruptError, LedgerVersionError
 
-__all__ = ["APPLICATION_ID", "MILLICENTS", "SCHEMA", "VERSION", "check"]
+__all__ = ["APPLICATION_ID", "INDEXES", "MILLICENTS", "SCHEMA", "VERSION", "check"]
 
 APPLICATION_ID = (
     0x42754C31  # "BuL1" in the file's header, so that no other database is taken for one
 )
 VERSION = 1
 MILLICENTS = 1000  # money is stored as whole thousandths of a cent, so that sums are exact
+
+INDEXES = """
+CREATE INDEX IF NOT EXISTS doubted_items ON items (position) WHERE doubted;
+CREATE INDEX IF NOT EXISTS task_ids ON items (task_id) WHERE task_id IS NOT NULL;
+"""
+"""A ledger that lacks one, because an earlier version made it, gets it when it is opened."""
 
 SCHEMA = f"""
 CREATE TABLE batch (
@@ -43,7 +49,6 @@ CREATE TABLE items (
     output_bytes INTEGER,
     output TEXT
 ) STRICT;
-CREATE INDEX doubted_items ON items (position) WHERE doubted;
 CREATE TABLE orphans (
     task_id TEXT PRIMARY KEY,
     key TEXT NOT NULL,
@@ -51,6 +56,7 @@ CREATE TABLE orphans (
     stopped INTEGER NOT NULL,
     cost INTEGER
 ) STRICT;
+{INDEXES}
 PRAGMA application_id = {APPLICATION_ID};
 PRAGMA user_version = {VERSION};
 """

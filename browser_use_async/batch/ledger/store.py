@@ -158,6 +158,18 @@ class Store:
         """
         self._update(position, "state = ?, task_id = ?", (ItemState.SUBMITTED, task_id))
 
+    def is_anothers(self, position: int, task_id: str) -> bool:
+        """Whether a task belongs to another item.
+
+        Args:
+            position: The item's row.
+            task_id: The task.
+        """
+        found = self._one(
+            "SELECT 1 FROM items WHERE task_id = ? AND position != ?", (task_id, position)
+        )
+        return found is not None
+
     def ended(self, position: int, ending: Ending) -> None:
         """Note how the item came to its end.
 

@@ -1,0 +1,127 @@
+"""An answer to run-task that names the task of another submission is no answer."""
+
+import asyncio
+import json
+
+import pytest
+
+from browser_use_async import BrowserUseSession, TaskHandle, errors
+from tests.api_bench import OpenSession
+from tests.fake_api import FakeApi, FakeTask, Fault
+from tests.waiting.test_polling import lives
+
+pytestmark = [pytest.mark.looptime, pytest.mark.case("C17")]
+
+
+def replayed(task_id: str, *, stall: float = 0.0) -> Fault:
+    """The task is created, and a proxy answers with what it kept of an earlier call."""
+    return Fault(status=200, body=json.dumps({"id": task_id}), done=True, stall=stall)
+
+
+@pytest.fixture(params=[True, False], ids=["rows with metadata", "bare rows"], autouse=True)
+def rows(request: pytest.FixtureRequest, api: FakeApi) -> None:
+    """What list rows tell."""
+    api.rows_tell_metadata = request.param
+
+
+async def _first(api: FakeApi, session: BrowserUseSession, text: str = "first") -> TaskHandle:
+    """A submission whose answer is replayed from now on."""
+    handle = await session.submit(text)
+    api.break_calls("run", {2: replayed(handle.id)})
+    return handle
+
+
+def _created(api: FakeApi, number: int) -> FakeTask:
+    return list(api.tasks.values())[number]
+
+
+@pytest.mark.parametrize("text", ["first", "second"])
+async def test_the_token_finds_the_right_task(api: FakeApi, open_session: OpenSession, text: str):
+    """The handle is that of the caller's own task, also if both submissions say the same."""
+    session = await open_session()
+    first = await _first(api, session)
+
+    second = await session.submit(text)
+
+    assert [first.id, second.id] == list(api.tasks)
+    assert api.count("run") == 2
+
+
+async def test_a_run_ends_with_its_own_task(api: FakeApi, open_session: OpenSession):
+    """`run_and_wait` gives the task that it paid for."""
+    session = await open_session()
+    await _first(api, session)
+
+    ended = await session.run_and_wait("second")
+
+    assert ended.task == "second"
+    assert ended.id == _created(api, 1).id
+
+
+async def test_with_raise_the_error_says_so(api: FakeApi, open_session: OpenSession):
+    """The error names the task of the answer, and resolves to the right one."""
+    session = await open_session()
+    first = await _first(api, session)
+
+    with pytest.raises(errors.SubmissionUnknownError, match=f"task {first.id}.*another") as caught:
+        await session.submit("second", on_ambiguous="raise")
+
+    found = await caught.value.resolve()
+    assert found is not None
+    assert found.id == _created(api, 1).id
+
+
+async def test_what_was_never_created_is_sent_again(api: FakeApi, open_session: OpenSession):
+    """A replay that never reached the service: `resubmit` waits for the window, and sends again."""
+    session = await open_session()
+    first = await session.submit("first")
+    body = json.dumps({"id": first.id})
+    api.break_calls("run", {2: Fault(status=200, body=body)})
+
+    second = await session.submit("second", on_ambiguous="resubmit", settle_window=60.0)
+
+    assert [first.id, second.id] == list(api.tasks)
+    assert api.count("run") == 3
+
+
+async def test_without_room_for_a_token_the_fate_is_unknown(
+    api: FakeApi, open_session: OpenSession
+):
+    """All ten pairs are the caller's own: the other task's handle is not given out for it."""
+    session = await open_session()
+    await _first(api, session)
+
+    with pytest.raises(errors.SubmissionUnknownError) as caught:
+        await session.submit("second", metadata={f"mine {n}": "x" for n in range(10)})
+
+    assert caught.value.submission_token is None
+
+
+async def test_of_two_answers_that_name_one_task_the_tasks_own_mark_decides(
+    api: FakeApi, open_session: OpenSession
+):
+    """The wrong answer came first, and the right one is not taken for the replay."""
+    session = await open_session()
+    first_task = lives(1e6)
+    api.next_tasks = [first_task]
+    api.break_calls("run", {1: Fault(stall=5.0), 2: replayed(first_task.id)})
+
+    first = asyncio.create_task(session.submit("first"))
+    await asyncio.sleep(1.0)
+    await session.submit("second")
+
+    assert (await first).id == first_task.id
+
+
+async def test_a_task_seen_in_the_list_is_known_too(api: FakeApi, open_session: OpenSession):
+    """A task of somebody else, which a search has met, is nobody's answer."""
+    session = await open_session()
+    theirs = FakeTask(task="second", metadata={"team": "theirs"})
+    lost = Fault(cut=True, done=True, stall=2.0)
+    api.break_calls("run", {1: lost, 2: replayed(theirs.id)})
+    asyncio.get_running_loop().call_later(1.0, api.add, theirs)
+    await session.submit("second")
+
+    handle = await session.submit("second")
+
+    assert handle.id == _created(api, 2).id
