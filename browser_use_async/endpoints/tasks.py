@@ -71,6 +71,8 @@ class TaskEndpoints:
     async def stop(self, task_id: str) -> None:
         """Stop a task for good. Free. API page: Stop Task.
 
+        A task that has ended already, in whichever way, is no error: its status tells how.
+
         Args:
             task_id: The task. It cannot be resumed afterwards.
         """

@@ -28,7 +28,12 @@ from browser_use_async.transport.prepared import PreparedRequest, prepare
 from browser_use_async.transport.response import Outcome, OutcomeKind, may_try_again
 from browser_use_async.transport.retry import Retrying, RetryPolicy
 from browser_use_async.transport.service_clock import ServiceClock
-from browser_use_async.transport.verification import is_deleted, is_reached, may_be_reached
+from browser_use_async.transport.verification import (
+    is_deleted,
+    is_reached,
+    is_stopped,
+    may_be_reached,
+)
 
 if TYPE_CHECKING:
     from browser_use_async.transport.storage import Storage
@@ -140,7 +145,7 @@ class Transport:
         outcome, attempts = await self.outcome_of(prepared, retry, patience=patience)
         if outcome.kind is OutcomeKind.ACCEPTED:
             return outcome.value
-        if is_deleted(prepared.endpoint, outcome):
+        if is_deleted(prepared.endpoint, outcome) or is_stopped(prepared.endpoint, outcome):
             return None
         # Who switches repeating off wants one request for one call.
         once = (self.retry if retry is None else retry).max_attempts == 1

@@ -1,6 +1,7 @@
 """Stops, pauses, resumes, updates and deletes whose answers are lost (cases B3 to B6)."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Callable
 
 import pytest
@@ -63,27 +64,73 @@ async def test_a_stop_that_did_nothing_fails(api: FakeApi, open_session: OpenSes
     assert task.status() == "running"
 
 
+SAYS_ENDED = [
+    "Agent session already stopped",
+    "Agent session already ended",
+    "Task is already finished",
+    "session has already been Completed",
+]
+
+
 @pytest.mark.looptime
-async def test_a_stop_of_what_ended_by_itself_is_refused(api: FakeApi, open_session: OpenSession):
-    """Refused at once, the caller hears that the task finished and was not stopped."""
-    session = await open_session()
+@pytest.mark.parametrize("attempts", [1, 4])
+@pytest.mark.parametrize("code", [400, 409])
+@pytest.mark.parametrize("text", SAYS_ENDED)
+async def test_a_stop_of_what_has_ended_succeeds(
+    api: FakeApi, open_session: OpenSession, text: str, code: int, attempts: int
+):
+    """A refusal that says that the task has ended is success, in one request."""
+    session = await open_session(retry=RetryPolicy(max_attempts=attempts))
     task = api.add(lives(0.0))
+    api.break_calls("stop", {1: Fault(status=code, body=json.dumps({"detail": text}))})
 
-    with raises(errors.BadRequestError):
-        await session.tasks.stop(task.id)
+    await session.tasks.stop(task.id)
 
-    assert api.count("stop") == 1
+    assert api.count() == 1
 
 
 @pytest.mark.looptime
-async def test_a_stop_of_what_is_stopped_succeeds(api: FakeApi, open_session: OpenSession):
-    """B3: "already stopped" is what the caller wanted."""
+@pytest.mark.parametrize("end", ["finished", "stopped", "failed"])
+async def test_a_stop_that_is_refused_in_other_words_is_verified(
+    api: FakeApi, open_session: OpenSession, end: str
+):
+    """A refusal in unknown words is success if the task's status is terminal."""
     session = await open_session()
-    task = api.add(lives(0.0, "stopped"))
+    task = api.add(lives(0.0, end))
+    api.break_calls("stop", {1: Fault(status=400, body='{"detail": "Cannot do that now"}')})
 
     await session.tasks.stop(task.id)
 
     assert api.count("stop", "status") == 2
+
+
+@pytest.mark.looptime
+@pytest.mark.parametrize(
+    "text", ["Cannot do that now", "Task was already started", "It is not already stopped", ""]
+)
+async def test_a_stop_that_is_refused_while_the_task_runs_fails(
+    api: FakeApi, open_session: OpenSession, text: str
+):
+    """Other words, and the task runs on: the error is the caller's."""
+    session = await open_session()
+    task = api.add(lives(1e6))
+    api.break_calls("stop", {1: Fault(status=400, body=json.dumps({"detail": text}))})
+
+    with raises(errors.BadRequestError):
+        await session.tasks.stop(task.id)
+
+    assert task.status() == "running"
+
+
+@pytest.mark.looptime
+@pytest.mark.parametrize("verb", ["pause", "resume"])
+async def test_a_pause_of_what_has_ended_fails(api: FakeApi, open_session: OpenSession, verb: str):
+    """Only a stop wants the task to have ended."""
+    session = await open_session()
+    task = api.add(lives(0.0))
+
+    with raises(errors.BadRequestError):
+        await getattr(session.tasks, verb)(task.id)
 
 
 @pytest.mark.looptime

@@ -289,3 +289,20 @@ async def test_a_stop_that_fails_is_logged(
         for record in caplog.records
         if f"could not stop task {task}" in record.message
     ] == [logging.WARNING]
+
+
+async def test_a_task_that_ended_just_before_is_not_logged(
+    api: FakeApi, open_session: OpenSession, caplog: pytest.LogCaptureFixture
+):
+    """A stop that comes too late because the task has ended is no failure to stop it."""
+    session = await open_session()
+    api.make = lambda _body: lives(4.5)
+    # The end is not heard of before the cancellation.
+    api.fault = lambda call: Fault(delay=30.0) if call.route in {"status", "list"} else None
+    run = asyncio.create_task(session.run_and_wait("x"))
+    await asyncio.sleep(5.0)
+    run.cancel()
+
+    assert await cancelled(run)
+    assert api.count("stop") == 1
+    assert not [each for each in caplog.records if each.levelno >= logging.WARNING]
