@@ -5,7 +5,6 @@ not be: a string is no array of its characters, and "false" is not true.
 """
 
 import json
-import math
 import re
 import types
 import typing
@@ -34,7 +33,6 @@ from browser_use_async.contract.timestamps import parse_timestamp
 __all__ = ["OutputMismatchError", "parse_output"]
 
 MAX_PROBLEMS = 5  # told in one message
-_INFINITE = (math.inf, -math.inf)  # what a JSON number beyond the range of a float becomes
 
 # Models like to wrap JSON in a Markdown fence, or to say a sentence around it.
 _FENCE = re.compile(r"```[a-zA-Z0-9_-]*[ \t]*\r?\n(.*?)\r?\n?[ \t]*```", re.DOTALL)
@@ -146,7 +144,7 @@ class _Reading:
         return fits
 
     def _scalar(self, value: Any, kind: type[Any], place: str) -> Any:
-        if type(value) is kind and value not in _INFINITE:
+        if type(value) is kind:
             return value
         try:
             result = _READERS[kind](value)
@@ -295,12 +293,9 @@ def _number(value: Any) -> float:
     if not _is_number(value):
         raise _Misfit("a number")
     try:
-        number = float(value)
-    except OverflowError:
-        number = math.inf
-    if math.isinf(number):
-        raise _Misfit("a finite number")
-    return number
+        return float(value)
+    except OverflowError:  # an integer of more than 300 digits
+        raise _Misfit("a finite number") from None
 
 
 def _decimal(value: Any) -> Decimal:

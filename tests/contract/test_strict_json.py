@@ -47,6 +47,11 @@ HOSTILE = {
     "NaN": b'{"a": NaN}',
     "Infinity": b"[Infinity]",
     "minus Infinity": b"-Infinity",
+    "number beyond a float": b'{"a": 1e999}',
+    "number beyond a float, written as orjson writes": b'{"a":1e999}',
+    "number below a float": b"[-1e400]",
+    "largest float and a bit": b"1.7976931348623159e308",
+    "many digits and a fraction": b"9" * 400 + b".5",
     "duplicate key": f'{{"{CANARY}": 1, "{CANARY}": 2}}'.encode(),
     "duplicate key far inside": f'{{"a": [{{"{CANARY}": 1, "b": 2, "{CANARY}": 1}}]}}'.encode(),
     "duplicate key by escape": b'{"a": 1, "\\u0061": 2}',
@@ -178,7 +183,8 @@ LARGE = [
     b"1.0",
     b"1e2",
     b"-9223372036854775809",
-    b"1e400",
+    b"1.7976931348623157e308",
+    b"-1e-400",
     b"[1E5]",
 ]
 

@@ -301,6 +301,7 @@ async def test_a_task_that_ended_just_before_is_not_logged(
     api.fault = lambda call: Fault(delay=30.0) if call.route in {"status", "list"} else None
     run = asyncio.create_task(session.run_and_wait("x"))
     await asyncio.sleep(5.0)
+    api.fault = lambda _call: None
     run.cancel()
 
     assert await cancelled(run)
