@@ -108,6 +108,10 @@ def _shares() -> Iterator[Scenario]:
             bounds = {"p99": most, "typed": 0}
             yield Scenario(f"{count:,} waits, 20 % {name}", (failing,), bounds, seeds=seeds)
 
+    laws = Laws(Waits(2000), mixed(0.2), life=Life((20.0, 1500.0)))
+    bounds = {"p99": 60.0, "typed": 0}
+    yield Scenario("2,000 long waits, 20 % mixed", (laws,), bounds, seeds=(1,))
+
 
 def _slow_replies() -> Iterator[Scenario]:
     """One page is slow, or everything is."""
@@ -143,7 +147,8 @@ def _clocks() -> Iterator[Scenario]:
         yield Scenario(f"clock {name}", laws)
     for name, jump in (("1 h", HOUR), ("1 day", DAY)):
         laws = tuple(attrs.evolve(laws, jump=jump) for laws in ways)
-        yield Scenario(f"clock jumps by {name}", laws, quick=name == "1 h")
+        seeds, quick = (0, 1, 2), name == "1 h"
+        yield Scenario(f"clock jumps by {name}", laws, seeds=seeds, quick=quick)
     waits = Laws(Waits(200), life=MIDDLE, jump=DAY)
     yield Scenario("200 waits, clock jumps by 1 day", (waits,), {"p99": PROMPT, "typed": 0})
 

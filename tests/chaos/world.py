@@ -24,6 +24,7 @@ __all__ = ["World", "live"]
 KEY = "bu_key_of_the_chaos_bench"
 WAY = 0.005  # seconds from one side to the other
 LONGEST = 1200.0  # seconds after the last task's end; what has not ended then never will
+MOST_REQUESTS = 100  # for each task; a client that needs more is stopped
 CANCEL_EVERY = 0.25  # seconds, while everything of the session is being cancelled
 
 
@@ -86,12 +87,8 @@ class World:
     async def finish(self, clients: "list[asyncio.Task[None]]") -> None:
         """Wait for clients; those that have not ended long after all tasks have are unended."""
         pending = set(clients)
-        while pending:
-            ends = max((task.ended_at for task in self.service.tasks.values()), default=0.0)
-            left = ends + LONGEST - self.now()
-            if left <= 0:
-                break
-            _done, pending = await asyncio.wait(pending, timeout=min(left, 60.0))
+        while pending and not self._is_hopeless():
+            _done, pending = await asyncio.wait(pending, timeout=10.0)
         self.report.unended += len(pending)
         for client in clients:
             if client in pending:
@@ -101,6 +98,11 @@ class World:
             elif (error := client.exception()) is not None:
                 self.note_error(error, None)
         await asyncio.gather(*clients, return_exceptions=True)
+
+    def _is_hopeless(self) -> bool:
+        ends = max((task.ended_at for task in self.service.tasks.values()), default=0.0)
+        requests = self.server.requests.total()
+        return self.now() > ends + LONGEST or requests > MOST_REQUESTS * (self.report.tasks + 100)
 
     # --- what disturbs it ---------------------------------------------------------------------
 
