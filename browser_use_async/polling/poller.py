@@ -260,7 +260,7 @@ class TaskPoller:
             again = request.result()
         elif isinstance(error, Exception):
             self._record_internal_error(error)
-        for each in reversed(again):
+        for each in reversed(_unanswered(again, started)):  # another page may have told meanwhile
             self._schedule.poll_again(each, moment)
         for each in tasks:
             is_own = request in each.requests

@@ -8,7 +8,7 @@ import pytest
 from browser_use_async import BrowserUseSession, TaskHandle, errors
 from tests.api_bench import OpenSession
 from tests.fake_api import FakeApi, FakeTask, Fault
-from tests.waiting.test_polling import lives
+from tests.polling.test_polling import lives
 
 pytestmark = [pytest.mark.looptime, pytest.mark.case("C17")]
 

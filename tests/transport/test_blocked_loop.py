@@ -35,7 +35,7 @@ class Elsewhere:
         """Answer once, keep the connection until it is idle for too long, and close it."""
         await connection.read_request()
         self.requests += 1
-        connection.send(response(200, '{"id":"t-1"}'))
+        connection.send(response(200, f'{{"id":"t-{self.requests}"}}'))
         await asyncio.to_thread(self.idle.wait)
         connection.finish()
         await connection.lost.wait()
