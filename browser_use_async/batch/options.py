@@ -6,14 +6,26 @@ from typing import Any, Literal, cast
 
 import attrs
 
-from browser_use_async.contract.limits import is_cents, is_count, is_seconds
+from browser_use_async.contract.limits import is_count, is_seconds
 from browser_use_async.contract.submission_token import MAX_WINDOW
 from browser_use_async.errors import InvalidRequestError
 from browser_use_async.submission.creation import OnAmbiguous
 
-__all__ = ["BatchOptions", "OnClose", "budget_in_cents"]
+__all__ = ["MAX_CENTS", "BatchOptions", "OnClose", "budget_in_cents", "is_cents"]
 
 OnClose = Literal["leave", "stop"]
+
+MAX_CENTS = 10**15
+"""The largest amount of money: ten trillion dollars, in thousandths of a cent, fit 64 bits."""
+
+
+def is_cents(value: object) -> bool:
+    """Whether something is an amount in US cents: a finite number of 0 or more."""
+    if isinstance(value, bool) or not isinstance(value, int | float | Decimal):
+        return False
+    if isinstance(value, Decimal) and not value.is_finite():
+        return False  # such numbers refuse to be compared
+    return 0 <= value <= MAX_CENTS
 
 
 @attrs.frozen(kw_only=True)

@@ -22,9 +22,8 @@ class PollPolicy(Value):
 
         min(interval * growth ** (n - 1), latency_target, or cap if latency_target is None)
 
-    shortened by a random part of up to `jitter`. Every task is polled at once, but for one that
-    this session has created, which is polled first after one interval; and if the wait has a
-    deadline, once more just before it.
+    shortened by a random part of up to `jitter`. Every task is polled at once and, if the wait has
+    a deadline, once more just before it.
 
     Two or more waits share their polls: each task is polled every `latency_target` seconds (without
     one, as often as the youngest of them would be), through a page of the task list that tells
@@ -33,11 +32,12 @@ class PollPolicy(Value):
 
         status calls that it saves >= 1 + n * b / 65536
 
-    and a status call is made for each other task. Many requests are spread over the interval, but
-    none starts later than `latency_target` after the last poll of a task that it tells about; the
-    pages of a tenth of a second start together. A page that is not answered is asked for again; a
-    reply that takes too long is not waited for, and its tasks are polled once more meanwhile. From
-    time to time a status call checks what the list keeps saying about a task.
+    and a status call is made for each other task. A task that this session has just created is
+    polled first after one interval, any other at once. Many requests are spread over the interval,
+    but none starts later than `latency_target` after the last poll of a task that it tells about;
+    the pages of a tenth of a second start together. A page that is not answered is asked for again;
+    a reply that takes too long is not waited for, and its tasks are polled once more meanwhile.
+    From time to time a status call checks what the list keeps saying about a task.
 
     Once webhooks are seen to arrive (`session.attach`), they report the end of a task, and it is
     polled only for what they do not report: tasks that fail, and webhooks that were lost. It is

@@ -70,6 +70,7 @@ class TaskPoller:
         # Shared polls belong to no caller, so they run with nobody's context variables.
         self._context = contextvars.Context()
         self._failed_in_a_row = 0
+        self._pauses = 0  # of the rotation in a row, since everything failed
         self._search_page: int | None = None  # the next one to search for tasks on
         self._searched_at = -math.inf
         self._unknown_statuses: set[TaskStatus] = set()
@@ -94,11 +95,13 @@ class TaskPoller:
         if watched is None or watched.settled:
             # What is settled is not polled again, but a new subscriber wants fresh news.
             watched = self._schedule.watched[task_id] = WatchedTask(task_id)
-            watched.webhook_said_ended = self._webhooks.take_early_end(task_id)
+            watched.webhook_said_ended = self._webhooks.has_ended(task_id)
         if submitted_at is not None:
             watched.submitted_at = submitted_at
-        if subscriber.interest is Interest.STEPS and watched.interest is not Interest.STEPS:
-            watched.next_poll_at = now  # no other subscriber needed the whole task
+        if subscriber.interest > watched.interest:
+            # What others needed may be old, and a task fetched for an earlier stream is.
+            watched.task = None
+            self._schedule.poll_again(watched, now)
         watched.subscribers.append(subscriber)
         if watched.webhook_said_ended and not watched.polls:
             watched.needs_get, watched.next_poll_at = True, now
@@ -122,11 +125,13 @@ class TaskPoller:
         if watched is not None and (watched.settled or not watched.subscribers):
             watched = None
         were_arriving = self._webhooks.arriving
-        self._webhooks.record(task_id, watched, has_ended=has_ended)
+        self._webhooks.record(task_id, has_ended=has_ended)
         if not were_arriving:
             self._schedule.set_timers()
-        if watched is not None and (has_ended or watched.interest is not Interest.END):
-            self._confirm(watched)
+        if watched is not None:
+            watched.webhook_said_ended = watched.webhook_said_ended or has_ended
+            if has_ended or watched.interest is not Interest.END:
+                self._confirm(watched)
         if self._schedule.watched:  # else there may be no loop yet
             self._wake()
 
@@ -387,9 +392,6 @@ class TaskPoller:
                 each.record_failure(own, now, self.policy, self._rng)
                 self._schedule.move_to_back(each, now)
                 self._settle_or_reschedule(each)
-        failures = self._failed_in_a_row - OUTAGE_FAILURES + 1
-        if failures > 0:
-            self._schedule.resume_at = now + self.policy.backoff(failures, self._rng)
 
     def _record_useless(self, asked: float, why: str) -> None:
         if self._list_health.record_useless(asked, _now()):
@@ -405,14 +407,21 @@ class TaskPoller:
             )
 
     def _record_reply(self, asked: float) -> None:
-        self._failed_in_a_row = 0
+        self._failed_in_a_row = self._pauses = 0
+        self._schedule.resume_at = -math.inf
         if self._held_at < asked:  # else it may have waited for the end of a pause
             self._schedule.record_reply_time(_now() - asked)
 
     def _count_failure(self, error: BaseException) -> None:
         """Count failed requests in a row; an answer that is no news still is an answer."""
-        is_answer = isinstance(error, errors.BrowserUseError) and not is_transient(error)
-        self._failed_in_a_row = 0 if is_answer else self._failed_in_a_row + 1
+        if isinstance(error, errors.BrowserUseError) and not is_transient(error):
+            self._failed_in_a_row = self._pauses = 0
+            return
+        self._failed_in_a_row += 1
+        now, schedule = _now(), self._schedule
+        if self._failed_in_a_row >= OUTAGE_FAILURES and now >= schedule.resume_at:
+            self._pauses += 1  # and not one for each of those that fail together
+            schedule.resume_at = now + self.policy.backoff(self._pauses, self._rng)
 
     # --- searching ------------------------------------------------------------------------
 
@@ -482,9 +491,8 @@ class TaskPoller:
 
     async def _ask(self, watched: WatchedTask, asked: float) -> None:
         """One poll; a terminal status counts once get-task confirms it."""
-        whole = watched.interest is Interest.STEPS and not (
-            watched.status in STILL and asked - watched.status_since > LATE_STEPS
-        )
+        is_still = watched.status in STILL and asked - watched.status_since > LATE_STEPS
+        whole = watched.interest is Interest.STEPS and (watched.task is None or not is_still)
         task_id = TaskId(watched.task_id)
         if not watched.needs_get and not whole:
             status: TaskStatus = await self._transport.call_once(GET_TASK_STATUS, task_id)
@@ -492,7 +500,7 @@ class TaskPoller:
                 changed = status != watched.status
                 if asked >= watched.answered_at:
                     self._record_status(watched, status, _now())
-                if not (changed and watched.interest is Interest.STEPS):
+                if watched.interest is not Interest.STEPS or not (changed or watched.task is None):
                     return
         needed, watched.needs_get = watched.needs_get, False
         try:
@@ -506,19 +514,21 @@ class TaskPoller:
 
     def _confirm(self, watched: WatchedTask) -> None:
         """Fetch a task that something else called ended."""
+        is_first_in_queue = watched.needs_get and watched.is_queued
         watched.needs_get, watched.next_poll_at = True, _now()
-        if not watched.requests and not watched.is_queued:
+        if not watched.requests and not is_first_in_queue:
             self._schedule.queue(watched)
         self._wake()
 
     def _record_task(self, watched: WatchedTask, task: Task, asked: float) -> None:
-        if watched.ended or (asked < watched.answered_at and not task.status.is_terminal):
+        if watched.ended or (asked < watched.task_asked_at and not task.status.is_terminal):
             return  # older than what is known
-        watched.task = task
+        watched.task, watched.task_asked_at = task, asked
         if task.status.is_terminal or (not task.status.is_known and task.finished_at is not None):
             watched.ended = True
             self._transport.slot_freed()
-        self._record_status(watched, task.status, _now())
+        if watched.ended or asked >= watched.answered_at:  # else a page tells a newer one
+            self._record_status(watched, task.status, _now())
         if watched.interest is Interest.STEPS:
             watched.notify()
 

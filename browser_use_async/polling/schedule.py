@@ -23,7 +23,7 @@ UNPACED = 10  # polls per interval that need not be spread
 PACING_STEP = 0.1  # seconds; polls due within it start together, which wakes the process less often
 NEW_TASK_SECONDS = 2.0  # for so long a created task is the newest and need not be polled at once
 MIN_REPLY_TIME = 0.001  # seconds
-MAX_EARLY_ENDS = 10_000  # ends that a webhook reported before anybody waited for them
+MAX_REPORTED_ENDS = 10_000  # remembered for waits that start later
 _ANNOUNCED = frozenset({TaskStatus.FINISHED, TaskStatus.STOPPED})  # failures are not
 
 
@@ -35,21 +35,19 @@ class WebhookHealth:
 
     def __init__(self) -> None:
         self.arriving = False
-        self._early_ends: dict[str, None] = {}
+        self._ended: dict[str, None] = {}
 
-    def record(self, task_id: str, watched: WatchedTask | None, *, has_ended: bool) -> None:
+    def record(self, task_id: str, *, has_ended: bool) -> None:
         """Record a webhook, perhaps about a task that nobody waits for yet."""
         self.arriving = True
-        if has_ended and watched is not None:
-            watched.webhook_said_ended = True
-        elif has_ended:
-            self._early_ends[task_id] = None
-            if len(self._early_ends) > MAX_EARLY_ENDS:
-                del self._early_ends[next(iter(self._early_ends))]
+        if has_ended:
+            self._ended[task_id] = None
+            if len(self._ended) > MAX_REPORTED_ENDS:
+                del self._ended[next(iter(self._ended))]
 
-    def take_early_end(self, task_id: str) -> bool:
-        """Whether a webhook reported the end before anybody waited; answered once."""
-        return self._early_ends.pop(task_id, self) is None
+    def has_ended(self, task_id: str) -> bool:
+        """Whether a webhook reported the end of a task."""
+        return task_id in self._ended
 
     def record_end(self, watched: WatchedTask, polls_before: int) -> bool:
         """Record an end that a poll has found; whether it shows that webhooks have ceased."""
@@ -86,7 +84,10 @@ class Schedule:
         self.is_strained = False
         self.resume_at = -math.inf
         self._timers: list[tuple[float, str]] = []
+        self._ended: deque[WatchedTask] = deque()  # as something else said; one get is needed
         self._queue: deque[WatchedTask] = deque()
+        self._is_turn_of_queue = False
+        self._interval_until = -math.inf
         self._gap = 0.0  # seconds between early polls; 0 while there are few
         self._gap_until = -math.inf
         self._next_early = -math.inf
@@ -99,8 +100,6 @@ class Schedule:
             self.leave_rotation(watched)
         elif watched not in self.rotation:
             self._join_rotation(watched, now)
-        elif watched.interest is Interest.STATUS and watched.status is None:
-            self._move_to_front(watched, -math.inf)
         self.set_timer(watched)
 
     def discard(self, watched: WatchedTask) -> None:
@@ -110,6 +109,7 @@ class Schedule:
             del self.watched[watched.task_id]
         if not self.watched:
             self._queue.clear()
+            self._ended.clear()
         if len(self._timers) > 2 * len(self.watched) + 64:
             # Deadlines of waits that are over would be kept for hours.
             self._timers = [each for each in self._timers if self._timed(*each) is not None]
@@ -131,17 +131,17 @@ class Schedule:
 
     def _join_rotation(self, watched: WatchedTask, now: float) -> None:
         was_sharing = self.is_sharing
-        self.rotation[watched] = None
         born = watched.submitted_at
         is_new = born is not None and now - born < NEW_TASK_SECONDS
         self._list.add(watched, just_created=is_new, now=now)
-        if born is not None and not watched.polls:
+        self.rotation[watched] = None
+        if born is not None and is_new and not watched.polls and watched.interest is Interest.END:
             # Nothing can have been missed of a task that this session has just created.
-            is_known = is_new or not self._webhooks.arriving
-            if is_known and not watched.webhook_said_ended and watched.interest is Interest.END:
-                watched.rotated_at = max(watched.rotated_at, born)
-        if watched.rotated_at == -math.inf:
-            self.rotation.move_to_end(watched, last=False)
+            watched.rotated_at = max(watched.rotated_at, born)
+        else:
+            first = next(iter(self.rotation))
+            self._move_to_front(watched, min(watched.rotated_at, first.rotated_at))
+        self._interval_until = -math.inf  # it may be the youngest
         if self.is_sharing is not was_sharing:
             self.set_timers()
 
@@ -154,7 +154,7 @@ class Schedule:
         self._list.discard(watched)
         if was_sharing and not self.is_sharing:
             for each in self.rotation:
-                each.next_poll_at = each.rotated_at + self.interval
+                each.next_poll_at = each.rotated_at + self.pause(each)
             self.set_timers()
 
     def _move_to_front(self, watched: WatchedTask, rotated_at: float) -> None:
@@ -173,31 +173,31 @@ class Schedule:
         watched.next_poll_at = moment
         self._move_to_front(watched, moment - self.interval)
 
-    def _rotation_due_at(self) -> float:
+    def _rotation_due_at(self, now: float) -> float:
         if not self.is_sharing:
             return math.inf
-        interval = self._shared_interval()
-        pause = 0.95 * self._policy.longest_pause if self._webhooks.arriving else interval
-        return max(next(iter(self.rotation)).rotated_at + pause, self.resume_at)
+        self._update_interval(now)
+        pause = 0.95 * self._policy.longest_pause if self._webhooks.arriving else self.interval
+        # What has just had its turn is never due at once, however short the pause.
+        return max(next(iter(self.rotation)).rotated_at + max(pause, 2 * TICK), self.resume_at)
 
-    def _shared_interval(self) -> float:
+    def _update_interval(self, now: float) -> None:
         target = self._policy.latency_target
-        if target is None:
-            polls = max(min((each.polls for each in self.rotation), default=0), 1)
-            self.interval = self._policy.pause(polls, None)
-        else:
+        if target is not None:
             # The list, then the task itself, have to be answered.
             self.interval = max(target - 2 * self.reply_time, 0.5 * target) / 1.02
-        return self.interval
+        elif now >= self._interval_until:  # not at every look: it takes a while for thousands
+            youngest = min(each.polls for each in self.rotation)
+            self.interval = self._policy.pause(max(youngest, 1), None)
+            self._interval_until = now + PACING_STEP
 
     def _early_start(self, due_at: float, now: float) -> float:
         """When the rotation's next poll may start: many are spread by starting some early.
 
         Early and never late, so that spreading cannot break the latency target.
         """
-        if due_at <= now + TICK or math.isinf(due_at) or self._webhooks.arriving:
-            return due_at
-        if now < self.resume_at:
+        is_waiting = self._webhooks.arriving or now < self.resume_at
+        if due_at <= now + TICK or math.isinf(due_at) or is_waiting:
             return due_at
         if now >= self._gap_until:
             needed = self._list.pages_needed(now)
@@ -213,16 +213,30 @@ class Schedule:
     # --- what is due ----------------------------------------------------------------------
 
     def pop_due(self, now: float) -> WatchedTask | None:
-        """The next task to be polled by now, or None."""
-        while self._queue:
-            watched = self._queue.popleft()
-            watched.is_queued = False
+        """The next task to be polled by now, or None: what has ended comes first."""
+        watched = self._pop(self._ended)
+        if watched is None:
+            # In turns: neither queue nor rotation may keep the other from being polled.
+            self._is_turn_of_queue = not self._is_turn_of_queue
+            if self._is_turn_of_queue:
+                return self._pop(self._queue) or self._pop_rotation(now)
+            return self._pop_rotation(now) or self._pop(self._queue)
+        return watched
+
+    def _pop(self, queue: deque[WatchedTask]) -> WatchedTask | None:
+        while queue:
+            watched = queue.popleft()
+            was_queued, watched.is_queued = watched.is_queued, False  # unless both queues had it
             # Checked when it was queued; a page in flight is no reason to skip a final poll.
-            if watched.subscribers and not watched.settled and len(watched.requests) < 2:
+            is_free = watched.subscribers and not watched.settled and len(watched.requests) < 2
+            if was_queued and is_free:
                 watched.status_only = watched.status_only or self.rotates(watched)
                 return watched
+        return None
+
+    def _pop_rotation(self, now: float) -> WatchedTask | None:
         overdue = self.overdue
-        while self._early_start(self._rotation_due_at(), now) <= now + TICK:
+        while self._early_start(self._rotation_due_at(now), now) <= now + TICK:
             first = next(iter(self.rotation))
             if self.rotates(first) and first.may_be_polled(now, overdue):
                 # What was due together must not keep those behind it from being spread.
@@ -234,7 +248,7 @@ class Schedule:
 
     def next_due(self, now: float) -> float:
         """When `run_timers` and `pop_due` have something to do."""
-        return min(self.next_timer, self._early_start(self._rotation_due_at(), now))
+        return min(self.next_timer, self._early_start(self._rotation_due_at(now), now))
 
     @property
     def next_timer(self) -> float:
@@ -263,7 +277,7 @@ class Schedule:
     def queue(self, watched: WatchedTask) -> None:
         """Poll a task as soon as there is a free slot; one that has ended before all others."""
         watched.is_queued = True
-        (self._queue.appendleft if watched.needs_get else self._queue.append)(watched)
+        (self._ended if watched.needs_get else self._queue).append(watched)
 
     # --- timers ---------------------------------------------------------------------------
 
@@ -296,7 +310,7 @@ class Schedule:
         if self.rotates(watched):  # which asks again for what is not answered in time
             return math.inf if watched.requests else watched.audit_at
         if watched.requests or watched.pages:
-            is_single = len(watched.requests) == 1 and not watched.pages
+            is_single = len(watched.requests) + watched.pages == 1
             late = max(watched.asked_at + self.overdue, watched.next_poll_at)
             return late if is_single else math.inf
         return watched.next_poll_at

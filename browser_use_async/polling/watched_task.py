@@ -76,6 +76,7 @@ class WatchedTask:
     status: TaskStatus | None = None
     status_since: float = 0.0  # when this status was first seen
     task: Task | None = None  # the last whole one seen
+    task_asked_at: float = -math.inf  # when the request for it began
     ended: bool = False  # `task` is terminal, as get-task says
     error: errors.BrowserUseError | None = None  # why polling ended without a terminal task
     webhook_said_ended: bool = False

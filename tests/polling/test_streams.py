@@ -78,7 +78,7 @@ async def test_closing_a_stream_during_a_look_ends_the_look(
     await anext(stream)
     api.latency = 20.0
     await asyncio.sleep(5.0)
-    assert api.in_flight == 2  # the second since the first takes so long
+    assert api.in_flight == 2  # the poll, and one more since its reply takes too long
 
     await stream.aclose()
     await asyncio.sleep(0.1)

@@ -14,7 +14,6 @@ from browser_use_async.cli.exit_codes import ExitCode
 from browser_use_async.cli.options import add_output_options, add_target_options, seconds
 from browser_use_async.cli.target import open_target
 from browser_use_async.cli.task_options import add_task_options
-from browser_use_async.contract.limits import is_cents
 
 __all__ = ["configure", "execute"]
 
@@ -196,6 +195,8 @@ def _count(text: str) -> int:
 
 
 def _amount(text: str) -> Decimal:
+    from browser_use_async.batch.options import is_cents  # noqa: PLC0415 - batches load on first use
+
     try:
         amount = Decimal(text)
     except InvalidOperation:
