@@ -182,7 +182,11 @@ def test_what_fits(kind: Any, text: str, value: Any):
         (float, "9" * 400, "at $: expected a finite number, not an integer"),
         (Decimal, '"NaN"', "at $: expected a finite number, not a string"),
         (Decimal, "1e400", "the output is not JSON: a number is beyond the range of a float"),
-        (dict[str, Any], '{"a": 1e999}', "the output is not JSON: a number is beyond the range of a float"),
+        (
+            dict[str, Any],
+            '{"a": 1e999}',
+            "the output is not JSON: a number is beyond the range of a float",
+        ),
         (datetime, "1", "at $: expected an ISO 8601 timestamp, not an integer"),
         (date, '"yesterday"', "at $: expected an ISO 8601 date, not a string"),
         (list[str], '"abc"', "at $: expected an array, not a string"),
