@@ -259,7 +259,7 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         "whatever decimals take is an amount of money",
-        "contract/limits.py",
+        "batch/options.py",
         "    return 0 <= value <= MAX_CENTS\n",
         "    return value != -1\n",
         ("I25",),
