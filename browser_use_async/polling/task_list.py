@@ -204,16 +204,18 @@ class TaskList:
         told = sorted(place + each.rank for place, each in placed if each.rank is not None)
         # What this session created since the page was planned may or may not be on it already.
         newest = told[len(told) // 2] if told else self.newest_rank(now)
+        agreeing = sum(abs(each - newest) <= SLACK for each in told)
+        is_ordered = 2 * agreeing >= len(told)  # else a place says nothing about an order
         found = []
         for place, watched in placed:
             watched.list_misses = 0
-            if watched.rank != newest - place:
+            if watched.rank != newest - place and (is_ordered or watched.rank is None):
                 if watched.rank is None:
                     found.append(watched)
                 self.discard(watched)
                 watched.rank = newest - place
                 self._insert(watched)
-        if told or not self._is_known:
+        if (told and is_ordered) or not self._is_known:
             self._record_newest(newest + self._created - page.created, now)
         return found
 

@@ -271,13 +271,13 @@ class Creator:
         transport = self.transport
         loop = asyncio.get_running_loop()
         ends_at = min(loop.time() + transport.limits.slot_wait, submission.ends_at)
-        arrived, waited, witness = loop.time(), False, submission.witness
+        arrived, waited, witness = transport.next_number(), False, submission.witness
         while True:
             submission.attempts += 1
             outcome, _one = await transport.outcome_of(
                 prepared,
                 _ONCE,
-                arrived=arrived if waited else None,
+                arrived=arrived,
                 before_sending=None if witness is None else witness.sending,
                 on_sent=on_sent,
             )

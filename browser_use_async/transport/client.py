@@ -183,7 +183,7 @@ class Transport:
         retry: RetryPolicy | None = None,
         *,
         patience: Patience | None = None,
-        arrived: float | None = None,
+        arrived: int | None = None,
         before_sending: Callable[[], Awaitable[None]] | None = None,
         on_sent: Callable[[], None] | None = None,
     ) -> tuple[Outcome, int]:
@@ -193,8 +193,8 @@ class Transport:
             prepared: The request.
             retry: How often to repeat it; by default as the session does.
             patience: How long to let it be held back; by default as long as the policy says.
-            arrived: The loop time of its first turn, if it had one and was sent back: it goes
-                before others of its kind that arrived after it.
+            arrived: Its number from `next_number`, if it may be sent back and made again: it then
+                goes before others of its kind that arrived after it.
             before_sending: Awaited before each attempt, when it is its turn and before anything
                 can leave this machine. If it raises, nothing is sent.
             on_sent: Called just before the first byte of each attempt leaves, for calls that cost
@@ -245,7 +245,7 @@ class Transport:
         governor: Governor,
         prepared: PreparedRequest,
         patience: Patience,
-        arrived: float | None,
+        arrived: int | None,
         before_sending: Callable[[], Awaitable[None]] | None,
         on_sent: Callable[[], None] | None,
     ) -> Outcome:
@@ -304,6 +304,10 @@ class Transport:
     def is_held(self) -> bool:
         """Whether nobody may call but one probe, because the service asked for a pause."""
         return self._governor is not None and self._governor.is_held
+
+    def next_number(self) -> int:
+        """A number for a call that may have to be made again, by which it keeps its place."""
+        return self._bound().next_number()
 
     def slot_freed(self) -> None:
         """Tell that a task has ended, so that run-task may be tried again if it was held back."""

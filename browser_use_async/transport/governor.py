@@ -4,6 +4,7 @@ One for the whole session, so that a service that says "slow down" to one call h
 """
 
 import asyncio
+import itertools
 import math
 import random
 from bisect import insort
@@ -65,9 +66,9 @@ class _Waiter:
         admitted: "asyncio.Future[Pass | float]",
         patience: Patience,
         since: float,
-        arrived: float,
+        arrived: int,
     ) -> None:
-        self.arrived = arrived  # before `since`, if it was sent back
+        self.arrived = arrived
         self.admitted = admitted  # a float: held back for so many seconds too long
         self.patience = patience
         self.since = since
@@ -111,7 +112,12 @@ class Governor:
         self._closed = False
         self._queues: dict[str, list[_Waiter]] = {}  # each in the order of arrival
         self._turns: deque[str] = deque()
+        self._numbers = itertools.count()
         self._alarm: asyncio.TimerHandle | None = None
+
+    def next_number(self) -> int:
+        """A number for a call, by which it keeps its place if it is sent back."""
+        return next(self._numbers)
 
     # --- asking ---------------------------------------------------------------------------
 
@@ -141,24 +147,23 @@ class Governor:
         return admitted
 
     async def admit(
-        self, endpoint: Endpoint, patience: Patience, *, arrived: float | None = None
+        self, endpoint: Endpoint, patience: Patience, *, arrived: int | None = None
     ) -> Pass | float:
         """Queue until the call may be made.
 
         Args:
             endpoint: The row of the call.
             patience: How long it lets itself be held back.
-            arrived: The loop time of its first turn, if it had one and was sent back: it goes
-                before all that arrived after it.
+            arrived: The number that it drew with `next_number`, if it may be sent back: it then
+                goes before all that arrived after it.
 
         Returns:
             Leave to call; or, if that would take longer than the patience, for how many more
             seconds the service wants to be left alone.
         """
         now = self.loop.time()
-        waiter = _Waiter(
-            self.loop.create_future(), patience, now, now if arrived is None else arrived
-        )
+        number = self.next_number() if arrived is None else arrived
+        waiter = _Waiter(self.loop.create_future(), patience, now, number)
         shut_until = self._everyone.shut_until
         if waiter.gives_up(now, shut_until):
             return shut_until - now
@@ -282,8 +287,6 @@ class Governor:
         if queue is None:
             queue = self._queues[name] = []
             self._turns.append(name)
-        # Behind those that arrived together with it: calls that were refused together are told
-        # so in the order in which they were made.
         insort(queue, waiter, key=_arrived)
         self._waiting += 1
 
