@@ -11,7 +11,6 @@ import math
 import random
 from collections import OrderedDict, deque
 
-from browser_use_async.contract.limits import MAX_TASK_PAGE
 from browser_use_async.models import TaskStatus
 from browser_use_async.polling.policy import PollPolicy
 from browser_use_async.polling.task_list import TaskList
@@ -201,9 +200,8 @@ class Schedule:
         if due_at <= now + TICK or math.isinf(due_at) or is_waiting:
             return due_at
         if now >= self._gap_until:
-            lost = sum(each.is_lost for each in self.rotation)
-            unknown = sum(each.rank is None and not each.is_lost for each in self.rotation)
-            needed = self._list.pages_needed(now) + lost + unknown / MAX_TASK_PAGE
+            needed = self._list.pages_needed(now)
+            needed += sum(each.rank is None or each.is_lost for each in self.rotation)
             # A little faster than needed, or polls would be due before their common step.
             self._gap = 0.0 if needed <= UNPACED else 0.95 * self.interval / needed
             self._gap_until = now + self.interval
@@ -243,7 +241,7 @@ class Schedule:
             if self.rotates(first) and first.may_be_polled(now, overdue):
                 # What was due together must not keep those behind it from being spread.
                 spread = max(self._next_early, now - PACING_STEP) + self._gap
-                self._next_early = min(spread, now + max(self._gap, PACING_STEP))
+                self._next_early = min(spread, now + PACING_STEP)
                 return first
             self.move_to_back(first, now)
         return None

@@ -117,7 +117,7 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "what was due together stays together",
         "polling/schedule.py",
-        "                self._next_early = min(spread, now + max(self._gap, PACING_STEP))\n",
+        "                self._next_early = min(spread, now + PACING_STEP)\n",
         "                self._next_early = spread\n",
         ("D15",),
     ),
