@@ -67,6 +67,7 @@ async def main() -> None:
                 ledger=ledger,
                 output_type=Page,
                 budget_cents=200,
+                max_agent_steps=20,  # what a task may cost: the less, the more fit a budget at once
                 on_progress=show,
             )
             async with batch:

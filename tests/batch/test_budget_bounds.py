@@ -117,8 +117,8 @@ def test_a_budget_holds_over_several_runs(
 @pytest.mark.case("I22")
 def test_an_ample_budget_costs_neither_time_nor_requests(figure: Figure) -> None:
     """I22: while all that run could take their maximum, they run at once, as without a budget."""
-    free = _run(mixed, None, 50, count=50)
-    ample = _run(mixed, int(50 * task_cents(75)) + 1, 50, count=50)
+    free = _run(mixed, None, 50, count=100)
+    ample = _run(mixed, int(100 * task_cents(75)), 50, count=100)
 
     figure(
         f"{ample.seconds:.0f} s and {sum(ample.calls.values())} calls, without {free.seconds:.0f}"
