@@ -75,10 +75,10 @@ class PollPolicy(Value):
     safety_interval: float = 60.0
 
     def __attrs_post_init__(self) -> None:
-        for name in ("interval", "cap", "latency_target", "max_wait", "safety_interval"):
+        target = () if self.latency_target is None else ("latency_target",)
+        for name in ("interval", "cap", "max_wait", "safety_interval", *target):
             value = getattr(self, name)
-            is_off = name == "latency_target" and value is None
-            if not is_off and not 0 < value < math.inf:
+            if not 0 < value < math.inf:
                 raise ConfigurationError(
                     f"{name} must be a number of seconds above 0, not {value!r}"
                 )

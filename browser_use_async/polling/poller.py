@@ -282,11 +282,9 @@ class TaskPoller:
     async def _poll_page(self, page: ListPage, asked: float) -> _Tasks:
         """Read a page; one that is not answered is asked for again before anything else is done."""
         tasks = page.tasks
-        for attempt in range(1, PAGE_ATTEMPTS + 1):
-            error = await self._read_page(page)
-            if error is None:
-                self._record_misses(page.tasks, asked)
-                return _unanswered(tasks, asked)
+        attempt = 0
+        while (error := await self._read_page(page)) is not None:
+            attempt += 1
             is_refused = isinstance(error, errors.RateLimitError) or not is_transient(error)
             is_outage = self._failed_in_a_row >= OUTAGE_FAILURES
             if attempt == PAGE_ATTEMPTS or is_refused or is_outage:
@@ -297,8 +295,10 @@ class TaskPoller:
                 page = self._list.plan(left[0], set(left).__contains__, 1, math.inf, _now()) or page
             elif tasks:
                 return ()
-        assert error is not None
-        return await self._find_out_why(_unanswered(tasks, asked), error, asked)
+        if error is not None:
+            return await self._find_out_why(_unanswered(tasks, asked), error, asked)
+        self._record_misses(page.tasks, asked)
+        return _unanswered(tasks, asked)
 
     async def _read_page(self, page: ListPage) -> Exception | None:
         """Read a page and record what it shows, or return why that was not possible."""

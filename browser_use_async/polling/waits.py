@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Iterable, Iterator
+from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Generator, Iterable
 from contextlib import contextmanager
 from functools import partial
 
@@ -133,7 +133,7 @@ class TaskWaits:
     @contextmanager
     def _subscribed(
         self, task_id: str, timeout: float | None, submitted_at: float | None, interest: Interest
-    ) -> Iterator[tuple[WatchedTask, Callable[[], Awaitable[None]]]]:
+    ) -> Generator[tuple[WatchedTask, Callable[[], Awaitable[None]]]]:
         event = asyncio.Event()
         subscriber = Subscriber(event.set, self._deadline(timeout), interest)
         watched = self._poller.subscribe(task_id, subscriber, submitted_at=submitted_at)
