@@ -273,7 +273,7 @@ def _controls() -> Iterator[Scenario]:
         "polling every 10 s": (lazy, late),
         "polling every 0.2 s": (eager, dear),
         "errors without an id": (careless, {"untyped": 0}),
-        "a dead poller": (attrs.evolve(forgetful, faults=mixed(0.3)), {"unended": 0}),
+        "a dead poller": (attrs.evolve(forgetful, faults=mixed(0.6)), {"unended": 0}),
         "untrue ends": (Laws(Waits(20), life=SHORT, false_ends=True), {"wrong": 0}),
         "an outage of 13 minutes": (Laws(Waits(20), outage, life=SHORT), {"typed": 0}),
         "commits after the window": (Laws(hasty, commits), {"twice": 0}),
