@@ -14,7 +14,7 @@ from tests.simulator.__main__ import EXPERIMENTS
 from tests.simulator.world import Laws, Report, simulate
 
 ROOT = Path(__file__).resolve().parents[2]
-SEEDS = range(60)
+SEEDS = range(40)
 FEW = Laws(jobs=8)
 
 
