@@ -3,6 +3,7 @@
 import asyncio
 import random
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -147,6 +148,24 @@ async def test_a_server_that_repeats_a_page_ends_the_sweep(api: FakeApi, open_se
         await session.submit("x", settle_window=0.0)
 
     assert 3 <= api.count("list") <= 12
+
+
+@pytest.mark.case("C13")
+async def test_a_row_that_claims_to_be_old_does_not_end_the_reading(
+    api: FakeApi, open_session: OpenSession
+):
+    """C13: the last row of the first page is dated years ago, and the task is on the second."""
+    session = await open_session()
+    api.fault = lambda call: LOST_AFTER if call.route == "run" else None
+    api.list_lag = 3.0  # so that the task is listed together with those above it
+    submission = asyncio.create_task(session.submit("x", settle_window=5.0))
+    await asyncio.sleep(0.5)
+    others = [api.add() for _ in range(120)]
+    others[-100].created_at -= timedelta(days=9000)
+
+    handle = await submission
+
+    assert TOKEN_KEY in api.tasks[handle.id].metadata
 
 
 @pytest.mark.case("A23")
