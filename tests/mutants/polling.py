@@ -128,13 +128,6 @@ MUTANTS: tuple[Mutant, ...] = (
         "self._newest",
         ("D15",),
     ),
-    Mutant(
-        "pages are read from the bottom of the list",
-        "polling/poller.py",
-        "        for each in reversed(tasks):\n            each.pages += 1\n",
-        "        for each in tasks:\n            each.pages += 1\n",
-        ("D15",),
-    ),
     # Streams.
     Mutant(
         "a stream leaves its subscription behind",

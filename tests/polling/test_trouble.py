@@ -71,9 +71,9 @@ async def test_a_page_that_fails_while_tasks_are_created_ends_no_wait(
 @pytest.mark.parametrize(
     ("share", "fault", "latest", "most"),
     [
-        (0.05, Fault(cut=True), 4.0, 10.0),
-        (0.20, Fault(cut=True), 8.0, 20.0),
-        (0.20, Fault(status=503), 8.0, 20.0),
+        (0.05, Fault(cut=True), 4.0, 3.0),
+        (0.20, Fault(cut=True), 8.0, 5.0),
+        (0.20, Fault(status=503), 8.0, 5.0),
     ],
     ids=["5 % cut", "20 % cut", "20 % 503"],
 )
