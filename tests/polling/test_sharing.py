@@ -220,6 +220,7 @@ async def test_a_list_that_lags_costs_status_calls_only(api: FakeApi, open_sessi
     assert _time() <= 8.0 + 2.2
 
 
+@pytest.mark.case("D27")
 @pytest.mark.parametrize("fault", [Fault(status=500), Fault(cut=True), Fault(status=404)])
 @pytest.mark.long
 async def test_a_list_that_does_not_work_is_left_alone(
