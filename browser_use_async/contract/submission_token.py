@@ -32,8 +32,8 @@ class SubmissionToken(Value):
         digest: A digest of the task's text, to tell candidates apart without holding it.
         sent_at: When the first attempt was made.
         settle_window: Seconds after which a task that did not appear is taken never to appear.
-        by_service: Whether `sent_at` is the service's time. Otherwise it is that of a machine whose
-            clock may be wrong by any amount, and nothing is derived from it.
+        by_service: Whether `sent_at` is the service's time, and the machine's clock agreed. Else it
+            may be wrong by any amount, and nothing is derived from it.
     """
 
     mark: str

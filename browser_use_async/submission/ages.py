@@ -3,7 +3,8 @@
 This machine's wall clock may be wrong by any amount and be set at any moment, and a submission
 that is thought to be younger or older than it is gets overlooked, and paid for again. So what this
 process sent is timed by the event loop's clock, which only goes forward. What another process sent
-is timed by the service's clock, which both know from the `Date` of its answers.
+is timed by the service's clock, which both know from the `Date` of its answers. Some hosts of a
+service may be wrong as well, so it is believed only by processes whose own clock agrees.
 """
 
 import asyncio
@@ -21,6 +22,7 @@ CLOCK_SKEW = timedelta(minutes=30)
 """By how much two readings of the service's clock may be wrong, and the dates of its rows."""
 
 DATE_ERROR = 5.0  # seconds: a `Date` has no fractions, and is as old as its answer took to arrive
+AGREEMENT = 60.0  # seconds between two clocks that are both taken to be right
 SUSPENDED = 60.0  # seconds between the two clocks of this machine: it was asleep, or one was set
 REMEMBERED = 10_000  # submissions without an answer; of others only their tokens tell
 
@@ -47,13 +49,13 @@ class SubmissionAges:
         self._sent: dict[str, _Sending] = {}  # by mark
 
     def new_token(self, task: str, settle_window: float) -> SubmissionToken:
-        """A fresh token, stamped with the service's time if that is known.
+        """A fresh token, stamped with the service's time if that is known for sure.
 
         Args:
             task: The task's instructions.
             settle_window: Seconds.
         """
-        service_time = self._service_now()
+        service_time = self._confirmed_time()
         if service_time is None:
             return SubmissionToken.new(task, settle_window, self._now())
         return SubmissionToken.new(task, settle_window, service_time, by_service=True)
@@ -87,7 +89,7 @@ class SubmissionAges:
         sending = self._sent.get(token.mark)
         if sending is not None:
             return asyncio.get_running_loop().time() - sending.loop_time
-        age = self._age_by_service(token)
+        age = None if self._confirmed_time() is None else self._age_by_service(token)
         return None if age is None else max(age - DATE_ERROR, 0.0)
 
     def max_age(self, token: SubmissionToken) -> float:
@@ -116,7 +118,7 @@ class SubmissionAges:
         return self._stamped(token).extended(passed)
 
     def _stamped(self, token: SubmissionToken) -> SubmissionToken:
-        sending, service_time = self._sent.get(token.mark), self._service_now()
+        sending, service_time = self._sent.get(token.mark), self._confirmed_time()
         if sending is None:  # another process sent it; without the time its window has no end
             return attrs.evolve(token, by_service=token.by_service and service_time is not None)
         age = asyncio.get_running_loop().time() - sending.loop_time
@@ -125,6 +127,14 @@ class SubmissionAges:
             return attrs.evolve(token, sent_at=sending.wall_time, by_service=False)
         sent_at = service_time - timedelta(seconds=age)
         return attrs.evolve(token, sent_at=sent_at, by_service=True)
+
+    def _confirmed_time(self) -> datetime | None:
+        """The service's time, if this machine's clock, which is wrong for other reasons, agrees."""
+        service_time = self._service_now()
+        if service_time is None:
+            return None
+        is_confirmed = abs((service_time - self._now()).total_seconds()) <= AGREEMENT
+        return service_time if is_confirmed else None
 
     def _age_by_service(self, token: SubmissionToken) -> float | None:
         service_time = self._service_now()

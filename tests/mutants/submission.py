@@ -182,6 +182,13 @@ MUTANTS: tuple[Mutant, ...] = (
         ("B20",),
     ),
     Mutant(
+        "one host's time is enough to end a wait for a late task",
+        "submission/ages.py",
+        "        return service_time if is_confirmed else None\n",
+        "        return service_time\n",
+        ("B20",),
+    ),
+    Mutant(
         "an untrue Date is believed",
         "transport/service_clock.py",
         "return now if abs((now - before).total_seconds()) <= TOLERANCE else None",

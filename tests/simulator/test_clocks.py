@@ -197,9 +197,47 @@ def test_the_rest_of_the_window_is_waited_for_at_every_skew():
     _check(run, _each(SKEWS))
 
 
-@pytest.mark.parametrize("skew", SKEWS)
+@pytest.mark.parametrize("hours", [-24, 24])
+def test_a_stamp_that_is_a_day_off_hides_no_task(hours: int):
+    """It came from a host of the service that has another time than its list."""
+
+    async def run(trial: Trial) -> list[str | None]:
+        trial.world.front.date = lambda now: http_date_of(now + timedelta(hours=hours))
+        session = await trial.session(0.0)
+        trial.lose_answer()
+        token = await trial.token(session)
+        await asyncio.sleep(25 * HOUR)
+        trial.world.front.date = http_date_of
+        trial.world.service.create("theirs", {})
+        return [await _resolved(await trial.session(0.0), token)]
+
+    _check(run, [()])
+
+
+@pytest.mark.parametrize("hours", [-24, 1, 24])
+@pytest.mark.parametrize("wrong_first", [True, False])
+def test_a_service_whose_dates_change_cuts_no_wait_short(hours: int, wrong_first: bool):
+    """Another host of the service, with another time, told the second process what time it is."""
+
+    async def run(trial: Trial, lag: float) -> list[str | None]:
+        def wrong(now: datetime) -> str:
+            return http_date_of(now + timedelta(hours=hours))
+
+        trial.world.service.lag = lambda: lag
+        trial.world.front.date = wrong if wrong_first else http_date_of
+        session = await trial.session(0.0)
+        trial.lose_answer()
+        token = await trial.token(session)
+        trial.world.front.date = http_date_of if wrong_first else wrong
+        other = await trial.session(0.0)
+        return [await _resolved(other, token)]
+
+    _check(run, _each((5.0, WINDOW - 5.0)))
+
+
+@pytest.mark.parametrize("skew", [*SKEWS, -30.0, 30.0])
 def test_a_window_that_has_passed_is_not_waited_for_again(skew: float):
-    """Where the service's time is known nobody waits for long after the window, at any skew."""
+    """Where the clocks agree nobody waits after the window, and elsewhere once more at the most."""
 
     async def live() -> None:
         trial = Trial()
@@ -212,9 +250,11 @@ def test_a_window_that_has_passed_is_not_waited_for_again(skew: float):
         began = asyncio.get_running_loop().time()
 
         assert await _resolved(session, token) is None
+        assert asyncio.get_running_loop().time() - began <= 3.0
         assert await _resolved(other, token) is None
 
-        assert asyncio.get_running_loop().time() - began <= 3.0
+        more = 0.0 if abs(skew) <= 30.0 else WINDOW
+        assert asyncio.get_running_loop().time() - began <= more + 3.0
         await trial.close()
 
     clock.run(live())
@@ -318,18 +358,19 @@ def test_a_token_of_an_earlier_version_is_still_read():
 
 
 def test_the_token_tells_whose_time_it_holds():
-    """After two answers the service's, at any skew; before, the machine's, which is not used."""
+    """After two answers the service's, if the clocks agree; else the machine's, used by nobody."""
 
-    async def live(knows_time: bool) -> SubmissionToken:
+    async def live(knows_time: bool, skew: float) -> SubmissionToken:
         trial = Trial(knows_time)
-        session = await trial.session(DAY)
+        session = await trial.session(skew)
         trial.lose_answer(NEVER_CREATED)
         token = SubmissionToken.parse(await trial.token(session))
         await trial.close()
         return token
 
-    known, unknown = clock.run(live(True)), clock.run(live(False))
+    known = clock.run(live(True, 50.0))
 
     assert known.by_service
     assert abs(known.sent_at - EPOCH) <= timedelta(seconds=5)
-    assert not unknown.by_service
+    assert not clock.run(live(False, 0.0)).by_service
+    assert not clock.run(live(True, DAY)).by_service

@@ -31,11 +31,23 @@ async def test_only_so_many_submissions_are_remembered() -> None:
 @pytest.mark.parametrize("minutes", [-31, 31])
 async def test_a_stamp_of_a_time_to_come_tells_no_age(minutes: int) -> None:
     """One of the two times is untrue, and nobody knows which; a small difference is none."""
-    token = SubmissionToken.new("x", 60.0, NOW + timedelta(minutes=minutes), by_service=True)
+    sent_at = NOW + timedelta(minutes=minutes)
+    token = SubmissionToken.new("x", 60.0, sent_at, by_service=True)
 
     age = _ages(NOW).min_age(token)
 
     assert age == (None if minutes > 0 else 31 * 60 - 5.0)
+
+
+@pytest.mark.parametrize("seconds", [-61, -59, 0, 59, 61])
+async def test_no_time_is_taken_from_one_clock_alone(seconds: int) -> None:
+    """The service's clock counts where this machine's agrees, for the sender and for the reader."""
+    ages = _ages(NOW + timedelta(seconds=seconds))
+    token = SubmissionToken.new("x", 60.0, NOW - timedelta(hours=1), by_service=True)
+
+    agrees = abs(seconds) < 60
+    assert ages.new_token("x", 60.0).by_service is agrees
+    assert (ages.min_age(token) is not None) is agrees
 
 
 async def test_a_token_of_another_process_keeps_its_time() -> None:
