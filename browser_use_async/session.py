@@ -16,7 +16,6 @@ from browser_use_async.errors import WrongEventLoopError
 from browser_use_async.models import SessionEvent
 from browser_use_async.polling.policy import PollPolicy
 from browser_use_async.polling.poller import TaskPoller
-from browser_use_async.polling.waits import TaskWaits
 from browser_use_async.submission.ages import SubmissionAges
 from browser_use_async.submission.background import Background
 from browser_use_async.submission.creation import Creator
@@ -114,7 +113,6 @@ class BrowserUseSession(CreateVerbs, BatchVerbs, FollowVerbs, ListVerbs, FileVer
         )
         self.tasks = TaskEndpoints(transport.call)
         self._poller = TaskPoller(transport, PollPolicy() if poll is None else poll, world.draw)
-        self._waits = TaskWaits(self._poller)
         self._background = Background()
         service_clock = transport.service_clock
         ages = SubmissionAges(service_clock.now, world.now)
@@ -122,7 +120,7 @@ class BrowserUseSession(CreateVerbs, BatchVerbs, FollowVerbs, ListVerbs, FileVer
             TaskEndpoints(transport.call_patiently), ages, service_clock.unconfirmed
         )
         self._creator = Creator(transport, self._reconciler, self.tasks.get, ages)
-        self._runner = Runner(self._creator, self.tasks, self._waits, self._background)
+        self._runner = Runner(self._creator, self.tasks, self._poller, self._background)
 
     # --- life -----------------------------------------------------------------------------
 

@@ -7,7 +7,7 @@ import attrs
 
 from browser_use_async.endpoints import TaskEndpoints
 from browser_use_async.models import Balance, SessionEvent, TaskSummary
-from browser_use_async.polling.waits import TaskWaits
+from browser_use_async.polling.poller import TaskPoller
 from browser_use_async.submission.background import Background
 from browser_use_async.submission.creation import Creator
 
@@ -21,7 +21,7 @@ class Service:
     Attributes:
         creator: Creates tasks and finds those whose answer was lost.
         tasks: Stops tasks and gives whole ones.
-        waiting: Waits for them.
+        poller: Polls them.
         background: Keeps what outlives the batch.
         get_balance: Tells what is left on the account.
         ping: Any call that costs nothing; its answer tells the service's time.
@@ -33,7 +33,7 @@ class Service:
 
     creator: Creator
     tasks: TaskEndpoints
-    waiting: TaskWaits
+    poller: TaskPoller
     background: Background
     get_balance: Callable[[], Awaitable[Balance]]
     ping: Callable[[], Awaitable[None]]

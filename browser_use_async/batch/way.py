@@ -16,6 +16,7 @@ from browser_use_async.batch.run import Active, Run
 from browser_use_async.batch.states import ItemState, StopReason
 from browser_use_async.models import RunTaskRequest, SubmissionAdopted
 from browser_use_async.submission.creation import Stage, Submission
+from browser_use_async.submission.handle import TaskHandle
 
 __all__ = ["FATAL", "Way"]
 
@@ -196,9 +197,9 @@ class Way:
         run, submission = self.run, self.active.submission
         attempts = self.claim.attempts + (0 if submission is None else submission.attempts)
         try:
-            task = await run.service.waiting.wait(
-                task_id, timeout=run.options.timeout, submitted_at=created_at
-            )
+            service = run.service
+            handle = TaskHandle(task_id, service.tasks, service.poller, None, created_at)
+            task = await handle.wait(timeout=run.options.timeout)
         except FATAL:
             raise
         except errors.BrowserUseError as error:

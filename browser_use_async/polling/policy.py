@@ -22,8 +22,7 @@ class PollPolicy(Value):
 
         min(interval * growth ** (n - 1), latency_target, or cap if latency_target is None)
 
-    shortened by a random part of up to `jitter`. Every task is polled at once and, if the wait has
-    a deadline, once more just before it.
+    shortened by a random part of up to `jitter`. A wait with a deadline polls once more before it.
 
     Two or more waits share their polls: each task is polled every `latency_target` seconds (without
     one, as often as the youngest of them would be), through a page of the task list that tells
@@ -33,18 +32,14 @@ class PollPolicy(Value):
         status calls that it saves >= 1 + n * b / 65536
 
     and a status call is made for each other task. A task that this session has just created is
-    polled first after one interval, any other at once. Many requests are spread over the interval,
-    but none starts later than `latency_target` after the last poll of a task that it tells about;
-    the pages of a tenth of a second start together. A page that is not answered is asked for again;
-    a reply that takes too long is not waited for, and its tasks are polled once more meanwhile.
-    From time to time a status call checks what the list keeps saying about a task.
+    polled first after one interval, any other at once. Many requests are spread over the interval.
+    A page that is not answered is asked for again; a reply that takes too long is not waited for,
+    and its tasks are polled once more meanwhile. Now and then a status call checks the list.
 
-    Once webhooks are seen to arrive (`session.attach`), they report the end of a task, and it is
-    polled only for what they do not report: tasks that fail, and webhooks that were lost. It is
-    polled once in every `safety_interval`, and not before half of it is over. As soon as a poll
-    finds an end that no webhook has reported, the pauses above hold again until the next one
-    arrives. Streams of statuses and steps are polled as before, since webhooks do not report all
-    that they show.
+    Once webhooks are seen to arrive (`session.attach`), a wait polls only for what they do not
+    report, tasks that fail and webhooks that were lost: once in every `safety_interval`. As soon as
+    a poll finds an end that no webhook has reported, the pauses above hold again until the next one
+    arrives. Streams of statuses and steps are polled as before.
 
     Attributes:
         interval: Seconds between the first two polls.
@@ -55,10 +50,8 @@ class PollPolicy(Value):
         jitter: Which part of a pause is random, 0 to 1.
         max_wait: Seconds after which a wait without a timeout ends all the same.
         outage_tolerance: Seconds for which the API may stay unreachable before a wait gives up.
-        shared: Whether two or more waits share their polls: a page of the task list tells the
-            status of up to 100 tasks in one request.
-        list_threshold: The smallest number of polled tasks on a page for which the page is read
-            instead of a status call for each. A page with heavy rows has to tell more.
+        shared: Whether two or more waits share their polls.
+        list_threshold: The smallest number of polled tasks for which a page is read.
         safety_interval: Seconds within which each task is polled while webhooks arrive. Never
             less than the pause without them.
     """
@@ -79,19 +72,17 @@ class PollPolicy(Value):
         for name in ("interval", "cap", "max_wait", "safety_interval", *target):
             value = getattr(self, name)
             if not 0 < value < math.inf:
-                raise ConfigurationError(
-                    f"{name} must be a number of seconds above 0, not {value!r}"
-                )
+                what = "must be a number of seconds above 0"
+                raise ConfigurationError(f"{name} {what}, not {value!r}")
         if not 1 <= self.growth < math.inf:
             raise ConfigurationError(f"growth must be a factor of 1 or more, not {self.growth!r}")
         if not 0 <= self.jitter <= 1:
             raise ConfigurationError(f"jitter must lie between 0 and 1, not {self.jitter!r}")
         if not 0 <= self.outage_tolerance < math.inf:
             raise ConfigurationError("outage_tolerance must be a number of seconds of 0 or more")
-        if not is_count(self.list_threshold):
-            raise ConfigurationError(
-                f"list_threshold must be a whole number from 1, not {self.list_threshold!r}"
-            )
+        if not is_count(threshold := self.list_threshold):
+            what = "must be a whole number from 1"
+            raise ConfigurationError(f"list_threshold {what}, not {threshold!r}")
 
     def pause(self, polls: int, rng: random.Random | None) -> float:
         """Seconds from one poll to the next, after `polls` of them; in full without `rng`."""

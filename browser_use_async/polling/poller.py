@@ -23,9 +23,9 @@ from browser_use_async.polling.watched_task import (
     Interest,
     Subscriber,
     WatchedTask,
-    is_transient,
 )
 from browser_use_async.transport.client import Transport
+from browser_use_async.transport.response import is_transient
 
 __all__ = ["TaskPoller"]
 
@@ -37,8 +37,7 @@ MAX_PAGES = 25  # read at once in search of tasks
 LOST_PER_PAGE = 25  # tasks that no page has shown for each page read in search of them
 MAX_SEARCH = 1000  # pages; a list that never ends is searched no further
 PAGE_ATTEMPTS = 3  # for one page, before its tasks are polled one by one
-OUTAGE_FAILURES = 4  # failed requests in a row after which nothing is asked for a while
-STRAINED = 10.0  # seconds after a pause that the service asked for
+OUTAGE_FAILURES = 3  # failed requests in a row after which nothing is asked for a while
 AFTER_CANCEL = 0.5  # seconds after which a poll that was cancelled from outside is made again
 STILL = frozenset({TaskStatus.CREATED, TaskStatus.PAUSED})
 LATE_STEPS = 30.0  # seconds for which a task that stands still may show another step
@@ -74,7 +73,6 @@ class TaskPoller:
         self._search_page: int | None = None  # the next one to search for tasks on
         self._searched_at = -math.inf
         self._unknown_statuses: set[TaskStatus] = set()
-        self._held_at = -math.inf  # when the service last wanted a pause
         self._closed = False
 
     # --- subscriptions --------------------------------------------------------------------
@@ -82,11 +80,7 @@ class TaskPoller:
     def subscribe(
         self, task_id: str, subscriber: Subscriber, *, submitted_at: float | None = None
     ) -> WatchedTask:
-        """Poll a task until its last subscriber leaves.
-
-        Raises:
-            SessionClosedError: The session is closed.
-        """
+        """Poll a task until its last subscriber leaves."""
         if self._closed:
             raise _session_closed(task_id)
         self._transport.bind()
@@ -121,14 +115,12 @@ class TaskPoller:
 
     def webhook_received(self, task_id: str, *, has_ended: bool) -> None:
         """A webhook is a reason to poll; the API decides."""
-        watched = self._schedule.watched.get(task_id)
-        if watched is not None and (watched.settled or not watched.subscribers):
-            watched = None
         were_arriving = self._webhooks.arriving
         self._webhooks.record(task_id, has_ended=has_ended)
         if not were_arriving:
             self._schedule.set_timers()
-        if watched is not None:
+        watched = self._schedule.watched.get(task_id)
+        if watched is not None and not watched.settled:
             watched.webhook_said_ended = watched.webhook_said_ended or has_ended
             if has_ended or watched.interest is not Interest.END:
                 self._confirm(watched)
@@ -170,7 +162,6 @@ class TaskPoller:
             due = now + PACING_STEP
         if self._timer is not None:
             self._timer.cancel()
-            self._timer = None
         if not math.isinf(due):
             loop = asyncio.get_running_loop()
             self._timer = loop.call_at(due, self._dispatch, context=self._context)
@@ -178,16 +169,13 @@ class TaskPoller:
     def _record_internal_error(self, error: Exception) -> None:
         """An error of ours must not end the waits for paid tasks: they are polled one by one."""
         _LOGGER.error("polling: an internal error; please report it\n%s", _text_of(error))
-        self._break_list("an internal error")
+        self._list_health.start_break(_now(), "an internal error")
 
     def _start_due(self, now: float) -> float:
         """Start what is due as far as there are slots, and return when to look again."""
         schedule = self._schedule
         if not schedule.watched:
             return math.inf
-        if self._transport.is_held:
-            self._held_at = now
-        schedule.is_strained = now - self._held_at < STRAINED
         schedule.run_timers(now)
         if self._search_page is not None:
             self._search_further(self._search_page, now)
@@ -220,23 +208,22 @@ class TaskPoller:
         def is_wanted(each: WatchedTask) -> bool:
             return each.may_be_polled(now, overdue)  # else another request is about to tell
 
-        if watched.rank is None:
-            unknown = [each for each in self._schedule.rotation if each.rank is None]
-            unknown = [each for each in unknown if not each.is_lost and is_wanted(each)]
+        threshold = self.policy.list_threshold
+        if watched.rank is not None:
+            page = self._list.plan(watched, is_wanted, threshold, recently, now)
+            if page is not None:
+                self._start(self._poll_page(page, now), now, page.tasks)
+            return page is not None
+        unknown = [each for each in self._schedule.rotation if each.rank is None]
+        unknown = [each for each in unknown if not each.is_lost and is_wanted(each)]
+        if len(unknown) >= threshold:
             count = math.ceil(len(unknown) / MAX_TASK_PAGE)
-            if len(unknown) >= self.policy.list_threshold:
-                self._start(self._search(1, count, unknown, now), now, unknown)
-            return len(unknown) >= self.policy.list_threshold
-        page = self._list.plan(watched, is_wanted, self.policy.list_threshold, recently, now)
-        if page is None:
-            return False
-        self._start(self._poll_page(page, now), now, page.tasks)
-        return True
+            self._start(self._search(1, count, unknown, now), now, unknown)
+        return len(unknown) >= threshold
 
     def _start_single(self, watched: WatchedTask, now: float) -> _Request:
         request = self._start(self._poll_one(watched, now), now, [watched])
-        watched.pages -= 1  # but a request of its own
-        watched.requests += (request,)
+        watched.calls += (request,)
         watched.begin_poll(now + TICK, self._schedule.reply_time)
         self._schedule.set_timer(watched)  # for the case that it is not answered in time
         return request
@@ -246,7 +233,7 @@ class TaskPoller:
         # From the top of the list: new tasks then move the others on to pages that are yet to be
         # read. The other way round each page would leave a few behind on the one read before.
         for each in reversed(tasks):
-            each.pages += 1
+            each.in_flight += 1
             each.asked_at = now
             self._schedule.move_to_back(each, now)
         request = asyncio.get_running_loop().create_task(work, context=self._context)
@@ -268,11 +255,9 @@ class TaskPoller:
         for each in reversed(_unanswered(again, started)):  # another page may have told meanwhile
             self._schedule.poll_again(each, moment)
         for each in tasks:
-            is_own = request in each.requests
-            if is_own:
-                each.requests = tuple(other for other in each.requests if other is not request)
-            else:
-                each.pages -= 1
+            each.in_flight -= 1
+            if is_own := request in each.calls:
+                each.calls = tuple(other for other in each.calls if other is not request)
             if is_own or self._webhooks.arriving or not self._schedule.rotates(each):
                 self._schedule.set_timer(each)
         self._wake()
@@ -280,31 +265,51 @@ class TaskPoller:
     # --- list pages -----------------------------------------------------------------------
 
     async def _poll_page(self, page: ListPage, asked: float) -> _Tasks:
-        """Read a page; one that is not answered is asked for again before anything else is done."""
-        tasks = page.tasks
-        attempt = 0
-        while (error := await self._read_page(page)) is not None:
-            attempt += 1
-            is_refused = isinstance(error, errors.RateLimitError) or not is_transient(error)
-            is_outage = self._failed_in_a_row >= OUTAGE_FAILURES
-            if attempt == PAGE_ATTEMPTS or is_refused or is_outage:
-                break
-            await asyncio.sleep(self.policy.backoff(attempt, self._rng) / 2)
-            left = _unanswered(tasks, asked)
-            if left:  # and perhaps moved on to another page by new tasks
-                page = self._list.plan(left[0], set(left).__contains__, 1, math.inf, _now()) or page
-            elif tasks:
-                return ()
+        """Read a page; gives the tasks that it did not tell about."""
+        error = await self._read_page(page)
+        tasks = _unanswered(page.tasks, asked)
         if error is not None:
-            return await self._find_out_why(_unanswered(tasks, asked), error, asked)
-        self._record_misses(page.tasks, asked)
-        return _unanswered(tasks, asked)
+            return await self._record_page_failure(tasks, error, asked)
+        if 2 * len(tasks) <= len(page.tasks):
+            self._list_health.record_useful()
+        else:
+            why = "its pages do not show the tasks that they should"
+            self._list_health.record_useless(asked, _now(), why)
+        for each in tasks:
+            each.list_misses += 1
+            each.status_only = each.list_misses > 1  # perhaps the next page shows it
+        self._search_for(tasks)
+        return tasks
+
+    async def _record_page_failure(self, tasks: _Tasks, error: Exception, asked: float) -> _Tasks:
+        """A page is asked for again, then its tasks one by one, but for an outage."""
+        if not tasks:
+            return ()  # other requests have told about them
+        is_final = isinstance(error, errors.RateLimitError | errors.AuthenticationError)
+        if is_final or self._failed_in_a_row >= OUTAGE_FAILURES:
+            for each in tasks:
+                own = copy.copy(error) if isinstance(error, errors.BrowserUseError) else error
+                each.record_failure(own, _now(), self.policy, self._rng)
+                self._schedule.move_to_back(each, _now())
+                self._settle_or_reschedule(each)
+            tasks[0].status_only = True  # one call finds out whether only the list fails
+            return ()
+        attempts = max(each.page_failures for each in tasks) + 1
+        if attempts < PAGE_ATTEMPTS and not _is_refusal(error):
+            for each in tasks:
+                each.page_failures = attempts
+            await asyncio.sleep(self.policy.backoff(attempts, self._rng) / 2)
+            return tasks
+        self._list_health.record_useless(asked, _now(), _failure_of_pages(error))
+        for each in tasks:
+            each.status_only = True
+        return tasks
 
     async def _read_page(self, page: ListPage) -> Exception | None:
         """Read a page and record what it shows, or return why that was not possible."""
         asked = _now()
+        query = PageQuery(page=page.number, limit=page.limit)
         try:
-            query = PageQuery(page=page.number, limit=page.limit)
             answer: StatusPage = await self._transport.call_once(LIST_STATUSES, query)
         except Exception as error:  # noqa: BLE001 - a user's middleware may raise anything
             self._count_failure(error)
@@ -320,10 +325,7 @@ class TaskPoller:
         shown: list[tuple[int, WatchedTask]] = []
         for index, (task_id, status) in enumerate(answer.rows):
             watched = watched_tasks.get(task_id)
-            # Not asked for `settled`: this runs ten thousand times a second.
-            if watched is None or watched.ended or watched.error is not None:
-                continue
-            if watched.answered_at >= asked:
+            if watched is None or watched.answered_at >= asked or watched.ended or watched.error:
                 continue  # a newer request has told already, or the row stands twice
             if watched in rotation:
                 shown.append((index, watched))
@@ -334,87 +336,23 @@ class TaskPoller:
             if has_timers and not schedule.rotates(watched):
                 watched.next_poll_at = now + schedule.pause(watched)
             if status != watched.status or watched.unknown_statuses:
-                self._record_row(watched, TaskStatus(status), now)
+                if TaskStatus(status).is_known and not TaskStatus(status).is_terminal:
+                    self._record_status(watched, TaskStatus(status), now)
+                else:
+                    self._confirm(watched)
         if not answer.rows:
             self._search_page = None  # the end of the list
         for each in self._list.record_page(page, answer, shown, asked, now):
             schedule.set_timer(each)
 
-    def _record_row(self, watched: WatchedTask, status: TaskStatus, now: float) -> None:
-        if status.is_known and not status.is_terminal:
-            self._record_status(watched, status, now)
-        else:
-            self._confirm(watched)
-
-    def _record_misses(self, tasks: _Tasks, asked: float) -> None:
-        """A page did not show tasks that it should have shown: perhaps the next one does."""
-        missed = _unanswered(tasks, asked)
-        if 2 * len(missed) <= len(tasks):
-            self._list_health.record_useful()
-        else:
-            self._record_useless(asked, "its pages do not show the tasks that they should")
-        for each in missed:
-            each.list_misses += 1
-            each.status_only = each.list_misses > 1
-        self._search_for(missed)
-
-    def _search_for(self, missed: _Tasks) -> None:
-        if self._search_page is None and any(each.is_lost for each in missed):
-            self._search_page = 1
-
-    async def _find_out_why(self, tasks: _Tasks, error: Exception, asked: float) -> _Tasks:
-        """A page fails: find out with one status call whether only the list does, or everything."""
-        why = f"its pages are not answered ({type(error).__name__})"
-        if not tasks:
-            self._record_useless(asked, why)
-            return ()
-        if isinstance(error, errors.RateLimitError) or self._failed_in_a_row > OUTAGE_FAILURES:
-            self._record_outage(tasks, error)
-            return ()
-        first, *others = tasks
-        request = first.requests[-1] if first.requests else self._start_single(first, _now())
-        await asyncio.wait([request])
-        is_refused = first.error is not None and not isinstance(first.error, errors.NotFoundError)
-        if first.failures or first.broken or is_refused:
-            self._record_outage(others, error)
-            return ()
-        self._record_useless(asked, why)
-        for each in others:
-            each.status_only = True
-        return others
-
-    def _record_outage(self, tasks: _Tasks, error: Exception) -> None:
-        """A page that was to tell about these tasks has failed, and so does everything else."""
-        now = _now()
-        for each in tasks:
-            if not each.settled:
-                own = copy.copy(error) if isinstance(error, errors.BrowserUseError) else error
-                each.record_failure(own, now, self.policy, self._rng)
-                self._schedule.move_to_back(each, now)
-                self._settle_or_reschedule(each)
-
-    def _record_useless(self, asked: float, why: str) -> None:
-        if self._list_health.record_useless(asked, _now()):
-            self._break_list(why)
-
-    def _break_list(self, why: str) -> None:
-        seconds = self._list_health.start_break(_now())
-        if seconds:
-            _LOGGER.warning(
-                "tasks are polled one by one for %.0f s instead of through the task list: %s",
-                seconds,
-                why,
-            )
-
     def _record_reply(self, asked: float) -> None:
         self._failed_in_a_row = self._pauses = 0
         self._schedule.resume_at = -math.inf
-        if self._held_at < asked:  # else it may have waited for the end of a pause
-            self._schedule.record_reply_time(_now() - asked)
+        self._schedule.record_reply_time(_now() - asked)
 
     def _count_failure(self, error: BaseException) -> None:
         """Count failed requests in a row; an answer that is no news still is an answer."""
-        if isinstance(error, errors.BrowserUseError) and not is_transient(error):
+        if _is_refusal(error):
             self._failed_in_a_row = self._pauses = 0
             return
         self._failed_in_a_row += 1
@@ -432,11 +370,15 @@ class TaskPoller:
             return
         self._searched_at = now
         lost = sum(each.is_lost for each in schedule.rotation)
-        is_over = lost < self.policy.list_threshold or first > MAX_SEARCH
-        count = math.ceil(lost / LOST_PER_PAGE)
-        self._search_page = None if is_over else first + count
-        if not is_over:
+        self._search_page = None
+        if lost >= self.policy.list_threshold and first <= MAX_SEARCH:
+            count = math.ceil(lost / LOST_PER_PAGE)
+            self._search_page = first + count
             self._start(self._search(first, count, (), now), now, ())
+
+    def _search_for(self, missed: _Tasks) -> None:
+        if self._search_page is None and any(each.is_lost for each in missed):
+            self._search_page = 1
 
     async def _search(self, first: int, count: int, tasks: _Tasks, asked: float) -> _Tasks:
         """Read pages that may show these tasks, or lost ones."""
@@ -445,7 +387,13 @@ class TaskPoller:
 
         async def read(number: int) -> None:
             async with room:
-                await self._poll_page(self._list.search_page(number, limit), asked)
+                error: Exception | None = None
+                for attempt in range(1, PAGE_ATTEMPTS + 1):
+                    error = await self._read_page(self._list.search_page(number, limit))
+                    if error is None:
+                        return
+                    await asyncio.sleep(self.policy.backoff(attempt, self._rng) / 2)
+                self._list_health.record_useless(asked, _now(), _failure_of_pages(error))
 
         await asyncio.gather(*map(read, range(first, first + count)))
         missed = _unanswered(tasks, asked)
@@ -516,7 +464,7 @@ class TaskPoller:
         """Fetch a task that something else called ended."""
         is_first_in_queue = watched.needs_get and watched.is_queued
         watched.needs_get, watched.next_poll_at = True, _now()
-        if not watched.requests and not is_first_in_queue:
+        if not watched.calls and not is_first_in_queue:
             self._schedule.queue(watched)
         self._wake()
 
@@ -538,12 +486,9 @@ class TaskPoller:
         self._transport.emit(UnknownStatusSeen(watched.task_id, status))
         if status not in self._unknown_statuses:  # one warning, however many tasks have it
             self._unknown_statuses.add(status)
-            _LOGGER.warning(
-                "task %s has the status %r, which this version does not know; it is taken to be "
-                "alive, and so is every other task with it",
-                watched.task_id,
-                str(status),
-            )
+            text = "task %s has the status %r, which this version does not know; it is taken to be "
+            text += "alive, and so is every other task with it"
+            _LOGGER.warning(text, watched.task_id, str(status))
 
 
 def _now() -> float:
@@ -551,18 +496,25 @@ def _now() -> float:
 
 
 def _session_closed(task_id: str) -> errors.SessionClosedError:
-    return errors.SessionClosedError(
-        f"the session is closed, and task {task_id} lives on; continue with "
-        "session.handle(task_id) in a new session",
-        task_id=task_id,
-    )
+    what = f"the session is closed, and task {task_id} lives on"
+    advice = "continue with session.handle(task_id) in a new session"
+    return errors.SessionClosedError(f"{what}; {advice}", task_id=task_id)
 
 
 def _cancel_requests(watched: WatchedTask) -> None:
     this = asyncio.current_task()
-    for each in watched.requests:
+    for each in watched.calls:
         if each is not this:
             each.cancel()
+
+
+def _is_refusal(error: BaseException) -> bool:
+    """Whether asking again is of no use; a user's middleware may raise only now and then."""
+    return isinstance(error, errors.BrowserUseError) and not is_transient(error)
+
+
+def _failure_of_pages(error: BaseException | None) -> str:
+    return f"its pages are not answered ({type(error).__name__})"
 
 
 def _text_of(error: BaseException) -> str:

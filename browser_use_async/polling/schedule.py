@@ -28,10 +28,7 @@ _ANNOUNCED = frozenset({TaskStatus.FINISHED, TaskStatus.STOPPED})  # failures ar
 
 
 class WebhookHealth:
-    """Whether webhooks arrive, so that polling need only be a safety net.
-
-    They are trusted from the first one on, until a poll finds an end that none has reported.
-    """
+    """Whether webhooks arrive: from the first one on, until a poll finds an end without one."""
 
     def __init__(self) -> None:
         self.arriving = False
@@ -66,7 +63,6 @@ class Schedule:
         rotation: Those that take part in the rotation, polled longest ago first.
         reply_time: Seconds that replies take of late.
         interval: Seconds between two polls of a task in the rotation.
-        is_strained: Whether the service has asked for a pause of late.
         resume_at: Before it nothing of the rotation starts, since everything fails.
     """
 
@@ -81,7 +77,6 @@ class Schedule:
         self.rotation: OrderedDict[WatchedTask, None] = OrderedDict()
         self.reply_time = 0.05
         self.interval = 0.0
-        self.is_strained = False
         self.resume_at = -math.inf
         self._timers: list[tuple[float, str]] = []
         self._ended: deque[WatchedTask] = deque()  # as something else said; one get is needed
@@ -91,8 +86,6 @@ class Schedule:
         self._gap = 0.0  # seconds between early polls; 0 while there are few
         self._gap_until = -math.inf
         self._next_early = -math.inf
-
-    # --- tasks ----------------------------------------------------------------------------
 
     def update(self, watched: WatchedTask, now: float) -> None:
         """Put a task in its place after its subscribers have changed."""
@@ -114,8 +107,6 @@ class Schedule:
             # Deadlines of waits that are over would be kept for hours.
             self._timers = [each for each in self._timers if self._timed(*each) is not None]
             heapq.heapify(self._timers)
-
-    # --- the rotation ---------------------------------------------------------------------
 
     @property
     def is_sharing(self) -> bool:
@@ -210,25 +201,22 @@ class Schedule:
         earliest = max(self._next_early, due_at - 0.5 * self.interval)
         return min(due_at, math.ceil((earliest - TICK) / PACING_STEP) * PACING_STEP)
 
-    # --- what is due ----------------------------------------------------------------------
-
     def pop_due(self, now: float) -> WatchedTask | None:
         """The next task to be polled by now, or None: what has ended comes first."""
-        watched = self._pop(self._ended)
-        if watched is None:
-            # In turns: neither queue nor rotation may keep the other from being polled.
-            self._is_turn_of_queue = not self._is_turn_of_queue
-            if self._is_turn_of_queue:
-                return self._pop(self._queue) or self._pop_rotation(now)
-            return self._pop_rotation(now) or self._pop(self._queue)
-        return watched
+        if (watched := self._pop(self._ended)) is not None:
+            return watched
+        # In turns: neither queue nor rotation may keep the other from being polled.
+        self._is_turn_of_queue = not self._is_turn_of_queue
+        if self._is_turn_of_queue:
+            return self._pop(self._queue) or self._pop_rotation(now)
+        return self._pop_rotation(now) or self._pop(self._queue)
 
     def _pop(self, queue: deque[WatchedTask]) -> WatchedTask | None:
         while queue:
             watched = queue.popleft()
             was_queued, watched.is_queued = watched.is_queued, False  # unless both queues had it
             # Checked when it was queued; a page in flight is no reason to skip a final poll.
-            is_free = watched.subscribers and not watched.settled and len(watched.requests) < 2
+            is_free = watched.subscribers and not watched.settled and len(watched.calls) < 2
             if was_queued and is_free:
                 watched.status_only = watched.status_only or self.rotates(watched)
                 return watched
@@ -247,7 +235,7 @@ class Schedule:
         return None
 
     def next_due(self, now: float) -> float:
-        """When `run_timers` and `pop_due` have something to do."""
+        """When `run_timers` or `pop_due` have something to do."""
         return min(self.next_timer, self._early_start(self._rotation_due_at(now), now))
 
     @property
@@ -258,9 +246,7 @@ class Schedule:
     @property
     def overdue(self) -> float:
         """Seconds after which a request is answered too late to be waited for."""
-        seconds = max(self.interval, 4 * self.reply_time, 0.5)
-        # Second requests are not what a service needs that has asked for a pause.
-        return 10 * seconds if self.is_strained else seconds
+        return max(self.interval, 4 * self.reply_time, 0.5)
 
     def run_timers(self, now: float) -> None:
         """Queue what is due by its own timer, and expire the subscribers whose time is up."""
@@ -279,16 +265,11 @@ class Schedule:
         watched.is_queued = True
         (self._ended if watched.needs_get else self._queue).append(watched)
 
-    # --- timers ---------------------------------------------------------------------------
-
     def set_timer(self, watched: WatchedTask) -> None:
         """Set the timer of a task, unless one is set that comes before it."""
         deadlines = (each.deadline for each in watched.subscribers if not each.expired)
-        moment = min(
-            self._next_own_poll(watched),
-            self._final_poll_at(watched),
-            min(deadlines, default=math.inf),
-        )
+        moment = min(min(deadlines, default=math.inf), self._final_poll_at(watched))
+        moment = min(moment, self._next_own_poll(watched))
         if moment < math.inf and (watched.timer_at is None or moment < watched.timer_at):
             watched.timer_at = moment
             heapq.heappush(self._timers, (moment, watched.task_id))
@@ -308,23 +289,15 @@ class Schedule:
         if watched.settled or watched.is_queued:
             return math.inf
         if self.rotates(watched):  # which asks again for what is not answered in time
-            return math.inf if watched.requests else watched.audit_at
-        if watched.requests or watched.pages:
-            is_single = len(watched.requests) + watched.pages == 1
-            late = max(watched.asked_at + self.overdue, watched.next_poll_at)
-            return late if is_single else math.inf
-        return watched.next_poll_at
+            return math.inf if watched.calls else watched.audit_at
+        if watched.in_flight > 1:
+            return math.inf
+        late = watched.asked_at + self.overdue if watched.in_flight else -math.inf
+        return max(late, watched.next_poll_at)
 
     def _final_poll_at(self, watched: WatchedTask) -> float:
-        """When the next poll just before a deadline is due."""
-        moment = math.inf
-        if not (watched.settled or watched.is_queued or watched.requests):
-            for each in watched.subscribers:
-                if not each.final_poll_started and not each.expired:
-                    moment = min(moment, each.final_poll_at(self.reply_time))
-        return moment
-
-    # --- pauses ---------------------------------------------------------------------------
+        is_busy = watched.settled or watched.is_queued or watched.calls
+        return math.inf if is_busy else watched.final_poll_at(self.reply_time)
 
     def pause(self, watched: WatchedTask) -> float:
         """Seconds until a task is polled again by itself."""

@@ -1,13 +1,14 @@
 """Where polled tasks stand in the task list, and which page is worth reading. Pure.
 
 The list is newest first, and nothing is deleted from it. So a task keeps its rank, a number that
-grows in order of creation, and its place from the top is the rank of the newest task less its own.
-Only rows say where tasks stand: a page that shows tasks whose ranks are known tells the rank of
-the newest one. `total_count` is not used, since services report it capped, late or wrong.
+grows in order of creation, and its place from the top is the rank of the newest task less its own,
+which a page tells that shows tasks whose ranks are known. `total_count` is not used, since services
+report it capped, late or wrong.
 """
 
+import logging
 import math
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import NamedTuple
@@ -17,6 +18,8 @@ from browser_use_async.contract.status_page import StatusPage
 from browser_use_async.polling.watched_task import WatchedTask
 
 __all__ = ["ListHealth", "ListPage", "TaskList"]
+
+_LOGGER = logging.getLogger("browser_use_async")
 
 BYTES_PER_REQUEST = 64 * 1024  # so many bytes of a page count as one more request
 GROWTH_WINDOW = 0.5  # seconds, at least, over which growth is measured
@@ -28,6 +31,7 @@ MAX_USELESS_PAGES = 3  # in a row, before the list is not read for a while
 FIRST_BREAK, MAX_BREAK = 60.0, 960.0  # seconds without the list; doubled each time
 
 _Rows = list[tuple[int, WatchedTask]]  # index on the page, and task
+_Filter = Callable[[WatchedTask], bool]
 
 
 class ListPage(NamedTuple):
@@ -52,23 +56,24 @@ class ListHealth:
         """Record a page that told what it should."""
         self._useless = 0
 
-    def record_useless(self, asked: float, now: float) -> bool:
-        """Record a page that did not, those in flight together as one; whether a break is due."""
-        if asked < self._useless_since:
-            return False
-        self._useless_since = now
-        self._useless += 1
-        return self._useless >= MAX_USELESS_PAGES
+    def record_useless(self, asked: float, now: float, why: str) -> None:
+        """Record a page that did not, those in flight together as one."""
+        if asked >= self._useless_since:
+            self._useless_since = now
+            self._useless += 1
+            if self._useless >= MAX_USELESS_PAGES:
+                self.start_break(now, why)
 
-    def start_break(self, now: float) -> float:
-        """Do without the list for a while, longer if that happens again soon; how long, or 0."""
+    def start_break(self, now: float, why: str) -> None:
+        """Do without the list for a while, longer if that happens again soon."""
         if now < self.back_at:
-            return 0.0
+            return
         self._useless = MAX_USELESS_PAGES - 1  # one more is enough when it is back
         was_long_ago = now - self.back_at > FIRST_BREAK
         self._break = FIRST_BREAK if was_long_ago else min(2 * self._break, MAX_BREAK)
         self.back_at = now + self._break
-        return self._break
+        text = "tasks are polled one by one for %.0f s instead of through the task list: %s"
+        _LOGGER.warning(text, self._break, why)
 
 
 class TaskList:
@@ -100,24 +105,22 @@ class TaskList:
             if self._is_known:
                 watched.rank = self.newest_rank(now)
         if watched.rank is not None:
-            self._insert(watched)
+            self._insert(watched, watched.rank)
 
     def discard(self, watched: WatchedTask) -> None:
         """Stop tracking a task."""
-        if watched.rank is None:
-            return
-        at = bisect_left(self._ranks, watched.rank)
-        while at < len(self._tasks) and self._ranks[at] == watched.rank:
-            if self._tasks[at] is watched:
-                del self._ranks[at], self._tasks[at]
-                return
-            at += 1
+        if watched.rank is not None:
+            first = bisect_left(self._ranks, watched.rank)
+            for at in range(first, bisect_right(self._ranks, watched.rank)):
+                if self._tasks[at] is watched:
+                    del self._ranks[at], self._tasks[at]
+                    return
 
-    def _insert(self, watched: WatchedTask) -> None:
-        assert watched.rank is not None
+    def _insert(self, watched: WatchedTask, rank: int) -> None:
+        watched.rank = rank
         watched.trust_list(self._asked_at)
-        at = bisect_left(self._ranks, watched.rank)
-        self._ranks.insert(at, watched.rank)
+        at = bisect_left(self._ranks, rank)
+        self._ranks.insert(at, rank)
         self._tasks.insert(at, watched)
 
     def pages_needed(self, now: float) -> int:
@@ -125,19 +128,12 @@ class TaskList:
         newest = self.newest_rank(now)
         return len({(newest - rank) // MAX_TASK_PAGE for rank in self._ranks})
 
-    # --- planning -------------------------------------------------------------------------
-
     def search_page(self, number: int, limit: int) -> ListPage:
         """A page that may show tasks whose place is unknown."""
         return ListPage(number, limit, (), self._created)
 
     def plan(
-        self,
-        watched: WatchedTask,
-        is_wanted: Callable[[WatchedTask], bool],
-        threshold: int,
-        recently: float,
-        now: float,
+        self, watched: WatchedTask, is_wanted: _Filter, threshold: int, recently: float, now: float
     ) -> ListPage | None:
         """The smallest page that shows a task and those of its neighbours wanted, if it pays.
 
@@ -160,11 +156,7 @@ class TaskList:
         return ListPage(number, limit, tasks, self._created)
 
     def _neighbours(
-        self,
-        watched: WatchedTask,
-        is_wanted: Callable[[WatchedTask], bool],
-        recently: float,
-        newest: int,
+        self, watched: WatchedTask, is_wanted: _Filter, recently: float, newest: int
     ) -> tuple[list[WatchedTask], int]:
         """The tasks wanted on the page that shows a task, and the place behind that page."""
         assert watched.rank is not None
@@ -185,8 +177,6 @@ class TaskList:
         found = self._tasks[low:high]
         return [each for each in found if not each.is_lost and is_wanted(each)], reach
 
-    # --- learning -------------------------------------------------------------------------
-
     def record_page(
         self, page: ListPage, answer: StatusPage, shown: _Rows, asked: float, now: float
     ) -> list[WatchedTask]:
@@ -204,8 +194,8 @@ class TaskList:
         told = sorted(place + each.rank for place, each in placed if each.rank is not None)
         # What this session created since the page was planned may or may not be on it already.
         newest = told[len(told) // 2] if told else self.newest_rank(now)
-        agreeing = sum(abs(each - newest) <= SLACK for each in told)
-        is_ordered = 2 * agreeing >= len(told)  # else a place says nothing about an order
+        # If most do not agree, a place says nothing about an order.
+        is_ordered = 2 * sum(abs(each - newest) <= SLACK for each in told) >= len(told)
         found = []
         for place, watched in placed:
             watched.list_misses = 0
@@ -213,8 +203,7 @@ class TaskList:
                 if watched.rank is None:
                     found.append(watched)
                 self.discard(watched)
-                watched.rank = newest - place
-                self._insert(watched)
+                self._insert(watched, newest - place)
         if (told and is_ordered) or not self._is_known:
             self._record_newest(newest + self._created - page.created, now)
         return found

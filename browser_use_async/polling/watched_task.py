@@ -14,8 +14,9 @@ import attrs
 from browser_use_async import errors
 from browser_use_async.models import Task, TaskStatus
 from browser_use_async.polling.policy import PollPolicy
+from browser_use_async.transport.response import is_transient
 
-__all__ = ["Interest", "Subscriber", "WatchedTask", "is_transient"]
+__all__ = ["Interest", "Subscriber", "WatchedTask"]
 
 MAX_LIST_MISSES = 3  # list pages that do not show a task, before only status calls are trusted
 FIRST_AUDIT = 300.0  # seconds of polling by list after which one status call checks the list
@@ -23,22 +24,12 @@ NEW_TASK_GRACE = 30.0  # seconds in which a task of our own may answer 404
 MISSING_POLLS, MISSING_SECONDS = 3, 10.0  # a task that was seen is gone after both
 MAX_BROKEN = 5  # polls in a row that raise what no call should raise
 
-_TRANSIENT = (
-    errors.APIConnectionError,
-    errors.InternalServerError,
-    errors.RateLimitError,
-    errors.ResponseDecodeError,
-    errors.ConflictError,
-)
-_TRANSIENT_STATUSES = frozenset({408, 425})  # without an error class of their own
 _NOT_FOUND = (errors.NotFoundError, errors.APINotServedError)  # the second from a bad gateway
 
 
-def is_transient(error: BaseException) -> bool:
-    """Whether time may heal what made a call fail."""
-    if isinstance(error, errors.APIStatusError) and error.status in _TRANSIENT_STATUSES:
-        return True
-    return isinstance(error, _TRANSIENT)
+def _final_poll_seconds(reply_time: float) -> float:
+    """How long before a deadline its two calls can still be answered in time."""
+    return 2 * reply_time + 0.02
 
 
 class Interest(IntEnum):
@@ -58,10 +49,6 @@ class Subscriber:
     interest: Interest = Interest.END
     final_poll_started: bool = False  # the poll just before the deadline
     expired: bool = False
-
-    def final_poll_at(self, reply_time: float) -> float:
-        """The latest moment for a poll whose two calls can still be answered in time."""
-        return self.deadline - 2 * reply_time - 0.02
 
 
 @attrs.define(eq=False, repr=False)
@@ -86,8 +73,8 @@ class WatchedTask:
     polls: int = 0  # answered ones
     asked_at: float = -math.inf  # when the newest request that covers it began
     answered_at: float = -math.inf  # when the newest request that has been answered began
-    requests: tuple[asyncio.Task[Any], ...] = ()  # its own calls in flight, at most two
-    pages: int = 0  # list pages in flight that should show it
+    in_flight: int = 0  # requests that should tell about it, list pages and its own calls
+    calls: tuple[asyncio.Task[Any], ...] = ()  # its own among them, at most two
     needs_get: bool = False  # something reported its end, which only get-task can confirm
     status_only: bool = False  # the next poll must not use the list
 
@@ -108,8 +95,7 @@ class WatchedTask:
     # The task list; see `TaskList`.
     rank: int | None = None
     list_misses: int = 0  # pages in a row that should have shown it and did not
-
-    # --- questions ------------------------------------------------------------------------
+    page_failures: int = 0  # pages in a row about it that were not answered
 
     @property
     def settled(self) -> bool:
@@ -136,22 +122,17 @@ class WatchedTask:
         return not uneasy and self.interest is Interest.END
 
     def may_be_polled(self, now: float, overdue: float) -> bool:
-        """Whether a poll may start: none is in flight, or a single one that takes too long.
-
-        A second request is the answer to one slow reply. A third would be a burden on a service
-        that answers nobody.
-        """
+        """Whether a poll may start: none is in flight, or a single one that takes too long."""
+        # A second request is the answer to one slow reply; a third would only be a burden.
         if self.is_queued or self.settled or not self.subscribers:
             return False
-        in_flight = len(self.requests) + self.pages
-        return in_flight == 0 or (in_flight == 1 and now - self.asked_at >= overdue)
+        is_late = self.in_flight == 1 and now - self.asked_at >= overdue
+        return self.in_flight == 0 or is_late
 
     def raise_error(self) -> None:
         """Raise why polling ended, if it did: a copy for each subscriber."""
         if self.error is not None:
             raise copy.copy(self.error) from self.error.__cause__
-
-    # --- subscribers ----------------------------------------------------------------------
 
     def notify(self) -> None:
         """Wake the subscribers that this news concerns."""
@@ -167,8 +148,6 @@ class WatchedTask:
                 each.expired = True
                 each.wake()
 
-    # --- polls and their results ----------------------------------------------------------
-
     def begin_poll(self, now: float, reply_time: float) -> None:
         """Record that a poll of its own starts; remember for whom it is the final one."""
         self.asked_at = now
@@ -177,8 +156,14 @@ class WatchedTask:
             # The longer the list has been right, the more it is trusted.
             self.audit_at = now + 2 * max(FIRST_AUDIT, now - self.status_since)
         for each in self.subscribers:
-            if now >= each.final_poll_at(reply_time):
+            if now >= each.deadline - _final_poll_seconds(reply_time):
                 each.final_poll_started = True
+
+    def final_poll_at(self, reply_time: float) -> float:
+        """When the next poll just before a deadline is due."""
+        waiting = [each for each in self.subscribers if not each.final_poll_started]
+        deadlines = (each.deadline for each in waiting if not each.expired)
+        return min(deadlines, default=math.inf) - _final_poll_seconds(reply_time)
 
     def trust_list(self, now: float) -> None:
         """From now on the list tells about it, and a status call checks that from time to time."""
@@ -190,8 +175,8 @@ class WatchedTask:
         """Record an answered poll, and forget what failed before it."""
         self.polls += 1
         self.answered_at = asked
-        if self.failures or self.missing or self.broken:
-            self.failures = self.missing = self.broken = 0
+        if self.failures or self.missing or self.broken or self.page_failures:
+            self.failures = self.missing = self.broken = self.page_failures = 0
             self.failing_since = math.inf
 
     def record_status(self, status: TaskStatus, now: float) -> bool:
@@ -242,11 +227,10 @@ class WatchedTask:
             self._end_with(error)
 
     def _interrupt(self, what: str, error: BaseException) -> None:
+        seen = f"the task lives on, last seen as {self.status or 'unknown'}"
+        text = f"{what}; {seen}: continue with session.handle(task_id)"
         interrupted = errors.WaitInterruptedError(
-            f"{what}; the task lives on, last seen as {self.status or 'unknown'}: continue with "
-            "session.handle(task_id)",
-            task_id=self.task_id,
-            last_status=self.status,
+            text, task_id=self.task_id, last_status=self.status
         )
         interrupted.__cause__ = error
         self._end_with(interrupted)

@@ -18,7 +18,7 @@ from browser_use_async.errors import (
     WaitTimeoutError,
 )
 from browser_use_async.models import UNSET, RunTaskFields, RunTaskRequest, Task
-from browser_use_async.polling.waits import TaskWaits
+from browser_use_async.polling.poller import TaskPoller
 from browser_use_async.submission.background import Background
 from browser_use_async.submission.creation import Creator, OnAmbiguous, Stage, Submission
 from browser_use_async.submission.handle import TaskHandle
@@ -38,7 +38,7 @@ class Runner:
     Args:
         creator: Creates them, paying once.
         tasks: Stops and pauses them.
-        waiting: Waits for them.
+        poller: Polls them.
         background: Keeps what outlives a call.
     """
 
@@ -46,12 +46,12 @@ class Runner:
         self,
         creator: Creator,
         tasks: TaskEndpoints,
-        waiting: TaskWaits,
+        poller: TaskPoller,
         background: Background,
     ) -> None:
         self.creator = creator
         self.tasks = tasks
-        self.waiting = waiting
+        self.poller = poller
         self.background = background
 
     def submission_of(
@@ -107,7 +107,7 @@ class Runner:
     async def _create(self, submission: Submission, output_type: Any) -> TaskHandle:
         task_id = await self.creator.create(submission)
         now = asyncio.get_running_loop().time()
-        return TaskHandle(task_id, self.tasks, self.waiting, output_type, now)
+        return TaskHandle(task_id, self.tasks, self.poller, output_type, now)
 
     async def run_and_wait(
         self,

@@ -16,9 +16,9 @@ import aiohttp
 import attrs
 from aiohttp.http import HttpProcessingError
 
+from browser_use_async import errors
 from browser_use_async.contract.conversion import decode_response
 from browser_use_async.contract.endpoint import Effect
-from browser_use_async.errors import ResponseDecodeError
 from browser_use_async.models.record import Record
 from browser_use_async.transport.prepared import PreparedRequest
 
@@ -32,6 +32,7 @@ __all__ = [
     "classify_error",
     "classify_reply",
     "gunzip",
+    "is_transient",
     "kind_of_status",
     "may_try_again",
     "read_body",
@@ -116,6 +117,22 @@ _REJECTED = frozenset(
     {400, 401, 402, 403, 404, 405, 411, 413, 414, 415, 422, 429, 501, 505, 521, 522, 523, 525, 526}
 )
 _TRANSIENT = frozenset({408, 425, 429, 500, 502, 503, 504, *range(520, 531)})
+
+
+_TRANSIENT_ERRORS = (
+    errors.APIConnectionError,
+    errors.InternalServerError,
+    errors.RateLimitError,
+    errors.ResponseDecodeError,
+    errors.ConflictError,
+)
+
+
+def is_transient(error: BaseException) -> bool:
+    """Whether the same read may be answered later, after it has failed with an error."""
+    if isinstance(error, errors.APIStatusError) and error.status in _TRANSIENT:
+        return True
+    return isinstance(error, _TRANSIENT_ERRORS)
 
 
 def kind_of_status(status: int) -> OutcomeKind:
@@ -271,7 +288,7 @@ def classify_reply(prepared: PreparedRequest, reply: Reply) -> Outcome:
     problem, path = "", "$"
     try:
         value = decode_response(prepared.endpoint, reply.body)
-    except ResponseDecodeError as error:
+    except errors.ResponseDecodeError as error:
         problem, path = str(error), error.path
     else:
         if not prepared.endpoint.checks_identity or value.id == prepared.task_id:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar, Unpack, cast, overload
 from browser_use_async.contract import table
 from browser_use_async.errors import InvalidRequestError
 from browser_use_async.models import RunTaskFields, SecretMapping
-from browser_use_async.polling.waits import TaskWaits
+from browser_use_async.polling.poller import TaskPoller
 from browser_use_async.submission.background import Background
 from browser_use_async.submission.creation import Creator, OnAmbiguous
 from browser_use_async.transport.surroundings import Surroundings
@@ -31,7 +31,7 @@ class BatchVerbs(ListVerbs):
     """Part of `BrowserUseSession`."""
 
     _creator: Creator
-    _waits: TaskWaits
+    _poller: TaskPoller
     _background: Background
     _world: Surroundings
 
@@ -212,7 +212,7 @@ class BatchVerbs(ListVerbs):
         return Service(
             creator=self._creator,
             tasks=self.tasks,
-            waiting=self._waits,
+            poller=self._poller,
             background=self._background,
             get_balance=self.account.get_balance,
             ping=lambda: self._transport.call(table.PING),

@@ -4,8 +4,8 @@ from collections.abc import AsyncGenerator, Iterable
 
 from browser_use_async.endpoints import TaskEndpoints
 from browser_use_async.models import Task, TaskStatus, TaskStep
-from browser_use_async.polling.waits import TaskWaits
-from browser_use_async.submission.handle import TaskHandle, task_id_of
+from browser_use_async.polling.poller import TaskPoller
+from browser_use_async.submission.handle import TaskHandle, task_id_of, wait_many
 
 __all__ = ["FollowVerbs"]
 
@@ -14,7 +14,7 @@ class FollowVerbs:
     """Part of `BrowserUseSession`."""
 
     tasks: TaskEndpoints
-    _waits: TaskWaits
+    _poller: TaskPoller
 
     def handle(self, task_id_or_token: str) -> TaskHandle:
         """A handle to a task that exists already. Makes no call.
@@ -22,7 +22,7 @@ class FollowVerbs:
         Args:
             task_id_or_token: The task's id, or `TaskHandle.to_token()`.
         """
-        return TaskHandle(task_id_of(task_id_or_token), self.tasks, self._waits)
+        return TaskHandle(task_id_of(task_id_or_token), self.tasks, self._poller)
 
     async def wait(self, task_id: str, *, timeout: float | None = None) -> Task:
         """Wait until a task has ended, however it ended. Free; always leaves the task running.
@@ -36,7 +36,7 @@ class FollowVerbs:
             WaitInterruptedError: The API stayed unreachable for too long.
             BrowserUseError: The API refused; `.task_id` says which task.
         """
-        return await self._waits.wait(task_id, timeout=timeout)
+        return await TaskHandle(task_id, self.tasks, self._poller).wait(timeout=timeout)
 
     def wait_many(
         self, task_ids: Iterable[str], *, timeout: float | None = None
@@ -51,7 +51,7 @@ class FollowVerbs:
             WaitTimeoutError: The time is up for those that are left.
             BrowserUseError: As `wait`, for the first task that cannot be waited for.
         """
-        return self._waits.wait_many(task_ids, timeout=timeout)
+        return wait_many(self._poller, task_ids, timeout)
 
     def stream_status(
         self, task_id: str, *, timeout: float | None = None
@@ -68,7 +68,7 @@ class FollowVerbs:
             WaitTimeoutError: The time is up.
             WaitInterruptedError: The API stayed unreachable for too long.
         """
-        return self._waits.stream_status(task_id, timeout=timeout)
+        return TaskHandle(task_id, self.tasks, self._poller).stream_status(timeout=timeout)
 
     def stream_steps(
         self, task_id: str, *, after: int = 0, timeout: float | None = None
@@ -84,4 +84,5 @@ class FollowVerbs:
             WaitTimeoutError: The time is up.
             WaitInterruptedError: The API stayed unreachable for too long.
         """
-        return self._waits.stream_steps(task_id, after=after, timeout=timeout)
+        handle = TaskHandle(task_id, self.tasks, self._poller)
+        return handle.stream_steps(after=after, timeout=timeout)

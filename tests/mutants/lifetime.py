@@ -55,7 +55,7 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         "the end of the time swallows a cancellation",
-        "polling/waits.py",
+        "submission/handle.py",
         "                await settled\n        finally:\n",
         "                await settled\n        except asyncio.CancelledError:\n"
         "            pass\n        finally:\n",

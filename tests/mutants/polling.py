@@ -30,8 +30,8 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "a new task of our own must be there at once",
         "submission/running.py",
-        "TaskHandle(task_id, self.tasks, self.waiting, output_type, now)",
-        "TaskHandle(task_id, self.tasks, self.waiting, output_type, now - 3600.0)",
+        "TaskHandle(task_id, self.tasks, self.poller, output_type, now)",
+        "TaskHandle(task_id, self.tasks, self.poller, output_type, now - 3600.0)",
         ("D7",),
     ),
     Mutant(
@@ -66,9 +66,9 @@ MUTANTS: tuple[Mutant, ...] = (
     # Time.
     Mutant(
         "a wait ends a second late",
-        "polling/waits.py",
-        "        return asyncio.get_running_loop().time() + seconds\n",
-        "        return asyncio.get_running_loop().time() + seconds + 1.0\n",
+        "submission/handle.py",
+        "    return asyncio.get_running_loop().time() + seconds\n",
+        "    return asyncio.get_running_loop().time() + seconds + 1.0\n",
         ("D3", "D6", "D10", "D21"),
     ),
     Mutant(
@@ -80,10 +80,9 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         "a wait fetches whole tasks",
-        "polling/waits.py",
-        "        subscriber = Subscriber(partial(_resolve, settled), self._deadline(timeout))\n",
-        "        subscriber = Subscriber(partial(_resolve, settled), self._deadline(timeout), "
-        "Interest.STEPS)\n",
+        "submission/handle.py",
+        "(partial(_resolve, settled), _deadline(self._poller, timeout))\n",
+        "(partial(_resolve, settled), _deadline(self._poller, timeout), Interest.STEPS)\n",
         ("D16",),
     ),
     Mutant(
@@ -131,16 +130,15 @@ MUTANTS: tuple[Mutant, ...] = (
     # Streams.
     Mutant(
         "a stream leaves its subscription behind",
-        "polling/waits.py",
-        "            yield watched, partial(_next_news, event, [(watched, subscriber)])\n"
+        "submission/handle.py",
+        "            yield watched, news\n"
         "        finally:\n            self._poller.unsubscribe(watched, subscriber)\n",
-        "            yield watched, partial(_next_news, event, [(watched, subscriber)])\n"
-        "        finally:\n            pass\n",
+        "            yield watched, news\n        finally:\n            pass\n",
         ("D12", "D13"),
     ),
     Mutant(
         "steps are given as they are listed",
-        "polling/waits.py",
+        "submission/handle.py",
         "    return [new[number] for number in sorted(new)]\n",
         "    return list(new.values())\n",
         ("D22",),
@@ -171,8 +169,8 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "a slow reply is waited for",
         "polling/schedule.py",
-        "        seconds = max(self.interval, 4 * self.reply_time, 0.5)\n",
-        "        seconds = 60.0\n",
+        "        return max(self.interval, 4 * self.reply_time, 0.5)\n",
+        "        return 60.0\n",
         ("D25",),
     ),
     Mutant(
@@ -193,8 +191,8 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "pages that show nothing are read for ever",
         "polling/task_list.py",
-        "        return self._useless >= MAX_USELESS_PAGES\n",
-        "        return False\n",
+        "            if self._useless >= MAX_USELESS_PAGES:\n",
+        "            if self._useless < 0:\n",
         ("D27",),
     ),
     Mutant(
@@ -207,8 +205,8 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "tasks whose place is unknown are asked for one by one",
         "polling/poller.py",
-        "            if len(unknown) >= self.policy.list_threshold:\n",
-        "            unknown = []\n            if unknown:\n",
+        "        if len(unknown) >= threshold:\n",
+        "        unknown = []\n        if unknown:\n",
         ("D29",),
     ),
     # Webhooks.
