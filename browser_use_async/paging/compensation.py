@@ -160,6 +160,8 @@ class Compensation:
             if self.search is None:
                 self.parked.update((row.id, row) for row in rows)
             return []
+        for row in rows if self.parked else ():
+            self.parked.pop(row.id, None)  # its turn has come
         if self.search is None:
             return self._meet(rows, lowest=self._top + len(rows) >= self.covered)
         over = self.search.take(rows)
