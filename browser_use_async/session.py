@@ -12,7 +12,6 @@ import aiohttp
 
 from browser_use_async.contract import table
 from browser_use_async.endpoints import TaskEndpoints
-from browser_use_async.errors import WrongEventLoopError
 from browser_use_async.models import SessionEvent
 from browser_use_async.polling.policy import PollPolicy
 from browser_use_async.polling.poller import TaskPoller
@@ -141,14 +140,19 @@ class BrowserUseSession(CreateVerbs, BatchVerbs, FollowVerbs, ListVerbs, FileVer
 
         Waits and calls under way get `SessionClosedError`. Tasks that are being stopped get five
         seconds. Tasks at the service live on.
+
+        This is done in the session's own loop. Once that is closed, any other may do it: the
+        connections are closed. Waits, calls and stops that a closed loop left under way cannot be
+        woken, and are not told.
+
+        Raises:
+            WrongEventLoopError: The session belongs to another loop, which is not closed.
         """
-        if self._transport.is_open:
-            try:
-                self._transport.bind()
-            except WrongEventLoopError:
-                # Waits and work under way are the other loop's; so are the connections.
-                await self._transport.aclose()
-                return
+        if not self._transport.is_here:
+            # Waits and work under way are the other loop's; so are the connections, unless that
+            # loop is closed.
+            await self._transport.aclose()
+            return
         try:
             await self._poller.aclose()
             await self._background.aclose()

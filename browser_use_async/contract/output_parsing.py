@@ -1,23 +1,29 @@
 """From the text that a task answered to the type that the caller asked for.
 
 Written by hand, because the converter that reads responses is lenient by design, and this must
-not be: a string is no array of its characters, and "false" is not true.
+not be: a string is no array of its characters, and "false" is not true. Who wants more leniency
+says so with a converter of an attrs field: what does not fit the type of the field goes to it as it
+came, and what it raises is told as any other misfit. What fits is converted, too, by the class.
 """
 
 import json
 import re
-import types
-import typing
 from collections.abc import Callable, Iterator
-from datetime import date, datetime
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Any
 
 import attrs
 
+from browser_use_async.contract.output_scalars import (
+    MisfitError,
+    name_of,
+    name_of_kind,
+    read_scalar,
+)
 from browser_use_async.contract.output_types import (
     Anything,
     Constants,
+    Field,
     FixedItems,
     Items,
     Model,
@@ -28,7 +34,6 @@ from browser_use_async.contract.output_types import (
     shape_of,
 )
 from browser_use_async.contract.strict_json import JsonRefusedError, read_json
-from browser_use_async.contract.timestamps import parse_timestamp
 
 __all__ = ["OutputMismatchError", "parse_output"]
 
@@ -89,10 +94,6 @@ def _takes_text(kind: Any) -> bool:
     return isinstance(shape, Anything) or shape == Scalar(str)
 
 
-class _Misfit(Exception):  # noqa: N818 - a way out of a reader, never seen by anybody
-    """A scalar that does not fit; says what was expected."""
-
-
 @attrs.define
 class _Reading:
     """One attempt to read a value as a type.
@@ -140,16 +141,16 @@ class _Reading:
     def _expect(self, value: Any, kind: type[Any], place: str) -> bool:
         fits = isinstance(value, kind)
         if not fits:
-            self._refuse(place, f"expected {_NAMES[kind]}, not {_name_of(value)}")
+            self._refuse(place, f"expected {name_of_kind(kind)}, not {name_of(value)}")
         return fits
 
     def _scalar(self, value: Any, kind: type[Any], place: str) -> Any:
         if type(value) is kind:
             return value
         try:
-            result = _READERS[kind](value)
-        except _Misfit as error:
-            self._refuse(place, f"expected {error}, not {_name_of(value)}")
+            result = read_scalar(value, kind)
+        except MisfitError as error:
+            self._refuse(place, f"expected {error}, not {name_of(value)}")
             return None
         self.stretch += isinstance(value, int | float) or kind is Decimal
         return result
@@ -237,102 +238,50 @@ class _Reading:
             return None
         before = len(self.problems)
         arguments: dict[str, Any] = {}
+        raw: list[Field] = []  # whose converters get what came
         for field in record.fields:
             if field.name in value:
-                inner = f"{place}.{field.name}"
-                arguments[field.argument] = self.value(value[field.name], field.kind, inner)
+                result = self._field(value[field.name], field, f"{place}.{field.name}", raw)
+                arguments[field.argument] = result
             elif field.required:
                 self._refuse(f"{place}.{field.name}", "a required field is missing")
-        self.stretch += len(value) - len(arguments)
+        self.stretch += len(value) - len(arguments) + len(raw)
         if len(self.problems) > before:
             return None
         try:
             return record.kind(**arguments)
         except Exception as error:  # noqa: BLE001 - a class's own validators raise what they like
-            self._refuse(place, str(error) or type(error).__name__)
+            where = next((field for field in raw if _is_refused(value[field.name], field)), None)
+            inner = "" if where is None else f".{where.name}"
+            self._refuse(place + inner, str(error) or type(error).__name__)
             return None
+
+    def _field(self, value: Any, field: Field, place: str, raw: list[Field]) -> Any:
+        """Read the value of a field; one that does not fit is left to the field's converter."""
+        reading = _Reading()
+        result = reading.value(value, field.kind, place)
+        if reading.problems and field.converter is not None:
+            raw.append(field)
+            return value
+        self.problems += reading.problems
+        self.stretch += reading.stretch
+        return result
+
+
+def _is_refused(value: Any, field: Field) -> bool:
+    """Whether a field's converter raises for a value, as far as that can be asked."""
+    convert: Any = field.converter
+    is_wrapped = isinstance(field.converter, attrs.Converter)
+    if is_wrapped:
+        if convert.takes_self or convert.takes_field:
+            return False  # only the class has what it takes
+        convert = convert.converter
+    try:
+        convert(value)
+    except Exception:  # noqa: BLE001 - converters raise what they like
+        return True
+    return False
 
 
 def _step(part: Any) -> str:
     return f"[{part}]" if isinstance(part, int) else f".{part}"
-
-
-_NAMES: dict[type[Any], str] = {
-    str: "a string",
-    int: "an integer",
-    float: "a number",
-    bool: "a boolean",
-    list: "an array",
-    dict: "an object",
-    types.NoneType: "null",
-}
-
-
-def _name_of(value: Any) -> str:
-    return _NAMES[type(value)]
-
-
-def _no_conversion(kind: type[Any]) -> Callable[[Any], typing.NoReturn]:
-    def refuse(_value: Any) -> typing.NoReturn:
-        raise _Misfit(_NAMES[kind])
-
-    return refuse
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
-
-
-def _integer(value: Any) -> int:
-    if isinstance(value, float) and value.is_integer():
-        return int(value)
-    raise _Misfit("an integer")
-
-
-def _number(value: Any) -> float:
-    if not _is_number(value):
-        raise _Misfit("a number")
-    try:
-        return float(value)
-    except OverflowError:  # an integer of more than 300 digits
-        raise _Misfit("a finite number") from None
-
-
-def _decimal(value: Any) -> Decimal:
-    if _is_number(value) or isinstance(value, str):
-        try:
-            number = Decimal(str(value))
-        except InvalidOperation:
-            pass
-        else:
-            if number.is_finite():
-                return number
-    raise _Misfit("a finite number")
-
-
-def _moment(value: Any) -> datetime:
-    moment = parse_timestamp(value) if isinstance(value, str) else None
-    if moment is None:
-        raise _Misfit("an ISO 8601 timestamp")
-    return moment
-
-
-def _day(value: Any) -> date:
-    if isinstance(value, str):
-        try:
-            return date.fromisoformat(value)
-        except ValueError:
-            pass
-    raise _Misfit("an ISO 8601 date")
-
-
-_READERS: dict[type[Any], Callable[[Any], Any]] = {
-    str: _no_conversion(str),
-    int: _integer,
-    float: _number,
-    bool: _no_conversion(bool),
-    types.NoneType: _no_conversion(types.NoneType),
-    Decimal: _decimal,
-    datetime: _moment,
-    date: _day,
-}

@@ -2,6 +2,12 @@
 
 A type that is not understood here is refused before anything is sent, so that no task is paid for
 whose answer could not be parsed.
+
+The JSON key of a field is its name, that of a private field with its underscore. An attrs field
+that was given an alias has that as its key, and the name is none then. The alias that attrs makes
+for `_x` by itself counts for nothing; one that is given and says the same, `alias="x"`, is told
+from it by attrs 26.1 and later, and not before. The schema of a field with a converter is that of
+its annotation; an answer that is of another type goes to the converter as it came.
 """
 
 import dataclasses
@@ -14,6 +20,7 @@ from collections.abc import (
     Collection,
     Hashable,
     Iterable,
+    Iterator,
     Mapping,
     MutableMapping,
     MutableSequence,
@@ -99,12 +106,21 @@ class Constants:
 
 @attrs.frozen
 class Field:
-    """A field of a record: its JSON key, the argument of the class, and its type."""
+    """A field of a record: its JSON key, the argument of the class, and its type.
+
+    Attributes:
+        name: Its JSON key.
+        argument: Its name in the arguments of the class.
+        kind: Its type.
+        required: Whether it has no default.
+        converter: The attrs converter that the class itself calls, or None.
+    """
 
     name: str
     argument: str
     kind: Any
     required: bool
+    converter: Callable[[Any], Any] | None = None
 
 
 @attrs.frozen
@@ -233,13 +249,11 @@ def _record(kind: Any) -> Record:
     if not (typing.is_typeddict(kind) or attrs.has(kind) or dataclasses.is_dataclass(kind)):
         _refuse(kind, "it has no JSON schema")
     hints = _hints(kind)
-    fields = [
-        Field(name, argument, *_demanded(hints.get(name, Any), required=required))
-        for name, argument, required in _described(kind, hints)
-    ]
+    fields = tuple(_fields(kind, hints))
+    _check_names(kind, fields)
     if not typing.is_typeddict(kind):
         _check_signature(kind, {field.argument for field in fields})
-    return Record(kind, tuple(fields))
+    return Record(kind, fields)
 
 
 def _hints(kind: type[Any]) -> dict[str, Any]:
@@ -250,19 +264,40 @@ def _hints(kind: type[Any]) -> dict[str, Any]:
     return _refuse(kind, problem)
 
 
-def _described(kind: Any, hints: dict[str, Any]) -> list[tuple[str, str, bool]]:
-    """Name, argument and need of each field."""
+def _fields(kind: Any, hints: dict[str, Any]) -> Iterator[Field]:
+    def field(name: str, required: bool, key: str = "", argument: str = "") -> Field:
+        hint = _demanded(hints.get(name, Any), required=required)
+        return Field(key or name, argument or name, *hint)
+
     if typing.is_typeddict(kind):
-        return [(name, name, name in kind.__required_keys__) for name in hints]
-    if attrs.has(kind):
+        yield from (field(name, name in kind.__required_keys__) for name in hints)
+    elif attrs.has(kind):
         own: Iterable[Any] = attrs.fields(kind)
-        return [(each.name, each.alias, each.default is attrs.NOTHING) for each in own if each.init]
-    missing = dataclasses.MISSING
-    return [
-        (each.name, each.name, each.default is missing and each.default_factory is missing)
-        for each in dataclasses.fields(kind)
-        if each.init
-    ]
+        for each in own:
+            if each.init:
+                required = each.default is attrs.NOTHING
+                made = field(each.name, required, _key_of(each), each.alias)
+                yield attrs.evolve(made, converter=each.converter)
+    else:
+        missing = dataclasses.MISSING
+        for each in dataclasses.fields(kind):
+            if each.init:
+                yield field(each.name, each.default is missing and each.default_factory is missing)
+
+
+def _key_of(attribute: Any) -> str:
+    """The JSON key of an attrs field: the alias that was given, else the name."""
+    made: bool | None = getattr(attribute, "alias_is_default", None)
+    if made is None:  # before attrs 26.1
+        made = attribute.alias == attribute.name.lstrip("_")
+    key: str = attribute.name if made else attribute.alias
+    return key
+
+
+def _check_names(kind: Any, fields: tuple[Field, ...]) -> None:
+    """Refuse a class in which an alias is the name of another field."""
+    if len({field.name for field in fields}) < len(fields):
+        _refuse(kind, "two of its fields have one JSON key")
 
 
 def _check_signature(kind: type[Any], arguments: set[str]) -> None:

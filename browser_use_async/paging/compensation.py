@@ -19,6 +19,7 @@ import attrs
 
 from browser_use_async.models import TaskSummary
 from browser_use_async.paging.known_rows import KnownRows, lowest
+from browser_use_async.paging.ties import TieSearch
 from browser_use_async.paging.tokens import ResumePoint
 
 __all__ = ["KIND", "Compensation"]
@@ -45,6 +46,9 @@ class Compensation:
         explained: How many of those the births and deletions in between may have caused.
         page: The page to read next, or None at the end.
         last: The rows of the last page.
+        search: The search for where another process stopped among many rows of one date.
+        parked: Rows that were met below unknown ones. They are given when all above them were, so
+            that what was given is always the upper part of the list.
     """
 
     page_size: int
@@ -59,6 +63,8 @@ class Compensation:
     explained: int = 0
     page: int | None = 1
     last: Sequence[TaskSummary] = ()
+    search: TieSearch | None = None
+    parked: dict[str, TaskSummary] = attrs.field(factory=dict)
     _top: int = 0
     _frontier_before: datetime | None = None
 
@@ -71,9 +77,13 @@ class Compensation:
         """
         border = point.more["frontier"]
         known = KnownRows(border=border, told=dict(point.rows), earlier=point.known)
-        known.ordered = point.more["ordered"]
+        known.ordered, known.in_order = point.more["ordered"], point.in_order
         reader = cls(point.served_size, known, point.more["ceiling"], border)
         reader.covered, reader.count = point.covered, point.count
+        if point.tie and border is not None:
+            slack = PATIENCE * point.served_size
+            anchors = tuple(point.rows)
+            reader.search = TieSearch(border, point.tie, anchors, point.covered, slack)
         reader.page = None if point.done else reader.covered // reader.page_size + 1
         return reader
 
@@ -85,6 +95,8 @@ class Compensation:
             untold: Ids of rows that were taken in and not given yet.
         """
         covered, frontier = self.covered, self.frontier
+        if self.search is not None:
+            covered = self.search.top
         first = next((index for index, row in enumerate(self.last) if row.id in untold), None)
         if first is not None:
             frontier = self._frontier_before
@@ -92,6 +104,7 @@ class Compensation:
                 covered = min(covered, self._top + first)
                 frontier = lowest(frontier, self.last[:first])
         border, rows = self.known.told_beside(frontier, untold)
+        done = self.page is None and not untold
         return ResumePoint(
             kind=KIND,
             page_size=page_size,
@@ -99,8 +112,10 @@ class Compensation:
             covered=covered,
             count=self.count or 0,
             known=len(self.known) - len(untold),
-            rows=rows,
-            done=self.page is None and not untold,
+            rows={} if done else rows,
+            tie=0 if self.search is None else self.search.given,
+            in_order=self.known.in_order or not rows.keys() & self.known.told.keys(),
+            done=done,
             more={"frontier": border, "ceiling": self.ceiling, "ordered": self.known.ordered},
         )
 
@@ -120,13 +135,14 @@ class Compensation:
             self._begin(rows, total_count, limit)
         self._cover(self.page, total_count, len(rows))
         self.known.settle(self.frontier)
-        unmet = sum(row.id not in self.known.met for row in rows)
-        fresh = self._meet(rows)
+        unmet = sum(not self._is_met(row) for row in rows)
         self.last, self._frontier_before = rows, self.frontier
+        fresh = self._take(rows)
         if not self.gap:
             self.frontier = lowest(self.frontier, rows)
         self._be_patient(unmet, len(rows))
-        self._advance()
+        if not self._advance():
+            fresh += self._rest()
         return [row for row in fresh if not self.is_newborn(row)]
 
     @property
@@ -134,9 +150,47 @@ class Compensation:
         """How many rows from the bottom may be unknown, as of the last page."""
         return (self.count or 0) - self.covered
 
-    def _meet(self, rows: Sequence[TaskSummary]) -> list[TaskSummary]:
+    def _is_met(self, row: TaskSummary) -> bool:
+        held = () if self.search is None else self.search.held
+        return row.id in self.known.met or row.id in self.parked or row.id in held
+
+    def _take(self, rows: Sequence[TaskSummary]) -> list[TaskSummary]:
+        """Take in a page, and tell which of its rows to give, newborn ones among them."""
+        if self.gap:
+            if self.search is None:
+                self.parked.update((row.id, row) for row in rows)
+            return []
+        for row in rows if self.parked else ():
+            self.parked.pop(row.id, None)  # its turn has come
+        if self.search is None:
+            return self._meet(rows, lowest=self._top + len(rows) >= self.covered)
+        over = self.search.take(rows)
+        self.known.meet([row for row in rows if self.search.is_above(row)])
+        return self._end_search(rows) if over else []
+
+    def _end_search(self, rows: Sequence[TaskSummary]) -> list[TaskSummary]:
+        """Tell the rows of one date that were given before from those that were not."""
+        search, self.search = self.search, None
+        assert search is not None
+        self.known.recall(search.known())
+        # These count as one page, of which none but the first ones are given so far.
+        below = [row for row in rows if search.is_below(row)]
+        self.last, self._top = [*search.held.values(), *below], search.top
+        return self._meet(self.last, lowest=True)
+
+    def _rest(self) -> list[TaskSummary]:
+        """What is left to give at the end."""
+        fresh = self._end_search(()) if self.search is not None else []
+        parked = [row for row in self.parked.values() if row not in self.known]
+        self.parked.clear()
+        if self.covered >= (self.count or 0) and not self.gap:
+            return fresh  # what was parked has disappeared, or would have been met again
+        self.known.ordered = self.known.ordered and not parked
+        return fresh + self.known.meet(parked)
+
+    def _meet(self, rows: Sequence[TaskSummary], *, lowest: bool) -> list[TaskSummary]:
         """Remember the rows of a page, and tell which were not known."""
-        fresh = self.known.meet(rows)
+        fresh = self.known.meet(rows, lowest=lowest)
         if self.frontier is not None and any(
             row.created_at is not None and row.created_at > self.frontier
             for row in fresh
@@ -158,6 +212,8 @@ class Compensation:
         self.covered = max(self.covered + change, 0)
         # Births can put known rows on the page, and deletions can send the reader back to them.
         self.explained += abs(change) + (self.page_size if change < 0 else 0)
+        if self.search is not None:
+            self.search.top = max(self.search.top + change, 0)
         self._top = top = (page - 1) * self.page_size
         self.gap = top > self.covered
         if not self.gap:
@@ -172,7 +228,8 @@ class Compensation:
         else:
             self.stale += rows or self.page_size
 
-    def _advance(self) -> None:
+    def _advance(self) -> bool:
+        """Decide which page is next, and whether there is one."""
         assert self.count is not None
         # Without churn no more than all known rows can come again.
         explained = min(self.explained, MOST_EXPLAINED * self.page_size)
@@ -181,6 +238,7 @@ class Compensation:
             self.page = None
         else:
             self.page = (self.covered + self.ahead) // self.page_size + 1
+        return self.page is not None
 
     def is_newborn(self, row: TaskSummary) -> bool:
         """Whether a row was born after the first page.

@@ -14,7 +14,9 @@ import attrs
 
 from browser_use_async.models import TaskSummary
 
-__all__ = ["KnownRows", "digest_of", "lowest"]
+__all__ = ["ROUGH", "KnownRows", "digest_of", "lowest"]
+
+ROUGH = 6  # bytes of a digest that tell few ids apart
 
 
 def digest_of(text: str) -> bytes:
@@ -43,9 +45,11 @@ class KnownRows:
 
     Attributes:
         met: The ids met in this process.
-        near: Those of them that no date tells: at or below the frontier, or without a date.
+        near: Those of them that no date tells: at or below the frontier, or without a date. They
+            stand in the order of the list, as far as it was read in order.
         border: Rows younger than this were met before this process took over.
         told: Digests of other rows that were met before, and their dates.
+        in_order: Whether they stand in the order of the list.
         earlier: How many rows were met before.
         ordered: Whether the list runs from new to old, as far as it was read.
     """
@@ -54,6 +58,7 @@ class KnownRows:
     near: dict[str, datetime | None] = attrs.field(factory=dict)
     border: datetime | None = None
     told: dict[bytes, datetime | None] = attrs.field(factory=dict)
+    in_order: bool = True
     earlier: int = 0
     ordered: bool = True
 
@@ -65,13 +70,17 @@ class KnownRows:
             return True
         if self.border is not None and row.created_at is not None and row.created_at > self.border:
             return True
-        return bool(self.told) and digest_of(row.id) in self.told
+        if not self.told:
+            return False
+        digest = digest_of(row.id)
+        return digest in self.told or digest[:ROUGH] in self.told
 
-    def meet(self, rows: Sequence[TaskSummary]) -> list[TaskSummary]:
+    def meet(self, rows: Sequence[TaskSummary], *, lowest: bool = True) -> list[TaskSummary]:
         """Remember these rows.
 
         Args:
             rows: A page.
+            lowest: Whether the last of them is the lowest known row.
 
         Returns:
             Those that were not known.
@@ -80,8 +89,26 @@ class KnownRows:
         self.ordered = self.ordered and all(upper >= lower for upper, lower in pairwise(dates))
         fresh = {row.id: row for row in rows if row not in self}
         self.met.update(row.id for row in rows)
-        self.near.update((row.id, row.created_at) for row in rows)
+        near = {row.id: row.created_at for row in rows}
+        if lowest:  # they stand in the order of the list
+            others = {each: date for each, date in self.near.items() if each not in near}
+            self.near = {**others, **near}
+        else:
+            others = {each: date for each, date in near.items() if each not in self.near}
+            self.near = {**others, **self.near}
         return list(fresh.values())
+
+    def recall(self, rows: Sequence[TaskSummary]) -> None:
+        """Remember rows that were met before this process took over.
+
+        Args:
+            rows: The rows, in the order of the list.
+        """
+        self.near.update((row.id, row.created_at) for row in rows)
+        self.met.update(row.id for row in rows)
+        self.earlier -= len(rows)
+        for row in rows:
+            self.told.pop(digest_of(row.id)[:ROUGH], None)
 
     def settle(self, frontier: datetime | None) -> None:
         """Forget what the date of the lowest known row tells.
@@ -108,12 +135,14 @@ class KnownRows:
             # No date tells anything that it did not tell before this process took over.
             met = {digest_of(each): None for each in self.met if each not in hidden}
             return self.border, {**self.told, **met}
+        told = {each: date for each, date in self.told.items() if _is_beside(date, frontier)}
+        known = {each[:ROUGH] for each in told}
         near = {
-            digest_of(each): date
+            digest: date
             for each, date in self.near.items()
             if each not in hidden and _is_beside(date, frontier)
+            if (digest := digest_of(each))[:ROUGH] not in known
         }
-        told = {each: date for each, date in self.told.items() if _is_beside(date, frontier)}
         return frontier, {**told, **near}
 
 

@@ -68,6 +68,7 @@ class ParallelReading:
             depth > 1
             and single.page is not None
             and not single.gap
+            and single.search is None
             and single.ceiling is not None
             and single.known.ordered
             and single.unknown > single.page_size

@@ -1,11 +1,17 @@
-"""The text that carries a reader to another process. Pure."""
+"""The text that carries a reader to another process. Pure.
+
+There are two forms. The short one is for tasks that are listed by their dates: rows above a date
+were given, and of those of that date only digests are needed. It stays below 400 characters however
+many share the date: then it holds the last of them, by which the place is found again. The long one
+holds each digest with its date, for lists in which dates tell less.
+"""
 
 import base64
 import binascii
 import json
 import struct
 import zlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from types import UnionType
 from typing import Any
@@ -13,10 +19,20 @@ from typing import Any
 import attrs
 
 from browser_use_async.errors import InvalidRequestError
+from browser_use_async.paging.known_rows import ROUGH
 
 __all__ = ["ResumePoint", "parse", "write"]
 
-_PREFIX = "bup1."
+_LONG = "bup1."
+_SHORT = "bup2."
+_LONGEST_SHORT = 399  # characters
+_FEWEST = 4  # digests, whatever else the token holds
+_KIND = "tasks"
+_DATES = ("frontier", "ceiling", "created_after")
+_IN_HEAD = frozenset(
+    {"kind", "page_size", "served_size", "covered", "count", "known", "done", "more"}
+)
+_CHECK = struct.Struct(">I")
 _LONGEST = 50_000_000  # bytes unpacked; a text of a few bytes can claim to be as long as it likes
 _ENTRY = struct.Struct(">8sq")
 _NO_DATE = -(2**63)
@@ -37,6 +53,8 @@ class ResumePoint:
         rows: Digests of those that must be told apart, and their dates.
         done: Whether there is nothing more to give.
         more: What else the list's reader needs.
+        tie: 0, or how many rows have the date of those in `rows`, which are then only the last.
+        in_order: Whether `rows` stand in the order of the list.
     """
 
     kind: str
@@ -48,6 +66,8 @@ class ResumePoint:
     rows: Mapping[bytes, datetime | None]
     done: bool
     more: Mapping[str, Any]
+    tie: int = 0
+    in_order: bool = True
 
 
 def write(point: ResumePoint) -> str:
@@ -56,12 +76,43 @@ def write(point: ResumePoint) -> str:
     Args:
         point: Where a reader stands.
     """
+    frontier = point.more.get("frontier")
+    told = {each: date for each, date in point.rows.items() if date != frontier}
+    if frontier is not None and point.more["ordered"] and not told:
+        return _write_short(point)
+    return _write_long(point)
+
+
+def _write_short(point: ResumePoint) -> str:
+    digests = list(dict.fromkeys(each[:ROUGH] for each in point.rows))
+    text = _short_text(point, digests)
+    if len(text) <= _LONGEST_SHORT:
+        return text
+    if not point.in_order:
+        return _write_long(point)
+    if not point.tie:
+        # Whoever goes on begins at the first row of that date, or above it.
+        above = max(point.covered - len(digests), 0)
+        point = attrs.evolve(point, tie=len(digests), covered=above)
+    room = (_LONGEST_SHORT - len(_short_text(point, []))) * 3 // 4 // ROUGH
+    return _short_text(point, digests[-max(room, _FEWEST) :])
+
+
+def _short_text(point: ResumePoint, digests: Sequence[bytes]) -> str:
+    numbers = (point.page_size, point.served_size, point.covered, point.count, point.known)
+    dates = [_packed(point.more[name]) for name in _DATES]
+    head = [*numbers, point.tie, int(point.done), *dates, point.more["statuses"]]
+    content = json.dumps(head, separators=(",", ":")).encode() + b"\n" + b"".join(digests)
+    return _SHORT + _encoded(_CHECK.pack(zlib.crc32(content)) + content)
+
+
+def _write_long(point: ResumePoint) -> str:
     entries = b"".join(
         _ENTRY.pack(each, _NO_DATE if date is None else _microseconds(date))
         for each, date in point.rows.items()
     )
     fields = {
-        **attrs.asdict(point, recurse=False, filter=lambda field, _: field.name != "rows"),
+        **attrs.asdict(point, recurse=False, filter=lambda field, _: field.name in _IN_HEAD),
         "more": {
             name: {"at": _microseconds(value)} if isinstance(value, datetime) else value
             for name, value in point.more.items()
@@ -69,7 +120,7 @@ def write(point: ResumePoint) -> str:
     }
     head = json.dumps(fields, separators=(",", ":")).encode()
     packed = zlib.compress(head + b"\n" + entries)
-    return _PREFIX + base64.urlsafe_b64encode(packed).decode().rstrip("=")
+    return _LONG + _encoded(packed)
 
 
 def parse(text: str, kind: str, more: Mapping[str, type | UnionType]) -> ResumePoint:
@@ -87,7 +138,7 @@ def parse(text: str, kind: str, more: Mapping[str, type | UnionType]) -> ResumeP
         point = _parse(text)
     except (ValueError, TypeError, KeyError, OverflowError, binascii.Error, zlib.error):
         raise InvalidRequestError(
-            f"this is no resume token; they come from `.resume_token` and start with {_PREFIX!r}",
+            "this is no resume token; they come from `.resume_token` and start with 'bup'",
             field="resume",
         ) from None
     if point.kind != kind:
@@ -102,24 +153,73 @@ def parse(text: str, kind: str, more: Mapping[str, type | UnionType]) -> ResumeP
 
 
 def _parse(text: str) -> ResumePoint:
-    prefix, data = text[: len(_PREFIX)], text[len(_PREFIX) :]
-    packed = base64.b64decode(data + "=" * (-len(data) % 4), altchars=b"-_", validate=True)
+    point = _parse_short(text) if text[: len(_SHORT)] == _SHORT else _parse_long(text)
+    numbers = (point.page_size, point.served_size, point.covered, point.count, point.known)
+    if any(type(each) is not int for each in (*numbers, point.tie)) or min(numbers[:2]) < 1:
+        raise ValueError
+    return point
+
+
+def _parse_short(text: str) -> ResumePoint:
+    checked = _decoded(text, _SHORT)
+    content = checked[_CHECK.size :]
+    if _CHECK.pack(zlib.crc32(content)) != checked[: _CHECK.size]:
+        raise ValueError
+    head, _, digests = content.partition(b"\n")
+    *numbers, tie, done, frontier, ceiling, after, statuses = json.loads(head)
+    border = _unpacked(frontier)
+    size, served, covered, count, known = numbers
+    return ResumePoint(
+        *(_KIND, size, served, covered, count, known),
+        rows={digests[at : at + ROUGH]: border for at in range(0, len(digests), ROUGH)},
+        done=bool(done),
+        more={
+            "frontier": border,
+            "ceiling": _unpacked(ceiling),
+            "ordered": True,
+            "statuses": statuses,
+            "created_after": _unpacked(after),
+        },
+        tie=tie,
+    )
+
+
+def _parse_long(text: str) -> ResumePoint:
     unpacking = zlib.decompressobj()
-    unpacked = unpacking.decompress(packed, _LONGEST)
-    if prefix != _PREFIX or not unpacking.eof:
+    unpacked = unpacking.decompress(_decoded(text, _LONG), _LONGEST)
+    if not unpacking.eof:
         raise ValueError
     head, _, entries = unpacked.partition(b"\n")
     fields = json.loads(head)
-    fields["rows"] = {each: _moment(date) for each, date in _ENTRY.iter_unpack(entries)}
+    # A digest of fewer bytes stands there with zeros.
+    fields["rows"] = {
+        each.removesuffix(bytes(8 - ROUGH)): _moment(date)
+        for each, date in _ENTRY.iter_unpack(entries)
+    }
     fields["more"] = {
         name: _moment(value["at"]) if isinstance(value, dict) else value
         for name, value in fields["more"].items()
     }
-    point = ResumePoint(**fields)
-    numbers = (point.page_size, point.served_size, point.covered, point.count, point.known)
-    if any(type(each) is not int for each in numbers) or min(numbers[:2]) < 1:
+    return ResumePoint(**fields, in_order=False)
+
+
+def _encoded(data: bytes) -> str:
+    return base64.urlsafe_b64encode(data).decode().rstrip("=")
+
+
+def _decoded(text: str, prefix: str) -> bytes:
+    data = text.removeprefix(prefix)
+    if data == text:
         raise ValueError
-    return point
+    return base64.b64decode(data + "=" * (-len(data) % 4), altchars=b"-_", validate=True)
+
+
+def _packed(moment: datetime | None) -> int | None:
+    return None if moment is None else _microseconds(moment)
+
+
+def _unpacked(microseconds: int | None) -> datetime | None:
+    return None if microseconds is None else _moment(microseconds)
 
 
 def _microseconds(moment: datetime) -> int:

@@ -315,6 +315,11 @@ class Transport:
             self._governor.slot_freed()
 
     @property
+    def is_here(self) -> bool:
+        """Whether the running loop is this transport's, or it has none yet."""
+        return self._connections.is_here
+
+    @property
     def is_open(self) -> bool:
         """Whether there are connections to close."""
         return self._connections.is_open
@@ -336,9 +341,12 @@ class Transport:
         """Close the connections. Calls under way get `SessionClosedError`.
 
         Raises:
-            WrongEventLoopError: In another loop, which cannot close these connections.
+            WrongEventLoopError: In another loop, which cannot close these connections unless
+                their own is closed.
         """
-        if not self._connections.is_open:
+        if self._connections.is_orphaned:
+            self._abandon()
+        if not (self.is_open and self.is_here):
             return await self._connections.aclose()
         try:
             await self._connections.aclose()
@@ -350,8 +358,11 @@ class Transport:
 
     def __del__(self) -> None:
         # The session has warned already; three more warnings of aiohttp would hide that one.
-        connections = getattr(self, "_connections", None)
-        if connections is not None and connections.abandon() and "storage" in self.__dict__:
+        if hasattr(self, "_connections"):
+            self._abandon()
+
+    def _abandon(self) -> None:
+        if self._connections.abandon() and "storage" in self.__dict__:
             self.storage.abandon()
 
     def __reduce__(self) -> NoReturn:

@@ -241,8 +241,22 @@ class Connections:
         """Whether there are connections to close."""
         return self._loop is not None and not self._closed
 
+    @property
+    def is_here(self) -> bool:
+        """Whether the running loop of this process is theirs, or they have none yet."""
+        if self._loop is None:
+            return True
+        return self._loop is asyncio.get_running_loop() and self._process == _THIS_PROCESS.id
+
+    @property
+    def is_orphaned(self) -> bool:
+        """Whether the loop that they belong to is closed, so that nobody there can wait."""
+        return self._loop is not None and self._loop.is_closed()
+
     async def aclose(self) -> None:
         """Close the connections. Calls under way get `SessionClosedError`.
+
+        Once the loop that they belong to is closed, any other may close them.
 
         Raises:
             WrongEventLoopError: In another loop, which cannot close these connections.
@@ -252,6 +266,10 @@ class Connections:
         loop = asyncio.get_running_loop()
         if self._loop is None or self._process != _THIS_PROCESS.id:
             # After a fork the connections are the other process's, and so is what watches them.
+            self._closed = True
+            return
+        if self.is_orphaned:
+            self.abandon()
             self._closed = True
             return
         self._refuse_other_loop(loop)

@@ -1,5 +1,6 @@
 """The aiohttp sessions behind a transport: shared, for calls that cost money, for storage."""
 
+import asyncio
 import re
 from collections.abc import Callable, Sequence
 from ssl import SSLContext
@@ -9,6 +10,7 @@ import aiohttp
 from aiohttp import ClientHandlerType, ClientMiddlewareType, ClientRequest, ClientResponse
 
 from browser_use_async.errors import ConfigurationError
+from browser_use_async.transport.closed_loops import close_at_once
 from browser_use_async.transport.response import ConnectionLostError
 from browser_use_async.transport.surroundings import MakeConnector
 
@@ -133,7 +135,7 @@ class Lane:
         owned: Whether closing it is up to us.
     """
 
-    __slots__ = ("marks", "middlewares", "owned", "session")
+    __slots__ = ("_loop", "marks", "middlewares", "owned", "session")
 
     def __init__(
         self,
@@ -143,6 +145,7 @@ class Lane:
         marks: bool,
         owned: bool,
     ) -> None:
+        self._loop = asyncio.get_running_loop() if owned else None
         self.session = session
         self.middlewares = middlewares
         self.marks = marks
@@ -260,11 +263,12 @@ class Lane:
             await self.session.close()
 
     def abandon(self) -> None:
-        """Close the session, if it is ours, without waiting, and without a word from aiohttp."""
+        """Close the session, if it is ours, without waiting, and without a word from aiohttp.
+
+        This works in any loop, in none, and after the session's own loop was closed.
+        """
         connector = self.session.connector
-        if self.owned and connector is not None:
+        if self._loop is not None and connector is not None:
             _OPEN.discard(self.session)
             self.session.detach()
-            closing = connector.close().__await__()
-            next(closing, None)  # one step does everything but to wait for the peers
-            closing.close()
+            close_at_once(connector, self._loop)

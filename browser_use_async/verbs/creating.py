@@ -86,7 +86,9 @@ class CreateVerbs:
         Args:
             task: What the agent should do, or a whole request.
             output_type: A pydantic model, attrs class, dataclass, TypedDict or a container of
-                them. Its JSON schema is sent, and the task's `parsed` is of that type.
+                them. Its JSON schema is sent, and the task's `parsed` is of that type. An attrs
+                field that was given an alias is called so in JSON; what does not fit the type of
+                a field with a converter goes to the converter as it came.
             timeout: Seconds for everything, or None for `PollPolicy.max_wait`.
             on_timeout: What becomes of the task when the time is up: "leave", "stop", "pause".
             on_cancel: What becomes of it when this call is cancelled. Nobody holds the handle

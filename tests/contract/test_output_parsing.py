@@ -68,6 +68,33 @@ class Tree:
     children: "list[Tree]" = attrs.Factory(list)
 
 
+def _scaled(value: Any, tagged: Any) -> float:
+    """A converter that takes the object as well."""
+    return float(value) * tagged.number
+
+
+def _first(value: object) -> str:
+    """A converter that takes one text or a list of them."""
+    if isinstance(value, list) and value:
+        return str(value[0])
+    if isinstance(value, str):
+        return value
+    raise ValueError("neither a text nor texts")
+
+
+@attrs.define
+class Tagged:
+    """Fields with aliases and converters."""
+
+    of_class: str = attrs.field(alias="kind", converter=_first)
+    number: int = attrs.field(default=0, converter=int)
+    _note: str = ""
+    scaled: float = attrs.field(default=1.0, converter=attrs.Converter(_scaled, takes_self=True))
+    small: int = attrs.field(
+        default=1, converter=attrs.Converter(int), validator=attrs.validators.lt(9)
+    )
+
+
 @attrs.define
 class Circle:
     """A circle."""
@@ -304,3 +331,53 @@ def test_at_most_five_problems_are_told():
         parse_output(str(list(range(100))), list[str])
 
     assert str(caught.value).count("expected") == 5
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ('{"kind": "a", "number": 3}', Tagged("a", 3)),
+        ('{"kind": ["a", "b"], "number": "5"}', Tagged("a", 5)),
+        ('{"kind": "a", "number": 5.0, "_note": "n"}', Tagged("a", 5, "n")),
+        ('{"kind": "a", "number": 2, "scaled": "1.5"}', Tagged("a", 2, scaled=1.5)),
+        ('{"kind": "a", "of_class": "b", "note": "n"}', Tagged("a")),
+    ],
+)
+def test_aliases_and_converters_of_attrs(text: str, value: Tagged):
+    """An alias is the only key; what fits no type goes to the converter as it came."""
+    assert parse_output(text, Tagged) == value
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ('{"of_class": "a"}', "at $.kind: a required field is missing"),
+        ('{"kind": 1}', "at $.kind: neither a text nor texts"),
+        ('{"kind": "a", "number": "x"}', "at $.number: invalid literal for int"),
+        ('{"kind": "a", "number": "5", "small": "x"}', "at $.small: invalid literal for int"),
+        ('{"kind": "a", "scaled": "x"}', "at $: could not convert string to float"),
+        ('{"kind": "a", "number": "5", "small": 10}', "at $: 'small' must be < 9"),
+        ('{"kind": "a", "number": "5", "_note": 1}', "at $._note: expected a string, not an int"),
+    ],
+)
+def test_what_a_converter_refuses(text: str, problem: str):
+    """Its error is told as any other, with the place where it can be told."""
+    with pytest.raises(OutputMismatchError) as caught:
+        parse_output(text, Tagged)
+
+    assert str(caught.value).startswith(problem)
+
+
+def test_a_converter_is_a_stretch():
+    """Of two classes, the one that fits without a converter's help is meant."""
+
+    @attrs.define
+    class Number:
+        value: int = attrs.field(converter=int)
+
+    @attrs.define
+    class Text:
+        value: str
+
+    assert parse_output('{"value": "5"}', Number | Text) == Text("5")
+    assert parse_output('{"value": "5"}', Number | None) == Number(5)

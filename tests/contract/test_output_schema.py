@@ -135,6 +135,54 @@ def test_an_attrs_class():
     }
 
 
+@attrs.define
+class Tagged:
+    """Fields with aliases and converters."""
+
+    of_class: str = attrs.field(alias="kind")
+    number: int = attrs.field(converter=int)
+    _note: str = ""
+    _hidden: str = attrs.field(default="", alias="shown")
+
+
+def test_aliases_and_converters_of_attrs():
+    """An alias that was given is the key, attrs' own one is not; a converter changes nothing."""
+    schema = _schema(Tagged)
+
+    assert schema["properties"] == {
+        "kind": {"type": "string"},
+        "number": {"type": "integer"},
+        "_note": {"type": "string"},
+        "shown": {"type": "string"},
+    }
+    assert schema["required"] == ["kind", "number"]
+
+
+@pytest.mark.skipif(
+    not hasattr(attrs.fields(Tagged).number, "alias_is_default"), reason="attrs before 26.1"
+)
+def test_an_alias_that_says_what_attrs_says():
+    """It was given all the same."""
+
+    @attrs.define
+    class Private:
+        _number: int = attrs.field(alias="number")
+
+    assert list(_schema(Private)["properties"]) == ["number"]
+
+
+def test_two_fields_with_one_key():
+    """An alias that is the name of another field leaves open which is meant, and is refused."""
+
+    @attrs.define
+    class Twice:
+        _number: int
+        other: int = attrs.field(alias="_number")
+
+    with pytest.raises(InvalidRequestError, match="two of its fields have one JSON key"):
+        output_schema(Twice)
+
+
 def test_a_dataclass_with_classes_inside():
     """Classes inside are definitions; the generated docstring of a dataclass says nothing."""
     schema = _schema(Page)

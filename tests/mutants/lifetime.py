@@ -72,8 +72,8 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "a forgotten session leaves its connections open",
         "transport/client.py",
-        "        if connections is not None and connections.abandon() and",
-        "        if connections is not None and not connections and",
+        "        if self._connections.abandon() and",
+        "        if not self._connections and",
         ("E7",),
     ),
     Mutant(
@@ -103,6 +103,20 @@ MUTANTS: tuple[Mutant, ...] = (
         "transport/connections.py",
         "        if self._loop is not loop:\n",
         "        if self._loop is not loop and not self._loop.is_closed():\n",
+        ("E9",),
+    ),
+    Mutant(
+        "a session whose loop is closed cannot be closed",
+        "transport/connections.py",
+        "        if self.is_orphaned:\n",
+        "        if self.is_orphaned and self._closed:\n",
+        ("E9",),
+    ),
+    Mutant(
+        "closing leaves the sockets of a closed loop open",
+        "transport/closed_loops.py",
+        "                transport.abort()\n",
+        "                pass\n",
         ("E9",),
     ),
     Mutant(

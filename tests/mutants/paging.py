@@ -72,4 +72,48 @@ MUTANTS: tuple[Mutant, ...] = (
         "            covered = max(covered, self._top + first)\n",
         ("C14",),
     ),
+    # Many tasks of one date.
+    Mutant(
+        "a token of many tasks of one date stands behind them",
+        "paging/tokens.py",
+        "        above = max(point.covered - len(digests), 0)\n",
+        "        above = point.covered\n",
+        ("C14",),
+    ),
+    Mutant(
+        "a token of many tasks of one date holds the first of them",
+        "paging/tokens.py",
+        "digests[-max(room, _FEWEST) :])",
+        "digests[: max(room, _FEWEST)])",
+        ("C14",),
+    ),
+    Mutant(
+        "a token may be as long as its ids make it",
+        "paging/tokens.py",
+        "    if len(text) <= _LONGEST_SHORT:\n",
+        "    if text:\n",
+        ("C14",),
+    ),
+    Mutant(
+        "what stands above the last task that was given is not known by that",
+        "paging/ties.py",
+        "[: found[-1][0] + 1] if self._is_block(found) else []",
+        "[:0]",
+        ("C14",),
+    ),
+    Mutant(
+        "the order of tasks of one date is relied on without a look",
+        "paging/ties.py",
+        "            len(found) >= min(FEWEST, len(self.anchors))\n            and in_order\n"
+        "            and found[-1][0] - first == len(found) - 1\n",
+        "            len(found) >= min(FEWEST, len(self.anchors))\n",
+        ("C14",),
+    ),
+    Mutant(
+        "rows below unknown ones count as given before those",
+        _SINGLE,
+        "                self.parked.update((row.id, row) for row in rows)\n",
+        "                return self._meet(rows, lowest=True)\n",
+        ("C14",),
+    ),
 )

@@ -50,7 +50,7 @@ async def test_exact_under_churn(depth: int, figure: Callable[[str], None]):
         f"prefetch={depth}: resumed {resumes} times: missed = 0, twice = 0; "
         f"the longest token has {longest} characters"
     )
-    assert longest < 1000
+    assert longest < 400
 
 
 @pytest.mark.torture
