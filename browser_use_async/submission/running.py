@@ -136,7 +136,7 @@ class Runner:
         deadline = _deadline(timeout)
         handle = await self._create_until(submission, None, deadline, on_timeout, on_cancel)
         try:
-            task = await self._follow(handle, deadline, on_timeout, on_created)
+            task = await self._follow(handle, deadline, on_timeout, on_cancel, on_created)
         except asyncio.CancelledError:
             await self._finish(self.background.start(self._end(handle.id, on_cancel)), on_cancel)
             raise
@@ -148,6 +148,7 @@ class Runner:
         handle: TaskHandle,
         deadline: float | None,
         on_timeout: Fate,
+        on_cancel: Fate,
         on_created: OnCreated | None,
     ) -> Task:
         if on_created is not None:
@@ -157,6 +158,12 @@ class Runner:
         except WaitTimeoutError:
             # Not waited for: the caller was promised an end at this moment.
             self.background.start(self._end(handle.id, on_timeout))
+            raise
+        except (asyncio.CancelledError, BrowserUseError):
+            raise
+        except Exception as error:  # thrown in from outside, as nothing here raises it
+            error.add_note(f"raised while task {handle.id} was waited for; on_cancel={on_cancel!r}")
+            await self._finish(self.background.start(self._end(handle.id, on_cancel)), on_cancel)
             raise
 
     async def _tell(

@@ -3,7 +3,8 @@
 import asyncio
 import logging
 import re
-from collections.abc import Callable
+import types
+from collections.abc import Callable, Generator
 from typing import Any
 
 import pytest
@@ -168,6 +169,38 @@ async def test_on_cancel(api: FakeApi, open_session: OpenSession, fate: Any, rou
     assert [call.route for call in api.calls if call.at >= 20.0 and call.route != "status"] == (
         [route] if route else []
     )
+
+
+@pytest.mark.case("E2")
+@pytest.mark.parametrize(("fate", "route"), [("stop", "stop"), ("pause", "pause"), ("leave", "")])
+async def test_an_error_thrown_into_the_wait(
+    api: FakeApi, open_session: OpenSession, fate: Any, route: str
+):
+    """E2: whatever ends the call, the task meets the fate that was asked for and is named."""
+    session = await open_session()
+    api.make = forever
+    call = session.run_and_wait("x", on_cancel=fate)
+    thrown = asyncio.get_running_loop().create_future()
+
+    @types.coroutine
+    def driven() -> Generator[Any, None, Any]:
+        # What the call waits for is waited for, until the error comes.
+        step = call.send(None)
+        while not thrown.done():
+            yield from asyncio.wait({step, thrown}, return_when="FIRST_COMPLETED").__await__()
+            step = step if thrown.done() else call.send(None)
+        step = call.throw(ZeroDivisionError("thrown in by a scheduler"))
+        while True:
+            yield from asyncio.wait({step}).__await__()
+            step = call.send(None)
+
+    asyncio.get_running_loop().call_later(20.0, thrown.set_result, None)
+    with pytest.raises(ZeroDivisionError) as caught:
+        await driven()
+
+    assert next(iter(api.tasks)) in caught.value.__notes__[0]
+    assert api.count("stop") + api.count("pause") == bool(route)
+    assert not route or api.count(route) == 1
 
 
 @pytest.mark.case("D3")
