@@ -36,6 +36,7 @@ MAX_STALE = 25  # further ones instead of as many that are not answered in time
 MAX_PAGES = 25  # read at once in search of tasks
 LOST_PER_PAGE = 25  # tasks that no page has shown for each page read in search of them
 MAX_SEARCH = 1000  # pages; a list that never ends is searched no further
+TELLING_PAGE = 10  # tasks; fewer may just stand elsewhere, as some of which the creation was lost
 PAGE_ATTEMPTS = 3  # for one page, before its tasks are polled one by one
 OUTAGE_FAILURES = 3  # failed requests in a row after which nothing is asked for a while
 AFTER_CANCEL = 0.5  # seconds after which a poll that was cancelled from outside is made again
@@ -272,7 +273,7 @@ class TaskPoller:
             return await self._record_page_failure(tasks, error, asked)
         if 2 * len(tasks) <= len(page.tasks):
             self._list_health.record_useful()
-        else:
+        elif len(page.tasks) >= min(TELLING_PAGE, len(self._schedule.rotation) // 2):
             why = "its pages do not show the tasks that they should"
             self._list_health.record_useless(asked, _now(), why)
         for each in tasks:
@@ -294,15 +295,14 @@ class TaskPoller:
                 self._settle_or_reschedule(each)
             tasks[0].status_only = True  # one call finds out whether only the list fails
             return ()
-        attempts = max(each.page_failures for each in tasks) + 1
-        if attempts < PAGE_ATTEMPTS and not _is_refusal(error):
-            for each in tasks:
-                each.page_failures = attempts
-            await asyncio.sleep(self.policy.backoff(attempts, self._rng) / 2)
-            return tasks
-        self._list_health.record_useless(asked, _now(), _failure_of_pages(error))
         for each in tasks:
-            each.status_only = True
+            each.page_failures += 1
+            each.status_only = _is_refusal(error) or each.page_failures >= PAGE_ATTEMPTS
+        if 2 * sum(each.status_only for each in tasks) > len(tasks):
+            self._list_health.record_useless(asked, _now(), _failure_of_pages(error))
+        else:
+            attempts = max(each.page_failures for each in tasks)
+            await asyncio.sleep(self.policy.backoff(attempts, self._rng) / 2)
         return tasks
 
     async def _read_page(self, page: ListPage) -> Exception | None:
