@@ -16,7 +16,7 @@ from browser_use_async.batch.run import Active, Run
 from browser_use_async.batch.states import ItemState, StopReason
 from browser_use_async.models import RunTaskRequest, SubmissionAdopted
 from browser_use_async.submission.creation import Stage, Submission
-from browser_use_async.submission.handle import TaskHandle
+from browser_use_async.submission.handle import wait
 
 __all__ = ["FATAL", "Way"]
 
@@ -197,9 +197,7 @@ class Way:
         run, submission = self.run, self.active.submission
         attempts = self.claim.attempts + (0 if submission is None else submission.attempts)
         try:
-            service = run.service
-            handle = TaskHandle(task_id, service.tasks, service.poller, None, created_at)
-            task = await handle.wait(timeout=run.options.timeout)
+            task = await wait(run.service.poller, task_id, run.options.timeout, created_at)
         except FATAL:
             raise
         except errors.BrowserUseError as error:

@@ -67,6 +67,7 @@ class TaskPoller:
         self._requests: dict[_Request, tuple[float, _Tasks]] = {}
         self._timer: asyncio.TimerHandle | None = None
         self._is_woken = False
+        self._is_full = False  # whether something is due that no slot is free for
         # Shared polls belong to no caller, so they run with nobody's context variables.
         self._context = contextvars.Context()
         self._failed_in_a_row = 0
@@ -180,13 +181,15 @@ class TaskPoller:
         schedule.run_timers(now)
         if self._search_page is not None:
             self._search_further(self._search_page, now)
+        self._is_full = False
         while self._slots(now) > 0:
             watched = schedule.pop_due(now)
             if watched is None:
                 return schedule.next_due(now)
             if not self._start_page(watched, now):
                 self._start_single(watched, now)
-        return schedule.next_timer  # a request that ends wakes the poller, too
+        self._is_full = True  # so that a request that ends wakes the poller, too
+        return schedule.next_timer
 
     def _slots(self, now: float) -> int:
         # What takes too long is left to finish by itself: nobody waits behind it.
@@ -207,7 +210,8 @@ class TaskPoller:
         overdue, recently = self._schedule.overdue, now - 0.5 * self._schedule.interval
 
         def is_wanted(each: WatchedTask) -> bool:
-            return each.may_be_polled(now, overdue)  # else another request is about to tell
+            # Else another request is about to tell, or no page does.
+            return each.list_misses < MAX_LIST_MISSES and each.may_be_polled(now, overdue)
 
         threshold = self.policy.list_threshold
         if watched.rank is not None:
@@ -215,8 +219,8 @@ class TaskPoller:
             if page is not None:
                 self._start(self._poll_page(page, now), now, page.tasks)
             return page is not None
-        unknown = [each for each in self._schedule.rotation if each.rank is None]
-        unknown = [each for each in unknown if not each.is_lost and is_wanted(each)]
+        rotation = self._schedule.rotation
+        unknown = [each for each in rotation if each.rank is None and is_wanted(each)]
         if len(unknown) >= threshold:
             count = math.ceil(len(unknown) / MAX_TASK_PAGE)
             self._start(self._search(1, count, unknown, now), now, unknown)
@@ -255,19 +259,22 @@ class TaskPoller:
             self._record_internal_error(error)
         for each in reversed(_unanswered(again, started)):  # another page may have told meanwhile
             self._schedule.poll_again(each, moment)
+        schedule = self._schedule
+        has_timers = self._webhooks.arriving or not schedule.is_sharing or len(tasks) == 1
         for each in tasks:
             each.in_flight -= 1
-            if is_own := request in each.calls:
+            if each.calls:
                 each.calls = tuple(other for other in each.calls if other is not request)
-            if is_own or self._webhooks.arriving or not self._schedule.rotates(each):
-                self._schedule.set_timer(each)
-        self._wake()
+            if has_timers or each.needs_get or each not in schedule.rotation:
+                schedule.set_timer(each)
+        if has_timers or again or self._is_full:  # else nothing has become due sooner
+            self._wake()
 
     # --- list pages -----------------------------------------------------------------------
 
     async def _poll_page(self, page: ListPage, asked: float) -> _Tasks:
         """Read a page; gives the tasks that it did not tell about."""
-        error = await self._read_page(page)
+        error = await self._read_page(page, asked)
         tasks = _unanswered(page.tasks, asked)
         if error is not None:
             return await self._record_page_failure(tasks, error, asked)
@@ -305,9 +312,8 @@ class TaskPoller:
             await asyncio.sleep(self.policy.backoff(attempts, self._rng) / 2)
         return tasks
 
-    async def _read_page(self, page: ListPage) -> Exception | None:
+    async def _read_page(self, page: ListPage, asked: float) -> Exception | None:
         """Read a page and record what it shows, or return why that was not possible."""
-        asked = _now()
         query = PageQuery(page=page.number, limit=page.limit)
         try:
             answer: StatusPage = await self._transport.call_once(LIST_STATUSES, query)
@@ -389,7 +395,7 @@ class TaskPoller:
             async with room:
                 error: Exception | None = None
                 for attempt in range(1, PAGE_ATTEMPTS + 1):
-                    error = await self._read_page(self._list.search_page(number, limit))
+                    error = await self._read_page(self._list.search_page(number, limit), _now())
                     if error is None:
                         return
                     await asyncio.sleep(self.policy.backoff(attempt, self._rng) / 2)

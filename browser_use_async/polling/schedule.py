@@ -61,6 +61,7 @@ class Schedule:
     Attributes:
         watched: All tasks, by id.
         rotation: Those that take part in the rotation, polled longest ago first.
+        is_sharing: Whether these are enough for list pages to be read.
         reply_time: Seconds that replies take of late.
         interval: Seconds between two polls of a task in the rotation.
         resume_at: Before it nothing of the rotation starts, since everything fails.
@@ -75,6 +76,7 @@ class Schedule:
         self._rng = rng
         self.watched: dict[str, WatchedTask] = {}
         self.rotation: OrderedDict[WatchedTask, None] = OrderedDict()
+        self.is_sharing = False
         self.reply_time = 0.05
         self.interval = 0.0
         self.resume_at = -math.inf
@@ -108,12 +110,6 @@ class Schedule:
             self._timers = [each for each in self._timers if self._timed(*each) is not None]
             heapq.heapify(self._timers)
 
-    @property
-    def is_sharing(self) -> bool:
-        """Whether enough tasks are polled for list pages to be read."""
-        policy = self._policy
-        return policy.shared and len(self.rotation) >= max(2, policy.list_threshold)
-
     def rotates(self, watched: WatchedTask) -> bool:
         """Whether the rotation polls a task, so that it needs no timer for that."""
         if not self.is_sharing or watched.needs_get or watched not in self.rotation:
@@ -133,6 +129,7 @@ class Schedule:
             first = next(iter(self.rotation))
             self._move_to_front(watched, min(watched.rotated_at, first.rotated_at))
         self._interval_until = -math.inf  # it may be the youngest
+        self._update_sharing()
         if self.is_sharing is not was_sharing:
             self.set_timers()
 
@@ -143,10 +140,15 @@ class Schedule:
         was_sharing = self.is_sharing
         del self.rotation[watched]
         self._list.discard(watched)
+        self._update_sharing()
         if was_sharing and not self.is_sharing:
             for each in self.rotation:
                 each.next_poll_at = each.rotated_at + self.pause(each)
             self.set_timers()
+
+    def _update_sharing(self) -> None:
+        policy = self._policy
+        self.is_sharing = policy.shared and len(self.rotation) >= max(2, policy.list_threshold)
 
     def _move_to_front(self, watched: WatchedTask, rotated_at: float) -> None:
         if watched in self.rotation:
@@ -192,9 +194,10 @@ class Schedule:
             return due_at
         if now >= self._gap_until:
             needed = self._list.pages_needed(now)
-            needed += sum(each.rank is None or each.is_lost for each in self.rotation)
-            # A little faster than needed, or polls would be due before their common step.
-            self._gap = 0.0 if needed <= UNPACED else 0.95 * self.interval / needed
+            needed += len([1 for each in self.rotation if each.rank is None or each.is_lost])
+            # In whole steps and a little faster, or polls would be due before their common step.
+            steps = max(self.interval // PACING_STEP, 1.0)
+            self._gap = 0.0 if needed <= UNPACED else 0.95 * steps * PACING_STEP / needed
             self._gap_until = now + self.interval
         if not self._gap:
             return due_at

@@ -174,8 +174,7 @@ class TaskList:
         low = bisect_left(self._ranks, newest - reach + 1)
         # Whatever is newer than the newest known task stands at the top.
         high = bisect_left(self._ranks, newest - first + 1) if first else len(self._ranks)
-        found = self._tasks[low:high]
-        return [each for each in found if not each.is_lost and is_wanted(each)], reach
+        return [each for each in self._tasks[low:high] if is_wanted(each)], reach
 
     def record_page(
         self, page: ListPage, answer: StatusPage, shown: _Rows, asked: float, now: float
@@ -189,21 +188,22 @@ class TaskList:
         # The service may put fewer rows on a page than were asked for.
         limit = min(page.limit, answer.limit) if answer.limit > 0 else page.limit
         first = (page.number - 1) * limit
-        placed = [(first + index, watched) for index, watched in shown]
         # Most rows agree on the newest rank; a row out of order must not move all others.
-        told = sorted(place + each.rank for place, each in placed if each.rank is not None)
+        told = sorted([first + at + each.rank for at, each in shown if each.rank is not None])
         # What this session created since the page was planned may or may not be on it already.
         newest = told[len(told) // 2] if told else self.newest_rank(now)
         # If most do not agree, a place says nothing about an order.
-        is_ordered = 2 * sum(abs(each - newest) <= SLACK for each in told) >= len(told)
+        low, high = bisect_left(told, newest - SLACK), bisect_right(told, newest + SLACK)
+        is_ordered = 2 * (high - low) >= len(told)
         found = []
-        for place, watched in placed:
+        top = newest - first
+        for index, watched in shown:
             watched.list_misses = 0
-            if watched.rank != newest - place and (is_ordered or watched.rank is None):
+            if watched.rank != top - index and (is_ordered or watched.rank is None):
                 if watched.rank is None:
                     found.append(watched)
                 self.discard(watched)
-                self._insert(watched, newest - place)
+                self._insert(watched, top - index)
         if (told and is_ordered) or not self._is_known:
             self._record_newest(newest + self._created - page.created, now)
         return found

@@ -40,7 +40,7 @@ class Interest(IntEnum):
     STEPS = 2  # the whole task at every poll
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, weakref_slot=False)
 class Subscriber:
     """One wait or stream: what wakes it (must not block), and the loop time of its deadline."""
 
@@ -51,7 +51,7 @@ class Subscriber:
     expired: bool = False
 
 
-@attrs.define(eq=False, repr=False)
+@attrs.define(eq=False, repr=False, weakref_slot=False)
 class WatchedTask:
     """The polled state of one task. All times are loop times."""
 
@@ -124,10 +124,10 @@ class WatchedTask:
     def may_be_polled(self, now: float, overdue: float) -> bool:
         """Whether a poll may start: none is in flight, or a single one that takes too long."""
         # A second request is the answer to one slow reply; a third would only be a burden.
-        if self.is_queued or self.settled or not self.subscribers:
+        if self.in_flight and (self.in_flight > 1 or now - self.asked_at < overdue):
             return False
-        is_late = self.in_flight == 1 and now - self.asked_at >= overdue
-        return self.in_flight == 0 or is_late
+        # No `settled`: thousands are asked for in a second.
+        return not (self.is_queued or self.ended or self.error) and bool(self.subscribers)
 
     def raise_error(self) -> None:
         """Raise why polling ended, if it did: a copy for each subscriber."""

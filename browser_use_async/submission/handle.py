@@ -17,7 +17,7 @@ from browser_use_async.polling.poller import TaskPoller
 from browser_use_async.polling.watched_task import Interest, Subscriber, WatchedTask
 from browser_use_async.submission.results import parsed
 
-__all__ = ["TaskHandle", "task_id_of", "wait_many"]
+__all__ = ["TaskHandle", "task_id_of", "wait", "wait_many"]
 
 _PREFIX = "bu-task.1."
 
@@ -67,18 +67,7 @@ class TaskHandle(Value):
             WaitInterruptedError: The API stayed unreachable for too long.
             OutputValidationError: The output does not fit the `output_type`.
         """
-        # One frame and one future for each of what may be ten thousand waits.
-        settled: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        subscriber = Subscriber(partial(_resolve, settled), _deadline(self._poller, timeout))
-        watched = self._poller.subscribe(self.id, subscriber, submitted_at=self._submitted_at)
-        try:
-            if not watched.settled:
-                await settled
-        finally:
-            self._poller.unsubscribe(watched, subscriber)
-        if not watched.settled:
-            raise _timed_out([watched])
-        task = _result(watched)
+        task = await wait(self._poller, self.id, timeout, self._submitted_at)
         if self._output_type is None or task.status is not TaskStatus.FINISHED:
             return task
         return parsed(task, self._output_type)
@@ -181,6 +170,24 @@ class TaskHandle(Value):
     def to_token(self) -> str:
         """A text from which `session.handle` makes this handle again, in any process."""
         return _PREFIX + self.id
+
+
+async def wait(
+    poller: TaskPoller, task_id: str, timeout: float | None, submitted_at: float | None = None
+) -> Task:
+    """Wait until a task has ended, however it ended."""
+    # No handle, one frame and one future for each of what may be ten thousand waits.
+    settled: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    subscriber = Subscriber(partial(_resolve, settled), _deadline(poller, timeout))
+    watched = poller.subscribe(task_id, subscriber, submitted_at=submitted_at)
+    try:
+        if not watched.settled:
+            await settled
+    finally:
+        poller.unsubscribe(watched, subscriber)
+    if not watched.settled:
+        raise _timed_out([watched])
+    return _result(watched)
 
 
 async def wait_many(

@@ -163,7 +163,8 @@ class Runner:
             raise
         except Exception as error:  # thrown in from outside, as nothing here raises it
             error.add_note(f"raised while task {handle.id} was waited for; on_cancel={on_cancel!r}")
-            await self._finish(self.background.start(self._end(handle.id, on_cancel)), on_cancel)
+            cleanup = self.background.start(self._end(handle.id, on_cancel))
+            await self._finish(cleanup, on_cancel)
             raise
 
     async def _tell(

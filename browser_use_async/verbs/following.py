@@ -5,7 +5,7 @@ from collections.abc import AsyncGenerator, Iterable
 from browser_use_async.endpoints import TaskEndpoints
 from browser_use_async.models import Task, TaskStatus, TaskStep
 from browser_use_async.polling.poller import TaskPoller
-from browser_use_async.submission.handle import TaskHandle, task_id_of, wait_many
+from browser_use_async.submission.handle import TaskHandle, task_id_of, wait, wait_many
 
 __all__ = ["FollowVerbs"]
 
@@ -36,7 +36,7 @@ class FollowVerbs:
             WaitInterruptedError: The API stayed unreachable for too long.
             BrowserUseError: The API refused; `.task_id` says which task.
         """
-        return await TaskHandle(task_id, self.tasks, self._poller).wait(timeout=timeout)
+        return await wait(self._poller, task_id, timeout)
 
     def wait_many(
         self, task_ids: Iterable[str], *, timeout: float | None = None

@@ -56,9 +56,9 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "the end of the time swallows a cancellation",
         "submission/handle.py",
-        "                await settled\n        finally:\n",
-        "                await settled\n        except asyncio.CancelledError:\n"
-        "            pass\n        finally:\n",
+        "            await settled\n    finally:\n",
+        "            await settled\n    except asyncio.CancelledError:\n"
+        "        pass\n    finally:\n",
         ("E5",),
     ),
     # Closing.

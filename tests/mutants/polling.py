@@ -81,8 +81,8 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "a wait fetches whole tasks",
         "submission/handle.py",
-        "(partial(_resolve, settled), _deadline(self._poller, timeout))\n",
-        "(partial(_resolve, settled), _deadline(self._poller, timeout), Interest.STEPS)\n",
+        "(partial(_resolve, settled), _deadline(poller, timeout))\n",
+        "(partial(_resolve, settled), _deadline(poller, timeout), Interest.STEPS)\n",
         ("D16",),
     ),
     Mutant(
@@ -102,7 +102,7 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "all pages leave at once",
         "polling/schedule.py",
-        "0.95 * self.interval / needed",
+        "0.95 * steps * PACING_STEP / needed",
         "0.0",
         ("D15",),
     ),
@@ -147,8 +147,8 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "every wait polls for itself",
         "polling/schedule.py",
-        "        return policy.shared and len(self.rotation)",
-        "        return False and len(self.rotation)",
+        "        self.is_sharing = policy.shared and len(self.rotation)",
+        "        self.is_sharing = False and len(self.rotation)",
         ("D14", "D29"),
     ),
     Mutant(
