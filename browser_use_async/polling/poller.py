@@ -36,7 +36,6 @@ MAX_STALE = 25  # further ones instead of as many that are not answered in time
 MAX_PAGES = 25  # read at once in search of tasks
 LOST_PER_PAGE = 25  # tasks that no page has shown for each page read in search of them
 MAX_SEARCH = 1000  # pages; a list that never ends is searched no further
-TELLING_PAGE = 10  # tasks; fewer may just stand elsewhere, as some of which the creation was lost
 PAGE_ATTEMPTS = 3  # for one page, before its tasks are polled one by one
 OUTAGE_FAILURES = 3  # failed requests in a row after which nothing is asked for a while
 AFTER_CANCEL = 0.5  # seconds after which a poll that was cancelled from outside is made again
@@ -278,9 +277,9 @@ class TaskPoller:
         tasks = _unanswered(page.tasks, asked)
         if error is not None:
             return await self._record_page_failure(tasks, error, asked)
-        if 2 * len(tasks) <= len(page.tasks):
+        if 2 * len(tasks) <= len(page.tasks) or self._list.is_ordered:
             self._list_health.record_useful()
-        elif len(page.tasks) >= min(TELLING_PAGE, len(self._schedule.rotation) // 2):
+        else:
             why = "its pages do not show the tasks that they should"
             self._list_health.record_useless(asked, _now(), why)
         for each in tasks:

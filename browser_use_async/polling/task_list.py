@@ -77,9 +77,15 @@ class ListHealth:
 
 
 class TaskList:
-    """The ranks of polled tasks, learnt from the pages read so far."""
+    """The ranks of polled tasks, learnt from the pages read so far.
+
+    Attributes:
+        is_ordered: Whether the last page showed tasks, and in the order of their ranks: then a
+            task that it did not show was looked for in the wrong place, and the list is right.
+    """
 
     def __init__(self) -> None:
+        self.is_ordered = False
         self._is_known = False  # whether any page has been read
         self._newest = 0  # the rank of the newest task, as of the last page
         self._asked_at = -math.inf  # the newest page read
@@ -180,6 +186,7 @@ class TaskList:
         self, page: ListPage, answer: StatusPage, shown: _Rows, asked: float, now: float
     ) -> list[WatchedTask]:
         """Learn ranks from the rows of watched tasks; gives those whose place was unknown."""
+        self.is_ordered = True
         if asked < self._asked_at - STALE:
             return []  # so late that the list has moved on since
         self._asked_at = max(asked, self._asked_at)
@@ -188,13 +195,16 @@ class TaskList:
         # The service may put fewer rows on a page than were asked for.
         limit = min(page.limit, answer.limit) if answer.limit > 0 else page.limit
         first = (page.number - 1) * limit
-        # Most rows agree on the newest rank; a row out of order must not move all others.
-        told = sorted([first + at + each.rank for at, each in shown if each.rank is not None])
+        # Most rows agree on the newest rank; a row out of order must not move all others. The rank
+        # of a task that was never polled before is a guess: answers to run-task have no order.
+        ranks = [(at, each.rank) for at, each in shown if each.polls > 1]
+        told = sorted([first + at + rank for at, rank in ranks if rank is not None])
         # What this session created since the page was planned may or may not be on it already.
         newest = told[len(told) // 2] if told else self.newest_rank(now)
         # If most do not agree, a place says nothing about an order.
         low, high = bisect_left(told, newest - SLACK), bisect_right(told, newest + SLACK)
         is_ordered = 2 * (high - low) >= len(told)
+        self.is_ordered = is_ordered and len(told) > 0
         found = []
         top = newest - first
         for index, watched in shown:
