@@ -1,0 +1,106 @@
+"""Where tasks stand in a list that grows at its top, as far as its pages tell."""
+
+import random
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from browser_use_async.contract.status_page import StatusPage
+from browser_use_async.polling.task_list import ListPage, TaskList
+from browser_use_async.polling.watched_task import WatchedTask
+
+ROWS = 100  # on the largest page
+
+
+class Service:
+    """A list, newest first, on which some tasks are watched."""
+
+    def __init__(self, seed: int, count: int, share: float) -> None:
+        self._draw = random.Random(seed)
+        self.rows: list[str] = []
+        self.watched: dict[str, WatchedTask] = {}
+        self.places = TaskList()
+        for _task in range(count):
+            self.create(watched=self._draw.random() < share)
+
+    def create(self, *, watched: bool) -> None:
+        """Somebody creates a task at the top."""
+        task_id = f"t{len(self.rows)}"
+        self.rows.insert(0, task_id)
+        if watched:
+            self.watched[task_id] = WatchedTask(task_id)
+
+    def read(self, page: ListPage, now: float) -> set[str]:
+        """Read a page, let the places be learnt from it, and give the ids on it."""
+        first = (page.number - 1) * page.limit
+        shown = self.rows[first : first + page.limit]
+        known = [(at, self.watched[each]) for at, each in enumerate(shown) if each in self.watched]
+        for _at, each in known:
+            each.record_answer(now)
+        rows = [(each, "running") for each in shown]
+        answer = StatusPage(rows, page.limit, len(self.rows), 400 * len(rows))
+        self.places.record_page(page, answer, known, now, now)
+        return set(shown)
+
+    def read_all(self, now: float) -> None:
+        """Read the whole list once."""
+        for number in range(1, len(self.rows) // ROWS + 2):
+            self.read(self.places.search_page(number, ROWS), now)
+
+
+def _plan(service: Service, each: WatchedTask, now: float) -> ListPage | None:
+    return service.places.plan(each, lambda _other: True, 1, now - 0.5, now)
+
+
+@settings(max_examples=60, deadline=None)
+@given(seed=st.integers(0, 10**6), count=st.integers(2, 900), share=st.floats(0.02, 1.0))
+def test_a_planned_page_shows_the_tasks_that_it_should(seed: int, count: int, share: float) -> None:
+    """While nothing is created, each plan is exact, however the tasks are spread."""
+    service = Service(seed, count, share)
+    service.read_all(1.0)
+
+    for each in list(service.watched.values()):
+        if (page := _plan(service, each, 2.0)) is not None:
+            shown = service.read(page, 2.0)
+            assert each in page.tasks
+            assert {task.task_id for task in page.tasks} <= shown
+            assert page.limit <= ROWS
+
+
+@settings(max_examples=60, deadline=None)
+@given(seed=st.integers(0, 10**6), per_round=st.integers(0, 60))
+def test_steady_growth_is_foreseen(seed: int, per_round: int) -> None:
+    """Once others have created tasks for a while, a plan allows for those of the next second."""
+    service = Service(seed, 600, 0.5)
+    service.read_all(1.0)
+    for second in range(2, 14):
+        for _other in range(per_round):
+            service.create(watched=False)
+        watched = list(service.watched.values())
+        page = _plan(service, watched[len(watched) // 2], float(second))
+        assert page is not None
+        shown = service.read(page, float(second))  # the first one that tells of the new tasks
+        hits = sum(each.task_id in shown for each in page.tasks)
+        assert second <= 8 or hits >= 0.75 * len(page.tasks)
+        service.read_all(second + 0.1)
+
+
+@given(ranks=st.lists(st.integers(1, 5), min_size=1, max_size=30), data=st.data())
+def test_discarding_takes_away_that_task_alone(ranks: list[int], data: st.DataObject) -> None:
+    """Ranks that are guesses may be equal."""
+    places = TaskList()
+    tasks = [WatchedTask(f"t{number}", rank=rank) for number, rank in enumerate(ranks)]
+    for each in tasks:
+        places.add(each, just_created=False, now=0.0)
+    gone = data.draw(st.sampled_from(tasks))
+
+    places.discard(gone)
+    places.discard(gone)
+
+    newest = places.search_page(1, ROWS)
+    places.record_page(newest, StatusPage([], ROWS, 0, 0), [], 0.0, 0.0)
+    left = {each.task_id for each in tasks if each is not gone}
+    for each in tasks:
+        page = places.plan(each, lambda _other: True, 1, -1.0, 0.0)
+        if each is not gone and page is not None:
+            assert {task.task_id for task in page.tasks} <= left
