@@ -77,13 +77,6 @@ MUTANTS: tuple[Mutant, ...] = (
         ("E7",),
     ),
     Mutant(
-        "a forgotten session lets aiohttp complain as well",
-        "transport/lanes.py",
-        "        _OPEN.add(session)\n",
-        "",
-        ("E7",),
-    ),
-    Mutant(
         "closing tells no call",
         "transport/connections.py",
         "        self._ended.set()\n",

@@ -8,9 +8,9 @@ MUTANTS: tuple[Mutant, ...] = (
     # What heals, and what does not.
     Mutant(
         "an error of the server ends a wait as a refusal does",
-        "transport/failures.py",
-        "errors.InternalServerError if reply.status >= 500 else errors.APIStatusError",
-        "errors.APIStatusError",
+        "transport/response.py",
+        "    if isinstance(error, errors.APIStatusError) and error.status in _TRANSIENT:\n",
+        "    if isinstance(error, errors.APIStatusError):\n        return False\n    if False:\n",
         ("D1", "D2"),
     ),
     Mutant(
@@ -111,13 +111,6 @@ MUTANTS: tuple[Mutant, ...] = (
         "polling/schedule.py",
         "return min(due_at, math.ceil(",
         "return max(due_at, math.ceil(",
-        ("D15",),
-    ),
-    Mutant(
-        "what was due together stays together",
-        "polling/schedule.py",
-        "                self._next_early = min(spread, now + PACING_STEP)\n",
-        "                self._next_early = spread\n",
         ("D15",),
     ),
     Mutant(
