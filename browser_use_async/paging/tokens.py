@@ -7,7 +7,6 @@ holds each digest with its date, for lists in which dates tell less.
 """
 
 import base64
-import binascii
 import json
 import struct
 import zlib
@@ -34,6 +33,9 @@ _IN_HEAD = frozenset(
 )
 _CHECK = struct.Struct(">I")
 _LONGEST = 50_000_000  # bytes unpacked; a text of a few bytes can claim to be as long as it likes
+_MOST = 2**53  # rows, of whatever kind
+# What reading raises where the text comes from anybody, such as a browser that holds a cursor.
+_DAMAGE = (ValueError, TypeError, KeyError, OverflowError, RecursionError, zlib.error)
 _ENTRY = struct.Struct(">8sq")
 _NO_DATE = -(2**63)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -136,7 +138,7 @@ def parse(text: str, kind: str, more: Mapping[str, type | UnionType]) -> ResumeP
     """
     try:
         point = _parse(text)
-    except (ValueError, TypeError, KeyError, OverflowError, binascii.Error, zlib.error):
+    except _DAMAGE:
         raise InvalidRequestError(
             "this is no resume token; they come from `.resume_token` and start with 'bup'",
             field="resume",
@@ -154,8 +156,9 @@ def parse(text: str, kind: str, more: Mapping[str, type | UnionType]) -> ResumeP
 
 def _parse(text: str) -> ResumePoint:
     point = _parse_short(text) if text[: len(_SHORT)] == _SHORT else _parse_long(text)
-    numbers = (point.page_size, point.served_size, point.covered, point.count, point.known)
-    if any(type(each) is not int for each in (*numbers, point.tie)) or min(numbers[:2]) < 1:
+    sizes = (point.page_size, point.served_size)
+    numbers = (*sizes, point.covered, point.count, point.known, point.tie)
+    if any(type(each) is not int or not 0 <= each <= _MOST for each in numbers) or 0 in sizes:
         raise ValueError
     return point
 

@@ -292,8 +292,8 @@ class TaskPoller:
         """A page is asked for again, then its tasks one by one, but for an outage."""
         if not tasks:
             return ()  # other requests have told about them
-        is_final = isinstance(error, errors.RateLimitError | errors.AuthenticationError)
-        if is_final or self._failed_in_a_row >= OUTAGE_FAILURES:
+        is_for_all = isinstance(error, errors.RateLimitError | errors.AuthenticationError)
+        if is_for_all or self._failed_in_a_row >= OUTAGE_FAILURES:
             for each in tasks:
                 own = copy.copy(error) if isinstance(error, errors.BrowserUseError) else error
                 each.record_failure(own, _now(), self.policy, self._rng)

@@ -1,9 +1,11 @@
 """Going on elsewhere, from a text, as exactly as if nothing had been interrupted."""
 
 import asyncio
+import base64
 import random
 import subprocess
 import sys
+import zlib
 from collections.abc import Callable
 from typing import Any
 
@@ -253,6 +255,29 @@ async def test_what_is_no_token_is_refused(text: Any):
         PageIterator(ChurningList.of(1).fetch, resume=text)
 
     assert caught.value.field == "resume"
+
+
+def _signed(head: bytes) -> str:
+    content = head + b"\n"
+    checked = zlib.crc32(content).to_bytes(4, "big") + content
+    return "bup2." + base64.urlsafe_b64encode(checked).decode().rstrip("=")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        _signed(b"[" * 100_000),
+        "bup1." + base64.urlsafe_b64encode(zlib.compress(b"[" * 100_000 + b"\n")).decode(),
+        _signed(b"[10,10,-1,0,0,0,0,1,1,null,null]"),
+        _signed(b"[10,10,0,0,0,-1,0,1,1,null,null]"),
+        _signed(b"[10,10,1" + b"0" * 400 + b",0,0,0,0,1,1,null,null]"),
+    ],
+    ids=["deep", "deep in the format before", "negative place", "negative tie", "huge place"],
+)
+async def test_a_forged_token_is_refused(text: str):
+    """It may come from a browser that was given a cursor: the error is that of any other text."""
+    with pytest.raises(errors.InvalidRequestError, match="no resume token"):
+        PageIterator(ChurningList.of(1).fetch, resume=text)
 
 
 @pytest.mark.parametrize("place", range(5, 60, 6))
