@@ -69,6 +69,7 @@ class TaskPoller:
         self._is_full = False  # whether something is due that no slot is free for
         # Shared polls belong to no caller, so they run with nobody's context variables.
         self._context = contextvars.Context()
+        self._answered_at = -math.inf  # when any request was
         self._failed_in_a_row = 0
         self._pauses = 0  # of the rotation in a row, since everything failed
         self._search_page: int | None = None  # the next one to search for tasks on
@@ -351,6 +352,7 @@ class TaskPoller:
             schedule.set_timer(each)
 
     def _record_reply(self, asked: float) -> None:
+        self._answered_at = _now()
         self._failed_in_a_row = self._pauses = 0
         self._schedule.resume_at = -math.inf
         self._schedule.record_reply_time(_now() - asked)
@@ -393,12 +395,14 @@ class TaskPoller:
         async def read(number: int) -> None:
             async with room:
                 error: Exception | None = None
-                for attempt in range(1, PAGE_ATTEMPTS + 1):
+                for attempt in range(1, (PAGE_ATTEMPTS if tasks else 1) + 1):
                     error = await self._read_page(self._list.search_page(number, limit), _now())
                     if error is None:
                         return
                     await asyncio.sleep(self.policy.backoff(attempt, self._rng) / 2)
-                self._list_health.record_useless(asked, _now(), _failure_of_pages(error))
+                now = _now()
+                if now - self._answered_at <= 2 * self._schedule.interval:  # else all calls fail
+                    self._list_health.record_useless(asked, now, _failure_of_pages(error))
 
         await asyncio.gather(*map(read, range(first, first + count)))
         missed = _unanswered(tasks, asked)

@@ -254,6 +254,24 @@ async def test_an_outage_is_asked_little(api: FakeApi, open_session: OpenSession
     assert _time() <= 320.0 + 15.0
 
 
+@pytest.mark.parametrize("begins", [0.5, 20.0])
+async def test_an_outage_is_not_blamed_on_the_list(
+    api: FakeApi, open_session: OpenSession, caplog: pytest.LogCaptureFixture, begins: float
+):
+    """While nothing is answered nothing is said of the list, and its pages are read afterwards."""
+    session = await open_session()
+    api.make = lambda _body: lives(begins + 50.0)
+    handles = [await session.submit(f"{number}") for number in range(3)]
+    down = Fault(status=503)
+    api.fault = lambda call: down if begins <= call.at < begins + 30.0 else None
+
+    await asyncio.gather(*(handle.wait() for handle in handles))
+
+    assert "task list" not in caplog.text
+    assert _time() <= begins + 50.0 + 4.0
+    assert any(call.route == "list" and call.at > begins + 30.0 for call in api.calls)
+
+
 async def test_a_page_that_fails_is_asked_for_again(api: FakeApi, open_session: OpenSession):
     """A page is asked for twice more; in an outage no sooner than after the usual 2 s."""
     session = await open_session()
