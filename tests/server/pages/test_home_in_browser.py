@@ -70,6 +70,25 @@ async def test_a_key_is_typed_and_forgotten(browser: Browser, api: Caller):
     assert all("401" in each for each in page.complaints)
 
 
+async def test_nothing_is_asked_for_without_a_key(browser: Browser, api: Caller):
+    """A key that is forgotten while the page reads its lists ends that reading."""
+    page = await _opened(browser, api)
+    await page.run(
+        "(() => { const send = window.fetch; window.waiting = [];"
+        " window.fetch = (...sent) => new Promise((answer) =>"
+        " waiting.push(() => answer(send(...sent)))); })()"
+    )
+    await page.run("document.dispatchEvent(new Event('visibilitychange'))")
+    await page.click("#forget")
+    await page.run("waiting[0]()")
+    await page.until("performance.getEntriesByType('resource').at(-1).name.endsWith('balance')")
+    await page.run("new Promise((done) => setTimeout(done, 100))")
+
+    assert await page.run("waiting.length") == 1
+    assert await page.run("!document.getElementById('key-form').hidden") is True
+    assert page.complaints == []
+
+
 async def test_the_key_in_the_link_stays_in_the_browser(browser: Browser, api: Caller):
     """It leaves the address bar, is in no request but as a header, and in no cookie."""
     page = await _opened(browser, api)

@@ -24,6 +24,8 @@ function inWords(status, body) {
 }
 
 async function ask(path) {
+  // The key can be forgotten between two requests of one round; nothing is asked for without it.
+  if (!key) throw Object.assign(new Refused("No key"), { wrongKey: true });
   const headers = { Authorization: "Bearer " + key };
   const answer = await fetch(path, { headers, cache: "no-store" });
   const body = await answer.json().catch(() => null);
