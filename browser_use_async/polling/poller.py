@@ -134,7 +134,7 @@ class TaskPoller:
         self._closed = True
         for watched in self._schedule.watched.values():
             if not watched.settled:  # an answer that has come is not thrown away
-                watched.error = _session_closed(watched.task_id)
+                watched.settle_with(_session_closed(watched.task_id))
                 watched.notify()
         if self._timer is not None:
             self._timer.cancel()
@@ -208,19 +208,15 @@ class TaskPoller:
         if now < self._list_health.back_at or not self._schedule.rotates(watched):
             return False
         overdue, recently = self._schedule.overdue, now - 0.5 * self._schedule.interval
-
-        def is_wanted(each: WatchedTask) -> bool:
-            # Else another request is about to tell, or no page does.
-            return each.list_misses < MAX_LIST_MISSES and each.may_be_polled(now, overdue)
-
         threshold = self.policy.list_threshold
         if watched.rank is not None:
-            page = self._list.plan(watched, is_wanted, threshold, recently, now)
+            page = self._list.plan(watched, threshold, recently, overdue, now)
             if page is not None:
                 self._start(self._poll_page(page, now), now, page.tasks)
             return page is not None
         rotation = self._schedule.rotation
-        unknown = [each for each in rotation if each.rank is None and is_wanted(each)]
+        unplaced = [each for each in rotation if each.rank is None and not each.is_lost]
+        unknown = [each for each in unplaced if each.may_be_polled(now, overdue)]
         if len(unknown) >= threshold:
             count = math.ceil(len(unknown) / MAX_TASK_PAGE)
             self._start(self._search(1, count, unknown, now), now, unknown)
@@ -237,10 +233,10 @@ class TaskPoller:
         """Start a request that should tell about some tasks."""
         # From the top of the list: new tasks then move the others on to pages that are yet to be
         # read. The other way round each page would leave a few behind on the one read before.
-        for each in reversed(tasks):
+        self._schedule.move_to_back(reversed(tasks), now)
+        for each in tasks:
             each.in_flight += 1
             each.asked_at = now
-            self._schedule.move_to_back(each, now)
         request = asyncio.get_running_loop().create_task(work, context=self._context)
         self._requests[request] = (now, tasks)
         # A callback, and no `finally` inside: a task cancelled before it begins never gets there.
@@ -298,17 +294,17 @@ class TaskPoller:
             for each in tasks:
                 own = copy.copy(error) if isinstance(error, errors.BrowserUseError) else error
                 each.record_failure(own, _now(), self.policy, self._rng)
-                self._schedule.move_to_back(each, _now())
+                self._schedule.move_to_back([each], _now())
                 self._settle_or_reschedule(each)
             tasks[0].status_only = True  # one call finds out whether only the list fails
             return ()
+        attempts = 0
         for each in tasks:
-            each.page_failures += 1
-            each.status_only = _is_refusal(error) or each.page_failures >= PAGE_ATTEMPTS
+            attempts = max(attempts, failed := each.record_page_failure())
+            each.status_only = _is_refusal(error) or failed >= PAGE_ATTEMPTS
         if 2 * sum(each.status_only for each in tasks) > len(tasks):
             self._list_health.record_useless(asked, _now(), _failure_of_pages(error))
         else:
-            attempts = max(each.page_failures for each in tasks)
             await asyncio.sleep(self.policy.backoff(attempts, self._rng) / 2)
         return tasks
 
@@ -331,13 +327,13 @@ class TaskPoller:
         shown: list[tuple[int, WatchedTask]] = []
         for index, (task_id, status) in enumerate(answer.rows):
             watched = watched_tasks.get(task_id)
-            if watched is None or watched.answered_at >= asked or watched.ended or watched.error:
+            if watched is None or watched.answered_at >= asked or watched.settled:
                 continue  # a newer request has told already, or the row stands twice
             if watched in rotation:
                 shown.append((index, watched))
             if watched.asked_at < asked or watched.rank is None:  # not expected on this page
                 watched.asked_at = asked
-                schedule.move_to_back(watched, asked)
+                schedule.move_to_back([watched], asked)
             watched.record_answer(asked)
             if has_timers and not schedule.rotates(watched):
                 watched.next_poll_at = now + schedule.pause(watched)
@@ -478,13 +474,13 @@ class TaskPoller:
         self._wake()
 
     def _record_task(self, watched: WatchedTask, task: Task, asked: float) -> None:
-        if watched.ended or (asked < watched.task_asked_at and not task.status.is_terminal):
+        if watched.settled or (asked < watched.task_asked_at and not task.status.is_terminal):
             return  # older than what is known
         watched.task, watched.task_asked_at = task, asked
         if task.status.is_terminal or (not task.status.is_known and task.finished_at is not None):
-            watched.ended = True
+            watched.settled = True
             self._transport.slot_freed()
-        if watched.ended or asked >= watched.answered_at:  # else a page tells a newer one
+        if watched.settled or asked >= watched.answered_at:  # else a page tells a newer one
             self._record_status(watched, task.status, _now())
         if watched.interest is Interest.STEPS:
             watched.notify()

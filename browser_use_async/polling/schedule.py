@@ -10,6 +10,7 @@ import heapq
 import math
 import random
 from collections import OrderedDict, deque
+from collections.abc import Iterable
 
 from browser_use_async.models import TaskStatus
 from browser_use_async.polling.policy import PollPolicy
@@ -88,6 +89,8 @@ class Schedule:
         self._gap = 0.0  # seconds between early polls; 0 while there are few
         self._gap_until = -math.inf
         self._next_early = -math.inf
+        self._step = PACING_STEP  # seconds between the moments at which early polls start
+        self._step_at = self._next_step_at = -math.inf
 
     def update(self, watched: WatchedTask, now: float) -> None:
         """Put a task in its place after its subscribers have changed."""
@@ -155,11 +158,14 @@ class Schedule:
             watched.rotated_at = rotated_at
             self.rotation.move_to_end(watched, last=False)
 
-    def move_to_back(self, watched: WatchedTask, now: float) -> None:
-        """Let a task have had its turn."""
-        if watched in self.rotation:
-            watched.rotated_at = now
-            self.rotation.move_to_end(watched)
+    def move_to_back(self, tasks: Iterable[WatchedTask], now: float) -> None:
+        """Let tasks have had their turn, in this order."""
+        rotation = self.rotation
+        move = rotation.move_to_end
+        for each in tasks:
+            if each in rotation:
+                each.rotated_at = now
+                move(each)
 
     def poll_again(self, watched: WatchedTask, moment: float) -> None:
         """Poll a task at a moment, and before all others."""
@@ -193,16 +199,22 @@ class Schedule:
         if due_at <= now + TICK or math.isinf(due_at) or is_waiting:
             return due_at
         if now >= self._gap_until:
-            needed = self._list.pages_needed(now)
-            needed += len([1 for each in self.rotation if each.rank is None or each.is_lost])
-            # In whole steps and a little faster, or polls would be due before their common step.
-            steps = max(self.interval // PACING_STEP, 1.0)
-            self._gap = 0.0 if needed <= UNPACED else 0.95 * steps * PACING_STEP / needed
+            needed = self._list.pages_needed(now) + self._list.count_unlisted(self.rotation)
+            # A little faster, or polls would be due before their common step.
+            self._gap = 0.0 if needed <= UNPACED else 0.98 * self.interval / needed
             self._gap_until = now + self.interval
+            # Whole steps make an interval, so that what has started together is due together.
+            self._step = self.interval / math.ceil(self.interval / PACING_STEP)
         if not self._gap:
             return due_at
         earliest = max(self._next_early, due_at - 0.5 * self.interval)
-        return min(due_at, math.ceil((earliest - TICK) / PACING_STEP) * PACING_STEP)
+        return min(due_at, max(earliest, now if self._step_at == now else self._next_step_at))
+
+    def _begin_step(self, now: float) -> None:
+        """Let early polls start now, and then one step later."""
+        if self._step_at != now:
+            self._step_at = now
+            self._next_step_at = min(max(self._next_step_at, now - self._step), now) + self._step
 
     def pop_due(self, now: float) -> WatchedTask | None:
         """The next task to be polled by now, or None: what has ended comes first."""
@@ -230,11 +242,12 @@ class Schedule:
         while self._early_start(self._rotation_due_at(now), now) <= now + TICK:
             first = next(iter(self.rotation))
             if self.rotates(first) and first.may_be_polled(now, overdue):
+                self._begin_step(now)
                 # What was due together must not keep those behind it from being spread.
-                spread = max(self._next_early, now - PACING_STEP) + self._gap
-                self._next_early = min(spread, now + PACING_STEP)
+                spread = max(self._next_early, now - self._step) + self._gap
+                self._next_early = min(spread, now + self._step)
                 return first
-            self.move_to_back(first, now)
+            self.move_to_back([first], now)
         return None
 
     def next_due(self, now: float) -> float:

@@ -9,13 +9,13 @@ report it capped, late or wrong.
 import logging
 import math
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Sequence
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
 from browser_use_async.contract.limits import MAX_TASK_PAGE
 from browser_use_async.contract.status_page import StatusPage
-from browser_use_async.polling.watched_task import WatchedTask
+from browser_use_async.polling.watched_task import MAX_LIST_MISSES, WatchedTask
 
 __all__ = ["ListHealth", "ListPage", "TaskList"]
 
@@ -31,7 +31,6 @@ MAX_USELESS_PAGES = 3  # in a row, before the list is not read for a while
 FIRST_BREAK, MAX_BREAK = 60.0, 960.0  # seconds without the list; doubled each time
 
 _Rows = list[tuple[int, WatchedTask]]  # index on the page, and task
-_Filter = Callable[[WatchedTask], bool]
 
 
 class ListPage(NamedTuple):
@@ -134,21 +133,35 @@ class TaskList:
         newest = self.newest_rank(now)
         return len({(newest - rank) // MAX_TASK_PAGE for rank in self._ranks})
 
+    @staticmethod
+    def count_unlisted(tasks: Iterable[WatchedTask]) -> int:
+        """How many of these tasks no page is known to show."""
+        # Compared here, since a property takes thrice as long, for thousands.
+        lost = MAX_LIST_MISSES
+        return len([1 for each in tasks if each.rank is None or each.list_misses >= lost])
+
     def search_page(self, number: int, limit: int) -> ListPage:
         """A page that may show tasks whose place is unknown."""
         return ListPage(number, limit, (), self._created)
 
     def plan(
-        self, watched: WatchedTask, is_wanted: _Filter, threshold: int, recently: float, now: float
+        self, watched: WatchedTask, threshold: int, recently: float, overdue: float, now: float
     ) -> ListPage | None:
-        """The smallest page that shows a task and those of its neighbours wanted, if it pays.
+        """The smallest page that shows a task and its neighbours that may be polled, if it pays.
 
         It begins above the task, with neighbours that were not answered for recently.
         """
         if watched.rank is None or not self._is_known:
             return None
         newest = self.newest_rank(now)
-        tasks, reach = self._neighbours(watched, is_wanted, recently, newest)
+        at, reach = self._reach_of_page(watched.rank, recently, overdue, newest, now)
+        # Compared here and not by a function for each: thousands are asked in a second.
+        lost = MAX_LIST_MISSES
+        tasks = [
+            each
+            for each in self._tasks[at]
+            if each.list_misses < lost and each.may_be_polled(now, overdue)
+        ]
         if len(tasks) < threshold:
             return None
         first = max(newest - (tasks[-1].rank or 0), 0)
@@ -161,26 +174,26 @@ class TaskList:
             return None
         return ListPage(number, limit, tasks, self._created)
 
-    def _neighbours(
-        self, watched: WatchedTask, is_wanted: _Filter, recently: float, newest: int
-    ) -> tuple[list[WatchedTask], int]:
-        """The tasks wanted on the page that shows a task, and the place behind that page."""
-        assert watched.rank is not None
-        place = max(newest - watched.rank, 0)
-        at = bisect_left(self._ranks, watched.rank)
+    def _reach_of_page(
+        self, rank: int, recently: float, overdue: float, newest: int, now: float
+    ) -> tuple[slice, int]:
+        """Which tasks the page shows that is best for one of them, and the place behind it."""
+        place = max(newest - rank, 0)
+        at = bisect_left(self._ranks, rank)
         first = place
         for index in range(at + 1, len(self._ranks)):
             above = max(newest - self._ranks[index], 0)
             each = self._tasks[index]
             # Else each page would tell again what the one before it has told.
-            if each.answered_at >= recently or not is_wanted(each) or _reach(above) <= place:
+            is_wanted = each.answered_at < recently and not each.is_lost
+            if not is_wanted or not each.may_be_polled(now, overdue) or _reach(above) <= place:
                 break
             first = above
         reach = _reach(first)
         low = bisect_left(self._ranks, newest - reach + 1)
         # Whatever is newer than the newest known task stands at the top.
         high = bisect_left(self._ranks, newest - first + 1) if first else len(self._ranks)
-        return [each for each in self._tasks[low:high] if is_wanted(each)], reach
+        return slice(low, high), reach
 
     def record_page(
         self, page: ListPage, answer: StatusPage, shown: _Rows, asked: float, now: float
@@ -197,8 +210,8 @@ class TaskList:
         first = (page.number - 1) * limit
         # Most rows agree on the newest rank; a row out of order must not move all others. The rank
         # of a task that was never polled before is a guess: answers to run-task have no order.
-        ranks = [(at, each.rank) for at, each in shown if each.polls > 1]
-        told = sorted([first + at + rank for at, rank in ranks if rank is not None])
+        known = [(at, each.rank) for at, each in shown if each.polls > 1]
+        told = sorted([first + at + rank for at, rank in known if rank is not None])
         # What this session created since the page was planned may or may not be on it already.
         newest = told[len(told) // 2] if told else self.newest_rank(now)
         # If most do not agree, a place says nothing about an order.

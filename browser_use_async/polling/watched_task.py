@@ -42,13 +42,31 @@ class Interest(IntEnum):
 
 @attrs.define(eq=False, weakref_slot=False)
 class Subscriber:
-    """One wait or stream: what wakes it (must not block), and the loop time of its deadline."""
+    """One wait or stream: what wakes it, and the loop time of its deadline."""
 
-    wake: Callable[[], None]
+    # A function and its argument: a closure for each of ten thousand waits takes thrice as much.
+    wake_with: Callable[[Any], None]  # must not block
+    argument: Any
     deadline: float
     interest: Interest = Interest.END
     final_poll_started: bool = False  # the poll just before the deadline
     expired: bool = False
+
+    def wake(self) -> None:
+        """Tell it that there is news."""
+        self.wake_with(self.argument)
+
+
+@attrs.define(eq=False, weakref_slot=False)
+class FailedPolls:
+    """Polls of one task that failed since the last answered one."""
+
+    failures: int = 0
+    failing_since: float = math.inf
+    broken: int = 0  # raised what no call should raise
+    missing: int = 0  # answered 404
+    missing_since: float = 0.0
+    pages: int = 0  # list pages about it that were not answered
 
 
 @attrs.define(eq=False, repr=False, weakref_slot=False)
@@ -64,7 +82,7 @@ class WatchedTask:
     status_since: float = 0.0  # when this status was first seen
     task: Task | None = None  # the last whole one seen
     task_asked_at: float = -math.inf  # when the request for it began
-    ended: bool = False  # `task` is terminal, as get-task says
+    settled: bool = False  # `task` is terminal, as get-task says, or there is an `error`
     error: errors.BrowserUseError | None = None  # why polling ended without a terminal task
     webhook_said_ended: bool = False
     unknown_statuses: tuple[TaskStatus, ...] = ()  # those seen that this version does not know
@@ -75,6 +93,7 @@ class WatchedTask:
     answered_at: float = -math.inf  # when the newest request that has been answered began
     in_flight: int = 0  # requests that should tell about it, list pages and its own calls
     calls: tuple[asyncio.Task[Any], ...] = ()  # its own among them, at most two
+    failed: FailedPolls | None = None  # since the last answered poll; few tasks have any
     needs_get: bool = False  # something reported its end, which only get-task can confirm
     status_only: bool = False  # the next poll must not use the list
 
@@ -85,22 +104,14 @@ class WatchedTask:
     timer_at: float | None = None  # the moment of its entry in the timer heap
     is_queued: bool = False  # for a free request slot
 
-    # Polls in a row that failed.
-    failures: int = 0
-    failing_since: float = math.inf
-    broken: int = 0  # raised what no call should raise
-    missing: int = 0  # answered 404
-    missing_since: float = 0.0
-
     # The task list; see `TaskList`.
     rank: int | None = None
     list_misses: int = 0  # pages in a row that should have shown it and did not
-    page_failures: int = 0  # pages in a row about it that were not answered
 
     @property
-    def settled(self) -> bool:
-        """Whether there is nothing more to find out."""
-        return self.ended or self.error is not None
+    def ended(self) -> bool:
+        """Whether `task` is terminal."""
+        return self.settled and self.error is None
 
     @property
     def interest(self) -> Interest:
@@ -118,7 +129,8 @@ class WatchedTask:
     @property
     def webhooks_suffice(self) -> bool:
         """Whether a webhook will tell all that its subscribers want to know."""
-        uneasy = self.webhook_said_ended or self.failures or self.missing
+        failed = self.failed
+        uneasy = self.webhook_said_ended or (failed and (failed.failures or failed.missing))
         return not uneasy and self.interest is Interest.END
 
     def may_be_polled(self, now: float, overdue: float) -> bool:
@@ -126,8 +138,13 @@ class WatchedTask:
         # A second request is the answer to one slow reply; a third would only be a burden.
         if self.in_flight and (self.in_flight > 1 or now - self.asked_at < overdue):
             return False
-        # No `settled`: thousands are asked for in a second.
-        return not (self.is_queued or self.ended or self.error) and bool(self.subscribers)
+        return not (self.is_queued or self.settled) and bool(self.subscribers)
+
+    def settle_with(self, error: errors.BrowserUseError) -> None:
+        """End polling without a terminal task; what has settled before stays."""
+        if not self.settled:
+            error.task_id = self.task_id
+            self.settled, self.error = True, error
 
     def raise_error(self) -> None:
         """Raise why polling ended, if it did: a copy for each subscriber."""
@@ -175,9 +192,13 @@ class WatchedTask:
         """Record an answered poll, and forget what failed before it."""
         self.polls += 1
         self.answered_at = asked
-        if self.failures or self.missing or self.broken or self.page_failures:
-            self.failures = self.missing = self.broken = self.page_failures = 0
-            self.failing_since = math.inf
+        self.failed = None
+
+    def record_page_failure(self) -> int:
+        """Record a list page about it that was not answered; how many there are in a row."""
+        failed = self.failed = self.failed or FailedPolls()
+        failed.pages += 1
+        return failed.pages
 
     def record_status(self, status: TaskStatus, now: float) -> bool:
         """Record a status; whether it is one that this version has not seen and does not know."""
@@ -193,38 +214,41 @@ class WatchedTask:
         self, error: BaseException, now: float, policy: PollPolicy, rng: random.Random
     ) -> None:
         """Record a failed poll: when the next one is due, or that polling has to end."""
+        failed = self.failed = self.failed or FailedPolls()
         if isinstance(error, _NOT_FOUND):
             self.next_poll_at = now + policy.pause(max(self.polls, 1), rng)
-            self._record_missing(error, now)
+            self._record_missing(error, now, failed)
         elif not isinstance(error, errors.BrowserUseError):
             # A middleware of the user's has raised; perhaps it does so only now and then.
-            self.broken += 1
-            self.next_poll_at = now + policy.backoff(self.broken, rng)
-            if self.broken >= MAX_BROKEN:
-                what = f"{self.broken} polls of task {self.task_id} in a row raised {error!r}"
+            failed.broken += 1
+            self.next_poll_at = now + policy.backoff(failed.broken, rng)
+            if failed.broken >= MAX_BROKEN:
+                what = f"{failed.broken} polls of task {self.task_id} in a row raised {error!r}"
                 # Without its frames: they hold requests, and those the key.
                 self._interrupt(what, error.with_traceback(None))
         elif not is_transient(error):
-            self._end_with(error)
+            self.settle_with(error)
         else:
-            self.failures += 1
-            self.failing_since = min(self.failing_since, now)
-            self.next_poll_at = now + policy.backoff(self.failures, rng)
-            seconds = now - self.failing_since
+            failed.failures += 1
+            failed.failing_since = min(failed.failing_since, now)
+            self.next_poll_at = now + policy.backoff(failed.failures, rng)
+            seconds = now - failed.failing_since
             if seconds >= policy.outage_tolerance:
                 what = f"the API gave no usable answer about task {self.task_id}"
                 self._interrupt(f"{what} for {seconds:.0f} s (last: {error})", error)
 
-    def _record_missing(self, error: errors.BrowserUseError, now: float) -> None:
+    def _record_missing(
+        self, error: errors.BrowserUseError, now: float, failed: FailedPolls
+    ) -> None:
         """Our own new task may not be listed yet, and one that was seen may be missed once."""
-        if self.missing == 0:
-            self.missing_since = now
-        self.missing += 1
+        if failed.missing == 0:
+            failed.missing_since = now
+        failed.missing += 1
         if self.submitted_at is not None and now - self.submitted_at < NEW_TASK_GRACE:
             return
-        gone = self.missing >= MISSING_POLLS and now - self.missing_since >= MISSING_SECONDS
+        gone = failed.missing >= MISSING_POLLS and now - failed.missing_since >= MISSING_SECONDS
         if gone or (self.status is None and self.submitted_at is None):
-            self._end_with(error)
+            self.settle_with(error)
 
     def _interrupt(self, what: str, error: BaseException) -> None:
         seen = f"the task lives on, last seen as {self.status or 'unknown'}"
@@ -233,8 +257,4 @@ class WatchedTask:
             text, task_id=self.task_id, last_status=self.status
         )
         interrupted.__cause__ = error
-        self._end_with(interrupted)
-
-    def _end_with(self, error: errors.BrowserUseError) -> None:
-        error.task_id = self.task_id
-        self.error = self.error or error
+        self.settle_with(interrupted)

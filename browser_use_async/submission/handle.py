@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Generator, Iterable
 from contextlib import contextmanager
-from functools import partial
 from typing import Any
 
 import attrs
@@ -139,7 +138,9 @@ class TaskHandle(Value):
         self, timeout: float | None, interest: Interest
     ) -> Generator[tuple[WatchedTask, Callable[[], Awaitable[None]]]]:
         event = asyncio.Event()
-        subscriber = Subscriber(event.set, _deadline(self._poller, timeout), interest)
+        subscriber = Subscriber(
+            asyncio.Event.set, event, _deadline(self._poller, timeout), interest
+        )
         watched = self._poller.subscribe(self.id, subscriber, submitted_at=self._submitted_at)
 
         async def news() -> None:
@@ -178,7 +179,7 @@ async def wait(
     """Wait until a task has ended, however it ended."""
     # No handle, one frame and one future for each of what may be ten thousand waits.
     settled: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-    subscriber = Subscriber(partial(_resolve, settled), _deadline(poller, timeout))
+    subscriber = Subscriber(_resolve, settled, _deadline(poller, timeout))
     watched = poller.subscribe(task_id, subscriber, submitted_at=submitted_at)
     try:
         if not watched.settled:
@@ -202,7 +203,7 @@ async def wait_many(
     pending: dict[str, tuple[WatchedTask, Subscriber]] = {}
     try:
         for task_id in dict.fromkeys(task_ids):
-            subscriber = Subscriber(partial(woken.put_nowait, task_id), deadline)
+            subscriber = Subscriber(woken.put_nowait, task_id, deadline)
             pending[task_id] = (poller.subscribe(task_id, subscriber), subscriber)
         while pending:
             task_id = await woken.get()

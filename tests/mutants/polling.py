@@ -81,8 +81,8 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "a wait fetches whole tasks",
         "submission/handle.py",
-        "(partial(_resolve, settled), _deadline(poller, timeout))\n",
-        "(partial(_resolve, settled), _deadline(poller, timeout), Interest.STEPS)\n",
+        "(_resolve, settled, _deadline(poller, timeout))\n",
+        "(_resolve, settled, _deadline(poller, timeout), Interest.STEPS)\n",
         ("D16",),
     ),
     Mutant(
@@ -95,22 +95,22 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "each page wakes the program by itself",
         "polling/schedule.py",
-        "math.ceil((earliest - TICK) / PACING_STEP) * PACING_STEP",
+        "max(earliest, now if self._step_at == now else self._next_step_at)",
         "earliest",
         ("D15",),
     ),
     Mutant(
         "all pages leave at once",
         "polling/schedule.py",
-        "0.95 * steps * PACING_STEP / needed",
+        "0.98 * self.interval / needed",
         "0.0",
         ("D15",),
     ),
     Mutant(
         "polls are spread, however late that makes them",
         "polling/schedule.py",
-        "return min(due_at, math.ceil(",
-        "return max(due_at, math.ceil(",
+        "return min(due_at, max(earliest",
+        "return max(due_at, max(earliest",
         ("D15",),
     ),
     Mutant(

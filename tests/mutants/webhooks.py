@@ -218,8 +218,8 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "a webhook that came too soon makes polls rare",
         "polling/watched_task.py",
-        "        uneasy = self.webhook_said_ended or self.failures or self.missing\n",
-        "        uneasy = self.failures or self.missing\n",
+        "        uneasy = self.webhook_said_ended or (failed and",
+        "        uneasy = (failed and",
         ("D20",),
     ),
 )

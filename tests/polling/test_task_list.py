@@ -1,5 +1,6 @@
 """Where tasks stand in a list that grows at its top, as far as its pages tell."""
 
+import math
 import random
 
 from hypothesis import given, settings
@@ -7,7 +8,7 @@ from hypothesis import strategies as st
 
 from browser_use_async.contract.status_page import StatusPage
 from browser_use_async.polling.task_list import ListPage, TaskList
-from browser_use_async.polling.watched_task import WatchedTask
+from browser_use_async.polling.watched_task import Subscriber, WatchedTask
 
 ROWS = 100  # on the largest page
 
@@ -28,7 +29,7 @@ class Service:
         task_id = f"t{len(self.rows)}"
         self.rows.insert(0, task_id)
         if watched:
-            self.watched[task_id] = WatchedTask(task_id)
+            self.watched[task_id] = _waited_for(task_id)
 
     def read(self, page: ListPage, now: float) -> set[str]:
         """Read a page, let the places be learnt from it, and give the ids on it."""
@@ -48,8 +49,12 @@ class Service:
             self.read(self.places.search_page(number, ROWS), now)
 
 
+def _waited_for(task_id: str) -> WatchedTask:
+    return WatchedTask(task_id, subscribers=[Subscriber(print, None, math.inf)])
+
+
 def _plan(service: Service, each: WatchedTask, now: float) -> ListPage | None:
-    return service.places.plan(each, lambda _other: True, 1, now - 0.5, now)
+    return service.places.plan(each, 1, now - 0.5, 1.0, now)
 
 
 @settings(max_examples=60, deadline=None)
@@ -89,8 +94,8 @@ def test_steady_growth_is_foreseen(seed: int, per_round: int) -> None:
 def test_discarding_takes_away_that_task_alone(ranks: list[int], data: st.DataObject) -> None:
     """Ranks that are guesses may be equal."""
     places = TaskList()
-    tasks = [WatchedTask(f"t{number}", rank=rank) for number, rank in enumerate(ranks)]
-    for each in tasks:
+    tasks = [_waited_for(f"t{number}") for number in range(len(ranks))]
+    for each, each.rank in zip(tasks, ranks, strict=True):
         places.add(each, just_created=False, now=0.0)
     gone = data.draw(st.sampled_from(tasks))
 
@@ -101,6 +106,6 @@ def test_discarding_takes_away_that_task_alone(ranks: list[int], data: st.DataOb
     places.record_page(newest, StatusPage([], ROWS, 0, 0), [], 0.0, 0.0)
     left = {each.task_id for each in tasks if each is not gone}
     for each in tasks:
-        page = places.plan(each, lambda _other: True, 1, -1.0, 0.0)
+        page = places.plan(each, 1, -1.0, 1.0, 0.0)
         if each is not gone and page is not None:
             assert {task.task_id for task in page.tasks} <= left
