@@ -18,11 +18,6 @@ def load_on_first_use(
 
     Type checkers are shown imports instead, and not these: they would take every name for one
     that exists.
-
-    Args:
-        package: The package's name.
-        homes: For each name the module below the package that it comes from; where both are the
-            same, the module itself is what the name stands for.
     """
     names = vars(sys.modules[package])
 

@@ -32,10 +32,6 @@ class Admission:
 
     Before a task starts on the strength of an estimate, running tasks are asked for the steps that
     they show. That takes one request for each item at most, and none while the budget is ample.
-
-    Args:
-        budget: Decides.
-        get_task: Gives a whole task.
     """
 
     def __init__(self, budget: Budget, get_task: Callable[[str], Awaitable[Task]]) -> None:
@@ -48,13 +44,6 @@ class Admission:
 
     async def admit(self, index: int, request: RunTaskRequest) -> bool:
         """Make a reservation for a task, as soon as the budget admits it.
-
-        Args:
-            index: The item's place in the input.
-            request: Its request.
-
-        Returns:
-            Whether it may start. If not, nothing runs that could make room for it.
 
         Raises:
             InvalidRequestError: The budget is strict and too small for any task.

@@ -19,17 +19,11 @@ WORST_CASE = 2  # limits that may be spent if every task under way takes its max
 
 @attrs.define
 class _Reservation:
-    """What is set aside for one task.
-
-    Attributes:
-        price: Its price.
-        shown: The steps that it was last seen to have taken.
-        is_followed: Whether this run will learn how it ends.
-    """
+    """What is set aside for one task."""
 
     price: TaskPrice
-    shown: int = 0
-    is_followed: bool = True
+    shown: int = 0  # the steps that it was last seen to have taken
+    is_followed: bool = True  # whether this run will learn how it ends
 
 
 class Budget:
@@ -48,14 +42,6 @@ class Budget:
     short tasks are followed by long ones, is twice the limit: no task is admitted beside others
     if the maxima of all could come to more; and one by itself can pass it by its own maximum.
     Strict, maxima are reserved and nothing else admits a task, so that it is never passed.
-
-    Args:
-        limit_cents: What may be spent, in US cents, or None.
-        spent_cents: What earlier runs spent.
-        estimator: Knows how many steps tasks take.
-        is_strict: Whether maxima alone count.
-        unmet: How many tasks of earlier runs may still cost something and have no reservation yet.
-        dearest: The price with the highest maximum, which these are taken to have, if it is known.
 
     Attributes:
         refused_cents: What the task that was refused last was expected to cost, or None.
@@ -121,12 +107,7 @@ class Budget:
         )
 
     def estimate(self, price: TaskPrice, shown: int = 0) -> Decimal:
-        """What a task is expected to cost at most.
-
-        Args:
-            price: Its price.
-            shown: The steps that it shows already.
-        """
+        """What a task is expected to cost at most."""
         if self.is_strict:
             return price.maximum_cents
         quantile = self._estimator.quantile(shown)

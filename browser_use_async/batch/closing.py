@@ -22,10 +22,6 @@ async def let_go(workers: "Iterable[asyncio.Task[None]]", run: Run) -> None:
 
     What is on the wire is torn, unless tasks are to be stopped: the ledger says that it may have
     been sent, and the next run finds out. Nothing leaves this machine afterwards.
-
-    Args:
-        workers: What is under way.
-        run: What they share.
     """
     pending = [worker for worker in workers if not worker.done()]
     stops = run.options.on_cancel == "stop" and bool(run.active)
@@ -43,12 +39,7 @@ async def let_go(workers: "Iterable[asyncio.Task[None]]", run: Run) -> None:
 
 
 def naming_running(error: LedgerError, active: Iterable[Active]) -> LedgerError:
-    """An error of the ledger that says what goes on although the batch ends.
-
-    Args:
-        error: What ends the batch.
-        active: What is under way.
-    """
+    """An error of the ledger that says what goes on although the batch ends."""
     running = [_named(each) for each in active if each.task_id is not None or each.is_sending]
     if not running:
         return error

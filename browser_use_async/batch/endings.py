@@ -15,12 +15,7 @@ __all__ = ["dead", "ending_of", "judged", "unknown"]
 
 
 def judged(task: Task, output_type: Any) -> tuple[Task, TaskError | OutputValidationError | None]:
-    """A task that has ended, parsed if it may be, and why it is no success.
-
-    Args:
-        task: The task.
-        output_type: The type asked for, or None.
-    """
+    """A task that has ended, parsed if it may be, and why it is no success."""
     try:
         good = successful(task)
         return (good if output_type is None else parsed(good, output_type)), None
@@ -31,15 +26,7 @@ def judged(task: Task, output_type: Any) -> tuple[Task, TaskError | OutputValida
 def ending_of(
     entry: Entry, task: Task, output_type: Any, attempts: int, cost: Decimal
 ) -> tuple[BatchResult[Any], Ending]:
-    """How an item ended whose task has ended.
-
-    Args:
-        entry: The item.
-        task: The task.
-        output_type: The type asked for, or None.
-        attempts: How many requests were sent to create it.
-        cost: What it cost.
-    """
+    """How an item ended whose task has ended."""
     task, error = judged(task, output_type)
     state = ItemState.DONE if error is None else ItemState.FAILED
     result: BatchResult[Any] = BatchResult(
@@ -73,25 +60,12 @@ def ending_of(
 def dead(
     entry: Entry, claim: Claim, error: BrowserUseError, attempts: int = 0
 ) -> tuple[BatchResult[Any], Ending]:
-    """How an item ended that was refused.
-
-    Args:
-        entry: The item.
-        claim: What the ledger knew.
-        error: Why it was refused.
-        attempts: How many requests were sent in this run.
-    """
+    """How an item ended that was refused."""
     return _without_task(entry, ItemState.DEAD, claim.attempts + attempts, error)
 
 
 def unknown(entry: Entry, attempts: int, error: BrowserUseError) -> tuple[BatchResult[Any], Ending]:
-    """How an item ended of which nobody knows whether it has a task.
-
-    Args:
-        entry: The item.
-        attempts: How many requests were sent.
-        error: Why nobody knows.
-    """
+    """How an item ended of which nobody knows whether it has a task."""
     return _without_task(entry, ItemState.UNKNOWN, attempts, error)
 
 

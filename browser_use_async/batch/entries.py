@@ -23,30 +23,20 @@ REFUSED = b""  # stands for the digest of what cannot be a request
 
 @attrs.frozen(kw_only=True)
 class Entry:
-    """One item of the input, checked.
+    """One item of the input, checked."""
 
-    Attributes:
-        index: Its place in the input, counted from 0.
-        key: What identifies it.
-        digest: Of its content.
-        request: What to send, or None if it was refused.
-        problem: Why it was refused, or None.
-    """
-
-    index: int
-    key: str
-    digest: bytes = REFUSED
+    index: int  # its place in the input, counted from 0
+    key: str  # what identifies it
+    digest: bytes = REFUSED  # of its content
+    # What to send, or None if it was refused
     request: RunTaskRequest | None = attrs.field(default=None, repr=False)
-    problem: InvalidRequestError | None = None
+    problem: InvalidRequestError | None = None  # why it was refused, or None
 
 
 def content_digest(request: RunTaskRequest) -> bytes:
     """A digest of everything that is sent, but of secrets only their names.
 
     Secrets can be renewed between two runs, and a digest of a short one would give it away.
-
-    Args:
-        request: The request.
     """
     fields = encode_request(request)
     if fields.get("secrets"):
@@ -56,13 +46,7 @@ def content_digest(request: RunTaskRequest) -> bytes:
 
 
 class InputReader:
-    """Gives the items of an input in turn, to several who ask at the same time.
-
-    Args:
-        requests: The input.
-        fields: Fields of each request that does not give them itself.
-        has_type: Whether an `output_type` decides over the schema.
-    """
+    """Gives the items of an input in turn, to several who ask at the same time."""
 
     def __init__(
         self, requests: BatchInput, fields: Mapping[str, Any], *, has_type: bool = False

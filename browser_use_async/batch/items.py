@@ -21,23 +21,12 @@ __all__ = ["Items"]
 
 @attrs.frozen
 class Items:
-    """Brings items to their ends.
+    """Brings items to their ends."""
 
-    Attributes:
-        shared: What they share.
-    """
-
-    shared: Run
+    shared: Run  # what they share
 
     async def run(self, entry: Entry) -> BatchResult[Any] | None:
-        """Bring an item to its end.
-
-        Args:
-            entry: The item.
-
-        Returns:
-            How it ended; None if it is left for the next run, or was there before.
-        """
+        """Bring an item to its end."""
         claim = await self._claim(entry)
         if claim.repeated:
             self.shared.tally.duplicates += 1

@@ -30,11 +30,6 @@ async def sweep(service: Service, writer: Writer, *, stop: bool) -> tuple[Orphan
 
     Without an item that was sent twice there is nothing to look for, and nothing is asked.
 
-    Args:
-        service: Lists, gives and stops tasks.
-        writer: Keeps the record.
-        stop: Whether they are stopped.
-
     Raises:
         BrowserUseError: The list could not be read to its end.
     """

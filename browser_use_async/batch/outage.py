@@ -8,12 +8,7 @@ FIRST_PAUSE, LONGEST_PAUSE = 1.0, 60.0
 
 
 class Outage:
-    """One for all items, so that a hundred of them do not try a hundred times as often.
-
-    Args:
-        tolerance: Seconds after which it has lasted too long.
-        draw: The source of chance.
-    """
+    """One for all items, so that a hundred of them do not try a hundred times as often."""
 
     def __init__(self, tolerance: float, draw: random.Random) -> None:
         self._tolerance = tolerance
@@ -27,14 +22,7 @@ class Outage:
         self._since, self._failures = None, 0
 
     def pause(self, now: float) -> float | None:
-        """Note that it did not.
-
-        Args:
-            now: The loop time.
-
-        Returns:
-            Seconds to wait, or None if this has lasted too long.
-        """
+        """Note that it did not."""
         if self._since is None:
             self._since = now
         if now - self._since >= self._tolerance:

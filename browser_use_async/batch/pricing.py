@@ -17,15 +17,10 @@ DEFAULT_MAX_STEPS = 75  # of a task that does not say how many it may take
 
 @attrs.frozen
 class TaskPrice:
-    """The price of one task.
+    """The price of one task."""
 
-    Attributes:
-        step_cents: What each step costs, in US cents.
-        max_steps: How many steps it may take.
-    """
-
-    step_cents: Decimal
-    max_steps: int
+    step_cents: Decimal  # what each step costs, in US cents
+    max_steps: int  # how many steps it may take
 
     @classmethod
     def of(cls, request: RunTaskRequest) -> "TaskPrice":
@@ -44,17 +39,12 @@ class TaskPrice:
 
 @attrs.frozen
 class InputPrices:
-    """The prices of a whole input.
+    """The prices of a whole input."""
 
-    Attributes:
-        total_cents: What everything costs at most.
-        cheapest: The price of the task with the lowest maximum, or None if there is no task.
-        dearest: The price of the one with the highest.
-    """
-
-    total_cents: Decimal
+    total_cents: Decimal  # what everything costs at most
+    # The price of the task with the lowest maximum, or None if there is no task
     cheapest: TaskPrice | None
-    dearest: TaskPrice | None
+    dearest: TaskPrice | None  # the price of the one with the highest
 
     @classmethod
     def of(cls, requests: Iterable[object], fields: Mapping[str, Any]) -> "InputPrices":
@@ -68,12 +58,7 @@ class InputPrices:
 
 
 def most_cents(requests: Iterable[object], fields: Mapping[str, Any]) -> Decimal:
-    """What tasks cost if each takes all the steps that it may.
-
-    Args:
-        requests: Whatever `run_many` takes.
-        fields: Fields of each request that does not give them itself.
-    """
+    """What tasks cost if each takes all the steps that it may."""
     return InputPrices.of(requests, fields).total_cents
 
 

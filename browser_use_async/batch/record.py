@@ -17,33 +17,19 @@ __all__ = ["Record", "SendingWitness"]
 
 @attrs.frozen
 class Record:
-    """One item's row.
+    """One item's row."""
 
-    Attributes:
-        writer: Writes it.
-        position: Which row.
-        key: Whose.
-        now: The wall clock.
-    """
-
-    writer: Writer
-    position: int
-    key: str
-    now: Callable[[], datetime]
+    writer: Writer  # writes it
+    position: int  # which row
+    key: str  # whose
+    now: Callable[[], datetime]  # the wall clock
 
     def witness(self, token: SubmissionToken) -> "SendingWitness":
-        """What a submission tells before it is sent.
-
-        Args:
-            token: What the task will carry.
-        """
+        """What a submission tells before it is sent."""
         return SendingWitness(self, token)
 
     async def submitted(self, task_id: str) -> None:
         """Write down that the task exists.
-
-        Args:
-            task_id: The task.
 
         Raises:
             LedgerError: That could not be written; the error names the task.
@@ -63,26 +49,17 @@ class Record:
         )
 
     async def ended(self, ending: Ending) -> None:
-        """Write down how the item came to its end.
-
-        Args:
-            ending: How.
-        """
+        """Write down how the item came to its end."""
         position = self.position
         await self.writer.do(lambda store: store.ended(position, ending))
 
 
 @attrs.frozen
 class SendingWitness:
-    """Keeps run-task from being sent before the ledger says so.
+    """Keeps run-task from being sent before the ledger says so."""
 
-    Attributes:
-        record: The item's row.
-        token: What the task will carry.
-    """
-
-    record: Record
-    token: SubmissionToken
+    record: Record  # the item's row
+    token: SubmissionToken  # what the task will carry
 
     async def sending(self) -> None:
         """Write down that run-task is about to be sent, durably, and only then return."""
@@ -98,11 +75,7 @@ class SendingWitness:
             raise
 
     async def is_anothers(self, task_id: str) -> bool:
-        """Whether the ledger holds a task for another item.
-
-        Args:
-            task_id: The task.
-        """
+        """Whether the ledger holds a task for another item."""
         position = self.record.position
         try:
             return await self.record.writer.ask(lambda store: store.is_anothers(position, task_id))

@@ -21,12 +21,6 @@ async def restored(
 
     The service is asked only for what the ledger does not keep: tasks that failed, and answers
     that are too large or do not fit their type.
-
-    Args:
-        entry: The item.
-        claim: What the ledger says.
-        service: Gives tasks.
-        output_type: The type asked for, or None.
     """
     if claim.state is ItemState.DONE and (claim.output is not None or not claim.output_bytes):
         if output_type is None:

@@ -19,18 +19,12 @@ __all__ = ["Active", "Run"]
 
 @attrs.define(eq=False)
 class Active:
-    """An item under way.
-
-    Attributes:
-        key: Its key.
-        submission: What is being sent for it, if something is.
-        task_id: Its task, once it exists.
-        settled: Set when nothing of it is on the wire, and nothing will be.
-    """
+    """An item under way."""
 
     key: str
-    submission: Submission | None = None
-    task_id: str | None = None
+    submission: Submission | None = None  # what is being sent for it, if something is
+    task_id: str | None = None  # its task, once it exists
+    # Set when nothing of it is on the wire, and nothing will be
     settled: asyncio.Event = attrs.field(factory=asyncio.Event)
 
     @property
@@ -42,34 +36,19 @@ class Active:
 
 @attrs.define(eq=False)
 class Run:
-    """One run.
+    """One run."""
 
-    Attributes:
-        service: Does the work.
-        options: How.
-        writer: Keeps the record.
-        admission: Keeps to the budget.
-        tally: Counts.
-        outage: Decides when the service has been away for too long.
-        on_change: Called when a count has changed.
-        stopped_by: Why nothing more is submitted, or None.
-        active: The items under way, by their places in the input.
-    """
-
-    service: Service
-    options: BatchOptions
-    writer: Writer
-    admission: Admission
-    tally: Tally
-    outage: Outage
-    on_change: Callable[[], None]
-    stopped_by: StopReason | None = None
+    service: Service  # does the work
+    options: BatchOptions  # how
+    writer: Writer  # keeps the record
+    admission: Admission  # keeps to the budget
+    tally: Tally  # counts
+    outage: Outage  # decides when the service has been away for too long
+    on_change: Callable[[], None]  # called when a count has changed
+    stopped_by: StopReason | None = None  # why nothing more is submitted, or None
+    # The items under way, by their places in the input
     active: dict[int, Active] = attrs.field(factory=dict)
 
     def stop(self, reason: StopReason) -> None:
-        """Submit nothing more; the first reason counts.
-
-        Args:
-            reason: Why.
-        """
+        """Submit nothing more; the first reason counts."""
         self.stopped_by = self.stopped_by or reason

@@ -16,28 +16,18 @@ __all__ = ["Service"]
 
 @attrs.frozen(kw_only=True)
 class Service:
-    """The parts of a session that a batch uses.
+    """The parts of a session that a batch uses."""
 
-    Attributes:
-        creator: Creates tasks and finds those whose answer was lost.
-        tasks: Stops tasks and gives whole ones.
-        poller: Polls them.
-        background: Keeps what outlives the batch.
-        get_balance: Tells what is left on the account.
-        ping: Any call that costs nothing; its answer tells the service's time.
-        newest_tasks: Gives all tasks created after a moment, or all there are.
-        service_time: The time at the service, or None as long as it is not known.
-        now: This machine's wall clock.
-        emit: Tells the session's listener.
-    """
-
-    creator: Creator
-    tasks: TaskEndpoints
-    poller: TaskPoller
-    background: Background
-    get_balance: Callable[[], Awaitable[Balance]]
+    creator: Creator  # creates tasks and finds those whose answer was lost
+    tasks: TaskEndpoints  # stops tasks and gives whole ones
+    poller: TaskPoller  # polls them
+    background: Background  # keeps what outlives the batch
+    get_balance: Callable[[], Awaitable[Balance]]  # tells what is left on the account
+    # Any call that costs nothing; its answer tells the service's time
     ping: Callable[[], Awaitable[None]]
+    # Gives all tasks created after a moment, or all there are
     newest_tasks: Callable[[datetime | None], AsyncIterable[TaskSummary]]
+    # The time at the service, or None as long as it is not known
     service_time: Callable[[], datetime | None]
-    now: Callable[[], datetime]
-    emit: Callable[[SessionEvent], None]
+    now: Callable[[], datetime]  # this machine's wall clock
+    emit: Callable[[SessionEvent], None]  # tells the session's listener

@@ -6,25 +6,15 @@ __all__ = ["FINAL_STATES", "MAY_COST", "ItemState", "StopReason"]
 
 
 class ItemState(StrEnum):
-    """How far an item has come. The ledger stores these words.
+    """How far an item has come. The ledger stores these words."""
 
-    Attributes:
-        NEW: Nothing was created, and nothing is on its way.
-        INTENT: run-task is about to be sent, or was sent and not answered yet.
-        SUBMITTED: The task exists, and its end is not recorded.
-        DONE: The task finished.
-        FAILED: The task ended without success, or its output does not fit.
-        UNKNOWN: The answer to run-task was lost, and the task did not appear.
-        DEAD: Refused, so that no task exists: a dead letter.
-    """
-
-    NEW = "new"
-    INTENT = "intent"
-    SUBMITTED = "submitted"
-    DONE = "done"
-    FAILED = "failed"
-    UNKNOWN = "unknown"
-    DEAD = "dead letter"
+    NEW = "new"  # nothing was created, and nothing is on its way
+    INTENT = "intent"  # run-task is about to be sent, or was sent and not answered yet
+    SUBMITTED = "submitted"  # the task exists, and its end is not recorded
+    DONE = "done"  # the task finished
+    FAILED = "failed"  # the task ended without success, or its output does not fit
+    UNKNOWN = "unknown"  # the answer to run-task was lost, and the task did not appear
+    DEAD = "dead letter"  # refused, so that no task exists: a dead letter
 
 
 FINAL_STATES = frozenset({ItemState.DONE, ItemState.FAILED, ItemState.DEAD})
@@ -35,14 +25,9 @@ MAY_COST = frozenset({ItemState.INTENT, ItemState.SUBMITTED, ItemState.UNKNOWN})
 
 
 class StopReason(StrEnum):
-    """Why a batch submits nothing more although its input has more.
+    """Why a batch submits nothing more although its input has more."""
 
-    Attributes:
-        BUDGET: The next task did not fit the budget, with nothing under way that could make room.
-        BALANCE: The service says that the account's balance is used up.
-        DRAINED: Somebody called `drain()`.
-    """
-
+    # The next task did not fit the budget, with nothing under way that could make room
     BUDGET = "budget"
-    BALANCE = "balance"
-    DRAINED = "drained"
+    BALANCE = "balance"  # the service says that the account's balance is used up
+    DRAINED = "drained"  # somebody called `drain()`

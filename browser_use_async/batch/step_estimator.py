@@ -18,9 +18,6 @@ class StepEstimator:
     shows 40 steps will end after 40 or more. Without them a batch would take all tasks for short
     ones, since the short ones end first. One imaginary task that outlives the others stands for
     what has not been seen yet: no quantile is known before 19 tasks have ended.
-
-    Args:
-        earlier: The steps of tasks that ended in earlier runs, the latest last.
     """
 
     def __init__(self, earlier: Iterable[int] = ()) -> None:
@@ -49,14 +46,7 @@ class StepEstimator:
         self._curve = None
 
     def quantile(self, shown: int = 0) -> float:
-        """The steps that a task takes at most, in 95 of 100 cases.
-
-        Args:
-            shown: The steps that it shows already.
-
-        Returns:
-            Infinity as long as that is not known.
-        """
+        """The steps that a task takes at most, in 95 of 100 cases."""
         if self._curve is None:
             self._curve = self._survival()
         alive = 1.0

@@ -11,12 +11,7 @@ __all__ = ["Tally"]
 
 
 class Tally:
-    """How many items stand where.
-
-    Args:
-        counts: How many stood where when this run began.
-        now: The loop time at that moment.
-    """
+    """How many items stand where."""
 
     def __init__(self, counts: Mapping[ItemState, int], now: float) -> None:
         self._counts = dict(counts)
@@ -28,12 +23,7 @@ class Tally:
         self.duplicates = 0
 
     def meet(self, state: ItemState, *, known: bool) -> None:
-        """Count an item that the input named for the first time in this run.
-
-        Args:
-            state: How far it has come.
-            known: Whether an earlier run had met it.
-        """
+        """Count an item that the input named for the first time in this run."""
         if not known:
             self.known += 1
             self._counts[state] = self._counts.get(state, 0) + 1
@@ -41,20 +31,12 @@ class Tally:
             self.unmet -= 1
 
     def begin(self, state: ItemState) -> None:
-        """Count an item as running.
-
-        Args:
-            state: Where it stood.
-        """
+        """Count an item as running."""
         self._counts[state] -= 1
         self._running += 1
 
     def end(self, state: ItemState) -> None:
-        """Count an item as running no longer.
-
-        Args:
-            state: Where it stands now.
-        """
+        """Count an item as running no longer."""
         self._running -= 1
         self._counts[state] = self._counts.get(state, 0) + 1
         self._ended_now += state is not ItemState.NEW
@@ -67,15 +49,7 @@ class Tally:
         budget: Budget,
         stopped_by: StopReason | None,
     ) -> BatchProgress:
-        """Where the batch stands.
-
-        Args:
-            now: The loop time.
-            size: How many items the input has, or None.
-            estimate_cents: What everything costs at most.
-            budget: What was spent, and what is expected to be.
-            stopped_by: Why nothing more is submitted.
-        """
+        """Where the batch stands."""
         counts, seconds = self._counts, now - self._began
         is_short = stopped_by is StopReason.BUDGET
         total = None if size is None else max(size - self.duplicates, self.known)

@@ -40,28 +40,16 @@ _PASSING = (errors.APIConnectionError, errors.InternalServerError, errors.RateLi
 
 @attrs.define(eq=False)
 class Way:
-    """One item's way.
+    """One item's way."""
 
-    Attributes:
-        run: What it shares with the others.
-        entry: The item.
-        request: What it asks for.
-        claim: What the ledger knew when its turn came.
-        active: What others see of it meanwhile.
-    """
-
-    run: Run
+    run: Run  # what it shares with the others
     entry: Entry
-    request: RunTaskRequest
-    claim: Claim
-    active: Active
+    request: RunTaskRequest  # what it asks for
+    claim: Claim  # what the ledger knew when its turn came
+    active: Active  # what others see of it meanwhile
 
     async def walk(self) -> BatchResult[Any] | None:
-        """Go to the end of it.
-
-        Returns:
-            How the item ended; None if it is left for the next run.
-        """
+        """Go to the end of it."""
         run = self.run
         record = Record(run.writer, self.claim.position, self.entry.key, run.service.now)
         task_id = self.claim.task_id

@@ -15,26 +15,16 @@ __all__ = ["Action", "add_action_parsers", "add_actions", "perform"]
 
 @attrs.frozen
 class Action:
-    """One action of a command.
+    """One action of a command."""
 
-    Attributes:
-        summary: What it does, in one line of the help.
-        configure: Adds its own options to its parser.
-        execute: Does it, and gives the exit code.
-    """
-
-    summary: str
-    configure: Callable[[argparse.ArgumentParser], None]
+    summary: str  # what it does, in one line of the help
+    configure: Callable[[argparse.ArgumentParser], None]  # adds its own options to its parser
+    # Does it, and gives the exit code
     execute: Callable[[Target, argparse.Namespace, Console], Awaitable[int]]
 
 
 def add_actions(parser: argparse.ArgumentParser, actions: Mapping[str, Action]) -> None:
-    """Add the actions of a command; each has the options that every command has.
-
-    Args:
-        parser: The command's parser.
-        actions: The actions, by the word that the person types.
-    """
+    """Add the actions of a command; each has the options that every command has."""
     added = add_action_parsers(parser, {name: each.summary for name, each in actions.items()})
     for name, action in actions.items():
         action.configure(added[name])
@@ -45,15 +35,7 @@ def add_actions(parser: argparse.ArgumentParser, actions: Mapping[str, Action]) 
 def add_action_parsers(
     parser: argparse.ArgumentParser, summaries: Mapping[str, str]
 ) -> dict[str, argparse.ArgumentParser]:
-    """Add a parser for each action of a command, without options yet.
-
-    Args:
-        parser: The command's parser.
-        summaries: What each action does, by the word that the person types.
-
-    Returns:
-        The parsers, by the same words.
-    """
+    """Add a parser for each action of a command, without options yet."""
     room: Any = parser.add_subparsers(
         dest="action", metavar="ACTION", title="actions", required=True
     )
@@ -66,15 +48,6 @@ def add_action_parsers(
 async def perform(
     actions: Mapping[str, Action], options: argparse.Namespace, console: Console
 ) -> int:
-    """Do what the person asked for, on the server that the options name.
-
-    Args:
-        actions: The actions of the command.
-        options: The parsed command line.
-        console: Where to write.
-
-    Returns:
-        The exit code.
-    """
+    """Do what the person asked for, on the server that the options name."""
     async with open_target(options, console) as target:
         return await actions[options.action].execute(target, options, console)

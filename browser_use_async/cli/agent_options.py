@@ -13,11 +13,7 @@ _EXECUTOR = "browser_use"
 
 
 def add_agent_options(parser: argparse.ArgumentParser) -> None:
-    """Add the options.
-
-    Args:
-        parser: The command's parser.
-    """
+    """Add the options."""
     group = parser.add_argument_group(
         "agent", "How the executor browser_use works, which needs the extra local-agent."
     )
@@ -58,9 +54,6 @@ def add_agent_options(parser: argparse.ArgumentParser) -> None:
 
 def agent_settings(options: argparse.Namespace) -> AgentSettings | None:
     """What the options say, or None if another executor is asked for.
-
-    Args:
-        options: The parsed command line.
 
     Raises:
         ConfigurationError: They are for an executor that is not asked for, or the variable of the

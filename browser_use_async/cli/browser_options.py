@@ -8,11 +8,7 @@ __all__ = ["add_browser_options", "browser_settings"]
 
 
 def add_browser_options(parser: argparse.ArgumentParser) -> None:
-    """Add the options.
-
-    Args:
-        parser: The command's parser.
-    """
+    """Add the options."""
     group = parser.add_argument_group("browser", "How the executors chromium and browser_use work.")
     group.add_argument(
         "--browser",
@@ -61,12 +57,7 @@ def add_browser_options(parser: argparse.ArgumentParser) -> None:
 
 
 def browser_settings(options: argparse.Namespace, site_url: str | None) -> ChromiumSettings:
-    """What the options say.
-
-    Args:
-        options: The parsed command line.
-        site_url: The address of the example site, which tasks may always open.
-    """
+    """What the options say."""
     served = [site_url] if site_url is not None else []
     return ChromiumSettings(
         browser=options.browser,

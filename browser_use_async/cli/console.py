@@ -39,22 +39,12 @@ _STEERING = re.compile("[\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
 def printable(text: str) -> str:
-    """Text from elsewhere without characters that could steer a terminal.
-
-    Args:
-        text: Whatever a server, a page or a person wrote.
-    """
+    """Text from elsewhere without characters that could steer a terminal."""
     return "".join(each if each.isprintable() else " " for each in text)
 
 
 def json_text(value: Any, *, indent: int | None = None, ascii_only: bool = False) -> str:
-    """JSON without characters that could steer a terminal, or that some take for a line's end.
-
-    Args:
-        value: Plain JSON values.
-        indent: How far each level is indented; None writes one line.
-        ascii_only: Whether all other characters are escaped, too.
-    """
+    """JSON without characters that could steer a terminal, or that some take for a line's end."""
     return _STEERING.sub(_escaped, json.dumps(value, ensure_ascii=ascii_only, indent=indent))
 
 
@@ -80,11 +70,7 @@ class Screen(Protocol):
 
 
 class PlainScreen:
-    """A stream that gets text and nothing else.
-
-    Args:
-        stream: Where to write.
-    """
+    """A stream that gets text and nothing else."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
@@ -110,13 +96,7 @@ class PlainScreen:
 
 
 class Console:
-    """Both streams.
-
-    Args:
-        plain: Whether to do without colours, even on a terminal.
-        stdout: Where results go.
-        stderr: Where words go.
-    """
+    """Both streams."""
 
     def __init__(
         self, *, plain: bool = False, stdout: TextIO | None = None, stderr: TextIO | None = None
@@ -140,21 +120,11 @@ class Console:
         return not isinstance(self._words, PlainScreen)
 
     def say(self, *spans: Span) -> None:
-        """Write a line for the person who looks on.
-
-        Args:
-            spans: Its pieces.
-        """
+        """Write a line for the person who looks on."""
         self._words.line([_cleaned(span) for span in spans])
 
     def item(self, prefix: Sequence[Span], text: str, style: Style = Style.PLAIN) -> None:
-        """Write text behind a prefix, wrapped so that the prefix stands alone in its columns.
-
-        Args:
-            prefix: What stands in front of the first line.
-            text: The text; line breaks in it count as spaces.
-            style: How the text looks.
-        """
+        """Write text behind a prefix, wrapped so that the prefix stands alone in its columns."""
         indent = sum(len(_text(span)) for span in prefix)
         lines = self._wrapped(text, indent)
         self.say(*prefix, (lines[0], style))
@@ -162,19 +132,11 @@ class Console:
             self.say(" " * indent, (line, style))
 
     def failure(self, text: str) -> None:
-        """Write what went wrong.
-
-        Args:
-            text: In words that say what to do.
-        """
+        """Write what went wrong."""
         self.item([("error: ", Style.BAD)], text)
 
     def working(self, text: str) -> AbstractContextManager[Callable[[str], None]]:
-        """Show that something is under way, until the `with` block ends.
-
-        Args:
-            text: What it is; call what the block is given with another text to change it.
-        """
+        """Show that something is under way, until the `with` block ends."""
         return self._words.working(text)
 
     @contextmanager
@@ -187,23 +149,14 @@ class Console:
             yield lambda lines: show([[_cleaned(span) for span in line] for line in lines])
 
     def emit(self, value: Any) -> None:
-        """Write a result to stdout, as JSON: one line in a pipe, indented on a terminal.
-
-        Args:
-            value: Plain JSON values.
-        """
+        """Write a result to stdout, as JSON: one line in a pipe, indented on a terminal."""
         is_unicode = (self._stdout.encoding or "utf-8").lower().replace("-", "") == "utf8"
         indent = 2 if self.results_are_read_by_people else None
         text = json_text(value, indent=indent, ascii_only=not is_unicode)
         print(text, file=self._stdout, flush=True)
 
     def table(self, headings: Sequence[str], rows: Sequence[Sequence[Span]]) -> None:
-        """Write aligned columns to stdout; the last one is cut where the terminal ends.
-
-        Args:
-            headings: What stands above the columns.
-            rows: The cells, as many in each row as there are headings.
-        """
+        """Write aligned columns to stdout; the last one is cut where the terminal ends."""
         cells = [[_cleaned(cell) for cell in row] for row in rows]
         lines: list[list[Span]] = [[(each, Style.STRONG) for each in headings], *cells]
         widths = [max(len(_text(line[place])) for line in lines) for place in range(len(headings))]

@@ -35,11 +35,7 @@ _BY_ERROR: tuple[tuple[type[BaseException], ExitCode], ...] = (
 
 
 def exit_code_of(error: errors.BrowserUseError) -> ExitCode:
-    """The exit code that tells a script what went wrong.
-
-    Args:
-        error: What ended the command.
-    """
+    """The exit code that tells a script what went wrong."""
     for kind, code in _BY_ERROR:
         if isinstance(error, kind):
             return code

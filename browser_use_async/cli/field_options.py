@@ -25,50 +25,30 @@ class OptionGroup(Protocol):
 
 @attrs.frozen
 class FieldOption:
-    """How one field of a request is written on the command line.
+    """How one field of a request is written on the command line."""
 
-    Attributes:
-        field: The field, as the API spells it.
-        flag: The option.
-        help: What it does.
-        metavar: What stands for its value in the help.
-    """
-
-    field: str
+    field: str  # the field, as the API spells it
     flag: str
-    help: str
-    metavar: str | None = None
+    help: str  # what it does
+    metavar: str | None = None  # what stands for its value in the help
 
 
 class FieldOptions:
-    """Some fields of one request. What is not given on the command line is not sent.
-
-    Args:
-        request: The request class, whose rules say what kind of value each option takes.
-        options: The fields.
-    """
+    """Some fields of one request. What is not given on the command line is not sent."""
 
     def __init__(self, request: type[Any], options: Sequence[FieldOption]) -> None:
         fields = {field.name: field for field in attrs.fields(request)}
         self._rules = {option: rule_of(fields[option.field]) for option in options}
 
     def add_to(self, group: OptionGroup) -> None:
-        """Add an option for each field.
-
-        Args:
-            group: What to add them to.
-        """
+        """Add an option for each field."""
         for option, rule in self._rules.items():
             group.add_argument(
                 option.flag, dest=option.field, help=option.help, **_shape(option, rule)
             )
 
     def given(self, options: argparse.Namespace) -> dict[str, Any]:
-        """The fields that were given on the command line.
-
-        Args:
-            options: The parsed command line.
-        """
+        """The fields that were given on the command line."""
         given: dict[str, Any] = {}
         for option, rule in self._rules.items():
             value = getattr(options, option.field)

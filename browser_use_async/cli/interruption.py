@@ -16,15 +16,7 @@ _GENTLE: ContextVar[_Gentle] = ContextVar("_GENTLE")
 
 
 async def until_signalled(work: Coroutine[Any, Any, int], console: Console) -> int:
-    """Run a command; a signal cancels it, so that it can end what it began.
-
-    Args:
-        work: The command.
-        console: Told that a signal came.
-
-    Returns:
-        The command's exit code, or 128 + the signal's number if a signal cancelled it.
-    """
+    """Run a command; a signal cancels it, so that it can end what it began."""
     loop = asyncio.get_running_loop()
     gentle: _Gentle = []
     _GENTLE.set(gentle)
@@ -54,11 +46,7 @@ async def until_signalled(work: Coroutine[Any, Any, int], console: Console) -> i
 
 @contextmanager
 def gently(end: Callable[[], None]) -> Generator[None]:
-    """Let the first Ctrl-C call something instead of cancelling the command; the second cancels.
-
-    Args:
-        end: Begins to bring the command to its end, which must not take long.
-    """
+    """Let the first Ctrl-C call something instead of cancelling the command; the second cancels."""
     gentle = _GENTLE.get()
     gentle.append(end)
     try:

@@ -13,11 +13,7 @@ RowT = TypeVar("RowT")
 
 
 def local_time(moment: datetime | None) -> str:
-    """A time in the zone of the person who looks on.
-
-    Args:
-        moment: The time, or None if it is not known.
-    """
+    """A time in the zone of the person who looks on."""
     return "?" if moment is None else f"{moment.astimezone():%Y-%m-%d %H:%M:%S}"
 
 
@@ -28,18 +24,7 @@ async def show_rows(
     cells: Callable[[RowT], Sequence[Span]],
     limit: int | None = None,
 ) -> int:
-    """Write rows to stdout as they come; a table waits for the last one to know its widths.
-
-    Args:
-        rows: The rows.
-        console: Where to write.
-        headings: What stands above the columns of the table.
-        cells: The cells of a row of the table.
-        limit: How many rows at most, or None for all.
-
-    Returns:
-        How many rows were written.
-    """
+    """Write rows to stdout as they come; a table waits for the last one to know its widths."""
     as_table = console.results_are_read_by_people
     lines: list[Sequence[Span]] = []
     listed = 0

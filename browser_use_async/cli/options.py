@@ -27,12 +27,7 @@ _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
 
 def add_output_options(parser: argparse.ArgumentParser, *, has_parent: bool = False) -> None:
-    """Add the options of every command.
-
-    Args:
-        parser: The parser of a command, or of an action of one.
-        has_parent: Whether the parser in front of it has them too; what was written there holds.
-    """
+    """Add the options of every command."""
     default: Any = argparse.SUPPRESS if has_parent else False
     group = parser.add_argument_group("output")
     group.add_argument(
@@ -47,11 +42,7 @@ def add_output_options(parser: argparse.ArgumentParser, *, has_parent: bool = Fa
 
 
 def add_target_options(parser: argparse.ArgumentParser) -> None:
-    """Add the options that say which server to talk to, and with which key.
-
-    Args:
-        parser: The parser of a command.
-    """
+    """Add the options that say which server to talk to, and with which key."""
     group = parser.add_argument_group(
         "server", "The key is BROWSER_USE_API_KEY unless an option gives another."
     )
@@ -92,9 +83,6 @@ def add_target_options(parser: argparse.ArgumentParser) -> None:
 def given_key(options: argparse.Namespace) -> str | None:
     """The key of `--api-key` or `--api-key-file`, or None if neither was given.
 
-    Args:
-        options: The parsed command line.
-
     Raises:
         ConfigurationError: The file cannot be read.
     """
@@ -110,11 +98,7 @@ def given_key(options: argparse.Namespace) -> str | None:
 
 
 def seconds(text: str) -> float:
-    """A number of seconds above 0.
-
-    Args:
-        text: What stands on the command line.
-    """
+    """A number of seconds above 0."""
     try:
         value = float(text)
     except ValueError:
@@ -125,11 +109,7 @@ def seconds(text: str) -> float:
 
 
 def moment(text: str) -> datetime:
-    """A point in time: ISO 8601, where no zone means UTC, or an age such as 90m, 2h or 7d.
-
-    Args:
-        text: What stands on the command line.
-    """
+    """A point in time: ISO 8601, where no zone means UTC, or an age such as 90m, 2h or 7d."""
     age = _span(text)
     if age is not None:
         return datetime.now(UTC) - age
@@ -142,11 +122,7 @@ def moment(text: str) -> datetime:
 
 
 def due(text: str) -> datetime:
-    """A point in time ahead: ISO 8601, where no zone means UTC, or a span such as +90m, +2h, +7d.
-
-    Args:
-        text: What stands on the command line.
-    """
+    """A point in time ahead: ISO 8601 (no zone means UTC), or a span such as +90m, +2h, +7d."""
     span = _span(text[1:]) if text.startswith("+") else None
     if span is not None:
         return datetime.now(UTC) + span
@@ -159,11 +135,7 @@ def due(text: str) -> datetime:
 
 
 def pair(text: str) -> tuple[str, str]:
-    """A name and a value with `=` between them.
-
-    Args:
-        text: What stands on the command line.
-    """
+    """A name and a value with `=` between them."""
     name, equals, value = text.partition("=")
     if not name or not equals:
         raise argparse.ArgumentTypeError("write it as NAME=VALUE")
@@ -171,11 +143,7 @@ def pair(text: str) -> tuple[str, str]:
 
 
 def secret(text: str) -> tuple[str, str]:
-    """A name, and a value that stands somewhere safer than on the command line.
-
-    Args:
-        text: NAME=VARIABLE for an environment variable, or NAME=@FILE for a file.
-    """
+    """A name, and a value that stands somewhere safer than on the command line."""
     name, equals, source = text.partition("=")
     if not name or not equals or not source:
         raise argparse.ArgumentTypeError("write it as NAME=VARIABLE or NAME=@FILE")

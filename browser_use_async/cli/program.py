@@ -39,14 +39,7 @@ Begin with `browser-use-async demo`: it needs no key and no network.
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line.
-
-    Args:
-        arguments: The words after the program's name; by default those of this process.
-
-    Returns:
-        The exit code.
-    """
+    """Run the command line."""
     words = completed(sys.argv[1:] if arguments is None else list(arguments))
     modules = {each.name: each.load() for each in COMMANDS if each.name in words}
     parser = _parser(modules)

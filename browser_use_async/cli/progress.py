@@ -32,22 +32,12 @@ _FATES = {
 
 
 def status_span(status: TaskStatus) -> Span:
-    """A status in its colour.
-
-    Args:
-        status: The status.
-    """
+    """A status in its colour."""
     return (str(status), STATUS_STYLES.get(status, Style.PLAIN))
 
 
 class Progress:
-    """Shows one task on stderr. Leaving the block waits for steps that are still on their way.
-
-    Args:
-        console: Where to show it.
-        prefix: What stands in front of each line.
-        spinning: Whether a line at the bottom shows that the task is alive.
-    """
+    """Shows one task on stderr. Leaving the block waits for steps that are still on their way."""
 
     def __init__(
         self, console: Console, *, prefix: tuple[Span, ...] = (), spinning: bool = True
@@ -81,11 +71,7 @@ class Progress:
         await self._stack.aclose()
 
     def follow(self, handle: TaskHandle) -> None:
-        """Begin to show a task.
-
-        Args:
-            handle: The task.
-        """
+        """Begin to show a task."""
         self.task_id = handle.id
         self._update(f"task {handle.id}: waiting for its browser")
         self._following = asyncio.get_running_loop().create_task(self._show(handle))
@@ -114,12 +100,7 @@ class Progress:
             before = status
 
     def give_up(self, error: WaitTimeoutError, fate: str) -> int:
-        """Say that the time is up, print what a script needs, and give the exit code.
-
-        Args:
-            error: Tells for which task, and where it stood.
-            fate: What becomes of the task: "leave", "stop" or "pause".
-        """
+        """Say that the time is up, print what a script needs, and give the exit code."""
         status = error.last_status
         self.task_id = error.task_id
         self._console.failure(f"the time is up; the task was last seen as {status or 'unknown'}")
@@ -128,21 +109,12 @@ class Progress:
         return ExitCode.TIMED_OUT
 
     def say_fate(self, fate: str) -> None:
-        """Say what becomes of a task that nobody waits for any longer.
-
-        Args:
-            fate: "leave", "stop" or "pause".
-        """
+        """Say what becomes of a task that nobody waits for any longer."""
         if self.task_id is not None:
             self._console.say(_FATES[fate].format(self.task_id))
 
     def conclude(self, task: Task, seconds: float) -> None:
-        """Say how the task ended.
-
-        Args:
-            task: The task.
-            seconds: How long the person has waited.
-        """
+        """Say how the task ended."""
         count = len(task.steps)
         steps = f"{count} step" + ("" if count == 1 else "s")
         self._console.say(

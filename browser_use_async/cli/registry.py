@@ -28,18 +28,12 @@ class CommandModule(Protocol):
 
 @attrs.frozen
 class Command:
-    """A command that exists.
+    """A command that exists."""
 
-    Attributes:
-        name: The word that the person types.
-        file: The name of its module in `cli.commands`.
-        summary: What it does, in one line of the help.
-        actions: The words that may follow its name; the first one is meant if none does.
-    """
-
-    name: str
-    file: str
-    summary: str
+    name: str  # the word that the person types
+    file: str  # the name of its module in `cli.commands`
+    summary: str  # what it does, in one line of the help
+    # The words that may follow its name; the first one is meant if none does
     actions: tuple[str, ...] = ()
 
     def load(self) -> CommandModule:
@@ -73,11 +67,7 @@ COMMANDS = (
 
 
 def completed(words: Sequence[str]) -> list[str]:
-    """The command line with the action that is meant where none was written: `batch in.csv`.
-
-    Args:
-        words: The words after the program's name.
-    """
+    """The command line with the action that is meant where none was written: `batch in.csv`."""
     command = next((each for each in COMMANDS if words[:1] == [each.name]), None)
     if command is None or not command.actions or len(words) < 2:
         return list(words)

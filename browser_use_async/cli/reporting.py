@@ -8,15 +8,7 @@ __all__ = ["report_error"]
 
 
 def report_error(error: BrowserUseError, console: Console) -> ExitCode:
-    """Say what went wrong and what to do about it.
-
-    Args:
-        error: What ended the command.
-        console: Where to say it.
-
-    Returns:
-        The exit code for it.
-    """
+    """Say what went wrong and what to do about it."""
     console.failure(str(error))
     if isinstance(error, SubmissionUnknownError) and error.submission_token is not None:
         console.say(

@@ -14,11 +14,7 @@ __all__ = ["RichScreen"]
 
 
 class RichScreen:
-    """A terminal that rich writes to.
-
-    Args:
-        stream: The terminal.
-    """
+    """A terminal that rich writes to."""
 
     def __init__(self, stream: TextIO) -> None:
         self._console = RichConsole(file=stream, highlight=False)

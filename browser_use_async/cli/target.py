@@ -32,26 +32,15 @@ NO_KEY = (
 
 @attrs.frozen
 class Target:
-    """Where a command sends its calls.
+    """Where a command sends its calls."""
 
-    Attributes:
-        session: The open session.
-        base_url: The address of the API.
-        has_key: Whether there is a key at all.
-        site_url: The example site, if this command started one.
-    """
-
-    session: BrowserUseSession
-    base_url: str
-    has_key: bool
-    site_url: str | None = None
+    session: BrowserUseSession  # the open session
+    base_url: str  # the address of the API
+    has_key: bool  # whether there is a key at all
+    site_url: str | None = None  # the example site, if this command started one
 
     def filled(self, task: str) -> str:
-        """A task's text with the address of the example site in place of `{site}`.
-
-        Args:
-            task: What the person wrote.
-        """
+        """A task's text with the address of the example site in place of `{site}`."""
         return task if self.site_url is None else task.replace("{site}", self.site_url.rstrip("/"))
 
 
@@ -60,11 +49,6 @@ async def open_target(
     options: argparse.Namespace, console: Console, *, needs_key: bool = True
 ) -> AsyncGenerator[Target, None]:
     """Open a session with the server that the options name; `--local` starts it first.
-
-    Args:
-        options: The parsed command line, with the options of `add_target_options`.
-        console: Told about retries.
-        needs_key: Whether the command is of no use without a key.
 
     Raises:
         ConfigurationError: An option or a variable cannot work.

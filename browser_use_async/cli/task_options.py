@@ -52,11 +52,7 @@ _FIELDS = FieldOptions(RunTaskRequest, TASK_OPTIONS)
 
 
 def add_task_options(parser: argparse.ArgumentParser) -> None:
-    """Add an option for each optional field of run-task. What is not given is not sent.
-
-    Args:
-        parser: The parser of a command.
-    """
+    """Add an option for each optional field of run-task. What is not given is not sent."""
     group = parser.add_argument_group(
         "task", "Fields of the API. What is not given is not sent; the service's default holds."
     )
@@ -64,9 +60,5 @@ def add_task_options(parser: argparse.ArgumentParser) -> None:
 
 
 def task_fields(options: argparse.Namespace) -> RunTaskFields:
-    """The fields that were given on the command line.
-
-    Args:
-        options: The parsed command line.
-    """
+    """The fields that were given on the command line."""
     return cast("RunTaskFields", _FIELDS.given(options))

@@ -19,11 +19,7 @@ _SECONDS_BETWEEN_LINES = 2.0
 
 
 class Transfers:
-    """Several transfers; one that fails does not keep the others from theirs.
-
-    Args:
-        console: Where to show them.
-    """
+    """Several transfers; one that fails does not keep the others from theirs."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
@@ -32,15 +28,7 @@ class Transfers:
     async def attempt(
         self, label: str, transfer: Callable[[OnProgress], Awaitable[ResultT]]
     ) -> ResultT | None:
-        """Make one transfer and show its bytes.
-
-        Args:
-            label: What is transferred.
-            transfer: Makes the transfer; is given what to tell the bytes to.
-
-        Returns:
-            What the transfer gives, or None if it failed, which was said then.
-        """
+        """Make one transfer and show its bytes."""
         try:
             with self._shown(label) as on_progress:
                 return await transfer(on_progress)

@@ -35,11 +35,7 @@ Call = tuple[bytes, Mapping[str, str]]
 
 
 class _Forwarding(WebhookReceiver):
-    """A receiver that keeps genuine calls as they came, the repeated ones too.
-
-    Args:
-        calls: Where to; what does not fit is dropped, which is logged.
-    """
+    """A receiver that keeps genuine calls as they came, the repeated ones too."""
 
     def __init__(self, secret: str, *, path: str, calls: "asyncio.Queue[Call] | None") -> None:
         super().__init__(secret, path=path)
@@ -62,16 +58,7 @@ class _Forwarding(WebhookReceiver):
 async def listen(
     host: str, port: int, path: str, forward: str | None, secret: str, console: Console
 ) -> int:
-    """Receive until a signal comes.
-
-    Args:
-        host: Where to listen.
-        port: The port; 0 takes a free one.
-        path: The path that is answered.
-        forward: Where to send genuine calls on, or None.
-        secret: What they are signed with.
-        console: Where to write.
-    """
+    """Receive until a signal comes."""
     # Says why a call was refused, which whoever listens wants to know.
     logging.getLogger("browser_use_async").setLevel(logging.INFO)
     calls: asyncio.Queue[Call] | None = asyncio.Queue(_MOST_WAITING) if forward else None

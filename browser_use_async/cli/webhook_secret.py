@@ -13,10 +13,6 @@ __all__ = ["secret_from_file", "secret_from_variable"]
 def secret_from_file(file: str, option: str) -> str:
     """The secret that a file holds.
 
-    Args:
-        file: Its path.
-        option: What the option is called.
-
     Raises:
         ConfigurationError: The file cannot be read, or holds nothing.
     """
@@ -31,10 +27,6 @@ def secret_from_file(file: str, option: str) -> str:
 
 def secret_from_variable(variable: str, option: str) -> str:
     """The secret that an environment variable holds.
-
-    Args:
-        variable: Its name.
-        option: What the option is called.
 
     Raises:
         ConfigurationError: It is not set, or blank.

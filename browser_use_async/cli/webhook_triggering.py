@@ -31,20 +31,7 @@ async def trigger(
     session_id: str | None,
     metadata: Mapping[str, str],
 ) -> int:
-    """Send one event, and say what was answered.
-
-    Args:
-        kind: One of `KINDS`.
-        url: Where to.
-        secret: What to sign it with.
-        console: Where to write.
-        task_id: The task that it tells of, or None for one that does not exist.
-        session_id: The same for its browser session.
-        metadata: The task's pairs.
-
-    Returns:
-        The exit code: 0 for a 2xx status, 3 for any other, 4 without an answer.
-    """
+    """Send one event, and say what was answered."""
     subject = None if kind == TEST else task_id or str(uuid.uuid4())
     body = TEST_BODY if subject is None else _body(kind, subject, session_id, metadata)
     outbound, loop = Outbound(), asyncio.get_running_loop()

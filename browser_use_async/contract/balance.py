@@ -12,9 +12,6 @@ __all__ = ["read_balance"]
 def read_balance(value: Any) -> Balance:
     """The balance of an answer, whose field for the amount is called `balance`.
 
-    Args:
-        value: What `read_json` gave.
-
     Raises:
         MismatchError: It is not the answer that the API promises.
         KeyError: There is no amount.

@@ -41,11 +41,6 @@ def load_structure() -> Callable[[Any, Any], Any]:
 def decode_response(endpoint: Endpoint, body: bytes) -> Any:
     """The typed result of a call, from the bytes of its answer.
 
-    Args:
-        endpoint: Which call was made.
-        body: The decoded body. For calls that answer nothing, an empty body, `null` and any
-            other JSON are all the same.
-
     Raises:
         ResponseDecodeError: The bytes are not what the API promises.
     """
@@ -93,11 +88,7 @@ def _bare_boolean(value: Any) -> bool:
 
 
 def encode_request(request: Any) -> dict[str, Any]:
-    """The JSON object of a request: exactly the fields that were given.
-
-    Args:
-        request: An instance of a request class.
-    """
+    """The JSON object of a request: exactly the fields that were given."""
     return {
         field.name: plain(value)
         for field in attrs.fields(type(request))
@@ -106,11 +97,7 @@ def encode_request(request: Any) -> dict[str, Any]:
 
 
 def plain(value: Any) -> Any:
-    """The JSON value of a field.
-
-    Args:
-        value: The field's value; what JSON has no word for is left as it is.
-    """
+    """The JSON value of a field."""
     if isinstance(value, datetime):
         return format_timestamp(value)
     if isinstance(value, str):

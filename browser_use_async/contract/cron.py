@@ -34,30 +34,18 @@ class CronSyntaxError(ValueError):
 
 @attrs.frozen
 class Cron:
-    """A parsed expression.
+    """A parsed expression."""
 
-    Attributes:
-        minutes: Minutes of the hour, in order.
-        hours: Hours of the day, in order.
-        days: Days of the month.
-        months: Months of the year.
-        weekdays: Days of the week, 0 for Sunday.
-        either_day: Whether one matching day field is enough.
-    """
-
-    minutes: tuple[int, ...]
-    hours: tuple[int, ...]
-    days: frozenset[int]
-    months: frozenset[int]
-    weekdays: frozenset[int]
-    either_day: bool
+    minutes: tuple[int, ...]  # minutes of the hour, in order
+    hours: tuple[int, ...]  # hours of the day, in order
+    days: frozenset[int]  # days of the month
+    months: frozenset[int]  # months of the year
+    weekdays: frozenset[int]  # days of the week, 0 for Sunday
+    either_day: bool  # whether one matching day field is enough
 
     @classmethod
     def parse(cls, expression: str) -> "Cron":
         """Read an expression.
-
-        Args:
-            expression: Five fields, separated by white space.
 
         Raises:
             CronSyntaxError: It cannot be read, or can never fire.
@@ -83,14 +71,7 @@ class Cron:
         return cron
 
     def next_after(self, moment: datetime) -> datetime | None:
-        """The first matching minute that is later than a moment.
-
-        Args:
-            moment: An aware time; seconds do not matter.
-
-        Returns:
-            The minute in UTC, or None if there is none.
-        """
+        """The first matching minute that is later than a moment."""
         start = moment.astimezone(UTC).replace(second=0, microsecond=0) + timedelta(minutes=1)
         day = start.replace(hour=0, minute=0)
         earliest = (start.hour, start.minute)

@@ -25,39 +25,24 @@ class Effect(StrEnum):
 
 @attrs.frozen(eq=False, repr=False)
 class Endpoint(Value):
-    """One call of the API.
+    """One call of the API."""
 
-    Attributes:
-        name: The operation's name in the service's own document.
-        method: The HTTP method.
-        path: The path below `/api/v1`, with `{parameters}`.
-        returns: The type of the answer, or None for calls that answer nothing.
-        effect: What the call does, which decides when it may be sent again.
-        section: The API section that documents it.
-        parameters: The class of the path parameters.
-        query: The class of the query parameters.
-        body: The class of the JSON body.
-        authenticated: Whether the call needs an API key.
-        subscription: Whether the service asks for an active subscription.
-        checks_identity: Whether the answer's `id` must be the `task_id` that was asked for.
-        read: Makes the answer from its JSON value, where the fields of its type do not say how.
-        leaves_a_trace: Whether another call tells afterwards if it was carried out.
-    """
-
-    name: str
-    method: str
-    path: str
-    returns: Any
-    effect: Effect
-    section: str
-    parameters: type[Any] | None = None
-    query: type[Any] | None = None
-    body: type[Any] | None = None
-    authenticated: bool = True
-    subscription: bool = False
+    name: str  # the operation's name in the service's own document
+    method: str  # the HTTP method
+    path: str  # the path below `/api/v1`, with `{parameters}`
+    returns: Any  # the type of the answer, or None for calls that answer nothing
+    effect: Effect  # what the call does, which decides when it may be sent again
+    section: str  # the API section that documents it
+    parameters: type[Any] | None = None  # the class of the path parameters
+    query: type[Any] | None = None  # the class of the query parameters
+    body: type[Any] | None = None  # the class of the JSON body
+    authenticated: bool = True  # whether the call needs an API key
+    subscription: bool = False  # whether the service asks for an active subscription
+    # Whether the answer's `id` must be the `task_id` that was asked for
     checks_identity: bool = False
+    # Makes the answer from its JSON value, where the fields of its type do not say how
     read: Callable[[Any], Any] | None = None
-    leaves_a_trace: bool = True
+    leaves_a_trace: bool = True  # whether another call tells afterwards if it was carried out
 
     @property
     def is_static(self) -> bool:

@@ -36,9 +36,5 @@ CONTENT_TYPES: dict[str, str] = {
 
 
 def content_type_of(file_name: str) -> str | None:
-    """The content type that a file name stands for, or None if the API does not take it.
-
-    Args:
-        file_name: The name; its suffix decides, in either case.
-    """
+    """The content type that a file name stands for, or None if the API does not take it."""
     return CONTENT_TYPES.get(PurePath(file_name).suffix.lower())

@@ -17,18 +17,10 @@ MAX_METADATA_PAIRS = 10
 
 
 def is_count(value: object) -> bool:
-    """Whether something is a number of things: a whole number of 1 or more.
-
-    Args:
-        value: What a caller passed.
-    """
+    """Whether something is a number of things: a whole number of 1 or more."""
     return isinstance(value, int) and not isinstance(value, bool) and value >= 1
 
 
 def is_seconds(value: object) -> bool:
-    """Whether something is a length of time in seconds: a finite number of 0 or more.
-
-    Args:
-        value: What a caller passed.
-    """
+    """Whether something is a length of time in seconds: a finite number of 0 or more."""
     return isinstance(value, int | float) and 0 <= value < math.inf

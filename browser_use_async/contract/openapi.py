@@ -67,11 +67,7 @@ _FINDS_NOTHING = {CREATE_BROWSER_PROFILE, CREATE_UPLOAD_URL, SIMPLE_SEARCH, SEAR
 
 
 def openapi_document(server_url: str) -> dict[str, Any]:
-    """The document.
-
-    Args:
-        server_url: Scheme, host and port of the server that it describes.
-    """
+    """The document."""
     paths: dict[str, dict[str, Any]] = {}
     for endpoint in ENDPOINTS:
         path = paths.setdefault(API_PREFIX + endpoint.path, {})

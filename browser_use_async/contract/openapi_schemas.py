@@ -117,11 +117,7 @@ _SCALARS: dict[type[Any], str] = {str: "string", int: "integer", bool: "boolean"
 
 
 def reference(model: type[Any]) -> Schema:
-    """Where a model's schema stands in the document.
-
-    Args:
-        model: The class of a request, of a response, or an enum.
-    """
+    """Where a model's schema stands in the document."""
     return _named(_NAMES[model])
 
 
@@ -209,11 +205,7 @@ def _schedule_conditions() -> Iterator[Schema]:
 
 
 def field_schema(rule: FieldRule) -> Schema:
-    """The schema of a request's field or of a parameter.
-
-    Args:
-        rule: What the field may hold.
-    """
+    """The schema of a request's field or of a parameter."""
     schema = _shape(rule)
     if rule.nullable:
         schema = {"anyOf": [schema, _NULL]}

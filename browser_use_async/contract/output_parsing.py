@@ -51,10 +51,6 @@ class OutputMismatchError(ValueError):
 def parse_output(text: str | None, kind: Any) -> Any:
     """Parse the output of a task.
 
-    Args:
-        text: What the task answered. JSON in a Markdown fence is accepted.
-        kind: The `output_type` of the call.
-
     Raises:
         OutputMismatchError: There is no output, or it does not fit.
     """
@@ -96,25 +92,15 @@ def _takes_text(kind: Any) -> bool:
 
 @attrs.define
 class _Reading:
-    """One attempt to read a value as a type.
+    """One attempt to read a value as a type."""
 
-    Attributes:
-        problems: What does not fit, and where.
-        stretch: How far it had to be stretched to fit: keys that no field takes, and numbers
-            that changed their class.
-    """
-
-    problems: list[str] = attrs.field(factory=list)
+    problems: list[str] = attrs.field(factory=list)  # what does not fit, and where
+    # How far it had to be stretched to fit: keys that no field takes, and numbers that
+    # changed their class
     stretch: int = 0
 
     def value(self, value: Any, kind: Any, place: str) -> Any:
-        """Read a value. If `problems` grew, what is given means nothing.
-
-        Args:
-            value: A JSON value.
-            kind: What it should be.
-            place: Where it stands.
-        """
+        """Read a value. If `problems` grew, what is given means nothing."""
         match shape_of(kind):
             case Anything():
                 return value

@@ -28,20 +28,12 @@ _NAMES: dict[type[Any], str] = {
 
 
 def name_of(value: Any) -> str:
-    """What a JSON value is, in words.
-
-    Args:
-        value: The value.
-    """
+    """What a JSON value is, in words."""
     return _NAMES[type(value)]
 
 
 def name_of_kind(kind: type[Any]) -> str:
-    """What values of a class of JSON are, in words.
-
-    Args:
-        kind: The class.
-    """
+    """What values of a class of JSON are, in words."""
     return _NAMES[kind]
 
 
@@ -113,10 +105,6 @@ _READERS: dict[type[Any], Callable[[Any], Any]] = {
 
 def read_scalar(value: Any, kind: type[Any]) -> Any:
     """A JSON value as a scalar of another class.
-
-    Args:
-        value: The value.
-        kind: The class.
 
     Raises:
         MisfitError: It does not stand for one.

@@ -43,9 +43,6 @@ _SCALARS: dict[type[Any], dict[str, Any]] = {
 def output_schema(kind: Any) -> str:
     """The JSON schema of a type, as the string that `structured_output_json` takes.
 
-    Args:
-        kind: The `output_type` of a call.
-
     Raises:
         InvalidRequestError: The type has no JSON form.
     """
@@ -67,14 +64,10 @@ def output_schema(kind: Any) -> str:
 
 @attrs.define
 class _Definitions:
-    """The schemas of the classes met so far.
+    """The schemas of the classes met so far."""
 
-    Attributes:
-        schemas: By name, as they stand in `$defs`.
-        names: Which name a class has: classes of different modules may share one.
-    """
-
-    schemas: dict[str, Any] = attrs.field(factory=dict)
+    schemas: dict[str, Any] = attrs.field(factory=dict)  # by name, as they stand in `$defs`
+    # Which name a class has: classes of different modules may share one
     names: dict[type[Any], str] = attrs.field(factory=dict)
 
     def schema_of(self, kind: Any) -> dict[str, Any]:

@@ -106,20 +106,13 @@ class Constants:
 
 @attrs.frozen
 class Field:
-    """A field of a record: its JSON key, the argument of the class, and its type.
+    """A field of a record: its JSON key, the argument of the class, and its type."""
 
-    Attributes:
-        name: Its JSON key.
-        argument: Its name in the arguments of the class.
-        kind: Its type.
-        required: Whether it has no default.
-        converter: The attrs converter that the class itself calls, or None.
-    """
-
-    name: str
-    argument: str
+    name: str  # its JSON key
+    argument: str  # its name in the arguments of the class
     kind: Any
-    required: bool
+    required: bool  # whether it has no default
+    # The attrs converter that the class itself calls, or None
     converter: Callable[[Any], Any] | None = None
 
 
@@ -158,19 +151,12 @@ _MAPPINGS = frozenset({dict, Mapping, MutableMapping})
 
 
 def is_pydantic_model(kind: Any) -> bool:
-    """Whether a class can describe and validate itself the way pydantic models do.
-
-    Args:
-        kind: Any type.
-    """
+    """Whether a class can describe and validate itself the way pydantic models do."""
     return isinstance(kind, type) and hasattr(kind, "model_json_schema")
 
 
 def shape_of(kind: Any) -> Shape:
     """What a type looks like in JSON; of what it contains, only the types.
-
-    Args:
-        kind: Any type.
 
     Raises:
         InvalidRequestError: The type has no JSON form.

@@ -19,12 +19,6 @@ def contradictions(values: Mapping[str, Any]) -> list[tuple[str, str]]:
 
     A schedule has the figure that its type runs by, and ends after it begins. No other request
     has fields that depend on each other.
-
-    Args:
-        values: The values of the fields that were given.
-
-    Returns:
-        The fields that have to change, and why.
     """
     found: list[tuple[str, str]] = []
     for kind, field in _RUNS_BY.items():

@@ -35,12 +35,7 @@ class MismatchError(ValueError):
 
 
 def described(error: BaseException, path: str) -> tuple[str, str]:
-    """The JSON path and the problem that a reader's exception stands for, without the value.
-
-    Args:
-        error: What the reader raised.
-        path: Where the value stands that it was reading.
-    """
+    """The JSON path and the problem that a reader's exception stands for, without the value."""
     if isinstance(error, KeyError):
         return f"{path}.{error.args[0]}", "a required field is missing"
     if isinstance(error, MismatchError):

@@ -35,10 +35,5 @@ TRANSITIONS: dict[tuple[TaskStatus, TaskEvent], TaskStatus] = {
 
 
 def next_status(status: TaskStatus, event: TaskEvent) -> TaskStatus | None:
-    """The status after an event, or None if the event is not allowed in this status.
-
-    Args:
-        status: Where the task stands.
-        event: What happens to it.
-    """
+    """The status after an event, or None if the event is not allowed in this status."""
     return TRANSITIONS.get((status, event))

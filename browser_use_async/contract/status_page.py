@@ -19,19 +19,12 @@ __all__ = ["LIST_STATUSES", "StatusPage", "read_status_page"]
 
 
 class StatusPage(NamedTuple):
-    """Where the tasks of one page stand.
+    """Where the tasks of one page stand."""
 
-    Attributes:
-        rows: Id and status of each task, newest first.
-        limit: How many rows a page has at most, as the answer says.
-        total_count: How many tasks there are on all pages.
-        size: Bytes of the answer.
-    """
-
-    rows: list[tuple[str, str]]
-    limit: int
-    total_count: int
-    size: int
+    rows: list[tuple[str, str]]  # id and status of each task, newest first
+    limit: int  # how many rows a page has at most, as the answer says
+    total_count: int  # how many tasks there are on all pages
+    size: int  # bytes of the answer
 
 
 _ID_AND_STATUS = itemgetter("id", "status")
@@ -42,9 +35,6 @@ LIST_STATUSES: Endpoint = attrs.evolve(LIST_TASKS, returns=StatusPage)
 
 def read_status_page(body: bytes) -> StatusPage:
     """Read a page.
-
-    Args:
-        body: The decoded body.
 
     Raises:
         ResponseDecodeError: It is no page of tasks.

@@ -57,9 +57,6 @@ _DECODER = json.JSONDecoder(
 def skim_json(body: bytes) -> Any:
     """The value of JSON text that is only looked at, and read leniently for that.
 
-    Args:
-        body: The text.
-
     Raises:
         ValueError: The text is not JSON.
         RecursionError: It nests too deeply.
@@ -85,9 +82,6 @@ def _read_quickly(body: bytes) -> Any:
 
 def read_json(body: bytes) -> Any:
     """The value that UTF-8 JSON text stands for.
-
-    Args:
-        body: The text. A byte-order mark is refused, as RFC 8259 allows.
 
     Raises:
         JsonRefusedError: The text is not JSON, repeats a key, holds NaN, Infinity or a number

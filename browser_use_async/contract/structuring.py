@@ -196,10 +196,6 @@ def _detailed_converter() -> cattrs.Converter:
 def structure(value: Any, kind: Any) -> Any:
     """Turn a JSON value into a model.
 
-    Args:
-        value: What `read_json` gave.
-        kind: The model class, or `list[...]` of one.
-
     Raises:
         ResponseDecodeError: The value does not fit; `.path` says where.
     """

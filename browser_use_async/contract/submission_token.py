@@ -25,43 +25,26 @@ _TEXT = r"bu1\.([0-9a-f]{32})\.([0-9a-f]{16})\.(s?)(\d{1,14})\.(\d{1,8}(?:\.\d{1
 
 @attrs.frozen(eq=False, repr=False)
 class SubmissionToken(Value):
-    """Everything that another process needs to look for a task.
+    """Everything that another process needs to look for a task."""
 
-    Attributes:
-        mark: The value of the reserved metadata pair; random, and derived from nothing.
-        digest: A digest of the task's text, to tell candidates apart without holding it.
-        sent_at: When the first attempt was made.
-        settle_window: Seconds after which a task that did not appear is taken never to appear.
-        by_service: Whether `sent_at` is the service's time, and the machine's clock agreed. Else it
-            may be wrong by any amount, and nothing is derived from it.
-    """
-
-    mark: str
-    digest: str
-    sent_at: datetime
-    settle_window: float
+    mark: str  # the value of the reserved metadata pair; random, and derived from nothing
+    digest: str  # a digest of the task's text, to tell candidates apart without holding it
+    sent_at: datetime  # when the first attempt was made
+    settle_window: float  # seconds after which a task that did not appear is taken never to appear
+    # Whether `sent_at` is the service's time, and the machine's clock agreed. Else it may be
+    # wrong by any amount, and nothing is derived from it.
     by_service: bool = False
 
     @classmethod
     def new(
         cls, task: str, settle_window: float, now: datetime, *, by_service: bool = False
     ) -> "SubmissionToken":
-        """A fresh token for one submission.
-
-        Args:
-            task: The task's instructions.
-            settle_window: Seconds.
-            now: The time.
-            by_service: Whether that is the service's time.
-        """
+        """A fresh token for one submission."""
         return cls(uuid.uuid4().hex, digest_of(task), now, settle_window, by_service)
 
     @classmethod
     def parse(cls, text: str) -> "SubmissionToken":
         """Read what `str()` wrote.
-
-        Args:
-            text: The token's text.
 
         Raises:
             InvalidRequestError: It is no submission token.
@@ -78,12 +61,7 @@ class SubmissionToken(Value):
         return cls(mark, digest, sent_at, float(window), bool(service))
 
     def extended(self, seconds: float) -> "SubmissionToken":
-        """The same token with a longer settle window.
-
-        Args:
-            seconds: How much longer; the window of an answer that was lost later than the first
-                request was sent ends later too.
-        """
+        """The same token with a longer settle window."""
         window = min(self.settle_window + max(seconds, 0.0), MAX_WINDOW - 1)
         return attrs.evolve(self, settle_window=window)
 
@@ -94,9 +72,5 @@ class SubmissionToken(Value):
 
 
 def digest_of(task: str) -> str:
-    """A short digest of a task's text.
-
-    Args:
-        task: The instructions.
-    """
+    """A short digest of a task's text."""
     return hashlib.sha256(task.encode("utf-8", "surrogatepass")).hexdigest()[:16]

@@ -6,11 +6,7 @@ __all__ = ["format_timestamp", "parse_timestamp"]
 
 
 def parse_timestamp(text: str) -> datetime | None:
-    """An aware datetime, or None if the text is no timestamp. Naive means UTC.
-
-    Args:
-        text: ISO 8601 text. `+00:00Z`, which self-hosted servers write, is understood.
-    """
+    """An aware datetime, or None if the text is no timestamp. Naive means UTC."""
     text = text.strip().upper()
     if text.endswith("+00:00Z"):
         text = text[:-1]
@@ -24,10 +20,6 @@ def parse_timestamp(text: str) -> datetime | None:
 
 
 def format_timestamp(moment: datetime) -> str:
-    """UTC with six digits of microseconds and `Z`, the form that the service was seen to use.
-
-    Args:
-        moment: The time; naive means UTC.
-    """
+    """UTC with six digits of microseconds and `Z`, the form that the service was seen to use."""
     aware = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
     return aware.replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"

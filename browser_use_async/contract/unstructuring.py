@@ -13,11 +13,7 @@ __all__ = ["unstructure"]
 
 
 def unstructure(response: Any) -> Any:
-    """The JSON value of a response, as the service writes it: nulls stay, `extra` goes.
-
-    Args:
-        response: An instance of a response class, or a plain JSON value.
-    """
+    """The JSON value of a response, as the service writes it: nulls stay, `extra` goes."""
     if isinstance(response, Balance):
         return {"balance": str(response.cents)}
     if attrs.has(type(response)):

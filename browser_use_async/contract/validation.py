@@ -31,20 +31,13 @@ class Mode(StrEnum):
 
 @attrs.frozen(eq=False, repr=False)
 class Problem(Value):
-    """One refused field.
+    """One refused field."""
 
-    Attributes:
-        location: Where: the field's name, and below it a key or an index.
-        message: What is wrong, without the value.
-        kind: The service's name for it, such as `missing` or `int_parsing`.
-        value: What was given; may be a secret.
-        context: Figures of the message, such as `{"ge": 1}`.
-    """
-
-    location: tuple[str | int, ...]
-    message: str
-    kind: str
-    value: Any = attrs.field(default=None, repr=False)
+    location: tuple[str | int, ...]  # where: the field's name, and below it a key or an index
+    message: str  # what is wrong, without the value
+    kind: str  # the service's name for it, such as `missing` or `int_parsing`
+    value: Any = attrs.field(default=None, repr=False)  # what was given; may be a secret
+    # Figures of the message, such as `{"ge": 1}`
     context: Mapping[str, Any] = attrs.field(factory=dict)
 
 
@@ -57,16 +50,7 @@ class _Refused(Exception):  # noqa: N818 - carries problems to the loop below, a
 def validate(
     model: type[Any], given: Mapping[str, Any], mode: Mode
 ) -> tuple[dict[str, Any], list[Problem]]:
-    """Check a request against the rules of its fields.
-
-    Args:
-        model: The request class.
-        given: The fields that were given; unknown ones are ignored, as the service does.
-        mode: Who asks.
-
-    Returns:
-        The values to build the request with, and every problem found.
-    """
+    """Check a request against the rules of its fields."""
     values: dict[str, Any] = {}
     problems: list[Problem] = []
     for field in attrs.fields(model):

@@ -24,11 +24,6 @@ _PACKAGE = f"{Path(__file__).parents[1]}{os.sep}"
 def build_request(model: type[RequestT], fields: MutableMapping[str, Any]) -> RequestT:
     """A request that the API accepts, as far as that can be known here.
 
-    Args:
-        model: The request class.
-        fields: The fields that were given. The mapping is emptied, so that no frame of a
-            traceback shows the task secrets in it.
-
     Raises:
         InvalidRequestError: A field is unknown, missing, of the wrong type or out of bounds.
 
@@ -59,12 +54,6 @@ def build_request(model: type[RequestT], fields: MutableMapping[str, Any]) -> Re
 def merged_request(model: type[RequestT], name: str, given: object, fields: object) -> RequestT:
     """The request of a call that takes its first field, or a whole request, and keyword fields.
 
-    Args:
-        model: The request class.
-        name: The field that `given` is, unless it is a request.
-        given: The value of that field, or a request whose fields the keyword fields override.
-        fields: The mapping of keyword fields; emptied, as by `build_request`.
-
     Raises:
         InvalidRequestError: As `build_request`.
     """
@@ -76,11 +65,7 @@ def merged_request(model: type[RequestT], name: str, given: object, fields: obje
 
 
 def encode_given(request: Any) -> dict[str, Any]:
-    """The fields of a request object that were given, as keyword arguments.
-
-    Args:
-        request: An instance of a request class.
-    """
+    """The fields of a request object that were given, as keyword arguments."""
     return {name: getattr(request, name) for name in encode_request(request)}
 
 

@@ -13,11 +13,6 @@ __all__ = ["refuse_taken", "target_at"]
 def target_at(destination: str | os.PathLike[str], file_name: str, task_id: str) -> Path:
     """The path of one file, checked. Makes nothing yet.
 
-    Args:
-        destination: A directory, if it exists or ends in a separator; else the file's own path.
-        file_name: Its name in a directory.
-        task_id: The task whose file it is.
-
     Raises:
         UnsafeFileNameError: It would get a name that is not safe.
         FileTransferError: Something that is not a plain file has the path.
@@ -34,10 +29,6 @@ def target_at(destination: str | os.PathLike[str], file_name: str, task_id: str)
 
 def refuse_taken(target: Path, task_id: str) -> None:
     """Refuse a path at which something other than a plain file is.
-
-    Args:
-        target: The path. A plain file there is replaced when the new one is whole.
-        task_id: The task whose file it is.
 
     Raises:
         FileTransferError: It is a symbolic link, a directory, a device or the like.

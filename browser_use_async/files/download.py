@@ -26,17 +26,11 @@ Destination = str | os.PathLike[str]
 
 @attrs.frozen
 class DownloadOptions:
-    """What a caller may say about a download.
+    """What a caller may say about a download."""
 
-    Attributes:
-        max_bytes: The largest size of one file, or None.
-        on_progress: Told after each chunk.
-        concurrency: How many files at once.
-    """
-
-    max_bytes: int | None = None
-    on_progress: OnProgress | None = None
-    concurrency: int = 1
+    max_bytes: int | None = None  # the largest size of one file, or None
+    on_progress: OnProgress | None = None  # told after each chunk
+    concurrency: int = 1  # how many files at once
 
     def __attrs_post_init__(self) -> None:
         for field in ("max_bytes", "concurrency"):
@@ -51,30 +45,19 @@ class DownloadOptions:
 
 @attrs.frozen
 class Collection:
-    """Files of a task that the API lists as signed URLs, without names.
-
-    Attributes:
-        task_id: The task.
-        label: What one of them is called.
-        suffix: What its name ends in when its URL has none.
-        listing: Asks the API for the URLs.
-    """
+    """Files of a task that the API lists as signed URLs, without names."""
 
     task_id: str
-    label: str
-    suffix: str
-    listing: Callable[[], Awaitable[Sequence[str]]]
+    label: str  # what one of them is called
+    suffix: str  # what its name ends in when its URL has none
+    listing: Callable[[], Awaitable[Sequence[str]]]  # asks the API for the URLs
 
     async def urls(self) -> list[SignedUrl]:
         """The URLs, asked for anew."""
         return [SignedUrl(text) for text in await self.listing()]
 
     def names(self, urls: Sequence[SignedUrl]) -> list[str]:
-        """A name for each, no two the same.
-
-        Args:
-            urls: The URLs, whose paths the names are taken from.
-        """
+        """A name for each, no two the same."""
         return distinct(
             safe_name(url.file_name, f"{self.label}-{number}.{self.suffix}")
             for number, url in enumerate(urls, 1)
@@ -82,12 +65,7 @@ class Collection:
 
 
 class Downloader:
-    """Downloads files for a session.
-
-    Args:
-        transport: The session's transport.
-        tasks: Tells the signed URLs.
-    """
+    """Downloads files for a session."""
 
     options = DownloadOptions
     """What a caller may say; here too, so that a session loads it with the rest."""
@@ -100,12 +78,6 @@ class Downloader:
         self, task_id: str, file_name: str, destination: Destination, options: DownloadOptions
     ) -> Path:
         """Download one output file.
-
-        Args:
-            task_id: The task.
-            file_name: One of its `output_files`.
-            destination: A directory or the file's own path.
-            options: The caller's options.
 
         Raises:
             BrowserUseError: The file cannot be had.
@@ -133,11 +105,6 @@ class Downloader:
     ) -> list[Path]:
         """Download all recordings.
 
-        Args:
-            task_id: The task.
-            destination: A directory.
-            options: The caller's options.
-
         Raises:
             BrowserUseError: A file cannot be had.
         """
@@ -152,11 +119,6 @@ class Downloader:
         self, task_id: str, destination: Destination, options: DownloadOptions
     ) -> list[Path]:
         """Download all screenshots.
-
-        Args:
-            task_id: The task.
-            destination: A directory.
-            options: The caller's options.
 
         Raises:
             BrowserUseError: A file cannot be had.

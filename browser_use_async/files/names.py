@@ -25,11 +25,7 @@ _DEVICES = frozenset(
 
 
 def problem_with(name: str) -> str | None:
-    """Why a file cannot safely have this name, on this system or another, or None.
-
-    Args:
-        name: The name, without a directory.
-    """
+    """Why a file cannot safely have this name, on this system or another, or None."""
     if name in {"", ".", ".."}:
         return "it is no file name"
     if any(map(_is_bad, name)):
@@ -48,10 +44,6 @@ def problem_with(name: str) -> str | None:
 def refuse_unsafe(name: str, *, task_id: str | None = None) -> None:
     """Refuse a name that would leave its directory or trouble a file system.
 
-    Args:
-        name: The name, without a directory.
-        task_id: The task whose file it is, if any.
-
     Raises:
         UnsafeFileNameError: It would.
     """
@@ -64,12 +56,7 @@ def refuse_unsafe(name: str, *, task_id: str | None = None) -> None:
 
 
 def safe_name(text: str, fallback: str) -> str:
-    """A safe name that is as close as possible to a text.
-
-    Args:
-        text: Any text.
-        fallback: The name if nothing is left of it.
-    """
+    """A safe name that is as close as possible to a text."""
     normal = unicodedata.normalize("NFC", text)
     shown = "".join("_" if _is_bad(character) else character for character in normal)
     name = cut_to(MAX_NAME_BYTES, shown.strip(" .")).strip(" .")
@@ -81,11 +68,7 @@ def safe_name(text: str, fallback: str) -> str:
 
 
 def distinct(names: Iterable[str]) -> list[str]:
-    """The names, of which those that some file system would take for another get a number.
-
-    Args:
-        names: Safe names.
-    """
+    """The names, of which those that some file system would take for another get a number."""
     taken: set[str] = set()
     result: list[str] = []
     for name in names:
@@ -99,12 +82,7 @@ def distinct(names: Iterable[str]) -> list[str]:
 
 
 def cut_to(size: int, name: str) -> str:
-    """A name of at most so many bytes, with its suffix if that is of usual length.
-
-    Args:
-        size: How many bytes of UTF-8.
-        name: The name.
-    """
+    """A name of at most so many bytes, with its suffix if that is of usual length."""
     content = name.encode()
     if len(content) <= size:
         return name

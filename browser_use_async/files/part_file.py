@@ -53,10 +53,6 @@ class PartFile:
         Makes the directory if it is not there.
         Parts that crashed downloads of other versions to the same target left are removed.
 
-        Args:
-            target: What the file will be called.
-            tag: `Version.tag`, or None for a file that cannot be continued later.
-
         Raises:
             OSError: It cannot be opened.
         """
@@ -75,9 +71,6 @@ class PartFile:
 
     def write(self, chunks: Sequence[bytes]) -> None:
         """Append bytes. Does nothing after the part was closed.
-
-        Args:
-            chunks: The bytes, none of them empty, and no more pieces than one system call takes.
 
         Raises:
             OSError: They cannot be written.

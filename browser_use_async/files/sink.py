@@ -18,11 +18,7 @@ SLOW_SECONDS = 0.01
 
 
 class Sink:
-    """Writes to a part, one write at a time.
-
-    Args:
-        part: Where to.
-    """
+    """Writes to a part, one write at a time."""
 
     def __init__(self, part: PartFile) -> None:
         self._part = part
@@ -33,9 +29,6 @@ class Sink:
 
     async def take(self, chunk: bytes) -> None:
         """Take bytes; waits only if the disk is slower than the network.
-
-        Args:
-            chunk: The bytes.
 
         Raises:
             OSError: A write failed, this one or the one before.

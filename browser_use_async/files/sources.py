@@ -32,24 +32,14 @@ Source = str | os.PathLike[str] | bytes | bytearray | memoryview | BinaryStream
 
 @attrs.frozen
 class Upload:
-    """A file, ready to be sent any number of times.
+    """A file, ready to be sent any number of times."""
 
-    Attributes:
-        name: Its name at the service.
-        stored: Its bytes and their type.
-    """
-
-    name: str
-    stored: StoredContent
+    name: str  # its name at the service
+    stored: StoredContent  # its bytes and their type
 
 
 async def read_source(source: Source, file_name: str | None, content_type: str | None) -> Upload:
     """Read a file whole and check that the API takes it.
-
-    Args:
-        source: The file.
-        file_name: Its name at the service; by default its own.
-        content_type: One of the API's types; by default the one that the name stands for.
 
     Raises:
         InvalidRequestError: The file has no name, or is not of bytes.

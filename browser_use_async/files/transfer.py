@@ -40,34 +40,19 @@ MAY_HAVE_EXPIRED = frozenset({400, 401, 403})
 
 @attrs.frozen
 class Wanted:
-    """What to download, and where to.
+    """What to download, and where to."""
 
-    Attributes:
-        task_id: The task whose file it is.
-        label: What to call it in messages.
-        target: The path of the finished file.
-        url: Its signed URL.
-        renew: Asks the API for another one.
-        max_bytes: The largest size that is accepted, or None.
-        on_progress: Told after each chunk.
-    """
-
-    task_id: str
-    label: str
-    target: Path
-    url: SignedUrl
-    renew: Callable[[], Awaitable[SignedUrl]]
-    max_bytes: int | None
-    on_progress: OnProgress | None
+    task_id: str  # the task whose file it is
+    label: str  # what to call it in messages
+    target: Path  # the path of the finished file
+    url: SignedUrl  # its signed URL
+    renew: Callable[[], Awaitable[SignedUrl]]  # asks the API for another one
+    max_bytes: int | None  # the largest size that is accepted, or None
+    on_progress: OnProgress | None  # told after each chunk
 
 
 class Download:
-    """The state of one download. Run it once.
-
-    Args:
-        wanted: What to download.
-        transport: The session's transport.
-    """
+    """The state of one download. Run it once."""
 
     def __init__(self, wanted: Wanted, transport: Transport) -> None:
         self._wanted = wanted
@@ -85,9 +70,6 @@ class Download:
 
     async def run(self) -> Path:
         """Download the file.
-
-        Returns:
-            Its path.
 
         Raises:
             FileTransferError: It cannot be had whole.

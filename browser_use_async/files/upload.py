@@ -15,12 +15,7 @@ __all__ = ["Uploader"]
 
 
 class Uploader:
-    """Uploads files for a session.
-
-    Args:
-        transport: The session's transport.
-        files: Gives the signed URLs.
-    """
+    """Uploads files for a session."""
 
     def __init__(self, transport: Transport, files: FileEndpoints) -> None:
         self._transport = transport
@@ -28,14 +23,6 @@ class Uploader:
 
     async def upload(self, source: Source, file_name: str | None, content_type: str | None) -> str:
         """Upload a file; the same bytes are sent again after a transient fault.
-
-        Args:
-            source: The file.
-            file_name: Its name at the service; by default its own.
-            content_type: One of the API's types; by default the one that the name stands for.
-
-        Returns:
-            Its name at the service.
 
         Raises:
             BrowserUseError: It was not uploaded.

@@ -16,24 +16,15 @@ _DIGITS = re.compile(r"\d{1,18}", re.ASCII)
 
 @attrs.frozen
 class Version:
-    """What a reply says about the version of the file that it brings.
+    """What a reply says about the version of the file that it brings."""
 
-    Attributes:
-        validator: A strong ETag, else a `Last-Modified` that is old enough to be unique, else
-            None.
-        total: The file's size in bytes, or None if the reply does not tell.
-    """
-
+    # A strong ETag, else a `Last-Modified` that is old enough to be unique, else None
     validator: str | None
-    total: int | None
+    total: int | None  # the file's size in bytes, or None if the reply does not tell
 
     @classmethod
     def of(cls, headers: Mapping[str, str]) -> "Version":
-        """The version that a whole reply brings.
-
-        Args:
-            headers: Its headers, case-insensitive.
-        """
+        """The version that a whole reply brings."""
         etag = headers.get("ETag", "")
         length = headers.get("Content-Length", "")
         return cls(
@@ -47,21 +38,12 @@ class Version:
         return self.validator is not None and self.total is not None
 
     def tag(self, identity: str) -> str:
-        """A short name for this version of one file.
-
-        Args:
-            identity: What file it is a version of.
-        """
+        """A short name for this version of one file."""
         text = f"{identity}\n{self.validator}\n{self.total}"
         return hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()[:16]
 
     def goes_on(self, headers: Mapping[str, str], offset: int) -> bool:
-        """Whether a partial reply brings the rest of this version.
-
-        Args:
-            headers: The headers of a reply with the status 206.
-            offset: How many bytes are there already.
-        """
+        """Whether a partial reply brings the rest of this version."""
         if self.total is None:
             return False
         expected = f"bytes {offset}-{self.total - 1}/{self.total}"

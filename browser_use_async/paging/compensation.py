@@ -31,50 +31,31 @@ MOST_EXPLAINED = 200  # pages in a row that churn may explain: a count that only
 
 @attrs.define
 class Compensation:
-    """The state of one reader.
+    """The state of one reader."""
 
-    Attributes:
-        page_size: Rows on a page.
-        known: The rows met so far.
-        ceiling: The date of the newest row of the first page.
-        frontier: The date of the lowest row above which no row is unknown.
-        covered: How many rows from the top are known, as of the last page.
-        count: `total_count` as of the last page.
-        gap: Whether the last page lay below rows that are not known.
-        ahead: How many births are expected before the next page.
-        stale: Rows read in a row that brought no unknown id.
-        explained: How many of those the births and deletions in between may have caused.
-        page: The page to read next, or None at the end.
-        last: The rows of the last page.
-        search: The search for where another process stopped among many rows of one date.
-        parked: Rows that were met below unknown ones. They are given when all above them were, so
-            that what was given is always the upper part of the list.
-    """
-
-    page_size: int
-    known: KnownRows = attrs.field(factory=KnownRows)
-    ceiling: datetime | None = None
-    frontier: datetime | None = None
-    covered: int = 0
-    count: int | None = None
-    gap: bool = False
-    ahead: int = 0
-    stale: int = 0
-    explained: int = 0
-    page: int | None = 1
-    last: Sequence[TaskSummary] = ()
+    page_size: int  # rows on a page
+    known: KnownRows = attrs.field(factory=KnownRows)  # the rows met so far
+    ceiling: datetime | None = None  # the date of the newest row of the first page
+    frontier: datetime | None = None  # the date of the lowest row above which no row is unknown
+    covered: int = 0  # how many rows from the top are known, as of the last page
+    count: int | None = None  # `total_count` as of the last page
+    gap: bool = False  # whether the last page lay below rows that are not known
+    ahead: int = 0  # how many births are expected before the next page
+    stale: int = 0  # rows read in a row that brought no unknown id
+    explained: int = 0  # how many of those the births and deletions in between may have caused
+    page: int | None = 1  # the page to read next, or None at the end
+    last: Sequence[TaskSummary] = ()  # the rows of the last page
+    # The search for where another process stopped among many rows of one date
     search: TieSearch | None = None
+    # Rows that were met below unknown ones. They are given when all above them were, so that
+    # what was given is always the upper part of the list.
     parked: dict[str, TaskSummary] = attrs.field(factory=dict)
     _top: int = 0
     _frontier_before: datetime | None = None
 
     @classmethod
     def resumed(cls, point: ResumePoint) -> "Compensation":
-        """The reader that another process left.
-
-        Args:
-            point: Where it stood.
-        """
+        """The reader that another process left."""
         border = point.more["frontier"]
         known = KnownRows(border=border, told=dict(point.rows), earlier=point.known)
         known.ordered, known.in_order = point.more["ordered"], point.in_order
@@ -88,12 +69,7 @@ class Compensation:
         return reader
 
     def point(self, page_size: int, untold: Collection[str]) -> ResumePoint:
-        """Where another process can go on.
-
-        Args:
-            page_size: Rows on a page, as asked for.
-            untold: Ids of rows that were taken in and not given yet.
-        """
+        """Where another process can go on."""
         covered, frontier = self.covered, self.frontier
         if self.search is not None:
             covered = self.search.top
@@ -120,16 +96,7 @@ class Compensation:
         )
 
     def feed(self, rows: Sequence[TaskSummary], total_count: int, limit: int) -> list[TaskSummary]:
-        """Take in the page that `page` asked for, and decide which one is next.
-
-        Args:
-            rows: Its rows.
-            total_count: What the server says there are in all.
-            limit: The page size that the server says it used.
-
-        Returns:
-            The rows to give: unknown ones that existed when reading began.
-        """
+        """Take in the page that `page` asked for, and decide which one is next."""
         assert self.page is not None
         if self.count is None and rows:
             self._begin(rows, total_count, limit)
@@ -241,11 +208,7 @@ class Compensation:
         return self.page is not None
 
     def is_newborn(self, row: TaskSummary) -> bool:
-        """Whether a row was born after the first page.
-
-        Args:
-            row: A row.
-        """
+        """Whether a row was born after the first page."""
         return (
             self.ceiling is not None
             and row.created_at is not None

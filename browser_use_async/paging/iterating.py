@@ -25,14 +25,6 @@ class PageIterator:
 
     Each loop reads anew. Reading is free.
 
-    Args:
-        fetch: Reads one page: its number, and rows on a page.
-        statuses: Only tasks in these statuses, or None for all.
-        created_after: Only tasks created at this time or later; aware.
-        page_size: Rows on a page, 1 to 100.
-        prefetch: Pages that are read ahead while the caller works: 0 to 8.
-        resume: A `resume_token`, or None to begin at the top.
-
     Raises:
         InvalidRequestError: An option is out of bounds, or the token belongs elsewhere.
     """

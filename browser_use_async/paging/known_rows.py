@@ -20,47 +20,30 @@ ROUGH = 6  # bytes of a digest that tell few ids apart
 
 
 def digest_of(text: str) -> bytes:
-    """Eight bytes that stand for an id.
-
-    Args:
-        text: The id.
-    """
+    """Eight bytes that stand for an id."""
     return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest()
 
 
 def lowest(frontier: datetime | None, rows: Iterable[TaskSummary]) -> datetime | None:
-    """The oldest date of these rows and the one before.
-
-    Args:
-        frontier: The oldest date so far, or None.
-        rows: Rows that follow.
-    """
+    """The oldest date of these rows and the one before."""
     dates = [row.created_at for row in rows if row.created_at is not None]
     return min(dates if frontier is None else [*dates, frontier], default=None)
 
 
 @attrs.define
 class KnownRows:
-    """What one reader has met.
+    """What one reader has met."""
 
-    Attributes:
-        met: The ids met in this process.
-        near: Those of them that no date tells: at or below the frontier, or without a date. They
-            stand in the order of the list, as far as it was read in order.
-        border: Rows younger than this were met before this process took over.
-        told: Digests of other rows that were met before, and their dates.
-        in_order: Whether they stand in the order of the list.
-        earlier: How many rows were met before.
-        ordered: Whether the list runs from new to old, as far as it was read.
-    """
-
-    met: set[str] = attrs.field(factory=set)
+    met: set[str] = attrs.field(factory=set)  # the ids met in this process
+    # Those of them that no date tells: at or below the frontier, or without a date. They
+    # stand in the order of the list, as far as it was read in order.
     near: dict[str, datetime | None] = attrs.field(factory=dict)
-    border: datetime | None = None
+    border: datetime | None = None  # rows younger than this were met before this process took over
+    # Digests of other rows that were met before, and their dates
     told: dict[bytes, datetime | None] = attrs.field(factory=dict)
-    in_order: bool = True
-    earlier: int = 0
-    ordered: bool = True
+    in_order: bool = True  # whether they stand in the order of the list
+    earlier: int = 0  # how many rows were met before
+    ordered: bool = True  # whether the list runs from new to old, as far as it was read
 
     def __len__(self) -> int:
         return self.earlier + len(self.met)
@@ -76,15 +59,7 @@ class KnownRows:
         return digest in self.told or digest[:ROUGH] in self.told
 
     def meet(self, rows: Sequence[TaskSummary], *, lowest: bool = True) -> list[TaskSummary]:
-        """Remember these rows.
-
-        Args:
-            rows: A page.
-            lowest: Whether the last of them is the lowest known row.
-
-        Returns:
-            Those that were not known.
-        """
+        """Remember these rows."""
         dates = [row.created_at for row in rows if row.created_at is not None]
         self.ordered = self.ordered and all(upper >= lower for upper, lower in pairwise(dates))
         fresh = {row.id: row for row in rows if row not in self}
@@ -99,11 +74,7 @@ class KnownRows:
         return list(fresh.values())
 
     def recall(self, rows: Sequence[TaskSummary]) -> None:
-        """Remember rows that were met before this process took over.
-
-        Args:
-            rows: The rows, in the order of the list.
-        """
+        """Remember rows that were met before this process took over."""
         self.near.update((row.id, row.created_at) for row in rows)
         self.met.update(row.id for row in rows)
         self.earlier -= len(rows)
@@ -111,11 +82,7 @@ class KnownRows:
             self.told.pop(digest_of(row.id)[:ROUGH], None)
 
     def settle(self, frontier: datetime | None) -> None:
-        """Forget what the date of the lowest known row tells.
-
-        Args:
-            frontier: That date.
-        """
+        """Forget what the date of the lowest known row tells."""
         if frontier is not None:
             self.near = {
                 each: date for each, date in self.near.items() if _is_beside(date, frontier)
@@ -124,12 +91,7 @@ class KnownRows:
     def told_beside(
         self, frontier: datetime | None, untold: Collection[str]
     ) -> tuple[datetime | None, dict[bytes, datetime | None]]:
-        """What another process must know: a date, and digests of rows that it does not tell.
-
-        Args:
-            frontier: The date of the lowest known row above which no row is unknown.
-            untold: Ids that were met and count as unknown all the same.
-        """
+        """What another process must know: a date, and digests of rows that it does not tell."""
         hidden = set(untold)
         if not self.ordered or frontier is None:
             # No date tells anything that it did not tell before this process took over.

@@ -19,15 +19,10 @@ RowT = TypeVar("RowT")
 
 @attrs.frozen
 class Rows(Generic[RowT]):
-    """One page of a list, whatever the API calls its rows.
-
-    Attributes:
-        rows: The rows.
-        total_count: How many there are on all pages.
-    """
+    """One page of a list, whatever the API calls its rows."""
 
     rows: Sequence[RowT]
-    total_count: int
+    total_count: int  # how many there are on all pages
 
 
 class _ListReader(Generic[RowT]):
@@ -66,14 +61,6 @@ class ListIterator(Generic[RowT]):
     """What `session.iterate_all_scheduled_tasks` and its like give: `async for`, or `.pages()`.
 
     Each loop reads anew. Reading is free.
-
-    Args:
-        fetch: Reads one page: its number, and rows on a page.
-        key: Tells rows apart: the id.
-        kind: What the list is called in resume tokens.
-        page_size: Rows on a page, 1 or more.
-        prefetch: Pages that are read ahead while the caller works: 0 or 1.
-        resume: A `resume_token`, or None to begin at the top.
 
     Raises:
         InvalidRequestError: An option is out of bounds, or the token belongs elsewhere.

@@ -37,33 +37,20 @@ class _Sent(Request):
 
 @attrs.define
 class ParallelReading:
-    """The state of a reader of several pages at once. Places are counted from the bottom, from 1.
+    """The state of a reader of several pages at once. Places count from the bottom, from 1."""
 
-    Attributes:
-        single: The reader of one page at a time that takes the pages in.
-        depth: How many pages to read at once.
-        planned: The place of the highest row that may be unknown after all that was asked for.
-        count: The largest `total_count` so far.
-        failed: Whether to go back to one page at a time.
-    """
-
-    single: Compensation
-    depth: int
-    planned: int
-    count: int
-    failed: bool = False
+    single: Compensation  # the reader of one page at a time that takes the pages in
+    depth: int  # how many pages to read at once
+    planned: int  # the place of the highest row that may be unknown after all that was asked for
+    count: int  # the largest `total_count` so far
+    failed: bool = False  # whether to go back to one page at a time
     _waiting: list[_Sent] = attrs.field(factory=list)
     _number: int = 0
     _idle: int = 0
 
     @classmethod
     def after(cls, single: Compensation, depth: int) -> "ParallelReading | None":
-        """Go on from where a reader of one page at a time stands, if the list allows it.
-
-        Args:
-            single: That reader.
-            depth: How many pages to read at once.
-        """
+        """Go on from where a reader of one page at a time stands, if the list allows it."""
         may_begin = (
             depth > 1
             and single.page is not None
@@ -88,14 +75,7 @@ class ParallelReading:
         return self._waiting
 
     def take(self, page: TaskPage) -> list[TaskSummary]:
-        """Take in what the first of `requests()` brought.
-
-        Args:
-            page: The page.
-
-        Returns:
-            The rows to give.
-        """
+        """Take in what the first of `requests()` brought."""
         request, unknown = self._waiting[0], self.single.unknown
         if page.total_count < request.count:
             return self._fail()  # something disappeared

@@ -16,14 +16,9 @@ RowT_co = TypeVar("RowT_co", covariant=True)
 
 @attrs.frozen
 class Request:
-    """One reading of one page.
+    """One reading of one page."""
 
-    Attributes:
-        number: Tells it from other readings of the same page.
-        page: The page.
-    """
-
-    number: int
+    number: int  # tells it from other readings of the same page
     page: int
 
 
@@ -42,13 +37,7 @@ class Reader(Protocol[PageT_contra, RowT_co]):
 async def read_pages(
     fetch: Callable[[int], Awaitable[PageT]], reader: Reader[PageT, RowT], *, ahead: bool
 ) -> AsyncGenerator[Sequence[RowT], None]:
-    """Give the rows of each page; a page of which nothing is to be given is left out.
-
-    Args:
-        fetch: Reads a page by its number.
-        reader: Decides which ones.
-        ahead: Whether to read while the caller works.
-    """
+    """Give the rows of each page; a page of which nothing is to be given is left out."""
     under_way: dict[Request, asyncio.Future[PageT]] = {}
     try:
         while requests := reader.requests():

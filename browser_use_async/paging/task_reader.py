@@ -25,26 +25,15 @@ MORE = {
 
 @attrs.frozen
 class Options:
-    """What the caller asked for.
+    """What the caller asked for."""
 
-    Attributes:
-        statuses: Only tasks in these statuses, or None for all.
-        created_after: Only tasks created at this time or later.
-        page_size: Rows on a page.
-        prefetch: Pages that are read ahead.
-    """
-
-    statuses: Collection[TaskStatus] | None
-    created_after: datetime | None
-    page_size: int
-    prefetch: int
+    statuses: Collection[TaskStatus] | None  # only tasks in these statuses, or None for all
+    created_after: datetime | None  # only tasks created at this time or later
+    page_size: int  # rows on a page
+    prefetch: int  # pages that are read ahead
 
     def wants(self, row: TaskSummary) -> bool:
-        """Whether a row is to be given.
-
-        Args:
-            row: The row.
-        """
+        """Whether a row is to be given."""
         if self.statuses is not None and row.status not in self.statuses:
             return False
         return self.created_after is None or (
@@ -52,11 +41,7 @@ class Options:
         )
 
     def end_on(self, page: TaskPage) -> bool:
-        """Whether all rows after a page are older than the caller asked for.
-
-        Args:
-            page: The page.
-        """
+        """Whether all rows after a page are older than the caller asked for."""
         if self.created_after is None or not page.tasks:
             return False
         oldest = page.tasks[-1].created_at
@@ -65,10 +50,6 @@ class Options:
 
 class TaskReader:
     """The state of one reading.
-
-    Args:
-        options: What the caller asked for.
-        start: Where another process stopped, or None to begin at the top.
 
     Attributes:
         untold: Ids of rows that were taken in and are not given yet.
@@ -107,14 +88,7 @@ class TaskReader:
         return (Request(self._number, self._single.page),)
 
     def take(self, page: TaskPage) -> Sequence[TaskSummary]:
-        """Take in what the first of `requests()` brought.
-
-        Args:
-            page: The page.
-
-        Returns:
-            The rows to give.
-        """
+        """Take in what the first of `requests()` brought."""
         self._has_begun = True
         rows = self._take_one(page) if self._parallel is None else self._parallel.take(page)
         self._look_ahead(page)

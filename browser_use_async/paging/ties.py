@@ -23,33 +23,18 @@ FEWEST = 2  # anchors: where one stands alone says nothing about the order
 
 @attrs.define
 class TieSearch:
-    """The search for the anchors.
+    """The search for the anchors."""
 
-    Attributes:
-        date: The date that the tasks share.
-        given: How many of them were given.
-        anchors: Digests of the last ones, in the order of the list.
-        top: How many rows from the top of the list are above them, or fewer.
-        slack: How many more of them than were given may be looked at.
-        held: Those that were met, in the order of the list.
-    """
-
-    date: datetime
-    given: int
-    anchors: Sequence[bytes]
-    top: int
-    slack: int
+    date: datetime  # the date that the tasks share
+    given: int  # how many of them were given
+    anchors: Sequence[bytes]  # digests of the last ones, in the order of the list
+    top: int  # how many rows from the top of the list are above them, or fewer
+    slack: int  # how many more of them than were given may be looked at
+    # Those that were met, in the order of the list
     held: dict[str, TaskSummary] = attrs.field(factory=dict)
 
     def take(self, rows: Sequence[TaskSummary]) -> bool:
-        """Take in a page that follows those before.
-
-        Args:
-            rows: The page.
-
-        Returns:
-            Whether the search is over.
-        """
+        """Take in a page that follows those before."""
         self.held.update((row.id, row) for row in rows if row.created_at == self.date)
         if any(self.is_below(row) for row in rows) or len(self.held) > self.given + self.slack:
             return True
@@ -60,19 +45,11 @@ class TieSearch:
         return last + 1 < len(self.held) or found[-1][1] == len(self.anchors) - 1
 
     def is_below(self, row: TaskSummary) -> bool:
-        """Whether a row is none of them, and was not given either.
-
-        Args:
-            row: A row.
-        """
+        """Whether a row is none of them, and was not given either."""
         return row.created_at is None or row.created_at < self.date
 
     def is_above(self, row: TaskSummary) -> bool:
-        """Whether a row was given before, by its date.
-
-        Args:
-            row: A row.
-        """
+        """Whether a row was given before, by its date."""
         return row.created_at is not None and row.created_at > self.date
 
     def known(self) -> list[TaskSummary]:

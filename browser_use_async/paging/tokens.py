@@ -43,41 +43,25 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 @attrs.frozen
 class ResumePoint:
-    """Where a reader stands.
+    """Where a reader stands."""
 
-    Attributes:
-        kind: Which list it reads.
-        page_size: Rows on a page, as asked for.
-        served_size: Rows on a page, as the server gives them.
-        covered: How many rows from the top are known.
-        count: How many rows there were in all at that time.
-        known: How many rows were met.
-        rows: Digests of those that must be told apart, and their dates.
-        done: Whether there is nothing more to give.
-        more: What else the list's reader needs.
-        tie: 0, or how many rows have the date of those in `rows`, which are then only the last.
-        in_order: Whether `rows` stand in the order of the list.
-    """
-
-    kind: str
-    page_size: int
-    served_size: int
-    covered: int
-    count: int
-    known: int
+    kind: str  # which list it reads
+    page_size: int  # rows on a page, as asked for
+    served_size: int  # rows on a page, as the server gives them
+    covered: int  # how many rows from the top are known
+    count: int  # how many rows there were in all at that time
+    known: int  # how many rows were met
+    # Digests of those that must be told apart, and their dates
     rows: Mapping[bytes, datetime | None]
-    done: bool
-    more: Mapping[str, Any]
+    done: bool  # whether there is nothing more to give
+    more: Mapping[str, Any]  # what else the list's reader needs
+    # 0, or how many rows have the date of those in `rows`, which are then only the last
     tie: int = 0
-    in_order: bool = True
+    in_order: bool = True  # whether `rows` stand in the order of the list
 
 
 def write(point: ResumePoint) -> str:
-    """The text of a point.
-
-    Args:
-        point: Where a reader stands.
-    """
+    """The text of a point."""
     frontier = point.more.get("frontier")
     told = {each: date for each, date in point.rows.items() if date != frontier}
     if frontier is not None and point.more["ordered"] and not told:
@@ -127,11 +111,6 @@ def _write_long(point: ResumePoint) -> str:
 
 def parse(text: str, kind: str, more: Mapping[str, type | UnionType]) -> ResumePoint:
     """Read what `write` wrote.
-
-    Args:
-        text: The text.
-        kind: Which list is to be read.
-        more: The names of what else the list's reader needs, and their types.
 
     Raises:
         InvalidRequestError: It is no such text, or it belongs to another list.

@@ -24,11 +24,6 @@ MORE = {"first_count": int, "newest_first": bool | None}
 class UndirectedReader(Generic[RowT]):
     """The state of one reader.
 
-    Args:
-        key: Tells rows apart: the id.
-        page_size: Rows on a page.
-        start: Where another process stopped, or None to begin at the top.
-
     Attributes:
         page: The page to read next, or None at the end.
         newest_first: The direction, or None while it is not known.
@@ -63,12 +58,7 @@ class UndirectedReader(Generic[RowT]):
         self.page = None if start.done else self._covered // self._page_size + 1
 
     def point(self, kind: str, untold: Collection[str]) -> ResumePoint:
-        """Where another process can go on.
-
-        Args:
-            kind: Which list this is.
-            untold: Ids of rows that were taken in and not given yet.
-        """
+        """Where another process can go on."""
         hidden = set(map(digest_of, untold))
         first = next((index for index, each in enumerate(self._last) if each in hidden), None)
         covered = self._covered
@@ -87,15 +77,7 @@ class UndirectedReader(Generic[RowT]):
         )
 
     def feed(self, rows: Sequence[RowT], total_count: int) -> list[RowT]:
-        """Take in the page that `page` asked for, and decide which one is next.
-
-        Args:
-            rows: Its rows.
-            total_count: What the server says there are in all.
-
-        Returns:
-            The rows that were not met before.
-        """
+        """Take in the page that `page` asked for, and decide which one is next."""
         assert self.page is not None
         digests = [digest_of(self._key(row)) for row in rows]
         top = (self.page - 1) * self._page_size

@@ -32,15 +32,7 @@ def add_administration(
     faults: FaultInjector,
     webhooks: WebhookSender,
 ) -> None:
-    """Add the routes. They need the API key; all but two need a client on this machine.
-
-    Args:
-        application: Where.
-        backend: The server's parts.
-        api_key: The server's key.
-        faults: What goes wrong on purpose.
-        webhooks: What is told about tasks.
-    """
+    """Add the routes. They need the API key; all but two need a client on this machine."""
 
     async def add_credits(request: web.Request) -> web.Response:
         """Add credit: `{"cents": 500}`."""

@@ -10,12 +10,7 @@ __all__ = ["RefusalError", "json_answer", "storage_refusal"]
 
 
 class RefusalError(Exception):
-    """The request is answered with an error status.
-
-    Args:
-        status: The HTTP status.
-        detail: The service's explanation: a sentence, or the list of problems of a 422.
-    """
+    """The request is answered with an error status."""
 
     def __init__(self, status: int, detail: Any) -> None:
         super().__init__(f"refused with {status}")
@@ -26,13 +21,7 @@ class RefusalError(Exception):
 def json_answer(
     value: Any, status: int = 200, headers: dict[str, str] | None = None
 ) -> web.Response:
-    """A response of compact JSON.
-
-    Args:
-        value: A plain JSON value.
-        status: The HTTP status.
-        headers: More headers.
-    """
+    """A response of compact JSON."""
     text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     return web.Response(
         body=text.encode("utf-8", "replace"),  # a name may hold half a surrogate pair
@@ -43,13 +32,7 @@ def json_answer(
 
 
 def storage_refusal(status: int, code: str, message: str) -> web.Response:
-    """What object storage answers instead of a file.
-
-    Args:
-        status: The HTTP status.
-        code: Its name for the problem.
-        message: The problem in words.
-    """
+    """What object storage answers instead of a file."""
     text = (
         '<?xml version="1.0" encoding="UTF-8"?>\n'
         f"<Error><Code>{code}</Code><Message>{escape(message)}</Message></Error>"

@@ -40,15 +40,7 @@ def build_application(
     faults: FaultInjector,
     webhooks: WebhookSender,
 ) -> web.Application:
-    """The application of one server.
-
-    Args:
-        backend: What its operations and pages work with.
-        api_key: Its key.
-        requests: Where it counts its requests, by the name of the operation or page.
-        faults: What goes wrong on purpose.
-        webhooks: What is told about tasks.
-    """
+    """The application of one server."""
     # Errors are answered within the faults, which spoil such answers too, and around them, for
     # bodies that are too large for the faults to read.
     middlewares = [_counting(requests), _answer_errors, faults.middleware(), _answer_errors]

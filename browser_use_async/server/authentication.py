@@ -10,10 +10,6 @@ __all__ = ["check_key"]
 def check_key(header: str | None, api_key: str) -> None:
     """Refuse a request that does not bring the key.
 
-    Args:
-        header: The Authorization header.
-        api_key: The server's key.
-
     Raises:
         RefusalError: 403 without a Bearer header, 401 for another key.
     """

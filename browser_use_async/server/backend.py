@@ -16,32 +16,18 @@ __all__ = ["Backend"]
 
 @attrs.frozen
 class Backend:
-    """The parts of one running server.
+    """The parts of one running server."""
 
-    Attributes:
-        store: What it remembers.
-        runner: The tasks at work.
-        links: Addresses on this server.
-        executor_name: What carries out the tasks.
-        account: Who pays.
-        profiles: The browser profiles.
-        schedules: What runs again and again.
-        uploads: Files for tasks to read.
-        search: Reads websites for queries.
-        max_concurrent_tasks: How many tasks may be at work at once, or None for any number.
-        screenshots: Whether pictures of the steps are kept.
-        recordings: Whether recordings are kept.
-    """
-
-    store: Store
-    runner: TaskRunner
-    links: Links
-    executor_name: str
-    account: Account
-    profiles: Profiles
-    schedules: Schedules
-    uploads: Uploads
-    search: SearchEngine
+    store: Store  # what it remembers
+    runner: TaskRunner  # the tasks at work
+    links: Links  # addresses on this server
+    executor_name: str  # what carries out the tasks
+    account: Account  # who pays
+    profiles: Profiles  # the browser profiles
+    schedules: Schedules  # what runs again and again
+    uploads: Uploads  # files for tasks to read
+    search: SearchEngine  # reads websites for queries
+    # How many tasks may be at work at once, or None for any number
     max_concurrent_tasks: int | None = None
-    screenshots: bool = True
-    recordings: bool = True
+    screenshots: bool = True  # whether pictures of the steps are kept
+    recordings: bool = True  # whether recordings are kept

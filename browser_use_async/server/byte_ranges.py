@@ -16,10 +16,6 @@ def byte_range(header: str | None, size: int) -> range | None:
 
     Several ranges, other units and nonsense mean all bytes, as the RFC allows.
 
-    Args:
-        header: The Range header.
-        size: How many bytes there are.
-
     Raises:
         UnsatisfiableRangeError: There is no byte in the range.
     """

@@ -19,13 +19,7 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 def handler_of(endpoint: Endpoint, backend: Backend, api_key: str) -> Handler:
-    """The handler that answers a row.
-
-    Args:
-        endpoint: The row.
-        backend: What the operation works with.
-        api_key: The server's key.
-    """
+    """The handler that answers a row."""
     answer_call = OPERATIONS[endpoint.name]
 
     async def handle(request: web.Request) -> web.StreamResponse:

@@ -16,12 +16,7 @@ _HARMLESS = {"X-Content-Type-Options": "nosniff", "Content-Security-Policy": "sa
 
 
 def download(backend: Backend, request: web.Request) -> web.Response:
-    """Answer GET and HEAD of `/files/{task_id}/{file_name}`.
-
-    Args:
-        backend: Where the files are.
-        request: The request.
-    """
+    """Answer GET and HEAD of `/files/{task_id}/{file_name}`."""
     task_id, name = request.match_info["task_id"], request.match_info["file_name"]
     signature = request.query.get("signature", "")
     fault = backend.links.fault(task_id, name, request.query.get("expires", ""), signature)

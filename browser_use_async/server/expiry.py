@@ -21,10 +21,6 @@ def expire(backend: Backend, now: datetime) -> None:
     """Delete screenshots, output files and uploads that are too old.
 
     Uploads that an active schedule includes stay.
-
-    Args:
-        backend: The server's parts.
-        now: The time.
     """
     before = now - FILE_LIFETIME
     included = (
@@ -38,12 +34,7 @@ def expire(backend: Backend, now: datetime) -> None:
 
 
 class Sweeper:
-    """Deletes what is too old, now and once a day.
-
-    Args:
-        backend: The server's parts.
-        now: The wall clock.
-    """
+    """Deletes what is too old, now and once a day."""
 
     def __init__(self, backend: Backend, now: Callable[[], datetime]) -> None:
         self._backend = backend

@@ -7,12 +7,6 @@ __all__ = ["log_failure"]
 
 
 def log_failure(logger: logging.Logger, message: str, error: BaseException) -> None:
-    """Log an exception without its text, which may hold a secret.
-
-    Args:
-        logger: Where to.
-        message: What failed.
-        error: The exception.
-    """
+    """Log an exception without its text, which may hold a secret."""
     frames = "".join(traceback.format_tb(error.__traceback__))
     logger.error("%s: %s\n%s", message, type(error).__name__, frames)

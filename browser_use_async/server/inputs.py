@@ -18,10 +18,6 @@ __all__ = ["read_inputs"]
 async def read_inputs(endpoint: Endpoint, request: web.Request) -> list[Any]:
     """The path, query and body objects of a call, in this order, as far as it has them.
 
-    Args:
-        endpoint: The call.
-        request: The request.
-
     Raises:
         RefusalError: 422 with every problem found, or 400 for a body that cannot be read.
     """

@@ -28,14 +28,7 @@ class LinkFault(StrEnum):
 
 
 class Links:
-    """Makes the addresses of one server and checks its signatures.
-
-    Args:
-        url: Scheme, host and port of the server.
-        lifetime: Seconds for which a link to a file is good.
-        now: The wall clock.
-        key: What it signs with; a random key if there is none.
-    """
+    """Makes the addresses of one server and checks its signatures."""
 
     def __init__(
         self, url: str, lifetime: float, now: Callable[[], datetime], key: bytes | None = None
@@ -51,51 +44,26 @@ class Links:
         return self.url + API_PREFIX
 
     def live_page(self, record: TaskRecord) -> str | None:
-        """The page to watch a task on, or None before it has started.
-
-        Args:
-            record: The task.
-        """
+        """The page to watch a task on, or None before it has started."""
         return f"{self.url}/live/{record.live_token}" if record.started else None
 
     def share_page(self, record: TaskRecord) -> str | None:
-        """The public page of a task, or None unless it was asked for.
-
-        Args:
-            record: The task.
-        """
+        """The public page of a task, or None unless it was asked for."""
         return f"{self.url}/share/{record.share_token}" if record.share_token else None
 
     def file(self, task_id: str, name: str) -> str:
-        """A link to a file that needs no key and expires.
-
-        Args:
-            task_id: The task.
-            name: The file's name.
-        """
+        """A link to a file that needs no key and expires."""
         expires = str(int(self._now().timestamp() + self._lifetime))
         signature = self._signature("file", task_id, name, expires)
         place = f"{self.url}/files/{task_id}/{quote(name, safe='')}"
         return f"{place}?expires={expires}&signature={signature}"
 
     def fault(self, task_id: str, name: str, expires: str, signature: str) -> LinkFault | None:
-        """Why a link to a file does not open, or None if it does.
-
-        Args:
-            task_id: The task.
-            name: The file's name.
-            expires: The link's `expires`.
-            signature: The link's `signature`.
-        """
+        """Why a link to a file does not open, or None if it does."""
         return self._fault(expires, signature, "file", task_id, name)
 
     def upload(self, name: str, content_type: str) -> str:
-        """A link to put a file at, which needs no key and expires.
-
-        Args:
-            name: The file's name.
-            content_type: The media type that the upload has to carry.
-        """
+        """A link to put a file at, which needs no key and expires."""
         expires = str(int(self._now().timestamp() + self._lifetime))
         signature = self._signature("upload", name, content_type, expires)
         place = f"{self.url}/uploads/{quote(name, safe='')}"
@@ -104,14 +72,7 @@ class Links:
     def upload_fault(
         self, name: str, content_type: str, expires: str, signature: str
     ) -> LinkFault | None:
-        """Why a link to put a file at does not open, or None if it does.
-
-        Args:
-            name: The file's name.
-            content_type: The media type that the upload carries.
-            expires: The link's `expires`.
-            signature: The link's `signature`.
-        """
+        """Why a link to put a file at does not open, or None if it does."""
         return self._fault(expires, signature, "upload", name, content_type)
 
     def _fault(self, expires: str, signature: str, *signed: str) -> LinkFault | None:

@@ -21,23 +21,14 @@ _EVERY_ADDRESS = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - not bound
 
 @attrs.frozen
 class Listening:
-    """Where a server listens; made by `checked` only.
-
-    Attributes:
-        host: The address.
-        port: The port; 0 takes a free one.
-        api_key: The key that clients have to bring.
-        tls: What it encrypts with, or None for plain HTTP.
-        public_url: What others call it, or None for its own address.
-        is_exposed: Whether other machines reach it.
-    """
+    """Where a server listens; made by `checked` only."""
 
     host: str
-    port: int
-    api_key: str = attrs.field(repr=False)
-    tls: ssl.SSLContext | None
-    public_url: str | None
-    is_exposed: bool
+    port: int  # the port; 0 takes a free one
+    api_key: str = attrs.field(repr=False)  # the key that clients have to bring
+    tls: ssl.SSLContext | None  # what it encrypts with, or None for plain HTTP
+    public_url: str | None  # what others call it, or None for its own address
+    is_exposed: bool  # whether other machines reach it
 
     @classmethod
     def checked(
@@ -53,16 +44,6 @@ class Listening:
         behind_proxy: bool,
     ) -> "Listening":
         """The place, if it is a safe one.
-
-        Args:
-            host: The address.
-            port: The port.
-            api_key: The key, or None for a random one.
-            allow_any_host: Whether other addresses than those of this machine are meant.
-            tls_cert: A file with the certificate and those that vouch for it.
-            tls_key: A file with its private key.
-            public_url: What others call the server.
-            behind_proxy: Whether a proxy in front of it encrypts.
 
         Raises:
             ConfigurationError: Others would reach it without a key of the operator's, or in the
@@ -96,11 +77,7 @@ class Listening:
             ) from error
 
     def url(self, listener: socket.socket) -> str:
-        """What clients call the server: scheme, host and port.
-
-        Args:
-            listener: What `open` gave.
-        """
+        """What clients call the server: scheme, host and port."""
         if self.public_url is not None:
             return self.public_url
         address: tuple[str, int] = listener.getsockname()[:2]

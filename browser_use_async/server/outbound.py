@@ -31,32 +31,20 @@ class OutboundError(Exception):
 
 @attrs.frozen
 class Answer:
-    """What another server answered.
+    """What another server answered."""
 
-    Attributes:
-        url: The address that was asked.
-        status: The HTTP status.
-        reason: The words beside the status.
-        headers: The headers; there may be several of one name.
-        body: The decompressed body.
-    """
-
-    url: str
-    status: int
-    reason: str
+    url: str  # the address that was asked
+    status: int  # the HTTP status
+    reason: str  # the words beside the status
+    # The headers; there may be several of one name
     headers: CIMultiDictProxy[str] = attrs.field(repr=False)
-    body: bytes = attrs.field(repr=False)
+    body: bytes = attrs.field(repr=False)  # the decompressed body
 
 
 class Outbound:
     """Requests to the world, bounded in time and size.
 
     Connects lazily, in the event loop that sends the first request.
-
-    Args:
-        connect: Seconds within which a connection must stand.
-        silence: Seconds that a server may stay silent.
-        exchange: Seconds that request and answer may take altogether.
     """
 
     def __init__(
@@ -82,16 +70,6 @@ class Outbound:
         limit: int = MAX_BODY,
     ) -> Answer:
         """Send one request, once.
-
-        Args:
-            method: The HTTP method.
-            url: An http or https address without a user name or password.
-            headers: Headers beside `User-Agent` and `Accept-Encoding`.
-            body: The body, if there is one.
-            limit: The most bytes of the answer's body, before and after decompression.
-
-        Returns:
-            The answer, whatever its status; a redirect is an answer as well.
 
         Raises:
             OutboundError: There is no usable answer.

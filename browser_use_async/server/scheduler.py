@@ -27,10 +27,6 @@ class Scheduler:
 
     A run that was missed, because the server was down or busy, is made once and not for each
     time that was missed.
-
-    Args:
-        backend: The server's parts.
-        now: The wall clock.
     """
 
     def __init__(self, backend: Backend, now: Callable[[], datetime]) -> None:

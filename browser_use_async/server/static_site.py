@@ -39,9 +39,6 @@ class StaticSite:
     `/` stands for `index.html`, here and in every folder inside. There are no listings, and
     nothing outside of the folder and no hidden file is served.
 
-    Args:
-        directory: The folder.
-
     Attributes:
         url: The address without a slash at its end; set once the site is entered.
     """

@@ -16,12 +16,7 @@ _BODY_SECONDS = 60.0
 
 
 async def upload(backend: Backend, request: web.Request) -> web.Response:
-    """Answer PUT of `/uploads/{file_name}`.
-
-    Args:
-        backend: Where the file goes.
-        request: The request.
-    """
+    """Answer PUT of `/uploads/{file_name}`."""
     name = request.match_info["file_name"]
     content_type = request.headers.get("Content-Type", "")
     expires, signature = request.query.get("expires", ""), request.query.get("signature", "")

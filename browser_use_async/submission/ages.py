@@ -34,12 +34,7 @@ class _Sending:
 
 
 class SubmissionAges:
-    """The ages of the submissions of one session.
-
-    Args:
-        service_now: The time at the service, or None if that is not known.
-        now: This machine's wall clock.
-    """
+    """The ages of the submissions of one session."""
 
     def __init__(
         self, service_now: Callable[[], datetime | None], now: Callable[[], datetime]
@@ -49,23 +44,14 @@ class SubmissionAges:
         self._sent: dict[str, _Sending] = {}  # by mark
 
     def new_token(self, task: str, settle_window: float) -> SubmissionToken:
-        """A fresh token, stamped with the service's time if that is known for sure.
-
-        Args:
-            task: The task's instructions.
-            settle_window: Seconds.
-        """
+        """A fresh token, stamped with the service's time if that is known for sure."""
         service_time = self._confirmed_time()
         if service_time is None:
             return SubmissionToken.new(task, settle_window, self._now())
         return SubmissionToken.new(task, settle_window, service_time, by_service=True)
 
     def note_sent(self, mark: str) -> None:
-        """Note that a submission of this process is sent now; the first time counts.
-
-        Args:
-            mark: Its mark, which no other process knows.
-        """
+        """Note that a submission of this process is sent now; the first time counts."""
         if mark not in self._sent:
             loop_time = asyncio.get_running_loop().time()
             self._sent[mark] = _Sending(loop_time, self._now())
@@ -73,19 +59,11 @@ class SubmissionAges:
                 del self._sent[next(iter(self._sent))]
 
     def forget(self, mark: str) -> None:
-        """Note that a submission created nothing, or that its task is known.
-
-        Args:
-            mark: Its mark.
-        """
+        """Note that a submission created nothing, or that its task is known."""
         self._sent.pop(mark, None)
 
     def min_age(self, token: SubmissionToken) -> float | None:
-        """Seconds that have surely passed since the first attempt, or None if that is not known.
-
-        Args:
-            token: Of the submission.
-        """
+        """Seconds that have surely passed since the first attempt, or None if that is not known."""
         sending = self._sent.get(token.mark)
         if sending is not None:
             return asyncio.get_running_loop().time() - sending.loop_time
@@ -93,11 +71,7 @@ class SubmissionAges:
         return None if age is None else max(age - DATE_ERROR, 0.0)
 
     def max_age(self, token: SubmissionToken) -> float:
-        """Seconds that may have passed since the first attempt; infinite if that is not known.
-
-        Args:
-            token: Of the submission.
-        """
+        """Seconds that may have passed since the first attempt; infinite if that is not known."""
         sending, by_service = self._sent.get(token.mark), self._age_by_service(token)
         ages = [] if by_service is None else [by_service]
         if sending is not None:
@@ -107,12 +81,7 @@ class SubmissionAges:
         return max(ages, default=math.inf)
 
     def for_others(self, token: SubmissionToken, lost_at: float) -> SubmissionToken:
-        """The token for another process; its window counts from when the answer was lost.
-
-        Args:
-            token: Of a submission of this session.
-            lost_at: The loop time at which its last answer was lost, or will be at the latest.
-        """
+        """The token for another process; its window counts from when the answer was lost."""
         age = self.min_age(token)
         passed = 0.0 if age is None else age + lost_at - asyncio.get_running_loop().time()
         return self._stamped(token).extended(passed)

@@ -20,22 +20,14 @@ class Background:
         self._tasks: set[asyncio.Task[Any]] = set()
 
     def start(self, work: Coroutine[Any, Any, ResultT]) -> "asyncio.Task[ResultT]":
-        """Start something and keep it until it ends.
-
-        Args:
-            work: What to do.
-        """
+        """Start something and keep it until it ends."""
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return task
 
     async def finish(self, task: "asyncio.Task[Any]") -> None:
-        """Wait for work to end, within bounds, whatever becomes of it.
-
-        Args:
-            task: What `start` gave. It goes on when the time is up or the caller is cancelled.
-        """
+        """Wait for work to end, within bounds, whatever becomes of it."""
         await asyncio.wait([task], timeout=CLEANUP_SECONDS)
 
     async def aclose(self) -> None:

@@ -70,12 +70,6 @@ class Witness(Protocol):
 class Submission:
     """One job that shall become one task.
 
-    Args:
-        request: What is sent, with the mark in its metadata.
-        token: How to find the task again, or None if there was no room for the mark.
-        on_ambiguous: What to do when the answer is lost.
-        is_new: Whether the token was made for it, so that nothing was sent with it before.
-
     Attributes:
         stage: How far it has come.
         attempts: How many requests were sent.
@@ -114,14 +108,7 @@ class Submission:
 
 
 class Creator:
-    """Creates tasks, paying once.
-
-    Args:
-        transport: Makes the call.
-        reconciler: Finds what a lost answer would have named.
-        get_task: Gives a whole task.
-        ages: Knows how long ago submissions were sent.
-    """
+    """Creates tasks, paying once."""
 
     def __init__(
         self,
@@ -143,12 +130,6 @@ class Creator:
         token: SubmissionToken | None = None,
     ) -> Submission:
         """Check the options and mark the request, before anything is sent.
-
-        Args:
-            request: A checked request.
-            on_ambiguous: What to do when the answer is lost.
-            settle_window: Seconds after which a task that did not appear never will.
-            token: The mark that the task carries; by default a fresh one.
 
         Raises:
             InvalidRequestError: An option is wrong, or the metadata uses the reserved name.
@@ -180,9 +161,6 @@ class Creator:
 
     async def create(self, submission: Submission) -> str:
         """Create the task and give its id.
-
-        Args:
-            submission: What `prepare` gave.
 
         Raises:
             SubmissionUnknownError: The answer was lost and the task did not appear.
@@ -312,21 +290,13 @@ class Creator:
         return task_id
 
     async def resolve_submission(self, submission_token: str) -> Task | None:
-        """Find the task of a token, in another process too.
-
-        Args:
-            submission_token: The token's text.
-        """
+        """Find the task of a token, in another process too."""
         token = SubmissionToken.parse(submission_token)
         task_id = await self.reconciler.find_in_window(token)
         return None if task_id is None else await self.get_task(task_id)
 
     def unknown(self, submission: Submission) -> SubmissionUnknownError:
-        """The error of a submission whose fate is not known.
-
-        Args:
-            submission: Which one.
-        """
+        """The error of a submission whose fate is not known."""
         sending = submission.stage is Stage.SENDING or submission.failure is None
         what = "run-task was still under way" if sending else submission.failure
         advice = (
@@ -342,11 +312,7 @@ class Creator:
         )
 
     def token_text(self, submission: Submission) -> str | None:
-        """The token for another process; its window counts from when the answer was lost.
-
-        Args:
-            submission: Which one.
-        """
+        """The token for another process; its window counts from when the answer was lost."""
         token, lost_at = submission.token, submission.lost_at
         if token is None:
             return None

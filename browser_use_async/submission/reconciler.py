@@ -42,12 +42,7 @@ class _Search:
         self.seen_at: float | None = None
 
     def may_be(self, row: TaskSummary, oldest: datetime | None) -> bool:
-        """Whether a row may be its task.
-
-        Args:
-            row: The row.
-            oldest: The earliest date that its task can have, if that is known.
-        """
+        """Whether a row may be its task."""
         return (
             not self.found.done()
             and self.token.digest == digest_of(row.task)
@@ -55,11 +50,7 @@ class _Search:
         )
 
     def max_age(self, ages: SubmissionAges) -> float:
-        """Seconds that may have passed since its task was created.
-
-        Args:
-            ages: Tells when it was sent.
-        """
+        """Seconds that may have passed since its task was created."""
         age = ages.max_age(self.token)
         if math.isinf(age) and self.seen_at is not None:
             # What a whole sweep did not show was created at most a settle window before it.
@@ -89,11 +80,6 @@ class Reconciler:
     How far down the list a task can be is told by its age and by the dates of the rows above it.
     So it does not matter how far this machine's clock is from the service's, nor whether the
     service's `Date` agrees with the dates of its rows.
-
-    Args:
-        tasks: The calls to look with.
-        ages: Tells how long ago submissions were sent.
-        service_date: The time that the service's last answer told, or None if it told none.
     """
 
     def __init__(
@@ -114,13 +100,6 @@ class Reconciler:
 
         A cache or a proxy may have answered with what it kept of an earlier call. Then one of the
         two answers was wrong, and nobody knows which: the task itself is asked when it matters.
-
-        Args:
-            task_id: The task.
-            mark: The submission's mark, or None if there was no room for one.
-
-        Returns:
-            Whether the answer can be true.
         """
         known = self._marks.get(task_id)
         if known is not None and (mark is None or known != mark):
@@ -133,10 +112,6 @@ class Reconciler:
         """Remember whose task this is by its own metadata, so that it is never looked up.
 
         A task that a webhook tells about ends the search for it at once.
-
-        Args:
-            task_id: The task.
-            mark: The value of its reserved metadata pair, if it has one.
         """
         self._marks[task_id] = mark or ""
         if len(self._marks) > REMEMBERED:
@@ -148,13 +123,6 @@ class Reconciler:
     async def find(self, token: SubmissionToken, seconds: float) -> str | None:
         """Look for a task until it appears or the time is up.
 
-        Args:
-            token: Its token.
-            seconds: How long to look. One whole look is made after that time in any case.
-
-        Returns:
-            The task's id; or None if the last look saw every candidate and it was not there.
-
         Raises:
             BrowserUseError: The last look was not whole, so that nothing is known.
         """
@@ -165,12 +133,6 @@ class Reconciler:
         """Look for a task until it appears or the rest of its settle window has passed.
 
         Where nobody knows how much of the window has passed, all of it is left.
-
-        Args:
-            token: Its token.
-
-        Returns:
-            As `find`.
 
         Raises:
             BrowserUseError: As `find`.
@@ -260,11 +222,7 @@ class Reconciler:
             return error
 
     async def _read_pages(self, sweep: _Sweep) -> list[TaskSummary]:
-        """Read pages, newest first, until they are older than every search under way.
-
-        Returns:
-            Rows that may be the task of a search, but do not say whose they are.
-        """
+        """Read pages, newest first, until they are older than every search under way."""
         candidates: list[TaskSummary] = []
         seen: set[str] = set()
         page, repeated, old = 1, 0, 0

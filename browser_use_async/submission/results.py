@@ -14,9 +14,6 @@ __all__ = ["parsed", "successful"]
 def successful(task: Task) -> Task:
     """The task, if it finished.
 
-    Args:
-        task: A task that has ended.
-
     Raises:
         TaskFailedError: It failed, or ended in a way that this version does not know.
         TaskStoppedError: Somebody stopped it.
@@ -35,10 +32,6 @@ def successful(task: Task) -> Task:
 
 def parsed(task: Task, output_type: Any) -> "models.ParsedTask[Any]":
     """The task with its output parsed.
-
-    Args:
-        task: A finished task.
-        output_type: The type asked for.
 
     Raises:
         OutputValidationError: The output does not fit; it is kept on the error.

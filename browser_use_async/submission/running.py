@@ -33,14 +33,7 @@ OnCreated = Callable[[TaskHandle], Awaitable[None] | None]
 
 
 class Runner:
-    """The verbs that create tasks.
-
-    Args:
-        creator: Creates them, paying once.
-        tasks: Stops and pauses them.
-        poller: Polls them.
-        background: Keeps what outlives a call.
-    """
+    """The verbs that create tasks."""
 
     def __init__(
         self,
@@ -62,15 +55,7 @@ class Runner:
         on_ambiguous: OnAmbiguous,
         settle_window: float,
     ) -> Submission:
-        """Check everything that can be checked before sending.
-
-        Args:
-            task: The instructions, or a whole request.
-            fields: Keyword fields; emptied.
-            output_type: The type of the output, or None.
-            on_ambiguous: What to do when the answer is lost.
-            settle_window: Seconds.
-        """
+        """Check everything that can be checked before sending."""
         if output_type is not None:
             # Loaded by those who ask for a type.
             from browser_use_async.contract.output_schema import output_schema  # noqa: PLC0415
@@ -95,13 +80,7 @@ class Runner:
     async def submit(
         self, submission: Submission, output_type: Any, on_cancel: Fate = "stop"
     ) -> TaskHandle:
-        """Create the task. Cancelled in the middle, it leaves no task that nobody knows.
-
-        Args:
-            submission: What to create.
-            output_type: The type of the output, or None.
-            on_cancel: What becomes of a task whose handle nobody will get.
-        """
+        """Create the task. Cancelled in the middle, it leaves no task that nobody knows."""
         return await self._create_until(submission, output_type, None, "leave", on_cancel)
 
     async def _create(self, submission: Submission, output_type: Any) -> TaskHandle:
@@ -118,16 +97,7 @@ class Runner:
         on_cancel: Fate,
         on_created: OnCreated | None,
     ) -> Task:
-        """Create a task, wait for its end and give it if it finished.
-
-        Args:
-            submission: What to create.
-            output_type: The type of the output, or None.
-            timeout: Seconds for everything, or None for `PollPolicy.max_wait`.
-            on_timeout: What becomes of the task when the time is up.
-            on_cancel: What becomes of it when the caller is cancelled.
-            on_created: Told the handle once the task exists.
-        """
+        """Create a task, wait for its end and give it if it finished."""
         for name, fate in (("on_timeout", on_timeout), ("on_cancel", on_cancel)):
             if fate not in {"leave", "stop", "pause"}:
                 raise InvalidRequestError(

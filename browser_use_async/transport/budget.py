@@ -14,9 +14,6 @@ class RetryBudget:
 
     In an outage it runs dry, and then calls are made once each: a service that is down is not
     asked four times as often as one that is up.
-
-    Args:
-        capacity: The most tokens; None for no bound at all.
     """
 
     __slots__ = ("_capacity", "_tokens")
@@ -35,11 +32,7 @@ class RetryBudget:
         return True
 
     def succeeded(self, attempts: int) -> None:
-        """Note a call that succeeded.
-
-        Args:
-            attempts: How many requests it took.
-        """
+        """Note a call that succeeded."""
         if self._capacity is not None and self._tokens < self._capacity:
             gain = SUCCESS_GAIN if attempts == 1 else RETRY_COST
             self._tokens = min(self._tokens + gain, self._capacity)

@@ -11,10 +11,4 @@ class Call(Protocol):
     """Makes one call and gives its typed answer."""
 
     async def __call__(self, endpoint: Endpoint, request: Any = None, body: Any = None) -> Any:
-        """Make a call.
-
-        Args:
-            endpoint: The row of the table.
-            request: The path or query parameters.
-            body: The body.
-        """
+        """Make a call."""

@@ -47,17 +47,7 @@ _COSTLY = frozenset({Effect.CREATES, Effect.PAYS})
 
 
 class Transport:
-    """Makes calls. Belongs to the event loop and the process in which it first does.
-
-    Args:
-        configuration: Where the API is.
-        retry: How often and how fast failed calls are repeated.
-        options: What the user passes through to aiohttp.
-        limits: How many calls at once, and how fast.
-        http: The user's own session for reads and idempotent calls, or None.
-        on_event: Told about retries; an exception of its own is logged and goes no further.
-        draw: The source of chance for pauses.
-    """
+    """Makes calls. Belongs to the event loop and the process in which it first does."""
 
     def __init__(
         self,
@@ -95,11 +85,6 @@ class Transport:
     async def call(self, endpoint: Endpoint, request: Any = None, body: Any = None) -> Any:
         """Make a call, repeating it where that is safe, and give its typed answer.
 
-        Args:
-            endpoint: The row of the table.
-            request: The path or query parameters.
-            body: The body.
-
         Raises:
             BrowserUseError: The call did not succeed; which subclass says why.
         """
@@ -110,11 +95,6 @@ class Transport:
 
         It sits out any pause that the service asks for.
 
-        Args:
-            endpoint: The row of the table.
-            request: The path or query parameters.
-            body: The body.
-
         Raises:
             BrowserUseError: The call did not succeed; which subclass says why.
         """
@@ -124,11 +104,6 @@ class Transport:
         self, endpoint: Endpoint, request: Any = None, body: Any = None
     ) -> Any:
         """Make a call on which money hangs: repeated whatever the budget, through any pause.
-
-        Args:
-            endpoint: The row of the table.
-            request: The path or query parameters.
-            body: The body.
 
         Raises:
             BrowserUseError: The call did not succeed; which subclass says why.
@@ -168,13 +143,7 @@ class Transport:
     def error_of(
         self, prepared: PreparedRequest, outcome: Outcome, attempts: int
     ) -> errors.BrowserUseError:
-        """A fresh error for a call that did not succeed.
-
-        Args:
-            prepared: The request.
-            outcome: What became of the last attempt.
-            attempts: How many were made.
-        """
+        """A fresh error for a call that did not succeed."""
         return error_of(prepared, outcome, attempts, self._hidden(prepared))
 
     async def outcome_of(
@@ -187,22 +156,7 @@ class Transport:
         before_sending: Callable[[], Awaitable[None]] | None = None,
         on_sent: Callable[[], None] | None = None,
     ) -> tuple[Outcome, int]:
-        """Make a call and say what became of it.
-
-        Args:
-            prepared: The request.
-            retry: How often to repeat it; by default as the session does.
-            patience: How long to let it be held back; by default as long as the policy says.
-            arrived: Its number from `next_number`, if it may be sent back and made again: it then
-                goes before others of its kind that arrived after it.
-            before_sending: Awaited before each attempt, when it is its turn and before anything
-                can leave this machine. If it raises, nothing is sent.
-            on_sent: Called just before the first byte of each attempt leaves, for calls that cost
-                or change something.
-
-        Returns:
-            The last outcome, and how many requests were made.
-        """
+        """Make a call and say what became of it."""
         governor = self._bound()
         if prepared.endpoint.authenticated and self.configuration.api_key is None:
             raise errors.ConfigurationError(
@@ -325,11 +279,7 @@ class Transport:
         return self._connections.is_open
 
     def emit(self, event: SessionEvent) -> None:
-        """Tell the user's callback; an exception of its own is logged and goes no further.
-
-        Args:
-            event: What happened.
-        """
+        """Tell the user's callback; an exception of its own is logged and goes no further."""
         if self._on_event is None:
             return
         try:

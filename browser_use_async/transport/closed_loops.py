@@ -11,12 +11,7 @@ __all__ = ["close_at_once"]
 
 
 def close_at_once(connector: aiohttp.BaseConnector, loop: asyncio.AbstractEventLoop) -> None:
-    """Close a connector without waiting for the peers.
-
-    Args:
-        connector: The connector.
-        loop: Its loop, in whatever state that is.
-    """
+    """Close a connector without waiting for the peers."""
     if not loop.is_closed():
         _close(connector)
         return

@@ -65,13 +65,7 @@ _THIS_PROCESS = _ThisProcess()
 
 
 class Connections:
-    """The lanes of a transport, and the time that an attempt may take.
-
-    Args:
-        configuration: Where the API is.
-        options: What the user passes through to aiohttp.
-        http: The user's own session for reads and idempotent calls, or None.
-    """
+    """The lanes of a transport, and the time that an attempt may take."""
 
     def __init__(
         self,
@@ -98,11 +92,6 @@ class Connections:
     ) -> Outcome:
         """Send one request, once, and say what became of it.
 
-        Args:
-            prepared: The request.
-            on_sent: Called just before the first byte leaves, for calls that cost or change
-                something.
-
         Raises:
             SessionClosedError: The session was closed meanwhile.
         """
@@ -127,11 +116,7 @@ class Connections:
         raise errors.SessionClosedError("the aiohttp session passed as http= is closed")
 
     async def rest(self, seconds: float) -> None:
-        """Sleep between two attempts, but not beyond the end of the session.
-
-        Args:
-            seconds: How long.
-        """
+        """Sleep between two attempts, but not beyond the end of the session."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await self._ended.wait()
@@ -283,11 +268,7 @@ class Connections:
             await self._fresh.aclose()
 
     def abandon(self) -> bool:
-        """Drop what is still open, when there is no loop left to close it in.
-
-        Returns:
-            Whether there was anything that is ours to drop.
-        """
+        """Drop what is still open, when there is no loop left to close it in."""
         if not self.is_open or self._process != _THIS_PROCESS.id:
             return False
         # Not marked as closed: whether somebody closed them is asked once more, to warn.

@@ -47,14 +47,7 @@ _ADVICE: dict[int, str] = {
 def error_of(
     prepared: PreparedRequest, outcome: Outcome, attempts: int, hidden: tuple[str, ...] = ()
 ) -> errors.BrowserUseError:
-    """A fresh error for a call that did not succeed.
-
-    Args:
-        prepared: The request.
-        outcome: What became of the last attempt.
-        attempts: How many were made.
-        hidden: Texts that must not appear in the message, such as the API key.
-    """
+    """A fresh error for a call that did not succeed."""
     times = "" if attempts <= 1 else f" after {attempts} attempts"
     if outcome.held is not None:
         return _held_back(prepared, outcome.held, attempts, times)

@@ -54,11 +54,7 @@ class Gate:
         return self._until if self._probing else -math.inf
 
     def let_pass(self, now: float) -> int:
-        """Let one pass who may, and give the round in which it did.
-
-        Args:
-            now: The moment.
-        """
+        """Let one pass who may, and give the round in which it did."""
         if self._probing:
             self._probe_out = True
         elif self._paced:
@@ -67,15 +63,7 @@ class Gate:
         return self.round
 
     def shut(self, passed_in: int, until: float) -> bool:
-        """Shut it.
-
-        Args:
-            passed_in: The round in which the refused call passed.
-            until: The moment until which nobody may pass.
-
-        Returns:
-            Whether this is news: the refusals of calls that passed together count once.
-        """
+        """Shut it."""
         is_news = passed_in == self.round
         if is_news:
             self.round += 1
@@ -86,34 +74,17 @@ class Gate:
         return is_news
 
     def next_round(self, passed_in: int) -> bool:
-        """Note a refusal that asks for no pause, of a call that passed an open gate.
-
-        Args:
-            passed_in: The round in which the refused call passed.
-
-        Returns:
-            Whether this is news.
-        """
+        """Note a refusal that asks for no pause, of a call that passed an open gate."""
         is_news = passed_in == self.round
         self.round += is_news
         return is_news
 
     def hurry(self, now: float) -> None:
-        """Let the probe go now.
-
-        Args:
-            now: The moment.
-        """
+        """Let the probe go now."""
         self._until = min(self._until, now)
 
     def answered(self, passed_in: int, now: float, waiting: int) -> None:
-        """Note a good answer; that of the probe begins to open the gate.
-
-        Args:
-            passed_in: The round in which the call passed.
-            now: The moment.
-            waiting: How many queue.
-        """
+        """Note a good answer; that of the probe begins to open the gate."""
         if not self._probing or passed_in != self.round:
             return
         self._probing = self._probe_out = False
@@ -127,10 +98,6 @@ class Gate:
         self._paced, self._next = 0, -math.inf
 
     def came_back(self, passed_in: int) -> None:
-        """Note a call that ended without an answer, as one that is cancelled does.
-
-        Args:
-            passed_in: The round in which it passed.
-        """
+        """Note a call that ended without an answer, as one that is cancelled does."""
         if passed_in == self.round:
             self._probe_out = False

@@ -35,27 +35,17 @@ _arrived = attrgetter("arrived")
 
 
 class Pass(NamedTuple):
-    """Leave to make one call.
+    """Leave to make one call."""
 
-    Attributes:
-        in_round: The round of the gate for everybody.
-        in_slot_round: The round of the gate for run-task.
-    """
-
-    in_round: int
-    in_slot_round: int
+    in_round: int  # the round of the gate for everybody
+    in_slot_round: int  # the round of the gate for run-task
 
 
 class Patience(NamedTuple):
-    """How long a call lets itself be held back.
+    """How long a call lets itself be held back."""
 
-    Attributes:
-        one_pause: Seconds of a single pause that the service asks for.
-        all_pauses: Seconds of all of them together.
-    """
-
-    one_pause: float = math.inf
-    all_pauses: float = math.inf
+    one_pause: float = math.inf  # seconds of a single pause that the service asks for
+    all_pauses: float = math.inf  # seconds of all of them together
 
 
 class _Waiter:
@@ -83,11 +73,6 @@ class Governor:
 
     Each operation has a queue of its own and the queues take turns, so that a stop never waits
     behind a thousand reads.
-
-    Args:
-        loop: The loop in which the calls run.
-        limits: How many and how fast.
-        draw: The source of chance.
 
     Attributes:
         loop: The same loop.
@@ -127,11 +112,7 @@ class Governor:
         return self._everyone.is_shut
 
     def admit_now(self, endpoint: Endpoint) -> Pass | None:
-        """Leave to call at once, or None if the call has to queue.
-
-        Args:
-            endpoint: The row of the call.
-        """
+        """Leave to call at once, or None if the call has to queue."""
         if (
             self._waiting
             or self._in_flight >= self._window
@@ -149,18 +130,7 @@ class Governor:
     async def admit(
         self, endpoint: Endpoint, patience: Patience, *, arrived: int | None = None
     ) -> Pass | float:
-        """Queue until the call may be made.
-
-        Args:
-            endpoint: The row of the call.
-            patience: How long it lets itself be held back.
-            arrived: The number that it drew with `next_number`, if it may be sent back: it then
-                goes before all that arrived after it.
-
-        Returns:
-            Leave to call; or, if that would take longer than the patience, for how many more
-            seconds the service wants to be left alone.
-        """
+        """Queue until the call may be made."""
         now = self.loop.time()
         number = self.next_number() if arrived is None else arrived
         waiter = _Waiter(self.loop.create_future(), patience, now, number)
@@ -184,13 +154,7 @@ class Governor:
             raise
 
     def leave(self, admitted: Pass, endpoint: Endpoint, outcome: Outcome | None) -> None:
-        """Note the end of a call and learn from it.
-
-        Args:
-            admitted: The leave that was given.
-            endpoint: The row of the call.
-            outcome: What became of it; None if it was cancelled.
-        """
+        """Note the end of a call and learn from it."""
         self._in_flight -= 1
         if outcome is None:
             self._everyone.came_back(admitted.in_round)

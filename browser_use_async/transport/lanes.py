@@ -24,11 +24,7 @@ KEEP_ALIVE_SECONDS = 75.0  # above every sensible poll interval: a new TLS conne
 
 
 class SentMark:
-    """Set just before the first byte of a request leaves this machine.
-
-    Args:
-        on_sent: Called at that moment; must not raise.
-    """
+    """Set just before the first byte of a request leaves this machine."""
 
     __slots__ = ("_on_sent", "sent")
 
@@ -73,11 +69,7 @@ def _sent_trace() -> aiohttp.TraceConfig:
 
 
 def drop_connection(response: ClientResponse) -> None:
-    """Close the connection that an answer came over, so that it is not used again.
-
-    Args:
-        response: The answer, read to its end.
-    """
+    """Close the connection that an answer came over, so that it is not used again."""
     # The pool has the connection back already, and aiohttp no public name for it.
     protocol = getattr(response.content, "_protocol", None)
     if protocol is not None:
@@ -95,13 +87,6 @@ def _refuse_a_switch(value: object) -> None:
 
 class LaneOptions:
     """What the user passes through to aiohttp.
-
-    Args:
-        proxy: The URL of an HTTP proxy.
-        ssl: A context of the user's own.
-        trace_configs: aiohttp trace configurations.
-        middlewares: aiohttp client middlewares.
-        connector: Makes the connectors of our own sessions.
 
     Raises:
         ConfigurationError: `ssl` is no context.
@@ -126,14 +111,7 @@ class LaneOptions:
 
 
 class Lane:
-    """One aiohttp session and how it is used.
-
-    Args:
-        session: The session.
-        middlewares: What every request passes through, ours outermost.
-        marks: Whether requests tell when they leave this machine.
-        owned: Whether closing it is up to us.
-    """
+    """One aiohttp session and how it is used."""
 
     __slots__ = ("_loop", "marks", "middlewares", "owned", "session")
 
@@ -153,11 +131,7 @@ class Lane:
 
     @classmethod
     def shared(cls, options: LaneOptions) -> "Lane":
-        """The lane of reads and idempotent calls: pooled connections.
-
-        Args:
-            options: What the user passes through.
-        """
+        """The lane of reads and idempotent calls: pooled connections."""
         connector = options.connector(
             limit=0,  # the transport bounds calls in flight; a second queue would eat timeouts
             keepalive_timeout=KEEP_ALIVE_SECONDS,
@@ -171,9 +145,6 @@ class Lane:
 
         A pooled connection can be dead without our knowing, or hold an answer that was meant for
         somebody else.
-
-        Args:
-            options: What the user passes through.
         """
         connector = options.connector(
             limit=0,
@@ -189,9 +160,6 @@ class Lane:
 
         A signed URL grants access by itself, so middlewares and traces, which were written for
         the API and may add credentials or keep records, never see one.
-
-        Args:
-            options: What the user passes through; of these the proxy and the TLS context.
         """
         connector = options.connector(
             limit=0,
@@ -224,10 +192,6 @@ class Lane:
     @classmethod
     def borrowed(cls, session: aiohttp.ClientSession, options: LaneOptions) -> "Lane":
         """The user's own session, for reads and idempotent calls.
-
-        Args:
-            session: The session; its middlewares keep running, inside ours.
-            options: What the user passes through.
 
         Raises:
             ConfigurationError: The session would send credentials or a host of its own.

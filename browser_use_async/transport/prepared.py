@@ -38,19 +38,12 @@ class Payload:
 # Not frozen: that would double the price of one, and each call makes one.
 @attrs.define(eq=False, repr=False)
 class PreparedRequest(Record):
-    """One call with everything that goes on the wire, except the key.
+    """One call with everything that goes on the wire, except the key."""
 
-    Attributes:
-        endpoint: The row of the table.
-        target: Path and query below the base URL, encoded.
-        body: The JSON, or None.
-        task_id: The task that the call is about, for error messages.
-    """
-
-    endpoint: Endpoint
-    target: str
-    body: Payload | None
-    task_id: str | None
+    endpoint: Endpoint  # the row of the table
+    target: str  # path and query below the base URL, encoded
+    body: Payload | None  # the JSON, or None
+    task_id: str | None  # the task that the call is about, for error messages
 
     def __str__(self) -> str:
         return f"{self.endpoint.method} {self.target.partition('?')[0]}"
@@ -58,11 +51,6 @@ class PreparedRequest(Record):
 
 def prepare(endpoint: Endpoint, request: Any = None, body: Any = None) -> PreparedRequest:
     """Turn the arguments of a call into what goes on the wire.
-
-    Args:
-        endpoint: The row of the table.
-        request: The path or query parameters, as an instance of the row's class.
-        body: The body, as an instance of the row's class.
 
     Raises:
         InvalidRequestError: An id or a name could reach another route.

@@ -15,11 +15,6 @@ def refusal_text(status: int, body: bytes, url: SignedUrl) -> str:
     """What a storage says about a refusal, without the secrets that it likes to echo.
 
     Of S3's XML only the code and the message are shown: the rest repeats keys and signatures.
-
-    Args:
-        status: The HTTP status.
-        body: The start of the body.
-        url: The URL that was asked for.
     """
     text = body.decode("utf-8", "replace")
     found = {name: html.unescape(value) for name, value in _XML.findall(text)}

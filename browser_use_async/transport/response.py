@@ -65,45 +65,27 @@ class OutcomeKind(StrEnum):
 # Not frozen: that would double the price of one, and each attempt makes one.
 @attrs.define(eq=False, repr=False)
 class Reply(Record):
-    """What came back.
+    """What came back."""
 
-    Attributes:
-        status: The HTTP status.
-        headers: Its headers, case-insensitive.
-        body: The decoded body.
-    """
-
-    status: int
-    headers: Mapping[str, str] = attrs.field(repr=False)
-    body: bytes = attrs.field(repr=lambda body: f"<{len(body)} bytes>")
+    status: int  # the HTTP status
+    headers: Mapping[str, str] = attrs.field(repr=False)  # its headers, case-insensitive
+    body: bytes = attrs.field(repr=lambda body: f"<{len(body)} bytes>")  # the decoded body
 
 
 @attrs.define(eq=False, repr=False)  # not frozen, for the same reason
 class Outcome(Record):
-    """One attempt, judged.
+    """One attempt, judged."""
 
-    Attributes:
-        kind: One of the four words.
-        value: The decoded answer of an accepted attempt.
-        reply: What came back, if anything whole did.
-        problem: What went wrong, in words that hold no secret and no URL query.
-        path: Where in the JSON the answer was wrong, if that was the problem.
-        timed_out: Whether the problem was time.
-        transient: Whether the same attempt may succeed a moment later.
-        held: Seconds for which the service wants to be left alone, if that is why nothing was
-            sent.
-        doubted: Whether an earlier attempt of the same call may have been carried out.
-    """
-
-    kind: OutcomeKind
-    value: Any = attrs.field(default=None, repr=False)
-    reply: Reply | None = None
-    problem: str = ""
-    path: str | None = None
-    timed_out: bool = False
-    transient: bool = True
+    kind: OutcomeKind  # one of the four words
+    value: Any = attrs.field(default=None, repr=False)  # the decoded answer of an accepted attempt
+    reply: Reply | None = None  # what came back, if anything whole did
+    problem: str = ""  # what went wrong, in words that hold no secret and no URL query
+    path: str | None = None  # where in the JSON the answer was wrong, if that was the problem
+    timed_out: bool = False  # whether the problem was time
+    transient: bool = True  # whether the same attempt may succeed a moment later
+    # Seconds for which the service wants to be left alone, if that is why nothing was sent
     held: float | None = None
-    doubted: bool = False
+    doubted: bool = False  # whether an earlier attempt of the same call may have been carried out
 
     @property
     def status(self) -> int | None:
@@ -136,11 +118,7 @@ def is_transient(error: BaseException) -> bool:
 
 
 def kind_of_status(status: int) -> OutcomeKind:
-    """What a status alone says about the attempt.
-
-    Args:
-        status: The HTTP status.
-    """
+    """What a status alone says about the attempt."""
     if 200 <= status < 300:
         return OutcomeKind.ACCEPTED
     if 300 <= status < 400 or status in _REJECTED:
@@ -153,10 +131,6 @@ def may_try_again(effect: Effect, outcome: Outcome) -> bool:
 
     A server that says `X-Should-Retry: true` or `false` is heeded for reads and idempotent calls;
     for all others it could only be wrong at somebody's expense.
-
-    Args:
-        effect: What the call does, from its row.
-        outcome: What became of the attempt.
     """
     match outcome.kind:
         case OutcomeKind.ACCEPTED:
@@ -183,11 +157,7 @@ def _wish(outcome: Outcome) -> bool | None:
 
 
 def says_no_free_slot(reply: Reply) -> bool:
-    """Whether a service that runs too many tasks at once says so.
-
-    Args:
-        reply: Its reply to run-task.
-    """
+    """Whether a service that runs too many tasks at once says so."""
     return reply.status == 429 and b"too many concurrent" in reply.body[:4096].lower()
 
 
@@ -203,12 +173,7 @@ class ConnectionLostError(Exception):
 
 
 def classify_error(error: BaseException, *, sent: bool) -> Outcome:
-    """The outcome of an attempt that brought no whole reply.
-
-    Args:
-        error: What was raised.
-        sent: Whether the request may have left this machine, as far as the trace can tell.
-    """
+    """The outcome of an attempt that brought no whole reply."""
     if isinstance(error, ConnectionLostError):
         error = error.error
     not_sent = _why_not_sent(error, sent=sent)
@@ -277,10 +242,6 @@ def classify_reply(prepared: PreparedRequest, reply: Reply) -> Outcome:
 
     A good status with a body that is not what the API promises is ambiguous: something was done,
     and what it was cannot be told.
-
-    Args:
-        prepared: The request that was sent.
-        reply: What came back.
     """
     kind = kind_of_status(reply.status)
     if kind is not OutcomeKind.ACCEPTED:
@@ -302,10 +263,6 @@ def classify_reply(prepared: PreparedRequest, reply: Reply) -> Outcome:
 
 async def read_body(response: aiohttp.ClientResponse, limit: int = MAX_BODY) -> bytes:
     """The whole decoded body.
-
-    Args:
-        response: A response whose session does not decompress.
-        limit: The most bytes, before and after decompression.
 
     Raises:
         UnreadableBodyError: The body cannot be had whole.
@@ -330,10 +287,6 @@ async def read_body(response: aiohttp.ClientResponse, limit: int = MAX_BODY) -> 
 
 def gunzip(body: bytes, limit: int = MAX_BODY) -> bytes:
     """Decompress, whole or not at all.
-
-    Args:
-        body: A gzip stream.
-        limit: The most bytes that may come out.
 
     Raises:
         UnreadableBodyError: The stream is damaged, truncated or expands beyond the limit.

@@ -17,9 +17,6 @@ def retry_after_seconds(headers: Mapping[str, str]) -> float | None:
 
     A date is compared with the response's own `Date`, so that a wrong clock on this machine does
     no harm.
-
-    Args:
-        headers: The response's headers, case-insensitive.
     """
     text = headers.get("Retry-After", "").strip()
     if re.fullmatch(_SECONDS, text, re.ASCII):
@@ -32,11 +29,7 @@ def retry_after_seconds(headers: Mapping[str, str]) -> float | None:
 
 
 def http_date(text: str) -> datetime | None:
-    """The moment that a header names, or None if it is no HTTP date.
-
-    Args:
-        text: Its value.
-    """
+    """The moment that a header names, or None if it is no HTTP date."""
     try:
         moment = parsedate_to_datetime(text)
     except (ValueError, TypeError, IndexError, OverflowError):

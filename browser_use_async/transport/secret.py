@@ -17,11 +17,7 @@ class Secret:
 
     @classmethod
     def hide(cls, text: str | None) -> "Secret | None":
-        """Hide a text before anything can raise: tracebacks with locals show arguments.
-
-        Args:
-            text: The text, or None.
-        """
+        """Hide a text before anything can raise: tracebacks with locals show arguments."""
         return None if text is None else cls(text)
 
     def check_as_key(self) -> None:

@@ -26,12 +26,7 @@ class ServiceClock:
         self._last: tuple[str, float] | None = None
 
     def note(self, date: str, moment: float) -> None:
-        """Take note of an answer.
-
-        Args:
-            date: Its `Date` header. Read only when somebody asks for the time.
-            moment: The loop time at which it came.
-        """
+        """Take note of an answer."""
         self._before, self._last = self._last, (date, moment)
 
     def now(self) -> datetime | None:

@@ -32,9 +32,6 @@ class Reach(IntEnum):
 
         A name that secretly leads into a private network gains nothing: it is spoken to over
         https, and what it serves goes to a file of the user's own.
-
-        Args:
-            host: A name or an address.
         """
         name = (host or "").rstrip(".").lower()
         if name == "localhost" or name.endswith(".localhost"):
@@ -60,11 +57,7 @@ def _address(name: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
 
 
 class SignedUrl:
-    """A URL that grants access to whoever knows it.
-
-    Args:
-        text: The URL. Every text is taken; `problem` says whether it can be used.
-    """
+    """A URL that grants access to whoever knows it."""
 
     __slots__ = ("_url",)
 
@@ -82,12 +75,7 @@ class SignedUrl:
         return "" if self._url is None else unquote(self._url.raw_path.rpartition("/")[2])
 
     def problem(self, *, api: str, allow_insecure_http: bool) -> str | None:
-        """Why a URL that the API gave is not used, or None.
-
-        Args:
-            api: The API's base URL.
-            allow_insecure_http: Whether `http://` may leave this machine.
-        """
+        """Why a URL that the API gave is not used, or None."""
         problem = self.unfitness(allow_insecure_http=allow_insecure_http)
         if problem is not None or allow_insecure_http:
             return problem
@@ -98,23 +86,14 @@ class SignedUrl:
         return None
 
     def redirected(self, location: str) -> "SignedUrl":
-        """Where a redirect leads.
-
-        Args:
-            location: The `Location` header, absolute or relative.
-        """
+        """Where a redirect leads."""
         target = SignedUrl("")
         step = _parsed(location)
         target._url = None if step is None else self.reveal().join(step)
         return target
 
     def redirect_problem(self, target: "SignedUrl", *, allow_insecure_http: bool) -> str | None:
-        """Why a redirect from this URL is not followed, or None.
-
-        Args:
-            target: Where it leads.
-            allow_insecure_http: Whether `http://` may leave this machine.
-        """
+        """Why a redirect from this URL is not followed, or None."""
         problem = target.unfitness(allow_insecure_http=allow_insecure_http)
         if problem is not None:
             return problem
@@ -125,11 +104,7 @@ class SignedUrl:
         return None
 
     def redact(self, text: str) -> str:
-        """A text without this URL's secret parts.
-
-        Args:
-            text: What a server said, which may be an echo.
-        """
+        """A text without this URL's secret parts."""
         url = self.reveal()
         parts = [url.raw_query_string, *url.raw_query_string.split("&"), url.raw_path]
         parts += [part.partition("=")[2] for part in parts]
@@ -139,11 +114,7 @@ class SignedUrl:
         return text
 
     def unfitness(self, *, allow_insecure_http: bool) -> str | None:
-        """Why a URL is not used wherever it comes from, or None.
-
-        Args:
-            allow_insecure_http: Whether `http://` may leave this machine.
-        """
+        """Why a URL is not used wherever it comes from, or None."""
         url = self._url
         if url is None or url.scheme not in {"http", "https"} or not url.raw_host:
             return _NEITHER_HTTP

@@ -62,15 +62,10 @@ class StorageError(Exception):
 
 @attrs.frozen
 class StoredContent:
-    """What is put into storage.
-
-    Attributes:
-        content: The bytes.
-        content_type: The media type for which the URL was signed.
-    """
+    """What is put into storage."""
 
     content: bytes = attrs.field(repr=lambda content: f"<{len(content)} bytes>")
-    content_type: str
+    content_type: str  # the media type for which the URL was signed
 
 
 class StorageReply:
@@ -154,14 +149,7 @@ def _ending_of(response: aiohttp.ClientResponse) -> "asyncio.Future[Any] | None"
 
 
 class Storage:
-    """Puts and gets what signed URLs point at, one attempt at a time.
-
-    Args:
-        configuration: Where the API is, and how long an attempt may take.
-        options: Of these, the proxy and the TLS context.
-        bind: Refuses another loop, and a session that is closed.
-        rest: Waits out a pause, but not beyond the end of the session.
-    """
+    """Puts and gets what signed URLs point at, one attempt at a time."""
 
     def __init__(
         self,
@@ -178,11 +166,7 @@ class Storage:
         self._limits: set[asyncio.Timeout] = set()
 
     def problem_with(self, url: SignedUrl) -> str | None:
-        """Why a URL that the API gave is not used, or None.
-
-        Args:
-            url: The URL.
-        """
+        """Why a URL that the API gave is not used, or None."""
         settings = self._configuration
         return url.problem(api=settings.base_url, allow_insecure_http=settings.allow_insecure_http)
 
@@ -190,13 +174,6 @@ class Storage:
         """Put a file, in one request.
 
         An attempt may take the session's timeout, and what the content takes on a slow line.
-
-        Args:
-            url: Where.
-            stored: What.
-
-        Returns:
-            What became of the attempt; a refusal's problem says the storage's own words.
         """
         seconds = self._configuration.timeout + len(stored.content) / SLOWEST_UPLOAD
         headers = {"Content-Type": stored.content_type}
@@ -210,10 +187,6 @@ class Storage:
     @contextlib.asynccontextmanager
     async def get(self, url: SignedUrl, headers: Mapping[str, str]) -> AsyncGenerator[StorageReply]:
         """Get a file: the reply to one request, after at most five redirects.
-
-        Args:
-            url: Where.
-            headers: What more to send, such as a range.
 
         Raises:
             StorageError: No reply with the status 200 or 206 came.
@@ -307,9 +280,6 @@ class Storage:
 
     async def while_open(self, work: Coroutine[Any, Any, ResultT]) -> ResultT:
         """Do something that is cut short when the session closes.
-
-        Args:
-            work: What to do; it may raise no `TimeoutError` of its own.
 
         Raises:
             SessionClosedError: The session was closed meanwhile.

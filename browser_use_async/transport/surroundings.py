@@ -22,17 +22,12 @@ def _utc_now() -> datetime:
 
 @attrs.frozen(eq=False, repr=False)
 class Surroundings(Value):
-    """The world that a session lives in; another one makes a simulation out of a program.
+    """The world that a session lives in; another one makes a simulation out of a program."""
 
-    Attributes:
-        draw: The source of chance for pauses.
-        now: The wall clock, in UTC. Durations are measured by the event loop's clock instead.
-        connector: Makes the connectors of the sessions that are ours.
-        start_writer: Takes what opens the ledger of a batch, and gives what writes to it; None for
-            a thread.
-    """
-
-    draw: random.Random = attrs.field(factory=random.Random)
+    draw: random.Random = attrs.field(factory=random.Random)  # the source of chance for pauses
+    # The wall clock, in UTC. Durations are measured by the event loop's clock instead.
     now: Callable[[], datetime] = _utc_now
+    # Makes the connectors of the sessions that are ours
     connector: MakeConnector = aiohttp.TCPConnector
+    # Takes what opens the ledger of a batch, and gives what writes to it; None for a thread
     start_writer: Callable[[Callable[[], Any]], Awaitable[Any]] | None = None

@@ -25,22 +25,12 @@ _MAX_SEARCHED = 4096  # bytes
 
 
 def is_deleted(endpoint: Endpoint, outcome: Outcome) -> bool:
-    """Whether a delete that finds nothing has deleted it, in the attempt before.
-
-    Args:
-        endpoint: The row of the call.
-        outcome: What became of it.
-    """
+    """Whether a delete that finds nothing has deleted it, in the attempt before."""
     return endpoint.method == "DELETE" and outcome.doubted and outcome.status == 404
 
 
 def is_stopped(endpoint: Endpoint, outcome: Outcome) -> bool:
-    """Whether a stop was refused in words that say that the task has ended.
-
-    Args:
-        endpoint: The row of the call.
-        outcome: What became of it.
-    """
+    """Whether a stop was refused in words that say that the task has ended."""
     return (
         endpoint is STOP_TASK
         and outcome.reply is not None
@@ -50,25 +40,14 @@ def is_stopped(endpoint: Endpoint, outcome: Outcome) -> bool:
 
 
 def may_be_reached(endpoint: Endpoint, outcome: Outcome) -> bool:
-    """Whether looking at the task may show that the call did what it was for.
-
-    Args:
-        endpoint: The row of the call.
-        outcome: What became of it.
-    """
+    """Whether looking at the task may show that the call did what it was for."""
     if endpoint is STOP_TASK:
         return _is_doubtful(outcome) or outcome.status in _ALREADY
     return endpoint.effect is Effect.SWITCHES and _is_doubtful(outcome)
 
 
 def is_reached(endpoint: Endpoint, outcome: Outcome, status: TaskStatus) -> bool:
-    """Whether the task is where the call was to bring it.
-
-    Args:
-        endpoint: The row of the call.
-        outcome: What became of it.
-        status: Where the task stands after it.
-    """
+    """Whether the task is where the call was to bring it."""
     if endpoint is STOP_TASK:
         return status.is_terminal
     if endpoint is PAUSE_TASK:

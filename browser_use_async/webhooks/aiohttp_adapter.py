@@ -15,12 +15,7 @@ __all__ = ["respond"]
 
 
 async def respond(receiver: "WebhookReceiver", request: web.Request) -> web.StreamResponse:
-    """Answer one call.
-
-    Args:
-        receiver: What judges it.
-        request: The call.
-    """
+    """Answer one call."""
     path = request.path.rstrip("/") or "/"
     head = Head.of(request.method, [path], request.headers.items())
     answer = await receiver.answer(head, _chunks(request))

@@ -11,16 +11,11 @@ __all__ = ["ACCEPTED", "Answer", "refusal"]
 
 @attrs.frozen
 class Answer:
-    """The answer to a webhook call.
+    """The answer to a webhook call."""
 
-    Attributes:
-        status: The HTTP status: 2xx if the event is taken, 503 if it should be sent again later.
-        body: JSON.
-        headers: The headers, among them `Content-Type`.
-    """
-
-    status: int
-    body: bytes
+    status: int  # the HTTP status: 2xx if the event is taken, 503 if it should be sent again later
+    body: bytes  # JSON
+    # The headers, among them `Content-Type`
     headers: Mapping[str, str] = attrs.field(
         factory=lambda: {"Content-Type": "application/json"}, kw_only=True
     )
@@ -40,12 +35,7 @@ ACCEPTED = Answer(HTTPStatus.OK, _json({"status": "success"}))
 
 
 def refusal(status: int, **headers: str) -> Answer:
-    """An answer that says no more than its status does.
-
-    Args:
-        status: The HTTP status.
-        headers: Further headers, with underscores for hyphens.
-    """
+    """An answer that says no more than its status does."""
     named = {name.replace("_", "-"): value for name, value in headers.items()}
     detail = HTTPStatus(status).phrase
     return Answer(

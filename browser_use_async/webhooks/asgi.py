@@ -21,22 +21,13 @@ class AsgiApplication:
 
     An object and not a method, because frameworks take a function for a handler of their own and
     an object for an application.
-
-    Args:
-        receiver: What judges the calls.
     """
 
     def __init__(self, receiver: "WebhookReceiver") -> None:
         self._receiver = receiver
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
-        """Serve one scope.
-
-        Args:
-            scope: What the server tells about it.
-            receive: Gives the next message of the server.
-            send: Takes a message for the server.
-        """
+        """Serve one scope."""
         if scope["type"] == "lifespan":
             await self._live(receive, send)
         elif scope["type"] == "http":

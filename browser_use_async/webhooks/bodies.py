@@ -16,21 +16,12 @@ MAX_DEPTH = 32
 
 
 def canonical_json(value: Any, *, escaped: bool = True) -> bytes:
-    r"""Compact JSON with sorted keys, which is what the service signs.
-
-    Args:
-        value: What `read_body` gave.
-        escaped: Whether characters outside ASCII become `\uXXXX`, as the specification's sample
-            has it; verifiers in other languages leave them as they are.
-    """
+    r"""Compact JSON with sorted keys, which is what the service signs."""
     return json.dumps(value, ensure_ascii=escaped, separators=(",", ":"), sort_keys=True).encode()
 
 
 def read_body(body: bytes) -> Any:
     """The value of a webhook call's body.
-
-    Args:
-        body: UTF-8 JSON.
 
     Raises:
         JsonRefusedError: It is not JSON, is ambiguous, too long, nests too deeply or holds a

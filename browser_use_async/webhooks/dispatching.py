@@ -19,14 +19,7 @@ Handler = Callable[[Any], object]
 
 
 class Dispatcher:
-    """Hands events to handlers. Those of one task follow each other; others do not wait for them.
-
-    Args:
-        queue_size: How many events may be waiting for their handlers or in them.
-        concurrency: How many events are being handled at once.
-        handler_timeout: Seconds that one handler may take for one event; None for no limit.
-        metrics: Where failures are counted.
-    """
+    """Hands events to handlers: those of one task in order, others side by side."""
 
     def __init__(
         self,
@@ -58,20 +51,11 @@ class Dispatcher:
         return self._held
 
     def add(self, kind: type[Any] | None, handler: Handler) -> None:
-        """Have events handled from now on.
-
-        Args:
-            kind: Of which class; None for all.
-            handler: What handles them.
-        """
+        """Have events handled from now on."""
         self._handlers.append((kind, handler))
 
     def put(self, event: Event) -> None:
-        """Have an event handled soon; without a handler for it, it is handled already.
-
-        Args:
-            event: The event.
-        """
+        """Have an event handled soon; without a handler for it, it is handled already."""
         if not self._handlers_of(event):
             self._metrics.handled[label_of(event)] += 1
             return
@@ -91,11 +75,7 @@ class Dispatcher:
             worker.add_done_callback(self._workers.discard)
 
     async def aclose(self, seconds: float) -> None:
-        """Wait for what is held, then cut off what is left.
-
-        Args:
-            seconds: How long to wait.
-        """
+        """Wait for what is held, then cut off what is left."""
         if self._workers:
             await asyncio.wait(set(self._workers), timeout=seconds)
         late = set(self._workers)

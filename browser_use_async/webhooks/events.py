@@ -25,59 +25,40 @@ class WebhookStatus(OpenEnum):
 
 @attrs.frozen
 class TaskStatusUpdate:
-    """A task's status changed. Events may come twice, late and out of order: ask the API.
+    """A task's status changed. Events may come twice, late and out of order: ask the API."""
 
-    Attributes:
-        task_id: The task's id.
-        session_id: The id of the browser session; empty from senders that do not tell.
-        status: The new status, possibly one that this version does not know.
-        metadata: The pairs that the task was created with.
-        timestamp: When it happened, as the event says, or None.
-        submission_mark: The value of the metadata pair by which a session finds its own
-            submissions again, or None.
-        extra: Fields of the payload that this version does not know.
-    """
-
-    task_id: str
-    session_id: str
-    status: WebhookStatus
-    metadata: dict[str, str] = attrs.field(factory=dict)
-    timestamp: datetime | None = None
+    task_id: str  # the task's id
+    session_id: str  # the id of the browser session; empty from senders that do not tell
+    status: WebhookStatus  # the new status, possibly one that this version does not know
+    metadata: dict[str, str] = attrs.field(factory=dict)  # the pairs that the task was created with
+    timestamp: datetime | None = None  # when it happened, as the event says, or None
+    # The value of the metadata pair by which a session finds its own submissions again, or
+    # None
     submission_mark: str | None = attrs.field(default=None, repr=False)
+    # Fields of the payload that this version does not know
     extra: dict[str, Any] = attrs.field(factory=dict, repr=False)
 
 
 @attrs.frozen
 class TestEvent:
-    """What the service sends when a webhook is registered.
-
-    Attributes:
-        payload: What it contains; `{"test": "ok"}` by the specification.
-        timestamp: A time that has nothing to do with now, or None.
-    """
+    """What the service sends when a webhook is registered."""
 
     # pytest would take the class for a collection of tests wherever it is imported.
     __test__: ClassVar[bool] = False
 
+    # What it contains; `{"test": "ok"}` by the specification
     payload: dict[str, Any] = attrs.field(factory=dict)
-    timestamp: datetime | None = None
+    timestamp: datetime | None = None  # a time that has nothing to do with now, or None
 
 
 @attrs.frozen
 class UnknownEvent:
-    """An authentic event of a type or shape that this version does not know.
+    """An authentic event of a type or shape that this version does not know."""
 
-    Attributes:
-        type: The event's type, empty when there is none.
-        payload: What it contains, whatever that is.
-        timestamp: When it happened, as the event says, or None.
-        body: The whole event.
-    """
-
-    type: str
-    payload: Any = attrs.field(repr=False)
-    timestamp: datetime | None
-    body: dict[str, Any] = attrs.field(repr=False)
+    type: str  # the event's type, empty when there is none
+    payload: Any = attrs.field(repr=False)  # what it contains, whatever that is
+    timestamp: datetime | None  # when it happened, as the event says, or None
+    body: dict[str, Any] = attrs.field(repr=False)  # the whole event
 
 
 Event = TaskStatusUpdate | TestEvent | UnknownEvent

@@ -17,9 +17,6 @@ _MILLISECONDS = 1e11
 def read_sent_at(text: str) -> datetime:
     """The time that a timestamp header tells: unix seconds, milliseconds or ISO 8601.
 
-    Args:
-        text: The header. ISO 8601 without an offset means UTC.
-
     Raises:
         WebhookVerificationError: It tells none.
     """
@@ -35,11 +32,6 @@ def read_sent_at(text: str) -> datetime:
 
 def check_fresh(sent_at: datetime, tolerance: float | None, now: datetime | None) -> None:
     """Refuse calls from too long ago and from too far ahead.
-
-    Args:
-        sent_at: What `read_sent_at` gave.
-        tolerance: Seconds in both directions, this many included; None allows any.
-        now: The wall clock, or None for the machine's. Naive means UTC.
 
     Raises:
         WebhookVerificationError: The call is stale.

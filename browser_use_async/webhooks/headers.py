@@ -21,9 +21,6 @@ MAX_LENGTH = 64
 def signatures_of(headers: Headers) -> list[bytes]:
     """The signatures that could be one: of repeated headers each, however they were joined.
 
-    Args:
-        headers: The call's headers.
-
     Raises:
         WebhookVerificationError: There are none, or too many.
     """
@@ -43,9 +40,6 @@ def signatures_of(headers: Headers) -> list[bytes]:
 def timestamp_of(headers: Headers) -> str:
     """The text of the one timestamp header.
 
-    Args:
-        headers: The call's headers.
-
     Raises:
         WebhookVerificationError: It is missing, repeated with another value, or no ASCII text.
     """
@@ -61,11 +55,7 @@ def timestamp_of(headers: Headers) -> str:
 
 
 def header_pairs(headers: Headers) -> Iterator[tuple[str, str]]:
-    """Each header, its name in lower case.
-
-    Args:
-        headers: Any mapping or pairs.
-    """
+    """Each header, its name in lower case."""
     for key, value in _pairs(headers):
         yield _text(key).lower(), _text(value)
 

@@ -14,24 +14,20 @@ class ReceiverMetrics:
     """Counts since the receiver was made. Events are counted by what `label_of` calls them.
 
     Each call ends as one of `delivered`, `duplicates`, `queue_full` and `refused`.
-
-    Attributes:
-        received: Authentic events, the repeated ones among them.
-        delivered: Events that were taken: once each.
-        duplicates: Events that had been taken before.
-        queue_full: Events that were put off with 503, because too many are being handled.
-        refused: Calls that told nothing, by reason: `method`, `path`, `content_type`, `encoding`,
-            `header`, `stale`, `signature`, `body`, `too_large`, `too_slow`, `gone` and `closed`.
-        handled: Events whose handlers have all ended well.
-        handler_failures: Handlers that raised, took too long or were cut off by closing.
     """
 
+    # Authentic events, the repeated ones among them
     received: "Counter[str]" = attrs.field(factory=Counter)
-    delivered: "Counter[str]" = attrs.field(factory=Counter)
-    duplicates: "Counter[str]" = attrs.field(factory=Counter)
+    delivered: "Counter[str]" = attrs.field(factory=Counter)  # events that were taken: once each
+    duplicates: "Counter[str]" = attrs.field(factory=Counter)  # events that had been taken before
+    # Events that were put off with 503, because too many are being handled
     queue_full: "Counter[str]" = attrs.field(factory=Counter)
+    # Calls that told nothing, by reason: `method`, `path`, `content_type`, `encoding`,
+    # `header`, `stale`, `signature`, `body`, `too_large`, `too_slow`, `gone` and `closed`
     refused: "Counter[str]" = attrs.field(factory=Counter)
+    # Events whose handlers have all ended well
     handled: "Counter[str]" = attrs.field(factory=Counter)
+    # Handlers that raised, took too long or were cut off by closing
     handler_failures: "Counter[str]" = attrs.field(factory=Counter)
 
     @property
@@ -42,11 +38,7 @@ class ReceiverMetrics:
 
 
 def label_of(event: Event) -> str:
-    """What an event is counted as: its status, `test`, `other status` or `unknown`.
-
-    Args:
-        event: The event.
-    """
+    """What an event is counted as: its status, `test`, `other status` or `unknown`."""
     if isinstance(event, TaskStatusUpdate):
         # Words that the sender makes up do not make more counters.
         return str(event.status) if event.status.is_known else "other status"

@@ -35,85 +35,49 @@ _KEPT = frozenset(
 
 @attrs.frozen
 class Head:
-    """What comes before the body.
+    """What comes before the body."""
 
-    Attributes:
-        method: The HTTP method.
-        paths: The path, in every way in which the receiver's own may be written: a framework that
-            mounts the receiver may or may not count its own part.
-        headers: Those that matter, names in lower case and values, in order.
-    """
-
-    method: str
+    method: str  # the HTTP method
+    # The path, in every way in which the receiver's own may be written: a framework that
+    # mounts the receiver may or may not count its own part
     paths: tuple[str, ...]
+    # Those that matter, names in lower case and values, in order
     headers: Sequence[tuple[str, str]]
 
     @classmethod
     def of(
         cls, method: str, paths: Iterable[str], headers: Iterable[tuple[str | bytes, str | bytes]]
     ) -> "Head":
-        """A head as a framework gives it.
-
-        Args:
-            method: The HTTP method.
-            paths: The path.
-            headers: The headers, as text or as bytes.
-        """
+        """A head as a framework gives it."""
         kept = [each for each in header_pairs(headers) if each[0] in _KEPT]
         return cls(method, tuple(paths), kept)
 
     def first(self, name: str) -> str | None:
-        """The first header of a name, or None.
-
-        Args:
-            name: In lower case.
-        """
+        """The first header of a name, or None."""
         return next((value.strip() for key, value in self.headers if key == name), None)
 
 
 @attrs.frozen
 class Refusal:
-    """A call that tells nothing.
+    """A call that tells nothing."""
 
-    Attributes:
-        answer: What to answer.
-        reason: Why, in a word to count by.
-        problem: Why, in words for the log: without anything that the caller wrote.
-    """
-
-    answer: Answer
-    reason: str
-    problem: str
+    answer: Answer  # what to answer
+    reason: str  # why, in a word to count by
+    problem: str  # why, in words for the log: without anything that the caller wrote
 
 
 @attrs.frozen
 class Decision:
-    """An authentic call.
+    """An authentic call."""
 
-    Attributes:
-        answer: What to answer.
-        event: What it tells.
-        is_repeated: Whether it was taken before.
-        is_put_off: Whether it has to be sent again, because there is no room for it now.
-    """
-
-    answer: Answer
-    event: Event
-    is_repeated: bool = False
-    is_put_off: bool = False
+    answer: Answer  # what to answer
+    event: Event  # what it tells
+    is_repeated: bool = False  # whether it was taken before
+    is_put_off: bool = False  # whether it has to be sent again, because there is no room for it now
 
 
 class Reception:
-    """Judges calls, and remembers which events were taken.
-
-    Args:
-        secrets: The secret, or several while one replaces another.
-        path: The only path that is answered, or None for any.
-        max_body: Bytes.
-        tolerance: Seconds by which the timestamp header may be off; None allows any.
-        remember: How many events are remembered, to tell repeated ones.
-        now: The wall clock, or None for the machine's.
-    """
+    """Judges calls, and remembers which events were taken."""
 
     def __init__(
         self,
@@ -134,11 +98,7 @@ class Reception:
         self.max_body = max_body
 
     def look_at_head(self, head: Head) -> Refusal | None:
-        """Refuse what need not be read, before any of the body is.
-
-        Args:
-            head: What came before the body.
-        """
+        """Refuse what need not be read, before any of the body is."""
         if self._path is not None and self._path not in head.paths:
             return Refusal(refusal(404), "path", "there is nothing at this path")
         if head.method != "POST":
@@ -164,13 +124,7 @@ class Reception:
         )
 
     def decide(self, body: bytes, headers: Headers, *, has_room: bool) -> Refusal | Decision:
-        """Judge a whole call.
-
-        Args:
-            body: The body as it came.
-            headers: The headers: any mapping or pairs.
-            has_room: Whether another event can be taken.
-        """
+        """Judge a whole call."""
         if len(body) > self.max_body:
             return self.too_large()
         try:

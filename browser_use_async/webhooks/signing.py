@@ -19,14 +19,6 @@ TIMESTAMP_HEADER = "X-Browser-Use-Timestamp"
 def sign(body: Mapping[str, Any] | bytes, timestamp: str, secret: str) -> str:
     """The signature that the service puts on a call.
 
-    Args:
-        body: The whole event, or its JSON in any layout; signed in the canonical form.
-        timestamp: The text of the header `X-Browser-Use-Timestamp`, in ASCII.
-        secret: The secret that sender and receiver share.
-
-    Returns:
-        64 hexadecimal digits in lower case, for the header `X-Browser-Use-Signature`.
-
     Raises:
         InvalidRequestError: The body is not JSON that a receiver would accept, or the timestamp
             could not stand in a header.
@@ -48,21 +40,12 @@ def _signed_value(body: Mapping[str, Any] | bytes) -> Any:
 
 
 def signature_of(message: bytes, timestamp: str, key: bytes) -> str:
-    """The signature of a body just as it is.
-
-    Args:
-        message: The body's bytes.
-        timestamp: The timestamp header, in ASCII.
-        key: What `key_of` gave.
-    """
+    """The signature of a body just as it is."""
     return hmac.new(key, timestamp.encode("ascii") + b"." + message, hashlib.sha256).hexdigest()
 
 
 def key_of(secret: object) -> bytes:
     """The key that a secret stands for.
-
-    Args:
-        secret: Text that is not blank. An empty secret would let everybody sign.
 
     Raises:
         ConfigurationError: It is something else. Never echoes it.

@@ -12,9 +12,5 @@ class EventSource(Protocol):
     """Whatever receives webhooks and has verified them."""
 
     def subscribe(self, hear: Callable[[Event], None], /) -> None:
-        """Call something with each event from now on.
-
-        Args:
-            hear: What to call, from any thread; it does not block and raises nothing.
-        """
+        """Call something with each event from now on."""
         ...

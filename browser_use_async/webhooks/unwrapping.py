@@ -34,17 +34,6 @@ def unwrap(
 ) -> Event:
     """Check a webhook call, and read what it tells.
 
-    Args:
-        body: The call's body as it came.
-        headers: The call's headers: any mapping or pairs.
-        secret: The secret, or several while one replaces another.
-        tolerance: Seconds by which the timestamp header may be off in either direction; None
-            allows any, and with it replays for ever.
-        now: The wall clock, or None for the machine's.
-
-    Returns:
-        The event; an authentic one that does not fit any known type is an `UnknownEvent`.
-
     Raises:
         WebhookVerificationError: The call is not authentic, not fresh or not well formed. Its
             `status` is what to answer.
@@ -54,11 +43,7 @@ def unwrap(
 
 
 def read_event(body: dict[str, Any]) -> Event:
-    """The event that a verified body tells.
-
-    Args:
-        body: `VerifiedCall.body`.
-    """
+    """The event that a verified body tells."""
     event_type, payload = body.get("type"), body.get("payload")
     timestamp = _timestamp(body.get("timestamp"))
     if isinstance(payload, dict):

@@ -19,18 +19,13 @@ __all__ = ["VerifiedCall", "keys_of", "verify"]
 
 @attrs.frozen
 class VerifiedCall:
-    """A webhook call that is authentic and fresh.
+    """A webhook call that is authentic and fresh."""
 
-    Attributes:
-        body: The event as it was verified. Use this and not the bytes, which may read otherwise
-            in another parser.
-        secret_index: Which of the secrets signed it, counted from 0.
-        sent_at: What the timestamp header tells.
-    """
-
+    # The event as it was verified. Use this and not the bytes, which may read otherwise in
+    # another parser.
     body: dict[str, Any] = attrs.field(repr=False)
-    secret_index: int
-    sent_at: datetime
+    secret_index: int  # which of the secrets signed it, counted from 0
+    sent_at: datetime  # what the timestamp header tells
 
 
 def verify(
@@ -45,14 +40,6 @@ def verify(
 
     The signature may be over the canonical JSON of the event, escaped or not, or over the body
     just as it came.
-
-    Args:
-        body: The call's body as it came; a body that was parsed or decoded is no longer that.
-        headers: The call's headers: any mapping or pairs.
-        secret: The secret, or several while one replaces another.
-        tolerance: Seconds by which the timestamp header may be off in either direction; None
-            allows any, and with it replays for ever.
-        now: The wall clock, or None for the machine's.
 
     Raises:
         WebhookVerificationError: The call is not authentic, not fresh or not well formed. Its
@@ -80,9 +67,6 @@ def verify(
 
 def keys_of(secret: str | Sequence[str]) -> list[bytes]:
     """The keys that secrets stand for.
-
-    Args:
-        secret: The secret, or several.
 
     Raises:
         ConfigurationError: One of them is no text or blank, or there is none.

@@ -21,18 +21,12 @@ _READY = "PRAGMA synchronous = FULL; PRAGMA fullfsync = ON; PRAGMA checkpoint_fu
 
 @attrs.frozen
 class OpenLedger:
-    """A ledger that this process owns.
+    """A ledger that this process owns."""
 
-    Attributes:
-        path: The file, or None for one that is forgotten when it is closed.
-        connection: To the ledger, without transactions of its own.
-        owner: To the lock, or None.
-        identities: Device and inode of each of its files when it was opened, by path.
-    """
-
-    path: Path | None
-    connection: sqlite3.Connection
-    owner: sqlite3.Connection | None
+    path: Path | None  # the file, or None for one that is forgotten when it is closed
+    connection: sqlite3.Connection  # to the ledger, without transactions of its own
+    owner: sqlite3.Connection | None  # to the lock, or None
+    # Device and inode of each of its files when it was opened, by path
     identities: Mapping[Path, tuple[int, int]] = attrs.field(factory=dict)
 
     def check_files(self) -> None:
@@ -85,10 +79,6 @@ class OpenLedger:
 def open_ledger(path: str | os.PathLike[str]) -> OpenLedger:
     """Open a ledger, or create it, and become its owner.
 
-    Args:
-        path: The file. One of the same name and `-owner` beside it holds the lock, so that others
-            can read the ledger meanwhile. The lock goes with the process, however it ends.
-
     Raises:
         LedgerLockedError: Somebody else is its owner.
         LedgerCorruptError: It is damaged, or is no ledger.
@@ -138,12 +128,7 @@ def open_scratch() -> OpenLedger:
 
 
 def explained(error: Exception, file: Path | None) -> LedgerError:
-    """What a failure means for the batch.
-
-    Args:
-        error: SQLite's, or one that is explained already.
-        file: The ledger.
-    """
+    """What a failure means for the batch."""
     if isinstance(error, LedgerError):
         return error
     name = getattr(error, "sqlite_errorname", None) or ""

@@ -21,42 +21,24 @@ __all__ = ["LedgerRow", "LedgerView", "Orphan", "read_ledger"]
 
 @attrs.frozen(kw_only=True)
 class LedgerRow:
-    """One item, as the ledger has it.
+    """One item, as the ledger has it."""
 
-    Attributes:
-        index: Its place among all items that the ledger has seen, counted from 0.
-        key: Its key.
-        state: How far it has come.
-        attempts: How many times run-task was, or was about to be, sent.
-        task_id: The task's id, once it is known.
-        status: The task's last status.
-        steps: How many steps the task took, once it has ended.
-        cost_cents: What it cost, from its steps and the published prices, in US cents.
-        error: The class of the error with which it ended, such as `TaskFailedError`.
-        reason: The error in words.
-        entered_at: When the item was first read.
-        sent_at: When run-task was last about to be sent.
-        created_at: When the task was created, as the service says.
-        finished_at: When the task ended, as the service says.
-        output_bytes: The size of the task's answer.
-        output: The task's answer; None if there is none, or if it is too large to be kept here.
-    """
-
-    index: int
+    index: int  # its place among all items that the ledger has seen, counted from 0
     key: str
-    state: ItemState
-    attempts: int
-    task_id: str | None
-    status: str | None
-    steps: int | None
-    cost_cents: Decimal | None
-    error: str | None
-    reason: str | None
-    entered_at: datetime
-    sent_at: datetime | None
-    created_at: datetime | None
-    finished_at: datetime | None
-    output_bytes: int | None
+    state: ItemState  # how far it has come
+    attempts: int  # how many times run-task was, or was about to be, sent
+    task_id: str | None  # the task's id, once it is known
+    status: str | None  # the task's last status
+    steps: int | None  # how many steps the task took, once it has ended
+    cost_cents: Decimal | None  # what it cost, from its steps and the published prices, in US cents
+    error: str | None  # the class of the error with which it ended, such as `TaskFailedError`
+    reason: str | None  # the error in words
+    entered_at: datetime  # when the item was first read
+    sent_at: datetime | None  # when run-task was last about to be sent
+    created_at: datetime | None  # when the task was created, as the service says
+    finished_at: datetime | None  # when the task ended, as the service says
+    output_bytes: int | None  # the size of the task's answer
+    # The task's answer; None if there is none, or if it is too large to be kept here
     output: str | None = attrs.field(repr=False)
 
     @property
@@ -69,49 +51,31 @@ class LedgerRow:
 
 @attrs.frozen(kw_only=True)
 class Orphan:
-    """A task that carries an item's mark but is not the one that the ledger knows.
-
-    Attributes:
-        task_id: The task.
-        key: The item's key.
-        found_at: When it was found.
-        stopped: Whether it was stopped.
-        cost_cents: What it cost until it was found, by the published prices, in US cents; None if
-            that cannot be told.
-    """
+    """A task that carries an item's mark but is not the one that the ledger knows."""
 
     task_id: str
-    key: str
-    found_at: datetime
-    stopped: bool
+    key: str  # the item's key
+    found_at: datetime  # when it was found
+    stopped: bool  # whether it was stopped
+    # What it cost until it was found, by the published prices, in US cents; None if that
+    # cannot be told
     cost_cents: Decimal | None = None
 
 
 @attrs.frozen(kw_only=True)
 class LedgerView:
-    """What a ledger says at one moment.
-
-    Attributes:
-        path: The file.
-        id: The batch's id.
-        created_at: When the batch was first run.
-        runs: How many times it was run.
-        labels: What the caller wrote down about the batch, such as its template.
-        budget_cents: The budget of the last run in US cents, or None.
-        cost_cents: What its tasks cost, from their steps and the published prices, in US cents.
-        counts: How many items are in each state; every state is there.
-        orphans: Tasks too many.
-    """
+    """What a ledger says at one moment."""
 
     path: Path
-    id: str
-    created_at: datetime
-    runs: int
-    labels: Mapping[str, str]
-    budget_cents: Decimal | None
+    id: str  # the batch's id
+    created_at: datetime  # when the batch was first run
+    runs: int  # how many times it was run
+    labels: Mapping[str, str]  # what the caller wrote down about the batch, such as its template
+    budget_cents: Decimal | None  # the budget of the last run in US cents, or None
+    # What its tasks cost, from their steps and the published prices, in US cents
     cost_cents: Decimal
-    counts: Mapping[ItemState, int]
-    orphans: tuple[Orphan, ...]
+    counts: Mapping[ItemState, int]  # how many items are in each state; every state is there
+    orphans: tuple[Orphan, ...]  # tasks too many
 
     @property
     def total(self) -> int:
@@ -133,9 +97,6 @@ class LedgerView:
 
 def read_ledger(path: str | os.PathLike[str]) -> LedgerView:
     """Read what a ledger says, without owning it: a batch may be running.
-
-    Args:
-        path: The file.
 
     Raises:
         LedgerError: There is no such file, it cannot be read, or no batch has begun to use it.

@@ -68,10 +68,6 @@ _TABLES = {"batch", "items", "orphans"}
 def check(connection: sqlite3.Connection, path: str) -> None:
     """Refuse a file that is no ledger, or one of a newer version.
 
-    Args:
-        connection: An open connection to it.
-        path: Its path, for the error.
-
     Raises:
         LedgerCorruptError: It is another file, or its tables are not whole.
         LedgerVersionError: A newer version of this package wrote it.

@@ -24,11 +24,7 @@ MAX_RECENT = 16
 
 
 class Store:
-    """The statements. None of them commits; whoever calls decides when.
-
-    Args:
-        connection: An open ledger that this process owns, without transactions of its own.
-    """
+    """The statements. None of them commits; whoever calls decides when."""
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self.connection = connection
@@ -39,13 +35,7 @@ class Store:
     def begin_run(
         self, now: float, budget_cents: Decimal | None, labels: Mapping[str, str]
     ) -> Totals:
-        """Note that a run begins, and give what earlier ones left.
-
-        Args:
-            now: Seconds since 1970.
-            budget_cents: The budget.
-            labels: What the caller writes down; labels of earlier runs stay unless replaced.
-        """
+        """Note that a run begins, and give what earlier ones left."""
         found = self._one("SELECT runs, labels FROM batch")
         if found is None:
             self._do(
@@ -85,12 +75,6 @@ class Store:
     def claim(self, key: str, digest: bytes, now: float, *, revive: bool = False) -> Claim:
         """Give an item's row, a new one if need be, and note that this run has met it.
 
-        Args:
-            key: The item's key.
-            digest: Of its content.
-            now: Seconds since 1970.
-            revive: Whether a dead letter is new again.
-
         Raises:
             LedgerMismatchError: The key stands for something else.
         """
@@ -126,13 +110,7 @@ class Store:
         return _claim(row, repeated=repeated)
 
     def intend(self, position: int, token: SubmissionToken, now: float) -> None:
-        """Note that run-task is about to be sent.
-
-        Args:
-            position: The item's row.
-            token: What its task will carry.
-            now: Seconds since 1970.
-        """
+        """Note that run-task is about to be sent."""
         self._update(
             position,
             # What was neither answered nor provably unsent, and is sent again all the same.
@@ -142,41 +120,22 @@ class Store:
         )
 
     def withdraw(self, position: int) -> None:
-        """Note that what was about to be sent provably created nothing.
-
-        Args:
-            position: The item's row.
-        """
+        """Note that what was about to be sent provably created nothing."""
         self._update(position, "state = ?", (ItemState.NEW,))
 
     def submitted(self, position: int, task_id: str) -> None:
-        """Note that the task exists.
-
-        Args:
-            position: The item's row.
-            task_id: The task.
-        """
+        """Note that the task exists."""
         self._update(position, "state = ?, task_id = ?", (ItemState.SUBMITTED, task_id))
 
     def is_anothers(self, position: int, task_id: str) -> bool:
-        """Whether a task belongs to another item.
-
-        Args:
-            position: The item's row.
-            task_id: The task.
-        """
+        """Whether a task belongs to another item."""
         found = self._one(
             "SELECT 1 FROM items WHERE task_id = ? AND position != ?", (task_id, position)
         )
         return found is not None
 
     def ended(self, position: int, ending: Ending) -> None:
-        """Note how the item came to its end.
-
-        Args:
-            position: The item's row.
-            ending: How.
-        """
+        """Note how the item came to its end."""
         output = ending.output
         size = None if output is None else len(output.encode("utf-8", "surrogatepass"))
         kept = None if output is None or len(output) > MAX_KEPT_OUTPUT else _storable(output)
@@ -217,11 +176,7 @@ class Store:
         ]
 
     def orphaned(self, orphan: Orphan) -> None:
-        """Note a task too many.
-
-        Args:
-            orphan: The task.
-        """
+        """Note a task too many."""
         self._do(
             "INSERT INTO orphans VALUES (?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET "
             "stopped = stopped OR excluded.stopped, cost = excluded.cost",

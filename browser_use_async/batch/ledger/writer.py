@@ -60,10 +60,6 @@ class WriterThread:
 
     After a statement or a commit has failed nothing is written any more: rows may be missing, and
     whoever waits must not take them for written.
-
-    Args:
-        ledger: The open ledger, which is closed in the end.
-        store: Makes what knows the statements.
     """
 
     def __init__(
@@ -84,9 +80,6 @@ class WriterThread:
     async def do(self, work: Callable[[Store], ResultT]) -> ResultT:
         """Do something; it is durable when this returns.
 
-        Args:
-            work: Is called in the thread.
-
         Raises:
             LedgerError: It could not be written, and nothing more will be.
         """
@@ -96,9 +89,6 @@ class WriterThread:
     async def ask(self, work: Callable[[Store], ResultT]) -> ResultT:
         """Do something that need not be durable before something later is.
 
-        Args:
-            work: Is called in the thread.
-
         Raises:
             LedgerError: It could not be done.
         """
@@ -106,11 +96,7 @@ class WriterThread:
         return result
 
     def tell(self, work: Callable[[Store], object]) -> None:
-        """Do something at some time, before whatever is asked for later.
-
-        Args:
-            work: Is called in the thread.
-        """
+        """Do something at some time, before whatever is asked for later."""
         if not self._closed:
             self._queue.put(_Job(work, durable=False, future=None))
 
@@ -230,9 +216,6 @@ class WriterThread:
 
 async def start_writer(open_ledger: Open) -> WriterThread:
     """Open a ledger, away from the event loop, and start its thread.
-
-    Args:
-        open_ledger: Opens it.
 
     Raises:
         LedgerError: It cannot be opened.

@@ -44,32 +44,20 @@ class DetailSource(Protocol):
 
 @attrs.frozen
 class Picture:
-    """One screenshot.
+    """One screenshot."""
 
-    Attributes:
-        number: Which one of the task, counted from 1.
-        of: How many the task has.
-        url: The picture itself, as a data URL.
-    """
-
-    number: int
-    of: int
-    url: str = attrs.field(repr=False)
+    number: int  # which one of the task, counted from 1
+    of: int  # how many the task has
+    url: str = attrs.field(repr=False)  # the picture itself, as a data URL
 
 
 @attrs.frozen
 class Details:
-    """What a report shows of a task beyond the ledger.
+    """What a report shows of a task beyond the ledger."""
 
-    Attributes:
-        goals: What each step set out to do.
-        pictures: The last screenshots.
-        problem: Why something is missing, or None.
-    """
-
-    goals: Sequence[str] = ()
-    pictures: Sequence[Picture] = ()
-    problem: str | None = None
+    goals: Sequence[str] = ()  # what each step set out to do
+    pictures: Sequence[Picture] = ()  # the last screenshots
+    problem: str | None = None  # why something is missing, or None
 
 
 NOTHING = Details()
@@ -77,16 +65,7 @@ NOTHING = Details()
 
 
 async def details_of(source: DetailSource, task_id: str, screenshots: int) -> Details:
-    """Ask for what a task did and how it looked. Free.
-
-    Args:
-        source: A session.
-        task_id: The task.
-        screenshots: How many screenshots, counted from the last one.
-
-    Returns:
-        What could be had; what could not is named, so that one task spoils no report.
-    """
+    """Ask for what a task did and how it looked. Free."""
     goals: list[str] = []
     try:
         task = await source.tasks.get(task_id)

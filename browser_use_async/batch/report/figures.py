@@ -16,25 +16,15 @@ __all__ = ["Figures", "add_up"]
 
 @attrs.frozen(kw_only=True)
 class Figures:
-    """The sums of a batch.
+    """The sums of a batch."""
 
-    Attributes:
-        counts: How many items are in each state; every state is there.
-        statuses: How many tasks were last seen in each status.
-        steps: How many steps all tasks took.
-        cost_cents: What they cost, from their steps and the published prices, in US cents.
-        durations: How long each task took that has ended, in seconds, ascending.
-        began_at: When the first task was created, by the service's clock.
-        ended_at: When the last one ended.
-    """
-
-    counts: dict[ItemState, int]
-    statuses: dict[str, int]
-    steps: int
-    cost_cents: Decimal
-    durations: "array[float]"
-    began_at: datetime | None
-    ended_at: datetime | None
+    counts: dict[ItemState, int]  # how many items are in each state; every state is there
+    statuses: dict[str, int]  # how many tasks were last seen in each status
+    steps: int  # how many steps all tasks took
+    cost_cents: Decimal  # what they cost, from their steps and the published prices, in US cents
+    durations: "array[float]"  # how long each task took that has ended, in seconds, ascending
+    began_at: datetime | None  # when the first task was created, by the service's clock
+    ended_at: datetime | None  # when the last one ended
 
     @property
     def total(self) -> int:
@@ -49,22 +39,14 @@ class Figures:
         return max(self.ended_at - self.began_at, timedelta())
 
     def quantile(self, share: float) -> float | None:
-        """The duration within which a share of the tasks ended; None if none has.
-
-        Args:
-            share: From 0 to 1; 0.5 is the median.
-        """
+        """The duration within which a share of the tasks ended; None if none has."""
         if not self.durations:
             return None
         return self.durations[min(int(share * len(self.durations)), len(self.durations) - 1)]
 
 
 def add_up(rows: Iterable[LedgerRow]) -> Figures:
-    """Add up the rows of a ledger, one at a time.
-
-    Args:
-        rows: The rows.
-    """
+    """Add up the rows of a ledger, one at a time."""
     counts = dict.fromkeys(ItemState, 0)
     statuses = Counter[str]()
     steps, cost = 0, Decimal(0)

@@ -20,25 +20,15 @@ _LEFT, _RIGHT, _TOP, _BOTTOM = 48, 12, 10, 40
 
 @attrs.frozen
 class Bin:
-    """The tasks that took from `start` to less than `end` seconds.
+    """The tasks that took from `start` to less than `end` seconds."""
 
-    Attributes:
-        start: Where it begins.
-        end: Where the next one begins.
-        count: How many tasks it holds.
-    """
-
-    start: float
-    end: float
-    count: int
+    start: float  # where it begins
+    end: float  # where the next one begins
+    count: int  # how many tasks it holds
 
 
 def bins(durations: Sequence[float]) -> list[Bin]:
-    """Sort durations into bins of one width, of which there are 16 at most.
-
-    Args:
-        durations: Seconds, ascending.
-    """
+    """Sort durations into bins of one width, of which there are 16 at most."""
     if not durations:
         return []
     longest = durations[-1]
@@ -61,11 +51,7 @@ def _width(longest: float) -> float:
 
 
 def plot(durations: Sequence[float]) -> str:
-    """The bins as bars, in SVG without scripts or styles of its own.
-
-    Args:
-        durations: Seconds, ascending; at least one.
-    """
+    """The bins as bars, in SVG without scripts or styles of its own."""
     parts = bins(durations)
     most = max(each.count for each in parts)
     room = (_WIDTH - _LEFT - _RIGHT) / len(parts)

@@ -19,11 +19,7 @@ _NEEDS_ATTENTION = frozenset({ItemState.FAILED, ItemState.DEAD, ItemState.UNKNOW
 
 
 def attention(row: LedgerRow) -> str | None:
-    """A line about an item that somebody should look at; None for all others.
-
-    Args:
-        row: The item.
-    """
+    """A line about an item that somebody should look at; None for all others."""
     if row.state not in _NEEDS_ATTENTION:
         return None
     return (
@@ -51,12 +47,7 @@ def _number(heading: str) -> str:
 
 
 def item_row(row: LedgerRow, details: Details = NOTHING) -> str:
-    """One item.
-
-    Args:
-        row: The item.
-        details: What is shown beyond the ledger.
-    """
+    """One item."""
     words = _words(row) + _steps(details) + _pictures(details)
     task = "" if row.task_id is None else f'<span class="task">{text(row.task_id)}</span>'
     took = "" if row.seconds is None else f'<data value="{row.seconds:.3f}">{_took(row)}</data>'

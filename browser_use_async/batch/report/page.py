@@ -44,12 +44,7 @@ _MEANINGS = {
 
 
 def head(view: LedgerView, figures: Figures) -> str:
-    """Everything down to the most important figures.
-
-    Args:
-        view: The ledger.
-        figures: What it adds up to.
-    """
+    """Everything down to the most important figures."""
     style = _asset("report.css")
     digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode("ascii")
     policy = (
@@ -85,11 +80,7 @@ def _figure(name: str, label: str, value: str) -> str:
 
 
 def totals(figures: Figures) -> str:
-    """How many items are in which state.
-
-    Args:
-        figures: What the ledger adds up to.
-    """
+    """How many items are in which state."""
     rows = (
         f'<tr><th scope="row" class="state {STATE_CLASSES[state]}">{state}</th>'
         f'<td class="number" id="state-{_name(state)}">{count(figures.counts[state])}</td>'
@@ -104,11 +95,7 @@ def _name(state: ItemState) -> str:
 
 
 def durations(figures: Figures) -> str:
-    """How long the tasks took, as a plot and as a table.
-
-    Args:
-        figures: What the ledger adds up to.
-    """
+    """How long the tasks took, as a plot and as a table."""
     if not figures.durations:
         return "<h2>Durations</h2>\n<p>No task has ended yet.</p>"
     span = f"From {moment(figures.began_at)} to {moment(figures.ended_at)}."
@@ -130,11 +117,7 @@ def durations(figures: Figures) -> str:
 
 
 def orphans(found: Iterable[Orphan]) -> str:
-    """Tasks that nobody ordered twice and that exist twice, if there are any.
-
-    Args:
-        found: The tasks.
-    """
+    """Tasks that nobody ordered twice and that exist twice, if there are any."""
     rows = [
         f'<tr><th scope="row">{text(each.task_id)}</th><td>{text(each.key)}</td>'
         f"<td>{moment(each.found_at)}</td><td>{'yes' if each.stopped else 'no'}</td>"

@@ -19,21 +19,12 @@ _MISSING = '<span class="none">none</span>'
 
 
 def text(value: str) -> str:
-    """Text from elsewhere as HTML.
-
-    Args:
-        value: Whatever an agent, a page or a person wrote.
-    """
+    """Text from elsewhere as HTML."""
     return html.escape(_FORBIDDEN.sub("\ufffd", value))
 
 
 def excerpt(value: str, limit: int) -> str:
-    """The beginning of a text as HTML; what is left out is counted.
-
-    Args:
-        value: The text.
-        limit: How many characters are shown.
-    """
+    """The beginning of a text as HTML; what is left out is counted."""
     if len(value) <= limit:
         return text(value)
     rest = f"… and {len(value) - limit:,} more characters"
@@ -41,11 +32,7 @@ def excerpt(value: str, limit: int) -> str:
 
 
 def duration(seconds: float | None) -> str:
-    """A span of time as plain text: `0.8 s`, `42 s`, `3 min 20 s`, `2 h 5 min`.
-
-    Args:
-        seconds: Its length, or None if it is not known.
-    """
+    """A span of time as plain text: `0.8 s`, `42 s`, `3 min 20 s`, `2 h 5 min`."""
     if seconds is None:
         return "unknown"
     if seconds < 9.95:
@@ -63,11 +50,7 @@ def _two(large: int, small: int, *names: str) -> str:
 
 
 def cents(value: Decimal) -> str:
-    """An amount as plain text, exact: `$1.25`, `$1.885`, or `3.5 ¢` below a dollar.
-
-    Args:
-        value: US cents.
-    """
+    """An amount as plain text, exact: `$1.25`, `$1.885`, or `3.5 ¢` below a dollar."""
     if value < 100:
         return f"{value.normalize():f} ¢"
     dollars = (value / 100).normalize()
@@ -75,31 +58,19 @@ def cents(value: Decimal) -> str:
 
 
 def money(value: Decimal | None) -> str:
-    """An amount as HTML that a program can read.
-
-    Args:
-        value: US cents, or None if it is not known.
-    """
+    """An amount as HTML that a program can read."""
     if value is None:
         return _MISSING
     return f'<data value="{value.normalize():f}">{cents(value)}</data>'
 
 
 def count(value: int | None) -> str:
-    """A number as HTML that a program can read.
-
-    Args:
-        value: The number, or None if it is not known.
-    """
+    """A number as HTML that a program can read."""
     return _MISSING if value is None else f'<data value="{value}">{value:,}</data>'
 
 
 def moment(value: datetime | None) -> str:
-    """A time in UTC as HTML that a program can read.
-
-    Args:
-        value: The time, or None if it is not known.
-    """
+    """A time in UTC as HTML that a program can read."""
     if value is None:
         return _MISSING
     utc = value.astimezone(UTC)

@@ -35,16 +35,6 @@ async def write_report(
     The page is the same for the same ledger. It holds no links of the service, because they
     expire and let their reader steer a browser. A batch may be running meanwhile.
 
-    Args:
-        ledger: The ledger file; it is only read.
-        destination: The page; a file that is there already is replaced when the new one is whole.
-        session: Asked for the steps of each task, if given; without one nothing is sent.
-        screenshots: How many screenshots of each task to embed, counted from the last one.
-        on_progress: Called with how many items were written, and how many there are.
-
-    Returns:
-        What the ledger adds up to.
-
     Raises:
         LedgerError: The ledger cannot be read.
         OSError: The page cannot be written.

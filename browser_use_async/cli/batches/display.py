@@ -28,13 +28,7 @@ _LONGEST_KEY = 40
 
 
 class Display:
-    """Shows a batch on stderr. Used as `async with`.
-
-    Args:
-        console: Where to show it.
-        look: Tells where the batch stands.
-        tells_results: Whether good results are told too, to a person who gets them nowhere else.
-    """
+    """Shows a batch on stderr. Used as `async with`."""
 
     def __init__(
         self, console: Console, look: Callable[[], BatchProgress], *, tells_results: bool = False
@@ -84,11 +78,7 @@ class Display:
         self._stopped_by = reason
 
     def tell(self, result: "BatchResult[Any]") -> None:
-        """Tell how an item ended, unless it went well and its result is written elsewhere.
-
-        Args:
-            result: How it ended.
-        """
+        """Tell how an item ended, unless it went well and its result is written elsewhere."""
         is_good = result.state is ItemState.DONE
         if result.restored or (is_good and not self._tells_results):
             return
@@ -120,11 +110,7 @@ def _short(key: str) -> str:
 
 
 def board(progress: BatchProgress) -> list[list[Span]]:
-    """Where a batch stands, in three short lines.
-
-    Args:
-        progress: What it tells about itself.
-    """
+    """Where a batch stands, in three short lines."""
     return [_bar(progress), _counted(progress), [(", ".join(pace(progress)), Style.FAINT)]]
 
 
@@ -154,11 +140,7 @@ def _counted(progress: BatchProgress) -> list[Span]:
 
 
 def counts(progress: BatchProgress) -> str:
-    """Where a batch stands, for a log.
-
-    Args:
-        progress: What it tells about itself.
-    """
+    """Where a batch stands, for a log."""
     of = "" if progress.total is None else f" of {progress.total:,}"
     return (
         f"{progress.ended + progress.duplicates:,}{of} ended: {progress.done:,} done, "
@@ -168,11 +150,7 @@ def counts(progress: BatchProgress) -> str:
 
 
 def pace(progress: BatchProgress) -> list[str]:
-    """How fast it goes and what it has cost, in pieces of a line.
-
-    Args:
-        progress: What it tells about itself.
-    """
+    """How fast it goes and what it has cost, in pieces of a line."""
     parts = [f"{duration(progress.seconds)} so far"]
     if progress.rate:
         parts.insert(0, _rate(progress.rate))

@@ -9,13 +9,7 @@ __all__ = ["Intake"]
 
 
 class Intake:
-    """The tasks of a file, for one batch.
-
-    Args:
-        file: The tasks.
-        count: How many they are, as checking the file has told.
-        filled: Makes the text that is sent of a task's text.
-    """
+    """The tasks of a file, for one batch."""
 
     def __init__(self, file: ItemFile, count: int, filled: Callable[[str], str]) -> None:
         self._file = file
@@ -32,9 +26,5 @@ class Intake:
             yield BatchItem(self._filled(item.task), item.key)
 
     def take(self, index: int) -> Item | None:
-        """What the input says about an item that has ended, which is forgotten then.
-
-        Args:
-            index: Its place in the input, counted from 0.
-        """
+        """What the input says about an item that has ended, which is forgotten then."""
         return self._under_way.pop(index, None)

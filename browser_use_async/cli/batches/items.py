@@ -20,31 +20,21 @@ _LONGEST_KEY = 1000
 
 @attrs.frozen
 class Item:
-    """One task to be.
+    """One task to be."""
 
-    Attributes:
-        line: The line of the input that it comes from.
-        key: What the person calls it, or None if the input has no column `key`.
-        task: What the agent should do.
-    """
-
-    line: int
-    key: str | None
-    task: str
+    line: int  # the line of the input that it comes from
+    key: str | None  # what the person calls it, or None if the input has no column `key`
+    task: str  # what the agent should do
 
 
 @attrs.frozen
 class ItemFile:
-    """The tasks that a file stands for.
-
-    Attributes:
-        file: The rows.
-        template: What makes a task of a row; without one, its column `task` is the task.
-        more: Values for places of the template that no column fills.
-    """
+    """The tasks that a file stands for."""
 
     file: RowFile
+    # What makes a task of a row; without one, its column `task` is the task
     template: Template | None = None
+    # Values for places of the template that no column fills
     more: Mapping[str, str] = attrs.field(factory=dict)
 
     def items(self) -> Generator[Item]:
@@ -58,9 +48,6 @@ class ItemFile:
 
     def check(self) -> int:
         """Read everything once, so that a mistake is found before the first task is paid for.
-
-        Returns:
-            How many tasks there are.
 
         Raises:
             ConfigurationError: There are none, a row is no good, or two have the same key.

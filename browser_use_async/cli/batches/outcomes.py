@@ -19,13 +19,7 @@ _FLAGS = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC
 
 
 def outcome(result: "BatchResult[Any]", item: Item | None, *, has_schema: bool) -> dict[str, Any]:
-    """What is written down about an item that has come to its end.
-
-    Args:
-        result: How it ended.
-        item: What the input says about it, if that is still known.
-        has_schema: Whether the output is JSON that should follow a schema.
-    """
+    """What is written down about an item that has come to its end."""
     written: dict[str, Any] = {
         "index": result.index,
         "key": result.key,
@@ -59,11 +53,6 @@ class OutcomeFile:
 
     Each line is written at once. What a crash left of a line is cut off when the file is opened
     again, and an item that is in it already is not written again.
-
-    Args:
-        path: The file.
-        resume: Whether it may be there already.
-        forget: States whose lines are taken out of it, because their items are tried again.
 
     Raises:
         ConfigurationError: It is there and `resume` is not set, or it cannot be written, or it
@@ -108,12 +97,6 @@ class OutcomeFile:
 
     def add(self, written: dict[str, Any]) -> bool:
         """Add an item, unless it is there.
-
-        Args:
-            written: What `outcome` makes.
-
-        Returns:
-            Whether it was added.
 
         Raises:
             ConfigurationError: It cannot be written, and the file ends with the line before.

@@ -24,28 +24,18 @@ _DELIMITERS = (",", ";", "\t")
 
 @attrs.frozen
 class Row:
-    """One row.
+    """One row."""
 
-    Attributes:
-        line: The line that it begins on, counted from 1.
-        values: Its values by column.
-    """
-
-    line: int
-    values: Mapping[str, str]
+    line: int  # the line that it begins on, counted from 1
+    values: Mapping[str, str]  # its values by column
 
 
 @attrs.frozen
 class RowFile:
-    """A file of rows. Every reading begins anew, so that it can be checked before it is used.
+    """A file of rows. Every reading begins anew, so that it can be checked before it is used."""
 
-    Attributes:
-        path: The file. Its name says what it is: .csv, .tsv, .jsonl or .ndjson.
-        encoding: How its text is encoded.
-    """
-
-    path: Path
-    encoding: str = "utf-8"
+    path: Path  # the file. Its name says what it is: .csv, .tsv, .jsonl or .ndjson.
+    encoding: str = "utf-8"  # how its text is encoded
 
     def rows(self) -> Generator[Row]:
         """Read the rows, lazily; empty lines count and give none.
@@ -63,12 +53,7 @@ class RowFile:
             yield from read(self, lines)
 
     def refused(self, line: int, problem: str) -> ConfigurationError:
-        """The error for a line that is no good.
-
-        Args:
-            line: The line.
-            problem: What is wrong with it.
-        """
+        """The error for a line that is no good."""
         return ConfigurationError(f"{self.path}, line {line}: {problem}")
 
     def _lines(self) -> Generator[str]:

@@ -27,29 +27,15 @@ __all__ = ["Run"]
 
 @attrs.frozen
 class Run:
-    """One run of a batch.
+    """One run of a batch."""
 
-    Attributes:
-        settings: How it is run.
-        console: Where to show it.
-        resume_command: What goes on with it after an interruption.
-        timeout: Seconds after which it is left, or None.
-    """
-
-    settings: Settings
-    console: Console
-    resume_command: str
-    timeout: float | None = None
+    settings: Settings  # how it is run
+    console: Console  # where to show it
+    resume_command: str  # what goes on with it after an interruption
+    timeout: float | None = None  # seconds after which it is left, or None
 
     async def run(self, target: Target) -> int:
-        """Run it to its end, or as far as it may.
-
-        Args:
-            target: The server.
-
-        Returns:
-            The exit code.
-        """
+        """Run it to its end, or as far as it may."""
         settings, console = self.settings, self.console
         with console.working(f"reading {settings.items.file.path}"):
             count = await asyncio.to_thread(settings.items.check)

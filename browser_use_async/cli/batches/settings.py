@@ -29,48 +29,27 @@ _KEY_OPTION = "--api-key"
 
 @attrs.frozen(kw_only=True)
 class Settings:
-    """How a batch is run.
-
-    Attributes:
-        items: The input.
-        fields: Fields of each task.
-        output: The file for results, or None for stdout.
-        ledger: The ledger, or None.
-        resume: Whether an earlier run may have left something.
-        concurrency: How many tasks at once.
-        budget_cents: What it may cost, in US cents, or None.
-        budget_strict: Whether no sum of what tasks may cost at most may pass that.
-        check_balance: Whether the account's balance bounds that.
-        stop_orphans: Whether tasks too many are stopped.
-        retry_dead_letters: Whether refused items are tried again.
-        task_timeout: Seconds for which each task is waited for, or None.
-        outage_tolerance: Seconds for which the service may take no task.
-        settle_window: Seconds after which a task that did not appear never will.
-        labels: What the ledger says about the batch.
-    """
+    """How a batch is run."""
 
     items: ItemFile
-    fields: RunTaskFields
-    output: Path | None
-    ledger: Path | None
-    resume: bool
-    concurrency: int
-    budget_cents: Decimal | None
-    budget_strict: bool
-    check_balance: bool
-    stop_orphans: bool
-    retry_dead_letters: bool
-    task_timeout: float | None
-    outage_tolerance: float
-    settle_window: float
-    labels: Mapping[str, str]
+    fields: RunTaskFields  # fields of each task
+    output: Path | None  # the file for results, or None for stdout
+    ledger: Path | None  # the ledger, or None
+    resume: bool  # whether an earlier run may have left something
+    concurrency: int  # how many tasks at once
+    budget_cents: Decimal | None  # what it may cost, in US cents, or None
+    budget_strict: bool  # whether no sum of what tasks may cost at most may pass that
+    check_balance: bool  # whether the account's balance bounds that
+    stop_orphans: bool  # whether tasks too many are stopped
+    retry_dead_letters: bool  # whether refused items are tried again
+    task_timeout: float | None  # seconds for which each task is waited for, or None
+    outage_tolerance: float  # seconds for which the service may take no task
+    settle_window: float  # seconds after which a task that did not appear never will
+    labels: Mapping[str, str]  # what the ledger says about the batch
 
     @classmethod
     def of(cls, options: argparse.Namespace) -> "Settings":
         """The settings that a command line stands for.
-
-        Args:
-            options: The parsed command line.
 
         Raises:
             ConfigurationError: The options do not go together, or a file is in the way.
@@ -178,11 +157,7 @@ def _shown(label: str | None) -> str:
 
 
 def resume_command(words: Sequence[str]) -> str:
-    """The command that goes on with a batch, without the key if that stood in it.
-
-    Args:
-        words: The words of the command that was interrupted.
-    """
+    """The command that goes on with a batch, without the key if that stood in it."""
     kept: list[str] = []
     skips = False
     for word in words:

@@ -23,11 +23,6 @@ _MOST_RUNNING = 50
 async def show_standing(path: Path, console: Console, session: BrowserUseSession | None) -> None:
     """Tell where a batch stands, also while it runs.
 
-    Args:
-        path: The ledger.
-        console: Where to tell it.
-        session: Asked for the live pages of running tasks, if given.
-
     Raises:
         LedgerError: The ledger cannot be read.
     """

@@ -12,11 +12,7 @@ __all__ = ["code_of", "left", "sentence", "summary"]
 
 
 def left(progress: BatchProgress) -> int:
-    """How many items have not come to an end.
-
-    Args:
-        progress: What the batch tells about itself.
-    """
+    """How many items have not come to an end."""
     known = progress.new + progress.running
     return known if progress.total is None else max(progress.total - _ended(progress), known)
 
@@ -26,11 +22,7 @@ def _ended(progress: BatchProgress) -> int:
 
 
 def code_of(progress: BatchProgress) -> int:
-    """What a script is told.
-
-    Args:
-        progress: What the batch tells about itself in the end.
-    """
+    """What a script is told."""
     if progress.stopped_by is StopReason.BALANCE:
         return ExitCode.API
     if progress.stopped_by is StopReason.DRAINED and left(progress):
@@ -40,11 +32,7 @@ def code_of(progress: BatchProgress) -> int:
 
 
 def sentence(progress: BatchProgress) -> list[Span]:
-    """The end of a run in one line.
-
-    Args:
-        progress: What the batch tells about itself in the end.
-    """
+    """The end of a run in one line."""
     spans: list[Span] = [(f"{progress.done:,} done", Style.GOOD)]
     for count, word, style in (
         (progress.failed, "failed", Style.BAD),
@@ -60,11 +48,7 @@ def sentence(progress: BatchProgress) -> list[Span]:
 
 
 def summary(progress: BatchProgress) -> dict[str, Any]:
-    """The end of a run as JSON.
-
-    Args:
-        progress: What the batch tells about itself in the end.
-    """
+    """The end of a run as JSON."""
     stopped_by, budget, next_one = progress.stopped_by, progress.budget_cents, progress.next_cents
     return {
         "total": progress.total,

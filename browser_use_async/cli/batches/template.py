@@ -14,22 +14,14 @@ _PIECE = re.compile(r"(?P<brace>\{\{|\}\})|\{(?P<name>[^{}]+)\}|(?P<alone>[{}])"
 
 @attrs.frozen
 class Template:
-    """A text with places.
+    """A text with places."""
 
-    Attributes:
-        text: The text, in which a brace that stands for itself is written twice.
-        names: The columns that fill its places, each once.
-    """
-
-    text: str
-    names: tuple[str, ...]
+    text: str  # the text, in which a brace that stands for itself is written twice
+    names: tuple[str, ...]  # the columns that fill its places, each once
 
     @classmethod
     def read(cls, text: str) -> "Template":
         """Read a template.
-
-        Args:
-            text: What the person wrote.
 
         Raises:
             ConfigurationError: A brace stands alone, or nothing is to be filled.
@@ -48,11 +40,7 @@ class Template:
         return cls(text, names)
 
     def filled(self, values: Mapping[str, str]) -> str:
-        """The text with a value in each place.
-
-        Args:
-            values: A value for each of `names`.
-        """
+        """The text with a value in each place."""
         return _PIECE.sub(
             lambda piece: piece["brace"][0] if piece["brace"] else values[piece["name"]], self.text
         )

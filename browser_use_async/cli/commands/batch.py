@@ -21,11 +21,7 @@ _CONCURRENCY = 10
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    """Add the actions.
-
-    Args:
-        parser: The command's parser.
-    """
+    """Add the actions."""
     added = add_action_parsers(
         parser,
         {
@@ -41,12 +37,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 async def execute(options: argparse.Namespace, console: Console) -> int:
-    """Do one of the actions.
-
-    Args:
-        options: The parsed command line.
-        console: Where to write.
-    """
+    """Do one of the actions."""
     return await (_run if options.action == "run" else _status)(options, console)
 
 

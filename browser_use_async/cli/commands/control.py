@@ -20,25 +20,13 @@ _CALLS: dict[str, Callable[[TaskHandle], Awaitable[None]]] = {
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    """Add the options.
-
-    Args:
-        parser: The command's parser.
-    """
+    """Add the options."""
     parser.add_argument("tasks", nargs="+", metavar="TASK_ID|TOKEN", help="the tasks")
     add_target_options(parser)
 
 
 async def execute(options: argparse.Namespace, console: Console) -> int:
-    """Make the calls, one after the other; a refused one does not keep the others from theirs.
-
-    Args:
-        options: The parsed command line.
-        console: Where to write.
-
-    Returns:
-        The exit code of the first call that failed.
-    """
+    """Make the calls, one after the other; a refused one does not keep the others from theirs."""
     codes: list[ExitCode] = []
     async with open_target(options, console) as target:
         for task in options.tasks:

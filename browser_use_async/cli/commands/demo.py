@@ -30,11 +30,7 @@ _NEXT = (
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    """Add the options.
-
-    Args:
-        parser: The command's parser.
-    """
+    """Add the options."""
     parser.add_argument(
         "--keep", action="store_true", help="keep the server open afterwards, until Ctrl-C"
     )
@@ -44,15 +40,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 async def execute(options: argparse.Namespace, console: Console) -> int:
-    """Show the demo.
-
-    Args:
-        options: The parsed command line.
-        console: Where to write.
-
-    Returns:
-        0 only if each part ended as it should.
-    """
+    """Show the demo."""
     folder: Path = options.site or example_site_directory()
     if not (folder / "index.html").is_file():
         raise ConfigurationError(f"{folder} has no index.html; --site takes a folder of pages")

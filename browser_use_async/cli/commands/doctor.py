@@ -31,24 +31,12 @@ class _Check:
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    """Add the options.
-
-    Args:
-        parser: The command's parser.
-    """
+    """Add the options."""
     add_target_options(parser)
 
 
 async def execute(options: argparse.Namespace, console: Console) -> int:
-    """Make the checks, each one only if those before it succeeded.
-
-    Args:
-        options: The parsed command line.
-        console: Where to write.
-
-    Returns:
-        0, or the exit code that the failed check stands for.
-    """
+    """Make the checks, each one only if those before it succeeded."""
     checks = [_Check("installation", _installation())]
     _tell(checks[0], console)
     try:

@@ -15,11 +15,7 @@ __all__ = ["configure", "execute"]
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    """Add the options.
-
-    Args:
-        parser: The command's parser.
-    """
+    """Add the options."""
     parser.add_argument("ledger", type=Path, metavar="LEDGER", help="the ledger of the batch")
     parser.add_argument(
         "-o",
@@ -43,12 +39,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 async def execute(options: argparse.Namespace, console: Console) -> int:
-    """Write the page.
-
-    Args:
-        options: The parsed command line.
-        console: Where to write.
-    """
+    """Write the page."""
     ledger, output = options.ledger, options.output
     if output.resolve() == ledger.resolve():
         raise ConfigurationError("-o is the ledger itself; take another name")

@@ -24,11 +24,7 @@ _FATES = ("leave", "stop", "pause")
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    """Add the options.
-
-    Args:
-        parser: The command's parser.
-    """
+    """Add the options."""
     parser.add_argument(
         "task",
         metavar="TASK",
@@ -57,12 +53,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 async def execute(options: argparse.Namespace, console: Console) -> int:
-    """Run the task.
-
-    Args:
-        options: The parsed command line.
-        console: Where to write.
-    """
+    """Run the task."""
     if options.detach and options.local:
         raise ConfigurationError("--detach leaves a task to a server that ends with --local")
     async with open_target(options, console) as target:

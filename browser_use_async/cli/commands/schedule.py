@@ -66,21 +66,12 @@ _CHANGED_FIELDS = FieldOptions(UpdateScheduledTaskRequest, _CHANGES)
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    """Add the actions.
-
-    Args:
-        parser: The command's parser.
-    """
+    """Add the actions."""
     add_actions(parser, _ACTIONS)
 
 
 async def execute(options: argparse.Namespace, console: Console) -> int:
-    """Do one of the actions.
-
-    Args:
-        options: The parsed command line.
-        console: Where to write.
-    """
+    """Do one of the actions."""
     return await perform(_ACTIONS, options, console)
 
 

@@ -16,11 +16,7 @@ _MOST_WEBSITES, _DEEPEST = 10, 5
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    """Add the options.
-
-    Args:
-        parser: The command's parser.
-    """
+    """Add the options."""
     parser.add_argument("query", metavar="QUERY", help="what to look for")
     place = parser.add_mutually_exclusive_group()
     place.add_argument(
@@ -46,12 +42,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 async def execute(options: argparse.Namespace, console: Console) -> int:
-    """Say what the search costs, and make it.
-
-    Args:
-        options: The parsed command line.
-        console: Where to write.
-    """
+    """Say what the search costs, and make it."""
     async with open_target(options, console) as target:
         if options.url is not None:
             return await _search_url(target, options, console)

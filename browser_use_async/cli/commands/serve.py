@@ -27,11 +27,7 @@ _PORT = 8765
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    """Add the options.
-
-    Args:
-        parser: The command's parser.
-    """
+    """Add the options."""
     _add_place(parser)
     parser.add_argument(
         "--executor",
@@ -178,12 +174,7 @@ def _add_webhook(parser: argparse.ArgumentParser) -> None:
 
 
 async def execute(options: argparse.Namespace, console: Console) -> int:
-    """Serve until a signal comes.
-
-    Args:
-        options: The parsed command line.
-        console: Where to write.
-    """
+    """Serve until a signal comes."""
     try:
         async with AsyncExitStack() as stack:
             site_url = None

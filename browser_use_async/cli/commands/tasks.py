@@ -16,11 +16,7 @@ _LARGEST_PAGE = 100
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    """Add the options.
-
-    Args:
-        parser: The command's parser.
-    """
+    """Add the options."""
     parser.add_argument(
         "--status",
         action="append",
@@ -48,12 +44,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 async def execute(options: argparse.Namespace, console: Console) -> int:
-    """List the tasks.
-
-    Args:
-        options: The parsed command line.
-        console: Where to write.
-    """
+    """List the tasks."""
     async with open_target(options, console) as target:
         rows = target.session.iterate_all_tasks(
             statuses=options.status,

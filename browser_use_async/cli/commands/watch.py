@@ -18,11 +18,7 @@ _SUBMISSION = "bu1."
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    """Add the options.
-
-    Args:
-        parser: The command's parser.
-    """
+    """Add the options."""
     parser.add_argument(
         "task",
         metavar="TASK_ID|TOKEN",
@@ -34,12 +30,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 async def execute(options: argparse.Namespace, console: Console) -> int:
-    """Follow the task.
-
-    Args:
-        options: The parsed command line.
-        console: Where to write.
-    """
+    """Follow the task."""
     async with open_target(options, console) as target:
         handle = await _handle(target, options.task, console)
         if handle is None:

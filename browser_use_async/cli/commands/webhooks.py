@@ -30,11 +30,7 @@ class _Action:
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    """Add the actions.
-
-    Args:
-        parser: The command's parser.
-    """
+    """Add the actions."""
     room: Any = parser.add_subparsers(
         dest="action", metavar="ACTION", title="actions", required=True
     )
@@ -50,12 +46,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 async def execute(options: argparse.Namespace, console: Console) -> int:
-    """Do one of the actions.
-
-    Args:
-        options: The parsed command line.
-        console: Where to write.
-    """
+    """Do one of the actions."""
     return await _ACTIONS[options.action].execute(options, _secret(options), console)
 
 

@@ -40,36 +40,24 @@ class UnexpectedError(Exception):
 
 @attrs.frozen
 class Guide:
-    """What a part of the demo has at hand.
+    """What a part of the demo has at hand."""
 
-    Attributes:
-        session: The session that all parts share.
-        site_url: The site's first page.
-        front_page: What the structured part has read there, once it has.
-        show: Shows a task on the terminal from now on; every part calls it with its handle.
-        say: Writes a line among the steps of this part.
-    """
-
-    session: BrowserUseSession
-    site_url: str
+    session: BrowserUseSession  # the session that all parts share
+    site_url: str  # the site's first page
+    # What the structured part has read there, once it has
     front_page: Callable[[], Awaitable[FrontPage]]
+    # Shows a task on the terminal from now on; every part calls it with its handle
     show: Callable[[TaskHandle], None]
-    say: Callable[[str], None]
+    say: Callable[[str], None]  # writes a line among the steps of this part
 
 
 @attrs.frozen
 class Part:
-    """One task of the demo.
+    """One task of the demo."""
 
-    Attributes:
-        name: One word, which stands in front of its lines.
-        about: What it shows.
-        run: Carries it out and gives its result.
-    """
-
-    name: str
-    about: str
-    run: Callable[[Guide], Awaitable[object]]
+    name: str  # one word, which stands in front of its lines
+    about: str  # what it shows
+    run: Callable[[Guide], Awaitable[object]]  # carries it out and gives its result
 
 
 async def _ask(guide: Guide) -> str | None:
@@ -132,12 +120,7 @@ async def _follow_a_link(guide: Guide) -> str | None:
 
 
 def _inner_links(page: FrontPage, site_url: str) -> Sequence[Link]:
-    """The first links of a page that lead to other pages of its site.
-
-    Args:
-        page: The site's first page.
-        site_url: Its address.
-    """
+    """The first links of a page that lead to other pages of its site."""
     found: dict[str, Link] = {}
     for link in page.links:
         url = urlsplit(link.url)

@@ -28,32 +28,16 @@ _COLUMN = max(len(part.name) for part in PARTS) + 2
 
 @attrs.frozen
 class Outcome:
-    """How one part went.
-
-    Attributes:
-        part: The part.
-        seconds: How long it took.
-        result: What it gave.
-        problem: What went otherwise than it should, or None.
-    """
+    """How one part went."""
 
     part: Part
-    seconds: float
-    result: object = None
-    problem: str | None = None
+    seconds: float  # how long it took
+    result: object = None  # what it gave
+    problem: str | None = None  # what went otherwise than it should, or None
 
 
 async def perform(session: BrowserUseSession, site_url: str, console: Console) -> list[Outcome]:
-    """Run all parts at once, and show their steps as they come.
-
-    Args:
-        session: The session that they share.
-        site_url: The first page of the site.
-        console: Where to show them.
-
-    Returns:
-        How each part went, in the order of `PARTS`.
-    """
+    """Run all parts at once, and show their steps as they come."""
     works: dict[str, asyncio.Task[Outcome]] = {}
 
     async def front_page() -> FrontPage:
@@ -92,14 +76,7 @@ async def perform(session: BrowserUseSession, site_url: str, console: Console) -
 def summarize(
     outcomes: Sequence[Outcome], requests: "Counter[str]", cents: Decimal, console: Console
 ) -> None:
-    """Tell how the parts went, and what they cost.
-
-    Args:
-        outcomes: How they went.
-        requests: How many requests the server counted, by operation.
-        cents: What the account was charged, in US cents.
-        console: Where to tell it.
-    """
+    """Tell how the parts went, and what they cost."""
     console.say()
     console.say(("Results", Style.STRONG))
     for outcome in outcomes:
@@ -120,11 +97,7 @@ def summarize(
 
 
 def shown(result: object) -> list[str]:
-    """The result of a part in lines for a person.
-
-    Args:
-        result: A text, or an instance of a dataclass.
-    """
+    """The result of a part in lines for a person."""
     if not isinstance(result, FrontPage):
         return str(result).splitlines() or ["(nothing)"]
     others = len(result.links) - 1

@@ -18,12 +18,7 @@ __all__ = ["Unhurried"]
 
 
 class Unhurried:
-    """Does what another executor does, with a pause after each step.
-
-    Args:
-        executor: Who does the work.
-        seconds: How long a step is looked at.
-    """
+    """Does what another executor does, with a pause after each step."""
 
     def __init__(self, executor: Executor, seconds: float) -> None:
         self._executor = executor
@@ -33,15 +28,7 @@ class Unhurried:
     async def run(
         self, assignment: Assignment, control: Control
     ) -> AsyncIterator[Step | Finished | Failed]:
-        """Carry out one task.
-
-        Args:
-            assignment: The task.
-            control: Passed on.
-
-        Yields:
-            What the other executor yields.
-        """
+        """Carry out one task."""
         items = cast("Any", self._executor.run(assignment, control))
         async with aclosing(items):
             async for item in items:

@@ -16,12 +16,6 @@ def choose_executor(
 ) -> Executor:
     """The executor that is meant. Only the one that is asked for is imported.
 
-    Args:
-        choice: `auto`, `chromium`, `browser_use`, `reader` or `scripted`, or an executor. `auto`
-            is Chromium where there is one, and the reader elsewhere.
-        chromium: What the operator decides about the browser.
-        agent: What the operator decides about agents and their language model.
-
     Raises:
         ConfigurationError: There is no executor of this name, or not what it needs.
     """

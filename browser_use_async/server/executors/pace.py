@@ -12,10 +12,6 @@ class DeadEndError(Exception):
 class Pace:
     """The steps of one task.
 
-    Args:
-        assignment: The task.
-        control: Awaited before each step.
-
     Attributes:
         steps: How many have been begun.
     """

@@ -10,70 +10,41 @@ __all__ = ["Frame", "Input", "KeyInput", "PointerInput", "TextInput", "View", "V
 
 @attrs.frozen
 class Frame:
-    """A picture of the page as it is now.
+    """A picture of the page as it is now."""
 
-    Attributes:
-        image: A JPEG or PNG.
-        media_type: `image/jpeg` or `image/png`.
-        width: Of the page that it shows, in CSS pixels, in which inputs are placed too.
-        height: The same.
-    """
-
-    image: bytes = attrs.field(repr=False)
-    media_type: Literal["image/jpeg", "image/png"]
-    width: int
+    image: bytes = attrs.field(repr=False)  # a JPEG or PNG
+    media_type: Literal["image/jpeg", "image/png"]  # `image/jpeg` or `image/png`
+    width: int  # of the page that it shows, in CSS pixels, in which inputs are placed too
     height: int
 
 
 @attrs.frozen
 class PointerInput:
-    """A mouse, pen or finger.
+    """A mouse, pen or finger."""
 
-    Attributes:
-        kind: What it does.
-        x: Where, in CSS pixels from the left edge of the page.
-        y: The same from the upper edge.
-        button: The button that goes down or up.
-        clicks: Which click in a row it is: 2 for a double click.
-        delta_x: How far a wheel scrolls to the right, in CSS pixels.
-        delta_y: The same downwards.
-        modifiers: The keys held meanwhile, as a sum: 1 Alt, 2 Control, 4 Meta, 8 Shift.
-    """
-
-    kind: Literal["move", "down", "up", "wheel"]
-    x: float
-    y: float
-    button: Literal["none", "left", "middle", "right"] = "none"
-    clicks: int = 0
-    delta_x: float = 0.0
-    delta_y: float = 0.0
-    modifiers: int = 0
+    kind: Literal["move", "down", "up", "wheel"]  # what it does
+    x: float  # where, in CSS pixels from the left edge of the page
+    y: float  # the same from the upper edge
+    button: Literal["none", "left", "middle", "right"] = "none"  # the button that goes down or up
+    clicks: int = 0  # which click in a row it is: 2 for a double click
+    delta_x: float = 0.0  # how far a wheel scrolls to the right, in CSS pixels
+    delta_y: float = 0.0  # the same downwards
+    modifiers: int = 0  # the keys held meanwhile, as a sum: 1 Alt, 2 Control, 4 Meta, 8 Shift
 
 
 @attrs.frozen
 class KeyInput:
-    """A key of the keyboard.
+    """A key of the keyboard."""
 
-    Attributes:
-        kind: What it does.
-        key: What it means, as in the DOM: `a`, `A`, `Enter`, `ArrowLeft`.
-        code: Which key it is, as in the DOM: `KeyA`, `Enter`.
-        modifiers: The keys held meanwhile, as in `PointerInput`.
-    """
-
-    kind: Literal["down", "up"]
-    key: str
-    code: str = ""
-    modifiers: int = 0
+    kind: Literal["down", "up"]  # what it does
+    key: str  # what it means, as in the DOM: `a`, `A`, `Enter`, `ArrowLeft`
+    code: str = ""  # which key it is, as in the DOM: `KeyA`, `Enter`
+    modifiers: int = 0  # the keys held meanwhile, as in `PointerInput`
 
 
 @attrs.frozen
 class TextInput:
-    """Text that no single key makes: pasted, composed, or typed on a telephone.
-
-    Attributes:
-        text: The text.
-    """
+    """Text that no single key makes: pasted, composed, or typed on a telephone."""
 
     text: str = attrs.field(repr=False)
 
@@ -92,11 +63,7 @@ class View(Protocol):
         ...
 
     async def put(self, event: Input) -> None:
-        """Do in the browser what a person does; nothing happens once the browser has ended.
-
-        Args:
-            event: What they do.
-        """
+        """Do in the browser what a person does; nothing happens once the browser has ended."""
 
 
 @runtime_checkable
@@ -104,9 +71,5 @@ class Viewable(Protocol):
     """An executor that has a browser to show."""
 
     def view(self, task_id: str) -> View | None:
-        """The browser of a task, or None before it has one and after it has ended.
-
-        Args:
-            task_id: The task.
-        """
+        """The browser of a task, or None before it has one and after it has ended."""
         ...

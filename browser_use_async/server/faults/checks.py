@@ -18,24 +18,14 @@ _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 
 
 def one_of(field: str, value: object, known: Iterable[str]) -> None:
-    """Refuse what is none of some words.
-
-    Args:
-        field: The field's name.
-        value: Its value.
-        known: The words.
-    """
+    """Refuse what is none of some words."""
     words = [str(word) for word in known]
     if not isinstance(value, str) or value not in words:
         raise ConfigurationError(f"{field}: {value!r} is none of {', '.join(words)}")
 
 
 def operations(names: Iterable[str] | None) -> tuple[str, ...] | None:
-    """The names of operations, each of which must exist.
-
-    Args:
-        names: The names, or None for every call of the API.
-    """
+    """The names of operations, each of which must exist."""
     if names is None:
         return None
     given = _items("operations", names)
@@ -45,11 +35,7 @@ def operations(names: Iterable[str] | None) -> tuple[str, ...] | None:
 
 
 def calls(numbers: Iterable[int] | None) -> tuple[int, ...] | None:
-    """The numbers of calls, each from 1.
-
-    Args:
-        numbers: The numbers, or None for every call.
-    """
+    """The numbers of calls, each from 1."""
     if numbers is None:
         return None
     given = _items("calls", numbers)

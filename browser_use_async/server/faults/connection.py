@@ -15,28 +15,14 @@ class LostAnswer(web.StreamResponse):
     """Stands for an answer that is not sent, because the connection is closed."""
 
     async def prepare(self, request: web.BaseRequest) -> None:
-        """Send nothing.
-
-        Args:
-            request: The request.
-        """
+        """Send nothing."""
 
     async def write_eof(self, data: bytes = b"") -> None:
-        """Send nothing.
-
-        Args:
-            data: The last part of a body.
-        """
+        """Send nothing."""
 
 
 def cut(request: web.Request, by: str | None, last: bytes = b"") -> LostAnswer:
-    """Close a request's connection, and give what is to be returned as its answer.
-
-    Args:
-        request: The request, whose body has been read: with unread bytes every close is a reset.
-        by: `rst` for a reset; else everything sent arrives, and then the end.
-        last: Bytes to send before.
-    """
+    """Close a request's connection, and give what is to be returned as its answer."""
     transport = request.transport
     if transport is not None:  # else the client was faster
         if last:
@@ -52,12 +38,7 @@ def cut(request: web.Request, by: str | None, last: bytes = b"") -> LostAnswer:
 
 
 def body_of(response: web.StreamResponse, request: web.Request) -> bytes | None:
-    """The bytes that an answer would send, or None if they are none or not in memory.
-
-    Args:
-        response: The answer.
-        request: Its request: a HEAD has no body.
-    """
+    """The bytes that an answer would send, or None if they are none or not in memory."""
     if not isinstance(response, web.Response) or request.method == "HEAD":
         return None
     return bytes(response.body) if isinstance(response.body, bytes | bytearray) else None
@@ -66,13 +47,7 @@ def body_of(response: web.StreamResponse, request: web.Request) -> bytes | None:
 async def begin_answer(
     response: web.StreamResponse, request: web.Request, length: int
 ) -> web.StreamResponse:
-    """Send the head of an answer, and give what its body can be written to.
-
-    Args:
-        response: The answer as it was meant.
-        request: Its request.
-        length: What the head says about the length of the body, in bytes.
-    """
+    """Send the head of an answer, and give what its body can be written to."""
     partial = web.StreamResponse(
         status=response.status, reason=response.reason, headers=response.headers
     )

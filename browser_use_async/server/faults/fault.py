@@ -83,32 +83,6 @@ def _calls(value: Calls) -> tuple[int, ...] | None:
 class Fault:
     """One thing that goes wrong with some of the calls that reach a bundled server.
 
-    Args:
-        kind: What goes wrong. Each kind needs or takes some of the fields below from `when` on,
-            and refuses the others.
-        operations: Which operations: one name or several, as in the server's `requests`
-            (`run_task`, `get_task`, ...). Without it, every call of the API. `upload` and `file`,
-            the two that signed links lead to, are meant only when they are named.
-        calls: Which of the calls that the rule is for, counted from 1 since the rules were set:
-            one number or several.
-        first: The first so many of them, instead of `calls`. Without both, all.
-        probability: How likely it then is, from 0 to 1.
-        seed: Where the drawing begins: one seed gives one sequence, whatever the other rules do.
-        name: What the rule is counted under, instead of its kind and operations.
-        when: `before` the call is executed, so that it never is, or `after` it. For `latency` it
-            says where the time passes. The default is `before`, and `after` for `garbage`.
-        seconds: How long, for `latency`, `late_commit` and `list_lag`.
-        status: The HTTP status, from 200 to 599.
-        headers: Headers of the answer with that status, such as `{"Retry-After": "2"}`.
-        body: The body of the answer with that status, by default JSON with a `detail`; or the
-            bytes that are not HTTP.
-        by: How the connection ends: `fin`, politely, or `rst`, by a reset, which can overtake
-            what was sent before.
-        at_byte: How many bytes of the body still come.
-        bytes_per_second: How fast the body comes.
-        content_type: The media type that the answer claims to have.
-        count: How many more times an event is sent, 1 by default.
-
     Raises:
         ConfigurationError: A field has a value that it cannot have, is missing, or is none of
             this kind. The text begins with the field's name.
@@ -152,21 +126,13 @@ class Fault:
         return self.when == "before" if self.when else self.kind in _USUALLY_BEFORE
 
     def concerns(self, operation: str) -> bool:
-        """Whether the rule is for this operation.
-
-        Args:
-            operation: The name of a row of the endpoint table, or `upload` or `file`.
-        """
+        """Whether the rule is for this operation."""
         if self.kind in _ABOUT:
             return operation == _ABOUT[self.kind]
         return operation in (checks.API_OPERATIONS if self.operations is None else self.operations)
 
     def picks(self, number: int) -> bool:
-        """Whether the rule wants this call, chance left aside.
-
-        Args:
-            number: Which of the calls that the rule is for, counted from 1.
-        """
+        """Whether the rule wants this call, chance left aside."""
         if self.first is not None:
             return number <= self.first
         return self.calls is None or number in self.calls

@@ -36,9 +36,6 @@ class FaultInjector:
 
     Each fault is a layer around the call, the first the outermost, so that what is counted is
     what happened: a fault behind one that answers at once never fires.
-
-    Args:
-        store: The tasks, some of which may be kept out of lists for a while.
     """
 
     def __init__(self, store: Store) -> None:
@@ -61,9 +58,6 @@ class FaultInjector:
         """Let other rules hold from the next call on; all counts begin anew.
 
         What earlier rules have put off, such as a late commit, happens all the same.
-
-        Args:
-            faults: The rules.
         """
         self._rules = FaultRules(faults)
 
@@ -104,11 +98,7 @@ class FaultInjector:
         await asyncio.gather(*self._later, return_exceptions=True)
 
     async def pass_time(self, seconds: float) -> None:
-        """Let time pass, but not longer than the server lives.
-
-        Args:
-            seconds: How much.
-        """
+        """Let time pass, but not longer than the server lives."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await self._closing.wait()
@@ -116,22 +106,13 @@ class FaultInjector:
             raise _ServerClosesError
 
     def put_off(self, work: Coroutine[Any, Any, None]) -> None:
-        """Let something go on after the call has ended, until the server closes.
-
-        Args:
-            work: What goes on.
-        """
+        """Let something go on after the call has ended, until the server closes."""
         task = asyncio.get_running_loop().create_task(work)
         self._later.add(task)
         task.add_done_callback(self._later.discard)
 
     def unlist(self, task_id: str, seconds: float) -> None:
-        """Keep a task out of lists for a while.
-
-        Args:
-            task_id: The task.
-            seconds: How long.
-        """
+        """Keep a task out of lists for a while."""
         self._store.unlist(task_id)
         self.put_off(self._list_later(task_id, seconds))
 
@@ -141,14 +122,7 @@ class FaultInjector:
 
 
 class _Incident:
-    """One fault that happens to one call.
-
-    Args:
-        injector: Whose fault.
-        fault: What goes wrong.
-        fire: Counts it.
-        proceed: Executes the call.
-    """
+    """One fault that happens to one call."""
 
     def __init__(
         self, injector: FaultInjector, fault: Fault, fire: Callable[[], None], proceed: Proceed
@@ -159,11 +133,7 @@ class _Incident:
         self._proceed = proceed
 
     async def happen(self, request: web.Request) -> web.StreamResponse:
-        """Answer the call in the wrong way.
-
-        Args:
-            request: The call.
-        """
+        """Answer the call in the wrong way."""
         fault = self._fault
         if fault.kind is FaultKind.LATENCY:
             return await self._delay(request)

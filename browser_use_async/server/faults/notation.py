@@ -18,19 +18,12 @@ _NAMES = tuple(field.name for field in attrs.fields(Fault))
 
 
 def fault_as_json(fault: Fault) -> dict[str, Any]:
-    """A rule as a JSON object that holds what differs from the defaults.
-
-    Args:
-        fault: The rule.
-    """
+    """A rule as a JSON object that holds what differs from the defaults."""
     return attrs.asdict(fault, recurse=False, filter=lambda field, value: value != field.default)
 
 
 def faults_from_json(value: Any) -> list[Fault]:
     """The rules in a JSON value of the form `{"faults": [{"kind": "reset"}]}`.
-
-    Args:
-        value: The parsed JSON.
 
     Raises:
         ConfigurationError: Some of it is no rule. The text begins with the field's path, such as
@@ -46,9 +39,6 @@ def faults_from_json(value: Any) -> list[Fault]:
 
 def faults_from_file(path: str | os.PathLike[str]) -> list[Fault]:
     """The rules in a JSON file; see `faults_from_json`.
-
-    Args:
-        path: The file.
 
     Raises:
         ConfigurationError: The file cannot be read, or some of it is no rule.
@@ -67,9 +57,6 @@ def fault_from_text(text: str) -> Fault:
 
     The kind comes first, then the operations if it is not for all, then fields. Words are
     separated and quoted as in a shell; `headers` may come several times.
-
-    Args:
-        text: The line.
 
     Raises:
         ConfigurationError: It is no rule. The text begins with the field's name.

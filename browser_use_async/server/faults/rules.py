@@ -29,9 +29,6 @@ class _Rule:
 class FaultRules:
     """Some faults, with the counts since they were set.
 
-    Args:
-        faults: The faults; of two that change one answer, the first sees it last.
-
     Attributes:
         faults: The same.
         fired: How often each fired, by its label.
@@ -43,19 +40,11 @@ class FaultRules:
         self._rules = [_Rule(fault) for fault in self.faults]
 
     def met_by(self, operation: str) -> list[Fault]:
-        """Count a call, and draw what goes wrong with it, outermost first.
-
-        Args:
-            operation: The call's operation.
-        """
+        """Count a call, and draw what goes wrong with it, outermost first."""
         met = [rule.fault for rule in self._rules if rule.meets(operation)]
         # A lag is about the task and not about the answer, so it comes next to the execution.
         return sorted(met, key=lambda fault: fault.kind is FaultKind.LIST_LAG)
 
     def note_fired(self, fault: Fault) -> None:
-        """Count a fault that really happened.
-
-        Args:
-            fault: Which one.
-        """
+        """Count a fault that really happened."""
         self.fired[fault.label] += 1

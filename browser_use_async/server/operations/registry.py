@@ -19,9 +19,6 @@ OPERATIONS: dict[str, Operation] = {}
 def operation(endpoint: Endpoint) -> Callable[[OperationT], OperationT]:
     """Let a function answer a row.
 
-    Args:
-        endpoint: The row.
-
     Raises:
         ValueError: Another function answers it already.
     """

@@ -11,12 +11,7 @@ __all__ = ["task_summary", "task_view"]
 
 
 def task_summary(record: TaskRecord, links: Links) -> TaskSummary:
-    """A row of the task list.
-
-    Args:
-        record: The task.
-        links: Addresses on this server.
-    """
+    """A row of the task list."""
     return TaskSummary(
         id=record.id,
         task=record.task,
@@ -30,12 +25,7 @@ def task_summary(record: TaskRecord, links: Links) -> TaskSummary:
 
 
 def task_view(record: TaskRecord, links: Links) -> dict[str, Any]:
-    """The whole task as JSON.
-
-    Args:
-        record: The task.
-        links: Addresses on this server.
-    """
+    """The whole task as JSON."""
     cookies = [dict(cookie) for cookie in record.cookies]
     view: dict[str, Any] = unstructure(
         Task(

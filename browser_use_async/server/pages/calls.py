@@ -37,11 +37,7 @@ _PRICES: dict[Endpoint, str] = {
 
 
 def calls_page(backend: Backend) -> web.Response:
-    """The page. Like the one at the root, anybody who reaches the port may see it.
-
-    Args:
-        backend: The server.
-    """
+    """The page. Like the one at the root, anybody who reaches the port may see it."""
     values = {"server_url": backend.links.url, "base_url": backend.links.base_url}
     return html_page("calls.html", values, {"sections": "\n".join(_sections())})
 

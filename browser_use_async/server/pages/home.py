@@ -13,9 +13,6 @@ def home_page(backend: Backend) -> web.Response:
     """The page. It holds no key and no task: anybody who reaches the port may see it.
 
     Its script asks the API, with the key that the person types.
-
-    Args:
-        backend: The server.
     """
     values = {
         "server_url": backend.links.url,

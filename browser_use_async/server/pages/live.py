@@ -14,12 +14,7 @@ __all__ = ["live_page", "live_state"]
 
 
 def live_state(record: TaskRecord, *, after: int = 0) -> dict[str, Any]:
-    """Where a task stands, as the page's script is told.
-
-    Args:
-        record: The task.
-        after: How many steps the script knows already; only later ones are told.
-    """
+    """Where a task stands, as the page's script is told."""
     return {
         "status": str(record.status),
         "ended": record.status.is_terminal,
@@ -30,13 +25,7 @@ def live_state(record: TaskRecord, *, after: int = 0) -> dict[str, Any]:
 
 
 def live_page(record: TaskRecord, links: Links, *, may_steer: bool) -> web.Response:
-    """The page as it stands now; its script keeps it up to date.
-
-    Args:
-        record: The task.
-        links: Addresses on this server.
-        may_steer: Whether it has the buttons for those who may do more than watch.
-    """
+    """The page as it stands now; its script keeps it up to date."""
     state = live_state(record)
     picture = links.file(record.id, record.screenshots[-1]) if record.screenshots else ""
     width, height = record.viewport

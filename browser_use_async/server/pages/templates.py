@@ -21,11 +21,7 @@ _HEADERS = {
 
 @cache
 def fragment(name: str) -> str:
-    """A file that is shown as it is.
-
-    Args:
-        name: The file's name.
-    """
+    """A file that is shown as it is."""
     assets = files("browser_use_async.server.pages").joinpath("assets")
     return assets.joinpath(name).read_text(encoding="utf-8")
 
@@ -39,16 +35,7 @@ def html_page(
     scripts: Sequence[str] = (),
     embeddable: bool = True,
 ) -> web.Response:
-    """A page from a template.
-
-    Args:
-        template: The template's name.
-        values: What stands for `$name` in the template; escaped here.
-        markup: The same, but HTML already.
-        styles: The names of style sheets besides the one of all pages.
-        scripts: The names of its scripts, which run in this order as one.
-        embeddable: Whether pages of other servers may show it in a frame.
-    """
+    """A page from a template."""
     style = "".join(map(fragment, ("page.css", *styles)))
     script = "".join(map(fragment, scripts))
     text = Template(fragment(template)).substitute(

@@ -12,31 +12,16 @@ __all__ = ["Accounting"]
 
 @attrs.frozen
 class Accounting:
-    """Charges steps, and keeps cookies.
+    """Charges steps, and keeps cookies."""
 
-    Attributes:
-        account: Who pays.
-        profiles: Where cookies are kept.
-    """
-
-    account: Account
-    profiles: Profiles
+    account: Account  # who pays
+    profiles: Profiles  # where cookies are kept
 
     def stepped(self, assignment: Assignment) -> None:
-        """Charge a step.
-
-        Args:
-            assignment: The task.
-        """
+        """Charge a step."""
         self.account.charge(step_cents(assignment.llm_model))
 
     def finished(self, assignment: Assignment, result: Finished, *, save: bool) -> None:
-        """Keep the cookies, if the caller asked for it and the profile keeps any.
-
-        Args:
-            assignment: The task.
-            result: What came of it.
-            save: Whether the caller asked for it.
-        """
+        """Keep the cookies, if the caller asked for it and the profile keeps any."""
         if save:
             self.profiles.keep_cookies(assignment.profile_id, result.cookies)

@@ -18,11 +18,6 @@ __all__ = ["check_files", "launch", "profile_of"]
 def launch(backend: Backend, settings: TaskSettings, default_model: str) -> TaskRecord:
     """Pay for a task, remember it and hand it to the executor.
 
-    Args:
-        backend: The server's parts.
-        settings: What was asked for.
-        default_model: The language model if neither the request nor the profile names one.
-
     Raises:
         RefusalError: There is no credit, no free place, or no such profile or file.
     """
@@ -52,10 +47,6 @@ def launch(backend: Backend, settings: TaskSettings, default_model: str) -> Task
 def profile_of(backend: Backend, settings: TaskSettings) -> BrowserProfile:
     """The profile that the settings name, or the default one.
 
-    Args:
-        backend: The server's parts.
-        settings: What was asked for.
-
     Raises:
         RefusalError: There is no such profile.
     """
@@ -70,10 +61,6 @@ def profile_of(backend: Backend, settings: TaskSettings) -> BrowserProfile:
 
 def check_files(backend: Backend, settings: TaskSettings) -> list[str]:
     """The names of the files that the settings include, which all exist and are not too large.
-
-    Args:
-        backend: The server's parts.
-        settings: What was asked for.
 
     Raises:
         RefusalError: A file was not uploaded, or all of them together are too large.

@@ -16,11 +16,7 @@ _SHORTEST = 4
 
 
 class SecretMask:
-    """Replaces the values of task secrets by `***`.
-
-    Args:
-        secrets: The task's secrets by name.
-    """
+    """Replaces the values of task secrets by `***`."""
 
     def __init__(self, secrets: Mapping[str, str]) -> None:
         self.values = sorted({each for each in secrets.values() if len(each) >= _SHORTEST})
@@ -30,31 +26,19 @@ class SecretMask:
         self._values = sorted(spelled, key=len, reverse=True)
 
     def text(self, text: str) -> str:
-        """The text without secrets.
-
-        Args:
-            text: What an executor wrote.
-        """
+        """The text without secrets."""
         for value in self._values:
             text = text.replace(value, "***")
         return text
 
     def content(self, content: bytes) -> bytes:
-        """The content of a file without secrets.
-
-        Args:
-            content: What an executor wrote.
-        """
+        """The content of a file without secrets."""
         for value in self._values:
             content = content.replace(value.encode(), b"***")
         return content
 
     def step(self, step: Step) -> Step:
-        """The step without secrets.
-
-        Args:
-            step: What an executor reports.
-        """
+        """The step without secrets."""
         return attrs.evolve(
             step,
             next_goal=self.text(step.next_goal),
@@ -64,19 +48,11 @@ class SecretMask:
         )
 
     def result(self, result: Finished) -> Finished:
-        """The result without secrets in its output.
-
-        Args:
-            result: What an executor reports.
-        """
+        """The result without secrets in its output."""
         return attrs.evolve(result, output=result.output and self.text(result.output))
 
     def failure(self, failure: Failed) -> Failed:
-        """The failure without secrets.
-
-        Args:
-            failure: What an executor reports.
-        """
+        """The failure without secrets."""
         reason = self.text(failure.reason)
         return attrs.evolve(failure, reason=reason, url=self.text(failure.url))
 

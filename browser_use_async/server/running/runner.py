@@ -32,32 +32,14 @@ class Observer(Protocol):
     """Learns what a task costs and what its browser leaves behind."""
 
     def stepped(self, assignment: Assignment) -> None:
-        """A step was taken.
-
-        Args:
-            assignment: The task.
-        """
+        """A step was taken."""
 
     def finished(self, assignment: Assignment, result: Finished, *, save: bool) -> None:
-        """The task succeeded.
-
-        Args:
-            assignment: The task.
-            result: What came of it.
-            save: Whether the caller asked for the browser's data to be saved.
-        """
+        """The task succeeded."""
 
 
 class TaskRunner:
-    """Hands tasks to the executor and writes down what it reports.
-
-    Args:
-        executor: What carries out the tasks.
-        store: Where the tasks are remembered.
-        stop_cleanup_delay: Seconds between a stop, which flips the status at once, and the end
-            of the executor's work.
-        observer: Told what the tasks do.
-    """
+    """Hands tasks to the executor and writes down what it reports."""
 
     def __init__(
         self, executor: Executor, store: Store, stop_cleanup_delay: float, observer: Observer
@@ -74,20 +56,11 @@ class TaskRunner:
         return len(self._runs)
 
     def view(self, record: TaskRecord) -> View | None:
-        """The browser of a task, if it has one that can be shown now.
-
-        Args:
-            record: The task.
-        """
+        """The browser of a task, if it has one that can be shown now."""
         return self._executor.view(record.id) if isinstance(self._executor, Viewable) else None
 
     def start(self, record: TaskRecord, assignment: Assignment) -> None:
-        """Begin with a task.
-
-        Args:
-            record: The task.
-            assignment: The same for the executor; its secrets are forgotten at the end.
-        """
+        """Begin with a task."""
         gate = PauseGate()
         loop = asyncio.get_running_loop()
         work = loop.create_task(self._carry_out(record, assignment, gate), name=record.id)
@@ -96,9 +69,6 @@ class TaskRunner:
 
     def pause(self, record: TaskRecord) -> None:
         """Pause a task; steps that are under way are held back until it resumes.
-
-        Args:
-            record: The task.
 
         Raises:
             TransitionRefusedError: The task is not running.
@@ -109,9 +79,6 @@ class TaskRunner:
     def resume(self, record: TaskRecord) -> None:
         """Continue a paused task.
 
-        Args:
-            record: The task.
-
         Raises:
             TransitionRefusedError: The task is not paused.
         """
@@ -120,9 +87,6 @@ class TaskRunner:
 
     def stop(self, record: TaskRecord) -> None:
         """Stop a task for good. Its status flips now; the executor may take a little longer.
-
-        Args:
-            record: The task.
 
         Raises:
             TransitionRefusedError: The task has ended already.

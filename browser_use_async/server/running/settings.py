@@ -25,14 +25,7 @@ def resolve_settings(
     default_model: str,
     cookies: Sequence[Mapping[str, Any]] = (),
 ) -> Assignment:
-    """A new task for an executor. The other defaults are those of `Assignment`.
-
-    Args:
-        settings: What was asked for.
-        profile: The browser profile.
-        default_model: The language model if the request names none.
-        cookies: What the profile has kept from earlier tasks.
-    """
+    """A new task for an executor. The other defaults are those of `Assignment`."""
 
     def chosen(name: str, fallback: Any) -> Any:
         value = getattr(settings, name)

@@ -39,11 +39,6 @@ class SearchBackend(Protocol):
     async def addresses(self, outbound: Outbound, query: str, limit: int) -> list[str]:
         """The best addresses, best first.
 
-        Args:
-            outbound: The HTTP client to use.
-            query: What to look for.
-            limit: How many at most.
-
         Raises:
             SearchUnavailableError: There is no answer.
         """
@@ -51,23 +46,13 @@ class SearchBackend(Protocol):
 
 
 class SearxngBackend:
-    """A SearXNG server's JSON endpoint.
-
-    Args:
-        url: Its search address, such as `http://127.0.0.1:8888/search`.
-    """
+    """A SearXNG server's JSON endpoint."""
 
     def __init__(self, url: str) -> None:
         self._url = url
 
     async def addresses(self, outbound: Outbound, query: str, limit: int) -> list[str]:
-        """The first addresses that the server gives.
-
-        Args:
-            outbound: The HTTP client to use.
-            query: What to look for.
-            limit: How many at most.
-        """
+        """The first addresses that the server gives."""
         target = str(URL(self._url).update_query(q=query, format="json"))
         try:
             answer = await outbound.send("GET", target, headers={"Accept": "application/json"})
@@ -88,11 +73,7 @@ class SearxngBackend:
 
 
 class SiteIndexBackend:
-    """An index over a few websites, made by walking through them.
-
-    Args:
-        sites: The addresses at which to begin.
-    """
+    """An index over a few websites, made by walking through them."""
 
     def __init__(self, sites: Sequence[str]) -> None:
         self._sites = tuple(sites)
@@ -101,13 +82,7 @@ class SiteIndexBackend:
         self._making = asyncio.Lock()
 
     async def addresses(self, outbound: Outbound, query: str, limit: int) -> list[str]:
-        """The pages that fit the query, best first.
-
-        Args:
-            outbound: The HTTP client to use.
-            query: What to look for.
-            limit: How many at most.
-        """
+        """The pages that fit the query, best first."""
         pages = await self._index(outbound)
         texts = {page.url: f"{page.title}\n{page.description}\n{page.text}" for page in pages}
         weights = Weights(query, texts.values())
@@ -144,10 +119,6 @@ async def _walk(outbound: Outbound, site: str) -> list[Page]:
 
 def choose_backend(search: "SearchBackend | str | Sequence[str] | None") -> SearchBackend | None:
     """The backend that an option of the server stands for.
-
-    Args:
-        search: A backend, the address of a SearXNG server, the addresses of websites to index,
-            or None.
 
     Raises:
         ConfigurationError: It is something else.

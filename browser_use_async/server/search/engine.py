@@ -16,11 +16,7 @@ _AT_ONCE = 5
 
 
 class SearchEngine:
-    """Reads websites for queries.
-
-    Args:
-        backend: Where addresses come from, or None if only given addresses can be read.
-    """
+    """Reads websites for queries."""
 
     def __init__(self, backend: SearchBackend | None) -> None:
         self.backend = backend
@@ -28,11 +24,6 @@ class SearchEngine:
 
     async def search_url(self, url: str, query: str, depth: int) -> SearchResult:
         """What one website says to a query.
-
-        Args:
-            url: Where to begin.
-            query: What to look for.
-            depth: How many levels of pages are read.
 
         Raises:
             PageNotOpenedError: The website could not be opened.
@@ -48,12 +39,6 @@ class SearchEngine:
         self, backend: SearchBackend, query: str, max_websites: int, depth: int
     ) -> list[SearchResult]:
         """What the best websites say to a query; those that cannot be read are left out.
-
-        Args:
-            backend: Where addresses come from.
-            query: What to look for.
-            max_websites: How many websites at most.
-            depth: How many levels of pages are read on each.
 
         Raises:
             SearchUnavailableError: There are no addresses to be had.

@@ -22,12 +22,6 @@ _ANYWHERE = AllowedDomains(None)
 async def explore(outbound: Outbound, url: str, query: str, depth: int) -> list[Page]:
     """Read a page, and then the pages behind the links that fit the query best.
 
-    Args:
-        outbound: The HTTP client.
-        url: Where to begin.
-        query: What to look for.
-        depth: How many levels of pages are read, the first page included.
-
     Raises:
         PageNotOpenedError: The first page could not be opened.
     """
@@ -52,12 +46,7 @@ async def explore(outbound: Outbound, url: str, query: str, depth: int) -> list[
 
 
 async def open_all(outbound: Outbound, urls: Sequence[str]) -> list[Page]:
-    """Open pages at once, leaving out those that cannot be.
-
-    Args:
-        outbound: The HTTP client.
-        urls: Their addresses.
-    """
+    """Open pages at once, leaving out those that cannot be."""
     visits = await asyncio.gather(
         *(open_page(outbound, url, _ANYWHERE) for url in urls), return_exceptions=True
     )
@@ -72,12 +61,7 @@ async def open_all(outbound: Outbound, urls: Sequence[str]) -> list[Page]:
 
 
 def same_site(url: str, other: str) -> bool:
-    """Whether two addresses have the same scheme, host and port.
-
-    Args:
-        url: One.
-        other: The other.
-    """
+    """Whether two addresses have the same scheme, host and port."""
     try:
         return URL(url).origin() == URL(other).origin()
     except ValueError:

@@ -23,12 +23,7 @@ _NOISE = word_set(
 
 
 class Weights:
-    """What each word of a query is worth: rare words more than common ones.
-
-    Args:
-        query: The query.
-        texts: The texts among which words are rare or common.
-    """
+    """What each word of a query is worth: rare words more than common ones."""
 
     def __init__(self, query: str, texts: Iterable[str]) -> None:
         meant = word_set(query)
@@ -38,25 +33,13 @@ class Weights:
         self._weights = {word: math.log(1 + len(sets) / (1 + found[word])) for word in wanted}
 
     def score(self, text: str) -> float:
-        """What the query's words in a text add up to; 0 if there are none.
-
-        Args:
-            text: The text.
-        """
+        """What the query's words in a text add up to; 0 if there are none."""
         present = word_set(text) & self._weights.keys()
         return sum(self._weights[word] for word in present)
 
 
 def passages(query: str, pages: Sequence[Page]) -> str:
-    """The passages of some pages that fit a query best, in the order in which they stand.
-
-    Args:
-        query: The query.
-        pages: The pages.
-
-    Returns:
-        The passages, each page under its title and address; empty if nothing fits.
-    """
+    """The passages of some pages that fit a query best, in the order in which they stand."""
     lines = [
         (page, line.strip()) for page in pages for line in page.text.splitlines() if line.strip()
     ]

@@ -16,13 +16,7 @@ _KIND, _KEY = "account", "account"
 
 
 class Account:
-    """A plan and a balance in US cents. Spending is by the published prices.
-
-    Args:
-        plan: What the specification says a plan lacks is refused.
-        balance_cents: The credit of a server that starts without a past.
-        keeper: Where the balance outlives a restart.
-    """
+    """A plan and a balance in US cents. Spending is by the published prices."""
 
     def __init__(self, plan: Plan, balance_cents: Decimal, keeper: Keeper) -> None:
         if plan not in {"subscription", "pay_as_you_go"}:
@@ -38,19 +32,11 @@ class Account:
             self.balance_cents = Decimal(document["balance_cents"])
 
     def charge(self, cents: Decimal) -> None:
-        """Spend. What has begun may end, so the balance may fall below zero.
-
-        Args:
-            cents: The price in US cents.
-        """
+        """Spend. What has begun may end, so the balance may fall below zero."""
         self._set(self.balance_cents - cents)
 
     def add(self, cents: Decimal) -> None:
-        """Buy credit.
-
-        Args:
-            cents: How much, in US cents.
-        """
+        """Buy credit."""
         self._set(self.balance_cents + cents)
 
     def require_credit(self) -> None:
@@ -64,9 +50,6 @@ class Account:
 
     def require_subscription(self, what: str) -> None:
         """Refuse what only a subscription includes.
-
-        Args:
-            what: It, as the beginning of a sentence.
 
         Raises:
             RefusalError: The plan is pay-as-you-go.

@@ -16,11 +16,7 @@ class Changes:
 
     @contextmanager
     def listening(self, task_id: str) -> Generator[asyncio.Event]:
-        """An event that is set whenever the task has changed; whoever waits for it clears it.
-
-        Args:
-            task_id: The task.
-        """
+        """An event that is set whenever the task has changed; whoever waits for it clears it."""
         event = asyncio.Event()
         self._listeners[task_id].add(event)
         try:
@@ -31,10 +27,6 @@ class Changes:
                 del self._listeners[task_id]
 
     def note(self, task_id: str) -> None:
-        """Wake those who listen to a task.
-
-        Args:
-            task_id: What has changed.
-        """
+        """Wake those who listen to a task."""
         for event in self._listeners.get(task_id, ()):
             event.set()

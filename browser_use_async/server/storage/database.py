@@ -54,9 +54,6 @@ _FORGET = "DELETE FROM {} WHERE kind = ? AND key = ?"
 def open_keeper(database: str | os.PathLike[str]) -> Keeper:
     """The keeper of a server.
 
-    Args:
-        database: The file, which is made if it does not exist, or `:memory:` for none.
-
     Raises:
         ConfigurationError: The file cannot be used.
     """
@@ -67,9 +64,6 @@ class SqliteKeeper:
     """A `Keeper` on a file that no other process can open meanwhile.
 
     Each call is one transaction, written to the log of the file when it returns.
-
-    Args:
-        path: The file.
 
     Raises:
         ConfigurationError: The file cannot be made, read or written, is in use, damaged, of a

@@ -18,73 +18,33 @@ class Keeper(Protocol):
         ...
 
     def keep(self, kind: str, key: str, document: Mapping[str, Any]) -> None:
-        """Keep a document, in place of the one under the same key.
-
-        Args:
-            kind: What it is, such as `task` or `schedule`.
-            key: Its key among its kind.
-            document: Plain JSON.
-        """
+        """Keep a document, in place of the one under the same key."""
 
     def keep_secret(self, kind: str, key: str, document: Mapping[str, Any]) -> None:
         """Keep a document that nobody can read without the operator's key.
 
         It is not kept, which is logged, if `secrets_refused` gives a reason.
-
-        Args:
-            kind: What it is, such as `schedule` or `profile`.
-            key: Its key among its kind.
-            document: Plain JSON.
         """
 
     def keep_file(self, kind: str, key: str, content: bytes) -> None:
-        """Keep the bytes of a file, in place of those under the same key.
-
-        Args:
-            kind: What it is, such as `upload` or `screenshot`.
-            key: Its key among its kind.
-            content: Its bytes.
-        """
+        """Keep the bytes of a file, in place of those under the same key."""
 
     def forget(self, kind: str, key: str) -> None:
-        """Forget the document, the secret and the file under a key, if there are any.
-
-        Args:
-            kind: What it is.
-            key: Its key among its kind.
-        """
+        """Forget the document, the secret and the file under a key, if there are any."""
 
     def forget_secret(self, kind: str, key: str) -> None:
-        """Forget the secret under a key, if there is one, and nothing else.
-
-        Args:
-            kind: What it belongs to.
-            key: Its key among its kind.
-        """
+        """Forget the secret under a key, if there is one, and nothing else."""
 
     def documents(self, kind: str) -> Iterable[tuple[str, dict[str, Any]]]:
-        """All documents of a kind, oldest first, as they were kept before the server started.
-
-        Args:
-            kind: What they are.
-        """
+        """All documents of a kind, oldest first, as they were kept before the server started."""
         ...
 
     def secrets(self, kind: str) -> Iterable[tuple[str, dict[str, Any]]]:
-        """All secrets of a kind, oldest first, as they were kept before the server started.
-
-        Args:
-            kind: What they belong to.
-        """
+        """All secrets of a kind, oldest first, as they were kept before the server started."""
         ...
 
     def file(self, kind: str, key: str) -> bytes | None:
-        """The bytes of a file, or None.
-
-        Args:
-            kind: What it is.
-            key: Its key among its kind.
-        """
+        """The bytes of a file, or None."""
 
     def close(self) -> None:
         """Release whatever is held."""

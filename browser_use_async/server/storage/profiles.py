@@ -28,9 +28,6 @@ class Profiles:
     """All profiles of one server. There always is one for tasks that name none.
 
     Cookies are kept sealed, or in memory only if there is no key to seal them with.
-
-    Args:
-        keeper: Where profiles outlive a restart.
     """
 
     def __init__(self, keeper: Keeper) -> None:
@@ -55,28 +52,15 @@ class Profiles:
         return self.create(CreateBrowserProfileRequest("Default"))
 
     def get(self, profile_id: str) -> BrowserProfile | None:
-        """The profile with this id, or None.
-
-        Args:
-            profile_id: The id.
-        """
+        """The profile with this id, or None."""
         return self._profiles.get(profile_id)
 
     def page(self, page: int, limit: int) -> list[BrowserProfile]:
-        """One page, oldest first; empty past the end.
-
-        Args:
-            page: Which page, counted from 1.
-            limit: Rows on a page.
-        """
+        """One page, oldest first; empty past the end."""
         return list(self._profiles.values())[(page - 1) * limit : page * limit]
 
     def create(self, request: CreateBrowserProfileRequest) -> BrowserProfile:
-        """Add a profile.
-
-        Args:
-            request: Its fields; what is not given takes the published default.
-        """
+        """Add a profile."""
         profile = BrowserProfile(str(uuid.uuid4()), **_given(request))
         self._profiles[profile.profile_id] = profile
         self._keep(profile)
@@ -85,12 +69,7 @@ class Profiles:
     def update(
         self, profile: BrowserProfile, request: UpdateBrowserProfileRequest
     ) -> BrowserProfile:
-        """Change exactly the fields that were given; null changes nothing.
-
-        Args:
-            profile: The profile.
-            request: The fields.
-        """
+        """Change exactly the fields that were given; null changes nothing."""
         for name, value in _given(request).items():
             setattr(profile, name, value)
         if not profile.persist:
@@ -99,30 +78,17 @@ class Profiles:
         return profile
 
     def delete(self, profile: BrowserProfile) -> None:
-        """Remove a profile and its browser data.
-
-        Args:
-            profile: The profile.
-        """
+        """Remove a profile and its browser data."""
         del self._profiles[profile.profile_id]
         self._cookies.pop(profile.profile_id, None)
         self._keeper.forget(_KIND, profile.profile_id)
 
     def cookies(self, profile_id: str) -> Cookies:
-        """What the profile has kept from earlier tasks.
-
-        Args:
-            profile_id: The profile.
-        """
+        """What the profile has kept from earlier tasks."""
         return self._cookies.get(profile_id, ())
 
     def keep_cookies(self, profile_id: str, cookies: Cookies) -> None:
-        """Keep the cookies of a task that has ended, if the profile keeps any.
-
-        Args:
-            profile_id: The profile.
-            cookies: The cookies.
-        """
+        """Keep the cookies of a task that has ended, if the profile keeps any."""
         profile = self._profiles.get(profile_id)
         if profile is not None and profile.persist:
             self._cookies[profile_id] = list(cookies)

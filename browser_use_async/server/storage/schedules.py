@@ -30,36 +30,20 @@ _TIMING = frozenset(
 
 @attrs.define(eq=False)
 class ScheduleRecord:
-    """One schedule as the server remembers it.
+    """One schedule as the server remembers it."""
 
-    Attributes:
-        id: The schedule's id.
-        request: What was asked for, with every later change.
-        start_at: When it begins.
-        end_at: When it ends.
-        next_run_at: When it runs next, or None if never again.
-        is_active: Whether it runs.
-        created_at: When it was created.
-        updated_at: When it was last changed.
-    """
-
-    id: str
-    request: CreateScheduledTaskRequest
-    start_at: datetime
-    end_at: datetime
-    next_run_at: datetime | None
-    is_active: bool
-    created_at: datetime
-    updated_at: datetime
+    id: str  # the schedule's id
+    request: CreateScheduledTaskRequest  # what was asked for, with every later change
+    start_at: datetime  # when it begins
+    end_at: datetime  # when it ends
+    next_run_at: datetime | None  # when it runs next, or None if never again
+    is_active: bool  # whether it runs
+    created_at: datetime  # when it was created
+    updated_at: datetime  # when it was last changed
 
 
 def next_run(record: ScheduleRecord, after: datetime) -> datetime | None:
-    """The first run of a schedule that is later than a moment, or None if it has ended.
-
-    Args:
-        record: The schedule.
-        after: The moment.
-    """
+    """The first run of a schedule that is later than a moment, or None if it has ended."""
     if record.request.schedule_type == ScheduleType.CRON:
         begin = max(after, record.start_at - timedelta(microseconds=1))
         moment = Cron.parse(str(record.request.cron_expression)).next_after(begin)
@@ -89,12 +73,7 @@ def _year_after(moment: datetime) -> datetime:
 
 
 class Schedules:
-    """All schedules of one server, oldest first.
-
-    Args:
-        now: The wall clock.
-        keeper: Where schedules outlive a restart, their task secrets sealed.
-    """
+    """All schedules of one server, oldest first."""
 
     def __init__(self, now: Callable[[], datetime], keeper: Keeper) -> None:
         self._now = now
@@ -112,27 +91,15 @@ class Schedules:
         return tuple(self._records.values())
 
     def get(self, schedule_id: str) -> ScheduleRecord | None:
-        """The schedule with this id, or None.
-
-        Args:
-            schedule_id: The id.
-        """
+        """The schedule with this id, or None."""
         return self._records.get(schedule_id)
 
     def page(self, page: int, limit: int) -> list[ScheduleRecord]:
-        """One page, newest first; empty past the end.
-
-        Args:
-            page: Which page, counted from 1.
-            limit: Rows on a page.
-        """
+        """One page, newest first; empty past the end."""
         return list(reversed(self._records.values()))[(page - 1) * limit : page * limit]
 
     def create(self, request: CreateScheduledTaskRequest) -> ScheduleRecord:
         """Add a schedule. It begins now and ends a year later unless the request says so.
-
-        Args:
-            request: What was asked for.
 
         Raises:
             RefusalError: It has secrets, which this server cannot keep.
@@ -163,12 +130,7 @@ class Schedules:
         return record
 
     def update(self, record: ScheduleRecord, request: UpdateScheduledTaskRequest) -> None:
-        """Change exactly the fields that were given; null changes nothing.
-
-        Args:
-            record: The schedule.
-            request: The fields, which do not contradict the rest.
-        """
+        """Change exactly the fields that were given; null changes nothing."""
         given = given_fields(request)
         active = given.pop("is_active", record.is_active)
         record.start_at = given.get("start_at", record.start_at)
@@ -182,21 +144,13 @@ class Schedules:
         self.changed()
 
     def advance(self, record: ScheduleRecord) -> None:
-        """Move on to the run after now. Runs that were missed meanwhile are not made up for.
-
-        Args:
-            record: The schedule.
-        """
+        """Move on to the run after now. Runs that were missed meanwhile are not made up for."""
         record.next_run_at = next_run(record, self._now())
         record.is_active = record.next_run_at is not None
         self._keep(record)
 
     def delete(self, record: ScheduleRecord) -> None:
-        """Remove a schedule.
-
-        Args:
-            record: The schedule.
-        """
+        """Remove a schedule."""
         del self._records[record.id]
         self._keeper.forget(_KIND, record.id)
         self.changed()
@@ -215,11 +169,7 @@ class Schedules:
 
 
 def given_fields(request: UpdateScheduledTaskRequest) -> dict[str, Any]:
-    """The fields of an update that change something.
-
-    Args:
-        request: The update.
-    """
+    """The fields of an update that change something."""
     values = {field.name: getattr(request, field.name) for field in attrs.fields(type(request))}
     return {name: each for name, each in values.items() if each is not UNSET and each is not None}
 

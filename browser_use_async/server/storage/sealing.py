@@ -24,33 +24,18 @@ _SCRYPT = {"n": 2**14, "r": 8, "p": 1, "dklen": 32}
 
 
 class Seal:
-    """Encrypts documents with AES-256-GCM.
-
-    Args:
-        cipher: The cipher under the operator's key.
-    """
+    """Encrypts documents with AES-256-GCM."""
 
     def __init__(self, cipher: "AESGCM") -> None:
         self._cipher = cipher
 
     def close(self, kind: str, key: str, document: Mapping[str, Any]) -> bytes:
-        """The document as bytes that only the key opens.
-
-        Args:
-            kind: What it is.
-            key: Its key among its kind. A sealed document opens in its own place only.
-            document: Plain JSON.
-        """
+        """The document as bytes that only the key opens."""
         nonce = os.urandom(_NONCE_BYTES)
         return nonce + self._cipher.encrypt(nonce, json.dumps(document).encode(), _place(kind, key))
 
     def open(self, kind: str, key: str, sealed: bytes) -> dict[str, Any]:
         """The document that was sealed.
-
-        Args:
-            kind: What it is.
-            key: Its key among its kind.
-            sealed: What `close` gave.
 
         Raises:
             ConfigurationError: It was sealed under another key, or altered.
@@ -79,9 +64,6 @@ def missing_for_sealing() -> str | None:
 
 def seal_from_environment(salt: bytes) -> Seal | None:
     """The seal under the operator's key, or None if something is missing for one.
-
-    Args:
-        salt: What makes the same key another one in another database.
 
     Raises:
         ConfigurationError: The key is too short to protect anything.

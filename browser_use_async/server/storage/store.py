@@ -44,10 +44,6 @@ class Store:
 
     Tasks of before a restart that had not ended then have failed.
 
-    Args:
-        now: The wall clock.
-        keeper: Where tasks outlive a restart.
-
     Attributes:
         changes: Whom each step and each change of a status wakes.
     """
@@ -87,36 +83,19 @@ class Store:
         return len(self._tasks) - len(self._unlisted)
 
     def task(self, task_id: str) -> TaskRecord | None:
-        """The task with this id, or None.
-
-        Args:
-            task_id: The id.
-        """
+        """The task with this id, or None."""
         return self._by_id.get(task_id)
 
     def task_of_live_token(self, token: str) -> TaskRecord | None:
-        """The task whose live page has this token, or None.
-
-        Args:
-            token: The last part of a `live_url`.
-        """
+        """The task whose live page has this token, or None."""
         return self._by_live_token.get(token)
 
     def task_of_share_token(self, token: str) -> TaskRecord | None:
-        """The task whose public page has this token, or None.
-
-        Args:
-            token: The last part of a `public_share_url`.
-        """
+        """The task whose public page has this token, or None."""
         return self._by_share_token.get(token)
 
     def task_page(self, page: int, limit: int) -> list[TaskRecord]:
-        """One page of the listed tasks, newest first; empty past the end.
-
-        Args:
-            page: Which page, counted from 1.
-            limit: Rows on a page.
-        """
+        """One page of the listed tasks, newest first; empty past the end."""
         listed = self._tasks
         if self._unlisted:
             listed = [record for record in listed if record.id not in self._unlisted]
@@ -124,33 +103,18 @@ class Store:
         return listed[max(0, end - limit) : max(0, end)][::-1]
 
     def file(self, task_id: str, name: str) -> bytes | None:
-        """The content of an output file, a screenshot or a recording; None if there is none.
-
-        Args:
-            task_id: The task.
-            name: The file's name.
-        """
+        """The content of an output file, a screenshot or a recording; None if there is none."""
         record = self._by_id.get(task_id)
         return self._files.read(record, name) if record is not None else None
 
     def tell(self, observe: Callable[[TaskRecord, TaskEvent | None], None]) -> None:
-        """Have somebody told, from now on, of each task's creation and changes of status.
-
-        Args:
-            observe: Called with the task and what happened to it, None for its creation, when it
-                is done and kept.
-        """
+        """Have somebody told, from now on, of each task's creation and changes of status."""
         self._observe = observe
 
     # --- changing things ------------------------------------------------------------------
 
     def create_task(self, request: TaskSettings, assignment: Assignment) -> TaskRecord:
-        """Remember a new task.
-
-        Args:
-            request: What was asked for.
-            assignment: The same with every setting resolved.
-        """
+        """Remember a new task."""
         shared = request.enable_public_share is True
         names = request.included_file_names
         record = TaskRecord(
@@ -173,10 +137,6 @@ class Store:
     def change(self, record: TaskRecord, event: TaskEvent) -> None:
         """Let something happen to a task.
 
-        Args:
-            record: The task.
-            event: What happens.
-
         Raises:
             TransitionRefusedError: It cannot happen to a task in this status.
         """
@@ -198,12 +158,7 @@ class Store:
         self.changes.note(record.id)
 
     def add_step(self, record: TaskRecord, step: Step) -> None:
-        """Remember a step and its picture.
-
-        Args:
-            record: The task.
-            step: The step that was just taken.
-        """
+        """Remember a step and its picture."""
         number = len(record.steps) + 1
         taken = TaskStep(
             id=str(uuid.uuid4()),
@@ -223,12 +178,7 @@ class Store:
         self.changes.note(record.id)
 
     def finish(self, record: TaskRecord, result: Finished) -> None:
-        """End a task that succeeded.
-
-        Args:
-            record: The task.
-            result: What came of it.
-        """
+        """End a task that succeeded."""
         self._advance(record, TaskEvent.FINISH)
         record.output = result.output
         record.cookies = list(result.cookies)
@@ -239,12 +189,7 @@ class Store:
         self._conclude(record, TaskEvent.FINISH)
 
     def fail(self, record: TaskRecord, failure: Failed) -> None:
-        """End a task that could not be done. The reason becomes its last step.
-
-        Args:
-            record: The task.
-            failure: Why.
-        """
+        """End a task that could not be done. The reason becomes its last step."""
         self._advance(record, TaskEvent.FAIL)
         self._keep_recordings(record, failure.recordings)
         last_url = record.steps[-1].url if record.steps else ""
@@ -258,27 +203,15 @@ class Store:
         self._conclude(record, TaskEvent.FAIL)
 
     def unlist(self, task_id: str) -> None:
-        """Keep a task out of lists; everything else goes on as if it were in them.
-
-        Args:
-            task_id: The task.
-        """
+        """Keep a task out of lists; everything else goes on as if it were in them."""
         self._unlisted.add(task_id)
 
     def list_again(self, task_id: str) -> None:
-        """Let a task appear in lists, in its place.
-
-        Args:
-            task_id: The task.
-        """
+        """Let a task appear in lists, in its place."""
         self._unlisted.discard(task_id)
 
     def expire(self, before: datetime) -> None:
-        """Delete the pictures and files of tasks that ended before a moment.
-
-        Args:
-            before: The moment.
-        """
+        """Delete the pictures and files of tasks that ended before a moment."""
         for record in self._tasks:
             ended = record.finished_at
             if ended is not None and ended < before and not record.files_expired:

@@ -15,43 +15,23 @@ _CAPTURED, _DRAWING, _OUTPUT, _RECORDING = "screenshot", "drawing", "output_file
 
 
 def screenshot_name(task_id: str, number: int) -> str:
-    """The name of a step's picture.
-
-    Args:
-        task_id: The task.
-        number: The step, counted from 1.
-    """
+    """The name of a step's picture."""
     return f"{task_id}-step-{number}.png"
 
 
 def recording_name(task_id: str, ending: str) -> str:
-    """The name of a recording.
-
-    Args:
-        task_id: The task.
-        ending: The kind of film, as names of files end in it.
-    """
+    """The name of a recording."""
     return f"{task_id}-recording.{ending}"
 
 
 class TaskFiles:
-    """The files of all tasks of one server.
-
-    Args:
-        keeper: Where they are.
-    """
+    """The files of all tasks of one server."""
 
     def __init__(self, keeper: Keeper) -> None:
         self._keeper = keeper
 
     def keep_screenshot(self, record: TaskRecord, number: int, picture: bytes | Drawing) -> None:
-        """Keep the picture of a step.
-
-        Args:
-            record: The task.
-            number: The step, counted from 1.
-            picture: The PNG, or what to draw when somebody asks for it, which is much smaller.
-        """
+        """Keep the picture of a step."""
         name = screenshot_name(record.id, number)
         if isinstance(picture, Drawing):
             drawing = json.dumps(attrs.asdict(picture)).encode()
@@ -60,32 +40,17 @@ class TaskFiles:
             self._keeper.keep_file(_CAPTURED, name, picture)
 
     def keep_output(self, record: TaskRecord, files: Mapping[str, bytes]) -> None:
-        """Keep what a task made.
-
-        Args:
-            record: The task, which has the names of the files already.
-            files: The files by name.
-        """
+        """Keep what a task made."""
         for name, content in files.items():
             self._keeper.keep_file(_OUTPUT, _output_key(record, name), content)
 
     def keep_recordings(self, record: TaskRecord, recordings: Mapping[str, bytes]) -> None:
-        """Keep the films of a task.
-
-        Args:
-            record: The task.
-            recordings: The films by their endings.
-        """
+        """Keep the films of a task."""
         for ending, film in recordings.items():
             self._keeper.keep_file(_RECORDING, recording_name(record.id, ending), film)
 
     def read(self, record: TaskRecord, name: str) -> bytes | None:
-        """The bytes of a file, or None if the task has no file of this name.
-
-        Args:
-            record: The task.
-            name: The name of an output file, a screenshot or a recording.
-        """
+        """The bytes of a file, or None if the task has no file of this name."""
         if name in record.output_files:
             return self._keeper.file(_OUTPUT, _output_key(record, name))
         if name in record.screenshots:
@@ -95,11 +60,7 @@ class TaskFiles:
         return None
 
     def forget(self, record: TaskRecord) -> None:
-        """Delete all files of a task.
-
-        Args:
-            record: The task.
-        """
+        """Delete all files of a task."""
         for name in record.screenshots:
             self._keeper.forget(_CAPTURED, name)
             self._keeper.forget(_DRAWING, name)

@@ -22,33 +22,20 @@ _STEP_FIELDS = ("id", "step", "evaluation_previous_goal", "next_goal", "url")
 
 
 class TaskHistory:
-    """Keeps tasks and their steps, each step once, so that a step costs the same in long tasks.
-
-    Args:
-        keeper: Where they are kept.
-    """
+    """Keeps tasks and their steps, each step once, so that a step costs the same in long tasks."""
 
     def __init__(self, keeper: Keeper) -> None:
         self._keeper = keeper
 
     def keep(self, record: TaskRecord) -> None:
-        """Keep where a task stands; its cookies are kept sealed or not at all.
-
-        Args:
-            record: The task.
-        """
+        """Keep where a task stands; its cookies are kept sealed or not at all."""
         if record.cookies and record.save_browser_data:
             self._keeper.keep_secret(_TASK, record.id, {"cookies": list(record.cookies)})
         document = {name: _plain(getattr(record, name)) for name in _PLAIN}
         self._keeper.keep(_TASK, record.id, document)
 
     def keep_step(self, record: TaskRecord, step: TaskStep) -> None:
-        """Keep a step.
-
-        Args:
-            record: The task.
-            step: The step.
-        """
+        """Keep a step."""
         document = {name: getattr(step, name) for name in _STEP_FIELDS}
         self._keeper.keep(_STEP, f"{record.id}/{step.step}", document)
 

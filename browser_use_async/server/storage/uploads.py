@@ -15,26 +15,15 @@ _KIND = "upload"
 
 @attrs.frozen
 class Upload:
-    """One uploaded file.
+    """One uploaded file."""
 
-    Attributes:
-        name: Its name, by which tasks include it.
-        content: Its bytes.
-        uploaded_at: When it came.
-    """
-
-    name: str
+    name: str  # its name, by which tasks include it
     content: bytes = attrs.field(repr=False)
-    uploaded_at: datetime
+    uploaded_at: datetime  # when it came
 
 
 class Uploads:
-    """All uploaded files of one server, by name; a new one replaces that of the same name.
-
-    Args:
-        now: The wall clock.
-        keeper: Where files outlive a restart.
-    """
+    """All uploaded files of one server, by name; a new one replaces that of the same name."""
 
     def __init__(self, now: Callable[[], datetime], keeper: Keeper) -> None:
         self._now = now
@@ -47,40 +36,22 @@ class Uploads:
                 self._files[name] = Upload(name, content, uploaded_at)
 
     def put(self, name: str, content: bytes) -> Upload:
-        """Take a file.
-
-        Args:
-            name: Its name.
-            content: Its bytes.
-        """
+        """Take a file."""
         upload = self._files[name] = Upload(name, content, self._now())
         self._keeper.keep_file(_KIND, name, content)
         self._keeper.keep(_KIND, name, {"uploaded_at": format_timestamp(upload.uploaded_at)})
         return upload
 
     def get(self, name: str) -> Upload | None:
-        """The file of a name, or None.
-
-        Args:
-            name: The name.
-        """
+        """The file of a name, or None."""
         return self._files.get(name)
 
     def missing(self, names: Iterable[str]) -> list[str]:
-        """Those of the names that no file has.
-
-        Args:
-            names: The names.
-        """
+        """Those of the names that no file has."""
         return [name for name in names if name not in self._files]
 
     def expire(self, before: datetime, keep: Collection[str]) -> None:
-        """Forget files that came before a moment.
-
-        Args:
-            before: The moment.
-            keep: Names that are still needed.
-        """
+        """Forget files that came before a moment."""
         for name, upload in tuple(self._files.items()):
             if upload.uploaded_at < before and name not in keep:
                 del self._files[name]

@@ -48,12 +48,6 @@ class Connection:
 
     The page says when it has drawn a frame, and only then gets the newest one: a slow network or
     a slow telephone skips frames, and never lags behind them.
-
-    Args:
-        socket: The WebSocket, ready.
-        record: The task.
-        backend: The server's parts.
-        may_steer: Whether this page may do more than watch.
     """
 
     def __init__(

@@ -28,11 +28,7 @@ class Drawn:
 
 @attrs.frozen
 class Order:
-    """A button was pressed.
-
-    Attributes:
-        name: Which one.
-    """
+    """A button was pressed."""
 
     name: Literal["pause", "resume", "stop"]
 
@@ -46,9 +42,6 @@ class MessageRefusedError(Exception):
 
 def read_message(text: str) -> Message:
     """What a page said.
-
-    Args:
-        text: A JSON object whose `type` says which of the messages it is.
 
     Raises:
         MessageRefusedError: It is none of them. The text is not echoed: people type passwords.

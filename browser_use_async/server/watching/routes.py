@@ -19,12 +19,7 @@ _HEARTBEAT_SECONDS = 20.0
 
 
 def add_watching(application: web.Application, backend: Backend) -> None:
-    """Add the routes. The token in the path is all that they ask for.
-
-    Args:
-        application: Where.
-        backend: The server's parts.
-    """
+    """Add the routes. The token in the path is all that they ask for."""
     sockets: set[web.WebSocketResponse] = set()
 
     def add(place: str, find: Callable[[str], TaskRecord | None], may_steer: bool) -> None:

@@ -18,17 +18,11 @@ _KIND = "delivery"
 
 @attrs.frozen
 class Attempt:
-    """One sending of an event.
+    """One sending of an event."""
 
-    Attributes:
-        at: When it was sent.
-        status: The HTTP status that came back, or None if no answer came.
-        problem: Why no answer came, in words.
-    """
-
-    at: datetime
-    status: int | None = None
-    problem: str | None = None
+    at: datetime  # when it was sent
+    status: int | None = None  # the HTTP status that came back, or None if no answer came
+    problem: str | None = None  # why no answer came, in words
 
     @property
     def succeeded(self) -> bool:
@@ -38,35 +32,22 @@ class Attempt:
 
 @attrs.define(eq=False)
 class Delivery:
-    """One event on its way to one webhook.
+    """One event on its way to one webhook."""
 
-    Attributes:
-        webhook_id: Where to: the id of the webhook when the event was told.
-        address: Where to: `Webhook.address`, by which whoever has the address now is found.
-        task_id: The task that it tells of.
-        status: What it tells.
-        body: The event, the same bytes in each attempt.
-        id: The delivery's id.
-        attempts: What was sent so far; on purpose several may have succeeded.
-        state: `pending`, `delivered`, or `failed` when it was given up.
-    """
-
-    webhook_id: str
+    webhook_id: str  # where to: the id of the webhook when the event was told
+    # Where to: `Webhook.address`, by which whoever has the address now is found
     address: str = attrs.field(repr=False)
-    task_id: str
-    status: str
-    body: bytes = attrs.field(repr=False)
-    id: str = attrs.field(factory=lambda: str(uuid.uuid4()))
+    task_id: str  # the task that it tells of
+    status: str  # what it tells
+    body: bytes = attrs.field(repr=False)  # the event, the same bytes in each attempt
+    id: str = attrs.field(factory=lambda: str(uuid.uuid4()))  # the delivery's id
+    # What was sent so far; on purpose several may have succeeded
     attempts: list[Attempt] = attrs.field(factory=list)
-    state: str = "pending"
+    state: str = "pending"  # `pending`, `delivered`, or `failed` when it was given up
 
 
 class DeliveryLog:
     """The latest deliveries, oldest first.
-
-    Args:
-        keeper: Where they outlive a restart. The addresses are not among what it keeps.
-        most: How many are remembered. The oldest that are over are forgotten first.
 
     Attributes:
         left_over: Those that an earlier server left pending, and that nobody sends yet.
@@ -82,11 +63,7 @@ class DeliveryLog:
         self.left_over = [each for each in self if each.state == "pending"]
 
     def add(self, delivery: Delivery) -> None:
-        """Remember a delivery.
-
-        Args:
-            delivery: The delivery.
-        """
+        """Remember a delivery."""
         self._deliveries[delivery.id] = delivery
         self.keep(delivery)
         while len(self._deliveries) > self._most and self._over:
@@ -95,22 +72,13 @@ class DeliveryLog:
             self._keeper.forget(_KIND, oldest)
 
     def keep(self, delivery: Delivery) -> None:
-        """Note what has become of a delivery.
-
-        Args:
-            delivery: The delivery.
-        """
+        """Note what has become of a delivery."""
         document = {**delivery_as_json(delivery), "address": delivery.address}
         document["body"] = delivery.body.decode()
         self._keeper.keep(_KIND, delivery.id, document)
 
     def conclude(self, delivery: Delivery, state: str) -> None:
-        """Note that a delivery is over.
-
-        Args:
-            delivery: The delivery.
-            state: `delivered` or `failed`.
-        """
+        """Note that a delivery is over."""
         delivery.state = state
         self._over.append(delivery.id)
         self.keep(delivery)
@@ -120,11 +88,7 @@ class DeliveryLog:
 
 
 def delivery_as_json(delivery: Delivery) -> dict[str, Any]:
-    """A delivery as a JSON object, without the event and the address.
-
-    Args:
-        delivery: The delivery.
-    """
+    """A delivery as a JSON object, without the event and the address."""
     return {
         "id": delivery.id,
         "webhook_id": delivery.webhook_id,

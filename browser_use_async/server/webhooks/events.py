@@ -48,13 +48,7 @@ TEST_BODY = _canonical(
 
 
 def status_body(record: TaskRecord, status: str, now: datetime) -> bytes:
-    """The event that tells of a task's status.
-
-    Args:
-        record: The task.
-        status: The word of `STATUS_AFTER`.
-        now: The time of the event.
-    """
+    """The event that tells of a task's status."""
     # The API's browser sessions have ids of their own; here each task has one session.
     session_id = uuid.uuid5(uuid.UUID(record.id), "session")
     return _canonical(
@@ -72,13 +66,7 @@ def status_body(record: TaskRecord, status: str, now: datetime) -> bytes:
 
 
 def signed_headers(body: bytes, secret: str, now: datetime) -> dict[str, str]:
-    """The headers of one attempt.
-
-    Args:
-        body: The event.
-        secret: The webhook's secret.
-        now: The time of the attempt, which receivers compare with their own clock.
-    """
+    """The headers of one attempt."""
     timestamp = str(int(now.timestamp()))
     return {
         "Content-Type": "application/json",
@@ -88,10 +76,5 @@ def signed_headers(body: bytes, secret: str, now: datetime) -> dict[str, str]:
 
 
 def wait_after(attempts: int, first: float) -> float | None:
-    """Seconds until the next attempt, or None if there is none.
-
-    Args:
-        attempts: How many were made.
-        first: Seconds before the first retry; each further one waits twice as long.
-    """
+    """Seconds until the next attempt, or None if there is none."""
     return None if attempts >= MOST_ATTEMPTS else first * 2.0 ** (attempts - 1)

@@ -9,11 +9,7 @@ _KIND = "webhook"
 
 
 class Registrations:
-    """The webhooks of one server, in the order of their registration; one for each address.
-
-    Args:
-        keeper: Where they outlive a restart: sealed, because the address may hold a secret too.
-    """
+    """The webhooks of one server, in the order of their registration; one for each address."""
 
     def __init__(self, keeper: Keeper) -> None:
         self._keeper = keeper
@@ -29,20 +25,11 @@ class Registrations:
         return tuple(self._webhooks.values())
 
     def at(self, address: str) -> Webhook | None:
-        """The webhook at an address, or None.
-
-        Args:
-            address: `Webhook.address`.
-        """
+        """The webhook at an address, or None."""
         return self._webhooks.get(address)
 
     def put(self, webhook: Webhook, *, keep: bool) -> None:
-        """Add a webhook, in place of the one at the same address.
-
-        Args:
-            webhook: The webhook.
-            keep: Whether it outlives this run. Without a key to seal it with it does not.
-        """
+        """Add a webhook, in place of the one at the same address."""
         other = self._webhooks.pop(webhook.address, None)
         if other is not None:
             self._keeper.forget(_KIND, other.id)
@@ -53,14 +40,7 @@ class Registrations:
             )
 
     def remove(self, webhook_id: str) -> bool:
-        """Forget a webhook.
-
-        Args:
-            webhook_id: Its id.
-
-        Returns:
-            Whether there was one.
-        """
+        """Forget a webhook."""
         for webhook in self.all:
             if webhook.id == webhook_id:
                 del self._webhooks[webhook.address]

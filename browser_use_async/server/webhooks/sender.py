@@ -36,14 +36,7 @@ _AT_ONCE = 64
 
 
 class WebhookSender:
-    """The webhooks of one server, and what is on its way to them.
-
-    Args:
-        now: The wall clock.
-        first_retry: Seconds before the first retry; each further one waits twice as long.
-        duplicates: How many more times an event that was just delivered is to be sent.
-        keeper: Where webhooks and what is on its way outlive a restart.
-    """
+    """The webhooks of one server, and what is on its way to them."""
 
     def __init__(
         self,
@@ -76,10 +69,6 @@ class WebhookSender:
 
         A webhook for the same address is replaced: this one is told what is still on its way.
 
-        Args:
-            webhook: The webhook.
-            keep: Whether it is told after a restart too.
-
         Raises:
             ConfigurationError: It did not answer the test with a 2xx status.
         """
@@ -100,23 +89,11 @@ class WebhookSender:
                 self._enqueue(delivery)
 
     def remove(self, webhook_id: str) -> bool:
-        """Tell a webhook nothing any more; what is still on its way is given up.
-
-        Args:
-            webhook_id: Its id.
-
-        Returns:
-            Whether there was one.
-        """
+        """Tell a webhook nothing any more; what is still on its way is given up."""
         return self._webhooks.remove(webhook_id)
 
     def observe(self, record: TaskRecord, event: TaskEvent | None) -> None:
-        """Tell all webhooks what happened to a task, if it is something that they are told.
-
-        Args:
-            record: The task.
-            event: What happened, or None when the task was created.
-        """
+        """Tell all webhooks what happened to a task, if it is something that they are told."""
         status = STATUS_AFTER.get(event)
         if status is None or not self.webhooks or self._closing.is_set():
             return

@@ -51,11 +51,6 @@ class Webhook:
     Neither the secret nor the path and query of the address, which may hold another secret, are
     in its representation.
 
-    Args:
-        url: The address: https, or http on this machine.
-        secret: What the calls are signed with; sender and receiver share it.
-        id: What it is called in the routes of the administration.
-
     Raises:
         ConfigurationError: The address or the secret cannot be used.
     """
