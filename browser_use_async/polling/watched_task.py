@@ -16,7 +16,7 @@ from browser_use_async.models import Task, TaskStatus
 from browser_use_async.polling.policy import PollPolicy
 from browser_use_async.transport.response import is_transient
 
-__all__ = ["Interest", "Subscriber", "WatchedTask"]
+__all__ = ["FailedPolls", "Interest", "Subscriber", "WatchedTask"]
 
 MAX_LIST_MISSES = 3  # list pages that do not show a task, before only status calls are trusted
 FIRST_AUDIT = 300.0  # seconds of polling by list after which one status call checks the list
