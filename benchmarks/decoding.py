@@ -20,8 +20,8 @@ from pydantic import BaseModel
 
 from benchmarks.harness import FULL, QUICK, Effort, Report, compare, table
 from benchmarks.servers import lifelike
-from browser_use_async.contract.conversion import decode_response
-from browser_use_async.contract.table import GET_TASK
+from browser_use_async.api.endpoint_table import GET_TASK
+from browser_use_async.api.serialization import decode_response
 
 STEPS = 75
 REPEATS = 200

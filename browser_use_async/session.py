@@ -2,24 +2,29 @@
 
 import asyncio
 import contextlib
+import os
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Collection, Iterable, Mapping, Sequence
+from datetime import datetime
+from functools import cached_property, partial
+from pathlib import Path
 from ssl import SSLContext
 from types import TracebackType
-from typing import TYPE_CHECKING, NoReturn, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, NoReturn, Self, TypeVar, Unpack, cast, overload
 
 import aiohttp
 
-from browser_use_async.contract import table
-from browser_use_async.endpoints import TaskEndpoints
-from browser_use_async.models import SessionEvent
+from browser_use_async.api import endpoint_table as table
+from browser_use_async.api.tasks import TaskEndpoints
+from browser_use_async.errors import InvalidRequestError
+from browser_use_async.events import SessionEvent
+from browser_use_async.lifecycle.create import Creator, OnAmbiguous
+from browser_use_async.lifecycle.handle import TaskHandle, task_id_of, wait, wait_many
+from browser_use_async.lifecycle.reconcile import Reconciler
+from browser_use_async.lifecycle.run import Background, Fate, OnCreated, Runner
+from browser_use_async.lifecycle.submission_age import SubmissionAges
 from browser_use_async.polling.policy import PollPolicy
 from browser_use_async.polling.poller import TaskPoller
-from browser_use_async.submission.ages import SubmissionAges
-from browser_use_async.submission.background import Background
-from browser_use_async.submission.creation import Creator
-from browser_use_async.submission.reconciler import Reconciler
-from browser_use_async.submission.running import Runner
 from browser_use_async.transport.client import Transport
 from browser_use_async.transport.configuration import Configuration
 from browser_use_async.transport.lanes import LaneOptions
@@ -27,13 +32,32 @@ from browser_use_async.transport.limits import CallLimits
 from browser_use_async.transport.retry import RetryPolicy
 from browser_use_async.transport.secret import Secret
 from browser_use_async.transport.surroundings import Surroundings
-from browser_use_async.verbs.batching import BatchVerbs
-from browser_use_async.verbs.creating import CreateVerbs
-from browser_use_async.verbs.following import FollowVerbs
-from browser_use_async.verbs.listing import ListVerbs
-from browser_use_async.verbs.transferring import FileVerbs
+from browser_use_async.types import (
+    RunTaskFields,
+    RunTaskRequest,
+    SecretMapping,
+    Task,
+    TaskPage,
+    TaskStatus,
+    TaskStep,
+)
 
 if TYPE_CHECKING:
+    from decimal import Decimal
+
+    from browser_use_async import types
+    from browser_use_async.api.account import AccountEndpoints
+    from browser_use_async.api.browser_profiles import BrowserProfileEndpoints
+    from browser_use_async.api.files import FileEndpoints
+    from browser_use_async.api.scheduled_tasks import ScheduledTaskEndpoints
+    from browser_use_async.api.search import SearchEndpoints
+    from browser_use_async.batch.batch import Batch
+    from browser_use_async.batch.item import BatchInput
+    from browser_use_async.batch.progress import BatchProgress
+    from browser_use_async.batch.service import Service
+    from browser_use_async.files import Downloader, OnProgress, Source, Uploader
+    from browser_use_async.paging import ListIterator, PageIterator
+    from browser_use_async.types import BrowserProfile, ScheduledTask
     from browser_use_async.webhooks import EventSource
 
 __all__ = ["BrowserUseSession"]
@@ -41,7 +65,7 @@ __all__ = ["BrowserUseSession"]
 OutputT = TypeVar("OutputT")
 
 
-class BrowserUseSession(CreateVerbs, BatchVerbs, FollowVerbs, ListVerbs, FileVerbs):
+class BrowserUseSession:
     """A session with Cloud API v1: the thin endpoint layer, and verbs that live with a task.
 
     Create it anywhere; it connects on first use, in the running event loop, to which it then
@@ -121,7 +145,7 @@ class BrowserUseSession(CreateVerbs, BatchVerbs, FollowVerbs, ListVerbs, FileVer
         self._creator = Creator(transport, self._reconciler, self.tasks.get, ages)
         self._runner = Runner(self._creator, self.tasks, self._poller, self._background)
 
-    # --- life -----------------------------------------------------------------------------
+    # --- open and close ---------------------------------------------------------------------
 
     async def __aenter__(self) -> Self:
         self._transport.bind()
@@ -158,6 +182,461 @@ class BrowserUseSession(CreateVerbs, BatchVerbs, FollowVerbs, ListVerbs, FileVer
             await self._background.aclose()
         finally:  # cancelled too, it leaves no connection behind
             await self._transport.aclose()
+
+    def __del__(self) -> None:
+        transport = getattr(self, "_transport", None)
+        if transport is not None and transport.is_open:
+            warnings.warn(
+                "a BrowserUseSession was never closed; use `async with`, or await aclose()",
+                ResourceWarning,
+                source=self,
+                stacklevel=2,
+            )
+
+    def __repr__(self) -> str:
+        transport = getattr(self, "_transport", None)  # not there yet while __init__ raises
+        return f"<BrowserUseSession {transport and transport.configuration.base_url}>"
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("a session is not pickled; create one in the other process")
+
+    # --- sections of the API ----------------------------------------------------------------
+
+    async def ping(self) -> None:
+        """Ask whether the server is there. Needs no key and costs nothing.
+
+        API page: Ping.
+
+        Raises:
+            APINotServedError: Something answers, but it does not speak Cloud API v1.
+            BrowserUseError: The call did not succeed.
+        """
+        await self._transport.call(table.PING)
+
+    @cached_property
+    def scheduled_tasks(self) -> "ScheduledTaskEndpoints":
+        """The calls of the API section Scheduled Tasks."""
+        from browser_use_async.api.scheduled_tasks import ScheduledTaskEndpoints  # noqa: PLC0415
+
+        return ScheduledTaskEndpoints(self._transport.call)
+
+    @cached_property
+    def browser_profiles(self) -> "BrowserProfileEndpoints":
+        """The calls of the API section Browser Profiles."""
+        from browser_use_async.api.browser_profiles import BrowserProfileEndpoints  # noqa: PLC0415
+
+        return BrowserProfileEndpoints(self._transport.call)
+
+    @cached_property
+    def files(self) -> "FileEndpoints":
+        """The calls of the API section Files."""
+        from browser_use_async.api.files import FileEndpoints  # noqa: PLC0415
+
+        return FileEndpoints(self._transport.call)
+
+    @cached_property
+    def search(self) -> "SearchEndpoints":
+        """The calls of the API section Search."""
+        from browser_use_async.api.search import SearchEndpoints  # noqa: PLC0415
+
+        return SearchEndpoints(self._transport.call)
+
+    @cached_property
+    def account(self) -> "AccountEndpoints":
+        """The calls of the API section User."""
+        from browser_use_async.api.account import AccountEndpoints  # noqa: PLC0415
+
+        return AccountEndpoints(self._transport.call)
+
+    # --- create tasks, paying once ----------------------------------------------------------
+
+    @overload
+    async def run_and_wait(
+        self,
+        task: str | RunTaskRequest,
+        *,
+        output_type: type[OutputT],
+        timeout: float | None = None,
+        on_timeout: Fate = "leave",
+        on_cancel: Fate = "stop",
+        on_created: OnCreated | None = None,
+        on_ambiguous: OnAmbiguous = "reconcile",
+        settle_window: float = 150.0,
+        **fields: Unpack[RunTaskFields],
+    ) -> "types.ParsedTask[OutputT]": ...
+
+    @overload
+    async def run_and_wait(
+        self,
+        task: str | RunTaskRequest,
+        *,
+        output_type: None = None,
+        timeout: float | None = None,
+        on_timeout: Fate = "leave",
+        on_cancel: Fate = "stop",
+        on_created: OnCreated | None = None,
+        on_ambiguous: OnAmbiguous = "reconcile",
+        settle_window: float = 150.0,
+        **fields: Unpack[RunTaskFields],
+    ) -> Task: ...
+
+    @overload
+    async def run_and_wait(
+        self,
+        task: str | RunTaskRequest,
+        *,
+        output_type: Any,
+        timeout: float | None = None,
+        on_timeout: Fate = "leave",
+        on_cancel: Fate = "stop",
+        on_created: OnCreated | None = None,
+        on_ambiguous: OnAmbiguous = "reconcile",
+        settle_window: float = 150.0,
+        **fields: Unpack[RunTaskFields],
+    ) -> "types.ParsedTask[Any]": ...  # unions and Literal, which have no `type[...]`
+
+    async def run_and_wait(
+        self,
+        task: str | RunTaskRequest,
+        *,
+        output_type: Any = None,
+        timeout: float | None = None,
+        on_timeout: Fate = "leave",
+        on_cancel: Fate = "stop",
+        on_created: OnCreated | None = None,
+        on_ambiguous: OnAmbiguous = "reconcile",
+        settle_window: float = 150.0,
+        **fields: Unpack[RunTaskFields],
+    ) -> Task:
+        """Create a task, wait for its end, and give it if it finished. Costs money.
+
+        Needs an active subscription on the hosted service. API pages: Run Task, Get Task Status.
+
+        Args:
+            task: What the agent should do, or a whole request.
+            output_type: A pydantic model, attrs class, dataclass, TypedDict or a container of
+                them. Its JSON schema is sent, and the task's `parsed` is of that type. An attrs
+                field that was given an alias is called so in JSON; what does not fit the type of
+                a field with a converter goes to the converter as it came.
+            timeout: Seconds for everything, or None for `PollPolicy.max_wait`.
+            on_timeout: What becomes of the task when the time is up: "leave", "stop", "pause".
+            on_cancel: What becomes of it when this call is cancelled. Nobody holds the handle
+                then, so it is stopped by default; that may delay the cancellation by 5 seconds.
+            on_created: Called with the `TaskHandle` as soon as the task exists.
+            on_ambiguous: What to do when the answer to run-task is lost: "reconcile" looks for
+                the task and adopts it, else raises; "resubmit" looks for `settle_window` seconds
+                and sends again; "raise" sends once and raises.
+            settle_window: Seconds after which a task that did not appear never will.
+            fields: The optional fields of `RunTaskRequest`. What is not given is not sent.
+
+        Returns:
+            The finished task; with `output_type` a `ParsedTask`.
+
+        Raises:
+            InvalidRequestError: An argument was refused; nothing was sent.
+            SubmissionUnknownError: The task may exist; `.resolve()` tells.
+            TaskFailedError: The task failed; `.task` holds its steps.
+            TaskStoppedError: Somebody stopped it.
+            OutputValidationError: The output does not fit; `.raw_output` keeps it.
+            WaitTimeoutError: The time is up; `.task_id` says for which task.
+            WaitInterruptedError: The API stayed unreachable for too long.
+            BrowserUseError: The task was not created.
+        """
+        self._transport.bind()
+        submission = self._runner.submission_of(
+            task, fields, output_type, on_ambiguous, settle_window
+        )
+        return await self._runner.run_and_wait(
+            submission, output_type, timeout, on_timeout, on_cancel, on_created
+        )
+
+    async def submit(
+        self,
+        task: str | RunTaskRequest,
+        *,
+        output_type: Any = None,
+        on_ambiguous: OnAmbiguous = "reconcile",
+        settle_window: float = 150.0,
+        **fields: Unpack[RunTaskFields],
+    ) -> TaskHandle:
+        """Create a task, paying once, and give a handle to it. Costs money.
+
+        Needs an active subscription on the hosted service. Cancelled in the middle, it stops
+        the task, since nobody would hold its handle. API page: Run Task.
+
+        Args:
+            task: What the agent should do, or a whole request.
+            output_type: The type that `handle.wait()` parses the output into.
+            on_ambiguous: What to do when the answer is lost; see `run_and_wait`.
+            settle_window: Seconds after which a task that did not appear never will.
+            fields: The optional fields of `RunTaskRequest`. What is not given is not sent.
+
+        Raises:
+            InvalidRequestError: An argument was refused; nothing was sent.
+            SubmissionUnknownError: The task may exist; `.resolve()` tells.
+            BrowserUseError: The task was not created.
+        """
+        self._transport.bind()
+        submission = self._runner.submission_of(
+            task, fields, output_type, on_ambiguous, settle_window
+        )
+        return await self._runner.submit(submission, output_type)
+
+    async def resolve_submission(self, submission_token: str) -> Task | None:
+        """Find the task that an ambiguous submission created, in another process too. Free.
+
+        Args:
+            submission_token: `SubmissionUnknownError.submission_token`.
+
+        Returns:
+            The task, or None if it did not appear within the rest of its settle window.
+
+        Raises:
+            InvalidRequestError: This is no such token.
+        """
+        self._transport.bind()
+        return await self._creator.resolve_submission(submission_token)
+
+    @overload
+    def run_many(
+        self,
+        requests: "BatchInput",
+        *,
+        concurrency: int,
+        ledger: str | os.PathLike[str] | None = None,
+        output_type: type[OutputT],
+        budget_cents: "Decimal | float | None" = None,
+        budget_strict: bool = False,
+        check_balance: bool = False,
+        on_progress: "Callable[[BatchProgress], None] | None" = None,
+        stop_orphans: bool = False,
+        on_ambiguous: OnAmbiguous = "resubmit",
+        settle_window: float = 150.0,
+        timeout: float | None = None,
+        on_cancel: Literal["leave", "stop"] | None = None,
+        outage_tolerance: float = 600.0,
+        retry_dead_letters: bool = False,
+        labels: Mapping[str, str] | None = None,
+        **fields: Unpack[RunTaskFields],
+    ) -> "Batch[OutputT]": ...
+
+    @overload
+    def run_many(
+        self,
+        requests: "BatchInput",
+        *,
+        concurrency: int,
+        ledger: str | os.PathLike[str] | None = None,
+        output_type: Any = None,
+        budget_cents: "Decimal | float | None" = None,
+        budget_strict: bool = False,
+        check_balance: bool = False,
+        on_progress: "Callable[[BatchProgress], None] | None" = None,
+        stop_orphans: bool = False,
+        on_ambiguous: OnAmbiguous = "resubmit",
+        settle_window: float = 150.0,
+        timeout: float | None = None,
+        on_cancel: Literal["leave", "stop"] | None = None,
+        outage_tolerance: float = 600.0,
+        retry_dead_letters: bool = False,
+        labels: Mapping[str, str] | None = None,
+        **fields: Unpack[RunTaskFields],
+    ) -> "Batch[Any]": ...
+
+    def run_many(
+        self,
+        requests: "BatchInput",
+        *,
+        concurrency: int,
+        ledger: str | os.PathLike[str] | None = None,
+        output_type: Any = None,
+        budget_cents: "Decimal | float | None" = None,
+        budget_strict: bool = False,
+        check_balance: bool = False,
+        on_progress: "Callable[[BatchProgress], None] | None" = None,
+        stop_orphans: bool = False,
+        on_ambiguous: OnAmbiguous = "resubmit",
+        settle_window: float = 150.0,
+        timeout: float | None = None,
+        on_cancel: Literal["leave", "stop"] | None = None,
+        outage_tolerance: float = 600.0,
+        retry_dead_letters: bool = False,
+        labels: Mapping[str, str] | None = None,
+        **fields: Unpack[RunTaskFields],
+    ) -> "Batch[Any]":
+        """Create a task for each item, and give each result as it comes. Costs money.
+
+        Needs an active subscription on the hosted service. API pages: Run Task, List Tasks.
+
+        With a `ledger` the batch survives the end of the program at any moment: run it again with
+        the same ledger, and it neither loses nor repeats an item, provided that the service
+        creates and lists a task within `settle_window`. Items that came to their end before are
+        given again, as `restored` ones. Without a ledger it holds nothing beyond this run.
+
+        Args:
+            requests: Any iterable or async iterable of texts, requests, `(key, request)` pairs or
+                `BatchItem`s; read lazily. An item without a key is known by its content, so the
+                same content twice is one task. What a key stands for must not change.
+            concurrency: The most items under way at once. While the service says that too many
+                tasks run, fewer are, and more again afterwards.
+            ledger: The path of the ledger, an SQLite file that is created if need be. Requests
+                are not kept in it, only a digest, and of secrets only their names.
+            output_type: As of `run_and_wait`; each result's `parsed` is of that type.
+            budget_cents: What all runs of the batch may cost together, in US cents, by the
+                published prices. A task starts if what was spent, what is reserved for the tasks
+                under way and its own cost fit. Reserved is what a task can cost at most: all the
+                steps that it may take (`max_agent_steps`, 75 by default), and once 19 tasks have
+                ended the steps that 95 % of the latest took. So a batch starts with few tasks at
+                once and grows, unless all that may run could take their maximum. If not even one
+                maximum fits, tasks run one at a time. When nothing runs and the next task does
+                not fit, nothing more is submitted: `progress` has `left_out` and `next_cents`.
+                Run again with more to go on. The budget is exceeded by what tasks under way take
+                beyond what is reserved for them: measured with tasks of 3 to 75 steps, by less
+                than a tenth. The worst case, when many short tasks are followed by long ones, is
+                twice the budget; or, if that is more, the budget and the maximum of one task.
+                A lower `max_agent_steps` makes a batch with a tight budget faster.
+            budget_strict: Whether to reserve each task's maximum and nothing less, so that the
+                budget is never exceeded, by the published prices and provided that each item gets
+                one task. Fewer tasks run at once. A budget that is too small for the maximum of
+                any task is refused.
+            check_balance: Whether the account's balance bounds the budget; asked once.
+            on_progress: Called with a `BatchProgress` at each change; must not block.
+            stop_orphans: Whether a second task of an item is stopped, which can only exist if the
+                service created one after the settle window. Found ones are in the batch's
+                `orphans` in any case.
+            on_ambiguous: What to do when an answer is lost: "resubmit" looks for the task for
+                `settle_window` seconds and sends again; "reconcile" looks, and gives a
+                `SubmissionUnknownError` as the item's error; "raise" does so at once.
+            settle_window: Seconds after which a task that did not appear never will.
+            timeout: Seconds for which each task is waited for, or None for `PollPolicy.max_wait`.
+                Its result has a `WaitTimeoutError` then; the task lives on.
+            on_cancel: What becomes of running tasks when the iteration is left or cancelled:
+                "leave" or "stop". By default they are left with a ledger, which knows them, and
+                stopped without one; that takes up to 5 seconds.
+            outage_tolerance: Seconds for which nothing can be created or looked up before the
+                batch ends with the error of the last call.
+            retry_dead_letters: Whether items that were refused in an earlier run are tried again.
+            labels: What you want to read about the batch in its ledger: texts by name, no secrets.
+            fields: Fields of every request that does not give them itself.
+
+        Returns:
+            The batch: iterate over it with `async for`, or await its `collect()` for all results
+            in the order of the input. It has `progress`, `drain()`, `aclose()` and `orphans`.
+
+        Raises:
+            InvalidRequestError: An argument was refused, or a strict budget is too small for any
+                task; nothing was sent. For a lazy input, and if the account's balance bounds the
+                budget, the latter is raised while iterating.
+            LedgerLockedError: While iterating: somebody else is using the ledger.
+            LedgerMismatchError: While iterating: a key stands for something else than before.
+            LedgerError: While iterating: the ledger cannot be opened, read or written.
+            BatchInputError: While iterating: the input raised an exception.
+            BrowserUseError: While iterating: what is true of every item, such as a wrong key, or
+                an outage of more than `outage_tolerance`.
+        """
+        # Loaded by those who run batches.
+        from browser_use_async.batch.batch import Batch  # noqa: PLC0415
+        from browser_use_async.batch.ledger.opening import open_ledger, open_scratch  # noqa: PLC0415
+        from browser_use_async.batch.ledger.writer import start_writer  # noqa: PLC0415
+        from browser_use_async.batch.options import BatchOptions, budget_in_cents  # noqa: PLC0415
+
+        self._transport.bind()
+        options = BatchOptions(
+            concurrency=concurrency,
+            output_type=output_type,
+            budget_cents=budget_in_cents(budget_cents),
+            budget_strict=budget_strict,
+            check_balance=check_balance,
+            stop_orphans=stop_orphans,
+            on_ambiguous=on_ambiguous,
+            settle_window=settle_window,
+            timeout=timeout,
+            on_cancel=on_cancel or ("stop" if ledger is None else "leave"),
+            outage_tolerance=outage_tolerance,
+            retry_dead_letters=retry_dead_letters,
+            labels={} if labels is None else dict(labels),
+            is_recorded=ledger is not None,
+        )
+        start = self._world.start_writer or start_writer
+        return Batch(
+            self._batch_service(),
+            requests,
+            _shared_fields(fields, output_type),
+            options,
+            partial(start, open_scratch if ledger is None else partial(open_ledger, ledger)),
+            on_progress,
+            self._world.draw,
+        )
+
+    def _batch_service(self) -> "Service":
+        from browser_use_async.batch.service import Service  # noqa: PLC0415
+
+        return Service(
+            creator=self._creator,
+            tasks=self.tasks,
+            poller=self._poller,
+            background=self._background,
+            get_balance=self.account.get_balance,
+            ping=lambda: self._transport.call(table.PING),
+            newest_tasks=lambda since: self.iterate_all_tasks(created_after=since),
+            service_time=self._transport.service_clock.now,
+            now=self._world.now,
+            emit=self._transport.emit,
+        )
+
+    # --- follow tasks that exist ------------------------------------------------------------
+
+    def handle(self, task_id_or_token: str) -> TaskHandle:
+        """A handle to a task that exists already. Makes no call.
+
+        Args:
+            task_id_or_token: The task's id, or `TaskHandle.to_token()`.
+        """
+        return TaskHandle(task_id_of(task_id_or_token), self.tasks, self._poller)
+
+    async def wait(self, task_id: str, *, timeout: float | None = None) -> Task:
+        """Wait until a task has ended, however it ended. Free; always leaves the task running.
+
+        Args:
+            task_id: The task.
+            timeout: Seconds, or None for `PollPolicy.max_wait`.
+
+        Raises:
+            WaitTimeoutError: The time is up.
+            WaitInterruptedError: The API stayed unreachable for too long.
+            BrowserUseError: The API refused; `.task_id` says which task.
+        """
+        return await wait(self._poller, task_id, timeout)
+
+    def wait_many(
+        self, task_ids: Iterable[str], *, timeout: float | None = None
+    ) -> AsyncGenerator[Task, None]:
+        """Wait for many tasks and give each one as it ends. Free.
+
+        Args:
+            task_ids: The tasks; one that is named twice is given once.
+            timeout: Seconds for all together, or None for `PollPolicy.max_wait`.
+
+        Raises:
+            WaitTimeoutError: The time is up for those that are left.
+            BrowserUseError: As `wait`, for the first task that cannot be waited for.
+        """
+        return wait_many(self._poller, task_ids, timeout)
+
+    def stream_status(
+        self, task_id: str, *, timeout: float | None = None
+    ) -> AsyncGenerator[TaskStatus, None]:
+        """`handle(task_id).stream_status(...)`: the current status, then each change. Free.
+
+        API page: Get Task Status.
+        """
+        return self.handle(task_id).stream_status(timeout=timeout)
+
+    def stream_steps(
+        self, task_id: str, *, after: int = 0, timeout: float | None = None
+    ) -> AsyncGenerator[TaskStep, None]:
+        """`handle(task_id).stream_steps(...)`: each step once, in order. Free."""
+        return self.handle(task_id).stream_steps(after=after, timeout=timeout)
 
     def attach(self, receiver: "EventSource") -> None:
         """Let webhooks wake waits at once, and settle submissions whose answer was lost.
@@ -200,30 +679,265 @@ class BrowserUseSession(CreateVerbs, BatchVerbs, FollowVerbs, ListVerbs, FileVer
         ends = {WebhookStatus.FINISHED, WebhookStatus.STOPPED}
         self._poller.webhook_received(event.task_id, has_ended=event.status in ends)
 
-    def __del__(self) -> None:
-        transport = getattr(self, "_transport", None)
-        if transport is not None and transport.is_open:
-            warnings.warn(
-                "a BrowserUseSession was never closed; use `async with`, or await aclose()",
-                ResourceWarning,
-                source=self,
-                stacklevel=2,
-            )
+    # --- whole lists ------------------------------------------------------------------------
 
-    def __repr__(self) -> str:
-        transport = getattr(self, "_transport", None)  # not there yet while __init__ raises
-        return f"<BrowserUseSession {transport and transport.configuration.base_url}>"
+    def iterate_all_tasks(
+        self,
+        *,
+        statuses: Collection[TaskStatus | str] | None = None,
+        created_after: datetime | None = None,
+        page_size: int = 100,
+        prefetch: int = 1,
+        resume: str | None = None,
+    ) -> "PageIterator":
+        """Give every task of the account, newest first: `async for` rows, or `.pages()`. Free.
 
-    def __reduce__(self) -> NoReturn:
-        raise TypeError("a session is not pickled; create one in the other process")
+        Each task that exists throughout is given exactly once, though others come and go.
+        The iterator's `resume_token` is a text with which another process goes on just as
+        exactly. API page: List Tasks.
 
-    async def ping(self) -> None:
-        """Ask whether the server is there. Needs no key and costs nothing.
-
-        API page: Ping.
+        Args:
+            statuses: Only tasks in these statuses, or None for all.
+            created_after: Only tasks created at this time or later; aware.
+            page_size: Rows on a page, 1 to 100.
+            prefetch: Pages that are read ahead while you work: 0 to 8. More than one are read at
+                the same time, until a task disappears: then one by one again.
+            resume: A `resume_token`, or None to begin at the top. It brings its filters and its
+                page size along.
 
         Raises:
-            APINotServedError: Something answers, but it does not speak Cloud API v1.
-            BrowserUseError: The call did not succeed.
+            InvalidRequestError: An option is out of bounds, or the token belongs elsewhere.
         """
-        await self._transport.call(table.PING)
+        # Here and below: whoever reads no lists does not pay for loading what reads them.
+        from browser_use_async.paging import PageIterator  # noqa: PLC0415
+
+        async def fetch(page: int, limit: int) -> TaskPage:
+            return await self.tasks.list(page=page, limit=limit)
+
+        return PageIterator(
+            fetch,
+            statuses=statuses,
+            created_after=created_after,
+            page_size=page_size,
+            prefetch=prefetch,
+            resume=resume,
+        )
+
+    def iterate_all_scheduled_tasks(
+        self, *, page_size: int = 100, prefetch: int = 1, resume: str | None = None
+    ) -> "ListIterator[ScheduledTask]":
+        """Give every schedule of the account: `async for` rows, or `.pages()`. Free.
+
+        Each one that exists throughout is given exactly once, though others come and go, in the
+        order of the service, which does not specify it. API page: List Scheduled Tasks.
+
+        Args:
+            page_size: Rows on a page, 1 or more.
+            prefetch: Pages that are read ahead while you work: 0 or 1.
+            resume: A `resume_token` of such an iterator, or None to begin at the top. It brings
+                its page size along, and holds a digest of each id that was given.
+
+        Raises:
+            InvalidRequestError: An option is out of bounds, or the token belongs elsewhere.
+        """
+        from browser_use_async.paging import ListIterator, Rows  # noqa: PLC0415
+
+        async def fetch(page: int, limit: int) -> "Rows[ScheduledTask]":
+            found = await self.scheduled_tasks.list(page=page, limit=limit)
+            return Rows(found.tasks, found.total_count)
+
+        return ListIterator(
+            fetch,
+            lambda row: row.id,
+            kind="schedules",
+            page_size=page_size,
+            prefetch=prefetch,
+            resume=resume,
+        )
+
+    def iterate_all_browser_profiles(
+        self, *, page_size: int = 100, prefetch: int = 1, resume: str | None = None
+    ) -> "ListIterator[BrowserProfile]":
+        """Give every browser profile of the account: `async for` rows, or `.pages()`. Free.
+
+        As exact as `iterate_all_scheduled_tasks`. API page: List Browser Profiles.
+
+        Args:
+            page_size: Rows on a page, 1 or more.
+            prefetch: Pages that are read ahead while you work: 0 or 1.
+            resume: A `resume_token` of such an iterator, as for `iterate_all_scheduled_tasks`.
+
+        Raises:
+            InvalidRequestError: An option is out of bounds, or the token belongs elsewhere.
+        """
+        from browser_use_async.paging import ListIterator, Rows  # noqa: PLC0415
+
+        async def fetch(page: int, limit: int) -> "Rows[BrowserProfile]":
+            found = await self.browser_profiles.list(page=page, limit=limit)
+            return Rows(found.profiles, found.total_count)
+
+        return ListIterator(
+            fetch,
+            lambda row: row.profile_id,
+            kind="profiles",
+            page_size=page_size,
+            prefetch=prefetch,
+            resume=resume,
+        )
+
+    # --- files ------------------------------------------------------------------------------
+
+    @cached_property
+    def _uploader(self) -> "Uploader":
+        from browser_use_async.files import Uploader  # noqa: PLC0415
+
+        return Uploader(self._transport, self.files)
+
+    @cached_property
+    def _downloader(self) -> "Downloader":
+        from browser_use_async.files import Downloader  # noqa: PLC0415
+
+        return Downloader(self._transport, self.tasks)
+
+    async def upload_file(
+        self, source: "Source", *, file_name: str | None = None, content_type: str | None = None
+    ) -> str:
+        """Upload a file for tasks to use. Free. API page: Upload File Presigned URL.
+
+        The file is read once and whole, so that it may change meanwhile; sending the same bytes
+        again after a fault is safe. An expired URL is renewed once.
+
+        Args:
+            source: A path, bytes, or a binary stream, of which the rest is read in a thread.
+            file_name: Its name at the service; by default the source's own.
+            content_type: One of `api.limits.CONTENT_TYPES`; by default the one that the
+                name stands for.
+
+        Returns:
+            The name to put into `included_file_names`.
+
+        Raises:
+            UnsupportedFileError: Empty, above 10 MB, or of a type that the API does not take;
+                nothing was sent.
+            UnsafeFileNameError: The name would trouble a file system; nothing was sent.
+            FileTransferError: It cannot be read, or the storage did not take it.
+            BrowserUseError: The API gave no URL.
+        """
+        return await self._uploader.upload(source, file_name, content_type)
+
+    async def download_output_file(
+        self,
+        task_id: str,
+        file_name: str,
+        destination: str | os.PathLike[str],
+        *,
+        max_bytes: int | None = None,
+        on_progress: "OnProgress | None" = None,
+    ) -> Path:
+        """Download one file that a task made: whole, or not at all. Free.
+
+        A cut connection is taken up where it broke, an expired URL is renewed, and a file that
+        is there already is replaced when the new one is whole. What an interrupted download
+        leaves ends in `.part`; the next one goes on with it. API page: Get Task Output File.
+
+        Args:
+            task_id: The task.
+            file_name: One of `Task.output_files`.
+            destination: A directory, if it exists or ends in a separator, else the file's own
+                path. Directories are made.
+            max_bytes: The largest size that is accepted, or None.
+            on_progress: Called after each chunk with the bytes so far, which fall back to 0 when
+                the file has to be started again, and the size, or None if it is not told. What it
+                raises ends the download.
+
+        Returns:
+            The path of the file.
+
+        Raises:
+            UnsafeFileNameError: The name is not safe in a directory; nothing was sent.
+            FileTransferError: The file cannot be had whole, or not be written.
+            BrowserUseError: The API gave no URL.
+        """
+        options = self._downloader.options(max_bytes, on_progress)
+        return await self._downloader.output_file(task_id, file_name, destination, options)
+
+    async def download_media(
+        self,
+        task_id: str,
+        destination: str | os.PathLike[str],
+        *,
+        concurrency: int = 4,
+        max_bytes: int | None = None,
+        on_progress: "OnProgress | None" = None,
+    ) -> list[Path]:
+        """Download all recordings of a completed task. Free. API page: Get Task Media.
+
+        Each as `download_output_file` does it; the first that fails ends the others.
+
+        Args:
+            task_id: The task.
+            destination: A directory; made if it is not there. Files are named after their URLs,
+                made safe and distinct.
+            concurrency: How many at once.
+            max_bytes: The largest size of one file, or None.
+            on_progress: Called after each chunk with the bytes of all files so far, and the sum
+                of their sizes, or None until all are known.
+
+        Returns:
+            The paths, in the order of the API.
+
+        Raises:
+            FileTransferError: A file cannot be had whole, or not be written.
+            BrowserUseError: The API gave no URLs.
+        """
+        options = self._downloader.options(max_bytes, on_progress, concurrency)
+        return await self._downloader.media(task_id, destination, options)
+
+    async def download_screenshots(
+        self,
+        task_id: str,
+        destination: str | os.PathLike[str],
+        *,
+        concurrency: int = 4,
+        max_bytes: int | None = None,
+        on_progress: "OnProgress | None" = None,
+    ) -> list[Path]:
+        """Download all screenshots of a task, as `download_media` does recordings. Free.
+
+        API page: Get Task Screenshots.
+
+        Args:
+            task_id: The task.
+            destination: A directory; made if it is not there.
+            concurrency: How many at once.
+            max_bytes: The largest size of one file, or None.
+            on_progress: As for `download_media`.
+
+        Returns:
+            The paths, in the order of the API.
+
+        Raises:
+            FileTransferError: A file cannot be had whole, or not be written.
+            BrowserUseError: The API gave no URLs.
+        """
+        options = self._downloader.options(max_bytes, on_progress, concurrency)
+        return await self._downloader.screenshots(task_id, destination, options)
+
+
+def _shared_fields(fields: RunTaskFields, output_type: Any) -> dict[str, Any]:
+    shared = cast("dict[str, Any]", dict(fields))
+    cast("dict[str, Any]", fields).clear()  # tracebacks with locals show secrets
+    if isinstance(shared.get("secrets"), Mapping):
+        shared["secrets"] = SecretMapping(shared["secrets"])
+    if output_type is None:
+        return shared
+    from browser_use_async.structured_output.schema import output_schema  # noqa: PLC0415
+
+    if "structured_output_json" in shared:
+        shared.clear()
+        raise InvalidRequestError(
+            "pass either output_type or structured_output_json, not both; nothing was sent",
+            field="output_type",
+        )
+    shared["structured_output_json"] = output_schema(output_type)
+    return shared

@@ -15,7 +15,7 @@ from browser_use_async.errors import (
     ConfigurationError,
     SubmissionUnknownError,
 )
-from browser_use_async.models import Task, TaskStatus
+from browser_use_async.types import Task, TaskStatus
 from tests.hygiene import LIVE_TOKEN
 
 _BRANCH = re.compile(r"^((?:│   |    )*)[├└]── (\w+)(?: \((\w+)\))?")

@@ -9,8 +9,8 @@ from typing import Any
 import aiohttp
 
 from browser_use_async import BrowserUseSession, errors
-from browser_use_async.models import Task
 from browser_use_async.transport.surroundings import Surroundings
+from browser_use_async.types import Task
 from tests.chaos.faults import FaultInjector
 from tests.chaos.laws import Laws
 from tests.chaos.report import LATENCY_TARGET, Report

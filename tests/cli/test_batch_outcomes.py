@@ -12,7 +12,7 @@ from browser_use_async.batch import BatchResult, ItemState
 from browser_use_async.cli.batches.items import Item
 from browser_use_async.cli.batches.outcomes import OutcomeFile, outcome
 from browser_use_async.errors import BrowserUseError, ConfigurationError
-from browser_use_async.models import TaskStatus
+from browser_use_async.types import TaskStatus
 
 
 def line(key: str, state: str = "done") -> dict[str, object]:

@@ -4,8 +4,8 @@ import asyncio
 import random
 from collections import Counter
 
-from browser_use_async.models import TaskPage
 from browser_use_async.paging import PageIterator
+from browser_use_async.types import TaskPage
 from tests.paging.simulation import Churn, ChurningList
 
 __all__ = ["Simultaneous", "check", "drawn_list", "read", "read_with_resumes"]

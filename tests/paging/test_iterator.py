@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from browser_use_async import BrowserUseSession, TaskStatus, errors
-from browser_use_async.models import TaskPage
 from browser_use_async.paging import PageIterator
+from browser_use_async.types import TaskPage
 from tests.api_bench import OpenSession
 from tests.fake_api import FakeApi, FakeTask, Fault
 from tests.paging.simulation import EPOCH, Churn, ChurningList, row

@@ -8,8 +8,7 @@ from decimal import Decimal
 import aiohttp
 import pytest
 
-from browser_use_async.contract.states import TRANSITIONS, TaskEvent
-from browser_use_async.models import RunTaskRequest, TaskId, TaskStatus
+from browser_use_async.api.task_states import TRANSITIONS, TaskEvent
 from browser_use_async.server import LocalServer
 from browser_use_async.server.backend import Backend
 from browser_use_async.server.executors.protocol import (
@@ -30,6 +29,7 @@ from browser_use_async.server.storage.keeper import MemoryKeeper
 from browser_use_async.server.storage.profiles import Profiles
 from browser_use_async.server.storage.schedules import Schedules
 from browser_use_async.server.storage.uploads import Uploads
+from browser_use_async.types import RunTaskRequest, TaskId, TaskStatus
 from tests.patience import PATIENCE, until
 from tests.server.calling import Answer, Caller
 from tests.server.steering import FromQueue

@@ -7,14 +7,14 @@ import looptime
 import pytest
 
 from browser_use_async import RetryPolicy
-from browser_use_async.contract import table
-from browser_use_async.models import RunTaskRequest
+from browser_use_async.api import endpoint_table as table
 from browser_use_async.transport.client import Transport
 from browser_use_async.transport.configuration import Configuration
 from browser_use_async.transport.lanes import LaneOptions
 from browser_use_async.transport.prepared import prepare
 from browser_use_async.transport.response import Outcome, OutcomeKind
 from browser_use_async.transport.secret import Secret
+from browser_use_async.types import RunTaskRequest
 from tests.hygiene import KEY
 from tests.patience import PATIENCE
 from tests.simulator import clock

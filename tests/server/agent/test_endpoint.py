@@ -4,7 +4,6 @@ import pytest
 from aiohttp import web
 
 from browser_use_async.errors import ConfigurationError
-from browser_use_async.models import LlmModel
 from browser_use_async.server import AgentSettings
 from browser_use_async.server.executors.agent.endpoint import (
     ModelEndpoint,
@@ -12,6 +11,7 @@ from browser_use_async.server.executors.agent.endpoint import (
     choose_model,
 )
 from browser_use_async.server.outbound import Outbound
+from browser_use_async.types import LlmModel
 from tests.hygiene import KEY
 
 

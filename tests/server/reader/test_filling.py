@@ -4,13 +4,13 @@ from typing import Any
 
 import pytest
 
-from browser_use_async.contract.output_schema import output_schema
 from browser_use_async.server.executors.reader.filling import NotReadableError, fill
 from browser_use_async.server.executors.reader.schema import Schema
 from browser_use_async.server.executors.reader.sources import PagesSource
 from browser_use_async.server.reading.documents import read_document
 from browser_use_async.server.reading.extraction import read_html
 from browser_use_async.server.reading.page import Page
+from browser_use_async.structured_output.schema import output_schema
 
 TEXT = {"type": "string"}
 NUMBER = {"type": "number"}

@@ -9,10 +9,10 @@ from datetime import UTC, datetime
 
 import pytest
 
-from browser_use_async.models import RunTaskRequest
 from browser_use_async.server import Fault, LocalServer, Webhook
 from browser_use_async.server.executors.protocol import Assignment, Failed, Finished
 from browser_use_async.server.webhooks.events import wait_after
+from browser_use_async.types import RunTaskRequest
 from tests.server.calling import Caller
 from tests.server.steering import FromQueue
 from tests.server.webhooks.receiver import SECRET, Call, Receiver, receiving

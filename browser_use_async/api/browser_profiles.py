@@ -1,0 +1,110 @@
+"""The API section Browser Profiles, call by call."""
+
+from typing import Unpack
+
+from browser_use_async.api import endpoint_table as table
+from browser_use_async.api.requests import build_request, merged_request
+from browser_use_async.transport.call import Call
+from browser_use_async.types import (
+    BrowserProfile,
+    BrowserProfileFields,
+    BrowserProfilePage,
+    CreateBrowserProfileRequest,
+    NamedBrowserProfileFields,
+    PageQuery,
+    ProfileId,
+    UpdateBrowserProfileRequest,
+)
+
+__all__ = ["BrowserProfileEndpoints"]
+
+
+class BrowserProfileEndpoints:
+    """`session.browser_profiles`: one method is one HTTP call. All of them are free.
+
+    Pay-as-you-go accounts of the hosted service have one profile; subscriptions have many.
+    Every method raises `BrowserUseError`, as those of `session.tasks` do.
+    """
+
+    def __init__(self, call: Call) -> None:
+        self._call = call
+
+    async def list(self, *, page: int = 1, limit: int = 10) -> BrowserProfilePage:
+        """One page of the profiles. API page: List Browser Profiles.
+
+        `session.iterate_all_browser_profiles` walks all pages.
+
+        Args:
+            page: Which page, counted from 1.
+            limit: Rows on a page, 1 or more.
+
+        Raises:
+            InvalidRequestError: A bound was missed; nothing was sent.
+        """
+        query = build_request(PageQuery, {"page": page, "limit": limit})
+        rows: BrowserProfilePage = await self._call(table.LIST_BROWSER_PROFILES, query)
+        return rows
+
+    async def create(
+        self,
+        profile_name: str | CreateBrowserProfileRequest,
+        **fields: Unpack[BrowserProfileFields],
+    ) -> BrowserProfile:
+        """Create a profile. API page: Create Browser Profile.
+
+        Sent again only if it provably was not sent, or on 429.
+
+        Args:
+            profile_name: What to call it, or a whole request.
+            fields: The fields of `CreateBrowserProfileRequest`. What is not given is not sent.
+
+        Raises:
+            InvalidRequestError: A field was refused; nothing was sent.
+            APIConnectionError: `.sent` says whether the profile may exist.
+        """
+        request = merged_request(CreateBrowserProfileRequest, "profile_name", profile_name, fields)
+        profile: BrowserProfile = await self._call(table.CREATE_BROWSER_PROFILE, None, request)
+        return profile
+
+    async def get(self, profile_id: str) -> BrowserProfile:
+        """One profile. API page: Get Browser Profile.
+
+        Args:
+            profile_id: The profile's id.
+        """
+        profile: BrowserProfile = await self._call(table.GET_BROWSER_PROFILE, ProfileId(profile_id))
+        return profile
+
+    async def update(
+        self,
+        profile_id: str,
+        request: UpdateBrowserProfileRequest | None = None,
+        **fields: Unpack[NamedBrowserProfileFields],
+    ) -> BrowserProfile:
+        """Change a profile: exactly the fields given. API page: Update Browser Profile.
+
+        Args:
+            profile_id: The profile's id.
+            request: A whole request, whose fields the keyword fields override.
+            fields: The fields of `UpdateBrowserProfileRequest`.
+
+        Returns:
+            The profile as it is now.
+
+        Raises:
+            InvalidRequestError: A field was refused; nothing was sent.
+        """
+        base = UpdateBrowserProfileRequest() if request is None else request
+        changes = merged_request(UpdateBrowserProfileRequest, "request", base, fields)
+        profile: BrowserProfile = await self._call(
+            table.UPDATE_BROWSER_PROFILE, ProfileId(profile_id), changes
+        )
+        return profile
+
+    async def delete(self, profile_id: str) -> None:
+        """Delete a profile and its browser data for good. API page: Delete Browser Profile.
+
+        Args:
+            profile_id: The profile's id.
+        """
+        await self._call(table.DELETE_BROWSER_PROFILE, ProfileId(profile_id))

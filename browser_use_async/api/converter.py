@@ -1,0 +1,278 @@
+"""JSON to models, through one lenient cattrs converter, and models to the JSON of the service.
+
+Lenient means: open enums, unknown fields kept in `extra`, null where an optional value could
+stand, naive datetimes in UTC. What is required and missing, or of the wrong shape, raises
+`ResponseDecodeError` with the JSON path and never with the value.
+"""
+
+import types
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from decimal import Decimal, InvalidOperation
+from functools import cache
+from itertools import chain, starmap
+from operator import itemgetter
+from typing import Any, Union, get_args, get_origin
+
+import attrs
+import cattrs
+from cattrs.gen import make_dict_structure_fn
+
+from browser_use_async.api.scalars import (
+    MismatchError,
+    described,
+    read_boolean,
+    read_integer,
+    read_moment,
+    read_open_enum,
+    read_status,
+    read_text,
+)
+from browser_use_async.api.serialization import plain
+from browser_use_async.api.submission_token import TOKEN_KEY
+from browser_use_async.errors import ResponseDecodeError
+from browser_use_async.types import Balance, Created, OpenEnum, TaskStatus
+
+__all__ = ["structure", "unstructure"]
+
+
+def _balance(value: Any, _type: Any) -> Balance:
+    """Not field by field: the model names the unit, and the API does not."""
+    if not isinstance(value, dict):
+        raise MismatchError("expected an object")
+    cents = _exact(value["balance"])
+    return Balance(cents, {name: each for name, each in value.items() if name != "balance"})
+
+
+def _exact(value: Any) -> Decimal:
+    """A finite number, written as number or as text."""
+    if isinstance(value, str | int | float) and not isinstance(value, bool):
+        try:
+            number = Decimal(str(value))
+        except InvalidOperation:
+            number = Decimal("NaN")
+        if number.is_finite():
+            return number
+    raise MismatchError("expected a number", place=".balance")
+
+
+def _without_none(annotation: Any) -> Any:
+    options = [option for option in get_args(annotation) if option is not types.NoneType]
+    return options[0] if len(options) == 1 else annotation
+
+
+def _is_optional(annotation: Any) -> bool:
+    return get_origin(annotation) in {Union, types.UnionType} and types.NoneType in get_args(
+        annotation
+    )
+
+
+def _is_list(annotation: Any) -> bool:
+    origin: Any = get_origin(annotation)
+    return origin is list
+
+
+def _absent_allowed(attribute: "attrs.Attribute[Any]") -> bool:
+    return attribute.default is not attrs.NOTHING
+
+
+def _model_hook(model: type[Any], converter: cattrs.Converter) -> Callable[[Any, Any], Any]:
+    """Structure a response: nulls become defaults, unknown fields go to `extra`."""
+    generated = make_dict_structure_fn(
+        model,
+        converter,
+        _cattrs_detailed_validation=converter.detailed_validation,
+        extra=cattrs.override(omit=True),
+    )
+    attributes = {each.name: each for each in attrs.fields(model) if each.name != "extra"}
+    known = attributes.keys()
+    nullable = frozenset(name for name, each in attributes.items() if _absent_allowed(each))
+    moments = tuple(
+        name for name, each in attributes.items() if _without_none(each.type) is datetime
+    )
+
+    def hook(value: Any, _type: Any) -> Any:
+        if not isinstance(value, dict):
+            raise MismatchError("expected an object")
+        if None in value.values():
+            value = {
+                name: each
+                for name, each in value.items()
+                if each is not None or name not in nullable
+            }
+        result = generated(value, model)
+        if value.keys() - known:
+            result.extra = {name: each for name, each in value.items() if name not in known}
+        if "metadata" in known and TOKEN_KEY in result.metadata:
+            # The reserved pair is ours: kept where the reconciler finds it, out of users' sight.
+            result.extra[TOKEN_KEY] = result.metadata.pop(TOKEN_KEY)
+        for name in moments:
+            if getattr(result, name) is None and value.get(name) is not None:
+                result.extra[name] = value[name]
+        return result
+
+    return hook
+
+
+@cache
+def _plain_list(model: Any) -> Callable[[list[Any]], list[Any] | None]:
+    """A short cut for lists of models that hold nothing but texts and numbers.
+
+    It gives None for other models, and where anything is to be converted, missing or unknown. A
+    task can have a hundred steps, so they are checked all at once, in C.
+    """
+    fields = [each for each in attrs.fields(model) if each.name != "extra"]
+    kinds = [_without_none(each.type) for each in fields]
+    if len(kinds) < 2 or not set(kinds) <= {str, int, bool}:
+        return lambda _rows: None
+    values_of = itemgetter(*(each.name for each in fields))
+
+    def make(rows: list[Any]) -> list[Any] | None:
+        try:
+            if {*map(len, rows)} != {len(kinds)}:
+                return None
+            values = [*map(values_of, rows)]
+        except (KeyError, TypeError):  # a name is missing, or a row is no object
+            return None
+        if [*map(type, chain.from_iterable(values))] != kinds * len(rows):
+            return None
+        return [*starmap(model, values)]
+
+    return make
+
+
+def _list_hook(annotation: Any, converter: cattrs.Converter) -> Callable[[Any, Any], Any]:
+    """Structure a list, dropping nulls: the service was seen to send `[null]`."""
+    (item,) = get_args(annotation)
+    structure_item = converter.get_structure_hook(item)
+    make_plain = _plain_list(item) if attrs.has(item) else lambda _rows: None
+
+    def hook(value: Any, _type: Any) -> list[Any]:
+        if not isinstance(value, list):
+            raise MismatchError("expected an array")
+        if (rows := make_plain(value)) is not None:
+            return rows
+        return [structure_item(each, item) for each in value if each is not None]
+
+    def detailed_hook(value: Any, _type: Any) -> list[Any]:
+        if not isinstance(value, list):
+            raise MismatchError("expected an array")
+        for index, each in enumerate(value):
+            try:
+                hook([each], annotation)
+            except Exception as error:  # noqa: BLE001 - whatever it is, it gets its place
+                error.add_note(cattrs.IterableValidationNote("", index, item))
+                raise ExceptionGroup("", [error]) from None
+        return hook(value, annotation)
+
+    return detailed_hook if converter.detailed_validation else hook
+
+
+def _make_converter(*, detailed: bool) -> cattrs.Converter:
+    converter = cattrs.Converter(detailed_validation=detailed, prefer_attrib_converters=False)
+    for kind, hook in (
+        (str, read_text),
+        (int, read_integer),
+        (bool, read_boolean),
+    ):
+        converter.register_structure_hook(kind, hook)
+    converter.register_structure_hook(datetime, read_moment)
+    # By class rather than by predicate: cattrs would take the hook of `str` for its subclasses.
+    converter.register_structure_hook(OpenEnum, read_open_enum)
+    converter.register_structure_hook_factory(
+        lambda kind: _is_optional(kind) and _without_none(kind) is datetime,
+        lambda _kind: read_moment,
+    )
+    converter.register_structure_hook_factory(
+        _is_list,
+        lambda kind: _list_hook(kind, converter),
+    )
+    converter.register_structure_hook_factory(attrs.has, lambda kind: _model_hook(kind, converter))
+    # Registered last, so that they win over the factory above.
+    converter.register_structure_hook(TaskStatus, read_status)
+    converter.register_structure_hook(Created, _created)
+    converter.register_structure_hook(Balance, _balance)
+    return converter
+
+
+def _created(value: Any, _type: Any) -> Created:
+    """Strict: an id that is not one would be adopted, and waited for, as a paid task."""
+    if not isinstance(value, dict):
+        raise MismatchError("expected an object")
+    task_id = value["id"]
+    if not isinstance(task_id, str) or not task_id:
+        raise MismatchError("expected an id", place=".id")
+    return Created(task_id, {name: each for name, each in value.items() if name != "id"})
+
+
+@cache
+def _converter() -> cattrs.Converter:
+    return _make_converter(detailed=False)
+
+
+@cache
+def _detailed_converter() -> cattrs.Converter:
+    """A slow twin, used only to name the path of a failure."""
+    return _make_converter(detailed=True)
+
+
+def structure(value: Any, kind: Any) -> Any:
+    """Turn a JSON value into a model.
+
+    Raises:
+        ResponseDecodeError: The value does not fit; `.path` says where.
+    """
+    try:
+        return _converter().structure(value, kind)
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError, OverflowError):
+        pass
+    # Outside the except block, so that no exception holding response values is chained.
+    path, problem = _locate(value, kind)
+    raise ResponseDecodeError(f"at {path}: {problem}", path=path)
+
+
+def _locate(value: Any, kind: Any) -> tuple[str, str]:
+    try:
+        _detailed_converter().structure(value, kind)
+    except Exception as error:  # noqa: BLE001 - whatever it is, only its place is told
+        return _first_leaf(error, "$")
+    return "$", "the value does not fit"
+
+
+def _first_leaf(error: BaseException, path: str) -> tuple[str, str]:
+    if isinstance(error, BaseExceptionGroup):
+        first = error.exceptions[0]
+        return _first_leaf(first, path + _place(first))
+    return described(error, path)
+
+
+def _place(error: BaseException) -> str:
+    for note in getattr(error, "__notes__", ()):
+        if isinstance(note, cattrs.AttributeValidationNote):
+            return "" if isinstance(error, KeyError) else f".{note.name}"
+        if isinstance(note, cattrs.IterableValidationNote):
+            # A key of the server's own could be anything, so only list places are told.
+            return f"[{note.index}]" if isinstance(note.index, int) else ".*"
+    return ""
+
+
+# --- models to JSON -----------------------------------------------------------------------
+
+
+def unstructure(response: Any) -> Any:
+    """The JSON value of a response, as the service writes it: nulls stay, `extra` goes."""
+    if isinstance(response, Balance):
+        return {"balance": str(response.cents)}
+    if attrs.has(type(response)):
+        return {
+            field.name: unstructure(getattr(response, field.name))
+            for field in attrs.fields(type(response))
+            if field.name != "extra"
+        }
+    if isinstance(response, list | tuple):
+        return [unstructure(each) for each in response]
+    if isinstance(response, Mapping):
+        return {name: unstructure(each) for name, each in response.items()}
+    if isinstance(response, Decimal):
+        return str(response)
+    return plain(response)

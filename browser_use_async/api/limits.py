@@ -1,0 +1,68 @@
+"""Bounds that the specification states in prose: rows, pairs, files, and the checks for numbers."""
+
+import math
+from pathlib import PurePath
+
+__all__ = [
+    "CONTENT_TYPES",
+    "MAX_FILE_BYTES",
+    "MAX_METADATA_PAIRS",
+    "MAX_TASK_FILE_BYTES",
+    "MAX_TASK_PAGE",
+    "content_type_of",
+    "is_count",
+    "is_seconds",
+]
+
+
+MAX_TASK_PAGE = 100
+"""Rows on one page of the task list."""
+
+MAX_METADATA_PAIRS = 10
+"""Pairs of metadata on one task."""
+
+
+def is_count(value: object) -> bool:
+    """Whether something is a number of things: a whole number of 1 or more."""
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 1
+
+
+def is_seconds(value: object) -> bool:
+    """Whether something is a length of time in seconds: a finite number of 0 or more."""
+    return isinstance(value, int | float) and 0 <= value < math.inf
+
+
+MAX_FILE_BYTES = 10 * 1024 * 1024
+"""The largest file, in bytes."""
+
+MAX_TASK_FILE_BYTES = 50 * 1024 * 1024
+"""What all files of one task may add up to, in bytes."""
+
+_OFFICE = "application/vnd.openxmlformats-officedocument"
+
+CONTENT_TYPES: dict[str, str] = {
+    ".txt": "text/plain",
+    ".csv": "text/csv",
+    ".json": "application/json",
+    ".xml": "application/xml",
+    ".html": "text/html",
+    ".md": "text/markdown",
+    ".jpg": "image/jpeg",
+    ".jpeg": "image/jpeg",
+    ".png": "image/png",
+    ".gif": "image/gif",
+    ".webp": "image/webp",
+    ".pdf": "application/pdf",
+    ".doc": "application/msword",
+    ".docx": f"{_OFFICE}.wordprocessingml.document",
+    ".xls": "application/vnd.ms-excel",
+    ".xlsx": f"{_OFFICE}.spreadsheetml.sheet",
+    ".ppt": "application/vnd.ms-powerpoint",
+    ".pptx": f"{_OFFICE}.presentationml.presentation",
+}
+"""The supported suffixes, in lower case, and the content type of each."""
+
+
+def content_type_of(file_name: str) -> str | None:
+    """The content type that a file name stands for, or None if the API does not take it."""
+    return CONTENT_TYPES.get(PurePath(file_name).suffix.lower())

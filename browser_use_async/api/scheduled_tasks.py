@@ -1,0 +1,117 @@
+"""The API section Scheduled Tasks, call by call."""
+
+from typing import Any, Unpack, overload
+
+from browser_use_async.api import endpoint_table as table
+from browser_use_async.api.requests import build_request, merged_request
+from browser_use_async.transport.call import Call
+from browser_use_async.types import (
+    Created,
+    CreateScheduledTaskFields,
+    CreateScheduledTaskRequest,
+    PageQuery,
+    ScheduledTask,
+    ScheduledTaskPage,
+    TaskId,
+    UpdateScheduledTaskFields,
+    UpdateScheduledTaskRequest,
+)
+
+__all__ = ["ScheduledTaskEndpoints"]
+
+
+class ScheduledTaskEndpoints:
+    """`session.scheduled_tasks`: one method is one HTTP call.
+
+    Every method raises `BrowserUseError`, as those of `session.tasks` do.
+    """
+
+    def __init__(self, call: Call) -> None:
+        self._call = call
+
+    async def list(self, *, page: int = 1, limit: int = 10) -> ScheduledTaskPage:
+        """One page of the schedules. Free. API page: List Scheduled Tasks.
+
+        `session.iterate_all_scheduled_tasks` walks all pages.
+
+        Args:
+            page: Which page, counted from 1.
+            limit: Rows on a page, 1 or more.
+
+        Raises:
+            InvalidRequestError: A bound was missed; nothing was sent.
+        """
+        query = build_request(PageQuery, {"page": page, "limit": limit})
+        rows: ScheduledTaskPage = await self._call(table.LIST_SCHEDULED_TASKS, query)
+        return rows
+
+    @overload
+    async def create(self, task: CreateScheduledTaskRequest) -> Created: ...
+
+    @overload
+    async def create(self, task: str, **fields: Unpack[CreateScheduledTaskFields]) -> Created: ...
+
+    async def create(self, task: str | CreateScheduledTaskRequest, **fields: Any) -> Created:
+        """Create a schedule. Its runs cost money, and it needs an active subscription.
+
+        Sent again only if it provably was not sent, or on 429. API page: Create Scheduled Task.
+
+        Args:
+            task: What the agent should do at each run, or a whole request.
+            fields: The fields of `CreateScheduledTaskRequest`. What is not given is not sent.
+
+        Returns:
+            The new schedule's id.
+
+        Raises:
+            InvalidRequestError: A field or a combination was refused; nothing was sent.
+            APIConnectionError: `.sent` says whether the schedule may exist.
+        """
+        request = merged_request(CreateScheduledTaskRequest, "task", task, fields)
+        created: Created = await self._call(table.CREATE_SCHEDULED_TASK, None, request)
+        return created
+
+    async def get(self, task_id: str) -> ScheduledTask:
+        """One schedule. Free. API page: Get Scheduled Task.
+
+        Args:
+            task_id: The schedule's id.
+        """
+        schedule: ScheduledTask = await self._call(table.GET_SCHEDULED_TASK, TaskId(task_id))
+        return schedule
+
+    async def update(
+        self,
+        task_id: str,
+        request: UpdateScheduledTaskRequest | None = None,
+        **fields: Unpack[UpdateScheduledTaskFields],
+    ) -> ScheduledTask:
+        """Change a schedule: exactly the fields given. API page: Update Scheduled Task.
+
+        Args:
+            task_id: The schedule's id.
+            request: A whole request, whose fields the keyword fields override.
+            fields: The fields of `UpdateScheduledTaskRequest`.
+
+        Returns:
+            The schedule as it is now.
+
+        Raises:
+            InvalidRequestError: A field or a combination was refused; nothing was sent.
+        """
+        base = UpdateScheduledTaskRequest() if request is None else request
+        changes = merged_request(UpdateScheduledTaskRequest, "request", base, fields)
+        schedule: ScheduledTask = await self._call(
+            table.UPDATE_SCHEDULED_TASK, TaskId(task_id), changes
+        )
+        return schedule
+
+    async def delete(self, task_id: str) -> None:
+        """Delete a schedule for good; runs under way end by themselves. Free.
+
+        API page: Delete Scheduled Task.
+
+        Args:
+            task_id: The schedule's id.
+        """
+        await self._call(table.DELETE_SCHEDULED_TASK, TaskId(task_id))

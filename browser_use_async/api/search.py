@@ -1,0 +1,71 @@
+"""The API section Search, call by call."""
+
+from collections.abc import Mapping
+
+from browser_use_async.api import endpoint_table as table
+from browser_use_async.api.requests import build_request
+from browser_use_async.transport.call import Call
+from browser_use_async.types import (
+    SearchResult,
+    SearchResults,
+    SearchUrlRequest,
+    SimpleSearchRequest,
+)
+
+__all__ = ["SearchEndpoints"]
+
+
+class SearchEndpoints:
+    """`session.search`: one method is one HTTP call.
+
+    Both cost money, and nothing at the service tells afterwards whether a search ran: a lost
+    answer raises `APIConnectionError` and the search is never sent again on a guess.
+    """
+
+    def __init__(self, call: Call) -> None:
+        self._call = call
+
+    async def simple_search(
+        self, query: str, *, max_websites: int | None = None, depth: int | None = None
+    ) -> list[SearchResult]:
+        """Search the web and read the best pages. API page: Simple Search.
+
+        Costs `depth * max_websites` US cents; see `browser_use_async.prices`.
+
+        Args:
+            query: What to look for.
+            max_websites: How many websites at most, 1 to 10; by default 5.
+            depth: How deep each is read, 2 to 5; by default 2.
+
+        Raises:
+            InvalidRequestError: A bound was missed; nothing was sent.
+            APIConnectionError: `.sent` says whether the search may have been paid.
+        """
+        fields = {"query": query, "max_websites": max_websites, "depth": depth}
+        request = build_request(SimpleSearchRequest, _given(fields))
+        found: SearchResults = await self._call(table.SIMPLE_SEARCH, None, request)
+        return found.results
+
+    async def search_url(self, url: str, query: str, *, depth: int | None = None) -> SearchResult:
+        """Read one website for what fits a query. API page: Search URL.
+
+        Costs `depth` US cents; see `browser_use_async.prices`.
+
+        Args:
+            url: Where to begin.
+            query: What to look for.
+            depth: How deep it is read, 2 to 5; by default 2.
+
+        Raises:
+            InvalidRequestError: A bound was missed; nothing was sent.
+            APIConnectionError: `.sent` says whether the search may have been paid.
+        """
+        request = build_request(
+            SearchUrlRequest, _given({"url": url, "query": query, "depth": depth})
+        )
+        found: SearchResult = await self._call(table.SEARCH_URL, None, request)
+        return found
+
+
+def _given(fields: Mapping[str, object]) -> dict[str, object]:
+    return {name: value for name, value in fields.items() if value is not None}

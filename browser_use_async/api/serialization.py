@@ -1,0 +1,142 @@
+"""The bytes of an answer to its typed value, and models to JSON."""
+
+import contextlib
+import re
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from functools import cache
+from itertools import chain
+from operator import itemgetter
+from typing import Any, NamedTuple
+
+import attrs
+
+from browser_use_async.api.endpoint_table import LIST_TASKS, Endpoint
+from browser_use_async.api.json import JsonRefusedError, read_json, skim_json
+from browser_use_async.api.scalars import format_timestamp
+from browser_use_async.errors import ResponseDecodeError
+from browser_use_async.types import UNSET, TaskStatus
+
+__all__ = [
+    "LIST_STATUSES",
+    "StatusPage",
+    "decode_response",
+    "encode_request",
+    "load_structure",
+    "plain",
+    "read_status_page",
+]
+
+
+class StatusPage(NamedTuple):
+    """Where the tasks of one page stand."""
+
+    rows: list[tuple[str, str]]  # id and status of each task, newest first
+    limit: int  # how many rows a page has at most, as the answer says
+    total_count: int  # how many tasks there are on all pages
+    size: int  # bytes of the answer
+
+
+_ID_AND_STATUS = itemgetter("id", "status")
+
+LIST_STATUSES: Endpoint = attrs.evolve(LIST_TASKS, returns=StatusPage)
+"""The same call as `LIST_TASKS`, with less read of its answer."""
+
+
+def read_status_page(body: bytes) -> StatusPage:
+    """Read a page.
+
+    Raises:
+        ResponseDecodeError: It is no page of tasks.
+    """
+    with contextlib.suppress(ValueError, TypeError, LookupError, RecursionError):
+        page: Any = skim_json(body)
+        rows = [*map(_ID_AND_STATUS, page["tasks"])]
+        limit, total = page["limit"], page["total_count"]
+        if isinstance(limit, int) and isinstance(total, int) and _are_texts(rows):
+            return StatusPage(rows, limit, total, len(body))
+    # Raised here and not where it was caught, whose exception holds the body.
+    raise ResponseDecodeError("the answer is no page of tasks with their statuses")
+
+
+def _are_texts(rows: list[tuple[Any, ...]]) -> bool:
+    return {*map(type, chain.from_iterable(rows))} <= {str}
+
+
+# What nearly every look at a task brings, told without reading JSON.
+_STATUS_BODIES = {f'"{status}"'.encode(): status for status in TaskStatus}
+_BARE_STATUS = rb"\s*([A-Za-z][A-Za-z_-]{0,63})\s*"
+
+
+# --- JSON to models -----------------------------------------------------------------------
+
+
+@cache
+def load_structure() -> Callable[[Any, Any], Any]:
+    """What makes models, with cattrs: a quarter of the time that all the rest takes to load.
+
+    A program that imports the class of a session and makes none does without. The transport loads
+    it when it is made, so that no answer has to wait for it.
+    """
+    from browser_use_async.api.converter import structure  # noqa: PLC0415
+
+    return structure
+
+
+def decode_response(endpoint: Endpoint, body: bytes) -> Any:
+    """The typed result of a call, from the bytes of its answer.
+
+    Raises:
+        ResponseDecodeError: The bytes are not what the API promises.
+    """
+    if endpoint.returns is None:
+        return None
+    if endpoint.returns is StatusPage:
+        return read_status_page(body)
+    if endpoint.returns is TaskStatus and body in _STATUS_BODIES:
+        return _STATUS_BODIES[body]
+    problem: str
+    try:
+        value = read_json(body)
+    except JsonRefusedError as error:
+        problem = str(error)
+    else:
+        if endpoint.returns is bool:
+            return _bare_boolean(value)
+        return load_structure()(value, endpoint.returns)
+    if endpoint.returns is TaskStatus and (match := re.fullmatch(_BARE_STATUS, body)):
+        # Seen from proxies and bridges: the status as plain text, without quotes.
+        return TaskStatus(match[1].decode("ascii"))
+    raise ResponseDecodeError(f"the body of {len(body)} bytes is not JSON: {problem}")
+
+
+def _bare_boolean(value: Any) -> bool:
+    """Strict, unlike booleans in objects: a wrong yes about a key would be believed."""
+    if isinstance(value, bool):
+        return value
+    raise ResponseDecodeError("at $: expected true or false")
+
+
+# --- models to JSON -----------------------------------------------------------------------
+
+
+def encode_request(request: Any) -> dict[str, Any]:
+    """The JSON object of a request: exactly the fields that were given."""
+    return {
+        field.name: plain(value)
+        for field in attrs.fields(type(request))
+        if (value := getattr(request, field.name)) is not UNSET
+    }
+
+
+def plain(value: Any) -> Any:
+    """The JSON value of a field."""
+    if isinstance(value, datetime):
+        return format_timestamp(value)
+    if isinstance(value, str):
+        return str(value)
+    if isinstance(value, Mapping):
+        return dict(value)
+    if isinstance(value, list | tuple):
+        return list(value)
+    return value

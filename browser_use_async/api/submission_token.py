@@ -1,0 +1,76 @@
+"""The mark by which a task is found again when the answer to its creation was lost. Pure."""
+
+import hashlib
+import re
+import uuid
+from datetime import UTC, datetime
+
+import attrs
+
+from browser_use_async.errors import InvalidRequestError
+from browser_use_async.types.base import Value
+
+__all__ = ["MAX_WINDOW", "TOKEN_KEY", "SubmissionToken", "digest_of"]
+
+TOKEN_KEY = "bu_async.token"  # noqa: S105 - the name of a metadata pair, no secret
+"""The reserved metadata pair. It takes one of the ten pairs of a task."""
+
+MAX_WINDOW = 1e7
+"""Settle windows are shorter than this many seconds."""
+
+# The time is in milliseconds. An "s" before it says that it is the service's; tokens of earlier
+# versions have none.
+_TEXT = r"bu1\.([0-9a-f]{32})\.([0-9a-f]{16})\.(s?)(\d{1,14})\.(\d{1,8}(?:\.\d{1,6})?)"
+
+
+@attrs.frozen(eq=False, repr=False)
+class SubmissionToken(Value):
+    """Everything that another process needs to look for a task."""
+
+    mark: str  # the value of the reserved metadata pair; random, and derived from nothing
+    digest: str  # a digest of the task's text, to tell candidates apart without holding it
+    sent_at: datetime  # when the first attempt was made
+    settle_window: float  # seconds after which a task that did not appear is taken never to appear
+    # Whether `sent_at` is the service's time, and the machine's clock agreed. Else it may be
+    # wrong by any amount, and nothing is derived from it.
+    by_service: bool = False
+
+    @classmethod
+    def new(
+        cls, task: str, settle_window: float, now: datetime, *, by_service: bool = False
+    ) -> "SubmissionToken":
+        """A fresh token for one submission."""
+        return cls(uuid.uuid4().hex, digest_of(task), now, settle_window, by_service)
+
+    @classmethod
+    def parse(cls, text: str) -> "SubmissionToken":
+        """Read what `str()` wrote.
+
+        Raises:
+            InvalidRequestError: It is no submission token.
+        """
+        match = re.fullmatch(_TEXT, str(text), re.ASCII)
+        if match is None:
+            raise InvalidRequestError(
+                "this is no submission token; they come from SubmissionUnknownError and start "
+                "with 'bu1.'",
+                field="submission_token",
+            )
+        mark, digest, service, milliseconds, window = match.groups()
+        sent_at = datetime.fromtimestamp(int(milliseconds) / 1000, UTC)
+        return cls(mark, digest, sent_at, float(window), bool(service))
+
+    def extended(self, seconds: float) -> "SubmissionToken":
+        """The same token with a longer settle window."""
+        window = min(self.settle_window + max(seconds, 0.0), MAX_WINDOW - 1)
+        return attrs.evolve(self, settle_window=window)
+
+    def __str__(self) -> str:
+        milliseconds = int(self.sent_at.timestamp() * 1000)
+        time = f"{'s' if self.by_service else ''}{milliseconds}"
+        return f"bu1.{self.mark}.{self.digest}.{time}.{self.settle_window:.6f}"
+
+
+def digest_of(task: str) -> str:
+    """A short digest of a task's text."""
+    return hashlib.sha256(task.encode("utf-8", "surrogatepass")).hexdigest()[:16]

@@ -1,0 +1,166 @@
+"""The API section Tasks, call by call."""
+
+from typing import Unpack
+
+from browser_use_async import types
+from browser_use_async.api import endpoint_table as table
+from browser_use_async.api.limits import MAX_TASK_PAGE
+from browser_use_async.api.requests import build_request, merged_request
+from browser_use_async.errors import InvalidRequestError
+from browser_use_async.transport.call import Call
+from browser_use_async.types import (
+    Created,
+    PageQuery,
+    RunTaskFields,
+    RunTaskRequest,
+    Task,
+    TaskId,
+    TaskPage,
+    TaskStatus,
+)
+
+__all__ = ["TaskEndpoints", "run_task_request"]
+
+
+def run_task_request(task: str | RunTaskRequest, fields: RunTaskFields) -> RunTaskRequest:
+    """The request of run-task from either way of writing it.
+
+    Args:
+        task: The instructions, or a whole request whose fields `fields` then override.
+        fields: Keyword fields; emptied.
+
+    Raises:
+        InvalidRequestError: A field is unknown, of the wrong type or out of bounds.
+    """
+    return merged_request(RunTaskRequest, "task", task, fields)
+
+
+class TaskEndpoints:
+    """`session.tasks`: one method is one HTTP call.
+
+    Every method raises `BrowserUseError`: `APIConnectionError` without an answer,
+    `APIStatusError` for an error status, `ResponseDecodeError` for an answer that the API does
+    not promise.
+    """
+
+    def __init__(self, call: Call) -> None:
+        self._call = call
+
+    async def run(self, task: str | RunTaskRequest, **fields: Unpack[RunTaskFields]) -> Created:
+        """Create a task, in one plain call that is never sent again on a guess.
+
+        Costs money, and needs an active subscription on the hosted service.
+        `session.submit` and `session.run_and_wait` create tasks too, and find the task when the
+        answer is lost. API page: Run Task.
+
+        Args:
+            task: What the agent should do, or a whole request.
+            fields: The optional fields of `RunTaskRequest`. What is not given is not sent.
+
+        Returns:
+            The new task's id.
+
+        Raises:
+            InvalidRequestError: A field was refused; nothing was sent.
+            APIConnectionError: `.sent` says whether the task may exist.
+        """
+        request = run_task_request(task, fields)
+        created: Created = await self._call(table.RUN_TASK, None, request)
+        return created
+
+    async def stop(self, task_id: str) -> None:
+        """Stop a task for good. Free. API page: Stop Task.
+
+        A task that has ended already, in whichever way, is no error: its status tells how.
+
+        Args:
+            task_id: The task. It cannot be resumed afterwards.
+        """
+        await self._call(table.STOP_TASK, TaskId(task_id))
+
+    async def pause(self, task_id: str) -> None:
+        """Pause a running task; `resume` continues it. Free. API page: Pause Task.
+
+        Args:
+            task_id: The task.
+        """
+        await self._call(table.PAUSE_TASK, TaskId(task_id))
+
+    async def resume(self, task_id: str) -> None:
+        """Continue a paused task. API page: Resume Task.
+
+        Args:
+            task_id: The task. A stopped one cannot be resumed.
+        """
+        await self._call(table.RESUME_TASK, TaskId(task_id))
+
+    async def get(self, task_id: str) -> Task:
+        """Everything about a task: steps, output, files. Free. API page: Get Task.
+
+        Args:
+            task_id: The task.
+        """
+        task: Task = await self._call(table.GET_TASK, TaskId(task_id))
+        return task
+
+    async def get_status(self, task_id: str) -> TaskStatus:
+        """Only where a task stands; the lightest call. Free. API page: Get Task Status.
+
+        Args:
+            task_id: The task.
+        """
+        status: TaskStatus = await self._call(table.GET_TASK_STATUS, TaskId(task_id))
+        return status
+
+    async def list(self, *, page: int = 1, limit: int = 10) -> TaskPage:
+        """One page of the task list, newest first. Free. API page: List Tasks.
+
+        `session.iterate_all_tasks` walks all pages and stays exact while tasks come.
+
+        Args:
+            page: Which page, counted from 1.
+            limit: Rows on a page, 1 to 100.
+
+        Raises:
+            InvalidRequestError: A bound was missed; nothing was sent.
+        """
+        query = build_request(PageQuery, {"page": page, "limit": limit})
+        if limit > MAX_TASK_PAGE:
+            raise InvalidRequestError(
+                f"limit: a page of tasks has at most {MAX_TASK_PAGE} rows; nothing was sent",
+                field="limit",
+            )
+        rows: TaskPage = await self._call(table.LIST_TASKS, query)
+        return rows
+
+    async def get_media(self, task_id: str) -> "types.TaskMedia":
+        """Signed URLs of the recordings of a completed task. Free. API page: Get Task Media.
+
+        Args:
+            task_id: The task. Recordings are kept for 30 days.
+        """
+        media: types.TaskMedia = await self._call(table.GET_TASK_MEDIA, TaskId(task_id))
+        return media
+
+    async def get_screenshots(self, task_id: str) -> "types.TaskScreenshots":
+        """Signed URLs of the screenshots so far. Free. API page: Get Task Screenshots.
+
+        Args:
+            task_id: The task. Screenshots are kept for 30 days.
+        """
+        screenshots: types.TaskScreenshots = await self._call(
+            table.GET_TASK_SCREENSHOTS, TaskId(task_id)
+        )
+        return screenshots
+
+    async def get_output_file(self, task_id: str, file_name: str) -> "types.OutputFile":
+        """A signed URL of one output file. Free. API page: Get Task Output File.
+
+        Args:
+            task_id: The task.
+            file_name: One of `Task.output_files`.
+        """
+        file: types.OutputFile = await self._call(
+            table.GET_TASK_OUTPUT_FILE, types.TaskFile(task_id, file_name)
+        )
+        return file

@@ -1,0 +1,313 @@
+"""Whether a request is one that the API accepts: asked by the SDK and by the server.
+
+Problems come in the shape in which the service reports them (`loc`, `msg`, `type`, `input`), so
+that the bundled server can answer with them as they are.
+"""
+
+import math
+import re
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+import attrs
+
+from browser_use_async.api.json import JsonRefusedError, read_json
+from browser_use_async.api.scalars import parse_timestamp
+from browser_use_async.types import UNSET, FieldKind, FieldRule, OpenEnum, ScheduleType, rule_of
+from browser_use_async.types.base import Value
+
+__all__ = ["Mode", "Problem", "contradictions", "validate"]
+
+
+_RUNS_BY = {
+    ScheduleType.INTERVAL: "interval_minutes",
+    ScheduleType.CRON: "cron_expression",
+}
+
+
+def contradictions(values: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """What is wrong with fields that are right one by one.
+
+    A schedule has the figure that its type runs by, and ends after it begins. No other request
+    has fields that depend on each other.
+    """
+    found: list[tuple[str, str]] = []
+    for kind, field in _RUNS_BY.items():
+        if values.get("schedule_type") == kind and values.get(field) is None:
+            found.append((field, f"is required when schedule_type is '{kind}'"))
+    start, end = values.get("start_at"), values.get("end_at")
+    if start is not None and end is not None and end <= start:
+        found.append(("end_at", "must be later than start_at"))
+    return found
+
+
+class Mode(StrEnum):
+    """Who asks: the two sides agree on everything but leniency."""
+
+    CLIENT = "client"  # Python values as they are; enums are open
+    SERVER = "server"  # JSON or query text, coerced as the service does; enums are closed
+
+
+@attrs.frozen(eq=False, repr=False)
+class Problem(Value):
+    """One refused field."""
+
+    location: tuple[str | int, ...]  # where: the field's name, and below it a key or an index
+    message: str  # what is wrong, without the value
+    kind: str  # the service's name for it, such as `missing` or `int_parsing`
+    value: Any = attrs.field(default=None, repr=False)  # what was given; may be a secret
+    # Figures of the message, such as `{"ge": 1}`
+    context: Mapping[str, Any] = attrs.field(factory=dict)
+
+
+class _Refused(Exception):  # noqa: N818 - carries problems to the loop below, and no further
+    def __init__(self, *problems: Problem) -> None:
+        super().__init__()
+        self.problems = problems
+
+
+def validate(
+    model: type[Any], given: Mapping[str, Any], mode: Mode
+) -> tuple[dict[str, Any], list[Problem]]:
+    """Check a request against the rules of its fields."""
+    values: dict[str, Any] = {}
+    problems: list[Problem] = []
+    for field in attrs.fields(model):
+        rule = rule_of(field)
+        value = given.get(field.name, UNSET)
+        if value is UNSET:
+            if rule.required:
+                problems.append(Problem((field.name,), "Field required", "missing", dict(given)))
+            continue
+        if value is None and rule.nullable:
+            values[field.name] = None
+            continue
+        try:
+            values[field.name] = _KINDS[rule.kind](value, rule, mode)
+        except _Refused as refused:
+            problems += [
+                attrs.evolve(each, location=(field.name, *each.location))
+                for each in refused.problems
+            ]
+    if not problems:
+        problems += [
+            Problem((field,), f"Value error, {message}", "value_error", dict(given))
+            for field, message in contradictions(values)
+        ]
+    return values, problems
+
+
+def _refuse(message: str, kind: str, value: Any, **context: Any) -> _Refused:
+    return _Refused(Problem((), message, kind, value, context))
+
+
+def _not_text(value: Any, *location: str | int) -> Problem | None:
+    if not isinstance(value, str):
+        return Problem(location, "Input should be a valid string", "string_type", value)
+    try:
+        value.encode()
+    except UnicodeEncodeError:  # half of a surrogate pair can be neither sent nor stored
+        message = "Input should be a valid string, unable to parse raw data as a unicode string"
+        return Problem(location, message, "string_unicode", value)
+    return None
+
+
+def _wrong_length(value: str, least: int | None, most: int | None, *location: str) -> list[Problem]:
+    if least is not None and len(value.strip()) < least:
+        message = f"String should have at least {least} {_characters(least)}"
+        return [Problem(location, message, "string_too_short", value, {"min_length": least})]
+    if most is not None and len(value) > most:
+        message = f"String should have at most {most} {_characters(most)}"
+        return [Problem(location, message, "string_too_long", value, {"max_length": most})]
+    return []
+
+
+def _characters(count: int) -> str:
+    return "character" if count == 1 else "characters"
+
+
+def _text(given: Any, rule: FieldRule, mode: Mode) -> str:
+    if rule.enum is not None and mode is Mode.SERVER:
+        return _member(given, rule, rule.enum)
+    if problem := _not_text(given):
+        raise _Refused(problem)
+    value: str = given.lower() if rule.lower_case else given
+    if problems := _wrong_length(value, rule.min_length, rule.max_length):
+        raise _Refused(*problems)
+    return value
+
+
+def _member(given: Any, rule: FieldRule, enum: type[OpenEnum]) -> str:
+    value = given.lower() if rule.lower_case and isinstance(given, str) else given
+    if isinstance(value, str) and enum(value).is_known:
+        return value
+    names = [f"'{member}'" for member in enum]
+    expected = ", ".join(names[:-1]) + f" or {names[-1]}"
+    raise _refuse(f"Input should be {expected}", "enum", given, expected=expected)
+
+
+_INTEGER = r"\s*([+-]?[0-9]+(?:_[0-9]+)*)(?:\.0+)?\s*"
+_INTEGER_LIMIT = 2**63  # what databases hold
+_MOST_DIGITS = 4300  # Python itself refuses to convert more
+_TOO_BIG = "Unable to parse input string as an integer, exceeded maximum size"
+
+
+def _integer(value: Any, rule: FieldRule, mode: Mode) -> int:
+    number = _coerced_integer(value) if mode is Mode.SERVER else value
+    if isinstance(number, bool) or not isinstance(number, int):
+        raise _refuse("Input should be a valid integer", "int_type", value)
+    if rule.minimum is not None and number < rule.minimum:
+        raise _refuse(
+            f"Input should be greater than or equal to {rule.minimum}",
+            "greater_than_equal",
+            value,
+            ge=rule.minimum,
+        )
+    if rule.maximum is not None and number > rule.maximum:
+        raise _refuse(
+            f"Input should be less than or equal to {rule.maximum}",
+            "less_than_equal",
+            value,
+            le=rule.maximum,
+        )
+    if not -_INTEGER_LIMIT <= number < _INTEGER_LIMIT:
+        raise _refuse(_TOO_BIG, "int_parsing_size", value)
+    return number
+
+
+def _coerced_integer(value: Any) -> Any:
+    if isinstance(value, bool):
+        return int(value)
+    if isinstance(value, float):
+        return _integer_of_float(value)
+    if isinstance(value, str):
+        return _integer_of_text(value)
+    return value
+
+
+def _integer_of_float(value: float) -> int:
+    if not math.isfinite(value):
+        raise _refuse("Input should be a finite number", "finite_number", value)
+    if not value.is_integer():
+        message = "Input should be a valid integer, got a number with a fractional part"
+        raise _refuse(message, "int_from_float", value)
+    return int(value)
+
+
+def _integer_of_text(value: str) -> int:
+    if not (match := re.fullmatch(_INTEGER, value)):
+        message = "Input should be a valid integer, unable to parse string as an integer"
+        raise _refuse(message, "int_parsing", value)
+    if len(value) > _MOST_DIGITS:
+        raise _refuse(_TOO_BIG, "int_parsing_size", value)
+    return int(match[1])
+
+
+_TRUE_WORDS = frozenset({"true", "t", "yes", "y", "on", "1"})
+_FALSE_WORDS = frozenset({"false", "f", "no", "n", "off", "0"})
+
+
+def _boolean(value: Any, rule: FieldRule, mode: Mode) -> bool:
+    if isinstance(value, bool):
+        return value
+    if mode is Mode.SERVER:
+        if isinstance(value, int | float) and value in {0, 1}:
+            return bool(value)
+        if isinstance(value, str) and value.lower() in _TRUE_WORDS | _FALSE_WORDS:
+            return value.lower() in _TRUE_WORDS
+        if isinstance(value, str | int) or (isinstance(value, float) and value.is_integer()):
+            message = "Input should be a valid boolean, unable to interpret input"
+            raise _refuse(message, "bool_parsing", value)
+    raise _refuse("Input should be a valid boolean", "bool_type", value)
+
+
+def _text_list(value: Any, rule: FieldRule, mode: Mode) -> list[str]:
+    if isinstance(value, str | bytes) or not isinstance(value, Sequence):
+        raise _refuse("Input should be a valid list", "list_type", value)
+    problems = [problem for place, each in enumerate(value) if (problem := _not_text(each, place))]
+    if problems:
+        raise _Refused(*problems)
+    return list(value)
+
+
+def _text_map(value: Any, rule: FieldRule, mode: Mode) -> dict[str, str]:
+    if not isinstance(value, Mapping):
+        raise _refuse("Input should be a valid dictionary", "dict_type", value)
+    problems = [problem for key, each in value.items() for problem in _pair(key, each, rule)]
+    if problems:
+        raise _Refused(*problems)
+    if rule.max_pairs is not None and len(value) > rule.max_pairs:
+        raise _refuse(
+            f"Dictionary should have at most {rule.max_pairs} items after validation, "
+            f"not {len(value)}",
+            "too_long",
+            value,
+            field_type="Dictionary",
+            max_length=rule.max_pairs,
+            actual_length=len(value),
+        )
+    return dict(value)
+
+
+def _pair(key: Any, value: Any, rule: FieldRule) -> list[Problem]:
+    if problem := _not_text(key, str(key), "[key]"):
+        return [problem]
+    shown = key[:100]  # the location is told to people
+    problems = []
+    if rule.max_key_length is not None:
+        problems += _wrong_length(key, 1, rule.max_key_length, shown, "[key]")
+    if problem := _not_text(value, shown):
+        return [*problems, problem]
+    return problems + _wrong_length(value, None, rule.max_length, shown)
+
+
+def _datetime(value: Any, rule: FieldRule, mode: Mode) -> datetime:
+    if isinstance(value, datetime) and mode is Mode.CLIENT:
+        if value.tzinfo is None:
+            message = "Input should have timezone info"
+            raise _refuse(message, "timezone_aware", value)
+        return value
+    moment = parse_timestamp(value) if isinstance(value, str) else None
+    if moment is None:
+        raise _refuse("Input should be a valid datetime", "datetime_type", value)
+    return moment
+
+
+def _json_schema(value: Any, rule: FieldRule, mode: Mode) -> str:
+    text = _text(value, rule, mode)
+    try:
+        parsed = read_json(text.encode())
+    except JsonRefusedError as error:
+        message = f"Value error, the string is not JSON: {error}"
+        raise _refuse(message, "value_error", value, error=str(error)) from None
+    if not isinstance(parsed, dict):
+        message = "Value error, the JSON in the string is not an object"
+        raise _refuse(message, "value_error", value, error="not an object")
+    return text
+
+
+def _cron(value: Any, rule: FieldRule, mode: Mode) -> str:
+    # Imported by those who schedule: everybody else does not pay for calendars.
+    from browser_use_async.api.cron import Cron, CronSyntaxError  # noqa: PLC0415
+
+    text = _text(value, rule, mode)
+    try:
+        Cron.parse(text)
+    except CronSyntaxError as error:
+        message = f"Value error, {error}"
+        raise _refuse(message, "value_error", value, error=str(error)) from None
+    return text
+
+
+_KINDS: dict[FieldKind, Callable[[Any, FieldRule, Mode], Any]] = {
+    FieldKind.TEXT: _text,
+    FieldKind.INTEGER: _integer,
+    FieldKind.BOOLEAN: _boolean,
+    FieldKind.TEXT_LIST: _text_list,
+    FieldKind.TEXT_MAP: _text_map,
+    FieldKind.DATETIME: _datetime,
+    FieldKind.JSON_SCHEMA: _json_schema,
+    FieldKind.CRON: _cron,
+}

@@ -1,1 +1,0 @@
-"""The contract with the service, without input or output: no asyncio and no aiohttp in here."""

@@ -1,7 +1,0 @@
-"""The row of the API section Health Check."""
-
-from browser_use_async.contract.endpoint import Effect, Endpoint
-
-__all__ = ["PING"]
-
-PING = Endpoint("ping", "GET", "/ping", None, Effect.READS, "Health Check", authenticated=False)

@@ -1,0 +1,317 @@
+"""One task for one submission, even when the answer to run-task is lost."""
+
+import asyncio
+import math
+from collections.abc import Awaitable, Callable, Mapping
+from enum import Enum, auto
+from typing import Literal, Protocol
+
+import attrs
+
+from browser_use_async.api import endpoint_table as table
+from browser_use_async.api.limits import MAX_METADATA_PAIRS, is_seconds
+from browser_use_async.api.submission_token import MAX_WINDOW, TOKEN_KEY, SubmissionToken
+from browser_use_async.errors import (
+    BrowserUseError,
+    InvalidRequestError,
+    SubmissionUnknownError,
+)
+from browser_use_async.events import RetryScheduled, SlotAwaited, SubmissionAdopted
+from browser_use_async.lifecycle.reconcile import Reconciler
+from browser_use_async.lifecycle.submission_age import SubmissionAges
+from browser_use_async.transport.client import Transport
+from browser_use_async.transport.prepared import PreparedRequest, prepare
+from browser_use_async.transport.response import (
+    Outcome,
+    OutcomeKind,
+    may_try_again,
+    says_no_free_slot,
+)
+from browser_use_async.transport.retry import Retrying, RetryPolicy
+from browser_use_async.types import RunTaskRequest, Task
+
+__all__ = ["Creator", "OnAmbiguous", "Stage", "Submission", "Witness"]
+
+OnAmbiguous = Literal["reconcile", "resubmit", "raise"]
+
+_ONCE = RetryPolicy(max_attempts=1)
+
+
+class Stage(Enum):
+    """How far a submission has come."""
+
+    UNSENT = auto()  # provably nothing was created, and nothing is on the wire
+    SENDING = auto()  # a request is on the wire
+    UNKNOWN = auto()  # an answer was lost
+    CREATED = auto()  # the task exists
+
+
+class Witness(Protocol):
+    """Keeps a record of a submission that outlives this process."""
+
+    async def sending(self) -> None:
+        """Note that run-task is about to be sent. What it raises keeps it from being sent."""
+        ...
+
+    def not_created(self) -> None:
+        """Note that the last request provably created nothing."""
+        ...
+
+    async def is_anothers(self, task_id: str) -> bool:
+        """Whether the record holds a task for another submission."""
+        ...
+
+
+class Submission:
+    """One job that shall become one task.
+
+    Attributes:
+        stage: How far it has come.
+        attempts: How many requests were sent.
+        failure: How the last request ended, if it did not create the task.
+        lost_at: The loop time at which the last answer was lost.
+        abandoned: Whether nobody waits any longer, so that nothing more may be sent.
+        ends_at: The loop time after which the task is of no use to anybody.
+        witness: Who keeps a record, if anybody does.
+    """
+
+    def __init__(
+        self,
+        request: RunTaskRequest,
+        token: SubmissionToken | None,
+        on_ambiguous: OnAmbiguous,
+        *,
+        is_new: bool = True,
+    ) -> None:
+        self.request = request
+        self.token = token
+        self.is_new = is_new
+        self.on_ambiguous: OnAmbiguous = on_ambiguous
+        self.stage = Stage.UNSENT
+        self.attempts = 0
+        self.failure: BrowserUseError | None = None
+        self.lost_at: float | None = None
+        self.abandoned = False
+        self.ends_at = math.inf
+        self.witness: Witness | None = None
+
+    def not_created(self) -> None:
+        """Note that nothing was created, and that nothing is on the wire."""
+        self.stage = Stage.UNSENT
+        if self.witness is not None:
+            self.witness.not_created()
+
+
+class Creator:
+    """Creates tasks, paying once."""
+
+    def __init__(
+        self,
+        transport: Transport,
+        reconciler: Reconciler,
+        get_task: Callable[[str], Awaitable[Task]],
+        ages: SubmissionAges,
+    ) -> None:
+        self.transport = transport
+        self.reconciler = reconciler
+        self.get_task = get_task
+        self.ages = ages
+
+    def prepare(
+        self,
+        request: RunTaskRequest,
+        on_ambiguous: OnAmbiguous,
+        settle_window: float,
+        token: SubmissionToken | None = None,
+    ) -> Submission:
+        """Check the options and mark the request, before anything is sent.
+
+        Raises:
+            InvalidRequestError: An option is wrong, or the metadata uses the reserved name.
+        """
+        if on_ambiguous not in {"reconcile", "resubmit", "raise"}:
+            raise InvalidRequestError(
+                f"on_ambiguous must be 'reconcile', 'resubmit' or 'raise', not {on_ambiguous!r}",
+                field="on_ambiguous",
+            )
+        if not is_seconds(settle_window) or settle_window >= MAX_WINDOW:
+            raise InvalidRequestError(
+                "settle_window must be a number of seconds of 0 or more", field="settle_window"
+            )
+        metadata = request.metadata if isinstance(request.metadata, Mapping) else {}
+        if TOKEN_KEY in metadata:
+            raise InvalidRequestError(
+                f"metadata: {TOKEN_KEY!r} is reserved for finding the task when an answer is "
+                "lost; use another name",
+                field="metadata",
+            )
+        if len(metadata) >= MAX_METADATA_PAIRS:
+            # All pairs are the user's own: no mark fits, so a lost answer cannot be made good.
+            return Submission(request, None, "raise")
+        is_new = token is None
+        if token is None:
+            token = self.ages.new_token(request.task, settle_window)
+        marked = attrs.evolve(request, metadata={**metadata, TOKEN_KEY: token.mark})
+        return Submission(marked, token, on_ambiguous, is_new=is_new)
+
+    async def create(self, submission: Submission) -> str:
+        """Create the task and give its id.
+
+        Raises:
+            SubmissionUnknownError: The answer was lost and the task did not appear.
+            BrowserUseError: The task was not created.
+        """
+        token = submission.token
+        # Bounded: a service that loses every answer is not paid for ever.
+        for _time in range(self.transport.retry.max_attempts):
+            created = await self._send(submission)
+            if created is not None:
+                self._forget(submission)
+                return created
+            if token is None or submission.on_ambiguous == "raise":
+                break
+            found = await self._reconcile(submission, token)
+            if found is not None:
+                return found
+            if submission.on_ambiguous == "reconcile" or submission.abandoned:
+                break
+        raise self.unknown(submission)
+
+    async def _send(self, submission: Submission) -> str | None:
+        """Send run-task, again where that is safe, and give the id or None for a lost answer."""
+        transport = self.transport
+        prepared = prepare(table.RUN_TASK, None, submission.request)
+        effect = prepared.endpoint.effect
+
+        async def attempt() -> Outcome:
+            return await self._attempt(submission, prepared)
+
+        def tell(outcome: Outcome, failures: int, pause: float) -> None:
+            name = prepared.endpoint.name
+            transport.emit(RetryScheduled(name, None, failures, pause, outcome.problem))
+
+        outcome = await attempt()
+        if transport.retry.max_attempts > 1 and may_try_again(effect, outcome):
+            retrying = Retrying(
+                transport.retry, effect, transport.draw, tell, ends_at=submission.ends_at
+            )
+            outcome, _attempts = await retrying.after(outcome, attempt)
+        if outcome.kind is OutcomeKind.ACCEPTED:
+            task_id: str = outcome.value.id
+            return task_id
+        if submission.stage is Stage.UNSENT and submission.failure is not None:
+            raise submission.failure
+        return None
+
+    async def _attempt(self, submission: Submission, prepared: PreparedRequest) -> Outcome:
+        """Send once, and keep track of what may exist."""
+
+        def on_sent() -> None:
+            submission.stage = Stage.SENDING
+            if submission.token is not None and submission.is_new:
+                self.ages.note_sent(submission.token.mark)
+
+        outcome = await self._outcome_with_slot(submission, prepared, on_sent)
+        if outcome.kind is OutcomeKind.ACCEPTED:
+            outcome = await self._doubted(submission, outcome)
+        if outcome.kind is OutcomeKind.ACCEPTED:
+            submission.stage, submission.failure = Stage.CREATED, None
+            return outcome
+        submission.failure = self.transport.error_of(prepared, outcome, submission.attempts)
+        if outcome.kind is OutcomeKind.AMBIGUOUS:
+            lost_at = asyncio.get_running_loop().time()
+            submission.stage, submission.lost_at = Stage.UNKNOWN, lost_at
+            return outcome
+        self._note_refusal(submission)
+        if submission.abandoned:
+            raise submission.failure  # rather than pause and send once more
+        return outcome
+
+    async def _doubted(self, submission: Submission, outcome: Outcome) -> Outcome:
+        """The outcome, which is ambiguous if the answer names the task of another submission."""
+        task_id: str = outcome.value.id
+        token, witness = submission.token, submission.witness
+        recorded = witness is not None and await witness.is_anothers(task_id)
+        if not recorded and self.reconciler.claim(task_id, None if token is None else token.mark):
+            return outcome
+        problem = f"it names task {task_id}, which belongs to another submission"
+        return Outcome(OutcomeKind.AMBIGUOUS, reply=outcome.reply, problem=problem, path="$.id")
+
+    async def _outcome_with_slot(
+        self, submission: Submission, prepared: PreparedRequest, on_sent: Callable[[], None]
+    ) -> Outcome:
+        """Send, again and again while the service says that too many tasks run at once."""
+        transport = self.transport
+        loop = asyncio.get_running_loop()
+        ends_at = min(loop.time() + transport.limits.slot_wait, submission.ends_at)
+        arrived, waited, witness = transport.next_number(), False, submission.witness
+        while True:
+            submission.attempts += 1
+            outcome, _one = await transport.outcome_of(
+                prepared,
+                _ONCE,
+                arrived=arrived,
+                before_sending=None if witness is None else witness.sending,
+                on_sent=on_sent,
+            )
+            refused = outcome.reply is not None and says_no_free_slot(outcome.reply)
+            if not refused or submission.abandoned or loop.time() >= ends_at:
+                return outcome
+            self._note_refusal(submission)
+            submission.failure = transport.error_of(prepared, outcome, submission.attempts)
+            if not waited:
+                transport.emit(SlotAwaited(ends_at - loop.time()))
+            waited = True
+
+    def _note_refusal(self, submission: Submission) -> None:
+        submission.not_created()
+        if submission.lost_at is None:  # nor did an earlier attempt create anything
+            self._forget(submission)
+
+    def _forget(self, submission: Submission) -> None:
+        if submission.token is not None:
+            self.ages.forget(submission.token.mark)
+
+    async def _reconcile(self, submission: Submission, token: SubmissionToken) -> str | None:
+        loop = asyncio.get_running_loop()
+        started = loop.time()
+        try:
+            task_id = await self.reconciler.find(token, token.settle_window)
+        except BrowserUseError:
+            # Nobody could look, so sending again would be a guess.
+            raise self.unknown(submission) from None
+        if task_id is not None:
+            self.transport.emit(SubmissionAdopted(task_id, loop.time() - started))
+        return task_id
+
+    async def resolve_submission(self, submission_token: str) -> Task | None:
+        """Find the task of a token, in another process too."""
+        token = SubmissionToken.parse(submission_token)
+        task_id = await self.reconciler.find_in_window(token)
+        return None if task_id is None else await self.get_task(task_id)
+
+    def unknown(self, submission: Submission) -> SubmissionUnknownError:
+        """The error of a submission whose fate is not known."""
+        sending = submission.stage is Stage.SENDING or submission.failure is None
+        what = "run-task was still under way" if sending else submission.failure
+        advice = (
+            "all ten metadata pairs are your own, so the task carries no token: compare "
+            "session.iterate_all_tasks() with what you know before creating it again"
+            if submission.token is None
+            else "await error.resolve() tells; creating it again before that may pay twice"
+        )
+        return SubmissionUnknownError(
+            f"a paid task may or may not have been created: {what}; {advice}",
+            submission_token=self.token_text(submission),
+            resolver=self,
+        )
+
+    def token_text(self, submission: Submission) -> str | None:
+        """The token for another process; its window counts from when the answer was lost."""
+        token, lost_at = submission.token, submission.lost_at
+        if token is None:
+            return None
+        if submission.stage is Stage.SENDING or lost_at is None:
+            # It will be given up by then at the latest.
+            lost_at = asyncio.get_running_loop().time() + self.transport.configuration.timeout
+        return str(self.ages.for_others(token, lost_at))

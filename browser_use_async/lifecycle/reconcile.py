@@ -1,0 +1,310 @@
+"""Looks among the newest tasks for the ones whose creation got no answer."""
+
+import asyncio
+import copy
+import math
+from collections.abc import Callable, Collection, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from browser_use_async import errors
+from browser_use_async.api.limits import MAX_TASK_PAGE
+from browser_use_async.api.submission_token import TOKEN_KEY, SubmissionToken, digest_of
+from browser_use_async.api.tasks import TaskEndpoints
+from browser_use_async.lifecycle.submission_age import CLOCK_SKEW, SubmissionAges
+from browser_use_async.types import TaskPage, TaskSummary
+
+__all__ = ["Reconciler"]
+
+FIRST_PAUSE, LONGEST_PAUSE = 0.5, 10.0
+TICK = 0.001  # timers may fire a little early
+REPEATED_PAGES = 10  # pages in a row without a new row, before a server that repeats itself is left
+OLD_ROWS = 10  # rows in a row that are too old, so that one wrong date does not end the reading
+REMEMBERED = 10_000  # tasks whose marks are kept
+
+# A look that ends in one of these may succeed later. Everything else ends the search.
+_PASSING = (errors.APIConnectionError, errors.APIStatusError, errors.ResponseDecodeError)
+_FINAL = (errors.AuthenticationError, errors.PermissionDeniedError)
+
+
+class _Search:
+    """One submission that is looked for.
+
+    Attributes:
+        token: Its token.
+        found: Its task's id, once it is found.
+        seen_at: The loop time at which the last whole sweep for it began.
+    """
+
+    def __init__(self, token: SubmissionToken, found: "asyncio.Future[str]") -> None:
+        self.token = token
+        self.found = found
+        self.seen_at: float | None = None
+
+    def may_be(self, row: TaskSummary, oldest: datetime | None) -> bool:
+        """Whether a row may be its task."""
+        return (
+            not self.found.done()
+            and self.token.digest == digest_of(row.task)
+            and not _is_older(row.created_at, oldest)
+        )
+
+    def max_age(self, ages: SubmissionAges) -> float:
+        """Seconds that may have passed since its task was created."""
+        age = ages.max_age(self.token)
+        if math.isinf(age) and self.seen_at is not None:
+            # What a whole sweep did not show was created at most a settle window before it.
+            passed = asyncio.get_running_loop().time() - self.seen_at
+            return passed + self.token.settle_window
+        return age
+
+
+class _Sweep:
+    """One reading of the list, from the top. Its result is why it is not complete, or None.
+
+    Attributes:
+        begun: Whether it has begun to read.
+        newest: The date from which ages are counted back: that of the list's newest task.
+    """
+
+    task: "asyncio.Task[errors.BrowserUseError | None]"
+
+    def __init__(self) -> None:
+        self.begun = False
+        self.newest: datetime | None = None
+
+
+class Reconciler:
+    """One for the whole session: a page that is read serves every search under way.
+
+    How far down the list a task can be is told by its age and by the dates of the rows above it.
+    So it does not matter how far this machine's clock is from the service's, nor whether the
+    service's `Date` agrees with the dates of its rows.
+    """
+
+    def __init__(
+        self,
+        tasks: TaskEndpoints,
+        ages: SubmissionAges,
+        service_date: Callable[[], datetime | None],
+    ) -> None:
+        self._tasks = tasks
+        self._ages = ages
+        self._service_date = service_date
+        self._searches: list[_Search] = []
+        self._marks: dict[str, str] = {}  # task id -> its mark, or "" for a task without one
+        self._sweep: _Sweep | None = None
+
+    def claim(self, task_id: str, mark: str | None) -> bool:
+        """Note the task that an answer to run-task names, unless it is another submission's.
+
+        A cache or a proxy may have answered with what it kept of an earlier call. Then one of the
+        two answers was wrong, and nobody knows which: the task itself is asked when it matters.
+        """
+        known = self._marks.get(task_id)
+        if known is not None and (mark is None or known != mark):
+            del self._marks[task_id]
+            return False
+        self.note(task_id, mark)
+        return True
+
+    def note(self, task_id: str, mark: str | None) -> None:
+        """Remember whose task this is by its own metadata, so that it is never looked up.
+
+        A task that a webhook tells about ends the search for it at once.
+        """
+        self._marks[task_id] = mark or ""
+        if len(self._marks) > REMEMBERED:
+            del self._marks[next(iter(self._marks))]
+        for search in self._searches:
+            if search.token.mark == mark and not search.found.done():
+                search.found.set_result(task_id)
+
+    async def find(self, token: SubmissionToken, seconds: float) -> str | None:
+        """Look for a task until it appears or the time is up.
+
+        Raises:
+            BrowserUseError: The last look was not whole, so that nothing is known.
+        """
+        ends_at = asyncio.get_running_loop().time() + seconds
+        return await self._search(token, lambda: ends_at)
+
+    async def find_in_window(self, token: SubmissionToken) -> str | None:
+        """Look for a task until it appears or the rest of its settle window has passed.
+
+        Where nobody knows how much of the window has passed, all of it is left.
+
+        Raises:
+            BrowserUseError: As `find`.
+        """
+        loop = asyncio.get_running_loop()
+        latest = loop.time() + token.settle_window
+
+        def ends_at() -> float:
+            age = self._ages.min_age(token)  # an answer may have told the service's time meanwhile
+            if age is None:
+                return latest
+            return min(loop.time() - age + token.settle_window, latest)
+
+        return await self._search(token, ends_at)
+
+    async def _search(self, token: SubmissionToken, ends_at: Callable[[], float]) -> str | None:
+        known = [task_id for task_id, mark in self._marks.items() if mark == token.mark]
+        if known:
+            return known[0]
+        search = _Search(token, asyncio.get_running_loop().create_future())
+        self._searches.append(search)
+        try:
+            return await self._find(search, ends_at)
+        finally:
+            self._searches.remove(search)
+            if not self._searches:
+                await self._end_sweep()
+
+    async def _find(self, search: _Search, ends_at: Callable[[], float]) -> str | None:
+        loop = asyncio.get_running_loop()
+        pause = FIRST_PAUSE
+        while True:
+            began = loop.time()
+            problem = await self._look(search)
+            if search.found.done():
+                return search.found.result()
+            is_last = began >= ends_at() - TICK
+            passing = isinstance(problem, _PASSING) and not isinstance(problem, _FINAL)
+            if problem is not None and (is_last or not passing):
+                raise copy.copy(problem)  # several searches may get it
+            if is_last:
+                return None
+            left = max(ends_at() - loop.time(), 0.0)
+            await asyncio.wait([search.found], timeout=min(pause, left))
+            pause = min(2 * pause, LONGEST_PAUSE)
+
+    async def _look(self, search: _Search) -> errors.BrowserUseError | None:
+        """Wait for a whole sweep that began after this call; others may share it."""
+        began = asyncio.get_running_loop().time()
+        while True:
+            # Rows that were read before this call were not compared with this search.
+            shared = self._sweep
+            fresh = shared is None or not shared.begun
+            sweep = self._start_sweep() if shared is None else shared.task
+            ends: list[asyncio.Future[Any]] = [search.found, sweep]
+            await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+            if search.found.done():
+                return None
+            if fresh:
+                if (problem := sweep.result()) is None:
+                    search.seen_at = began
+                return problem
+
+    def _start_sweep(self) -> "asyncio.Task[errors.BrowserUseError | None]":
+        self._sweep = sweep = _Sweep()
+        sweep.task = asyncio.get_running_loop().create_task(self._read(sweep))
+
+        def ended(_task: object) -> None:
+            if self._sweep is sweep:
+                self._sweep = None
+
+        sweep.task.add_done_callback(ended)
+        return sweep.task
+
+    async def _end_sweep(self) -> None:
+        """Nobody is looking any longer, so nothing must go on alone."""
+        sweep, self._sweep = self._sweep, None
+        if sweep is not None and not sweep.task.done():
+            sweep.task.cancel()
+            await asyncio.wait([sweep.task])
+
+    async def _read(self, sweep: _Sweep) -> errors.BrowserUseError | None:
+        sweep.begun = True
+        try:
+            return await self._ask_all(await self._read_pages(sweep))
+        except errors.BrowserUseError as error:
+            return error
+
+    async def _read_pages(self, sweep: _Sweep) -> list[TaskSummary]:
+        """Read pages, newest first, until they are older than every search under way."""
+        candidates: list[TaskSummary] = []
+        seen: set[str] = set()
+        page, repeated, old = 1, 0, 0
+        while self._is_searching() and repeated < REPEATED_PAGES:
+            rows = await self._tasks.list(page=page, limit=MAX_TASK_PAGE)
+            if page == 1:
+                sweep.newest = self._newest_of(rows.tasks)
+            fresh = [row for row in rows.tasks if row.id not in seen]
+            seen.update(row.id for row in fresh)
+            repeated = 0 if fresh else repeated + 1
+            oldest = {search: self._oldest(search, sweep) for search in self._searches}
+            candidates += [row for row in fresh if not self._examine(row, oldest)]
+            old = _old_rows(fresh, oldest.values(), old)
+            if old >= OLD_ROWS or _is_last(rows, len(seen)):
+                break
+            page += 1
+        return candidates
+
+    def _newest_of(self, rows: Sequence[TaskSummary]) -> datetime | None:
+        """The date of the newest task, as far as the rows of the first page are to be believed.
+
+        A date that is too late would hide tasks, and one that is too early costs a few requests.
+        """
+        dates = sorted(row.created_at for row in rows if row.created_at is not None)
+        if not dates:
+            return None
+        date = self._service_date()
+        return dates[len(dates) // 2] if date is None else min(dates[-1], date)
+
+    def _oldest(self, search: _Search, sweep: _Sweep) -> datetime | None:
+        """The earliest date that the task of a search can have, or None if any date is possible."""
+        age = search.max_age(self._ages)
+        if sweep.newest is None or math.isinf(age):
+            return None
+        token = search.token
+        try:
+            oldest = sweep.newest - timedelta(seconds=age)
+            return (min(oldest, token.sent_at) if token.by_service else oldest) - CLOCK_SKEW
+        except OverflowError:
+            return None
+
+    def _is_searching(self) -> bool:
+        return any(not search.found.done() for search in self._searches)
+
+    def _examine(self, row: TaskSummary, oldest: Mapping[_Search, datetime | None]) -> bool:
+        """Whether it is settled whose task this is, as far as anybody asks."""
+        known = self._marks.get(row.id)
+        if known is None and (TOKEN_KEY in row.extra or row.metadata):
+            known = str(row.extra.get(TOKEN_KEY, ""))
+        if known is not None:
+            self.note(row.id, known)
+            return True
+        return not any(search.may_be(row, date) for search, date in oldest.items())
+
+    async def _ask_all(self, candidates: list[TaskSummary]) -> errors.BrowserUseError | None:
+        """Ask for the marks of tasks whose rows say nothing: rows need not carry metadata."""
+        problem = None
+        for row in candidates:
+            if not self._is_searching():
+                break
+            try:
+                task = await self._tasks.get(row.id)
+            except _PASSING as error:
+                problem = error
+            else:
+                self.note(row.id, str(task.extra.get(TOKEN_KEY, "")))
+        return problem
+
+
+def _is_older(date: datetime | None, oldest: datetime | None) -> bool:
+    return date is not None and oldest is not None and date < oldest
+
+
+def _old_rows(rows: Sequence[TaskSummary], oldest: Collection[datetime | None], before: int) -> int:
+    """How many rows in a row, up to the last one, are too old for every search."""
+    for row in rows:
+        if row.created_at is not None:
+            is_old = all(_is_older(row.created_at, date) for date in oldest)
+            before = before + 1 if is_old else 0
+    return before
+
+
+def _is_last(page: TaskPage, seen: int) -> bool:
+    """Whether there are no rows after those of a page."""
+    return not page.tasks or (len(page.tasks) < MAX_TASK_PAGE and seen >= page.total_count)

@@ -1,0 +1,161 @@
+"""The OpenAPI 3.1 document of the API, from the table of calls and the models. Pure."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import attrs
+
+from browser_use_async.api.endpoint_table import (
+    API_PREFIX,
+    CREATE_BROWSER_PROFILE,
+    CREATE_UPLOAD_URL,
+    DELETE_BROWSER_PROFILE,
+    ENDPOINTS,
+    ME,
+    PAUSE_TASK,
+    RESUME_TASK,
+    RUN_TASK,
+    SEARCH_URL,
+    SIMPLE_SEARCH,
+    STOP_TASK,
+    UPDATE_BROWSER_PROFILE,
+    Endpoint,
+)
+from browser_use_async.server.openapi_schemas import (
+    component_schemas,
+    field_schema,
+    reference,
+)
+from browser_use_async.types import TaskId, rule_of
+
+__all__ = ["openapi_document"]
+
+_SCHEME = "HTTPBearer"
+
+_REASONS = {
+    400: "The request cannot be carried out as it is",
+    401: "The API key is wrong",
+    402: "There is no credit left",
+    403: "There is no API key, or the plan does not include this",
+    404: "There is no such thing",
+    413: "The body is too large",
+    422: "Validation Error",
+    429: "Too many tasks are at work",
+    502: "The website cannot be opened",
+    503: "There is nothing to search with",
+}
+
+# Profiles have one model here and three names in the published document.
+_ANSWERS = {
+    CREATE_BROWSER_PROFILE: "CreateBrowserProfileResponse",
+    UPDATE_BROWSER_PROFILE: "UpdateBrowserProfileResponse",
+    DELETE_BROWSER_PROFILE: "DeleteBrowserProfileResponse",
+}
+
+_OWN_REFUSALS: dict[Endpoint, tuple[int, ...]] = {
+    RUN_TASK: (402, 429),
+    STOP_TASK: (400,),
+    PAUSE_TASK: (400,),
+    RESUME_TASK: (400,),
+    SIMPLE_SEARCH: (402, 503),
+    SEARCH_URL: (402, 502),
+}
+
+# The only calls with a body and without anything that could be missing.
+_FINDS_NOTHING = {CREATE_BROWSER_PROFILE, CREATE_UPLOAD_URL, SIMPLE_SEARCH, SEARCH_URL}
+
+
+def openapi_document(server_url: str) -> dict[str, Any]:
+    """The document."""
+    paths: dict[str, dict[str, Any]] = {}
+    for endpoint in ENDPOINTS:
+        path = paths.setdefault(API_PREFIX + endpoint.path, {})
+        path[endpoint.method.lower()] = _operation(endpoint)
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Browser Use Cloud",
+            "summary": "Cloud API v1, served by browser-use-async",
+            "version": "0.1.0",
+        },
+        "servers": [{"url": server_url}],
+        "paths": paths,
+        "components": {
+            "schemas": component_schemas(),
+            "securitySchemes": {_SCHEME: {"type": "http", "scheme": "bearer"}},
+        },
+    }
+
+
+def _operation(endpoint: Endpoint) -> dict[str, Any]:
+    operation: dict[str, Any] = {
+        "tags": [endpoint.section],
+        "summary": endpoint.name.replace("_", " ").title(),
+        "description": endpoint.summary,
+        "operationId": endpoint.name,
+        "responses": _responses(endpoint),
+    }
+    if parameters := list(_parameters(endpoint)):
+        operation["parameters"] = parameters
+    if endpoint.body is not None:
+        operation["requestBody"] = {"required": True, **_json(reference(endpoint.body))}
+    if endpoint.authenticated:
+        operation["security"] = [{_SCHEME: []}]
+    return operation
+
+
+def _parameters(endpoint: Endpoint) -> Iterator[dict[str, Any]]:
+    for place, model in (("path", endpoint.parameters), ("query", endpoint.query)):
+        for field in attrs.fields(model) if model is not None else ():
+            rule = rule_of(field)
+            yield {
+                "name": field.name,
+                "in": place,
+                "required": rule.required,
+                "schema": field_schema(rule),
+            }
+
+
+def _responses(endpoint: Endpoint) -> dict[str, Any]:
+    answer = {"description": "Successful Response", **_json(_answer_schema(endpoint))}
+    refusals = {str(status): _refusal(endpoint, status) for status in sorted(_refusals(endpoint))}
+    return {"200": answer, **refusals}
+
+
+def _answer_schema(endpoint: Endpoint) -> dict[str, Any]:
+    if endpoint in _ANSWERS:
+        return {"$ref": f"#/components/schemas/{_ANSWERS[endpoint]}"}
+    if endpoint.returns is None:
+        return {}
+    return {"type": "boolean"} if endpoint.returns is bool else reference(endpoint.returns)
+
+
+def _refusals(endpoint: Endpoint) -> set[int]:
+    """The statuses that a call may be refused with."""
+    statuses = set(_OWN_REFUSALS.get(endpoint, ()))
+    takes_body = endpoint.body is not None
+    if endpoint.authenticated:
+        statuses |= {401, 403}
+    if takes_body:
+        statuses |= {400, 413}
+    if takes_body or endpoint.query is not None or endpoint.parameters is not None:
+        statuses.add(422)
+    if endpoint.parameters is not None or endpoint.query is TaskId:
+        statuses.add(404)
+    if takes_body and endpoint not in _FINDS_NOTHING:
+        statuses.add(404)
+    return statuses
+
+
+def _refusal(endpoint: Endpoint, status: int) -> dict[str, Any]:
+    schema = {"$ref": "#/components/schemas/ErrorResponse"}
+    if status == 422:
+        schema = {"$ref": "#/components/schemas/HTTPValidationError"}
+    body: dict[str, Any] = schema
+    if endpoint is ME and status == 401:
+        body = {"type": "boolean", "const": False}  # the one call whose answer is about the key
+    return {"description": _REASONS[status], **_json(body)}
+
+
+def _json(schema: dict[str, Any]) -> dict[str, Any]:
+    return {"content": {"application/json": {"schema": schema}}}

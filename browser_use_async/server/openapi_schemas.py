@@ -1,0 +1,290 @@
+"""The models as JSON schemas, under the names that the service published. Pure.
+
+Requests are described by the rules of their fields. The classes of responses are more lenient
+than the service promises to be, so what it promises is written here.
+"""
+
+from collections.abc import Iterator
+from datetime import datetime
+from types import NoneType
+from typing import Any, get_args, get_origin, get_type_hints
+
+import attrs
+
+from browser_use_async.api.limits import CONTENT_TYPES
+from browser_use_async.types import (
+    UNSET,
+    Balance,
+    BrowserData,
+    BrowserProfile,
+    BrowserProfilePage,
+    CreateBrowserProfileRequest,
+    Created,
+    CreateScheduledTaskRequest,
+    FieldKind,
+    FieldRule,
+    LlmModel,
+    OpenEnum,
+    OutputFile,
+    ProxyCountry,
+    RunTaskRequest,
+    ScheduledTask,
+    ScheduledTaskPage,
+    ScheduleType,
+    SearchResult,
+    SearchResults,
+    SearchUrlRequest,
+    SimpleSearchRequest,
+    Task,
+    TaskMedia,
+    TaskPage,
+    TaskScreenshots,
+    TaskStatus,
+    TaskStep,
+    TaskSummary,
+    UpdateBrowserProfileRequest,
+    UpdateScheduledTaskRequest,
+    UploadRequest,
+    UploadUrl,
+    rule_of,
+)
+
+__all__ = ["component_schemas", "field_schema", "reference"]
+
+Schema = dict[str, Any]
+
+_REQUESTS: dict[str, type[Any]] = {
+    "RunTaskRequest": RunTaskRequest,
+    "ScheduledTaskRequest": CreateScheduledTaskRequest,
+    "UpdateScheduledTaskRequest": UpdateScheduledTaskRequest,
+    "CreateBrowserProfileRequest": CreateBrowserProfileRequest,
+    "UpdateBrowserProfileRequest": UpdateBrowserProfileRequest,
+    "UploadFileRequest": UploadRequest,
+    "SimpleSearchRequest": SimpleSearchRequest,
+    "SearchUrlRequest": SearchUrlRequest,
+}
+
+_RESPONSES: dict[str, type[Any]] = {
+    "TaskCreatedResponse": Created,
+    "TaskResponse": Task,
+    "TaskSimpleResponse": TaskSummary,
+    "TaskStepResponse": TaskStep,
+    "TaskBrowserDataResponse": BrowserData,
+    "ListTasksResponse": TaskPage,
+    "TaskMediaResponse": TaskMedia,
+    "TaskScreenshotsResponse": TaskScreenshots,
+    "TaskOutputFileResponse": OutputFile,
+    "ScheduledTaskResponse": ScheduledTask,
+    "ListScheduledTasksResponse": ScheduledTaskPage,
+    "CreateBrowserProfileResponse": BrowserProfile,
+    "UpdateBrowserProfileResponse": BrowserProfile,
+    "GetBrowserProfileResponse": BrowserProfile,  # the last one is the one that lists refer to
+    "ListBrowserProfilesResponse": BrowserProfilePage,
+    "UploadFileResponse": UploadUrl,
+    "SimpleSearchResponse": SearchResults,
+    "UrlResponse": SearchResult,
+}
+
+_ENUMS: dict[str, type[OpenEnum]] = {
+    "LLMModel": LlmModel,
+    "ProxyCountryCode": ProxyCountry,
+    "ScheduleType": ScheduleType,
+    "TaskStatusEnum": TaskStatus,
+}
+
+_NAMES: dict[type[Any], str] = {
+    **{model: name for name, model in (_REQUESTS | _RESPONSES | _ENUMS).items()},
+    Balance: "CheckUserBalanceResponse",
+}
+
+# Fields that an answer may leave out or hold null in.
+_OPTIONAL: dict[type[Any], str] = {
+    Task: "live_url finished_at browser_data user_uploaded_files output_files public_share_url "
+    "metadata",
+    TaskSummary: "finished_at live_url metadata",
+    ScheduledTask: "structured_output_json browser_profile_id interval_minutes cron_expression "
+    "metadata",
+}
+# Fields that are always there, possibly with null.
+_NULLABLE = frozenset({"output", "recordings", "screenshots"})
+
+_NULL: Schema = {"type": "null"}
+_STRING: Schema = {"type": "string"}
+_MOMENT: Schema = {"type": "string", "format": "date-time"}
+_LARGEST = 2**63 - 1
+_NOT_BLANK = r"\S"
+_SCALARS: dict[type[Any], str] = {str: "string", int: "integer", bool: "boolean"}
+
+
+def reference(model: type[Any]) -> Schema:
+    """Where a model's schema stands in the document."""
+    return _named(_NAMES[model])
+
+
+def _named(component: str) -> Schema:
+    return {"$ref": f"#/components/schemas/{component}"}
+
+
+def component_schemas() -> dict[str, Schema]:
+    """Every schema that calls refer to, by its published name, sorted."""
+    schemas = {
+        **{name: _request(model) for name, model in _REQUESTS.items()},
+        **{name: _response(model) for name, model in _RESPONSES.items()},
+        **{name: _enum(enum) for name, enum in _ENUMS.items()},
+        "CheckUserBalanceResponse": _object({"balance": _STRING}, ["balance"]),
+        "DeleteBrowserProfileResponse": _object({}, []),
+        **_errors(),
+    }
+    return dict(sorted(schemas.items()))
+
+
+def _object(properties: dict[str, Schema], required: list[str]) -> Schema:
+    schema: Schema = {"type": "object", "properties": properties}
+    return {**schema, "required": required} if required else schema
+
+
+def _enum(enum: type[OpenEnum]) -> Schema:
+    return {"type": "string", "enum": [str(member) for member in enum]}
+
+
+def _errors() -> dict[str, Schema]:
+    place = {"type": "array", "items": {"anyOf": [_STRING, {"type": "integer"}]}}
+    problem = {"loc": place, "msg": _STRING, "type": _STRING}
+    problems = {"type": "array", "items": _named("ValidationError")}
+    return {
+        "ErrorResponse": _object({"detail": _STRING}, ["detail"]),
+        "HTTPValidationError": _object({"detail": problems}, []),
+        "ValidationError": _object(problem, list(problem)),
+    }
+
+
+# --- requests -----------------------------------------------------------------------------
+
+
+def _request(model: type[Any]) -> Schema:
+    fields = {field.name: rule_of(field) for field in attrs.fields(model)}
+    properties = {
+        name: {**field_schema(rule), **_BOUND_BY_MEANING.get((model, name), {})}
+        for name, rule in fields.items()
+    }
+    schema = _object(properties, [name for name, rule in fields.items() if rule.required])
+    if "schedule_type" in fields:
+        schema["allOf"] = list(_schedule_conditions())
+    return schema
+
+
+def _suffixes() -> str:
+    either_case = (
+        "".join(f"[{letter}{letter.upper()}]" if letter.isalpha() else letter for letter in suffix)
+        for suffix in (each[1:] for each in CONTENT_TYPES)
+    )
+    return "|".join(either_case)
+
+
+_BOUND_BY_MEANING: dict[tuple[type[Any], str], Schema] = {
+    (UploadRequest, "file_name"): {
+        "pattern": rf'^[^\s./\\:*?"<>|][^/\\:*?"<>|\x00-\x1f]*\.({_suffixes()})$',
+        "maxLength": 255,
+    },
+    (UploadRequest, "content_type"): {"enum": sorted(set(CONTENT_TYPES.values()))},
+    (SearchUrlRequest, "url"): {"pattern": "^https?://"},
+}
+
+
+def _schedule_conditions() -> Iterator[Schema]:
+    """Each type of schedule needs its own figure."""
+    for kind, field, shape in (
+        (ScheduleType.INTERVAL, "interval_minutes", "integer"),
+        (ScheduleType.CRON, "cron_expression", "string"),
+    ):
+        chosen = {"schedule_type": {"const": str(kind)}}
+        yield {
+            "if": {"properties": chosen, "required": ["schedule_type"]},
+            "then": {"properties": {field: {"type": shape}}, "required": [field]},
+        }
+
+
+def field_schema(rule: FieldRule) -> Schema:
+    """The schema of a request's field or of a parameter."""
+    schema = _shape(rule)
+    if rule.nullable:
+        schema = {"anyOf": [schema, _NULL]}
+    if rule.default is not UNSET:
+        default = rule.default
+        schema = {**schema, "default": str(default) if isinstance(default, str) else default}
+    return schema
+
+
+def _shape(rule: FieldRule) -> Schema:
+    if rule.enum is not None:
+        return reference(rule.enum)
+    match rule.kind:
+        case FieldKind.INTEGER:
+            return _integer(rule)
+        case FieldKind.BOOLEAN:
+            return {"type": "boolean"}
+        case FieldKind.TEXT_LIST:
+            return {"type": "array", "items": _STRING}
+        case FieldKind.TEXT_MAP:
+            return _text_map(rule)
+        case FieldKind.DATETIME:
+            return _MOMENT
+        case FieldKind.JSON_SCHEMA:
+            return {**_STRING, "format": "json-object", "contentMediaType": "application/json"}
+        case FieldKind.CRON:
+            return {**_STRING, "format": "cron"}
+        case FieldKind.TEXT:
+            return _text(rule.min_length, rule.max_length)
+
+
+def _integer(rule: FieldRule) -> Schema:
+    least = {} if rule.minimum is None else {"minimum": rule.minimum}
+    return {"type": "integer", **least, "maximum": rule.maximum or _LARGEST}
+
+
+def _text(least: int | None, most: int | None) -> Schema:
+    schema = dict(_STRING)
+    if least is not None:
+        schema |= {"minLength": least, "pattern": _NOT_BLANK}  # spaces alone do not count
+    if most is not None:
+        schema["maxLength"] = most
+    return schema
+
+
+def _text_map(rule: FieldRule) -> Schema:
+    schema: Schema = {"type": "object", "additionalProperties": _text(None, rule.max_length)}
+    if rule.max_pairs is not None:
+        schema["maxProperties"] = rule.max_pairs
+    if rule.max_key_length is not None:
+        schema["propertyNames"] = _text(1, rule.max_key_length)
+    return schema
+
+
+# --- responses ----------------------------------------------------------------------------
+
+
+def _response(model: type[Any]) -> Schema:
+    annotations = get_type_hints(model)
+    optional = _OPTIONAL.get(model, "").split()
+    names = [field.name for field in attrs.fields(model) if field.name != "extra"]
+    properties = {name: _annotated(annotations[name]) for name in names}
+    for name in names:
+        if name in optional or name in _NULLABLE:
+            properties[name] = {"anyOf": [properties[name], _NULL]}
+    return _object(properties, [name for name in names if name not in optional])
+
+
+def _annotated(annotation: Any) -> Schema:
+    origin, arguments = get_origin(annotation), get_args(annotation)
+    if NoneType in arguments:
+        return _annotated(next(each for each in arguments if each is not NoneType))
+    if origin is list:
+        return {"type": "array", "items": _annotated(arguments[0])}
+    if origin is dict:
+        values = True if arguments[1] is Any else _annotated(arguments[1])
+        return {"type": "object", "additionalProperties": values}
+    if annotation is datetime:
+        return _MOMENT
+    if annotation in _SCALARS:
+        return {"type": _SCALARS[annotation]}
+    return reference(annotation)

@@ -1,0 +1,379 @@
+"""From the text that a task answered to the type that the caller asked for.
+
+Written by hand, because the converter that reads responses is lenient by design, and this must
+not be: a string is no array of its characters, and "false" is not true. Who wants more leniency
+says so with a converter of an attrs field: what does not fit the type of the field goes to it as it
+came, and what it raises is told as any other misfit. What fits is converted, too, by the class.
+"""
+
+import json
+import re
+import types
+import typing
+from collections.abc import Callable, Iterator
+from datetime import date, datetime
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+import attrs
+
+from browser_use_async.api.json import JsonRefusedError, read_json
+from browser_use_async.api.scalars import parse_timestamp
+from browser_use_async.structured_output.types import (
+    Anything,
+    Constants,
+    Field,
+    FixedItems,
+    Items,
+    Model,
+    OneOf,
+    Pairs,
+    Record,
+    Scalar,
+    shape_of,
+)
+
+__all__ = [
+    "MisfitError",
+    "OutputMismatchError",
+    "name_of",
+    "name_of_kind",
+    "parse_output",
+    "read_scalar",
+]
+
+
+class MisfitError(Exception):
+    """A scalar that does not fit; says what was expected. Never seen by anybody outside."""
+
+
+_NAMES: dict[type[Any], str] = {
+    str: "a string",
+    int: "an integer",
+    float: "a number",
+    bool: "a boolean",
+    list: "an array",
+    dict: "an object",
+    types.NoneType: "null",
+}
+
+
+def name_of(value: Any) -> str:
+    """What a JSON value is, in words."""
+    return _NAMES[type(value)]
+
+
+def name_of_kind(kind: type[Any]) -> str:
+    """What values of a class of JSON are, in words."""
+    return _NAMES[kind]
+
+
+def _no_conversion(kind: type[Any]) -> Callable[[Any], typing.NoReturn]:
+    def refuse(_value: Any) -> typing.NoReturn:
+        raise MisfitError(_NAMES[kind])
+
+    return refuse
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _integer(value: Any) -> int:
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    raise MisfitError("an integer")
+
+
+def _number(value: Any) -> float:
+    if not _is_number(value):
+        raise MisfitError("a number")
+    try:
+        return float(value)
+    except OverflowError:  # an integer of more than 300 digits
+        raise MisfitError("a finite number") from None
+
+
+def _decimal(value: Any) -> Decimal:
+    if _is_number(value) or isinstance(value, str):
+        try:
+            number = Decimal(str(value))
+        except InvalidOperation:
+            pass
+        else:
+            if number.is_finite():
+                return number
+    raise MisfitError("a finite number")
+
+
+def _moment(value: Any) -> datetime:
+    moment = parse_timestamp(value) if isinstance(value, str) else None
+    if moment is None:
+        raise MisfitError("an ISO 8601 timestamp")
+    return moment
+
+
+def _day(value: Any) -> date:
+    if isinstance(value, str):
+        try:
+            return date.fromisoformat(value)
+        except ValueError:
+            pass
+    raise MisfitError("an ISO 8601 date")
+
+
+_READERS: dict[type[Any], Callable[[Any], Any]] = {
+    str: _no_conversion(str),
+    int: _integer,
+    float: _number,
+    bool: _no_conversion(bool),
+    types.NoneType: _no_conversion(types.NoneType),
+    Decimal: _decimal,
+    datetime: _moment,
+    date: _day,
+}
+
+
+def read_scalar(value: Any, kind: type[Any]) -> Any:
+    """A JSON value as a scalar of another class.
+
+    Raises:
+        MisfitError: It does not stand for one.
+    """
+    return _READERS[kind](value)
+
+
+MAX_PROBLEMS = 5  # told in one message
+
+# Models like to wrap JSON in a Markdown fence, or to say a sentence around it.
+_FENCE = re.compile(r"```[a-zA-Z0-9_-]*[ \t]*\r?\n(.*?)\r?\n?[ \t]*```", re.DOTALL)
+_LONGEST_FENCE = re.compile(r"```[a-zA-Z0-9_-]*[ \t]*\r?\n(.*)\r?\n?[ \t]*```", re.DOTALL)
+
+
+class OutputMismatchError(ValueError):
+    """The output does not fit the type; says where, in words."""
+
+
+def parse_output(text: str | None, kind: Any) -> Any:
+    """Parse the output of a task.
+
+    Raises:
+        OutputMismatchError: There is no output, or it does not fit.
+    """
+    if text is None:
+        raise OutputMismatchError("the task finished without an output")
+    problem = ""
+    for candidate in _candidates(text):
+        try:
+            value = read_json(candidate.strip().encode())
+        except (JsonRefusedError, UnicodeEncodeError) as error:
+            problem = problem or f"the output is not JSON: {error}"
+            continue
+        reading = _Reading()
+        parsed = reading.value(value, kind, "$")
+        if not reading.problems:
+            return parsed
+        problem = "; ".join(reading.problems[:MAX_PROBLEMS])
+        break
+    if _takes_text(kind):
+        return text  # prose is a fine answer to a question for text
+    raise OutputMismatchError(problem)
+
+
+def _candidates(text: str) -> Iterator[str]:
+    yield text
+    for fenced in _FENCE.finditer(text):
+        yield fenced[1]
+    longest = _LONGEST_FENCE.search(text)  # the JSON itself may hold a fence
+    if longest is not None:
+        yield longest[1]
+
+
+def _takes_text(kind: Any) -> bool:
+    shape = shape_of(kind)
+    if isinstance(shape, OneOf):
+        return any(_takes_text(option) for option in shape.options)
+    return isinstance(shape, Anything) or shape == Scalar(str)
+
+
+@attrs.define
+class _Reading:
+    """One attempt to read a value as a type."""
+
+    problems: list[str] = attrs.field(factory=list)  # what does not fit, and where
+    # How far it had to be stretched to fit: keys that no field takes, and numbers that
+    # changed their class
+    stretch: int = 0
+
+    def value(self, value: Any, kind: Any, place: str) -> Any:
+        """Read a value. If `problems` grew, what is given means nothing."""
+        match shape_of(kind):
+            case Anything():
+                return value
+            case Scalar(scalar):
+                return self._scalar(value, scalar, place)
+            case Items(item, build, _unique):
+                return self._items(value, item, build, place)
+            case FixedItems(items):
+                return self._fixed(value, items, place)
+            case Pairs(key, each):
+                return self._pairs(value, key, each, place)
+            case OneOf(options):
+                return self._one_of(value, options, place)
+            case Constants(values):
+                return self._constant(value, values, place)
+            case Model(model):
+                return self._model(value, model, place)
+            case Record() as record:
+                return self._record(value, record, place)
+
+    def _refuse(self, place: str, problem: str) -> None:
+        self.problems.append(f"at {place}: {problem}")
+
+    def _expect(self, value: Any, kind: type[Any], place: str) -> bool:
+        fits = isinstance(value, kind)
+        if not fits:
+            self._refuse(place, f"expected {name_of_kind(kind)}, not {name_of(value)}")
+        return fits
+
+    def _scalar(self, value: Any, kind: type[Any], place: str) -> Any:
+        if type(value) is kind:
+            return value
+        try:
+            result = read_scalar(value, kind)
+        except MisfitError as error:
+            self._refuse(place, f"expected {error}, not {name_of(value)}")
+            return None
+        self.stretch += isinstance(value, int | float) or kind is Decimal
+        return result
+
+    def _items(self, value: Any, item: Any, build: Callable[[list[Any]], Any], place: str) -> Any:
+        if not self._expect(value, list, place):
+            return None
+        items = [self.value(each, item, f"{place}[{at}]") for at, each in enumerate(value)]
+        if self.problems:
+            return None
+        try:
+            return build(items)
+        except TypeError:
+            self._refuse(place, "expected plain values, which alone can stand in a set")
+
+    def _fixed(self, value: Any, items: tuple[Any, ...], place: str) -> Any:
+        if not self._expect(value, list, place):
+            return None
+        if len(value) != len(items):
+            self._refuse(place, f"expected {len(items)} items, not {len(value)}")
+            return None
+        pairs = zip(value, items, strict=True)
+        return tuple(
+            self.value(each, item, f"{place}[{at}]") for at, (each, item) in enumerate(pairs)
+        )
+
+    def _pairs(self, value: Any, key: Any, each: Any, place: str) -> Any:
+        if not self._expect(value, dict, place):
+            return None
+        return {
+            self.value(name, key, place): self.value(inner, each, f"{place}[{name!r}]")
+            for name, inner in value.items()
+        }
+
+    def _one_of(self, value: Any, options: tuple[Any, ...], place: str) -> Any:
+        """Read a value as the option that needs the least stretch; of equals, the first."""
+        best: tuple[_Reading, Any] | None = None
+        misfits: list[_Reading] = []
+        for option in options:
+            reading = _Reading()
+            result = reading.value(value, option, place)
+            if reading.problems:
+                misfits.append(reading)
+            elif best is None or reading.stretch < best[0].stretch:
+                best = (reading, result)
+        if best is not None:
+            self.stretch += best[0].stretch
+            return best[1]
+        # The option that went wrong deepest inside is the one that was meant.
+        meant = max(misfits, key=lambda reading: len(reading.problems[0].partition(":")[0]))
+        self.problems += meant.problems
+        return None
+
+    def _constant(self, value: Any, values: tuple[tuple[Any, Any], ...], place: str) -> Any:
+        for each, member in values:
+            if value == each and isinstance(value, bool) is isinstance(each, bool):
+                return member
+        allowed = ", ".join(json.dumps(each) for each, _member in values)
+        self._refuse(place, f"expected one of {allowed}")
+        return None
+
+    def _model(self, value: Any, model: Any, place: str) -> Any:
+        try:
+            # As JSON, because strict models take strings for times from JSON only.
+            parsed = model.model_validate_json(json.dumps(value))
+        except Exception as error:  # noqa: BLE001 - pydantic is not imported here
+            self._refuse_model(error, place)
+            return None
+        if isinstance(value, dict):
+            self.stretch += len(value.keys() - getattr(model, "model_fields", {}).keys())
+        return parsed
+
+    def _refuse_model(self, error: Exception, place: str) -> None:
+        tell = getattr(error, "errors", None)
+        details = tell(include_url=False, include_input=False) if callable(tell) else []
+        if not isinstance(details, list) or not details:
+            self._refuse(place, str(error) or type(error).__name__)
+            return
+        for detail in details:
+            inner = "".join(_step(part) for part in detail["loc"])
+            self._refuse(place + inner, detail["msg"])
+
+    def _record(self, value: Any, record: Record, place: str) -> Any:
+        if not self._expect(value, dict, place):
+            return None
+        before = len(self.problems)
+        arguments: dict[str, Any] = {}
+        raw: list[Field] = []  # whose converters get what came
+        for field in record.fields:
+            if field.name in value:
+                result = self._field(value[field.name], field, f"{place}.{field.name}", raw)
+                arguments[field.argument] = result
+            elif field.required:
+                self._refuse(f"{place}.{field.name}", "a required field is missing")
+        self.stretch += len(value) - len(arguments) + len(raw)
+        if len(self.problems) > before:
+            return None
+        try:
+            return record.kind(**arguments)
+        except Exception as error:  # noqa: BLE001 - a class's own validators raise what they like
+            where = next((field for field in raw if _is_refused(value[field.name], field)), None)
+            inner = "" if where is None else f".{where.name}"
+            self._refuse(place + inner, str(error) or type(error).__name__)
+            return None
+
+    def _field(self, value: Any, field: Field, place: str, raw: list[Field]) -> Any:
+        """Read the value of a field; one that does not fit is left to the field's converter."""
+        reading = _Reading()
+        result = reading.value(value, field.kind, place)
+        if reading.problems and field.converter is not None:
+            raw.append(field)
+            return value
+        self.problems += reading.problems
+        self.stretch += reading.stretch
+        return result
+
+
+def _is_refused(value: Any, field: Field) -> bool:
+    """Whether a field's converter raises for a value, as far as that can be asked."""
+    convert: Any = field.converter
+    is_wrapped = isinstance(field.converter, attrs.Converter)
+    if is_wrapped:
+        if convert.takes_self or convert.takes_field:
+            return False  # only the class has what it takes
+        convert = convert.converter
+    try:
+        convert(value)
+    except Exception:  # noqa: BLE001 - converters raise what they like
+        return True
+    return False
+
+
+def _step(part: Any) -> str:
+    return f"[{part}]" if isinstance(part, int) else f".{part}"

@@ -1,0 +1,166 @@
+"""The JSON schema of an output type: models, classes, TypedDicts and containers of them."""
+
+import inspect
+import json
+import types
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any
+
+import attrs
+
+from browser_use_async.errors import InvalidRequestError
+from browser_use_async.structured_output.types import (
+    Anything,
+    Constants,
+    FixedItems,
+    Items,
+    Model,
+    OneOf,
+    Pairs,
+    Record,
+    Scalar,
+    is_pydantic_model,
+    shape_of,
+)
+
+__all__ = ["output_schema"]
+
+_REFERENCE = "#/$defs/"
+
+_SCALARS: dict[type[Any], dict[str, Any]] = {
+    str: {"type": "string"},
+    int: {"type": "integer"},
+    float: {"type": "number"},
+    Decimal: {"type": "number"},
+    bool: {"type": "boolean"},
+    types.NoneType: {"type": "null"},
+    datetime: {"type": "string", "format": "date-time"},
+    date: {"type": "string", "format": "date"},
+}
+
+
+def output_schema(kind: Any) -> str:
+    """The JSON schema of a type, as the string that `structured_output_json` takes.
+
+    Raises:
+        InvalidRequestError: The type has no JSON form.
+    """
+    if is_pydantic_model(kind):
+        return json.dumps(_own_schema(kind))
+    definitions = _Definitions()
+    schema = definitions.schema_of(kind)
+    reference = schema.pop("$ref", None)
+    if reference is not None:
+        # Agents follow a schema better whose top level is spelt out.
+        name = reference.removeprefix(_REFERENCE)
+        schema.update(definitions.schemas[name])
+        if f'"{reference}"' not in json.dumps(definitions.schemas):
+            del definitions.schemas[name]  # only the top level, which spells it out, refers to it
+    if definitions.schemas:
+        schema["$defs"] = definitions.schemas
+    return json.dumps(schema)
+
+
+@attrs.define
+class _Definitions:
+    """The schemas of the classes met so far."""
+
+    schemas: dict[str, Any] = attrs.field(factory=dict)  # by name, as they stand in `$defs`
+    # Which name a class has: classes of different modules may share one
+    names: dict[type[Any], str] = attrs.field(factory=dict)
+
+    def schema_of(self, kind: Any) -> dict[str, Any]:
+        match shape_of(kind):
+            case Scalar(scalar):
+                return dict(_SCALARS[scalar])
+            case Anything():
+                return {}
+            case Items(item, _build, unique):
+                schema = {"type": "array", "items": self.schema_of(item)}
+                return {**schema, "uniqueItems": True} if unique else schema
+            case FixedItems(items):
+                return self._fixed([self.schema_of(each) for each in items])
+            case Pairs(_key, value):
+                return {"type": "object", "additionalProperties": self.schema_of(value)}
+            case OneOf(options):
+                return {"anyOf": [self.schema_of(each) for each in options]}
+            case Constants(values):
+                return {"enum": [value for value, _member in values]}
+            case Model(model):
+                return self._model(model)
+            case Record() as record:
+                return self._record(record)
+
+    def _fixed(self, items: list[dict[str, Any]]) -> dict[str, Any]:
+        schema = {"type": "array", "minItems": len(items), "maxItems": len(items)}
+        return {**schema, "prefixItems": items} if items else schema
+
+    def _record(self, record: Record) -> dict[str, Any]:
+        name = self.names.get(record.kind)
+        if name is None:
+            name = self.names[record.kind] = self._free(record.kind.__name__)
+            self.schemas[name] = {}  # a class may hold itself
+            self.schemas[name] = {
+                "type": "object",
+                "title": record.kind.__name__,
+                **_description(record.kind),
+                "properties": {each.name: self.schema_of(each.kind) for each in record.fields},
+                "required": [each.name for each in record.fields if each.required],
+            }
+        return {"$ref": _REFERENCE + name}
+
+    def _model(self, model: type[Any]) -> dict[str, Any]:
+        name = self.names.get(model)
+        if name is None:
+            schema = self._adopted(_own_schema(model))
+            if "$ref" in schema:  # a model that holds itself has put itself among the definitions
+                name = schema["$ref"].removeprefix(_REFERENCE)
+            else:
+                name = model.__name__
+                if self.schemas.get(name) != schema:  # else another model has brought it along
+                    name = self._free(name)
+                    self.schemas[name] = schema
+            self.names[model] = name
+        return {"$ref": _REFERENCE + name}
+
+    def _adopted(self, schema: dict[str, Any]) -> dict[str, Any]:
+        """Take over a model's own definitions, under other names where theirs are taken."""
+        text = json.dumps(schema)
+        names: dict[str, str] = {}
+        for name, definition in schema.get("$defs", {}).items():
+            taken = self.schemas.get(name, definition) != definition
+            names[name] = free = self._free(name) if taken else name
+            text = text.replace(json.dumps(_REFERENCE + name), json.dumps(_REFERENCE + free))
+        adopted: dict[str, Any] = json.loads(text)
+        own: dict[str, Any] = adopted.pop("$defs", {})
+        self.schemas.update({names[name]: definition for name, definition in own.items()})
+        return adopted
+
+    def _free(self, name: str) -> str:
+        number, free = 1, name
+        while free in self.schemas:
+            number += 1
+            free = f"{name}_{number}"
+        return free
+
+
+def _own_schema(model: Any) -> dict[str, Any]:
+    problem: str
+    try:
+        schema: dict[str, Any] = model.model_json_schema()
+    except Exception as error:  # noqa: BLE001 - pydantic is not imported here, nor are its errors
+        problem = str(error)
+    else:
+        return schema
+    raise InvalidRequestError(
+        f"output_type: {model!r} has no JSON schema: {problem}; nothing was sent",
+        field="output_type",
+    )
+
+
+def _description(kind: type[Any]) -> dict[str, str]:
+    """The class's own words for the agent; generated signatures say nothing."""
+    text = kind.__dict__.get("__doc__") or ""
+    generated = text.startswith(f"{kind.__name__}(") or "Method generated by attrs" in text
+    return {} if not text or generated else {"description": inspect.cleandoc(text)}

@@ -1,0 +1,23 @@
+"""Responses of the API sections User and Health Check."""
+
+from decimal import Decimal
+from typing import Any
+
+import attrs
+
+from browser_use_async.types.base import Record
+
+__all__ = ["Balance"]
+
+
+@attrs.define(eq=False, repr=False)
+class Balance(Record):
+    """What is left on the account. API page: Check Balance.
+
+    Attributes:
+        cents: The credit in US cents; exact, because the API sends a string.
+        extra: Fields that this version does not know.
+    """
+
+    cents: Decimal
+    extra: dict[str, Any] = attrs.field(factory=dict, repr=False)

@@ -1,0 +1,148 @@
+"""Requests and responses of the API section Browser Profiles."""
+
+from typing import Any, TypedDict
+
+import attrs
+
+from browser_use_async.types.base import FieldKind, FieldRule, Record, Unset, Value, ruled
+from browser_use_async.types.enums import ProxyCountry
+
+__all__ = [
+    "BrowserProfile",
+    "BrowserProfileFields",
+    "BrowserProfilePage",
+    "CreateBrowserProfileRequest",
+    "NamedBrowserProfileFields",
+    "ProfileId",
+    "UpdateBrowserProfileRequest",
+]
+
+_COUNTRY = FieldRule(FieldKind.TEXT, enum=ProxyCountry, lower_case=True)
+
+
+def _rule(kind: FieldKind, default: Any, **more: Any) -> FieldRule:
+    return FieldRule(kind, nullable=False, default=default, **more)
+
+
+class BrowserProfileFields(TypedDict, total=False):
+    """The optional fields of a profile, as keyword arguments.
+
+    `CreateBrowserProfileRequest` explains them.
+    """
+
+    description: str
+    persist: bool
+    ad_blocker: bool
+    proxy: bool
+    proxy_country_code: ProxyCountry | str
+    browser_viewport_width: int
+    browser_viewport_height: int
+
+
+class NamedBrowserProfileFields(BrowserProfileFields, total=False):
+    """All fields of a profile, as keyword arguments of an update."""
+
+    profile_name: str
+
+
+@attrs.frozen(eq=False, repr=False)
+class ProfileId(Value):
+    """Which profile a call is about."""
+
+    profile_id: str = ruled(FieldRule(FieldKind.TEXT, required=True, nullable=False))
+
+
+@attrs.frozen(eq=False, repr=False)
+class CreateBrowserProfileRequest(Value):
+    """The body of creating a profile. API page: Create Browser Profile.
+
+    Attributes:
+        profile_name: What to call it.
+        description: What it is for.
+        persist: Whether cookies, local storage and session data are kept between tasks.
+        ad_blocker: Whether advertisements and popups are blocked.
+        proxy: Whether traffic goes through mobile proxies.
+        proxy_country_code: The country of the proxy, in either case.
+        browser_viewport_width: Width of the page in pixels.
+        browser_viewport_height: Height of the page in pixels.
+    """
+
+    profile_name: str = ruled(
+        FieldRule(FieldKind.TEXT, required=True, nullable=False, min_length=1)
+    )
+    description: str | Unset = ruled(_rule(FieldKind.TEXT, ""))
+    persist: bool | Unset = ruled(_rule(FieldKind.BOOLEAN, default=True))
+    ad_blocker: bool | Unset = ruled(_rule(FieldKind.BOOLEAN, default=True))
+    proxy: bool | Unset = ruled(_rule(FieldKind.BOOLEAN, default=True))
+    proxy_country_code: ProxyCountry | str | Unset = ruled(
+        _rule(FieldKind.TEXT, ProxyCountry.US, enum=ProxyCountry, lower_case=True)
+    )
+    browser_viewport_width: int | Unset = ruled(_rule(FieldKind.INTEGER, 1280, minimum=1))
+    browser_viewport_height: int | Unset = ruled(_rule(FieldKind.INTEGER, 960, minimum=1))
+
+
+@attrs.frozen(eq=False, repr=False)
+class UpdateBrowserProfileRequest(Value):
+    """The body of changing a profile: exactly the fields given change.
+
+    API page: Update Browser Profile. The fields are those of `CreateBrowserProfileRequest`.
+    """
+
+    profile_name: str | Unset | None = ruled(FieldRule(FieldKind.TEXT, min_length=1))
+    description: str | Unset | None = ruled(FieldRule(FieldKind.TEXT))
+    persist: bool | Unset | None = ruled(FieldRule(FieldKind.BOOLEAN))
+    ad_blocker: bool | Unset | None = ruled(FieldRule(FieldKind.BOOLEAN))
+    proxy: bool | Unset | None = ruled(FieldRule(FieldKind.BOOLEAN))
+    proxy_country_code: ProxyCountry | str | Unset | None = ruled(_COUNTRY)
+    browser_viewport_width: int | Unset | None = ruled(FieldRule(FieldKind.INTEGER, minimum=1))
+    browser_viewport_height: int | Unset | None = ruled(FieldRule(FieldKind.INTEGER, minimum=1))
+
+
+@attrs.define(eq=False, repr=False)
+class BrowserProfile(Record):
+    """A browser profile. API page: Get Browser Profile.
+
+    Attributes:
+        profile_id: The profile's id.
+        profile_name: What it is called.
+        description: What it is for.
+        persist: Whether cookies, local storage and session data are kept between tasks.
+        ad_blocker: Whether advertisements and popups are blocked.
+        proxy: Whether traffic goes through mobile proxies.
+        proxy_country_code: The country of the proxy.
+        browser_viewport_width: Width of the page in pixels.
+        browser_viewport_height: Height of the page in pixels.
+        extra: Fields that this version does not know.
+    """
+
+    profile_id: str
+    profile_name: str
+    description: str = ""
+    persist: bool = True
+    ad_blocker: bool = True
+    proxy: bool = True
+    proxy_country_code: ProxyCountry = ProxyCountry.US
+    browser_viewport_width: int = 1280
+    browser_viewport_height: int = 960
+    extra: dict[str, Any] = attrs.field(factory=dict, repr=False)
+
+
+@attrs.define(eq=False, repr=False)
+class BrowserProfilePage(Record):
+    """One page of the profile list. API page: List Browser Profiles.
+
+    Attributes:
+        profiles: The rows.
+        total_pages: How many pages there are.
+        page: Which page this is, counted from 1.
+        limit: How many rows a page has at most.
+        total_count: How many profiles there are on all pages.
+        extra: Fields that this version does not know.
+    """
+
+    profiles: list[BrowserProfile]
+    total_pages: int
+    page: int
+    limit: int
+    total_count: int
+    extra: dict[str, Any] = attrs.field(factory=dict, repr=False)

@@ -1,1 +1,0 @@
-"""The lifecycle verbs of a session, by what they are about."""

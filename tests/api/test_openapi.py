@@ -1,0 +1,132 @@
+"""The document of the server against the one that the service published, fact by fact."""
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import attrs
+import pytest
+
+from browser_use_async.api.endpoint_table import ENDPOINTS
+from browser_use_async.server.openapi import openapi_document
+from browser_use_async.types import rule_of
+from tests.api.openapi_facts import facts_of, flattened
+
+PUBLISHED = Path(__file__).parents[1] / "openapi" / "published.json"
+
+# All differences that there may be, as patterns of places; each must really occur.
+REMOVED = (
+    r"operations > GET /api/v1/task/\{task_id\}/gif > .*",
+    r"operations > GET /api/v1/browser-use-version > .*",
+    r"schemas > TaskGifResponse > .*",
+)
+_WIDTH = r"browser_viewport_(width|height)( > anyOf > 0)? > (minimum|maximum)"
+ADDED = (
+    # answers that the published document does not mention
+    r"operations > .* > responses > (400|401|402|403|404|413|429|502|503) > .*",
+    r"schemas > ErrorResponse > .*",
+    # newer than the published document
+    r"schemas > ScheduledTaskResponse > properties > metadata > .*",
+    # bounds that the specification states in prose
+    r"schemas > .*Request > properties > max_agent_steps > anyOf > 0 > (minimum|maximum)",
+    r"schemas > .*Request > properties > metadata > anyOf > 0 > maxProperties",
+    r"schemas > .*Request > properties > metadata > anyOf > 0 > propertyNames > .*",
+    r"schemas > .*Request > properties > metadata > anyOf > 0 > additionalProperties > maxLength",
+    r"schemas > .*Request > allOf > (0|1) > .*",
+    r"schemas > UploadFileRequest > properties > (file_name|content_type) > .*",
+    # bounds without which a value would be senseless
+    rf"schemas > .*Request > properties > {_WIDTH}",
+    r"schemas > .*Request > properties > interval_minutes > anyOf > 0 > (minimum|maximum)",
+    r"schemas > .*Request > properties > (task|profile_name)( > anyOf > 0)? > (minLength|pattern)",
+    r"schemas > Search.*Request > properties > (query|url) > (minLength|pattern)",
+    r"schemas > SimpleSearchRequest > properties > query > (minLength|pattern)",
+    r"operations > GET .* > parameters > query (page|limit) > schema > maximum",
+    # what a string holds
+    r"schemas > .*Request > properties > structured_output_json > .* > (format|contentMediaType)",
+    r"schemas > .*Request > properties > cron_expression > anyOf > 0 > format",
+)
+
+
+def _published() -> dict[str, Any]:
+    return dict(flattened(json.loads(PUBLISHED.read_text(encoding="utf-8"))))
+
+
+def _ours() -> dict[str, Any]:
+    return dict(flattened(facts_of(openapi_document("http://127.0.0.1:1"))))
+
+
+def _unexplained(places: set[str], patterns: tuple[str, ...]) -> list[str]:
+    return sorted(
+        place
+        for place in places
+        if not any(re.fullmatch(pattern, place, flags=re.DOTALL) for pattern in patterns)
+    )
+
+
+def test_the_transcription_is_whole() -> None:
+    """28 calls and 35 schemas were published."""
+    published = json.loads(PUBLISHED.read_text(encoding="utf-8"))
+
+    assert len(published["operations"]) == 28
+    assert len(published["schemas"]) == 35
+
+
+def test_facts_that_both_documents_state_are_the_same() -> None:
+    """Types, required fields, enums, defaults, bounds and names: nothing is contradicted."""
+    published, ours = _published(), _ours()
+    shared = published.keys() & ours.keys()
+
+    assert {place: ours[place] for place in shared if ours[place] != published[place]} == {}
+    assert len(shared) > 500
+
+
+def test_nothing_published_is_missing_but_two_calls() -> None:
+    """What is left out are the two calls that the specification lacks."""
+    assert _unexplained(_published().keys() - _ours().keys(), REMOVED) == []
+
+
+def test_what_is_added_is_listed() -> None:
+    """Every further fact of ours has a reason in the list."""
+    assert _unexplained(_ours().keys() - _published().keys(), ADDED) == []
+
+
+@pytest.mark.parametrize("pattern", REMOVED)
+def test_each_listed_omission_occurs(pattern: str) -> None:
+    """The list of what is left out holds nothing that is there."""
+    assert any(re.fullmatch(pattern, each) for each in _published().keys() - _ours().keys())
+
+
+@pytest.mark.parametrize("pattern", ADDED)
+def test_each_listed_addition_occurs(pattern: str) -> None:
+    """The list of additions holds nothing that is not there."""
+    assert any(re.fullmatch(pattern, each) for each in _ours().keys() - _published().keys())
+
+
+def test_rules_know_which_bounds_were_published() -> None:
+    """A rule says `published` exactly where the service's own schema states its minimum."""
+    published = json.loads(PUBLISHED.read_text(encoding="utf-8"))
+    for endpoint in ENDPOINTS:
+        parameters = published["operations"][f"{endpoint.method} /api/v1{endpoint.path}"]
+        for field in attrs.fields(endpoint.query) if endpoint.query is not None else ():
+            schema = parameters["parameters"][f"query {field.name}"]["schema"]
+            assert ("minimum" in schema) is rule_of(field).published
+    for name in ("SimpleSearchRequest", "SearchUrlRequest", "RunTaskRequest"):
+        body = next(each.body for each in ENDPOINTS if getattr(each.body, "__name__", "") == name)
+        assert body is not None
+        for field in attrs.fields(body):
+            schema = published["schemas"][name]["properties"][field.name]
+            assert ("minimum" in schema) is rule_of(field).published
+
+
+def test_every_reference_leads_somewhere() -> None:
+    """No schema is referred to that the document lacks, and none is there in vain."""
+    document = openapi_document("http://127.0.0.1:1")
+    referred = set(re.findall(r"#/components/schemas/(\w+)", json.dumps(document)))
+
+    assert referred == set(document["components"]["schemas"])
+
+
+def test_every_call_has_a_summary() -> None:
+    """Each row is explained in a sentence."""
+    assert all(endpoint.summary.endswith(".") for endpoint in ENDPOINTS)

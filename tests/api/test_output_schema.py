@@ -1,0 +1,342 @@
+"""Output types as JSON schemas, and the types that are refused."""
+
+import enum
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import InitVar, dataclass, field
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Annotated, Any, Generic, Literal, NewType, NotRequired, TypedDict, TypeVar
+
+import attrs
+import pydantic
+import pytest
+
+from browser_use_async.errors import InvalidRequestError
+from browser_use_async.structured_output.schema import output_schema
+from tests.api import postponed
+
+T = TypeVar("T")
+Name = NewType("Name", str)
+
+
+class Colour(enum.Enum):
+    """A colour."""
+
+    RED = "red"
+    BLUE = "blue"
+
+
+@attrs.define
+class Item:
+    """One item of the page."""
+
+    name: str
+    price: float = 0.0
+    hidden: int = attrs.field(init=False, default=1)
+
+
+@dataclass
+class Page:  # noqa: D101 - without a docstring on purpose
+    items: list[Item]
+    best: Item | None = None
+    tags: set[str] = field(default_factory=set)
+
+
+class Row(TypedDict):
+    """A row."""
+
+    number: int
+    note: NotRequired[str]
+
+
+@attrs.define
+class Tree:
+    """A class that holds itself."""
+
+    value: int
+    children: "list[Tree]"
+
+
+class Leaf(pydantic.BaseModel):
+    """A model."""
+
+    name: str
+
+
+class Branch(pydantic.BaseModel):
+    """A model that holds models."""
+
+    leaf: Leaf
+    branches: "list[Branch]" = []
+
+
+def _schema(kind: Any) -> Any:
+    return json.loads(output_schema(kind))
+
+
+@pytest.mark.parametrize(
+    ("kind", "schema"),
+    [
+        (str, {"type": "string"}),
+        (int, {"type": "integer"}),
+        (float, {"type": "number"}),
+        (Decimal, {"type": "number"}),
+        (bool, {"type": "boolean"}),
+        (datetime, {"type": "string", "format": "date-time"}),
+        (date, {"type": "string", "format": "date"}),
+        (Any, {}),
+        (object, {}),
+        (list, {"type": "array", "items": {}}),
+        (dict, {"type": "object", "additionalProperties": {}}),
+        (list[int], {"type": "array", "items": {"type": "integer"}}),
+        (Sequence[int], {"type": "array", "items": {"type": "integer"}}),
+        (Iterable[int], {"type": "array", "items": {"type": "integer"}}),
+        (set[int], {"type": "array", "items": {"type": "integer"}, "uniqueItems": True}),
+        (AbstractSet[int], {"type": "array", "items": {"type": "integer"}, "uniqueItems": True}),
+        (tuple[int, ...], {"type": "array", "items": {"type": "integer"}}),
+        (
+            tuple[int, str],
+            {
+                "type": "array",
+                "prefixItems": [{"type": "integer"}, {"type": "string"}],
+                "minItems": 2,
+                "maxItems": 2,
+            },
+        ),
+        (tuple[()], {"type": "array", "minItems": 0, "maxItems": 0}),
+        (dict[str, int], {"type": "object", "additionalProperties": {"type": "integer"}}),
+        (Mapping[Name, Any], {"type": "object", "additionalProperties": {}}),
+        (dict[Colour, bool], {"type": "object", "additionalProperties": {"type": "boolean"}}),
+        (int | None, {"anyOf": [{"type": "integer"}, {"type": "null"}]}),
+        (int | str, {"anyOf": [{"type": "integer"}, {"type": "string"}]}),
+        (Literal["a", 1, True], {"enum": ["a", 1, True]}),
+        (Literal[Colour.RED], {"enum": ["red"]}),
+        (Colour, {"enum": ["red", "blue"]}),
+        (Name, {"type": "string"}),
+        (Annotated[int, "of something"], {"type": "integer"}),
+    ],
+    ids=str,
+)
+def test_simple_types(kind: Any, schema: Any):
+    """Each kind of type has the schema that says the same."""
+    assert _schema(kind) == schema
+
+
+def test_an_attrs_class():
+    """Fields with defaults are optional, fields outside `__init__` left out, the docstring kept."""
+    assert _schema(Item) == {
+        "type": "object",
+        "title": "Item",
+        "description": "One item of the page.",
+        "properties": {"name": {"type": "string"}, "price": {"type": "number"}},
+        "required": ["name"],
+    }
+
+
+@attrs.define
+class Tagged:
+    """Fields with aliases and converters."""
+
+    of_class: str = attrs.field(alias="kind")
+    number: int = attrs.field(converter=int)
+    _note: str = ""
+    _hidden: str = attrs.field(default="", alias="shown")
+
+
+def test_aliases_and_converters_of_attrs():
+    """An alias that was given is the key, attrs' own one is not; a converter changes nothing."""
+    schema = _schema(Tagged)
+
+    assert schema["properties"] == {
+        "kind": {"type": "string"},
+        "number": {"type": "integer"},
+        "_note": {"type": "string"},
+        "shown": {"type": "string"},
+    }
+    assert schema["required"] == ["kind", "number"]
+
+
+@pytest.mark.skipif(
+    not hasattr(attrs.fields(Tagged).number, "alias_is_default"), reason="attrs before 26.1"
+)
+def test_an_alias_that_says_what_attrs_says():
+    """It was given all the same."""
+
+    @attrs.define
+    class Private:
+        _number: int = attrs.field(alias="number")
+
+    assert list(_schema(Private)["properties"]) == ["number"]
+
+
+def test_two_fields_with_one_key():
+    """An alias that is the name of another field leaves open which is meant, and is refused."""
+
+    @attrs.define
+    class Twice:
+        _number: int
+        other: int = attrs.field(alias="_number")
+
+    with pytest.raises(InvalidRequestError, match="two of its fields have one JSON key"):
+        output_schema(Twice)
+
+
+def test_a_dataclass_with_classes_inside():
+    """Classes inside are definitions; the generated docstring of a dataclass says nothing."""
+    schema = _schema(Page)
+
+    assert schema["required"] == ["items"]
+    assert schema["properties"]["items"] == {"type": "array", "items": {"$ref": "#/$defs/Item"}}
+    assert schema["properties"]["best"]["anyOf"][1] == {"type": "null"}
+    assert list(schema["$defs"]) == ["Item"]
+    assert "description" not in schema
+
+
+def test_a_typed_dict():
+    """`NotRequired` is seen, also where annotations are postponed."""
+    assert _schema(Row)["required"] == ["number"]
+    assert _schema(postponed.Row)["required"] == ["number"]
+    assert _schema(postponed.Part)["properties"]["of"] == {
+        "anyOf": [{"$ref": "#/$defs/Part"}, {"type": "null"}]
+    }
+
+
+def test_a_class_that_holds_itself():
+    """The top level is spelt out, and the definition stays for those below."""
+    schema = _schema(Tree)
+
+    assert schema["properties"]["children"]["items"] == {"$ref": "#/$defs/Tree"}
+    assert schema["$defs"]["Tree"]["properties"] == schema["properties"]
+
+
+def test_a_pydantic_model_speaks_for_itself():
+    """Its own schema is sent as it is."""
+    assert _schema(Branch) == Branch.model_json_schema()
+
+
+def test_pydantic_models_inside():
+    """Their definitions move to the top, where references find them, recursive ones too."""
+    schema = _schema(dict[str, Branch | Leaf])
+
+    assert set(schema["$defs"]) == {"Branch", "Leaf"}
+    assert schema["$defs"]["Leaf"]["properties"] == {"name": {"title": "Name", "type": "string"}}
+    assert schema["$defs"]["Branch"]["properties"]["leaf"] == {"$ref": "#/$defs/Leaf"}
+
+
+def test_classes_with_one_name_are_kept_apart():
+    """Two classes of one name, and two models of one name, each have their own definition."""
+
+    class Models:
+        @attrs.define
+        class Item:
+            other: bool
+
+        class Leaf(pydantic.BaseModel):
+            other: bool
+
+        class Twig(pydantic.BaseModel):
+            leaf: "Models.Leaf"
+
+    Models.Twig.model_rebuild(_types_namespace={"Models": Models})
+    schema = _schema(tuple[Item, Models.Item, Branch, Models.Twig, Models.Leaf])
+
+    definitions, places = schema["$defs"], schema["prefixItems"]
+    properties = [
+        definitions[place["$ref"].removeprefix("#/$defs/")]["properties"] for place in places
+    ]
+    assert [sorted(each) for each in properties] == [
+        ["name", "price"],
+        ["other"],
+        ["branches", "leaf"],
+        ["leaf"],
+        ["other"],
+    ]
+    twig_leaf = definitions[properties[3]["leaf"]["$ref"].removeprefix("#/$defs/")]
+    assert list(twig_leaf["properties"]) == ["other"]
+    branch_leaf = definitions[properties[2]["leaf"]["$ref"].removeprefix("#/$defs/")]
+    assert list(branch_leaf["properties"]) == ["name"]
+
+
+@attrs.define
+class Box(Generic[T]):
+    """A generic class."""
+
+    value: T
+
+
+@dataclass
+class Unresolved:
+    """A name that nobody defines."""
+
+    value: "NowhereDefined"  # type: ignore[name-defined]  # noqa: F821
+
+
+@dataclass
+class WithInitVar:
+    """An argument that is no field."""
+
+    value: int
+    scale: InitVar[int]
+
+
+@attrs.define(init=False)
+class OwnInit:
+    """Other arguments than fields."""
+
+    value: int
+
+    def __init__(self, other: int) -> None:
+        self.value = other
+
+
+class Odd(enum.Enum):
+    """Values that JSON does not have."""
+
+    ONE = (1, 2)
+
+
+class Arbitrary(pydantic.BaseModel):
+    """A model without a schema."""
+
+    model_config = pydantic.ConfigDict(arbitrary_types_allowed=True)
+    value: Box[int]
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        bytes,
+        complex,
+        type,
+        Callable,
+        Callable[[], int],
+        Box[int],
+        Unresolved,
+        WithInitVar,
+        OwnInit,
+        Odd,
+        Literal[b"x"],
+        Arbitrary,
+        dict[int, str],
+        dict[Literal[1], str],
+        set[Item],
+        set[list[int]],
+        frozenset[Row],
+        list[bytes],
+        Page | bytes,
+        T,
+        5,
+        "Page",
+        Ellipsis,
+    ],
+    ids=str,
+)
+def test_types_without_json_are_refused(kind: Any):
+    """Whatever could not be parsed later is refused now, with a typed error that names it."""
+    with pytest.raises(InvalidRequestError) as caught:
+        output_schema(kind)
+
+    assert caught.value.field == "output_type"
+    assert "nothing was sent" in str(caught.value)

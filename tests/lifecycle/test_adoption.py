@@ -1,0 +1,143 @@
+"""A webhook that carries the mark of a submission names the task whose answer was lost."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from datetime import UTC, datetime
+from typing import Any
+
+import attrs
+import pytest
+
+from browser_use_async.api.submission_token import TOKEN_KEY
+from browser_use_async.api.tasks import TaskEndpoints
+from browser_use_async.errors import SubmissionUnknownError
+from browser_use_async.lifecycle.create import Creator, OnAmbiguous
+from browser_use_async.lifecycle.reconcile import Reconciler
+from browser_use_async.lifecycle.submission_age import SubmissionAges
+from browser_use_async.transport.client import Transport
+from browser_use_async.transport.configuration import Configuration
+from browser_use_async.transport.lanes import LaneOptions
+from browser_use_async.transport.retry import RetryPolicy
+from browser_use_async.transport.secret import Secret
+from browser_use_async.types import RunTaskRequest
+from tests.fake_api import FakeApi, FakeTask, Fault
+from tests.hygiene import KEY
+
+pytestmark = [pytest.mark.looptime, pytest.mark.case("A25")]
+
+NEVER = 1e6  # seconds before the list shows a task, so that nothing but an event can tell
+
+
+@attrs.frozen
+class Parts:
+    """What creates tasks, and what a receiver of webhooks tells about them."""
+
+    creator: Creator
+    reconciler: Reconciler
+
+    async def create(self, on_ambiguous: OnAmbiguous = "reconcile") -> str:
+        """Create a task and give its id."""
+        submission = self.creator.prepare(RunTaskRequest("x"), on_ambiguous, 60.0)
+        return await self.creator.create(submission)
+
+
+@pytest.fixture
+async def parts(api: FakeApi) -> AsyncIterator[Parts]:
+    """A creator of its own, with its reconciler."""
+    configuration = Configuration.resolve(Secret(KEY), api.url, 10.0, allow_insecure_http=False)
+    transport = Transport(configuration, retry=RetryPolicy(), options=LaneOptions())
+    tasks = TaskEndpoints(transport.call)
+    service_clock = transport.service_clock
+    ages = SubmissionAges(service_clock.now, lambda: datetime.now(UTC))
+    reconciler = Reconciler(tasks, ages, service_clock.unconfirmed)
+    yield Parts(Creator(transport, reconciler, tasks.get, ages), reconciler)
+    await transport.aclose()
+
+
+def _deliver(api: FakeApi, parts: Parts, after: float) -> None:
+    """Tell of each task that is created, so many seconds after its creation."""
+
+    def make(body: dict[str, Any]) -> FakeTask:
+        task = FakeTask()
+        loop = asyncio.get_running_loop()
+        loop.call_later(after, parts.reconciler.note, task.id, body["metadata"][TOKEN_KEY])
+        return task
+
+    api.make = make
+
+
+def _time() -> float:
+    return asyncio.get_running_loop().time()
+
+
+async def test_an_event_takes_the_place_of_the_answer(
+    api: FakeApi, parts: Parts, figure: Callable[[str], None]
+):
+    """A25: the answer is lost and the list shows nothing: the event ends the search at once."""
+    api.list_lag = NEVER
+    api.break_calls("run", {1: Fault(cut=True, done=True)})
+    _deliver(api, parts, after=20.0)
+
+    created = await parts.create()
+
+    assert created in api.tasks
+    assert api.count("run") == 1
+    assert api.count("get") == 0  # the event told whose task it is
+    assert _time() == pytest.approx(20.0, abs=0.05)
+    figure(f"adopted {_time() - 20.0:.3f} s after an event in the place of the answer")
+
+
+async def test_an_event_before_the_answer_saves_the_search(
+    api: FakeApi, parts: Parts, figure: Callable[[str], None]
+):
+    """A25: the event came while the answer, which is then lost, was under way: nobody looks."""
+    api.list_lag = NEVER
+    api.break_calls("run", {1: Fault(cut=True, done=True, stall=3.0)})
+    _deliver(api, parts, after=1.0)
+
+    created = await parts.create()
+
+    assert created in api.tasks
+    assert api.count() == api.count("run") == 1
+    assert _time() == pytest.approx(3.0, abs=0.05)
+    figure(f"adopted {_time() - 3.0:.3f} s after the loss of an answer that an event had overtaken")
+
+
+async def test_an_event_before_a_good_answer_changes_nothing(api: FakeApi, parts: Parts):
+    """A25: event and answer name the same task, and it is created once."""
+    api.break_calls("run", {1: Fault(stall=3.0)})
+    _deliver(api, parts, after=1.0)
+
+    assert [await parts.create()] == list(api.tasks)
+    assert api.count() == 1
+
+
+async def test_an_adopted_task_is_confirmed_by_reading_it(api: FakeApi, parts: Parts):
+    """A25: the event only names the task; what `resolve()` gives is what the API says of it."""
+    api.list_lag = NEVER
+    api.break_calls("run", {1: Fault(cut=True, done=True)})
+    _deliver(api, parts, after=2.0)
+    with pytest.raises(SubmissionUnknownError) as caught:
+        await parts.create("raise")
+    await asyncio.sleep(2.0)
+
+    found = await caught.value.resolve()
+
+    assert found is not None
+    assert found.id in api.tasks
+    assert (api.count("list"), api.count("get")) == (0, 1)
+
+
+@pytest.mark.parametrize("mark", ["0" * 32, "", None], ids=["another mark", "empty", "no mark"])
+async def test_an_event_about_another_task_is_not_adopted(
+    api: FakeApi, parts: Parts, mark: str | None
+):
+    """A25: only the very mark of the submission ends its search."""
+    api.list_lag = 30.0
+    api.break_calls("run", {1: Fault(cut=True, done=True)})
+    asyncio.get_running_loop().call_later(5.0, parts.reconciler.note, "somebody's", mark)
+
+    created = await parts.create()
+
+    assert created in api.tasks
+    assert _time() >= 30.0

@@ -1,0 +1,58 @@
+"""How long ago a submission was sent, as far as it is known."""
+
+import math
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from browser_use_async.api.submission_token import SubmissionToken
+from browser_use_async.lifecycle.submission_age import REMEMBERED, SubmissionAges
+
+NOW = datetime(2025, 6, 1, 12, tzinfo=UTC)
+
+
+def _ages(service_time: datetime | None = None) -> SubmissionAges:
+    return SubmissionAges(lambda: service_time, lambda: NOW)
+
+
+async def test_only_so_many_submissions_are_remembered() -> None:
+    """What is forgotten has an unknown age, so that nothing is concluded from it."""
+    ages = _ages()
+    tokens = [ages.new_token("x", 60.0) for _number in range(REMEMBERED + 1)]
+    for token in tokens:
+        ages.note_sent(token.mark)
+
+    assert ages.min_age(tokens[0]) is None
+    assert math.isinf(ages.max_age(tokens[0]))
+    assert ages.min_age(tokens[1]) is not None
+    assert ages.max_age(tokens[1]) < 60.0
+
+
+@pytest.mark.parametrize("minutes", [-31, 31])
+async def test_a_stamp_of_a_time_to_come_tells_no_age(minutes: int) -> None:
+    """One of the two times is untrue, and nobody knows which; a small difference is none."""
+    sent_at = NOW + timedelta(minutes=minutes)
+    token = SubmissionToken.new("x", 60.0, sent_at, by_service=True)
+
+    age = _ages(NOW).min_age(token)
+
+    assert age == (None if minutes > 0 else 31 * 60 - 5.0)
+
+
+@pytest.mark.parametrize("seconds", [-61, -59, 0, 59, 61])
+async def test_no_time_is_taken_from_one_clock_alone(seconds: int) -> None:
+    """The service's clock counts where this machine's agrees, for the sender and for the reader."""
+    ages = _ages(NOW + timedelta(seconds=seconds))
+    token = SubmissionToken.new("x", 60.0, NOW - timedelta(hours=1), by_service=True)
+
+    agrees = abs(seconds) < 60
+    assert ages.new_token("x", 60.0).by_service is agrees
+    assert (ages.min_age(token) is not None) is agrees
+
+
+async def test_a_token_of_another_process_keeps_its_time() -> None:
+    """Passed on while the service's time is unknown, it does not claim to hold that any more."""
+    token = SubmissionToken.new("x", 60.0, NOW, by_service=True)
+
+    assert _ages(NOW).for_others(token, 0.0).by_service
+    assert not _ages().for_others(token, 0.0).by_service

@@ -1,0 +1,107 @@
+"""What becomes of tasks and calls when the session is closed."""
+
+import asyncio
+
+import pytest
+
+from browser_use_async import errors
+from tests.api_bench import OpenSession
+from tests.fake_api import FakeApi, Fault
+from tests.lifecycle.orphans import cancelled, forever, now, orphans
+
+pytestmark = pytest.mark.looptime
+
+
+async def test_closing_gives_stops_their_time(api: FakeApi, open_session: OpenSession):
+    """`aclose()` waits for the stop of a cancelled call, five seconds at the most."""
+    session = await open_session()
+    api.make = forever
+    api.fault = lambda call: Fault(delay=4.0) if call.route == "stop" else None
+    run = asyncio.create_task(session.run_and_wait("x"))
+    await asyncio.sleep(10.0)
+    run.cancel()
+    await asyncio.sleep(0.5)
+
+    await session.aclose()
+
+    assert now() == pytest.approx(14.0, abs=0.05)
+    assert await cancelled(run)
+    assert not orphans(api)
+
+
+async def test_closing_in_the_turn_of_a_cancellation(api: FakeApi, open_session: OpenSession):
+    """E12: cancelled and closed in one turn, as `asyncio.run` does at its end, nothing is lost."""
+    session = await open_session()
+    api.make = forever
+    runs = [asyncio.create_task(session.run_and_wait("x")) for _ in range(5)]
+    await asyncio.sleep(10.0)
+    for run in runs:
+        run.cancel()
+
+    await session.aclose()
+
+    assert [await cancelled(run) for run in runs] == [True] * 5
+    assert not orphans(api)
+
+
+async def test_closing_does_not_wait_for_ever(
+    api: FakeApi, open_session: OpenSession, caplog: pytest.LogCaptureFixture
+):
+    """A stop that takes too long is given up, and the log names the task."""
+    session = await open_session()
+    api.make = forever
+    api.fault = lambda call: Fault(delay=25.0) if call.route == "stop" else None
+    with pytest.raises(errors.WaitTimeoutError):
+        await session.run_and_wait("x", timeout=10.0, on_timeout="stop")
+
+    await session.aclose()
+
+    assert now() == pytest.approx(15.0, abs=0.05)
+    (task,) = api.tasks
+    assert f"no time to stop task {task}" in caplog.text
+
+
+async def test_closing_during_a_creation_is_unknown(api: FakeApi, open_session: OpenSession):
+    """E8: run-task is on the wire when the session closes: the caller gets the token."""
+    session = await open_session()
+    api.break_calls("run", {1: Fault(delay=20.0)})
+    submission = asyncio.create_task(session.submit("x"))
+    await asyncio.sleep(1.0)
+
+    await session.aclose()
+
+    with pytest.raises(errors.SubmissionUnknownError) as caught:
+        await submission
+    assert caught.value.submission_token is not None
+    assert now() == pytest.approx(6.0, abs=0.05)
+
+
+async def test_closing_before_the_request_is_closing(api: FakeApi, open_session: OpenSession):
+    """E8: nothing is on the wire, so the caller is told that the session is closed."""
+    session = await open_session()
+    api.break_calls("run", {1: Fault(status=429, headers={"Retry-After": "50"})})
+    submission = asyncio.create_task(session.submit("x"))
+    await asyncio.sleep(1.0)
+
+    await session.aclose()
+
+    with pytest.raises(errors.SessionClosedError):
+        await submission
+    assert api.count("run") == 1
+
+
+async def test_closing_during_the_wait_of_a_run(api: FakeApi, open_session: OpenSession):
+    """E8: the task lives on, and the error carries its id."""
+    session = await open_session()
+    api.make = forever
+    run = asyncio.create_task(session.run_and_wait("x"))
+    await asyncio.sleep(10.0)
+    began = asyncio.get_running_loop().time()
+
+    await session.aclose()
+
+    with pytest.raises(errors.SessionClosedError) as caught:
+        await run
+    assert caught.value.task_id in api.tasks
+    assert len(orphans(api)) == 1
+    assert asyncio.get_running_loop().time() - began < 1.0

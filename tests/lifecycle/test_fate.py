@@ -1,0 +1,342 @@
+"""Who stops the task when nobody waits any longer: cancellation and timeouts."""
+
+import asyncio
+import logging
+import re
+import types
+from collections.abc import Callable, Generator
+from typing import Any
+
+import pytest
+
+from browser_use_async import errors
+from tests.api_bench import OpenSession
+from tests.fake_api import FakeApi, FakeTask, Fault
+from tests.lifecycle.orphans import cancelled, forever, now, orphans, steps
+from tests.polling.test_polling import lives
+
+pytestmark = pytest.mark.looptime
+
+
+@pytest.mark.case("E1")
+async def test_cancelling_at_every_step_leaves_no_orphan(
+    api: FakeApi, open_session: OpenSession, figure: Callable[[str], None]
+):
+    """E1: cancelled after k turns of the loop, for every k until the wait is under way."""
+    session = await open_session()
+    api.make = forever
+    points = 160
+
+    for turns in range(points):
+        run = asyncio.create_task(session.run_and_wait("x"))
+        await steps(turns)
+        run.cancel()
+        assert await cancelled(run), f"swallowed after {turns} turns"
+        assert not orphans(api), f"an orphan after {turns} turns"
+
+    assert api.in_flight == 0
+    assert api.count("status") > 20  # the last points lie inside the wait
+    assert api.count("stop") == len(api.tasks)  # once for each, never twice
+    figure(f"{points} turns of the loop, {len(api.tasks)} tasks created, 0 orphans")
+    # Cancelled before the first turn, nothing was sent, and nothing was paid.
+    assert len(api.tasks) < points
+
+
+@pytest.mark.case("A21")
+async def test_cancelling_a_submission_at_every_step_leaves_no_orphan(
+    api: FakeApi, open_session: OpenSession, figure: Callable[[str], None]
+):
+    """A21: `submit` cancelled after k turns: there is no task, or it was stopped or handed over."""
+    session = await open_session()
+    api.make = forever
+    handed: set[str] = set()
+
+    for turns in range(80):
+        submission = asyncio.create_task(session.submit("x"))
+        await steps(turns)
+        submission.cancel()
+        if not await cancelled(submission):
+            handed.add(submission.result().id)
+        assert {task.id for task in orphans(api)} == handed, f"after {turns} turns"
+
+    assert handed
+    assert api.count("stop") == len(api.tasks) - len(handed)
+    figure(f"80 cancel points, {len(api.tasks)} tasks created, 0 orphans")
+
+
+@pytest.mark.case("A21")
+async def test_cancelling_a_submission_with_a_lost_answer_leaves_no_orphan(
+    api: FakeApi, open_session: OpenSession, figure: Callable[[str], None]
+):
+    """A21: cancelled while the request, its loss or the search is under way: found and stopped."""
+    session = await open_session()
+    api.make = forever
+    api.latency = 0.1
+    api.list_lag = 2.0
+    api.break_calls("run", {0: Fault(cut=True, done=True, delay=0.2, stall=0.2)})
+    handed: set[str] = set()
+
+    for tenths in range(45):
+        submission = asyncio.create_task(session.submit("x"))
+        await asyncio.sleep(tenths / 10)
+        submission.cancel()
+        if not await cancelled(submission):
+            handed.add(submission.result().id)
+    await asyncio.sleep(30.0)
+
+    assert handed
+    assert {task.id for task in orphans(api)} == handed
+    assert api.count("run") == len(api.tasks)
+    figure(f"lost answers: 45 cancel points, {len(api.tasks)} tasks created, 0 orphans")
+
+
+@pytest.mark.case("A21")
+async def test_a_cancelled_submission_that_may_not_look_leaves_its_token(
+    api: FakeApi, open_session: OpenSession, caplog: pytest.LogCaptureFixture
+):
+    """A21: with `raise` nobody looks, so the log holds what finds the task in any process."""
+    session = await open_session()
+    api.make = forever
+    api.break_calls("run", {1: Fault(cut=True, done=True, stall=2.0)})
+    submission = asyncio.create_task(session.submit("x", on_ambiguous="raise"))
+    await asyncio.sleep(1.0)
+    submission.cancel()
+    assert await cancelled(submission)
+    await asyncio.sleep(2.0)
+    (token,) = re.findall(r"resolve_submission\('(bu1[^']+)'\)", caplog.text)
+
+    found = await session.resolve_submission(token)
+
+    assert found is not None
+    assert [found.id] == list(api.tasks)
+
+
+@pytest.mark.case("E1")
+@pytest.mark.parametrize("lost", [False, True], ids=["answered", "lost answers"])
+async def test_cancelling_at_any_time_leaves_no_orphan(
+    api: FakeApi, open_session: OpenSession, lost: bool
+):
+    """E1 with slow replies and with lost answers: whatever was created is stopped in the end."""
+    session = await open_session()
+    api.make = forever
+    api.latency = 0.3
+    api.list_lag = 2.0
+    if lost:
+        api.break_calls("run", {0: Fault(cut=True, done=True, delay=0.2, stall=0.2)})
+
+    for tenths in range(60):
+        run = asyncio.create_task(session.run_and_wait("x"))
+        await asyncio.sleep(tenths / 10)
+        began = now()
+        run.cancel()
+        assert await cancelled(run)
+        assert now() - began <= 5.05
+    await asyncio.sleep(30.0)
+
+    assert not orphans(api)
+    assert len(api.tasks) >= 50
+
+
+@pytest.mark.case("E2")
+@pytest.mark.parametrize("status", ["created", "running", "paused", "finished", "archived"])
+async def test_cancelling_stops_in_each_state(
+    api: FakeApi, open_session: OpenSession, figure: Callable[[str], None], status: str
+):
+    """E2: `on_cancel="stop"` sends one stop, in whatever state the task is."""
+    session = await open_session()
+    life = ((0.0, "running"), (10.0, status))
+    api.make = lambda _body: FakeTask(life=life)
+    run = asyncio.create_task(session.run_and_wait("x"))
+    await asyncio.sleep(10.5 if status == "finished" else 20.0)
+    run.cancel()
+
+    assert await cancelled(run)
+    assert api.count("stop") == 1
+    figure(f"{status}: {api.count('stop')} stop, {len(orphans(api))} orphans")
+
+
+@pytest.mark.case("E2")
+@pytest.mark.parametrize(("fate", "route"), [("stop", "stop"), ("pause", "pause"), ("leave", "")])
+async def test_on_cancel(api: FakeApi, open_session: OpenSession, fate: Any, route: str):
+    """E2: the fate of the task is what was asked for."""
+    session = await open_session()
+    api.make = forever
+    run = asyncio.create_task(session.run_and_wait("x", on_cancel=fate))
+    await asyncio.sleep(20.0)
+    run.cancel()
+
+    assert await cancelled(run)
+    assert [call.route for call in api.calls if call.at >= 20.0 and call.route != "status"] == (
+        [route] if route else []
+    )
+
+
+@pytest.mark.case("E2")
+@pytest.mark.parametrize(("fate", "route"), [("stop", "stop"), ("pause", "pause"), ("leave", "")])
+async def test_an_error_thrown_into_the_wait(
+    api: FakeApi, open_session: OpenSession, fate: Any, route: str
+):
+    """E2: whatever ends the call, the task meets the fate that was asked for and is named."""
+    session = await open_session()
+    api.make = forever
+    call = session.run_and_wait("x", on_cancel=fate)
+    thrown = asyncio.get_running_loop().create_future()
+
+    @types.coroutine
+    def driven() -> Generator[Any, None, Any]:
+        # What the call waits for is waited for, until the error comes.
+        step = call.send(None)
+        while not thrown.done():
+            yield from asyncio.wait({step, thrown}, return_when="FIRST_COMPLETED").__await__()
+            step = step if thrown.done() else call.send(None)
+        step = call.throw(ZeroDivisionError("thrown in by a scheduler"))
+        while True:
+            yield from asyncio.wait({step}).__await__()
+            step = call.send(None)
+
+    asyncio.get_running_loop().call_later(20.0, thrown.set_result, None)
+    with pytest.raises(ZeroDivisionError) as caught:
+        await driven()
+
+    assert next(iter(api.tasks)) in caught.value.__notes__[0]
+    assert api.count("stop") + api.count("pause") == bool(route)
+    assert not route or api.count(route) == 1
+
+
+@pytest.mark.case("D3")
+@pytest.mark.parametrize(("fate", "route"), [("stop", "stop"), ("pause", "pause"), ("leave", "")])
+async def test_on_timeout(api: FakeApi, open_session: OpenSession, fate: Any, route: str):
+    """D3: the call ends on time; what becomes of the task is done behind its back."""
+    session = await open_session()
+    api.make = forever
+    api.fault = lambda call: Fault(delay=3.0) if call.route in {"stop", "pause"} else None
+
+    with pytest.raises(errors.WaitTimeoutError) as caught:
+        await session.run_and_wait("x", timeout=60.0, on_timeout=fate)
+
+    assert now() == pytest.approx(60.0, abs=0.05)
+    assert caught.value.task_id in api.tasks
+    await session.aclose()  # waits for the stop that is under way
+    assert api.count("stop", "pause") == (1 if route else 0)
+    assert not route or now() >= 63.0
+    assert bool(orphans(api)) is not bool(route)
+
+
+@pytest.mark.case("E2")
+async def test_a_slow_stop_delays_a_cancellation_by_five_seconds(
+    api: FakeApi, open_session: OpenSession
+):
+    """E2: the stop is shielded and bounded; the cancellation comes through all the same."""
+    session = await open_session()
+    api.make = forever
+    api.fault = lambda call: Fault(delay=20.0) if call.route == "stop" else None
+    run = asyncio.create_task(session.run_and_wait("x"))
+    await asyncio.sleep(10.0)
+    run.cancel()
+
+    assert await cancelled(run)
+    assert now() == pytest.approx(15.0, abs=0.05)
+    await asyncio.sleep(20.0)
+    assert not orphans(api)  # it went on in the background
+
+
+@pytest.mark.case("E3")
+@pytest.mark.parametrize("pause", [0.0, 1.0], ids=["the next turn", "during the stop"])
+async def test_a_second_cancellation_ends_the_first(
+    api: FakeApi, open_session: OpenSession, figure: Callable[[str], None], pause: float
+):
+    """E3: whoever cancels twice does not wait for the stop, which goes on."""
+    session = await open_session()
+    api.make = forever
+    api.fault = lambda call: Fault(delay=20.0) if call.route == "stop" else None
+    run = asyncio.create_task(session.run_and_wait("x"))
+    await asyncio.sleep(10.0)
+    run.cancel()
+    await asyncio.sleep(pause)
+    run.cancel()
+
+    assert await cancelled(run)
+    late = now() - 10.0 - pause
+    assert late <= 0.05
+    await asyncio.sleep(25.0)
+    assert not orphans(api)
+    figure(f"ended {late * 1000:.0f} ms after the second, 0 orphans")
+
+
+@pytest.mark.case("E5")
+async def test_an_outer_timeout_is_a_cancellation(api: FakeApi, open_session: OpenSession):
+    """E5: `asyncio.timeout` around the call sees its own timeout, and the task is stopped."""
+    session = await open_session()
+    api.make = forever
+
+    with pytest.raises(TimeoutError) as caught:
+        async with asyncio.timeout(30.0):
+            await session.run_and_wait("x")
+
+    assert not isinstance(caught.value, errors.WaitTimeoutError)
+    assert now() == pytest.approx(30.0, abs=0.05)
+    assert not orphans(api)
+
+
+@pytest.mark.case("E4")
+async def test_a_failing_sibling_cancels_the_group(
+    api: FakeApi, open_session: OpenSession, figure: Callable[[str], None]
+):
+    """E4: one of 100 in a TaskGroup fails: its siblings are stopped, and the group is clean."""
+    session = await open_session()
+
+    def make(body: dict[str, Any]) -> FakeTask:
+        return lives(20.0, end="failed") if body["task"] == "job 50" else forever()
+
+    api.make = make
+
+    async def run_all() -> None:
+        async with asyncio.TaskGroup() as group:
+            for number in range(100):
+                group.create_task(session.run_and_wait(f"job {number}"))
+
+    with pytest.raises(ExceptionGroup) as caught:
+        await run_all()
+
+    assert [type(error) for error in caught.value.exceptions] == [errors.TaskFailedError]
+    assert not orphans(api)
+    assert api.count("stop") == 99
+    figure(f"99 siblings stopped, {len(orphans(api))} orphans")
+
+
+async def test_a_stop_that_fails_is_logged(
+    api: FakeApi, open_session: OpenSession, caplog: pytest.LogCaptureFixture
+):
+    """A task that could not be stopped is named in the log; the cancellation comes through."""
+    session = await open_session()
+    api.make = forever
+    api.fault = lambda call: Fault(status=403) if call.route == "stop" else None
+    run = asyncio.create_task(session.run_and_wait("x"))
+    await asyncio.sleep(5.0)
+    run.cancel()
+
+    assert await cancelled(run)
+    (task,) = api.tasks
+    assert [
+        record.levelno
+        for record in caplog.records
+        if f"could not stop task {task}" in record.message
+    ] == [logging.WARNING]
+
+
+async def test_a_task_that_ended_just_before_is_not_logged(
+    api: FakeApi, open_session: OpenSession, caplog: pytest.LogCaptureFixture
+):
+    """A stop that comes too late because the task has ended is no failure to stop it."""
+    session = await open_session()
+    api.make = lambda _body: lives(4.5)
+    # The end is not heard of before the cancellation.
+    api.fault = lambda call: Fault(delay=30.0) if call.route in {"status", "list"} else None
+    run = asyncio.create_task(session.run_and_wait("x"))
+    await asyncio.sleep(5.0)
+    api.fault = lambda _call: None
+    run.cancel()
+
+    assert await cancelled(run)
+    assert api.count("stop") == 1
+    assert not [each for each in caplog.records if each.levelno >= logging.WARNING]

@@ -1,0 +1,309 @@
+"""One task for one submission, whatever becomes of the answer to run-task."""
+
+import asyncio
+import random
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from browser_use_async import RetryPolicy, errors
+from browser_use_async.api.submission_token import TOKEN_KEY
+from browser_use_async.events import RetryScheduled, SubmissionAdopted
+from tests.api_bench import OpenSession
+from tests.fake_api import Call, FakeApi, FakeTask, Fault
+
+pytestmark = pytest.mark.looptime
+
+LOST_AFTER = Fault(cut=True, done=True)
+LOST_BEFORE = Fault(cut=True)
+
+
+def _time() -> float:
+    return asyncio.get_running_loop().time()
+
+
+def _only(api: FakeApi) -> FakeTask:
+    (task,) = api.tasks.values()
+    return task
+
+
+@pytest.mark.case("A7")
+async def test_a_lost_answer_raises_if_asked_to(api: FakeApi, open_session: OpenSession):
+    """A7: with `raise` there is one POST, one task, and an error that can find it."""
+    session = await open_session()
+    api.break_calls("run", {1: LOST_AFTER})
+
+    with pytest.raises(errors.SubmissionUnknownError) as caught:
+        await session.submit("x", on_ambiguous="raise")
+
+    assert api.count() == api.count("run") == 1
+    found = await caught.value.resolve()
+    assert found is not None
+    assert found.id == _only(api).id
+
+
+@pytest.mark.case("A8")
+@pytest.mark.parametrize("rows_tell", [True, False], ids=["rows with metadata", "bare rows"])
+async def test_a_lost_answer_is_made_good(
+    api: FakeApi, open_session: OpenSession, figure: Callable[[str], None], rows_tell: bool
+):
+    """A8: by default the task is found among the newest and adopted, and an event tells it."""
+    events: list[object] = []
+    session = await open_session(on_event=events.append)
+    api.rows_tell_metadata = rows_tell
+    for _ in range(5):
+        api.add(FakeTask(task="older"))
+
+    def create_among_others(_body: dict[str, Any]) -> FakeTask:
+        asyncio.get_running_loop().call_soon(api.add, FakeTask(task="newer"))
+        return FakeTask()
+
+    api.make = create_among_others
+    api.break_calls("run", {1: LOST_AFTER})
+
+    handle = await session.submit("x")
+
+    assert api.tasks[handle.id].task == "x"
+    assert len(api.tasks) == 7
+    assert api.count("run") == 1
+    assert api.count("list") == 1
+    # A row that does not tell whose task it is costs a get; rows of other texts cost nothing.
+    assert api.count("get") == (0 if rows_tell else 1)
+    assert [type(event) for event in events] == [SubmissionAdopted]
+    assert events[0].task_id == handle.id  # type: ignore[attr-defined]
+    cost = f"{api.count() - 1} more requests, {_time():.1f} s later"
+    figure(cost if rows_tell else f"rows without metadata: {cost}")
+
+
+@pytest.mark.case("A13", "A17")
+@pytest.mark.parametrize("status", [408, 409, 500, 502, 503, 504, 520, 524, 299, 200])
+async def test_ambiguous_statuses_are_made_good(
+    api: FakeApi, open_session: OpenSession, status: int
+):
+    """A13, A17: an error or nonsense after the task was created leads to that task."""
+    session = await open_session()
+    api.break_calls("run", {1: Fault(status=status, done=True, body="<html>")})
+
+    ended = await session.run_and_wait("x")
+
+    assert ended.id == _only(api).id
+    assert api.count("run") == 1
+
+
+@pytest.mark.case("A10")
+async def test_a_stalled_answer_is_made_good(
+    api: FakeApi, open_session: OpenSession, figure: Callable[[str], None]
+):
+    """A10: the task is created while the answer stalls beyond the attempt's timeout."""
+    session = await open_session(timeout=10.0)
+    api.break_calls("run", {1: Fault(done=True, stall=60.0)})
+
+    handle = await session.submit("x")
+
+    assert handle.id == _only(api).id
+    assert api.count("run") == 1
+    assert _time() <= 11.0
+    figure(f"adopted {_time() - 10:.1f} s after the attempt's timeout")
+
+
+@pytest.mark.case("A9")
+async def test_a_task_that_was_never_created_is_told(api: FakeApi, open_session: OpenSession):
+    """A9 without resubmitting: after the settle window the caller knows that nothing appeared."""
+    session = await open_session()
+    api.break_calls("run", {1: LOST_BEFORE})
+
+    with pytest.raises(errors.SubmissionUnknownError) as caught:
+        await session.submit("x", settle_window=60.0)
+
+    assert 60.0 <= _time() <= 62.0
+    assert api.count("run") == 1
+    assert await caught.value.resolve() is None
+
+
+@pytest.mark.case("A9")
+async def test_resubmitting_waits_for_the_window(
+    api: FakeApi, open_session: OpenSession, figure: Callable[[str], None]
+):
+    """A9: with `resubmit` a request that was lost on the way there is sent once more."""
+    session = await open_session()
+    api.break_calls("run", {1: LOST_BEFORE})
+
+    handle = await session.submit("x", on_ambiguous="resubmit", settle_window=60.0)
+
+    assert handle.id == _only(api).id
+    assert 60.0 <= api.times("run")[1] <= 62.0
+    figure(
+        f"{len(api.tasks)} task, sent again after {api.times('run')[1]:.1f} s of a window of 60 s"
+    )
+
+
+@pytest.mark.case("A13")
+@pytest.mark.parametrize("created", [False, True], ids=["before creation", "after creation"])
+@pytest.mark.parametrize("status", [500, 502, 503, 504, 520, 524])
+async def test_a_failure_before_or_after_creation_is_one_post(
+    api: FakeApi, open_session: OpenSession, status: int, created: bool
+):
+    """A13: with `raise` nothing is sent again, and resolving tells which of the two it was."""
+    session = await open_session()
+    api.break_calls("run", {0: Fault(status=status, done=created)})
+
+    with pytest.raises(errors.SubmissionUnknownError) as caught:
+        await session.submit("x", on_ambiguous="raise", settle_window=5.0)
+    found = await caught.value.resolve()
+
+    assert api.count("run") == 1
+    assert (None if found is None else found.id) == (_only(api).id if created else None)
+
+
+@pytest.mark.parametrize("late", [1.0, 20.0, 55.0])
+async def test_a_late_creation_within_the_window_is_one_task(
+    api: FakeApi, open_session: OpenSession, late: float
+):
+    """A11: a request that is carried out late, but within the window, is not sent again."""
+    session = await open_session()
+    api.break_calls("run", {1: Fault(cut=True, done_after=late)})
+
+    handle = await session.submit("x", on_ambiguous="resubmit", settle_window=60.0)
+    await asyncio.sleep(300.0)
+
+    assert handle.id == _only(api).id
+    assert api.count("run") == 1
+
+
+async def test_a_late_creation_beyond_the_window_is_two_tasks(
+    api: FakeApi, open_session: OpenSession
+):
+    """A11, the control: beyond the window resubmitting does create a second task."""
+    session = await open_session()
+    api.break_calls("run", {1: Fault(cut=True, done_after=61.5)})
+
+    await session.submit("x", on_ambiguous="resubmit", settle_window=60.0)
+    await asyncio.sleep(300.0)
+
+    assert len(api.tasks) == 2
+    marks = {task.metadata[TOKEN_KEY] for task in api.tasks.values()}
+    assert len(marks) == 1  # so that a sweep can tell that they are twins
+
+
+@pytest.mark.parametrize(("lag", "tasks"), [(30.0, 1), (59.0, 1), (90.0, 2)])
+async def test_a_list_that_lags_is_waited_for(
+    api: FakeApi, open_session: OpenSession, lag: float, tasks: int
+):
+    """A12: a task that appears within the window is adopted; the control with a longer lag."""
+    session = await open_session()
+    api.list_lag = lag
+    api.break_calls("run", {1: LOST_AFTER})
+
+    await session.submit("x", on_ambiguous="resubmit", settle_window=60.0)
+
+    assert len(api.tasks) == tasks
+
+
+async def test_resubmitting_has_an_end(api: FakeApi, open_session: OpenSession):
+    """A service that loses every answer and creates nothing is not paid for ever."""
+    session = await open_session(retry=RetryPolicy(max_attempts=3))
+    api.break_calls("run", {0: LOST_BEFORE})
+
+    with pytest.raises(errors.SubmissionUnknownError):
+        await session.submit("x", on_ambiguous="resubmit", settle_window=60.0)
+
+    assert api.count("run") == 3
+
+
+async def test_nobody_resubmits_blindly(api: FakeApi, open_session: OpenSession):
+    """When the list cannot be read, the window passes without knowledge, and nothing is sent."""
+    session = await open_session(retry=RetryPolicy(max_attempts=2, max_delay=0.1))
+    broken = Fault(status=503)
+    api.fault = lambda call: LOST_AFTER if call.route == "run" else broken
+
+    with pytest.raises(errors.SubmissionUnknownError):
+        await session.submit("x", on_ambiguous="resubmit", settle_window=60.0)
+
+    assert api.count("run") == 1
+    assert _time() >= 60.0
+
+
+@pytest.mark.parametrize("seed", range(5))
+async def test_no_job_is_doubled_or_lost(api: FakeApi, open_session: OpenSession, seed: int):
+    """A26: with late creation + list lag within the window, resubmitting gives one task each."""
+    draw = random.Random(seed)
+    session = await open_session()
+    api.list_lag = 20.0
+
+    def fault(call: Call) -> Fault | None:
+        if call.route != "run" or draw.random() < 0.6:
+            return None
+        return draw.choice(
+            [
+                LOST_BEFORE,
+                LOST_AFTER,
+                Fault(cut=True, done_after=draw.uniform(0.0, 35.0)),
+                Fault(status=503),
+                Fault(status=502, done=True),
+                Fault(status=429),
+                Fault(status=500, done_after=draw.uniform(0.0, 35.0)),
+            ]
+        )
+
+    api.fault = fault
+
+    handles = await asyncio.gather(
+        *(
+            session.submit(
+                "job", metadata={"job": str(job)}, on_ambiguous="resubmit", settle_window=60.0
+            )
+            for job in range(40)
+        )
+    )
+    await asyncio.sleep(300.0)
+
+    jobs = [task.metadata["job"] for task in api.tasks.values()]
+    assert sorted(jobs, key=int) == [str(job) for job in range(40)]
+    assert [api.tasks[handle.id].metadata["job"] for handle in handles] == [
+        str(job) for job in range(40)
+    ]
+
+
+@pytest.mark.case("A2")
+async def test_what_was_not_sent_is_raised_at_once(open_session: OpenSession, api: FakeApi):
+    """A2: refused connections are tried again and told, and nobody looks for a task."""
+    session = await open_session(base_url="http://127.0.0.1:1/api/v1")
+
+    with pytest.raises(errors.APIConnectionError) as caught:
+        await session.submit("x")
+
+    assert caught.value.sent is False
+    assert caught.value.attempts == 4
+    assert api.count() == 0
+
+
+@pytest.mark.case("A15")
+@pytest.mark.parametrize("status", [400, 401, 402, 403, 404, 422, 302])
+async def test_a_rejection_is_raised_at_once(api: FakeApi, open_session: OpenSession, status: int):
+    """A15: a refusal means that nothing was created: one POST, no search."""
+    session = await open_session()
+    api.break_calls("run", {0: Fault(status=status)})
+
+    with pytest.raises(errors.APIStatusError) as caught:
+        await session.run_and_wait("x")
+
+    assert caught.value.status == status
+    assert api.count() == 1
+
+
+@pytest.mark.case("A14")
+async def test_too_many_requests_are_waited_out(api: FakeApi, open_session: OpenSession):
+    """A14: 429 with Retry-After three times, then one task; each pause is told by an event."""
+    events: list[Any] = []
+    session = await open_session(on_event=events.append)
+    limited = Fault(status=429, headers={"Retry-After": "5"})
+    api.break_calls("run", {1: limited, 2: limited, 3: limited})
+
+    handle = await session.submit("x")
+
+    assert handle.id == _only(api).id
+    assert 15.0 <= _time() <= 18.0
+    assert [(type(event), event.attempt, event.operation) for event in events] == [
+        (RetryScheduled, number, "run_task") for number in (1, 2, 3)
+    ]

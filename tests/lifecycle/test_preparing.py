@@ -1,0 +1,195 @@
+"""What is refused, hidden and kept before a task is created, and the token for another process."""
+
+import asyncio
+import pickle
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from browser_use_async import RunTaskRequest, errors
+from browser_use_async.api.submission_token import TOKEN_KEY, SubmissionToken
+from tests.api_bench import OpenSession
+from tests.fake_api import FakeApi, FakeTask, Fault
+
+pytestmark = pytest.mark.looptime
+
+LOST_AFTER = Fault(cut=True, done=True)
+LOST_BEFORE = Fault(cut=True)
+
+
+def _time() -> float:
+    return asyncio.get_running_loop().time()
+
+
+def _only(api: FakeApi) -> FakeTask:
+    (task,) = api.tasks.values()
+    return task
+
+
+@pytest.mark.case("A22")
+async def test_ten_own_pairs_leave_no_room(api: FakeApi, open_session: OpenSession):
+    """A22: ten pairs of the user's own are sent as they are; a lost answer then says so."""
+    session = await open_session()
+    api.break_calls("run", {1: LOST_AFTER})
+    metadata = {f"key{number}": "value" for number in range(10)}
+
+    with pytest.raises(errors.SubmissionUnknownError) as caught:
+        await session.submit("x", metadata=metadata)
+
+    assert caught.value.submission_token is None
+    assert "ten metadata pairs" in str(caught.value)
+    assert _only(api).metadata == metadata
+    assert api.count("list") == 0
+    with pytest.raises(errors.ConfigurationError):
+        await caught.value.resolve()
+
+
+@pytest.mark.case("A22")
+@pytest.mark.parametrize(
+    "metadata",
+    [
+        {TOKEN_KEY: "mine"},
+        {f"key{number}": "value" for number in range(11)},
+        {"": "value"},
+        {"k" * 101: "value"},
+        {"key": "v" * 1001},
+        {"key": 5},
+    ],
+    ids=["reserved", "eleven", "empty key", "long key", "long value", "number"],
+)
+async def test_impossible_metadata_is_refused(
+    api: FakeApi, open_session: OpenSession, figure: Callable[[str], None], metadata: Any
+):
+    """A22: what the API would not take, and the reserved name, are refused before sending."""
+    session = await open_session()
+
+    for verb in (session.submit, session.run_and_wait):
+        with pytest.raises(errors.InvalidRequestError) as caught:
+            await verb("x", metadata=metadata)
+        assert caught.value.field == "metadata"
+        assert isinstance(caught.value, ValueError)
+
+    assert api.count() == 0
+    figure(f"{api.count()} requests")
+
+
+@pytest.mark.parametrize(
+    ("options", "field"),
+    [
+        ({"on_ambiguous": "retry"}, "on_ambiguous"),
+        ({"settle_window": -1.0}, "settle_window"),
+        ({"settle_window": float("nan")}, "settle_window"),
+        ({"settle_window": 1e9}, "settle_window"),
+        ({"settle_window": "150"}, "settle_window"),
+        ({"on_timeout": "explode"}, "on_timeout"),
+        ({"on_cancel": None}, "on_cancel"),
+        ({"timeout": 0}, "timeout"),
+        ({"no_such_field": 1}, "no_such_field"),
+    ],
+    ids=str,
+)
+async def test_impossible_options_are_refused(
+    api: FakeApi, open_session: OpenSession, options: dict[str, Any], field: str
+):
+    """Options are checked before anything is sent: a task that nobody waits for is never paid."""
+    session = await open_session()
+
+    with pytest.raises(errors.InvalidRequestError) as caught:
+        await session.run_and_wait("x", **options)
+
+    assert caught.value.field == field
+    assert api.count() == 0
+
+
+async def test_the_mark_is_hidden(api: FakeApi, open_session: OpenSession):
+    """The reserved pair travels, and shows neither in `metadata` nor in a request or an event."""
+    events: list[object] = []
+    session = await open_session(on_event=events.append)
+    request = RunTaskRequest(task="x", metadata={"mine": "1"})
+    api.break_calls("run", {1: LOST_AFTER})
+
+    ended = await session.run_and_wait(request)
+
+    mark = _only(api).metadata[TOKEN_KEY]
+    assert ended.metadata == {"mine": "1"}
+    assert request.metadata == {"mine": "1"}
+    assert (await session.tasks.get(ended.id)).metadata == {"mine": "1"}
+    assert (await session.tasks.list()).tasks[0].metadata == {"mine": "1"}
+    assert mark not in repr(events)
+    assert mark not in repr(ended)
+
+
+async def test_another_process_resolves(api: FakeApi, open_session: OpenSession):
+    """The error pickles; where it is unpickled, any session can look for the task."""
+    session = await open_session()
+    api.break_calls("run", {1: LOST_AFTER})
+    with pytest.raises(errors.SubmissionUnknownError) as caught:
+        await session.submit("x", on_ambiguous="raise")
+    await session.aclose()
+
+    there = pickle.loads(pickle.dumps(caught.value))
+
+    with pytest.raises(errors.ConfigurationError):
+        await there.resolve()
+    other = await open_session()
+    found = await there.resolve(other)
+    assert found is not None
+    assert found.id == _only(api).id
+    again = await other.resolve_submission(there.submission_token)
+    assert again is not None
+    assert again.id == found.id
+
+
+async def test_resolving_gives_none_after_the_window(api: FakeApi, open_session: OpenSession):
+    """`resolve_submission` looks for the rest of the settle window, then says that it is none."""
+    session = await open_session()
+    api.break_calls("run", {1: LOST_BEFORE})
+    with pytest.raises(errors.SubmissionUnknownError) as caught:
+        await session.submit("x", on_ambiguous="raise", settle_window=40.0)
+    before = _time()
+
+    assert await caught.value.resolve() is None
+
+    assert 39.0 <= _time() - before <= 42.0
+
+
+async def test_the_window_counts_from_the_lost_answer(api: FakeApi, open_session: OpenSession):
+    """A request that waited out a 429 for minutes has its whole window before it."""
+    session = await open_session(timeout=20.0)
+    limited = Fault(status=429, headers={"Retry-After": "55"})
+    api.break_calls("run", {1: limited, 2: limited, 3: limited, 4: Fault(done=True, stall=60.0)})
+    with pytest.raises(errors.SubmissionUnknownError) as caught:
+        await session.submit("x", on_ambiguous="raise", settle_window=40.0)
+
+    token = SubmissionToken.parse(caught.value.submission_token or "")
+
+    # The wall clock stands still in this test, so only the window that was asked for is left.
+    assert token.settle_window >= 40.0
+    assert (await caught.value.resolve()) is not None
+
+
+async def test_resolving_refuses_other_texts(open_session: OpenSession, api: FakeApi):
+    """What is no token is refused before anything is sent."""
+    session = await open_session()
+
+    for text in ("", "bu1.x", "task-1"):
+        with pytest.raises(errors.InvalidRequestError):
+            await session.resolve_submission(text)
+
+    assert api.count() == 0
+
+
+async def test_a_task_that_is_known_is_not_looked_up(api: FakeApi, open_session: OpenSession):
+    """After a timeout during the creation, the answer that came meanwhile resolves for free."""
+    session = await open_session()
+    api.break_calls("run", {1: Fault(delay=10.0)})
+    with pytest.raises(errors.SubmissionUnknownError) as caught:
+        await session.run_and_wait("x", timeout=5.0)
+    await asyncio.sleep(20.0)
+
+    found = await caught.value.resolve()
+
+    assert found is not None
+    assert found.id == _only(api).id
+    assert api.count("list") == 0

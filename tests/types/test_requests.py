@@ -1,0 +1,207 @@
+import copy
+import pickle
+from typing import Any, get_type_hints
+
+import attrs
+import pytest
+
+from browser_use_async.types import (
+    UNSET,
+    BrowserProfileFields,
+    CreateBrowserProfileRequest,
+    CreateScheduledTaskFields,
+    CreateScheduledTaskRequest,
+    NamedBrowserProfileFields,
+    RunTaskFields,
+    RunTaskRequest,
+    SecretMapping,
+    Unset,
+    UpdateBrowserProfileRequest,
+    UpdateScheduledTaskFields,
+    UpdateScheduledTaskRequest,
+    rule_of,
+)
+from tests.api.answers import ROWS
+
+CANARY = "canary-secret-4711"
+
+MODELS = sorted(
+    {
+        model
+        for row in ROWS.values()
+        for model in (row.parameters, row.query, row.body)
+        if model is not None
+    },
+    key=lambda model: model.__name__,
+)
+
+
+def _request(**more: Any) -> RunTaskRequest:
+    return RunTaskRequest("Log in", secrets={"password": CANARY}, **more)
+
+
+def test_unset_is_one_object() -> None:
+    """`UNSET` survives copying and pickling as the same object, so `is UNSET` always works."""
+    assert copy.copy(UNSET) is UNSET
+    assert copy.deepcopy(UNSET) is UNSET
+    assert pickle.loads(pickle.dumps(UNSET)) is UNSET
+    assert Unset.UNSET is UNSET
+
+
+def test_unset_is_neither_null_nor_true() -> None:
+    """`UNSET` is falsy, is not None, and says its name."""
+    assert not UNSET
+    assert UNSET is not None
+    assert repr(UNSET) == "UNSET"
+
+
+def test_fields_that_are_not_given_are_unset() -> None:
+    """A request of one argument leaves all the other fields unset, rather than null or default."""
+    request = RunTaskRequest("Buy milk")
+    others = [field.name for field in attrs.fields(RunTaskRequest) if field.name != "task"]
+
+    assert [getattr(request, name) for name in others] == [UNSET] * 16
+
+
+def test_null_is_not_unset() -> None:
+    """None is a value of its own: it asks for the browser profile's setting."""
+    assert RunTaskRequest("Buy milk", use_proxy=None) != RunTaskRequest("Buy milk")
+
+
+KEYWORDS = pytest.mark.parametrize(
+    ("fields", "model", "positional"),
+    [
+        (RunTaskFields, RunTaskRequest, {"task"}),
+        (CreateScheduledTaskFields, CreateScheduledTaskRequest, {"task"}),
+        (UpdateScheduledTaskFields, UpdateScheduledTaskRequest, set()),
+        (BrowserProfileFields, CreateBrowserProfileRequest, {"profile_name"}),
+        (NamedBrowserProfileFields, UpdateBrowserProfileRequest, set()),
+    ],
+)
+
+
+@KEYWORDS
+def test_keyword_fields_are_those_of_the_request(
+    fields: Any, model: type[Any], positional: set[str]
+) -> None:
+    """A TypedDict of keyword fields has the request's fields but those that are positional."""
+    expected = {field.name for field in attrs.fields(model)} - positional
+    required = {field.name for field in attrs.fields(model) if rule_of(field).required}
+
+    assert set(get_type_hints(fields)) == expected
+    assert fields.__required_keys__ == required - positional
+
+
+def test_keyword_fields_have_the_order_of_the_request() -> None:
+    """An editor lists the fields of run-task in the order in which the API explains them."""
+    optional = [field.name for field in attrs.fields(RunTaskRequest) if not rule_of(field).required]
+
+    assert list(RunTaskFields.__annotations__) == optional
+
+
+@KEYWORDS
+def test_keyword_fields_have_the_types_of_the_request(
+    fields: Any, model: type[Any], positional: set[str]
+) -> None:
+    """Each keyword field has the request field's type, except that it cannot be `UNSET`."""
+    of_request = get_type_hints(model)
+
+    for name, annotation in get_type_hints(fields).items():
+        own = of_request[name]
+        assert own in {annotation, annotation | Unset, annotation | Unset | None}, name
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_every_request_field_has_a_rule(model: type[Any]) -> None:
+    """Validation finds a rule on every field of every request class."""
+    for field in attrs.fields(model):
+        assert rule_of(field).required is (field.default is attrs.NOTHING), field.name
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_requests_are_frozen(model: type[Any]) -> None:
+    """A request cannot change between being checked and being sent."""
+    required = {f.name: "x" for f in attrs.fields(model) if f.default is attrs.NOTHING}
+    request = model(**required)
+    name = attrs.fields(model)[0].name
+
+    with pytest.raises(attrs.exceptions.FrozenInstanceError):
+        setattr(request, name, "other")
+
+
+@pytest.mark.case("H2")
+def test_secrets_stay_out_of_every_text() -> None:
+    """The repr shows the names of secrets, and no text of a request shows their values."""
+    request = _request(metadata={"team": "marketing"})
+    texts = [repr(request), str(request), f"{request}", f"{request.secrets}", f"{[request]}"]
+
+    assert all(CANARY not in text for text in texts)
+    assert "'password': '***'" in repr(request)
+    assert "marketing" in repr(request)
+
+
+@pytest.mark.case("H2")
+def test_secrets_stay_out_of_dictionaries_made_of_requests() -> None:
+    """`attrs.asdict` keeps the mapping that hides its values."""
+    assert CANARY not in repr(attrs.asdict(_request()))
+
+
+def test_secrets_can_be_read_and_compared() -> None:
+    """The hidden mapping is a mapping all the same, equal to others with the same pairs."""
+    secrets = _request().secrets
+
+    assert isinstance(secrets, SecretMapping)
+    assert dict(secrets) == {"password": CANARY}
+    assert len(secrets) == 1
+    assert "password" in secrets
+    assert secrets == SecretMapping({"password": CANARY})
+    assert secrets != SecretMapping({"password": "other"})
+
+
+def test_secrets_do_not_follow_changes_of_the_callers_mapping() -> None:
+    """The request keeps the pairs that it was made with."""
+    pairs = {"password": CANARY}
+    request = RunTaskRequest("Log in", secrets=pairs)
+
+    pairs.clear()
+
+    assert dict(request.secrets or {}) == {"password": CANARY}
+
+
+@pytest.mark.case("H2")
+@pytest.mark.parametrize("protocol", range(2, pickle.HIGHEST_PROTOCOL + 1))
+def test_requests_with_secrets_are_not_pickled(protocol: int) -> None:
+    """Pickling a request with secrets fails loudly instead of writing them somewhere."""
+    with pytest.raises(TypeError, match="task secrets are not pickled"):
+        pickle.dumps(_request(), protocol)
+
+
+@pytest.mark.parametrize("secrets", [UNSET, None])
+def test_requests_without_secrets_pickle(secrets: Any) -> None:
+    """A request without secrets crosses a process border unchanged, unset fields included."""
+    request = RunTaskRequest(
+        "Buy milk", secrets=secrets, metadata={"a": "b"}, allowed_domains=["example.com"]
+    )
+
+    again = pickle.loads(pickle.dumps(request))
+
+    assert again == request
+    assert again.llm_model is UNSET
+
+
+def test_a_request_with_secrets_can_be_copied_in_memory() -> None:
+    """`copy.copy` and `attrs.evolve` work, for they write nothing anywhere."""
+    request = _request()
+
+    assert copy.copy(request) == request
+    assert attrs.evolve(request, task="Log out").secrets == request.secrets
+
+
+@pytest.mark.case("H2")
+@pytest.mark.parametrize("secrets", [CANARY, 5, [("password", CANARY)]])
+def test_malformed_secrets_are_left_to_validation(secrets: Any) -> None:
+    """What is no mapping is kept for the typed refusal to come, and is not shown either."""
+    request = RunTaskRequest("Log in", secrets=secrets)
+
+    assert request.secrets == secrets
+    assert "secrets=***," in repr(request)

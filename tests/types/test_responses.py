@@ -1,0 +1,168 @@
+import copy
+import pickle
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+import attrs
+import pytest
+
+from browser_use_async import events, models, types
+from browser_use_async.types import (
+    Balance,
+    BrowserData,
+    BrowserProfile,
+    BrowserProfilePage,
+    Created,
+    OutputFile,
+    ParsedTask,
+    ScheduledTask,
+    ScheduledTaskPage,
+    ScheduleType,
+    SearchResult,
+    SearchResults,
+    Task,
+    TaskMedia,
+    TaskPage,
+    TaskScreenshots,
+    TaskStatus,
+    TaskStep,
+    TaskSummary,
+    UploadUrl,
+)
+from tests.api.answers import ROWS
+
+SIGNED = "https://user:canary-user@files.example.net:8443/canary-path?sig=canary-signature#canary"
+BORN = datetime(2025, 11, 1, 10, 48, tzinfo=UTC)
+SUMMARY = TaskSummary("t-1", "Buy", TaskStatus("archived"), BORN, live_url=SIGNED)
+
+RESPONSES = [
+    Balance(Decimal("12.34")),
+    BrowserData(cookies=[{"name": "session", "value": "canary-cookie"}]),
+    BrowserProfile("p-1", "Shopping"),
+    BrowserProfilePage([BrowserProfile("p-1", "Shopping")], 1, 1, 10, 1),
+    Created("t-1"),
+    OutputFile(SIGNED),
+    ParsedTask("t-1", "Buy", TaskStatus.FINISHED, BORN, live_url=SIGNED, parsed={"price": 12}),
+    ScheduledTask("s-1", "Buy", ScheduleType("weekly")),
+    ScheduledTaskPage([ScheduledTask("s-1", "Buy", ScheduleType.CRON)], 1, 1, 10, 1),
+    SearchResult("https://example.com/", "Example Domain"),
+    SearchResults([SearchResult("https://example.com/", "Example Domain")]),
+    SUMMARY,
+    Task(
+        "t-1",
+        "Buy",
+        TaskStatus.FINISHED,
+        BORN,
+        steps=[TaskStep("s-1", 1)],
+        live_url=SIGNED,
+        public_share_url=SIGNED,
+        browser_data=BrowserData(cookies=[{"value": "canary-cookie"}]),
+    ),
+    TaskMedia(recordings=[SIGNED, SIGNED]),
+    TaskPage([SUMMARY], total_pages=1, page=1, limit=10, total_count=1),
+    TaskScreenshots(screenshots=[SIGNED]),
+    TaskStep("s-1", 1, "Success", "Read", "https://example.com/"),
+    UploadUrl(SIGNED),
+]
+
+
+def _name(response: object) -> str:
+    return type(response).__name__
+
+
+def test_every_response_class_of_the_table_is_tested_below() -> None:
+    """No class that an endpoint returns is left out, nor one that it contains."""
+    tested = {type(each) for each in RESPONSES}
+    returned = {row.returns for row in ROWS.values() if attrs.has(row.returns or str)}
+
+    assert returned <= tested
+    assert {BrowserData, TaskStep, TaskSummary} <= tested
+
+
+@pytest.mark.parametrize("response", RESPONSES, ids=_name)
+def test_unknown_fields_have_a_place_of_their_own(response: Any) -> None:
+    """Every response has `extra`, empty at first and never shared between two of them."""
+    assert response.extra == {}
+    assert attrs.fields_dict(type(response))["extra"].default == attrs.Factory(dict)
+
+
+@pytest.mark.case("H2")
+@pytest.mark.parametrize("response", RESPONSES, ids=_name)
+def test_unknown_fields_are_not_shown(response: Any) -> None:
+    """A field that this version does not know might be a secret, so the repr leaves it out."""
+    spacious = attrs.evolve(response, extra={"viewer_token": "canary-token"})
+
+    assert "canary" not in repr(spacious)
+
+
+@pytest.mark.case("H2", "H12")
+@pytest.mark.parametrize("response", RESPONSES, ids=_name)
+def test_nothing_that_grants_access_is_shown(response: Any) -> None:
+    """URLs that open something without a key, and cookies, appear in no text of a response."""
+    texts = [repr(response), str(response), f"{response}", repr([response])]
+
+    assert all("canary" not in text for text in texts)
+
+
+@pytest.mark.parametrize("protocol", range(2, pickle.HIGHEST_PROTOCOL + 1))
+@pytest.mark.parametrize("response", RESPONSES, ids=_name)
+def test_pickling(response: Any, protocol: int) -> None:
+    """Results travel to other processes whole, unknown fields and all."""
+    spacious = attrs.evolve(response, extra={"cost": 3.25})
+
+    again = pickle.loads(pickle.dumps(spacious, protocol))
+
+    assert again == spacious
+    assert type(again) is type(spacious)
+    assert again.extra == {"cost": 3.25}
+
+
+@pytest.mark.parametrize("response", RESPONSES, ids=_name)
+def test_copying(response: Any) -> None:
+    """A deep copy is equal and independent."""
+    again = copy.deepcopy(response)
+
+    again.extra["mine"] = True
+
+    assert response.extra == {}
+    assert attrs.evolve(again, extra={}) == response
+
+
+@pytest.mark.parametrize("response", RESPONSES, ids=_name)
+def test_every_field_is_explained(response: Any) -> None:
+    """The class docstring has a line for each field, so that help() answers questions."""
+    documentation = " ".join(each.__doc__ or "" for each in type(response).__mro__[:-1])
+    fields = {field.name for field in attrs.fields(type(response))}
+
+    assert [name for name in fields if f"    {name}: " not in documentation] == []
+
+
+def test_a_parsed_task_is_a_task() -> None:
+    """Code that takes a task takes one with parsed output."""
+    assert issubclass(ParsedTask, Task)
+
+
+@pytest.mark.case("H12")
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [
+        (None, "live_url=None"),
+        ("https://live.example.net/view?token=canary", "live_url='https://live.example.net/***'"),
+        ("https://canary@live.example.net:8443/", "live_url='https://live.example.net:8443/***'"),
+        ("canary", "live_url='***'"),
+        ("canary:canary", "live_url='***'"),
+        ("//canary", "live_url='***'"),
+        ("", "live_url='***'"),
+        ("https://[canary", "live_url='***'"),
+        ("javascript:canary", "live_url='***'"),
+    ],
+)
+def test_masked_url(url: str | None, expected: str) -> None:
+    """A masked URL tells its host, and of what is no http(s) URL not even that."""
+    assert expected in repr(attrs.evolve(SUMMARY, live_url=url))
+
+
+def test_every_model_is_exported() -> None:
+    """The names of the package are importable from `models` as well, their former path."""
+    assert all(hasattr(models, name) for name in [*types.__all__, *events.__all__])
