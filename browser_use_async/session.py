@@ -21,7 +21,7 @@ from browser_use_async.events import SessionEvent
 from browser_use_async.lifecycle.create import Creator, OnAmbiguous
 from browser_use_async.lifecycle.handle import TaskHandle, task_id_of, wait, wait_many
 from browser_use_async.lifecycle.reconcile import Reconciler
-from browser_use_async.lifecycle.run import Background, Fate, OnCreated, Runner
+from browser_use_async.lifecycle.run import Background, EndAction, OnCreated, SubmissionRunner
 from browser_use_async.lifecycle.submission_age import SubmissionAges
 from browser_use_async.polling.policy import PollPolicy
 from browser_use_async.polling.poller import TaskPoller
@@ -124,7 +124,7 @@ class BrowserUseSession:
         configuration = Configuration.resolve(
             key, base_url, timeout, allow_insecure_http=allow_insecure_http
         )
-        self._world = world = Surroundings() if surroundings is None else surroundings
+        self._runtime = world = Surroundings() if surroundings is None else surroundings
         self._transport = transport = Transport(
             configuration,
             retry=RetryPolicy() if retry is None else retry,
@@ -143,7 +143,7 @@ class BrowserUseSession:
             TaskEndpoints(transport.call_patiently), ages, service_clock.unconfirmed
         )
         self._creator = Creator(transport, self._reconciler, self.tasks.get, ages)
-        self._runner = Runner(self._creator, self.tasks, self._poller, self._background)
+        self._runner = SubmissionRunner(self._creator, self.tasks, self._poller, self._background)
 
     # --- open and close ---------------------------------------------------------------------
 
@@ -257,8 +257,8 @@ class BrowserUseSession:
         *,
         output_type: type[OutputT],
         timeout: float | None = None,
-        on_timeout: Fate = "leave",
-        on_cancel: Fate = "stop",
+        on_timeout: EndAction = "leave",
+        on_cancel: EndAction = "stop",
         on_created: OnCreated | None = None,
         on_ambiguous: OnAmbiguous = "reconcile",
         settle_window: float = 150.0,
@@ -272,8 +272,8 @@ class BrowserUseSession:
         *,
         output_type: None = None,
         timeout: float | None = None,
-        on_timeout: Fate = "leave",
-        on_cancel: Fate = "stop",
+        on_timeout: EndAction = "leave",
+        on_cancel: EndAction = "stop",
         on_created: OnCreated | None = None,
         on_ambiguous: OnAmbiguous = "reconcile",
         settle_window: float = 150.0,
@@ -287,8 +287,8 @@ class BrowserUseSession:
         *,
         output_type: Any,
         timeout: float | None = None,
-        on_timeout: Fate = "leave",
-        on_cancel: Fate = "stop",
+        on_timeout: EndAction = "leave",
+        on_cancel: EndAction = "stop",
         on_created: OnCreated | None = None,
         on_ambiguous: OnAmbiguous = "reconcile",
         settle_window: float = 150.0,
@@ -301,8 +301,8 @@ class BrowserUseSession:
         *,
         output_type: Any = None,
         timeout: float | None = None,
-        on_timeout: Fate = "leave",
-        on_cancel: Fate = "stop",
+        on_timeout: EndAction = "leave",
+        on_cancel: EndAction = "stop",
         on_created: OnCreated | None = None,
         on_ambiguous: OnAmbiguous = "reconcile",
         settle_window: float = 150.0,
@@ -343,7 +343,7 @@ class BrowserUseSession:
             BrowserUseError: The task was not created.
         """
         self._transport.bind()
-        submission = self._runner.submission_of(
+        submission = self._runner.prepare_submission(
             task, fields, output_type, on_ambiguous, settle_window
         )
         return await self._runner.run_and_wait(
@@ -377,7 +377,7 @@ class BrowserUseSession:
             BrowserUseError: The task was not created.
         """
         self._transport.bind()
-        submission = self._runner.submission_of(
+        submission = self._runner.prepare_submission(
             task, fields, output_type, on_ambiguous, settle_window
         )
         return await self._runner.submit(submission, output_type)
@@ -557,7 +557,7 @@ class BrowserUseSession:
             labels={} if labels is None else dict(labels),
             is_recorded=ledger is not None,
         )
-        start = self._world.start_writer or start_writer
+        start = self._runtime.start_writer or start_writer
         return Batch(
             self._batch_service(),
             requests,
@@ -565,7 +565,7 @@ class BrowserUseSession:
             options,
             partial(start, open_scratch if ledger is None else partial(open_ledger, ledger)),
             on_progress,
-            self._world.draw,
+            self._runtime.draw,
         )
 
     def _batch_service(self) -> "Service":
@@ -580,7 +580,7 @@ class BrowserUseSession:
             ping=lambda: self._transport.call(table.PING),
             newest_tasks=lambda since: self.iterate_all_tasks(created_after=since),
             service_time=self._transport.service_clock.now,
-            now=self._world.now,
+            now=self._runtime.now,
             emit=self._transport.emit,
         )
 
@@ -650,9 +650,9 @@ class BrowserUseSession:
             receiver: What receives and verifies them, such as a `WebhookReceiver`. It may run in
                 another event loop or thread: events are taken in this session's own.
         """
-        receiver.subscribe(self._hear)
+        receiver.subscribe(self._on_event)
 
-    def _hear(self, event: object) -> None:
+    def _on_event(self, event: object) -> None:
         """Take an event, in the session's own loop whatever loop or thread brings it."""
         home = self._transport.loop
         try:
@@ -660,12 +660,12 @@ class BrowserUseSession:
         except RuntimeError:  # a thread without one
             here = None
         if home is None or home is here:
-            self._learn(event)
+            self._handle_event(event)
             return
         with contextlib.suppress(RuntimeError):  # closed, and with it every wait
-            home.call_soon_threadsafe(self._learn, event)
+            home.call_soon_threadsafe(self._handle_event, event)
 
-    def _learn(self, event: object) -> None:
+    def _handle_event(self, event: object) -> None:
         # Loaded already, by whoever made the event.
         from browser_use_async.webhooks.events import (  # noqa: PLC0415
             TaskStatusUpdate,
@@ -675,7 +675,7 @@ class BrowserUseSession:
         if not isinstance(event, TaskStatusUpdate):
             return
         if event.submission_mark is not None:
-            self._reconciler.note(event.task_id, event.submission_mark)
+            self._reconciler.record(event.task_id, event.submission_mark)
         ends = {WebhookStatus.FINISHED, WebhookStatus.STOPPED}
         self._poller.webhook_received(event.task_id, has_ended=event.status in ends)
 

@@ -166,7 +166,7 @@ class Creator:
         for _time in range(self.transport.retry.max_attempts):
             created = await self._send(submission)
             if created is not None:
-                self._forget(submission)
+                self._discard(submission)
                 return created
             if token is None or submission.on_ambiguous == "raise":
                 break
@@ -186,14 +186,14 @@ class Creator:
         async def attempt() -> Outcome:
             return await self._attempt(submission, prepared)
 
-        def tell(outcome: Outcome, failures: int, pause: float) -> None:
+        def emit(outcome: Outcome, failures: int, pause: float) -> None:
             name = prepared.endpoint.name
             transport.emit(RetryScheduled(name, None, failures, pause, outcome.problem))
 
         outcome = await attempt()
         if transport.retry.max_attempts > 1 and may_try_again(effect, outcome):
             retrying = Retrying(
-                transport.retry, effect, transport.draw, tell, ends_at=submission.ends_at
+                transport.retry, effect, transport.draw, emit, ends_at=submission.ends_at
             )
             outcome, _attempts = await retrying.after(outcome, attempt)
         if outcome.kind is OutcomeKind.ACCEPTED:
@@ -209,11 +209,11 @@ class Creator:
         def on_sent() -> None:
             submission.stage = Stage.SENDING
             if submission.token is not None and submission.is_new:
-                self.ages.note_sent(submission.token.mark)
+                self.ages.record_sent(submission.token.mark)
 
         outcome = await self._outcome_with_slot(submission, prepared, on_sent)
         if outcome.kind is OutcomeKind.ACCEPTED:
-            outcome = await self._doubted(submission, outcome)
+            outcome = await self._with_claim(submission, outcome)
         if outcome.kind is OutcomeKind.ACCEPTED:
             submission.stage, submission.failure = Stage.CREATED, None
             return outcome
@@ -222,12 +222,12 @@ class Creator:
             lost_at = asyncio.get_running_loop().time()
             submission.stage, submission.lost_at = Stage.UNKNOWN, lost_at
             return outcome
-        self._note_refusal(submission)
+        self._record_refusal(submission)
         if submission.abandoned:
             raise submission.failure  # rather than pause and send once more
         return outcome
 
-    async def _doubted(self, submission: Submission, outcome: Outcome) -> Outcome:
+    async def _with_claim(self, submission: Submission, outcome: Outcome) -> Outcome:
         """The outcome, which is ambiguous if the answer names the task of another submission."""
         task_id: str = outcome.value.id
         token, witness = submission.token, submission.witness
@@ -257,20 +257,20 @@ class Creator:
             refused = outcome.reply is not None and says_no_free_slot(outcome.reply)
             if not refused or submission.abandoned or loop.time() >= ends_at:
                 return outcome
-            self._note_refusal(submission)
+            self._record_refusal(submission)
             submission.failure = transport.error_of(prepared, outcome, submission.attempts)
             if not waited:
                 transport.emit(SlotAwaited(ends_at - loop.time()))
             waited = True
 
-    def _note_refusal(self, submission: Submission) -> None:
+    def _record_refusal(self, submission: Submission) -> None:
         submission.not_created()
         if submission.lost_at is None:  # nor did an earlier attempt create anything
-            self._forget(submission)
+            self._discard(submission)
 
-    def _forget(self, submission: Submission) -> None:
+    def _discard(self, submission: Submission) -> None:
         if submission.token is not None:
-            self.ages.forget(submission.token.mark)
+            self.ages.discard(submission.token.mark)
 
     async def _reconcile(self, submission: Submission, token: SubmissionToken) -> str | None:
         loop = asyncio.get_running_loop()
@@ -314,4 +314,4 @@ class Creator:
         if submission.stage is Stage.SENDING or lost_at is None:
             # It will be given up by then at the latest.
             lost_at = asyncio.get_running_loop().time() + self.transport.configuration.timeout
-        return str(self.ages.for_others(token, lost_at))
+        return str(self.ages.for_other_process(token, lost_at))

@@ -33,7 +33,7 @@ class _Search:
     Attributes:
         token: Its token.
         found: Its task's id, once it is found.
-        seen_at: The loop time at which the last whole sweep for it began.
+        seen_at: The loop time at which the last whole scan for it began.
     """
 
     def __init__(self, token: SubmissionToken, found: "asyncio.Future[str]") -> None:
@@ -41,7 +41,7 @@ class _Search:
         self.found = found
         self.seen_at: float | None = None
 
-    def may_be(self, row: TaskSummary, oldest: datetime | None) -> bool:
+    def could_match(self, row: TaskSummary, oldest: datetime | None) -> bool:
         """Whether a row may be its task."""
         return (
             not self.found.done()
@@ -53,13 +53,13 @@ class _Search:
         """Seconds that may have passed since its task was created."""
         age = ages.max_age(self.token)
         if math.isinf(age) and self.seen_at is not None:
-            # What a whole sweep did not show was created at most a settle window before it.
+            # What a whole scan did not show was created at most a settle window before it.
             passed = asyncio.get_running_loop().time() - self.seen_at
             return passed + self.token.settle_window
         return age
 
 
-class _Sweep:
+class _Scan:
     """One reading of the list, from the top. Its result is why it is not complete, or None.
 
     Attributes:
@@ -93,7 +93,7 @@ class Reconciler:
         self._service_date = service_date
         self._searches: list[_Search] = []
         self._marks: dict[str, str] = {}  # task id -> its mark, or "" for a task without one
-        self._sweep: _Sweep | None = None
+        self._scan: _Scan | None = None
 
     def claim(self, task_id: str, mark: str | None) -> bool:
         """Note the task that an answer to run-task names, unless it is another submission's.
@@ -105,10 +105,10 @@ class Reconciler:
         if known is not None and (mark is None or known != mark):
             del self._marks[task_id]
             return False
-        self.note(task_id, mark)
+        self.record(task_id, mark)
         return True
 
-    def note(self, task_id: str, mark: str | None) -> None:
+    def record(self, task_id: str, mark: str | None) -> None:
         """Remember whose task this is by its own metadata, so that it is never looked up.
 
         A task that a webhook tells about ends the search for it at once.
@@ -159,14 +159,14 @@ class Reconciler:
         finally:
             self._searches.remove(search)
             if not self._searches:
-                await self._end_sweep()
+                await self._end_scan()
 
     async def _find(self, search: _Search, ends_at: Callable[[], float]) -> str | None:
         loop = asyncio.get_running_loop()
         pause = FIRST_PAUSE
         while True:
             began = loop.time()
-            problem = await self._look(search)
+            problem = await self._wait_for_scan(search)
             if search.found.done():
                 return search.found.result()
             is_last = began >= ends_at() - TICK
@@ -179,49 +179,49 @@ class Reconciler:
             await asyncio.wait([search.found], timeout=min(pause, left))
             pause = min(2 * pause, LONGEST_PAUSE)
 
-    async def _look(self, search: _Search) -> errors.BrowserUseError | None:
-        """Wait for a whole sweep that began after this call; others may share it."""
+    async def _wait_for_scan(self, search: _Search) -> errors.BrowserUseError | None:
+        """Wait for a whole scan that began after this call; others may share it."""
         began = asyncio.get_running_loop().time()
         while True:
             # Rows that were read before this call were not compared with this search.
-            shared = self._sweep
+            shared = self._scan
             fresh = shared is None or not shared.begun
-            sweep = self._start_sweep() if shared is None else shared.task
-            ends: list[asyncio.Future[Any]] = [search.found, sweep]
+            scan = self._start_scan() if shared is None else shared.task
+            ends: list[asyncio.Future[Any]] = [search.found, scan]
             await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
             if search.found.done():
                 return None
             if fresh:
-                if (problem := sweep.result()) is None:
+                if (problem := scan.result()) is None:
                     search.seen_at = began
                 return problem
 
-    def _start_sweep(self) -> "asyncio.Task[errors.BrowserUseError | None]":
-        self._sweep = sweep = _Sweep()
-        sweep.task = asyncio.get_running_loop().create_task(self._read(sweep))
+    def _start_scan(self) -> "asyncio.Task[errors.BrowserUseError | None]":
+        self._scan = scan = _Scan()
+        scan.task = asyncio.get_running_loop().create_task(self._read(scan))
 
         def ended(_task: object) -> None:
-            if self._sweep is sweep:
-                self._sweep = None
+            if self._scan is scan:
+                self._scan = None
 
-        sweep.task.add_done_callback(ended)
-        return sweep.task
+        scan.task.add_done_callback(ended)
+        return scan.task
 
-    async def _end_sweep(self) -> None:
+    async def _end_scan(self) -> None:
         """Nobody is looking any longer, so nothing must go on alone."""
-        sweep, self._sweep = self._sweep, None
-        if sweep is not None and not sweep.task.done():
-            sweep.task.cancel()
-            await asyncio.wait([sweep.task])
+        scan, self._scan = self._scan, None
+        if scan is not None and not scan.task.done():
+            scan.task.cancel()
+            await asyncio.wait([scan.task])
 
-    async def _read(self, sweep: _Sweep) -> errors.BrowserUseError | None:
-        sweep.begun = True
+    async def _read(self, scan: _Scan) -> errors.BrowserUseError | None:
+        scan.begun = True
         try:
-            return await self._ask_all(await self._read_pages(sweep))
+            return await self._fetch_all(await self._read_pages(scan))
         except errors.BrowserUseError as error:
             return error
 
-    async def _read_pages(self, sweep: _Sweep) -> list[TaskSummary]:
+    async def _read_pages(self, scan: _Scan) -> list[TaskSummary]:
         """Read pages, newest first, until they are older than every search under way."""
         candidates: list[TaskSummary] = []
         seen: set[str] = set()
@@ -229,12 +229,12 @@ class Reconciler:
         while self._is_searching() and repeated < REPEATED_PAGES:
             rows = await self._tasks.list(page=page, limit=MAX_TASK_PAGE)
             if page == 1:
-                sweep.newest = self._newest_of(rows.tasks)
+                scan.newest = self._newest_of(rows.tasks)
             fresh = [row for row in rows.tasks if row.id not in seen]
             seen.update(row.id for row in fresh)
             repeated = 0 if fresh else repeated + 1
-            oldest = {search: self._oldest(search, sweep) for search in self._searches}
-            candidates += [row for row in fresh if not self._examine(row, oldest)]
+            oldest = {search: self._oldest(search, scan) for search in self._searches}
+            candidates += [row for row in fresh if not self._check(row, oldest)]
             old = _old_rows(fresh, oldest.values(), old)
             if old >= OLD_ROWS or _is_last(rows, len(seen)):
                 break
@@ -252,14 +252,14 @@ class Reconciler:
         date = self._service_date()
         return dates[len(dates) // 2] if date is None else min(dates[-1], date)
 
-    def _oldest(self, search: _Search, sweep: _Sweep) -> datetime | None:
+    def _oldest(self, search: _Search, scan: _Scan) -> datetime | None:
         """The earliest date that the task of a search can have, or None if any date is possible."""
         age = search.max_age(self._ages)
-        if sweep.newest is None or math.isinf(age):
+        if scan.newest is None or math.isinf(age):
             return None
         token = search.token
         try:
-            oldest = sweep.newest - timedelta(seconds=age)
+            oldest = scan.newest - timedelta(seconds=age)
             return (min(oldest, token.sent_at) if token.by_service else oldest) - CLOCK_SKEW
         except OverflowError:
             return None
@@ -267,17 +267,17 @@ class Reconciler:
     def _is_searching(self) -> bool:
         return any(not search.found.done() for search in self._searches)
 
-    def _examine(self, row: TaskSummary, oldest: Mapping[_Search, datetime | None]) -> bool:
+    def _check(self, row: TaskSummary, oldest: Mapping[_Search, datetime | None]) -> bool:
         """Whether it is settled whose task this is, as far as anybody asks."""
         known = self._marks.get(row.id)
         if known is None and (TOKEN_KEY in row.extra or row.metadata):
             known = str(row.extra.get(TOKEN_KEY, ""))
         if known is not None:
-            self.note(row.id, known)
+            self.record(row.id, known)
             return True
-        return not any(search.may_be(row, date) for search, date in oldest.items())
+        return not any(search.could_match(row, date) for search, date in oldest.items())
 
-    async def _ask_all(self, candidates: list[TaskSummary]) -> errors.BrowserUseError | None:
+    async def _fetch_all(self, candidates: list[TaskSummary]) -> errors.BrowserUseError | None:
         """Ask for the marks of tasks whose rows say nothing: rows need not carry metadata."""
         problem = None
         for row in candidates:
@@ -288,7 +288,7 @@ class Reconciler:
             except _PASSING as error:
                 problem = error
             else:
-                self.note(row.id, str(task.extra.get(TOKEN_KEY, "")))
+                self.record(row.id, str(task.extra.get(TOKEN_KEY, "")))
         return problem
 
 

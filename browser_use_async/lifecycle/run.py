@@ -22,7 +22,7 @@ from browser_use_async.lifecycle.handle import TaskHandle, parsed, successful
 from browser_use_async.polling.poller import TaskPoller
 from browser_use_async.types import UNSET, RunTaskFields, RunTaskRequest, Task
 
-__all__ = ["CLEANUP_SECONDS", "Background", "Fate", "OnCreated", "Runner"]
+__all__ = ["CLEANUP_SECONDS", "Background", "EndAction", "OnCreated", "SubmissionRunner"]
 
 
 ResultT = TypeVar("ResultT")
@@ -66,11 +66,11 @@ class Background:
 
 _LOGGER = logging.getLogger("browser_use_async")
 
-Fate = Literal["leave", "stop", "pause"]
+EndAction = Literal["leave", "stop", "pause"]
 OnCreated = Callable[[TaskHandle], Awaitable[None] | None]
 
 
-class Runner:
+class SubmissionRunner:
     """The verbs that create tasks."""
 
     def __init__(
@@ -85,7 +85,7 @@ class Runner:
         self.poller = poller
         self.background = background
 
-    def submission_of(
+    def prepare_submission(
         self,
         task: str | RunTaskRequest,
         fields: RunTaskFields,
@@ -116,7 +116,7 @@ class Runner:
             )
 
     async def submit(
-        self, submission: Submission, output_type: Any, on_cancel: Fate = "stop"
+        self, submission: Submission, output_type: Any, on_cancel: EndAction = "stop"
     ) -> TaskHandle:
         """Create the task. Cancelled in the middle, it leaves no task that nobody knows."""
         return await self._create_until(submission, output_type, None, "leave", on_cancel)
@@ -131,65 +131,70 @@ class Runner:
         submission: Submission,
         output_type: Any,
         timeout: float | None,
-        on_timeout: Fate,
-        on_cancel: Fate,
+        on_timeout: EndAction,
+        on_cancel: EndAction,
         on_created: OnCreated | None,
     ) -> Task:
         """Create a task, wait for its end and give it if it finished."""
-        for name, fate in (("on_timeout", on_timeout), ("on_cancel", on_cancel)):
-            if fate not in {"leave", "stop", "pause"}:
+        for name, action in (("on_timeout", on_timeout), ("on_cancel", on_cancel)):
+            if action not in {"leave", "stop", "pause"}:
                 raise InvalidRequestError(
-                    f"{name} must be 'leave', 'stop' or 'pause', not {fate!r}", field=name
+                    f"{name} must be 'leave', 'stop' or 'pause', not {action!r}", field=name
                 )
         deadline = _deadline(timeout)
         handle = await self._create_until(submission, None, deadline, on_timeout, on_cancel)
         try:
-            task = await self._follow(handle, deadline, on_timeout, on_cancel, on_created)
+            task = await self._wait(handle, deadline, on_timeout, on_cancel, on_created)
         except asyncio.CancelledError:
-            await self._finish(self.background.start(self._end(handle.id, on_cancel)), on_cancel)
+            cleanup = self.background.start(self._apply(handle.id, on_cancel))
+            await self._wait_for_cleanup(cleanup, on_cancel)
             raise
         task = successful(task)
         return task if output_type is None else parsed(task, output_type)
 
-    async def _follow(
+    async def _wait(
         self,
         handle: TaskHandle,
         deadline: float | None,
-        on_timeout: Fate,
-        on_cancel: Fate,
+        on_timeout: EndAction,
+        on_cancel: EndAction,
         on_created: OnCreated | None,
     ) -> Task:
         if on_created is not None:
-            await self._tell(on_created, handle, deadline, on_timeout)
+            await self._call_on_created(on_created, handle, deadline, on_timeout)
         try:
-            return await handle.wait(timeout=_left(deadline))
+            return await handle.wait(timeout=_remaining(deadline))
         except WaitTimeoutError:
             # Not waited for: the caller was promised an end at this moment.
-            self.background.start(self._end(handle.id, on_timeout))
+            self.background.start(self._apply(handle.id, on_timeout))
             raise
         except (asyncio.CancelledError, BrowserUseError):
             raise
         except Exception as error:  # thrown in from outside, as nothing here raises it
             error.add_note(f"raised while task {handle.id} was waited for; on_cancel={on_cancel!r}")
-            cleanup = self.background.start(self._end(handle.id, on_cancel))
-            await self._finish(cleanup, on_cancel)
+            cleanup = self.background.start(self._apply(handle.id, on_cancel))
+            await self._wait_for_cleanup(cleanup, on_cancel)
             raise
 
-    async def _tell(
-        self, on_created: OnCreated, handle: TaskHandle, deadline: float | None, on_timeout: Fate
+    async def _call_on_created(
+        self,
+        on_created: OnCreated,
+        handle: TaskHandle,
+        deadline: float | None,
+        on_timeout: EndAction,
     ) -> None:
         limit = asyncio.timeout_at(deadline)
         try:
-            told = on_created(handle)
-            if inspect.isawaitable(told):
+            is_reported = on_created(handle)
+            if inspect.isawaitable(is_reported):
                 async with limit:
-                    await told
+                    await is_reported
         except Exception as error:
             if not (isinstance(error, TimeoutError) and limit.expired()):
                 error.add_note(f"raised by on_created; task {handle.id} lives on")
                 raise
         if limit.expired():
-            self.background.start(self._end(handle.id, on_timeout))
+            self.background.start(self._apply(handle.id, on_timeout))
             raise WaitTimeoutError(
                 f"on_created did not return in the time allowed; task {handle.id} lives on",
                 task_id=handle.id,
@@ -201,25 +206,25 @@ class Runner:
         submission: Submission,
         output_type: Any,
         deadline: float | None,
-        on_timeout: Fate,
-        on_cancel: Fate,
+        on_timeout: EndAction,
+        on_cancel: EndAction,
     ) -> TaskHandle:
         submission.ends_at = math.inf if deadline is None else deadline
         # Not in the caller's own task: a cancellation must not tear the request in two.
         creation = self.background.start(self._create(submission, output_type))
         try:
-            await asyncio.wait([creation], timeout=_left(deadline))
+            await asyncio.wait([creation], timeout=_remaining(deadline))
         except asyncio.CancelledError:
-            cleanup = self._abandon(creation, submission, on_cancel, told=False)
-            await self._finish(cleanup, on_cancel)
+            cleanup = self._abandon(creation, submission, on_cancel, is_reported=False)
+            await self._wait_for_cleanup(cleanup, on_cancel)
             raise
         if creation.done() and not creation.cancelled():
             return creation.result()
-        error = self._uncreated(submission, closed=creation.done())
-        self._abandon(creation, submission, on_timeout, told=True)
+        error = self._creation_error(submission, closed=creation.done())
+        self._abandon(creation, submission, on_timeout, is_reported=True)
         raise error
 
-    def _uncreated(self, submission: Submission, *, closed: bool) -> BrowserUseError:
+    def _creation_error(self, submission: Submission, *, closed: bool) -> BrowserUseError:
         """Why a creation that has not come to its end gives no handle."""
         if submission.stage is not Stage.UNSENT:
             return self.creator.unknown(submission)
@@ -233,24 +238,26 @@ class Runner:
         self,
         creation: "asyncio.Task[TaskHandle]",
         submission: Submission,
-        fate: Fate,
+        action: EndAction,
         *,
-        told: bool,
+        is_reported: bool,
     ) -> "asyncio.Task[None]":
         """Send nothing more, and let what was sent come to its end."""
         submission.abandoned = True
-        lost = submission.stage is Stage.UNKNOWN and fate == "leave"
+        lost = submission.stage is Stage.UNKNOWN and action == "leave"
         if submission.stage is Stage.UNSENT or lost:
             creation.cancel()
-        return self.background.start(self._conclude(creation, submission, fate, told=told))
+        return self.background.start(
+            self._finish_abandoned(creation, submission, action, is_reported=is_reported)
+        )
 
-    async def _conclude(
+    async def _finish_abandoned(
         self,
         creation: "asyncio.Task[TaskHandle]",
         submission: Submission,
-        fate: Fate,
+        action: EndAction,
         *,
-        told: bool,
+        is_reported: bool,
     ) -> None:
         """Decide over the task of an abandoned creation, or say that it may exist."""
         created = False
@@ -258,7 +265,7 @@ class Runner:
             await asyncio.wait([creation])
             created = not creation.cancelled() and creation.exception() is None
         finally:
-            if not (created or told or submission.stage is Stage.UNSENT):
+            if not (created or is_reported or submission.stage is Stage.UNSENT):
                 _LOGGER.warning(
                     "a call was cancelled before run-task was answered, so a paid task may exist; "
                     "session.resolve_submission(%r) tells",
@@ -267,26 +274,26 @@ class Runner:
         if not created:
             return
         task_id = creation.result().id
-        if fate == "leave" and not told:
+        if action == "leave" and not is_reported:
             _LOGGER.warning(
                 "a call was cancelled before it heard of task %s, which lives on", task_id
             )
-        await self._end(task_id, fate)
+        await self._apply(task_id, action)
 
-    async def _finish(self, cleanup: "asyncio.Task[None]", fate: Fate) -> None:
-        if fate != "leave":
+    async def _wait_for_cleanup(self, cleanup: "asyncio.Task[None]", action: EndAction) -> None:
+        if action != "leave":
             await self.background.finish(cleanup)
 
-    async def _end(self, task_id: str, fate: Fate) -> None:
-        if fate == "leave":
+    async def _apply(self, task_id: str, action: EndAction) -> None:
+        if action == "leave":
             return
         try:
-            await (self.tasks.stop if fate == "stop" else self.tasks.pause)(task_id)
+            await (self.tasks.stop if action == "stop" else self.tasks.pause)(task_id)
         except asyncio.CancelledError:
-            _LOGGER.warning("there was no time to %s task %s", fate, task_id)
+            _LOGGER.warning("there was no time to %s task %s", action, task_id)
             raise
         except Exception as error:  # noqa: BLE001 - a user's middleware may raise anything
-            _LOGGER.warning("could not %s task %s: %s", fate, task_id, error)
+            _LOGGER.warning("could not %s task %s: %s", action, task_id, error)
 
 
 def _deadline(timeout: float | None) -> float | None:
@@ -300,5 +307,5 @@ def _deadline(timeout: float | None) -> float | None:
     return asyncio.get_running_loop().time() + timeout
 
 
-def _left(deadline: float | None) -> float | None:
+def _remaining(deadline: float | None) -> float | None:
     return None if deadline is None else max(deadline - asyncio.get_running_loop().time(), 0.0)

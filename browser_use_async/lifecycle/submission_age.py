@@ -50,7 +50,7 @@ class SubmissionAges:
             return SubmissionToken.new(task, settle_window, self._now())
         return SubmissionToken.new(task, settle_window, service_time, by_service=True)
 
-    def note_sent(self, mark: str) -> None:
+    def record_sent(self, mark: str) -> None:
         """Note that a submission of this process is sent now; the first time counts."""
         if mark not in self._sent:
             loop_time = asyncio.get_running_loop().time()
@@ -58,7 +58,7 @@ class SubmissionAges:
             if len(self._sent) > REMEMBERED:
                 del self._sent[next(iter(self._sent))]
 
-    def forget(self, mark: str) -> None:
+    def discard(self, mark: str) -> None:
         """Note that a submission created nothing, or that its task is known."""
         self._sent.pop(mark, None)
 
@@ -80,7 +80,7 @@ class SubmissionAges:
             ages.append((self._now() - sending.wall_time).total_seconds())
         return max(ages, default=math.inf)
 
-    def for_others(self, token: SubmissionToken, lost_at: float) -> SubmissionToken:
+    def for_other_process(self, token: SubmissionToken, lost_at: float) -> SubmissionToken:
         """The token for another process; its window counts from when the answer was lost."""
         age = self.min_age(token)
         passed = 0.0 if age is None else age + lost_at - asyncio.get_running_loop().time()

@@ -20,7 +20,7 @@ async def test_only_so_many_submissions_are_remembered() -> None:
     ages = _ages()
     tokens = [ages.new_token("x", 60.0) for _number in range(REMEMBERED + 1)]
     for token in tokens:
-        ages.note_sent(token.mark)
+        ages.record_sent(token.mark)
 
     assert ages.min_age(tokens[0]) is None
     assert math.isinf(ages.max_age(tokens[0]))
@@ -54,5 +54,5 @@ async def test_a_token_of_another_process_keeps_its_time() -> None:
     """Passed on while the service's time is unknown, it does not claim to hold that any more."""
     token = SubmissionToken.new("x", 60.0, NOW, by_service=True)
 
-    assert _ages(NOW).for_others(token, 0.0).by_service
-    assert not _ages().for_others(token, 0.0).by_service
+    assert _ages(NOW).for_other_process(token, 0.0).by_service
+    assert not _ages().for_other_process(token, 0.0).by_service

@@ -7,7 +7,7 @@ from collections.abc import AsyncGenerator, Callable
 import pytest
 
 from browser_use_async import BrowserUseSession, errors
-from browser_use_async.lifecycle.run import Fate
+from browser_use_async.lifecycle.run import EndAction
 from tests.fake_api import FakeApi, Fault
 from tests.hygiene import KEY
 from tests.lifecycle.awaits import Awaits
@@ -24,7 +24,7 @@ async def test_cancelling_at_every_await(
     api: FakeApi,
     caplog: pytest.LogCaptureFixture,
     figure: Callable[[str], None],
-    fate: Fate,
+    fate: EndAction,
     lost: bool,
 ):
     """E1: `run_and_wait` cancelled at its k-th await, for every k until it is through."""

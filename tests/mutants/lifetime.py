@@ -11,24 +11,25 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "a cancelled wait lets its task run on",
         "lifecycle/run.py",
-        "            await self._finish("
-        "self.background.start(self._end(handle.id, on_cancel)), on_cancel)\n",
-        "",
+        "        except asyncio.CancelledError:\n"
+        "            cleanup = self.background.start(self._apply(handle.id, on_cancel))\n"
+        "            await self._wait_for_cleanup(cleanup, on_cancel)\n",
+        "        except asyncio.CancelledError:\n",
         ("E1", "E2", "E4", "E5", "E6", "E11", "E12"),
     ),
     Mutant(
         "a cancelled creation is forgotten",
         "lifecycle/run.py",
-        "            cleanup = self._abandon(creation, submission, on_cancel, told=False)\n"
-        "            await self._finish(cleanup, on_cancel)\n",
+        "            cleanup = self._abandon(creation, submission, on_cancel, is_reported=False)\n"
+        "            await self._wait_for_cleanup(cleanup, on_cancel)\n",
         "",
         ("E1",),
     ),
     Mutant(
-        "nobody is told of a task that a cancelled creation leaves",
+        "nobody is is_reported of a task that a cancelled creation leaves",
         "lifecycle/run.py",
-        '        if fate == "leave" and not told:\n',
-        '        if fate == "leave" and told:\n',
+        '        if action == "leave" and not is_reported:\n',
+        '        if action == "leave" and is_reported:\n',
         ("E1",),
     ),
     Mutant(
@@ -113,7 +114,7 @@ MUTANTS: tuple[Mutant, ...] = (
         ("E9",),
     ),
     Mutant(
-        "a forked process is not told from its parent",
+        "a forked process is not is_reported from its parent",
         "transport/connections.py",
         "        elif self._process != _THIS_PROCESS.id:\n",
         "        elif self._process == 0:\n",

@@ -206,7 +206,7 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "no webhook reaches the poller",
         "session.py",
-        "        receiver.subscribe(self._hear)\n",
+        "        receiver.subscribe(self._on_event)\n",
         "        del receiver\n",
         ("D17", "A25"),
     ),

@@ -146,7 +146,7 @@ MUTANTS: tuple[Mutant, ...] = (
         ("A23", "A25"),
     ),
     Mutant(
-        "what an event told is forgotten",
+        "what an event is_reported is forgotten",
         "lifecycle/reconcile.py",
         "        if known:\n",
         "        if False:\n",
