@@ -1,16 +1,18 @@
-"""Commands with several actions, such as `schedule list` and `schedule create`."""
+"""Commands with several actions, such as `schedule list`, and the lists that they show."""
 
 import argparse
-from collections.abc import Awaitable, Callable, Mapping
-from typing import Any
+from collections.abc import AsyncIterable, Awaitable, Callable, Mapping, Sequence
+from datetime import datetime
+from typing import Any, TypeVar
 
 import attrs
 
-from browser_use_async.cli.console import Console
+from browser_use_async.cli.connect import Target, open_target
+from browser_use_async.cli.console import Console, Span
 from browser_use_async.cli.options import add_output_options, add_target_options
-from browser_use_async.cli.target import Target, open_target
+from browser_use_async.contract.unstructuring import unstructure
 
-__all__ = ["Action", "add_action_parsers", "add_actions", "perform"]
+__all__ = ["Action", "add_action_parsers", "add_actions", "local_time", "perform", "show_rows"]
 
 
 @attrs.frozen
@@ -51,3 +53,35 @@ async def perform(
     """Do what the person asked for, on the server that the options name."""
     async with open_target(options, console) as target:
         return await actions[options.action].execute(target, options, console)
+
+
+RowT = TypeVar("RowT")
+
+
+def local_time(moment: datetime | None) -> str:
+    """A time in the zone of the person who looks on."""
+    return "?" if moment is None else f"{moment.astimezone():%Y-%m-%d %H:%M:%S}"
+
+
+async def show_rows(
+    rows: AsyncIterable[RowT],
+    console: Console,
+    headings: Sequence[str],
+    cells: Callable[[RowT], Sequence[Span]],
+    limit: int | None = None,
+) -> int:
+    """Write rows to stdout as they come; a table waits for the last one to know its widths."""
+    as_table = console.results_are_read_by_people
+    lines: list[Sequence[Span]] = []
+    listed = 0
+    async for row in rows:
+        if as_table:
+            lines.append(cells(row))
+        else:
+            console.emit(unstructure(row))
+        listed += 1
+        if listed == limit:
+            break
+    if as_table:
+        console.table(headings, lines)
+    return listed

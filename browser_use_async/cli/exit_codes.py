@@ -1,10 +1,12 @@
-"""What the exit code of the command line says. Scripts rely on it, so the numbers are fixed."""
+"""Exit codes, and errors as the command line reports them. Scripts rely on the numbers."""
 
 from enum import IntEnum
 
 from browser_use_async import errors
+from browser_use_async.cli.console import Console
+from browser_use_async.errors import BrowserUseError, SubmissionUnknownError
 
-__all__ = ["ExitCode", "exit_code_of"]
+__all__ = ["ExitCode", "exit_code_of", "report_error"]
 
 
 class ExitCode(IntEnum):
@@ -40,3 +42,13 @@ def exit_code_of(error: errors.BrowserUseError) -> ExitCode:
         if isinstance(error, kind):
             return code
     return ExitCode.API
+
+
+def report_error(error: BrowserUseError, console: Console) -> ExitCode:
+    """Say what went wrong and what to do about it."""
+    console.failure(str(error))
+    if isinstance(error, SubmissionUnknownError) and error.submission_token is not None:
+        console.say(
+            f"to find out, free of charge: browser-use-async watch {error.submission_token}"
+        )
+    return exit_code_of(error)

@@ -7,15 +7,15 @@ from aiohttp import web
 
 from browser_use_async.contract.strict_json import JsonRefusedError, read_json
 from browser_use_async.errors import ConfigurationError
-from browser_use_async.server.answers import RefusalError, json_answer
-from browser_use_async.server.authentication import check_key
 from browser_use_async.server.backend import Backend
+from browser_use_async.server.dispatch import check_key
 from browser_use_async.server.faults import (
     Fault,
     FaultInjector,
     fault_as_json,
     faults_from_json,
 )
+from browser_use_async.server.responses import RefusalError, json_answer
 from browser_use_async.server.webhooks import Webhook, WebhookSender
 from browser_use_async.server.webhooks.deliveries import delivery_as_json
 

@@ -10,15 +10,13 @@ from aiohttp.typedefs import Middleware
 from browser_use_async.contract.openapi import openapi_document
 from browser_use_async.contract.table import API_PREFIX, ENDPOINTS
 from browser_use_async.server.administration import add_administration
-from browser_use_async.server.answers import RefusalError, json_answer
 from browser_use_async.server.backend import Backend
 from browser_use_async.server.dispatch import handler_of
-from browser_use_async.server.downloads import download
-from browser_use_async.server.failure_log import log_failure
 from browser_use_async.server.faults import FaultInjector
+from browser_use_async.server.file_routes import download, upload
+from browser_use_async.server.live_view import add_watching
 from browser_use_async.server.pages import calls_page, home_page, icon
-from browser_use_async.server.uploading import upload
-from browser_use_async.server.watching import add_watching
+from browser_use_async.server.responses import RefusalError, json_answer, log_failure
 from browser_use_async.server.webhooks import WebhookSender
 
 __all__ = ["MAX_BODY", "UNROUTED", "build_application"]

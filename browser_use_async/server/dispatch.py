@@ -1,19 +1,140 @@
-"""From an HTTP request to the operation of its row, and back."""
+"""From an HTTP request to the operation of its row, and back: key, inputs, answer.
 
+A wrong key is answered as the service's framework of 2025 answered, wrong inputs in FastAPI's
+words.
+"""
+
+import hmac
 import inspect
-from collections.abc import Awaitable, Callable
+import json
+from collections.abc import Awaitable, Callable, Mapping
+from email.message import Message
+from typing import Any
 
 from aiohttp import web
 
+from browser_use_async.contract.strict_json import JsonRefusedError, read_json
 from browser_use_async.contract.table import ME, Endpoint
 from browser_use_async.contract.unstructuring import unstructure
-from browser_use_async.server.answers import RefusalError, json_answer
-from browser_use_async.server.authentication import check_key
+from browser_use_async.contract.validation import Mode, Problem, validate
 from browser_use_async.server.backend import Backend
-from browser_use_async.server.inputs import read_inputs
 from browser_use_async.server.operations import OPERATIONS
+from browser_use_async.server.responses import RefusalError, json_answer
 
-__all__ = ["Handler", "handler_of"]
+__all__ = ["Handler", "check_key", "handler_of", "read_inputs"]
+
+
+def check_key(header: str | None, api_key: str) -> None:
+    """Refuse a request that does not bring the key.
+
+    Raises:
+        RefusalError: 403 without a Bearer header, 401 for another key.
+    """
+    scheme, _, credentials = (header or "").partition(" ")
+    credentials = credentials.strip()
+    if not credentials:
+        raise RefusalError(403, "Not authenticated")
+    if scheme.lower() != "bearer":
+        raise RefusalError(403, "Invalid authentication credentials")
+    given = credentials.encode("utf-8", "surrogateescape")
+    if not hmac.compare_digest(given, api_key.encode("ascii")):
+        raise RefusalError(401, "Invalid API key")
+
+
+async def read_inputs(endpoint: Endpoint, request: web.Request) -> list[Any]:
+    """The path, query and body objects of a call, in this order, as far as it has them.
+
+    Raises:
+        RefusalError: 422 with every problem found, or 400 for a body that cannot be read.
+    """
+    inputs: list[Any] = []
+    problems: list[dict[str, Any]] = []
+    if endpoint.parameters is not None:
+        _check("path", endpoint.parameters, request.match_info, inputs, problems)
+    if endpoint.query is not None:
+        # Of a repeated parameter the last one counts, which is what a dict keeps.
+        _check("query", endpoint.query, dict(request.query.items()), inputs, problems)
+    if endpoint.body is not None:
+        _check("body", endpoint.body, await _read_object(request), inputs, problems)
+    if problems:
+        raise RefusalError(422, problems)
+    return inputs
+
+
+def _check(
+    part: str,
+    model: type[Any],
+    given: Mapping[str, Any],
+    inputs: list[Any],
+    problems: list[dict[str, Any]],
+) -> None:
+    values, found = validate(model, given, Mode.SERVER)
+    problems += [_described(part, problem) for problem in found]
+    if not found:
+        inputs.append(model(**values))
+
+
+def _described(part: str, problem: Problem) -> dict[str, Any]:
+    echoes = part == "body" or problem.kind != "missing"
+    item: dict[str, Any] = {
+        "type": problem.kind,
+        "loc": [part, *problem.location],
+        "msg": problem.message,
+        "input": problem.value if echoes else None,
+    }
+    if problem.context:
+        item["ctx"] = dict(problem.context)
+    return item
+
+
+async def _read_object(request: web.Request) -> Mapping[str, Any]:
+    body = await request.read()
+    if not body:
+        raise _refused_body("missing", "Field required", None)
+    if _is_json(request.headers.get("Content-Type")):
+        value = _read_json(body)
+    else:
+        value = body.decode("utf-8", "replace")
+    if value is None:
+        raise _refused_body("missing", "Field required", None)
+    if not isinstance(value, dict):
+        message = "Input should be a valid dictionary or object to extract fields from"
+        raise _refused_body("model_attributes_type", message, value)
+    return value
+
+
+def _is_json(content_type: str | None) -> bool:
+    """Whether the service's framework would parse the body: JSON, or no type at all."""
+    if content_type is None:
+        return True
+    message = Message()
+    message["Content-Type"] = content_type
+    subtype = message.get_content_subtype()
+    is_application = message.get_content_maintype() == "application"
+    return is_application and (subtype == "json" or subtype.endswith("+json"))
+
+
+def _read_json(body: bytes) -> Any:
+    try:
+        return read_json(body)
+    except JsonRefusedError:
+        pass
+    # Read again, only to tell where the text stops being JSON.
+    try:
+        json.loads(body)
+    except json.JSONDecodeError as error:
+        place, reason = error.pos, error.msg
+    except (ValueError, RecursionError):
+        raise RefusalError(400, "There was an error parsing the body") from None
+    else:
+        raise RefusalError(400, "There was an error parsing the body")
+    raise _refused_body("json_invalid", "JSON decode error", {}, place, error=reason)
+
+
+def _refused_body(kind: str, message: str, value: Any, *place: int, **context: str) -> RefusalError:
+    problem = Problem(place, message, kind, value, context)
+    return RefusalError(422, [_described("body", problem)])
+
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 

@@ -20,14 +20,13 @@ from browser_use_async.server.executors.agent.settings import AgentSettings
 from browser_use_async.server.executors.choice import choose_executor
 from browser_use_async.server.executors.chromium.settings import ChromiumSettings
 from browser_use_async.server.executors.protocol import Executor
-from browser_use_async.server.expiry import Sweeper
 from browser_use_async.server.faults import Fault, FaultInjector
-from browser_use_async.server.links import Links
-from browser_use_async.server.listening import Listening
-from browser_use_async.server.running import TaskRunner
-from browser_use_async.server.running.accounting import Accounting
-from browser_use_async.server.scheduler import Scheduler
+from browser_use_async.server.jobs import TaskRunner
+from browser_use_async.server.jobs.runner import Accounting
+from browser_use_async.server.listen_address import Listening
+from browser_use_async.server.scheduler import Scheduler, Sweeper
 from browser_use_async.server.search import SearchBackend, SearchEngine, choose_backend
+from browser_use_async.server.signed_links import Links
 from browser_use_async.server.storage import Store
 from browser_use_async.server.storage.account import DEFAULT_BALANCE_CENTS, Account, Plan
 from browser_use_async.server.storage.database import open_keeper

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from browser_use_async.cli import main
-from browser_use_async.cli.batches.settings import resume_command
-from browser_use_async.cli.registry import completed
+from browser_use_async.cli.batch.settings import resume_command
+from browser_use_async.cli.program import completed
 from browser_use_async.server import LocalServer
 from tests.patience import until
 from tests.report.ledgers import item, write_ledger

@@ -7,8 +7,7 @@ import attrs
 import pytest
 
 from browser_use_async.batch import BatchProgress, BatchResult, ItemState, StopReason
-from browser_use_async.cli.batches.display import Display, board
-from browser_use_async.cli.batches.summary import code_of, left, sentence, summary
+from browser_use_async.cli.batch.progress import Display, board, code_of, left, sentence, summary
 from browser_use_async.cli.console import Console
 from browser_use_async.errors import BrowserUseError
 

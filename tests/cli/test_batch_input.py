@@ -8,9 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from browser_use_async.cli.batches.items import Item, ItemFile
-from browser_use_async.cli.batches.rows import RowFile
-from browser_use_async.cli.batches.template import Template
+from browser_use_async.cli.batch.input import Item, ItemFile, RowFile, Template
 from browser_use_async.errors import ConfigurationError
 
 HEAD_OFFICE = "Find {company}'s head office"

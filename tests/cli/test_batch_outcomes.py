@@ -9,8 +9,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from browser_use_async.batch import BatchResult, ItemState
-from browser_use_async.cli.batches.items import Item
-from browser_use_async.cli.batches.outcomes import OutcomeFile, outcome
+from browser_use_async.cli.batch.input import Item
+from browser_use_async.cli.batch.results import OutcomeFile, outcome
 from browser_use_async.errors import BrowserUseError, ConfigurationError
 from browser_use_async.models import TaskStatus
 
@@ -131,7 +131,7 @@ def test_a_file_that_cannot_be(tmp_path: Path) -> None:
 _FULL_DISK = """
 import resource, sys
 from pathlib import Path
-from browser_use_async.cli.batches.outcomes import OutcomeFile
+from browser_use_async.cli.batch.results import OutcomeFile
 from browser_use_async.errors import ConfigurationError
 
 resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100))

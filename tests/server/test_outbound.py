@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from browser_use_async.server.outbound import Outbound, OutboundError
+from browser_use_async.server.http_client import Outbound, OutboundError
 from tests.hygiene import nothing_leaks
 from tests.server.raw_server import page, raw_server
 from tests.wire import Connection, WireServer, answering

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from browser_use_async.server import static_site
-from browser_use_async.server.outbound import Outbound
+from browser_use_async.server.http_client import Outbound
 from browser_use_async.server.static_site import StaticSite, example_site_directory
 
 

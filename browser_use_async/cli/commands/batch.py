@@ -6,14 +6,14 @@ from decimal import Decimal, InvalidOperation
 from pathlib import Path
 
 from browser_use_async.cli.actions import add_action_parsers
-from browser_use_async.cli.batches.running import Run
-from browser_use_async.cli.batches.settings import Settings, resume_command
-from browser_use_async.cli.batches.standing import show_standing
+from browser_use_async.cli.batch.runner import Run
+from browser_use_async.cli.batch.settings import Settings, resume_command
+from browser_use_async.cli.batch.status import show_standing
+from browser_use_async.cli.connect import open_target
 from browser_use_async.cli.console import Console
 from browser_use_async.cli.exit_codes import ExitCode
+from browser_use_async.cli.field_options import add_task_options
 from browser_use_async.cli.options import add_output_options, add_target_options, seconds
-from browser_use_async.cli.target import open_target
-from browser_use_async.cli.task_options import add_task_options
 
 __all__ = ["configure", "execute"]
 

@@ -4,10 +4,10 @@ import argparse
 from collections.abc import Awaitable, Callable
 
 from browser_use_async import TaskHandle
+from browser_use_async.cli.connect import open_target
 from browser_use_async.cli.console import Console, Style
 from browser_use_async.cli.exit_codes import ExitCode, exit_code_of
 from browser_use_async.cli.options import add_target_options
-from browser_use_async.cli.target import open_target
 from browser_use_async.errors import BrowserUseError
 
 __all__ = ["configure", "execute"]

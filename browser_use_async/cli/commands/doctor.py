@@ -10,10 +10,10 @@ from importlib.metadata import PackageNotFoundError, version
 import attrs
 
 from browser_use_async import __version__
+from browser_use_async.cli.connect import NO_KEY, Target, open_target
 from browser_use_async.cli.console import Console, Style
 from browser_use_async.cli.exit_codes import ExitCode, exit_code_of
 from browser_use_async.cli.options import add_target_options
-from browser_use_async.cli.target import NO_KEY, Target, open_target
 from browser_use_async.errors import BrowserUseError, ConfigurationError
 
 __all__ = ["configure", "execute"]

@@ -6,9 +6,9 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from browser_use_async.cli.actions import Action, add_actions, perform
+from browser_use_async.cli.connect import Target
 from browser_use_async.cli.console import Console
-from browser_use_async.cli.target import Target
-from browser_use_async.cli.transfers import Transfers
+from browser_use_async.cli.progress import Transfers
 from browser_use_async.errors import ConfigurationError
 from browser_use_async.files import OnProgress
 

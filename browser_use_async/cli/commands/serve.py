@@ -8,16 +8,19 @@ from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import get_args
 
-from browser_use_async.cli.agent_options import add_agent_options, agent_settings
-from browser_use_async.cli.browser_options import add_browser_options, browser_settings
 from browser_use_async.cli.console import Console, Style
 from browser_use_async.cli.exit_codes import ExitCode
-from browser_use_async.cli.options import given_key
-from browser_use_async.cli.webhook_secret import secret_from_file, secret_from_variable
+from browser_use_async.cli.options import given_key, secret_from_file, secret_from_variable
+from browser_use_async.cli.server_options import (
+    add_agent_options,
+    add_browser_options,
+    agent_settings,
+    browser_settings,
+)
 from browser_use_async.errors import ConfigurationError
 from browser_use_async.server import Fault, LocalServer, Webhook
 from browser_use_async.server.faults import fault_from_text, faults_from_file
-from browser_use_async.server.listening import MIN_EXPOSED_KEY
+from browser_use_async.server.listen_address import MIN_EXPOSED_KEY
 from browser_use_async.server.static_site import StaticSite, example_site_directory
 from browser_use_async.server.storage.account import DEFAULT_BALANCE_CENTS, Plan
 

@@ -3,12 +3,12 @@
 import argparse
 
 from browser_use_async import TaskStatus, TaskSummary
+from browser_use_async.cli.actions import local_time, show_rows
+from browser_use_async.cli.connect import open_target
 from browser_use_async.cli.console import Console, Span
 from browser_use_async.cli.exit_codes import ExitCode
-from browser_use_async.cli.listing import local_time, show_rows
 from browser_use_async.cli.options import add_target_options, moment
 from browser_use_async.cli.progress import status_span
-from browser_use_async.cli.target import open_target
 
 __all__ = ["configure", "execute"]
 

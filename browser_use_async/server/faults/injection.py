@@ -1,7 +1,8 @@
-"""Lets calls go wrong as the rules say: a middleware around the operations."""
+"""Fault injection: which rules a call meets, and a middleware that makes calls go wrong."""
 
 import asyncio
 import contextlib
+import random
 from collections import Counter
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from functools import partial
@@ -12,13 +13,54 @@ from aiohttp import web
 from aiohttp.typedefs import Middleware
 
 from browser_use_async.contract.strict_json import read_json
-from browser_use_async.server.answers import json_answer
 from browser_use_async.server.faults.connection import LostAnswer, begin_answer, body_of, cut
 from browser_use_async.server.faults.fault import WEBHOOK, Fault, FaultKind
-from browser_use_async.server.faults.rules import FaultRules
+from browser_use_async.server.responses import json_answer
 from browser_use_async.server.storage import Store
 
-__all__ = ["FaultInjector"]
+__all__ = ["FaultInjector", "FaultRules"]
+
+
+class _Rule:
+    """A fault, and how many calls it was for so far."""
+
+    def __init__(self, fault: Fault) -> None:
+        self.fault = fault
+        self._calls = 0
+        self._random = random.Random(fault.seed)  # noqa: S311 - a sequence to be repeated
+
+    def meets(self, operation: str) -> bool:
+        if not self.fault.concerns(operation):
+            return False
+        self._calls += 1
+        # Drawn for every call, so that another choice of calls does not shift the sequence.
+        is_drawn = self._random.random() < self.fault.probability
+        return is_drawn and self.fault.picks(self._calls)
+
+
+class FaultRules:
+    """Some faults, with the counts since they were set.
+
+    Attributes:
+        faults: The same.
+        fired: How often each fired, by its label.
+    """
+
+    def __init__(self, faults: Sequence[Fault] = ()) -> None:
+        self.faults = tuple(faults)
+        self.fired: Counter[str] = Counter()
+        self._rules = [_Rule(fault) for fault in self.faults]
+
+    def met_by(self, operation: str) -> list[Fault]:
+        """Count a call, and draw what goes wrong with it, outermost first."""
+        met = [rule.fault for rule in self._rules if rule.meets(operation)]
+        # A lag is about the task and not about the answer, so it comes next to the execution.
+        return sorted(met, key=lambda fault: fault.kind is FaultKind.LIST_LAG)
+
+    def note_fired(self, fault: Fault) -> None:
+        """Count a fault that really happened."""
+        self.fired[fault.label] += 1
+
 
 Proceed = Callable[[web.Request], Awaitable[web.StreamResponse]]
 """Executes the call, or lets the next fault have it."""

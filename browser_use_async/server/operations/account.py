@@ -2,8 +2,7 @@
 
 from browser_use_async.contract.table import CHECK_BALANCE, ME, PING
 from browser_use_async.models import Balance
-from browser_use_async.server.backend import Backend
-from browser_use_async.server.operations.registry import operation
+from browser_use_async.server.backend import Backend, operation
 
 __all__ = ["check_balance", "me", "ping"]
 

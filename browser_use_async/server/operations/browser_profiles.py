@@ -15,9 +15,8 @@ from browser_use_async.models import (
     ProfileId,
     UpdateBrowserProfileRequest,
 )
-from browser_use_async.server.answers import RefusalError
-from browser_use_async.server.backend import Backend
-from browser_use_async.server.operations.registry import operation
+from browser_use_async.server.backend import Backend, operation
+from browser_use_async.server.responses import RefusalError
 
 __all__ = [
     "create_browser_profile",

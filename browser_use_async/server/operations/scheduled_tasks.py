@@ -21,10 +21,9 @@ from browser_use_async.models import (
     TaskId,
     UpdateScheduledTaskRequest,
 )
-from browser_use_async.server.answers import RefusalError
-from browser_use_async.server.backend import Backend
-from browser_use_async.server.operations.registry import operation
-from browser_use_async.server.running.launching import check_files, profile_of
+from browser_use_async.server.backend import Backend, operation
+from browser_use_async.server.jobs.launch import check_files, profile_of
+from browser_use_async.server.responses import RefusalError
 from browser_use_async.server.scheduler import SCHEDULE_MODEL
 from browser_use_async.server.storage.schedules import ScheduleRecord, given_fields
 

@@ -11,10 +11,9 @@ from browser_use_async.models import (
     SimpleSearchRequest,
 )
 from browser_use_async.prices import search_url_cents, simple_search_cents
-from browser_use_async.server.answers import RefusalError
-from browser_use_async.server.backend import Backend
-from browser_use_async.server.operations.registry import operation
+from browser_use_async.server.backend import Backend, operation
 from browser_use_async.server.reading.visit import PageNotOpenedError
+from browser_use_async.server.responses import RefusalError
 from browser_use_async.server.search.backends import SearchUnavailableError
 
 __all__ = ["search_url", "simple_search"]

@@ -17,24 +17,27 @@ from browser_use_async.contract.table import (
     RUN_TASK,
     STOP_TASK,
 )
+from browser_use_async.contract.unstructuring import unstructure
 from browser_use_async.models import (
+    BrowserData,
     Created,
     LlmModel,
     OutputFile,
     PageQuery,
     RunTaskRequest,
+    Task,
     TaskFile,
     TaskId,
     TaskMedia,
     TaskPage,
     TaskScreenshots,
     TaskStatus,
+    TaskSummary,
 )
-from browser_use_async.server.answers import RefusalError
-from browser_use_async.server.backend import Backend
-from browser_use_async.server.operations.registry import operation
-from browser_use_async.server.operations.task_views import task_summary, task_view
-from browser_use_async.server.running.launching import launch
+from browser_use_async.server.backend import Backend, operation
+from browser_use_async.server.jobs.launch import launch
+from browser_use_async.server.responses import RefusalError
+from browser_use_async.server.signed_links import Links
 from browser_use_async.server.storage import TaskRecord, TransitionRefusedError
 
 __all__ = [
@@ -48,7 +51,47 @@ __all__ = [
     "resume_task",
     "run_task",
     "stop_task",
+    "task_summary",
+    "task_view",
 ]
+
+
+def task_summary(record: TaskRecord, links: Links) -> TaskSummary:
+    """A row of the task list."""
+    return TaskSummary(
+        id=record.id,
+        task=record.task,
+        status=record.status,
+        created_at=record.created_at,
+        output=record.output,
+        finished_at=record.finished_at,
+        live_url=links.live_page(record),
+        metadata=record.metadata,
+    )
+
+
+def task_view(record: TaskRecord, links: Links) -> dict[str, Any]:
+    """The whole task as JSON."""
+    cookies = [dict(cookie) for cookie in record.cookies]
+    view: dict[str, Any] = unstructure(
+        Task(
+            id=record.id,
+            task=record.task,
+            status=record.status,
+            created_at=record.created_at,
+            output=record.output,
+            steps=record.steps,
+            live_url=links.live_page(record),
+            finished_at=record.finished_at,
+            browser_data=BrowserData(cookies) if record.save_browser_data else None,
+            output_files=record.output_files,
+            public_share_url=links.share_page(record),
+            metadata=record.metadata,
+        )
+    )
+    # The SDK's model spares its users the null that stands here when nothing was uploaded.
+    view["user_uploaded_files"] = record.included_file_names
+    return view
 
 
 @operation(RUN_TASK)

@@ -1,12 +1,29 @@
-"""The page at `/`: the tasks of this server, and how to point a client at it."""
+"""The pages at `/` and `/docs`: the tasks of this server, and every call with its price."""
+
+from html import escape
 
 from aiohttp import web
 
-from browser_use_async.contract.table import API_PREFIX
+from browser_use_async.contract.summaries import SUMMARIES
+from browser_use_async.contract.table import (
+    API_PREFIX,
+    CREATE_SCHEDULED_TASK,
+    ENDPOINTS,
+    RUN_TASK,
+    SEARCH_URL,
+    SIMPLE_SEARCH,
+    Endpoint,
+)
+from browser_use_async.prices import (
+    STEP_CENTS,
+    TASK_START_CENTS,
+    search_url_cents,
+    simple_search_cents,
+)
 from browser_use_async.server.backend import Backend
 from browser_use_async.server.pages.templates import fragment, html_page
 
-__all__ = ["home_page", "icon"]
+__all__ = ["calls_page", "home_page", "icon"]
 
 
 def home_page(backend: Backend) -> web.Response:
@@ -31,3 +48,44 @@ def icon() -> web.Response:
     """What browsers show in the tabs of all pages."""
     headers = {"Cache-Control": "max-age=86400", "X-Content-Type-Options": "nosniff"}
     return web.Response(text=fragment("icon.svg"), content_type="image/svg+xml", headers=headers)
+
+
+_STEPS = f"{min(STEP_CENTS.values())} to {max(STEP_CENTS.values())} ¢ per step, by model"
+_TASK = f"{TASK_START_CENTS} ¢, and {_STEPS}"
+
+_PRICES: dict[Endpoint, str] = {
+    RUN_TASK: _TASK,
+    CREATE_SCHEDULED_TASK: f"each run: {_TASK}",
+    SIMPLE_SEARCH: f"{simple_search_cents(1, 1)} ¢ per website and level of depth",
+    SEARCH_URL: f"{search_url_cents(1)} ¢ per level of depth",
+}
+
+
+def calls_page(backend: Backend) -> web.Response:
+    """The page. Like the one at the root, anybody who reaches the port may see it."""
+    values = {"server_url": backend.links.url, "base_url": backend.links.base_url}
+    return html_page("calls.html", values, {"sections": "\n".join(_sections())})
+
+
+def _sections() -> list[str]:
+    names = dict.fromkeys(endpoint.section for endpoint in ENDPOINTS)
+    return [_section(name) for name in names]
+
+
+def _section(name: str) -> str:
+    rows = "\n".join(_row(endpoint) for endpoint in ENDPOINTS if endpoint.section == name)
+    return f"<h2>{escape(name)}</h2>\n<ul>\n{rows}\n</ul>"
+
+
+def _row(endpoint: Endpoint) -> str:
+    notes = [_PRICES.get(endpoint, "free")]
+    if endpoint.subscription:
+        notes.append("needs a subscription")
+    if not endpoint.authenticated:
+        notes.append("needs no key")
+    path = escape(API_PREFIX + endpoint.path)
+    return (
+        f"<li><p><b>{endpoint.method}</b> <code>{path}</code></p>"
+        f"<p>{escape(SUMMARIES[endpoint.name])}</p>"
+        f'<p class="note">{escape("; ".join(notes))}</p></li>'
+    )

@@ -6,8 +6,8 @@ from typing import Any
 from aiohttp import web
 
 from browser_use_async.contract.unstructuring import unstructure
-from browser_use_async.server.links import Links
 from browser_use_async.server.pages.templates import fragment, html_page
+from browser_use_async.server.signed_links import Links
 from browser_use_async.server.storage import TaskRecord
 
 __all__ = ["live_page", "live_state"]

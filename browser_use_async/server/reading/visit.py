@@ -8,7 +8,7 @@ from typing import Any
 import attrs
 from yarl import URL
 
-from browser_use_async.server.outbound import Answer, Outbound, OutboundError
+from browser_use_async.server.http_client import Answer, Outbound, OutboundError
 from browser_use_async.server.reading.addresses import absolute
 from browser_use_async.server.reading.documents import UnreadableDocumentError, read_document
 from browser_use_async.server.reading.domains import AllowedDomains

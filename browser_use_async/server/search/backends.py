@@ -9,9 +9,9 @@ from yarl import URL
 
 from browser_use_async.contract.strict_json import JsonRefusedError, read_json
 from browser_use_async.errors import ConfigurationError
-from browser_use_async.server.outbound import Outbound, OutboundError
+from browser_use_async.server.http_client import Outbound, OutboundError
 from browser_use_async.server.reading.page import Page
-from browser_use_async.server.search.exploring import open_all, same_site
+from browser_use_async.server.search.crawler import open_all, same_site
 from browser_use_async.server.search.relevance import Weights
 
 __all__ = [

@@ -16,7 +16,7 @@ from browser_use_async.models import (
     ScheduleType,
     UpdateScheduledTaskRequest,
 )
-from browser_use_async.server.answers import RefusalError
+from browser_use_async.server.responses import RefusalError
 from browser_use_async.server.storage.keeper import Keeper
 
 __all__ = ["ScheduleRecord", "Schedules", "given_fields", "next_run"]

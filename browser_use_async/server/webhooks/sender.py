@@ -9,8 +9,8 @@ from datetime import datetime
 
 from browser_use_async.contract.states import TaskEvent
 from browser_use_async.errors import ConfigurationError
-from browser_use_async.server.failure_log import log_failure
-from browser_use_async.server.outbound import Outbound, OutboundError
+from browser_use_async.server.http_client import Outbound, OutboundError
+from browser_use_async.server.responses import log_failure
 from browser_use_async.server.storage import TaskRecord
 from browser_use_async.server.storage.keeper import Keeper
 from browser_use_async.server.webhooks.deliveries import Attempt, Delivery, DeliveryLog
@@ -21,8 +21,7 @@ from browser_use_async.server.webhooks.events import (
     status_body,
     wait_after,
 )
-from browser_use_async.server.webhooks.registrations import Registrations
-from browser_use_async.server.webhooks.webhook import Webhook
+from browser_use_async.server.webhooks.webhook import Registrations, Webhook
 
 __all__ = ["WebhookSender"]
 

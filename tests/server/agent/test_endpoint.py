@@ -11,7 +11,7 @@ from browser_use_async.server.executors.agent.endpoint import (
     NoModelError,
     choose_model,
 )
-from browser_use_async.server.outbound import Outbound
+from browser_use_async.server.http_client import Outbound
 from tests.hygiene import KEY
 
 

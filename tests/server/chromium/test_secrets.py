@@ -4,7 +4,7 @@ import pytest
 
 from browser_use_async.server.executors.chromium.executor import ChromiumExecutor
 from browser_use_async.server.executors.protocol import Failed, Finished
-from browser_use_async.server.running.masking import SecretMask
+from browser_use_async.server.jobs.redaction import SecretMask
 from tests.server.chromium.pages import serve_pages
 from tests.server.chromium.running import browse
 

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from browser_use_async.contract.table import ENDPOINTS
 from browser_use_async.server import Fault
-from browser_use_async.server.faults.rules import FaultRules
+from browser_use_async.server.faults.injection import FaultRules
 
 CALLS = st.lists(st.sampled_from(["run_task", "get_task", "me", "file"]), max_size=60)
 

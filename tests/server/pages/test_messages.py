@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from browser_use_async.server.executors.viewing import KeyInput, PointerInput, TextInput
-from browser_use_async.server.watching.messages import (
+from browser_use_async.server.live_view.messages import (
     MAX_TEXT,
     Drawn,
     MessageRefusedError,

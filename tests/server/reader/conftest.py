@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from browser_use_async.server.executors.reader import ReaderExecutor
-from browser_use_async.server.outbound import Outbound
+from browser_use_async.server.http_client import Outbound
 from browser_use_async.server.static_site import StaticSite, example_site_directory
 
 

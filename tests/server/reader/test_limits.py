@@ -7,7 +7,7 @@ import pytest
 
 from browser_use_async.server.executors.protocol import Assignment, Failed, Finished, Step
 from browser_use_async.server.executors.reader import ReaderExecutor
-from browser_use_async.server.outbound import Outbound
+from browser_use_async.server.http_client import Outbound
 from tests.hygiene import SECRET
 from tests.server.raw_server import page, raw_server
 from tests.server.reader.running import FREE, properties, run, table_of

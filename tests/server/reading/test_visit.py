@@ -2,7 +2,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from browser_use_async.server.outbound import Outbound
+from browser_use_async.server.http_client import Outbound
 from browser_use_async.server.reading.domains import AllowedDomains
 from browser_use_async.server.reading.visit import PageNotOpenedError, open_page
 from tests.server.raw_server import page, raw_server

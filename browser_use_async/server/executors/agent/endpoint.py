@@ -9,7 +9,7 @@ from yarl import URL
 
 from browser_use_async.errors import ConfigurationError
 from browser_use_async.server.executors.agent.settings import AgentSettings
-from browser_use_async.server.outbound import Outbound, OutboundError
+from browser_use_async.server.http_client import Outbound, OutboundError
 from browser_use_async.server.reading.decoding import load_json
 
 __all__ = ["ModelEndpoint", "NoModelError", "choose_model"]

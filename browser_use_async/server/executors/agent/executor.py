@@ -31,8 +31,8 @@ from browser_use_async.server.executors.protocol import (
     Step,
 )
 from browser_use_async.server.executors.viewing import View
-from browser_use_async.server.outbound import Outbound
-from browser_use_async.server.running.masking import SecretMask
+from browser_use_async.server.http_client import Outbound
+from browser_use_async.server.jobs.redaction import SecretMask
 
 __all__ = ["BrowserUseExecutor"]
 

@@ -20,7 +20,7 @@ from browser_use_async.server.executors.chromium.screencast import Screencast
 from browser_use_async.server.executors.chromium.tab import Tab
 from browser_use_async.server.executors.chromium.tab_settings import TabSettings, mask_script
 from browser_use_async.server.executors.protocol import Assignment
-from browser_use_async.server.running.masking import SecretMask
+from browser_use_async.server.jobs.redaction import SecretMask
 
 __all__ = ["TaskBrowser"]
 

@@ -12,7 +12,7 @@ from browser_use_async.server.executors.reader.plan import (
     OpenAddress,
     OpenFile,
 )
-from browser_use_async.server.outbound import Outbound
+from browser_use_async.server.http_client import Outbound
 from browser_use_async.server.reading.documents import (
     UnreadableDocumentError,
     read_document,

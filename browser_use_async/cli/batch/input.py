@@ -1,0 +1,338 @@
+"""The input of a batch: rows of a CSV or JSONL file, a template, and the tasks made of them.
+
+Rows are read one after the other, each with the line that it begins on, and checked before the
+first task is sent.
+"""
+
+import codecs
+import csv
+import json
+import re
+from collections.abc import Callable, Generator, Iterator, Mapping
+from contextlib import closing
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any
+
+import attrs
+
+from browser_use_async.batch import BatchItem
+from browser_use_async.contract.strict_json import JsonRefusedError, read_json
+from browser_use_async.contract.validation import Mode, validate
+from browser_use_async.errors import ConfigurationError
+from browser_use_async.models import RunTaskRequest
+
+__all__ = ["Intake", "Item", "ItemFile", "Row", "RowFile", "Template"]
+
+_BYTE_ORDER_MARKS = {codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
+_UNDECODED = re.compile("[\udc80-\udcff]")
+_QUOTED = re.compile(r'"[^"]*"')
+_DELIMITERS = (",", ";", "\t")
+
+
+@attrs.frozen
+class Row:
+    """One row."""
+
+    line: int  # the line that it begins on, counted from 1
+    values: Mapping[str, str]  # its values by column
+
+
+@attrs.frozen
+class RowFile:
+    """A file of rows. Every reading begins anew, so that it can be checked before it is used."""
+
+    path: Path  # the file. Its name says what it is: .csv, .tsv, .jsonl or .ndjson.
+    encoding: str = "utf-8"  # how its text is encoded
+
+    def rows(self) -> Generator[Row]:
+        """Read the rows, lazily; empty lines count and give none.
+
+        Raises:
+            ConfigurationError: The file cannot be read, or a line is not what it should be; the
+                message names the line.
+        """
+        read = _READERS.get(self.path.suffix.lower())
+        if read is None:
+            raise ConfigurationError(
+                f"{self.path}: the name of an input ends in {', '.join(_READERS)}"
+            )
+        with closing(self._lines()) as lines:
+            yield from read(self, lines)
+
+    def refused(self, line: int, problem: str) -> ConfigurationError:
+        """The error for a line that is no good."""
+        return ConfigurationError(f"{self.path}, line {line}: {problem}")
+
+    def _lines(self) -> Generator[str]:
+        """The lines with their ends; a byte-order mark is no part of the first one."""
+        encoding = "utf-8-sig" if _is_utf8(self.encoding) else self.encoding
+        number = 0
+        try:
+            self._refuse_other_encoding()
+            # What cannot be decoded comes as surrogates: only so is it known on which line it is.
+            with self.path.open(encoding=encoding, errors="surrogateescape", newline="") as file:
+                for number, line in enumerate(file, 1):
+                    if _UNDECODED.search(line):
+                        raise self._undecodable(number)
+                    yield line
+        except UnicodeError:
+            raise self._undecodable(number + 1) from None
+        except OSError as error:
+            raise ConfigurationError(f"{self.path} cannot be read: {error.strerror}") from None
+
+    def _refuse_other_encoding(self) -> None:
+        with self.path.open("rb") as file:
+            found = _BYTE_ORDER_MARKS.get(file.read(2))
+        if found is not None and _is_utf8(self.encoding):
+            raise ConfigurationError(f"{self.path} is not UTF-8 text; add --encoding {found}")
+
+    def _undecodable(self, line: int) -> ConfigurationError:
+        return self.refused(
+            line,
+            f"it is not {self.encoding.upper()} text; say how it is encoded with --encoding, such "
+            "as --encoding cp1252",
+        )
+
+
+def _is_utf8(encoding: str) -> bool:
+    return codecs.lookup(encoding).name == "utf-8"
+
+
+# --- CSV ------------------------------------------------------------------------------------
+
+
+def _csv_rows(file: RowFile, lines: Iterator[str]) -> Iterator[Row]:
+    """Rows by the names in the first line, which also shows what parts the columns."""
+    first = next(lines, "")
+    delimiter = _delimiter(first)
+    records = _records(file, _chained(first, lines), delimiter)
+    head = next(records, None)
+    if head is None:
+        return
+    columns = _columns(file, *head)
+    for line, cells in records:
+        if len(cells) != len(columns):
+            raise file.refused(
+                line, f"it has {len(cells)} values, and the first line names {len(columns)} columns"
+            )
+        yield Row(line, dict(zip(columns, cells, strict=True)))
+
+
+def _chained(first: str, lines: Iterator[str]) -> Iterator[str]:
+    yield first
+    yield from lines
+
+
+def _delimiter(line: str) -> str:
+    """What parts the columns: the comma, unless the first line has more of another one."""
+    unquoted = _QUOTED.sub("", line)
+    return max(_DELIMITERS, key=unquoted.count)
+
+
+def _records(
+    file: RowFile, lines: Iterator[str], delimiter: str
+) -> Iterator[tuple[int, list[str]]]:
+    """The records that are not empty, each with the line that it begins on."""
+    reader = csv.reader(lines, delimiter=delimiter, strict=True)
+    while True:
+        line = reader.line_num + 1
+        try:
+            cells = next(reader, None)
+        except csv.Error as error:
+            raise file.refused(line, f"it is no CSV: {error}") from None
+        if cells is None:
+            return
+        if cells:
+            yield line, cells
+
+
+def _columns(file: RowFile, line: int, cells: list[str]) -> list[str]:
+    columns = [cell.strip() for cell in cells]
+    if len(set(columns)) != len(columns):
+        twice = next(each for each in columns if columns.count(each) > 1)
+        raise file.refused(line, f"two columns have the name {twice!r}")
+    return columns
+
+
+# --- JSONL ----------------------------------------------------------------------------------
+
+
+def _json_rows(file: RowFile, lines: Iterator[str]) -> Iterator[Row]:
+    """Rows from lines that are JSON objects."""
+    for number, line in enumerate(lines, 1):
+        if not line.strip():
+            continue
+        try:
+            value = read_json(line.encode())
+        except JsonRefusedError as error:
+            raise file.refused(number, f"it is no JSON: {error}") from None
+        if not isinstance(value, dict):
+            raise file.refused(number, 'it is no JSON object, {"company": "…"}')
+        yield Row(number, {name: _text(each) for name, each in value.items() if each is not None})
+
+
+def _text(value: Any) -> str:
+    """A value as it reads in a sentence; what is no text is written as JSON."""
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+_Reader = Callable[[RowFile, Iterator[str]], Iterator[Row]]
+_READERS: dict[str, _Reader] = {
+    ".csv": _csv_rows,
+    ".tsv": _csv_rows,
+    ".jsonl": _json_rows,
+    ".ndjson": _json_rows,
+}
+
+
+_PIECE = re.compile(r"(?P<brace>\{\{|\}\})|\{(?P<name>[^{}]+)\}|(?P<alone>[{}])")
+
+
+@attrs.frozen
+class Template:
+    """A text with places."""
+
+    text: str  # the text, in which a brace that stands for itself is written twice
+    names: tuple[str, ...]  # the columns that fill its places, each once
+
+    @classmethod
+    def read(cls, text: str) -> "Template":
+        """Read a template.
+
+        Raises:
+            ConfigurationError: A brace stands alone, or nothing is to be filled.
+        """
+        pieces = list(_PIECE.finditer(text))
+        if any(piece["alone"] for piece in pieces):
+            raise ConfigurationError(
+                "--template: a brace stands alone; write {column} for the value of a column, and "
+                "{{ or }} for a brace"
+            )
+        names = tuple(dict.fromkeys(piece["name"] for piece in pieces if piece["name"]))
+        if not names:
+            raise ConfigurationError(
+                "--template has no {column} in it, so that every row would be the same task"
+            )
+        return cls(text, names)
+
+    def filled(self, values: Mapping[str, str]) -> str:
+        """The text with a value in each place."""
+        return _PIECE.sub(
+            lambda piece: piece["brace"][0] if piece["brace"] else values[piece["name"]], self.text
+        )
+
+
+_KEY = "key"
+_TASK = "task"
+_LONGEST_KEY = 1000
+
+
+@attrs.frozen
+class Item:
+    """One task to be."""
+
+    line: int  # the line of the input that it comes from
+    key: str | None  # what the person calls it, or None if the input has no column `key`
+    task: str  # what the agent should do
+
+
+@attrs.frozen
+class ItemFile:
+    """The tasks that a file stands for."""
+
+    file: RowFile
+    # What makes a task of a row; without one, its column `task` is the task
+    template: Template | None = None
+    # Values for places of the template that no column fills
+    more: Mapping[str, str] = attrs.field(factory=dict)
+
+    def items(self) -> Generator[Item]:
+        """The tasks, lazily and in order.
+
+        Raises:
+            ConfigurationError: A row is no good; the message names its line.
+        """
+        for row in self.file.rows():
+            yield Item(row.line, self._key(row), self._task(row))
+
+    def check(self) -> int:
+        """Read everything once, so that a mistake is found before the first task is paid for.
+
+        Raises:
+            ConfigurationError: There are none, a row is no good, or two have the same key.
+        """
+        count = 0
+        keys = set[int]()  # eight bytes of each, so that a million of them fit anywhere
+        for count, item in enumerate(self.items(), 1):  # noqa: B007 - given back below
+            if item.key is not None:
+                digest = int.from_bytes(blake2b(item.key.encode(), digest_size=8).digest())
+                if digest in keys:
+                    problem = f"the key {item.key!r} is that of an earlier line, too"
+                    raise self.file.refused(item.line, problem)
+                keys.add(digest)
+        if not count:
+            raise ConfigurationError(
+                f"{self.file.path} has no rows, so that there is nothing to do"
+            )
+        return count
+
+    def _key(self, row: Row) -> str | None:
+        key = row.values.get(_KEY)
+        if key is None:
+            return None
+        if not key.strip():
+            raise self.file.refused(row.line, "its key is empty")
+        if len(key) > _LONGEST_KEY:
+            raise self.file.refused(row.line, f"its key has more than {_LONGEST_KEY} characters")
+        return key
+
+    def _task(self, row: Row) -> str:
+        if self.template is None:
+            names: tuple[str, ...] = (_TASK,)
+        else:
+            names = self.template.names
+        values = {name: self._value(row, name) for name in names}
+        task = values[_TASK] if self.template is None else self.template.filled(values)
+        _, problems = validate(RunTaskRequest, {"task": task}, Mode.CLIENT)
+        if problems:
+            raise self.file.refused(row.line, f"its task is refused: {problems[0].message}")
+        return task
+
+    def _value(self, row: Row, name: str) -> str:
+        value = row.values.get(name)
+        if value is None:
+            value = self.more.get(name)
+        if value is None:
+            raise self.file.refused(row.line, self._missing(row, name))
+        if not value.strip():
+            raise self.file.refused(row.line, f"its {name!r} is empty")
+        return value
+
+    def _missing(self, row: Row, name: str) -> str:
+        has = f"it has {', '.join(map(repr, row.values)) or 'nothing'}"
+        if self.template is None:
+            return f"it has no 'task', and without --template that is the task; {has}"
+        return f"it has no {name!r}, which the template asks for; {has}"
+
+
+class Intake:
+    """The tasks of a file, for one batch."""
+
+    def __init__(self, file: ItemFile, count: int, filled: Callable[[str], str]) -> None:
+        self._file = file
+        self._count = count
+        self._filled = filled
+        self._under_way: dict[int, Item] = {}
+
+    def __len__(self) -> int:
+        return self._count
+
+    def __iter__(self) -> Generator[BatchItem]:
+        for index, item in enumerate(self._file.items()):
+            self._under_way[index] = item
+            yield BatchItem(self._filled(item.task), item.key)
+
+    def take(self, index: int) -> Item | None:
+        """What the input says about an item that has ended, which is forgotten then."""
+        return self._under_way.pop(index, None)

@@ -1,0 +1,177 @@
+"""The receiver of `webhooks listen`: shows each event, and forwards it."""
+
+import asyncio
+import logging
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import datetime
+from typing import Any
+
+from aiohttp import web
+
+from browser_use_async.cli.console import Console, Span, Style
+from browser_use_async.cli.exit_codes import ExitCode
+from browser_use_async.contract.timestamps import format_timestamp
+from browser_use_async.errors import ConfigurationError
+from browser_use_async.server.http_client import Outbound, OutboundError
+from browser_use_async.webhooks import Answer, Event, TaskStatusUpdate, TestEvent, WebhookReceiver
+from browser_use_async.webhooks.headers import Headers, header_pairs
+from browser_use_async.webhooks.unwrapping import STATUS_UPDATE, TEST
+
+__all__ = ["listen"]
+
+_STYLES = {
+    "finished": Style.GOOD,
+    "stopped": Style.BAD,
+    "paused": Style.WAITING,
+    "started": Style.CYAN,
+}
+_WIDTH = len("initializing")
+_SENT_ON = frozenset({"content-type", "x-browser-use-timestamp", "x-browser-use-signature"})
+_HEADER_SECONDS = 10.0
+_MOST_WAITING = 1000
+
+Call = tuple[bytes, Mapping[str, str]]
+
+
+class _Forwarding(WebhookReceiver):
+    """A receiver that keeps genuine calls as they came, the repeated ones too."""
+
+    def __init__(self, secret: str, *, path: str, calls: "asyncio.Queue[Call] | None") -> None:
+        super().__init__(secret, path=path)
+        self._calls = calls
+
+    def receive(self, body: bytes, headers: Headers) -> Answer:
+        """Judge a call, and keep it if it is genuine."""
+        answer = super().receive(body, headers)
+        if answer.is_accepted and self._calls is not None:
+            kept = {name: text for name, text in header_pairs(headers) if name in _SENT_ON}
+            try:
+                self._calls.put_nowait((body, kept))
+            except asyncio.QueueFull:
+                logging.getLogger(__name__).warning(
+                    "too many calls wait to be sent on; dropped one"
+                )
+        return answer
+
+
+async def listen(
+    host: str, port: int, path: str, forward: str | None, secret: str, console: Console
+) -> int:
+    """Receive until a signal comes."""
+    # Says why a call was refused, which whoever listens wants to know.
+    logging.getLogger("browser_use_async").setLevel(logging.INFO)
+    calls: asyncio.Queue[Call] | None = asyncio.Queue(_MOST_WAITING) if forward else None
+    try:
+        async with AsyncExitStack() as stack:
+            receiver = _Forwarding(secret, path=path, calls=calls)
+            await stack.enter_async_context(receiver)
+            _show_events(receiver, console)
+            url = await stack.enter_async_context(_served(receiver, host, port, path))
+            _announce(url, forward, console)
+            if forward is None or calls is None:
+                await asyncio.Event().wait()
+            else:
+                await _send_on(calls, forward, console)
+    except asyncio.CancelledError:
+        pass  # the one way in which listening ends
+    return ExitCode.FINISHED
+
+
+@asynccontextmanager
+async def _served(
+    receiver: WebhookReceiver, host: str, port: int, path: str
+) -> AsyncGenerator[str, None]:
+    application = web.Application()
+    application.router.add_route("*", "/{path:.*}", receiver.aiohttp_handler)
+    runner = web.AppRunner(
+        application, access_log=None, shutdown_timeout=1.0, keepalive_timeout=_HEADER_SECONDS
+    )
+    await runner.setup()
+    try:
+        try:
+            await web.TCPSite(runner, host, port).start()
+        except (OSError, OverflowError) as error:
+            raise ConfigurationError(
+                f"cannot listen on {host} port {port}: {error}; port 0 takes a free one"
+            ) from error
+        address, taken = runner.addresses[0][:2]
+        yield (
+            f"http://[{address}]:{taken}{path}"
+            if ":" in address
+            else (f"http://{address}:{taken}{path}")
+        )
+    finally:
+        await runner.cleanup()
+
+
+def _announce(url: str, forward: str | None, console: Console) -> None:
+    console.say("listening for webhooks at ", (url, Style.LINK))
+    if forward is not None:
+        console.say("genuine calls are sent on to ", (forward, Style.LINK))
+    console.say(
+        "to be told by a server here: browser-use-async serve "
+        f"--webhook {url} --webhook-secret-env ..."
+    )
+    console.say(f"to try it: browser-use-async webhooks trigger finished --to {url}")
+    console.say("Ctrl-C ends it")
+    if not console.results_are_read_by_people:
+        console.emit({"url": url})
+
+
+def _show_events(receiver: WebhookReceiver, console: Console) -> None:
+    def show(event: Event) -> None:
+        word, subject = _words(event)
+        clock = datetime.now().astimezone().strftime("%H:%M:%S")
+        prefix: list[Span] = [
+            (f"{clock}  ", Style.FAINT),
+            (f"{word:<{_WIDTH}}  ", _STYLES.get(word, Style.PLAIN)),
+        ]
+        console.item(prefix, subject)
+        if not console.results_are_read_by_people:
+            console.emit(_as_json(event))
+
+    receiver.subscribe(show)
+
+
+def _words(event: Event) -> tuple[str, str]:
+    if isinstance(event, TaskStatusUpdate):
+        pairs = "  ".join(f"{name}={value}" for name, value in event.metadata.items())
+        return str(event.status), f"{event.task_id}  {pairs}".rstrip()
+    if isinstance(event, TestEvent):
+        return "test", " ".join(f"{name}={value}" for name, value in event.payload.items())
+    return "unknown", f"an event of the type {event.type!r}"
+
+
+def _as_json(event: Event) -> dict[str, Any]:
+    """The event as it is written on the wire, without the mark of the submission."""
+    timestamp = None if event.timestamp is None else format_timestamp(event.timestamp)
+    if isinstance(event, TaskStatusUpdate):
+        payload: Any = {
+            "session_id": event.session_id,
+            "task_id": event.task_id,
+            "status": event.status,
+            "metadata": event.metadata,
+            **event.extra,
+        }
+        return {"type": STATUS_UPDATE, "timestamp": timestamp, "payload": payload}
+    if isinstance(event, TestEvent):
+        return {"type": TEST, "timestamp": timestamp, "payload": event.payload}
+    return event.body
+
+
+async def _send_on(calls: "asyncio.Queue[Call]", url: str, console: Console) -> None:
+    """Send calls on one after the other, so that they arrive in their order."""
+    outbound = Outbound()
+    try:
+        while True:
+            body, headers = await calls.get()
+            try:
+                answer = await outbound.send("POST", url, headers=headers, body=body)
+            except OutboundError as error:
+                console.say(("          sent on: ", Style.FAINT), (str(error), Style.BAD))
+            else:
+                style = Style.GOOD if 200 <= answer.status < 300 else Style.BAD
+                console.say(("          sent on: ", Style.FAINT), (str(answer.status), style))
+    finally:
+        await outbound.aclose()

@@ -1,0 +1,5 @@
+"""Tasks at work: their start, their run with pause and stop, and the redaction of secrets."""
+
+from browser_use_async.server.jobs.runner import TaskRunner
+
+__all__ = ["TaskRunner"]

@@ -1,0 +1,83 @@
+"""`/live/TOKEN` and `/share/TOKEN`, and the WebSocket behind each."""
+
+import asyncio
+from collections.abc import Callable
+from urllib.parse import urlsplit
+
+from aiohttp import WSCloseCode, web
+
+from browser_use_async.server.backend import Backend
+from browser_use_async.server.live_view.connection import Connection
+from browser_use_async.server.pages import live_page
+from browser_use_async.server.responses import RefusalError
+from browser_use_async.server.storage import TaskRecord
+
+__all__ = ["add_watching"]
+
+_LARGEST_MESSAGE = 64 * 1024
+_HEARTBEAT_SECONDS = 20.0
+
+
+def add_watching(application: web.Application, backend: Backend) -> None:
+    """Add the routes. The token in the path is all that they ask for."""
+    sockets: set[web.WebSocketResponse] = set()
+
+    def add(place: str, find: Callable[[str], TaskRecord | None], may_steer: bool) -> None:
+        async def page(request: web.Request) -> web.Response:
+            return live_page(_found(request, find), backend.links, may_steer=may_steer)
+
+        async def socket(request: web.Request) -> web.WebSocketResponse:
+            record = _found(request, find)
+            _check_origin(request, backend.links.url)
+            return await _serve(request, sockets, record, backend, may_steer)
+
+        path = f"/{place}/{{token}}"
+        application.router.add_get(path, page, name=f"{place}_page")
+        application.router.add_get(f"{path}/socket", socket, name=f"{place}_socket")
+
+    async def dismiss(application: web.Application) -> None:
+        closing = (each.close(code=WSCloseCode.GOING_AWAY) for each in [*sockets])
+        await asyncio.gather(*closing, return_exceptions=True)
+
+    add("live", backend.store.task_of_live_token, may_steer=True)
+    add("share", backend.store.task_of_share_token, may_steer=False)
+    application.on_shutdown.append(dismiss)
+
+
+def _found(request: web.Request, find: Callable[[str], TaskRecord | None]) -> TaskRecord:
+    record = find(request.match_info["token"])
+    if record is None:
+        raise RefusalError(404, "Not Found")
+    return record
+
+
+def _check_origin(request: web.Request, url: str) -> None:
+    """Refuse the pages of other servers: browsers let them connect, and say where they are from.
+
+    A page that embeds ours in a frame is no such case: what connects is ours.
+    """
+    origin = request.headers.get("Origin")
+    if origin is None:
+        return  # no browser
+    if urlsplit(origin).netloc not in {request.host, urlsplit(url).netloc}:
+        raise RefusalError(403, "Only the pages of this server may connect")
+
+
+async def _serve(
+    request: web.Request,
+    sockets: set[web.WebSocketResponse],
+    record: TaskRecord,
+    backend: Backend,
+    may_steer: bool,
+) -> web.WebSocketResponse:
+    # Pictures are compressed already.
+    socket = web.WebSocketResponse(
+        heartbeat=_HEARTBEAT_SECONDS, max_msg_size=_LARGEST_MESSAGE, compress=False
+    )
+    await socket.prepare(request)
+    sockets.add(socket)
+    try:
+        await Connection(socket, record, backend, may_steer).run()
+    finally:
+        sockets.discard(socket)
+    return socket

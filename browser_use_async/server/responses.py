@@ -1,0 +1,48 @@
+"""Responses as the service writes them, refusals, and failures logged without their values."""
+
+import json
+import logging
+import traceback
+from typing import Any
+from xml.sax.saxutils import escape
+
+from aiohttp import web
+
+__all__ = ["RefusalError", "json_answer", "log_failure", "storage_refusal"]
+
+
+class RefusalError(Exception):
+    """The request is answered with an error status."""
+
+    def __init__(self, status: int, detail: Any) -> None:
+        super().__init__(f"refused with {status}")
+        self.status = status
+        self.body: Any = {"detail": detail}
+
+
+def json_answer(
+    value: Any, status: int = 200, headers: dict[str, str] | None = None
+) -> web.Response:
+    """A response of compact JSON."""
+    text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    return web.Response(
+        body=text.encode("utf-8", "replace"),  # a name may hold half a surrogate pair
+        status=status,
+        headers=headers,
+        content_type="application/json",
+    )
+
+
+def storage_refusal(status: int, code: str, message: str) -> web.Response:
+    """What object storage answers instead of a file."""
+    text = (
+        '<?xml version="1.0" encoding="UTF-8"?>\n'
+        f"<Error><Code>{code}</Code><Message>{escape(message)}</Message></Error>"
+    )
+    return web.Response(text=text, status=status, content_type="application/xml", charset="utf-8")
+
+
+def log_failure(logger: logging.Logger, message: str, error: BaseException) -> None:
+    """Log an exception without its text, which may hold a secret."""
+    frames = "".join(traceback.format_tb(error.__traceback__))
+    logger.error("%s: %s\n%s", message, type(error).__name__, frames)

@@ -1,0 +1,81 @@
+"""Walking through one website towards what a query asks for."""
+
+import asyncio
+from collections.abc import Iterable, Sequence
+
+from yarl import URL
+
+from browser_use_async.server.http_client import Outbound
+from browser_use_async.server.reading.domains import AllowedDomains
+from browser_use_async.server.reading.page import Link, Page
+from browser_use_async.server.reading.visit import PageNotOpenedError, open_page
+from browser_use_async.server.search.relevance import Weights
+
+__all__ = ["explore", "open_all", "same_site"]
+
+CLICKS_PER_LEVEL = 3
+"""How many links are followed at each level of depth."""
+
+_ANYWHERE = AllowedDomains(None)
+
+
+async def explore(outbound: Outbound, url: str, query: str, depth: int) -> list[Page]:
+    """Read a page, and then the pages behind the links that fit the query best.
+
+    Raises:
+        PageNotOpenedError: The first page could not be opened.
+    """
+    first = (await open_page(outbound, url, _ANYWHERE)).page
+    pages, level, seen = [first], [first], {_bare(url), _bare(first.url)}
+    for _ in range(depth - 1):
+        links = [
+            link
+            for page in level
+            for link in page.links
+            if same_site(link.url, first.url) and _bare(link.url) not in seen
+        ]
+        chosen = _best(links, query)
+        seen |= {_bare(link.url) for link in chosen}
+        level = [
+            page
+            for page in await open_all(outbound, [link.url for link in chosen])
+            if all(page.url != known.url and page.text != known.text for known in pages)
+        ]
+        pages += level
+    return pages
+
+
+async def open_all(outbound: Outbound, urls: Sequence[str]) -> list[Page]:
+    """Open pages at once, leaving out those that cannot be."""
+    visits = await asyncio.gather(
+        *(open_page(outbound, url, _ANYWHERE) for url in urls), return_exceptions=True
+    )
+    pages: list[Page] = []
+    for visit in visits:
+        if isinstance(visit, PageNotOpenedError):
+            continue
+        if isinstance(visit, BaseException):
+            raise visit
+        pages.append(visit.page)
+    return pages
+
+
+def same_site(url: str, other: str) -> bool:
+    """Whether two addresses have the same scheme, host and port."""
+    try:
+        return URL(url).origin() == URL(other).origin()
+    except ValueError:
+        return False
+
+
+def _best(links: Iterable[Link], query: str) -> list[Link]:
+    """The links that promise most; in the order of the page where they promise the same."""
+    unique = list({_bare(link.url): link for link in reversed(list(links))}.values())[::-1]
+    texts = {link.url: f"{link.text} {link.hint} {URL(link.url).path}" for link in unique}
+    weights = Weights(query, texts.values())
+    ranked = sorted(unique, key=lambda link: -weights.score(texts[link.url]))
+    return ranked[:CLICKS_PER_LEVEL]
+
+
+def _bare(url: str) -> str:
+    return str(URL(url).with_fragment(None))
