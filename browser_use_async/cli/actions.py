@@ -7,12 +7,13 @@ from typing import Any, TypeVar
 
 import attrs
 
-from browser_use_async.cli.connect import Target, open_target
-from browser_use_async.cli.console import Console, Span
-from browser_use_async.cli.options import add_output_options, add_target_options
+from browser_use_async.cli.connect import Connection, connect
+from browser_use_async.cli.console import Console
+from browser_use_async.cli.options import add_connection_options, add_output_options
+from browser_use_async.cli.screen import Span
 from browser_use_async.contract.unstructuring import unstructure
 
-__all__ = ["Action", "add_action_parsers", "add_actions", "local_time", "perform", "show_rows"]
+__all__ = ["Action", "add_action_parsers", "add_actions", "local_time", "run_action", "show_rows"]
 
 
 @attrs.frozen
@@ -22,7 +23,7 @@ class Action:
     summary: str  # what it does, in one line of the help
     configure: Callable[[argparse.ArgumentParser], None]  # adds its own options to its parser
     # Does it, and gives the exit code
-    execute: Callable[[Target, argparse.Namespace, Console], Awaitable[int]]
+    execute: Callable[[Connection, argparse.Namespace, Console], Awaitable[int]]
 
 
 def add_actions(parser: argparse.ArgumentParser, actions: Mapping[str, Action]) -> None:
@@ -30,7 +31,7 @@ def add_actions(parser: argparse.ArgumentParser, actions: Mapping[str, Action]) 
     added = add_action_parsers(parser, {name: each.summary for name, each in actions.items()})
     for name, action in actions.items():
         action.configure(added[name])
-        add_target_options(added[name])
+        add_connection_options(added[name])
         add_output_options(added[name], has_parent=True)
 
 
@@ -47,12 +48,12 @@ def add_action_parsers(
     }
 
 
-async def perform(
+async def run_action(
     actions: Mapping[str, Action], options: argparse.Namespace, console: Console
 ) -> int:
     """Do what the person asked for, on the server that the options name."""
-    async with open_target(options, console) as target:
-        return await actions[options.action].execute(target, options, console)
+    async with connect(options, console) as connection:
+        return await actions[options.action].execute(connection, options, console)
 
 
 RowT = TypeVar("RowT")
@@ -71,14 +72,14 @@ async def show_rows(
     limit: int | None = None,
 ) -> int:
     """Write rows to stdout as they come; a table waits for the last one to know its widths."""
-    as_table = console.results_are_read_by_people
+    as_table = console.stdout_is_tty
     lines: list[Sequence[Span]] = []
     listed = 0
     async for row in rows:
         if as_table:
             lines.append(cells(row))
         else:
-            console.emit(unstructure(row))
+            console.result(unstructure(row))
         listed += 1
         if listed == limit:
             break

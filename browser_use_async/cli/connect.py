@@ -17,12 +17,13 @@ from browser_use_async import (
     SlotAwaited,
     SubmissionAdopted,
 )
-from browser_use_async.cli.console import Console, Style
+from browser_use_async.cli.console import Console
 from browser_use_async.cli.options import given_key
+from browser_use_async.cli.screen import Style
 from browser_use_async.errors import ConfigurationError
 from browser_use_async.transport.configuration import DEFAULT_BASE_URL
 
-__all__ = ["NO_KEY", "Target", "open_target"]
+__all__ = ["NO_KEY", "Connection", "connect"]
 
 NO_KEY = (
     "no API key: set BROWSER_USE_API_KEY, or pass --api-key-file FILE. `--local` and "
@@ -31,7 +32,7 @@ NO_KEY = (
 
 
 @attrs.frozen
-class Target:
+class Connection:
     """Where a command sends its calls."""
 
     session: BrowserUseSession  # the open session
@@ -39,15 +40,15 @@ class Target:
     has_key: bool  # whether there is a key at all
     site_url: str | None = None  # the example site, if this command started one
 
-    def filled(self, task: str) -> str:
+    def fill_in(self, task: str) -> str:
         """A task's text with the address of the example site in place of `{site}`."""
         return task if self.site_url is None else task.replace("{site}", self.site_url.rstrip("/"))
 
 
 @asynccontextmanager
-async def open_target(
+async def connect(
     options: argparse.Namespace, console: Console, *, needs_key: bool = True
-) -> AsyncGenerator[Target, None]:
+) -> AsyncGenerator[Connection, None]:
     """Open a session with the server that the options name; `--local` starts it first.
 
     Raises:
@@ -67,11 +68,13 @@ async def open_target(
             base_url=base_url,
             timeout=options.attempt_timeout,
             poll=poll,
-            on_event=lambda event: _tell(event, console),
+            on_event=lambda event: _report_event(event, console),
             allow_insecure_http=options.allow_insecure_http,
         )
         base_url = base_url or os.environ.get("BROWSER_USE_BASE_URL") or DEFAULT_BASE_URL
-        yield Target(await stack.enter_async_context(session), base_url, key is not None, site_url)
+        yield Connection(
+            await stack.enter_async_context(session), base_url, key is not None, site_url
+        )
 
 
 async def _start_local(stack: AsyncExitStack) -> tuple[Any, Any]:
@@ -91,7 +94,7 @@ def _key(options: argparse.Namespace) -> str | None:
     return given if given is not None else os.environ.get("BROWSER_USE_API_KEY") or None
 
 
-def _tell(event: SessionEvent, console: Console) -> None:
+def _report_event(event: SessionEvent, console: Console) -> None:
     match event:
         case RetryScheduled():
             text = f"{event.reason}; trying again in {event.pause:.1f} s ({event.operation})"
@@ -101,4 +104,4 @@ def _tell(event: SessionEvent, console: Console) -> None:
             text = f"the answer was lost, and task {event.task_id} found: nothing is paid twice"
         case _:
             text = f"task {event.task_id} is {event.status}, a status that is new to this version"
-    console.item([("note: ", Style.WAITING)], text)
+    console.labelled([("note: ", Style.WAITING)], text)

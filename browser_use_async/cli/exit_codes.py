@@ -46,9 +46,9 @@ def exit_code_of(error: errors.BrowserUseError) -> ExitCode:
 
 def report_error(error: BrowserUseError, console: Console) -> ExitCode:
     """Say what went wrong and what to do about it."""
-    console.failure(str(error))
+    console.error(str(error))
     if isinstance(error, SubmissionUnknownError) and error.submission_token is not None:
-        console.say(
+        console.info(
             f"to find out, free of charge: browser-use-async watch {error.submission_token}"
         )
     return exit_code_of(error)

@@ -12,8 +12,8 @@ from browser_use_async.contract.timestamps import parse_timestamp
 from browser_use_async.errors import ConfigurationError
 
 __all__ = [
+    "add_connection_options",
     "add_output_options",
-    "add_target_options",
     "due",
     "given_key",
     "moment",
@@ -43,7 +43,7 @@ def add_output_options(parser: argparse.ArgumentParser, *, has_parent: bool = Fa
     )
 
 
-def add_target_options(parser: argparse.ArgumentParser) -> None:
+def add_connection_options(parser: argparse.ArgumentParser) -> None:
     """Add the options that say which server to talk to, and with which key."""
     group = parser.add_argument_group(
         "server", "The key is BROWSER_USE_API_KEY unless an option gives another."

@@ -16,15 +16,16 @@ from typing import Any, Protocol, cast
 import attrs
 
 from browser_use_async import __version__
-from browser_use_async.cli.console import Console, Style
+from browser_use_async.cli.console import Console
 from browser_use_async.cli.exit_codes import ExitCode, report_error
 from browser_use_async.cli.options import add_output_options
-from browser_use_async.cli.signals import until_signalled
+from browser_use_async.cli.screen import Style
+from browser_use_async.cli.signals import run_until_signal
 from browser_use_async.errors import BrowserUseError
 
-__all__ = ["COMMANDS", "Command", "CommandModule", "completed", "main"]
+__all__ = ["COMMANDS", "Command", "CommandModule", "main", "with_default_action"]
 
-_ROOM = "browser_use_async.cli.commands"
+_COMMANDS_PACKAGE = "browser_use_async.cli.commands"
 
 
 class CommandModule(Protocol):
@@ -51,7 +52,7 @@ class Command:
 
     def load(self) -> CommandModule:
         """Import its file, and with it whatever the command needs."""
-        return cast("CommandModule", import_module(f"{_ROOM}.{self.file}"))
+        return cast("CommandModule", import_module(f"{_COMMANDS_PACKAGE}.{self.file}"))
 
 
 COMMANDS = (
@@ -79,7 +80,7 @@ COMMANDS = (
 )
 
 
-def completed(words: Sequence[str]) -> list[str]:
+def with_default_action(words: Sequence[str]) -> list[str]:
     """The command line with the action that is meant where none was written: `batch in.csv`."""
     command = next((each for each in COMMANDS if words[:1] == [each.name]), None)
     if command is None or not command.actions or len(words) < 2:
@@ -105,7 +106,7 @@ Begin with `browser-use-async demo`: it needs no key and no network.
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line."""
-    words = completed(sys.argv[1:] if arguments is None else list(arguments))
+    words = with_default_action(sys.argv[1:] if arguments is None else list(arguments))
     modules = {each.name: each.load() for each in COMMANDS if each.name in words}
     parser = _parser(modules)
     options = parser.parse_args(words, argparse.Namespace(words=words))
@@ -115,9 +116,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     console = Console(plain=options.plain)
     _log_to_stderr(verbose=options.verbose)
     try:
-        with _warnings_in_words(console):
+        with _warnings_on_console(console):
             work = modules[options.command].execute(options, console)
-            return asyncio.run(until_signalled(work, console))
+            return asyncio.run(run_until_signal(work, console))
     except BrowserUseError as error:
         if options.verbose:
             traceback.print_exception(error)
@@ -158,12 +159,12 @@ def _log_to_stderr(*, verbose: bool) -> None:
 
 
 @contextmanager
-def _warnings_in_words(console: Console) -> Generator[None]:
+def _warnings_on_console(console: Console) -> Generator[None]:
     """Tell warnings to the person who typed the command, who has no line of Python to change."""
 
-    def say(message: Warning | str, *place: object) -> None:
-        console.say(("warning: ", Style.WAITING), str(message))
+    def show(message: Warning | str, *place: object) -> None:
+        console.info(("warning: ", Style.WAITING), str(message))
 
     with warnings.catch_warnings():
-        warnings.showwarning = cast("Any", say)
+        warnings.showwarning = cast("Any", show)
         yield

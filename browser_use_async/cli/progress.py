@@ -1,4 +1,4 @@
-"""Progress on stderr: a task with its steps and pauses, and transfers of files."""
+"""TaskProgress on stderr: a task with its steps and pauses, and transfers of files."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Generator
@@ -7,12 +7,13 @@ from types import TracebackType
 from typing import Self, TypeVar
 
 from browser_use_async import Task, TaskHandle, TaskStatus
-from browser_use_async.cli.console import Console, Span, Style
+from browser_use_async.cli.console import Console
 from browser_use_async.cli.exit_codes import ExitCode, exit_code_of
+from browser_use_async.cli.screen import Span, Style
 from browser_use_async.errors import BrowserUseError, TaskError, WaitTimeoutError
 from browser_use_async.files import OnProgress
 
-__all__ = ["STATUS_STYLES", "Progress", "Transfers", "status_span"]
+__all__ = ["STATUS_STYLES", "TaskProgress", "Transfers", "status_span"]
 
 STATUS_STYLES: dict[str, Style] = {
     TaskStatus.FINISHED: Style.GOOD,
@@ -23,7 +24,7 @@ STATUS_STYLES: dict[str, Style] = {
 
 _LAST_WORDS_SECONDS = 2.0
 
-_FATES = {
+_ON_EXIT = {
     "leave": "it goes on; to follow it: browser-use-async watch {0}, to end it: "
     "browser-use-async stop {0}",
     "stop": "the service was asked to stop task {0}",
@@ -37,7 +38,7 @@ def status_span(status: TaskStatus) -> Span:
     return (str(status), STATUS_STYLES.get(status, Style.PLAIN))
 
 
-class Progress:
+class TaskProgress:
     """Shows one task on stderr. Leaving the block waits for steps that are still on their way."""
 
     def __init__(
@@ -53,7 +54,7 @@ class Progress:
 
     async def __aenter__(self) -> Self:
         if self._spinning:
-            working = self._console.working("creating the task")
+            working = self._console.status("creating the task")
             self._update = self._stack.enter_context(working)
         return self
 
@@ -81,7 +82,7 @@ class Progress:
         try:
             live_url = await handle.wait_for_live_url()
             if live_url is not None:
-                self._console.say(*self._prefix, "watch live at ", (live_url, Style.LINK))
+                self._console.info(*self._prefix, "watch live at ", (live_url, Style.LINK))
             await asyncio.gather(self._show_steps(handle), self._show_statuses(handle))
         except BrowserUseError:
             return  # the wait beside this one meets the same trouble, and reports it
@@ -89,7 +90,7 @@ class Progress:
     async def _show_steps(self, handle: TaskHandle) -> None:
         async for step in handle.stream_steps():
             prefix: tuple[Span, ...] = (*self._prefix, (f"step {step.step:<3} ", Style.FAINT))
-            self._console.item(prefix, step.next_goal or step.evaluation_previous_goal)
+            self._console.labelled(prefix, step.next_goal or step.evaluation_previous_goal)
             self._update(f"task {handle.id}: {step.step} steps so far")
 
     async def _show_statuses(self, handle: TaskHandle) -> None:
@@ -97,28 +98,28 @@ class Progress:
         async for status in handle.stream_status():
             is_news = status is TaskStatus.PAUSED or before is TaskStatus.PAUSED
             if is_news and not status.is_terminal:
-                self._console.say(*self._prefix, "the task is ", status_span(status))
+                self._console.info(*self._prefix, "the task is ", status_span(status))
             before = status
 
-    def give_up(self, error: WaitTimeoutError, fate: str) -> int:
+    def report_timeout(self, error: WaitTimeoutError, on_exit: str) -> int:
         """Say that the time is up, print what a script needs, and give the exit code."""
         status = error.last_status
         self.task_id = error.task_id
-        self._console.failure(f"the time is up; the task was last seen as {status or 'unknown'}")
-        self.say_fate(fate)
-        self._console.emit({"id": error.task_id, "status": status})
+        self._console.error(f"the time is up; the task was last seen as {status or 'unknown'}")
+        self.report_exit(on_exit)
+        self._console.result({"id": error.task_id, "status": status})
         return ExitCode.TIMED_OUT
 
-    def say_fate(self, fate: str) -> None:
+    def report_exit(self, on_exit: str) -> None:
         """Say what becomes of a task that nobody waits for any longer."""
         if self.task_id is not None:
-            self._console.say(_FATES[fate].format(self.task_id))
+            self._console.info(_ON_EXIT[on_exit].format(self.task_id))
 
-    def conclude(self, task: Task, seconds: float) -> None:
+    def report_end(self, task: Task, seconds: float) -> None:
         """Say how the task ended."""
         count = len(task.steps)
         steps = f"{count} step" + ("" if count == 1 else "s")
-        self._console.say(
+        self._console.info(
             *self._prefix, status_span(task.status), f" after {steps} and {seconds:.1f} s"
         )
 
@@ -141,30 +142,30 @@ class Transfers:
     ) -> ResultT | None:
         """Make one transfer and show its bytes."""
         try:
-            with self._shown(label) as on_progress:
+            with self._displayed(label) as on_progress:
                 return await transfer(on_progress)
         except BrowserUseError as error:
-            self._console.failure(f"{label}: {error}")
+            self._console.error(f"{label}: {error}")
             if self.code is ExitCode.FINISHED:
                 self.code = exit_code_of(error)
             return None
 
     @contextmanager
-    def _shown(self, label: str) -> Generator[OnProgress, None, None]:
+    def _displayed(self, label: str) -> Generator[OnProgress, None, None]:
         clock = asyncio.get_running_loop()
-        said_at, moved = clock.time(), 0
-        with self._console.working(label) as update:
+        reported_at, moved = clock.time(), 0
+        with self._console.status(label) as update:
 
-            def tell(received: int, total: int | None) -> None:
-                nonlocal said_at, moved
+            def on_progress(received: int, total: int | None) -> None:
+                nonlocal reported_at, moved
                 moved = received
                 text = f"{label}: {received:,} {'' if total is None else f'of {total:,} '}bytes"
                 update(text)
-                if not self._console.can_change_lines:
+                if not self._console.is_interactive:
                     now = clock.time()
-                    if now - said_at >= _SECONDS_BETWEEN_LINES:
-                        self._console.say(text)
-                        said_at = now
+                    if now - reported_at >= _SECONDS_BETWEEN_LINES:
+                        self._console.info(text)
+                        reported_at = now
 
-            yield tell
-        self._console.say(("ok ", Style.GOOD), f"{label}: {moved:,} bytes")
+            yield on_progress
+        self._console.info(("ok ", Style.GOOD), f"{label}: {moved:,} bytes")

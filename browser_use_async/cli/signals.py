@@ -9,33 +9,33 @@ from typing import Any
 
 from browser_use_async.cli.console import Console
 
-__all__ = ["gently", "until_signalled"]
+__all__ = ["graceful_sigint", "run_until_signal"]
 
-_Gentle = list[Callable[[], None]]
-_GENTLE: ContextVar[_Gentle] = ContextVar("_GENTLE")
+_Handlers = list[Callable[[], None]]
+_HANDLERS: ContextVar[_Handlers] = ContextVar("_HANDLERS")
 
 
-async def until_signalled(work: Coroutine[Any, Any, int], console: Console) -> int:
+async def run_until_signal(work: Coroutine[Any, Any, int], console: Console) -> int:
     """Run a command; a signal cancels it, so that it can end what it began."""
     loop = asyncio.get_running_loop()
-    gentle: _Gentle = []
-    _GENTLE.set(gentle)
+    handlers: _Handlers = []
+    _HANDLERS.set(handlers)
     command = loop.create_task(work)
     caught: list[signal.Signals] = []
 
-    def take(received: signal.Signals) -> None:
-        if received is signal.SIGINT and gentle:
-            gentle.pop()()
+    def handle(received: signal.Signals) -> None:
+        if received is signal.SIGINT and handlers:
+            handlers.pop()()
             return
         if not caught:
-            console.say("ending; press Ctrl-C again not to wait")
+            console.info("ending; press Ctrl-C again not to wait")
         caught.append(received)
         command.cancel()
 
     for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         if each is signal.SIGHUP and signal.getsignal(each) is signal.SIG_IGN:
             continue  # started with nohup: the person wants it to outlive the terminal
-        loop.add_signal_handler(each, take, each)
+        loop.add_signal_handler(each, handle, each)
     try:
         return await command
     except asyncio.CancelledError:
@@ -45,12 +45,12 @@ async def until_signalled(work: Coroutine[Any, Any, int], console: Console) -> i
 
 
 @contextmanager
-def gently(end: Callable[[], None]) -> Generator[None]:
+def graceful_sigint(end: Callable[[], None]) -> Generator[None]:
     """Let the first Ctrl-C call something instead of cancelling the command; the second cancels."""
-    gentle = _GENTLE.get()
-    gentle.append(end)
+    handlers = _HANDLERS.get()
+    handlers.append(end)
     try:
         yield
     finally:
-        if end in gentle:
-            gentle.remove(end)
+        if end in handlers:
+            handlers.remove(end)

@@ -9,8 +9,9 @@ from typing import Any
 
 from aiohttp import web
 
-from browser_use_async.cli.console import Console, Span, Style
+from browser_use_async.cli.console import Console
 from browser_use_async.cli.exit_codes import ExitCode
+from browser_use_async.cli.screen import Span, Style
 from browser_use_async.contract.timestamps import format_timestamp
 from browser_use_async.errors import ConfigurationError
 from browser_use_async.server.http_client import Outbound, OutboundError
@@ -27,14 +28,16 @@ _STYLES = {
     "started": Style.CYAN,
 }
 _WIDTH = len("initializing")
-_SENT_ON = frozenset({"content-type", "x-browser-use-timestamp", "x-browser-use-signature"})
+_FORWARDED_HEADERS = frozenset(
+    {"content-type", "x-browser-use-timestamp", "x-browser-use-signature"}
+)
 _HEADER_SECONDS = 10.0
-_MOST_WAITING = 1000
+_MAX_QUEUED = 1000
 
 Call = tuple[bytes, Mapping[str, str]]
 
 
-class _Forwarding(WebhookReceiver):
+class _ForwardingReceiver(WebhookReceiver):
     """A receiver that keeps genuine calls as they came, the repeated ones too."""
 
     def __init__(self, secret: str, *, path: str, calls: "asyncio.Queue[Call] | None") -> None:
@@ -45,9 +48,11 @@ class _Forwarding(WebhookReceiver):
         """Judge a call, and keep it if it is genuine."""
         answer = super().receive(body, headers)
         if answer.is_accepted and self._calls is not None:
-            kept = {name: text for name, text in header_pairs(headers) if name in _SENT_ON}
+            forwarded = {
+                name: text for name, text in header_pairs(headers) if name in _FORWARDED_HEADERS
+            }
             try:
-                self._calls.put_nowait((body, kept))
+                self._calls.put_nowait((body, forwarded))
             except asyncio.QueueFull:
                 logging.getLogger(__name__).warning(
                     "too many calls wait to be sent on; dropped one"
@@ -61,10 +66,10 @@ async def listen(
     """Receive until a signal comes."""
     # Says why a call was refused, which whoever listens wants to know.
     logging.getLogger("browser_use_async").setLevel(logging.INFO)
-    calls: asyncio.Queue[Call] | None = asyncio.Queue(_MOST_WAITING) if forward else None
+    calls: asyncio.Queue[Call] | None = asyncio.Queue(_MAX_QUEUED) if forward else None
     try:
         async with AsyncExitStack() as stack:
-            receiver = _Forwarding(secret, path=path, calls=calls)
+            receiver = _ForwardingReceiver(secret, path=path, calls=calls)
             await stack.enter_async_context(receiver)
             _show_events(receiver, console)
             url = await stack.enter_async_context(_served(receiver, host, port, path))
@@ -72,7 +77,7 @@ async def listen(
             if forward is None or calls is None:
                 await asyncio.Event().wait()
             else:
-                await _send_on(calls, forward, console)
+                await _forward(calls, forward, console)
     except asyncio.CancelledError:
         pass  # the one way in which listening ends
     return ExitCode.FINISHED
@@ -106,35 +111,35 @@ async def _served(
 
 
 def _announce(url: str, forward: str | None, console: Console) -> None:
-    console.say("listening for webhooks at ", (url, Style.LINK))
+    console.info("listening for webhooks at ", (url, Style.LINK))
     if forward is not None:
-        console.say("genuine calls are sent on to ", (forward, Style.LINK))
-    console.say(
+        console.info("genuine calls are sent on to ", (forward, Style.LINK))
+    console.info(
         "to be told by a server here: browser-use-async serve "
         f"--webhook {url} --webhook-secret-env ..."
     )
-    console.say(f"to try it: browser-use-async webhooks trigger finished --to {url}")
-    console.say("Ctrl-C ends it")
-    if not console.results_are_read_by_people:
-        console.emit({"url": url})
+    console.info(f"to try it: browser-use-async webhooks trigger finished --to {url}")
+    console.info("Ctrl-C ends it")
+    if not console.stdout_is_tty:
+        console.result({"url": url})
 
 
 def _show_events(receiver: WebhookReceiver, console: Console) -> None:
     def show(event: Event) -> None:
-        word, subject = _words(event)
+        word, subject = _describe(event)
         clock = datetime.now().astimezone().strftime("%H:%M:%S")
         prefix: list[Span] = [
             (f"{clock}  ", Style.FAINT),
             (f"{word:<{_WIDTH}}  ", _STYLES.get(word, Style.PLAIN)),
         ]
-        console.item(prefix, subject)
-        if not console.results_are_read_by_people:
-            console.emit(_as_json(event))
+        console.labelled(prefix, subject)
+        if not console.stdout_is_tty:
+            console.result(_as_json(event))
 
     receiver.subscribe(show)
 
 
-def _words(event: Event) -> tuple[str, str]:
+def _describe(event: Event) -> tuple[str, str]:
     if isinstance(event, TaskStatusUpdate):
         pairs = "  ".join(f"{name}={value}" for name, value in event.metadata.items())
         return str(event.status), f"{event.task_id}  {pairs}".rstrip()
@@ -160,7 +165,7 @@ def _as_json(event: Event) -> dict[str, Any]:
     return event.body
 
 
-async def _send_on(calls: "asyncio.Queue[Call]", url: str, console: Console) -> None:
+async def _forward(calls: "asyncio.Queue[Call]", url: str, console: Console) -> None:
     """Send calls on one after the other, so that they arrive in their order."""
     outbound = Outbound()
     try:
@@ -169,9 +174,9 @@ async def _send_on(calls: "asyncio.Queue[Call]", url: str, console: Console) -> 
             try:
                 answer = await outbound.send("POST", url, headers=headers, body=body)
             except OutboundError as error:
-                console.say(("          sent on: ", Style.FAINT), (str(error), Style.BAD))
+                console.info(("          sent on: ", Style.FAINT), (str(error), Style.BAD))
             else:
                 style = Style.GOOD if 200 <= answer.status < 300 else Style.BAD
-                console.say(("          sent on: ", Style.FAINT), (str(answer.status), style))
+                console.info(("          sent on: ", Style.FAINT), (str(answer.status), style))
     finally:
         await outbound.aclose()

@@ -7,7 +7,14 @@ import attrs
 import pytest
 
 from browser_use_async.batch import BatchProgress, BatchResult, ItemState, StopReason
-from browser_use_async.cli.batch.progress import Display, board, code_of, left, sentence, summary
+from browser_use_async.cli.batch.progress import (
+    BatchDisplay,
+    exit_code_for,
+    live_lines,
+    remaining,
+    summary,
+    summary_line,
+)
 from browser_use_async.cli.console import Console
 from browser_use_async.errors import BrowserUseError
 
@@ -38,7 +45,7 @@ def text_of(spans: list[object]) -> str:
 
 def test_the_board() -> None:
     """A person sees how far it is, what became of each, the pace, the rest and the cost."""
-    lines = [text_of(list(line)) for line in board(HALF_WAY)]
+    lines = [text_of(list(line)) for line in live_lines(HALF_WAY)]
 
     assert lines == [
         "━" * 40 + "  50%  100 of 200",
@@ -58,7 +65,7 @@ def test_the_board() -> None:
 )
 def test_any_progress_has_a_board(progress: BatchProgress) -> None:
     """Of an input of unknown size, or a ledger that has more than the input, it is shown, too."""
-    assert all(len(text_of(list(line))) < 80 for line in board(progress))
+    assert all(len(text_of(list(line))) < 80 for line in live_lines(progress))
 
 
 @contextmanager
@@ -75,7 +82,7 @@ async def test_a_log() -> None:
     pipe = Pipe()
     later = attrs.evolve(HALF_WAY, done=91, seconds=41.0)
     with at(HALF_WAY, attrs.evolve(HALF_WAY, seconds=45.0), later) as look:
-        async with Display(Console(stdout=pipe, stderr=pipe), look):  # type: ignore[arg-type]
+        async with BatchDisplay(Console(stdout=pipe, stderr=pipe), look):  # type: ignore[arg-type]
             await asyncio.sleep(60)
     lines = pipe.getvalue().splitlines()
 
@@ -91,7 +98,7 @@ async def test_why_it_stops(reason: StopReason, word: str) -> None:
     """Why nothing more is submitted is said once, even if it is known only in the end."""
     pipe = Pipe()
     with at(HALF_WAY, attrs.evolve(HALF_WAY, stopped_by=reason)) as look:
-        async with Display(Console(stdout=pipe, stderr=pipe), look):  # type: ignore[arg-type]
+        async with BatchDisplay(Console(stdout=pipe, stderr=pipe), look):  # type: ignore[arg-type]
             await asyncio.sleep(0)
 
     assert pipe.getvalue().count("no more tasks are created") == 1
@@ -104,21 +111,21 @@ async def test_what_a_budget_leaves_out_is_told_with_the_figures() -> None:
     told = {"stopped_by": StopReason.BUDGET, "next_cents": Decimal("1188.5"), "left_out": 97}
     short = attrs.evolve(HALF_WAY, **told)
     with at(HALF_WAY, short) as look:
-        async with Display(Console(stdout=pipe, stderr=pipe), look):  # type: ignore[arg-type]
+        async with BatchDisplay(Console(stdout=pipe, stderr=pipe), look):  # type: ignore[arg-type]
             await asyncio.sleep(0)
 
     said = " ".join(pipe.getvalue().split())
     assert "$8.2525 of $20.00 are spent, and the next may cost $11.885; no more tasks" in said
-    assert "1 unknown, 97 left out by the budget, 3 left, " in text_of(list(sentence(short)))
+    assert "1 unknown, 97 left out by the budget, 3 left, " in text_of(list(summary_line(short)))
     assert summary(short)["next_cents"] == 1188.5
 
 
-@pytest.mark.parametrize("tells_results", [False, True])
-async def test_what_is_told_of_results(tells_results: bool) -> None:
+@pytest.mark.parametrize("shows_results", [False, True])
+async def test_what_is_told_of_results(shows_results: bool) -> None:
     """Failures are told as they come, good results if nobody else tells; restored ones never."""
     terminal = Terminal()
     console = Console(plain=True, stdout=terminal, stderr=terminal)
-    display = Display(console, lambda: OVER, tells_results=tells_results)
+    display = BatchDisplay(console, lambda: OVER, shows_results=shows_results)
     steering = "no\x1b[2J\ngood"
     for result in (
         BatchResult[object](index=0, key="a" * 99, state=ItemState.DONE, output="It is so"),
@@ -127,10 +134,10 @@ async def test_what_is_told_of_results(tells_results: bool) -> None:
         ),
         BatchResult[object](index=2, key="c", state=ItemState.FAILED, restored=True),
     ):
-        display.tell(result)
+        display.report_result(result)
     said = terminal.getvalue()
 
-    assert ("It is so" in said) is tells_results
+    assert ("It is so" in said) is shows_results
     assert "failed      b  no" in said
     assert "\x1b" not in said
     assert "a" * 50 not in said
@@ -157,16 +164,16 @@ async def test_what_is_told_of_results(tells_results: bool) -> None:
 )
 def test_exit_codes(changes: dict[str, object], code: int) -> None:
     """What a script is told follows from what became of the items."""
-    assert code_of(attrs.evolve(OVER, **changes)) == code
+    assert exit_code_for(attrs.evolve(OVER, **changes)) == code
 
 
 def test_the_end() -> None:
     """The end is told with all figures, in words and as JSON."""
-    assert left(HALF_WAY) == 100
-    assert text_of(list(sentence(HALF_WAY))) == (
+    assert remaining(HALF_WAY) == 100
+    assert text_of(list(summary_line(HALF_WAY))) == (
         "90 done, 4 failed, 2 refused, 1 unknown, 100 left, 3 repeated in the input; $8.2525, 40 s"
     )
-    assert text_of(list(sentence(OVER))) == "3 done; 12 ¢, 2.0 s"
+    assert text_of(list(summary_line(OVER))) == "3 done; 12 ¢, 2.0 s"
     assert summary(HALF_WAY) == {
         "total": 200,
         "done": 90,

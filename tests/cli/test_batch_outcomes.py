@@ -9,8 +9,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from browser_use_async.batch import BatchResult, ItemState
-from browser_use_async.cli.batch.input import Item
-from browser_use_async.cli.batch.results import OutcomeFile, outcome
+from browser_use_async.cli.batch.input import InputItem
+from browser_use_async.cli.batch.results import ResultFile, result_record
 from browser_use_async.errors import BrowserUseError, ConfigurationError
 from browser_use_async.models import TaskStatus
 
@@ -39,7 +39,7 @@ def test_what_is_written_down() -> None:
         steps=4,
         cost_cents=Decimal("11.5"),
     )
-    written = outcome(result, Item(5, "a", "Go"), has_schema=True)
+    written = result_record(result, InputItem(5, "a", "Go"), has_schema=True)
 
     assert written["error"] == {"type": "BrowserUseError", "message": "no good"}
     assert (written["index"], written["line"], written["task"]) == (3, 5, "Go")
@@ -47,24 +47,24 @@ def test_what_is_written_down() -> None:
     assert (written["state"], written["status"]) == ("failed", "finished")
     assert written["output"] == '{"n": 1}'
     assert written["parsed"] == {"n": 1}
-    assert "parsed" not in outcome(result, None, has_schema=False)
+    assert "parsed" not in result_record(result, None, has_schema=False)
 
 
 def test_an_output_that_is_no_json() -> None:
     """Where a schema was asked for and the output is something else, nothing is parsed."""
     result = BatchResult[object](index=0, key="a", state=ItemState.DONE, output="Done.")
 
-    assert outcome(result, None, has_schema=True)["parsed"] is None
+    assert result_record(result, None, has_schema=True)["parsed"] is None
 
 
 def test_each_key_once(tmp_path: Path) -> None:
     """Lines are there as soon as they are added, and a key is not written twice, in two runs."""
     path = tmp_path / "out.jsonl"
-    with OutcomeFile(path, resume=False) as file:
+    with ResultFile(path, resume=False) as file:
         assert file.add(line("a"))
         assert read(path) == [line("a")]
         assert not file.add(line("a", "failed"))
-    with OutcomeFile(path, resume=True) as file:
+    with ResultFile(path, resume=True) as file:
         assert not file.add(line("a"))
         assert file.add(line("ü\u2028"))
 
@@ -80,12 +80,12 @@ def test_any_cut(tmp_path: Path, keys: list[str], cut: int) -> None:
     """Wherever a crash cuts the file, the next run has each key exactly once in the end."""
     path = tmp_path / "cut.jsonl"
     path.unlink(missing_ok=True)
-    with OutcomeFile(path, resume=False) as file:
+    with ResultFile(path, resume=False) as file:
         for key in keys:
             file.add(line(key))
     content = path.read_bytes()
     path.write_bytes(content[: min(cut, len(content))])
-    with OutcomeFile(path, resume=True) as file:
+    with ResultFile(path, resume=True) as file:
         for key in keys:
             file.add(line(key))
 
@@ -96,10 +96,10 @@ def test_any_cut(tmp_path: Path, keys: list[str], cut: int) -> None:
 def test_rows_that_are_tried_again(tmp_path: Path) -> None:
     """Lines of refused rows make room for what becomes of them, and for nothing else."""
     path = tmp_path / "out.jsonl"
-    with OutcomeFile(path, resume=False) as file:
+    with ResultFile(path, resume=False) as file:
         for key, state in (("a", "done"), ("b", "dead letter"), ("c", "failed")):
             file.add(line(key, state))
-    with OutcomeFile(path, resume=True, forget={ItemState.DEAD}) as file:
+    with ResultFile(path, resume=True, drop={ItemState.DEAD}) as file:
         assert [file.add(line(key)) for key in "abc"] == [False, True, False]
 
     assert read(path) == [line("a"), line("c", "failed"), line("b")]
@@ -112,7 +112,7 @@ def test_another_file_is_left_alone(tmp_path: Path, content: str) -> None:
     path = tmp_path / "diary.jsonl"
     path.write_text(content + "and no end")
     with pytest.raises(ConfigurationError, match="line 1: it is no result of a batch"):
-        OutcomeFile(path, resume=True)
+        ResultFile(path, resume=True)
 
     assert path.read_text() == content + "and no end"
 
@@ -121,21 +121,21 @@ def test_a_file_that_cannot_be(tmp_path: Path) -> None:
     """A file that is there, or that cannot be written, is refused in words."""
     (tmp_path / "out.jsonl").write_text("")
     with pytest.raises(ConfigurationError, match="--resume adds to it"):
-        OutcomeFile(tmp_path / "out.jsonl", resume=False)
+        ResultFile(tmp_path / "out.jsonl", resume=False)
     with pytest.raises(ConfigurationError, match="cannot be written: No such file"):
-        OutcomeFile(tmp_path / "no" / "out.jsonl", resume=False)
+        ResultFile(tmp_path / "no" / "out.jsonl", resume=False)
     with pytest.raises(ConfigurationError, match="cannot be written: Is a directory"):
-        OutcomeFile(tmp_path, resume=True)
+        ResultFile(tmp_path, resume=True)
 
 
 _FULL_DISK = """
 import resource, sys
 from pathlib import Path
-from browser_use_async.cli.batch.results import OutcomeFile
+from browser_use_async.cli.batch.results import ResultFile
 from browser_use_async.errors import ConfigurationError
 
 resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100))
-with OutcomeFile(Path(sys.argv[1]), resume=False) as file:
+with ResultFile(Path(sys.argv[1]), resume=False) as file:
     file.add({"key": "a", "state": "done"})
     try:
         file.add({"key": "b" * 200, "state": "done"})

@@ -22,7 +22,7 @@ from browser_use_async.contract.validation import Mode, validate
 from browser_use_async.errors import ConfigurationError
 from browser_use_async.models import RunTaskRequest
 
-__all__ = ["Intake", "Item", "ItemFile", "Row", "RowFile", "Template"]
+__all__ = ["InputFile", "InputItem", "InputTracker", "Row", "RowFile", "Template"]
 
 _BYTE_ORDER_MARKS = {codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
 _UNDECODED = re.compile("[\udc80-\udcff]")
@@ -60,7 +60,7 @@ class RowFile:
         with closing(self._lines()) as lines:
             yield from read(self, lines)
 
-    def refused(self, line: int, problem: str) -> ConfigurationError:
+    def error(self, line: int, problem: str) -> ConfigurationError:
         """The error for a line that is no good."""
         return ConfigurationError(f"{self.path}, line {line}: {problem}")
 
@@ -88,7 +88,7 @@ class RowFile:
             raise ConfigurationError(f"{self.path} is not UTF-8 text; add --encoding {found}")
 
     def _undecodable(self, line: int) -> ConfigurationError:
-        return self.refused(
+        return self.error(
             line,
             f"it is not {self.encoding.upper()} text; say how it is encoded with --encoding, such "
             "as --encoding cp1252",
@@ -113,7 +113,7 @@ def _csv_rows(file: RowFile, lines: Iterator[str]) -> Iterator[Row]:
     columns = _columns(file, *head)
     for line, cells in records:
         if len(cells) != len(columns):
-            raise file.refused(
+            raise file.error(
                 line, f"it has {len(cells)} values, and the first line names {len(columns)} columns"
             )
         yield Row(line, dict(zip(columns, cells, strict=True)))
@@ -140,7 +140,7 @@ def _records(
         try:
             cells = next(reader, None)
         except csv.Error as error:
-            raise file.refused(line, f"it is no CSV: {error}") from None
+            raise file.error(line, f"it is no CSV: {error}") from None
         if cells is None:
             return
         if cells:
@@ -151,7 +151,7 @@ def _columns(file: RowFile, line: int, cells: list[str]) -> list[str]:
     columns = [cell.strip() for cell in cells]
     if len(set(columns)) != len(columns):
         twice = next(each for each in columns if columns.count(each) > 1)
-        raise file.refused(line, f"two columns have the name {twice!r}")
+        raise file.error(line, f"two columns have the name {twice!r}")
     return columns
 
 
@@ -166,14 +166,14 @@ def _json_rows(file: RowFile, lines: Iterator[str]) -> Iterator[Row]:
         try:
             value = read_json(line.encode())
         except JsonRefusedError as error:
-            raise file.refused(number, f"it is no JSON: {error}") from None
+            raise file.error(number, f"it is no JSON: {error}") from None
         if not isinstance(value, dict):
-            raise file.refused(number, 'it is no JSON object, {"company": "…"}')
+            raise file.error(number, 'it is no JSON object, {"company": "…"}')
         yield Row(number, {name: _text(each) for name, each in value.items() if each is not None})
 
 
 def _text(value: Any) -> str:
-    """A value as it reads in a sentence; what is no text is written as JSON."""
+    """A value as it reads in a summary_line; what is no text is written as JSON."""
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
@@ -216,7 +216,7 @@ class Template:
             )
         return cls(text, names)
 
-    def filled(self, values: Mapping[str, str]) -> str:
+    def render(self, values: Mapping[str, str]) -> str:
         """The text with a value in each place."""
         return _PIECE.sub(
             lambda piece: piece["brace"][0] if piece["brace"] else values[piece["name"]], self.text
@@ -229,7 +229,7 @@ _LONGEST_KEY = 1000
 
 
 @attrs.frozen
-class Item:
+class InputItem:
     """One task to be."""
 
     line: int  # the line of the input that it comes from
@@ -238,7 +238,7 @@ class Item:
 
 
 @attrs.frozen
-class ItemFile:
+class InputFile:
     """The tasks that a file stands for."""
 
     file: RowFile
@@ -247,14 +247,14 @@ class ItemFile:
     # Values for places of the template that no column fills
     more: Mapping[str, str] = attrs.field(factory=dict)
 
-    def items(self) -> Generator[Item]:
+    def items(self) -> Generator[InputItem]:
         """The tasks, lazily and in order.
 
         Raises:
             ConfigurationError: A row is no good; the message names its line.
         """
         for row in self.file.rows():
-            yield Item(row.line, self._key(row), self._task(row))
+            yield InputItem(row.line, self._key(row), self._task(row))
 
     def check(self) -> int:
         """Read everything once, so that a mistake is found before the first task is paid for.
@@ -269,7 +269,7 @@ class ItemFile:
                 digest = int.from_bytes(blake2b(item.key.encode(), digest_size=8).digest())
                 if digest in keys:
                     problem = f"the key {item.key!r} is that of an earlier line, too"
-                    raise self.file.refused(item.line, problem)
+                    raise self.file.error(item.line, problem)
                 keys.add(digest)
         if not count:
             raise ConfigurationError(
@@ -282,9 +282,9 @@ class ItemFile:
         if key is None:
             return None
         if not key.strip():
-            raise self.file.refused(row.line, "its key is empty")
+            raise self.file.error(row.line, "its key is empty")
         if len(key) > _LONGEST_KEY:
-            raise self.file.refused(row.line, f"its key has more than {_LONGEST_KEY} characters")
+            raise self.file.error(row.line, f"its key has more than {_LONGEST_KEY} characters")
         return key
 
     def _task(self, row: Row) -> str:
@@ -293,10 +293,10 @@ class ItemFile:
         else:
             names = self.template.names
         values = {name: self._value(row, name) for name in names}
-        task = values[_TASK] if self.template is None else self.template.filled(values)
+        task = values[_TASK] if self.template is None else self.template.render(values)
         _, problems = validate(RunTaskRequest, {"task": task}, Mode.CLIENT)
         if problems:
-            raise self.file.refused(row.line, f"its task is refused: {problems[0].message}")
+            raise self.file.error(row.line, f"its task is refused: {problems[0].message}")
         return task
 
     def _value(self, row: Row, name: str) -> str:
@@ -304,9 +304,9 @@ class ItemFile:
         if value is None:
             value = self.more.get(name)
         if value is None:
-            raise self.file.refused(row.line, self._missing(row, name))
+            raise self.file.error(row.line, self._missing(row, name))
         if not value.strip():
-            raise self.file.refused(row.line, f"its {name!r} is empty")
+            raise self.file.error(row.line, f"its {name!r} is empty")
         return value
 
     def _missing(self, row: Row, name: str) -> str:
@@ -316,14 +316,14 @@ class ItemFile:
         return f"it has no {name!r}, which the template asks for; {has}"
 
 
-class Intake:
+class InputTracker:
     """The tasks of a file, for one batch."""
 
-    def __init__(self, file: ItemFile, count: int, filled: Callable[[str], str]) -> None:
+    def __init__(self, file: InputFile, count: int, fill_in: Callable[[str], str]) -> None:
         self._file = file
         self._count = count
-        self._filled = filled
-        self._under_way: dict[int, Item] = {}
+        self._fill_in = fill_in
+        self._under_way: dict[int, InputItem] = {}
 
     def __len__(self) -> int:
         return self._count
@@ -331,8 +331,8 @@ class Intake:
     def __iter__(self) -> Generator[BatchItem]:
         for index, item in enumerate(self._file.items()):
             self._under_way[index] = item
-            yield BatchItem(self._filled(item.task), item.key)
+            yield BatchItem(self._fill_in(item.task), item.key)
 
-    def take(self, index: int) -> Item | None:
+    def pop(self, index: int) -> InputItem | None:
         """What the input says about an item that has ended, which is forgotten then."""
         return self._under_way.pop(index, None)

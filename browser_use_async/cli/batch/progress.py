@@ -9,19 +9,20 @@ from typing import Any, Self
 
 from browser_use_async.batch import BatchProgress, BatchResult, ItemState, StopReason
 from browser_use_async.batch.report.words import cents, duration
-from browser_use_async.cli.console import Console, Span, Style
+from browser_use_async.cli.console import Console
 from browser_use_async.cli.exit_codes import ExitCode
+from browser_use_async.cli.screen import Span, Style
 
 __all__ = [
     "STATE_STYLES",
-    "Display",
-    "board",
-    "code_of",
+    "BatchDisplay",
     "counts",
-    "left",
+    "exit_code_for",
+    "live_lines",
     "pace",
-    "sentence",
+    "remaining",
     "summary",
+    "summary_line",
 ]
 
 STATE_STYLES = {
@@ -39,22 +40,26 @@ _BAR = 40
 _LONGEST_KEY = 40
 
 
-class Display:
+class BatchDisplay:
     """Shows a batch on stderr. Used as `async with`."""
 
     def __init__(
-        self, console: Console, look: Callable[[], BatchProgress], *, tells_results: bool = False
+        self,
+        console: Console,
+        read_progress: Callable[[], BatchProgress],
+        *,
+        shows_results: bool = False,
     ) -> None:
         self._console = console
-        self._look = look
-        self._tells_results = tells_results
+        self._read_progress = read_progress
+        self._shows_results = shows_results
         self._stack = ExitStack()
-        self._looking: asyncio.Task[None] | None = None
+        self._refreshing: asyncio.Task[None] | None = None
         self._stopped_by: StopReason | None = None
 
     async def __aenter__(self) -> Self:
-        show = self._stack.enter_context(self._console.board())
-        self._looking = asyncio.get_running_loop().create_task(self._keep_looking(show))
+        show = self._stack.enter_context(self._console.live())
+        self._refreshing = asyncio.get_running_loop().create_task(self._refresh(show))
         return self
 
     async def __aexit__(
@@ -63,41 +68,43 @@ class Display:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        assert self._looking is not None
-        self._looking.cancel()
-        await asyncio.gather(self._looking, return_exceptions=True)
+        assert self._refreshing is not None
+        self._refreshing.cancel()
+        await asyncio.gather(self._refreshing, return_exceptions=True)
         self._stack.close()
-        self._note_stop(self._look())
+        self._report_stop(self._read_progress())
 
-    async def _keep_looking(self, show: Callable[[list[list[Span]]], None]) -> None:
-        can_change_lines = self._console.can_change_lines
+    async def _refresh(self, show: Callable[[list[list[Span]]], None]) -> None:
+        is_interactive = self._console.is_interactive
         said: str | None = None
         while True:
-            progress = self._look()
-            self._note_stop(progress)
-            if can_change_lines:
-                show(board(progress))
+            progress = self._read_progress()
+            self._report_stop(progress)
+            if is_interactive:
+                show(live_lines(progress))
             elif (text := counts(progress)) != said:
-                self._console.say("; ".join([text, *pace(progress)]))
+                self._console.info("; ".join([text, *pace(progress)]))
                 said = text
-            await asyncio.sleep(_SECONDS_CHANGED if can_change_lines else _SECONDS_BETWEEN_LINES)
+            await asyncio.sleep(_SECONDS_CHANGED if is_interactive else _SECONDS_BETWEEN_LINES)
 
-    def _note_stop(self, progress: BatchProgress) -> None:
+    def _report_stop(self, progress: BatchProgress) -> None:
         """Say once why nothing more is submitted; whoever drains a batch knows."""
         reason, text = progress.stopped_by, _why_stopped(progress)
         if text and reason is not self._stopped_by:
-            self._console.item([("note: ", Style.WAITING)], f"{text}; no more tasks are created")
+            self._console.labelled(
+                [("note: ", Style.WAITING)], f"{text}; no more tasks are created"
+            )
         self._stopped_by = reason
 
-    def tell(self, result: "BatchResult[Any]") -> None:
+    def report_result(self, result: "BatchResult[Any]") -> None:
         """Tell how an item ended, unless it went well and its result is written elsewhere."""
         is_good = result.state is ItemState.DONE
-        if result.restored or (is_good and not self._tells_results):
+        if result.restored or (is_good and not self._shows_results):
             return
         style = STATE_STYLES.get(result.state, Style.PLAIN)
         prefix: list[Span] = [(f"{result.state:<12}", style), f"{_short(result.key)}  "]
         text = result.output if is_good else str(result.error or result.status or "")
-        self._console.item(prefix, text or "no output")
+        self._console.labelled(prefix, text or "no output")
 
 
 def _why_stopped(progress: BatchProgress) -> str:
@@ -121,7 +128,7 @@ def _short(key: str) -> str:
     return key if len(key) <= _LONGEST_KEY else f"{key[: _LONGEST_KEY - 1]}…"
 
 
-def board(progress: BatchProgress) -> list[list[Span]]:
+def live_lines(progress: BatchProgress) -> list[list[Span]]:
     """Where a batch stands, in three short lines."""
     return [_bar(progress), _counted(progress), [(", ".join(pace(progress)), Style.FAINT)]]
 
@@ -180,7 +187,7 @@ def _rate(per_second: float) -> str:
     return f"{per_second * 60:.1f} per minute"
 
 
-def left(progress: BatchProgress) -> int:
+def remaining(progress: BatchProgress) -> int:
     """How many items have not come to an end."""
     known = progress.new + progress.running
     return known if progress.total is None else max(progress.total - _ended(progress), known)
@@ -190,17 +197,17 @@ def _ended(progress: BatchProgress) -> int:
     return progress.ended + progress.duplicates
 
 
-def code_of(progress: BatchProgress) -> int:
+def exit_code_for(progress: BatchProgress) -> int:
     """What a script is told."""
     if progress.stopped_by is StopReason.BALANCE:
         return ExitCode.API
-    if progress.stopped_by is StopReason.DRAINED and left(progress):
+    if progress.stopped_by is StopReason.DRAINED and remaining(progress):
         return 128 + signal.SIGINT
-    is_whole = progress.ended == progress.done and not left(progress)
+    is_whole = progress.ended == progress.done and not remaining(progress)
     return ExitCode.FINISHED if is_whole else ExitCode.TASK_FAILED
 
 
-def sentence(progress: BatchProgress) -> list[Span]:
+def summary_line(progress: BatchProgress) -> list[Span]:
     """The end of a run in one line."""
     spans: list[Span] = [(f"{progress.done:,} done", Style.GOOD)]
     for count, word, style in (
@@ -208,7 +215,7 @@ def sentence(progress: BatchProgress) -> list[Span]:
         (progress.dead_letters, "refused", Style.BAD),
         (progress.unknown, "unknown", Style.WAITING),
         (progress.left_out, "left out by the budget", Style.WAITING),
-        (left(progress) - progress.left_out, "left", Style.WAITING),
+        (remaining(progress) - progress.left_out, "left", Style.WAITING),
         (progress.duplicates, "repeated in the input", Style.PLAIN),
     ):
         if count:
@@ -225,7 +232,7 @@ def summary(progress: BatchProgress) -> dict[str, Any]:
         "failed": progress.failed,
         "dead_letters": progress.dead_letters,
         "unknown": progress.unknown,
-        "left": left(progress),
+        "left": remaining(progress),
         "left_out": progress.left_out,
         "duplicates": progress.duplicates,
         "cost_cents": float(progress.cost_cents),

@@ -8,17 +8,19 @@ from types import TracebackType
 from typing import Any, Self
 
 from browser_use_async.batch import BatchResult, ItemState
-from browser_use_async.cli.batch.input import Item
+from browser_use_async.cli.batch.input import InputItem
 from browser_use_async.cli.console import json_text
 from browser_use_async.contract.strict_json import JsonRefusedError, read_json
 from browser_use_async.errors import ConfigurationError
 
-__all__ = ["OutcomeFile", "outcome"]
+__all__ = ["ResultFile", "result_record"]
 
 _FLAGS = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC
 
 
-def outcome(result: "BatchResult[Any]", item: Item | None, *, has_schema: bool) -> dict[str, Any]:
+def result_record(
+    result: "BatchResult[Any]", item: InputItem | None, *, has_schema: bool
+) -> dict[str, Any]:
     """What is written down about an item that has come to its end."""
     written: dict[str, Any] = {
         "index": result.index,
@@ -48,7 +50,7 @@ def _parsed(output: str | None) -> Any:
         return None
 
 
-class OutcomeFile:
+class ResultFile:
     """A file of results, one line for each item. Used as `with`.
 
     Each line is written at once. What a crash left of a line is cut off when the file is opened
@@ -60,13 +62,13 @@ class OutcomeFile:
     """
 
     def __init__(
-        self, path: Path, *, resume: bool, forget: Collection[ItemState] = frozenset()
+        self, path: Path, *, resume: bool, drop: Collection[ItemState] = frozenset()
     ) -> None:
         self.path = path
         self._keys = set[int]()  # eight bytes of each, so that a million of them fit anywhere
         try:
             if resume and path.exists():
-                _forget(path, forget)
+                _drop_lines(path, drop)
             self._descriptor = os.open(path, _FLAGS | (0 if resume else os.O_EXCL), 0o666)
         except FileExistsError:
             raise ConfigurationError(
@@ -141,7 +143,7 @@ def _whole_lines(path: Path) -> Generator[tuple[bytes, dict[str, Any]]]:
             yield line, value
 
 
-def _forget(path: Path, states: Collection[ItemState]) -> None:
+def _drop_lines(path: Path, states: Collection[ItemState]) -> None:
     """Take out the lines of items in some states, all at once."""
     if not any(value.get("state") in states for _, value in _whole_lines(path)):
         return

@@ -11,21 +11,28 @@ from browser_use_async.batch.batch import Batch
 from browser_use_async.batch.pricing import most_cents
 from browser_use_async.batch.report.words import cents
 from browser_use_async.batch.states import FINAL_STATES
-from browser_use_async.cli.batch.input import Intake
-from browser_use_async.cli.batch.progress import Display, code_of, left, sentence, summary
-from browser_use_async.cli.batch.results import OutcomeFile, outcome
+from browser_use_async.cli.batch.input import InputTracker
+from browser_use_async.cli.batch.progress import (
+    BatchDisplay,
+    exit_code_for,
+    remaining,
+    summary,
+    summary_line,
+)
+from browser_use_async.cli.batch.results import ResultFile, result_record
 from browser_use_async.cli.batch.settings import Settings
-from browser_use_async.cli.connect import Target
-from browser_use_async.cli.console import Console, Style
+from browser_use_async.cli.connect import Connection
+from browser_use_async.cli.console import Console
 from browser_use_async.cli.exit_codes import ExitCode
-from browser_use_async.cli.signals import gently
+from browser_use_async.cli.screen import Style
+from browser_use_async.cli.signals import graceful_sigint
 from browser_use_async.errors import BrowserUseError
 
-__all__ = ["Run"]
+__all__ = ["BatchRun"]
 
 
 @attrs.frozen
-class Run:
+class BatchRun:
     """One run of a batch."""
 
     settings: Settings  # how it is run
@@ -33,32 +40,32 @@ class Run:
     resume_command: str  # what goes on with it after an interruption
     timeout: float | None = None  # seconds after which it is left, or None
 
-    async def run(self, target: Target) -> int:
+    async def run(self, connection: Connection) -> int:
         """Run it to its end, or as far as it may."""
         settings, console = self.settings, self.console
-        with console.working(f"reading {settings.items.file.path}"):
+        with console.status(f"reading {settings.items.file.path}"):
             count = await asyncio.to_thread(settings.items.check)
         with ExitStack() as stack:
             file = self._output_file()
             if file is not None:
                 stack.enter_context(file)
-            self._introduce(count)
-            intake = Intake(settings.items, count, target.filled)
-            batch = self._batch(target, intake)
-            stack.enter_context(gently(lambda: self._drain(batch)))
-            code = await self._watched(batch, intake, file)
-        return self._conclude(batch) if code is None else code
+            self._announce(count)
+            tracker = InputTracker(settings.items, count, connection.fill_in)
+            batch = self._batch(connection, tracker)
+            stack.enter_context(graceful_sigint(lambda: self._drain(batch)))
+            code = await self._run_with_timeout(batch, tracker, file)
+        return self._finish(batch) if code is None else code
 
-    def _output_file(self) -> OutcomeFile | None:
+    def _output_file(self) -> ResultFile | None:
         settings = self.settings
         if settings.output is None:
             return None
-        forget = {ItemState.DEAD} if settings.retry_dead_letters else set[ItemState]()
-        return OutcomeFile(settings.output, resume=settings.resume, forget=forget)
+        drop = {ItemState.DEAD} if settings.retry_dead_letters else set[ItemState]()
+        return ResultFile(settings.output, resume=settings.resume, drop=drop)
 
-    def _introduce(self, count: int) -> None:
+    def _announce(self, count: int) -> None:
         each = cents(most_cents([""], self.settings.fields))
-        self.console.say(
+        self.console.info(
             f"{count:,} {'task' if count == 1 else 'tasks'} of at most {each} each, "
             f"{self.settings.concurrency:,} at once"
         )
@@ -66,12 +73,12 @@ class Run:
             self._note("without --ledger this batch cannot be resumed after an interruption")
 
     def _note(self, text: str) -> None:
-        self.console.item([("note: ", Style.WAITING)], text)
+        self.console.labelled([("note: ", Style.WAITING)], text)
 
-    def _batch(self, target: Target, intake: Intake) -> Batch[Any]:
+    def _batch(self, connection: Connection, tracker: InputTracker) -> Batch[Any]:
         settings = self.settings
-        return target.session.run_many(
-            intake,
+        return connection.session.run_many(
+            tracker,
             concurrency=settings.concurrency,
             ledger=settings.ledger,
             budget_cents=settings.budget_cents,
@@ -97,60 +104,62 @@ class Run:
             f"again to leave them: {fate}"
         )
 
-    async def _watched(
-        self, batch: Batch[Any], intake: Intake, file: OutcomeFile | None
+    async def _run_with_timeout(
+        self, batch: Batch[Any], tracker: InputTracker, file: ResultFile | None
     ) -> int | None:
         """Take all results. The exit code, if the time is up before the batch ends."""
         clock = asyncio.timeout(self.timeout)
         try:
             async with clock:
-                await self._take_all(batch, intake, file)
+                await self._process_results(batch, tracker, file)
         except TimeoutError:
             if not clock.expired():
                 raise
-            self.console.failure("the time is up")
-            self._say_how_to_go_on(batch)
+            self.console.error("the time is up")
+            self._report_resume(batch)
             return ExitCode.TIMED_OUT
         except (asyncio.CancelledError, BrowserUseError):
-            self._say_how_to_go_on(batch)
+            self._report_resume(batch)
             raise
         return None
 
-    async def _take_all(self, batch: Batch[Any], intake: Intake, file: OutcomeFile | None) -> None:
+    async def _process_results(
+        self, batch: Batch[Any], tracker: InputTracker, file: ResultFile | None
+    ) -> None:
         has_schema = "structured_output_json" in self.settings.fields
-        tells_results = file is None and self.console.results_are_read_by_people
-        display = Display(self.console, lambda: batch.progress, tells_results=tells_results)
+        shows_results = file is None and self.console.stdout_is_tty
+        display = BatchDisplay(self.console, lambda: batch.progress, shows_results=shows_results)
         async with batch, display:
             async for result in batch:
-                item = intake.take(result.index)
-                display.tell(result)
+                item = tracker.pop(result.index)
+                display.report_result(result)
                 # What has not come to its end does so in a later run, which then writes it down.
                 if result.state in FINAL_STATES:
-                    self._write(result, outcome(result, item, has_schema=has_schema), file)
+                    self._write(result, result_record(result, item, has_schema=has_schema), file)
 
     def _write(
-        self, result: "BatchResult[Any]", written: dict[str, Any], file: OutcomeFile | None
+        self, result: "BatchResult[Any]", written: dict[str, Any], file: ResultFile | None
     ) -> None:
         if file is not None:
             file.add(written)
-        elif not self.console.results_are_read_by_people:
-            self.console.emit(written)
+        elif not self.console.stdout_is_tty:
+            self.console.result(written)
 
-    def _say_how_to_go_on(self, batch: Batch[Any]) -> None:
-        self.console.say(*sentence(batch.progress))
+    def _report_resume(self, batch: Batch[Any]) -> None:
+        self.console.info(*summary_line(batch.progress))
         ledger = self.settings.ledger
         if ledger is not None and ledger.exists():
-            self.console.say("to go on: ", (self.resume_command, Style.STRONG))
+            self.console.info("to go on: ", (self.resume_command, Style.STRONG))
 
-    def _conclude(self, batch: Batch[Any]) -> int:
+    def _finish(self, batch: Batch[Any]) -> int:
         progress = batch.progress
         for orphan in batch.orphans:
             fate = "it was stopped" if orphan.stopped else "it was not stopped"
             self._note(f"task {orphan.task_id} is one too many for {orphan.key}; {fate}")
-        if left(progress) or progress.unknown:
-            self._say_how_to_go_on(batch)
+        if remaining(progress) or progress.unknown:
+            self._report_resume(batch)
         else:
-            self.console.say(*sentence(progress))
-        if self.settings.output is not None and not self.console.results_are_read_by_people:
-            self.console.emit(summary(progress))
-        return code_of(progress)
+            self.console.info(*summary_line(progress))
+        if self.settings.output is not None and not self.console.stdout_is_tty:
+            self.console.result(summary(progress))
+        return exit_code_for(progress)

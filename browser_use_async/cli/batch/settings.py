@@ -12,7 +12,7 @@ import attrs
 from browser_use_async.batch import read_ledger
 from browser_use_async.batch.budget import nothing_would_run
 from browser_use_async.batch.pricing import TaskPrice
-from browser_use_async.cli.batch.input import ItemFile, RowFile, Template
+from browser_use_async.cli.batch.input import InputFile, RowFile, Template
 from browser_use_async.cli.field_options import task_fields
 from browser_use_async.contract.limits import MAX_METADATA_PAIRS
 from browser_use_async.contract.validation import Mode, validate
@@ -29,7 +29,7 @@ _KEY_OPTION = "--api-key"
 class Settings:
     """How a batch is run."""
 
-    items: ItemFile
+    items: InputFile
     fields: RunTaskFields  # fields of each task
     output: Path | None  # the file for results, or None for stdout
     ledger: Path | None  # the ledger, or None
@@ -61,7 +61,7 @@ class Settings:
         if options.budget_strict:
             _check_strict(options, fields)
         settings = cls(
-            items=ItemFile(RowFile(options.input, options.encoding), template, more),
+            items=InputFile(RowFile(options.input, options.encoding), template, more),
             fields=fields,
             output=options.output,
             ledger=options.ledger,

@@ -11,16 +11,17 @@ from browser_use_async.batch import ItemState, LedgerRow, LedgerView, read_ledge
 from browser_use_async.batch.report.words import cents
 from browser_use_async.cli.actions import local_time
 from browser_use_async.cli.batch.progress import STATE_STYLES
-from browser_use_async.cli.console import Console, Style
+from browser_use_async.cli.console import Console
+from browser_use_async.cli.screen import Style
 from browser_use_async.errors import BrowserUseError
 
-__all__ = ["show_standing"]
+__all__ = ["show_status"]
 
 _MOST_RUNNING = 50
 """Tasks whose live pages are asked for; a person cannot watch more."""
 
 
-async def show_standing(path: Path, console: Console, session: BrowserUseSession | None) -> None:
+async def show_status(path: Path, console: Console, session: BrowserUseSession | None) -> None:
     """Tell where a batch stands, also while it runs.
 
     Raises:
@@ -31,12 +32,12 @@ async def show_standing(path: Path, console: Console, session: BrowserUseSession
     if session is not None:
         rows = (row for row in view.rows() if row.state is ItemState.SUBMITTED)
         running = await _with_live_pages(islice(rows, _MOST_RUNNING), session)
-    if console.results_are_read_by_people:
+    if console.stdout_is_tty:
         _show(view, console)
         if running is not None:
             _show_running(running, console)
     else:
-        console.emit(_report(view, running))
+        console.result(_report(view, running))
 
 
 async def _with_live_pages(
@@ -56,14 +57,14 @@ async def _with_live_page(row: LedgerRow, session: BrowserUseSession) -> dict[st
 
 def _show(view: LedgerView, console: Console) -> None:
     for name, value in sorted(view.labels.items()):
-        console.item([f"{name:<12}"], value)
+        console.labelled([f"{name:<12}"], value)
     budget = "" if view.budget_cents is None else f" of {cents(view.budget_cents)}"
-    console.say(f"{'begun':<12}", local_time(view.created_at), f", {view.runs} runs so far")
-    console.say(f"{'cost':<12}", cents(view.cost_cents), budget)
+    console.info(f"{'begun':<12}", local_time(view.created_at), f", {view.runs} runs so far")
+    console.info(f"{'cost':<12}", cents(view.cost_cents), budget)
     for orphan in view.orphans:
         cost = "" if orphan.cost_cents is None else f", {cents(orphan.cost_cents)}"
         what = f"task {orphan.task_id} of {orphan.key}{cost}"
-        console.item([("too many    ", Style.WAITING)], what)
+        console.labelled([("too many    ", Style.WAITING)], what)
     console.table(
         ("STATE", "ITEMS"),
         [
@@ -75,7 +76,7 @@ def _show(view: LedgerView, console: Console) -> None:
 
 def _show_running(running: list[dict[str, Any]], console: Console) -> None:
     if not running:
-        console.say("nothing runs")
+        console.info("nothing runs")
         return
     console.table(
         ("RUNNING", "STATUS", "WATCH LIVE AT"),

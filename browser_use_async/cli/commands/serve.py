@@ -8,9 +8,10 @@ from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import get_args
 
-from browser_use_async.cli.console import Console, Style
+from browser_use_async.cli.console import Console
 from browser_use_async.cli.exit_codes import ExitCode
 from browser_use_async.cli.options import given_key, secret_from_file, secret_from_variable
+from browser_use_async.cli.screen import Style
 from browser_use_async.cli.server_options import (
     add_agent_options,
     add_browser_options,
@@ -270,22 +271,22 @@ def _faults(path: str) -> list[Fault]:
 def _announce(
     server: LocalServer, site_url: str | None, console: Console, *, key_is_known: bool
 ) -> None:
-    console.say("Cloud API v1, carried out by the ", (server.executor.name, Style.STRONG))
+    console.info("Cloud API v1, carried out by the ", (server.executor.name, Style.STRONG))
     # What stands behind # is never sent, and the page takes it out of the address bar.
     fragment = "" if key_is_known else f"#key={server.api_key}"
-    console.say("all tasks at ", (f"{server.url}/{fragment}", Style.LINK))
+    console.info("all tasks at ", (f"{server.url}/{fragment}", Style.LINK))
     if site_url is not None:
-        console.say("example site at ", (f"{site_url}/", Style.LINK))
-    console.say()
-    console.say(f"export BROWSER_USE_BASE_URL={shlex.quote(server.base_url)}")
+        console.info("example site at ", (f"{site_url}/", Style.LINK))
+    console.info()
+    console.info(f"export BROWSER_USE_BASE_URL={shlex.quote(server.base_url)}")
     if key_is_known:
-        console.say("export BROWSER_USE_API_KEY=", ("the key that you gave", Style.FAINT))
+        console.info("export BROWSER_USE_API_KEY=", ("the key that you gave", Style.FAINT))
     else:
-        console.say(f"export BROWSER_USE_API_KEY={shlex.quote(server.api_key)}")
-    console.say()
+        console.info(f"export BROWSER_USE_API_KEY={shlex.quote(server.api_key)}")
+    console.info()
     page = f"{site_url}/" if site_url is not None else "https://example.com"
-    console.say(f'then: browser-use-async run "Open {page} and tell me its title"')
-    console.say("Ctrl-C ends the server")
-    if not console.results_are_read_by_people:
+    console.info(f'then: browser-use-async run "Open {page} and tell me its title"')
+    console.info("Ctrl-C ends the server")
+    if not console.stdout_is_tty:
         key = None if key_is_known else server.api_key
-        console.emit({"base_url": server.base_url, "api_key": key, "site_url": site_url})
+        console.result({"base_url": server.base_url, "api_key": key, "site_url": site_url})

@@ -4,11 +4,12 @@ import argparse
 
 from browser_use_async import TaskStatus, TaskSummary
 from browser_use_async.cli.actions import local_time, show_rows
-from browser_use_async.cli.connect import open_target
-from browser_use_async.cli.console import Console, Span
+from browser_use_async.cli.connect import connect
+from browser_use_async.cli.console import Console
 from browser_use_async.cli.exit_codes import ExitCode
-from browser_use_async.cli.options import add_target_options, moment
+from browser_use_async.cli.options import add_connection_options, moment
 from browser_use_async.cli.progress import status_span
+from browser_use_async.cli.screen import Span
 
 __all__ = ["configure", "execute"]
 
@@ -40,13 +41,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
         dest="limit",
         help="every task there is",
     )
-    add_target_options(parser)
+    add_connection_options(parser)
 
 
 async def execute(options: argparse.Namespace, console: Console) -> int:
     """List the tasks."""
-    async with open_target(options, console) as target:
-        rows = target.session.iterate_all_tasks(
+    async with connect(options, console) as connection:
+        rows = connection.session.iterate_all_tasks(
             statuses=options.status,
             created_after=options.created_after,
             page_size=min(options.limit or _LARGEST_PAGE, _LARGEST_PAGE),
@@ -54,7 +55,7 @@ async def execute(options: argparse.Namespace, console: Console) -> int:
         headings = ("ID", "STATUS", "CREATED", "TASK")
         listed = await show_rows(rows, console, headings, _cells, options.limit)
     if not listed:
-        console.say("no such tasks")
+        console.info("no such tasks")
     return ExitCode.FINISHED
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import attrs
 from yarl import URL
 
-from browser_use_async.cli.console import Console, Style
+from browser_use_async.cli.console import Console
 from browser_use_async.cli.exit_codes import ExitCode
 from browser_use_async.cli.options import (
     add_output_options,
@@ -20,6 +20,7 @@ from browser_use_async.cli.options import (
     secret_from_file,
     secret_from_variable,
 )
+from browser_use_async.cli.screen import Style
 from browser_use_async.cli.webhook_listener import listen
 from browser_use_async.errors import ConfigurationError
 from browser_use_async.server.http_client import Outbound, OutboundError
@@ -203,18 +204,18 @@ async def trigger(
         headers = signed_headers(body, secret, datetime.now(UTC))
         answer = await outbound.send("POST", url, headers=headers, body=body)
     except OutboundError as error:
-        console.failure(f"{url} did not take the event: {error}")
+        console.error(f"{url} did not take the event: {error}")
         return ExitCode.UNREACHABLE
     finally:
         await outbound.aclose()
     text = answer.body.decode("utf-8", "replace")[:_LONGEST_ANSWER]
     taken = 200 <= answer.status < 300
-    console.say(
+    console.info(
         ("ok " if taken else "refused ", Style.GOOD if taken else Style.BAD),
         f"{kind}{f' of task {subject}' if subject else ''}: answered {answer.status} after "
         f"{(loop.time() - began) * 1000:.0f} ms",
     )
-    console.emit(
+    console.result(
         {"url": url, "kind": kind, "task_id": subject, "status": answer.status, "answer": text}
     )
     return ExitCode.FINISHED if taken else ExitCode.API
