@@ -14,7 +14,7 @@ from browser_use_async.cli.exit_codes import ExitCode
 from browser_use_async.cli.screen import Span, Style
 from browser_use_async.contract.timestamps import format_timestamp
 from browser_use_async.errors import ConfigurationError
-from browser_use_async.server.http_client import Outbound, OutboundError
+from browser_use_async.server.http_client import HttpClient, HttpClientError
 from browser_use_async.webhooks import Answer, Event, TaskStatusUpdate, TestEvent, WebhookReceiver
 from browser_use_async.webhooks.headers import Headers, header_pairs
 from browser_use_async.webhooks.unwrapping import STATUS_UPDATE, TEST
@@ -167,13 +167,13 @@ def _as_json(event: Event) -> dict[str, Any]:
 
 async def _forward(calls: "asyncio.Queue[Call]", url: str, console: Console) -> None:
     """Send calls on one after the other, so that they arrive in their order."""
-    outbound = Outbound()
+    outbound = HttpClient()
     try:
         while True:
             body, headers = await calls.get()
             try:
                 answer = await outbound.send("POST", url, headers=headers, body=body)
-            except OutboundError as error:
+            except HttpClientError as error:
                 console.info(("          sent on: ", Style.FAINT), (str(error), Style.BAD))
             else:
                 style = Style.GOOD if 200 <= answer.status < 300 else Style.BAD

@@ -15,7 +15,7 @@ from browser_use_async.server.faults import (
     fault_as_json,
     faults_from_json,
 )
-from browser_use_async.server.responses import RefusalError, json_answer
+from browser_use_async.server.responses import RefusalError, json_response
 from browser_use_async.server.webhooks import Webhook, WebhookSender
 from browser_use_async.server.webhooks.deliveries import delivery_as_json
 
@@ -37,26 +37,26 @@ def add_administration(
     async def add_credits(request: web.Request) -> web.Response:
         """Add credit: `{"cents": 500}`."""
         _check_client(request, api_key)
-        backend.account.add(_cents_in(await request.read()))
-        return json_answer({"balance": str(backend.account.balance_cents)})
+        backend.account.add(_read_cents(await request.read()))
+        return json_response({"balance": str(backend.account.balance_cents)})
 
     async def show_faults(request: web.Request) -> web.Response:
         """The rules, and how often each fired."""
         _check_client(request, api_key)
-        return _faults_answer(faults)
+        return _faults_response(faults)
 
     async def replace_faults(request: web.Request) -> web.Response:
         """Let other rules hold: `{"faults": [{"kind": "reset"}]}`."""
         _check_client(request, api_key)
-        faults.set_faults(_faults_in(await request.read()))
-        return _faults_answer(faults)
+        faults.set_faults(_read_faults(await request.read()))
+        return _faults_response(faults)
 
     async def show_costs(request: web.Request) -> web.Response:
         """What tasks have cost in US cents: `?task_id=A&task_id=B`. For the own page, too."""
         check_key(request.headers.get("Authorization"), api_key)
         records = map(backend.store.task, request.query.getall("task_id", []))
         costs = {each.id: str(each.cost_cents) for each in records if each is not None}
-        return json_answer({"costs": costs})
+        return json_response({"costs": costs})
 
     application.router.add_get("/admin/costs", show_costs, name="admin_costs")
     application.router.add_post("/admin/credits", add_credits, name="admin_credits")
@@ -69,21 +69,21 @@ def _add_webhooks(application: web.Application, api_key: str, webhooks: WebhookS
     async def show_webhooks(request: web.Request) -> web.Response:
         """What is told about tasks, without the secrets."""
         _check_client(request, api_key)
-        return json_answer({"webhooks": [_shown(each) for each in webhooks.webhooks]})
+        return json_response({"webhooks": [_webhook_as_json(each) for each in webhooks.webhooks]})
 
     async def add_webhook(request: web.Request) -> web.Response:
         """Tell one more: `{"url": "https://...", "secret": "..."}`."""
         _check_client(request, api_key)
-        webhook = _webhook_in(await request.read())
+        webhook = _read_webhook(await request.read())
         await _register(webhooks, webhook)
-        return json_answer(_shown(webhook))
+        return json_response(_webhook_as_json(webhook))
 
     async def remove_webhook(request: web.Request) -> web.Response:
         """Tell one no more."""
         _check_client(request, api_key)
         if not webhooks.remove(request.match_info["webhook_id"]):
             raise RefusalError(404, "Webhook not found")
-        return json_answer({})
+        return json_response({})
 
     async def show_deliveries(request: web.Request) -> web.Response:
         """What was sent, and what came of it, oldest first: `?latest=20`. For the own page, too."""
@@ -91,7 +91,7 @@ def _add_webhooks(application: web.Application, api_key: str, webhooks: WebhookS
         log = tuple(webhooks.log)
         shown = log[-_latest(request.query.get("latest", str(len(log)))) :] if log else ()
         deliveries = [delivery_as_json(each) for each in shown]
-        return json_answer({"deliveries": deliveries, "count": len(log)})
+        return json_response({"deliveries": deliveries, "count": len(log)})
 
     router = application.router
     router.add_get("/admin/webhooks", show_webhooks, name="admin_webhooks")
@@ -106,7 +106,7 @@ def _latest(text: str) -> int:
     return int(text)
 
 
-def _shown(webhook: Webhook) -> dict[str, str]:
+def _webhook_as_json(webhook: Webhook) -> dict[str, str]:
     return {"id": webhook.id, "url": webhook.url}
 
 
@@ -118,7 +118,7 @@ async def _register(webhooks: WebhookSender, webhook: Webhook) -> None:
         raise RefusalError(422, str(error)) from None
 
 
-def _webhook_in(body: bytes) -> Webhook:
+def _read_webhook(body: bytes) -> Webhook:
     try:
         value = read_json(body)
     except JsonRefusedError as error:
@@ -142,19 +142,19 @@ def _check_client(request: web.Request, api_key: str) -> None:
     check_key(request.headers.get("Authorization"), api_key)
 
 
-def _faults_answer(faults: FaultInjector) -> web.Response:
+def _faults_response(faults: FaultInjector) -> web.Response:
     rules = [fault_as_json(fault) for fault in faults.faults]
-    return json_answer({"faults": rules, "fired": faults.fired})
+    return json_response({"faults": rules, "fired": faults.fired})
 
 
-def _faults_in(body: bytes) -> list[Fault]:
+def _read_faults(body: bytes) -> list[Fault]:
     try:
         return faults_from_json(read_json(body))
     except (JsonRefusedError, ConfigurationError) as error:
         raise RefusalError(422, str(error)) from None
 
 
-def _cents_in(body: bytes) -> Decimal:
+def _read_cents(body: bytes) -> Decimal:
     try:
         cents = Decimal(str(read_json(body)["cents"]))
     except (JsonRefusedError, InvalidOperation, LookupError, TypeError):

@@ -14,9 +14,9 @@ from browser_use_async.server.backend import Backend
 from browser_use_async.server.dispatch import handler_of
 from browser_use_async.server.faults import FaultInjector
 from browser_use_async.server.file_routes import download, upload
-from browser_use_async.server.live_view import add_watching
+from browser_use_async.server.live_view import add_live_routes
 from browser_use_async.server.pages import calls_page, home_page, icon
-from browser_use_async.server.responses import RefusalError, json_answer, log_failure
+from browser_use_async.server.responses import RefusalError, json_response, log_failure
 from browser_use_async.server.webhooks import WebhookSender
 
 __all__ = ["MAX_BODY", "UNROUTED", "build_application"]
@@ -63,7 +63,7 @@ def _add_pages(application: web.Application, backend: Backend) -> None:
         return icon()
 
     async def document(request: web.Request) -> web.Response:
-        return json_answer(openapi_document(backend.links.url))
+        return json_response(openapi_document(backend.links.url))
 
     async def file(request: web.Request) -> web.Response:
         return download(backend, request)
@@ -77,7 +77,7 @@ def _add_pages(application: web.Application, backend: Backend) -> None:
     application.router.add_get("/openapi.json", document, name="openapi_document")
     application.router.add_put("/uploads/{file_name}", put, name="upload")
     application.router.add_get("/files/{task_id}/{file_name}", file, name="file")
-    add_watching(application, backend)
+    add_live_routes(application, backend)
 
 
 def _counting(requests: "Counter[str]") -> Middleware:
@@ -92,7 +92,7 @@ def _counting(requests: "Counter[str]") -> Middleware:
             requests[UNROUTED] += 1
         else:
             requests[match.route.name or UNROUTED] += 1
-        return json_answer({"detail": _NOT_FOUND}, 404) if misfit else await handler(request)
+        return json_response({"detail": _NOT_FOUND}, 404) if misfit else await handler(request)
 
     return count
 
@@ -104,14 +104,14 @@ async def _answer_errors(
     try:
         return await handler(request)
     except RefusalError as refusal:
-        return json_answer(refusal.body, refusal.status)
+        return json_response(refusal.body, refusal.status)
     except web.HTTPNotFound:
-        return json_answer({"detail": _NOT_FOUND}, 404)
+        return json_response({"detail": _NOT_FOUND}, 404)
     except web.HTTPMethodNotAllowed as error:
         allowed = {"Allow": ", ".join(sorted(error.allowed_methods))}
-        return json_answer({"detail": "Method Not Allowed"}, 405, allowed)
+        return json_response({"detail": "Method Not Allowed"}, 405, allowed)
     except web.HTTPRequestEntityTooLarge:
-        return json_answer({"detail": f"The body has more than {MAX_BODY} bytes"}, 413)
+        return json_response({"detail": f"The body has more than {MAX_BODY} bytes"}, 413)
     except Exception as error:  # noqa: BLE001 - whatever it is, the server lives
         log_failure(_logger, f"{request.method} {request.match_info.route.name}", error)
         return web.Response(text="Internal Server Error", status=500)

@@ -19,7 +19,7 @@ from browser_use_async.contract.unstructuring import unstructure
 from browser_use_async.contract.validation import Mode, Problem, validate
 from browser_use_async.server.backend import Backend
 from browser_use_async.server.operations import OPERATIONS
-from browser_use_async.server.responses import RefusalError, json_answer
+from browser_use_async.server.responses import RefusalError, json_response
 
 __all__ = ["Handler", "check_key", "handler_of", "read_inputs"]
 
@@ -156,6 +156,6 @@ def handler_of(endpoint: Endpoint, backend: Backend, api_key: str) -> Handler:
         if inspect.isawaitable(result):
             result = await result
         # Clients call .json() on answers that say nothing, so there is an object.
-        return json_answer({} if endpoint.returns is None else unstructure(result))
+        return json_response({} if endpoint.returns is None else unstructure(result))
 
     return handle

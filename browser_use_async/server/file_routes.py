@@ -9,7 +9,7 @@ from aiohttp import web
 
 from browser_use_async.contract.file_types import MAX_FILE_BYTES
 from browser_use_async.server.backend import Backend
-from browser_use_async.server.responses import storage_refusal
+from browser_use_async.server.responses import storage_error
 
 __all__ = ["UnsatisfiableRangeError", "byte_range", "download", "upload"]
 
@@ -53,10 +53,10 @@ def download(backend: Backend, request: web.Request) -> web.Response:
     signature = request.query.get("signature", "")
     fault = backend.links.fault(task_id, name, request.query.get("expires", ""), signature)
     if fault is not None:
-        return storage_refusal(403, fault.code, fault)
+        return storage_error(403, fault.code, fault)
     content = backend.store.file(task_id, name)
     if content is None:
-        return storage_refusal(404, "NoSuchKey", "The specified key does not exist.")
+        return storage_error(404, "NoSuchKey", "The specified key does not exist.")
     return _content(content, name, request)
 
 
@@ -68,7 +68,7 @@ def _content(content: bytes, name: str, request: web.Request) -> web.Response:
     try:
         wanted = byte_range(request.headers.get("Range") if resumes else None, len(content))
     except UnsatisfiableRangeError:
-        refusal = storage_refusal(416, "InvalidRange", "The requested range is not satisfiable")
+        refusal = storage_error(416, "InvalidRange", "The requested range is not satisfiable")
         refusal.headers["Content-Range"] = f"bytes */{len(content)}"
         return refusal
     if wanted is None:
@@ -93,15 +93,15 @@ async def upload(backend: Backend, request: web.Request) -> web.Response:
     expires, signature = request.query.get("expires", ""), request.query.get("signature", "")
     fault = backend.links.upload_fault(name, content_type, expires, signature)
     if fault is not None:
-        return storage_refusal(403, fault.code, fault)
+        return storage_error(403, fault.code, fault)
     content = await _body(request)
     if content is None:
         message = "Your proposed upload exceeds the maximum allowed size"
-        refusal = storage_refusal(400, "EntityTooLarge", message)
+        refusal = storage_error(400, "EntityTooLarge", message)
         refusal.force_close()  # the rest of the body is not waited for
         return refusal
     if not content:
-        return storage_refusal(400, "IncompleteBody", "The file is empty")
+        return storage_error(400, "IncompleteBody", "The file is empty")
     backend.uploads.put(name, content)
     return web.Response(headers={"ETag": f'"{hashlib.md5(content).hexdigest()}"'})  # noqa: S324 - S3's
 

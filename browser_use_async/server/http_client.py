@@ -14,7 +14,7 @@ from aiohttp import ClientHandlerType, ClientRequest, ClientResponse
 from multidict import CIMultiDict, CIMultiDictProxy
 from yarl import URL
 
-__all__ = ["MAX_BODY", "Answer", "Outbound", "OutboundError"]
+__all__ = ["MAX_BODY", "HttpClient", "HttpClientError", "HttpResponse"]
 
 MAX_BODY = 5 * 1024 * 1024
 """The most bytes that the body of an answer may have, before and after decompression."""
@@ -25,12 +25,12 @@ EXCHANGE_SECONDS = 30.0
 USER_AGENT = "browser-use-async-server"
 
 
-class OutboundError(Exception):
+class HttpClientError(Exception):
     """A request without a usable answer. Its text is a clause for a person."""
 
 
 @attrs.frozen
-class Answer:
+class HttpResponse:
     """What another server answered."""
 
     url: str  # the address that was asked
@@ -41,7 +41,7 @@ class Answer:
     body: bytes = attrs.field(repr=False)  # the decompressed body
 
 
-class Outbound:
+class HttpClient:
     """Requests to the world, bounded in time and size.
 
     Connects lazily, in the event loop that sends the first request.
@@ -68,22 +68,22 @@ class Outbound:
         headers: Mapping[str, str] | None = None,
         body: bytes | None = None,
         limit: int = MAX_BODY,
-    ) -> Answer:
+    ) -> HttpResponse:
         """Send one request, once.
 
         Raises:
-            OutboundError: There is no usable answer.
+            HttpClientError: There is no usable answer.
         """
         target = _checked(url)
         try:
             async with asyncio.timeout(self._exchange):
                 return await self._exchange_once(method, target, headers or {}, body, limit)
         except TimeoutError:
-            raise OutboundError("it did not answer in time") from None
+            raise HttpClientError("it did not answer in time") from None
         except aiohttp.ClientError as error:
-            raise OutboundError(_explained(error, target)) from error
+            raise HttpClientError(_explained(error, target)) from error
         except UnicodeError:  # a host name that the resolver cannot write down
-            raise OutboundError("that is not a valid address") from None
+            raise HttpClientError("that is not a valid address") from None
 
     async def aclose(self) -> None:
         """Close the connections. The next request would open new ones."""
@@ -93,14 +93,16 @@ class Outbound:
 
     async def _exchange_once(
         self, method: str, url: URL, headers: Mapping[str, str], body: bytes | None, limit: int
-    ) -> Answer:
+    ) -> HttpResponse:
         sent = CIMultiDict({"User-Agent": USER_AGENT, "Accept-Encoding": "gzip"})
         sent.update(headers)
         async with self._opened().request(
             method, url, headers=sent, data=body, allow_redirects=False
         ) as response:
             plain = await _read(response, limit)
-        return Answer(str(url), response.status, response.reason or "", response.headers, plain)
+        return HttpResponse(
+            str(url), response.status, response.reason or "", response.headers, plain
+        )
 
     def _opened(self) -> aiohttp.ClientSession:
         if self._session is None:
@@ -123,18 +125,18 @@ async def _no_second_attempt(request: ClientRequest, handler: ClientHandlerType)
     except aiohttp.ClientConnectorError:
         raise
     except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
-        raise OutboundError("the connection broke off before an answer came") from error
+        raise HttpClientError("the connection broke off before an answer came") from error
 
 
 def _checked(url: str) -> URL:
     try:
         target = URL(url)
     except ValueError:
-        raise OutboundError("that is not a valid address") from None
+        raise HttpClientError("that is not a valid address") from None
     if target.scheme not in {"http", "https"} or not target.host:
-        raise OutboundError("only http and https addresses can be opened")
+        raise HttpClientError("only http and https addresses can be opened")
     if target.user is not None or target.password is not None:
-        raise OutboundError("addresses with a user name or password are not opened")
+        raise HttpClientError("addresses with a user name or password are not opened")
     return target.with_fragment(None)
 
 
@@ -153,17 +155,17 @@ def _explained(error: aiohttp.ClientError, url: URL) -> str:
 async def _read(response: ClientResponse, limit: int) -> bytes:
     too_large = f"it is larger than {limit:,} bytes"
     if (response.content_length or 0) > limit:
-        raise OutboundError(too_large)
+        raise HttpClientError(too_large)
     body = bytearray()
     while chunk := await response.content.readany():
         body += chunk
         if len(body) > limit:
-            raise OutboundError(too_large)
+            raise HttpClientError(too_large)
     encoding = response.headers.get("Content-Encoding", "identity").strip().lower()
     if not body or encoding in {"", "identity"}:
         return bytes(body)
     if encoding != "gzip":
-        raise OutboundError("it came in an encoding that was not asked for")
+        raise HttpClientError("it came in an encoding that was not asked for")
     return _gunzip(bytes(body), limit, too_large)
 
 
@@ -172,9 +174,9 @@ def _gunzip(body: bytes, limit: int, too_large: str) -> bytes:
     try:
         plain = decompressor.decompress(body, limit)
     except zlib.error:
-        raise OutboundError("its compressed answer is damaged") from None
+        raise HttpClientError("its compressed answer is damaged") from None
     if decompressor.unconsumed_tail:
-        raise OutboundError(too_large)
+        raise HttpClientError(too_large)
     if not decompressor.eof:
-        raise OutboundError("its compressed answer broke off")
+        raise HttpClientError("its compressed answer broke off")
     return plain

@@ -11,7 +11,7 @@ from yarl import URL
 
 from browser_use_async.errors import ConfigurationError
 
-__all__ = ["MIN_EXPOSED_KEY", "Listening"]
+__all__ = ["MIN_EXPOSED_KEY", "ListenAddress"]
 
 MIN_EXPOSED_KEY = 24
 """The fewest characters of a key that guards a server which other machines reach."""
@@ -20,7 +20,7 @@ _EVERY_ADDRESS = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - not bound
 
 
 @attrs.frozen
-class Listening:
+class ListenAddress:
     """Where a server listens; made by `checked` only."""
 
     host: str
@@ -31,7 +31,7 @@ class Listening:
     is_exposed: bool  # whether other machines reach it
 
     @classmethod
-    def checked(
+    def validated(
         cls,
         *,
         host: str,
@@ -42,7 +42,7 @@ class Listening:
         tls_key: str | os.PathLike[str] | None,
         public_url: str | None,
         behind_proxy: bool,
-    ) -> "Listening":
+    ) -> "ListenAddress":
         """The place, if it is a safe one.
 
         Raises:

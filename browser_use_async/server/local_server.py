@@ -21,10 +21,9 @@ from browser_use_async.server.executors.choice import choose_executor
 from browser_use_async.server.executors.chromium.settings import ChromiumSettings
 from browser_use_async.server.executors.protocol import Executor
 from browser_use_async.server.faults import Fault, FaultInjector
-from browser_use_async.server.jobs import TaskRunner
-from browser_use_async.server.jobs.runner import Accounting
-from browser_use_async.server.listen_address import Listening
-from browser_use_async.server.scheduler import Scheduler, Sweeper
+from browser_use_async.server.jobs.runner import TaskBilling, TaskRunner
+from browser_use_async.server.listen_address import ListenAddress
+from browser_use_async.server.scheduler import FileExpiry, Scheduler
 from browser_use_async.server.search import SearchBackend, SearchEngine, choose_backend
 from browser_use_async.server.signed_links import Links
 from browser_use_async.server.storage import Store
@@ -133,7 +132,7 @@ class LocalServer:
         public_url: str | None = None,
         behind_proxy: bool = False,
     ) -> None:
-        self._listening = Listening.checked(
+        self._address = ListenAddress.validated(
             host=host,
             port=port,
             api_key=api_key,
@@ -144,7 +143,7 @@ class LocalServer:
             behind_proxy=behind_proxy,
         )
         browser = ChromiumSettings() if chromium is None else chromium
-        browser = browser.where(is_exposed=self._listening.is_exposed)
+        browser = browser.where(is_exposed=self._address.is_exposed)
         self._executor = choose_executor(executor, browser, agent)
         self._screenshots, self._recordings = screenshots, recordings
         self._now = now or _utc_now
@@ -167,8 +166,8 @@ class LocalServer:
         self._webhooks = WebhookSender(
             self._now, webhook_retry_delay, self._faults.duplicates, self._keeper
         )
-        accounting = Accounting(self._account, self._profiles)
-        self._runner = TaskRunner(self._executor, self.store, stop_cleanup_delay, accounting)
+        billing = TaskBilling(self._account, self._profiles)
+        self._runner = TaskRunner(self._executor, self.store, stop_cleanup_delay, billing)
 
     @property
     def url(self) -> str:
@@ -189,7 +188,7 @@ class LocalServer:
     @property
     def api_key(self) -> str:
         """The key that clients have to bring."""
-        return self._listening.api_key
+        return self._address.api_key
 
     @property
     def executor(self) -> Executor:
@@ -253,7 +252,7 @@ class LocalServer:
         """
         if self._url is not None:
             raise ConfigurationError("a server starts once; make another one")
-        listener = self._listening.open()
+        listener = self._address.open()
         async with AsyncExitStack() as stack:
             stack.callback(self._keeper.close)
             stack.callback(listener.close)
@@ -261,7 +260,7 @@ class LocalServer:
             stack.push_async_callback(self._search.aclose)
             stack.push_async_callback(self._webhooks.aclose)
             stack.push_async_callback(self._runner.aclose)
-            self._url = self._listening.url(listener)
+            self._url = self._address.url(listener)
             links = Links(self._url, self._link_lifetime, self._now, _signing_key(self._keeper))
             backend = Backend(
                 self.store,
@@ -280,12 +279,12 @@ class LocalServer:
             # Not before: a server that is never started must not hold itself in memory.
             self.store.tell(self._webhooks.observe)
             for webhook in self._first_webhooks:
-                await self._webhooks.register(webhook, keep=False)
+                await self._webhooks.register(webhook, save=False)
             self._webhooks.resume()
             scheduler = Scheduler(backend, self._now)
             scheduler.start()
             stack.push_async_callback(scheduler.aclose)
-            stack.push_async_callback(Sweeper(backend, self._now).aclose)
+            stack.push_async_callback(FileExpiry(backend, self._now).aclose)
             application = build_application(
                 backend, self.api_key, self.requests, self._faults, self._webhooks
             )
@@ -295,7 +294,7 @@ class LocalServer:
             await serving.setup()
             # Before the others: they wait for calls that a fault would hold back.
             stack.push_async_callback(self._faults.aclose)
-            await web.SockSite(serving, listener, ssl_context=self._listening.tls).start()
+            await web.SockSite(serving, listener, ssl_context=self._address.tls).start()
             self._closing = stack.pop_all()
 
     async def aclose(self) -> None:

@@ -8,7 +8,7 @@ from xml.sax.saxutils import escape
 
 from aiohttp import web
 
-__all__ = ["RefusalError", "json_answer", "log_failure", "storage_refusal"]
+__all__ = ["RefusalError", "json_response", "log_failure", "storage_error"]
 
 
 class RefusalError(Exception):
@@ -20,7 +20,7 @@ class RefusalError(Exception):
         self.body: Any = {"detail": detail}
 
 
-def json_answer(
+def json_response(
     value: Any, status: int = 200, headers: dict[str, str] | None = None
 ) -> web.Response:
     """A response of compact JSON."""
@@ -33,7 +33,7 @@ def json_answer(
     )
 
 
-def storage_refusal(status: int, code: str, message: str) -> web.Response:
+def storage_error(status: int, code: str, message: str) -> web.Response:
     """What object storage answers instead of a file."""
     text = (
         '<?xml version="1.0" encoding="UTF-8"?>\n'

@@ -8,16 +8,16 @@ from datetime import datetime, timedelta
 
 from browser_use_async.models import LlmModel
 from browser_use_async.server.backend import Backend
-from browser_use_async.server.jobs.launch import launch
+from browser_use_async.server.jobs.launch import start_task
 from browser_use_async.server.responses import RefusalError, log_failure
 from browser_use_async.server.storage.schedules import ScheduleRecord
 
-__all__ = ["FILE_LIFETIME", "SCHEDULE_MODEL", "Scheduler", "Sweeper", "expire"]
+__all__ = ["FILE_LIFETIME", "SCHEDULE_MODEL", "FileExpiry", "Scheduler", "expire"]
 
 FILE_LIFETIME = timedelta(days=30)
 """How long files can be downloaded after the end of their task, and uploads included in tasks."""
 
-_SWEEP_SECONDS = 24 * 60 * 60.0
+_EXPIRY_SECONDS = 24 * 60 * 60.0
 _logger = logging.getLogger(__name__)
 
 
@@ -37,26 +37,26 @@ def expire(backend: Backend, now: datetime) -> None:
     backend.store.expire(before)
 
 
-class Sweeper:
+class FileExpiry:
     """Deletes what is too old, now and once a day."""
 
     def __init__(self, backend: Backend, now: Callable[[], datetime]) -> None:
         self._backend = backend
         self._now = now
-        self._work = asyncio.get_running_loop().create_task(self._sweep(), name="expiry")
+        self._work = asyncio.get_running_loop().create_task(self._expire_daily(), name="expiry")
 
     async def aclose(self) -> None:
         """Sweep no more."""
         self._work.cancel()
         await asyncio.gather(self._work, return_exceptions=True)
 
-    async def _sweep(self) -> None:
+    async def _expire_daily(self) -> None:
         while True:
             try:
                 expire(self._backend, self._now())
             except Exception as error:  # noqa: BLE001 - what is left over goes tomorrow
                 log_failure(_logger, "deleting old files", error)
-            await asyncio.sleep(_SWEEP_SECONDS)
+            await asyncio.sleep(_EXPIRY_SECONDS)
 
 
 SCHEDULE_MODEL = LlmModel.GPT_4O
@@ -75,12 +75,12 @@ class Scheduler:
     def __init__(self, backend: Backend, now: Callable[[], datetime]) -> None:
         self._backend = backend
         self._now = now
-        self._news = asyncio.Event()
+        self._changed = asyncio.Event()
         self._work: asyncio.Task[None] | None = None
 
     def start(self) -> None:
         """Begin to watch the clock."""
-        self._backend.schedules.changed = self._news.set
+        self._backend.schedules.changed = self._changed.set
         self._work = asyncio.get_running_loop().create_task(self._run(), name="scheduler")
 
     async def aclose(self) -> None:
@@ -91,10 +91,10 @@ class Scheduler:
 
     async def _run(self) -> None:
         while True:
-            self._news.clear()
+            self._changed.clear()
             due = [each for each in self._active() if each[0] <= self._now()]
             for _moment, record in sorted(due, key=lambda each: each[0]):
-                self._fire(record)
+                self._start_run(record)
             seconds = min(
                 ((moment - self._now()).total_seconds() for moment, _record in self._active()),
                 default=None,
@@ -102,7 +102,7 @@ class Scheduler:
             with contextlib.suppress(TimeoutError):
                 limit = None if seconds is None else min(max(seconds, 0.0), _LONGEST_SLEEP)
                 async with asyncio.timeout(limit):
-                    await self._news.wait()
+                    await self._changed.wait()
 
     def _active(self) -> list[tuple[datetime, ScheduleRecord]]:
         return [
@@ -111,11 +111,11 @@ class Scheduler:
             if record.is_active and record.next_run_at is not None
         ]
 
-    def _fire(self, record: ScheduleRecord) -> None:
+    def _start_run(self, record: ScheduleRecord) -> None:
         # Moved on first: a server that dies in between has made one run too few, which costs
         # nothing, rather than one too many.
         self._backend.schedules.advance(record)
         try:
-            launch(self._backend, record.request, SCHEDULE_MODEL)
+            start_task(self._backend, record.request, SCHEDULE_MODEL)
         except RefusalError as refusal:
             _logger.warning("schedule %s could not run: %s", record.id, refusal.body["detail"])

@@ -27,7 +27,7 @@ class ThreadedServer:
     def __init__(self, **options: Any) -> None:
         self._server = LocalServer(**options)
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._leave = asyncio.Event()
+        self._stop = asyncio.Event()
         self._ready = threading.Event()
         self._failure: BaseException | None = None
         self._thread = threading.Thread(target=self._run, name="browser-use-server", daemon=True)
@@ -50,7 +50,7 @@ class ThreadedServer:
     @property
     def requests(self) -> "Counter[str]":
         """How many requests came so far, by the name of the operation or page."""
-        return self._look(lambda: Counter(self._server.requests))
+        return self._call(lambda: Counter(self._server.requests))
 
     @property
     def tasks_created(self) -> int:
@@ -60,7 +60,7 @@ class ThreadedServer:
     @property
     def faults_fired(self) -> "Counter[str]":
         """How often each fault has happened since the faults were set, by its label."""
-        return self._look(lambda: Counter(self._server.faults_fired))
+        return self._call(lambda: Counter(self._server.faults_fired))
 
     def set_faults(self, faults: Sequence[Fault]) -> None:
         """Let other things go wrong from the next call on; all counts begin anew.
@@ -68,7 +68,7 @@ class ThreadedServer:
         Args:
             faults: The new rules; none of the old ones holds any more.
         """
-        self._look(lambda: self._server.set_faults(faults))
+        self._call(lambda: self._server.set_faults(faults))
 
     def start(self) -> None:
         """Listen; returns when requests are answered.
@@ -86,7 +86,7 @@ class ThreadedServer:
         """End the tasks, stop listening, and wait for the thread."""
         loop = self._loop
         if loop is not None and self._thread.is_alive():
-            loop.call_soon_threadsafe(self._leave.set)
+            loop.call_soon_threadsafe(self._stop.set)
             self._thread.join()
 
     def __enter__(self) -> Self:
@@ -114,16 +114,16 @@ class ThreadedServer:
             self._loop = asyncio.get_running_loop()
             self._ready.set()
         try:
-            await self._leave.wait()
+            await self._stop.wait()
         finally:
             await self._server.aclose()
 
-    def _look(self, question: Callable[[], ResultT]) -> ResultT:
+    def _call(self, function: Callable[[], ResultT]) -> ResultT:
         """Ask in the server's thread, where nothing changes meanwhile."""
         if self._loop is None or not self._thread.is_alive():
-            return question()
+            return function()
 
-        async def answer() -> ResultT:
-            return question()
+        async def call() -> ResultT:
+            return function()
 
-        return asyncio.run_coroutine_threadsafe(answer(), self._loop).result()
+        return asyncio.run_coroutine_threadsafe(call(), self._loop).result()

@@ -43,7 +43,7 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "a late commit never comes",
         "server/faults/injection.py",
-        "            self._injector.put_off(self._commit_late(request))\n",
+        "            self._injector.run_later(self._commit_late(request))\n",
         "            pass\n",
         ("J3",),
     ),

@@ -23,7 +23,7 @@ from browser_use_async.cli.options import (
 from browser_use_async.cli.screen import Style
 from browser_use_async.cli.webhook_listener import listen
 from browser_use_async.errors import ConfigurationError
-from browser_use_async.server.http_client import Outbound, OutboundError
+from browser_use_async.server.http_client import HttpClient, HttpClientError
 from browser_use_async.server.webhooks.events import TEST_BODY, signed_headers
 from browser_use_async.webhooks import WebhookStatus
 from browser_use_async.webhooks.unwrapping import STATUS_UPDATE, TEST
@@ -198,12 +198,12 @@ async def trigger(
     """Send one event, and say what was answered."""
     subject = None if kind == TEST else task_id or str(uuid.uuid4())
     body = TEST_BODY if subject is None else _body(kind, subject, session_id, metadata)
-    outbound, loop = Outbound(), asyncio.get_running_loop()
+    outbound, loop = HttpClient(), asyncio.get_running_loop()
     began = loop.time()
     try:
         headers = signed_headers(body, secret, datetime.now(UTC))
         answer = await outbound.send("POST", url, headers=headers, body=body)
-    except OutboundError as error:
+    except HttpClientError as error:
         console.error(f"{url} did not take the event: {error}")
         return ExitCode.UNREACHABLE
     finally:

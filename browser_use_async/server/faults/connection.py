@@ -6,12 +6,12 @@ import struct
 
 from aiohttp import web
 
-__all__ = ["LostAnswer", "begin_answer", "body_of", "cut"]
+__all__ = ["LostResponse", "body_of", "close_connection", "start_response"]
 
 _NO_LINGER = struct.pack("ii", 1, 0)
 
 
-class LostAnswer(web.StreamResponse):
+class LostResponse(web.StreamResponse):
     """Stands for an answer that is not sent, because the connection is closed."""
 
     async def prepare(self, request: web.BaseRequest) -> None:
@@ -21,18 +21,18 @@ class LostAnswer(web.StreamResponse):
         """Send nothing."""
 
 
-def cut(request: web.Request, by: str | None, last: bytes = b"") -> LostAnswer:
+def close_connection(request: web.Request, by: str | None, last: bytes = b"") -> LostResponse:
     """Close a request's connection, and give what is to be returned as its answer."""
     transport = request.transport
     if transport is not None:  # else the client was faster
         if last:
             _writable(transport).write(last)
         if by == "rst":
-            _let_close_be_a_reset(transport)
+            _reset_on_close(transport)
             _writable(transport).abort()
         else:
             transport.close()
-    answer = LostAnswer()
+    answer = LostResponse()
     answer.force_close()
     return answer
 
@@ -44,7 +44,7 @@ def body_of(response: web.StreamResponse, request: web.Request) -> bytes | None:
     return bytes(response.body) if isinstance(response.body, bytes | bytearray) else None
 
 
-async def begin_answer(
+async def start_response(
     response: web.StreamResponse, request: web.Request, length: int
 ) -> web.StreamResponse:
     """Send the head of an answer, and give what its body can be written to."""
@@ -61,6 +61,6 @@ def _writable(transport: asyncio.BaseTransport) -> asyncio.WriteTransport:
     return transport
 
 
-def _let_close_be_a_reset(transport: asyncio.BaseTransport) -> None:
+def _reset_on_close(transport: asyncio.BaseTransport) -> None:
     connection: socket.socket = transport.get_extra_info("socket")
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGER)

@@ -13,9 +13,14 @@ from aiohttp import web
 from aiohttp.typedefs import Middleware
 
 from browser_use_async.contract.strict_json import read_json
-from browser_use_async.server.faults.connection import LostAnswer, begin_answer, body_of, cut
+from browser_use_async.server.faults.connection import (
+    LostResponse,
+    body_of,
+    close_connection,
+    start_response,
+)
 from browser_use_async.server.faults.fault import WEBHOOK, Fault, FaultKind
-from browser_use_async.server.responses import json_answer
+from browser_use_async.server.responses import json_response
 from browser_use_async.server.storage import Store
 
 __all__ = ["FaultInjector", "FaultRules"]
@@ -29,7 +34,7 @@ class _Rule:
         self._calls = 0
         self._random = random.Random(fault.seed)  # noqa: S311 - a sequence to be repeated
 
-    def meets(self, operation: str) -> bool:
+    def matches(self, operation: str) -> bool:
         if not self.fault.concerns(operation):
             return False
         self._calls += 1
@@ -51,13 +56,13 @@ class FaultRules:
         self.fired: Counter[str] = Counter()
         self._rules = [_Rule(fault) for fault in self.faults]
 
-    def met_by(self, operation: str) -> list[Fault]:
+    def matching(self, operation: str) -> list[Fault]:
         """Count a call, and draw what goes wrong with it, outermost first."""
-        met = [rule.fault for rule in self._rules if rule.meets(operation)]
+        matching = [rule.fault for rule in self._rules if rule.matches(operation)]
         # A lag is about the task and not about the answer, so it comes next to the execution.
-        return sorted(met, key=lambda fault: fault.kind is FaultKind.LIST_LAG)
+        return sorted(matching, key=lambda fault: fault.kind is FaultKind.LIST_LAG)
 
-    def note_fired(self, fault: Fault) -> None:
+    def count_fired(self, fault: Fault) -> None:
         """Count a fault that really happened."""
         self.fired[fault.label] += 1
 
@@ -105,10 +110,10 @@ class FaultInjector:
 
     def duplicates(self) -> int:
         """Count an event that was delivered; how many more times it is to be sent."""
-        met = self._rules.met_by(WEBHOOK)
-        for fault in met:
-            self._rules.note_fired(fault)
-        return sum(fault.count or 1 for fault in met)
+        matching = self._rules.matching(WEBHOOK)
+        for fault in matching:
+            self._rules.count_fired(fault)
+        return sum(fault.count or 1 for fault in matching)
 
     def middleware(self) -> Middleware:
         """What lets the calls of an application go wrong."""
@@ -116,19 +121,19 @@ class FaultInjector:
         @web.middleware
         async def inject(request: web.Request, handler: Proceed) -> web.StreamResponse:
             rules = self._rules
-            met = rules.met_by(request.match_info.route.name or "")
-            if not met or self._closing.is_set():
+            matching = rules.matching(request.match_info.route.name or "")
+            if not matching or self._closing.is_set():
                 return await handler(request)
             # Read first: a late commit cannot read any more, and a close would be a reset.
             await request.read()
             proceed = handler
-            for fault in reversed(met):
-                incident = _Incident(self, fault, partial(rules.note_fired, fault), proceed)
-                proceed = incident.happen
+            for fault in reversed(matching):
+                injection = _Injection(self, fault, partial(rules.count_fired, fault), proceed)
+                proceed = injection.apply
             try:
                 return await proceed(request)
             except _ServerClosesError:
-                return cut(request, "fin")
+                return close_connection(request, "fin")
 
         return inject
 
@@ -139,7 +144,7 @@ class FaultInjector:
             task.cancel()
         await asyncio.gather(*self._later, return_exceptions=True)
 
-    async def pass_time(self, seconds: float) -> None:
+    async def sleep(self, seconds: float) -> None:
         """Let time pass, but not longer than the server lives."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
@@ -147,23 +152,23 @@ class FaultInjector:
         if self._closing.is_set():
             raise _ServerClosesError
 
-    def put_off(self, work: Coroutine[Any, Any, None]) -> None:
+    def run_later(self, work: Coroutine[Any, Any, None]) -> None:
         """Let something go on after the call has ended, until the server closes."""
         task = asyncio.get_running_loop().create_task(work)
         self._later.add(task)
         task.add_done_callback(self._later.discard)
 
-    def unlist(self, task_id: str, seconds: float) -> None:
+    def hide_task(self, task_id: str, seconds: float) -> None:
         """Keep a task out of lists for a while."""
         self._store.unlist(task_id)
-        self.put_off(self._list_later(task_id, seconds))
+        self.run_later(self._list_later(task_id, seconds))
 
     async def _list_later(self, task_id: str, seconds: float) -> None:
         await asyncio.sleep(seconds)
         self._store.list_again(task_id)
 
 
-class _Incident:
+class _Injection:
     """One fault that happens to one call."""
 
     def __init__(
@@ -174,30 +179,32 @@ class _Incident:
         self._fire = fire
         self._proceed = proceed
 
-    async def happen(self, request: web.Request) -> web.StreamResponse:
+    async def apply(self, request: web.Request) -> web.StreamResponse:
         """Answer the call in the wrong way."""
         fault = self._fault
         if fault.kind is FaultKind.LATENCY:
             return await self._delay(request)
         if fault.kind is FaultKind.LATE_COMMIT:
-            self._injector.put_off(self._commit_late(request))
+            self._injector.run_later(self._commit_late(request))
         if fault.kind is FaultKind.LATE_COMMIT or fault.is_before:
             self._fire()
             return self._other_answer(request)
         response = await self._proceed(request)
         # An inner fault has broken the connection already: there is nothing left to break.
         return (
-            response if isinstance(response, LostAnswer) else await self._spoil(response, request)
+            response
+            if isinstance(response, LostResponse)
+            else await self._corrupt(response, request)
         )
 
     async def _delay(self, request: web.Request) -> web.StreamResponse:
         seconds = self._fault.seconds or 0.0
         self._fire()
         if self._fault.is_before:
-            await self._injector.pass_time(seconds)
+            await self._injector.sleep(seconds)
             return await self._proceed(request)
         response = await self._proceed(request)
-        await self._injector.pass_time(seconds)
+        await self._injector.sleep(seconds)
         return response
 
     async def _commit_late(self, request: web.Request) -> None:
@@ -205,7 +212,7 @@ class _Incident:
         with contextlib.suppress(_ServerClosesError):
             await self._proceed(request)
 
-    async def _spoil(
+    async def _corrupt(
         self, response: web.StreamResponse, request: web.Request
     ) -> web.StreamResponse:
         """Let something go wrong with the answer to a call that was executed."""
@@ -232,18 +239,18 @@ class _Incident:
                 return _answer_with_status(fault)
             case FaultKind.GARBAGE:
                 text = _GARBAGE if fault.body is None else fault.body
-                return cut(request, "fin", text.encode("utf-8", "surrogateescape"))
+                return close_connection(request, "fin", text.encode("utf-8", "surrogateescape"))
             case FaultKind.RESET:
-                return cut(request, "rst")
+                return close_connection(request, "rst")
             case _:
-                return cut(request, fault.by)
+                return close_connection(request, fault.by)
 
     def _lag(self, response: web.StreamResponse, request: web.Request) -> None:
         body = body_of(response, request)
         if body is None or response.status != 200:
             return  # no task was created
         self._fire()
-        self._injector.unlist(read_json(body)["id"], self._fault.seconds or 0.0)
+        self._injector.hide_task(read_json(body)["id"], self._fault.seconds or 0.0)
 
     async def _truncate(
         self, response: web.StreamResponse, request: web.Request
@@ -253,9 +260,9 @@ class _Incident:
             return response
         self._fire()
         with contextlib.suppress(ConnectionError):
-            partial_answer = await begin_answer(response, request, len(body))
+            partial_answer = await start_response(response, request, len(body))
             await partial_answer.write(body[:end])
-        return cut(request, self._fault.by)
+        return close_connection(request, self._fault.by)
 
     async def _drip(self, response: web.StreamResponse, request: web.Request) -> web.StreamResponse:
         body, speed = body_of(response, request), self._fault.bytes_per_second or 1.0
@@ -264,20 +271,20 @@ class _Incident:
         self._fire()
         size = max(1, int(speed * _SLICE_SECONDS))
         try:
-            dripping = await begin_answer(response, request, len(body))
+            dripping = await start_response(response, request, len(body))
             for start in range(0, len(body), size):
-                await self._injector.pass_time(size / speed if start else 0.0)
+                await self._injector.sleep(size / speed if start else 0.0)
                 await dripping.write(body[start : start + size])
             await dripping.write_eof()
         except ConnectionError:  # the client has had enough
-            return cut(request, "fin")
+            return close_connection(request, "fin")
         return dripping
 
 
 def _answer_with_status(fault: Fault) -> web.Response:
     status = fault.status or 500
     if fault.body is None:
-        answer = json_answer({"detail": _phrase(status)}, status)
+        answer = json_response({"detail": _phrase(status)}, status)
     else:
         content = fault.body.encode("utf-8", "surrogateescape")
         answer = web.Response(body=content, status=status, content_type="application/json")

@@ -14,7 +14,7 @@ from browser_use_async.server.executors.protocol import Assignment
 from browser_use_async.server.responses import RefusalError
 from browser_use_async.server.storage import TaskRecord
 
-__all__ = ["check_files", "launch", "profile_of", "resolve_settings"]
+__all__ = ["check_files", "find_profile", "resolve_settings", "start_task"]
 
 _SAME_NAME = (
     "max_agent_steps",
@@ -56,7 +56,7 @@ def resolve_settings(
     )
 
 
-def launch(backend: Backend, settings: TaskSettings, default_model: str) -> TaskRecord:
+def start_task(backend: Backend, settings: TaskSettings, default_model: str) -> TaskRecord:
     """Pay for a task, remember it and hand it to the executor.
 
     Raises:
@@ -70,7 +70,7 @@ def launch(backend: Backend, settings: TaskSettings, default_model: str) -> Task
             "Too many concurrent active sessions. Please wait for one to finish, kill one, or "
             "upgrade your plan.",
         )
-    profile = profile_of(backend, settings)
+    profile = find_profile(backend, settings)
     cookies = backend.profiles.cookies(profile.profile_id)
     files = _files(backend, settings)
     assignment = attrs.evolve(
@@ -85,7 +85,7 @@ def launch(backend: Backend, settings: TaskSettings, default_model: str) -> Task
     return record
 
 
-def profile_of(backend: Backend, settings: TaskSettings) -> BrowserProfile:
+def find_profile(backend: Backend, settings: TaskSettings) -> BrowserProfile:
     """The profile that the settings name, or the default one.
 
     Raises:

@@ -9,13 +9,13 @@ import attrs
 
 from browser_use_async.server.executors.protocol import Failed, Finished, Step
 
-__all__ = ["SecretMask"]
+__all__ = ["SecretRedactor"]
 
 _SHORTEST = 4
 """Shorter values would blot out parts of ordinary words and protect nothing."""
 
 
-class SecretMask:
+class SecretRedactor:
     """Replaces the values of task secrets by `***`."""
 
     def __init__(self, secrets: Mapping[str, str]) -> None:

@@ -3,7 +3,6 @@
 import asyncio
 import logging
 from collections.abc import AsyncIterator
-from typing import Protocol
 
 import attrs
 
@@ -11,13 +10,13 @@ from browser_use_async.contract.states import TaskEvent
 from browser_use_async.prices import step_cents
 from browser_use_async.server.executors.protocol import Assignment, Executor, Failed, Finished, Step
 from browser_use_async.server.executors.viewing import View, Viewable
-from browser_use_async.server.jobs.redaction import SecretMask
+from browser_use_async.server.jobs.redaction import SecretRedactor
 from browser_use_async.server.responses import log_failure
 from browser_use_async.server.storage import Store, TaskRecord
 from browser_use_async.server.storage.account import Account
 from browser_use_async.server.storage.profiles import Profiles
 
-__all__ = ["Accounting", "Observer", "PauseGate", "TaskRunner"]
+__all__ = ["PauseGate", "TaskBilling", "TaskRunner"]
 
 
 class PauseGate:
@@ -43,20 +42,19 @@ class PauseGate:
 
 
 @attrs.frozen
-class Accounting:
+class TaskBilling:
     """Charges steps, and keeps cookies."""
 
     account: Account  # who pays
     profiles: Profiles  # where cookies are kept
 
-    def stepped(self, assignment: Assignment) -> None:
+    def charge_step(self, assignment: Assignment) -> None:
         """Charge a step."""
         self.account.charge(step_cents(assignment.llm_model))
 
-    def finished(self, assignment: Assignment, result: Finished, *, save: bool) -> None:
-        """Keep the cookies, if the caller asked for it and the profile keeps any."""
-        if save:
-            self.profiles.keep_cookies(assignment.profile_id, result.cookies)
+    def save_cookies(self, assignment: Assignment, result: Finished) -> None:
+        """Save the cookies of a task, if its profile keeps any."""
+        self.profiles.keep_cookies(assignment.profile_id, result.cookies)
 
 
 _logger = logging.getLogger(__name__)
@@ -70,23 +68,13 @@ class _Run:
     gate: PauseGate
 
 
-class Observer(Protocol):
-    """Learns what a task costs and what its browser leaves behind."""
-
-    def stepped(self, assignment: Assignment) -> None:
-        """A step was taken."""
-
-    def finished(self, assignment: Assignment, result: Finished, *, save: bool) -> None:
-        """The task succeeded."""
-
-
 class TaskRunner:
     """Hands tasks to the executor and writes down what it reports."""
 
     def __init__(
-        self, executor: Executor, store: Store, stop_cleanup_delay: float, observer: Observer
+        self, executor: Executor, store: Store, stop_cleanup_delay: float, billing: TaskBilling
     ) -> None:
-        self._observer = observer
+        self._billing = billing
         self._executor = executor
         self._store = store
         self._stop_cleanup_delay = stop_cleanup_delay
@@ -105,7 +93,7 @@ class TaskRunner:
         """Begin with a task."""
         gate = PauseGate()
         loop = asyncio.get_running_loop()
-        work = loop.create_task(self._carry_out(record, assignment, gate), name=record.id)
+        work = loop.create_task(self._run_task(record, assignment, gate), name=record.id)
         self._runs[record.id] = _Run(work, gate)
         work.add_done_callback(lambda _: self._runs.pop(record.id))
 
@@ -147,29 +135,29 @@ class TaskRunner:
             for work in late:
                 _logger.error("task %s did not end within %s s", work.get_name(), _CLOSE_SECONDS)
 
-    async def _carry_out(self, record: TaskRecord, assignment: Assignment, gate: PauseGate) -> None:
+    async def _run_task(self, record: TaskRecord, assignment: Assignment, gate: PauseGate) -> None:
         if record.status.is_terminal:
             return  # stopped before it began
-        mask = SecretMask(assignment.secrets)
+        redactor = SecretRedactor(assignment.secrets)
         try:
             self._store.change(record, TaskEvent.START)
             items = self._executor.run(assignment, gate)
             try:
-                await self._follow(record, assignment, items, gate, mask)
+                await self._follow(record, assignment, items, gate, redactor)
             finally:
                 await _close(items)
         except asyncio.CancelledError as error:
             if _is_being_cancelled():
                 raise
-            self._give_up(record, mask, error)
+            self._fail(record, redactor, error)
         except Exception as error:  # noqa: BLE001 - an executor may raise anything; the server lives
-            self._give_up(record, mask, error)
+            self._fail(record, redactor, error)
 
-    def _give_up(self, record: TaskRecord, mask: SecretMask, error: BaseException) -> None:
+    def _fail(self, record: TaskRecord, redactor: SecretRedactor, error: BaseException) -> None:
         log_failure(_logger, f"the executor failed on task {record.id}", error)
         if not record.status.is_terminal:
             reason = f"The executor raised {type(error).__name__}: {error}"
-            self._store.fail(record, mask.failure(Failed(reason)))
+            self._store.fail(record, redactor.failure(Failed(reason)))
 
     async def _follow(
         self,
@@ -177,24 +165,24 @@ class TaskRunner:
         assignment: Assignment,
         items: AsyncIterator[Step | Finished | Failed],
         gate: PauseGate,
-        mask: SecretMask,
+        redactor: SecretRedactor,
     ) -> None:
         async for item in items:
             await gate.checkpoint()
             if record.status.is_terminal:
                 return None  # stopped, and the clean-up lags
             if isinstance(item, Finished):
-                save = record.save_browser_data
-                self._observer.finished(assignment, item, save=save)
-                return self._store.finish(record, mask.result(item))
+                if record.save_browser_data:
+                    self._billing.save_cookies(assignment, item)
+                return self._store.finish(record, redactor.result(item))
             if isinstance(item, Failed):
-                return self._store.fail(record, mask.failure(item))
+                return self._store.fail(record, redactor.failure(item))
             if len(record.steps) >= assignment.max_agent_steps:
                 limit = assignment.max_agent_steps
                 reason = f"The task was not done within its {limit} steps (max_agent_steps)"
                 return self._store.fail(record, Failed(reason))
-            self._store.add_step(record, mask.step(item))
-            self._observer.stepped(assignment)
+            self._store.add_step(record, redactor.step(item))
+            self._billing.charge_step(assignment)
         return self._store.fail(record, Failed("The executor ended without a result"))
 
 

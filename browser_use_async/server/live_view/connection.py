@@ -12,9 +12,9 @@ from browser_use_async.models import TaskId
 from browser_use_async.server.backend import Backend
 from browser_use_async.server.executors.viewing import Frame, Input, View
 from browser_use_async.server.live_view.messages import (
-    Drawn,
+    Command,
+    FrameAck,
     MessageRefusedError,
-    Order,
     read_message,
 )
 from browser_use_async.server.operations.tasks import pause_task, resume_task, stop_task
@@ -22,11 +22,11 @@ from browser_use_async.server.pages import live_state
 from browser_use_async.server.responses import RefusalError, log_failure
 from browser_use_async.server.storage import TaskRecord
 
-__all__ = ["Connection"]
+__all__ = ["LiveConnection"]
 
 _logger = logging.getLogger(__name__)
 
-_LOOK_SECONDS = 0.25
+_POLL_SECONDS = 0.25
 """How often it is looked whether a task has got a browser by now."""
 
 _LAST_FRAMES_SECONDS = 1.0
@@ -35,14 +35,14 @@ _LAST_FRAMES_SECONDS = 1.0
 _WATCH_ONLY = "This page is for watching; whoever has the task's live_url can steer it"
 _NO_BROWSER = "There is no browser to act in just now"
 
-_ORDERS: dict[str, Callable[[Backend, TaskId], None]] = {
+_COMMANDS: dict[str, Callable[[Backend, TaskId], None]] = {
     "pause": pause_task,
     "resume": resume_task,
     "stop": stop_task,
 }
 
 
-class Connection:
+class LiveConnection:
     """Tells a page what happens, shows it the browser, and does what the person wants.
 
     The page says when it has drawn a frame, and only then gets the newest one: a slow network or
@@ -57,94 +57,94 @@ class Connection:
         self._backend = backend
         self._may_steer = may_steer
         self._changes = backend.store.changes
-        self._drawn = asyncio.Event()
-        self._drawn.set()
-        self._shown = ""
+        self._frame_acked = asyncio.Event()
+        self._frame_acked.set()
+        self._shown_screenshot = ""
 
     async def run(self) -> None:
         """Go on until the task has ended, or the page has gone."""
-        performing = asyncio.get_running_loop().create_task(self._perform())
+        streaming = asyncio.get_running_loop().create_task(self._stream())
         try:
             # The page may go away at any moment, also while it is being answered.
             with suppress(ConnectionError):
                 async for message in self._socket:
                     if message.type is WSMsgType.TEXT:
-                        await self._take(message.data)
+                        await self._handle_message(message.data)
         finally:
-            performing.cancel()
-            await asyncio.gather(performing, return_exceptions=True)
+            streaming.cancel()
+            await asyncio.gather(streaming, return_exceptions=True)
 
-    async def _perform(self) -> None:
+    async def _stream(self) -> None:
         code = WSCloseCode.OK
         try:
             with suppress(ConnectionError):
-                await self._tell_and_show()
+                await self._stream_until_ended()
         except Exception as error:  # noqa: BLE001 - an executor may raise anything; the page looks again
             log_failure(_logger, f"task {self._record.id} cannot be watched", error)
             code = WSCloseCode.INTERNAL_ERROR
         await self._socket.close(code=code)
 
-    async def _tell_and_show(self) -> None:
-        showing = asyncio.get_running_loop().create_task(self._show())
+    async def _stream_until_ended(self) -> None:
+        frames = asyncio.get_running_loop().create_task(self._send_frames())
         try:
-            await self._tell()
-            await asyncio.wait([showing], timeout=_LAST_FRAMES_SECONDS)
+            await self._send_states()
+            await asyncio.wait([frames], timeout=_LAST_FRAMES_SECONDS)
         finally:
-            showing.cancel()
-            (outcome,) = await asyncio.gather(showing, return_exceptions=True)
+            frames.cancel()
+            (outcome,) = await asyncio.gather(frames, return_exceptions=True)
         if isinstance(outcome, Exception):
             raise outcome
-        await self._show_screenshot(waits=False)
+        await self._send_screenshot(wait_for_ack=False)
 
     # --- telling --------------------------------------------------------------------------
 
-    async def _tell(self) -> None:
+    async def _send_states(self) -> None:
         """Tell where the task stands, then each change, until it has ended."""
-        record, told = self._record, 0
+        record, sent = self._record, 0
         last: dict[str, Any] = {}
         with self._changes.listening(record.id) as changed:
             while True:
                 changed.clear()
-                state = live_state(record, after=told)
+                state = live_state(record, after=sent)
                 state["has_browser"] = self._view() is not None
                 # Counted now: more steps may come while this is on its way.
-                told += len(state["steps"])
+                sent += len(state["steps"])
                 if state != last:
-                    await self._say("state", **state)
+                    await self._send_message("state", **state)
                 last = {**state, "steps": []}
                 if state["ended"]:
                     return
                 await changed.wait()
 
-    async def _say(self, kind: str, **fields: Any) -> None:
+    async def _send_message(self, kind: str, **fields: Any) -> None:
         await self._socket.send_json({"type": kind, **fields})
 
-    # --- showing --------------------------------------------------------------------------
+    # --- frames --------------------------------------------------------------------------
 
     def _view(self) -> View | None:
         return None if self._record.status.is_terminal else self._backend.runner.view(self._record)
 
-    async def _show(self) -> None:
+    async def _send_frames(self) -> None:
         """Show the browser while there is one, and the newest screenshot while there is none."""
         with self._changes.listening(self._record.id) as changed:
             while not self._record.status.is_terminal:
                 changed.clear()
                 view = self._view()
                 if view is None:
-                    await self._show_screenshot(waits=True)
+                    await self._send_screenshot(wait_for_ack=True)
                     with suppress(TimeoutError):
-                        await asyncio.wait_for(changed.wait(), _LOOK_SECONDS)
+                        await asyncio.wait_for(changed.wait(), _POLL_SECONDS)
                 else:
                     self._changes.note(self._record.id)  # now there is something to steer
-                    await self._show_browser(view)
-                    await asyncio.sleep(_LOOK_SECONDS)
+                    await self._send_browser_frames(view)
+                    await asyncio.sleep(_POLL_SECONDS)
 
-    async def _show_browser(self, view: View) -> None:
+    async def _send_browser_frames(self, view: View) -> None:
         frames = view.frames()
         try:
             async for frame in frames:
-                self._shown = ""
-                await self._send(frame, waits=True)
+                self._shown_screenshot = ""
+                await self._send_frame(frame, wait_for_ack=True)
         except ConnectionError:
             raise
         except Exception as error:  # noqa: BLE001 - an executor may raise anything; the page lives
@@ -154,50 +154,56 @@ class Connection:
             if close is not None:
                 await close()
 
-    async def _show_screenshot(self, *, waits: bool) -> None:
+    async def _send_screenshot(self, *, wait_for_ack: bool) -> None:
         name = self._record.screenshots[-1] if self._record.screenshots else ""
-        image = self._backend.store.file(self._record.id, name) if name != self._shown else None
+        image = (
+            self._backend.store.file(self._record.id, name)
+            if name != self._shown_screenshot
+            else None
+        )
         if image is not None:
-            self._shown = name
+            self._shown_screenshot = name
             width, height = self._record.viewport
-            await self._send(Frame(image, "image/png", width, height), waits=waits)
+            await self._send_frame(
+                Frame(image, "image/png", width, height), wait_for_ack=wait_for_ack
+            )
 
-    async def _send(self, frame: Frame, *, waits: bool) -> None:
+    async def _send_frame(self, frame: Frame, *, wait_for_ack: bool) -> None:
         """Send a frame, and wait until it is drawn if there is another one to follow."""
-        await self._say(
+        await self._send_message(
             "frame", media_type=frame.media_type, width=frame.width, height=frame.height
         )
-        self._drawn.clear()
+        self._frame_acked.clear()
         await self._socket.send_bytes(frame.image)
-        if waits:
-            await self._drawn.wait()
+        if wait_for_ack:
+            await self._frame_acked.wait()
 
     # --- taking ---------------------------------------------------------------------------
 
-    async def _take(self, text: str) -> None:
+    async def _handle_message(self, text: str) -> None:
         try:
             message = read_message(text)
         except MessageRefusedError as refused:
             await self._refuse(422, str(refused))
             return
-        if isinstance(message, Drawn):
-            self._drawn.set()
+        if isinstance(message, FrameAck):
+            self._frame_acked.set()
         elif not self._may_steer:
             await self._refuse(403, _WATCH_ONLY)
-        elif isinstance(message, Order):
-            await self._obey(message)
+        elif isinstance(message, Command):
+            await self._handle_command(message)
         else:
-            await self._put(message)
+            await self._handle_input(message)
 
-    async def _obey(self, order: Order) -> None:
+    async def _handle_command(self, command: Command) -> None:
         try:
-            _ORDERS[order.name](self._backend, TaskId(self._record.id))
+            _COMMANDS[command.name](self._backend, TaskId(self._record.id))
         except RefusalError as refusal:
-            await self._refuse(refusal.status, str(refusal.body["detail"]), order=order.name)
+            await self._refuse(refusal.status, str(refusal.body["detail"]), order=command.name)
         else:
-            await self._say("done", order=order.name)
+            await self._send_message("done", order=command.name)
 
-    async def _put(self, event: Input) -> None:
+    async def _handle_input(self, event: Input) -> None:
         try:
             view = self._view()
             if view is None:
@@ -211,4 +217,4 @@ class Connection:
             await self._refuse(500, "The browser could not do this")
 
     async def _refuse(self, status: int, detail: str, **fields: str) -> None:
-        await self._say("refused", status=status, detail=detail, **fields)
+        await self._send_message("refused", status=status, detail=detail, **fields)

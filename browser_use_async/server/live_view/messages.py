@@ -8,7 +8,7 @@ import attrs
 from browser_use_async.contract.strict_json import JsonRefusedError, read_json
 from browser_use_async.server.executors.viewing import Input, KeyInput, PointerInput, TextInput
 
-__all__ = ["MAX_TEXT", "Drawn", "Message", "MessageRefusedError", "Order", "read_message"]
+__all__ = ["MAX_TEXT", "Command", "FrameAck", "Message", "MessageRefusedError", "read_message"]
 
 MAX_TEXT = 10_000
 """The most characters that are pasted at once."""
@@ -22,18 +22,18 @@ ValueT = TypeVar("ValueT", bound=str)
 
 
 @attrs.frozen
-class Drawn:
+class FrameAck:
     """The page has drawn the last frame and can take the next one."""
 
 
 @attrs.frozen
-class Order:
+class Command:
     """A button was pressed."""
 
     name: Literal["pause", "resume", "stop"]
 
 
-Message = Drawn | Order | Input
+Message = FrameAck | Command | Input
 
 
 class MessageRefusedError(Exception):
@@ -80,8 +80,8 @@ def _key(value: Mapping[str, Any]) -> KeyInput:
 
 
 _READERS: dict[str, Callable[[Mapping[str, Any]], Message]] = {
-    "drawn": lambda _: Drawn(),
-    "order": lambda value: Order(_one_of(value, "name", ("pause", "resume", "stop"))),
+    "drawn": lambda _: FrameAck(),
+    "order": lambda value: Command(_one_of(value, "name", ("pause", "resume", "stop"))),
     "pointer": _pointer,
     "key": _key,
     "text": lambda value: TextInput(_text(value, "text", MAX_TEXT)),

@@ -7,27 +7,27 @@ from urllib.parse import urlsplit
 from aiohttp import WSCloseCode, web
 
 from browser_use_async.server.backend import Backend
-from browser_use_async.server.live_view.connection import Connection
+from browser_use_async.server.live_view.connection import LiveConnection
 from browser_use_async.server.pages import live_page
 from browser_use_async.server.responses import RefusalError
 from browser_use_async.server.storage import TaskRecord
 
-__all__ = ["add_watching"]
+__all__ = ["add_live_routes"]
 
-_LARGEST_MESSAGE = 64 * 1024
+_MAX_MESSAGE_BYTES = 64 * 1024
 _HEARTBEAT_SECONDS = 20.0
 
 
-def add_watching(application: web.Application, backend: Backend) -> None:
+def add_live_routes(application: web.Application, backend: Backend) -> None:
     """Add the routes. The token in the path is all that they ask for."""
     sockets: set[web.WebSocketResponse] = set()
 
     def add(place: str, find: Callable[[str], TaskRecord | None], may_steer: bool) -> None:
         async def page(request: web.Request) -> web.Response:
-            return live_page(_found(request, find), backend.links, may_steer=may_steer)
+            return live_page(_find_task(request, find), backend.links, may_steer=may_steer)
 
         async def socket(request: web.Request) -> web.WebSocketResponse:
-            record = _found(request, find)
+            record = _find_task(request, find)
             _check_origin(request, backend.links.url)
             return await _serve(request, sockets, record, backend, may_steer)
 
@@ -35,16 +35,16 @@ def add_watching(application: web.Application, backend: Backend) -> None:
         application.router.add_get(path, page, name=f"{place}_page")
         application.router.add_get(f"{path}/socket", socket, name=f"{place}_socket")
 
-    async def dismiss(application: web.Application) -> None:
+    async def close_sockets(application: web.Application) -> None:
         closing = (each.close(code=WSCloseCode.GOING_AWAY) for each in [*sockets])
         await asyncio.gather(*closing, return_exceptions=True)
 
     add("live", backend.store.task_of_live_token, may_steer=True)
     add("share", backend.store.task_of_share_token, may_steer=False)
-    application.on_shutdown.append(dismiss)
+    application.on_shutdown.append(close_sockets)
 
 
-def _found(request: web.Request, find: Callable[[str], TaskRecord | None]) -> TaskRecord:
+def _find_task(request: web.Request, find: Callable[[str], TaskRecord | None]) -> TaskRecord:
     record = find(request.match_info["token"])
     if record is None:
         raise RefusalError(404, "Not Found")
@@ -72,12 +72,12 @@ async def _serve(
 ) -> web.WebSocketResponse:
     # Pictures are compressed already.
     socket = web.WebSocketResponse(
-        heartbeat=_HEARTBEAT_SECONDS, max_msg_size=_LARGEST_MESSAGE, compress=False
+        heartbeat=_HEARTBEAT_SECONDS, max_msg_size=_MAX_MESSAGE_BYTES, compress=False
     )
     await socket.prepare(request)
     sockets.add(socket)
     try:
-        await Connection(socket, record, backend, may_steer).run()
+        await LiveConnection(socket, record, backend, may_steer).run()
     finally:
         sockets.discard(socket)
     return socket

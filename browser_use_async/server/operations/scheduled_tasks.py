@@ -22,7 +22,7 @@ from browser_use_async.models import (
     UpdateScheduledTaskRequest,
 )
 from browser_use_async.server.backend import Backend, operation
-from browser_use_async.server.jobs.launch import check_files, profile_of
+from browser_use_async.server.jobs.launch import check_files, find_profile
 from browser_use_async.server.responses import RefusalError
 from browser_use_async.server.scheduler import SCHEDULE_MODEL
 from browser_use_async.server.storage.schedules import ScheduleRecord, given_fields
@@ -53,7 +53,7 @@ def list_scheduled_tasks(backend: Backend, query: PageQuery) -> ScheduledTaskPag
 def create_scheduled_task(backend: Backend, request: CreateScheduledTaskRequest) -> Created:
     """Add a schedule."""
     backend.account.require_subscription("Scheduling tasks")
-    profile_of(backend, request)
+    find_profile(backend, request)
     check_files(backend, request)
     return Created(backend.schedules.create(request).id)
 

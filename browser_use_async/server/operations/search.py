@@ -43,7 +43,7 @@ async def simple_search(backend: Backend, request: SimpleSearchRequest) -> Searc
 async def search_url(backend: Backend, request: SearchUrlRequest) -> SearchResult:
     """Read one website live for what fits a query."""
     if not request.url.startswith(("http://", "https://")):
-        raise RefusalError(422, [_no_address(request.url)])
+        raise RefusalError(422, [_url_problem(request.url)])
     backend.account.require_credit()
     depth = _chosen(request.depth, 2)
     backend.account.charge(search_url_cents(depth))
@@ -57,7 +57,7 @@ def _chosen(value: Any, fallback: int) -> int:
     return fallback if value is UNSET else int(value)
 
 
-def _no_address(url: str) -> dict[str, Any]:
+def _url_problem(url: str) -> dict[str, Any]:
     return {
         "type": "value_error",
         "loc": ["body", "url"],

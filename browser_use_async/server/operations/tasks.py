@@ -35,7 +35,7 @@ from browser_use_async.models import (
     TaskSummary,
 )
 from browser_use_async.server.backend import Backend, operation
-from browser_use_async.server.jobs.launch import launch
+from browser_use_async.server.jobs.launch import start_task
 from browser_use_async.server.responses import RefusalError
 from browser_use_async.server.signed_links import Links
 from browser_use_async.server.storage import TaskRecord, TransitionRefusedError
@@ -98,25 +98,25 @@ def task_view(record: TaskRecord, links: Links) -> dict[str, Any]:
 def run_task(backend: Backend, request: RunTaskRequest) -> Created:
     """Create a task and start it at once."""
     backend.account.require_subscription("Running tasks")
-    return Created(launch(backend, request, LlmModel.GPT_4_1).id)
+    return Created(start_task(backend, request, LlmModel.GPT_4_1).id)
 
 
 @operation(STOP_TASK)
 def stop_task(backend: Backend, query: TaskId) -> None:
     """Stop a task for good."""
-    _let(backend.runner.stop, _find(backend, query.task_id))
+    _change_status(backend.runner.stop, _find(backend, query.task_id))
 
 
 @operation(PAUSE_TASK)
 def pause_task(backend: Backend, query: TaskId) -> None:
     """Pause a running task."""
-    _let(backend.runner.pause, _find(backend, query.task_id))
+    _change_status(backend.runner.pause, _find(backend, query.task_id))
 
 
 @operation(RESUME_TASK)
 def resume_task(backend: Backend, query: TaskId) -> None:
     """Continue a paused task."""
-    _let(backend.runner.resume, _find(backend, query.task_id))
+    _change_status(backend.runner.resume, _find(backend, query.task_id))
 
 
 @operation(GET_TASK)
@@ -176,14 +176,14 @@ def _find(backend: Backend, task_id: str) -> TaskRecord:
     return record
 
 
-def _let(change: Callable[[TaskRecord], None], record: TaskRecord) -> None:
+def _change_status(change: Callable[[TaskRecord], None], record: TaskRecord) -> None:
     try:
         change(record)
     except TransitionRefusedError as refused:
-        raise RefusalError(400, _sentence(refused.event, refused.status)) from None
+        raise RefusalError(400, _refusal_text(refused.event, refused.status)) from None
 
 
-def _sentence(event: TaskEvent, status: TaskStatus) -> str:
+def _refusal_text(event: TaskEvent, status: TaskStatus) -> str:
     """Why something cannot happen; the first form is the one that the service was seen to use."""
     if status.is_terminal or (event, status) == (TaskEvent.PAUSE, TaskStatus.PAUSED):
         return f"Agent session already {status}"

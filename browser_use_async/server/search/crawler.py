@@ -5,13 +5,13 @@ from collections.abc import Iterable, Sequence
 
 from yarl import URL
 
-from browser_use_async.server.http_client import Outbound
+from browser_use_async.server.http_client import HttpClient
 from browser_use_async.server.reading.domains import AllowedDomains
 from browser_use_async.server.reading.page import Link, Page
 from browser_use_async.server.reading.visit import PageNotOpenedError, open_page
 from browser_use_async.server.search.relevance import Weights
 
-__all__ = ["explore", "open_all", "same_site"]
+__all__ = ["crawl", "open_pages", "same_site"]
 
 CLICKS_PER_LEVEL = 3
 """How many links are followed at each level of depth."""
@@ -19,33 +19,33 @@ CLICKS_PER_LEVEL = 3
 _ANYWHERE = AllowedDomains(None)
 
 
-async def explore(outbound: Outbound, url: str, query: str, depth: int) -> list[Page]:
+async def crawl(outbound: HttpClient, url: str, query: str, depth: int) -> list[Page]:
     """Read a page, and then the pages behind the links that fit the query best.
 
     Raises:
         PageNotOpenedError: The first page could not be opened.
     """
     first = (await open_page(outbound, url, _ANYWHERE)).page
-    pages, level, seen = [first], [first], {_bare(url), _bare(first.url)}
+    pages, level, seen = [first], [first], {_without_fragment(url), _without_fragment(first.url)}
     for _ in range(depth - 1):
         links = [
             link
             for page in level
             for link in page.links
-            if same_site(link.url, first.url) and _bare(link.url) not in seen
+            if same_site(link.url, first.url) and _without_fragment(link.url) not in seen
         ]
-        chosen = _best(links, query)
-        seen |= {_bare(link.url) for link in chosen}
+        chosen = _best_links(links, query)
+        seen |= {_without_fragment(link.url) for link in chosen}
         level = [
             page
-            for page in await open_all(outbound, [link.url for link in chosen])
+            for page in await open_pages(outbound, [link.url for link in chosen])
             if all(page.url != known.url and page.text != known.text for known in pages)
         ]
         pages += level
     return pages
 
 
-async def open_all(outbound: Outbound, urls: Sequence[str]) -> list[Page]:
+async def open_pages(outbound: HttpClient, urls: Sequence[str]) -> list[Page]:
     """Open pages at once, leaving out those that cannot be."""
     visits = await asyncio.gather(
         *(open_page(outbound, url, _ANYWHERE) for url in urls), return_exceptions=True
@@ -68,14 +68,16 @@ def same_site(url: str, other: str) -> bool:
         return False
 
 
-def _best(links: Iterable[Link], query: str) -> list[Link]:
+def _best_links(links: Iterable[Link], query: str) -> list[Link]:
     """The links that promise most; in the order of the page where they promise the same."""
-    unique = list({_bare(link.url): link for link in reversed(list(links))}.values())[::-1]
+    unique = list({_without_fragment(link.url): link for link in reversed(list(links))}.values())[
+        ::-1
+    ]
     texts = {link.url: f"{link.text} {link.hint} {URL(link.url).path}" for link in unique}
     weights = Weights(query, texts.values())
     ranked = sorted(unique, key=lambda link: -weights.score(texts[link.url]))
     return ranked[:CLICKS_PER_LEVEL]
 
 
-def _bare(url: str) -> str:
+def _without_fragment(url: str) -> str:
     return str(URL(url).with_fragment(None))

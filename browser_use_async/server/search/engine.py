@@ -3,10 +3,10 @@
 import asyncio
 
 from browser_use_async.models import SearchResult
-from browser_use_async.server.http_client import Outbound
+from browser_use_async.server.http_client import HttpClient
 from browser_use_async.server.reading.visit import PageNotOpenedError
 from browser_use_async.server.search.backends import SearchBackend
-from browser_use_async.server.search.crawler import explore
+from browser_use_async.server.search.crawler import crawl
 from browser_use_async.server.search.relevance import passages
 
 __all__ = ["SearchEngine"]
@@ -20,7 +20,7 @@ class SearchEngine:
 
     def __init__(self, backend: SearchBackend | None) -> None:
         self.backend = backend
-        self._outbound = Outbound()
+        self._outbound = HttpClient()
 
     async def search_url(self, url: str, query: str, depth: int) -> SearchResult:
         """What one website says to a query.
@@ -28,7 +28,7 @@ class SearchEngine:
         Raises:
             PageNotOpenedError: The website could not be opened.
         """
-        pages = await explore(self._outbound, url, query, depth)
+        pages = await crawl(self._outbound, url, query, depth)
         content = passages(query, pages)
         if not content:
             noun = "page" if len(pages) == 1 else "pages"
@@ -49,7 +49,7 @@ class SearchEngine:
         async def read(url: str) -> SearchResult | None:
             async with places:
                 try:
-                    content = passages(query, await explore(self._outbound, url, query, depth))
+                    content = passages(query, await crawl(self._outbound, url, query, depth))
                 except PageNotOpenedError:
                     return None
             return SearchResult(url, content) if content else None

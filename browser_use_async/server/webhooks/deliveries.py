@@ -50,7 +50,7 @@ class DeliveryLog:
     """The latest deliveries, oldest first.
 
     Attributes:
-        left_over: Those that an earlier server left pending, and that nobody sends yet.
+        unsent: Those that an earlier server left pending, and that nobody sends yet.
     """
 
     def __init__(self, keeper: Keeper, most: int = 10_000) -> None:
@@ -59,29 +59,29 @@ class DeliveryLog:
         self._deliveries = {
             key: _restored(key, each) for key, each in list(keeper.documents(_KIND))
         }
-        self._over = deque(each.id for each in self if each.state != "pending")
-        self.left_over = [each for each in self if each.state == "pending"]
+        self._ended = deque(each.id for each in self if each.state != "pending")
+        self.unsent = [each for each in self if each.state == "pending"]
 
     def add(self, delivery: Delivery) -> None:
         """Remember a delivery."""
         self._deliveries[delivery.id] = delivery
-        self.keep(delivery)
-        while len(self._deliveries) > self._most and self._over:
-            oldest = self._over.popleft()
+        self.save(delivery)
+        while len(self._deliveries) > self._most and self._ended:
+            oldest = self._ended.popleft()
             del self._deliveries[oldest]
             self._keeper.forget(_KIND, oldest)
 
-    def keep(self, delivery: Delivery) -> None:
+    def save(self, delivery: Delivery) -> None:
         """Note what has become of a delivery."""
         document = {**delivery_as_json(delivery), "address": delivery.address}
         document["body"] = delivery.body.decode()
         self._keeper.keep(_KIND, delivery.id, document)
 
-    def conclude(self, delivery: Delivery, state: str) -> None:
+    def finish(self, delivery: Delivery, state: str) -> None:
         """Note that a delivery is over."""
         delivery.state = state
-        self._over.append(delivery.id)
-        self.keep(delivery)
+        self._ended.append(delivery.id)
+        self.save(delivery)
 
     def __iter__(self) -> Iterator[Delivery]:
         return iter(self._deliveries.values())

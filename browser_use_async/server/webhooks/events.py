@@ -14,9 +14,9 @@ __all__ = [
     "MOST_ATTEMPTS",
     "STATUS_AFTER",
     "TEST_BODY",
+    "retry_delay",
     "signed_headers",
     "status_body",
-    "wait_after",
 ]
 
 MOST_ATTEMPTS = 6
@@ -75,6 +75,6 @@ def signed_headers(body: bytes, secret: str, now: datetime) -> dict[str, str]:
     }
 
 
-def wait_after(attempts: int, first: float) -> float | None:
+def retry_delay(attempts: int, first: float) -> float | None:
     """Seconds until the next attempt, or None if there is none."""
     return None if attempts >= MOST_ATTEMPTS else first * 2.0 ** (attempts - 1)

@@ -9,7 +9,7 @@ from datetime import datetime
 
 from browser_use_async.contract.states import TaskEvent
 from browser_use_async.errors import ConfigurationError
-from browser_use_async.server.http_client import Outbound, OutboundError
+from browser_use_async.server.http_client import HttpClient, HttpClientError
 from browser_use_async.server.responses import log_failure
 from browser_use_async.server.storage import TaskRecord
 from browser_use_async.server.storage.keeper import Keeper
@@ -17,11 +17,11 @@ from browser_use_async.server.webhooks.deliveries import Attempt, Delivery, Deli
 from browser_use_async.server.webhooks.events import (
     STATUS_AFTER,
     TEST_BODY,
+    retry_delay,
     signed_headers,
     status_body,
-    wait_after,
 )
-from browser_use_async.server.webhooks.webhook import Registrations, Webhook
+from browser_use_async.server.webhooks.webhook import Webhook, WebhookRegistry
 
 __all__ = ["WebhookSender"]
 
@@ -47,11 +47,11 @@ class WebhookSender:
         self._now = now
         self._first_retry = first_retry
         self._duplicates = duplicates
-        self._outbound = Outbound(
+        self._outbound = HttpClient(
             connect=_ATTEMPT_SECONDS, silence=_ATTEMPT_SECONDS, exchange=_ATTEMPT_SECONDS
         )
-        self._webhooks = Registrations(keeper)
-        self._places: dict[str, asyncio.Semaphore] = {}
+        self._webhooks = WebhookRegistry(keeper)
+        self._slots: dict[str, asyncio.Semaphore] = {}
         # One queue and one worker for each address and task: that keeps a task's events in order.
         self._queues: dict[tuple[str, str], deque[Delivery]] = {}
         self._workers: set[asyncio.Task[None]] = set()
@@ -63,7 +63,7 @@ class WebhookSender:
         """What is told, in the order of registration."""
         return self._webhooks.all
 
-    async def register(self, webhook: Webhook, *, keep: bool = True) -> None:
+    async def register(self, webhook: Webhook, *, save: bool = True) -> None:
         """Send the test event, and tell the webhook of everything from now on.
 
         A webhook for the same address is replaced: this one is told what is still on its way.
@@ -75,15 +75,15 @@ class WebhookSender:
         if not attempt.succeeded:
             answer = attempt.problem or f"it answered {attempt.status}, which is not 2xx"
             raise ConfigurationError(f"url: {webhook.origin} did not pass the test event: {answer}")
-        self._webhooks.put(webhook, keep=keep)
+        self._webhooks.add(webhook, save=save)
         self.resume()
 
     def resume(self) -> None:
         """Send what an earlier server left to be sent, as far as its addresses are known."""
-        left, self.log.left_over = self.log.left_over, []
+        left, self.log.unsent = self.log.unsent, []
         for delivery in left:
-            if self._webhooks.at(delivery.address) is None:
-                self.log.left_over.append(delivery)
+            if self._webhooks.get(delivery.address) is None:
+                self.log.unsent.append(delivery)
             else:
                 self._enqueue(delivery)
 
@@ -141,30 +141,30 @@ class WebhookSender:
             del self._queues[key]
 
     async def _deliver(self, delivery: Delivery) -> None:
-        while (webhook := self._webhooks.at(delivery.address)) is not None:
+        while (webhook := self._webhooks.get(delivery.address)) is not None:
             # What waits for its first attempt when the server closes still gets it.
             if delivery.attempts and self._closing.is_set():
                 return
             attempt = await self._attempt(webhook, delivery)
             if attempt.succeeded:
-                self.log.conclude(delivery, "delivered")
+                self.log.finish(delivery, "delivered")
                 for _ in range(self._duplicates()):
                     await self._attempt(webhook, delivery)
                 return
-            seconds = wait_after(len(delivery.attempts), self._first_retry)
+            seconds = retry_delay(len(delivery.attempts), self._first_retry)
             if seconds is None:
                 break
             await self._pass_time(seconds)
-        self.log.conclude(delivery, "failed")
+        self.log.finish(delivery, "failed")
         count = len(delivery.attempts)
         where = "a removed webhook" if webhook is None else webhook.origin
         _logger.warning("%s was not told of task %s: %s attempts", where, delivery.task_id, count)
 
     async def _attempt(self, webhook: Webhook, delivery: Delivery) -> Attempt:
-        async with self._places.setdefault(webhook.address, asyncio.Semaphore(_AT_ONCE)):
+        async with self._slots.setdefault(webhook.address, asyncio.Semaphore(_AT_ONCE)):
             attempt = await self._send(webhook, delivery.body)
         delivery.attempts.append(attempt)
-        self.log.keep(delivery)
+        self.log.save(delivery)
         return attempt
 
     async def _send(self, webhook: Webhook, body: bytes) -> Attempt:
@@ -172,7 +172,7 @@ class WebhookSender:
         headers = signed_headers(body, webhook.secret, now)
         try:
             answer = await self._outbound.send("POST", webhook.url, headers=headers, body=body)
-        except OutboundError as error:
+        except HttpClientError as error:
             return Attempt(now, problem=str(error))
         return Attempt(now, answer.status)
 

@@ -12,7 +12,7 @@ from browser_use_async.errors import ConfigurationError
 from browser_use_async.server.storage.keeper import Keeper
 from browser_use_async.webhooks.signing import key_of
 
-__all__ = ["Registrations", "Webhook"]
+__all__ = ["Webhook", "WebhookRegistry"]
 
 
 def _check_url(_webhook: object, _field: object, url: Any) -> None:
@@ -77,7 +77,7 @@ class Webhook:
 _KIND = "webhook"
 
 
-class Registrations:
+class WebhookRegistry:
     """The webhooks of one server, in the order of their registration; one for each address."""
 
     def __init__(self, keeper: Keeper) -> None:
@@ -93,17 +93,17 @@ class Registrations:
         """All of them."""
         return tuple(self._webhooks.values())
 
-    def at(self, address: str) -> Webhook | None:
+    def get(self, address: str) -> Webhook | None:
         """The webhook at an address, or None."""
         return self._webhooks.get(address)
 
-    def put(self, webhook: Webhook, *, keep: bool) -> None:
+    def add(self, webhook: Webhook, *, save: bool) -> None:
         """Add a webhook, in place of the one at the same address."""
         other = self._webhooks.pop(webhook.address, None)
         if other is not None:
             self._keeper.forget(_KIND, other.id)
         self._webhooks[webhook.address] = webhook
-        if keep:
+        if save:
             self._keeper.keep_secret(
                 _KIND, webhook.id, {"url": webhook.url, "secret": webhook.secret}
             )

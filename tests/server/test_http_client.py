@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from browser_use_async.server.http_client import Outbound, OutboundError
+from browser_use_async.server.http_client import HttpClient, HttpClientError
 from tests.hygiene import nothing_leaks
 from tests.server.raw_server import page, raw_server
 from tests.wire import Connection, WireServer, answering
@@ -16,9 +16,9 @@ pytestmark = pytest.mark.usefixtures("nothing_leaks")
 
 
 @pytest.fixture
-async def outbound() -> AsyncIterator[Outbound]:
+async def outbound() -> AsyncIterator[HttpClient]:
     """A client with little patience, which only tests in virtual time put to the test."""
-    client = Outbound(connect=10, silence=10, exchange=20)
+    client = HttpClient(connect=10, silence=10, exchange=20)
     yield client
     await client.aclose()
 
@@ -28,14 +28,14 @@ def origin(server: WireServer) -> str:
     return f"http://127.0.0.1:{server.port}"
 
 
-async def fails(outbound: Outbound, url: str, limit: int = 1000) -> str:
+async def fails(outbound: HttpClient, url: str, limit: int = 1000) -> str:
     """The reason why a request has no usable answer."""
-    with pytest.raises(OutboundError) as caught:
+    with pytest.raises(HttpClientError) as caught:
         await outbound.send("GET", url, limit=limit)
     return str(caught.value)
 
 
-async def test_answer_is_given_as_it_came(outbound: Outbound):
+async def test_answer_is_given_as_it_came(outbound: HttpClient):
     """Status, reason, repeated headers and body of an answer are all there."""
     answer_bytes = page(b"hello", status="418 Teapot", headers={"X-Kind": "a\r\nX-Kind: b"})
     async with raw_server({"/x?q=1": answer_bytes}) as url:
@@ -46,7 +46,7 @@ async def test_answer_is_given_as_it_came(outbound: Outbound):
     assert answer.url == f"{url}/x?q=1"
 
 
-async def test_redirects_are_answers(outbound: Outbound):
+async def test_redirects_are_answers(outbound: HttpClient):
     """A redirect is handed back, and nothing else is asked."""
     moved = page(status="302 Found", headers={"Location": "/next"})
     async with WireServer(answering(moved)) as server:
@@ -55,7 +55,7 @@ async def test_redirects_are_answers(outbound: Outbound):
     assert [request.target for request in server.requests] == ["/"]
 
 
-async def test_request_introduces_itself_and_keeps_no_cookies(outbound: Outbound):
+async def test_request_introduces_itself_and_keeps_no_cookies(outbound: HttpClient):
     """The second request carries our name and accepts gzip, and no cookie of the first answer."""
     async with WireServer(answering(page(headers={"Set-Cookie": "a=b"}))) as server:
         for _ in range(2):
@@ -68,7 +68,7 @@ async def test_request_introduces_itself_and_keeps_no_cookies(outbound: Outbound
     assert "cookie" not in headers
 
 
-async def test_each_request_has_a_connection_of_its_own(outbound: Outbound):
+async def test_each_request_has_a_connection_of_its_own(outbound: HttpClient):
     """No request goes out over a connection that may have died meanwhile."""
     async with WireServer(answering(page())) as server:
         for _ in range(2):
@@ -78,7 +78,7 @@ async def test_each_request_has_a_connection_of_its_own(outbound: Outbound):
 
 
 async def test_environment_does_not_choose_a_proxy(
-    outbound: Outbound, monkeypatch: pytest.MonkeyPatch
+    outbound: HttpClient, monkeypatch: pytest.MonkeyPatch
 ):
     """Proxies of the environment are not asked."""
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
@@ -86,7 +86,7 @@ async def test_environment_does_not_choose_a_proxy(
         assert (await outbound.send("GET", url)).body == b"direct"
 
 
-async def test_gzip_is_decompressed(outbound: Outbound):
+async def test_gzip_is_decompressed(outbound: HttpClient):
     """A compressed body arrives plain."""
     body = gzip.compress(b"a" * 900)
     async with raw_server({"/": page(body, headers={"Content-Encoding": "gzip"})}) as url:
@@ -116,13 +116,13 @@ BAD_BODIES = {
 
 
 @pytest.mark.parametrize(("sent", "reason"), BAD_BODIES.values(), ids=BAD_BODIES)
-async def test_unusable_answer_fails_with_a_reason(outbound: Outbound, sent: bytes, reason: str):
+async def test_unusable_answer_fails_with_a_reason(outbound: HttpClient, sent: bytes, reason: str):
     """Too much, too little or nonsense is refused, and says which."""
     async with raw_server({"/": sent}) as url:
         assert reason in await fails(outbound, url)
 
 
-async def test_nothing_is_sent_twice(outbound: Outbound):
+async def test_nothing_is_sent_twice(outbound: HttpClient):
     """A connection that dies after the request leaves one request, not two."""
 
     async def cut(connection: Connection):
@@ -136,7 +136,7 @@ async def test_nothing_is_sent_twice(outbound: Outbound):
 
 
 @pytest.mark.looptime
-async def test_silence_ends(outbound: Outbound):
+async def test_silence_ends(outbound: HttpClient):
     """A server that says nothing is given up after the allowed silence."""
     start = asyncio.get_running_loop().time()
     async with raw_server(Connection.stall) as url:
@@ -146,7 +146,7 @@ async def test_silence_ends(outbound: Outbound):
 
 
 @pytest.mark.looptime
-async def test_dripping_ends(outbound: Outbound):
+async def test_dripping_ends(outbound: HttpClient):
     """A server that sends a byte now and then is given up after the time of an exchange."""
     answer = page(b"x" * 500)
 
@@ -161,14 +161,14 @@ async def test_dripping_ends(outbound: Outbound):
     assert asyncio.get_running_loop().time() - start == pytest.approx(20, abs=0.1)
 
 
-async def test_refused_connection_names_the_host(outbound: Outbound):
+async def test_refused_connection_names_the_host(outbound: HttpClient):
     """Where nobody listens, the reason names host and port."""
     async with raw_server({}) as url:
         pass
     assert url.removeprefix("http://") in await fails(outbound, url)
 
 
-async def test_server_without_tls_is_named_so(outbound: Outbound):
+async def test_server_without_tls_is_named_so(outbound: HttpClient):
     """An https address of a server that speaks plain HTTP fails with that reason."""
 
     async def plain(connection: Connection) -> None:
@@ -195,12 +195,12 @@ BAD_ADDRESSES = {
 
 
 @pytest.mark.parametrize(("url", "reason"), BAD_ADDRESSES.items(), ids=list(BAD_ADDRESSES))
-async def test_bad_address_is_refused(outbound: Outbound, url: str, reason: str):
+async def test_bad_address_is_refused(outbound: HttpClient, url: str, reason: str):
     """Only http and https addresses of hosts that exist are asked, without user names."""
     assert reason in await fails(outbound, url)
 
 
-async def test_use_after_close_connects_again(outbound: Outbound):
+async def test_use_after_close_connects_again(outbound: HttpClient):
     """Closing leaves nothing open, and the next request opens anew."""
     async with raw_server({"/": page(b"x")}) as url:
         await outbound.send("GET", url)
@@ -208,7 +208,7 @@ async def test_use_after_close_connects_again(outbound: Outbound):
         assert (await outbound.send("GET", url)).body == b"x"
 
 
-async def test_body_is_sent(outbound: Outbound):
+async def test_body_is_sent(outbound: HttpClient):
     """A POST carries its body and its headers."""
     async with WireServer(answering(page())) as server:
         headers = {"Content-Type": "text/x"}
