@@ -27,7 +27,7 @@ class Action:
 
 
 def add_actions(parser: argparse.ArgumentParser, actions: Mapping[str, Action]) -> None:
-    """Add the actions of a command; each has the options that every command has."""
+    """Add the actions of a command, each with the options that all commands share."""
     added = add_action_parsers(parser, {name: each.summary for name, each in actions.items()})
     for name, action in actions.items():
         action.configure(added[name])
@@ -38,7 +38,7 @@ def add_actions(parser: argparse.ArgumentParser, actions: Mapping[str, Action]) 
 def add_action_parsers(
     parser: argparse.ArgumentParser, summaries: Mapping[str, str]
 ) -> dict[str, argparse.ArgumentParser]:
-    """Add a parser for each action of a command, without options yet."""
+    """Add a parser without options for each action of a command."""
     room: Any = parser.add_subparsers(
         dest="action", metavar="ACTION", title="actions", required=True
     )
@@ -51,7 +51,7 @@ def add_action_parsers(
 async def run_action(
     actions: Mapping[str, Action], options: argparse.Namespace, console: Console
 ) -> int:
-    """Do what the person asked for, on the server that the options name."""
+    """Connect to the server that the options name, and run the action."""
     async with connect(options, console) as connection:
         return await actions[options.action].execute(connection, options, console)
 
@@ -60,7 +60,7 @@ RowT = TypeVar("RowT")
 
 
 def local_time(moment: datetime | None) -> str:
-    """A time in the zone of the person who looks on."""
+    """A time in the local time zone."""
     return "?" if moment is None else f"{moment.astimezone():%Y-%m-%d %H:%M:%S}"
 
 
@@ -71,7 +71,7 @@ async def show_rows(
     cells: Callable[[RowT], Sequence[Span]],
     limit: int | None = None,
 ) -> int:
-    """Write rows to stdout as they come; a table waits for the last one to know its widths."""
+    """Write rows to stdout: as JSON lines as they come, or as a table at the end."""
     as_table = console.stdout_is_tty
     lines: list[Sequence[Span]] = []
     listed = 0
@@ -83,6 +83,7 @@ async def show_rows(
         listed += 1
         if listed == limit:
             break
+    # A table needs all rows to know the widths of its columns.
     if as_table:
         console.table(headings, lines)
     return listed

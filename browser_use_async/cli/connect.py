@@ -33,7 +33,7 @@ NO_KEY = (
 
 @attrs.frozen
 class Connection:
-    """Where a command sends its calls."""
+    """An open session, and the server that it talks to."""
 
     session: BrowserUseSession  # the open session
     base_url: str  # the address of the API
@@ -41,7 +41,7 @@ class Connection:
     site_url: str | None = None  # the example site, if this command started one
 
     def fill_in(self, task: str) -> str:
-        """A task's text with the address of the example site in place of `{site}`."""
+        """Replace `{site}` in a text by the address of the example site, if there is one."""
         return task if self.site_url is None else task.replace("{site}", self.site_url.rstrip("/"))
 
 
@@ -49,7 +49,7 @@ class Connection:
 async def connect(
     options: argparse.Namespace, console: Console, *, needs_key: bool = True
 ) -> AsyncGenerator[Connection, None]:
-    """Open a session with the server that the options name; `--local` starts it first.
+    """Open a session with the server that the options name; with `--local`, start it first.
 
     Raises:
         ConfigurationError: An option or a variable cannot work.
@@ -78,19 +78,20 @@ async def connect(
 
 
 async def _start_local(stack: AsyncExitStack) -> tuple[Any, Any]:
-    # Only here: whoever talks to a server that runs elsewhere does not load one.
+    # Imported here: commands that use another server must not wait for this one to load.
     server_room: Any = import_module("browser_use_async.server")
     site_file: Any = import_module("browser_use_async.server.static_site")
     site = await stack.enter_async_context(site_file.StaticSite(site_file.example_site_directory()))
-    # Whoever starts the server and the task on one machine may open that machine's pages.
+    # Server and task belong to one user, so tasks may open pages of this machine.
     chromium = server_room.ChromiumSettings(allow_private_addresses=True)
     server = server_room.LocalServer(search=[site.url], chromium=chromium)
     return await stack.enter_async_context(server), site
 
 
 def _key(options: argparse.Namespace) -> str | None:
-    """The key that was given; an empty one is a mistake, and no reason to use another."""
+    """The key from the options, else from the environment."""
     given = given_key(options)
+    # An empty key that was given is an error to report; the environment does not replace it.
     return given if given is not None else os.environ.get("BROWSER_USE_API_KEY") or None
 
 

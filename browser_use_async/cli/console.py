@@ -1,4 +1,4 @@
-"""Where the command line writes: words for people to stderr, results as JSON to stdout."""
+"""Console output: messages for people to stderr, results as JSON to stdout."""
 
 import io
 import json
@@ -14,17 +14,18 @@ from browser_use_async.cli.screen import PlainScreen, Span, Style, open_screen, 
 __all__ = ["Console", "json_text", "printable"]
 
 _NARROWEST_TEXT = 30
-# Raw in a terminal, these steer it; escaped, they are the same JSON.
+# Control characters, bidirectional overrides, line separators and lone surrogates: harmful raw in
+# a terminal or a log; escaped they are the same JSON.
 _STEERING = re.compile("[\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
 def printable(text: str) -> str:
-    """Text from elsewhere without characters that could steer a terminal."""
+    """Untrusted text with control characters replaced, which a terminal would obey."""
     return "".join(each if each.isprintable() else " " for each in text)
 
 
 def json_text(value: Any, *, indent: int | None = None, ascii_only: bool = False) -> str:
-    """JSON without characters that could steer a terminal, or that some take for a line's end."""
+    """JSON text with terminal control characters and Unicode line separators escaped."""
     return _STEERING.sub(_escaped, json.dumps(value, ensure_ascii=ascii_only, indent=indent))
 
 
@@ -37,6 +38,7 @@ class Console:
         self._stdout: TextIO = stdout or sys.stdout
         errors: TextIO = stderr or sys.stderr
         for stream in (self._stdout, errors):
+            # An old encoding must not turn output about a task, already paid for, into a traceback.
             if isinstance(stream, io.TextIOWrapper):
                 stream.reconfigure(errors="backslashreplace")
         self._err = open_screen(errors, plain=plain)
@@ -82,14 +84,14 @@ class Console:
             yield lambda lines: show([[_cleaned(span) for span in line] for line in lines])
 
     def result(self, value: Any) -> None:
-        """Write a result to stdout, as JSON: one line in a pipe, indented on a terminal."""
+        """Write a result to stdout as JSON: one line in a pipe, indented on a terminal."""
         is_unicode = (self._stdout.encoding or "utf-8").lower().replace("-", "") == "utf8"
         indent = 2 if self.stdout_is_tty else None
         text = json_text(value, indent=indent, ascii_only=not is_unicode)
         print(text, file=self._stdout, flush=True)
 
     def table(self, headings: Sequence[str], rows: Sequence[Sequence[Span]]) -> None:
-        """Write aligned columns to stdout; the last one is cut where the terminal ends."""
+        """Write aligned columns to stdout; the last one is cut at the width of the terminal."""
         cells = [[_cleaned(cell) for cell in row] for row in rows]
         lines: list[list[Span]] = [[(each, Style.STRONG) for each in headings], *cells]
         widths = [

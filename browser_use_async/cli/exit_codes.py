@@ -1,4 +1,4 @@
-"""Exit codes, and errors as the command line reports them. Scripts rely on the numbers."""
+"""Exit codes, and the report of an error. Scripts rely on the codes, so they are fixed."""
 
 from enum import IntEnum
 
@@ -10,7 +10,7 @@ __all__ = ["ExitCode", "exit_code_of", "report_error"]
 
 
 class ExitCode(IntEnum):
-    """The exit codes. Ended by a signal, a command exits with 128 + its number: 130 for Ctrl-C."""
+    """Exit codes; a command that a signal ended exits with 128 + its number, 130 for Ctrl-C."""
 
     FINISHED = 0
     TASK_FAILED = 1
@@ -20,7 +20,8 @@ class ExitCode(IntEnum):
     TIMED_OUT = 124
 
 
-# Most special first: the timeouts and the task errors are all `BrowserUseError`s.
+# The first match counts, so a subclass stands before its base: all are `BrowserUseError`s.
+# Errors that are not listed came from the API, and exit with `ExitCode.API`.
 _BY_ERROR: tuple[tuple[type[BaseException], ExitCode], ...] = (
     (errors.WaitTimeoutError, ExitCode.TIMED_OUT),
     (errors.TaskError, ExitCode.TASK_FAILED),
@@ -37,7 +38,7 @@ _BY_ERROR: tuple[tuple[type[BaseException], ExitCode], ...] = (
 
 
 def exit_code_of(error: errors.BrowserUseError) -> ExitCode:
-    """The exit code that tells a script what went wrong."""
+    """Return the exit code for an error."""
     for kind, code in _BY_ERROR:
         if isinstance(error, kind):
             return code
@@ -45,8 +46,9 @@ def exit_code_of(error: errors.BrowserUseError) -> ExitCode:
 
 
 def report_error(error: BrowserUseError, console: Console) -> ExitCode:
-    """Say what went wrong and what to do about it."""
+    """Print an error and what to do about it, and return its exit code."""
     console.error(str(error))
+    # The only error that leaves a question open: whether a task was created, and is paid for.
     if isinstance(error, SubmissionUnknownError) and error.submission_token is not None:
         console.info(
             f"to find out, free of charge: browser-use-async watch {error.submission_token}"

@@ -23,7 +23,7 @@ __all__ = [
 
 
 class OptionGroup(Protocol):
-    """What options are added to: a parser, or a group of one."""
+    """An `argparse` parser, or a group of one."""
 
     def add_argument(self, *names: str, **shape: Any) -> argparse.Action:
         """Add one option."""
@@ -32,7 +32,7 @@ class OptionGroup(Protocol):
 
 @attrs.frozen
 class FieldOption:
-    """How one field of a request is written on the command line."""
+    """The command-line option for one field of a request."""
 
     field: str  # the field, as the API spells it
     flag: str
@@ -41,7 +41,7 @@ class FieldOption:
 
 
 class FieldOptions:
-    """Some fields of one request. What is not given on the command line is not sent."""
+    """The options for some fields of one request; a field that is not given is not sent."""
 
     def __init__(self, request: type[Any], options: Sequence[FieldOption]) -> None:
         fields = {field.name: field for field in attrs.fields(request)}
@@ -65,7 +65,8 @@ class FieldOptions:
 
 
 def _shape(option: FieldOption, rule: FieldRule) -> dict[str, Any]:
-    """How argparse reads an option, which follows from the kind of its field."""
+    """The arguments of `add_argument` for an option, by the kind of its field."""
+    # No option has a default: None is how `given` recognises a field to leave out of the request.
     match rule.kind:
         case FieldKind.BOOLEAN:
             return {"action": argparse.BooleanOptionalAction}
@@ -74,6 +75,7 @@ def _shape(option: FieldOption, rule: FieldRule) -> dict[str, Any]:
         case FieldKind.TEXT_LIST:
             return {"action": "append", "metavar": option.metavar}
         case FieldKind.TEXT_MAP:
+            # Values of secrets must not stand in the process list or in a shell's history.
             kind = secret if option.field == "secrets" else pair
             return {"action": "append", "type": kind, "metavar": option.metavar}
         case FieldKind.JSON_SCHEMA:
@@ -145,7 +147,7 @@ _FIELDS = FieldOptions(RunTaskRequest, TASK_OPTIONS)
 
 
 def add_task_options(parser: argparse.ArgumentParser) -> None:
-    """Add an option for each optional field of run-task. What is not given is not sent."""
+    """Add an option for each optional field of run-task."""
     group = parser.add_argument_group(
         "task", "Fields of the API. What is not given is not sent; the service's default holds."
     )

@@ -29,7 +29,8 @@ _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
 
 def add_output_options(parser: argparse.ArgumentParser, *, has_parent: bool = False) -> None:
-    """Add the options of every command."""
+    """Add the options that every command has."""
+    # Suppressed in a subparser, whose default would overwrite what the parent parser read.
     default: Any = argparse.SUPPRESS if has_parent else False
     group = parser.add_argument_group("output")
     group.add_argument(
@@ -44,7 +45,7 @@ def add_output_options(parser: argparse.ArgumentParser, *, has_parent: bool = Fa
 
 
 def add_connection_options(parser: argparse.ArgumentParser) -> None:
-    """Add the options that say which server to talk to, and with which key."""
+    """Add the options for the server and the API key."""
     group = parser.add_argument_group(
         "server", "The key is BROWSER_USE_API_KEY unless an option gives another."
     )
@@ -100,7 +101,7 @@ def given_key(options: argparse.Namespace) -> str | None:
 
 
 def seconds(text: str) -> float:
-    """A number of seconds above 0."""
+    """Parse a number of seconds above 0."""
     try:
         value = float(text)
     except ValueError:
@@ -111,7 +112,7 @@ def seconds(text: str) -> float:
 
 
 def moment(text: str) -> datetime:
-    """A point in time: ISO 8601, where no zone means UTC, or an age such as 90m, 2h or 7d."""
+    """Parse a time in the past: ISO 8601 (no zone means UTC), or an age such as 90m, 2h or 7d."""
     age = _span(text)
     if age is not None:
         return datetime.now(UTC) - age
@@ -124,7 +125,7 @@ def moment(text: str) -> datetime:
 
 
 def due(text: str) -> datetime:
-    """A point in time ahead: ISO 8601 (no zone means UTC), or a span such as +90m, +2h, +7d."""
+    """Parse a time in the future: ISO 8601 (no zone means UTC), or a span such as +90m or +2h."""
     span = _span(text[1:]) if text.startswith("+") else None
     if span is not None:
         return datetime.now(UTC) + span
@@ -137,7 +138,7 @@ def due(text: str) -> datetime:
 
 
 def pair(text: str) -> tuple[str, str]:
-    """A name and a value with `=` between them."""
+    """Parse `NAME=VALUE`."""
     name, equals, value = text.partition("=")
     if not name or not equals:
         raise argparse.ArgumentTypeError("write it as NAME=VALUE")
@@ -145,11 +146,11 @@ def pair(text: str) -> tuple[str, str]:
 
 
 def secret(text: str) -> tuple[str, str]:
-    """A name, and a value that stands somewhere safer than on the command line."""
+    """Parse `NAME=VARIABLE` or `NAME=@FILE`, and read the value from there."""
     name, equals, source = text.partition("=")
     if not name or not equals or not source:
         raise argparse.ArgumentTypeError("write it as NAME=VARIABLE or NAME=@FILE")
-    # No message shows `source`: whoever wrote the secret itself there must not see it logged.
+    # No message shows `source`, which may be the secret itself, written there by mistake.
     if not source.startswith("@"):
         value = os.environ.get(source)
         if value is None:
@@ -167,16 +168,16 @@ def secret(text: str) -> tuple[str, str]:
 
 
 def _span(text: str) -> timedelta | None:
-    """A span of time, or None if it is something else."""
+    """Parse a span such as 90m; None if the text is not one."""
     match = _SPAN.fullmatch(text)
     return None if match is None else timedelta(**{_UNITS[match[2]]: int(match[1])})
 
 
-# No message shows what was given: whoever wrote the secret itself there must not see it logged.
+# No message below shows the value that was given, which may be the secret itself.
 
 
 def secret_from_file(file: str, option: str) -> str:
-    """The secret that a file holds.
+    """Read a webhook secret from a file.
 
     Raises:
         ConfigurationError: The file cannot be read, or holds nothing.
@@ -191,7 +192,7 @@ def secret_from_file(file: str, option: str) -> str:
 
 
 def secret_from_variable(variable: str, option: str) -> str:
-    """The secret that an environment variable holds.
+    """Read a webhook secret from an environment variable.
 
     Raises:
         ConfigurationError: It is not set, or blank.

@@ -1,4 +1,4 @@
-"""From the words on the command line to an exit code, by way of the commands that exist."""
+"""The program: the commands that exist, the parser, and the run of one command."""
 
 import argparse
 import asyncio
@@ -29,29 +29,29 @@ _COMMANDS_PACKAGE = "browser_use_async.cli.commands"
 
 
 class CommandModule(Protocol):
-    """What the file of a command offers."""
+    """The interface of a command module."""
 
     def configure(self, parser: argparse.ArgumentParser) -> None:
         """Add the command's options."""
         ...
 
     async def execute(self, options: argparse.Namespace, console: Console) -> int:
-        """Run the command and give its exit code."""
+        """Run the command and return its exit code."""
         ...
 
 
 @attrs.frozen
 class Command:
-    """A command that exists."""
+    """A command, and the module that implements it."""
 
-    name: str  # the word that the person types
+    name: str  # the word on the command line
     file: str  # the name of its module in `cli.commands`
     summary: str  # what it does, in one line of the help
     # The words that may follow its name; the first one is meant if none does
     actions: tuple[str, ...] = ()
 
     def load(self) -> CommandModule:
-        """Import its file, and with it whatever the command needs."""
+        """Import the module of the command."""
         return cast("CommandModule", import_module(f"{_COMMANDS_PACKAGE}.{self.file}"))
 
 
@@ -81,7 +81,7 @@ COMMANDS = (
 
 
 def with_default_action(words: Sequence[str]) -> list[str]:
-    """The command line with the action that is meant where none was written: `batch in.csv`."""
+    """Insert the default action of a command where none is written: `batch in.csv`."""
     command = next((each for each in COMMANDS if words[:1] == [each.name]), None)
     if command is None or not command.actions or len(words) < 2:
         return list(words)
@@ -107,6 +107,7 @@ Begin with `browser-use-async demo`: it needs no key and no network.
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line."""
     words = with_default_action(sys.argv[1:] if arguments is None else list(arguments))
+    # Only what is named is imported: that keeps `--help` and each command fast to start.
     modules = {each.name: each.load() for each in COMMANDS if each.name in words}
     parser = _parser(modules)
     options = parser.parse_args(words, argparse.Namespace(words=words))
@@ -126,13 +127,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return 128 + signal.SIGINT
     except BrokenPipeError:
-        # Whoever read the output has gone; Python would complain once more when it exits.
+        # The reader of stdout has gone. Python would raise again when it flushes at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 128 + signal.SIGPIPE
 
 
 def _parser(modules: dict[str, CommandModule]) -> argparse.ArgumentParser:
-    """The parser; only commands that were named know their own options."""
+    """Build the parser; only commands on the command line get their own options."""
     parser = argparse.ArgumentParser(
         prog="browser-use-async",
         description="Run browser tasks over the Browser Use Cloud API v1, hosted or on this "
@@ -160,7 +161,7 @@ def _log_to_stderr(*, verbose: bool) -> None:
 
 @contextmanager
 def _warnings_on_console(console: Console) -> Generator[None]:
-    """Tell warnings to the person who typed the command, who has no line of Python to change."""
+    """Print warnings without the line of Python code, which the user cannot change."""
 
     def show(message: Warning | str, *place: object) -> None:
         console.info(("warning: ", Style.WAITING), str(message))

@@ -1,4 +1,4 @@
-"""TaskProgress on stderr: a task with its steps and pauses, and transfers of files."""
+"""Progress on stderr: a task with its steps and pauses, and transfers of files."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Generator
@@ -22,7 +22,7 @@ STATUS_STYLES: dict[str, Style] = {
     TaskStatus.PAUSED: Style.WAITING,
 }
 
-_LAST_WORDS_SECONDS = 2.0
+_LAST_STEPS_SECONDS = 2.0
 
 _ON_EXIT = {
     "leave": "it goes on; to follow it: browser-use-async watch {0}, to end it: "
@@ -34,12 +34,12 @@ _ON_EXIT = {
 
 
 def status_span(status: TaskStatus) -> Span:
-    """A status in its colour."""
+    """The status as coloured text."""
     return (str(status), STATUS_STYLES.get(status, Style.PLAIN))
 
 
 class TaskProgress:
-    """Shows one task on stderr. Leaving the block waits for steps that are still on their way."""
+    """Shows one task on stderr; leaving the block waits for the last steps to be shown."""
 
     def __init__(
         self, console: Console, *, prefix: tuple[Span, ...] = (), spinning: bool = True
@@ -65,15 +65,15 @@ class TaskProgress:
         traceback: TracebackType | None,
     ) -> None:
         if self._following is not None:
-            # A task that ended has told its last step, and nobody wants to miss it.
+            # The wait may return before the stream of steps has shown the last ones.
             has_ended = error is None or isinstance(error, TaskError)
-            await asyncio.wait([self._following], timeout=_LAST_WORDS_SECONDS if has_ended else 0)
+            await asyncio.wait([self._following], timeout=_LAST_STEPS_SECONDS if has_ended else 0)
             self._following.cancel()
             await asyncio.gather(self._following, return_exceptions=True)
         await self._stack.aclose()
 
     def follow(self, handle: TaskHandle) -> None:
-        """Begin to show a task."""
+        """Start to show a task."""
         self.task_id = handle.id
         self._update(f"task {handle.id}: waiting for its browser")
         self._following = asyncio.get_running_loop().create_task(self._show(handle))
@@ -85,7 +85,7 @@ class TaskProgress:
                 self._console.info(*self._prefix, "watch live at ", (live_url, Style.LINK))
             await asyncio.gather(self._show_steps(handle), self._show_statuses(handle))
         except BrowserUseError:
-            return  # the wait beside this one meets the same trouble, and reports it
+            return  # the command's own wait raises the same error, and reports it
 
     async def _show_steps(self, handle: TaskHandle) -> None:
         async for step in handle.stream_steps():
@@ -102,7 +102,7 @@ class TaskProgress:
             before = status
 
     def report_timeout(self, error: WaitTimeoutError, on_exit: str) -> int:
-        """Say that the time is up, print what a script needs, and give the exit code."""
+        """Report that the wait timed out, print the task id as JSON, and return the exit code."""
         status = error.last_status
         self.task_id = error.task_id
         self._console.error(f"the time is up; the task was last seen as {status or 'unknown'}")
@@ -111,12 +111,12 @@ class TaskProgress:
         return ExitCode.TIMED_OUT
 
     def report_exit(self, on_exit: str) -> None:
-        """Say what becomes of a task that nobody waits for any longer."""
+        """Print what happens to the task after the command has ended."""
         if self.task_id is not None:
             self._console.info(_ON_EXIT[on_exit].format(self.task_id))
 
     def report_end(self, task: Task, seconds: float) -> None:
-        """Say how the task ended."""
+        """Print how the task ended."""
         count = len(task.steps)
         steps = f"{count} step" + ("" if count == 1 else "s")
         self._console.info(
@@ -127,11 +127,11 @@ class TaskProgress:
 ResultT = TypeVar("ResultT")
 
 _SECONDS_BETWEEN_LINES = 2.0
-"""Where a line cannot be changed, each look at the bytes is a line more."""
+"""Without a terminal, each update is a new line; so they are this far apart."""
 
 
 class Transfers:
-    """Several transfers; one that fails does not keep the others from theirs."""
+    """Several transfers, each made whether or not an earlier one failed."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
@@ -140,7 +140,7 @@ class Transfers:
     async def attempt(
         self, label: str, transfer: Callable[[OnProgress], Awaitable[ResultT]]
     ) -> ResultT | None:
-        """Make one transfer and show its bytes."""
+        """Make one transfer and show its progress; None if it failed."""
         try:
             with self._displayed(label) as on_progress:
                 return await transfer(on_progress)

@@ -1,4 +1,4 @@
-"""Options of `serve` about what carries out its tasks: the browser, the agent and its model."""
+"""Options of `serve` for the browser and the agent that carry out its tasks."""
 
 import argparse
 import os
@@ -53,7 +53,7 @@ def add_agent_options(parser: argparse.ArgumentParser) -> None:
 
 
 def agent_settings(options: argparse.Namespace) -> AgentSettings | None:
-    """What the options say, or None if another executor is asked for.
+    """The agent settings that the options give, or None for another executor.
 
     Raises:
         ConfigurationError: They are for an executor that is not asked for, or the variable of the
@@ -85,7 +85,7 @@ def _key(variable: str | None) -> str | None:
         return None
     key = os.environ.get(variable, "")
     if not key:
-        # The name is not shown: whoever wrote the key itself there must not see it logged.
+        # The message leaves out the value: it is the key itself if the option was misunderstood.
         raise ConfigurationError("the environment variable that --llm-key-env names is empty")
     return key
 
@@ -147,7 +147,8 @@ def add_browser_options(parser: argparse.ArgumentParser) -> None:
 
 
 def browser_settings(options: argparse.Namespace, site_url: str | None) -> ChromiumSettings:
-    """What the options say."""
+    """The browser settings that the options give."""
+    # The example site is on this machine, where tasks may otherwise open nothing.
     served = [site_url] if site_url is not None else []
     return ChromiumSettings(
         browser=options.browser,

@@ -16,7 +16,7 @@ _HANDLERS: ContextVar[_Handlers] = ContextVar("_HANDLERS")
 
 
 async def run_until_signal(work: Coroutine[Any, Any, int], console: Console) -> int:
-    """Run a command; a signal cancels it, so that it can end what it began."""
+    """Run a command and return its exit code; SIGINT, SIGTERM and SIGHUP cancel it."""
     loop = asyncio.get_running_loop()
     handlers: _Handlers = []
     _HANDLERS.set(handlers)
@@ -24,6 +24,7 @@ async def run_until_signal(work: Coroutine[Any, Any, int], console: Console) -> 
     caught: list[signal.Signals] = []
 
     def handle(received: signal.Signals) -> None:
+        # Each handler is good for one Ctrl-C: the next one always cancels.
         if received is signal.SIGINT and handlers:
             handlers.pop()()
             return
@@ -34,19 +35,19 @@ async def run_until_signal(work: Coroutine[Any, Any, int], console: Console) -> 
 
     for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         if each is signal.SIGHUP and signal.getsignal(each) is signal.SIG_IGN:
-            continue  # started with nohup: the person wants it to outlive the terminal
+            continue  # started with nohup, to outlive the terminal
         loop.add_signal_handler(each, handle, each)
     try:
         return await command
     except asyncio.CancelledError:
         if not caught:
-            raise
+            raise  # cancelled from outside, not by a signal
         return 128 + caught[0]
 
 
 @contextmanager
 def graceful_sigint(end: Callable[[], None]) -> Generator[None]:
-    """Let the first Ctrl-C call something instead of cancelling the command; the second cancels."""
+    """Make the first Ctrl-C call a function; the second one cancels the command."""
     handlers = _HANDLERS.get()
     handlers.append(end)
     try:

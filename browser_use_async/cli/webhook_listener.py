@@ -1,4 +1,4 @@
-"""The receiver of `webhooks listen`: shows each event, and forwards it."""
+"""The receiver of `webhooks listen`: prints each event, and forwards it."""
 
 import asyncio
 import logging
@@ -38,14 +38,14 @@ Call = tuple[bytes, Mapping[str, str]]
 
 
 class _ForwardingReceiver(WebhookReceiver):
-    """A receiver that keeps genuine calls as they came, the repeated ones too."""
+    """A receiver that queues verified requests unchanged, repeated ones included."""
 
     def __init__(self, secret: str, *, path: str, calls: "asyncio.Queue[Call] | None") -> None:
         super().__init__(secret, path=path)
         self._calls = calls
 
     def receive(self, body: bytes, headers: Headers) -> Answer:
-        """Judge a call, and keep it if it is genuine."""
+        """Verify a request, and queue it for forwarding if it is genuine."""
         answer = super().receive(body, headers)
         if answer.is_accepted and self._calls is not None:
             forwarded = {
@@ -63,8 +63,8 @@ class _ForwardingReceiver(WebhookReceiver):
 async def listen(
     host: str, port: int, path: str, forward: str | None, secret: str, console: Console
 ) -> int:
-    """Receive until a signal comes."""
-    # Says why a call was refused, which whoever listens wants to know.
+    """Receive webhooks until a signal ends the command."""
+    # The receiver logs at INFO why it refused a request; the answer itself does not say it.
     logging.getLogger("browser_use_async").setLevel(logging.INFO)
     calls: asyncio.Queue[Call] | None = asyncio.Queue(_MAX_QUEUED) if forward else None
     try:
@@ -79,7 +79,7 @@ async def listen(
             else:
                 await _forward(calls, forward, console)
     except asyncio.CancelledError:
-        pass  # the one way in which listening ends
+        pass  # a signal: the normal end
     return ExitCode.FINISHED
 
 
@@ -149,7 +149,7 @@ def _describe(event: Event) -> tuple[str, str]:
 
 
 def _as_json(event: Event) -> dict[str, Any]:
-    """The event as it is written on the wire, without the mark of the submission."""
+    """The event in its wire format, without the submission token in its metadata."""
     timestamp = None if event.timestamp is None else format_timestamp(event.timestamp)
     if isinstance(event, TaskStatusUpdate):
         payload: Any = {
@@ -166,7 +166,7 @@ def _as_json(event: Event) -> dict[str, Any]:
 
 
 async def _forward(calls: "asyncio.Queue[Call]", url: str, console: Console) -> None:
-    """Send calls on one after the other, so that they arrive in their order."""
+    """Forward requests one after the other, so that they arrive in order."""
     outbound = HttpClient()
     try:
         while True:

@@ -1,4 +1,4 @@
-"""Routes for whoever runs the server; they are no part of the API."""
+"""Administration routes, which are not part of the API."""
 
 from decimal import Decimal, InvalidOperation
 from ipaddress import ip_address
@@ -32,7 +32,7 @@ def add_administration(
     faults: FaultInjector,
     webhooks: WebhookSender,
 ) -> None:
-    """Add the routes. They need the API key; all but two need a client on this machine."""
+    """Add the routes, which need the API key; all but two need a client on this machine."""
 
     async def add_credits(request: web.Request) -> web.Response:
         """Add credit: `{"cents": 500}`."""
@@ -41,18 +41,18 @@ def add_administration(
         return json_response({"balance": str(backend.account.balance_cents)})
 
     async def show_faults(request: web.Request) -> web.Response:
-        """The rules, and how often each fired."""
+        """Return the fault rules, and how often each fired."""
         _check_client(request, api_key)
         return _faults_response(faults)
 
     async def replace_faults(request: web.Request) -> web.Response:
-        """Let other rules hold: `{"faults": [{"kind": "reset"}]}`."""
+        """Replace the fault rules: `{"faults": [{"kind": "reset"}]}`."""
         _check_client(request, api_key)
         faults.set_faults(_read_faults(await request.read()))
         return _faults_response(faults)
 
     async def show_costs(request: web.Request) -> web.Response:
-        """What tasks have cost in US cents: `?task_id=A&task_id=B`. For the own page, too."""
+        """Return the cost of tasks in US cents: `?task_id=A&task_id=B`. The home page asks it."""
         check_key(request.headers.get("Authorization"), api_key)
         records = map(backend.store.task, request.query.getall("task_id", []))
         costs = {each.id: str(each.cost_cents) for each in records if each is not None}
@@ -67,26 +67,26 @@ def add_administration(
 
 def _add_webhooks(application: web.Application, api_key: str, webhooks: WebhookSender) -> None:
     async def show_webhooks(request: web.Request) -> web.Response:
-        """What is told about tasks, without the secrets."""
+        """List the webhooks, without their secrets."""
         _check_client(request, api_key)
         return json_response({"webhooks": [_webhook_as_json(each) for each in webhooks.webhooks]})
 
     async def add_webhook(request: web.Request) -> web.Response:
-        """Tell one more: `{"url": "https://...", "secret": "..."}`."""
+        """Add a webhook: `{"url": "https://...", "secret": "..."}`."""
         _check_client(request, api_key)
         webhook = _read_webhook(await request.read())
         await _register(webhooks, webhook)
         return json_response(_webhook_as_json(webhook))
 
     async def remove_webhook(request: web.Request) -> web.Response:
-        """Tell one no more."""
+        """Remove a webhook."""
         _check_client(request, api_key)
         if not webhooks.remove(request.match_info["webhook_id"]):
             raise RefusalError(404, "Webhook not found")
         return json_response({})
 
     async def show_deliveries(request: web.Request) -> web.Response:
-        """What was sent, and what came of it, oldest first: `?latest=20`. For the own page, too."""
+        """List deliveries, oldest first: `?latest=20`. The home page asks it."""
         check_key(request.headers.get("Authorization"), api_key)
         log = tuple(webhooks.log)
         shown = log[-_latest(request.query.get("latest", str(len(log)))) :] if log else ()
@@ -111,7 +111,7 @@ def _webhook_as_json(webhook: Webhook) -> dict[str, str]:
 
 
 async def _register(webhooks: WebhookSender, webhook: Webhook) -> None:
-    # Apart from the route, whose frame holds the server's key.
+    # A function of its own: the frame of the route holds the server's key.
     try:
         await webhooks.register(webhook)
     except ConfigurationError as error:
@@ -136,7 +136,7 @@ def _check_client(request: web.Request, api_key: str) -> None:
         local = ip_address(request.remote or "").is_loopback
     except ValueError:
         local = False
-    # What a proxy on this machine passes on comes from elsewhere.
+    # A request that a proxy on this machine forwards comes from another machine.
     if not local or any(name in request.headers for name in _FORWARDED):
         raise RefusalError(403, "Only clients on this machine may do this")
     check_key(request.headers.get("Authorization"), api_key)

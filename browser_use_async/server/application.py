@@ -22,10 +22,10 @@ from browser_use_async.server.webhooks import WebhookSender
 __all__ = ["MAX_BODY", "UNROUTED", "build_application"]
 
 MAX_BODY = 1024 * 1024
-"""The most bytes that the body of a request may have."""
+"""The most bytes of a request body."""
 
 UNROUTED = "unrouted"
-"""What requests are counted as that no route is for."""
+"""The name under which requests without a route are counted."""
 
 _logger = logging.getLogger(__name__)
 _NOT_FOUND = "Not Found"
@@ -38,8 +38,8 @@ def build_application(
     faults: FaultInjector,
     webhooks: WebhookSender,
 ) -> web.Application:
-    """The application of one server."""
-    # Errors are answered within the faults, which spoil such answers too, and around them, for
+    """Build the application of one server."""
+    # Errors are answered inside the faults, which apply to error responses too, and outside, for
     # bodies that are too large for the faults to read.
     middlewares = [_counting(requests), _answer_errors, faults.middleware(), _answer_errors]
     application = web.Application(client_max_size=MAX_BODY, middlewares=middlewares)
@@ -86,7 +86,7 @@ def _counting(requests: "Counter[str]") -> Middleware:
         request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
     ) -> web.StreamResponse:
         match = request.match_info
-        # The service's framework lets no path parameter hold a slash, not even an escaped one.
+        # As in the service's framework, no path parameter may contain a slash, even an escaped one.
         misfit = any("/" in value for value in match.values())
         if misfit or match.http_exception is not None:
             requests[UNROUTED] += 1

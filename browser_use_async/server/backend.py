@@ -1,4 +1,4 @@
-"""The parts of one server that operations and pages work with, and which function answers a row."""
+"""The parts of one server that its operations work with, and the registry of operations."""
 
 from collections.abc import Callable
 from typing import Any, TypeVar
@@ -22,35 +22,35 @@ __all__ = ["OPERATIONS", "Backend", "Operation", "operation"]
 class Backend:
     """The parts of one running server."""
 
-    store: Store  # what it remembers
-    runner: TaskRunner  # the tasks at work
+    store: Store  # tasks and files
+    runner: TaskRunner  # the running tasks
     links: Links  # addresses on this server
-    executor_name: str  # what carries out the tasks
-    account: Account  # who pays
+    executor_name: str  # the name of the executor
+    account: Account  # balance and plan
     profiles: Profiles  # the browser profiles
-    schedules: Schedules  # what runs again and again
-    uploads: Uploads  # files for tasks to read
-    search: SearchEngine  # reads websites for queries
-    # How many tasks may be at work at once, or None for any number
+    schedules: Schedules  # scheduled tasks
+    uploads: Uploads  # uploaded files
+    search: SearchEngine  # the search operations
+    # How many tasks may run at once, or None for any number
     max_concurrent_tasks: int | None = None
     screenshots: bool = True  # whether pictures of the steps are kept
     recordings: bool = True  # whether recordings are kept
 
 
 Operation = Callable[..., Any]
-"""Takes the `Backend`, then the call's path, query and body objects, as far as it has them."""
+"""Takes the `Backend`, then the path, query and body objects that the endpoint has."""
 
 OperationT = TypeVar("OperationT", bound=Operation)
 
 OPERATIONS: dict[str, Operation] = {}
-"""Operations by the name of their row."""
+"""Operations by the name of their endpoint."""
 
 
 def operation(endpoint: Endpoint) -> Callable[[OperationT], OperationT]:
-    """Let a function answer a row.
+    """Register a function as the operation of an endpoint.
 
     Raises:
-        ValueError: Another function answers it already.
+        ValueError: The endpoint has an operation already.
     """
 
     def register(function: OperationT) -> OperationT:

@@ -1,7 +1,7 @@
-"""From an HTTP request to the operation of its row, and back: key, inputs, answer.
+"""Dispatch of a request to the operation of its endpoint: key, inputs, response.
 
-A wrong key is answered as the service's framework of 2025 answered, wrong inputs in FastAPI's
-words.
+Errors are worded as the service words them: those of the key as its framework did in 2025, those
+of the inputs as FastAPI does.
 """
 
 import hmac
@@ -25,7 +25,7 @@ __all__ = ["Handler", "check_key", "handler_of", "read_inputs"]
 
 
 def check_key(header: str | None, api_key: str) -> None:
-    """Refuse a request that does not bring the key.
+    """Refuse a request without the right key.
 
     Raises:
         RefusalError: 403 without a Bearer header, 401 for another key.
@@ -36,13 +36,14 @@ def check_key(header: str | None, api_key: str) -> None:
         raise RefusalError(403, "Not authenticated")
     if scheme.lower() != "bearer":
         raise RefusalError(403, "Invalid authentication credentials")
+    # In constant time: the duration must not show how much of a guess was right.
     given = credentials.encode("utf-8", "surrogateescape")
     if not hmac.compare_digest(given, api_key.encode("ascii")):
         raise RefusalError(401, "Invalid API key")
 
 
 async def read_inputs(endpoint: Endpoint, request: web.Request) -> list[Any]:
-    """The path, query and body objects of a call, in this order, as far as it has them.
+    """Read and validate the path, query and body objects of a call, in this order.
 
     Raises:
         RefusalError: 422 with every problem found, or 400 for a body that cannot be read.
@@ -75,6 +76,7 @@ def _check(
 
 
 def _described(part: str, problem: Problem) -> dict[str, Any]:
+    # The service shows the whole body for a missing field, and nothing for a missing parameter.
     echoes = part == "body" or problem.kind != "missing"
     item: dict[str, Any] = {
         "type": problem.kind,
@@ -104,7 +106,7 @@ async def _read_object(request: web.Request) -> Mapping[str, Any]:
 
 
 def _is_json(content_type: str | None) -> bool:
-    """Whether the service's framework would parse the body: JSON, or no type at all."""
+    """Whether the service's framework parses a body of this type as JSON, or of no type."""
     if content_type is None:
         return True
     message = Message()
@@ -119,7 +121,7 @@ def _read_json(body: bytes) -> Any:
         return read_json(body)
     except JsonRefusedError:
         pass
-    # Read again, only to tell where the text stops being JSON.
+    # Parsed again by the standard library, which reports where the text stops being JSON.
     try:
         json.loads(body)
     except json.JSONDecodeError as error:
@@ -140,7 +142,7 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 def handler_of(endpoint: Endpoint, backend: Backend, api_key: str) -> Handler:
-    """The handler that answers a row."""
+    """Return the request handler for an endpoint."""
     answer_call = OPERATIONS[endpoint.name]
 
     async def handle(request: web.Request) -> web.StreamResponse:
@@ -149,13 +151,13 @@ def handler_of(endpoint: Endpoint, backend: Backend, api_key: str) -> Handler:
                 check_key(request.headers.get("Authorization"), api_key)
             except RefusalError as refusal:
                 if endpoint is ME and refusal.status == 401:
-                    refusal.body = False  # the one call whose answer is about the key
+                    refusal.body = False  # the one call that answers whether the key is good
                 raise
         inputs = await read_inputs(endpoint, request)
         result = answer_call(backend, *inputs)
         if inspect.isawaitable(result):
             result = await result
-        # Clients call .json() on answers that say nothing, so there is an object.
+        # Clients call .json() on every answer, so a call that returns nothing sends an object.
         return json_response({} if endpoint.returns is None else unstructure(result))
 
     return handle

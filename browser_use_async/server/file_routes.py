@@ -17,13 +17,13 @@ _ONE_RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})", re.IGNORECASE | re.ASCII
 
 
 class UnsatisfiableRangeError(ValueError):
-    """The range begins after the end."""
+    """The range starts behind the end of the file."""
 
 
 def byte_range(header: str | None, size: int) -> range | None:
-    """The bytes that are asked for, or None for all of them.
+    """Parse a `Range` header as far as resumed downloads use it; None stands for all bytes.
 
-    Several ranges, other units and nonsense mean all bytes, as the RFC allows.
+    Several ranges, other units and invalid headers stand for all bytes, as RFC 9110 allows.
 
     Raises:
         UnsatisfiableRangeError: There is no byte in the range.
@@ -43,7 +43,7 @@ def byte_range(header: str | None, size: int) -> range | None:
     return range(start, end)
 
 
-# Files come from pages of the open web: shown alone, they must not run scripts on this origin.
+# Files come from pages of the open web: opened alone, they must not run scripts on this origin.
 _HARMLESS = {"X-Content-Type-Options": "nosniff", "Content-Security-Policy": "sandbox"}
 
 
@@ -63,7 +63,7 @@ def download(backend: Backend, request: web.Request) -> web.Response:
 def _content(content: bytes, name: str, request: web.Request) -> web.Response:
     etag = f'"{hashlib.sha256(content).hexdigest()[:32]}"'
     headers = {**_HARMLESS, "ETag": etag, "Accept-Ranges": "bytes", "Content-Type": _type_of(name)}
-    # A range of another version than the client has would not fit what it has.
+    # If-Range: a range of another version would not fit the part that the client has.
     resumes = request.headers.get("If-Range", etag) == etag
     try:
         wanted = byte_range(request.headers.get("Range") if resumes else None, len(content))
@@ -83,7 +83,7 @@ def _type_of(name: str) -> str:
 
 
 _BODY_SECONDS = 60.0
-"""How long the bytes of one file may take."""
+"""Seconds for the body of one upload."""
 
 
 async def upload(backend: Backend, request: web.Request) -> web.Response:
@@ -98,7 +98,7 @@ async def upload(backend: Backend, request: web.Request) -> web.Response:
     if content is None:
         message = "Your proposed upload exceeds the maximum allowed size"
         refusal = storage_error(400, "EntityTooLarge", message)
-        refusal.force_close()  # the rest of the body is not waited for
+        refusal.force_close()  # the rest of the body is not read
         return refusal
     if not content:
         return storage_error(400, "IncompleteBody", "The file is empty")

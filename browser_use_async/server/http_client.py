@@ -1,7 +1,6 @@
-"""The server's only HTTP client: one request, one bounded answer, no redirects, no cookies kept.
+"""The HTTP client of the server: one request, one bounded response, no redirects, no cookies.
 
-Whoever needs a second look (a redirect, another attempt) asks again and decides for itself
-whether it may.
+Redirects and retries are up to the caller, who checks each address again.
 """
 
 import asyncio
@@ -17,7 +16,7 @@ from yarl import URL
 __all__ = ["MAX_BODY", "HttpClient", "HttpClientError", "HttpResponse"]
 
 MAX_BODY = 5 * 1024 * 1024
-"""The most bytes that the body of an answer may have, before and after decompression."""
+"""The most bytes of a response body, before and after decompression."""
 
 CONNECT_SECONDS = 10.0
 SILENCE_SECONDS = 10.0
@@ -26,23 +25,23 @@ USER_AGENT = "browser-use-async-server"
 
 
 class HttpClientError(Exception):
-    """A request without a usable answer. Its text is a clause for a person."""
+    """A request without a usable response; the text is a clause for a message."""
 
 
 @attrs.frozen
 class HttpResponse:
-    """What another server answered."""
+    """The response of another server."""
 
-    url: str  # the address that was asked
+    url: str  # the requested address
     status: int  # the HTTP status
-    reason: str  # the words beside the status
+    reason: str  # the reason phrase
     # The headers; there may be several of one name
     headers: CIMultiDictProxy[str] = attrs.field(repr=False)
     body: bytes = attrs.field(repr=False)  # the decompressed body
 
 
 class HttpClient:
-    """Requests to the world, bounded in time and size.
+    """Sends requests that are bounded in time and size.
 
     Connects lazily, in the event loop that sends the first request.
     """
@@ -82,7 +81,7 @@ class HttpClient:
             raise HttpClientError("it did not answer in time") from None
         except aiohttp.ClientError as error:
             raise HttpClientError(_explained(error, target)) from error
-        except UnicodeError:  # a host name that the resolver cannot write down
+        except UnicodeError:  # a host name without a valid IDNA form
             raise HttpClientError("that is not a valid address") from None
 
     async def aclose(self) -> None:
@@ -107,7 +106,7 @@ class HttpClient:
     def _opened(self) -> aiohttp.ClientSession:
         if self._session is None:
             self._session = aiohttp.ClientSession(
-                # A pooled connection may be dead, and nothing here is sent a second time.
+                # A pooled connection may be dead, and no request is sent a second time.
                 connector=aiohttp.TCPConnector(force_close=True),
                 cookie_jar=aiohttp.DummyCookieJar(),
                 timeout=self._timeout,
@@ -119,7 +118,8 @@ class HttpClient:
 
 
 async def _no_second_attempt(request: ClientRequest, handler: ClientHandlerType) -> ClientResponse:
-    # aiohttp itself repeats some requests when a connection dies, unless the error is not its own.
+    # aiohttp repeats some requests by itself when a connection breaks. An exception of another
+    # class prevents that.
     try:
         return await handler(request)
     except aiohttp.ClientConnectorError:

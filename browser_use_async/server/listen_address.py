@@ -1,4 +1,4 @@
-"""Where the server listens, what it is called there, and what must hold before others reach it."""
+"""The address to listen on, and the checks before other machines can reach it."""
 
 import ipaddress
 import os
@@ -14,21 +14,21 @@ from browser_use_async.errors import ConfigurationError
 __all__ = ["MIN_EXPOSED_KEY", "ListenAddress"]
 
 MIN_EXPOSED_KEY = 24
-"""The fewest characters of a key that guards a server which other machines reach."""
+"""The minimum length of the key of a server that other machines can reach."""
 
 _EVERY_ADDRESS = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - not bound to here
 
 
 @attrs.frozen
 class ListenAddress:
-    """Where a server listens; made by `checked` only."""
+    """A validated address to listen on; use `validated` to create one."""
 
     host: str
     port: int  # the port; 0 takes a free one
     api_key: str = attrs.field(repr=False)  # the key that clients have to bring
-    tls: ssl.SSLContext | None  # what it encrypts with, or None for plain HTTP
-    public_url: str | None  # what others call it, or None for its own address
-    is_exposed: bool  # whether other machines reach it
+    tls: ssl.SSLContext | None  # the TLS context, or None for plain HTTP
+    public_url: str | None  # the address that clients use, or None for its own
+    is_exposed: bool  # whether other machines can reach it
 
     @classmethod
     def validated(
@@ -43,7 +43,7 @@ class ListenAddress:
         public_url: str | None,
         behind_proxy: bool,
     ) -> "ListenAddress":
-        """The place, if it is a safe one.
+        """Check that the address is safe to listen on, and return it.
 
         Raises:
             ConfigurationError: Others would reach it without a key of the operator's, or in the
@@ -63,7 +63,7 @@ class ListenAddress:
         return cls(host, _checked_port(port), _checked_key(api_key), tls, public_url, is_exposed)
 
     def open(self) -> socket.socket:
-        """Listen.
+        """Return a listening socket.
 
         Raises:
             ConfigurationError: The address is not to be had.
@@ -77,12 +77,12 @@ class ListenAddress:
             ) from error
 
     def url(self, listener: socket.socket) -> str:
-        """What clients call the server: scheme, host and port."""
+        """The scheme, host and port that clients use."""
         if self.public_url is not None:
             return self.public_url
         address: tuple[str, int] = listener.getsockname()[:2]
         host, port = address
-        # Somebody who listens on every address still needs one to send requests to.
+        # A client cannot connect to the wildcard address.
         host = _EVERY_ADDRESS.get(host, host)
         scheme = "http" if self.tls is None else "https"
         return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"
@@ -96,9 +96,9 @@ def _is_loopback(host: str) -> bool:
 
 
 def _checked_host(host: str, allow_any_host: bool) -> tuple[str, bool]:
-    """The address, and whether only this machine reaches it."""
+    """Return the address, and whether only this machine can reach it."""
     if host == "localhost":
-        # The name stands for two addresses, on which port 0 would give two different ports.
+        # The name has two addresses, for which port 0 would take two different ports.
         return "127.0.0.1", True
     is_loopback = _is_loopback(host)
     if not is_loopback and not allow_any_host:
@@ -168,7 +168,7 @@ def _tls(
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     try:
-        # A password would be asked for on the terminal, which a server has none of.
+        # Without a callback, OpenSSL would ask for the password on the terminal.
         context.load_cert_chain(tls_cert, tls_key, password=_no_password)
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or getattr(error, "reason", None) or str(error)

@@ -1,4 +1,4 @@
-"""Responses as the service writes them, refusals, and failures logged without their values."""
+"""JSON and storage responses in the form of the service, errors, and a log without secrets."""
 
 import json
 import logging
@@ -12,7 +12,7 @@ __all__ = ["RefusalError", "json_response", "log_failure", "storage_error"]
 
 
 class RefusalError(Exception):
-    """The request is answered with an error status."""
+    """Answers the request with an error status and a JSON body."""
 
     def __init__(self, status: int, detail: Any) -> None:
         super().__init__(f"refused with {status}")
@@ -23,7 +23,7 @@ class RefusalError(Exception):
 def json_response(
     value: Any, status: int = 200, headers: dict[str, str] | None = None
 ) -> web.Response:
-    """A response of compact JSON."""
+    """Return a response of compact JSON."""
     text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     return web.Response(
         body=text.encode("utf-8", "replace"),  # a name may hold half a surrogate pair
@@ -34,7 +34,7 @@ def json_response(
 
 
 def storage_error(status: int, code: str, message: str) -> web.Response:
-    """What object storage answers instead of a file."""
+    """Return an error in the XML form of object storage."""
     text = (
         '<?xml version="1.0" encoding="UTF-8"?>\n'
         f"<Error><Code>{code}</Code><Message>{escape(message)}</Message></Error>"
@@ -43,6 +43,7 @@ def storage_error(status: int, code: str, message: str) -> web.Response:
 
 
 def log_failure(logger: logging.Logger, message: str, error: BaseException) -> None:
-    """Log an exception without its text, which may hold a secret."""
+    """Log the type and traceback of an exception, without its text."""
+    # The text of an exception may hold a secret: a key, a cookie, what a page said.
     frames = "".join(traceback.format_tb(error.__traceback__))
     logger.error("%s: %s\n%s", message, type(error).__name__, frames)

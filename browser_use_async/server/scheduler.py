@@ -1,4 +1,4 @@
-"""Work that the clock starts: runs of schedules, and the deletion of old files."""
+"""Timed work: the runs of schedules, and the deletion of old files."""
 
 import asyncio
 import contextlib
@@ -15,7 +15,7 @@ from browser_use_async.server.storage.schedules import ScheduleRecord
 __all__ = ["FILE_LIFETIME", "SCHEDULE_MODEL", "FileExpiry", "Scheduler", "expire"]
 
 FILE_LIFETIME = timedelta(days=30)
-"""How long files can be downloaded after the end of their task, and uploads included in tasks."""
+"""Age at which files of ended tasks, and uploads, are deleted."""
 
 _EXPIRY_SECONDS = 24 * 60 * 60.0
 _logger = logging.getLogger(__name__)
@@ -38,7 +38,7 @@ def expire(backend: Backend, now: datetime) -> None:
 
 
 class FileExpiry:
-    """Deletes what is too old, now and once a day."""
+    """Deletes old files at once and then daily."""
 
     def __init__(self, backend: Backend, now: Callable[[], datetime]) -> None:
         self._backend = backend
@@ -46,7 +46,7 @@ class FileExpiry:
         self._work = asyncio.get_running_loop().create_task(self._expire_daily(), name="expiry")
 
     async def aclose(self) -> None:
-        """Sweep no more."""
+        """Stop deleting."""
         self._work.cancel()
         await asyncio.gather(self._work, return_exceptions=True)
 
@@ -60,16 +60,15 @@ class FileExpiry:
 
 
 SCHEDULE_MODEL = LlmModel.GPT_4O
-"""The model of schedules that name none, which differs from that of run-task."""
+"""The default model of schedules, which differs from that of run-task."""
 
-_LONGEST_SLEEP = 60.0  # seconds; the wall clock of a machine that slept or was set is seen soon
+_LONGEST_SLEEP = 60.0  # seconds; a wall clock that was set, or jumped in sleep mode, is noticed
 
 
 class Scheduler:
-    """One coroutine that sleeps until the next run.
+    """Starts the runs of schedules when they are due.
 
-    A run that was missed, because the server was down or busy, is made once and not for each
-    time that was missed.
+    Runs that were missed while the server was down or busy are made up by a single one.
     """
 
     def __init__(self, backend: Backend, now: Callable[[], datetime]) -> None:
@@ -79,12 +78,12 @@ class Scheduler:
         self._work: asyncio.Task[None] | None = None
 
     def start(self) -> None:
-        """Begin to watch the clock."""
+        """Start."""
         self._backend.schedules.changed = self._changed.set
         self._work = asyncio.get_running_loop().create_task(self._run(), name="scheduler")
 
     async def aclose(self) -> None:
-        """Stop starting runs; those under way go on."""
+        """Start no more runs; those under way continue."""
         if self._work is not None:
             self._work.cancel()
             await asyncio.gather(self._work, return_exceptions=True)
@@ -112,8 +111,8 @@ class Scheduler:
         ]
 
     def _start_run(self, record: ScheduleRecord) -> None:
-        # Moved on first: a server that dies in between has made one run too few, which costs
-        # nothing, rather than one too many.
+        # Advanced first: if the server crashes in between, one run is missing, which costs nothing,
+        # instead of one too many.
         self._backend.schedules.advance(record)
         try:
             start_task(self._backend, record.request, SCHEDULE_MODEL)

@@ -1,4 +1,4 @@
-"""Addresses on this server: signed ones for files, secret ones for pages."""
+"""Links to this server: signed ones for files, secret ones for pages."""
 
 import hashlib
 import hmac
@@ -15,7 +15,7 @@ __all__ = ["LinkFault", "Links"]
 
 
 class LinkFault(StrEnum):
-    """Why a signed link does not open, in the words of Amazon's S3."""
+    """Why a signed link is refused, in the words of Amazon S3."""
 
     UNSIGNED = "Access Denied"
     ALTERED = "The request signature we calculated does not match the signature you provided."
@@ -23,12 +23,12 @@ class LinkFault(StrEnum):
 
     @property
     def code(self) -> str:
-        """S3's name for it."""
+        """The error code of S3."""
         return "SignatureDoesNotMatch" if self is LinkFault.ALTERED else "AccessDenied"
 
 
 class Links:
-    """Makes the addresses of one server and checks its signatures."""
+    """Creates the links of one server, and checks their signatures."""
 
     def __init__(
         self, url: str, lifetime: float, now: Callable[[], datetime], key: bytes | None = None
@@ -44,7 +44,7 @@ class Links:
         return self.url + API_PREFIX
 
     def live_page(self, record: TaskRecord) -> str | None:
-        """The page to watch a task on, or None before it has started."""
+        """The live page of a task, or None before it has started."""
         return f"{self.url}/live/{record.live_token}" if record.started else None
 
     def share_page(self, record: TaskRecord) -> str | None:
@@ -52,18 +52,18 @@ class Links:
         return f"{self.url}/share/{record.share_token}" if record.share_token else None
 
     def file(self, task_id: str, name: str) -> str:
-        """A link to a file that needs no key and expires."""
+        """A signed link to a file, which needs no key and expires."""
         expires = str(int(self._now().timestamp() + self._lifetime))
         signature = self._signature("file", task_id, name, expires)
         place = f"{self.url}/files/{task_id}/{quote(name, safe='')}"
         return f"{place}?expires={expires}&signature={signature}"
 
     def fault(self, task_id: str, name: str, expires: str, signature: str) -> LinkFault | None:
-        """Why a link to a file does not open, or None if it does."""
+        """Why a link to a file is refused, or None if it is valid."""
         return self._fault(expires, signature, "file", task_id, name)
 
     def upload(self, name: str, content_type: str) -> str:
-        """A link to put a file at, which needs no key and expires."""
+        """A signed link for the upload of a file, which needs no key and expires."""
         expires = str(int(self._now().timestamp() + self._lifetime))
         signature = self._signature("upload", name, content_type, expires)
         place = f"{self.url}/uploads/{quote(name, safe='')}"
@@ -72,7 +72,7 @@ class Links:
     def upload_fault(
         self, name: str, content_type: str, expires: str, signature: str
     ) -> LinkFault | None:
-        """Why a link to put a file at does not open, or None if it does."""
+        """Why an upload link is refused, or None if it is valid."""
         return self._fault(expires, signature, "upload", name, content_type)
 
     def _fault(self, expires: str, signature: str, *signed: str) -> LinkFault | None:

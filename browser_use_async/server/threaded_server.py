@@ -1,4 +1,4 @@
-"""The bundled server in a thread of its own, for programs and tests without an event loop."""
+"""The bundled server in a thread, for programs and tests without an event loop."""
 
 import asyncio
 import threading
@@ -44,7 +44,7 @@ class ThreadedServer:
 
     @property
     def api_key(self) -> str:
-        """The key that clients have to bring."""
+        """The API key that clients need."""
         return self._server.api_key
 
     @property
@@ -63,15 +63,15 @@ class ThreadedServer:
         return self._call(lambda: Counter(self._server.faults_fired))
 
     def set_faults(self, faults: Sequence[Fault]) -> None:
-        """Let other things go wrong from the next call on; all counts begin anew.
+        """Replace the faults from the next call on; all counts restart.
 
         Args:
-            faults: The new rules; none of the old ones holds any more.
+            faults: The new rules, in place of all others.
         """
         self._call(lambda: self._server.set_faults(faults))
 
     def start(self) -> None:
-        """Listen; returns when requests are answered.
+        """Start the server; returns when it answers requests.
 
         Raises:
             ConfigurationError: The address cannot be listened on.
@@ -119,7 +119,7 @@ class ThreadedServer:
             await self._server.aclose()
 
     def _call(self, function: Callable[[], ResultT]) -> ResultT:
-        """Ask in the server's thread, where nothing changes meanwhile."""
+        """Call a function in the server's thread, where nothing changes meanwhile."""
         if self._loop is None or not self._thread.is_alive():
             return function()
 

@@ -1,1 +1,1 @@
-"""What `batch` is made of: a table of rows, a template, the results, and what a person sees."""
+"""The parts of `batch`: input, settings, runner, progress, results and status."""

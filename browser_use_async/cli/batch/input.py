@@ -32,7 +32,7 @@ _DELIMITERS = (",", ";", "\t")
 
 @attrs.frozen
 class Row:
-    """One row."""
+    """One row of the input."""
 
     line: int  # the line that it begins on, counted from 1
     values: Mapping[str, str]  # its values by column
@@ -40,13 +40,13 @@ class Row:
 
 @attrs.frozen
 class RowFile:
-    """A file of rows. Every reading begins anew, so that it can be checked before it is used."""
+    """A file of rows. It is read twice: once to check it, once to run it."""
 
     path: Path  # the file. Its name says what it is: .csv, .tsv, .jsonl or .ndjson.
     encoding: str = "utf-8"  # how its text is encoded
 
     def rows(self) -> Generator[Row]:
-        """Read the rows, lazily; empty lines count and give none.
+        """Yield the rows lazily; empty lines are counted and skipped.
 
         Raises:
             ConfigurationError: The file cannot be read, or a line is not what it should be; the
@@ -61,16 +61,16 @@ class RowFile:
             yield from read(self, lines)
 
     def error(self, line: int, problem: str) -> ConfigurationError:
-        """The error for a line that is no good."""
+        """The error for an invalid line."""
         return ConfigurationError(f"{self.path}, line {line}: {problem}")
 
     def _lines(self) -> Generator[str]:
-        """The lines with their ends; a byte-order mark is no part of the first one."""
+        """Yield the lines with their line ends, without a byte-order mark."""
         encoding = "utf-8-sig" if _is_utf8(self.encoding) else self.encoding
         number = 0
         try:
             self._refuse_other_encoding()
-            # What cannot be decoded comes as surrogates: only so is it known on which line it is.
+            # Undecodable bytes become surrogates here, so that the error can name their line.
             with self.path.open(encoding=encoding, errors="surrogateescape", newline="") as file:
                 for number, line in enumerate(file, 1):
                     if _UNDECODED.search(line):
@@ -103,7 +103,7 @@ def _is_utf8(encoding: str) -> bool:
 
 
 def _csv_rows(file: RowFile, lines: Iterator[str]) -> Iterator[Row]:
-    """Rows by the names in the first line, which also shows what parts the columns."""
+    """Yield rows of a CSV file, whose first line names the columns and shows the delimiter."""
     first = next(lines, "")
     delimiter = _delimiter(first)
     records = _records(file, _chained(first, lines), delimiter)
@@ -125,7 +125,7 @@ def _chained(first: str, lines: Iterator[str]) -> Iterator[str]:
 
 
 def _delimiter(line: str) -> str:
-    """What parts the columns: the comma, unless the first line has more of another one."""
+    """The delimiter: the comma, unless the first line has more of another one."""
     unquoted = _QUOTED.sub("", line)
     return max(_DELIMITERS, key=unquoted.count)
 
@@ -133,7 +133,7 @@ def _delimiter(line: str) -> str:
 def _records(
     file: RowFile, lines: Iterator[str], delimiter: str
 ) -> Iterator[tuple[int, list[str]]]:
-    """The records that are not empty, each with the line that it begins on."""
+    """Yield the records that are not empty, each with its first line number."""
     reader = csv.reader(lines, delimiter=delimiter, strict=True)
     while True:
         line = reader.line_num + 1
@@ -159,7 +159,7 @@ def _columns(file: RowFile, line: int, cells: list[str]) -> list[str]:
 
 
 def _json_rows(file: RowFile, lines: Iterator[str]) -> Iterator[Row]:
-    """Rows from lines that are JSON objects."""
+    """Yield rows of a JSON Lines file."""
     for number, line in enumerate(lines, 1):
         if not line.strip():
             continue
@@ -173,7 +173,7 @@ def _json_rows(file: RowFile, lines: Iterator[str]) -> Iterator[Row]:
 
 
 def _text(value: Any) -> str:
-    """A value as it reads in a summary_line; what is no text is written as JSON."""
+    """A value as text; one that is not a string is written as JSON."""
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
@@ -191,14 +191,14 @@ _PIECE = re.compile(r"(?P<brace>\{\{|\}\})|\{(?P<name>[^{}]+)\}|(?P<alone>[{}])"
 
 @attrs.frozen
 class Template:
-    """A text with places."""
+    """A task text with placeholders."""
 
-    text: str  # the text, in which a brace that stands for itself is written twice
-    names: tuple[str, ...]  # the columns that fill its places, each once
+    text: str  # the text; a literal brace is written twice
+    names: tuple[str, ...]  # the columns that it names, each once
 
     @classmethod
     def read(cls, text: str) -> "Template":
-        """Read a template.
+        """Parse a template.
 
         Raises:
             ConfigurationError: A brace stands alone, or nothing is to be filled.
@@ -217,7 +217,7 @@ class Template:
         return cls(text, names)
 
     def render(self, values: Mapping[str, str]) -> str:
-        """The text with a value in each place."""
+        """The text with all placeholders replaced."""
         return _PIECE.sub(
             lambda piece: piece["brace"][0] if piece["brace"] else values[piece["name"]], self.text
         )
@@ -230,25 +230,25 @@ _LONGEST_KEY = 1000
 
 @attrs.frozen
 class InputItem:
-    """One task to be."""
+    """One task of the batch, not created yet."""
 
-    line: int  # the line of the input that it comes from
-    key: str | None  # what the person calls it, or None if the input has no column `key`
+    line: int  # its line in the input
+    key: str | None  # the column `key`, or None if the input has none
     task: str  # what the agent should do
 
 
 @attrs.frozen
 class InputFile:
-    """The tasks that a file stands for."""
+    """The tasks that an input file and a template give."""
 
     file: RowFile
-    # What makes a task of a row; without one, its column `task` is the task
+    # Makes the task of a row; without one, the column `task` is the task
     template: Template | None = None
-    # Values for places of the template that no column fills
+    # Values for placeholders that no column fills
     more: Mapping[str, str] = attrs.field(factory=dict)
 
     def items(self) -> Generator[InputItem]:
-        """The tasks, lazily and in order.
+        """Yield the tasks lazily and in order.
 
         Raises:
             ConfigurationError: A row is no good; the message names its line.
@@ -257,13 +257,13 @@ class InputFile:
             yield InputItem(row.line, self._key(row), self._task(row))
 
     def check(self) -> int:
-        """Read everything once, so that a mistake is found before the first task is paid for.
+        """Read the whole input and count the tasks, before the first one is paid for.
 
         Raises:
             ConfigurationError: There are none, a row is no good, or two have the same key.
         """
         count = 0
-        keys = set[int]()  # eight bytes of each, so that a million of them fit anywhere
+        keys = set[int]()  # digests of 8 bytes: a million keys take little memory
         for count, item in enumerate(self.items(), 1):  # noqa: B007 - given back below
             if item.key is not None:
                 digest = int.from_bytes(blake2b(item.key.encode(), digest_size=8).digest())
@@ -317,7 +317,7 @@ class InputFile:
 
 
 class InputTracker:
-    """The tasks of a file, for one batch."""
+    """The input of `run_many`, which also remembers the items in flight."""
 
     def __init__(self, file: InputFile, count: int, fill_in: Callable[[str], str]) -> None:
         self._file = file
@@ -334,5 +334,5 @@ class InputTracker:
             yield BatchItem(self._fill_in(item.task), item.key)
 
     def pop(self, index: int) -> InputItem | None:
-        """What the input says about an item that has ended, which is forgotten then."""
+        """Remove and return an item that has ended."""
         return self._under_way.pop(index, None)

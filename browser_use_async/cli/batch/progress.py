@@ -1,4 +1,4 @@
-"""What is shown of a batch while it runs, and its summary: in words, as JSON, as an exit code."""
+"""Progress of a batch while it runs, and its summary: as text, as JSON, as an exit code."""
 
 import asyncio
 import signal
@@ -31,17 +31,17 @@ STATE_STYLES = {
     ItemState.DEAD: Style.BAD,
     ItemState.UNKNOWN: Style.WAITING,
 }
-"""How the states look; those of items that have not ended are plain."""
+"""Styles of the final states; items that have not ended are shown plain."""
 
 _SECONDS_CHANGED = 0.25
 _SECONDS_BETWEEN_LINES = 5.0
-"""Where lines cannot be changed, each look is a line more."""
+"""Without a terminal, each update is a new line; so they are this far apart."""
 _BAR = 40
 _LONGEST_KEY = 40
 
 
 class BatchDisplay:
-    """Shows a batch on stderr. Used as `async with`."""
+    """Shows a batch on stderr while its `async with` block runs."""
 
     def __init__(
         self,
@@ -88,7 +88,7 @@ class BatchDisplay:
             await asyncio.sleep(_SECONDS_CHANGED if is_interactive else _SECONDS_BETWEEN_LINES)
 
     def _report_stop(self, progress: BatchProgress) -> None:
-        """Say once why nothing more is submitted; whoever drains a batch knows."""
+        """Print once why no more tasks are submitted, unless the user drained the batch."""
         reason, text = progress.stopped_by, _why_stopped(progress)
         if text and reason is not self._stopped_by:
             self._console.labelled(
@@ -97,7 +97,7 @@ class BatchDisplay:
         self._stopped_by = reason
 
     def report_result(self, result: "BatchResult[Any]") -> None:
-        """Tell how an item ended, unless it went well and its result is written elsewhere."""
+        """Print how an item ended, unless it succeeded and its result is written elsewhere."""
         is_good = result.state is ItemState.DONE
         if result.restored or (is_good and not self._shows_results):
             return
@@ -108,7 +108,7 @@ class BatchDisplay:
 
 
 def _why_stopped(progress: BatchProgress) -> str:
-    """Why nothing more is submitted, unless somebody wanted it so."""
+    """Why no more tasks are submitted; empty if the user asked for that."""
     if progress.stopped_by is StopReason.BALANCE:
         return "the account's balance is used up"
     if progress.stopped_by is not StopReason.BUDGET or progress.budget_cents is None:
@@ -129,7 +129,7 @@ def _short(key: str) -> str:
 
 
 def live_lines(progress: BatchProgress) -> list[list[Span]]:
-    """Where a batch stands, in three short lines."""
+    """The state of a batch in three lines, for a terminal."""
     return [_bar(progress), _counted(progress), [(", ".join(pace(progress)), Style.FAINT)]]
 
 
@@ -159,7 +159,7 @@ def _counted(progress: BatchProgress) -> list[Span]:
 
 
 def counts(progress: BatchProgress) -> str:
-    """Where a batch stands, for a log."""
+    """The state of a batch in one line, for a log."""
     of = "" if progress.total is None else f" of {progress.total:,}"
     return (
         f"{progress.ended + progress.duplicates:,}{of} ended: {progress.done:,} done, "
@@ -169,7 +169,7 @@ def counts(progress: BatchProgress) -> str:
 
 
 def pace(progress: BatchProgress) -> list[str]:
-    """How fast it goes and what it has cost, in pieces of a line."""
+    """Rate, remaining time and cost, in parts of a line."""
     parts = [f"{duration(progress.seconds)} so far"]
     if progress.rate:
         parts.insert(0, _rate(progress.rate))
@@ -188,7 +188,8 @@ def _rate(per_second: float) -> str:
 
 
 def remaining(progress: BatchProgress) -> int:
-    """How many items have not come to an end."""
+    """Number of items that have not ended."""
+    # The input is read lazily, so the total is unknown if the run ended before the input did.
     known = progress.new + progress.running
     return known if progress.total is None else max(progress.total - _ended(progress), known)
 
@@ -198,7 +199,7 @@ def _ended(progress: BatchProgress) -> int:
 
 
 def exit_code_for(progress: BatchProgress) -> int:
-    """What a script is told."""
+    """The exit code for the final state of a batch."""
     if progress.stopped_by is StopReason.BALANCE:
         return ExitCode.API
     if progress.stopped_by is StopReason.DRAINED and remaining(progress):
@@ -208,7 +209,7 @@ def exit_code_for(progress: BatchProgress) -> int:
 
 
 def summary_line(progress: BatchProgress) -> list[Span]:
-    """The end of a run in one line."""
+    """The summary of a run in one line."""
     spans: list[Span] = [(f"{progress.done:,} done", Style.GOOD)]
     for count, word, style in (
         (progress.failed, "failed", Style.BAD),
@@ -224,7 +225,7 @@ def summary_line(progress: BatchProgress) -> list[Span]:
 
 
 def summary(progress: BatchProgress) -> dict[str, Any]:
-    """The end of a run as JSON."""
+    """The summary of a run as JSON."""
     stopped_by, budget, next_one = progress.stopped_by, progress.budget_cents, progress.next_cents
     return {
         "total": progress.total,

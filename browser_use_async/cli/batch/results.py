@@ -1,4 +1,4 @@
-"""Results as lines of JSON: to a file that outlives interruptions, or to stdout."""
+"""Results as JSON lines, in a file that survives interruptions or on stdout."""
 
 import os
 from collections.abc import Collection, Generator
@@ -21,7 +21,7 @@ _FLAGS = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC
 def result_record(
     result: "BatchResult[Any]", item: InputItem | None, *, has_schema: bool
 ) -> dict[str, Any]:
-    """What is written down about an item that has come to its end."""
+    """The JSON object for an item that has ended."""
     written: dict[str, Any] = {
         "index": result.index,
         "key": result.key,
@@ -51,7 +51,7 @@ def _parsed(output: str | None) -> Any:
 
 
 class ResultFile:
-    """A file of results, one line for each item. Used as `with`.
+    """A results file with one JSON line for each item, used as a context manager.
 
     Each line is written at once. What a crash left of a line is cut off when the file is opened
     again, and an item that is in it already is not written again.
@@ -65,7 +65,7 @@ class ResultFile:
         self, path: Path, *, resume: bool, drop: Collection[ItemState] = frozenset()
     ) -> None:
         self.path = path
-        self._keys = set[int]()  # eight bytes of each, so that a million of them fit anywhere
+        self._keys = set[int]()  # digests of 8 bytes: a million keys take little memory
         try:
             if resume and path.exists():
                 _drop_lines(path, drop)
@@ -110,6 +110,7 @@ class ResultFile:
         try:
             self._write(line)
         except OSError as error:
+            # Half a line would make the file unreadable for the run that resumes.
             os.ftruncate(self._descriptor, self._size)
             raise ConfigurationError(
                 f"{self.path} cannot be written: {error.strerror}; the ledger has the result, and "
@@ -121,12 +122,12 @@ class ResultFile:
 
     def _write(self, line: bytes) -> None:
         written = 0
-        while written < len(line):  # only a disk that fills up takes less than all of it
+        while written < len(line):  # a write is short only when the disk fills up
             written += os.pwrite(self._descriptor, line[written:], self._size + written)
 
 
 def _whole_lines(path: Path) -> Generator[tuple[bytes, dict[str, Any]]]:
-    """The lines that a crash has not cut, with what they say."""
+    """Yield the complete lines with their values; a crash may have cut the last one."""
     with path.open("rb") as file:
         for number, line in enumerate(file, 1):
             if not line.endswith(b"\n"):
@@ -144,9 +145,10 @@ def _whole_lines(path: Path) -> Generator[tuple[bytes, dict[str, Any]]]:
 
 
 def _drop_lines(path: Path, states: Collection[ItemState]) -> None:
-    """Take out the lines of items in some states, all at once."""
+    """Remove the lines of items in the given states."""
     if not any(value.get("state") in states for _, value in _whole_lines(path)):
         return
+    # Written beside the file and moved over it, so that a crash loses no result.
     part = path.with_name(f".{path.name}.part")
     with part.open("wb") as file:
         file.writelines(

@@ -1,4 +1,4 @@
-"""Running a batch from the command line: its results, its display, and what Ctrl-C does."""
+"""The run of a batch: results, progress, and what Ctrl-C does."""
 
 import asyncio
 from contextlib import ExitStack
@@ -35,13 +35,13 @@ __all__ = ["BatchRun"]
 class BatchRun:
     """One run of a batch."""
 
-    settings: Settings  # how it is run
+    settings: Settings  # the settings
     console: Console  # where to show it
-    resume_command: str  # what goes on with it after an interruption
+    resume_command: str  # the command that resumes it after an interruption
     timeout: float | None = None  # seconds after which it is left, or None
 
     async def run(self, connection: Connection) -> int:
-        """Run it to its end, or as far as it may."""
+        """Run the batch, and return the exit code."""
         settings, console = self.settings, self.console
         with console.status(f"reading {settings.items.file.path}"):
             count = await asyncio.to_thread(settings.items.check)
@@ -107,7 +107,7 @@ class BatchRun:
     async def _run_with_timeout(
         self, batch: Batch[Any], tracker: InputTracker, file: ResultFile | None
     ) -> int | None:
-        """Take all results. The exit code, if the time is up before the batch ends."""
+        """Process all results; the exit code if the time is up before the batch ends."""
         clock = asyncio.timeout(self.timeout)
         try:
             async with clock:
@@ -133,7 +133,7 @@ class BatchRun:
             async for result in batch:
                 item = tracker.pop(result.index)
                 display.report_result(result)
-                # What has not come to its end does so in a later run, which then writes it down.
+                # An item that has not ended is written by the run that resumes the batch.
                 if result.state in FINAL_STATES:
                     self._write(result, result_record(result, item, has_schema=has_schema), file)
 

@@ -1,4 +1,4 @@
-"""What the options of `batch run` stand for, checked before anything is opened."""
+"""The settings of `batch run`, checked before anything is opened."""
 
 import argparse
 import shlex
@@ -27,7 +27,7 @@ _KEY_OPTION = "--api-key"
 
 @attrs.frozen(kw_only=True)
 class Settings:
-    """How a batch is run."""
+    """The settings of a batch."""
 
     items: InputFile
     fields: RunTaskFields  # fields of each task
@@ -47,7 +47,7 @@ class Settings:
 
     @classmethod
     def of(cls, options: argparse.Namespace) -> "Settings":
-        """The settings that a command line stands for.
+        """Build the settings from parsed options.
 
         Raises:
             ConfigurationError: The options do not go together, or a file is in the way.
@@ -96,7 +96,7 @@ def _refuse_contradictions(options: argparse.Namespace) -> None:
 
 
 def _check_fields(fields: Mapping[str, Any]) -> None:
-    """Refuse once what each task would be refused for."""
+    """Validate the fields once, which are the same for every task."""
     if len(fields.get("metadata") or ()) >= MAX_METADATA_PAIRS:
         raise ConfigurationError(
             f"--metadata: a batch needs one of the {MAX_METADATA_PAIRS} pairs itself"
@@ -108,7 +108,7 @@ def _check_fields(fields: Mapping[str, Any]) -> None:
 
 
 def _check_strict(options: argparse.Namespace, fields: Mapping[str, Any]) -> None:
-    """Refuse a strict budget of which nothing would run: all rows have the same price."""
+    """Refuse a strict budget that is below the price of one task."""
     if options.budget_cents is None:
         if not options.check_balance:
             raise ConfigurationError("--budget-strict needs --budget-cents or --check-balance")
@@ -119,7 +119,7 @@ def _check_strict(options: argparse.Namespace, fields: Mapping[str, Any]) -> Non
 
 
 def _labels(source: Path, template: str | None, fields: Mapping[str, Any]) -> dict[str, str]:
-    """What describes the tasks of the batch; of secrets only their names."""
+    """Labels that describe the batch in its ledger; of secrets only the names."""
     labels = {"input": source.name}
     if template is not None:
         labels["template"] = template
@@ -130,7 +130,7 @@ def _labels(source: Path, template: str | None, fields: Mapping[str, Any]) -> di
 
 
 def _check_ledger(path: Path, settings: Settings) -> None:
-    """Refuse to mix two batches: with another template each row would be paid for anew."""
+    """Refuse a ledger that belongs to a batch with other settings."""
     if not settings.resume:
         raise ConfigurationError(
             f"{path} is there already; --resume goes on with its batch, or take another name"
@@ -141,6 +141,7 @@ def _check_ledger(path: Path, settings: Settings) -> None:
         return  # begun and not finished by a crash, or damaged: the batch, which opens it, decides
     if not view.total:
         return
+    # The ledger knows a row by its task: with another template all would be paid for again.
     for name in sorted({*view.labels, *settings.labels} - {"input"}):
         before, now = view.labels.get(name), settings.labels.get(name)
         if before != now:
@@ -155,7 +156,7 @@ def _shown(label: str | None) -> str:
 
 
 def resume_command(words: Sequence[str]) -> str:
-    """The command that goes on with a batch, without the key if that stood in it."""
+    """The command that resumes the batch, without the API key."""
     kept: list[str] = []
     skips = False
     for word in words:

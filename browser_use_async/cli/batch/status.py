@@ -1,4 +1,4 @@
-"""Where a batch stands, read from its ledger: `batch status`."""
+"""`batch status`: the state of a batch, read from its ledger."""
 
 import asyncio
 from collections.abc import Iterable
@@ -18,11 +18,11 @@ from browser_use_async.errors import BrowserUseError
 __all__ = ["show_status"]
 
 _MOST_RUNNING = 50
-"""Tasks whose live pages are asked for; a person cannot watch more."""
+"""At most so many running tasks are looked up, one request each."""
 
 
 async def show_status(path: Path, console: Console, session: BrowserUseSession | None) -> None:
-    """Tell where a batch stands, also while it runs.
+    """Print the state of a batch, which may be running.
 
     Raises:
         LedgerError: The ledger cannot be read.

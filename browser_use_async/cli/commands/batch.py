@@ -1,4 +1,4 @@
-"""`batch`: a task for each row of a file, which survives interruptions; and where it stands."""
+"""`batch`: run a task for each row of a file, surviving interruptions, or show its status."""
 
 import argparse
 import codecs
@@ -37,7 +37,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 async def execute(options: argparse.Namespace, console: Console) -> int:
-    """Do one of the actions."""
+    """Run the action that was given."""
     return await (_run if options.action == "run" else _status)(options, console)
 
 

@@ -1,4 +1,4 @@
-"""`stop`, `pause` and `resume`: one call for each task that is named."""
+"""`stop`, `pause` and `resume`: one call for each task given."""
 
 import argparse
 from collections.abc import Awaitable, Callable
@@ -27,7 +27,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 async def execute(options: argparse.Namespace, console: Console) -> int:
-    """Make the calls, one after the other; a refused one does not keep the others from theirs."""
+    """Make the calls one after the other, the rest also if one is refused."""
     codes: list[ExitCode] = []
     async with connect(options, console) as connection:
         for task in options.tasks:

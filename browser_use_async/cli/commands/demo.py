@@ -1,6 +1,6 @@
 """`demo`: five tasks over the SDK against the bundled server, without a key and a network.
 
-It knows no page of the site that it is shown with.
+The tasks are written for any site, not for the pages of the example site.
 """
 
 import argparse
@@ -73,29 +73,29 @@ class FrontPage:
 
 
 class DemoError(Exception):
-    """A part of the demo went otherwise than it should. Its text says how."""
+    """A demo task did not go as expected; the text says how."""
 
 
 @attrs.frozen
 class Context:
-    """What a part of the demo has at hand."""
+    """What a demo task works with."""
 
-    session: BrowserUseSession  # the session that all parts share
+    session: BrowserUseSession  # the session that all tasks share
     site_url: str  # the site's first page
-    # What the structured part has read there, once it has
+    # Waits for the front page that the structured task reads
     front_page: Callable[[], Awaitable[FrontPage]]
-    # Shows a task on the terminal from now on; every part calls it with its handle
+    # Starts to show a task on the terminal; every demo task calls it with its handle
     show: Callable[[TaskHandle], None]
-    info: Callable[[str], None]  # writes a line among the steps of this part
+    info: Callable[[str], None]  # writes a line among the steps of this task
 
 
 @attrs.frozen
 class DemoTask:
     """One task of the demo."""
 
-    name: str  # one word, which stands in front of its lines
+    name: str  # one word, the prefix of its lines
     about: str  # what it shows
-    run: Callable[[Context], Awaitable[object]]  # carries it out and gives its result
+    run: Callable[[Context], Awaitable[object]]  # runs it and returns its result
 
 
 async def _question(context: Context) -> str | None:
@@ -117,12 +117,12 @@ async def _read_into_a_dataclass(context: Context) -> FrontPage:
 
 
 async def _pause_and_resume(context: Context) -> str | None:
-    """Submit now, wait later: in between, the handle steers the task."""
+    """Submit now, wait later; in between, the handle pauses and resumes the task."""
     links = _inner_links(await context.front_page(), context.site_url)
     pages = " and ".join(link.url for link in links)
     handle = await context.session.submit(f"Open {pages} and tell me their titles")
     context.show(handle)
-    await anext(handle.stream_steps(), None)  # the first step was taken: it is under way
+    await anext(handle.stream_steps(), None)  # wait until the task has taken its first step
     await handle.pause()
     before = await context.session.tasks.get(handle.id)
     await asyncio.sleep(_PAUSE_SECONDS)
@@ -135,7 +135,7 @@ async def _pause_and_resume(context: Context) -> str | None:
 
 
 async def _fail(context: Context) -> str:
-    """A task that must not go where it is sent; the error carries the whole task."""
+    """A task that may not open the page that it is sent to; the error carries the task."""
     try:
         await context.session.run_and_wait(
             f"Open {context.site_url} and tell me its title",
@@ -183,7 +183,7 @@ DEMO_TASKS = (
 
 
 class SlowExecutor:
-    """Does what another executor does, with a pause after each step."""
+    """Wraps an executor and pauses after each step, so that the demo can be followed."""
 
     def __init__(self, executor: Executor, seconds: float) -> None:
         self._executor = executor
@@ -193,7 +193,7 @@ class SlowExecutor:
     async def run(
         self, assignment: Assignment, control: Control
     ) -> AsyncIterator[Step | Finished | Failed]:
-        """Carry out one task."""
+        """Run one task."""
         items = cast("Any", self._executor.run(assignment, control))
         async with aclosing(items):
             async for item in items:
@@ -201,7 +201,7 @@ class SlowExecutor:
                 await asyncio.sleep(self._seconds)
 
     async def aclose(self) -> None:
-        """Release what the other executor holds."""
+        """Close the wrapped executor."""
         await self._executor.aclose()
 
 
@@ -211,21 +211,22 @@ _COLUMN = max(len(part.name) for part in DEMO_TASKS) + 2
 
 @attrs.frozen
 class DemoResult:
-    """How one part went."""
+    """The result of one demo task."""
 
     part: DemoTask
-    seconds: float  # how long it took
-    result: object = None  # what it gave
-    problem: str | None = None  # what went otherwise than it should, or None
+    seconds: float  # its duration
+    result: object = None  # what it returned
+    problem: str | None = None  # what went wrong, or None
 
 
 async def run_demo_tasks(
     session: BrowserUseSession, site_url: str, console: Console
 ) -> list[DemoResult]:
-    """Run all parts at once, and show their steps as they come."""
+    """Run all demo tasks concurrently, and show their steps."""
     works: dict[str, asyncio.Task[DemoResult]] = {}
 
     async def front_page() -> FrontPage:
+        # Shielded: a task that gives up waiting must not cancel the one that it waits for.
         outcome = await asyncio.shield(works[FRONT_PAGE.name])
         if not isinstance(outcome.result, FrontPage):
             raise DemoError(f"it needs the result of {FRONT_PAGE.name!r}, and there is none")
@@ -261,7 +262,7 @@ async def run_demo_tasks(
 def print_summary(
     outcomes: Sequence[DemoResult], requests: "Counter[str]", cents: Decimal, console: Console
 ) -> None:
-    """Tell how the parts went, and what they cost."""
+    """Print the results and the cost."""
     console.info()
     console.info(("Results", Style.STRONG))
     for outcome in outcomes:
@@ -284,7 +285,7 @@ def print_summary(
 
 
 def format_result(result: object) -> list[str]:
-    """The result of a part in lines for a person."""
+    """The result of a demo task as lines of text."""
     if not isinstance(result, FrontPage):
         return str(result).splitlines() or ["(nothing)"]
     others = len(result.links) - 1
@@ -329,7 +330,7 @@ async def execute(options: argparse.Namespace, console: Console) -> int:
             BrowserUseSession(
                 server.api_key,
                 base_url=server.base_url,
-                # The server is on this machine, so that looking often costs nobody anything.
+                # The server is on this machine, so short polling intervals cost nothing.
                 poll=PollPolicy(interval=0.1, latency_target=0.2),
             )
         )

@@ -1,4 +1,4 @@
-"""`doctor`: what works, what does not, and what to do about it."""
+"""`doctor`: check configuration, connection, key and balance, and say how to fix them."""
 
 import argparse
 import asyncio
@@ -21,7 +21,7 @@ __all__ = ["configure", "execute"]
 
 
 class _RefusedError(BrowserUseError):
-    """The server answered, and what it said is no good."""
+    """The server answered, and the answer means that the check failed."""
 
 
 @attrs.frozen
@@ -37,7 +37,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 async def execute(options: argparse.Namespace, console: Console) -> int:
-    """Make the checks, each one only if those before it succeeded."""
+    """Run the checks in order, up to the first that fails."""
     checks = [_Check("installation", _installation())]
     _print_check(checks[0], console)
     try:

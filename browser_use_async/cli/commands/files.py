@@ -23,7 +23,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 async def execute(options: argparse.Namespace, console: Console) -> int:
-    """Do one of the actions."""
+    """Run the action that was given."""
     return await run_action(_ACTIONS, options, console)
 
 
@@ -90,7 +90,7 @@ async def _get(connection: Connection, options: argparse.Namespace, console: Con
 async def _downloads(
     connection: Connection, options: argparse.Namespace
 ) -> list[tuple[str, _Download]]:
-    """What is to be downloaded, each part with what to call it."""
+    """The downloads to make, each with its label."""
     session = connection.session
     task_id = session.handle(options.task).id
     # The separator at the end says that it is a directory, though it may not be there yet.

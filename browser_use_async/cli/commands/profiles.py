@@ -38,7 +38,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 async def execute(options: argparse.Namespace, console: Console) -> int:
-    """Do one of the actions."""
+    """Run the action that was given."""
     return await run_action(_ACTIONS, options, console)
 
 

@@ -1,4 +1,4 @@
-"""`report`: what became of a batch, as one HTML page that brings everything along."""
+"""`report`: the results of a batch as one self-contained HTML page."""
 
 import argparse
 from contextlib import AsyncExitStack

@@ -76,7 +76,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 async def execute(options: argparse.Namespace, console: Console) -> int:
-    """Do one of the actions."""
+    """Run the action that was given."""
     return await run_action(_ACTIONS, options, console)
 
 
@@ -166,7 +166,7 @@ async def _delete(connection: Connection, options: argparse.Namespace, console: 
 
 
 def _schedule_type(options: argparse.Namespace) -> ScheduleType | None:
-    """What the rhythm that was given is called; None if none was."""
+    """The schedule type of the options that were given; None if neither was."""
     if options.cron_expression is not None:
         return ScheduleType.CRON
     return None if options.interval_minutes is None else ScheduleType.INTERVAL

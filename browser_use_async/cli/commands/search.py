@@ -43,7 +43,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 async def execute(options: argparse.Namespace, console: Console) -> int:
-    """Say what the search costs, and make it."""
+    """Print the cost of the search, and make it."""
     async with connect(options, console) as connection:
         if options.url is not None:
             return await _search_url(connection, options, console)

@@ -1,4 +1,4 @@
-"""`serve`: the bundled Cloud API v1 server, until it is told to end."""
+"""`serve`: the bundled Cloud API v1 server, until a signal ends it."""
 
 import argparse
 import asyncio
@@ -178,7 +178,7 @@ def _add_webhook(parser: argparse.ArgumentParser) -> None:
 
 
 async def execute(options: argparse.Namespace, console: Console) -> int:
-    """Serve until a signal comes."""
+    """Serve until a signal ends the command."""
     try:
         async with AsyncExitStack() as stack:
             site_url = None

@@ -1,4 +1,4 @@
-"""`watch`: follow a task that exists, whoever created it. It always goes on by itself."""
+"""`watch`: follow an existing task until its end; the task runs on if `watch` is interrupted."""
 
 import argparse
 import asyncio

@@ -59,7 +59,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 async def execute(options: argparse.Namespace, console: Console) -> int:
-    """Do one of the actions."""
+    """Run the action that was given."""
     return await _ACTIONS[options.action].execute(options, _secret(options), console)
 
 
@@ -180,7 +180,7 @@ _ACTIONS: Mapping[str, _Action] = {
 
 
 KINDS = (*(status.value for status in WebhookStatus), TEST)
-"""What events tell."""
+"""The kinds of sample events."""
 
 _LONGEST_ANSWER = 500
 
@@ -195,7 +195,7 @@ async def trigger(
     session_id: str | None,
     metadata: Mapping[str, str],
 ) -> int:
-    """Send one event, and say what was answered."""
+    """Send one event, and report the answer."""
     subject = None if kind == TEST else task_id or str(uuid.uuid4())
     body = TEST_BODY if subject is None else _body(kind, subject, session_id, metadata)
     outbound, loop = HttpClient(), asyncio.get_running_loop()

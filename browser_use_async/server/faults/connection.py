@@ -1,4 +1,4 @@
-"""How a connection is broken on purpose, and how an answer is sent in part."""
+"""Deliberately broken connections and partial responses."""
 
 import asyncio
 import socket
@@ -8,11 +8,12 @@ from aiohttp import web
 
 __all__ = ["LostResponse", "body_of", "close_connection", "start_response"]
 
+# SO_LINGER with a timeout of 0: close() sends RST instead of FIN.
 _NO_LINGER = struct.pack("ii", 1, 0)
 
 
 class LostResponse(web.StreamResponse):
-    """Stands for an answer that is not sent, because the connection is closed."""
+    """A response that is not sent, because the connection is closed."""
 
     async def prepare(self, request: web.BaseRequest) -> None:
         """Send nothing."""
@@ -22,9 +23,9 @@ class LostResponse(web.StreamResponse):
 
 
 def close_connection(request: web.Request, by: str | None, last: bytes = b"") -> LostResponse:
-    """Close a request's connection, and give what is to be returned as its answer."""
+    """Close the connection of a request, and return a response for its handler to return."""
     transport = request.transport
-    if transport is not None:  # else the client was faster
+    if transport is not None:  # else the client has closed it already
         if last:
             _writable(transport).write(last)
         if by == "rst":
@@ -38,7 +39,7 @@ def close_connection(request: web.Request, by: str | None, last: bytes = b"") ->
 
 
 def body_of(response: web.StreamResponse, request: web.Request) -> bytes | None:
-    """The bytes that an answer would send, or None if they are none or not in memory."""
+    """The body of a response, or None if it has none or is not held in memory."""
     if not isinstance(response, web.Response) or request.method == "HEAD":
         return None
     return bytes(response.body) if isinstance(response.body, bytes | bytearray) else None
@@ -47,7 +48,7 @@ def body_of(response: web.StreamResponse, request: web.Request) -> bytes | None:
 async def start_response(
     response: web.StreamResponse, request: web.Request, length: int
 ) -> web.StreamResponse:
-    """Send the head of an answer, and give what its body can be written to."""
+    """Send the headers of a response, and return a stream for its body."""
     partial = web.StreamResponse(
         status=response.status, reason=response.reason, headers=response.headers
     )

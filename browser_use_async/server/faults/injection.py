@@ -1,4 +1,4 @@
-"""Fault injection: which rules a call meets, and a middleware that makes calls go wrong."""
+"""Fault injection: matching of rules to calls, and the middleware that applies them."""
 
 import asyncio
 import contextlib
@@ -27,12 +27,12 @@ __all__ = ["FaultInjector", "FaultRules"]
 
 
 class _Rule:
-    """A fault, and how many calls it was for so far."""
+    """A fault, and the number of calls that it has been matched with."""
 
     def __init__(self, fault: Fault) -> None:
         self.fault = fault
         self._calls = 0
-        self._random = random.Random(fault.seed)  # noqa: S311 - a sequence to be repeated
+        self._random = random.Random(fault.seed)  # noqa: S311 - a reproducible sequence
 
     def matches(self, operation: str) -> bool:
         if not self.fault.concerns(operation):
@@ -44,10 +44,10 @@ class _Rule:
 
 
 class FaultRules:
-    """Some faults, with the counts since they were set.
+    """A set of faults, with the counts since it was installed.
 
     Attributes:
-        faults: The same.
+        faults: The faults.
         fired: How often each fired, by its label.
     """
 
@@ -57,25 +57,25 @@ class FaultRules:
         self._rules = [_Rule(fault) for fault in self.faults]
 
     def matching(self, operation: str) -> list[Fault]:
-        """Count a call, and draw what goes wrong with it, outermost first."""
+        """Count a call, and return the faults that apply to it, outermost first."""
         matching = [rule.fault for rule in self._rules if rule.matches(operation)]
-        # A lag is about the task and not about the answer, so it comes next to the execution.
+        # A list lag concerns the task and not the response, so it is innermost.
         return sorted(matching, key=lambda fault: fault.kind is FaultKind.LIST_LAG)
 
     def count_fired(self, fault: Fault) -> None:
-        """Count a fault that really happened."""
+        """Count a fault that took effect."""
         self.fired[fault.label] += 1
 
 
 Proceed = Callable[[web.Request], Awaitable[web.StreamResponse]]
-"""Executes the call, or lets the next fault have it."""
+"""Executes the call, or passes it to the next fault."""
 
 _GARBAGE = "\x15\x03\x01 this is not HTTP\r\n\r\n"
-_SLICE_SECONDS = 0.05  # how often a dripping body gets its next bytes, if not one by one
+_SLICE_SECONDS = 0.05  # between two parts of a slow body, unless it is sent byte by byte
 
 
 class _ServerClosesError(Exception):
-    """The server closes while a fault lets time pass."""
+    """The server is closing while a fault delays a call."""
 
 
 class FaultInjector:
@@ -93,7 +93,7 @@ class FaultInjector:
 
     @property
     def faults(self) -> tuple[Fault, ...]:
-        """The rules that hold."""
+        """The installed rules."""
         return self._rules.faults
 
     @property
@@ -102,21 +102,21 @@ class FaultInjector:
         return self._rules.fired
 
     def set_faults(self, faults: Sequence[Fault]) -> None:
-        """Let other rules hold from the next call on; all counts begin anew.
+        """Replace the rules from the next call on; all counts restart.
 
-        What earlier rules have put off, such as a late commit, happens all the same.
+        Work that earlier rules have postponed, such as a late commit, is still done.
         """
         self._rules = FaultRules(faults)
 
     def duplicates(self) -> int:
-        """Count an event that was delivered; how many more times it is to be sent."""
+        """Count a delivered event, and return how many more times to send it."""
         matching = self._rules.matching(WEBHOOK)
         for fault in matching:
             self._rules.count_fired(fault)
         return sum(fault.count or 1 for fault in matching)
 
     def middleware(self) -> Middleware:
-        """What lets the calls of an application go wrong."""
+        """Return the middleware that applies the faults."""
 
         @web.middleware
         async def inject(request: web.Request, handler: Proceed) -> web.StreamResponse:
@@ -124,7 +124,7 @@ class FaultInjector:
             matching = rules.matching(request.match_info.route.name or "")
             if not matching or self._closing.is_set():
                 return await handler(request)
-            # Read first: a late commit cannot read any more, and a close would be a reset.
+            # Read first: a late commit can no longer do it, and closing with unread data is a reset.
             await request.read()
             proceed = handler
             for fault in reversed(matching):
@@ -138,14 +138,14 @@ class FaultInjector:
         return inject
 
     async def aclose(self) -> None:
-        """End what waits: no late commit comes any more, and no call is held back."""
+        """Cancel late commits, and end all delays."""
         self._closing.set()
         for task in self._later:
             task.cancel()
         await asyncio.gather(*self._later, return_exceptions=True)
 
     async def sleep(self, seconds: float) -> None:
-        """Let time pass, but not longer than the server lives."""
+        """Sleep until the time has passed or the server closes."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await self._closing.wait()
@@ -153,13 +153,13 @@ class FaultInjector:
             raise _ServerClosesError
 
     def run_later(self, work: Coroutine[Any, Any, None]) -> None:
-        """Let something go on after the call has ended, until the server closes."""
+        """Run work in the background until the server closes."""
         task = asyncio.get_running_loop().create_task(work)
         self._later.add(task)
         task.add_done_callback(self._later.discard)
 
     def hide_task(self, task_id: str, seconds: float) -> None:
-        """Keep a task out of lists for a while."""
+        """Hide a task from lists for some seconds."""
         self._store.unlist(task_id)
         self.run_later(self._list_later(task_id, seconds))
 
@@ -169,7 +169,7 @@ class FaultInjector:
 
 
 class _Injection:
-    """One fault that happens to one call."""
+    """One fault applied to one call."""
 
     def __init__(
         self, injector: FaultInjector, fault: Fault, fire: Callable[[], None], proceed: Proceed
@@ -180,7 +180,7 @@ class _Injection:
         self._proceed = proceed
 
     async def apply(self, request: web.Request) -> web.StreamResponse:
-        """Answer the call in the wrong way."""
+        """Answer the call with the fault applied."""
         fault = self._fault
         if fault.kind is FaultKind.LATENCY:
             return await self._delay(request)
@@ -190,7 +190,7 @@ class _Injection:
             self._fire()
             return self._other_answer(request)
         response = await self._proceed(request)
-        # An inner fault has broken the connection already: there is nothing left to break.
+        # An inner fault has closed the connection already.
         return (
             response
             if isinstance(response, LostResponse)
@@ -215,7 +215,7 @@ class _Injection:
     async def _corrupt(
         self, response: web.StreamResponse, request: web.Request
     ) -> web.StreamResponse:
-        """Let something go wrong with the answer to a call that was executed."""
+        """Apply the fault to the response of an executed call."""
         match self._fault.kind:
             case FaultKind.LIST_LAG:
                 self._lag(response, request)
@@ -276,7 +276,7 @@ class _Injection:
                 await self._injector.sleep(size / speed if start else 0.0)
                 await dripping.write(body[start : start + size])
             await dripping.write_eof()
-        except ConnectionError:  # the client has had enough
+        except ConnectionError:  # the client has closed the connection
             return close_connection(request, "fin")
         return dripping
 
@@ -295,5 +295,5 @@ def _answer_with_status(fault: Fault) -> web.Response:
 def _phrase(status: int) -> str:
     try:
         return HTTPStatus(status).phrase
-    except ValueError:  # such as 520, which only proxies know
+    except ValueError:  # not a registered status, such as 520
         return f"Status {status}"

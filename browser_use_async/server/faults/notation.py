@@ -1,4 +1,4 @@
-"""Rules in writing: JSON for files and the admin route, a line of words for the command line."""
+"""Text forms of fault rules: JSON for files and the admin route, words for the command line."""
 
 import os
 import shlex
@@ -18,7 +18,7 @@ _NAMES = tuple(field.name for field in attrs.fields(Fault))
 
 
 def fault_as_json(fault: Fault) -> dict[str, Any]:
-    """A rule as a JSON object that holds what differs from the defaults."""
+    """Return a rule as a JSON object of the fields that differ from the defaults."""
     return attrs.asdict(fault, recurse=False, filter=lambda field, value: value != field.default)
 
 

@@ -1,4 +1,4 @@
-"""The start of a task, for a client or a schedule: its settings resolved, its price paid."""
+"""Start of a task, for a client or a schedule: settings, files, payment."""
 
 import uuid
 from collections.abc import Mapping, Sequence
@@ -32,7 +32,7 @@ def resolve_settings(
     default_model: str,
     cookies: Sequence[Mapping[str, Any]] = (),
 ) -> Assignment:
-    """A new task for an executor. The other defaults are those of `Assignment`."""
+    """Resolve each setting: from the request, else the profile, else the published default."""
 
     def chosen(name: str, fallback: Any) -> Any:
         value = getattr(settings, name)
@@ -57,7 +57,7 @@ def resolve_settings(
 
 
 def start_task(backend: Backend, settings: TaskSettings, default_model: str) -> TaskRecord:
-    """Pay for a task, remember it and hand it to the executor.
+    """Create a task, charge for it and start it.
 
     Raises:
         RefusalError: There is no credit, no free place, or no such profile or file.
@@ -86,7 +86,7 @@ def start_task(backend: Backend, settings: TaskSettings, default_model: str) -> 
 
 
 def find_profile(backend: Backend, settings: TaskSettings) -> BrowserProfile:
-    """The profile that the settings name, or the default one.
+    """Return the profile that the settings name, or the default one.
 
     Raises:
         RefusalError: There is no such profile.
@@ -101,7 +101,7 @@ def find_profile(backend: Backend, settings: TaskSettings) -> BrowserProfile:
 
 
 def check_files(backend: Backend, settings: TaskSettings) -> list[str]:
-    """The names of the files that the settings include, which all exist and are not too large.
+    """Return the names of the included files after checking that they exist and fit.
 
     Raises:
         RefusalError: A file was not uploaded, or all of them together are too large.

@@ -1,4 +1,4 @@
-"""Task secrets kept out of everything that an executor reports."""
+"""Redaction of task secrets in everything that an executor reports."""
 
 import html
 import json
@@ -12,7 +12,7 @@ from browser_use_async.server.executors.protocol import Failed, Finished, Step
 __all__ = ["SecretRedactor"]
 
 _SHORTEST = 4
-"""Shorter values would blot out parts of ordinary words and protect nothing."""
+"""Shorter values are parts of ordinary words; replacing them would protect nothing."""
 
 
 class SecretRedactor:
@@ -22,7 +22,7 @@ class SecretRedactor:
         self.values = sorted({each for each in secrets.values() if len(each) >= _SHORTEST})
         """The secrets that are replaced."""
         spelled = {form for value in self.values for form in _spellings(value)}
-        # The longest first: one secret may be a part of another.
+        # The longest first: one secret may contain another.
         self._values = sorted(spelled, key=len, reverse=True)
 
     def text(self, text: str) -> str:
@@ -58,6 +58,6 @@ class SecretRedactor:
 
 
 def _spellings(value: str) -> set[str]:
-    """A value as it is, and as it stands in addresses, in JSON and in HTML."""
+    """The value itself, and its escaped forms in URLs, JSON and HTML."""
     plain = {quote(value), quote(value, safe=""), quote_plus(value), html.escape(value)}
     return {value, *plain, *(json.dumps(value, ensure_ascii=each)[1:-1] for each in (True, False))}

@@ -1,4 +1,4 @@
-"""Tasks at work: one asyncio task for each, from start to a terminal status."""
+"""Running tasks: one asyncio task for each, from its start to a terminal status."""
 
 import asyncio
 import logging
@@ -20,18 +20,18 @@ __all__ = ["PauseGate", "TaskBilling", "TaskRunner"]
 
 
 class PauseGate:
-    """Open while the task runs, closed while it is paused."""
+    """An event that a paused task waits for between its steps."""
 
     def __init__(self) -> None:
         self._open = asyncio.Event()
         self._open.set()
 
     def close(self) -> None:
-        """Hold whoever comes to the gate."""
+        """Pause: `checkpoint` waits from now on."""
         self._open.clear()
 
     def open(self) -> None:
-        """Let everybody through."""
+        """Resume: `checkpoint` returns."""
         self._open.set()
 
     async def checkpoint(self) -> None:
@@ -43,23 +43,23 @@ class PauseGate:
 
 @attrs.frozen
 class TaskBilling:
-    """Charges steps, and keeps cookies."""
+    """Charges the account for steps, and saves cookies to the profile."""
 
     account: Account  # who pays
-    profiles: Profiles  # where cookies are kept
+    profiles: Profiles  # where cookies are saved
 
     def charge_step(self, assignment: Assignment) -> None:
         """Charge a step."""
         self.account.charge(step_cents(assignment.llm_model))
 
     def save_cookies(self, assignment: Assignment, result: Finished) -> None:
-        """Save the cookies of a task, if its profile keeps any."""
+        """Save the cookies of a task that succeeded."""
         self.profiles.keep_cookies(assignment.profile_id, result.cookies)
 
 
 _logger = logging.getLogger(__name__)
 _CLOSE_SECONDS = 5.0
-"""How long executors may take to clean up when the server closes."""
+"""Seconds that executors have for their clean-up when the server closes."""
 
 
 @attrs.frozen
@@ -69,7 +69,7 @@ class _Run:
 
 
 class TaskRunner:
-    """Hands tasks to the executor and writes down what it reports."""
+    """Runs tasks on the executor, and stores the steps and results that it reports."""
 
     def __init__(
         self, executor: Executor, store: Store, stop_cleanup_delay: float, billing: TaskBilling
@@ -82,7 +82,7 @@ class TaskRunner:
 
     @property
     def count(self) -> int:
-        """How many tasks are at work, paused ones included."""
+        """The number of running tasks, paused ones included."""
         return len(self._runs)
 
     def view(self, record: TaskRecord) -> View | None:
@@ -90,7 +90,7 @@ class TaskRunner:
         return self._executor.view(record.id) if isinstance(self._executor, Viewable) else None
 
     def start(self, record: TaskRecord, assignment: Assignment) -> None:
-        """Begin with a task."""
+        """Start a task."""
         gate = PauseGate()
         loop = asyncio.get_running_loop()
         work = loop.create_task(self._run_task(record, assignment, gate), name=record.id)
@@ -98,7 +98,7 @@ class TaskRunner:
         work.add_done_callback(lambda _: self._runs.pop(record.id))
 
     def pause(self, record: TaskRecord) -> None:
-        """Pause a task; steps that are under way are held back until it resumes.
+        """Pause a task; a step that is under way is reported after it resumes.
 
         Raises:
             TransitionRefusedError: The task is not running.
@@ -126,7 +126,7 @@ class TaskRunner:
         asyncio.get_running_loop().call_later(self._stop_cleanup_delay, work.cancel)
 
     async def aclose(self) -> None:
-        """End whatever is at work, and wait a few seconds for the clean-up."""
+        """Cancel all tasks, and wait a few seconds for their clean-up."""
         works = [run.work for run in self._runs.values()]
         for work in works:
             work.cancel()
@@ -147,6 +147,7 @@ class TaskRunner:
             finally:
                 await _close(items)
         except asyncio.CancelledError as error:
+            # An executor may leak the cancellation of its own work, which is its failure.
             if _is_being_cancelled():
                 raise
             self._fail(record, redactor, error)
@@ -170,7 +171,7 @@ class TaskRunner:
         async for item in items:
             await gate.checkpoint()
             if record.status.is_terminal:
-                return None  # stopped, and the clean-up lags
+                return None  # stopped; the cancellation follows after the clean-up delay
             if isinstance(item, Finished):
                 if record.save_browser_data:
                     self._billing.save_cookies(assignment, item)
@@ -187,7 +188,7 @@ class TaskRunner:
 
 
 def _is_being_cancelled() -> bool:
-    """Whether somebody cancelled this task, rather than something that it awaits."""
+    """Whether this asyncio task is being cancelled, and not one that it awaits."""
     task = asyncio.current_task()
     return task is not None and task.cancelling() > 0
 

@@ -1,4 +1,4 @@
-"""The other end of live pages: what they show as it happens, and what a person does there."""
+"""The live view: a WebSocket that streams a task to its page, and input back to the browser."""
 
 from browser_use_async.server.live_view.routes import add_live_routes
 

@@ -1,4 +1,4 @@
-"""One person who watches one task, from the opening of the page to its closing."""
+"""One WebSocket connection of a live page."""
 
 import asyncio
 import logging
@@ -27,10 +27,10 @@ __all__ = ["LiveConnection"]
 _logger = logging.getLogger(__name__)
 
 _POLL_SECONDS = 0.25
-"""How often it is looked whether a task has got a browser by now."""
+"""Seconds between two checks whether the task has a browser."""
 
 _LAST_FRAMES_SECONDS = 1.0
-"""How long the browser of a task that has ended is shown until its last screenshot replaces it."""
+"""Seconds for which a browser is still shown after its task has ended."""
 
 _WATCH_ONLY = "This page is for watching; whoever has the task's live_url can steer it"
 _NO_BROWSER = "There is no browser to act in just now"
@@ -43,10 +43,10 @@ _COMMANDS: dict[str, Callable[[Backend, TaskId], None]] = {
 
 
 class LiveConnection:
-    """Tells a page what happens, shows it the browser, and does what the person wants.
+    """Streams states and frames to a page, and executes its commands and input.
 
-    The page says when it has drawn a frame, and only then gets the newest one: a slow network or
-    a slow telephone skips frames, and never lags behind them.
+    The next frame is sent when the page has acknowledged the last one: a slow network or device
+    skips frames, and never lags behind.
     """
 
     def __init__(
@@ -62,10 +62,10 @@ class LiveConnection:
         self._shown_screenshot = ""
 
     async def run(self) -> None:
-        """Go on until the task has ended, or the page has gone."""
+        """Serve the page until the task has ended or the page is closed."""
         streaming = asyncio.get_running_loop().create_task(self._stream())
         try:
-            # The page may go away at any moment, also while it is being answered.
+            # The page may be closed at any moment, also while an answer is sent.
             with suppress(ConnectionError):
                 async for message in self._socket:
                     if message.type is WSMsgType.TEXT:
@@ -96,10 +96,10 @@ class LiveConnection:
             raise outcome
         await self._send_screenshot(wait_for_ack=False)
 
-    # --- telling --------------------------------------------------------------------------
+    # --- states --------------------------------------------------------------------------
 
     async def _send_states(self) -> None:
-        """Tell where the task stands, then each change, until it has ended."""
+        """Send the state of the task, then each change, until it has ended."""
         record, sent = self._record, 0
         last: dict[str, Any] = {}
         with self._changes.listening(record.id) as changed:
@@ -107,7 +107,7 @@ class LiveConnection:
                 changed.clear()
                 state = live_state(record, after=sent)
                 state["has_browser"] = self._view() is not None
-                # Counted now: more steps may come while this is on its way.
+                # Counted before sending: more steps may be added meanwhile.
                 sent += len(state["steps"])
                 if state != last:
                     await self._send_message("state", **state)
@@ -125,7 +125,7 @@ class LiveConnection:
         return None if self._record.status.is_terminal else self._backend.runner.view(self._record)
 
     async def _send_frames(self) -> None:
-        """Show the browser while there is one, and the newest screenshot while there is none."""
+        """Send frames of the browser while there is one, else the newest screenshot."""
         with self._changes.listening(self._record.id) as changed:
             while not self._record.status.is_terminal:
                 changed.clear()
@@ -135,7 +135,7 @@ class LiveConnection:
                     with suppress(TimeoutError):
                         await asyncio.wait_for(changed.wait(), _POLL_SECONDS)
                 else:
-                    self._changes.note(self._record.id)  # now there is something to steer
+                    self._changes.note(self._record.id)  # the page can steer it from now on
                     await self._send_browser_frames(view)
                     await asyncio.sleep(_POLL_SECONDS)
 
@@ -169,7 +169,7 @@ class LiveConnection:
             )
 
     async def _send_frame(self, frame: Frame, *, wait_for_ack: bool) -> None:
-        """Send a frame, and wait until it is drawn if there is another one to follow."""
+        """Send a frame, and wait for its acknowledgement if another one follows."""
         await self._send_message(
             "frame", media_type=frame.media_type, width=frame.width, height=frame.height
         )
@@ -178,7 +178,7 @@ class LiveConnection:
         if wait_for_ack:
             await self._frame_acked.wait()
 
-    # --- taking ---------------------------------------------------------------------------
+    # --- input ---------------------------------------------------------------------------
 
     async def _handle_message(self, text: str) -> None:
         try:

@@ -1,4 +1,4 @@
-"""What a live page may say over its WebSocket. Pure."""
+"""The messages that a live page sends over its WebSocket. No I/O."""
 
 from collections.abc import Callable, Mapping
 from typing import Any, Literal, TypeVar
@@ -11,7 +11,7 @@ from browser_use_async.server.executors.viewing import Input, KeyInput, PointerI
 __all__ = ["MAX_TEXT", "Command", "FrameAck", "Message", "MessageRefusedError", "read_message"]
 
 MAX_TEXT = 10_000
-"""The most characters that are pasted at once."""
+"""The most characters that can be pasted at once."""
 
 _MAX_KEY = 32
 _MAX_DISTANCE = 100_000.0
@@ -23,12 +23,12 @@ ValueT = TypeVar("ValueT", bound=str)
 
 @attrs.frozen
 class FrameAck:
-    """The page has drawn the last frame and can take the next one."""
+    """The page has drawn the last frame and is ready for the next one."""
 
 
 @attrs.frozen
 class Command:
-    """A button was pressed."""
+    """A button of the page was pressed."""
 
     name: Literal["pause", "resume", "stop"]
 
@@ -37,14 +37,14 @@ Message = FrameAck | Command | Input
 
 
 class MessageRefusedError(Exception):
-    """No page of this server says such a thing."""
+    """A message that no page of this server sends."""
 
 
 def read_message(text: str) -> Message:
-    """What a page said.
+    """Parse a message.
 
     Raises:
-        MessageRefusedError: It is none of them. The text is not echoed: people type passwords.
+        MessageRefusedError: It is invalid. The error leaves out the text, which may be a password.
     """
     try:
         value = read_json(text.encode("utf-8", "surrogatepass"))

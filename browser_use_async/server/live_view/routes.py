@@ -1,4 +1,4 @@
-"""`/live/TOKEN` and `/share/TOKEN`, and the WebSocket behind each."""
+"""Routes of `/live/TOKEN` and `/share/TOKEN`, and of their WebSockets."""
 
 import asyncio
 from collections.abc import Callable
@@ -19,7 +19,7 @@ _HEARTBEAT_SECONDS = 20.0
 
 
 def add_live_routes(application: web.Application, backend: Backend) -> None:
-    """Add the routes. The token in the path is all that they ask for."""
+    """Add the routes; the token in the path is their only authentication."""
     sockets: set[web.WebSocketResponse] = set()
 
     def add(place: str, find: Callable[[str], TaskRecord | None], may_steer: bool) -> None:
@@ -52,13 +52,14 @@ def _find_task(request: web.Request, find: Callable[[str], TaskRecord | None]) -
 
 
 def _check_origin(request: web.Request, url: str) -> None:
-    """Refuse the pages of other servers: browsers let them connect, and say where they are from.
+    """Refuse connections from pages of other origins.
 
-    A page that embeds ours in a frame is no such case: what connects is ours.
+    A page that embeds the live page in a frame is allowed: the origin is that of the live page.
     """
+    # Browsers do not apply the same-origin policy to WebSockets; they only send the origin.
     origin = request.headers.get("Origin")
     if origin is None:
-        return  # no browser
+        return  # not a browser
     if urlsplit(origin).netloc not in {request.host, urlsplit(url).netloc}:
         raise RefusalError(403, "Only the pages of this server may connect")
 
@@ -70,7 +71,7 @@ async def _serve(
     backend: Backend,
     may_steer: bool,
 ) -> web.WebSocketResponse:
-    # Pictures are compressed already.
+    # Frames are compressed images already.
     socket = web.WebSocketResponse(
         heartbeat=_HEARTBEAT_SECONDS, max_msg_size=_MAX_MESSAGE_BYTES, compress=False
     )

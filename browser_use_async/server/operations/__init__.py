@@ -1,4 +1,4 @@
-"""What the server does for each row of the endpoint table, one file per API section."""
+"""The operations of the endpoint table, one file per API section."""
 
 from browser_use_async.server.backend import OPERATIONS, Operation, operation
 from browser_use_async.server.operations import (

@@ -11,6 +11,7 @@ from browser_use_async.server.responses import RefusalError
 __all__ = ["create_upload_url"]
 
 _LONGEST_NAME = 255
+# Names of devices on Windows, with any extension.
 _RESERVED = frozenset(
     {
         "con",
@@ -24,7 +25,7 @@ _RESERVED = frozenset(
 
 @operation(CREATE_UPLOAD_URL)
 def create_upload_url(backend: Backend, request: UploadRequest) -> UploadUrl:
-    """A signed link to put a file at."""
+    """Return a signed link for the upload of a file."""
     problem = _problem_of(request.file_name)
     if problem is not None:
         raise RefusalError(400, problem)
@@ -37,7 +38,7 @@ _TYPES = frozenset(CONTENT_TYPES.values())
 
 
 def _problem_of(name: str) -> str | None:
-    """Why a name cannot be that of a file on any system, or None."""
+    """Why a file name is invalid on some system, or None."""
     if len(name.encode("utf-8", "replace")) > _LONGEST_NAME:
         return f"The file name is longer than {_LONGEST_NAME} bytes"
     if any(character in '/\\:*?"<>|' for character in name):

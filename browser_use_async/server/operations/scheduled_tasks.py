@@ -89,7 +89,7 @@ def _find(backend: Backend, schedule_id: str) -> ScheduleRecord:
 
 
 def _refuse_contradictions(record: ScheduleRecord, request: UpdateScheduledTaskRequest) -> None:
-    """Refuse an update that is right by itself and wrong with what the schedule has."""
+    """Refuse an update that contradicts fields which the schedule has already."""
     given = given_fields(request)
     start, end = given.get("start_at", record.start_at), given.get("end_at", record.end_at)
     if end <= start:
@@ -121,7 +121,7 @@ def _view(backend: Backend, record: ScheduleRecord) -> ScheduledTask:
         interval_minutes=chosen("interval_minutes", None),
         cron_expression=chosen("cron_expression", None),
         start_at=record.start_at,
-        # The published answer has no word for "never again", so the end stands for it.
+        # The published schema requires a time; the end stands for "no further run".
         next_run_at=record.next_run_at or record.end_at,
         end_at=record.end_at,
         is_active=record.is_active,

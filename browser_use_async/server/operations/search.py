@@ -1,4 +1,4 @@
-"""The API section Search. Both calls are paid before anything is read."""
+"""The API section Search. Both calls are charged before anything is read."""
 
 from typing import Any
 
@@ -41,7 +41,7 @@ async def simple_search(backend: Backend, request: SimpleSearchRequest) -> Searc
 
 @operation(SEARCH_URL)
 async def search_url(backend: Backend, request: SearchUrlRequest) -> SearchResult:
-    """Read one website live for what fits a query."""
+    """Search one website live."""
     if not request.url.startswith(("http://", "https://")):
         raise RefusalError(422, [_url_problem(request.url)])
     backend.account.require_credit()

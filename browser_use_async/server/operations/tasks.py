@@ -89,7 +89,7 @@ def task_view(record: TaskRecord, links: Links) -> dict[str, Any]:
             metadata=record.metadata,
         )
     )
-    # The SDK's model spares its users the null that stands here when nothing was uploaded.
+    # Null if nothing was uploaded, which the type of the SDK does not have.
     view["user_uploaded_files"] = record.included_file_names
     return view
 
@@ -127,7 +127,7 @@ def get_task(backend: Backend, path: TaskId) -> dict[str, Any]:
 
 @operation(GET_TASK_STATUS)
 def get_task_status(backend: Backend, path: TaskId) -> TaskStatus:
-    """Where a task stands."""
+    """The status of a task."""
     return _find(backend, path.task_id).status
 
 
@@ -184,7 +184,7 @@ def _change_status(change: Callable[[TaskRecord], None], record: TaskRecord) -> 
 
 
 def _refusal_text(event: TaskEvent, status: TaskStatus) -> str:
-    """Why something cannot happen; the first form is the one that the service was seen to use."""
+    """Why a task refuses an event; the first form was observed on the hosted service."""
     if status.is_terminal or (event, status) == (TaskEvent.PAUSE, TaskStatus.PAUSED):
         return f"Agent session already {status}"
     if event is TaskEvent.RESUME:

@@ -1,4 +1,4 @@
-"""What people see of the server in a browser."""
+"""The HTML pages of the server."""
 
 from browser_use_async.server.pages.home import calls_page, home_page, icon
 from browser_use_async.server.pages.live import live_page, live_state

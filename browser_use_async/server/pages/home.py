@@ -27,9 +27,9 @@ __all__ = ["calls_page", "home_page", "icon"]
 
 
 def home_page(backend: Backend) -> web.Response:
-    """The page. It holds no key and no task: anybody who reaches the port may see it.
+    """Return the page at `/`, which holds no key and no task: it needs no authentication.
 
-    Its script asks the API, with the key that the person types.
+    Its script calls the API with the key that the user types.
     """
     values = {
         "server_url": backend.links.url,
@@ -38,14 +38,14 @@ def home_page(backend: Backend) -> web.Response:
         "api_prefix": API_PREFIX,
         "executor": backend.executor_name,
     }
-    # In a frame of another server's page a person could be led to click what they do not see.
+    # Clickjacking: a page of another server must not embed this one in a frame.
     return html_page(
         "home.html", values, {}, styles=("home.css",), scripts=("home.js",), embeddable=False
     )
 
 
 def icon() -> web.Response:
-    """What browsers show in the tabs of all pages."""
+    """Return the icon of all pages."""
     headers = {"Cache-Control": "max-age=86400", "X-Content-Type-Options": "nosniff"}
     return web.Response(text=fragment("icon.svg"), content_type="image/svg+xml", headers=headers)
 
@@ -62,7 +62,7 @@ _PRICES: dict[Endpoint, str] = {
 
 
 def calls_page(backend: Backend) -> web.Response:
-    """The page. Like the one at the root, anybody who reaches the port may see it."""
+    """Return the page at `/docs`, which needs no authentication either."""
     values = {"server_url": backend.links.url, "base_url": backend.links.base_url}
     return html_page("calls.html", values, {"sections": "\n".join(_sections())})
 

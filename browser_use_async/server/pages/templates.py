@@ -1,4 +1,4 @@
-"""HTML pages that bring everything along: no other file is loaded, no other host is asked."""
+"""Self-contained HTML pages, with inline styles and scripts and a strict content policy."""
 
 import base64
 import hashlib
@@ -21,7 +21,7 @@ _HEADERS = {
 
 @cache
 def fragment(name: str) -> str:
-    """A file that is shown as it is."""
+    """Return a file from the assets."""
     assets = files("browser_use_async.server.pages").joinpath("assets")
     return assets.joinpath(name).read_text(encoding="utf-8")
 
@@ -35,7 +35,7 @@ def html_page(
     scripts: Sequence[str] = (),
     embeddable: bool = True,
 ) -> web.Response:
-    """A page from a template."""
+    """Render a template."""
     style = "".join(map(fragment, ("page.css", *styles)))
     script = "".join(map(fragment, scripts))
     text = Template(fragment(template)).substitute(
@@ -60,7 +60,7 @@ def html_page(
 
 @cache
 def _allowed(source: str) -> str:
-    """Only exactly this inline style or script, whatever else a page should ever contain."""
+    """The content policy that allows exactly this inline style or script."""
     if not source:
         return "'none'"
     digest = hashlib.sha256(source.encode("utf-8")).digest()

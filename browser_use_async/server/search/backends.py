@@ -1,4 +1,4 @@
-"""Where the addresses of a web search come from."""
+"""Sources of addresses for a web search."""
 
 import asyncio
 from collections import deque
@@ -23,18 +23,18 @@ __all__ = [
 ]
 
 MAX_INDEXED_PAGES = 50
-"""How many pages of each site an index knows."""
+"""The most pages of each site in an index."""
 
 INDEX_SECONDS = 300.0
-"""How long an index is good. Only addresses come from it; every page is read anew."""
+"""Seconds after which an index is rebuilt. Only addresses come from it; pages are read live."""
 
 
 class SearchUnavailableError(Exception):
-    """The search cannot be made now; says why in a sentence."""
+    """The search backend gave no usable answer; the text is a sentence."""
 
 
 class SearchBackend(Protocol):
-    """Finds addresses for a query. What is on the pages is read live, and not from here."""
+    """Finds addresses for a query; the pages themselves are read live."""
 
     async def addresses(self, outbound: HttpClient, query: str, limit: int) -> list[str]:
         """The best addresses, best first.
@@ -73,7 +73,7 @@ class SearxngBackend:
 
 
 class SiteIndexBackend:
-    """An index over a few websites, made by walking through them."""
+    """An index of a few websites, made by crawling them."""
 
     def __init__(self, sites: Sequence[str]) -> None:
         self._sites = tuple(sites)
@@ -92,6 +92,7 @@ class SiteIndexBackend:
 
     async def _index(self, outbound: HttpClient) -> list[Page]:
         now = asyncio.get_running_loop().time()
+        # One search builds the index; concurrent ones wait for it.
         async with self._lock:
             if self._made_at is None or now - self._made_at > INDEX_SECONDS:
                 found = [await _walk(outbound, site) for site in self._sites]

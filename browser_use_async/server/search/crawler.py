@@ -1,4 +1,4 @@
-"""Walking through one website towards what a query asks for."""
+"""A crawler that follows the links of one website that fit a query."""
 
 import asyncio
 from collections.abc import Iterable, Sequence
@@ -20,7 +20,7 @@ _ANYWHERE = AllowedDomains(None)
 
 
 async def crawl(outbound: HttpClient, url: str, query: str, depth: int) -> list[Page]:
-    """Read a page, and then the pages behind the links that fit the query best.
+    """Read a page, and the pages behind the links that fit the query best.
 
     Raises:
         PageNotOpenedError: The first page could not be opened.
@@ -46,7 +46,7 @@ async def crawl(outbound: HttpClient, url: str, query: str, depth: int) -> list[
 
 
 async def open_pages(outbound: HttpClient, urls: Sequence[str]) -> list[Page]:
-    """Open pages at once, leaving out those that cannot be."""
+    """Open pages concurrently; those that cannot be opened are left out."""
     visits = await asyncio.gather(
         *(open_page(outbound, url, _ANYWHERE) for url in urls), return_exceptions=True
     )
@@ -69,7 +69,7 @@ def same_site(url: str, other: str) -> bool:
 
 
 def _best_links(links: Iterable[Link], query: str) -> list[Link]:
-    """The links that promise most; in the order of the page where they promise the same."""
+    """The best links for a query; equal ones in the order of the page."""
     unique = list({_without_fragment(link.url): link for link in reversed(list(links))}.values())[
         ::-1
     ]

@@ -12,18 +12,18 @@ from browser_use_async.server.search.relevance import passages
 __all__ = ["SearchEngine"]
 
 _AT_ONCE = 5
-"""How many websites are read at the same time."""
+"""Number of websites that are read concurrently."""
 
 
 class SearchEngine:
-    """Reads websites for queries."""
+    """Searches websites for passages that fit a query."""
 
     def __init__(self, backend: SearchBackend | None) -> None:
         self.backend = backend
         self._outbound = HttpClient()
 
     async def search_url(self, url: str, query: str, depth: int) -> SearchResult:
-        """What one website says to a query.
+        """Search one website.
 
         Raises:
             PageNotOpenedError: The website could not be opened.
@@ -38,7 +38,7 @@ class SearchEngine:
     async def simple_search(
         self, backend: SearchBackend, query: str, max_websites: int, depth: int
     ) -> list[SearchResult]:
-        """What the best websites say to a query; those that cannot be read are left out.
+        """Search the best websites for a query; those that cannot be read are left out.
 
         Raises:
             SearchUnavailableError: There are no addresses to be had.

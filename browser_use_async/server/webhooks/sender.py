@@ -1,4 +1,4 @@
-"""Sends events: signed, in order for each task, again when they were not received."""
+"""The sender of webhook events: signed, in order for each task, with retries."""
 
 import asyncio
 import contextlib
@@ -27,15 +27,15 @@ __all__ = ["WebhookSender"]
 
 _logger = logging.getLogger(__name__)
 _ATTEMPT_SECONDS = 10.0
-"""How long a receiver may take for its answer."""
+"""Seconds that a receiver has for its answer."""
 _CLOSE_SECONDS = 2.0
-"""How long events that are being sent may still take when the server closes."""
+"""Seconds for attempts under way when the server closes."""
 _AT_ONCE = 64
-"""How many events are being sent to one webhook at the same time."""
+"""Number of events that are sent to one webhook concurrently."""
 
 
 class WebhookSender:
-    """The webhooks of one server, and what is on its way to them."""
+    """Sends events to the webhooks of one server."""
 
     def __init__(
         self,
@@ -60,13 +60,13 @@ class WebhookSender:
 
     @property
     def webhooks(self) -> tuple[Webhook, ...]:
-        """What is told, in the order of registration."""
+        """The registered webhooks, in order."""
         return self._webhooks.all
 
     async def register(self, webhook: Webhook, *, save: bool = True) -> None:
-        """Send the test event, and tell the webhook of everything from now on.
+        """Send the test event, and register the webhook if it passes.
 
-        A webhook for the same address is replaced: this one is told what is still on its way.
+        A webhook for the same address is replaced, and receives the pending events.
 
         Raises:
             ConfigurationError: It did not answer the test with a 2xx status.
@@ -79,7 +79,7 @@ class WebhookSender:
         self.resume()
 
     def resume(self) -> None:
-        """Send what an earlier server left to be sent, as far as its addresses are known."""
+        """Send the pending events of an earlier run whose webhooks are registered."""
         left, self.log.unsent = self.log.unsent, []
         for delivery in left:
             if self._webhooks.get(delivery.address) is None:
@@ -88,11 +88,11 @@ class WebhookSender:
                 self._enqueue(delivery)
 
     def remove(self, webhook_id: str) -> bool:
-        """Tell a webhook nothing any more; what is still on its way is given up."""
+        """Remove a webhook, and give up its pending events."""
         return self._webhooks.remove(webhook_id)
 
     def observe(self, record: TaskRecord, event: TaskEvent | None) -> None:
-        """Tell all webhooks what happened to a task, if it is something that they are told."""
+        """Send an event about a task to all webhooks, if there is one for it."""
         status = STATUS_AFTER.get(event)
         if status is None or not self.webhooks or self._closing.is_set():
             return
@@ -103,7 +103,7 @@ class WebhookSender:
             self._enqueue(delivery)
 
     async def aclose(self) -> None:
-        """Finish the attempts that are being made, for a moment; nothing else is sent any more."""
+        """Wait a moment for attempts under way, and send nothing else."""
         self._closing.set()
         if self._workers:
             _, late = await asyncio.wait(set(self._workers), timeout=_CLOSE_SECONDS)
@@ -134,7 +134,7 @@ class WebhookSender:
                 delivery = queue.popleft()
                 await self._deliver(delivery)
                 if delivery.state == "pending":
-                    break  # the server closes; what comes after this event must not overtake it
+                    break  # closing; later events must not overtake this one
         except Exception as error:  # noqa: BLE001 - whatever it is, the server lives
             log_failure(_logger, "sending webhooks failed", error)
         finally:
@@ -142,7 +142,7 @@ class WebhookSender:
 
     async def _deliver(self, delivery: Delivery) -> None:
         while (webhook := self._webhooks.get(delivery.address)) is not None:
-            # What waits for its first attempt when the server closes still gets it.
+            # An event that waits for its first attempt when the server closes still gets it.
             if delivery.attempts and self._closing.is_set():
                 return
             attempt = await self._attempt(webhook, delivery)

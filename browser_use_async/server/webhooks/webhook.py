@@ -1,4 +1,4 @@
-"""A webhook, and those that are registered, of this run and of runs before."""
+"""A webhook, and the registry of webhooks, which survives restarts with a database."""
 
 import hashlib
 import ipaddress
@@ -47,7 +47,7 @@ def _is_loopback(host: str) -> bool:
 
 @attrs.frozen(repr=False)
 class Webhook:
-    """An address that is told what becomes of the tasks of a bundled server.
+    """An address that receives events about the tasks of a bundled server.
 
     Neither the secret nor the path and query of the address, which may hold another secret, are
     in its representation.
@@ -67,7 +67,7 @@ class Webhook:
 
     @property
     def address(self) -> str:
-        """What the address is known by where it may not be told: 64 hexadecimal digits."""
+        """A digest that identifies the address where it must stay secret: 64 hexadecimal digits."""
         return hashlib.sha256(self.url.encode()).hexdigest()
 
     def __repr__(self) -> str:
@@ -78,7 +78,7 @@ _KIND = "webhook"
 
 
 class WebhookRegistry:
-    """The webhooks of one server, in the order of their registration; one for each address."""
+    """The webhooks of one server in the order of their registration, one for each address."""
 
     def __init__(self, keeper: Keeper) -> None:
         self._keeper = keeper
@@ -90,7 +90,7 @@ class WebhookRegistry:
 
     @property
     def all(self) -> tuple[Webhook, ...]:
-        """All of them."""
+        """All webhooks."""
         return tuple(self._webhooks.values())
 
     def get(self, address: str) -> Webhook | None:
@@ -98,7 +98,7 @@ class WebhookRegistry:
         return self._webhooks.get(address)
 
     def add(self, webhook: Webhook, *, save: bool) -> None:
-        """Add a webhook, in place of the one at the same address."""
+        """Add a webhook, or replace the one at the same address."""
         other = self._webhooks.pop(webhook.address, None)
         if other is not None:
             self._keeper.forget(_KIND, other.id)
@@ -109,7 +109,7 @@ class WebhookRegistry:
             )
 
     def remove(self, webhook_id: str) -> bool:
-        """Forget a webhook."""
+        """Remove a webhook; False if there is none with this id."""
         for webhook in self.all:
             if webhook.id == webhook_id:
                 del self._webhooks[webhook.address]
