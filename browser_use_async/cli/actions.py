@@ -3,17 +3,23 @@
 import argparse
 from collections.abc import AsyncIterable, Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import attrs
 
 from browser_use_async.cli.connect import Connection, connect
 from browser_use_async.cli.console import Console
-from browser_use_async.cli.options import add_connection_options, add_output_options
+from browser_use_async.cli.options import (
+    add_action_parsers,
+    add_connection_options,
+    add_output_options,
+)
 from browser_use_async.cli.screen import Span
 from browser_use_async.contract.unstructuring import unstructure
 
-__all__ = ["Action", "add_action_parsers", "add_actions", "local_time", "run_action", "show_rows"]
+__all__ = ["Action", "add_actions", "local_time", "run_action", "show_rows"]
+
+RowT = TypeVar("RowT")
 
 
 @attrs.frozen
@@ -35,28 +41,12 @@ def add_actions(parser: argparse.ArgumentParser, actions: Mapping[str, Action]) 
         add_output_options(added[name], has_parent=True)
 
 
-def add_action_parsers(
-    parser: argparse.ArgumentParser, summaries: Mapping[str, str]
-) -> dict[str, argparse.ArgumentParser]:
-    """Add a parser without options for each action of a command."""
-    room: Any = parser.add_subparsers(
-        dest="action", metavar="ACTION", title="actions", required=True
-    )
-    return {
-        name: room.add_parser(name, help=summary, description=f"{summary[0].upper()}{summary[1:]}.")
-        for name, summary in summaries.items()
-    }
-
-
 async def run_action(
     actions: Mapping[str, Action], options: argparse.Namespace, console: Console
 ) -> int:
     """Connect to the server that the options name, and run the action."""
     async with connect(options, console) as connection:
         return await actions[options.action].execute(connection, options, console)
-
-
-RowT = TypeVar("RowT")
 
 
 def local_time(moment: datetime | None) -> str:

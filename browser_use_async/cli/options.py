@@ -4,6 +4,7 @@ import argparse
 import math
 import os
 import re
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from browser_use_async.contract.timestamps import parse_timestamp
 from browser_use_async.errors import ConfigurationError
 
 __all__ = [
+    "add_action_parsers",
     "add_connection_options",
     "add_output_options",
     "due",
@@ -81,6 +83,21 @@ def add_connection_options(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="let the key travel over http:// to another machine",
     )
+
+
+def add_action_parsers(
+    parser: argparse.ArgumentParser, summaries: Mapping[str, str]
+) -> dict[str, argparse.ArgumentParser]:
+    """Add a parser without options for each action of a command."""
+    subparsers: Any = parser.add_subparsers(
+        dest="action", metavar="ACTION", title="actions", required=True
+    )
+    return {
+        name: subparsers.add_parser(
+            name, help=summary, description=f"{summary[0].upper()}{summary[1:]}."
+        )
+        for name, summary in summaries.items()
+    }
 
 
 def given_key(options: argparse.Namespace) -> str | None:

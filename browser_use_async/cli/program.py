@@ -27,6 +27,20 @@ __all__ = ["COMMANDS", "Command", "CommandModule", "main", "with_default_action"
 
 _COMMANDS_PACKAGE = "browser_use_async.cli.commands"
 
+_EPILOG = """\
+exit codes:
+  0    finished
+  1    a task failed, was stopped or, in a batch, is left
+  2    wrong usage or configuration; nothing was sent
+  3    the API refused, or the key is wrong
+  4    the server cannot be reached
+  124  the time given with --timeout is up
+  130  ended with Ctrl-C
+
+Results are written to stdout as JSON, words for people to stderr.
+Begin with `browser-use-async demo`: it needs no key and no network.
+"""
+
 
 class CommandModule(Protocol):
     """The interface of a command module."""
@@ -87,21 +101,6 @@ def with_default_action(words: Sequence[str]) -> list[str]:
         return list(words)
     is_complete = words[1] in command.actions or words[1].startswith("-")
     return list(words) if is_complete else [words[0], command.actions[0], *words[1:]]
-
-
-_EPILOG = """\
-exit codes:
-  0    finished
-  1    a task failed, was stopped or, in a batch, is left
-  2    wrong usage or configuration; nothing was sent
-  3    the API refused, or the key is wrong
-  4    the server cannot be reached
-  124  the time given with --timeout is up
-  130  ended with Ctrl-C
-
-Results are written to stdout as JSON, words for people to stderr.
-Begin with `browser-use-async demo`: it needs no key and no network.
-"""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -32,6 +32,10 @@ _ON_EXIT = {
     "browser-use-async resume {0}",
 }
 
+ResultT = TypeVar("ResultT")
+_SECONDS_BETWEEN_LINES = 2.0
+"""Without a terminal, each update is a new line; so they are this far apart."""
+
 
 def status_span(status: TaskStatus) -> Span:
     """The status as coloured text."""
@@ -122,12 +126,6 @@ class TaskProgress:
         self._console.info(
             *self._prefix, status_span(task.status), f" after {steps} and {seconds:.1f} s"
         )
-
-
-ResultT = TypeVar("ResultT")
-
-_SECONDS_BETWEEN_LINES = 2.0
-"""Without a terminal, each update is a new line; so they are this far apart."""
 
 
 class Transfers:

@@ -17,6 +17,12 @@ from browser_use_async.server.storage.uploads import Uploads
 
 __all__ = ["OPERATIONS", "Backend", "Operation", "operation"]
 
+Operation = Callable[..., Any]
+"""Takes the `Backend`, then the path, query and body objects that the endpoint has."""
+OperationT = TypeVar("OperationT", bound=Operation)
+OPERATIONS: dict[str, Operation] = {}
+"""Operations by the name of their endpoint."""
+
 
 @attrs.frozen
 class Backend:
@@ -35,15 +41,6 @@ class Backend:
     max_concurrent_tasks: int | None = None
     screenshots: bool = True  # whether pictures of the steps are kept
     recordings: bool = True  # whether recordings are kept
-
-
-Operation = Callable[..., Any]
-"""Takes the `Backend`, then the path, query and body objects that the endpoint has."""
-
-OperationT = TypeVar("OperationT", bound=Operation)
-
-OPERATIONS: dict[str, Operation] = {}
-"""Operations by the name of their endpoint."""
 
 
 def operation(endpoint: Endpoint) -> Callable[[OperationT], OperationT]:

@@ -23,6 +23,8 @@ from browser_use_async.server.responses import RefusalError, json_response
 
 __all__ = ["Handler", "check_key", "handler_of", "read_inputs"]
 
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
 
 def check_key(header: str | None, api_key: str) -> None:
     """Refuse a request without the right key.
@@ -136,9 +138,6 @@ def _read_json(body: bytes) -> Any:
 def _refused_body(kind: str, message: str, value: Any, *place: int, **context: str) -> RefusalError:
     problem = Problem(place, message, kind, value, context)
     return RefusalError(422, [_described("body", problem)])
-
-
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 def handler_of(endpoint: Endpoint, backend: Backend, api_key: str) -> Handler:

@@ -15,6 +15,11 @@ __all__ = ["UnsatisfiableRangeError", "byte_range", "download", "upload"]
 
 _ONE_RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})", re.IGNORECASE | re.ASCII)
 
+# Files come from pages of the open web: opened alone, they must not run scripts on this origin.
+_HARMLESS = {"X-Content-Type-Options": "nosniff", "Content-Security-Policy": "sandbox"}
+_BODY_SECONDS = 60.0
+"""Seconds for the body of one upload."""
+
 
 class UnsatisfiableRangeError(ValueError):
     """The range starts behind the end of the file."""
@@ -41,10 +46,6 @@ def byte_range(header: str | None, size: int) -> range | None:
     if start >= end:
         raise UnsatisfiableRangeError
     return range(start, end)
-
-
-# Files come from pages of the open web: opened alone, they must not run scripts on this origin.
-_HARMLESS = {"X-Content-Type-Options": "nosniff", "Content-Security-Policy": "sandbox"}
 
 
 def download(backend: Backend, request: web.Request) -> web.Response:
@@ -80,10 +81,6 @@ def _content(content: bytes, name: str, request: web.Request) -> web.Response:
 def _type_of(name: str) -> str:
     kind = mimetypes.guess_type(name)[0] or "application/octet-stream"
     return f"{kind}; charset=utf-8" if kind.startswith("text/") else kind
-
-
-_BODY_SECONDS = 60.0
-"""Seconds for the body of one upload."""
 
 
 async def upload(backend: Backend, request: web.Request) -> web.Response:

@@ -11,7 +11,7 @@ from yarl import URL
 
 from browser_use_async.errors import ConfigurationError
 
-__all__ = ["MIN_EXPOSED_KEY", "ListenAddress"]
+__all__ = ["MIN_EXPOSED_KEY", "ListenAddress", "is_loopback_host"]
 
 MIN_EXPOSED_KEY = 24
 """The minimum length of the key of a server that other machines can reach."""
@@ -88,9 +88,10 @@ class ListenAddress:
         return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback_host(host: str) -> bool:
+    """Whether a host name or address is that of this machine only."""
     try:
-        return ipaddress.ip_address(host).is_loopback
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
 
@@ -100,7 +101,7 @@ def _checked_host(host: str, allow_any_host: bool) -> tuple[str, bool]:
     if host == "localhost":
         # The name has two addresses, for which port 0 would take two different ports.
         return "127.0.0.1", True
-    is_loopback = _is_loopback(host)
+    is_loopback = is_loopback_host(host)
     if not is_loopback and not allow_any_host:
         raise ConfigurationError(
             f"{host} is reachable from other machines; listen on 127.0.0.1, or say "
@@ -145,7 +146,7 @@ def _checked_public_url(public_url: str) -> str:
     except (ValueError, TypeError):
         url = URL()
     host = url.raw_host or ""
-    here = host == "localhost" or _is_loopback(host)
+    here = is_loopback_host(host)
     if not host or url.scheme not in ({"http", "https"} if here else {"https"}):
         raise ConfigurationError(
             "public_url must be the https address that others use, such as https://tasks.example"

@@ -20,6 +20,10 @@ FILE_LIFETIME = timedelta(days=30)
 _EXPIRY_SECONDS = 24 * 60 * 60.0
 _logger = logging.getLogger(__name__)
 
+SCHEDULE_MODEL = LlmModel.GPT_4O
+"""The default model of schedules, which differs from that of run-task."""
+_LONGEST_SLEEP = 60.0  # seconds; a wall clock that was set, or jumped in sleep mode, is noticed
+
 
 def expire(backend: Backend, now: datetime) -> None:
     """Delete screenshots, output files and uploads that are too old.
@@ -57,12 +61,6 @@ class FileExpiry:
             except Exception as error:  # noqa: BLE001 - what is left over goes tomorrow
                 log_failure(_logger, "deleting old files", error)
             await asyncio.sleep(_EXPIRY_SECONDS)
-
-
-SCHEDULE_MODEL = LlmModel.GPT_4O
-"""The default model of schedules, which differs from that of run-task."""
-
-_LONGEST_SLEEP = 60.0  # seconds; a wall clock that was set, or jumped in sleep mode, is noticed
 
 
 class Scheduler:

@@ -29,6 +29,11 @@ _UNDECODED = re.compile("[\udc80-\udcff]")
 _QUOTED = re.compile(r'"[^"]*"')
 _DELIMITERS = (",", ";", "\t")
 
+_PIECE = re.compile(r"(?P<brace>\{\{|\}\})|\{(?P<name>[^{}]+)\}|(?P<alone>[{}])")
+_KEY = "key"
+_TASK = "task"
+_LONGEST_KEY = 1000
+
 
 @attrs.frozen
 class Row:
@@ -186,9 +191,6 @@ _READERS: dict[str, _Reader] = {
 }
 
 
-_PIECE = re.compile(r"(?P<brace>\{\{|\}\})|\{(?P<name>[^{}]+)\}|(?P<alone>[{}])")
-
-
 @attrs.frozen
 class Template:
     """A task text with placeholders."""
@@ -221,11 +223,6 @@ class Template:
         return _PIECE.sub(
             lambda piece: piece["brace"][0] if piece["brace"] else values[piece["name"]], self.text
         )
-
-
-_KEY = "key"
-_TASK = "task"
-_LONGEST_KEY = 1000
 
 
 @attrs.frozen

@@ -96,12 +96,12 @@ class BatchRun:
     def _drain(self, batch: Batch[Any]) -> None:
         batch.drain()
         running = batch.progress.running
-        fate = "they are stopped then"
+        consequence = "they are stopped then"
         if self.settings.ledger is not None:
-            fate = "they go on, and --resume finds them"
+            consequence = "they go on, and --resume finds them"
         self._note(
             f"no more tasks are created; waiting for the {running:,} under way. Press Ctrl-C "
-            f"again to leave them: {fate}"
+            f"again to leave them: {consequence}"
         )
 
     async def _run_with_timeout(
@@ -154,8 +154,8 @@ class BatchRun:
     def _finish(self, batch: Batch[Any]) -> int:
         progress = batch.progress
         for orphan in batch.orphans:
-            fate = "it was stopped" if orphan.stopped else "it was not stopped"
-            self._note(f"task {orphan.task_id} is one too many for {orphan.key}; {fate}")
+            outcome = "it was stopped" if orphan.stopped else "it was not stopped"
+            self._note(f"task {orphan.task_id} is one too many for {orphan.key}; {outcome}")
         if remaining(progress) or progress.unknown:
             self._report_resume(batch)
         else:

@@ -5,7 +5,6 @@ import codecs
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 
-from browser_use_async.cli.actions import add_action_parsers
 from browser_use_async.cli.batch.runner import BatchRun
 from browser_use_async.cli.batch.settings import Settings, resume_command
 from browser_use_async.cli.batch.status import show_status
@@ -13,7 +12,12 @@ from browser_use_async.cli.connect import connect
 from browser_use_async.cli.console import Console
 from browser_use_async.cli.exit_codes import ExitCode
 from browser_use_async.cli.field_options import add_task_options
-from browser_use_async.cli.options import add_connection_options, add_output_options, seconds
+from browser_use_async.cli.options import (
+    add_action_parsers,
+    add_connection_options,
+    add_output_options,
+    seconds,
+)
 
 __all__ = ["configure", "execute"]
 

@@ -54,6 +54,16 @@ __all__ = [
 _PAUSE_SECONDS = 1.0
 _PAGES = 3
 
+_COLOURS = (Style.CYAN, Style.GOOD, Style.WAITING, Style.MAGENTA, Style.BLUE)
+_STEP_SECONDS = 0.6
+_NEXT = (
+    ("one task from here", 'browser-use-async run --local "Open {site}"'),
+    ("programs of your own", "browser-use-async serve"),
+    ("the live pages", "browser-use-async demo --keep"),
+    ("the same in code", "README.md and examples/quickstart.py"),
+    ("everything else", "browser-use-async --help"),
+)
+
 
 @dataclass
 class Link:
@@ -205,7 +215,6 @@ class SlowExecutor:
         await self._executor.aclose()
 
 
-_COLOURS = (Style.CYAN, Style.GOOD, Style.WAITING, Style.MAGENTA, Style.BLUE)
 _COLUMN = max(len(part.name) for part in DEMO_TASKS) + 2
 
 
@@ -294,17 +303,6 @@ def format_result(result: object) -> list[str]:
         f"description={result.description!r},",
         f"links=[{result.links[0]!r}, and {others} more])",
     ]
-
-
-_STEP_SECONDS = 0.6
-
-_NEXT = (
-    ("one task from here", 'browser-use-async run --local "Open {site}"'),
-    ("programs of your own", "browser-use-async serve"),
-    ("the live pages", "browser-use-async demo --keep"),
-    ("the same in code", "README.md and examples/quickstart.py"),
-    ("everything else", "browser-use-async --help"),
-)
 
 
 def configure(parser: argparse.ArgumentParser) -> None:

@@ -2,12 +2,10 @@
 
 import argparse
 import asyncio
-import ipaddress
 import json
 import uuid
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime
-from typing import Any
 
 import attrs
 from yarl import URL
@@ -15,6 +13,7 @@ from yarl import URL
 from browser_use_async.cli.console import Console
 from browser_use_async.cli.exit_codes import ExitCode
 from browser_use_async.cli.options import (
+    add_action_parsers,
     add_output_options,
     pair,
     secret_from_file,
@@ -24,6 +23,7 @@ from browser_use_async.cli.screen import Style
 from browser_use_async.cli.webhook_listener import listen
 from browser_use_async.errors import ConfigurationError
 from browser_use_async.server.http_client import HttpClient, HttpClientError
+from browser_use_async.server.listen_address import is_loopback_host
 from browser_use_async.server.webhooks.events import TEST_BODY, signed_headers
 from browser_use_async.webhooks import WebhookStatus
 from browser_use_async.webhooks.unwrapping import STATUS_UPDATE, TEST
@@ -33,6 +33,10 @@ __all__ = ["KINDS", "configure", "execute", "trigger"]
 VARIABLE = "BROWSER_USE_WEBHOOK_SECRET"
 _PORT = 8766
 _PATH = "/webhook"
+
+KINDS = (*(status.value for status in WebhookStatus), TEST)
+"""The kinds of sample events."""
+_LONGEST_ANSWER = 500
 
 
 @attrs.frozen
@@ -44,18 +48,11 @@ class _Action:
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the actions."""
-    room: Any = parser.add_subparsers(
-        dest="action", metavar="ACTION", title="actions", required=True
-    )
+    added = add_action_parsers(parser, {name: each.summary for name, each in _ACTIONS.items()})
     for name, action in _ACTIONS.items():
-        added: argparse.ArgumentParser = room.add_parser(
-            name,
-            help=action.summary,
-            description=f"{action.summary[0].upper()}{action.summary[1:]}.",
-        )
-        action.configure(added)
-        _add_secret(added)
-        add_output_options(added, has_parent=True)
+        action.configure(added[name])
+        _add_secret(added[name])
+        add_output_options(added[name], has_parent=True)
 
 
 async def execute(options: argparse.Namespace, console: Console) -> int:
@@ -108,7 +105,7 @@ def _configure_listen(parser: argparse.ArgumentParser) -> None:
 
 
 async def _listen(options: argparse.Namespace, secret: str, console: Console) -> int:
-    if not options.allow_any_host and not _is_loopback(options.host):
+    if not options.allow_any_host and not is_loopback_host(options.host):
         raise ConfigurationError(
             f"{options.host} is reachable from other machines; listen on 127.0.0.1, or say "
             "--allow-any-host"
@@ -149,20 +146,13 @@ async def _trigger(options: argparse.Namespace, secret: str, console: Console) -
     )
 
 
-def _is_loopback(host: str) -> bool:
-    try:
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
-
-
 def _local_url(text: str) -> str:
     try:
         url = URL(text)
         host, has_user = url.host or "", url.user is not None or url.password is not None
     except ValueError:
         url, host, has_user = URL(), "", False
-    if url.scheme not in {"http", "https"} or has_user or not _is_loopback(host):
+    if url.scheme not in {"http", "https"} or has_user or not is_loopback_host(host):
         raise argparse.ArgumentTypeError(
             "write an address of this machine, such as http://127.0.0.1:8000/webhook"
         )
@@ -177,12 +167,6 @@ _ACTIONS: Mapping[str, _Action] = {
         _trigger,
     ),
 }
-
-
-KINDS = (*(status.value for status in WebhookStatus), TEST)
-"""The kinds of sample events."""
-
-_LONGEST_ANSWER = 500
 
 
 async def trigger(

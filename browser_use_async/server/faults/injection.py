@@ -25,6 +25,11 @@ from browser_use_async.server.storage import Store
 
 __all__ = ["FaultInjector", "FaultRules"]
 
+Proceed = Callable[[web.Request], Awaitable[web.StreamResponse]]
+"""Executes the call, or passes it to the next fault."""
+_GARBAGE = "\x15\x03\x01 this is not HTTP\r\n\r\n"
+_SLICE_SECONDS = 0.05  # between two parts of a slow body, unless it is sent byte by byte
+
 
 class _Rule:
     """A fault, and the number of calls that it has been matched with."""
@@ -65,13 +70,6 @@ class FaultRules:
     def count_fired(self, fault: Fault) -> None:
         """Count a fault that took effect."""
         self.fired[fault.label] += 1
-
-
-Proceed = Callable[[web.Request], Awaitable[web.StreamResponse]]
-"""Executes the call, or passes it to the next fault."""
-
-_GARBAGE = "\x15\x03\x01 this is not HTTP\r\n\r\n"
-_SLICE_SECONDS = 0.05  # between two parts of a slow body, unless it is sent byte by byte
 
 
 class _ServerClosesError(Exception):
@@ -124,7 +122,7 @@ class FaultInjector:
             matching = rules.matching(request.match_info.route.name or "")
             if not matching or self._closing.is_set():
                 return await handler(request)
-            # Read first: a late commit can no longer do it, and closing with unread data is a reset.
+            # Read first: a late commit cannot, and closing with unread data would be a reset.
             await request.read()
             proceed = handler
             for fault in reversed(matching):

@@ -18,6 +18,10 @@ from browser_use_async.server.storage.profiles import Profiles
 
 __all__ = ["PauseGate", "TaskBilling", "TaskRunner"]
 
+_logger = logging.getLogger(__name__)
+_CLOSE_SECONDS = 5.0
+"""Seconds that executors have for their clean-up when the server closes."""
+
 
 class PauseGate:
     """An event that a paused task waits for between its steps."""
@@ -55,11 +59,6 @@ class TaskBilling:
     def save_cookies(self, assignment: Assignment, result: Finished) -> None:
         """Save the cookies of a task that succeeded."""
         self.profiles.keep_cookies(assignment.profile_id, result.cookies)
-
-
-_logger = logging.getLogger(__name__)
-_CLOSE_SECONDS = 5.0
-"""Seconds that executors have for their clean-up when the server closes."""
 
 
 @attrs.frozen

@@ -25,6 +25,15 @@ from browser_use_async.server.pages.templates import fragment, html_page
 
 __all__ = ["calls_page", "home_page", "icon"]
 
+_STEPS = f"{min(STEP_CENTS.values())} to {max(STEP_CENTS.values())} ¢ per step, by model"
+_TASK = f"{TASK_START_CENTS} ¢, and {_STEPS}"
+_PRICES: dict[Endpoint, str] = {
+    RUN_TASK: _TASK,
+    CREATE_SCHEDULED_TASK: f"each run: {_TASK}",
+    SIMPLE_SEARCH: f"{simple_search_cents(1, 1)} ¢ per website and level of depth",
+    SEARCH_URL: f"{search_url_cents(1)} ¢ per level of depth",
+}
+
 
 def home_page(backend: Backend) -> web.Response:
     """Return the page at `/`, which holds no key and no task: it needs no authentication.
@@ -48,17 +57,6 @@ def icon() -> web.Response:
     """Return the icon of all pages."""
     headers = {"Cache-Control": "max-age=86400", "X-Content-Type-Options": "nosniff"}
     return web.Response(text=fragment("icon.svg"), content_type="image/svg+xml", headers=headers)
-
-
-_STEPS = f"{min(STEP_CENTS.values())} to {max(STEP_CENTS.values())} ¢ per step, by model"
-_TASK = f"{TASK_START_CENTS} ¢, and {_STEPS}"
-
-_PRICES: dict[Endpoint, str] = {
-    RUN_TASK: _TASK,
-    CREATE_SCHEDULED_TASK: f"each run: {_TASK}",
-    SIMPLE_SEARCH: f"{simple_search_cents(1, 1)} ¢ per website and level of depth",
-    SEARCH_URL: f"{search_url_cents(1)} ¢ per level of depth",
-}
 
 
 def calls_page(backend: Backend) -> web.Response:

@@ -1,7 +1,6 @@
 """A webhook, and the registry of webhooks, which survives restarts with a database."""
 
 import hashlib
-import ipaddress
 import uuid
 from typing import Any
 
@@ -9,10 +8,13 @@ import attrs
 from yarl import URL
 
 from browser_use_async.errors import ConfigurationError
+from browser_use_async.server.listen_address import is_loopback_host
 from browser_use_async.server.storage.keeper import Keeper
 from browser_use_async.webhooks.signing import key_of
 
 __all__ = ["Webhook", "WebhookRegistry"]
+
+_KIND = "webhook"
 
 
 def _check_url(_webhook: object, _field: object, url: Any) -> None:
@@ -25,7 +27,7 @@ def _check_url(_webhook: object, _field: object, url: Any) -> None:
         raise ConfigurationError("url: a webhook needs an address that begins with https://")
     if target.user is not None or target.password is not None:
         raise ConfigurationError("url: an address with a user name or password is not called")
-    if target.scheme == "http" and not _is_loopback(host):
+    if target.scheme == "http" and not is_loopback_host(host):
         raise ConfigurationError(
             f"url: http:// is for this machine only, and {host} is another; use https://"
         )
@@ -36,13 +38,6 @@ def _check_secret(_webhook: object, _field: object, secret: Any) -> None:
         key_of(secret)
     except ConfigurationError as error:
         raise ConfigurationError(f"secret: {error}") from None
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 @attrs.frozen(repr=False)
@@ -72,9 +67,6 @@ class Webhook:
 
     def __repr__(self) -> str:
         return f"Webhook({self.origin}, id={self.id})"
-
-
-_KIND = "webhook"
 
 
 class WebhookRegistry:
