@@ -109,6 +109,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     # Only what is named is imported: that keeps `--help` and each command fast to start.
     modules = {each.name: each.load() for each in COMMANDS if each.name in words}
     parser = _parser(modules)
+    # The words are kept for the command that resumes a batch.
     options = parser.parse_args(words, argparse.Namespace(words=words))
     if options.command is None:
         parser.print_help(sys.stderr)

@@ -100,6 +100,7 @@ class TaskProgress:
     async def _show_statuses(self, handle: TaskHandle) -> None:
         before: TaskStatus | None = None
         async for status in handle.stream_status():
+            # Only pauses are printed: the start and the end are shown in other ways.
             is_news = status is TaskStatus.PAUSED or before is TaskStatus.PAUSED
             if is_news and not status.is_terminal:
                 self._console.info(*self._prefix, "the task is ", status_span(status))

@@ -123,6 +123,7 @@ class RichScreen:
 
             def show(lines: Sequence[Sequence[Span]]) -> None:
                 text = Text("\n").join(Text.assemble(*line) for line in lines)
+                # A wrapped line would change the height of the live area.
                 text.no_wrap, text.overflow = True, "ellipsis"
                 display.update(text)
 

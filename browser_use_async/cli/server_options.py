@@ -169,6 +169,7 @@ def _count(text: str) -> int:
 def _proxy(text: str) -> tuple[str, str]:
     # No message shows the address, in which there may be a password.
     country, separator, address = text.partition("=")
+    # `*` is the proxy for all countries that have none of their own.
     if not separator or not address or (country != "*" and not country.isalpha()):
         raise argparse.ArgumentTypeError("a country code, = and the address of a proxy")
     return country.lower(), address

@@ -52,6 +52,7 @@ class _ForwardingReceiver(WebhookReceiver):
                 name: text for name, text in header_pairs(headers) if name in _FORWARDED_HEADERS
             }
             try:
+                # The caller waits for the answer, so this must not block on a full queue.
                 self._calls.put_nowait((body, forwarded))
             except asyncio.QueueFull:
                 logging.getLogger(__name__).warning(

@@ -156,6 +156,7 @@ def _read_faults(body: bytes) -> list[Fault]:
 
 def _read_cents(body: bytes) -> Decimal:
     try:
+        # Through str, because Decimal(float) has the binary rounding of the float.
         cents = Decimal(str(read_json(body)["cents"]))
     except (JsonRefusedError, InvalidOperation, LookupError, TypeError):
         cents = Decimal("NaN")

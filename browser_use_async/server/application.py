@@ -45,6 +45,7 @@ def build_application(
     application = web.Application(client_max_size=MAX_BODY, middlewares=middlewares)
     add = application.router.add_route
     for endpoint in ENDPOINTS:
+        # Named after the endpoint: faults and the counts of requests use the route's name.
         handler = handler_of(endpoint, backend, api_key)
         add(endpoint.method, API_PREFIX + endpoint.path, handler, name=endpoint.name)
     _add_pages(application, backend)

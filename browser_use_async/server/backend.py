@@ -51,6 +51,7 @@ def operation(endpoint: Endpoint) -> Callable[[OperationT], OperationT]:
     """
 
     def register(function: OperationT) -> OperationT:
+        # Registered at import, so a second function is a programming error.
         if endpoint.name in OPERATIONS:
             raise ValueError(f"two operations answer {endpoint}")
         OPERATIONS[endpoint.name] = function

@@ -100,6 +100,7 @@ async def upload(backend: Backend, request: web.Request) -> web.Response:
     if not content:
         return storage_error(400, "IncompleteBody", "The file is empty")
     backend.uploads.put(name, content)
+    # S3 uses the MD5 digest as the entity tag.
     return web.Response(headers={"ETag": f'"{hashlib.md5(content).hexdigest()}"'})  # noqa: S324 - S3's
 
 
@@ -111,6 +112,7 @@ async def _body(request: web.Request) -> bytes | None:
     async with asyncio.timeout(_BODY_SECONDS):
         async for chunk in request.content.iter_any():
             content += chunk
+            # Counted as well, because a chunked body has no Content-Length.
             if len(content) > MAX_FILE_BYTES:
                 return None
     return bytes(content)

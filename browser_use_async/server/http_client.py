@@ -94,6 +94,7 @@ class HttpClient:
         self, method: str, url: URL, headers: Mapping[str, str], body: bytes | None, limit: int
     ) -> HttpResponse:
         sent = CIMultiDict({"User-Agent": USER_AGENT, "Accept-Encoding": "gzip"})
+        # Headers of the caller replace the defaults.
         sent.update(headers)
         async with self._opened().request(
             method, url, headers=sent, data=body, allow_redirects=False
@@ -159,6 +160,7 @@ async def _read(response: ClientResponse, limit: int) -> bytes:
     body = bytearray()
     while chunk := await response.content.readany():
         body += chunk
+        # Counted as well: Content-Length may be missing.
         if len(body) > limit:
             raise HttpClientError(too_large)
     encoding = response.headers.get("Content-Encoding", "identity").strip().lower()
@@ -172,6 +174,7 @@ async def _read(response: ClientResponse, limit: int) -> bytes:
 def _gunzip(body: bytes, limit: int, too_large: str) -> bytes:
     decompressor = zlib.decompressobj(wbits=31)
     try:
+        # The limit bounds the output too: a few kilobytes can expand to gigabytes.
         plain = decompressor.decompress(body, limit)
     except zlib.error:
         raise HttpClientError("its compressed answer is damaged") from None

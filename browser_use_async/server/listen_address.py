@@ -121,6 +121,7 @@ def _checked_key(api_key: str | None) -> str:
     if api_key is None:
         return f"bu_local_{secrets.token_urlsafe(24)}"
     if not api_key or not api_key.isascii() or not api_key.isprintable() or " " in api_key:
+        # The key travels in the Authorization header.
         raise ConfigurationError("the API key must be printable ASCII without spaces")
     return api_key
 

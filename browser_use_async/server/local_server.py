@@ -254,6 +254,7 @@ class LocalServer:
             raise ConfigurationError("a server starts once; make another one")
         listener = self._address.open()
         async with AsyncExitStack() as stack:
+            # Closed in reverse order: the scheduler starts no task while the runner ends them.
             stack.callback(self._keeper.close)
             stack.callback(listener.close)
             stack.push_async_callback(self._executor.aclose)
@@ -279,6 +280,7 @@ class LocalServer:
             # Not in __init__: a server that is never started would stay in memory as a cycle.
             self.store.tell(self._webhooks.observe)
             for webhook in self._first_webhooks:
+                # Not saved: the constructor gives them again after a restart.
                 await self._webhooks.register(webhook, save=False)
             self._webhooks.resume()
             scheduler = Scheduler(backend, self._now)

@@ -88,6 +88,7 @@ class Scheduler:
 
     async def _run(self) -> None:
         while True:
+            # Cleared before the schedules are read, so that no change in between is missed.
             self._changed.clear()
             due = [each for each in self._active() if each[0] <= self._now()]
             for _moment, record in sorted(due, key=lambda each: each[0]):

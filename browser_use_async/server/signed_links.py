@@ -36,6 +36,7 @@ class Links:
         self.url = url
         self._lifetime = lifetime
         self._now = now
+        # Links die with the process unless the caller brings a key that outlives it.
         self._key = key or secrets.token_bytes(32)
 
     @property
@@ -79,10 +80,13 @@ class Links:
         if not expires or not signature:
             return LinkFault.UNSIGNED
         right = self._signature(*signed, expires)
+        # In constant time: the duration must not show how much of a guess was right.
         if not hmac.compare_digest(right.encode(), signature.encode("utf-8", "replace")):
             return LinkFault.ALTERED
+        # The signature covers `expires`, so it is a number of ours from here on.
         return LinkFault.EXPIRED if self._now().timestamp() >= int(expires) else None
 
     def _signature(self, *signed: str) -> str:
+        # The kind comes first: a download link must not be valid for an upload.
         message = "\n".join(signed).encode("utf-8", "surrogatepass")
         return hmac.new(self._key, message, hashlib.sha256).hexdigest()

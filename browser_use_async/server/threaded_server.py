@@ -30,6 +30,7 @@ class ThreadedServer:
         self._stop = asyncio.Event()
         self._ready = threading.Event()
         self._failure: BaseException | None = None
+        # A daemon, so that a program which forgets to close the server still exits.
         self._thread = threading.Thread(target=self._run, name="browser-use-server", daemon=True)
 
     @property
@@ -86,6 +87,7 @@ class ThreadedServer:
         """End the tasks, stop listening, and wait for the thread."""
         loop = self._loop
         if loop is not None and self._thread.is_alive():
+            # An asyncio.Event may be set in its own thread only.
             loop.call_soon_threadsafe(self._stop.set)
             self._thread.join()
 
@@ -111,6 +113,7 @@ class ThreadedServer:
             self._failure = error
             return
         finally:
+            # After a failure too: `start` waits for this event in any case.
             self._loop = asyncio.get_running_loop()
             self._ready.set()
         try:
@@ -120,6 +123,7 @@ class ThreadedServer:
 
     def _call(self, function: Callable[[], ResultT]) -> ResultT:
         """Call a function in the server's thread, where nothing changes meanwhile."""
+        # No other thread uses the server before the start and after the end.
         if self._loop is None or not self._thread.is_alive():
             return function()
 

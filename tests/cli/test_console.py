@@ -125,7 +125,7 @@ def test_long_address_stays_whole(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_working() -> None:
     """What is under way is shown while it is, on a screen that can; elsewhere it is not."""
     terminal, pipe = Terminal(), Pipe()
-    with RichScreen(terminal).working("one moment") as change:
+    with RichScreen(terminal).status("one moment") as change:
         change("another moment")
     with Console(stdout=pipe, stderr=pipe).status("one moment") as change:
         change("another moment")

@@ -24,6 +24,7 @@ from browser_use_async.models import RunTaskRequest
 
 __all__ = ["InputFile", "InputItem", "InputTracker", "Row", "RowFile", "Template"]
 
+# Spreadsheets export "Unicode text" as UTF-16, which the error message should say.
 _BYTE_ORDER_MARKS = {codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
 _UNDECODED = re.compile("[\udc80-\udcff]")
 _QUOTED = re.compile(r'"[^"]*"')
@@ -131,6 +132,7 @@ def _chained(first: str, lines: Iterator[str]) -> Iterator[str]:
 
 def _delimiter(line: str) -> str:
     """The delimiter: the comma, unless the first line has more of another one."""
+    # A delimiter inside quotes does not count.
     unquoted = _QUOTED.sub("", line)
     return max(_DELIMITERS, key=unquoted.count)
 
@@ -141,6 +143,7 @@ def _records(
     """Yield the records that are not empty, each with its first line number."""
     reader = csv.reader(lines, delimiter=delimiter, strict=True)
     while True:
+        # A quoted cell may span lines; the error names the line on which its record begins.
         line = reader.line_num + 1
         try:
             cells = next(reader, None)
@@ -264,6 +267,7 @@ class InputFile:
         for count, item in enumerate(self.items(), 1):  # noqa: B007 - given back below
             if item.key is not None:
                 digest = int.from_bytes(blake2b(item.key.encode(), digest_size=8).digest())
+                # Two rows with one key would be one item of the ledger.
                 if digest in keys:
                     problem = f"the key {item.key!r} is that of an earlier line, too"
                     raise self.file.error(item.line, problem)

@@ -82,6 +82,7 @@ class BatchDisplay:
             self._report_stop(progress)
             if is_interactive:
                 show(live_lines(progress))
+            # A log gets a line only when something has changed.
             elif (text := counts(progress)) != said:
                 self._console.info("; ".join([text, *pace(progress)]))
                 said = text
@@ -202,6 +203,7 @@ def exit_code_for(progress: BatchProgress) -> int:
     """The exit code for the final state of a batch."""
     if progress.stopped_by is StopReason.BALANCE:
         return ExitCode.API
+    # The exit code of a command that SIGINT has ended.
     if progress.stopped_by is StopReason.DRAINED and remaining(progress):
         return 128 + signal.SIGINT
     is_whole = progress.ended == progress.done and not remaining(progress)

@@ -69,6 +69,7 @@ class ResultFile:
         try:
             if resume and path.exists():
                 _drop_lines(path, drop)
+            # O_EXCL: without --resume an existing file is never overwritten.
             self._descriptor = os.open(path, _FLAGS | (0 if resume else os.O_EXCL), 0o666)
         except FileExistsError:
             raise ConfigurationError(
@@ -123,6 +124,7 @@ class ResultFile:
     def _write(self, line: bytes) -> None:
         written = 0
         while written < len(line):  # a write is short only when the disk fills up
+            # At a known offset, so that a failed write can be repeated or cut off.
             written += os.pwrite(self._descriptor, line[written:], self._size + written)
 
 

@@ -44,6 +44,7 @@ class BatchRun:
         """Run the batch, and return the exit code."""
         settings, console = self.settings, self.console
         with console.status(f"reading {settings.items.file.path}"):
+            # In a thread, so that Ctrl-C works while a large file is read.
             count = await asyncio.to_thread(settings.items.check)
         with ExitStack() as stack:
             file = self._output_file()
@@ -60,6 +61,7 @@ class BatchRun:
         settings = self.settings
         if settings.output is None:
             return None
+        # Dead letters are tried again, so their old lines must go.
         drop = {ItemState.DEAD} if settings.retry_dead_letters else set[ItemState]()
         return ResultFile(settings.output, resume=settings.resume, drop=drop)
 
@@ -113,6 +115,7 @@ class BatchRun:
             async with clock:
                 await self._process_results(batch, tracker, file)
         except TimeoutError:
+            # A TimeoutError of the batch itself, not the end of --timeout.
             if not clock.expired():
                 raise
             self.console.error("the time is up")

@@ -55,6 +55,7 @@ class Settings:
         """
         _refuse_contradictions(options)
         template = None if options.template is None else Template.read(options.template)
+        # Replaced when the tasks are sent: the local server has no address yet.
         more = {"site": _SITE} if options.local else {}
         fields = task_fields(options)
         _check_fields(fields)
@@ -90,6 +91,7 @@ def _refuse_contradictions(options: argparse.Namespace) -> None:
     if options.retry_dead_letters and not options.resume:
         raise ConfigurationError("--retry-dead-letters is about an earlier run; add --resume")
     files = {"the input": options.input, "-o": options.output, "--ledger": options.ledger}
+    # Resolved, so that two spellings of one path are noticed.
     given = [path.resolve() for path in files.values() if path is not None]
     if len(set(given)) != len(given):
         raise ConfigurationError(f"{', '.join(files)} must be different files")
@@ -101,6 +103,7 @@ def _check_fields(fields: Mapping[str, Any]) -> None:
         raise ConfigurationError(
             f"--metadata: a batch needs one of the {MAX_METADATA_PAIRS} pairs itself"
         )
+    # Any text stands for the task: those of the rows are checked with the input.
     _, problems = validate(RunTaskRequest, {"task": "any", **fields}, Mode.CLIENT)
     if problems:
         place, message = ".".join(map(str, problems[0].location)), problems[0].message
@@ -162,6 +165,7 @@ def resume_command(words: Sequence[str]) -> str:
     for word in words:
         if not skips and not word.startswith(f"{_KEY_OPTION}=") and word != _KEY_OPTION:
             kept.append(word)
+        # In `--api-key KEY` the key is the next word.
         skips = word == _KEY_OPTION
     if "--resume" not in kept:
         kept.append("--resume")

@@ -195,6 +195,7 @@ def _amount(text: str) -> Decimal:
     try:
         amount = Decimal(text)
     except InvalidOperation:
+        # is_cents refuses it below, like every other value that is no amount.
         amount = Decimal("NaN")
     if not is_cents(amount):
         raise argparse.ArgumentTypeError(f"{text!r} is no number of cents")

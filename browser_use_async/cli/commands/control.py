@@ -30,9 +30,11 @@ async def execute(options: argparse.Namespace, console: Console) -> int:
     """Make the calls one after the other, the rest also if one is refused."""
     codes: list[ExitCode] = []
     async with connect(options, console) as connection:
+        # Not concurrently, so that the output has the order of the arguments.
         for task in options.tasks:
             handle = connection.session.handle(task)
             codes.append(await _call(handle, options.command, console))
+    # The first failure decides the exit code.
     return next((code for code in codes if code is not ExitCode.FINISHED), ExitCode.FINISHED)
 
 

@@ -172,6 +172,7 @@ def _inner_links(page: FrontPage, site_url: str) -> Sequence[Link]:
     found: dict[str, Link] = {}
     for link in page.links:
         url = urlsplit(link.url)
+        # A link back to the front page shows nothing new.
         is_front_page = PurePosixPath(url.path).stem in {"", "index"}
         if url.netloc == urlsplit(site_url).netloc and link.text and not is_front_page:
             found.setdefault(url.path, link)
@@ -205,6 +206,7 @@ class SlowExecutor:
     ) -> AsyncIterator[Step | Finished | Failed]:
         """Run one task."""
         items = cast("Any", self._executor.run(assignment, control))
+        # Closed when the task is stopped between two steps, so that the executor cleans up at once.
         async with aclosing(items):
             async for item in items:
                 yield item

@@ -45,6 +45,7 @@ async def execute(options: argparse.Namespace, console: Console) -> int:
             for name, probe in _CHECKS:
                 checks.append(await _run_check(name, probe, connection))
                 _print_check(checks[-1], console)
+                # Each check needs what the ones before it have shown to work.
                 if checks[-1].code is not ExitCode.FINISHED:
                     break
     except BrowserUseError as error:

@@ -66,6 +66,7 @@ def _uploading(
 ) -> Callable[[OnProgress], Awaitable[str]]:
     async def upload(on_progress: OnProgress) -> str:
         uploaded = await connection.session.upload_file(path, file_name=name)
+        # An upload reports no progress, so the whole size is shown at its end.
         on_progress(size, size)
         return uploaded
 

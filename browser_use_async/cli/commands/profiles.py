@@ -89,6 +89,7 @@ async def _show(connection: Connection, options: argparse.Namespace, console: Co
 
 async def _update(connection: Connection, options: argparse.Namespace, console: Console) -> int:
     changes = _CHANGED.given(options)
+    # An empty update would be a request without effect, and most likely a typing error.
     if not changes:
         raise ConfigurationError("nothing to change: name at least one field, as --help lists them")
     request = UpdateBrowserProfileRequest(**changes)

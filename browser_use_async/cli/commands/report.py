@@ -58,6 +58,7 @@ async def execute(options: argparse.Namespace, console: Console) -> int:
 async def _write(options: argparse.Namespace, console: Console) -> Figures:
     async with AsyncExitStack() as stack:
         session = None
+        # The page alone needs the ledger only: no key and no network.
         if options.steps or options.screenshots:
             session = (await stack.enter_async_context(connect(options, console))).session
         update = stack.enter_context(console.status(f"writing {options.output}"))

@@ -84,12 +84,14 @@ async def _run(connection: Connection, options: argparse.Namespace, console: Con
             )
     except TaskError as error:
         progress.report_end(error.task, loop.time() - began)
+        # A failed task is a result too, which scripts find on stdout.
         console.result(unstructure(error.task))
         raise
     except WaitTimeoutError as error:
         return progress.report_timeout(error, options.on_timeout)
     except SubmissionUnknownError as error:
         code = report_error(error, console)
+        # The timeout also ends the search for a task whose answer was lost.
         is_late = options.timeout is not None and loop.time() - began >= options.timeout
         return ExitCode.TIMED_OUT if is_late else code
     except asyncio.CancelledError:

@@ -47,6 +47,7 @@ _TIMES = (
     ),
     FieldOption("end_at", "--end-at", "when to end, written likewise", "TIME"),
 )
+# The fields of run-task that an update of a schedule takes.
 _CHANGEABLE = frozenset(
     {
         "highlight_elements",
@@ -148,6 +149,7 @@ async def _update(connection: Connection, options: argparse.Namespace, console: 
     if not changes:
         raise ConfigurationError("nothing to change: name at least one field, as --help lists them")
     rhythm = _schedule_type(options)
+    # The API wants the type to match the fields, so it follows from them.
     if rhythm is not None:
         changes["schedule_type"] = rhythm
     if options.task is not None:

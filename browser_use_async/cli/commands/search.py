@@ -12,6 +12,7 @@ from browser_use_async.prices import search_url_cents, simple_search_cents
 
 __all__ = ["configure", "execute"]
 
+# The defaults and bounds of the API; the price depends on both.
 _WEBSITES, _DEPTH = 5, 2
 _MOST_WEBSITES, _DEEPEST = 10, 5
 

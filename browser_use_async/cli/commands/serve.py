@@ -195,6 +195,7 @@ async def execute(options: argparse.Namespace, console: Console) -> int:
 
 def _server(options: argparse.Namespace, site_url: str | None) -> LocalServer:
     search = options.searxng or options.search
+    # Without another source, simple-search finds the pages of the example site.
     if search is None and site_url is not None:
         search = [site_url]
     return LocalServer(

@@ -50,6 +50,7 @@ async def execute(options: argparse.Namespace, console: Console) -> int:
         rows = connection.session.iterate_all_tasks(
             statuses=options.status,
             created_after=options.created_after,
+            # No larger page than is shown; None, for --all, takes the largest.
             page_size=min(options.limit or _LARGEST_PAGE, _LARGEST_PAGE),
         )
         headings = ("ID", "STATUS", "CREATED", "TASK")

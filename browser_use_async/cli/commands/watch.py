@@ -14,6 +14,7 @@ from browser_use_async.errors import WaitTimeoutError
 
 __all__ = ["configure", "execute"]
 
+# The prefix of submission tokens.
 _SUBMISSION = "bu1."
 
 

@@ -78,6 +78,7 @@ def _secret(options: argparse.Namespace) -> str:
         return secret_from_variable(options.secret_env, "--secret-env")
     try:
         return secret_from_variable(VARIABLE, "--secret-env")
+    # The default variable: the message names all ways to give a secret.
     except ConfigurationError:
         raise ConfigurationError(
             f"there is no secret: set {VARIABLE}, or name another source with --secret-file or "

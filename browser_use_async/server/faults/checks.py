@@ -45,6 +45,7 @@ def calls(numbers: Iterable[int] | None) -> tuple[int, ...] | None:
 
 
 def _items(field: str, values: object) -> tuple[Any, ...]:
+    # A string is iterable, but its letters are not the names that are meant.
     if not isinstance(values, Iterable) or isinstance(values, str | bytes | Mapping):
         raise ConfigurationError(f"{field}: {values!r} is neither one value nor a list of them")
     items = tuple(values)
@@ -54,6 +55,7 @@ def _items(field: str, values: object) -> tuple[Any, ...]:
 
 
 def _integer(field: str, value: object, least: float = -math.inf, most: float = math.inf) -> None:
+    # bool is a subclass of int, and True is not a count.
     if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
         bounds = f" from {least}" * (least > -math.inf) + f" to {most}" * (most < math.inf)
         raise ConfigurationError(f"{field}: {value!r} is no whole number{bounds}")
@@ -100,6 +102,7 @@ def _text(field: str, value: object) -> None:
 
 
 def _line(field: str, value: object) -> None:
+    # A line break in a header would start a header of its own.
     if not isinstance(value, str) or not value or not value.isprintable():
         raise ConfigurationError(f"{field}: {value!r} is no line of text")
 

@@ -107,6 +107,7 @@ class Fault:
     count: int | None = attrs.field(default=None, kw_only=True)
 
     def __attrs_post_init__(self) -> None:
+        # None stands for a field that was not given; what is required follows from the kind.
         for field, check in checks.OF_FIELDS.items():
             value: Any = getattr(self, field)
             if value is not None:
@@ -129,6 +130,7 @@ class Fault:
         """Whether the rule is for this operation."""
         if self.kind in _ABOUT:
             return operation == _ABOUT[self.kind]
+        # File and upload routes have faults only if a rule names them.
         return operation in (checks.API_OPERATIONS if self.operations is None else self.operations)
 
     def picks(self, number: int) -> bool:

@@ -125,6 +125,7 @@ class FaultInjector:
             # Read first: a late commit cannot, and closing with unread data would be a reset.
             await request.read()
             proceed = handler
+            # Built from the inside out, so that the first fault becomes the outermost layer.
             for fault in reversed(matching):
                 injection = _Injection(self, fault, partial(rules.count_fired, fault), proceed)
                 proceed = injection.apply
@@ -285,6 +286,7 @@ def _answer_with_status(fault: Fault) -> web.Response:
         answer = json_response({"detail": _phrase(status)}, status)
     else:
         content = fault.body.encode("utf-8", "surrogateescape")
+        # surrogateescape lets a rule send bytes that are not UTF-8.
         answer = web.Response(body=content, status=status, content_type="application/json")
     answer.headers.update(fault.headers or {})
     return answer

@@ -36,6 +36,7 @@ def resolve_settings(
 
     def chosen(name: str, fallback: Any) -> Any:
         value = getattr(settings, name)
+        # Clients also send null for a field that they leave to the default.
         return fallback if value is UNSET or value is None else value
 
     given = {name: value for name in _SAME_NAME if (value := chosen(name, None)) is not None}
@@ -63,6 +64,7 @@ def start_task(backend: Backend, settings: TaskSettings, default_model: str) -> 
         RefusalError: There is no credit, no free place, or no such profile or file.
     """
     backend.account.require_credit()
+    # All checks come before the task is stored: a refused request leaves nothing behind.
     limit = backend.max_concurrent_tasks
     if limit is not None and backend.runner.count >= limit:
         raise RefusalError(
@@ -112,6 +114,7 @@ def check_files(backend: Backend, settings: TaskSettings) -> list[str]:
     missing = backend.uploads.missing(names)
     if missing:
         raise _files_refused(f"no file named {missing[0]!r} was uploaded", list(names))
+    # A file that is named twice counts once.
     uploads = (backend.uploads.get(name) for name in set(names))
     if sum(len(each.content) for each in uploads if each is not None) > MAX_TASK_FILE_BYTES:
         limit = MAX_TASK_FILE_BYTES // 1024**2

@@ -59,5 +59,6 @@ class SecretRedactor:
 
 def _spellings(value: str) -> set[str]:
     """The value itself, and its escaped forms in URLs, JSON and HTML."""
+    # A URL may carry a secret in its path or in a form field, each with an encoding of its own.
     plain = {quote(value), quote(value, safe=""), quote_plus(value), html.escape(value)}
     return {value, *plain, *(json.dumps(value, ensure_ascii=each)[1:-1] for each in (True, False))}

@@ -122,6 +122,7 @@ class TaskRunner:
         """
         self._store.change(record, TaskEvent.STOP)
         work = self._runs[record.id].work
+        # The status is final at once; the work ends later, as with executors that clean up slowly.
         asyncio.get_running_loop().call_later(self._stop_cleanup_delay, work.cancel)
 
     async def aclose(self) -> None:
@@ -130,6 +131,7 @@ class TaskRunner:
         for work in works:
             work.cancel()
         if works:
+            # An executor that ignores its cancellation must not keep the server from closing.
             _, late = await asyncio.wait(works, timeout=_CLOSE_SECONDS)
             for work in late:
                 _logger.error("task %s did not end within %s s", work.get_name(), _CLOSE_SECONDS)
@@ -168,6 +170,7 @@ class TaskRunner:
         redactor: SecretRedactor,
     ) -> None:
         async for item in items:
+            # Not all executors wait by themselves: nothing is stored while the task is paused.
             await gate.checkpoint()
             if record.status.is_terminal:
                 return None  # stopped; the cancellation follows after the clean-up delay
@@ -177,6 +180,7 @@ class TaskRunner:
                 return self._store.finish(record, redactor.result(item))
             if isinstance(item, Failed):
                 return self._store.fail(record, redactor.failure(item))
+            # Enforced here as well, for executors that do not count their steps.
             if len(record.steps) >= assignment.max_agent_steps:
                 limit = assignment.max_agent_steps
                 reason = f"The task was not done within its {limit} steps (max_agent_steps)"

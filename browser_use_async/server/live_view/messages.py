@@ -79,6 +79,7 @@ def _key(value: Mapping[str, Any]) -> KeyInput:
     )
 
 
+# The keys are the words of the page's script, so they stay as they are.
 _READERS: dict[str, Callable[[Mapping[str, Any]], Message]] = {
     "drawn": lambda _: FrameAck(),
     "order": lambda value: Command(_one_of(value, "name", ("pause", "resume", "stop"))),
@@ -101,6 +102,7 @@ def _one_of(
 def _number(value: Mapping[str, Any], name: str, default: float | None = None) -> float:
     given = value.get(name, default)
     is_number = isinstance(given, (int, float)) and not isinstance(given, bool)
+    # Negated, because NaN fails every comparison and must be refused.
     if not is_number or not abs(given) <= _MAX_DISTANCE:
         raise MessageRefusedError(f"{name} must be a number of CSS pixels")
     return float(given)
@@ -108,6 +110,7 @@ def _number(value: Mapping[str, Any], name: str, default: float | None = None) -
 
 def _count(value: Mapping[str, Any], name: str, most: int) -> int:
     given = value.get(name, 0)
+    # bool is a subclass of int.
     if not isinstance(given, int) or isinstance(given, bool) or not 0 <= given <= most:
         raise MessageRefusedError(f"{name} must be a whole number from 0 to {most}")
     return given

@@ -35,6 +35,7 @@ def add_live_routes(application: web.Application, backend: Backend) -> None:
         application.router.add_get(path, page, name=f"{place}_page")
         application.router.add_get(f"{path}/socket", socket, name=f"{place}_socket")
 
+    # Open sockets would otherwise hold up the shutdown until its time limit.
     async def close_sockets(application: web.Application) -> None:
         closing = (each.close(code=WSCloseCode.GOING_AWAY) for each in [*sockets])
         await asyncio.gather(*closing, return_exceptions=True)

@@ -39,6 +39,7 @@ _TYPES = frozenset(CONTENT_TYPES.values())
 
 def _problem_of(name: str) -> str | None:
     """Why a file name is invalid on some system, or None."""
+    # In bytes, as file systems count.
     if len(name.encode("utf-8", "replace")) > _LONGEST_NAME:
         return f"The file name is longer than {_LONGEST_NAME} bytes"
     if any(character in '/\\:*?"<>|' for character in name):

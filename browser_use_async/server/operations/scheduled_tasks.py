@@ -92,6 +92,7 @@ def _refuse_contradictions(record: ScheduleRecord, request: UpdateScheduledTaskR
     """Refuse an update that contradicts fields which the schedule has already."""
     given = given_fields(request)
     start, end = given.get("start_at", record.start_at), given.get("end_at", record.end_at)
+    # Validation has compared the two only if the request has both.
     if end <= start:
         raise RefusalError(
             422,

@@ -134,6 +134,7 @@ def get_task_status(backend: Backend, path: TaskId) -> TaskStatus:
 @operation(LIST_TASKS)
 def list_tasks(backend: Backend, query: PageQuery) -> TaskPage:
     """One page of the tasks, newest first. A list without rows has no pages."""
+    # A larger limit is cut silently.
     limit = min(query.limit, MAX_TASK_PAGE)
     count = backend.store.listed_count
     records = backend.store.task_page(query.page, limit)

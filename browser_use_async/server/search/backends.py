@@ -107,6 +107,7 @@ async def _walk(outbound: HttpClient, site: str) -> list[Page]:
     pages: dict[str, Page] = {}
     waiting, seen = deque([site]), {site}
     while waiting and len(pages) < MAX_INDEXED_PAGES:
+        # A few pages at a time, so that a crawl does not flood the site.
         batch = [waiting.popleft() for _ in range(min(5, len(waiting)))]
         for page in await open_pages(outbound, batch):
             pages[page.url] = page

@@ -39,6 +39,7 @@ async def crawl(outbound: HttpClient, url: str, query: str, depth: int) -> list[
         level = [
             page
             for page in await open_pages(outbound, [link.url for link in chosen])
+            # The same page under another address adds nothing.
             if all(page.url != known.url and page.text != known.text for known in pages)
         ]
         pages += level
@@ -70,6 +71,7 @@ def same_site(url: str, other: str) -> bool:
 
 def _best_links(links: Iterable[Link], query: str) -> list[Link]:
     """The best links for a query; equal ones in the order of the page."""
+    # Of several links to one page the first one counts.
     unique = list({_without_fragment(link.url): link for link in reversed(list(links))}.values())[
         ::-1
     ]

@@ -44,6 +44,7 @@ class SearchEngine:
             SearchUnavailableError: There are no addresses to be had.
         """
         urls = await backend.addresses(self._outbound, query, max_websites)
+        # Bounds open connections and memory, however many websites are asked for.
         places = asyncio.Semaphore(_AT_ONCE)
 
         async def read(url: str) -> SearchResult | None:

@@ -27,9 +27,11 @@ class Weights:
 
     def __init__(self, query: str, texts: Iterable[str]) -> None:
         meant = word_set(query)
+        # A query that consists of common words only is searched for all of them.
         wanted = meant - _NOISE or meant
         sets = [word_set(text) for text in texts]
         found = Counter(word for each in sets for word in each & wanted)
+        # Inverse document frequency, smoothed so that no weight is 0.
         self._weights = {word: math.log(1 + len(sets) / (1 + found[word])) for word in wanted}
 
     def score(self, text: str) -> float:

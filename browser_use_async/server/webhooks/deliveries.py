@@ -66,6 +66,7 @@ class DeliveryLog:
         """Add a delivery, and drop the oldest ended ones beyond the limit."""
         self._deliveries[delivery.id] = delivery
         self.save(delivery)
+        # Pending deliveries are never dropped, so the log may exceed its limit for a while.
         while len(self._deliveries) > self._most and self._ended:
             oldest = self._ended.popleft()
             del self._deliveries[oldest]

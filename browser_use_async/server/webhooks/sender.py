@@ -82,6 +82,7 @@ class WebhookSender:
         """Send the pending events of an earlier run whose webhooks are registered."""
         left, self.log.unsent = self.log.unsent, []
         for delivery in left:
+            # It may be registered later, as those given to the constructor are.
             if self._webhooks.get(delivery.address) is None:
                 self.log.unsent.append(delivery)
             else:
@@ -107,6 +108,7 @@ class WebhookSender:
         self._closing.set()
         if self._workers:
             _, late = await asyncio.wait(set(self._workers), timeout=_CLOSE_SECONDS)
+            # The rest stays pending in the database, and is sent after a restart.
             for worker in late:
                 worker.cancel()
             await asyncio.gather(*late, return_exceptions=True)
@@ -161,6 +163,7 @@ class WebhookSender:
         _logger.warning("%s was not told of task %s: %s attempts", where, delivery.task_id, count)
 
     async def _attempt(self, webhook: Webhook, delivery: Delivery) -> Attempt:
+        # The slot is given back between attempts, so that retries do not hold up other events.
         async with self._slots.setdefault(webhook.address, asyncio.Semaphore(_AT_ONCE)):
             attempt = await self._send(webhook, delivery.body)
         delivery.attempts.append(attempt)

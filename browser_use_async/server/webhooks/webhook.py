@@ -20,6 +20,7 @@ _KIND = "webhook"
 def _check_url(_webhook: object, _field: object, url: Any) -> None:
     try:
         target = URL(url) if isinstance(url, str) else URL()
+        # yarl checks the port when it is read.
         host, _port = target.host, target.port
     except ValueError:
         raise ConfigurationError("url: it is no address") from None
@@ -92,6 +93,7 @@ class WebhookRegistry:
     def add(self, webhook: Webhook, *, save: bool) -> None:
         """Add a webhook, or replace the one at the same address."""
         other = self._webhooks.pop(webhook.address, None)
+        # The new webhook has another id, under which the old one would remain stored.
         if other is not None:
             self._keeper.forget(_KIND, other.id)
         self._webhooks[webhook.address] = webhook
