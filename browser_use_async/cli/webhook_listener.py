@@ -168,16 +168,16 @@ def _as_json(event: Event) -> dict[str, Any]:
 
 async def _forward(calls: "asyncio.Queue[Call]", url: str, console: Console) -> None:
     """Forward requests one after the other, so that they arrive in order."""
-    outbound = HttpClient()
+    client = HttpClient()
     try:
         while True:
             body, headers = await calls.get()
             try:
-                answer = await outbound.send("POST", url, headers=headers, body=body)
+                answer = await client.send("POST", url, headers=headers, body=body)
             except HttpClientError as error:
                 console.info(("          sent on: ", Style.FAINT), (str(error), Style.BAD))
             else:
                 style = Style.GOOD if 200 <= answer.status < 300 else Style.BAD
                 console.info(("          sent on: ", Style.FAINT), (str(answer.status), style))
     finally:
-        await outbound.aclose()
+        await client.aclose()

@@ -52,7 +52,7 @@ def download(backend: Backend, request: web.Request) -> web.Response:
     """Answer GET and HEAD of `/files/{task_id}/{file_name}`."""
     task_id, name = request.match_info["task_id"], request.match_info["file_name"]
     signature = request.query.get("signature", "")
-    fault = backend.links.fault(task_id, name, request.query.get("expires", ""), signature)
+    fault = backend.links.file_fault(task_id, name, request.query.get("expires", ""), signature)
     if fault is not None:
         return storage_error(403, fault.code, fault)
     content = backend.store.file(task_id, name)

@@ -278,11 +278,11 @@ class LocalServer:
                 self._recordings,
             )
             # Not in __init__: a server that is never started would stay in memory as a cycle.
-            self.store.tell(self._webhooks.observe)
+            self.store.tell(self._webhooks.task_changed)
             for webhook in self._first_webhooks:
                 # Not saved: the constructor gives them again after a restart.
                 await self._webhooks.register(webhook, save=False)
-            self._webhooks.resume()
+            self._webhooks.send_pending()
             scheduler = Scheduler(backend, self._now)
             scheduler.start()
             stack.push_async_callback(scheduler.aclose)

@@ -44,26 +44,26 @@ class Links:
         """The address of the API."""
         return self.url + API_PREFIX
 
-    def live_page(self, record: TaskRecord) -> str | None:
+    def live_url(self, record: TaskRecord) -> str | None:
         """The live page of a task, or None before it has started."""
         return f"{self.url}/live/{record.live_token}" if record.started else None
 
-    def share_page(self, record: TaskRecord) -> str | None:
+    def share_url(self, record: TaskRecord) -> str | None:
         """The public page of a task, or None unless it was asked for."""
         return f"{self.url}/share/{record.share_token}" if record.share_token else None
 
-    def file(self, task_id: str, name: str) -> str:
+    def file_url(self, task_id: str, name: str) -> str:
         """A signed link to a file, which needs no key and expires."""
         expires = str(int(self._now().timestamp() + self._lifetime))
         signature = self._signature("file", task_id, name, expires)
         place = f"{self.url}/files/{task_id}/{quote(name, safe='')}"
         return f"{place}?expires={expires}&signature={signature}"
 
-    def fault(self, task_id: str, name: str, expires: str, signature: str) -> LinkFault | None:
+    def file_fault(self, task_id: str, name: str, expires: str, signature: str) -> LinkFault | None:
         """Why a link to a file is refused, or None if it is valid."""
         return self._fault(expires, signature, "file", task_id, name)
 
-    def upload(self, name: str, content_type: str) -> str:
+    def upload_url(self, name: str, content_type: str) -> str:
         """A signed link for the upload of a file, which needs no key and expires."""
         expires = str(int(self._now().timestamp() + self._lifetime))
         signature = self._signature("upload", name, content_type, expires)

@@ -183,16 +183,16 @@ async def trigger(
     """Send one event, and report the answer."""
     subject = None if kind == TEST else task_id or str(uuid.uuid4())
     body = TEST_BODY if subject is None else _body(kind, subject, session_id, metadata)
-    outbound, loop = HttpClient(), asyncio.get_running_loop()
+    client, loop = HttpClient(), asyncio.get_running_loop()
     began = loop.time()
     try:
         headers = signed_headers(body, secret, datetime.now(UTC))
-        answer = await outbound.send("POST", url, headers=headers, body=body)
+        answer = await client.send("POST", url, headers=headers, body=body)
     except HttpClientError as error:
         console.error(f"{url} did not take the event: {error}")
         return ExitCode.UNREACHABLE
     finally:
-        await outbound.aclose()
+        await client.aclose()
     text = answer.body.decode("utf-8", "replace")[:_LONGEST_ANSWER]
     taken = 200 <= answer.status < 300
     console.info(

@@ -31,7 +31,7 @@ def create_upload_url(backend: Backend, request: UploadRequest) -> UploadUrl:
         raise RefusalError(400, problem)
     if content_type_of(request.file_name) is None or request.content_type not in _TYPES:
         raise RefusalError(400, "Unsupported content type")
-    return UploadUrl(backend.links.upload(request.file_name, request.content_type))
+    return UploadUrl(backend.links.upload_url(request.file_name, request.content_type))
 
 
 _TYPES = frozenset(CONTENT_TYPES.values())

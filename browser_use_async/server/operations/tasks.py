@@ -65,7 +65,7 @@ def task_summary(record: TaskRecord, links: Links) -> TaskSummary:
         created_at=record.created_at,
         output=record.output,
         finished_at=record.finished_at,
-        live_url=links.live_page(record),
+        live_url=links.live_url(record),
         metadata=record.metadata,
     )
 
@@ -81,11 +81,11 @@ def task_view(record: TaskRecord, links: Links) -> dict[str, Any]:
             created_at=record.created_at,
             output=record.output,
             steps=record.steps,
-            live_url=links.live_page(record),
+            live_url=links.live_url(record),
             finished_at=record.finished_at,
             browser_data=BrowserData(cookies) if record.save_browser_data else None,
             output_files=record.output_files,
-            public_share_url=links.share_page(record),
+            public_share_url=links.share_url(record),
             metadata=record.metadata,
         )
     )
@@ -151,14 +151,14 @@ def list_tasks(backend: Backend, query: PageQuery) -> TaskPage:
 def get_task_media(backend: Backend, path: TaskId) -> TaskMedia:
     """Links to the recordings of a task that has ended; most executors make none."""
     record = _find(backend, path.task_id)
-    return TaskMedia([backend.links.file(record.id, name) for name in record.recordings])
+    return TaskMedia([backend.links.file_url(record.id, name) for name in record.recordings])
 
 
 @operation(GET_TASK_SCREENSHOTS)
 def get_task_screenshots(backend: Backend, path: TaskId) -> TaskScreenshots:
     """Links to the screenshots so far: one for each step, or none if they are switched off."""
     record = _find(backend, path.task_id)
-    return TaskScreenshots([backend.links.file(record.id, name) for name in record.screenshots])
+    return TaskScreenshots([backend.links.file_url(record.id, name) for name in record.screenshots])
 
 
 @operation(GET_TASK_OUTPUT_FILE)
@@ -167,7 +167,7 @@ def get_task_output_file(backend: Backend, path: TaskFile) -> OutputFile:
     record = _find(backend, path.task_id)
     if path.file_name not in record.output_files:
         raise RefusalError(404, "File not found")
-    return OutputFile(backend.links.file(record.id, path.file_name))
+    return OutputFile(backend.links.file_url(record.id, path.file_name))
 
 
 def _find(backend: Backend, task_id: str) -> TaskRecord:

@@ -28,7 +28,7 @@ def live_page(record: TaskRecord, links: Links, *, may_steer: bool) -> web.Respo
     """Return the page with the current state; its script updates it."""
     state = live_state(record)
     # The newest screenshot until the first frame comes, and without JavaScript.
-    picture = links.file(record.id, record.screenshots[-1]) if record.screenshots else ""
+    picture = links.file_url(record.id, record.screenshots[-1]) if record.screenshots else ""
     width, height = record.viewport
     values = {
         "task": record.task,

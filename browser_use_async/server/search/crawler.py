@@ -19,13 +19,13 @@ CLICKS_PER_LEVEL = 3
 _ANYWHERE = AllowedDomains(None)
 
 
-async def crawl(outbound: HttpClient, url: str, query: str, depth: int) -> list[Page]:
+async def crawl(client: HttpClient, url: str, query: str, depth: int) -> list[Page]:
     """Read a page, and the pages behind the links that fit the query best.
 
     Raises:
         PageNotOpenedError: The first page could not be opened.
     """
-    first = (await open_page(outbound, url, _ANYWHERE)).page
+    first = (await open_page(client, url, _ANYWHERE)).page
     pages, level, seen = [first], [first], {_without_fragment(url), _without_fragment(first.url)}
     for _ in range(depth - 1):
         links = [
@@ -38,7 +38,7 @@ async def crawl(outbound: HttpClient, url: str, query: str, depth: int) -> list[
         seen |= {_without_fragment(link.url) for link in chosen}
         level = [
             page
-            for page in await open_pages(outbound, [link.url for link in chosen])
+            for page in await open_pages(client, [link.url for link in chosen])
             # The same page under another address adds nothing.
             if all(page.url != known.url and page.text != known.text for known in pages)
         ]
@@ -46,10 +46,10 @@ async def crawl(outbound: HttpClient, url: str, query: str, depth: int) -> list[
     return pages
 
 
-async def open_pages(outbound: HttpClient, urls: Sequence[str]) -> list[Page]:
+async def open_pages(client: HttpClient, urls: Sequence[str]) -> list[Page]:
     """Open pages concurrently; those that cannot be opened are left out."""
     visits = await asyncio.gather(
-        *(open_page(outbound, url, _ANYWHERE) for url in urls), return_exceptions=True
+        *(open_page(client, url, _ANYWHERE) for url in urls), return_exceptions=True
     )
     pages: list[Page] = []
     for visit in visits:

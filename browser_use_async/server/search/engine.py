@@ -20,7 +20,7 @@ class SearchEngine:
 
     def __init__(self, backend: SearchBackend | None) -> None:
         self.backend = backend
-        self._outbound = HttpClient()
+        self._client = HttpClient()
 
     async def search_url(self, url: str, query: str, depth: int) -> SearchResult:
         """Search one website.
@@ -28,7 +28,7 @@ class SearchEngine:
         Raises:
             PageNotOpenedError: The website could not be opened.
         """
-        pages = await crawl(self._outbound, url, query, depth)
+        pages = await crawl(self._client, url, query, depth)
         content = passages(query, pages)
         if not content:
             noun = "page" if len(pages) == 1 else "pages"
@@ -43,14 +43,14 @@ class SearchEngine:
         Raises:
             SearchUnavailableError: There are no addresses to be had.
         """
-        urls = await backend.addresses(self._outbound, query, max_websites)
+        urls = await backend.addresses(self._client, query, max_websites)
         # Bounds open connections and memory, however many websites are asked for.
-        places = asyncio.Semaphore(_AT_ONCE)
+        slots = asyncio.Semaphore(_AT_ONCE)
 
         async def read(url: str) -> SearchResult | None:
-            async with places:
+            async with slots:
                 try:
-                    content = passages(query, await crawl(self._outbound, url, query, depth))
+                    content = passages(query, await crawl(self._client, url, query, depth))
                 except PageNotOpenedError:
                     return None
             return SearchResult(url, content) if content else None
@@ -60,4 +60,4 @@ class SearchEngine:
 
     async def aclose(self) -> None:
         """Close the connections."""
-        await self._outbound.aclose()
+        await self._client.aclose()

@@ -47,7 +47,7 @@ class WebhookSender:
         self._now = now
         self._first_retry = first_retry
         self._duplicates = duplicates
-        self._outbound = HttpClient(
+        self._client = HttpClient(
             connect=_ATTEMPT_SECONDS, silence=_ATTEMPT_SECONDS, exchange=_ATTEMPT_SECONDS
         )
         self._webhooks = WebhookRegistry(keeper)
@@ -76,9 +76,9 @@ class WebhookSender:
             answer = attempt.problem or f"it answered {attempt.status}, which is not 2xx"
             raise ConfigurationError(f"url: {webhook.origin} did not pass the test event: {answer}")
         self._webhooks.add(webhook, save=save)
-        self.resume()
+        self.send_pending()
 
-    def resume(self) -> None:
+    def send_pending(self) -> None:
         """Send the pending events of an earlier run whose webhooks are registered."""
         left, self.log.unsent = self.log.unsent, []
         for delivery in left:
@@ -92,7 +92,7 @@ class WebhookSender:
         """Remove a webhook, and give up its pending events."""
         return self._webhooks.remove(webhook_id)
 
-    def observe(self, record: TaskRecord, event: TaskEvent | None) -> None:
+    def task_changed(self, record: TaskRecord, event: TaskEvent | None) -> None:
         """Send an event about a task to all webhooks, if there is one for it."""
         status = STATUS_AFTER.get(event)
         if status is None or not self.webhooks or self._closing.is_set():
@@ -117,7 +117,7 @@ class WebhookSender:
             _logger.warning(
                 "%d webhook events were not delivered before the server closed", pending
             )
-        await self._outbound.aclose()
+        await self._client.aclose()
 
     def _enqueue(self, delivery: Delivery) -> None:
         key = (delivery.address, delivery.task_id)
@@ -156,7 +156,7 @@ class WebhookSender:
             seconds = retry_delay(len(delivery.attempts), self._first_retry)
             if seconds is None:
                 break
-            await self._pass_time(seconds)
+            await self._sleep(seconds)
         self.log.finish(delivery, "failed")
         count = len(delivery.attempts)
         where = "a removed webhook" if webhook is None else webhook.origin
@@ -174,12 +174,12 @@ class WebhookSender:
         now = self._now()
         headers = signed_headers(body, webhook.secret, now)
         try:
-            answer = await self._outbound.send("POST", webhook.url, headers=headers, body=body)
+            answer = await self._client.send("POST", webhook.url, headers=headers, body=body)
         except HttpClientError as error:
             return Attempt(now, problem=str(error))
         return Attempt(now, answer.status)
 
-    async def _pass_time(self, seconds: float) -> None:
+    async def _sleep(self, seconds: float) -> None:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await self._closing.wait()
