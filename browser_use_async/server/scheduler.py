@@ -17,12 +17,12 @@ __all__ = ["FILE_LIFETIME", "SCHEDULE_MODEL", "FileExpiry", "Scheduler", "expire
 FILE_LIFETIME = timedelta(days=30)
 """Age at which files of ended tasks, and uploads, are deleted."""
 
-_EXPIRY_SECONDS = 24 * 60 * 60.0
-_logger = logging.getLogger(__name__)
-
 SCHEDULE_MODEL = LlmModel.GPT_4O
 """The default model of schedules, which differs from that of run-task."""
+
+_EXPIRY_SECONDS = 24 * 60 * 60.0
 _LONGEST_SLEEP = 60.0  # seconds; a wall clock that was set, or jumped in sleep mode, is noticed
+_logger = logging.getLogger(__name__)
 
 
 def expire(backend: Backend, now: datetime) -> None:
@@ -76,7 +76,7 @@ class Scheduler:
         self._work: asyncio.Task[None] | None = None
 
     def start(self) -> None:
-        """Start."""
+        """Start to wait for due schedules."""
         self._backend.schedules.changed = self._changed.set
         self._work = asyncio.get_running_loop().create_task(self._run(), name="scheduler")
 

@@ -38,12 +38,12 @@ __all__ = [
     "DEMO_TASKS",
     "FRONT_PAGE",
     "Context",
-    "DemoError",
     "DemoResult",
     "DemoTask",
     "FrontPage",
     "Link",
     "SlowExecutor",
+    "UnexpectedError",
     "configure",
     "execute",
     "format_result",
@@ -82,7 +82,8 @@ class FrontPage:
     description: str | None = None
 
 
-class DemoError(Exception):
+# Its name is printed with the text of a task that failed.
+class UnexpectedError(Exception):
     """A demo task did not go as expected; the text says how."""
 
 
@@ -138,7 +139,7 @@ async def _pause_and_resume(context: Context) -> str | None:
     await asyncio.sleep(_PAUSE_SECONDS)
     after = await context.session.tasks.get(handle.id)
     if after.status != "paused" or len(after.steps) != len(before.steps):
-        raise DemoError(f"it went on while it was paused, and is {after.status}")
+        raise UnexpectedError(f"it went on while it was paused, and is {after.status}")
     context.info(f"no step was taken for {_PAUSE_SECONDS:g} s; now it goes on")
     await handle.resume()
     return (await handle.wait()).output
@@ -154,7 +155,7 @@ async def _fail(context: Context) -> str:
         )
     except TaskFailedError as error:
         return f"{type(error).__name__}: {error}"
-    raise DemoError("it visited a domain that it was not allowed to")
+    raise UnexpectedError("it visited a domain that it was not allowed to")
 
 
 async def _follow_a_link(context: Context) -> str | None:
@@ -177,7 +178,7 @@ def _inner_links(page: FrontPage, site_url: str) -> Sequence[Link]:
         if url.netloc == urlsplit(site_url).netloc and link.text and not is_front_page:
             found.setdefault(url.path, link)
     if not found:
-        raise DemoError(f"{site_url} has no link to another page of its own")
+        raise UnexpectedError(f"{site_url} has no link to another page of its own")
     return list(found.values())[:_PAGES]
 
 
@@ -240,7 +241,7 @@ async def run_demo_tasks(
         # Shielded: a task that gives up waiting must not cancel the one that it waits for.
         outcome = await asyncio.shield(works[FRONT_PAGE.name])
         if not isinstance(outcome.result, FrontPage):
-            raise DemoError(f"it needs the result of {FRONT_PAGE.name!r}, and there is none")
+            raise UnexpectedError(f"it needs the result of {FRONT_PAGE.name!r}, and there is none")
         return outcome.result
 
     def context(progress: TaskProgress, prefix: Span) -> Context:
@@ -255,7 +256,7 @@ async def run_demo_tasks(
         try:
             async with TaskProgress(console, prefix=(prefix,), spinning=False) as progress:
                 result = await part.run(context(progress, prefix))
-        except (BrowserUseError, DemoError) as error:
+        except (BrowserUseError, UnexpectedError) as error:
             problem = f"{type(error).__name__}: {error}"
         seconds = asyncio.get_running_loop().time() - began
         verdict: Span = ("as expected", Style.GOOD) if problem is None else ("failed", Style.BAD)
