@@ -82,7 +82,9 @@ async def _start_local(stack: AsyncExitStack) -> tuple[Any, Any]:
     # Imported here: commands that use another server must not wait for this one to load.
     server_package: Any = import_module("browser_use_async.server")
     site_module: Any = import_module("browser_use_async.server.static_site")
-    site = await stack.enter_async_context(site_module.StaticSite(site_module.example_site_directory()))
+    site = await stack.enter_async_context(
+        site_module.StaticSite(site_module.example_site_directory())
+    )
     # Server and task belong to one user, so tasks may open pages of this machine.
     chromium = server_package.ChromiumSettings(allow_private_addresses=True)
     server = server_package.LocalServer(search=[site.url], chromium=chromium)

@@ -101,11 +101,11 @@ async def _served(
             raise ConfigurationError(
                 f"cannot listen on {host} port {port}: {error}; port 0 takes a free one"
             ) from error
-        address, taken = runner.addresses[0][:2]
+        address, bound_port = runner.addresses[0][:2]
         yield (
-            f"http://[{address}]:{taken}{path}"
+            f"http://[{address}]:{bound_port}{path}"
             if ":" in address
-            else (f"http://{address}:{taken}{path}")
+            else (f"http://{address}:{bound_port}{path}")
         )
     finally:
         await runner.cleanup()

@@ -76,16 +76,16 @@ class BatchDisplay:
 
     async def _refresh(self, show: Callable[[list[list[Span]]], None]) -> None:
         is_interactive = self._console.is_interactive
-        said: str | None = None
+        last_text: str | None = None
         while True:
             progress = self._read_progress()
             self._report_stop(progress)
             if is_interactive:
                 show(live_lines(progress))
             # A log gets a line only when something has changed.
-            elif (text := counts(progress)) != said:
+            elif (text := counts(progress)) != last_text:
                 self._console.info("; ".join([text, *pace(progress)]))
-                said = text
+                last_text = text
             await asyncio.sleep(_SECONDS_CHANGED if is_interactive else _SECONDS_BETWEEN_LINES)
 
     def _report_stop(self, progress: BatchProgress) -> None:

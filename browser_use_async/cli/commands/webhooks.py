@@ -194,16 +194,16 @@ async def trigger(
     finally:
         await client.aclose()
     text = answer.body.decode("utf-8", "replace")[:_LONGEST_ANSWER]
-    taken = 200 <= answer.status < 300
+    accepted = 200 <= answer.status < 300
     console.info(
-        ("ok " if taken else "refused ", Style.GOOD if taken else Style.BAD),
+        ("ok " if accepted else "refused ", Style.GOOD if accepted else Style.BAD),
         f"{kind}{f' of task {subject}' if subject else ''}: answered {answer.status} after "
         f"{(loop.time() - began) * 1000:.0f} ms",
     )
     console.result(
         {"url": url, "kind": kind, "task_id": subject, "status": answer.status, "answer": text}
     )
-    return ExitCode.FINISHED if taken else ExitCode.API
+    return ExitCode.FINISHED if accepted else ExitCode.API
 
 
 def _body(kind: str, task_id: str, session_id: str | None, metadata: Mapping[str, str]) -> bytes:
