@@ -25,7 +25,7 @@ class ListenAddress:
 
     host: str
     port: int  # the port; 0 takes a free one
-    api_key: str = attrs.field(repr=False)  # the key that clients have to bring
+    api_key: str = attrs.field(repr=False)  # the key that clients need
     tls: ssl.SSLContext | None  # the TLS context, or None for plain HTTP
     public_url: str | None  # the address that clients use, or None for its own
     is_exposed: bool  # whether other machines can reach it

@@ -251,7 +251,7 @@ class InputFile:
         """Yield the tasks lazily and in order.
 
         Raises:
-            ConfigurationError: A row is no good; the message names its line.
+            ConfigurationError: A row is invalid; the message names its line.
         """
         for row in self.file.rows():
             yield InputItem(row.line, self._key(row), self._task(row))
@@ -260,7 +260,7 @@ class InputFile:
         """Read the whole input and count the tasks, before the first one is paid for.
 
         Raises:
-            ConfigurationError: There are none, a row is no good, or two have the same key.
+            ConfigurationError: There are no rows, one is invalid, or two have the same key.
         """
         count = 0
         keys = set[int]()  # digests of 8 bytes: a million keys take little memory

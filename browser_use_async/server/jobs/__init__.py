@@ -1,4 +1,4 @@
-"""Tasks at work: their start, their run with pause and stop, and the redaction of secrets."""
+"""Running tasks: their start, pause and stop, and the redaction of secrets."""
 
 from browser_use_async.server.jobs.runner import TaskRunner
 

@@ -20,7 +20,7 @@ _KIND = "webhook"
 def _check_url(_webhook: object, _field: object, url: Any) -> None:
     try:
         target = URL(url) if isinstance(url, str) else URL()
-        # yarl checks the port when it is read.
+        # yarl checks the port only when it is read.
         host, _port = target.host, target.port
     except ValueError:
         raise ConfigurationError("url: it is no address") from None
