@@ -71,7 +71,7 @@ async def test_a_batch(server: LocalServer, tmp_path: Path) -> None:
     )
     assert lines["k1"]["error"]["type"] == "TaskFailedError"
     assert lines["k1"]["task"] == "Find Fail & Co's head office"
-    assert (result.json["done"], result.json["failed"], result.json["remaining"]) == (2, 1, 0)
+    assert (result.json["done"], result.json["failed"], result.json["left"]) == (2, 1, 0)
     assert result.json["cost_cents"] == sum(each["cost_cents"] for each in lines.values())
     assert "3 tasks of at most $1.885 each, 10 at once" in result.stderr
     assert "failed      k1  task" in result.stderr
@@ -152,7 +152,7 @@ async def test_interrupted_once(server: LocalServer, recorder: Recorder, tmp_pat
 
     assert result.code == 130
     assert created == 2
-    assert (result.json["done"], result.json["remaining"]) == (2, 4)
+    assert (result.json["done"], result.json["left"]) == (2, 4)
     assert result.json["stopped_by"] == "drained"
     assert again.code == 0
     assert keys_of(results(tmp_path)) == [f"k{number}" for number in range(6)]
@@ -249,7 +249,7 @@ async def test_budget(server: LocalServer, tmp_path: Path) -> None:
     assert "note: the budget has no room for another task: " in said
     assert "left out by the budget" in said
     assert result.json["stopped_by"] == "budget"
-    assert result.json["remaining"] == 6 - created > 0
+    assert result.json["left"] == 6 - created > 0
     assert result.json["cost_cents"] + result.json["next_cents"] > 13
     assert result.json["cost_cents"] <= 13
     assert again.code == 0
@@ -271,7 +271,7 @@ async def test_empty_account(poor_server: LocalServer, tmp_path: Path) -> None:
 
     assert result.code == 3
     assert "the account's balance is used up" in result.stderr
-    assert result.json["remaining"] > 0
+    assert result.json["left"] > 0
     assert resume_words(result)[-1] == "--resume"
 
 
