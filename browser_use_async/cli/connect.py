@@ -61,8 +61,8 @@ async def connect(
             server, site = await _start_local(stack)
             key, base_url, site_url = server.api_key, server.base_url, site.url
             poll = PollPolicy(interval=0.1, latency_target=0.25)  # our own server, just started
-        # Checked here, so that the message can name the options of the command line.
         elif needs_key and key is None:
+            # Refused here, so that the message can name the options of the command line.
             raise ConfigurationError(NO_KEY)
         session = BrowserUseSession(
             key,
