@@ -7,6 +7,7 @@ from typing import TypeVar
 
 import attrs
 
+from browser_use_async.api.converter import unstructure
 from browser_use_async.cli.connect import Connection, connect
 from browser_use_async.cli.console import Console
 from browser_use_async.cli.options import (
@@ -15,7 +16,6 @@ from browser_use_async.cli.options import (
     add_output_options,
 )
 from browser_use_async.cli.screen import Span
-from browser_use_async.contract.unstructuring import unstructure
 
 __all__ = ["Action", "add_actions", "local_time", "run_action", "show_rows"]
 

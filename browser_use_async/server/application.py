@@ -7,14 +7,14 @@ from collections.abc import Awaitable, Callable
 from aiohttp import web
 from aiohttp.typedefs import Middleware
 
-from browser_use_async.contract.openapi import openapi_document
-from browser_use_async.contract.table import API_PREFIX, ENDPOINTS
+from browser_use_async.api.endpoint_table import API_PREFIX, ENDPOINTS
 from browser_use_async.server.administration import add_administration
 from browser_use_async.server.backend import Backend
 from browser_use_async.server.dispatch import handler_of
 from browser_use_async.server.faults import FaultInjector
 from browser_use_async.server.file_routes import download, upload
 from browser_use_async.server.live_view import add_live_routes
+from browser_use_async.server.openapi import openapi_document
 from browser_use_async.server.pages import calls_page, home_page, icon
 from browser_use_async.server.responses import RefusalError, json_response, log_failure
 from browser_use_async.server.webhooks import WebhookSender

@@ -5,7 +5,7 @@ from typing import Any, TypeVar
 
 import attrs
 
-from browser_use_async.contract.table import Endpoint
+from browser_use_async.api.endpoint_table import Endpoint
 from browser_use_async.server.jobs import TaskRunner
 from browser_use_async.server.search import SearchEngine
 from browser_use_async.server.signed_links import Links

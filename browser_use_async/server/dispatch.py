@@ -13,10 +13,10 @@ from typing import Any
 
 from aiohttp import web
 
-from browser_use_async.contract.strict_json import JsonRefusedError, read_json
-from browser_use_async.contract.table import ME, Endpoint
-from browser_use_async.contract.unstructuring import unstructure
-from browser_use_async.contract.validation import Mode, Problem, validate
+from browser_use_async.api.converter import unstructure
+from browser_use_async.api.endpoint_table import ME, Endpoint
+from browser_use_async.api.json import JsonRefusedError, read_json
+from browser_use_async.api.validation import Mode, Problem, validate
 from browser_use_async.server.backend import Backend
 from browser_use_async.server.operations import OPERATIONS
 from browser_use_async.server.responses import RefusalError, json_response

@@ -7,7 +7,7 @@ import re
 
 from aiohttp import web
 
-from browser_use_async.contract.file_types import MAX_FILE_BYTES
+from browser_use_async.api.limits import MAX_FILE_BYTES
 from browser_use_async.server.backend import Backend
 from browser_use_async.server.responses import storage_error
 

@@ -6,11 +6,11 @@ import logging
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 
-from browser_use_async.models import LlmModel
 from browser_use_async.server.backend import Backend
 from browser_use_async.server.jobs.launch import start_task
 from browser_use_async.server.responses import RefusalError, log_failure
 from browser_use_async.server.storage.schedules import ScheduleRecord
+from browser_use_async.types import LlmModel
 
 __all__ = ["FILE_LIFETIME", "SCHEDULE_MODEL", "FileExpiry", "Scheduler", "expire"]
 

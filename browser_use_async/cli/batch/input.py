@@ -16,11 +16,11 @@ from typing import Any
 
 import attrs
 
+from browser_use_async.api.json import JsonRefusedError, read_json
+from browser_use_async.api.validation import Mode, validate
 from browser_use_async.batch import BatchItem
-from browser_use_async.contract.strict_json import JsonRefusedError, read_json
-from browser_use_async.contract.validation import Mode, validate
 from browser_use_async.errors import ConfigurationError
-from browser_use_async.models import RunTaskRequest
+from browser_use_async.types import RunTaskRequest
 
 __all__ = ["InputFile", "InputItem", "InputTracker", "Row", "RowFile", "Template"]
 

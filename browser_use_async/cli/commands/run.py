@@ -3,13 +3,13 @@
 import argparse
 import asyncio
 
+from browser_use_async.api.converter import unstructure
 from browser_use_async.cli.connect import Connection, connect
 from browser_use_async.cli.console import Console
 from browser_use_async.cli.exit_codes import ExitCode, report_error
 from browser_use_async.cli.field_options import add_task_options, task_fields
 from browser_use_async.cli.options import add_connection_options, seconds
 from browser_use_async.cli.progress import TaskProgress
-from browser_use_async.contract.unstructuring import unstructure
 from browser_use_async.errors import (
     ConfigurationError,
     SubmissionUnknownError,

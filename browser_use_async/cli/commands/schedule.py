@@ -3,6 +3,7 @@
 import argparse
 from typing import Any, cast
 
+from browser_use_async.api.converter import unstructure
 from browser_use_async.cli.actions import Action, add_actions, local_time, run_action, show_rows
 from browser_use_async.cli.connect import Connection
 from browser_use_async.cli.console import Console
@@ -15,9 +16,8 @@ from browser_use_async.cli.field_options import (
     task_fields,
 )
 from browser_use_async.cli.screen import Span, Style
-from browser_use_async.contract.unstructuring import unstructure
 from browser_use_async.errors import ConfigurationError
-from browser_use_async.models import (
+from browser_use_async.types import (
     CreateScheduledTaskFields,
     CreateScheduledTaskRequest,
     ScheduledTask,

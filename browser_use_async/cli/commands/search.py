@@ -2,12 +2,12 @@
 
 import argparse
 
+from browser_use_async.api.converter import unstructure
 from browser_use_async.cli.connect import Connection, connect
 from browser_use_async.cli.console import Console
 from browser_use_async.cli.exit_codes import ExitCode
 from browser_use_async.cli.options import add_connection_options
 from browser_use_async.cli.screen import Style
-from browser_use_async.contract.unstructuring import unstructure
 from browser_use_async.prices import search_url_cents, simple_search_cents
 
 __all__ = ["configure", "execute"]

@@ -12,7 +12,7 @@ from typing import Any
 from aiohttp import web
 from aiohttp.typedefs import Middleware
 
-from browser_use_async.contract.strict_json import read_json
+from browser_use_async.api.json import read_json
 from browser_use_async.server.faults.connection import (
     LostResponse,
     body_of,

@@ -6,13 +6,13 @@ from typing import Any
 
 import attrs
 
-from browser_use_async.contract.file_types import MAX_TASK_FILE_BYTES
-from browser_use_async.models import UNSET, BrowserProfile, TaskSettings
+from browser_use_async.api.limits import MAX_TASK_FILE_BYTES
 from browser_use_async.prices import TASK_START_CENTS
 from browser_use_async.server.backend import Backend
 from browser_use_async.server.executors.protocol import Assignment
 from browser_use_async.server.responses import RefusalError
 from browser_use_async.server.storage import TaskRecord
+from browser_use_async.types import UNSET, BrowserProfile, TaskSettings
 
 __all__ = ["check_files", "find_profile", "resolve_settings", "start_task"]
 

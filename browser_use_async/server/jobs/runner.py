@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 
 import attrs
 
-from browser_use_async.contract.states import TaskEvent
+from browser_use_async.api.task_states import TaskEvent
 from browser_use_async.prices import step_cents
 from browser_use_async.server.executors.protocol import Assignment, Executor, Failed, Finished, Step
 from browser_use_async.server.executors.viewing import View, Viewable

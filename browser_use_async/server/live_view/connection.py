@@ -8,7 +8,6 @@ from typing import Any
 
 from aiohttp import WSCloseCode, WSMsgType, web
 
-from browser_use_async.models import TaskId
 from browser_use_async.server.backend import Backend
 from browser_use_async.server.executors.viewing import Frame, Input, View
 from browser_use_async.server.live_view.messages import (
@@ -21,6 +20,7 @@ from browser_use_async.server.operations.tasks import pause_task, resume_task, s
 from browser_use_async.server.pages import live_state
 from browser_use_async.server.responses import RefusalError, log_failure
 from browser_use_async.server.storage import TaskRecord
+from browser_use_async.types import TaskId
 
 __all__ = ["LiveConnection"]
 

@@ -1,13 +1,15 @@
 """The API section Browser Profiles."""
 
-from browser_use_async.contract.table import (
+from browser_use_async.api.endpoint_table import (
     CREATE_BROWSER_PROFILE,
     DELETE_BROWSER_PROFILE,
     GET_BROWSER_PROFILE,
     LIST_BROWSER_PROFILES,
     UPDATE_BROWSER_PROFILE,
 )
-from browser_use_async.models import (
+from browser_use_async.server.backend import Backend, operation
+from browser_use_async.server.responses import RefusalError
+from browser_use_async.types import (
     BrowserProfile,
     BrowserProfilePage,
     CreateBrowserProfileRequest,
@@ -15,8 +17,6 @@ from browser_use_async.models import (
     ProfileId,
     UpdateBrowserProfileRequest,
 )
-from browser_use_async.server.backend import Backend, operation
-from browser_use_async.server.responses import RefusalError
 
 __all__ = [
     "create_browser_profile",

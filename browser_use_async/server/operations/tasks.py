@@ -3,9 +3,8 @@
 from collections.abc import Callable
 from typing import Any
 
-from browser_use_async.contract.limits import MAX_TASK_PAGE
-from browser_use_async.contract.states import TaskEvent
-from browser_use_async.contract.table import (
+from browser_use_async.api.converter import unstructure
+from browser_use_async.api.endpoint_table import (
     GET_TASK,
     GET_TASK_MEDIA,
     GET_TASK_OUTPUT_FILE,
@@ -17,8 +16,14 @@ from browser_use_async.contract.table import (
     RUN_TASK,
     STOP_TASK,
 )
-from browser_use_async.contract.unstructuring import unstructure
-from browser_use_async.models import (
+from browser_use_async.api.limits import MAX_TASK_PAGE
+from browser_use_async.api.task_states import TaskEvent
+from browser_use_async.server.backend import Backend, operation
+from browser_use_async.server.jobs.launch import start_task
+from browser_use_async.server.responses import RefusalError
+from browser_use_async.server.signed_links import Links
+from browser_use_async.server.storage import TaskRecord, TransitionRefusedError
+from browser_use_async.types import (
     BrowserData,
     Created,
     LlmModel,
@@ -34,11 +39,6 @@ from browser_use_async.models import (
     TaskStatus,
     TaskSummary,
 )
-from browser_use_async.server.backend import Backend, operation
-from browser_use_async.server.jobs.launch import start_task
-from browser_use_async.server.responses import RefusalError
-from browser_use_async.server.signed_links import Links
-from browser_use_async.server.storage import TaskRecord, TransitionRefusedError
 
 __all__ = [
     "get_task",
