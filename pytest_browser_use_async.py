@@ -17,7 +17,7 @@ import pytest
 
 if TYPE_CHECKING:
     from browser_use_async import BrowserUseSession
-    from browser_use_async.server.threaded import ThreadedServer
+    from browser_use_async.server.threaded_server import ThreadedServer
 
 __all__ = ["browser_use_server", "browser_use_server_options"]
 
@@ -36,7 +36,7 @@ def browser_use_server(
     browser_use_server_options: Mapping[str, Any],
 ) -> "Iterator[ThreadedServer]":
     """A running server of Cloud API v1: `url`, `base_url`, `api_key`, `requests`."""
-    from browser_use_async.server.threaded import ThreadedServer  # noqa: PLC0415
+    from browser_use_async.server.threaded_server import ThreadedServer  # noqa: PLC0415
 
     options = {"executor": "scripted", **browser_use_server_options}
     with ThreadedServer(**options) as server:

@@ -1,4 +1,4 @@
-"""The command line `browser-use-async`. rich makes it prettier and is not needed."""
+"""The command line `browser-use-async`. rich adds colours and is optional."""
 
 from browser_use_async.cli.program import main
 

@@ -1,16 +1,25 @@
-"""Commands with several actions, such as `schedule list` and `schedule create`."""
+"""Commands with several actions, such as `schedule list`, and the lists that they show."""
 
 import argparse
-from collections.abc import Awaitable, Callable, Mapping
-from typing import Any
+from collections.abc import AsyncIterable, Awaitable, Callable, Mapping, Sequence
+from datetime import datetime
+from typing import TypeVar
 
 import attrs
 
+from browser_use_async.api.converter import unstructure
+from browser_use_async.cli.connect import Connection, connect
 from browser_use_async.cli.console import Console
-from browser_use_async.cli.options import add_output_options, add_target_options
-from browser_use_async.cli.target import Target, open_target
+from browser_use_async.cli.options import (
+    add_action_parsers,
+    add_connection_options,
+    add_output_options,
+)
+from browser_use_async.cli.screen import Span
 
-__all__ = ["Action", "add_action_parsers", "add_actions", "perform"]
+__all__ = ["Action", "add_actions", "local_time", "run_action", "show_rows"]
+
+RowT = TypeVar("RowT")
 
 
 @attrs.frozen
@@ -20,34 +29,51 @@ class Action:
     summary: str  # what it does, in one line of the help
     configure: Callable[[argparse.ArgumentParser], None]  # adds its own options to its parser
     # Does it, and gives the exit code
-    execute: Callable[[Target, argparse.Namespace, Console], Awaitable[int]]
+    execute: Callable[[Connection, argparse.Namespace, Console], Awaitable[int]]
 
 
 def add_actions(parser: argparse.ArgumentParser, actions: Mapping[str, Action]) -> None:
-    """Add the actions of a command; each has the options that every command has."""
+    """Add the actions of a command, each with the options that all commands share."""
     added = add_action_parsers(parser, {name: each.summary for name, each in actions.items()})
     for name, action in actions.items():
         action.configure(added[name])
-        add_target_options(added[name])
+        add_connection_options(added[name])
         add_output_options(added[name], has_parent=True)
 
 
-def add_action_parsers(
-    parser: argparse.ArgumentParser, summaries: Mapping[str, str]
-) -> dict[str, argparse.ArgumentParser]:
-    """Add a parser for each action of a command, without options yet."""
-    room: Any = parser.add_subparsers(
-        dest="action", metavar="ACTION", title="actions", required=True
-    )
-    return {
-        name: room.add_parser(name, help=summary, description=f"{summary[0].upper()}{summary[1:]}.")
-        for name, summary in summaries.items()
-    }
-
-
-async def perform(
+async def run_action(
     actions: Mapping[str, Action], options: argparse.Namespace, console: Console
 ) -> int:
-    """Do what the person asked for, on the server that the options name."""
-    async with open_target(options, console) as target:
-        return await actions[options.action].execute(target, options, console)
+    """Connect to the server that the options name, and run the action."""
+    async with connect(options, console) as connection:
+        return await actions[options.action].execute(connection, options, console)
+
+
+def local_time(moment: datetime | None) -> str:
+    """A time in the local time zone."""
+    return "?" if moment is None else f"{moment.astimezone():%Y-%m-%d %H:%M:%S}"
+
+
+async def show_rows(
+    rows: AsyncIterable[RowT],
+    console: Console,
+    headings: Sequence[str],
+    cells: Callable[[RowT], Sequence[Span]],
+    limit: int | None = None,
+) -> int:
+    """Write rows to stdout: as JSON lines as they come, or as a table at the end."""
+    as_table = console.stdout_is_tty
+    lines: list[Sequence[Span]] = []
+    listed = 0
+    async for row in rows:
+        if as_table:
+            lines.append(cells(row))
+        else:
+            console.result(unstructure(row))
+        listed += 1
+        if listed == limit:
+            break
+    # A table needs all rows to know the widths of its columns.
+    if as_table:
+        console.table(headings, lines)
+    return listed

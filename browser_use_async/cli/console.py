@@ -1,191 +1,113 @@
-"""Where the command line writes: words for people to stderr, results as JSON to stdout."""
+"""Console output: messages for people to stderr, results as JSON to stdout."""
 
 import io
 import json
 import re
-import shutil
 import sys
 import textwrap
 from collections.abc import Callable, Generator, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from enum import StrEnum
-from importlib import import_module
-from typing import Any, Protocol, TextIO, cast
+from typing import Any, TextIO
 
-__all__ = ["Console", "PlainScreen", "Screen", "Span", "Style", "json_text", "printable"]
+from browser_use_async.cli.screen import PlainScreen, Span, Style, open_screen, text_of
 
-
-class Style(StrEnum):
-    """How a piece of text looks where colours are shown, in the words of rich."""
-
-    PLAIN = ""
-    STRONG = "bold"
-    FAINT = "dim"
-    GOOD = "green"
-    BAD = "red"
-    WAITING = "yellow"
-    LINK = "underline"
-    CYAN = "cyan"
-    MAGENTA = "magenta"
-    BLUE = "bright_blue"
-
-
-Span = str | tuple[str, Style]
-"""A piece of a line: text, or text with a style."""
+__all__ = ["Console", "json_text", "printable"]
 
 _NARROWEST_TEXT = 30
-# Raw in a terminal, these steer it; escaped, they are the same JSON.
+# Control characters, bidirectional overrides, line separators and lone surrogates: harmful raw in
+# a terminal or a log; escaped they are the same JSON.
 _STEERING = re.compile("[\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
 def printable(text: str) -> str:
-    """Text from elsewhere without characters that could steer a terminal."""
+    """Untrusted text with control characters replaced, which a terminal would obey."""
     return "".join(each if each.isprintable() else " " for each in text)
 
 
 def json_text(value: Any, *, indent: int | None = None, ascii_only: bool = False) -> str:
-    """JSON without characters that could steer a terminal, or that some take for a line's end."""
+    """JSON text with terminal control characters and Unicode line separators escaped."""
     return _STEERING.sub(_escaped, json.dumps(value, ensure_ascii=ascii_only, indent=indent))
 
 
-class Screen(Protocol):
-    """One output stream."""
-
-    @property
-    def width(self) -> int | None:
-        """Columns, or None if lines may be of any length."""
-        ...
-
-    def line(self, spans: Sequence[Span]) -> None:
-        """Write one line."""
-        ...
-
-    def working(self, text: str) -> AbstractContextManager[Callable[[str], None]]:
-        """Show that something is under way; what is given changes the text."""
-        ...
-
-    def board(self) -> AbstractContextManager[Callable[[Sequence[Sequence[Span]]], None]]:
-        """Show lines below all others; what is given takes their place."""
-        ...
-
-
-class PlainScreen:
-    """A stream that gets text and nothing else."""
-
-    def __init__(self, stream: TextIO) -> None:
-        self._stream = stream
-
-    @property
-    def width(self) -> int | None:
-        """Columns of the terminal; a file or pipe has none."""
-        return shutil.get_terminal_size().columns if self._stream.isatty() else None
-
-    def line(self, spans: Sequence[Span]) -> None:
-        """Write one line at once."""
-        print("".join(map(_text, spans)), file=self._stream, flush=True)
-
-    @contextmanager
-    def working(self, text: str) -> Generator[Callable[[str], None], None, None]:
-        """Show nothing: lines that change need a terminal that can be steered."""
-        yield lambda _text: None
-
-    @contextmanager
-    def board(self) -> Generator[Callable[[Sequence[Sequence[Span]]], None], None, None]:
-        """Show nothing, for the same reason."""
-        yield lambda _lines: None
-
-
 class Console:
-    """Both streams."""
+    """Messages to stderr, and results to stdout."""
 
     def __init__(
         self, *, plain: bool = False, stdout: TextIO | None = None, stderr: TextIO | None = None
     ) -> None:
         self._stdout: TextIO = stdout or sys.stdout
-        words: TextIO = stderr or sys.stderr
-        for stream in (self._stdout, words):
+        errors: TextIO = stderr or sys.stderr
+        for stream in (self._stdout, errors):
+            # An old encoding must not turn output about a task, already paid for, into a traceback.
             if isinstance(stream, io.TextIOWrapper):
                 stream.reconfigure(errors="backslashreplace")
-        self._words = _screen_on(words, plain=plain)
-        self._results = _screen_on(self._stdout, plain=plain)
+        self._err = open_screen(errors, plain=plain)
+        self._out = open_screen(self._stdout, plain=plain)
 
     @property
-    def results_are_read_by_people(self) -> bool:
+    def stdout_is_tty(self) -> bool:
         """Whether stdout is a terminal."""
         return self._stdout.isatty()
 
     @property
-    def can_change_lines(self) -> bool:
-        """Whether `working` shows anything: it needs a terminal that can be steered."""
-        return not isinstance(self._words, PlainScreen)
+    def is_interactive(self) -> bool:
+        """Whether `status` and `live` show anything on stderr."""
+        return not isinstance(self._err, PlainScreen)
 
-    def say(self, *spans: Span) -> None:
-        """Write a line for the person who looks on."""
-        self._words.line([_cleaned(span) for span in spans])
+    def info(self, *spans: Span) -> None:
+        """Write a line to stderr."""
+        self._err.write_line([_cleaned(span) for span in spans])
 
-    def item(self, prefix: Sequence[Span], text: str, style: Style = Style.PLAIN) -> None:
-        """Write text behind a prefix, wrapped so that the prefix stands alone in its columns."""
-        indent = sum(len(_text(span)) for span in prefix)
+    def labelled(self, prefix: Sequence[Span], text: str, style: Style = Style.PLAIN) -> None:
+        """Write a text to stderr behind a prefix; wrapped lines are indented by its width."""
+        indent = sum(len(text_of(span)) for span in prefix)
         lines = self._wrapped(text, indent)
-        self.say(*prefix, (lines[0], style))
+        self.info(*prefix, (lines[0], style))
         for line in lines[1:]:
-            self.say(" " * indent, (line, style))
+            self.info(" " * indent, (line, style))
 
-    def failure(self, text: str) -> None:
-        """Write what went wrong."""
-        self.item([("error: ", Style.BAD)], text)
+    def error(self, text: str) -> None:
+        """Write an error message to stderr."""
+        self.labelled([("error: ", Style.BAD)], text)
 
-    def working(self, text: str) -> AbstractContextManager[Callable[[str], None]]:
-        """Show that something is under way, until the `with` block ends."""
-        return self._words.working(text)
+    def status(self, text: str) -> AbstractContextManager[Callable[[str], None]]:
+        """Show a spinner with a text on stderr until the `with` block ends."""
+        return self._err.status(text)
 
     @contextmanager
-    def board(self) -> Generator[Callable[[Sequence[Sequence[Span]]], None], None, None]:
-        """Show lines below all others, until the `with` block ends.
+    def live(self) -> Generator[Callable[[Sequence[Sequence[Span]]], None], None, None]:
+        """Show lines below all others on stderr until the `with` block ends.
 
-        Call what the block is given with lines to show them in place of those before.
+        The block gets a function that replaces these lines.
         """
-        with self._words.board() as show:
+        with self._err.live() as show:
             yield lambda lines: show([[_cleaned(span) for span in line] for line in lines])
 
-    def emit(self, value: Any) -> None:
-        """Write a result to stdout, as JSON: one line in a pipe, indented on a terminal."""
+    def result(self, value: Any) -> None:
+        """Write a result to stdout as JSON: one line in a pipe, indented on a terminal."""
         is_unicode = (self._stdout.encoding or "utf-8").lower().replace("-", "") == "utf8"
-        indent = 2 if self.results_are_read_by_people else None
+        indent = 2 if self.stdout_is_tty else None
         text = json_text(value, indent=indent, ascii_only=not is_unicode)
         print(text, file=self._stdout, flush=True)
 
     def table(self, headings: Sequence[str], rows: Sequence[Sequence[Span]]) -> None:
-        """Write aligned columns to stdout; the last one is cut where the terminal ends."""
+        """Write aligned columns to stdout; the last one is cut at the width of the terminal."""
         cells = [[_cleaned(cell) for cell in row] for row in rows]
         lines: list[list[Span]] = [[(each, Style.STRONG) for each in headings], *cells]
-        widths = [max(len(_text(line[place])) for line in lines) for place in range(len(headings))]
+        widths = [
+            max(len(text_of(line[place])) for line in lines) for place in range(len(headings))
+        ]
         for line in lines:
             padded = [_padded(cell, width + 2) for cell, width in zip(line, widths, strict=True)]
-            used = sum(len(_text(cell)) for cell in padded[:-1])
-            self._results.line([*padded[:-1], _shortened(line[-1], self._results.width, used)])
+            used = sum(len(text_of(cell)) for cell in padded[:-1])
+            self._out.write_line([*padded[:-1], _shortened(line[-1], self._out.width, used)])
 
     def _wrapped(self, text: str, indent: int) -> list[str]:
         flat = " ".join(text.split())
-        if self._words.width is None:
+        if self._err.width is None:
             return [flat]
-        width = max(self._words.width - indent, _NARROWEST_TEXT)
+        width = max(self._err.width - indent, _NARROWEST_TEXT)
         return textwrap.wrap(flat, width, break_on_hyphens=False) or [""]
-
-
-def _screen_on(stream: TextIO, *, plain: bool) -> Screen:
-    if plain or not stream.isatty():
-        return PlainScreen(stream)
-    try:
-        # Only here, so that nobody who does not look at a terminal pays for it or needs it.
-        rich_screen: Any = import_module("browser_use_async.cli.rich_screen")
-    except ImportError:
-        return PlainScreen(stream)
-    return cast("Screen", rich_screen.RichScreen(stream))
-
-
-def _text(span: Span) -> str:
-    return span if isinstance(span, str) else span[0]
 
 
 def _cleaned(span: Span) -> Span:
@@ -197,7 +119,7 @@ def _padded(cell: Span, width: int) -> Span:
 
 
 def _shortened(cell: Span, width: int | None, used: int) -> Span:
-    text = _text(cell)
+    text = text_of(cell)
     if width is not None and used + len(text) > width:
         text = text[: max(width - used - 1, 0)] + "…"
     return text if isinstance(cell, str) else (text, cell[1])

@@ -1,14 +1,16 @@
-"""What the exit code of the command line says. Scripts rely on it, so the numbers are fixed."""
+"""Exit codes, and the report of an error. Scripts rely on the codes, so they are fixed."""
 
 from enum import IntEnum
 
 from browser_use_async import errors
+from browser_use_async.cli.console import Console
+from browser_use_async.errors import BrowserUseError, SubmissionUnknownError
 
-__all__ = ["ExitCode", "exit_code_of"]
+__all__ = ["ExitCode", "exit_code_of", "report_error"]
 
 
 class ExitCode(IntEnum):
-    """The exit codes. Ended by a signal, a command exits with 128 + its number: 130 for Ctrl-C."""
+    """Exit codes; a command that a signal ended exits with 128 + its number, 130 for Ctrl-C."""
 
     FINISHED = 0
     TASK_FAILED = 1
@@ -18,7 +20,8 @@ class ExitCode(IntEnum):
     TIMED_OUT = 124
 
 
-# Most special first: the timeouts and the task errors are all `BrowserUseError`s.
+# The first match counts, so a subclass stands before its base: all are `BrowserUseError`s.
+# Errors that are not listed came from the API, and exit with `ExitCode.API`.
 _BY_ERROR: tuple[tuple[type[BaseException], ExitCode], ...] = (
     (errors.WaitTimeoutError, ExitCode.TIMED_OUT),
     (errors.TaskError, ExitCode.TASK_FAILED),
@@ -35,8 +38,19 @@ _BY_ERROR: tuple[tuple[type[BaseException], ExitCode], ...] = (
 
 
 def exit_code_of(error: errors.BrowserUseError) -> ExitCode:
-    """The exit code that tells a script what went wrong."""
+    """Return the exit code for an error."""
     for kind, code in _BY_ERROR:
         if isinstance(error, kind):
             return code
     return ExitCode.API
+
+
+def report_error(error: BrowserUseError, console: Console) -> ExitCode:
+    """Print an error and what to do about it, and return its exit code."""
+    console.error(str(error))
+    # The only error that leaves a question open: whether a task was created, and is paid for.
+    if isinstance(error, SubmissionUnknownError) and error.submission_token is not None:
+        console.info(
+            f"to find out, free of charge: browser-use-async watch {error.submission_token}"
+        )
+    return exit_code_of(error)

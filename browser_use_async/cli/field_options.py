@@ -1,22 +1,29 @@
-"""Fields of a request as options of the command line."""
+"""Fields of a request as options of the command line; those of run-task are listed here."""
 
 import argparse
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 import attrs
 
 from browser_use_async.api.json import JsonRefusedError, read_json
 from browser_use_async.cli.options import due, pair, secret
-from browser_use_async.types import FieldKind, FieldRule, rule_of
+from browser_use_async.types import FieldKind, FieldRule, RunTaskFields, RunTaskRequest, rule_of
 
-__all__ = ["FieldOption", "FieldOptions", "OptionGroup"]
+__all__ = [
+    "TASK_OPTIONS",
+    "FieldOption",
+    "FieldOptions",
+    "OptionGroup",
+    "add_task_options",
+    "task_fields",
+]
 
 
 class OptionGroup(Protocol):
-    """What options are added to: a parser, or a group of one."""
+    """An `argparse` parser, or a group of one."""
 
     def add_argument(self, *names: str, **shape: Any) -> argparse.Action:
         """Add one option."""
@@ -25,7 +32,7 @@ class OptionGroup(Protocol):
 
 @attrs.frozen
 class FieldOption:
-    """How one field of a request is written on the command line."""
+    """The command-line option for one field of a request."""
 
     field: str  # the field, as the API spells it
     flag: str
@@ -34,7 +41,7 @@ class FieldOption:
 
 
 class FieldOptions:
-    """Some fields of one request. What is not given on the command line is not sent."""
+    """The options for some fields of one request; a field that is not given is not sent."""
 
     def __init__(self, request: type[Any], options: Sequence[FieldOption]) -> None:
         fields = {field.name: field for field in attrs.fields(request)}
@@ -58,7 +65,8 @@ class FieldOptions:
 
 
 def _shape(option: FieldOption, rule: FieldRule) -> dict[str, Any]:
-    """How argparse reads an option, which follows from the kind of its field."""
+    """The arguments of `add_argument` for an option, by the kind of its field."""
+    # No option has a default: None is how `given` recognises a field to leave out of the request.
     match rule.kind:
         case FieldKind.BOOLEAN:
             return {"action": argparse.BooleanOptionalAction}
@@ -67,6 +75,7 @@ def _shape(option: FieldOption, rule: FieldRule) -> dict[str, Any]:
         case FieldKind.TEXT_LIST:
             return {"action": "append", "metavar": option.metavar}
         case FieldKind.TEXT_MAP:
+            # Values of secrets must not stand in the process list or in a shell's history.
             kind = secret if option.field == "secrets" else pair
             return {"action": "append", "type": kind, "metavar": option.metavar}
         case FieldKind.JSON_SCHEMA:
@@ -92,3 +101,59 @@ def _schema(text: str) -> str:
     if not isinstance(schema, dict):
         raise argparse.ArgumentTypeError("a JSON schema is an object, { … }")
     return json.dumps(schema)
+
+
+TASK_OPTIONS = (
+    FieldOption(
+        "structured_output_json",
+        "--schema",
+        "a JSON schema that the output shall follow: a file, or the JSON itself",
+        "FILE|JSON",
+    ),
+    FieldOption("llm_model", "--llm-model", "the language model", "MODEL"),
+    FieldOption("max_agent_steps", "--max-agent-steps", "steps at most, 1 to 200", "N"),
+    FieldOption(
+        "allowed_domains",
+        "--allowed-domain",
+        "a domain that may be visited, *.example.com for its subdomains; repeatable",
+        "DOMAIN",
+    ),
+    FieldOption("metadata", "--metadata", "a pair of your own; repeatable, up to 10", "NAME=VALUE"),
+    FieldOption(
+        "secrets",
+        "--secret",
+        "a value that the agent may type but never sees, from an environment variable or "
+        "a file; repeatable",
+        "NAME=VARIABLE|NAME=@FILE",
+    ),
+    FieldOption(
+        "included_file_names",
+        "--included-file",
+        "the name of an uploaded file that the agent may read; repeatable",
+        "NAME",
+    ),
+    FieldOption("browser_profile_id", "--browser-profile", "the browser profile", "ID"),
+    FieldOption("save_browser_data", "--save-browser-data", "keep cookies and other browser data"),
+    FieldOption("use_adblock", "--adblock", "block advertisements"),
+    FieldOption("use_proxy", "--proxy", "use a mobile proxy; captchas need it"),
+    FieldOption("proxy_country_code", "--proxy-country", "the country of the proxy", "CODE"),
+    FieldOption("highlight_elements", "--highlight-elements", "highlight elements on the page"),
+    FieldOption("browser_viewport_width", "--viewport-width", "width of the page", "PIXELS"),
+    FieldOption("browser_viewport_height", "--viewport-height", "height of the page", "PIXELS"),
+    FieldOption("enable_public_share", "--public-share", "make a link that needs no key"),
+)
+
+_FIELDS = FieldOptions(RunTaskRequest, TASK_OPTIONS)
+
+
+def add_task_options(parser: argparse.ArgumentParser) -> None:
+    """Add an option for each optional field of run-task."""
+    group = parser.add_argument_group(
+        "task", "Fields of the API. What is not given is not sent; the service's default holds."
+    )
+    _FIELDS.add_to(group)
+
+
+def task_fields(options: argparse.Namespace) -> RunTaskFields:
+    """The fields that were given on the command line."""
+    return cast("RunTaskFields", _FIELDS.given(options))

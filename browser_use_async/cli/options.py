@@ -4,6 +4,7 @@ import argparse
 import math
 import os
 import re
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -12,14 +13,17 @@ from browser_use_async.api.scalars import parse_timestamp
 from browser_use_async.errors import ConfigurationError
 
 __all__ = [
+    "add_action_parsers",
+    "add_connection_options",
     "add_output_options",
-    "add_target_options",
     "due",
     "given_key",
     "moment",
     "pair",
     "seconds",
     "secret",
+    "secret_from_file",
+    "secret_from_variable",
 ]
 
 _SPAN = re.compile(r"(\d{1,5})([smhd])")
@@ -27,7 +31,8 @@ _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
 
 def add_output_options(parser: argparse.ArgumentParser, *, has_parent: bool = False) -> None:
-    """Add the options of every command."""
+    """Add the options that every command has."""
+    # Suppressed in a subparser, whose default would overwrite what the parent parser read.
     default: Any = argparse.SUPPRESS if has_parent else False
     group = parser.add_argument_group("output")
     group.add_argument(
@@ -41,8 +46,8 @@ def add_output_options(parser: argparse.ArgumentParser, *, has_parent: bool = Fa
     )
 
 
-def add_target_options(parser: argparse.ArgumentParser) -> None:
-    """Add the options that say which server to talk to, and with which key."""
+def add_connection_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options for the server and the API key."""
     group = parser.add_argument_group(
         "server", "The key is BROWSER_USE_API_KEY unless an option gives another."
     )
@@ -80,6 +85,21 @@ def add_target_options(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_action_parsers(
+    parser: argparse.ArgumentParser, summaries: Mapping[str, str]
+) -> dict[str, argparse.ArgumentParser]:
+    """Add a parser without options for each action of a command."""
+    subparsers: Any = parser.add_subparsers(
+        dest="action", metavar="ACTION", title="actions", required=True
+    )
+    return {
+        name: subparsers.add_parser(
+            name, help=summary, description=f"{summary[0].upper()}{summary[1:]}."
+        )
+        for name, summary in summaries.items()
+    }
+
+
 def given_key(options: argparse.Namespace) -> str | None:
     """The key of `--api-key` or `--api-key-file`, or None if neither was given.
 
@@ -98,7 +118,7 @@ def given_key(options: argparse.Namespace) -> str | None:
 
 
 def seconds(text: str) -> float:
-    """A number of seconds above 0."""
+    """Parse a number of seconds above 0."""
     try:
         value = float(text)
     except ValueError:
@@ -109,7 +129,7 @@ def seconds(text: str) -> float:
 
 
 def moment(text: str) -> datetime:
-    """A point in time: ISO 8601, where no zone means UTC, or an age such as 90m, 2h or 7d."""
+    """Parse a time in the past: ISO 8601 (no zone means UTC), or an age such as 90m, 2h or 7d."""
     age = _span(text)
     if age is not None:
         return datetime.now(UTC) - age
@@ -122,7 +142,7 @@ def moment(text: str) -> datetime:
 
 
 def due(text: str) -> datetime:
-    """A point in time ahead: ISO 8601 (no zone means UTC), or a span such as +90m, +2h, +7d."""
+    """Parse a time in the future: ISO 8601 (no zone means UTC), or a span such as +90m or +2h."""
     span = _span(text[1:]) if text.startswith("+") else None
     if span is not None:
         return datetime.now(UTC) + span
@@ -135,7 +155,7 @@ def due(text: str) -> datetime:
 
 
 def pair(text: str) -> tuple[str, str]:
-    """A name and a value with `=` between them."""
+    """Parse `NAME=VALUE`."""
     name, equals, value = text.partition("=")
     if not name or not equals:
         raise argparse.ArgumentTypeError("write it as NAME=VALUE")
@@ -143,11 +163,11 @@ def pair(text: str) -> tuple[str, str]:
 
 
 def secret(text: str) -> tuple[str, str]:
-    """A name, and a value that stands somewhere safer than on the command line."""
+    """Parse `NAME=VARIABLE` or `NAME=@FILE`, and read the value from there."""
     name, equals, source = text.partition("=")
     if not name or not equals or not source:
         raise argparse.ArgumentTypeError("write it as NAME=VARIABLE or NAME=@FILE")
-    # No message shows `source`: whoever wrote the secret itself there must not see it logged.
+    # No message shows `source`, which may be the secret itself, written there by mistake.
     if not source.startswith("@"):
         value = os.environ.get(source)
         if value is None:
@@ -165,6 +185,36 @@ def secret(text: str) -> tuple[str, str]:
 
 
 def _span(text: str) -> timedelta | None:
-    """A span of time, or None if it is something else."""
+    """Parse a span such as 90m; None if the text is not one."""
     match = _SPAN.fullmatch(text)
     return None if match is None else timedelta(**{_UNITS[match[2]]: int(match[1])})
+
+
+# No message below shows the value that was given, which may be the secret itself.
+
+
+def secret_from_file(file: str, option: str) -> str:
+    """Read a webhook secret from a file.
+
+    Raises:
+        ConfigurationError: The file cannot be read, or holds nothing.
+    """
+    try:
+        secret = Path(file).read_text(encoding="utf-8").rstrip("\r\n")
+    except (OSError, ValueError):
+        raise ConfigurationError(f"{option} cannot be read as UTF-8 text") from None
+    if not secret.strip():
+        raise ConfigurationError(f"the file given with {option} is blank")
+    return secret
+
+
+def secret_from_variable(variable: str, option: str) -> str:
+    """Read a webhook secret from an environment variable.
+
+    Raises:
+        ConfigurationError: It is not set, or blank.
+    """
+    secret = os.environ.get(variable, "")
+    if not secret.strip():
+        raise ConfigurationError(f"the environment variable named with {option} is not set")
+    return secret

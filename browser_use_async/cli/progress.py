@@ -1,17 +1,19 @@
-"""What a person sees of a task while it runs: where to watch it, its steps, its pauses."""
+"""Progress on stderr: a task with its steps and pauses, and transfers of files."""
 
 import asyncio
-from collections.abc import Callable
-from contextlib import AsyncExitStack
+from collections.abc import Awaitable, Callable, Generator
+from contextlib import AsyncExitStack, contextmanager
 from types import TracebackType
-from typing import Self
+from typing import Self, TypeVar
 
 from browser_use_async import Task, TaskHandle, TaskStatus
-from browser_use_async.cli.console import Console, Span, Style
-from browser_use_async.cli.exit_codes import ExitCode
+from browser_use_async.cli.console import Console
+from browser_use_async.cli.exit_codes import ExitCode, exit_code_of
+from browser_use_async.cli.screen import Span, Style
 from browser_use_async.errors import BrowserUseError, TaskError, WaitTimeoutError
+from browser_use_async.files import OnProgress
 
-__all__ = ["STATUS_STYLES", "Progress", "status_span"]
+__all__ = ["STATUS_STYLES", "TaskProgress", "Transfers", "status_span"]
 
 STATUS_STYLES: dict[str, Style] = {
     TaskStatus.FINISHED: Style.GOOD,
@@ -20,9 +22,9 @@ STATUS_STYLES: dict[str, Style] = {
     TaskStatus.PAUSED: Style.WAITING,
 }
 
-_LAST_WORDS_SECONDS = 2.0
+_LAST_STEPS_SECONDS = 2.0
 
-_FATES = {
+_ON_EXIT = {
     "leave": "it goes on; to follow it: browser-use-async watch {0}, to end it: "
     "browser-use-async stop {0}",
     "stop": "the service was asked to stop task {0}",
@@ -30,14 +32,18 @@ _FATES = {
     "browser-use-async resume {0}",
 }
 
+ResultT = TypeVar("ResultT")
+_SECONDS_BETWEEN_LINES = 2.0
+"""Without a terminal, each update is a new line; so they are this far apart."""
+
 
 def status_span(status: TaskStatus) -> Span:
-    """A status in its colour."""
+    """The status as coloured text."""
     return (str(status), STATUS_STYLES.get(status, Style.PLAIN))
 
 
-class Progress:
-    """Shows one task on stderr. Leaving the block waits for steps that are still on their way."""
+class TaskProgress:
+    """Shows one task on stderr; leaving the block waits for the last steps to be shown."""
 
     def __init__(
         self, console: Console, *, prefix: tuple[Span, ...] = (), spinning: bool = True
@@ -52,7 +58,7 @@ class Progress:
 
     async def __aenter__(self) -> Self:
         if self._spinning:
-            working = self._console.working("creating the task")
+            working = self._console.status("creating the task")
             self._update = self._stack.enter_context(working)
         return self
 
@@ -63,15 +69,15 @@ class Progress:
         traceback: TracebackType | None,
     ) -> None:
         if self._following is not None:
-            # A task that ended has told its last step, and nobody wants to miss it.
+            # The wait may return before the stream of steps has shown the last ones.
             has_ended = error is None or isinstance(error, TaskError)
-            await asyncio.wait([self._following], timeout=_LAST_WORDS_SECONDS if has_ended else 0)
+            await asyncio.wait([self._following], timeout=_LAST_STEPS_SECONDS if has_ended else 0)
             self._following.cancel()
             await asyncio.gather(self._following, return_exceptions=True)
         await self._stack.aclose()
 
     def follow(self, handle: TaskHandle) -> None:
-        """Begin to show a task."""
+        """Start to show a task."""
         self.task_id = handle.id
         self._update(f"task {handle.id}: waiting for its browser")
         self._following = asyncio.get_running_loop().create_task(self._show(handle))
@@ -80,43 +86,85 @@ class Progress:
         try:
             live_url = await handle.wait_for_live_url()
             if live_url is not None:
-                self._console.say(*self._prefix, "watch live at ", (live_url, Style.LINK))
+                self._console.info(*self._prefix, "watch live at ", (live_url, Style.LINK))
             await asyncio.gather(self._show_steps(handle), self._show_statuses(handle))
         except BrowserUseError:
-            return  # the wait beside this one meets the same trouble, and reports it
+            return  # the command's own wait raises the same error, and reports it
 
     async def _show_steps(self, handle: TaskHandle) -> None:
         async for step in handle.stream_steps():
             prefix: tuple[Span, ...] = (*self._prefix, (f"step {step.step:<3} ", Style.FAINT))
-            self._console.item(prefix, step.next_goal or step.evaluation_previous_goal)
+            self._console.labelled(prefix, step.next_goal or step.evaluation_previous_goal)
             self._update(f"task {handle.id}: {step.step} steps so far")
 
     async def _show_statuses(self, handle: TaskHandle) -> None:
         before: TaskStatus | None = None
         async for status in handle.stream_status():
+            # Only pauses are printed: the start and the end are shown in other ways.
             is_news = status is TaskStatus.PAUSED or before is TaskStatus.PAUSED
             if is_news and not status.is_terminal:
-                self._console.say(*self._prefix, "the task is ", status_span(status))
+                self._console.info(*self._prefix, "the task is ", status_span(status))
             before = status
 
-    def give_up(self, error: WaitTimeoutError, fate: str) -> int:
-        """Say that the time is up, print what a script needs, and give the exit code."""
+    def report_timeout(self, error: WaitTimeoutError, on_exit: str) -> int:
+        """Report that the wait timed out, print the task id as JSON, and return the exit code."""
         status = error.last_status
         self.task_id = error.task_id
-        self._console.failure(f"the time is up; the task was last seen as {status or 'unknown'}")
-        self.say_fate(fate)
-        self._console.emit({"id": error.task_id, "status": status})
+        self._console.error(f"the time is up; the task was last seen as {status or 'unknown'}")
+        self.report_exit(on_exit)
+        self._console.result({"id": error.task_id, "status": status})
         return ExitCode.TIMED_OUT
 
-    def say_fate(self, fate: str) -> None:
-        """Say what becomes of a task that nobody waits for any longer."""
+    def report_exit(self, on_exit: str) -> None:
+        """Print what happens to the task after the command has ended."""
         if self.task_id is not None:
-            self._console.say(_FATES[fate].format(self.task_id))
+            self._console.info(_ON_EXIT[on_exit].format(self.task_id))
 
-    def conclude(self, task: Task, seconds: float) -> None:
-        """Say how the task ended."""
+    def report_end(self, task: Task, seconds: float) -> None:
+        """Print how the task ended."""
         count = len(task.steps)
         steps = f"{count} step" + ("" if count == 1 else "s")
-        self._console.say(
+        self._console.info(
             *self._prefix, status_span(task.status), f" after {steps} and {seconds:.1f} s"
         )
+
+
+class Transfers:
+    """Several transfers, each made whether or not an earlier one failed."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self.code = ExitCode.FINISHED
+
+    async def attempt(
+        self, label: str, transfer: Callable[[OnProgress], Awaitable[ResultT]]
+    ) -> ResultT | None:
+        """Make one transfer and show its progress; None if it failed."""
+        try:
+            with self._displayed(label) as on_progress:
+                return await transfer(on_progress)
+        except BrowserUseError as error:
+            self._console.error(f"{label}: {error}")
+            if self.code is ExitCode.FINISHED:
+                self.code = exit_code_of(error)
+            return None
+
+    @contextmanager
+    def _displayed(self, label: str) -> Generator[OnProgress, None, None]:
+        clock = asyncio.get_running_loop()
+        reported_at, moved = clock.time(), 0
+        with self._console.status(label) as update:
+
+            def on_progress(received: int, total: int | None) -> None:
+                nonlocal reported_at, moved
+                moved = received
+                text = f"{label}: {received:,} {'' if total is None else f'of {total:,} '}bytes"
+                update(text)
+                if not self._console.is_interactive:
+                    now = clock.time()
+                    if now - reported_at >= _SECONDS_BETWEEN_LINES:
+                        self._console.info(text)
+                        reported_at = now
+
+            yield on_progress
+        self._console.info(("ok ", Style.GOOD), f"{label}: {moved:,} bytes")

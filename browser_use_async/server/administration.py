@@ -1,4 +1,4 @@
-"""Routes for whoever runs the server; they are no part of the API."""
+"""Administration routes, which are not part of the API."""
 
 from decimal import Decimal, InvalidOperation
 from ipaddress import ip_address
@@ -7,15 +7,15 @@ from aiohttp import web
 
 from browser_use_async.api.json import JsonRefusedError, read_json
 from browser_use_async.errors import ConfigurationError
-from browser_use_async.server.answers import RefusalError, json_answer
-from browser_use_async.server.authentication import check_key
 from browser_use_async.server.backend import Backend
+from browser_use_async.server.dispatch import check_key
 from browser_use_async.server.faults import (
     Fault,
     FaultInjector,
     fault_as_json,
     faults_from_json,
 )
+from browser_use_async.server.responses import RefusalError, json_response
 from browser_use_async.server.webhooks import Webhook, WebhookSender
 from browser_use_async.server.webhooks.deliveries import delivery_as_json
 
@@ -32,31 +32,31 @@ def add_administration(
     faults: FaultInjector,
     webhooks: WebhookSender,
 ) -> None:
-    """Add the routes. They need the API key; all but two need a client on this machine."""
+    """Add the routes, which need the API key; all but two need a client on this machine."""
 
     async def add_credits(request: web.Request) -> web.Response:
         """Add credit: `{"cents": 500}`."""
         _check_client(request, api_key)
-        backend.account.add(_cents_in(await request.read()))
-        return json_answer({"balance": str(backend.account.balance_cents)})
+        backend.account.add(_read_cents(await request.read()))
+        return json_response({"balance": str(backend.account.balance_cents)})
 
     async def show_faults(request: web.Request) -> web.Response:
-        """The rules, and how often each fired."""
+        """Return the fault rules, and how often each fired."""
         _check_client(request, api_key)
-        return _faults_answer(faults)
+        return _faults_response(faults)
 
     async def replace_faults(request: web.Request) -> web.Response:
-        """Let other rules hold: `{"faults": [{"kind": "reset"}]}`."""
+        """Replace the fault rules: `{"faults": [{"kind": "reset"}]}`."""
         _check_client(request, api_key)
-        faults.set_faults(_faults_in(await request.read()))
-        return _faults_answer(faults)
+        faults.set_faults(_read_faults(await request.read()))
+        return _faults_response(faults)
 
     async def show_costs(request: web.Request) -> web.Response:
-        """What tasks have cost in US cents: `?task_id=A&task_id=B`. For the own page, too."""
+        """Return the cost of tasks in US cents: `?task_id=A&task_id=B`. The home page asks it."""
         check_key(request.headers.get("Authorization"), api_key)
         records = map(backend.store.task, request.query.getall("task_id", []))
         costs = {each.id: str(each.cost_cents) for each in records if each is not None}
-        return json_answer({"costs": costs})
+        return json_response({"costs": costs})
 
     application.router.add_get("/admin/costs", show_costs, name="admin_costs")
     application.router.add_post("/admin/credits", add_credits, name="admin_credits")
@@ -67,31 +67,31 @@ def add_administration(
 
 def _add_webhooks(application: web.Application, api_key: str, webhooks: WebhookSender) -> None:
     async def show_webhooks(request: web.Request) -> web.Response:
-        """What is told about tasks, without the secrets."""
+        """List the webhooks, without their secrets."""
         _check_client(request, api_key)
-        return json_answer({"webhooks": [_shown(each) for each in webhooks.webhooks]})
+        return json_response({"webhooks": [_webhook_as_json(each) for each in webhooks.webhooks]})
 
     async def add_webhook(request: web.Request) -> web.Response:
-        """Tell one more: `{"url": "https://...", "secret": "..."}`."""
+        """Add a webhook: `{"url": "https://...", "secret": "..."}`."""
         _check_client(request, api_key)
-        webhook = _webhook_in(await request.read())
+        webhook = _read_webhook(await request.read())
         await _register(webhooks, webhook)
-        return json_answer(_shown(webhook))
+        return json_response(_webhook_as_json(webhook))
 
     async def remove_webhook(request: web.Request) -> web.Response:
-        """Tell one no more."""
+        """Remove a webhook."""
         _check_client(request, api_key)
         if not webhooks.remove(request.match_info["webhook_id"]):
             raise RefusalError(404, "Webhook not found")
-        return json_answer({})
+        return json_response({})
 
     async def show_deliveries(request: web.Request) -> web.Response:
-        """What was sent, and what came of it, oldest first: `?latest=20`. For the own page, too."""
+        """List deliveries, oldest first: `?latest=20`. The home page asks it."""
         check_key(request.headers.get("Authorization"), api_key)
         log = tuple(webhooks.log)
         shown = log[-_latest(request.query.get("latest", str(len(log)))) :] if log else ()
         deliveries = [delivery_as_json(each) for each in shown]
-        return json_answer({"deliveries": deliveries, "count": len(log)})
+        return json_response({"deliveries": deliveries, "count": len(log)})
 
     router = application.router
     router.add_get("/admin/webhooks", show_webhooks, name="admin_webhooks")
@@ -106,19 +106,19 @@ def _latest(text: str) -> int:
     return int(text)
 
 
-def _shown(webhook: Webhook) -> dict[str, str]:
+def _webhook_as_json(webhook: Webhook) -> dict[str, str]:
     return {"id": webhook.id, "url": webhook.url}
 
 
 async def _register(webhooks: WebhookSender, webhook: Webhook) -> None:
-    # Apart from the route, whose frame holds the server's key.
+    # A function of its own: the frame of the route holds the server's key.
     try:
         await webhooks.register(webhook)
     except ConfigurationError as error:
         raise RefusalError(422, str(error)) from None
 
 
-def _webhook_in(body: bytes) -> Webhook:
+def _read_webhook(body: bytes) -> Webhook:
     try:
         value = read_json(body)
     except JsonRefusedError as error:
@@ -136,26 +136,27 @@ def _check_client(request: web.Request, api_key: str) -> None:
         local = ip_address(request.remote or "").is_loopback
     except ValueError:
         local = False
-    # What a proxy on this machine passes on comes from elsewhere.
+    # A request that a proxy on this machine forwards comes from another machine.
     if not local or any(name in request.headers for name in _FORWARDED):
         raise RefusalError(403, "Only clients on this machine may do this")
     check_key(request.headers.get("Authorization"), api_key)
 
 
-def _faults_answer(faults: FaultInjector) -> web.Response:
+def _faults_response(faults: FaultInjector) -> web.Response:
     rules = [fault_as_json(fault) for fault in faults.faults]
-    return json_answer({"faults": rules, "fired": faults.fired})
+    return json_response({"faults": rules, "fired": faults.fired})
 
 
-def _faults_in(body: bytes) -> list[Fault]:
+def _read_faults(body: bytes) -> list[Fault]:
     try:
         return faults_from_json(read_json(body))
     except (JsonRefusedError, ConfigurationError) as error:
         raise RefusalError(422, str(error)) from None
 
 
-def _cents_in(body: bytes) -> Decimal:
+def _read_cents(body: bytes) -> Decimal:
     try:
+        # Through str, because Decimal(float) has the binary rounding of the float.
         cents = Decimal(str(read_json(body)["cents"]))
     except (JsonRefusedError, InvalidOperation, LookupError, TypeError):
         cents = Decimal("NaN")

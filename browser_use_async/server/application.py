@@ -9,25 +9,23 @@ from aiohttp.typedefs import Middleware
 
 from browser_use_async.api.endpoint_table import API_PREFIX, ENDPOINTS
 from browser_use_async.server.administration import add_administration
-from browser_use_async.server.answers import RefusalError, json_answer
 from browser_use_async.server.backend import Backend
 from browser_use_async.server.dispatch import handler_of
-from browser_use_async.server.downloads import download
-from browser_use_async.server.failure_log import log_failure
 from browser_use_async.server.faults import FaultInjector
+from browser_use_async.server.file_routes import download, upload
+from browser_use_async.server.live_view import add_live_routes
 from browser_use_async.server.openapi import openapi_document
 from browser_use_async.server.pages import calls_page, home_page, icon
-from browser_use_async.server.uploading import upload
-from browser_use_async.server.watching import add_watching
+from browser_use_async.server.responses import RefusalError, json_response, log_failure
 from browser_use_async.server.webhooks import WebhookSender
 
 __all__ = ["MAX_BODY", "UNROUTED", "build_application"]
 
 MAX_BODY = 1024 * 1024
-"""The most bytes that the body of a request may have."""
+"""The most bytes of a request body."""
 
 UNROUTED = "unrouted"
-"""What requests are counted as that no route is for."""
+"""The name under which requests without a route are counted."""
 
 _logger = logging.getLogger(__name__)
 _NOT_FOUND = "Not Found"
@@ -40,13 +38,14 @@ def build_application(
     faults: FaultInjector,
     webhooks: WebhookSender,
 ) -> web.Application:
-    """The application of one server."""
-    # Errors are answered within the faults, which spoil such answers too, and around them, for
+    """Build the application of one server."""
+    # Errors are answered inside the faults, which apply to error responses too, and outside, for
     # bodies that are too large for the faults to read.
     middlewares = [_counting(requests), _answer_errors, faults.middleware(), _answer_errors]
     application = web.Application(client_max_size=MAX_BODY, middlewares=middlewares)
     add = application.router.add_route
     for endpoint in ENDPOINTS:
+        # Named after the endpoint: faults and the counts of requests use the route's name.
         handler = handler_of(endpoint, backend, api_key)
         add(endpoint.method, API_PREFIX + endpoint.path, handler, name=endpoint.name)
     _add_pages(application, backend)
@@ -65,7 +64,7 @@ def _add_pages(application: web.Application, backend: Backend) -> None:
         return icon()
 
     async def document(request: web.Request) -> web.Response:
-        return json_answer(openapi_document(backend.links.url))
+        return json_response(openapi_document(backend.links.url))
 
     async def file(request: web.Request) -> web.Response:
         return download(backend, request)
@@ -79,7 +78,7 @@ def _add_pages(application: web.Application, backend: Backend) -> None:
     application.router.add_get("/openapi.json", document, name="openapi_document")
     application.router.add_put("/uploads/{file_name}", put, name="upload")
     application.router.add_get("/files/{task_id}/{file_name}", file, name="file")
-    add_watching(application, backend)
+    add_live_routes(application, backend)
 
 
 def _counting(requests: "Counter[str]") -> Middleware:
@@ -88,13 +87,13 @@ def _counting(requests: "Counter[str]") -> Middleware:
         request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
     ) -> web.StreamResponse:
         match = request.match_info
-        # The service's framework lets no path parameter hold a slash, not even an escaped one.
+        # As in the service's framework, no path parameter may contain a slash, even an escaped one.
         misfit = any("/" in value for value in match.values())
         if misfit or match.http_exception is not None:
             requests[UNROUTED] += 1
         else:
             requests[match.route.name or UNROUTED] += 1
-        return json_answer({"detail": _NOT_FOUND}, 404) if misfit else await handler(request)
+        return json_response({"detail": _NOT_FOUND}, 404) if misfit else await handler(request)
 
     return count
 
@@ -106,14 +105,14 @@ async def _answer_errors(
     try:
         return await handler(request)
     except RefusalError as refusal:
-        return json_answer(refusal.body, refusal.status)
+        return json_response(refusal.body, refusal.status)
     except web.HTTPNotFound:
-        return json_answer({"detail": _NOT_FOUND}, 404)
+        return json_response({"detail": _NOT_FOUND}, 404)
     except web.HTTPMethodNotAllowed as error:
         allowed = {"Allow": ", ".join(sorted(error.allowed_methods))}
-        return json_answer({"detail": "Method Not Allowed"}, 405, allowed)
+        return json_response({"detail": "Method Not Allowed"}, 405, allowed)
     except web.HTTPRequestEntityTooLarge:
-        return json_answer({"detail": f"The body has more than {MAX_BODY} bytes"}, 413)
+        return json_response({"detail": f"The body has more than {MAX_BODY} bytes"}, 413)
     except Exception as error:  # noqa: BLE001 - whatever it is, the server lives
         log_failure(_logger, f"{request.method} {request.match_info.route.name}", error)
         return web.Response(text="Internal Server Error", status=500)

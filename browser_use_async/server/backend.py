@@ -1,33 +1,60 @@
-"""What the operations and the pages of one server work with."""
+"""The parts of one server that its operations work with, and the registry of operations."""
+
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 import attrs
 
-from browser_use_async.server.links import Links
-from browser_use_async.server.running import TaskRunner
+from browser_use_async.api.endpoint_table import Endpoint
+from browser_use_async.server.jobs import TaskRunner
 from browser_use_async.server.search import SearchEngine
+from browser_use_async.server.signed_links import Links
 from browser_use_async.server.storage import Store
 from browser_use_async.server.storage.account import Account
 from browser_use_async.server.storage.profiles import Profiles
 from browser_use_async.server.storage.schedules import Schedules
 from browser_use_async.server.storage.uploads import Uploads
 
-__all__ = ["Backend"]
+__all__ = ["OPERATIONS", "Backend", "Operation", "operation"]
+
+Operation = Callable[..., Any]
+"""Takes the `Backend`, then the path, query and body objects that the endpoint has."""
+OperationT = TypeVar("OperationT", bound=Operation)
+OPERATIONS: dict[str, Operation] = {}
+"""Operations by the name of their endpoint."""
 
 
 @attrs.frozen
 class Backend:
     """The parts of one running server."""
 
-    store: Store  # what it remembers
-    runner: TaskRunner  # the tasks at work
+    store: Store  # tasks and files
+    runner: TaskRunner  # the running tasks
     links: Links  # addresses on this server
-    executor_name: str  # what carries out the tasks
-    account: Account  # who pays
+    executor_name: str  # the name of the executor
+    account: Account  # balance and plan
     profiles: Profiles  # the browser profiles
-    schedules: Schedules  # what runs again and again
-    uploads: Uploads  # files for tasks to read
-    search: SearchEngine  # reads websites for queries
-    # How many tasks may be at work at once, or None for any number
+    schedules: Schedules  # scheduled tasks
+    uploads: Uploads  # uploaded files
+    search: SearchEngine  # the search operations
+    # How many tasks may run at once, or None for any number
     max_concurrent_tasks: int | None = None
     screenshots: bool = True  # whether pictures of the steps are kept
     recordings: bool = True  # whether recordings are kept
+
+
+def operation(endpoint: Endpoint) -> Callable[[OperationT], OperationT]:
+    """Register a function as the operation of an endpoint.
+
+    Raises:
+        ValueError: The endpoint has an operation already.
+    """
+
+    def register(function: OperationT) -> OperationT:
+        # Registered at import, so a second function is a programming error.
+        if endpoint.name in OPERATIONS:
+            raise ValueError(f"two operations answer {endpoint}")
+        OPERATIONS[endpoint.name] = function
+        return function
+
+    return register

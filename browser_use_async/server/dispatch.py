@@ -1,25 +1,147 @@
-"""From an HTTP request to the operation of its row, and back."""
+"""Dispatch of a request to the operation of its endpoint: key, inputs, response.
 
+Errors are worded as the service words them: those of the key as its framework did in 2025, those
+of the inputs as FastAPI does.
+"""
+
+import hmac
 import inspect
-from collections.abc import Awaitable, Callable
+import json
+from collections.abc import Awaitable, Callable, Mapping
+from email.message import Message
+from typing import Any
 
 from aiohttp import web
 
 from browser_use_async.api.converter import unstructure
 from browser_use_async.api.endpoint_table import ME, Endpoint
-from browser_use_async.server.answers import RefusalError, json_answer
-from browser_use_async.server.authentication import check_key
+from browser_use_async.api.json import JsonRefusedError, read_json
+from browser_use_async.api.validation import Mode, Problem, validate
 from browser_use_async.server.backend import Backend
-from browser_use_async.server.inputs import read_inputs
 from browser_use_async.server.operations import OPERATIONS
+from browser_use_async.server.responses import RefusalError, json_response
 
-__all__ = ["Handler", "handler_of"]
+__all__ = ["Handler", "check_key", "handler_of", "read_inputs"]
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
+def check_key(header: str | None, api_key: str) -> None:
+    """Refuse a request without the right key.
+
+    Raises:
+        RefusalError: 403 without a Bearer header, 401 for another key.
+    """
+    scheme, _, credentials = (header or "").partition(" ")
+    credentials = credentials.strip()
+    if not credentials:
+        raise RefusalError(403, "Not authenticated")
+    if scheme.lower() != "bearer":
+        raise RefusalError(403, "Invalid authentication credentials")
+    # In constant time: the duration must not show how much of a guess was right.
+    given = credentials.encode("utf-8", "surrogateescape")
+    if not hmac.compare_digest(given, api_key.encode("ascii")):
+        raise RefusalError(401, "Invalid API key")
+
+
+async def read_inputs(endpoint: Endpoint, request: web.Request) -> list[Any]:
+    """Read and validate the path, query and body objects of a call, in this order.
+
+    Raises:
+        RefusalError: 422 with every problem found, or 400 for a body that cannot be read.
+    """
+    inputs: list[Any] = []
+    problems: list[dict[str, Any]] = []
+    if endpoint.parameters is not None:
+        _check("path", endpoint.parameters, request.match_info, inputs, problems)
+    if endpoint.query is not None:
+        # Of a repeated parameter the last one counts, which is what a dict keeps.
+        _check("query", endpoint.query, dict(request.query.items()), inputs, problems)
+    if endpoint.body is not None:
+        _check("body", endpoint.body, await _read_object(request), inputs, problems)
+    if problems:
+        raise RefusalError(422, problems)
+    return inputs
+
+
+def _check(
+    part: str,
+    model: type[Any],
+    given: Mapping[str, Any],
+    inputs: list[Any],
+    problems: list[dict[str, Any]],
+) -> None:
+    values, found = validate(model, given, Mode.SERVER)
+    problems += [_described(part, problem) for problem in found]
+    if not found:
+        inputs.append(model(**values))
+
+
+def _described(part: str, problem: Problem) -> dict[str, Any]:
+    # The service shows the whole body for a missing field, and nothing for a missing parameter.
+    echoes = part == "body" or problem.kind != "missing"
+    item: dict[str, Any] = {
+        "type": problem.kind,
+        "loc": [part, *problem.location],
+        "msg": problem.message,
+        "input": problem.value if echoes else None,
+    }
+    if problem.context:
+        item["ctx"] = dict(problem.context)
+    return item
+
+
+async def _read_object(request: web.Request) -> Mapping[str, Any]:
+    body = await request.read()
+    if not body:
+        raise _refused_body("missing", "Field required", None)
+    if _is_json(request.headers.get("Content-Type")):
+        value = _read_json(body)
+    else:
+        value = body.decode("utf-8", "replace")
+    if value is None:
+        raise _refused_body("missing", "Field required", None)
+    if not isinstance(value, dict):
+        message = "Input should be a valid dictionary or object to extract fields from"
+        raise _refused_body("model_attributes_type", message, value)
+    return value
+
+
+def _is_json(content_type: str | None) -> bool:
+    """Whether the service's framework parses a body of this type as JSON, or of no type."""
+    if content_type is None:
+        return True
+    message = Message()
+    message["Content-Type"] = content_type
+    subtype = message.get_content_subtype()
+    is_application = message.get_content_maintype() == "application"
+    return is_application and (subtype == "json" or subtype.endswith("+json"))
+
+
+def _read_json(body: bytes) -> Any:
+    try:
+        return read_json(body)
+    except JsonRefusedError:
+        pass
+    # Parsed again by the standard library, which reports where the text stops being JSON.
+    try:
+        json.loads(body)
+    except json.JSONDecodeError as error:
+        place, reason = error.pos, error.msg
+    except (ValueError, RecursionError):
+        raise RefusalError(400, "There was an error parsing the body") from None
+    else:
+        raise RefusalError(400, "There was an error parsing the body")
+    raise _refused_body("json_invalid", "JSON decode error", {}, place, error=reason)
+
+
+def _refused_body(kind: str, message: str, value: Any, *place: int, **context: str) -> RefusalError:
+    problem = Problem(place, message, kind, value, context)
+    return RefusalError(422, [_described("body", problem)])
+
+
 def handler_of(endpoint: Endpoint, backend: Backend, api_key: str) -> Handler:
-    """The handler that answers a row."""
+    """Return the request handler for an endpoint."""
     answer_call = OPERATIONS[endpoint.name]
 
     async def handle(request: web.Request) -> web.StreamResponse:
@@ -28,13 +150,13 @@ def handler_of(endpoint: Endpoint, backend: Backend, api_key: str) -> Handler:
                 check_key(request.headers.get("Authorization"), api_key)
             except RefusalError as refusal:
                 if endpoint is ME and refusal.status == 401:
-                    refusal.body = False  # the one call whose answer is about the key
+                    refusal.body = False  # the one call that answers whether the key is good
                 raise
         inputs = await read_inputs(endpoint, request)
         result = answer_call(backend, *inputs)
         if inspect.isawaitable(result):
             result = await result
-        # Clients call .json() on answers that say nothing, so there is an object.
-        return json_answer({} if endpoint.returns is None else unstructure(result))
+        # Clients call .json() on every answer, so a call that returns nothing sends an object.
+        return json_response({} if endpoint.returns is None else unstructure(result))
 
     return handle

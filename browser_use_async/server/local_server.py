@@ -20,14 +20,12 @@ from browser_use_async.server.executors.agent.settings import AgentSettings
 from browser_use_async.server.executors.choice import choose_executor
 from browser_use_async.server.executors.chromium.settings import ChromiumSettings
 from browser_use_async.server.executors.protocol import Executor
-from browser_use_async.server.expiry import Sweeper
 from browser_use_async.server.faults import Fault, FaultInjector
-from browser_use_async.server.links import Links
-from browser_use_async.server.listening import Listening
-from browser_use_async.server.running import TaskRunner
-from browser_use_async.server.running.accounting import Accounting
-from browser_use_async.server.scheduler import Scheduler
+from browser_use_async.server.jobs.runner import TaskBilling, TaskRunner
+from browser_use_async.server.listen_address import ListenAddress
+from browser_use_async.server.scheduler import FileExpiry, Scheduler
 from browser_use_async.server.search import SearchBackend, SearchEngine, choose_backend
+from browser_use_async.server.signed_links import Links
 from browser_use_async.server.storage import Store
 from browser_use_async.server.storage.account import DEFAULT_BALANCE_CENTS, Account, Plan
 from browser_use_async.server.storage.database import open_keeper
@@ -40,7 +38,7 @@ from browser_use_async.server.webhooks import Delivery, Webhook, WebhookSender
 __all__ = ["LocalServer"]
 
 _CLOSE_SECONDS = 2.0
-"""How long requests that are being answered may take when the server closes."""
+"""Seconds for requests under way when the server closes."""
 
 
 def _utc_now() -> datetime:
@@ -48,7 +46,7 @@ def _utc_now() -> datetime:
 
 
 class LocalServer:
-    """A server of Cloud API v1 on this machine; its tasks are carried out by an executor.
+    """A server of Cloud API v1 on this machine, whose tasks are carried out by an executor.
 
     Use it as an async context manager, or call `start` and `aclose`. It runs in the event loop
     that starts it, without threads, and several run side by side.
@@ -56,7 +54,7 @@ class LocalServer:
     Args:
         host: The address to listen on.
         port: The port; 0 takes a free one.
-        api_key: The key that clients have to bring; by default a random one.
+        api_key: The API key that clients need; by default a random one.
         executor: What carries out the tasks: `chromium` works in a real browser by rules,
             `reader` reads web pages by rules without one, `auto` is the first where there is a
             browser and the second elsewhere, `browser_use` is the open-source agent with a
@@ -68,16 +66,16 @@ class LocalServer:
         screenshots: Whether pictures of the steps are kept.
         recordings: Whether films of the browser are kept, which takes ffmpeg.
         now: The wall clock, for timestamps and expiring links.
-        allow_any_host: Whether other addresses than those of this machine are allowed. Whoever
-            reaches the port with the key can then have pages opened from here; so it takes an
-            `api_key` of at least 24 characters, and TLS or a proxy that does it.
+        allow_any_host: Whether other addresses than those of this machine are allowed. Clients
+            with the key can then have pages opened from this machine, so an `api_key` of at
+            least 24 characters is needed, and TLS or a proxy that does it.
         stop_cleanup_delay: Seconds between a stop, which flips the status at once, and the end
             of the executor's work.
         link_lifetime: Seconds for which links to files are good.
         plan: `subscription`, or `pay_as_you_go`, which is refused what only a subscription has.
         balance_cents: The credit to begin with, in US cents. Tasks and searches cost the
             published prices.
-        max_concurrent_tasks: How many tasks may be at work at once; more are answered with 429.
+        max_concurrent_tasks: How many tasks may run at once; more are answered with 429.
         database: The file in which everything outlives a restart, used by no other server
             meanwhile. Tasks that were at work are marked failed when the server starts again.
             Secrets, cookies and webhooks are written to it only under the key in the environment
@@ -87,7 +85,7 @@ class LocalServer:
             to index, or an object with the method `addresses`. Without it simple-search
             answers 503.
         faults: What goes wrong on purpose, to test clients with; see `Fault`.
-        webhooks: What is told about tasks, each after it has passed the test event.
+        webhooks: The webhooks that receive events about tasks, once they pass the test event.
         webhook_retry_delay: Seconds before the first of 5 retries of an event that a webhook
             did not receive; each further one waits twice as long.
         tls_cert: A PEM file with the server's certificate and those that vouch for it.
@@ -97,7 +95,7 @@ class LocalServer:
         behind_proxy: Whether a proxy in front of the server does TLS, at `public_url`.
 
     Attributes:
-        store: What the server remembers; `store.tasks` are the tasks, oldest first.
+        store: The data of the server; `store.tasks` are the tasks, oldest first.
         requests: How many requests came, by the name of the operation or page; `unrouted` for
             those that no route is for.
 
@@ -134,7 +132,7 @@ class LocalServer:
         public_url: str | None = None,
         behind_proxy: bool = False,
     ) -> None:
-        self._listening = Listening.checked(
+        self._address = ListenAddress.validated(
             host=host,
             port=port,
             api_key=api_key,
@@ -145,7 +143,7 @@ class LocalServer:
             behind_proxy=behind_proxy,
         )
         browser = ChromiumSettings() if chromium is None else chromium
-        browser = browser.where(is_exposed=self._listening.is_exposed)
+        browser = browser.where(is_exposed=self._address.is_exposed)
         self._executor = choose_executor(executor, browser, agent)
         self._screenshots, self._recordings = screenshots, recordings
         self._now = now or _utc_now
@@ -168,8 +166,8 @@ class LocalServer:
         self._webhooks = WebhookSender(
             self._now, webhook_retry_delay, self._faults.duplicates, self._keeper
         )
-        accounting = Accounting(self._account, self._profiles)
-        self._runner = TaskRunner(self._executor, self.store, stop_cleanup_delay, accounting)
+        billing = TaskBilling(self._account, self._profiles)
+        self._runner = TaskRunner(self._executor, self.store, stop_cleanup_delay, billing)
 
     @property
     def url(self) -> str:
@@ -189,22 +187,22 @@ class LocalServer:
 
     @property
     def api_key(self) -> str:
-        """The key that clients have to bring."""
-        return self._listening.api_key
+        """The API key that clients need."""
+        return self._address.api_key
 
     @property
     def executor(self) -> Executor:
-        """What carries out the tasks."""
+        """The executor, which carries out the tasks."""
         return self._executor
 
     @property
     def tasks_created(self) -> int:
-        """How many tasks were created, whether the client has learned of it or not."""
+        """How many tasks were created, whether or not the client received the response."""
         return self.store.task_count
 
     @property
     def faults(self) -> tuple[Fault, ...]:
-        """What goes wrong on purpose."""
+        """The faults that are injected."""
         return self._faults.faults
 
     @property
@@ -213,18 +211,18 @@ class LocalServer:
         return self._faults.fired
 
     def set_faults(self, faults: Sequence[Fault]) -> None:
-        """Let other things go wrong from the next call on; all counts begin anew.
+        """Replace the faults from the next call on; all counts restart.
 
-        What earlier faults have put off, such as a late commit, happens all the same.
+        Work that earlier faults have postponed, such as a late commit, is still done.
 
         Args:
-            faults: The new rules; none of the old ones holds any more.
+            faults: The new rules, in place of all others.
         """
         self._faults.set_faults(faults)
 
     @property
     def webhooks(self) -> tuple[Webhook, ...]:
-        """What is told about tasks."""
+        """The registered webhooks."""
         return self._webhooks.webhooks
 
     @property
@@ -233,9 +231,9 @@ class LocalServer:
         return tuple(self._webhooks.log)
 
     async def add_webhook(self, webhook: Webhook) -> None:
-        """Tell one more webhook about tasks; the test event is sent to it first.
+        """Register a webhook; the test event is sent to it first.
 
-        With a database it is told after a restart too, unless there is no key to seal it with.
+        With a database it stays registered after a restart, if there is a key to encrypt it.
 
         Args:
             webhook: The webhook. One with the same address is replaced.
@@ -246,7 +244,7 @@ class LocalServer:
         await self._webhooks.register(webhook)
 
     async def start(self) -> None:
-        """Listen.
+        """Start to listen.
 
         Raises:
             ConfigurationError: The address cannot be listened on, the server was started before,
@@ -254,15 +252,16 @@ class LocalServer:
         """
         if self._url is not None:
             raise ConfigurationError("a server starts once; make another one")
-        listener = self._listening.open()
+        listener = self._address.open()
         async with AsyncExitStack() as stack:
+            # Closed in reverse order: the scheduler starts no task while the runner ends them.
             stack.callback(self._keeper.close)
             stack.callback(listener.close)
             stack.push_async_callback(self._executor.aclose)
             stack.push_async_callback(self._search.aclose)
             stack.push_async_callback(self._webhooks.aclose)
             stack.push_async_callback(self._runner.aclose)
-            self._url = self._listening.url(listener)
+            self._url = self._address.url(listener)
             links = Links(self._url, self._link_lifetime, self._now, _signing_key(self._keeper))
             backend = Backend(
                 self.store,
@@ -278,15 +277,16 @@ class LocalServer:
                 self._screenshots,
                 self._recordings,
             )
-            # Not before: a server that is never started must not hold itself in memory.
-            self.store.tell(self._webhooks.observe)
+            # Not in __init__: a server that is never started would stay in memory as a cycle.
+            self.store.tell(self._webhooks.task_changed)
             for webhook in self._first_webhooks:
-                await self._webhooks.register(webhook, keep=False)
-            self._webhooks.resume()
+                # Not saved: the constructor gives them again after a restart.
+                await self._webhooks.register(webhook, save=False)
+            self._webhooks.send_pending()
             scheduler = Scheduler(backend, self._now)
             scheduler.start()
             stack.push_async_callback(scheduler.aclose)
-            stack.push_async_callback(Sweeper(backend, self._now).aclose)
+            stack.push_async_callback(FileExpiry(backend, self._now).aclose)
             application = build_application(
                 backend, self.api_key, self.requests, self._faults, self._webhooks
             )
@@ -294,13 +294,13 @@ class LocalServer:
             serving = web.AppRunner(application, access_log=None, shutdown_timeout=_CLOSE_SECONDS)
             stack.push_async_callback(serving.cleanup)
             await serving.setup()
-            # Before the others: they wait for calls that a fault would hold back.
+            # Pushed last, so closed first: the others wait for calls that a fault may delay.
             stack.push_async_callback(self._faults.aclose)
-            await web.SockSite(serving, listener, ssl_context=self._listening.tls).start()
+            await web.SockSite(serving, listener, ssl_context=self._address.tls).start()
             self._closing = stack.pop_all()
 
     async def aclose(self) -> None:
-        """Stop listening, end the tasks that are at work, and release the executor."""
+        """Stop listening, end the running tasks, and close the executor."""
         await self._closing.aclose()
 
     async def __aenter__(self) -> Self:
@@ -320,7 +320,7 @@ class LocalServer:
 
 
 def _signing_key(keeper: Keeper) -> bytes:
-    """The key of links to files, which stay good when the server is restarted."""
+    """The key that signs links to files; links stay valid when the server restarts."""
     key = keeper.file("server", "signing_key")
     if key is None:
         key = secrets.token_bytes(32)

@@ -1,4 +1,4 @@
-"""A folder of pages on a port of this machine: the site that the demo and the tests read."""
+"""A server of static pages on this machine, used for the example site."""
 
 from pathlib import Path
 from types import TracebackType
@@ -21,7 +21,7 @@ _TYPES = {
 
 
 def example_site_directory() -> Path:
-    """The folder of the example site: the packaged copy, or the one of the checkout.
+    """Return the folder of the example site: the packaged copy, or that of the checkout.
 
     Raises:
         FileNotFoundError: There is neither.
@@ -74,7 +74,7 @@ class StaticSite:
 
 
 def _file_below(root: Path, path: str) -> Path | None:
-    """The file that a path stands for, or None if there is none that may be served."""
+    """The file for a path, or None if there is none that may be served."""
     parts = path.split("/")
     if any(part.startswith(".") or "\\" in part or "\0" in part for part in parts):
         return None
@@ -82,7 +82,7 @@ def _file_below(root: Path, path: str) -> Path | None:
     try:
         if target.is_dir():
             target /= "index.html"
-        # Links are resolved, so one that leads out of the folder is not followed.
+        # Symbolic links are resolved, so one that leads out of the folder is not followed.
         target = target.resolve()
         return target if target.is_relative_to(root) and target.is_file() else None
     except OSError:  # such as a name that is too long

@@ -22,7 +22,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from browser_use_async.cli import main
-from browser_use_async.cli.registry import COMMANDS
+from browser_use_async.cli.program import COMMANDS
 
 __all__ = ["Forked", "Forker", "serve"]
 

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from browser_use_async.cli import main
-from browser_use_async.cli.batches.settings import resume_command
-from browser_use_async.cli.registry import completed
+from browser_use_async.cli.batch.settings import resume_command
+from browser_use_async.cli.program import with_default_action
 from browser_use_async.server import LocalServer
 from tests.patience import until
 from tests.report.ledgers import item, write_ledger
@@ -366,7 +366,7 @@ def test_wrong_usage(
 )
 def test_the_shorthand(given: list[str], meant: list[str]) -> None:
     """`batch FILE` means `batch run FILE`, and everything else means what it says."""
-    assert completed(given) == meant
+    assert with_default_action(given) == meant
 
 
 @pytest.mark.parametrize(

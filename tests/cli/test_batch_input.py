@@ -8,9 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from browser_use_async.cli.batches.items import Item, ItemFile
-from browser_use_async.cli.batches.rows import RowFile
-from browser_use_async.cli.batches.template import Template
+from browser_use_async.cli.batch.input import InputFile, InputItem, RowFile, Template
 from browser_use_async.errors import ConfigurationError
 
 HEAD_OFFICE = "Find {company}'s head office"
@@ -23,9 +21,9 @@ def written(folder: Path, name: str, content: str | bytes) -> Path:
     return path
 
 
-def tasks(path: Path, template: str | None = None, encoding: str = "utf-8") -> list[Item]:
+def tasks(path: Path, template: str | None = None, encoding: str = "utf-8") -> list[InputItem]:
     """The tasks that a file stands for, checked first as the command does it."""
-    file = ItemFile(RowFile(path, encoding), None if template is None else Template.read(template))
+    file = InputFile(RowFile(path, encoding), None if template is None else Template.read(template))
     items = list(file.items())
     assert file.check() == len(items)
     return items
@@ -47,7 +45,7 @@ def test_a_template_is_filled(text: str, filled: str) -> None:
     """Columns fill their places, doubled braces are braces, and values are never read again."""
     values = {"company": "Acme", "the town": "Oslo", "a.b": "{company}"}
 
-    assert Template.read(text).filled(values) == filled
+    assert Template.read(text).render(values) == filled
 
 
 @given(st.dictionaries(st.text(st.characters(exclude_characters="{}"), min_size=1), st.text()))
@@ -55,7 +53,7 @@ def test_any_value_is_filled_in_as_it_is(values: dict[str, str]) -> None:
     """Whatever a cell holds stands in the task letter by letter."""
     template = Template.read("".join(f"{{{{{{{name}}}}}}}" for name in {**values, "x": ""}))
 
-    assert template.filled({"x": "", **values}) == "".join(
+    assert template.render({"x": "", **values}) == "".join(
         f"{{{value}}}" for value in {**values, "x": values.get("x", "")}.values()
     )
 
@@ -88,9 +86,9 @@ def test_csv(tmp_path: Path) -> None:
     )
 
     assert tasks(path, HEAD_OFFICE) == [
-        Item(2, "a", "Find Acme, Inc.'s head office"),
-        Item(4, "b", "Find Two\nlines's head office"),
-        Item(6, "c", "Find Ümlaut's head office"),
+        InputItem(2, "a", "Find Acme, Inc.'s head office"),
+        InputItem(4, "b", "Find Two\nlines's head office"),
+        InputItem(6, "c", "Find Ümlaut's head office"),
     ]
 
 
@@ -117,7 +115,7 @@ def test_values_of_json(tmp_path: Path) -> None:
     row = {"key": 7, "n": 1.5, "is": True, "list": ["ä", 1]}
     path = written(tmp_path, "in.jsonl", json.dumps(row))
 
-    assert tasks(path, "{n} {is} {list}") == [Item(1, "7", '1.5 true ["ä", 1]')]
+    assert tasks(path, "{n} {is} {list}") == [InputItem(1, "7", '1.5 true ["ä", 1]')]
 
 
 @given(
@@ -145,7 +143,7 @@ def test_what_python_writes_is_read_back(
 def test_reading_is_lazy(tmp_path: Path) -> None:
     """The first rows of a file are there before the last, which here is broken."""
     path = written(tmp_path, "in.csv", "task\n" + "Go\n" * 100_000 + '"broken')
-    rows = ItemFile(RowFile(path)).items()
+    rows = InputFile(RowFile(path)).items()
 
     assert [each.line for each in islice(rows, 3)] == [2, 3, 4]
     rows.close()
@@ -190,7 +188,7 @@ def test_an_input_that_cannot_be(
 ) -> None:
     """What is wrong with an input is told in words that name the line, before it is used."""
     path = written(tmp_path, name, content)
-    file = ItemFile(RowFile(path), Template.read(HEAD_OFFICE))
+    file = InputFile(RowFile(path), Template.read(HEAD_OFFICE))
 
     with pytest.raises(ConfigurationError, match=problem) as caught:
         file.check()
@@ -204,7 +202,7 @@ def test_an_input_that_cannot_be_read(tmp_path: Path, name: str) -> None:
     path = tmp_path / (name if name != "." else "folder.csv")
 
     with pytest.raises(ConfigurationError, match="cannot be read: "):
-        ItemFile(RowFile(path)).check()
+        InputFile(RowFile(path)).check()
 
 
 @given(st.binary(max_size=200), st.sampled_from(["in.csv", "in.tsv", "in.jsonl"]))
@@ -212,7 +210,7 @@ def test_any_bytes(tmp_path_factory: pytest.TempPathFactory, content: bytes, nam
     """Whatever a file holds gives tasks or a typed error, and nothing else."""
     path = written(tmp_path_factory.mktemp("any"), name, content)
     try:
-        said = str(ItemFile(RowFile(path)).check())
+        said = str(InputFile(RowFile(path)).check())
     except ConfigurationError as error:
         said = str(error)
 

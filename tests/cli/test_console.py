@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from browser_use_async.cli.console import Console, Style, printable
-from browser_use_async.cli.rich_screen import RichScreen
+from browser_use_async.cli.console import Console, printable
+from browser_use_async.cli.screen import RichScreen, Style
 
 
 class Terminal(io.StringIO):
@@ -38,7 +38,7 @@ def test_printable(text: str) -> None:
 def test_emitted_json(value: object) -> None:
     """Whatever is emitted is one line of JSON that reads back the same and steers no terminal."""
     out = Pipe()
-    Console(stdout=out, stderr=Pipe()).emit(value)
+    Console(stdout=out, stderr=Pipe()).result(value)
     (line,) = out.getvalue().splitlines()
 
     assert json.loads(line) == value
@@ -50,10 +50,10 @@ def test_emitted_json_on_a_terminal() -> None:
     terminal, old = Terminal(), Pipe()
     Pipe.encoding, encoding = "ascii", Pipe.encoding
     try:
-        Console(stdout=old, stderr=old).emit({"a": "ä"})
+        Console(stdout=old, stderr=old).result({"a": "ä"})
     finally:
         Pipe.encoding = encoding
-    Console(stdout=terminal, stderr=Pipe()).emit({"a": "ä"})
+    Console(stdout=terminal, stderr=Pipe()).result({"a": "ä"})
 
     assert old.getvalue() == '{"a": "\\u00e4"}\n'
     assert terminal.getvalue() == '{\n  "a": "ä"\n}\n'
@@ -65,7 +65,7 @@ def test_item_is_wrapped_behind_its_prefix(monkeypatch: pytest.MonkeyPatch) -> N
     terminal, pipe = Terminal(), Pipe()
     text = "nine words that do not fit into one line\nof a terminal"
     for stream in (terminal, pipe):
-        Console(plain=True, stdout=stream, stderr=stream).item(["step 12  "], text)
+        Console(plain=True, stdout=stream, stderr=stream).labelled(["step 12  "], text)
 
     assert terminal.getvalue() == (
         "step 12  nine words that do not fit into one line\n         of a terminal\n"
@@ -78,8 +78,8 @@ def test_text_from_elsewhere_cannot_steer_the_terminal() -> None:
     for plain in (True, False):
         terminal = Terminal()
         console = Console(plain=plain, stdout=terminal, stderr=terminal)
-        console.say("a\x1b]0;title\x07b", ("c\x9b2Jd", Style.PLAIN))
-        console.item(["e"], "[red]f[/red]\x1b[2J")
+        console.info("a\x1b]0;title\x07b", ("c\x9b2Jd", Style.PLAIN))
+        console.labelled(["e"], "[red]f[/red]\x1b[2J")
 
         assert terminal.getvalue() == "a ]0;title bc 2Jd\ne[red]f[/red] [2J\n"
 
@@ -103,10 +103,10 @@ def test_colours(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TERM", "xterm")
     monkeypatch.delenv("NO_COLOR", raising=False)
     coloured, without, plain = Terminal(), Terminal(), Terminal()
-    Console(stdout=coloured, stderr=coloured).say(("red", Style.BAD))
-    Console(plain=True, stdout=plain, stderr=plain).say(("red", Style.BAD))
+    Console(stdout=coloured, stderr=coloured).info(("red", Style.BAD))
+    Console(plain=True, stdout=plain, stderr=plain).info(("red", Style.BAD))
     monkeypatch.setenv("NO_COLOR", "1")
-    Console(stdout=without, stderr=without).say(("red", Style.BAD))
+    Console(stdout=without, stderr=without).info(("red", Style.BAD))
 
     assert coloured.getvalue() == "\x1b[31mred\x1b[0m\n"
     assert without.getvalue() == plain.getvalue() == "red\n"
@@ -117,7 +117,7 @@ def test_long_address_stays_whole(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "40")
     address = f"http://127.0.0.1:8765/live/{'x' * 60}"
     terminal = Terminal()
-    Console(stdout=terminal, stderr=terminal).say("watch live at ", address)
+    Console(stdout=terminal, stderr=terminal).info("watch live at ", address)
 
     assert terminal.getvalue() == f"watch live at {address}\n"
 
@@ -125,9 +125,9 @@ def test_long_address_stays_whole(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_working() -> None:
     """What is under way is shown while it is, on a screen that can; elsewhere it is not."""
     terminal, pipe = Terminal(), Pipe()
-    with RichScreen(terminal).working("one moment") as change:
+    with RichScreen(terminal).status("one moment") as change:
         change("another moment")
-    with Console(stdout=pipe, stderr=pipe).working("one moment") as change:
+    with Console(stdout=pipe, stderr=pipe).status("one moment") as change:
         change("another moment")
 
     assert pipe.getvalue() == ""

@@ -6,8 +6,8 @@ import attrs
 import pytest
 
 from browser_use_async import RunTaskRequest
+from browser_use_async.cli.field_options import TASK_OPTIONS, add_task_options, task_fields
 from browser_use_async.cli.options import moment, pair, seconds, secret
-from browser_use_async.cli.task_options import TASK_OPTIONS, add_task_options, task_fields
 
 
 def test_every_field_of_run_task_has_an_option() -> None:

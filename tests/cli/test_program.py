@@ -5,7 +5,7 @@ import pytest
 
 from browser_use_async import __version__
 from browser_use_async.cli import main
-from browser_use_async.cli.registry import COMMANDS
+from browser_use_async.cli.program import COMMANDS
 
 NAMES = [command.name for command in COMMANDS]
 

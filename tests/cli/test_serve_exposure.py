@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from browser_use_async import BrowserUseSession
-from browser_use_async.server.listening import MIN_EXPOSED_KEY
+from browser_use_async.server.listen_address import MIN_EXPOSED_KEY
 from tests.hygiene import KEY
 from tests.transport.certificates import Certificate, certificate
 

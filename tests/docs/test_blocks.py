@@ -20,7 +20,7 @@ import pytest
 from browser_use_async import BrowserUseSession
 from browser_use_async.cli.program import main
 from browser_use_async.server.executors.scripted import Scenario, ScriptedExecutor
-from browser_use_async.server.threaded import ThreadedServer
+from browser_use_async.server.threaded_server import ThreadedServer
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]

@@ -60,7 +60,7 @@ def _deliver(api: FakeApi, parts: Parts, after: float) -> None:
     def make(body: dict[str, Any]) -> FakeTask:
         task = FakeTask()
         loop = asyncio.get_running_loop()
-        loop.call_later(after, parts.reconciler.note, task.id, body["metadata"][TOKEN_KEY])
+        loop.call_later(after, parts.reconciler.record, task.id, body["metadata"][TOKEN_KEY])
         return task
 
     api.make = make
@@ -135,7 +135,7 @@ async def test_an_event_about_another_task_is_not_adopted(
     """A25: only the very mark of the submission ends its search."""
     api.list_lag = 30.0
     api.break_calls("run", {1: Fault(cut=True, done=True)})
-    asyncio.get_running_loop().call_later(5.0, parts.reconciler.note, "somebody's", mark)
+    asyncio.get_running_loop().call_later(5.0, parts.reconciler.record, "somebody's", mark)
 
     created = await parts.create()
 

@@ -8,8 +8,8 @@ import aiohttp
 import pytest
 
 from browser_use_async.server import LocalServer
-from browser_use_async.server.byte_ranges import UnsatisfiableRangeError, byte_range
 from browser_use_async.server.executors.protocol import Finished
+from browser_use_async.server.file_routes import UnsatisfiableRangeError, byte_range
 from tests.server.calling import Answer, Caller
 from tests.server.pngs import read_png
 from tests.server.steering import FromQueue

@@ -7,7 +7,7 @@ import pytest
 
 from browser_use_async.server.executors.protocol import Assignment, Failed, Finished, Step
 from browser_use_async.server.executors.scripted import Scenario, ScriptedExecutor, ScriptedStep
-from browser_use_async.server.running.pause_gate import PauseGate
+from browser_use_async.server.jobs.runner import PauseGate
 
 _NAMED = {name: Scenario(steps=(), output=name) for name in ("buy", "buy milk", "Task: sell")}
 

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from browser_use_async.server import static_site
-from browser_use_async.server.outbound import Outbound
+from browser_use_async.server.http_client import HttpClient
 from browser_use_async.server.static_site import StaticSite, example_site_directory
 
 
@@ -93,7 +93,7 @@ async def test_every_link_of_the_example_site_leads_somewhere():
     from browser_use_async.server.reading.domains import AllowedDomains
     from browser_use_async.server.reading.visit import open_page
 
-    outbound = Outbound()
+    outbound = HttpClient()
     async with StaticSite(example_site_directory()) as site:
         seen, waiting = set[str](), {f"{site.url}/index.html"}
         while waiting:

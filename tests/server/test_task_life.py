@@ -18,11 +18,11 @@ from browser_use_async.server.executors.protocol import (
     Finished,
     Step,
 )
-from browser_use_async.server.links import Links
+from browser_use_async.server.jobs import TaskRunner
+from browser_use_async.server.jobs.runner import TaskBilling
 from browser_use_async.server.operations.tasks import get_task_status, run_task, stop_task
-from browser_use_async.server.running import TaskRunner
-from browser_use_async.server.running.accounting import Accounting
 from browser_use_async.server.search import SearchEngine
+from browser_use_async.server.signed_links import Links
 from browser_use_async.server.storage import Store
 from browser_use_async.server.storage.account import Account
 from browser_use_async.server.storage.keeper import MemoryKeeper
@@ -121,7 +121,7 @@ def _backend(queue: FromQueue, lag: float) -> Backend:
     profiles = Profiles(keeper)
     return Backend(
         store,
-        TaskRunner(queue, store, lag, Accounting(account, profiles)),
+        TaskRunner(queue, store, lag, TaskBilling(account, profiles)),
         Links("http://x", 60, _now),
         "queue",
         account,

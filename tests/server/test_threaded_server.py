@@ -7,7 +7,7 @@ import urllib.request
 import pytest
 
 from browser_use_async.errors import ConfigurationError
-from browser_use_async.server.threaded import ThreadedServer
+from browser_use_async.server.threaded_server import ThreadedServer
 from tests.patience import PATIENCE
 
 

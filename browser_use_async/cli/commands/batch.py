@@ -1,19 +1,23 @@
-"""`batch`: a task for each row of a file, which survives interruptions; and where it stands."""
+"""`batch`: run a task for each row of a file, surviving interruptions, or show its status."""
 
 import argparse
 import codecs
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 
-from browser_use_async.cli.actions import add_action_parsers
-from browser_use_async.cli.batches.running import Run
-from browser_use_async.cli.batches.settings import Settings, resume_command
-from browser_use_async.cli.batches.standing import show_standing
+from browser_use_async.cli.batch.runner import BatchRun
+from browser_use_async.cli.batch.settings import Settings, resume_command
+from browser_use_async.cli.batch.status import show_status
+from browser_use_async.cli.connect import connect
 from browser_use_async.cli.console import Console
 from browser_use_async.cli.exit_codes import ExitCode
-from browser_use_async.cli.options import add_output_options, add_target_options, seconds
-from browser_use_async.cli.target import open_target
-from browser_use_async.cli.task_options import add_task_options
+from browser_use_async.cli.field_options import add_task_options
+from browser_use_async.cli.options import (
+    add_action_parsers,
+    add_connection_options,
+    add_output_options,
+    seconds,
+)
 
 __all__ = ["configure", "execute"]
 
@@ -32,12 +36,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
     _configure_run(added["run"])
     _configure_status(added["status"])
     for each in added.values():
-        add_target_options(each)
+        add_connection_options(each)
         add_output_options(each, has_parent=True)
 
 
 async def execute(options: argparse.Namespace, console: Console) -> int:
-    """Do one of the actions."""
+    """Run the action that was given."""
     return await (_run if options.action == "run" else _status)(options, console)
 
 
@@ -164,17 +168,17 @@ def _configure_status(parser: argparse.ArgumentParser) -> None:
 
 async def _run(options: argparse.Namespace, console: Console) -> int:
     settings = Settings.of(options)
-    async with open_target(options, console) as target:
-        run = Run(settings, console, resume_command(options.words), options.timeout)
-        return await run.run(target)
+    async with connect(options, console) as connection:
+        run = BatchRun(settings, console, resume_command(options.words), options.timeout)
+        return await run.run(connection)
 
 
 async def _status(options: argparse.Namespace, console: Console) -> int:
     if not options.live:
-        await show_standing(options.ledger, console, None)
+        await show_status(options.ledger, console, None)
         return ExitCode.FINISHED
-    async with open_target(options, console) as target:
-        await show_standing(options.ledger, console, target.session)
+    async with connect(options, console) as connection:
+        await show_status(options.ledger, console, connection.session)
     return ExitCode.FINISHED
 
 
@@ -191,6 +195,7 @@ def _amount(text: str) -> Decimal:
     try:
         amount = Decimal(text)
     except InvalidOperation:
+        # is_cents refuses it below, like every other value that is no amount.
         amount = Decimal("NaN")
     if not is_cents(amount):
         raise argparse.ArgumentTypeError(f"{text!r} is no number of cents")

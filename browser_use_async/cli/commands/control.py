@@ -1,13 +1,14 @@
-"""`stop`, `pause` and `resume`: one call for each task that is named."""
+"""`stop`, `pause` and `resume`: one call for each task given."""
 
 import argparse
 from collections.abc import Awaitable, Callable
 
 from browser_use_async import TaskHandle
-from browser_use_async.cli.console import Console, Style
+from browser_use_async.cli.connect import connect
+from browser_use_async.cli.console import Console
 from browser_use_async.cli.exit_codes import ExitCode, exit_code_of
-from browser_use_async.cli.options import add_target_options
-from browser_use_async.cli.target import open_target
+from browser_use_async.cli.options import add_connection_options
+from browser_use_async.cli.screen import Style
 from browser_use_async.errors import BrowserUseError
 
 __all__ = ["configure", "execute"]
@@ -22,16 +23,18 @@ _CALLS: dict[str, Callable[[TaskHandle], Awaitable[None]]] = {
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the options."""
     parser.add_argument("tasks", nargs="+", metavar="TASK_ID|TOKEN", help="the tasks")
-    add_target_options(parser)
+    add_connection_options(parser)
 
 
 async def execute(options: argparse.Namespace, console: Console) -> int:
-    """Make the calls, one after the other; a refused one does not keep the others from theirs."""
+    """Make the calls one after the other, the rest also if one is refused."""
     codes: list[ExitCode] = []
-    async with open_target(options, console) as target:
+    async with connect(options, console) as connection:
+        # Not concurrently, so that the output has the order of the arguments.
         for task in options.tasks:
-            handle = target.session.handle(task)
+            handle = connection.session.handle(task)
             codes.append(await _call(handle, options.command, console))
+    # The first failure decides the exit code.
     return next((code for code in codes if code is not ExitCode.FINISHED), ExitCode.FINISHED)
 
 
@@ -39,9 +42,9 @@ async def _call(handle: TaskHandle, command: str, console: Console) -> ExitCode:
     try:
         await _CALLS[command](handle)
     except BrowserUseError as error:
-        console.failure(f"task {handle.id}: {error}")
-        console.emit({"id": handle.id, "command": command, "ok": False, "error": str(error)})
+        console.error(f"task {handle.id}: {error}")
+        console.result({"id": handle.id, "command": command, "ok": False, "error": str(error)})
         return exit_code_of(error)
-    console.say(("ok ", Style.GOOD), f"{command} {handle.id}")
-    console.emit({"id": handle.id, "command": command, "ok": True})
+    console.info(("ok ", Style.GOOD), f"{command} {handle.id}")
+    console.result({"id": handle.id, "command": command, "ok": True})
     return ExitCode.FINISHED

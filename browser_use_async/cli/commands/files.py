@@ -5,10 +5,10 @@ import os
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
-from browser_use_async.cli.actions import Action, add_actions, perform
+from browser_use_async.cli.actions import Action, add_actions, run_action
+from browser_use_async.cli.connect import Connection
 from browser_use_async.cli.console import Console
-from browser_use_async.cli.target import Target
-from browser_use_async.cli.transfers import Transfers
+from browser_use_async.cli.progress import Transfers
 from browser_use_async.errors import ConfigurationError
 from browser_use_async.files import OnProgress
 
@@ -23,8 +23,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 async def execute(options: argparse.Namespace, console: Console) -> int:
-    """Do one of the actions."""
-    return await perform(_ACTIONS, options, console)
+    """Run the action that was given."""
+    return await run_action(_ACTIONS, options, console)
 
 
 def _configure_put(parser: argparse.ArgumentParser) -> None:
@@ -49,23 +49,24 @@ def _configure_get(parser: argparse.ArgumentParser) -> None:
     )
 
 
-async def _put(target: Target, options: argparse.Namespace, console: Console) -> int:
+async def _put(connection: Connection, options: argparse.Namespace, console: Console) -> int:
     if options.name is not None and len(options.paths) > 1:
         raise ConfigurationError("--name names one file; upload several without it")
     transfers, names = Transfers(console), list[str]()
     for path in options.paths:
-        name = await transfers.attempt(path.name, _uploading(target, path, options.name))
+        name = await transfers.attempt(path.name, _uploading(connection, path, options.name))
         if name is not None:
             names.append(name)
-    console.emit(names)
+    console.result(names)
     return transfers.code
 
 
 def _uploading(
-    target: Target, path: Path, name: str | None
+    connection: Connection, path: Path, name: str | None
 ) -> Callable[[OnProgress], Awaitable[str]]:
     async def upload(on_progress: OnProgress) -> str:
-        uploaded = await target.session.upload_file(path, file_name=name)
+        uploaded = await connection.session.upload_file(path, file_name=name)
+        # An upload reports no progress, so the whole size is shown at its end.
         on_progress(size, size)
         return uploaded
 
@@ -73,23 +74,25 @@ def _uploading(
     return upload
 
 
-async def _get(target: Target, options: argparse.Namespace, console: Console) -> int:
+async def _get(connection: Connection, options: argparse.Namespace, console: Console) -> int:
     if not (options.names or options.all or options.screenshots or options.media):
         raise ConfigurationError(
             "nothing to download: name output files, or say --all, --screenshots or --media"
         )
     transfers, paths = Transfers(console), list[str]()
-    for label, download in await _downloads(target, options):
+    for label, download in await _downloads(connection, options):
         paths += map(str, await transfers.attempt(label, download) or ())
     if not paths and not transfers.code:
-        console.say("the task has no such files")
-    console.emit(paths)
+        console.info("the task has no such files")
+    console.result(paths)
     return transfers.code
 
 
-async def _downloads(target: Target, options: argparse.Namespace) -> list[tuple[str, _Download]]:
-    """What is to be downloaded, each part with what to call it."""
-    session = target.session
+async def _downloads(
+    connection: Connection, options: argparse.Namespace
+) -> list[tuple[str, _Download]]:
+    """The downloads to make, each with its label."""
+    session = connection.session
     task_id = session.handle(options.task).id
     # The separator at the end says that it is a directory, though it may not be there yet.
     directory = os.path.join(options.output, "")  # noqa: PTH118 - a Path would drop it

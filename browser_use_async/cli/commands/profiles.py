@@ -3,12 +3,12 @@
 import argparse
 
 from browser_use_async.api.converter import unstructure
-from browser_use_async.cli.actions import Action, add_actions, perform
-from browser_use_async.cli.console import Console, Span, Style
+from browser_use_async.cli.actions import Action, add_actions, run_action, show_rows
+from browser_use_async.cli.connect import Connection
+from browser_use_async.cli.console import Console
 from browser_use_async.cli.exit_codes import ExitCode
 from browser_use_async.cli.field_options import FieldOption, FieldOptions
-from browser_use_async.cli.listing import show_rows
-from browser_use_async.cli.target import Target
+from browser_use_async.cli.screen import Span, Style
 from browser_use_async.errors import ConfigurationError
 from browser_use_async.types import (
     BrowserProfile,
@@ -38,8 +38,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 async def execute(options: argparse.Namespace, console: Console) -> int:
-    """Do one of the actions."""
-    return await perform(_ACTIONS, options, console)
+    """Run the action that was given."""
+    return await run_action(_ACTIONS, options, console)
 
 
 def _configure_list(parser: argparse.ArgumentParser) -> None:
@@ -66,41 +66,42 @@ def _add_id(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("profile_id", metavar="ID", help="the profile")
 
 
-async def _list(target: Target, options: argparse.Namespace, console: Console) -> int:
+async def _list(connection: Connection, options: argparse.Namespace, console: Console) -> int:
     del options
-    rows = target.session.iterate_all_browser_profiles()
+    rows = connection.session.iterate_all_browser_profiles()
     if not await show_rows(rows, console, ("ID", "NAME", "PROXY", "DESCRIPTION"), _cells):
-        console.say("no profiles")
+        console.info("no profiles")
     return ExitCode.FINISHED
 
 
-async def _create(target: Target, options: argparse.Namespace, console: Console) -> int:
+async def _create(connection: Connection, options: argparse.Namespace, console: Console) -> int:
     request = CreateBrowserProfileRequest(options.profile_name, **_NEW.given(options))
-    profile = await target.session.browser_profiles.create(request)
-    console.emit(unstructure(profile))
+    profile = await connection.session.browser_profiles.create(request)
+    console.result(unstructure(profile))
     return ExitCode.FINISHED
 
 
-async def _show(target: Target, options: argparse.Namespace, console: Console) -> int:
-    profile = await target.session.browser_profiles.get(options.profile_id)
-    console.emit(unstructure(profile))
+async def _show(connection: Connection, options: argparse.Namespace, console: Console) -> int:
+    profile = await connection.session.browser_profiles.get(options.profile_id)
+    console.result(unstructure(profile))
     return ExitCode.FINISHED
 
 
-async def _update(target: Target, options: argparse.Namespace, console: Console) -> int:
+async def _update(connection: Connection, options: argparse.Namespace, console: Console) -> int:
     changes = _CHANGED.given(options)
+    # An empty update would be a request without effect, and most likely a typing error.
     if not changes:
         raise ConfigurationError("nothing to change: name at least one field, as --help lists them")
     request = UpdateBrowserProfileRequest(**changes)
-    profile = await target.session.browser_profiles.update(options.profile_id, request)
-    console.emit(unstructure(profile))
+    profile = await connection.session.browser_profiles.update(options.profile_id, request)
+    console.result(unstructure(profile))
     return ExitCode.FINISHED
 
 
-async def _delete(target: Target, options: argparse.Namespace, console: Console) -> int:
-    await target.session.browser_profiles.delete(options.profile_id)
-    console.say(("ok ", Style.GOOD), "deleted, and its browser data with it")
-    console.emit({"id": options.profile_id, "deleted": True})
+async def _delete(connection: Connection, options: argparse.Namespace, console: Console) -> int:
+    await connection.session.browser_profiles.delete(options.profile_id)
+    console.info(("ok ", Style.GOOD), "deleted, and its browser data with it")
+    console.result({"id": options.profile_id, "deleted": True})
     return ExitCode.FINISHED
 
 

@@ -1,14 +1,15 @@
-"""`report`: what became of a batch, as one HTML page that brings everything along."""
+"""`report`: the results of a batch as one self-contained HTML page."""
 
 import argparse
 from contextlib import AsyncExitStack
 from pathlib import Path
 
 from browser_use_async.batch.report import Figures, write_report
-from browser_use_async.cli.console import Console, Style
+from browser_use_async.cli.connect import connect
+from browser_use_async.cli.console import Console
 from browser_use_async.cli.exit_codes import ExitCode
-from browser_use_async.cli.options import add_target_options
-from browser_use_async.cli.target import open_target
+from browser_use_async.cli.options import add_connection_options
+from browser_use_async.cli.screen import Style
 from browser_use_async.errors import ConfigurationError
 
 __all__ = ["configure", "execute"]
@@ -35,7 +36,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="embed the last N screenshots of each task, and its steps; large",
     )
-    add_target_options(parser)
+    add_connection_options(parser)
 
 
 async def execute(options: argparse.Namespace, console: Console) -> int:
@@ -48,20 +49,21 @@ async def execute(options: argparse.Namespace, console: Console) -> int:
     except OSError as error:
         raise ConfigurationError(f"{output} cannot be written: {error.strerror}") from None
     items = "1 item" if figures.total == 1 else f"{figures.total:,} items"
-    console.say(("ok ", Style.GOOD), f"{output}: {items}")
-    if not console.results_are_read_by_people:
-        console.emit(_summary(output, figures))
+    console.info(("ok ", Style.GOOD), f"{output}: {items}")
+    if not console.stdout_is_tty:
+        console.result(_summary(output, figures))
     return ExitCode.FINISHED
 
 
 async def _write(options: argparse.Namespace, console: Console) -> Figures:
     async with AsyncExitStack() as stack:
         session = None
+        # The page alone needs the ledger only: no key and no network.
         if options.steps or options.screenshots:
-            session = (await stack.enter_async_context(open_target(options, console))).session
-        update = stack.enter_context(console.working(f"writing {options.output}"))
+            session = (await stack.enter_async_context(connect(options, console))).session
+        update = stack.enter_context(console.status(f"writing {options.output}"))
 
-        def tell(written: int, total: int) -> None:
+        def on_progress(written: int, total: int) -> None:
             update(f"writing {options.output}: {written:,} of {total:,} items")
 
         return await write_report(
@@ -69,7 +71,7 @@ async def _write(options: argparse.Namespace, console: Console) -> Figures:
             options.output,
             session=session,
             screenshots=options.screenshots,
-            on_progress=tell,
+            on_progress=on_progress,
         )
 
 

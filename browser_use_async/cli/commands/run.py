@@ -4,13 +4,12 @@ import argparse
 import asyncio
 
 from browser_use_async.api.converter import unstructure
+from browser_use_async.cli.connect import Connection, connect
 from browser_use_async.cli.console import Console
-from browser_use_async.cli.exit_codes import ExitCode
-from browser_use_async.cli.options import add_target_options, seconds
-from browser_use_async.cli.progress import Progress
-from browser_use_async.cli.reporting import report_error
-from browser_use_async.cli.target import Target, open_target
-from browser_use_async.cli.task_options import add_task_options, task_fields
+from browser_use_async.cli.exit_codes import ExitCode, report_error
+from browser_use_async.cli.field_options import add_task_options, task_fields
+from browser_use_async.cli.options import add_connection_options, seconds
+from browser_use_async.cli.progress import TaskProgress
 from browser_use_async.errors import (
     ConfigurationError,
     SubmissionUnknownError,
@@ -20,7 +19,7 @@ from browser_use_async.errors import (
 
 __all__ = ["configure", "execute"]
 
-_FATES = ("leave", "stop", "pause")
+_ON_EXIT = ("leave", "stop", "pause")
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -39,44 +38,44 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     waiting.add_argument(
         "--on-timeout",
-        choices=_FATES,
+        choices=_ON_EXIT,
         default="leave",
         help="what becomes of the task when the time is up (default: leave)",
     )
     waiting.add_argument(
         "--on-cancel",
-        choices=_FATES,
+        choices=_ON_EXIT,
         default="stop",
         help="what becomes of the task on Ctrl-C (default: stop)",
     )
-    add_target_options(parser)
+    add_connection_options(parser)
 
 
 async def execute(options: argparse.Namespace, console: Console) -> int:
     """Run the task."""
     if options.detach and options.local:
         raise ConfigurationError("--detach leaves a task to a server that ends with --local")
-    async with open_target(options, console) as target:
+    async with connect(options, console) as connection:
         if options.detach:
-            return await _submit(target, options, console)
-        return await _run(target, options, console)
+            return await _submit(connection, options, console)
+        return await _run(connection, options, console)
 
 
-async def _submit(target: Target, options: argparse.Namespace, console: Console) -> int:
-    handle = await target.session.submit(options.task, **task_fields(options))
-    console.say(f"the task runs; to follow it: browser-use-async watch {handle.id}")
-    console.emit({"id": handle.id, "token": handle.to_token()})
+async def _submit(connection: Connection, options: argparse.Namespace, console: Console) -> int:
+    handle = await connection.session.submit(options.task, **task_fields(options))
+    console.info(f"the task runs; to follow it: browser-use-async watch {handle.id}")
+    console.result({"id": handle.id, "token": handle.to_token()})
     return ExitCode.FINISHED
 
 
-async def _run(target: Target, options: argparse.Namespace, console: Console) -> int:
+async def _run(connection: Connection, options: argparse.Namespace, console: Console) -> int:
     loop = asyncio.get_running_loop()
     began = loop.time()
-    progress = Progress(console)
+    progress = TaskProgress(console)
     try:
         async with progress:
-            task = await target.session.run_and_wait(
-                target.filled(options.task),
+            task = await connection.session.run_and_wait(
+                connection.fill_in(options.task),
                 timeout=options.timeout,
                 on_timeout=options.on_timeout,
                 on_cancel=options.on_cancel,
@@ -84,18 +83,20 @@ async def _run(target: Target, options: argparse.Namespace, console: Console) ->
                 **task_fields(options),
             )
     except TaskError as error:
-        progress.conclude(error.task, loop.time() - began)
-        console.emit(unstructure(error.task))
+        progress.report_end(error.task, loop.time() - began)
+        # A failed task is a result too, which scripts find on stdout.
+        console.result(unstructure(error.task))
         raise
     except WaitTimeoutError as error:
-        return progress.give_up(error, options.on_timeout)
+        return progress.report_timeout(error, options.on_timeout)
     except SubmissionUnknownError as error:
         code = report_error(error, console)
+        # The timeout also ends the search for a task whose answer was lost.
         is_late = options.timeout is not None and loop.time() - began >= options.timeout
         return ExitCode.TIMED_OUT if is_late else code
     except asyncio.CancelledError:
-        progress.say_fate(options.on_cancel)
+        progress.report_exit(options.on_cancel)
         raise
-    progress.conclude(task, loop.time() - began)
-    console.emit(unstructure(task))
+    progress.report_end(task, loop.time() - began)
+    console.result(unstructure(task))
     return ExitCode.FINISHED

@@ -4,13 +4,18 @@ import argparse
 from typing import Any, cast
 
 from browser_use_async.api.converter import unstructure
-from browser_use_async.cli.actions import Action, add_actions, perform
-from browser_use_async.cli.console import Console, Span, Style
+from browser_use_async.cli.actions import Action, add_actions, local_time, run_action, show_rows
+from browser_use_async.cli.connect import Connection
+from browser_use_async.cli.console import Console
 from browser_use_async.cli.exit_codes import ExitCode
-from browser_use_async.cli.field_options import FieldOption, FieldOptions
-from browser_use_async.cli.listing import local_time, show_rows
-from browser_use_async.cli.target import Target
-from browser_use_async.cli.task_options import TASK_OPTIONS, add_task_options, task_fields
+from browser_use_async.cli.field_options import (
+    TASK_OPTIONS,
+    FieldOption,
+    FieldOptions,
+    add_task_options,
+    task_fields,
+)
+from browser_use_async.cli.screen import Span, Style
 from browser_use_async.errors import ConfigurationError
 from browser_use_async.types import (
     CreateScheduledTaskFields,
@@ -42,6 +47,7 @@ _TIMES = (
     ),
     FieldOption("end_at", "--end-at", "when to end, written likewise", "TIME"),
 )
+# The fields of run-task that an update of a schedule takes.
 _CHANGEABLE = frozenset(
     {
         "highlight_elements",
@@ -71,8 +77,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 async def execute(options: argparse.Namespace, console: Console) -> int:
-    """Do one of the actions."""
-    return await perform(_ACTIONS, options, console)
+    """Run the action that was given."""
+    return await run_action(_ACTIONS, options, console)
 
 
 def _configure_list(parser: argparse.ArgumentParser) -> None:
@@ -105,63 +111,64 @@ def _add_id(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("schedule_id", metavar="ID", help="the schedule")
 
 
-async def _list(target: Target, options: argparse.Namespace, console: Console) -> int:
+async def _list(connection: Connection, options: argparse.Namespace, console: Console) -> int:
     del options
-    rows = target.session.iterate_all_scheduled_tasks()
+    rows = connection.session.iterate_all_scheduled_tasks()
     if not await show_rows(rows, console, ("ID", "RUNS", "NEXT RUN", "TASK"), _cells):
-        console.say("no schedules")
+        console.info("no schedules")
     return ExitCode.FINISHED
 
 
-async def _create(target: Target, options: argparse.Namespace, console: Console) -> int:
+async def _create(connection: Connection, options: argparse.Namespace, console: Console) -> int:
     fields: dict[str, Any] = {
         "schedule_type": _schedule_type(options),
         **_NEW_RHYTHM.given(options),
         **_NEW_TIMES.given(options),
         **task_fields(options),
     }
-    task = target.filled(options.task)
-    created = await target.session.scheduled_tasks.create(
+    task = connection.fill_in(options.task)
+    created = await connection.session.scheduled_tasks.create(
         task, **cast("CreateScheduledTaskFields", fields)
     )
     if options.local:
-        console.say("with --local it ends with this command; `serve` lets it run")
+        console.info("with --local it ends with this command; `serve` lets it run")
     else:
-        console.say(f"to see when it runs: browser-use-async schedule show {created.id}")
-    console.emit(unstructure(created))
+        console.info(f"to see when it runs: browser-use-async schedule show {created.id}")
+    console.result(unstructure(created))
     return ExitCode.FINISHED
 
 
-async def _show(target: Target, options: argparse.Namespace, console: Console) -> int:
-    schedule = await target.session.scheduled_tasks.get(options.schedule_id)
-    console.emit(unstructure(schedule))
+async def _show(connection: Connection, options: argparse.Namespace, console: Console) -> int:
+    schedule = await connection.session.scheduled_tasks.get(options.schedule_id)
+    console.result(unstructure(schedule))
     return ExitCode.FINISHED
 
 
-async def _update(target: Target, options: argparse.Namespace, console: Console) -> int:
+async def _update(connection: Connection, options: argparse.Namespace, console: Console) -> int:
     changes = {**_CHANGED_RHYTHM.given(options), **_CHANGED_FIELDS.given(options)}
     if not changes:
         raise ConfigurationError("nothing to change: name at least one field, as --help lists them")
     rhythm = _schedule_type(options)
+    # The API wants the type to match the fields, so it follows from them.
     if rhythm is not None:
         changes["schedule_type"] = rhythm
     if options.task is not None:
-        changes["task"] = target.filled(options.task)
+        changes["task"] = connection.fill_in(options.task)
     request = UpdateScheduledTaskRequest(**changes)
-    schedule = await target.session.scheduled_tasks.update(options.schedule_id, request)
-    console.emit(unstructure(schedule))
+    schedule = await connection.session.scheduled_tasks.update(options.schedule_id, request)
+    console.result(unstructure(schedule))
     return ExitCode.FINISHED
 
 
-async def _delete(target: Target, options: argparse.Namespace, console: Console) -> int:
-    await target.session.scheduled_tasks.delete(options.schedule_id)
-    console.say(("ok ", Style.GOOD), "deleted; runs under way end by themselves")
-    console.emit({"id": options.schedule_id, "deleted": True})
+async def _delete(connection: Connection, options: argparse.Namespace, console: Console) -> int:
+    await connection.session.scheduled_tasks.delete(options.schedule_id)
+    console.info(("ok ", Style.GOOD), "deleted; runs under way end by themselves")
+    console.result({"id": options.schedule_id, "deleted": True})
     return ExitCode.FINISHED
 
 
 def _schedule_type(options: argparse.Namespace) -> ScheduleType | None:
-    """What the rhythm that was given is called; None if none was."""
+    """The schedule type of the options that were given; None if neither was."""
     if options.cron_expression is not None:
         return ScheduleType.CRON
     return None if options.interval_minutes is None else ScheduleType.INTERVAL

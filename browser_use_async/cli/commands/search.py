@@ -3,14 +3,16 @@
 import argparse
 
 from browser_use_async.api.converter import unstructure
-from browser_use_async.cli.console import Console, Style
+from browser_use_async.cli.connect import Connection, connect
+from browser_use_async.cli.console import Console
 from browser_use_async.cli.exit_codes import ExitCode
-from browser_use_async.cli.options import add_target_options
-from browser_use_async.cli.target import Target, open_target
+from browser_use_async.cli.options import add_connection_options
+from browser_use_async.cli.screen import Style
 from browser_use_async.prices import search_url_cents, simple_search_cents
 
 __all__ = ["configure", "execute"]
 
+# The defaults and bounds of the API; the price depends on both.
 _WEBSITES, _DEPTH = 5, 2
 _MOST_WEBSITES, _DEEPEST = 10, 5
 
@@ -38,37 +40,37 @@ def configure(parser: argparse.ArgumentParser) -> None:
         metavar="D",
         help=f"how deep each website is read, {_DEPTH} to {_DEEPEST} (default: {_DEPTH})",
     )
-    add_target_options(parser)
+    add_connection_options(parser)
 
 
 async def execute(options: argparse.Namespace, console: Console) -> int:
-    """Say what the search costs, and make it."""
-    async with open_target(options, console) as target:
+    """Print the cost of the search, and make it."""
+    async with connect(options, console) as connection:
         if options.url is not None:
-            return await _search_url(target, options, console)
-        return await _search_web(target, options, console)
+            return await _search_url(connection, options, console)
+        return await _search_web(connection, options, console)
 
 
-async def _search_web(target: Target, options: argparse.Namespace, console: Console) -> int:
+async def _search_web(connection: Connection, options: argparse.Namespace, console: Console) -> int:
     websites = options.max_websites or _WEBSITES
     cents = simple_search_cents(websites, options.depth)
-    console.say(("cost: ", Style.WAITING), f"{cents} US cents at most (depth x websites)")
-    with console.working("reading websites"):
-        found = await target.session.search.simple_search(
+    console.info(("cost: ", Style.WAITING), f"{cents} US cents at most (depth x websites)")
+    with console.status("reading websites"):
+        found = await connection.session.search.simple_search(
             options.query, max_websites=websites, depth=options.depth
         )
     if not found:
-        console.say("nothing was found")
-    console.emit([unstructure(result) for result in found])
+        console.info("nothing was found")
+    console.result([unstructure(result) for result in found])
     return ExitCode.FINISHED
 
 
-async def _search_url(target: Target, options: argparse.Namespace, console: Console) -> int:
+async def _search_url(connection: Connection, options: argparse.Namespace, console: Console) -> int:
     cents = search_url_cents(options.depth)
-    console.say(("cost: ", Style.WAITING), f"{cents} US cents (one for each level of depth)")
-    with console.working("reading the website"):
-        found = await target.session.search.search_url(
-            target.filled(options.url), options.query, depth=options.depth
+    console.info(("cost: ", Style.WAITING), f"{cents} US cents (one for each level of depth)")
+    with console.status("reading the website"):
+        found = await connection.session.search.search_url(
+            connection.fill_in(options.url), options.query, depth=options.depth
         )
-    console.emit(unstructure(found))
+    console.result(unstructure(found))
     return ExitCode.FINISHED

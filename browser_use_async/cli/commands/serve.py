@@ -1,4 +1,4 @@
-"""`serve`: the bundled Cloud API v1 server, until it is told to end."""
+"""`serve`: the bundled Cloud API v1 server, until a signal ends it."""
 
 import argparse
 import asyncio
@@ -8,16 +8,20 @@ from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import get_args
 
-from browser_use_async.cli.agent_options import add_agent_options, agent_settings
-from browser_use_async.cli.browser_options import add_browser_options, browser_settings
-from browser_use_async.cli.console import Console, Style
+from browser_use_async.cli.console import Console
 from browser_use_async.cli.exit_codes import ExitCode
-from browser_use_async.cli.options import given_key
-from browser_use_async.cli.webhook_secret import secret_from_file, secret_from_variable
+from browser_use_async.cli.options import given_key, secret_from_file, secret_from_variable
+from browser_use_async.cli.screen import Style
+from browser_use_async.cli.server_options import (
+    add_agent_options,
+    add_browser_options,
+    agent_settings,
+    browser_settings,
+)
 from browser_use_async.errors import ConfigurationError
 from browser_use_async.server import Fault, LocalServer, Webhook
 from browser_use_async.server.faults import fault_from_text, faults_from_file
-from browser_use_async.server.listening import MIN_EXPOSED_KEY
+from browser_use_async.server.listen_address import MIN_EXPOSED_KEY
 from browser_use_async.server.static_site import StaticSite, example_site_directory
 from browser_use_async.server.storage.account import DEFAULT_BALANCE_CENTS, Plan
 
@@ -174,7 +178,7 @@ def _add_webhook(parser: argparse.ArgumentParser) -> None:
 
 
 async def execute(options: argparse.Namespace, console: Console) -> int:
-    """Serve until a signal comes."""
+    """Serve until a signal ends the command."""
     try:
         async with AsyncExitStack() as stack:
             site_url = None
@@ -191,6 +195,7 @@ async def execute(options: argparse.Namespace, console: Console) -> int:
 
 def _server(options: argparse.Namespace, site_url: str | None) -> LocalServer:
     search = options.searxng or options.search
+    # Without another source, simple-search finds the pages of the example site.
     if search is None and site_url is not None:
         search = [site_url]
     return LocalServer(
@@ -267,22 +272,22 @@ def _faults(path: str) -> list[Fault]:
 def _announce(
     server: LocalServer, site_url: str | None, console: Console, *, key_is_known: bool
 ) -> None:
-    console.say("Cloud API v1, carried out by the ", (server.executor.name, Style.STRONG))
+    console.info("Cloud API v1, carried out by the ", (server.executor.name, Style.STRONG))
     # What stands behind # is never sent, and the page takes it out of the address bar.
     fragment = "" if key_is_known else f"#key={server.api_key}"
-    console.say("all tasks at ", (f"{server.url}/{fragment}", Style.LINK))
+    console.info("all tasks at ", (f"{server.url}/{fragment}", Style.LINK))
     if site_url is not None:
-        console.say("example site at ", (f"{site_url}/", Style.LINK))
-    console.say()
-    console.say(f"export BROWSER_USE_BASE_URL={shlex.quote(server.base_url)}")
+        console.info("example site at ", (f"{site_url}/", Style.LINK))
+    console.info()
+    console.info(f"export BROWSER_USE_BASE_URL={shlex.quote(server.base_url)}")
     if key_is_known:
-        console.say("export BROWSER_USE_API_KEY=", ("the key that you gave", Style.FAINT))
+        console.info("export BROWSER_USE_API_KEY=", ("the key that you gave", Style.FAINT))
     else:
-        console.say(f"export BROWSER_USE_API_KEY={shlex.quote(server.api_key)}")
-    console.say()
+        console.info(f"export BROWSER_USE_API_KEY={shlex.quote(server.api_key)}")
+    console.info()
     page = f"{site_url}/" if site_url is not None else "https://example.com"
-    console.say(f'then: browser-use-async run "Open {page} and tell me its title"')
-    console.say("Ctrl-C ends the server")
-    if not console.results_are_read_by_people:
+    console.info(f'then: browser-use-async run "Open {page} and tell me its title"')
+    console.info("Ctrl-C ends the server")
+    if not console.stdout_is_tty:
         key = None if key_is_known else server.api_key
-        console.emit({"base_url": server.base_url, "api_key": key, "site_url": site_url})
+        console.result({"base_url": server.base_url, "api_key": key, "site_url": site_url})

@@ -3,12 +3,13 @@
 import argparse
 
 from browser_use_async import TaskStatus, TaskSummary
-from browser_use_async.cli.console import Console, Span
+from browser_use_async.cli.actions import local_time, show_rows
+from browser_use_async.cli.connect import connect
+from browser_use_async.cli.console import Console
 from browser_use_async.cli.exit_codes import ExitCode
-from browser_use_async.cli.listing import local_time, show_rows
-from browser_use_async.cli.options import add_target_options, moment
+from browser_use_async.cli.options import add_connection_options, moment
 from browser_use_async.cli.progress import status_span
-from browser_use_async.cli.target import open_target
+from browser_use_async.cli.screen import Span
 
 __all__ = ["configure", "execute"]
 
@@ -40,21 +41,22 @@ def configure(parser: argparse.ArgumentParser) -> None:
         dest="limit",
         help="every task there is",
     )
-    add_target_options(parser)
+    add_connection_options(parser)
 
 
 async def execute(options: argparse.Namespace, console: Console) -> int:
     """List the tasks."""
-    async with open_target(options, console) as target:
-        rows = target.session.iterate_all_tasks(
+    async with connect(options, console) as connection:
+        rows = connection.session.iterate_all_tasks(
             statuses=options.status,
             created_after=options.created_after,
+            # No larger page than is shown; None, for --all, takes the largest.
             page_size=min(options.limit or _LARGEST_PAGE, _LARGEST_PAGE),
         )
         headings = ("ID", "STATUS", "CREATED", "TASK")
         listed = await show_rows(rows, console, headings, _cells, options.limit)
     if not listed:
-        console.say("no such tasks")
+        console.info("no such tasks")
     return ExitCode.FINISHED
 
 

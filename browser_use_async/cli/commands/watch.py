@@ -1,19 +1,20 @@
-"""`watch`: follow a task that exists, whoever created it. It always goes on by itself."""
+"""`watch`: follow an existing task until its end; the task runs on if `watch` is interrupted."""
 
 import argparse
 import asyncio
 
 from browser_use_async import TaskHandle, TaskStatus
 from browser_use_async.api.converter import unstructure
+from browser_use_async.cli.connect import Connection, connect
 from browser_use_async.cli.console import Console
 from browser_use_async.cli.exit_codes import ExitCode
-from browser_use_async.cli.options import add_target_options, seconds
-from browser_use_async.cli.progress import Progress
-from browser_use_async.cli.target import Target, open_target
+from browser_use_async.cli.options import add_connection_options, seconds
+from browser_use_async.cli.progress import TaskProgress
 from browser_use_async.errors import WaitTimeoutError
 
 __all__ = ["configure", "execute"]
 
+# The prefix of submission tokens.
 _SUBMISSION = "bu1."
 
 
@@ -26,40 +27,40 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "task of which it is not known whether it exists",
     )
     parser.add_argument("--timeout", type=seconds, metavar="SECONDS", help="how long to wait")
-    add_target_options(parser)
+    add_connection_options(parser)
 
 
 async def execute(options: argparse.Namespace, console: Console) -> int:
     """Follow the task."""
-    async with open_target(options, console) as target:
-        handle = await _handle(target, options.task, console)
+    async with connect(options, console) as connection:
+        handle = await _handle(connection, options.task, console)
         if handle is None:
-            console.failure("no such task was created: submitting it again pays for one task only")
+            console.error("no such task was created: submitting it again pays for one task only")
             return ExitCode.TASK_FAILED
         return await _watch(handle, options.timeout, console)
 
 
-async def _handle(target: Target, task: str, console: Console) -> TaskHandle | None:
+async def _handle(connection: Connection, task: str, console: Console) -> TaskHandle | None:
     if not task.startswith(_SUBMISSION):
-        return target.session.handle(task)
-    with console.working("looking for the task"):
-        found = await target.session.resolve_submission(task)
-    return None if found is None else target.session.handle(found.id)
+        return connection.session.handle(task)
+    with console.status("looking for the task"):
+        found = await connection.session.resolve_submission(task)
+    return None if found is None else connection.session.handle(found.id)
 
 
 async def _watch(handle: TaskHandle, timeout: float | None, console: Console) -> int:
     loop = asyncio.get_running_loop()
     began = loop.time()
-    progress = Progress(console)
+    progress = TaskProgress(console)
     try:
         async with progress:
             progress.follow(handle)
             task = await handle.wait(timeout=timeout)
     except WaitTimeoutError as error:
-        return progress.give_up(error, "leave")
+        return progress.report_timeout(error, "leave")
     except asyncio.CancelledError:
-        progress.say_fate("leave")
+        progress.report_exit("leave")
         raise
-    progress.conclude(task, loop.time() - began)
-    console.emit(unstructure(task))
+    progress.report_end(task, loop.time() - began)
+    console.result(unstructure(task))
     return ExitCode.FINISHED if task.status is TaskStatus.FINISHED else ExitCode.TASK_FAILED

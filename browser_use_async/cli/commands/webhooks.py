@@ -1,25 +1,42 @@
-"""`webhooks`: receive them on this machine, and send samples to whatever receives them here."""
+"""`webhooks`: receive them on this machine, and send sample events to a receiver here."""
 
 import argparse
-import ipaddress
+import asyncio
+import json
+import uuid
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any
+from datetime import UTC, datetime
 
 import attrs
 from yarl import URL
 
 from browser_use_async.cli.console import Console
-from browser_use_async.cli.options import add_output_options, pair
-from browser_use_async.cli.webhook_listening import listen
-from browser_use_async.cli.webhook_secret import secret_from_file, secret_from_variable
-from browser_use_async.cli.webhook_triggering import KINDS, trigger
+from browser_use_async.cli.exit_codes import ExitCode
+from browser_use_async.cli.options import (
+    add_action_parsers,
+    add_output_options,
+    pair,
+    secret_from_file,
+    secret_from_variable,
+)
+from browser_use_async.cli.screen import Style
+from browser_use_async.cli.webhook_listener import listen
 from browser_use_async.errors import ConfigurationError
+from browser_use_async.server.http_client import HttpClient, HttpClientError
+from browser_use_async.server.listen_address import is_loopback_host
+from browser_use_async.server.webhooks.events import TEST_BODY, signed_headers
+from browser_use_async.webhooks import WebhookStatus
+from browser_use_async.webhooks.unwrapping import STATUS_UPDATE, TEST
 
-__all__ = ["configure", "execute"]
+__all__ = ["KINDS", "configure", "execute", "trigger"]
 
 VARIABLE = "BROWSER_USE_WEBHOOK_SECRET"
 _PORT = 8766
 _PATH = "/webhook"
+
+KINDS = (*(status.value for status in WebhookStatus), TEST)
+"""The kinds of sample events."""
+_LONGEST_ANSWER = 500
 
 
 @attrs.frozen
@@ -31,22 +48,15 @@ class _Action:
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the actions."""
-    room: Any = parser.add_subparsers(
-        dest="action", metavar="ACTION", title="actions", required=True
-    )
+    added = add_action_parsers(parser, {name: each.summary for name, each in _ACTIONS.items()})
     for name, action in _ACTIONS.items():
-        added: argparse.ArgumentParser = room.add_parser(
-            name,
-            help=action.summary,
-            description=f"{action.summary[0].upper()}{action.summary[1:]}.",
-        )
-        action.configure(added)
-        _add_secret(added)
-        add_output_options(added, has_parent=True)
+        action.configure(added[name])
+        _add_secret(added[name])
+        add_output_options(added[name], has_parent=True)
 
 
 async def execute(options: argparse.Namespace, console: Console) -> int:
-    """Do one of the actions."""
+    """Run the action that was given."""
     return await _ACTIONS[options.action].execute(options, _secret(options), console)
 
 
@@ -68,6 +78,7 @@ def _secret(options: argparse.Namespace) -> str:
         return secret_from_variable(options.secret_env, "--secret-env")
     try:
         return secret_from_variable(VARIABLE, "--secret-env")
+    # The default variable: the message names all ways to give a secret.
     except ConfigurationError:
         raise ConfigurationError(
             f"there is no secret: set {VARIABLE}, or name another source with --secret-file or "
@@ -95,7 +106,7 @@ def _configure_listen(parser: argparse.ArgumentParser) -> None:
 
 
 async def _listen(options: argparse.Namespace, secret: str, console: Console) -> int:
-    if not options.allow_any_host and not _is_loopback(options.host):
+    if not options.allow_any_host and not is_loopback_host(options.host):
         raise ConfigurationError(
             f"{options.host} is reachable from other machines; listen on 127.0.0.1, or say "
             "--allow-any-host"
@@ -136,20 +147,13 @@ async def _trigger(options: argparse.Namespace, secret: str, console: Console) -
     )
 
 
-def _is_loopback(host: str) -> bool:
-    try:
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
-
-
 def _local_url(text: str) -> str:
     try:
         url = URL(text)
         host, has_user = url.host or "", url.user is not None or url.password is not None
     except ValueError:
         url, host, has_user = URL(), "", False
-    if url.scheme not in {"http", "https"} or has_user or not _is_loopback(host):
+    if url.scheme not in {"http", "https"} or has_user or not is_loopback_host(host):
         raise argparse.ArgumentTypeError(
             "write an address of this machine, such as http://127.0.0.1:8000/webhook"
         )
@@ -164,3 +168,54 @@ _ACTIONS: Mapping[str, _Action] = {
         _trigger,
     ),
 }
+
+
+async def trigger(
+    kind: str,
+    url: str,
+    secret: str,
+    console: Console,
+    *,
+    task_id: str | None,
+    session_id: str | None,
+    metadata: Mapping[str, str],
+) -> int:
+    """Send one event, and report the answer."""
+    subject = None if kind == TEST else task_id or str(uuid.uuid4())
+    body = TEST_BODY if subject is None else _body(kind, subject, session_id, metadata)
+    client, loop = HttpClient(), asyncio.get_running_loop()
+    began = loop.time()
+    try:
+        headers = signed_headers(body, secret, datetime.now(UTC))
+        answer = await client.send("POST", url, headers=headers, body=body)
+    except HttpClientError as error:
+        console.error(f"{url} did not take the event: {error}")
+        return ExitCode.UNREACHABLE
+    finally:
+        await client.aclose()
+    text = answer.body.decode("utf-8", "replace")[:_LONGEST_ANSWER]
+    accepted = 200 <= answer.status < 300
+    console.info(
+        ("ok " if accepted else "refused ", Style.GOOD if accepted else Style.BAD),
+        f"{kind}{f' of task {subject}' if subject else ''}: answered {answer.status} after "
+        f"{(loop.time() - began) * 1000:.0f} ms",
+    )
+    console.result(
+        {"url": url, "kind": kind, "task_id": subject, "status": answer.status, "answer": text}
+    )
+    return ExitCode.FINISHED if accepted else ExitCode.API
+
+
+def _body(kind: str, task_id: str, session_id: str | None, metadata: Mapping[str, str]) -> bytes:
+    return json.dumps(
+        {
+            "type": STATUS_UPDATE,
+            "timestamp": datetime.now(UTC).isoformat(),
+            "payload": {
+                "session_id": session_id or str(uuid.uuid4()),
+                "task_id": task_id,
+                "status": kind,
+                "metadata": dict(metadata),
+            },
+        }
+    ).encode()

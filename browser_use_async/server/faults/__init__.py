@@ -1,4 +1,4 @@
-"""Faults on purpose: what the bundled server does wrong when it is told to."""
+"""Fault injection in the bundled server."""
 
 from browser_use_async.server.faults.fault import Fault, FaultKind
 from browser_use_async.server.faults.injection import FaultInjector

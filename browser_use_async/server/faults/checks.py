@@ -1,4 +1,4 @@
-"""What the fields of a rule can hold. Every refusal begins with the field's name."""
+"""Validation of the fields of a fault rule. Each error text begins with the name of the field."""
 
 import math
 import re
@@ -11,21 +11,21 @@ from browser_use_async.errors import ConfigurationError
 __all__ = ["API_OPERATIONS", "OF_FIELDS", "calls", "one_of", "operations"]
 
 API_OPERATIONS = frozenset(endpoint.name for endpoint in ENDPOINTS)
-"""What a rule without operations is for."""
+"""The operations that a rule applies to if it names none."""
 
 _STORAGE_OPERATIONS = ("file", "upload")
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 
 
 def one_of(field: str, value: object, known: Iterable[str]) -> None:
-    """Refuse what is none of some words."""
+    """Refuse a value that is not one of the known words."""
     words = [str(word) for word in known]
     if not isinstance(value, str) or value not in words:
         raise ConfigurationError(f"{field}: {value!r} is none of {', '.join(words)}")
 
 
 def operations(names: Iterable[str] | None) -> tuple[str, ...] | None:
-    """The names of operations, each of which must exist."""
+    """Return names of operations, after checking that each exists."""
     if names is None:
         return None
     given = _items("operations", names)
@@ -35,7 +35,7 @@ def operations(names: Iterable[str] | None) -> tuple[str, ...] | None:
 
 
 def calls(numbers: Iterable[int] | None) -> tuple[int, ...] | None:
-    """The numbers of calls, each from 1."""
+    """Return call numbers, after checking that each is at least 1."""
     if numbers is None:
         return None
     given = _items("calls", numbers)
@@ -45,6 +45,7 @@ def calls(numbers: Iterable[int] | None) -> tuple[int, ...] | None:
 
 
 def _items(field: str, values: object) -> tuple[Any, ...]:
+    # A string is iterable, but its letters are not the names that are meant.
     if not isinstance(values, Iterable) or isinstance(values, str | bytes | Mapping):
         raise ConfigurationError(f"{field}: {values!r} is neither one value nor a list of them")
     items = tuple(values)
@@ -54,6 +55,7 @@ def _items(field: str, values: object) -> tuple[Any, ...]:
 
 
 def _integer(field: str, value: object, least: float = -math.inf, most: float = math.inf) -> None:
+    # bool is a subclass of int, and True is not a count.
     if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
         bounds = f" from {least}" * (least > -math.inf) + f" to {most}" * (most < math.inf)
         raise ConfigurationError(f"{field}: {value!r} is no whole number{bounds}")
@@ -100,6 +102,7 @@ def _text(field: str, value: object) -> None:
 
 
 def _line(field: str, value: object) -> None:
+    # A line break in a header would start a header of its own.
     if not isinstance(value, str) or not value or not value.isprintable():
         raise ConfigurationError(f"{field}: {value!r} is no line of text")
 

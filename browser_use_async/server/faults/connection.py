@@ -1,4 +1,4 @@
-"""How a connection is broken on purpose, and how an answer is sent in part."""
+"""Deliberately broken connections and partial responses."""
 
 import asyncio
 import socket
@@ -6,13 +6,14 @@ import struct
 
 from aiohttp import web
 
-__all__ = ["LostAnswer", "begin_answer", "body_of", "cut"]
+__all__ = ["LostResponse", "body_of", "close_connection", "start_response"]
 
+# SO_LINGER with a timeout of 0: close() sends RST instead of FIN.
 _NO_LINGER = struct.pack("ii", 1, 0)
 
 
-class LostAnswer(web.StreamResponse):
-    """Stands for an answer that is not sent, because the connection is closed."""
+class LostResponse(web.StreamResponse):
+    """A response that is not sent, because the connection is closed."""
 
     async def prepare(self, request: web.BaseRequest) -> None:
         """Send nothing."""
@@ -21,33 +22,33 @@ class LostAnswer(web.StreamResponse):
         """Send nothing."""
 
 
-def cut(request: web.Request, by: str | None, last: bytes = b"") -> LostAnswer:
-    """Close a request's connection, and give what is to be returned as its answer."""
+def close_connection(request: web.Request, by: str | None, last: bytes = b"") -> LostResponse:
+    """Close the connection of a request, and return a response for its handler to return."""
     transport = request.transport
-    if transport is not None:  # else the client was faster
+    if transport is not None:  # else the client has closed it already
         if last:
             _writable(transport).write(last)
         if by == "rst":
-            _let_close_be_a_reset(transport)
+            _reset_on_close(transport)
             _writable(transport).abort()
         else:
             transport.close()
-    answer = LostAnswer()
+    answer = LostResponse()
     answer.force_close()
     return answer
 
 
 def body_of(response: web.StreamResponse, request: web.Request) -> bytes | None:
-    """The bytes that an answer would send, or None if they are none or not in memory."""
+    """The body of a response, or None if it has none or is not held in memory."""
     if not isinstance(response, web.Response) or request.method == "HEAD":
         return None
     return bytes(response.body) if isinstance(response.body, bytes | bytearray) else None
 
 
-async def begin_answer(
+async def start_response(
     response: web.StreamResponse, request: web.Request, length: int
 ) -> web.StreamResponse:
-    """Send the head of an answer, and give what its body can be written to."""
+    """Send the headers of a response, and return a stream for its body."""
     partial = web.StreamResponse(
         status=response.status, reason=response.reason, headers=response.headers
     )
@@ -61,6 +62,6 @@ def _writable(transport: asyncio.BaseTransport) -> asyncio.WriteTransport:
     return transport
 
 
-def _let_close_be_a_reset(transport: asyncio.BaseTransport) -> None:
+def _reset_on_close(transport: asyncio.BaseTransport) -> None:
     connection: socket.socket = transport.get_extra_info("socket")
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGER)

@@ -1,4 +1,4 @@
-"""One rule: which calls something goes wrong with, and what."""
+"""A fault rule: which calls it applies to, and what it does to them."""
 
 from collections.abc import Iterable, Mapping
 from enum import StrEnum
@@ -13,7 +13,7 @@ __all__ = ["WEBHOOK", "Fault", "FaultKind"]
 
 
 class FaultKind(StrEnum):
-    """What goes wrong."""
+    """The kinds of faults."""
 
     LATENCY = "latency"  # the call takes `seconds` longer
     STATUS = "status"  # the answer is `status` with `headers` and `body`
@@ -30,7 +30,7 @@ class FaultKind(StrEnum):
 
 @attrs.frozen
 class _Fields:
-    """What a kind needs, and what it can take besides."""
+    """The required and the optional fields of a kind."""
 
     needs: tuple[str, ...] = ()
     takes: tuple[str, ...] = ()
@@ -51,16 +51,16 @@ _FIELDS = {
 }
 
 _USUALLY_BEFORE = frozenset({FaultKind.LATENCY, FaultKind.STATUS, FaultKind.RESET})
-"""What comes before the call is executed, unless `when` says otherwise."""
+"""Kinds that apply before the call is executed unless `when` says otherwise."""
 
 _OF_KINDS = sorted({name for each in _FIELDS.values() for name in (*each.needs, *each.takes)})
 """The fields that only some kinds have."""
 
 WEBHOOK = "webhook"
-"""What the delivery of an event counts as among the operations."""
+"""The name under which the delivery of an event counts as an operation."""
 
 _ABOUT = {FaultKind.LIST_LAG: "run_task", FaultKind.DUPLICATE_WEBHOOK: WEBHOOK}
-"""The one operation that some kinds are about."""
+"""The only operation that a kind applies to, for kinds that have one."""
 
 Calls: TypeAlias = "int | Iterable[int] | None"
 Operations: TypeAlias = "str | Iterable[str] | None"
@@ -107,6 +107,7 @@ class Fault:
     count: int | None = attrs.field(default=None, kw_only=True)
 
     def __attrs_post_init__(self) -> None:
+        # None stands for a field that was not given; what is required follows from the kind.
         for field, check in checks.OF_FIELDS.items():
             value: Any = getattr(self, field)
             if value is not None:
@@ -117,22 +118,23 @@ class Fault:
 
     @property
     def label(self) -> str:
-        """What the rule is counted under: its name, else `kind operation,operation`."""
+        """The key in the counts: the name, else `kind operation,operation`."""
         return self.name or " ".join([self.kind, *filter(None, [",".join(self.operations or ())])])
 
     @property
     def is_before(self) -> bool:
-        """Whether it comes before the call is executed."""
+        """Whether it applies before the call is executed."""
         return self.when == "before" if self.when else self.kind in _USUALLY_BEFORE
 
     def concerns(self, operation: str) -> bool:
         """Whether the rule is for this operation."""
         if self.kind in _ABOUT:
             return operation == _ABOUT[self.kind]
+        # File and upload routes have faults only if a rule names them.
         return operation in (checks.API_OPERATIONS if self.operations is None else self.operations)
 
     def picks(self, number: int) -> bool:
-        """Whether the rule wants this call, chance left aside."""
+        """Whether the rule selects the call with this number, before any probability."""
         if self.first is not None:
             return number <= self.first
         return self.calls is None or number in self.calls

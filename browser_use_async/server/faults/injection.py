@@ -1,7 +1,8 @@
-"""Lets calls go wrong as the rules say: a middleware around the operations."""
+"""Fault injection: matching of rules to calls, and the middleware that applies them."""
 
 import asyncio
 import contextlib
+import random
 from collections import Counter
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from functools import partial
@@ -12,23 +13,67 @@ from aiohttp import web
 from aiohttp.typedefs import Middleware
 
 from browser_use_async.api.json import read_json
-from browser_use_async.server.answers import json_answer
-from browser_use_async.server.faults.connection import LostAnswer, begin_answer, body_of, cut
+from browser_use_async.server.faults.connection import (
+    LostResponse,
+    body_of,
+    close_connection,
+    start_response,
+)
 from browser_use_async.server.faults.fault import WEBHOOK, Fault, FaultKind
-from browser_use_async.server.faults.rules import FaultRules
+from browser_use_async.server.responses import json_response
 from browser_use_async.server.storage import Store
 
-__all__ = ["FaultInjector"]
+__all__ = ["FaultInjector", "FaultRules"]
 
 Proceed = Callable[[web.Request], Awaitable[web.StreamResponse]]
-"""Executes the call, or lets the next fault have it."""
-
+"""Executes the call, or passes it to the next fault."""
 _GARBAGE = "\x15\x03\x01 this is not HTTP\r\n\r\n"
-_SLICE_SECONDS = 0.05  # how often a dripping body gets its next bytes, if not one by one
+_SLICE_SECONDS = 0.05  # between two parts of a slow body, unless it is sent byte by byte
+
+
+class _Rule:
+    """A fault, and the number of calls that it has been matched with."""
+
+    def __init__(self, fault: Fault) -> None:
+        self.fault = fault
+        self._calls = 0
+        self._random = random.Random(fault.seed)  # noqa: S311 - a reproducible sequence
+
+    def matches(self, operation: str) -> bool:
+        if not self.fault.concerns(operation):
+            return False
+        self._calls += 1
+        # Drawn for every call, so that another choice of calls does not shift the sequence.
+        is_drawn = self._random.random() < self.fault.probability
+        return is_drawn and self.fault.picks(self._calls)
+
+
+class FaultRules:
+    """A set of faults, with the counts since it was installed.
+
+    Attributes:
+        faults: The faults.
+        fired: How often each fired, by its label.
+    """
+
+    def __init__(self, faults: Sequence[Fault] = ()) -> None:
+        self.faults = tuple(faults)
+        self.fired: Counter[str] = Counter()
+        self._rules = [_Rule(fault) for fault in self.faults]
+
+    def matching(self, operation: str) -> list[Fault]:
+        """Count a call, and return the faults that apply to it, outermost first."""
+        matching = [rule.fault for rule in self._rules if rule.matches(operation)]
+        # A list lag concerns the task and not the response, so it is innermost.
+        return sorted(matching, key=lambda fault: fault.kind is FaultKind.LIST_LAG)
+
+    def count_fired(self, fault: Fault) -> None:
+        """Count a fault that took effect."""
+        self.fired[fault.label] += 1
 
 
 class _ServerClosesError(Exception):
-    """The server closes while a fault lets time pass."""
+    """The server is closing while a fault delays a call."""
 
 
 class FaultInjector:
@@ -46,7 +91,7 @@ class FaultInjector:
 
     @property
     def faults(self) -> tuple[Fault, ...]:
-        """The rules that hold."""
+        """The installed rules."""
         return self._rules.faults
 
     @property
@@ -55,74 +100,75 @@ class FaultInjector:
         return self._rules.fired
 
     def set_faults(self, faults: Sequence[Fault]) -> None:
-        """Let other rules hold from the next call on; all counts begin anew.
+        """Replace the rules from the next call on; all counts restart.
 
-        What earlier rules have put off, such as a late commit, happens all the same.
+        Work that earlier rules have postponed, such as a late commit, is still done.
         """
         self._rules = FaultRules(faults)
 
     def duplicates(self) -> int:
-        """Count an event that was delivered; how many more times it is to be sent."""
-        met = self._rules.met_by(WEBHOOK)
-        for fault in met:
-            self._rules.note_fired(fault)
-        return sum(fault.count or 1 for fault in met)
+        """Count a delivered event, and return how many more times to send it."""
+        matching = self._rules.matching(WEBHOOK)
+        for fault in matching:
+            self._rules.count_fired(fault)
+        return sum(fault.count or 1 for fault in matching)
 
     def middleware(self) -> Middleware:
-        """What lets the calls of an application go wrong."""
+        """Return the middleware that applies the faults."""
 
         @web.middleware
         async def inject(request: web.Request, handler: Proceed) -> web.StreamResponse:
             rules = self._rules
-            met = rules.met_by(request.match_info.route.name or "")
-            if not met or self._closing.is_set():
+            matching = rules.matching(request.match_info.route.name or "")
+            if not matching or self._closing.is_set():
                 return await handler(request)
-            # Read first: a late commit cannot read any more, and a close would be a reset.
+            # Read first: a late commit cannot, and closing with unread data would be a reset.
             await request.read()
             proceed = handler
-            for fault in reversed(met):
-                incident = _Incident(self, fault, partial(rules.note_fired, fault), proceed)
-                proceed = incident.happen
+            # Built from the inside out, so that the first fault becomes the outermost layer.
+            for fault in reversed(matching):
+                injection = _Injection(self, fault, partial(rules.count_fired, fault), proceed)
+                proceed = injection.apply
             try:
                 return await proceed(request)
             except _ServerClosesError:
-                return cut(request, "fin")
+                return close_connection(request, "fin")
 
         return inject
 
     async def aclose(self) -> None:
-        """End what waits: no late commit comes any more, and no call is held back."""
+        """Cancel late commits, and end all delays."""
         self._closing.set()
         for task in self._later:
             task.cancel()
         await asyncio.gather(*self._later, return_exceptions=True)
 
-    async def pass_time(self, seconds: float) -> None:
-        """Let time pass, but not longer than the server lives."""
+    async def sleep(self, seconds: float) -> None:
+        """Sleep until the time has passed or the server closes."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await self._closing.wait()
         if self._closing.is_set():
             raise _ServerClosesError
 
-    def put_off(self, work: Coroutine[Any, Any, None]) -> None:
-        """Let something go on after the call has ended, until the server closes."""
+    def run_later(self, work: Coroutine[Any, Any, None]) -> None:
+        """Run work in the background until the server closes."""
         task = asyncio.get_running_loop().create_task(work)
         self._later.add(task)
         task.add_done_callback(self._later.discard)
 
-    def unlist(self, task_id: str, seconds: float) -> None:
-        """Keep a task out of lists for a while."""
+    def hide_task(self, task_id: str, seconds: float) -> None:
+        """Hide a task from lists for some seconds."""
         self._store.unlist(task_id)
-        self.put_off(self._list_later(task_id, seconds))
+        self.run_later(self._list_later(task_id, seconds))
 
     async def _list_later(self, task_id: str, seconds: float) -> None:
         await asyncio.sleep(seconds)
         self._store.list_again(task_id)
 
 
-class _Incident:
-    """One fault that happens to one call."""
+class _Injection:
+    """One fault applied to one call."""
 
     def __init__(
         self, injector: FaultInjector, fault: Fault, fire: Callable[[], None], proceed: Proceed
@@ -132,30 +178,32 @@ class _Incident:
         self._fire = fire
         self._proceed = proceed
 
-    async def happen(self, request: web.Request) -> web.StreamResponse:
-        """Answer the call in the wrong way."""
+    async def apply(self, request: web.Request) -> web.StreamResponse:
+        """Answer the call with the fault applied."""
         fault = self._fault
         if fault.kind is FaultKind.LATENCY:
             return await self._delay(request)
         if fault.kind is FaultKind.LATE_COMMIT:
-            self._injector.put_off(self._commit_late(request))
+            self._injector.run_later(self._commit_late(request))
         if fault.kind is FaultKind.LATE_COMMIT or fault.is_before:
             self._fire()
             return self._other_answer(request)
         response = await self._proceed(request)
-        # An inner fault has broken the connection already: there is nothing left to break.
+        # An inner fault has closed the connection already.
         return (
-            response if isinstance(response, LostAnswer) else await self._spoil(response, request)
+            response
+            if isinstance(response, LostResponse)
+            else await self._corrupt(response, request)
         )
 
     async def _delay(self, request: web.Request) -> web.StreamResponse:
         seconds = self._fault.seconds or 0.0
         self._fire()
         if self._fault.is_before:
-            await self._injector.pass_time(seconds)
+            await self._injector.sleep(seconds)
             return await self._proceed(request)
         response = await self._proceed(request)
-        await self._injector.pass_time(seconds)
+        await self._injector.sleep(seconds)
         return response
 
     async def _commit_late(self, request: web.Request) -> None:
@@ -163,10 +211,10 @@ class _Incident:
         with contextlib.suppress(_ServerClosesError):
             await self._proceed(request)
 
-    async def _spoil(
+    async def _corrupt(
         self, response: web.StreamResponse, request: web.Request
     ) -> web.StreamResponse:
-        """Let something go wrong with the answer to a call that was executed."""
+        """Apply the fault to the response of an executed call."""
         match self._fault.kind:
             case FaultKind.LIST_LAG:
                 self._lag(response, request)
@@ -190,18 +238,18 @@ class _Incident:
                 return _answer_with_status(fault)
             case FaultKind.GARBAGE:
                 text = _GARBAGE if fault.body is None else fault.body
-                return cut(request, "fin", text.encode("utf-8", "surrogateescape"))
+                return close_connection(request, "fin", text.encode("utf-8", "surrogateescape"))
             case FaultKind.RESET:
-                return cut(request, "rst")
+                return close_connection(request, "rst")
             case _:
-                return cut(request, fault.by)
+                return close_connection(request, fault.by)
 
     def _lag(self, response: web.StreamResponse, request: web.Request) -> None:
         body = body_of(response, request)
         if body is None or response.status != 200:
             return  # no task was created
         self._fire()
-        self._injector.unlist(read_json(body)["id"], self._fault.seconds or 0.0)
+        self._injector.hide_task(read_json(body)["id"], self._fault.seconds or 0.0)
 
     async def _truncate(
         self, response: web.StreamResponse, request: web.Request
@@ -211,9 +259,9 @@ class _Incident:
             return response
         self._fire()
         with contextlib.suppress(ConnectionError):
-            partial_answer = await begin_answer(response, request, len(body))
+            partial_answer = await start_response(response, request, len(body))
             await partial_answer.write(body[:end])
-        return cut(request, self._fault.by)
+        return close_connection(request, self._fault.by)
 
     async def _drip(self, response: web.StreamResponse, request: web.Request) -> web.StreamResponse:
         body, speed = body_of(response, request), self._fault.bytes_per_second or 1.0
@@ -222,22 +270,23 @@ class _Incident:
         self._fire()
         size = max(1, int(speed * _SLICE_SECONDS))
         try:
-            dripping = await begin_answer(response, request, len(body))
+            dripping = await start_response(response, request, len(body))
             for start in range(0, len(body), size):
-                await self._injector.pass_time(size / speed if start else 0.0)
+                await self._injector.sleep(size / speed if start else 0.0)
                 await dripping.write(body[start : start + size])
             await dripping.write_eof()
-        except ConnectionError:  # the client has had enough
-            return cut(request, "fin")
+        except ConnectionError:  # the client has closed the connection
+            return close_connection(request, "fin")
         return dripping
 
 
 def _answer_with_status(fault: Fault) -> web.Response:
     status = fault.status or 500
     if fault.body is None:
-        answer = json_answer({"detail": _phrase(status)}, status)
+        answer = json_response({"detail": _phrase(status)}, status)
     else:
         content = fault.body.encode("utf-8", "surrogateescape")
+        # surrogateescape lets a rule send bytes that are not UTF-8.
         answer = web.Response(body=content, status=status, content_type="application/json")
     answer.headers.update(fault.headers or {})
     return answer
@@ -246,5 +295,5 @@ def _answer_with_status(fault: Fault) -> web.Response:
 def _phrase(status: int) -> str:
     try:
         return HTTPStatus(status).phrase
-    except ValueError:  # such as 520, which only proxies know
+    except ValueError:  # not a registered status, such as 520
         return f"Status {status}"

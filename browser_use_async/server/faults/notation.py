@@ -1,4 +1,4 @@
-"""Rules in writing: JSON for files and the admin route, a line of words for the command line."""
+"""Text forms of fault rules: JSON for files and the admin route, words for the command line."""
 
 import os
 import shlex
@@ -14,11 +14,12 @@ from browser_use_async.server.faults.fault import Fault
 
 __all__ = ["fault_as_json", "fault_from_text", "faults_from_file", "faults_from_json"]
 
+# In the order of the class: kind and operations first, which stand without `NAME=` in a line.
 _NAMES = tuple(field.name for field in attrs.fields(Fault))
 
 
 def fault_as_json(fault: Fault) -> dict[str, Any]:
-    """A rule as a JSON object that holds what differs from the defaults."""
+    """Return a rule as a JSON object of the fields that differ from the defaults."""
     return attrs.asdict(fault, recurse=False, filter=lambda field, value: value != field.default)
 
 
@@ -93,6 +94,7 @@ def _add_word(fields: dict[str, Any], word: str) -> None:
         raise ConfigurationError(f"{word}: write NAME=VALUE; names are {', '.join(_NAMES[2:])}")
     if name not in _NAMES[2:]:
         raise ConfigurationError(f"{name}: a fault has no such field")
+    # The only field that may come several times, once for each header.
     if name == "headers":
         header, _, content = value.partition(":")
         fields.setdefault("headers", {})[header.strip()] = content.strip()

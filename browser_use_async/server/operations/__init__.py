@@ -1,5 +1,6 @@
-"""What the server does for each row of the endpoint table, one file per API section."""
+"""The operations of the endpoint table, one file per API section."""
 
+from browser_use_async.server.backend import OPERATIONS, Operation, operation
 from browser_use_async.server.operations import (
     account,
     browser_profiles,
@@ -8,7 +9,6 @@ from browser_use_async.server.operations import (
     search,
     tasks,
 )
-from browser_use_async.server.operations.registry import OPERATIONS, Operation, operation
 
 __all__ = [
     "OPERATIONS",

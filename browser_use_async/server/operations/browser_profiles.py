@@ -7,9 +7,8 @@ from browser_use_async.api.endpoint_table import (
     LIST_BROWSER_PROFILES,
     UPDATE_BROWSER_PROFILE,
 )
-from browser_use_async.server.answers import RefusalError
-from browser_use_async.server.backend import Backend
-from browser_use_async.server.operations.registry import operation
+from browser_use_async.server.backend import Backend, operation
+from browser_use_async.server.responses import RefusalError
 from browser_use_async.types import (
     BrowserProfile,
     BrowserProfilePage,

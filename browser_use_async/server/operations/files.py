@@ -4,14 +4,14 @@ import unicodedata
 
 from browser_use_async.api.endpoint_table import CREATE_UPLOAD_URL
 from browser_use_async.api.limits import CONTENT_TYPES, content_type_of
-from browser_use_async.server.answers import RefusalError
-from browser_use_async.server.backend import Backend
-from browser_use_async.server.operations.registry import operation
+from browser_use_async.server.backend import Backend, operation
+from browser_use_async.server.responses import RefusalError
 from browser_use_async.types import UploadRequest, UploadUrl
 
 __all__ = ["create_upload_url"]
 
 _LONGEST_NAME = 255
+# Names of devices on Windows, with any extension.
 _RESERVED = frozenset(
     {
         "con",
@@ -25,20 +25,21 @@ _RESERVED = frozenset(
 
 @operation(CREATE_UPLOAD_URL)
 def create_upload_url(backend: Backend, request: UploadRequest) -> UploadUrl:
-    """A signed link to put a file at."""
+    """Return a signed link for the upload of a file."""
     problem = _problem_of(request.file_name)
     if problem is not None:
         raise RefusalError(400, problem)
     if content_type_of(request.file_name) is None or request.content_type not in _TYPES:
         raise RefusalError(400, "Unsupported content type")
-    return UploadUrl(backend.links.upload(request.file_name, request.content_type))
+    return UploadUrl(backend.links.upload_url(request.file_name, request.content_type))
 
 
 _TYPES = frozenset(CONTENT_TYPES.values())
 
 
 def _problem_of(name: str) -> str | None:
-    """Why a name cannot be that of a file on any system, or None."""
+    """Why a file name is invalid on some system, or None."""
+    # In bytes, as file systems count.
     if len(name.encode("utf-8", "replace")) > _LONGEST_NAME:
         return f"The file name is longer than {_LONGEST_NAME} bytes"
     if any(character in '/\\:*?"<>|' for character in name):

@@ -9,10 +9,9 @@ from browser_use_async.api.endpoint_table import (
     LIST_SCHEDULED_TASKS,
     UPDATE_SCHEDULED_TASK,
 )
-from browser_use_async.server.answers import RefusalError
-from browser_use_async.server.backend import Backend
-from browser_use_async.server.operations.registry import operation
-from browser_use_async.server.running.launching import check_files, profile_of
+from browser_use_async.server.backend import Backend, operation
+from browser_use_async.server.jobs.launch import check_files, find_profile
+from browser_use_async.server.responses import RefusalError
 from browser_use_async.server.scheduler import SCHEDULE_MODEL
 from browser_use_async.server.storage.schedules import ScheduleRecord, given_fields
 from browser_use_async.types import (
@@ -54,7 +53,7 @@ def list_scheduled_tasks(backend: Backend, query: PageQuery) -> ScheduledTaskPag
 def create_scheduled_task(backend: Backend, request: CreateScheduledTaskRequest) -> Created:
     """Add a schedule."""
     backend.account.require_subscription("Scheduling tasks")
-    profile_of(backend, request)
+    find_profile(backend, request)
     check_files(backend, request)
     return Created(backend.schedules.create(request).id)
 
@@ -90,9 +89,10 @@ def _find(backend: Backend, schedule_id: str) -> ScheduleRecord:
 
 
 def _refuse_contradictions(record: ScheduleRecord, request: UpdateScheduledTaskRequest) -> None:
-    """Refuse an update that is right by itself and wrong with what the schedule has."""
+    """Refuse an update that contradicts fields which the schedule has already."""
     given = given_fields(request)
     start, end = given.get("start_at", record.start_at), given.get("end_at", record.end_at)
+    # Validation has compared the two only if the request has both.
     if end <= start:
         raise RefusalError(
             422,
@@ -122,7 +122,7 @@ def _view(backend: Backend, record: ScheduleRecord) -> ScheduledTask:
         interval_minutes=chosen("interval_minutes", None),
         cron_expression=chosen("cron_expression", None),
         start_at=record.start_at,
-        # The published answer has no word for "never again", so the end stands for it.
+        # The published schema requires a time; the end stands for "no further run".
         next_run_at=record.next_run_at or record.end_at,
         end_at=record.end_at,
         is_active=record.is_active,

@@ -1,13 +1,12 @@
-"""The API section Search. Both calls are paid before anything is read."""
+"""The API section Search. Both calls are charged before anything is read."""
 
 from typing import Any
 
 from browser_use_async.api.endpoint_table import SEARCH_URL, SIMPLE_SEARCH
 from browser_use_async.prices import search_url_cents, simple_search_cents
-from browser_use_async.server.answers import RefusalError
-from browser_use_async.server.backend import Backend
-from browser_use_async.server.operations.registry import operation
+from browser_use_async.server.backend import Backend, operation
 from browser_use_async.server.reading.visit import PageNotOpenedError
+from browser_use_async.server.responses import RefusalError
 from browser_use_async.server.search.backends import SearchUnavailableError
 from browser_use_async.types import (
     UNSET,
@@ -42,9 +41,9 @@ async def simple_search(backend: Backend, request: SimpleSearchRequest) -> Searc
 
 @operation(SEARCH_URL)
 async def search_url(backend: Backend, request: SearchUrlRequest) -> SearchResult:
-    """Read one website live for what fits a query."""
+    """Search one website live."""
     if not request.url.startswith(("http://", "https://")):
-        raise RefusalError(422, [_no_address(request.url)])
+        raise RefusalError(422, [_url_problem(request.url)])
     backend.account.require_credit()
     depth = _chosen(request.depth, 2)
     backend.account.charge(search_url_cents(depth))
@@ -58,7 +57,7 @@ def _chosen(value: Any, fallback: int) -> int:
     return fallback if value is UNSET else int(value)
 
 
-def _no_address(url: str) -> dict[str, Any]:
+def _url_problem(url: str) -> dict[str, Any]:
     return {
         "type": "value_error",
         "loc": ["body", "url"],

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
+from browser_use_async.api.converter import unstructure
 from browser_use_async.api.endpoint_table import (
     GET_TASK,
     GET_TASK_MEDIA,
@@ -17,24 +18,26 @@ from browser_use_async.api.endpoint_table import (
 )
 from browser_use_async.api.limits import MAX_TASK_PAGE
 from browser_use_async.api.task_states import TaskEvent
-from browser_use_async.server.answers import RefusalError
-from browser_use_async.server.backend import Backend
-from browser_use_async.server.operations.registry import operation
-from browser_use_async.server.operations.task_views import task_summary, task_view
-from browser_use_async.server.running.launching import launch
+from browser_use_async.server.backend import Backend, operation
+from browser_use_async.server.jobs.launch import start_task
+from browser_use_async.server.responses import RefusalError
+from browser_use_async.server.signed_links import Links
 from browser_use_async.server.storage import TaskRecord, TransitionRefusedError
 from browser_use_async.types import (
+    BrowserData,
     Created,
     LlmModel,
     OutputFile,
     PageQuery,
     RunTaskRequest,
+    Task,
     TaskFile,
     TaskId,
     TaskMedia,
     TaskPage,
     TaskScreenshots,
     TaskStatus,
+    TaskSummary,
 )
 
 __all__ = [
@@ -48,32 +51,72 @@ __all__ = [
     "resume_task",
     "run_task",
     "stop_task",
+    "task_summary",
+    "task_view",
 ]
+
+
+def task_summary(record: TaskRecord, links: Links) -> TaskSummary:
+    """A row of the task list."""
+    return TaskSummary(
+        id=record.id,
+        task=record.task,
+        status=record.status,
+        created_at=record.created_at,
+        output=record.output,
+        finished_at=record.finished_at,
+        live_url=links.live_url(record),
+        metadata=record.metadata,
+    )
+
+
+def task_view(record: TaskRecord, links: Links) -> dict[str, Any]:
+    """The whole task as JSON."""
+    cookies = [dict(cookie) for cookie in record.cookies]
+    view: dict[str, Any] = unstructure(
+        Task(
+            id=record.id,
+            task=record.task,
+            status=record.status,
+            created_at=record.created_at,
+            output=record.output,
+            steps=record.steps,
+            live_url=links.live_url(record),
+            finished_at=record.finished_at,
+            browser_data=BrowserData(cookies) if record.save_browser_data else None,
+            output_files=record.output_files,
+            public_share_url=links.share_url(record),
+            metadata=record.metadata,
+        )
+    )
+    # Null if nothing was uploaded, which the type of the SDK does not have.
+    view["user_uploaded_files"] = record.included_file_names
+    return view
 
 
 @operation(RUN_TASK)
 def run_task(backend: Backend, request: RunTaskRequest) -> Created:
     """Create a task and start it at once."""
     backend.account.require_subscription("Running tasks")
-    return Created(launch(backend, request, LlmModel.GPT_4_1).id)
+    return Created(start_task(backend, request, LlmModel.GPT_4_1).id)
 
 
 @operation(STOP_TASK)
 def stop_task(backend: Backend, query: TaskId) -> None:
     """Stop a task for good."""
-    _let(backend.runner.stop, _find(backend, query.task_id))
+    _change_status(backend.runner.stop, _find(backend, query.task_id))
 
 
 @operation(PAUSE_TASK)
 def pause_task(backend: Backend, query: TaskId) -> None:
     """Pause a running task."""
-    _let(backend.runner.pause, _find(backend, query.task_id))
+    _change_status(backend.runner.pause, _find(backend, query.task_id))
 
 
 @operation(RESUME_TASK)
 def resume_task(backend: Backend, query: TaskId) -> None:
     """Continue a paused task."""
-    _let(backend.runner.resume, _find(backend, query.task_id))
+    _change_status(backend.runner.resume, _find(backend, query.task_id))
 
 
 @operation(GET_TASK)
@@ -84,13 +127,14 @@ def get_task(backend: Backend, path: TaskId) -> dict[str, Any]:
 
 @operation(GET_TASK_STATUS)
 def get_task_status(backend: Backend, path: TaskId) -> TaskStatus:
-    """Where a task stands."""
+    """The status of a task."""
     return _find(backend, path.task_id).status
 
 
 @operation(LIST_TASKS)
 def list_tasks(backend: Backend, query: PageQuery) -> TaskPage:
     """One page of the tasks, newest first. A list without rows has no pages."""
+    # A larger limit is cut silently.
     limit = min(query.limit, MAX_TASK_PAGE)
     count = backend.store.listed_count
     records = backend.store.task_page(query.page, limit)
@@ -107,14 +151,14 @@ def list_tasks(backend: Backend, query: PageQuery) -> TaskPage:
 def get_task_media(backend: Backend, path: TaskId) -> TaskMedia:
     """Links to the recordings of a task that has ended; most executors make none."""
     record = _find(backend, path.task_id)
-    return TaskMedia([backend.links.file(record.id, name) for name in record.recordings])
+    return TaskMedia([backend.links.file_url(record.id, name) for name in record.recordings])
 
 
 @operation(GET_TASK_SCREENSHOTS)
 def get_task_screenshots(backend: Backend, path: TaskId) -> TaskScreenshots:
     """Links to the screenshots so far: one for each step, or none if they are switched off."""
     record = _find(backend, path.task_id)
-    return TaskScreenshots([backend.links.file(record.id, name) for name in record.screenshots])
+    return TaskScreenshots([backend.links.file_url(record.id, name) for name in record.screenshots])
 
 
 @operation(GET_TASK_OUTPUT_FILE)
@@ -123,7 +167,7 @@ def get_task_output_file(backend: Backend, path: TaskFile) -> OutputFile:
     record = _find(backend, path.task_id)
     if path.file_name not in record.output_files:
         raise RefusalError(404, "File not found")
-    return OutputFile(backend.links.file(record.id, path.file_name))
+    return OutputFile(backend.links.file_url(record.id, path.file_name))
 
 
 def _find(backend: Backend, task_id: str) -> TaskRecord:
@@ -133,15 +177,15 @@ def _find(backend: Backend, task_id: str) -> TaskRecord:
     return record
 
 
-def _let(change: Callable[[TaskRecord], None], record: TaskRecord) -> None:
+def _change_status(change: Callable[[TaskRecord], None], record: TaskRecord) -> None:
     try:
         change(record)
     except TransitionRefusedError as refused:
-        raise RefusalError(400, _sentence(refused.event, refused.status)) from None
+        raise RefusalError(400, _refusal_text(refused.event, refused.status)) from None
 
 
-def _sentence(event: TaskEvent, status: TaskStatus) -> str:
-    """Why something cannot happen; the first form is the one that the service was seen to use."""
+def _refusal_text(event: TaskEvent, status: TaskStatus) -> str:
+    """Why a task refuses an event; the first form was observed on the hosted service."""
     if status.is_terminal or (event, status) == (TaskEvent.PAUSE, TaskStatus.PAUSED):
         return f"Agent session already {status}"
     if event is TaskEvent.RESUME:

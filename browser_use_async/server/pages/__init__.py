@@ -1,7 +1,6 @@
-"""What people see of the server in a browser."""
+"""The HTML pages of the server."""
 
-from browser_use_async.server.pages.calls import calls_page
-from browser_use_async.server.pages.home import home_page, icon
+from browser_use_async.server.pages.home import calls_page, home_page, icon
 from browser_use_async.server.pages.live import live_page, live_state
 
 __all__ = ["calls_page", "home_page", "icon", "live_page", "live_state"]

@@ -1,4 +1,4 @@
-"""The page on which a person watches a task: `/live/TOKEN`, and `/share/TOKEN` for everybody."""
+"""The live page of a task: `/live/TOKEN`, and `/share/TOKEN` without controls."""
 
 import html
 from typing import Any
@@ -6,15 +6,15 @@ from typing import Any
 from aiohttp import web
 
 from browser_use_async.api.converter import unstructure
-from browser_use_async.server.links import Links
 from browser_use_async.server.pages.templates import fragment, html_page
+from browser_use_async.server.signed_links import Links
 from browser_use_async.server.storage import TaskRecord
 
 __all__ = ["live_page", "live_state"]
 
 
 def live_state(record: TaskRecord, *, after: int = 0) -> dict[str, Any]:
-    """Where a task stands, as the page's script is told."""
+    """The state of a task, in the form that the script of the page reads."""
     return {
         "status": str(record.status),
         "ended": record.status.is_terminal,
@@ -25,9 +25,10 @@ def live_state(record: TaskRecord, *, after: int = 0) -> dict[str, Any]:
 
 
 def live_page(record: TaskRecord, links: Links, *, may_steer: bool) -> web.Response:
-    """The page as it stands now; its script keeps it up to date."""
+    """Return the page with the current state; its script updates it."""
     state = live_state(record)
-    picture = links.file(record.id, record.screenshots[-1]) if record.screenshots else ""
+    # The newest screenshot until the first frame comes, and without JavaScript.
+    picture = links.file_url(record.id, record.screenshots[-1]) if record.screenshots else ""
     width, height = record.viewport
     values = {
         "task": record.task,
@@ -59,7 +60,7 @@ def _flag(value: bool) -> str:
 
 
 def _step(step: dict[str, Any]) -> str:
-    """One item of the list of steps; the script builds the same."""
+    """The HTML of one step; the script builds the same."""
     parts = (
         ("goal", step["next_goal"]),
         ("evaluation", step["evaluation_previous_goal"]),

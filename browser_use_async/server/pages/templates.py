@@ -1,4 +1,4 @@
-"""HTML pages that bring everything along: no other file is loaded, no other host is asked."""
+"""Self-contained HTML pages, with inline styles and scripts and a strict content policy."""
 
 import base64
 import hashlib
@@ -21,7 +21,7 @@ _HEADERS = {
 
 @cache
 def fragment(name: str) -> str:
-    """A file that is shown as it is."""
+    """Return a file from the assets."""
     assets = files("browser_use_async.server.pages").joinpath("assets")
     return assets.joinpath(name).read_text(encoding="utf-8")
 
@@ -35,15 +35,18 @@ def html_page(
     scripts: Sequence[str] = (),
     embeddable: bool = True,
 ) -> web.Response:
-    """A page from a template."""
+    """Render a template."""
     style = "".join(map(fragment, ("page.css", *styles)))
     script = "".join(map(fragment, scripts))
+    # Values are escaped here; `markup` is HTML already, built from escaped parts.
     text = Template(fragment(template)).substitute(
         {name: html.escape(value) for name, value in values.items()},
         **markup,
         style=style,
         script=script,
     )
+    # Nothing is loaded from elsewhere, and no code runs but the inline code with these hashes, so
+    # that a task's text could not run scripts even if it were not escaped. Frames are blob: URLs.
     policy = (
         "default-src 'none'; img-src 'self' blob:; connect-src 'self'; base-uri 'none'; "
         f"form-action 'none'; style-src {_allowed(style)}; script-src {_allowed(script)}"
@@ -60,7 +63,7 @@ def html_page(
 
 @cache
 def _allowed(source: str) -> str:
-    """Only exactly this inline style or script, whatever else a page should ever contain."""
+    """The content policy that allows exactly this inline style or script."""
     if not source:
         return "'none'"
     digest = hashlib.sha256(source.encode("utf-8")).digest()

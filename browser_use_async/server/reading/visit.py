@@ -8,7 +8,7 @@ from typing import Any
 import attrs
 from yarl import URL
 
-from browser_use_async.server.outbound import Answer, Outbound, OutboundError
+from browser_use_async.server.http_client import HttpClient, HttpClientError, HttpResponse
 from browser_use_async.server.reading.addresses import absolute
 from browser_use_async.server.reading.documents import UnreadableDocumentError, read_document
 from browser_use_async.server.reading.domains import AllowedDomains
@@ -48,7 +48,7 @@ class Visit:
     cookies: list[Mapping[str, Any]] = attrs.field(factory=list, repr=False)
 
 
-async def open_page(outbound: Outbound, url: str, allowed: AllowedDomains) -> Visit:
+async def open_page(outbound: HttpClient, url: str, allowed: AllowedDomains) -> Visit:
     """Open a page and read it.
 
     Args:
@@ -77,19 +77,19 @@ async def open_page(outbound: Outbound, url: str, allowed: AllowedDomains) -> Vi
     raise PageNotOpenedError(f"{url} redirects more than {MAX_REDIRECTS} times.", target)
 
 
-async def _ask(outbound: Outbound, url: str, allowed: AllowedDomains) -> Answer:
+async def _ask(outbound: HttpClient, url: str, allowed: AllowedDomains) -> HttpResponse:
     if not allowed.allows(url):
         raise PageNotOpenedError(
             f"{_shown(url)} is outside the allowed domains of this task ({allowed}).", _shown(url)
         )
     try:
         return await outbound.send("GET", url, headers={"Accept": _ACCEPT})
-    except OutboundError as error:
+    except HttpClientError as error:
         shown = _shown(url)
         raise PageNotOpenedError(f"{shown} could not be opened: {error}.", shown) from error
 
 
-async def _read(answer: Answer) -> Page:
+async def _read(answer: HttpResponse) -> Page:
     url = answer.url
     if not 200 <= answer.status < 300:
         raise PageNotOpenedError(f"{url} answered {_status(answer)}.", url)
@@ -99,7 +99,7 @@ async def _read(answer: Answer) -> Page:
         raise PageNotOpenedError(f"{url} could not be read: {error}.", url) from error
 
 
-def _status(answer: Answer) -> str:
+def _status(answer: HttpResponse) -> str:
     try:
         phrase = HTTPStatus(answer.status).phrase
     except ValueError:
@@ -115,7 +115,7 @@ def _shown(url: str) -> str:
         return url
 
 
-def _cookies(answer: Answer) -> Iterator[Mapping[str, Any]]:
+def _cookies(answer: HttpResponse) -> Iterator[Mapping[str, Any]]:
     host = URL(answer.url).host or ""
     for header in answer.headers.getall("Set-Cookie", []):
         try:

@@ -1,4 +1,4 @@
-"""Searching without a model: live pages, read by rules."""
+"""The search operations, by rules on live pages, without a language model."""
 
 from browser_use_async.server.search.backends import (
     SearchBackend,

@@ -1,4 +1,4 @@
-"""Where the addresses of a web search come from."""
+"""Sources of addresses for a web search."""
 
 import asyncio
 from collections import deque
@@ -9,9 +9,9 @@ from yarl import URL
 
 from browser_use_async.api.json import JsonRefusedError, read_json
 from browser_use_async.errors import ConfigurationError
-from browser_use_async.server.outbound import Outbound, OutboundError
+from browser_use_async.server.http_client import HttpClient, HttpClientError
 from browser_use_async.server.reading.page import Page
-from browser_use_async.server.search.exploring import open_all, same_site
+from browser_use_async.server.search.crawler import open_pages, same_site
 from browser_use_async.server.search.relevance import Weights
 
 __all__ = [
@@ -23,20 +23,20 @@ __all__ = [
 ]
 
 MAX_INDEXED_PAGES = 50
-"""How many pages of each site an index knows."""
+"""The most pages of each site in an index."""
 
 INDEX_SECONDS = 300.0
-"""How long an index is good. Only addresses come from it; every page is read anew."""
+"""Seconds after which an index is rebuilt. Only addresses come from it; pages are read live."""
 
 
 class SearchUnavailableError(Exception):
-    """The search cannot be made now; says why in a sentence."""
+    """The search backend gave no usable answer; the text is a sentence."""
 
 
 class SearchBackend(Protocol):
-    """Finds addresses for a query. What is on the pages is read live, and not from here."""
+    """Finds addresses for a query; the pages themselves are read live."""
 
-    async def addresses(self, outbound: Outbound, query: str, limit: int) -> list[str]:
+    async def addresses(self, outbound: HttpClient, query: str, limit: int) -> list[str]:
         """The best addresses, best first.
 
         Raises:
@@ -51,12 +51,12 @@ class SearxngBackend:
     def __init__(self, url: str) -> None:
         self._url = url
 
-    async def addresses(self, outbound: Outbound, query: str, limit: int) -> list[str]:
+    async def addresses(self, outbound: HttpClient, query: str, limit: int) -> list[str]:
         """The first addresses that the server gives."""
         target = str(URL(self._url).update_query(q=query, format="json"))
         try:
             answer = await outbound.send("GET", target, headers={"Accept": "application/json"})
-        except OutboundError as error:
+        except HttpClientError as error:
             raise SearchUnavailableError(f"The search server: {error}") from error
         if answer.status != 200:
             raise SearchUnavailableError(f"The search server answered {answer.status}")
@@ -73,15 +73,15 @@ class SearxngBackend:
 
 
 class SiteIndexBackend:
-    """An index over a few websites, made by walking through them."""
+    """An index of a few websites, made by crawling them."""
 
     def __init__(self, sites: Sequence[str]) -> None:
         self._sites = tuple(sites)
         self._pages: list[Page] = []
         self._made_at: float | None = None
-        self._making = asyncio.Lock()
+        self._lock = asyncio.Lock()
 
-    async def addresses(self, outbound: Outbound, query: str, limit: int) -> list[str]:
+    async def addresses(self, outbound: HttpClient, query: str, limit: int) -> list[str]:
         """The pages that fit the query, best first."""
         pages = await self._index(outbound)
         texts = {page.url: f"{page.title}\n{page.description}\n{page.text}" for page in pages}
@@ -90,9 +90,10 @@ class SiteIndexBackend:
         ranked = sorted((url for url in scores if scores[url] > 0), key=lambda url: -scores[url])
         return ranked[:limit]
 
-    async def _index(self, outbound: Outbound) -> list[Page]:
+    async def _index(self, outbound: HttpClient) -> list[Page]:
         now = asyncio.get_running_loop().time()
-        async with self._making:
+        # One search builds the index; concurrent ones wait for it.
+        async with self._lock:
             if self._made_at is None or now - self._made_at > INDEX_SECONDS:
                 found = [await _walk(outbound, site) for site in self._sites]
                 self._pages = [page for pages in found for page in pages]
@@ -102,12 +103,13 @@ class SiteIndexBackend:
         return self._pages
 
 
-async def _walk(outbound: Outbound, site: str) -> list[Page]:
+async def _walk(outbound: HttpClient, site: str) -> list[Page]:
     pages: dict[str, Page] = {}
     waiting, seen = deque([site]), {site}
     while waiting and len(pages) < MAX_INDEXED_PAGES:
+        # A few pages at a time, so that a crawl does not flood the site.
         batch = [waiting.popleft() for _ in range(min(5, len(waiting)))]
-        for page in await open_all(outbound, batch):
+        for page in await open_pages(outbound, batch):
             pages[page.url] = page
             for link in page.links:
                 url = str(URL(link.url).with_fragment(None))

@@ -2,33 +2,33 @@
 
 import asyncio
 
-from browser_use_async.server.outbound import Outbound
+from browser_use_async.server.http_client import HttpClient
 from browser_use_async.server.reading.visit import PageNotOpenedError
 from browser_use_async.server.search.backends import SearchBackend
-from browser_use_async.server.search.exploring import explore
+from browser_use_async.server.search.crawler import crawl
 from browser_use_async.server.search.relevance import passages
 from browser_use_async.types import SearchResult
 
 __all__ = ["SearchEngine"]
 
 _AT_ONCE = 5
-"""How many websites are read at the same time."""
+"""Number of websites that are read concurrently."""
 
 
 class SearchEngine:
-    """Reads websites for queries."""
+    """Searches websites for passages that fit a query."""
 
     def __init__(self, backend: SearchBackend | None) -> None:
         self.backend = backend
-        self._outbound = Outbound()
+        self._client = HttpClient()
 
     async def search_url(self, url: str, query: str, depth: int) -> SearchResult:
-        """What one website says to a query.
+        """Search one website.
 
         Raises:
             PageNotOpenedError: The website could not be opened.
         """
-        pages = await explore(self._outbound, url, query, depth)
+        pages = await crawl(self._client, url, query, depth)
         content = passages(query, pages)
         if not content:
             noun = "page" if len(pages) == 1 else "pages"
@@ -38,18 +38,19 @@ class SearchEngine:
     async def simple_search(
         self, backend: SearchBackend, query: str, max_websites: int, depth: int
     ) -> list[SearchResult]:
-        """What the best websites say to a query; those that cannot be read are left out.
+        """Search the best websites for a query; those that cannot be read are left out.
 
         Raises:
             SearchUnavailableError: There are no addresses to be had.
         """
-        urls = await backend.addresses(self._outbound, query, max_websites)
-        places = asyncio.Semaphore(_AT_ONCE)
+        urls = await backend.addresses(self._client, query, max_websites)
+        # Bounds open connections and memory, however many websites are asked for.
+        slots = asyncio.Semaphore(_AT_ONCE)
 
         async def read(url: str) -> SearchResult | None:
-            async with places:
+            async with slots:
                 try:
-                    content = passages(query, await explore(self._outbound, url, query, depth))
+                    content = passages(query, await crawl(self._client, url, query, depth))
                 except PageNotOpenedError:
                     return None
             return SearchResult(url, content) if content else None
@@ -59,4 +60,4 @@ class SearchEngine:
 
     async def aclose(self) -> None:
         """Close the connections."""
-        await self._outbound.aclose()
+        await self._client.aclose()

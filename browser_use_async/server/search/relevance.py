@@ -1,4 +1,4 @@
-"""How well a text fits a query: the weights of the query's words that it holds. Pure."""
+"""Relevance of a text to a query, by the weights of the words that they share. No I/O."""
 
 import math
 from collections import Counter
@@ -23,23 +23,25 @@ _NOISE = word_set(
 
 
 class Weights:
-    """What each word of a query is worth: rare words more than common ones."""
+    """The weights of the words of a query: rare words weigh more than common ones."""
 
     def __init__(self, query: str, texts: Iterable[str]) -> None:
         meant = word_set(query)
+        # A query that consists of common words only is searched for all of them.
         wanted = meant - _NOISE or meant
         sets = [word_set(text) for text in texts]
         found = Counter(word for each in sets for word in each & wanted)
+        # Inverse document frequency, smoothed so that no weight is 0.
         self._weights = {word: math.log(1 + len(sets) / (1 + found[word])) for word in wanted}
 
     def score(self, text: str) -> float:
-        """What the query's words in a text add up to; 0 if there are none."""
+        """The sum of the weights of the words in a text; 0 if there are none."""
         present = word_set(text) & self._weights.keys()
         return sum(self._weights[word] for word in present)
 
 
 def passages(query: str, pages: Sequence[Page]) -> str:
-    """The passages of some pages that fit a query best, in the order in which they stand."""
+    """The passages that fit a query best, in the order of the pages."""
     lines = [
         (page, line.strip()) for page in pages for line in page.text.splitlines() if line.strip()
     ]
@@ -60,7 +62,7 @@ def passages(query: str, pages: Sequence[Page]) -> str:
 
 
 def _with_context(lines: Sequence[tuple[Page, str]], index: int) -> range:
-    """A line with what it introduces: the rows below a table's head, the text below a heading."""
+    """A line with its context: the rows below a table head, the text below a heading."""
     page, line = lines[index]
     in_table = _CELL in line
     follows = _ROWS_OF_CONTEXT if in_table else 1 if len(line) <= _SHORT_LINE else 0

@@ -4,7 +4,7 @@ from decimal import Decimal
 from typing import Literal
 
 from browser_use_async.errors import ConfigurationError
-from browser_use_async.server.answers import RefusalError
+from browser_use_async.server.responses import RefusalError
 from browser_use_async.server.storage.keeper import Keeper
 
 __all__ = ["DEFAULT_BALANCE_CENTS", "Account", "Plan"]

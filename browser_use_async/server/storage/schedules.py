@@ -10,7 +10,7 @@ import attrs
 from browser_use_async.api.cron import Cron
 from browser_use_async.api.scalars import format_timestamp, parse_timestamp
 from browser_use_async.api.serialization import encode_request
-from browser_use_async.server.answers import RefusalError
+from browser_use_async.server.responses import RefusalError
 from browser_use_async.server.storage.keeper import Keeper
 from browser_use_async.types import (
     UNSET,

@@ -1,4 +1,4 @@
-"""Webhooks: what the bundled server tells registered addresses about its tasks."""
+"""Webhooks: events about tasks, sent to registered addresses."""
 
 from browser_use_async.server.webhooks.deliveries import Attempt, Delivery
 from browser_use_async.server.webhooks.sender import WebhookSender

@@ -1,4 +1,4 @@
-"""The log of what was sent."""
+"""The log of deliveries."""
 
 import uuid
 from collections import deque
@@ -18,7 +18,7 @@ _KIND = "delivery"
 
 @attrs.frozen
 class Attempt:
-    """One sending of an event."""
+    """One attempt to send an event."""
 
     at: datetime  # when it was sent
     status: int | None = None  # the HTTP status that came back, or None if no answer came
@@ -26,22 +26,22 @@ class Attempt:
 
     @property
     def succeeded(self) -> bool:
-        """Whether the receiver has the event."""
+        """Whether the receiver accepted the event."""
         return self.status is not None and 200 <= self.status < 300
 
 
 @attrs.define(eq=False)
 class Delivery:
-    """One event on its way to one webhook."""
+    """The delivery of one event to one webhook."""
 
-    webhook_id: str  # where to: the id of the webhook when the event was told
-    # Where to: `Webhook.address`, by which whoever has the address now is found
+    webhook_id: str  # the id of the webhook when the event occurred
+    # `Webhook.address`, which also finds a webhook that has replaced the first one
     address: str = attrs.field(repr=False)
-    task_id: str  # the task that it tells of
-    status: str  # what it tells
+    task_id: str  # the task
+    status: str  # the reported status
     body: bytes = attrs.field(repr=False)  # the event, the same bytes in each attempt
     id: str = attrs.field(factory=lambda: str(uuid.uuid4()))  # the delivery's id
-    # What was sent so far; on purpose several may have succeeded
+    # The attempts so far; several succeed if a fault duplicates the event
     attempts: list[Attempt] = attrs.field(factory=list)
     state: str = "pending"  # `pending`, `delivered`, or `failed` when it was given up
 
@@ -50,7 +50,7 @@ class DeliveryLog:
     """The latest deliveries, oldest first.
 
     Attributes:
-        left_over: Those that an earlier server left pending, and that nobody sends yet.
+        unsent: Pending ones of an earlier run, whose webhooks are not registered yet.
     """
 
     def __init__(self, keeper: Keeper, most: int = 10_000) -> None:
@@ -59,36 +59,37 @@ class DeliveryLog:
         self._deliveries = {
             key: _restored(key, each) for key, each in list(keeper.documents(_KIND))
         }
-        self._over = deque(each.id for each in self if each.state != "pending")
-        self.left_over = [each for each in self if each.state == "pending"]
+        self._ended = deque(each.id for each in self if each.state != "pending")
+        self.unsent = [each for each in self if each.state == "pending"]
 
     def add(self, delivery: Delivery) -> None:
-        """Remember a delivery."""
+        """Add a delivery, and drop the oldest ended ones beyond the limit."""
         self._deliveries[delivery.id] = delivery
-        self.keep(delivery)
-        while len(self._deliveries) > self._most and self._over:
-            oldest = self._over.popleft()
+        self.save(delivery)
+        # Pending deliveries are never dropped, so the log may exceed its limit for a while.
+        while len(self._deliveries) > self._most and self._ended:
+            oldest = self._ended.popleft()
             del self._deliveries[oldest]
             self._keeper.forget(_KIND, oldest)
 
-    def keep(self, delivery: Delivery) -> None:
-        """Note what has become of a delivery."""
+    def save(self, delivery: Delivery) -> None:
+        """Save the state of a delivery."""
         document = {**delivery_as_json(delivery), "address": delivery.address}
         document["body"] = delivery.body.decode()
         self._keeper.keep(_KIND, delivery.id, document)
 
-    def conclude(self, delivery: Delivery, state: str) -> None:
-        """Note that a delivery is over."""
+    def finish(self, delivery: Delivery, state: str) -> None:
+        """End a delivery."""
         delivery.state = state
-        self._over.append(delivery.id)
-        self.keep(delivery)
+        self._ended.append(delivery.id)
+        self.save(delivery)
 
     def __iter__(self) -> Iterator[Delivery]:
         return iter(self._deliveries.values())
 
 
 def delivery_as_json(delivery: Delivery) -> dict[str, Any]:
-    """A delivery as a JSON object, without the event and the address."""
+    """Return a delivery as a JSON object, without the event and the address."""
     return {
         "id": delivery.id,
         "webhook_id": delivery.webhook_id,

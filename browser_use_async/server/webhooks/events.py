@@ -1,4 +1,4 @@
-"""What is said when, and when it is said again; without any input or output."""
+"""Webhook events: which there are, their bytes and signatures, and the retry schedule. No I/O."""
 
 import json
 import uuid
@@ -14,13 +14,13 @@ __all__ = [
     "MOST_ATTEMPTS",
     "STATUS_AFTER",
     "TEST_BODY",
+    "retry_delay",
     "signed_headers",
     "status_body",
-    "wait_after",
 ]
 
 MOST_ATTEMPTS = 6
-"""How often one event is sent before it is given up: once, and 5 retries."""
+"""The most attempts for one event: the first, and 5 retries."""
 
 STATUS_AFTER: Mapping[TaskEvent | None, str] = {
     None: "initializing",
@@ -29,27 +29,27 @@ STATUS_AFTER: Mapping[TaskEvent | None, str] = {
     TaskEvent.STOP: "stopped",
     TaskEvent.FINISH: "finished",
 }
-"""The status that is told after an event; None is the creation.
+"""The status to report after an event; None is the creation.
 
-A failure is not told at all: the API has no such status. Nor is a resumption: `started` says that
-a task has started and its browser is available, which happens once.
+A failure is not reported: the API has no such status. Nor is a resumption: `started` means that a
+task has started and its browser is available, which happens once.
 """
 
 
 def _canonical(event: Mapping[str, Any]) -> bytes:
-    # In the form that is signed, so that receivers who sign the raw bytes agree as well.
+    # The canonical form that is signed, so that receivers may also sign the raw bytes.
     return json.dumps(event, separators=(",", ":"), sort_keys=True).encode()
 
 
 TEST_BODY = _canonical(
     {"type": "test", "timestamp": "2024-03-21T12:00:00Z", "payload": {"test": "ok"}}
 )
-"""What a new address must answer with a 2xx status: the content that the API documents."""
+"""The test event, which a new webhook must answer with a 2xx status; as the API documents it."""
 
 
 def status_body(record: TaskRecord, status: str, now: datetime) -> bytes:
-    """The event that tells of a task's status."""
-    # The API's browser sessions have ids of their own; here each task has one session.
+    """Return the event for a status of a task."""
+    # The hosted service has browser sessions with ids of their own; here each task has one.
     session_id = uuid.uuid5(uuid.UUID(record.id), "session")
     return _canonical(
         {
@@ -66,7 +66,7 @@ def status_body(record: TaskRecord, status: str, now: datetime) -> bytes:
 
 
 def signed_headers(body: bytes, secret: str, now: datetime) -> dict[str, str]:
-    """The headers of one attempt."""
+    """Return the signed headers of one attempt."""
     timestamp = str(int(now.timestamp()))
     return {
         "Content-Type": "application/json",
@@ -75,6 +75,6 @@ def signed_headers(body: bytes, secret: str, now: datetime) -> dict[str, str]:
     }
 
 
-def wait_after(attempts: int, first: float) -> float | None:
-    """Seconds until the next attempt, or None if there is none."""
+def retry_delay(attempts: int, first: float) -> float | None:
+    """Return the seconds until the next attempt, or None after the last one."""
     return None if attempts >= MOST_ATTEMPTS else first * 2.0 ** (attempts - 1)

@@ -1,4 +1,4 @@
-"""Sends events: signed, in order for each task, again when they were not received."""
+"""The sender of webhook events: signed, in order for each task, with retries."""
 
 import asyncio
 import contextlib
@@ -9,34 +9,33 @@ from datetime import datetime
 
 from browser_use_async.api.task_states import TaskEvent
 from browser_use_async.errors import ConfigurationError
-from browser_use_async.server.failure_log import log_failure
-from browser_use_async.server.outbound import Outbound, OutboundError
+from browser_use_async.server.http_client import HttpClient, HttpClientError
+from browser_use_async.server.responses import log_failure
 from browser_use_async.server.storage import TaskRecord
 from browser_use_async.server.storage.keeper import Keeper
 from browser_use_async.server.webhooks.deliveries import Attempt, Delivery, DeliveryLog
 from browser_use_async.server.webhooks.events import (
     STATUS_AFTER,
     TEST_BODY,
+    retry_delay,
     signed_headers,
     status_body,
-    wait_after,
 )
-from browser_use_async.server.webhooks.registrations import Registrations
-from browser_use_async.server.webhooks.webhook import Webhook
+from browser_use_async.server.webhooks.webhook import Webhook, WebhookRegistry
 
 __all__ = ["WebhookSender"]
 
 _logger = logging.getLogger(__name__)
 _ATTEMPT_SECONDS = 10.0
-"""How long a receiver may take for its answer."""
+"""Seconds that a receiver has for its answer."""
 _CLOSE_SECONDS = 2.0
-"""How long events that are being sent may still take when the server closes."""
+"""Seconds for attempts under way when the server closes."""
 _AT_ONCE = 64
-"""How many events are being sent to one webhook at the same time."""
+"""Number of events that are sent to one webhook concurrently."""
 
 
 class WebhookSender:
-    """The webhooks of one server, and what is on its way to them."""
+    """Sends events to the webhooks of one server."""
 
     def __init__(
         self,
@@ -48,11 +47,11 @@ class WebhookSender:
         self._now = now
         self._first_retry = first_retry
         self._duplicates = duplicates
-        self._outbound = Outbound(
+        self._client = HttpClient(
             connect=_ATTEMPT_SECONDS, silence=_ATTEMPT_SECONDS, exchange=_ATTEMPT_SECONDS
         )
-        self._webhooks = Registrations(keeper)
-        self._places: dict[str, asyncio.Semaphore] = {}
+        self._webhooks = WebhookRegistry(keeper)
+        self._slots: dict[str, asyncio.Semaphore] = {}
         # One queue and one worker for each address and task: that keeps a task's events in order.
         self._queues: dict[tuple[str, str], deque[Delivery]] = {}
         self._workers: set[asyncio.Task[None]] = set()
@@ -61,13 +60,13 @@ class WebhookSender:
 
     @property
     def webhooks(self) -> tuple[Webhook, ...]:
-        """What is told, in the order of registration."""
+        """The registered webhooks, in order."""
         return self._webhooks.all
 
-    async def register(self, webhook: Webhook, *, keep: bool = True) -> None:
-        """Send the test event, and tell the webhook of everything from now on.
+    async def register(self, webhook: Webhook, *, save: bool = True) -> None:
+        """Send the test event, and register the webhook if it passes.
 
-        A webhook for the same address is replaced: this one is told what is still on its way.
+        A webhook for the same address is replaced, and receives the pending events.
 
         Raises:
             ConfigurationError: It did not answer the test with a 2xx status.
@@ -76,24 +75,25 @@ class WebhookSender:
         if not attempt.succeeded:
             answer = attempt.problem or f"it answered {attempt.status}, which is not 2xx"
             raise ConfigurationError(f"url: {webhook.origin} did not pass the test event: {answer}")
-        self._webhooks.put(webhook, keep=keep)
-        self.resume()
+        self._webhooks.add(webhook, save=save)
+        self.send_pending()
 
-    def resume(self) -> None:
-        """Send what an earlier server left to be sent, as far as its addresses are known."""
-        left, self.log.left_over = self.log.left_over, []
+    def send_pending(self) -> None:
+        """Send the pending events of an earlier run whose webhooks are registered."""
+        left, self.log.unsent = self.log.unsent, []
         for delivery in left:
-            if self._webhooks.at(delivery.address) is None:
-                self.log.left_over.append(delivery)
+            # It may be registered later, as those given to the constructor are.
+            if self._webhooks.get(delivery.address) is None:
+                self.log.unsent.append(delivery)
             else:
                 self._enqueue(delivery)
 
     def remove(self, webhook_id: str) -> bool:
-        """Tell a webhook nothing any more; what is still on its way is given up."""
+        """Remove a webhook, and give up its pending events."""
         return self._webhooks.remove(webhook_id)
 
-    def observe(self, record: TaskRecord, event: TaskEvent | None) -> None:
-        """Tell all webhooks what happened to a task, if it is something that they are told."""
+    def task_changed(self, record: TaskRecord, event: TaskEvent | None) -> None:
+        """Send an event about a task to all webhooks, if there is one for it."""
         status = STATUS_AFTER.get(event)
         if status is None or not self.webhooks or self._closing.is_set():
             return
@@ -104,10 +104,11 @@ class WebhookSender:
             self._enqueue(delivery)
 
     async def aclose(self) -> None:
-        """Finish the attempts that are being made, for a moment; nothing else is sent any more."""
+        """Wait a moment for attempts under way, and send nothing else."""
         self._closing.set()
         if self._workers:
             _, late = await asyncio.wait(set(self._workers), timeout=_CLOSE_SECONDS)
+            # The rest stays pending in the database, and is sent after a restart.
             for worker in late:
                 worker.cancel()
             await asyncio.gather(*late, return_exceptions=True)
@@ -116,7 +117,7 @@ class WebhookSender:
             _logger.warning(
                 "%d webhook events were not delivered before the server closed", pending
             )
-        await self._outbound.aclose()
+        await self._client.aclose()
 
     def _enqueue(self, delivery: Delivery) -> None:
         key = (delivery.address, delivery.task_id)
@@ -135,49 +136,50 @@ class WebhookSender:
                 delivery = queue.popleft()
                 await self._deliver(delivery)
                 if delivery.state == "pending":
-                    break  # the server closes; what comes after this event must not overtake it
+                    break  # closing; later events must not overtake this one
         except Exception as error:  # noqa: BLE001 - whatever it is, the server lives
             log_failure(_logger, "sending webhooks failed", error)
         finally:
             del self._queues[key]
 
     async def _deliver(self, delivery: Delivery) -> None:
-        while (webhook := self._webhooks.at(delivery.address)) is not None:
-            # What waits for its first attempt when the server closes still gets it.
+        while (webhook := self._webhooks.get(delivery.address)) is not None:
+            # An event that waits for its first attempt when the server closes still gets it.
             if delivery.attempts and self._closing.is_set():
                 return
             attempt = await self._attempt(webhook, delivery)
             if attempt.succeeded:
-                self.log.conclude(delivery, "delivered")
+                self.log.finish(delivery, "delivered")
                 for _ in range(self._duplicates()):
                     await self._attempt(webhook, delivery)
                 return
-            seconds = wait_after(len(delivery.attempts), self._first_retry)
+            seconds = retry_delay(len(delivery.attempts), self._first_retry)
             if seconds is None:
                 break
-            await self._pass_time(seconds)
-        self.log.conclude(delivery, "failed")
+            await self._sleep(seconds)
+        self.log.finish(delivery, "failed")
         count = len(delivery.attempts)
         where = "a removed webhook" if webhook is None else webhook.origin
         _logger.warning("%s was not told of task %s: %s attempts", where, delivery.task_id, count)
 
     async def _attempt(self, webhook: Webhook, delivery: Delivery) -> Attempt:
-        async with self._places.setdefault(webhook.address, asyncio.Semaphore(_AT_ONCE)):
+        # The slot is given back between attempts, so that retries do not hold up other events.
+        async with self._slots.setdefault(webhook.address, asyncio.Semaphore(_AT_ONCE)):
             attempt = await self._send(webhook, delivery.body)
         delivery.attempts.append(attempt)
-        self.log.keep(delivery)
+        self.log.save(delivery)
         return attempt
 
     async def _send(self, webhook: Webhook, body: bytes) -> Attempt:
         now = self._now()
         headers = signed_headers(body, webhook.secret, now)
         try:
-            answer = await self._outbound.send("POST", webhook.url, headers=headers, body=body)
-        except OutboundError as error:
+            answer = await self._client.send("POST", webhook.url, headers=headers, body=body)
+        except HttpClientError as error:
             return Attempt(now, problem=str(error))
         return Attempt(now, answer.status)
 
-    async def _pass_time(self, seconds: float) -> None:
+    async def _sleep(self, seconds: float) -> None:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await self._closing.wait()

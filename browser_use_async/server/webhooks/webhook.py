@@ -1,7 +1,6 @@
-"""Where events are sent to."""
+"""A webhook, and the registry of webhooks, which survives restarts with a database."""
 
 import hashlib
-import ipaddress
 import uuid
 from typing import Any
 
@@ -9,14 +8,19 @@ import attrs
 from yarl import URL
 
 from browser_use_async.errors import ConfigurationError
+from browser_use_async.server.listen_address import is_loopback_host
+from browser_use_async.server.storage.keeper import Keeper
 from browser_use_async.webhooks.signing import key_of
 
-__all__ = ["Webhook"]
+__all__ = ["Webhook", "WebhookRegistry"]
+
+_KIND = "webhook"
 
 
 def _check_url(_webhook: object, _field: object, url: Any) -> None:
     try:
         target = URL(url) if isinstance(url, str) else URL()
+        # yarl checks the port only when it is read.
         host, _port = target.host, target.port
     except ValueError:
         raise ConfigurationError("url: it is no address") from None
@@ -24,7 +28,7 @@ def _check_url(_webhook: object, _field: object, url: Any) -> None:
         raise ConfigurationError("url: a webhook needs an address that begins with https://")
     if target.user is not None or target.password is not None:
         raise ConfigurationError("url: an address with a user name or password is not called")
-    if target.scheme == "http" and not _is_loopback(host):
+    if target.scheme == "http" and not is_loopback_host(host):
         raise ConfigurationError(
             f"url: http:// is for this machine only, and {host} is another; use https://"
         )
@@ -37,16 +41,9 @@ def _check_secret(_webhook: object, _field: object, secret: Any) -> None:
         raise ConfigurationError(f"secret: {error}") from None
 
 
-def _is_loopback(host: str) -> bool:
-    try:
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
-
-
 @attrs.frozen(repr=False)
 class Webhook:
-    """An address that is told what becomes of the tasks of a bundled server.
+    """An address that receives events about the tasks of a bundled server.
 
     Neither the secret nor the path and query of the address, which may hold another secret, are
     in its representation.
@@ -66,8 +63,50 @@ class Webhook:
 
     @property
     def address(self) -> str:
-        """What the address is known by where it may not be told: 64 hexadecimal digits."""
+        """A digest that identifies the address where it must stay secret: 64 hexadecimal digits."""
         return hashlib.sha256(self.url.encode()).hexdigest()
 
     def __repr__(self) -> str:
         return f"Webhook({self.origin}, id={self.id})"
+
+
+class WebhookRegistry:
+    """The webhooks of one server in the order of their registration, one for each address."""
+
+    def __init__(self, keeper: Keeper) -> None:
+        self._keeper = keeper
+        restored = [
+            Webhook(secret["url"], secret["secret"], id=key)
+            for key, secret in keeper.secrets(_KIND)
+        ]
+        self._webhooks = {webhook.address: webhook for webhook in restored}
+
+    @property
+    def all(self) -> tuple[Webhook, ...]:
+        """All webhooks."""
+        return tuple(self._webhooks.values())
+
+    def get(self, address: str) -> Webhook | None:
+        """The webhook at an address, or None."""
+        return self._webhooks.get(address)
+
+    def add(self, webhook: Webhook, *, save: bool) -> None:
+        """Add a webhook, or replace the one at the same address."""
+        other = self._webhooks.pop(webhook.address, None)
+        # The new webhook has another id, under which the old one would remain stored.
+        if other is not None:
+            self._keeper.forget(_KIND, other.id)
+        self._webhooks[webhook.address] = webhook
+        if save:
+            self._keeper.keep_secret(
+                _KIND, webhook.id, {"url": webhook.url, "secret": webhook.secret}
+            )
+
+    def remove(self, webhook_id: str) -> bool:
+        """Remove a webhook; False if there is none with this id."""
+        for webhook in self.all:
+            if webhook.id == webhook_id:
+                del self._webhooks[webhook.address]
+                self._keeper.forget(_KIND, webhook_id)
+                return True
+        return False

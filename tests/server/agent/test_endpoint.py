@@ -10,7 +10,7 @@ from browser_use_async.server.executors.agent.endpoint import (
     NoModelError,
     choose_model,
 )
-from browser_use_async.server.outbound import Outbound
+from browser_use_async.server.http_client import HttpClient
 from browser_use_async.types import LlmModel
 from tests.hygiene import KEY
 
@@ -100,7 +100,7 @@ async def test_the_list_of_models(answer: Any, chosen: str) -> None:
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
     url = f"http://127.0.0.1:{runner.addresses[0][1]}/v1"
-    outbound = Outbound()
+    outbound = HttpClient()
     try:
         endpoint = ModelEndpoint.of(AgentSettings(llm_base_url=url, llm_key="sesame"))
         assert await endpoint.model_for("o3", outbound) == chosen
@@ -114,7 +114,7 @@ async def test_the_list_of_models(answer: Any, chosen: str) -> None:
 async def test_one_model_for_all_tasks_is_not_looked_up() -> None:
     """With `llm_model` nobody asks the endpoint for a list."""
     endpoint = ModelEndpoint.of(AgentSettings(llm_base_url="http://127.0.0.1:9", llm_model="m"))
-    outbound = Outbound()
+    outbound = HttpClient()
 
     assert await endpoint.model_for("o3", outbound) == "m"
 

@@ -4,7 +4,7 @@ import pytest
 
 from browser_use_async.server.executors.chromium.executor import ChromiumExecutor
 from browser_use_async.server.executors.protocol import Failed, Finished
-from browser_use_async.server.running.masking import SecretMask
+from browser_use_async.server.jobs.redaction import SecretRedactor
 from tests.server.chromium.pages import serve_pages
 from tests.server.chromium.running import browse
 
@@ -65,7 +65,7 @@ async def test_addresses_show_no_secret(chromium: ChromiumExecutor):
     async with serve_pages({"/": page, "/got": "<title>Got it</title>"}) as site:
         task = f"Open {site.url}/. Fill Name with pin. Submit the form. Tell me the title"
         done = await browse(chromium, task, secrets=secrets)
-    mask = SecretMask(secrets)
+    mask = SecretRedactor(secrets)
     shown = [mask.step(step) for step in done.steps]
 
     assert done.output == "Got it"
@@ -76,7 +76,7 @@ async def test_addresses_show_no_secret(chromium: ChromiumExecutor):
 
 def test_all_spellings_are_masked():
     """Texts, addresses, JSON and HTML spell a value in their own ways; all are masked."""
-    mask = SecretMask({"pin": 'a"b & ü/c'})
+    mask = SecretRedactor({"pin": 'a"b & ü/c'})
     spelled = (
         'a"b & ü/c',
         "a%22b+%26+%C3%BC%2Fc",

@@ -7,14 +7,14 @@ from hypothesis import strategies as st
 
 from browser_use_async.api.endpoint_table import ENDPOINTS
 from browser_use_async.server import Fault
-from browser_use_async.server.faults.rules import FaultRules
+from browser_use_async.server.faults.injection import FaultRules
 
 CALLS = st.lists(st.sampled_from(["run_task", "get_task", "me", "file"]), max_size=60)
 
 
 def _met(fault: Fault, operations: list[str]) -> list[bool]:
     rules = FaultRules([fault])
-    return [bool(rules.met_by(operation)) for operation in operations]
+    return [bool(rules.matching(operation)) for operation in operations]
 
 
 def test_the_nth_calls():
@@ -53,10 +53,10 @@ def test_a_seed_gives_one_sequence(operations: list[str], seed: int, probability
     fault = Fault("reset", "run_task", probability=probability, seed=seed)
     others = [Fault("garbage", probability=0.5), Fault("latency", "me", seconds=1)]
     rules = FaultRules([others[0], fault, others[1]])
-    met = [fault in rules.met_by(operation) for operation in operations]
+    matching = [fault in rules.matching(operation) for operation in operations]
 
     draw = random.Random(seed).random
-    assert met == [name == "run_task" and draw() < probability for name in operations]
+    assert matching == [name == "run_task" and draw() < probability for name in operations]
 
 
 def test_a_choice_of_calls_does_not_shift_the_sequence():
@@ -78,14 +78,14 @@ def test_order():
     """The first rule is the outermost; a lag is next to the execution, wherever it stands."""
     faults = [Fault("list_lag", seconds=1), Fault("drip", bytes_per_second=1), Fault("garbage")]
 
-    assert FaultRules(faults).met_by("run_task") == [faults[1], faults[2], faults[0]]
+    assert FaultRules(faults).matching("run_task") == [faults[1], faults[2], faults[0]]
 
 
 def test_counts():
     """Rules of one label are counted together, and a new set begins anew."""
     rules = FaultRules([Fault("reset"), Fault("reset", first=1), Fault("reset", name="mine")])
     for fault in rules.faults:
-        rules.note_fired(fault)
+        rules.count_fired(fault)
 
     assert rules.fired == {"reset": 2, "mine": 1}
     assert FaultRules(rules.faults).fired == {}

@@ -8,7 +8,7 @@ import pytest
 
 from browser_use_async import BrowserUseSession, errors
 from browser_use_async.server import Fault, LocalServer
-from browser_use_async.server.threaded import ThreadedServer
+from browser_use_async.server.threaded_server import ThreadedServer
 from tests.server.faults.raw import exchange
 
 PLACE = "/admin/faults"

@@ -8,15 +8,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from browser_use_async.server.executors.viewing import KeyInput, PointerInput, TextInput
-from browser_use_async.server.watching.messages import (
+from browser_use_async.server.live_view.messages import (
     MAX_TEXT,
-    Drawn,
+    Command,
+    FrameAck,
     MessageRefusedError,
-    Order,
     read_message,
 )
 
-_KINDS = (Drawn, Order, PointerInput, KeyInput, TextInput)
+_KINDS = (FrameAck, Command, PointerInput, KeyInput, TextInput)
 _VALUES: st.SearchStrategy[Any] = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=40),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner),

@@ -7,7 +7,7 @@ import pytest
 from aiohttp import WSCloseCode
 
 from browser_use_async.server.executors.viewing import KeyInput, PointerInput, TextInput
-from browser_use_async.server.watching.messages import MAX_TEXT
+from browser_use_async.server.live_view.messages import MAX_TEXT
 from tests.hygiene import SECRET
 from tests.server.calling import Caller
 from tests.server.pages.showing import Showing, drawn

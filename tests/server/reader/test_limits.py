@@ -7,7 +7,7 @@ import pytest
 
 from browser_use_async.server.executors.protocol import Assignment, Failed, Finished, Step
 from browser_use_async.server.executors.reader import ReaderExecutor
-from browser_use_async.server.outbound import Outbound
+from browser_use_async.server.http_client import HttpClient
 from tests.hygiene import SECRET
 from tests.server.raw_server import page, raw_server
 from tests.server.reader.running import FREE, properties, run, table_of
@@ -288,7 +288,7 @@ async def test_reader_closes_what_it_opened(site: str):
 
 async def test_reader_leaves_a_borrowed_client_open(site: str):
     """A client that belongs to somebody else can still be used."""
-    outbound = Outbound()
+    outbound = HttpClient()
     await ReaderExecutor(outbound).aclose()
     assert (await run(ReaderExecutor(outbound), f"Open {site}")).output
     await outbound.aclose()

@@ -2,7 +2,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from browser_use_async.server.outbound import Outbound
+from browser_use_async.server.http_client import HttpClient
 from browser_use_async.server.reading.domains import AllowedDomains
 from browser_use_async.server.reading.visit import PageNotOpenedError, open_page
 from tests.server.raw_server import page, raw_server
@@ -11,9 +11,9 @@ ALL = AllowedDomains(None)
 
 
 @pytest.fixture
-async def outbound() -> AsyncIterator[Outbound]:
+async def outbound() -> AsyncIterator[HttpClient]:
     """An HTTP client."""
-    client = Outbound(connect=20, silence=20, exchange=20)
+    client = HttpClient(connect=20, silence=20, exchange=20)
     yield client
     await client.aclose()
 
@@ -24,7 +24,7 @@ def moved(location: str, status: str = "302 Found") -> bytes:
 
 
 async def refusal(
-    outbound: Outbound, url: str, allowed: AllowedDomains = ALL
+    outbound: HttpClient, url: str, allowed: AllowedDomains = ALL
 ) -> PageNotOpenedError:
     """Why a page cannot be opened."""
     with pytest.raises(PageNotOpenedError) as caught:
@@ -33,7 +33,7 @@ async def refusal(
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
-async def test_redirects_are_followed(outbound: Outbound, status: int):
+async def test_redirects_are_followed(outbound: HttpClient, status: int):
     """Relative redirects lead to the page, whose address is the last one."""
     answers = {"/a": moved("b#part", f"{status} Moved"), "/b": page(b"<title>There</title>")}
     async with raw_server(answers) as url:
@@ -42,7 +42,7 @@ async def test_redirects_are_followed(outbound: Outbound, status: int):
     assert (visit.page.title, visit.page.url) == ("There", f"{url}/b")
 
 
-async def test_five_redirects_are_enough(outbound: Outbound):
+async def test_five_redirects_are_enough(outbound: HttpClient):
     """Five redirects are followed, and the sixth is not."""
     answers = {f"/{number}": moved(f"/{number + 1}") for number in range(6)}
     async with raw_server({**answers, "/6": page(b"<title>End</title>")}) as url:
@@ -50,7 +50,7 @@ async def test_five_redirects_are_enough(outbound: Outbound):
         assert "more than 5 times" in (await refusal(outbound, f"{url}/0")).reason
 
 
-async def test_circles_are_noticed(outbound: Outbound):
+async def test_circles_are_noticed(outbound: HttpClient):
     """Redirects that come back are not followed until the limit."""
     async with raw_server({"/a": moved("/b"), "/b": moved("/a#x")}) as url:
         error = await refusal(outbound, f"{url}/a")
@@ -59,13 +59,13 @@ async def test_circles_are_noticed(outbound: Outbound):
 
 
 @pytest.mark.parametrize("location", ["mailto:a@b.example", "", "http://[broken/"])
-async def test_redirect_to_nowhere_is_refused(outbound: Outbound, location: str):
+async def test_redirect_to_nowhere_is_refused(outbound: HttpClient, location: str):
     """A redirect needs an address that can be opened."""
     async with raw_server({"/": moved(location)}) as url:
         assert "redirects to nowhere" in (await refusal(outbound, url)).reason
 
 
-async def test_redirects_obey_the_allowed_domains(outbound: Outbound):
+async def test_redirects_obey_the_allowed_domains(outbound: HttpClient):
     """A redirect to another host is not asked when that host is not allowed."""
     asked: list[str] = []
 
@@ -94,7 +94,7 @@ async def test_redirects_obey_the_allowed_domains(outbound: Outbound):
         ("799 Odd", "799 Odd"),
     ],
 )
-async def test_status_decides(outbound: Outbound, status: str, shown: str):
+async def test_status_decides(outbound: HttpClient, status: str, shown: str):
     """Only 2xx is a page; the reason gives the status."""
     async with raw_server({"/": page(b"x", status=status)}) as url:
         if shown:
@@ -103,13 +103,13 @@ async def test_status_decides(outbound: Outbound, status: str, shown: str):
             assert (await open_page(outbound, url, ALL)).page.text == "x"
 
 
-async def test_unreadable_page_is_refused(outbound: Outbound):
+async def test_unreadable_page_is_refused(outbound: HttpClient):
     """A picture cannot be read, and the reason says so."""
     async with raw_server({"/": page(b"x", headers={"Content-Type": "image/png"})}) as url:
         assert "image/png, and only text" in (await refusal(outbound, url)).reason
 
 
-async def test_passwords_in_addresses_are_not_shown(outbound: Outbound):
+async def test_passwords_in_addresses_are_not_shown(outbound: HttpClient):
     """An address with a password is refused without repeating the password."""
     for allowed in (ALL, AllowedDomains(["b.example"])):
         error = await refusal(outbound, "http://user:hunter2@a.example/x", allowed)
@@ -117,7 +117,7 @@ async def test_passwords_in_addresses_are_not_shown(outbound: Outbound):
         assert "hunter2" not in error.reason + error.url
 
 
-async def test_cookies_of_the_whole_way_are_collected(outbound: Outbound):
+async def test_cookies_of_the_whole_way_are_collected(outbound: HttpClient):
     """Cookies of redirects count; foreign domains and nonsense do not."""
     first = page(
         status="302 Found",

@@ -11,7 +11,7 @@ import pytest
 
 from browser_use_async.server import Fault, LocalServer, Webhook
 from browser_use_async.server.executors.protocol import Assignment, Failed, Finished
-from browser_use_async.server.webhooks.events import wait_after
+from browser_use_async.server.webhooks.events import retry_delay
 from browser_use_async.types import RunTaskRequest
 from tests.server.calling import Caller
 from tests.server.steering import FromQueue
@@ -192,4 +192,4 @@ async def test_the_last_event_is_still_sent(receiver: Receiver) -> None:
 
 def test_the_waits_double() -> None:
     """From the first one on, until 5 retries were made."""
-    assert [wait_after(n, 1.0) for n in range(1, 7)] == [1.0, 2.0, 4.0, 8.0, 16.0, None]
+    assert [retry_delay(n, 1.0) for n in range(1, 7)] == [1.0, 2.0, 4.0, 8.0, 16.0, None]

@@ -171,7 +171,7 @@ def test_the_log_is_bounded(path: Path) -> None:
     for number, delivery in enumerate(made):
         log.add(delivery)
         if number != 1:
-            log.conclude(delivery, "delivered")
+            log.finish(delivery, "delivered")
     left = [each.status for each in log]
     keeper.close()
     keeper = open_keeper(path)
@@ -180,7 +180,7 @@ def test_the_log_is_bounded(path: Path) -> None:
 
     assert left == ["word 1", "word 4", "word 5"]
     assert [each.status for each in again] == left
-    assert [each.status for each in again.left_over] == ["word 1"]
+    assert [each.status for each in again.unsent] == ["word 1"]
 
 
 def test_in_memory_the_log_is_bounded_too() -> None:
@@ -189,7 +189,7 @@ def test_in_memory_the_log_is_bounded_too() -> None:
     for _ in range(5):
         delivery = Delivery("w", "a", "t", "finished", b"{}")
         log.add(delivery)
-        log.conclude(delivery, "failed")
+        log.finish(delivery, "failed")
 
     assert len(list(log)) == 2
 

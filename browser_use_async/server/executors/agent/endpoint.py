@@ -9,7 +9,7 @@ from yarl import URL
 
 from browser_use_async.errors import ConfigurationError
 from browser_use_async.server.executors.agent.settings import AgentSettings
-from browser_use_async.server.outbound import Outbound, OutboundError
+from browser_use_async.server.http_client import HttpClient, HttpClientError
 from browser_use_async.server.reading.decoding import load_json
 
 __all__ = ["ModelEndpoint", "NoModelError", "choose_model"]
@@ -69,7 +69,7 @@ class ModelEndpoint:
             sees_pictures=settings.llm_sees_pictures,
         )
 
-    async def model_for(self, wanted: str, outbound: Outbound) -> str:
+    async def model_for(self, wanted: str, outbound: HttpClient) -> str:
         """The model that a task shall use.
 
         Args:
@@ -83,12 +83,12 @@ class ModelEndpoint:
             return self.model
         return choose_model(wanted, await self._listed(outbound))
 
-    async def _listed(self, outbound: Outbound) -> list[str] | None:
+    async def _listed(self, outbound: HttpClient) -> list[str] | None:
         """The names of its models, or None if it does not tell."""
         headers = {"Authorization": f"Bearer {self.key}"} if self.key else {}
         try:
             answer = await outbound.send("GET", f"{self.base_url}/models", headers=headers)
-        except OutboundError as error:
+        except HttpClientError as error:
             raise NoModelError(f"The model cannot be asked at {self.base_url}: {error}.") from None
         if answer.status in {401, 403}:
             raise NoModelError(

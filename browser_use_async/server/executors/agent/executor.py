@@ -31,8 +31,8 @@ from browser_use_async.server.executors.protocol import (
     Step,
 )
 from browser_use_async.server.executors.viewing import View
-from browser_use_async.server.outbound import Outbound
-from browser_use_async.server.running.masking import SecretMask
+from browser_use_async.server.http_client import HttpClient
+from browser_use_async.server.jobs.redaction import SecretRedactor
 
 __all__ = ["BrowserUseExecutor"]
 
@@ -66,7 +66,7 @@ class BrowserUseExecutor:
         self._python = os.fspath(settings.python or sys.executable)
         check_python(self._python)
         self._places = Places(chromium or ChromiumSettings())
-        self._outbound = Outbound()
+        self._outbound = HttpClient()
         self._films = FilmMaker()
         self._at_work: dict[str, Place] = {}
 
@@ -83,7 +83,7 @@ class BrowserUseExecutor:
             A step as soon as the model has decided on it, then `Finished`; or `Failed` with the
             reason.
         """
-        mask = SecretMask({**assignment.secrets, "": self._endpoint.key})
+        mask = SecretRedactor({**assignment.secrets, "": self._endpoint.key})
         try:
             model = await self._endpoint.model_for(assignment.llm_model, self._outbound)
             async with aclosing(self._work(assignment, control, model, mask)) as items:
@@ -110,7 +110,7 @@ class BrowserUseExecutor:
         await self._outbound.aclose()
 
     async def _work(
-        self, assignment: Assignment, control: Control, model: str, mask: SecretMask
+        self, assignment: Assignment, control: Control, model: str, mask: SecretRedactor
     ) -> AsyncGenerator[Step | Finished | Failed, None]:
         async with AsyncExitStack() as stack:
             place = await stack.enter_async_context(self._places.take(assignment))
@@ -140,7 +140,7 @@ class BrowserUseExecutor:
 @attrs.frozen
 class _Log:
     task_id: str
-    mask: SecretMask
+    mask: SecretRedactor
 
     def __call__(self, line: str) -> None:
         text = self.mask.text(line)[:_LONGEST_LOG_LINE]

@@ -18,7 +18,7 @@ from browser_use_async.server.executors.chromium.settings import ChromiumSetting
 from browser_use_async.server.executors.chromium.tab_settings import TabSettings, mask_script
 from browser_use_async.server.executors.chromium.ways_out import WaysOut
 from browser_use_async.server.executors.protocol import Assignment
-from browser_use_async.server.running.masking import SecretMask
+from browser_use_async.server.jobs.redaction import SecretRedactor
 
 __all__ = ["Place", "Places"]
 
@@ -110,4 +110,4 @@ def _flags(gateway: Gateway) -> list[str]:
 
 
 def _settings(assignment: Assignment) -> TabSettings:
-    return TabSettings(assignment.viewport, mask_script(SecretMask(assignment.secrets).values))
+    return TabSettings(assignment.viewport, mask_script(SecretRedactor(assignment.secrets).values))

@@ -9,7 +9,7 @@ from browser_use_async.server.executors.agent.place import Place
 from browser_use_async.server.executors.agent.process import AgentProcess
 from browser_use_async.server.executors.agent.worker.order import MadeFile, Message
 from browser_use_async.server.executors.protocol import Control, Failed, Finished, Step
-from browser_use_async.server.running.masking import SecretMask
+from browser_use_async.server.jobs.redaction import SecretRedactor
 
 __all__ = ["Conversation"]
 
@@ -32,7 +32,7 @@ class Conversation:
     agent: AgentProcess
     place: Place
     control: Control
-    mask: SecretMask
+    mask: SecretRedactor
     answer_seconds: float
     _steps: int = attrs.field(default=0, init=False)
 

@@ -20,7 +20,7 @@ from browser_use_async.server.executors.chromium.screencast import Screencast
 from browser_use_async.server.executors.chromium.tab import Tab
 from browser_use_async.server.executors.chromium.tab_settings import TabSettings, mask_script
 from browser_use_async.server.executors.protocol import Assignment
-from browser_use_async.server.running.masking import SecretMask
+from browser_use_async.server.jobs.redaction import SecretRedactor
 
 __all__ = ["TaskBrowser"]
 
@@ -51,7 +51,7 @@ class TaskBrowser:
         self._offered: list[Path] = []
         self._settings = TabSettings(
             viewport=assignment.viewport,
-            mask=mask_script(SecretMask(assignment.secrets).values),
+            mask=mask_script(SecretRedactor(assignment.secrets).values),
             choose_files=self._choose_files,
         )
         self.gateway = gateway

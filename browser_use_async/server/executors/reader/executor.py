@@ -17,7 +17,7 @@ from browser_use_async.server.executors.reader.export import NothingToExportErro
 from browser_use_async.server.executors.reader.journey import Journey
 from browser_use_async.server.executors.reader.plan import Plan, PlanRefusedError, read_plan
 from browser_use_async.server.executors.reader.schema import Schema, SchemaRefusedError
-from browser_use_async.server.outbound import Outbound
+from browser_use_async.server.http_client import HttpClient
 from browser_use_async.server.reading.page import shorten
 from browser_use_async.server.reading.visit import PageNotOpenedError
 
@@ -39,8 +39,8 @@ class ReaderExecutor:
 
     name = "rule-based reader"
 
-    def __init__(self, outbound: Outbound | None = None) -> None:
-        self._outbound = outbound if outbound is not None else Outbound()
+    def __init__(self, outbound: HttpClient | None = None) -> None:
+        self._outbound = outbound if outbound is not None else HttpClient()
         self._owns_outbound = outbound is None
 
     async def run(

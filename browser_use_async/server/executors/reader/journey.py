@@ -12,7 +12,7 @@ from browser_use_async.server.executors.reader.plan import (
     OpenAddress,
     OpenFile,
 )
-from browser_use_async.server.outbound import Outbound
+from browser_use_async.server.http_client import HttpClient
 from browser_use_async.server.reading.documents import (
     UnreadableDocumentError,
     read_document,
@@ -41,7 +41,7 @@ class Journey:
     """
 
     def __init__(
-        self, name: str, assignment: Assignment, outbound: Outbound, control: Control
+        self, name: str, assignment: Assignment, outbound: HttpClient, control: Control
     ) -> None:
         self._name = name
         self._assignment = assignment

@@ -1,0 +1,1 @@
+"""The parts of `batch`: input, settings, runner, progress, results and status."""

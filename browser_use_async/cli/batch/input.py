@@ -1,0 +1,339 @@
+"""The input of a batch: rows of a CSV or JSONL file, a template, and the tasks made of them.
+
+Rows are read one after the other, each with the line that it begins on, and checked before the
+first task is sent.
+"""
+
+import codecs
+import csv
+import json
+import re
+from collections.abc import Callable, Generator, Iterator, Mapping
+from contextlib import closing
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any
+
+import attrs
+
+from browser_use_async.api.json import JsonRefusedError, read_json
+from browser_use_async.api.validation import Mode, validate
+from browser_use_async.batch import BatchItem
+from browser_use_async.errors import ConfigurationError
+from browser_use_async.types import RunTaskRequest
+
+__all__ = ["InputFile", "InputItem", "InputTracker", "Row", "RowFile", "Template"]
+
+# Spreadsheets export "Unicode text" as UTF-16, which the error message should say.
+_BYTE_ORDER_MARKS = {codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
+_UNDECODED = re.compile("[\udc80-\udcff]")
+_QUOTED = re.compile(r'"[^"]*"')
+_DELIMITERS = (",", ";", "\t")
+
+_PIECE = re.compile(r"(?P<brace>\{\{|\}\})|\{(?P<name>[^{}]+)\}|(?P<alone>[{}])")
+_KEY = "key"
+_TASK = "task"
+_LONGEST_KEY = 1000
+
+
+@attrs.frozen
+class Row:
+    """One row of the input."""
+
+    line: int  # the line that it begins on, counted from 1
+    values: Mapping[str, str]  # its values by column
+
+
+@attrs.frozen
+class RowFile:
+    """A file of rows. It is read twice: once to check it, once to run it."""
+
+    path: Path  # the file. Its name says what it is: .csv, .tsv, .jsonl or .ndjson.
+    encoding: str = "utf-8"  # how its text is encoded
+
+    def rows(self) -> Generator[Row]:
+        """Yield the rows lazily; empty lines are counted and skipped.
+
+        Raises:
+            ConfigurationError: The file cannot be read, or a line is not what it should be; the
+                message names the line.
+        """
+        read = _READERS.get(self.path.suffix.lower())
+        if read is None:
+            raise ConfigurationError(
+                f"{self.path}: the name of an input ends in {', '.join(_READERS)}"
+            )
+        with closing(self._lines()) as lines:
+            yield from read(self, lines)
+
+    def error(self, line: int, problem: str) -> ConfigurationError:
+        """The error for an invalid line."""
+        return ConfigurationError(f"{self.path}, line {line}: {problem}")
+
+    def _lines(self) -> Generator[str]:
+        """Yield the lines with their line ends, without a byte-order mark."""
+        encoding = "utf-8-sig" if _is_utf8(self.encoding) else self.encoding
+        number = 0
+        try:
+            self._refuse_other_encoding()
+            # Undecodable bytes become surrogates here, so that the error can name their line.
+            with self.path.open(encoding=encoding, errors="surrogateescape", newline="") as file:
+                for number, line in enumerate(file, 1):
+                    if _UNDECODED.search(line):
+                        raise self._undecodable(number)
+                    yield line
+        except UnicodeError:
+            raise self._undecodable(number + 1) from None
+        except OSError as error:
+            raise ConfigurationError(f"{self.path} cannot be read: {error.strerror}") from None
+
+    def _refuse_other_encoding(self) -> None:
+        with self.path.open("rb") as file:
+            found = _BYTE_ORDER_MARKS.get(file.read(2))
+        if found is not None and _is_utf8(self.encoding):
+            raise ConfigurationError(f"{self.path} is not UTF-8 text; add --encoding {found}")
+
+    def _undecodable(self, line: int) -> ConfigurationError:
+        return self.error(
+            line,
+            f"it is not {self.encoding.upper()} text; say how it is encoded with --encoding, such "
+            "as --encoding cp1252",
+        )
+
+
+def _is_utf8(encoding: str) -> bool:
+    return codecs.lookup(encoding).name == "utf-8"
+
+
+# --- CSV ------------------------------------------------------------------------------------
+
+
+def _csv_rows(file: RowFile, lines: Iterator[str]) -> Iterator[Row]:
+    """Yield rows of a CSV file, whose first line names the columns and shows the delimiter."""
+    first = next(lines, "")
+    delimiter = _delimiter(first)
+    records = _records(file, _chained(first, lines), delimiter)
+    head = next(records, None)
+    if head is None:
+        return
+    columns = _columns(file, *head)
+    for line, cells in records:
+        if len(cells) != len(columns):
+            raise file.error(
+                line, f"it has {len(cells)} values, and the first line names {len(columns)} columns"
+            )
+        yield Row(line, dict(zip(columns, cells, strict=True)))
+
+
+def _chained(first: str, lines: Iterator[str]) -> Iterator[str]:
+    yield first
+    yield from lines
+
+
+def _delimiter(line: str) -> str:
+    """The delimiter: the comma, unless the first line has more of another one."""
+    # A delimiter inside quotes does not count.
+    unquoted = _QUOTED.sub("", line)
+    return max(_DELIMITERS, key=unquoted.count)
+
+
+def _records(
+    file: RowFile, lines: Iterator[str], delimiter: str
+) -> Iterator[tuple[int, list[str]]]:
+    """Yield the records that are not empty, each with its first line number."""
+    reader = csv.reader(lines, delimiter=delimiter, strict=True)
+    while True:
+        # A quoted cell may span lines; the error names the line on which its record begins.
+        line = reader.line_num + 1
+        try:
+            cells = next(reader, None)
+        except csv.Error as error:
+            raise file.error(line, f"it is no CSV: {error}") from None
+        if cells is None:
+            return
+        if cells:
+            yield line, cells
+
+
+def _columns(file: RowFile, line: int, cells: list[str]) -> list[str]:
+    columns = [cell.strip() for cell in cells]
+    if len(set(columns)) != len(columns):
+        twice = next(each for each in columns if columns.count(each) > 1)
+        raise file.error(line, f"two columns have the name {twice!r}")
+    return columns
+
+
+# --- JSONL ----------------------------------------------------------------------------------
+
+
+def _json_rows(file: RowFile, lines: Iterator[str]) -> Iterator[Row]:
+    """Yield rows of a JSON Lines file."""
+    for number, line in enumerate(lines, 1):
+        if not line.strip():
+            continue
+        try:
+            value = read_json(line.encode())
+        except JsonRefusedError as error:
+            raise file.error(number, f"it is no JSON: {error}") from None
+        if not isinstance(value, dict):
+            raise file.error(number, 'it is no JSON object, {"company": "…"}')
+        yield Row(number, {name: _text(each) for name, each in value.items() if each is not None})
+
+
+def _text(value: Any) -> str:
+    """A value as text; one that is not a string is written as JSON."""
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+_Reader = Callable[[RowFile, Iterator[str]], Iterator[Row]]
+_READERS: dict[str, _Reader] = {
+    ".csv": _csv_rows,
+    ".tsv": _csv_rows,
+    ".jsonl": _json_rows,
+    ".ndjson": _json_rows,
+}
+
+
+@attrs.frozen
+class Template:
+    """A task text with placeholders."""
+
+    text: str  # the text; a literal brace is written twice
+    names: tuple[str, ...]  # the columns that it names, each once
+
+    @classmethod
+    def read(cls, text: str) -> "Template":
+        """Parse a template.
+
+        Raises:
+            ConfigurationError: A brace stands alone, or nothing is to be filled.
+        """
+        pieces = list(_PIECE.finditer(text))
+        if any(piece["alone"] for piece in pieces):
+            raise ConfigurationError(
+                "--template: a brace stands alone; write {column} for the value of a column, and "
+                "{{ or }} for a brace"
+            )
+        names = tuple(dict.fromkeys(piece["name"] for piece in pieces if piece["name"]))
+        if not names:
+            raise ConfigurationError(
+                "--template has no {column} in it, so that every row would be the same task"
+            )
+        return cls(text, names)
+
+    def render(self, values: Mapping[str, str]) -> str:
+        """The text with all placeholders replaced."""
+        return _PIECE.sub(
+            lambda piece: piece["brace"][0] if piece["brace"] else values[piece["name"]], self.text
+        )
+
+
+@attrs.frozen
+class InputItem:
+    """One task of the batch, not created yet."""
+
+    line: int  # its line in the input
+    key: str | None  # the column `key`, or None if the input has none
+    task: str  # what the agent should do
+
+
+@attrs.frozen
+class InputFile:
+    """The tasks that an input file and a template give."""
+
+    file: RowFile
+    # Makes the task of a row; without one, the column `task` is the task
+    template: Template | None = None
+    # Values for placeholders that no column fills
+    more: Mapping[str, str] = attrs.field(factory=dict)
+
+    def items(self) -> Generator[InputItem]:
+        """Yield the tasks lazily and in order.
+
+        Raises:
+            ConfigurationError: A row is invalid; the message names its line.
+        """
+        for row in self.file.rows():
+            yield InputItem(row.line, self._key(row), self._task(row))
+
+    def check(self) -> int:
+        """Read the whole input and count the tasks, before the first one is paid for.
+
+        Raises:
+            ConfigurationError: There are no rows, one is invalid, or two have the same key.
+        """
+        count = 0
+        keys = set[int]()  # digests of 8 bytes: a million keys take little memory
+        for count, item in enumerate(self.items(), 1):  # noqa: B007 - given back below
+            if item.key is not None:
+                digest = int.from_bytes(blake2b(item.key.encode(), digest_size=8).digest())
+                # Two rows with one key would be one item of the ledger.
+                if digest in keys:
+                    problem = f"the key {item.key!r} is that of an earlier line, too"
+                    raise self.file.error(item.line, problem)
+                keys.add(digest)
+        if not count:
+            raise ConfigurationError(
+                f"{self.file.path} has no rows, so that there is nothing to do"
+            )
+        return count
+
+    def _key(self, row: Row) -> str | None:
+        key = row.values.get(_KEY)
+        if key is None:
+            return None
+        if not key.strip():
+            raise self.file.error(row.line, "its key is empty")
+        if len(key) > _LONGEST_KEY:
+            raise self.file.error(row.line, f"its key has more than {_LONGEST_KEY} characters")
+        return key
+
+    def _task(self, row: Row) -> str:
+        if self.template is None:
+            names: tuple[str, ...] = (_TASK,)
+        else:
+            names = self.template.names
+        values = {name: self._value(row, name) for name in names}
+        task = values[_TASK] if self.template is None else self.template.render(values)
+        _, problems = validate(RunTaskRequest, {"task": task}, Mode.CLIENT)
+        if problems:
+            raise self.file.error(row.line, f"its task is refused: {problems[0].message}")
+        return task
+
+    def _value(self, row: Row, name: str) -> str:
+        value = row.values.get(name)
+        if value is None:
+            value = self.more.get(name)
+        if value is None:
+            raise self.file.error(row.line, self._missing(row, name))
+        if not value.strip():
+            raise self.file.error(row.line, f"its {name!r} is empty")
+        return value
+
+    def _missing(self, row: Row, name: str) -> str:
+        has = f"it has {', '.join(map(repr, row.values)) or 'nothing'}"
+        if self.template is None:
+            return f"it has no 'task', and without --template that is the task; {has}"
+        return f"it has no {name!r}, which the template asks for; {has}"
+
+
+class InputTracker:
+    """The input of `run_many`, which also remembers the items in flight."""
+
+    def __init__(self, file: InputFile, count: int, fill_in: Callable[[str], str]) -> None:
+        self._file = file
+        self._count = count
+        self._fill_in = fill_in
+        self._under_way: dict[int, InputItem] = {}
+
+    def __len__(self) -> int:
+        return self._count
+
+    def __iter__(self) -> Generator[BatchItem]:
+        for index, item in enumerate(self._file.items()):
+            self._under_way[index] = item
+            yield BatchItem(self._fill_in(item.task), item.key)
+
+    def pop(self, index: int) -> InputItem | None:
+        """Remove and return an item that has ended."""
+        return self._under_way.pop(index, None)

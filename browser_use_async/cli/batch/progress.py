@@ -1,0 +1,246 @@
+"""Progress of a batch while it runs, and its summary: as text, as JSON, as an exit code."""
+
+import asyncio
+import signal
+from collections.abc import Callable
+from contextlib import ExitStack
+from types import TracebackType
+from typing import Any, Self
+
+from browser_use_async.batch import BatchProgress, BatchResult, ItemState, StopReason
+from browser_use_async.batch.report.words import cents, duration
+from browser_use_async.cli.console import Console
+from browser_use_async.cli.exit_codes import ExitCode
+from browser_use_async.cli.screen import Span, Style
+
+__all__ = [
+    "STATE_STYLES",
+    "BatchDisplay",
+    "counts",
+    "exit_code_for",
+    "live_lines",
+    "pace",
+    "remaining",
+    "summary",
+    "summary_line",
+]
+
+STATE_STYLES = {
+    ItemState.DONE: Style.GOOD,
+    ItemState.FAILED: Style.BAD,
+    ItemState.DEAD: Style.BAD,
+    ItemState.UNKNOWN: Style.WAITING,
+}
+"""Styles of the final states; items that have not ended are shown plain."""
+
+_SECONDS_CHANGED = 0.25
+_SECONDS_BETWEEN_LINES = 5.0
+"""Without a terminal, each update is a new line; so they are this far apart."""
+_BAR = 40
+_LONGEST_KEY = 40
+
+
+class BatchDisplay:
+    """Shows a batch on stderr while its `async with` block runs."""
+
+    def __init__(
+        self,
+        console: Console,
+        read_progress: Callable[[], BatchProgress],
+        *,
+        shows_results: bool = False,
+    ) -> None:
+        self._console = console
+        self._read_progress = read_progress
+        self._shows_results = shows_results
+        self._stack = ExitStack()
+        self._refreshing: asyncio.Task[None] | None = None
+        self._stopped_by: StopReason | None = None
+
+    async def __aenter__(self) -> Self:
+        show = self._stack.enter_context(self._console.live())
+        self._refreshing = asyncio.get_running_loop().create_task(self._refresh(show))
+        return self
+
+    async def __aexit__(
+        self,
+        error_class: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        assert self._refreshing is not None
+        self._refreshing.cancel()
+        await asyncio.gather(self._refreshing, return_exceptions=True)
+        self._stack.close()
+        self._report_stop(self._read_progress())
+
+    async def _refresh(self, show: Callable[[list[list[Span]]], None]) -> None:
+        is_interactive = self._console.is_interactive
+        last_text: str | None = None
+        while True:
+            progress = self._read_progress()
+            self._report_stop(progress)
+            if is_interactive:
+                show(live_lines(progress))
+            # A log gets a line only when something has changed.
+            elif (text := counts(progress)) != last_text:
+                self._console.info("; ".join([text, *pace(progress)]))
+                last_text = text
+            await asyncio.sleep(_SECONDS_CHANGED if is_interactive else _SECONDS_BETWEEN_LINES)
+
+    def _report_stop(self, progress: BatchProgress) -> None:
+        """Print once why no more tasks are submitted, unless the user drained the batch."""
+        reason, text = progress.stopped_by, _why_stopped(progress)
+        if text and reason is not self._stopped_by:
+            self._console.labelled(
+                [("note: ", Style.WAITING)], f"{text}; no more tasks are created"
+            )
+        self._stopped_by = reason
+
+    def report_result(self, result: "BatchResult[Any]") -> None:
+        """Print how an item ended, unless it succeeded and its result is written elsewhere."""
+        is_good = result.state is ItemState.DONE
+        if result.restored or (is_good and not self._shows_results):
+            return
+        style = STATE_STYLES.get(result.state, Style.PLAIN)
+        prefix: list[Span] = [(f"{result.state:<12}", style), f"{_short(result.key)}  "]
+        text = result.output if is_good else str(result.error or result.status or "")
+        self._console.labelled(prefix, text or "no output")
+
+
+def _why_stopped(progress: BatchProgress) -> str:
+    """Why no more tasks are submitted; empty if the user asked for that."""
+    if progress.stopped_by is StopReason.BALANCE:
+        return "the account's balance is used up"
+    if progress.stopped_by is not StopReason.BUDGET or progress.budget_cents is None:
+        return ""
+    needed = (
+        ""
+        if progress.next_cents is None
+        else f", and the next may cost {cents(progress.next_cents)}"
+    )
+    return (
+        f"the budget has no room for another task: {cents(progress.cost_cents)} of "
+        f"{cents(progress.budget_cents)} are spent{needed}"
+    )
+
+
+def _short(key: str) -> str:
+    return key if len(key) <= _LONGEST_KEY else f"{key[: _LONGEST_KEY - 1]}…"
+
+
+def live_lines(progress: BatchProgress) -> list[list[Span]]:
+    """The state of a batch in three lines, for a terminal."""
+    return [_bar(progress), _counted(progress), [(", ".join(pace(progress)), Style.FAINT)]]
+
+
+def _bar(progress: BatchProgress) -> list[Span]:
+    ended = progress.ended + progress.duplicates
+    if not progress.total:
+        return [f"{ended:,} ended"]
+    share = min(ended / progress.total, 1.0)
+    full = int(share * _BAR)
+    return [
+        ("━" * full, Style.GOOD),
+        ("━" * (_BAR - full), Style.FAINT),
+        (f"  {int(share * 100)}%", Style.STRONG),
+        f"  {ended:,} of {progress.total:,}",
+    ]
+
+
+def _counted(progress: BatchProgress) -> list[Span]:
+    spans: list[Span] = [(f"{progress.done:,} done", Style.GOOD), f"  {progress.running:,} running"]
+    for count, word, style in (
+        (progress.failed, "failed", Style.BAD),
+        (progress.dead_letters, "refused", Style.BAD),
+        (progress.unknown, "unknown", Style.WAITING),
+    ):
+        spans.append((f"  {count:,} {word}", style if count else Style.FAINT))
+    return spans
+
+
+def counts(progress: BatchProgress) -> str:
+    """The state of a batch in one line, for a log."""
+    of = "" if progress.total is None else f" of {progress.total:,}"
+    return (
+        f"{progress.ended + progress.duplicates:,}{of} ended: {progress.done:,} done, "
+        f"{progress.failed:,} failed, {progress.dead_letters:,} refused, "
+        f"{progress.unknown:,} unknown; {progress.running:,} running"
+    )
+
+
+def pace(progress: BatchProgress) -> list[str]:
+    """Rate, remaining time and cost, in parts of a line."""
+    parts = [f"{duration(progress.seconds)} so far"]
+    if progress.rate:
+        parts.insert(0, _rate(progress.rate))
+    if progress.seconds_left is not None:
+        parts.append(f"about {duration(progress.seconds_left)} left")
+    cost = f"{cents(progress.cost_cents)} spent"
+    if progress.budget_cents is not None:
+        cost += f" of {cents(progress.budget_cents)}"
+    return [*parts, cost]
+
+
+def _rate(per_second: float) -> str:
+    if per_second >= 1:
+        return f"{per_second:.1f} per second"
+    return f"{per_second * 60:.1f} per minute"
+
+
+def remaining(progress: BatchProgress) -> int:
+    """Number of items that have not ended."""
+    # The input is read lazily, so the total is unknown if the run ended before the input did.
+    known = progress.new + progress.running
+    return known if progress.total is None else max(progress.total - _ended(progress), known)
+
+
+def _ended(progress: BatchProgress) -> int:
+    return progress.ended + progress.duplicates
+
+
+def exit_code_for(progress: BatchProgress) -> int:
+    """The exit code for the final state of a batch."""
+    if progress.stopped_by is StopReason.BALANCE:
+        return ExitCode.API
+    # The exit code of a command that SIGINT has ended.
+    if progress.stopped_by is StopReason.DRAINED and remaining(progress):
+        return 128 + signal.SIGINT
+    is_whole = progress.ended == progress.done and not remaining(progress)
+    return ExitCode.FINISHED if is_whole else ExitCode.TASK_FAILED
+
+
+def summary_line(progress: BatchProgress) -> list[Span]:
+    """The summary of a run in one line."""
+    spans: list[Span] = [(f"{progress.done:,} done", Style.GOOD)]
+    for count, word, style in (
+        (progress.failed, "failed", Style.BAD),
+        (progress.dead_letters, "refused", Style.BAD),
+        (progress.unknown, "unknown", Style.WAITING),
+        (progress.left_out, "left out by the budget", Style.WAITING),
+        (remaining(progress) - progress.left_out, "left", Style.WAITING),
+        (progress.duplicates, "repeated in the input", Style.PLAIN),
+    ):
+        if count:
+            spans += [", ", (f"{count:,} {word}", style)]
+    return [*spans, f"; {cents(progress.cost_cents)}, {duration(progress.seconds)}"]
+
+
+def summary(progress: BatchProgress) -> dict[str, Any]:
+    """The summary of a run as JSON."""
+    stopped_by, budget, next_one = progress.stopped_by, progress.budget_cents, progress.next_cents
+    return {
+        "total": progress.total,
+        "done": progress.done,
+        "failed": progress.failed,
+        "dead_letters": progress.dead_letters,
+        "unknown": progress.unknown,
+        "left": remaining(progress),
+        "left_out": progress.left_out,
+        "duplicates": progress.duplicates,
+        "cost_cents": float(progress.cost_cents),
+        "budget_cents": None if budget is None else float(budget),
+        "next_cents": None if next_one is None else float(next_one),
+        "seconds": round(progress.seconds, 3),
+        "stopped_by": None if stopped_by is None else str(stopped_by),
+    }

@@ -1,0 +1,168 @@
+"""The run of a batch: results, progress, and what Ctrl-C does."""
+
+import asyncio
+from contextlib import ExitStack
+from typing import Any
+
+import attrs
+
+from browser_use_async.batch import BatchResult, ItemState
+from browser_use_async.batch.batch import Batch
+from browser_use_async.batch.pricing import most_cents
+from browser_use_async.batch.report.words import cents
+from browser_use_async.batch.states import FINAL_STATES
+from browser_use_async.cli.batch.input import InputTracker
+from browser_use_async.cli.batch.progress import (
+    BatchDisplay,
+    exit_code_for,
+    remaining,
+    summary,
+    summary_line,
+)
+from browser_use_async.cli.batch.results import ResultFile, result_record
+from browser_use_async.cli.batch.settings import Settings
+from browser_use_async.cli.connect import Connection
+from browser_use_async.cli.console import Console
+from browser_use_async.cli.exit_codes import ExitCode
+from browser_use_async.cli.screen import Style
+from browser_use_async.cli.signals import graceful_sigint
+from browser_use_async.errors import BrowserUseError
+
+__all__ = ["BatchRun"]
+
+
+@attrs.frozen
+class BatchRun:
+    """One run of a batch."""
+
+    settings: Settings  # the settings
+    console: Console  # where to show it
+    resume_command: str  # the command that resumes it after an interruption
+    timeout: float | None = None  # seconds after which it is left, or None
+
+    async def run(self, connection: Connection) -> int:
+        """Run the batch, and return the exit code."""
+        settings, console = self.settings, self.console
+        with console.status(f"reading {settings.items.file.path}"):
+            # In a thread, so that Ctrl-C works while a large file is read.
+            count = await asyncio.to_thread(settings.items.check)
+        with ExitStack() as stack:
+            file = self._output_file()
+            if file is not None:
+                stack.enter_context(file)
+            self._announce(count)
+            tracker = InputTracker(settings.items, count, connection.fill_in)
+            batch = self._batch(connection, tracker)
+            stack.enter_context(graceful_sigint(lambda: self._drain(batch)))
+            code = await self._run_with_timeout(batch, tracker, file)
+        return self._finish(batch) if code is None else code
+
+    def _output_file(self) -> ResultFile | None:
+        settings = self.settings
+        if settings.output is None:
+            return None
+        # Dead letters are tried again, so their old lines must go.
+        drop = {ItemState.DEAD} if settings.retry_dead_letters else set[ItemState]()
+        return ResultFile(settings.output, resume=settings.resume, drop=drop)
+
+    def _announce(self, count: int) -> None:
+        each = cents(most_cents([""], self.settings.fields))
+        self.console.info(
+            f"{count:,} {'task' if count == 1 else 'tasks'} of at most {each} each, "
+            f"{self.settings.concurrency:,} at once"
+        )
+        if self.settings.ledger is None:
+            self._note("without --ledger this batch cannot be resumed after an interruption")
+
+    def _note(self, text: str) -> None:
+        self.console.labelled([("note: ", Style.WAITING)], text)
+
+    def _batch(self, connection: Connection, tracker: InputTracker) -> Batch[Any]:
+        settings = self.settings
+        return connection.session.run_many(
+            tracker,
+            concurrency=settings.concurrency,
+            ledger=settings.ledger,
+            budget_cents=settings.budget_cents,
+            budget_strict=settings.budget_strict,
+            check_balance=settings.check_balance,
+            stop_orphans=settings.stop_orphans,
+            timeout=settings.task_timeout,
+            outage_tolerance=settings.outage_tolerance,
+            settle_window=settings.settle_window,
+            retry_dead_letters=settings.retry_dead_letters,
+            labels=settings.labels,
+            **settings.fields,
+        )
+
+    def _drain(self, batch: Batch[Any]) -> None:
+        batch.drain()
+        running = batch.progress.running
+        consequence = "they are stopped then"
+        if self.settings.ledger is not None:
+            consequence = "they go on, and --resume finds them"
+        self._note(
+            f"no more tasks are created; waiting for the {running:,} under way. Press Ctrl-C "
+            f"again to leave them: {consequence}"
+        )
+
+    async def _run_with_timeout(
+        self, batch: Batch[Any], tracker: InputTracker, file: ResultFile | None
+    ) -> int | None:
+        """Process all results; the exit code if the time is up before the batch ends."""
+        clock = asyncio.timeout(self.timeout)
+        try:
+            async with clock:
+                await self._process_results(batch, tracker, file)
+        except TimeoutError:
+            # A TimeoutError of the batch itself, not the end of --timeout.
+            if not clock.expired():
+                raise
+            self.console.error("the time is up")
+            self._report_resume(batch)
+            return ExitCode.TIMED_OUT
+        except (asyncio.CancelledError, BrowserUseError):
+            self._report_resume(batch)
+            raise
+        return None
+
+    async def _process_results(
+        self, batch: Batch[Any], tracker: InputTracker, file: ResultFile | None
+    ) -> None:
+        has_schema = "structured_output_json" in self.settings.fields
+        shows_results = file is None and self.console.stdout_is_tty
+        display = BatchDisplay(self.console, lambda: batch.progress, shows_results=shows_results)
+        async with batch, display:
+            async for result in batch:
+                item = tracker.pop(result.index)
+                display.report_result(result)
+                # An item that has not ended is written by the run that resumes the batch.
+                if result.state in FINAL_STATES:
+                    self._write(result, result_record(result, item, has_schema=has_schema), file)
+
+    def _write(
+        self, result: "BatchResult[Any]", written: dict[str, Any], file: ResultFile | None
+    ) -> None:
+        if file is not None:
+            file.add(written)
+        elif not self.console.stdout_is_tty:
+            self.console.result(written)
+
+    def _report_resume(self, batch: Batch[Any]) -> None:
+        self.console.info(*summary_line(batch.progress))
+        ledger = self.settings.ledger
+        if ledger is not None and ledger.exists():
+            self.console.info("to go on: ", (self.resume_command, Style.STRONG))
+
+    def _finish(self, batch: Batch[Any]) -> int:
+        progress = batch.progress
+        for orphan in batch.orphans:
+            outcome = "it was stopped" if orphan.stopped else "it was not stopped"
+            self._note(f"task {orphan.task_id} is one too many for {orphan.key}; {outcome}")
+        if remaining(progress) or progress.unknown:
+            self._report_resume(batch)
+        else:
+            self.console.info(*summary_line(progress))
+        if self.settings.output is not None and not self.console.stdout_is_tty:
+            self.console.result(summary(progress))
+        return exit_code_for(progress)

@@ -1,0 +1,172 @@
+"""The settings of `batch run`, checked before anything is opened."""
+
+import argparse
+import shlex
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import attrs
+
+from browser_use_async.api.limits import MAX_METADATA_PAIRS
+from browser_use_async.api.validation import Mode, validate
+from browser_use_async.batch import read_ledger
+from browser_use_async.batch.budget import nothing_would_run
+from browser_use_async.batch.pricing import TaskPrice
+from browser_use_async.cli.batch.input import InputFile, RowFile, Template
+from browser_use_async.cli.field_options import task_fields
+from browser_use_async.errors import ConfigurationError, LedgerError
+from browser_use_async.types import RunTaskFields, RunTaskRequest
+
+__all__ = ["Settings", "resume_command"]
+
+_SITE = "{site}"
+_KEY_OPTION = "--api-key"
+
+
+@attrs.frozen(kw_only=True)
+class Settings:
+    """The settings of a batch."""
+
+    items: InputFile
+    fields: RunTaskFields  # fields of each task
+    output: Path | None  # the file for results, or None for stdout
+    ledger: Path | None  # the ledger, or None
+    resume: bool  # whether an earlier run may have left something
+    concurrency: int  # how many tasks at once
+    budget_cents: Decimal | None  # what it may cost, in US cents, or None
+    budget_strict: bool  # whether no sum of what tasks may cost at most may pass that
+    check_balance: bool  # whether the account's balance bounds that
+    stop_orphans: bool  # whether tasks too many are stopped
+    retry_dead_letters: bool  # whether refused items are tried again
+    task_timeout: float | None  # seconds for which each task is waited for, or None
+    outage_tolerance: float  # seconds for which the service may take no task
+    settle_window: float  # seconds after which a task that did not appear never will
+    labels: Mapping[str, str]  # what the ledger says about the batch
+
+    @classmethod
+    def of(cls, options: argparse.Namespace) -> "Settings":
+        """Build the settings from parsed options.
+
+        Raises:
+            ConfigurationError: The options do not go together, or a file is in the way.
+            InvalidRequestError: A strict budget is too small for any task.
+        """
+        _refuse_contradictions(options)
+        template = None if options.template is None else Template.read(options.template)
+        # Replaced when the tasks are sent: the local server has no address yet.
+        more = {"site": _SITE} if options.local else {}
+        fields = task_fields(options)
+        _check_fields(fields)
+        if options.budget_strict:
+            _check_strict(options, fields)
+        settings = cls(
+            items=InputFile(RowFile(options.input, options.encoding), template, more),
+            fields=fields,
+            output=options.output,
+            ledger=options.ledger,
+            resume=options.resume,
+            concurrency=options.concurrency,
+            budget_cents=options.budget_cents,
+            budget_strict=options.budget_strict,
+            check_balance=options.check_balance,
+            stop_orphans=options.stop_orphans,
+            retry_dead_letters=options.retry_dead_letters,
+            task_timeout=options.task_timeout,
+            outage_tolerance=options.outage_tolerance,
+            settle_window=options.settle_window,
+            labels=_labels(options.input, options.template, fields),
+        )
+        if settings.ledger is not None and settings.ledger.exists():
+            _check_ledger(settings.ledger, settings)
+        return settings
+
+
+def _refuse_contradictions(options: argparse.Namespace) -> None:
+    if options.resume and options.ledger is None:
+        raise ConfigurationError("--resume needs the --ledger of the run that was interrupted")
+    if options.resume and options.local:
+        raise ConfigurationError("--resume: the server of --local ended with the earlier run")
+    if options.retry_dead_letters and not options.resume:
+        raise ConfigurationError("--retry-dead-letters is about an earlier run; add --resume")
+    files = {"the input": options.input, "-o": options.output, "--ledger": options.ledger}
+    # Resolved, so that two spellings of one path are noticed.
+    given = [path.resolve() for path in files.values() if path is not None]
+    if len(set(given)) != len(given):
+        raise ConfigurationError(f"{', '.join(files)} must be different files")
+
+
+def _check_fields(fields: Mapping[str, Any]) -> None:
+    """Validate the fields once, which are the same for every task."""
+    if len(fields.get("metadata") or ()) >= MAX_METADATA_PAIRS:
+        raise ConfigurationError(
+            f"--metadata: a batch needs one of the {MAX_METADATA_PAIRS} pairs itself"
+        )
+    # Any text stands for the task: those of the rows are checked with the input.
+    _, problems = validate(RunTaskRequest, {"task": "any", **fields}, Mode.CLIENT)
+    if problems:
+        place, message = ".".join(map(str, problems[0].location)), problems[0].message
+        raise ConfigurationError(f"{place}: {message[0].lower()}{message[1:]}; nothing was sent")
+
+
+def _check_strict(options: argparse.Namespace, fields: Mapping[str, Any]) -> None:
+    """Refuse a strict budget that is below the price of one task."""
+    if options.budget_cents is None:
+        if not options.check_balance:
+            raise ConfigurationError("--budget-strict needs --budget-cents or --check-balance")
+        return
+    price = TaskPrice.of(RunTaskRequest("any", **fields))
+    if price.maximum_cents > options.budget_cents:
+        raise nothing_would_run(price, options.budget_cents)
+
+
+def _labels(source: Path, template: str | None, fields: Mapping[str, Any]) -> dict[str, str]:
+    """Labels that describe the batch in its ledger; of secrets only the names."""
+    labels = {"input": source.name}
+    if template is not None:
+        labels["template"] = template
+    for name, value in sorted(fields.items()):
+        shown = sorted(value) if isinstance(value, dict) else value
+        labels[name] = ", ".join(map(str, shown)) if isinstance(shown, list) else str(shown)
+    return labels
+
+
+def _check_ledger(path: Path, settings: Settings) -> None:
+    """Refuse a ledger that belongs to a batch with other settings."""
+    if not settings.resume:
+        raise ConfigurationError(
+            f"{path} is there already; --resume goes on with its batch, or take another name"
+        )
+    try:
+        view = read_ledger(path)
+    except LedgerError:
+        return  # begun and not finished by a crash, or damaged: the batch, which opens it, decides
+    if not view.total:
+        return
+    # The ledger knows a row by its task: with another template all would be paid for again.
+    for name in sorted({*view.labels, *settings.labels} - {"input"}):
+        before, now = view.labels.get(name), settings.labels.get(name)
+        if before != now:
+            raise ConfigurationError(
+                f"{path} belongs to a batch with {name} {_shown(before)}, and now it is "
+                f"{_shown(now)}; take another --ledger for another batch"
+            )
+
+
+def _shown(label: str | None) -> str:
+    return "not given" if label is None else repr(label)
+
+
+def resume_command(words: Sequence[str]) -> str:
+    """The command that resumes the batch, without the API key."""
+    kept: list[str] = []
+    skips = False
+    for word in words:
+        if not skips and not word.startswith(f"{_KEY_OPTION}=") and word != _KEY_OPTION:
+            kept.append(word)
+        # In `--api-key KEY` the key is the next word.
+        skips = word == _KEY_OPTION
+    if "--resume" not in kept:
+        kept.append("--resume")
+    return shlex.join(["browser-use-async", *kept])

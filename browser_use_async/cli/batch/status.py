@@ -1,0 +1,110 @@
+"""`batch status`: the state of a batch, read from its ledger."""
+
+import asyncio
+from collections.abc import Iterable
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from browser_use_async import BrowserUseSession
+from browser_use_async.batch import ItemState, LedgerRow, LedgerView, read_ledger
+from browser_use_async.batch.report.words import cents
+from browser_use_async.cli.actions import local_time
+from browser_use_async.cli.batch.progress import STATE_STYLES
+from browser_use_async.cli.console import Console
+from browser_use_async.cli.screen import Style
+from browser_use_async.errors import BrowserUseError
+
+__all__ = ["show_status"]
+
+_MOST_RUNNING = 50
+"""At most so many running tasks are looked up, one request each."""
+
+
+async def show_status(path: Path, console: Console, session: BrowserUseSession | None) -> None:
+    """Print the state of a batch, which may be running.
+
+    Raises:
+        LedgerError: The ledger cannot be read.
+    """
+    view = read_ledger(path)
+    running = None
+    if session is not None:
+        rows = (row for row in view.rows() if row.state is ItemState.SUBMITTED)
+        running = await _with_live_pages(islice(rows, _MOST_RUNNING), session)
+    if console.stdout_is_tty:
+        _show(view, console)
+        if running is not None:
+            _show_running(running, console)
+    else:
+        console.result(_report(view, running))
+
+
+async def _with_live_pages(
+    rows: Iterable[LedgerRow], session: BrowserUseSession
+) -> list[dict[str, Any]]:
+    return await asyncio.gather(*(_with_live_page(row, session) for row in rows))
+
+
+async def _with_live_page(row: LedgerRow, session: BrowserUseSession) -> dict[str, Any]:
+    found: dict[str, Any] = {"key": row.key, "task_id": row.task_id}
+    try:
+        task = await session.tasks.get(str(row.task_id))
+    except BrowserUseError as error:
+        return {**found, "status": None, "live_url": None, "error": str(error)}
+    return {**found, "status": str(task.status), "live_url": task.live_url}
+
+
+def _show(view: LedgerView, console: Console) -> None:
+    for name, value in sorted(view.labels.items()):
+        console.labelled([f"{name:<12}"], value)
+    budget = "" if view.budget_cents is None else f" of {cents(view.budget_cents)}"
+    console.info(f"{'begun':<12}", local_time(view.created_at), f", {view.runs} runs so far")
+    console.info(f"{'cost':<12}", cents(view.cost_cents), budget)
+    for orphan in view.orphans:
+        cost = "" if orphan.cost_cents is None else f", {cents(orphan.cost_cents)}"
+        what = f"task {orphan.task_id} of {orphan.key}{cost}"
+        console.labelled([("too many    ", Style.WAITING)], what)
+    console.table(
+        ("STATE", "ITEMS"),
+        [
+            ((str(state), STATE_STYLES.get(state, Style.PLAIN)), f"{count:,}")
+            for state, count in view.counts.items()
+        ],
+    )
+
+
+def _show_running(running: list[dict[str, Any]], console: Console) -> None:
+    if not running:
+        console.info("nothing runs")
+        return
+    console.table(
+        ("RUNNING", "STATUS", "WATCH LIVE AT"),
+        [
+            (each["key"], each["status"] or "?", each["live_url"] or each.get("error") or "not yet")
+            for each in running
+        ],
+    )
+
+
+def _report(view: LedgerView, running: list[dict[str, Any]] | None) -> dict[str, Any]:
+    report: dict[str, Any] = {
+        "id": view.id,
+        "created_at": view.created_at.isoformat(),
+        "runs": view.runs,
+        "labels": dict(view.labels),
+        "total": view.total,
+        "counts": {str(state): count for state, count in view.counts.items()},
+        "cost_cents": float(view.cost_cents),
+        "budget_cents": None if view.budget_cents is None else float(view.budget_cents),
+        "orphans": [
+            {
+                "task_id": each.task_id,
+                "key": each.key,
+                "stopped": each.stopped,
+                "cost_cents": None if each.cost_cents is None else float(each.cost_cents),
+            }
+            for each in view.orphans
+        ],
+    }
+    return report if running is None else {**report, "running": running}

@@ -1,0 +1,111 @@
+"""The server that a command connects to: the configured one, or one started for the command."""
+
+import argparse
+import os
+from collections.abc import AsyncGenerator
+from contextlib import AsyncExitStack, asynccontextmanager
+from importlib import import_module
+from typing import Any
+
+import attrs
+
+from browser_use_async import (
+    BrowserUseSession,
+    PollPolicy,
+    RetryScheduled,
+    SessionEvent,
+    SlotAwaited,
+    SubmissionAdopted,
+)
+from browser_use_async.cli.console import Console
+from browser_use_async.cli.options import given_key
+from browser_use_async.cli.screen import Style
+from browser_use_async.errors import ConfigurationError
+from browser_use_async.transport.configuration import DEFAULT_BASE_URL
+
+__all__ = ["NO_KEY", "Connection", "connect"]
+
+NO_KEY = (
+    "no API key: set BROWSER_USE_API_KEY, or pass --api-key-file FILE. `--local` and "
+    "`browser-use-async demo` need none"
+)
+
+
+@attrs.frozen
+class Connection:
+    """An open session, and the server that it talks to."""
+
+    session: BrowserUseSession  # the open session
+    base_url: str  # the address of the API
+    has_key: bool  # whether there is a key at all
+    site_url: str | None = None  # the example site, if this command started one
+
+    def fill_in(self, task: str) -> str:
+        """Replace `{site}` in a text by the address of the example site, if there is one."""
+        return task if self.site_url is None else task.replace("{site}", self.site_url.rstrip("/"))
+
+
+@asynccontextmanager
+async def connect(
+    options: argparse.Namespace, console: Console, *, needs_key: bool = True
+) -> AsyncGenerator[Connection, None]:
+    """Open a session with the server that the options name; with `--local`, start it first.
+
+    Raises:
+        ConfigurationError: An option or a variable cannot work.
+    """
+    async with AsyncExitStack() as stack:
+        key = _key(options)
+        base_url, site_url, poll = options.base_url, None, PollPolicy()
+        if options.local:
+            server, site = await _start_local(stack)
+            key, base_url, site_url = server.api_key, server.base_url, site.url
+            poll = PollPolicy(interval=0.1, latency_target=0.25)  # our own server, just started
+        elif needs_key and key is None:
+            # Refused here, so that the message can name the options of the command line.
+            raise ConfigurationError(NO_KEY)
+        session = BrowserUseSession(
+            key,
+            base_url=base_url,
+            timeout=options.attempt_timeout,
+            poll=poll,
+            on_event=lambda event: _report_event(event, console),
+            allow_insecure_http=options.allow_insecure_http,
+        )
+        base_url = base_url or os.environ.get("BROWSER_USE_BASE_URL") or DEFAULT_BASE_URL
+        yield Connection(
+            await stack.enter_async_context(session), base_url, key is not None, site_url
+        )
+
+
+async def _start_local(stack: AsyncExitStack) -> tuple[Any, Any]:
+    # Imported here: commands that use another server must not wait for this one to load.
+    server_package: Any = import_module("browser_use_async.server")
+    site_module: Any = import_module("browser_use_async.server.static_site")
+    site = await stack.enter_async_context(
+        site_module.StaticSite(site_module.example_site_directory())
+    )
+    # Server and task belong to one user, so tasks may open pages of this machine.
+    chromium = server_package.ChromiumSettings(allow_private_addresses=True)
+    server = server_package.LocalServer(search=[site.url], chromium=chromium)
+    return await stack.enter_async_context(server), site
+
+
+def _key(options: argparse.Namespace) -> str | None:
+    """The key from the options, else from the environment."""
+    given = given_key(options)
+    # An empty key that was given is an error to report; the environment does not replace it.
+    return given if given is not None else os.environ.get("BROWSER_USE_API_KEY") or None
+
+
+def _report_event(event: SessionEvent, console: Console) -> None:
+    match event:
+        case RetryScheduled():
+            text = f"{event.reason}; trying again in {event.pause:.1f} s ({event.operation})"
+        case SlotAwaited():
+            text = "too many tasks run at once; the task is created when one of them has ended"
+        case SubmissionAdopted():
+            text = f"the answer was lost, and task {event.task_id} found: nothing is paid twice"
+        case _:
+            text = f"task {event.task_id} is {event.status}, a status that is new to this version"
+    console.labelled([("note: ", Style.WAITING)], text)

@@ -1,0 +1,140 @@
+"""Output streams: plain text, or a terminal with colours and changing lines, which needs rich."""
+
+import shutil
+from collections.abc import Callable, Generator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from enum import StrEnum
+from typing import Protocol, TextIO
+
+__all__ = ["PlainScreen", "RichScreen", "Screen", "Span", "Style", "open_screen", "text_of"]
+
+
+class Style(StrEnum):
+    """A style of text on a terminal with colours; the values are the names that rich uses."""
+
+    PLAIN = ""
+    STRONG = "bold"
+    FAINT = "dim"
+    GOOD = "green"
+    BAD = "red"
+    WAITING = "yellow"
+    LINK = "underline"
+    CYAN = "cyan"
+    MAGENTA = "magenta"
+    BLUE = "bright_blue"
+
+
+Span = str | tuple[str, Style]
+"""A piece of a line: text, or text with a style."""
+
+
+def text_of(span: Span) -> str:
+    """The text of a span without its style."""
+    return span if isinstance(span, str) else span[0]
+
+
+class Screen(Protocol):
+    """One output stream."""
+
+    @property
+    def width(self) -> int | None:
+        """Columns, or None if lines may be of any length."""
+        ...
+
+    def write_line(self, spans: Sequence[Span]) -> None:
+        """Write one line."""
+        ...
+
+    def status(self, text: str) -> AbstractContextManager[Callable[[str], None]]:
+        """Show a spinner; the function that the block gets changes its text."""
+        ...
+
+    def live(self) -> AbstractContextManager[Callable[[Sequence[Sequence[Span]]], None]]:
+        """Show lines below all others; the function that the block gets replaces them."""
+        ...
+
+
+class PlainScreen:
+    """A stream that gets lines of text only: a file, a pipe or `--plain`."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    @property
+    def width(self) -> int | None:
+        """Columns of the terminal; a file or pipe has none."""
+        return shutil.get_terminal_size().columns if self._stream.isatty() else None
+
+    def write_line(self, spans: Sequence[Span]) -> None:
+        """Write one line at once."""
+        print("".join(map(text_of, spans)), file=self._stream, flush=True)
+
+    @contextmanager
+    def status(self, text: str) -> Generator[Callable[[str], None], None, None]:
+        """Show nothing: a spinner needs a terminal with control sequences."""
+        yield lambda _text: None
+
+    @contextmanager
+    def live(self) -> Generator[Callable[[Sequence[Sequence[Span]]], None], None, None]:
+        """Show nothing, for the same reason."""
+        yield lambda _lines: None
+
+
+class RichScreen:
+    """A terminal that rich writes to.
+
+    Raises:
+        ImportError: rich is not installed.
+    """
+
+    def __init__(self, stream: TextIO) -> None:
+        # Imported on first use: rich is optional, and output to a pipe need not wait for it.
+        from rich.console import Console as RichConsole  # noqa: PLC0415
+
+        self._console = RichConsole(file=stream, highlight=False)
+
+    @property
+    def width(self) -> int | None:
+        """Columns of the terminal."""
+        return self._console.width
+
+    def write_line(self, spans: Sequence[Span]) -> None:
+        """Write one line, above a spinner or live lines."""
+        from rich.text import Text  # noqa: PLC0415
+
+        # soft_wrap: a URL that is longer than the line stays one URL when it is copied.
+        self._console.print(Text.assemble(*spans), soft_wrap=True)
+
+    @contextmanager
+    def status(self, text: str) -> Generator[Callable[[str], None], None, None]:
+        """Show a spinner with a text that can be changed."""
+        from rich.text import Text  # noqa: PLC0415
+
+        with self._console.status(Text(text, style="dim")) as spinner:
+            yield lambda new: spinner.update(Text(new, style="dim"))
+
+    @contextmanager
+    def live(self) -> Generator[Callable[[Sequence[Sequence[Span]]], None], None, None]:
+        """Show lines below all others, which go away at the end."""
+        from rich.live import Live  # noqa: PLC0415
+        from rich.text import Text  # noqa: PLC0415
+
+        with Live(console=self._console, transient=True) as display:
+
+            def show(lines: Sequence[Sequence[Span]]) -> None:
+                text = Text("\n").join(Text.assemble(*line) for line in lines)
+                # A wrapped line would change the height of the live area.
+                text.no_wrap, text.overflow = True, "ellipsis"
+                display.update(text)
+
+            yield show
+
+
+def open_screen(stream: TextIO, *, plain: bool) -> Screen:
+    """The best screen for a stream: rich for a terminal where rich is installed."""
+    if plain or not stream.isatty():
+        return PlainScreen(stream)
+    try:
+        return RichScreen(stream)
+    except ImportError:  # rich is an optional dependency
+        return PlainScreen(stream)

@@ -1,0 +1,175 @@
+"""Options of `serve` for the browser and the agent that carry out its tasks."""
+
+import argparse
+import os
+
+from browser_use_async.errors import ConfigurationError
+from browser_use_async.server import AgentSettings, ChromiumSettings
+from browser_use_async.server.executors.agent.settings import DEFAULT_TIMEOUT
+
+__all__ = ["add_agent_options", "add_browser_options", "agent_settings", "browser_settings"]
+
+_EXECUTOR = "browser_use"
+
+
+def add_agent_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options."""
+    group = parser.add_argument_group(
+        "agent", "How the executor browser_use works, which needs the extra local-agent."
+    )
+    group.add_argument(
+        "--llm-base-url",
+        metavar="URL",
+        help="the OpenAI-compatible endpoint of the model, such as http://127.0.0.1:11434/v1 "
+        "(default: OPENAI_BASE_URL)",
+    )
+    group.add_argument(
+        "--llm-model",
+        metavar="NAME",
+        help="the model for every task (default: what the task asks for if the endpoint knows it, "
+        "or the only one that the endpoint has)",
+    )
+    group.add_argument(
+        "--llm-key-env",
+        metavar="VARIABLE",
+        help="the environment variable that holds the endpoint's key (default: OPENAI_API_KEY)",
+    )
+    group.add_argument(
+        "--llm-timeout",
+        type=_seconds,
+        metavar="SECONDS",
+        help=f"how long the model may take for one answer (default: {DEFAULT_TIMEOUT})",
+    )
+    group.add_argument(
+        "--llm-reads-only",
+        action="store_true",
+        help="show the model no screenshots, for one that takes none",
+    )
+    group.add_argument(
+        "--agent-python",
+        metavar="FILE",
+        help="a Python of another environment that has browser-use (default: this one)",
+    )
+
+
+def agent_settings(options: argparse.Namespace) -> AgentSettings | None:
+    """The agent settings that the options give, or None for another executor.
+
+    Raises:
+        ConfigurationError: They are for an executor that is not asked for, or the variable of the
+            key is empty.
+    """
+    if options.executor != _EXECUTOR:
+        _refuse_all(options)
+        return None
+    return AgentSettings(
+        llm_base_url=options.llm_base_url,
+        llm_model=options.llm_model,
+        llm_key=_key(options.llm_key_env),
+        llm_timeout=options.llm_timeout or DEFAULT_TIMEOUT,
+        llm_sees_pictures=not options.llm_reads_only,
+        python=options.agent_python,
+    )
+
+
+def _refuse_all(options: argparse.Namespace) -> None:
+    names = ("llm_base_url", "llm_model", "llm_key_env", "llm_timeout", "llm_reads_only")
+    for name in (*names, "agent_python"):
+        if getattr(options, name):
+            flag = f"--{name.replace('_', '-')}"
+            raise ConfigurationError(f"{flag} is for --executor {_EXECUTOR}")
+
+
+def _key(variable: str | None) -> str | None:
+    if variable is None:
+        return None
+    key = os.environ.get(variable, "")
+    if not key:
+        # The message leaves out the value: it is the key itself if the option was misunderstood.
+        raise ConfigurationError("the environment variable that --llm-key-env names is empty")
+    return key
+
+
+def _seconds(text: str) -> int:
+    seconds = int(text)
+    if seconds < 1:
+        raise argparse.ArgumentTypeError("at least 1")
+    return seconds
+
+
+def add_browser_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options."""
+    group = parser.add_argument_group("browser", "How the executors chromium and browser_use work.")
+    group.add_argument(
+        "--browser",
+        metavar="FILE",
+        help="the Chromium or Chrome to start (default: BROWSER_USE_SERVER_CHROMIUM, or one that "
+        "is found under its usual name)",
+    )
+    group.add_argument(
+        "--max-browsers",
+        type=_count,
+        metavar="N",
+        help="how many tasks may have a browser at once; the others wait (default: as many as fit "
+        "into free memory)",
+    )
+    group.add_argument(
+        "--allow-private-addresses",
+        action="store_true",
+        help="let tasks open pages on this machine and in private networks (default: only the "
+        "example site, if served)",
+    )
+    group.add_argument(
+        "--proxy",
+        dest="proxies",
+        action="append",
+        default=[],
+        type=_proxy,
+        metavar="COUNTRY=URL",
+        help="the proxy for tasks with use_proxy and this country, such as "
+        "us=http://name:password@127.0.0.1:3128; * is any country; can be repeated",
+    )
+    group.add_argument(
+        "--ad-hosts", metavar="FILE", help="a hosts file with more hosts that use_adblock blocks"
+    )
+    group.add_argument(
+        "--no-screenshots",
+        dest="screenshots",
+        action="store_false",
+        help="keep no pictures of the steps",
+    )
+    group.add_argument(
+        "--no-recordings",
+        dest="recordings",
+        action="store_false",
+        help="keep no films of the browser, which are made where there is ffmpeg",
+    )
+
+
+def browser_settings(options: argparse.Namespace, site_url: str | None) -> ChromiumSettings:
+    """The browser settings that the options give."""
+    # The example site is on this machine, where tasks may otherwise open nothing.
+    served = [site_url] if site_url is not None else []
+    return ChromiumSettings(
+        browser=options.browser,
+        allow_private_addresses=options.allow_private_addresses or served,
+        proxies=dict(options.proxies),
+        ad_hosts=options.ad_hosts,
+        max_browsers=options.max_browsers,
+    )
+
+
+def _count(text: str) -> int:
+    count = int(text)
+    if count < 1:
+        raise argparse.ArgumentTypeError("at least 1")
+    return count
+
+
+def _proxy(text: str) -> tuple[str, str]:
+    # No message shows the address, in which there may be a password.
+    country, separator, address = text.partition("=")
+    # `*` is the proxy for all countries that have none of their own.
+    if not separator or not address or (country != "*" and not country.isalpha()):
+        raise argparse.ArgumentTypeError("a country code, = and the address of a proxy")
+    return country.lower(), address

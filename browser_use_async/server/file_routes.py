@@ -1,0 +1,118 @@
+"""Downloads and uploads behind signed links, answered as object storage answers them."""
+
+import asyncio
+import hashlib
+import mimetypes
+import re
+
+from aiohttp import web
+
+from browser_use_async.api.limits import MAX_FILE_BYTES
+from browser_use_async.server.backend import Backend
+from browser_use_async.server.responses import storage_error
+
+__all__ = ["UnsatisfiableRangeError", "byte_range", "download", "upload"]
+
+_ONE_RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})", re.IGNORECASE | re.ASCII)
+
+# Files come from pages of the open web: opened alone, they must not run scripts on this origin.
+_HARMLESS = {"X-Content-Type-Options": "nosniff", "Content-Security-Policy": "sandbox"}
+_BODY_SECONDS = 60.0
+"""Seconds for the body of one upload."""
+
+
+class UnsatisfiableRangeError(ValueError):
+    """The range starts behind the end of the file."""
+
+
+def byte_range(header: str | None, size: int) -> range | None:
+    """Parse a `Range` header as far as resumed downloads use it; None stands for all bytes.
+
+    Several ranges, other units and invalid headers stand for all bytes, as RFC 9110 allows.
+
+    Raises:
+        UnsatisfiableRangeError: There is no byte in the range.
+    """
+    match = _ONE_RANGE.fullmatch((header or "").strip())
+    if match is None or match[1] == match[2] == "":
+        return None
+    if not match[1]:
+        start, end = max(0, size - int(match[2])), size
+    else:
+        start = int(match[1])
+        end = min(int(match[2]) + 1, size) if match[2] else size
+        if match[2] and int(match[2]) < start:
+            return None
+    if start >= end:
+        raise UnsatisfiableRangeError
+    return range(start, end)
+
+
+def download(backend: Backend, request: web.Request) -> web.Response:
+    """Answer GET and HEAD of `/files/{task_id}/{file_name}`."""
+    task_id, name = request.match_info["task_id"], request.match_info["file_name"]
+    signature = request.query.get("signature", "")
+    fault = backend.links.file_fault(task_id, name, request.query.get("expires", ""), signature)
+    if fault is not None:
+        return storage_error(403, fault.code, fault)
+    content = backend.store.file(task_id, name)
+    if content is None:
+        return storage_error(404, "NoSuchKey", "The specified key does not exist.")
+    return _content(content, name, request)
+
+
+def _content(content: bytes, name: str, request: web.Request) -> web.Response:
+    etag = f'"{hashlib.sha256(content).hexdigest()[:32]}"'
+    headers = {**_HARMLESS, "ETag": etag, "Accept-Ranges": "bytes", "Content-Type": _type_of(name)}
+    # If-Range: a range of another version would not fit the part that the client has.
+    resumes = request.headers.get("If-Range", etag) == etag
+    try:
+        wanted = byte_range(request.headers.get("Range") if resumes else None, len(content))
+    except UnsatisfiableRangeError:
+        refusal = storage_error(416, "InvalidRange", "The requested range is not satisfiable")
+        refusal.headers["Content-Range"] = f"bytes */{len(content)}"
+        return refusal
+    if wanted is None:
+        return web.Response(body=content, headers=headers)
+    headers["Content-Range"] = f"bytes {wanted.start}-{wanted.stop - 1}/{len(content)}"
+    return web.Response(status=206, body=content[wanted.start : wanted.stop], headers=headers)
+
+
+def _type_of(name: str) -> str:
+    kind = mimetypes.guess_type(name)[0] or "application/octet-stream"
+    return f"{kind}; charset=utf-8" if kind.startswith("text/") else kind
+
+
+async def upload(backend: Backend, request: web.Request) -> web.Response:
+    """Answer PUT of `/uploads/{file_name}`."""
+    name = request.match_info["file_name"]
+    content_type = request.headers.get("Content-Type", "")
+    expires, signature = request.query.get("expires", ""), request.query.get("signature", "")
+    fault = backend.links.upload_fault(name, content_type, expires, signature)
+    if fault is not None:
+        return storage_error(403, fault.code, fault)
+    content = await _body(request)
+    if content is None:
+        message = "Your proposed upload exceeds the maximum allowed size"
+        refusal = storage_error(400, "EntityTooLarge", message)
+        refusal.force_close()  # the rest of the body is not read
+        return refusal
+    if not content:
+        return storage_error(400, "IncompleteBody", "The file is empty")
+    backend.uploads.put(name, content)
+    # S3 uses the MD5 digest as the entity tag.
+    return web.Response(headers={"ETag": f'"{hashlib.md5(content).hexdigest()}"'})  # noqa: S324 - S3's
+
+
+async def _body(request: web.Request) -> bytes | None:
+    """The whole body, or None if it is larger than a file may be."""
+    if (request.content_length or 0) > MAX_FILE_BYTES:
+        return None
+    content = bytearray()
+    async with asyncio.timeout(_BODY_SECONDS):
+        async for chunk in request.content.iter_any():
+            content += chunk
+            # Counted as well, because a chunked body has no Content-Length.
+            if len(content) > MAX_FILE_BYTES:
+                return None
+    return bytes(content)

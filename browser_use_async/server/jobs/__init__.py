@@ -1,0 +1,5 @@
+"""Running tasks: their start, pause and stop, and the redaction of secrets."""
+
+from browser_use_async.server.jobs.runner import TaskRunner
+
+__all__ = ["TaskRunner"]

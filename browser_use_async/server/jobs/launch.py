@@ -1,0 +1,138 @@
+"""Start of a task, for a client or a schedule: settings, files, payment."""
+
+import uuid
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import attrs
+
+from browser_use_async.api.limits import MAX_TASK_FILE_BYTES
+from browser_use_async.prices import TASK_START_CENTS
+from browser_use_async.server.backend import Backend
+from browser_use_async.server.executors.protocol import Assignment
+from browser_use_async.server.responses import RefusalError
+from browser_use_async.server.storage import TaskRecord
+from browser_use_async.types import UNSET, BrowserProfile, TaskSettings
+
+__all__ = ["check_files", "find_profile", "resolve_settings", "start_task"]
+
+_SAME_NAME = (
+    "max_agent_steps",
+    "allowed_domains",
+    "structured_output_json",
+    "secrets",
+    "metadata",
+    "highlight_elements",
+)
+
+
+def resolve_settings(
+    settings: TaskSettings,
+    profile: BrowserProfile,
+    default_model: str,
+    cookies: Sequence[Mapping[str, Any]] = (),
+) -> Assignment:
+    """Resolve each setting: from the request, else the profile, else the published default."""
+
+    def chosen(name: str, fallback: Any) -> Any:
+        value = getattr(settings, name)
+        # Clients also send null for a field that they leave to the default.
+        return fallback if value is UNSET or value is None else value
+
+    given = {name: value for name in _SAME_NAME if (value := chosen(name, None)) is not None}
+    return Assignment(
+        task_id=str(uuid.uuid4()),
+        task=settings.task,
+        profile_id=profile.profile_id,
+        cookies=cookies,
+        llm_model=chosen("llm_model", default_model),
+        use_adblock=chosen("use_adblock", profile.ad_blocker),
+        use_proxy=chosen("use_proxy", profile.proxy),
+        proxy_country_code=str(chosen("proxy_country_code", profile.proxy_country_code)),
+        viewport=(
+            chosen("browser_viewport_width", profile.browser_viewport_width),
+            chosen("browser_viewport_height", profile.browser_viewport_height),
+        ),
+        **given,
+    )
+
+
+def start_task(backend: Backend, settings: TaskSettings, default_model: str) -> TaskRecord:
+    """Create a task, charge for it and start it.
+
+    Raises:
+        RefusalError: There is no credit, no free place, or no such profile or file.
+    """
+    backend.account.require_credit()
+    # All checks come before the task is stored: a refused request leaves nothing behind.
+    limit = backend.max_concurrent_tasks
+    if limit is not None and backend.runner.count >= limit:
+        raise RefusalError(
+            429,
+            "Too many concurrent active sessions. Please wait for one to finish, kill one, or "
+            "upgrade your plan.",
+        )
+    profile = find_profile(backend, settings)
+    cookies = backend.profiles.cookies(profile.profile_id)
+    files = _files(backend, settings)
+    assignment = attrs.evolve(
+        resolve_settings(settings, profile, default_model, cookies),
+        files=files,
+        takes_screenshots=backend.screenshots,
+        takes_recording=backend.recordings,
+    )
+    record = backend.store.create_task(settings, assignment)
+    backend.account.charge(TASK_START_CENTS)
+    backend.runner.start(record, assignment)
+    return record
+
+
+def find_profile(backend: Backend, settings: TaskSettings) -> BrowserProfile:
+    """Return the profile that the settings name, or the default one.
+
+    Raises:
+        RefusalError: There is no such profile.
+    """
+    profile_id = settings.browser_profile_id
+    if profile_id is UNSET or profile_id is None:
+        return backend.profiles.default()
+    profile = backend.profiles.get(profile_id)
+    if profile is None:
+        raise RefusalError(404, "Browser profile not found")
+    return profile
+
+
+def check_files(backend: Backend, settings: TaskSettings) -> list[str]:
+    """Return the names of the included files after checking that they exist and fit.
+
+    Raises:
+        RefusalError: A file was not uploaded, or all of them together are too large.
+    """
+    names = settings.included_file_names
+    if not isinstance(names, Sequence):
+        return []
+    missing = backend.uploads.missing(names)
+    if missing:
+        raise _files_refused(f"no file named {missing[0]!r} was uploaded", list(names))
+    # A file that is named twice counts once.
+    uploads = (backend.uploads.get(name) for name in set(names))
+    if sum(len(each.content) for each in uploads if each is not None) > MAX_TASK_FILE_BYTES:
+        limit = MAX_TASK_FILE_BYTES // 1024**2
+        raise _files_refused(f"the files of a task may have {limit} MB together", list(names))
+    return list(names)
+
+
+def _files(backend: Backend, settings: TaskSettings) -> dict[str, bytes]:
+    uploads = (backend.uploads.get(name) for name in check_files(backend, settings))
+    return {each.name: each.content for each in uploads if each is not None}
+
+
+def _files_refused(message: str, names: list[str]) -> RefusalError:
+    problem = {
+        "type": "value_error",
+        "loc": ["body", "included_file_names"],
+        "msg": f"Value error, {message}",
+        "input": names,
+        "ctx": {"error": message},
+    }
+    return RefusalError(422, [problem])

@@ -1,0 +1,64 @@
+"""Redaction of task secrets in everything that an executor reports."""
+
+import html
+import json
+from collections.abc import Mapping
+from urllib.parse import quote, quote_plus
+
+import attrs
+
+from browser_use_async.server.executors.protocol import Failed, Finished, Step
+
+__all__ = ["SecretRedactor"]
+
+_SHORTEST = 4
+"""Shorter values are parts of ordinary words; replacing them would protect nothing."""
+
+
+class SecretRedactor:
+    """Replaces the values of task secrets by `***`."""
+
+    def __init__(self, secrets: Mapping[str, str]) -> None:
+        self.values = sorted({each for each in secrets.values() if len(each) >= _SHORTEST})
+        """The secrets that are replaced."""
+        spelled = {form for value in self.values for form in _spellings(value)}
+        # The longest first: one secret may contain another.
+        self._values = sorted(spelled, key=len, reverse=True)
+
+    def text(self, text: str) -> str:
+        """The text without secrets."""
+        for value in self._values:
+            text = text.replace(value, "***")
+        return text
+
+    def content(self, content: bytes) -> bytes:
+        """The content of a file without secrets."""
+        for value in self._values:
+            content = content.replace(value.encode(), b"***")
+        return content
+
+    def step(self, step: Step) -> Step:
+        """The step without secrets."""
+        return attrs.evolve(
+            step,
+            next_goal=self.text(step.next_goal),
+            evaluation_previous_goal=self.text(step.evaluation_previous_goal),
+            url=self.text(step.url),
+            text=self.text(step.text),
+        )
+
+    def result(self, result: Finished) -> Finished:
+        """The result without secrets in its output."""
+        return attrs.evolve(result, output=result.output and self.text(result.output))
+
+    def failure(self, failure: Failed) -> Failed:
+        """The failure without secrets."""
+        reason = self.text(failure.reason)
+        return attrs.evolve(failure, reason=reason, url=self.text(failure.url))
+
+
+def _spellings(value: str) -> set[str]:
+    """The value itself, and its escaped forms in URLs, JSON and HTML."""
+    # A URL may carry a secret in its path or in a form field, each with an encoding of its own.
+    plain = {quote(value), quote(value, safe=""), quote_plus(value), html.escape(value)}
+    return {value, *plain, *(json.dumps(value, ensure_ascii=each)[1:-1] for each in (True, False))}

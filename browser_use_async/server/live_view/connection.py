@@ -1,0 +1,220 @@
+"""One WebSocket connection of a live page."""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any
+
+from aiohttp import WSCloseCode, WSMsgType, web
+
+from browser_use_async.server.backend import Backend
+from browser_use_async.server.executors.viewing import Frame, Input, View
+from browser_use_async.server.live_view.messages import (
+    Command,
+    FrameAck,
+    MessageRefusedError,
+    read_message,
+)
+from browser_use_async.server.operations.tasks import pause_task, resume_task, stop_task
+from browser_use_async.server.pages import live_state
+from browser_use_async.server.responses import RefusalError, log_failure
+from browser_use_async.server.storage import TaskRecord
+from browser_use_async.types import TaskId
+
+__all__ = ["LiveConnection"]
+
+_logger = logging.getLogger(__name__)
+
+_POLL_SECONDS = 0.25
+"""Seconds between two checks whether the task has a browser."""
+
+_LAST_FRAMES_SECONDS = 1.0
+"""Seconds for which a browser is still shown after its task has ended."""
+
+_WATCH_ONLY = "This page is for watching; whoever has the task's live_url can steer it"
+_NO_BROWSER = "There is no browser to act in just now"
+
+_COMMANDS: dict[str, Callable[[Backend, TaskId], None]] = {
+    "pause": pause_task,
+    "resume": resume_task,
+    "stop": stop_task,
+}
+
+
+class LiveConnection:
+    """Streams states and frames to a page, and executes its commands and input.
+
+    The next frame is sent when the page has acknowledged the last one: a slow network or device
+    skips frames, and never lags behind.
+    """
+
+    def __init__(
+        self, socket: web.WebSocketResponse, record: TaskRecord, backend: Backend, may_steer: bool
+    ) -> None:
+        self._socket = socket
+        self._record = record
+        self._backend = backend
+        self._may_steer = may_steer
+        self._changes = backend.store.changes
+        self._frame_acked = asyncio.Event()
+        self._frame_acked.set()
+        self._shown_screenshot = ""
+
+    async def run(self) -> None:
+        """Serve the page until the task has ended or the page is closed."""
+        streaming = asyncio.get_running_loop().create_task(self._stream())
+        try:
+            # The page may be closed at any moment, also while an answer is sent.
+            with suppress(ConnectionError):
+                async for message in self._socket:
+                    if message.type is WSMsgType.TEXT:
+                        await self._handle_message(message.data)
+        finally:
+            streaming.cancel()
+            await asyncio.gather(streaming, return_exceptions=True)
+
+    async def _stream(self) -> None:
+        code = WSCloseCode.OK
+        try:
+            with suppress(ConnectionError):
+                await self._stream_until_ended()
+        except Exception as error:  # noqa: BLE001 - an executor may raise anything; the page looks again
+            log_failure(_logger, f"task {self._record.id} cannot be watched", error)
+            code = WSCloseCode.INTERNAL_ERROR
+        await self._socket.close(code=code)
+
+    async def _stream_until_ended(self) -> None:
+        frames = asyncio.get_running_loop().create_task(self._send_frames())
+        try:
+            await self._send_states()
+            await asyncio.wait([frames], timeout=_LAST_FRAMES_SECONDS)
+        finally:
+            frames.cancel()
+            (outcome,) = await asyncio.gather(frames, return_exceptions=True)
+        if isinstance(outcome, Exception):
+            raise outcome
+        await self._send_screenshot(wait_for_ack=False)
+
+    # --- states --------------------------------------------------------------------------
+
+    async def _send_states(self) -> None:
+        """Send the state of the task, then each change, until it has ended."""
+        record, sent = self._record, 0
+        last: dict[str, Any] = {}
+        with self._changes.listening(record.id) as changed:
+            while True:
+                changed.clear()
+                state = live_state(record, after=sent)
+                state["has_browser"] = self._view() is not None
+                # Counted before sending: more steps may be added meanwhile.
+                sent += len(state["steps"])
+                if state != last:
+                    await self._send_message("state", **state)
+                last = {**state, "steps": []}
+                if state["ended"]:
+                    return
+                await changed.wait()
+
+    async def _send_message(self, kind: str, **fields: Any) -> None:
+        await self._socket.send_json({"type": kind, **fields})
+
+    # --- frames --------------------------------------------------------------------------
+
+    def _view(self) -> View | None:
+        return None if self._record.status.is_terminal else self._backend.runner.view(self._record)
+
+    async def _send_frames(self) -> None:
+        """Send frames of the browser while there is one, else the newest screenshot."""
+        with self._changes.listening(self._record.id) as changed:
+            while not self._record.status.is_terminal:
+                changed.clear()
+                view = self._view()
+                if view is None:
+                    await self._send_screenshot(wait_for_ack=True)
+                    with suppress(TimeoutError):
+                        await asyncio.wait_for(changed.wait(), _POLL_SECONDS)
+                else:
+                    self._changes.note(self._record.id)  # the page can steer it from now on
+                    await self._send_browser_frames(view)
+                    await asyncio.sleep(_POLL_SECONDS)
+
+    async def _send_browser_frames(self, view: View) -> None:
+        frames = view.frames()
+        try:
+            async for frame in frames:
+                self._shown_screenshot = ""
+                await self._send_frame(frame, wait_for_ack=True)
+        except ConnectionError:
+            raise
+        except Exception as error:  # noqa: BLE001 - an executor may raise anything; the page lives
+            log_failure(_logger, f"the browser of task {self._record.id} is not shown", error)
+        finally:
+            close = getattr(frames, "aclose", None)
+            if close is not None:
+                await close()
+
+    async def _send_screenshot(self, *, wait_for_ack: bool) -> None:
+        name = self._record.screenshots[-1] if self._record.screenshots else ""
+        image = (
+            self._backend.store.file(self._record.id, name)
+            if name != self._shown_screenshot
+            else None
+        )
+        if image is not None:
+            self._shown_screenshot = name
+            width, height = self._record.viewport
+            await self._send_frame(
+                Frame(image, "image/png", width, height), wait_for_ack=wait_for_ack
+            )
+
+    async def _send_frame(self, frame: Frame, *, wait_for_ack: bool) -> None:
+        """Send a frame, and wait for its acknowledgement if another one follows."""
+        await self._send_message(
+            "frame", media_type=frame.media_type, width=frame.width, height=frame.height
+        )
+        self._frame_acked.clear()
+        await self._socket.send_bytes(frame.image)
+        if wait_for_ack:
+            await self._frame_acked.wait()
+
+    # --- input ---------------------------------------------------------------------------
+
+    async def _handle_message(self, text: str) -> None:
+        try:
+            message = read_message(text)
+        except MessageRefusedError as refused:
+            await self._refuse(422, str(refused))
+            return
+        if isinstance(message, FrameAck):
+            self._frame_acked.set()
+        elif not self._may_steer:
+            await self._refuse(403, _WATCH_ONLY)
+        elif isinstance(message, Command):
+            await self._handle_command(message)
+        else:
+            await self._handle_input(message)
+
+    async def _handle_command(self, command: Command) -> None:
+        try:
+            _COMMANDS[command.name](self._backend, TaskId(self._record.id))
+        except RefusalError as refusal:
+            await self._refuse(refusal.status, str(refusal.body["detail"]), order=command.name)
+        else:
+            await self._send_message("done", order=command.name)
+
+    async def _handle_input(self, event: Input) -> None:
+        try:
+            view = self._view()
+            if view is None:
+                await self._refuse(409, _NO_BROWSER)
+            else:
+                await view.put(event)
+        except ConnectionError:
+            raise
+        except Exception as error:  # noqa: BLE001 - an executor may raise anything; the page lives
+            log_failure(_logger, f"the browser of task {self._record.id} took no input", error)
+            await self._refuse(500, "The browser could not do this")
+
+    async def _refuse(self, status: int, detail: str, **fields: str) -> None:
+        await self._send_message("refused", status=status, detail=detail, **fields)

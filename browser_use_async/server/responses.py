@@ -1,0 +1,49 @@
+"""JSON and storage responses in the form of the service, errors, and a log without secrets."""
+
+import json
+import logging
+import traceback
+from typing import Any
+from xml.sax.saxutils import escape
+
+from aiohttp import web
+
+__all__ = ["RefusalError", "json_response", "log_failure", "storage_error"]
+
+
+class RefusalError(Exception):
+    """Answers the request with an error status and a JSON body."""
+
+    def __init__(self, status: int, detail: Any) -> None:
+        super().__init__(f"refused with {status}")
+        self.status = status
+        self.body: Any = {"detail": detail}
+
+
+def json_response(
+    value: Any, status: int = 200, headers: dict[str, str] | None = None
+) -> web.Response:
+    """Return a response of compact JSON."""
+    text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    return web.Response(
+        body=text.encode("utf-8", "replace"),  # a name may hold half a surrogate pair
+        status=status,
+        headers=headers,
+        content_type="application/json",
+    )
+
+
+def storage_error(status: int, code: str, message: str) -> web.Response:
+    """Return an error in the XML form of object storage."""
+    text = (
+        '<?xml version="1.0" encoding="UTF-8"?>\n'
+        f"<Error><Code>{code}</Code><Message>{escape(message)}</Message></Error>"
+    )
+    return web.Response(text=text, status=status, content_type="application/xml", charset="utf-8")
+
+
+def log_failure(logger: logging.Logger, message: str, error: BaseException) -> None:
+    """Log the type and traceback of an exception, without its text."""
+    # The text of an exception may hold a secret: a key, a cookie, what a page said.
+    frames = "".join(traceback.format_tb(error.__traceback__))
+    logger.error("%s: %s\n%s", message, type(error).__name__, frames)

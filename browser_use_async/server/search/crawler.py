@@ -1,0 +1,85 @@
+"""A crawler that follows the links of one website that fit a query."""
+
+import asyncio
+from collections.abc import Iterable, Sequence
+
+from yarl import URL
+
+from browser_use_async.server.http_client import HttpClient
+from browser_use_async.server.reading.domains import AllowedDomains
+from browser_use_async.server.reading.page import Link, Page
+from browser_use_async.server.reading.visit import PageNotOpenedError, open_page
+from browser_use_async.server.search.relevance import Weights
+
+__all__ = ["crawl", "open_pages", "same_site"]
+
+CLICKS_PER_LEVEL = 3
+"""How many links are followed at each level of depth."""
+
+_ANYWHERE = AllowedDomains(None)
+
+
+async def crawl(client: HttpClient, url: str, query: str, depth: int) -> list[Page]:
+    """Read a page, and the pages behind the links that fit the query best.
+
+    Raises:
+        PageNotOpenedError: The first page could not be opened.
+    """
+    first = (await open_page(client, url, _ANYWHERE)).page
+    pages, level, seen = [first], [first], {_without_fragment(url), _without_fragment(first.url)}
+    for _ in range(depth - 1):
+        links = [
+            link
+            for page in level
+            for link in page.links
+            if same_site(link.url, first.url) and _without_fragment(link.url) not in seen
+        ]
+        chosen = _best_links(links, query)
+        seen |= {_without_fragment(link.url) for link in chosen}
+        level = [
+            page
+            for page in await open_pages(client, [link.url for link in chosen])
+            # The same page under another address adds nothing.
+            if all(page.url != known.url and page.text != known.text for known in pages)
+        ]
+        pages += level
+    return pages
+
+
+async def open_pages(client: HttpClient, urls: Sequence[str]) -> list[Page]:
+    """Open pages concurrently; those that cannot be opened are left out."""
+    visits = await asyncio.gather(
+        *(open_page(client, url, _ANYWHERE) for url in urls), return_exceptions=True
+    )
+    pages: list[Page] = []
+    for visit in visits:
+        if isinstance(visit, PageNotOpenedError):
+            continue
+        if isinstance(visit, BaseException):
+            raise visit
+        pages.append(visit.page)
+    return pages
+
+
+def same_site(url: str, other: str) -> bool:
+    """Whether two addresses have the same scheme, host and port."""
+    try:
+        return URL(url).origin() == URL(other).origin()
+    except ValueError:
+        return False
+
+
+def _best_links(links: Iterable[Link], query: str) -> list[Link]:
+    """The best links for a query; equal ones in the order of the page."""
+    # Of several links to one page the first one counts.
+    unique = list({_without_fragment(link.url): link for link in reversed(list(links))}.values())[
+        ::-1
+    ]
+    texts = {link.url: f"{link.text} {link.hint} {URL(link.url).path}" for link in unique}
+    weights = Weights(query, texts.values())
+    ranked = sorted(unique, key=lambda link: -weights.score(texts[link.url]))
+    return ranked[:CLICKS_PER_LEVEL]
+
+
+def _without_fragment(url: str) -> str:
+    return str(URL(url).with_fragment(None))

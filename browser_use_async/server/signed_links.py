@@ -1,0 +1,92 @@
+"""Links to this server: signed ones for files, secret ones for pages."""
+
+import hashlib
+import hmac
+import secrets
+from collections.abc import Callable
+from datetime import datetime
+from enum import StrEnum
+from urllib.parse import quote
+
+from browser_use_async.api.endpoint_table import API_PREFIX
+from browser_use_async.server.storage import TaskRecord
+
+__all__ = ["LinkFault", "Links"]
+
+
+class LinkFault(StrEnum):
+    """Why a signed link is refused, in the words of Amazon S3."""
+
+    UNSIGNED = "Access Denied"
+    ALTERED = "The request signature we calculated does not match the signature you provided."
+    EXPIRED = "Request has expired"
+
+    @property
+    def code(self) -> str:
+        """The error code of S3."""
+        return "SignatureDoesNotMatch" if self is LinkFault.ALTERED else "AccessDenied"
+
+
+class Links:
+    """Creates the links of one server, and checks their signatures."""
+
+    def __init__(
+        self, url: str, lifetime: float, now: Callable[[], datetime], key: bytes | None = None
+    ) -> None:
+        self.url = url
+        self._lifetime = lifetime
+        self._now = now
+        # Links die with the process unless the caller brings a key that outlives it.
+        self._key = key or secrets.token_bytes(32)
+
+    @property
+    def base_url(self) -> str:
+        """The address of the API."""
+        return self.url + API_PREFIX
+
+    def live_url(self, record: TaskRecord) -> str | None:
+        """The live page of a task, or None before it has started."""
+        return f"{self.url}/live/{record.live_token}" if record.started else None
+
+    def share_url(self, record: TaskRecord) -> str | None:
+        """The public page of a task, or None unless it was asked for."""
+        return f"{self.url}/share/{record.share_token}" if record.share_token else None
+
+    def file_url(self, task_id: str, name: str) -> str:
+        """A signed link to a file, which needs no key and expires."""
+        expires = str(int(self._now().timestamp() + self._lifetime))
+        signature = self._signature("file", task_id, name, expires)
+        place = f"{self.url}/files/{task_id}/{quote(name, safe='')}"
+        return f"{place}?expires={expires}&signature={signature}"
+
+    def file_fault(self, task_id: str, name: str, expires: str, signature: str) -> LinkFault | None:
+        """Why a link to a file is refused, or None if it is valid."""
+        return self._fault(expires, signature, "file", task_id, name)
+
+    def upload_url(self, name: str, content_type: str) -> str:
+        """A signed link for the upload of a file, which needs no key and expires."""
+        expires = str(int(self._now().timestamp() + self._lifetime))
+        signature = self._signature("upload", name, content_type, expires)
+        place = f"{self.url}/uploads/{quote(name, safe='')}"
+        return f"{place}?expires={expires}&signature={signature}"
+
+    def upload_fault(
+        self, name: str, content_type: str, expires: str, signature: str
+    ) -> LinkFault | None:
+        """Why an upload link is refused, or None if it is valid."""
+        return self._fault(expires, signature, "upload", name, content_type)
+
+    def _fault(self, expires: str, signature: str, *signed: str) -> LinkFault | None:
+        if not expires or not signature:
+            return LinkFault.UNSIGNED
+        right = self._signature(*signed, expires)
+        # In constant time: the duration must not show how much of a guess was right.
+        if not hmac.compare_digest(right.encode(), signature.encode("utf-8", "replace")):
+            return LinkFault.ALTERED
+        # The signature covers `expires`, so it is a number of ours from here on.
+        return LinkFault.EXPIRED if self._now().timestamp() >= int(expires) else None
+
+    def _signature(self, *signed: str) -> str:
+        # The kind comes first: a download link must not be valid for an upload.
+        message = "\n".join(signed).encode("utf-8", "surrogatepass")
+        return hmac.new(self._key, message, hashlib.sha256).hexdigest()

@@ -1,5 +1,0 @@
-"""The other end of live pages: what they show as it happens, and what a person does there."""
-
-from browser_use_async.server.watching.routes import add_watching
-
-__all__ = ["add_watching"]

@@ -1,0 +1,191 @@
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
+from decimal import Decimal
+
+import attrs
+import pytest
+
+from browser_use_async.batch import BatchProgress, BatchResult, ItemState, StopReason
+from browser_use_async.cli.batch.progress import (
+    BatchDisplay,
+    exit_code_for,
+    live_lines,
+    remaining,
+    summary,
+    summary_line,
+)
+from browser_use_async.cli.console import Console
+from browser_use_async.errors import BrowserUseError
+
+from .test_console import Pipe, Terminal
+
+HALF_WAY = BatchProgress(
+    total=200,
+    new=10,
+    running=50,
+    done=90,
+    failed=4,
+    dead_letters=2,
+    unknown=1,
+    duplicates=3,
+    rate=2.5,
+    cost_cents=Decimal("825.25"),
+    budget_cents=Decimal(2000),
+    seconds=40.0,
+    seconds_left=41.2,
+)
+OVER = BatchProgress(total=3, done=3, cost_cents=Decimal(12), seconds=2.0)
+
+
+def text_of(spans: list[object]) -> str:
+    """Spans as plain text."""
+    return "".join(each if isinstance(each, str) else each[0] for each in spans)  # type: ignore[index]
+
+
+def test_the_board() -> None:
+    """A person sees how far it is, what became of each, the pace, the rest and the cost."""
+    lines = [text_of(list(line)) for line in live_lines(HALF_WAY)]
+
+    assert lines == [
+        "━" * 40 + "  50%  100 of 200",
+        "90 done  50 running  4 failed  2 refused  1 unknown",
+        "2.5 per second, 40 s so far, about 41 s left, $8.2525 spent of $20.00",
+    ]
+
+
+@pytest.mark.parametrize(
+    "progress",
+    [
+        BatchProgress(),
+        BatchProgress(total=0),
+        BatchProgress(total=1, done=5),
+        BatchProgress(done=7, rate=0.01, seconds=1e6),
+    ],
+)
+def test_any_progress_has_a_board(progress: BatchProgress) -> None:
+    """Of an input of unknown size, or a ledger that has more than the input, it is shown, too."""
+    assert all(len(text_of(list(line))) < 80 for line in live_lines(progress))
+
+
+@contextmanager
+def at(*stages: BatchProgress) -> Iterator[object]:
+    """What tells the stages one after the other, and stays at the last one."""
+    told = iter(stages)
+    last = stages[-1]
+    yield lambda: next(told, last)
+
+
+@pytest.mark.looptime
+async def test_a_log() -> None:
+    """Where lines cannot be changed, a line tells now and then, and only if something changed."""
+    pipe = Pipe()
+    later = attrs.evolve(HALF_WAY, done=91, seconds=41.0)
+    with at(HALF_WAY, attrs.evolve(HALF_WAY, seconds=45.0), later) as look:
+        async with BatchDisplay(Console(stdout=pipe, stderr=pipe), look):  # type: ignore[arg-type]
+            await asyncio.sleep(60)
+    lines = pipe.getvalue().splitlines()
+
+    assert len(lines) == 2
+    assert lines[0].startswith("100 of 200 ended: 90 done, 4 failed, 2 refused, 1 unknown; 50 runn")
+    assert lines[1].startswith("101 of 200 ended: 91 done")
+
+
+@pytest.mark.parametrize(
+    ("reason", "word"), [(StopReason.BUDGET, "budget"), (StopReason.BALANCE, "balance")]
+)
+async def test_why_it_stops(reason: StopReason, word: str) -> None:
+    """Why nothing more is submitted is said once, even if it is known only in the end."""
+    pipe = Pipe()
+    with at(HALF_WAY, attrs.evolve(HALF_WAY, stopped_by=reason)) as look:
+        async with BatchDisplay(Console(stdout=pipe, stderr=pipe), look):  # type: ignore[arg-type]
+            await asyncio.sleep(0)
+
+    assert pipe.getvalue().count("no more tasks are created") == 1
+    assert word in pipe.getvalue()
+
+
+async def test_what_a_budget_leaves_out_is_told_with_the_figures() -> None:
+    """What was spent, of how much, what the next task would cost, and how many are left."""
+    pipe = Pipe()
+    told = {"stopped_by": StopReason.BUDGET, "next_cents": Decimal("1188.5"), "left_out": 97}
+    short = attrs.evolve(HALF_WAY, **told)
+    with at(HALF_WAY, short) as look:
+        async with BatchDisplay(Console(stdout=pipe, stderr=pipe), look):  # type: ignore[arg-type]
+            await asyncio.sleep(0)
+
+    said = " ".join(pipe.getvalue().split())
+    assert "$8.2525 of $20.00 are spent, and the next may cost $11.885; no more tasks" in said
+    assert "1 unknown, 97 left out by the budget, 3 left, " in text_of(list(summary_line(short)))
+    assert summary(short)["next_cents"] == 1188.5
+
+
+@pytest.mark.parametrize("shows_results", [False, True])
+async def test_what_is_told_of_results(shows_results: bool) -> None:
+    """Failures are told as they come, good results if nobody else tells; restored ones never."""
+    terminal = Terminal()
+    console = Console(plain=True, stdout=terminal, stderr=terminal)
+    display = BatchDisplay(console, lambda: OVER, shows_results=shows_results)
+    steering = "no\x1b[2J\ngood"
+    for result in (
+        BatchResult[object](index=0, key="a" * 99, state=ItemState.DONE, output="It is so"),
+        BatchResult[object](
+            index=1, key="b", state=ItemState.FAILED, error=BrowserUseError(steering)
+        ),
+        BatchResult[object](index=2, key="c", state=ItemState.FAILED, restored=True),
+    ):
+        display.report_result(result)
+    said = terminal.getvalue()
+
+    assert ("It is so" in said) is shows_results
+    assert "failed      b  no" in said
+    assert "\x1b" not in said
+    assert "a" * 50 not in said
+    assert "c" not in said.split()
+
+
+# --- the end --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("changes", "code"),
+    [
+        ({}, 0),
+        ({"done": 2, "duplicates": 1}, 0),
+        ({"total": None}, 0),
+        ({"done": 2, "failed": 1}, 1),
+        ({"done": 2, "dead_letters": 1}, 1),
+        ({"done": 2, "unknown": 1}, 1),
+        ({"done": 2, "new": 1, "stopped_by": StopReason.BUDGET}, 1),
+        ({"done": 2, "new": 1, "stopped_by": StopReason.BALANCE}, 3),
+        ({"done": 2, "stopped_by": StopReason.DRAINED}, 130),
+        ({"stopped_by": StopReason.DRAINED}, 0),
+    ],
+)
+def test_exit_codes(changes: dict[str, object], code: int) -> None:
+    """What a script is told follows from what became of the items."""
+    assert exit_code_for(attrs.evolve(OVER, **changes)) == code
+
+
+def test_the_end() -> None:
+    """The end is told with all figures, in words and as JSON."""
+    assert remaining(HALF_WAY) == 100
+    assert text_of(list(summary_line(HALF_WAY))) == (
+        "90 done, 4 failed, 2 refused, 1 unknown, 100 left, 3 repeated in the input; $8.2525, 40 s"
+    )
+    assert text_of(list(summary_line(OVER))) == "3 done; 12 ¢, 2.0 s"
+    assert summary(HALF_WAY) == {
+        "total": 200,
+        "done": 90,
+        "failed": 4,
+        "dead_letters": 2,
+        "unknown": 1,
+        "left": 100,
+        "left_out": 0,
+        "duplicates": 3,
+        "cost_cents": 825.25,
+        "budget_cents": 2000.0,
+        "next_cents": None,
+        "seconds": 40.0,
+        "stopped_by": None,
+    }
