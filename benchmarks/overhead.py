@@ -17,7 +17,7 @@ from benchmarks.servers.canned import TASK_ID, canned
 from browser_use_async import BrowserUseSession
 from browser_use_async.contract.table import GET_TASK_STATUS
 from browser_use_async.models import TaskId
-from browser_use_async.transport.prepared import prepare
+from browser_use_async.transport.request import prepare
 from browser_use_async.transport.response import Outcome
 
 CALLS = 20_000

@@ -52,7 +52,7 @@ if TYPE_CHECKING:
     from browser_use_async.polling.policy import PollPolicy
     from browser_use_async.session import BrowserUseSession
     from browser_use_async.submission.handle import TaskHandle
-    from browser_use_async.transport.limits import CallLimits
+    from browser_use_async.transport.config import CallLimits
     from browser_use_async.transport.retry import RetryPolicy
     from browser_use_async.version import __version__ as __version__
 
@@ -111,7 +111,7 @@ _HOMES = {
     "BatchProgress": "batch.progress",
     "BatchResult": "batch.result",
     "BrowserUseSession": "session",
-    "CallLimits": "transport.limits",
+    "CallLimits": "transport.config",
     "PollPolicy": "polling.policy",
     "RetryPolicy": "transport.retry",
     "TaskHandle": "submission.handle",

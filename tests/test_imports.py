@@ -85,7 +85,7 @@ OURS = frozenset(
     endpoints.browser_profiles endpoints.files endpoints.scheduled_tasks endpoints.search files
     models.account models.browser_profiles models.files models.parsed_task
     models.scheduled_tasks models.search models.task_files paging prices server
-    transport.refusals transport.signed_url transport.storage webhooks
+    transport.signed_urls transport.storage webhooks
     """.split()
 )
 

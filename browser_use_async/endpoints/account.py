@@ -3,7 +3,7 @@
 from browser_use_async.contract import table
 from browser_use_async.errors import AuthenticationError, PermissionDeniedError
 from browser_use_async.models import Balance
-from browser_use_async.transport.call import Call
+from browser_use_async.transport.client import Call
 
 __all__ = ["AccountEndpoints"]
 

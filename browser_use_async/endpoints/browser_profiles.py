@@ -14,7 +14,7 @@ from browser_use_async.models import (
     ProfileId,
     UpdateBrowserProfileRequest,
 )
-from browser_use_async.transport.call import Call
+from browser_use_async.transport.client import Call
 
 __all__ = ["BrowserProfileEndpoints"]
 

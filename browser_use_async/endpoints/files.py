@@ -3,7 +3,7 @@
 from browser_use_async.contract import table
 from browser_use_async.endpoints.building import build_request
 from browser_use_async.models import UploadRequest, UploadUrl
-from browser_use_async.transport.call import Call
+from browser_use_async.transport.client import Call
 
 __all__ = ["FileEndpoints"]
 

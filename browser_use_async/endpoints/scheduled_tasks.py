@@ -15,7 +15,7 @@ from browser_use_async.models import (
     UpdateScheduledTaskFields,
     UpdateScheduledTaskRequest,
 )
-from browser_use_async.transport.call import Call
+from browser_use_async.transport.client import Call
 
 __all__ = ["ScheduledTaskEndpoints"]
 

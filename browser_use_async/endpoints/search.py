@@ -10,7 +10,7 @@ from browser_use_async.models import (
     SearchUrlRequest,
     SimpleSearchRequest,
 )
-from browser_use_async.transport.call import Call
+from browser_use_async.transport.client import Call
 
 __all__ = ["SearchEndpoints"]
 

@@ -17,7 +17,7 @@ from browser_use_async.models import (
     TaskPage,
     TaskStatus,
 )
-from browser_use_async.transport.call import Call
+from browser_use_async.transport.client import Call
 
 __all__ = ["TaskEndpoints", "run_task_request"]
 

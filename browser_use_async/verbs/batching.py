@@ -11,7 +11,7 @@ from browser_use_async.models import RunTaskFields, SecretMapping
 from browser_use_async.polling.poller import TaskPoller
 from browser_use_async.submission.background import Background
 from browser_use_async.submission.creation import Creator, OnAmbiguous
-from browser_use_async.transport.surroundings import Surroundings
+from browser_use_async.transport.config import Runtime
 from browser_use_async.verbs.listing import ListVerbs
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ class BatchVerbs(ListVerbs):
     _creator: Creator
     _poller: TaskPoller
     _background: Background
-    _world: Surroundings
+    _world: Runtime
 
     @overload
     def run_many(
@@ -203,7 +203,7 @@ class BatchVerbs(ListVerbs):
             options,
             partial(start, open_scratch if ledger is None else partial(open_ledger, ledger)),
             on_progress,
-            self._world.draw,
+            self._world.rng,
         )
 
     def _batch_service(self) -> "Service":
@@ -217,7 +217,7 @@ class BatchVerbs(ListVerbs):
             get_balance=self.account.get_balance,
             ping=lambda: self._transport.call(table.PING),
             newest_tasks=lambda since: self.iterate_all_tasks(created_after=since),
-            service_time=self._transport.service_clock.now,
+            service_time=self._transport.server_clock.now,
             now=self._world.now,
             emit=self._transport.emit,
         )

@@ -79,7 +79,7 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "closing tells no call",
         "transport/connections.py",
-        "        self._ended.set()\n",
+        "        self._closing.set()\n",
         "",
         ("E8",),
     ),
@@ -107,7 +107,7 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         "closing leaves the sockets of a closed loop open",
-        "transport/closed_loops.py",
+        "transport/connection_pool.py",
         "                transport.abort()\n",
         "                pass\n",
         ("E9",),
