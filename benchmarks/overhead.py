@@ -1,4 +1,4 @@
-"""Goal 2: what retrying, the governor and the hooks add to a call that succeeds.
+"""Goal 2: what retrying, the rate limiter and the hooks add to a call that succeeds.
 
 A difference of 3 µs drowns in the noise of a call over a socket. So the exchange itself, the part
 that talks to aiohttp, is replaced by one that hands back an answer from before, and what is left
@@ -61,7 +61,7 @@ def report(effort: Effort) -> Report:
     figure = f"{median(layers):.2f} µs"
     row = Row(
         2,
-        "retry, governor and hooks on a call that succeeds",
+        "retry, rate limiter and hooks on a call that succeeds",
         figure,
         "-",
         figure,

@@ -1,4 +1,4 @@
-"""`WebhookReceiver`: answers webhook calls in any web framework, and works behind the answers."""
+"""`WebhookReceiver`: answers webhook calls in any web framework, and dispatches their events."""
 
 import asyncio
 import logging
@@ -10,15 +10,18 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from browser_use_async.contract.limits import is_count, is_seconds
 from browser_use_async.errors import ConfigurationError, WrongEventLoopError
-from browser_use_async.webhooks.answers import Answer, refusal
-from browser_use_async.webhooks.asgi import AsgiApplication
-from browser_use_async.webhooks.bodies import MAX_BODY
-from browser_use_async.webhooks.dispatching import Dispatcher
+from browser_use_async.webhooks.adapters import AsgiApplication, respond
+from browser_use_async.webhooks.dispatcher import Dispatcher, ReceiverMetrics, label_of
 from browser_use_async.webhooks.events import Event
-from browser_use_async.webhooks.headers import Headers
-from browser_use_async.webhooks.metrics import ReceiverMetrics, label_of
-from browser_use_async.webhooks.reception import Decision, Head, Reception, Refusal
-from browser_use_async.webhooks.verification import keys_of
+from browser_use_async.webhooks.signature import MAX_BODY, Headers, keys_of
+from browser_use_async.webhooks.verifier import (
+    Answer,
+    Refusal,
+    RequestHead,
+    RequestVerifier,
+    Verdict,
+    refusal,
+)
 
 if TYPE_CHECKING:
     from aiohttp import web
@@ -106,7 +109,7 @@ class WebhookReceiver:
             raise ConfigurationError(f"path must begin with a slash, not {path!r}")
         self.metrics = ReceiverMetrics()
         self.asgi = AsgiApplication(self)
-        self._reception = Reception(
+        self._verifier = RequestVerifier(
             (secret,) if isinstance(secret, str) else tuple(secret),
             path=path and (path.rstrip("/") or "/"),
             max_body=max_body,
@@ -121,9 +124,9 @@ class WebhookReceiver:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._is_closed = False
         if on_event is not None:
-            self._dispatcher.add(None, on_event)
+            self._dispatcher.add_handler(None, on_event)
 
-    # --- who hears of events --------------------------------------------------------------
+    # --- subscribers ----------------------------------------------------------------------
 
     def on(
         self, kind: type[EventT]
@@ -139,7 +142,7 @@ class WebhookReceiver:
         """
 
         def add(handler: Callable[[EventT], ResultT]) -> Callable[[EventT], ResultT]:
-            self._dispatcher.add(kind, handler)
+            self._dispatcher.add_handler(kind, handler)
             return handler
 
         return add
@@ -156,7 +159,7 @@ class WebhookReceiver:
     # --- calls ----------------------------------------------------------------------------
 
     def receive(self, body: bytes, headers: Headers) -> Answer:
-        """Judge a call that a framework of your choice has read, and take its event.
+        """Verify a call that a framework of your choice has read, and accept its event.
 
         Args:
             body: The body as it came.
@@ -171,18 +174,17 @@ class WebhookReceiver:
         self._bind()
         if self._is_closed:
             return self._refuse(_CLOSED)
-        has_room = self._dispatcher.has_room
-        decision = self._reception.decide(body, headers, has_room=has_room)
-        if isinstance(decision, Refusal):
-            return self._refuse(decision)
-        self._take(decision)
-        return decision.answer
+        verdict = self._verifier.check(body, headers, full=self._dispatcher.full)
+        if isinstance(verdict, Refusal):
+            return self._refuse(verdict)
+        self._accept(verdict)
+        return verdict.answer
 
-    async def answer(self, head: Head, chunks: AsyncGenerator[bytes, None]) -> Answer:
-        """Judge a call whose body is still to be read: what the adapters do.
+    async def answer(self, head: RequestHead, chunks: AsyncGenerator[bytes, None]) -> Answer:
+        """Verify a call whose body is still to be read: what the adapters do.
 
         Args:
-            head: What came before the body.
+            head: Its method, path and headers.
             chunks: The body, piece by piece. An exception means that no more of it will come.
 
         Returns:
@@ -192,7 +194,7 @@ class WebhookReceiver:
             WrongEventLoopError: The receiver belongs to another event loop.
         """
         self._bind()
-        refused = _CLOSED if self._is_closed else self._reception.look_at_head(head)
+        refused = _CLOSED if self._is_closed else self._verifier.check_head(head)
         if refused is not None:
             return self._refuse(refused)
         try:
@@ -216,18 +218,15 @@ class WebhookReceiver:
         Raises:
             WrongEventLoopError: The receiver belongs to another event loop.
         """
-        # Here and not above: `aiohttp.web` costs time, and only some need it.
-        from browser_use_async.webhooks.aiohttp_adapter import respond  # noqa: PLC0415
-
         return await respond(self, request)
 
     async def _read(self, chunks: AsyncGenerator[bytes, None]) -> bytes:
-        """The body, or as much of it as shows that it is too long."""
+        """The body, or as much of it as is needed to see that it is too long."""
         body = bytearray()
         async with aclosing(chunks):
             async for chunk in chunks:
                 body += chunk
-                if len(body) > self._reception.max_body:
+                if len(body) > self._verifier.max_body:
                     break
         return bytes(body)
 
@@ -238,11 +237,11 @@ class WebhookReceiver:
         )
         return refused.answer
 
-    def _take(self, decision: Decision) -> None:
-        event, metrics = decision.event, self.metrics
+    def _accept(self, verdict: Verdict) -> None:
+        event, metrics = verdict.event, self.metrics
         label = label_of(event)
         metrics.received[label] += 1
-        if decision.is_repeated:
+        if verdict.is_repeated:
             metrics.duplicates[label] += 1
             return
         for hear in self._subscribers:
@@ -250,7 +249,7 @@ class WebhookReceiver:
                 hear(event)
             except Exception:
                 _LOGGER.exception("a subscriber to webhooks failed on an event %s", label)
-        if decision.is_put_off:
+        if verdict.is_deferred:
             metrics.queue_full[label] += 1
             return
         metrics.delivered[label] += 1
@@ -287,7 +286,7 @@ class WebhookReceiver:
         loop = asyncio.get_running_loop()
         if self._loop is None or self._loop.is_closed():
             self._loop = loop
-            self._dispatcher.forget()
+            self._dispatcher.drop()
         elif self._loop is not loop:
             raise WrongEventLoopError(
                 f"the webhook receiver belongs to {self._loop!r} and was called in {loop!r}; "

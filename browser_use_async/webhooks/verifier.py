@@ -1,26 +1,33 @@
-"""What becomes of a call: decided from bytes and headers, without input, output or a loop."""
+"""Verification of webhook requests, and their answers: pure, from headers and bytes."""
 
 import hashlib
+import json
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
+from http import HTTPStatus
 
 import attrs
 
 from browser_use_async.errors import WebhookVerificationError
-from browser_use_async.webhooks.answers import ACCEPTED, Answer, refusal
-from browser_use_async.webhooks.bodies import canonical_json
-from browser_use_async.webhooks.events import Event, TestEvent
-from browser_use_async.webhooks.freshness import check_fresh, read_sent_at
-from browser_use_async.webhooks.headers import Headers, header_pairs, signatures_of, timestamp_of
-from browser_use_async.webhooks.signing import SIGNATURE_HEADER, TIMESTAMP_HEADER
-from browser_use_async.webhooks.unwrapping import read_event
-from browser_use_async.webhooks.verification import VerifiedCall, verify
+from browser_use_async.webhooks.events import Event, TestEvent, read_event
+from browser_use_async.webhooks.signature import (
+    SIGNATURE_HEADER,
+    TIMESTAMP_HEADER,
+    Headers,
+    VerifiedCall,
+    canonical_json,
+    check_fresh,
+    header_pairs,
+    read_sent_at,
+    signatures_of,
+    timestamp_of,
+    verify,
+)
 
-__all__ = ["Decision", "Head", "Reception", "Refusal"]
+__all__ = ["ACCEPTED", "Answer", "Refusal", "RequestHead", "RequestVerifier", "Verdict", "refusal"]
 
-RETRY_AFTER = "5"
-"""Seconds after which a sender may try again when the queue is full."""
+RETRY_AFTER = "5"  # seconds after which a sender may try again when the queue is full
 
 _KEPT = frozenset(
     {
@@ -34,21 +41,53 @@ _KEPT = frozenset(
 
 
 @attrs.frozen
-class Head:
-    """What comes before the body."""
+class Answer:
+    """The answer to a webhook call."""
+
+    status: int  # the HTTP status: 200 if the event is accepted, 503 if it should be sent again
+    body: bytes  # JSON
+    # The headers, among them `Content-Type`
+    headers: Mapping[str, str] = attrs.field(
+        factory=lambda: {"Content-Type": "application/json"}, kw_only=True
+    )
+
+    @property
+    def is_accepted(self) -> bool:
+        """Whether the sender need not send it again."""
+        return self.status == HTTPStatus.OK
+
+
+def _json(value: Mapping[str, str]) -> bytes:
+    return json.dumps(value).encode()
+
+
+ACCEPTED = Answer(HTTPStatus.OK, _json({"status": "success"}))
+"""For accepted events, and for repetitions of them."""
+
+
+def refusal(status: int, **headers: str) -> Answer:
+    """An answer that discloses no more than its status."""
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    detail = HTTPStatus(status).phrase
+    return Answer(
+        status, _json({"detail": detail}), headers={"Content-Type": "application/json", **named}
+    )
+
+
+@attrs.frozen
+class RequestHead:
+    """The method, path and headers of a request."""
 
     method: str  # the HTTP method
-    # The path, in every way in which the receiver's own may be written: a framework that
-    # mounts the receiver may or may not count its own part
+    # Several, since a framework that mounts the receiver may or may not remove its own prefix
     paths: tuple[str, ...]
-    # Those that matter, names in lower case and values, in order
-    headers: Sequence[tuple[str, str]]
+    headers: Sequence[tuple[str, str]]  # those that are read, with lower-case names, in order
 
     @classmethod
     def of(
         cls, method: str, paths: Iterable[str], headers: Iterable[tuple[str | bytes, str | bytes]]
-    ) -> "Head":
-        """A head as a framework gives it."""
+    ) -> "RequestHead":
+        """The head of a framework's request."""
         kept = [each for each in header_pairs(headers) if each[0] in _KEPT]
         return cls(method, tuple(paths), kept)
 
@@ -59,25 +98,25 @@ class Head:
 
 @attrs.frozen
 class Refusal:
-    """A call that tells nothing."""
+    """A refused request."""
 
-    answer: Answer  # what to answer
-    reason: str  # why, in a word to count by
-    problem: str  # why, in words for the log: without anything that the caller wrote
+    answer: Answer
+    reason: str  # the label under which it is counted
+    problem: str  # for the log: without anything from the request
 
 
 @attrs.frozen
-class Decision:
-    """An authentic call."""
+class Verdict:
+    """An authentic request."""
 
-    answer: Answer  # what to answer
-    event: Event  # what it tells
-    is_repeated: bool = False  # whether it was taken before
-    is_put_off: bool = False  # whether it has to be sent again, because there is no room for it now
+    answer: Answer
+    event: Event
+    is_repeated: bool = False  # whether it was accepted before
+    is_deferred: bool = False  # whether it has to be sent again, because the queue is full
 
 
-class Reception:
-    """Judges calls, and remembers which events were taken."""
+class RequestVerifier:
+    """Verifies requests, and remembers which events were accepted."""
 
     def __init__(
         self,
@@ -94,11 +133,11 @@ class Reception:
         self._tolerance = tolerance
         self._remember = remember
         self._now = now
-        self._taken: OrderedDict[bytes, None] = OrderedDict()
+        self._accepted: OrderedDict[bytes, None] = OrderedDict()
         self.max_body = max_body
 
-    def look_at_head(self, head: Head) -> Refusal | None:
-        """Refuse what need not be read, before any of the body is."""
+    def check_head(self, head: RequestHead) -> Refusal | None:
+        """Refuse a request before any of its body is read."""
         if self._path is not None and self._path not in head.paths:
             return Refusal(refusal(404), "path", "there is nothing at this path")
         if head.method != "POST":
@@ -113,7 +152,7 @@ class Reception:
         except WebhookVerificationError as error:
             return _refused(error)
         length = head.first("content-length") or "0"
-        # Longer numbers than that are no lengths, and cost time to read.
+        # A longer number is no length, and takes time to parse.
         is_number = length.isascii() and length.isdigit() and len(length) < 20
         return self.too_large() if not is_number or int(length) > self.max_body else None
 
@@ -123,8 +162,8 @@ class Reception:
             refusal(413), "too_large", f"the body is longer than the {self.max_body} bytes allowed"
         )
 
-    def decide(self, body: bytes, headers: Headers, *, has_room: bool) -> Refusal | Decision:
-        """Judge a whole call."""
+    def check(self, body: bytes, headers: Headers, *, full: bool) -> Refusal | Verdict:
+        """Verify a whole request; `full` defers events that were not accepted before."""
         if len(body) > self.max_body:
             return self.too_large()
         try:
@@ -135,23 +174,23 @@ class Reception:
             return _refused(error)
         event = read_event(call.body)
         digest = _digest(call, event)
-        if digest in self._taken:
-            self._taken.move_to_end(digest)
-            return Decision(ACCEPTED, event, is_repeated=True)
-        if not has_room:
-            # Not remembered, so that it is taken when it comes again.
-            return Decision(refusal(503, Retry_After=RETRY_AFTER), event, is_put_off=True)
-        self._taken[digest] = None
-        if len(self._taken) > self._remember:
-            self._taken.popitem(last=False)
-        return Decision(ACCEPTED, event)
+        if digest in self._accepted:
+            self._accepted.move_to_end(digest)
+            return Verdict(ACCEPTED, event, is_repeated=True)
+        if full:
+            # Not remembered, so that it is accepted when it comes again.
+            return Verdict(refusal(503, Retry_After=RETRY_AFTER), event, is_deferred=True)
+        self._accepted[digest] = None
+        if len(self._accepted) > self._remember:
+            self._accepted.popitem(last=False)
+        return Verdict(ACCEPTED, event)
 
     def _moment(self) -> datetime | None:
         return None if self._now is None else self._now()
 
 
 def _digest(call: VerifiedCall, event: Event) -> bytes:
-    """What tells events apart, however they are laid out."""
+    """Identifies an event by its content, in whatever layout it was sent."""
     digest = hashlib.sha256(canonical_json(call.body))
     if isinstance(event, TestEvent):
         # All test events have one content; a new one is sent at another time.
@@ -164,7 +203,7 @@ def _refused(error: WebhookVerificationError) -> Refusal:
 
 
 def _is_json(content_type: str | None) -> bool:
-    """Whether a body may be JSON; who says nothing about it is not refused."""
+    """Whether a body may be JSON; a missing content type is not refused."""
     if not content_type:
         return True
     kind = content_type.partition(";")[0].strip().lower()
