@@ -84,7 +84,7 @@ class Transport:
     # --- calls ----------------------------------------------------------------------------
 
     async def call(self, endpoint: Endpoint, request: Any = None, body: Any = None) -> Any:
-        """Make a call, repeating it where that is safe, and give its typed answer.
+        """Make a call, repeating it where that is safe, and return its typed answer.
 
         Raises:
             BrowserUseError: The call did not succeed; which subclass says why.

@@ -206,7 +206,7 @@ class CallLimits(Value):
 
 
 MakeConnector = Callable[..., aiohttp.BaseConnector]
-"""Takes the keyword arguments of `aiohttp.TCPConnector`."""
+"""Called with the keyword arguments of `aiohttp.TCPConnector`."""
 
 
 def _utc_now() -> datetime:
@@ -221,5 +221,5 @@ class Runtime(Value):
     # The wall clock, in UTC. Durations are measured by the event loop's clock instead.
     now: Callable[[], datetime] = _utc_now
     connector: MakeConnector = aiohttp.TCPConnector  # for the sessions that the transport owns
-    # Takes what opens the ledger of a batch, and gives what writes to it; None for a thread
+    # Called with a function that opens the ledger of a batch; returns its writer. None: a thread
     start_writer: Callable[[Callable[[], Any]], Awaitable[Any]] | None = None

@@ -56,7 +56,7 @@ def _address(name: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
 
 
 class SignedUrl:
-    """A URL that grants access to whoever knows it."""
+    """A URL that grants access by itself, so that it is a secret."""
 
     __slots__ = ("_url",)
 

@@ -145,7 +145,7 @@ def _connection_end(response: aiohttp.ClientResponse) -> "asyncio.Future[Any] | 
 
 
 class Storage:
-    """Puts and gets what signed URLs point at, one attempt at a time."""
+    """Uploads to and downloads from signed URLs, one attempt at a time."""
 
     def __init__(
         self,

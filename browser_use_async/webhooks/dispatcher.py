@@ -16,7 +16,7 @@ __all__ = ["Dispatcher", "Handler", "ReceiverMetrics", "label_of"]
 _LOGGER = logging.getLogger("browser_use_async")
 
 Handler = Callable[[Any], object]
-"""Takes an event; what it returns is awaited if it can be."""
+"""Called with an event; an awaitable result is awaited."""
 
 
 @attrs.define(eq=False)
@@ -28,8 +28,8 @@ class ReceiverMetrics:
 
     # Authentic events, the repeated ones among them
     received: "Counter[str]" = attrs.field(factory=Counter)
-    delivered: "Counter[str]" = attrs.field(factory=Counter)  # events that were taken: once each
-    duplicates: "Counter[str]" = attrs.field(factory=Counter)  # events that had been taken before
+    delivered: "Counter[str]" = attrs.field(factory=Counter)  # accepted events, once each
+    duplicates: "Counter[str]" = attrs.field(factory=Counter)  # repetitions of accepted events
     # Events answered with 503, because too many are being handled
     queue_full: "Counter[str]" = attrs.field(factory=Counter)
     # Calls that were refused, by reason: `method`, `path`, `content_type`, `encoding`,

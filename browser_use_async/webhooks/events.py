@@ -48,7 +48,7 @@ class TaskStatusUpdate:
     """A task's status changed. Events may come twice, late and out of order: ask the API."""
 
     task_id: str  # the task's id
-    session_id: str  # the id of the browser session; empty from senders that do not tell
+    session_id: str  # the id of the browser session; empty if it was not sent
     status: WebhookStatus  # the new status, possibly one that this version does not know
     metadata: dict[str, str] = attrs.field(factory=dict)  # the pairs that the task was created with
     timestamp: datetime | None = None  # when it happened, as the event says, or None
@@ -88,8 +88,8 @@ Event = TaskStatusUpdate | TestEvent | UnknownEvent
 class EventSource(Protocol):
     """An object that receives and verifies webhooks, such as a `WebhookReceiver`."""
 
-    def subscribe(self, hear: Callable[[Event], None], /) -> None:
-        """Call something with each event from now on."""
+    def subscribe(self, callback: Callable[[Event], None], /) -> None:
+        """Call a function with each event from now on."""
 
 
 def unwrap(

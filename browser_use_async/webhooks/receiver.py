@@ -35,7 +35,7 @@ ResultT = TypeVar("ResultT")
 
 
 class WebhookReceiver:
-    """Verifies webhook calls, answers them at once, and hands their events on behind the answers.
+    """Verifies webhook calls, answers them at once, and runs handlers after the answers.
 
     Mount `.asgi` in FastAPI, Starlette, Litestar or Quart, or add `.aiohttp_handler` to an aiohttp
     application; for anything else there is `receive`. `session.attach(receiver)` lets events wake
@@ -45,28 +45,27 @@ class WebhookReceiver:
     call in another loop raises `WrongEventLoopError`, unless the first one was closed. A session
     that is attached may live in another loop, even of another thread: its waits are woken there.
 
-    An event that was taken is told once, however often it is sent: the latest `remember` are known
-    again by their content. Should an event be lost or late all the same, waits find out by polling.
+    An event is handled once, however often it is sent: the latest `remember` events are recognized
+    by their content. If an event is lost or late, waits still end by polling.
 
     Attributes:
         metrics: What has been counted.
         asgi: The receiver as an ASGI application, for the scopes http and lifespan. Its shutdown
-            is that of the receiver; a framework that mounts it keeps that to itself, so call
-            `aclose` in the framework's own shutdown.
+            closes the receiver. A framework that mounts it does not forward the shutdown, so call
+            `aclose` in the framework's own.
 
     Args:
         secret: The secret of the dashboard, or several while one replaces another.
         on_event: Called with every event, like a handler of `on`.
-        path: Answer this path only, with 404 elsewhere; by default any that leads here.
+        path: Answer this path only, with 404 elsewhere; by default any path.
         max_body: The longest body in bytes; longer ones are refused with 413, unread.
-        queue_size: How many events may be waiting for handlers or in them. More are answered with
-            503, so that the sender tries again later.
+        queue_size: How many events may be queued or in handlers. More are answered with 503, so
+            that the sender tries again later.
         tolerance: Seconds by which the timestamp header may be off in either direction. A retry
             under an old timestamp is refused then. None allows any, and with it replays of what
             `remember` has forgotten.
-        body_timeout: Seconds within which a body has to come; then the call is cut off.
-        handler_timeout: Seconds that one handler may take for one event, then it is cancelled; None
-            for no limit.
+        body_timeout: Seconds within which a body has to arrive; then the call is refused.
+        handler_timeout: Seconds after which a handler of an event is cancelled; None for no limit.
         concurrency: How many events are being handled at once. Those of one task always follow
             each other, in the order in which they came.
         remember: How many events are remembered.
@@ -93,7 +92,7 @@ class WebhookReceiver:
         drain_timeout: float = 10.0,
         now: Callable[[], datetime] | None = None,
     ) -> None:
-        keys_of(secret)  # refuses what is no secret
+        keys_of(secret)  # only to refuse an unusable secret here and not at the first call
         _check_counts(
             max_body=max_body, queue_size=queue_size, concurrency=concurrency, remember=remember
         )
@@ -131,7 +130,7 @@ class WebhookReceiver:
     def on(
         self, kind: type[EventT]
     ) -> Callable[[Callable[[EventT], ResultT]], Callable[[EventT], ResultT]]:
-        """Have a function called with each event of a class, after the sender has its answer.
+        """Call a function with each event of a class, after the sender has its answer.
 
         Args:
             kind: `TaskStatusUpdate`, `TestEvent` or `UnknownEvent`.
@@ -147,14 +146,14 @@ class WebhookReceiver:
 
         return add
 
-    def subscribe(self, hear: Callable[[Event], None], /) -> None:
-        """Call something with each event before it is answered; this is how sessions attach.
+    def subscribe(self, callback: Callable[[Event], None], /) -> None:
+        """Call a function with each event before it is answered; this is how sessions attach.
 
         Args:
-            hear: What to call; it does not block and raises nothing. It hears of events that are
-                put off with 503 too, and then again.
+            callback: Must not block or raise. It is called for an event that is deferred with 503
+                too, and then again when the event is repeated.
         """
-        self._subscribers.append(hear)
+        self._subscribers.append(callback)
 
     # --- calls ----------------------------------------------------------------------------
 
@@ -244,9 +243,10 @@ class WebhookReceiver:
         if verdict.is_repeated:
             metrics.duplicates[label] += 1
             return
-        for hear in self._subscribers:
+        # Before the queue is checked: a session can use an event that no handler will get.
+        for callback in self._subscribers:
             try:
-                hear(event)
+                callback(event)
             except Exception:
                 _LOGGER.exception("a subscriber to webhooks failed on an event %s", label)
         if verdict.is_deferred:
@@ -258,7 +258,7 @@ class WebhookReceiver:
     # --- life -----------------------------------------------------------------------------
 
     async def aclose(self) -> None:
-        """Take nothing more, and wait for handlers; twice does no harm.
+        """Accept no more events, and wait for handlers; closing twice does no harm.
 
         Calls that still come are answered with 503, so that the sender tries again. Handlers that
         outlast `drain_timeout` are cancelled; how many events that concerned is logged.

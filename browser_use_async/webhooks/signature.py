@@ -110,7 +110,7 @@ class VerifiedCall:
     # another parser.
     body: dict[str, Any] = attrs.field(repr=False)
     secret_index: int  # which of the secrets signed it, counted from 0
-    sent_at: datetime  # what the timestamp header tells
+    sent_at: datetime  # the time in the timestamp header
 
 
 def verify(

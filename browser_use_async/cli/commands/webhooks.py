@@ -1,7 +1,6 @@
 """`webhooks`: receive them on this machine, and send samples to whatever receives them here."""
 
 import argparse
-import ipaddress
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
@@ -14,6 +13,7 @@ from browser_use_async.cli.webhook_listening import listen
 from browser_use_async.cli.webhook_secret import secret_from_file, secret_from_variable
 from browser_use_async.cli.webhook_triggering import KINDS, trigger
 from browser_use_async.errors import ConfigurationError
+from browser_use_async.transport.config import is_loopback
 
 __all__ = ["configure", "execute"]
 
@@ -95,7 +95,7 @@ def _configure_listen(parser: argparse.ArgumentParser) -> None:
 
 
 async def _listen(options: argparse.Namespace, secret: str, console: Console) -> int:
-    if not options.allow_any_host and not _is_loopback(options.host):
+    if not options.allow_any_host and not is_loopback(options.host):
         raise ConfigurationError(
             f"{options.host} is reachable from other machines; listen on 127.0.0.1, or say "
             "--allow-any-host"
@@ -136,20 +136,13 @@ async def _trigger(options: argparse.Namespace, secret: str, console: Console) -
     )
 
 
-def _is_loopback(host: str) -> bool:
-    try:
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
-
-
 def _local_url(text: str) -> str:
     try:
         url = URL(text)
         host, has_user = url.host or "", url.user is not None or url.password is not None
     except ValueError:
         url, host, has_user = URL(), "", False
-    if url.scheme not in {"http", "https"} or has_user or not _is_loopback(host):
+    if url.scheme not in {"http", "https"} or has_user or not is_loopback(host):
         raise argparse.ArgumentTypeError(
             "write an address of this machine, such as http://127.0.0.1:8000/webhook"
         )
