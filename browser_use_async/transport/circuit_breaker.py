@@ -73,6 +73,8 @@ class CircuitBreaker:
         is_news = generation == self.generation
         if is_news:
             self.generation += 1
+            # The probe was refused, and another one is due. A refusal of an older generation
+            # leaves the probe in flight.
             self._probe_in_flight = False
         # A late refusal of an older generation may lengthen the pause, but never shorten it.
         self._open_until = max(self._open_until, until)
@@ -82,6 +84,7 @@ class CircuitBreaker:
 
     def start_generation(self, generation: int) -> bool:
         """Record a refusal that asks for no pause; returns whether it was of this generation."""
+        # Calls that were sent together are refused together, which counts once.
         is_news = generation == self.generation
         self.generation += is_news
         return is_news
@@ -95,11 +98,13 @@ class CircuitBreaker:
         if not self._tripped or generation != self.generation:
             return
         self._tripped = self._probe_in_flight = False
+        # Admitted all at once, the queued calls would overload the service again.
         self._ramp_gap = min(RAMP_SECONDS / queued, LONGEST_GAP) if queued else 0.0
         self._set_ramp(queued, now)
 
     def record_no_answer(self, generation: int) -> None:
         """Record a call that ended without an answer, such as a cancelled one."""
+        # Otherwise a cancelled probe would keep the breaker open for ever.
         if generation == self.generation:
             self._probe_in_flight = False
 

@@ -137,7 +137,7 @@ class Transport:
         self, prepared: PreparedRequest, outcome: Outcome, attempts: int
     ) -> errors.BrowserUseError:
         """A fresh error for a call that did not succeed."""
-        return error_of(prepared, outcome, attempts, self._hidden(prepared))
+        return error_of(prepared, outcome, attempts, self._secrets_of(prepared))
 
     async def outcome_of(
         self,
@@ -198,6 +198,7 @@ class Transport:
     ) -> Outcome:
         """One request on the wire, after a permit was acquired."""
         endpoint = prepared.endpoint
+        # Tried without awaiting first, which nearly all calls can do.
         permit = limiter.acquire_now(endpoint)
         if permit is None:
             acquired = await limiter.acquire(endpoint, timeout, arrived=arrived)
@@ -209,6 +210,7 @@ class Transport:
                     held=acquired,
                 )
             permit = acquired
+        # None is released as a call without an answer: cancelled, or failed before it was sent.
         outcome = None
         try:
             if before_sending is not None:
@@ -220,7 +222,7 @@ class Transport:
             self.server_clock.record(date, limiter.loop.time())
         return sent
 
-    def _hidden(self, prepared: PreparedRequest) -> tuple[str, ...]:
+    def _secrets_of(self, prepared: PreparedRequest) -> tuple[str, ...]:
         key = self.configuration.api_key
         secrets = prepared.body.secrets if prepared.body is not None else None
         return (*(() if key is None else (key.reveal(),)), *(secrets or {}).values())
@@ -287,7 +289,7 @@ class Transport:
             WrongEventLoopError: In another loop, which cannot close these connections unless
                 their own is closed.
         """
-        if self._connections.is_orphaned:
+        if self._connections.is_loop_closed:
             self._abandon()
         if not (self.is_open and self.is_in_own_loop):
             return await self._connections.aclose()

@@ -230,7 +230,7 @@ class Connections:
         return self._loop is asyncio.get_running_loop() and self._process == _THIS_PROCESS.id
 
     @property
-    def is_orphaned(self) -> bool:
+    def is_loop_closed(self) -> bool:
         """Whether the loop that they belong to is closed, so that nothing can be awaited in it."""
         return self._loop is not None and self._loop.is_closed()
 
@@ -247,7 +247,7 @@ class Connections:
             # After a fork the connections belong to the parent process, and so does the loop.
             self._closed = True
             return
-        if self.is_orphaned:
+        if self.is_loop_closed:
             self.abandon()
             self._closed = True
             return

@@ -127,6 +127,8 @@ def _status_error(
     }
     said = f" ({detail})" if detail else ""
     start = f"{prepared} was answered with {reply.status}{said}{times}"
+    # FastAPI answers exactly this for a route that it does not have; a 404 of the API itself names
+    # what was not found.
     if reply.status == 404 and (content is _NOT_JSON or content == {"detail": "Not Found"}):
         return errors.APINotServedError(
             f"{start}: this server does not serve Cloud API v1 here; check base_url. The hosted "
@@ -175,6 +177,7 @@ def _detail_text(content: Any, body: bytes) -> str:
     if content is _NOT_JSON:
         return body.decode("utf-8", "replace")
     detail = content
+    # The text can be nested, as in `{"detail": {"message": "..."}}`.
     while isinstance(detail, dict):
         detail = detail.get("detail", detail.get("message"))
     if isinstance(detail, str):
@@ -198,7 +201,8 @@ def _field_error_text(error: dict[str, Any]) -> str:
 
 
 def _field_errors(content: Any, secrets: tuple[str, ...]) -> list[dict[str, Any]]:
-    """What the service says about each field, without the echoed input."""
+    """What the service says about each field."""
+    # Without `input`, which echoes the request and can hold task secrets.
     detail = content.get("detail") if isinstance(content, dict) else None
     items = detail if isinstance(detail, list) else []
     return [

@@ -74,7 +74,7 @@ def _payload(body: Any) -> Payload | None:
     return Payload(content, secrets if isinstance(secrets, SecretMapping) else None)
 
 
-@cache
+@cache  # `attrs.fields` takes longer than encoding a small request
 def _names(model: type[Any]) -> tuple[str, ...]:
     return tuple(field.name for field in attrs.fields(model))
 

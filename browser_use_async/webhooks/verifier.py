@@ -29,6 +29,7 @@ __all__ = ["ACCEPTED", "Answer", "Refusal", "RequestHead", "RequestVerifier", "V
 
 RETRY_AFTER = "5"  # seconds after which a sender may try again when the queue is full
 
+# A head is held while its body is read, so only the headers that are needed are copied.
 _KEPT = frozenset(
     {
         "content-encoding",

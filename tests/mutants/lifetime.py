@@ -101,8 +101,8 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "a session whose loop is closed cannot be closed",
         "transport/connections.py",
-        "        if self.is_orphaned:\n",
-        "        if self.is_orphaned and self._closed:\n",
+        "        if self.is_loop_closed:\n",
+        "        if self.is_loop_closed and self._closed:\n",
         ("E9",),
     ),
     Mutant(
