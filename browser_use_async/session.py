@@ -10,16 +10,15 @@ from typing import TYPE_CHECKING, NoReturn, Self, TypeVar
 
 import aiohttp
 
-from browser_use_async.contract import table
-from browser_use_async.endpoints import TaskEndpoints
-from browser_use_async.models import SessionEvent
+from browser_use_async.api import endpoint_table as table
+from browser_use_async.api.tasks import TaskEndpoints
+from browser_use_async.events import SessionEvent
+from browser_use_async.lifecycle.create import Creator
+from browser_use_async.lifecycle.reconcile import Reconciler
+from browser_use_async.lifecycle.run import Background, Runner
+from browser_use_async.lifecycle.submission_age import SubmissionAges
 from browser_use_async.polling.policy import PollPolicy
 from browser_use_async.polling.poller import TaskPoller
-from browser_use_async.submission.ages import SubmissionAges
-from browser_use_async.submission.background import Background
-from browser_use_async.submission.creation import Creator
-from browser_use_async.submission.reconciler import Reconciler
-from browser_use_async.submission.running import Runner
 from browser_use_async.transport.client import Transport
 from browser_use_async.transport.config import CallLimits, Configuration, Runtime, Secret
 from browser_use_async.transport.connection_pool import PoolOptions

@@ -8,7 +8,7 @@ from typing import ParamSpec, TypeVar
 
 import attrs
 
-from browser_use_async.endpoints import TaskEndpoints
+from browser_use_async.api.tasks import TaskEndpoints
 from browser_use_async.errors import FileTransferError, InvalidRequestError
 from browser_use_async.files.destinations import refuse_taken, target_at
 from browser_use_async.files.names import distinct, safe_name

@@ -19,14 +19,14 @@ from pathlib import Path
 
 import attrs
 
-from browser_use_async.contract.table import Effect
+from browser_use_async.api.endpoint_table import Effect
 from browser_use_async.errors import BrowserUseError, FileTransferError
+from browser_use_async.events import RetryScheduled
 from browser_use_async.files.destinations import refuse_taken
 from browser_use_async.files.part_file import PartFile
 from browser_use_async.files.progress import OnProgress
 from browser_use_async.files.sink import Sink
 from browser_use_async.files.versions import Version
-from browser_use_async.models import RetryScheduled
 from browser_use_async.transport.client import Transport
 from browser_use_async.transport.idempotency import may_try_again
 from browser_use_async.transport.response import Outcome, OutcomeKind

@@ -1,11 +1,11 @@
 """Uploads: a signed URL from the API, then the bytes to where it points."""
 
-from browser_use_async.contract.table import Effect
-from browser_use_async.endpoints.files import FileEndpoints
+from browser_use_async.api.endpoint_table import Effect
+from browser_use_async.api.files import FileEndpoints
 from browser_use_async.errors import FileTransferError
+from browser_use_async.events import RetryScheduled
 from browser_use_async.files.sources import Source, Upload, read_source
 from browser_use_async.files.transfer import MAY_HAVE_EXPIRED
-from browser_use_async.models import RetryScheduled
 from browser_use_async.transport.client import Transport
 from browser_use_async.transport.idempotency import may_try_again
 from browser_use_async.transport.response import Outcome, OutcomeKind

@@ -12,9 +12,9 @@ import attrs
 from aiohttp.hdrs import DATE
 
 from browser_use_async import errors
-from browser_use_async.contract.conversion import load_structure
-from browser_use_async.contract.table import GET_TASK_STATUS, Effect, Endpoint
-from browser_use_async.models import RetryScheduled, SessionEvent, TaskId
+from browser_use_async.api.endpoint_table import GET_TASK_STATUS, Effect, Endpoint
+from browser_use_async.api.serialization import load_structure
+from browser_use_async.events import RetryScheduled, SessionEvent
 from browser_use_async.transport.config import CallLimits, Configuration
 from browser_use_async.transport.connection_pool import PoolOptions
 from browser_use_async.transport.connections import Connections
@@ -30,6 +30,7 @@ from browser_use_async.transport.rate_limiter import AcquireTimeout, Permit, Rat
 from browser_use_async.transport.request import PreparedRequest, prepare
 from browser_use_async.transport.response import Outcome, OutcomeKind
 from browser_use_async.transport.retry import RetryBudget, Retrying, RetryPolicy, ServerClock
+from browser_use_async.types import TaskId
 
 if TYPE_CHECKING:
     from browser_use_async.transport.storage import Storage
@@ -39,7 +40,7 @@ __all__ = ["Call", "Transport"]
 _LOGGER = logging.getLogger("browser_use_async")
 _ONCE = RetryPolicy(max_attempts=1)
 _NO_TIMEOUT = AcquireTimeout()
-_COSTLY = frozenset({Effect.CREATES, Effect.PAYS})
+_COSTLY = frozenset({Effect.CREATES})
 
 Call = Callable[..., Awaitable[Any]]
 """Makes the call of an endpoint's row, with a request and a body, and returns its typed answer."""

@@ -13,9 +13,9 @@ import aiohttp
 import attrs
 from yarl import URL
 
-from browser_use_async.contract.limits import is_count
+from browser_use_async.api.limits import is_count
 from browser_use_async.errors import ConfigurationError
-from browser_use_async.models.record import Value
+from browser_use_async.types.base import Value
 from browser_use_async.version import __version__
 
 __all__ = [

@@ -12,7 +12,7 @@ from collections import deque
 from operator import attrgetter
 from typing import NamedTuple
 
-from browser_use_async.contract.table import RUN_TASK, Endpoint
+from browser_use_async.api.endpoint_table import RUN_TASK, Endpoint
 from browser_use_async.transport.circuit_breaker import CircuitBreaker
 from browser_use_async.transport.config import CallLimits
 from browser_use_async.transport.response import Outcome, OutcomeKind, Reply, says_no_free_slot

@@ -18,9 +18,9 @@ from aiohttp import ClientHandlerType, ClientRequest, ClientResponse
 from aiohttp.http import HttpProcessingError
 
 from browser_use_async import errors
-from browser_use_async.contract.conversion import decode_response
-from browser_use_async.models.record import Record
+from browser_use_async.api.serialization import decode_response
 from browser_use_async.transport.request import PreparedRequest
+from browser_use_async.types.base import Record
 
 __all__ = [
     "MAX_BODY",

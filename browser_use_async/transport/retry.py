@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from browser_use_async.contract.limits import is_count
-from browser_use_async.contract.table import Effect
+from browser_use_async.api.endpoint_table import Effect
+from browser_use_async.api.limits import is_count
 from browser_use_async.errors import ConfigurationError
-from browser_use_async.models.record import Value
 from browser_use_async.transport.idempotency import may_try_again
 from browser_use_async.transport.response import Outcome, OutcomeKind
+from browser_use_async.types.base import Value
 
 if TYPE_CHECKING:
     import tenacity

@@ -5,13 +5,13 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, Unpack, cast, overload
 
-from browser_use_async.contract import table
+from browser_use_async.api import endpoint_table as table
 from browser_use_async.errors import InvalidRequestError
-from browser_use_async.models import RunTaskFields, SecretMapping
+from browser_use_async.lifecycle.create import Creator, OnAmbiguous
+from browser_use_async.lifecycle.run import Background
 from browser_use_async.polling.poller import TaskPoller
-from browser_use_async.submission.background import Background
-from browser_use_async.submission.creation import Creator, OnAmbiguous
 from browser_use_async.transport.config import Runtime
+from browser_use_async.types import RunTaskFields, SecretMapping
 from browser_use_async.verbs.listing import ListVerbs
 
 if TYPE_CHECKING:
@@ -230,7 +230,7 @@ def _shared_fields(fields: RunTaskFields, output_type: Any) -> dict[str, Any]:
         shared["secrets"] = SecretMapping(shared["secrets"])
     if output_type is None:
         return shared
-    from browser_use_async.contract.output_schema import output_schema  # noqa: PLC0415
+    from browser_use_async.structured_output.schema import output_schema  # noqa: PLC0415
 
     if "structured_output_json" in shared:
         shared.clear()

@@ -6,9 +6,9 @@ from typing import Any, ClassVar, Protocol
 
 import attrs
 
-from browser_use_async.contract.submission_token import TOKEN_KEY
-from browser_use_async.contract.timestamps import parse_timestamp
-from browser_use_async.models.open_enum import OpenEnum
+from browser_use_async.api.scalars import parse_timestamp
+from browser_use_async.api.submission_token import TOKEN_KEY
+from browser_use_async.types.enums import OpenEnum
 from browser_use_async.webhooks.signature import Headers, verify
 
 __all__ = [

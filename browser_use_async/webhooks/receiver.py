@@ -8,7 +8,7 @@ from datetime import datetime
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
-from browser_use_async.contract.limits import is_count, is_seconds
+from browser_use_async.api.limits import is_count, is_seconds
 from browser_use_async.errors import ConfigurationError, WrongEventLoopError
 from browser_use_async.webhooks.adapters import AsgiApplication, respond
 from browser_use_async.webhooks.dispatcher import Dispatcher, ReceiverMetrics, label_of

@@ -11,8 +11,8 @@ from typing import Any
 
 import attrs
 
-from browser_use_async.contract.strict_json import JsonRefusedError, read_json
-from browser_use_async.contract.timestamps import parse_timestamp
+from browser_use_async.api.json import JsonRefusedError, read_json
+from browser_use_async.api.scalars import parse_timestamp
 from browser_use_async.errors import (
     ConfigurationError,
     InvalidRequestError,

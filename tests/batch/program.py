@@ -17,13 +17,13 @@ from types import TracebackType
 from typing import Any, Self
 
 import attrs
+from browser_use_async.api.submission_token import SubmissionToken
 
 from browser_use_async import BatchItem, BrowserUseSession, PollPolicy, RetryPolicy, RunTaskRequest
 from browser_use_async.batch.ledger.facts import Ending
 from browser_use_async.batch.ledger.opening import OpenLedger
 from browser_use_async.batch.ledger.store import Store
 from browser_use_async.batch.ledger.writer import WriterThread
-from browser_use_async.contract.submission_token import SubmissionToken
 from browser_use_async.transport.config import Runtime
 from tests.patience import PATIENCE
 

@@ -6,13 +6,13 @@ from pathlib import Path
 from typing import TypeVar
 
 import attrs
+from browser_use_async.api.submission_token import SubmissionToken
 
 from browser_use_async import BatchItem, BrowserUseSession, RunTaskRequest, errors
 from browser_use_async.batch.ledger.opening import OpenLedger
 from browser_use_async.batch.ledger.reading import LedgerView, read_ledger
 from browser_use_async.batch.ledger.store import Store
 from browser_use_async.batch.states import ItemState
-from browser_use_async.contract.submission_token import SubmissionToken
 from browser_use_async.transport.config import Runtime
 from tests.simulator import clock
 from tests.simulator.network import Machine

@@ -7,9 +7,9 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import aiohttp
+from browser_use_async.types import Task
 
 from browser_use_async import BrowserUseSession, errors
-from browser_use_async.models import Task
 from browser_use_async.transport.config import Runtime
 from tests.chaos.faults import FaultInjector
 from tests.chaos.laws import Laws

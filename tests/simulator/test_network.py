@@ -5,10 +5,10 @@ from collections.abc import Callable
 
 import looptime
 import pytest
+from browser_use_async.api import endpoint_table as table
+from browser_use_async.types import RunTaskRequest
 
 from browser_use_async import RetryPolicy
-from browser_use_async.contract import table
-from browser_use_async.models import RunTaskRequest
 from browser_use_async.transport.client import Transport
 from browser_use_async.transport.config import Configuration, Secret
 from browser_use_async.transport.connection_pool import PoolOptions

@@ -8,10 +8,10 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 
 import attrs
+from browser_use_async.events import SessionEvent, SubmissionAdopted
+from browser_use_async.lifecycle.create import OnAmbiguous
 
 from browser_use_async import BrowserUseSession
-from browser_use_async.models import SessionEvent, SubmissionAdopted
-from browser_use_async.submission.creation import OnAmbiguous
 from browser_use_async.transport.config import Runtime
 from tests.hygiene import KEY
 from tests.simulator import clock

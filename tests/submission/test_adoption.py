@@ -7,14 +7,14 @@ from typing import Any
 
 import attrs
 import pytest
+from browser_use_async.api.submission_token import TOKEN_KEY
+from browser_use_async.api.tasks import TaskEndpoints
+from browser_use_async.lifecycle.create import Creator, OnAmbiguous
+from browser_use_async.lifecycle.reconcile import Reconciler
+from browser_use_async.lifecycle.submission_age import SubmissionAges
+from browser_use_async.types import RunTaskRequest
 
-from browser_use_async.contract.submission_token import TOKEN_KEY
-from browser_use_async.endpoints import TaskEndpoints
 from browser_use_async.errors import SubmissionUnknownError
-from browser_use_async.models import RunTaskRequest
-from browser_use_async.submission.ages import SubmissionAges
-from browser_use_async.submission.creation import Creator, OnAmbiguous
-from browser_use_async.submission.reconciler import Reconciler
 from browser_use_async.transport.client import Transport
 from browser_use_async.transport.config import Configuration, Secret
 from browser_use_async.transport.connection_pool import PoolOptions
