@@ -1,4 +1,4 @@
-"""Goal 2: what retrying, the governor and the hooks add to a call that succeeds.
+"""Goal 2: what retrying, the rate limiter and the hooks add to a call that succeeds.
 
 A difference of 3 µs drowns in the noise of a call over a socket. So the exchange itself, the part
 that talks to aiohttp, is replaced by one that hands back an answer from before, and what is left
@@ -16,7 +16,7 @@ from benchmarks.harness import FULL, QUICK, Effort, Report, Row, judge
 from benchmarks.servers.canned import TASK_ID, canned
 from browser_use_async import BrowserUseSession
 from browser_use_async.api.endpoint_table import GET_TASK_STATUS
-from browser_use_async.transport.prepared import prepare
+from browser_use_async.transport.request import prepare
 from browser_use_async.transport.response import Outcome
 from browser_use_async.types import TaskId
 
@@ -61,7 +61,7 @@ def report(effort: Effort) -> Report:
     figure = f"{median(layers):.2f} µs"
     row = Row(
         2,
-        "retry, governor and hooks on a call that succeeds",
+        "retry, rate limiter and hooks on a call that succeeds",
         figure,
         "-",
         figure,

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from browser_use_async.lifecycle.handle import TaskHandle
     from browser_use_async.polling.policy import PollPolicy
     from browser_use_async.session import BrowserUseSession
-    from browser_use_async.transport.limits import CallLimits
+    from browser_use_async.transport.config import CallLimits
     from browser_use_async.transport.retry import RetryPolicy
     from browser_use_async.types import (
         UNSET,
@@ -113,7 +113,7 @@ _HOMES = {
     "BatchProgress": "batch.progress",
     "BatchResult": "batch.result",
     "BrowserUseSession": "session",
-    "CallLimits": "transport.limits",
+    "CallLimits": "transport.config",
     "RetryScheduled": "events",
     "SessionEvent": "events",
     "SlotAwaited": "events",

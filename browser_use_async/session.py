@@ -26,12 +26,9 @@ from browser_use_async.lifecycle.submission_age import SubmissionAges
 from browser_use_async.polling.policy import PollPolicy
 from browser_use_async.polling.poller import TaskPoller
 from browser_use_async.transport.client import Transport
-from browser_use_async.transport.configuration import Configuration
-from browser_use_async.transport.lanes import LaneOptions
-from browser_use_async.transport.limits import CallLimits
+from browser_use_async.transport.config import CallLimits, Configuration, Runtime, Secret
+from browser_use_async.transport.connection_pool import PoolOptions
 from browser_use_async.transport.retry import RetryPolicy
-from browser_use_async.transport.secret import Secret
-from browser_use_async.transport.surroundings import Surroundings
 from browser_use_async.types import (
     RunTaskFields,
     RunTaskRequest,
@@ -117,30 +114,30 @@ class BrowserUseSession:
         middlewares: Sequence[aiohttp.ClientMiddlewareType] = (),
         on_event: Callable[[SessionEvent], None] | None = None,
         allow_insecure_http: bool = False,
-        surroundings: Surroundings | None = None,
+        surroundings: Runtime | None = None,
     ) -> None:
         key = Secret.hide(api_key)
         del api_key  # a traceback with locals shows this frame when a later line raises
         configuration = Configuration.resolve(
             key, base_url, timeout, allow_insecure_http=allow_insecure_http
         )
-        self._runtime = world = Surroundings() if surroundings is None else surroundings
+        self._runtime = world = Runtime() if surroundings is None else surroundings
         self._transport = transport = Transport(
             configuration,
             retry=RetryPolicy() if retry is None else retry,
-            options=LaneOptions(proxy, ssl, trace_configs, middlewares, world.connector),
+            options=PoolOptions(proxy, ssl, trace_configs, middlewares, world.connector),
             limits=limits,
             http=http,
             on_event=on_event,
-            draw=world.draw,
+            rng=world.rng,
         )
         self.tasks = TaskEndpoints(transport.call)
-        self._poller = TaskPoller(transport, PollPolicy() if poll is None else poll, world.draw)
+        self._poller = TaskPoller(transport, PollPolicy() if poll is None else poll, world.rng)
         self._background = Background()
-        service_clock = transport.service_clock
-        ages = SubmissionAges(service_clock.now, world.now)
+        server_clock = transport.server_clock
+        ages = SubmissionAges(server_clock.now, world.now)
         self._reconciler = Reconciler(
-            TaskEndpoints(transport.call_patiently), ages, service_clock.unconfirmed
+            TaskEndpoints(transport.call_patiently), ages, server_clock.unconfirmed
         )
         self._creator = Creator(transport, self._reconciler, self.tasks.get, ages)
         self._runner = SubmissionRunner(self._creator, self.tasks, self._poller, self._background)
@@ -172,7 +169,7 @@ class BrowserUseSession:
         Raises:
             WrongEventLoopError: The session belongs to another loop, which is not closed.
         """
-        if not self._transport.is_here:
+        if not self._transport.is_in_own_loop:
             # Waits and work under way are the other loop's; so are the connections, unless that
             # loop is closed.
             await self._transport.aclose()
@@ -565,7 +562,7 @@ class BrowserUseSession:
             options,
             partial(start, open_scratch if ledger is None else partial(open_ledger, ledger)),
             on_progress,
-            self._runtime.draw,
+            self._runtime.rng,
         )
 
     def _batch_service(self) -> "Service":
@@ -579,7 +576,7 @@ class BrowserUseSession:
             get_balance=self.account.get_balance,
             ping=lambda: self._transport.call(table.PING),
             newest_tasks=lambda since: self.iterate_all_tasks(created_after=since),
-            service_time=self._transport.service_clock.now,
+            service_time=self._transport.server_clock.now,
             now=self._runtime.now,
             emit=self._transport.emit,
         )

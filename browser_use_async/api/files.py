@@ -2,7 +2,7 @@
 
 from browser_use_async.api import endpoint_table as table
 from browser_use_async.api.requests import build_request
-from browser_use_async.transport.call import Call
+from browser_use_async.transport.client import Call
 from browser_use_async.types import UploadRequest, UploadUrl
 
 __all__ = ["FileEndpoints"]

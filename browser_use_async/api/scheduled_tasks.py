@@ -4,7 +4,7 @@ from typing import Any, Unpack, overload
 
 from browser_use_async.api import endpoint_table as table
 from browser_use_async.api.requests import build_request, merged_request
-from browser_use_async.transport.call import Call
+from browser_use_async.transport.client import Call
 from browser_use_async.types import (
     Created,
     CreateScheduledTaskFields,

@@ -21,7 +21,7 @@ from browser_use_async.cli.console import Console
 from browser_use_async.cli.options import given_key
 from browser_use_async.cli.screen import Style
 from browser_use_async.errors import ConfigurationError
-from browser_use_async.transport.configuration import DEFAULT_BASE_URL
+from browser_use_async.transport.config import DEFAULT_BASE_URL
 
 __all__ = ["NO_KEY", "Connection", "connect"]
 

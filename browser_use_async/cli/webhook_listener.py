@@ -16,8 +16,8 @@ from browser_use_async.cli.screen import Span, Style
 from browser_use_async.errors import ConfigurationError
 from browser_use_async.server.http_client import HttpClient, HttpClientError
 from browser_use_async.webhooks import Answer, Event, TaskStatusUpdate, TestEvent, WebhookReceiver
-from browser_use_async.webhooks.headers import Headers, header_pairs
-from browser_use_async.webhooks.unwrapping import STATUS_UPDATE, TEST
+from browser_use_async.webhooks.events import STATUS_UPDATE, TEST
+from browser_use_async.webhooks.signature import Headers, header_pairs
 
 __all__ = ["listen"]
 

@@ -15,7 +15,7 @@ from browser_use_async.files.names import distinct, safe_name
 from browser_use_async.files.progress import OnProgress, SharedProgress
 from browser_use_async.files.transfer import Download, Wanted
 from browser_use_async.transport.client import Transport
-from browser_use_async.transport.signed_url import SignedUrl
+from browser_use_async.transport.signed_urls import SignedUrl
 
 __all__ = ["Collection", "DownloadOptions", "Downloader"]
 

@@ -199,7 +199,7 @@ class TaskPoller:
             if now - started < overdue or stale == MAX_STALE:
                 break
             stale += 1
-        limit = 1 if self._transport.is_held else MAX_REQUESTS  # the first is the probe
+        limit = 1 if self._transport.is_paused else MAX_REQUESTS  # the first is the probe
         return limit + stale - len(self._requests)
 
     def _start_page(self, watched: WatchedTask, now: float) -> bool:
@@ -480,7 +480,7 @@ class TaskPoller:
         watched.task, watched.task_asked_at = task, asked
         if task.status.is_terminal or (not task.status.is_known and task.finished_at is not None):
             watched.settled = True
-            self._transport.slot_freed()
+            self._transport.release_slot()
         if watched.settled or asked >= watched.answered_at:  # else a page tells a newer one
             self._record_status(watched, task.status, _now())
         if watched.interest is Interest.STEPS:

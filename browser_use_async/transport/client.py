@@ -1,4 +1,4 @@
-"""One call from start to end: attempts, their outcomes, and the error or the answer."""
+"""One call of the API: its attempts, their outcomes, and the answer or the error."""
 
 import asyncio
 import logging
@@ -15,76 +15,77 @@ from browser_use_async import errors
 from browser_use_async.api.endpoint_table import GET_TASK_STATUS, Effect, Endpoint
 from browser_use_async.api.serialization import load_structure
 from browser_use_async.events import RetryScheduled, SessionEvent
-from browser_use_async.transport.budget import RetryBudget
-from browser_use_async.transport.configuration import Configuration
+from browser_use_async.transport.config import CallLimits, Configuration
+from browser_use_async.transport.connection_pool import PoolOptions
 from browser_use_async.transport.connections import Connections
-from browser_use_async.transport.failures import error_of
-from browser_use_async.transport.governor import Governor, Pass, Patience
-from browser_use_async.transport.lanes import (
-    LaneOptions,
-)
-from browser_use_async.transport.limits import CallLimits
-from browser_use_async.transport.prepared import PreparedRequest, prepare
-from browser_use_async.transport.response import Outcome, OutcomeKind, may_try_again
-from browser_use_async.transport.retry import Retrying, RetryPolicy
-from browser_use_async.transport.service_clock import ServiceClock
-from browser_use_async.transport.verification import (
+from browser_use_async.transport.error_factory import error_of
+from browser_use_async.transport.idempotency import (
     is_deleted,
     is_reached,
     is_stopped,
     may_be_reached,
+    may_try_again,
 )
+from browser_use_async.transport.rate_limiter import AcquireTimeout, Permit, RateLimiter
+from browser_use_async.transport.request import PreparedRequest, prepare
+from browser_use_async.transport.response import Outcome, OutcomeKind
+from browser_use_async.transport.retry import RetryBudget, Retrying, RetryPolicy, ServerClock
 from browser_use_async.types import TaskId
 
 if TYPE_CHECKING:
     from browser_use_async.transport.storage import Storage
 
-__all__ = ["Transport"]
+__all__ = ["Call", "Transport"]
 
 _LOGGER = logging.getLogger("browser_use_async")
 _ONCE = RetryPolicy(max_attempts=1)
-_ENDLESS = Patience()
+_NO_TIMEOUT = AcquireTimeout()
 _COSTLY = frozenset({Effect.CREATES})
+
+Call = Callable[..., Awaitable[Any]]
+"""Makes the call of an endpoint's row, with a request and a body, and returns its typed answer."""
 
 
 class Transport:
-    """Makes calls. Belongs to the event loop and the process in which it first does."""
+    """Makes calls, in the event loop and the process in which it made the first one."""
 
     def __init__(
         self,
         configuration: Configuration,
         *,
         retry: RetryPolicy,
-        options: LaneOptions,
+        options: PoolOptions,
         limits: CallLimits | None = None,
         http: aiohttp.ClientSession | None = None,
         on_event: Callable[[SessionEvent], None] | None = None,
-        draw: random.Random | None = None,
+        rng: random.Random | None = None,
     ) -> None:
         self.configuration = configuration
         self.retry = retry
-        self.draw = draw if draw is not None else random.Random()  # noqa: S311 - jitter
+        self.rng = rng if rng is not None else random.Random()  # noqa: S311 - jitter
         self.limits = CallLimits() if limits is None else limits
         self._connections = Connections(configuration, options, http)
         self._options = options
         self._budget = RetryBudget(retry.budget)
-        self._patience = Patience(retry.retry_after_cap, retry.retry_after_cap * retry.max_attempts)
+        self._timeout = AcquireTimeout(
+            retry.retry_after_cap, retry.retry_after_cap * retry.max_attempts
+        )
         self._on_event = on_event
-        self._governor: Governor | None = None
-        self.service_clock = ServiceClock()
+        self._rate_limiter: RateLimiter | None = None
+        self.server_clock = ServerClock()
         load_structure()  # now, and not while a call waits for it
 
     @cached_property
     def storage(self) -> "Storage":
-        """Where files are kept; loaded by those who move some."""
+        """The transfers of files; loaded on first use."""
         from browser_use_async.transport.storage import Storage  # noqa: PLC0415
 
-        return Storage(self.configuration, self._options, self.bind, self._connections.rest)
+        return Storage(self.configuration, self._options, self.bind, self._connections.sleep)
 
     # --- calls ----------------------------------------------------------------------------
 
     async def call(self, endpoint: Endpoint, request: Any = None, body: Any = None) -> Any:
-        """Make a call, repeating it where that is safe, and give its typed answer.
+        """Make a call, repeating it where that is safe, and return its typed answer.
 
         Raises:
             BrowserUseError: The call did not succeed; which subclass says why.
@@ -92,47 +93,39 @@ class Transport:
         return await self._answer(prepare(endpoint, request, body))
 
     async def call_once(self, endpoint: Endpoint, request: Any = None, body: Any = None) -> Any:
-        """Make a call in exactly one request, for callers that repeat in their own way.
-
-        It sits out any pause that the service asks for.
-
-        Raises:
-            BrowserUseError: The call did not succeed; which subclass says why.
-        """
-        return await self._answer(prepare(endpoint, request, body), _ONCE, _ENDLESS)
+        """Make a call in exactly one request, however long it has to wait for a pause to end."""
+        # For callers that repeat in their own way, such as the poller.
+        return await self._answer(prepare(endpoint, request, body), _ONCE, _NO_TIMEOUT)
 
     async def call_patiently(
         self, endpoint: Endpoint, request: Any = None, body: Any = None
     ) -> Any:
-        """Make a call on which money hangs: repeated whatever the budget, through any pause.
-
-        Raises:
-            BrowserUseError: The call did not succeed; which subclass says why.
-        """
+        """Make a call with free repetitions, however long it has to wait for a pause to end."""
+        # For calls that protect money, such as the search for a task that may have been created.
         prepared = prepare(endpoint, request, body)
-        return await self._answer(prepared, attrs.evolve(self.retry, budget=None), _ENDLESS)
+        return await self._answer(prepared, attrs.evolve(self.retry, budget=None), _NO_TIMEOUT)
 
     async def _answer(
         self,
         prepared: PreparedRequest,
         retry: RetryPolicy | None = None,
-        patience: Patience | None = None,
+        timeout: AcquireTimeout | None = None,
     ) -> Any:
-        outcome, attempts = await self.outcome_of(prepared, retry, patience=patience)
+        outcome, attempts = await self.outcome_of(prepared, retry, timeout=timeout)
         if outcome.kind is OutcomeKind.ACCEPTED:
             return outcome.value
         if is_deleted(prepared.endpoint, outcome) or is_stopped(prepared.endpoint, outcome):
             return None
-        # Who switches repeating off wants one request for one call.
+        # Without repetition a call is one request, so no status call follows it either.
         once = (self.retry if retry is None else retry).max_attempts == 1
         if not once and await self._is_reached(prepared, outcome):
             return None
-        # Raised here and not where it was caught: no frame or exception of aiohttp, which hold
-        # the key and whole bodies, hangs on to it.
+        # Raised here and not where it was caught: frames and exceptions of aiohttp hold the key
+        # and whole bodies, and would stay reachable from its traceback.
         raise self.error_of(prepared, outcome, attempts)
 
     async def _is_reached(self, prepared: PreparedRequest, outcome: Outcome) -> bool:
-        """Look whether the task is where a call that ended badly was to bring it."""
+        """Ask for the status of a task, to see whether a failed call had its effect."""
         if not may_be_reached(prepared.endpoint, outcome):
             return False
         try:
@@ -145,20 +138,20 @@ class Transport:
         self, prepared: PreparedRequest, outcome: Outcome, attempts: int
     ) -> errors.BrowserUseError:
         """A fresh error for a call that did not succeed."""
-        return error_of(prepared, outcome, attempts, self._hidden(prepared))
+        return error_of(prepared, outcome, attempts, self._secrets_of(prepared))
 
     async def outcome_of(
         self,
         prepared: PreparedRequest,
         retry: RetryPolicy | None = None,
         *,
-        patience: Patience | None = None,
+        timeout: AcquireTimeout | None = None,
         arrived: int | None = None,
         before_sending: Callable[[], Awaitable[None]] | None = None,
         on_sent: Callable[[], None] | None = None,
     ) -> tuple[Outcome, int]:
-        """Make a call and say what became of it."""
-        governor = self._bound()
+        """Make a call, and return its last outcome and the number of attempts."""
+        limiter = self._bound()
         if prepared.endpoint.authenticated and self.configuration.api_key is None:
             raise errors.ConfigurationError(
                 "no API key: pass api_key=, or set BROWSER_USE_API_KEY; nothing was sent. "
@@ -166,21 +159,21 @@ class Transport:
             )
 
         policy = self.retry if retry is None else retry
-        patience = self._patience if patience is None else patience
+        timeout = self._timeout if timeout is None else timeout
 
-        first = await self._attempt(governor, prepared, patience, arrived, before_sending, on_sent)
+        first = await self._attempt(limiter, prepared, timeout, arrived, before_sending, on_sent)
         effect = prepared.endpoint.effect
         if first.kind is OutcomeKind.ACCEPTED:
-            self._budget.succeeded(1)
+            self._budget.record_success(1)
             return first, 1
         if policy.max_attempts == 1 or not may_try_again(effect, first):
             return first, 0 if first.held is not None else 1
 
-        # Made only now: nearly all calls succeed at once, and should pay for nothing else.
+        # Built only now: nearly all calls succeed at once, and should not pay for this.
         async def attempt() -> Outcome:
-            return await self._attempt(governor, prepared, patience, None, before_sending, on_sent)
+            return await self._attempt(limiter, prepared, timeout, None, before_sending, on_sent)
 
-        def tell(outcome: Outcome, failures: int, pause: float) -> None:
+        def on_retry(outcome: Outcome, failures: int, pause: float) -> None:
             self.emit(
                 RetryScheduled(
                     prepared.endpoint.name, prepared.task_id, failures, pause, outcome.problem
@@ -189,46 +182,48 @@ class Transport:
 
         is_free = policy.budget is None or effect in _COSTLY
         budget = None if is_free else self._budget
-        retrying = Retrying(policy, effect, self.draw, tell, self._connections.rest, budget)
-        last, attempts = await retrying.after(first, attempt)
+        retrying = Retrying(policy, effect, self.rng, on_retry, self._connections.sleep, budget)
+        last, attempts = await retrying.retry_after_failure(first, attempt)
         if last.kind is OutcomeKind.ACCEPTED:
-            self._budget.succeeded(attempts)
+            self._budget.record_success(attempts)
         return last, attempts
 
     async def _attempt(
         self,
-        governor: Governor,
+        limiter: RateLimiter,
         prepared: PreparedRequest,
-        patience: Patience,
+        timeout: AcquireTimeout,
         arrived: int | None,
         before_sending: Callable[[], Awaitable[None]] | None,
         on_sent: Callable[[], None] | None,
     ) -> Outcome:
-        """One request on the wire, when it is its turn."""
+        """One request on the wire, after a permit was acquired."""
         endpoint = prepared.endpoint
-        admitted = governor.admit_now(endpoint)
-        if admitted is None:
-            turn = await governor.admit(endpoint, patience, arrived=arrived)
-            if not isinstance(turn, Pass):
+        # Tried without awaiting first, which nearly all calls can do.
+        permit = limiter.acquire_now(endpoint)
+        if permit is None:
+            acquired = await limiter.acquire(endpoint, timeout, arrived=arrived)
+            if not isinstance(acquired, Permit):
                 return Outcome(
                     OutcomeKind.NOT_SENT,
-                    problem=f"the service asked for a pause of which {turn:.0f} s are left",
+                    problem=f"the service asked for a pause of which {acquired:.0f} s are left",
                     transient=False,
-                    held=turn,
+                    held=acquired,
                 )
-            admitted = turn
+            permit = acquired
+        # None is released as a call without an answer: cancelled, or failed before it was sent.
         outcome = None
         try:
             if before_sending is not None:
                 await before_sending()
             outcome = sent = await self._connections.send(prepared, on_sent)
         finally:
-            governor.leave(admitted, endpoint, outcome)
+            limiter.release(permit, endpoint, outcome)
         if sent.reply is not None and (date := sent.reply.headers.get(DATE)) is not None:
-            self.service_clock.note(date, governor.loop.time())
+            self.server_clock.record(date, limiter.loop.time())
         return sent
 
-    def _hidden(self, prepared: PreparedRequest) -> tuple[str, ...]:
+    def _secrets_of(self, prepared: PreparedRequest) -> tuple[str, ...]:
         key = self.configuration.api_key
         secrets = prepared.body.secrets if prepared.body is not None else None
         return (*(() if key is None else (key.reveal(),)), *(secrets or {}).values())
@@ -249,30 +244,30 @@ class Transport:
         """The loop that this transport belongs to, or None before its first use."""
         return self._connections.loop
 
-    def _bound(self) -> Governor:
+    def _bound(self) -> RateLimiter:
         loop = self._connections.bind()
-        if self._governor is None:
-            self._governor = Governor(loop, self.limits, self.draw)
-        return self._governor
+        if self._rate_limiter is None:
+            self._rate_limiter = RateLimiter(loop, self.limits, self.rng)
+        return self._rate_limiter
 
     @property
-    def is_held(self) -> bool:
-        """Whether nobody may call but one probe, because the service asked for a pause."""
-        return self._governor is not None and self._governor.is_held
+    def is_paused(self) -> bool:
+        """Whether only a probe is admitted, because the service asked for a pause."""
+        return self._rate_limiter is not None and self._rate_limiter.is_paused
 
     def next_number(self) -> int:
-        """A number for a call that may have to be made again, by which it keeps its place."""
+        """An arrival number, with which a call that is made again keeps its place in the queue."""
         return self._bound().next_number()
 
-    def slot_freed(self) -> None:
-        """Tell that a task has ended, so that run-task may be tried again if it was held back."""
-        if self._governor is not None:
-            self._governor.slot_freed()
+    def release_slot(self) -> None:
+        """Record that a task has ended, so that a queued run-task may be tried again."""
+        if self._rate_limiter is not None:
+            self._rate_limiter.release_slot()
 
     @property
-    def is_here(self) -> bool:
-        """Whether the running loop is this transport's, or it has none yet."""
-        return self._connections.is_here
+    def is_in_own_loop(self) -> bool:
+        """Whether the transport belongs to the running loop, or to none yet."""
+        return self._connections.is_in_own_loop
 
     @property
     def is_open(self) -> bool:
@@ -280,7 +275,7 @@ class Transport:
         return self._connections.is_open
 
     def emit(self, event: SessionEvent) -> None:
-        """Tell the user's callback; an exception of its own is logged and goes no further."""
+        """Call the user's callback; its exceptions are logged and not raised."""
         if self._on_event is None:
             return
         try:
@@ -295,20 +290,20 @@ class Transport:
             WrongEventLoopError: In another loop, which cannot close these connections unless
                 their own is closed.
         """
-        if self._connections.is_orphaned:
+        if self._connections.is_loop_closed:
             self._abandon()
-        if not (self.is_open and self.is_here):
+        if not (self.is_open and self.is_in_own_loop):
             return await self._connections.aclose()
         try:
             await self._connections.aclose()
         finally:
-            if self._governor is not None:
-                self._governor.close()
+            if self._rate_limiter is not None:
+                self._rate_limiter.close()
             if "storage" in self.__dict__:
                 await self.storage.aclose()
 
     def __del__(self) -> None:
-        # The session has warned already; three more warnings of aiohttp would hide that one.
+        # The session has warned already; three more warnings of aiohttp would hide that warning.
         if hasattr(self, "_connections"):
             self._abandon()
 

@@ -1,4 +1,4 @@
-"""One request on the wire. Belongs to the event loop and the process in which it first does."""
+"""One request on the wire, in the event loop and the process that the connections belong to."""
 
 import asyncio
 import contextlib
@@ -12,15 +12,15 @@ from yarl import URL
 
 from browser_use_async import errors
 from browser_use_async.api.endpoint_table import Effect
-from browser_use_async.transport.configuration import Configuration
-from browser_use_async.transport.lanes import (
+from browser_use_async.transport.config import USER_AGENT, Configuration
+from browser_use_async.transport.connection_pool import (
     TIMEOUT,
-    Lane,
-    LaneOptions,
-    SentMark,
+    ConnectionPool,
+    PoolOptions,
+    SentFlag,
     drop_connection,
 )
-from browser_use_async.transport.prepared import PreparedRequest
+from browser_use_async.transport.request import PreparedRequest
 from browser_use_async.transport.response import (
     ConnectionLostError,
     Outcome,
@@ -30,7 +30,6 @@ from browser_use_async.transport.response import (
     classify_reply,
     read_body,
 )
-from browser_use_async.transport.user_agent import USER_AGENT
 
 __all__ = ["Connections"]
 
@@ -43,21 +42,18 @@ _FAILURES = (
     OSError,
 )
 # After a lost answer these are not sent again, so no answer may be lost to a dead connection.
-_OWN_LANE = frozenset({Effect.SWITCHES, Effect.CREATES})
+_NEW_CONNECTION = frozenset({Effect.SWITCHES, Effect.CREATES})
 
 
 class _ThisProcess:
-    """The number of this process.
-
-    The system is asked at each fork, and not at each call: that would cost more than all else
-    that is looked at before one.
-    """
+    """The id of this process."""
 
     def __init__(self) -> None:
-        self._ask()
-        os.register_at_fork(after_in_child=self._ask)
+        # Read at each fork and not at each call, where `getpid` would be the slowest check.
+        self._read()
+        os.register_at_fork(after_in_child=self._read)
 
-    def _ask(self) -> None:
+    def _read(self) -> None:
         self.id = os.getpid()
 
 
@@ -65,12 +61,12 @@ _THIS_PROCESS = _ThisProcess()
 
 
 class Connections:
-    """The lanes of a transport, and the time that an attempt may take."""
+    """The connection pools of a session, and the timeout of each attempt."""
 
     def __init__(
         self,
         configuration: Configuration,
-        options: LaneOptions,
+        options: PoolOptions,
         http: aiohttp.ClientSession | None,
     ) -> None:
         self._configuration = configuration
@@ -79,52 +75,52 @@ class Connections:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._process = 0
         self._closed = False
-        self._kept_headers: dict[tuple[bool, bool], CIMultiDict[str]] = {}
-        self._shared: Lane
-        self._fresh: Lane
-        self._ended: asyncio.Event
-        self._running: set[asyncio.Timeout] = set()  # of the attempts in progress
+        self._headers_by_kind: dict[tuple[bool, bool], CIMultiDict[str]] = {}
+        self._shared: ConnectionPool
+        self._paying: ConnectionPool
+        self._closing: asyncio.Event
+        self._timeouts: set[asyncio.Timeout] = set()  # of the attempts in progress
         if http is not None:
-            Lane.borrowed(http, options)  # refuses before anything is connected
+            ConnectionPool.borrowed(http, options)  # refuses before anything is connected
 
     async def send(
         self, prepared: PreparedRequest, on_sent: Callable[[], None] | None = None
     ) -> Outcome:
-        """Send one request, once, and say what became of it.
+        """Send one request, once, and classify the result.
 
         Raises:
             SessionClosedError: The session was closed meanwhile.
         """
-        lane = self._fresh if prepared.endpoint.effect in _OWN_LANE else self._shared
-        mark = SentMark(on_sent) if lane.marks else None
-        # The timeout starts here; time spent queued in the governor does not count.
+        pool = self._paying if prepared.endpoint.effect in _NEW_CONNECTION else self._shared
+        flag = SentFlag(on_sent) if pool.tracks_sent else None
+        # The timeout starts here; time spent queued in the rate limiter does not count.
         self._refuse_if_closed()
         try:
             async with asyncio.timeout(self._configuration.timeout) as timeout:
-                self._running.add(timeout)
+                self._timeouts.add(timeout)
                 try:
-                    return await self._exchange(prepared, lane, mark)
+                    return await self._exchange(prepared, pool, flag)
                 finally:
-                    self._running.discard(timeout)
+                    self._timeouts.discard(timeout)
         except _FAILURES as error:
             if not self._closed:
-                return classify_error(error, sent=mark is None or mark.sent)
+                return classify_error(error, sent=flag is None or flag.sent)
         except RuntimeError:
-            if not lane.session.closed:
+            if not pool.session.closed:
                 raise
         self._refuse_if_closed()
         raise errors.SessionClosedError("the aiohttp session passed as http= is closed")
 
-    async def rest(self, seconds: float) -> None:
-        """Sleep between two attempts, but not beyond the end of the session."""
+    async def sleep(self, seconds: float) -> None:
+        """Sleep between two attempts; closing the session ends it."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
-                await self._ended.wait()
+                await self._closing.wait()
 
     async def _exchange(
-        self, prepared: PreparedRequest, lane: Lane, mark: SentMark | None
+        self, prepared: PreparedRequest, pool: ConnectionPool, flag: SentFlag | None
     ) -> Outcome:
-        response = await lane.session.request(
+        response = await pool.session.request(
             prepared.endpoint.method,
             URL(self._configuration.base_url + prepared.target, encoded=True),
             data=None if prepared.body is None else prepared.body.content,
@@ -133,8 +129,8 @@ class Connections:
             raise_for_status=False,
             auto_decompress=False,
             timeout=TIMEOUT,
-            middlewares=lane.middlewares,
-            trace_request_ctx=mark,
+            middlewares=pool.middlewares,
+            trace_request_ctx=flag,
         )
         try:
             body = await read_body(response)
@@ -143,18 +139,18 @@ class Connections:
             raise
         outcome = classify_reply(prepared, Reply(response.status, response.headers, body))
         if outcome.path is not None:
-            # Perhaps the answer to somebody else's question, and the next one would be as well.
+            # It may belong to another request, and then the following answers would as well.
             drop_connection(response)
         return outcome
 
     def _headers(self, prepared: PreparedRequest) -> CIMultiDict[str]:
         kind = prepared.endpoint.authenticated, prepared.body is not None
-        if kind not in self._kept_headers:
-            self._kept_headers[kind] = self._make_headers(*kind)
-        return self._kept_headers[kind]
+        if kind not in self._headers_by_kind:
+            self._headers_by_kind[kind] = self._make_headers(*kind)
+        return self._headers_by_kind[kind]
 
     def _make_headers(self, authenticated: bool, has_body: bool) -> CIMultiDict[str]:
-        # Names that are lower-cased once and not at every request.
+        # `istr` names are lower-cased once and not at every request.
         headers = CIMultiDict(
             {
                 istr("Accept"): "application/json",
@@ -173,7 +169,7 @@ class Connections:
 
     @property
     def loop(self) -> asyncio.AbstractEventLoop | None:
-        """The loop that they belong to, or None before their first use."""
+        """The loop that they belong to, or None before the first use."""
         return self._loop
 
     def bind(self) -> asyncio.AbstractEventLoop:
@@ -206,12 +202,12 @@ class Connections:
 
     def _connect(self, loop: asyncio.AbstractEventLoop) -> None:
         self._shared = (
-            Lane.shared(self._options)
+            ConnectionPool.shared(self._options)
             if self._http is None
-            else Lane.borrowed(self._http, self._options)
+            else ConnectionPool.borrowed(self._http, self._options)
         )
-        self._fresh = Lane.paying(self._options)
-        self._ended = asyncio.Event()
+        self._paying = ConnectionPool.paying(self._options)
+        self._closing = asyncio.Event()
         self._loop, self._process = loop, _THIS_PROCESS.id
 
     def _refuse_if_closed(self) -> None:
@@ -227,51 +223,49 @@ class Connections:
         return self._loop is not None and not self._closed
 
     @property
-    def is_here(self) -> bool:
-        """Whether the running loop of this process is theirs, or they have none yet."""
+    def is_in_own_loop(self) -> bool:
+        """Whether they belong to the running loop of this process, or to none yet."""
         if self._loop is None:
             return True
         return self._loop is asyncio.get_running_loop() and self._process == _THIS_PROCESS.id
 
     @property
-    def is_orphaned(self) -> bool:
-        """Whether the loop that they belong to is closed, so that nobody there can wait."""
+    def is_loop_closed(self) -> bool:
+        """Whether the loop that they belong to is closed, so that nothing can be awaited in it."""
         return self._loop is not None and self._loop.is_closed()
 
     async def aclose(self) -> None:
         """Close the connections. Calls under way get `SessionClosedError`.
 
-        Once the loop that they belong to is closed, any other may close them.
-
         Raises:
-            WrongEventLoopError: In another loop, which cannot close these connections.
+            WrongEventLoopError: In another loop, unless the one they belong to is closed.
         """
         if self._closed:
             return
         loop = asyncio.get_running_loop()
         if self._loop is None or self._process != _THIS_PROCESS.id:
-            # After a fork the connections are the other process's, and so is what watches them.
+            # After a fork the connections belong to the parent process, and so does the loop.
             self._closed = True
             return
-        if self.is_orphaned:
+        if self.is_loop_closed:
             self.abandon()
             self._closed = True
             return
         self._refuse_other_loop(loop)
         self._closed = True
-        self._ended.set()
-        for timeout in tuple(self._running):
+        self._closing.set()
+        for timeout in tuple(self._timeouts):
             timeout.reschedule(loop.time())
         try:
             await self._shared.aclose()
         finally:  # cancelled too, it leaves neither open
-            await self._fresh.aclose()
+            await self._paying.aclose()
 
     def abandon(self) -> bool:
-        """Drop what is still open, when there is no loop left to close it in."""
+        """Drop what is open, when no loop is left to close it in; returns whether anything was."""
         if not self.is_open or self._process != _THIS_PROCESS.id:
             return False
-        # Not marked as closed: whether somebody closed them is asked once more, to warn.
+        # Not set to closed: the session still warns that it was never closed.
         self._shared.abandon()
-        self._fresh.abandon()
+        self._paying.abandon()
         return True

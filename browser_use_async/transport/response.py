@@ -14,16 +14,17 @@ from typing import Any
 
 import aiohttp
 import attrs
+from aiohttp import ClientHandlerType, ClientRequest, ClientResponse
 from aiohttp.http import HttpProcessingError
 
 from browser_use_async import errors
-from browser_use_async.api.endpoint_table import Effect
 from browser_use_async.api.serialization import decode_response
-from browser_use_async.transport.prepared import PreparedRequest
+from browser_use_async.transport.request import PreparedRequest
 from browser_use_async.types.base import Record
 
 __all__ = [
     "MAX_BODY",
+    "TRANSIENT_STATUSES",
     "ConnectionLostError",
     "Outcome",
     "OutcomeKind",
@@ -34,19 +35,14 @@ __all__ = [
     "gunzip",
     "is_transient",
     "kind_of_status",
-    "may_try_again",
+    "no_hidden_retry",
     "read_body",
     "says_no_free_slot",
 ]
 
-MAX_BODY = 32 * 1024 * 1024
-"""The most bytes that a JSON body may have, before and after decompression."""
-
-UNMEASURED = 2 * 1024 * 1024
-"""As many bytes are decompressed at once; what is larger is measured first, and bombs refused."""
-
-PIECE = 256 * 1024
-"""Bytes that are held at a time while a body is measured."""
+MAX_BODY = 32 * 1024 * 1024  # bytes of a JSON body, before and after decompression
+UNMEASURED = 2 * 1024 * 1024  # bytes decompressed at once; a larger body is measured first
+PIECE = 256 * 1024  # bytes held at a time while a body is measured
 
 
 class UnreadableBodyError(Exception):
@@ -62,10 +58,10 @@ class OutcomeKind(StrEnum):
     AMBIGUOUS = "ambiguous"  # it may or may not have happened
 
 
-# Not frozen: that would double the price of one, and each attempt makes one.
+# Not frozen: that would double the cost of making one, and each attempt makes one.
 @attrs.define(eq=False, repr=False)
 class Reply(Record):
-    """What came back."""
+    """A whole response."""
 
     status: int  # the HTTP status
     headers: Mapping[str, str] = attrs.field(repr=False)  # its headers, case-insensitive
@@ -74,17 +70,16 @@ class Reply(Record):
 
 @attrs.define(eq=False, repr=False)  # not frozen, for the same reason
 class Outcome(Record):
-    """One attempt, judged."""
+    """The classified result of one attempt."""
 
-    kind: OutcomeKind  # one of the four words
+    kind: OutcomeKind
     value: Any = attrs.field(default=None, repr=False)  # the decoded answer of an accepted attempt
     reply: Reply | None = None  # what came back, if anything whole did
-    problem: str = ""  # what went wrong, in words that hold no secret and no URL query
+    problem: str = ""  # what went wrong, without secrets and URL queries
     path: str | None = None  # where in the JSON the answer was wrong, if that was the problem
-    timed_out: bool = False  # whether the problem was time
+    timed_out: bool = False  # whether a timeout was the problem
     transient: bool = True  # whether the same attempt may succeed a moment later
-    # Seconds for which the service wants to be left alone, if that is why nothing was sent
-    held: float | None = None
+    held: float | None = None  # seconds left of a pause, if nothing was sent because of it
     doubted: bool = False  # whether an earlier attempt of the same call may have been carried out
 
     @property
@@ -98,7 +93,7 @@ class Outcome(Record):
 _REJECTED = frozenset(
     {400, 401, 402, 403, 404, 405, 411, 413, 414, 415, 422, 429, 501, 505, 521, 522, 523, 525, 526}
 )
-_TRANSIENT = frozenset({408, 425, 429, 500, 502, 503, 504, *range(520, 531)})
+TRANSIENT_STATUSES = frozenset({408, 425, 429, 500, 502, 503, 504, *range(520, 531)})
 
 
 _TRANSIENT_ERRORS = (
@@ -112,13 +107,13 @@ _TRANSIENT_ERRORS = (
 
 def is_transient(error: BaseException) -> bool:
     """Whether the same read may be answered later, after it has failed with an error."""
-    if isinstance(error, errors.APIStatusError) and error.status in _TRANSIENT:
+    if isinstance(error, errors.APIStatusError) and error.status in TRANSIENT_STATUSES:
         return True
     return isinstance(error, _TRANSIENT_ERRORS)
 
 
 def kind_of_status(status: int) -> OutcomeKind:
-    """What a status alone says about the attempt."""
+    """The kind of an outcome by its status alone."""
     if 200 <= status < 300:
         return OutcomeKind.ACCEPTED
     if 300 <= status < 400 or status in _REJECTED:
@@ -126,38 +121,8 @@ def kind_of_status(status: int) -> OutcomeKind:
     return OutcomeKind.AMBIGUOUS
 
 
-def may_try_again(effect: Effect, outcome: Outcome) -> bool:
-    """Whether the same call may be sent once more without a risk to anybody's money.
-
-    A server that says `X-Should-Retry: true` or `false` is heeded for reads and idempotent calls;
-    for all others it could only be wrong at somebody's expense.
-    """
-    match outcome.kind:
-        case OutcomeKind.ACCEPTED:
-            return False
-        case OutcomeKind.NOT_SENT:
-            return outcome.transient
-        case _ if outcome.status == 429:
-            return True
-        case _ if effect not in {Effect.READS, Effect.IDEMPOTENT}:
-            return False
-        case _:
-            if (wish := _wish(outcome)) is not None:
-                return wish
-            good = outcome.status is None or 200 <= outcome.status < 300
-            return good or outcome.status in _TRANSIENT
-
-
-def _wish(outcome: Outcome) -> bool | None:
-    """What the server says itself about repeating a call that it did not accept."""
-    if outcome.reply is None or 200 <= outcome.reply.status < 300:
-        return None
-    said = outcome.reply.headers.get("X-Should-Retry", "").strip().lower()
-    return {"true": True, "false": False}.get(said)
-
-
 def says_no_free_slot(reply: Reply) -> bool:
-    """Whether a service that runs too many tasks at once says so."""
+    """Whether a 429 says that too many tasks run at once, not that calls come too fast."""
     return reply.status == 429 and b"too many concurrent" in reply.body[:4096].lower()
 
 
@@ -170,6 +135,14 @@ class ConnectionLostError(Exception):
     def __init__(self, error: aiohttp.ClientError) -> None:
         super().__init__()
         self.error = error
+
+
+async def no_hidden_retry(request: ClientRequest, handler: ClientHandlerType) -> ClientResponse:
+    """Keep one attempt one request: aiohttp silently sends GET, PUT and DELETE twice."""
+    try:
+        return await handler(request)
+    except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
+        raise ConnectionLostError(error) from None
 
 
 def classify_error(error: BaseException, *, sent: bool) -> Outcome:
@@ -186,7 +159,7 @@ def classify_error(error: BaseException, *, sent: bool) -> Outcome:
 
 
 def _why_not_sent(error: BaseException, *, sent: bool) -> Outcome | None:
-    """Say why the request provably never left, or None if it may have."""
+    """The outcome of a request that provably never left, or None if it may have."""
     match error:
         case aiohttp.ClientConnectorCertificateError():
             return _not_sent(f"the certificate of {error.host} is not trusted", transient=False)
@@ -238,11 +211,7 @@ def _ambiguous(problem: str, *, timed_out: bool = False) -> Outcome:
 
 
 def classify_reply(prepared: PreparedRequest, reply: Reply) -> Outcome:
-    """The outcome of an attempt that brought a whole reply.
-
-    A good status with a body that is not what the API promises is ambiguous: something was done,
-    and what it was cannot be told.
-    """
+    """The outcome of an attempt that brought a whole reply."""
     kind = kind_of_status(reply.status)
     if kind is not OutcomeKind.ACCEPTED:
         return Outcome(kind, reply=reply, problem=f"status {reply.status}")
@@ -255,6 +224,7 @@ def classify_reply(prepared: PreparedRequest, reply: Reply) -> Outcome:
         if not prepared.endpoint.checks_identity or value.id == prepared.task_id:
             return Outcome(kind, value=value, reply=reply)
         problem, path = "the answer is about another task", "$.id"
+    # A good status with a wrong body: something was done, and what it was is not known.
     return Outcome(OutcomeKind.AMBIGUOUS, reply=reply, problem=problem, path=path)
 
 
@@ -262,11 +232,7 @@ def classify_reply(prepared: PreparedRequest, reply: Reply) -> Outcome:
 
 
 async def read_body(response: aiohttp.ClientResponse, limit: int = MAX_BODY) -> bytes:
-    """The whole decoded body.
-
-    Raises:
-        UnreadableBodyError: The body cannot be had whole.
-    """
+    """The whole decoded body; raises `UnreadableBodyError` if it is not whole."""
     chunks: list[bytes] = []
     size = 0
     content = response.content
@@ -286,12 +252,8 @@ async def read_body(response: aiohttp.ClientResponse, limit: int = MAX_BODY) -> 
 
 
 def gunzip(body: bytes, limit: int = MAX_BODY) -> bytes:
-    """Decompress, whole or not at all.
-
-    Raises:
-        UnreadableBodyError: The stream is damaged, truncated or expands beyond the limit.
-    """
-    decompressor = zlib.decompressobj(wbits=31)
+    """Decompress, whole or with `UnreadableBodyError`: damaged, truncated or too large."""
+    decompressor = zlib.decompressobj(wbits=31)  # 31: a gzip header, and the largest window
     problem = None
     try:
         plain = decompressor.decompress(body, min(limit, UNMEASURED))
@@ -311,10 +273,11 @@ def gunzip(body: bytes, limit: int = MAX_BODY) -> bytes:
 
 
 def _stays_within(decompressor: "zlib._Decompress", limit: int) -> bool:
-    """Whether the rest of a stream has no more bytes than that. Keeps none of them."""
-    rehearsal = decompressor.copy()
+    """Whether the rest of a stream has no more bytes than that."""
+    # Decompressed once to count and once to keep, so that a bomb never fills the memory.
+    trial = decompressor.copy()
     left, rest = limit, decompressor.unconsumed_tail
     while rest and left >= 0:
-        left -= len(rehearsal.decompress(rest, PIECE))
-        rest = rehearsal.unconsumed_tail
+        left -= len(trial.decompress(rest, PIECE))
+        rest = trial.unconsumed_tail
     return left >= 0

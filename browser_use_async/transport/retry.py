@@ -1,9 +1,15 @@
-"""When to try again, and after how long. tenacity turns the wheel and is seen by nobody."""
+"""Retry policy: which failed calls are repeated, with what backoff, and at whose expense.
+
+What a server says about time is read here as well: `Retry-After` and the `Date` of its answers.
+"""
 
 import asyncio
 import math
 import random
-from collections.abc import Awaitable, Callable
+import re
+from collections.abc import Awaitable, Callable, Mapping
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
 
 import attrs
@@ -11,15 +17,22 @@ import attrs
 from browser_use_async.api.endpoint_table import Effect
 from browser_use_async.api.limits import is_count
 from browser_use_async.errors import ConfigurationError
-from browser_use_async.transport.budget import RetryBudget
-from browser_use_async.transport.response import Outcome, OutcomeKind, may_try_again
-from browser_use_async.transport.retry_after import retry_after_seconds
+from browser_use_async.transport.idempotency import may_try_again
+from browser_use_async.transport.response import Outcome, OutcomeKind
 from browser_use_async.types.base import Value
 
 if TYPE_CHECKING:
     import tenacity
 
-__all__ = ["RetryPolicy", "Retrying"]
+__all__ = ["RetryBudget", "RetryPolicy", "Retrying", "ServerClock", "retry_after_seconds"]
+
+RETRY_COST = 14.0  # tokens of one repetition, paid back when it succeeds
+SUCCESS_GAIN = 1.0  # tokens that a call adds which succeeds at once
+CLOCK_TOLERANCE = 60.0  # seconds: an answer takes a while, and its `Date` has no fractions
+YEARS = range(1971, 5000)  # in which a service may be, and which a token has room for
+# int() and float() would take "1_000", "1e400", "nan" and digits of other scripts. Ten digits and
+# more are a time since 1970 that was sent by mistake.
+_SECONDS = r"\d{1,9}(\.\d+)?"
 
 
 @attrs.frozen(eq=False, kw_only=True, repr=False)
@@ -64,26 +77,15 @@ class RetryPolicy(Value):
             )
 
     def ceiling(self, failures: int) -> float:
-        """The longest pause, in seconds, after so many failures in a row.
-
-        Args:
-            failures: How many attempts have failed, counted from 1.
-        """
+        """The longest pause, in seconds, after so many failures in a row, counted from 1."""
         # Doubling stops mattering long before it overflows.
         return float(min(self.max_delay, self.base_delay * 2.0 ** min(failures - 1, 60)))
 
-    def pause(self, outcome: Outcome, failures: int, draw: random.Random) -> float | None:
-        """Seconds to wait before the next attempt, or None if the server asks for too many.
-
-        Full jitter inside the ceiling, so that even capped pauses stay spread; what the server
-        asks for is a floor.
-
-        Args:
-            outcome: What became of the last attempt.
-            failures: How many attempts have failed, counted from 1.
-            draw: The source of chance.
-        """
-        jitter = draw.uniform(0.0, self.ceiling(failures))
+    def pause(self, outcome: Outcome, failures: int, rng: random.Random) -> float | None:
+        """Seconds to wait before the next attempt, or None if the server asks for too many."""
+        # Full jitter inside the ceiling, so that even capped pauses stay spread; what the server
+        # asks for is a floor.
+        jitter = rng.uniform(0.0, self.ceiling(failures))
         asked = None if outcome.reply is None else retry_after_seconds(outcome.reply.headers)
         if asked is None:
             return jitter
@@ -96,54 +98,70 @@ def _is_duration(value: object) -> bool:
     return isinstance(value, int | float) and 0 <= value < math.inf
 
 
+class RetryBudget:
+    """A token bucket for repetitions, as in the AWS SDKs. None as capacity makes them free.
+
+    While most calls succeed it is full. In an outage it runs dry, and then calls are made once
+    each: a service that is down does not get four times as many requests as one that is up.
+    """
+
+    __slots__ = ("_capacity", "_tokens")
+
+    def __init__(self, capacity: float | None) -> None:
+        self._capacity = capacity
+        self._tokens = 0.0 if capacity is None else capacity
+
+    def spend(self) -> bool:
+        """Pay for a repetition; returns whether there were enough tokens for it."""
+        if self._capacity is None:
+            return True
+        if self._tokens < RETRY_COST:
+            return False
+        self._tokens -= RETRY_COST
+        return True
+
+    def record_success(self, attempts: int) -> None:
+        """Put tokens back for a call that succeeded."""
+        if self._capacity is not None and self._tokens < self._capacity:
+            gain = SUCCESS_GAIN if attempts == 1 else RETRY_COST
+            self._tokens = min(self._tokens + gain, self._capacity)
+
+
 class Retrying:
-    """The repetitions of one call.
+    """Repeats one call; tenacity does the counting.
 
     Args:
-        policy: How often and how fast.
-        effect: What the call does.
-        draw: The source of chance.
-        on_retry: Told before each pause: the failed outcome, how many attempts failed, and the
-            pause in seconds.
-        rest: Waits out a pause.
+        on_retry: Called before each pause with the failed outcome, the number of failed attempts
+            and the pause in seconds.
+        sleep: Waits out a pause.
         budget: What repetitions are paid from; None if they are free.
-        ends_at: The loop time after which an answer is of no use to anybody.
+        ends_at: The loop time after which an answer is of no use.
     """
 
     def __init__(
         self,
         policy: RetryPolicy,
         effect: Effect,
-        draw: random.Random,
+        rng: random.Random,
         on_retry: Callable[[Outcome, int, float], None],
-        rest: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         budget: RetryBudget | None = None,
         ends_at: float = math.inf,
     ) -> None:
         self._policy = policy
         self._effect = effect
-        self._draw = draw
+        self._rng = rng
         self._on_retry = on_retry
-        self._rest = rest
+        self._sleep = sleep
         self._budget = budget
         self._ends_at = ends_at
 
-    async def after(
+    async def retry_after_failure(
         self, first: Outcome, attempt: Callable[[], Awaitable[Outcome]]
     ) -> tuple[Outcome, int]:
-        """Go on after a first attempt that failed.
-
-        The first attempt is made without tenacity, which would cost a call that succeeds more
-        than the call itself.
-
-        Args:
-            first: The outcome of the first attempt.
-            attempt: Makes one more attempt.
-
-        Returns:
-            The last outcome and how many attempts were made.
-        """
-        # Loaded by the first failure: most programs start without one.
+        """Go on after a first attempt that failed; returns the last outcome and the attempts."""
+        # The first attempt is made without tenacity, which would cost a call that succeeds more
+        # than the call itself. It is loaded by the first failure: most programs start without one.
         import tenacity  # noqa: PLC0415
 
         pending = [first]
@@ -159,35 +177,35 @@ class Retrying:
         # A fresh object per call: a shared one mixes up concurrent calls. Only synchronous
         # callbacks, and results instead of exceptions, so that a cancellation is never caught.
         retrying = tenacity.AsyncRetrying(
-            retry=tenacity.retry_if_result(self._retries),
+            retry=tenacity.retry_if_result(self._may_try_again),
             wait=self._pause,
-            stop=self._gives_up,
-            before_sleep=self._tell,
-            sleep=self._rest,
+            stop=self._stops,
+            before_sleep=self._emit,
+            sleep=self._sleep,
             retry_error_callback=_outcome,
         )
         last: Outcome = await retrying(once)
         return last, int(retrying.statistics["attempt_number"])
 
-    def _retries(self, outcome: Outcome) -> bool:
+    def _may_try_again(self, outcome: Outcome) -> bool:
         return may_try_again(self._effect, outcome)
 
     def _pause(self, state: "tenacity.RetryCallState") -> float:
-        pause = self._policy.pause(_outcome(state), state.attempt_number, self._draw)
+        pause = self._policy.pause(_outcome(state), state.attempt_number, self._rng)
         return math.inf if pause is None else pause
 
-    def _gives_up(self, state: "tenacity.RetryCallState") -> bool:
+    def _stops(self, state: "tenacity.RetryCallState") -> bool:
         if state.attempt_number >= self._policy.max_attempts:
             return True
         if asyncio.get_running_loop().time() + state.upcoming_sleep > self._ends_at:
             return True
         if math.isinf(state.upcoming_sleep):
             return True
-        # A service that asks for a rest gets it from the governor, which no budget helps.
+        # A 429 makes the rate limiter pause all calls, so that its repetition is not charged.
         costs = _outcome(state).status != 429
-        return costs and self._budget is not None and not self._budget.take()
+        return costs and self._budget is not None and not self._budget.spend()
 
-    def _tell(self, state: "tenacity.RetryCallState") -> None:
+    def _emit(self, state: "tenacity.RetryCallState") -> None:
         self._on_retry(_outcome(state), state.attempt_number, state.upcoming_sleep)
 
 
@@ -196,3 +214,66 @@ def _outcome(state: "tenacity.RetryCallState") -> Outcome:
     assert future is not None
     outcome: Outcome = future.result()
     return outcome
+
+
+# --- times in headers -----------------------------------------------------------------------
+
+
+def retry_after_seconds(headers: Mapping[str, str]) -> float | None:
+    """Seconds to wait, or None if `Retry-After` is absent or unreadable."""
+    text = headers.get("Retry-After", "").strip()
+    if re.fullmatch(_SECONDS, text, re.ASCII):
+        return float(text)
+    until = _http_date(text)
+    if until is None:
+        return None
+    # Compared with the response's own `Date`: a wrong clock on this machine then does no harm.
+    now = _http_date(headers.get("Date", "")) or datetime.now(UTC)
+    return max(0.0, (until - now).total_seconds())
+
+
+def _http_date(text: str) -> datetime | None:
+    try:
+        moment = parsedate_to_datetime(text)
+    except (ValueError, TypeError, IndexError, OverflowError):
+        return None
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment
+
+
+class ServerClock:
+    """The time at the service, from the `Date` of its answers.
+
+    It advances with the event loop's clock, so that setting this machine's clock does no harm.
+    The last two answers have to agree: a single `Date` may come from a cache or from a host whose
+    clock is wrong, and the machine may have been asleep since the answer before.
+    """
+
+    __slots__ = ("_last", "_previous")
+
+    def __init__(self) -> None:
+        # Each call records a date and few callers read one, so the text is parsed when read.
+        self._previous: tuple[str, float] | None = None
+        self._last: tuple[str, float] | None = None
+
+    def record(self, date: str, received_at: float) -> None:
+        """Record the `Date` of an answer, and the loop time at which it came."""
+        self._previous, self._last = self._last, (date, received_at)
+
+    def now(self) -> datetime | None:
+        """The time at the service, or None as long as no two answers agree on it."""
+        now, previous = _read(self._last), _read(self._previous)
+        if now is None or previous is None:
+            return None
+        return now if abs((now - previous).total_seconds()) <= CLOCK_TOLERANCE else None
+
+    def unconfirmed(self) -> datetime | None:
+        """The time by the last answer alone, for callers that can check it themselves."""
+        return _read(self._last)
+
+
+def _read(recorded: tuple[str, float] | None) -> datetime | None:
+    """The time now, according to one answer."""
+    date = None if recorded is None else _http_date(recorded[0])
+    if recorded is None or date is None or date.year not in YEARS:
+        return None
+    return date + timedelta(seconds=asyncio.get_running_loop().time() - recorded[1])

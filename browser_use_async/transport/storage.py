@@ -1,4 +1,4 @@
-"""The lane of signed URLs: file storage, which gets neither the API key nor anything of the user's.
+"""Requests to file storage, by signed URLs and without the API key.
 
 Signed URLs grant access by themselves. So requests to them carry no credentials and no cookies,
 pass through no middleware or trace of the user's, follow redirects only where `SignedUrl` allows
@@ -7,7 +7,9 @@ it, and leave no trace of the URL in errors.
 
 import asyncio
 import contextlib
+import html
 import io
+import re
 from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Mapping
 from typing import Any, TypeVar
 
@@ -16,9 +18,13 @@ import attrs
 from aiohttp.http import HttpProcessingError
 
 from browser_use_async.errors import SessionClosedError
-from browser_use_async.transport.configuration import Configuration
-from browser_use_async.transport.lanes import CONNECT_SECONDS, Lane, LaneOptions
-from browser_use_async.transport.refusals import refusal_text
+from browser_use_async.transport.config import USER_AGENT, Configuration
+from browser_use_async.transport.connection_pool import (
+    CONNECT_SECONDS,
+    ConnectionPool,
+    PoolOptions,
+)
+from browser_use_async.transport.error_factory import printable_line
 from browser_use_async.transport.response import (
     ConnectionLostError,
     Outcome,
@@ -27,17 +33,18 @@ from browser_use_async.transport.response import (
     classify_error,
     kind_of_status,
 )
-from browser_use_async.transport.signed_url import SignedUrl
-from browser_use_async.transport.user_agent import USER_AGENT
+from browser_use_async.transport.signed_urls import SignedUrl
 
-__all__ = ["Storage", "StorageError", "StorageReply", "StoredContent"]
+__all__ = ["Storage", "StorageError", "StorageReply", "StoredContent", "refusal_text"]
 
 ResultT = TypeVar("ResultT")
 
 MAX_REDIRECTS = 5
 READ_BUFFER = 256 * 1024  # bytes; with aiohttp's 64 kB the socket is paused after every read
 SLOWEST_UPLOAD = 64 * 1024  # bytes per second on top of the session's timeout
-MAX_REFUSAL = 16 * 1024  # bytes of an error body that are looked at
+MAX_REFUSAL = 16 * 1024  # bytes of an error body that are read
+_MAX_REFUSAL_TEXT = 300  # characters
+_XML = re.compile(r"<(Code|Message)>(.*?)</\1>", re.DOTALL)
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _FAILURES = (
     aiohttp.ClientError,
@@ -49,11 +56,7 @@ _FAILURES = (
 
 
 class StorageError(Exception):
-    """A transfer that did not succeed; never seen outside the package.
-
-    Attributes:
-        outcome: What became of it, judged; its problem shows no URL.
-    """
+    """A transfer that did not succeed; internal, and its outcome shows no URL."""
 
     def __init__(self, outcome: Outcome) -> None:
         super().__init__(outcome.problem)
@@ -62,31 +65,26 @@ class StorageError(Exception):
 
 @attrs.frozen
 class StoredContent:
-    """What is put into storage."""
+    """What is uploaded."""
 
     content: bytes = attrs.field(repr=lambda content: f"<{len(content)} bytes>")
     content_type: str  # the media type for which the URL was signed
 
 
 class StorageReply:
-    """A reply whose body is still to be read. Its repr shows no URL, unlike aiohttp's own.
+    """A reply whose body is still to be read. Its repr shows no URL, unlike aiohttp's own."""
 
-    Attributes:
-        status: The HTTP status.
-        headers: Its headers, case-insensitive.
-    """
-
-    __slots__ = ("_ending", "_response", "_storage", "headers", "status")
+    __slots__ = ("_end", "_response", "_storage", "headers", "status")
 
     def __init__(self, storage: "Storage", response: aiohttp.ClientResponse) -> None:
         self._storage = storage
         self._response = response
         self.status = response.status
         self.headers: Mapping[str, str] = response.headers
-        self._ending = _ending_of(response)
+        self._end = _connection_end(response)
 
     async def read(self) -> bytes:
-        """The bytes that have come, or none at the end of the body.
+        """The bytes that were received, or none at the end of the body.
 
         Raises:
             StorageError: The body broke off.
@@ -97,14 +95,14 @@ class StorageReply:
     async def _read(self) -> bytes:
         try:
             chunk = await self._response.content.readany()
-            if not chunk and self._ending is not None:
-                await self._ending
+            if not chunk and self._end is not None:
+                await self._end
         except _FAILURES as error:
             outcome = classify_error(error, sent=True)
             chunk = _unread(self._response.content)
         else:
             return chunk
-        if chunk:  # what had come before the connection broke; the next call raises
+        if chunk:  # received before the connection broke; the next call raises
             return chunk
         raise StorageError(outcome)
 
@@ -117,9 +115,9 @@ class StorageReply:
         return bytes(start[:MAX_REFUSAL])
 
     def close(self) -> None:
-        """Give the connection back, or close it if the body was not read to its end."""
-        if self._ending is not None:
-            self._ending.cancel()
+        """Release the connection, or close it if the body was not read to its end."""
+        if self._end is not None:
+            self._end.cancel()
         self._response.close()
 
     def __repr__(self) -> str:
@@ -127,17 +125,15 @@ class StorageReply:
 
 
 def _unread(content: aiohttp.StreamReader) -> bytes:
-    # aiohttp forgets these bytes, and has no public name for them. Without them a connection that
-    # breaks early each time would never get a file any further.
+    # aiohttp drops these bytes, and has no public name for them. Without them a download over a
+    # connection that breaks early each time would never advance.
     read: Callable[[int], bytes] | None = getattr(content, "_read_nowait", None)
     return b"" if read is None else read(-1)
 
 
-def _ending_of(response: aiohttp.ClientResponse) -> "asyncio.Future[Any] | None":
-    """What tells how the connection ended, for a body that ends with its connection.
-
-    aiohttp gives such a body as whole even if the connection was reset.
-    """
+def _connection_end(response: aiohttp.ClientResponse) -> "asyncio.Future[Any] | None":
+    """The end of the connection, for a body without a length of its own."""
+    # aiohttp gives such a body as whole even if the connection was reset.
     headers = response.headers
     if "Content-Length" in headers or "Transfer-Encoding" in headers:
         return None
@@ -149,32 +145,30 @@ def _ending_of(response: aiohttp.ClientResponse) -> "asyncio.Future[Any] | None"
 
 
 class Storage:
-    """Puts and gets what signed URLs point at, one attempt at a time."""
+    """Uploads to and downloads from signed URLs, one attempt at a time."""
 
     def __init__(
         self,
         configuration: Configuration,
-        options: LaneOptions,
+        options: PoolOptions,
         bind: Callable[[], object],
-        rest: Callable[[float], Awaitable[None]],
+        sleep: Callable[[float], Awaitable[None]],
     ) -> None:
-        self.rest = rest
+        self.sleep = sleep
         self._configuration = configuration
         self._options = options
         self._bind = bind
-        self._lane: Lane | None = None
-        self._limits: set[asyncio.Timeout] = set()
+        self._pool: ConnectionPool | None = None
+        self._timeouts: set[asyncio.Timeout] = set()
 
     def problem_with(self, url: SignedUrl) -> str | None:
-        """Why a URL that the API gave is not used, or None."""
+        """Why a URL of the API is refused, or None."""
         settings = self._configuration
         return url.problem(api=settings.base_url, allow_insecure_http=settings.allow_insecure_http)
 
     async def put(self, url: SignedUrl, stored: StoredContent) -> Outcome:
-        """Put a file, in one request.
-
-        An attempt may take the session's timeout, and what the content takes on a slow line.
-        """
+        """Upload a file, in one request."""
+        # The session's timeout, and the time that the content takes on a slow line.
         seconds = self._configuration.timeout + len(stored.content) / SLOWEST_UPLOAD
         headers = {"Content-Type": stored.content_type}
         try:
@@ -182,11 +176,11 @@ class Storage:
         except StorageError as error:
             return error.outcome
         with contextlib.closing(reply):
-            return await _judged(reply, url)
+            return await _classified(reply, url)
 
     @contextlib.asynccontextmanager
     async def get(self, url: SignedUrl, headers: Mapping[str, str]) -> AsyncGenerator[StorageReply]:
-        """Get a file: the reply to one request, after at most five redirects.
+        """The reply to one download request, after at most five redirects.
 
         Raises:
             StorageError: No reply with the status 200 or 206 came.
@@ -197,16 +191,16 @@ class Storage:
     async def aclose(self) -> None:
         """Close the connections. Transfers under way get `SessionClosedError`."""
         now = asyncio.get_running_loop().time()
-        for limit in self._limits:
-            if not limit.expired():
-                limit.reschedule(now)
-        if self._lane is not None:
-            await self._lane.aclose()
+        for timeout in self._timeouts:
+            if not timeout.expired():
+                timeout.reschedule(now)
+        if self._pool is not None:
+            await self._pool.aclose()
 
     def abandon(self) -> None:
         """Close the connections without waiting."""
-        if self._lane is not None:
-            self._lane.abandon()
+        if self._pool is not None:
+            self._pool.abandon()
 
     async def _follow(self, url: SignedUrl, headers: Mapping[str, str]) -> StorageReply:
         asked = {**headers, "Accept-Encoding": "identity"}
@@ -216,9 +210,9 @@ class Storage:
                 return reply
             with contextlib.closing(reply):
                 if reply.status not in _REDIRECTS:
-                    raise StorageError(await _judged(reply, url))
+                    raise StorageError(await _classified(reply, url))
                 url = self._next(url, reply)
-        raise StorageError(_refused(f"the storage redirects more than {MAX_REDIRECTS} times"))
+        raise StorageError(_not_sent(f"the storage redirects more than {MAX_REDIRECTS} times"))
 
     def _next(self, url: SignedUrl, reply: StorageReply) -> SignedUrl:
         target = url.redirected(reply.headers.get("Location", ""))
@@ -227,7 +221,7 @@ class Storage:
         )
         if problem is None:
             return target
-        raise StorageError(_refused(f"the storage's redirect is not followed, because {problem}"))
+        raise StorageError(_not_sent(f"the storage's redirect is not followed, because {problem}"))
 
     async def _send(
         self,
@@ -248,10 +242,10 @@ class Storage:
         seconds: float,
         stored: StoredContent | None,
     ) -> StorageReply:
-        lane = self._open_lane()
+        pool = self._open_pool()
         try:
             async with asyncio.timeout(seconds):
-                response = await lane.session.request(
+                response = await pool.session.request(
                     method,
                     url.reveal(),
                     # Written piece by piece, unlike bytes; a fresh one for each attempt.
@@ -263,7 +257,7 @@ class Storage:
                     timeout=aiohttp.ClientTimeout(
                         total=None, sock_connect=CONNECT_SECONDS, sock_read=seconds
                     ),
-                    middlewares=lane.middlewares,
+                    middlewares=pool.middlewares,
                     read_bufsize=READ_BUFFER,
                 )
         except _FAILURES as error:
@@ -273,31 +267,32 @@ class Storage:
         # Raised here and not where it was caught: aiohttp's exceptions and frames hold the URL.
         raise StorageError(outcome)
 
-    def _open_lane(self) -> Lane:
-        if self._lane is None:
-            self._lane = Lane.storage(self._options)
-        return self._lane
+    def _open_pool(self) -> ConnectionPool:
+        if self._pool is None:
+            self._pool = ConnectionPool.storage(self._options)
+        return self._pool
 
     async def while_open(self, work: Coroutine[Any, Any, ResultT]) -> ResultT:
-        """Do something that is cut short when the session closes.
+        """Await something that closing the session interrupts.
 
         Raises:
             SessionClosedError: The session was closed meanwhile.
         """
-        limit = asyncio.timeout(None)
-        self._limits.add(limit)
+        # Without a time of its own: closing the session reschedules it to now.
+        timeout = asyncio.timeout(None)
+        self._timeouts.add(timeout)
         try:
-            async with limit:
+            async with timeout:
                 return await work
         except TimeoutError:
             pass
         finally:
-            self._limits.discard(limit)
+            self._timeouts.discard(timeout)
         # Raised here and not where it was caught, for the same reason as in `_request`.
         raise SessionClosedError("the session was closed while a file was under way")
 
 
-async def _judged(reply: StorageReply, url: SignedUrl) -> Outcome:
+async def _classified(reply: StorageReply, url: SignedUrl) -> Outcome:
     """The outcome of an attempt whose reply is not a file."""
     body = await reply.start_of_body()
     problem = refusal_text(reply.status, body, url)
@@ -308,5 +303,15 @@ async def _judged(reply: StorageReply, url: SignedUrl) -> Outcome:
     )
 
 
-def _refused(problem: str) -> Outcome:
+def _not_sent(problem: str) -> Outcome:
     return Outcome(OutcomeKind.NOT_SENT, problem=problem, transient=False)
+
+
+def refusal_text(status: int, body: bytes, url: SignedUrl) -> str:
+    """What storage says about a refusal, without the secrets that it echoes."""
+    text = body.decode("utf-8", "replace")
+    # Of S3's XML only the code and the message are shown: the rest repeats keys and signatures.
+    found = {name: html.unescape(value) for name, value in _XML.findall(text)}
+    said = ": ".join(found[name] for name in ("Code", "Message") if name in found) or text
+    shown = printable_line(url.redact(html.unescape(said)), _MAX_REFUSAL_TEXT)
+    return f"status {status} ({shown})" if shown else f"status {status}"

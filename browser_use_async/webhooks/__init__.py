@@ -5,20 +5,25 @@ from typing import TYPE_CHECKING
 from browser_use_async.lazy import load_on_first_use
 from browser_use_async.webhooks.events import (
     Event,
+    EventSource,
     TaskStatusUpdate,
     TestEvent,
     UnknownEvent,
     WebhookStatus,
+    unwrap,
 )
-from browser_use_async.webhooks.signing import SIGNATURE_HEADER, TIMESTAMP_HEADER, sign
-from browser_use_async.webhooks.source import EventSource
-from browser_use_async.webhooks.unwrapping import unwrap
-from browser_use_async.webhooks.verification import VerifiedCall, verify
+from browser_use_async.webhooks.signature import (
+    SIGNATURE_HEADER,
+    TIMESTAMP_HEADER,
+    VerifiedCall,
+    sign,
+    verify,
+)
 
 if TYPE_CHECKING:
-    from browser_use_async.webhooks.answers import Answer
-    from browser_use_async.webhooks.metrics import ReceiverMetrics
+    from browser_use_async.webhooks.dispatcher import ReceiverMetrics
     from browser_use_async.webhooks.receiver import WebhookReceiver
+    from browser_use_async.webhooks.verifier import Answer
 
 __all__ = [
     "SIGNATURE_HEADER",
@@ -38,9 +43,9 @@ __all__ = [
     "verify",
 ]
 
-_HOMES = {"Answer": "answers", "ReceiverMetrics": "metrics", "WebhookReceiver": "receiver"}
+_HOMES = {"Answer": "verifier", "ReceiverMetrics": "dispatcher", "WebhookReceiver": "receiver"}
 """Where the names come from that are loaded when they are first used."""
 
 if not TYPE_CHECKING:
-    # Those who only verify do without the receiver.
+    # A program that only verifies does not load the receiver.
     __getattr__, __dir__ = load_on_first_use(__name__, _HOMES)

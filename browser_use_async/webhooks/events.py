@@ -1,19 +1,39 @@
-"""What webhooks tell."""
+"""Events of webhooks: their types, and reading them from verified calls."""
 
+from collections.abc import Callable, Sequence
 from datetime import datetime
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Protocol
 
 import attrs
 
+from browser_use_async.api.scalars import parse_timestamp
+from browser_use_async.api.submission_token import TOKEN_KEY
 from browser_use_async.types.enums import OpenEnum
+from browser_use_async.webhooks.signature import Headers, verify
 
-__all__ = ["Event", "TaskStatusUpdate", "TestEvent", "UnknownEvent", "WebhookStatus"]
+__all__ = [
+    "STATUS_UPDATE",
+    "TEST",
+    "Event",
+    "EventSource",
+    "TaskStatusUpdate",
+    "TestEvent",
+    "UnknownEvent",
+    "WebhookStatus",
+    "read_event",
+    "unwrap",
+]
+
+STATUS_UPDATE = "agent.task.status_update"
+TEST = "test"
+
+_KNOWN_FIELDS = frozenset({"task_id", "session_id", "status", "metadata"})
 
 
 class WebhookStatus(OpenEnum):
-    """Where a task stands, in the words of webhooks, which are not those of the API.
+    """The status of a task in the terms of webhooks, which are not those of the API.
 
-    There is no word for a task that failed: the service documents no webhook for it.
+    There is none for a task that failed: the service documents no webhook for it.
     """
 
     INITIALIZING = "initializing"
@@ -28,7 +48,7 @@ class TaskStatusUpdate:
     """A task's status changed. Events may come twice, late and out of order: ask the API."""
 
     task_id: str  # the task's id
-    session_id: str  # the id of the browser session; empty from senders that do not tell
+    session_id: str  # the id of the browser session; empty if it was not sent
     status: WebhookStatus  # the new status, possibly one that this version does not know
     metadata: dict[str, str] = attrs.field(factory=dict)  # the pairs that the task was created with
     timestamp: datetime | None = None  # when it happened, as the event says, or None
@@ -43,7 +63,7 @@ class TaskStatusUpdate:
 class TestEvent:
     """What the service sends when a webhook is registered."""
 
-    # pytest would take the class for a collection of tests wherever it is imported.
+    # pytest would collect the class as tests wherever it is imported.
     __test__: ClassVar[bool] = False
 
     # What it contains; `{"test": "ok"}` by the specification
@@ -63,3 +83,69 @@ class UnknownEvent:
 
 Event = TaskStatusUpdate | TestEvent | UnknownEvent
 """Every event."""
+
+
+class EventSource(Protocol):
+    """An object that receives and verifies webhooks, such as a `WebhookReceiver`."""
+
+    def subscribe(self, callback: Callable[[Event], None], /) -> None:
+        """Call a function with each event from now on."""
+
+
+def unwrap(
+    body: bytes,
+    headers: Headers,
+    secret: str | Sequence[str],
+    *,
+    tolerance: float | None = 300,
+    now: datetime | None = None,
+) -> Event:
+    """Verify a webhook call, and read its event.
+
+    Raises:
+        WebhookVerificationError: The call is not authentic, not fresh or not well formed. Its
+            `status` is what to answer.
+        ConfigurationError: A secret is no text or blank, or there is none.
+    """
+    return read_event(verify(body, headers, secret, tolerance=tolerance, now=now).body)
+
+
+def read_event(body: dict[str, Any]) -> Event:
+    """The event in a verified body."""
+    event_type, payload = body.get("type"), body.get("payload")
+    timestamp = _timestamp(body.get("timestamp"))
+    if isinstance(payload, dict):
+        if event_type == STATUS_UPDATE and _is_status_update(payload):
+            return _status_update(payload, timestamp)
+        if event_type == TEST:
+            return TestEvent(payload, timestamp)
+    return UnknownEvent(_text(event_type), payload, timestamp, body)
+
+
+def _is_status_update(payload: dict[str, Any]) -> bool:
+    return all(
+        isinstance(payload.get(name), str) and payload[name] for name in ("task_id", "status")
+    )
+
+
+def _status_update(payload: dict[str, Any], timestamp: datetime | None) -> TaskStatusUpdate:
+    given = payload.get("metadata")
+    pairs: dict[str, Any] = given if isinstance(given, dict) else {}
+    metadata = {key: value for key, value in pairs.items() if isinstance(value, str)}
+    return TaskStatusUpdate(
+        task_id=payload["task_id"],
+        session_id=_text(payload.get("session_id")),
+        status=WebhookStatus(payload["status"]),
+        submission_mark=metadata.pop(TOKEN_KEY, None),
+        metadata=metadata,
+        timestamp=timestamp,
+        extra={key: value for key, value in payload.items() if key not in _KNOWN_FIELDS},
+    )
+
+
+def _timestamp(value: object) -> datetime | None:
+    return parse_timestamp(value) if isinstance(value, str) else None
+
+
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else ""

@@ -1,4 +1,4 @@
-"""`WebhookReceiver`: answers webhook calls in any web framework, and works behind the answers."""
+"""`WebhookReceiver`: answers webhook calls in any web framework, and dispatches their events."""
 
 import asyncio
 import logging
@@ -10,15 +10,18 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from browser_use_async.api.limits import is_count, is_seconds
 from browser_use_async.errors import ConfigurationError, WrongEventLoopError
-from browser_use_async.webhooks.answers import Answer, refusal
-from browser_use_async.webhooks.asgi import AsgiApplication
-from browser_use_async.webhooks.bodies import MAX_BODY
-from browser_use_async.webhooks.dispatching import Dispatcher
+from browser_use_async.webhooks.adapters import AsgiApplication, respond
+from browser_use_async.webhooks.dispatcher import Dispatcher, ReceiverMetrics, label_of
 from browser_use_async.webhooks.events import Event
-from browser_use_async.webhooks.headers import Headers
-from browser_use_async.webhooks.metrics import ReceiverMetrics, label_of
-from browser_use_async.webhooks.reception import Decision, Head, Reception, Refusal
-from browser_use_async.webhooks.verification import keys_of
+from browser_use_async.webhooks.signature import MAX_BODY, Headers, keys_of
+from browser_use_async.webhooks.verifier import (
+    Answer,
+    Refusal,
+    RequestHead,
+    RequestVerifier,
+    Verdict,
+    refusal,
+)
 
 if TYPE_CHECKING:
     from aiohttp import web
@@ -32,7 +35,7 @@ ResultT = TypeVar("ResultT")
 
 
 class WebhookReceiver:
-    """Verifies webhook calls, answers them at once, and hands their events on behind the answers.
+    """Verifies webhook calls, answers them at once, and runs handlers after the answers.
 
     Mount `.asgi` in FastAPI, Starlette, Litestar or Quart, or add `.aiohttp_handler` to an aiohttp
     application; for anything else there is `receive`. `session.attach(receiver)` lets events wake
@@ -42,28 +45,27 @@ class WebhookReceiver:
     call in another loop raises `WrongEventLoopError`, unless the first one was closed. A session
     that is attached may live in another loop, even of another thread: its waits are woken there.
 
-    An event that was taken is told once, however often it is sent: the latest `remember` are known
-    again by their content. Should an event be lost or late all the same, waits find out by polling.
+    An event is handled once, however often it is sent: the latest `remember` events are recognized
+    by their content. If an event is lost or late, waits still end by polling.
 
     Attributes:
         metrics: What has been counted.
         asgi: The receiver as an ASGI application, for the scopes http and lifespan. Its shutdown
-            is that of the receiver; a framework that mounts it keeps that to itself, so call
-            `aclose` in the framework's own shutdown.
+            closes the receiver. A framework that mounts it does not forward the shutdown, so call
+            `aclose` in the framework's own.
 
     Args:
         secret: The secret of the dashboard, or several while one replaces another.
         on_event: Called with every event, like a handler of `on`.
-        path: Answer this path only, with 404 elsewhere; by default any that leads here.
+        path: Answer this path only, with 404 elsewhere; by default any path.
         max_body: The longest body in bytes; longer ones are refused with 413, unread.
-        queue_size: How many events may be waiting for handlers or in them. More are answered with
-            503, so that the sender tries again later.
+        queue_size: How many events may be queued or in handlers. More are answered with 503, so
+            that the sender tries again later.
         tolerance: Seconds by which the timestamp header may be off in either direction. A retry
             under an old timestamp is refused then. None allows any, and with it replays of what
             `remember` has forgotten.
-        body_timeout: Seconds within which a body has to come; then the call is cut off.
-        handler_timeout: Seconds that one handler may take for one event, then it is cancelled; None
-            for no limit.
+        body_timeout: Seconds within which a body has to arrive; then the call is refused.
+        handler_timeout: Seconds after which a handler of an event is cancelled; None for no limit.
         concurrency: How many events are being handled at once. Those of one task always follow
             each other, in the order in which they came.
         remember: How many events are remembered.
@@ -90,7 +92,7 @@ class WebhookReceiver:
         drain_timeout: float = 10.0,
         now: Callable[[], datetime] | None = None,
     ) -> None:
-        keys_of(secret)  # refuses what is no secret
+        keys_of(secret)  # only to refuse an unusable secret here and not at the first call
         _check_counts(
             max_body=max_body, queue_size=queue_size, concurrency=concurrency, remember=remember
         )
@@ -106,7 +108,7 @@ class WebhookReceiver:
             raise ConfigurationError(f"path must begin with a slash, not {path!r}")
         self.metrics = ReceiverMetrics()
         self.asgi = AsgiApplication(self)
-        self._reception = Reception(
+        self._verifier = RequestVerifier(
             (secret,) if isinstance(secret, str) else tuple(secret),
             path=path and (path.rstrip("/") or "/"),
             max_body=max_body,
@@ -121,14 +123,14 @@ class WebhookReceiver:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._is_closed = False
         if on_event is not None:
-            self._dispatcher.add(None, on_event)
+            self._dispatcher.add_handler(None, on_event)
 
-    # --- who hears of events --------------------------------------------------------------
+    # --- subscribers ----------------------------------------------------------------------
 
     def on(
         self, kind: type[EventT]
     ) -> Callable[[Callable[[EventT], ResultT]], Callable[[EventT], ResultT]]:
-        """Have a function called with each event of a class, after the sender has its answer.
+        """Call a function with each event of a class, after the sender has its answer.
 
         Args:
             kind: `TaskStatusUpdate`, `TestEvent` or `UnknownEvent`.
@@ -139,24 +141,24 @@ class WebhookReceiver:
         """
 
         def add(handler: Callable[[EventT], ResultT]) -> Callable[[EventT], ResultT]:
-            self._dispatcher.add(kind, handler)
+            self._dispatcher.add_handler(kind, handler)
             return handler
 
         return add
 
-    def subscribe(self, hear: Callable[[Event], None], /) -> None:
-        """Call something with each event before it is answered; this is how sessions attach.
+    def subscribe(self, callback: Callable[[Event], None], /) -> None:
+        """Call a function with each event before it is answered; this is how sessions attach.
 
         Args:
-            hear: What to call; it does not block and raises nothing. It hears of events that are
-                put off with 503 too, and then again.
+            callback: Must not block or raise. It is called for an event that is deferred with 503
+                too, and then again when the event is repeated.
         """
-        self._subscribers.append(hear)
+        self._subscribers.append(callback)
 
     # --- calls ----------------------------------------------------------------------------
 
     def receive(self, body: bytes, headers: Headers) -> Answer:
-        """Judge a call that a framework of your choice has read, and take its event.
+        """Verify a call that a framework of your choice has read, and accept its event.
 
         Args:
             body: The body as it came.
@@ -171,18 +173,17 @@ class WebhookReceiver:
         self._bind()
         if self._is_closed:
             return self._refuse(_CLOSED)
-        has_room = self._dispatcher.has_room
-        decision = self._reception.decide(body, headers, has_room=has_room)
-        if isinstance(decision, Refusal):
-            return self._refuse(decision)
-        self._take(decision)
-        return decision.answer
+        verdict = self._verifier.check(body, headers, full=self._dispatcher.full)
+        if isinstance(verdict, Refusal):
+            return self._refuse(verdict)
+        self._accept(verdict)
+        return verdict.answer
 
-    async def answer(self, head: Head, chunks: AsyncGenerator[bytes, None]) -> Answer:
-        """Judge a call whose body is still to be read: what the adapters do.
+    async def answer(self, head: RequestHead, chunks: AsyncGenerator[bytes, None]) -> Answer:
+        """Verify a call whose body is still to be read: what the adapters do.
 
         Args:
-            head: What came before the body.
+            head: Its method, path and headers.
             chunks: The body, piece by piece. An exception means that no more of it will come.
 
         Returns:
@@ -192,7 +193,7 @@ class WebhookReceiver:
             WrongEventLoopError: The receiver belongs to another event loop.
         """
         self._bind()
-        refused = _CLOSED if self._is_closed else self._reception.look_at_head(head)
+        refused = _CLOSED if self._is_closed else self._verifier.check_head(head)
         if refused is not None:
             return self._refuse(refused)
         try:
@@ -216,18 +217,15 @@ class WebhookReceiver:
         Raises:
             WrongEventLoopError: The receiver belongs to another event loop.
         """
-        # Here and not above: `aiohttp.web` costs time, and only some need it.
-        from browser_use_async.webhooks.aiohttp_adapter import respond  # noqa: PLC0415
-
         return await respond(self, request)
 
     async def _read(self, chunks: AsyncGenerator[bytes, None]) -> bytes:
-        """The body, or as much of it as shows that it is too long."""
+        """The body, or as much of it as is needed to see that it is too long."""
         body = bytearray()
         async with aclosing(chunks):
             async for chunk in chunks:
                 body += chunk
-                if len(body) > self._reception.max_body:
+                if len(body) > self._verifier.max_body:
                     break
         return bytes(body)
 
@@ -238,19 +236,20 @@ class WebhookReceiver:
         )
         return refused.answer
 
-    def _take(self, decision: Decision) -> None:
-        event, metrics = decision.event, self.metrics
+    def _accept(self, verdict: Verdict) -> None:
+        event, metrics = verdict.event, self.metrics
         label = label_of(event)
         metrics.received[label] += 1
-        if decision.is_repeated:
+        if verdict.is_repeated:
             metrics.duplicates[label] += 1
             return
-        for hear in self._subscribers:
+        # Before the queue is checked: a session can use an event that no handler will get.
+        for callback in self._subscribers:
             try:
-                hear(event)
+                callback(event)
             except Exception:
                 _LOGGER.exception("a subscriber to webhooks failed on an event %s", label)
-        if decision.is_put_off:
+        if verdict.is_deferred:
             metrics.queue_full[label] += 1
             return
         metrics.delivered[label] += 1
@@ -259,7 +258,7 @@ class WebhookReceiver:
     # --- life -----------------------------------------------------------------------------
 
     async def aclose(self) -> None:
-        """Take nothing more, and wait for handlers; twice does no harm.
+        """Accept no more events, and wait for handlers; closing twice does no harm.
 
         Calls that still come are answered with 503, so that the sender tries again. Handlers that
         outlast `drain_timeout` are cancelled; how many events that concerned is logged.
@@ -287,7 +286,7 @@ class WebhookReceiver:
         loop = asyncio.get_running_loop()
         if self._loop is None or self._loop.is_closed():
             self._loop = loop
-            self._dispatcher.forget()
+            self._dispatcher.drop()
         elif self._loop is not loop:
             raise WrongEventLoopError(
                 f"the webhook receiver belongs to {self._loop!r} and was called in {loop!r}; "

@@ -26,7 +26,7 @@ MUTANTS: tuple[Mutant, ...] = (
         ("E1",),
     ),
     Mutant(
-        "nobody is is_reported of a task that a cancelled creation leaves",
+        "nobody is told of a task that a cancelled creation leaves",
         "lifecycle/run.py",
         '        if action == "leave" and not is_reported:\n',
         '        if action == "leave" and is_reported:\n',
@@ -80,7 +80,7 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "closing tells no call",
         "transport/connections.py",
-        "        self._ended.set()\n",
+        "        self._closing.set()\n",
         "",
         ("E8",),
     ),
@@ -102,13 +102,13 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "a session whose loop is closed cannot be closed",
         "transport/connections.py",
-        "        if self.is_orphaned:\n",
-        "        if self.is_orphaned and self._closed:\n",
+        "        if self.is_loop_closed:\n",
+        "        if self.is_loop_closed and self._closed:\n",
         ("E9",),
     ),
     Mutant(
         "closing leaves the sockets of a closed loop open",
-        "transport/closed_loops.py",
+        "transport/connection_pool.py",
         "                transport.abort()\n",
         "                pass\n",
         ("E9",),

@@ -10,7 +10,7 @@ _CONVERSION = "api/serialization.py"
 _STRUCTURING = "api/converter.py"
 _BALANCE = "api/converter.py"
 _SCALARS = "api/scalars.py"
-_FAILURES = "transport/failures.py"
+_FAILURES = "transport/error_factory.py"
 _PAGING = "paging/compensation.py"
 
 MUTANTS: tuple[Mutant, ...] = (
@@ -269,7 +269,7 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "errors repeat a megabyte",
         _FAILURES,
-        'return " ".join(printable.split())[:_MAX_DETAIL]',
+        'return " ".join(printable.split())[:length]',
         'return " ".join(printable.split())',
         ("C15",),
     ),
@@ -282,7 +282,7 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         "a connection with somebody else's answer stays",
-        "transport/lanes.py",
+        "transport/connection_pool.py",
         "        protocol.close()",
         "        pass",
         ("C17",),

@@ -9,7 +9,7 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "an error of the server ends a wait as a refusal does",
         "transport/response.py",
-        "    if isinstance(error, errors.APIStatusError) and error.status in _TRANSIENT:\n",
+        "    if isinstance(error, errors.APIStatusError) and error.status in TRANSIENT_STATUSES:\n",
         "    if isinstance(error, errors.APIStatusError):\n        return False\n    if False:\n",
         ("D1", "D2"),
     ),
@@ -22,7 +22,7 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         "a refused key is an error that passes",
-        "transport/failures.py",
+        "transport/error_factory.py",
         "    401: errors.AuthenticationError,\n",
         "    401: errors.ConflictError,\n",
         ("D9",),
@@ -36,7 +36,7 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         "a task that is gone is taken for a service that is gone",
-        "transport/failures.py",
+        "transport/error_factory.py",
         "    404: errors.NotFoundError,\n",
         "    404: errors.InternalServerError,\n",
         ("D8",),

@@ -7,7 +7,7 @@ __all__ = ["MUTANTS"]
 MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "a lost answer is followed by a second attempt on a guess",
-        "transport/response.py",
+        "transport/idempotency.py",
         "        case _ if outcome.status == 429:\n            return True\n",
         "        case OutcomeKind.AMBIGUOUS:\n            return True\n",
         ("A26", "A11", "A12"),
@@ -29,8 +29,8 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "chance has another source than the session's",
         "session.py",
-        "            draw=world.draw,\n",
-        "            draw=Surroundings().draw,\n",
+        "            rng=world.rng,\n",
+        "            rng=Runtime().rng,\n",
         ("J1",),
     ),
 )

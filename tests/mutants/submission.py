@@ -15,8 +15,8 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         "nothing notes that the headers were sent",
-        "transport/lanes.py",
-        "    trace.on_request_headers_sent.append(_mark_sent)\n",
+        "transport/connection_pool.py",
+        "    trace.on_request_headers_sent.append(_set_sent_flag)\n",
         "",
         ("A10", "A27"),
     ),
@@ -67,21 +67,21 @@ MUTANTS: tuple[Mutant, ...] = (
     # What may be sent again.
     Mutant(
         "calls that cost money are sent again like reads",
-        "transport/response.py",
+        "transport/idempotency.py",
         "        case _ if effect not in {Effect.READS, Effect.IDEMPOTENT}:\n",
         "        case _ if effect not in {Effect.READS, Effect.IDEMPOTENT, Effect.CREATES}:\n",
         ("A1", "A7", "A10", "A13", "A17", "A18", "A27"),
     ),
     Mutant(
         "what was not sent is not tried again",
-        "transport/response.py",
+        "transport/idempotency.py",
         "            return outcome.transient\n",
         "            return False\n",
         ("A2", "A3", "A5"),
     ),
     Mutant(
         "too many requests are not waited out",
-        "transport/response.py",
+        "transport/idempotency.py",
         "        case _ if outcome.status == 429:\n            return True\n",
         "        case _ if outcome.status == 429:\n            return False\n",
         ("A14",),
@@ -89,16 +89,15 @@ MUTANTS: tuple[Mutant, ...] = (
     # How it travels.
     Mutant(
         "calls that cost money use pooled connections",
-        "transport/lanes.py",
+        "transport/connection_pool.py",
         "            force_close=True,\n",
         "",
         ("A19", "A20"),
     ),
     Mutant(
         "a second queue, in the connector, eats timeouts",
-        "transport/lanes.py",
-        "            limit=0,  # the transport bounds calls in flight; a second queue would eat "
-        "timeouts\n",
+        "transport/connection_pool.py",
+        "            # time of the attempt.\n            limit=0,\n",
         "            limit=25,\n",
         ("A6",),
     ),
@@ -146,7 +145,7 @@ MUTANTS: tuple[Mutant, ...] = (
         ("A23", "A25"),
     ),
     Mutant(
-        "what an event is_reported is forgotten",
+        "what an event told is forgotten",
         "lifecycle/reconcile.py",
         "        if known:\n",
         "        if False:\n",
@@ -190,8 +189,8 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         "an untrue Date is believed",
-        "transport/service_clock.py",
-        "return now if abs((now - before).total_seconds()) <= TOLERANCE else None",
+        "transport/retry.py",
+        "return now if abs((now - previous).total_seconds()) <= CLOCK_TOLERANCE else None",
         "return now",
         ("B20",),
     ),

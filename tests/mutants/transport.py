@@ -5,45 +5,44 @@ from tests.mutants.mutant import Mutant
 __all__ = ["MUTANTS"]
 
 _CONNECTIONS = "transport/connections.py"
-_LANES = "transport/lanes.py"
+_POOL = "transport/connection_pool.py"
 _RETRY = "transport/retry.py"
-_RETRY_AFTER = "transport/retry_after.py"
 
 MUTANTS: tuple[Mutant, ...] = (
     # One attempt is one request.
     Mutant(
         "aiohttp may send again behind our back",
-        _LANES,
-        "return cls(session, (_no_hidden_retry, *options.middlewares), marks=marks, owned=True)",
-        "return cls(session, (*options.middlewares,), marks=marks, owned=True)",
+        _POOL,
+        "session, (no_hidden_retry, *options.middlewares), tracks_sent=tracks_sent, owned=True",
+        "session, (*options.middlewares,), tracks_sent=tracks_sent, owned=True",
         ("B1",),
     ),
     Mutant(
         "aiohttp may send again on the user's session",
-        _LANES,
-        "            (_no_hidden_retry, *options.middlewares, *own),\n",
+        _POOL,
+        "            (no_hidden_retry, *options.middlewares, *own),\n",
         "            (*options.middlewares, *own),\n",
         ("B2",),
     ),
     Mutant(
         "the middlewares of the user's session are forgotten",
-        _LANES,
-        "            (_no_hidden_retry, *options.middlewares, *own),\n",
-        "            (_no_hidden_retry, *options.middlewares),\n",
+        _POOL,
+        "            (no_hidden_retry, *options.middlewares, *own),\n",
+        "            (no_hidden_retry, *options.middlewares),\n",
         ("B2",),
     ),
     # What a server asks for.
     Mutant(
         "Retry-After is whatever float() takes",
-        _RETRY_AFTER,
+        _RETRY,
         "    if re.fullmatch(_SECONDS, text, re.ASCII):\n        return float(text)\n",
         "    try:\n        return float(text)\n    except ValueError:\n        pass\n",
         ("B7",),
     ),
     Mutant(
         "a date of a server is compared with our clock",
-        _RETRY_AFTER,
-        'now = http_date(headers.get("Date", "")) or datetime.now(UTC)',
+        _RETRY,
+        'now = _http_date(headers.get("Date", "")) or datetime.now(UTC)',
         "now = datetime.now(UTC)",
         ("B8",),
     ),
@@ -58,7 +57,7 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "pauses without jitter",
         _RETRY,
-        "jitter = draw.uniform(0.0, self.ceiling(failures))",
+        "jitter = rng.uniform(0.0, self.ceiling(failures))",
         "jitter = self.ceiling(failures)",
         ("B14",),
     ),
@@ -93,7 +92,7 @@ MUTANTS: tuple[Mutant, ...] = (
         "        last: Outcome = await retrying(once)\n"
         '        return last, int(retrying.statistics["attempt_number"])\n'
         "\n"
-        "    def _retries(self, outcome: Outcome) -> bool:\n"
+        "    def _may_try_again(self, outcome: Outcome) -> bool:\n"
         "        return may_try_again(self._effect, outcome)\n"
         "\n"
         '    def _pause(self, state: "tenacity.RetryCallState") -> float:\n',
@@ -101,7 +100,7 @@ MUTANTS: tuple[Mutant, ...] = (
         "        last: Outcome = await shared(once)\n"
         "        return last, 2\n"
         "\n"
-        "    def _retries(self, outcome: Outcome) -> bool:\n"
+        "    def _may_try_again(self, outcome: Outcome) -> bool:\n"
         "        return may_try_again(self._effect, outcome)\n"
         "\n"
         '    async def _pause(self, state: "tenacity.RetryCallState") -> float:\n'
@@ -125,70 +124,70 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         "a stop is not looked after",
-        "transport/verification.py",
+        "transport/idempotency.py",
         "    if endpoint is STOP_TASK:\n        return _is_doubtful",
         "    if endpoint is STOP_TASK:\n        return False and _is_doubtful",
         ("B3",),
     ),
     Mutant(
         "a pause is repeated after a lost answer",
-        "transport/response.py",
+        "transport/idempotency.py",
         "case _ if effect not in {Effect.READS, Effect.IDEMPOTENT}:",
         "case _ if effect not in {Effect.READS, Effect.IDEMPOTENT, Effect.SWITCHES}:",
         ("B4",),
     ),
     Mutant(
         "a delete that finds nothing is refused though it was repeated",
-        "transport/verification.py",
+        "transport/idempotency.py",
         'return endpoint.method == "DELETE" and outcome.doubted and outcome.status == 404',
         "return False",
         ("B5",),
     ),
     Mutant(
         "a delete that finds nothing counts as done",
-        "transport/verification.py",
+        "transport/idempotency.py",
         'return endpoint.method == "DELETE" and outcome.doubted and outcome.status == 404',
         'return endpoint.method == "DELETE" and outcome.status == 404',
         ("B5",),
     ),
     Mutant(
         "idempotent calls are not repeated",
-        "transport/response.py",
+        "transport/idempotency.py",
         "case _ if effect not in {Effect.READS, Effect.IDEMPOTENT}:",
         "case _ if effect is not Effect.READS:",
         ("B6",),
     ),
     Mutant(
-        "a shut gate lets everybody through once the time is up",
-        "transport/gate.py",
-        "        if self._probe_out:\n            return math.inf\n",
+        "an open circuit breaker admits every call once the time is up",
+        "transport/circuit_breaker.py",
+        "        if self._probe_in_flight:\n            return math.inf\n",
         "",
         ("B10",),
     ),
     Mutant(
-        "no spreading when the gate opens again",
-        "transport/gate.py",
-        "        self._paced = waiting\n",
-        "        self._paced = 0\n",
+        "no spreading when the circuit breaker closes again",
+        "transport/circuit_breaker.py",
+        "        self._set_ramp(queued, now)\n",
+        "        self._set_ramp(0, now)\n",
         ("B10",),
     ),
     Mutant(
         "what the server says about repeating is ignored",
-        "transport/response.py",
+        "transport/idempotency.py",
         "        return None\n    said = outcome",
         "        return None\n    return None\n    said = outcome",
         ("B17",),
     ),
     Mutant(
         "the retry budget never runs dry",
-        "transport/budget.py",
+        "transport/retry.py",
         "        if self._tokens < RETRY_COST:\n            return False\n",
         "",
         ("B11",),
     ),
     Mutant(
         "the retry budget is never filled again",
-        "transport/budget.py",
+        "transport/retry.py",
         "self._tokens = min(self._tokens + gain, self._capacity)",
         "self._tokens = min(self._tokens + 0 * gain, self._capacity)",
         ("B12",),

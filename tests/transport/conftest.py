@@ -1,4 +1,5 @@
+from tests.api_bench import api, open_session
 from tests.bench import connect, nothing_leaks, serve
 from tests.transport.certificates import certificate
 
-__all__ = ["certificate", "connect", "nothing_leaks", "serve"]
+__all__ = ["api", "certificate", "connect", "nothing_leaks", "open_session", "serve"]

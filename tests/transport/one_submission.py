@@ -2,11 +2,10 @@
 
 from browser_use_async.api import endpoint_table as table
 from browser_use_async.transport.client import Transport
-from browser_use_async.transport.configuration import Configuration
-from browser_use_async.transport.lanes import LaneOptions
-from browser_use_async.transport.prepared import prepare
+from browser_use_async.transport.config import Configuration, Secret
+from browser_use_async.transport.connection_pool import PoolOptions
+from browser_use_async.transport.request import prepare
 from browser_use_async.transport.response import OutcomeKind
-from browser_use_async.transport.secret import Secret
 from browser_use_async.types import RunTaskRequest
 from tests.bench import FAST
 from tests.hygiene import KEY
@@ -39,7 +38,7 @@ async def kind_of(url: str) -> OutcomeKind:
         url: The base URL.
     """
     configuration = Configuration.resolve(Secret(KEY), url, 20.0, allow_insecure_http=False)
-    transport = Transport(configuration, retry=FAST, options=LaneOptions())
+    transport = Transport(configuration, retry=FAST, options=PoolOptions())
     prepared = prepare(table.RUN_TASK, None, RunTaskRequest("Buy milk"))
     try:
         outcome, _attempts = await transport.outcome_of(prepared)

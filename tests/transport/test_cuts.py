@@ -6,11 +6,10 @@ import pytest
 
 from browser_use_async.api import endpoint_table as table
 from browser_use_async.transport.client import Transport
-from browser_use_async.transport.configuration import Configuration
-from browser_use_async.transport.lanes import LaneOptions
-from browser_use_async.transport.prepared import prepare
+from browser_use_async.transport.config import Configuration, Secret
+from browser_use_async.transport.connection_pool import PoolOptions
+from browser_use_async.transport.request import prepare
 from browser_use_async.transport.response import OutcomeKind
-from browser_use_async.transport.secret import Secret
 from browser_use_async.types import RunTaskRequest
 from tests.bench import FAST, Serve
 from tests.hygiene import KEY
@@ -55,7 +54,7 @@ async def test_no_cut_is_misjudged(serve: Serve, figure: Callable[[str], None], 
     cutter = Cutter()
     server = await serve(cutter)
     configuration = Configuration.resolve(Secret(KEY), server.url, 5.0, allow_insecure_http=False)
-    transport = Transport(configuration, retry=FAST, options=LaneOptions())
+    transport = Transport(configuration, retry=FAST, options=PoolOptions())
     prepared = prepare(table.RUN_TASK, None, RunTaskRequest("Buy milk"))
     cutter.answer_bytes = len(ANSWER)
     await transport.outcome_of(prepared)

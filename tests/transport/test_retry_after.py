@@ -12,7 +12,7 @@ from multidict import CIMultiDict
 
 from browser_use_async import RetryPolicy
 from browser_use_async.errors import RateLimitError
-from browser_use_async.transport.retry_after import retry_after_seconds
+from browser_use_async.transport.retry import retry_after_seconds
 from tests.bench import Connect, Serve
 from tests.hygiene import raises
 from tests.wire import answering, response

@@ -14,11 +14,10 @@ import pytest
 from browser_use_async import BrowserUseSession, RunTaskRequest, errors
 from browser_use_async.api import endpoint_table as table
 from browser_use_async.transport.client import Transport
-from browser_use_async.transport.configuration import DEFAULT_BASE_URL, Configuration
-from browser_use_async.transport.lanes import LaneOptions
-from browser_use_async.transport.prepared import prepare
+from browser_use_async.transport.config import DEFAULT_BASE_URL, Configuration, Secret
+from browser_use_async.transport.connection_pool import PoolOptions
+from browser_use_async.transport.request import prepare
 from browser_use_async.transport.retry import RetryPolicy
-from browser_use_async.transport.secret import Secret
 from tests.bench import Connect, Serve
 from tests.hygiene import KEY, SECRET, assert_hides_secrets, raises
 from tests.wire import Connection, answering, response
@@ -29,10 +28,10 @@ RUNNING = response(200, '"running"')
 def _holders() -> list[object]:
     """Everything that holds the key or a task secret."""
     configuration = Configuration.resolve(Secret(KEY), None, None, allow_insecure_http=False)
-    transport = Transport(configuration, retry=RetryPolicy(), options=LaneOptions())
+    transport = Transport(configuration, retry=RetryPolicy(), options=PoolOptions())
     request = RunTaskRequest("Buy milk", secrets={"password": SECRET})
     prepared = prepare(table.RUN_TASK, None, request)
-    options = LaneOptions(proxy=f"http://user:{SECRET}@proxy.example.com")
+    options = PoolOptions(proxy=f"http://user:{SECRET}@proxy.example.com")
     session = BrowserUseSession(api_key=KEY)
     return [
         Secret(KEY), configuration, transport, session, session.tasks, session.account,
@@ -47,7 +46,7 @@ def test_nothing_shows_what_it_holds(place: int):
     holder = _holders()[place]
 
     shown = [repr(holder), str(holder), f"{holder}", f"{holder!a}", repr([holder])]
-    if not isinstance(holder, LaneOptions):  # whose proxy is the user's own text
+    if not isinstance(holder, PoolOptions):  # whose proxy is the user's own text
         if attrs.has(type(holder)):
             shown.append(repr(attrs.asdict(holder)))  # type: ignore[call-overload]
         if hasattr(holder, "__dict__"):
@@ -65,7 +64,7 @@ def test_secrets_do_not_travel(place: int):
     holder = _holders()[place]
 
     for serialize in (pickle.dumps, copy.deepcopy, json.dumps):
-        if isinstance(holder, LaneOptions) and serialize is not json.dumps:
+        if isinstance(holder, PoolOptions) and serialize is not json.dumps:
             continue  # whose proxy is the user's own text
         with pytest.raises(TypeError) as caught:
             serialize(holder)

@@ -26,7 +26,7 @@ from browser_use_async.server.http_client import HttpClient, HttpClientError
 from browser_use_async.server.listen_address import is_loopback_host
 from browser_use_async.server.webhooks.events import TEST_BODY, signed_headers
 from browser_use_async.webhooks import WebhookStatus
-from browser_use_async.webhooks.unwrapping import STATUS_UPDATE, TEST
+from browser_use_async.webhooks.events import STATUS_UPDATE, TEST
 
 __all__ = ["KINDS", "configure", "execute", "trigger"]
 

@@ -10,7 +10,7 @@ from yarl import URL
 from browser_use_async.errors import ConfigurationError
 from browser_use_async.server.listen_address import is_loopback_host
 from browser_use_async.server.storage.keeper import Keeper
-from browser_use_async.webhooks.signing import key_of
+from browser_use_async.webhooks.signature import key_of
 
 __all__ = ["Webhook", "WebhookRegistry"]
 

@@ -160,7 +160,7 @@ def test_limits_that_cannot_work_are_refused(wrong: dict[str, float]):
         ("run", 503, "true", 1),
         ("run", 409, "true", 1),
         ("pause", 503, "true", 1),
-        ("run", 429, "false", 2),  # nothing was done, and the pause is the governor's
+        ("run", 429, "false", 2),  # nothing was done, and the pause is the rate limiter's
     ],
 )
 async def test_what_the_server_says_about_repeating(

@@ -1,15 +1,18 @@
-"""A receiver as an ASGI application, without any framework."""
+"""Adapters of a receiver to ASGI and to aiohttp; neither is imported here."""
 
 import asyncio
+import contextlib
 from collections.abc import AsyncGenerator, Awaitable, Callable, MutableMapping
 from typing import TYPE_CHECKING, Any
 
-from browser_use_async.webhooks.reception import Head
+from browser_use_async.webhooks.verifier import RequestHead
 
 if TYPE_CHECKING:
+    from aiohttp import web
+
     from browser_use_async.webhooks.receiver import WebhookReceiver
 
-__all__ = ["AsgiApplication"]
+__all__ = ["AsgiApplication", "respond"]
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -17,11 +20,10 @@ Send = Callable[[Message], Awaitable[None]]
 
 
 class AsgiApplication:
-    """Answers the scopes http and lifespan.
+    """A receiver as an ASGI application, for the scopes http and lifespan."""
 
-    An object and not a method, because frameworks take a function for a handler of their own and
-    an object for an application.
-    """
+    # An object and not a method: frameworks treat a function as a handler of their own, and an
+    # object as an application.
 
     def __init__(self, receiver: "WebhookReceiver") -> None:
         self._receiver = receiver
@@ -49,8 +51,8 @@ class AsgiApplication:
                 return
 
     async def _answer(self, scope: Message, receive: Receive, send: Send) -> None:
-        head = Head.of(scope["method"], _paths(scope), scope["headers"])
-        answer = await self._receiver.answer(head, _chunks(receive))
+        head = RequestHead.of(scope["method"], _paths(scope), scope["headers"])
+        answer = await self._receiver.answer(head, _asgi_chunks(receive))
         length = (b"content-length", str(len(answer.body)).encode())
         headers = [
             (name.lower().encode(), value.encode())
@@ -63,13 +65,14 @@ class AsgiApplication:
 
 
 def _paths(scope: Message) -> list[str]:
-    """The path with and without the part that whoever mounted the application has dealt with."""
+    """The path with and without the prefix under which the application is mounted."""
+    # Frameworks differ in whether `path` still has the prefix that `root_path` names.
     path, root = scope["path"], scope.get("root_path", "")
     whole = path if path.startswith(root) else root + path
     return [each.rstrip("/") or "/" for each in (path, whole, whole[len(root) :])]
 
 
-async def _chunks(receive: Receive) -> AsyncGenerator[bytes, None]:
+async def _asgi_chunks(receive: Receive) -> AsyncGenerator[bytes, None]:
     while True:
         message = await receive()
         if message["type"] == "http.disconnect":
@@ -77,5 +80,39 @@ async def _chunks(receive: Receive) -> AsyncGenerator[bytes, None]:
         yield message.get("body", b"")
         if not message.get("more_body", False):
             return
-        # A server that has all of a body at hand would never let others have a turn.
+        # A server that has the whole body already would never yield to other tasks.
         await asyncio.sleep(0)
+
+
+# --- aiohttp --------------------------------------------------------------------------------
+
+
+async def respond(receiver: "WebhookReceiver", request: "web.Request") -> "web.StreamResponse":
+    """Answer one call of a handler of aiohttp."""
+    # Imported here: loading `aiohttp.web` takes time, and only users of this adapter need it.
+    from aiohttp import web  # noqa: PLC0415
+
+    path = request.path.rstrip("/") or "/"
+    head = RequestHead.of(request.method, [path], request.headers.items())
+    answer = await receiver.answer(head, _aiohttp_chunks(request))
+    response = web.Response(status=answer.status, body=answer.body, headers=answer.headers)
+    if not request.content.is_eof():
+        await _close_connection(request, response)
+    return response
+
+
+async def _aiohttp_chunks(request: "web.Request") -> AsyncGenerator[bytes, None]:
+    if request.content.at_eof():  # a middleware has read it, or it is empty
+        yield await request.read()
+        return
+    async for chunk in request.content.iter_any():
+        yield chunk
+
+
+async def _close_connection(request: "web.Request", response: "web.Response") -> None:
+    """Answer and close the connection: aiohttp would read the rest of the body for seconds."""
+    response.force_close()
+    with contextlib.suppress(ConnectionError):  # the caller has closed it already
+        await response.prepare(request)
+        await response.write_eof()
+    request.protocol.force_close()

@@ -1,4 +1,4 @@
-"""A request, ready for the wire and safe to be shown."""
+"""A request, encoded for the wire and safe to show in messages."""
 
 import json
 import re
@@ -20,7 +20,7 @@ _PLAIN = re.compile(r"[A-Za-z0-9_-]+")
 
 
 class Payload:
-    """The bytes of a body; shows their number only, since task secrets are among them."""
+    """The bytes of a body; its repr shows their number only, since they can hold task secrets."""
 
     __slots__ = ("content", "secrets")
 
@@ -35,7 +35,7 @@ class Payload:
         raise TypeError("the body of a request is not pickled: it can hold task secrets")
 
 
-# Not frozen: that would double the price of one, and each call makes one.
+# Not frozen: that would double the cost of making one, and each call makes one.
 @attrs.define(eq=False, repr=False)
 class PreparedRequest(Record):
     """One call with everything that goes on the wire, except the key."""
@@ -50,11 +50,7 @@ class PreparedRequest(Record):
 
 
 def prepare(endpoint: Endpoint, request: Any = None, body: Any = None) -> PreparedRequest:
-    """Turn the arguments of a call into what goes on the wire.
-
-    Raises:
-        InvalidRequestError: An id or a name could reach another route.
-    """
+    """Encode a call; raises `InvalidRequestError` if an id could reach another route."""
     target = endpoint.path
     if endpoint.parameters is not None:
         for name in _names(request.__class__):
@@ -78,14 +74,14 @@ def _payload(body: Any) -> Payload | None:
     return Payload(content, secrets if isinstance(secrets, SecretMapping) else None)
 
 
-@cache
+@cache  # `attrs.fields` takes longer than encoding a small request
 def _names(model: type[Any]) -> tuple[str, ...]:
     return tuple(field.name for field in attrs.fields(model))
 
 
 def _segment(name: str, value: object) -> str:
     if isinstance(value, str) and _PLAIN.fullmatch(value):
-        return value  # as every id that the service gives; polls come through here
+        return value  # the fast path of polls: every id of the service looks like this
     return quote(_identifier(name, value), safe="")
 
 

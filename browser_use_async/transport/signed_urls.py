@@ -1,4 +1,4 @@
-"""Signed URLs: shown to nobody, sent byte for byte, and only to places where that is safe."""
+"""Signed URLs: never shown, sent byte for byte, and only to hosts where that is safe."""
 
 import ipaddress
 import socket
@@ -13,14 +13,14 @@ from browser_use_async.types.secrets import hidden_url
 
 __all__ = ["Reach", "SignedUrl"]
 
-# What may stand in a URL stays as it is, for it is what was signed; anything else, such as a raw
-# space or line break, is what no HTTP request can carry.
+# Characters that a URL may have stay as they are, because they were signed; any other, such as a
+# raw space or line break, cannot be in an HTTP request and is quoted.
 _KEPT = string.ascii_letters + string.digits + string.punctuation.replace("\\", "")
 _NEITHER_HTTP = "it is neither an https:// nor an http:// URL"
 
 
 class Reach(IntEnum):
-    """From where a host can be reached; the higher, the more it trusts who connects."""
+    """From where a host can be reached; a higher one trusts its clients more."""
 
     ANYWHERE = 0
     PRIVATE_NETWORK = 1
@@ -28,11 +28,9 @@ class Reach(IntEnum):
 
     @classmethod
     def of(cls, host: str | None) -> "Reach":
-        """The reach of a host as it is written; names are not resolved.
-
-        A name that secretly leads into a private network gains nothing: it is spoken to over
-        https, and what it serves goes to a file of the user's own.
-        """
+        """The reach of a host as it is written; names are not resolved."""
+        # A name that resolves to a private address gains nothing: it has to speak https, and what
+        # it serves goes to a file of the user's own.
         name = (host or "").rstrip(".").lower()
         if name == "localhost" or name.endswith(".localhost"):
             return cls.THIS_MACHINE
@@ -48,7 +46,8 @@ def _address(name: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
     try:
         address = ipaddress.ip_address(name)
     except ValueError:
-        try:  # the resolver takes 127.1, 0x7f000001 and 2130706433 for addresses as well
+        # The resolver accepts 127.1, 0x7f000001 and 2130706433 as addresses as well.
+        try:
             return ipaddress.IPv4Address(socket.inet_aton(name))
         except (OSError, ValueError):
             return None
@@ -57,7 +56,7 @@ def _address(name: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
 
 
 class SignedUrl:
-    """A URL that grants access to whoever knows it."""
+    """A URL that grants access by itself, so that it is a secret."""
 
     __slots__ = ("_url",)
 
@@ -75,11 +74,11 @@ class SignedUrl:
         return "" if self._url is None else unquote(self._url.raw_path.rpartition("/")[2])
 
     def problem(self, *, api: str, allow_insecure_http: bool) -> str | None:
-        """Why a URL that the API gave is not used, or None."""
-        problem = self.unfitness(allow_insecure_http=allow_insecure_http)
+        """Why a URL of the API is refused, or None."""
+        problem = self.problem_in_itself(allow_insecure_http=allow_insecure_http)
         if problem is not None or allow_insecure_http:
             return problem
-        # A service elsewhere has no business with what runs on this machine.
+        # A service on another machine must not reach services of this one through the SDK.
         here = self.reach is Reach.THIS_MACHINE
         if here and Reach.of(URL(api).raw_host) is not Reach.THIS_MACHINE:
             return "it points at this machine, on which the API does not run"
@@ -94,7 +93,7 @@ class SignedUrl:
 
     def redirect_problem(self, target: "SignedUrl", *, allow_insecure_http: bool) -> str | None:
         """Why a redirect from this URL is not followed, or None."""
-        problem = target.unfitness(allow_insecure_http=allow_insecure_http)
+        problem = target.problem_in_itself(allow_insecure_http=allow_insecure_http)
         if problem is not None:
             return problem
         if self.reveal().scheme == "https" and target.reveal().scheme != "https":
@@ -104,7 +103,7 @@ class SignedUrl:
         return None
 
     def redact(self, text: str) -> str:
-        """A text without this URL's secret parts."""
+        """Replace this URL's secret parts in a text."""
         url = self.reveal()
         parts = [url.raw_query_string, *url.raw_query_string.split("&"), url.raw_path]
         parts += [part.partition("=")[2] for part in parts]
@@ -113,8 +112,8 @@ class SignedUrl:
             text = text.replace(secret, "***")
         return text
 
-    def unfitness(self, *, allow_insecure_http: bool) -> str | None:
-        """Why a URL is not used wherever it comes from, or None."""
+    def problem_in_itself(self, *, allow_insecure_http: bool) -> str | None:
+        """Why a URL is refused, whatever its source, or None."""
         url = self._url
         if url is None or url.scheme not in {"http", "https"} or not url.raw_host:
             return _NEITHER_HTTP

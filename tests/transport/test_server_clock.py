@@ -5,17 +5,17 @@ from datetime import UTC, datetime
 
 import pytest
 
-from browser_use_async.transport.service_clock import ServiceClock
+from browser_use_async.transport.retry import ServerClock
 
 DATE = "Wed, 01 Jan 2025 12:00:00 GMT"
 AN_HOUR_LATER = "Wed, 01 Jan 2025 13:00:00 GMT"
 
 
-def _told(*dates: str) -> ServiceClock:
+def _told(*dates: str) -> ServerClock:
     """A clock that answers with these dates have told, all of them now."""
-    clock = ServiceClock()
+    clock = ServerClock()
     for date in dates:
-        clock.note(date, asyncio.get_running_loop().time())
+        clock.record(date, asyncio.get_running_loop().time())
     return clock
 
 

@@ -1,25 +1,62 @@
-"""Runs handlers behind the answers: a bounded number of events, in order for each task."""
+"""Dispatches events to handlers: a bounded queue, in order for each task."""
 
 import asyncio
 import inspect
 import logging
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable
 from typing import Any
 
-from browser_use_async.webhooks.events import Event, TaskStatusUpdate
-from browser_use_async.webhooks.metrics import ReceiverMetrics, label_of
+import attrs
 
-__all__ = ["Dispatcher", "Handler"]
+from browser_use_async.webhooks.events import Event, TaskStatusUpdate, TestEvent
+
+__all__ = ["Dispatcher", "Handler", "ReceiverMetrics", "label_of"]
 
 _LOGGER = logging.getLogger("browser_use_async")
 
 Handler = Callable[[Any], object]
-"""Takes an event; what it returns is awaited if it can be."""
+"""Called with an event; an awaitable result is awaited."""
+
+
+@attrs.define(eq=False)
+class ReceiverMetrics:
+    """Counts since the receiver was made. Events are counted by what `label_of` calls them.
+
+    Each call ends as one of `delivered`, `duplicates`, `queue_full` and `refused`.
+    """
+
+    # Authentic events, the repeated ones among them
+    received: "Counter[str]" = attrs.field(factory=Counter)
+    delivered: "Counter[str]" = attrs.field(factory=Counter)  # accepted events, once each
+    duplicates: "Counter[str]" = attrs.field(factory=Counter)  # repetitions of accepted events
+    # Events answered with 503, because too many are being handled
+    queue_full: "Counter[str]" = attrs.field(factory=Counter)
+    # Calls that were refused, by reason: `method`, `path`, `content_type`, `encoding`,
+    # `header`, `stale`, `signature`, `body`, `too_large`, `too_slow`, `gone` and `closed`
+    refused: "Counter[str]" = attrs.field(factory=Counter)
+    # Events whose handlers all succeeded
+    handled: "Counter[str]" = attrs.field(factory=Counter)
+    # Handlers that raised, took too long or were cut off by closing
+    handler_failures: "Counter[str]" = attrs.field(factory=Counter)
+
+    @property
+    def calls(self) -> int:
+        """How many calls came, with whatever result."""
+        ends = (self.delivered, self.duplicates, self.queue_full, self.refused)
+        return sum(end.total() for end in ends)
+
+
+def label_of(event: Event) -> str:
+    """The label of an event in counters: its status, `test`, `other status` or `unknown`."""
+    if isinstance(event, TaskStatusUpdate):
+        # A status that the sender invents does not add a counter.
+        return str(event.status) if event.status.is_known else "other status"
+    return "test" if isinstance(event, TestEvent) else "unknown"
 
 
 class Dispatcher:
-    """Hands events to handlers: those of one task in order, others side by side."""
+    """Calls handlers with events: those of one task in order, those of others concurrently."""
 
     def __init__(
         self,
@@ -34,40 +71,41 @@ class Dispatcher:
         self._metrics = metrics
         self._handlers: list[tuple[type[Any] | None, Handler]] = []
         # The events of each task that wait; a task is ready while none of its events is handled.
-        self._lanes: dict[object, deque[Event]] = {}
+        self._queues: dict[object, deque[Event]] = {}
         self._ready: deque[object] = deque()
         self._workers: set[asyncio.Task[None]] = set()
-        self._at_work = 0  # not the size of that set, which a worker leaves a turn after its end
-        self._held = 0
+        # Not the size of that set, which a worker leaves one step of the loop after its end.
+        self._working = 0
+        self._pending = 0
 
     @property
-    def has_room(self) -> bool:
-        """Whether another event can be taken."""
-        return self._held < self._queue_size
+    def full(self) -> bool:
+        """Whether no other event can be accepted."""
+        return self._pending >= self._queue_size
 
     @property
-    def held(self) -> int:
-        """How many events wait for their handlers or are in them."""
-        return self._held
+    def pending(self) -> int:
+        """How many events wait for their handlers or are being handled."""
+        return self._pending
 
-    def add(self, kind: type[Any] | None, handler: Handler) -> None:
-        """Have events handled from now on."""
+    def add_handler(self, kind: type[Any] | None, handler: Handler) -> None:
+        """Call a handler with the events of a class, or with all of them, from now on."""
         self._handlers.append((kind, handler))
 
     def put(self, event: Event) -> None:
-        """Have an event handled soon; without a handler for it, it is handled already."""
+        """Queue an event; without a handler it counts as handled at once."""
         if not self._handlers_of(event):
             self._metrics.handled[label_of(event)] += 1
             return
-        self._held += 1
+        self._pending += 1
         key = event.task_id if isinstance(event, TaskStatusUpdate) else type(event)
-        if key in self._lanes:
-            self._lanes[key].append(event)
+        if key in self._queues:
+            self._queues[key].append(event)
             return
-        self._lanes[key] = deque([event])
+        self._queues[key] = deque([event])
         self._ready.append(key)
-        if self._at_work < self._concurrency:
-            self._at_work += 1
+        if self._working < self._concurrency:
+            self._working += 1
             worker = asyncio.get_running_loop().create_task(
                 self._work(), name="browser_use_async webhook handlers"
             )
@@ -75,30 +113,30 @@ class Dispatcher:
             worker.add_done_callback(self._workers.discard)
 
     async def aclose(self, seconds: float) -> None:
-        """Wait for what is held, then cut off what is left."""
+        """Wait for pending events, then cancel what is left."""
         if self._workers:
             await asyncio.wait(set(self._workers), timeout=seconds)
         late = set(self._workers)
         for worker in late:
             worker.cancel()
         if late:
-            # A handler that does not let itself be cancelled is left behind.
+            # A handler that suppresses its cancellation is not waited for any longer.
             await asyncio.wait(late, timeout=1.0)
-        if self._held:
+        if self._pending:
             _LOGGER.warning(
                 "%d webhook events were not handled to their end, since the receiver was closed "
                 "%g s after it was asked to",
-                self._held,
+                self._pending,
                 seconds,
             )
-        self.forget()
+        self.drop()
 
-    def forget(self) -> None:
-        """Let go of everything, for which there is no event loop any more."""
-        self._lanes.clear()
+    def drop(self) -> None:
+        """Drop all pending events, whose event loop is closed."""
+        self._queues.clear()
         self._ready.clear()
         self._workers.clear()
-        self._held = self._at_work = 0
+        self._pending = self._working = 0
 
     def _handlers_of(self, event: Event) -> list[Handler]:
         return [each for kind, each in self._handlers if kind is None or isinstance(event, kind)]
@@ -106,14 +144,14 @@ class Dispatcher:
     async def _work(self) -> None:
         while self._ready:
             key = self._ready.popleft()
-            lane = self._lanes[key]
-            await self._handle(lane.popleft())
-            self._held -= 1
-            if lane:
+            queue = self._queues[key]
+            await self._handle(queue.popleft())
+            self._pending -= 1
+            if queue:
                 self._ready.append(key)
             else:
-                del self._lanes[key]
-        self._at_work -= 1
+                del self._queues[key]
+        self._working -= 1
 
     async def _handle(self, event: Event) -> None:
         label = label_of(event)
@@ -123,7 +161,7 @@ class Dispatcher:
         self._metrics.handled[label] += not failures
 
     async def _try(self, handler: Handler, event: Event) -> bool:
-        """Call a handler, and tell whether that went well."""
+        """Call a handler; returns whether it succeeded."""
         try:
             await self._call(handler, event)
         except asyncio.CancelledError as error:
@@ -134,7 +172,7 @@ class Dispatcher:
             _log(handler, event, error, "something that it awaited was cancelled")
         except TimeoutError as error:
             _log(handler, event, error, f"it took longer than {self._handler_timeout} s")
-        except Exception as error:  # noqa: BLE001 - a handler's failure is nobody else's
+        except Exception as error:  # noqa: BLE001 - it must not stop the worker
             _log(handler, event, error, f"it raised {type(error).__name__}")
         else:
             return True

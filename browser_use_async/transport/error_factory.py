@@ -1,21 +1,22 @@
-"""From an outcome to the error that the caller sees: what happened, to what, and what to do."""
+"""Makes the error that a caller sees: what was sent, what happened, and what to do next."""
 
 from typing import Any
 
 from browser_use_async import errors
 from browser_use_async.api.endpoint_table import Effect
 from browser_use_async.api.json import JsonRefusedError, read_json
-from browser_use_async.transport.prepared import PreparedRequest
+from browser_use_async.transport.request import PreparedRequest
 from browser_use_async.transport.response import Outcome, OutcomeKind, Reply, kind_of_status
-from browser_use_async.transport.retry_after import retry_after_seconds
+from browser_use_async.transport.retry import retry_after_seconds
 
-__all__ = ["error_of"]
+__all__ = ["error_of", "printable_line"]
 
 _MAX_DETAIL = 1500  # characters, so that a whole message stays below 2000
+_MAX_READ = 60_000  # characters: a page of a megabyte need not be read to its end
 
 _NOT_JSON = object()
 
-_LOOK = (
+_CHECK_STATUS = (
     "it was not sent again, because somebody may have switched the task back meanwhile: look at "
     "its status, and call again if that is still what you want"
 )
@@ -45,18 +46,18 @@ _ADVICE: dict[int, str] = {
 
 
 def error_of(
-    prepared: PreparedRequest, outcome: Outcome, attempts: int, hidden: tuple[str, ...] = ()
+    prepared: PreparedRequest, outcome: Outcome, attempts: int, secrets: tuple[str, ...] = ()
 ) -> errors.BrowserUseError:
     """A fresh error for a call that did not succeed."""
     times = "" if attempts <= 1 else f" after {attempts} attempts"
     if outcome.held is not None:
-        return _held_back(prepared, outcome.held, attempts, times)
+        return _not_sent_error(prepared, outcome.held, attempts, times)
     if outcome.reply is None or 200 <= outcome.reply.status < 300:
-        return _unanswered(prepared, outcome, attempts, times)
-    return _refused(prepared, outcome.reply, attempts, times, hidden)
+        return _no_answer_error(prepared, outcome, attempts, times)
+    return _status_error(prepared, outcome.reply, attempts, times, secrets)
 
 
-def _held_back(
+def _not_sent_error(
     prepared: PreparedRequest, seconds: float, attempts: int, times: str
 ) -> errors.RateLimitError:
     return errors.RateLimitError(
@@ -71,7 +72,7 @@ def _held_back(
     )
 
 
-def _unanswered(
+def _no_answer_error(
     prepared: PreparedRequest, outcome: Outcome, attempts: int, times: str
 ) -> errors.BrowserUseError:
     if outcome.path is not None:
@@ -82,21 +83,27 @@ def _unanswered(
             task_id=prepared.task_id,
         )
     sent = outcome.kind is not OutcomeKind.NOT_SENT
-    fate = _fate(prepared) if sent else "the request was not sent; calling again is safe"
+    consequence = (
+        _consequence(prepared) if sent else "the request was not sent; calling again is safe"
+    )
     kind = errors.APITimeoutError if outcome.timed_out else errors.APIConnectionError
     return kind(
-        f"{prepared} got no answer{times}: {outcome.problem}; {fate}",
+        f"{prepared} got no answer{times}: {outcome.problem}; {consequence}",
         sent=sent,
         attempts=attempts,
         task_id=prepared.task_id,
     )
 
 
-def _fate(prepared: PreparedRequest) -> str:
+def _consequence(prepared: PreparedRequest) -> str:
     if not prepared.endpoint.leaves_a_trace:
         return _NO_TRACE
     may_be_done = "the request may have been carried out"
-    return f"{may_be_done}; {_LOOK}" if prepared.endpoint.effect is Effect.SWITCHES else may_be_done
+    return (
+        f"{may_be_done}; {_CHECK_STATUS}"
+        if prepared.endpoint.effect is Effect.SWITCHES
+        else may_be_done
+    )
 
 
 def _hint_for_html(reply: Reply | None) -> str:
@@ -105,11 +112,12 @@ def _hint_for_html(reply: Reply | None) -> str:
     return "; it is a web page, so check that base_url points at the API and ends in /api/v1"
 
 
-def _refused(
-    prepared: PreparedRequest, reply: Reply, attempts: int, times: str, hidden: tuple[str, ...]
+def _status_error(
+    prepared: PreparedRequest, reply: Reply, attempts: int, times: str, secrets: tuple[str, ...]
 ) -> errors.APIStatusError:
     content = _json_of(reply.body)
-    detail = _shown(_redacted(_detail_text(content, reply.body), hidden))
+    # Redacted first: cutting and joining could leave half of a secret.
+    detail = printable_line(_redacted(_detail_text(content, reply.body), secrets), _MAX_DETAIL)
     common: dict[str, Any] = {
         "status": reply.status,
         "detail": detail or None,
@@ -118,23 +126,25 @@ def _refused(
         "task_id": prepared.task_id,
     }
     said = f" ({detail})" if detail else ""
-    begin = f"{prepared} was answered with {reply.status}{said}{times}"
+    start = f"{prepared} was answered with {reply.status}{said}{times}"
+    # FastAPI answers exactly this for a route that it does not have; a 404 of the API itself names
+    # what was not found.
     if reply.status == 404 and (content is _NOT_JSON or content == {"detail": "Not Found"}):
         return errors.APINotServedError(
-            f"{begin}: this server does not serve Cloud API v1 here; check base_url. The hosted "
+            f"{start}: this server does not serve Cloud API v1 here; check base_url. The hosted "
             "v1 routes were reported gone in 2026: `browser-use-async serve` runs a v1 server",
             **common,
         )
     if 300 <= reply.status < 400:
         return errors.APIStatusError(
-            f"{begin}: redirects are not followed, so that the key reaches one origin only; "
+            f"{start}: redirects are not followed, so that the key reaches one origin only; "
             "set base_url to the address that the API really has",
             **common,
         )
     advice = _advice(prepared, reply.status)
-    message = begin if advice is None else f"{begin}; {advice}"
+    message = start if advice is None else f"{start}; {advice}"
     if reply.status == 422:
-        items = _field_errors(content, hidden)
+        items = _field_errors(content, secrets)
         return errors.UnprocessableEntityError(message, errors=items, **common)
     if reply.status == 429:
         seconds = retry_after_seconds(reply.headers)
@@ -153,7 +163,7 @@ def _advice(prepared: PreparedRequest, status: int) -> str | None:
         return _NO_TRACE
     if prepared.endpoint.effect is Effect.CREATES:
         return "it may have been carried out all the same, so look before calling again"
-    return _LOOK if prepared.endpoint.effect is Effect.SWITCHES else None
+    return _CHECK_STATUS if prepared.endpoint.effect is Effect.SWITCHES else None
 
 
 def _json_of(body: bytes) -> Any:
@@ -167,6 +177,7 @@ def _detail_text(content: Any, body: bytes) -> str:
     if content is _NOT_JSON:
         return body.decode("utf-8", "replace")
     detail = content
+    # The text can be nested, as in `{"detail": {"message": "..."}}`.
     while isinstance(detail, dict):
         detail = detail.get("detail", detail.get("message"))
     if isinstance(detail, str):
@@ -176,11 +187,11 @@ def _detail_text(content: Any, body: bytes) -> str:
     return ""
 
 
-def _shown(text: str) -> str:
-    """One line that a terminal can show, cut to size. Comes after redaction: it changes texts."""
-    start = text[: 40 * _MAX_DETAIL]  # a page of a megabyte need not be walked through
+def printable_line(text: str, length: int) -> str:
+    """One line that a terminal can show, of at most so many characters."""
+    start = text[:_MAX_READ]
     printable = "".join(character if character.isprintable() else " " for character in start)
-    return " ".join(printable.split())[:_MAX_DETAIL]
+    return " ".join(printable.split())[:length]
 
 
 def _field_error_text(error: dict[str, Any]) -> str:
@@ -189,13 +200,14 @@ def _field_error_text(error: dict[str, Any]) -> str:
     return f"{'.'.join(names)}: {error.get('msg')}"
 
 
-def _field_errors(content: Any, hidden: tuple[str, ...]) -> list[dict[str, Any]]:
-    """What the service says about each field, without the echoed input."""
+def _field_errors(content: Any, secrets: tuple[str, ...]) -> list[dict[str, Any]]:
+    """What the service says about each field."""
+    # Without `input`, which echoes the request and can hold task secrets.
     detail = content.get("detail") if isinstance(content, dict) else None
     items = detail if isinstance(detail, list) else []
     return [
         {
-            name: _redacted(value, hidden) if isinstance(value, str) else value
+            name: _redacted(value, secrets) if isinstance(value, str) else value
             for name, value in item.items()
             if name in {"loc", "msg", "type"}
         }
@@ -204,8 +216,8 @@ def _field_errors(content: Any, hidden: tuple[str, ...]) -> list[dict[str, Any]]
     ]
 
 
-def _redacted(text: str, hidden: tuple[str, ...]) -> str:
-    for each in hidden:
+def _redacted(text: str, secrets: tuple[str, ...]) -> str:
+    for each in secrets:
         if each:
             text = text.replace(each, "***")
     return text

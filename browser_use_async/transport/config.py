@@ -1,0 +1,225 @@
+"""What a session is configured with: the API's address and key, limits, and its runtime."""
+
+import ipaddress
+import math
+import os
+import random
+import sys
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+from typing import Any, NoReturn
+
+import aiohttp
+import attrs
+from yarl import URL
+
+from browser_use_async.api.limits import is_count
+from browser_use_async.errors import ConfigurationError
+from browser_use_async.types.base import Value
+from browser_use_async.version import __version__
+
+__all__ = [
+    "DEFAULT_BASE_URL",
+    "USER_AGENT",
+    "CallLimits",
+    "Configuration",
+    "MakeConnector",
+    "Runtime",
+    "Secret",
+    "is_loopback",
+]
+
+DEFAULT_BASE_URL = "https://api.browser-use.com/api/v1"
+DEFAULT_TIMEOUT = 30.0
+USER_AGENT = f"browser-use-async/{__version__} Python/{sys.version.partition(' ')[0]}"
+
+
+class Secret:
+    """A text that no repr, format or pickle shows; `reveal()` is the only way to it."""
+
+    __slots__ = ("_text",)
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    @classmethod
+    def hide(cls, text: str | None) -> "Secret | None":
+        """Hide a text before anything can raise: tracebacks with locals show arguments."""
+        return None if text is None else cls(text)
+
+    def check_as_key(self) -> None:
+        """Raise `ConfigurationError`, without echoing the text, if it cannot be an API key."""
+        problem = _key_problem(self._text)
+        if problem is not None:
+            raise ConfigurationError(f"the API key {problem}; copy it again from the dashboard")
+
+    def reveal(self) -> str:
+        """The text itself."""
+        return self._text
+
+    def __repr__(self) -> str:
+        return "Secret('***')"
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("the API key is not pickled; give it to the other process another way")
+
+
+def _key_problem(key: object) -> str | None:
+    if not isinstance(key, str):
+        return f"must be a string, not {type(key).__name__}"
+    if not key:
+        return "is empty"
+    if key[0] in "'\"" or key[-1] in "'\"":
+        return "has quotation marks around it"
+    # The key becomes part of a header: a line break in it would start another header.
+    if not key.isascii() or not key.isprintable() or " " in key:
+        return "has spaces, line breaks or characters outside ASCII"
+    return None
+
+
+@attrs.frozen(eq=False, repr=False)
+class Configuration(Value):
+    """The settings of a session after argument, environment and default were merged."""
+
+    api_key: Secret | None  # None is allowed, because `ping` works without a key
+    base_url: str  # ends in `/api/v1`, without a trailing slash
+    timeout: float  # seconds of one attempt
+    allow_insecure_http: bool = False  # whether `http://` may leave this machine
+
+    @classmethod
+    def resolve(
+        cls,
+        api_key: Secret | None,
+        base_url: str | None,
+        timeout: float | None,
+        *,
+        allow_insecure_http: bool,
+    ) -> "Configuration":
+        """Fill what was not given from the environment, then from the defaults.
+
+        Raises:
+            ConfigurationError: One of them cannot work.
+        """
+        key = api_key if api_key is not None else Secret.hide(_environment("API_KEY"))
+        if key is not None:
+            key.check_as_key()
+        url = base_url if base_url is not None else _environment("BASE_URL") or DEFAULT_BASE_URL
+        return cls(
+            api_key=key,
+            base_url=_checked_url(url, allow_insecure_http=allow_insecure_http),
+            timeout=_checked_timeout(timeout),
+            allow_insecure_http=allow_insecure_http,
+        )
+
+
+def _environment(name: str) -> str | None:
+    # An empty variable counts as unset, as shells and container files leave them behind.
+    return os.environ.get(f"BROWSER_USE_{name}") or None
+
+
+def _checked_timeout(timeout: float | None) -> float:
+    value: object = timeout if timeout is not None else _environment("TIMEOUT")
+    if value is None:
+        return DEFAULT_TIMEOUT
+    try:
+        seconds = float(str(value))
+    except ValueError:
+        seconds = math.nan
+    # NaN compares false, so that it is refused here as well.
+    if not 0 < seconds < math.inf:
+        raise ConfigurationError(f"timeout must be a number of seconds above 0, not {value!r}")
+    return seconds
+
+
+def _checked_url(base_url: str, *, allow_insecure_http: bool) -> str:
+    example = f"it should look like {DEFAULT_BASE_URL}"
+    url = _url_or_none(base_url)
+    if url is None:
+        raise ConfigurationError(f"base_url is not a URL; {example}")
+    if url.scheme not in {"http", "https"}:
+        raise ConfigurationError(f"base_url has no http:// or https:// in front; {example}")
+    if not url.raw_host or " " in base_url or not base_url.isprintable():
+        raise ConfigurationError(f"base_url names no host; {example}")
+    if url.user is not None or url.password is not None:
+        raise ConfigurationError(f"base_url holds a user name or password; {example}")
+    if url.query_string or url.fragment:
+        raise ConfigurationError(f"base_url has a query or a fragment; {example}")
+    if url.scheme == "http" and not allow_insecure_http and not is_loopback(url.raw_host):
+        raise ConfigurationError(
+            f"base_url sends the API key to {url.raw_host} unencrypted; use https://, or pass "
+            "allow_insecure_http=True if the network in between is yours"
+        )
+    return str(url).rstrip("/")
+
+
+def _url_or_none(text: str) -> URL | None:
+    # Read by the parser that aiohttp sends with: two parsers can see two hosts in one text.
+    try:
+        return URL(text)
+    except (ValueError, TypeError):
+        return None
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host, as it is written, is this machine; names are not resolved."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+@attrs.frozen(eq=False, kw_only=True, repr=False)
+class CallLimits(Value):
+    """How many calls a session makes at once and how fast, and how long it waits for a slot.
+
+    The pace is learned: when the service answers 429 fewer calls are made at once, and more again
+    as it answers well. When it names a pause with `Retry-After`, all calls of the session sit it
+    out, one of them tries, and the others follow spread out.
+
+    Attributes:
+        max_in_flight: The most calls under way at once.
+        calls_per_second: The most calls begun in a second, evenly spaced; None for no such bound.
+        slot_wait: Seconds for which `submit` and `run_and_wait` wait for a free agent slot when
+            the service says that too many tasks run at once; 0 lets them fail at once. Only
+            run-task is held back meanwhile.
+    """
+
+    max_in_flight: int = 100
+    calls_per_second: float | None = None
+    slot_wait: float = 3600.0
+
+    def __attrs_post_init__(self) -> None:
+        if not is_count(self.max_in_flight):
+            raise ConfigurationError(
+                f"max_in_flight must be a whole number from 1, not {self.max_in_flight!r}"
+            )
+        if self.calls_per_second is not None and not 0 < self.calls_per_second < math.inf:
+            raise ConfigurationError(
+                f"calls_per_second must be a number above 0, not {self.calls_per_second!r}"
+            )
+        if not 0 <= self.slot_wait < math.inf:
+            raise ConfigurationError(
+                f"slot_wait must be a number of seconds of 0 or more, not {self.slot_wait!r}"
+            )
+
+
+MakeConnector = Callable[..., aiohttp.BaseConnector]
+"""Called with the keyword arguments of `aiohttp.TCPConnector`."""
+
+
+def _utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+@attrs.frozen(eq=False, repr=False)
+class Runtime(Value):
+    """What a session takes from outside; a simulation passes its own clock and network."""
+
+    rng: random.Random = attrs.field(factory=random.Random)  # for the jitter of pauses
+    # The wall clock, in UTC. Durations are measured by the event loop's clock instead.
+    now: Callable[[], datetime] = _utc_now
+    connector: MakeConnector = aiohttp.TCPConnector  # for the sessions that the transport owns
+    # Called with a function that opens the ledger of a batch; returns its writer. None: a thread
+    start_writer: Callable[[Callable[[], Any]], Awaitable[Any]] | None = None

@@ -1,0 +1,287 @@
+"""Connection pools: aiohttp sessions for reads, for calls that cost money, and for storage."""
+
+import asyncio
+import contextlib
+import re
+from collections.abc import Callable, Generator, Sequence
+from ssl import SSLContext
+from types import SimpleNamespace
+from typing import Any
+
+import aiohttp
+from aiohttp import ClientMiddlewareType, ClientResponse
+
+from browser_use_async.errors import ConfigurationError
+from browser_use_async.transport.config import MakeConnector
+from browser_use_async.transport.response import no_hidden_retry
+
+__all__ = [
+    "CONNECT_SECONDS",
+    "TIMEOUT",
+    "ConnectionPool",
+    "PoolOptions",
+    "SentFlag",
+    "drop_connection",
+]
+
+CONNECT_SECONDS = 10.0
+# Without a total: aiohttp's own can swallow a deadline that stands around it.
+TIMEOUT = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_SECONDS)
+_CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
+KEEP_ALIVE_SECONDS = 75.0  # above every sensible poll interval: a new TLS connection costs 7x
+
+
+class SentFlag:
+    """Set just before the first byte of a request is written."""
+
+    __slots__ = ("_on_sent", "sent")
+
+    def __init__(self, on_sent: Callable[[], None] | None = None) -> None:
+        self._on_sent = on_sent
+        self.sent = False
+
+    def set(self) -> None:
+        """Record that the request is being written."""
+        self.sent = True
+        if self._on_sent is not None:
+            self._on_sent()
+
+
+# The open sessions that we own. Objects that are collected together have __del__ called in any
+# order, and aiohttp's would warn before ours had closed the session, so they are kept alive here.
+_OPEN: set[aiohttp.ClientSession] = set()
+
+
+async def _set_sent_flag(
+    _session: aiohttp.ClientSession,
+    context: SimpleNamespace,
+    _parameters: aiohttp.TraceRequestHeadersSentParams,
+) -> None:
+    flag = context.trace_request_ctx
+    if isinstance(flag, SentFlag):
+        flag.set()
+
+
+def _sent_trace() -> aiohttp.TraceConfig:
+    trace = aiohttp.TraceConfig()
+    trace.on_request_headers_sent.append(_set_sent_flag)
+    return trace
+
+
+def drop_connection(response: ClientResponse) -> None:
+    """Close the connection that an answer came over, so that it is not used again."""
+    # The pool has the connection back already, and aiohttp no public name for it.
+    protocol = getattr(response.content, "_protocol", None)
+    if protocol is not None:
+        protocol.close()
+
+
+def _refuse_a_switch(value: object) -> None:
+    """Refuse aiohttp's `ssl=False`, with which it checks no certificate."""
+    if value is not None and not isinstance(value, SSLContext):
+        raise ConfigurationError(
+            "ssl must be an ssl.SSLContext, such as ssl.create_default_context(cafile=...), "
+            f"not {type(value).__name__}: certificates are always checked"
+        )
+
+
+class PoolOptions:
+    """What the user passes through to aiohttp; raises if `ssl` is no context."""
+
+    __slots__ = ("connector", "middlewares", "proxy", "ssl", "trace_configs")
+
+    def __init__(
+        self,
+        proxy: str | None = None,
+        ssl: SSLContext | None = None,
+        trace_configs: Sequence[aiohttp.TraceConfig] = (),
+        middlewares: Sequence[ClientMiddlewareType] = (),
+        connector: MakeConnector = aiohttp.TCPConnector,
+    ) -> None:
+        _refuse_a_switch(ssl)
+        self.proxy = proxy
+        self.ssl = ssl
+        self.trace_configs = trace_configs
+        self.middlewares = middlewares
+        self.connector = connector
+
+
+class ConnectionPool:
+    """One aiohttp session, its connections and its middlewares."""
+
+    __slots__ = ("_loop", "middlewares", "owned", "session", "tracks_sent")
+
+    def __init__(
+        self,
+        session: aiohttp.ClientSession,
+        middlewares: tuple[ClientMiddlewareType, ...],
+        *,
+        tracks_sent: bool,
+        owned: bool,
+    ) -> None:
+        self._loop = asyncio.get_running_loop() if owned else None
+        self.session = session
+        self.middlewares = middlewares
+        self.tracks_sent = tracks_sent
+        self.owned = owned
+
+    @classmethod
+    def shared(cls, options: PoolOptions) -> "ConnectionPool":
+        """For reads and idempotent calls: connections are kept and used again."""
+        connector = options.connector(
+            # The rate limiter bounds calls in flight; time in a second queue would count as
+            # time of the attempt.
+            limit=0,
+            keepalive_timeout=KEEP_ALIVE_SECONDS,
+            ssl=True if options.ssl is None else options.ssl,
+        )
+        return cls._of(connector, options, list(options.trace_configs), tracks_sent=False)
+
+    @classmethod
+    def paying(cls, options: PoolOptions) -> "ConnectionPool":
+        """For calls that create or cost something: a new connection for each."""
+        # A kept connection may be dead already, or still hold the answer to an earlier request.
+        connector = options.connector(
+            limit=0,
+            force_close=True,
+            ssl=True if options.ssl is None else options.ssl,
+        )
+        traces = [_sent_trace(), *options.trace_configs]
+        return cls._of(connector, options, traces, tracks_sent=True)
+
+    @classmethod
+    def storage(cls, options: PoolOptions) -> "ConnectionPool":
+        """For signed URLs: connections are kept, and only `proxy` and `ssl` are the user's."""
+        # A signed URL grants access by itself, so middlewares and traces, which were written for
+        # the API and may add credentials or keep records, never see one.
+        connector = options.connector(
+            limit=0,
+            ssl=True if options.ssl is None else options.ssl,
+        )
+        bare = PoolOptions(proxy=options.proxy, ssl=options.ssl, connector=options.connector)
+        return cls._of(connector, bare, [], tracks_sent=False)
+
+    @classmethod
+    def _of(
+        cls,
+        connector: aiohttp.BaseConnector,
+        options: PoolOptions,
+        traces: list[aiohttp.TraceConfig],
+        *,
+        tracks_sent: bool,
+    ) -> "ConnectionPool":
+        session = aiohttp.ClientSession(
+            connector=connector,
+            cookie_jar=aiohttp.DummyCookieJar(),
+            trust_env=False,
+            timeout=TIMEOUT,
+            auto_decompress=False,
+            proxy=options.proxy,
+            trace_configs=traces,
+        )
+        _OPEN.add(session)
+        return cls(
+            session, (no_hidden_retry, *options.middlewares), tracks_sent=tracks_sent, owned=True
+        )
+
+    @classmethod
+    def borrowed(cls, session: aiohttp.ClientSession, options: PoolOptions) -> "ConnectionPool":
+        """The user's own session; raises if it would send credentials or a host of its own."""
+        if session.trust_env:
+            raise ConfigurationError(
+                "http= has trust_env=True, which sends the key to proxies, and credentials from "
+                "netrc to hosts, that this package does not know; create it with trust_env=False"
+            )
+        if session.auth is not None:
+            raise ConfigurationError(
+                "http= has auth=, which takes the place of the API key; create it without"
+            )
+        for name, value in session.headers.items():
+            if name.lower() == "host" or _CONTROL.search(name + value):
+                raise ConfigurationError(
+                    "http= has a default header Host, or one with a line break or another control "
+                    "character in it; create it without"
+                )
+        # A per-request list replaces the session's own, for which aiohttp has no public name.
+        own: Sequence[ClientMiddlewareType] = getattr(session, "_middlewares", ())
+        return cls(
+            session,
+            (no_hidden_retry, *options.middlewares, *own),
+            tracks_sent=False,
+            owned=False,
+        )
+
+    async def aclose(self) -> None:
+        """Close the session if we own it."""
+        if self.owned:
+            _OPEN.discard(self.session)
+            await self.session.close()
+
+    def abandon(self) -> None:
+        """Close an own session without waiting: in any loop, in none, and in a closed one."""
+        connector = self.session.connector
+        if self._loop is not None and connector is not None:
+            _OPEN.discard(self.session)
+            self.session.detach()
+            _close_at_once(connector, self._loop)
+
+
+# --- closing without waiting, also when the event loop is closed already -----------------------
+
+
+def _close_at_once(connector: aiohttp.BaseConnector, loop: asyncio.AbstractEventLoop) -> None:
+    if not loop.is_closed():
+        _close(connector)
+        return
+    # aiohttp leaves transports open then. A transport that is aborted schedules a callback in its
+    # loop, which a closed loop refuses; so the callbacks are collected and called here.
+    callbacks: list[Callable[[], object]] = []
+    with _collecting_callbacks(loop, callbacks):
+        for transport in _transports(connector):
+            with contextlib.suppress(RuntimeError):  # a loop whose call_soon cannot be replaced
+                transport.abort()
+        for callback in tuple(callbacks):
+            # A protocol's error: its transport is closed in spite of it.
+            with contextlib.suppress(Exception):
+                callback()
+        # Later callbacks are dropped: they would wake tasks of a loop that never runs again.
+        with contextlib.suppress(RuntimeError):
+            _close(connector)
+
+
+def _close(connector: aiohttp.BaseConnector) -> None:
+    closing = connector.close().__await__()
+    next(closing, None)  # one step does everything but to wait for the peers
+    closing.close()
+
+
+def _transports(connector: aiohttp.BaseConnector) -> list[asyncio.Transport]:
+    """The transports of a connector, for which aiohttp has no public name."""
+    protocols: set[Any] = set(getattr(connector, "_acquired", ()))
+    for pooled in getattr(connector, "_conns", {}).values():
+        protocols.update(protocol for protocol, _since in pooled)
+    return [each.transport for each in protocols if each.transport is not None]
+
+
+@contextlib.contextmanager
+def _collecting_callbacks(
+    loop: asyncio.AbstractEventLoop, callbacks: list[Callable[[], object]]
+) -> Generator[None]:
+    """Collect the callbacks that a closed loop would refuse."""
+
+    def call_soon(
+        callback: Callable[..., object], *arguments: object, context: object = None
+    ) -> None:
+        del context
+        callbacks.append(lambda: callback(*arguments))
+
+    try:
+        setattr(loop, "call_soon", call_soon)  # noqa: B010 - type checkers know it as a method
+    except AttributeError:  # a loop without room for it
+        yield
+        return
+    try:
+        yield
+    finally:
+        with contextlib.suppress(AttributeError):  # taken away by another thread
+            delattr(loop, "call_soon")

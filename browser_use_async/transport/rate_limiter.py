@@ -1,0 +1,306 @@
+"""When a call may begin: how many at once, how fast, and not during a requested pause.
+
+One for the whole session, so that a service that says "slow down" to one call has said it to all.
+"""
+
+import asyncio
+import itertools
+import math
+import random
+from bisect import insort
+from collections import deque
+from operator import attrgetter
+from typing import NamedTuple
+
+from browser_use_async.api.endpoint_table import RUN_TASK, Endpoint
+from browser_use_async.transport.circuit_breaker import CircuitBreaker
+from browser_use_async.transport.config import CallLimits
+from browser_use_async.transport.response import Outcome, OutcomeKind, Reply, says_no_free_slot
+from browser_use_async.transport.retry import retry_after_seconds
+
+__all__ = ["LONGEST_PAUSE", "AcquireTimeout", "Permit", "RateLimiter"]
+
+LONGEST_PAUSE = 600.0  # one absurd Retry-After must not end every wait of the session
+SMALLEST_PAUSE = 1.0  # seconds after a refused probe whose answer has no Retry-After
+FIRST_SLOT_PAUSE, LONGEST_SLOT_PAUSE = 1.0, 30.0
+_SLOWING = frozenset({429, 503})
+
+
+_arrived = attrgetter("arrived")
+
+
+class Permit(NamedTuple):
+    """Permission to make one call."""
+
+    generation: int  # of the circuit breaker for all calls
+    slot_generation: int  # of the circuit breaker for run-task
+
+
+class AcquireTimeout(NamedTuple):
+    """How long a call lets itself be held back by pauses."""
+
+    one_pause: float = math.inf  # seconds of a single pause that the service asks for
+    all_pauses: float = math.inf  # seconds of all of them together
+
+
+class _Waiter:
+    __slots__ = ("arrived", "permit", "since", "timeout")
+
+    def __init__(
+        self,
+        permit: "asyncio.Future[Permit | float]",
+        timeout: AcquireTimeout,
+        since: float,
+        arrived: int,
+    ) -> None:
+        self.arrived = arrived
+        self.permit = permit  # a float: the seconds left of a pause that is too long
+        self.timeout = timeout
+        self.since = since
+
+    def is_expired(self, now: float, open_until: float) -> bool:
+        left = open_until - now
+        return left > self.timeout.one_pause or open_until - self.since > self.timeout.all_pauses
+
+
+class RateLimiter:
+    """Admits calls: a concurrency window, a rate, and two circuit breakers.
+
+    Each operation has a queue of its own and the queues are served round robin, so that a stop
+    never waits behind a thousand reads.
+    """
+
+    def __init__(
+        self, loop: asyncio.AbstractEventLoop, limits: CallLimits, rng: random.Random
+    ) -> None:
+        self.loop = loop
+        self._rng = rng
+        self._max_window = limits.max_in_flight
+        # Additive increase, multiplicative decrease, as in TCP: a 429 halves the window, and each
+        # window of accepted calls adds one. A fraction of a call is why it is a float.
+        self._window = float(limits.max_in_flight)
+        self._spacing = 0.0 if limits.calls_per_second is None else 1 / limits.calls_per_second
+        self._next_start = -math.inf
+        self._breaker = CircuitBreaker()  # of all calls
+        self._slots = CircuitBreaker()  # of run-task alone, while no agent slot is free
+        # One permit serves all calls of a generation, which saves making one for each call.
+        self._permit = Permit(self._breaker.generation, self._slots.generation)
+        self._slot_refusals = 0
+        self._slot_pause_is_asked = False
+        self._in_flight = 0
+        self._waiting = 0
+        self._closed = False
+        self._queues: dict[str, list[_Waiter]] = {}  # each in the order of arrival
+        self._rotation: deque[str] = deque()
+        self._numbers = itertools.count()
+        self._timer: asyncio.TimerHandle | None = None
+
+    def next_number(self) -> int:
+        """An arrival number, with which a call that is queued again keeps its place."""
+        return next(self._numbers)
+
+    # --- acquiring ------------------------------------------------------------------------
+
+    @property
+    def is_paused(self) -> bool:
+        """Whether only a probe is admitted, because the service asked for a pause."""
+        return self._breaker.is_open
+
+    def acquire_now(self, endpoint: Endpoint) -> Permit | None:
+        """A permit at once, or None if the call has to queue."""
+        if (
+            self._waiting
+            or self._in_flight >= self._window
+            or self._spacing
+            or not self._breaker.is_closed
+            or (endpoint is RUN_TASK and not self._slots.is_closed)
+        ) and not self._closed:
+            return None
+        self._in_flight += 1
+        permit, everyone, slots = self._permit, self._breaker.generation, self._slots.generation
+        if permit.generation != everyone or permit.slot_generation != slots:
+            permit = self._permit = Permit(everyone, slots)
+        return permit
+
+    async def acquire(
+        self, endpoint: Endpoint, timeout: AcquireTimeout, *, arrived: int | None = None
+    ) -> Permit | float:
+        """Queue for a permit; a float gives the seconds of a pause longer than the timeout."""
+        now = self.loop.time()
+        number = self.next_number() if arrived is None else arrived
+        waiter = _Waiter(self.loop.create_future(), timeout, now, number)
+        open_until = self._breaker.open_until
+        if waiter.is_expired(now, open_until):
+            return open_until - now
+        self._enqueue(endpoint.name, waiter)
+        self._dispatch()
+        try:
+            return await waiter.permit
+        except asyncio.CancelledError:
+            if not waiter.permit.cancelled():
+                # Admitted and cancelled in one step of the loop: another call can use the permit.
+                permit = waiter.permit.result()
+                if isinstance(permit, Permit):
+                    self.release(permit, endpoint, None)
+            else:
+                self._remove(endpoint.name, waiter)
+                # It may have been the first of a ramp, behind which the others are spaced.
+                self._dispatch()
+            raise
+
+    def release(self, permit: Permit, endpoint: Endpoint, outcome: Outcome | None) -> None:
+        """End a call, and adapt to its outcome; None for a call that was cancelled."""
+        self._in_flight -= 1
+        if outcome is None:
+            self._breaker.record_no_answer(permit.generation)
+            if endpoint is RUN_TASK:
+                self._slots.record_no_answer(permit.slot_generation)
+        elif (
+            outcome.reply is None
+            or outcome.reply.status not in _SLOWING
+            or not self._record_refusal(permit, endpoint, outcome.reply)
+        ):
+            self._record_success(permit, endpoint, outcome)
+        if self._waiting:
+            self._dispatch()
+
+    def release_slot(self) -> None:
+        """A task of the account has ended, so that run-task may be tried again at once."""
+        # A pause that the service asked for is kept even then.
+        if not self._slot_pause_is_asked:
+            self._slots.probe_now(self.loop.time())
+            self._dispatch()
+
+    def close(self) -> None:
+        """Admit every waiting call: each then fails, because the session is closed."""
+        self._closed = True
+        if self._timer is not None:
+            self._timer.cancel()
+        for queue in self._queues.values():
+            for waiter in queue:
+                if not waiter.permit.done():
+                    self._in_flight += 1
+                    permit = Permit(self._breaker.generation, self._slots.generation)
+                    waiter.permit.set_result(permit)
+        self._queues.clear()
+        self._rotation.clear()
+        self._waiting = 0
+
+    # --- adapting -------------------------------------------------------------------------
+
+    def _record_success(self, permit: Permit, endpoint: Endpoint, outcome: Outcome) -> None:
+        if self._window < self._max_window and outcome.kind is OutcomeKind.ACCEPTED:
+            self._window = min(self._window + 1 / self._window, self._max_window)
+        if not self._breaker.is_closed:
+            self._breaker.record_success(permit.generation, self.loop.time(), self._waiting)
+        if endpoint is RUN_TASK and not self._slots.is_closed:
+            self._slot_refusals = 0
+            queued = len(self._queues.get(endpoint.name, ()))
+            self._slots.record_success(permit.slot_generation, self.loop.time(), queued)
+
+    def _record_refusal(self, permit: Permit, endpoint: Endpoint, reply: Reply) -> bool:
+        """Slow down if the reply asks for it; returns whether it does."""
+        asked = retry_after_seconds(reply.headers)
+        if reply.status == 503 and asked is None:
+            return False
+        now = self.loop.time()
+        pause = None if asked is None else min(asked, LONGEST_PAUSE)
+        if endpoint is RUN_TASK:
+            if says_no_free_slot(reply):
+                self._pause_slots(permit, now, pause)
+                # For all other calls this is an answer like any other: the service is well.
+                self._breaker.record_success(permit.generation, now, self._waiting)
+                return True
+            self._slots.record_no_answer(permit.slot_generation)
+        if pause is None and self._breaker.is_open:
+            pause = SMALLEST_PAUSE
+        if pause is None:
+            is_news = self._breaker.start_generation(permit.generation)
+        else:
+            is_news = self._breaker.trip(permit.generation, now + pause)
+            self._expire_waiters(now)
+        # Once for each generation: a hundred refusals of calls sent together are one message.
+        if is_news and reply.status == 429:
+            self._window = max(self._window / 2, 1.0)
+        return True
+
+    def _pause_slots(self, permit: Permit, now: float, pause: float | None) -> None:
+        self._slot_pause_is_asked = pause is not None
+        seconds = self._slot_pause() if pause is None else pause
+        if self._slots.trip(permit.slot_generation, now + seconds):
+            self._slot_refusals += 1
+
+    def _slot_pause(self) -> float:
+        # The exponent is bounded, so that the power cannot overflow.
+        longest = min(FIRST_SLOT_PAUSE * 1.5 ** min(self._slot_refusals, 20), LONGEST_SLOT_PAUSE)
+        return longest * self._rng.uniform(0.5, 1.0)
+
+    def _expire_waiters(self, now: float) -> None:
+        open_until = self._breaker.open_until
+        for name in tuple(self._queues):
+            for waiter in tuple(self._queues[name]):
+                if waiter.is_expired(now, open_until):
+                    self._remove(name, waiter)
+                    if not waiter.permit.done():
+                        waiter.permit.set_result(open_until - now)
+
+    # --- the queues -----------------------------------------------------------------------
+
+    def _enqueue(self, name: str, waiter: _Waiter) -> None:
+        queue = self._queues.get(name)
+        if queue is None:
+            queue = self._queues[name] = []
+            self._rotation.append(name)
+        insort(queue, waiter, key=_arrived)
+        self._waiting += 1
+
+    def _remove(self, name: str, waiter: _Waiter) -> None:
+        queue = self._queues.get(name)
+        if queue is None or waiter not in queue:
+            return
+        queue.remove(waiter)
+        self._waiting -= 1
+        if not queue:
+            del self._queues[name]
+            self._rotation.remove(name)
+
+    def _dispatch(self) -> None:
+        """Admit as many as may begin now, and set the timer for the next one."""
+        now = self.loop.time()
+        while self._waiting and self._in_flight < self._window:
+            moment = max(self._breaker.admits_at, self._next_start)
+            if moment > now:
+                self._dispatch_at(moment)
+                return
+            chosen = self._next_waiter(now)
+            if chosen is None:
+                self._dispatch_at(self._slots.admits_at)
+                return
+            name, waiter = chosen
+            self._remove(name, waiter)
+            if waiter.permit.done():
+                continue  # cancelled in this step of the loop
+            self._in_flight += 1
+            self._next_start = max(now, self._next_start) + self._spacing
+            is_run = name == RUN_TASK.name
+            slot_generation = self._slots.admit(now) if is_run else self._slots.generation
+            waiter.permit.set_result(Permit(self._breaker.admit(now), slot_generation))
+        if not self._waiting:
+            self._breaker.end_ramp()
+        if RUN_TASK.name not in self._queues:
+            self._slots.end_ramp()
+
+    def _next_waiter(self, now: float) -> tuple[str, _Waiter] | None:
+        for _queue in range(len(self._rotation)):
+            name = self._rotation[0]
+            self._rotation.rotate(-1)
+            if name != RUN_TASK.name or self._slots.admits_at <= now:
+                return name, self._queues[name][0]
+        return None
+
+    def _dispatch_at(self, moment: float) -> None:
+        if math.isinf(moment):
+            return  # a probe is in flight, and its answer dispatches
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = self.loop.call_at(moment, self._dispatch)

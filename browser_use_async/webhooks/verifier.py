@@ -1,0 +1,211 @@
+"""Verification of webhook requests, and their answers: pure, from headers and bytes."""
+
+import hashlib
+import json
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime
+from http import HTTPStatus
+
+import attrs
+
+from browser_use_async.errors import WebhookVerificationError
+from browser_use_async.webhooks.events import Event, TestEvent, read_event
+from browser_use_async.webhooks.signature import (
+    SIGNATURE_HEADER,
+    TIMESTAMP_HEADER,
+    Headers,
+    VerifiedCall,
+    canonical_json,
+    check_fresh,
+    header_pairs,
+    read_sent_at,
+    signatures_of,
+    timestamp_of,
+    verify,
+)
+
+__all__ = ["ACCEPTED", "Answer", "Refusal", "RequestHead", "RequestVerifier", "Verdict", "refusal"]
+
+RETRY_AFTER = "5"  # seconds after which a sender may try again when the queue is full
+
+# A head is held while its body is read, so only the headers that are needed are copied.
+_KEPT = frozenset(
+    {
+        "content-encoding",
+        "content-length",
+        "content-type",
+        SIGNATURE_HEADER.lower(),
+        TIMESTAMP_HEADER.lower(),
+    }
+)
+
+
+@attrs.frozen
+class Answer:
+    """The answer to a webhook call."""
+
+    status: int  # the HTTP status: 200 if the event is accepted, 503 if it should be sent again
+    body: bytes  # JSON
+    # The headers, among them `Content-Type`
+    headers: Mapping[str, str] = attrs.field(
+        factory=lambda: {"Content-Type": "application/json"}, kw_only=True
+    )
+
+    @property
+    def is_accepted(self) -> bool:
+        """Whether the sender need not send it again."""
+        return self.status == HTTPStatus.OK
+
+
+def _json(value: Mapping[str, str]) -> bytes:
+    return json.dumps(value).encode()
+
+
+ACCEPTED = Answer(HTTPStatus.OK, _json({"status": "success"}))
+"""For accepted events, and for repetitions of them."""
+
+
+def refusal(status: int, **headers: str) -> Answer:
+    """An answer that discloses no more than its status."""
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    detail = HTTPStatus(status).phrase
+    return Answer(
+        status, _json({"detail": detail}), headers={"Content-Type": "application/json", **named}
+    )
+
+
+@attrs.frozen
+class RequestHead:
+    """The method, path and headers of a request."""
+
+    method: str  # the HTTP method
+    # Several, since a framework that mounts the receiver may or may not remove its own prefix
+    paths: tuple[str, ...]
+    headers: Sequence[tuple[str, str]]  # those that are read, with lower-case names, in order
+
+    @classmethod
+    def of(
+        cls, method: str, paths: Iterable[str], headers: Iterable[tuple[str | bytes, str | bytes]]
+    ) -> "RequestHead":
+        """The head of a framework's request."""
+        kept = [each for each in header_pairs(headers) if each[0] in _KEPT]
+        return cls(method, tuple(paths), kept)
+
+    def first(self, name: str) -> str | None:
+        """The first header of a name, or None."""
+        return next((value.strip() for key, value in self.headers if key == name), None)
+
+
+@attrs.frozen
+class Refusal:
+    """A refused request."""
+
+    answer: Answer
+    reason: str  # the label under which it is counted
+    problem: str  # for the log: without anything from the request
+
+
+@attrs.frozen
+class Verdict:
+    """An authentic request."""
+
+    answer: Answer
+    event: Event
+    is_repeated: bool = False  # whether it was accepted before
+    is_deferred: bool = False  # whether it has to be sent again, because the queue is full
+
+
+class RequestVerifier:
+    """Verifies requests, and remembers which events were accepted."""
+
+    def __init__(
+        self,
+        secrets: Sequence[str],
+        *,
+        path: str | None,
+        max_body: int,
+        tolerance: float | None,
+        remember: int,
+        now: Callable[[], datetime] | None,
+    ) -> None:
+        self._secrets = secrets
+        self._path = path
+        self._tolerance = tolerance
+        self._remember = remember
+        self._now = now
+        self._accepted: OrderedDict[bytes, None] = OrderedDict()
+        self.max_body = max_body
+
+    def check_head(self, head: RequestHead) -> Refusal | None:
+        """Refuse a request before any of its body is read."""
+        if self._path is not None and self._path not in head.paths:
+            return Refusal(refusal(404), "path", "there is nothing at this path")
+        if head.method != "POST":
+            return Refusal(refusal(405, Allow="POST"), "method", "the method is not POST")
+        if not _is_json(head.first("content-type")):
+            return Refusal(refusal(415), "content_type", "the content type is not JSON")
+        if (head.first("content-encoding") or "identity").lower() != "identity":
+            return Refusal(refusal(415), "encoding", "the body is compressed")
+        try:
+            signatures_of(head.headers)
+            check_fresh(read_sent_at(timestamp_of(head.headers)), self._tolerance, self._moment())
+        except WebhookVerificationError as error:
+            return _refused(error)
+        length = head.first("content-length") or "0"
+        # A longer number is no length, and takes time to parse.
+        is_number = length.isascii() and length.isdigit() and len(length) < 20
+        return self.too_large() if not is_number or int(length) > self.max_body else None
+
+    def too_large(self) -> Refusal:
+        """The refusal of a body that is longer than allowed."""
+        return Refusal(
+            refusal(413), "too_large", f"the body is longer than the {self.max_body} bytes allowed"
+        )
+
+    def check(self, body: bytes, headers: Headers, *, full: bool) -> Refusal | Verdict:
+        """Verify a whole request; `full` defers events that were not accepted before."""
+        if len(body) > self.max_body:
+            return self.too_large()
+        try:
+            call = verify(
+                body, headers, self._secrets, tolerance=self._tolerance, now=self._moment()
+            )
+        except WebhookVerificationError as error:
+            return _refused(error)
+        event = read_event(call.body)
+        digest = _digest(call, event)
+        if digest in self._accepted:
+            self._accepted.move_to_end(digest)
+            return Verdict(ACCEPTED, event, is_repeated=True)
+        if full:
+            # Not remembered, so that it is accepted when it comes again.
+            return Verdict(refusal(503, Retry_After=RETRY_AFTER), event, is_deferred=True)
+        self._accepted[digest] = None
+        if len(self._accepted) > self._remember:
+            self._accepted.popitem(last=False)
+        return Verdict(ACCEPTED, event)
+
+    def _moment(self) -> datetime | None:
+        return None if self._now is None else self._now()
+
+
+def _digest(call: VerifiedCall, event: Event) -> bytes:
+    """Identifies an event by its content, in whatever layout it was sent."""
+    digest = hashlib.sha256(canonical_json(call.body))
+    if isinstance(event, TestEvent):
+        # All test events have one content; a new one is sent at another time.
+        digest.update(call.sent_at.isoformat().encode())
+    return digest.digest()
+
+
+def _refused(error: WebhookVerificationError) -> Refusal:
+    return Refusal(refusal(error.status), error.reason, str(error))
+
+
+def _is_json(content_type: str | None) -> bool:
+    """Whether a body may be JSON; a missing content type is not refused."""
+    if not content_type:
+        return True
+    kind = content_type.partition(";")[0].strip().lower()
+    return kind == "application/json" or (kind.startswith("application/") and kind[-5:] == "+json")
