@@ -7,8 +7,8 @@ from types import TracebackType
 from typing import Any, Self
 
 from browser_use_async.batch import BatchProgress, BatchResult, ItemState, StopReason
-from browser_use_async.batch.report.words import cents, duration
 from browser_use_async.cli.console import Console, Span, Style
+from browser_use_async.cli.report.format import cents, duration
 
 __all__ = ["STATE_STYLES", "Display", "board", "counts", "pace"]
 

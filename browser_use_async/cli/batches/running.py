@@ -9,7 +9,6 @@ import attrs
 from browser_use_async.batch import BatchResult, ItemState
 from browser_use_async.batch.batch import Batch
 from browser_use_async.batch.pricing import most_cents
-from browser_use_async.batch.report.words import cents
 from browser_use_async.batch.states import FINAL_STATES
 from browser_use_async.cli.batches.display import Display
 from browser_use_async.cli.batches.intake import Intake
@@ -19,6 +18,7 @@ from browser_use_async.cli.batches.summary import code_of, left, sentence, summa
 from browser_use_async.cli.console import Console, Style
 from browser_use_async.cli.exit_codes import ExitCode
 from browser_use_async.cli.interruption import gently
+from browser_use_async.cli.report.format import cents
 from browser_use_async.cli.target import Target
 from browser_use_async.errors import BrowserUseError
 

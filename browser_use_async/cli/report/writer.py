@@ -1,4 +1,4 @@
-"""A report as a file: the pieces in their order, whole or not at all."""
+"""Writes a report to a file: the pieces in their order, all of them or no file."""
 
 import asyncio
 import contextlib
@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import TextIO
 
 from browser_use_async.batch.ledger.reading import LedgerRow, LedgerView, read_ledger
-from browser_use_async.batch.report import items, page
-from browser_use_async.batch.report.details import NOTHING, Details, DetailSource, details_of
-from browser_use_async.batch.report.figures import Figures, add_up
+from browser_use_async.cli.report import page
+from browser_use_async.cli.report.details import NO_DETAILS, Details, DetailSource, details_of
+from browser_use_async.cli.report.summary import Figures, add_up
 
 __all__ = ["write_report"]
 
@@ -46,13 +46,13 @@ async def write_report(
         async with contextlib.aclosing(_detailed(view.rows(), session, screenshots)) as rows:
             written = 0
             async for row, details in rows:
-                _write(file, [items.item_row(row, details)])
+                _write(file, [page.item_row(row, details)])
                 written += 1
                 if written % _ROWS_AT_ONCE == 0:
-                    await asyncio.sleep(0)  # others of this loop have something to do, too
+                    await asyncio.sleep(0)  # let other tasks of this loop run
                 if on_progress is not None:
                     on_progress(written, figures.total)
-        _write(file, [items.items_end(), page.end()])
+        _write(file, [page.items_footer(), page.end()])
     return figures
 
 
@@ -61,13 +61,13 @@ def _before_the_items(view: LedgerView, figures: Figures) -> Generator[str]:
     yield page.totals(figures)
     yield page.durations(figures)
     yield page.orphans(view.orphans)
-    yield from _list_of_trouble(view.rows())
-    yield items.items_begin()
+    yield from _attention_list(view.rows())
+    yield page.items_header()
 
 
-def _list_of_trouble(rows: Iterable[LedgerRow]) -> Generator[str]:
+def _attention_list(rows: Iterable[LedgerRow]) -> Generator[str]:
     has_begun = False
-    for line in filter(None, map(items.attention, rows)):
+    for line in filter(None, map(page.attention_line, rows)):
         if not has_begun:
             yield '<h2>Failed, refused or unknown</h2>\n<ul id="trouble">'
             has_begun = True
@@ -102,7 +102,7 @@ async def _first(
     waiting: deque[tuple[LedgerRow, asyncio.Task[Details] | None]],
 ) -> tuple[LedgerRow, Details]:
     row, work = waiting[0]
-    details = NOTHING if work is None else await work
+    details = NO_DETAILS if work is None else await work
     waiting.popleft()
     return row, details
 

@@ -1,4 +1,4 @@
-"""What a ledger adds up to. Pure."""
+"""The totals of a ledger. Pure."""
 
 from array import array
 from collections import Counter
