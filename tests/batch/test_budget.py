@@ -8,7 +8,7 @@ import pytest
 
 from browser_use_async import BatchItem, BatchProgress, LlmModel, RunTaskRequest
 from browser_use_async.batch import ItemState, StopReason, read_ledger
-from browser_use_async.batch.pricing import most_cents
+from browser_use_async.batch.estimates import most_cents
 from browser_use_async.server.executors.scripted import Scenario
 from browser_use_async.server.faults import Fault
 from tests.batch.conftest import Open, Serve

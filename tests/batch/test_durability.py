@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from browser_use_async.batch import ItemState, read_ledger
-from browser_use_async.batch.ledger.opening import OpenLedger
+from browser_use_async.batch.ledger.file import LedgerFile
 from browser_use_async.batch.ledger.store import Store
 from browser_use_async.batch.ledger.writer import WriterThread
 from browser_use_async.server.executors.protocol import Assignment, Control
@@ -96,7 +96,7 @@ class Auditor(ScriptedExecutor):
 async def _audited(
     serve: Serve, open_session: Open, ledger: Path, store: Callable[..., Store]
 ) -> list[ItemState]:
-    async def start_writer(opens: Callable[[], OpenLedger]) -> WriterThread:
+    async def start_writer(opens: Callable[[], LedgerFile]) -> WriterThread:
         return WriterThread(await asyncio.to_thread(opens), store)
 
     auditor = Auditor(ledger)

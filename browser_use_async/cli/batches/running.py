@@ -8,8 +8,8 @@ import attrs
 
 from browser_use_async.batch import BatchResult, ItemState
 from browser_use_async.batch.batch import Batch
-from browser_use_async.batch.pricing import most_cents
-from browser_use_async.batch.states import FINAL_STATES
+from browser_use_async.batch.estimates import most_cents
+from browser_use_async.batch.ledger.records import FINAL_STATES
 from browser_use_async.cli.batches.display import Display
 from browser_use_async.cli.batches.intake import Intake
 from browser_use_async.cli.batches.outcomes import OutcomeFile, outcome

@@ -11,7 +11,7 @@ import attrs
 
 from browser_use_async.batch import read_ledger
 from browser_use_async.batch.budget import nothing_would_run
-from browser_use_async.batch.pricing import TaskPrice
+from browser_use_async.batch.estimates import TaskPrice
 from browser_use_async.cli.batches.items import ItemFile
 from browser_use_async.cli.batches.rows import RowFile
 from browser_use_async.cli.batches.template import Template

@@ -11,8 +11,8 @@ from functools import cache
 from importlib.resources import files
 from string import Template
 
-from browser_use_async.batch.ledger.reading import LedgerRow, LedgerView, Orphan
-from browser_use_async.batch.states import ItemState
+from browser_use_async.batch.ledger.reader import LedgerRow, LedgerView
+from browser_use_async.batch.ledger.records import ItemState, Orphan
 from browser_use_async.cli.report.details import NO_DETAILS, Details, Picture
 from browser_use_async.cli.report.format import count, duration, excerpt, moment, money, text
 from browser_use_async.cli.report.histogram import bins, plot

@@ -8,8 +8,8 @@ from decimal import Decimal
 
 import attrs
 
-from browser_use_async.batch.ledger.reading import LedgerRow
-from browser_use_async.batch.states import ItemState
+from browser_use_async.batch.ledger.reader import LedgerRow
+from browser_use_async.batch.ledger.records import ItemState
 
 __all__ = ["Figures", "add_up"]
 
