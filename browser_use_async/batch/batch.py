@@ -196,6 +196,7 @@ class Batch(Generic[OutputT]):
             await self._query_service(budget)
             self._refuse_too_small(budget.limit_cents)
         except BaseException:
+            # `aclose` cannot do it: there is no state yet.
             await writer.aclose()
             raise
         self._clock = asyncio.get_running_loop().time
@@ -232,8 +233,9 @@ class Batch(Generic[OutputT]):
     async def _query_service(self, budget: Budget) -> None:
         if self._options.check_balance:
             budget.cap((await self._session.get_balance()).cents)
+        # Tokens are stamped with the server's time. It is believed once two `Date` headers agree.
         try:
-            for _answer in range(2):  # two `Date` headers that agree are believed
+            for _answer in range(2):
                 if self._session.service_time() is None:
                     await self._session.ping()
         except BrowserUseError as error:
@@ -290,6 +292,7 @@ class Batch(Generic[OutputT]):
 
     def _fail(self, error: Exception) -> None:
         """Start no more items, and raise the error once those in flight have ended."""
+        # A mismatch concerns one item; after any other error of the ledger nothing can be written.
         if not isinstance(error, LedgerError) or isinstance(error, LedgerMismatchError):
             self._failure = self._failure or error
         else:
@@ -297,12 +300,13 @@ class Batch(Generic[OutputT]):
             self._failure = self._failure or name_running_tasks(
                 error, self._state.in_flight.values()
             )
-            for worker in self._workers:  # no outcome could be recorded any more
+            for worker in self._workers:
                 worker.cancel()
 
     def _worker_done(self, worker: "asyncio.Task[None]") -> None:
         self._workers.discard(worker)
         if not self._workers and not self._closed:
+            # A task, because the queue may be full and this callback must not block.
             end = asyncio.get_running_loop().create_task(self._results.put(None))
             self._workers.add(end)
             end.add_done_callback(self._workers.discard)

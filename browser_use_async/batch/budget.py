@@ -124,6 +124,7 @@ class Budget:
         """Whether one more task may start."""
         if self.limit_cents is None or self.is_ample_for(price):
             return True
+        # Estimates may be wrong for all running tasks at once, which bounds how many there are.
         worst_case = self._worst_case() + price.maximum_cents
         if self._has_company and worst_case > WORST_CASE * self.limit_cents:
             return False
@@ -164,6 +165,7 @@ class Budget:
         """Set aside what a task may cost."""
         self._record_price(price)
         self._reserved[index] = _Reservation(price)
+        # Groups of equal reservations: a sum over them is short however many tasks run.
         self._groups[price, 0] += 1
         self._maximum_cents += price.maximum_cents
         self._followed += 1
@@ -267,6 +269,7 @@ class Admission:
         price = TaskPrice.of(request)
         async with self._queue:
             while not await self._admits(price):
+                # With no running task nothing can change: waiting would never end.
                 if self.budget.is_idle:
                     self._refuse(price)
                     return False
@@ -281,6 +284,7 @@ class Admission:
             return True
         if not self.budget.admits(price):
             return False
+        # It fits by the estimate; recent steps of running tasks may raise that.
         await self._poll_steps()
         return self.budget.admits(price)
 

@@ -13,7 +13,7 @@ from browser_use_async.batch.inputs import BatchItem
 from browser_use_async.models import UNSET, LlmModel, RunTaskRequest
 from browser_use_async.prices import TASK_START_CENTS, step_cents
 
-__all__ = ["InputPrices", "StepEstimator", "TaskPrice", "most_cents"]
+__all__ = ["InputPrices", "StepEstimator", "TaskPrice"]
 
 DEFAULT_MAX_STEPS = 75  # of a task that does not say how many it may take
 WINDOW = 32  # finished tasks that count: recent ones predict better than old ones
@@ -62,12 +62,8 @@ class InputPrices:
         return cls(total, *((by_maximum[0], by_maximum[-1]) if by_maximum else (None, None)))
 
 
-def most_cents(requests: Iterable[object], fields: Mapping[str, Any]) -> Decimal:
-    """What tasks cost if each takes all the steps that it may."""
-    return InputPrices.of(requests, fields).total_cents
-
-
 def _prices(requests: Iterable[object], fields: Mapping[str, Any]) -> Iterator[TaskPrice]:
+    # Inputs may have a million items and few prices.
     known: dict[tuple[object, object], TaskPrice] = {}
     for given in requests:
         request = given
@@ -87,6 +83,7 @@ def _field(request: object, fields: Mapping[str, Any], name: str) -> object:
 
 
 def _price(model: object, max_steps: object) -> TaskPrice:
+    # What is missing is the service's default. Values of a wrong type are refused when read.
     return TaskPrice(
         step_cents(model if isinstance(model, str) else LlmModel.GPT_4_1),
         max_steps if isinstance(max_steps, int) else DEFAULT_MAX_STEPS,

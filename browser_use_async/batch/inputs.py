@@ -86,11 +86,8 @@ class InputReader:
         return len(self._requests) if isinstance(self._requests, Sized) else None
 
     async def next(self) -> InputItem | None:
-        """The next item, or None at the end.
-
-        Raises:
-            BatchInputError: The input raised an exception.
-        """
+        """The next item, or None at the end; an exception of the input is a `BatchInputError`."""
+        # Generators cannot be entered twice, so workers read one after the other.
         async with self._lock:
             if self.ended:
                 return None
@@ -100,6 +97,7 @@ class InputReader:
                 self.ended = True
                 return None
             except Exception as error:
+                # A generator that has raised is finished; other iterators are treated alike.
                 self.ended = True
                 raise BatchInputError(
                     f"the input raised {type(error).__name__} after {self.read} items: {error}. "
@@ -134,6 +132,7 @@ class InputReader:
             request = self._request(given)
         except InvalidRequestError as error:
             return InputItem(index=index, key=f"#{index}" if name is None else name, problem=error)
+        # Without a key the content identifies the item, so equal items are one task.
         digest = content_digest(request)
         return InputItem(index=index, key=name or digest.hex()[:32], digest=digest, request=request)
 

@@ -145,6 +145,7 @@ async def replay(
         try:
             value = parse_output(record.output, output_type)
         except OutputMismatchError:
+            # The type may be another one than in the earlier run; the error carries the task.
             return await _fetch(item, record, tasks, output_type)
         return _replayed(item, record, output=record.output, parsed=value)
     if record.task_id is None:

@@ -14,7 +14,7 @@ __all__ = ["name_running_tasks", "shut_down"]
 
 _LOGGER = logging.getLogger("browser_use_async")
 
-MOST_NAMED = 20  # tasks that an error names
+MOST_NAMED = 20  # tasks in the text of an error
 
 
 async def shut_down(workers: "Iterable[asyncio.Task[None]]", batch: BatchState) -> None:
@@ -31,8 +31,10 @@ async def shut_down(workers: "Iterable[asyncio.Task[None]]", batch: BatchState) 
     in_flight = list(batch.in_flight.values())
     if not batch.options.is_recorded:
         _warn_unresolved(in_flight, batch)
+    # Before the stops: a worker must not create another task while tasks are stopped.
     for worker in pending:
         worker.cancel()
+    # In the background: a caller that is cancelled meanwhile does not abort the stops.
     if stops:
         background = batch.session.background
         await background.finish(background.start(_stop_all(in_flight, batch)))

@@ -22,7 +22,7 @@ from browser_use_async import BatchItem, BrowserUseSession, PollPolicy, RetryPol
 from browser_use_async.batch.ledger.file import LedgerFile
 from browser_use_async.batch.ledger.records import ItemOutcome
 from browser_use_async.batch.ledger.store import Store
-from browser_use_async.batch.ledger.writer import WriterThread
+from browser_use_async.batch.ledger.writer import LedgerWriter
 from browser_use_async.contract.submission_token import SubmissionToken
 from browser_use_async.transport.surroundings import Surroundings
 from tests.patience import PATIENCE
@@ -120,8 +120,8 @@ async def run(settings: Run) -> None:
     stores = {"Store": Store, "Forgetful": Forgetful, "Checkpointing": Checkpointing}
     made = stores.get(settings.store) or _dying(settings)
 
-    async def start_writer(open_ledger: Callable[[], LedgerFile]) -> WriterThread:
-        return WriterThread(await asyncio.to_thread(open_ledger), made)
+    async def start_writer(open_ledger: Callable[[], LedgerFile]) -> LedgerWriter:
+        return LedgerWriter(await asyncio.to_thread(open_ledger), made)
 
     session = BrowserUseSession(
         settings.api_key,

@@ -31,13 +31,8 @@ class LedgerFile:
     identities: Mapping[Path, tuple[int, int]] = attrs.field(factory=dict)
 
     def check_files(self) -> None:
-        """Compare the files at the ledger's paths with those that are open.
-
-        What is written to a file that was deleted is gone when this process ends.
-
-        Raises:
-            LedgerError: One was deleted, moved or replaced.
-        """
+        """Raise a `LedgerError` if a file of the ledger was deleted, moved or replaced."""
+        # Writes to a deleted file succeed, and are gone when this process ends.
         for path, identity in self.identities.items():
             if _identity(path) != identity:
                 raise self._lost(path)
@@ -57,10 +52,11 @@ class LedgerFile:
         )
 
     def _save(self) -> Path | None:
-        """Copy the ledger, which is still open, beside where it was."""
+        """Copy the ledger, which is still open, next to its old path."""
         assert self.path is not None
         copy = self.path.with_name(self.path.name + _SAVED)
         try:
+            # An existing copy is not overwritten: it may be the better one.
             if _create(copy):
                 self.connection.execute("VACUUM INTO ?", (str(copy),))
                 return copy
@@ -78,14 +74,7 @@ class LedgerFile:
 
 
 def open_ledger(path: str | os.PathLike[str]) -> LedgerFile:
-    """Open a ledger, or create it, and lock it.
-
-    Raises:
-        LedgerLockedError: Another batch holds the lock.
-        LedgerCorruptError: It is damaged, or is no ledger.
-        LedgerVersionError: A newer version of this package wrote it.
-        LedgerError: It cannot be created or opened.
-    """
+    """Open a ledger, or create it, and lock it."""
     file = Path(os.path.realpath(path))  # symbolic links to one file share its lock
     with contextlib.ExitStack() as opened:
         try:
@@ -101,7 +90,7 @@ def open_ledger(path: str | os.PathLike[str]) -> LedgerFile:
                 f"the ledger {file} cannot be opened: {error.strerror}; nothing was sent. Pass a "
                 "path in a directory that exists and can be written to"
             ) from None
-        opened.pop_all()
+        opened.pop_all()  # success: keep the connections open
     return LedgerFile(file, connection, owner, _identities(file))
 
 
@@ -149,12 +138,13 @@ def _corrupt(file: Path | None, problem: str) -> LedgerCorruptError:
 
 
 def _lock(file: Path) -> sqlite3.Connection:
+    # A file of its own: the lock is a transaction that never ends.
     lock_file = file.with_name(file.name + _LOCK)
     _create(lock_file)
     owner = sqlite3.connect(lock_file, isolation_level=None, timeout=0, check_same_thread=False)
     try:
         owner.execute("PRAGMA journal_mode = MEMORY")  # nothing is written, so no third file
-        # Never ended: SQLite's lock on a file vanishes with the connection or the process.
+        # Never committed: the lock is released with the connection, also when the process dies.
         owner.execute("BEGIN EXCLUSIVE")
     except sqlite3.OperationalError as error:
         owner.close()
@@ -183,6 +173,7 @@ def _create(file: Path) -> bool:
 
 
 def _open(file: Path) -> sqlite3.Connection:
+    # SQLite would create it readable for all users.
     _create(file)
     address = f"{file.as_uri()}?mode=rw"
     return sqlite3.connect(
@@ -199,8 +190,10 @@ def _prepare(connection: sqlite3.Connection, file: Path) -> None:
         connection.execute("PRAGMA journal_mode = WAL")
         connection.executescript(_DURABLE + schema.INDEXES)
         return
+    # No tables yet, but another program's mark: do not turn its file into a ledger.
     if connection.execute("PRAGMA application_id").fetchone()[0]:
         raise _corrupt(file, "it belongs to another program")
     connection.execute("PRAGMA journal_mode = WAL")
     connection.executescript(_DURABLE)
+    # One transaction: a crash leaves an empty file or a whole schema.
     connection.executescript(f"BEGIN;{schema.SCHEMA}COMMIT;")

@@ -43,7 +43,7 @@ class Store:
         """Record that a run begins, and return the totals of the earlier ones."""
         found = self._one("SELECT runs, labels FROM batch")
         if found is None:
-            self._do(
+            self.connection.execute(
                 "INSERT INTO batch VALUES (?, ?, 1, ?, ?)",
                 (str(uuid.uuid4()), now, _millicents(budget_cents), json.dumps(dict(labels))),
             )
@@ -51,7 +51,7 @@ class Store:
         else:
             self._run = found[0] + 1
             merged = json.dumps({**json.loads(found[1]), **labels})
-            self._do(
+            self.connection.execute(
                 "UPDATE batch SET runs = ?, budget = ?, labels = ?",
                 (self._run, _millicents(budget_cents), merged),
             )
@@ -78,14 +78,10 @@ class Store:
     # --- an item --------------------------------------------------------------------------
 
     def claim(self, key: str, digest: bytes, now: float, *, revive: bool = False) -> ItemRecord:
-        """Return an item's record, insert it if it is new, and mark it as reached by this run.
-
-        Raises:
-            LedgerMismatchError: The key stands for something else.
-        """
+        """Return an item's record, insert it if it is new, and mark it as reached by this run."""
         row = self._one(f"SELECT {_RECORD_COLUMNS} FROM items WHERE key = ?", (key,))  # noqa: S608
         if row is None:
-            made = self._do(
+            made = self.connection.execute(
                 "INSERT INTO items (key, digest, run, state, entered_at, position) VALUES "
                 "(?, ?, ?, ?, ?, (SELECT COALESCE(MAX(position) + 1, 0) FROM items))",
                 (key, digest, self._run, ItemState.NEW, now),
@@ -105,7 +101,7 @@ class Store:
                 "it. Give it another key, or restore its content"
             )
         if state is ItemState.DEAD and (changed or revive) and not repeated:
-            # No task exists for it, so what was wrong with it may have been put right.
+            # A dead letter has no task, so a corrected or retried item starts afresh.
             self._update(
                 position,
                 "run = ?, digest = ?, state = ?, attempts = 0, error = NULL, reason = NULL",
@@ -185,7 +181,7 @@ class Store:
 
     def record_orphan(self, orphan: Orphan) -> None:
         """Record a duplicate task, or what has changed about it."""
-        self._do(
+        self.connection.execute(
             "INSERT INTO orphans VALUES (?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET "
             "stopped = stopped OR excluded.stopped, cost = excluded.cost",
             (
@@ -203,11 +199,8 @@ class Store:
         row: tuple[Any, ...] | None = self.connection.execute(statement, values).fetchone()
         return row
 
-    def _do(self, statement: str, values: tuple[Any, ...]) -> sqlite3.Cursor:
-        return self.connection.execute(statement, values)
-
     def _update(self, position: int, assignments: str, values: tuple[Any, ...]) -> None:
-        done = self._do(
+        done = self.connection.execute(
             f"UPDATE items SET {assignments} WHERE position = ?",  # noqa: S608
             (*values, position),
         )

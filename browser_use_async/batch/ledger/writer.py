@@ -7,7 +7,7 @@ import queue
 import sqlite3
 import threading
 from collections.abc import Callable
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
 import attrs
 
@@ -15,35 +15,12 @@ from browser_use_async.batch.ledger.file import LedgerFile, as_ledger_error
 from browser_use_async.batch.ledger.store import Store
 from browser_use_async.errors import LedgerError, LedgerMismatchError
 
-__all__ = ["LedgerWriter", "Open", "WriterThread", "start_writer"]
+__all__ = ["LedgerWriter", "start_writer"]
 
 ResultT = TypeVar("ResultT")
 
 IDLE_SECONDS = 0.5  # after which posted jobs are committed although no caller waits for them
 MAX_DRAIN = 1000  # jobs in one transaction, so that no caller waits for a long one
-
-
-class LedgerWriter(Protocol):
-    """Executes jobs on a ledger in the order in which they are given."""
-
-    async def execute(self, work: Callable[[Store], ResultT]) -> ResultT:
-        """Run a job; it is durable when this returns."""
-        ...
-
-    async def query(self, work: Callable[[Store], ResultT]) -> ResultT:
-        """Run a job that becomes durable no later than the next `execute`."""
-        ...
-
-    def post(self, work: Callable[[Store], object]) -> None:
-        """Run a job before any later one, without waiting for it."""
-        ...
-
-    async def aclose(self) -> None:
-        """Run the remaining jobs, commit and close the ledger."""
-        ...
-
-
-Open = Callable[[], LedgerFile]
 
 
 @attrs.define(eq=False)
@@ -55,8 +32,10 @@ class _Job:
     error: BaseException | None = None
 
 
-class WriterThread:
-    """One transaction for each drain of its queue: fifty items that wait share one fsync.
+class LedgerWriter:
+    """Executes jobs on a ledger in a thread, in the order in which they are given.
+
+    One transaction for each drain of the queue: fifty items that wait share one fsync.
 
     After a statement or a commit has failed nothing is written any more, because rows may be
     missing that callers rely on.
@@ -72,26 +51,20 @@ class WriterThread:
         self._failure: LedgerError | None = None
         self._closed = False
         self._ended: asyncio.Future[None] = self._loop.create_future()
+        # A daemon: a program that ends without closing the batch does not hang. Every job that a
+        # caller has relied on is committed by then.
         self._thread = threading.Thread(target=self._run, name="batch-ledger", daemon=True)
         self._thread.start()
 
     # --- in the event loop ----------------------------------------------------------------
 
     async def execute(self, work: Callable[[Store], ResultT]) -> ResultT:
-        """Run a job; it is durable when this returns.
-
-        Raises:
-            LedgerError: It could not be written, and nothing more will be.
-        """
+        """Run a job; it is durable when this returns."""
         result: ResultT = await self._put(work, durable=True)
         return result
 
     async def query(self, work: Callable[[Store], ResultT]) -> ResultT:
-        """Run a job that becomes durable no later than the next `execute`.
-
-        Raises:
-            LedgerError: It could not be done.
-        """
+        """Run a job that becomes durable no later than the next `execute`."""
         result: ResultT = await self._put(work, durable=False)
         return result
 
@@ -113,6 +86,7 @@ class WriterThread:
         if not self._closed:
             self._closed = True
             self._queue.put(None)
+        # Shielded: several callers may wait for the same future, and one may be cancelled.
         await asyncio.shield(self._ended)
 
     def _deliver(self, jobs: list[_Job]) -> None:
@@ -166,6 +140,7 @@ class WriterThread:
     def _first(self) -> _Job | None:
         if not self._ledger.connection.in_transaction:
             return self._queue.get()
+        # Jobs without `durable` are uncommitted: wait for a while to commit them with others.
         try:
             return self._queue.get(timeout=IDLE_SECONDS)
         except queue.Empty:
@@ -176,6 +151,7 @@ class WriterThread:
         try:
             self._refuse_after_failure()
             if not self._ledger.connection.in_transaction:
+                # IMMEDIATE: a lock that is busy fails here and not in the middle of the jobs.
                 self._ledger.connection.execute("BEGIN IMMEDIATE")
             for job in jobs:
                 self._work(job)
@@ -185,6 +161,7 @@ class WriterThread:
         except Exception as error:  # noqa: BLE001 - a dead thread would let callers wait forever
             self._fail(error)
         if self._failure is not None:
+            # The transaction was rolled back, so jobs that succeeded are lost as well.
             for job in jobs:
                 job.error = self._failure
 
@@ -214,15 +191,12 @@ class WriterThread:
             connection.execute("ROLLBACK")
 
 
-async def start_writer(open_ledger: Open) -> WriterThread:
-    """Open a ledger, away from the event loop, and start its thread.
-
-    Raises:
-        LedgerError: It cannot be opened.
-    """
+async def start_writer(open_ledger: Callable[[], LedgerFile]) -> LedgerWriter:
+    """Open a ledger outside of the event loop and start its thread."""
+    # A thread cannot be cancelled: what it opens after a cancellation must still be closed.
     opening = asyncio.ensure_future(asyncio.to_thread(open_ledger))
     try:
-        return WriterThread(await asyncio.shield(opening))
+        return LedgerWriter(await asyncio.shield(opening))
     except asyncio.CancelledError:
         opening.add_done_callback(_close)
         raise

@@ -12,7 +12,7 @@ from browser_use_async import errors
 from browser_use_async.batch.ledger import writer
 from browser_use_async.batch.ledger.file import open_ledger, open_scratch
 from browser_use_async.batch.ledger.store import Store
-from browser_use_async.batch.ledger.writer import WriterThread
+from browser_use_async.batch.ledger.writer import LedgerWriter
 from tests.patience import until
 
 
@@ -23,7 +23,7 @@ class Traced:
         ledger = open_ledger(path)
         self.statements: list[str] = []
         ledger.connection.set_trace_callback(self.statements.append)
-        self.writer = WriterThread(ledger)
+        self.writer = LedgerWriter(ledger)
 
     def count(self, word: str) -> int:
         """How many statements begin with a word."""

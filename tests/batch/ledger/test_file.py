@@ -15,7 +15,7 @@ from browser_use_async.batch import ItemState, read_ledger
 from browser_use_async.batch.ledger import schema
 from browser_use_async.batch.ledger.file import LedgerFile, open_ledger
 from browser_use_async.batch.ledger.store import Store
-from browser_use_async.batch.ledger.writer import WriterThread
+from browser_use_async.batch.ledger.writer import LedgerWriter
 from browser_use_async.server import LocalServer
 from browser_use_async.server.faults import Fault
 from browser_use_async.transport.surroundings import Surroundings
@@ -350,8 +350,8 @@ class _Full:
     def surroundings(self) -> Surroundings:
         """A world with that disk."""
 
-        async def start_writer(opens: Callable[[], LedgerFile]) -> WriterThread:
-            return WriterThread(await asyncio.to_thread(opens), self.store)
+        async def start_writer(opens: Callable[[], LedgerFile]) -> LedgerWriter:
+            return LedgerWriter(await asyncio.to_thread(opens), self.store)
 
         return Surroundings(start_writer=start_writer)
 
