@@ -41,7 +41,7 @@ _READ_ON = frozenset({StopReason.BUDGET, StopReason.BALANCE})
 
 
 class Batch(Generic[OutputT]):
-    """What `session.run_many` gives: iterate over it once, with `async for` or `collect()`.
+    """What `session.run_many` returns: iterate over it once, with `async for` or `collect()`.
 
     Nothing is opened, read or sent before the first result is asked for. Leaving the loop early
     leaves the batch too; `async with` makes sure of it at once.
@@ -199,6 +199,7 @@ class Batch(Generic[OutputT]):
             # `aclose` cannot do it: there is no state yet.
             await writer.aclose()
             raise
+        # The loop's clock, which is virtual in simulations.
         self._clock = asyncio.get_running_loop().time
         self._state = BatchState(
             session,

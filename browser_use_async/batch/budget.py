@@ -40,13 +40,13 @@ class Budget:
     upper quantile of what these took. So a batch starts slowly, with as many tasks as could all
     take their maximum, unless the limit pays for the maximum of all that may run at once.
 
-    If nothing runs and the maximum does not fit, one task is admitted if it fits by the dearest
-    seen so far: otherwise nothing would ever be known.
+    If nothing runs and the maximum does not fit, one task is admitted if the longest one so far
+    would fit: without a finished task there is no estimate.
 
-    The limit is passed by what running tasks take beyond their quantiles. The worst case, when
+    The limit is exceeded by what running tasks take beyond their quantiles. The worst case, when
     short tasks are followed by long ones, is twice the limit: no task is admitted beside others
-    if the maxima of all could come to more; and one by itself can pass it by its own maximum.
-    Strict, maxima are reserved and nothing else admits a task, so that it is never passed.
+    if the maxima of all could come to more; and a single one can exceed it by its own maximum.
+    A strict budget reserves maxima only, so that the limit is never exceeded.
 
     Attributes:
         refused_cents: What the task that was refused last was expected to cost, or None.
@@ -71,6 +71,7 @@ class Budget:
         self._groups: Counter[tuple[TaskPrice, int]] = Counter()  # reservations by price and steps
         self._maximum_cents = Decimal(0)  # the sum of all reservations at their maximum
         self._followed = 0  # reservations whose task this run waits for
+        # Tasks of earlier runs that the input has not given yet: they may cost the maximum.
         self._outstanding = outstanding
         self._dearest = dearest
 
@@ -103,11 +104,11 @@ class Budget:
 
     @property
     def is_ample(self) -> bool:
-        """Whether all tasks under way could take their maximum."""
+        """Whether all running tasks could take their maximum."""
         return self.limit_cents is None or self._worst_case() <= self.limit_cents
 
     def is_ample_for(self, price: TaskPrice) -> bool:
-        """Whether all tasks under way and one more could take their maximum."""
+        """Whether all running tasks and one more could take their maximum."""
         self._record_price(price)
         return self.limit_cents is None or (
             self._worst_case() + price.maximum_cents <= self.limit_cents
@@ -136,7 +137,8 @@ class Budget:
             return self.estimate(price)
         known = self._estimator.count
         if not known:
-            return price.cents(1)  # without a finished task there is no estimate: one must run
+            # Without a finished task there is no estimate, so one has to run.
+            return price.cents(1)
         steps = min(self._estimator.highest, price.max_steps)
         if self.limit_cents is not None and price.maximum_cents <= self.limit_cents:
             # With n known maxima the next one exceeds all of them with probability 1 / (n + 1).
@@ -184,6 +186,7 @@ class Budget:
         """Replace a reservation by what the task cost, which is returned."""
         price = self._reserved[index].price
         self.release(index)
+        # The actual cost, which may be more than what was reserved.
         self.spent_cents += price.cents(steps)
         self._estimator.record(steps, price.max_steps)
         return price.cents(steps)
@@ -216,6 +219,7 @@ class Budget:
     def _ungroup(self, reservation: _Reservation) -> None:
         kind = reservation.price, reservation.shown
         self._groups[kind] -= 1
+        # Otherwise the counter would grow with each number of steps that a task has shown.
         if not self._groups[kind]:
             del self._groups[kind]
 
@@ -311,6 +315,7 @@ class Admission:
         try:
             task = await self._get_task(task_id)
         except BrowserUseError as error:
+            # An older figure only makes the estimate less exact.
             _LOGGER.debug("the steps of task %s are not known: %s", task_id, error)
         else:
             self.budget.observe(index, len(task.steps))

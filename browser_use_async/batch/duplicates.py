@@ -58,7 +58,7 @@ class _Scan:
 
     async def orphans(self) -> AsyncIterator[Orphan]:
         tokens = [suspect.token for suspect in self.suspects.values()]
-        # The list may omit the token; the digest in the task text saves a request for most rows.
+        # A row may lack its token; the digest of its text saves a request for most of these.
         texts = {token.digest for token in tokens}
         async for row in self.session.newest_tasks(_since(tokens)):
             if digest_of(row.task) not in texts:
@@ -70,6 +70,7 @@ class _Scan:
     async def _mark(self, row: TaskSummary) -> str:
         if TOKEN_KEY in row.extra or row.metadata:
             return str(row.extra.get(TOKEN_KEY, ""))
+        # Some servers leave metadata out of the list; the task itself has it.
         return str((await self.session.tasks.get(row.id)).extra.get(TOKEN_KEY, ""))
 
     async def _record(self, task_id: str, suspect: DuplicateSuspect) -> Orphan:

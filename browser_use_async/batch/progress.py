@@ -107,6 +107,7 @@ class ProgressCounter:
         """Count an item as no longer running, in its new state."""
         self._running -= 1
         self._counts[state] = self._counts.get(state, 0) + 1
+        # Back to NEW: nothing was created, and the next run starts it again.
         self._finished += state is not ItemState.NEW
 
     def progress(

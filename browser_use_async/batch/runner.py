@@ -188,6 +188,7 @@ class ItemRunner:
             state = ItemState.NEW if result is None else result.state
             return result
         finally:
+            # Cancelled too: then `state` is still the one from the ledger.
             del batch.in_flight[index]
             batch.counter.finish(state)
             if state in MAY_COST:
@@ -314,6 +315,7 @@ class ItemRunner:
             else:
                 batch.backoff.reset()
                 return task_id
+            # Only after a pause: another item may have stopped the batch meanwhile.
             if batch.stopped_by is not None:
                 return None
 

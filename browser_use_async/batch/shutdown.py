@@ -71,6 +71,7 @@ async def _drain_in_flight(in_flight: Iterable[InFlightItem]) -> None:
             each.submission.abandoned = True
             if each.submission.stage is Stage.SENDING:
                 unanswered.append(each.settled.wait())
+    # What is not answered by then stays unresolved: the ledger or the log has its token.
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(CLEANUP_SECONDS):
             await asyncio.gather(*unanswered)

@@ -60,6 +60,7 @@ class SharedBackoff:
         """Record a failure and return the seconds to wait, or None once the tolerance is used."""
         if self._since is None:
             self._since = now
+        # Measured from the first failure since the last success, not since the last attempt.
         if now - self._since >= self._tolerance:
             return None
         # Items that failed during one pause tried at the same time: they count as one failure.

@@ -122,6 +122,7 @@ def _snapshot(file: Path) -> Generator[sqlite3.Connection, None, None]:
             "run_many(ledger=...)"
         )
     try:
+        # mode=ro: SQLite would create a missing file.
         address = f"{file.resolve().as_uri()}?mode=ro"
         with contextlib.closing(sqlite3.connect(address, uri=True, timeout=5)) as connection:
             connection.execute("BEGIN")  # all statements read the same snapshot
@@ -129,6 +130,7 @@ def _snapshot(file: Path) -> Generator[sqlite3.Connection, None, None]:
                 raise _not_begun(file)
             schema.check(connection, str(file))
             yield connection
+    # OperationalError is a DatabaseError, but the file is whole: it is busy or not readable.
     except sqlite3.OperationalError as error:
         raise LedgerError(f"the ledger {file} cannot be read: {error}") from None
     except (sqlite3.DatabaseError, ValueError) as error:

@@ -13,14 +13,15 @@ from browser_use_async.models import Task
 
 __all__ = ["NO_DETAILS", "DetailSource", "Details", "Picture", "details_of"]
 
+# By their first bytes: a downloaded file carries no content type.
 _KINDS = {
     b"\x89PNG\r\n\x1a\n": "image/png",
     b"\xff\xd8\xff": "image/jpeg",
     b"RIFF": "image/webp",
     b"GIF8": "image/gif",
 }
+# In bytes. Browsers cannot open a page with thousands of larger pictures.
 _LARGEST_PICTURE = 5_000_000
-"""Bytes. A page with thousands of larger ones could not be opened any more."""
 
 
 class _Tasks(Protocol):

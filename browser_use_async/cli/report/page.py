@@ -52,6 +52,7 @@ STATE_CLASSES = {
 }
 """How the states look, by the name of a style."""
 
+# In the order in which the page lists them
 _MEANINGS = {
     ItemState.DONE: "the task finished",
     ItemState.FAILED: "the task ended without success, or its output does not fit",
@@ -173,7 +174,7 @@ def attention_line(row: LedgerRow) -> str | None:
 
 def items_header() -> str:
     """What comes before the first item."""
-    # The roles: on a phone each row is shown as a card, and some browsers then forget the table.
+    # The roles: on a phone each row is shown as a card, and some browsers then drop the semantics.
     cells = "".join(
         f'<th scope="col" role="columnheader"{_number(each)}>{each}</th>' for each in _HEADINGS
     )

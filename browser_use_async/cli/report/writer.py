@@ -16,10 +16,8 @@ from browser_use_async.cli.report.summary import Figures, add_up
 
 __all__ = ["write_report"]
 
-_AT_ONCE = 8
-"""Tasks of which details are asked for at the same time."""
-_ROWS_AT_ONCE = 100
-"""Rows that are written without a look at other work."""
+_AT_ONCE = 8  # tasks whose details are fetched at the same time
+_ROWS_AT_ONCE = 100  # rows that are written before other tasks of the loop run
 
 
 async def write_report(
@@ -30,7 +28,7 @@ async def write_report(
     screenshots: int = 0,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> Figures:
-    """Write what a ledger says as one HTML page that brings everything along. Free.
+    """Write what a ledger says as one HTML page with everything embedded. Free.
 
     The page is the same for the same ledger. It holds no links of the service, because they
     expire and let their reader steer a browser. A batch may be running meanwhile.
@@ -40,6 +38,7 @@ async def write_report(
         OSError: The page cannot be written.
     """
     view = read_ledger(ledger)
+    # Two passes: the totals stand above the rows, which are too many to hold.
     figures = await asyncio.to_thread(lambda: add_up(view.rows()))
     with _replaced(Path(destination)) as file:
         await asyncio.to_thread(_write, file, _before_the_items(view, figures))
@@ -101,6 +100,7 @@ async def _detailed(
 async def _first(
     waiting: deque[tuple[LedgerRow, asyncio.Task[Details] | None]],
 ) -> tuple[LedgerRow, Details]:
+    # Removed only after the await: if that is cancelled, `_detailed` still cancels the work.
     row, work = waiting[0]
     details = NO_DETAILS if work is None else await work
     waiting.popleft()
@@ -113,7 +113,8 @@ def _write(file: TextIO, pieces: Iterable[str]) -> None:
 
 @contextlib.contextmanager
 def _replaced(path: Path) -> Generator[TextIO]:
-    """A file that takes another one's place once it is whole."""
+    """A file that replaces the one at `path` once it is complete."""
+    # In the same directory: a rename is atomic only within one file system.
     part = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
     try:
         with part.open("x", encoding="utf-8", newline="\n") as file:
