@@ -11,8 +11,8 @@ import attrs
 
 from browser_use_async.batch.estimates import StepEstimator, TaskPrice
 from browser_use_async.errors import BrowserUseError, InvalidRequestError
-from browser_use_async.models import RunTaskRequest, Task
 from browser_use_async.prices import TASK_START_CENTS
+from browser_use_async.types import RunTaskRequest, Task
 
 __all__ = ["Admission", "Budget", "nothing_would_run"]
 

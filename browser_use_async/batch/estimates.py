@@ -10,8 +10,8 @@ from typing import Any
 import attrs
 
 from browser_use_async.batch.inputs import BatchItem
-from browser_use_async.models import UNSET, LlmModel, RunTaskRequest
 from browser_use_async.prices import TASK_START_CENTS, step_cents
+from browser_use_async.types import UNSET, LlmModel, RunTaskRequest
 
 __all__ = ["InputPrices", "StepEstimator", "TaskPrice"]
 

@@ -5,12 +5,12 @@ from typing import Any, Generic, TypeVar
 
 import attrs
 
+from browser_use_async.api.tasks import TaskEndpoints
 from browser_use_async.batch.inputs import InputItem
 from browser_use_async.batch.ledger.records import ItemOutcome, ItemRecord, ItemState
-from browser_use_async.endpoints import TaskEndpoints
 from browser_use_async.errors import BrowserUseError, OutputValidationError, TaskError
-from browser_use_async.models import ParsedTask, Task, TaskStatus
-from browser_use_async.submission.results import parsed, successful
+from browser_use_async.lifecycle.handle import parsed, successful
+from browser_use_async.types import ParsedTask, Task, TaskStatus
 
 __all__ = ["BatchResult", "dead_letter", "from_task", "replay", "unresolved"]
 
@@ -137,7 +137,7 @@ async def replay(
         if output_type is None:
             return _replayed(item, record, output=record.output)
         # Imported here: only batches with an output type need it.
-        from browser_use_async.contract.output_parsing import (  # noqa: PLC0415
+        from browser_use_async.structured_output.parse import (  # noqa: PLC0415
             OutputMismatchError,
             parse_output,
         )

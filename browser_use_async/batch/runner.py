@@ -8,6 +8,7 @@ from typing import Any
 import attrs
 
 from browser_use_async import errors
+from browser_use_async.api.submission_token import SubmissionToken
 from browser_use_async.batch.estimates import TaskPrice
 from browser_use_async.batch.inputs import InputItem
 from browser_use_async.batch.ledger.records import (
@@ -28,10 +29,10 @@ from browser_use_async.batch.results import (
     unresolved,
 )
 from browser_use_async.batch.state import BatchState, InFlightItem
-from browser_use_async.contract.submission_token import SubmissionToken
-from browser_use_async.models import RunTaskRequest, SubmissionAdopted
-from browser_use_async.submission.creation import Stage, Submission
-from browser_use_async.submission.handle import wait
+from browser_use_async.events import SubmissionAdopted
+from browser_use_async.lifecycle.create import Stage, Submission
+from browser_use_async.lifecycle.handle import wait
+from browser_use_async.types import RunTaskRequest
 
 __all__ = ["FATAL", "ItemRunner", "LedgerEntry"]
 

@@ -8,14 +8,14 @@ from typing import ParamSpec, TypeVar
 
 import attrs
 
-from browser_use_async.endpoints import TaskEndpoints
+from browser_use_async.api.tasks import TaskEndpoints
 from browser_use_async.errors import FileTransferError, InvalidRequestError
 from browser_use_async.files.destinations import refuse_taken, target_at
 from browser_use_async.files.names import distinct, safe_name
 from browser_use_async.files.progress import OnProgress, SharedProgress
 from browser_use_async.files.transfer import Download, Wanted
 from browser_use_async.transport.client import Transport
-from browser_use_async.transport.signed_url import SignedUrl
+from browser_use_async.transport.signed_urls import SignedUrl
 
 __all__ = ["Collection", "DownloadOptions", "Downloader"]
 

@@ -19,17 +19,18 @@ from pathlib import Path
 
 import attrs
 
-from browser_use_async.contract.table import Effect
+from browser_use_async.api.endpoint_table import Effect
 from browser_use_async.errors import BrowserUseError, FileTransferError
+from browser_use_async.events import RetryScheduled
 from browser_use_async.files.destinations import refuse_taken
 from browser_use_async.files.part_file import PartFile
 from browser_use_async.files.progress import OnProgress
 from browser_use_async.files.sink import Sink
 from browser_use_async.files.versions import Version
-from browser_use_async.models import RetryScheduled
 from browser_use_async.transport.client import Transport
-from browser_use_async.transport.response import Outcome, OutcomeKind, may_try_again
-from browser_use_async.transport.signed_url import SignedUrl
+from browser_use_async.transport.idempotency import may_try_again
+from browser_use_async.transport.response import Outcome, OutcomeKind
+from browser_use_async.transport.signed_urls import SignedUrl
 from browser_use_async.transport.storage import StorageError, StorageReply
 
 __all__ = ["MAY_HAVE_EXPIRED", "Download", "Wanted"]
@@ -191,7 +192,7 @@ class Download:
         if pause is None:
             raise self._refused(outcome.problem)
         self._tell(outcome, pause)
-        await self._transport.storage.rest(pause)
+        await self._transport.storage.sleep(pause)
 
     def _pause_after(self, outcome: Outcome) -> float | None:
         """Seconds until the next attempt, or None if there is no point in one."""
@@ -202,7 +203,7 @@ class Download:
         policy = self._transport.retry
         if max(self._failures, self._restarts) >= policy.max_attempts:
             return None
-        return policy.pause(outcome, self._failures, self._transport.draw)
+        return policy.pause(outcome, self._failures, self._transport.rng)
 
     def _tell(self, outcome: Outcome, pause: float) -> None:
         self._transport.emit(

@@ -17,10 +17,10 @@ from datetime import datetime
 
 import attrs
 
-from browser_use_async.models import TaskSummary
 from browser_use_async.paging.known_rows import KnownRows, lowest
 from browser_use_async.paging.ties import TieSearch
 from browser_use_async.paging.tokens import ResumePoint
+from browser_use_async.types import TaskSummary
 
 __all__ = ["KIND", "Compensation"]
 

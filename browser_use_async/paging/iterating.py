@@ -5,13 +5,13 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Seq
 from datetime import datetime
 from typing import TypeVar
 
-from browser_use_async.contract.limits import MAX_TASK_PAGE
+from browser_use_async.api.limits import MAX_TASK_PAGE
 from browser_use_async.errors import InvalidRequestError
-from browser_use_async.models import TaskPage, TaskStatus, TaskSummary
 from browser_use_async.paging.compensation import KIND
 from browser_use_async.paging.reading import read_pages
 from browser_use_async.paging.task_reader import MORE, Options, TaskReader
 from browser_use_async.paging.tokens import parse
+from browser_use_async.types import TaskPage, TaskStatus, TaskSummary
 
 __all__ = ["PageIterator"]
 

@@ -12,7 +12,7 @@ from itertools import pairwise
 
 import attrs
 
-from browser_use_async.models import TaskSummary
+from browser_use_async.types import TaskSummary
 
 __all__ = ["ROUGH", "KnownRows", "digest_of", "lowest"]
 

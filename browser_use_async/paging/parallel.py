@@ -19,9 +19,9 @@ from collections.abc import Sequence
 
 import attrs
 
-from browser_use_async.models import TaskPage, TaskSummary
 from browser_use_async.paging.compensation import Compensation
 from browser_use_async.paging.reading import Request
+from browser_use_async.types import TaskPage, TaskSummary
 
 __all__ = ["ParallelReading"]
 

@@ -5,11 +5,11 @@ from datetime import datetime
 
 import attrs
 
-from browser_use_async.models import TaskPage, TaskStatus, TaskSummary
 from browser_use_async.paging.compensation import Compensation
 from browser_use_async.paging.parallel import ParallelReading
 from browser_use_async.paging.reading import Request
 from browser_use_async.paging.tokens import ResumePoint, write
+from browser_use_async.types import TaskPage, TaskStatus, TaskSummary
 
 __all__ = ["MORE", "Options", "TaskReader"]
 

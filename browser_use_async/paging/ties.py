@@ -13,8 +13,8 @@ from itertools import pairwise
 
 import attrs
 
-from browser_use_async.models import TaskSummary
 from browser_use_async.paging.known_rows import ROUGH, digest_of
+from browser_use_async.types import TaskSummary
 
 __all__ = ["TieSearch"]
 

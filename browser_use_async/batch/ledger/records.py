@@ -7,7 +7,7 @@ from enum import StrEnum
 
 import attrs
 
-from browser_use_async.contract.submission_token import SubmissionToken
+from browser_use_async.api.submission_token import SubmissionToken
 
 __all__ = [
     "FINAL_STATES",
