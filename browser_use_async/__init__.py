@@ -11,9 +11,9 @@ from browser_use_async.lazy import load_on_first_use
 if TYPE_CHECKING:
     from browser_use_async import errors, prices, webhooks
     from browser_use_async.batch.batch import Batch
-    from browser_use_async.batch.item import BatchItem
+    from browser_use_async.batch.inputs import BatchItem
     from browser_use_async.batch.progress import BatchProgress
-    from browser_use_async.batch.result import BatchResult
+    from browser_use_async.batch.results import BatchResult
     from browser_use_async.events import (
         RetryScheduled,
         SessionEvent,
@@ -109,9 +109,9 @@ __all__ = [
 _HOMES = {
     **dict.fromkeys(__all__, "types"),  # unless another one is named below
     "Batch": "batch.batch",
-    "BatchItem": "batch.item",
+    "BatchItem": "batch.inputs",
     "BatchProgress": "batch.progress",
-    "BatchResult": "batch.result",
+    "BatchResult": "batch.results",
     "BrowserUseSession": "session",
     "CallLimits": "transport.config",
     "RetryScheduled": "events",

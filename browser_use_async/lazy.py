@@ -12,19 +12,19 @@ __all__ = ["load_on_first_use"]
 
 
 def load_on_first_use(
-    package: str, homes: Mapping[str, str]
+    package: str, homes: Mapping[str, str], *, source: str | None = None
 ) -> tuple[Callable[[str], object], Callable[[], list[str]]]:
     """The `__getattr__` and the `__dir__` of such a package (PEP 562).
 
     Type checkers are shown imports instead, and not these: they would take every name for one
-    that exists.
+    that exists. The modules in `homes` are relative to `source`, which is the package by default.
     """
     names = vars(sys.modules[package])
 
     def load(name: str) -> object:
         if name not in homes:
             raise AttributeError(f"module {package!r} has no attribute {name!r}")
-        home = import_module(f"{package}.{homes[name]}")
+        home = import_module(f"{source or package}.{homes[name]}")
         value = names[name] = home if homes[name] == name else getattr(home, name)
         return value  # found without this function from now on
 

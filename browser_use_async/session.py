@@ -49,9 +49,9 @@ if TYPE_CHECKING:
     from browser_use_async.api.scheduled_tasks import ScheduledTaskEndpoints
     from browser_use_async.api.search import SearchEndpoints
     from browser_use_async.batch.batch import Batch
-    from browser_use_async.batch.item import BatchInput
+    from browser_use_async.batch.inputs import BatchInput
     from browser_use_async.batch.progress import BatchProgress
-    from browser_use_async.batch.service import Service
+    from browser_use_async.batch.state import SessionParts
     from browser_use_async.files import Downloader, OnProgress, Source, Uploader
     from browser_use_async.paging import ListIterator, PageIterator
     from browser_use_async.types import BrowserProfile, ScheduledTask
@@ -533,7 +533,7 @@ class BrowserUseSession:
         """
         # Loaded by those who run batches.
         from browser_use_async.batch.batch import Batch  # noqa: PLC0415
-        from browser_use_async.batch.ledger.opening import open_ledger, open_scratch  # noqa: PLC0415
+        from browser_use_async.batch.ledger.file import open_ledger, open_scratch  # noqa: PLC0415
         from browser_use_async.batch.ledger.writer import start_writer  # noqa: PLC0415
         from browser_use_async.batch.options import BatchOptions, budget_in_cents  # noqa: PLC0415
 
@@ -556,7 +556,7 @@ class BrowserUseSession:
         )
         start = self._runtime.start_writer or start_writer
         return Batch(
-            self._batch_service(),
+            self._parts_for_batch(),
             requests,
             _shared_fields(fields, output_type),
             options,
@@ -565,10 +565,10 @@ class BrowserUseSession:
             self._runtime.rng,
         )
 
-    def _batch_service(self) -> "Service":
-        from browser_use_async.batch.service import Service  # noqa: PLC0415
+    def _parts_for_batch(self) -> "SessionParts":
+        from browser_use_async.batch.state import SessionParts  # noqa: PLC0415
 
-        return Service(
+        return SessionParts(
             creator=self._creator,
             tasks=self.tasks,
             poller=self._poller,

@@ -1,11 +1,11 @@
-"""Many tasks: each of them once, within a budget, and also after the power went out."""
+"""Many tasks at once: each created once, within a budget, and resumable after a crash."""
 
 from browser_use_async.batch.batch import Batch
-from browser_use_async.batch.item import BatchItem
-from browser_use_async.batch.ledger.reading import LedgerRow, LedgerView, Orphan, read_ledger
-from browser_use_async.batch.progress import BatchProgress
-from browser_use_async.batch.result import BatchResult
-from browser_use_async.batch.states import ItemState, StopReason
+from browser_use_async.batch.inputs import BatchItem
+from browser_use_async.batch.ledger.reader import LedgerRow, LedgerView, read_ledger
+from browser_use_async.batch.ledger.records import ItemState, Orphan
+from browser_use_async.batch.progress import BatchProgress, StopReason
+from browser_use_async.batch.results import BatchResult
 
 __all__ = [
     "Batch",

@@ -1,4 +1,4 @@
-"""How a batch is run. Pure: values and their bounds."""
+"""The options of a batch and their bounds. Pure."""
 
 from collections.abc import Mapping
 from decimal import Decimal
@@ -21,6 +21,7 @@ MAX_CENTS = 10**15
 
 def is_cents(value: object) -> bool:
     """Whether something is an amount in US cents: a finite number of 0 or more."""
+    # bool is an int in Python, but no amount of money.
     if isinstance(value, bool) or not isinstance(value, int | float | Decimal):
         return False
     if isinstance(value, Decimal) and not value.is_finite():
@@ -30,24 +31,7 @@ def is_cents(value: object) -> bool:
 
 @attrs.frozen(kw_only=True)
 class BatchOptions:
-    """How a batch is run; `run_many` explains the options.
-
-    Attributes:
-        concurrency: The most items under way at once.
-        output_type: The type of the outputs, or None.
-        budget_cents: What the whole batch may cost, in US cents, or None.
-        budget_strict: Whether no sum of what tasks may cost at most may pass the budget.
-        check_balance: Whether the account's balance bounds the budget.
-        stop_orphans: Whether tasks too many are stopped.
-        on_ambiguous: What to do when an answer is lost.
-        settle_window: Seconds after which a task that did not appear never will.
-        timeout: Seconds for which each task is waited for, or None.
-        on_cancel: What becomes of running tasks when the batch is closed early.
-        outage_tolerance: Seconds for which nothing can be created before the batch gives up.
-        retry_dead_letters: Whether items that were refused before are tried again.
-        labels: What the caller writes down about the batch.
-        is_recorded: Whether there is a ledger that outlives the batch.
-    """
+    """The options of a batch, checked; `run_many` explains them."""
 
     concurrency: int
     output_type: Any = None
@@ -56,13 +40,13 @@ class BatchOptions:
     check_balance: bool = False
     stop_orphans: bool = False
     on_ambiguous: OnAmbiguous = "resubmit"
-    settle_window: float = 150.0
-    timeout: float | None = None
+    settle_window: float = 150.0  # in seconds
+    timeout: float | None = None  # in seconds, for each task
     on_cancel: OnClose = "leave"
-    outage_tolerance: float = 600.0
+    outage_tolerance: float = 600.0  # in seconds
     retry_dead_letters: bool = False
     labels: Mapping[str, str] = attrs.field(factory=dict)
-    is_recorded: bool = False
+    is_recorded: bool = False  # whether there is a ledger that outlives the batch
 
     def __attrs_post_init__(self) -> None:
         if not is_count(self.concurrency):
@@ -90,18 +74,12 @@ class BatchOptions:
 
 
 def budget_in_cents(value: object) -> Decimal | None:
-    """A budget as a caller passed it.
-
-    Args:
-        value: A finite number of 0 or more, or None.
-
-    Raises:
-        InvalidRequestError: It is something else.
-    """
+    """Convert a budget as a caller passed it."""
     if value is None:
         return None
     if not is_cents(value):
         raise _refused("budget_cents", "a number of cents of 0 or more", value)
+    # Through text: Decimal(0.1) would be the binary fraction beside it.
     return Decimal(str(value))
 
 

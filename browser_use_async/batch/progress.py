@@ -1,12 +1,24 @@
-"""What a batch tells about itself while it runs. Pure."""
+"""How far a batch has come: the counters, and what users are shown of them. Pure."""
 
+from collections.abc import Mapping
 from decimal import Decimal
+from enum import StrEnum
 
 import attrs
 
-from browser_use_async.batch.states import StopReason
+from browser_use_async.batch.budget import Budget
+from browser_use_async.batch.ledger.records import FINAL_STATES, ItemState
 
-__all__ = ["BatchProgress"]
+__all__ = ["BatchProgress", "ProgressCounter", "StopReason"]
+
+
+class StopReason(StrEnum):
+    """Why a batch submits nothing more although its input has more."""
+
+    # The next task did not fit the budget, and no task was running whose end could make room
+    BUDGET = "budget"
+    BALANCE = "balance"  # the service says that the account's balance is used up
+    DRAINED = "drained"  # `drain()` was called
 
 
 @attrs.frozen(kw_only=True)
@@ -61,3 +73,76 @@ class BatchProgress:
     def ended(self) -> int:
         """How many items have come to an end, a good one or not."""
         return self.done + self.failed + self.unknown + self.dead_letters
+
+
+class ProgressCounter:
+    """Counts the items of a batch by state."""
+
+    def __init__(self, counts: Mapping[ItemState, int], now: float) -> None:
+        self._counts = dict(counts)
+        self._started_at = now
+        self._running = 0
+        self._finished = 0
+        self.known = sum(counts.values())
+        # Items of earlier runs that the input has not given yet and that are not final
+        self.outstanding = sum(
+            count for state, count in counts.items() if state not in FINAL_STATES
+        )
+        self.duplicates = 0
+
+    def add(self, state: ItemState, *, known: bool) -> None:
+        """Count an item that the input gave for the first time in this run."""
+        if not known:
+            self.known += 1
+            self._counts[state] = self._counts.get(state, 0) + 1
+        elif state not in FINAL_STATES:
+            self.outstanding -= 1
+
+    def start(self, state: ItemState) -> None:
+        """Count an item as running."""
+        self._counts[state] -= 1
+        self._running += 1
+
+    def finish(self, state: ItemState) -> None:
+        """Count an item as no longer running, in its new state."""
+        self._running -= 1
+        self._counts[state] = self._counts.get(state, 0) + 1
+        # Back to NEW: nothing was created, and the next run starts it again.
+        self._finished += state is not ItemState.NEW
+
+    def progress(
+        self,
+        now: float,
+        size: int | None,
+        estimate_cents: Decimal | None,
+        budget: Budget,
+        stopped_by: StopReason | None,
+    ) -> BatchProgress:
+        """Return the figures at the loop time `now`."""
+        counts, seconds = self._counts, now - self._started_at
+        is_short = stopped_by is StopReason.BUDGET
+        # The ledger may know more items than this input: those of earlier runs.
+        total = None if size is None else max(size - self.duplicates, self.known)
+        rate = self._finished / seconds if seconds > 0 else 0.0
+        ended = sum(counts.get(state, 0) for state in (*FINAL_STATES, ItemState.UNKNOWN))
+        open_states = (ItemState.NEW, ItemState.INTENT, ItemState.SUBMITTED)
+        return BatchProgress(
+            total=total,
+            new=sum(counts.get(state, 0) for state in open_states),
+            running=self._running,
+            done=counts.get(ItemState.DONE, 0),
+            failed=counts.get(ItemState.FAILED, 0),
+            unknown=counts.get(ItemState.UNKNOWN, 0),
+            dead_letters=counts.get(ItemState.DEAD, 0),
+            duplicates=self.duplicates,
+            rate=rate,
+            cost_cents=budget.spent_cents,
+            running_cents=budget.reserved_cents,
+            budget_cents=budget.limit_cents,
+            left_out=counts.get(ItemState.NEW, 0) if is_short else 0,
+            next_cents=budget.refused_cents if is_short else None,
+            estimate_cents=estimate_cents,
+            seconds=seconds,
+            seconds_left=None if total is None or not rate else max(total - ended, 0) / rate,
+            stopped_by=stopped_by,
+        )

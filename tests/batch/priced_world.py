@@ -12,7 +12,7 @@ from typing import Any
 import attrs
 
 from browser_use_async import BatchProgress, BatchResult, BrowserUseSession, RunTaskRequest
-from browser_use_async.batch.ledger.opening import OpenLedger
+from browser_use_async.batch.ledger.file import LedgerFile
 from browser_use_async.batch.ledger.store import Store
 from browser_use_async.prices import task_cents
 from browser_use_async.transport.config import Runtime
@@ -114,7 +114,7 @@ class _World:
         front = Front(self.service, Faults(draw, 0.0), draw, 0.0)
         machine = Machine()
 
-        async def start_writer(open_ledger: Callable[[], OpenLedger]) -> DiskWriter:
+        async def start_writer(open_ledger: Callable[[], LedgerFile]) -> DiskWriter:
             opened = open_ledger()
             opened.connection.execute("PRAGMA synchronous = OFF")  # no power is lost here
             return DiskWriter(opened, machine, Store(opened.connection))

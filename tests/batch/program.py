@@ -20,10 +20,10 @@ import attrs
 
 from browser_use_async import BatchItem, BrowserUseSession, PollPolicy, RetryPolicy, RunTaskRequest
 from browser_use_async.api.submission_token import SubmissionToken
-from browser_use_async.batch.ledger.facts import Ending
-from browser_use_async.batch.ledger.opening import OpenLedger
+from browser_use_async.batch.ledger.file import LedgerFile
+from browser_use_async.batch.ledger.records import ItemOutcome
 from browser_use_async.batch.ledger.store import Store
-from browser_use_async.batch.ledger.writer import WriterThread
+from browser_use_async.batch.ledger.writer import LedgerWriter
 from browser_use_async.transport.config import Runtime
 from tests.patience import PATIENCE
 
@@ -74,16 +74,16 @@ def items(count: int) -> Iterator[BatchItem]:
 class Forgetful(Store):
     """A store that forgets what is about to be sent: the control."""
 
-    def intend(self, position: int, token: SubmissionToken, now: float) -> None:
+    def begin_send(self, position: int, token: SubmissionToken, now: float) -> None:
         """Write nothing."""
 
 
 class Checkpointing(Store):
     """A store that is killed while it moves the log into the ledger, again and again."""
 
-    def ended(self, position: int, ending: Ending) -> None:
+    def record_outcome(self, position: int, ending: ItemOutcome) -> None:
         """Write it, and die soon."""
-        super().ended(position, ending)
+        super().record_outcome(position, ending)
         if position < 4:
             return
         threading.Timer(0.01, os.kill, (os.getpid(), signal.SIGKILL)).start()
@@ -120,8 +120,8 @@ async def run(settings: Run) -> None:
     stores = {"Store": Store, "Forgetful": Forgetful, "Checkpointing": Checkpointing}
     made = stores.get(settings.store) or _dying(settings)
 
-    async def start_writer(open_ledger: Callable[[], OpenLedger]) -> WriterThread:
-        return WriterThread(await asyncio.to_thread(open_ledger), made)
+    async def start_writer(open_ledger: Callable[[], LedgerFile]) -> LedgerWriter:
+        return LedgerWriter(await asyncio.to_thread(open_ledger), made)
 
     session = BrowserUseSession(
         settings.api_key,

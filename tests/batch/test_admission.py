@@ -11,10 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from browser_use_async import RunTaskRequest, Task
-from browser_use_async.batch.admission import Admission
-from browser_use_async.batch.budget import Budget
-from browser_use_async.batch.pricing import InputPrices, TaskPrice
-from browser_use_async.batch.step_estimator import StepEstimator
+from browser_use_async.batch.budget import Admission, Budget
+from browser_use_async.batch.estimates import InputPrices, StepEstimator, TaskPrice
 from browser_use_async.errors import APIConnectionError
 
 PRICE = TaskPrice.of(RunTaskRequest("t", llm_model="o3"))  # a cent for each of 75 steps
@@ -223,17 +221,17 @@ def test_an_abandoned_task_stays_reserved_and_keeps_nobody_waiting() -> None:
 
 def test_tasks_of_earlier_runs_are_reckoned_with_before_they_are_met() -> None:
     """Two tasks that may still run count like the dearest task of the input."""
-    budget = Budget(Decimal(200), unmet=2, dearest=PRICE)
+    budget = Budget(Decimal(200), outstanding=2, dearest=PRICE)
     assert budget.reserved_cents == 2 * 76
     assert not budget.admits(PRICE)
 
-    budget.meet()
+    budget.drop_outstanding()
     assert budget.admits(PRICE)
 
 
 def test_without_any_other_price_they_count_like_the_task_that_wants_to_start() -> None:
     """A lazy input does not tell its dearest task."""
-    budget = Budget(Decimal(200), unmet=2)
+    budget = Budget(Decimal(200), outstanding=2)
 
     assert not budget.is_ample_for(PRICE)
     assert not budget.admits(PRICE)
@@ -316,7 +314,7 @@ async def test_running_tasks_that_cannot_be_asked_keep_nobody_waiting() -> None:
     queue = _queue(1000, earlier=19, get_task=get_task)
     for index in range(20):
         assert await queue.admit(index, REQUEST)
-        queue.created(index, f"task-{index}")
+        queue.task_created(index, f"task-{index}")
         await asyncio.sleep(1.0)
 
     assert len(asked) <= 20

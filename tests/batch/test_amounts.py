@@ -13,8 +13,8 @@ from browser_use_async import (
     CallLimits,
 )
 from browser_use_async.batch import ItemState, read_ledger
-from browser_use_async.batch.entries import Entry
-from browser_use_async.batch.ledger.facts import Claim
+from browser_use_async.batch.inputs import InputItem
+from browser_use_async.batch.ledger.records import ItemRecord
 from browser_use_async.server.executors.scripted import Scenario
 from tests.batch.conftest import Held, Open, Serve, hanging
 from tests.patience import until
@@ -24,7 +24,7 @@ Texts = Callable[[int], list[str]]
 
 def _kept() -> int:
     """How many entries, claims and results of batches are alive."""
-    return sum(isinstance(each, Entry | Claim | BatchResult) for each in gc.get_objects())
+    return sum(isinstance(each, InputItem | ItemRecord | BatchResult) for each in gc.get_objects())
 
 
 def _states(ledger: Path) -> tuple[int, int]:

@@ -8,7 +8,7 @@ import pytest
 
 from browser_use_async import BatchItem, BatchProgress, LlmModel, RunTaskRequest
 from browser_use_async.batch import ItemState, StopReason, read_ledger
-from browser_use_async.batch.pricing import most_cents
+from browser_use_async.batch.estimates import InputPrices
 from browser_use_async.server.executors.scripted import Scenario
 from browser_use_async.server.faults import Fault
 from tests.batch.conftest import Open, Serve
@@ -173,5 +173,5 @@ def test_an_estimate_takes_all_the_steps_that_a_task_may() -> None:
         RunTaskRequest("t", llm_model=LlmModel.O3, max_agent_steps=2),
     ]
 
-    assert most_cents(requests, {}) == Decimal("188.5") + 26 + 76 + 3
-    assert most_cents(["a"], {"llm_model": "o3", "max_agent_steps": 4}) == 5
+    assert InputPrices.of(requests, {}).total_cents == Decimal("188.5") + 26 + 76 + 3
+    assert InputPrices.of(["a"], {"llm_model": "o3", "max_agent_steps": 4}).total_cents == 5

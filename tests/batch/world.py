@@ -9,10 +9,10 @@ import attrs
 
 from browser_use_async import BatchItem, BrowserUseSession, RunTaskRequest, errors
 from browser_use_async.api.submission_token import SubmissionToken
-from browser_use_async.batch.ledger.opening import OpenLedger
-from browser_use_async.batch.ledger.reading import LedgerView, read_ledger
+from browser_use_async.batch.ledger.file import LedgerFile
+from browser_use_async.batch.ledger.reader import LedgerView, read_ledger
+from browser_use_async.batch.ledger.records import ItemState
 from browser_use_async.batch.ledger.store import Store
-from browser_use_async.batch.states import ItemState
 from browser_use_async.transport.config import Runtime
 from tests.simulator import clock
 from tests.simulator.network import Machine
@@ -29,7 +29,7 @@ AT_ONCE = 6
 class Forgetful(Store):
     """A store that forgets what is about to be sent: the control."""
 
-    def intend(self, position: int, token: SubmissionToken, now: float) -> None:
+    def begin_send(self, position: int, token: SubmissionToken, now: float) -> None:
         """Write nothing."""
 
 
@@ -40,12 +40,12 @@ class DiskWriter:
     Each commit is an event of the machine; what is not committed when it dies is lost.
     """
 
-    ledger: OpenLedger
+    ledger: LedgerFile
     machine: Machine
     store: Store
     closed: bool = False
 
-    async def do(self, work: Callable[[Store], ResultT]) -> ResultT:
+    async def execute(self, work: Callable[[Store], ResultT]) -> ResultT:
         """Do something, durably."""
         await asyncio.sleep(FSYNC_SECONDS)
         if not self.machine.happens("ledger commit"):
@@ -57,14 +57,14 @@ class DiskWriter:
             await asyncio.get_running_loop().create_future()
         return result
 
-    async def ask(self, work: Callable[[Store], ResultT]) -> ResultT:
+    async def query(self, work: Callable[[Store], ResultT]) -> ResultT:
         """Do something."""
         if not self.machine.alive:
             await asyncio.get_running_loop().create_future()
         self._begin()
         return work(self.store)
 
-    def tell(self, work: Callable[[Store], object]) -> None:
+    def post(self, work: Callable[[Store], object]) -> None:
         """Do something without being waited for."""
         if self.machine.alive and not self.closed:
             self._begin()
@@ -150,7 +150,7 @@ class BatchWorld(World):
     def surroundings(self, machine: Machine) -> Runtime:
         """With a disk that is this world's."""
 
-        async def start_writer(open_ledger: Callable[[], OpenLedger]) -> DiskWriter:
+        async def start_writer(open_ledger: Callable[[], LedgerFile]) -> DiskWriter:
             opened = open_ledger()
             opened.connection.execute("PRAGMA synchronous = OFF")  # this machine's disk is modelled
             return DiskWriter(opened, machine, self.store(opened.connection))

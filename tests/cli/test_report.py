@@ -4,8 +4,8 @@ import pytest
 
 from browser_use_async.cli import main
 from browser_use_async.server import LocalServer
-from tests.report.ledgers import item, write_ledger
-from tests.report.pages import read_page
+from tests.cli.report.ledgers import item, write_ledger
+from tests.cli.report.pages import read_page
 
 from .running import environment, run, run_on_terminal
 

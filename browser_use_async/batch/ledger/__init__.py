@@ -1,1 +1,1 @@
-"""The durable record of a batch: one SQLite file, one owner, and anybody may read it."""
+"""The durable record of a batch: one SQLite file with one writer and any number of readers."""

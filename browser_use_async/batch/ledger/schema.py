@@ -1,4 +1,4 @@
-"""The tables of a ledger file, and how an existing file is checked. Knows SQLite; opens nothing."""
+"""The tables of a ledger file, and the check of an existing file. Opens nothing."""
 
 import sqlite3
 
@@ -6,17 +6,17 @@ from browser_use_async.errors import LedgerCorruptError, LedgerVersionError
 
 __all__ = ["APPLICATION_ID", "INDEXES", "MILLICENTS", "SCHEMA", "VERSION", "check"]
 
-APPLICATION_ID = (
-    0x42754C31  # "BuL1" in the file's header, so that no other database is taken for one
-)
+# "BuL1" in the file's header, so that no other database is taken for a ledger
+APPLICATION_ID = 0x42754C31
 VERSION = 1
-MILLICENTS = 1000  # money is stored as whole thousandths of a cent, so that sums are exact
+# Money is stored as whole thousandths of a cent, so that sums in SQL are exact.
+MILLICENTS = 1000
 
 INDEXES = """
 CREATE INDEX IF NOT EXISTS doubted_items ON items (position) WHERE doubted;
 CREATE INDEX IF NOT EXISTS task_ids ON items (task_id) WHERE task_id IS NOT NULL;
 """
-"""A ledger that lacks one, because an earlier version made it, gets it when it is opened."""
+"""Created when a ledger is opened, so that ledgers of earlier versions get new ones."""
 
 SCHEMA = f"""
 CREATE TABLE batch (
@@ -66,12 +66,8 @@ _TABLES = {"batch", "items", "orphans"}
 
 
 def check(connection: sqlite3.Connection, path: str) -> None:
-    """Refuse a file that is no ledger, or one of a newer version.
-
-    Raises:
-        LedgerCorruptError: It is another file, or its tables are not whole.
-        LedgerVersionError: A newer version of this package wrote it.
-    """
+    """Refuse a file that is no ledger, or one that a newer version of this package wrote."""
+    # Before anything else: the other pragmas and tables of a foreign file mean nothing here.
     if connection.execute("PRAGMA application_id").fetchone()[0] != APPLICATION_ID:
         raise LedgerCorruptError(
             f"{path} is not a ledger of this package; nothing was sent and the file was not "

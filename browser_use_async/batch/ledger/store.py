@@ -1,4 +1,4 @@
-"""What is written to a ledger and read back, statement by statement. Not aware of threads."""
+"""The SQL statements of a ledger. Not aware of threads."""
 
 import json
 import sqlite3
@@ -8,23 +8,28 @@ from decimal import Decimal
 from typing import Any
 
 from browser_use_async.api.submission_token import SubmissionToken
-from browser_use_async.batch.ledger.facts import Claim, Doubt, Ending, Totals
-from browser_use_async.batch.ledger.reading import Orphan
+from browser_use_async.batch.ledger.records import (
+    DuplicateSuspect,
+    ItemOutcome,
+    ItemRecord,
+    ItemState,
+    LedgerTotals,
+    Orphan,
+)
 from browser_use_async.batch.ledger.schema import MILLICENTS
-from browser_use_async.batch.states import ItemState
 from browser_use_async.errors import LedgerCorruptError, LedgerMismatchError
 
 __all__ = ["MAX_KEPT_OUTPUT", "MAX_RECENT", "Store"]
 
 MAX_KEPT_OUTPUT = 1_000_000
-"""Characters of output that are kept; a longer one stays at the service, which is asked again."""
+"""Characters of output that are stored; a longer one is fetched from the service again."""
 
 MAX_RECENT = 16
 """Tasks of earlier runs whose steps the next run learns from: too few to be sure of anything."""
 
 
 class Store:
-    """The statements. None of them commits; whoever calls decides when."""
+    """The statements that a batch executes. None of them commits; the caller decides when."""
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self.connection = connection
@@ -34,11 +39,11 @@ class Store:
 
     def begin_run(
         self, now: float, budget_cents: Decimal | None, labels: Mapping[str, str]
-    ) -> Totals:
-        """Note that a run begins, and give what earlier ones left."""
+    ) -> LedgerTotals:
+        """Record that a run begins, and return the totals of the earlier ones."""
         found = self._one("SELECT runs, labels FROM batch")
         if found is None:
-            self._do(
+            self.connection.execute(
                 "INSERT INTO batch VALUES (?, ?, 1, ?, ?)",
                 (str(uuid.uuid4()), now, _millicents(budget_cents), json.dumps(dict(labels))),
             )
@@ -46,13 +51,13 @@ class Store:
         else:
             self._run = found[0] + 1
             merged = json.dumps({**json.loads(found[1]), **labels})
-            self._do(
+            self.connection.execute(
                 "UPDATE batch SET runs = ?, budget = ?, labels = ?",
                 (self._run, _millicents(budget_cents), merged),
             )
         return self._totals()
 
-    def _totals(self) -> Totals:
+    def _totals(self) -> LedgerTotals:
         counts = dict.fromkeys(ItemState, 0)
         for state, count in self.connection.execute(
             "SELECT state, COUNT(*) FROM items GROUP BY state"
@@ -64,7 +69,7 @@ class Store:
             "ORDER BY finished_at DESC, position DESC LIMIT ?",
             (MAX_RECENT,),
         ).fetchall()
-        return Totals(
+        return LedgerTotals(
             counts=counts,
             cost_cents=Decimal(cost[0]) / MILLICENTS,
             recent_steps=[steps for (steps,) in reversed(recent)],
@@ -72,23 +77,21 @@ class Store:
 
     # --- an item --------------------------------------------------------------------------
 
-    def claim(self, key: str, digest: bytes, now: float, *, revive: bool = False) -> Claim:
-        """Give an item's row, a new one if need be, and note that this run has met it.
-
-        Raises:
-            LedgerMismatchError: The key stands for something else.
-        """
-        row = self._one(f"SELECT {_CLAIMED} FROM items WHERE key = ?", (key,))  # noqa: S608
+    def claim(self, key: str, digest: bytes, now: float, *, revive: bool = False) -> ItemRecord:
+        """Return an item's record, insert it if it is new, and mark it as reached by this run."""
+        row = self._one(f"SELECT {_RECORD_COLUMNS} FROM items WHERE key = ?", (key,))  # noqa: S608
         if row is None:
-            made = self._do(
+            made = self.connection.execute(
                 "INSERT INTO items (key, digest, run, state, entered_at, position) VALUES "
                 "(?, ?, ?, ?, ?, (SELECT COALESCE(MAX(position) + 1, 0) FROM items))",
                 (key, digest, self._run, ItemState.NEW, now),
             )
-            return Claim(position=made.lastrowid or 0, known=False)
-        return self._claim_again(key, digest, row, revive=revive)
+            return ItemRecord(position=made.lastrowid or 0, known=False)
+        return self._claim_known(key, digest, row, revive=revive)
 
-    def _claim_again(self, key: str, digest: bytes, row: tuple[Any, ...], *, revive: bool) -> Claim:
+    def _claim_known(
+        self, key: str, digest: bytes, row: tuple[Any, ...], *, revive: bool
+    ) -> ItemRecord:
         position, state, repeated = row[0], ItemState(row[1]), row[2] == self._run
         changed = row[3] != digest
         if changed and (repeated or state is not ItemState.DEAD):
@@ -98,45 +101,46 @@ class Store:
                 "it. Give it another key, or restore its content"
             )
         if state is ItemState.DEAD and (changed or revive) and not repeated:
-            # No task exists for it, so what was wrong with it may have been put right.
+            # A dead letter has no task, so a corrected or retried item starts afresh.
             self._update(
                 position,
                 "run = ?, digest = ?, state = ?, attempts = 0, error = NULL, reason = NULL",
                 (self._run, digest, ItemState.NEW),
             )
-            return Claim(position=position)
+            return ItemRecord(position=position)
         if not repeated:
             self._update(position, "run = ?", (self._run,))
-        return _claim(row, repeated=repeated)
+        return _item_record(row, repeated=repeated)
 
-    def intend(self, position: int, token: SubmissionToken, now: float) -> None:
-        """Note that run-task is about to be sent."""
+    def begin_send(self, position: int, token: SubmissionToken, now: float) -> None:
+        """Record that run-task is about to be sent."""
         self._update(
             position,
-            # What was neither answered nor provably unsent, and is sent again all the same.
+            # Sent again although an earlier request may have created a task: there may be two.
             f"doubted = doubted OR state IN ('{ItemState.INTENT}', '{ItemState.UNKNOWN}'), "
             "state = ?, mark = ?, token = ?, attempts = attempts + 1, sent_at = ?",
             (ItemState.INTENT, token.mark, str(token), now),
         )
 
-    def withdraw(self, position: int) -> None:
-        """Note that what was about to be sent provably created nothing."""
+    def mark_not_sent(self, position: int) -> None:
+        """Record that the last request provably created nothing."""
         self._update(position, "state = ?", (ItemState.NEW,))
 
-    def submitted(self, position: int, task_id: str) -> None:
-        """Note that the task exists."""
+    def record_task(self, position: int, task_id: str) -> None:
+        """Record the item's task."""
         self._update(position, "state = ?, task_id = ?", (ItemState.SUBMITTED, task_id))
 
-    def is_anothers(self, position: int, task_id: str) -> bool:
+    def belongs_to_other(self, position: int, task_id: str) -> bool:
         """Whether a task belongs to another item."""
         found = self._one(
             "SELECT 1 FROM items WHERE task_id = ? AND position != ?", (task_id, position)
         )
         return found is not None
 
-    def ended(self, position: int, ending: Ending) -> None:
-        """Note how the item came to its end."""
-        output = ending.output
+    def record_outcome(self, position: int, outcome: ItemOutcome) -> None:
+        """Record how the item ended."""
+        output = outcome.output
+        # "surrogatepass": JSON may hold lone surrogates, which have no UTF-8.
         size = None if output is None else len(output.encode("utf-8", "surrogatepass"))
         kept = None if output is None or len(output) > MAX_KEPT_OUTPUT else _storable(output)
         self._update(
@@ -144,28 +148,28 @@ class Store:
             "state = ?, status = ?, steps = ?, cost = ?, error = ?, reason = ?, created_at = ?, "
             "finished_at = ?, output_bytes = ?, output = ?",
             (
-                ending.state,
-                ending.status,
-                ending.steps,
-                _millicents(ending.cost_cents),
-                ending.error,
-                None if ending.reason is None else _storable(ending.reason),
-                ending.created_at,
-                ending.finished_at,
+                outcome.state,
+                outcome.status,
+                outcome.steps,
+                _millicents(outcome.cost_cents),
+                outcome.error,
+                None if outcome.reason is None else _storable(outcome.reason),
+                outcome.created_at,
+                outcome.finished_at,
                 size,
                 kept,
             ),
         )
 
-    # --- tasks too many -------------------------------------------------------------------
+    # --- duplicate tasks ------------------------------------------------------------------
 
-    def doubts(self) -> list[Doubt]:
+    def duplicate_suspects(self) -> list[DuplicateSuspect]:
         """The items that may have more than one task."""
         found = self.connection.execute(
             "SELECT key, token, task_id, steps, cost FROM items WHERE doubted"
         )
         return [
-            Doubt(
+            DuplicateSuspect(
                 key=key,
                 token=SubmissionToken.parse(token),
                 task_id=task_id,
@@ -175,9 +179,9 @@ class Store:
             for key, token, task_id, steps, cost in found
         ]
 
-    def orphaned(self, orphan: Orphan) -> None:
-        """Note a task too many."""
-        self._do(
+    def record_orphan(self, orphan: Orphan) -> None:
+        """Record a duplicate task, or what has changed about it."""
+        self.connection.execute(
             "INSERT INTO orphans VALUES (?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET "
             "stopped = stopped OR excluded.stopped, cost = excluded.cost",
             (
@@ -195,11 +199,8 @@ class Store:
         row: tuple[Any, ...] | None = self.connection.execute(statement, values).fetchone()
         return row
 
-    def _do(self, statement: str, values: tuple[Any, ...]) -> sqlite3.Cursor:
-        return self.connection.execute(statement, values)
-
     def _update(self, position: int, assignments: str, values: tuple[Any, ...]) -> None:
-        done = self._do(
+        done = self.connection.execute(
             f"UPDATE items SET {assignments} WHERE position = ?",  # noqa: S608
             (*values, position),
         )
@@ -207,14 +208,14 @@ class Store:
             raise LedgerCorruptError(f"the ledger has lost its row {position}")
 
 
-_CLAIMED = (
+_RECORD_COLUMNS = (
     "position, state, run, digest, attempts, token, task_id, status, steps, cost, error, reason, "
     "output, output_bytes"
 )
 
 
-def _claim(row: tuple[Any, ...], *, repeated: bool) -> Claim:
-    return Claim(
+def _item_record(row: tuple[Any, ...], *, repeated: bool) -> ItemRecord:
+    return ItemRecord(
         position=row[0],
         state=ItemState(row[1]),
         repeated=repeated,

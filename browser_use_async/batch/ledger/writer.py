@@ -1,4 +1,4 @@
-"""The one thread that writes to a ledger, and commits for everybody who waits at that moment."""
+"""The thread that writes to a ledger: jobs that wait together share one commit."""
 
 import asyncio
 import contextlib
@@ -7,43 +7,20 @@ import queue
 import sqlite3
 import threading
 from collections.abc import Callable
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
 import attrs
 
-from browser_use_async.batch.ledger.opening import OpenLedger, explained
+from browser_use_async.batch.ledger.file import LedgerFile, as_ledger_error
 from browser_use_async.batch.ledger.store import Store
 from browser_use_async.errors import LedgerError, LedgerMismatchError
 
-__all__ = ["Open", "Writer", "WriterThread", "start_writer"]
+__all__ = ["LedgerWriter", "start_writer"]
 
 ResultT = TypeVar("ResultT")
 
-IDLE_SECONDS = 0.5  # after which what nobody waits for is committed all the same
-MAX_DRAIN = 1000  # jobs in one transaction, so that nobody waits for a long one
-
-
-class Writer(Protocol):
-    """Writes to a ledger, in the order in which it is asked to."""
-
-    async def do(self, work: Callable[[Store], ResultT]) -> ResultT:
-        """Do something; it is durable when this returns."""
-        ...
-
-    async def ask(self, work: Callable[[Store], ResultT]) -> ResultT:
-        """Do something that need not be durable before something later is."""
-        ...
-
-    def tell(self, work: Callable[[Store], object]) -> None:
-        """Do something at some time, before whatever is asked for later."""
-        ...
-
-    async def aclose(self) -> None:
-        """Do what is left, commit it and close the ledger."""
-        ...
-
-
-Open = Callable[[], OpenLedger]
+IDLE_SECONDS = 0.5  # after which posted jobs are committed although no caller waits for them
+MAX_DRAIN = 1000  # jobs in one transaction, so that no caller waits for a long one
 
 
 @attrs.define(eq=False)
@@ -55,15 +32,17 @@ class _Job:
     error: BaseException | None = None
 
 
-class WriterThread:
-    """One transaction for each drain of its queue: fifty items that wait share one fsync.
+class LedgerWriter:
+    """Executes jobs on a ledger in a thread, in the order in which they are given.
 
-    After a statement or a commit has failed nothing is written any more: rows may be missing, and
-    whoever waits must not take them for written.
+    One transaction for each drain of the queue: fifty items that wait share one fsync.
+
+    After a statement or a commit has failed nothing is written any more, because rows may be
+    missing that callers rely on.
     """
 
     def __init__(
-        self, ledger: OpenLedger, store: Callable[[sqlite3.Connection], Store] = Store
+        self, ledger: LedgerFile, store: Callable[[sqlite3.Connection], Store] = Store
     ) -> None:
         self._ledger = ledger
         self._store = store(ledger.connection)
@@ -72,31 +51,25 @@ class WriterThread:
         self._failure: LedgerError | None = None
         self._closed = False
         self._ended: asyncio.Future[None] = self._loop.create_future()
+        # A daemon: a program that ends without closing the batch does not hang. Every job that a
+        # caller has relied on is committed by then.
         self._thread = threading.Thread(target=self._run, name="batch-ledger", daemon=True)
         self._thread.start()
 
-    # --- the loop's side ------------------------------------------------------------------
+    # --- in the event loop ----------------------------------------------------------------
 
-    async def do(self, work: Callable[[Store], ResultT]) -> ResultT:
-        """Do something; it is durable when this returns.
-
-        Raises:
-            LedgerError: It could not be written, and nothing more will be.
-        """
+    async def execute(self, work: Callable[[Store], ResultT]) -> ResultT:
+        """Run a job; it is durable when this returns."""
         result: ResultT = await self._put(work, durable=True)
         return result
 
-    async def ask(self, work: Callable[[Store], ResultT]) -> ResultT:
-        """Do something that need not be durable before something later is.
-
-        Raises:
-            LedgerError: It could not be done.
-        """
+    async def query(self, work: Callable[[Store], ResultT]) -> ResultT:
+        """Run a job that becomes durable no later than the next `execute`."""
         result: ResultT = await self._put(work, durable=False)
         return result
 
-    def tell(self, work: Callable[[Store], object]) -> None:
-        """Do something at some time, before whatever is asked for later."""
+    def post(self, work: Callable[[Store], object]) -> None:
+        """Run a job before any later one, without waiting for it."""
         if not self._closed:
             self._queue.put(_Job(work, durable=False, future=None))
 
@@ -109,10 +82,11 @@ class WriterThread:
         return future
 
     async def aclose(self) -> None:
-        """Do what is left, commit it and close the ledger; twice does no harm."""
+        """Run the remaining jobs, commit and close the ledger; idempotent."""
         if not self._closed:
             self._closed = True
             self._queue.put(None)
+        # Shielded: several callers may wait for the same future, and one may be cancelled.
         await asyncio.shield(self._ended)
 
     def _deliver(self, jobs: list[_Job]) -> None:
@@ -123,9 +97,9 @@ class WriterThread:
             if job.error is None:
                 future.set_result(job.result)
             else:
-                future.set_exception(copy.copy(job.error))  # several may get the same
+                future.set_exception(copy.copy(job.error))  # each caller adds its own traceback
 
-    # --- the thread's side ----------------------------------------------------------------
+    # --- in the thread -------------------------------------------------------------------
 
     def _run(self) -> None:
         try:
@@ -137,18 +111,18 @@ class WriterThread:
                 self._commit()
             finally:
                 self._ledger.close()
-                self._call(self._note_end)
+                self._call(self._set_ended)
 
-    def _note_end(self) -> None:
+    def _set_ended(self) -> None:
         if not self._ended.done():
             self._ended.set_result(None)
 
     def _call(self, callback: Callable[..., None], *arguments: Any) -> None:
-        with contextlib.suppress(RuntimeError):  # the loop has ended; nobody waits any more
+        with contextlib.suppress(RuntimeError):  # the loop is closed, and with it every caller
             self._loop.call_soon_threadsafe(callback, *arguments)
 
     def _next(self) -> list[_Job] | None:
-        """Everything that is in the queue, once there is something; None at the end."""
+        """Wait for a job and return all that are queued; None at the end."""
         jobs: list[_Job] = []
         job = self._first()
         while job is not None:
@@ -160,12 +134,13 @@ class WriterThread:
             except queue.Empty:
                 return jobs
         if jobs:
-            self._queue.put(None)  # the end, once these are done
+            self._queue.put(None)  # put the end mark back for the next call
         return jobs or None
 
     def _first(self) -> _Job | None:
         if not self._ledger.connection.in_transaction:
             return self._queue.get()
+        # Jobs without `durable` are uncommitted: wait for a while to commit them with others.
         try:
             return self._queue.get(timeout=IDLE_SECONDS)
         except queue.Empty:
@@ -176,15 +151,17 @@ class WriterThread:
         try:
             self._refuse_after_failure()
             if not self._ledger.connection.in_transaction:
+                # IMMEDIATE: a lock that is busy fails here and not in the middle of the jobs.
                 self._ledger.connection.execute("BEGIN IMMEDIATE")
             for job in jobs:
                 self._work(job)
             if any(job.durable for job in jobs):
                 self._commit()
-                self._ledger.check_files()  # before anybody relies on what was committed
-        except Exception as error:  # noqa: BLE001 - whoever waits must hear of it, whatever it is
+                self._ledger.check_files()  # before a caller relies on the commit
+        except Exception as error:  # noqa: BLE001 - a dead thread would let callers wait forever
             self._fail(error)
         if self._failure is not None:
+            # The transaction was rolled back, so jobs that succeeded are lost as well.
             for job in jobs:
                 job.error = self._failure
 
@@ -208,27 +185,24 @@ class WriterThread:
 
     def _fail(self, error: Exception) -> None:
         if self._failure is None:
-            self._failure = explained(error, self._ledger.path)
+            self._failure = as_ledger_error(error, self._ledger.path)
         connection = self._ledger.connection
         if connection.in_transaction:
             connection.execute("ROLLBACK")
 
 
-async def start_writer(open_ledger: Open) -> WriterThread:
-    """Open a ledger, away from the event loop, and start its thread.
-
-    Raises:
-        LedgerError: It cannot be opened.
-    """
+async def start_writer(open_ledger: Callable[[], LedgerFile]) -> LedgerWriter:
+    """Open a ledger outside of the event loop and start its thread."""
+    # A thread cannot be cancelled: what it opens after a cancellation must still be closed.
     opening = asyncio.ensure_future(asyncio.to_thread(open_ledger))
     try:
-        return WriterThread(await asyncio.shield(opening))
+        return LedgerWriter(await asyncio.shield(opening))
     except asyncio.CancelledError:
         opening.add_done_callback(_close)
         raise
 
 
-def _close(opening: "asyncio.Future[OpenLedger]") -> None:
-    """Close what was opened for nobody."""
+def _close(opening: "asyncio.Future[LedgerFile]") -> None:
+    """Close a ledger whose opening was cancelled meanwhile."""
     if not opening.cancelled() and opening.exception() is None:
         opening.result().close()

@@ -1,6 +1,21 @@
-"""What became of a batch, as one HTML page that brings everything along."""
+"""The import path under which users know the report of a batch; it is in `cli.report`.
 
-from browser_use_async.batch.report.figures import Figures, add_up
-from browser_use_async.batch.report.writing import write_report
+The names load on first use, so that importing a batch does not import the command line.
+"""
+
+from typing import TYPE_CHECKING
+
+from browser_use_async.lazy import load_on_first_use
+
+if TYPE_CHECKING:
+    from browser_use_async.cli.report.summary import Figures, add_up
+    from browser_use_async.cli.report.writer import write_report
 
 __all__ = ["Figures", "add_up", "write_report"]
+
+_MODULES = {"Figures": "summary", "add_up": "summary", "write_report": "writer"}
+
+if not TYPE_CHECKING:
+    __getattr__, __dir__ = load_on_first_use(
+        __name__, _MODULES, source="browser_use_async.cli.report"
+    )

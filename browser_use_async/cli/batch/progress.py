@@ -8,9 +8,9 @@ from types import TracebackType
 from typing import Any, Self
 
 from browser_use_async.batch import BatchProgress, BatchResult, ItemState, StopReason
-from browser_use_async.batch.report.words import cents, duration
 from browser_use_async.cli.console import Console
 from browser_use_async.cli.exit_codes import ExitCode
+from browser_use_async.cli.report.format import cents, duration
 from browser_use_async.cli.screen import Span, Style
 
 __all__ = [

@@ -8,9 +8,8 @@ import attrs
 
 from browser_use_async.batch import BatchResult, ItemState
 from browser_use_async.batch.batch import Batch
-from browser_use_async.batch.pricing import most_cents
-from browser_use_async.batch.report.words import cents
-from browser_use_async.batch.states import FINAL_STATES
+from browser_use_async.batch.estimates import InputPrices
+from browser_use_async.batch.ledger.records import FINAL_STATES
 from browser_use_async.cli.batch.input import InputTracker
 from browser_use_async.cli.batch.progress import (
     BatchDisplay,
@@ -24,6 +23,7 @@ from browser_use_async.cli.batch.settings import Settings
 from browser_use_async.cli.connect import Connection
 from browser_use_async.cli.console import Console
 from browser_use_async.cli.exit_codes import ExitCode
+from browser_use_async.cli.report.format import cents
 from browser_use_async.cli.screen import Style
 from browser_use_async.cli.signals import graceful_sigint
 from browser_use_async.errors import BrowserUseError
@@ -66,7 +66,7 @@ class BatchRun:
         return ResultFile(settings.output, resume=settings.resume, drop=drop)
 
     def _announce(self, count: int) -> None:
-        each = cents(most_cents([""], self.settings.fields))
+        each = cents(InputPrices.of([""], self.settings.fields).total_cents)
         self.console.info(
             f"{count:,} {'task' if count == 1 else 'tasks'} of at most {each} each, "
             f"{self.settings.concurrency:,} at once"

@@ -13,7 +13,7 @@ from browser_use_async.api.limits import MAX_METADATA_PAIRS
 from browser_use_async.api.validation import Mode, validate
 from browser_use_async.batch import read_ledger
 from browser_use_async.batch.budget import nothing_would_run
-from browser_use_async.batch.pricing import TaskPrice
+from browser_use_async.batch.estimates import TaskPrice
 from browser_use_async.cli.batch.input import InputFile, RowFile, Template
 from browser_use_async.cli.field_options import task_fields
 from browser_use_async.errors import ConfigurationError, LedgerError

@@ -8,10 +8,10 @@ from typing import Any
 
 from browser_use_async import BrowserUseSession
 from browser_use_async.batch import ItemState, LedgerRow, LedgerView, read_ledger
-from browser_use_async.batch.report.words import cents
 from browser_use_async.cli.actions import local_time
 from browser_use_async.cli.batch.progress import STATE_STYLES
 from browser_use_async.cli.console import Console
+from browser_use_async.cli.report.format import cents
 from browser_use_async.cli.screen import Style
 from browser_use_async.errors import BrowserUseError
 

@@ -4,11 +4,11 @@ import argparse
 from contextlib import AsyncExitStack
 from pathlib import Path
 
-from browser_use_async.batch.report import Figures, write_report
 from browser_use_async.cli.connect import connect
 from browser_use_async.cli.console import Console
 from browser_use_async.cli.exit_codes import ExitCode
 from browser_use_async.cli.options import add_connection_options
+from browser_use_async.cli.report import Figures, write_report
 from browser_use_async.cli.screen import Style
 from browser_use_async.errors import ConfigurationError
 

@@ -10,9 +10,9 @@ import pytest
 
 from browser_use_async import errors
 from browser_use_async.batch.ledger import writer
-from browser_use_async.batch.ledger.opening import open_ledger, open_scratch
+from browser_use_async.batch.ledger.file import open_ledger, open_scratch
 from browser_use_async.batch.ledger.store import Store
-from browser_use_async.batch.ledger.writer import WriterThread
+from browser_use_async.batch.ledger.writer import LedgerWriter
 from tests.patience import until
 
 
@@ -23,7 +23,7 @@ class Traced:
         ledger = open_ledger(path)
         self.statements: list[str] = []
         ledger.connection.set_trace_callback(self.statements.append)
-        self.writer = WriterThread(ledger)
+        self.writer = LedgerWriter(ledger)
 
     def count(self, word: str) -> int:
         """How many statements begin with a word."""
@@ -34,7 +34,7 @@ class Traced:
 async def traced(ledger: Path) -> AsyncIterator[Traced]:
     """A writer whose first run has begun."""
     made = Traced(ledger)
-    await made.writer.do(lambda store: store.begin_run(0.0, None, {}))
+    await made.writer.execute(lambda store: store.begin_run(0.0, None, {}))
     made.statements.clear()
     yield made
     await made.writer.aclose()
@@ -55,9 +55,9 @@ async def test_those_who_wait_together_share_one_transaction(
         entered.set()
         gate.wait(10)
 
-    held = asyncio.ensure_future(traced.writer.do(hold))
+    held = asyncio.ensure_future(traced.writer.execute(hold))
     await asyncio.to_thread(entered.wait, 10)
-    waiting = [asyncio.ensure_future(traced.writer.do(_claim(number))) for number in range(50)]
+    waiting = [asyncio.ensure_future(traced.writer.execute(_claim(number))) for number in range(50)]
     await asyncio.sleep(0)
     gate.set()
     await asyncio.gather(held, *waiting)
@@ -71,9 +71,9 @@ async def test_what_nobody_waits_for_goes_along_with_the_next(
 ) -> None:
     """A claim costs no fsync of its own, and comes before what follows it."""
     monkeypatch.setattr(writer, "IDLE_SECONDS", 3600.0)  # however busy the machine is
-    claimed = await traced.writer.ask(_claim(1))
+    claimed = await traced.writer.query(_claim(1))
     commits = traced.count("COMMIT")
-    await traced.writer.do(_claim(2))
+    await traced.writer.execute(_claim(2))
 
     assert claimed
     assert commits == 0
@@ -82,7 +82,7 @@ async def test_what_nobody_waits_for_goes_along_with_the_next(
 
 async def test_what_nobody_waits_for_is_not_kept_for_ever(traced: Traced) -> None:
     """After a moment without work the open transaction is committed, so that readers see it."""
-    await traced.writer.ask(_claim(1))
+    await traced.writer.query(_claim(1))
 
     await until(lambda: traced.count("COMMIT"))
 
@@ -94,9 +94,9 @@ async def test_after_a_failure_nothing_is_written(traced: Traced) -> None:
         store.connection.execute("INSERT INTO nowhere VALUES (1)")
 
     with pytest.raises(errors.LedgerError):
-        await traced.writer.do(fail)
+        await traced.writer.execute(fail)
     with pytest.raises(errors.LedgerError):
-        await traced.writer.do(_claim(1))
+        await traced.writer.execute(_claim(1))
 
     assert traced.count("COMMIT") == 0
 
@@ -104,20 +104,20 @@ async def test_after_a_failure_nothing_is_written(traced: Traced) -> None:
 async def test_an_error_of_any_class_reaches_those_who_wait(traced: Traced) -> None:
     """A thread that dies silently would let everybody wait for ever."""
     with pytest.raises(errors.LedgerError, match="division"):
-        await traced.writer.do(lambda _store: 1 // 0)
+        await traced.writer.execute(lambda _store: 1 // 0)
 
 
 async def test_closing_commits_and_refuses_what_comes_later(ledger: Path) -> None:
     """What was told before is kept; what comes later is an error, and closing twice is none."""
     traced = Traced(ledger)
-    await traced.writer.do(lambda store: store.begin_run(0.0, None, {}))
-    traced.writer.tell(_claim(1))
+    await traced.writer.execute(lambda store: store.begin_run(0.0, None, {}))
+    traced.writer.post(_claim(1))
     await traced.writer.aclose()
     await traced.writer.aclose()
-    traced.writer.tell(_claim(2))
+    traced.writer.post(_claim(2))
 
     with pytest.raises(errors.LedgerError):
-        await traced.writer.do(_claim(3))
+        await traced.writer.execute(_claim(3))
     connection = sqlite3.connect(ledger)
     rows = connection.execute("SELECT key FROM items").fetchall()
     connection.close()

@@ -1,4 +1,4 @@
-"""What a ledger adds up to. Pure."""
+"""The totals of a ledger. Pure."""
 
 from array import array
 from collections import Counter
@@ -8,8 +8,8 @@ from decimal import Decimal
 
 import attrs
 
-from browser_use_async.batch.ledger.reading import LedgerRow
-from browser_use_async.batch.states import ItemState
+from browser_use_async.batch.ledger.reader import LedgerRow
+from browser_use_async.batch.ledger.records import ItemState
 
 __all__ = ["Figures", "add_up"]
 
@@ -50,6 +50,7 @@ def add_up(rows: Iterable[LedgerRow]) -> Figures:
     counts = dict.fromkeys(ItemState, 0)
     statuses = Counter[str]()
     steps, cost = 0, Decimal(0)
+    # 8 bytes each, and the only thing that grows with the ledger.
     durations = array("d")
     began_at: datetime | None = None
     ended_at: datetime | None = None
@@ -59,6 +60,7 @@ def add_up(rows: Iterable[LedgerRow]) -> Figures:
         steps += row.steps or 0
         cost += row.cost_cents or 0
         if row.seconds is not None:
+            # The service's dates may be out of order by a little.
             durations.append(max(row.seconds, 0.0))
         began_at = min(filter(None, (began_at, row.created_at)), default=None)
         ended_at = max(filter(None, (ended_at, row.finished_at)), default=None)

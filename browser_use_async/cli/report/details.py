@@ -1,4 +1,4 @@
-"""What the ledger does not keep and the service still knows: what a task did, and how it looked."""
+"""Fetches what the ledger does not hold and the service still knows: steps and screenshots."""
 
 import base64
 import tempfile
@@ -11,16 +11,17 @@ import attrs
 from browser_use_async.errors import BrowserUseError
 from browser_use_async.types import Task
 
-__all__ = ["NOTHING", "DetailSource", "Details", "Picture", "details_of"]
+__all__ = ["NO_DETAILS", "DetailSource", "Details", "Picture", "details_of"]
 
+# By their first bytes: a downloaded file carries no content type.
 _KINDS = {
     b"\x89PNG\r\n\x1a\n": "image/png",
     b"\xff\xd8\xff": "image/jpeg",
     b"RIFF": "image/webp",
     b"GIF8": "image/gif",
 }
+# In bytes. Browsers cannot open a page with thousands of larger pictures.
 _LARGEST_PICTURE = 5_000_000
-"""Bytes. A page with thousands of larger ones could not be opened any more."""
 
 
 class _Tasks(Protocol):
@@ -28,7 +29,7 @@ class _Tasks(Protocol):
 
 
 class DetailSource(Protocol):
-    """What is asked: a session."""
+    """The part of a session that a report uses."""
 
     @property
     def tasks(self) -> _Tasks:
@@ -60,7 +61,7 @@ class Details:
     problem: str | None = None  # why something is missing, or None
 
 
-NOTHING = Details()
+NO_DETAILS = Details()
 """Nothing beyond the ledger."""
 
 

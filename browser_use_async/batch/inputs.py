@@ -1,28 +1,46 @@
-"""Reads the input of a batch, one item at a time, and checks each."""
+"""The input of a batch: its items, how they are read one at a time, and how each is checked."""
 
 import asyncio
 import hashlib
 import json
 from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator, Mapping, Sized
-from typing import Any
+from typing import Any, Union
 
 import attrs
 
 from browser_use_async.api.limits import MAX_METADATA_PAIRS
 from browser_use_async.api.requests import build_request, encode_given
 from browser_use_async.api.serialization import encode_request
-from browser_use_async.batch.item import BatchInput, BatchItem
 from browser_use_async.errors import BatchInputError, InvalidRequestError
 from browser_use_async.types import RunTaskRequest
 
-__all__ = ["Entry", "InputReader", "content_digest"]
+__all__ = ["BatchInput", "BatchItem", "InputItem", "InputReader", "content_digest"]
 
 MAX_KEY_LENGTH = 1000
-REFUSED = b""  # stands for the digest of what cannot be a request
+REFUSED = b""  # the digest of an item that is not a valid request
+
+
+@attrs.frozen
+class BatchItem:
+    """One item of a batch.
+
+    Attributes:
+        request: What the agent should do, or a whole request.
+        key: What identifies the item, also when the batch is run again: any text of 1 to 1000
+            characters. Without one the content does.
+    """
+
+    request: str | RunTaskRequest
+    key: str | None = None
+
+
+_Each = Union[str, RunTaskRequest, tuple[str, str | RunTaskRequest], BatchItem]  # noqa: UP007
+BatchInput = Iterable[_Each] | AsyncIterable[_Each]
+"""What `run_many` takes: texts, requests, `(key, request)` pairs or `BatchItem`s, read lazily."""
 
 
 @attrs.frozen(kw_only=True)
-class Entry:
+class InputItem:
     """One item of the input, checked."""
 
     index: int  # its place in the input, counted from 0
@@ -36,7 +54,7 @@ class Entry:
 def content_digest(request: RunTaskRequest) -> bytes:
     """A digest of everything that is sent, but of secrets only their names.
 
-    Secrets can be renewed between two runs, and a digest of a short one would give it away.
+    Secrets can be renewed between two runs, and a short one could be guessed from its digest.
     """
     fields = encode_request(request)
     if fields.get("secrets"):
@@ -46,7 +64,7 @@ def content_digest(request: RunTaskRequest) -> bytes:
 
 
 class InputReader:
-    """Gives the items of an input in turn, to several who ask at the same time."""
+    """Reads the items of an input one at a time, for several workers at once."""
 
     def __init__(
         self, requests: BatchInput, fields: Mapping[str, Any], *, has_type: bool = False
@@ -67,21 +85,19 @@ class InputReader:
             return self.read
         return len(self._requests) if isinstance(self._requests, Sized) else None
 
-    async def next(self) -> Entry | None:
-        """The next item, or None at the end.
-
-        Raises:
-            BatchInputError: The input raised an exception.
-        """
+    async def next(self) -> InputItem | None:
+        """The next item, or None at the end; an exception of the input is a `BatchInputError`."""
+        # Generators cannot be entered twice, so workers read one after the other.
         async with self._lock:
             if self.ended:
                 return None
             try:
-                given = await self._given()
+                given = await self._next_item()
             except (StopIteration, StopAsyncIteration):
                 self.ended = True
                 return None
             except Exception as error:
+                # A generator that has raised is finished; other iterators are treated alike.
                 self.ended = True
                 raise BatchInputError(
                     f"the input raised {type(error).__name__} after {self.read} items: {error}. "
@@ -93,7 +109,7 @@ class InputReader:
             self.read += 1
         return self._checked(index, given)
 
-    async def _given(self) -> Any:
+    async def _next_item(self) -> Any:
         if self._iterator is None:
             given = self._requests
             self._iterator = aiter(given) if isinstance(given, AsyncIterable) else iter(given)
@@ -101,7 +117,7 @@ class InputReader:
             return await anext(self._iterator)
         return _next(self._iterator)
 
-    def _checked(self, index: int, given: object) -> Entry:
+    def _checked(self, index: int, given: object) -> InputItem:
         key: object = None
         try:
             if isinstance(given, BatchItem):
@@ -110,14 +126,15 @@ class InputReader:
                 key, given = _pair(given)
             _check_key(key)
         except InvalidRequestError as error:
-            return Entry(index=index, key=f"#{index}", problem=error)
+            return InputItem(index=index, key=f"#{index}", problem=error)
         name = key if isinstance(key, str) else None
         try:
             request = self._request(given)
         except InvalidRequestError as error:
-            return Entry(index=index, key=f"#{index}" if name is None else name, problem=error)
+            return InputItem(index=index, key=f"#{index}" if name is None else name, problem=error)
+        # Without a key the content identifies the item, so equal items are one task.
         digest = content_digest(request)
-        return Entry(index=index, key=name or digest.hex()[:32], digest=digest, request=request)
+        return InputItem(index=index, key=name or digest.hex()[:32], digest=digest, request=request)
 
     def _request(self, given: object) -> RunTaskRequest:
         if isinstance(given, str):
@@ -163,7 +180,7 @@ def _next(iterator: Iterator[Any]) -> Any:
     try:
         return next(iterator)
     except StopIteration:
-        raise StopAsyncIteration from None  # a coroutine cannot raise the other one
+        raise StopAsyncIteration from None  # a coroutine cannot raise StopIteration (PEP 479)
 
 
 def _pair(given: tuple[object, ...]) -> tuple[object, object]:
@@ -179,7 +196,7 @@ def _check_key(key: object) -> None:
         return
     good = isinstance(key, str) and 0 < len(key) <= MAX_KEY_LENGTH
     try:
-        good = good and bool(str(key).encode())
+        good = good and bool(str(key).encode())  # SQLite does not store lone surrogates
     except UnicodeEncodeError:
         good = False
     if not good:

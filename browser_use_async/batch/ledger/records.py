@@ -1,23 +1,52 @@
-"""What is told to a ledger, and what it tells. Pure."""
+"""The values that are written to a ledger and read from it. Pure."""
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from decimal import Decimal
+from enum import StrEnum
 
 import attrs
 
 from browser_use_async.api.submission_token import SubmissionToken
-from browser_use_async.batch.states import ItemState
 
-__all__ = ["Claim", "Doubt", "Ending", "Totals"]
+__all__ = [
+    "FINAL_STATES",
+    "MAY_COST",
+    "DuplicateSuspect",
+    "ItemOutcome",
+    "ItemRecord",
+    "ItemState",
+    "LedgerTotals",
+    "Orphan",
+]
+
+
+class ItemState(StrEnum):
+    """How far an item has come. The ledger stores these words."""
+
+    NEW = "new"  # nothing was created, and nothing is on its way
+    INTENT = "intent"  # run-task is about to be sent, or was sent and not answered yet
+    SUBMITTED = "submitted"  # the task exists, and its end is not recorded
+    DONE = "done"  # the task finished
+    FAILED = "failed"  # the task ended without success, or its output does not fit
+    UNKNOWN = "unknown"  # the answer to run-task was lost, and the task did not appear
+    DEAD = "dead letter"  # refused, so that no task exists: a dead letter
+
+
+FINAL_STATES = frozenset({ItemState.DONE, ItemState.FAILED, ItemState.DEAD})
+"""Items in these states are not worked on again, unless the caller asks for it."""
+
+MAY_COST = frozenset({ItemState.INTENT, ItemState.SUBMITTED, ItemState.UNKNOWN})
+"""Items in these have a task, or may have one, whose cost is not known yet."""
 
 
 @attrs.frozen(kw_only=True)
-class Claim:
-    """An item as the ledger knew it when its turn came."""
+class ItemRecord:
+    """What the ledger held about an item when this run reached it."""
 
-    position: int
-    state: ItemState = ItemState.NEW  # how far it had come
-    known: bool = True  # whether an earlier run, or this one, has met it before
+    position: int  # the row's primary key
+    state: ItemState = ItemState.NEW
+    known: bool = True  # whether an earlier run, or this one, has recorded it before
     repeated: bool = False  # whether this run has
     attempts: int = 0  # how many times run-task was, or was about to be, sent
     token: SubmissionToken | None = None  # what its task carries, if it was about to be sent
@@ -28,14 +57,13 @@ class Claim:
     error: str | None = None  # the class of the error with which it ended
     reason: str | None = None  # the error in words
     output: str | None = attrs.field(default=None, repr=False)  # the task's answer
-    # The size of the answer; if it is there and `output` is not, the answer was too large to
-    # be kept
+    # In bytes. With a size but without `output`, the answer was too large to be stored.
     output_bytes: int | None = None
 
 
 @attrs.frozen(kw_only=True)
-class Ending:
-    """How an item came to its end."""
+class ItemOutcome:
+    """How an item ended, as the ledger stores it."""
 
     state: ItemState  # one that is final, or unknown
     status: str | None = None  # the task's last status
@@ -49,7 +77,7 @@ class Ending:
 
 
 @attrs.frozen(kw_only=True)
-class Doubt:
+class DuplicateSuspect:
     """An item that was sent again although an earlier answer had been lost."""
 
     key: str
@@ -60,7 +88,20 @@ class Doubt:
 
 
 @attrs.frozen(kw_only=True)
-class Totals:
+class Orphan:
+    """A task that carries an item's mark but is not the one that the ledger knows."""
+
+    task_id: str
+    key: str  # the item's key
+    found_at: datetime  # when it was found
+    stopped: bool  # whether it was stopped
+    # What it cost until it was found, by the published prices, in US cents; None if that
+    # cannot be told
+    cost_cents: Decimal | None = None
+
+
+@attrs.frozen(kw_only=True)
+class LedgerTotals:
     """What a ledger holds when a run begins."""
 
     counts: Mapping[ItemState, int]  # how many items are in each state

@@ -1,4 +1,4 @@
-"""A report as a file: the pieces in their order, whole or not at all."""
+"""Writes a report to a file: the pieces in their order, all of them or no file."""
 
 import asyncio
 import contextlib
@@ -9,17 +9,15 @@ from collections.abc import AsyncGenerator, Callable, Generator, Iterable
 from pathlib import Path
 from typing import TextIO
 
-from browser_use_async.batch.ledger.reading import LedgerRow, LedgerView, read_ledger
-from browser_use_async.batch.report import items, page
-from browser_use_async.batch.report.details import NOTHING, Details, DetailSource, details_of
-from browser_use_async.batch.report.figures import Figures, add_up
+from browser_use_async.batch.ledger.reader import LedgerRow, LedgerView, read_ledger
+from browser_use_async.cli.report import page
+from browser_use_async.cli.report.details import NO_DETAILS, Details, DetailSource, details_of
+from browser_use_async.cli.report.summary import Figures, add_up
 
 __all__ = ["write_report"]
 
-_AT_ONCE = 8
-"""Tasks of which details are asked for at the same time."""
-_ROWS_AT_ONCE = 100
-"""Rows that are written without a look at other work."""
+_AT_ONCE = 8  # tasks whose details are fetched at the same time
+_ROWS_AT_ONCE = 100  # rows that are written before other tasks of the loop run
 
 
 async def write_report(
@@ -30,7 +28,7 @@ async def write_report(
     screenshots: int = 0,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> Figures:
-    """Write what a ledger says as one HTML page that brings everything along. Free.
+    """Write what a ledger says as one HTML page with everything embedded. Free.
 
     The page is the same for the same ledger. It holds no links of the service, because they
     expire and let their reader steer a browser. A batch may be running meanwhile.
@@ -40,19 +38,20 @@ async def write_report(
         OSError: The page cannot be written.
     """
     view = read_ledger(ledger)
+    # Two passes: the totals stand above the rows, which are too many to hold.
     figures = await asyncio.to_thread(lambda: add_up(view.rows()))
     with _replaced(Path(destination)) as file:
         await asyncio.to_thread(_write, file, _before_the_items(view, figures))
         async with contextlib.aclosing(_detailed(view.rows(), session, screenshots)) as rows:
             written = 0
             async for row, details in rows:
-                _write(file, [items.item_row(row, details)])
+                _write(file, [page.item_row(row, details)])
                 written += 1
                 if written % _ROWS_AT_ONCE == 0:
-                    await asyncio.sleep(0)  # others of this loop have something to do, too
+                    await asyncio.sleep(0)  # let other tasks of this loop run
                 if on_progress is not None:
                     on_progress(written, figures.total)
-        _write(file, [items.items_end(), page.end()])
+        _write(file, [page.items_footer(), page.end()])
     return figures
 
 
@@ -61,13 +60,13 @@ def _before_the_items(view: LedgerView, figures: Figures) -> Generator[str]:
     yield page.totals(figures)
     yield page.durations(figures)
     yield page.orphans(view.orphans)
-    yield from _list_of_trouble(view.rows())
-    yield items.items_begin()
+    yield from _attention_list(view.rows())
+    yield page.items_header()
 
 
-def _list_of_trouble(rows: Iterable[LedgerRow]) -> Generator[str]:
+def _attention_list(rows: Iterable[LedgerRow]) -> Generator[str]:
     has_begun = False
-    for line in filter(None, map(items.attention, rows)):
+    for line in filter(None, map(page.attention_line, rows)):
         if not has_begun:
             yield '<h2>Failed, refused or unknown</h2>\n<ul id="trouble">'
             has_begun = True
@@ -101,8 +100,9 @@ async def _detailed(
 async def _first(
     waiting: deque[tuple[LedgerRow, asyncio.Task[Details] | None]],
 ) -> tuple[LedgerRow, Details]:
+    # Removed only after the await: if that is cancelled, `_detailed` still cancels the work.
     row, work = waiting[0]
-    details = NOTHING if work is None else await work
+    details = NO_DETAILS if work is None else await work
     waiting.popleft()
     return row, details
 
@@ -113,7 +113,8 @@ def _write(file: TextIO, pieces: Iterable[str]) -> None:
 
 @contextlib.contextmanager
 def _replaced(path: Path) -> Generator[TextIO]:
-    """A file that takes another one's place once it is whole."""
+    """A file that replaces the one at `path` once it is complete."""
+    # In the same directory: a rename is atomic only within one file system.
     part = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
     try:
         with part.open("x", encoding="utf-8", newline="\n") as file:

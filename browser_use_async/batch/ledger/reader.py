@@ -1,4 +1,4 @@
-"""A ledger as others see it: read, never changed, also while a batch writes to it."""
+"""Reads a ledger without changing it, also while a batch writes to it."""
 
 import contextlib
 import json
@@ -13,10 +13,10 @@ from typing import Any
 import attrs
 
 from browser_use_async.batch.ledger import schema
-from browser_use_async.batch.states import ItemState
+from browser_use_async.batch.ledger.records import ItemState, Orphan
 from browser_use_async.errors import LedgerCorruptError, LedgerError
 
-__all__ = ["LedgerRow", "LedgerView", "Orphan", "read_ledger"]
+__all__ = ["LedgerRow", "LedgerView", "read_ledger"]
 
 
 @attrs.frozen(kw_only=True)
@@ -50,19 +50,6 @@ class LedgerRow:
 
 
 @attrs.frozen(kw_only=True)
-class Orphan:
-    """A task that carries an item's mark but is not the one that the ledger knows."""
-
-    task_id: str
-    key: str  # the item's key
-    found_at: datetime  # when it was found
-    stopped: bool  # whether it was stopped
-    # What it cost until it was found, by the published prices, in US cents; None if that
-    # cannot be told
-    cost_cents: Decimal | None = None
-
-
-@attrs.frozen(kw_only=True)
 class LedgerView:
     """What a ledger says at one moment."""
 
@@ -75,7 +62,7 @@ class LedgerView:
     # What its tasks cost, from their steps and the published prices, in US cents
     cost_cents: Decimal
     counts: Mapping[ItemState, int]  # how many items are in each state; every state is there
-    orphans: tuple[Orphan, ...]  # tasks too many
+    orphans: tuple[Orphan, ...]  # duplicate tasks
 
     @property
     def total(self) -> int:
@@ -90,7 +77,7 @@ class LedgerView:
         Raises:
             LedgerError: The file cannot be read, or is damaged.
         """
-        with _reading(self.path) as connection:
+        with _snapshot(self.path) as connection:
             for row in connection.execute(f"SELECT {_COLUMNS} FROM items ORDER BY position"):  # noqa: S608
                 yield _row(row)
 
@@ -104,7 +91,7 @@ def read_ledger(path: str | os.PathLike[str]) -> LedgerView:
         LedgerVersionError: A newer version of this package wrote it.
     """
     file = Path(path)
-    with _reading(file) as connection:
+    with _snapshot(file) as connection:
         found = connection.execute("SELECT id, created_at, runs, budget, labels FROM batch")
         batch = found.fetchone()
         if batch is None:
@@ -128,20 +115,22 @@ def read_ledger(path: str | os.PathLike[str]) -> LedgerView:
 
 
 @contextlib.contextmanager
-def _reading(file: Path) -> Generator[sqlite3.Connection, None, None]:
+def _snapshot(file: Path) -> Generator[sqlite3.Connection, None, None]:
     if not file.is_file():
         raise LedgerError(
             f"there is no ledger {file}; name the file that a batch was given with --ledger or "
             "run_many(ledger=...)"
         )
     try:
+        # mode=ro: SQLite would create a missing file.
         address = f"{file.resolve().as_uri()}?mode=ro"
         with contextlib.closing(sqlite3.connect(address, uri=True, timeout=5)) as connection:
-            connection.execute("BEGIN")  # one moment for everything that is read
+            connection.execute("BEGIN")  # all statements read the same snapshot
             if not connection.execute("SELECT COUNT(*) FROM sqlite_schema").fetchone()[0]:
                 raise _not_begun(file)
             schema.check(connection, str(file))
             yield connection
+    # OperationalError is a DatabaseError, but the file is whole: it is busy or not readable.
     except sqlite3.OperationalError as error:
         raise LedgerError(f"the ledger {file} cannot be read: {error}") from None
     except (sqlite3.DatabaseError, ValueError) as error:

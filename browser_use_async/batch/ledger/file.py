@@ -1,4 +1,4 @@
-"""Opening a ledger file, by one owner at a time."""
+"""A ledger file that one process owns at a time: opening, locking, and noticing its loss."""
 
 import contextlib
 import os
@@ -11,32 +11,28 @@ import attrs
 from browser_use_async.batch.ledger import schema
 from browser_use_async.errors import LedgerCorruptError, LedgerError, LedgerLockedError
 
-__all__ = ["OpenLedger", "explained", "open_ledger", "open_scratch"]
+__all__ = ["LedgerFile", "as_ledger_error", "open_ledger", "open_scratch"]
 
-_OWNER = "-owner"
+_LOCK = "-owner"
 _LOG = "-wal"
 _SAVED = ".saved"
-_READY = "PRAGMA synchronous = FULL; PRAGMA fullfsync = ON; PRAGMA checkpoint_fullfsync = ON;"
+# FULL and fullfsync: a commit must survive power loss, also on macOS.
+_DURABLE = "PRAGMA synchronous = FULL; PRAGMA fullfsync = ON; PRAGMA checkpoint_fullfsync = ON;"
 
 
 @attrs.frozen
-class OpenLedger:
+class LedgerFile:
     """A ledger that this process owns."""
 
-    path: Path | None  # the file, or None for one that is forgotten when it is closed
-    connection: sqlite3.Connection  # to the ledger, without transactions of its own
-    owner: sqlite3.Connection | None  # to the lock, or None
+    path: Path | None  # the file, or None for a temporary one
+    connection: sqlite3.Connection  # in autocommit mode: the writer begins and commits
+    owner: sqlite3.Connection | None  # holds the lock
     # Device and inode of each of its files when it was opened, by path
     identities: Mapping[Path, tuple[int, int]] = attrs.field(factory=dict)
 
     def check_files(self) -> None:
-        """Compare the files at the ledger's paths with those that are open.
-
-        What is written to a file that was deleted is gone when this process ends.
-
-        Raises:
-            LedgerError: They are others, or there is none.
-        """
+        """Raise a `LedgerError` if a file of the ledger was deleted, moved or replaced."""
+        # Writes to a deleted file succeed, and are gone when this process ends.
         for path, identity in self.identities.items():
             if _identity(path) != identity:
                 raise self._lost(path)
@@ -56,19 +52,20 @@ class OpenLedger:
         )
 
     def _save(self) -> Path | None:
-        """Copy the ledger, which is still open, beside where it was."""
+        """Copy the ledger, which is still open, next to its old path."""
         assert self.path is not None
         copy = self.path.with_name(self.path.name + _SAVED)
         try:
+            # An existing copy is not overwritten: it may be the better one.
             if _create(copy):
                 self.connection.execute("VACUUM INTO ?", (str(copy),))
                 return copy
         except (OSError, sqlite3.Error):
-            pass  # the folder is gone, or the disk is full
+            pass  # the directory is gone or the disk is full; the error says so
         return None
 
     def close(self) -> None:
-        """Close it, and let others own it."""
+        """Close it and release the lock."""
         try:
             self.connection.close()
         finally:
@@ -76,59 +73,52 @@ class OpenLedger:
                 self.owner.close()
 
 
-def open_ledger(path: str | os.PathLike[str]) -> OpenLedger:
-    """Open a ledger, or create it, and become its owner.
-
-    Raises:
-        LedgerLockedError: Somebody else is its owner.
-        LedgerCorruptError: It is damaged, or is no ledger.
-        LedgerVersionError: A newer version of this package wrote it.
-        LedgerError: It cannot be created or opened.
-    """
-    file = Path(os.path.realpath(path))  # one file has one lock, by whatever name it is called
+def open_ledger(path: str | os.PathLike[str]) -> LedgerFile:
+    """Open a ledger, or create it, and lock it."""
+    file = Path(os.path.realpath(path))  # symbolic links to one file share its lock
     with contextlib.ExitStack() as opened:
         try:
-            owner = _own(file)
+            owner = _lock(file)
             opened.callback(owner.close)
             connection = _open(file)
             opened.callback(connection.close)
             _prepare(connection, file)
         except sqlite3.Error as error:
-            raise explained(error, file) from None
+            raise as_ledger_error(error, file) from None
         except OSError as error:
             raise LedgerError(
                 f"the ledger {file} cannot be opened: {error.strerror}; nothing was sent. Pass a "
                 "path in a directory that exists and can be written to"
             ) from None
-        opened.pop_all()
-    return OpenLedger(file, connection, owner, _identities(file))
+        opened.pop_all()  # success: keep the connections open
+    return LedgerFile(file, connection, owner, _identities(file))
 
 
 def _identities(file: Path) -> dict[Path, tuple[int, int]]:
     """The ledger, its log, without which it lacks its last commits, and its lock."""
-    paths = [file.with_name(file.name + ending) for ending in ("", _LOG, _OWNER)]
+    paths = [file.with_name(file.name + ending) for ending in ("", _LOG, _LOCK)]
     return {path: identity for path in paths if (identity := _identity(path)) is not None}
 
 
 def _identity(path: Path) -> tuple[int, int] | None:
-    """Device and inode, which no other file has as long as this one is open."""
+    """Device and inode, which no other file has while this one is open."""
     try:
-        status = os.stat(path)  # noqa: PTH116 - three of them for each commit
+        status = os.stat(path)  # noqa: PTH116 - faster, and called three times per commit
     except OSError:
         return None
     return status.st_dev, status.st_ino
 
 
-def open_scratch() -> OpenLedger:
-    """A ledger that is forgotten when it is closed, and that spills to disk when it is large."""
+def open_scratch() -> LedgerFile:
+    """Open a temporary ledger, which spills to disk when it is large."""
     connection = sqlite3.connect("", isolation_level=None, check_same_thread=False)
     connection.execute("PRAGMA journal_mode = MEMORY")
     connection.executescript(schema.SCHEMA)
-    return OpenLedger(None, connection, None)
+    return LedgerFile(None, connection, None)
 
 
-def explained(error: Exception, file: Path | None) -> LedgerError:
-    """What a failure means for the batch."""
+def as_ledger_error(error: Exception, file: Path | None) -> LedgerError:
+    """Convert any failure into the error that the batch raises."""
     if isinstance(error, LedgerError):
         return error
     name = getattr(error, "sqlite_errorname", None) or ""
@@ -147,13 +137,14 @@ def _corrupt(file: Path | None, problem: str) -> LedgerCorruptError:
     )
 
 
-def _own(file: Path) -> sqlite3.Connection:
-    beside = file.with_name(file.name + _OWNER)
-    _create(beside)
-    owner = sqlite3.connect(beside, isolation_level=None, timeout=0, check_same_thread=False)
+def _lock(file: Path) -> sqlite3.Connection:
+    # A file of its own: the lock is a transaction that never ends.
+    lock_file = file.with_name(file.name + _LOCK)
+    _create(lock_file)
+    owner = sqlite3.connect(lock_file, isolation_level=None, timeout=0, check_same_thread=False)
     try:
         owner.execute("PRAGMA journal_mode = MEMORY")  # nothing is written, so no third file
-        # Never ended: SQLite's lock on a file vanishes with the connection or the process.
+        # Never committed: the lock is released with the connection, also when the process dies.
         owner.execute("BEGIN EXCLUSIVE")
     except sqlite3.OperationalError as error:
         owner.close()
@@ -167,7 +158,7 @@ def _own(file: Path) -> sqlite3.Connection:
 
 
 def _create(file: Path) -> bool:
-    """Create a file that nobody else may read, unless it is there."""
+    """Create a file that only this user can read, unless it exists."""
     try:
         descriptor = os.open(file, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, 0o600)
     except FileExistsError:
@@ -175,13 +166,14 @@ def _create(file: Path) -> bool:
     os.close(descriptor)
     directory = os.open(file.parent, os.O_RDONLY | os.O_CLOEXEC)
     try:
-        os.fsync(directory)  # its name is as durable as what will stand in it
+        os.fsync(directory)  # a new name is durable only once its directory is synced
     finally:
         os.close(directory)
     return True
 
 
 def _open(file: Path) -> sqlite3.Connection:
+    # SQLite would create it readable for all users.
     _create(file)
     address = f"{file.as_uri()}?mode=rw"
     return sqlite3.connect(
@@ -196,10 +188,12 @@ def _prepare(connection: sqlite3.Connection, file: Path) -> None:
         if problem != "ok":
             raise _corrupt(file, problem)
         connection.execute("PRAGMA journal_mode = WAL")
-        connection.executescript(_READY + schema.INDEXES)
+        connection.executescript(_DURABLE + schema.INDEXES)
         return
+    # No tables yet, but another program's mark: do not turn its file into a ledger.
     if connection.execute("PRAGMA application_id").fetchone()[0]:
         raise _corrupt(file, "it belongs to another program")
     connection.execute("PRAGMA journal_mode = WAL")
-    connection.executescript(_READY)
+    connection.executescript(_DURABLE)
+    # One transaction: a crash leaves an empty file or a whole schema.
     connection.executescript(f"BEGIN;{schema.SCHEMA}COMMIT;")

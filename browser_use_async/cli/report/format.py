@@ -1,4 +1,4 @@
-"""Figures as people read them, with the exact value beside for programs. Pure."""
+"""Formats figures for people, with the exact value beside them for programs. Pure."""
 
 import html
 import re

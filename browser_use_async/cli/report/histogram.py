@@ -7,7 +7,7 @@ from itertools import pairwise
 
 import attrs
 
-from browser_use_async.batch.report.words import duration
+from browser_use_async.cli.report.format import duration
 
 __all__ = ["Bin", "bins", "plot"]
 

@@ -13,9 +13,9 @@ import pytest
 from browser_use_async import errors
 from browser_use_async.batch import ItemState, read_ledger
 from browser_use_async.batch.ledger import schema
-from browser_use_async.batch.ledger.opening import OpenLedger, open_ledger
+from browser_use_async.batch.ledger.file import LedgerFile, open_ledger
 from browser_use_async.batch.ledger.store import Store
-from browser_use_async.batch.ledger.writer import WriterThread
+from browser_use_async.batch.ledger.writer import LedgerWriter
 from browser_use_async.server import LocalServer
 from browser_use_async.server.faults import Fault
 from browser_use_async.transport.config import Runtime
@@ -41,7 +41,7 @@ def _runs_asked_for(server: LocalServer) -> int:
 
 @pytest.mark.case("I3")
 @pytest.mark.parametrize("committed", [False, True])
-@pytest.mark.parametrize("method", ["begin_run", "intend", "submitted", "ended"])
+@pytest.mark.parametrize("method", ["begin_run", "begin_send", "record_task", "record_outcome"])
 @pytest.mark.long
 async def test_killed_at_a_write_a_batch_goes_on(
     serve: Serve,
@@ -93,7 +93,7 @@ async def test_what_a_power_cut_does_to_the_log_is_survived(
     server = await serve()
     async with Program() as program:
         # Nobody has heard of the last commit, so its damage is what a power cut can do.
-        doomed = _run(server, ledger, store="submitted", at=6, committed=True)
+        doomed = _run(server, ledger, store="record_task", at=6, committed=True)
         assert await program.run(doomed) == KILLED
         damage(ledger)
         ended = await program.run(_run(server, ledger))
@@ -350,14 +350,14 @@ class _Full:
     def surroundings(self) -> Runtime:
         """A world with that disk."""
 
-        async def start_writer(opens: Callable[[], OpenLedger]) -> WriterThread:
-            return WriterThread(await asyncio.to_thread(opens), self.store)
+        async def start_writer(opens: Callable[[], LedgerFile]) -> LedgerWriter:
+            return LedgerWriter(await asyncio.to_thread(opens), self.store)
 
         return Runtime(start_writer=start_writer)
 
 
 @pytest.mark.case("I6")
-@pytest.mark.parametrize("method", ["claim", "intend", "submitted", "ended"])
+@pytest.mark.parametrize("method", ["claim", "begin_send", "record_task", "record_outcome"])
 async def test_a_full_disk_ends_the_batch_and_doubles_nothing(
     serve: Serve,
     open_session: Open,
@@ -376,8 +376,8 @@ async def test_a_full_disk_ends_the_batch_and_doubles_nothing(
 
     first = len(server.store.tasks)
     assert "full" in str(caught.value)
-    assert first == (2 if method in {"claim", "intend"} else 3)
-    if method == "submitted":
+    assert first == (2 if method in {"claim", "begin_send"} else 3)
+    if method == "record_task":
         assert caught.value.task_id == server.store.tasks[-1].id
     disk.is_full = False
     results = await session.run_many(
@@ -435,7 +435,7 @@ async def test_the_clock_may_be_set_between_two_runs(
         return datetime.now(UTC) + timedelta(hours=hours)
 
     server = await serve(faults=[Fault("lost_reply", "run_task", calls=1)])
-    disk = _Full("submitted", 1)
+    disk = _Full("record_task", 1)
     wrong = disk.surroundings()
     session = await open_session(
         server, surroundings=Runtime(now=wrong_clock, start_writer=wrong.start_writer)

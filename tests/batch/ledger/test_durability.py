@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from browser_use_async.batch import ItemState, read_ledger
-from browser_use_async.batch.ledger.opening import OpenLedger
+from browser_use_async.batch.ledger.file import LedgerFile
 from browser_use_async.batch.ledger.store import Store
-from browser_use_async.batch.ledger.writer import WriterThread
+from browser_use_async.batch.ledger.writer import LedgerWriter
 from browser_use_async.server.executors.protocol import Assignment, Control
 from browser_use_async.server.executors.scripted import ScriptedExecutor
 from browser_use_async.transport.config import Runtime
@@ -57,7 +57,7 @@ async def test_the_intent_is_on_the_disk_before_the_request_leaves(
     assert syncs <= bound * count + 12  # opening, closing and checkpoints
 
 
-_ROOT = Path(__file__).parents[2]
+_ROOT = Path(__file__).parents[3]
 
 
 def _read_trace(trace: Path) -> tuple[int, int, int]:
@@ -96,8 +96,8 @@ class Auditor(ScriptedExecutor):
 async def _audited(
     serve: Serve, open_session: Open, ledger: Path, store: Callable[..., Store]
 ) -> list[ItemState]:
-    async def start_writer(opens: Callable[[], OpenLedger]) -> WriterThread:
-        return WriterThread(await asyncio.to_thread(opens), store)
+    async def start_writer(opens: Callable[[], LedgerFile]) -> LedgerWriter:
+        return LedgerWriter(await asyncio.to_thread(opens), store)
 
     auditor = Auditor(ledger)
     server = await serve(executor=auditor)

@@ -1,0 +1,108 @@
+"""Finds duplicate tasks: of an item that was sent again because an answer was lost."""
+
+import logging
+from collections.abc import AsyncIterator, Collection
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+import attrs
+
+from browser_use_async.api.submission_token import TOKEN_KEY, SubmissionToken, digest_of
+from browser_use_async.batch.ledger.records import DuplicateSuspect, Orphan
+from browser_use_async.batch.ledger.store import Store
+from browser_use_async.batch.ledger.writer import LedgerWriter
+from browser_use_async.batch.state import SessionParts
+from browser_use_async.errors import BrowserUseError
+from browser_use_async.prices import TASK_START_CENTS
+from browser_use_async.types import TaskSummary
+
+__all__ = ["find_duplicates"]
+
+# Between the `Date` that stamped a token and the dates of rows, which may be a time zone away.
+MOST_BETWEEN_CLOCKS = timedelta(hours=26)
+
+_LOGGER = logging.getLogger("browser_use_async")
+
+
+async def find_duplicates(
+    session: SessionParts, writer: LedgerWriter, *, stop: bool
+) -> tuple[Orphan, ...]:
+    """Find tasks that carry an item's mark and are not the one that counts.
+
+    Makes no request unless an item was sent twice.
+
+    Raises:
+        BrowserUseError: The list could not be read to its end.
+    """
+    suspects = {each.token.mark: each for each in await writer.query(Store.duplicate_suspects)}
+    if not suspects:
+        return ()
+    return tuple([each async for each in _Scan(session, writer, suspects, stop).orphans()])
+
+
+def _since(tokens: Collection[SubmissionToken]) -> datetime | None:
+    """The earliest date of a task with one of these tokens, or None if any date is possible."""
+    if not all(token.by_service for token in tokens):
+        return None  # the clock of a machine may have been wrong by any amount
+    return min(token.sent_at for token in tokens) - MOST_BETWEEN_CLOCKS
+
+
+@attrs.frozen
+class _Scan:
+    """One pass over the task list."""
+
+    session: SessionParts
+    writer: LedgerWriter
+    suspects: dict[str, DuplicateSuspect]  # by mark
+    stop: bool  # whether to stop what is found
+
+    async def orphans(self) -> AsyncIterator[Orphan]:
+        tokens = [suspect.token for suspect in self.suspects.values()]
+        # A row may lack its token; the digest of its text saves a request for most of these.
+        texts = {token.digest for token in tokens}
+        async for row in self.session.newest_tasks(_since(tokens)):
+            if digest_of(row.task) not in texts:
+                continue
+            suspect = self.suspects.get(await self._mark(row))
+            if suspect is not None and row.id != suspect.task_id:
+                yield await self._record(row.id, suspect)
+
+    async def _mark(self, row: TaskSummary) -> str:
+        if TOKEN_KEY in row.extra or row.metadata:
+            return str(row.extra.get(TOKEN_KEY, ""))
+        # Some servers leave metadata out of the list; the task itself has it.
+        return str((await self.session.tasks.get(row.id)).extra.get(TOKEN_KEY, ""))
+
+    async def _record(self, task_id: str, suspect: DuplicateSuspect) -> Orphan:
+        stopped = self.stop and await self._stopped(task_id)
+        orphan = Orphan(
+            task_id=task_id,
+            key=suspect.key,
+            found_at=self.session.now(),
+            stopped=stopped,
+            cost_cents=await self._cost(task_id, suspect),
+        )
+        await self.writer.execute(lambda store: store.record_orphan(orphan))
+        _LOGGER.warning(
+            "the item %r has a second task %s, which %s",
+            suspect.key,
+            task_id,
+            "was stopped" if stopped else "lives on; session.tasks.stop(task_id) stops it",
+        )
+        return orphan
+
+    async def _cost(self, task_id: str, suspect: DuplicateSuspect) -> Decimal | None:
+        """What it cost so far, at the price per step of the item's own task."""
+        if not suspect.steps:
+            return None
+        step_cents = (suspect.cost_cents - TASK_START_CENTS) / suspect.steps
+        task = await self.session.tasks.get(task_id)
+        return TASK_START_CENTS + len(task.steps) * step_cents
+
+    async def _stopped(self, task_id: str) -> bool:
+        try:
+            await self.session.tasks.stop(task_id)
+        except BrowserUseError as error:
+            _LOGGER.warning("could not stop task %s: %s", task_id, error)
+            return False
+        return True

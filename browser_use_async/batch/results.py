@@ -1,0 +1,195 @@
+"""The result of each item, and how it is made: from a task, from an error, or from the ledger."""
+
+from decimal import Decimal
+from typing import Any, Generic, TypeVar
+
+import attrs
+
+from browser_use_async.api.tasks import TaskEndpoints
+from browser_use_async.batch.inputs import InputItem
+from browser_use_async.batch.ledger.records import ItemOutcome, ItemRecord, ItemState
+from browser_use_async.errors import BrowserUseError, OutputValidationError, TaskError
+from browser_use_async.lifecycle.handle import parsed, successful
+from browser_use_async.types import ParsedTask, Task, TaskStatus
+
+__all__ = ["BatchResult", "dead_letter", "from_task", "replay", "unresolved"]
+
+OutputT = TypeVar("OutputT")
+
+
+@attrs.frozen(kw_only=True)
+class BatchResult(Generic[OutputT]):
+    """How one item of a batch ended. A failed item is a result too.
+
+    Attributes:
+        index: Its place in the input of this run, counted from 0.
+        key: Its key: the user's own, or a digest of its content.
+        state: How far it came.
+        task: The whole task, if it ended in this run. For items that an earlier run of the same
+            ledger brought to their end it is None; `session.tasks.get(task_id)` gives it.
+        task_id: The task's id, if one is known to exist.
+        status: The task's last status.
+        output: The task's answer.
+        parsed: The output as the `output_type` asked for.
+        error: Why there is no good output, or None.
+        attempts: How many requests were sent to create it.
+        steps: How many steps the task took.
+        cost_cents: What it cost, from its steps and the published prices, in US cents.
+        restored: Whether an earlier run of the same ledger brought it to its end.
+    """
+
+    index: int
+    key: str
+    state: ItemState
+    task: Task | None = attrs.field(default=None, repr=False)
+    task_id: str | None = None
+    status: TaskStatus | None = None
+    output: str | None = attrs.field(default=None, repr=False)
+    parsed: OutputT | None = attrs.field(default=None, repr=False)
+    error: BrowserUseError | None = None
+    attempts: int = 0
+    steps: int | None = None
+    cost_cents: Decimal = Decimal(0)
+    restored: bool = False
+
+    @property
+    def succeeded(self) -> bool:
+        """Whether the task finished, with an output that fits."""
+        return self.error is None
+
+    def raise_for_error(self) -> None:
+        """Raise the error, if there is one.
+
+        Raises:
+            BrowserUseError: Why there is no good output.
+        """
+        if self.error is not None:
+            raise self.error
+
+
+def from_task(
+    item: InputItem, task: Task, output_type: Any, attempts: int, cost: Decimal
+) -> tuple[BatchResult[Any], ItemOutcome]:
+    """The result and the outcome of an item whose task has ended."""
+    task, error = _checked(task, output_type)
+    state = ItemState.DONE if error is None else ItemState.FAILED
+    result: BatchResult[Any] = BatchResult(
+        index=item.index,
+        key=item.key,
+        state=state,
+        task=task,
+        task_id=task.id,
+        status=task.status,
+        output=task.output,
+        parsed=task.parsed if isinstance(task, ParsedTask) else None,
+        error=error,
+        attempts=attempts,
+        steps=len(task.steps),
+        cost_cents=cost,
+    )
+    outcome = ItemOutcome(
+        state=state,
+        status=str(task.status),
+        steps=len(task.steps),
+        cost_cents=cost,
+        error=None if error is None else type(error).__name__,
+        reason=None if error is None else str(error),
+        created_at=None if task.created_at is None else task.created_at.timestamp(),
+        finished_at=None if task.finished_at is None else task.finished_at.timestamp(),
+        output=task.output,
+    )
+    return result, outcome
+
+
+def dead_letter(
+    item: InputItem, record: ItemRecord, error: BrowserUseError, attempts: int = 0
+) -> tuple[BatchResult[Any], ItemOutcome]:
+    """The result and the outcome of an item that was refused, so that no task exists."""
+    return _without_task(item, ItemState.DEAD, record.attempts + attempts, error)
+
+
+def unresolved(
+    item: InputItem, attempts: int, error: BrowserUseError
+) -> tuple[BatchResult[Any], ItemOutcome]:
+    """The result and the outcome of an item that may or may not have a task."""
+    return _without_task(item, ItemState.UNKNOWN, attempts, error)
+
+
+def _without_task(
+    item: InputItem, state: ItemState, attempts: int, error: BrowserUseError
+) -> tuple[BatchResult[Any], ItemOutcome]:
+    error = error.with_traceback(None)  # its frames would keep requests and their secrets alive
+    result: BatchResult[Any] = BatchResult(
+        index=item.index, key=item.key, state=state, error=error, attempts=attempts
+    )
+    return result, ItemOutcome(state=state, error=type(error).__name__, reason=str(error))
+
+
+async def replay(
+    item: InputItem, record: ItemRecord, tasks: TaskEndpoints, output_type: Any
+) -> BatchResult[Any]:
+    """The result of an item that an earlier run finished, from the ledger.
+
+    Tasks are fetched only for what the ledger does not hold: tasks that failed, and answers that
+    are too large or do not fit their type.
+    """
+    if record.state is ItemState.DONE and (record.output is not None or not record.output_bytes):
+        if output_type is None:
+            return _replayed(item, record, output=record.output)
+        # Imported here: only batches with an output type need it.
+        from browser_use_async.structured_output.parse import (  # noqa: PLC0415
+            OutputMismatchError,
+            parse_output,
+        )
+
+        try:
+            value = parse_output(record.output, output_type)
+        except OutputMismatchError:
+            # The type may be another one than in the earlier run; the error carries the task.
+            return await _fetch(item, record, tasks, output_type)
+        return _replayed(item, record, output=record.output, parsed=value)
+    if record.task_id is None:
+        return _replayed(item, record, error=_recorded_error(record))
+    return await _fetch(item, record, tasks, output_type)
+
+
+async def _fetch(
+    item: InputItem, record: ItemRecord, tasks: TaskEndpoints, output_type: Any
+) -> BatchResult[Any]:
+    try:
+        task = await tasks.get(str(record.task_id))
+    except BrowserUseError as error:
+        known = error if record.state is ItemState.DONE else _recorded_error(record)
+        return _replayed(item, record, error=known.with_traceback(None))
+    task, problem = _checked(task, output_type)
+    value = task.parsed if isinstance(task, ParsedTask) else None
+    return _replayed(item, record, task=task, output=task.output, parsed=value, error=problem)
+
+
+def _recorded_error(record: ItemRecord) -> BrowserUseError:
+    text = f"in an earlier run of this batch: {record.reason or record.error or record.state}"
+    return BrowserUseError(text, task_id=record.task_id)
+
+
+def _replayed(item: InputItem, record: ItemRecord, **more: Any) -> BatchResult[Any]:
+    return BatchResult(
+        index=item.index,
+        key=item.key,
+        state=record.state,
+        task_id=record.task_id,
+        status=None if record.status is None else TaskStatus(record.status),
+        attempts=record.attempts,
+        steps=record.steps,
+        cost_cents=record.cost_cents,
+        restored=True,
+        **more,
+    )
+
+
+def _checked(task: Task, output_type: Any) -> tuple[Task, TaskError | OutputValidationError | None]:
+    """Parse an ended task if there is a type; return also why it is no success."""
+    try:
+        good = successful(task)
+        return (good if output_type is None else parsed(good, output_type)), None
+    except (TaskError, OutputValidationError) as error:
+        return task, error.with_traceback(None)

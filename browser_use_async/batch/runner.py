@@ -1,0 +1,350 @@
+"""Runs one item of a batch, from wherever the ledger says that it stands to its end."""
+
+import asyncio
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+import attrs
+
+from browser_use_async import errors
+from browser_use_async.api.submission_token import SubmissionToken
+from browser_use_async.batch.estimates import TaskPrice
+from browser_use_async.batch.inputs import InputItem
+from browser_use_async.batch.ledger.records import (
+    FINAL_STATES,
+    MAY_COST,
+    ItemOutcome,
+    ItemRecord,
+    ItemState,
+)
+from browser_use_async.batch.ledger.store import Store
+from browser_use_async.batch.ledger.writer import LedgerWriter
+from browser_use_async.batch.progress import StopReason
+from browser_use_async.batch.results import (
+    BatchResult,
+    dead_letter,
+    from_task,
+    replay,
+    unresolved,
+)
+from browser_use_async.batch.state import BatchState, InFlightItem
+from browser_use_async.events import SubmissionAdopted
+from browser_use_async.lifecycle.create import Stage, Submission
+from browser_use_async.lifecycle.handle import wait
+from browser_use_async.types import RunTaskRequest
+
+__all__ = ["FATAL", "ItemRunner", "LedgerEntry"]
+
+MOST_ROUNDS = 3  # of sending in one run, for a service that loses every answer
+DOUBTFUL = frozenset({ItemState.INTENT, ItemState.UNKNOWN})
+
+FATAL = (
+    errors.APINotServedError,
+    errors.AuthenticationError,
+    errors.ConfigurationError,
+    errors.LedgerError,
+    errors.PermissionDeniedError,
+    errors.SessionClosedError,
+    errors.WrongEventLoopError,
+)
+"""These would be raised for every item, so the batch has to stop."""
+
+_TRANSIENT = (errors.APIConnectionError, errors.InternalServerError, errors.RateLimitError)
+
+
+@attrs.define(eq=False)
+class LedgerEntry:
+    """The ledger row of one item; each step is written before the next one can happen.
+
+    It is the `Witness` of the item's submission: run-task is not sent before the ledger says so.
+    """
+
+    writer: LedgerWriter
+    position: int  # the row
+    key: str
+    now: Callable[[], datetime]  # the wall clock
+    token: SubmissionToken | None = None  # what the task will carry, once that is known
+
+    async def sending(self) -> None:
+        """Record durably that run-task is about to be sent, and only then return."""
+        position, token, now = self.position, self.token, self.now().timestamp()
+        assert token is not None
+
+        def begin_send(store: Store) -> None:
+            store.begin_send(position, token, now)
+
+        try:
+            await self.writer.execute(begin_send)
+        except asyncio.CancelledError:
+            # The row may be written all the same, but the request will not be sent.
+            self.not_created()
+            raise
+
+    def not_created(self) -> None:
+        """Record that the last request created nothing."""
+        position = self.position
+        self.writer.post(lambda store: store.mark_not_sent(position))
+
+    async def is_anothers(self, task_id: str) -> bool:
+        """Whether the ledger holds a task for another item."""
+        position = self.position
+        try:
+            return await self.writer.query(lambda store: store.belongs_to_other(position, task_id))
+        except errors.LedgerError:
+            return False  # `record_task` will fail too, with an error that names the task
+
+    async def record_task(self, task_id: str) -> None:
+        """Record that the task exists.
+
+        Raises:
+            LedgerError: That could not be written; the error names the task.
+        """
+        position = self.position
+        try:
+            await self.writer.execute(lambda store: store.record_task(position, task_id))
+        except errors.LedgerError as error:
+            problem = str(error)
+        else:
+            return
+        raise errors.LedgerError(
+            f"task {task_id} was created for the item {self.key!r}, and that could not be written "
+            f"down: {problem}. The task lives on; running the batch again with that ledger "
+            "finds it by the mark that it carries",
+            task_id=task_id,
+        )
+
+    async def record_outcome(self, outcome: ItemOutcome) -> None:
+        """Record how the item ended."""
+        position = self.position
+        await self.writer.execute(lambda store: store.record_outcome(position, outcome))
+
+
+@attrs.define(eq=False)
+class ItemRunner:
+    """Runs one item: claims it in the ledger, creates or finds its task, and waits for its end."""
+
+    batch: BatchState
+    item: InputItem
+    _record: ItemRecord = attrs.field(init=False)  # what the ledger held about it
+    _entry: LedgerEntry = attrs.field(init=False)
+    _in_flight: InFlightItem = attrs.field(init=False)
+
+    async def run(self) -> BatchResult[Any] | None:
+        """Run the item; None if it repeats an earlier one, or is left for the next run."""
+        batch, item = self.batch, self.item
+        self._record = record = await self._claim()
+        self._entry = LedgerEntry(batch.writer, record.position, item.key, batch.session.now)
+        if record.repeated:
+            batch.counter.duplicates += 1
+            batch.on_change()
+            return None
+        batch.counter.add(record.state, known=record.known)
+        if item.request is None or record.state in FINAL_STATES:
+            return await self._finish_unsent()
+        if record.state is not ItemState.NEW:
+            batch.admission.follow(item.index, item.request)
+        elif not await self._is_admitted(item.request):
+            return None
+        return await self._run_counted(item.request)
+
+    async def _claim(self) -> ItemRecord:
+        item, revive = self.item, self.batch.options.retry_dead_letters
+        now = self.batch.session.now().timestamp()
+        # A claim need not be durable: without it the next run claims the item again.
+        return await self.batch.writer.query(
+            lambda store: store.claim(item.key, item.digest, now, revive=revive)
+        )
+
+    async def _is_admitted(self, request: RunTaskRequest) -> bool:
+        batch, index = self.batch, self.item.index
+        if batch.stopped_by is None and not await batch.admission.admit(index, request):
+            batch.stop(StopReason.BUDGET)
+        if batch.stopped_by is not None:  # it may have been stopped while this item waited
+            batch.admission.release(index)
+        return batch.stopped_by is None
+
+    async def _finish_unsent(self) -> BatchResult[Any]:
+        """The result of an item for which nothing is sent."""
+        batch, item, record = self.batch, self.item, self._record
+        if item.problem is None:
+            return await replay(item, record, batch.session.tasks, batch.options.output_type)
+        result, outcome = dead_letter(item, record, item.problem)
+        if record.state is not ItemState.DEAD:
+            batch.counter.start(record.state)
+            await self._entry.record_outcome(outcome)
+            batch.counter.finish(ItemState.DEAD)
+            batch.on_change()
+        return result
+
+    async def _run_counted(self, request: RunTaskRequest) -> BatchResult[Any] | None:
+        """Run the item and count it as running meanwhile."""
+        batch, index, state = self.batch, self.item.index, self._record.state
+        self._in_flight = InFlightItem(self.item.key, task_id=self._record.task_id)
+        batch.in_flight[index] = self._in_flight
+        batch.counter.start(state)
+        batch.on_change()
+        try:
+            result = await self._run_task(request)
+            state = ItemState.NEW if result is None else result.state
+            return result
+        finally:
+            # Cancelled too: then `state` is still the one from the ledger.
+            del batch.in_flight[index]
+            batch.counter.finish(state)
+            if state in MAY_COST:
+                batch.admission.abandon(index)
+            else:
+                batch.admission.release(index)
+            batch.on_change()
+
+    async def _run_task(self, request: RunTaskRequest) -> BatchResult[Any] | None:
+        admission, index, task_id = self.batch.admission, self.item.index, self._record.task_id
+        created_at: float | None = None
+        if task_id is None:
+            found = await self._find_or_create(request)
+            if not isinstance(found, str):
+                return found
+            task_id, created_at = found, asyncio.get_running_loop().time()
+            self._in_flight.task_id = task_id
+            self._in_flight.settled.set()
+            admission.task_created(index, task_id)
+            await self._entry.record_task(task_id)
+        else:
+            admission.task_created(index, task_id)
+        return await self._wait_for_end(task_id, created_at)
+
+    # --- creating the task ----------------------------------------------------------------
+
+    async def _find_or_create(self, request: RunTaskRequest) -> str | BatchResult[Any] | None:
+        """The id of the item's one task; or the result of an item that got none."""
+        options = self.batch.options
+        submission = self._submission(request)
+        self._in_flight.submission = submission
+        doubtful = self._record.state in DOUBTFUL
+        lost = 0
+        while True:
+            if doubtful:
+                found = await self._find(submission)
+                if found is not None:
+                    return found
+                if options.on_ambiguous != "resubmit" or lost == MOST_ROUNDS:
+                    break
+                if submission.abandoned or not self._may_resend(request):
+                    return None
+            try:
+                return await self._create(submission)
+            except errors.SubmissionUnknownError:
+                doubtful, lost = True, lost + 1
+            if options.on_ambiguous == "raise":
+                break
+        error = self.batch.session.creator.unknown(submission)
+        result, outcome = unresolved(self.item, self._attempts(), error)
+        await self._entry.record_outcome(outcome)
+        return result
+
+    def _may_resend(self, request: RunTaskRequest) -> bool:
+        """Whether run-task may be sent once more for an item whose first answer was lost."""
+        budget = self.batch.admission.budget
+        # The first request may have created a task too: a strict budget must pay for both.
+        if budget.is_strict and not budget.is_ample:
+            budget.refuse(TaskPrice.of(request))
+            self.batch.stop(StopReason.BUDGET)
+        return self.batch.stopped_by is None
+
+    def _submission(self, request: RunTaskRequest) -> Submission:
+        creator, window = self.batch.session.creator, self.batch.options.settle_window
+        # The token of the earlier run: a task that it created is found by the same mark.
+        submission = creator.prepare(request, "raise", window, self._record.token)
+        # `InputReader` refuses requests whose own metadata leaves no room for it.
+        assert submission.token is not None
+        self._entry.token = submission.token
+        submission.witness = self._entry
+        if self._record.state in DOUBTFUL:
+            submission.stage = Stage.UNKNOWN
+        return submission
+
+    def _attempts(self) -> int:
+        submission = self._in_flight.submission
+        return self._record.attempts + (0 if submission is None else submission.attempts)
+
+    async def _find(self, submission: Submission) -> str | None:
+        """Look for the task for the whole settle window, counted from now.
+
+        Every request was sent before now, by this process or by one that has ended, so that no
+        clock of this machine is needed.
+        """
+        assert submission.token is not None
+        batch, loop = self.batch, asyncio.get_running_loop()
+        reconciler = batch.session.creator.reconciler
+        while True:
+            started = loop.time()
+            try:
+                found = await reconciler.find(submission.token, batch.options.settle_window)
+            except FATAL:
+                raise
+            except errors.BrowserUseError as error:
+                # The search did not complete, so sending again could create a second task.
+                await self._pause(error)
+            else:
+                batch.backoff.reset()
+                if found is not None:
+                    batch.session.emit(SubmissionAdopted(found, loop.time() - started))
+                return found
+
+    async def _create(self, submission: Submission) -> str | BatchResult[Any] | None:
+        """Send run-task until its outcome is known.
+
+        Raises:
+            SubmissionUnknownError: The answer was lost.
+        """
+        batch = self.batch
+        while True:
+            try:
+                task_id = await batch.session.creator.create(submission)
+            except errors.PaymentRequiredError:
+                batch.stop(StopReason.BALANCE)
+                return None
+            except (*FATAL, errors.SubmissionUnknownError):
+                raise
+            except _TRANSIENT as error:
+                await self._pause(error)
+            except errors.BrowserUseError as error:
+                result, outcome = dead_letter(self.item, self._record, error, submission.attempts)
+                await self._entry.record_outcome(outcome)
+                return result
+            else:
+                batch.backoff.reset()
+                return task_id
+            # Only after a pause: another item may have stopped the batch meanwhile.
+            if batch.stopped_by is not None:
+                return None
+
+    async def _pause(self, error: errors.BrowserUseError) -> None:
+        seconds = self.batch.backoff.pause(asyncio.get_running_loop().time())
+        if seconds is None:
+            raise error
+        await asyncio.sleep(seconds)
+
+    # --- waiting for its end --------------------------------------------------------------
+
+    async def _wait_for_end(self, task_id: str, created_at: float | None) -> BatchResult[Any]:
+        batch, item, attempts = self.batch, self.item, self._attempts()
+        try:
+            task = await wait(batch.session.poller, task_id, batch.options.timeout, created_at)
+        except FATAL:
+            raise
+        except errors.BrowserUseError as error:
+            # The task runs on, and the next run of the batch waits for it again.
+            return BatchResult(
+                index=item.index,
+                key=item.key,
+                state=ItemState.SUBMITTED,
+                task_id=task_id,
+                error=error,
+                attempts=attempts,
+            )
+        cost = batch.admission.settle(item.index, len(task.steps))
+        result, outcome = from_task(item, task, batch.options.output_type, attempts, cost)
+        await self._entry.record_outcome(outcome)
+        return result
