@@ -3,8 +3,8 @@
 from browser_use_async.contract.table import Effect
 from browser_use_async.endpoints.files import FileEndpoints
 from browser_use_async.errors import FileTransferError
-from browser_use_async.files.sources import Source, Upload, read_source
-from browser_use_async.files.transfer import MAY_HAVE_EXPIRED
+from browser_use_async.files.sources import Source, UploadFile, read_source
+from browser_use_async.files.transfer import EXPIRED_URL_STATUSES
 from browser_use_async.models import RetryScheduled
 from browser_use_async.transport.client import Transport
 from browser_use_async.transport.response import Outcome, OutcomeKind, may_try_again
@@ -30,7 +30,7 @@ class Uploader:
         self._transport.bind()
         upload = await read_source(source, file_name, content_type)
         outcome, attempts = await self._put(upload)
-        if outcome.status in MAY_HAVE_EXPIRED:  # perhaps only the URL's time was up
+        if outcome.status in EXPIRED_URL_STATUSES:  # a new URL may be enough
             outcome, attempts = await self._put(upload)
         if outcome.kind is OutcomeKind.ACCEPTED:
             return upload.name
@@ -40,12 +40,12 @@ class Uploader:
             "is safe"
         )
 
-    async def _put(self, upload: Upload) -> tuple[Outcome, int]:
-        """Put the file at a new URL, as often as the policy allows."""
+    async def _put(self, upload: UploadFile) -> tuple[Outcome, int]:
+        """Send the file to a new URL; the last outcome, and how many attempts were made."""
         url = await self._new_url(upload)
         transport = self._transport
 
-        def tell(outcome: Outcome, failures: int, pause: float) -> None:
+        def emit_retry(outcome: Outcome, failures: int, pause: float) -> None:
             transport.emit(RetryScheduled("upload_file", None, failures, pause, outcome.problem))
 
         async def put() -> Outcome:
@@ -55,11 +55,11 @@ class Uploader:
         if transport.retry.max_attempts == 1 or not may_try_again(Effect.IDEMPOTENT, first):
             return first, 1
         retrying = Retrying(
-            transport.retry, Effect.IDEMPOTENT, transport.draw, tell, transport.storage.rest
+            transport.retry, Effect.IDEMPOTENT, transport.draw, emit_retry, transport.storage.rest
         )
         return await retrying.after(first, put)
 
-    async def _new_url(self, upload: Upload) -> SignedUrl:
+    async def _new_url(self, upload: UploadFile) -> SignedUrl:
         given = await self._files.create_upload_url(upload.name, upload.stored.content_type)
         url = SignedUrl(given.upload_url)
         problem = self._transport.storage.problem_with(url)
