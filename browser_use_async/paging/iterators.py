@@ -122,12 +122,12 @@ class _TaskReader:
 
 
 class PageIterator:
-    """What `session.iterate_all_tasks` gives: `async for` rows, or `.pages()` of rows.
+    """Async iterator over tasks, from `session.iterate_all_tasks`; `.pages()` iterates over pages.
 
-    Each loop reads anew. Reading is free.
+    Each loop starts a new reading. Reading costs nothing.
 
     Raises:
-        InvalidRequestError: An option is out of bounds, or the token belongs elsewhere.
+        InvalidRequestError: An option is out of bounds, or the token belongs to another list.
     """
 
     def __init__(
@@ -153,8 +153,10 @@ class PageIterator:
                 "created_after has no time zone; pass datetime.now(UTC) or the like",
                 field="created_after",
             )
+        # A single status is a string, and so a collection of characters.
         if isinstance(statuses, str):
             statuses = {statuses}
+        # Strings become the open enum: a status of a newer service can be asked for, too.
         wanted = None if statuses is None else frozenset(map(TaskStatus, statuses))
         self._fetch = fetch
         self._start = None if resume is None else decode(resume, KIND, _TASK_FIELDS)
@@ -169,27 +171,26 @@ class PageIterator:
 
     @property
     def resume_token(self) -> str | None:
-        """A text with which `session.iterate_all_tasks(resume=...)` goes on, in any process.
+        """A text with which `session.iterate_all_tasks(resume=...)` continues, in any process.
 
-        It stands for the last row or page that was given, by the loop that began last, and also
-        after an error. None before anything was read. It holds no task and no secret: dates,
-        counts, and digests of the few ids that no date tells from those to come: those of the
-        same microsecond as the last one.
+        It marks the last row or page that was yielded by the loop that started last, also after an
+        error. None before anything was read. It holds no task and no secret: dates, counts, and
+        digests of the few ids that no date decides, those of the same microsecond as the last one.
 
         It stays below 400 characters however many tasks share that microsecond. Where there is no
         room for all of them, it holds the last ones, and the next process reads the tasks of that
-        date again to find the place. That is exact as long as the service lists them in the same
-        order as before, whatever is created above or disappears meanwhile. If they come in another
-        order, or nearly all of the last ones have disappeared, all tasks of that date are given
-        again: some twice, none missed.
+        date again to find the position. That is exact as long as the service lists them in the same
+        order as before, whatever is created above or deleted meanwhile. If their order changes, or
+        nearly all of the last ones are deleted, all tasks of that date are yielded again: some
+        twice, none missed.
 
-        Without readable dates, or where these are out of order, it holds all ids and grows by
-        about 13 characters per task.
+        Without readable dates, or where these are out of order, it holds a digest of every id and
+        grows by about 13 characters per task.
         """
         return self._reader.token
 
     async def __aiter__(self) -> AsyncGenerator[TaskSummary, None]:
-        """Give each task that existed throughout exactly once, newest first."""
+        """Yield each task that existed throughout exactly once, newest first."""
         reader = self._reader = _TaskReader(self._options, self._start)
         async with contextlib.aclosing(self._read(reader)) as pages:
             async for rows in pages:
@@ -200,7 +201,7 @@ class PageIterator:
                     yield row
 
     async def pages(self) -> AsyncGenerator[list[TaskSummary], None]:
-        """Give the same rows page by page; a page whose rows are all left out is not given."""
+        """Yield the same rows page by page; a page whose rows are all filtered out is left out."""
         reader = self._reader = _TaskReader(self._options, self._start)
         async with contextlib.aclosing(self._read(reader)) as pages:
             async for rows in pages:
@@ -257,12 +258,13 @@ class _ListReader(Generic[RowT]):
 
 
 class ListIterator(Generic[RowT]):
-    """What `session.iterate_all_scheduled_tasks` and its like give: `async for`, or `.pages()`.
+    """Async iterator over schedules or profiles; `.pages()` iterates over pages.
 
-    Each loop reads anew. Reading is free.
+    Returned by `session.iterate_all_scheduled_tasks` and `session.iterate_all_browser_profiles`.
+    Each loop starts a new reading. Reading costs nothing.
 
     Raises:
-        InvalidRequestError: An option is out of bounds, or the token belongs elsewhere.
+        InvalidRequestError: An option is out of bounds, or the token belongs to another list.
     """
 
     def __init__(
@@ -293,17 +295,17 @@ class ListIterator(Generic[RowT]):
 
     @property
     def resume_token(self) -> str | None:
-        """A text with which the same `session.iterate_all_...(resume=...)` goes on, anywhere.
+        """A text with which the same `session.iterate_all_...(resume=...)` continues, anywhere.
 
-        It stands for the last row or page that was given, by the loop that began last, and also
-        after an error. None before anything was read. It goes on as exactly as a loop that was
-        only slow. Since these lists carry no dates by which to tell what was given, it holds a
-        digest of each id, and so grows by about 13 characters per row.
+        It marks the last row or page that was yielded by the loop that started last, also after an
+        error. None before anything was read. Continuing is as exact as a loop that was only slow.
+        These lists carry no dates that could separate what was yielded from the rest, so the token
+        holds a digest of each id, and grows by about 13 characters per row.
         """
         return self._reader.token
 
     async def __aiter__(self) -> AsyncGenerator[RowT, None]:
-        """Give each row that existed throughout exactly once, in the order of the service."""
+        """Yield each row that existed throughout exactly once, in the order of the service."""
         reader = self._reader = self._new_reader()
         async with contextlib.aclosing(self._read(reader)) as pages:
             async for rows in pages:
@@ -314,7 +316,7 @@ class ListIterator(Generic[RowT]):
                     yield row
 
     async def pages(self) -> AsyncGenerator[list[RowT], None]:
-        """Give the same rows page by page; a page without news is not given."""
+        """Yield the same rows page by page; a page without new rows is left out."""
         reader = self._reader = self._new_reader()
         async with contextlib.aclosing(self._read(reader)) as pages:
             async for rows in pages:
