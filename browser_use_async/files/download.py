@@ -33,6 +33,7 @@ class DownloadOptions:
     def __attrs_post_init__(self) -> None:
         for field in ("max_bytes", "concurrency"):
             value: object = getattr(self, field)
+            # `bool` is a subclass of int, and max_bytes=True is a mistake.
             whole = isinstance(value, int) and not isinstance(value, bool) and value > 0
             if not whole and (field, value) != ("max_bytes", None):
                 raise InvalidRequestError(
@@ -107,6 +108,7 @@ class Downloader:
             file = await self._tasks.get_output_file(task_id, file_name)
             return self._check_url(task_id, SignedUrl(file.download_url))
 
+        # The destination is checked before the API is asked: then a mistake costs no request.
         self._transport.bind()
         target = await _to_thread(task_id, target_path, destination, file_name, task_id)
         spec = DownloadSpec(

@@ -51,6 +51,7 @@ async def read_source(
     """
     name = _name_of(source) if file_name is None else file_name
     check_name(name)
+    # The name and the type are checked first, since they cost nothing.
     kind = _checked_type(name, content_type)
     upload = UploadFile(name, StoredContent(await _content_of(source), kind))
     size = len(upload.stored.content)
@@ -65,7 +66,7 @@ async def read_source(
 
 
 def _name_of(source: Source) -> str:
-    given: object = source
+    given: object = source  # the name of a stream can be anything, such as a file descriptor
     if not isinstance(source, str | os.PathLike):
         given = getattr(source, "name", None)
     if isinstance(given, str | os.PathLike):

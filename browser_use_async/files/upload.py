@@ -28,6 +28,8 @@ class Uploader:
             BrowserUseError: It was not uploaded.
         """
         self._transport.bind()
+        # Read whole before the URL is requested: a retry sends the same bytes, and a signed URL
+        # expires while a slow source is read.
         upload = await read_source(source, file_name, content_type)
         outcome, attempts = await self._put(upload)
         if outcome.status in EXPIRED_URL_STATUSES:  # a new URL may be enough
@@ -51,6 +53,7 @@ class Uploader:
         async def put() -> Outcome:
             return await transport.storage.put(url, upload.stored)
 
+        # PUT of the same bytes to the same URL is idempotent, whatever became of the first.
         first = await put()
         if transport.retry.max_attempts == 1 or not may_try_again(Effect.IDEMPOTENT, first):
             return first, 1

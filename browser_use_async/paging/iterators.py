@@ -54,6 +54,7 @@ class _Options:
         """Whether all rows after a page are older than the caller asked for."""
         if self.created_after is None or not page.tasks:
             return False
+        # The last row is the oldest, as long as the list is newest first.
         oldest = page.tasks[-1].created_at
         return oldest is not None and oldest < self.created_after
 
@@ -117,6 +118,7 @@ class _TaskReader:
             self._cursor.page = None
         if self._parallel is None:
             self._parallel = ParallelReader.following(self._cursor, self._depth)
+        # For good, since each failure wastes the requests in flight.
         elif self._parallel.failed:
             self._parallel, self._depth = None, 1
 
@@ -167,6 +169,7 @@ class PageIterator:
             wanted = _resumed("statuses", wanted, resumed)
             created_after = _resumed("created_after", created_after, more["created_after"])
         self._options = _Options(wanted, created_after, page_size, prefetch)
+        # Until a loop starts, `resume_token` marks where this process was resumed.
         self._reader = _TaskReader(self._options, self._start)
 
     @property
