@@ -25,7 +25,7 @@ from browser_use_async.batch.ledger.store import Store
 from browser_use_async.batch.ledger.writer import WriterThread
 from browser_use_async.contract.submission_token import SubmissionToken
 from browser_use_async.transport.surroundings import Surroundings
-from tests.support.patience import PATIENCE
+from tests.patience import PATIENCE
 
 __all__ = ["KILLED", "Program", "Run", "items", "run"]
 

@@ -17,7 +17,7 @@ from browser_use_async.batch.entries import Entry
 from browser_use_async.batch.ledger.facts import Claim
 from browser_use_async.server.executors.scripted import Scenario
 from tests.batch.conftest import Held, Open, Serve, hanging
-from tests.support.patience import until
+from tests.patience import until
 
 Texts = Callable[[int], list[str]]
 

@@ -21,8 +21,8 @@ from browser_use_async.server.faults import Fault
 from browser_use_async.transport.surroundings import Surroundings
 from tests.batch.conftest import Open, Serve
 from tests.batch.program import KILLED, Program, Run
-from tests.support.hygiene import raises
-from tests.support.patience import until
+from tests.hygiene import raises
+from tests.patience import until
 
 Texts = Callable[[int], list[str]]
 

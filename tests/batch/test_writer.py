@@ -13,7 +13,7 @@ from browser_use_async.batch.ledger import writer
 from browser_use_async.batch.ledger.opening import open_ledger, open_scratch
 from browser_use_async.batch.ledger.store import Store
 from browser_use_async.batch.ledger.writer import WriterThread
-from tests.support.patience import until
+from tests.patience import until
 
 
 class Traced:

@@ -12,9 +12,9 @@ from browser_use_async.cli import main
 from browser_use_async.cli.batches.settings import resume_command
 from browser_use_async.cli.registry import completed
 from browser_use_async.server import LocalServer
+from tests.patience import until
 from tests.report.ledgers import item, write_ledger
-from tests.support.patience import until
-from tests.support.wire import bound_socket
+from tests.wire import bound_socket
 
 from .running import Recorder, Result, environment, run, run_on_terminal, running
 

@@ -18,9 +18,9 @@ from browser_use_async.endpoints import (
     SearchEndpoints,
     TaskEndpoints,
 )
-from tests.support.bench import Connect
-from tests.support.hygiene import KEY
-from tests.support.shim import BASE_URL, MockedApi
+from tests.bench import Connect
+from tests.hygiene import KEY
+from tests.shim import BASE_URL, MockedApi
 
 TASK = (
     '{"id":"t-1","task":"Buy milk","status":"finished","output":"done","created_at":'

@@ -10,9 +10,9 @@ import pytest
 from browser_use_async.models import BrowserProfile, ProxyCountry, RunTaskRequest, SecretMapping
 from browser_use_async.server.executors.protocol import Assignment, Failed, Finished
 from browser_use_async.server.running import resolve_settings
+from tests.patience import until
 from tests.server.calling import Caller
 from tests.server.steering import FromQueue
-from tests.support.patience import until
 
 
 def test_defaults_are_the_published_ones():

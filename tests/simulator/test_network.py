@@ -15,12 +15,12 @@ from browser_use_async.transport.lanes import LaneOptions
 from browser_use_async.transport.prepared import prepare
 from browser_use_async.transport.response import Outcome, OutcomeKind
 from browser_use_async.transport.secret import Secret
+from tests.hygiene import KEY
+from tests.patience import PATIENCE
 from tests.simulator import clock
 from tests.simulator.network import Admission, Machine, Network
 from tests.simulator.wire_in_memory import WireServerInMemory
-from tests.support.hygiene import KEY
-from tests.support.patience import PATIENCE
-from tests.support.wire import Connection, Script, WireServer, bound_socket, response
+from tests.wire import Connection, Script, WireServer, bound_socket, response
 
 GOOD = response(200, '{"id":"t-1"}')
 SECONDS = 0.3  # that an attempt may take whose time is to be up

@@ -20,8 +20,8 @@ from browser_use_async.transport.configuration import Configuration
 from browser_use_async.transport.lanes import LaneOptions
 from browser_use_async.transport.retry import RetryPolicy
 from browser_use_async.transport.secret import Secret
-from tests.support.fake_api import FakeApi, FakeTask, Fault
-from tests.support.hygiene import KEY
+from tests.fake_api import FakeApi, FakeTask, Fault
+from tests.hygiene import KEY
 
 pytestmark = [pytest.mark.looptime, pytest.mark.case("A25")]
 

@@ -8,11 +8,11 @@ import pytest
 
 from browser_use_async import BrowserUseSession, errors
 from browser_use_async.submission.running import Fate
+from tests.fake_api import FakeApi, Fault
+from tests.hygiene import KEY
+from tests.polling.test_polling import lives
 from tests.submission.awaits import Awaits
 from tests.submission.orphans import cancelled, orphans
-from tests.support.fake_api import FakeApi, Fault
-from tests.support.fake_task import lives
-from tests.support.hygiene import KEY
 
 pytestmark = pytest.mark.looptime
 

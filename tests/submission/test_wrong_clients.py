@@ -12,6 +12,9 @@ import pytest
 
 from browser_use_async import BrowserUseSession
 from browser_use_async.submission.creation import OnAmbiguous
+from tests.fake_api import Call, FakeApi, FakeTask, Fault
+from tests.hygiene import KEY
+from tests.polling.test_polling import lives
 from tests.submission.wrong_clients import (
     Client,
     Ours,
@@ -19,9 +22,6 @@ from tests.submission.wrong_clients import (
     ThreeAttempts,
     VendorRule,
 )
-from tests.support.fake_api import Call, FakeApi, FakeTask, Fault
-from tests.support.fake_task import lives
-from tests.support.hygiene import KEY
 
 pytestmark = [pytest.mark.looptime, pytest.mark.usefixtures("nothing_leaks")]
 

@@ -8,9 +8,9 @@ from browser_use_async.transport.lanes import LaneOptions
 from browser_use_async.transport.prepared import prepare
 from browser_use_async.transport.response import OutcomeKind
 from browser_use_async.transport.secret import Secret
-from tests.support.bench import FAST
-from tests.support.hygiene import KEY
-from tests.support.wire import Connection, Script
+from tests.bench import FAST
+from tests.hygiene import KEY
+from tests.wire import Connection, Script
 
 __all__ = ["finishing", "kind_of"]
 

@@ -16,9 +16,9 @@ from multidict import CIMultiDict
 from browser_use_async import RetryPolicy, RetryScheduled, TaskStatus, errors
 from browser_use_async.contract.table import ENDPOINTS, Effect
 from browser_use_async.transport.response import Outcome, OutcomeKind, Reply, may_try_again
-from tests.support.bench import FAST, Connect, Serve
-from tests.support.hygiene import raises
-from tests.support.wire import Connection, answering, response
+from tests.bench import FAST, Connect, Serve
+from tests.hygiene import raises
+from tests.wire import Connection, answering, response
 
 RUNNING = response(200, '"running"')
 TRANSIENT = [408, 425, 429, 500, 502, 503, 504, 520, 524, 530]

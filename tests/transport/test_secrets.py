@@ -19,9 +19,9 @@ from browser_use_async.transport.lanes import LaneOptions
 from browser_use_async.transport.prepared import prepare
 from browser_use_async.transport.retry import RetryPolicy
 from browser_use_async.transport.secret import Secret
-from tests.support.bench import Connect, Serve
-from tests.support.hygiene import KEY, SECRET, assert_hides_secrets, raises
-from tests.support.wire import Connection, answering, response
+from tests.bench import Connect, Serve
+from tests.hygiene import KEY, SECRET, assert_hides_secrets, raises
+from tests.wire import Connection, answering, response
 
 RUNNING = response(200, '"running"')
 

@@ -12,7 +12,7 @@ from browser_use_async.server.executors.agent.endpoint import (
     choose_model,
 )
 from browser_use_async.server.outbound import Outbound
-from tests.support.hygiene import KEY
+from tests.hygiene import KEY
 
 
 @pytest.fixture(autouse=True)
