@@ -15,13 +15,13 @@ from datetime import datetime
 from statistics import median
 from typing import Any
 
+from browser_use_async.api.endpoint_table import GET_TASK
+from browser_use_async.api.serialization import decode_response
 from browser_use_sdk.generated.v2.models import TaskView
 from pydantic import BaseModel
 
 from benchmarks.harness import FULL, QUICK, Effort, Report, compare, table
 from benchmarks.servers import lifelike
-from browser_use_async.contract.conversion import decode_response
-from browser_use_async.contract.table import GET_TASK
 
 STEPS = 75
 REPEATS = 200

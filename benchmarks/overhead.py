@@ -12,12 +12,13 @@ from collections.abc import Awaitable, Callable
 from statistics import median
 from typing import Any
 
+from browser_use_async.api.endpoint_table import GET_TASK_STATUS
+from browser_use_async.transport.request import prepare
+from browser_use_async.types import TaskId
+
 from benchmarks.harness import FULL, QUICK, Effort, Report, Row, judge
 from benchmarks.servers.canned import TASK_ID, canned
 from browser_use_async import BrowserUseSession
-from browser_use_async.contract.table import GET_TASK_STATUS
-from browser_use_async.models import TaskId
-from browser_use_async.transport.prepared import prepare
 from browser_use_async.transport.response import Outcome
 
 CALLS = 20_000

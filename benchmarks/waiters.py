@@ -8,9 +8,9 @@ from typing import Any
 import aiohttp
 import attrs
 import orjson
+from browser_use_async.transport.config import MakeConnector, Runtime
 
 from browser_use_async import BrowserUseSession, PollPolicy
-from browser_use_async.transport.surroundings import MakeConnector, Surroundings
 
 __all__ = ["SIDES", "Waiter", "end", "loops", "official", "ours", "policy"]
 
@@ -63,7 +63,7 @@ async def ours(
         "key",
         base_url=f"{url}/api/v1",
         poll=policy(seconds, shared=shared),
-        surroundings=Surroundings(connector=connector),
+        surroundings=Runtime(connector=connector),
     ) as session:
 
         def wait(task_id: str, timeout: float = PATIENCE) -> Awaitable[object]:

@@ -11,10 +11,22 @@ from browser_use_async.lazy import load_on_first_use
 if TYPE_CHECKING:
     from browser_use_async import errors, prices, webhooks
     from browser_use_async.batch.batch import Batch
-    from browser_use_async.batch.item import BatchItem
+    from browser_use_async.batch.inputs import BatchItem
     from browser_use_async.batch.progress import BatchProgress
-    from browser_use_async.batch.result import BatchResult
-    from browser_use_async.models import (
+    from browser_use_async.batch.results import BatchResult
+    from browser_use_async.events import (
+        RetryScheduled,
+        SessionEvent,
+        SlotAwaited,
+        SubmissionAdopted,
+        UnknownStatusSeen,
+    )
+    from browser_use_async.lifecycle.handle import TaskHandle
+    from browser_use_async.polling.policy import PollPolicy
+    from browser_use_async.session import BrowserUseSession
+    from browser_use_async.transport.config import CallLimits
+    from browser_use_async.transport.retry import RetryPolicy
+    from browser_use_async.types import (
         UNSET,
         Balance,
         BrowserData,
@@ -27,16 +39,12 @@ if TYPE_CHECKING:
         OutputFile,
         ParsedTask,
         ProxyCountry,
-        RetryScheduled,
         RunTaskFields,
         RunTaskRequest,
         ScheduledTask,
         ScheduledTaskPage,
         ScheduleType,
         SearchResult,
-        SessionEvent,
-        SlotAwaited,
-        SubmissionAdopted,
         Task,
         TaskMedia,
         TaskPage,
@@ -44,16 +52,10 @@ if TYPE_CHECKING:
         TaskStatus,
         TaskStep,
         TaskSummary,
-        UnknownStatusSeen,
         UpdateBrowserProfileRequest,
         UpdateScheduledTaskRequest,
         UploadUrl,
     )
-    from browser_use_async.polling.policy import PollPolicy
-    from browser_use_async.session import BrowserUseSession
-    from browser_use_async.submission.handle import TaskHandle
-    from browser_use_async.transport.limits import CallLimits
-    from browser_use_async.transport.retry import RetryPolicy
     from browser_use_async.version import __version__ as __version__
 
 __all__ = [
@@ -107,11 +109,11 @@ __all__ = [
 _HOMES = {
     **dict.fromkeys(__all__, "models"),  # unless another one is named below
     "Batch": "batch.batch",
-    "BatchItem": "batch.item",
+    "BatchItem": "batch.inputs",
     "BatchProgress": "batch.progress",
-    "BatchResult": "batch.result",
+    "BatchResult": "batch.results",
     "BrowserUseSession": "session",
-    "CallLimits": "transport.limits",
+    "CallLimits": "transport.config",
     "PollPolicy": "polling.policy",
     "RetryPolicy": "transport.retry",
     "TaskHandle": "submission.handle",

@@ -45,7 +45,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
-    from browser_use_async.models import Task, TaskStatus
+    from browser_use_async.types import Task, TaskStatus
 
 __all__ = [
     "APIConnectionError",

@@ -6,7 +6,7 @@ if it covers several websites, per website.
 
 from decimal import Decimal
 
-from browser_use_async.models import LlmModel
+from browser_use_async.types import LlmModel
 
 __all__ = [
     "STEP_CENTS",

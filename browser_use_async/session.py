@@ -10,23 +10,19 @@ from typing import TYPE_CHECKING, NoReturn, Self, TypeVar
 
 import aiohttp
 
-from browser_use_async.contract import table
-from browser_use_async.endpoints import TaskEndpoints
-from browser_use_async.models import SessionEvent
+from browser_use_async.api import endpoint_table as table
+from browser_use_async.api.tasks import TaskEndpoints
+from browser_use_async.events import SessionEvent
+from browser_use_async.lifecycle.create import Creator
+from browser_use_async.lifecycle.reconcile import Reconciler
+from browser_use_async.lifecycle.run import Background, Runner
+from browser_use_async.lifecycle.submission_age import SubmissionAges
 from browser_use_async.polling.policy import PollPolicy
 from browser_use_async.polling.poller import TaskPoller
-from browser_use_async.submission.ages import SubmissionAges
-from browser_use_async.submission.background import Background
-from browser_use_async.submission.creation import Creator
-from browser_use_async.submission.reconciler import Reconciler
-from browser_use_async.submission.running import Runner
 from browser_use_async.transport.client import Transport
-from browser_use_async.transport.configuration import Configuration
-from browser_use_async.transport.lanes import LaneOptions
-from browser_use_async.transport.limits import CallLimits
+from browser_use_async.transport.config import CallLimits, Configuration, Runtime, Secret
+from browser_use_async.transport.connection_pool import PoolOptions
 from browser_use_async.transport.retry import RetryPolicy
-from browser_use_async.transport.secret import Secret
-from browser_use_async.transport.surroundings import Surroundings
 from browser_use_async.verbs.batching import BatchVerbs
 from browser_use_async.verbs.creating import CreateVerbs
 from browser_use_async.verbs.following import FollowVerbs
@@ -93,30 +89,30 @@ class BrowserUseSession(CreateVerbs, BatchVerbs, FollowVerbs, ListVerbs, FileVer
         middlewares: Sequence[aiohttp.ClientMiddlewareType] = (),
         on_event: Callable[[SessionEvent], None] | None = None,
         allow_insecure_http: bool = False,
-        surroundings: Surroundings | None = None,
+        surroundings: Runtime | None = None,
     ) -> None:
         key = Secret.hide(api_key)
         del api_key  # a traceback with locals shows this frame when a later line raises
         configuration = Configuration.resolve(
             key, base_url, timeout, allow_insecure_http=allow_insecure_http
         )
-        self._world = world = Surroundings() if surroundings is None else surroundings
+        self._world = world = Runtime() if surroundings is None else surroundings
         self._transport = transport = Transport(
             configuration,
             retry=RetryPolicy() if retry is None else retry,
-            options=LaneOptions(proxy, ssl, trace_configs, middlewares, world.connector),
+            options=PoolOptions(proxy, ssl, trace_configs, middlewares, world.connector),
             limits=limits,
             http=http,
             on_event=on_event,
-            draw=world.draw,
+            rng=world.rng,
         )
         self.tasks = TaskEndpoints(transport.call)
-        self._poller = TaskPoller(transport, PollPolicy() if poll is None else poll, world.draw)
+        self._poller = TaskPoller(transport, PollPolicy() if poll is None else poll, world.rng)
         self._background = Background()
-        service_clock = transport.service_clock
-        ages = SubmissionAges(service_clock.now, world.now)
+        server_clock = transport.server_clock
+        ages = SubmissionAges(server_clock.now, world.now)
         self._reconciler = Reconciler(
-            TaskEndpoints(transport.call_patiently), ages, service_clock.unconfirmed
+            TaskEndpoints(transport.call_patiently), ages, server_clock.unconfirmed
         )
         self._creator = Creator(transport, self._reconciler, self.tasks.get, ages)
         self._runner = Runner(self._creator, self.tasks, self._poller, self._background)
@@ -148,7 +144,7 @@ class BrowserUseSession(CreateVerbs, BatchVerbs, FollowVerbs, ListVerbs, FileVer
         Raises:
             WrongEventLoopError: The session belongs to another loop, which is not closed.
         """
-        if not self._transport.is_here:
+        if not self._transport.is_in_own_loop:
             # Waits and work under way are the other loop's; so are the connections, unless that
             # loop is closed.
             await self._transport.aclose()

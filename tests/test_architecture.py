@@ -5,8 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-
-from browser_use_async.contract import table
+from browser_use_async.api import endpoint_table as table
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "browser_use_async"
@@ -50,7 +49,7 @@ PUBLIC_MODULES = {
     "browser_use_async.batch",
     "browser_use_async.batch.report",
     "browser_use_async.errors",
-    "browser_use_async.models",
+    "browser_use_async.types",
     "browser_use_async.prices",
     "browser_use_async.server",
     "browser_use_async.webhooks",

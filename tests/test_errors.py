@@ -7,6 +7,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 
 import pytest
+from browser_use_async.types import Task, TaskStatus
 
 from browser_use_async import errors
 from browser_use_async.errors import (
@@ -15,7 +16,6 @@ from browser_use_async.errors import (
     ConfigurationError,
     SubmissionUnknownError,
 )
-from browser_use_async.models import Task, TaskStatus
 from tests.hygiene import LIVE_TOKEN
 
 _BRANCH = re.compile(r"^((?:│   |    )*)[├└]── (\w+)(?: \((\w+)\))?")

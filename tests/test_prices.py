@@ -3,9 +3,9 @@
 from decimal import Decimal
 
 import pytest
+from browser_use_async.types import LlmModel
 
 from browser_use_async import prices
-from browser_use_async.models import LlmModel
 
 
 @pytest.mark.parametrize(("depth", "max_websites", "cents"), [(2, 5, 10), (2, 3, 6), (3, 2, 6)])

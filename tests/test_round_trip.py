@@ -5,9 +5,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from browser_use_async.api.endpoint_table import ENDPOINTS
 
 from browser_use_async import BrowserUseSession, TaskStatus, errors
-from browser_use_async.contract.table import ENDPOINTS
 from browser_use_async.server import LocalServer
 from browser_use_async.server.executors.scripted import Scenario, ScriptedExecutor
 from browser_use_async.server.static_site import StaticSite

@@ -10,7 +10,7 @@ import attrs
 from browser_use_async.batch.budget import Budget, nothing_would_run
 from browser_use_async.batch.pricing import TaskPrice
 from browser_use_async.errors import BrowserUseError
-from browser_use_async.models import RunTaskRequest, Task
+from browser_use_async.types import RunTaskRequest, Task
 
 __all__ = ["Admission"]
 

@@ -7,8 +7,8 @@ from collections.abc import Iterable
 
 from browser_use_async.batch.run import Active, Run
 from browser_use_async.errors import BrowserUseError, LedgerError
-from browser_use_async.submission.background import CLEANUP_SECONDS
-from browser_use_async.submission.creation import Stage
+from browser_use_async.lifecycle.create import Stage
+from browser_use_async.lifecycle.run import CLEANUP_SECONDS
 
 __all__ = ["let_go", "naming_running"]
 

@@ -8,8 +8,8 @@ from browser_use_async.batch.ledger.facts import Claim, Ending
 from browser_use_async.batch.result import BatchResult
 from browser_use_async.batch.states import ItemState
 from browser_use_async.errors import BrowserUseError, OutputValidationError, TaskError
-from browser_use_async.models import ParsedTask, Task
-from browser_use_async.submission.results import parsed, successful
+from browser_use_async.lifecycle.handle import parsed, successful
+from browser_use_async.types import ParsedTask, Task
 
 __all__ = ["dead", "ending_of", "judged", "unknown"]
 

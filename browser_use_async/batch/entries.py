@@ -8,12 +8,12 @@ from typing import Any
 
 import attrs
 
+from browser_use_async.api.limits import MAX_METADATA_PAIRS
+from browser_use_async.api.requests import build_request, encode_given
+from browser_use_async.api.serialization import encode_request
 from browser_use_async.batch.item import BatchInput, BatchItem
-from browser_use_async.contract.conversion import encode_request
-from browser_use_async.contract.limits import MAX_METADATA_PAIRS
-from browser_use_async.endpoints.building import build_request, encode_given
 from browser_use_async.errors import BatchInputError, InvalidRequestError
-from browser_use_async.models import RunTaskRequest
+from browser_use_async.types import RunTaskRequest
 
 __all__ = ["Entry", "InputReader", "content_digest"]
 

@@ -5,7 +5,7 @@ from typing import Union
 
 import attrs
 
-from browser_use_async.models import RunTaskRequest
+from browser_use_async.types import RunTaskRequest
 
 __all__ = ["BatchInput", "BatchItem"]
 

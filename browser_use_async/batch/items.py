@@ -14,7 +14,7 @@ from browser_use_async.batch.result import BatchResult
 from browser_use_async.batch.run import Active, Run
 from browser_use_async.batch.states import FINAL_STATES, MAY_COST, ItemState, StopReason
 from browser_use_async.batch.way import Way
-from browser_use_async.models import RunTaskRequest
+from browser_use_async.types import RunTaskRequest
 
 __all__ = ["Items"]
 

@@ -6,10 +6,10 @@ from typing import Any, Literal, cast
 
 import attrs
 
-from browser_use_async.contract.limits import is_count, is_seconds
-from browser_use_async.contract.submission_token import MAX_WINDOW
+from browser_use_async.api.limits import is_count, is_seconds
+from browser_use_async.api.submission_token import MAX_WINDOW
 from browser_use_async.errors import InvalidRequestError
-from browser_use_async.submission.creation import OnAmbiguous
+from browser_use_async.lifecycle.create import OnAmbiguous
 
 __all__ = ["MAX_CENTS", "BatchOptions", "OnClose", "budget_in_cents", "is_cents"]
 

@@ -7,15 +7,15 @@ from decimal import Decimal
 
 import attrs
 
+from browser_use_async.api.submission_token import TOKEN_KEY, SubmissionToken, digest_of
 from browser_use_async.batch.ledger.facts import Doubt
 from browser_use_async.batch.ledger.reading import Orphan
 from browser_use_async.batch.ledger.store import Store
 from browser_use_async.batch.ledger.writer import Writer
 from browser_use_async.batch.service import Service
-from browser_use_async.contract.submission_token import TOKEN_KEY, SubmissionToken, digest_of
 from browser_use_async.errors import BrowserUseError
-from browser_use_async.models import TaskSummary
 from browser_use_async.prices import TASK_START_CENTS
+from browser_use_async.types import TaskSummary
 
 __all__ = ["sweep"]
 

@@ -7,8 +7,8 @@ from typing import Any
 import attrs
 
 from browser_use_async.batch.item import BatchItem
-from browser_use_async.models import UNSET, LlmModel, RunTaskRequest
 from browser_use_async.prices import TASK_START_CENTS, step_cents
+from browser_use_async.types import UNSET, LlmModel, RunTaskRequest
 
 __all__ = ["InputPrices", "TaskPrice", "most_cents"]
 

@@ -6,10 +6,10 @@ from datetime import datetime
 
 import attrs
 
+from browser_use_async.api.submission_token import SubmissionToken
 from browser_use_async.batch.ledger.facts import Ending
 from browser_use_async.batch.ledger.store import Store
 from browser_use_async.batch.ledger.writer import Writer
-from browser_use_async.contract.submission_token import SubmissionToken
 from browser_use_async.errors import LedgerError
 
 __all__ = ["Record", "SendingWitness"]

@@ -9,7 +9,7 @@ from browser_use_async.batch.result import BatchResult
 from browser_use_async.batch.service import Service
 from browser_use_async.batch.states import ItemState
 from browser_use_async.errors import BrowserUseError
-from browser_use_async.models import ParsedTask, TaskStatus
+from browser_use_async.types import ParsedTask, TaskStatus
 
 __all__ = ["restored"]
 
@@ -26,7 +26,7 @@ async def restored(
         if output_type is None:
             return _result(entry, claim, output=claim.output)
         # Loaded by those who ask for a type.
-        from browser_use_async.contract.output_parsing import (  # noqa: PLC0415
+        from browser_use_async.structured_output.parse import (  # noqa: PLC0415
             OutputMismatchError,
             parse_output,
         )

@@ -7,7 +7,7 @@ import attrs
 
 from browser_use_async.batch.states import ItemState
 from browser_use_async.errors import BrowserUseError
-from browser_use_async.models import Task, TaskStatus
+from browser_use_async.types import Task, TaskStatus
 
 __all__ = ["BatchResult"]
 

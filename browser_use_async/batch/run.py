@@ -12,7 +12,7 @@ from browser_use_async.batch.outage import Outage
 from browser_use_async.batch.service import Service
 from browser_use_async.batch.states import StopReason
 from browser_use_async.batch.tally import Tally
-from browser_use_async.submission.creation import Stage, Submission
+from browser_use_async.lifecycle.create import Stage, Submission
 
 __all__ = ["Active", "Run"]
 

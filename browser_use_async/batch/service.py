@@ -5,11 +5,12 @@ from datetime import datetime
 
 import attrs
 
-from browser_use_async.endpoints import TaskEndpoints
-from browser_use_async.models import Balance, SessionEvent, TaskSummary
+from browser_use_async.api.tasks import TaskEndpoints
+from browser_use_async.events import SessionEvent
+from browser_use_async.lifecycle.create import Creator
+from browser_use_async.lifecycle.run import Background
 from browser_use_async.polling.poller import TaskPoller
-from browser_use_async.submission.background import Background
-from browser_use_async.submission.creation import Creator
+from browser_use_async.types import Balance, TaskSummary
 
 __all__ = ["Service"]
 

@@ -14,9 +14,10 @@ from browser_use_async.batch.record import Record
 from browser_use_async.batch.result import BatchResult
 from browser_use_async.batch.run import Active, Run
 from browser_use_async.batch.states import ItemState, StopReason
-from browser_use_async.models import RunTaskRequest, SubmissionAdopted
-from browser_use_async.submission.creation import Stage, Submission
-from browser_use_async.submission.handle import wait
+from browser_use_async.events import SubmissionAdopted
+from browser_use_async.lifecycle.create import Stage, Submission
+from browser_use_async.lifecycle.handle import wait
+from browser_use_async.types import RunTaskRequest
 
 __all__ = ["FATAL", "Way"]
 

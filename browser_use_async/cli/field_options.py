@@ -8,9 +8,9 @@ from typing import Any, Protocol
 
 import attrs
 
+from browser_use_async.api.json import JsonRefusedError, read_json
 from browser_use_async.cli.options import due, pair, secret
-from browser_use_async.contract.strict_json import JsonRefusedError, read_json
-from browser_use_async.models import FieldKind, FieldRule, rule_of
+from browser_use_async.types import FieldKind, FieldRule, rule_of
 
 __all__ = ["FieldOption", "FieldOptions", "OptionGroup"]
 

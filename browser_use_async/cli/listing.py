@@ -4,8 +4,8 @@ from collections.abc import AsyncIterable, Callable, Sequence
 from datetime import datetime
 from typing import TypeVar
 
+from browser_use_async.api.converter import unstructure
 from browser_use_async.cli.console import Console, Span
-from browser_use_async.contract.unstructuring import unstructure
 
 __all__ = ["local_time", "show_rows"]
 

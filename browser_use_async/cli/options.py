@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from browser_use_async.contract.timestamps import parse_timestamp
+from browser_use_async.api.scalars import parse_timestamp
 from browser_use_async.errors import ConfigurationError
 
 __all__ = [

@@ -20,7 +20,7 @@ from browser_use_async import (
 from browser_use_async.cli.console import Console, Style
 from browser_use_async.cli.options import given_key
 from browser_use_async.errors import ConfigurationError
-from browser_use_async.transport.configuration import DEFAULT_BASE_URL
+from browser_use_async.transport.config import DEFAULT_BASE_URL
 
 __all__ = ["NO_KEY", "Target", "open_target"]
 

@@ -4,7 +4,7 @@ import argparse
 from typing import cast
 
 from browser_use_async.cli.field_options import FieldOption, FieldOptions
-from browser_use_async.models import RunTaskFields, RunTaskRequest
+from browser_use_async.types import RunTaskFields, RunTaskRequest
 
 __all__ = ["TASK_OPTIONS", "add_task_options", "task_fields"]
 

@@ -9,14 +9,14 @@ from typing import Any
 
 from aiohttp import web
 
+from browser_use_async.api.scalars import format_timestamp
 from browser_use_async.cli.console import Console, Span, Style
 from browser_use_async.cli.exit_codes import ExitCode
-from browser_use_async.contract.timestamps import format_timestamp
 from browser_use_async.errors import ConfigurationError
 from browser_use_async.server.outbound import Outbound, OutboundError
 from browser_use_async.webhooks import Answer, Event, TaskStatusUpdate, TestEvent, WebhookReceiver
-from browser_use_async.webhooks.headers import Headers, header_pairs
-from browser_use_async.webhooks.unwrapping import STATUS_UPDATE, TEST
+from browser_use_async.webhooks.events import STATUS_UPDATE, TEST
+from browser_use_async.webhooks.signature import Headers, header_pairs
 
 __all__ = ["listen"]
 

@@ -11,7 +11,7 @@ from browser_use_async.cli.exit_codes import ExitCode
 from browser_use_async.server.outbound import Outbound, OutboundError
 from browser_use_async.server.webhooks.events import TEST_BODY, signed_headers
 from browser_use_async.webhooks import WebhookStatus
-from browser_use_async.webhooks.unwrapping import STATUS_UPDATE, TEST
+from browser_use_async.webhooks.events import STATUS_UPDATE, TEST
 
 __all__ = ["KINDS", "trigger"]
 

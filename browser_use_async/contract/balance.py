@@ -3,8 +3,8 @@
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
-from browser_use_async.contract.scalars import MismatchError
-from browser_use_async.models import Balance
+from browser_use_async.api.scalars import MismatchError
+from browser_use_async.types import Balance
 
 __all__ = ["read_balance"]
 

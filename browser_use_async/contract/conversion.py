@@ -8,13 +8,12 @@ from typing import Any
 
 import attrs
 
-from browser_use_async.contract.endpoint import Endpoint
-from browser_use_async.contract.scalars import described
-from browser_use_async.contract.status_page import StatusPage, read_status_page
-from browser_use_async.contract.strict_json import JsonRefusedError, read_json
-from browser_use_async.contract.timestamps import format_timestamp
+from browser_use_async.api.endpoint_table import Endpoint
+from browser_use_async.api.json import JsonRefusedError, read_json
+from browser_use_async.api.scalars import described, format_timestamp
+from browser_use_async.api.serialization import StatusPage, read_status_page
 from browser_use_async.errors import ResponseDecodeError
-from browser_use_async.models import UNSET, TaskStatus
+from browser_use_async.types import UNSET, TaskStatus
 
 __all__ = ["decode_response", "encode_request", "load_structure", "plain"]
 
@@ -33,7 +32,7 @@ def load_structure() -> Callable[[Any, Any], Any]:
     A program that imports the class of a session and makes none does without. The transport loads
     it when it is made, so that no answer has to wait for it.
     """
-    from browser_use_async.contract.structuring import structure  # noqa: PLC0415
+    from browser_use_async.api.converter import structure  # noqa: PLC0415
 
     return structure
 

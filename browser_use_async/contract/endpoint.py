@@ -6,7 +6,7 @@ from typing import Any
 
 import attrs
 
-from browser_use_async.models.record import Value
+from browser_use_async.types.base import Value
 
 __all__ = ["API_PREFIX", "Effect", "Endpoint"]
 

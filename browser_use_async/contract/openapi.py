@@ -5,13 +5,7 @@ from typing import Any
 
 import attrs
 
-from browser_use_async.contract.openapi_schemas import (
-    component_schemas,
-    field_schema,
-    reference,
-)
-from browser_use_async.contract.summaries import SUMMARIES
-from browser_use_async.contract.table import (
+from browser_use_async.api.endpoint_table import (
     API_PREFIX,
     CREATE_BROWSER_PROFILE,
     CREATE_UPLOAD_URL,
@@ -27,7 +21,12 @@ from browser_use_async.contract.table import (
     UPDATE_BROWSER_PROFILE,
     Endpoint,
 )
-from browser_use_async.models import TaskId, rule_of
+from browser_use_async.server.openapi_schemas import (
+    component_schemas,
+    field_schema,
+    reference,
+)
+from browser_use_async.types import TaskId, rule_of
 
 __all__ = ["openapi_document"]
 
@@ -92,7 +91,7 @@ def _operation(endpoint: Endpoint) -> dict[str, Any]:
     operation: dict[str, Any] = {
         "tags": [endpoint.section],
         "summary": endpoint.name.replace("_", " ").title(),
-        "description": SUMMARIES[endpoint.name],
+        "description": endpoint.summary,
         "operationId": endpoint.name,
         "responses": _responses(endpoint),
     }

@@ -11,8 +11,8 @@ from typing import Any, get_args, get_origin, get_type_hints
 
 import attrs
 
-from browser_use_async.contract.file_types import CONTENT_TYPES
-from browser_use_async.models import (
+from browser_use_async.api.limits import CONTENT_TYPES
+from browser_use_async.types import (
     UNSET,
     Balance,
     BrowserData,

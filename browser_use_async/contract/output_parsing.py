@@ -14,13 +14,14 @@ from typing import Any
 
 import attrs
 
-from browser_use_async.contract.output_scalars import (
+from browser_use_async.api.json import JsonRefusedError, read_json
+from browser_use_async.structured_output.parse import (
     MisfitError,
     name_of,
     name_of_kind,
     read_scalar,
 )
-from browser_use_async.contract.output_types import (
+from browser_use_async.structured_output.types import (
     Anything,
     Constants,
     Field,
@@ -33,7 +34,6 @@ from browser_use_async.contract.output_types import (
     Scalar,
     shape_of,
 )
-from browser_use_async.contract.strict_json import JsonRefusedError, read_json
 
 __all__ = ["OutputMismatchError", "parse_output"]
 

@@ -7,7 +7,7 @@ from datetime import date, datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
-from browser_use_async.contract.timestamps import parse_timestamp
+from browser_use_async.api.scalars import parse_timestamp
 
 __all__ = ["MisfitError", "name_of", "name_of_kind", "read_scalar"]
 

@@ -9,7 +9,8 @@ from typing import Any
 
 import attrs
 
-from browser_use_async.contract.output_types import (
+from browser_use_async.errors import InvalidRequestError
+from browser_use_async.structured_output.types import (
     Anything,
     Constants,
     FixedItems,
@@ -22,7 +23,6 @@ from browser_use_async.contract.output_types import (
     is_pydantic_model,
     shape_of,
 )
-from browser_use_async.errors import InvalidRequestError
 
 __all__ = ["output_schema"]
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from browser_use_async.models import ScheduleType
+from browser_use_async.types import ScheduleType
 
 __all__ = ["contradictions"]
 

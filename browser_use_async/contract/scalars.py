@@ -4,8 +4,8 @@ import re
 from datetime import datetime
 from typing import Any
 
-from browser_use_async.contract.timestamps import parse_timestamp
-from browser_use_async.models import OpenEnum, TaskStatus
+from browser_use_async.api.scalars import parse_timestamp
+from browser_use_async.types import OpenEnum, TaskStatus
 
 __all__ = [
     "MismatchError",

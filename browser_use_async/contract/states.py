@@ -2,7 +2,7 @@
 
 from enum import StrEnum
 
-from browser_use_async.models import TaskStatus
+from browser_use_async.types import TaskStatus
 
 __all__ = ["TRANSITIONS", "TaskEvent", "next_status"]
 

@@ -11,8 +11,8 @@ from typing import Any, NamedTuple
 
 import attrs
 
-from browser_use_async.contract.strict_json import skim_json
-from browser_use_async.contract.table import LIST_TASKS, Endpoint
+from browser_use_async.api.endpoint_table import LIST_TASKS, Endpoint
+from browser_use_async.api.json import skim_json
 from browser_use_async.errors import ResponseDecodeError
 
 __all__ = ["LIST_STATUSES", "StatusPage", "read_status_page"]

@@ -17,7 +17,7 @@ import attrs
 import cattrs
 from cattrs.gen import make_dict_structure_fn
 
-from browser_use_async.contract.scalars import (
+from browser_use_async.api.scalars import (
     MismatchError,
     described,
     read_boolean,
@@ -27,9 +27,9 @@ from browser_use_async.contract.scalars import (
     read_status,
     read_text,
 )
-from browser_use_async.contract.submission_token import TOKEN_KEY
+from browser_use_async.api.submission_token import TOKEN_KEY
 from browser_use_async.errors import ResponseDecodeError
-from browser_use_async.models import Created, OpenEnum, TaskStatus
+from browser_use_async.types import Created, OpenEnum, TaskStatus
 
 __all__ = ["structure"]
 

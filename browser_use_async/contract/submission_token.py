@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 import attrs
 
 from browser_use_async.errors import InvalidRequestError
-from browser_use_async.models.record import Value
+from browser_use_async.types.base import Value
 
 __all__ = ["MAX_WINDOW", "TOKEN_KEY", "SubmissionToken", "digest_of"]
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import attrs
 
-from browser_use_async.contract.conversion import plain
-from browser_use_async.models import Balance
+from browser_use_async.api.serialization import plain
+from browser_use_async.types import Balance
 
 __all__ = ["unstructure"]
 

@@ -13,11 +13,11 @@ from typing import Any
 
 import attrs
 
-from browser_use_async.contract.relations import contradictions
-from browser_use_async.contract.strict_json import JsonRefusedError, read_json
-from browser_use_async.contract.timestamps import parse_timestamp
-from browser_use_async.models import UNSET, FieldKind, FieldRule, OpenEnum, rule_of
-from browser_use_async.models.record import Value
+from browser_use_async.api.json import JsonRefusedError, read_json
+from browser_use_async.api.scalars import parse_timestamp
+from browser_use_async.api.validation import contradictions
+from browser_use_async.types import UNSET, FieldKind, FieldRule, OpenEnum, rule_of
+from browser_use_async.types.base import Value
 
 __all__ = ["Mode", "Problem", "validate"]
 
@@ -269,7 +269,7 @@ def _json_schema(value: Any, rule: FieldRule, mode: Mode) -> str:
 
 def _cron(value: Any, rule: FieldRule, mode: Mode) -> str:
     # Imported by those who schedule: everybody else does not pay for calendars.
-    from browser_use_async.contract.cron import Cron, CronSyntaxError  # noqa: PLC0415
+    from browser_use_async.api.cron import Cron, CronSyntaxError  # noqa: PLC0415
 
     text = _text(value, rule, mode)
     try:

@@ -2,16 +2,16 @@
 
 from typing import TYPE_CHECKING
 
-from browser_use_async.endpoints.building import build_request
-from browser_use_async.endpoints.tasks import TaskEndpoints
+from browser_use_async.api.requests import build_request
+from browser_use_async.api.tasks import TaskEndpoints
 from browser_use_async.lazy import load_on_first_use
 
 if TYPE_CHECKING:
-    from browser_use_async.endpoints.account import AccountEndpoints
-    from browser_use_async.endpoints.browser_profiles import BrowserProfileEndpoints
-    from browser_use_async.endpoints.files import FileEndpoints
-    from browser_use_async.endpoints.scheduled_tasks import ScheduledTaskEndpoints
-    from browser_use_async.endpoints.search import SearchEndpoints
+    from browser_use_async.api.account import AccountEndpoints
+    from browser_use_async.api.browser_profiles import BrowserProfileEndpoints
+    from browser_use_async.api.files import FileEndpoints
+    from browser_use_async.api.scheduled_tasks import ScheduledTaskEndpoints
+    from browser_use_async.api.search import SearchEndpoints
 
 __all__ = [
     "AccountEndpoints",

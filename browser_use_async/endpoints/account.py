@@ -1,9 +1,9 @@
 """The API sections User and Health Check, call by call."""
 
-from browser_use_async.contract import table
+from browser_use_async.api import endpoint_table as table
 from browser_use_async.errors import AuthenticationError, PermissionDeniedError
-from browser_use_async.models import Balance
-from browser_use_async.transport.call import Call
+from browser_use_async.transport.client import Call
+from browser_use_async.types import Balance
 
 __all__ = ["AccountEndpoints"]
 

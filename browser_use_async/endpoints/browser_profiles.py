@@ -2,9 +2,10 @@
 
 from typing import Unpack
 
-from browser_use_async.contract import table
-from browser_use_async.endpoints.building import build_request, merged_request
-from browser_use_async.models import (
+from browser_use_async.api import endpoint_table as table
+from browser_use_async.api.requests import build_request, merged_request
+from browser_use_async.transport.client import Call
+from browser_use_async.types import (
     BrowserProfile,
     BrowserProfileFields,
     BrowserProfilePage,
@@ -14,7 +15,6 @@ from browser_use_async.models import (
     ProfileId,
     UpdateBrowserProfileRequest,
 )
-from browser_use_async.transport.call import Call
 
 __all__ = ["BrowserProfileEndpoints"]
 

@@ -9,10 +9,10 @@ from typing import Any, TypeVar, cast
 
 import attrs
 
-from browser_use_async.contract.conversion import encode_request
-from browser_use_async.contract.validation import Mode, validate
+from browser_use_async.api.serialization import encode_request
+from browser_use_async.api.validation import Mode, validate
 from browser_use_async.errors import InvalidRequestError
-from browser_use_async.models import TaskSettings
+from browser_use_async.types import TaskSettings
 
 __all__ = ["build_request", "encode_given", "merged_request"]
 

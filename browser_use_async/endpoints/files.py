@@ -1,9 +1,9 @@
 """The API section Files, call by call."""
 
-from browser_use_async.contract import table
-from browser_use_async.endpoints.building import build_request
-from browser_use_async.models import UploadRequest, UploadUrl
-from browser_use_async.transport.call import Call
+from browser_use_async.api import endpoint_table as table
+from browser_use_async.api.requests import build_request
+from browser_use_async.transport.client import Call
+from browser_use_async.types import UploadRequest, UploadUrl
 
 __all__ = ["FileEndpoints"]
 

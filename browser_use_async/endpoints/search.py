@@ -2,15 +2,15 @@
 
 from collections.abc import Mapping
 
-from browser_use_async.contract import table
-from browser_use_async.endpoints.building import build_request
-from browser_use_async.models import (
+from browser_use_async.api import endpoint_table as table
+from browser_use_async.api.requests import build_request
+from browser_use_async.transport.client import Call
+from browser_use_async.types import (
     SearchResult,
     SearchResults,
     SearchUrlRequest,
     SimpleSearchRequest,
 )
-from browser_use_async.transport.call import Call
 
 __all__ = ["SearchEndpoints"]
 

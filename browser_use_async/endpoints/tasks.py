@@ -2,12 +2,13 @@
 
 from typing import Unpack
 
-from browser_use_async import models
-from browser_use_async.contract import table
-from browser_use_async.contract.limits import MAX_TASK_PAGE
-from browser_use_async.endpoints.building import build_request, merged_request
+from browser_use_async import types
+from browser_use_async.api import endpoint_table as table
+from browser_use_async.api.limits import MAX_TASK_PAGE
+from browser_use_async.api.requests import build_request, merged_request
 from browser_use_async.errors import InvalidRequestError
-from browser_use_async.models import (
+from browser_use_async.transport.client import Call
+from browser_use_async.types import (
     Created,
     PageQuery,
     RunTaskFields,
@@ -17,7 +18,6 @@ from browser_use_async.models import (
     TaskPage,
     TaskStatus,
 )
-from browser_use_async.transport.call import Call
 
 __all__ = ["TaskEndpoints", "run_task_request"]
 
@@ -133,34 +133,34 @@ class TaskEndpoints:
         rows: TaskPage = await self._call(table.LIST_TASKS, query)
         return rows
 
-    async def get_media(self, task_id: str) -> "models.TaskMedia":
+    async def get_media(self, task_id: str) -> "types.TaskMedia":
         """Signed URLs of the recordings of a completed task. Free. API page: Get Task Media.
 
         Args:
             task_id: The task. Recordings are kept for 30 days.
         """
-        media: models.TaskMedia = await self._call(table.GET_TASK_MEDIA, TaskId(task_id))
+        media: types.TaskMedia = await self._call(table.GET_TASK_MEDIA, TaskId(task_id))
         return media
 
-    async def get_screenshots(self, task_id: str) -> "models.TaskScreenshots":
+    async def get_screenshots(self, task_id: str) -> "types.TaskScreenshots":
         """Signed URLs of the screenshots so far. Free. API page: Get Task Screenshots.
 
         Args:
             task_id: The task. Screenshots are kept for 30 days.
         """
-        screenshots: models.TaskScreenshots = await self._call(
+        screenshots: types.TaskScreenshots = await self._call(
             table.GET_TASK_SCREENSHOTS, TaskId(task_id)
         )
         return screenshots
 
-    async def get_output_file(self, task_id: str, file_name: str) -> "models.OutputFile":
+    async def get_output_file(self, task_id: str, file_name: str) -> "types.OutputFile":
         """A signed URL of one output file. Free. API page: Get Task Output File.
 
         Args:
             task_id: The task.
             file_name: One of `Task.output_files`.
         """
-        file: models.OutputFile = await self._call(
-            table.GET_TASK_OUTPUT_FILE, models.TaskFile(task_id, file_name)
+        file: types.OutputFile = await self._call(
+            table.GET_TASK_OUTPUT_FILE, types.TaskFile(task_id, file_name)
         )
         return file

@@ -8,12 +8,12 @@ from typing import ParamSpec, TypeVar
 
 import attrs
 
-from browser_use_async.endpoints import TaskEndpoints
+from browser_use_async.api.tasks import TaskEndpoints
 from browser_use_async.errors import FileTransferError, InvalidRequestError
 from browser_use_async.files.names import check_replaceable, safe_name, target_path, unique_names
 from browser_use_async.files.transfer import Download, DownloadSpec, OnProgress
 from browser_use_async.transport.client import Transport
-from browser_use_async.transport.signed_url import SignedUrl
+from browser_use_async.transport.signed_urls import SignedUrl
 
 __all__ = ["DownloadOptions", "Downloader", "SharedProgress", "TaskFiles"]
 

@@ -9,7 +9,7 @@ from typing import Protocol
 
 import attrs
 
-from browser_use_async.contract.file_types import CONTENT_TYPES, MAX_FILE_BYTES, content_type_of
+from browser_use_async.api.limits import CONTENT_TYPES, MAX_FILE_BYTES, content_type_of
 from browser_use_async.errors import FileTransferError, InvalidRequestError, UnsupportedFileError
 from browser_use_async.files.names import check_name
 from browser_use_async.transport.storage import StoredContent

@@ -19,14 +19,15 @@ from pathlib import Path
 
 import attrs
 
-from browser_use_async.contract.table import Effect
+from browser_use_async.api.endpoint_table import Effect
 from browser_use_async.errors import BrowserUseError, FileTransferError
+from browser_use_async.events import RetryScheduled
 from browser_use_async.files.names import check_replaceable
 from browser_use_async.files.part_file import FileVersion, PartFile, PartWriter
-from browser_use_async.models import RetryScheduled
 from browser_use_async.transport.client import Transport
-from browser_use_async.transport.response import Outcome, OutcomeKind, may_try_again
-from browser_use_async.transport.signed_url import SignedUrl
+from browser_use_async.transport.idempotency import may_try_again
+from browser_use_async.transport.response import Outcome, OutcomeKind
+from browser_use_async.transport.signed_urls import SignedUrl
 from browser_use_async.transport.storage import StorageError, StorageReply
 
 __all__ = ["EXPIRED_URL_STATUSES", "Download", "DownloadSpec", "OnProgress"]
@@ -197,7 +198,7 @@ class Download:
         if pause is None:
             raise self._refused(outcome.problem)
         self._emit_retry(outcome, pause)
-        await self._transport.storage.rest(pause)
+        await self._transport.storage.sleep(pause)
 
     def _pause_after(self, outcome: Outcome) -> float | None:
         """Seconds until the next attempt, or None if there is no point in one."""
@@ -208,7 +209,7 @@ class Download:
         policy = self._transport.retry
         if max(self._failures, self._restarts) >= policy.max_attempts:
             return None
-        return policy.pause(outcome, self._failures, self._transport.draw)
+        return policy.pause(outcome, self._failures, self._transport.rng)
 
     def _emit_retry(self, outcome: Outcome, pause: float) -> None:
         self._transport.emit(

@@ -1,15 +1,16 @@
 """Uploads: a signed URL from the API, then the bytes to where it points."""
 
-from browser_use_async.contract.table import Effect
-from browser_use_async.endpoints.files import FileEndpoints
+from browser_use_async.api.endpoint_table import Effect
+from browser_use_async.api.files import FileEndpoints
 from browser_use_async.errors import FileTransferError
+from browser_use_async.events import RetryScheduled
 from browser_use_async.files.sources import Source, UploadFile, read_source
 from browser_use_async.files.transfer import EXPIRED_URL_STATUSES
-from browser_use_async.models import RetryScheduled
 from browser_use_async.transport.client import Transport
-from browser_use_async.transport.response import Outcome, OutcomeKind, may_try_again
+from browser_use_async.transport.idempotency import may_try_again
+from browser_use_async.transport.response import Outcome, OutcomeKind
 from browser_use_async.transport.retry import Retrying
-from browser_use_async.transport.signed_url import SignedUrl
+from browser_use_async.transport.signed_urls import SignedUrl
 
 __all__ = ["Uploader"]
 
@@ -58,9 +59,9 @@ class Uploader:
         if transport.retry.max_attempts == 1 or not may_try_again(Effect.IDEMPOTENT, first):
             return first, 1
         retrying = Retrying(
-            transport.retry, Effect.IDEMPOTENT, transport.draw, emit_retry, transport.storage.rest
+            transport.retry, Effect.IDEMPOTENT, transport.rng, emit_retry, transport.storage.rest
         )
-        return await retrying.after(first, put)
+        return await retrying.retry_after_failure(first, put)
 
     async def _new_url(self, upload: UploadFile) -> SignedUrl:
         given = await self._files.create_upload_url(upload.name, upload.stored.content_type)

@@ -5,37 +5,38 @@ All but what every session needs is loaded when it is first used.
 
 from typing import TYPE_CHECKING
 
-from browser_use_async.lazy import load_on_first_use
-from browser_use_async.models.events import (
+from browser_use_async.events import (
     RetryScheduled,
     SessionEvent,
     SlotAwaited,
     SubmissionAdopted,
     UnknownStatusSeen,
 )
-from browser_use_async.models.fields import UNSET, FieldKind, FieldRule, Unset, rule_of
-from browser_use_async.models.open_enum import (
+from browser_use_async.lazy import load_on_first_use
+from browser_use_async.types.base import UNSET, FieldKind, FieldRule, Unset, rule_of
+from browser_use_async.types.enums import (
     LlmModel,
     OpenEnum,
     ProxyCountry,
     ScheduleType,
     TaskStatus,
 )
-from browser_use_async.models.parameters import PageQuery, TaskId
-from browser_use_async.models.secret_text import SecretMapping
-from browser_use_async.models.task_settings import RunTaskFields, RunTaskRequest, TaskSettings
-from browser_use_async.models.tasks import (
+from browser_use_async.types.secrets import SecretMapping
+from browser_use_async.types.task_settings import RunTaskFields, RunTaskRequest, TaskSettings
+from browser_use_async.types.tasks import (
     BrowserData,
     Created,
+    PageQuery,
     Task,
+    TaskId,
     TaskPage,
     TaskStep,
     TaskSummary,
 )
 
 if TYPE_CHECKING:
-    from browser_use_async.models.account import Balance
-    from browser_use_async.models.browser_profiles import (
+    from browser_use_async.types.account import Balance
+    from browser_use_async.types.browser_profiles import (
         BrowserProfile,
         BrowserProfileFields,
         BrowserProfilePage,
@@ -44,9 +45,15 @@ if TYPE_CHECKING:
         ProfileId,
         UpdateBrowserProfileRequest,
     )
-    from browser_use_async.models.files import UploadRequest, UploadUrl
-    from browser_use_async.models.parsed_task import ParsedTask
-    from browser_use_async.models.scheduled_tasks import (
+    from browser_use_async.types.files import (
+        OutputFile,
+        TaskFile,
+        TaskMedia,
+        TaskScreenshots,
+        UploadRequest,
+        UploadUrl,
+    )
+    from browser_use_async.types.scheduled_tasks import (
         CreateScheduledTaskFields,
         CreateScheduledTaskRequest,
         ScheduledTask,
@@ -54,18 +61,13 @@ if TYPE_CHECKING:
         UpdateScheduledTaskFields,
         UpdateScheduledTaskRequest,
     )
-    from browser_use_async.models.search import (
+    from browser_use_async.types.search import (
         SearchResult,
         SearchResults,
         SearchUrlRequest,
         SimpleSearchRequest,
     )
-    from browser_use_async.models.task_files import (
-        OutputFile,
-        TaskFile,
-        TaskMedia,
-        TaskScreenshots,
-    )
+    from browser_use_async.types.tasks import ParsedTask
 
 __all__ = [
     "UNSET",

@@ -5,7 +5,7 @@ from typing import Any
 
 import attrs
 
-from browser_use_async.models.record import Record
+from browser_use_async.types.base import Record
 
 __all__ = ["Balance"]
 

@@ -4,9 +4,8 @@ from typing import Any, TypedDict
 
 import attrs
 
-from browser_use_async.models.fields import FieldKind, FieldRule, Unset, ruled
-from browser_use_async.models.open_enum import ProxyCountry
-from browser_use_async.models.record import Record, Value
+from browser_use_async.types.base import FieldKind, FieldRule, Record, Unset, Value, ruled
+from browser_use_async.types.enums import ProxyCountry
 
 __all__ = [
     "BrowserProfile",

@@ -2,8 +2,8 @@
 
 import attrs
 
-from browser_use_async.models.open_enum import TaskStatus
-from browser_use_async.models.record import Value
+from browser_use_async.types.base import Value
+from browser_use_async.types.enums import TaskStatus
 
 __all__ = [
     "RetryScheduled",

@@ -10,8 +10,8 @@ from typing import Any
 
 import attrs
 
-from browser_use_async.models.open_enum import OpenEnum
-from browser_use_async.models.record import Value
+from browser_use_async.types.base import Value
+from browser_use_async.types.enums import OpenEnum
 
 __all__ = ["RULE", "UNSET", "FieldKind", "FieldRule", "Unset", "rule_of", "ruled"]
 

@@ -4,9 +4,8 @@ from typing import Any
 
 import attrs
 
-from browser_use_async.models.fields import FieldKind, FieldRule, ruled
-from browser_use_async.models.record import Record, Value
-from browser_use_async.models.secret_text import hidden_url
+from browser_use_async.types.base import FieldKind, FieldRule, Record, Value, ruled
+from browser_use_async.types.secrets import hidden_url
 
 __all__ = ["UploadRequest", "UploadUrl"]
 

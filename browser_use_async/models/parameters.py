@@ -2,8 +2,7 @@
 
 import attrs
 
-from browser_use_async.models.fields import FieldKind, FieldRule, ruled
-from browser_use_async.models.record import Value
+from browser_use_async.types.base import FieldKind, FieldRule, Value, ruled
 
 __all__ = ["IDENTIFIER", "PageQuery", "TaskId"]
 

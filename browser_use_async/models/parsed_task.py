@@ -4,7 +4,7 @@ from typing import Generic, TypeVar
 
 import attrs
 
-from browser_use_async.models.tasks import Task
+from browser_use_async.types.tasks import Task
 
 __all__ = ["ParsedTask"]
 

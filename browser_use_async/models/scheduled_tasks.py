@@ -6,10 +6,9 @@ from typing import Any, Required, TypedDict
 
 import attrs
 
-from browser_use_async.models.fields import FieldKind, FieldRule, Unset, ruled
-from browser_use_async.models.open_enum import LlmModel, ScheduleType
-from browser_use_async.models.record import Record, Value
-from browser_use_async.models.task_settings import METADATA_RULE, RunTaskFields, TaskSettings
+from browser_use_async.types.base import FieldKind, FieldRule, Record, Unset, Value, ruled
+from browser_use_async.types.enums import LlmModel, ScheduleType
+from browser_use_async.types.task_settings import METADATA_RULE, RunTaskFields, TaskSettings
 
 __all__ = [
     "CreateScheduledTaskFields",

@@ -4,8 +4,7 @@ from typing import Any
 
 import attrs
 
-from browser_use_async.models.fields import FieldKind, FieldRule, Unset, ruled
-from browser_use_async.models.record import Record, Value
+from browser_use_async.types.base import FieldKind, FieldRule, Record, Unset, Value, ruled
 
 __all__ = ["SearchResult", "SearchResults", "SearchUrlRequest", "SimpleSearchRequest"]
 

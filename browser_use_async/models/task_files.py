@@ -4,10 +4,9 @@ from typing import Any
 
 import attrs
 
-from browser_use_async.models.fields import ruled
-from browser_use_async.models.parameters import IDENTIFIER
-from browser_use_async.models.record import Record, Value
-from browser_use_async.models.secret_text import hidden_url, hidden_urls
+from browser_use_async.types.base import Record, Value, ruled
+from browser_use_async.types.secrets import hidden_url, hidden_urls
+from browser_use_async.types.tasks import IDENTIFIER
 
 __all__ = ["OutputFile", "TaskFile", "TaskMedia", "TaskScreenshots"]
 

@@ -5,10 +5,9 @@ from typing import TypedDict
 
 import attrs
 
-from browser_use_async.models.fields import FieldKind, FieldRule, Unset, ruled
-from browser_use_async.models.open_enum import LlmModel, ProxyCountry
-from browser_use_async.models.record import Value
-from browser_use_async.models.secret_text import SecretMapping
+from browser_use_async.types.base import FieldKind, FieldRule, Unset, Value, ruled
+from browser_use_async.types.enums import LlmModel, ProxyCountry
+from browser_use_async.types.secrets import SecretMapping
 
 __all__ = ["METADATA_RULE", "RunTaskFields", "RunTaskRequest", "TaskSettings"]
 

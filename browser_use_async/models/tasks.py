@@ -5,9 +5,9 @@ from typing import Any
 
 import attrs
 
-from browser_use_async.models.open_enum import TaskStatus
-from browser_use_async.models.record import Record
-from browser_use_async.models.secret_text import hidden_url
+from browser_use_async.types.base import Record
+from browser_use_async.types.enums import TaskStatus
+from browser_use_async.types.secrets import hidden_url
 
 __all__ = [
     "BrowserData",

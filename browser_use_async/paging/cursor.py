@@ -17,9 +17,9 @@ from datetime import datetime
 
 import attrs
 
-from browser_use_async.models import TaskSummary
 from browser_use_async.paging.seen import SeenRows, TieSearch, oldest_date
 from browser_use_async.paging.tokens import ResumePoint
+from browser_use_async.types import TaskSummary
 
 __all__ = ["KIND", "NewestFirstCursor"]
 

@@ -9,13 +9,13 @@ from typing import Generic, TypeVar
 
 import attrs
 
-from browser_use_async.contract.limits import MAX_TASK_PAGE
+from browser_use_async.api.limits import MAX_TASK_PAGE
 from browser_use_async.errors import InvalidRequestError
-from browser_use_async.models import TaskPage, TaskStatus, TaskSummary
 from browser_use_async.paging.cursor import KIND, NewestFirstCursor
 from browser_use_async.paging.prefetch import PageRequest, ParallelReader, read_pages
 from browser_use_async.paging.tokens import ResumePoint, decode, encode
 from browser_use_async.paging.unordered import FIELDS, UnorderedCursor
+from browser_use_async.types import TaskPage, TaskStatus, TaskSummary
 
 __all__ = ["ListIterator", "PageIterator", "Rows"]
 

@@ -21,8 +21,8 @@ from typing import Protocol, TypeVar
 
 import attrs
 
-from browser_use_async.models import TaskPage, TaskSummary
 from browser_use_async.paging.cursor import NewestFirstCursor
+from browser_use_async.types import TaskPage, TaskSummary
 
 __all__ = ["PageReader", "PageRequest", "ParallelReader", "read_pages"]
 

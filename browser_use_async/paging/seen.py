@@ -20,7 +20,7 @@ from itertools import pairwise
 
 import attrs
 
-from browser_use_async.models import TaskSummary
+from browser_use_async.types import TaskSummary
 
 __all__ = ["SHORT_DIGEST", "SeenRows", "TieSearch", "digest_of", "oldest_date"]
 

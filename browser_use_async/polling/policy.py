@@ -5,9 +5,9 @@ import random
 
 import attrs
 
-from browser_use_async.contract.limits import is_count
+from browser_use_async.api.limits import is_count
 from browser_use_async.errors import ConfigurationError
-from browser_use_async.models.record import Value
+from browser_use_async.types.base import Value
 
 __all__ = ["PollPolicy"]
 

@@ -11,10 +11,10 @@ from collections.abc import Coroutine, Sequence
 from typing import Any
 
 from browser_use_async import errors
-from browser_use_async.contract.limits import MAX_TASK_PAGE
-from browser_use_async.contract.status_page import LIST_STATUSES, StatusPage
-from browser_use_async.contract.table import GET_TASK, GET_TASK_STATUS
-from browser_use_async.models import PageQuery, Task, TaskId, TaskStatus, UnknownStatusSeen
+from browser_use_async.api.endpoint_table import GET_TASK, GET_TASK_STATUS
+from browser_use_async.api.limits import MAX_TASK_PAGE
+from browser_use_async.api.serialization import LIST_STATUSES, StatusPage
+from browser_use_async.events import UnknownStatusSeen
 from browser_use_async.polling.policy import PollPolicy
 from browser_use_async.polling.schedule import PACING_STEP, TICK, Schedule, WebhookHealth
 from browser_use_async.polling.task_list import ListHealth, ListPage, TaskList
@@ -26,6 +26,7 @@ from browser_use_async.polling.watched_task import (
 )
 from browser_use_async.transport.client import Transport
 from browser_use_async.transport.response import is_transient
+from browser_use_async.types import PageQuery, Task, TaskId, TaskStatus
 
 __all__ = ["TaskPoller"]
 
@@ -202,7 +203,7 @@ class TaskPoller:
             if now - started < overdue or stale == MAX_STALE:
                 break
             stale += 1
-        limit = 1 if self._transport.is_held else MAX_REQUESTS  # the first is the probe
+        limit = 1 if self._transport.is_paused else MAX_REQUESTS  # the first is the probe
         return limit + stale - len(self._requests)
 
     def _start_page(self, watched: WatchedTask, now: float) -> bool:
@@ -487,7 +488,7 @@ class TaskPoller:
         watched.task, watched.task_asked_at = task, asked
         if task.status.is_terminal or (not task.status.is_known and task.finished_at is not None):
             watched.settled = True
-            self._transport.slot_freed()
+            self._transport.release_slot()
         if watched.settled or asked >= watched.answered_at:  # else a page tells a newer one
             self._record_status(watched, task.status, _now())
         if watched.interest is Interest.STEPS:

@@ -12,10 +12,10 @@ import random
 from collections import OrderedDict, deque
 from collections.abc import Iterable
 
-from browser_use_async.models import TaskStatus
 from browser_use_async.polling.policy import PollPolicy
 from browser_use_async.polling.task_list import TaskList
 from browser_use_async.polling.watched_task import Interest, WatchedTask
+from browser_use_async.types import TaskStatus
 
 __all__ = ["TICK", "Schedule", "WebhookHealth"]
 

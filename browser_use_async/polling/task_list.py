@@ -13,8 +13,8 @@ from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
-from browser_use_async.contract.limits import MAX_TASK_PAGE
-from browser_use_async.contract.status_page import StatusPage
+from browser_use_async.api.limits import MAX_TASK_PAGE
+from browser_use_async.api.serialization import StatusPage
 from browser_use_async.polling.watched_task import MAX_LIST_MISSES, WatchedTask
 
 __all__ = ["ListHealth", "ListPage", "TaskList"]

@@ -12,9 +12,9 @@ from zlib import crc32
 import attrs
 
 from browser_use_async import errors
-from browser_use_async.models import Task, TaskStatus
 from browser_use_async.polling.policy import PollPolicy
 from browser_use_async.transport.response import is_transient
+from browser_use_async.types import Task, TaskStatus
 
 __all__ = ["FailedPolls", "Interest", "Subscriber", "WatchedTask"]
 

@@ -5,7 +5,7 @@ from ipaddress import ip_address
 
 from aiohttp import web
 
-from browser_use_async.contract.strict_json import JsonRefusedError, read_json
+from browser_use_async.api.json import JsonRefusedError, read_json
 from browser_use_async.errors import ConfigurationError
 from browser_use_async.server.answers import RefusalError, json_answer
 from browser_use_async.server.authentication import check_key

@@ -7,8 +7,7 @@ from collections.abc import Awaitable, Callable
 from aiohttp import web
 from aiohttp.typedefs import Middleware
 
-from browser_use_async.contract.openapi import openapi_document
-from browser_use_async.contract.table import API_PREFIX, ENDPOINTS
+from browser_use_async.api.endpoint_table import API_PREFIX, ENDPOINTS
 from browser_use_async.server.administration import add_administration
 from browser_use_async.server.answers import RefusalError, json_answer
 from browser_use_async.server.backend import Backend
@@ -16,6 +15,7 @@ from browser_use_async.server.dispatch import handler_of
 from browser_use_async.server.downloads import download
 from browser_use_async.server.failure_log import log_failure
 from browser_use_async.server.faults import FaultInjector
+from browser_use_async.server.openapi import openapi_document
 from browser_use_async.server.pages import calls_page, home_page, icon
 from browser_use_async.server.uploading import upload
 from browser_use_async.server.watching import add_watching

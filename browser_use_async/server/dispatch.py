@@ -5,8 +5,8 @@ from collections.abc import Awaitable, Callable
 
 from aiohttp import web
 
-from browser_use_async.contract.table import ME, Endpoint
-from browser_use_async.contract.unstructuring import unstructure
+from browser_use_async.api.converter import unstructure
+from browser_use_async.api.endpoint_table import ME, Endpoint
 from browser_use_async.server.answers import RefusalError, json_answer
 from browser_use_async.server.authentication import check_key
 from browser_use_async.server.backend import Backend

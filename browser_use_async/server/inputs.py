@@ -7,9 +7,9 @@ from typing import Any
 
 from aiohttp import web
 
-from browser_use_async.contract.strict_json import JsonRefusedError, read_json
-from browser_use_async.contract.table import Endpoint
-from browser_use_async.contract.validation import Mode, Problem, validate
+from browser_use_async.api.endpoint_table import Endpoint
+from browser_use_async.api.json import JsonRefusedError, read_json
+from browser_use_async.api.validation import Mode, Problem, validate
 from browser_use_async.server.answers import RefusalError
 
 __all__ = ["read_inputs"]

@@ -8,7 +8,7 @@ from datetime import datetime
 from enum import StrEnum
 from urllib.parse import quote
 
-from browser_use_async.contract.table import API_PREFIX
+from browser_use_async.api.endpoint_table import API_PREFIX
 from browser_use_async.server.storage import TaskRecord
 
 __all__ = ["LinkFault", "Links"]

@@ -12,7 +12,7 @@ from typing import Self
 
 from aiohttp import web
 
-from browser_use_async.contract.table import API_PREFIX
+from browser_use_async.api.endpoint_table import API_PREFIX
 from browser_use_async.errors import ConfigurationError
 from browser_use_async.server.application import build_application
 from browser_use_async.server.backend import Backend

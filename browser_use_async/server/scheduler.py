@@ -6,11 +6,11 @@ import logging
 from collections.abc import Callable
 from datetime import datetime
 
-from browser_use_async.models import LlmModel
 from browser_use_async.server.answers import RefusalError
 from browser_use_async.server.backend import Backend
 from browser_use_async.server.running.launching import launch
 from browser_use_async.server.storage.schedules import ScheduleRecord
+from browser_use_async.types import LlmModel
 
 __all__ = ["SCHEDULE_MODEL", "Scheduler"]
 

@@ -5,7 +5,7 @@ import hashlib
 
 from aiohttp import web
 
-from browser_use_async.contract.file_types import MAX_FILE_BYTES
+from browser_use_async.api.limits import MAX_FILE_BYTES
 from browser_use_async.server.answers import storage_refusal
 from browser_use_async.server.backend import Backend
 

@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 
 import attrs
 
-from browser_use_async.contract.submission_token import SubmissionToken
+from browser_use_async.api.submission_token import SubmissionToken
 
 __all__ = ["CLOCK_SKEW", "SubmissionAges"]
 

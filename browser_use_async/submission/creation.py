@@ -8,32 +8,23 @@ from typing import Literal, Protocol
 
 import attrs
 
-from browser_use_async.contract import table
-from browser_use_async.contract.limits import MAX_METADATA_PAIRS, is_seconds
-from browser_use_async.contract.submission_token import MAX_WINDOW, TOKEN_KEY, SubmissionToken
+from browser_use_async.api import endpoint_table as table
+from browser_use_async.api.limits import MAX_METADATA_PAIRS, is_seconds
+from browser_use_async.api.submission_token import MAX_WINDOW, TOKEN_KEY, SubmissionToken
 from browser_use_async.errors import (
     BrowserUseError,
     InvalidRequestError,
     SubmissionUnknownError,
 )
-from browser_use_async.models import (
-    RetryScheduled,
-    RunTaskRequest,
-    SlotAwaited,
-    SubmissionAdopted,
-    Task,
-)
-from browser_use_async.submission.ages import SubmissionAges
-from browser_use_async.submission.reconciler import Reconciler
+from browser_use_async.events import RetryScheduled, SlotAwaited, SubmissionAdopted
+from browser_use_async.lifecycle.reconcile import Reconciler
+from browser_use_async.lifecycle.submission_age import SubmissionAges
 from browser_use_async.transport.client import Transport
-from browser_use_async.transport.prepared import PreparedRequest, prepare
-from browser_use_async.transport.response import (
-    Outcome,
-    OutcomeKind,
-    may_try_again,
-    says_no_free_slot,
-)
+from browser_use_async.transport.idempotency import may_try_again
+from browser_use_async.transport.request import PreparedRequest, prepare
+from browser_use_async.transport.response import Outcome, OutcomeKind, says_no_free_slot
 from browser_use_async.transport.retry import Retrying, RetryPolicy
+from browser_use_async.types import RunTaskRequest, Task
 
 __all__ = ["Creator", "OnAmbiguous", "Stage", "Submission", "Witness"]
 
@@ -198,9 +189,9 @@ class Creator:
         outcome = await attempt()
         if transport.retry.max_attempts > 1 and may_try_again(effect, outcome):
             retrying = Retrying(
-                transport.retry, effect, transport.draw, tell, ends_at=submission.ends_at
+                transport.retry, effect, transport.rng, tell, ends_at=submission.ends_at
             )
-            outcome, _attempts = await retrying.after(outcome, attempt)
+            outcome, _attempts = await retrying.retry_after_failure(outcome, attempt)
         if outcome.kind is OutcomeKind.ACCEPTED:
             task_id: str = outcome.value.id
             return task_id

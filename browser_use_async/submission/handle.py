@@ -8,13 +8,13 @@ from typing import Any
 import attrs
 
 from browser_use_async import errors
-from browser_use_async.contract.limits import is_seconds
-from browser_use_async.endpoints import TaskEndpoints
-from browser_use_async.models import Task, TaskStatus, TaskStep
-from browser_use_async.models.record import Value
+from browser_use_async.api.limits import is_seconds
+from browser_use_async.api.tasks import TaskEndpoints
+from browser_use_async.lifecycle.handle import parsed
 from browser_use_async.polling.poller import TaskPoller
 from browser_use_async.polling.watched_task import Interest, Subscriber, WatchedTask
-from browser_use_async.submission.results import parsed
+from browser_use_async.types import Task, TaskStatus, TaskStep
+from browser_use_async.types.base import Value
 
 __all__ = ["TaskHandle", "task_id_of", "wait", "wait_many"]
 

@@ -8,11 +8,11 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from browser_use_async import errors
-from browser_use_async.contract.limits import MAX_TASK_PAGE
-from browser_use_async.contract.submission_token import TOKEN_KEY, SubmissionToken, digest_of
-from browser_use_async.endpoints import TaskEndpoints
-from browser_use_async.models import TaskPage, TaskSummary
-from browser_use_async.submission.ages import CLOCK_SKEW, SubmissionAges
+from browser_use_async.api.limits import MAX_TASK_PAGE
+from browser_use_async.api.submission_token import TOKEN_KEY, SubmissionToken, digest_of
+from browser_use_async.api.tasks import TaskEndpoints
+from browser_use_async.lifecycle.submission_age import CLOCK_SKEW, SubmissionAges
+from browser_use_async.types import TaskPage, TaskSummary
 
 __all__ = ["Reconciler"]
 

@@ -4,9 +4,9 @@ from typing import Any
 
 import attrs
 
-from browser_use_async import models
+from browser_use_async import types
 from browser_use_async.errors import OutputValidationError, TaskFailedError, TaskStoppedError
-from browser_use_async.models import Task, TaskStatus
+from browser_use_async.types import Task, TaskStatus
 
 __all__ = ["parsed", "successful"]
 
@@ -30,14 +30,14 @@ def successful(task: Task) -> Task:
     raise TaskFailedError(f"task {task.id} {task.status} after {steps}{said}", task=task)
 
 
-def parsed(task: Task, output_type: Any) -> "models.ParsedTask[Any]":
+def parsed(task: Task, output_type: Any) -> "types.ParsedTask[Any]":
     """The task with its output parsed.
 
     Raises:
         OutputValidationError: The output does not fit; it is kept on the error.
     """
     # Loaded by those who ask for a type.
-    from browser_use_async.contract.output_parsing import (  # noqa: PLC0415
+    from browser_use_async.structured_output.parse import (  # noqa: PLC0415
         OutputMismatchError,
         parse_output,
     )
@@ -49,7 +49,7 @@ def parsed(task: Task, output_type: Any) -> "models.ParsedTask[Any]":
         problem = str(error)
     else:
         fields = {field.name: getattr(task, field.name) for field in attrs.fields(Task)}
-        return models.ParsedTask(**fields, parsed=value)
+        return types.ParsedTask(**fields, parsed=value)
     name = output_type.__name__ if isinstance(output_type, type) else repr(output_type)
     raise OutputValidationError(
         f"task {task.id} finished, but its output does not fit {name}: {problem}; "

@@ -7,9 +7,8 @@ import math
 from collections.abc import Awaitable, Callable
 from typing import Any, Literal, cast
 
-from browser_use_async.contract.limits import is_seconds
-from browser_use_async.endpoints import TaskEndpoints
-from browser_use_async.endpoints.tasks import run_task_request
+from browser_use_async.api.limits import is_seconds
+from browser_use_async.api.tasks import TaskEndpoints, run_task_request
 from browser_use_async.errors import (
     APITimeoutError,
     BrowserUseError,
@@ -17,12 +16,11 @@ from browser_use_async.errors import (
     SessionClosedError,
     WaitTimeoutError,
 )
-from browser_use_async.models import UNSET, RunTaskFields, RunTaskRequest, Task
+from browser_use_async.lifecycle.create import Creator, OnAmbiguous, Stage, Submission
+from browser_use_async.lifecycle.handle import TaskHandle, parsed, successful
+from browser_use_async.lifecycle.run import Background
 from browser_use_async.polling.poller import TaskPoller
-from browser_use_async.submission.background import Background
-from browser_use_async.submission.creation import Creator, OnAmbiguous, Stage, Submission
-from browser_use_async.submission.handle import TaskHandle
-from browser_use_async.submission.results import parsed, successful
+from browser_use_async.types import UNSET, RunTaskFields, RunTaskRequest, Task
 
 __all__ = ["Fate", "OnCreated", "Runner"]
 
@@ -58,7 +56,7 @@ class Runner:
         """Check everything that can be checked before sending."""
         if output_type is not None:
             # Loaded by those who ask for a type.
-            from browser_use_async.contract.output_schema import output_schema  # noqa: PLC0415
+            from browser_use_async.structured_output.schema import output_schema  # noqa: PLC0415
 
             try:
                 self._refuse_second_schema(task, fields)

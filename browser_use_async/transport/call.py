@@ -2,7 +2,7 @@
 
 from typing import Any, Protocol
 
-from browser_use_async.contract.table import Endpoint
+from browser_use_async.api.endpoint_table import Endpoint
 
 __all__ = ["Call"]
 

@@ -12,9 +12,9 @@ import attrs
 from aiohttp.hdrs import DATE
 
 from browser_use_async import errors
-from browser_use_async.contract.conversion import load_structure
-from browser_use_async.contract.table import GET_TASK_STATUS, Effect, Endpoint
-from browser_use_async.models import RetryScheduled, SessionEvent, TaskId
+from browser_use_async.api.endpoint_table import GET_TASK_STATUS, Effect, Endpoint
+from browser_use_async.api.serialization import load_structure
+from browser_use_async.events import RetryScheduled, SessionEvent
 from browser_use_async.transport.budget import RetryBudget
 from browser_use_async.transport.configuration import Configuration
 from browser_use_async.transport.connections import Connections
@@ -34,6 +34,7 @@ from browser_use_async.transport.verification import (
     is_stopped,
     may_be_reached,
 )
+from browser_use_async.types import TaskId
 
 if TYPE_CHECKING:
     from browser_use_async.transport.storage import Storage
@@ -43,7 +44,7 @@ __all__ = ["Transport"]
 _LOGGER = logging.getLogger("browser_use_async")
 _ONCE = RetryPolicy(max_attempts=1)
 _ENDLESS = Patience()
-_COSTLY = frozenset({Effect.CREATES, Effect.PAYS})
+_COSTLY = frozenset({Effect.CREATES})
 
 
 class Transport:

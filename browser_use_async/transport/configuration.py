@@ -8,8 +8,8 @@ import attrs
 from yarl import URL
 
 from browser_use_async.errors import ConfigurationError
-from browser_use_async.models.record import Value
 from browser_use_async.transport.secret import Secret
+from browser_use_async.types.base import Value
 
 __all__ = ["DEFAULT_BASE_URL", "Configuration"]
 

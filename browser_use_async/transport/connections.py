@@ -11,7 +11,7 @@ from multidict import CIMultiDict, istr
 from yarl import URL
 
 from browser_use_async import errors
-from browser_use_async.contract.table import Effect
+from browser_use_async.api.endpoint_table import Effect
 from browser_use_async.transport.configuration import Configuration
 from browser_use_async.transport.lanes import (
     TIMEOUT,
@@ -43,7 +43,7 @@ _FAILURES = (
     OSError,
 )
 # After a lost answer these are not sent again, so no answer may be lost to a dead connection.
-_OWN_LANE = frozenset({Effect.SWITCHES, Effect.CREATES, Effect.PAYS})
+_OWN_LANE = frozenset({Effect.SWITCHES, Effect.CREATES})
 
 
 class _ThisProcess:

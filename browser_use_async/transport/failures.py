@@ -3,8 +3,8 @@
 from typing import Any
 
 from browser_use_async import errors
-from browser_use_async.contract.endpoint import Effect
-from browser_use_async.contract.strict_json import JsonRefusedError, read_json
+from browser_use_async.api.endpoint_table import Effect
+from browser_use_async.api.json import JsonRefusedError, read_json
 from browser_use_async.transport.prepared import PreparedRequest
 from browser_use_async.transport.response import Outcome, OutcomeKind, Reply, kind_of_status
 from browser_use_async.transport.retry_after import retry_after_seconds
@@ -151,7 +151,7 @@ def _advice(prepared: PreparedRequest, status: int) -> str | None:
         return None
     if not prepared.endpoint.leaves_a_trace:
         return _NO_TRACE
-    if prepared.endpoint.effect in {Effect.CREATES, Effect.PAYS}:
+    if prepared.endpoint.effect in {Effect.CREATES}:
         return "it may have been carried out all the same, so look before calling again"
     return _LOOK if prepared.endpoint.effect is Effect.SWITCHES else None
 

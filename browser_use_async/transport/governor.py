@@ -12,7 +12,7 @@ from collections import deque
 from operator import attrgetter
 from typing import NamedTuple
 
-from browser_use_async.contract.table import RUN_TASK, Endpoint
+from browser_use_async.api.endpoint_table import RUN_TASK, Endpoint
 from browser_use_async.transport.gate import Gate
 from browser_use_async.transport.limits import CallLimits
 from browser_use_async.transport.response import (

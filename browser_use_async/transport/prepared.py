@@ -8,11 +8,11 @@ from urllib.parse import quote, urlencode
 
 import attrs
 
-from browser_use_async.contract.conversion import encode_request
-from browser_use_async.contract.table import Endpoint
+from browser_use_async.api.endpoint_table import Endpoint
+from browser_use_async.api.serialization import encode_request
 from browser_use_async.errors import InvalidRequestError
-from browser_use_async.models import UNSET, SecretMapping
-from browser_use_async.models.record import Record
+from browser_use_async.types import UNSET, SecretMapping
+from browser_use_async.types.base import Record
 
 __all__ = ["Payload", "PreparedRequest", "prepare"]
 

@@ -17,10 +17,10 @@ import attrs
 from aiohttp.http import HttpProcessingError
 
 from browser_use_async import errors
-from browser_use_async.contract.conversion import decode_response
-from browser_use_async.contract.endpoint import Effect
-from browser_use_async.models.record import Record
+from browser_use_async.api.endpoint_table import Effect
+from browser_use_async.api.serialization import decode_response
 from browser_use_async.transport.prepared import PreparedRequest
+from browser_use_async.types.base import Record
 
 __all__ = [
     "MAX_BODY",

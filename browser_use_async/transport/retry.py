@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from browser_use_async.contract.limits import is_count
-from browser_use_async.contract.table import Effect
+from browser_use_async.api.endpoint_table import Effect
+from browser_use_async.api.limits import is_count
 from browser_use_async.errors import ConfigurationError
-from browser_use_async.models.record import Value
 from browser_use_async.transport.budget import RetryBudget
 from browser_use_async.transport.response import Outcome, OutcomeKind, may_try_again
 from browser_use_async.transport.retry_after import retry_after_seconds
+from browser_use_async.types.base import Value
 
 if TYPE_CHECKING:
     import tenacity

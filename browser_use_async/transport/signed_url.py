@@ -9,7 +9,7 @@ from urllib.parse import quote, unquote
 
 from yarl import URL
 
-from browser_use_async.models.secret_text import hidden_url
+from browser_use_async.types.secrets import hidden_url
 
 __all__ = ["Reach", "SignedUrl"]
 

@@ -8,7 +8,7 @@ from typing import Any
 import aiohttp
 import attrs
 
-from browser_use_async.models.record import Value
+from browser_use_async.types.base import Value
 
 __all__ = ["MakeConnector", "Surroundings"]
 

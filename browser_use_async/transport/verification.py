@@ -6,9 +6,15 @@ ended has nothing left to do, and deleting what is gone already was done by the 
 
 import re
 
-from browser_use_async.contract.table import PAUSE_TASK, RESUME_TASK, STOP_TASK, Effect, Endpoint
-from browser_use_async.models import TaskStatus
+from browser_use_async.api.endpoint_table import (
+    PAUSE_TASK,
+    RESUME_TASK,
+    STOP_TASK,
+    Effect,
+    Endpoint,
+)
 from browser_use_async.transport.response import Outcome, OutcomeKind
+from browser_use_async.types import TaskStatus
 
 __all__ = ["is_deleted", "is_reached", "is_stopped", "may_be_reached"]
 

@@ -5,22 +5,22 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, Unpack, cast, overload
 
-from browser_use_async.contract import table
+from browser_use_async.api import endpoint_table as table
 from browser_use_async.errors import InvalidRequestError
-from browser_use_async.models import RunTaskFields, SecretMapping
+from browser_use_async.lifecycle.create import Creator, OnAmbiguous
+from browser_use_async.lifecycle.run import Background
 from browser_use_async.polling.poller import TaskPoller
-from browser_use_async.submission.background import Background
-from browser_use_async.submission.creation import Creator, OnAmbiguous
-from browser_use_async.transport.surroundings import Surroundings
+from browser_use_async.transport.config import Runtime
+from browser_use_async.types import RunTaskFields, SecretMapping
 from browser_use_async.verbs.listing import ListVerbs
 
 if TYPE_CHECKING:
     from decimal import Decimal
 
     from browser_use_async.batch.batch import Batch
-    from browser_use_async.batch.item import BatchInput
+    from browser_use_async.batch.inputs import BatchInput
     from browser_use_async.batch.progress import BatchProgress
-    from browser_use_async.batch.service import Service
+    from browser_use_async.batch.state import Service
 
 __all__ = ["BatchVerbs"]
 
@@ -33,7 +33,7 @@ class BatchVerbs(ListVerbs):
     _creator: Creator
     _poller: TaskPoller
     _background: Background
-    _world: Surroundings
+    _world: Runtime
 
     @overload
     def run_many(
@@ -174,7 +174,7 @@ class BatchVerbs(ListVerbs):
         """
         # Loaded by those who run batches.
         from browser_use_async.batch.batch import Batch  # noqa: PLC0415
-        from browser_use_async.batch.ledger.opening import open_ledger, open_scratch  # noqa: PLC0415
+        from browser_use_async.batch.ledger.file import open_ledger, open_scratch  # noqa: PLC0415
         from browser_use_async.batch.ledger.writer import start_writer  # noqa: PLC0415
         from browser_use_async.batch.options import BatchOptions, budget_in_cents  # noqa: PLC0415
 
@@ -203,11 +203,11 @@ class BatchVerbs(ListVerbs):
             options,
             partial(start, open_scratch if ledger is None else partial(open_ledger, ledger)),
             on_progress,
-            self._world.draw,
+            self._world.rng,
         )
 
     def _batch_service(self) -> "Service":
-        from browser_use_async.batch.service import Service  # noqa: PLC0415
+        from browser_use_async.batch.state import Service  # noqa: PLC0415
 
         return Service(
             creator=self._creator,
@@ -217,7 +217,7 @@ class BatchVerbs(ListVerbs):
             get_balance=self.account.get_balance,
             ping=lambda: self._transport.call(table.PING),
             newest_tasks=lambda since: self.iterate_all_tasks(created_after=since),
-            service_time=self._transport.service_clock.now,
+            service_time=self._transport.server_clock.now,
             now=self._world.now,
             emit=self._transport.emit,
         )
@@ -230,7 +230,7 @@ def _shared_fields(fields: RunTaskFields, output_type: Any) -> dict[str, Any]:
         shared["secrets"] = SecretMapping(shared["secrets"])
     if output_type is None:
         return shared
-    from browser_use_async.contract.output_schema import output_schema  # noqa: PLC0415
+    from browser_use_async.structured_output.schema import output_schema  # noqa: PLC0415
 
     if "structured_output_json" in shared:
         shared.clear()

@@ -2,12 +2,12 @@
 
 from typing import Any, TypeVar, Unpack, overload
 
-from browser_use_async import models
-from browser_use_async.models import RunTaskFields, RunTaskRequest, Task
-from browser_use_async.submission.creation import Creator, OnAmbiguous
-from browser_use_async.submission.handle import TaskHandle
-from browser_use_async.submission.running import Fate, OnCreated, Runner
+from browser_use_async import types
+from browser_use_async.lifecycle.create import Creator, OnAmbiguous
+from browser_use_async.lifecycle.handle import TaskHandle
+from browser_use_async.lifecycle.run import Fate, OnCreated, Runner
 from browser_use_async.transport.client import Transport
+from browser_use_async.types import RunTaskFields, RunTaskRequest, Task
 
 __all__ = ["CreateVerbs"]
 
@@ -34,7 +34,7 @@ class CreateVerbs:
         on_ambiguous: OnAmbiguous = "reconcile",
         settle_window: float = 150.0,
         **fields: Unpack[RunTaskFields],
-    ) -> "models.ParsedTask[OutputT]": ...
+    ) -> "types.ParsedTask[OutputT]": ...
 
     @overload
     async def run_and_wait(
@@ -64,7 +64,7 @@ class CreateVerbs:
         on_ambiguous: OnAmbiguous = "reconcile",
         settle_window: float = 150.0,
         **fields: Unpack[RunTaskFields],
-    ) -> "models.ParsedTask[Any]": ...  # unions and Literal, which have no `type[...]`
+    ) -> "types.ParsedTask[Any]": ...  # unions and Literal, which have no `type[...]`
 
     async def run_and_wait(
         self,

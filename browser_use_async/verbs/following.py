@@ -2,10 +2,10 @@
 
 from collections.abc import AsyncGenerator, Iterable
 
-from browser_use_async.endpoints import TaskEndpoints
-from browser_use_async.models import Task, TaskStatus, TaskStep
+from browser_use_async.api.tasks import TaskEndpoints
+from browser_use_async.lifecycle.handle import TaskHandle, task_id_of, wait, wait_many
 from browser_use_async.polling.poller import TaskPoller
-from browser_use_async.submission.handle import TaskHandle, task_id_of, wait, wait_many
+from browser_use_async.types import Task, TaskStatus, TaskStep
 
 __all__ = ["FollowVerbs"]
 

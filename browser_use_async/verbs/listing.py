@@ -4,12 +4,12 @@ from collections.abc import Collection
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from browser_use_async.models import TaskPage, TaskStatus
+from browser_use_async.types import TaskPage, TaskStatus
 from browser_use_async.verbs.sections import Sections
 
 if TYPE_CHECKING:
-    from browser_use_async.models import BrowserProfile, ScheduledTask
     from browser_use_async.paging import ListIterator, PageIterator
+    from browser_use_async.types import BrowserProfile, ScheduledTask
 
 __all__ = ["ListVerbs"]
 

@@ -4,7 +4,7 @@ import json
 import math
 from typing import Any
 
-from browser_use_async.contract.strict_json import JsonRefusedError, read_json
+from browser_use_async.api.json import JsonRefusedError, read_json
 
 __all__ = ["MAX_BODY", "MAX_DEPTH", "canonical_json", "read_body"]
 

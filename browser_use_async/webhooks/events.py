@@ -5,7 +5,7 @@ from typing import Any, ClassVar
 
 import attrs
 
-from browser_use_async.models.open_enum import OpenEnum
+from browser_use_async.types.enums import OpenEnum
 
 __all__ = ["Event", "TaskStatusUpdate", "TestEvent", "UnknownEvent", "WebhookStatus"]
 

@@ -3,7 +3,7 @@
 import re
 from datetime import UTC, datetime
 
-from browser_use_async.contract.timestamps import parse_timestamp
+from browser_use_async.api.scalars import parse_timestamp
 from browser_use_async.errors import WebhookVerificationError
 
 __all__ = ["check_fresh", "read_sent_at"]

@@ -8,7 +8,7 @@ from datetime import datetime
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
-from browser_use_async.contract.limits import is_count, is_seconds
+from browser_use_async.api.limits import is_count, is_seconds
 from browser_use_async.errors import ConfigurationError, WrongEventLoopError
 from browser_use_async.webhooks.answers import Answer, refusal
 from browser_use_async.webhooks.asgi import AsgiApplication

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from browser_use_async.contract.strict_json import JsonRefusedError
+from browser_use_async.api.json import JsonRefusedError
 from browser_use_async.errors import ConfigurationError, InvalidRequestError
 from browser_use_async.webhooks.bodies import canonical_json, read_body
 

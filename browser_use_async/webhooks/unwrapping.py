@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from browser_use_async.contract.submission_token import TOKEN_KEY
-from browser_use_async.contract.timestamps import parse_timestamp
+from browser_use_async.api.scalars import parse_timestamp
+from browser_use_async.api.submission_token import TOKEN_KEY
 from browser_use_async.webhooks.events import (
     Event,
     TaskStatusUpdate,

@@ -7,7 +7,7 @@ from typing import Any
 
 import attrs
 
-from browser_use_async.contract.strict_json import JsonRefusedError
+from browser_use_async.api.json import JsonRefusedError
 from browser_use_async.errors import ConfigurationError, WebhookVerificationError
 from browser_use_async.webhooks.bodies import MAX_BODY, canonical_json, read_body
 from browser_use_async.webhooks.freshness import check_fresh, read_sent_at

@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import attrs
+from browser_use_async.transport.config import Runtime
 
 from browser_use_async import BatchProgress, BatchResult, BrowserUseSession, RunTaskRequest
 from browser_use_async.batch.ledger.opening import OpenLedger
 from browser_use_async.batch.ledger.store import Store
 from browser_use_async.prices import task_cents
-from browser_use_async.transport.surroundings import Surroundings
 from tests.batch.world import DiskWriter
 from tests.hygiene import KEY
 from tests.simulator import clock
@@ -122,7 +122,7 @@ class _World:
         return BrowserUseSession(
             KEY,
             base_url="http://127.0.0.1/api/v1",
-            surroundings=Surroundings(
+            surroundings=Runtime(
                 random.Random(2),
                 lambda: EPOCH + timedelta(seconds=loop.time()),
                 Network(front.accept).connector(machine),

@@ -17,14 +17,14 @@ from types import TracebackType
 from typing import Any, Self
 
 import attrs
+from browser_use_async.api.submission_token import SubmissionToken
+from browser_use_async.transport.config import Runtime
 
 from browser_use_async import BatchItem, BrowserUseSession, PollPolicy, RetryPolicy, RunTaskRequest
 from browser_use_async.batch.ledger.facts import Ending
 from browser_use_async.batch.ledger.opening import OpenLedger
 from browser_use_async.batch.ledger.store import Store
 from browser_use_async.batch.ledger.writer import WriterThread
-from browser_use_async.contract.submission_token import SubmissionToken
-from browser_use_async.transport.surroundings import Surroundings
 from tests.patience import PATIENCE
 
 __all__ = ["KILLED", "Program", "Run", "items", "run"]
@@ -129,7 +129,7 @@ async def run(settings: Run) -> None:
         timeout=5.0,
         retry=FAST,
         poll=OFTEN,
-        surroundings=Surroundings(start_writer=start_writer),
+        surroundings=Runtime(start_writer=start_writer),
     )
     async with session:
         batch = session.run_many(

@@ -6,13 +6,13 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
+from browser_use_async.api.submission_token import TOKEN_KEY
+from browser_use_async.lifecycle.create import OnAmbiguous
 
 from browser_use_async import SubmissionAdopted, TaskStatus, errors
 from browser_use_async.batch import ItemState, read_ledger
-from browser_use_async.contract.submission_token import TOKEN_KEY
 from browser_use_async.server.executors.protocol import Finished
 from browser_use_async.server.faults import Fault
-from browser_use_async.submission.creation import OnAmbiguous
 from tests.batch.conftest import Open, Serve, hanging
 from tests.hygiene import raises
 from tests.patience import until

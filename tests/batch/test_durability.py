@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from browser_use_async.transport.config import Runtime
 
 from browser_use_async.batch import ItemState, read_ledger
 from browser_use_async.batch.ledger.opening import OpenLedger
@@ -16,7 +17,6 @@ from browser_use_async.batch.ledger.store import Store
 from browser_use_async.batch.ledger.writer import WriterThread
 from browser_use_async.server.executors.protocol import Assignment, Control
 from browser_use_async.server.executors.scripted import ScriptedExecutor
-from browser_use_async.transport.surroundings import Surroundings
 from tests.batch.conftest import QUICK, Open, Serve
 from tests.batch.program import Forgetful, items
 
@@ -101,7 +101,7 @@ async def _audited(
 
     auditor = Auditor(ledger)
     server = await serve(executor=auditor)
-    session = await open_session(server, surroundings=Surroundings(start_writer=start_writer))
+    session = await open_session(server, surroundings=Runtime(start_writer=start_writer))
     await session.run_many(items(60), concurrency=20, ledger=ledger).collect()
     return auditor.found
 

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from browser_use_async.transport.config import Runtime
 
 from browser_use_async import errors
 from browser_use_async.batch import ItemState, read_ledger
@@ -18,7 +19,6 @@ from browser_use_async.batch.ledger.store import Store
 from browser_use_async.batch.ledger.writer import WriterThread
 from browser_use_async.server import LocalServer
 from browser_use_async.server.faults import Fault
-from browser_use_async.transport.surroundings import Surroundings
 from tests.batch.conftest import Open, Serve
 from tests.batch.program import KILLED, Program, Run
 from tests.hygiene import raises
@@ -347,13 +347,13 @@ class _Full:
         made: type[Store] = type("Full", (Store,), {self._method: called})
         return made(connection)
 
-    def surroundings(self) -> Surroundings:
+    def surroundings(self) -> Runtime:
         """A world with that disk."""
 
         async def start_writer(opens: Callable[[], OpenLedger]) -> WriterThread:
             return WriterThread(await asyncio.to_thread(opens), self.store)
 
-        return Surroundings(start_writer=start_writer)
+        return Runtime(start_writer=start_writer)
 
 
 @pytest.mark.case("I6")
@@ -438,7 +438,7 @@ async def test_the_clock_may_be_set_between_two_runs(
     disk = _Full("submitted", 1)
     wrong = disk.surroundings()
     session = await open_session(
-        server, surroundings=Surroundings(now=wrong_clock, start_writer=wrong.start_writer)
+        server, surroundings=Runtime(now=wrong_clock, start_writer=wrong.start_writer)
     )
     with raises(errors.LedgerError):
         await session.run_many(["one"], concurrency=1, ledger=ledger).collect()

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import attrs
 import pytest
+from browser_use_async.lifecycle.create import OnAmbiguous
 
 from browser_use_async.batch.ledger.store import Store
-from browser_use_async.submission.creation import OnAmbiguous
 from tests.batch.world import Forgetful, simulate_batch
 from tests.simulator.world import Laws, Report
 

@@ -6,14 +6,14 @@ from pathlib import Path
 from typing import TypeVar
 
 import attrs
+from browser_use_async.api.submission_token import SubmissionToken
+from browser_use_async.transport.config import Runtime
 
 from browser_use_async import BatchItem, BrowserUseSession, RunTaskRequest, errors
 from browser_use_async.batch.ledger.opening import OpenLedger
 from browser_use_async.batch.ledger.reading import LedgerView, read_ledger
 from browser_use_async.batch.ledger.store import Store
 from browser_use_async.batch.states import ItemState
-from browser_use_async.contract.submission_token import SubmissionToken
-from browser_use_async.transport.surroundings import Surroundings
 from tests.simulator import clock
 from tests.simulator.network import Machine
 from tests.simulator.world import LONGEST, Laws, Report, World
@@ -147,7 +147,7 @@ class BatchWorld(World):
         self.results: list[object] = []
         self.orphans = 0
 
-    def surroundings(self, machine: Machine) -> Surroundings:
+    def surroundings(self, machine: Machine) -> Runtime:
         """With a disk that is this world's."""
 
         async def start_writer(open_ledger: Callable[[], OpenLedger]) -> DiskWriter:

@@ -3,8 +3,9 @@
 import asyncio
 from functools import partial
 
+from browser_use_async.types import Task
+
 from browser_use_async import errors
-from browser_use_async.models import Task
 from tests.chaos.service import ScriptedTask
 from tests.chaos.world import World
 

@@ -9,9 +9,9 @@ from itertools import combinations
 from typing import Any
 
 import attrs
+from browser_use_async.types import LlmModel, Task
 
 from browser_use_async import errors, prices
-from browser_use_async.models import LlmModel, Task
 from tests.chaos.service import ScriptedTask
 from tests.chaos.world import World
 

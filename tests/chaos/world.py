@@ -7,10 +7,10 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import aiohttp
+from browser_use_async.transport.config import Runtime
+from browser_use_async.types import Task
 
 from browser_use_async import BrowserUseSession, errors
-from browser_use_async.models import Task
-from browser_use_async.transport.surroundings import Surroundings
 from tests.chaos.faults import FaultInjector
 from tests.chaos.laws import Laws
 from tests.chaos.report import LATENCY_TARGET, Report
@@ -49,8 +49,8 @@ class World:
             KEY,
             base_url="http://127.0.0.1/api/v1",
             middlewares=[] if laws.crash.raises is None else [self._interfere],
-            surroundings=Surroundings(
-                draw=random.Random(f"{seed} sdk"),
+            surroundings=Runtime(
+                rng=random.Random(f"{seed} sdk"),
                 now=self._wall_clock,
                 connector=network.connector(Machine()),
                 start_writer=_start_writer,

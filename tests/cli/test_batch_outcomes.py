@@ -5,6 +5,7 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
+from browser_use_async.types import TaskStatus
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -12,7 +13,6 @@ from browser_use_async.batch import BatchResult, ItemState
 from browser_use_async.cli.batches.items import Item
 from browser_use_async.cli.batches.outcomes import OutcomeFile, outcome
 from browser_use_async.errors import BrowserUseError, ConfigurationError
-from browser_use_async.models import TaskStatus
 
 
 def line(key: str, state: str = "done") -> dict[str, object]:

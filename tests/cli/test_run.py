@@ -4,9 +4,9 @@ import signal
 from pathlib import Path
 
 import pytest
+from browser_use_async.api.submission_token import SubmissionToken
 
 from browser_use_async import TaskStatus
-from browser_use_async.contract.submission_token import SubmissionToken
 from browser_use_async.server import LocalServer
 from tests.wire import Connection, WireServer, bound_socket
 

@@ -2,9 +2,9 @@ import signal
 from datetime import UTC, datetime
 
 import pytest
+from browser_use_async.api.submission_token import SubmissionToken
 
 from browser_use_async import BrowserUseSession, TaskStatus
-from browser_use_async.contract.submission_token import SubmissionToken
 from browser_use_async.server import LocalServer
 
 from .running import environment, run, running

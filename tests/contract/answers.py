@@ -4,10 +4,10 @@ import json
 from typing import Any
 
 import pytest
+from browser_use_async.api import endpoint_table as table
+from browser_use_async.api.endpoint_table import Endpoint
+from browser_use_async.api.serialization import decode_response
 
-from browser_use_async.contract import table
-from browser_use_async.contract.conversion import decode_response
-from browser_use_async.contract.table import Endpoint
 from browser_use_async.errors import ResponseDecodeError
 
 _CONSTANTS = [getattr(table, name) for name in dir(table)]

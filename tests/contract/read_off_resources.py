@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from browser_use_async.models import (
+from browser_use_async.types import (
     BrowserProfile,
     BrowserProfilePage,
     Created,
@@ -15,7 +15,8 @@ from browser_use_async.models import (
     SearchResults,
     UploadUrl,
 )
-from tests.contract.read_off_tasks import SIGNATURE, at
+
+from tests.api.read_off_tasks import SIGNATURE, at
 
 _ID = "scheduled_task_1234567890abcdef"
 

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
 from typing import Any
 
-from browser_use_async.models import (
+from browser_use_async.types import (
     Balance,
     BrowserData,
     Created,

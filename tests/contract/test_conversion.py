@@ -5,12 +5,7 @@ from typing import Any
 
 import attrs
 import pytest
-
-from browser_use_async.contract.conversion import (
-    decode_response,
-)
-from browser_use_async.contract.submission_token import TOKEN_KEY
-from browser_use_async.contract.table import (
+from browser_use_async.api.endpoint_table import (
     CHECK_BALANCE,
     GET_TASK,
     GET_TASK_MEDIA,
@@ -22,15 +17,20 @@ from browser_use_async.contract.table import (
     STOP_TASK,
     Endpoint,
 )
-from browser_use_async.errors import ResponseDecodeError
-from browser_use_async.models import (
+from browser_use_async.api.serialization import (
+    decode_response,
+)
+from browser_use_async.api.submission_token import TOKEN_KEY
+from browser_use_async.types import (
     Balance,
     LlmModel,
     Task,
     TaskStatus,
     TaskStep,
 )
-from tests.contract.answers import (
+
+from browser_use_async.errors import ResponseDecodeError
+from tests.api.answers import (
     CANARY,
     PAGE,
     ROWS,

@@ -4,9 +4,8 @@ import random
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from browser_use_async.api.cron import Cron, CronSyntaxError
 from cronsim import CronSim, CronSimError
-
-from browser_use_async.contract.cron import Cron, CronSyntaxError
 
 
 def _part(draw: random.Random, low: int, high: int) -> str:

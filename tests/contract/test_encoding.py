@@ -5,13 +5,9 @@ from typing import Any
 
 import attrs
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-
-from browser_use_async.contract.conversion import encode_request
-from browser_use_async.contract.structuring import structure
-from browser_use_async.contract.unstructuring import unstructure
-from browser_use_async.models import (
+from browser_use_async.api.converter import structure, unstructure
+from browser_use_async.api.serialization import encode_request
+from browser_use_async.types import (
     UNSET,
     Balance,
     BrowserData,
@@ -23,6 +19,8 @@ from browser_use_async.models import (
     TaskStep,
     TaskSummary,
 )
+from hypothesis import given
+from hypothesis import strategies as st
 
 # --- requests -----------------------------------------------------------------------------
 

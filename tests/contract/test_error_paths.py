@@ -5,19 +5,15 @@ from typing import Any
 
 import attrs
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
-
-from browser_use_async.contract.conversion import decode_response
-from browser_use_async.contract.table import (
+from browser_use_async.api.endpoint_table import (
     CHECK_BALANCE,
     GET_TASK,
     LIST_TASKS,
     RUN_TASK,
     Endpoint,
 )
-from browser_use_async.errors import ResponseDecodeError
-from browser_use_async.models import (
+from browser_use_async.api.serialization import decode_response
+from browser_use_async.types import (
     BrowserData,
     BrowserProfilePage,
     ScheduledTask,
@@ -25,7 +21,11 @@ from browser_use_async.models import (
     TaskPage,
     TaskStep,
 )
-from tests.contract.answers import CANARY, PAGE, ROWS, TASK, assert_tells_no_value, refused
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from browser_use_async.errors import ResponseDecodeError
+from tests.api.answers import CANARY, PAGE, ROWS, TASK, assert_tells_no_value, refused
 
 
 @pytest.mark.case("C10")

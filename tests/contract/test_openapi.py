@@ -7,12 +7,11 @@ from typing import Any
 
 import attrs
 import pytest
+from browser_use_async.api.endpoint_table import ENDPOINTS
+from browser_use_async.server.openapi import openapi_document
+from browser_use_async.types import rule_of
 
-from browser_use_async.contract.openapi import openapi_document
-from browser_use_async.contract.summaries import SUMMARIES
-from browser_use_async.contract.table import ENDPOINTS
-from browser_use_async.models import rule_of
-from tests.contract.openapi_facts import facts_of, flattened
+from tests.api.openapi_facts import facts_of, flattened
 
 PUBLISHED = Path(__file__).parents[1] / "openapi" / "published.json"
 

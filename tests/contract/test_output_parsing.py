@@ -12,11 +12,11 @@ from typing import Annotated, Any, Literal, NewType, NotRequired, TypedDict
 import attrs
 import pydantic
 import pytest
+from browser_use_async.structured_output.parse import OutputMismatchError, parse_output
 from hypothesis import given
 from hypothesis import strategies as st
 
-from browser_use_async.contract.output_parsing import OutputMismatchError, parse_output
-from tests.contract import postponed
+from tests.api import postponed
 
 Name = NewType("Name", str)
 

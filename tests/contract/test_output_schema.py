@@ -12,10 +12,10 @@ from typing import Annotated, Any, Generic, Literal, NewType, NotRequired, Typed
 import attrs
 import pydantic
 import pytest
+from browser_use_async.structured_output.schema import output_schema
 
-from browser_use_async.contract.output_schema import output_schema
 from browser_use_async.errors import InvalidRequestError
-from tests.contract import postponed
+from tests.api import postponed
 
 T = TypeVar("T")
 Name = NewType("Name", str)

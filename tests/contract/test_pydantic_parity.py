@@ -4,12 +4,11 @@ from enum import StrEnum
 from typing import Annotated, Any
 
 import pytest
+from browser_use_async.api.validation import Mode, validate
+from browser_use_async.types import LlmModel, PageQuery, ProxyCountry, RunTaskRequest
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel, Field, ValidationError
-
-from browser_use_async.contract.validation import Mode, validate
-from browser_use_async.models import LlmModel, PageQuery, ProxyCountry, RunTaskRequest
 
 # pydantic refuses to number some lists more exactly than "not more", depending on its version.
 _UNCOMPARED_MESSAGES = {"too_long"}

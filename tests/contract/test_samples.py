@@ -3,11 +3,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from browser_use_async.api.converter import unstructure
+from browser_use_async.api.serialization import decode_response
 
-from browser_use_async.contract.conversion import decode_response
-from browser_use_async.contract.unstructuring import unstructure
-from tests.contract import read_off_resources, read_off_tasks
-from tests.contract.answers import ROWS
+from tests.api import read_off_resources, read_off_tasks
+from tests.api.answers import ROWS
 
 SAMPLES = Path(__file__).parents[1] / "samples"
 FILES = sorted(SAMPLES.glob("*/*"))

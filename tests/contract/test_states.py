@@ -1,9 +1,8 @@
 import pytest
+from browser_use_async.api.task_states import TRANSITIONS, TaskEvent, next_status
+from browser_use_async.types import TaskStatus
 from hypothesis import given
 from hypothesis import strategies as st
-
-from browser_use_async.contract.states import TRANSITIONS, TaskEvent, next_status
-from browser_use_async.models import TaskStatus
 
 TERMINAL = [TaskStatus.FINISHED, TaskStatus.STOPPED, TaskStatus.FAILED]
 ALIVE = [TaskStatus.CREATED, TaskStatus.RUNNING, TaskStatus.PAUSED]

@@ -5,10 +5,9 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+from browser_use_async.api import json as strict_json
 from hypothesis import example, given
 from hypothesis import strategies as st
-
-from browser_use_async.contract import strict_json
 
 CANARY = "canary-4711"
 

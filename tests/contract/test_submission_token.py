@@ -3,15 +3,15 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-
-from browser_use_async.contract.submission_token import (
+from browser_use_async.api.submission_token import (
     MAX_WINDOW,
     TOKEN_KEY,
     SubmissionToken,
     digest_of,
 )
+from hypothesis import given
+from hypothesis import strategies as st
+
 from browser_use_async.errors import InvalidRequestError
 
 NOW = datetime(2025, 6, 1, 12, 0, 0, 123000, tzinfo=UTC)

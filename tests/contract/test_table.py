@@ -2,10 +2,10 @@ from pathlib import Path
 
 import attrs
 import pytest
+from browser_use_async.api.endpoint_table import API_PREFIX, ENDPOINTS, Effect, Endpoint
+from browser_use_async.types import TaskStatus
 
-from browser_use_async.contract.table import API_PREFIX, ENDPOINTS, Effect, Endpoint
-from browser_use_async.models import TaskStatus
-from tests.contract.answers import ROWS
+from tests.api.answers import ROWS
 
 TRANSCRIBED = Path(__file__).parents[1] / "samples" / "endpoints.txt"
 
@@ -18,13 +18,13 @@ def _transcribed() -> dict[str, str]:
 
 # What each call does to an account, judged by a person from the specification.
 EFFECTS = {
-    "POST /simple-search": Effect.PAYS,
-    "POST /search-url": Effect.PAYS,
-    "POST /run-task": Effect.PAYS,
+    "POST /simple-search": Effect.CREATES,
+    "POST /search-url": Effect.CREATES,
+    "POST /run-task": Effect.CREATES,
     "PUT /stop-task": Effect.IDEMPOTENT,
     "PUT /pause-task": Effect.SWITCHES,
     "PUT /resume-task": Effect.SWITCHES,
-    "POST /scheduled-task": Effect.PAYS,
+    "POST /scheduled-task": Effect.CREATES,
     "PUT /scheduled-task/{task_id}": Effect.IDEMPOTENT,
     "DELETE /scheduled-task/{task_id}": Effect.IDEMPOTENT,
     "POST /browser-profiles": Effect.CREATES,

@@ -1,10 +1,9 @@
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
+from browser_use_async.api.scalars import format_timestamp, parse_timestamp
 from hypothesis import given
 from hypothesis import strategies as st
-
-from browser_use_async.contract.timestamps import format_timestamp, parse_timestamp
 
 MOMENT = datetime(2025, 11, 1, 10, 48, 1, 533595, tzinfo=UTC)
 WHOLE_SECOND = MOMENT.replace(microsecond=0)

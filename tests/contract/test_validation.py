@@ -2,9 +2,8 @@ from typing import Any
 
 import attrs
 import pytest
-
-from browser_use_async.contract.validation import Mode, Problem, validate
-from browser_use_async.models import (
+from browser_use_async.api.validation import Mode, Problem, validate
+from browser_use_async.types import (
     PageQuery,
     RunTaskRequest,
     TaskFile,

@@ -5,14 +5,13 @@ from typing import Any
 
 import attrs
 import pytest
-
-from browser_use_async.contract.validation import Mode, Problem, validate
-from browser_use_async.models import (
+from browser_use_async.api.validation import Mode, Problem, validate
+from browser_use_async.types import (
     LlmModel,
     ProxyCountry,
     RunTaskRequest,
 )
-from browser_use_async.models.fields import FieldKind, FieldRule, ruled
+from browser_use_async.types.base import FieldKind, FieldRule, ruled
 
 CANARY = "canary-4711"
 BOTH = pytest.mark.parametrize("mode", Mode)

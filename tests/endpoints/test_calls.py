@@ -7,10 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-
-from browser_use_async import BrowserUseSession, RunTaskRequest, TaskStatus
-from browser_use_async.contract.table import ENDPOINTS, Endpoint
-from browser_use_async.endpoints import (
+from browser_use_async.api import (
     AccountEndpoints,
     BrowserProfileEndpoints,
     FileEndpoints,
@@ -18,6 +15,9 @@ from browser_use_async.endpoints import (
     SearchEndpoints,
     TaskEndpoints,
 )
+from browser_use_async.api.endpoint_table import ENDPOINTS, Endpoint
+
+from browser_use_async import BrowserUseSession, RunTaskRequest, TaskStatus
 from tests.bench import Connect
 from tests.hygiene import KEY
 from tests.shim import BASE_URL, MockedApi

@@ -5,9 +5,9 @@ from typing import Any
 from urllib.parse import parse_qs, unquote
 
 import pytest
+from browser_use_async.api.endpoint_table import ENDPOINTS
 
 from browser_use_async import BrowserUseSession
-from browser_use_async.contract.table import ENDPOINTS
 from browser_use_async.errors import BrowserUseError, InvalidRequestError
 from tests.bench import ONCE, Connect, Serve
 from tests.hygiene import raises

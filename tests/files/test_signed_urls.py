@@ -7,11 +7,11 @@ from pathlib import Path
 import aiohttp
 import pytest
 from aiohttp import ClientHandlerType, ClientRequest, ClientResponse
+from browser_use_async.transport.signed_urls import Reach, SignedUrl
 
 from browser_use_async import BrowserUseSession
 from browser_use_async.errors import FileTransferError
-from browser_use_async.transport.refusals import refusal_text
-from browser_use_async.transport.signed_url import Reach, SignedUrl
+from browser_use_async.transport.storage import refusal_text
 from tests.bench import Connect
 from tests.files.contents import listing
 from tests.files.storage import SIGNATURE, TASK, FakeStorage, redirect, refusing, whole

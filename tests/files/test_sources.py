@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from browser_use_async.api.limits import CONTENT_TYPES, MAX_FILE_BYTES
 
 from browser_use_async import BrowserUseSession
-from browser_use_async.contract.file_types import CONTENT_TYPES, MAX_FILE_BYTES
 from browser_use_async.errors import (
     FileTransferError,
     InvalidRequestError,

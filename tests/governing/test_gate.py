@@ -2,10 +2,9 @@
 
 import math
 
+from browser_use_async.transport.circuit_breaker import LONGEST_GAP, RAMP_SECONDS, Gate
 from hypothesis import given
 from hypothesis import strategies as st
-
-from browser_use_async.transport.gate import LONGEST_GAP, REOPENING_SECONDS, Gate
 
 
 def test_an_open_gate_lets_everybody_pass():
@@ -88,7 +87,7 @@ def test_reopening_is_spread(waiting: int):
 
     first = sum(1 for at in times if at <= 5.1)
     assert first <= max(0.05 * waiting, 0.1 / LONGEST_GAP + 1)
-    assert times[-1] <= 5.0 + REOPENING_SECONDS + 1e-6
+    assert times[-1] <= 5.0 + RAMP_SECONDS + 1e-6
     assert gate.is_open
 
 

@@ -3,10 +3,9 @@ import json
 import pickle
 
 import pytest
+from browser_use_async.types import LlmModel, OpenEnum, ProxyCountry, TaskStatus
 from hypothesis import given
 from hypothesis import strategies as st
-
-from browser_use_async.models import LlmModel, OpenEnum, ProxyCountry, TaskStatus
 
 ENUMS = [TaskStatus, LlmModel, ProxyCountry]
 

@@ -4,8 +4,7 @@ from typing import Any, get_type_hints
 
 import attrs
 import pytest
-
-from browser_use_async.models import (
+from browser_use_async.types import (
     UNSET,
     BrowserProfileFields,
     CreateBrowserProfileRequest,
@@ -21,7 +20,8 @@ from browser_use_async.models import (
     UpdateScheduledTaskRequest,
     rule_of,
 )
-from tests.contract.answers import ROWS
+
+from tests.api.answers import ROWS
 
 CANARY = "canary-secret-4711"
 

@@ -6,9 +6,7 @@ from typing import Any
 
 import attrs
 import pytest
-
-from browser_use_async import models
-from browser_use_async.models import (
+from browser_use_async.types import (
     Balance,
     BrowserData,
     BrowserProfile,
@@ -30,7 +28,9 @@ from browser_use_async.models import (
     TaskSummary,
     UploadUrl,
 )
-from tests.contract.answers import ROWS
+
+from browser_use_async import types
+from tests.api.answers import ROWS
 
 SIGNED = "https://user:canary-user@files.example.net:8443/canary-path?sig=canary-signature#canary"
 BORN = datetime(2025, 11, 1, 10, 48, tzinfo=UTC)

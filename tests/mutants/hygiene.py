@@ -91,14 +91,14 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         "URLs that grant access are shown whole",
-        "models/secret_text.py",
+        "types/secrets.py",
         "    return f\"'{parts.scheme}://{parts.netloc.rpartition('@')[2]}/***'\"\n",
         "    return repr(value)\n",
         ("H12",),
     ),
     Mutant(
         "an empty list of domains passes for a choice",
-        "endpoints/building.py",
+        "api/requests.py",
         "and request.secrets and not request.allowed_domains:\n",
         "and request.secrets and request.allowed_domains is None:\n",
         ("H13",),

@@ -10,7 +10,7 @@ MUTANTS: tuple[Mutant, ...] = (
     # Who pays for a task that nobody waits for.
     Mutant(
         "a cancelled wait lets its task run on",
-        "submission/running.py",
+        "lifecycle/run.py",
         "            await self._finish("
         "self.background.start(self._end(handle.id, on_cancel)), on_cancel)\n",
         "",
@@ -18,7 +18,7 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         "a cancelled creation is forgotten",
-        "submission/running.py",
+        "lifecycle/run.py",
         "            cleanup = self._abandon(creation, submission, on_cancel, told=False)\n"
         "            await self._finish(cleanup, on_cancel)\n",
         "",
@@ -26,21 +26,21 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         "nobody is told of a task that a cancelled creation leaves",
-        "submission/running.py",
+        "lifecycle/run.py",
         '        if fate == "leave" and not told:\n',
         '        if fate == "leave" and told:\n',
         ("E1",),
     ),
     Mutant(
         "a stop may delay a cancellation for ever",
-        "submission/background.py",
+        "lifecycle/run.py",
         _FINISH,
         "        await asyncio.wait([task])\n",
         ("E2",),
     ),
     Mutant(
         "a stop ends with the call that started it",
-        "submission/background.py",
+        "lifecycle/run.py",
         _FINISH,
         "        with contextlib.suppress(TimeoutError):\n"
         "            await asyncio.wait_for(task, CLEANUP_SECONDS)\n",
@@ -48,14 +48,14 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         "a second cancellation waits as the first one does",
-        "submission/background.py",
+        "lifecycle/run.py",
         _FINISH,
         f"        with contextlib.suppress(asyncio.CancelledError):\n    {_FINISH}{_FINISH}",
         ("E3",),
     ),
     Mutant(
         "the end of the time swallows a cancellation",
-        "submission/handle.py",
+        "lifecycle/handle.py",
         "            await settled\n    finally:\n",
         "            await settled\n    except asyncio.CancelledError:\n"
         "        pass\n    finally:\n",

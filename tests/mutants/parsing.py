@@ -5,11 +5,11 @@ from tests.mutants.mutant import Mutant
 __all__ = ["MUTANTS"]
 
 _READING = "transport/response.py"
-_JSON = "contract/strict_json.py"
-_CONVERSION = "contract/conversion.py"
-_STRUCTURING = "contract/structuring.py"
-_BALANCE = "contract/balance.py"
-_SCALARS = "contract/scalars.py"
+_JSON = "api/json.py"
+_CONVERSION = "api/serialization.py"
+_STRUCTURING = "api/converter.py"
+_BALANCE = "api/converter.py"
+_SCALARS = "api/scalars.py"
 _FAILURES = "transport/failures.py"
 _PAGING = "paging/cursor.py"
 
@@ -168,14 +168,14 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         "a moment without a zone stays so",
-        "contract/timestamps.py",
+        "api/scalars.py",
         "    return aware\n",
         "    return moment\n",
         ("C11",),
     ),
     Mutant(
         "a timestamp beyond the calendar ends the call",
-        "contract/timestamps.py",
+        "api/scalars.py",
         "except (ValueError, OverflowError):",
         "except ValueError:",
         ("C11",),
@@ -225,7 +225,7 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         "a search reads a repeating list for ever",
-        "submission/reconciler.py",
+        "lifecycle/reconcile.py",
         "while self._is_searching() and repeated < REPEATED_PAGES:",
         "while self._is_searching() and repeated < 100 * REPEATED_PAGES:",
         ("C13",),
@@ -289,14 +289,14 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         "an output that does not fit is thrown away",
-        "submission/results.py",
+        "lifecycle/handle.py",
         "        raw_output=task.output,",
         "        raw_output=None,",
         ("C18",),
     ),
     Mutant(
         "an output that does not fit is taken as it is",
-        "submission/results.py",
+        "lifecycle/handle.py",
         "        problem = str(error)\n",
         "        return ParsedTask(**attrs.asdict(task, recurse=False), parsed=task.output)\n",
         ("C18",),

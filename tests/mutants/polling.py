@@ -29,7 +29,7 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         "a new task of our own must be there at once",
-        "submission/running.py",
+        "lifecycle/run.py",
         "TaskHandle(task_id, self.tasks, self.poller, output_type, now)",
         "TaskHandle(task_id, self.tasks, self.poller, output_type, now - 3600.0)",
         ("D7",),
@@ -44,21 +44,21 @@ MUTANTS: tuple[Mutant, ...] = (
     # Statuses.
     Mutant(
         "an unknown status is an end",
-        "models/open_enum.py",
+        "types/enums.py",
         "        return self in _TERMINAL\n",
         "        return self in _TERMINAL or not self.is_known\n",
         ("D4", "D6"),
     ),
     Mutant(
         "an unknown status passes for a known one",
-        "models/open_enum.py",
+        "types/enums.py",
         "        return type(self).__members__.get(self.name) is self\n",
         "        return isinstance(self.name, str)\n",
         ("D4", "D5"),
     ),
     Mutant(
         "a paused task has ended",
-        "models/open_enum.py",
+        "types/enums.py",
         "_TERMINAL = frozenset({TaskStatus.FINISHED,",
         "_TERMINAL = frozenset({TaskStatus.PAUSED, TaskStatus.FINISHED,",
         ("D10", "D12"),
@@ -66,7 +66,7 @@ MUTANTS: tuple[Mutant, ...] = (
     # Time.
     Mutant(
         "a wait ends a second late",
-        "submission/handle.py",
+        "lifecycle/handle.py",
         "    return asyncio.get_running_loop().time() + seconds\n",
         "    return asyncio.get_running_loop().time() + seconds + 1.0\n",
         ("D3", "D6", "D10", "D21"),
@@ -80,7 +80,7 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         "a wait fetches whole tasks",
-        "submission/handle.py",
+        "lifecycle/handle.py",
         "(_resolve, settled, _deadline(poller, timeout))\n",
         "(_resolve, settled, _deadline(poller, timeout), Interest.STEPS)\n",
         ("D16",),
@@ -123,7 +123,7 @@ MUTANTS: tuple[Mutant, ...] = (
     # Streams.
     Mutant(
         "a stream leaves its subscription behind",
-        "submission/handle.py",
+        "lifecycle/handle.py",
         "            yield watched, news\n"
         "        finally:\n            self._poller.unsubscribe(watched, subscriber)\n",
         "            yield watched, news\n        finally:\n            pass\n",
@@ -131,7 +131,7 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         "steps are given as they are listed",
-        "submission/handle.py",
+        "lifecycle/handle.py",
         "    return [new[number] for number in sorted(new)]\n",
         "    return list(new.values())\n",
         ("D22",),

@@ -14,14 +14,14 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         "the settle window is cut to a tenth",
-        "submission/reconciler.py",
+        "lifecycle/reconcile.py",
         "        ends_at = asyncio.get_running_loop().time() + seconds\n",
         "        ends_at = asyncio.get_running_loop().time() + seconds / 10\n",
         ("A26", "A11", "A12"),
     ),
     Mutant(
         "only the first page is searched",
-        "submission/reconciler.py",
+        "lifecycle/reconcile.py",
         "            page += 1\n",
         "            break\n",
         ("A24",),
@@ -29,8 +29,8 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "chance has another source than the session's",
         "session.py",
-        "            draw=world.draw,\n",
-        "            draw=Surroundings().draw,\n",
+        "            rng=world.rng,\n",
+        "            draw=Runtime().draw,\n",
         ("J1",),
     ),
 )

@@ -105,14 +105,14 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         "the last of two equal keys counts",
-        "contract/strict_json.py",
+        "api/json.py",
         "    if len(mapping) != len(pairs):\n",
         "    if len(mapping) > len(pairs):\n",
         ("F14",),
     ),
     Mutant(
         "depth is not caught",
-        "contract/strict_json.py",
+        "api/json.py",
         "    except RecursionError:\n",
         "    except MemoryError:\n",
         ("F15",),

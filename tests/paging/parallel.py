@@ -4,7 +4,8 @@ import asyncio
 import random
 from collections import Counter
 
-from browser_use_async.models import TaskPage
+from browser_use_async.types import TaskPage
+
 from browser_use_async.paging import PageIterator
 from tests.paging.simulation import Churn, ChurningList
 

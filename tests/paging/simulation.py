@@ -4,8 +4,7 @@ from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
 
 import attrs
-
-from browser_use_async.models import TaskPage, TaskStatus, TaskSummary
+from browser_use_async.types import TaskPage, TaskStatus, TaskSummary
 
 __all__ = ["Churn", "ChurningList", "naive_ids", "row"]
 

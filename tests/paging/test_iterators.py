@@ -5,9 +5,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from browser_use_async.types import TaskPage
 
 from browser_use_async import BrowserUseSession, TaskStatus, errors
-from browser_use_async.models import TaskPage
 from browser_use_async.paging import PageIterator
 from tests.api_bench import OpenSession
 from tests.fake_api import FakeApi, FakeTask, Fault

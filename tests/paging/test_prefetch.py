@@ -6,8 +6,8 @@ from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
+from browser_use_async.types import TaskPage
 
-from browser_use_async.models import TaskPage
 from browser_use_async.paging import PageIterator
 from tests.paging.parallel import ParallelServer, check, drawn_list, read
 from tests.paging.simulation import EPOCH, Churn, ChurningList, naive_ids

@@ -8,9 +8,9 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from browser_use_async.types import TaskPage, TaskStatus, TaskSummary
 
 from browser_use_async import errors
-from browser_use_async.models import TaskPage, TaskStatus, TaskSummary
 from browser_use_async.paging import PageIterator
 from tests.paging.parallel import ParallelServer, check, read_with_resumes
 from tests.paging.simulation import EPOCH, Churn, ChurningList, row

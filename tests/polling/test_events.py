@@ -4,9 +4,9 @@ import asyncio
 from collections.abc import Callable
 
 import pytest
+from browser_use_async.api.submission_token import TOKEN_KEY
 
 from browser_use_async import PollPolicy, TaskStatus, errors, webhooks
-from browser_use_async.contract.submission_token import TOKEN_KEY
 from tests.api_bench import OpenSession
 from tests.fake_api import Call, FakeApi, FakeTask, Fault
 from tests.polling.test_polling import lives

@@ -5,9 +5,9 @@ import logging
 from collections.abc import Callable
 
 import pytest
+from browser_use_async.events import UnknownStatusSeen
 
 from browser_use_async import TaskStatus, errors
-from browser_use_async.models import UnknownStatusSeen
 from tests.api_bench import OpenSession
 from tests.fake_api import FakeApi, FakeTask, Fault
 from tests.polling.test_polling import lives

@@ -7,9 +7,9 @@ import time
 from collections.abc import Callable
 
 import pytest
+from browser_use_async.transport.circuit_breaker import RAMP_SECONDS
 
 from browser_use_async import RetryPolicy, TaskStatus, errors
-from browser_use_async.transport.gate import REOPENING_SECONDS
 from tests.api_bench import OpenSession
 from tests.fake_api import FakeApi, Fault
 from tests.polling.test_polling import lives
@@ -59,7 +59,7 @@ async def test_the_first_answer_of_a_recovered_service_is_not_missed_for_long(
     assert min(took) >= 0
     assert max(firsts) <= LONGEST_PAUSE + 2.0  # the sweep in which the outage ends may take a while
     # Where the list recovers a moment after the status calls, the others are asked one by one.
-    assert max(took) <= LONGEST_PAUSE + REOPENING_SECONDS + 0.5
+    assert max(took) <= LONGEST_PAUSE + RAMP_SECONDS + 0.5
 
 
 @pytest.mark.case("B15", "B9")

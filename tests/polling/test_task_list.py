@@ -3,10 +3,10 @@
 import math
 import random
 
+from browser_use_async.api.serialization import StatusPage
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from browser_use_async.contract.status_page import StatusPage
 from browser_use_async.polling.task_list import ListPage, TaskList
 from browser_use_async.polling.watched_task import Subscriber, WatchedTask
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from browser_use_async.batch import ItemState, read_ledger
 from browser_use_async.batch.report import write_report
 from browser_use_async.batch.report.histogram import bins
-from browser_use_async.batch.report.words import cents, duration
+from browser_use_async.cli.report.format import cents, duration
 from browser_use_async.errors import LedgerError
 
 from .ledgers import BEGAN, item, write_ledger

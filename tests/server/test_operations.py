@@ -4,9 +4,9 @@ import re
 from pathlib import Path
 
 import pytest
+from browser_use_async.api.endpoint_table import ENDPOINTS, PING, Endpoint
+from browser_use_async.api.serialization import decode_response
 
-from browser_use_async.contract.conversion import decode_response
-from browser_use_async.contract.table import ENDPOINTS, PING, Endpoint
 from browser_use_async.server.operations import OPERATIONS, operation
 from browser_use_async.server.search import SiteIndexBackend
 from browser_use_async.server.static_site import StaticSite

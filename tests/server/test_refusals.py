@@ -7,8 +7,8 @@ from typing import Any
 
 import aiohttp
 import pytest
+from browser_use_async.api.endpoint_table import ENDPOINTS, Endpoint
 
-from browser_use_async.contract.table import ENDPOINTS, Endpoint
 from browser_use_async.server import LocalServer
 from browser_use_async.server.operations import OPERATIONS
 from tests.server.calling import Caller

@@ -6,8 +6,8 @@ import secrets
 from contextlib import suppress
 
 import pytest
+from browser_use_async.types import BrowserProfile, ProxyCountry, RunTaskRequest, SecretMapping
 
-from browser_use_async.models import BrowserProfile, ProxyCountry, RunTaskRequest, SecretMapping
 from browser_use_async.server.executors.protocol import Assignment, Failed, Finished
 from browser_use_async.server.running import resolve_settings
 from tests.patience import until

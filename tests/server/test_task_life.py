@@ -7,9 +7,9 @@ from decimal import Decimal
 
 import aiohttp
 import pytest
+from browser_use_async.api.task_states import TRANSITIONS, TaskEvent
+from browser_use_async.types import RunTaskRequest, TaskId, TaskStatus
 
-from browser_use_async.contract.states import TRANSITIONS, TaskEvent
-from browser_use_async.models import RunTaskRequest, TaskId, TaskStatus
 from browser_use_async.server import LocalServer
 from browser_use_async.server.backend import Backend
 from browser_use_async.server.executors.protocol import (

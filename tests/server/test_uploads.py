@@ -5,8 +5,8 @@ from typing import Any
 
 import aiohttp
 import pytest
+from browser_use_async.api.limits import CONTENT_TYPES, MAX_FILE_BYTES
 
-from browser_use_async.contract.file_types import CONTENT_TYPES, MAX_FILE_BYTES
 from browser_use_async.server import LocalServer
 from tests.server.calling import Caller
 from tests.server.steering import FromQueue

@@ -8,9 +8,9 @@ from typing import Any
 
 import attrs
 import pytest
+from browser_use_async.api.submission_token import TOKEN_KEY, SubmissionToken, digest_of
 
 from browser_use_async import BrowserUseSession, errors
-from browser_use_async.contract.submission_token import TOKEN_KEY, SubmissionToken, digest_of
 from tests.simulator import clock
 from tests.simulator.faults import Ending, Fault, Work
 from tests.simulator.front import http_date_of

@@ -5,16 +5,15 @@ from collections.abc import Callable
 
 import looptime
 import pytest
+from browser_use_async.api import endpoint_table as table
+from browser_use_async.transport.config import Configuration, Secret
+from browser_use_async.transport.connection_pool import PoolOptions
+from browser_use_async.transport.request import prepare
+from browser_use_async.types import RunTaskRequest
 
 from browser_use_async import RetryPolicy
-from browser_use_async.contract import table
-from browser_use_async.models import RunTaskRequest
 from browser_use_async.transport.client import Transport
-from browser_use_async.transport.configuration import Configuration
-from browser_use_async.transport.lanes import LaneOptions
-from browser_use_async.transport.prepared import prepare
 from browser_use_async.transport.response import Outcome, OutcomeKind
-from browser_use_async.transport.secret import Secret
 from tests.hygiene import KEY
 from tests.patience import PATIENCE
 from tests.simulator import clock
@@ -131,7 +130,7 @@ CASES: dict[str, Script | None] = {
 TIMED = frozenset(name for name in CASES if name.startswith(("a stall", "a drip")))
 
 
-async def judged(url: str, options: LaneOptions, seconds: float = SECONDS) -> Verdict:
+async def judged(url: str, options: PoolOptions, seconds: float = SECONDS) -> Verdict:
     """Send run-task once, and say everything that the transport says about it."""
     configuration = Configuration.resolve(Secret(KEY), url, seconds, allow_insecure_http=False)
     transport = Transport(configuration, retry=ONCE, options=options)
@@ -148,9 +147,9 @@ async def on_sockets(script: Script | None, seconds: float) -> Verdict:
     if script is None:
         with bound_socket() as nobody:
             url = f"http://127.0.0.1:{nobody.getsockname()[1]}"
-            return await judged(url, LaneOptions(), seconds)
+            return await judged(url, PoolOptions(), seconds)
     async with WireServer(script) as server:
-        return await judged(server.url, LaneOptions(), seconds)
+        return await judged(server.url, PoolOptions(), seconds)
 
 
 def over_loopback(name: str) -> Verdict:
@@ -164,7 +163,7 @@ def over_loopback(name: str) -> Verdict:
 async def in_memory(script: Script | None, latency: float = 0.001) -> Verdict:
     """The verdict over the network in memory."""
     network = Network(accept=asyncio.Protocol, latency=lambda: latency)
-    options = LaneOptions(connector=network.connector(Machine()))
+    options = PoolOptions(connector=network.connector(Machine()))
     if script is None:
         network.admit = lambda: Admission.REFUSED
         return await judged("http://127.0.0.1:80", options)

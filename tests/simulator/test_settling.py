@@ -5,9 +5,9 @@ from collections.abc import Callable
 
 import attrs
 import pytest
+from browser_use_async.lifecycle.create import OnAmbiguous
 
 from browser_use_async import errors
-from browser_use_async.submission.creation import OnAmbiguous
 from tests.simulator import clock
 from tests.simulator.faults import Ending, Fault, Work
 from tests.simulator.network import Machine

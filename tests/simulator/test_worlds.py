@@ -8,8 +8,8 @@ from pathlib import Path
 
 import attrs
 import pytest
+from browser_use_async.lifecycle.create import OnAmbiguous
 
-from browser_use_async.submission.creation import OnAmbiguous
 from tests.simulator.__main__ import EXPERIMENTS
 from tests.simulator.world import Laws, Report, simulate
 

@@ -15,11 +15,11 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 
 import attrs
+from browser_use_async.lifecycle.create import OnAmbiguous
+from browser_use_async.lifecycle.handle import TaskHandle
+from browser_use_async.types import TaskSummary
 
 from browser_use_async import BrowserUseSession, errors
-from browser_use_async.models import TaskSummary
-from browser_use_async.submission.creation import OnAmbiguous
-from browser_use_async.submission.handle import TaskHandle
 from tests.simulator.network import Machine
 
 __all__ = ["Abandoned", "Created", "Disk", "Intended", "Job", "Unknown", "Worker"]

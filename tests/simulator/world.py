@@ -8,11 +8,11 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 
 import attrs
+from browser_use_async.events import SessionEvent, SubmissionAdopted
+from browser_use_async.lifecycle.create import OnAmbiguous
+from browser_use_async.transport.config import Runtime
 
 from browser_use_async import BrowserUseSession
-from browser_use_async.models import SessionEvent, SubmissionAdopted
-from browser_use_async.submission.creation import OnAmbiguous
-from browser_use_async.transport.surroundings import Surroundings
 from tests.hygiene import KEY
 from tests.simulator import clock
 from tests.simulator.faults import ATTEMPT_SECONDS, Faults
@@ -243,14 +243,14 @@ class World:
             surroundings=self.surroundings(machine),
         )
 
-    def surroundings(self, machine: Machine) -> Surroundings:
+    def surroundings(self, machine: Machine) -> Runtime:
         """What this world is like for a session.
 
         Args:
             machine: Where it runs.
         """
         chance = random.Random(f"{self._seed} {self.crashes}")
-        return Surroundings(chance, self.now, self.network.connector(machine))
+        return Runtime(chance, self.now, self.network.connector(machine))
 
     def worker(self, session: BrowserUseSession, machine: Machine) -> Worker:
         """The program.

@@ -7,19 +7,18 @@ from typing import Any
 
 import attrs
 import pytest
+from browser_use_async.api.submission_token import TOKEN_KEY
+from browser_use_async.api.tasks import TaskEndpoints
+from browser_use_async.lifecycle.create import Creator, OnAmbiguous
+from browser_use_async.lifecycle.reconcile import Reconciler
+from browser_use_async.lifecycle.submission_age import SubmissionAges
+from browser_use_async.transport.config import Configuration, Secret
+from browser_use_async.transport.connection_pool import PoolOptions
+from browser_use_async.types import RunTaskRequest
 
-from browser_use_async.contract.submission_token import TOKEN_KEY
-from browser_use_async.endpoints import TaskEndpoints
 from browser_use_async.errors import SubmissionUnknownError
-from browser_use_async.models import RunTaskRequest
-from browser_use_async.submission.ages import SubmissionAges
-from browser_use_async.submission.creation import Creator, OnAmbiguous
-from browser_use_async.submission.reconciler import Reconciler
 from browser_use_async.transport.client import Transport
-from browser_use_async.transport.configuration import Configuration
-from browser_use_async.transport.lanes import LaneOptions
 from browser_use_async.transport.retry import RetryPolicy
-from browser_use_async.transport.secret import Secret
 from tests.fake_api import FakeApi, FakeTask, Fault
 from tests.hygiene import KEY
 
@@ -45,11 +44,11 @@ class Parts:
 async def parts(api: FakeApi) -> AsyncIterator[Parts]:
     """A creator of its own, with its reconciler."""
     configuration = Configuration.resolve(Secret(KEY), api.url, 10.0, allow_insecure_http=False)
-    transport = Transport(configuration, retry=RetryPolicy(), options=LaneOptions())
+    transport = Transport(configuration, retry=RetryPolicy(), options=PoolOptions())
     tasks = TaskEndpoints(transport.call)
-    service_clock = transport.service_clock
-    ages = SubmissionAges(service_clock.now, lambda: datetime.now(UTC))
-    reconciler = Reconciler(tasks, ages, service_clock.unconfirmed)
+    server_clock = transport.server_clock
+    ages = SubmissionAges(server_clock.now, lambda: datetime.now(UTC))
+    reconciler = Reconciler(tasks, ages, server_clock.unconfirmed)
     yield Parts(Creator(transport, reconciler, tasks.get, ages), reconciler)
     await transport.aclose()
 

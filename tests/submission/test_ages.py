@@ -4,9 +4,8 @@ import math
 from datetime import UTC, datetime, timedelta
 
 import pytest
-
-from browser_use_async.contract.submission_token import SubmissionToken
-from browser_use_async.submission.ages import REMEMBERED, SubmissionAges
+from browser_use_async.api.submission_token import SubmissionToken
+from browser_use_async.lifecycle.submission_age import REMEMBERED, SubmissionAges
 
 NOW = datetime(2025, 6, 1, 12, tzinfo=UTC)
 

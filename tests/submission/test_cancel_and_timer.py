@@ -7,7 +7,7 @@ import pytest
 
 from tests.api_bench import OpenSession
 from tests.fake_api import FakeApi
-from tests.submission.orphans import cancelled, forever, orphans
+from tests.lifecycle.orphans import cancelled, forever, orphans
 from tests.virtual_time import lose
 
 pytestmark = pytest.mark.looptime

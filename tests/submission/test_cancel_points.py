@@ -5,14 +5,14 @@ import re
 from collections.abc import AsyncGenerator, Callable
 
 import pytest
+from browser_use_async.lifecycle.run import Fate
 
 from browser_use_async import BrowserUseSession, errors
-from browser_use_async.submission.running import Fate
 from tests.fake_api import FakeApi, Fault
 from tests.hygiene import KEY
+from tests.lifecycle.awaits import Awaits
+from tests.lifecycle.orphans import cancelled, orphans
 from tests.polling.test_polling import lives
-from tests.submission.awaits import Awaits
-from tests.submission.orphans import cancelled, orphans
 
 pytestmark = pytest.mark.looptime
 

@@ -7,7 +7,7 @@ import pytest
 from browser_use_async import errors
 from tests.api_bench import OpenSession
 from tests.fake_api import FakeApi, Fault
-from tests.submission.orphans import cancelled, forever, now, orphans
+from tests.lifecycle.orphans import cancelled, forever, now, orphans
 
 pytestmark = pytest.mark.looptime
 

@@ -12,8 +12,8 @@ import pytest
 from browser_use_async import errors
 from tests.api_bench import OpenSession
 from tests.fake_api import FakeApi, FakeTask, Fault
+from tests.lifecycle.orphans import cancelled, forever, now, orphans, steps
 from tests.polling.test_polling import lives
-from tests.submission.orphans import cancelled, forever, now, orphans, steps
 
 pytestmark = pytest.mark.looptime
 

@@ -6,10 +6,10 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from browser_use_async.api.submission_token import TOKEN_KEY
+from browser_use_async.events import RetryScheduled, SubmissionAdopted
 
 from browser_use_async import RetryPolicy, errors
-from browser_use_async.contract.submission_token import TOKEN_KEY
-from browser_use_async.models import RetryScheduled, SubmissionAdopted
 from tests.api_bench import OpenSession
 from tests.fake_api import Call, FakeApi, FakeTask, Fault
 

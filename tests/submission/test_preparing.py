@@ -6,9 +6,9 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from browser_use_async.api.submission_token import TOKEN_KEY, SubmissionToken
 
 from browser_use_async import RunTaskRequest, errors
-from browser_use_async.contract.submission_token import TOKEN_KEY, SubmissionToken
 from tests.api_bench import OpenSession
 from tests.fake_api import FakeApi, FakeTask, Fault
 

@@ -7,9 +7,9 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from browser_use_async.api.submission_token import TOKEN_KEY
 
 from browser_use_async import RetryPolicy, errors
-from browser_use_async.contract.submission_token import TOKEN_KEY
 from tests.api_bench import OpenSession
 from tests.fake_api import Call, FakeApi, FakeTask, Fault
 

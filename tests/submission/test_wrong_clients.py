@@ -9,19 +9,19 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 import aiohttp
 import attrs
 import pytest
+from browser_use_async.lifecycle.create import OnAmbiguous
 
 from browser_use_async import BrowserUseSession
-from browser_use_async.submission.creation import OnAmbiguous
 from tests.fake_api import Call, FakeApi, FakeTask, Fault
 from tests.hygiene import KEY
-from tests.polling.test_polling import lives
-from tests.submission.wrong_clients import (
+from tests.lifecycle.wrong_clients import (
     Client,
     Ours,
     TenacityOnEverything,
     ThreeAttempts,
     VendorRule,
 )
+from tests.polling.test_polling import lives
 
 pytestmark = [pytest.mark.looptime, pytest.mark.usefixtures("nothing_leaks")]
 

@@ -10,9 +10,9 @@ from typing import Protocol
 
 import aiohttp
 import tenacity
+from browser_use_async.lifecycle.create import OnAmbiguous
 
 from browser_use_async import BrowserUseSession
-from browser_use_async.submission.creation import OnAmbiguous
 from tests.fake_task import TERMINAL
 
 __all__ = ["Client", "Ours", "TenacityOnEverything", "ThreeAttempts", "VendorRule"]

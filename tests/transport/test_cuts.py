@@ -3,9 +3,9 @@
 from collections.abc import Callable
 
 import pytest
+from browser_use_async.api import endpoint_table as table
+from browser_use_async.types import RunTaskRequest
 
-from browser_use_async.contract import table
-from browser_use_async.models import RunTaskRequest
 from browser_use_async.transport.client import Transport
 from browser_use_async.transport.configuration import Configuration
 from browser_use_async.transport.lanes import LaneOptions

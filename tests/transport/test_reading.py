@@ -8,10 +8,10 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from browser_use_async.api.endpoint_table import GET_TASK_STATUS
+from browser_use_async.api.serialization import decode_response
 
 from browser_use_async import RetryPolicy, TaskStatus, errors
-from browser_use_async.contract.conversion import decode_response
-from browser_use_async.contract.table import GET_TASK_STATUS
 from tests.bench import FAST, ONCE, Connect, Serve
 from tests.hygiene import raises
 from tests.patience import PATIENCE

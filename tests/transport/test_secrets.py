@@ -10,9 +10,9 @@ from typing import Any
 
 import attrs
 import pytest
+from browser_use_async.api import endpoint_table as table
 
 from browser_use_async import BrowserUseSession, RunTaskRequest, errors
-from browser_use_async.contract import table
 from browser_use_async.transport.client import Transport
 from browser_use_async.transport.configuration import DEFAULT_BASE_URL, Configuration
 from browser_use_async.transport.lanes import LaneOptions

@@ -7,9 +7,9 @@ from email.utils import format_datetime
 from typing import Any
 
 import pytest
+from browser_use_async.api.submission_token import TOKEN_KEY
 
 from browser_use_async import RetryPolicy, RetryScheduled, errors
-from browser_use_async.contract.submission_token import TOKEN_KEY
 from browser_use_async.transport.response import OutcomeKind
 from tests.bench import Connect, Serve
 from tests.hygiene import raises

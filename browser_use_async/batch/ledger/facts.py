@@ -5,8 +5,8 @@ from decimal import Decimal
 
 import attrs
 
+from browser_use_async.api.submission_token import SubmissionToken
 from browser_use_async.batch.states import ItemState
-from browser_use_async.contract.submission_token import SubmissionToken
 
 __all__ = ["Claim", "Doubt", "Ending", "Totals"]
 

@@ -7,11 +7,11 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
+from browser_use_async.api.submission_token import SubmissionToken
 from browser_use_async.batch.ledger.facts import Claim, Doubt, Ending, Totals
 from browser_use_async.batch.ledger.reading import Orphan
 from browser_use_async.batch.ledger.schema import MILLICENTS
 from browser_use_async.batch.states import ItemState
-from browser_use_async.contract.submission_token import SubmissionToken
 from browser_use_async.errors import LedgerCorruptError, LedgerMismatchError
 
 __all__ = ["MAX_KEPT_OUTPUT", "MAX_RECENT", "Store"]

@@ -9,7 +9,7 @@ from typing import Protocol
 import attrs
 
 from browser_use_async.errors import BrowserUseError
-from browser_use_async.models import Task
+from browser_use_async.types import Task
 
 __all__ = ["NOTHING", "DetailSource", "Details", "Picture", "details_of"]
 

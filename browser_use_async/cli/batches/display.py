@@ -7,7 +7,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from browser_use_async.batch import BatchProgress, BatchResult, ItemState, StopReason
-from browser_use_async.batch.report.words import cents, duration
+from browser_use_async.cli.report.format import cents, duration
 from browser_use_async.cli.console import Console, Span, Style
 
 __all__ = ["STATE_STYLES", "Display", "board", "counts", "pace"]

@@ -5,11 +5,11 @@ from hashlib import blake2b
 
 import attrs
 
+from browser_use_async.api.validation import Mode, validate
 from browser_use_async.cli.batches.rows import Row, RowFile
 from browser_use_async.cli.batches.template import Template
-from browser_use_async.contract.validation import Mode, validate
 from browser_use_async.errors import ConfigurationError
-from browser_use_async.models import RunTaskRequest
+from browser_use_async.types import RunTaskRequest
 
 __all__ = ["Item", "ItemFile"]
 

@@ -7,10 +7,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from browser_use_async.api.json import JsonRefusedError, read_json
 from browser_use_async.batch import BatchResult, ItemState
 from browser_use_async.cli.batches.items import Item
 from browser_use_async.cli.console import json_text
-from browser_use_async.contract.strict_json import JsonRefusedError, read_json
 from browser_use_async.errors import ConfigurationError
 
 __all__ = ["OutcomeFile", "outcome"]

@@ -8,9 +8,9 @@ import attrs
 
 from browser_use_async.batch import BatchResult, ItemState
 from browser_use_async.batch.batch import Batch
-from browser_use_async.batch.pricing import most_cents
-from browser_use_async.batch.report.words import cents
-from browser_use_async.batch.states import FINAL_STATES
+from browser_use_async.batch.estimates import InputPrices
+from browser_use_async.cli.report.format import cents
+from browser_use_async.batch.ledger.records import FINAL_STATES
 from browser_use_async.cli.batches.display import Display
 from browser_use_async.cli.batches.intake import Intake
 from browser_use_async.cli.batches.outcomes import OutcomeFile, outcome
@@ -58,7 +58,7 @@ class Run:
         return OutcomeFile(settings.output, resume=settings.resume, forget=forget)
 
     def _introduce(self, count: int) -> None:
-        each = cents(most_cents([""], self.settings.fields))
+        each = cents(InputPrices.of([""], self.settings.fields).total_cents)
         self.console.say(
             f"{count:,} {'task' if count == 1 else 'tasks'} of at most {each} each, "
             f"{self.settings.concurrency:,} at once"

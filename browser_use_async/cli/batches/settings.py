@@ -9,17 +9,17 @@ from typing import Any
 
 import attrs
 
+from browser_use_async.api.limits import MAX_METADATA_PAIRS
+from browser_use_async.api.validation import Mode, validate
 from browser_use_async.batch import read_ledger
 from browser_use_async.batch.budget import nothing_would_run
-from browser_use_async.batch.pricing import TaskPrice
+from browser_use_async.batch.estimates import TaskPrice
 from browser_use_async.cli.batches.items import ItemFile
 from browser_use_async.cli.batches.rows import RowFile
 from browser_use_async.cli.batches.template import Template
 from browser_use_async.cli.task_options import task_fields
-from browser_use_async.contract.limits import MAX_METADATA_PAIRS
-from browser_use_async.contract.validation import Mode, validate
 from browser_use_async.errors import ConfigurationError, LedgerError
-from browser_use_async.models import RunTaskFields, RunTaskRequest
+from browser_use_async.types import RunTaskFields, RunTaskRequest
 
 __all__ = ["Settings", "resume_command"]
 

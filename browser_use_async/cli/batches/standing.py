@@ -8,7 +8,7 @@ from typing import Any
 
 from browser_use_async import BrowserUseSession
 from browser_use_async.batch import ItemState, LedgerRow, LedgerView, read_ledger
-from browser_use_async.batch.report.words import cents
+from browser_use_async.cli.report.format import cents
 from browser_use_async.cli.batches.display import STATE_STYLES
 from browser_use_async.cli.console import Console, Style
 from browser_use_async.cli.listing import local_time

@@ -4,7 +4,7 @@ import signal
 from typing import Any
 
 from browser_use_async.batch import BatchProgress, StopReason
-from browser_use_async.batch.report.words import cents, duration
+from browser_use_async.cli.report.format import cents, duration
 from browser_use_async.cli.console import Span, Style
 from browser_use_async.cli.exit_codes import ExitCode
 

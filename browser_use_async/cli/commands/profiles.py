@@ -2,15 +2,15 @@
 
 import argparse
 
+from browser_use_async.api.converter import unstructure
 from browser_use_async.cli.actions import Action, add_actions, perform
 from browser_use_async.cli.console import Console, Span, Style
 from browser_use_async.cli.exit_codes import ExitCode
 from browser_use_async.cli.field_options import FieldOption, FieldOptions
 from browser_use_async.cli.listing import show_rows
 from browser_use_async.cli.target import Target
-from browser_use_async.contract.unstructuring import unstructure
 from browser_use_async.errors import ConfigurationError
-from browser_use_async.models import (
+from browser_use_async.types import (
     BrowserProfile,
     CreateBrowserProfileRequest,
     UpdateBrowserProfileRequest,

@@ -4,7 +4,7 @@ import argparse
 from contextlib import AsyncExitStack
 from pathlib import Path
 
-from browser_use_async.batch.report import Figures, write_report
+from browser_use_async.cli.report import Figures, write_report
 from browser_use_async.cli.console import Console, Style
 from browser_use_async.cli.exit_codes import ExitCode
 from browser_use_async.cli.options import add_target_options

@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 
+from browser_use_async.api.converter import unstructure
 from browser_use_async.cli.console import Console
 from browser_use_async.cli.exit_codes import ExitCode
 from browser_use_async.cli.options import add_target_options, seconds
@@ -10,7 +11,6 @@ from browser_use_async.cli.progress import Progress
 from browser_use_async.cli.reporting import report_error
 from browser_use_async.cli.target import Target, open_target
 from browser_use_async.cli.task_options import add_task_options, task_fields
-from browser_use_async.contract.unstructuring import unstructure
 from browser_use_async.errors import (
     ConfigurationError,
     SubmissionUnknownError,

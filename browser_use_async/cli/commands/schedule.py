@@ -3,6 +3,7 @@
 import argparse
 from typing import Any, cast
 
+from browser_use_async.api.converter import unstructure
 from browser_use_async.cli.actions import Action, add_actions, perform
 from browser_use_async.cli.console import Console, Span, Style
 from browser_use_async.cli.exit_codes import ExitCode
@@ -10,9 +11,8 @@ from browser_use_async.cli.field_options import FieldOption, FieldOptions
 from browser_use_async.cli.listing import local_time, show_rows
 from browser_use_async.cli.target import Target
 from browser_use_async.cli.task_options import TASK_OPTIONS, add_task_options, task_fields
-from browser_use_async.contract.unstructuring import unstructure
 from browser_use_async.errors import ConfigurationError
-from browser_use_async.models import (
+from browser_use_async.types import (
     CreateScheduledTaskFields,
     CreateScheduledTaskRequest,
     ScheduledTask,

@@ -2,11 +2,11 @@
 
 import argparse
 
+from browser_use_async.api.converter import unstructure
 from browser_use_async.cli.console import Console, Style
 from browser_use_async.cli.exit_codes import ExitCode
 from browser_use_async.cli.options import add_target_options
 from browser_use_async.cli.target import Target, open_target
-from browser_use_async.contract.unstructuring import unstructure
 from browser_use_async.prices import search_url_cents, simple_search_cents
 
 __all__ = ["configure", "execute"]

@@ -4,12 +4,12 @@ import argparse
 import asyncio
 
 from browser_use_async import TaskHandle, TaskStatus
+from browser_use_async.api.converter import unstructure
 from browser_use_async.cli.console import Console
 from browser_use_async.cli.exit_codes import ExitCode
 from browser_use_async.cli.options import add_target_options, seconds
 from browser_use_async.cli.progress import Progress
 from browser_use_async.cli.target import Target, open_target
-from browser_use_async.contract.unstructuring import unstructure
 from browser_use_async.errors import WaitTimeoutError
 
 __all__ = ["configure", "execute"]

@@ -6,8 +6,8 @@ when they are first used.
 
 from typing import TYPE_CHECKING
 
-from browser_use_async.contract.endpoint import API_PREFIX, Effect, Endpoint
-from browser_use_async.contract.table.tasks import (
+from browser_use_async.api.endpoint_table import (
+    API_PREFIX,
     GET_TASK,
     GET_TASK_STATUS,
     LIST_TASKS,
@@ -15,33 +15,33 @@ from browser_use_async.contract.table.tasks import (
     RESUME_TASK,
     RUN_TASK,
     STOP_TASK,
+    Effect,
+    Endpoint,
 )
 from browser_use_async.lazy import load_on_first_use
 
 if TYPE_CHECKING:
-    from browser_use_async.contract.table.account import CHECK_BALANCE, ME
-    from browser_use_async.contract.table.browser_profiles import (
+    from browser_use_async.api.endpoint_table import (
+        CHECK_BALANCE,
         CREATE_BROWSER_PROFILE,
-        DELETE_BROWSER_PROFILE,
-        GET_BROWSER_PROFILE,
-        LIST_BROWSER_PROFILES,
-        UPDATE_BROWSER_PROFILE,
-    )
-    from browser_use_async.contract.table.every_row import ENDPOINTS
-    from browser_use_async.contract.table.files import CREATE_UPLOAD_URL
-    from browser_use_async.contract.table.health import PING
-    from browser_use_async.contract.table.scheduled_tasks import (
         CREATE_SCHEDULED_TASK,
+        CREATE_UPLOAD_URL,
+        DELETE_BROWSER_PROFILE,
         DELETE_SCHEDULED_TASK,
+        ENDPOINTS,
+        GET_BROWSER_PROFILE,
         GET_SCHEDULED_TASK,
-        LIST_SCHEDULED_TASKS,
-        UPDATE_SCHEDULED_TASK,
-    )
-    from browser_use_async.contract.table.search import SEARCH_URL, SIMPLE_SEARCH
-    from browser_use_async.contract.table.task_files import (
         GET_TASK_MEDIA,
         GET_TASK_OUTPUT_FILE,
         GET_TASK_SCREENSHOTS,
+        LIST_BROWSER_PROFILES,
+        LIST_SCHEDULED_TASKS,
+        ME,
+        PING,
+        SEARCH_URL,
+        SIMPLE_SEARCH,
+        UPDATE_BROWSER_PROFILE,
+        UPDATE_SCHEDULED_TASK,
     )
 
 __all__ = [

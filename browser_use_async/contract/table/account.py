@@ -1,8 +1,8 @@
 """The rows of the API section User."""
 
-from browser_use_async.contract.balance import read_balance
-from browser_use_async.contract.endpoint import Effect, Endpoint
-from browser_use_async.models import Balance
+from browser_use_async.api.converter import read_balance
+from browser_use_async.api.endpoint_table import Effect, Endpoint
+from browser_use_async.types import Balance
 
 __all__ = ["CHECK_BALANCE", "ME"]
 

@@ -1,7 +1,7 @@
 """The rows of the API section Browser Profiles."""
 
-from browser_use_async.contract.endpoint import Effect, Endpoint
-from browser_use_async.models import (
+from browser_use_async.api.endpoint_table import Effect, Endpoint
+from browser_use_async.types import (
     BrowserProfile,
     BrowserProfilePage,
     CreateBrowserProfileRequest,

@@ -1,37 +1,33 @@
 """The whole table."""
 
-from browser_use_async.contract.endpoint import Endpoint
-from browser_use_async.contract.table.account import CHECK_BALANCE, ME
-from browser_use_async.contract.table.browser_profiles import (
+from browser_use_async.api.endpoint_table import (
+    CHECK_BALANCE,
     CREATE_BROWSER_PROFILE,
-    DELETE_BROWSER_PROFILE,
-    GET_BROWSER_PROFILE,
-    LIST_BROWSER_PROFILES,
-    UPDATE_BROWSER_PROFILE,
-)
-from browser_use_async.contract.table.files import CREATE_UPLOAD_URL
-from browser_use_async.contract.table.health import PING
-from browser_use_async.contract.table.scheduled_tasks import (
     CREATE_SCHEDULED_TASK,
+    CREATE_UPLOAD_URL,
+    DELETE_BROWSER_PROFILE,
     DELETE_SCHEDULED_TASK,
+    GET_BROWSER_PROFILE,
     GET_SCHEDULED_TASK,
-    LIST_SCHEDULED_TASKS,
-    UPDATE_SCHEDULED_TASK,
-)
-from browser_use_async.contract.table.search import SEARCH_URL, SIMPLE_SEARCH
-from browser_use_async.contract.table.task_files import (
+    GET_TASK,
     GET_TASK_MEDIA,
     GET_TASK_OUTPUT_FILE,
     GET_TASK_SCREENSHOTS,
-)
-from browser_use_async.contract.table.tasks import (
-    GET_TASK,
     GET_TASK_STATUS,
+    LIST_BROWSER_PROFILES,
+    LIST_SCHEDULED_TASKS,
     LIST_TASKS,
+    ME,
     PAUSE_TASK,
+    PING,
     RESUME_TASK,
     RUN_TASK,
+    SEARCH_URL,
+    SIMPLE_SEARCH,
     STOP_TASK,
+    UPDATE_BROWSER_PROFILE,
+    UPDATE_SCHEDULED_TASK,
+    Endpoint,
 )
 
 __all__ = ["ENDPOINTS"]

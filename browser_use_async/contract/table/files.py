@@ -1,7 +1,7 @@
 """The rows of the API section Files."""
 
-from browser_use_async.contract.endpoint import Effect, Endpoint
-from browser_use_async.models import UploadRequest, UploadUrl
+from browser_use_async.api.endpoint_table import Effect, Endpoint
+from browser_use_async.types import UploadRequest, UploadUrl
 
 __all__ = ["CREATE_UPLOAD_URL"]
 

@@ -1,6 +1,6 @@
 """The row of the API section Health Check."""
 
-from browser_use_async.contract.endpoint import Effect, Endpoint
+from browser_use_async.api.endpoint_table import Effect, Endpoint
 
 __all__ = ["PING"]
 

@@ -1,7 +1,7 @@
 """The rows of the API section Scheduled Tasks."""
 
-from browser_use_async.contract.endpoint import Effect, Endpoint
-from browser_use_async.models import (
+from browser_use_async.api.endpoint_table import Effect, Endpoint
+from browser_use_async.types import (
     Created,
     CreateScheduledTaskRequest,
     PageQuery,
@@ -35,7 +35,7 @@ CREATE_SCHEDULED_TASK = Endpoint(
     "POST",
     "/scheduled-task",
     Created,
-    Effect.PAYS,
+    Effect.CREATES,
     _SCHEDULES,
     body=CreateScheduledTaskRequest,
     subscription=True,

@@ -1,7 +1,7 @@
 """The rows of the API section Search."""
 
-from browser_use_async.contract.endpoint import Effect, Endpoint
-from browser_use_async.models import (
+from browser_use_async.api.endpoint_table import Effect, Endpoint
+from browser_use_async.types import (
     SearchResult,
     SearchResults,
     SearchUrlRequest,
@@ -17,7 +17,7 @@ SIMPLE_SEARCH = Endpoint(
     "POST",
     "/simple-search",
     SearchResults,
-    Effect.PAYS,
+    Effect.CREATES,
     _SEARCH,
     body=SimpleSearchRequest,
     leaves_a_trace=False,
@@ -27,7 +27,7 @@ SEARCH_URL = Endpoint(
     "POST",
     "/search-url",
     SearchResult,
-    Effect.PAYS,
+    Effect.CREATES,
     _SEARCH,
     body=SearchUrlRequest,
     leaves_a_trace=False,

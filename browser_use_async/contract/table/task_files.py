@@ -1,7 +1,7 @@
 """The rows of the API section Tasks that are about files."""
 
-from browser_use_async.contract.endpoint import Effect, Endpoint
-from browser_use_async.models import OutputFile, TaskFile, TaskId, TaskMedia, TaskScreenshots
+from browser_use_async.api.endpoint_table import Effect, Endpoint
+from browser_use_async.types import OutputFile, TaskFile, TaskId, TaskMedia, TaskScreenshots
 
 __all__ = ["GET_TASK_MEDIA", "GET_TASK_OUTPUT_FILE", "GET_TASK_SCREENSHOTS"]
 

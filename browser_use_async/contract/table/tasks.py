@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from browser_use_async.contract.endpoint import Effect, Endpoint
-from browser_use_async.models import (
+from browser_use_async.api.endpoint_table import Effect, Endpoint
+from browser_use_async.types import (
     Created,
     PageQuery,
     RunTaskRequest,
@@ -29,7 +29,7 @@ def _task(name: str, method: str, path: str, returns: Any, effect: Effect, **mor
 
 
 RUN_TASK = _task(
-    "run_task", "POST", "/run-task", Created, Effect.PAYS, body=RunTaskRequest, subscription=True
+    "run_task", "POST", "/run-task", Created, Effect.CREATES, body=RunTaskRequest, subscription=True
 )
 STOP_TASK = _task("stop_task", "PUT", "/stop-task", None, Effect.IDEMPOTENT, query=TaskId)
 PAUSE_TASK = _task("pause_task", "PUT", "/pause-task", None, Effect.SWITCHES, query=TaskId)

@@ -5,7 +5,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from browser_use_async.contract.table import ENDPOINTS
+from browser_use_async.api.endpoint_table import ENDPOINTS
 from browser_use_async.errors import ConfigurationError
 
 __all__ = ["API_OPERATIONS", "OF_FIELDS", "calls", "one_of", "operations"]

@@ -11,7 +11,7 @@ from typing import Any
 from aiohttp import web
 from aiohttp.typedefs import Middleware
 
-from browser_use_async.contract.strict_json import read_json
+from browser_use_async.api.json import read_json
 from browser_use_async.server.answers import json_answer
 from browser_use_async.server.faults.connection import LostAnswer, begin_answer, body_of, cut
 from browser_use_async.server.faults.fault import WEBHOOK, Fault, FaultKind

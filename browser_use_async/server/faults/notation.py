@@ -8,7 +8,7 @@ from typing import Any
 
 import attrs
 
-from browser_use_async.contract.strict_json import JsonRefusedError, read_json
+from browser_use_async.api.json import JsonRefusedError, read_json
 from browser_use_async.errors import ConfigurationError
 from browser_use_async.server.faults.fault import Fault
 

@@ -1,9 +1,9 @@
 """The API sections User and Health Check."""
 
-from browser_use_async.contract.table import CHECK_BALANCE, ME, PING
-from browser_use_async.models import Balance
+from browser_use_async.api.endpoint_table import CHECK_BALANCE, ME, PING
 from browser_use_async.server.backend import Backend
 from browser_use_async.server.operations.registry import operation
+from browser_use_async.types import Balance
 
 __all__ = ["check_balance", "me", "ping"]
 

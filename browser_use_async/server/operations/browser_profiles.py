@@ -1,13 +1,16 @@
 """The API section Browser Profiles."""
 
-from browser_use_async.contract.table import (
+from browser_use_async.api.endpoint_table import (
     CREATE_BROWSER_PROFILE,
     DELETE_BROWSER_PROFILE,
     GET_BROWSER_PROFILE,
     LIST_BROWSER_PROFILES,
     UPDATE_BROWSER_PROFILE,
 )
-from browser_use_async.models import (
+from browser_use_async.server.answers import RefusalError
+from browser_use_async.server.backend import Backend
+from browser_use_async.server.operations.registry import operation
+from browser_use_async.types import (
     BrowserProfile,
     BrowserProfilePage,
     CreateBrowserProfileRequest,
@@ -15,9 +18,6 @@ from browser_use_async.models import (
     ProfileId,
     UpdateBrowserProfileRequest,
 )
-from browser_use_async.server.answers import RefusalError
-from browser_use_async.server.backend import Backend
-from browser_use_async.server.operations.registry import operation
 
 __all__ = [
     "create_browser_profile",

@@ -2,12 +2,12 @@
 
 import unicodedata
 
-from browser_use_async.contract.file_types import CONTENT_TYPES, content_type_of
-from browser_use_async.contract.table import CREATE_UPLOAD_URL
-from browser_use_async.models import UploadRequest, UploadUrl
+from browser_use_async.api.endpoint_table import CREATE_UPLOAD_URL
+from browser_use_async.api.limits import CONTENT_TYPES, content_type_of
 from browser_use_async.server.answers import RefusalError
 from browser_use_async.server.backend import Backend
 from browser_use_async.server.operations.registry import operation
+from browser_use_async.types import UploadRequest, UploadUrl
 
 __all__ = ["create_upload_url"]
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from browser_use_async.contract.table import Endpoint
+from browser_use_async.api.endpoint_table import Endpoint
 
 __all__ = ["OPERATIONS", "Operation", "operation"]
 

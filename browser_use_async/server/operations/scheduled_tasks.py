@@ -2,14 +2,20 @@
 
 from typing import Any
 
-from browser_use_async.contract.table import (
+from browser_use_async.api.endpoint_table import (
     CREATE_SCHEDULED_TASK,
     DELETE_SCHEDULED_TASK,
     GET_SCHEDULED_TASK,
     LIST_SCHEDULED_TASKS,
     UPDATE_SCHEDULED_TASK,
 )
-from browser_use_async.models import (
+from browser_use_async.server.answers import RefusalError
+from browser_use_async.server.backend import Backend
+from browser_use_async.server.operations.registry import operation
+from browser_use_async.server.running.launching import check_files, profile_of
+from browser_use_async.server.scheduler import SCHEDULE_MODEL
+from browser_use_async.server.storage.schedules import ScheduleRecord, given_fields
+from browser_use_async.types import (
     UNSET,
     Created,
     CreateScheduledTaskRequest,
@@ -21,12 +27,6 @@ from browser_use_async.models import (
     TaskId,
     UpdateScheduledTaskRequest,
 )
-from browser_use_async.server.answers import RefusalError
-from browser_use_async.server.backend import Backend
-from browser_use_async.server.operations.registry import operation
-from browser_use_async.server.running.launching import check_files, profile_of
-from browser_use_async.server.scheduler import SCHEDULE_MODEL
-from browser_use_async.server.storage.schedules import ScheduleRecord, given_fields
 
 __all__ = [
     "create_scheduled_task",

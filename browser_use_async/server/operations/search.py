@@ -2,20 +2,20 @@
 
 from typing import Any
 
-from browser_use_async.contract.table import SEARCH_URL, SIMPLE_SEARCH
-from browser_use_async.models import (
-    UNSET,
-    SearchResult,
-    SearchResults,
-    SearchUrlRequest,
-    SimpleSearchRequest,
-)
+from browser_use_async.api.endpoint_table import SEARCH_URL, SIMPLE_SEARCH
 from browser_use_async.prices import search_url_cents, simple_search_cents
 from browser_use_async.server.answers import RefusalError
 from browser_use_async.server.backend import Backend
 from browser_use_async.server.operations.registry import operation
 from browser_use_async.server.reading.visit import PageNotOpenedError
 from browser_use_async.server.search.backends import SearchUnavailableError
+from browser_use_async.types import (
+    UNSET,
+    SearchResult,
+    SearchResults,
+    SearchUrlRequest,
+    SimpleSearchRequest,
+)
 
 __all__ = ["search_url", "simple_search"]
 

@@ -2,10 +2,10 @@
 
 from typing import Any
 
-from browser_use_async.contract.unstructuring import unstructure
-from browser_use_async.models import BrowserData, Task, TaskSummary
+from browser_use_async.api.converter import unstructure
 from browser_use_async.server.links import Links
 from browser_use_async.server.storage import TaskRecord
+from browser_use_async.types import BrowserData, Task, TaskSummary
 
 __all__ = ["task_summary", "task_view"]
 

@@ -3,9 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from browser_use_async.contract.limits import MAX_TASK_PAGE
-from browser_use_async.contract.states import TaskEvent
-from browser_use_async.contract.table import (
+from browser_use_async.api.endpoint_table import (
     GET_TASK,
     GET_TASK_MEDIA,
     GET_TASK_OUTPUT_FILE,
@@ -17,7 +15,15 @@ from browser_use_async.contract.table import (
     RUN_TASK,
     STOP_TASK,
 )
-from browser_use_async.models import (
+from browser_use_async.api.limits import MAX_TASK_PAGE
+from browser_use_async.api.task_states import TaskEvent
+from browser_use_async.server.answers import RefusalError
+from browser_use_async.server.backend import Backend
+from browser_use_async.server.operations.registry import operation
+from browser_use_async.server.operations.task_views import task_summary, task_view
+from browser_use_async.server.running.launching import launch
+from browser_use_async.server.storage import TaskRecord, TransitionRefusedError
+from browser_use_async.types import (
     Created,
     LlmModel,
     OutputFile,
@@ -30,12 +36,6 @@ from browser_use_async.models import (
     TaskScreenshots,
     TaskStatus,
 )
-from browser_use_async.server.answers import RefusalError
-from browser_use_async.server.backend import Backend
-from browser_use_async.server.operations.registry import operation
-from browser_use_async.server.operations.task_views import task_summary, task_view
-from browser_use_async.server.running.launching import launch
-from browser_use_async.server.storage import TaskRecord, TransitionRefusedError
 
 __all__ = [
     "get_task",

@@ -4,8 +4,7 @@ from html import escape
 
 from aiohttp import web
 
-from browser_use_async.contract.summaries import SUMMARIES
-from browser_use_async.contract.table import (
+from browser_use_async.api.endpoint_table import (
     API_PREFIX,
     CREATE_SCHEDULED_TASK,
     ENDPOINTS,
@@ -61,6 +60,6 @@ def _row(endpoint: Endpoint) -> str:
     path = escape(API_PREFIX + endpoint.path)
     return (
         f"<li><p><b>{endpoint.method}</b> <code>{path}</code></p>"
-        f"<p>{escape(SUMMARIES[endpoint.name])}</p>"
+        f"<p>{escape(endpoint.summary)}</p>"
         f'<p class="note">{escape("; ".join(notes))}</p></li>'
     )

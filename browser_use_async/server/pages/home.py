@@ -2,7 +2,7 @@
 
 from aiohttp import web
 
-from browser_use_async.contract.table import API_PREFIX
+from browser_use_async.api.endpoint_table import API_PREFIX
 from browser_use_async.server.backend import Backend
 from browser_use_async.server.pages.templates import fragment, html_page
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from aiohttp import web
 
-from browser_use_async.contract.unstructuring import unstructure
+from browser_use_async.api.converter import unstructure
 from browser_use_async.server.links import Links
 from browser_use_async.server.pages.templates import fragment, html_page
 from browser_use_async.server.storage import TaskRecord

@@ -4,13 +4,13 @@ from collections.abc import Sequence
 
 import attrs
 
-from browser_use_async.contract.file_types import MAX_TASK_FILE_BYTES
-from browser_use_async.models import UNSET, BrowserProfile, TaskSettings
+from browser_use_async.api.limits import MAX_TASK_FILE_BYTES
 from browser_use_async.prices import TASK_START_CENTS
 from browser_use_async.server.answers import RefusalError
 from browser_use_async.server.backend import Backend
 from browser_use_async.server.running.settings import resolve_settings
 from browser_use_async.server.storage import TaskRecord
+from browser_use_async.types import UNSET, BrowserProfile, TaskSettings
 
 __all__ = ["check_files", "launch", "profile_of"]
 

@@ -7,7 +7,7 @@ from typing import Protocol
 
 import attrs
 
-from browser_use_async.contract.states import TaskEvent
+from browser_use_async.api.task_states import TaskEvent
 from browser_use_async.server.executors.protocol import Assignment, Executor, Failed, Finished, Step
 from browser_use_async.server.executors.viewing import View, Viewable
 from browser_use_async.server.failure_log import log_failure

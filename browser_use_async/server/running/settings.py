@@ -4,8 +4,8 @@ import uuid
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from browser_use_async.models import UNSET, BrowserProfile, TaskSettings
 from browser_use_async.server.executors.protocol import Assignment
+from browser_use_async.types import UNSET, BrowserProfile, TaskSettings
 
 __all__ = ["resolve_settings"]
 

@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 from yarl import URL
 
-from browser_use_async.contract.strict_json import JsonRefusedError, read_json
+from browser_use_async.api.json import JsonRefusedError, read_json
 from browser_use_async.errors import ConfigurationError
 from browser_use_async.server.outbound import Outbound, OutboundError
 from browser_use_async.server.reading.page import Page

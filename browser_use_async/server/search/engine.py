@@ -2,12 +2,12 @@
 
 import asyncio
 
-from browser_use_async.models import SearchResult
 from browser_use_async.server.outbound import Outbound
 from browser_use_async.server.reading.visit import PageNotOpenedError
 from browser_use_async.server.search.backends import SearchBackend
 from browser_use_async.server.search.exploring import explore
 from browser_use_async.server.search.relevance import passages
+from browser_use_async.types import SearchResult
 
 __all__ = ["SearchEngine"]
 

@@ -6,15 +6,15 @@ from typing import Any
 
 import attrs
 
-from browser_use_async.contract.structuring import structure
-from browser_use_async.models import (
+from browser_use_async.api.converter import structure
+from browser_use_async.server.storage.keeper import Keeper
+from browser_use_async.types import (
     UNSET,
     BrowserProfile,
     CreateBrowserProfileRequest,
     ProxyCountry,
     UpdateBrowserProfileRequest,
 )
-from browser_use_async.server.storage.keeper import Keeper
 
 __all__ = ["Profiles"]
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import attrs
 
-from browser_use_async.models import TaskStatus, TaskStep
 from browser_use_async.prices import task_cents
+from browser_use_async.types import TaskStatus, TaskStep
 
 __all__ = ["TaskRecord"]
 

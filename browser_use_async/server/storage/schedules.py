@@ -7,17 +7,17 @@ from typing import Any
 
 import attrs
 
-from browser_use_async.contract.conversion import encode_request
-from browser_use_async.contract.cron import Cron
-from browser_use_async.contract.timestamps import format_timestamp, parse_timestamp
-from browser_use_async.models import (
+from browser_use_async.api.cron import Cron
+from browser_use_async.api.scalars import format_timestamp, parse_timestamp
+from browser_use_async.api.serialization import encode_request
+from browser_use_async.server.answers import RefusalError
+from browser_use_async.server.storage.keeper import Keeper
+from browser_use_async.types import (
     UNSET,
     CreateScheduledTaskRequest,
     ScheduleType,
     UpdateScheduledTaskRequest,
 )
-from browser_use_async.server.answers import RefusalError
-from browser_use_async.server.storage.keeper import Keeper
 
 __all__ = ["ScheduleRecord", "Schedules", "given_fields", "next_run"]
 

@@ -5,8 +5,7 @@ import uuid
 from collections.abc import Callable, Mapping
 from datetime import datetime
 
-from browser_use_async.contract.states import TaskEvent, next_status
-from browser_use_async.models import UNSET, TaskSettings, TaskStatus, TaskStep
+from browser_use_async.api.task_states import TaskEvent, next_status
 from browser_use_async.server.executors.protocol import Assignment, Failed, Finished, Step
 from browser_use_async.server.pictures import Drawing
 from browser_use_async.server.storage.changes import Changes
@@ -14,6 +13,7 @@ from browser_use_async.server.storage.keeper import Keeper, MemoryKeeper
 from browser_use_async.server.storage.records import TaskRecord
 from browser_use_async.server.storage.task_files import TaskFiles, recording_name, screenshot_name
 from browser_use_async.server.storage.task_history import TaskHistory
+from browser_use_async.types import UNSET, TaskSettings, TaskStatus, TaskStep
 
 __all__ = ["Store", "TransitionRefusedError"]
 

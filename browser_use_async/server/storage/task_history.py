@@ -7,11 +7,11 @@ from typing import Any
 
 import attrs
 
-from browser_use_async.contract.timestamps import format_timestamp, parse_timestamp
-from browser_use_async.models import TaskStatus, TaskStep
+from browser_use_async.api.scalars import format_timestamp, parse_timestamp
 from browser_use_async.server.storage.keeper import Keeper
 from browser_use_async.server.storage.records import TaskRecord
 from browser_use_async.server.storage.task_files import screenshot_name
+from browser_use_async.types import TaskStatus, TaskStep
 
 __all__ = ["TaskHistory"]
 

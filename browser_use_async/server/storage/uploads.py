@@ -5,7 +5,7 @@ from datetime import datetime
 
 import attrs
 
-from browser_use_async.contract.timestamps import format_timestamp, parse_timestamp
+from browser_use_async.api.scalars import format_timestamp, parse_timestamp
 from browser_use_async.server.storage.keeper import Keeper
 
 __all__ = ["Upload", "Uploads"]

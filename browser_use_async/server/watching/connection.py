@@ -8,7 +8,6 @@ from typing import Any
 
 from aiohttp import WSCloseCode, WSMsgType, web
 
-from browser_use_async.models import TaskId
 from browser_use_async.server.answers import RefusalError
 from browser_use_async.server.backend import Backend
 from browser_use_async.server.executors.viewing import Frame, Input, View
@@ -22,6 +21,7 @@ from browser_use_async.server.watching.messages import (
     Order,
     read_message,
 )
+from browser_use_async.types import TaskId
 
 __all__ = ["Connection"]
 

@@ -5,7 +5,7 @@ from typing import Any, Literal, TypeVar
 
 import attrs
 
-from browser_use_async.contract.strict_json import JsonRefusedError, read_json
+from browser_use_async.api.json import JsonRefusedError, read_json
 from browser_use_async.server.executors.viewing import Input, KeyInput, PointerInput, TextInput
 
 __all__ = ["MAX_TEXT", "Drawn", "Message", "MessageRefusedError", "Order", "read_message"]

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from browser_use_async.contract.states import TaskEvent
+from browser_use_async.api.task_states import TaskEvent
 from browser_use_async.server.storage import TaskRecord
-from browser_use_async.webhooks.signing import SIGNATURE_HEADER, TIMESTAMP_HEADER, sign
+from browser_use_async.webhooks.signature import SIGNATURE_HEADER, TIMESTAMP_HEADER, sign
 
 __all__ = [
     "MOST_ATTEMPTS",

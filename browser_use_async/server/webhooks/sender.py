@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Callable
 from datetime import datetime
 
-from browser_use_async.contract.states import TaskEvent
+from browser_use_async.api.task_states import TaskEvent
 from browser_use_async.errors import ConfigurationError
 from browser_use_async.server.failure_log import log_failure
 from browser_use_async.server.outbound import Outbound, OutboundError

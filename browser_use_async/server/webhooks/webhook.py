@@ -9,7 +9,7 @@ import attrs
 from yarl import URL
 
 from browser_use_async.errors import ConfigurationError
-from browser_use_async.webhooks.signing import key_of
+from browser_use_async.webhooks.signature import key_of
 
 __all__ = ["Webhook"]
 

@@ -2,9 +2,9 @@ from typing import Any
 
 import pytest
 from aiohttp import web
+from browser_use_async.types import LlmModel
 
 from browser_use_async.errors import ConfigurationError
-from browser_use_async.models import LlmModel
 from browser_use_async.server import AgentSettings
 from browser_use_async.server.executors.agent.endpoint import (
     ModelEndpoint,

@@ -2,10 +2,10 @@
 
 import random
 
+from browser_use_async.api.endpoint_table import ENDPOINTS
 from hypothesis import given
 from hypothesis import strategies as st
 
-from browser_use_async.contract.table import ENDPOINTS
 from browser_use_async.server import Fault
 from browser_use_async.server.faults.rules import FaultRules
 

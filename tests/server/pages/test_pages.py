@@ -6,9 +6,8 @@ import re
 from html.parser import HTMLParser
 
 import pytest
+from browser_use_async.api.endpoint_table import API_PREFIX, ENDPOINTS
 
-from browser_use_async.contract.summaries import SUMMARIES
-from browser_use_async.contract.table import API_PREFIX, ENDPOINTS
 from tests.server.calling import Answer, Caller
 from tests.server.steering import FromQueue
 
@@ -242,7 +241,7 @@ async def test_the_page_of_the_calls_tells_what_each_does_costs_and_needs(api: C
 
     assert page.tags.count("li") == len(ENDPOINTS) == 26
     assert all(API_PREFIX + endpoint.path in text for endpoint in ENDPOINTS)
-    assert all(SUMMARIES[endpoint.name] in text for endpoint in ENDPOINTS)
+    assert all(endpoint.summary in text for endpoint in ENDPOINTS)
     assert text.count("needs a subscription") == 2
     assert text.count("needs no key") == 1
     assert "0.75 to 3 ¢ per step" in text

@@ -3,8 +3,8 @@ import json
 from typing import Any
 
 import pytest
+from browser_use_async.structured_output.schema import output_schema
 
-from browser_use_async.contract.output_schema import output_schema
 from browser_use_async.server.executors.reader.filling import NotReadableError, fill
 from browser_use_async.server.executors.reader.schema import Schema
 from browser_use_async.server.executors.reader.sources import PagesSource

@@ -7,8 +7,8 @@ from typing import Any
 
 import attrs
 from aiohttp import web
+from browser_use_async.webhooks.signature import SIGNATURE_HEADER, TIMESTAMP_HEADER, sign
 
-from browser_use_async.webhooks.signing import SIGNATURE_HEADER, TIMESTAMP_HEADER, sign
 from tests.patience import until
 
 __all__ = ["SECRET", "Call", "Receiver", "receiving"]

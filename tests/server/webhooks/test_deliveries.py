@@ -8,8 +8,8 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 
 import pytest
+from browser_use_async.types import RunTaskRequest
 
-from browser_use_async.models import RunTaskRequest
 from browser_use_async.server import Fault, LocalServer, Webhook
 from browser_use_async.server.executors.protocol import Assignment, Failed, Finished
 from browser_use_async.server.webhooks.events import wait_after
