@@ -27,7 +27,7 @@ BrowserUseError
 │   ├── TaskFailedError
 │   └── TaskStoppedError
 ├── OutputValidationError                the output does not fit output_type; .raw_output keeps it
-├── WaitTimeoutError (TimeoutError)      the wait's time is up; the task lives on
+├── WaitTimeoutError (TimeoutError)      the wait timed out; the task keeps running
 ├── WaitInterruptedError                 the API stayed unreachable for too long during a wait
 ├── FileTransferError
 │   ├── UnsafeFileNameError
@@ -112,6 +112,7 @@ class BrowserUseError(Exception):
 def _restore(
     error_class: type[BrowserUseError], arguments: tuple[Any, ...], state: dict[str, Any]
 ) -> BrowserUseError:
+    # Without `__init__`: subclasses require keyword arguments that `args` does not hold.
     error = error_class.__new__(error_class)
     error.args = arguments
     error.__dict__.update(state)
@@ -169,7 +170,7 @@ class APIStatusError(BrowserUseError):
     Attributes:
         status: The HTTP status.
         detail: The server's own explanation: the `detail` of its JSON, or the start of its text.
-        request_id: The id under which the service logged the request, when it told one.
+        request_id: The id under which the service logged the request, when it gave one.
         attempts: How many requests were made for this call.
     """
 
@@ -293,6 +294,7 @@ class ResponseDecodeError(BrowserUseError):
         self.path = path
 
 
+# A protocol, because this module is at the lowest level and must not import the session.
 class _Resolver(Protocol):
     async def resolve_submission(self, submission_token: str) -> "Task | None": ...
 
@@ -341,6 +343,7 @@ class SubmissionUnknownError(BrowserUseError):
         return await resolver.resolve_submission(self.submission_token)
 
     def _state(self) -> dict[str, Any]:
+        # A session cannot be pickled; after unpickling, `resolve` needs another one.
         return {**self.__dict__, "_resolver": None}
 
 
@@ -361,7 +364,7 @@ class TaskFailedError(TaskError):
 
 
 class TaskStoppedError(TaskError):
-    """Somebody stopped the task."""
+    """The task was stopped."""
 
 
 class OutputValidationError(BrowserUseError):

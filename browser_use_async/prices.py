@@ -1,4 +1,4 @@
-"""All prices that the service published, in US cents. Pure; nothing here asks the service.
+"""All prices that the service published, in US cents. No I/O.
 
 A task costs a start and then each step, by model. A search costs one cent per level of depth and,
 if it covers several websites, per website.
@@ -17,9 +17,11 @@ __all__ = [
     "task_cents",
 ]
 
+# Decimals, so that sums of many prices are exact
 TASK_START_CENTS = Decimal(1)
 """What starting a task costs."""
 
+# Published as one price for all Gemini Flash models
 _FLASH = Decimal("0.75")
 
 STEP_CENTS: dict[LlmModel, Decimal] = {

@@ -10,14 +10,12 @@ import attrs
 
 from browser_use_async.api.tasks import TaskEndpoints
 from browser_use_async.errors import FileTransferError, InvalidRequestError
-from browser_use_async.files.destinations import refuse_taken, target_at
-from browser_use_async.files.names import distinct, safe_name
-from browser_use_async.files.progress import OnProgress, SharedProgress
-from browser_use_async.files.transfer import Download, Wanted
+from browser_use_async.files.names import check_replaceable, safe_name, target_path, unique_names
+from browser_use_async.files.transfer import Download, DownloadSpec, OnProgress
 from browser_use_async.transport.client import Transport
 from browser_use_async.transport.signed_urls import SignedUrl
 
-__all__ = ["Collection", "DownloadOptions", "Downloader"]
+__all__ = ["DownloadOptions", "Downloader", "SharedProgress", "TaskFiles"]
 
 P = ParamSpec("P")
 ResultT = TypeVar("ResultT")
@@ -26,15 +24,16 @@ Destination = str | os.PathLike[str]
 
 @attrs.frozen
 class DownloadOptions:
-    """What a caller may say about a download."""
+    """The options of a download."""
 
     max_bytes: int | None = None  # the largest size of one file, or None
-    on_progress: OnProgress | None = None  # told after each chunk
+    on_progress: OnProgress | None = None  # called after each chunk
     concurrency: int = 1  # how many files at once
 
     def __attrs_post_init__(self) -> None:
         for field in ("max_bytes", "concurrency"):
             value: object = getattr(self, field)
+            # `bool` is a subclass of int, and max_bytes=True is a mistake.
             whole = isinstance(value, int) and not isinstance(value, bool) and value > 0
             if not whole and (field, value) != ("max_bytes", None):
                 raise InvalidRequestError(
@@ -44,31 +43,53 @@ class DownloadOptions:
 
 
 @attrs.frozen
-class Collection:
+class TaskFiles:
     """Files of a task that the API lists as signed URLs, without names."""
 
     task_id: str
-    label: str  # what one of them is called
-    suffix: str  # what its name ends in when its URL has none
-    listing: Callable[[], Awaitable[Sequence[str]]]  # asks the API for the URLs
+    label: str  # the name of one of them in messages
+    suffix: str  # of a file whose URL has no usable name
+    listing: Callable[[], Awaitable[Sequence[str]]]  # requests the URLs from the API
 
     async def urls(self) -> list[SignedUrl]:
-        """The URLs, asked for anew."""
+        """Newly signed URLs."""
         return [SignedUrl(text) for text in await self.listing()]
 
     def names(self, urls: Sequence[SignedUrl]) -> list[str]:
         """A name for each, no two the same."""
-        return distinct(
+        return unique_names(
             safe_name(url.file_name, f"{self.label}-{number}.{self.suffix}")
             for number, url in enumerate(urls, 1)
         )
 
 
+class SharedProgress:
+    """Adds up the progress of several downloads for one callback."""
+
+    def __init__(self, count: int, callback: OnProgress) -> None:
+        self._received = [0] * count
+        self._totals: list[int | None] = [None] * count
+        self._callback = callback
+
+    def callback_for(self, index: int) -> OnProgress:
+        """The callback for one of the downloads."""
+
+        def update(received: int, total: int | None) -> None:
+            self._received[index] = received
+            self._totals[index] = total
+            known = [each for each in self._totals if each is not None]
+            # A sum of the known sizes only would let the progress run backwards later.
+            complete = len(known) == len(self._totals)
+            self._callback(sum(self._received), sum(known) if complete else None)
+
+        return update
+
+
 class Downloader:
     """Downloads files for a session."""
 
+    # Here too, so that a session loads the options with the rest of this module, on first use.
     options = DownloadOptions
-    """What a caller may say; here too, so that a session loads it with the rest."""
 
     def __init__(self, transport: Transport, tasks: TaskEndpoints) -> None:
         self._transport = transport
@@ -85,11 +106,12 @@ class Downloader:
 
         async def locate() -> SignedUrl:
             file = await self._tasks.get_output_file(task_id, file_name)
-            return self._checked(task_id, SignedUrl(file.download_url))
+            return self._check_url(task_id, SignedUrl(file.download_url))
 
+        # The destination is checked before the API is asked: then a mistake costs no request.
         self._transport.bind()
-        target = await _in_thread(task_id, target_at, destination, file_name, task_id)
-        wanted = Wanted(
+        target = await _to_thread(task_id, target_path, destination, file_name, task_id)
+        spec = DownloadSpec(
             task_id=task_id,
             label=f"output file {file_name!r}",
             target=target,
@@ -98,7 +120,7 @@ class Downloader:
             max_bytes=options.max_bytes,
             on_progress=options.on_progress,
         )
-        return await Download(wanted, self._transport).run()
+        return await Download(spec, self._transport).run()
 
     async def media(
         self, task_id: str, destination: Destination, options: DownloadOptions
@@ -112,7 +134,7 @@ class Downloader:
         async def listing() -> Sequence[str]:
             return (await self._tasks.get_media(task_id)).recordings
 
-        recordings = Collection(task_id, "recording", "mp4", listing)
+        recordings = TaskFiles(task_id, "recording", "mp4", listing)
         return await self._all(recordings, destination, options)
 
     async def screenshots(
@@ -127,52 +149,53 @@ class Downloader:
         async def listing() -> Sequence[str]:
             return (await self._tasks.get_screenshots(task_id)).screenshots
 
-        screenshots = Collection(task_id, "screenshot", "png", listing)
+        screenshots = TaskFiles(task_id, "screenshot", "png", listing)
         return await self._all(screenshots, destination, options)
 
     async def _all(
-        self, collection: Collection, destination: Destination, options: DownloadOptions
+        self, files: TaskFiles, destination: Destination, options: DownloadOptions
     ) -> list[Path]:
         self._transport.bind()
-        urls = await collection.urls()
+        urls = await files.urls()
         for url in urls:
-            self._checked(collection.task_id, url)
-        targets = await _in_thread(
-            collection.task_id, _targets, destination, collection.names(urls), collection.task_id
+            self._check_url(files.task_id, url)
+        targets = await _to_thread(
+            files.task_id, _targets, destination, files.names(urls), files.task_id
         )
-        told = options.on_progress
-        shared = None if told is None else SharedProgress(len(urls), told)
+        callback = options.on_progress
+        shared = None if callback is None else SharedProgress(len(urls), callback)
         downloads = [
             Download(
-                Wanted(
-                    task_id=collection.task_id,
-                    label=f"{collection.label} {index + 1}",
+                DownloadSpec(
+                    task_id=files.task_id,
+                    label=f"{files.label} {index + 1}",
                     target=target,
                     url=url,
-                    renew=self._renewal(collection, index),
+                    renew=self._renewal(files, index),
                     max_bytes=options.max_bytes,
-                    on_progress=None if shared is None else shared.of(index),
+                    on_progress=None if shared is None else shared.callback_for(index),
                 ),
                 self._transport,
             )
             for index, (url, target) in enumerate(zip(urls, targets, strict=True))
         ]
-        await _run(downloads, options.concurrency)
+        await _run_all(downloads, options.concurrency)
         return targets
 
-    def _renewal(self, collection: Collection, index: int) -> Callable[[], Awaitable[SignedUrl]]:
+    def _renewal(self, files: TaskFiles, index: int) -> Callable[[], Awaitable[SignedUrl]]:
         async def renew() -> SignedUrl:
-            urls = await collection.urls()
+            # The API signs the whole list; its order identifies the files.
+            urls = await files.urls()
             if index < len(urls):
-                return self._checked(collection.task_id, urls[index])
+                return self._check_url(files.task_id, urls[index])
             raise FileTransferError(
-                f"task {collection.task_id} no longer lists {collection.label} {index + 1}",
-                task_id=collection.task_id,
+                f"task {files.task_id} no longer lists {files.label} {index + 1}",
+                task_id=files.task_id,
             )
 
         return renew
 
-    def _checked(self, task_id: str, url: SignedUrl) -> SignedUrl:
+    def _check_url(self, task_id: str, url: SignedUrl) -> SignedUrl:
         problem = self._transport.storage.problem_with(url)
         if problem is None:
             return url
@@ -188,11 +211,11 @@ def _targets(destination: Destination, names: Sequence[str], task_id: str) -> li
     directory.mkdir(parents=True, exist_ok=True)
     targets = [directory / name for name in names]
     for target in targets:
-        refuse_taken(target, task_id)
+        check_replaceable(target, task_id)
     return targets
 
 
-async def _run(downloads: Sequence[Download], concurrency: int) -> None:
+async def _run_all(downloads: Sequence[Download], concurrency: int) -> None:
     """Run downloads, some at a time; the first failure ends the others and is raised."""
     slots = asyncio.Semaphore(concurrency)
 
@@ -206,13 +229,14 @@ async def _run(downloads: Sequence[Download], concurrency: int) -> None:
             for download in downloads:
                 group.create_task(one(download))
     except BaseExceptionGroup as failures:
-        failure = failures.exceptions[0]
+        failure = failures.exceptions[0]  # it cancelled the others
     else:
         return
+    # Raised here, because inside `except` it would show the group as its context.
     raise failure
 
 
-async def _in_thread(
+async def _to_thread(
     task_id: str, function: Callable[P, ResultT], *arguments: P.args, **options: P.kwargs
 ) -> ResultT:
     try:

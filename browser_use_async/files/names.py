@@ -1,14 +1,25 @@
-"""Which names files may get. Pure: a name comes from a server, and servers can be hostile."""
+"""Names and paths of downloaded files. A name comes from a server, and servers can be hostile."""
 
+import os
+import stat
 import unicodedata
 from collections.abc import Iterable
+from pathlib import Path
 
-from browser_use_async.errors import UnsafeFileNameError
+from browser_use_async.errors import FileTransferError, UnsafeFileNameError
 
-__all__ = ["MAX_NAME_BYTES", "cut_to", "distinct", "problem_with", "refuse_unsafe", "safe_name"]
+__all__ = [
+    "MAX_NAME_BYTES",
+    "check_name",
+    "check_replaceable",
+    "problem_with",
+    "safe_name",
+    "target_path",
+    "truncate",
+    "unique_names",
+]
 
-MAX_NAME_BYTES = 255
-"""The longest name, in bytes of UTF-8, that common file systems take."""
+MAX_NAME_BYTES = 255  # of UTF-8; the longest name that common file systems accept
 
 # Line and paragraph separators, control characters and lone surrogates; the bidirectional
 # controls, which make `gpj.exe` look like `exe.jpg`, are listed.
@@ -25,7 +36,7 @@ _DEVICES = frozenset(
 
 
 def problem_with(name: str) -> str | None:
-    """Why a file cannot safely have this name, on this system or another, or None."""
+    """Why this file name is not safe, on this system or another, or None."""
     if name in {"", ".", ".."}:
         return "it is no file name"
     if any(map(_is_bad, name)):
@@ -41,7 +52,7 @@ def problem_with(name: str) -> str | None:
     return None
 
 
-def refuse_unsafe(name: str, *, task_id: str | None = None) -> None:
+def check_name(name: str, *, task_id: str | None = None) -> None:
     """Refuse a name that would leave its directory or trouble a file system.
 
     Raises:
@@ -59,7 +70,7 @@ def safe_name(text: str, fallback: str) -> str:
     """A safe name that is as close as possible to a text."""
     normal = unicodedata.normalize("NFC", text)
     shown = "".join("_" if _is_bad(character) else character for character in normal)
-    name = cut_to(MAX_NAME_BYTES, shown.strip(" .")).strip(" .")
+    name = truncate(MAX_NAME_BYTES, shown.strip(" .")).strip(" .")
     if name[:1] in {"-", "~"}:
         name = "_" + name[1:]
     if _is_device(name):
@@ -67,8 +78,8 @@ def safe_name(text: str, fallback: str) -> str:
     return name if problem_with(name) is None else fallback
 
 
-def distinct(names: Iterable[str]) -> list[str]:
-    """The names, of which those that some file system would take for another get a number."""
+def unique_names(names: Iterable[str]) -> list[str]:
+    """The names, numbered where some file system would not distinguish two of them."""
     taken: set[str] = set()
     result: list[str] = []
     for name in names:
@@ -81,15 +92,52 @@ def distinct(names: Iterable[str]) -> list[str]:
     return result
 
 
-def cut_to(size: int, name: str) -> str:
+def truncate(size: int, name: str) -> str:
     """A name of at most so many bytes, with its suffix if that is of usual length."""
     content = name.encode()
     if len(content) <= size:
         return name
     stem, dot, suffix = name.rpartition(".")
     ending = (dot + suffix).encode() if stem and len(suffix) <= 10 else b""
-    # Half a character at the cut is dropped.
+    # "ignore", because the cut can split a character.
     return content[: size - len(ending)].decode("utf-8", "ignore") + ending.decode()
+
+
+def target_path(destination: str | os.PathLike[str], file_name: str, task_id: str) -> Path:
+    """The path for one file, checked; nothing is created.
+
+    Raises:
+        UnsafeFileNameError: The name is not safe.
+        FileTransferError: The path exists and is not a regular file.
+        OSError: The path cannot be examined.
+    """
+    text = os.fspath(destination)
+    target = Path(text)
+    # Any other path names the file itself, as the caller wants it.
+    if text.endswith(os.sep) or target.is_dir():
+        check_name(file_name, task_id=task_id)
+        target /= file_name
+    check_replaceable(target, task_id)
+    return target
+
+
+def check_replaceable(target: Path, task_id: str) -> None:
+    """Refuse a path that exists and is not a regular file.
+
+    Raises:
+        FileTransferError: It is a symbolic link, a directory, a device or the like.
+        OSError: The path cannot be examined.
+    """
+    # `lstat`, so that a symbolic link is refused and not silently replaced.
+    try:
+        mode = target.lstat().st_mode
+    except FileNotFoundError:
+        return
+    if not stat.S_ISREG(mode):
+        raise FileTransferError(
+            f"{target} exists and is no plain file; remove it or choose another path",
+            task_id=task_id,
+        )
 
 
 def _numbered(name: str, number: int) -> str:
@@ -97,10 +145,11 @@ def _numbered(name: str, number: int) -> str:
     if not stem:
         stem, dot, suffix = name, "", ""
     ending = f"-{number}{dot}{suffix}"
-    return cut_to(MAX_NAME_BYTES - len(ending.encode()), stem) + ending
+    return truncate(MAX_NAME_BYTES - len(ending.encode()), stem) + ending
 
 
 def _folded(name: str) -> str:
+    # Twice, because case folding can leave a text that is not normalized.
     return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
 
 
@@ -113,4 +162,5 @@ def _is_bad(character: str) -> bool:
 
 
 def _is_device(name: str) -> bool:
+    # Windows ignores the suffix and spaces before it: `nul.txt` is the device.
     return name.partition(".")[0].rstrip().casefold() in _DEVICES

@@ -1,57 +1,122 @@
 """The unfinished file beside its target: `report.pdf.4f0c2a9b7d1e6358.part`.
 
 The middle is a hash of the file's identity and version (ETag and size), so a part is only ever
-continued by bytes of the same version. Whoever writes to a part holds a lock on it (`flock`): a
-second download of the same file, in this process or another, takes a part with a random name,
-and both end as the same whole file. The lock dies with its process, so after a crash the next
-download of the same version finds the part and goes on from its length; bytes are only appended,
-so what is there is always a beginning of the file. Parts are opened without following symbolic
-links, and one that is not a plain file of the same user's is left alone.
+continued by bytes of the same version. The writer of a part holds a lock on it (`flock`): a second
+download of the same file, in this process or another, uses a part with a random name, and both end
+as the same whole file. The lock ends with its process, so after a crash the next download of the
+same version finds the part and continues from its length; bytes are only appended, so the content
+is always a beginning of the file. Parts are opened without following symbolic links, and one that
+is not a regular file of the same user is left alone.
 
-All of this blocks, `write` for as long as the disk wants (see `sink`). A lock inside each
-`PartFile` keeps a write in a thread, which a cancelled task abandoned, from meeting a closed file.
+`PartFile` blocks; `PartWriter` writes to it from the event loop.
 """
 
+import asyncio
 import contextlib
 import fcntl
+import hashlib
 import os
 import re
 import secrets
 import stat
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from email.utils import parsedate_to_datetime
 from pathlib import Path
 
-from browser_use_async.files.names import MAX_NAME_BYTES, cut_to
+import attrs
 
-__all__ = ["PartFile"]
+from browser_use_async.files.names import MAX_NAME_BYTES, truncate
+
+__all__ = ["FileVersion", "PartFile", "PartWriter"]
 
 _ENDING = re.compile(r"\.[0-9a-f]{16}\.part")
-_ENDING_BYTES = 22
+_ENDING_BYTES = 22  # of the text that _ENDING matches
+# O_NONBLOCK, because opening a FIFO of that name would wait for a reader
 _FLAGS = os.O_WRONLY | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
+_STRONG_ETAG = re.compile(r'"[\x21\x23-\x7e]{1,1000}"')
+_DIGITS = re.compile(r"\d{1,18}", re.ASCII)
+WRITE_BYTES = 256 * 1024  # collected before a write
+WRITE_CHUNKS = 512  # one system call writes them all: `writev` accepts at least 1024
+SLOW_SECONDS = 0.01  # a write of this length makes the next ones use a thread
+
+
+@attrs.frozen
+class FileVersion:
+    """The version of a file that a reply carries."""
+
+    # A strong ETag, else a `Last-Modified` that is old enough to be unique, else None. A weak ETag
+    # does not promise equal bytes, so a part must not be continued by it.
+    validator: str | None
+    total: int | None  # the file's size in bytes, or None if the reply does not say
+
+    @classmethod
+    def from_headers(cls, headers: Mapping[str, str]) -> "FileVersion":
+        """The version that a reply with the whole file carries."""
+        etag = headers.get("ETag", "")
+        length = headers.get("Content-Length", "")
+        return cls(
+            etag if _STRONG_ETAG.fullmatch(etag) else _stable_date(headers),
+            int(length) if _DIGITS.fullmatch(length) else None,
+        )
+
+    @property
+    def is_resumable(self) -> bool:
+        """Whether a part of this version can be recognised, and known to be incomplete."""
+        return self.validator is not None and self.total is not None
+
+    def tag(self, identity: str) -> str:
+        """A short name for this version of one file."""
+        text = f"{identity}\n{self.validator}\n{self.total}"
+        return hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()[:16]
+
+    def is_continued_by(self, headers: Mapping[str, str], offset: int) -> bool:
+        """Whether a partial reply carries the rest of this version."""
+        if self.total is None:
+            return False
+        expected = f"bytes {offset}-{self.total - 1}/{self.total}"
+        etag = headers.get("ETag")
+        # A date as validator says nothing about the ETag: then `If-Range` has decided.
+        same = etag is None or etag == self.validator or not str(self.validator).startswith('"')
+        return same and headers.get("Content-Range", "").strip().lower() == expected
+
+
+def _stable_date(headers: Mapping[str, str]) -> str | None:
+    """`Last-Modified`, unless the file may have changed again within the same second."""
+    # RFC 9110, 8.8.2.2: a date is a strong validator only if `Date` is a second later.
+    modified, now = _date(headers.get("Last-Modified")), _date(headers.get("Date"))
+    if modified is None or now is None or (now - modified).total_seconds() < 1:
+        return None
+    return headers["Last-Modified"]
+
+
+def _date(text: str | None) -> datetime | None:
+    try:
+        moment = parsedate_to_datetime(text or "")
+    except (ValueError, TypeError, IndexError, OverflowError):
+        return None
+    return moment if moment.tzinfo is not None else None
 
 
 class PartFile:
-    """One part, opened and locked. Use `open`.
-
-    Attributes:
-        path: Where it is.
-        size: How many bytes it has.
-    """
+    """One part, opened and locked; created by `open`."""
 
     def __init__(self, target: Path, path: Path, descriptor: int) -> None:
         self.path = path
-        self.size = os.fstat(descriptor).st_size
+        self.size = os.fstat(descriptor).st_size  # bytes
         self._target = target
         self._descriptor: int | None = descriptor
+        # A cancelled task can leave a write behind in a thread. The lock keeps that write from a
+        # descriptor that was closed meanwhile and may belong to another file by now.
         self._lock = threading.Lock()
 
     @classmethod
     def open(cls, target: Path, tag: str | None) -> "PartFile":
         """Open the part of a version, or a new one if that is taken or there is no version.
 
-        Makes the directory if it is not there.
-        Parts that crashed downloads of other versions to the same target left are removed.
+        Creates the directory if it does not exist, and removes the parts that crashed downloads of
+        other versions to the same target left.
 
         Raises:
             OSError: It cannot be opened.
@@ -61,7 +126,7 @@ class PartFile:
             path = _beside(target, tag)
             descriptor = _open_locked(path)
             if descriptor is not None:
-                _remove_left_overs(target, path)
+                _remove_stale_parts(target, path)
                 return cls(target, path, descriptor)
         while True:
             path = _beside(target, secrets.token_hex(8))
@@ -79,7 +144,7 @@ class PartFile:
             if self._descriptor is None:
                 return
             rest: list[bytes | memoryview] = list(chunks)
-            while rest:  # joined to one text first, they would cost twice the processor time
+            while rest:  # joining them first would take twice the processor time
                 written = os.writev(self._descriptor, rest)
                 self.size += written
                 while rest and written >= len(rest[0]):
@@ -87,8 +152,8 @@ class PartFile:
                 if written:
                     rest[0] = memoryview(rest[0])[written:]
 
-    def empty(self) -> None:
-        """Throw the bytes away.
+    def truncate(self) -> None:
+        """Remove the bytes.
 
         Raises:
             OSError: It cannot be done.
@@ -99,7 +164,7 @@ class PartFile:
                 self.size = 0
 
     def commit(self) -> None:
-        """Give the file its final name, in one step and after its bytes are on the disk.
+        """Rename the part to its target, atomically and after its bytes are on the disk.
 
         Raises:
             OSError: It cannot be done.
@@ -110,8 +175,8 @@ class PartFile:
                 self.path.replace(self._target)
                 self._close()
 
-    def release(self) -> None:
-        """Close the part and leave it to be continued later."""
+    def close(self) -> None:
+        """Close the part and leave it for a later download to continue."""
         with self._lock:
             self._close()
 
@@ -130,17 +195,17 @@ class PartFile:
 
 
 def _beside(target: Path, tag: str) -> Path:
-    return target.with_name(f"{cut_to(MAX_NAME_BYTES - _ENDING_BYTES, target.name)}.{tag}.part")
+    return target.with_name(f"{truncate(MAX_NAME_BYTES - _ENDING_BYTES, target.name)}.{tag}.part")
 
 
 def _open_locked(path: Path) -> int | None:
-    """Open and lock a part, or None if somebody else has it or may have made it."""
+    """Open and lock a part, or None if another download has it or another user may have made it."""
     try:
         descriptor = os.open(path, _FLAGS | os.O_CREAT | os.O_EXCL, 0o666)
     except FileExistsError:
         try:
             descriptor = os.open(path, _FLAGS)
-        except FileNotFoundError:  # finished in between
+        except FileNotFoundError:  # its download finished in between
             return None
     if _is_ours(descriptor) and _is_locked(descriptor) and _is_still_at(descriptor, path):
         return descriptor
@@ -172,8 +237,8 @@ def _is_still_at(descriptor: int, path: Path) -> bool:
     return os.path.samestat(there, os.fstat(descriptor))
 
 
-def _remove_left_overs(target: Path, own: Path) -> None:
-    start = cut_to(MAX_NAME_BYTES - _ENDING_BYTES, target.name)
+def _remove_stale_parts(target: Path, own: Path) -> None:
+    start = truncate(MAX_NAME_BYTES - _ENDING_BYTES, target.name)
     for name in os.listdir(target.parent):  # noqa: PTH208 - the names are enough
         path = target.with_name(name)
         if path == own or not name.startswith(start) or not _ENDING.fullmatch(name[len(start) :]):
@@ -183,3 +248,63 @@ def _remove_left_overs(target: Path, own: Path) -> None:
             if descriptor is not None:
                 path.unlink()
                 os.close(descriptor)
+
+
+class PartWriter:
+    """Writes to a part from the event loop, one write at a time."""
+
+    # Into the memory of a healthy system a quarter of a megabyte is written in a tenth of a
+    # millisecond, and the way to a thread and back halves the speed of a download. So bytes are
+    # written directly until one write is slow; from then on a thread writes them while the next
+    # ones arrive.
+
+    def __init__(self, part: PartFile) -> None:
+        self._part = part
+        self._chunks: list[bytes] = []
+        self._bytes = 0
+        self._slow = False
+        self._writing: asyncio.Future[None] | None = None
+
+    async def write(self, chunk: bytes) -> None:
+        """Add bytes; waits only if the disk is slower than the network.
+
+        Raises:
+            OSError: A write failed, this one or the one before.
+        """
+        self._chunks.append(chunk)
+        self._bytes += len(chunk)
+        if self._bytes >= WRITE_BYTES or len(self._chunks) >= WRITE_CHUNKS:
+            await self._start_write()
+
+    async def flush(self) -> None:
+        """Wait until everything is written.
+
+        Raises:
+            OSError: A write failed.
+        """
+        if self._chunks:
+            await self._start_write()
+        await self._finish_write()
+
+    async def _start_write(self) -> None:
+        await self._finish_write()
+        chunks, self._chunks, self._bytes = self._chunks, [], 0
+        loop = asyncio.get_running_loop()
+        if self._slow:
+            self._writing = loop.run_in_executor(None, self._part.write, chunks)
+            self._writing.add_done_callback(_retrieve_exception)
+            return
+        started = loop.time()
+        self._part.write(chunks)
+        self._slow = loop.time() - started > SLOW_SECONDS
+
+    async def _finish_write(self) -> None:
+        if self._writing is not None:
+            await self._writing
+            self._writing = None
+
+
+def _retrieve_exception(writing: "asyncio.Future[None]") -> None:
+    # After a cancellation nothing awaits the last write, and asyncio would log its exception.
+    if not writing.cancelled():
+        writing.exception()

@@ -1,4 +1,4 @@
-"""What is uploaded: a path, bytes or a binary stream, read once into bytes and checked."""
+"""Sources of an upload: a path, bytes or a binary stream, read once into bytes and checked."""
 
 import asyncio
 import inspect
@@ -11,12 +11,12 @@ import attrs
 
 from browser_use_async.api.limits import CONTENT_TYPES, MAX_FILE_BYTES, content_type_of
 from browser_use_async.errors import FileTransferError, InvalidRequestError, UnsupportedFileError
-from browser_use_async.files.names import refuse_unsafe
+from browser_use_async.files.names import check_name
 from browser_use_async.transport.storage import StoredContent
 
-__all__ = ["BinaryStream", "Source", "Upload", "read_source"]
+__all__ = ["BinaryStream", "Source", "UploadFile", "read_source"]
 
-_READ_BYTES = 1024 * 1024
+_READ_BYTES = 1024 * 1024  # in one `read`
 
 
 class BinaryStream(Protocol):
@@ -31,14 +31,16 @@ Source = str | os.PathLike[str] | bytes | bytearray | memoryview | BinaryStream
 
 
 @attrs.frozen
-class Upload:
+class UploadFile:
     """A file, ready to be sent any number of times."""
 
     name: str  # its name at the service
     stored: StoredContent  # its bytes and their type
 
 
-async def read_source(source: Source, file_name: str | None, content_type: str | None) -> Upload:
+async def read_source(
+    source: Source, file_name: str | None, content_type: str | None
+) -> UploadFile:
     """Read a file whole and check that the API takes it.
 
     Raises:
@@ -48,9 +50,10 @@ async def read_source(source: Source, file_name: str | None, content_type: str |
         FileTransferError: It cannot be read.
     """
     name = _name_of(source) if file_name is None else file_name
-    refuse_unsafe(name)
+    check_name(name)
+    # The name and the type are checked first, since they cost nothing.
     kind = _checked_type(name, content_type)
-    upload = Upload(name, StoredContent(await _content_of(source), kind))
+    upload = UploadFile(name, StoredContent(await _content_of(source), kind))
     size = len(upload.stored.content)
     if not size:
         raise UnsupportedFileError(f"{name} is empty; nothing was sent")
@@ -63,7 +66,7 @@ async def read_source(source: Source, file_name: str | None, content_type: str |
 
 
 def _name_of(source: Source) -> str:
-    given: object = source
+    given: object = source  # the name of a stream can be anything, such as a file descriptor
     if not isinstance(source, str | os.PathLike):
         given = getattr(source, "name", None)
     if isinstance(given, str | os.PathLike):
@@ -107,8 +110,9 @@ async def _content_of(source: Source) -> bytes:
 
 def _content_at(path: Path) -> bytes:
     try:
-        # Without O_NONBLOCK, opening a FIFO waits until somebody writes to it.
+        # Without O_NONBLOCK, opening a FIFO waits until another process writes to it.
         with open(path, "rb", opener=_open_at_once) as file:
+            # `fstat` on the opened file, because the path can change between two calls.
             status = os.fstat(file.fileno())
             if not stat.S_ISREG(status.st_mode):
                 raise UnsupportedFileError(f"{path} is no plain file; nothing was sent")
@@ -123,6 +127,7 @@ def _open_at_once(path: str, flags: int) -> int:
 
 def _content_in(stream: BinaryStream) -> bytes:
     """What is left in a stream, or one byte more than the API takes."""
+    # Read in pieces: a stream without an end must not fill the memory.
     content = bytearray()
     while len(content) <= MAX_FILE_BYTES:
         chunk = _checked_chunk(stream.read(min(_READ_BYTES, MAX_FILE_BYTES + 1 - len(content))))
@@ -136,7 +141,7 @@ def _checked_chunk(chunk: object) -> bytes:
     if isinstance(chunk, bytes | bytearray | memoryview):
         return bytes(chunk)
     if inspect.iscoroutine(chunk):
-        chunk.close()  # else it warns that nobody awaited it
+        chunk.close()  # or Python warns that it was never awaited
     raise InvalidRequestError(
         f"source: its read() gives {type(chunk).__name__} and not bytes; open it in binary mode. "
         "Nothing was sent",

@@ -1,15 +1,15 @@
 """One download from its first request to the finished file.
 
-A cut connection is taken up again with `Range` and `If-Range`, any number of times as long as the
-file grows; without growth as often as the session's `RetryPolicy` says. Whatever does not fit the
-bytes that are there (200 instead of 206, another range, 416, another ETag) starts the file from 0,
-so that bytes of two versions never meet. The length is compared with what the reply promised. A
-reply that promises none is taken if its framing ended properly: the last chunk came, or the
+A cut connection is resumed with `Range` and `If-Range`, any number of times as long as the file
+grows; without growth as often as the session's `RetryPolicy` says. A reply that does not match the
+bytes received so far (200 instead of 206, another range, 416, another ETag) starts the file from 0,
+so that bytes of two versions are never mixed. The length is compared with the announced one. A
+reply that announces none is accepted if its framing ended properly: the last chunk came, or the
 connection that marks the end was closed and not reset; a body of the latter kind that a storage
-itself cuts short cannot be told from a whole one.
+itself cuts short cannot be distinguished from a whole one.
 
-An interrupted download leaves a `.part` file for the next one to go on with, if its version can
-be told; see `part_file`. One that was refused, or failed on this side, leaves nothing.
+An interrupted download leaves a `.part` file for the next one to continue, if its version is known;
+see `part_file`. One that was refused, or failed on this side, leaves nothing.
 """
 
 import asyncio
@@ -22,49 +22,49 @@ import attrs
 from browser_use_async.api.endpoint_table import Effect
 from browser_use_async.errors import BrowserUseError, FileTransferError
 from browser_use_async.events import RetryScheduled
-from browser_use_async.files.destinations import refuse_taken
-from browser_use_async.files.part_file import PartFile
-from browser_use_async.files.progress import OnProgress
-from browser_use_async.files.sink import Sink
-from browser_use_async.files.versions import Version
+from browser_use_async.files.names import check_replaceable
+from browser_use_async.files.part_file import FileVersion, PartFile, PartWriter
 from browser_use_async.transport.client import Transport
 from browser_use_async.transport.idempotency import may_try_again
 from browser_use_async.transport.response import Outcome, OutcomeKind
 from browser_use_async.transport.signed_urls import SignedUrl
 from browser_use_async.transport.storage import StorageError, StorageReply
 
-__all__ = ["MAY_HAVE_EXPIRED", "Download", "Wanted"]
+__all__ = ["EXPIRED_URL_STATUSES", "Download", "DownloadSpec", "OnProgress"]
 
-MAY_HAVE_EXPIRED = frozenset({400, 401, 403})
-"""Statuses with which storages refuse a signed URL that is too old; S3 says 403."""
+# With these storages refuse a signed URL that is too old; S3 says 403.
+EXPIRED_URL_STATUSES = frozenset({400, 401, 403})
+
+OnProgress = Callable[[int, int | None], object]
+"""Called with the bytes received and the bytes in all, None while that is not known."""
 
 
 @attrs.frozen
-class Wanted:
+class DownloadSpec:
     """What to download, and where to."""
 
     task_id: str  # the task whose file it is
-    label: str  # what to call it in messages
+    label: str  # its name in messages
     target: Path  # the path of the finished file
     url: SignedUrl  # its signed URL
-    renew: Callable[[], Awaitable[SignedUrl]]  # asks the API for another one
+    renew: Callable[[], Awaitable[SignedUrl]]  # requests another one from the API
     max_bytes: int | None  # the largest size that is accepted, or None
-    on_progress: OnProgress | None  # told after each chunk
+    on_progress: OnProgress | None  # called after each chunk
 
 
 class Download:
     """The state of one download. Run it once."""
 
-    def __init__(self, wanted: Wanted, transport: Transport) -> None:
-        self._wanted = wanted
+    def __init__(self, spec: DownloadSpec, transport: Transport) -> None:
+        self._spec = spec
         self._transport = transport
-        self._url = wanted.url
-        self._version = Version(None, None)
+        self._url = spec.url
+        self._version = FileVersion(None, None)
         self._part: PartFile | None = None
         self._tag: str | None = None
-        self._ended = False  # a body without a length came to its proper end
-        self._fits = False  # what the part holds may be continued with a range
-        self._grown_to = 0
+        self._ended = False  # whether a body without a length came to its proper end
+        self._fits = False  # whether the content of the part may be continued with a range
+        self._grown_to = 0  # bytes; growth beyond it resets the count of failures
         self._failures = 0
         self._restarts = 0
         self._renewed = False
@@ -80,20 +80,22 @@ class Download:
             while not self._is_whole():
                 await self._attempt()
             await self._commit()
+        # An interrupted download can be continued later. Any other error comes from this side, such
+        # as the caller's `on_progress`, and leaves nothing.
         except (asyncio.CancelledError, BrowserUseError):
-            await self._leave(keep=self._is_worth_keeping())
+            await self._release_part(keep=self._is_worth_keeping())
             raise
         except BaseException:
-            await self._leave(keep=False)
+            await self._release_part(keep=False)
             raise
-        return self._wanted.target
+        return self._spec.target
 
     # --- one attempt ------------------------------------------------------------------------
 
     async def _attempt(self) -> None:
         try:
             async with self._transport.storage.get(self._url, self._range()) as reply:
-                if await self._fits_what_is_there(reply):
+                if await self._prepare_part(reply):
                     await self._receive(reply)
             return
         except StorageError as error:
@@ -105,8 +107,9 @@ class Download:
             return {}
         return {"Range": f"bytes={self._size}-", "If-Range": str(self._version.validator)}
 
-    async def _fits_what_is_there(self, reply: StorageReply) -> bool:
-        """Make the part ready for a reply; False if it is better to ask for the rest only."""
+    async def _prepare_part(self, reply: StorageReply) -> bool:
+        """Prepare the part for a reply; False if a request for the rest only is better."""
+        # Compressed bytes have other lengths and offsets than the ranges of the file.
         if reply.headers.get("Content-Encoding", "identity").strip().lower() not in {
             "",
             "identity",
@@ -114,54 +117,57 @@ class Download:
             self._fits = False
             raise self._refused("the storage compressed it, which was not asked for")
         if reply.status == 206:
-            if not (self._fits and self._version.goes_on(reply.headers, self._size)):
+            if not (self._fits and self._version.is_continued_by(reply.headers, self._size)):
                 self._fits = False
                 raise StorageError(_unusable("the storage answered with another range"))
             return True
-        return await self._begin(Version.of(reply.headers))
+        return await self._begin(FileVersion.from_headers(reply.headers))
 
-    async def _begin(self, version: Version) -> bool:
+    async def _begin(self, version: FileVersion) -> bool:
         """Start a version from 0, or find that an earlier download has begun it."""
         if version.total is not None:
             self._refuse_above_limit(version.total)
         tag = None
-        if version.can_be_resumed:
-            tag = version.tag(f"{self._wanted.task_id}\n{self._wanted.target.name}")
+        if version.is_resumable:
+            tag = version.tag(f"{self._spec.task_id}\n{self._spec.target.name}")
         self._version = version
         if self._part is not None and tag is not None and tag == self._tag:
+            # Counted apart, because growth can reset the failures: a file that changes all the time
+            # must not be downloaded for ever.
             self._restarts += self._size > 0
-            await self._empty()
+            await self._truncate()
         else:
-            await self._leave(keep=False)
+            await self._release_part(keep=False)
             with self._disk():
-                self._part = await asyncio.to_thread(PartFile.open, self._wanted.target, tag)
+                self._part = await asyncio.to_thread(PartFile.open, self._spec.target, tag)
             self._tag = tag
         if 0 < self._size <= (version.total or 0):
             self._fits = True
             return False
-        if self._size:  # longer than the file that it is to become
-            await self._empty()
-        self._fits = version.can_be_resumed
+        if self._size:  # longer than the finished file
+            await self._truncate()
+        self._fits = version.is_resumable
         return True
 
     async def _receive(self, reply: StorageReply) -> None:
         assert self._part is not None
-        sink = Sink(self._part)
+        writer = PartWriter(self._part)
         received = self._size
         try:
             while chunk := await reply.read():
                 received += len(chunk)
                 self._refuse_above_limit(received)
                 with self._disk():
-                    await sink.take(chunk)
-                if self._wanted.on_progress is not None:
-                    self._wanted.on_progress(received, self._version.total)
+                    await writer.write(chunk)
+                if self._spec.on_progress is not None:
+                    self._spec.on_progress(received, self._version.total)
         except StorageError:
+            # What came before the cut counts: the next attempt asks for the rest only.
             with self._disk():
-                await sink.flush()
+                await writer.flush()
             raise
         with self._disk():
-            await sink.flush()
+            await writer.flush()
         if self._version.total is None:
             self._ended = True
         elif self._size != self._version.total:
@@ -178,25 +184,25 @@ class Download:
     # --- after a failure --------------------------------------------------------------------
 
     async def _recover(self, outcome: Outcome) -> None:
-        """Wait, renew the URL or start from 0, so that the next attempt may do better."""
+        """Wait or renew the URL before the next attempt, or raise if there is none."""
         if self._fits and self._size > self._grown_to:
             self._grown_to = self._size
             self._failures, self._renewed = 0, False
         self._failures += 1
-        if outcome.status in MAY_HAVE_EXPIRED and not self._renewed:
+        if outcome.status in EXPIRED_URL_STATUSES and not self._renewed:
             self._renewed = True
-            self._tell(outcome, 0.0)
-            self._url = await self._wanted.renew()
+            self._emit_retry(outcome, 0.0)
+            self._url = await self._spec.renew()
             return
         pause = self._pause_after(outcome)
         if pause is None:
             raise self._refused(outcome.problem)
-        self._tell(outcome, pause)
+        self._emit_retry(outcome, pause)
         await self._transport.storage.sleep(pause)
 
     def _pause_after(self, outcome: Outcome) -> float | None:
         """Seconds until the next attempt, or None if there is no point in one."""
-        if outcome.status == 416:
+        if outcome.status == 416:  # the range is beyond this version: start from 0
             self._fits = False
         elif not may_try_again(Effect.READS, outcome):
             return None
@@ -205,39 +211,39 @@ class Download:
             return None
         return policy.pause(outcome, self._failures, self._transport.rng)
 
-    def _tell(self, outcome: Outcome, pause: float) -> None:
+    def _emit_retry(self, outcome: Outcome, pause: float) -> None:
         self._transport.emit(
             RetryScheduled(
-                "download_file", self._wanted.task_id, self._failures, pause, outcome.problem
+                "download_file", self._spec.task_id, self._failures, pause, outcome.problem
             )
         )
 
     def _refuse_above_limit(self, size: int) -> None:
-        if self._wanted.max_bytes is not None and size > self._wanted.max_bytes:
+        if self._spec.max_bytes is not None and size > self._spec.max_bytes:
             self._fits = False
-            raise self._refused(f"it is larger than max_bytes={self._wanted.max_bytes}")
+            raise self._refused(f"it is larger than max_bytes={self._spec.max_bytes}")
 
     def _refused(self, problem: str) -> FileTransferError:
-        wanted = self._wanted
+        spec = self._spec
         advice = "nothing was written"
         if self._part is not None and self._is_worth_keeping():
             advice = f"{self._size} bytes are kept in {self._part.path.name} for the next call"
         return FileTransferError(
-            f"{wanted.label} of task {wanted.task_id} could not be downloaded: {problem}; {advice}",
-            task_id=wanted.task_id,
+            f"{spec.label} of task {spec.task_id} could not be downloaded: {problem}; {advice}",
+            task_id=spec.task_id,
         )
 
     # --- the disk ---------------------------------------------------------------------------
 
-    async def _empty(self) -> None:
+    async def _truncate(self) -> None:
         assert self._part is not None
         with self._disk():
-            await asyncio.to_thread(self._part.empty)
+            await asyncio.to_thread(self._part.truncate)
 
     async def _commit(self) -> None:
         assert self._part is not None
         with self._disk():
-            await asyncio.to_thread(refuse_taken, self._wanted.target, self._wanted.task_id)
+            await asyncio.to_thread(check_replaceable, self._spec.target, self._spec.task_id)
             await asyncio.to_thread(self._part.commit)
 
     @contextlib.contextmanager
@@ -245,18 +251,18 @@ class Download:
         try:
             yield
         except OSError as error:
-            self._fits = False  # what is there takes space that may be what is missing
+            self._fits = False  # the part itself may be what fills the disk
             raise self._refused(f"the file cannot be written ({error})") from error
 
     def _is_worth_keeping(self) -> bool:
-        return self._fits and self._version.can_be_resumed and self._size > 0
+        return self._fits and self._version.is_resumable and self._size > 0
 
-    async def _leave(self, *, keep: bool) -> None:
+    async def _release_part(self, *, keep: bool) -> None:
         part, self._part = self._part, None
         if part is None:
             return
-        # Shielded: it must happen even if this task is cancelled a second time.
-        await asyncio.shield(asyncio.to_thread(part.release if keep else part.discard))
+        # Shielded, because it must happen even if this task is cancelled a second time.
+        await asyncio.shield(asyncio.to_thread(part.close if keep else part.discard))
 
 
 def _unusable(problem: str) -> Outcome:

@@ -1,6 +1,5 @@
 """Exact iteration over pages that shift while they are read."""
 
-from browser_use_async.paging.iterating import PageIterator
-from browser_use_async.paging.lists import ListIterator, Rows
+from browser_use_async.paging.iterators import ListIterator, PageIterator, Rows
 
 __all__ = ["ListIterator", "PageIterator", "Rows"]

@@ -1,9 +1,9 @@
-"""The text that carries a reader to another process. Pure.
+"""Resume tokens: the text with which another process continues to read a list. No I/O.
 
 There are two forms. The short one is for tasks that are listed by their dates: rows above a date
-were given, and of those of that date only digests are needed. It stays below 400 characters however
-many share the date: then it holds the last of them, by which the place is found again. The long one
-holds each digest with its date, for lists in which dates tell less.
+were yielded, and of those at that date only digests are needed. It stays below 400 characters
+however many share the date: then it holds the last of them, by which the position is found again.
+The long one holds each digest with its date, for lists in which dates decide less.
 """
 
 import base64
@@ -18,9 +18,9 @@ from typing import Any
 import attrs
 
 from browser_use_async.errors import InvalidRequestError
-from browser_use_async.paging.known_rows import ROUGH
+from browser_use_async.paging.seen import SHORT_DIGEST
 
-__all__ = ["ResumePoint", "parse", "write"]
+__all__ = ["ResumePoint", "decode", "encode"]
 
 _LONG = "bup1."
 _SHORT = "bup2."
@@ -32,55 +32,57 @@ _IN_HEAD = frozenset(
     {"kind", "page_size", "served_size", "covered", "count", "known", "done", "more"}
 )
 _CHECK = struct.Struct(">I")
-_LONGEST = 50_000_000  # bytes unpacked; a text of a few bytes can claim to be as long as it likes
-_MOST = 2**53  # rows, of whatever kind
-# What reading raises where the text comes from anybody, such as a browser that holds a cursor.
+# Bytes unpacked. A token can come from an untrusted client, and zlib expands up to 1000 times.
+_LONGEST = 50_000_000
+_MOST = 2**53  # rows; above it, JSON numbers are not exact everywhere
+# What decoding a damaged or forged text raises
 _DAMAGE = (ValueError, TypeError, KeyError, OverflowError, RecursionError, zlib.error)
-_ENTRY = struct.Struct(">8sq")
+_ENTRY = struct.Struct(">8sq")  # digest, padded with zeros, and microseconds since 1970
 _NO_DATE = -(2**63)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @attrs.frozen
 class ResumePoint:
-    """Where a reader stands."""
+    """Where one reading of a list can continue."""
 
     kind: str  # which list it reads
     page_size: int  # rows on a page, as asked for
     served_size: int  # rows on a page, as the server gives them
-    covered: int  # how many rows from the top are known
+    covered: int  # how many rows from the top were read
     count: int  # how many rows there were in all at that time
-    known: int  # how many rows were met
-    # Digests of those that must be told apart, and their dates
+    known: int  # how many rows were read in all
+    # Digests of those that no date decides, and their dates
     rows: Mapping[bytes, datetime | None]
-    done: bool  # whether there is nothing more to give
-    more: Mapping[str, Any]  # what else the list's reader needs
+    done: bool  # whether there is nothing more to yield
+    more: Mapping[str, Any]  # the fields of this kind of list
     # 0, or how many rows have the date of those in `rows`, which are then only the last
     tie: int = 0
-    in_order: bool = True  # whether `rows` stand in the order of the list
+    in_order: bool = True  # whether `rows` are in the order of the list
 
 
-def write(point: ResumePoint) -> str:
-    """The text of a point."""
+def encode(point: ResumePoint) -> str:
+    """The token of a point, in the short form if that is possible."""
     frontier = point.more.get("frontier")
-    told = {each: date for each, date in point.rows.items() if date != frontier}
-    if frontier is not None and point.more["ordered"] and not told:
-        return _write_short(point)
-    return _write_long(point)
+    one_date = all(date == frontier for date in point.rows.values())
+    if frontier is not None and point.more["ordered"] and one_date:
+        return _encode_short(point)
+    return _encode_long(point)
 
 
-def _write_short(point: ResumePoint) -> str:
-    digests = list(dict.fromkeys(each[:ROUGH] for each in point.rows))
+def _encode_short(point: ResumePoint) -> str:
+    digests = list(dict.fromkeys(each[:SHORT_DIGEST] for each in point.rows))
     text = _short_text(point, digests)
     if len(text) <= _LONGEST_SHORT:
         return text
     if not point.in_order:
-        return _write_long(point)
+        return _encode_long(point)  # the last ones are found again by their order only
     if not point.tie:
-        # Whoever goes on begins at the first row of that date, or above it.
+        # The next process starts at the first row of that date, or above it.
         above = max(point.covered - len(digests), 0)
         point = attrs.evolve(point, tie=len(digests), covered=above)
-    room = (_LONGEST_SHORT - len(_short_text(point, []))) * 3 // 4 // ROUGH
+    # Base64: four characters for three bytes.
+    room = (_LONGEST_SHORT - len(_short_text(point, []))) * 3 // 4 // SHORT_DIGEST
     return _short_text(point, digests[-max(room, _FEWEST) :])
 
 
@@ -89,10 +91,10 @@ def _short_text(point: ResumePoint, digests: Sequence[bytes]) -> str:
     dates = [_packed(point.more[name]) for name in _DATES]
     head = [*numbers, point.tie, int(point.done), *dates, point.more["statuses"]]
     content = json.dumps(head, separators=(",", ":")).encode() + b"\n" + b"".join(digests)
-    return _SHORT + _encoded(_CHECK.pack(zlib.crc32(content)) + content)
+    return _SHORT + _to_base64(_CHECK.pack(zlib.crc32(content)) + content)
 
 
-def _write_long(point: ResumePoint) -> str:
+def _encode_long(point: ResumePoint) -> str:
     entries = b"".join(
         _ENTRY.pack(each, _NO_DATE if date is None else _microseconds(date))
         for each, date in point.rows.items()
@@ -106,17 +108,17 @@ def _write_long(point: ResumePoint) -> str:
     }
     head = json.dumps(fields, separators=(",", ":")).encode()
     packed = zlib.compress(head + b"\n" + entries)
-    return _LONG + _encoded(packed)
+    return _LONG + _to_base64(packed)
 
 
-def parse(text: str, kind: str, more: Mapping[str, type | UnionType]) -> ResumePoint:
-    """Read what `write` wrote.
+def decode(text: str, kind: str, fields: Mapping[str, type | UnionType]) -> ResumePoint:
+    """The point of a token.
 
     Raises:
-        InvalidRequestError: It is no such text, or it belongs to another list.
+        InvalidRequestError: The text is no token, or it belongs to another list.
     """
     try:
-        point = _parse(text)
+        point = _decode(text)
     except _DAMAGE:
         raise InvalidRequestError(
             "this is no resume token; they come from `.resume_token` and start with 'bup'",
@@ -126,34 +128,37 @@ def parse(text: str, kind: str, more: Mapping[str, type | UnionType]) -> ResumeP
         raise InvalidRequestError(
             f"this token resumes a list of {point.kind}, not of {kind}", field="resume"
         )
-    if point.more.keys() != more.keys() or not all(
-        isinstance(point.more[name], each) for name, each in more.items()
+    if point.more.keys() != fields.keys() or not all(
+        isinstance(point.more[name], each) for name, each in fields.items()
     ):
         raise InvalidRequestError("this resume token is damaged", field="resume")
     return point
 
 
-def _parse(text: str) -> ResumePoint:
-    point = _parse_short(text) if text[: len(_SHORT)] == _SHORT else _parse_long(text)
+def _decode(text: str) -> ResumePoint:
+    point = _decode_short(text) if text[: len(_SHORT)] == _SHORT else _decode_long(text)
     sizes = (point.page_size, point.served_size)
     numbers = (*sizes, point.covered, point.count, point.known, point.tie)
+    # `type`, because a JSON `true` is an int to isinstance.
     if any(type(each) is not int or not 0 <= each <= _MOST for each in numbers) or 0 in sizes:
         raise ValueError
     return point
 
 
-def _parse_short(text: str) -> ResumePoint:
-    checked = _decoded(text, _SHORT)
+def _decode_short(text: str) -> ResumePoint:
+    checked = _from_base64(text, _SHORT)
     content = checked[_CHECK.size :]
     if _CHECK.pack(zlib.crc32(content)) != checked[: _CHECK.size]:
         raise ValueError
     head, _, digests = content.partition(b"\n")
     *numbers, tie, done, frontier, ceiling, after, statuses = json.loads(head)
-    border = _unpacked(frontier)
+    border = _unpacked(frontier)  # the date of all rows of the short form
     size, served, covered, count, known = numbers
     return ResumePoint(
         *(_KIND, size, served, covered, count, known),
-        rows={digests[at : at + ROUGH]: border for at in range(0, len(digests), ROUGH)},
+        rows={
+            digests[at : at + SHORT_DIGEST]: border for at in range(0, len(digests), SHORT_DIGEST)
+        },
         done=bool(done),
         more={
             "frontier": border,
@@ -166,16 +171,16 @@ def _parse_short(text: str) -> ResumePoint:
     )
 
 
-def _parse_long(text: str) -> ResumePoint:
+def _decode_long(text: str) -> ResumePoint:
     unpacking = zlib.decompressobj()
-    unpacked = unpacking.decompress(_decoded(text, _LONG), _LONGEST)
+    unpacked = unpacking.decompress(_from_base64(text, _LONG), _LONGEST)
     if not unpacking.eof:
         raise ValueError
     head, _, entries = unpacked.partition(b"\n")
     fields = json.loads(head)
-    # A digest of fewer bytes stands there with zeros.
+    # Digests of the short form are padded to 8 bytes here.
     fields["rows"] = {
-        each.removesuffix(bytes(8 - ROUGH)): _moment(date)
+        each.removesuffix(bytes(8 - SHORT_DIGEST)): _moment(date)
         for each, date in _ENTRY.iter_unpack(entries)
     }
     fields["more"] = {
@@ -185,11 +190,11 @@ def _parse_long(text: str) -> ResumePoint:
     return ResumePoint(**fields, in_order=False)
 
 
-def _encoded(data: bytes) -> str:
+def _to_base64(data: bytes) -> str:
     return base64.urlsafe_b64encode(data).decode().rstrip("=")
 
 
-def _decoded(text: str, prefix: str) -> bytes:
+def _from_base64(text: str, prefix: str) -> bytes:
     data = text.removeprefix(prefix)
     if data == text:
         raise ValueError

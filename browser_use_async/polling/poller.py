@@ -50,9 +50,9 @@ _Request = asyncio.Task[_Tasks]  # gives the tasks that come next, since it told
 class TaskPoller:
     """Polls every watched task as often as the policy says.
 
-    It is driven by one timer and by the ends of its requests. There is no task of its own that
-    somebody could cancel, and a request that is lost in whatever way is made again. Each call is
-    made in one request without retries.
+    It is driven by one timer and by the ends of its requests, and has no task of its own that a
+    caller could cancel. A request that is lost for any reason is made again. Each call is one
+    request without retries.
     """
 
     def __init__(self, transport: Transport, policy: PollPolicy, rng: random.Random) -> None:
@@ -68,7 +68,7 @@ class TaskPoller:
         self._timer: asyncio.TimerHandle | None = None
         self._is_woken = False
         self._is_full = False  # whether something is due that no slot is free for
-        # Shared polls belong to no caller, so they run with nobody's context variables.
+        # Shared polls belong to no caller, so they run without the context variables of any.
         self._context = contextvars.Context()
         self._answered_at = -math.inf  # when any request was
         self._failed_in_a_row = 0
@@ -107,7 +107,7 @@ class TaskPoller:
         return watched
 
     def unsubscribe(self, watched: WatchedTask, subscriber: Subscriber) -> None:
-        """Leave. A task without subscribers is not polled, and a poll in progress is cancelled."""
+        """Remove a subscriber; without any, the task is not polled and its request is cancelled."""
         watched.subscribers.remove(subscriber)
         if watched.subscribers:
             self._schedule.update(watched, _now())
@@ -117,7 +117,8 @@ class TaskPoller:
         self._wake()
 
     def webhook_received(self, task_id: str, *, has_ended: bool) -> None:
-        """A webhook is a reason to poll; the API decides."""
+        """Poll a task that a webhook is about."""
+        # A webhook is only a reason to poll: what counts is the answer of the API.
         were_arriving = self._webhooks.arriving
         self._webhooks.record(task_id, has_ended=has_ended)
         if not were_arriving:
@@ -127,7 +128,8 @@ class TaskPoller:
             watched.webhook_said_ended = watched.webhook_said_ended or has_ended
             if has_ended or watched.interest is not Interest.END:
                 self._confirm(watched)
-        if self._schedule.watched:  # else there may be no loop yet
+        # Without watched tasks there may be no running loop yet: a receiver can be attached first.
+        if self._schedule.watched:
             self._wake()
 
     async def aclose(self) -> None:
@@ -147,7 +149,7 @@ class TaskPoller:
     # --- dispatching ----------------------------------------------------------------------
 
     def _wake(self) -> None:
-        """Look soon at what is due; thousands of subscriptions in one turn make one look."""
+        """Schedule one dispatch, however many subscriptions ask for it in this loop iteration."""
         if not self._is_woken and not self._closed:
             self._is_woken = True
             asyncio.get_running_loop().call_soon(self._dispatch, context=self._context)
@@ -170,15 +172,17 @@ class TaskPoller:
             self._timer = loop.call_at(due, self._dispatch, context=self._context)
 
     def _record_internal_error(self, error: Exception) -> None:
-        """An error of ours must not end the waits for paid tasks: they are polled one by one."""
+        """Log an internal error and poll without the list for a while."""
+        # It must not end the waits for paid tasks, and status calls are the simpler code.
         _LOGGER.error("polling: an internal error; please report it\n%s", _text_of(error))
         self._list_health.start_break(_now(), "an internal error")
 
     def _start_due(self, now: float) -> float:
-        """Start what is due as far as there are slots, and return when to look again."""
+        """Start what is due as far as there are slots, and return the time of the next dispatch."""
         schedule = self._schedule
         if not schedule.watched:
             return math.inf
+        # Timers first: they put into the queue what the slots below are for.
         schedule.run_timers(now)
         if self._search_page is not None:
             self._search_further(self._search_page, now)
@@ -193,7 +197,7 @@ class TaskPoller:
         return schedule.next_timer
 
     def _slots(self, now: float) -> int:
-        # What takes too long is left to finish by itself: nobody waits behind it.
+        # Requests that take too long do not block others: up to MAX_STALE do not count.
         stale, overdue = 0, self._schedule.overdue
         for started, _tasks in self._requests.values():
             if now - started < overdue or stale == MAX_STALE:
@@ -216,6 +220,7 @@ class TaskPoller:
                 self._start(self._poll_page(page, now), now, page.tasks)
             return page is not None
         rotation = self._schedule.rotation
+        # Tasks of unknown rank are searched for together: any page can show several of them.
         unplaced = [each for each in rotation if each.rank is None and not each.is_lost]
         unknown = [each for each in unplaced if each.may_be_polled(now, overdue)]
         if len(unknown) >= threshold:
@@ -248,7 +253,7 @@ class TaskPoller:
         started, tasks = self._requests.pop(request)
         again: _Tasks = ()
         moment = _now()
-        if request.cancelled():  # by somebody who cancels all tasks there are
+        if request.cancelled():  # from outside, as by a program that cancels all its tasks
             again, moment = _unanswered(tasks, started), max(moment, started + AFTER_CANCEL)
         elif (error := request.exception()) is None:
             again = request.result()
@@ -290,9 +295,11 @@ class TaskPoller:
         """A page is asked for again, then its tasks one by one, but for an outage."""
         if not tasks:
             return ()  # other requests have told about them
+        # These fail for every call, so polling the tasks one by one would only multiply them.
         is_for_all = isinstance(error, errors.RateLimitError | errors.AuthenticationError)
         if is_for_all or self._failed_in_a_row >= OUTAGE_FAILURES:
             for each in tasks:
+                # A copy for each, because `settle_with` sets the task id on it.
                 own = copy.copy(error) if isinstance(error, errors.BrowserUseError) else error
                 each.record_failure(own, _now(), self.policy, self._rng)
                 self._schedule.move_to_back([each], _now())
@@ -456,6 +463,7 @@ class TaskPoller:
                     self._record_status(watched, status, _now())
                 if watched.interest is not Interest.STEPS or not (changed or watched.task is None):
                     return
+        # Reset before the request: a webhook during it asks for another get afterwards.
         needed, watched.needs_get = watched.needs_get, False
         try:
             task: Task = await self._transport.call_once(GET_TASK, task_id)
@@ -508,6 +516,7 @@ def _session_closed(task_id: str) -> errors.SessionClosedError:
 
 
 def _cancel_requests(watched: WatchedTask) -> None:
+    # The poll that has found the end runs this, and must not cancel itself.
     this = asyncio.current_task()
     for each in watched.calls:
         if each is not this:

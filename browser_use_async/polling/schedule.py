@@ -36,10 +36,11 @@ class WebhookHealth:
         self._ended: dict[str, None] = {}
 
     def record(self, task_id: str, *, has_ended: bool) -> None:
-        """Record a webhook, perhaps about a task that nobody waits for yet."""
+        """Record a webhook, perhaps about a task that is not watched yet."""
         self.arriving = True
         if has_ended:
             self._ended[task_id] = None
+            # A dict keeps the order of insertion: the first key is the oldest report.
             if len(self._ended) > MAX_REPORTED_ENDS:
                 del self._ended[next(iter(self._ended))]
 
@@ -49,6 +50,7 @@ class WebhookHealth:
 
     def record_end(self, watched: WatchedTask, polls_before: int) -> bool:
         """Record an end that a poll has found; whether it shows that webhooks have ceased."""
+        # Found by the first poll, an end may be older than this session: no webhook was due.
         was_watched = polls_before > 0 or watched.submitted_at is not None
         if watched.webhook_said_ended or not was_watched or watched.status not in _ANNOUNCED:
             return False
@@ -93,7 +95,7 @@ class Schedule:
         self._step_at = self._next_step_at = -math.inf
 
     def update(self, watched: WatchedTask, now: float) -> None:
-        """Put a task in its place after its subscribers have changed."""
+        """Add a task to the rotation or remove it, after its subscribers have changed."""
         if watched.settled or watched.interest is Interest.STEPS:
             self.leave_rotation(watched)
         elif watched not in self.rotation:
@@ -101,7 +103,7 @@ class Schedule:
         self.set_timer(watched)
 
     def discard(self, watched: WatchedTask) -> None:
-        """Watch a task no longer."""
+        """Stop watching a task."""
         self.leave_rotation(watched)
         if self.watched.get(watched.task_id) is watched:
             del self.watched[watched.task_id]
@@ -109,7 +111,7 @@ class Schedule:
             self._queue.clear()
             self._ended.clear()
         if len(self._timers) > 2 * len(self.watched) + 64:
-            # Deadlines of waits that are over would be kept for hours.
+            # Or deadlines of waits that are over would stay in the heap for hours.
             self._timers = [each for each in self._timers if self._timed(*each) is not None]
             heapq.heapify(self._timers)
 
@@ -126,7 +128,7 @@ class Schedule:
         self._list.add(watched, just_created=is_new, now=now)
         self.rotation[watched] = None
         if born is not None and is_new and not watched.polls and watched.interest is Interest.END:
-            # Nothing can have been missed of a task that this session has just created.
+            # Just created by this session, it cannot have ended yet: the first poll can wait.
             watched.rotated_at = max(watched.rotated_at, born)
         else:
             first = next(iter(self.rotation))
@@ -137,7 +139,7 @@ class Schedule:
             self.set_timers()
 
     def leave_rotation(self, watched: WatchedTask) -> None:
-        """Let a task take part no longer."""
+        """Remove a task from the rotation."""
         if watched not in self.rotation:
             return
         was_sharing = self.is_sharing
@@ -159,9 +161,9 @@ class Schedule:
             self.rotation.move_to_end(watched, last=False)
 
     def move_to_back(self, tasks: Iterable[WatchedTask], now: float) -> None:
-        """Let tasks have had their turn, in this order."""
+        """Record that tasks were polled, in this order."""
         rotation = self.rotation
-        move = rotation.move_to_end
+        move = rotation.move_to_end  # looked up once, since it is called for thousands
         for each in tasks:
             if each in rotation:
                 each.rotated_at = now
@@ -169,6 +171,7 @@ class Schedule:
 
     def poll_again(self, watched: WatchedTask, moment: float) -> None:
         """Poll a task at a moment, and before all others."""
+        # In both structures, because whether the rotation polls it can change until then.
         watched.next_poll_at = moment
         self._move_to_front(watched, moment - self.interval)
 
@@ -220,7 +223,7 @@ class Schedule:
         """The next task to be polled by now, or None: what has ended comes first."""
         if (watched := self._pop(self._ended)) is not None:
             return watched
-        # In turns: neither queue nor rotation may keep the other from being polled.
+        # Alternately, so that neither queue nor rotation can keep the other from being polled.
         self._is_turn_of_queue = not self._is_turn_of_queue
         if self._is_turn_of_queue:
             return self._pop(self._queue) or self._pop_rotation(now)
@@ -286,6 +289,7 @@ class Schedule:
         deadlines = (each.deadline for each in watched.subscribers if not each.expired)
         moment = min(min(deadlines, default=math.inf), self._final_poll_at(watched))
         moment = min(moment, self._next_own_poll(watched))
+        # A later moment needs no entry: the timer is set again when the earlier one fires.
         if moment < math.inf and (watched.timer_at is None or moment < watched.timer_at):
             watched.timer_at = moment
             heapq.heappush(self._timers, (moment, watched.task_id))
@@ -329,10 +333,9 @@ class Schedule:
                 self.set_timer(watched)
 
     def record_reply_time(self, seconds: float) -> None:
-        """Learn how long replies take: about the time within which four of five arrive.
-
-        No mean, which a few replies of half a minute would make useless.
-        """
+        """Update the reply time: about the time within which four of five replies arrive."""
+        # A quantile and no mean, which a few replies of half a minute would make useless. Up by a
+        # factor of 2, down by 0.84: four steps down undo one step up.
         bounded = min(max(seconds, 0.0), 5.0)
         if bounded > self.reply_time:
             self.reply_time = min(bounded, 2 * self.reply_time)

@@ -64,7 +64,7 @@ class ListHealth:
                 self.start_break(now, why)
 
     def start_break(self, now: float, why: str) -> None:
-        """Do without the list for a while, longer if that happens again soon."""
+        """Stop using the list for a while, longer if that happens again soon."""
         if now < self.back_at:
             return
         self._useless = MAX_USELESS_PAGES - 1  # one more is enough when it is back
@@ -184,14 +184,14 @@ class TaskList:
         for index in range(at + 1, len(self._ranks)):
             above = max(newest - self._ranks[index], 0)
             each = self._tasks[index]
-            # Else each page would tell again what the one before it has told.
+            # Rows that were answered recently are left out, or pages would overlap.
             is_wanted = each.answered_at < recently and not each.is_lost
             if not is_wanted or not each.may_be_polled(now, overdue) or _reach(above) <= place:
                 break
             first = above
         reach = _reach(first)
         low = bisect_left(self._ranks, newest - reach + 1)
-        # Whatever is newer than the newest known task stands at the top.
+        # Tasks newer than the newest known one are at the top.
         high = bisect_left(self._ranks, newest - first + 1) if first else len(self._ranks)
         return slice(low, high), reach
 

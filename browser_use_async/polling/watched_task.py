@@ -53,7 +53,7 @@ class Subscriber:
     expired: bool = False
 
     def wake(self) -> None:
-        """Tell it that there is news."""
+        """Wake it."""
         self.wake_with(self.argument)
 
 
@@ -166,7 +166,7 @@ class WatchedTask:
                 each.wake()
 
     def begin_poll(self, now: float, reply_time: float) -> None:
-        """Record that a poll of its own starts; remember for whom it is the final one."""
+        """Record that a poll of its own starts, for some subscribers perhaps the final one."""
         self.asked_at = now
         self.status_only = False
         if now >= self.audit_at:
@@ -240,7 +240,8 @@ class WatchedTask:
     def _record_missing(
         self, error: errors.BrowserUseError, now: float, failed: FailedPolls
     ) -> None:
-        """Our own new task may not be listed yet, and one that was seen may be missed once."""
+        """Record a 404; it settles a task that was never seen, or one that stays missing."""
+        # A new task may not be readable yet, and one that was seen may be missed once.
         if failed.missing == 0:
             failed.missing_since = now
         failed.missing += 1

@@ -10,11 +10,11 @@ from browser_use_async import BrowserUseSession
 from browser_use_async.errors import InvalidRequestError, UnsafeFileNameError
 from browser_use_async.files.names import (
     MAX_NAME_BYTES,
-    cut_to,
-    distinct,
+    check_name,
     problem_with,
-    refuse_unsafe,
     safe_name,
+    truncate,
+    unique_names,
 )
 from tests.files.storage import TASK, FakeStorage, refusing
 
@@ -78,7 +78,7 @@ HARMLESS = [
 def test_g7_hostile_names_are_refused(name: str) -> None:
     """G7: a name that leaves its directory or troubles a file system is refused, and says why."""
     with pytest.raises(UnsafeFileNameError, match="because") as caught:
-        refuse_unsafe(name, task_id=TASK)
+        check_name(name, task_id=TASK)
 
     assert caught.value.task_id == TASK
     assert str(caught.value).isprintable()
@@ -136,7 +136,7 @@ def test_g7_names_that_some_file_system_confuses_get_numbers() -> None:
     """G7: names that differ only in case or in the form of their accents are told apart."""
     names = ["shot.png", "Shot.PNG", "shot.png", "caf\u00e9", "cafe\u0301", "shot-2.png", "ß", "SS"]
 
-    assert distinct(names) == [
+    assert unique_names(names) == [
         "shot.png",
         "Shot-2.PNG",
         "shot-3.png",
@@ -151,7 +151,7 @@ def test_g7_names_that_some_file_system_confuses_get_numbers() -> None:
 @given(st.lists(st.text("aA.é-2", min_size=1, max_size=4).map(lambda text: safe_name(text, "f"))))
 def test_g7_distinct_names_are_distinct(names: list[str]) -> None:
     """G7: no two results are the same in any case, each is safe, and the first keeps its name."""
-    made = distinct(names)
+    made = unique_names(names)
 
     assert len({name.casefold() for name in made}) == len(names)
     assert all(problem_with(name) is None for name in made)
@@ -160,7 +160,7 @@ def test_g7_distinct_names_are_distinct(names: list[str]) -> None:
 
 def test_g7_long_names_with_numbers_are_not_too_long() -> None:
     """G7: the number finds room in a name that has the full length already."""
-    made = distinct(["é" * 125 + ".png"] * 3)
+    made = unique_names(["é" * 125 + ".png"] * 3)
 
     assert len(set(made)) == 3
     assert all(problem_with(name) is None and name.endswith(".png") for name in made)
@@ -168,8 +168,8 @@ def test_g7_long_names_with_numbers_are_not_too_long() -> None:
 
 def test_cutting_keeps_characters_whole() -> None:
     """A cut falls between characters."""
-    assert cut_to(4, "aéé") == "aé"
-    assert cut_to(MAX_NAME_BYTES, "short") == "short"
+    assert truncate(4, "aéé") == "aé"
+    assert truncate(MAX_NAME_BYTES, "short") == "short"
 
 
 @pytest.mark.parametrize("name", ["CON", "a.", "-rf", "a:b", "x" * 300])

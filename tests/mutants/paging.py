@@ -4,70 +4,70 @@ from tests.mutants.mutant import Mutant
 
 __all__ = ["MUTANTS"]
 
-_PARALLEL = "paging/parallel.py"
-_KNOWN = "paging/known_rows.py"
-_SINGLE = "paging/compensation.py"
+_PREFETCH = "paging/prefetch.py"
+_SEEN = "paging/seen.py"
+_CURSOR = "paging/cursor.py"
 
 MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "a deletion that births hide is not noticed between pages read at once",
-        _PARALLEL,
-        "if self._idle > MOST_IDLE or not self._fits(page, place, unknown):",
+        _PREFETCH,
+        "if self._idle > MOST_IDLE or not self._fits(page, position, unread):",
         "if self._idle > MOST_IDLE:",
         ("C14",),
     ),
     Mutant(
         "rows that births push between pages read at once are not read first",
-        _PARALLEL,
-        "        if place < unknown:\n",
-        "        if place < 0:\n",
+        _PREFETCH,
+        "        if position < unread:\n",
+        "        if position < 0:\n",
         ("C14",),
     ),
     Mutant(
         "a list that shrinks is read several pages at once all the same",
-        "paging/task_reader.py",
+        "paging/iterators.py",
         "            self._parallel, self._depth = None, 1\n",
         "            self._parallel = None\n",
         ("C14",),
     ),
     Mutant(
         "more pages are read at once than asked for",
-        _PARALLEL,
-        "while len(self._waiting) < self.depth and",
-        "while len(self._waiting) <= self.depth and",
+        _PREFETCH,
+        "while len(self._requests) < self.depth and",
+        "while len(self._requests) <= self.depth and",
         ("C14",),
     ),
     Mutant(
         "a token counts rows that were read and not given",
-        _KNOWN,
-        "if each not in hidden and _is_beside(date, frontier)",
-        "if _is_beside(date, frontier)",
+        _SEEN,
+        "if each not in hidden and _is_undecided(date, frontier)",
+        "if _is_undecided(date, frontier)",
         ("C14",),
     ),
     Mutant(
         "a token stands behind the whole page of its row",
-        _SINGLE,
+        _CURSOR,
         "                covered = min(covered, self._top + first)\n",
         "                covered = max(covered, self._top + first)\n",
         ("C14",),
     ),
     Mutant(
         "a token forgets the rows of the same moment as its border",
-        _KNOWN,
+        _SEEN,
         "    return date is None or date <= frontier\n",
         "    return date is None or date < frontier\n",
         ("C14",),
     ),
     Mutant(
         "a token forgets when the reading began",
-        _SINGLE,
+        _CURSOR,
         'point.more["ceiling"], border)',
         "None, border)",
         ("C14",),
     ),
     Mutant(
         "a token of a list without dates stands behind the whole page of its row",
-        "paging/undirected.py",
+        "paging/unordered.py",
         "            covered = min(covered, self._top + first)\n",
         "            covered = max(covered, self._top + first)\n",
         ("C14",),
@@ -96,14 +96,14 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         "what stands above the last task that was given is not known by that",
-        "paging/ties.py",
+        _SEEN,
         "[: found[-1][0] + 1] if self._is_block(found) else []",
         "[:0]",
         ("C14",),
     ),
     Mutant(
         "the order of tasks of one date is relied on without a look",
-        "paging/ties.py",
+        _SEEN,
         "            len(found) >= min(FEWEST, len(self.anchors))\n            and in_order\n"
         "            and found[-1][0] - first == len(found) - 1\n",
         "            len(found) >= min(FEWEST, len(self.anchors))\n",
@@ -111,9 +111,9 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         "rows below unknown ones count as given before those",
-        _SINGLE,
-        "                self.parked.update((row.id, row) for row in rows)\n",
-        "                return self._meet(rows, lowest=True)\n",
+        _CURSOR,
+        "                self.deferred.update((row.id, row) for row in rows)\n",
+        "                return self._add_seen(rows, at_end=True)\n",
         ("C14",),
     ),
 )

@@ -11,7 +11,7 @@ _STRUCTURING = "api/converter.py"
 _BALANCE = "api/converter.py"
 _SCALARS = "api/scalars.py"
 _FAILURES = "transport/error_factory.py"
-_PAGING = "paging/compensation.py"
+_PAGING = "paging/cursor.py"
 
 MUTANTS: tuple[Mutant, ...] = (
     # --- bodies -------------------------------------------------------------------------------
@@ -218,7 +218,7 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         "a count that jumps explains everything",
-        "paging/undirected.py",
+        "paging/unordered.py",
         "explained = min(self._explained, MOST_EXPLAINED * self._page_size)",
         "explained = self._explained",
         ("C13",),
@@ -239,7 +239,7 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         "rows are given as often as they are met",
-        "paging/known_rows.py",
+        "paging/seen.py",
         "fresh = {row.id: row for row in rows if row not in self}",
         "fresh = {row.id: row for row in rows}",
         ("C14",),
@@ -247,13 +247,13 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "rows that are born meanwhile are given",
         _PAGING,
-        "return [row for row in fresh if not self.is_newborn(row)]",
+        "return [row for row in fresh if not self.is_new(row)]",
         "return fresh",
         ("C14",),
     ),
     Mutant(
         "a reader of schedules does not step back when rows go",
-        "paging/undirected.py",
+        "paging/unordered.py",
         "if change < 0 or self.newest_first:",
         "if self.newest_first:",
         ("C14",),

@@ -12,8 +12,8 @@ import pytest
 from browser_use_async import errors
 from browser_use_async.paging import PageIterator
 from browser_use_async.types import TaskPage, TaskStatus, TaskSummary
+from tests.paging.parallel import ParallelServer, check, read_with_resumes
 from tests.paging.simulation import EPOCH, Churn, ChurningList, row
-from tests.paging.simultaneous import Simultaneous, check, read_with_resumes
 
 LONGEST = 400
 Fetch = Callable[[int, int], Awaitable[TaskPage]]
@@ -56,7 +56,7 @@ async def _sweep(seeds: range, depth: int) -> tuple[int, int]:
         size = draw.choice((1, 3, 10, 40, 100))
         stops = [draw.randrange(1 + count // 2) for _ in range(draw.randrange(1, 8))]
 
-        ids, length = await read_with_resumes(Simultaneous(tasks, draw), size, depth, stops)
+        ids, length = await read_with_resumes(ParallelServer(tasks, draw), size, depth, stops)
 
         check(tasks, ids)
         resumes += len(stops)

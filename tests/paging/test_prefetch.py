@@ -9,8 +9,8 @@ import pytest
 
 from browser_use_async.paging import PageIterator
 from browser_use_async.types import TaskPage
+from tests.paging.parallel import ParallelServer, check, drawn_list, read
 from tests.paging.simulation import EPOCH, Churn, ChurningList, naive_ids
-from tests.paging.simultaneous import Simultaneous, check, drawn_list, read
 
 DEPTHS = (1, 4, 8)
 
@@ -25,7 +25,7 @@ async def _sweep(seeds: range, depth: int, *, deletions: bool) -> tuple[int, int
     for seed in seeds:
         draw = random.Random(seed)
         tasks, size = drawn_list(draw, deletions=deletions)
-        server = Simultaneous(tasks, draw)
+        server = ParallelServer(tasks, draw)
 
         check(tasks, await read(server, size, depth))
 
@@ -210,7 +210,7 @@ async def test_a_list_that_is_not_newest_first():
     """It is read one page at a time, whole."""
     tasks = ChurningList.of(100)
     tasks.rows.reverse()
-    server = Simultaneous(tasks, random.Random(1))
+    server = ParallelServer(tasks, random.Random(1))
 
     iterator = PageIterator(server.fetch, page_size=10, prefetch=8)
 

@@ -1,9 +1,13 @@
-"""Parts on the disk: links, locks, left-overs, and a disk that refuses (G8, G15, G16)."""
+"""Parts on the disk: links, locks, left-overs, a disk that refuses or is slow (G8, G15, G16)."""
 
+import asyncio
 import fcntl
+import gc
 import os
 import resource
-from collections.abc import Iterator
+import threading
+import time
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -11,9 +15,10 @@ import pytest
 
 from browser_use_async import BrowserUseSession
 from browser_use_async.errors import FileTransferError
-from browser_use_async.files.part_file import PartFile
+from browser_use_async.files.part_file import WRITE_BYTES, WRITE_CHUNKS, PartFile, PartWriter
 from tests.files.contents import listing
 from tests.files.storage import TASK, FakeStorage, cut_after, refusing
+from tests.patience import until
 from tests.permissions import as_ordinary_user
 
 NAME = "report.bin"
@@ -33,7 +38,7 @@ def opened(directory: Path, tag: str | None = TAG) -> Iterator[PartFile]:
     try:
         yield part
     finally:
-        part.release()
+        part.close()
 
 
 # --- one part -----------------------------------------------------------------------------------
@@ -66,11 +71,11 @@ def test_a_part_that_was_left_is_found(tmp_path: Path) -> None:
 
 def test_after_the_end_nothing_is_written(tmp_path: Path) -> None:
     """A write that an abandoned thread makes too late does nothing, whatever the end was."""
-    for end in (PartFile.commit, PartFile.release, PartFile.discard):
+    for end in (PartFile.commit, PartFile.close, PartFile.discard):
         part = PartFile.open(tmp_path / NAME, None)
         part.write([b"abc"])
         end(part)
-        for late in (PartFile.commit, PartFile.empty, PartFile.release, PartFile.discard):
+        for late in (PartFile.commit, PartFile.truncate, PartFile.close, PartFile.discard):
             late(part)
         part.write([b"def"])
 
@@ -82,7 +87,7 @@ def test_a_part_can_be_emptied(tmp_path: Path) -> None:
     """A part that starts again holds nothing of what it held."""
     with opened(tmp_path) as part:
         part.write([b"abc"])
-        part.empty()
+        part.truncate()
         part.write([b"d"])
 
         assert part.size == 1
@@ -351,3 +356,98 @@ def test_g16_the_finished_file_is_not_taken_for_a_part(
         part.write([b"other"])
 
     assert (tmp_path / NAME).read_bytes() == b"whole"
+
+
+# --- from the event loop ------------------------------------------------------------------------
+
+PIECES = [bytes((number,)) * WRITE_BYTES for number in range(6)]
+
+
+class Disk(PartFile):
+    """A part on a disk that can be slow and can fail."""
+
+    seconds = 0.0
+    fails_at = 0
+
+    def write(self, chunks: Sequence[bytes]) -> None:
+        """Note the thread, take the time, fail or write."""
+        self.threads.append(threading.get_ident())
+        time.sleep(self.seconds)
+        if len(self.threads) == self.fails_at:
+            raise OSError(28, "No space left on device")
+        super().write(chunks)
+
+    @property
+    def threads(self) -> list[int]:
+        """The threads that wrote, in order."""
+        return self.__dict__.setdefault("_threads", [])  # type: ignore[no-any-return]
+
+
+@pytest.fixture
+def disk(tmp_path: Path) -> Iterator[Disk]:
+    """A quick disk."""
+    part = Disk.open(tmp_path / "file.bin", None)
+    assert isinstance(part, Disk)
+    yield part
+    part.discard()
+
+
+async def _write_all(writer: PartWriter) -> None:
+    for piece in PIECES:
+        await writer.write(piece)
+    await writer.flush()
+
+
+async def test_a_quick_disk_is_written_on_the_spot(disk: Disk) -> None:
+    """No thread is needed, and every byte is there in order."""
+    await _write_all(PartWriter(disk))
+
+    assert disk.path.read_bytes() == b"".join(PIECES)
+    assert disk.threads[0] == threading.get_ident()
+
+
+async def test_a_slow_disk_makes_the_loop_wait_once(disk: Disk) -> None:
+    """After the first slow write the others happen in threads, one at a time and in order."""
+    disk.seconds = 0.02
+    await _write_all(PartWriter(disk))
+
+    assert disk.path.read_bytes() == b"".join(PIECES)
+    assert disk.threads[0] == threading.get_ident()
+    assert threading.get_ident() not in disk.threads[1:]
+
+
+@pytest.mark.parametrize("number", [1, 2, 3, 6])
+async def test_a_write_that_fails_is_told(disk: Disk, number: int) -> None:
+    """Whether on the spot or in a thread, the error comes out before the end."""
+    disk.seconds, disk.fails_at = 0.02, number
+
+    with pytest.raises(OSError, match="No space"):
+        await _write_all(PartWriter(disk))
+
+
+async def test_nobody_has_to_ask_how_it_went(disk: Disk, caplog: pytest.LogCaptureFixture) -> None:
+    """A failed write that nobody waits for, as after a cancellation, is not complained about."""
+    disk.seconds, disk.fails_at = 0.02, 2
+    writer = PartWriter(disk)
+    await writer.write(PIECES[0])
+    await writer.write(PIECES[1])
+    del writer
+    await until(lambda: len(disk.threads) == 2)
+    await asyncio.sleep(0.05)
+    gc.collect()
+
+    assert len(disk.threads) == 2
+    assert not caplog.records
+
+
+async def test_small_pieces_are_collected(disk: Disk) -> None:
+    """Single bytes are not written one by one, nor more at once than a system call takes."""
+    writer = PartWriter(disk)
+    for _ in range(WRITE_CHUNKS + 1):
+        await writer.write(b"x")
+    before = list(disk.threads)
+    await writer.flush()
+
+    assert len(before) == 1
+    assert len(disk.threads) == 2
+    assert disk.size == WRITE_CHUNKS + 1

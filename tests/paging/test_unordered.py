@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from browser_use_async.paging.undirected import UndirectedReader
+from browser_use_async.paging.unordered import UnorderedCursor
 
 CHURN = st.lists(
     st.tuples(st.integers(0, 30), st.lists(st.integers(0, 500), max_size=6)), max_size=40
@@ -23,7 +23,7 @@ def _read(
     """
     rows = list(range(start))
     throughout, born, given_rows, pages = set(rows), start, list[int](), 0
-    reader: UndirectedReader[int] = UndirectedReader(str, size)
+    reader: UnorderedCursor[int] = UnorderedCursor(str, size)
     changes = iter(churn)
     while reader.page is not None and pages < 5_000:
         if pages:
@@ -83,7 +83,7 @@ def test_rows_that_come_for_ever_do_not_keep_the_reader(newest_first: bool):
 def test_a_birth_betrays_the_direction(newest_first: bool, births: int, known: bool | None):
     """And only a birth does."""
     rows = list(range(20))
-    reader: UndirectedReader[int] = UndirectedReader(str, 5)
+    reader: UnorderedCursor[int] = UnorderedCursor(str, 5)
     reader.feed((rows[::-1] if newest_first else rows)[:5], 20)
     rows += range(20, 20 + births)
     listed = rows[::-1] if newest_first else rows
@@ -128,7 +128,7 @@ def test_lying_servers_are_left(figure: Callable[[str], None]):
     """C13: lists of schedules and profiles end too, whatever the server says, without repeats."""
     most = 0
     for name, (count_of, always) in LIES.items():
-        reader: UndirectedReader[int] = UndirectedReader(str, 10)
+        reader: UnorderedCursor[int] = UnorderedCursor(str, 10)
         given_rows, pages = list[int](), 0
         while reader.page is not None and pages <= BOUND:
             pages += 1
@@ -144,7 +144,7 @@ def test_lying_servers_are_left(figure: Callable[[str], None]):
 @pytest.mark.case("C13")
 def test_a_server_that_repeats_itself_is_left():
     """C13: the same page for ever, and a count that is never reached."""
-    reader: UndirectedReader[int] = UndirectedReader(str, 10)
+    reader: UnorderedCursor[int] = UnorderedCursor(str, 10)
     pages = 0
     while reader.page is not None:
         reader.feed(range(10), 10**9)

@@ -14,8 +14,8 @@ import pytest
 from browser_use_async import BrowserUseSession, errors
 from browser_use_async.paging import ListIterator, PageIterator, Rows
 from browser_use_async.server import LocalServer
+from tests.paging.parallel import ParallelServer, check, drawn_list, read_with_resumes
 from tests.paging.simulation import EPOCH, Churn, ChurningList, row
-from tests.paging.simultaneous import Simultaneous, check, drawn_list, read_with_resumes
 
 DEPTHS = (1, 4, 8)
 
@@ -30,7 +30,7 @@ async def _sweep(seeds: range, depth: int) -> tuple[int, int]:
     for seed in seeds:
         draw = random.Random(seed)
         tasks, size = drawn_list(draw, deletions=draw.random() < 0.7)
-        server = Simultaneous(tasks, draw)
+        server = ParallelServer(tasks, draw)
         stops = [draw.randrange(15) for _ in range(draw.randrange(1, 8))]
 
         by_pages = draw.random() < 0.3
@@ -72,7 +72,7 @@ async def test_at_every_place(depth: int, by_pages: bool):
         draw = random.Random(place)
         churn = [Churn(2, (0.3,)), Churn(), Churn(1, (0.9,)), Churn(0, (0.1, 0.5)), Churn(7)]
         tasks = ChurningList.of(45, churn)
-        server = Simultaneous(tasks, draw)
+        server = ParallelServer(tasks, draw)
 
         ids, _longest = await read_with_resumes(server, 4, depth, [place], by_pages=by_pages)
 
@@ -85,7 +85,7 @@ async def test_same_order_on_a_quiet_list(depth: int):
     tasks = ChurningList.of(40)
 
     ids, _longest = await read_with_resumes(
-        Simultaneous(tasks, random.Random(1)), 7, depth, [1] * 39
+        ParallelServer(tasks, random.Random(1)), 7, depth, [1] * 39
     )
 
     assert ids == tasks.original
@@ -111,7 +111,7 @@ async def test_tasks_of_the_same_moment(stop: int):
     for each in tasks.rows:
         each.created_at = EPOCH
 
-    ids, _longest = await read_with_resumes(Simultaneous(tasks, random.Random(2)), 4, 1, [stop])
+    ids, _longest = await read_with_resumes(ParallelServer(tasks, random.Random(2)), 4, 1, [stop])
 
     check(tasks, ids)
 
@@ -129,7 +129,7 @@ async def test_lists_without_a_usable_date(kind: str):
                 each.created_at = None
 
         ids, _longest = await read_with_resumes(
-            Simultaneous(tasks, random.Random(3)), 4, 4, [stop, 3]
+            ParallelServer(tasks, random.Random(3)), 4, 4, [stop, 3]
         )
 
         assert ids == [each.id for each in tasks.rows]
@@ -142,7 +142,7 @@ async def test_a_resumed_reader_reads_at_once():
     first = PageIterator(tasks.fetch, page_size=5)
     await anext(pages := first.pages())
     await pages.aclose()
-    server = Simultaneous(tasks, random.Random(4))
+    server = ParallelServer(tasks, random.Random(4))
 
     rest = PageIterator(server.fetch, prefetch=4, resume=first.resume_token)
 

@@ -8,10 +8,10 @@ from browser_use_async.paging import PageIterator
 from browser_use_async.types import TaskPage
 from tests.paging.simulation import Churn, ChurningList
 
-__all__ = ["Simultaneous", "check", "drawn_list", "read", "read_with_resumes"]
+__all__ = ["ParallelServer", "check", "drawn_list", "read", "read_with_resumes"]
 
 
-class Simultaneous:
+class ParallelServer:
     """Answers reads in an order of chance, with the list changing between any two of them.
 
     Args:
@@ -65,7 +65,7 @@ def check(tasks: ChurningList, ids: list[str]) -> None:
     assert set(ids) <= set(tasks.original), "a task was given that was born later"
 
 
-async def read(server: Simultaneous, size: int, depth: int) -> list[str]:
+async def read(server: ParallelServer, size: int, depth: int) -> list[str]:
     """Read everything; a reader that does not end fails here.
 
     Args:
@@ -83,7 +83,7 @@ async def read(server: Simultaneous, size: int, depth: int) -> list[str]:
 
 
 async def read_with_resumes(
-    server: Simultaneous, size: int, depth: int, stops: list[int], *, by_pages: bool = False
+    server: ParallelServer, size: int, depth: int, stops: list[int], *, by_pages: bool = False
 ) -> tuple[list[str], int]:
     """Read in several processes, each of which knows nothing but a token.
 
