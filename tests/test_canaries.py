@@ -15,7 +15,7 @@ PROGRAM = """
 import logging, secrets, warnings
 import pytest
 from browser_use_async import errors
-from tests.hygiene import KEY, LIVE_TOKEN, SECRET, SIGNATURE
+from tests.support.hygiene import KEY, LIVE_TOKEN, SECRET, SIGNATURE
 
 def fails(value):
     raise errors.ConfigurationError("no")
@@ -51,8 +51,16 @@ LEAKS, CLEAN = PROGRAM.count("def test_leaks"), PROGRAM.count("def test_clean")
 
 
 def _run(folder: Path, *options: str) -> "subprocess.CompletedProcess[str]":
-    """Run the tests of a folder with the scan, and without plugins that take long to load."""
-    command = [sys.executable, "-m", "pytest", "-p", "tests.canaries", "-p", "no:cacheprovider"]
+    """Run the tests of a folder with the scan, without plugins that take long to load."""
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-p",
+        "tests.support.canaries",
+        "-p",
+        "no:cacheprovider",
+    ]
     return subprocess.run(
         [*command, *options, str(folder)],
         cwd=folder,
@@ -89,7 +97,7 @@ def test_the_scan_sees_the_text_of_a_failure(
 ) -> None:
     """A failing test whose message shows a canary says so."""
     (tmp_path / "test_leaks.py").write_text(
-        "from tests.hygiene import KEY\ndef test_fails(): raise ValueError(KEY)\n"
+        "from tests.support.hygiene import KEY\ndef test_fails(): raise ValueError(KEY)\n"
     )
     elsewhere = tmp_path_factory.mktemp("inner")
     done = _run(tmp_path, "--basetemp", str(elsewhere / "base"))

@@ -16,7 +16,7 @@ from browser_use_async.errors import (
     SubmissionUnknownError,
 )
 from browser_use_async.types import Task, TaskStatus
-from tests.hygiene import LIVE_TOKEN
+from tests.support.hygiene import LIVE_TOKEN
 
 _BRANCH = re.compile(r"^((?:│   |    )*)[├└]── (\w+)(?: \((\w+)\))?")
 

@@ -10,9 +10,9 @@ import pytest
 import uvloop
 
 from browser_use_async import BrowserUseSession, PollPolicy, TaskHandle, TaskStatus, errors
-from tests.fake_api import FakeApi, FakeTask, Fault
-from tests.hygiene import KEY
-from tests.patience import until
+from tests.support.fake_api import FakeApi, FakeTask, Fault
+from tests.support.hygiene import KEY
+from tests.support.patience import until
 
 LOOPS: dict[str, Callable[[], asyncio.AbstractEventLoop]] = {
     "asyncio": asyncio.new_event_loop,

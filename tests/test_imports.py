@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.api_bench import running_api
-from tests.fake_api import FakeApi, FakeTask
-from tests.hygiene import KEY
+from tests.support.api_bench import running_api
+from tests.support.fake_api import FakeApi, FakeTask
+from tests.support.hygiene import KEY
 
 __all__ = ["running_api"]
 

@@ -10,9 +10,9 @@ import pytest
 from browser_use_async import BrowserUseSession, PollPolicy, TaskStatus, errors
 from browser_use_async.server import LocalServer
 from browser_use_async.server.executors.scripted import Scenario, ScriptedExecutor
-from tests.api_bench import OpenSession, api, open_session, running_api
-from tests.fake_api import FakeApi, FakeTask, Fault
-from tests.hygiene import KEY, nothing_leaks
+from tests.support.api_bench import OpenSession, api, open_session, running_api
+from tests.support.fake_api import FakeApi, FakeTask, Fault
+from tests.support.hygiene import KEY, nothing_leaks
 
 __all__ = ["api", "nothing_leaks", "open_session", "running_api"]
 

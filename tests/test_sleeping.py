@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.sleeping import long_sleeps
+from tests.support.sleeping import long_sleeps
 
 TESTS = Path(__file__).parent
 LIMIT = 60.0  # seconds

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from tests.agent.processes import processes_of, temporary_folders
 from tests.agent.scripted_model import Silence, act
 from tests.agent.stage import Stage, done, ended
-from tests.patience import until
+from tests.support.patience import until
 
 
 async def test_stop_ends_all_that_belongs_to_the_task(

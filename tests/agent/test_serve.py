@@ -12,7 +12,7 @@ from tests.agent.processes import processes_of, temporary_folders
 from tests.agent.scripted_model import KEY, ScriptedModel, Silence
 from tests.agent.serving import Command, serving
 from tests.agent.stage import done
-from tests.patience import PATIENCE
+from tests.support.patience import PATIENCE
 
 
 def known_to(process: int) -> bytes:

@@ -5,7 +5,7 @@ import re
 
 from tests.agent.scripted_model import KEY, Reply, act, index_of
 from tests.agent.stage import Stage, click, done, ended, screenshots, size_of, uploaded
-from tests.hygiene import SECRET
+from tests.support.hygiene import SECRET
 
 SCHEMA = {
     "type": "object",

@@ -12,9 +12,9 @@ from browser_use_async.server.executors.viewing import Frame, TextInput, View, V
 from tests.agent.processes import temporary_folders
 from tests.agent.scripted_model import Reply, ScriptedModel, Silence, act, index_of
 from tests.agent.stage import Stage, click, done, ended, screenshots
-from tests.patience import PATIENCE
 from tests.server.calling import Caller
 from tests.server.pages.socket import live_socket
+from tests.support.patience import PATIENCE
 
 
 async def view_of(api: Caller, model: ScriptedModel, task_id: str) -> View:

@@ -6,9 +6,9 @@ import pytest
 
 from browser_use_async import RunTaskRequest
 from browser_use_async.errors import APIStatusError, InvalidRequestError
-from tests.bench import Connect, Serve
-from tests.hygiene import SECRET, assert_hides_secrets, raises
-from tests.wire import answering, response
+from tests.support.bench import Connect, Serve
+from tests.support.hygiene import SECRET, assert_hides_secrets, raises
+from tests.support.wire import answering, response
 
 REFUSED: list[tuple[str, dict[str, Any], str, str]] = [
     # what it is about, the fields, the field at fault, words of the message

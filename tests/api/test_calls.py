@@ -16,9 +16,9 @@ from browser_use_async.api.files import FileEndpoints
 from browser_use_async.api.scheduled_tasks import ScheduledTaskEndpoints
 from browser_use_async.api.search import SearchEndpoints
 from browser_use_async.api.tasks import TaskEndpoints
-from tests.bench import Connect
-from tests.hygiene import KEY
-from tests.shim import BASE_URL, MockedApi
+from tests.support.bench import Connect
+from tests.support.hygiene import KEY
+from tests.support.shim import BASE_URL, MockedApi
 
 TASK = (
     '{"id":"t-1","task":"Buy milk","status":"finished","output":"done","created_at":'

@@ -9,9 +9,9 @@ import pytest
 from browser_use_async import BrowserUseSession
 from browser_use_async.api.endpoint_table import ENDPOINTS
 from browser_use_async.errors import BrowserUseError, InvalidRequestError
-from tests.bench import ONCE, Connect, Serve
-from tests.hygiene import raises
-from tests.wire import answering, response
+from tests.support.bench import ONCE, Connect, Serve
+from tests.support.hygiene import raises
+from tests.support.wire import answering, response
 
 REFUSED = [
     "..", ".", "", "/", "a/b", "../balance", "../../v2/me", "\\", "..\\me", "a\nb",

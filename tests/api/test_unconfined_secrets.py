@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from browser_use_async import BrowserUseSession, CreateScheduledTaskRequest, RunTaskRequest
-from tests.bench import Connect, Serve
-from tests.hygiene import SECRET
-from tests.wire import answering, response
+from tests.support.bench import Connect, Serve
+from tests.support.hygiene import SECRET
+from tests.support.wire import answering, response
 
 CREATED = response(200, '{"id":"t-1"}')
 HOURLY: dict[str, Any] = {"schedule_type": "interval", "interval_minutes": 60}

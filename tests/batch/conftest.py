@@ -12,7 +12,7 @@ from browser_use_async import BrowserUseSession, PollPolicy, RetryPolicy
 from browser_use_async.server import LocalServer
 from browser_use_async.server.executors.protocol import Assignment, Control
 from browser_use_async.server.executors.scripted import Scenario, ScriptedExecutor
-from tests.hygiene import nothing_leaks
+from tests.support.hygiene import nothing_leaks
 
 __all__ = ["Held", "Open", "Serve", "hanging", "nothing_leaks", "open_session", "serve"]
 

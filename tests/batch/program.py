@@ -25,7 +25,7 @@ from browser_use_async.batch.ledger.records import ItemOutcome
 from browser_use_async.batch.ledger.store import Store
 from browser_use_async.batch.ledger.writer import LedgerWriter
 from browser_use_async.transport.config import Runtime
-from tests.patience import PATIENCE
+from tests.support.patience import PATIENCE
 
 __all__ = ["KILLED", "Program", "Run", "items", "run"]
 

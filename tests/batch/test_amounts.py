@@ -17,7 +17,7 @@ from browser_use_async.batch.inputs import InputItem
 from browser_use_async.batch.ledger.records import ItemRecord
 from browser_use_async.server.executors.scripted import Scenario
 from tests.batch.conftest import Held, Open, Serve, hanging
-from tests.patience import until
+from tests.support.patience import until
 
 Texts = Callable[[int], list[str]]
 

@@ -14,7 +14,7 @@ from browser_use_async import (
 from browser_use_async.batch import ItemState, read_ledger
 from browser_use_async.server.faults import Fault
 from tests.batch.conftest import Open, Serve
-from tests.hygiene import raises
+from tests.support.hygiene import raises
 
 Texts = Callable[[int], list[str]]
 

@@ -20,7 +20,7 @@ from browser_use_async import (
 from browser_use_async.batch import ItemState, read_ledger
 from browser_use_async.server.executors.scripted import Scenario
 from tests.batch.conftest import Held, Open, Serve
-from tests.hygiene import raises
+from tests.support.hygiene import raises
 
 Texts = Callable[[int], list[str]]
 

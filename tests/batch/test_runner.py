@@ -14,9 +14,9 @@ from browser_use_async.lifecycle.create import OnAmbiguous
 from browser_use_async.server.executors.protocol import Finished
 from browser_use_async.server.faults import Fault
 from tests.batch.conftest import Open, Serve, hanging
-from tests.hygiene import raises
-from tests.patience import until
 from tests.server.steering import FromQueue
+from tests.support.hygiene import raises
+from tests.support.patience import until
 
 Texts = Callable[[int], list[str]]
 

@@ -11,7 +11,7 @@ from browser_use_async import (
 )
 from browser_use_async.batch import read_ledger
 from tests.batch.conftest import Open, Serve
-from tests.hygiene import SECRET
+from tests.support.hygiene import SECRET
 
 Texts = Callable[[int], list[str]]
 

@@ -10,7 +10,7 @@ import pytest
 from browser_use_async import TaskStatus, errors
 from browser_use_async.batch import ItemState, StopReason, read_ledger
 from tests.batch.conftest import QUICK, Open, Serve, hanging
-from tests.patience import PATIENCE, until
+from tests.support.patience import PATIENCE, until
 
 Texts = Callable[[int], list[str]]
 

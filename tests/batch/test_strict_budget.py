@@ -15,8 +15,8 @@ from browser_use_async.prices import task_cents
 from browser_use_async.server.faults import Fault
 from tests.batch.conftest import Open, Serve, hanging
 from tests.batch.priced_world import MODELS, StepsOf, mixed, run_batches
-from tests.hygiene import KEY, raises
-from tests.patience import until
+from tests.support.hygiene import KEY, raises
+from tests.support.patience import until
 
 Texts = Callable[[int], list[str]]
 

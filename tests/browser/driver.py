@@ -25,7 +25,7 @@ import pytest
 from browser_use_async.server.executors.chromium.connection import Connection, Session
 from browser_use_async.server.executors.chromium.finding import find_browser
 from browser_use_async.server.executors.chromium.process import BrowserProcess
-from tests.patience import PATIENCE
+from tests.support.patience import PATIENCE
 
 __all__ = ["Browser", "Page", "browser", "browser_address"]
 

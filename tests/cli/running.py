@@ -17,7 +17,7 @@ from browser_use_async.server import LocalServer
 from browser_use_async.server.executors.protocol import Assignment, Control, Failed, Finished, Step
 from browser_use_async.server.executors.scripted import Scenario, ScriptedExecutor
 from tests.cli.forking import Forked, Forker
-from tests.patience import PATIENCE
+from tests.support.patience import PATIENCE
 
 __all__ = [
     "SCENARIOS",

@@ -13,8 +13,8 @@ from browser_use_async.cli.batch.settings import resume_command
 from browser_use_async.cli.program import with_default_action
 from browser_use_async.server import LocalServer
 from tests.cli.report.ledgers import item, write_ledger
-from tests.patience import until
-from tests.wire import bound_socket
+from tests.support.patience import until
+from tests.support.wire import bound_socket
 
 from .running import Recorder, Result, environment, run, run_on_terminal, running
 

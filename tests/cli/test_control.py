@@ -2,7 +2,7 @@ import pytest
 
 from browser_use_async import BrowserUseSession, TaskStatus
 from browser_use_async.server import LocalServer
-from tests.wire import bound_socket
+from tests.support.wire import bound_socket
 
 from .running import environment, run
 

@@ -1,7 +1,7 @@
 import pytest
 
 from browser_use_async.server import LocalServer
-from tests.wire import WireServer, answering, bound_socket, response
+from tests.support.wire import WireServer, answering, bound_socket, response
 
 from .running import Result, environment, run
 

@@ -7,7 +7,7 @@ import pytest
 from browser_use_async import BrowserUseSession
 from browser_use_async.server import LocalServer
 from browser_use_async.server.executors.scripted import Scenario, ScriptedExecutor
-from tests.wire import bound_socket
+from tests.support.wire import bound_socket
 
 from .running import Result, environment, run
 

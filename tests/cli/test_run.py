@@ -8,7 +8,7 @@ import pytest
 from browser_use_async import TaskStatus
 from browser_use_async.api.submission_token import SubmissionToken
 from browser_use_async.server import LocalServer
-from tests.wire import Connection, WireServer, bound_socket
+from tests.support.wire import Connection, WireServer, bound_socket
 
 from .running import Recorder, environment, run, running
 

@@ -5,7 +5,7 @@ import pytest
 
 from browser_use_async import BrowserUseSession
 from browser_use_async.server import LocalServer
-from tests.wire import bound_socket
+from tests.support.wire import bound_socket
 
 from .running import environment, run, run_on_terminal
 

@@ -8,7 +8,7 @@ import pytest
 
 from browser_use_async import BrowserUseSession, errors
 from browser_use_async.server.static_site import StaticSite, example_site_directory
-from tests.wire import bound_socket
+from tests.support.wire import bound_socket
 
 from .running import run, running
 

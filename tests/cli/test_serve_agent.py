@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.hygiene import KEY
+from tests.support.hygiene import KEY
 
 from .running import environment, run
 

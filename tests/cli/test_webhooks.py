@@ -11,9 +11,9 @@ import pytest
 from yarl import URL
 
 from browser_use_async.server import LocalServer, Webhook
-from tests.patience import PATIENCE
 from tests.server.webhooks.receiver import receiving
-from tests.wire import bound_socket
+from tests.support.patience import PATIENCE
+from tests.support.wire import bound_socket
 
 from .running import Running, environment, run, running
 

@@ -21,8 +21,8 @@ from urllib.parse import quote, unquote
 import attrs
 import pytest
 
-from tests.hygiene import SIGNATURE, raises
-from tests.wire import Connection, Request, WireServer, response
+from tests.support.hygiene import SIGNATURE, raises
+from tests.support.wire import Connection, Request, WireServer, response
 
 __all__ = [
     "SIGNATURE",

@@ -8,10 +8,10 @@ import pytest
 
 from browser_use_async import BrowserUseSession
 from browser_use_async.errors import FileTransferError, InvalidRequestError, SessionClosedError
-from tests.bench import Connect
 from tests.files.contents import listing
 from tests.files.storage import TASK, FakeStorage, StoredFile, cut_after, refuse, refusing, whole
-from tests.wire import Connection, Request, response
+from tests.support.bench import Connect
+from tests.support.wire import Connection, Request, response
 
 SHOTS = [f"{TASK}/step-{number}.png" for number in range(1, 8)]
 

@@ -13,9 +13,9 @@ import pytest
 from browser_use_async import BrowserUseSession
 from tests.files.contents import listing
 from tests.files.storage import TASK, FakeStorage, StoredFile
-from tests.hygiene import KEY
-from tests.patience import PATIENCE, until
-from tests.wire import Connection, Request
+from tests.support.hygiene import KEY
+from tests.support.patience import PATIENCE, until
+from tests.support.wire import Connection, Request
 
 NAME = "report.bin"
 CONTENT = random.Random(2).randbytes(4_000_000)

@@ -11,10 +11,10 @@ from browser_use_async.errors import (
     NotFoundError,
     SessionClosedError,
 )
-from tests.bench import Connect
 from tests.files.contents import LARGE, NAME, SMALL, listing, parts
 from tests.files.storage import TASK, FakeStorage, StoredFile, cut_after, refuse, refusing, send_raw
-from tests.wire import Connection, Request, response
+from tests.support.bench import Connect
+from tests.support.wire import Connection, Request, response
 
 
 async def test_a_file_is_written(

@@ -18,8 +18,8 @@ from browser_use_async.errors import FileTransferError
 from browser_use_async.files.part_file import WRITE_BYTES, WRITE_CHUNKS, PartFile, PartWriter
 from tests.files.contents import listing
 from tests.files.storage import TASK, FakeStorage, cut_after, refusing
-from tests.patience import until
-from tests.permissions import as_ordinary_user
+from tests.support.patience import until
+from tests.support.permissions import as_ordinary_user
 
 NAME = "report.bin"
 TAG = "0123456789abcdef"

@@ -23,7 +23,7 @@ from tests.files.storage import (
     send_raw,
     whole,
 )
-from tests.wire import Connection, Request, response
+from tests.support.wire import Connection, Request, response
 
 # --- answers that do not fit --------------------------------------------------------------------
 

@@ -12,10 +12,10 @@ from browser_use_async import BrowserUseSession
 from browser_use_async.errors import FileTransferError
 from browser_use_async.transport.signed_urls import Reach, SignedUrl
 from browser_use_async.transport.storage import refusal_text
-from tests.bench import Connect
 from tests.files.contents import listing
 from tests.files.storage import SIGNATURE, TASK, FakeStorage, redirect, refusing, whole
-from tests.hygiene import KEY
+from tests.support.bench import Connect
+from tests.support.hygiene import KEY
 
 NAME = "report.bin"
 AWAY = "https://api.example.com/api/v1"

@@ -23,7 +23,7 @@ from tests.files.storage import (
     StoredFile,
     refusing,
 )
-from tests.wire import Connection, Request
+from tests.support.wire import Connection, Request
 
 
 @pytest.mark.parametrize("source", SOURCES.values(), ids=SOURCES)

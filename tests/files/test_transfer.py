@@ -9,7 +9,6 @@ from browser_use_async import BrowserUseSession, RetryPolicy, RetryScheduled
 from browser_use_async.errors import (
     FileTransferError,
 )
-from tests.bench import ONCE, Connect
 from tests.files.contents import LARGE, NAME, OTHER, SMALL, parts
 from tests.files.storage import (
     SIGNATURE,
@@ -22,7 +21,8 @@ from tests.files.storage import (
     send_raw,
     whole,
 )
-from tests.wire import Connection, Request, response
+from tests.support.bench import ONCE, Connect
+from tests.support.wire import Connection, Request, response
 
 
 @pytest.mark.parametrize("rudely", [False, True], ids=["closed", "reset"])

@@ -13,7 +13,6 @@ from browser_use_async.errors import (
     FileTransferError,
     SessionClosedError,
 )
-from tests.bench import ONCE, Connect
 from tests.files.sources import CONTENT, NAME, SOURCES
 from tests.files.storage import (
     SIGNATURE,
@@ -25,7 +24,8 @@ from tests.files.storage import (
     say,
     send_raw,
 )
-from tests.wire import Connection, Request, response
+from tests.support.bench import ONCE, Connect
+from tests.support.wire import Connection, Request, response
 
 # --- G1 -----------------------------------------------------------------------------------------
 

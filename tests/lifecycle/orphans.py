@@ -3,8 +3,8 @@
 import asyncio
 from typing import Any
 
-from tests.fake_api import FakeApi, FakeTask
-from tests.polling.test_polling import lives
+from tests.support.fake_api import FakeApi, FakeTask
+from tests.support.fake_task import lives
 
 __all__ = ["cancelled", "forever", "now", "orphans", "steps"]
 

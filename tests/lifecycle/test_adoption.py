@@ -19,8 +19,8 @@ from browser_use_async.transport.config import Configuration, Secret
 from browser_use_async.transport.connection_pool import PoolOptions
 from browser_use_async.transport.retry import RetryPolicy
 from browser_use_async.types import RunTaskRequest
-from tests.fake_api import FakeApi, FakeTask, Fault
-from tests.hygiene import KEY
+from tests.support.fake_api import FakeApi, FakeTask, Fault
+from tests.support.hygiene import KEY
 
 pytestmark = [pytest.mark.looptime, pytest.mark.case("A25")]
 

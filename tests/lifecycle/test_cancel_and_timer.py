@@ -5,10 +5,10 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.api_bench import OpenSession
-from tests.fake_api import FakeApi
 from tests.lifecycle.orphans import cancelled, forever, orphans
-from tests.virtual_time import lose
+from tests.support.api_bench import OpenSession
+from tests.support.fake_api import FakeApi
+from tests.support.virtual_time import lose
 
 pytestmark = pytest.mark.looptime
 

@@ -8,11 +8,11 @@ import pytest
 
 from browser_use_async import BrowserUseSession, errors
 from browser_use_async.lifecycle.run import EndAction
-from tests.fake_api import FakeApi, Fault
-from tests.hygiene import KEY
 from tests.lifecycle.awaits import Awaits
 from tests.lifecycle.orphans import cancelled, orphans
-from tests.polling.test_polling import lives
+from tests.support.fake_api import FakeApi, Fault
+from tests.support.fake_task import lives
+from tests.support.hygiene import KEY
 
 pytestmark = pytest.mark.looptime
 

@@ -5,9 +5,9 @@ import asyncio
 import pytest
 
 from browser_use_async import errors
-from tests.api_bench import OpenSession
-from tests.fake_api import FakeApi, Fault
 from tests.lifecycle.orphans import cancelled, forever, now, orphans
+from tests.support.api_bench import OpenSession
+from tests.support.fake_api import FakeApi, Fault
 
 pytestmark = pytest.mark.looptime
 

@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 
 from browser_use_async import errors
-from tests.api_bench import OpenSession
-from tests.fake_api import FakeApi, FakeTask, Fault
 from tests.lifecycle.orphans import cancelled, forever, now, orphans, steps
-from tests.polling.test_polling import lives
+from tests.support.api_bench import OpenSession
+from tests.support.fake_api import FakeApi, FakeTask, Fault
+from tests.support.fake_task import lives
 
 pytestmark = pytest.mark.looptime
 

@@ -10,8 +10,8 @@ import pydantic
 import pytest
 
 from browser_use_async import ParsedTask, RunTaskRequest, errors
-from tests.api_bench import OpenSession
-from tests.fake_api import FakeApi, FakeTask, Fault
+from tests.support.api_bench import OpenSession
+from tests.support.fake_api import FakeApi, FakeTask, Fault
 
 pytestmark = pytest.mark.looptime
 

@@ -9,8 +9,8 @@ import pytest
 
 from browser_use_async import RunTaskRequest, errors
 from browser_use_async.api.submission_token import TOKEN_KEY, SubmissionToken
-from tests.api_bench import OpenSession
-from tests.fake_api import FakeApi, FakeTask, Fault
+from tests.support.api_bench import OpenSession
+from tests.support.fake_api import FakeApi, FakeTask, Fault
 
 pytestmark = pytest.mark.looptime
 

@@ -10,8 +10,8 @@ import pytest
 
 from browser_use_async import RetryPolicy, errors
 from browser_use_async.api.submission_token import TOKEN_KEY
-from tests.api_bench import OpenSession
-from tests.fake_api import Call, FakeApi, FakeTask, Fault
+from tests.support.api_bench import OpenSession
+from tests.support.fake_api import Call, FakeApi, FakeTask, Fault
 
 pytestmark = pytest.mark.looptime
 

@@ -12,8 +12,6 @@ import pytest
 
 from browser_use_async import BrowserUseSession
 from browser_use_async.lifecycle.create import OnAmbiguous
-from tests.fake_api import Call, FakeApi, FakeTask, Fault
-from tests.hygiene import KEY
 from tests.lifecycle.wrong_clients import (
     Client,
     Ours,
@@ -21,7 +19,9 @@ from tests.lifecycle.wrong_clients import (
     ThreeAttempts,
     VendorRule,
 )
-from tests.polling.test_polling import lives
+from tests.support.fake_api import Call, FakeApi, FakeTask, Fault
+from tests.support.fake_task import lives
+from tests.support.hygiene import KEY
 
 pytestmark = [pytest.mark.looptime, pytest.mark.usefixtures("nothing_leaks")]
 

@@ -13,7 +13,7 @@ import tenacity
 
 from browser_use_async import BrowserUseSession
 from browser_use_async.lifecycle.create import OnAmbiguous
-from tests.fake_task import TERMINAL
+from tests.support.fake_task import TERMINAL
 
 __all__ = ["Client", "Ours", "TenacityOnEverything", "ThreeAttempts", "VendorRule"]
 

@@ -9,9 +9,9 @@ import pytest
 from browser_use_async import BrowserUseSession, TaskStatus, errors
 from browser_use_async.paging import PageIterator
 from browser_use_async.types import TaskPage
-from tests.api_bench import OpenSession
-from tests.fake_api import FakeApi, FakeTask, Fault
 from tests.paging.simulation import EPOCH, Churn, ChurningList, row
+from tests.support.api_bench import OpenSession
+from tests.support.fake_api import FakeApi, FakeTask, Fault
 
 
 class Slow:

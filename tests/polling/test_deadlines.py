@@ -6,9 +6,9 @@ from collections.abc import Callable
 import pytest
 
 from browser_use_async import PollPolicy, TaskStatus, errors
-from tests.api_bench import OpenSession
-from tests.fake_api import Call, FakeApi, FakeTask, Fault
-from tests.polling.test_polling import lives
+from tests.support.api_bench import OpenSession
+from tests.support.fake_api import Call, FakeApi, FakeTask, Fault
+from tests.support.fake_task import lives
 
 
 def _time() -> float:

@@ -5,35 +5,12 @@ from collections.abc import Callable
 
 import pytest
 
-from browser_use_async import PollPolicy, TaskStatus, errors, webhooks
-from browser_use_async.api.submission_token import TOKEN_KEY
-from tests.api_bench import OpenSession
-from tests.fake_api import Call, FakeApi, FakeTask, Fault
-from tests.polling.test_polling import lives
+from browser_use_async import PollPolicy, TaskStatus, errors
+from tests.support.api_bench import OpenSession
+from tests.support.fake_api import Call, FakeApi, FakeTask, Fault
+from tests.support.fake_task import Source, lives
 
 pytestmark = pytest.mark.looptime
-
-
-class Source:
-    """Events that a test makes up, as a receiver would hand them on."""
-
-    def __init__(self) -> None:
-        self._hear: list[Callable[[webhooks.Event], None]] = []
-
-    def subscribe(self, hear: Callable[[webhooks.Event], None], /) -> None:
-        """Call something with each event."""
-        self._hear.append(hear)
-
-    def tell(self, task: FakeTask, status: str) -> None:
-        """Bring the news that a webhook of this task would bring."""
-        event = webhooks.TaskStatusUpdate(
-            task.id,
-            "session-1",
-            webhooks.WebhookStatus(status),
-            submission_mark=task.metadata.get(TOKEN_KEY),
-        )
-        for hear in self._hear:
-            hear(event)
 
 
 def _time() -> float:

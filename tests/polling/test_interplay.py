@@ -8,10 +8,9 @@ from typing import Any
 import pytest
 
 from browser_use_async import BrowserUseSession, PollPolicy
-from tests.api_bench import OpenSession
-from tests.fake_api import Call, FakeApi, FakeTask, Fault
-from tests.polling.test_events import Source
-from tests.polling.test_polling import lives
+from tests.support.api_bench import OpenSession
+from tests.support.fake_api import Call, FakeApi, FakeTask, Fault
+from tests.support.fake_task import Source, lives
 
 pytestmark = pytest.mark.looptime
 

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from browser_use_async import TaskStatus
-from tests.api_bench import OpenSession
-from tests.fake_api import Call, FakeApi, Fault
-from tests.polling.test_polling import lives
+from tests.support.api_bench import OpenSession
+from tests.support.fake_api import Call, FakeApi, Fault
+from tests.support.fake_task import lives
 
 pytestmark = pytest.mark.looptime
 

@@ -8,15 +8,11 @@ from typing import Any
 import pytest
 
 from browser_use_async import PollPolicy, TaskStatus
-from tests.api_bench import OpenSession
-from tests.fake_api import FakeApi, FakeTask, Fault
+from tests.support.api_bench import OpenSession
+from tests.support.fake_api import FakeApi, Fault
+from tests.support.fake_task import lives
 
 pytestmark = pytest.mark.looptime
-
-
-def lives(seconds: float, end: str = "finished", **more: Any) -> FakeTask:
-    """A task that runs so long."""
-    return FakeTask(life=((0.0, "running"), (seconds, end)), **more)
 
 
 @pytest.mark.timeout(180)

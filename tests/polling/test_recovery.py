@@ -10,9 +10,9 @@ import pytest
 
 from browser_use_async import RetryPolicy, TaskStatus, errors
 from browser_use_async.transport.circuit_breaker import RAMP_SECONDS
-from tests.api_bench import OpenSession
-from tests.fake_api import FakeApi, Fault
-from tests.polling.test_polling import lives
+from tests.support.api_bench import OpenSession
+from tests.support.fake_api import FakeApi, Fault
+from tests.support.fake_task import lives
 
 pytestmark = pytest.mark.looptime
 

@@ -9,10 +9,9 @@ from collections.abc import Callable
 import pytest
 
 from browser_use_async import PollPolicy, errors
-from tests.api_bench import OpenSession
-from tests.fake_api import FakeApi, FakeTask
-from tests.polling.test_events import Source
-from tests.polling.test_polling import lives
+from tests.support.api_bench import OpenSession
+from tests.support.fake_api import FakeApi, FakeTask
+from tests.support.fake_task import Source, lives
 
 SAFETY = 60.0
 TARGET = 2.0

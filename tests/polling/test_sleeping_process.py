@@ -6,10 +6,10 @@ from collections.abc import Callable
 import pytest
 
 from browser_use_async import PollPolicy, errors
-from tests.api_bench import OpenSession
-from tests.fake_api import FakeApi
-from tests.polling.test_polling import lives
-from tests.virtual_time import lose
+from tests.support.api_bench import OpenSession
+from tests.support.fake_api import FakeApi
+from tests.support.fake_task import lives
+from tests.support.virtual_time import lose
 
 pytestmark = pytest.mark.looptime
 

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from browser_use_async import PollPolicy, TaskStatus, errors
-from tests.api_bench import OpenSession
-from tests.fake_api import FakeApi, FakeTask, Fault
-from tests.hygiene import LIVE_TOKEN
-from tests.polling.test_polling import lives
+from tests.support.api_bench import OpenSession
+from tests.support.fake_api import FakeApi, FakeTask, Fault
+from tests.support.fake_task import lives
+from tests.support.hygiene import LIVE_TOKEN
 
 pytestmark = pytest.mark.looptime
 

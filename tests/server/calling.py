@@ -9,7 +9,7 @@ from multidict import CIMultiDictProxy
 from yarl import URL
 
 from browser_use_async.server import LocalServer
-from tests.patience import until
+from tests.support.patience import until
 
 __all__ = ["Answer", "Caller"]
 

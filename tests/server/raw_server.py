@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 
-from tests.wire import Connection, Script, WireServer
+from tests.support.wire import Connection, Script, WireServer
 
 __all__ = ["page", "raw_server"]
 

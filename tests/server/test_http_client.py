@@ -6,9 +6,9 @@ from collections.abc import AsyncIterator
 import pytest
 
 from browser_use_async.server.http_client import HttpClient, HttpClientError
-from tests.hygiene import nothing_leaks
 from tests.server.raw_server import page, raw_server
-from tests.wire import Connection, WireServer, answering
+from tests.support.hygiene import nothing_leaks
+from tests.support.wire import Connection, WireServer, answering
 
 __all__ = ["nothing_leaks"]
 

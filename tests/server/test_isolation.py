@@ -11,8 +11,8 @@ import pytest
 
 from browser_use_async.errors import ConfigurationError
 from browser_use_async.server import LocalServer
-from tests.hygiene import open_sockets
 from tests.server.calling import Caller
+from tests.support.hygiene import open_sockets
 
 ELSEWHERE = (
     "0.0.0.0",

@@ -18,9 +18,9 @@ from browser_use_async.errors import ConfigurationError
 from browser_use_async.server import LocalServer
 from browser_use_async.server.executors.chromium.finding import find_browser
 from browser_use_async.server.executors.scripted import Scenario, ScriptedExecutor
-from tests.hygiene import open_sockets
 from tests.server.calling import Caller
 from tests.server.steering import FromQueue
+from tests.support.hygiene import open_sockets
 
 
 async def test_addresses_and_key():

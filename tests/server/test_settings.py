@@ -10,9 +10,9 @@ import pytest
 from browser_use_async.server.executors.protocol import Assignment, Failed, Finished
 from browser_use_async.server.jobs.launch import resolve_settings
 from browser_use_async.types import BrowserProfile, ProxyCountry, RunTaskRequest, SecretMapping
-from tests.patience import until
 from tests.server.calling import Caller
 from tests.server.steering import FromQueue
+from tests.support.patience import until
 
 
 def test_defaults_are_the_published_ones():

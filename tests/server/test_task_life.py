@@ -30,9 +30,9 @@ from browser_use_async.server.storage.profiles import Profiles
 from browser_use_async.server.storage.schedules import Schedules
 from browser_use_async.server.storage.uploads import Uploads
 from browser_use_async.types import RunTaskRequest, TaskId, TaskStatus
-from tests.patience import PATIENCE, until
 from tests.server.calling import Answer, Caller
 from tests.server.steering import FromQueue
+from tests.support.patience import PATIENCE, until
 
 _EVENTS = {"stop": TaskEvent.STOP, "pause": TaskEvent.PAUSE, "resume": TaskEvent.RESUME}
 

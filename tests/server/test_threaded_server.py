@@ -8,7 +8,7 @@ import pytest
 
 from browser_use_async.errors import ConfigurationError
 from browser_use_async.server.threaded_server import ThreadedServer
-from tests.patience import PATIENCE
+from tests.support.patience import PATIENCE
 
 
 def _ask(server: ThreadedServer, method: str, path: str, body: object = None) -> object:

@@ -6,7 +6,7 @@ from types import TracebackType
 from typing import Self
 
 from tests.simulator.network import Network
-from tests.wire import Connection, Script, WireServer
+from tests.support.wire import Connection, Script, WireServer
 
 __all__ = ["WireServerInMemory"]
 

@@ -7,9 +7,9 @@ from browser_use_async.transport.connection_pool import PoolOptions
 from browser_use_async.transport.request import prepare
 from browser_use_async.transport.response import OutcomeKind
 from browser_use_async.types import RunTaskRequest
-from tests.bench import FAST
-from tests.hygiene import KEY
-from tests.wire import Connection, Script
+from tests.support.bench import FAST
+from tests.support.hygiene import KEY
+from tests.support.wire import Connection, Script
 
 __all__ = ["finishing", "kind_of"]
 

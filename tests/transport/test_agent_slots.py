@@ -8,10 +8,9 @@ from typing import Any
 import pytest
 
 from browser_use_async import CallLimits, RetryPolicy, SlotAwaited, TaskStatus, errors
-from tests.api_bench import OpenSession
-from tests.fake_api import Call, FakeApi, FakeTask, Fault
-from tests.fake_task import TERMINAL
-from tests.polling.test_polling import lives
+from tests.support.api_bench import OpenSession
+from tests.support.fake_api import Call, FakeApi, FakeTask, Fault
+from tests.support.fake_task import TERMINAL, lives
 
 pytestmark = pytest.mark.looptime
 

@@ -9,9 +9,9 @@ import pytest
 from aioresponses import aioresponses
 
 from browser_use_async import TaskStatus, errors
-from tests.bench import ONCE, Connect
-from tests.hygiene import KEY
-from tests.shim import BASE_URL, MockedApi, mocked_api
+from tests.support.bench import ONCE, Connect
+from tests.support.hygiene import KEY
+from tests.support.shim import BASE_URL, MockedApi, mocked_api
 
 __all__ = ["mocked_api"]
 

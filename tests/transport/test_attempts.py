@@ -12,9 +12,9 @@ from aiohttp import ClientHandlerType, ClientRequest, ClientResponse
 
 from browser_use_async import BrowserUseSession
 from browser_use_async.errors import APIConnectionError, ConfigurationError, SessionClosedError
-from tests.bench import FAST, ONCE, Connect, Serve
-from tests.hygiene import KEY, raises
-from tests.wire import Connection, answering, response
+from tests.support.bench import FAST, ONCE, Connect, Serve
+from tests.support.hygiene import KEY, raises
+from tests.support.wire import Connection, answering, response
 
 RUNNING = response(200, '"running"')
 CREATED = response(200, '{"id":"t-1"}')

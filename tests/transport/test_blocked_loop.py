@@ -8,9 +8,9 @@ import aiohttp
 import attrs
 import pytest
 
-from tests.bench import ONCE, Connect
-from tests.patience import PATIENCE
-from tests.wire import Connection, WireServer, response
+from tests.support.bench import ONCE, Connect
+from tests.support.patience import PATIENCE
+from tests.support.wire import Connection, WireServer, response
 
 
 @attrs.define

@@ -16,12 +16,12 @@ import uvloop
 
 from browser_use_async import BrowserUseSession
 from browser_use_async.errors import SessionClosedError, WrongEventLoopError
-from tests.bench import Serve
 from tests.files.storage import TASK, FakeStorage
-from tests.hygiene import KEY
-from tests.patience import until
+from tests.support.bench import Serve
+from tests.support.hygiene import KEY
+from tests.support.patience import until
+from tests.support.wire import Connection, answering, response
 from tests.transport.certificates import Certificate
-from tests.wire import Connection, answering, response
 
 ANSWERS = answering(response(200, "{}"))
 LOOPS: dict[str, Callable[[], asyncio.AbstractEventLoop]] = {
@@ -143,7 +143,7 @@ PROGRAM = """
     import asyncio, os, sys
     import aiohttp
     from browser_use_async import BrowserUseSession
-    from tests.hygiene import open_sockets
+    from tests.support.hygiene import open_sockets
 
     async def note(session, context, parameters):
         sent.release()

@@ -20,9 +20,9 @@ from browser_use_async.transport.response import (
     UnreadableBodyError,
     gunzip,
 )
-from tests.bench import ONCE, Connect, Serve
-from tests.hygiene import raises
-from tests.wire import Connection, answering, response
+from tests.support.bench import ONCE, Connect, Serve
+from tests.support.hygiene import raises
+from tests.support.wire import Connection, answering, response
 
 GZIP = ("Content-Encoding", "gzip")
 TASK = (

@@ -11,9 +11,9 @@ from browser_use_async.transport.connection_pool import PoolOptions
 from browser_use_async.transport.request import prepare
 from browser_use_async.transport.response import OutcomeKind
 from browser_use_async.types import RunTaskRequest
-from tests.bench import FAST, Serve
-from tests.hygiene import KEY
-from tests.wire import Connection, response
+from tests.support.bench import FAST, Serve
+from tests.support.hygiene import KEY
+from tests.support.wire import Connection, response
 
 ANSWER = response(200, '{"id":"t-1"}', [("Date", "Sat, 01 Nov 2025 10:48:01 GMT")])
 

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.bench import Serve
-from tests.hygiene import KEY, SIGNATURE
-from tests.wire import Connection, WireServer, answering, response
+from tests.support.bench import Serve
+from tests.support.hygiene import KEY, SIGNATURE
+from tests.support.wire import Connection, WireServer, answering, response
 
 PROGRAM = """
 import asyncio, sys

@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 
 from browser_use_async import errors
-from tests.bench import ONCE, Connect, Serve
-from tests.hygiene import assert_hides_secrets, raises
-from tests.wire import answering, response
+from tests.support.bench import ONCE, Connect, Serve
+from tests.support.hygiene import assert_hides_secrets, raises
+from tests.support.wire import answering, response
 
 HTML = "<html><title>Not found</title><body>" + "<p>nothing here</p>" * 60_000
 

@@ -8,9 +8,9 @@ import pytest
 
 from browser_use_async import BrowserUseSession
 from browser_use_async.errors import ConfigurationError
-from tests.bench import Connect, Serve
-from tests.hygiene import KEY, raises
-from tests.wire import answering, response
+from tests.support.bench import Connect, Serve
+from tests.support.hygiene import KEY, raises
+from tests.support.wire import answering, response
 
 RUNNING = answering(response(200, '"running"'))
 

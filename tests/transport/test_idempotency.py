@@ -9,10 +9,10 @@ import pytest
 from browser_use_async import BrowserUseSession, RetryPolicy, TaskStatus, errors
 from browser_use_async.server import Fault as ServerFault
 from browser_use_async.server import LocalServer
-from tests.api_bench import OpenSession
-from tests.fake_api import Call, FakeApi, Fault
-from tests.hygiene import raises
-from tests.polling.test_polling import lives
+from tests.support.api_bench import OpenSession
+from tests.support.fake_api import Call, FakeApi, Fault
+from tests.support.fake_task import lives
+from tests.support.hygiene import raises
 
 LOST = Fault(cut=True, done=True)
 

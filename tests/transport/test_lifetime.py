@@ -19,9 +19,9 @@ from browser_use_async.errors import (
     SessionClosedError,
     WrongEventLoopError,
 )
-from tests.bench import Connect, Serve
-from tests.hygiene import KEY, assert_hides_secrets, raises
-from tests.wire import Connection, WireServer, answering, response
+from tests.support.bench import Connect, Serve
+from tests.support.hygiene import KEY, assert_hides_secrets, raises
+from tests.support.wire import Connection, WireServer, answering, response
 
 RUNNING = response(200, '"running"')
 
@@ -186,7 +186,7 @@ FORKED = """
 import asyncio, multiprocessing, sys
 from browser_use_async import BrowserUseSession
 from browser_use_async.errors import WrongEventLoopError
-from tests.wire import WireServer, answering, response
+from tests.support.wire import WireServer, answering, response
 
 def child(session, pipe):
     async def use():

@@ -11,10 +11,10 @@ import pytest
 from browser_use_async import RetryPolicy, RetryScheduled, errors
 from browser_use_async.api.submission_token import TOKEN_KEY
 from browser_use_async.transport.response import OutcomeKind
-from tests.bench import Connect, Serve
-from tests.hygiene import raises
+from tests.support.bench import Connect, Serve
+from tests.support.hygiene import raises
+from tests.support.wire import Connection, answering, response
 from tests.transport.one_submission import finishing, kind_of
-from tests.wire import Connection, answering, response
 
 CREATED = response(200, '{"id":"t-1"}')
 

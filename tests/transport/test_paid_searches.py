@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from browser_use_async import BrowserUseSession, errors
-from tests.bench import FAST, Connect, Serve
-from tests.hygiene import raises
-from tests.wire import Connection, Script, answering, bound_socket, response
+from tests.support.bench import FAST, Connect, Serve
+from tests.support.hygiene import raises
+from tests.support.wire import Connection, Script, answering, bound_socket, response
 
 pytestmark = pytest.mark.looptime
 

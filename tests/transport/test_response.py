@@ -12,10 +12,10 @@ import pytest
 from browser_use_async import RetryPolicy, TaskStatus, errors
 from browser_use_async.api.endpoint_table import GET_TASK_STATUS
 from browser_use_async.api.serialization import decode_response
-from tests.bench import FAST, ONCE, Connect, Serve
-from tests.hygiene import raises
-from tests.patience import PATIENCE
-from tests.wire import Connection, answering, response
+from tests.support.bench import FAST, ONCE, Connect, Serve
+from tests.support.hygiene import raises
+from tests.support.patience import PATIENCE
+from tests.support.wire import Connection, answering, response
 
 TASK = (
     '{"id":"t-1","task":"Buy milk","status":"running","output":null,"steps":[],'

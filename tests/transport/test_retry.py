@@ -17,9 +17,9 @@ from browser_use_async import RetryPolicy, RetryScheduled, TaskStatus, errors
 from browser_use_async.api.endpoint_table import ENDPOINTS, Effect
 from browser_use_async.transport.idempotency import may_try_again
 from browser_use_async.transport.response import Outcome, OutcomeKind, Reply
-from tests.bench import FAST, Connect, Serve
-from tests.hygiene import raises
-from tests.wire import Connection, answering, response
+from tests.support.bench import FAST, Connect, Serve
+from tests.support.hygiene import raises
+from tests.support.wire import Connection, answering, response
 
 RUNNING = response(200, '"running"')
 TRANSIENT = [408, 425, 429, 500, 502, 503, 504, 520, 524, 530]

@@ -13,9 +13,9 @@ from multidict import CIMultiDict
 from browser_use_async import RetryPolicy
 from browser_use_async.errors import RateLimitError
 from browser_use_async.transport.retry import retry_after_seconds
-from tests.bench import Connect, Serve
-from tests.hygiene import raises
-from tests.wire import answering, response
+from tests.support.bench import Connect, Serve
+from tests.support.hygiene import raises
+from tests.support.wire import answering, response
 
 NOW = datetime(2025, 11, 1, 10, 48, 1, tzinfo=UTC)
 DATE = format_datetime(NOW, usegmt=True)

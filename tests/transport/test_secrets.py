@@ -18,9 +18,9 @@ from browser_use_async.transport.config import DEFAULT_BASE_URL, Configuration, 
 from browser_use_async.transport.connection_pool import PoolOptions
 from browser_use_async.transport.request import prepare
 from browser_use_async.transport.retry import RetryPolicy
-from tests.bench import Connect, Serve
-from tests.hygiene import KEY, SECRET, assert_hides_secrets, raises
-from tests.wire import Connection, answering, response
+from tests.support.bench import Connect, Serve
+from tests.support.hygiene import KEY, SECRET, assert_hides_secrets, raises
+from tests.support.wire import Connection, answering, response
 
 RUNNING = response(200, '"running"')
 

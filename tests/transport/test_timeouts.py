@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from browser_use_async import CallLimits, errors
-from tests.bench import ONCE, Connect, Serve
-from tests.wire import Connection
+from tests.support.bench import ONCE, Connect, Serve
+from tests.support.wire import Connection
 
 
 @pytest.mark.case("B16")

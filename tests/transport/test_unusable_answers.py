@@ -7,10 +7,10 @@ import pytest
 
 from browser_use_async import errors
 from browser_use_async.transport.response import OutcomeKind
-from tests.bench import Connect, Serve
-from tests.hygiene import assert_hides_secrets, raises
+from tests.support.bench import Connect, Serve
+from tests.support.hygiene import assert_hides_secrets, raises
+from tests.support.wire import Connection, response
 from tests.transport.one_submission import finishing, kind_of
-from tests.wire import Connection, response
 
 pytestmark = pytest.mark.looptime
 

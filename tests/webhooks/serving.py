@@ -10,7 +10,7 @@ from hypercorn.asyncio import serve
 from hypercorn.config import Config
 
 from browser_use_async.webhooks import WebhookReceiver
-from tests.wire import bound_socket
+from tests.support.wire import bound_socket
 
 __all__ = ["FRAMEWORKS", "PATH", "in_aiohttp", "serving_asgi"]
 

@@ -17,7 +17,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from browser_use_async import errors, webhooks
-from tests.patience import until
+from tests.support.patience import until
 from tests.webhooks.calls import SECRET, body_of, event, headers_of, post, raw_request, signature
 from tests.webhooks.serving import FRAMEWORKS, in_aiohttp
 

@@ -10,7 +10,7 @@ import aiohttp
 import pytest
 
 from browser_use_async import errors, webhooks
-from tests.patience import until
+from tests.support.patience import until
 from tests.webhooks.calls import SECRET, body_of, event, headers_of, post, raw_request
 from tests.webhooks.serving import in_aiohttp
 

@@ -21,8 +21,8 @@ from browser_use_async.server.faults import Fault
 from browser_use_async.transport.config import Runtime
 from tests.batch.conftest import Open, Serve
 from tests.batch.program import KILLED, Program, Run
-from tests.hygiene import raises
-from tests.patience import until
+from tests.support.hygiene import raises
+from tests.support.patience import until
 
 Texts = Callable[[int], list[str]]
 

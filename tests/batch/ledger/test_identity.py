@@ -14,8 +14,8 @@ from browser_use_async.errors import LedgerError
 from browser_use_async.server import LocalServer
 from browser_use_async.server.executors.scripted import Scenario
 from tests.batch.conftest import Open, Serve, hanging
-from tests.hygiene import raises
-from tests.patience import PATIENCE, until
+from tests.support.hygiene import raises
+from tests.support.patience import PATIENCE, until
 
 Damage = Callable[[Path], None]
 

@@ -13,7 +13,7 @@ from browser_use_async.batch.ledger import writer
 from browser_use_async.batch.ledger.file import open_ledger, open_scratch
 from browser_use_async.batch.ledger.store import Store
 from browser_use_async.batch.ledger.writer import LedgerWriter
-from tests.patience import until
+from tests.support.patience import until
 
 
 class Traced:

@@ -12,7 +12,7 @@ from browser_use_async.server.executors.agent.endpoint import (
 )
 from browser_use_async.server.http_client import HttpClient
 from browser_use_async.types import LlmModel
-from tests.hygiene import KEY
+from tests.support.hygiene import KEY
 
 
 @pytest.fixture(autouse=True)

@@ -10,8 +10,8 @@ from browser_use_async.server.executors.agent.process import (
     check_python,
     surroundings,
 )
-from tests.hygiene import KEY
-from tests.patience import until
+from tests.support.hygiene import KEY
+from tests.support.patience import until
 
 
 @pytest.mark.parametrize(

@@ -1,12 +1,13 @@
 """Small sites for one test each, and what they were asked for."""
 
+import struct
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 
 import attrs
 from aiohttp import web
 
-__all__ = ["Site", "serve_pages"]
+__all__ = ["Site", "png_size", "serve_pages"]
 
 
 @attrs.frozen
@@ -73,3 +74,10 @@ async def serve_pages(
         yield Site(runner.addresses[0][1], asked, cookies)
     finally:
         await runner.cleanup()
+
+
+def png_size(png: bytes) -> tuple[int, int]:
+    """Width and height of a PNG."""
+    assert png.startswith(b"\x89PNG\r\n\x1a\n")
+    width, height = struct.unpack_from(">II", png, 16)
+    return width, height

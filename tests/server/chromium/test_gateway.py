@@ -14,7 +14,7 @@ from browser_use_async.server.executors.chromium.rules import (
     PrivateAddresses,
 )
 from browser_use_async.server.reading.domains import AllowedDomains
-from tests.patience import PATIENCE
+from tests.support.patience import PATIENCE
 
 Talk = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 

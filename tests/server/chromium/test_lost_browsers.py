@@ -21,9 +21,9 @@ from browser_use_async.server.executors.chromium.folders import (
     clean_up_after_the_dead,
 )
 from browser_use_async.server.executors.chromium.settings import ChromiumSettings
-from tests.patience import PATIENCE, until
 from tests.server.chromium.pages import serve_pages
 from tests.server.chromium.running import browse
+from tests.support.patience import PATIENCE, until
 
 
 @pytest.fixture(autouse=True)

@@ -12,10 +12,9 @@ import pytest
 from browser_use_async.errors import ConfigurationError
 from browser_use_async.server import ChromiumSettings, LocalServer
 from browser_use_async.server.executors.chromium import finding
-from tests.patience import until
 from tests.server.calling import Caller
-from tests.server.chromium.pages import serve_pages
-from tests.server.chromium.test_tasks import png_size
+from tests.server.chromium.pages import png_size, serve_pages
+from tests.support.patience import until
 
 SECRET = "canary-in-the-form-7c1e"
 TASK_SECONDS = 90.0  # for a task in a browser that has to be started first

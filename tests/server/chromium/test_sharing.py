@@ -14,9 +14,9 @@ from browser_use_async.server.executors.chromium.executor import ChromiumExecuto
 from browser_use_async.server.executors.chromium.memory import browsers_that_fit
 from browser_use_async.server.executors.chromium.tab import Tab
 from browser_use_async.server.executors.protocol import Finished
-from tests.patience import until
 from tests.server.chromium.pages import serve_pages
 from tests.server.chromium.running import browse
+from tests.support.patience import until
 
 MEGABYTE = 1024**2
 TASKS = 50

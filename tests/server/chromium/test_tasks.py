@@ -1,16 +1,14 @@
 """Whole tasks on the example site, in a real browser."""
 
-import struct
-
 import attrs
 import pytest
 
 from browser_use_async.server.executors.chromium.executor import ChromiumExecutor
 from browser_use_async.server.executors.protocol import Finished
-from tests.server.chromium.pages import serve_pages
+from tests.server.chromium.pages import png_size, serve_pages
 from tests.server.chromium.running import browse
 from tests.server.reader.running import Run, properties
-from tests.wire import bound_socket
+from tests.support.wire import bound_socket
 
 FORM = """
 Open {site}/
@@ -25,13 +23,6 @@ Wait for "Thank you, Ada"
 Take a screenshot as thanks.png
 Extract
 """
-
-
-def png_size(png: bytes) -> tuple[int, int]:
-    """Width and height of a PNG."""
-    assert png.startswith(b"\x89PNG\r\n\x1a\n")
-    width, height = struct.unpack_from(">II", png, 16)
-    return width, height
 
 
 def _pictures(done: Run) -> list[bytes]:

@@ -15,9 +15,9 @@ from browser_use_async.server.executors.viewing import (
     View,
     Viewable,
 )
-from tests.patience import until
 from tests.server.chromium.pages import Site, serve_pages
 from tests.server.chromium.running import browse
+from tests.support.patience import until
 
 PAGE = """
 <title>Help me</title><style>body { margin: 0; height: 3000px }</style>

@@ -1,5 +1,5 @@
 """Fixtures of the tests that watch for leaks."""
 
-from tests.hygiene import nothing_leaks
+from tests.support.hygiene import nothing_leaks
 
 __all__ = ["nothing_leaks"]

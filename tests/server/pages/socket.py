@@ -7,8 +7,8 @@ from typing import Any
 
 import aiohttp
 
-from tests.patience import PATIENCE
 from tests.server.calling import Caller
+from tests.support.patience import PATIENCE
 
 __all__ = ["LiveSocket", "live_socket", "running_task"]
 

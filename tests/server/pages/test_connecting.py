@@ -8,10 +8,10 @@ from aiohttp import WSCloseCode
 from yarl import URL
 
 from browser_use_async.server import LocalServer
-from tests.patience import PATIENCE, until
 from tests.server.calling import Caller
 from tests.server.pages.showing import Showing, drawn
 from tests.server.pages.socket import live_socket, running_task
+from tests.support.patience import PATIENCE, until
 
 CLICK = {"type": "pointer", "kind": "down", "x": 10, "y": 20.5, "button": "left", "clicks": 1}
 

@@ -4,10 +4,10 @@ import pytest
 
 from browser_use_async.server.executors.viewing import KeyInput, PointerInput, TextInput
 from tests.browser.driver import Browser, browser, browser_address
-from tests.patience import until
 from tests.server.calling import Caller
 from tests.server.pages.opening import open_live
 from tests.server.pages.showing import PAGE, Showing
+from tests.support.patience import until
 
 __all__ = ["browser", "browser_address"]
 

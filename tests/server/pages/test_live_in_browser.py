@@ -10,11 +10,11 @@ from aiohttp import web
 from browser_use_async.server.executors.protocol import Finished
 from tests.browser.accessibility import barriers
 from tests.browser.driver import Browser, Page, browser, browser_address
-from tests.patience import until
 from tests.server.calling import Caller
 from tests.server.pages.opening import SHOWN, STEERABLE, open_live
 from tests.server.pages.showing import Showing, drawn
 from tests.server.pages.socket import running_task
+from tests.support.patience import until
 
 TWO_FRAMES = "requestAnimationFrame(() => requestAnimationFrame(done))"
 

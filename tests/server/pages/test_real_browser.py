@@ -13,9 +13,9 @@ from browser_use_async.server import ChromiumSettings, LocalServer
 from browser_use_async.server.executors.chromium.finding import find_browser
 from browser_use_async.server.static_site import StaticSite
 from tests.browser.driver import Browser, Page, browser, browser_address
-from tests.patience import PATIENCE
 from tests.server.calling import Caller
 from tests.server.pages.opening import SHOWN, STEERABLE
+from tests.support.patience import PATIENCE
 
 __all__ = ["browser", "browser_address"]
 

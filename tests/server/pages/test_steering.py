@@ -8,10 +8,10 @@ from aiohttp import WSCloseCode
 
 from browser_use_async.server.executors.viewing import KeyInput, PointerInput, TextInput
 from browser_use_async.server.live_view.messages import MAX_TEXT
-from tests.hygiene import SECRET
 from tests.server.calling import Caller
 from tests.server.pages.showing import Showing, drawn
 from tests.server.pages.socket import live_socket, running_task
+from tests.support.hygiene import SECRET
 
 CLICK = {"type": "pointer", "kind": "down", "x": 10, "y": 20.5, "button": "left", "clicks": 1}
 

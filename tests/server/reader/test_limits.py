@@ -8,10 +8,10 @@ import pytest
 from browser_use_async.server.executors.protocol import Assignment, Failed, Finished, Step
 from browser_use_async.server.executors.reader import ReaderExecutor
 from browser_use_async.server.http_client import HttpClient
-from tests.hygiene import SECRET
 from tests.server.raw_server import page, raw_server
 from tests.server.reader.running import FREE, properties, run, table_of
-from tests.wire import Connection
+from tests.support.hygiene import SECRET
+from tests.support.wire import Connection
 
 TEXT, NUMBER = {"type": "string"}, {"type": "number"}
 

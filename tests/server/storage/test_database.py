@@ -19,7 +19,7 @@ from browser_use_async.server.storage.database import (
 )
 from browser_use_async.server.storage.keeper import MemoryKeeper
 from browser_use_async.server.storage.sealing import KEY_VARIABLE
-from tests.permissions import as_ordinary_user
+from tests.support.permissions import as_ordinary_user
 
 KEY = "a key of the operator's own"
 

@@ -6,10 +6,10 @@ import aiohttp
 import pytest
 
 from browser_use_async.server import LocalServer, Webhook
-from tests.hygiene import nothing_leaks
 from tests.server.calling import Caller
 from tests.server.steering import FromQueue
 from tests.server.webhooks.receiver import SECRET, Receiver, receiving
+from tests.support.hygiene import nothing_leaks
 
 __all__ = ["nothing_leaks"]
 

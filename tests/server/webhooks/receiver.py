@@ -9,7 +9,7 @@ import attrs
 from aiohttp import web
 
 from browser_use_async.webhooks.signature import SIGNATURE_HEADER, TIMESTAMP_HEADER, sign
-from tests.patience import until
+from tests.support.patience import until
 
 __all__ = ["SECRET", "Call", "Receiver", "receiving"]
 

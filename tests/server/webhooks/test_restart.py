@@ -17,10 +17,10 @@ from browser_use_async.server.storage.database import open_keeper
 from browser_use_async.server.storage.keeper import MemoryKeeper
 from browser_use_async.server.storage.sealing import KEY_VARIABLE
 from browser_use_async.server.webhooks.deliveries import Delivery, DeliveryLog
-from tests.patience import PATIENCE, until
 from tests.server.calling import Caller
 from tests.server.steering import FromQueue
 from tests.server.webhooks.receiver import SECRET, Call, Receiver
+from tests.support.patience import PATIENCE, until
 
 ROOT = Path(__file__).parents[3]
 NEW_SECRET = "canary-of-another-webhook-secret"

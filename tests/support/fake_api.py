@@ -15,7 +15,7 @@ from typing import Any, Self
 import attrs
 from aiohttp import web
 
-from tests.fake_task import TERMINAL, FakeTask
+from tests.support.fake_task import TERMINAL, FakeTask
 
 __all__ = ["Call", "FakeApi", "FakeTask", "Fault"]
 

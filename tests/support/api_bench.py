@@ -7,8 +7,8 @@ from typing import Any, Protocol
 import pytest
 
 from browser_use_async import BrowserUseSession
-from tests.fake_api import FakeApi, FakeTask
-from tests.hygiene import KEY, nothing_leaks
+from tests.support.fake_api import FakeApi, FakeTask
+from tests.support.hygiene import KEY, nothing_leaks
 
 __all__ = ["OpenSession", "api", "nothing_leaks", "open_session", "running_api"]
 

@@ -8,9 +8,11 @@ from typing import Any
 
 import attrs
 
-from tests.hygiene import LIVE_TOKEN
+from browser_use_async import webhooks
+from browser_use_async.api.submission_token import TOKEN_KEY
+from tests.support.hygiene import LIVE_TOKEN
 
-__all__ = ["TERMINAL", "FakeTask"]
+__all__ = ["TERMINAL", "FakeTask", "Source", "lives"]
 
 TERMINAL = frozenset({"finished", "failed", "stopped"})
 
@@ -100,3 +102,30 @@ class FakeTask:
         if self.live_after is None or self.age < self.live_after:
             return None
         return f"https://live.example.com/{self.id}?token={LIVE_TOKEN}"
+
+
+def lives(seconds: float, end: str = "finished", **more: Any) -> FakeTask:
+    """A task that runs so long."""
+    return FakeTask(life=((0.0, "running"), (seconds, end)), **more)
+
+
+class Source:
+    """Events that a test makes up, as a receiver would hand them on."""
+
+    def __init__(self) -> None:
+        self._hear: list[Callable[[webhooks.Event], None]] = []
+
+    def subscribe(self, hear: Callable[[webhooks.Event], None], /) -> None:
+        """Call something with each event."""
+        self._hear.append(hear)
+
+    def tell(self, task: FakeTask, status: str) -> None:
+        """Bring the news that a webhook of this task would bring."""
+        event = webhooks.TaskStatusUpdate(
+            task.id,
+            "session-1",
+            webhooks.WebhookStatus(status),
+            submission_mark=task.metadata.get(TOKEN_KEY),
+        )
+        for hear in self._hear:
+            hear(event)

@@ -28,9 +28,9 @@ from typing import Any
 import pytest
 
 from browser_use_async.errors import BrowserUseError
-from tests.hygiene import CANARIES, KEY, SECRET
+from tests.support.hygiene import CANARIES, KEY, SECRET
 
-_TESTS = f"{Path(__file__).parent}{os.sep}"
+_TESTS = f"{Path(__file__).parents[1]}{os.sep}"
 _KEY_OF_A_SERVER = re.compile(r"bu_local_[\w-]{32}")
 # A pickled task keeps its URLs, which SECURITY.md says; the key and task secrets are in no pickle.
 _NEVER_PICKLED = {name: text for name, text in CANARIES.items() if text in {KEY, SECRET}}

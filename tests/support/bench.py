@@ -9,8 +9,8 @@ from typing import Any, Protocol
 import pytest
 
 from browser_use_async import BrowserUseSession, RetryPolicy
-from tests.hygiene import KEY, nothing_leaks
-from tests.wire import Script, WireServer
+from tests.support.hygiene import KEY, nothing_leaks
+from tests.support.wire import Script, WireServer
 
 __all__ = ["FAST", "ONCE", "Connect", "Serve", "connect", "nothing_leaks", "serve"]
 
