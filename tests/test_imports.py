@@ -77,14 +77,9 @@ OTHERS = frozenset(
 )
 OURS = frozenset(
     """
-    batch cli contract.balance contract.cron contract.openapi contract.output_parsing
-    contract.output_schema contract.output_types contract.structuring contract.table.account
-    contract.table.browser_profiles contract.table.every_row contract.table.files
-    contract.table.health contract.table.scheduled_tasks contract.table.search
-    contract.table.task_files contract.unstructuring endpoints.account
-    endpoints.browser_profiles endpoints.files endpoints.scheduled_tasks endpoints.search files
-    models.account models.browser_profiles models.files models.parsed_task
-    models.scheduled_tasks models.search models.task_files paging prices server
+    api.account api.browser_profiles api.converter api.cron api.files api.scheduled_tasks
+    api.search batch cli files models paging prices server structured_output
+    types.account types.browser_profiles types.files types.scheduled_tasks types.search
     transport.signed_urls transport.storage webhooks
     """.split()
 )
