@@ -18,10 +18,10 @@ from browser_use_async.api import endpoint_table as table
 from browser_use_async.api.tasks import TaskEndpoints
 from browser_use_async.errors import InvalidRequestError
 from browser_use_async.events import SessionEvent
-from browser_use_async.lifecycle.create import Creator, OnAmbiguous
+from browser_use_async.lifecycle.create import OnAmbiguous, TaskCreator
 from browser_use_async.lifecycle.handle import TaskHandle, task_id_of, wait, wait_many
 from browser_use_async.lifecycle.reconcile import Reconciler
-from browser_use_async.lifecycle.run import Background, EndAction, OnCreated, SubmissionRunner
+from browser_use_async.lifecycle.run import BackgroundTasks, EndAction, OnCreated, SubmissionRunner
 from browser_use_async.lifecycle.submission_age import SubmissionAges
 from browser_use_async.polling.policy import PollPolicy
 from browser_use_async.polling.poller import TaskPoller
@@ -133,13 +133,13 @@ class BrowserUseSession:
         )
         self.tasks = TaskEndpoints(transport.call)
         self._poller = TaskPoller(transport, PollPolicy() if poll is None else poll, world.rng)
-        self._background = Background()
+        self._background = BackgroundTasks()
         server_clock = transport.server_clock
         ages = SubmissionAges(server_clock.now, world.now)
         self._reconciler = Reconciler(
             TaskEndpoints(transport.call_patiently), ages, server_clock.unconfirmed
         )
-        self._creator = Creator(transport, self._reconciler, self.tasks.get, ages)
+        self._creator = TaskCreator(transport, self._reconciler, self.tasks.get, ages)
         self._runner = SubmissionRunner(self._creator, self.tasks, self._poller, self._background)
 
     # --- open and close ---------------------------------------------------------------------

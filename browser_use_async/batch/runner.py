@@ -30,7 +30,7 @@ from browser_use_async.batch.results import (
 )
 from browser_use_async.batch.state import BatchState, InFlightItem
 from browser_use_async.events import SubmissionAdopted
-from browser_use_async.lifecycle.create import Stage, Submission
+from browser_use_async.lifecycle.create import Submission, SubmissionState
 from browser_use_async.lifecycle.handle import wait
 from browser_use_async.types import RunTaskRequest
 
@@ -57,7 +57,7 @@ _TRANSIENT = (errors.APIConnectionError, errors.InternalServerError, errors.Rate
 class LedgerEntry:
     """The ledger row of one item; each step is written before the next one can happen.
 
-    It is the `Witness` of the item's submission: run-task is not sent before the ledger says so.
+    It belongs to the item's submission: run-task is not sent before the ledger says so.
     """
 
     writer: LedgerWriter
@@ -66,7 +66,7 @@ class LedgerEntry:
     now: Callable[[], datetime]  # the wall clock
     token: SubmissionToken | None = None  # what the task will carry, once that is known
 
-    async def sending(self) -> None:
+    async def before_send(self) -> None:
         """Record durably that run-task is about to be sent, and only then return."""
         position, token, now = self.position, self.token, self.now().timestamp()
         assert token is not None
@@ -86,7 +86,7 @@ class LedgerEntry:
         position = self.position
         self.writer.post(lambda store: store.mark_not_sent(position))
 
-    async def is_anothers(self, task_id: str) -> bool:
+    async def belongs_to_other(self, task_id: str) -> bool:
         """Whether the ledger holds a task for another item."""
         position = self.position
         try:
@@ -259,9 +259,9 @@ class ItemRunner:
         # `InputReader` refuses requests whose own metadata leaves no room for it.
         assert submission.token is not None
         self._entry.token = submission.token
-        submission.witness = self._entry
+        submission.ledger_entry = self._entry
         if self._record.state in DOUBTFUL:
-            submission.stage = Stage.UNKNOWN
+            submission.state = SubmissionState.UNKNOWN
         return submission
 
     def _attempts(self) -> int:

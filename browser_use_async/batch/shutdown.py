@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from browser_use_async.batch.state import BatchState, InFlightItem
 from browser_use_async.errors import BrowserUseError, LedgerError
-from browser_use_async.lifecycle.create import Stage
+from browser_use_async.lifecycle.create import SubmissionState
 from browser_use_async.lifecycle.run import CLEANUP_SECONDS
 
 __all__ = ["name_running_tasks", "shut_down"]
@@ -69,7 +69,7 @@ async def _drain_in_flight(in_flight: Iterable[InFlightItem]) -> None:
     for each in in_flight:
         if each.submission is not None:
             each.submission.abandoned = True
-            if each.submission.stage is Stage.SENDING:
+            if each.submission.state is SubmissionState.SENDING:
                 unanswered.append(each.settled.wait())
     # What is not answered by then stays unresolved: the ledger or the log has its token.
     with contextlib.suppress(TimeoutError):

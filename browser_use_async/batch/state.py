@@ -13,8 +13,8 @@ from browser_use_async.batch.ledger.writer import LedgerWriter
 from browser_use_async.batch.options import BatchOptions
 from browser_use_async.batch.progress import ProgressCounter, StopReason
 from browser_use_async.events import SessionEvent
-from browser_use_async.lifecycle.create import Creator, Stage, Submission
-from browser_use_async.lifecycle.run import Background
+from browser_use_async.lifecycle.create import Submission, SubmissionState, TaskCreator
+from browser_use_async.lifecycle.run import BackgroundTasks
 from browser_use_async.polling.poller import TaskPoller
 from browser_use_async.types import Balance, TaskSummary
 
@@ -27,10 +27,10 @@ FIRST_PAUSE, LONGEST_PAUSE = 1.0, 60.0  # in seconds, before jitter
 class SessionParts:
     """The parts of a session that a batch uses."""
 
-    creator: Creator
+    creator: TaskCreator
     tasks: TaskEndpoints
     poller: TaskPoller
-    background: Background  # for work that outlives the batch
+    background: BackgroundTasks  # for work that outlives the batch
     get_balance: Callable[[], Awaitable[Balance]]
     ping: Callable[[], Awaitable[None]]  # any free call: its answer tells the server's time
     # All tasks created after a moment, the newest first; None stands for all there are
@@ -86,7 +86,8 @@ class InFlightItem:
     def is_sending(self) -> bool:
         """Whether run-task may have created a task whose id is not known yet."""
         submission = self.submission
-        return submission is not None and submission.stage in {Stage.SENDING, Stage.UNKNOWN}
+        in_doubt = {SubmissionState.SENDING, SubmissionState.UNKNOWN}
+        return submission is not None and submission.state in in_doubt
 
 
 @attrs.define(eq=False)

@@ -4,7 +4,7 @@ import asyncio
 import math
 from collections.abc import Awaitable, Callable, Mapping
 from enum import Enum, auto
-from typing import Literal, Protocol
+from typing import TYPE_CHECKING, Literal
 
 import attrs
 
@@ -26,14 +26,17 @@ from browser_use_async.transport.response import Outcome, OutcomeKind, says_no_f
 from browser_use_async.transport.retry import Retrying, RetryPolicy
 from browser_use_async.types import RunTaskRequest, Task
 
-__all__ = ["Creator", "OnAmbiguous", "Stage", "Submission", "Witness"]
+if TYPE_CHECKING:
+    from browser_use_async.batch.runner import LedgerEntry
+
+__all__ = ["OnAmbiguous", "Submission", "SubmissionState", "TaskCreator"]
 
 OnAmbiguous = Literal["reconcile", "resubmit", "raise"]
 
 _ONCE = RetryPolicy(max_attempts=1)
 
 
-class Stage(Enum):
+class SubmissionState(Enum):
     """How far a submission has come."""
 
     UNSENT = auto()  # provably nothing was created, and nothing is on the wire
@@ -42,33 +45,17 @@ class Stage(Enum):
     CREATED = auto()  # the task exists
 
 
-class Witness(Protocol):
-    """Keeps a record of a submission that outlives this process."""
-
-    async def sending(self) -> None:
-        """Note that run-task is about to be sent. What it raises keeps it from being sent."""
-        ...
-
-    def not_created(self) -> None:
-        """Note that the last request provably created nothing."""
-        ...
-
-    async def is_anothers(self, task_id: str) -> bool:
-        """Whether the record holds a task for another submission."""
-        ...
-
-
 class Submission:
     """One job that shall become one task.
 
     Attributes:
-        stage: How far it has come.
+        state: How far it has come.
         attempts: How many requests were sent.
         failure: How the last request ended, if it did not create the task.
         lost_at: The loop time at which the last answer was lost.
         abandoned: Whether nobody waits any longer, so that nothing more may be sent.
         ends_at: The loop time after which the task is of no use to anybody.
-        witness: Who keeps a record, if anybody does.
+        ledger_entry: The row of a ledger that records it, if there is one.
     """
 
     def __init__(
@@ -83,22 +70,22 @@ class Submission:
         self.token = token
         self.is_new = is_new
         self.on_ambiguous: OnAmbiguous = on_ambiguous
-        self.stage = Stage.UNSENT
+        self.state = SubmissionState.UNSENT
         self.attempts = 0
         self.failure: BrowserUseError | None = None
         self.lost_at: float | None = None
         self.abandoned = False
         self.ends_at = math.inf
-        self.witness: Witness | None = None
+        self.ledger_entry: LedgerEntry | None = None
 
     def not_created(self) -> None:
         """Note that nothing was created, and that nothing is on the wire."""
-        self.stage = Stage.UNSENT
-        if self.witness is not None:
-            self.witness.not_created()
+        self.state = SubmissionState.UNSENT
+        if self.ledger_entry is not None:
+            self.ledger_entry.not_created()
 
 
-class Creator:
+class TaskCreator:
     """Creates tasks, paying once."""
 
     def __init__(
@@ -195,7 +182,7 @@ class Creator:
         if outcome.kind is OutcomeKind.ACCEPTED:
             task_id: str = outcome.value.id
             return task_id
-        if submission.stage is Stage.UNSENT and submission.failure is not None:
+        if submission.state is SubmissionState.UNSENT and submission.failure is not None:
             raise submission.failure
         return None
 
@@ -203,7 +190,7 @@ class Creator:
         """Send once, and keep track of what may exist."""
 
         def on_sent() -> None:
-            submission.stage = Stage.SENDING
+            submission.state = SubmissionState.SENDING
             if submission.token is not None and submission.is_new:
                 self.ages.record_sent(submission.token.mark)
 
@@ -211,12 +198,12 @@ class Creator:
         if outcome.kind is OutcomeKind.ACCEPTED:
             outcome = await self._with_claim(submission, outcome)
         if outcome.kind is OutcomeKind.ACCEPTED:
-            submission.stage, submission.failure = Stage.CREATED, None
+            submission.state, submission.failure = SubmissionState.CREATED, None
             return outcome
         submission.failure = self.transport.error_of(prepared, outcome, submission.attempts)
         if outcome.kind is OutcomeKind.AMBIGUOUS:
             lost_at = asyncio.get_running_loop().time()
-            submission.stage, submission.lost_at = Stage.UNKNOWN, lost_at
+            submission.state, submission.lost_at = SubmissionState.UNKNOWN, lost_at
             return outcome
         self._record_refusal(submission)
         if submission.abandoned:
@@ -226,8 +213,8 @@ class Creator:
     async def _with_claim(self, submission: Submission, outcome: Outcome) -> Outcome:
         """The outcome, which is ambiguous if the answer names the task of another submission."""
         task_id: str = outcome.value.id
-        token, witness = submission.token, submission.witness
-        recorded = witness is not None and await witness.is_anothers(task_id)
+        token, entry = submission.token, submission.ledger_entry
+        recorded = entry is not None and await entry.belongs_to_other(task_id)
         if not recorded and self.reconciler.claim(task_id, None if token is None else token.mark):
             return outcome
         problem = f"it names task {task_id}, which belongs to another submission"
@@ -240,14 +227,14 @@ class Creator:
         transport = self.transport
         loop = asyncio.get_running_loop()
         ends_at = min(loop.time() + transport.limits.slot_wait, submission.ends_at)
-        arrived, waited, witness = transport.next_number(), False, submission.witness
+        arrived, waited, entry = transport.next_number(), False, submission.ledger_entry
         while True:
             submission.attempts += 1
             outcome, _one = await transport.outcome_of(
                 prepared,
                 _ONCE,
                 arrived=arrived,
-                before_sending=None if witness is None else witness.sending,
+                before_sending=None if entry is None else entry.before_send,
                 on_sent=on_sent,
             )
             refused = outcome.reply is not None and says_no_free_slot(outcome.reply)
@@ -288,7 +275,7 @@ class Creator:
 
     def unknown(self, submission: Submission) -> SubmissionUnknownError:
         """The error of a submission whose fate is not known."""
-        sending = submission.stage is Stage.SENDING or submission.failure is None
+        sending = submission.state is SubmissionState.SENDING or submission.failure is None
         what = "run-task was still under way" if sending else submission.failure
         advice = (
             "all ten metadata pairs are your own, so the task carries no token: compare "
@@ -307,7 +294,7 @@ class Creator:
         token, lost_at = submission.token, submission.lost_at
         if token is None:
             return None
-        if submission.stage is Stage.SENDING or lost_at is None:
+        if submission.state is SubmissionState.SENDING or lost_at is None:
             # It will be given up by then at the latest.
             lost_at = asyncio.get_running_loop().time() + self.transport.configuration.timeout
         return str(self.ages.for_other_process(token, lost_at))

@@ -17,12 +17,12 @@ from browser_use_async.errors import (
     SessionClosedError,
     WaitTimeoutError,
 )
-from browser_use_async.lifecycle.create import Creator, OnAmbiguous, Stage, Submission
+from browser_use_async.lifecycle.create import OnAmbiguous, Submission, SubmissionState, TaskCreator
 from browser_use_async.lifecycle.handle import TaskHandle, parsed, successful
 from browser_use_async.polling.poller import TaskPoller
 from browser_use_async.types import UNSET, RunTaskFields, RunTaskRequest, Task
 
-__all__ = ["CLEANUP_SECONDS", "Background", "EndAction", "OnCreated", "SubmissionRunner"]
+__all__ = ["CLEANUP_SECONDS", "BackgroundTasks", "EndAction", "OnCreated", "SubmissionRunner"]
 
 
 ResultT = TypeVar("ResultT")
@@ -31,7 +31,7 @@ CLEANUP_SECONDS = 5.0
 """How long a cancelled call, or closing the session, waits for a task to be stopped."""
 
 
-class Background:
+class BackgroundTasks:
     """Keeps references, so that nothing is collected half-way, and an end."""
 
     def __init__(self) -> None:
@@ -75,10 +75,10 @@ class SubmissionRunner:
 
     def __init__(
         self,
-        creator: Creator,
+        creator: TaskCreator,
         tasks: TaskEndpoints,
         poller: TaskPoller,
-        background: Background,
+        background: BackgroundTasks,
     ) -> None:
         self.creator = creator
         self.tasks = tasks
@@ -226,7 +226,7 @@ class SubmissionRunner:
 
     def _creation_error(self, submission: Submission, *, closed: bool) -> BrowserUseError:
         """Why a creation that has not come to its end gives no handle."""
-        if submission.stage is not Stage.UNSENT:
+        if submission.state is not SubmissionState.UNSENT:
             return self.creator.unknown(submission)
         if closed:
             return SessionClosedError("the session was closed; run-task was not carried out")
@@ -244,8 +244,8 @@ class SubmissionRunner:
     ) -> "asyncio.Task[None]":
         """Send nothing more, and let what was sent come to its end."""
         submission.abandoned = True
-        lost = submission.stage is Stage.UNKNOWN and action == "leave"
-        if submission.stage is Stage.UNSENT or lost:
+        lost = submission.state is SubmissionState.UNKNOWN and action == "leave"
+        if submission.state is SubmissionState.UNSENT or lost:
             creation.cancel()
         return self.background.start(
             self._finish_abandoned(creation, submission, action, is_reported=is_reported)
@@ -265,7 +265,7 @@ class SubmissionRunner:
             await asyncio.wait([creation])
             created = not creation.cancelled() and creation.exception() is None
         finally:
-            if not (created or is_reported or submission.stage is Stage.UNSENT):
+            if not (created or is_reported or submission.state is SubmissionState.UNSENT):
                 _LOGGER.warning(
                     "a call was cancelled before run-task was answered, so a paid task may exist; "
                     "session.resolve_submission(%r) tells",

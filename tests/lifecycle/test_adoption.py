@@ -11,7 +11,7 @@ import pytest
 from browser_use_async.api.submission_token import TOKEN_KEY
 from browser_use_async.api.tasks import TaskEndpoints
 from browser_use_async.errors import SubmissionUnknownError
-from browser_use_async.lifecycle.create import Creator, OnAmbiguous
+from browser_use_async.lifecycle.create import OnAmbiguous, TaskCreator
 from browser_use_async.lifecycle.reconcile import Reconciler
 from browser_use_async.lifecycle.submission_age import SubmissionAges
 from browser_use_async.transport.client import Transport
@@ -31,7 +31,7 @@ NEVER = 1e6  # seconds before the list shows a task, so that nothing but an even
 class Parts:
     """What creates tasks, and what a receiver of webhooks tells about them."""
 
-    creator: Creator
+    creator: TaskCreator
     reconciler: Reconciler
 
     async def create(self, on_ambiguous: OnAmbiguous = "reconcile") -> str:
@@ -49,7 +49,7 @@ async def parts(api: FakeApi) -> AsyncIterator[Parts]:
     server_clock = transport.server_clock
     ages = SubmissionAges(server_clock.now, lambda: datetime.now(UTC))
     reconciler = Reconciler(tasks, ages, server_clock.unconfirmed)
-    yield Parts(Creator(transport, reconciler, tasks.get, ages), reconciler)
+    yield Parts(TaskCreator(transport, reconciler, tasks.get, ages), reconciler)
     await transport.aclose()
 
 

@@ -211,7 +211,7 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "a cancellation tears the request in two",
         "lifecycle/run.py",
-        "        if submission.stage is Stage.UNSENT or lost:\n",
+        "        if submission.state is SubmissionState.UNSENT or lost:\n",
         "        if True:\n",
         ("A21",),
     ),
