@@ -114,7 +114,10 @@ class TaskPoller:
         else:
             _cancel_requests(watched)
             self._schedule.discard(watched)
-        self._wake()
+        if self._schedule.watched:
+            self._wake()
+        elif self._timer is not None:
+            self._timer.cancel()  # there is nothing left to look for
 
     def webhook_received(self, task_id: str, *, has_ended: bool) -> None:
         """Poll a task that a webhook is about."""

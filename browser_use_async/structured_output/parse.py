@@ -20,16 +20,16 @@ import attrs
 from browser_use_async.api.json import JsonRefusedError, read_json
 from browser_use_async.api.scalars import parse_timestamp
 from browser_use_async.structured_output.types import (
-    Anything,
-    Constants,
+    AnyType,
+    ArrayType,
+    EnumType,
     Field,
-    FixedItems,
-    Items,
+    MapType,
     Model,
-    OneOf,
-    Pairs,
     Record,
     Scalar,
+    TupleType,
+    UnionOf,
     shape_of,
 )
 
@@ -191,9 +191,9 @@ def _candidates(text: str) -> Iterator[str]:
 
 def _takes_text(kind: Any) -> bool:
     shape = shape_of(kind)
-    if isinstance(shape, OneOf):
+    if isinstance(shape, UnionOf):
         return any(_takes_text(option) for option in shape.options)
-    return isinstance(shape, Anything) or shape == Scalar(str)
+    return isinstance(shape, AnyType) or shape == Scalar(str)
 
 
 @attrs.define
@@ -208,19 +208,19 @@ class _Reading:
     def value(self, value: Any, kind: Any, place: str) -> Any:
         """Read a value. If `problems` grew, what is given means nothing."""
         match shape_of(kind):
-            case Anything():
+            case AnyType():
                 return value
             case Scalar(scalar):
                 return self._scalar(value, scalar, place)
-            case Items(item, build, _unique):
+            case ArrayType(item, build, _unique):
                 return self._items(value, item, build, place)
-            case FixedItems(items):
+            case TupleType(items):
                 return self._fixed(value, items, place)
-            case Pairs(key, each):
+            case MapType(key, each):
                 return self._pairs(value, key, each, place)
-            case OneOf(options):
+            case UnionOf(options):
                 return self._one_of(value, options, place)
-            case Constants(values):
+            case EnumType(values):
                 return self._constant(value, values, place)
             case Model(model):
                 return self._model(value, model, place)

@@ -11,15 +11,15 @@ import attrs
 
 from browser_use_async.errors import InvalidRequestError
 from browser_use_async.structured_output.types import (
-    Anything,
-    Constants,
-    FixedItems,
-    Items,
+    AnyType,
+    ArrayType,
+    EnumType,
+    MapType,
     Model,
-    OneOf,
-    Pairs,
     Record,
     Scalar,
+    TupleType,
+    UnionOf,
     is_pydantic_model,
     shape_of,
 )
@@ -74,18 +74,18 @@ class _Definitions:
         match shape_of(kind):
             case Scalar(scalar):
                 return dict(_SCALARS[scalar])
-            case Anything():
+            case AnyType():
                 return {}
-            case Items(item, _build, unique):
+            case ArrayType(item, _build, unique):
                 schema = {"type": "array", "items": self.schema_of(item)}
                 return {**schema, "uniqueItems": True} if unique else schema
-            case FixedItems(items):
+            case TupleType(items):
                 return self._fixed([self.schema_of(each) for each in items])
-            case Pairs(_key, value):
+            case MapType(_key, value):
                 return {"type": "object", "additionalProperties": self.schema_of(value)}
-            case OneOf(options):
+            case UnionOf(options):
                 return {"anyOf": [self.schema_of(each) for each in options]}
-            case Constants(values):
+            case EnumType(values):
                 return {"enum": [value for value, _member in values]}
             case Model(model):
                 return self._model(model)

@@ -38,17 +38,17 @@ import attrs
 from browser_use_async.errors import InvalidRequestError
 
 __all__ = [
-    "Anything",
-    "Constants",
+    "AnyType",
+    "ArrayType",
+    "EnumType",
     "Field",
-    "FixedItems",
-    "Items",
+    "MapType",
     "Model",
-    "OneOf",
-    "Pairs",
     "Record",
     "Scalar",
     "Shape",
+    "TupleType",
+    "UnionOf",
     "is_pydantic_model",
     "shape_of",
 ]
@@ -62,12 +62,12 @@ class Scalar:
 
 
 @attrs.frozen
-class Anything:
+class AnyType:
     """Any JSON value, as it is."""
 
 
 @attrs.frozen
-class Items:
+class ArrayType:
     """An array of one type of items, collected by `build`."""
 
     item: Any
@@ -76,14 +76,14 @@ class Items:
 
 
 @attrs.frozen
-class FixedItems:
+class TupleType:
     """An array with a type for each place."""
 
     items: tuple[Any, ...]
 
 
 @attrs.frozen
-class Pairs:
+class MapType:
     """An object whose keys are not known before."""
 
     key: Any
@@ -91,14 +91,14 @@ class Pairs:
 
 
 @attrs.frozen
-class OneOf:
+class UnionOf:
     """A value of any of these types."""
 
     options: tuple[Any, ...]
 
 
 @attrs.frozen
-class Constants:
+class EnumType:
     """One of these JSON values, and what each stands for."""
 
     values: tuple[tuple[Any, Any], ...]
@@ -131,7 +131,7 @@ class Model:
     kind: Any
 
 
-Shape = Scalar | Anything | Items | FixedItems | Pairs | OneOf | Constants | Record | Model
+Shape = Scalar | AnyType | ArrayType | TupleType | MapType | UnionOf | EnumType | Record | Model
 
 _SCALARS = frozenset({str, int, float, Decimal, bool, types.NoneType, datetime, date})
 _ANYTHING = (Any, object)
@@ -167,11 +167,11 @@ def shape_of(kind: Any) -> Shape:
     if origin is typing.Annotated:
         return shape_of(arguments[0])
     if origin in {Union, types.UnionType}:
-        return OneOf(arguments)
+        return UnionOf(arguments)
     if origin is Literal:
         return _constants(kind, arguments)
     if any(kind is each for each in _ANYTHING):
-        return Anything()
+        return AnyType()
     if kind is None:
         return Scalar(types.NoneType)
     return _class_or_container(kind, kind if origin is None else origin, arguments)
@@ -185,7 +185,7 @@ def _class_or_container(kind: Any, origin: Any, arguments: tuple[Any, ...]) -> S
     if origin in _MAPPINGS:
         return _pairs(kind, *(arguments or (str, Any)))
     if origin is tuple and arguments[-1:] != (Ellipsis,) and (arguments or kind is not tuple):
-        return FixedItems(arguments)
+        return TupleType(arguments)
     if origin in _BUILDERS:
         return _items(kind, _BUILDERS[origin], arguments[0] if arguments else Any)
     if issubclass(origin, enum.Enum):
@@ -195,11 +195,11 @@ def _class_or_container(kind: Any, origin: Any, arguments: tuple[Any, ...]) -> S
     return _record(kind)
 
 
-def _items(kind: Any, build: Callable[[list[Any]], Any], item: Any) -> Items:
+def _items(kind: Any, build: Callable[[list[Any]], Any], item: Any) -> ArrayType:
     unique = build in {set, frozenset}
     if unique and not _is_hashable(item):
         _refuse(kind, "its items cannot be hashed, so they make no set")
-    return Items(item, build, unique)
+    return ArrayType(item, build, unique)
 
 
 def _is_hashable(kind: Any) -> bool:
@@ -209,23 +209,21 @@ def _is_hashable(kind: Any) -> bool:
     )
 
 
-def _pairs(kind: Any, key: Any, value: Any) -> Pairs:
+def _pairs(kind: Any, key: Any, value: Any) -> MapType:
     shape = shape_of(key)
-    textual = isinstance(shape, Constants) and all(
-        isinstance(each, str) for each, _ in shape.values
-    )
-    if not (textual or isinstance(shape, Anything) or shape == Scalar(str)):
+    textual = isinstance(shape, EnumType) and all(isinstance(each, str) for each, _ in shape.values)
+    if not (textual or isinstance(shape, AnyType) or shape == Scalar(str)):
         _refuse(kind, "the keys of a JSON object are strings")
-    return Pairs(key, value)
+    return MapType(key, value)
 
 
-def _constants(kind: Any, members: tuple[Any, ...]) -> Constants:
+def _constants(kind: Any, members: tuple[Any, ...]) -> EnumType:
     values = tuple((each.value if isinstance(each, enum.Enum) else each, each) for each in members)
     if not values or not all(
         value is None or isinstance(value, str | int | float) for value, _member in values
     ):
         _refuse(kind, "its values are not strings, numbers, booleans or None")
-    return Constants(values)
+    return EnumType(values)
 
 
 @lru_cache(maxsize=256)  # an array of many records asks for each of them
