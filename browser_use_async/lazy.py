@@ -8,8 +8,6 @@ import sys
 from collections.abc import Callable, Mapping
 from importlib import import_module
 
-__all__ = ["load_on_first_use"]
-
 
 def load_on_first_use(
     package: str, homes: Mapping[str, str], *, source: str | None = None

@@ -57,8 +57,6 @@ if TYPE_CHECKING:
     from browser_use_async.types import BrowserProfile, ScheduledTask
     from browser_use_async.webhooks import EventSource
 
-__all__ = ["BrowserUseSession"]
-
 OutputT = TypeVar("OutputT")
 
 

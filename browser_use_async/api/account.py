@@ -5,8 +5,6 @@ from browser_use_async.errors import AuthenticationError, PermissionDeniedError
 from browser_use_async.transport.client import Call
 from browser_use_async.types import Balance
 
-__all__ = ["AccountEndpoints"]
-
 
 class AccountEndpoints:
     """`session.account`: one method is one HTTP call."""

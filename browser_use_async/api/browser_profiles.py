@@ -16,8 +16,6 @@ from browser_use_async.types import (
     UpdateBrowserProfileRequest,
 )
 
-__all__ = ["BrowserProfileEndpoints"]
-
 
 class BrowserProfileEndpoints:
     """`session.browser_profiles`: one method is one HTTP call. All of them are free.

@@ -33,8 +33,6 @@ from browser_use_async.api.submission_token import TOKEN_KEY
 from browser_use_async.errors import ResponseDecodeError
 from browser_use_async.types import Balance, Created, OpenEnum, TaskStatus
 
-__all__ = ["structure", "unstructure"]
-
 
 def _balance(value: Any, _type: Any) -> Balance:
     """Not field by field: the model names the unit, and the API does not."""

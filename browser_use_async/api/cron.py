@@ -12,8 +12,6 @@ from datetime import UTC, datetime, timedelta
 
 import attrs
 
-__all__ = ["Cron", "CronSyntaxError"]
-
 _MONTHS = {name.lower(): number for number, name in enumerate(calendar.month_abbr) if name}
 _DAYS = {"sun": 0, "mon": 1, "tue": 2, "wed": 3, "thu": 4, "fri": 5, "sat": 6}
 _FIELDS: tuple[tuple[str, int, int, dict[str, int]], ...] = (

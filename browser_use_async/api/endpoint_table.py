@@ -13,39 +13,6 @@ import attrs
 from browser_use_async import types
 from browser_use_async.types.base import Value
 
-__all__ = [
-    "API_PREFIX",
-    "CHECK_BALANCE",
-    "CREATE_BROWSER_PROFILE",
-    "CREATE_SCHEDULED_TASK",
-    "CREATE_UPLOAD_URL",
-    "DELETE_BROWSER_PROFILE",
-    "DELETE_SCHEDULED_TASK",
-    "ENDPOINTS",
-    "GET_BROWSER_PROFILE",
-    "GET_SCHEDULED_TASK",
-    "GET_TASK",
-    "GET_TASK_MEDIA",
-    "GET_TASK_OUTPUT_FILE",
-    "GET_TASK_SCREENSHOTS",
-    "GET_TASK_STATUS",
-    "LIST_BROWSER_PROFILES",
-    "LIST_SCHEDULED_TASKS",
-    "LIST_TASKS",
-    "ME",
-    "PAUSE_TASK",
-    "PING",
-    "RESUME_TASK",
-    "RUN_TASK",
-    "SEARCH_URL",
-    "SIMPLE_SEARCH",
-    "STOP_TASK",
-    "UPDATE_BROWSER_PROFILE",
-    "UPDATE_SCHEDULED_TASK",
-    "Effect",
-    "Endpoint",
-]
-
 API_PREFIX = "/api/v1"
 
 

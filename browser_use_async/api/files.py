@@ -5,8 +5,6 @@ from browser_use_async.api.requests import build_request
 from browser_use_async.transport.client import Call
 from browser_use_async.types import UploadRequest, UploadUrl
 
-__all__ = ["FileEndpoints"]
-
 
 class FileEndpoints:
     """`session.files`: one method is one HTTP call."""

@@ -13,8 +13,6 @@ try:
 except ImportError:
     orjson = None  # type: ignore[assignment]
 
-__all__ = ["JsonRefusedError", "read_json", "skim_json"]
-
 
 class JsonRefusedError(ValueError):
     """A text that is not the JSON it should be. Its message never quotes the text."""

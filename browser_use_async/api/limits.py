@@ -3,18 +3,6 @@
 import math
 from pathlib import PurePath
 
-__all__ = [
-    "CONTENT_TYPES",
-    "MAX_FILE_BYTES",
-    "MAX_METADATA_PAIRS",
-    "MAX_TASK_FILE_BYTES",
-    "MAX_TASK_PAGE",
-    "content_type_of",
-    "is_count",
-    "is_seconds",
-]
-
-
 MAX_TASK_PAGE = 100
 """Rows on one page of the task list."""
 

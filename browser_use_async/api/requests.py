@@ -14,8 +14,6 @@ from browser_use_async.api.validation import Mode, validate
 from browser_use_async.errors import InvalidRequestError
 from browser_use_async.types import TaskSettings
 
-__all__ = ["build_request", "encode_given", "merged_request"]
-
 RequestT = TypeVar("RequestT")
 
 _PACKAGE = f"{Path(__file__).parents[1]}{os.sep}"

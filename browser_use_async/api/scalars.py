@@ -6,19 +6,6 @@ from typing import Any
 
 from browser_use_async.types import OpenEnum, TaskStatus
 
-__all__ = [
-    "MismatchError",
-    "described",
-    "format_timestamp",
-    "parse_timestamp",
-    "read_boolean",
-    "read_integer",
-    "read_moment",
-    "read_open_enum",
-    "read_status",
-    "read_text",
-]
-
 
 def parse_timestamp(text: str) -> datetime | None:
     """An aware datetime, or None if the text is no timestamp. Naive means UTC."""

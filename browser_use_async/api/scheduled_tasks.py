@@ -17,8 +17,6 @@ from browser_use_async.types import (
     UpdateScheduledTaskRequest,
 )
 
-__all__ = ["ScheduledTaskEndpoints"]
-
 
 class ScheduledTaskEndpoints:
     """`session.scheduled_tasks`: one method is one HTTP call.

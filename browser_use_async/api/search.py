@@ -12,8 +12,6 @@ from browser_use_async.types import (
     SimpleSearchRequest,
 )
 
-__all__ = ["SearchEndpoints"]
-
 
 class SearchEndpoints:
     """`session.search`: one method is one HTTP call.

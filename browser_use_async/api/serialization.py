@@ -17,16 +17,6 @@ from browser_use_async.api.scalars import format_timestamp
 from browser_use_async.errors import ResponseDecodeError
 from browser_use_async.types import UNSET, TaskStatus
 
-__all__ = [
-    "LIST_STATUSES",
-    "StatusPage",
-    "decode_response",
-    "encode_request",
-    "load_structure",
-    "plain",
-    "read_status_page",
-]
-
 
 class StatusPage(NamedTuple):
     """Where the tasks of one page stand."""

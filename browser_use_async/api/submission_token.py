@@ -10,8 +10,6 @@ import attrs
 from browser_use_async.errors import InvalidRequestError
 from browser_use_async.types.base import Value
 
-__all__ = ["MAX_WINDOW", "TOKEN_KEY", "SubmissionToken", "digest_of"]
-
 TOKEN_KEY = "bu_async.token"  # noqa: S105 - the name of a metadata pair, no secret
 """The reserved metadata pair. It takes one of the ten pairs of a task."""
 

@@ -4,8 +4,6 @@ from enum import StrEnum
 
 from browser_use_async.types import TaskStatus
 
-__all__ = ["TRANSITIONS", "TaskEvent", "next_status"]
-
 
 class TaskEvent(StrEnum):
     """What can happen to a task."""

@@ -19,8 +19,6 @@ from browser_use_async.types import (
     TaskStatus,
 )
 
-__all__ = ["TaskEndpoints", "run_task_request"]
-
 
 def run_task_request(task: str | RunTaskRequest, fields: RunTaskFields) -> RunTaskRequest:
     """The request of run-task from either way of writing it.

@@ -18,9 +18,6 @@ from browser_use_async.api.scalars import parse_timestamp
 from browser_use_async.types import UNSET, FieldKind, FieldRule, OpenEnum, ScheduleType, rule_of
 from browser_use_async.types.base import Value
 
-__all__ = ["Mode", "Problem", "contradictions", "validate"]
-
-
 _RUNS_BY = {
     ScheduleType.INTERVAL: "interval_minutes",
     ScheduleType.CRON: "cron_expression",

@@ -28,8 +28,6 @@ from browser_use_async.errors import (
     LedgerMismatchError,
 )
 
-__all__ = ["Batch", "OnProgress", "StartWriter"]
-
 OutputT = TypeVar("OutputT")
 
 OnProgress = Callable[[BatchProgress], None]

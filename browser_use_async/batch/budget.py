@@ -14,8 +14,6 @@ from browser_use_async.errors import BrowserUseError, InvalidRequestError
 from browser_use_async.prices import TASK_START_CENTS
 from browser_use_async.types import RunTaskRequest, Task
 
-__all__ = ["Admission", "Budget", "nothing_would_run"]
-
 _LOGGER = logging.getLogger("browser_use_async")
 
 WORST_CASE = 2  # limits that may be spent if every running task takes its maximum

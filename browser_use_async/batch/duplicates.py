@@ -16,8 +16,6 @@ from browser_use_async.errors import BrowserUseError
 from browser_use_async.prices import TASK_START_CENTS
 from browser_use_async.types import TaskSummary
 
-__all__ = ["find_duplicates"]
-
 # Between the `Date` that stamped a token and the dates of rows, which may be a time zone away.
 MOST_BETWEEN_CLOCKS = timedelta(hours=26)
 

@@ -14,8 +14,6 @@ from browser_use_async.api.serialization import encode_request
 from browser_use_async.errors import BatchInputError, InvalidRequestError
 from browser_use_async.types import RunTaskRequest
 
-__all__ = ["BatchInput", "BatchItem", "InputItem", "InputReader", "content_digest"]
-
 MAX_KEY_LENGTH = 1000
 REFUSED = b""  # the digest of an item that is not a valid request
 

@@ -11,8 +11,6 @@ from browser_use_async.api.submission_token import MAX_WINDOW
 from browser_use_async.errors import InvalidRequestError
 from browser_use_async.lifecycle.create import OnAmbiguous
 
-__all__ = ["MAX_CENTS", "BatchOptions", "OnClose", "budget_in_cents", "is_cents"]
-
 OnClose = Literal["leave", "stop"]
 
 MAX_CENTS = 10**15

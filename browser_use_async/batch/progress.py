@@ -9,8 +9,6 @@ import attrs
 from browser_use_async.batch.budget import Budget
 from browser_use_async.batch.ledger.records import FINAL_STATES, ItemState
 
-__all__ = ["BatchProgress", "ProgressCounter", "StopReason"]
-
 
 class StopReason(StrEnum):
     """Why a batch submits nothing more although its input has more."""

@@ -12,8 +12,6 @@ from browser_use_async.errors import BrowserUseError, OutputValidationError, Tas
 from browser_use_async.lifecycle.handle import parsed, successful
 from browser_use_async.types import ParsedTask, Task, TaskStatus
 
-__all__ = ["BatchResult", "dead_letter", "from_task", "replay", "unresolved"]
-
 OutputT = TypeVar("OutputT")
 
 

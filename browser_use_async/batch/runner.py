@@ -34,8 +34,6 @@ from browser_use_async.lifecycle.create import Submission, SubmissionState
 from browser_use_async.lifecycle.handle import wait
 from browser_use_async.types import RunTaskRequest
 
-__all__ = ["FATAL", "ItemRunner", "LedgerEntry"]
-
 MOST_ROUNDS = 3  # of sending in one run, for a service that loses every answer
 DOUBTFUL = frozenset({ItemState.INTENT, ItemState.UNKNOWN})
 

@@ -10,8 +10,6 @@ from browser_use_async.errors import BrowserUseError, LedgerError
 from browser_use_async.lifecycle.create import SubmissionState
 from browser_use_async.lifecycle.run import CLEANUP_SECONDS
 
-__all__ = ["name_running_tasks", "shut_down"]
-
 _LOGGER = logging.getLogger("browser_use_async")
 
 MOST_NAMED = 20  # tasks in the text of an error

@@ -18,8 +18,6 @@ from browser_use_async.lifecycle.run import BackgroundTasks
 from browser_use_async.polling.poller import TaskPoller
 from browser_use_async.types import Balance, TaskSummary
 
-__all__ = ["BatchState", "InFlightItem", "SessionParts", "SharedBackoff"]
-
 FIRST_PAUSE, LONGEST_PAUSE = 1.0, 60.0  # in seconds, before jitter
 
 

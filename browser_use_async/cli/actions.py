@@ -17,8 +17,6 @@ from browser_use_async.cli.options import (
 )
 from browser_use_async.cli.screen import Span
 
-__all__ = ["Action", "add_actions", "local_time", "run_action", "show_rows"]
-
 RowT = TypeVar("RowT")
 
 

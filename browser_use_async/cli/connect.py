@@ -23,8 +23,6 @@ from browser_use_async.cli.screen import Style
 from browser_use_async.errors import ConfigurationError
 from browser_use_async.transport.config import DEFAULT_BASE_URL
 
-__all__ = ["NO_KEY", "Connection", "connect"]
-
 NO_KEY = (
     "no API key: set BROWSER_USE_API_KEY, or pass --api-key-file FILE. `--local` and "
     "`browser-use-async demo` need none"

@@ -11,8 +11,6 @@ from typing import Any, TextIO
 
 from browser_use_async.cli.screen import PlainScreen, Span, Style, open_screen, text_of
 
-__all__ = ["Console", "json_text", "printable"]
-
 _NARROWEST_TEXT = 30
 # Control characters, bidirectional overrides, line separators and lone surrogates: harmful raw in
 # a terminal or a log; escaped they are the same JSON.

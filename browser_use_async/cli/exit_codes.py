@@ -6,8 +6,6 @@ from browser_use_async import errors
 from browser_use_async.cli.console import Console
 from browser_use_async.errors import BrowserUseError, SubmissionUnknownError
 
-__all__ = ["ExitCode", "exit_code_of", "report_error"]
-
 
 class ExitCode(IntEnum):
     """Exit codes; a command that a signal ended exits with 128 + its number, 130 for Ctrl-C."""

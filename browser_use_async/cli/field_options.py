@@ -12,15 +12,6 @@ from browser_use_async.api.json import JsonRefusedError, read_json
 from browser_use_async.cli.options import due, pair, secret
 from browser_use_async.types import FieldKind, FieldRule, RunTaskFields, RunTaskRequest, rule_of
 
-__all__ = [
-    "TASK_OPTIONS",
-    "FieldOption",
-    "FieldOptions",
-    "OptionGroup",
-    "add_task_options",
-    "task_fields",
-]
-
 
 class OptionGroup(Protocol):
     """An `argparse` parser, or a group of one."""

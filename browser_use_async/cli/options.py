@@ -12,20 +12,6 @@ from typing import Any
 from browser_use_async.api.scalars import parse_timestamp
 from browser_use_async.errors import ConfigurationError
 
-__all__ = [
-    "add_action_parsers",
-    "add_connection_options",
-    "add_output_options",
-    "due",
-    "given_key",
-    "moment",
-    "pair",
-    "seconds",
-    "secret",
-    "secret_from_file",
-    "secret_from_variable",
-]
-
 _SPAN = re.compile(r"(\d{1,5})([smhd])")
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 

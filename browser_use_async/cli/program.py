@@ -23,8 +23,6 @@ from browser_use_async.cli.screen import Style
 from browser_use_async.cli.signals import run_until_signal
 from browser_use_async.errors import BrowserUseError
 
-__all__ = ["COMMANDS", "Command", "CommandModule", "main", "with_default_action"]
-
 _COMMANDS_PACKAGE = "browser_use_async.cli.commands"
 
 _EPILOG = """\

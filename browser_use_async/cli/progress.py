@@ -13,8 +13,6 @@ from browser_use_async.cli.screen import Span, Style
 from browser_use_async.errors import BrowserUseError, TaskError, WaitTimeoutError
 from browser_use_async.files import OnProgress
 
-__all__ = ["STATUS_STYLES", "TaskProgress", "Transfers", "status_span"]
-
 STATUS_STYLES: dict[str, Style] = {
     TaskStatus.FINISHED: Style.GOOD,
     TaskStatus.FAILED: Style.BAD,

@@ -6,8 +6,6 @@ from contextlib import AbstractContextManager, contextmanager
 from enum import StrEnum
 from typing import Protocol, TextIO
 
-__all__ = ["PlainScreen", "RichScreen", "Screen", "Span", "Style", "open_screen", "text_of"]
-
 
 class Style(StrEnum):
     """A style of text on a terminal with colours; the values are the names that rich uses."""

@@ -7,8 +7,6 @@ from browser_use_async.errors import ConfigurationError
 from browser_use_async.server import AgentSettings, ChromiumSettings
 from browser_use_async.server.executors.agent.settings import DEFAULT_TIMEOUT
 
-__all__ = ["add_agent_options", "add_browser_options", "agent_settings", "browser_settings"]
-
 _EXECUTOR = "browser_use"
 
 

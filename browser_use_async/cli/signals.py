@@ -9,8 +9,6 @@ from typing import Any
 
 from browser_use_async.cli.console import Console
 
-__all__ = ["graceful_sigint", "run_until_signal"]
-
 _Handlers = list[Callable[[], None]]
 _HANDLERS: ContextVar[_Handlers] = ContextVar("_HANDLERS")
 

@@ -19,8 +19,6 @@ from browser_use_async.webhooks import Answer, Event, TaskStatusUpdate, TestEven
 from browser_use_async.webhooks.events import STATUS_UPDATE, TEST
 from browser_use_async.webhooks.signature import Headers, header_pairs
 
-__all__ = ["listen"]
-
 _STYLES = {
     "finished": Style.GOOD,
     "stopped": Style.BAD,

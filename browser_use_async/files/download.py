@@ -15,8 +15,6 @@ from browser_use_async.files.transfer import Download, DownloadSpec, OnProgress
 from browser_use_async.transport.client import Transport
 from browser_use_async.transport.signed_urls import SignedUrl
 
-__all__ = ["DownloadOptions", "Downloader", "SharedProgress", "TaskFiles"]
-
 P = ParamSpec("P")
 ResultT = TypeVar("ResultT")
 Destination = str | os.PathLike[str]

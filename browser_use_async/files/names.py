@@ -8,17 +8,6 @@ from pathlib import Path
 
 from browser_use_async.errors import FileTransferError, UnsafeFileNameError
 
-__all__ = [
-    "MAX_NAME_BYTES",
-    "check_name",
-    "check_replaceable",
-    "problem_with",
-    "safe_name",
-    "target_path",
-    "truncate",
-    "unique_names",
-]
-
 MAX_NAME_BYTES = 255  # of UTF-8; the longest name that common file systems accept
 
 # Line and paragraph separators, control characters and lone surrogates; the bidirectional

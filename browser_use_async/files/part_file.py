@@ -29,8 +29,6 @@ import attrs
 
 from browser_use_async.files.names import MAX_NAME_BYTES, truncate
 
-__all__ = ["FileVersion", "PartFile", "PartWriter"]
-
 _ENDING = re.compile(r"\.[0-9a-f]{16}\.part")
 _ENDING_BYTES = 22  # of the text that _ENDING matches
 # O_NONBLOCK, because opening a FIFO of that name would wait for a reader

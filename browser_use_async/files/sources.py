@@ -14,8 +14,6 @@ from browser_use_async.errors import FileTransferError, InvalidRequestError, Uns
 from browser_use_async.files.names import check_name
 from browser_use_async.transport.storage import StoredContent
 
-__all__ = ["BinaryStream", "Source", "UploadFile", "read_source"]
-
 _READ_BYTES = 1024 * 1024  # in one `read`
 
 

@@ -30,8 +30,6 @@ from browser_use_async.transport.response import Outcome, OutcomeKind
 from browser_use_async.transport.signed_urls import SignedUrl
 from browser_use_async.transport.storage import StorageError, StorageReply
 
-__all__ = ["EXPIRED_URL_STATUSES", "Download", "DownloadSpec", "OnProgress"]
-
 # With these storages refuse a signed URL that is too old; S3 says 403.
 EXPIRED_URL_STATUSES = frozenset({400, 401, 403})
 

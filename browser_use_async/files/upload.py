@@ -12,8 +12,6 @@ from browser_use_async.transport.response import Outcome, OutcomeKind
 from browser_use_async.transport.retry import Retrying
 from browser_use_async.transport.signed_urls import SignedUrl
 
-__all__ = ["Uploader"]
-
 
 class Uploader:
     """Uploads files for a session."""

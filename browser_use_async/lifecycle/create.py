@@ -29,8 +29,6 @@ from browser_use_async.types import RunTaskRequest, Task
 if TYPE_CHECKING:
     from browser_use_async.batch.runner import LedgerEntry
 
-__all__ = ["OnAmbiguous", "Submission", "SubmissionState", "TaskCreator"]
-
 OnAmbiguous = Literal["reconcile", "resubmit", "raise"]
 
 _ONCE = RetryPolicy(max_attempts=1)

@@ -16,8 +16,6 @@ from browser_use_async.polling.watched_task import Interest, Subscriber, Watched
 from browser_use_async.types import Task, TaskStatus, TaskStep
 from browser_use_async.types.base import Value
 
-__all__ = ["TaskHandle", "parsed", "successful", "task_id_of", "wait", "wait_many"]
-
 
 def successful(task: Task) -> Task:
     """The task, if it finished.

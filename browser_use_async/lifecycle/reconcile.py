@@ -14,8 +14,6 @@ from browser_use_async.api.tasks import TaskEndpoints
 from browser_use_async.lifecycle.submission_age import CLOCK_SKEW, SubmissionAges
 from browser_use_async.types import TaskPage, TaskSummary
 
-__all__ = ["Reconciler"]
-
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 10.0
 TICK = 0.001  # timers may fire a little early
 REPEATED_PAGES = 10  # pages in a row without a new row, before a server that repeats itself is left

@@ -22,9 +22,6 @@ from browser_use_async.lifecycle.handle import TaskHandle, parsed, successful
 from browser_use_async.polling.poller import TaskPoller
 from browser_use_async.types import UNSET, RunTaskFields, RunTaskRequest, Task
 
-__all__ = ["CLEANUP_SECONDS", "BackgroundTasks", "EndAction", "OnCreated", "SubmissionRunner"]
-
-
 ResultT = TypeVar("ResultT")
 
 CLEANUP_SECONDS = 5.0

@@ -16,8 +16,6 @@ import attrs
 
 from browser_use_async.api.submission_token import SubmissionToken
 
-__all__ = ["CLOCK_SKEW", "SubmissionAges"]
-
 CLOCK_SKEW = timedelta(minutes=30)
 """By how much two readings of the service's clock may be wrong, and the dates of its rows."""
 

@@ -21,8 +21,6 @@ from browser_use_async.paging.seen import SeenRows, TieSearch, oldest_date
 from browser_use_async.paging.tokens import ResumePoint
 from browser_use_async.types import TaskSummary
 
-__all__ = ["KIND", "NewestFirstCursor"]
-
 KIND = "tasks"
 PATIENCE = 8  # pages without unseen rows beyond what churn explains, before reading ends
 MOST_EXPLAINED = 200  # pages in a row that churn may explain: a count that only jumps is false

@@ -17,8 +17,6 @@ from browser_use_async.paging.tokens import ResumePoint, decode, encode
 from browser_use_async.paging.unordered import FIELDS, UnorderedCursor
 from browser_use_async.types import TaskPage, TaskStatus, TaskSummary
 
-__all__ = ["ListIterator", "PageIterator", "Rows"]
-
 MAX_PREFETCH = 8  # pages
 Fetch = Callable[[int, int], Awaitable[TaskPage]]
 OptionT = TypeVar("OptionT")

@@ -24,8 +24,6 @@ import attrs
 from browser_use_async.paging.cursor import NewestFirstCursor
 from browser_use_async.types import TaskPage, TaskSummary
 
-__all__ = ["PageReader", "PageRequest", "ParallelReader", "read_pages"]
-
 PageT = TypeVar("PageT")
 PageT_contra = TypeVar("PageT_contra", contravariant=True)
 RowT = TypeVar("RowT")

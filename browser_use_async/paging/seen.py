@@ -22,8 +22,6 @@ import attrs
 
 from browser_use_async.types import TaskSummary
 
-__all__ = ["SHORT_DIGEST", "SeenRows", "TieSearch", "digest_of", "oldest_date"]
-
 # Bytes of a digest in a short token: enough to tell apart the few ids that no date decides.
 SHORT_DIGEST = 6
 FEWEST = 2  # anchors: the position of a single one says nothing about the order

@@ -20,8 +20,6 @@ import attrs
 from browser_use_async.errors import InvalidRequestError
 from browser_use_async.paging.seen import SHORT_DIGEST
 
-__all__ = ["ResumePoint", "decode", "encode"]
-
 _LONG = "bup1."
 _SHORT = "bup2."
 _LONGEST_SHORT = 399  # characters

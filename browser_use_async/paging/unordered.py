@@ -14,8 +14,6 @@ from browser_use_async.paging.cursor import MOST_EXPLAINED, PATIENCE
 from browser_use_async.paging.seen import digest_of
 from browser_use_async.paging.tokens import ResumePoint
 
-__all__ = ["FIELDS", "UnorderedCursor"]
-
 RowT = TypeVar("RowT")
 
 # What a resume token of such a list holds besides the fields that all lists share

@@ -9,8 +9,6 @@ from browser_use_async.api.limits import is_count
 from browser_use_async.errors import ConfigurationError
 from browser_use_async.types.base import Value
 
-__all__ = ["PollPolicy"]
-
 MAX_BACKOFF = 10.0
 
 

@@ -28,8 +28,6 @@ from browser_use_async.transport.client import Transport
 from browser_use_async.transport.response import is_transient
 from browser_use_async.types import PageQuery, Task, TaskId, TaskStatus
 
-__all__ = ["TaskPoller"]
-
 _LOGGER = logging.getLogger("browser_use_async")
 
 MAX_REQUESTS = 50  # below the transport's bound, so that polling leaves room for other calls

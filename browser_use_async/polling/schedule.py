@@ -17,8 +17,6 @@ from browser_use_async.polling.task_list import TaskList
 from browser_use_async.polling.watched_task import Interest, WatchedTask
 from browser_use_async.types import TaskStatus
 
-__all__ = ["TICK", "Schedule", "WebhookHealth"]
-
 TICK = 0.001  # seconds; timers may fire a little early
 UNPACED = 10  # polls per interval that need not be spread
 PACING_STEP = 0.1  # seconds; polls due within it start together, which wakes the process less often

@@ -17,8 +17,6 @@ from browser_use_async.api.limits import MAX_TASK_PAGE
 from browser_use_async.api.serialization import StatusPage
 from browser_use_async.polling.watched_task import MAX_LIST_MISSES, WatchedTask
 
-__all__ = ["ListHealth", "ListPage", "TaskList"]
-
 _LOGGER = logging.getLogger("browser_use_async")
 
 BYTES_PER_REQUEST = 64 * 1024  # so many bytes of a page count as one more request

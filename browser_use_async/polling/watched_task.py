@@ -16,8 +16,6 @@ from browser_use_async.polling.policy import PollPolicy
 from browser_use_async.transport.response import is_transient
 from browser_use_async.types import Task, TaskStatus
 
-__all__ = ["FailedPolls", "Interest", "Subscriber", "WatchedTask"]
-
 MAX_LIST_MISSES = 3  # list pages that do not show a task, before only status calls are trusted
 FIRST_AUDIT = 300.0  # seconds of polling by list after which one status call checks the list
 NEW_TASK_GRACE = 30.0  # seconds in which a task of our own may answer 404

@@ -19,8 +19,6 @@ from browser_use_async.server.responses import RefusalError, json_response
 from browser_use_async.server.webhooks import Webhook, WebhookSender
 from browser_use_async.server.webhooks.deliveries import delivery_as_json
 
-__all__ = ["add_administration"]
-
 _MOST_CENTS = Decimal(10) ** 12
 _FORWARDED = ("Forwarded", "X-Forwarded-For", "X-Real-IP")
 

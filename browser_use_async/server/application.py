@@ -19,8 +19,6 @@ from browser_use_async.server.pages import calls_page, home_page, icon
 from browser_use_async.server.responses import RefusalError, json_response, log_failure
 from browser_use_async.server.webhooks import WebhookSender
 
-__all__ = ["MAX_BODY", "UNROUTED", "build_application"]
-
 MAX_BODY = 1024 * 1024
 """The most bytes of a request body."""
 

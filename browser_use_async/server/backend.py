@@ -15,8 +15,6 @@ from browser_use_async.server.storage.profiles import Profiles
 from browser_use_async.server.storage.schedules import Schedules
 from browser_use_async.server.storage.uploads import Uploads
 
-__all__ = ["OPERATIONS", "Backend", "Operation", "operation"]
-
 Operation = Callable[..., Any]
 """Takes the `Backend`, then the path, query and body objects that the endpoint has."""
 OperationT = TypeVar("OperationT", bound=Operation)

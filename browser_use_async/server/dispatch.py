@@ -21,8 +21,6 @@ from browser_use_async.server.backend import Backend
 from browser_use_async.server.operations import OPERATIONS
 from browser_use_async.server.responses import RefusalError, json_response
 
-__all__ = ["Handler", "check_key", "handler_of", "read_inputs"]
-
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 

@@ -11,8 +11,6 @@ from browser_use_async.api.limits import MAX_FILE_BYTES
 from browser_use_async.server.backend import Backend
 from browser_use_async.server.responses import storage_error
 
-__all__ = ["UnsatisfiableRangeError", "byte_range", "download", "upload"]
-
 _ONE_RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})", re.IGNORECASE | re.ASCII)
 
 # Files come from pages of the open web: opened alone, they must not run scripts on this origin.

@@ -13,8 +13,6 @@ from aiohttp import ClientHandlerType, ClientRequest, ClientResponse
 from multidict import CIMultiDict, CIMultiDictProxy
 from yarl import URL
 
-__all__ = ["MAX_BODY", "HttpClient", "HttpClientError", "HttpResponse"]
-
 MAX_BODY = 5 * 1024 * 1024
 """The most bytes of a response body, before and after decompression."""
 

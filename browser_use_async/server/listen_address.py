@@ -11,8 +11,6 @@ from yarl import URL
 
 from browser_use_async.errors import ConfigurationError
 
-__all__ = ["MIN_EXPOSED_KEY", "ListenAddress", "is_loopback_host"]
-
 MIN_EXPOSED_KEY = 24
 """The minimum length of the key of a server that other machines can reach."""
 

@@ -35,8 +35,6 @@ from browser_use_async.server.storage.schedules import Schedules
 from browser_use_async.server.storage.uploads import Uploads
 from browser_use_async.server.webhooks import Delivery, Webhook, WebhookSender
 
-__all__ = ["LocalServer"]
-
 _CLOSE_SECONDS = 2.0
 """Seconds for requests under way when the server closes."""
 

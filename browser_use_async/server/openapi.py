@@ -28,8 +28,6 @@ from browser_use_async.server.openapi_schemas import (
 )
 from browser_use_async.types import TaskId, rule_of
 
-__all__ = ["openapi_document"]
-
 _SCHEME = "HTTPBearer"
 
 _REASONS = {

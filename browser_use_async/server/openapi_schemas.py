@@ -49,8 +49,6 @@ from browser_use_async.types import (
     rule_of,
 )
 
-__all__ = ["component_schemas", "field_schema", "reference"]
-
 Schema = dict[str, Any]
 
 _REQUESTS: dict[str, type[Any]] = {

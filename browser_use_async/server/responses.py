@@ -8,8 +8,6 @@ from xml.sax.saxutils import escape
 
 from aiohttp import web
 
-__all__ = ["RefusalError", "json_response", "log_failure", "storage_error"]
-
 
 class RefusalError(Exception):
     """Answers the request with an error status and a JSON body."""

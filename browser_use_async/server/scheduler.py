@@ -12,8 +12,6 @@ from browser_use_async.server.responses import RefusalError, log_failure
 from browser_use_async.server.storage.schedules import ScheduleRecord
 from browser_use_async.types import LlmModel
 
-__all__ = ["FILE_LIFETIME", "SCHEDULE_MODEL", "FileExpiry", "Scheduler", "expire"]
-
 FILE_LIFETIME = timedelta(days=30)
 """Age at which files of ended tasks, and uploads, are deleted."""
 

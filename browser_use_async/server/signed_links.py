@@ -11,8 +11,6 @@ from urllib.parse import quote
 from browser_use_async.api.endpoint_table import API_PREFIX
 from browser_use_async.server.storage import TaskRecord
 
-__all__ = ["LinkFault", "Links"]
-
 
 class LinkFault(StrEnum):
     """Why a signed link is refused, in the words of Amazon S3."""

@@ -6,8 +6,6 @@ from typing import Self
 
 from aiohttp import web
 
-__all__ = ["StaticSite", "example_site_directory"]
-
 _TYPES = {
     ".html": "text/html; charset=utf-8",
     ".css": "text/css; charset=utf-8",

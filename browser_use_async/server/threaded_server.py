@@ -10,8 +10,6 @@ from typing import Any, Self, TypeVar
 from browser_use_async.server.faults import Fault
 from browser_use_async.server.local_server import LocalServer
 
-__all__ = ["ThreadedServer"]
-
 ResultT = TypeVar("ResultT")
 
 

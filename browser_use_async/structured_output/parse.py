@@ -33,15 +33,6 @@ from browser_use_async.structured_output.types import (
     shape_of,
 )
 
-__all__ = [
-    "MisfitError",
-    "OutputMismatchError",
-    "name_of",
-    "name_of_kind",
-    "parse_output",
-    "read_scalar",
-]
-
 
 class MisfitError(Exception):
     """A scalar that does not fit; says what was expected. Never seen by anybody outside."""

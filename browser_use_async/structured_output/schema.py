@@ -24,8 +24,6 @@ from browser_use_async.structured_output.types import (
     shape_of,
 )
 
-__all__ = ["output_schema"]
-
 _REFERENCE = "#/$defs/"
 
 _SCALARS: dict[type[Any], dict[str, Any]] = {

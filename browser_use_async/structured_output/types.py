@@ -37,22 +37,6 @@ import attrs
 
 from browser_use_async.errors import InvalidRequestError
 
-__all__ = [
-    "AnyType",
-    "ArrayType",
-    "EnumType",
-    "Field",
-    "MapType",
-    "Model",
-    "Record",
-    "Scalar",
-    "Shape",
-    "TupleType",
-    "UnionOf",
-    "is_pydantic_model",
-    "shape_of",
-]
-
 
 @attrs.frozen
 class Scalar:

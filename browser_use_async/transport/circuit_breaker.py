@@ -2,8 +2,6 @@
 
 import math
 
-__all__ = ["CircuitBreaker"]
-
 RAMP_SECONDS = 4.0  # so 100 ms admit at most 2.5 % of a long queue
 LONGEST_GAP = 0.05  # seconds between two admissions from a short queue
 

@@ -35,8 +35,6 @@ from browser_use_async.types import TaskId
 if TYPE_CHECKING:
     from browser_use_async.transport.storage import Storage
 
-__all__ = ["Call", "Transport"]
-
 _LOGGER = logging.getLogger("browser_use_async")
 _ONCE = RetryPolicy(max_attempts=1)
 _NO_TIMEOUT = AcquireTimeout()

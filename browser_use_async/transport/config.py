@@ -18,17 +18,6 @@ from browser_use_async.errors import ConfigurationError
 from browser_use_async.types.base import Value
 from browser_use_async.version import __version__
 
-__all__ = [
-    "DEFAULT_BASE_URL",
-    "USER_AGENT",
-    "CallLimits",
-    "Configuration",
-    "MakeConnector",
-    "Runtime",
-    "Secret",
-    "is_loopback",
-]
-
 DEFAULT_BASE_URL = "https://api.browser-use.com/api/v1"
 DEFAULT_TIMEOUT = 30.0
 USER_AGENT = f"browser-use-async/{__version__} Python/{sys.version.partition(' ')[0]}"

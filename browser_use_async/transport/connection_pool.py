@@ -15,15 +15,6 @@ from browser_use_async.errors import ConfigurationError
 from browser_use_async.transport.config import MakeConnector
 from browser_use_async.transport.response import no_hidden_retry
 
-__all__ = [
-    "CONNECT_SECONDS",
-    "TIMEOUT",
-    "ConnectionPool",
-    "PoolOptions",
-    "SentFlag",
-    "drop_connection",
-]
-
 CONNECT_SECONDS = 10.0
 # Without a total: aiohttp's own can swallow a deadline that stands around it.
 TIMEOUT = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_SECONDS)

@@ -31,8 +31,6 @@ from browser_use_async.transport.response import (
     read_body,
 )
 
-__all__ = ["Connections"]
-
 _FAILURES = (
     aiohttp.ClientError,
     ConnectionLostError,

@@ -9,8 +9,6 @@ from browser_use_async.transport.request import PreparedRequest
 from browser_use_async.transport.response import Outcome, OutcomeKind, Reply, kind_of_status
 from browser_use_async.transport.retry import retry_after_seconds
 
-__all__ = ["error_of", "printable_line"]
-
 _MAX_DETAIL = 1500  # characters, so that a whole message stays below 2000
 _MAX_READ = 60_000  # characters: a page of a megabyte need not be read to its end
 

@@ -16,8 +16,6 @@ from browser_use_async.api.endpoint_table import (
 from browser_use_async.transport.response import TRANSIENT_STATUSES, Outcome, OutcomeKind
 from browser_use_async.types import TaskStatus
 
-__all__ = ["is_deleted", "is_reached", "is_stopped", "may_be_reached", "may_try_again"]
-
 _ALREADY = frozenset({400, 409})  # statuses with which a stop of a stopped task is rejected
 
 # Two wordings were seen of the service, "Agent session already stopped" and "... already ended";

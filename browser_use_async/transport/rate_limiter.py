@@ -18,8 +18,6 @@ from browser_use_async.transport.config import CallLimits
 from browser_use_async.transport.response import Outcome, OutcomeKind, Reply, says_no_free_slot
 from browser_use_async.transport.retry import retry_after_seconds
 
-__all__ = ["LONGEST_PAUSE", "AcquireTimeout", "Permit", "RateLimiter"]
-
 LONGEST_PAUSE = 600.0  # one absurd Retry-After must not end every wait of the session
 SMALLEST_PAUSE = 1.0  # seconds after a refused probe whose answer has no Retry-After
 FIRST_SLOT_PAUSE, LONGEST_SLOT_PAUSE = 1.0, 30.0

@@ -14,8 +14,6 @@ from browser_use_async.errors import InvalidRequestError
 from browser_use_async.types import UNSET, SecretMapping
 from browser_use_async.types.base import Record
 
-__all__ = ["Payload", "PreparedRequest", "prepare"]
-
 _PLAIN = re.compile(r"[A-Za-z0-9_-]+")
 
 

@@ -22,24 +22,6 @@ from browser_use_async.api.serialization import decode_response
 from browser_use_async.transport.request import PreparedRequest
 from browser_use_async.types.base import Record
 
-__all__ = [
-    "MAX_BODY",
-    "TRANSIENT_STATUSES",
-    "ConnectionLostError",
-    "Outcome",
-    "OutcomeKind",
-    "Reply",
-    "UnreadableBodyError",
-    "classify_error",
-    "classify_reply",
-    "gunzip",
-    "is_transient",
-    "kind_of_status",
-    "no_hidden_retry",
-    "read_body",
-    "says_no_free_slot",
-]
-
 MAX_BODY = 32 * 1024 * 1024  # bytes of a JSON body, before and after decompression
 UNMEASURED = 2 * 1024 * 1024  # bytes decompressed at once; a larger body is measured first
 PIECE = 256 * 1024  # bytes held at a time while a body is measured

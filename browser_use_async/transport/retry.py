@@ -24,8 +24,6 @@ from browser_use_async.types.base import Value
 if TYPE_CHECKING:
     import tenacity
 
-__all__ = ["RetryBudget", "RetryPolicy", "Retrying", "ServerClock", "retry_after_seconds"]
-
 RETRY_COST = 14.0  # tokens of one repetition, paid back when it succeeds
 SUCCESS_GAIN = 1.0  # tokens that a call adds which succeeds at once
 CLOCK_TOLERANCE = 60.0  # seconds: an answer takes a while, and its `Date` has no fractions

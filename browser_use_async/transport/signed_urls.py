@@ -11,8 +11,6 @@ from yarl import URL
 
 from browser_use_async.types.secrets import hidden_url
 
-__all__ = ["Reach", "SignedUrl"]
-
 # Characters that a URL may have stay as they are, because they were signed; any other, such as a
 # raw space or line break, cannot be in an HTTP request and is quoted.
 _KEPT = string.ascii_letters + string.digits + string.punctuation.replace("\\", "")

@@ -35,8 +35,6 @@ from browser_use_async.transport.response import (
 )
 from browser_use_async.transport.signed_urls import SignedUrl
 
-__all__ = ["Storage", "StorageError", "StorageReply", "StoredContent", "refusal_text"]
-
 ResultT = TypeVar("ResultT")
 
 MAX_REDIRECTS = 5

@@ -7,8 +7,6 @@ import attrs
 
 from browser_use_async.types.base import Record
 
-__all__ = ["Balance"]
-
 
 @attrs.define(eq=False, repr=False)
 class Balance(Record):

@@ -12,18 +12,6 @@ import attrs
 
 from browser_use_async.types.enums import OpenEnum
 
-__all__ = [
-    "RULE",
-    "UNSET",
-    "FieldKind",
-    "FieldRule",
-    "Record",
-    "Unset",
-    "Value",
-    "rule_of",
-    "ruled",
-]
-
 
 def _fields(model: Any) -> tuple["attrs.Attribute[Any]", ...]:
     fields: tuple[attrs.Attribute[Any], ...] = attrs.fields(model)

@@ -7,16 +7,6 @@ import attrs
 from browser_use_async.types.base import FieldKind, FieldRule, Record, Unset, Value, ruled
 from browser_use_async.types.enums import ProxyCountry
 
-__all__ = [
-    "BrowserProfile",
-    "BrowserProfileFields",
-    "BrowserProfilePage",
-    "CreateBrowserProfileRequest",
-    "NamedBrowserProfileFields",
-    "ProfileId",
-    "UpdateBrowserProfileRequest",
-]
-
 _COUNTRY = FieldRule(FieldKind.TEXT, enum=ProxyCountry, lower_case=True)
 
 

@@ -3,8 +3,6 @@
 from enum import StrEnum
 from typing import Any, Self
 
-__all__ = ["LlmModel", "OpenEnum", "ProxyCountry", "ScheduleType", "TaskStatus"]
-
 
 class OpenEnum(StrEnum):
     """A string enum that keeps unknown values instead of refusing them.

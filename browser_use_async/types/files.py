@@ -8,9 +8,6 @@ from browser_use_async.types.base import FieldKind, FieldRule, Record, Value, ru
 from browser_use_async.types.secrets import hidden_url, hidden_urls
 from browser_use_async.types.tasks import IDENTIFIER
 
-__all__ = ["OutputFile", "TaskFile", "TaskMedia", "TaskScreenshots", "UploadRequest", "UploadUrl"]
-
-
 _TEXT = FieldRule(FieldKind.TEXT, required=True, nullable=False, min_length=1)
 
 

@@ -10,15 +10,6 @@ from browser_use_async.types.base import FieldKind, FieldRule, Record, Unset, Va
 from browser_use_async.types.enums import LlmModel, ScheduleType
 from browser_use_async.types.task_settings import METADATA_RULE, RunTaskFields, TaskSettings
 
-__all__ = [
-    "CreateScheduledTaskFields",
-    "CreateScheduledTaskRequest",
-    "ScheduledTask",
-    "ScheduledTaskPage",
-    "UpdateScheduledTaskFields",
-    "UpdateScheduledTaskRequest",
-]
-
 _MINUTES = FieldRule(FieldKind.INTEGER, minimum=1)
 _CRON = FieldRule(FieldKind.CRON)
 _MOMENT = FieldRule(FieldKind.DATETIME)

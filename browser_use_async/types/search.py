@@ -6,8 +6,6 @@ import attrs
 
 from browser_use_async.types.base import FieldKind, FieldRule, Record, Unset, Value, ruled
 
-__all__ = ["SearchResult", "SearchResults", "SearchUrlRequest", "SimpleSearchRequest"]
-
 _TEXT = FieldRule(FieldKind.TEXT, required=True, nullable=False, min_length=1)
 _DEPTH = FieldRule(
     FieldKind.INTEGER, nullable=False, minimum=2, maximum=5, default=2, published=True

@@ -4,8 +4,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import NoReturn
 from urllib.parse import urlsplit
 
-__all__ = ["SecretMapping", "hidden_url", "hidden_urls"]
-
 
 class SecretMapping(Mapping[str, str]):
     """A read-only mapping that shows its names and never its values, and refuses to be pickled."""

@@ -9,8 +9,6 @@ from browser_use_async.types.base import FieldKind, FieldRule, Unset, Value, rul
 from browser_use_async.types.enums import LlmModel, ProxyCountry
 from browser_use_async.types.secrets import SecretMapping
 
-__all__ = ["METADATA_RULE", "RunTaskFields", "RunTaskRequest", "TaskSettings"]
-
 _FLAG = FieldRule(FieldKind.BOOLEAN)
 _FALSE = FieldRule(FieldKind.BOOLEAN, default=False)
 _TRUE = FieldRule(FieldKind.BOOLEAN, default=True)

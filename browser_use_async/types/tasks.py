@@ -9,20 +9,6 @@ from browser_use_async.types.base import FieldKind, FieldRule, Record, Value, ru
 from browser_use_async.types.enums import TaskStatus
 from browser_use_async.types.secrets import hidden_url
 
-__all__ = [
-    "IDENTIFIER",
-    "BrowserData",
-    "Created",
-    "PageQuery",
-    "ParsedTask",
-    "Task",
-    "TaskId",
-    "TaskPage",
-    "TaskStep",
-    "TaskSummary",
-]
-
-
 IDENTIFIER = FieldRule(FieldKind.TEXT, required=True, nullable=False)
 """What names something in a path."""
 

@@ -12,8 +12,6 @@ if TYPE_CHECKING:
 
     from browser_use_async.webhooks.receiver import WebhookReceiver
 
-__all__ = ["AsgiApplication", "respond"]
-
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]

@@ -11,8 +11,6 @@ import attrs
 
 from browser_use_async.webhooks.events import Event, TaskStatusUpdate, TestEvent
 
-__all__ = ["Dispatcher", "Handler", "ReceiverMetrics", "label_of"]
-
 _LOGGER = logging.getLogger("browser_use_async")
 
 Handler = Callable[[Any], object]

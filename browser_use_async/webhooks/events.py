@@ -11,19 +11,6 @@ from browser_use_async.api.submission_token import TOKEN_KEY
 from browser_use_async.types.enums import OpenEnum
 from browser_use_async.webhooks.signature import Headers, verify
 
-__all__ = [
-    "STATUS_UPDATE",
-    "TEST",
-    "Event",
-    "EventSource",
-    "TaskStatusUpdate",
-    "TestEvent",
-    "UnknownEvent",
-    "WebhookStatus",
-    "read_event",
-    "unwrap",
-]
-
 STATUS_UPDATE = "agent.task.status_update"
 TEST = "test"
 

@@ -26,8 +26,6 @@ from browser_use_async.webhooks.verifier import (
 if TYPE_CHECKING:
     from aiohttp import web
 
-__all__ = ["WebhookReceiver"]
-
 _LOGGER = logging.getLogger("browser_use_async")
 
 EventT = TypeVar("EventT", bound=Event)

@@ -19,27 +19,6 @@ from browser_use_async.errors import (
     WebhookVerificationError,
 )
 
-__all__ = [
-    "MAX_BODY",
-    "MAX_DEPTH",
-    "SIGNATURE_HEADER",
-    "TIMESTAMP_HEADER",
-    "Headers",
-    "VerifiedCall",
-    "canonical_json",
-    "check_fresh",
-    "header_pairs",
-    "key_of",
-    "keys_of",
-    "read_body",
-    "read_sent_at",
-    "sign",
-    "signature_of",
-    "signatures_of",
-    "timestamp_of",
-    "verify",
-]
-
 SIGNATURE_HEADER = "X-Browser-Use-Signature"
 TIMESTAMP_HEADER = "X-Browser-Use-Timestamp"
 

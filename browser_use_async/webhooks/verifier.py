@@ -25,8 +25,6 @@ from browser_use_async.webhooks.signature import (
     verify,
 )
 
-__all__ = ["ACCEPTED", "Answer", "Refusal", "RequestHead", "RequestVerifier", "Verdict", "refusal"]
-
 RETRY_AFTER = "5"  # seconds after which a sender may try again when the queue is full
 
 # A head is held while its body is read, so only the headers that are needed are copied.

@@ -11,8 +11,6 @@ import attrs
 from browser_use_async.batch.ledger import schema
 from browser_use_async.errors import LedgerCorruptError, LedgerError, LedgerLockedError
 
-__all__ = ["LedgerFile", "as_ledger_error", "open_ledger", "open_scratch"]
-
 _LOCK = "-owner"
 _LOG = "-wal"
 _SAVED = ".saved"

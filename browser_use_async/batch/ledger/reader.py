@@ -16,8 +16,6 @@ from browser_use_async.batch.ledger import schema
 from browser_use_async.batch.ledger.records import ItemState, Orphan
 from browser_use_async.errors import LedgerCorruptError, LedgerError
 
-__all__ = ["LedgerRow", "LedgerView", "read_ledger"]
-
 
 @attrs.frozen(kw_only=True)
 class LedgerRow:

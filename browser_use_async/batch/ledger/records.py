@@ -9,17 +9,6 @@ import attrs
 
 from browser_use_async.api.submission_token import SubmissionToken
 
-__all__ = [
-    "FINAL_STATES",
-    "MAY_COST",
-    "DuplicateSuspect",
-    "ItemOutcome",
-    "ItemRecord",
-    "ItemState",
-    "LedgerTotals",
-    "Orphan",
-]
-
 
 class ItemState(StrEnum):
     """How far an item has come. The ledger stores these words."""

@@ -4,8 +4,6 @@ import sqlite3
 
 from browser_use_async.errors import LedgerCorruptError, LedgerVersionError
 
-__all__ = ["APPLICATION_ID", "INDEXES", "MILLICENTS", "SCHEMA", "VERSION", "check"]
-
 # "BuL1" in the file's header, so that no other database is taken for a ledger
 APPLICATION_ID = 0x42754C31
 VERSION = 1

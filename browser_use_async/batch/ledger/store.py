@@ -19,8 +19,6 @@ from browser_use_async.batch.ledger.records import (
 from browser_use_async.batch.ledger.schema import MILLICENTS
 from browser_use_async.errors import LedgerCorruptError, LedgerMismatchError
 
-__all__ = ["MAX_KEPT_OUTPUT", "MAX_RECENT", "Store"]
-
 MAX_KEPT_OUTPUT = 1_000_000
 """Characters of output that are stored; a longer one is fetched from the service again."""
 

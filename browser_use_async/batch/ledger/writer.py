@@ -15,8 +15,6 @@ from browser_use_async.batch.ledger.file import LedgerFile, as_ledger_error
 from browser_use_async.batch.ledger.store import Store
 from browser_use_async.errors import LedgerError, LedgerMismatchError
 
-__all__ = ["LedgerWriter", "start_writer"]
-
 ResultT = TypeVar("ResultT")
 
 IDLE_SECONDS = 0.5  # after which posted jobs are committed although no caller waits for them

@@ -22,8 +22,6 @@ from browser_use_async.batch import BatchItem
 from browser_use_async.errors import ConfigurationError
 from browser_use_async.types import RunTaskRequest
 
-__all__ = ["InputFile", "InputItem", "InputTracker", "Row", "RowFile", "Template"]
-
 # Spreadsheets export "Unicode text" as UTF-16, which the error message should say.
 _BYTE_ORDER_MARKS = {codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
 _UNDECODED = re.compile("[\udc80-\udcff]")

@@ -13,18 +13,6 @@ from browser_use_async.cli.exit_codes import ExitCode
 from browser_use_async.cli.report.format import cents, duration
 from browser_use_async.cli.screen import Span, Style
 
-__all__ = [
-    "STATE_STYLES",
-    "BatchDisplay",
-    "counts",
-    "exit_code_for",
-    "live_lines",
-    "pace",
-    "remaining",
-    "summary",
-    "summary_line",
-]
-
 STATE_STYLES = {
     ItemState.DONE: Style.GOOD,
     ItemState.FAILED: Style.BAD,

@@ -13,8 +13,6 @@ from browser_use_async.cli.batch.input import InputItem
 from browser_use_async.cli.console import json_text
 from browser_use_async.errors import ConfigurationError
 
-__all__ = ["ResultFile", "result_record"]
-
 _FLAGS = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC
 
 

@@ -28,8 +28,6 @@ from browser_use_async.cli.screen import Style
 from browser_use_async.cli.signals import graceful_sigint
 from browser_use_async.errors import BrowserUseError
 
-__all__ = ["BatchRun"]
-
 
 @attrs.frozen
 class BatchRun:

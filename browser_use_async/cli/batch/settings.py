@@ -19,8 +19,6 @@ from browser_use_async.cli.field_options import task_fields
 from browser_use_async.errors import ConfigurationError, LedgerError
 from browser_use_async.types import RunTaskFields, RunTaskRequest
 
-__all__ = ["Settings", "resume_command"]
-
 _SITE = "{site}"
 _KEY_OPTION = "--api-key"
 

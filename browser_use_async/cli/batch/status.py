@@ -15,8 +15,6 @@ from browser_use_async.cli.report.format import cents
 from browser_use_async.cli.screen import Style
 from browser_use_async.errors import BrowserUseError
 
-__all__ = ["show_status"]
-
 _MOST_RUNNING = 50
 """At most so many running tasks are looked up, one request each."""
 

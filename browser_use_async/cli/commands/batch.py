@@ -19,8 +19,6 @@ from browser_use_async.cli.options import (
     seconds,
 )
 
-__all__ = ["configure", "execute"]
-
 _CONCURRENCY = 10
 
 

@@ -11,8 +11,6 @@ from browser_use_async.cli.options import add_connection_options
 from browser_use_async.cli.screen import Style
 from browser_use_async.errors import BrowserUseError
 
-__all__ = ["configure", "execute"]
-
 _CALLS: dict[str, Callable[[TaskHandle], Awaitable[None]]] = {
     "stop": TaskHandle.stop,
     "pause": TaskHandle.pause,

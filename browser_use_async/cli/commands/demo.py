@@ -34,23 +34,6 @@ from browser_use_async.server.executors.protocol import (
 )
 from browser_use_async.server.static_site import StaticSite, example_site_directory
 
-__all__ = [
-    "DEMO_TASKS",
-    "FRONT_PAGE",
-    "Context",
-    "DemoResult",
-    "DemoTask",
-    "FrontPage",
-    "Link",
-    "SlowExecutor",
-    "UnexpectedError",
-    "configure",
-    "execute",
-    "format_result",
-    "print_summary",
-    "run_demo_tasks",
-]
-
 _PAUSE_SECONDS = 1.0
 _PAGES = 3
 

@@ -17,8 +17,6 @@ from browser_use_async.cli.options import add_connection_options
 from browser_use_async.cli.screen import Style
 from browser_use_async.errors import BrowserUseError, ConfigurationError
 
-__all__ = ["configure", "execute"]
-
 
 class _RefusedError(BrowserUseError):
     """The server answered, and the answer means that the check failed."""

@@ -12,8 +12,6 @@ from browser_use_async.cli.progress import Transfers
 from browser_use_async.errors import ConfigurationError
 from browser_use_async.files import OnProgress
 
-__all__ = ["configure", "execute"]
-
 _Download = Callable[[OnProgress], Awaitable[list[Path]]]
 
 

@@ -16,8 +16,6 @@ from browser_use_async.types import (
     UpdateBrowserProfileRequest,
 )
 
-__all__ = ["configure", "execute"]
-
 _OPTIONS = (
     FieldOption("description", "--description", "what it is for", "TEXT"),
     FieldOption("persist", "--persist", "keep cookies, local storage and session data"),

@@ -12,8 +12,6 @@ from browser_use_async.cli.report import Figures, write_report
 from browser_use_async.cli.screen import Style
 from browser_use_async.errors import ConfigurationError
 
-__all__ = ["configure", "execute"]
-
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the options."""

@@ -17,8 +17,6 @@ from browser_use_async.errors import (
     WaitTimeoutError,
 )
 
-__all__ = ["configure", "execute"]
-
 _ON_EXIT = ("leave", "stop", "pause")
 
 

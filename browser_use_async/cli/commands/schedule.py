@@ -25,8 +25,6 @@ from browser_use_async.types import (
     UpdateScheduledTaskRequest,
 )
 
-__all__ = ["configure", "execute"]
-
 _RHYTHM = (
     FieldOption(
         "cron_expression",

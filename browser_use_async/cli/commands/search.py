@@ -10,8 +10,6 @@ from browser_use_async.cli.options import add_connection_options
 from browser_use_async.cli.screen import Style
 from browser_use_async.prices import search_url_cents, simple_search_cents
 
-__all__ = ["configure", "execute"]
-
 # The defaults and bounds of the API; the price depends on both.
 _WEBSITES, _DEPTH = 5, 2
 _MOST_WEBSITES, _DEEPEST = 10, 5

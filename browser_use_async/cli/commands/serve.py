@@ -25,8 +25,6 @@ from browser_use_async.server.listen_address import MIN_EXPOSED_KEY
 from browser_use_async.server.static_site import StaticSite, example_site_directory
 from browser_use_async.server.storage.account import DEFAULT_BALANCE_CENTS, Plan
 
-__all__ = ["configure", "execute"]
-
 _PORT = 8765
 
 

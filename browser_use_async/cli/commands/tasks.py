@@ -11,8 +11,6 @@ from browser_use_async.cli.options import add_connection_options, moment
 from browser_use_async.cli.progress import status_span
 from browser_use_async.cli.screen import Span
 
-__all__ = ["configure", "execute"]
-
 _LARGEST_PAGE = 100
 
 

@@ -12,8 +12,6 @@ from browser_use_async.cli.options import add_connection_options, seconds
 from browser_use_async.cli.progress import TaskProgress
 from browser_use_async.errors import WaitTimeoutError
 
-__all__ = ["configure", "execute"]
-
 # The prefix of submission tokens.
 _SUBMISSION = "bu1."
 

@@ -28,8 +28,6 @@ from browser_use_async.server.webhooks.events import TEST_BODY, signed_headers
 from browser_use_async.webhooks import WebhookStatus
 from browser_use_async.webhooks.events import STATUS_UPDATE, TEST
 
-__all__ = ["KINDS", "configure", "execute", "trigger"]
-
 VARIABLE = "BROWSER_USE_WEBHOOK_SECRET"
 _PORT = 8766
 _PATH = "/webhook"

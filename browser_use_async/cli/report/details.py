@@ -11,8 +11,6 @@ import attrs
 from browser_use_async.errors import BrowserUseError
 from browser_use_async.types import Task
 
-__all__ = ["NO_DETAILS", "DetailSource", "Details", "Picture", "details_of"]
-
 # By their first bytes: a downloaded file carries no content type.
 _KINDS = {
     b"\x89PNG\r\n\x1a\n": "image/png",

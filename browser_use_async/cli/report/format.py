@@ -5,8 +5,6 @@ import re
 from datetime import UTC, datetime
 from decimal import Decimal
 
-__all__ = ["cents", "count", "duration", "excerpt", "moment", "money", "text"]
-
 # What no HTML document may hold: control characters, halves of pairs, and what is no character.
 _FORBIDDEN = re.compile(
     "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufdd0-\ufdef"

@@ -9,8 +9,6 @@ import attrs
 
 from browser_use_async.cli.report.format import duration
 
-__all__ = ["Bin", "bins", "plot"]
-
 _MOST_BINS = 16
 # Widths that people count in: seconds, minutes, hours.
 _STEPS = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 43200, 86400)

@@ -18,18 +18,6 @@ from browser_use_async.cli.report.format import count, duration, excerpt, moment
 from browser_use_async.cli.report.histogram import bins, plot
 from browser_use_async.cli.report.summary import Figures
 
-__all__ = [
-    "attention_line",
-    "durations",
-    "end",
-    "head",
-    "item_row",
-    "items_footer",
-    "items_header",
-    "orphans",
-    "totals",
-]
-
 _LONGEST_LABEL = 500
 # States whose usual status need not be repeated beside them
 _SAID_BY_STATE = {(ItemState.DONE, "finished"), (ItemState.FAILED, "failed")}

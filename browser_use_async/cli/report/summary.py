@@ -11,8 +11,6 @@ import attrs
 from browser_use_async.batch.ledger.reader import LedgerRow
 from browser_use_async.batch.ledger.records import ItemState
 
-__all__ = ["Figures", "add_up"]
-
 
 @attrs.frozen(kw_only=True)
 class Figures:

@@ -14,8 +14,6 @@ from browser_use_async.cli.report import page
 from browser_use_async.cli.report.details import NO_DETAILS, Details, DetailSource, details_of
 from browser_use_async.cli.report.summary import Figures, add_up
 
-__all__ = ["write_report"]
-
 _AT_ONCE = 8  # tasks whose details are fetched at the same time
 _ROWS_AT_ONCE = 100  # rows that are written before other tasks of the loop run
 

@@ -6,8 +6,6 @@ from browser_use_async.server.executors.chromium.finding import find_browser
 from browser_use_async.server.executors.chromium.settings import ChromiumSettings
 from browser_use_async.server.executors.protocol import Executor
 
-__all__ = ["choose_executor"]
-
 
 def choose_executor(
     choice: str | Executor,

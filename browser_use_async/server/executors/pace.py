@@ -2,8 +2,6 @@
 
 from browser_use_async.server.executors.protocol import Assignment, Control
 
-__all__ = ["DeadEndError", "Pace"]
-
 
 class DeadEndError(Exception):
     """A task that cannot go on. Its text is a sentence for a person."""

@@ -5,8 +5,6 @@ from typing import Any, Protocol
 
 import attrs
 
-__all__ = ["Assignment", "Control", "Executor", "Failed", "Finished", "Step"]
-
 
 @attrs.frozen
 class Assignment:

@@ -15,8 +15,6 @@ from browser_use_async.server.executors.protocol import (
     Step,
 )
 
-__all__ = ["Scenario", "ScriptedExecutor", "ScriptedStep"]
-
 
 @attrs.frozen
 class ScriptedStep:

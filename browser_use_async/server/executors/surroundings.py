@@ -2,8 +2,6 @@
 
 import os
 
-__all__ = ["kept_environment"]
-
 _KEPT = frozenset(
     {
         "FONTCONFIG_FILE",

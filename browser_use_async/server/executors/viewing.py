@@ -5,8 +5,6 @@ from typing import Literal, Protocol, runtime_checkable
 
 import attrs
 
-__all__ = ["Frame", "Input", "KeyInput", "PointerInput", "TextInput", "View", "Viewable"]
-
 
 @attrs.frozen
 class Frame:

@@ -8,8 +8,6 @@ from typing import Any
 from browser_use_async.api.endpoint_table import ENDPOINTS
 from browser_use_async.errors import ConfigurationError
 
-__all__ = ["API_OPERATIONS", "OF_FIELDS", "calls", "one_of", "operations"]
-
 API_OPERATIONS = frozenset(endpoint.name for endpoint in ENDPOINTS)
 """The operations that a rule applies to if it names none."""
 

@@ -6,8 +6,6 @@ import struct
 
 from aiohttp import web
 
-__all__ = ["LostResponse", "body_of", "close_connection", "start_response"]
-
 # SO_LINGER with a timeout of 0: close() sends RST instead of FIN.
 _NO_LINGER = struct.pack("ii", 1, 0)
 

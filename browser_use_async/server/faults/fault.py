@@ -9,8 +9,6 @@ import attrs
 from browser_use_async.errors import ConfigurationError
 from browser_use_async.server.faults import checks
 
-__all__ = ["WEBHOOK", "Fault", "FaultKind"]
-
 
 class FaultKind(StrEnum):
     """The kinds of faults."""

@@ -23,8 +23,6 @@ from browser_use_async.server.faults.fault import WEBHOOK, Fault, FaultKind
 from browser_use_async.server.responses import json_response
 from browser_use_async.server.storage import Store
 
-__all__ = ["FaultInjector", "FaultRules"]
-
 Proceed = Callable[[web.Request], Awaitable[web.StreamResponse]]
 """Executes the call, or passes it to the next fault."""
 _GARBAGE = "\x15\x03\x01 this is not HTTP\r\n\r\n"

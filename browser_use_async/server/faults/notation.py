@@ -12,8 +12,6 @@ from browser_use_async.api.json import JsonRefusedError, read_json
 from browser_use_async.errors import ConfigurationError
 from browser_use_async.server.faults.fault import Fault
 
-__all__ = ["fault_as_json", "fault_from_text", "faults_from_file", "faults_from_json"]
-
 # In the order of the class: kind and operations first, which stand without `NAME=` in a line.
 _NAMES = tuple(field.name for field in attrs.fields(Fault))
 

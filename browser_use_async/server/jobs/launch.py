@@ -14,8 +14,6 @@ from browser_use_async.server.responses import RefusalError
 from browser_use_async.server.storage import TaskRecord
 from browser_use_async.types import UNSET, BrowserProfile, TaskSettings
 
-__all__ = ["check_files", "find_profile", "resolve_settings", "start_task"]
-
 _SAME_NAME = (
     "max_agent_steps",
     "allowed_domains",

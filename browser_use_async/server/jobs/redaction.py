@@ -9,8 +9,6 @@ import attrs
 
 from browser_use_async.server.executors.protocol import Failed, Finished, Step
 
-__all__ = ["SecretRedactor"]
-
 _SHORTEST = 4
 """Shorter values are parts of ordinary words; replacing them would protect nothing."""
 

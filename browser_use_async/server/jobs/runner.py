@@ -16,8 +16,6 @@ from browser_use_async.server.storage import Store, TaskRecord
 from browser_use_async.server.storage.account import Account
 from browser_use_async.server.storage.profiles import Profiles
 
-__all__ = ["PauseGate", "TaskBilling", "TaskRunner"]
-
 _logger = logging.getLogger(__name__)
 _CLOSE_SECONDS = 5.0
 """Seconds that executors have for their clean-up when the server closes."""

@@ -22,8 +22,6 @@ from browser_use_async.server.responses import RefusalError, log_failure
 from browser_use_async.server.storage import TaskRecord
 from browser_use_async.types import TaskId
 
-__all__ = ["LiveConnection"]
-
 _logger = logging.getLogger(__name__)
 
 _POLL_SECONDS = 0.25

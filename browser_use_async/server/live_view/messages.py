@@ -8,8 +8,6 @@ import attrs
 from browser_use_async.api.json import JsonRefusedError, read_json
 from browser_use_async.server.executors.viewing import Input, KeyInput, PointerInput, TextInput
 
-__all__ = ["MAX_TEXT", "Command", "FrameAck", "Message", "MessageRefusedError", "read_message"]
-
 MAX_TEXT = 10_000
 """The most characters that can be pasted at once."""
 

@@ -12,8 +12,6 @@ from browser_use_async.server.pages import live_page
 from browser_use_async.server.responses import RefusalError
 from browser_use_async.server.storage import TaskRecord
 
-__all__ = ["add_live_routes"]
-
 _MAX_MESSAGE_BYTES = 64 * 1024
 _HEARTBEAT_SECONDS = 20.0
 

@@ -4,8 +4,6 @@ from browser_use_async.api.endpoint_table import CHECK_BALANCE, ME, PING
 from browser_use_async.server.backend import Backend, operation
 from browser_use_async.types import Balance
 
-__all__ = ["check_balance", "me", "ping"]
-
 
 @operation(CHECK_BALANCE)
 def check_balance(backend: Backend) -> Balance:

@@ -18,14 +18,6 @@ from browser_use_async.types import (
     UpdateBrowserProfileRequest,
 )
 
-__all__ = [
-    "create_browser_profile",
-    "delete_browser_profile",
-    "get_browser_profile",
-    "list_browser_profiles",
-    "update_browser_profile",
-]
-
 
 @operation(LIST_BROWSER_PROFILES)
 def list_browser_profiles(backend: Backend, query: PageQuery) -> BrowserProfilePage:

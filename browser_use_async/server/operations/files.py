@@ -8,8 +8,6 @@ from browser_use_async.server.backend import Backend, operation
 from browser_use_async.server.responses import RefusalError
 from browser_use_async.types import UploadRequest, UploadUrl
 
-__all__ = ["create_upload_url"]
-
 _LONGEST_NAME = 255
 # Names of devices on Windows, with any extension.
 _RESERVED = frozenset(

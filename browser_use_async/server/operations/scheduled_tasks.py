@@ -27,14 +27,6 @@ from browser_use_async.types import (
     UpdateScheduledTaskRequest,
 )
 
-__all__ = [
-    "create_scheduled_task",
-    "delete_scheduled_task",
-    "get_scheduled_task",
-    "list_scheduled_tasks",
-    "update_scheduled_task",
-]
-
 
 @operation(LIST_SCHEDULED_TASKS)
 def list_scheduled_tasks(backend: Backend, query: PageQuery) -> ScheduledTaskPage:

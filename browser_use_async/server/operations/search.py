@@ -16,8 +16,6 @@ from browser_use_async.types import (
     SimpleSearchRequest,
 )
 
-__all__ = ["search_url", "simple_search"]
-
 
 @operation(SIMPLE_SEARCH)
 async def simple_search(backend: Backend, request: SimpleSearchRequest) -> SearchResults:

@@ -40,21 +40,6 @@ from browser_use_async.types import (
     TaskSummary,
 )
 
-__all__ = [
-    "get_task",
-    "get_task_media",
-    "get_task_output_file",
-    "get_task_screenshots",
-    "get_task_status",
-    "list_tasks",
-    "pause_task",
-    "resume_task",
-    "run_task",
-    "stop_task",
-    "task_summary",
-    "task_view",
-]
-
 
 def task_summary(record: TaskRecord, links: Links) -> TaskSummary:
     """A row of the task list."""

@@ -22,8 +22,6 @@ from browser_use_async.prices import (
 from browser_use_async.server.backend import Backend
 from browser_use_async.server.pages.templates import fragment, html_page
 
-__all__ = ["calls_page", "home_page", "icon"]
-
 _STEPS = f"{min(STEP_CENTS.values())} to {max(STEP_CENTS.values())} ¢ per step, by model"
 _TASK = f"{TASK_START_CENTS} ¢, and {_STEPS}"
 _PRICES: dict[Endpoint, str] = {

@@ -10,8 +10,6 @@ from browser_use_async.server.pages.templates import fragment, html_page
 from browser_use_async.server.signed_links import Links
 from browser_use_async.server.storage import TaskRecord
 
-__all__ = ["live_page", "live_state"]
-
 
 def live_state(record: TaskRecord, *, after: int = 0) -> dict[str, Any]:
     """The state of a task, in the form that the script of the page reads."""

@@ -10,8 +10,6 @@ from string import Template
 
 from aiohttp import web
 
-__all__ = ["fragment", "html_page"]
-
 _HEADERS = {
     "Cache-Control": "no-store",
     "Referrer-Policy": "no-referrer",  # the address of a live page is a secret

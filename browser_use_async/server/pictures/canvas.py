@@ -2,8 +2,6 @@
 
 from browser_use_async.server.pictures.font import GLYPH_HEIGHT, GLYPH_WIDTH, glyph
 
-__all__ = ["Canvas"]
-
 
 class Canvas:
     """Dots in rows, one byte each: the place of its colour in a palette.

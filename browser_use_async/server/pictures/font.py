@@ -3,8 +3,6 @@
 import unicodedata
 from functools import cache
 
-__all__ = ["GLYPH_HEIGHT", "GLYPH_WIDTH", "glyph", "plain"]
-
 GLYPH_WIDTH = 5
 GLYPH_HEIGHT = 7
 

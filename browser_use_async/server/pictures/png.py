@@ -4,8 +4,6 @@ import struct
 import zlib
 from collections.abc import Sequence
 
-__all__ = ["Colour", "encode_png"]
-
 Colour = tuple[int, int, int]
 
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"

@@ -8,8 +8,6 @@ from browser_use_async.server.pictures.canvas import Canvas
 from browser_use_async.server.pictures.font import GLYPH_HEIGHT, plain
 from browser_use_async.server.pictures.png import Colour, encode_png
 
-__all__ = ["LONGEST_SIDE", "Drawing"]
-
 LONGEST_SIDE = 4096
 """The most dots that a drawn picture has on a side, so that no request can ask for gigabytes."""
 

@@ -6,8 +6,6 @@ from collections.abc import Iterator
 import attrs
 from yarl import URL
 
-__all__ = ["Mention", "absolute", "find_addresses"]
-
 # Words that end like a domain name, and are file names more often than not.
 _FILE_ENDINGS = frozenset(
     "bin c cc cfg cpp css csv doc docx exe gif go gz h htm html ico ini java jpeg jpg js json"

@@ -6,8 +6,6 @@ import math
 import re
 from typing import Any
 
-__all__ = ["charset_of", "decode_text", "load_json"]
-
 _CHARSET = re.compile(r"charset\s*=\s*[\"']?\s*([\w.:-]+)", re.IGNORECASE)
 _META = re.compile(rb"<meta[^>]{0,500}?charset\s*=\s*[\"']?\s*([\w.:-]+)", re.IGNORECASE)
 _META_WITHIN = 4096

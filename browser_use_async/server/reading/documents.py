@@ -14,8 +14,6 @@ from browser_use_async.server.reading.decoding import charset_of, decode_text, l
 from browser_use_async.server.reading.extraction import read_html
 from browser_use_async.server.reading.page import Page, Row, Table
 
-__all__ = ["UnreadableDocumentError", "read_document", "type_of_file"]
-
 _HTML = frozenset({"text/html", "application/xhtml+xml"})
 _CSV = {"text/csv": ",", "application/csv": ",", "text/tab-separated-values": "\t"}
 _MAX_LINES = 5000

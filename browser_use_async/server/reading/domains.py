@@ -6,8 +6,6 @@ from collections.abc import Sequence
 import attrs
 from yarl import URL
 
-__all__ = ["AllowedDomains"]
-
 _ENTRY = re.compile(
     r"""(?:(?P<scheme>[a-z][a-z0-9+.-]*)://)?
         (?P<wildcard>\*\.)?

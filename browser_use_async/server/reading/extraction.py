@@ -14,8 +14,6 @@ from browser_use_async.server.reading.prose import HEADINGS, readable_text
 from browser_use_async.server.reading.tables import read_table
 from browser_use_async.server.reading.tree import Element, parse_tree
 
-__all__ = ["read_html"]
-
 _LABELLED = re.compile(r"(?P<name>[^\s:][^:]{0,60}?)\s*:\s+(?P<value>\S.{0,300})")
 _LISTS = frozenset({"ul", "ol"})
 _BREATH = 8

@@ -9,8 +9,6 @@ from browser_use_async.server.reading.addresses import absolute
 from browser_use_async.server.reading.decoding import load_json
 from browser_use_async.server.reading.tree import Element
 
-__all__ = ["json_ld", "microdata", "types_of"]
-
 _JSON_LD = "application/ld+json"
 # Nodes about the site rather than about what this page is about come last.
 _SURROUNDING_TYPES = frozenset(

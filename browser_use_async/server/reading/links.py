@@ -8,8 +8,6 @@ from yarl import URL
 from browser_use_async.server.reading.page import Link
 from browser_use_async.server.reading.words import word_set
 
-__all__ = ["choose_link"]
-
 _LITTLE = frozenset("a an and of on the this that to in for our your link page".split())
 
 

@@ -2,8 +2,6 @@
 
 from browser_use_async.server.reading.tree import Element
 
-__all__ = ["content_root", "is_noise", "is_unseen"]
-
 _UNSEEN = frozenset(
     "canvas datalist embed head iframe noscript object script style svg template title".split()
 )

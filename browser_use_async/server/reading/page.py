@@ -5,8 +5,6 @@ from typing import Any
 
 import attrs
 
-__all__ = ["Heading", "Label", "Link", "Page", "Row", "Table", "TextList", "shorten"]
-
 
 @attrs.frozen
 class Link:

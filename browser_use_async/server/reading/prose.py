@@ -5,8 +5,6 @@ import attrs
 from browser_use_async.server.reading.noise import is_noise
 from browser_use_async.server.reading.tree import Element
 
-__all__ = ["HEADINGS", "readable_text"]
-
 HEADINGS = {f"h{level}": level for level in range(1, 7)}
 """The levels of the heading elements."""
 

@@ -10,8 +10,6 @@ from browser_use_async.server.reading.noise import is_unseen
 from browser_use_async.server.reading.page import Row, Table
 from browser_use_async.server.reading.tree import Element
 
-__all__ = ["read_table"]
-
 _MAX_COLUMNS = 50
 
 

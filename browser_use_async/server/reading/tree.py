@@ -7,8 +7,6 @@ from html.parser import HTMLParser
 
 import attrs
 
-__all__ = ["Element", "parse_tree"]
-
 _VOID = frozenset("area base br col embed hr img input link meta param source track wbr".split())
 _BLOCKS = frozenset(
     "address article aside blockquote center details dialog dd dir div dl dt fieldset"

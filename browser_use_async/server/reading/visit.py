@@ -14,8 +14,6 @@ from browser_use_async.server.reading.documents import UnreadableDocumentError, 
 from browser_use_async.server.reading.domains import AllowedDomains
 from browser_use_async.server.reading.page import Page
 
-__all__ = ["PageNotOpenedError", "Visit", "open_page"]
-
 MAX_REDIRECTS = 5
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _ACCEPT = "text/html,application/xhtml+xml,text/plain,application/json,text/csv;q=0.9,*/*;q=0.1"

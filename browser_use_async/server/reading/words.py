@@ -4,8 +4,6 @@ import re
 import unicodedata
 from functools import lru_cache
 
-__all__ = ["singular", "word_set", "words"]
-
 # "pricePerMonth", "HTMLPage", "price_per_month" and "Price per month" are the same words.
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[^\W\d_A-Z]+|[A-Z]|\d+|[^\W\d_]+")
 _SHORTEST_PLURAL = 4

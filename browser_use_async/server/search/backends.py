@@ -14,14 +14,6 @@ from browser_use_async.server.reading.page import Page
 from browser_use_async.server.search.crawler import open_pages, same_site
 from browser_use_async.server.search.relevance import Weights
 
-__all__ = [
-    "SearchBackend",
-    "SearchUnavailableError",
-    "SearxngBackend",
-    "SiteIndexBackend",
-    "choose_backend",
-]
-
 MAX_INDEXED_PAGES = 50
 """The most pages of each site in an index."""
 

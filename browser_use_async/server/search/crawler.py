@@ -11,8 +11,6 @@ from browser_use_async.server.reading.page import Link, Page
 from browser_use_async.server.reading.visit import PageNotOpenedError, open_page
 from browser_use_async.server.search.relevance import Weights
 
-__all__ = ["crawl", "open_pages", "same_site"]
-
 CLICKS_PER_LEVEL = 3
 """How many links are followed at each level of depth."""
 

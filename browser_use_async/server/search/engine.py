@@ -9,8 +9,6 @@ from browser_use_async.server.search.crawler import crawl
 from browser_use_async.server.search.relevance import passages
 from browser_use_async.types import SearchResult
 
-__all__ = ["SearchEngine"]
-
 _AT_ONCE = 5
 """Number of websites that are read concurrently."""
 

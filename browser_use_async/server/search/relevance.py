@@ -7,8 +7,6 @@ from collections.abc import Iterable, Sequence
 from browser_use_async.server.reading.page import Page, shorten
 from browser_use_async.server.reading.words import word_set
 
-__all__ = ["Weights", "passages"]
-
 MAX_CONTENT = 6_000
 """The most characters of one answer."""
 

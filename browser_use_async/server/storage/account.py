@@ -7,8 +7,6 @@ from browser_use_async.errors import ConfigurationError
 from browser_use_async.server.responses import RefusalError
 from browser_use_async.server.storage.keeper import Keeper
 
-__all__ = ["DEFAULT_BALANCE_CENTS", "Account", "Plan"]
-
 Plan = Literal["subscription", "pay_as_you_go"]
 
 DEFAULT_BALANCE_CENTS = Decimal(1_000_000)

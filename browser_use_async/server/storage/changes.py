@@ -5,8 +5,6 @@ from collections import defaultdict
 from collections.abc import Generator
 from contextlib import contextmanager
 
-__all__ = ["Changes"]
-
 
 class Changes:
     """Who listens to which task. A task that nobody listens to costs nothing."""

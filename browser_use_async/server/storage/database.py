@@ -19,8 +19,6 @@ from browser_use_async.server.storage.sealing import (
     seal_from_environment,
 )
 
-__all__ = ["SCHEMA_VERSION", "SqliteKeeper", "open_keeper"]
-
 SCHEMA_VERSION = 1
 """The version of the tables; a file of a newer one is refused."""
 

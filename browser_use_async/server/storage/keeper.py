@@ -3,8 +3,6 @@
 from collections.abc import Iterable, Mapping
 from typing import Any, Protocol
 
-__all__ = ["Keeper", "MemoryKeeper"]
-
 
 class Keeper(Protocol):
     """Keeps JSON documents and files by kind and key, in the order in which they came.

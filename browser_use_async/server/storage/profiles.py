@@ -16,8 +16,6 @@ from browser_use_async.types import (
     UpdateBrowserProfileRequest,
 )
 
-__all__ = ["Profiles"]
-
 _KIND = "profile"
 _FIELDS = tuple(field.name for field in attrs.fields(BrowserProfile) if field.name != "extra")
 

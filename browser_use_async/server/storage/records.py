@@ -10,8 +10,6 @@ import attrs
 from browser_use_async.prices import task_cents
 from browser_use_async.types import TaskStatus, TaskStep
 
-__all__ = ["TaskRecord"]
-
 
 @attrs.define(eq=False)
 class TaskRecord:

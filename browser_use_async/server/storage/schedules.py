@@ -19,8 +19,6 @@ from browser_use_async.types import (
     UpdateScheduledTaskRequest,
 )
 
-__all__ = ["ScheduleRecord", "Schedules", "given_fields", "next_run"]
-
 _KIND = "schedule"
 _YEAR = timedelta(days=365)
 _TIMING = frozenset(

@@ -12,8 +12,6 @@ from browser_use_async.errors import ConfigurationError
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-__all__ = ["KEY_VARIABLE", "Seal", "missing_for_sealing", "seal_from_environment"]
-
 KEY_VARIABLE = "BROWSER_USE_SERVER_KEY"
 """The environment variable with the key."""
 

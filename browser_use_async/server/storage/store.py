@@ -15,8 +15,6 @@ from browser_use_async.server.storage.task_files import TaskFiles, recording_nam
 from browser_use_async.server.storage.task_history import TaskHistory
 from browser_use_async.types import UNSET, TaskSettings, TaskStatus, TaskStep
 
-__all__ = ["Store", "TransitionRefusedError"]
-
 _TOKEN_BYTES = 24
 _RESTARTED = "The server was restarted while the task was at work"
 

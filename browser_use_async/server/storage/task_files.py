@@ -9,8 +9,6 @@ from browser_use_async.server.pictures import Drawing
 from browser_use_async.server.storage.keeper import Keeper
 from browser_use_async.server.storage.records import TaskRecord
 
-__all__ = ["TaskFiles", "recording_name", "screenshot_name"]
-
 _CAPTURED, _DRAWING, _OUTPUT, _RECORDING = "screenshot", "drawing", "output_file", "recording"
 
 

@@ -13,8 +13,6 @@ from browser_use_async.server.storage.records import TaskRecord
 from browser_use_async.server.storage.task_files import screenshot_name
 from browser_use_async.types import TaskStatus, TaskStep
 
-__all__ = ["TaskHistory"]
-
 _TASK, _STEP = "task", "step"
 _ELSEWHERE = frozenset({"id", "steps", "screenshots", "cookies"})
 _PLAIN = tuple(each.name for each in attrs.fields(TaskRecord) if each.name not in _ELSEWHERE)

@@ -8,8 +8,6 @@ import attrs
 from browser_use_async.api.scalars import format_timestamp, parse_timestamp
 from browser_use_async.server.storage.keeper import Keeper
 
-__all__ = ["Upload", "Uploads"]
-
 _KIND = "upload"
 
 

@@ -11,8 +11,6 @@ import attrs
 from browser_use_async.api.scalars import format_timestamp, parse_timestamp
 from browser_use_async.server.storage.keeper import Keeper
 
-__all__ = ["Attempt", "Delivery", "DeliveryLog", "delivery_as_json"]
-
 _KIND = "delivery"
 
 

@@ -10,15 +10,6 @@ from browser_use_async.api.task_states import TaskEvent
 from browser_use_async.server.storage import TaskRecord
 from browser_use_async.webhooks.signature import SIGNATURE_HEADER, TIMESTAMP_HEADER, sign
 
-__all__ = [
-    "MOST_ATTEMPTS",
-    "STATUS_AFTER",
-    "TEST_BODY",
-    "retry_delay",
-    "signed_headers",
-    "status_body",
-]
-
 MOST_ATTEMPTS = 6
 """The most attempts for one event: the first, and 5 retries."""
 

@@ -23,8 +23,6 @@ from browser_use_async.server.webhooks.events import (
 )
 from browser_use_async.server.webhooks.webhook import Webhook, WebhookRegistry
 
-__all__ = ["WebhookSender"]
-
 _logger = logging.getLogger(__name__)
 _ATTEMPT_SECONDS = 10.0
 """Seconds that a receiver has for its answer."""

@@ -12,8 +12,6 @@ from browser_use_async.server.listen_address import is_loopback_host
 from browser_use_async.server.storage.keeper import Keeper
 from browser_use_async.webhooks.signature import key_of
 
-__all__ = ["Webhook", "WebhookRegistry"]
-
 _KIND = "webhook"
 
 

@@ -12,8 +12,6 @@ from browser_use_async.server.executors.agent.settings import AgentSettings
 from browser_use_async.server.http_client import HttpClient, HttpClientError
 from browser_use_async.server.reading.decoding import load_json
 
-__all__ = ["ModelEndpoint", "NoModelError", "choose_model"]
-
 _SHOWN_NAMES = 8
 
 

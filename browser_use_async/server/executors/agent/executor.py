@@ -34,8 +34,6 @@ from browser_use_async.server.executors.viewing import View
 from browser_use_async.server.http_client import HttpClient
 from browser_use_async.server.jobs.redaction import SecretRedactor
 
-__all__ = ["BrowserUseExecutor"]
-
 _logger = logging.getLogger(__name__)
 
 _LONGEST_LOG_LINE = 2000

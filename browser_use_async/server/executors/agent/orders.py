@@ -10,8 +10,6 @@ from browser_use_async.server.executors.agent.endpoint import ModelEndpoint
 from browser_use_async.server.executors.agent.worker.order import Order
 from browser_use_async.server.executors.protocol import Assignment
 
-__all__ = ["host_patterns", "make_order", "secrets_by_domain"]
-
 _NO_KEY = "none"
 """Clients insist on a key, also for endpoints that want none."""
 

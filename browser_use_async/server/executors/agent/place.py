@@ -20,8 +20,6 @@ from browser_use_async.server.executors.chromium.ways_out import WaysOut
 from browser_use_async.server.executors.protocol import Assignment
 from browser_use_async.server.jobs.redaction import SecretRedactor
 
-__all__ = ["Place", "Places"]
-
 _logger = logging.getLogger(__name__)
 
 _EACH_BYTES = 700 * 1024**2

@@ -26,8 +26,6 @@ from browser_use_async.server.executors.agent.worker.framing import (
 )
 from browser_use_async.server.executors.surroundings import kept_environment
 
-__all__ = ["AgentEndedError", "AgentProcess", "check_python", "surroundings"]
-
 _SWITCHED_OFF = {
     "ANONYMIZED_TELEMETRY": "false",
     "BROWSER_USE_CLOUD_HINTS": "false",

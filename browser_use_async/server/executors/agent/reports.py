@@ -11,8 +11,6 @@ from browser_use_async.server.executors.agent.worker.order import MadeFile, Mess
 from browser_use_async.server.executors.protocol import Control, Failed, Finished, Step
 from browser_use_async.server.jobs.redaction import SecretRedactor
 
-__all__ = ["Conversation"]
-
 _STEP_SECONDS = 180
 """How long a step may take beside the model's answer; the agent's own limit is shorter."""
 

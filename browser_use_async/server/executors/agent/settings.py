@@ -4,8 +4,6 @@ import os
 
 import attrs
 
-__all__ = ["DEFAULT_TIMEOUT", "AgentSettings"]
-
 DEFAULT_TIMEOUT = 90
 """Seconds that a model may take for one answer, unless the operator decides otherwise."""
 

@@ -10,8 +10,6 @@ from browser_use_async.server.executors.chromium.screencast import Screencast
 from browser_use_async.server.executors.chromium.tab import Tab
 from browser_use_async.server.executors.chromium.tab_settings import TabSettings
 
-__all__ = ["Onlooker"]
-
 
 class Onlooker:
     """A second connection to an agent's browser, beside the agent's own. It changes no page.

@@ -37,8 +37,6 @@ from browser_use_async.server.reading.documents import UnreadableDocumentError, 
 from browser_use_async.server.reading.page import Page
 from browser_use_async.server.reading.visit import PageNotOpenedError
 
-__all__ = ["Actor"]
-
 _WAIT_SECONDS = 30.0
 _LOOK_SECONDS = 0.2
 

@@ -16,8 +16,6 @@ from browser_use_async.server.reading.documents import (
 from browser_use_async.server.reading.page import Page
 from browser_use_async.server.reading.visit import PageNotOpenedError
 
-__all__ = ["Arrivals"]
-
 _BEGIN_SECONDS = 1.0
 _ERRORS = {
     "ERR_CERT": "its certificate is not trusted",

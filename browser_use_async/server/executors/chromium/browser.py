@@ -13,8 +13,6 @@ from browser_use_async.server.executors.chromium.connection import (
 )
 from browser_use_async.server.executors.chromium.process import BrowserProcess
 
-__all__ = ["Browser", "Visitor"]
-
 _ALIVE_SECONDS = 5.0
 
 

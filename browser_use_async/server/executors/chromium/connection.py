@@ -10,16 +10,6 @@ from typing import Any, Self
 import aiohttp
 import attrs
 
-__all__ = [
-    "BrowserLostError",
-    "CommandFailedError",
-    "Connection",
-    "DevToolsError",
-    "NoAnswerError",
-    "PageLostError",
-    "Session",
-]
-
 ANSWER_SECONDS = 15.0
 """How long a page may take for an ordinary command before it counts as hung."""
 

@@ -22,8 +22,6 @@ from browser_use_async.server.executors.chromium.tab_settings import TabSettings
 from browser_use_async.server.executors.protocol import Assignment
 from browser_use_async.server.jobs.redaction import SecretRedactor
 
-__all__ = ["TaskBrowser"]
-
 _COOKIE_FIELDS = ("name", "value", "domain", "path", "expires", "httpOnly", "secure", "sameSite")
 
 

@@ -7,26 +7,6 @@ import attrs
 from browser_use_async.server.executors.reader.plan import FollowLink, OpenAddress, OpenFile
 from browser_use_async.server.executors.reader.wishes import Saving
 
-__all__ = [
-    "BrowserAction",
-    "BrowserPlan",
-    "Click",
-    "Deed",
-    "Download",
-    "Extract",
-    "Fill",
-    "GoBack",
-    "PressKey",
-    "Scroll",
-    "Submit",
-    "TakePicture",
-    "Tick",
-    "Upload",
-    "Wait",
-    "WaitFor",
-    "goal_of",
-]
-
 
 @attrs.frozen
 class Click:

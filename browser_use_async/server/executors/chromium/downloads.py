@@ -7,8 +7,6 @@ from typing import Any
 
 import attrs
 
-__all__ = ["Downloads"]
-
 MOST_BYTES = 100 * 1024 * 1024
 _NOTICE_SECONDS = 5.0
 _FINISH_SECONDS = 120.0

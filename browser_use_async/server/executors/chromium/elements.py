@@ -13,18 +13,6 @@ from browser_use_async.server.executors.viewing import KeyInput
 from browser_use_async.server.reading.links import choose_link
 from browser_use_async.server.reading.page import Link
 
-__all__ = [
-    "Element",
-    "ElementNotFoundError",
-    "NotFillableError",
-    "check",
-    "click",
-    "fill",
-    "find",
-    "offer_files",
-    "press",
-]
-
 _APPEAR_SECONDS = 3.0
 _LOOK_SECONDS = 0.25
 _NAMED = 12

@@ -38,8 +38,6 @@ from browser_use_async.server.executors.viewing import View
 from browser_use_async.server.reading.page import shorten
 from browser_use_async.server.reading.visit import PageNotOpenedError
 
-__all__ = ["ChromiumExecutor"]
-
 _UNDERSTANDING = (PlanRefusedError, SchemaRefusedError)
 _SHOWN_CHARACTERS = 800
 

@@ -5,8 +5,6 @@ import shutil
 
 from browser_use_async.errors import ConfigurationError
 
-__all__ = ["find_browser", "require_browser"]
-
 VARIABLE = "BROWSER_USE_SERVER_CHROMIUM"
 """The environment variable that names the browser."""
 

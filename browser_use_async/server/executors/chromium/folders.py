@@ -10,8 +10,6 @@ import tempfile
 from pathlib import Path
 from typing import Self
 
-__all__ = ["BrowserFolder", "clean_up_after_the_dead"]
-
 PREFIX = "browser-use-async-chromium-"
 _LOCK, _PID = "server.lock", "browser.pid"
 

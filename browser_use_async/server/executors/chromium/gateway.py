@@ -19,8 +19,6 @@ from yarl import URL
 from browser_use_async.errors import ConfigurationError
 from browser_use_async.server.executors.chromium.rules import Destination, NetworkRules, Refusal
 
-__all__ = ["Gateway", "Upstream"]
-
 _HEAD_BYTES = 256 * 1024
 _HEAD_SECONDS = 60.0
 _CONNECT_SECONDS = 15.0

@@ -23,8 +23,6 @@ from browser_use_async.server.reading.documents import (
 from browser_use_async.server.reading.page import Page, shorten
 from browser_use_async.server.reading.visit import PageNotOpenedError
 
-__all__ = ["BrowserJourney"]
-
 _SHOWN_CHARACTERS = 800
 
 

@@ -12,8 +12,6 @@ from browser_use_async.server.executors.viewing import (
     PointerInput,
 )
 
-__all__ = ["KEYS", "LiveView", "key_command"]
-
 _POINTER = {"move": "mouseMoved", "down": "mousePressed", "up": "mouseReleased"}
 
 # Windows' virtual key codes, by which pages tell keys that make no text, and the text of some.

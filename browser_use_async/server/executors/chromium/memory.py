@@ -3,8 +3,6 @@
 import os
 from pathlib import Path
 
-__all__ = ["browsers_that_fit"]
-
 _SHARED_BYTES = 300 * 1024**2
 """What the browser takes before it shows anything, and is left to the rest of the machine."""
 

@@ -32,8 +32,6 @@ from browser_use_async.server.executors.reader.wishes import (
     wants_only_titles,
 )
 
-__all__ = ["read_browser_plan"]
-
 
 @attrs.frozen
 class _Told:

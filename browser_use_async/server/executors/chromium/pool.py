@@ -17,8 +17,6 @@ from browser_use_async.server.executors.chromium.gateway import Gateway, Upstrea
 from browser_use_async.server.executors.chromium.rules import NetworkRules
 from browser_use_async.server.executors.protocol import Assignment
 
-__all__ = ["BrowserPool"]
-
 _logger = logging.getLogger(__name__)
 
 

@@ -12,8 +12,6 @@ from typing import Self
 from browser_use_async.server.executors.chromium.folders import BrowserFolder
 from browser_use_async.server.executors.surroundings import kept_environment
 
-__all__ = ["BrowserNotStartedError", "BrowserProcess"]
-
 _START_SECONDS = 30.0
 _END_SECONDS = 3.0
 _LOOK_SECONDS = 0.05

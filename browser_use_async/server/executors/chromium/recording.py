@@ -10,8 +10,6 @@ from pathlib import Path
 from browser_use_async.server.executors.chromium.screencast import Screencast
 from browser_use_async.server.executors.surroundings import kept_environment
 
-__all__ = ["FilmMaker", "Recording"]
-
 _logger = logging.getLogger(__name__)
 _END_SECONDS = 20.0
 _MOST_BYTES = 200 * 1024**2

@@ -13,8 +13,6 @@ from browser_use_async.errors import ConfigurationError
 from browser_use_async.server.reading.addresses import find_addresses
 from browser_use_async.server.reading.domains import AllowedDomains
 
-__all__ = ["AdHosts", "Destination", "NetworkRules", "PrivateAddresses", "Refusal"]
-
 _NAMES_OF_THIS_MACHINE = frozenset({"localhost", "broadcasthost", "local", "0.0.0.0"})  # noqa: S104
 
 

@@ -10,8 +10,6 @@ from browser_use_async.server.executors.chromium.connection import DevToolsError
 from browser_use_async.server.executors.chromium.tab import Tab
 from browser_use_async.server.executors.viewing import Frame
 
-__all__ = ["Screencast"]
-
 _QUALITY = 70
 _FIRST_SECONDS = 0.5
 

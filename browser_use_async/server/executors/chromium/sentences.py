@@ -7,8 +7,6 @@ import attrs
 
 from browser_use_async.server.reading.addresses import find_addresses
 
-__all__ = ["BLANK", "Sentence", "cut", "unquoted"]
-
 BLANK = "\0"
 """What stands for each character that belongs to a quotation, an address or a file's name."""
 

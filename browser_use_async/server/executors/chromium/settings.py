@@ -5,8 +5,6 @@ from collections.abc import Mapping, Sequence
 
 import attrs
 
-__all__ = ["ChromiumSettings"]
-
 
 @attrs.frozen
 class ChromiumSettings:

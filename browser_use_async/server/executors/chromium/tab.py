@@ -18,8 +18,6 @@ from browser_use_async.server.executors.chromium.connection import (
 )
 from browser_use_async.server.executors.chromium.tab_settings import WORLD, TabSettings, script
 
-__all__ = ["Document", "Tab"]
-
 _LOAD_SECONDS = 30.0
 _TAKE_SECONDS = 5.0
 _NOTICE_SECONDS = 0.05

@@ -7,8 +7,6 @@ from importlib.resources import files
 
 import attrs
 
-__all__ = ["WORLD", "TabSettings", "mask_script", "script"]
-
 WORLD = "browser-use-async"
 """The scripts' own world, which pages cannot see."""
 

@@ -30,8 +30,6 @@ from browser_use_async.server.executors.reader.plan import (
 )
 from browser_use_async.server.reading.addresses import find_addresses
 
-__all__ = ["UNDERSTOOD", "instruction", "is_instruction"]
-
 UNDERSTOOD = (
     "open ADDRESS, click TEXT, fill FIELD with VALUE, select VALUE in FIELD, tick TEXT, press KEY, "
     "submit the form, upload FILE to FIELD, wait for TEXT, scroll down, go back, extract, "

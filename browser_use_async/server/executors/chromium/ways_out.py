@@ -13,8 +13,6 @@ from browser_use_async.server.executors.chromium.settings import ChromiumSetting
 from browser_use_async.server.executors.protocol import Assignment
 from browser_use_async.server.reading.domains import AllowedDomains
 
-__all__ = ["WaysOut"]
-
 _logger = logging.getLogger(__name__)
 
 

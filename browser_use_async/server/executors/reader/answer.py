@@ -13,8 +13,6 @@ from browser_use_async.server.executors.reader.sources import PagesSource
 from browser_use_async.server.executors.reader.wishes import Saving
 from browser_use_async.server.reading.page import Page, shorten
 
-__all__ = ["NoAnswerError", "Wanted", "answered", "in_words", "refuse_cut", "structured"]
-
 
 class Wanted(Protocol):
     """What a plan wants to know of its pages."""

@@ -2,8 +2,6 @@
 
 import re
 
-__all__ = ["clause_after", "named_page"]
-
 _NEXT_VERBS = (
     "answer|buy|check|choose|click|collect|compare|copy|count|describe|download|extract|fetch|fill"
     "|find|finally|follow|gather|get|give|go|grab|list|log|look|navigate|note|open|output|pick"

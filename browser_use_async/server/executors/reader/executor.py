@@ -21,8 +21,6 @@ from browser_use_async.server.http_client import HttpClient
 from browser_use_async.server.reading.page import shorten
 from browser_use_async.server.reading.visit import PageNotOpenedError
 
-__all__ = ["ReaderExecutor"]
-
 _REASONS = (DeadEndError, NoAnswerError, NothingToExportError, PlanRefusedError, SchemaRefusedError)
 _SHOWN_CHARACTERS = 800
 

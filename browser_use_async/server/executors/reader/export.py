@@ -12,8 +12,6 @@ from browser_use_async.server.executors.reader.wishes import Saving
 from browser_use_async.server.reading.page import Page, Row, Table
 from browser_use_async.server.reading.words import word_set
 
-__all__ = ["Exported", "NothingToExportError", "export"]
-
 
 class NothingToExportError(Exception):
     """A page that has not what an output file needs. Its text is a sentence for a person."""

@@ -11,8 +11,6 @@ from browser_use_async.server.reading.linked_data import types_of
 from browser_use_async.server.reading.page import Label, Page, Row, Table, shorten
 from browser_use_async.server.reading.words import word_set
 
-__all__ = ["MAX_TEXT", "Fact", "Facts", "mapping_facts", "page_facts", "row_facts"]
-
 # Words that do not tell one name from another: "published_at" is "datePublished".
 _LITTLE = frozenset("a an at date for has is of on the time value".split())
 MAX_TEXT = 20_000

@@ -12,8 +12,6 @@ from browser_use_async.server.executors.reader.values import (
     as_string,
 )
 
-__all__ = ["NotReadableError", "fill"]
-
 # Names for the whole of what was read, as in {"page": {"title": ...}}.
 _WHOLE = frozenset({"answer", "data", "output", "page", "response", "result"})
 

@@ -23,8 +23,6 @@ from browser_use_async.server.reading.links import choose_link
 from browser_use_async.server.reading.page import Page, shorten
 from browser_use_async.server.reading.visit import PageNotOpenedError, open_page
 
-__all__ = ["Journey"]
-
 _SHOWN_LINES = 12
 _SHOWN_CHARACTERS = 800
 _NAMED_LINKS = 12

@@ -17,16 +17,6 @@ from browser_use_async.server.executors.reader.wishes import (
 from browser_use_async.server.reading.addresses import find_addresses
 from browser_use_async.server.reading.words import word_set
 
-__all__ = [
-    "Action",
-    "FollowLink",
-    "OpenAddress",
-    "OpenFile",
-    "Plan",
-    "PlanRefusedError",
-    "read_plan",
-]
-
 _CLICKS = "click|press|tap"
 _VERB = re.compile(
     rf"""\b(?:(?P<clicks>{_CLICKS})|(?P<downloads>download)

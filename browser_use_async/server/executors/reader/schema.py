@@ -7,8 +7,6 @@ import attrs
 
 from browser_use_async.server.reading.decoding import load_json
 
-__all__ = ["Alternatives", "Schema", "SchemaRefusedError"]
-
 # The types that the keywords read here must have.
 _KEYWORDS: dict[str, tuple[type, ...]] = {
     "properties": (dict,),

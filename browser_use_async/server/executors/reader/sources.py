@@ -17,8 +17,6 @@ from browser_use_async.server.reading.linked_data import types_of
 from browser_use_async.server.reading.page import Page, Row, Table
 from browser_use_async.server.reading.words import word_set
 
-__all__ = ["FactSource", "PagesSource", "Source", "Wanted"]
-
 _SEPARATORS = re.compile(r"\s*[,;|\u2022\u00b7]\s*")
 # What may hold a comma without being an enumeration.
 _SENTENCES = frozenset("body content description heading headline summary text title url".split())

@@ -10,8 +10,6 @@ from yarl import URL
 from browser_use_async.server.reading.addresses import absolute
 from browser_use_async.server.reading.words import words
 
-__all__ = ["as_boolean", "as_member", "as_number", "as_string"]
-
 _NUMBER = re.compile(
     r"""(?:(?P<sign>[-+\u2212])\s?)?
         (?:[A-Z]{0,3}[$€£¥₹]\s?)?

@@ -4,8 +4,6 @@ import re
 
 import attrs
 
-__all__ = ["Saving", "asks", "beyond_reading", "saving", "wants_only_titles"]
-
 _ASKS = re.compile(
     r"\b(?:answer|collect|copy|count|extract|find|gather|get|give|how|list|note|output|print|read"
     r"|report|return|save|say|show|summari[sz]e|tell|what|when|where|which|who|write)\b",

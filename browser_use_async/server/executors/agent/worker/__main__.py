@@ -4,8 +4,6 @@ import sys
 from pathlib import Path
 from types import ModuleType
 
-__all__ = ["main"]
-
 
 def main() -> None:
     """Carry out the one task that comes on the standard input."""

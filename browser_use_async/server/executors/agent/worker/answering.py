@@ -7,8 +7,6 @@ from typing import Any
 
 from browser_use_async.server.executors.agent.worker.library import Tools
 
-__all__ = ["AnswerSchema", "SchemaRefusedError", "require_schema"]
-
 _FENCED = re.compile(r"\s*```(?:json)?\s*\n(?P<inner>.*)\n\s*```\s*", re.DOTALL)
 _SHOWN_PROBLEMS = 5
 

@@ -14,8 +14,6 @@ from browser_use_async.server.executors.agent.worker.framing import (
 )
 from browser_use_async.server.executors.agent.worker.order import Message, Order
 
-__all__ = ["Channel"]
-
 
 class Channel:
     """Messages to and from the server.

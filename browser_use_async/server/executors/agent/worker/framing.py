@@ -4,8 +4,6 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-__all__ = ["HEADER_BYTES", "pack", "size_of", "unpack"]
-
 HEADER_BYTES = 4
 
 

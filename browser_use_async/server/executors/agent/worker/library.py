@@ -8,21 +8,6 @@ from typing import Any, Protocol
 
 from browser_use_async.server.executors.agent.worker.order import Order
 
-__all__ = [
-    "Agent",
-    "Browser",
-    "Decision",
-    "FileSystem",
-    "History",
-    "PageState",
-    "State",
-    "Tools",
-    "highlighted",
-    "make_agent",
-    "make_browser",
-    "make_tools",
-]
-
 
 class PageState(Protocol):
     """The page on which a step is taken."""

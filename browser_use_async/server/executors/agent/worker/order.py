@@ -2,8 +2,6 @@
 
 from typing import Any, Literal, NotRequired, TypedDict
 
-__all__ = ["MadeFile", "Message", "Order"]
-
 
 class Order(TypedDict):
     """One task: the first message to an agent's process."""

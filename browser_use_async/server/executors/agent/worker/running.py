@@ -25,8 +25,6 @@ from browser_use_async.server.executors.agent.worker.library import (
 )
 from browser_use_async.server.executors.agent.worker.order import MadeFile, Message, Order
 
-__all__ = ["carry_out"]
-
 _LONGEST_REASON = 600
 _OWN_FILES = ("todo.md",)
 """What the agent writes for itself."""
