@@ -131,9 +131,11 @@ class BrowserUseSession:
         )
         self.tasks = TaskEndpoints(transport.call)
         self._poller = TaskPoller(transport, PollPolicy() if poll is None else poll, world.rng)
+        # Stops of cancelled calls outlive these calls, but not the session.
         self._background = BackgroundTasks()
         server_clock = transport.server_clock
         ages = SubmissionAges(server_clock.now, world.now)
+        # Searches for a lost task retry for long: giving up means paying twice, or not knowing.
         self._reconciler = Reconciler(
             TaskEndpoints(transport.call_patiently), ages, server_clock.unconfirmed
         )
@@ -172,6 +174,7 @@ class BrowserUseSession:
             # loop is closed.
             await self._transport.aclose()
             return
+        # Waits first: they would take the closing connections for an outage.
         try:
             await self._poller.aclose()
             await self._background.aclose()
@@ -536,6 +539,7 @@ class BrowserUseSession:
         from browser_use_async.batch.options import BatchOptions, budget_in_cents  # noqa: PLC0415
 
         self._transport.bind()
+        # Checked here and not in the first iteration, so that the error points at the call.
         options = BatchOptions(
             concurrency=concurrency,
             output_type=output_type,
@@ -671,6 +675,7 @@ class BrowserUseSession:
             return
         if event.submission_mark is not None:
             self._reconciler.record(event.task_id, event.submission_mark)
+        # There is no webhook for a task that fails.
         ends = {WebhookStatus.FINISHED, WebhookStatus.STOPPED}
         self._poller.webhook_received(event.task_id, has_ended=event.status in ends)
 

@@ -74,6 +74,7 @@ def validate(
     for field in attrs.fields(model):
         rule = rule_of(field)
         value = given.get(field.name, UNSET)
+        # The whole request as the input, as the service reports a missing field.
         if value is UNSET:
             if rule.required:
                 problems.append(Problem((field.name,), "Field required", "missing", dict(given)))
@@ -88,6 +89,7 @@ def validate(
                 attrs.evolve(each, location=(field.name, *each.location))
                 for each in refused.problems
             ]
+    # Relations of fields that are wrong by themselves would only repeat that.
     if not problems:
         problems += [
             Problem((field,), f"Value error, {message}", "value_error", dict(given))
@@ -104,6 +106,7 @@ def _not_text(value: Any, *location: str | int) -> Problem | None:
     if not isinstance(value, str):
         return Problem(location, "Input should be a valid string", "string_type", value)
     try:
+        # Python strings can hold what UTF-8 cannot.
         value.encode()
     except UnicodeEncodeError:  # half of a surrogate pair can be neither sent nor stored
         message = "Input should be a valid string, unable to parse raw data as a unicode string"
@@ -112,6 +115,7 @@ def _not_text(value: Any, *location: str | int) -> Problem | None:
 
 
 def _wrong_length(value: str, least: int | None, most: int | None, *location: str) -> list[Problem]:
+    # A text of blanks gives an agent no instructions either.
     if least is not None and len(value.strip()) < least:
         message = f"String should have at least {least} {_characters(least)}"
         return [Problem(location, message, "string_too_short", value, {"min_length": least})]
@@ -126,6 +130,7 @@ def _characters(count: int) -> str:
 
 
 def _text(given: Any, rule: FieldRule, mode: Mode) -> str:
+    # The client lets unknown models and countries pass: the service may know more of them.
     if rule.enum is not None and mode is Mode.SERVER:
         return _member(given, rule, rule.enum)
     if problem := _not_text(given):
@@ -169,12 +174,14 @@ def _integer(value: Any, rule: FieldRule, mode: Mode) -> int:
             value,
             le=rule.maximum,
         )
+    # After the bounds of the rule, whose messages are more useful.
     if not -_INTEGER_LIMIT <= number < _INTEGER_LIMIT:
         raise _refuse(_TOO_BIG, "int_parsing_size", value)
     return number
 
 
 def _coerced_integer(value: Any) -> Any:
+    # Before `int`, of which bool is a subclass; the service takes true for 1.
     if isinstance(value, bool):
         return int(value)
     if isinstance(value, float):
@@ -197,6 +204,7 @@ def _integer_of_text(value: str) -> int:
     if not (match := re.fullmatch(_INTEGER, value)):
         message = "Input should be a valid integer, unable to parse string as an integer"
         raise _refuse(message, "int_parsing", value)
+    # `int` would raise a ValueError of its own, and take quadratic time below that limit.
     if len(value) > _MOST_DIGITS:
         raise _refuse(_TOO_BIG, "int_parsing_size", value)
     return int(match[1])
@@ -221,6 +229,7 @@ def _boolean(value: Any, rule: FieldRule, mode: Mode) -> bool:
 
 
 def _text_list(value: Any, rule: FieldRule, mode: Mode) -> list[str]:
+    # A string is a sequence of strings as well, and never what was meant.
     if isinstance(value, str | bytes) or not isinstance(value, Sequence):
         raise _refuse("Input should be a valid list", "list_type", value)
     problems = [problem for place, each in enumerate(value) if (problem := _not_text(each, place))]
@@ -262,6 +271,7 @@ def _pair(key: Any, value: Any, rule: FieldRule) -> list[Problem]:
 
 def _datetime(value: Any, rule: FieldRule, mode: Mode) -> datetime:
     if isinstance(value, datetime) and mode is Mode.CLIENT:
+        # Guessing a zone would shift a schedule by hours.
         if value.tzinfo is None:
             message = "Input should have timezone info"
             raise _refuse(message, "timezone_aware", value)

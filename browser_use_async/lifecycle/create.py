@@ -180,6 +180,7 @@ class TaskCreator:
         if outcome.kind is OutcomeKind.ACCEPTED:
             task_id: str = outcome.value.id
             return task_id
+        # Provably nothing was created, so there is nothing to search for.
         if submission.state is SubmissionState.UNSENT and submission.failure is not None:
             raise submission.failure
         return None
@@ -198,6 +199,7 @@ class TaskCreator:
         if outcome.kind is OutcomeKind.ACCEPTED:
             submission.state, submission.failure = SubmissionState.CREATED, None
             return outcome
+        # Kept, since the deadline may come before the next attempt: then this is the reason.
         submission.failure = self.transport.error_of(prepared, outcome, submission.attempts)
         if outcome.kind is OutcomeKind.AMBIGUOUS:
             lost_at = asyncio.get_running_loop().time()

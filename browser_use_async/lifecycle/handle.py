@@ -48,6 +48,7 @@ def parsed(task: Task, output_type: Any) -> "types.ParsedTask[Any]":
         parse_output,
     )
 
+    # The error is raised outside of the except block: its context would hold the whole output.
     problem: str
     try:
         value = parse_output(task.output, output_type)
@@ -144,6 +145,7 @@ class TaskHandle(Value):
             timeout: Seconds, or None for `PollPolicy.max_wait`.
         """
         last: TaskStatus | None = None
+        # The subscription comes first: what happens while a status is yielded is not missed.
         with self._subscribed(timeout, Interest.STATUS) as (watched, news):
             while True:
                 watched.raise_error()

@@ -100,6 +100,7 @@ class Reconciler:
         two answers was wrong, and nobody knows which: the task itself is asked when it matters.
         """
         known = self._marks.get(task_id)
+        # A task that two answers name belongs to neither for sure.
         if known is not None and (mark is None or known != mark):
             del self._marks[task_id]
             return False
@@ -148,6 +149,7 @@ class Reconciler:
 
     async def _search(self, token: SubmissionToken, ends_at: Callable[[], float]) -> str | None:
         known = [task_id for task_id, mark in self._marks.items() if mark == token.mark]
+        # A webhook or an earlier page has shown it already.
         if known:
             return known[0]
         search = _Search(token, asyncio.get_running_loop().create_future())
@@ -175,6 +177,7 @@ class Reconciler:
                 return None
             left = max(ends_at() - loop.time(), 0.0)
             await asyncio.wait([search.found], timeout=min(pause, left))
+            # New tasks usually appear within a second; later looks are for slow services.
             pause = min(2 * pause, LONGEST_PAUSE)
 
     async def _wait_for_scan(self, search: _Search) -> errors.BrowserUseError | None:

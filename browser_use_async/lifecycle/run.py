@@ -120,6 +120,7 @@ class SubmissionRunner:
 
     async def _create(self, submission: Submission, output_type: Any) -> TaskHandle:
         task_id = await self.creator.create(submission)
+        # The service may not list a new task for a moment: waits need to know its age.
         now = asyncio.get_running_loop().time()
         return TaskHandle(task_id, self.tasks, self.poller, output_type, now)
 
@@ -138,11 +139,13 @@ class SubmissionRunner:
                 raise InvalidRequestError(
                     f"{name} must be 'leave', 'stop' or 'pause', not {action!r}", field=name
                 )
+        # One deadline for creating, the callback and waiting: `timeout` is for everything.
         deadline = _deadline(timeout)
         handle = await self._create_until(submission, None, deadline, on_timeout, on_cancel)
         try:
             task = await self._wait(handle, deadline, on_timeout, on_cancel, on_created)
         except asyncio.CancelledError:
+            # In the background: a second cancellation must not cut the stop short.
             cleanup = self.background.start(self._apply(handle.id, on_cancel))
             await self._wait_for_cleanup(cleanup, on_cancel)
             raise
@@ -182,11 +185,13 @@ class SubmissionRunner:
     ) -> None:
         limit = asyncio.timeout_at(deadline)
         try:
+            # A synchronous callback cannot be interrupted; only what it returns is limited.
             is_reported = on_created(handle)
             if inspect.isawaitable(is_reported):
                 async with limit:
                     await is_reported
         except Exception as error:
+            # A TimeoutError of the callback's own must not be taken for the end of our time.
             if not (isinstance(error, TimeoutError) and limit.expired()):
                 error.add_note(f"raised by on_created; task {handle.id} lives on")
                 raise
@@ -215,6 +220,7 @@ class SubmissionRunner:
             cleanup = self._abandon(creation, submission, on_cancel, is_reported=False)
             await self._wait_for_cleanup(cleanup, on_cancel)
             raise
+        # Both may be true at once: a result that has arrived counts, however late it is.
         if creation.done() and not creation.cancelled():
             return creation.result()
         error = self._creation_error(submission, closed=creation.done())
@@ -241,6 +247,7 @@ class SubmissionRunner:
     ) -> "asyncio.Task[None]":
         """Send nothing more, and let what was sent come to its end."""
         submission.abandoned = True
+        # Nothing is on the wire, or nobody would act on what a search finds.
         lost = submission.state is SubmissionState.UNKNOWN and action == "leave"
         if submission.state is SubmissionState.UNSENT or lost:
             creation.cancel()
@@ -259,6 +266,7 @@ class SubmissionRunner:
         """Decide over the task of an abandoned creation, or say that it may exist."""
         created = False
         try:
+            # `wait` and not `await`: its error has been reported, or is of no use any more.
             await asyncio.wait([creation])
             created = not creation.cancelled() and creation.exception() is None
         finally:

@@ -71,6 +71,7 @@ def _is_number(value: Any) -> bool:
 
 
 def _integer(value: Any) -> int:
+    # JSON has one kind of number: 3.0 is 3 for many writers.
     if isinstance(value, float) and value.is_integer():
         return int(value)
     raise MisfitError("an integer")
@@ -88,6 +89,7 @@ def _number(value: Any) -> float:
 def _decimal(value: Any) -> Decimal:
     if _is_number(value) or isinstance(value, str):
         try:
+            # Through text, or a float would bring its binary error along.
             number = Decimal(str(value))
         except InvalidOperation:
             pass
@@ -154,6 +156,7 @@ def parse_output(text: str | None, kind: Any) -> Any:
     if text is None:
         raise OutputMismatchError("the task finished without an output")
     problem = ""
+    # The first candidate that is JSON decides, so that an error names what the model meant.
     for candidate in _candidates(text):
         try:
             value = read_json(candidate.strip().encode())
@@ -228,6 +231,7 @@ class _Reading:
         return fits
 
     def _scalar(self, value: Any, kind: type[Any], place: str) -> Any:
+        # Not isinstance: True is an int, and must not pass for one.
         if type(value) is kind:
             return value
         try:
@@ -235,6 +239,7 @@ class _Reading:
         except MisfitError as error:
             self._refuse(place, f"expected {error}, not {name_of(value)}")
             return None
+        # Of several options of a union the one that stretches least is taken.
         self.stretch += isinstance(value, int | float) or kind is Decimal
         return result
 
