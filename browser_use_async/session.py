@@ -317,8 +317,8 @@ class BrowserUseSession:
                 field that was given an alias is called so in JSON; what does not fit the type of
                 a field with a converter goes to the converter as it came.
             timeout: Seconds for everything, or None for `PollPolicy.max_wait`.
-            on_timeout: What becomes of the task when the time is up: "leave", "stop", "pause".
-            on_cancel: What becomes of it when this call is cancelled. Nobody holds the handle
+            on_timeout: What happens to the task when the time is up: "leave", "stop", "pause".
+            on_cancel: What happens to it when this call is cancelled. No caller has the handle
                 then, so it is stopped by default; that may delay the cancellation by 5 seconds.
             on_created: Called with the `TaskHandle` as soon as the task exists.
             on_ambiguous: What to do when the answer to run-task is lost: "reconcile" looks for
@@ -334,7 +334,7 @@ class BrowserUseSession:
             InvalidRequestError: An argument was refused; nothing was sent.
             SubmissionUnknownError: The task may exist; `.resolve()` tells.
             TaskFailedError: The task failed; `.task` holds its steps.
-            TaskStoppedError: Somebody stopped it.
+            TaskStoppedError: It was stopped.
             OutputValidationError: The output does not fit; `.raw_output` keeps it.
             WaitTimeoutError: The time is up; `.task_id` says for which task.
             WaitInterruptedError: The API stayed unreachable for too long.
@@ -360,7 +360,7 @@ class BrowserUseSession:
         """Create a task, paying once, and give a handle to it. Costs money.
 
         Needs an active subscription on the hosted service. Cancelled in the middle, it stops
-        the task, since nobody would hold its handle. API page: Run Task.
+        the task, since no caller would have its handle. API page: Run Task.
 
         Args:
             task: What the agent should do, or a whole request.
@@ -508,7 +508,7 @@ class BrowserUseSession:
             settle_window: Seconds after which a task that did not appear never will.
             timeout: Seconds for which each task is waited for, or None for `PollPolicy.max_wait`.
                 Its result has a `WaitTimeoutError` then; the task lives on.
-            on_cancel: What becomes of running tasks when the iteration is left or cancelled:
+            on_cancel: What happens to running tasks when the iteration is left or cancelled:
                 "leave" or "stop". By default they are left with a ledger, which knows them, and
                 stopped without one; that takes up to 5 seconds.
             outage_tolerance: Seconds for which nothing can be created or looked up before the
@@ -525,7 +525,7 @@ class BrowserUseSession:
             InvalidRequestError: An argument was refused, or a strict budget is too small for any
                 task; nothing was sent. For a lazy input, and if the account's balance bounds the
                 budget, the latter is raised while iterating.
-            LedgerLockedError: While iterating: somebody else is using the ledger.
+            LedgerLockedError: While iterating: another process is using the ledger.
             LedgerMismatchError: While iterating: a key stands for something else than before.
             LedgerError: While iterating: the ledger cannot be opened, read or written.
             BatchInputError: While iterating: the input raised an exception.
@@ -665,7 +665,7 @@ class BrowserUseSession:
             home.call_soon_threadsafe(self._handle_event, event)
 
     def _handle_event(self, event: object) -> None:
-        # Loaded already, by whoever made the event.
+        # Already imported by the code that created the event.
         from browser_use_async.webhooks.events import (  # noqa: PLC0415
             TaskStatusUpdate,
             WebhookStatus,
@@ -708,7 +708,7 @@ class BrowserUseSession:
         Raises:
             InvalidRequestError: An option is out of bounds, or the token belongs elsewhere.
         """
-        # Here and below: whoever reads no lists does not pay for loading what reads them.
+        # Here and below: imported on first use, since many programs read no lists.
         from browser_use_async.paging import PageIterator  # noqa: PLC0415
 
         async def fetch(page: int, limit: int) -> TaskPage:

@@ -35,7 +35,7 @@ class MismatchError(ValueError):
     """A JSON value of the wrong shape; says what was expected and never what was found.
 
     Attributes:
-        place: Where below the value at hand, such as `.balance`.
+        place: The path below the current value, such as `.balance`.
     """
 
     def __init__(self, message: str, *, place: str = "") -> None:

@@ -109,7 +109,7 @@ class Batch(Generic[OutputT]):
         return sorted(results, key=lambda result: result.index)
 
     def drain(self) -> None:
-        """Submit nothing more; what runs comes to its end, and then the iteration ends."""
+        """Submit nothing more; running items finish, and then the iteration ends."""
         self._drained = True
         if self._state is not None:
             self._state.stop(StopReason.DRAINED)

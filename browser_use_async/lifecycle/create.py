@@ -44,15 +44,15 @@ class SubmissionState(Enum):
 
 
 class Submission:
-    """One job that shall become one task.
+    """One request that becomes at most one task.
 
     Attributes:
         state: How far it has come.
         attempts: How many requests were sent.
         failure: How the last request ended, if it did not create the task.
         lost_at: The loop time at which the last answer was lost.
-        abandoned: Whether nobody waits any longer, so that nothing more may be sent.
-        ends_at: The loop time after which the task is of no use to anybody.
+        abandoned: Whether the caller has stopped waiting, so that nothing more may be sent.
+        ends_at: The loop time after which the task would not be used.
         ledger_entry: The row of a ledger that records it, if there is one.
     """
 
@@ -261,7 +261,7 @@ class TaskCreator:
         try:
             task_id = await self.reconciler.find(token, token.settle_window)
         except BrowserUseError:
-            # Nobody could look, so sending again would be a guess.
+            # The search was not possible, so sending again would be a guess.
             raise self.unknown(submission) from None
         if task_id is not None:
             self.transport.emit(SubmissionAdopted(task_id, loop.time() - started))

@@ -1,4 +1,4 @@
-"""A task that exists, whoever created it: waiting for its end, its result, and controlling it."""
+"""Handles of existing tasks: waiting for the end, the result, streams and control."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Generator, Iterable
@@ -22,7 +22,7 @@ def successful(task: Task) -> Task:
 
     Raises:
         TaskFailedError: It failed, or ended in a way that this version does not know.
-        TaskStoppedError: Somebody stopped it.
+        TaskStoppedError: It was stopped.
     """
     if task.status is TaskStatus.FINISHED:
         return task
@@ -80,7 +80,7 @@ def task_id_of(task_id_or_token: object) -> str:
 
 @attrs.frozen(eq=False, repr=False)
 class TaskHandle(Value):
-    """What `session.submit` and `session.handle` give. Cheap, and of no weight by itself.
+    """A reference to a task, as `session.submit` and `session.handle` return it. Makes no request.
 
     Every method raises `BrowserUseError`; those of a wait carry the task's id. Waits and streams
     raise `WaitTimeoutError` when their time is up and `WaitInterruptedError` if the API stayed

@@ -1,4 +1,4 @@
-"""Looks among the newest tasks for the ones whose creation got no answer."""
+"""Searches the newest tasks for those whose creation was not answered."""
 
 import asyncio
 import copy
@@ -97,7 +97,7 @@ class Reconciler:
         """Note the task that an answer to run-task names, unless it is another submission's.
 
         A cache or a proxy may have answered with what it kept of an earlier call. Then one of the
-        two answers was wrong, and nobody knows which: the task itself is asked when it matters.
+        two answers was wrong, and it is unknown which: the task itself is fetched when it matters.
         """
         known = self._marks.get(task_id)
         # A task that two answers name belongs to neither for sure.
@@ -131,7 +131,7 @@ class Reconciler:
     async def find_in_window(self, token: SubmissionToken) -> str | None:
         """Look for a task until it appears or the rest of its settle window has passed.
 
-        Where nobody knows how much of the window has passed, all of it is left.
+        If it is unknown how much of the window has passed, the whole window is waited for.
 
         Raises:
             BrowserUseError: As `find`.
@@ -209,7 +209,7 @@ class Reconciler:
         return scan.task
 
     async def _end_scan(self) -> None:
-        """Nobody is looking any longer, so nothing must go on alone."""
+        """Cancel the scan, since no search is left."""
         scan, self._scan = self._scan, None
         if scan is not None and not scan.task.done():
             scan.task.cancel()
@@ -269,7 +269,7 @@ class Reconciler:
         return any(not search.found.done() for search in self._searches)
 
     def _check(self, row: TaskSummary, oldest: Mapping[_Search, datetime | None]) -> bool:
-        """Whether it is settled whose task this is, as far as anybody asks."""
+        """Whether the owner of this task is known, as far as the searches need it."""
         known = self._marks.get(row.id)
         if known is None and (TOKEN_KEY in row.extra or row.metadata):
             known = str(row.extra.get(TOKEN_KEY, ""))

@@ -1,4 +1,4 @@
-"""Submitting, and running to the end: who stops the task when nobody waits any longer."""
+"""Submitting and running to the end, and what happens to the task when the caller stops waiting."""
 
 import asyncio
 import contextlib
@@ -29,7 +29,7 @@ CLEANUP_SECONDS = 5.0
 
 
 class BackgroundTasks:
-    """Keeps references, so that nothing is collected half-way, and an end."""
+    """Background work of a session: keeps references to it, and ends it."""
 
     def __init__(self) -> None:
         self._tasks: set[asyncio.Task[Any]] = set()
@@ -115,7 +115,7 @@ class SubmissionRunner:
     async def submit(
         self, submission: Submission, output_type: Any, on_cancel: EndAction = "stop"
     ) -> TaskHandle:
-        """Create the task. Cancelled in the middle, it leaves no task that nobody knows."""
+        """Create the task; if cancelled in the middle, no unknown task is left behind."""
         return await self._create_until(submission, output_type, None, "leave", on_cancel)
 
     async def _create(self, submission: Submission, output_type: Any) -> TaskHandle:
@@ -247,7 +247,7 @@ class SubmissionRunner:
     ) -> "asyncio.Task[None]":
         """Send nothing more, and let what was sent come to its end."""
         submission.abandoned = True
-        # Nothing is on the wire, or nobody would act on what a search finds.
+        # Nothing is on the wire, or the result of a search would not be used.
         lost = submission.state is SubmissionState.UNKNOWN and action == "leave"
         if submission.state is SubmissionState.UNSENT or lost:
             creation.cancel()
@@ -263,7 +263,7 @@ class SubmissionRunner:
         *,
         is_reported: bool,
     ) -> None:
-        """Decide over the task of an abandoned creation, or say that it may exist."""
+        """Stop or leave the task of an abandoned creation, or log that it may exist."""
         created = False
         try:
             # `wait` and not `await`: its error has been reported, or is of no use any more.

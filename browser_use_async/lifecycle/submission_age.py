@@ -1,4 +1,4 @@
-"""How long ago submissions were sent, by clocks that nobody sets.
+"""How long ago submissions were sent, by clocks that cannot be set.
 
 This machine's wall clock may be wrong by any amount and be set at any moment, and a submission
 that is thought to be younger or older than it is gets overlooked, and paid for again. So what this

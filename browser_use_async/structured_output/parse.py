@@ -1,9 +1,9 @@
 """From the text that a task answered to the type that the caller asked for.
 
 Written by hand, because the converter that reads responses is lenient by design, and this must
-not be: a string is no array of its characters, and "false" is not true. Who wants more leniency
-says so with a converter of an attrs field: what does not fit the type of the field goes to it as it
-came, and what it raises is told as any other misfit. What fits is converted, too, by the class.
+not be: a string is no array of its characters, and "false" is not true. A converter of an
+attrs field makes it more lenient: a value that does not fit the type of the field is passed to it
+unchanged, and what it raises is reported like any other mismatch.
 """
 
 import json
@@ -35,7 +35,7 @@ from browser_use_async.structured_output.types import (
 
 
 class MisfitError(Exception):
-    """A scalar that does not fit; says what was expected. Never seen by anybody outside."""
+    """A scalar that does not fit; says what was expected. Internal to parsing."""
 
 
 _NAMES: dict[type[Any], str] = {
