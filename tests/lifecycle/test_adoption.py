@@ -21,6 +21,7 @@ from browser_use_async.transport.retry import RetryPolicy
 from browser_use_async.types import RunTaskRequest
 from tests.support.fake_api import FakeApi, FakeTask, Fault
 from tests.support.hygiene import KEY
+from tests.support.virtual_time import loop_time
 
 pytestmark = [pytest.mark.looptime, pytest.mark.case("A25")]
 
@@ -65,10 +66,6 @@ def _deliver(api: FakeApi, parts: Parts, after: float) -> None:
     api.make = make
 
 
-def _time() -> float:
-    return asyncio.get_running_loop().time()
-
-
 async def test_an_event_takes_the_place_of_the_answer(
     api: FakeApi, parts: Parts, figure: Callable[[str], None]
 ):
@@ -82,8 +79,8 @@ async def test_an_event_takes_the_place_of_the_answer(
     assert created in api.tasks
     assert api.count("run") == 1
     assert api.count("get") == 0  # the event told whose task it is
-    assert _time() == pytest.approx(20.0, abs=0.05)
-    figure(f"adopted {_time() - 20.0:.3f} s after an event in the place of the answer")
+    assert loop_time() == pytest.approx(20.0, abs=0.05)
+    figure(f"adopted {loop_time() - 20.0:.3f} s after an event in the place of the answer")
 
 
 async def test_an_event_before_the_answer_saves_the_search(
@@ -98,8 +95,10 @@ async def test_an_event_before_the_answer_saves_the_search(
 
     assert created in api.tasks
     assert api.count() == api.count("run") == 1
-    assert _time() == pytest.approx(3.0, abs=0.05)
-    figure(f"adopted {_time() - 3.0:.3f} s after the loss of an answer that an event had overtaken")
+    assert loop_time() == pytest.approx(3.0, abs=0.05)
+    figure(
+        f"adopted {loop_time() - 3.0:.3f} s after the loss of an answer that an event had overtaken"
+    )
 
 
 async def test_an_event_before_a_good_answer_changes_nothing(api: FakeApi, parts: Parts):
@@ -139,4 +138,4 @@ async def test_an_event_about_another_task_is_not_adopted(
     created = await parts.create()
 
     assert created in api.tasks
-    assert _time() >= 30.0
+    assert loop_time() >= 30.0

@@ -12,15 +12,12 @@ from browser_use_async.api.submission_token import TOKEN_KEY
 from browser_use_async.events import RetryScheduled, SubmissionAdopted
 from tests.support.api_bench import OpenSession
 from tests.support.fake_api import Call, FakeApi, FakeTask, Fault
+from tests.support.virtual_time import loop_time
 
 pytestmark = pytest.mark.looptime
 
 LOST_AFTER = Fault(cut=True, done=True)
 LOST_BEFORE = Fault(cut=True)
-
-
-def _time() -> float:
-    return asyncio.get_running_loop().time()
 
 
 def _only(api: FakeApi) -> FakeTask:
@@ -72,7 +69,7 @@ async def test_a_lost_answer_is_made_good(
     assert api.count("get") == (0 if rows_tell else 1)
     assert [type(event) for event in events] == [SubmissionAdopted]
     assert events[0].task_id == handle.id  # type: ignore[attr-defined]
-    cost = f"{api.count() - 1} more requests, {_time():.1f} s later"
+    cost = f"{api.count() - 1} more requests, {loop_time():.1f} s later"
     figure(cost if rows_tell else f"rows without metadata: {cost}")
 
 
@@ -103,8 +100,8 @@ async def test_a_stalled_answer_is_made_good(
 
     assert handle.id == _only(api).id
     assert api.count("run") == 1
-    assert _time() <= 11.0
-    figure(f"adopted {_time() - 10:.1f} s after the attempt's timeout")
+    assert loop_time() <= 11.0
+    figure(f"adopted {loop_time() - 10:.1f} s after the attempt's timeout")
 
 
 @pytest.mark.case("A9")
@@ -116,7 +113,7 @@ async def test_a_task_that_was_never_created_is_told(api: FakeApi, open_session:
     with pytest.raises(errors.SubmissionUnknownError) as caught:
         await session.submit("x", settle_window=60.0)
 
-    assert 60.0 <= _time() <= 62.0
+    assert 60.0 <= loop_time() <= 62.0
     assert api.count("run") == 1
     assert await caught.value.resolve() is None
 
@@ -221,7 +218,7 @@ async def test_nobody_resubmits_blindly(api: FakeApi, open_session: OpenSession)
         await session.submit("x", on_ambiguous="resubmit", settle_window=60.0)
 
     assert api.count("run") == 1
-    assert _time() >= 60.0
+    assert loop_time() >= 60.0
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -303,7 +300,7 @@ async def test_too_many_requests_are_waited_out(api: FakeApi, open_session: Open
     handle = await session.submit("x")
 
     assert handle.id == _only(api).id
-    assert 15.0 <= _time() <= 18.0
+    assert 15.0 <= loop_time() <= 18.0
     assert [(type(event), event.attempt, event.operation) for event in events] == [
         (RetryScheduled, number, "run_task") for number in (1, 2, 3)
     ]

@@ -11,15 +11,12 @@ from browser_use_async import RunTaskRequest, errors
 from browser_use_async.api.submission_token import TOKEN_KEY, SubmissionToken
 from tests.support.api_bench import OpenSession
 from tests.support.fake_api import FakeApi, FakeTask, Fault
+from tests.support.virtual_time import loop_time
 
 pytestmark = pytest.mark.looptime
 
 LOST_AFTER = Fault(cut=True, done=True)
 LOST_BEFORE = Fault(cut=True)
-
-
-def _time() -> float:
-    return asyncio.get_running_loop().time()
 
 
 def _only(api: FakeApi) -> FakeTask:
@@ -147,11 +144,11 @@ async def test_resolving_gives_none_after_the_window(api: FakeApi, open_session:
     api.break_calls("run", {1: LOST_BEFORE})
     with pytest.raises(errors.SubmissionUnknownError) as caught:
         await session.submit("x", on_ambiguous="raise", settle_window=40.0)
-    before = _time()
+    before = loop_time()
 
     assert await caught.value.resolve() is None
 
-    assert 39.0 <= _time() - before <= 42.0
+    assert 39.0 <= loop_time() - before <= 42.0
 
 
 async def test_the_window_counts_from_the_lost_answer(api: FakeApi, open_session: OpenSession):

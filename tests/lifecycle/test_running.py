@@ -9,12 +9,9 @@ from browser_use_async import TaskHandle, errors
 from tests.support.api_bench import OpenSession
 from tests.support.fake_api import FakeApi, FakeTask, Fault
 from tests.support.fake_task import lives
+from tests.support.virtual_time import loop_time
 
 pytestmark = pytest.mark.looptime
-
-
-def _time() -> float:
-    return asyncio.get_running_loop().time()
 
 
 def _forever(_body: Any = None) -> FakeTask:
@@ -40,7 +37,7 @@ async def test_nothing_is_sent_for_a_caller_that_left(api: FakeApi, open_session
     run.cancel()
 
     assert await _cancelled(run)
-    assert _time() == pytest.approx(10.0, abs=0.05)
+    assert loop_time() == pytest.approx(10.0, abs=0.05)
     await asyncio.sleep(60.0)
     assert api.count() == 1
 
@@ -91,7 +88,7 @@ async def test_a_pause_beyond_the_deadline_is_not_begun(api: FakeApi, open_sessi
         await session.run_and_wait("x", timeout=10.0)
 
     assert caught.value.retry_after == 30.0
-    assert _time() == pytest.approx(0.0, abs=0.05)
+    assert loop_time() == pytest.approx(0.0, abs=0.05)
     await asyncio.sleep(120.0)
     assert api.count("run") == 1
 
@@ -106,7 +103,7 @@ async def test_a_timeout_on_the_wire_is_unknown(api: FakeApi, open_session: Open
     with pytest.raises(errors.SubmissionUnknownError) as caught:
         await session.run_and_wait("x", timeout=5.0)
 
-    assert _time() == pytest.approx(5.0, abs=0.05)
+    assert loop_time() == pytest.approx(5.0, abs=0.05)
     found = await caught.value.resolve()
     assert found is not None
     assert len(_orphans(api)) == 1
@@ -154,7 +151,7 @@ async def test_on_created_does_not_move_the_deadline(api: FakeApi, open_session:
     with pytest.raises(errors.WaitTimeoutError) as caught:
         await session.run_and_wait("x", timeout=10.0, on_timeout="stop", on_created=hang)
 
-    assert _time() == pytest.approx(10.0, abs=0.05)
+    assert loop_time() == pytest.approx(10.0, abs=0.05)
     assert caught.value.task_id in api.tasks
     await asyncio.sleep(1.0)
     assert not _orphans(api)

@@ -12,15 +12,12 @@ from browser_use_async import RetryPolicy, errors
 from browser_use_async.api.submission_token import TOKEN_KEY
 from tests.support.api_bench import OpenSession
 from tests.support.fake_api import Call, FakeApi, FakeTask, Fault
+from tests.support.virtual_time import loop_time
 
 pytestmark = pytest.mark.looptime
 
 LOST_AFTER = Fault(cut=True, done=True)
 LOST_BEFORE = Fault(cut=True)
-
-
-def _time() -> float:
-    return asyncio.get_running_loop().time()
 
 
 def _only(api: FakeApi) -> FakeTask:
@@ -78,7 +75,7 @@ async def test_a_refused_key_ends_the_search_at_once(api: FakeApi, open_session:
     with pytest.raises(errors.AuthenticationError):
         await caught.value.resolve()
 
-    assert _time() <= 1.0
+    assert loop_time() <= 1.0
 
 
 @pytest.mark.parametrize("limit", [1, 10, 50])
@@ -208,7 +205,7 @@ async def test_a_search_that_is_cancelled_leaves_the_others(
             await session.submit(f"x{number}", on_ambiguous="raise")
         tokens.append(caught.value.submission_token or "")
     for cancelled_at in (0.0, 0.5, 1.9, 2.1):
-        api.list_lag = _time() + 3.0 if cancelled_at else 0.0
+        api.list_lag = loop_time() + 3.0 if cancelled_at else 0.0
         first = asyncio.create_task(session.resolve_submission(tokens[0]))
         second = asyncio.create_task(session.resolve_submission(tokens[1]))
         await asyncio.sleep(cancelled_at)

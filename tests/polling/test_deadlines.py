@@ -9,10 +9,7 @@ from browser_use_async import PollPolicy, TaskStatus, errors
 from tests.support.api_bench import OpenSession
 from tests.support.fake_api import Call, FakeApi, FakeTask, Fault
 from tests.support.fake_task import lives
-
-
-def _time() -> float:
-    return asyncio.get_running_loop().time()
+from tests.support.virtual_time import loop_time
 
 
 @pytest.mark.case("D3")
@@ -27,12 +24,12 @@ async def test_the_deadline_hits_while_sleeping(
     with pytest.raises(errors.WaitTimeoutError) as caught:
         await session.wait(task.id, timeout=100.0)
 
-    assert _time() == pytest.approx(100.0, abs=0.05)
+    assert loop_time() == pytest.approx(100.0, abs=0.05)
     assert caught.value.task_id == task.id
     assert caught.value.last_status is TaskStatus.RUNNING
     assert isinstance(caught.value, TimeoutError)
     assert api.count("stop", "pause") == 0
-    figure(f"overrun {(_time() - 100.0) * 1000:.0f} ms")
+    figure(f"overrun {(loop_time() - 100.0) * 1000:.0f} ms")
 
 
 @pytest.mark.case("D3")
@@ -46,7 +43,7 @@ async def test_the_deadline_hits_while_polling(api: FakeApi, open_session: OpenS
     with pytest.raises(errors.WaitTimeoutError):
         await session.wait(task.id, timeout=60.0)
 
-    assert _time() == pytest.approx(60.0, abs=0.05)
+    assert loop_time() == pytest.approx(60.0, abs=0.05)
     await asyncio.sleep(0.1)
     assert api.in_flight == 0
 
@@ -62,7 +59,7 @@ async def test_the_deadline_hits_while_backing_off(api: FakeApi, open_session: O
     with pytest.raises(errors.WaitTimeoutError):
         await session.wait(task.id, timeout=60.0)
 
-    assert _time() == pytest.approx(60.0, abs=0.05)
+    assert loop_time() == pytest.approx(60.0, abs=0.05)
 
 
 @pytest.mark.looptime
@@ -116,7 +113,7 @@ async def test_a_last_look_is_dropped_at_the_deadline(api: FakeApi, open_session
     with pytest.raises(errors.WaitTimeoutError):
         await session.wait(task.id, timeout=31.0)
 
-    assert _time() == pytest.approx(31.0, abs=0.05)
+    assert loop_time() == pytest.approx(31.0, abs=0.05)
 
 
 @pytest.mark.looptime
@@ -139,7 +136,7 @@ async def test_an_answer_in_the_turn_of_the_deadline_counts(
         assert error.last_status is TaskStatus.RUNNING  # noqa: PT017 - either is right
     else:
         assert ended.status is TaskStatus.FINISHED
-    assert _time() == pytest.approx(10.0, abs=0.05)
+    assert loop_time() == pytest.approx(10.0, abs=0.05)
 
 
 @pytest.mark.looptime
@@ -151,7 +148,7 @@ async def test_timeout_zero_ends_at_once(api: FakeApi, open_session: OpenSession
     with pytest.raises(errors.WaitTimeoutError):
         await session.wait(task.id, timeout=0)
 
-    assert _time() <= 0.05
+    assert loop_time() <= 0.05
 
 
 @pytest.mark.parametrize("timeout", [-1, -0.001, float("nan"), float("inf"), "5"])
@@ -188,8 +185,8 @@ async def test_each_follower_has_its_own_deadline(api: FakeApi, open_session: Op
         try:
             ended = await session.wait(task.id, timeout=timeout)
         except errors.WaitTimeoutError:
-            return round(_time(), 1), "timeout"
-        return round(_time(), 1), str(ended.status)
+            return round(loop_time(), 1), "timeout"
+        return round(loop_time(), 1), str(ended.status)
 
     results = await asyncio.gather(*(length(timeout) for timeout in (5.0, 20.0, 49.0, 120.0)))
 
@@ -236,7 +233,7 @@ async def test_no_wait_overruns(
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(limit):
                 await session.wait(task.id, timeout=limit if inner else None)
-        return _time() - limit
+        return loop_time() - limit
 
     overruns = await asyncio.gather(*map(overrun, tasks, limits))
 

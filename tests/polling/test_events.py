@@ -9,12 +9,9 @@ from browser_use_async import PollPolicy, TaskStatus, errors
 from tests.support.api_bench import OpenSession
 from tests.support.fake_api import Call, FakeApi, FakeTask, Fault
 from tests.support.fake_task import Source, lives
+from tests.support.virtual_time import loop_time
 
 pytestmark = pytest.mark.looptime
-
-
-def _time() -> float:
-    return asyncio.get_running_loop().time()
 
 
 SLOW = PollPolicy(interval=30.0, latency_target=60.0)
@@ -34,7 +31,7 @@ async def test_an_event_wakes_a_wait_at_once(
 
     async def wait(task: FakeTask) -> None:
         await session.wait(task.id)
-        ended[task.id] = _time()
+        ended[task.id] = loop_time()
 
     waits = [asyncio.create_task(wait(task)) for task in tasks]
     await asyncio.sleep(1.0)
@@ -62,9 +59,9 @@ async def test_lost_events_cost_a_poll(
 
     ended = await session.wait(task.id)
 
-    figure(f"{end}, no event: found {_time() - 61.0:.1f} s after the end, target 5 s")
+    figure(f"{end}, no event: found {loop_time() - 61.0:.1f} s after the end, target 5 s")
     assert ended.status == end
-    assert _time() <= 61.0 + 5.1
+    assert loop_time() <= 61.0 + 5.1
 
 
 @pytest.mark.case("D20")
@@ -91,7 +88,7 @@ async def test_an_event_that_is_not_true_ends_nothing(
 
     figure(f"ten untrue events {word!r}: {int(early)} false completions")
     assert not early
-    assert _time() >= 30.0
+    assert loop_time() >= 30.0
     assert seen == ["running", "finished"]
 
 
@@ -111,7 +108,7 @@ async def test_an_event_during_a_look_is_not_missed(
     asyncio.get_running_loop().call_later(1.5, source.tell, task, "finished")
     await wait
 
-    assert _time() <= 3.5
+    assert loop_time() <= 3.5
 
 
 async def test_events_of_other_tasks_cost_nothing(api: FakeApi, open_session: OpenSession):
@@ -151,10 +148,10 @@ async def test_an_event_settles_a_lost_submission(
 
     handle = await session.submit("x")
 
-    figure(f"adopted {_time() - 20.0:.3f} s after the event")
+    figure(f"adopted {loop_time() - 20.0:.3f} s after the event")
     assert list(api.tasks) == [handle.id]
     assert api.count("run") == 1
-    assert _time() == pytest.approx(20.0, abs=0.05)
+    assert loop_time() == pytest.approx(20.0, abs=0.05)
 
 
 async def test_without_an_event_it_stays_unknown(api: FakeApi, open_session: OpenSession):

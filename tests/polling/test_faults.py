@@ -11,12 +11,9 @@ from browser_use_async.events import UnknownStatusSeen
 from tests.support.api_bench import OpenSession
 from tests.support.fake_api import FakeApi, FakeTask, Fault
 from tests.support.fake_task import lives
+from tests.support.virtual_time import loop_time
 
 pytestmark = pytest.mark.looptime
-
-
-def _time() -> float:
-    return asyncio.get_running_loop().time()
 
 
 @pytest.mark.case("D4")
@@ -52,8 +49,8 @@ async def test_an_unknown_status_with_an_end_ends_the_wait(
     ended = await session.wait(task.id)
 
     assert str(ended.status) == "completed"
-    assert _time() <= 8.0
-    figure(f"{api.count('status', 'list', 'get')} requests in {_time():.1f} s")
+    assert loop_time() <= 8.0
+    figure(f"{api.count('status', 'list', 'get')} requests in {loop_time():.1f} s")
 
 
 @pytest.mark.case("D6")
@@ -68,7 +65,7 @@ async def test_an_unknown_status_for_ever_ends_at_the_deadline(
         await session.wait(task.id, timeout=300.0)
 
     assert str(caught.value.last_status) == "archived"
-    assert _time() == pytest.approx(300.0, abs=0.05)
+    assert loop_time() == pytest.approx(300.0, abs=0.05)
 
 
 @pytest.mark.case("D7")
@@ -96,7 +93,7 @@ async def test_an_own_task_that_never_appears_is_given_up(api: FakeApi, open_ses
         await handle.wait()
 
     assert caught.value.task_id == handle.id
-    assert 30.0 <= _time() <= 33.0
+    assert 30.0 <= loop_time() <= 33.0
 
 
 @pytest.mark.case("D7")
@@ -122,7 +119,7 @@ async def test_a_task_that_disappears_is_told(api: FakeApi, open_session: OpenSe
         await session.wait(task.id)
 
     assert caught.value.task_id == task.id
-    assert 110.0 <= _time() <= 114.0
+    assert 110.0 <= loop_time() <= 114.0
 
 
 @pytest.mark.case("D8")
@@ -202,7 +199,7 @@ async def test_paused_for_ever_ends_at_the_deadline(api: FakeApi, open_session: 
         await session.wait(task.id, timeout=600.0)
 
     assert caught.value.last_status is TaskStatus.PAUSED
-    assert _time() == pytest.approx(600.0, abs=0.05)
+    assert loop_time() == pytest.approx(600.0, abs=0.05)
 
 
 @pytest.mark.case("D11")
@@ -222,7 +219,7 @@ async def test_a_terminal_status_counts_once_the_task_agrees(
 
     assert ended.status is TaskStatus.FINISHED
     assert ended.output == "Done."
-    assert 28.0 <= _time() <= 30.1
+    assert 28.0 <= loop_time() <= 30.1
 
 
 @pytest.mark.case("D11")
@@ -240,7 +237,7 @@ async def test_a_task_that_never_agrees_ends_no_wait(api: FakeApi, open_session:
         await session.wait(task.id, timeout=120.0)
 
     assert caught.value.last_status is TaskStatus.RUNNING
-    assert _time() == pytest.approx(120.0, abs=0.05)
+    assert loop_time() == pytest.approx(120.0, abs=0.05)
 
 
 @pytest.mark.case("C17")

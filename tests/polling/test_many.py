@@ -10,12 +10,9 @@ from browser_use_async import Task, errors
 from tests.support.api_bench import OpenSession
 from tests.support.fake_api import FakeApi
 from tests.support.fake_task import lives
+from tests.support.virtual_time import loop_time
 
 pytestmark = pytest.mark.looptime
-
-
-def _time() -> float:
-    return asyncio.get_running_loop().time()
 
 
 async def _fill(items: list[Any], stream: AsyncIterable[Any]) -> None:
@@ -57,7 +54,7 @@ async def test_many_tasks_time_out_together(api: FakeApi, open_session: OpenSess
         await _fill(ended, session.wait_many([task.id for task in tasks], timeout=30.0))
 
     assert [task.id for task in ended] == [tasks[0].id]
-    assert _time() == pytest.approx(30.0, abs=0.05)
+    assert loop_time() == pytest.approx(30.0, abs=0.05)
     before = api.count()
     await asyncio.sleep(100.0)
     assert api.count() == before

@@ -11,12 +11,9 @@ from browser_use_async import PollPolicy, TaskStatus, errors
 from tests.support.api_bench import OpenSession
 from tests.support.fake_api import FakeApi, Fault
 from tests.support.fake_task import lives
+from tests.support.virtual_time import loop_time
 
 pytestmark = pytest.mark.looptime
-
-
-def _time() -> float:
-    return asyncio.get_running_loop().time()
 
 
 def _outage(begin: float, end: float) -> Any:
@@ -83,7 +80,7 @@ async def test_an_outage_beyond_the_tolerance_interrupts(api: FakeApi, open_sess
     assert caught.value.task_id == task.id
     assert caught.value.last_status is TaskStatus.RUNNING
     assert task.id in str(caught.value)
-    assert 360.0 <= _time() <= 380.0
+    assert 360.0 <= loop_time() <= 380.0
 
 
 @pytest.mark.case("D2")

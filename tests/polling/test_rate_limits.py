@@ -8,12 +8,9 @@ from browser_use_async import PollPolicy, TaskStatus, errors
 from tests.support.api_bench import OpenSession
 from tests.support.fake_api import Call, FakeApi, Fault
 from tests.support.fake_task import lives
+from tests.support.virtual_time import loop_time
 
 pytestmark = pytest.mark.looptime
-
-
-def _time() -> float:
-    return asyncio.get_running_loop().time()
 
 
 async def test_a_long_retry_after_pauses_everyone(api: FakeApi, open_session: OpenSession):
@@ -71,7 +68,7 @@ async def test_an_absurd_retry_after_is_capped(api: FakeApi, open_session: OpenS
     ended = await session.wait(task.id)
 
     assert ended.status is TaskStatus.FINISHED
-    assert _time() <= 610.0
+    assert loop_time() <= 610.0
 
 
 @pytest.mark.case("B9")
@@ -84,5 +81,5 @@ async def test_a_pause_never_outlasts_a_deadline(api: FakeApi, open_session: Ope
     with pytest.raises(errors.WaitTimeoutError):
         await session.wait(task.id, timeout=60.0)
 
-    assert _time() == pytest.approx(60.0, abs=0.05)
+    assert loop_time() == pytest.approx(60.0, abs=0.05)
     assert api.count() == 2

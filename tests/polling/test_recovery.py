@@ -13,6 +13,7 @@ from browser_use_async.transport.circuit_breaker import RAMP_SECONDS
 from tests.support.api_bench import OpenSession
 from tests.support.fake_api import FakeApi, Fault
 from tests.support.fake_task import lives
+from tests.support.virtual_time import loop_time
 
 pytestmark = pytest.mark.looptime
 
@@ -22,10 +23,6 @@ OUTAGES = {
     "cut connections": Fault(cut=True),
     "429 without a word about when": Fault(status=429),
 }
-
-
-def _time() -> float:
-    return asyncio.get_running_loop().time()
 
 
 @pytest.mark.case("B13")
@@ -45,14 +42,14 @@ async def test_the_first_answer_of_a_recovered_service_is_not_missed_for_long(
     firsts: list[float] = []
 
     for seconds in (20.0, 75.0, 300.0):
-        back = _time() + seconds
+        back = loop_time() + seconds
         tasks = [api.add(lives(seconds / 2)) for _ in range(40)]
         api.fault = lambda call, back=back: OUTAGES[outage] if call.at < back else None
         waits = [asyncio.create_task(session.wait(task.id)) for task in tasks]
         firsts.append(math.inf)
         for wait in asyncio.as_completed(waits):
             assert (await wait).status is TaskStatus.FINISHED
-            took.append(_time() - back)
+            took.append(loop_time() - back)
             firsts[-1] = min(firsts[-1], took[-1])
 
     figure(f"an outage of {outage}: {len(took)} waits told {max(took):.1f} s later at the latest")
@@ -75,8 +72,8 @@ async def test_a_pause_that_would_end_after_the_deadline_is_not_begun(
     with pytest.raises(errors.RateLimitError) as caught:
         await session.run_and_wait("Buy milk", timeout=10.0)
 
-    figure(f"given up {_time():.2f} s after the start")
-    assert _time() <= 0.05
+    figure(f"given up {loop_time():.2f} s after the start")
+    assert loop_time() <= 0.05
     assert caught.value.retry_after == (11.0 if asked else None)
     assert api.count() == 1
 
@@ -92,9 +89,9 @@ async def test_pauses_end_before_the_deadline(
     with pytest.raises(errors.RateLimitError):
         await session.run_and_wait("Buy milk", timeout=10.0)
 
-    figure(f"{api.count('run')} attempts in 10 s, the last one after {_time():.1f} s")
+    figure(f"{api.count('run')} attempts in 10 s, the last one after {loop_time():.1f} s")
     assert api.count("run") == 3
-    assert _time() <= 10.05
+    assert loop_time() <= 10.05
 
 
 @pytest.mark.case("B20")
@@ -116,7 +113,7 @@ async def test_a_jump_of_the_wall_clock_moves_no_deadline(
         await session.wait(task.id, timeout=60.0)
 
     looks = api.times("status")
-    moved = abs(_time() - 60.0)
+    moved = abs(loop_time() - 60.0)
     figure(f"the clock jumps by {jump} s: the end of a wait moves by {moved:.2f} s")
     assert moved <= 0.05
     assert max(later - one for one, later in itertools.pairwise(looks)) <= 2.5

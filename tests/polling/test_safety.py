@@ -12,14 +12,11 @@ from browser_use_async import PollPolicy, errors
 from tests.support.api_bench import OpenSession
 from tests.support.fake_api import FakeApi, FakeTask
 from tests.support.fake_task import Source, lives
+from tests.support.virtual_time import loop_time
 
 SAFETY = 60.0
 TARGET = 2.0
 ROUND_TRIP = 0.05
-
-
-def _time() -> float:
-    return asyncio.get_running_loop().time()
 
 
 def _at_the_end(source: Source, task: FakeTask, delay: float = 0.02, word: str = "") -> None:
@@ -54,7 +51,7 @@ async def _costs(
             task = api.tasks[handle.id]
             _at_the_end(source, task)
             await handle.wait()
-            delays.append(_time() - task.born - task.life[-1][0])
+            delays.append(loop_time() - task.born - task.life[-1][0])
 
     await asyncio.gather(*(work() for _ in range(count)))
     return (api.count() - api.count("run")) / count, sorted(delays)
@@ -102,7 +99,7 @@ async def test_an_end_that_no_event_tells(
 
     async def wait(task: FakeTask) -> None:
         await session.wait(task.id)
-        found[task.id] = _time() - task.life[-1][0]
+        found[task.id] = loop_time() - task.life[-1][0]
 
     await asyncio.gather(*map(wait, tasks))
 
@@ -127,7 +124,7 @@ async def test_lost_events_are_noticed(
     found: list[float] = []
     for task, wait in zip(tasks[:3], waits, strict=False):
         await wait
-        found.append(_time() - task.life[-1][0])
+        found.append(loop_time() - task.life[-1][0])
     source.tell(tasks[0], "started")  # they come again
     asked = api.count()
     _at_the_end(source, tasks[3])
@@ -136,7 +133,7 @@ async def test_lost_events_are_noticed(
     figure(f"found {found[0]:.1f} s late, then {found[1]:.1f} and {found[2]:.1f} s")
     assert TARGET < found[0] <= SAFETY + ROUND_TRIP
     assert max(found[1:]) <= TARGET + 0.1
-    assert _time() <= 250.1
+    assert loop_time() <= 250.1
     assert api.count() - asked <= 3
 
 
@@ -152,8 +149,8 @@ async def test_promises_are_not_enough(
 
     await session.wait(task.id)
 
-    figure(f"attached, no event ever: found {_time() - 61.0:.1f} s after the end")
-    assert _time() <= 61.0 + TARGET + 0.1
+    figure(f"attached, no event ever: found {loop_time() - 61.0:.1f} s after the end")
+    assert loop_time() <= 61.0 + TARGET + 0.1
 
 
 @pytest.mark.looptime
@@ -172,8 +169,8 @@ async def test_an_event_that_comes_too_soon(
 
     await asyncio.gather(*(session.wait(task.id) for task in tasks))
 
-    figure(f"told 1 s too soon: found {_time() - 20.0:.1f} s after the end")
-    assert 20.0 <= _time() <= 20.0 + TARGET + 0.1
+    figure(f"told 1 s too soon: found {loop_time() - 20.0:.1f} s after the end")
+    assert 20.0 <= loop_time() <= 20.0 + TARGET + 0.1
 
 
 @pytest.mark.looptime
@@ -194,9 +191,9 @@ async def test_events_in_the_wrong_order(
 
     ended = await session.wait(task.id)
 
-    figure(f"{words}: {ended.status} after {_time() - 10.0:.2f} s")
+    figure(f"{words}: {ended.status} after {loop_time() - 10.0:.2f} s")
     assert ended.status == "stopped"
-    assert _time() <= 10.2
+    assert loop_time() <= 10.2
 
 
 @pytest.mark.looptime
@@ -212,11 +209,11 @@ async def test_an_event_that_came_before_the_wait(
     handles = [await session.submit("x") for _ in range(count)]
     for task in api.tasks.values():
         source.tell(task, "finished")
-    began = _time()
+    began = loop_time()
 
     await asyncio.gather(*(handle.wait() for handle in handles))
 
-    assert _time() - began <= 0.2
+    assert loop_time() - began <= 0.2
 
 
 @pytest.mark.looptime
@@ -229,11 +226,11 @@ async def test_a_task_that_failed_before_the_wait(api: FakeApi, open_session: Op
     api.make = lambda _body: lives(1.0, "failed")
     handles = [await session.submit("x") for _ in range(5)]
     await asyncio.sleep(30.0)
-    began = _time()
+    began = loop_time()
 
     await asyncio.gather(*(handle.wait() for handle in handles))
 
-    assert _time() - began <= 0.2
+    assert loop_time() - began <= 0.2
 
 
 @pytest.mark.looptime
@@ -248,7 +245,7 @@ async def test_streams_are_looked_at_as_before(api: FakeApi, open_session: OpenS
     waits = [asyncio.create_task(session.wait(task.id)) for task in others]
     seen: list[tuple[str, float]] = []
     async for status in session.stream_status(shown.id):
-        seen.append((str(status), _time()))
+        seen.append((str(status), loop_time()))
         if len(seen) == 3:
             break
     steps = [step.step async for step in session.stream_steps(api.add(lives(5.0)).id)]

@@ -12,12 +12,9 @@ from browser_use_async import BrowserUseSession, PollPolicy, RetryPolicy, TaskSt
 from tests.support.api_bench import OpenSession
 from tests.support.fake_api import FakeApi, FakeTask, Fault
 from tests.support.fake_task import lives
+from tests.support.virtual_time import loop_time
 
 pytestmark = pytest.mark.looptime
-
-
-def _time() -> float:
-    return asyncio.get_running_loop().time()
 
 
 def _pauses(api: FakeApi, tasks: list[FakeTask]) -> list[float]:
@@ -52,7 +49,7 @@ async def _run_many(
         while left < count:
             left += 1
             task = api.tasks[(await session.run_and_wait("x")).id]
-            delays.append(_time() - task.born - task.life[-1][0])
+            delays.append(loop_time() - task.born - task.life[-1][0])
             if left < count:  # so long as so many are in flight
                 looks, finished = api.count("status", "list"), len(delays)
 
@@ -164,10 +161,10 @@ async def test_a_list_that_grows_is_followed(
     await asyncio.gather(*(session.wait(task.id) for task in tasks))
     growing.cancel()
 
-    assert _time() <= 32.1
+    assert loop_time() <= 32.1
     pauses = _pauses(api, tasks)
     late = sum(pause > 2.01 for pause in pauses) / len(pauses)
-    pages = api.count("list") / _time() * 2
+    pages = api.count("list") / loop_time() * 2
     figure(f"{width} in a list that grows: {late:.1%} of looks late, {pages:.1f} pages in 2 s")
     assert late <= most
     assert pages <= 1.7 * (width / 100 + 1)  # while all move on by 40 places
@@ -217,7 +214,7 @@ async def test_a_list_that_lags_costs_status_calls_only(api: FakeApi, open_sessi
     tasks = await asyncio.gather(*(session.run_and_wait(f"{n}") for n in range(20)))
 
     assert {task.status for task in tasks} == {TaskStatus.FINISHED}
-    assert _time() <= 8.0 + 2.2
+    assert loop_time() <= 8.0 + 2.2
 
 
 @pytest.mark.case("D27")
@@ -233,7 +230,7 @@ async def test_a_list_that_does_not_work_is_left_alone(
 
     await asyncio.gather(*(session.wait(task.id) for task in tasks))
 
-    assert _time() <= 200.0 + 4.5
+    assert loop_time() <= 200.0 + 4.5
     assert api.count("list") <= 3 * (200 / 60 + 2)
 
 
@@ -251,7 +248,7 @@ async def test_an_outage_is_asked_little(api: FakeApi, open_session: OpenSession
     asked = [at for at in api.times() if 20.0 <= at < 320.0]
     print(f"{len(asked)} requests in 300 s of outage for 100 waits")
     assert len(asked) <= 150
-    assert _time() <= 320.0 + 15.0
+    assert loop_time() <= 320.0 + 15.0
 
 
 @pytest.mark.parametrize("begins", [0.5, 20.0])
@@ -268,7 +265,7 @@ async def test_an_outage_is_not_blamed_on_the_list(
     await asyncio.gather(*(handle.wait() for handle in handles))
 
     assert "task list" not in caplog.text
-    assert _time() <= begins + 50.0 + 4.0
+    assert loop_time() <= begins + 50.0 + 4.0
     assert any(call.route == "list" and call.at > begins + 30.0 for call in api.calls)
 
 
@@ -325,7 +322,7 @@ async def test_a_page_that_lies_ends_no_wait(api: FakeApi, open_session: OpenSes
     ended = await asyncio.gather(*(session.wait(task.id) for task in tasks))
 
     assert {task.status for task in ended} == {TaskStatus.FINISHED}
-    assert _time() >= 40.0
+    assert loop_time() >= 40.0
 
 
 async def test_who_stops_following_is_not_looked_at(api: FakeApi, open_session: OpenSession):
@@ -367,7 +364,7 @@ async def test_streams_share_too(api: FakeApi, open_session: OpenSession):
         seen = []
         async for status in session.stream_status(task_id):
             if not seen:
-                firsts.append(_time())
+                firsts.append(loop_time())
             seen.append(str(status))
         return seen
 

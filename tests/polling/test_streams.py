@@ -13,12 +13,9 @@ from tests.support.api_bench import OpenSession
 from tests.support.fake_api import FakeApi, FakeTask, Fault
 from tests.support.fake_task import lives
 from tests.support.hygiene import LIVE_TOKEN
+from tests.support.virtual_time import loop_time
 
 pytestmark = pytest.mark.looptime
-
-
-def _time() -> float:
-    return asyncio.get_running_loop().time()
 
 
 async def _fill(items: list[Any], stream: AsyncIterable[Any]) -> None:
@@ -148,7 +145,7 @@ async def test_a_stream_times_out(api: FakeApi, open_session: OpenSession):
         await _fill(told, session.stream_status(task.id, timeout=40.0))
 
     assert told == ["running"]
-    assert _time() == pytest.approx(40.0, abs=0.05)
+    assert loop_time() == pytest.approx(40.0, abs=0.05)
 
 
 async def test_steps_come_once_and_in_order(api: FakeApi, open_session: OpenSession):
@@ -233,7 +230,7 @@ async def test_a_stream_of_steps_that_joins_is_served_at_once(
         first = await anext(stream)
 
     assert first.step == 1
-    assert _time() <= 101.0
+    assert loop_time() <= 101.0
     wait.cancel()
     await asyncio.gather(wait, return_exceptions=True)
 
@@ -244,7 +241,7 @@ async def test_paused_tasks_show_late_steps(api: FakeApi, open_session: OpenSess
     life = ((0.0, "running"), (10.0, "paused"), (500.0, "finished"))
     task = api.add(FakeTask(life=life, steps=lambda age: [1, 2] if age > 15.0 else [1]))
 
-    at = [_time() async for _step in session.stream_steps(task.id)]
+    at = [loop_time() async for _step in session.stream_steps(task.id)]
 
     assert len(at) == 2
     assert at[1] <= 18.0
@@ -258,7 +255,7 @@ async def test_the_live_url_is_waited_for(api: FakeApi, open_session: OpenSessio
     url = await session.handle(task.id).wait_for_live_url()
 
     assert url == f"https://live.example.com/{task.id}?token={LIVE_TOKEN}"
-    assert 12.0 <= _time() <= 14.1
+    assert 12.0 <= loop_time() <= 14.1
 
 
 async def test_a_task_without_a_live_url_ends_the_wait_for_it(

@@ -8,7 +8,6 @@ from decimal import Decimal
 import aiohttp
 import pytest
 
-from browser_use_async.api.task_states import TRANSITIONS, TaskEvent
 from browser_use_async.server import LocalServer
 from browser_use_async.server.backend import Backend
 from browser_use_async.server.executors.protocol import (
@@ -20,6 +19,7 @@ from browser_use_async.server.executors.protocol import (
 )
 from browser_use_async.server.jobs import TaskRunner
 from browser_use_async.server.jobs.runner import TaskBilling
+from browser_use_async.server.jobs.states import TRANSITIONS, TaskEvent
 from browser_use_async.server.operations.tasks import get_task_status, run_task, stop_task
 from browser_use_async.server.search import SearchEngine
 from browser_use_async.server.signed_links import Links

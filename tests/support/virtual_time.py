@@ -3,7 +3,7 @@
 import asyncio
 from typing import Any
 
-__all__ = ["lose"]
+__all__ = ["loop_time", "lose"]
 
 
 def lose(seconds: float) -> None:
@@ -14,3 +14,8 @@ def lose(seconds: float) -> None:
     """
     loop: Any = asyncio.get_running_loop()
     loop.setup_looptime(start=loop.time() + seconds)
+
+
+def loop_time() -> float:
+    """The time of the running loop, in seconds."""
+    return asyncio.get_running_loop().time()

@@ -11,6 +11,7 @@ from browser_use_async import CallLimits, RetryPolicy, SlotAwaited, TaskStatus, 
 from tests.support.api_bench import OpenSession
 from tests.support.fake_api import Call, FakeApi, FakeTask, Fault
 from tests.support.fake_task import TERMINAL, lives
+from tests.support.virtual_time import loop_time
 
 pytestmark = pytest.mark.looptime
 
@@ -18,10 +19,6 @@ FULL = Fault(
     status=429,
     body='{"detail": "Too many concurrent active sessions. Please wait for one to finish."}',
 )
-
-
-def _time() -> float:
-    return asyncio.get_running_loop().time()
 
 
 def _alive(api: FakeApi) -> int:
@@ -48,9 +45,9 @@ async def test_tasks_wait_for_a_slot(api: FakeApi, open_session: OpenSession):
     assert {task.status for task in tasks} == {TaskStatus.FINISHED}
     assert len(api.tasks) == 30
     asked = api.count("run")
-    print(f"{asked} run-task calls for 30 tasks on 5 slots, in {_time():.0f} s (60 s at best)")
+    print(f"{asked} run-task calls for 30 tasks on 5 slots, in {loop_time():.0f} s (60 s at best)")
     assert asked <= 30 + 30
-    assert _time() <= 100.0
+    assert loop_time() <= 100.0
 
 
 @pytest.mark.case("A6")
@@ -79,12 +76,12 @@ async def test_only_run_task_is_held_back(api: FakeApi, open_session: OpenSessio
     _allow(api, 1)
     waiting = asyncio.create_task(session.submit("x"))
     await asyncio.sleep(5.0)
-    began = _time()
+    began = loop_time()
 
     await session.tasks.get_status(running.id)
     await session.tasks.list()
 
-    assert _time() - began <= 0.1
+    assert loop_time() - began <= 0.1
     assert not waiting.done()
     running.overruled = "stopped"
     handle = await waiting
@@ -142,7 +139,7 @@ async def test_nothing_is_created_for_whom_nobody_waits(api: FakeApi, open_sessi
     with pytest.raises(asyncio.CancelledError):
         await submission
 
-    assert _time() == pytest.approx(10.0, abs=0.1)
+    assert loop_time() == pytest.approx(10.0, abs=0.1)
     await asyncio.sleep(200.0)
     assert api.count("run") == asked
     assert len(api.tasks) == 1
@@ -159,7 +156,7 @@ async def test_patience_ends(api: FakeApi, open_session: OpenSession):
     with pytest.raises(errors.RateLimitError, match="concurrent"):
         await session.submit("x")
 
-    assert 60.0 <= _time() <= 95.0
+    assert 60.0 <= loop_time() <= 95.0
     assert len(api.tasks) == 1
 
 
@@ -174,7 +171,7 @@ async def test_a_timeout_while_waiting_for_a_slot_tells_the_refusal(
     with pytest.raises(errors.RateLimitError, match="concurrent"):
         await session.run_and_wait("x", timeout=20.0)
 
-    assert _time() <= 20.05
+    assert loop_time() <= 20.05
     await asyncio.sleep(300.0)
     assert len(api.tasks) == 1
 

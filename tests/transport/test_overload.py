@@ -11,14 +11,11 @@ from browser_use_async import BrowserUseSession, PollPolicy, RetryPolicy, TaskSt
 from tests.support.api_bench import OpenSession
 from tests.support.fake_api import Call, FakeApi, Fault
 from tests.support.fake_task import lives
+from tests.support.virtual_time import loop_time
 
 pytestmark = pytest.mark.looptime
 
 LIMITED = Fault(status=429, headers={"Retry-After": "10"}, delay=0.05)
-
-
-def _time() -> float:
-    return asyncio.get_running_loop().time()
 
 
 def _storm(api: FakeApi, begins: float, ends: float, status: int = 429) -> None:
@@ -135,7 +132,7 @@ async def test_those_who_queue_hear_of_a_longer_pause(api: FakeApi, open_session
 
     assert {type(each) for each in ended} == {errors.RateLimitError}
     # Three attempts, each of which queues through three pauses at most.
-    assert _time() <= 3 * (3 * 50.0 + 55.0)
+    assert loop_time() <= 3 * (3 * 50.0 + 55.0)
 
 
 @pytest.mark.case("B11")
@@ -150,7 +147,7 @@ async def test_ten_minutes_of_503_are_asked_once_per_call(
 
     async def caller() -> None:
         nonlocal calls
-        while _time() < 600.0:
+        while loop_time() < 600.0:
             calls += 1
             with pytest.raises(errors.InternalServerError):
                 await session.tasks.get_status("t-1")

@@ -10,12 +10,9 @@ from browser_use_async import CallLimits, RetryPolicy, errors
 from tests.support.api_bench import OpenSession
 from tests.support.fake_api import FakeApi, Fault
 from tests.support.fake_task import lives
+from tests.support.virtual_time import loop_time
 
 pytestmark = pytest.mark.looptime
-
-
-def _time() -> float:
-    return asyncio.get_running_loop().time()
 
 
 @pytest.mark.parametrize("most", [1, 7, 100])
@@ -39,7 +36,7 @@ async def test_a_rate_spaces_calls_evenly(api: FakeApi, open_session: OpenSessio
 
     gaps = [late - early for early, late in pairwise(api.times())]
     assert min(gaps) >= 0.045
-    assert _time() == pytest.approx(99 / 20, abs=0.1)
+    assert loop_time() == pytest.approx(99 / 20, abs=0.1)
 
 
 async def test_no_operation_waits_behind_a_thousand_of_another(
@@ -54,11 +51,11 @@ async def test_no_operation_waits_behind_a_thousand_of_another(
 
     await session.tasks.stop(task.id)
 
-    stopped_at = _time()
+    stopped_at = loop_time()
     await asyncio.gather(*reads)
-    print(f"the stop took {stopped_at:.2f} s, all reads {_time():.1f} s")
+    print(f"the stop took {stopped_at:.2f} s, all reads {loop_time():.1f} s")
     assert stopped_at <= 0.5
-    assert _time() >= 40.0
+    assert loop_time() >= 40.0
 
 
 async def test_calls_of_one_kind_keep_their_order(api: FakeApi, open_session: OpenSession):
@@ -87,11 +84,10 @@ async def test_429_halves_what_is_sent_at_once_and_success_restores_it(
     assert len(answers) == 2000
     refused = api.count() - 2000
     late = [call.at for call in api.calls if call.at >= 5.0]
-    print(
-        f"{refused} of {api.count()} calls refused, {len(late)} calls after 5 s in {_time():.1f} s"
-    )
+    took = loop_time()
+    print(f"{refused} of {api.count()} calls refused, {len(late)} calls after 5 s in {took:.1f} s")
     assert refused <= 0.25 * api.count()
-    assert _time() <= 2000 * 0.1 / 8 * 2.0
+    assert loop_time() <= 2000 * 0.1 / 8 * 2.0
 
 
 async def test_who_gives_up_leaves_the_queue(api: FakeApi, open_session: OpenSession):
@@ -108,7 +104,7 @@ async def test_who_gives_up_leaves_the_queue(api: FakeApi, open_session: OpenSes
 
     assert [type(each).__name__ for each in ended].count("CancelledError") == 8
     assert [call.task_id for call in api.calls] == [tasks[0].id, tasks[9].id]
-    assert _time() == pytest.approx(2.0, abs=0.1)
+    assert loop_time() == pytest.approx(2.0, abs=0.1)
 
 
 async def test_closing_ends_those_who_queue(api: FakeApi, open_session: OpenSession):

@@ -6,11 +6,11 @@ from collections.abc import AsyncIterator
 
 import attrs
 
-from browser_use_async.api.task_states import TaskEvent
 from browser_use_async.prices import step_cents
 from browser_use_async.server.executors.protocol import Assignment, Executor, Failed, Finished, Step
 from browser_use_async.server.executors.viewing import View, Viewable
 from browser_use_async.server.jobs.redaction import SecretRedactor
+from browser_use_async.server.jobs.states import TaskEvent
 from browser_use_async.server.responses import log_failure
 from browser_use_async.server.storage import Store, TaskRecord
 from browser_use_async.server.storage.account import Account

@@ -5,8 +5,8 @@ import uuid
 from collections.abc import Callable, Mapping
 from datetime import datetime
 
-from browser_use_async.api.task_states import TaskEvent, next_status
 from browser_use_async.server.executors.protocol import Assignment, Failed, Finished, Step
+from browser_use_async.server.jobs.states import TaskEvent, next_status
 from browser_use_async.server.pictures import Drawing
 from browser_use_async.server.storage.changes import Changes
 from browser_use_async.server.storage.keeper import Keeper, MemoryKeeper

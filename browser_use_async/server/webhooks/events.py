@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from browser_use_async.api.task_states import TaskEvent
+from browser_use_async.server.jobs.states import TaskEvent
 from browser_use_async.server.storage import TaskRecord
 from browser_use_async.webhooks.signature import SIGNATURE_HEADER, TIMESTAMP_HEADER, sign
 

@@ -7,9 +7,9 @@ from collections import deque
 from collections.abc import Callable
 from datetime import datetime
 
-from browser_use_async.api.task_states import TaskEvent
 from browser_use_async.errors import ConfigurationError
 from browser_use_async.server.http_client import HttpClient, HttpClientError
+from browser_use_async.server.jobs.states import TaskEvent
 from browser_use_async.server.responses import log_failure
 from browser_use_async.server.storage import TaskRecord
 from browser_use_async.server.storage.keeper import Keeper
