@@ -33,7 +33,6 @@ LEVELS = {
     "models": 9,
     "__init__": 10,
     "cli": 11,
-    "distributed": 11,
     "__main__": 12,
 }
 # The thin layer, one module for each section of the API, stands beside the contract in `api`.

@@ -68,7 +68,7 @@ OnCreated = Callable[[TaskHandle], Awaitable[None] | None]
 
 
 class SubmissionRunner:
-    """The verbs that create tasks."""
+    """Submits tasks, waits for their ends, and stops those that a caller gives up."""
 
     def __init__(
         self,
