@@ -112,10 +112,9 @@ class TaskPoller:
         else:
             _cancel_requests(watched)
             self._schedule.discard(watched)
-        if self._schedule.watched:
-            self._wake()
-        elif self._timer is not None:
-            self._timer.cancel()  # there is nothing left to look for
+        if self._timer is not None and not self._schedule.watched:
+            self._timer.cancel()
+        self._wake()
 
     def webhook_received(self, task_id: str, *, has_ended: bool) -> None:
         """Poll a task that a webhook is about."""
@@ -129,9 +128,7 @@ class TaskPoller:
             watched.webhook_said_ended = watched.webhook_said_ended or has_ended
             if has_ended or watched.interest is not Interest.END:
                 self._confirm(watched)
-        # Without watched tasks there may be no running loop yet: a receiver can be attached first.
-        if self._schedule.watched:
-            self._wake()
+        self._wake()
 
     async def aclose(self) -> None:
         """Stop polling; every wait and stream gets `SessionClosedError`."""
@@ -151,7 +148,8 @@ class TaskPoller:
 
     def _wake(self) -> None:
         """Schedule one dispatch, however many subscriptions ask for it in this loop iteration."""
-        if not self._is_woken and not self._closed:
+        # Without watched tasks there may be no running loop yet: a receiver can be attached first.
+        if self._schedule.watched and not self._is_woken and not self._closed:
             self._is_woken = True
             asyncio.get_running_loop().call_soon(self._dispatch, context=self._context)
 

@@ -26,7 +26,7 @@ from browser_use_async.structured_output.types import (
     Field,
     MapType,
     Model,
-    Record,
+    RecordType,
     Scalar,
     TupleType,
     UnionOf,
@@ -218,7 +218,7 @@ class _Reading:
                 return self._constant(value, values, place)
             case Model(model):
                 return self._model(value, model, place)
-            case Record() as record:
+            case RecordType() as record:
                 return self._record(value, record, place)
 
     def _refuse(self, place: str, problem: str) -> None:
@@ -321,7 +321,7 @@ class _Reading:
             inner = "".join(_step(part) for part in detail["loc"])
             self._refuse(place + inner, detail["msg"])
 
-    def _record(self, value: Any, record: Record, place: str) -> Any:
+    def _record(self, value: Any, record: RecordType, place: str) -> Any:
         if not self._expect(value, dict, place):
             return None
         before = len(self.problems)

@@ -16,7 +16,7 @@ from browser_use_async.structured_output.types import (
     EnumType,
     MapType,
     Model,
-    Record,
+    RecordType,
     Scalar,
     TupleType,
     UnionOf,
@@ -87,14 +87,14 @@ class _Definitions:
                 return {"enum": [value for value, _member in values]}
             case Model(model):
                 return self._model(model)
-            case Record() as record:
+            case RecordType() as record:
                 return self._record(record)
 
     def _fixed(self, items: list[dict[str, Any]]) -> dict[str, Any]:
         schema = {"type": "array", "minItems": len(items), "maxItems": len(items)}
         return {**schema, "prefixItems": items} if items else schema
 
-    def _record(self, record: Record) -> dict[str, Any]:
+    def _record(self, record: RecordType) -> dict[str, Any]:
         name = self.names.get(record.kind)
         if name is None:
             name = self.names[record.kind] = self._free(record.kind.__name__)

@@ -101,7 +101,7 @@ class Field:
 
 
 @attrs.frozen
-class Record:
+class RecordType:
     """An object whose keys are known: an attrs class, a dataclass or a TypedDict."""
 
     kind: type[Any]
@@ -115,7 +115,7 @@ class Model:
     kind: Any
 
 
-Shape = Scalar | AnyType | ArrayType | TupleType | MapType | UnionOf | EnumType | Record | Model
+Shape = Scalar | AnyType | ArrayType | TupleType | MapType | UnionOf | EnumType | RecordType | Model
 
 _SCALARS = frozenset({str, int, float, Decimal, bool, types.NoneType, datetime, date})
 _ANYTHING = (Any, object)
@@ -211,7 +211,7 @@ def _constants(kind: Any, members: tuple[Any, ...]) -> EnumType:
 
 
 @lru_cache(maxsize=256)  # an array of many records asks for each of them
-def _record(kind: Any) -> Record:
+def _record(kind: Any) -> RecordType:
     if not isinstance(kind, type):
         _refuse(kind, "a class with type arguments has no JSON schema")
     if not (typing.is_typeddict(kind) or attrs.has(kind) or dataclasses.is_dataclass(kind)):
@@ -221,7 +221,7 @@ def _record(kind: Any) -> Record:
     _check_names(kind, fields)
     if not typing.is_typeddict(kind):
         _check_signature(kind, {field.argument for field in fields})
-    return Record(kind, fields)
+    return RecordType(kind, fields)
 
 
 def _hints(kind: type[Any]) -> dict[str, Any]:

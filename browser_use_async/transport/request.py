@@ -12,7 +12,7 @@ from browser_use_async.api.endpoint_table import Endpoint
 from browser_use_async.api.serialization import encode_request
 from browser_use_async.errors import InvalidRequestError
 from browser_use_async.types import UNSET, SecretMapping
-from browser_use_async.types.base import Record
+from browser_use_async.types.base import MutableValue
 
 _PLAIN = re.compile(r"[A-Za-z0-9_-]+")
 
@@ -35,7 +35,7 @@ class Payload:
 
 # Not frozen: that would double the cost of making one, and each call makes one.
 @attrs.define(eq=False, repr=False)
-class PreparedRequest(Record):
+class PreparedRequest(MutableValue):
     """One call with everything that goes on the wire, except the key."""
 
     endpoint: Endpoint  # the row of the table

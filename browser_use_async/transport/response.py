@@ -20,7 +20,7 @@ from aiohttp.http import HttpProcessingError
 from browser_use_async import errors
 from browser_use_async.api.serialization import decode_response
 from browser_use_async.transport.request import PreparedRequest
-from browser_use_async.types.base import Record
+from browser_use_async.types.base import MutableValue
 
 MAX_BODY = 32 * 1024 * 1024  # bytes of a JSON body, before and after decompression
 UNMEASURED = 2 * 1024 * 1024  # bytes decompressed at once; a larger body is measured first
@@ -42,7 +42,7 @@ class OutcomeKind(StrEnum):
 
 # Not frozen: that would double the cost of making one, and each attempt makes one.
 @attrs.define(eq=False, repr=False)
-class Reply(Record):
+class Reply(MutableValue):
     """A whole response."""
 
     status: int  # the HTTP status
@@ -51,7 +51,7 @@ class Reply(Record):
 
 
 @attrs.define(eq=False, repr=False)  # not frozen, for the same reason
-class Outcome(Record):
+class Outcome(MutableValue):
     """The classified result of one attempt."""
 
     kind: OutcomeKind

@@ -5,11 +5,11 @@ from typing import Any
 
 import attrs
 
-from browser_use_async.types.base import Record
+from browser_use_async.types.base import MutableValue
 
 
 @attrs.define(eq=False, repr=False)
-class Balance(Record):
+class Balance(MutableValue):
     """What is left on the account. API page: Check Balance.
 
     Attributes:

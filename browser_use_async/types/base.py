@@ -43,7 +43,7 @@ class Value:
         return field.repr(value) if callable(field.repr) else repr(value)
 
 
-class Record(Value):
+class MutableValue(Value):
     """The same for an object that can change, and is not hashable for that."""
 
     __slots__ = ()

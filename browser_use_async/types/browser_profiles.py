@@ -4,7 +4,7 @@ from typing import Any, TypedDict
 
 import attrs
 
-from browser_use_async.types.base import FieldKind, FieldRule, Record, Unset, Value, ruled
+from browser_use_async.types.base import FieldKind, FieldRule, MutableValue, Unset, Value, ruled
 from browser_use_async.types.enums import ProxyCountry
 
 _COUNTRY = FieldRule(FieldKind.TEXT, enum=ProxyCountry, lower_case=True)
@@ -89,7 +89,7 @@ class UpdateBrowserProfileRequest(Value):
 
 
 @attrs.define(eq=False, repr=False)
-class BrowserProfile(Record):
+class BrowserProfile(MutableValue):
     """A browser profile. API page: Get Browser Profile.
 
     Attributes:
@@ -118,7 +118,7 @@ class BrowserProfile(Record):
 
 
 @attrs.define(eq=False, repr=False)
-class BrowserProfilePage(Record):
+class BrowserProfilePage(MutableValue):
     """One page of the profile list. API page: List Browser Profiles.
 
     Attributes:

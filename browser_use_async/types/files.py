@@ -4,7 +4,7 @@ from typing import Any
 
 import attrs
 
-from browser_use_async.types.base import FieldKind, FieldRule, Record, Value, ruled
+from browser_use_async.types.base import FieldKind, FieldRule, MutableValue, Value, ruled
 from browser_use_async.types.secrets import hidden_url, hidden_urls
 from browser_use_async.types.tasks import IDENTIFIER
 
@@ -25,7 +25,7 @@ class UploadRequest(Value):
 
 
 @attrs.define(eq=False, repr=False)
-class UploadUrl(Record):
+class UploadUrl(MutableValue):
     """Where a file can be put.
 
     Attributes:
@@ -46,7 +46,7 @@ class TaskFile(Value):
 
 
 @attrs.define(eq=False, repr=False)
-class TaskMedia(Record):
+class TaskMedia(MutableValue):
     """Recordings of a completed task. API page: Get Task Media.
 
     Attributes:
@@ -59,7 +59,7 @@ class TaskMedia(Record):
 
 
 @attrs.define(eq=False, repr=False)
-class TaskScreenshots(Record):
+class TaskScreenshots(MutableValue):
     """Screenshots of a task. API page: Get Task Screenshots.
 
     Attributes:
@@ -72,7 +72,7 @@ class TaskScreenshots(Record):
 
 
 @attrs.define(eq=False, repr=False)
-class OutputFile(Record):
+class OutputFile(MutableValue):
     """Where an output file can be fetched. API page: Get Task Output File.
 
     Attributes:

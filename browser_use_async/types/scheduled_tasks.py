@@ -6,7 +6,7 @@ from typing import Any, Required, TypedDict
 
 import attrs
 
-from browser_use_async.types.base import FieldKind, FieldRule, Record, Unset, Value, ruled
+from browser_use_async.types.base import FieldKind, FieldRule, MutableValue, Unset, Value, ruled
 from browser_use_async.types.enums import LlmModel, ScheduleType
 from browser_use_async.types.task_settings import METADATA_RULE, RunTaskFields, TaskSettings
 
@@ -103,7 +103,7 @@ class UpdateScheduledTaskRequest(Value):
 
 
 @attrs.define(eq=False, repr=False)
-class ScheduledTask(Record):
+class ScheduledTask(MutableValue):
     """A schedule. API page: Get Scheduled Task.
 
     Attributes:
@@ -152,7 +152,7 @@ class ScheduledTask(Record):
 
 
 @attrs.define(eq=False, repr=False)
-class ScheduledTaskPage(Record):
+class ScheduledTaskPage(MutableValue):
     """One page of the schedule list. API page: List Scheduled Tasks.
 
     Attributes:

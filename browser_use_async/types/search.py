@@ -4,7 +4,7 @@ from typing import Any
 
 import attrs
 
-from browser_use_async.types.base import FieldKind, FieldRule, Record, Unset, Value, ruled
+from browser_use_async.types.base import FieldKind, FieldRule, MutableValue, Unset, Value, ruled
 
 _TEXT = FieldRule(FieldKind.TEXT, required=True, nullable=False, min_length=1)
 _DEPTH = FieldRule(
@@ -47,7 +47,7 @@ class SearchUrlRequest(Value):
 
 
 @attrs.define(eq=False, repr=False)
-class SearchResult(Record):
+class SearchResult(MutableValue):
     """What one website says.
 
     Attributes:
@@ -62,7 +62,7 @@ class SearchResult(Record):
 
 
 @attrs.define(eq=False, repr=False)
-class SearchResults(Record):
+class SearchResults(MutableValue):
     """What several websites say.
 
     Attributes:

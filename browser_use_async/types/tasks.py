@@ -5,7 +5,7 @@ from typing import Any, Generic, TypeVar
 
 import attrs
 
-from browser_use_async.types.base import FieldKind, FieldRule, Record, Value, ruled
+from browser_use_async.types.base import FieldKind, FieldRule, MutableValue, Value, ruled
 from browser_use_async.types.enums import TaskStatus
 from browser_use_async.types.secrets import hidden_url
 
@@ -35,7 +35,7 @@ class PageQuery(Value):
 
 
 @attrs.define(eq=False, repr=False)
-class Created(Record):
+class Created(MutableValue):
     """What run-task and creating a schedule answer.
 
     Attributes:
@@ -48,7 +48,7 @@ class Created(Record):
 
 
 @attrs.define(eq=False, repr=False)
-class TaskStep(Record):
+class TaskStep(MutableValue):
     """One step of the agent.
 
     Attributes:
@@ -70,7 +70,7 @@ class TaskStep(Record):
 
 
 @attrs.define(eq=False, repr=False)
-class BrowserData(Record):
+class BrowserData(MutableValue):
     """Browser data of a task that ran with `save_browser_data`.
 
     Attributes:
@@ -83,7 +83,7 @@ class BrowserData(Record):
 
 
 @attrs.define(eq=False, repr=False)
-class TaskSummary(Record):
+class TaskSummary(MutableValue):
     """A row of the task list. API page: List Tasks.
 
     Attributes:
@@ -111,7 +111,7 @@ class TaskSummary(Record):
 
 
 @attrs.define(eq=False, repr=False)
-class Task(Record):
+class Task(MutableValue):
     """Everything that the API tells about a task. API page: Get Task.
 
     Attributes:
@@ -149,7 +149,7 @@ class Task(Record):
 
 
 @attrs.define(eq=False, repr=False)
-class TaskPage(Record):
+class TaskPage(MutableValue):
     """One page of the task list, newest first. API page: List Tasks.
 
     Attributes:
