@@ -1,5 +1,6 @@
-"""Bounds that the specification states in prose: rows, pairs, files, and the checks for numbers."""
+"""Bounds and checks that several rooms share: rows, pairs, files, numbers, and local hosts."""
 
+import ipaddress
 import math
 from pathlib import PurePath
 
@@ -54,3 +55,13 @@ CONTENT_TYPES: dict[str, str] = {
 def content_type_of(file_name: str) -> str | None:
     """The content type that a file name stands for, or None if the API does not take it."""
     return CONTENT_TYPES.get(PurePath(file_name).suffix.lower())
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host, as it is written, is this machine; names are not resolved."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

@@ -1,6 +1,5 @@
 """The address to listen on, and the checks before other machines can reach it."""
 
-import ipaddress
 import os
 import secrets
 import socket
@@ -9,6 +8,7 @@ import ssl
 import attrs
 from yarl import URL
 
+from browser_use_async.api.limits import is_loopback
 from browser_use_async.errors import ConfigurationError
 
 MIN_EXPOSED_KEY = 24
@@ -86,27 +86,19 @@ class ListenAddress:
         return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"
 
 
-def is_loopback_host(host: str) -> bool:
-    """Whether a host name or address is that of this machine only."""
-    try:
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
-
-
 def _checked_host(host: str, allow_any_host: bool) -> tuple[str, bool]:
     """Return the address, and whether only this machine can reach it."""
     if host == "localhost":
         # The name has two addresses, for which port 0 would take two different ports.
         return "127.0.0.1", True
-    is_loopback = is_loopback_host(host)
-    if not is_loopback and not allow_any_host:
+    is_local = is_loopback(host)
+    if not is_local and not allow_any_host:
         raise ConfigurationError(
             f"{host} is reachable from other machines; listen on 127.0.0.1, or say "
             "allow_any_host=True (--allow-any-host) if everybody there who has the key may have "
             "pages opened from this machine"
         )
-    return host, is_loopback
+    return host, is_local
 
 
 def _checked_port(port: int) -> int:
@@ -145,7 +137,7 @@ def _checked_public_url(public_url: str) -> str:
     except (ValueError, TypeError):
         url = URL()
     host = url.raw_host or ""
-    here = is_loopback_host(host)
+    here = is_loopback(host)
     if not host or url.scheme not in ({"http", "https"} if here else {"https"}):
         raise ConfigurationError(
             "public_url must be the https address that others use, such as https://tasks.example"

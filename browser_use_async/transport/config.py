@@ -1,6 +1,5 @@
 """What a session is configured with: the API's address and key, limits, and its runtime."""
 
-import ipaddress
 import math
 import os
 import random
@@ -13,7 +12,7 @@ import aiohttp
 import attrs
 from yarl import URL
 
-from browser_use_async.api.limits import is_count
+from browser_use_async.api.limits import is_count, is_loopback
 from browser_use_async.errors import ConfigurationError
 from browser_use_async.types.base import Value
 from browser_use_async.version import __version__
@@ -147,16 +146,6 @@ def _url_or_none(text: str) -> URL | None:
         return URL(text)
     except (ValueError, TypeError):
         return None
-
-
-def is_loopback(host: str) -> bool:
-    """Whether a host, as it is written, is this machine; names are not resolved."""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 @attrs.frozen(eq=False, kw_only=True, repr=False)

@@ -50,7 +50,7 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "the server listens wherever it is told to",
         "server/listen_address.py",
-        "    if not is_loopback and not allow_any_host:\n",
+        "    if not is_local and not allow_any_host:\n",
         "    if not host and not allow_any_host:\n",
         ("J4",),
     ),

@@ -42,7 +42,7 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         "a host that begins like this machine passes for it",
-        "transport/config.py",
+        "api/limits.py",
         '    if host == "localhost":\n',
         '    if host.startswith("localhost"):\n',
         ("H5",),

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 import attrs
 from yarl import URL
 
+from browser_use_async.api.limits import is_loopback
 from browser_use_async.cli.console import Console
 from browser_use_async.cli.exit_codes import ExitCode
 from browser_use_async.cli.options import (
@@ -23,7 +24,6 @@ from browser_use_async.cli.screen import Style
 from browser_use_async.cli.webhook_listener import listen
 from browser_use_async.errors import ConfigurationError
 from browser_use_async.server.http_client import HttpClient, HttpClientError
-from browser_use_async.server.listen_address import is_loopback_host
 from browser_use_async.server.webhooks.events import TEST_BODY, signed_headers
 from browser_use_async.webhooks import WebhookStatus
 from browser_use_async.webhooks.events import STATUS_UPDATE, TEST
@@ -104,7 +104,7 @@ def _configure_listen(parser: argparse.ArgumentParser) -> None:
 
 
 async def _listen(options: argparse.Namespace, secret: str, console: Console) -> int:
-    if not options.allow_any_host and not is_loopback_host(options.host):
+    if not options.allow_any_host and not is_loopback(options.host):
         raise ConfigurationError(
             f"{options.host} is reachable from other machines; listen on 127.0.0.1, or say "
             "--allow-any-host"
@@ -151,7 +151,7 @@ def _local_url(text: str) -> str:
         host, has_user = url.host or "", url.user is not None or url.password is not None
     except ValueError:
         url, host, has_user = URL(), "", False
-    if url.scheme not in {"http", "https"} or has_user or not is_loopback_host(host):
+    if url.scheme not in {"http", "https"} or has_user or not is_loopback(host):
         raise argparse.ArgumentTypeError(
             "write an address of this machine, such as http://127.0.0.1:8000/webhook"
         )

@@ -7,8 +7,8 @@ from typing import Any
 import attrs
 from yarl import URL
 
+from browser_use_async.api.limits import is_loopback
 from browser_use_async.errors import ConfigurationError
-from browser_use_async.server.listen_address import is_loopback_host
 from browser_use_async.server.storage.keeper import Keeper
 from browser_use_async.webhooks.signature import key_of
 
@@ -26,7 +26,7 @@ def _check_url(_webhook: object, _field: object, url: Any) -> None:
         raise ConfigurationError("url: a webhook needs an address that begins with https://")
     if target.user is not None or target.password is not None:
         raise ConfigurationError("url: an address with a user name or password is not called")
-    if target.scheme == "http" and not is_loopback_host(host):
+    if target.scheme == "http" and not is_loopback(host):
         raise ConfigurationError(
             f"url: http:// is for this machine only, and {host} is another; use https://"
         )
