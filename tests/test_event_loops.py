@@ -32,7 +32,7 @@ def test_a_session_in_every_loop(
     caplog: pytest.LogCaptureFixture,
     figure: Callable[[str], None],
 ):
-    """E11: runs, waits, streams, adopts, stops and closes, and the loop has nothing to say."""
+    """Runs, waits, streams, adopts, stops and closes, and the loop has nothing to say."""
     if eager and sys.version_info < (3, 12):
         pytest.skip("eager tasks came with Python 3.12")
     with asyncio.Runner(debug=debug, loop_factory=LOOPS[kind]) as runner:

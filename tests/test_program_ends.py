@@ -63,7 +63,7 @@ async def _run(program: str, *options: str) -> tuple[int, str]:
 @pytest.mark.case("E7")
 @pytest.mark.parametrize("how", ["dropped", "waiting", "kept"])
 async def test_a_session_that_is_never_closed_warns_once(running_api: FakeApi, how: str):
-    """E7: one clear warning, without the key and without further ones from aiohttp."""
+    """One clear warning, without the key and without further ones from aiohttp."""
     program = FORGETFUL.format(key=KEY, url=running_api.url, how=how)
 
     code, output = await _run(program, "-W", "always::ResourceWarning")
@@ -78,7 +78,7 @@ async def test_a_session_that_is_never_closed_warns_once(running_api: FakeApi, h
 
 @pytest.mark.case("E7")
 async def test_a_session_that_is_never_used_warns_not(running_api: FakeApi):
-    """E7: without a connection there is nothing to close."""
+    """Without a connection there is nothing to close."""
     with warnings.catch_warnings(record=True) as warned:
         warnings.simplefilter("always")
         session = BrowserUseSession(api_key=KEY, base_url=running_api.url)
@@ -94,7 +94,7 @@ async def test_a_session_that_is_never_used_warns_not(running_api: FakeApi):
 async def test_the_end_of_a_program_with_waits_pending(
     running_api: FakeApi, figure: Callable[[str], None]
 ):
-    """E12: `asyncio.run` ends while tasks wait: nothing is destroyed pending, nothing unclosed."""
+    """`asyncio.run` ends while tasks wait: nothing is destroyed pending, nothing unclosed."""
     program = f"""
         import asyncio
         from browser_use_async import BrowserUseSession
@@ -144,7 +144,7 @@ async def test_the_end_of_a_program_with_waits_pending(
 async def test_an_interrupt_ends_a_program_and_its_tasks(
     running_api: FakeApi, figure: Callable[[str], None]
 ):
-    """E6: Ctrl-C during waits: a KeyboardInterrupt, and each task was stopped once."""
+    """Ctrl-C during waits: a KeyboardInterrupt, and each task was stopped once."""
     program = f"""
         import asyncio, os, signal, time
         from browser_use_async import BrowserUseSession
@@ -187,7 +187,7 @@ async def test_an_interrupt_ends_a_program_and_its_tasks(
 
 @pytest.mark.case("E9")
 async def test_a_second_loop_in_one_program(running_api: FakeApi):
-    """E9: made outside of a loop, used in one, refused in the next, with both of them named."""
+    """Made outside of a loop, used in one, refused in the next, with both of them named."""
     program = f"""
         import asyncio
         from browser_use_async import BrowserUseSession, errors

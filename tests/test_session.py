@@ -32,7 +32,7 @@ async def _finish(*waits: "asyncio.Task[Any]") -> list[BaseException | None]:
 @pytest.mark.case("E8")
 @pytest.mark.looptime
 async def test_closing_ends_every_wait(api: FakeApi, open_session: OpenSession):
-    """E8: waits, streams and iterators under way get `SessionClosedError`, with the task's id."""
+    """Waits, streams and iterators under way get `SessionClosedError`, with the task's id."""
     session = await open_session()
     task = api.add(_forever())
 
@@ -73,7 +73,7 @@ async def test_closing_ends_every_wait(api: FakeApi, open_session: OpenSession):
 @pytest.mark.case("E8")
 @pytest.mark.looptime
 async def test_an_answer_that_came_before_closing_is_given(api: FakeApi, open_session: OpenSession):
-    """E8: a terminal answer is never thrown away, not even in the turn of closing."""
+    """A terminal answer is never thrown away, not even in the turn of closing."""
     session = await open_session()
     task = api.add(FakeTask(life=((0.0, "running"), (5.0, "finished"))))
     told: list[TaskStatus] = []
@@ -95,7 +95,7 @@ async def test_an_answer_that_came_before_closing_is_given(api: FakeApi, open_se
 @pytest.mark.case("E8")
 @pytest.mark.looptime
 async def test_a_closed_session_refuses_everything(api: FakeApi, open_session: OpenSession):
-    """E8: use after close is one clear error for each verb; closing twice does no harm."""
+    """Use after close is one clear error for each verb; closing twice does no harm."""
     session = await open_session()
     task = api.add(_forever())
     handle = session.handle(task.id)
@@ -127,7 +127,7 @@ async def test_a_closed_session_refuses_everything(api: FakeApi, open_session: O
 @pytest.mark.case("E8")
 @pytest.mark.looptime
 async def test_a_wait_that_begins_while_closing_is_refused(api: FakeApi, open_session: OpenSession):
-    """E8: while `aclose` gives a stop its seconds, a new wait does not hang on."""
+    """While `aclose` gives a stop its seconds, a new wait does not hang on."""
     session = await open_session()
     api.make = lambda _body: _forever()
     api.fault = lambda call: Fault(delay=3.0) if call.route == "stop" else None
@@ -146,7 +146,7 @@ async def test_a_wait_that_begins_while_closing_is_refused(api: FakeApi, open_se
 @pytest.mark.case("E8")
 @pytest.mark.looptime
 async def test_closing_that_is_cancelled_leaves_nothing(api: FakeApi, open_session: OpenSession):
-    """E8: an `aclose` that is cut short closes the connections all the same."""
+    """An `aclose` that is cut short closes the connections all the same."""
     session = await open_session()
     api.make = lambda _body: _forever()
     api.fault = lambda call: Fault(delay=30.0) if call.route == "stop" else None
@@ -166,7 +166,7 @@ async def test_closing_that_is_cancelled_leaves_nothing(api: FakeApi, open_sessi
 @pytest.mark.case("E8")
 @pytest.mark.looptime
 async def test_closing_ends_a_search(api: FakeApi, open_session: OpenSession):
-    """E8: `resolve_submission` under way gets the error too."""
+    """`resolve_submission` under way gets the error too."""
     session = await open_session()
     api.break_calls("run", {1: Fault(cut=True)})
     with pytest.raises(errors.SubmissionUnknownError) as caught:
@@ -198,7 +198,7 @@ async def test_a_session_is_released_with_its_last_name(api: FakeApi):
 
 @pytest.mark.case("E9")
 async def test_another_loop_is_refused(running_api: FakeApi):
-    """E9: waits, streams and closing in a second loop are refused by name, and harm nothing."""
+    """Waits, streams and closing in a second loop are refused by name, and harm nothing."""
     session = BrowserUseSession(api_key=KEY, base_url=running_api.url)
     wait = asyncio.create_task(session.wait("t1"))
     await asyncio.sleep(0.05)

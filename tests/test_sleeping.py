@@ -40,7 +40,7 @@ async def test_short():
 
 @pytest.mark.case("J8")
 def test_no_test_sleeps_for_long(figure: Callable[[str], None]):
-    """J8: a sleep of more than a second stands in virtual time only."""
+    """A sleep of more than a second stands in virtual time only."""
     files = [path for path in TESTS.rglob("*.py") if not path.is_relative_to(SIMULATED)]
 
     found = [
@@ -55,7 +55,7 @@ def test_no_test_sleeps_for_long(figure: Callable[[str], None]):
 
 @pytest.mark.control("J8")
 def test_a_long_sleep_is_found():
-    """J8: in a test, in a function inside of one, in a class, by name, and as a product."""
+    """In a test, in a function inside of one, in a class, by name, and as a product."""
     lines = SAMPLE.splitlines()
 
     found = [lines[number - 1].strip() for number in long_sleeps(SAMPLE)]
@@ -70,7 +70,7 @@ def test_a_long_sleep_is_found():
 
 @pytest.mark.control("J8")
 def test_a_file_in_virtual_time_sleeps_as_long_as_it_likes():
-    """J8: the mark of a file counts for all of its tests, but not for `time.sleep`."""
+    """The mark of a file counts for all of its tests, but not for `time.sleep`."""
     source = "pytestmark = pytest.mark.looptime\n" + SAMPLE
 
     assert len(long_sleeps(source)) == 1
@@ -78,7 +78,7 @@ def test_a_file_in_virtual_time_sleeps_as_long_as_it_likes():
 
 @pytest.mark.case("J8")
 def test_a_test_that_hangs_is_ended(pytestconfig: pytest.Config):
-    """J8: each test has a minute, and only a few that are marked have more."""
+    """Each test has a minute, and only a few that are marked have more."""
     assert pytestconfig.pluginmanager.hasplugin("timeout")
     assert float(pytestconfig.getini("timeout")) == LIMIT
     assert not pytestconfig.getoption("timeout")

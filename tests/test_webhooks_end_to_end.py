@@ -44,7 +44,7 @@ async def endpoint(nothing_leaks: None) -> AsyncIterator[Endpoint]:
 
 @pytest.mark.case("A25")
 async def test_a_lost_answer_is_made_good_by_a_webhook(endpoint: Endpoint):
-    """A25: no answer, a list that shows nothing, each event twice: one task, found at once."""
+    """No answer, a list that shows nothing, each event twice: one task, found at once."""
     faults = [
         Fault("lost_reply", "run_task", calls=1),
         Fault("list_lag", seconds=300),
@@ -76,7 +76,7 @@ async def test_a_lost_answer_is_made_good_by_a_webhook(endpoint: Endpoint):
 
 @pytest.mark.case("D17")
 async def test_a_hundred_waits_are_woken(endpoint: Endpoint, figure: Callable[[str], None]):
-    """D17: over real sockets each end costs its confirming get, and hardly anything else."""
+    """Over real sockets each end costs its confirming get, and hardly anything else."""
     poll = PollPolicy(interval=60, latency_target=60)
     executor = ScriptedExecutor(default=Scenario(steps=["Look"], step_seconds=0.5))
     async with (

@@ -55,7 +55,7 @@ REFUSED: list[tuple[str, dict[str, Any], str, str]] = [
 async def test_bad_fields_are_refused_before_sending(
     serve: Serve, connect: Connect, verb: str, fields: dict[str, Any], field: str, words: str
 ):
-    """A22: the error names the field and says what to do, and the server hears nothing."""
+    """The error names the field and says what to do, and the server hears nothing."""
     server = await serve(answering(response(200, '{"id":"t-1"}')))
     session = await connect(server)
     section, _, name = verb.rpartition(".")
@@ -118,7 +118,7 @@ SECRETS: dict[str, Any] = {
 @pytest.mark.parametrize("kind", SECRETS)
 @pytest.mark.parametrize("whole", [True, False], ids=["a request object", "keywords"])
 async def test_refused_secrets_are_not_shown(connect: Connect, kind: str, *, whole: bool):
-    """H1: no message and no frame of the traceback shows a secret that was refused."""
+    """No message and no frame of the traceback shows a secret that was refused."""
     session = await connect("http://127.0.0.1:9")
 
     with raises(InvalidRequestError) as caught:
@@ -136,7 +136,7 @@ async def test_refused_secrets_are_not_shown(connect: Connect, kind: str, *, who
 async def test_secrets_are_not_shown_when_another_field_is_refused(
     connect: Connect, verb: str, field: str
 ):
-    """H1: good secrets beside a bad field do not stand in any frame either."""
+    """Good secrets beside a bad field do not stand in any frame either."""
     session = await connect("http://127.0.0.1:9")
     section, _, name = verb.rpartition(".")
     call = getattr(getattr(session, section) if section else session, name)
@@ -161,7 +161,7 @@ ECHOES: dict[str, tuple[int, str]] = {
 @pytest.mark.case("H1")
 @pytest.mark.parametrize("kind", ECHOES)
 async def test_secrets_are_not_shown_when_the_call_fails(serve: Serve, connect: Connect, kind: str):
-    """H1: a server that echoes the body in its error does not get the secrets into ours."""
+    """A server that echoes the body in its error does not get the secrets into ours."""
     server = await serve(answering(response(*ECHOES[kind])))
     session = await connect(server)
 
@@ -177,7 +177,7 @@ async def test_secrets_are_not_shown_when_the_call_fails(serve: Serve, connect: 
 
 @pytest.mark.case("H2")
 def test_request_objects_show_no_secrets():
-    """H2: repr, str and format of a request mask the values, whatever their shape."""
+    """Repr, str and format of a request mask the values, whatever their shape."""
     for secrets in SECRETS.values():
         request = RunTaskRequest("Buy milk", secrets=secrets)
 

@@ -58,7 +58,7 @@ from tests.api.answers import (
     ],
 )
 def test_refused_bodies(body: bytes) -> None:
-    """C5: an unclean body is the typed error, which tells its size and not its text."""
+    """An unclean body is the typed error, which tells its size and not its text."""
     error = refused(RUN_TASK, body)
 
     assert error.path == "$"
@@ -71,7 +71,7 @@ def test_refused_bodies(body: bytes) -> None:
     "body", [b'"finished"', b"finished", b" finished\r\n", b'{"status": "finished"}']
 )
 def test_status_shapes(body: bytes) -> None:
-    """C6: a status is understood bare, quoted and wrapped, for each was seen somewhere."""
+    """A status is understood bare, quoted and wrapped, for each was seen somewhere."""
     assert decode_response(GET_TASK_STATUS, body) is TaskStatus.FINISHED
 
 
@@ -95,21 +95,21 @@ def test_status_shapes(body: bytes) -> None:
     ],
 )
 def test_what_is_no_status(body: bytes) -> None:
-    """C6: anything else is the typed error rather than a made-up status."""
+    """Anything else is the typed error rather than a made-up status."""
     assert_tells_no_value(refused(GET_TASK_STATUS, body))
 
 
 @pytest.mark.case("C7")
 @pytest.mark.parametrize(("body", "expected"), [(b"true", True), (b" false\n", False)])
 def test_me(body: bytes, expected: bool) -> None:
-    """C7: the answer of `me` is a JSON boolean."""
+    """The answer of `me` is a JSON boolean."""
     assert decode_response(ME, body) is expected
 
 
 @pytest.mark.case("C7")
 @pytest.mark.parametrize("body", [b'"true"', b"1", b"0", b"null", b"{}", b"True", b""])
 def test_what_is_no_boolean(body: bytes) -> None:
-    """C7: what merely resembles a boolean is refused, for a wrong yes would be worse."""
+    """What merely resembles a boolean is refused, for a wrong yes would be worse."""
     refused(ME, body)
 
 
@@ -129,7 +129,7 @@ def test_what_is_no_boolean(body: bytes) -> None:
     ],
 )
 def test_balance(written: str, expected: Decimal) -> None:
-    """C8: money is exact, whether the server quotes it or not."""
+    """Money is exact, whether the server quotes it or not."""
     balance = decode_response(CHECK_BALANCE, f'{{"balance": {written}}}'.encode())
 
     assert balance == Balance(expected)
@@ -140,7 +140,7 @@ def test_balance(written: str, expected: Decimal) -> None:
     "written", ['""', "null", '"a lot"', "true", "[]", '"NaN"', '"Infinity"', '{"a": 1}']
 )
 def test_what_is_no_amount(written: str) -> None:
-    """C8: what is no amount is the typed error, never zero and never NaN."""
+    """What is no amount is the typed error, never zero and never NaN."""
     error = refused(CHECK_BALANCE, f'{{"balance": {written}}}'.encode())
 
     assert error.path == "$.balance"
@@ -157,14 +157,14 @@ def test_an_amount_beyond_a_float() -> None:
 
 @pytest.mark.case("C10")
 def test_balance_that_is_missing() -> None:
-    """C10: the error names the API's field, although the model calls it `cents`."""
+    """The error names the API's field, although the model calls it `cents`."""
     assert refused(CHECK_BALANCE, b"{}").path == "$.balance"
 
 
 @pytest.mark.case("C9")
 @pytest.mark.parametrize("written", [7, 7.0, "7", "007"])
 def test_integers_as_text(written: Any) -> None:
-    """C9: a whole number is understood as number or text."""
+    """A whole number is understood as number or text."""
     assert decode(LIST_TASKS, {**PAGE, "total_count": written}).total_count == 7
 
 
@@ -173,7 +173,7 @@ def test_integers_as_text(written: Any) -> None:
     "written", [7.5, "7.0", "seven", "", "--7", "\u0667", "7" * 20, True, None]
 )
 def test_what_is_no_integer(written: Any) -> None:
-    """C9: what is no whole number is the typed error that names the field."""
+    """What is no whole number is the typed error that names the field."""
     error = refused(LIST_TASKS, json.dumps({**PAGE, "total_count": written}).encode())
 
     assert (error.path, str(error)) == (
@@ -185,14 +185,14 @@ def test_what_is_no_integer(written: Any) -> None:
 @pytest.mark.case("C9")
 @pytest.mark.parametrize(("written", "expected"), [(7, "7"), (7.5, "7.5"), ("7", "7")])
 def test_numbers_where_text_belongs(written: Any, expected: str) -> None:
-    """C9: an id that a server counts rather than makes up is text to us."""
+    """An id that a server counts rather than makes up is text to us."""
     assert decode(GET_TASK, {**TASK, "id": written}).id == expected
 
 
 @pytest.mark.case("C9")
 @pytest.mark.parametrize("written", [True, [], {}, None])
 def test_what_is_no_text(written: Any) -> None:
-    """C9: other JSON in place of text is refused."""
+    """Other JSON in place of text is refused."""
     assert refused(GET_TASK, json.dumps({**TASK, "id": written}).encode()).path == "$.id"
 
 
@@ -207,14 +207,14 @@ def _schedule(**more: Any) -> Any:
     [(True, True), ("true", True), ("False", False), (1, True), (0, False), (None, True)],
 )
 def test_booleans_as_text(written: Any, expected: bool) -> None:
-    """C9: a boolean in an object may be its name or a bit; null is the field's default."""
+    """A boolean in an object may be its name or a bit; null is the field's default."""
     assert _schedule(is_active=written).is_active is expected
 
 
 @pytest.mark.case("C9")
 @pytest.mark.parametrize("written", ["yes", 2, "", [], {}])
 def test_what_is_no_boolean_in_an_object(written: Any) -> None:
-    """C9: anything else is the typed error that names the field."""
+    """Anything else is the typed error that names the field."""
     with pytest.raises(ResponseDecodeError) as caught:
         _schedule(is_active=written)
 
@@ -232,7 +232,7 @@ def test_enum_values(written: str) -> None:
 @pytest.mark.case("C9")
 @pytest.mark.parametrize("written", [5, True, ["o3"], {}])
 def test_what_is_no_enum_value(written: Any) -> None:
-    """C9: an open enum is open to text only."""
+    """An open enum is open to text only."""
     with pytest.raises(ResponseDecodeError) as caught:
         _schedule(llm_model=written)
 
@@ -241,7 +241,7 @@ def test_what_is_no_enum_value(written: Any) -> None:
 
 @pytest.mark.case("C10")
 def test_unknown_fields_are_kept() -> None:
-    """C10: what this version does not know is in `extra`, at every level, and never shared."""
+    """What this version does not know is in `extra`, at every level, and never shared."""
     page = decode(
         LIST_TASKS, {**PAGE, "tasks": [{**TASK, "cost": 3}, {**TASK, "extra": 5}], "more": None}
     )
@@ -257,7 +257,7 @@ def test_unknown_fields_are_kept() -> None:
 @pytest.mark.case("C10")
 @pytest.mark.parametrize("metadata", [5, CANARY, [TOKEN_KEY], {TOKEN_KEY: "x"}, None])
 def test_unknown_fields_may_have_names_that_are_known_elsewhere(metadata: Any) -> None:
-    """C10: a step has no metadata, so what a server calls so is an unknown field like others."""
+    """A step has no metadata, so what a server calls so is an unknown field like others."""
     task = decode(GET_TASK, {**TASK, "steps": [{"id": "s", "step": 1, "metadata": metadata}]})
 
     assert task.steps[0].extra == {"metadata": metadata}
@@ -282,7 +282,7 @@ _STEP = {"id": "s", "step": 1, "evaluation_previous_goal": "", "next_goal": "", 
     ],
 )
 def test_an_odd_step_among_ordinary_ones(odd: Any, read: list[TaskStep]) -> None:
-    """C9: steps as they should be are read all at once, and any other one by itself."""
+    """Steps as they should be are read all at once, and any other one by itself."""
     ordinary = TaskStep("s", 1, url="u")
 
     task = decode(GET_TASK, {**TASK, "steps": [_STEP, odd, _STEP]})
@@ -303,7 +303,7 @@ def test_an_odd_step_among_ordinary_ones(odd: Any, read: list[TaskStep]) -> None
     ],
 )
 def test_a_wrong_step_among_ordinary_ones(wrong: Any, place: str) -> None:
-    """C9: what is no step is refused, and the error says where it is."""
+    """What is no step is refused, and the error says where it is."""
     with pytest.raises(ResponseDecodeError) as caught:
         decode(GET_TASK, {**TASK, "steps": [_STEP, wrong, _STEP]})
 
@@ -320,7 +320,7 @@ def test_the_reserved_pair_is_no_metadata_of_the_users() -> None:
 
 @pytest.mark.case("C10")
 def test_optional_fields_may_be_missing_or_null() -> None:
-    """C10: missing and null are the same, and give the field's default."""
+    """Missing and null are the same, and give the field's default."""
     optional = [field.name for field in attrs.fields(Task) if field.default is not attrs.NOTHING]
     minimal = {name: TASK[name] for name in TASK if name not in optional}
 
@@ -332,7 +332,7 @@ def test_optional_fields_may_be_missing_or_null() -> None:
 @pytest.mark.case("C10")
 @pytest.mark.parametrize("name", ["id", "task", "status", "created_at"])
 def test_required_fields_that_are_missing(name: str) -> None:
-    """C10: a missing field is named by its path, without a word of the rest."""
+    """A missing field is named by its path, without a word of the rest."""
     body = json.dumps({**PAGE, "tasks": [TASK, {k: v for k, v in TASK.items() if k != name}]})
 
     error = refused(LIST_TASKS, body.encode())
@@ -344,7 +344,7 @@ def test_required_fields_that_are_missing(name: str) -> None:
 
 @pytest.mark.case("C10")
 def test_lists_may_hold_nulls() -> None:
-    """C10: nulls in a list are dropped: the service was seen to send `[null]`."""
+    """Nulls in a list are dropped: the service was seen to send `[null]`."""
     assert decode(GET_TASK_MEDIA, {"recordings": [None, "https://a", None]}).recordings == [
         "https://a"
     ]
@@ -353,7 +353,7 @@ def test_lists_may_hold_nulls() -> None:
 @pytest.mark.case("C11")
 @pytest.mark.parametrize("value", ["yesterday", "", 1761994081, {"at": 1}, [], True])
 def test_created_at_garbage(value: Any) -> None:
-    """C11: a timestamp that is none crashes nothing: it is None, and kept raw in `extra`."""
+    """A timestamp that is none crashes nothing: it is None, and kept raw in `extra`."""
     task = decode(GET_TASK, {**TASK, "created_at": value, "finished_at": value})
 
     assert task.created_at is None
@@ -376,7 +376,7 @@ def test_created_at_garbage(value: Any) -> None:
     ],
 )
 def test_created_at_shapes(written: str) -> None:
-    """C11: a task with any of the eight shapes is born at one aware moment."""
+    """A task with any of the eight shapes is born at one aware moment."""
     task = decode(GET_TASK, {**TASK, "created_at": written})
 
     assert task.created_at.replace(microsecond=0) == datetime(2025, 11, 1, 10, 48, 1, tzinfo=UTC)

@@ -48,7 +48,7 @@ from tests.api.answers import CANARY, PAGE, ROWS, TASK, assert_tells_no_value, r
     ],
 )
 def test_paths(change: dict[str, Any], path: str) -> None:
-    """C10: the error says where it is, down to the item, and nothing of what is there."""
+    """The error says where it is, down to the item, and nothing of what is there."""
     in_task = refused(GET_TASK, json.dumps({**TASK, **change}).encode())
     in_step = {name for name in change if name in {"steps", "browser_data", "output_files"}}
 
@@ -139,7 +139,7 @@ def _assert_typed_or_refused(endpoint: Endpoint, body: bytes) -> bool:
 def test_anything_to_every_decoder(
     what: str, bodies: st.SearchStrategy[bytes], figure: Callable[[str], None]
 ) -> None:
-    """C16: anything gives the promised type or the typed error, which tells no value."""
+    """Anything gives the promised type or the typed error, which tells no value."""
     counts: Counter[str] = Counter()
 
     @settings(max_examples=200)

@@ -89,7 +89,7 @@ def test_every_row_with_an_id_is_covered(figure: Callable[[str], None]):
 @pytest.mark.case("H9")
 @pytest.mark.parametrize("name", CALLS)
 async def test_a_hostile_id_reaches_no_other_route(serve: Serve, connect: Connect, name: str):
-    """H9: 21 hostile ids at every call that takes one; each is one segment, or is not sent."""
+    """21 hostile ids at every call that takes one; each is one segment, or is not sent."""
     verb, target = CALLS[name]
     server = await serve(answering(response(404, '{"detail":"Task not found"}')))
     session = await connect(server, retry=ONCE)

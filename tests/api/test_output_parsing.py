@@ -313,7 +313,7 @@ KINDS = (Page, Tree, Row, Leaf, Circle | Ring, list[Item], Level, dict[Colour, s
 @pytest.mark.case("C16")
 @given(value=JSON, kind=st.sampled_from(KINDS))
 def test_any_json_is_read_or_refused(value: Any, kind: Any):
-    """C16: whatever a model answers, the result is a value or `OutputMismatchError`."""
+    """Whatever a model answers, the result is a value or `OutputMismatchError`."""
     with contextlib.suppress(OutputMismatchError):
         parse_output(json.dumps(value), kind)
 

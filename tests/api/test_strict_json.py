@@ -81,7 +81,7 @@ HOSTILE = {
 @either_way
 @pytest.mark.parametrize("body", HOSTILE.values(), ids=HOSTILE)
 def test_hostile_text_is_refused(body: bytes, way: Any) -> None:
-    """C5: whatever is no clean JSON raises the one typed error, which quotes nothing of it."""
+    """Whatever is no clean JSON raises the one typed error, which quotes nothing of it."""
     with pytest.raises(way.JsonRefusedError) as caught:
         way.read_json(body)
 
@@ -148,7 +148,7 @@ def _same_both_ways(body: bytes) -> None:
 @example(b"\xff\xfe")
 @example(b"N")
 def test_any_bytes(body: bytes) -> None:
-    """C5: any bytes give a value or the typed error, and never anything else."""
+    """Any bytes give a value or the typed error, and never anything else."""
     _same_both_ways(body)
 
 

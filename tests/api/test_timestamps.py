@@ -25,7 +25,7 @@ WHOLE_SECOND = MOMENT.replace(microsecond=0)
     ],
 )
 def test_eight_shapes(text: str, expected: datetime) -> None:
-    """C11: each shape seen in the wild is the right moment, aware of its time zone."""
+    """Each shape seen in the wild is the right moment, aware of its time zone."""
     parsed = parse_timestamp(text)
 
     assert parsed == expected
@@ -72,7 +72,7 @@ def test_further_shapes(text: str, expected: datetime) -> None:
     ],
 )
 def test_garbage(text: str) -> None:
-    """C11: what is no timestamp, or no moment that UTC can tell, is None and no exception."""
+    """What is no timestamp, or no moment that UTC can tell, is None and no exception."""
     assert parse_timestamp(text) is None
 
 

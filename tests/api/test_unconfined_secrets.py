@@ -51,7 +51,7 @@ CALLS = [_run, _run_whole, _submit, _schedule, _schedule_whole]
 async def test_secrets_without_domains_give_a_warning(
     serve: Serve, connect: Connect, figure: Callable[[str], None], call: Any, kind: str
 ):
-    """H13: once, at the caller's line, in the words of the API, and without the value."""
+    """Once, at the caller's line, in the words of the API, and without the value."""
     session = await connect(await serve(answering(CREATED)))
 
     with pytest.warns(UserWarning, match="the API recommends") as caught:
@@ -68,7 +68,7 @@ async def test_secrets_without_domains_give_a_warning(
 
 @pytest.mark.case("H13")
 async def test_a_line_in_a_loop_warns_once(serve: Serve, connect: Connect):
-    """H13: under Python's own default filter a call site is told once, however often it runs."""
+    """Under Python's own default filter a call site is told once, however often it runs."""
     session = await connect(await serve(answering(CREATED)))
 
     with warnings.catch_warnings(record=True) as caught:
@@ -93,7 +93,7 @@ async def test_a_line_in_a_loop_warns_once(serve: Serve, connect: Connect):
     ids=["with domains", "no secret", "null", "no secrets field", "nothing"],
 )
 async def test_nothing_to_warn_of(serve: Serve, connect: Connect, fields: dict[str, Any]):
-    """H13: requests that keep to the recommendation are sent without a word."""
+    """Requests that keep to the recommendation are sent without a word."""
     session = await connect(await serve(answering(CREATED)))
 
     with warnings.catch_warnings(record=True) as caught:

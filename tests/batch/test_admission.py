@@ -99,7 +99,7 @@ def _runs(*, is_strict: bool) -> st.SearchStrategy[Run]:
 @pytest.mark.case("I23")
 @given(_runs(is_strict=True))
 def test_a_strict_limit_is_never_passed(run: Run) -> None:
-    """I23: whatever tasks take, and in whatever order they end."""
+    """Whatever tasks take, and in whatever order they end."""
     run.run()
 
     assert run.budget.limit_cents is not None
@@ -109,7 +109,7 @@ def test_a_strict_limit_is_never_passed(run: Run) -> None:
 @pytest.mark.case("I22")
 @given(_runs(is_strict=False))
 def test_the_worst_case_is_twice_the_limit_or_one_task_beyond_it(run: Run) -> None:
-    """I22: whatever tasks take: they run beside each other within twice the limit, or alone."""
+    """Whatever tasks take: they run beside each other within twice the limit, or alone."""
     run.run()
 
     limit = run.budget.limit_cents
@@ -121,7 +121,7 @@ def test_the_worst_case_is_twice_the_limit_or_one_task_beyond_it(run: Run) -> No
 @pytest.mark.case("I22")
 @given(_runs(is_strict=False))
 def test_nothing_stays_reserved_when_nothing_runs(run: Run) -> None:
-    """I22: every reservation is settled, by exactly what the task cost."""
+    """Every reservation is settled, by exactly what the task cost."""
     run.run()
 
     started = run.jobs[: run.started]
@@ -133,7 +133,7 @@ def test_nothing_stays_reserved_when_nothing_runs(run: Run) -> None:
 @pytest.mark.case("I22")
 @given(_runs(is_strict=False))
 def test_an_ample_limit_admits_everything_at_once(run: Run) -> None:
-    """I22: a limit that pays for all maxima delays nothing."""
+    """A limit that pays for all maxima delays nothing."""
     run.budget.limit_cents = sum((job.price.maximum_cents for job in run.jobs), Decimal(0))
 
     run.run()
@@ -172,7 +172,7 @@ def test_a_quantile_is_known_when_enough_tasks_have_ended() -> None:
 
 @pytest.mark.case("I22")
 def test_running_tasks_that_show_more_steps_make_the_estimate_dearer() -> None:
-    """I22: the short tasks end first, and say nothing about those that go on."""
+    """The short tasks end first, and say nothing about those that go on."""
     estimator = _ended(*[3] * 20)
     estimator.observe([10] * 5)
 
@@ -197,7 +197,7 @@ def test_the_latest_tasks_count() -> None:
 
 @pytest.mark.case("I22")
 def test_earlier_runs_alone_are_not_believed() -> None:
-    """I22: a run has to see some tasks of its own before it trusts a quantile."""
+    """A run has to see some tasks of its own before it trusts a quantile."""
     estimator = StepEstimator([3] * 16)
     estimator.record(3, 75)
     assert estimator.quantile() == math.inf

@@ -37,7 +37,7 @@ def _states(ledger: Path) -> tuple[int, int]:
 async def test_never_more_at_once_and_no_more_memory_for_more_items(
     serve: Serve, open_session: Open, figure: Callable[[str], None]
 ) -> None:
-    """I15: items under way stay below the bound, and what is kept does not grow with the input."""
+    """Items under way stay below the bound, and what is kept does not grow with the input."""
     server = await serve()
     session = await open_session(server)
     running: list[int] = []
@@ -60,7 +60,7 @@ async def test_never_more_at_once_and_no_more_memory_for_more_items(
 async def test_fewer_slots_than_wanted_slow_it_down_and_no_more(
     serve: Serve, open_session: Open, texts: Texts, figure: Callable[[str], None]
 ) -> None:
-    """I16: with two slots for ten at once, everything runs, and nothing fails."""
+    """With two slots for ten at once, everything runs, and nothing fails."""
     executor = Held()
     server = await serve(max_concurrent_tasks=2, executor=executor)
     session = await open_session(server)
@@ -80,7 +80,7 @@ async def test_fewer_slots_than_wanted_slow_it_down_and_no_more(
 async def test_an_item_that_waits_for_a_slot_is_new(
     serve: Serve, open_session: Open, ledger: Path, texts: Texts
 ) -> None:
-    """I16: what was refused a slot is known not to exist, so that the next run need not look."""
+    """What was refused a slot is known not to exist, so that the next run need not look."""
     server = await serve(max_concurrent_tasks=1, executor=hanging({}))
     session = await open_session(server, limits=CallLimits(slot_wait=60))
     batch = session.run_many(texts(3), concurrency=3, ledger=ledger)
@@ -99,7 +99,7 @@ async def test_an_item_that_waits_for_a_slot_is_new(
 async def test_a_huge_answer_is_given_and_not_kept(
     serve: Serve, open_session: Open, ledger: Path, figure: Callable[[str], None]
 ) -> None:
-    """I17: 20 MB come through, the ledger keeps their size only, and the next run asks again."""
+    """20 MB come through, the ledger keeps their size only, and the next run asks again."""
     huge = Scenario(steps=("Look",), step_seconds=0.0, output="x" * 20_000_000)
     session = await open_session(await serve(scenarios={"huge": huge}))
 

@@ -30,7 +30,7 @@ async def test_a_budget_ends_submitting(
     concurrency: int,
     is_lazy: bool,
 ) -> None:
-    """I9: at the cap nothing more is submitted, what runs ends, and the rest runs with more."""
+    """At the cap nothing more is submitted, what runs ends, and the rest runs with more."""
     server = await serve()
     session = await open_session(server)
 
@@ -56,7 +56,7 @@ async def test_a_budget_ends_submitting(
 async def test_what_was_left_out_is_told_with_what_it_would_have_cost(
     serve: Serve, open_session: Open, texts: Texts, figure: Callable[[str], None]
 ) -> None:
-    """I9: a batch says that its budget does not suffice when that is so, and by how much."""
+    """A batch says that its budget does not suffice when that is so, and by how much."""
     long = Scenario(steps=tuple(f"Step {n}" for n in range(10)), step_seconds=0.01)
     server = await serve(scenarios={"Task": long})
     session = await open_session(server)
@@ -78,7 +78,7 @@ async def test_what_was_left_out_is_told_with_what_it_would_have_cost(
 async def test_a_batch_that_ends_within_its_budget_leaves_nothing_out(
     serve: Serve, open_session: Open, texts: Texts
 ) -> None:
-    """I9: what did not fit for a while was not left out."""
+    """What did not fit for a while was not left out."""
     session = await open_session(await serve())
 
     batch = session.run_many(texts(5), concurrency=5, budget_cents=5 * EACH)
@@ -93,7 +93,7 @@ async def test_a_batch_that_ends_within_its_budget_leaves_nothing_out(
 async def test_a_budget_of_nothing_sends_nothing(
     serve: Serve, open_session: Open, texts: Texts
 ) -> None:
-    """I9: with nothing to spend nothing is sent."""
+    """With nothing to spend nothing is sent."""
     server = await serve()
     session = await open_session(server)
 
@@ -108,7 +108,7 @@ async def test_a_budget_of_nothing_sends_nothing(
 async def test_the_balance_bounds_the_budget_if_asked(
     serve: Serve, open_session: Open, ledger: Path, texts: Texts
 ) -> None:
-    """I9: with `check_balance` no more is spent than the account has."""
+    """With `check_balance` no more is spent than the account has."""
     server = await serve(balance_cents=8)
     session = await open_session(server)
 
@@ -126,7 +126,7 @@ async def test_the_balance_bounds_the_budget_if_asked(
 async def test_what_an_earlier_run_spent_counts(
     serve: Serve, open_session: Open, ledger: Path, texts: Texts
 ) -> None:
-    """I9: the budget is for the whole batch, over all its runs."""
+    """The budget is for the whole batch, over all its runs."""
     server = await serve()
     session = await open_session(server)
     await session.run_many(texts(4), concurrency=1, ledger=ledger).collect()
@@ -147,7 +147,7 @@ async def test_an_empty_balance_pauses_the_batch(
     figure: Callable[[str], None],
     concurrency: int,
 ) -> None:
-    """I10: when the service says that the money is gone, the rest stays as it is: new."""
+    """When the service says that the money is gone, the rest stays as it is: new."""
     broke = Fault("status", "run_task", status=402, calls=range(4, 40))
     server = await serve(faults=[broke])
     session = await open_session(server)

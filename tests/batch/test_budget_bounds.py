@@ -34,7 +34,7 @@ def _run(steps: StepsOf, budget: int | None, at_once: int, count: int = MANY) ->
 def test_a_budget_holds_while_many_tasks_run(
     steps_of: StepsOf, concurrency: int, budget: int, figure: Figure
 ) -> None:
-    """I22: on the first run, of which nothing is known, at most a tenth more is spent."""
+    """On the first run, of which nothing is known, at most a tenth more is spent."""
     done = _run(steps_of, budget, concurrency)
 
     more = done.calls["get-task"] - done.tasks
@@ -55,7 +55,7 @@ def test_a_budget_holds_while_many_tasks_run(
 def test_a_budget_below_the_maximum_of_one_task_is_exceeded_by_one_task_at_most(
     steps_of: StepsOf, concurrency: int, figure: Figure
 ) -> None:
-    """I22: tasks run one at a time, so that no more than the last one can go beyond."""
+    """Tasks run one at a time, so that no more than the last one can go beyond."""
     budget = 100
 
     done = _run(steps_of, budget, concurrency)
@@ -72,7 +72,7 @@ def test_a_budget_below_the_maximum_of_one_task_is_exceeded_by_one_task_at_most(
 def test_a_budget_holds_for_several_models_in_one_batch(
     steps_of: StepsOf, budget: int, figure: Figure
 ) -> None:
-    """I22: each task is priced by its own model."""
+    """Each task is priced by its own model."""
     run = {"steps_of": steps_of, "count": MANY, "budget_cents": budget, "concurrency": 50}
 
     (done,) = run_batches(run, models=MODELS)
@@ -94,7 +94,7 @@ def test_a_budget_holds_for_several_models_in_one_batch(
 def test_a_budget_holds_over_several_runs(
     runs: list[tuple[int, int]], tmp_path: Path, figure: Figure
 ) -> None:
-    """I22: what earlier runs took tells what to expect, and is not believed blindly."""
+    """What earlier runs took tells what to expect, and is not believed blindly."""
     done = run_batches(
         *(
             {
@@ -116,7 +116,7 @@ def test_a_budget_holds_over_several_runs(
 
 @pytest.mark.case("I22")
 def test_an_ample_budget_costs_neither_time_nor_requests(figure: Figure) -> None:
-    """I22: while all that run could take their maximum, they run at once, as without a budget."""
+    """While all that run could take their maximum, they run at once, as without a budget."""
     free = _run(mixed, None, 50, count=100)
     ample = _run(mixed, int(100 * task_cents(75)), 50, count=100)
 
@@ -129,7 +129,7 @@ def test_an_ample_budget_costs_neither_time_nor_requests(figure: Figure) -> None
 
 @pytest.mark.case("I22")
 def test_the_steps_that_running_tasks_show_are_counted(figure: Figure) -> None:
-    """I22: five long tasks are under way while short ones end, start and make all look cheap."""
+    """Five long tasks are under way while short ones end, start and make all look cheap."""
     budget = 1200
 
     done = _run(lambda number: 75 if number < 5 else 3, budget, 10)
@@ -141,7 +141,7 @@ def test_the_steps_that_running_tasks_show_are_counted(figure: Figure) -> None:
 @pytest.mark.case("I22")
 @pytest.mark.parametrize("budget", [500, 2000])
 def test_the_worst_case_is_twice_the_budget(budget: int, figure: Figure) -> None:
-    """I22: after thirty short tasks nothing tells that all others are long."""
+    """After thirty short tasks nothing tells that all others are long."""
     done = _run(lambda number: 3 if number < 30 else 75, budget, 50)
 
     figure(f"{done.spent_cents} of {budget} cents")

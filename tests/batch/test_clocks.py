@@ -26,7 +26,7 @@ DATES: dict[str, Callable[[datetime], str | None]] = {
 
 @pytest.mark.long
 def test_no_clock_makes_an_item_paid_twice(tmp_path: Path, figure: Callable[[str], None]) -> None:
-    """I19: random faults and crashes, a clock that is set all the time, and untrue dates."""
+    """Random faults and crashes, a clock that is set all the time, and untrue dates."""
     report = sum(
         (simulate_batch(seed, CLOCKS, tmp_path / f"{seed}.db") for seed in range(15)), Report()
     )
@@ -41,7 +41,7 @@ def test_no_clock_makes_an_item_paid_twice(tmp_path: Path, figure: Callable[[str
 def test_tasks_too_many_are_found_at_every_skew(
     tmp_path: Path, figure: Callable[[str], None], date: str, skew: float
 ) -> None:
-    """I19: what a window that is too short has created twice is reported, whatever the clocks."""
+    """What a window that is too short has created twice is reported, whatever the clocks."""
 
     async def live(seed: int) -> tuple[int, int]:
         world = BatchWorld(seed, HASTY, tmp_path / f"{seed}.db")

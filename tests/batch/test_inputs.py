@@ -23,7 +23,7 @@ Texts = Callable[[int], list[str]]
 async def test_poison_is_set_aside(
     serve: Serve, open_session: Open, ledger: Path, figure: Callable[[str], None]
 ) -> None:
-    """I11: what cannot be sent or is refused is a dead letter with a reason; the others run."""
+    """What cannot be sent or is refused is a dead letter with a reason; the others run."""
     refusal = Fault("status", "run_task", status=422, probability=1.0, calls=1)
     server = await serve(faults=[refusal])
     session = await open_session(server)
@@ -58,7 +58,7 @@ async def test_poison_is_set_aside(
 async def test_dead_letters_are_tried_again_if_asked_for(
     serve: Serve, open_session: Open, ledger: Path
 ) -> None:
-    """I11: a dead letter is tried again when asked for, or when its content was put right."""
+    """A dead letter is tried again when asked for, or when its content was put right."""
     refusals = Fault("status", "run_task", status=422, first=2)
     server = await serve(faults=[refusals])
     session = await open_session(server)
@@ -86,7 +86,7 @@ async def test_an_input_that_raises_ends_the_batch_in_order(
     ledger: Path,
     is_async: bool,
 ) -> None:
-    """I11: what was read before is brought to its end, and the error says after how many."""
+    """What was read before is brought to its end, and the error says after how many."""
     server = await serve()
     session = await open_session(server)
 
@@ -117,7 +117,7 @@ async def test_an_input_that_raises_ends_the_batch_in_order(
 async def test_what_is_named_twice_is_done_once(
     serve: Serve, open_session: Open, ledger: Path, figure: Callable[[str], None]
 ) -> None:
-    """I12: the same content, or the same key with the same content, is one item."""
+    """The same content, or the same key with the same content, is one item."""
     server = await serve()
     session = await open_session(server)
     batch = session.run_many(
@@ -141,7 +141,7 @@ async def test_a_key_that_means_something_else_is_refused(
     ledger: Path,
     in_one_run: bool,
 ) -> None:
-    """I12: changed content under a key is refused, in the same input and in the next run."""
+    """Changed content under a key is refused, in the same input and in the next run."""
     server = await serve()
     session = await open_session(server)
     pairs = [("k", "one"), ("l", "other"), ("k", "two")]
@@ -160,7 +160,7 @@ async def test_a_key_that_means_something_else_is_refused(
 async def test_the_next_run_goes_by_keys_and_not_by_places(
     serve: Serve, open_session: Open, ledger: Path
 ) -> None:
-    """I13: in another order, with more items and with fewer, nothing is done twice."""
+    """In another order, with more items and with fewer, nothing is done twice."""
     server = await serve()
     session = await open_session(server)
     await session.run_many(["a", "b", "c"], concurrency=3, ledger=ledger).collect()

@@ -89,7 +89,7 @@ async def test_killed_at_random_moments_a_batch_loses_and_repeats_nothing(
     count: int,
     kills: int,
 ) -> None:
-    """I1: SIGKILL again and again, batches of 200 items, faults on: one task for each item."""
+    """SIGKILL again and again, batches of 200 items, faults on: one task for each item."""
     draw = random.Random(20)
     killed = lost = doubled = batches = 0
     while killed < kills:

@@ -140,7 +140,7 @@ class BatchMachine(RuleBasedStateMachine):
     ],
 )
 def test_any_sequence_of_events_keeps_the_promises(examples: int, steps: int, figure: Any) -> None:
-    """I20: at most one task for each key, done means finished, and the end is for good."""
+    """At most one task for each key, done means finished, and the end is for good."""
     from hypothesis.stateful import run_state_machine_as_test
 
     run_state_machine_as_test(

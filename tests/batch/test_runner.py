@@ -72,7 +72,7 @@ async def test_a_task_that_comes_too_late_is_found(
     caplog: pytest.LogCaptureFixture,
     stop_orphans: bool,
 ) -> None:
-    """I18: a second task, created after the window, is reported, and stopped if allowed."""
+    """A second task, created after the window, is reported, and stopped if allowed."""
     server = await serve(faults=[Fault("reset", "run_task", calls=1)], executor=hanging())
     session = await open_session(server)
 

@@ -20,7 +20,7 @@ Texts = Callable[[int], list[str]]
 async def test_secrets_are_not_in_the_ledger(
     serve: Serve, open_session: Open, ledger: Path
 ) -> None:
-    """H4: of secrets the ledger has no value and no digest: renewed ones are the same item."""
+    """Of secrets the ledger has no value and no digest: renewed ones are the same item."""
     server = await serve()
     session = await open_session(server)
 

@@ -21,7 +21,7 @@ Texts = Callable[[int], list[str]]
 async def test_leaving_leaves_or_stops(
     serve: Serve, open_session: Open, ledger: Path, texts: Texts, way: str, on_cancel: Any
 ) -> None:
-    """I14: left in any way, tasks live on or are stopped, and the next run goes on with them."""
+    """Left in any way, tasks live on or are stopped, and the next run goes on with them."""
     server = await serve(scenarios={"Task 0": QUICK}, executor=hanging({"Task 0": QUICK}))
     session = await open_session(server)
     batch = session.run_many(texts(5), concurrency=3, ledger=ledger, on_cancel=on_cancel)
@@ -69,7 +69,7 @@ async def _leave(batch: Any, way: str, condition: Callable[[], object]) -> None:
 async def test_without_a_ledger_leaving_stops(
     serve: Serve, open_session: Open, texts: Texts
 ) -> None:
-    """I14: when nobody would know the running tasks any more, they are stopped."""
+    """When nobody would know the running tasks any more, they are stopped."""
     server = await serve(executor=hanging({"Task 0": QUICK}))
     session = await open_session(server)
 
@@ -89,7 +89,7 @@ async def test_draining_finishes_what_runs(
     ledger: Path,
     waits_for_input: bool,
 ) -> None:
-    """I14: after `drain()` nothing is submitted, what runs is finished, and the loop ends."""
+    """After `drain()` nothing is submitted, what runs is finished, and the loop ends."""
     server = await serve()
     session = await open_session(server)
 
@@ -116,7 +116,7 @@ async def test_draining_finishes_what_runs(
 async def test_a_loop_that_is_left_needs_no_closing(
     serve: Serve, open_session: Open, ledger: Path, texts: Texts
 ) -> None:
-    """I14: after a plain `break` the ledger is free again within a moment, and nothing is left."""
+    """After a plain `break` the ledger is free again within a moment, and nothing is left."""
     session = await open_session(await serve())
 
     async for _result in session.run_many(texts(5), concurrency=2, ledger=ledger):
@@ -133,7 +133,7 @@ async def test_a_loop_that_is_left_needs_no_closing(
 async def test_closing_before_the_ledger_is_open_leaves_it_to_others(
     serve: Serve, open_session: Open, ledger: Path, texts: Texts, way: str
 ) -> None:
-    """I14: closed or cancelled while it opens its ledger, a batch sends nothing and frees it."""
+    """Closed or cancelled while it opens its ledger, a batch sends nothing and frees it."""
     server = await serve()
     session = await open_session(server)
     batch = session.run_many(texts(5), concurrency=2, ledger=ledger)
@@ -166,7 +166,7 @@ async def _when_the_ledger_is_free(batch: Callable[[], Any]) -> list[Any]:
 async def test_closing_the_session_ends_the_batch(
     serve: Serve, open_session: Open, ledger: Path, texts: Texts
 ) -> None:
-    """I14: a session that is closed in the middle ends the batch with an error that says so."""
+    """A session that is closed in the middle ends the batch with an error that says so."""
     server = await serve(executor=hanging())
     session = await open_session(server)
     collecting = asyncio.ensure_future(

@@ -31,7 +31,7 @@ MAXIMUM = task_cents(75)
 def test_a_strict_budget_is_never_exceeded(
     steps_of: StepsOf, budget: int, models: tuple[str, ...], figure: Callable[[str], None]
 ) -> None:
-    """I23: with 50 at once, whatever tasks take; and it is used as far as maxima fit."""
+    """With 50 at once, whatever tasks take; and it is used as far as maxima fit."""
     run = {"steps_of": steps_of, "count": MANY, "budget_cents": budget, "concurrency": 50}
 
     (done,) = run_batches({**run, "budget_strict": True}, models=models)
@@ -47,7 +47,7 @@ def test_a_strict_budget_is_never_exceeded(
 def test_a_strict_budget_holds_over_several_runs(
     tmp_path: Path, figure: Callable[[str], None]
 ) -> None:
-    """I23: what earlier runs spent counts, and what they learned does not."""
+    """What earlier runs spent counts, and what they learned does not."""
     run = {"count": MANY, "concurrency": 50, "budget_strict": True}
 
     done = run_batches(
@@ -63,7 +63,7 @@ def test_a_strict_budget_holds_over_several_runs(
 
 @pytest.mark.case("I23")
 async def test_a_strict_budget_too_small_for_any_task_is_refused_at_once(ledger: Path) -> None:
-    """I23: nothing would run, so nothing is opened, and the error says what would help."""
+    """Nothing would run, so nothing is opened, and the error says what would help."""
     requests = [RunTaskRequest("a"), RunTaskRequest("b", llm_model="claude-sonnet-4-20250514")]
     async with BrowserUseSession(KEY, base_url="http://127.0.0.1:9/api/v1") as session:
         with raises(InvalidRequestError) as caught:
@@ -83,7 +83,7 @@ async def test_a_strict_budget_too_small_for_any_task_is_refused_at_once(ledger:
 async def test_a_lower_maximum_of_steps_makes_a_small_strict_budget_suffice(
     serve: Serve, open_session: Open, texts: Texts
 ) -> None:
-    """I23: what the error advises works."""
+    """What the error advises works."""
     session = await open_session(await serve())
 
     batch = session.run_many(
@@ -98,7 +98,7 @@ async def test_a_lower_maximum_of_steps_makes_a_small_strict_budget_suffice(
 async def test_a_lazy_input_is_refused_with_its_first_task(
     serve: Serve, open_session: Open, texts: Texts
 ) -> None:
-    """I23: an input that is not known beforehand is refused when its first task is."""
+    """An input that is not known beforehand is refused when its first task is."""
     server = await serve()
     session = await open_session(server)
 
@@ -114,7 +114,7 @@ async def test_a_lazy_input_is_refused_with_its_first_task(
 async def test_a_balance_too_small_for_any_task_is_refused(
     serve: Serve, open_session: Open, texts: Texts, ledger: Path
 ) -> None:
-    """I23: the account's balance is a strict budget too."""
+    """The account's balance is a strict budget too."""
     server = await serve(balance_cents=100)
     session = await open_session(server)
 
@@ -133,7 +133,7 @@ async def test_a_balance_too_small_for_any_task_is_refused(
 async def test_a_task_that_does_not_fit_a_strict_budget_is_left_out(
     serve: Serve, open_session: Open, figure: Callable[[str], None]
 ) -> None:
-    """I23: what was spent leaves less than its maximum, so it is reported with that."""
+    """What was spent leaves less than its maximum, so it is reported with that."""
     session = await open_session(await serve())
     requests = [RunTaskRequest("a", max_agent_steps=10), RunTaskRequest("b", max_agent_steps=60)]
 
@@ -151,7 +151,7 @@ async def test_a_task_that_does_not_fit_a_strict_budget_is_left_out(
 async def test_tasks_of_an_earlier_run_have_their_share_before_their_turn_comes(
     serve: Serve, open_session: Open, texts: Texts, ledger: Path
 ) -> None:
-    """I23: what an earlier run left running is reserved for, wherever it stands in the input."""
+    """What an earlier run left running is reserved for, wherever it stands in the input."""
     server = await serve(executor=hanging())
     session = await open_session(server)
     earlier = session.run_many(texts(3), concurrency=3, ledger=ledger)
@@ -180,7 +180,7 @@ async def test_tasks_of_an_earlier_run_have_their_share_before_their_turn_comes(
 async def test_a_task_that_is_waited_for_no_longer_keeps_its_share(
     serve: Serve, open_session: Open, texts: Texts
 ) -> None:
-    """I23: a task whose wait timed out runs on, and costs what it may."""
+    """A task whose wait timed out runs on, and costs what it may."""
     server = await serve(executor=hanging())
     session = await open_session(server)
 
@@ -199,7 +199,7 @@ async def test_a_task_that_is_waited_for_no_longer_keeps_its_share(
 async def test_what_was_lost_is_sent_again_only_if_it_fits(
     serve: Serve, open_session: Open, ledger: Path
 ) -> None:
-    """I23: an item whose answer was lost in an earlier run needs its maximum like any other."""
+    """An item whose answer was lost in an earlier run needs its maximum like any other."""
     server = await serve(faults=[Fault("reset", "run_task", calls=2)])
     session = await open_session(server)
     options = {"concurrency": 1, "ledger": ledger, "settle_window": 0.05}
@@ -221,7 +221,7 @@ async def test_what_was_lost_is_sent_again_only_if_it_fits(
 
 @pytest.mark.case("I23")
 async def test_strict_without_a_budget_is_refused() -> None:
-    """I23: there is nothing to be strict about."""
+    """There is nothing to be strict about."""
     async with BrowserUseSession(KEY, base_url="http://127.0.0.1:9/api/v1") as session:
         with raises(InvalidRequestError) as caught:
             session.run_many(["a"], concurrency=1, budget_strict=True)
@@ -251,7 +251,7 @@ async def test_strict_without_a_budget_is_refused() -> None:
     ids=repr,
 )
 async def test_a_budget_that_is_no_amount_of_money_is_refused(budget: Any, ledger: Path) -> None:
-    """I25: by a typed error that names the field, before the ledger is looked at."""
+    """By a typed error that names the field, before the ledger is looked at."""
     ledger.write_bytes(b"not a ledger")  # noqa: ASYNC240
     async with BrowserUseSession(KEY, base_url="http://127.0.0.1:9/api/v1") as session:
         with raises(InvalidRequestError) as caught:
@@ -266,7 +266,7 @@ async def test_a_budget_that_is_no_amount_of_money_is_refused(budget: Any, ledge
 async def test_amounts_of_any_numeric_type_are_budgets(
     serve: Serve, open_session: Open, ledger: Path, budget: Any
 ) -> None:
-    """I25: what is a number of cents reaches the ledger unchanged."""
+    """What is a number of cents reaches the ledger unchanged."""
     session = await open_session(await serve())
 
     batch = session.run_many(["a"], concurrency=1, ledger=ledger, budget_cents=budget)

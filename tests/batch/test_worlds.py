@@ -27,7 +27,7 @@ def _worlds(folder: Path, laws: Laws, seeds: range, store: Callable[..., Store] 
 def test_every_item_has_one_task_whatever_breaks_or_dies(
     tmp_path: Path, figure: Callable[[str], None], on_ambiguous: OnAmbiguous
 ) -> None:
-    """I2: random faults, late work, lagging lists and crashes: none doubled, none lost."""
+    """Random faults, late work, lagging lists and crashes: none doubled, none lost."""
     report = _worlds(tmp_path, attrs.evolve(FEW, on_ambiguous=on_ambiguous), range(15))
 
     figure(
@@ -56,7 +56,7 @@ def test_every_item_has_one_task_whatever_breaks_or_dies(
 def test_the_machine_may_die_at_any_event(
     tmp_path: Path, figure: Callable[[str], None], seed: int, step: int
 ) -> None:
-    """I2: a crash at the k-th commit or byte, for every k (in the quick run: some)."""
+    """A crash at the k-th commit or byte, for every k (in the quick run: some)."""
     laws = attrs.evolve(FEW, crash_at=1_000_000)
     events = simulate_batch(seed, laws, tmp_path / "whole.db").events
 

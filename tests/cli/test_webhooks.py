@@ -164,7 +164,7 @@ async def test_a_port_that_is_taken() -> None:
 @pytest.mark.torture
 @pytest.mark.case("F17")
 async def test_headers_that_do_not_come(figure: Callable[[str], None]) -> None:
-    """F17: a listener closes connections that are silent, or whose headers drip, in ten seconds."""
+    """A listener closes connections that are silent, or whose headers drip, in ten seconds."""
     loop = asyncio.get_running_loop()
 
     async def lasts(url: str, data: bytes, *, drips: bool) -> float:

@@ -66,10 +66,10 @@ async def test_a_task_without_recordings(
     assert await session.download_media(TASK, tmp_path) == []
 
 
-async def test_g7_names_from_urls_stay_inside_and_apart(
+async def test_names_from_urls_stay_inside_and_apart(
     session: BrowserUseSession, storage: FakeStorage, tmp_path: Path
 ) -> None:
-    """G7: hostile and equal names at the end of URLs become safe and distinct ones."""
+    """Hostile and equal names at the end of URLs become safe and distinct ones."""
     targets = [
         "/a/..%2F..%2Fx.png",
         "/a/%2e%2e",
@@ -301,7 +301,7 @@ async def test_a_directory_that_is_a_file(
 async def test_links_among_the_targets_are_refused(
     session: BrowserUseSession, storage: FakeStorage, shots: list[str], tmp_path: Path
 ) -> None:
-    """G8: a link in the place of one of the files is refused before any file is asked for."""
+    """A link in the place of one of the files is refused before any file is asked for."""
     (tmp_path / "step-3.png").symlink_to(tmp_path / "outside")
 
     with refusing(FileTransferError):

@@ -48,10 +48,10 @@ async def _at_least(directory: Path, size: int) -> int:
             await asyncio.sleep(0.01)
 
 
-async def test_g14_a_killed_download_is_finished_by_the_next(
+async def test_a_killed_download_is_finished_by_the_next(
     session: BrowserUseSession, storage: FakeStorage, tmp_path: Path
 ) -> None:
-    """G14: kill -9 leaves no file under the final name; the next process goes on to the end."""
+    """Kill -9 leaves no file under the final name; the next process goes on to the end."""
     storage.keep(NAME, CONTENT)
 
     async def stop_at_three_quarters(
@@ -80,8 +80,8 @@ async def test_g14_a_killed_download_is_finished_by_the_next(
 
 
 @pytest.mark.torture
-async def test_g14_killed_again_and_again(storage: FakeStorage, tmp_path: Path) -> None:
-    """G14: whenever the process is killed, what is under the final name is whole or absent."""
+async def test_killed_again_and_again(storage: FakeStorage, tmp_path: Path) -> None:
+    """Whenever the process is killed, what is under the final name is whole or absent."""
     storage.keep(NAME, CONTENT)
     storage.behave = _slowly
     target = tmp_path / NAME

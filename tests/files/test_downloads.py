@@ -77,10 +77,10 @@ async def test_an_older_file_is_replaced_at_the_end(
 
 
 @pytest.mark.parametrize("status", [400, 403, 404, 410])
-async def test_g18_a_refusal_is_not_the_file(
+async def test_a_refusal_is_not_the_file(
     session: BrowserUseSession, storage: FakeStorage, tmp_path: Path, status: int
 ) -> None:
-    """G18: the XML of a refusal never becomes the file; code and message are told, no signature."""
+    """The XML of a refusal never becomes the file; code and message are told, no signature."""
     storage.behave = refuse(status, "NoSuchKey", "The specified key does not exist.")
 
     with refusing(FileTransferError) as caught:
@@ -92,10 +92,10 @@ async def test_g18_a_refusal_is_not_the_file(
 
 
 @pytest.mark.parametrize("status", [201, 204, 304])
-async def test_g18_other_statuses_are_not_the_file(
+async def test_other_statuses_are_not_the_file(
     session: BrowserUseSession, storage: FakeStorage, tmp_path: Path, status: int
 ) -> None:
-    """G18: only 200 and 206 bring a file."""
+    """Only 200 and 206 bring a file."""
     storage.behave = send_raw(response(status))
 
     with refusing(FileTransferError):
@@ -230,10 +230,10 @@ async def test_closing_the_session_ends_downloads(
         await session.download_output_file(TASK, NAME, tmp_path)
 
 
-async def test_g16_two_downloads_of_the_same_file(
+async def test_two_downloads_of_the_same_file(
     session: BrowserUseSession, storage: FakeStorage, tmp_path: Path
 ) -> None:
-    """G16: two at once do not get into each other's bytes, and both end with the whole file."""
+    """Two at once do not get into each other's bytes, and both end with the whole file."""
     storage.keep(NAME, LARGE)
     storage.next = [cut_after(1_000_000), cut_after(2_000_000)]
 

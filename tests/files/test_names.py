@@ -75,8 +75,8 @@ HARMLESS = [
 
 
 @pytest.mark.parametrize("name", HOSTILE, ids=ascii)
-def test_g7_hostile_names_are_refused(name: str) -> None:
-    """G7: a name that leaves its directory or troubles a file system is refused, and says why."""
+def test_hostile_names_are_refused(name: str) -> None:
+    """A name that leaves its directory or troubles a file system is refused, and says why."""
     with pytest.raises(UnsafeFileNameError, match="because") as caught:
         check_name(name, task_id=TASK)
 
@@ -86,14 +86,14 @@ def test_g7_hostile_names_are_refused(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", HARMLESS)
-def test_g7_ordinary_names_are_taken(name: str) -> None:
-    """G7: names as people give them pass."""
+def test_ordinary_names_are_taken(name: str) -> None:
+    """Names as people give them pass."""
     assert problem_with(name) is None
 
 
 @pytest.mark.parametrize("name", HOSTILE, ids=ascii)
-def test_g7_hostile_names_are_made_safe(name: str, tmp_path: Path) -> None:
-    """G7: a name that is derived from a hostile text is safe and stays in its directory."""
+def test_hostile_names_are_made_safe(name: str, tmp_path: Path) -> None:
+    """A name that is derived from a hostile text is safe and stays in its directory."""
     made = safe_name(name, "fallback.png")
 
     assert problem_with(made) is None
@@ -118,22 +118,22 @@ def test_g7_hostile_names_are_made_safe(name: str, tmp_path: Path) -> None:
         ("e\u0301.png", "é.png"),
     ],
 )
-def test_g7_safe_names_stay_close(text: str, name: str) -> None:
-    """G7: what is harmless in a name is kept, its suffix first of all."""
+def test_safe_names_stay_close(text: str, name: str) -> None:
+    """What is harmless in a name is kept, its suffix first of all."""
     assert safe_name(text, "fallback") == name
 
 
 @given(st.text())
-def test_g7_every_text_can_be_made_safe(text: str) -> None:
-    """G7: whatever the text, the derived name is safe, and deriving it again changes nothing."""
+def test_every_text_can_be_made_safe(text: str) -> None:
+    """Whatever the text, the derived name is safe, and deriving it again changes nothing."""
     name = safe_name(text, "fallback")
 
     assert problem_with(name) is None
     assert safe_name(name, "fallback") == name
 
 
-def test_g7_names_that_some_file_system_confuses_get_numbers() -> None:
-    """G7: names that differ only in case or in the form of their accents are told apart."""
+def test_names_that_some_file_system_confuses_get_numbers() -> None:
+    """Names that differ only in case or in the form of their accents are told apart."""
     names = ["shot.png", "Shot.PNG", "shot.png", "caf\u00e9", "cafe\u0301", "shot-2.png", "ß", "SS"]
 
     assert unique_names(names) == [
@@ -149,8 +149,8 @@ def test_g7_names_that_some_file_system_confuses_get_numbers() -> None:
 
 
 @given(st.lists(st.text("aA.é-2", min_size=1, max_size=4).map(lambda text: safe_name(text, "f"))))
-def test_g7_distinct_names_are_distinct(names: list[str]) -> None:
-    """G7: no two results are the same in any case, each is safe, and the first keeps its name."""
+def test_distinct_names_are_distinct(names: list[str]) -> None:
+    """No two results are the same in any case, each is safe, and the first keeps its name."""
     made = unique_names(names)
 
     assert len({name.casefold() for name in made}) == len(names)
@@ -158,8 +158,8 @@ def test_g7_distinct_names_are_distinct(names: list[str]) -> None:
     assert made[:1] == names[:1]
 
 
-def test_g7_long_names_with_numbers_are_not_too_long() -> None:
-    """G7: the number finds room in a name that has the full length already."""
+def test_long_names_with_numbers_are_not_too_long() -> None:
+    """The number finds room in a name that has the full length already."""
     made = unique_names(["é" * 125 + ".png"] * 3)
 
     assert len(set(made)) == 3
@@ -173,10 +173,10 @@ def test_cutting_keeps_characters_whole() -> None:
 
 
 @pytest.mark.parametrize("name", ["CON", "a.", "-rf", "a:b", "x" * 300])
-async def test_g7_an_unsafe_output_file_is_refused_in_a_directory(
+async def test_an_unsafe_output_file_is_refused_in_a_directory(
     session: BrowserUseSession, storage: FakeStorage, tmp_path: Path, name: str
 ) -> None:
-    """G7: nothing is sent for a name that is not safe; under a name of one's own it can be had."""
+    """Nothing is sent for a name that is not safe; under a name of one's own it can be had."""
     storage.keep(name, b"content")
 
     with refusing(UnsafeFileNameError):
@@ -189,10 +189,10 @@ async def test_g7_an_unsafe_output_file_is_refused_in_a_directory(
 
 
 @pytest.mark.parametrize("name", ["../../x", "/abs", "a\\b", "..", ""])
-async def test_g7_a_name_that_is_no_segment_is_refused_everywhere(
+async def test_a_name_that_is_no_segment_is_refused_everywhere(
     session: BrowserUseSession, storage: FakeStorage, tmp_path: Path, name: str
 ) -> None:
-    """G7: a name that would reach another route of the API is not asked for at all."""
+    """A name that would reach another route of the API is not asked for at all."""
     with refusing(InvalidRequestError):
         await session.download_output_file(TASK, name, tmp_path / "mine.bin")
 

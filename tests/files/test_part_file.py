@@ -139,10 +139,10 @@ def test_left_overs_of_other_versions_are_removed(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("dangling", [False, True], ids=["to-a-file", "dangling"])
-async def test_g8_a_target_that_is_a_link_is_refused(
+async def test_a_target_that_is_a_link_is_refused(
     session: BrowserUseSession, storage: FakeStorage, tmp_path: Path, dangling: bool
 ) -> None:
-    """G8: a link in the place of the file is refused before anything is sent."""
+    """A link in the place of the file is refused before anything is sent."""
     storage.keep(NAME, CONTENT)
     outside = tmp_path / "outside.bin"
     if not dangling:
@@ -161,10 +161,10 @@ async def test_g8_a_target_that_is_a_link_is_refused(
 
 
 @pytest.mark.parametrize("kind", ["directory", "fifo", "device"])
-async def test_g8_a_target_that_is_no_plain_file_is_refused(
+async def test_a_target_that_is_no_plain_file_is_refused(
     session: BrowserUseSession, storage: FakeStorage, tmp_path: Path, kind: str
 ) -> None:
-    """G8: what is not a plain file is not replaced, be it a directory, a FIFO or a device."""
+    """What is not a plain file is not replaced, be it a directory, a FIFO or a device."""
     target = tmp_path / NAME
     if kind == "directory":
         target.mkdir()
@@ -179,10 +179,10 @@ async def test_g8_a_target_that_is_no_plain_file_is_refused(
     assert not storage.api.requests
 
 
-async def test_g8_a_link_that_appears_meanwhile(
+async def test_a_link_that_appears_meanwhile(
     session: BrowserUseSession, storage: FakeStorage, tmp_path: Path
 ) -> None:
-    """G8: the place is looked at again at the end; the file is then not written."""
+    """The place is looked at again at the end; the file is then not written."""
     storage.keep(NAME, CONTENT)
     outside = tmp_path / "outside.bin"
     target = tmp_path / "in" / NAME
@@ -206,10 +206,10 @@ def _make_second_name(path: Path, outside: Path) -> None:
 
 
 @pytest.mark.parametrize("make", [_make_link, _make_second_name], ids=["link", "second-name"])
-async def test_g8_a_part_that_is_a_link_is_not_written_to(
+async def test_a_part_that_is_a_link_is_not_written_to(
     session: BrowserUseSession, storage: FakeStorage, tmp_path: Path, make: "object"
 ) -> None:
-    """G8: a link, or a second name of a file, in the place of the part leads nowhere."""
+    """A link, or a second name of a file, in the place of the part leads nowhere."""
     storage.keep(NAME, CONTENT)
     storage.next = [cut_after(1000)]
     storage.behave = cut_after(0)
@@ -250,10 +250,10 @@ def files_no_larger_than(size: int) -> Iterator[None]:
 
 
 @pytest.mark.parametrize("limit", [0, 300_000, len(CONTENT) - 1])
-async def test_g15_a_full_disk(
+async def test_a_full_disk(
     session: BrowserUseSession, storage: FakeStorage, tmp_path: Path, limit: int
 ) -> None:
-    """G15: a disk that takes no more bytes is a typed error, and its space is given back."""
+    """A disk that takes no more bytes is a typed error, and its space is given back."""
     storage.keep(NAME, CONTENT)
 
     with files_no_larger_than(limit), pytest.raises(FileTransferError) as caught:
@@ -269,10 +269,10 @@ async def test_g15_a_full_disk(
 @pytest.mark.parametrize(
     "destination", ["/dev/null/report.bin", "/proc/report.bin", "/proc/new/report.bin", "a\0b"]
 )
-async def test_g15_a_place_that_takes_no_files(
+async def test_a_place_that_takes_no_files(
     session: BrowserUseSession, storage: FakeStorage, destination: str
 ) -> None:
-    """G15: a path below a file, in a directory that takes none, or with a NUL is a typed error."""
+    """A path below a file, in a directory that takes none, or with a NUL is a typed error."""
     storage.keep(NAME, CONTENT)
 
     with refusing(FileTransferError) as caught:
@@ -290,10 +290,10 @@ def sealed(tmp_path: Path) -> Iterator[Path]:
         yield directory
 
 
-async def test_g15_no_permission(
+async def test_no_permission(
     session: BrowserUseSession, storage: FakeStorage, sealed: Path
 ) -> None:
-    """G15: a directory without write permission is a typed error."""
+    """A directory without write permission is a typed error."""
     storage.keep(NAME, CONTENT)
 
     with refusing(FileTransferError) as caught:
@@ -306,8 +306,8 @@ async def test_g15_no_permission(
 # --- G16 ----------------------------------------------------------------------------------------
 
 
-def test_g16_a_part_has_one_owner(tmp_path: Path) -> None:
-    """G16: who comes second gets a part of a random name, and both can finish."""
+def test_a_part_has_one_owner(tmp_path: Path) -> None:
+    """Who comes second gets a part of a random name, and both can finish."""
     with opened(tmp_path) as first, opened(tmp_path) as second:
         first.write([b"first"])
         second.write([b"second"])
@@ -322,8 +322,8 @@ def test_g16_a_part_has_one_owner(tmp_path: Path) -> None:
     assert listing(tmp_path) == [tmp_path / NAME]
 
 
-def test_g16_a_lock_of_another_process_counts(tmp_path: Path) -> None:
-    """G16: a part that is locked through another open file is left alone."""
+def test_a_lock_of_another_process_counts(tmp_path: Path) -> None:
+    """A part that is locked through another open file is left alone."""
     part_of(tmp_path).write_bytes(b"theirs")
     with part_of(tmp_path).open("rb") as theirs:
         fcntl.flock(theirs, fcntl.LOCK_EX)
@@ -336,10 +336,10 @@ def test_g16_a_lock_of_another_process_counts(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("new", [None, b"newcomer"], ids=["renamed", "and-made-anew"])
-def test_g16_the_finished_file_is_not_taken_for_a_part(
+def test_the_finished_file_is_not_taken_for_a_part(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, new: bytes | None
 ) -> None:
-    """G16: a part that its owner renames between our opening and our locking is not written to."""
+    """A part that its owner renames between our opening and our locking is not written to."""
     owner = PartFile.open(tmp_path / NAME, TAG)
     owner.write([b"whole"])
     lock = fcntl.flock

@@ -51,10 +51,10 @@ _SIZE = len(SMALL)
     ],
     ids=["before", "behind", "shorter", "longer", "star", "text", "etag", "no-range", "416"],
 )
-async def test_g10_another_range_starts_the_file_again(
+async def test_another_range_starts_the_file_again(
     session: BrowserUseSession, storage: FakeStorage, tmp_path: Path, answer: Behaviour
 ) -> None:
-    """G10: a partial reply that is not exactly the rest is thrown away with what was there."""
+    """A partial reply that is not exactly the rest is thrown away with what was there."""
     storage.keep(NAME, SMALL)
     storage.next = [cut_after(1000), answer]
 
@@ -74,14 +74,14 @@ async def test_g10_another_range_starts_the_file_again(
     ],
     ids=["fewer", "none", "more"],
 )
-async def test_g10_a_part_of_another_size_than_promised(
+async def test_a_part_of_another_size_than_promised(
     session: BrowserUseSession,
     storage: FakeStorage,
     tmp_path: Path,
     body: bytes,
     ranges: list[str | None],
 ) -> None:
-    """G10: a partial reply that brings fewer bytes is gone on with; one that brings more is not."""
+    """A partial reply that brings fewer bytes is gone on with; one that brings more is not."""
     storage.keep(NAME, SMALL)
     storage.next = [cut_after(1000), _partial(f"bytes 1000-{_SIZE - 1}/{_SIZE}", body=body)]
 
@@ -91,10 +91,10 @@ async def test_g10_a_part_of_another_size_than_promised(
     assert storage.ranges == ranges
 
 
-async def test_g10_parts_without_bytes_are_given_up(
+async def test_parts_without_bytes_are_given_up(
     session: BrowserUseSession, storage: FakeStorage, tmp_path: Path
 ) -> None:
-    """G10: a storage that promises the rest again and again and never brings it is given up."""
+    """A storage that promises the rest again and again and never brings it is given up."""
     storage.keep(NAME, SMALL)
     storage.next = [cut_after(1000)]
     storage.behave = _partial(f"bytes 1000-{_SIZE - 1}/{_SIZE}", body=b"")
@@ -105,10 +105,10 @@ async def test_g10_parts_without_bytes_are_given_up(
     assert len(storage.requests) == 4
 
 
-async def test_g10_a_storage_without_ranges(
+async def test_a_storage_without_ranges(
     session: BrowserUseSession, storage: FakeStorage, tmp_path: Path
 ) -> None:
-    """G10: a whole file in answer to a range takes the place of what was there."""
+    """A whole file in answer to a range takes the place of what was there."""
     storage.keep(NAME, SMALL, ranges=False)
     storage.next = [cut_after(1000)]
 
@@ -118,10 +118,10 @@ async def test_g10_a_storage_without_ranges(
     assert len(storage.requests) == 2
 
 
-async def test_g10_a_storage_that_starts_again_each_time(
+async def test_a_storage_that_starts_again_each_time(
     session: BrowserUseSession, storage: FakeStorage, tmp_path: Path
 ) -> None:
-    """G10: without ranges, getting a little further each time does not go on for ever."""
+    """Without ranges, getting a little further each time does not go on for ever."""
     storage.keep(NAME, SMALL, ranges=False)
     storage.next = [cut_after(1000 * number) for number in range(1, 50)]
 
@@ -131,10 +131,10 @@ async def test_g10_a_storage_that_starts_again_each_time(
     assert len(storage.requests) == 5
 
 
-async def test_g10_the_file_changes_in_between(
+async def test_the_file_changes_in_between(
     session: BrowserUseSession, storage: FakeStorage, tmp_path: Path
 ) -> None:
-    """G10: when another version comes after a cut, the file is that version alone."""
+    """When another version comes after a cut, the file is that version alone."""
     storage.keep(NAME, SMALL)
 
     async def change(connection: Connection, request: Request, file: StoredFile) -> None:
@@ -149,10 +149,10 @@ async def test_g10_the_file_changes_in_between(
     assert not parts(tmp_path)
 
 
-async def test_g10_a_storage_that_never_serves_the_rest(
+async def test_a_storage_that_never_serves_the_rest(
     session: BrowserUseSession, storage: FakeStorage, tmp_path: Path
 ) -> None:
-    """G10: a storage that ignores ranges and cuts at the same place each time is given up."""
+    """A storage that ignores ranges and cuts at the same place each time is given up."""
     storage.keep(NAME, SMALL, ranges=False)
     storage.behave = cut_after(1000)
 
@@ -163,10 +163,10 @@ async def test_g10_a_storage_that_never_serves_the_rest(
     assert not (tmp_path / NAME).exists()
 
 
-async def test_g10_leftovers_of_another_version_go(
+async def test_leftovers_of_another_version_go(
     session: BrowserUseSession, storage: FakeStorage, tmp_path: Path
 ) -> None:
-    """G10: a part of a version that is no longer served is neither used nor left lying about."""
+    """A part of a version that is no longer served is neither used nor left lying about."""
     storage.keep(NAME, SMALL)
     storage.next = [cut_after(1000)]
     storage.behave = cut_after(0)
@@ -189,10 +189,10 @@ def _with_length(length: int, body: bytes) -> bytes:
     return b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % length + body
 
 
-async def test_g12_a_body_shorter_than_promised(
+async def test_a_body_shorter_than_promised(
     session: BrowserUseSession, storage: FakeStorage, tmp_path: Path
 ) -> None:
-    """G12: fewer bytes than `Content-Length` are never a file."""
+    """Fewer bytes than `Content-Length` are never a file."""
     storage.behave = send_raw(_with_length(_SIZE + 1, SMALL))
 
     with refusing(FileTransferError):
@@ -202,10 +202,10 @@ async def test_g12_a_body_shorter_than_promised(
 
 
 @pytest.mark.parametrize("ended", [False, True], ids=["cut", "ended"])
-async def test_g12_chunks_without_a_length(
+async def test_chunks_without_a_length(
     session: BrowserUseSession, storage: FakeStorage, tmp_path: Path, ended: bool
 ) -> None:
-    """G12: without a length, the file is whole when the last chunk came, and not before."""
+    """Without a length, the file is whole when the last chunk came, and not before."""
     storage.behave = chunked([SMALL[:1000], SMALL[1000:]], ended=ended)
 
     if ended:
@@ -218,10 +218,10 @@ async def test_g12_chunks_without_a_length(
 
 
 @pytest.mark.parametrize("rudely", [False, True], ids=["closed", "reset"])
-async def test_g12_a_body_that_ends_with_its_connection(
+async def test_a_body_that_ends_with_its_connection(
     session: BrowserUseSession, storage: FakeStorage, tmp_path: Path, rudely: bool
 ) -> None:
-    """G12: neither length nor chunks: whole if the connection was closed, not if it was reset."""
+    """Neither length nor chunks: whole if the connection was closed, not if it was reset."""
     storage.behave = send_raw(b"HTTP/1.1 200 OK\r\n\r\n" + SMALL, rudely=rudely)
 
     if rudely:
@@ -233,10 +233,10 @@ async def test_g12_a_body_that_ends_with_its_connection(
         assert path.read_bytes() == SMALL
 
 
-async def test_g12_bytes_behind_the_end_do_not_get_in(
+async def test_bytes_behind_the_end_do_not_get_in(
     session: BrowserUseSession, storage: FakeStorage, tmp_path: Path
 ) -> None:
-    """G12: more bytes than `Content-Length` are refused, or at least not part of the file."""
+    """More bytes than `Content-Length` are refused, or at least not part of the file."""
     storage.keep(NAME, SMALL)
     storage.next = [send_raw(_with_length(1000, SMALL))]
 
@@ -245,10 +245,10 @@ async def test_g12_bytes_behind_the_end_do_not_get_in(
     assert path.read_bytes() in {SMALL[:1000], SMALL}
 
 
-async def test_g12_compression_is_not_asked_for_and_not_taken(
+async def test_compression_is_not_asked_for_and_not_taken(
     session: BrowserUseSession, storage: FakeStorage, tmp_path: Path
 ) -> None:
-    """G12: `identity` is asked for, and a compressed body is refused."""
+    """`identity` is asked for, and a compressed body is refused."""
     storage.behave = send_raw(response(200, b"\x1f\x8b...", [("Content-Encoding", "gzip")]))
 
     with refusing(FileTransferError) as caught:
@@ -259,10 +259,10 @@ async def test_g12_compression_is_not_asked_for_and_not_taken(
     assert not listing(tmp_path)
 
 
-async def test_g13_an_endless_body_is_stopped(
+async def test_an_endless_body_is_stopped(
     session: BrowserUseSession, storage: FakeStorage, tmp_path: Path
 ) -> None:
-    """G13: bytes that never end are cut off at `max_bytes`, and what was written is removed."""
+    """Bytes that never end are cut off at `max_bytes`, and what was written is removed."""
 
     async def endless(connection: Connection, request: Request, file: StoredFile) -> None:
         connection.send(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
@@ -280,10 +280,10 @@ async def test_g13_an_endless_body_is_stopped(
     assert not listing(tmp_path)
 
 
-async def test_g13_a_promise_that_is_too_large_is_not_read(
+async def test_a_promise_that_is_too_large_is_not_read(
     session: BrowserUseSession, storage: FakeStorage, tmp_path: Path
 ) -> None:
-    """G13: a `Content-Length` above `max_bytes` is refused; one that is equal is not."""
+    """A `Content-Length` above `max_bytes` is refused; one that is equal is not."""
     storage.keep(NAME, SMALL)
 
     with refusing(FileTransferError):

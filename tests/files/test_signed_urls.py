@@ -25,10 +25,8 @@ HERE = "http://127.0.0.1:8000/api/v1"
 # --- what goes over the wire --------------------------------------------------------------------
 
 
-async def test_g5_storages_get_no_key(
-    storage: FakeStorage, connect: Connect, tmp_path: Path
-) -> None:
-    """G5: neither upload nor download nor redirect carries the key, a cookie or anything else."""
+async def test_storages_get_no_key(storage: FakeStorage, connect: Connect, tmp_path: Path) -> None:
+    """Neither upload nor download nor redirect carries the key, a cookie or anything else."""
     seen: list[str] = []
 
     async def add_header(request: ClientRequest, handler: ClientHandlerType) -> ClientResponse:
@@ -59,10 +57,10 @@ async def test_g5_storages_get_no_key(
 
 
 @pytest.mark.case("H12")
-async def test_g5_traces_of_the_user_see_no_signed_url(
+async def test_traces_of_the_user_see_no_signed_url(
     storage: FakeStorage, connect: Connect, tmp_path: Path
 ) -> None:
-    """G5: trace configurations, which often end in logs, hear of the API's calls only."""
+    """Trace configurations, which often end in logs, hear of the API's calls only."""
     hosts: list[str] = []
     trace = aiohttp.TraceConfig()
 
@@ -81,10 +79,10 @@ async def test_g5_traces_of_the_user_see_no_signed_url(
     assert SIGNATURE not in hosts[0]
 
 
-async def test_g5_cookies_of_a_storage_are_not_kept(
+async def test_cookies_of_a_storage_are_not_kept(
     session: BrowserUseSession, storage: FakeStorage, tmp_path: Path
 ) -> None:
-    """G5: what a storage sets is not sent back to it."""
+    """What a storage sets is not sent back to it."""
     storage.keep(NAME, b"content", ("Set-Cookie", "a=b; Path=/"))
 
     for _ in range(2):
@@ -107,10 +105,10 @@ EXACT = [
 
 
 @pytest.mark.parametrize("target", EXACT)
-async def test_g6_a_url_is_sent_byte_for_byte(
+async def test_a_url_is_sent_byte_for_byte(
     session: BrowserUseSession, storage: FakeStorage, tmp_path: Path, target: str
 ) -> None:
-    """G6: path and query arrive as they were given, on download and on upload."""
+    """Path and query arrive as they were given, on download and on upload."""
     storage.url_of = lambda _path, _number: f"http://127.0.0.1:{storage.server.port}{target}"
 
     await session.download_output_file(TASK, NAME, tmp_path)
@@ -128,10 +126,10 @@ async def test_g6_a_url_is_sent_byte_for_byte(
     ],
     ids=["space", "unicode", "line-breaks"],
 )
-async def test_g6_what_no_request_can_carry_is_quoted(
+async def test_what_no_request_can_carry_is_quoted(
     session: BrowserUseSession, storage: FakeStorage, tmp_path: Path, target: str, sent: str
 ) -> None:
-    """G6: spaces, line breaks and characters outside ASCII cannot break out of the request."""
+    """Spaces, line breaks and characters outside ASCII cannot break out of the request."""
     storage.url_of = lambda _path, _number: f"http://127.0.0.1:{storage.server.port}{target}"
 
     await session.download_output_file(TASK, NAME, tmp_path)
@@ -170,8 +168,8 @@ async def test_g6_what_no_request_can_carry_is_quoted(
         ("javascript:alert(1)", AWAY, "neither"),
     ],
 )
-def test_g17_urls_of_the_api(url: str, api: str, word: str | None) -> None:
-    """G17: a signed URL is https, or http on this machine if the API is here too."""
+def test_urls_of_the_api(url: str, api: str, word: str | None) -> None:
+    """A signed URL is https, or http on this machine if the API is here too."""
     problem = SignedUrl(url).problem(api=api, allow_insecure_http=False)
 
     assert (problem is None) if word is None else (word in (problem or ""))
@@ -187,8 +185,8 @@ def test_g17_urls_of_the_api(url: str, api: str, word: str | None) -> None:
         ("http://user@storage.lan/a", False),
     ],
 )
-def test_g17_allow_insecure_http(url: str, fine: bool) -> None:
-    """G17: `allow_insecure_http=True` allows http, and nothing else."""
+def test_allow_insecure_http(url: str, fine: bool) -> None:
+    """`allow_insecure_http=True` allows http, and nothing else."""
     assert (SignedUrl(url).problem(api=AWAY, allow_insecure_http=True) is None) is fine
 
 
@@ -228,8 +226,8 @@ BUCKET = "https://bucket.example/a?sig=1"
         ("https://10.0.0.1/a", "http://10.0.0.1/b", None),
     ],
 )
-def test_g17_redirects(start: str, location: str, end: str | None) -> None:
-    """G17: a redirect stays on https, and leads to no place that trusts its visitors more."""
+def test_redirects(start: str, location: str, end: str | None) -> None:
+    """A redirect stays on https, and leads to no place that trusts its visitors more."""
     url = SignedUrl(start)
     target = url.redirected(location)
     problem = url.redirect_problem(target, allow_insecure_http=False)
@@ -239,10 +237,10 @@ def test_g17_redirects(start: str, location: str, end: str | None) -> None:
         assert str(target.reveal()) == end
 
 
-async def test_g17_a_redirect_is_followed(
+async def test_a_redirect_is_followed(
     session: BrowserUseSession, storage: FakeStorage, tmp_path: Path
 ) -> None:
-    """G17: up to five redirects are followed, byte for byte."""
+    """Up to five redirects are followed, byte for byte."""
     storage.keep(NAME, b"content")
     storage.next = [redirect(f"/step?n={n}%2F", 301 + n % 2) for n in range(4)]
     storage.next.append(redirect("/" + NAME, 308))
@@ -263,10 +261,10 @@ async def test_g17_a_redirect_is_followed(
         ("", "more than 5 times"),
     ],
 )
-async def test_g17_a_redirect_is_refused(
+async def test_a_redirect_is_refused(
     session: BrowserUseSession, storage: FakeStorage, tmp_path: Path, location: str, word: str
 ) -> None:
-    """G17: a redirect to somewhere else, or without an end, is an error and not repeated."""
+    """A redirect to somewhere else, or without an end, is an error and not repeated."""
     storage.behave = redirect(location)
 
     with refusing(FileTransferError) as caught:
@@ -280,10 +278,10 @@ async def test_g17_a_redirect_is_refused(
 @pytest.mark.parametrize(
     "url", ["http://10.255.255.1/a", "file:///etc/passwd", "", "https://user:pw@bucket.example/a"]
 )
-async def test_g17_a_url_of_the_api_is_refused(
+async def test_a_url_of_the_api_is_refused(
     session: BrowserUseSession, storage: FakeStorage, tmp_path: Path, url: str
 ) -> None:
-    """G17: a URL that is not safe is refused for one file, for several, and for uploads."""
+    """A URL that is not safe is refused for one file, for several, and for uploads."""
     storage.url_of = lambda _path, _number: url + SIGNATURE if url else url
     storage.screenshots = ["a.png"]
 

@@ -98,10 +98,10 @@ async def test_the_largest_file_is_taken(session: BrowserUseSession, storage: Fa
 
 
 @pytest.mark.parametrize("name", ["a.exe", "a", "a.", "csv", "a.csv.exe", ".csv"])
-async def test_g2_other_types_are_refused(
+async def test_other_types_are_refused(
     session: BrowserUseSession, storage: FakeStorage, name: str
 ) -> None:
-    """G2: a suffix that is not on the API's list is refused, whatever type is said."""
+    """A suffix that is not on the API's list is refused, whatever type is said."""
     kind = UnsafeFileNameError if name == "a." else UnsupportedFileError
 
     with refusing(kind):
@@ -115,10 +115,10 @@ async def test_g2_other_types_are_refused(
 @pytest.mark.parametrize(
     "kind", ["application/x-msdownload", "", "text/csv; charset=utf-8", "a\nb"]
 )
-async def test_g2_other_content_types_are_refused(
+async def test_other_content_types_are_refused(
     session: BrowserUseSession, storage: FakeStorage, kind: str
 ) -> None:
-    """G2: a content type that is not on the API's list is refused."""
+    """A content type that is not on the API's list is refused."""
     with refusing(UnsupportedFileError):
         await session.upload_file(b"1", file_name=NAME, content_type=kind)
 
@@ -128,10 +128,10 @@ async def test_g2_other_content_types_are_refused(
 @pytest.mark.parametrize(
     "name", ["../../a.csv", "/a.csv", "a\\b.csv", "CON.csv", "-a.csv", "x" * 300]
 )
-async def test_g2_unsafe_names_are_refused(
+async def test_unsafe_names_are_refused(
     session: BrowserUseSession, storage: FakeStorage, name: str
 ) -> None:
-    """G2: what would be no safe name for a download is none for an upload."""
+    """What would be no safe name for a download is none for an upload."""
     with refusing(UnsafeFileNameError):
         await session.upload_file(b"1", file_name=name)
 
@@ -139,10 +139,10 @@ async def test_g2_unsafe_names_are_refused(
 
 
 @pytest.mark.parametrize("size", [0, MAX_FILE_BYTES + 1])
-async def test_g2_other_sizes_are_refused(
+async def test_other_sizes_are_refused(
     session: BrowserUseSession, storage: FakeStorage, tmp_path: Path, size: int
 ) -> None:
-    """G2: nothing, and one byte too many, are refused from every source."""
+    """Nothing, and one byte too many, are refused from every source."""
     path = tmp_path / NAME
     with path.open("wb") as file:
         file.truncate(size)
@@ -157,10 +157,10 @@ async def test_g2_other_sizes_are_refused(
     assert not storage.api.requests
 
 
-async def test_g2_only_plain_files_are_read(
+async def test_only_plain_files_are_read(
     session: BrowserUseSession, storage: FakeStorage, tmp_path: Path
 ) -> None:
-    """G2: a directory and a FIFO are refused at once; a missing file and a NUL are errors."""
+    """A directory and a FIFO are refused at once; a missing file and a NUL are errors."""
     (tmp_path / "folder.csv").mkdir()
     os.mkfifo(tmp_path / "fifo.csv")
 
@@ -196,10 +196,10 @@ class _NonBlockingStream:
     [io.StringIO("text"), _AsyncStream(), _NonBlockingStream()],
     ids=["text", "async", "non-blocking"],
 )
-async def test_g2_only_bytes_are_sent(
+async def test_only_bytes_are_sent(
     session: BrowserUseSession, storage: FakeStorage, source: Any
 ) -> None:
-    """G2: a stream whose `read()` gives no bytes is refused."""
+    """A stream whose `read()` gives no bytes is refused."""
     with refusing(InvalidRequestError) as caught:
         await session.upload_file(source, file_name=NAME)
 
@@ -210,10 +210,10 @@ async def test_g2_only_bytes_are_sent(
 @pytest.mark.parametrize(
     "source", [None, 5, ["a"], _generator()], ids=["None", "int", "list", "gen"]
 )
-async def test_g2_other_things_are_refused(
+async def test_other_things_are_refused(
     session: BrowserUseSession, storage: FakeStorage, source: Any
 ) -> None:
-    """G2: what is neither path nor bytes nor stream is refused."""
+    """What is neither path nor bytes nor stream is refused."""
     with refusing(InvalidRequestError) as caught:
         await session.upload_file(source, file_name=NAME)
 
@@ -237,10 +237,10 @@ async def test_an_error_of_the_stream_comes_out(
 # --- G3 -----------------------------------------------------------------------------------------
 
 
-async def test_g3_a_file_that_changes_meanwhile(
+async def test_a_file_that_changes_meanwhile(
     session: BrowserUseSession, storage: FakeStorage, tmp_path: Path
 ) -> None:
-    """G3: the file is read once, so both attempts send what it was, though it grew and changed."""
+    """The file is read once, so both attempts send what it was, though it grew and changed."""
     path = as_path(tmp_path)
 
     async def change(connection: Connection, request: Request, file: StoredFile) -> None:

@@ -26,10 +26,10 @@ from tests.support.wire import Connection, Request, response
 
 
 @pytest.mark.parametrize("rudely", [False, True], ids=["closed", "reset"])
-async def test_g9_cut_at_every_tenth(
+async def test_cut_at_every_tenth(
     session: BrowserUseSession, storage: FakeStorage, tmp_path: Path, rudely: bool
 ) -> None:
-    """G9: a file whose connection breaks at every tenth is put together to the same hash."""
+    """A file whose connection breaks at every tenth is put together to the same hash."""
     storage.keep(NAME, LARGE)
     tenth = len(LARGE) // 10
     storage.next = [cut_after(tenth, rudely=rudely)] * 9
@@ -44,10 +44,10 @@ async def test_g9_cut_at_every_tenth(
 
 
 @pytest.mark.parametrize("tenth", range(10))
-async def test_g9_one_cut_costs_no_byte_twice(
+async def test_one_cut_costs_no_byte_twice(
     session: BrowserUseSession, storage: FakeStorage, tmp_path: Path, tenth: int
 ) -> None:
-    """G9: after one cut, wherever it is, only the rest is asked for, of the same version."""
+    """After one cut, wherever it is, only the rest is asked for, of the same version."""
     file = storage.keep(NAME, SMALL)
     offset = len(SMALL) * tenth // 10
     storage.next = [cut_after(offset)]
@@ -60,10 +60,10 @@ async def test_g9_one_cut_costs_no_byte_twice(
     assert second.get("if-range") == (file.header("ETag") if offset else None)
 
 
-async def test_g9_last_modified_serves_where_there_is_no_etag(
+async def test_last_modified_serves_where_there_is_no_etag(
     session: BrowserUseSession, storage: FakeStorage, tmp_path: Path
 ) -> None:
-    """G9: without an ETag, a date that is older than the reply tells the version."""
+    """Without an ETag, a date that is older than the reply tells the version."""
     date = "Wed, 01 Jan 2025 10:00:00 GMT"
     storage.keep(NAME, SMALL, ("Last-Modified", date), ("Date", "Wed, 01 Jan 2025 11:00:00 GMT"))
     storage.next = [cut_after(1000)]
@@ -87,13 +87,13 @@ async def test_g9_last_modified_serves_where_there_is_no_etag(
     ],
     ids=["weak", "none", "date-alone", "date-too-young"],
 )
-async def test_g9_what_cannot_be_told_apart_is_started_again(
+async def test_what_cannot_be_told_apart_is_started_again(
     session: BrowserUseSession,
     storage: FakeStorage,
     tmp_path: Path,
     headers: list[tuple[str, str]],
 ) -> None:
-    """G9: without a strong validator no range is asked for, and no part is left for later."""
+    """Without a strong validator no range is asked for, and no part is left for later."""
     storage.keep(NAME, SMALL, *headers)
     storage.next = [cut_after(1000), cut_after(40_000)]
 
@@ -104,10 +104,10 @@ async def test_g9_what_cannot_be_told_apart_is_started_again(
     assert not parts(tmp_path)
 
 
-async def test_g9_no_growth_ends_it(
+async def test_no_growth_ends_it(
     session: BrowserUseSession, storage: FakeStorage, tmp_path: Path
 ) -> None:
-    """G9: a file that stops growing is given up after the policy's attempts; the rest is kept."""
+    """A file that stops growing is given up after the policy's attempts; the rest is kept."""
     storage.keep(NAME, SMALL)
     storage.next = [cut_after(1000), cut_after(1000)]
     storage.behave = cut_after(0)
@@ -122,10 +122,10 @@ async def test_g9_no_growth_ends_it(
     assert (tmp_path / left).read_bytes() == SMALL[:2000]
 
 
-async def test_g9_the_next_call_goes_on(
+async def test_the_next_call_goes_on(
     session: BrowserUseSession, storage: FakeStorage, tmp_path: Path
 ) -> None:
-    """G9: what a download that was given up left is continued by the next one."""
+    """What a download that was given up left is continued by the next one."""
     storage.keep(NAME, SMALL)
     storage.next = [cut_after(30_000)]
     storage.behave = cut_after(0)
@@ -201,10 +201,10 @@ async def test_a_stall_is_cut_and_resumed(
 
 
 @pytest.mark.parametrize("changed", [False, True], ids=["same-etag", "other-etag"])
-async def test_g11_the_url_expires_in_the_middle(
+async def test_the_url_expires_in_the_middle(
     session: BrowserUseSession, storage: FakeStorage, tmp_path: Path, changed: bool
 ) -> None:
-    """G11: a new URL is fetched, and the file goes on if its version is the same."""
+    """A new URL is fetched, and the file goes on if its version is the same."""
     storage.keep(NAME, SMALL)
 
     async def expire(connection: Connection, request: Request, file: StoredFile) -> None:
@@ -222,10 +222,10 @@ async def test_g11_the_url_expires_in_the_middle(
     assert len(storage.api.requests) == 2
 
 
-async def test_g11_a_url_is_renewed_once(
+async def test_a_url_is_renewed_once(
     session: BrowserUseSession, storage: FakeStorage, tmp_path: Path
 ) -> None:
-    """G11: a storage that refuses the new URL as well is believed; its words are told."""
+    """A storage that refuses the new URL as well is believed; its words are told."""
     storage.keep(NAME, SMALL)
     storage.behave = refuse(403)
 
@@ -238,10 +238,10 @@ async def test_g11_a_url_is_renewed_once(
     assert not parts(tmp_path)
 
 
-async def test_g11_after_growth_a_url_is_renewed_again(
+async def test_after_growth_a_url_is_renewed_again(
     session: BrowserUseSession, storage: FakeStorage, tmp_path: Path
 ) -> None:
-    """G11: a download that outlives several URLs is not given up while it grows."""
+    """A download that outlives several URLs is not given up while it grows."""
     storage.keep(NAME, SMALL)
     storage.next = [cut_after(1000), refuse(403)] * 5
 

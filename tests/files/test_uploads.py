@@ -40,14 +40,14 @@ async def _die_rudely(connection: Connection, request: Request, file: StoredFile
 
 @pytest.mark.parametrize("death", [_die, _die_rudely], ids=["closed", "reset"])
 @pytest.mark.parametrize("source", SOURCES.values(), ids=SOURCES)
-async def test_g1_an_upload_that_dies_is_sent_again_whole(
+async def test_an_upload_that_dies_is_sent_again_whole(
     session: BrowserUseSession,
     storage: FakeStorage,
     tmp_path: Path,
     source: Callable[[Path], Any],
     death: Any,
 ) -> None:
-    """G1: however often the connection dies after the body, what is stored is never empty."""
+    """However often the connection dies after the body, what is stored is never empty."""
     storage.next = [death, death]
     opened = source(tmp_path)
 
@@ -59,8 +59,8 @@ async def test_g1_an_upload_that_dies_is_sent_again_whole(
     assert len(storage.api.requests) == 1
 
 
-async def test_g1_one_attempt_is_one_request(storage: FakeStorage, connect: Connect) -> None:
-    """G1: there is no hidden second attempt: with `max_attempts=1` one request is an error."""
+async def test_one_attempt_is_one_request(storage: FakeStorage, connect: Connect) -> None:
+    """There is no hidden second attempt: with `max_attempts=1` one request is an error."""
     session = await connect(storage.api, retry=ONCE)
     storage.behave = _die
 
@@ -71,10 +71,10 @@ async def test_g1_one_attempt_is_one_request(storage: FakeStorage, connect: Conn
     assert "again is safe" in str(caught.value)
 
 
-async def test_g1_transient_refusals_are_retried_and_told(
+async def test_transient_refusals_are_retried_and_told(
     storage: FakeStorage, connect: Connect
 ) -> None:
-    """G1: 503 is sent again as the policy says, with one event each and no URL in it."""
+    """503 is sent again as the policy says, with one event each and no URL in it."""
     told: list[object] = []
     policy = RetryPolicy(max_attempts=3, base_delay=0.0)
     session = await connect(storage.api, retry=policy, on_event=told.append)
@@ -110,10 +110,8 @@ async def test_a_stalled_upload_is_sent_again(storage: FakeStorage, connect: Con
 # --- G4 -----------------------------------------------------------------------------------------
 
 
-async def test_g4_an_expired_url_is_renewed(
-    session: BrowserUseSession, storage: FakeStorage
-) -> None:
-    """G4: after a 403 the file goes to a new URL."""
+async def test_an_expired_url_is_renewed(session: BrowserUseSession, storage: FakeStorage) -> None:
+    """After a 403 the file goes to a new URL."""
     storage.next = [refuse(403)]
 
     await session.upload_file(CONTENT, file_name=NAME)
@@ -122,8 +120,8 @@ async def test_g4_an_expired_url_is_renewed(
     assert [request.target[-1] for request in storage.requests] == ["0", "1"]
 
 
-async def test_g4_a_url_is_renewed_once(session: BrowserUseSession, storage: FakeStorage) -> None:
-    """G4: a second 403 is the end; status and S3's words are told, not the signature in them."""
+async def test_a_url_is_renewed_once(session: BrowserUseSession, storage: FakeStorage) -> None:
+    """A second 403 is the end; status and S3's words are told, not the signature in them."""
     storage.behave = refuse(403, "SignatureDoesNotMatch", "The signature does not match.")
 
     with refusing(FileTransferError) as caught:
@@ -140,10 +138,10 @@ async def test_g4_a_url_is_renewed_once(session: BrowserUseSession, storage: Fak
     [refuse(404, "NoSuchBucket", "No."), redirect("/elsewhere"), say(response(304))],
     ids=["404", "redirect", "304"],
 )
-async def test_g4_other_refusals_are_final(
+async def test_other_refusals_are_final(
     session: BrowserUseSession, storage: FakeStorage, answer: Any
 ) -> None:
-    """G4: what a new URL cannot cure is not repeated; redirects of an upload are not followed."""
+    """What a new URL cannot cure is not repeated; redirects of an upload are not followed."""
     storage.behave = answer
 
     with refusing(FileTransferError):

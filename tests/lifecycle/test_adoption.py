@@ -69,7 +69,7 @@ def _deliver(api: FakeApi, parts: Parts, after: float) -> None:
 async def test_an_event_takes_the_place_of_the_answer(
     api: FakeApi, parts: Parts, figure: Callable[[str], None]
 ):
-    """A25: the answer is lost and the list shows nothing: the event ends the search at once."""
+    """The answer is lost and the list shows nothing: the event ends the search at once."""
     api.list_lag = NEVER
     api.break_calls("run", {1: Fault(cut=True, done=True)})
     _deliver(api, parts, after=20.0)
@@ -86,7 +86,7 @@ async def test_an_event_takes_the_place_of_the_answer(
 async def test_an_event_before_the_answer_saves_the_search(
     api: FakeApi, parts: Parts, figure: Callable[[str], None]
 ):
-    """A25: the event came while the answer, which is then lost, was under way: nobody looks."""
+    """The event came while the answer, which is then lost, was under way: nobody looks."""
     api.list_lag = NEVER
     api.break_calls("run", {1: Fault(cut=True, done=True, stall=3.0)})
     _deliver(api, parts, after=1.0)
@@ -102,7 +102,7 @@ async def test_an_event_before_the_answer_saves_the_search(
 
 
 async def test_an_event_before_a_good_answer_changes_nothing(api: FakeApi, parts: Parts):
-    """A25: event and answer name the same task, and it is created once."""
+    """Event and answer name the same task, and it is created once."""
     api.break_calls("run", {1: Fault(stall=3.0)})
     _deliver(api, parts, after=1.0)
 
@@ -111,7 +111,7 @@ async def test_an_event_before_a_good_answer_changes_nothing(api: FakeApi, parts
 
 
 async def test_an_adopted_task_is_confirmed_by_reading_it(api: FakeApi, parts: Parts):
-    """A25: the event only names the task; what `resolve()` gives is what the API says of it."""
+    """The event only names the task; what `resolve()` gives is what the API says of it."""
     api.list_lag = NEVER
     api.break_calls("run", {1: Fault(cut=True, done=True)})
     _deliver(api, parts, after=2.0)
@@ -130,7 +130,7 @@ async def test_an_adopted_task_is_confirmed_by_reading_it(api: FakeApi, parts: P
 async def test_an_event_about_another_task_is_not_adopted(
     api: FakeApi, parts: Parts, mark: str | None
 ):
-    """A25: only the very mark of the submission ends its search."""
+    """Only the very mark of the submission ends its search."""
     api.list_lag = 30.0
     api.break_calls("run", {1: Fault(cut=True, done=True)})
     asyncio.get_running_loop().call_later(5.0, parts.reconciler.record, "somebody's", mark)

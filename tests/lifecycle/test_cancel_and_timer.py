@@ -18,7 +18,7 @@ pytestmark = pytest.mark.looptime
 async def test_a_cancellation_wins_over_the_timeout(
     api: FakeApi, open_session: OpenSession, figure: Callable[[str], None], shift: float
 ):
-    """E5: of 50 calls that are cancelled in the turn of their timeout, none swallows it."""
+    """Of 50 calls that are cancelled in the turn of their timeout, none swallows it."""
     session = await open_session()
     api.make = forever
     loop = asyncio.get_running_loop()
@@ -42,7 +42,7 @@ async def test_a_cancellation_wins_over_the_timeout(
 async def test_an_outer_timeout_in_the_turn_of_the_inner_one(
     api: FakeApi, open_session: OpenSession
 ):
-    """E5: where both are due in one turn, it is the outer one that is told."""
+    """Where both are due in one turn, it is the outer one that is told."""
     session = await open_session()
     task = api.add(forever())
     loop = asyncio.get_running_loop()

@@ -27,7 +27,7 @@ async def test_cancelling_at_every_await(
     fate: EndAction,
     lost: bool,
 ):
-    """E1: `run_and_wait` cancelled at its k-th await, for every k until it is through."""
+    """`run_and_wait` cancelled at its k-th await, for every k until it is through."""
     api.make = lambda _body: lives(20.0)
     if lost:
         api.break_calls("run", {0: Fault(cut=True, done=True)})
@@ -84,7 +84,7 @@ FOLLOWING: dict[str, Callable[[BrowserUseSession, str], AsyncGenerator[object, N
 @pytest.mark.case("E1")
 @pytest.mark.parametrize("verb", ["wait", *FOLLOWING])
 async def test_cancelling_what_only_follows(api: FakeApi, figure: Callable[[str], None], verb: str):
-    """E1: waits and streams cancelled at every await look no more, and leave the task alone."""
+    """Waits and streams cancelled at every await look no more, and leave the task alone."""
 
     async def follow(session: BrowserUseSession, task_id: str) -> None:
         if verb == "wait":
@@ -115,7 +115,7 @@ async def test_cancelling_what_only_follows(api: FakeApi, figure: Callable[[str]
 
 @pytest.mark.case("E8")
 async def test_closing_is_cancelled_at_every_await(api: FakeApi, figure: Callable[[str], None]):
-    """E8: `aclose` cut short anywhere: waits are told, and no connection is left."""
+    """`aclose` cut short anywhere: waits are told, and no connection is left."""
     api.make = lambda _body: lives(1e6)
     api.fault = lambda call: Fault(delay=2.0) if call.route == "stop" else None
     point = leaks = 0

@@ -30,7 +30,7 @@ async def test_closing_gives_stops_their_time(api: FakeApi, open_session: OpenSe
 
 
 async def test_closing_in_the_turn_of_a_cancellation(api: FakeApi, open_session: OpenSession):
-    """E12: cancelled and closed in one turn, as `asyncio.run` does at its end, nothing is lost."""
+    """Cancelled and closed in one turn, as `asyncio.run` does at its end, nothing is lost."""
     session = await open_session()
     api.make = forever
     runs = [asyncio.create_task(session.run_and_wait("x")) for _ in range(5)]
@@ -62,7 +62,7 @@ async def test_closing_does_not_wait_for_ever(
 
 
 async def test_closing_during_a_creation_is_unknown(api: FakeApi, open_session: OpenSession):
-    """E8: run-task is on the wire when the session closes: the caller gets the token."""
+    """Run-task is on the wire when the session closes: the caller gets the token."""
     session = await open_session()
     api.break_calls("run", {1: Fault(delay=20.0)})
     submission = asyncio.create_task(session.submit("x"))
@@ -77,7 +77,7 @@ async def test_closing_during_a_creation_is_unknown(api: FakeApi, open_session: 
 
 
 async def test_closing_before_the_request_is_closing(api: FakeApi, open_session: OpenSession):
-    """E8: nothing is on the wire, so the caller is told that the session is closed."""
+    """Nothing is on the wire, so the caller is told that the session is closed."""
     session = await open_session()
     api.break_calls("run", {1: Fault(status=429, headers={"Retry-After": "50"})})
     submission = asyncio.create_task(session.submit("x"))
@@ -91,7 +91,7 @@ async def test_closing_before_the_request_is_closing(api: FakeApi, open_session:
 
 
 async def test_closing_during_the_wait_of_a_run(api: FakeApi, open_session: OpenSession):
-    """E8: the task lives on, and the error carries its id."""
+    """The task lives on, and the error carries its id."""
     session = await open_session()
     api.make = forever
     run = asyncio.create_task(session.run_and_wait("x"))

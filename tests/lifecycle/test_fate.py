@@ -22,7 +22,7 @@ pytestmark = pytest.mark.looptime
 async def test_cancelling_at_every_step_leaves_no_orphan(
     api: FakeApi, open_session: OpenSession, figure: Callable[[str], None]
 ):
-    """E1: cancelled after k turns of the loop, for every k until the wait is under way."""
+    """Cancelled after k turns of the loop, for every k until the wait is under way."""
     session = await open_session()
     api.make = forever
     points = 160
@@ -46,7 +46,7 @@ async def test_cancelling_at_every_step_leaves_no_orphan(
 async def test_cancelling_a_submission_at_every_step_leaves_no_orphan(
     api: FakeApi, open_session: OpenSession, figure: Callable[[str], None]
 ):
-    """A21: `submit` cancelled after k turns: there is no task, or it was stopped or handed over."""
+    """`submit` cancelled after k turns: there is no task, or it was stopped or handed over."""
     session = await open_session()
     api.make = forever
     handed: set[str] = set()
@@ -68,7 +68,7 @@ async def test_cancelling_a_submission_at_every_step_leaves_no_orphan(
 async def test_cancelling_a_submission_with_a_lost_answer_leaves_no_orphan(
     api: FakeApi, open_session: OpenSession, figure: Callable[[str], None]
 ):
-    """A21: cancelled while the request, its loss or the search is under way: found and stopped."""
+    """Cancelled while the request, its loss or the search is under way: found and stopped."""
     session = await open_session()
     api.make = forever
     api.latency = 0.1
@@ -94,7 +94,7 @@ async def test_cancelling_a_submission_with_a_lost_answer_leaves_no_orphan(
 async def test_a_cancelled_submission_that_may_not_look_leaves_its_token(
     api: FakeApi, open_session: OpenSession, caplog: pytest.LogCaptureFixture
 ):
-    """A21: with `raise` nobody looks, so the log holds what finds the task in any process."""
+    """With `raise` nobody looks, so the log holds what finds the task in any process."""
     session = await open_session()
     api.make = forever
     api.break_calls("run", {1: Fault(cut=True, done=True, stall=2.0)})
@@ -142,7 +142,7 @@ async def test_cancelling_at_any_time_leaves_no_orphan(
 async def test_cancelling_stops_in_each_state(
     api: FakeApi, open_session: OpenSession, figure: Callable[[str], None], status: str
 ):
-    """E2: `on_cancel="stop"` sends one stop, in whatever state the task is."""
+    """`on_cancel="stop"` sends one stop, in whatever state the task is."""
     session = await open_session()
     life = ((0.0, "running"), (10.0, status))
     api.make = lambda _body: FakeTask(life=life)
@@ -158,7 +158,7 @@ async def test_cancelling_stops_in_each_state(
 @pytest.mark.case("E2")
 @pytest.mark.parametrize(("fate", "route"), [("stop", "stop"), ("pause", "pause"), ("leave", "")])
 async def test_on_cancel(api: FakeApi, open_session: OpenSession, fate: Any, route: str):
-    """E2: the fate of the task is what was asked for."""
+    """The fate of the task is what was asked for."""
     session = await open_session()
     api.make = forever
     run = asyncio.create_task(session.run_and_wait("x", on_cancel=fate))
@@ -176,7 +176,7 @@ async def test_on_cancel(api: FakeApi, open_session: OpenSession, fate: Any, rou
 async def test_an_error_thrown_into_the_wait(
     api: FakeApi, open_session: OpenSession, fate: Any, route: str
 ):
-    """E2: whatever ends the call, the task meets the fate that was asked for and is named."""
+    """Whatever ends the call, the task meets the fate that was asked for and is named."""
     session = await open_session()
     api.make = forever
     call = session.run_and_wait("x", on_cancel=fate)
@@ -206,7 +206,7 @@ async def test_an_error_thrown_into_the_wait(
 @pytest.mark.case("D3")
 @pytest.mark.parametrize(("fate", "route"), [("stop", "stop"), ("pause", "pause"), ("leave", "")])
 async def test_on_timeout(api: FakeApi, open_session: OpenSession, fate: Any, route: str):
-    """D3: the call ends on time; what becomes of the task is done behind its back."""
+    """The call ends on time; what becomes of the task is done behind its back."""
     session = await open_session()
     api.make = forever
     api.fault = lambda call: Fault(delay=3.0) if call.route in {"stop", "pause"} else None
@@ -226,7 +226,7 @@ async def test_on_timeout(api: FakeApi, open_session: OpenSession, fate: Any, ro
 async def test_a_slow_stop_delays_a_cancellation_by_five_seconds(
     api: FakeApi, open_session: OpenSession
 ):
-    """E2: the stop is shielded and bounded; the cancellation comes through all the same."""
+    """The stop is shielded and bounded; the cancellation comes through all the same."""
     session = await open_session()
     api.make = forever
     api.fault = lambda call: Fault(delay=20.0) if call.route == "stop" else None
@@ -245,7 +245,7 @@ async def test_a_slow_stop_delays_a_cancellation_by_five_seconds(
 async def test_a_second_cancellation_ends_the_first(
     api: FakeApi, open_session: OpenSession, figure: Callable[[str], None], pause: float
 ):
-    """E3: whoever cancels twice does not wait for the stop, which goes on."""
+    """Whoever cancels twice does not wait for the stop, which goes on."""
     session = await open_session()
     api.make = forever
     api.fault = lambda call: Fault(delay=20.0) if call.route == "stop" else None
@@ -265,7 +265,7 @@ async def test_a_second_cancellation_ends_the_first(
 
 @pytest.mark.case("E5")
 async def test_an_outer_timeout_is_a_cancellation(api: FakeApi, open_session: OpenSession):
-    """E5: `asyncio.timeout` around the call sees its own timeout, and the task is stopped."""
+    """`asyncio.timeout` around the call sees its own timeout, and the task is stopped."""
     session = await open_session()
     api.make = forever
 
@@ -282,7 +282,7 @@ async def test_an_outer_timeout_is_a_cancellation(api: FakeApi, open_session: Op
 async def test_a_failing_sibling_cancels_the_group(
     api: FakeApi, open_session: OpenSession, figure: Callable[[str], None]
 ):
-    """E4: one of 100 in a TaskGroup fails: its siblings are stopped, and the group is clean."""
+    """One of 100 in a TaskGroup fails: its siblings are stopped, and the group is clean."""
     session = await open_session()
 
     def make(body: dict[str, Any]) -> FakeTask:

@@ -27,7 +27,7 @@ def _only(api: FakeApi) -> FakeTask:
 
 @pytest.mark.case("A7")
 async def test_a_lost_answer_raises_if_asked_to(api: FakeApi, open_session: OpenSession):
-    """A7: with `raise` there is one POST, one task, and an error that can find it."""
+    """With `raise` there is one POST, one task, and an error that can find it."""
     session = await open_session()
     api.break_calls("run", {1: LOST_AFTER})
 
@@ -45,7 +45,7 @@ async def test_a_lost_answer_raises_if_asked_to(api: FakeApi, open_session: Open
 async def test_a_lost_answer_is_made_good(
     api: FakeApi, open_session: OpenSession, figure: Callable[[str], None], rows_tell: bool
 ):
-    """A8: by default the task is found among the newest and adopted, and an event tells it."""
+    """By default the task is found among the newest and adopted, and an event tells it."""
     events: list[object] = []
     session = await open_session(on_event=events.append)
     api.rows_tell_metadata = rows_tell
@@ -78,7 +78,7 @@ async def test_a_lost_answer_is_made_good(
 async def test_ambiguous_statuses_are_made_good(
     api: FakeApi, open_session: OpenSession, status: int
 ):
-    """A13, A17: an error or nonsense after the task was created leads to that task."""
+    """An error or nonsense after the task was created leads to that task."""
     session = await open_session()
     api.break_calls("run", {1: Fault(status=status, done=True, body="<html>")})
 
@@ -92,7 +92,7 @@ async def test_ambiguous_statuses_are_made_good(
 async def test_a_stalled_answer_is_made_good(
     api: FakeApi, open_session: OpenSession, figure: Callable[[str], None]
 ):
-    """A10: the task is created while the answer stalls beyond the attempt's timeout."""
+    """The task is created while the answer stalls beyond the attempt's timeout."""
     session = await open_session(timeout=10.0)
     api.break_calls("run", {1: Fault(done=True, stall=60.0)})
 
@@ -122,7 +122,7 @@ async def test_a_task_that_was_never_created_is_told(api: FakeApi, open_session:
 async def test_resubmitting_waits_for_the_window(
     api: FakeApi, open_session: OpenSession, figure: Callable[[str], None]
 ):
-    """A9: with `resubmit` a request that was lost on the way there is sent once more."""
+    """With `resubmit` a request that was lost on the way there is sent once more."""
     session = await open_session()
     api.break_calls("run", {1: LOST_BEFORE})
 
@@ -141,7 +141,7 @@ async def test_resubmitting_waits_for_the_window(
 async def test_a_failure_before_or_after_creation_is_one_post(
     api: FakeApi, open_session: OpenSession, status: int, created: bool
 ):
-    """A13: with `raise` nothing is sent again, and resolving tells which of the two it was."""
+    """With `raise` nothing is sent again, and resolving tells which of the two it was."""
     session = await open_session()
     api.break_calls("run", {0: Fault(status=status, done=created)})
 
@@ -157,7 +157,7 @@ async def test_a_failure_before_or_after_creation_is_one_post(
 async def test_a_late_creation_within_the_window_is_one_task(
     api: FakeApi, open_session: OpenSession, late: float
 ):
-    """A11: a request that is carried out late, but within the window, is not sent again."""
+    """A request that is carried out late, but within the window, is not sent again."""
     session = await open_session()
     api.break_calls("run", {1: Fault(cut=True, done_after=late)})
 
@@ -187,7 +187,7 @@ async def test_a_late_creation_beyond_the_window_is_two_tasks(
 async def test_a_list_that_lags_is_waited_for(
     api: FakeApi, open_session: OpenSession, lag: float, tasks: int
 ):
-    """A12: a task that appears within the window is adopted; the control with a longer lag."""
+    """A task that appears within the window is adopted; the control with a longer lag."""
     session = await open_session()
     api.list_lag = lag
     api.break_calls("run", {1: LOST_AFTER})
@@ -223,7 +223,7 @@ async def test_nobody_resubmits_blindly(api: FakeApi, open_session: OpenSession)
 
 @pytest.mark.parametrize("seed", range(5))
 async def test_no_job_is_doubled_or_lost(api: FakeApi, open_session: OpenSession, seed: int):
-    """A26: with late creation + list lag within the window, resubmitting gives one task each."""
+    """With late creation + list lag within the window, resubmitting gives one task each."""
     draw = random.Random(seed)
     session = await open_session()
     api.list_lag = 20.0
@@ -264,7 +264,7 @@ async def test_no_job_is_doubled_or_lost(api: FakeApi, open_session: OpenSession
 
 @pytest.mark.case("A2")
 async def test_what_was_not_sent_is_raised_at_once(open_session: OpenSession, api: FakeApi):
-    """A2: refused connections are tried again and told, and nobody looks for a task."""
+    """Refused connections are tried again and told, and nobody looks for a task."""
     session = await open_session(base_url="http://127.0.0.1:1/api/v1")
 
     with pytest.raises(errors.APIConnectionError) as caught:
@@ -278,7 +278,7 @@ async def test_what_was_not_sent_is_raised_at_once(open_session: OpenSession, ap
 @pytest.mark.case("A15")
 @pytest.mark.parametrize("status", [400, 401, 402, 403, 404, 422, 302])
 async def test_a_rejection_is_raised_at_once(api: FakeApi, open_session: OpenSession, status: int):
-    """A15: a refusal means that nothing was created: one POST, no search."""
+    """A refusal means that nothing was created: one POST, no search."""
     session = await open_session()
     api.break_calls("run", {0: Fault(status=status)})
 
@@ -291,7 +291,7 @@ async def test_a_rejection_is_raised_at_once(api: FakeApi, open_session: OpenSes
 
 @pytest.mark.case("A14")
 async def test_too_many_requests_are_waited_out(api: FakeApi, open_session: OpenSession):
-    """A14: 429 with Retry-After three times, then one task; each pause is told by an event."""
+    """429 with Retry-After three times, then one task; each pause is told by an event."""
     events: list[Any] = []
     session = await open_session(on_event=events.append)
     limited = Fault(status=429, headers={"Retry-After": "5"})

@@ -95,7 +95,7 @@ async def test_a_handle_parses_too(api: FakeApi, open_session: OpenSession):
 async def test_an_output_that_does_not_fit_is_kept(
     api: FakeApi, open_session: OpenSession, output: str | None, place: str
 ):
-    """C18: the error names the place, keeps the paid output and the task, and pickles."""
+    """The error names the place, keeps the paid output and the task, and pickles."""
     session = await open_session()
     _answers(api, output)
 

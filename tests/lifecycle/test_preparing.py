@@ -26,7 +26,7 @@ def _only(api: FakeApi) -> FakeTask:
 
 @pytest.mark.case("A22")
 async def test_ten_own_pairs_leave_no_room(api: FakeApi, open_session: OpenSession):
-    """A22: ten pairs of the user's own are sent as they are; a lost answer then says so."""
+    """Ten pairs of the user's own are sent as they are; a lost answer then says so."""
     session = await open_session()
     api.break_calls("run", {1: LOST_AFTER})
     metadata = {f"key{number}": "value" for number in range(10)}
@@ -58,7 +58,7 @@ async def test_ten_own_pairs_leave_no_room(api: FakeApi, open_session: OpenSessi
 async def test_impossible_metadata_is_refused(
     api: FakeApi, open_session: OpenSession, figure: Callable[[str], None], metadata: Any
 ):
-    """A22: what the API would not take, and the reserved name, are refused before sending."""
+    """What the API would not take, and the reserved name, are refused before sending."""
     session = await open_session()
 
     for verb in (session.submit, session.run_and_wait):

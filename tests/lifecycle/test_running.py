@@ -29,7 +29,7 @@ async def _cancelled(task: "asyncio.Task[Any]") -> bool:
 
 @pytest.mark.case("E1")
 async def test_nothing_is_sent_for_a_caller_that_left(api: FakeApi, open_session: OpenSession):
-    """E1: cancelled while a 429 is waited out, a submission is not sent again, only to be paid."""
+    """Cancelled while a 429 is waited out, a submission is not sent again, only to be paid."""
     session = await open_session()
     api.break_calls("run", {1: Fault(status=429, headers={"Retry-After": "20"})})
     run = asyncio.create_task(session.run_and_wait("x"))
@@ -46,7 +46,7 @@ async def test_nothing_is_sent_for_a_caller_that_left(api: FakeApi, open_session
 async def test_nothing_is_sent_after_the_request_on_the_wire(
     api: FakeApi, open_session: OpenSession
 ):
-    """E1: cancelled while the request is answered with 429, it is not sent again either."""
+    """Cancelled while the request is answered with 429, it is not sent again either."""
     session = await open_session()
     limited = Fault(status=429, headers={"Retry-After": "5"}, delay=2.0)
     api.break_calls("run", {1: limited})
@@ -63,7 +63,7 @@ async def test_nothing_is_sent_after_the_request_on_the_wire(
 async def test_nobody_resubmits_for_a_caller_that_left(
     api: FakeApi, open_session: OpenSession, caplog: pytest.LogCaptureFixture
 ):
-    """E1: cancelled while a lost answer is looked for, a task that turns up is stopped, no more."""
+    """Cancelled while a lost answer is looked for, a task that turns up is stopped, no more."""
     session = await open_session()
     api.break_calls("run", {1: Fault(cut=True)})
     run = asyncio.create_task(
@@ -80,7 +80,7 @@ async def test_nobody_resubmits_for_a_caller_that_left(
 
 @pytest.mark.case("B9")
 async def test_a_pause_beyond_the_deadline_is_not_begun(api: FakeApi, open_session: OpenSession):
-    """B9: a pause that ends after the deadline is not begun: nothing exists, and nothing will."""
+    """A pause that ends after the deadline is not begun: nothing exists, and nothing will."""
     session = await open_session()
     api.break_calls("run", {0: Fault(status=429, headers={"Retry-After": "30"})})
 
@@ -95,7 +95,7 @@ async def test_a_pause_beyond_the_deadline_is_not_begun(api: FakeApi, open_sessi
 
 @pytest.mark.case("D3")
 async def test_a_timeout_on_the_wire_is_unknown(api: FakeApi, open_session: OpenSession):
-    """D3: the time is up while run-task is under way: the error finds the task, which lives on."""
+    """The time is up while run-task is under way: the error finds the task, which lives on."""
     session = await open_session()
     api.make = _forever
     api.break_calls("run", {1: Fault(delay=8.0)})
@@ -177,7 +177,7 @@ async def test_what_on_created_raises_comes_through(
 
 @pytest.mark.case("E1")
 async def test_a_cancelled_callback_stops_the_task(api: FakeApi, open_session: OpenSession):
-    """E1: cancelling inside the callback is cancelling the call."""
+    """Cancelling inside the callback is cancelling the call."""
     session = await open_session()
     api.make = _forever
 

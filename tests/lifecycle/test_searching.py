@@ -27,7 +27,7 @@ def _only(api: FakeApi) -> FakeTask:
 
 @pytest.mark.case("A8")
 async def test_an_outage_while_looking_is_survived(api: FakeApi, open_session: OpenSession):
-    """A8: looks that fail are made again within the window."""
+    """Looks that fail are made again within the window."""
     session = await open_session(retry=RetryPolicy(max_attempts=1))
 
     def fault(call: Call) -> Fault | None:
@@ -83,7 +83,7 @@ async def test_a_refused_key_ends_the_search_at_once(api: FakeApi, open_session:
 async def test_pages_are_read_far_enough(
     api: FakeApi, open_session: OpenSession, limit: int, older: int
 ):
-    """A24: the task is found behind 130 newer ones, also if the server gives smaller pages."""
+    """The task is found behind 130 newer ones, also if the server gives smaller pages."""
     session = await open_session()
     api.page_limit = limit
     for _ in range(older):
@@ -103,7 +103,7 @@ async def test_pages_are_read_far_enough(
 
 
 async def test_a_busy_account_hides_nothing(api: FakeApi, open_session: OpenSession):
-    """A24: 500 tasks a minute, of the same text, push the task down while pages are read."""
+    """500 tasks a minute, of the same text, push the task down while pages are read."""
     session = await open_session()
     api.rows_tell_metadata = False
     api.latency = 0.2
@@ -128,7 +128,7 @@ async def test_a_busy_account_hides_nothing(api: FakeApi, open_session: OpenSess
 
 @pytest.mark.case("C13")
 async def test_a_server_that_repeats_a_page_ends_the_sweep(api: FakeApi, open_session: OpenSession):
-    """C13: a list that never ends is left after a few pages."""
+    """A list that never ends is left after a few pages."""
     session = await open_session()
     rows = ",".join(
         f'{{"id": "t{number}", "task": "other", "status": "running", "created_at": null}}'
@@ -151,7 +151,7 @@ async def test_a_server_that_repeats_a_page_ends_the_sweep(api: FakeApi, open_se
 async def test_a_row_that_claims_to_be_old_does_not_end_the_reading(
     api: FakeApi, open_session: OpenSession
 ):
-    """C13: the last row of the first page is dated years ago, and the task is on the second."""
+    """The last row of the first page is dated years ago, and the task is on the second."""
     session = await open_session()
     api.fault = lambda call: LOST_AFTER if call.route == "run" else None
     api.list_lag = 3.0  # so that the task is listed together with those above it
@@ -169,7 +169,7 @@ async def test_a_row_that_claims_to_be_old_does_not_end_the_reading(
 async def test_identical_submissions_are_not_mixed_up(
     api: FakeApi, open_session: OpenSession, figure: Callable[[str], None]
 ):
-    """A23: of 50 equal submissions at once 20 % lose their answer; each gets its own task."""
+    """Of 50 equal submissions at once 20 % lose their answer; each gets its own task."""
     draw = random.Random(3)
     session = await open_session()
     api.rows_tell_metadata = False

@@ -146,7 +146,7 @@ def _percent(hits: list[bool]) -> int:
 async def test_ours_pays_once_and_ends_on_time(
     on_ambiguous: OnAmbiguous, unserved: int, figure: Callable[[str], None]
 ):
-    """J9: no duplicate, no task that nobody can name, no overrun, no wait that dies."""
+    """No duplicate, no task that nobody can name, no overrun, no wait that dies."""
     found = await _compare(functools.partial(_ours, on_ambiguous))
 
     figure(f"ours, {on_ambiguous}: {found}")
@@ -155,7 +155,7 @@ async def test_ours_pays_once_and_ends_on_time(
 
 @pytest.mark.control("J9")
 async def test_three_attempts_pay_twice(figure: Callable[[str], None]):
-    """J9: three attempts on any exception create a second task, and its waits overrun."""
+    """Three attempts on any exception create a second task, and its waits overrun."""
     found = await _compare(functools.partial(_wrong, ThreeAttempts))
 
     figure(f"three attempts on anything: {found}")
@@ -165,7 +165,7 @@ async def test_three_attempts_pay_twice(figure: Callable[[str], None]):
 
 @pytest.mark.control("J9")
 async def test_the_vendor_rule_loses_the_id(figure: Callable[[str], None]):
-    """J9: who repeats on 429 only pays once and does not know for what; its waits die."""
+    """Who repeats on 429 only pays once and does not know for what; its waits die."""
     found = await _compare(functools.partial(_wrong, VendorRule))
 
     figure(f"vendor rule: {found}")
@@ -177,7 +177,7 @@ async def test_the_vendor_rule_loses_the_id(figure: Callable[[str], None]):
 
 @pytest.mark.control("J9")
 async def test_tenacity_on_everything_pays_twice(figure: Callable[[str], None]):
-    """J9: retrying every call creates a second task, and retries go on past the deadline."""
+    """Retrying every call creates a second task, and retries go on past the deadline."""
     found = await _compare(functools.partial(_wrong, TenacityOnEverything))
 
     figure(f"tenacity on everything: {found}")

@@ -32,7 +32,7 @@ def test_names_are_unique():
 @pytest.mark.case("J2")
 @pytest.mark.torture
 def test_a_mutant_is_found():
-    """J2: a defence that is removed makes the tests of its case fail."""
+    """A defence that is removed makes the tests of its case fail."""
     lost = next(mutant for mutant in MUTANTS if "A1" in mutant.cases)
 
     verdict = judge(lost)

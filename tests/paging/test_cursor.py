@@ -63,7 +63,7 @@ def _check(tasks: ChurningList, ids: list[str]) -> None:
 async def test_births_alone(
     count: int, churn: list[Churn], page_size: int, limit: int, echo: bool, prefetch: int
 ):
-    """C14: tasks are created between pages: 0 duplicates, 0 misses, and an end."""
+    """Tasks are created between pages: 0 duplicates, 0 misses, and an end."""
     tasks = ChurningList.of(count, churn, limit=limit, echo=echo)
 
     ids = await _ids(tasks, page_size, prefetch)
@@ -82,7 +82,7 @@ async def test_births_alone(
 async def test_births_and_deletions(
     count: int, churn: list[Churn], page_size: int, limit: int, prefetch: int
 ):
-    """C14: tasks come and go, even in equal numbers: 0 duplicates, 0 misses, and an end."""
+    """Tasks come and go, even in equal numbers: 0 duplicates, 0 misses, and an end."""
     tasks = ChurningList.of(count, churn, limit=limit)
 
     ids = await _ids(tasks, page_size, prefetch)
@@ -94,7 +94,7 @@ async def test_births_and_deletions(
 @pytest.mark.control("C14")
 @pytest.mark.timeout(180)
 async def test_a_thousand_lists_in_motion(figure: Callable[[str], None]):
-    """C14: births and deletions by chance: missed = 0, while a reader that only skips ids misses.
+    """Births and deletions by chance: missed = 0, while a reader that only skips ids misses.
 
     The control is the naive reader: it shows that the churn would be noticed.
     """
@@ -197,7 +197,7 @@ BOUND, BOUND_OF_CHANGING_LIES = 30, 400  # pages; a count that changes may be ch
 @pytest.mark.case("C13")
 @pytest.mark.parametrize("prefetch", [0, 1])
 async def test_lying_servers_come_to_an_end(prefetch: int, figure: Callable[[str], None]):
-    """C13: whatever the server says, the iterator ends, and gives no task twice."""
+    """Whatever the server says, the iterator ends, and gives no task twice."""
     most = most_changing = 0
     for name, (lies, complete) in LIES.items():
         server = Liar(**lies)

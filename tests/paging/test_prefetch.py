@@ -39,7 +39,7 @@ async def _sweep(seeds: range, depth: int, *, deletions: bool) -> tuple[int, int
 @pytest.mark.parametrize("deletions", [False, True], ids=["births", "births and deletions"])
 @pytest.mark.parametrize("depth", DEPTHS)
 async def test_exact_under_churn(depth: int, deletions: bool, figure: Callable[[str], None]):
-    """C14: answers in any order while tasks come and go: 0 duplicates, 0 misses, and an end."""
+    """Answers in any order while tasks come and go: 0 duplicates, 0 misses, and an end."""
     constant, at_once = await _sweep(range(120), depth, deletions=deletions)
 
     figure(
@@ -105,7 +105,7 @@ class Backwards:
 @pytest.mark.case("C14")
 @pytest.mark.looptime
 async def test_a_deletion_that_a_birth_hides():
-    """C14: rows slip between two pages while the count stays the same, and are given all the same.
+    """Rows slip between two pages while the count stays the same, and are given all the same.
 
     Pages 9 to 5 are answered, then 2 and 3; the oldest task disappears, another one is born, and
     page 4 is answered last: what was its last row would have become the first one of page 5.
@@ -124,7 +124,7 @@ async def test_a_deletion_that_a_birth_hides():
 @pytest.mark.case("C14")
 @pytest.mark.looptime
 async def test_births_between_answers_keep_the_order():
-    """C14: rows that births push between two pages are read before the page below them is given."""
+    """Rows that births push between two pages are read before the page below them is given."""
     server = Backwards(ChurningList.of(200), {page: Churn(3) for page in range(2, 9)})
 
     ids = [each.id async for each in PageIterator(server.fetch, page_size=10, prefetch=4)]
@@ -135,7 +135,7 @@ async def test_births_between_answers_keep_the_order():
 @pytest.mark.case("C14")
 @pytest.mark.looptime
 async def test_back_to_one_at_a_time_when_the_count_shrinks():
-    """C14: after a task disappeared there is never more than one read under way."""
+    """After a task disappeared there is never more than one read under way."""
     server = Backwards(ChurningList.of(300), {9: Churn(0, (0.5,) * 3)})
 
     ids = [each.id async for each in PageIterator(server.fetch, page_size=10, prefetch=4)]
@@ -150,7 +150,7 @@ async def test_back_to_one_at_a_time_when_the_count_shrinks():
 @pytest.mark.looptime
 @pytest.mark.parametrize(("depth", "seconds"), [(1, 40), (4, 11), (8, 6)])
 async def test_as_many_at_once_as_asked_for(depth: int, seconds: int):
-    """C14: 40 pages that take a second each: the deeper the faster, and never more at once."""
+    """40 pages that take a second each: the deeper the faster, and never more at once."""
     server = Backwards(ChurningList.of(400), {})
 
     ids = [each.id async for each in PageIterator(server.fetch, page_size=10, prefetch=depth)]

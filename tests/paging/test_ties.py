@@ -67,7 +67,7 @@ async def _sweep(seeds: range, depth: int) -> tuple[int, int]:
 @pytest.mark.case("C14")
 @pytest.mark.parametrize("depth", [0, 1, 4])
 async def test_exact_among_tasks_of_one_date(depth: int, figure: Callable[[str], None]):
-    """C14: up to 500 tasks of one date while tasks come and go: none twice, none missed."""
+    """Up to 500 tasks of one date while tasks come and go: none twice, none missed."""
     resumes, longest = await _sweep(range(60), depth)
 
     figure(
@@ -106,7 +106,7 @@ async def _read_until(tasks: ChurningList, stop: int, size: int = 10) -> tuple[l
 @pytest.mark.case("C14")
 @pytest.mark.parametrize("count", [20, 36, 37, 38, 150, 1500])
 async def test_tokens_among_ties_of_any_size(count: int, figure: Callable[[str], None]):
-    """C14: below 400 characters after each row, with all filters, and exact from there."""
+    """Below 400 characters after each row, with all filters, and exact from there."""
     tasks = ChurningList.of(count + 30)
     for each in tasks.rows[10 : count + 10]:
         each.created_at = EPOCH + timedelta(days=9000)
@@ -133,7 +133,7 @@ async def test_tokens_among_ties_of_any_size(count: int, figure: Callable[[str],
 @pytest.mark.parametrize("births", [0, 3, 400])
 @pytest.mark.parametrize("deaths", [0, 1, 60, 120])
 async def test_much_happens_between_two_processes(births: int, deaths: int):
-    """C14: the place among tasks of one date is found wherever it is by then."""
+    """The place among tasks of one date is found wherever it is by then."""
     tasks = _one_date(300)
     ids, token = await _read_until(tasks, 150)
     draw = random.Random(births + deaths)
@@ -150,7 +150,7 @@ async def test_much_happens_between_two_processes(births: int, deaths: int):
 @pytest.mark.case("C14")
 @pytest.mark.parametrize("change", ["the last ones deleted", "all deleted", "reversed", "shuffled"])
 async def test_the_place_is_gone(change: str):
-    """C14: nothing is missed, also where the place cannot be found; then some come twice."""
+    """Nothing is missed, also where the place cannot be found; then some come twice."""
     tasks = _one_date(300)
     ids, token = await _read_until(tasks, 150)
     if change.endswith("deleted"):

@@ -45,7 +45,7 @@ async def _sweep(seeds: range, depth: int) -> tuple[int, int]:
 @pytest.mark.case("C14")
 @pytest.mark.parametrize("depth", DEPTHS)
 async def test_exact_under_churn(depth: int, figure: Callable[[str], None]):
-    """C14: stopped and resumed while tasks come and go: 0 duplicates, 0 misses, and an end."""
+    """Stopped and resumed while tasks come and go: 0 duplicates, 0 misses, and an end."""
     resumes, longest = await _sweep(range(70), depth)
 
     figure(
@@ -66,7 +66,7 @@ async def test_exact_under_much_churn(depth: int):
 @pytest.mark.parametrize("by_pages", [False, True], ids=["rows", "pages"])
 @pytest.mark.parametrize("depth", DEPTHS)
 async def test_at_every_place(depth: int, by_pages: bool):
-    """C14: whichever row or page is the last one of the first process, while the list changes."""
+    """Whichever row or page is the last one of the first process, while the list changes."""
     places = 12 if by_pages else 45
     for place in range(places):
         draw = random.Random(place)
@@ -106,7 +106,7 @@ async def test_a_page_number_is_no_token():
 @pytest.mark.case("C14")
 @pytest.mark.parametrize("stop", range(0, 31, 5))
 async def test_tasks_of_the_same_moment(stop: int):
-    """C14: dates that are all equal tell nothing; the ids at the border do."""
+    """Dates that are all equal tell nothing; the ids at the border do."""
     tasks = ChurningList.of(30, [Churn(), Churn(0, (0.1,) * 3)])
     for each in tasks.rows:
         each.created_at = EPOCH
@@ -119,7 +119,7 @@ async def test_tasks_of_the_same_moment(stop: int):
 @pytest.mark.case("C14")
 @pytest.mark.parametrize("kind", ["undated", "half dated", "oldest first"])
 async def test_lists_without_a_usable_date(kind: str):
-    """C14: then the token holds all ids, and nothing is given twice or missed."""
+    """Then the token holds all ids, and nothing is given twice or missed."""
     for stop in range(30):
         tasks = ChurningList.of(30)
         if kind == "oldest first":
@@ -137,7 +137,7 @@ async def test_lists_without_a_usable_date(kind: str):
 
 @pytest.mark.case("C14")
 async def test_a_resumed_reader_reads_at_once():
-    """C14: as many pages at once as asked for, also after another process took over."""
+    """As many pages at once as asked for, also after another process took over."""
     tasks = ChurningList.of(100)
     first = PageIterator(tasks.fetch, page_size=5)
     await anext(pages := first.pages())
@@ -328,7 +328,7 @@ class _Listed:
 @pytest.mark.parametrize("newest_first", [True, False])
 @pytest.mark.parametrize("change", [(2, 0), (0, 1), (0, 0)], ids=["births", "deletions", "quiet"])
 async def test_lists_of_unknown_direction(newest_first: bool, change: tuple[int, int]):
-    """C14: the other two lists at every place: as exact as without a token."""
+    """The other two lists at every place: as exact as without a token."""
     for stop in range(25):
         listed = _Listed(newest_first, [(0, 0), *[change] * 8])
         first = listed.iterator(None)

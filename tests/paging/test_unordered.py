@@ -45,7 +45,7 @@ def _read(
 def test_nothing_is_missed_or_given_twice_when_rows_only_come(
     newest_first: bool, start: int, size: int, churn: list[tuple[int, list[int]]]
 ):
-    """C14: births in either direction: exact, and it ends."""
+    """Births in either direction: exact, and it ends."""
     births = [(count, []) for count, _deaths in churn]
     given_rows, throughout, pages = _read(newest_first, start, size, births)
 
@@ -59,7 +59,7 @@ def test_nothing_is_missed_or_given_twice_when_rows_only_come(
 def test_nothing_is_missed_or_given_twice_when_rows_only_go(
     newest_first: bool, start: int, size: int, churn: list[tuple[int, list[int]]]
 ):
-    """C14: deletions anywhere: exact, and it ends."""
+    """Deletions anywhere: exact, and it ends."""
     deaths = [(0, indices) for _count, indices in churn]
     given_rows, throughout, pages = _read(newest_first, start, size, deaths)
 
@@ -125,7 +125,7 @@ BOUND = 400  # pages
 
 @pytest.mark.case("C13")
 def test_lying_servers_are_left(figure: Callable[[str], None]):
-    """C13: lists of schedules and profiles end too, whatever the server says, without repeats."""
+    """Lists of schedules and profiles end too, whatever the server says, without repeats."""
     most = 0
     for name, (count_of, always) in LIES.items():
         reader: UnorderedCursor[int] = UnorderedCursor(str, 10)
@@ -143,7 +143,7 @@ def test_lying_servers_are_left(figure: Callable[[str], None]):
 
 @pytest.mark.case("C13")
 def test_a_server_that_repeats_itself_is_left():
-    """C13: the same page for ever, and a count that is never reached."""
+    """The same page for ever, and a count that is never reached."""
     reader: UnorderedCursor[int] = UnorderedCursor(str, 10)
     pages = 0
     while reader.page is not None:

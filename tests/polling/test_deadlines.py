@@ -17,7 +17,7 @@ from tests.support.virtual_time import loop_time
 async def test_the_deadline_hits_while_sleeping(
     api: FakeApi, open_session: OpenSession, figure: Callable[[str], None]
 ):
-    """D3: between two looks the wait ends on time, carries the id, and leaves the task alone."""
+    """Between two looks the wait ends on time, carries the id, and leaves the task alone."""
     session = await open_session()
     task = api.add(lives(1e6))
 
@@ -35,7 +35,7 @@ async def test_the_deadline_hits_while_sleeping(
 @pytest.mark.case("D3")
 @pytest.mark.looptime
 async def test_the_deadline_hits_while_polling(api: FakeApi, open_session: OpenSession):
-    """D3: a look that is under way is dropped at the deadline."""
+    """A look that is under way is dropped at the deadline."""
     session = await open_session()
     task = api.add(lives(1e6))
     api.fault = lambda call: Fault(delay=25.0) if call.at > 50.0 else None
@@ -51,7 +51,7 @@ async def test_the_deadline_hits_while_polling(api: FakeApi, open_session: OpenS
 @pytest.mark.case("D3")
 @pytest.mark.looptime
 async def test_the_deadline_hits_while_backing_off(api: FakeApi, open_session: OpenSession):
-    """D3: an outage does not move the deadline."""
+    """An outage does not move the deadline."""
     session = await open_session()
     task = api.add(lives(1e6))
     api.fault = lambda call: Fault(status=503) if call.at > 5.0 else None
@@ -197,7 +197,7 @@ async def test_each_follower_has_its_own_deadline(api: FakeApi, open_session: Op
 @pytest.mark.case("E5")
 @pytest.mark.looptime
 async def test_cancellation_wins_over_the_deadline(api: FakeApi, open_session: OpenSession):
-    """E5: cancelled in the very turn in which the time is up, a wait is cancelled."""
+    """Cancelled in the very turn in which the time is up, a wait is cancelled."""
     session = await open_session()
     task = api.add(lives(1e6))
     loop = asyncio.get_running_loop()
@@ -219,7 +219,7 @@ async def test_cancellation_wins_over_the_deadline(api: FakeApi, open_session: O
 async def test_no_wait_overruns(
     api: FakeApi, open_session: OpenSession, figure: Callable[[str], None], inner: bool
 ):
-    """B16: 200 concurrent waits end on their deadline, each in another moment of its looks.
+    """200 concurrent waits end on their deadline, each in another moment of its looks.
 
     With the time limits that most clients use, every second one overruns. `make bench` counts
     them in real time.

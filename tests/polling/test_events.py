@@ -21,7 +21,7 @@ SLOW = PollPolicy(interval=30.0, latency_target=60.0)
 async def test_an_event_wakes_a_wait_at_once(
     api: FakeApi, open_session: OpenSession, figure: Callable[[str], None]
 ):
-    """D17: from the event to the awaiter it takes one round trip, and one request."""
+    """From the event to the awaiter it takes one round trip, and one request."""
     session = await open_session(poll=SLOW)
     source = Source()
     session.attach(source)
@@ -52,7 +52,7 @@ async def test_an_event_wakes_a_wait_at_once(
 async def test_lost_events_cost_a_poll(
     api: FakeApi, open_session: OpenSession, figure: Callable[[str], None], end: str
 ):
-    """D18, D19: no event comes, as none ever does for a task that fails: polling finds it."""
+    """No event comes, as none ever does for a task that fails: polling finds it."""
     session = await open_session(poll=PollPolicy(latency_target=5.0))
     session.attach(Source())
     task = api.add(lives(61.0, end))
@@ -69,7 +69,7 @@ async def test_lost_events_cost_a_poll(
 async def test_an_event_that_is_not_true_ends_nothing(
     api: FakeApi, open_session: OpenSession, figure: Callable[[str], None], word: str
 ):
-    """D20: events that are early, stale or invented: the API is asked, and the wait goes on."""
+    """Events that are early, stale or invented: the API is asked, and the wait goes on."""
     session = await open_session()
     source = Source()
     session.attach(source)
@@ -129,7 +129,7 @@ async def test_events_of_other_tasks_cost_nothing(api: FakeApi, open_session: Op
 async def test_an_event_settles_a_lost_submission(
     api: FakeApi, open_session: OpenSession, figure: Callable[[str], None]
 ):
-    """A25: the answer to run-task is lost and the list lags; the event names the task."""
+    """The answer to run-task is lost and the list lags; the event names the task."""
     session = await open_session()
     source = Source()
     session.attach(source)

@@ -20,7 +20,7 @@ pytestmark = pytest.mark.looptime
 async def test_an_unknown_status_is_alive(
     api: FakeApi, open_session: OpenSession, caplog: pytest.LogCaptureFixture
 ):
-    """D4: `archived`, then finished: the wait goes on, with one warning and one event."""
+    """`archived`, then finished: the wait goes on, with one warning and one event."""
     events: list[object] = []
     session = await open_session(on_event=events.append)
     life = ((0.0, "running"), (5.0, "archived"), (60.0, "finished"))
@@ -41,7 +41,7 @@ async def test_an_unknown_status_is_alive(
 async def test_an_unknown_status_with_an_end_ends_the_wait(
     api: FakeApi, open_session: OpenSession, figure: Callable[[str], None]
 ):
-    """D5: a status of the future that has `finished_at` is terminal, and comes through."""
+    """A status of the future that has `finished_at` is terminal, and comes through."""
     session = await open_session()
     life = ((0.0, "running"), (5.0, "completed"))
     task = api.add(FakeTask(life=life, ends=frozenset({"completed"})))
@@ -57,7 +57,7 @@ async def test_an_unknown_status_with_an_end_ends_the_wait(
 async def test_an_unknown_status_for_ever_ends_at_the_deadline(
     api: FakeApi, open_session: OpenSession
 ):
-    """D6: no crash and no hang; the error tells the status."""
+    """No crash and no hang; the error tells the status."""
     session = await open_session()
     task = api.add(FakeTask(life=((0.0, "archived"),)))
 
@@ -70,7 +70,7 @@ async def test_an_unknown_status_for_ever_ends_at_the_deadline(
 
 @pytest.mark.case("D7")
 async def test_an_own_new_task_may_be_missing_at_first(api: FakeApi, open_session: OpenSession):
-    """D7: 404 for 25 s after our own submission is a lag of the service."""
+    """404 for 25 s after our own submission is a lag of the service."""
     session = await open_session()
     api.next_tasks.append(lives(40.0))
     handle = await session.submit("x")
@@ -84,7 +84,7 @@ async def test_an_own_new_task_may_be_missing_at_first(api: FakeApi, open_sessio
 
 @pytest.mark.case("D7")
 async def test_an_own_task_that_never_appears_is_given_up(api: FakeApi, open_session: OpenSession):
-    """D7: after the grace the 404 is what the caller gets, with the task's id."""
+    """After the grace the 404 is what the caller gets, with the task's id."""
     session = await open_session()
     handle = await session.submit("x")
     api.tasks.clear()
@@ -98,7 +98,7 @@ async def test_an_own_task_that_never_appears_is_given_up(api: FakeApi, open_ses
 
 @pytest.mark.case("D7")
 async def test_a_foreign_unknown_id_fails_at_once(api: FakeApi, open_session: OpenSession):
-    """D7: an id that was never seen and is not our own is a mistake, told at once."""
+    """An id that was never seen and is not our own is a mistake, told at once."""
     session = await open_session()
 
     with pytest.raises(errors.NotFoundError) as caught:
@@ -110,7 +110,7 @@ async def test_a_foreign_unknown_id_fails_at_once(api: FakeApi, open_session: Op
 
 @pytest.mark.case("D8")
 async def test_a_task_that_disappears_is_told(api: FakeApi, open_session: OpenSession):
-    """D8: several 404s over ten seconds or more, and a task that was seen is gone."""
+    """Several 404s over ten seconds or more, and a task that was seen is gone."""
     session = await open_session()
     task = api.add(lives(1e6))
     asyncio.get_running_loop().call_later(100.0, api.tasks.clear)
@@ -125,7 +125,7 @@ async def test_a_task_that_disappears_is_told(api: FakeApi, open_session: OpenSe
 @pytest.mark.case("D8")
 @pytest.mark.parametrize("body", ['{"detail": "Task not found"}', '{"detail": "Not Found"}', "<p>"])
 async def test_a_blink_is_no_disappearance(api: FakeApi, open_session: OpenSession, body: str):
-    """D8: a task, or its whole route, that is missing for a few seconds is waited for."""
+    """A task, or its whole route, that is missing for a few seconds is waited for."""
     session = await open_session()
     task = api.add(lives(60.0))
     missing = Fault(status=404, body=body)
@@ -155,7 +155,7 @@ async def test_a_refusal_ends_the_wait_at_once(
     status: int,
     kind: type[errors.APIStatusError],
 ):
-    """D9: what time does not heal is raised after one request, and carries the task's id."""
+    """What time does not heal is raised after one request, and carries the task's id."""
     session = await open_session()
     task = api.add(lives(1e6))
     api.fault = lambda call: Fault(status=status) if call.at >= 60.0 else None
@@ -173,7 +173,7 @@ async def test_a_refusal_ends_the_wait_at_once(
 
 @pytest.mark.case("D10")
 async def test_paused_is_alive(api: FakeApi, open_session: OpenSession):
-    """D10: created, running, paused, running, finished are told in this order."""
+    """Created, running, paused, running, finished are told in this order."""
     session = await open_session()
     life = (
         (0.0, "created"),
@@ -191,7 +191,7 @@ async def test_paused_is_alive(api: FakeApi, open_session: OpenSession):
 
 @pytest.mark.case("D10")
 async def test_paused_for_ever_ends_at_the_deadline(api: FakeApi, open_session: OpenSession):
-    """D10: a paused task is neither an end nor an error, and the timeout counts."""
+    """A paused task is neither an end nor an error, and the timeout counts."""
     session = await open_session()
     task = api.add(FakeTask(life=((0.0, "running"), (5.0, "paused"))))
 
@@ -206,7 +206,7 @@ async def test_paused_for_ever_ends_at_the_deadline(api: FakeApi, open_session: 
 async def test_a_terminal_status_counts_once_the_task_agrees(
     api: FakeApi, open_session: OpenSession
 ):
-    """D11: the status call is ahead of get-task by 8 s; the caller gets the finished task."""
+    """The status call is ahead of get-task by 8 s; the caller gets the finished task."""
     session = await open_session()
     task = api.add(
         FakeTask(
@@ -224,7 +224,7 @@ async def test_a_terminal_status_counts_once_the_task_agrees(
 
 @pytest.mark.case("D11")
 async def test_a_task_that_never_agrees_ends_no_wait(api: FakeApi, open_session: OpenSession):
-    """D11: a status call alone is never believed: the wait ends at its deadline, and says so."""
+    """A status call alone is never believed: the wait ends at its deadline, and says so."""
     session = await open_session()
     task = api.add(
         FakeTask(
@@ -242,7 +242,7 @@ async def test_a_task_that_never_agrees_ends_no_wait(api: FakeApi, open_session:
 
 @pytest.mark.case("C17")
 async def test_anothers_task_is_not_taken(api: FakeApi, open_session: OpenSession):
-    """C17: an answer of get-task about another task is asked for again, not handed out."""
+    """An answer of get-task about another task is asked for again, not handed out."""
     session = await open_session()
     task, other = api.add(lives(5.0)), api.add(lives(0.0))
     foreign = Fault(

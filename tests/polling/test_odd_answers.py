@@ -39,7 +39,7 @@ GARBAGE = (
 async def test_no_timestamp_ends_a_wait(
     api: FakeApi, open_session: OpenSession, figure: Callable[[str], None]
 ):
-    """C11: eight shapes are eight aware datetimes; garbage stays raw; every wait gets its task."""
+    """Eight shapes are eight aware datetimes; garbage stays raw; every wait gets its task."""
     session = await open_session()
     aware = raw = 0
 

@@ -27,7 +27,7 @@ def _outage(begin: float, end: float) -> Any:
 async def test_random_failures_lose_no_task(
     api: FakeApi, open_session: OpenSession, figure: Callable[[str], None], count: int
 ):
-    """D1: with 30 % of all looks failing in every way, all tasks come to their end."""
+    """With 30 % of all looks failing in every way, all tasks come to their end."""
     draw = random.Random(7)
     failures = [
         Fault(status=500),
@@ -55,7 +55,7 @@ async def test_random_failures_lose_no_task(
 
 @pytest.mark.case("D2")
 async def test_an_outage_within_the_tolerance_is_survived(api: FakeApi, open_session: OpenSession):
-    """D2: five minutes of outage in a wait of twenty go unnoticed."""
+    """Five minutes of outage in a wait of twenty go unnoticed."""
     session = await open_session()
     task = api.add(lives(1200.0))
     api.fault = _outage(300.0, 600.0)
@@ -69,7 +69,7 @@ async def test_an_outage_within_the_tolerance_is_survived(api: FakeApi, open_ses
 
 @pytest.mark.case("D2")
 async def test_an_outage_beyond_the_tolerance_interrupts(api: FakeApi, open_session: OpenSession):
-    """D2: with a tolerance of a minute the wait gives up, and the error says where to go on."""
+    """With a tolerance of a minute the wait gives up, and the error says where to go on."""
     session = await open_session(poll=PollPolicy(outage_tolerance=60.0))
     task = api.add(lives(1200.0))
     api.fault = _outage(300.0, 1e9)
@@ -85,7 +85,7 @@ async def test_an_outage_beyond_the_tolerance_interrupts(api: FakeApi, open_sess
 
 @pytest.mark.case("D2")
 async def test_each_failure_in_a_row_counts_anew(api: FakeApi, open_session: OpenSession):
-    """D2: an answer in between resets the tolerance, so a flickering API interrupts nobody."""
+    """An answer in between resets the tolerance, so a flickering API interrupts nobody."""
     session = await open_session(poll=PollPolicy(outage_tolerance=30.0))
     task = api.add(lives(600.0))
     api.fault = lambda call: Fault(status=503) if call.number % 3 else None
@@ -99,7 +99,7 @@ async def test_each_failure_in_a_row_counts_anew(api: FakeApi, open_session: Ope
 async def test_all_followers_are_interrupted_with_errors_of_their_own(
     api: FakeApi, open_session: OpenSession
 ):
-    """D2: two waits and a stream of one task each get the error, not one shared instance."""
+    """Two waits and a stream of one task each get the error, not one shared instance."""
     session = await open_session(poll=PollPolicy(outage_tolerance=10.0))
     task = api.add(lives(1200.0))
     api.fault = _outage(0.0, 1e9)

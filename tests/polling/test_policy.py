@@ -52,7 +52,7 @@ def test_growth_of_one_keeps_the_interval():
 def test_pauses_stay_in_bounds(
     interval: float, growth: float, cap: float, target: float | None, jitter: float, looks: int
 ):
-    """D15: whatever the policy and however long the wait, a pause lies within its jitter."""
+    """Whatever the policy and however long the wait, a pause lies within its jitter."""
     policy = PollPolicy(
         interval=interval, growth=growth, cap=cap, latency_target=target, jitter=jitter
     )
@@ -71,7 +71,7 @@ class _Nothing(random.Random):
 
 @pytest.mark.case("D15")
 def test_jitter_is_spread_evenly():
-    """D15: 10,000 pauses have the mean that a uniform jitter has, and reach both ends."""
+    """10,000 pauses have the mean that a uniform jitter has, and reach both ends."""
     policy = PollPolicy(interval=1.0, growth=1.0, jitter=0.2)
 
     pauses = _pauses(policy, 10_000)

@@ -43,7 +43,7 @@ async def test_polls_follow_the_policy(api: FakeApi, open_session: OpenSession):
 
 @pytest.mark.case("D15")
 async def test_jitter_stays_inside_its_bounds(api: FakeApi, open_session: OpenSession):
-    """D15: every pause between two looks lies within the jitter of the policy."""
+    """Every pause between two looks lies within the jitter of the policy."""
     session = await open_session(poll=PollPolicy(growth=1.0, jitter=0.3))
     task = api.add(lives(200.0))
 
@@ -61,7 +61,7 @@ async def test_jitter_stays_inside_its_bounds(api: FakeApi, open_session: OpenSe
 async def test_many_waits_spread_out(
     api: FakeApi, open_session: OpenSession, figure: Callable[[str], None]
 ):
-    """D15: 300 waits that begin together end up with no more than twice the mean in any 100 ms."""
+    """300 waits that begin together end up with no more than twice the mean in any 100 ms."""
     session = await open_session(poll=PollPolicy(growth=1.0, jitter=0.5, shared=False))
     tasks = [api.add(lives(20.0)) for _ in range(300)]
 
@@ -96,7 +96,7 @@ async def test_the_latency_target_holds(api: FakeApi, open_session: OpenSession)
 async def test_a_finished_task_costs_two_requests(
     api: FakeApi, open_session: OpenSession, figure: Callable[[str], None]
 ):
-    """D16: one status call and one confirming get."""
+    """One status call and one confirming get."""
     session = await open_session()
     task = api.add(lives(0.0))
 
@@ -134,7 +134,7 @@ async def test_waits_of_one_task_share_its_polls(api: FakeApi, open_session: Ope
 async def test_no_burst_after_the_loop_was_blocked(
     api: FakeApi, open_session: OpenSession, looptime: Any
 ):
-    """D21: after ten minutes in which nothing ran there is one look per task, not 300."""
+    """After ten minutes in which nothing ran there is one look per task, not 300."""
     session = await open_session()
     tasks = [api.add(lives(2000.0)) for _ in range(20)]
     waits = [asyncio.create_task(session.wait(task.id, timeout=3000.0)) for task in tasks]
@@ -156,7 +156,7 @@ async def test_no_burst_after_the_loop_was_blocked(
 
 @pytest.mark.case("D21")
 async def test_the_deadline_is_checked_first_after_a_block(api: FakeApi, open_session: OpenSession):
-    """D21: a wait whose deadline passed while nothing ran ends at once, with at most one look."""
+    """A wait whose deadline passed while nothing ran ends at once, with at most one look."""
     session = await open_session()
     task = api.add(lives(1e6))
     wait = asyncio.create_task(session.wait(task.id, timeout=60.0))
@@ -218,7 +218,7 @@ async def test_a_wait_joins_one_that_has_just_settled(api: FakeApi, open_session
 @pytest.mark.case("D14")
 @pytest.mark.long
 async def test_at_most_fifty_looks_at_once(api: FakeApi, open_session: OpenSession):
-    """D14: hundreds of waits leave room for other calls, and each is looked at all the same."""
+    """Hundreds of waits leave room for other calls, and each is looked at all the same."""
     session = await open_session(poll=PollPolicy(latency_target=4.0, shared=False))
     api.latency = 0.2
     tasks = [api.add(lives(30.0)) for _ in range(200)]

@@ -44,7 +44,7 @@ async def test_a_long_retry_after_pauses_everyone(api: FakeApi, open_session: Op
 async def test_a_limited_service_is_probed_by_one(
     api: FakeApi, open_session: OpenSession, count: int, *, shared: bool
 ):
-    """B10: while it keeps answering 429 with Retry-After, there is one probe per pause."""
+    """While it keeps answering 429 with Retry-After, there is one probe per pause."""
     session = await open_session(poll=PollPolicy(shared=shared))
     tasks = [api.add(lives(1e6)) for _ in range(count)]
     api.latency = 0.05
@@ -73,7 +73,7 @@ async def test_an_absurd_retry_after_is_capped(api: FakeApi, open_session: OpenS
 
 @pytest.mark.case("B9")
 async def test_a_pause_never_outlasts_a_deadline(api: FakeApi, open_session: OpenSession):
-    """B9: the wait ends on time though the service asked for a longer pause."""
+    """The wait ends on time though the service asked for a longer pause."""
     session = await open_session()
     task = api.add(lives(1e6))
     api.break_calls("status", {2: Fault(status=429, headers={"Retry-After": "300"})})

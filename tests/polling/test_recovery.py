@@ -36,7 +36,7 @@ OUTAGES = {
 async def test_the_first_answer_of_a_recovered_service_is_not_missed_for_long(
     api: FakeApi, open_session: OpenSession, figure: Callable[[str], None], outage: str
 ):
-    """B13: 40 waits through outages of up to five minutes hear of their end within one pause."""
+    """40 waits through outages of up to five minutes hear of their end within one pause."""
     session = await open_session()
     took: list[float] = []
     firsts: list[float] = []
@@ -64,7 +64,7 @@ async def test_the_first_answer_of_a_recovered_service_is_not_missed_for_long(
 async def test_a_pause_that_would_end_after_the_deadline_is_not_begun(
     api: FakeApi, open_session: OpenSession, figure: Callable[[str], None], *, asked: bool
 ):
-    """B15: 10 s are left and the pause would take 11 s or more: the caller is told at once."""
+    """10 s are left and the pause would take 11 s or more: the caller is told at once."""
     retry = RetryPolicy() if asked else RetryPolicy(base_delay=1e6, max_delay=1e6)
     session = await open_session(retry=retry)
     api.break_calls("run", {0: Fault(status=429, headers={"Retry-After": "11"} if asked else {})})
@@ -82,7 +82,7 @@ async def test_a_pause_that_would_end_after_the_deadline_is_not_begun(
 async def test_pauses_end_before_the_deadline(
     api: FakeApi, open_session: OpenSession, figure: Callable[[str], None]
 ):
-    """B15: attempts go on for as long as there is time for one more, and never beyond."""
+    """Attempts go on for as long as there is time for one more, and never beyond."""
     session = await open_session()
     api.break_calls("run", {0: Fault(status=429, headers={"Retry-After": "4"})})
 
@@ -103,7 +103,7 @@ async def test_a_jump_of_the_wall_clock_moves_no_deadline(
     figure: Callable[[str], None],
     jump: int,
 ):
-    """B20: the clock jumps in the middle of a wait, which looks as often and ends as it would."""
+    """The clock jumps in the middle of a wait, which looks as often and ends as it would."""
     loop = asyncio.get_running_loop()
     monkeypatch.setattr(time, "time", lambda: 2e9 + loop.time() + jump * (loop.time() >= 30.0))
     session = await open_session()

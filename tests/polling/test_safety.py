@@ -63,7 +63,7 @@ async def _costs(
 async def test_what_a_task_costs(
     api: FakeApi, open_session: OpenSession, figure: Callable[[str], None]
 ):
-    """D17: one confirming get, and little more; woken within two round trips of the event."""
+    """One confirming get, and little more; woken within two round trips of the event."""
     cost, delays = await _costs(api, open_session, attached=True)
 
     figure(f"{cost:.3f} requests per task, at most {delays[-1] * 1000:.0f} ms after its end")
@@ -89,7 +89,7 @@ async def test_what_a_task_costs_without(api: FakeApi, open_session: OpenSession
 async def test_an_end_that_no_event_tells(
     api: FakeApi, open_session: OpenSession, figure: Callable[[str], None], end: str, count: int
 ):
-    """D18, D19: events came before, and then no more: found within the safety interval."""
+    """Events came before, and then no more: found within the safety interval."""
     session = await open_session()
     source = Source()
     session.attach(source)
@@ -114,7 +114,7 @@ async def test_an_end_that_no_event_tells(
 async def test_lost_events_are_noticed(
     api: FakeApi, open_session: OpenSession, figure: Callable[[str], None]
 ):
-    """D18: after one end that no event told of, polling is as usual until events come again."""
+    """After one end that no event told of, polling is as usual until events come again."""
     session = await open_session()
     source = Source()
     session.attach(source)
@@ -142,7 +142,7 @@ async def test_lost_events_are_noticed(
 async def test_promises_are_not_enough(
     api: FakeApi, open_session: OpenSession, figure: Callable[[str], None]
 ):
-    """D18: a source that never brings an event changes nothing: a wrong address costs no time."""
+    """A source that never brings an event changes nothing: a wrong address costs no time."""
     session = await open_session()
     session.attach(Source())
     task = api.add(lives(61.0))
@@ -159,7 +159,7 @@ async def test_promises_are_not_enough(
 async def test_an_event_that_comes_too_soon(
     api: FakeApi, open_session: OpenSession, figure: Callable[[str], None], count: int
 ):
-    """D20: the API does not know of the end yet; it is asked as often as without events."""
+    """The API does not know of the end yet; it is asked as often as without events."""
     session = await open_session()
     source = Source()
     session.attach(source)
@@ -181,7 +181,7 @@ async def test_an_event_that_comes_too_soon(
 async def test_events_in_the_wrong_order(
     api: FakeApi, open_session: OpenSession, figure: Callable[[str], None], words: list[str]
 ):
-    """F12: whatever comes late or twice, the wait ends with what the API says."""
+    """Whatever comes late or twice, the wait ends with what the API says."""
     session = await open_session()
     source = Source()
     session.attach(source)

@@ -148,7 +148,7 @@ async def test_a_list_that_grows_is_followed(
     pause: float,
     most: float,
 ):
-    """D15: tasks move down as others are created: few looks are late, few at a task by itself."""
+    """Tasks move down as others are created: few looks are late, few at a task by itself."""
     session = await open_session()
     tasks = [api.add(lives(30.0)) for _ in range(width)]
 
@@ -190,7 +190,7 @@ async def test_nobody_is_looked_at_late_when_a_crowd_shrinks(
     stays: int,
     lag: float,
 ):
-    """D15: most waits end in one moment; the others are still looked at every two seconds."""
+    """Most waits end in one moment; the others are still looked at every two seconds."""
     session = await open_session()
     api.list_lag = lag
     tasks = [api.add(lives(30.0)) for _ in range(width)]
@@ -301,7 +301,7 @@ async def test_an_outage_beyond_the_tolerance_ends_every_wait(
 async def test_a_key_that_is_refused_ends_every_wait_at_once(
     api: FakeApi, open_session: OpenSession
 ):
-    """D9: after a 401 hardly anything more is asked."""
+    """After a 401 hardly anything more is asked."""
     session = await open_session(retry=RetryPolicy(max_attempts=1))
     tasks = [api.add(lives(1e6)) for _ in range(30)]
     refused = Fault(status=401)

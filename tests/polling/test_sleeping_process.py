@@ -22,7 +22,7 @@ ALONE = PollPolicy(interval=EVERY, growth=1.0, jitter=0.0, list_threshold=100)  
 async def test_missed_looks_are_not_made_up_for(
     api: FakeApi, open_session: OpenSession, figure: Callable[[str], None]
 ):
-    """D21: after a sleep of thirty intervals each task is looked at once, then as ever."""
+    """After a sleep of thirty intervals each task is looked at once, then as ever."""
     session = await open_session(poll=ALONE)
     tasks = [api.add(lives(1e6)) for _ in range(4)]
     waits = [asyncio.create_task(session.wait(task.id)) for task in tasks]
@@ -43,7 +43,7 @@ async def test_missed_looks_are_not_made_up_for(
 
 @pytest.mark.case("D21")
 async def test_a_deadline_that_passed_during_the_sleep(api: FakeApi, open_session: OpenSession):
-    """D21: the wait ends as soon as the process runs again, however much there is to look at."""
+    """The wait ends as soon as the process runs again, however much there is to look at."""
     session = await open_session(poll=ALONE)
     tasks = [api.add(lives(1e6)) for _ in range(4)]
     just_passed = 5 * EVERY + SLEEP - 0.5

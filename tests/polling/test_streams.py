@@ -25,7 +25,7 @@ async def _fill(items: list[Any], stream: AsyncIterable[Any]) -> None:
 
 @pytest.mark.case("D12")
 async def test_statuses_are_told_once_each(api: FakeApi, open_session: OpenSession):
-    """D12: a status that stays is told once, and the stream ends after the terminal one."""
+    """A status that stays is told once, and the stream ends after the terminal one."""
     session = await open_session()
     task = api.add(FakeTask(life=((0.0, "created"), (4.0, "running"), (300.0, "failed"))))
 
@@ -36,7 +36,7 @@ async def test_statuses_are_told_once_each(api: FakeApi, open_session: OpenSessi
 
 @pytest.mark.case("D12")
 async def test_flapping_statuses_are_changes(api: FakeApi, open_session: OpenSession):
-    """D12: a status that comes back is a change each time."""
+    """A status that comes back is a change each time."""
     session = await open_session()
     life = tuple((20.0 * number, ("running", "paused")[number % 2]) for number in range(5))
     task = api.add(FakeTask(life=(*life, (100.0, "stopped"))))
@@ -50,7 +50,7 @@ async def test_flapping_statuses_are_changes(api: FakeApi, open_session: OpenSes
 async def test_closing_a_stream_stops_its_polls(
     api: FakeApi, open_session: OpenSession, figure: Callable[[str], None]
 ):
-    """D12: after `aclose()` there are no requests any more."""
+    """After `aclose()` there are no requests any more."""
     session = await open_session()
     task = api.add(lives(1e6))
     stream = session.stream_status(task.id)
@@ -68,7 +68,7 @@ async def test_closing_a_stream_stops_its_polls(
 async def test_closing_a_stream_during_a_look_ends_the_look(
     api: FakeApi, open_session: OpenSession
 ):
-    """D12: a request that is under way for nobody is ended, not awaited."""
+    """A request that is under way for nobody is ended, not awaited."""
     session = await open_session()
     task = api.add(lives(1e6))
     stream = session.stream_status(task.id)
@@ -85,7 +85,7 @@ async def test_closing_a_stream_during_a_look_ends_the_look(
 
 @pytest.mark.case("D13")
 async def test_a_slow_consumer_has_no_backlog(api: FakeApi, open_session: OpenSession):
-    """D13: who comes back after five changes gets the latest status, then the end."""
+    """Who comes back after five changes gets the latest status, then the end."""
     session = await open_session()
     life = tuple((10.0 * number, ("running", "paused")[number % 2]) for number in range(10))
     task = api.add(FakeTask(life=(*life, (200.0, "finished"))))
@@ -100,7 +100,7 @@ async def test_a_slow_consumer_has_no_backlog(api: FakeApi, open_session: OpenSe
 
 @pytest.mark.case("D13")
 async def test_a_consumer_that_sleeps_past_the_end_gets_it(api: FakeApi, open_session: OpenSession):
-    """D13: the terminal status is told even if the deadline passed while the consumer worked."""
+    """The terminal status is told even if the deadline passed while the consumer worked."""
     session = await open_session()
     task = api.add(lives(30.0))
     told: list[str] = []
@@ -114,7 +114,7 @@ async def test_a_consumer_that_sleeps_past_the_end_gets_it(api: FakeApi, open_se
 
 @pytest.mark.case("D13")
 async def test_a_consumer_that_breaks_leaves_nothing(api: FakeApi, open_session: OpenSession):
-    """D13: `break` and an exception in the loop both end the polling."""
+    """`break` and an exception in the loop both end the polling."""
     session = await open_session()
     task = api.add(lives(1e6))
 
@@ -171,7 +171,7 @@ async def test_steps_go_on_after_a_known_one(api: FakeApi, open_session: OpenSes
 
 @pytest.mark.case("D22")
 async def test_odd_step_lists_repeat_nothing(api: FakeApi, open_session: OpenSession):
-    """D22: a list that shrinks, shuffles and repeats gives each number once, ascending."""
+    """A list that shrinks, shuffles and repeats gives each number once, ascending."""
     session = await open_session()
 
     def steps(age: float) -> list[int]:
@@ -187,7 +187,7 @@ async def test_odd_step_lists_repeat_nothing(api: FakeApi, open_session: OpenSes
 
 @pytest.mark.case("D22")
 async def test_ten_thousand_steps(api: FakeApi, open_session: OpenSession):
-    """D22: a very long list is given whole."""
+    """A very long list is given whole."""
     session = await open_session()
     task = api.add(lives(0.0, steps=lambda _age: range(1, 10_001)))
 

@@ -47,7 +47,7 @@ def _fails(share: float, seed: int, fault: Fault) -> Callable[[Call], Fault | No
 async def test_a_page_that_fails_while_tasks_are_created_ends_no_wait(
     api: FakeApi, open_session: OpenSession, fault: Fault
 ):
-    """D23: the oldest of ten pages fails now and then, and the list grows by 30 each second."""
+    """The oldest of ten pages fails now and then, and the list grows by 30 each second."""
     session = await open_session()
     tasks = [api.add(lives(seconds)) for seconds in _lifetimes(1000, seed=1, longest=60.0)]
     api.fault = lambda call: fault if call.route == "list" and call.number % 41 == 0 else None
@@ -86,7 +86,7 @@ async def test_a_share_of_calls_fails(
     latest: float,
     most: float,
 ):
-    """D24: what fails is asked for again, and not in ninety-nine parts."""
+    """What fails is asked for again, and not in ninety-nine parts."""
     session = await open_session()
     tasks = [api.add(lives(seconds)) for seconds in _lifetimes(300, seed=2)]
     api.fault = _fails(share, 3, fault)
@@ -104,7 +104,7 @@ async def test_a_share_of_calls_fails(
 async def test_a_slow_reply_delays_nobody_else(
     api: FakeApi, open_session: OpenSession, figure: Callable[[str], None], route: str
 ):
-    """D25: every fortieth reply of a kind takes 25 s; its own tasks are asked for once more."""
+    """Every fortieth reply of a kind takes 25 s; its own tasks are asked for once more."""
     session = await open_session()
     tasks = [api.add(lives(seconds)) for seconds in _lifetimes(300, seed=4)]
     slow = Fault(stall=25.0)
@@ -122,7 +122,7 @@ async def test_a_slow_reply_delays_nobody_else(
 async def test_a_single_wait_does_not_wait_for_a_slow_reply(
     api: FakeApi, open_session: OpenSession
 ):
-    """D25: nor does it ask a third time while two requests are in flight."""
+    """Nor does it ask a third time while two requests are in flight."""
     session = await open_session()
     task = api.add(lives(30.0))
     api.fault = lambda call: Fault(stall=25.0) if call.number % 17 == 0 else None
@@ -144,7 +144,7 @@ def _is_internal(task: "asyncio.Task[Any]") -> bool:
 async def test_polls_that_are_cancelled_from_outside_are_made_again(
     api: FakeApi, open_session: OpenSession, count: int
 ):
-    """D26: somebody cancels the tasks of the loop that are not his, for four seconds."""
+    """Somebody cancels the tasks of the loop that are not his, for four seconds."""
     session = await open_session()
     tasks = [api.add(lives(20.0)) for _ in range(count)]
     api.latency = 0.02
@@ -169,7 +169,7 @@ async def test_polls_that_are_cancelled_from_outside_are_made_again(
 async def test_a_middleware_that_raises_now_and_then_ends_no_wait(
     api: FakeApi, open_session: OpenSession, kind: type[BaseException]
 ):
-    """D26: whatever it raises, a poll that is lost is made again."""
+    """Whatever it raises, a poll that is lost is made again."""
     calls = itertools.count()
 
     async def flaky(
@@ -198,7 +198,7 @@ class MiddlewareError(Exception):
 async def test_a_middleware_that_always_raises_ends_the_wait(
     api: FakeApi, open_session: OpenSession
 ):
-    """D26: it is the cause of an error that names the task, even if it cannot be copied."""
+    """It is the cause of an error that names the task, even if it cannot be copied."""
 
     async def broken(
         _request: aiohttp.ClientRequest, _handler: aiohttp.ClientHandlerType
@@ -245,7 +245,7 @@ LIES = "zero capped huge random shuffled reversed missing repeated empty".split(
 async def test_a_list_that_lies_costs_requests_and_no_wait(
     api: FakeApi, open_session: OpenSession, figure: Callable[[str], None], kind: str
 ):
-    """D27: at most one and a half times as many requests as status calls alone would be."""
+    """At most one and a half times as many requests as status calls alone would be."""
     session = await open_session()
     tasks = [api.add(lives(seconds)) for seconds in _lifetimes(150, seed=5, longest=60.0)]
     for _ in range(150):  # so that there are pages beyond those of interest
@@ -277,7 +277,7 @@ class _Stale(FakeTask):
 
 @pytest.mark.case("D28")
 async def test_a_list_that_never_shows_an_end_is_found_out(api: FakeApi, open_session: OpenSession):
-    """D28: from time to time a status call checks what the list keeps saying."""
+    """From time to time a status call checks what the list keeps saying."""
     session = await open_session()
     stale = api.add(_Stale(life=((0.0, "running"), (100.0, "finished"))))
     others = [api.add(lives(1000.0)) for _ in range(30)]
@@ -299,7 +299,7 @@ async def test_a_list_that_never_shows_an_end_is_found_out(api: FakeApi, open_se
 async def test_waits_that_start_together_are_few_requests(
     api: FakeApi, open_session: OpenSession, figure: Callable[[str], None], is_own: bool
 ):
-    """D29: thousands of waits read pages from their first poll on, and no status by status."""
+    """Thousands of waits read pages from their first poll on, and no status by status."""
     count = 2000
     session = await open_session()
     api.make = lambda _body: lives(1e6)

@@ -20,7 +20,7 @@ pytestmark = pytest.mark.looptime
 async def test_the_deadlines_of_all_waits_take_no_timers_of_their_own(
     api: FakeApi, open_session: OpenSession, monkeypatch: pytest.MonkeyPatch
 ):
-    """D14: of three hundred waits for one task none sets a timer, and each one ends on time."""
+    """Of three hundred waits for one task none sets a timer, and each one ends on time."""
     session = await open_session()
     task = api.add(lives(1e6))
     loop = asyncio.get_running_loop()
@@ -65,7 +65,7 @@ async def test_deadlines_in_any_order_are_kept(api: FakeApi, open_session: OpenS
 
 @pytest.mark.case("D14")
 async def test_what_has_ended_is_let_go(api: FakeApi, open_session: OpenSession):
-    """D14: while one wait goes on, nothing is kept of 400 with hours left that have ended."""
+    """While one wait goes on, nothing is kept of 400 with hours left that have ended."""
     session = await open_session(poll=PollPolicy(max_wait=8 * 3600.0))
     going_on = asyncio.create_task(session.wait(api.add(lives(1e6)).id))
     await asyncio.gather(*(session.wait(api.add(lives(20.0)).id) for _ in range(400)))
@@ -82,7 +82,7 @@ async def test_what_has_ended_is_let_go(api: FakeApi, open_session: OpenSession)
 
 @pytest.mark.case("D15")
 async def test_pages_are_spread_and_leave_in_groups(api: FakeApi, open_session: OpenSession):
-    """D15: thirty pages are spread over each two seconds, a few in each tenth of one."""
+    """Thirty pages are spread over each two seconds, a few in each tenth of one."""
     session = await open_session()
     tasks = [api.add(lives(1e6)) for _ in range(3000)]
     waits = [asyncio.create_task(session.wait(task.id)) for task in tasks]

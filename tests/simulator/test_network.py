@@ -181,7 +181,7 @@ def differing(verdicts: Verdicts) -> Verdicts:
 
 @pytest.mark.case("J6")
 def test_both_networks_give_the_same_verdicts(figure: Callable[[str], None]) -> None:
-    """J6: every fault is judged in memory as it is judged over real sockets."""
+    """Every fault is judged in memory as it is judged over real sockets."""
     both = {
         name: (over_loopback(name), clock.run(in_memory(script))) for name, script in CASES.items()
     }

@@ -82,7 +82,7 @@ def _lives(
 def test_inside_the_window_one_task_and_beyond_it_a_second_one_that_is_stopped(
     figure: Callable[[str], None], kind: str
 ) -> None:
-    """A11, A12: the window decides, to the second, whether a late task is adopted or doubled."""
+    """The window decides, to the second, whether a late task is adopted or doubled."""
     lives = _lives(kind, "resubmit")
 
     inside, beyond = lives[:-BEYOND], lives[-BEYOND:]
@@ -105,7 +105,7 @@ def test_inside_the_window_one_task_and_beyond_it_a_second_one_that_is_stopped(
 def test_by_default_a_late_task_stays_the_only_one(
     figure: Callable[[str], None], kind: str
 ) -> None:
-    """A11, A12: "reconcile" never creates a second one; the token finds the first one later."""
+    """ "reconcile" never creates a second one; the token finds the first one later."""
 
     async def late(seconds: float) -> str | None:
         world = World(5, attrs.evolve(QUIET, late=seconds, on_ambiguous="reconcile"))
@@ -172,7 +172,7 @@ class Crowded:
 
 @pytest.mark.case("A24")
 def test_a_crowd_does_not_hide_a_task(figure: Callable[[str], None]) -> None:
-    """A24: while others create 500 tasks a minute, in the same words, every task is found."""
+    """While others create 500 tasks a minute, in the same words, every task is found."""
     crowded = Crowded()
 
     world = clock.run(crowded.live())

@@ -29,7 +29,7 @@ def worlds(laws: Laws, seeds: range = SEEDS) -> Report:
 def test_no_job_is_paid_twice_or_lost(
     figure: Callable[[str], None], on_ambiguous: OnAmbiguous
 ) -> None:
-    """A26: with a window as long as late work and list lag together, whatever breaks or dies."""
+    """With a window as long as late work and list lag together, whatever breaks or dies."""
     report = worlds(attrs.evolve(FEW, on_ambiguous=on_ambiguous))
 
     figure(
@@ -50,7 +50,7 @@ def test_no_job_is_paid_twice_or_lost(
 def test_no_clock_makes_a_job_paid_twice(
     figure: Callable[[str], None], on_ambiguous: OnAmbiguous
 ) -> None:
-    """A26, B20: a clock a day off that is set all the time, and a `Date` that is not the time."""
+    """A clock a day off that is set all the time, and a `Date` that is not the time."""
     laws = attrs.evolve(
         FEW, skew=86_400.0, set_clock=4.0, untrue_dates=True, on_ambiguous=on_ambiguous
     )
@@ -68,7 +68,7 @@ def test_no_clock_makes_a_job_paid_twice(
 )
 @pytest.mark.long
 def test_a_machine_may_die_at_any_event(figure: Callable[[str], None], step: int) -> None:
-    """A26: one history, and a crash at its k-th event, for every k (in the quick run: some)."""
+    """One history, and a crash at its k-th event, for every k (in the quick run: some)."""
     laws = Laws(jobs=8, crash_at=1_000_000)
     events = simulate(1, laws).events
 
@@ -86,7 +86,7 @@ def test_a_machine_may_die_at_any_event(figure: Callable[[str], None], step: int
 @pytest.mark.torture
 @pytest.mark.timeout(1800)
 def test_a_thousand_worlds(figure: Callable[[str], None]) -> None:
-    """A26: `make simulate` itself, with its controls, ends well."""
+    """`make simulate` itself, with its controls, ends well."""
     command = [sys.executable, "-m", "tests.simulator", "--seeds", "1000"]
 
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
@@ -121,7 +121,7 @@ def test_a_window_that_is_too_short_pays_twice(figure: Callable[[str], None], ca
 @pytest.mark.case("J1")
 @pytest.mark.timeout(180)
 def test_one_seed_is_one_history(figure: Callable[[str], None]) -> None:
-    """J1: a seed gives the same events again, in another process too; another seed others."""
+    """A seed gives the same events again, in another process too; another seed others."""
     program = "from tests.simulator.world import *; print(simulate(3, Laws(jobs=8)).trace)"
 
     mine = [simulate(3, FEW).trace for _again in range(2)]

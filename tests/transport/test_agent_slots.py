@@ -52,7 +52,7 @@ async def test_tasks_wait_for_a_slot(api: FakeApi, open_session: OpenSession):
 
 @pytest.mark.case("A6")
 async def test_callers_that_are_refused_keep_their_order(api: FakeApi, open_session: OpenSession):
-    """A6: the first of thirty callers gets the first slot, not the last one that was refused."""
+    """The first of thirty callers gets the first slot, not the last one that was refused."""
     session = await open_session()
     created: list[str] = []
 
@@ -163,7 +163,7 @@ async def test_patience_ends(api: FakeApi, open_session: OpenSession):
 async def test_a_timeout_while_waiting_for_a_slot_tells_the_refusal(
     api: FakeApi, open_session: OpenSession
 ):
-    """B9: the caller's time is up: nothing exists, and nothing will."""
+    """The caller's time is up: nothing exists, and nothing will."""
     session = await open_session()
     api.add(lives(1e6))
     _allow(api, 1)

@@ -22,7 +22,7 @@ NEEDS_SHIM = "stream_writer" in inspect.signature(aiohttp.ClientResponse.__init_
 async def test_calls_are_answered_without_a_network(
     mocked_api: MockedApi, connect: Connect, figure: Callable[[str], None]
 ):
-    """J7: answers, errors and repetitions, on the session of reads and on that of creations."""
+    """Answers, errors and repetitions, on the session of reads and on that of creations."""
     mocked_api.answer("GET", "/task/t-1/status", "{}", 503)
     mocked_api.answer("GET", "/task/t-1/status", '"running"')
     mocked_api.answer("POST", "/run-task", '{"id":"t-2"}')
@@ -45,7 +45,7 @@ async def test_calls_are_answered_without_a_network(
 async def test_calls_without_an_answer_fail_as_without_a_network(
     mocked_api: MockedApi, connect: Connect
 ):
-    """J7: what nobody foresaw is a failed connection, and reaches no server."""
+    """What nobody foresaw is a failed connection, and reaches no server."""
     session = await connect(BASE_URL, retry=ONCE)
 
     with pytest.raises(errors.APIConnectionError):
@@ -55,7 +55,7 @@ async def test_calls_without_an_answer_fail_as_without_a_network(
 @pytest.mark.control("J7")
 @pytest.mark.skipif(not NEEDS_SHIM, reason="aioresponses works as it is before aiohttp 3.14")
 async def test_without_the_shim_it_does_not_work(connect: Connect):
-    """J7: the day on which this fails is the day on which the shim can go."""
+    """The day on which this fails is the day on which the shim can go."""
     session = await connect(BASE_URL, retry=ONCE)
     with aioresponses() as mock:
         mock.get(f"{BASE_URL}/task/t-1/status", body='"running"')

@@ -62,7 +62,7 @@ async def own() -> AsyncIterator[aiohttp.ClientSession]:
 async def test_a_dying_connection_sees_one_request(
     serve: Serve, connect: Connect, script: Any, verb: str
 ):
-    """B1: GET and PUT are not sent a second time behind our back."""
+    """GET and PUT are not sent a second time behind our back."""
     server = await serve(script)
     session = await connect(server, retry=ONCE)
 
@@ -80,7 +80,7 @@ async def test_a_dying_connection_sees_one_request(
 async def test_every_free_call_is_one_request_per_attempt(
     serve: Serve, connect: Connect, figure: Callable[[str], None], script: Any
 ):
-    """B1: GET, PUT and DELETE of every section, with one attempt and with four."""
+    """GET, PUT and DELETE of every section, with one attempt and with four."""
     server = await serve(script)
     once = await connect(server, retry=ONCE)
     patient = await connect(server, retry=attrs.evolve(FAST, budget=None))
@@ -104,7 +104,7 @@ async def test_every_free_call_is_one_request_per_attempt(
 
 @pytest.mark.case("B1")
 async def test_a_connection_that_dies_on_reuse_sees_one_request(serve: Serve, connect: Connect):
-    """B1: the same on a kept connection, where aiohttp is quickest to send again."""
+    """The same on a kept connection, where aiohttp is quickest to send again."""
     server = await serve(_die_when_used_again)
     session = await connect(server, retry=ONCE)
 
@@ -136,7 +136,7 @@ async def test_connections_are_kept_for_free_calls_only(serve: Serve, connect: C
 async def test_the_users_session_sees_one_request_too(
     serve: Serve, connect: Connect, own: aiohttp.ClientSession, verb: str
 ):
-    """B2: our middleware stands around theirs, and theirs still runs."""
+    """Our middleware stands around theirs, and theirs still runs."""
     server = await serve(_die)
     ours = Counting()
     session = await connect(server, retry=ONCE, http=own, middlewares=[ours])
@@ -153,7 +153,7 @@ async def test_the_users_session_sees_one_request_too(
 async def test_the_users_session_carries_free_calls_only(
     serve: Serve, connect: Connect, own: aiohttp.ClientSession
 ):
-    """B2: reads go over it; run-task keeps a connection that nobody else uses."""
+    """Reads go over it; run-task keeps a connection that nobody else uses."""
     server = await serve(answering(RUNNING, CREATED))
     session = await connect(server, http=own)
     (theirs,) = own._middlewares
@@ -195,7 +195,7 @@ async def test_the_users_closed_session_is_named(serve: Serve, connect: Connect)
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of aiohttp, about BasicAuth
 @pytest.mark.parametrize("option", ["trust_env", "auth"])
 async def test_a_session_with_credentials_of_its_own_is_refused(option: str):
-    """H8: at once, when the session is made, and without a word of the credentials."""
+    """At once, when the session is made, and without a word of the credentials."""
     values: dict[str, Any] = {"trust_env": True, "auth": aiohttp.BasicAuth("user", "password")}
     async with aiohttp.ClientSession(**{option: values.pop(option)}) as own:
         with pytest.raises(ConfigurationError, match=f"{option}=") as caught:

@@ -73,7 +73,7 @@ def elsewhere() -> Iterator[Elsewhere]:
 async def test_a_blocked_loop_makes_no_call_ambiguous(
     elsewhere: Elsewhere, connect: Connect, figure: Callable[[str], None]
 ):
-    """A20: run-task after a pause that was too long for the server, a hundred times."""
+    """Run-task after a pause that was too long for the server, a hundred times."""
     session = await connect(elsewhere.url, retry=ONCE)
 
     for _ in range(100):

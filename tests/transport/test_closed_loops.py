@@ -84,7 +84,7 @@ async def test_any_loop_closes_a_session_whose_own_is_closed(
     *,
     tls: bool,
 ):
-    """E9: without an error or a warning, twice; and the server sees its connections end."""
+    """Without an error or a warning, twice; and the server sees its connections end."""
     server = await serve(ANSWERS, tls=certificate.server_side if tls else None)
     trusting: ssl.SSLContext | None = certificate.trusting if tls else None
     session = BrowserUseSession(api_key=KEY, base_url=server.url, ssl=trusting)
@@ -99,7 +99,7 @@ async def test_any_loop_closes_a_session_whose_own_is_closed(
 
 @pytest.mark.case("E9")
 async def test_connections_to_the_storage_are_closed_too(nothing_leaks: None, tmp_path: Path):
-    """E9: those that files came over."""
+    """Those that files came over."""
     async with FakeStorage() as storage:
         storage.keep("a.txt", b"content")
         session = BrowserUseSession(api_key=KEY, base_url=storage.api.url)
@@ -118,7 +118,7 @@ async def test_connections_to_the_storage_are_closed_too(nothing_leaks: None, tm
 
 @pytest.mark.case("E9")
 async def test_a_loop_that_only_rests_is_not_closed(serve: Serve):
-    """E9: as long as the own loop could run again, closing elsewhere is refused, and harmless."""
+    """As long as the own loop could run again, closing elsewhere is refused, and harmless."""
     server = await serve(ANSWERS)
     session = BrowserUseSession(api_key=KEY, base_url=server.url)
 
@@ -183,7 +183,7 @@ async def _stall(connection: Connection) -> None:
 
 @pytest.mark.case("E9")
 async def test_calls_that_a_closed_loop_left_under_way(serve: Serve):
-    """E9: they are not woken, and their connections are closed all the same."""
+    """They are not woken, and their connections are closed all the same."""
     server = await serve(_stall)
     program = textwrap.dedent(PROGRAM).format(key=KEY, url=server.url)
 

@@ -62,7 +62,7 @@ async def test_compressed_answers_are_read(serve: Serve, connect: Connect):
 async def test_truncated_compression_is_detected_at_every_offset(
     serve: Serve, connect: Connect, figure: Callable[[str], None]
 ):
-    """C1: with a length that agrees, cut at each byte: never a part of an answer as the whole."""
+    """With a length that agrees, cut at each byte: never a part of an answer as the whole."""
     whole = gzip.compress(TASK.encode())
     server = await serve(
         answering(*(response(200, whole[:cut], [GZIP]) for cut in range(len(whole))))
@@ -85,7 +85,7 @@ async def test_truncated_compression_is_detected_at_every_offset(
 
 @pytest.mark.case("C1")
 def test_a_large_answer_is_detected_at_every_offset(figure: Callable[[str], None]):
-    """C1: the same for an answer of more than ten thousand compressed bytes."""
+    """The same for an answer of more than ten thousand compressed bytes."""
     whole = gzip.compress(random.Random(2).randbytes(9_000).hex().encode() * 2)
     undetected = 0
 
@@ -103,7 +103,7 @@ def test_a_large_answer_is_detected_at_every_offset(figure: Callable[[str], None
 
 @pytest.mark.case("C1")
 def test_damaged_compression_is_detected(figure: Callable[[str], None]):
-    """C1: one bit flipped anywhere: refused, or the same text where the bit means nothing."""
+    """One bit flipped anywhere: refused, or the same text where the bit means nothing."""
     plain = TASK.encode()
     whole = gzip.compress(plain)
     refused = wrong = 0
@@ -124,7 +124,7 @@ def test_damaged_compression_is_detected(figure: Callable[[str], None]):
 @pytest.mark.case("C1")
 @pytest.mark.parametrize("lost", [1, 8, 9, 5_000])
 def test_a_large_body_must_have_its_end(lost: int):
-    """C1: what is measured first before it is decompressed is checked no less."""
+    """What is measured first before it is decompressed is checked no less."""
     whole = gzip.compress(random.Random(3).randbytes(MEGABYTE) * 3, 1)
 
     with pytest.raises(UnreadableBodyError, match="truncated"):
@@ -165,7 +165,7 @@ def test_the_limit_is_exact(size: int):
 async def test_encodings_that_were_not_asked_for_are_refused(
     serve: Serve, connect: Connect, body: bytes, encoding: str, words: str
 ):
-    """C2: a body in another encoding, or in two, is not guessed at."""
+    """A body in another encoding, or in two, is not guessed at."""
     server = await serve(answering(response(200, body, [("Content-Encoding", encoding)])))
     session = await connect(server, retry=ONCE)
 
@@ -188,7 +188,7 @@ async def test_encodings_are_named_in_any_case(serve: Serve, connect: Connect, e
 
 @pytest.mark.case("C2")
 async def test_a_bomb_is_an_error_of_the_call(serve: Serve, connect: Connect):
-    """C2: one megabyte more than the limit, behind 33 kB."""
+    """One megabyte more than the limit, behind 33 kB."""
     packed = bomb(MAX_BODY + MEGABYTE)
     server = await serve(answering(response(200, packed, [GZIP])))
     session = await connect(server, retry=ONCE)
@@ -228,7 +228,7 @@ async def _cost(url: str) -> tuple[str, float]:
 @pytest.mark.case("C2")
 @pytest.mark.skipif(sys.platform != "linux", reason="the peak is read from /proc")
 async def test_a_gigabyte_costs_no_memory(serve: Serve, figure: Callable[[str], None]):
-    """C2: a megabyte that expands to a gigabyte: refused, with at most 20 MB more in the process.
+    """A megabyte that expands to a gigabyte: refused, with at most 20 MB more in the process.
 
     The first call of the process is a good one, so that only the bomb is measured.
     """
@@ -251,7 +251,7 @@ async def test_a_gigabyte_costs_no_memory(serve: Serve, figure: Callable[[str], 
 @pytest.mark.case("C3")
 @pytest.mark.skipif(sys.platform != "linux", reason="the peak is read from /proc")
 async def test_a_body_without_an_end_is_cut_off(serve: Serve, figure: Callable[[str], None]):
-    """C3: of 300 MB no more is taken than the limit and what was on its way."""
+    """Of 300 MB no more is taken than the limit and what was on its way."""
     length = 300 * MEGABYTE
     sent = 0
 

@@ -31,7 +31,7 @@ async def _stall_after_the_request(connection: Connection) -> None:
 async def test_a_refused_connection_is_tried_again(
     serve: Serve, connect: Connect, figure: Callable[[str], None]
 ):
-    """A2: refused twice, then open: the third attempt creates the one task."""
+    """Refused twice, then open: the third attempt creates the one task."""
     listener = bound_socket()
     events: list[SessionEvent] = []
     opened = asyncio.Event()
@@ -59,7 +59,7 @@ async def test_a_refused_connection_is_tried_again(
 
 @pytest.mark.case("A2")
 async def test_a_refused_connection_is_reported_as_not_sent(connect: Connect):
-    """A2: with nobody there, the error says so, how often it was tried, and that it is safe."""
+    """With nobody there, the error says so, how often it was tried, and that it is safe."""
     with bound_socket() as listener:
         session = await connect(f"http://127.0.0.1:{listener.getsockname()[1]}/api/v1")
 
@@ -77,7 +77,7 @@ async def test_a_refused_connection_is_reported_as_not_sent(connect: Connect):
 async def test_an_unknown_name_is_reported_as_not_sent(
     connect: Connect, figure: Callable[[str], None]
 ):
-    """A3: a host that does not exist is tried as often as the policy says."""
+    """A host that does not exist is tried as often as the policy says."""
     session = await connect("https://api.invalid/api/v1", retry=RetryPolicy(max_attempts=2))
 
     with raises(APIConnectionError) as caught:
@@ -113,7 +113,7 @@ async def test_a_hanging_connection_was_not_sent(
     seconds: float,
     figure: Callable[[str], None],
 ):
-    """A4: connecting, or shaking hands, that hangs ends in time and is known not to have sent."""
+    """Connecting, or shaking hands, that hangs ends in time and is known not to have sent."""
     silent = await serve(_stall)
     with _full_queue() as full:
         port = full if scheme == "http" else silent.port
@@ -136,7 +136,7 @@ async def test_a_hanging_connection_was_not_sent(
 async def test_a_trusted_certificate_works(
     serve: Serve, connect: Connect, certificate: Certificate
 ):
-    """A5: with the user's own context, TLS works as usual."""
+    """With the user's own context, TLS works as usual."""
     server = await serve(CREATED, tls=certificate.server_side)
     session = await connect(server, ssl=certificate.trusting)
 
@@ -154,7 +154,7 @@ async def test_an_untrusted_certificate_is_refused_at_once(
     certificate: Certificate,
     figure: Callable[[str], None],
 ):
-    """A5, H7: not sent and not tried again, since the same certificate would come again."""
+    """Not sent and not tried again, since the same certificate would come again."""
     server = await serve(CREATED, tls=certificate.server_side)
     session = await connect(server)
 
@@ -173,7 +173,7 @@ async def test_an_untrusted_certificate_is_refused_at_once(
 async def test_a_certificate_of_another_host_is_refused_at_once(
     serve: Serve, connect: Connect, certificate: Certificate, tmp_path: Path
 ):
-    """A5, H7: a trusted certificate that names another host is no better than an untrusted one."""
+    """A trusted certificate that names another host is no better than an untrusted one."""
     other = Certificate(tmp_path, "DNS:elsewhere.example")
     server = await serve(CREATED, tls=other.server_side)
     session = await connect(server, ssl=other.trusting)
@@ -189,7 +189,7 @@ async def test_a_certificate_of_another_host_is_refused_at_once(
 async def test_plain_text_on_a_tls_port_was_not_sent(
     serve: Serve, connect: Connect, figure: Callable[[str], None]
 ):
-    """A5: a server that speaks plain HTTP never gets the key."""
+    """A server that speaks plain HTTP never gets the key."""
 
     async def babble(connection: Connection) -> None:
         connection.send(response(400, "this is not TLS"))
@@ -210,7 +210,7 @@ async def test_plain_text_on_a_tls_port_was_not_sent(
 async def test_waiting_for_a_slot_is_nobodys_timeout(
     serve: Serve, connect: Connect, figure: Callable[[str], None]
 ):
-    """A6: 250 calls of 5 s each through 100 slots, none charged with the wait of another."""
+    """250 calls of 5 s each through 100 slots, none charged with the wait of another."""
     busy = most = 0
 
     async def slow(connection: Connection) -> None:
@@ -238,7 +238,7 @@ async def test_waiting_for_a_slot_is_nobodys_timeout(
 @pytest.mark.case("A6")
 @pytest.mark.looptime
 async def test_a_call_cancelled_in_the_queue_sends_nothing(serve: Serve, connect: Connect):
-    """A6: giving up while all slots are taken leaves no trace at the server."""
+    """Giving up while all slots are taken leaves no trace at the server."""
     server = await serve(_stall_after_the_request)
     session = await connect(server)
     calls = [asyncio.create_task(session.tasks.get_status("t-1")) for _ in range(100)]

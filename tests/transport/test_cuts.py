@@ -50,7 +50,7 @@ class Cutter:
 @pytest.mark.case("A1")
 @pytest.mark.parametrize("rudely", [False, True], ids=["FIN", "RST"])
 async def test_no_cut_is_misjudged(serve: Serve, figure: Callable[[str], None], *, rudely: bool):
-    """A1: what was created is never "not sent", what was not is never "accepted", one POST each."""
+    """What was created is never "not sent", what was not is never "accepted", one POST each."""
     cutter = Cutter()
     server = await serve(cutter)
     configuration = Configuration.resolve(Secret(KEY), server.url, 5.0, allow_insecure_http=False)

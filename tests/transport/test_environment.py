@@ -43,7 +43,7 @@ async def _run(**variables: str) -> tuple[int | None, str]:
 async def test_netrc_and_proxies_are_ignored(
     serve: Serve, tmp_path: Path, figure: Callable[[str], None]
 ):
-    """H8: another process under HTTP_PROXY and a netrc with a default entry: nothing of it shows.
+    """Another process under HTTP_PROXY and a netrc with a default entry: nothing of it shows.
 
     The proxy sees no byte, the API gets the key and the storage of a signed URL no credentials.
     """

@@ -50,7 +50,7 @@ DETAILS: dict[str, tuple[bytes | str, str | None]] = {
 async def test_whatever_the_server_says_can_be_shown(
     serve: Serve, connect: Connect, kind: str, status: int
 ):
-    """C15: the message is one printable line below 2,000 characters, whatever the body is."""
+    """The message is one printable line below 2,000 characters, whatever the body is."""
     body, detail = DETAILS[kind]
     server = await serve(answering(response(status, body)))
     session = await connect(server, retry=ONCE)
@@ -188,7 +188,7 @@ async def test_errors_say_what_to_do(serve: Serve, connect: Connect, status: int
 async def test_an_answer_that_does_not_fit_is_located(
     serve: Serve, connect: Connect, body: str, path: str
 ):
-    """C10: the path tells where, and the value that was found is not told."""
+    """The path tells where, and the value that was found is not told."""
     server = await serve(answering(response(200, body)))
     session = await connect(server, retry=ONCE)
 

@@ -17,7 +17,7 @@ RUNNING = answering(response(200, '"running"'))
 
 @pytest.mark.case("H11")
 def test_there_is_no_option_for_headers():
-    """H11: a session sends what the API asks for; a header that it lacks cannot be misused."""
+    """A session sends what the API asks for; a header that it lacks cannot be misused."""
     assert not [
         name for name in inspect.signature(BrowserUseSession).parameters if "header" in name
     ]
@@ -25,7 +25,7 @@ def test_there_is_no_option_for_headers():
 
 @pytest.mark.case("H11")
 async def test_an_authorization_of_the_users_session_is_not_sent(serve: Serve, connect: Connect):
-    """H11: the key of this session goes out, once, and not what the user's own session holds."""
+    """The key of this session goes out, once, and not what the user's own session holds."""
     server = await serve(RUNNING)
     headers = {"authorization": "Bearer other", "AUTHORIZATION": "Bearer third"}
     async with aiohttp.ClientSession(headers=headers) as own:
@@ -51,7 +51,7 @@ async def test_an_authorization_of_the_users_session_is_not_sent(serve: Serve, c
 async def test_headers_that_lead_elsewhere_are_refused(
     figure: Callable[[str], None], headers: dict[str, str]
 ):
-    """H11: a header that would become two, or name another host, is refused before any call."""
+    """A header that would become two, or name another host, is refused before any call."""
     async with aiohttp.ClientSession(headers=headers) as own:
         with raises(ConfigurationError) as caught:
             BrowserUseSession(api_key=KEY, http=own)

@@ -23,7 +23,7 @@ LOST = Fault(cut=True, done=True)
 async def test_a_repeated_stop_succeeds(
     api: FakeApi, open_session: OpenSession, figure: Callable[[str], None], status: int
 ):
-    """B3: the first stop was carried out; whatever the second is told, the task is stopped."""
+    """The first stop was carried out; whatever the second is told, the task is stopped."""
     session = await open_session()
     task = api.add(lives(1e6))
     again = Fault(status=status, body='{"detail": "Agent session already stopped"}')
@@ -41,7 +41,7 @@ async def test_a_repeated_stop_succeeds(
 async def test_a_stop_that_never_gets_an_answer_is_looked_after(
     api: FakeApi, open_session: OpenSession
 ):
-    """B3: every attempt ends in a 500, and the task is stopped all the same."""
+    """Every attempt ends in a 500, and the task is stopped all the same."""
     session = await open_session()
     task = api.add(lives(1e6))
     api.break_calls("stop", {0: Fault(status=500, done=True)})
@@ -151,7 +151,7 @@ async def test_without_repetitions_nothing_is_looked_up(api: FakeApi, open_sessi
 async def test_a_pause_is_not_repeated_over_somebodys_resume(
     api: FakeApi, open_session: OpenSession, figure: Callable[[str], None]
 ):
-    """B4: the pause was carried out, its answer lost, and somebody resumed the task."""
+    """The pause was carried out, its answer lost, and somebody resumed the task."""
     session = await open_session()
     task = api.add(lives(1e6))
     seen: list[str] = []
@@ -180,7 +180,7 @@ async def test_a_pause_is_not_repeated_over_somebodys_resume(
 @pytest.mark.looptime
 @pytest.mark.parametrize("verb", ["pause", "resume"])
 async def test_a_switch_that_shows_is_done(api: FakeApi, open_session: OpenSession, verb: str):
-    """B4: the answer is lost, and a look at the task tells that the call did what it was for."""
+    """The answer is lost, and a look at the task tells that the call did what it was for."""
     session = await open_session()
     task = api.add(lives(1e6))
     task.overruled = "paused" if verb == "resume" else None
@@ -229,7 +229,7 @@ async def session(server: LocalServer) -> AsyncIterator[BrowserUseSession]:
 async def test_a_delete_whose_answer_is_lost_succeeds(
     server: LocalServer, session: BrowserUseSession, figure: Callable[[str], None]
 ):
-    """B5: the second attempt finds nothing, because the first has deleted it."""
+    """The second attempt finds nothing, because the first has deleted it."""
     profile = await session.browser_profiles.create(profile_name="a", description="b")
     server.set_faults([ServerFault("lost_reply", "delete_browser_profile", calls=1)])
 
@@ -243,7 +243,7 @@ async def test_a_delete_whose_answer_is_lost_succeeds(
 
 @pytest.mark.case("B5")
 async def test_a_delete_of_nothing_is_refused(server: LocalServer, session: BrowserUseSession):
-    """B5: a 404 to the first attempt, or to one after a plain refusal, is the caller's."""
+    """A 404 to the first attempt, or to one after a plain refusal, is the caller's."""
     with raises(errors.NotFoundError):
         await session.browser_profiles.delete("e8a5a3e2-6a0d-4a4b-8c3a-000000000000")
 
@@ -258,7 +258,7 @@ async def test_a_delete_of_nothing_is_refused(server: LocalServer, session: Brow
 async def test_an_update_whose_answer_is_lost_is_sent_again(
     server: LocalServer, session: BrowserUseSession, figure: Callable[[str], None]
 ):
-    """B6: the same body twice, and the final state is what was asked for."""
+    """The same body twice, and the final state is what was asked for."""
     profile = await session.browser_profiles.create(profile_name="a", description="b")
     server.set_faults([ServerFault("lost_reply", "update_browser_profile", calls=1)])
 
@@ -272,7 +272,7 @@ async def test_an_update_whose_answer_is_lost_is_sent_again(
 
 @pytest.mark.case("B3")
 async def test_a_stop_at_the_bundled_server(server: LocalServer, session: BrowserUseSession):
-    """B3: the answer to a stop is lost, and the task is stopped."""
+    """The answer to a stop is lost, and the task is stopped."""
     server.set_faults([ServerFault("lost_reply", "stop_task", calls=1)])
     created = await session.tasks.run("x")
 

@@ -33,7 +33,7 @@ async def _stall(connection: Connection) -> None:
 
 @pytest.mark.case("E8")
 async def test_a_closed_session_says_so(serve: Serve, connect: Connect):
-    """E8: used after close: one clear error, and nothing is sent."""
+    """Used after close: one clear error, and nothing is sent."""
     server = await serve(answering(RUNNING))
     session = await connect(server)
     await session.tasks.get_status("t-1")
@@ -56,7 +56,7 @@ async def test_a_closed_session_says_so(serve: Serve, connect: Connect):
 
 @pytest.mark.case("E8")
 async def test_an_unused_session_can_be_closed(serve: Serve):
-    """E8: with nothing connected there is nothing to close, but it is closed all the same."""
+    """With nothing connected there is nothing to close, but it is closed all the same."""
     server = await serve(answering(RUNNING))
     session = BrowserUseSession(api_key=KEY, base_url=server.url)
 
@@ -74,7 +74,7 @@ async def test_an_unused_session_can_be_closed(serve: Serve):
 async def test_calls_under_way_end_when_the_session_closes(
     serve: Serve, connect: Connect, verb: str, *, borrowed: bool
 ):
-    """E8: at once, with an error that leaves open whether the call was carried out."""
+    """At once, with an error that leaves open whether the call was carried out."""
     server = await serve(_stall)
     async with aiohttp.ClientSession() as own:
         session = await connect(server, http=own if borrowed else None)
@@ -98,7 +98,7 @@ async def test_calls_under_way_end_when_the_session_closes(
 async def test_calls_that_rest_end_when_the_session_closes(
     serve: Serve, connect: Connect, *, borrowed: bool
 ):
-    """E8: a pause of 50 s between two attempts is not sat out, and nothing more is sent."""
+    """A pause of 50 s between two attempts is not sat out, and nothing more is sent."""
     server = await serve(answering(response(429, "{}", [("Retry-After", "50")])))
     resting = asyncio.Event()
     async with aiohttp.ClientSession() as own:
@@ -122,7 +122,7 @@ async def test_calls_that_rest_end_when_the_session_closes(
 @pytest.mark.case("E8")
 @pytest.mark.looptime
 async def test_calls_in_the_queue_end_when_the_session_closes(serve: Serve, connect: Connect):
-    """E8: more calls than slots: all of them end."""
+    """More calls than slots: all of them end."""
     server = await serve(_stall)
     session = await connect(server)
     calls = [asyncio.create_task(session.tasks.get_status("t-1")) for _ in range(150)]
@@ -139,7 +139,7 @@ async def test_calls_in_the_queue_end_when_the_session_closes(serve: Serve, conn
 @pytest.mark.case("E9")
 @pytest.mark.canaries_by_design("errors")  # which hold on to the sessions that are left open
 def test_another_event_loop_is_refused():
-    """E9: the error names both loops and what to do."""
+    """The error names both loops and what to do."""
     session = BrowserUseSession(api_key=KEY, base_url="http://127.0.0.1:9")
 
     async def use() -> None:
@@ -170,7 +170,7 @@ def test_another_event_loop_is_refused():
 
 @pytest.mark.case("E9")
 def test_a_session_made_outside_of_a_loop_connects_in_the_first_one():
-    """E9: making one needs no loop; the first use decides."""
+    """Making one needs no loop; the first use decides."""
     session = BrowserUseSession(api_key=KEY, base_url="http://127.0.0.1:9")
 
     async def use() -> None:
@@ -222,7 +222,7 @@ asyncio.run(main())
 )
 @pytest.mark.case("E10")
 def test_a_forked_process_is_refused(pytestconfig: pytest.Config, figure: Callable[[str], None]):
-    """E10: the child gets an error, closes without touching the sockets, and the parent goes on."""
+    """The child gets an error, closes without touching the sockets, and the parent goes on."""
     run = subprocess.run(
         [sys.executable, "-W", "error::ResourceWarning", "-c", textwrap.dedent(FORKED)],
         capture_output=True,
@@ -269,7 +269,7 @@ async def test_without_a_key_only_ping_works(
 @pytest.mark.case("H2")
 @pytest.mark.parametrize("name", ["__reduce__", "copy", "deepcopy"])
 def test_sessions_are_not_copied(name: str):
-    """H2: a session holds the key and connections, neither of which travels."""
+    """A session holds the key and connections, neither of which travels."""
     import copy
 
     session: Any = BrowserUseSession(api_key=KEY)

@@ -34,7 +34,7 @@ def _first_100_ms(times: list[float]) -> int:
 async def test_a_thousand_waiters_send_one_probe_per_pause(
     api: FakeApi, open_session: OpenSession, figure: Callable[[str], None]
 ):
-    """B10: at most one probe per `Retry-After`, and no herd when the service is well again."""
+    """At most one probe per `Retry-After`, and no herd when the service is well again."""
     session = await open_session(poll=PollPolicy(shared=False))
     tasks = [api.add(lives(1e6)) for _ in range(1000)]
     _storm(api, 20.0, 75.0)
@@ -64,7 +64,7 @@ async def test_a_thousand_waiters_send_one_probe_per_pause(
 async def test_many_callers_send_one_probe_per_pause(
     api: FakeApi, open_session: OpenSession, figure: Callable[[str], None], status: int, count: int
 ):
-    """B10: the same for hundreds of calls of the thin layer, of which none fails."""
+    """The same for hundreds of calls of the thin layer, of which none fails."""
     session = await open_session(retry=RetryPolicy(max_attempts=8, budget=None))
     tasks = [api.add(lives(1e6)) for _ in range(count)]
     _storm(api, 0.0, 25.0, status)
@@ -140,7 +140,7 @@ async def test_those_who_queue_hear_of_a_longer_pause(api: FakeApi, open_session
 async def test_ten_minutes_of_503_are_asked_once_per_call(
     api: FakeApi, open_session: OpenSession, figure: Callable[[str], None]
 ):
-    """B11: the retry budget runs dry, and then one call is one request."""
+    """The retry budget runs dry, and then one call is one request."""
     session = await open_session()
     api.fault = lambda _call: Fault(status=503)
     calls = 0
@@ -180,7 +180,7 @@ async def test_without_a_budget_an_outage_is_asked_four_times(
 async def test_ten_percent_of_errors_are_made_good(
     api: FakeApi, open_session: OpenSession, figure: Callable[[str], None]
 ):
-    """B12: the budget refills from what succeeds, so the usual errors are repeated as ever."""
+    """The budget refills from what succeeds, so the usual errors are repeated as ever."""
     succeeded = {}
     for budget in (500.0, None):
         draw = random.Random(12)

@@ -24,7 +24,7 @@ CREATED = response(200, '{"id":"t-1"}')
 async def test_a_lost_answer_raises_and_tells_how_to_find_out(
     serve: Serve, connect: Connect, figure: Callable[[str], None], *, rudely: bool
 ):
-    """A7: one POST, and an error with the token that the task at the server carries."""
+    """One POST, and an error with the token that the task at the server carries."""
     server = await serve(finishing(b"", rudely=rudely))
     session = await connect(server)
 
@@ -40,7 +40,7 @@ async def test_a_lost_answer_raises_and_tells_how_to_find_out(
 
 @pytest.mark.case("A7")
 async def test_the_plain_call_tells_that_the_task_may_exist(serve: Serve, connect: Connect):
-    """A7: `tasks.run` sends nothing of ours along, and its error says that it was sent."""
+    """`tasks.run` sends nothing of ours along, and its error says that it was sent."""
     server = await serve(finishing(b""))
     session = await connect(server)
 
@@ -57,7 +57,7 @@ async def test_the_plain_call_tells_that_the_task_may_exist(serve: Serve, connec
 async def test_a_failure_of_the_server_is_ambiguous(
     serve: Serve, connect: Connect, figure: Callable[[str], None], status: int
 ):
-    """A13: a status that does not tell whether the task exists; never a second POST."""
+    """A status that does not tell whether the task exists; never a second POST."""
     server = await serve(answering(response(status, '{"detail":"no luck"}')))
     session = await connect(server)
 
@@ -77,7 +77,7 @@ async def test_a_failure_of_the_server_is_ambiguous(
 async def test_too_many_requests_are_waited_out(
     serve: Serve, connect: Connect, figure: Callable[[str], None]
 ):
-    """A14: three times 429 with Retry-After, then one task, after at least those pauses."""
+    """Three times 429 with Retry-After, then one task, after at least those pauses."""
     busy = [response(429, "{}", [("Retry-After", text)]) for text in ("2", "0.5", "7")]
     server = await serve(answering(*busy, CREATED))
     events: list[Any] = []
@@ -121,7 +121,7 @@ async def test_a_refusal_is_final(
     status: int,
     kind: type[errors.APIStatusError],
 ):
-    """A15: one POST, the server's own words, and no talk of an unknown fate."""
+    """One POST, the server's own words, and no talk of an unknown fate."""
     server = await serve(
         answering(response(status, '{"detail":"not today"}', [("X-Request-ID", "r-7")]))
     )
@@ -153,7 +153,7 @@ async def test_redirects_are_not_followed(
     place: str,
     verb: str,
 ):
-    """A16: neither key nor body reach another address, and no POST becomes a GET."""
+    """Neither key nor body reach another address, and no POST becomes a GET."""
     other = await serve(answering(CREATED))
     target = other.url if place == "elsewhere" else "/api/v1"
     server = await serve(
@@ -179,7 +179,7 @@ async def test_redirects_are_not_followed(
 async def test_a_stray_answer_is_nobodys_task(
     serve: Serve, connect: Connect, figure: Callable[[str], None], stray: bytes
 ):
-    """A19: an answer that comes unasked on an idle connection is never that of run-task."""
+    """An answer that comes unasked on an idle connection is never that of run-task."""
 
     async def script(connection: Connection) -> None:
         await connection.read_request()
@@ -215,7 +215,7 @@ async def test_a_stray_answer_is_nobodys_task(
 async def test_an_answer_that_comes_late_is_a_timeout(
     serve: Serve, connect: Connect, figure: Callable[[str], None]
 ):
-    """A10: a server that never answers: sent, timed out, and still one POST."""
+    """A server that never answers: sent, timed out, and still one POST."""
 
     async def stall(connection: Connection) -> None:
         await connection.read_request()
@@ -235,7 +235,7 @@ async def test_an_answer_that_comes_late_is_a_timeout(
 
 @pytest.mark.case("A14")
 async def test_a_date_in_the_future_is_waited_for(serve: Serve, connect: Connect):
-    """A14: past the cap, the call fails at once and carries the figure."""
+    """Past the cap, the call fails at once and carries the figure."""
     date = format_datetime(datetime(2025, 11, 1, 10, 0, 0, tzinfo=UTC), usegmt=True)
     until = format_datetime(datetime(2025, 11, 1, 11, 0, 0, tzinfo=UTC), usegmt=True)
     server = await serve(answering(response(429, "{}", [("Date", date), ("Retry-After", until)])))

@@ -56,7 +56,7 @@ LOSSES: dict[str, Script] = {
 async def test_a_lost_search_is_not_sent_again(
     serve: Serve, connect: Connect, figure: Callable[[str], None], search: str, loss: str
 ):
-    """A27: one POST, and an error that says that it may be paid and that nothing can tell."""
+    """One POST, and an error that says that it may be paid and that nothing can tell."""
     server = await serve(LOSSES[loss])
     session = await connect(server, timeout=3.0)
 
@@ -74,7 +74,7 @@ async def test_a_lost_search_is_not_sent_again(
 async def test_an_unusable_answer_to_a_search_is_not_asked_for_again(
     serve: Serve, connect: Connect, search: str
 ):
-    """A27: a good status with nonsense was paid for all the same."""
+    """A good status with nonsense was paid for all the same."""
     server = await serve(answering(response(200, '{"results":5,"url":5}')))
     session = await connect(server)
 
@@ -87,7 +87,7 @@ async def test_an_unusable_answer_to_a_search_is_not_asked_for_again(
 @pytest.mark.case("A27")
 @pytest.mark.parametrize("search", SEARCHES)
 async def test_a_search_that_was_not_sent_is_tried_again(connect: Connect, search: str):
-    """A27: what provably never left costs nothing, and the error says that it is safe."""
+    """What provably never left costs nothing, and the error says that it is safe."""
     with bound_socket() as listener:
         session = await connect(f"http://127.0.0.1:{listener.getsockname()[1]}/api/v1")
 
@@ -101,7 +101,7 @@ async def test_a_search_that_was_not_sent_is_tried_again(connect: Connect, searc
 @pytest.mark.case("A27")
 @pytest.mark.parametrize("search", SEARCHES)
 async def test_cancelling_a_search_sends_nothing_more(serve: Serve, connect: Connect, search: str):
-    """A27: who gives up waiting is told nothing more, and nothing more is sent."""
+    """Who gives up waiting is told nothing more, and nothing more is sent."""
     server = await serve(_stall)
     session = await connect(server)
 

@@ -162,7 +162,7 @@ def test_limits_that_cannot_work_are_refused(wrong: dict[str, float]):
 async def test_what_the_server_says_about_repeating(
     api: FakeApi, open_session: OpenSession, route: str, status: int, said: str, requests: int
 ):
-    """B17: `X-Should-Retry` is heeded for reads and idempotent calls, and for no others."""
+    """`X-Should-Retry` is heeded for reads and idempotent calls, and for no others."""
     session = await open_session()
     task = api.add(lives(1e6))
     api.break_calls(route, {1: Fault(status=status, headers={"X-Should-Retry": said})})

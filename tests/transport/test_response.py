@@ -40,7 +40,7 @@ NO_JSON = {
 
 @pytest.mark.case("C4")
 async def test_a_body_that_ends_with_the_connection_must_be_whole(serve: Serve, connect: Connect):
-    """C4: no length, and the connection breaks in the middle: asked again, as it is a read."""
+    """No length, and the connection breaks in the middle: asked again, as it is a read."""
 
     async def cut_first(connection: Connection) -> None:
         await connection.read_request()
@@ -63,7 +63,7 @@ async def test_a_body_that_ends_with_the_connection_must_be_whole(serve: Serve, 
 async def test_no_part_of_an_answer_is_believed(
     serve: Serve, connect: Connect, figure: Callable[[str], None], *, rudely: bool
 ):
-    """C4: no length, and the connection ends after each single byte of the body."""
+    """No length, and the connection ends after each single byte of the body."""
     cuts = iter(range(len(TASK)))
 
     async def cut(connection: Connection) -> None:
@@ -92,7 +92,7 @@ async def test_no_part_of_an_answer_is_believed(
 @pytest.mark.case("C4")
 @pytest.mark.parametrize("status", list(TaskStatus), ids=str)
 def test_no_part_of_a_bare_status_is_another_status(status: TaskStatus):
-    """C4: a status without quotes has no visible end, but what is left of it names no other one."""
+    """A status without quotes has no visible end, but what is left of it names no other one."""
     for cut in range(1, len(status)):
         left = decode_response(GET_TASK_STATUS, status.value[:cut].encode())
         assert not left.is_known
@@ -112,7 +112,7 @@ async def test_an_answer_that_never_ends_is_stopped(
     figure: Callable[[str], None],
     flood: str,
 ):
-    """B18: bytes that keep coming do not keep an attempt alive beyond its time."""
+    """Bytes that keep coming do not keep an attempt alive beyond its time."""
 
     async def script(connection: Connection) -> None:
         await connection.read_request()
@@ -141,7 +141,7 @@ async def test_an_answer_that_never_ends_is_stopped(
 async def test_a_flood_of_interim_answers_is_stopped(
     serve: Serve, connect: Connect, figure: Callable[[str], None]
 ):
-    """B18: as many 1xx answers as a connection takes, in real time: the client hangs up."""
+    """As many 1xx answers as a connection takes, in real time: the client hangs up."""
     sent = 0
 
     async def flood(connection: Connection) -> None:
@@ -170,7 +170,7 @@ async def test_a_flood_of_interim_answers_is_stopped(
 async def test_what_is_no_clean_json_is_one_typed_error(
     serve: Serve, connect: Connect, figure: Callable[[str], None]
 ):
-    """C5: eight kinds of it, at calls that answer an object, a list of rows, a word and a flag."""
+    """Eight kinds of it, at calls that answer an object, a list of rows, a word and a flag."""
     typed = calls = 0
     for kind, body in NO_JSON.items():
         server = await serve(answering(response(200, body)))
@@ -193,7 +193,7 @@ async def test_what_is_no_clean_json_is_one_typed_error(
 
 @pytest.mark.case("C12")
 async def test_a_web_page_is_no_answer(serve: Serve, connect: Connect):
-    """C12: HTML with status 200 is asked again, then reported with a word about base_url."""
+    """HTML with status 200 is asked again, then reported with a word about base_url."""
     page = response(200, "<!DOCTYPE html><title>Sign in</title>", content_type="text/html")
     server = await serve(answering(page))
     session = await connect(server)
@@ -209,7 +209,7 @@ async def test_a_web_page_is_no_answer(serve: Serve, connect: Connect):
 
 @pytest.mark.case("C12")
 async def test_the_content_type_does_not_matter(serve: Serve, connect: Connect):
-    """C12: JSON under another name is JSON, from the proxies that rename it."""
+    """JSON under another name is JSON, from the proxies that rename it."""
     body = response(200, '{"balance":"5"}', content_type="text/plain")
     server = await serve(answering(body))
     session = await connect(server)
@@ -220,7 +220,7 @@ async def test_the_content_type_does_not_matter(serve: Serve, connect: Connect):
 @pytest.mark.case("C12")
 @pytest.mark.parametrize("body", ["", "null", "{}", "[]", "ok", "<p>done</p>"])
 async def test_calls_that_answer_nothing_take_anything(serve: Serve, connect: Connect, body: str):
-    """C12: what stop answers differs between servers and means nothing."""
+    """What stop answers differs between servers and means nothing."""
     server = await serve(answering(response(200, body)))
     session = await connect(server)
 
@@ -231,7 +231,7 @@ async def test_calls_that_answer_nothing_take_anything(serve: Serve, connect: Co
 
 @pytest.mark.case("C12")
 async def test_an_empty_answer_is_none_where_one_is_promised(serve: Serve, connect: Connect):
-    """C12: an empty 200 to a question is asked again, then an error."""
+    """An empty 200 to a question is asked again, then an error."""
     server = await serve(answering(response(200, ""), response(200, '"paused"')))
     session = await connect(server)
 
@@ -241,7 +241,7 @@ async def test_an_empty_answer_is_none_where_one_is_promised(serve: Serve, conne
 
 @pytest.mark.case("C17")
 async def test_an_answer_about_another_task_is_not_passed_on(serve: Serve, connect: Connect):
-    """C17: asked again on the mix-up; when it stays, an error that says so."""
+    """Asked again on the mix-up; when it stays, an error that says so."""
     other = response(200, TASK.replace('"t-1"', '"t-2"'))
     server = await serve(answering(other, response(200, TASK), other))
     session = await connect(server)
@@ -258,7 +258,7 @@ async def test_an_answer_about_another_task_is_not_passed_on(serve: Serve, conne
 @pytest.mark.case("C17")
 @pytest.mark.parametrize("wrong", ["t-2", "", "T-1", "t-1 ", "t-10", 1])
 async def test_an_id_is_equal_or_wrong(serve: Serve, connect: Connect, wrong: Any):
-    """C17: almost the id that was asked for is another one."""
+    """Almost the id that was asked for is another one."""
     server = await serve(answering(response(200, json.dumps({**json.loads(TASK), "id": wrong}))))
     session = await connect(server, retry=ONCE)
 
@@ -272,7 +272,7 @@ async def test_an_id_is_equal_or_wrong(serve: Serve, connect: Connect, wrong: An
 async def test_mixed_up_answers_reach_nobody(
     serve: Serve, connect: Connect, figure: Callable[[str], None]
 ):
-    """C17: of a thousand questions at once every third is answered with somebody else's task."""
+    """Of a thousand questions at once every third is answered with somebody else's task."""
     draw = random.Random(17)
     mixed_up = 0
 
@@ -300,7 +300,7 @@ async def test_mixed_up_answers_reach_nobody(
 
 @pytest.mark.case("C17")
 async def test_a_mix_up_leaves_the_connection(serve: Serve, connect: Connect):
-    """C17: a connection that carried somebody else's answer is not used again."""
+    """A connection that carried somebody else's answer is not used again."""
     other = response(200, TASK.replace('"t-1"', '"t-2"'))
     server = await serve(answering(other, response(200, TASK)))
     session = await connect(server)

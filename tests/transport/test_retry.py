@@ -102,7 +102,7 @@ def test_what_may_be_repeated_follows_from_the_row():
 
 @pytest.mark.case("B14")
 def test_pauses_are_spread_over_the_whole_ceiling(figure: Callable[[str], None]):
-    """B14: 100,000 draws over 8 failures: between 0 and the ceiling, half of it on average."""
+    """100,000 draws over 8 failures: between 0 and the ceiling, half of it on average."""
     policy = RetryPolicy(base_delay=0.5, max_delay=8.0)
     draw = random.Random(1)
     means: list[float] = []
@@ -120,7 +120,7 @@ def test_pauses_are_spread_over_the_whole_ceiling(figure: Callable[[str], None])
 
 
 def test_what_the_server_asks_for_is_a_floor():
-    """A14: never sooner than asked, at most 10 % later, and 0 seconds do not mean a storm."""
+    """Never sooner than asked, at most 10 % later, and 0 seconds do not mean a storm."""
     policy, draw = RetryPolicy(), random.Random(1)
     asked = _outcome(429, **{"Retry-After": "10"})
     at_once = _outcome(429, **{"Retry-After": "0"})
@@ -138,7 +138,7 @@ def test_what_the_server_asks_for_is_a_floor():
 async def test_calls_that_are_repeated_at_once_stay_apart(
     serve: Serve, connect: Connect, figure: Callable[[str], None]
 ):
-    """B19: 1,000 concurrent calls whose first attempts fail: each gets the answer to its own."""
+    """1,000 concurrent calls whose first attempts fail: each gets the answer to its own."""
     seen: set[str] = set()
 
     async def fail_first(connection: Connection) -> None:
@@ -164,7 +164,7 @@ async def test_calls_that_are_repeated_at_once_stay_apart(
 
 @pytest.mark.control("B19")
 async def test_one_wheel_for_all_calls_mixes_them_up(figure: Callable[[str], None]):
-    """B19: the same thousand calls through one tenacity object get what is not theirs."""
+    """The same thousand calls through one tenacity object get what is not theirs."""
     shared = tenacity.AsyncRetrying(
         retry=tenacity.retry_if_result(lambda answer: answer is None),
         wait=_a_moment,
@@ -200,7 +200,7 @@ async def test_a_jump_of_the_wall_clock_changes_nothing(
     figure: Callable[[str], None],
     jump: int,
 ):
-    """B20: the clock jumps in the middle of a pause, which lasts as long as it would have."""
+    """The clock jumps in the middle of a pause, which lasts as long as it would have."""
     loop = asyncio.get_running_loop()
     monkeypatch.setattr(time, "time", lambda: 2e9 + loop.time() + jump * (loop.time() >= 2.0))
     busy = response(429, "{}", [("Retry-After", "5")])
@@ -290,7 +290,7 @@ def test_policies_are_values():
 
 @pytest.mark.case("B9")
 def test_a_pause_by_date_is_capped_as_well():
-    """B9: a date far away is no different from a number of seconds."""
+    """A date far away is no different from a number of seconds."""
     far = datetime.now(UTC) + timedelta(days=2)
     headers = {"Retry-After": far.strftime("%a, %d %b %Y %H:%M:%S GMT")}
 

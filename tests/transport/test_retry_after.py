@@ -51,7 +51,7 @@ TABLE: list[tuple[str, float | None]] = [
 @pytest.mark.case("B7")
 @pytest.mark.parametrize(("text", "seconds"), TABLE, ids=[repr(row[0][:30]) for row in TABLE])
 def test_only_plain_seconds_and_dates_count(text: str, seconds: float | None):
-    """B7: 24 values that servers send, and some that no parser should be asked to take."""
+    """24 values that servers send, and some that no parser should be asked to take."""
     assert len(TABLE) == 24
 
     headers = CIMultiDict({"retry-after": text, "date": DATE})
@@ -67,7 +67,7 @@ def test_no_header_asks_for_nothing():
 @pytest.mark.case("B8")
 @pytest.mark.parametrize("skew", [timedelta(days=-1), timedelta(0), timedelta(days=1)])
 def test_the_clock_of_this_machine_does_not_matter(skew: timedelta):
-    """B8: a date is compared with the server's own, so a day of skew changes nothing."""
+    """A date is compared with the server's own, so a day of skew changes nothing."""
     there = datetime.now(UTC) + skew
     headers = CIMultiDict(
         {
@@ -84,7 +84,7 @@ def test_the_clock_of_this_machine_does_not_matter(skew: timedelta):
 async def test_a_call_rests_until_the_date_whatever_the_clock_says(
     serve: Serve, connect: Connect, looptime: Any, figure: Callable[[str], None]
 ):
-    """B8: on the wire, with clocks that differ by up to a day, the pause is right to a second."""
+    """On the wire, with clocks that differ by up to a day, the pause is right to a second."""
     errors: list[float] = []
 
     for skew in (timedelta(days=-1), timedelta(hours=1), timedelta(days=1)):
@@ -134,7 +134,7 @@ async def test_a_pause_above_the_cap_fails_at_once(
     text: str,
     status: int,
 ):
-    """B9: no sleep, one request, and the figure on the error."""
+    """No sleep, one request, and the figure on the error."""
     server = await serve(answering(response(status, "{}", [("Retry-After", text)])))
     session = await connect(server, retry=RetryPolicy())
 

@@ -42,7 +42,7 @@ def _holders() -> list[object]:
 @pytest.mark.case("H2")
 @pytest.mark.parametrize("place", range(11))
 def test_nothing_shows_what_it_holds(place: int):
-    """H2: repr, str, format and vars of all that holds a secret, and of what it consists of."""
+    """Repr, str, format and vars of all that holds a secret, and of what it consists of."""
     holder = _holders()[place]
 
     shown = [repr(holder), str(holder), f"{holder}", f"{holder!a}", repr([holder])]
@@ -60,7 +60,7 @@ def test_nothing_shows_what_it_holds(place: int):
 @pytest.mark.case("H2")
 @pytest.mark.parametrize("place", range(11))
 def test_secrets_do_not_travel(place: int):
-    """H2: pickling, copying deeply and JSON are refused."""
+    """Pickling, copying deeply and JSON are refused."""
     holder = _holders()[place]
 
     for serialize in (pickle.dumps, copy.deepcopy, json.dumps):
@@ -101,7 +101,7 @@ def test_secrets_do_not_travel(place: int):
     ],
 )
 def test_base_urls_that_would_leak_are_refused(base_url: str, *, accepted: bool):
-    """H5: unencrypted only to this machine; the error shows what a base URL looks like."""
+    """Unencrypted only to this machine; the error shows what a base URL looks like."""
     if accepted:
         session = BrowserUseSession(api_key=KEY, base_url=base_url)
         assert not repr(session).endswith("/>")
@@ -116,14 +116,14 @@ def test_base_urls_that_would_leak_are_refused(base_url: str, *, accepted: bool)
 @pytest.mark.case("H5")
 @pytest.mark.parametrize("base_url", [5, b"https://api.example.com", object()])
 def test_a_base_url_of_another_type_is_refused(base_url: Any):
-    """H5: what is no text is no URL."""
+    """What is no text is no URL."""
     with raises(errors.ConfigurationError):
         BrowserUseSession(base_url=base_url)
 
 
 @pytest.mark.case("H5")
 def test_an_insecure_host_can_be_allowed():
-    """H5: for a network of one's own, by a word that cannot be written by accident."""
+    """For a network of one's own, by a word that cannot be written by accident."""
     session = BrowserUseSession(
         api_key=KEY, base_url="http://api.example.com/api/v1", allow_insecure_http=True
     )
@@ -147,7 +147,7 @@ KEYS: dict[str, Any] = {
 @pytest.mark.case("H6")
 @pytest.mark.parametrize("kind", KEYS)
 def test_unusable_keys_are_refused_without_an_echo(kind: str):
-    """H6: the error tells what is wrong with the key and never shows it."""
+    """The error tells what is wrong with the key and never shows it."""
     with pytest.raises(errors.ConfigurationError, match="the API key") as caught:
         BrowserUseSession(api_key=KEYS[kind])
 
@@ -158,7 +158,7 @@ def test_unusable_keys_are_refused_without_an_echo(kind: str):
 @pytest.mark.case("H6")
 @pytest.mark.parametrize("kind", ["a line break", "a space inside", "not ASCII", "quotation marks"])
 def test_unusable_keys_in_the_environment_are_refused(monkeypatch: pytest.MonkeyPatch, kind: str):
-    """H6: the same for a key that comes from the environment."""
+    """The same for a key that comes from the environment."""
     monkeypatch.setenv("BROWSER_USE_API_KEY", KEYS[kind])
 
     with pytest.raises(errors.ConfigurationError, match="the API key") as caught:
@@ -173,7 +173,7 @@ def test_unusable_keys_in_the_environment_are_refused(monkeypatch: pytest.Monkey
     [("base_url", "nonsense"), ("timeout", -1), ("http", "a session")],
 )
 def test_a_good_key_is_not_shown_when_another_option_is_refused(option: str, value: Any):
-    """H6: a traceback with locals passes through frames that were given the key."""
+    """A traceback with locals passes through frames that were given the key."""
     with pytest.raises((errors.ConfigurationError, AttributeError)) as caught:
         BrowserUseSession(api_key=KEY, **{option: value})
 
@@ -214,7 +214,7 @@ def test_arguments_win_over_the_environment(monkeypatch: pytest.MonkeyPatch):
 async def test_the_environment_does_not_redirect_the_key(
     serve: Serve, connect: Connect, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ):
-    """H8: proxies and netrc of the environment are ignored: the proxy sees not one byte."""
+    """Proxies and netrc of the environment are ignored: the proxy sees not one byte."""
     proxy = await serve(answering(RUNNING))
     netrc = tmp_path / "netrc"
     netrc.write_text("default login someone password other\n")
@@ -237,7 +237,7 @@ async def test_the_environment_does_not_redirect_the_key(
 async def test_a_proxy_that_refuses_has_not_passed_the_call_on(
     serve: Serve, connect: Connect, status: int, attempts: int
 ):
-    """H8: the proxy that was asked for gets no key; its refusal is known not to have sent."""
+    """The proxy that was asked for gets no key; its refusal is known not to have sent."""
     proxy = await serve(answering(response(status, "")))
     session = await connect(
         "https://api.example.com/api/v1", proxy=f"http://user:{SECRET}@127.0.0.1:{proxy.port}"
@@ -256,7 +256,7 @@ async def test_a_proxy_that_refuses_has_not_passed_the_call_on(
 
 @pytest.mark.case("H10")
 async def test_cookies_are_not_kept(serve: Serve, connect: Connect):
-    """H10: what a server sets is never sent back."""
+    """What a server sets is never sent back."""
     setting = response(200, '"running"', [("Set-Cookie", "tracker=1; Path=/")])
     server = await serve(answering(setting))
     session = await connect(server)
@@ -280,7 +280,7 @@ ECHOES = [
 async def test_a_server_that_echoes_the_key_does_not_get_it_into_an_error(
     serve: Serve, connect: Connect, place: int
 ):
-    """H1: the key in an error's text is masked, wherever the server put it."""
+    """The key in an error's text is masked, wherever the server put it."""
     server = await serve(answering(ECHOES[place]))
     session = await connect(server)
 
@@ -292,7 +292,7 @@ async def test_a_server_that_echoes_the_key_does_not_get_it_into_an_error(
 
 @pytest.mark.case("H1")
 async def test_a_cancelled_call_keeps_its_secrets_out_of_our_frames(serve: Serve, connect: Connect):
-    """H1: known limit: frames of aiohttp hold the key while a call is cancelled, ours do not."""
+    """Known limit: frames of aiohttp hold the key while a call is cancelled, ours do not."""
 
     async def stall(connection: Connection) -> None:
         await connection.read_request()

@@ -18,7 +18,7 @@ from tests.support.wire import Connection
 async def test_no_loop_of_calls_overruns_its_deadline(
     serve: Serve, connect: Connect, looptime: Any, figure: Callable[[str], None]
 ):
-    """B16: 200 loops whose calls may each take just as long as the loop: none begins another."""
+    """200 loops whose calls may each take just as long as the loop: none begins another."""
     limit = 3.0  # aiohttp would round one of more than 5 s up, out of the turn that matters here
 
     async def stall(connection: Connection) -> None:

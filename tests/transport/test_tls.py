@@ -57,7 +57,7 @@ async def test_old_versions_are_refused(
     figure: Callable[[str], None],
     version: ssl.TLSVersion,
 ):
-    """H7: a server that speaks nothing newer than TLS 1.1 gets no request."""
+    """A server that speaks nothing newer than TLS 1.1 gets no request."""
     try:
         willing = _handshake(
             _limited(certificate.trusting, version), _limited(certificate.server_side, version)
@@ -82,7 +82,7 @@ def _options(function: Callable[..., object]) -> set[str]:
 
 @pytest.mark.case("H7")
 def test_no_option_turns_certificates_off():
-    """H7: the session takes a context, and no word for leaving checks out."""
+    """The session takes a context, and no word for leaving checks out."""
     unwanted = {"verify", "verify_ssl", "verify_tls", "insecure", "check_hostname", "cert_reqs"}
 
     assert "ssl" in _options(BrowserUseSession)
@@ -92,7 +92,7 @@ def test_no_option_turns_certificates_off():
 @pytest.mark.case("H7")
 @pytest.mark.parametrize("value", [False, True, 0, "no", ssl.CERT_NONE])
 def test_the_context_cannot_be_a_switch(value: object):
-    """H7: aiohttp's own `ssl=False`, which checks nothing, is refused when the session is made."""
+    """Aiohttp's own `ssl=False`, which checks nothing, is refused when the session is made."""
     with raises(browser_use_async.errors.ConfigurationError) as caught:
         BrowserUseSession(api_key="bu_1", ssl=value)  # type: ignore[arg-type]
 
@@ -101,7 +101,7 @@ def test_the_context_cannot_be_a_switch(value: object):
 
 @pytest.mark.case("H7")
 def test_the_package_never_leaves_out_a_check(figure: Callable[[str], None]):
-    """H7: no file of the package sets `ssl=False`, CERT_NONE or check_hostname=False."""
+    """No file of the package sets `ssl=False`, CERT_NONE or check_hostname=False."""
     found, files = [], sorted(PACKAGE.rglob("*.py"))
     for path in files:
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):

@@ -39,7 +39,7 @@ UNUSABLE: dict[str, bytes] = {
 async def test_an_unusable_answer_is_ambiguous(
     serve: Serve, connect: Connect, figure: Callable[[str], None], body: str
 ):
-    """A17: a good status without a task's id: something was created, and it is not known what."""
+    """A good status without a task's id: something was created, and it is not known what."""
     server = await serve(finishing(UNUSABLE[body]))
     session = await connect(server)
 
@@ -74,7 +74,7 @@ MALFORMED: dict[str, bytes] = {
 async def test_malformed_http_is_ambiguous(
     serve: Serve, connect: Connect, figure: Callable[[str], None], kind: str, *, in_pieces: bool
 ):
-    """A18: aiohttp reports broken replies as status 400; it is no refusal by the service."""
+    """Aiohttp reports broken replies as status 400; it is no refusal by the service."""
     data = MALFORMED[kind]
     cut = data.find(b"\r\n\r\n") + 4 if in_pieces else len(data)
 

@@ -56,7 +56,7 @@ async def test_nothing_without_the_secret(framework: str, http: aiohttp.ClientSe
 async def test_wrong_calls(
     framework: str, http: aiohttp.ClientSession, figure: Callable[[str], None]
 ):
-    """F21: other methods and other types of content are refused in a word; JSON need not say so."""
+    """Other methods and other types of content are refused in a word; JSON need not say so."""
     receiver = webhooks.WebhookReceiver(SECRET)
     route = framework == "a route of Quart"  # which judges the method itself, and no more
     async with FRAMEWORKS[framework](receiver) as url:
@@ -77,7 +77,7 @@ async def test_wrong_calls(
 @pytest.mark.case("F21")
 @pytest.mark.parametrize("name", ["ASGI alone", "Starlette", "Quart", "aiohttp"])
 async def test_wrong_path(name: str, http: aiohttp.ClientSession, figure: Callable[[str], None]):
-    """F21: a receiver with a path of its own answers there, whatever part of it was mounted."""
+    """A receiver with a path of its own answers there, whatever part of it was mounted."""
     receiver = webhooks.WebhookReceiver(SECRET, path=PATH)
     other = webhooks.WebhookReceiver(SECRET, path="/elsewhere")
     async with FRAMEWORKS[name](receiver) as right, FRAMEWORKS[name](other) as wrong:
@@ -92,7 +92,7 @@ async def test_wrong_path(name: str, http: aiohttp.ClientSession, figure: Callab
 @pytest.mark.case("F16")
 @pytest.mark.parametrize("framework", [each for each in FRAMEWORKS if "route" not in each])
 async def test_a_body_that_grows(framework: str, figure: Callable[[str], None]):
-    """F16: a body of unknown length is cut at the limit, before the rest of it has come."""
+    """A body of unknown length is cut at the limit, before the rest of it has come."""
     receiver = webhooks.WebhookReceiver(SECRET, max_body=10_000, body_timeout=60.0)
     sent = 0
     async with FRAMEWORKS[framework](receiver) as url:

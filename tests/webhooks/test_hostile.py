@@ -41,7 +41,7 @@ async def _closed(reader: asyncio.StreamReader) -> None:
 async def test_a_length_that_is_too_much(
     name: str, length: int | str, figure: Callable[[str], None]
 ):
-    """F16: refused by the header alone, by us or by the web server that sees it first."""
+    """Refused by the header alone, by us or by the web server that sees it first."""
     receiver = webhooks.WebhookReceiver(SECRET)
     lines = [*_lines(headers_of(b"{}")), f"Content-Length: {length}"]
     async with FRAMEWORKS[name](receiver) as url:
@@ -55,7 +55,7 @@ async def test_a_length_that_is_too_much(
 
 @pytest.mark.case("F16")
 async def test_a_compressed_bomb(http: aiohttp.ClientSession, figure: Callable[[str], None]):
-    """F16: compressed bodies are refused unread, so that a bomb does not go off."""
+    """Compressed bodies are refused unread, so that a bomb does not go off."""
     receiver = webhooks.WebhookReceiver(SECRET)
     bomb = gzip.compress(b" " * 100_000_000)
     headers = {**headers_of(bomb), "Content-Encoding": "gzip"}
@@ -73,7 +73,7 @@ async def test_a_compressed_bomb(http: aiohttp.ClientSession, figure: Callable[[
 @pytest.mark.case("F17")
 @pytest.mark.parametrize("kind", ["silent", "one byte a second", "no end"])
 async def test_a_body_that_does_not_come(kind: str, figure: Callable[[str], None]):
-    """F17: after ten seconds the call is answered and the connection closed."""
+    """After ten seconds the call is answered and the connection closed."""
     loop = asyncio.get_running_loop()
     receiver = webhooks.WebhookReceiver(SECRET)
     async with in_aiohttp(receiver) as url:
@@ -101,7 +101,7 @@ async def test_a_body_that_does_not_come(kind: str, figure: Callable[[str], None
 
 @pytest.mark.case("F17")
 async def test_slow_ones_delay_no_others(figure: Callable[[str], None]):
-    """F17: 200 connections whose bodies do not come are open while 200 good calls are answered."""
+    """200 connections whose bodies do not come are open while 200 good calls are answered."""
     told: list[webhooks.Event] = []
     receiver = webhooks.WebhookReceiver(SECRET, on_event=told.append, body_timeout=60.0)
     async with aiohttp.ClientSession() as http, in_aiohttp(receiver) as url:
@@ -181,7 +181,7 @@ BODIES = st.one_of(st.binary(max_size=300), JSON)
 def test_anything_at_unwrap(
     body: bytes, pairs: list[tuple[Any, Any]], stamp: str, given_signature: str
 ):
-    """F25: no bytes and headers without the secret are accepted, or raise anything else."""
+    """No bytes and headers without the secret are accepted, or raise anything else."""
     headers = [
         *pairs,
         ("X-Browser-Use-Timestamp", stamp),
@@ -195,7 +195,7 @@ def test_anything_at_unwrap(
 @pytest.mark.case("F25")
 @given(body=BODIES, stamp=st.integers(0, 10**12))
 def test_anything_that_is_signed(body: bytes, stamp: int):
-    """F25: with the secret, whatever is signed is an event or a typed refusal, in bounded time."""
+    """With the secret, whatever is signed is an event or a typed refusal, in bounded time."""
     headers = {
         "X-Browser-Use-Timestamp": str(stamp),
         "X-Browser-Use-Signature": signature(body, str(stamp)),
@@ -251,7 +251,7 @@ def test_anything_at_a_socket(
     stamp: str,
     given_signature: str,
 ):
-    """F25: every call is refused by us or by the web server; none is a 500, none is accepted."""
+    """Every call is refused by us or by the web server; none is a 500, none is accepted."""
     fields = [
         (b"Content-Length", str(len(body)).encode()),
         (b"Connection", b"close"),

@@ -46,7 +46,7 @@ def _verify(headers: Any, **options: Any) -> webhooks.VerifiedCall:
     ids=lambda value: ascii(value)[:20],
 )
 def test_signatures_that_are_none(given: str, status: int, figure: Callable[[str], None]):
-    """F5: a typed refusal each, and nothing else is raised."""
+    """A typed refusal each, and nothing else is raised."""
     with pytest.raises(errors.WebhookVerificationError) as caught:
         _verify({"X-Browser-Use-Timestamp": STAMP, "X-Browser-Use-Signature": given})
 
@@ -68,7 +68,7 @@ def test_signatures_that_are_none(given: str, status: int, figure: Callable[[str
 )
 @pytest.mark.parametrize("kind", [list, CIMultiDict])
 def test_signatures_that_are_found(pairs: list[tuple[Any, Any]], kind: Callable[[Any], Iterable]):
-    """F5: each of several is tried, however a proxy or framework hands them over."""
+    """Each of several is tried, however a proxy or framework hands them over."""
     if kind is CIMultiDict and isinstance(pairs[0][0], bytes):
         pairs = [(name.decode(), value.decode()) for name, value in pairs]
     stamp = ("X-Browser-Use-Timestamp", STAMP)
@@ -92,7 +92,7 @@ NO_SPELLINGS = ["yesterday", "NaN", "inf", "1" + "0" * 20, "-1", "1e9", "0x10", 
 @pytest.mark.case("F8")
 @pytest.mark.parametrize("name", SPELLINGS)
 def test_timestamps_in_every_spelling(name: str, figure: Callable[[str], None]):
-    """F8: read as what they mean, and signed as they are written."""
+    """Read as what they mean, and signed as they are written."""
     text = SPELLINGS[name]
     sent_at = _verify(
         {
@@ -108,7 +108,7 @@ def test_timestamps_in_every_spelling(name: str, figure: Callable[[str], None]):
 @pytest.mark.case("F8")
 @pytest.mark.parametrize("text", NO_SPELLINGS, ids=ascii)
 def test_timestamps_that_are_none(text: str):
-    """F8: 400, even where the signature over them would be right."""
+    """400, even where the signature over them would be right."""
     with pytest.raises(errors.WebhookVerificationError) as caught:
         _verify(
             {
@@ -132,7 +132,7 @@ def test_timestamps_that_are_none(text: str):
     ],
 )
 def test_a_key_that_stands_twice(body: bytes, figure: Callable[[str], None]):
-    """F14: refused although the signature is right, because another parser reads another event."""
+    """Refused although the signature is right, because another parser reads another event."""
     headers = {
         "X-Browser-Use-Timestamp": STAMP,
         "X-Browser-Use-Signature": signature(body, STAMP),
@@ -157,7 +157,7 @@ def _comparisons(module: ModuleType) -> list[str]:
 
 @pytest.mark.case("F18")
 def test_signatures_are_compared_in_constant_time(figure: Callable[[str], None]):
-    """F18: by `compare_digest` on bytes, and by nothing else in the file that holds them."""
+    """By `compare_digest` on bytes, and by nothing else in the file that holds them."""
     source = inspect.getsource(signatures)
     compared = _comparisons(signatures)
 

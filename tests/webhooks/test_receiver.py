@@ -30,7 +30,7 @@ async def _handled(receiver: webhooks.WebhookReceiver, count: int) -> None:
 async def test_an_event_that_comes_again(
     http: aiohttp.ClientSession, figure: Callable[[str], None]
 ):
-    """F10: sent five times, replayed or signed anew and laid out anew: 200 each, told once."""
+    """Sent five times, replayed or signed anew and laid out anew: 200 each, told once."""
     told: list[webhooks.Event] = []
     receiver = webhooks.WebhookReceiver(SECRET, on_event=told.append)
     value = event()
@@ -51,7 +51,7 @@ async def test_an_event_that_comes_again(
 
 @pytest.mark.case("F10")
 async def test_what_is_remembered_is_bounded(figure: Callable[[str], None]):
-    """F10: of the latest events each is known again, and what is used again is kept."""
+    """Of the latest events each is known again, and what is used again is kept."""
     told: list[webhooks.Event] = []
     receiver = webhooks.WebhookReceiver(SECRET, on_event=told.append, remember=3)
     first, *others = [event() for _ in range(4)]
@@ -80,7 +80,7 @@ async def test_test_events_are_told_each():
 
 @pytest.mark.case("F11")
 async def test_a_retry_under_an_old_timestamp(figure: Callable[[str], None]):
-    """F11: ten minutes later the same call is stale, unless the receiver was told otherwise."""
+    """Ten minutes later the same call is stale, unless the receiver was told otherwise."""
     strict = webhooks.WebhookReceiver(SECRET)
     wide = webhooks.WebhookReceiver(SECRET, tolerance=3600)
     endless = webhooks.WebhookReceiver(SECRET, tolerance=None)
@@ -93,7 +93,7 @@ async def test_a_retry_under_an_old_timestamp(figure: Callable[[str], None]):
 
 @pytest.mark.case("F12")
 async def test_events_in_the_wrong_order(figure: Callable[[str], None]):
-    """F12: handlers get them as they came, with the time at which they happened."""
+    """Handlers get them as they came, with the time at which they happened."""
     words = ["finished", "started", "paused", "initializing"]
     told: list[tuple[str, Any]] = []
     receiver = webhooks.WebhookReceiver(SECRET)
@@ -132,7 +132,7 @@ async def test_events_in_the_wrong_order(figure: Callable[[str], None]):
 async def test_what_is_not_known(
     changed: dict[str, Any], label: str, figure: Callable[[str], None]
 ):
-    """F13: 200, told as what it is, and counted under a bounded number of words."""
+    """200, told as what it is, and counted under a bounded number of words."""
     told: list[webhooks.Event] = []
     receiver = webhooks.WebhookReceiver(SECRET, on_event=told.append)
 
@@ -148,7 +148,7 @@ async def test_what_is_not_known(
 @pytest.mark.case("F22")
 @pytest.mark.parametrize("missing", ["X-Browser-Use-Timestamp", "X-Browser-Use-Signature"])
 async def test_a_missing_header(missing: str, figure: Callable[[str], None]):
-    """F22: 400 in a word, and the body is not even waited for."""
+    """400 in a word, and the body is not even waited for."""
     receiver = webhooks.WebhookReceiver(SECRET)
     lines = [f"{name}: {text}" for name, text in headers_of(b"{}").items() if name != missing]
     async with in_aiohttp(receiver) as url:
@@ -165,7 +165,7 @@ async def test_a_missing_header(missing: str, figure: Callable[[str], None]):
 async def test_handlers_that_raise(
     http: aiohttp.ClientSession, figure: Callable[[str], None], caplog: pytest.LogCaptureFixture
 ):
-    """F19: the sender has its 200, the other handlers their turn, and the log the reason."""
+    """The sender has its 200, the other handlers their turn, and the log the reason."""
     told: list[webhooks.Event] = []
     receiver = webhooks.WebhookReceiver(SECRET)
 
@@ -194,7 +194,7 @@ async def test_handlers_that_raise(
 @pytest.mark.looptime
 @pytest.mark.case("F19")
 async def test_handlers_that_hang(figure: Callable[[str], None], caplog: pytest.LogCaptureFixture):
-    """F19: calls are answered meanwhile without waiting; each handler is ended in the end."""
+    """Calls are answered meanwhile without waiting; each handler is ended in the end."""
     loop = asyncio.get_running_loop()
     receiver = webhooks.WebhookReceiver(SECRET, queue_size=30, handler_timeout=60, concurrency=10)
 
@@ -225,7 +225,7 @@ async def test_handlers_that_hang(figure: Callable[[str], None], caplog: pytest.
 async def test_a_thousand_events_in_a_second(
     http: aiohttp.ClientSession, figure: Callable[[str], None]
 ):
-    """F20: none that was answered with 200 is lost, and those beyond the queue are put off."""
+    """None that was answered with 200 is lost, and those beyond the queue are put off."""
     told: set[str] = set()
     gate = asyncio.Event()
     # The handlers are held until all have come, however long that takes.

@@ -64,7 +64,7 @@ def _accepts(body: bytes, signature: str) -> bool:
 @pytest.mark.case("F1")
 @pytest.mark.parametrize(("body", "signature"), VECTORS, ids=["example", "test"])
 def test_the_specifications_calls(body: bytes, signature: str, figure: Callable[[str], None]):
-    """F1: signed alike by another program, the specification's sample and us; and accepted."""
+    """Signed alike by another program, the specification's sample and us; and accepted."""
     assert _sample_accepts(json.loads(body), STAMP, signature)
     assert webhooks.sign(body, STAMP, SECRET) == signature
 
@@ -112,7 +112,7 @@ LAYOUTS: dict[str, Callable[[Any], bytes]] = {
 @pytest.mark.case("F2")
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_every_event_in_every_form(layout: str, figure: Callable[[str], None]):
-    """F2: however it is laid out; signed as it is, canonically, or canonically without escapes."""
+    """However it is laid out; signed as it is, canonically, or canonically without escapes."""
     accepted, others = 0, 0
     for payload in PAYLOADS:
         body = LAYOUTS[layout](payload)
@@ -162,7 +162,7 @@ NEVER = {b'{"a":1e400}', b'\xef\xbb\xbf{"a":1}', b'{"a":1,"a":2}', b'{"a":NaN}'}
 
 @pytest.mark.case("F3")
 def test_bodies_that_change_when_they_are_read(figure: Callable[[str], None]):
-    """F3: signed just as they are, all are accepted that mean one thing, and none by another."""
+    """Signed just as they are, all are accepted that mean one thing, and none by another."""
     accepted = {body for body in BODIES if _accepts(body, _hmac(body))}
     changed = [
         body

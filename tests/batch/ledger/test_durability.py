@@ -39,7 +39,7 @@ async def test_the_intent_is_on_the_disk_before_the_request_leaves(
     concurrency: int,
     bound: float,
 ) -> None:
-    """I21: at most 3 fsyncs for an item, fewer when many wait, and one before each request."""
+    """At most 3 fsyncs for an item, fewer when many wait, and one before each request."""
     server = await serve()
     count = 40
     trace = ledger.with_name("trace")
@@ -110,7 +110,7 @@ async def _audited(
 async def test_others_see_the_intent_before_the_task_exists(
     serve: Serve, open_session: Open, ledger: Path, figure: Callable[[str], None]
 ) -> None:
-    """I21: with 20 at once, whoever looks when a task begins finds it in the committed ledger."""
+    """With 20 at once, whoever looks when a task begins finds it in the committed ledger."""
     found = await _audited(serve, open_session, ledger, Store)
 
     figure(f"{len(found)} tasks, each preceded by its committed intent")

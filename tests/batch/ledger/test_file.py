@@ -50,7 +50,7 @@ async def test_killed_at_a_write_a_batch_goes_on(
     method: str,
     committed: bool,
 ) -> None:
-    """I3: killed just before or after any kind of commit, the next run adopts what exists."""
+    """Killed just before or after any kind of commit, the next run adopts what exists."""
     server = await serve()
     async with Program() as program:
         at = 1 if method == "begin_run" else 5
@@ -89,7 +89,7 @@ def _flip_log(ledger: Path) -> None:
 async def test_what_a_power_cut_does_to_the_log_is_survived(
     serve: Serve, ledger: Path, figure: Callable[[str], None], damage: Callable[[Path], None]
 ) -> None:
-    """I4: without its index, cut short or damaged at its end, the ledger opens and goes on."""
+    """Without its index, cut short or damaged at its end, the ledger opens and goes on."""
     server = await serve()
     async with Program() as program:
         # Nobody has heard of the last commit, so its damage is what a power cut can do.
@@ -108,7 +108,7 @@ async def test_what_a_power_cut_does_to_the_log_is_survived(
 async def test_killed_while_the_log_is_moved_a_ledger_is_whole(
     serve: Serve, ledger: Path, figure: Callable[[str], None]
 ) -> None:
-    """I4: a kill in the middle of checkpoints, several times over, costs nothing."""
+    """A kill in the middle of checkpoints, several times over, costs nothing."""
     server = await serve()
     async with Program() as program:
         for _time in range(3):
@@ -151,7 +151,7 @@ def _damage(file: Path) -> None:
 async def test_a_damaged_ledger_is_refused(
     serve: Serve, open_session: Open, ledger: Path, texts: Texts, figure: Callable[[str], None]
 ) -> None:
-    """I5: damage in the middle of the file is found before anything is sent."""
+    """Damage in the middle of the file is found before anything is sent."""
     server = await serve()
     session = await open_session(server)
     await session.run_many(texts(60), concurrency=20, ledger=ledger).collect()
@@ -173,7 +173,7 @@ async def test_a_damaged_ledger_is_refused(
 async def test_another_file_is_no_ledger(
     serve: Serve, open_session: Open, ledger: Path, content: bytes
 ) -> None:
-    """I5: a file that is something else is refused and left as it is."""
+    """A file that is something else is refused and left as it is."""
     _write(ledger, content)
 
     await _refused(open_session, await serve(), ledger, errors.LedgerCorruptError)
@@ -185,7 +185,7 @@ async def test_another_file_is_no_ledger(
 async def test_the_database_of_another_program_is_no_ledger(
     serve: Serve, open_session: Open, ledger: Path
 ) -> None:
-    """I5: a good database without our mark is refused and left as it is."""
+    """A good database without our mark is refused and left as it is."""
     with sqlite3.connect(ledger) as connection:
         connection.execute("CREATE TABLE items (name)")
     connection.close()
@@ -201,7 +201,7 @@ async def test_the_database_of_another_program_is_no_ledger(
 async def test_a_ledger_of_a_newer_version_is_refused(
     serve: Serve, open_session: Open, ledger: Path
 ) -> None:
-    """I8: a newer version may mean something else by the same words."""
+    """A newer version may mean something else by the same words."""
     open_ledger(ledger).close()
     with sqlite3.connect(ledger) as connection:
         connection.execute(f"PRAGMA user_version = {schema.VERSION + 1}")
@@ -218,7 +218,7 @@ async def test_a_ledger_of_a_newer_version_is_refused(
 async def test_a_missing_directory_is_refused(
     serve: Serve, open_session: Open, ledger: Path
 ) -> None:
-    """I8: a directory is not made up."""
+    """A directory is not made up."""
     text = await _refused(
         open_session, await serve(), ledger.parent / "no" / "run.db", errors.LedgerError
     )
@@ -231,7 +231,7 @@ async def test_a_missing_directory_is_refused(
 async def test_a_directory_that_cannot_be_written_to_is_refused(
     serve: Serve, open_session: Open
 ) -> None:
-    """I8: nothing is sent that could not be written down."""
+    """Nothing is sent that could not be written down."""
     # /proc takes no new files, from root either.
     text = await _refused(
         open_session, await serve(), Path("/proc/self/run.db"), errors.LedgerError
@@ -242,7 +242,7 @@ async def test_a_directory_that_cannot_be_written_to_is_refused(
 
 @pytest.mark.case("H4")
 async def test_only_its_owner_may_read_it(serve: Serve, open_session: Open, ledger: Path) -> None:
-    """H4: the ledger and what lies beside it have mode 0600, whatever the umask."""
+    """The ledger and what lies beside it have mode 0600, whatever the umask."""
     session = await open_session(await serve())
     before = os.umask(0)
     try:
@@ -280,7 +280,7 @@ def test_a_ledger_without_a_batch_says_so(ledger: Path, begun: bool) -> None:
 async def test_a_second_process_is_refused_at_once(
     serve: Serve, open_session: Open, ledger: Path, figure: Callable[[str], None]
 ) -> None:
-    """I7: while a process owns the ledger another is refused; killed, it owns it no longer."""
+    """While a process owns the ledger another is refused; killed, it owns it no longer."""
     server = await serve()
     session = await open_session(server)
     async with Program() as program:
@@ -306,7 +306,7 @@ async def test_a_second_process_is_refused_at_once(
 async def test_a_second_batch_of_the_same_process_is_refused(
     serve: Serve, open_session: Open, ledger: Path, alias: str
 ) -> None:
-    """I7: the same file by another name, in the same process, is the same ledger."""
+    """The same file by another name, in the same process, is the same ledger."""
     session = await open_session(await serve())
     if alias != ledger.name:
         ledger.with_name(alias).symlink_to(ledger)
@@ -366,7 +366,7 @@ async def test_a_full_disk_ends_the_batch_and_doubles_nothing(
     figure: Callable[[str], None],
     method: str,
 ) -> None:
-    """I6: what cannot be written down is not sent; what was sent is found by the next run."""
+    """What cannot be written down is not sent; what was sent is found by the next run."""
     server = await serve()
     disk = _Full(method, 3)
     session = await open_session(server, surroundings=disk.surroundings())
@@ -392,7 +392,7 @@ async def test_a_full_disk_ends_the_batch_and_doubles_nothing(
 async def test_a_limit_of_the_system_ends_the_batch_as_well(
     serve: Serve, open_session: Open, ledger: Path, texts: Texts
 ) -> None:
-    """I6: a file that may grow no further is an error that says what to do."""
+    """A file that may grow no further is an error that says what to do."""
     server = await serve()
     session = await open_session(server)
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
@@ -428,7 +428,7 @@ def _tasks_by_text(server: LocalServer) -> dict[str, int]:
 async def test_the_clock_may_be_set_between_two_runs(
     serve: Serve, open_session: Open, ledger: Path, figure: Callable[[str], None], hours: int
 ) -> None:
-    """I19: with a clock that was a day off when it was sent, a lost task is still found."""
+    """With a clock that was a day off when it was sent, a lost task is still found."""
     from datetime import UTC, datetime, timedelta
 
     def wrong_clock() -> datetime:

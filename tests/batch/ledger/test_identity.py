@@ -101,7 +101,7 @@ async def running(serve: Serve, open_session: Open, tmp_path: Path) -> Running:
 async def test_nothing_is_sent_that_no_ledger_remembers(
     running: Running, damage: Damage, figure: Callable[[str], None]
 ) -> None:
-    """I24: the next intent is not relied on, and the error says what runs and what to do."""
+    """The next intent is not relied on, and the error says what runs and what to do."""
     run = await running.start()
     (task,) = running.server.store.tasks
     damage(running.ledger)
@@ -123,7 +123,7 @@ async def test_nothing_is_sent_that_no_ledger_remembers(
 async def test_what_the_ledger_said_is_saved_and_goes_on(
     running: Running, damage: Damage, figure: Callable[[str], None]
 ) -> None:
-    """I24: the copy that the error names is the ledger of the next run; nothing is paid twice."""
+    """The copy that the error names is the ledger of the next run; nothing is paid twice."""
     run = await running.start()
     damage(running.ledger)
     running.gate.set()
@@ -148,7 +148,7 @@ async def test_what_the_ledger_said_is_saved_and_goes_on(
 
 @pytest.mark.case("I24")
 async def test_a_saved_copy_replaces_no_file(running: Running) -> None:
-    """I24: what is there already under the name of the copy is left as it is."""
+    """What is there already under the name of the copy is left as it is."""
     run = await running.start()
     running.ledger.with_name("run.db.saved").write_text("mine")
     _delete(running.ledger)
@@ -164,7 +164,7 @@ async def test_a_saved_copy_replaces_no_file(running: Running) -> None:
 async def test_few_tasks_are_created_after_the_ledger_is_gone(
     serve: Serve, open_session: Open, ledger: Path, figure: Callable[[str], None]
 ) -> None:
-    """I24: under load only what was about to leave when it went still leaves."""
+    """Under load only what was about to leave when it went still leaves."""
     server = await serve()
     session = await open_session(server)
     texts = (f"Task {number}" for number in range(500))
@@ -190,7 +190,7 @@ async def test_few_tasks_are_created_after_the_ledger_is_gone(
 async def test_a_ledger_that_is_only_read_meanwhile_is_fine(
     serve: Serve, open_session: Open, ledger: Path
 ) -> None:
-    """I24: readers and copies change nothing about the file."""
+    """Readers and copies change nothing about the file."""
     session = await open_session(await serve())
     batch = session.run_many([f"Task {n}" for n in range(30)], concurrency=3, ledger=ledger)
 

@@ -48,7 +48,7 @@ def _claim(number: int) -> Callable[[Store], object]:
 async def test_those_who_wait_together_share_one_transaction(
     traced: Traced, figure: Callable[[str], None]
 ) -> None:
-    """I21: whatever is in the queue when the thread looks is committed at once."""
+    """Whatever is in the queue when the thread looks is committed at once."""
     entered, gate = threading.Event(), threading.Event()
 
     def hold(_store: Store) -> None:

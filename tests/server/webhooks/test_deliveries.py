@@ -88,7 +88,7 @@ def _payload(call: Call) -> dict[str, str]:
 async def test_retries(
     told: Caller, queue: FromQueue, receiver: Receiver, figure: Callable[[str], None]
 ) -> None:
-    """F23: after 4 refusals the fifth attempt succeeds, same body; later events wait."""
+    """After 4 refusals the fifth attempt succeeds, same body; later events wait."""
     receiver.answer = _fails(4, "initializing")
     queue.items.put_nowait(Finished("Done"))
     started = asyncio.get_running_loop().time()

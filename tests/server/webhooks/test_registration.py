@@ -21,7 +21,7 @@ def _always(status: int) -> Callable[[Call], int]:
 async def test_the_test_event_comes_first(
     receiver: Receiver, nothing_leaks: None, figure: Callable[[str], None]
 ) -> None:
-    """F24: signed, with the documented content; whoever does not answer 2xx is not registered."""
+    """Signed, with the documented content; whoever does not answer 2xx is not registered."""
     async with LocalServer(executor="scripted") as server:
         for status in (500, 403, 307, 404):
             receiver.answer = _always(status)
