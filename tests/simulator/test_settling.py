@@ -105,7 +105,7 @@ def test_inside_the_window_one_task_and_beyond_it_a_second_one_that_is_stopped(
 def test_by_default_a_late_task_stays_the_only_one(
     figure: Callable[[str], None], kind: str
 ) -> None:
-    """ "reconcile" never creates a second one; the token finds the first one later."""
+    """With "reconcile" a second one is never created; the token finds the first one later."""
 
     async def late(seconds: float) -> str | None:
         world = World(5, attrs.evolve(QUIET, late=seconds, on_ambiguous="reconcile"))
