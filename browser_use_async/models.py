@@ -10,4 +10,6 @@ if TYPE_CHECKING:
 
 
 def __getattr__(name: str) -> object:
+    if name == "__all__":  # for `from browser_use_async.models import *`
+        return [*events.__all__, *types.__all__]
     return getattr(events if name in events.__all__ else types, name)

@@ -1,4 +1,4 @@
-"""`BrowserUseSession`: owns the parts, wires them, and offers the lifecycle verbs."""
+"""`BrowserUseSession`: one method per call, and methods that follow a task to its end."""
 
 import asyncio
 import contextlib
@@ -61,7 +61,7 @@ OutputT = TypeVar("OutputT")
 
 
 class BrowserUseSession:
-    """A session with Cloud API v1: the thin endpoint layer, and verbs that live with a task.
+    """A session with Cloud API v1: one method per call, and methods that follow tasks.
 
     Create it anywhere; it connects on first use, in the running event loop, to which it then
     belongs. Use it as `async with`, or call `aclose()`.
@@ -90,7 +90,7 @@ class BrowserUseSession:
         middlewares: aiohttp client middlewares, run for each attempt.
         on_event: Called with each `SessionEvent`; must not block.
         allow_insecure_http: Whether the key may travel unencrypted to another machine.
-        surroundings: Another world, for simulations: chance, wall clock and network.
+        surroundings: The `Runtime` of a simulation: chance, wall clock and network.
 
     Raises:
         ConfigurationError: An argument cannot work. Nothing was sent.

@@ -1,1 +1,1 @@
-"""The contract with the service as data, and the thin layer: one method per call."""
+"""The API as data, and the thin layer: one method per call."""

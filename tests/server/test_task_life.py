@@ -19,7 +19,6 @@ from browser_use_async.server.executors.protocol import (
 )
 from browser_use_async.server.jobs import TaskRunner
 from browser_use_async.server.jobs.runner import TaskBilling
-from browser_use_async.server.jobs.states import TRANSITIONS, TaskEvent
 from browser_use_async.server.operations.tasks import get_task_status, run_task, stop_task
 from browser_use_async.server.search import SearchEngine
 from browser_use_async.server.signed_links import Links
@@ -29,6 +28,7 @@ from browser_use_async.server.storage.keeper import MemoryKeeper
 from browser_use_async.server.storage.profiles import Profiles
 from browser_use_async.server.storage.schedules import Schedules
 from browser_use_async.server.storage.uploads import Uploads
+from browser_use_async.server.task_states import TRANSITIONS, TaskEvent
 from browser_use_async.types import RunTaskRequest, TaskId, TaskStatus
 from tests.server.calling import Answer, Caller
 from tests.server.steering import FromQueue

@@ -165,4 +165,8 @@ def test_masked_url(url: str | None, expected: str) -> None:
 
 def test_every_model_is_exported() -> None:
     """The names of the package are importable from `models` as well, their former path."""
-    assert all(hasattr(models, name) for name in [*types.__all__, *events.__all__])
+    names: dict[str, object] = {}
+    exec("from browser_use_async.models import *", names)
+
+    assert {*types.__all__, *events.__all__} <= names.keys()
+    assert models.Task is types.Task

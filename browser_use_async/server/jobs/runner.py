@@ -10,11 +10,11 @@ from browser_use_async.prices import step_cents
 from browser_use_async.server.executors.protocol import Assignment, Executor, Failed, Finished, Step
 from browser_use_async.server.executors.viewing import View, Viewable
 from browser_use_async.server.jobs.redaction import SecretRedactor
-from browser_use_async.server.jobs.states import TaskEvent
 from browser_use_async.server.responses import log_failure
 from browser_use_async.server.storage import Store, TaskRecord
 from browser_use_async.server.storage.account import Account
 from browser_use_async.server.storage.profiles import Profiles
+from browser_use_async.server.task_states import TaskEvent
 
 _logger = logging.getLogger(__name__)
 _CLOSE_SECONDS = 5.0

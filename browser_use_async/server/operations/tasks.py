@@ -19,10 +19,10 @@ from browser_use_async.api.endpoint_table import (
 from browser_use_async.api.limits import MAX_TASK_PAGE
 from browser_use_async.server.backend import Backend, operation
 from browser_use_async.server.jobs.launch import start_task
-from browser_use_async.server.jobs.states import TaskEvent
 from browser_use_async.server.responses import RefusalError
 from browser_use_async.server.signed_links import Links
 from browser_use_async.server.storage import TaskRecord, TransitionRefusedError
+from browser_use_async.server.task_states import TaskEvent
 from browser_use_async.types import (
     BrowserData,
     Created,

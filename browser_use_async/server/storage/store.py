@@ -6,13 +6,13 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 
 from browser_use_async.server.executors.protocol import Assignment, Failed, Finished, Step
-from browser_use_async.server.jobs.states import TaskEvent, next_status
 from browser_use_async.server.pictures import Drawing
 from browser_use_async.server.storage.changes import Changes
 from browser_use_async.server.storage.keeper import Keeper, MemoryKeeper
 from browser_use_async.server.storage.records import TaskRecord
 from browser_use_async.server.storage.task_files import TaskFiles, recording_name, screenshot_name
 from browser_use_async.server.storage.task_history import TaskHistory
+from browser_use_async.server.task_states import TaskEvent, next_status
 from browser_use_async.types import UNSET, TaskSettings, TaskStatus, TaskStep
 
 _TOKEN_BYTES = 24

@@ -9,10 +9,10 @@ from datetime import datetime
 
 from browser_use_async.errors import ConfigurationError
 from browser_use_async.server.http_client import HttpClient, HttpClientError
-from browser_use_async.server.jobs.states import TaskEvent
 from browser_use_async.server.responses import log_failure
 from browser_use_async.server.storage import TaskRecord
 from browser_use_async.server.storage.keeper import Keeper
+from browser_use_async.server.task_states import TaskEvent
 from browser_use_async.server.webhooks.deliveries import Attempt, Delivery, DeliveryLog
 from browser_use_async.server.webhooks.events import (
     STATUS_AFTER,
