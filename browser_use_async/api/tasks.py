@@ -77,11 +77,7 @@ class TaskEndpoints:
         await self._call(table.STOP_TASK, TaskId(task_id))
 
     async def pause(self, task_id: str) -> None:
-        """Pause a running task; `resume` continues it. Free. API page: Pause Task.
-
-        Args:
-            task_id: The task.
-        """
+        """Pause a running task; `resume` continues it. Free. API page: Pause Task."""
         await self._call(table.PAUSE_TASK, TaskId(task_id))
 
     async def resume(self, task_id: str) -> None:
@@ -93,20 +89,12 @@ class TaskEndpoints:
         await self._call(table.RESUME_TASK, TaskId(task_id))
 
     async def get(self, task_id: str) -> Task:
-        """Everything about a task: steps, output, files. Free. API page: Get Task.
-
-        Args:
-            task_id: The task.
-        """
+        """Everything about a task: steps, output, files. Free. API page: Get Task."""
         task: Task = await self._call(table.GET_TASK, TaskId(task_id))
         return task
 
     async def get_status(self, task_id: str) -> TaskStatus:
-        """Only where a task stands; the lightest call. Free. API page: Get Task Status.
-
-        Args:
-            task_id: The task.
-        """
+        """Only where a task stands; the lightest call. Free. API page: Get Task Status."""
         status: TaskStatus = await self._call(table.GET_TASK_STATUS, TaskId(task_id))
         return status
 
