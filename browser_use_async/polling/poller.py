@@ -175,6 +175,7 @@ class TaskPoller:
         # It must not end the waits for paid tasks, and status calls are the simpler code.
         _LOGGER.error("polling: an internal error; please report it\n%s", _text_of(error))
         self._list_health.start_break(_now(), "an internal error")
+        self._schedule.end_long_pauses(_now())  # what was about to be polled is polled soon
 
     def _start_due(self, now: float) -> float:
         """Start what is due as far as there are slots, and return the time of the next dispatch."""
@@ -242,7 +243,15 @@ class TaskPoller:
         for each in tasks:
             each.in_flight += 1
             each.asked_at = now
-        request = asyncio.get_running_loop().create_task(work, context=self._context)
+        # A context of its own: an eager task begins at once, inside of the poller's, and a context
+        # cannot be entered twice.
+        try:
+            request = asyncio.get_running_loop().create_task(work, context=contextvars.Context())
+        except BaseException:  # a task factory of the user's
+            work.close()
+            for each in tasks:
+                each.in_flight -= 1
+            raise
         self._requests[request] = (now, tasks)
         # A callback, and no `finally` inside: a task cancelled before it begins never gets there.
         request.add_done_callback(self._finished, context=self._context)

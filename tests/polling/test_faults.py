@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -255,3 +256,27 @@ async def test_anothers_task_is_not_taken(api: FakeApi, open_session: OpenSessio
     ended = await session.wait(task.id)
 
     assert (ended.id, ended.output) == (task.id, "Done.")
+
+
+async def test_a_loop_that_refuses_a_request_ends_no_wait(
+    api: FakeApi, open_session: OpenSession, caplog: pytest.LogCaptureFixture
+):
+    """A task factory that raises costs one poll; it is logged, and the wait goes on."""
+    refused = []
+
+    def factory(loop: Any, work: Any, **options: Any) -> "asyncio.Task[Any]":
+        if options.get("context") is not None and not refused:
+            refused.append(work)
+            raise RuntimeError("no more tasks, please")
+        return asyncio.Task(work, loop=loop, **options)
+
+    session = await open_session()
+    task = api.add(lives(5.0))
+    asyncio.get_running_loop().set_task_factory(factory)
+
+    done = await session.wait(task.id)
+
+    assert done.status is TaskStatus.FINISHED
+    assert len(refused) == 1
+    assert loop_time() <= 9.0
+    assert "no more tasks, please" in caplog.text
