@@ -39,14 +39,14 @@ _PARTS = {
 }
 # Words of a wish that add nothing to its parts: "could you please tell me what is on this page".
 _AROUND_PARTS = frozenset(
-    "a about all also an and answer are as at attached back be both browse but can come complete"
-    " could d do document documents does each entire every exactly extract fetch file files find"
-    " follow for from full get give go goto grab have head html i in it is its just"
-    " kindly know let like list load ll look main me my name named menu navigate navigation"
-    " need of on one only open or our out output page pages please print read reply report return s say says"
-    " see show site sites so tab tell text that the their them there these they this to two"
-    " up url urls us using visible visit want was we web website websites what whats where which"
-    " whole with would write written you your".split()
+    "a about all also an and answer are as at attached back be both browse but can come"
+    " complete could d do document documents does each entire every exactly extract fetch file"
+    " files find follow for from full get give go goto grab have head html i in is it its just"
+    " kindly know let like list ll load look main me menu my name named navigate navigation need"
+    " of on one only open or our out output page pages please print read reply report return s"
+    " say says see show site sites so tab tell text that the their them there these they this to"
+    " two up url urls us using visible visit want was we web website websites what whats where"
+    " which whole with would write written you your".split()
 )
 # "1.", "first," and the like order the sentences; elsewhere they would choose among many.
 _COUNTING = re.compile(
