@@ -46,7 +46,7 @@ class CrossOriginPolicy:
         )
         if not is_preflight or self._allowed_origin(request) is None:
             return await handler(request)
-        headers = {
+        headers: dict[str, str] = {
             hdrs.ACCESS_CONTROL_ALLOW_METHODS: _METHODS,
             hdrs.ACCESS_CONTROL_MAX_AGE: str(_MAX_AGE_SECONDS),
         }

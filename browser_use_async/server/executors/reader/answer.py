@@ -117,7 +117,7 @@ def _section(page: Page, parts: frozenset[Part], limit: int, *, several: bool) -
         lines = lines or [page.title or page.url]
         lines += ["", _part(page, Part.TEXT, limit)] if page.text or not page.title else []
     elif len(parts) == 1:
-        lines += ["", _part(page, *parts, limit)]
+        lines += ["", _part(page, next(iter(parts)), limit)]
     else:
         for part in (each for each in Part if each in parts):
             text = _part(page, part, limit)

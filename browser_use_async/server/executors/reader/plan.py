@@ -116,10 +116,16 @@ class Plan:
 
 
 @attrs.frozen
-class _Placed:
+class _Span:
+    """Words that are understood."""
+
     start: int
     end: int
-    what: OpenAddress | OpenFile | FollowLink | None  # None for words about an address
+
+
+@attrs.frozen
+class _Placed(_Span):
+    what: OpenAddress | OpenFile | FollowLink
 
 
 def read_plan(task: str, files: Collection[str] = (), *, structured: bool = False) -> Plan:
@@ -138,10 +144,10 @@ def read_plan(task: str, files: Collection[str] = (), *, structured: bool = Fals
     blanked = _blanked(task, opened, "\0")
     saved = saving(blanked)
     understood = list(_links(blanked, saved))
-    followed = [each for each in understood if each.what is not None]
+    followed = [each for each in understood if isinstance(each, _Placed)]
     placed = _in_order(opened, followed) or [_Placed(0, 0, OpenFile(name)) for name in files]
     _check(blanked, placed, saved)
-    spans = [*understood, _Placed(saved.start, saved.end, None)] if saved else understood
+    spans = [*understood, _Span(saved.start, saved.end)] if saved else understood
     rest = _blanked(blanked, spans, " ").replace("\0", " ")
     return Plan(
         actions=tuple(_actions(blanked, placed)),
@@ -165,13 +171,13 @@ def _addresses_and_files(task: str, files: Collection[str]) -> list[_Placed]:
     return sorted([*named, *addresses], key=lambda placed: placed.start)
 
 
-def _blanked(text: str, spans: Sequence[_Placed], blank: str) -> str:
+def _blanked(text: str, spans: Sequence[_Span], blank: str) -> str:
     for span in spans:
         text = text[: span.start] + blank * (span.end - span.start) + text[span.end :]
     return text
 
 
-def _links(text: str, saved: Saving | None) -> Iterator[_Placed]:
+def _links(text: str, saved: Saving | None) -> Iterator[_Span]:
     reached = 0
     for verb in _VERB.finditer(text):
         # "download the table as x.csv" asks for a file, not for a link.
@@ -183,7 +189,7 @@ def _links(text: str, saved: Saving | None) -> Iterator[_Placed]:
         phrase, certain = named_page(clause)
         about_address = _IS_ADDRESS.match(text, end) and not _HAS_OWNER.search(clause)
         if about_address:
-            yield _Placed(verb.start(), end, None)
+            yield _Span(verb.start(), end)
             continue
         if not word_set(phrase) or not (certain or not verb["follows"]):
             continue
