@@ -19,6 +19,7 @@ from browser_use_async.server import ChromiumSettings, LocalServer
 from browser_use_async.server.executors.chromium.finding import find_browser
 from browser_use_async.server.executors.scripted import Scenario, ScriptedExecutor
 from browser_use_async.server.static_site import StaticSite, example_site_directory
+from tests.support.conform import FAULTS, conforming_server
 
 HERE = Path(__file__).parent
 UPLOADS = ("notes.txt", "picture.png", "table.csv")
@@ -65,6 +66,20 @@ async def _schemathesis(server: LocalServer, site: StaticSite, arguments: list[s
         return await running.wait()
 
 
+async def _finds_every_fault() -> bool:
+    """Break one statement at a time, and see that its check finds it."""
+    missed = []
+    for statement, fault in FAULTS.items():
+        async with conforming_server(faults=[fault]) as (_, settings):
+            outcomes = await run_checks(settings)
+        found = [each.check.statement for each in outcomes if each.verdict == "deviates"]
+        missed += [statement] if statement not in found else []
+    print(
+        f"\n{len(FAULTS) - len(missed)} faults found of {len(FAULTS)}", *missed, sep="\n  missed: "
+    )
+    return not missed
+
+
 async def _conforms(executor: str | ScriptedExecutor) -> bool:
     """Try every statement of the specification on a server with an executor."""
     async with (
@@ -105,7 +120,7 @@ async def main(arguments: list[str]) -> int:
     slow, quick = Scenario(steps=("Wait",), hangs=True), Scenario(step_seconds=0)
     executors = [ScriptedExecutor({"Wait": slow}, default=quick), "reader"]
     executors += ["chromium"] if find_browser() is not None else []
-    if not all([await _conforms(each) for each in executors]):
+    if not all([await _conforms(each) for each in executors] + [await _finds_every_fault()]):
         return 1
     executor = ScriptedExecutor(default=Scenario(step_seconds=0))
     async with StaticSite(example_site_directory()) as site:

@@ -118,9 +118,9 @@ def _websites_first(urls: Sequence[str]) -> list[str]:
     seen: Counter[str] = Counter()
     rounds: list[tuple[int, str]] = []
     for url in urls:
-        host = (URL(url).host or "").removeprefix("www.")
-        rounds.append((seen[host], url))
-        seen[host] += 1
+        site = URL(url).authority.removeprefix("www.")
+        rounds.append((seen[site], url))
+        seen[site] += 1
     return [url for _round, url in sorted(rounds, key=itemgetter(0))]
 
 
