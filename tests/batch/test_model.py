@@ -75,13 +75,13 @@ class BatchMachine(RuleBasedStateMachine):
     @rule(events=st.integers(1, 300))
     def run_and_die(self, events: int) -> None:
         """A run, and the machine dies at some event, if it comes so far."""
-        self.world.die_after(events)
+        self.world.crash_after(events)
         self._do(self.world.run_machine())
 
     @rule()
     def run_to_the_end(self) -> None:
         """A run that comes to its end: everything has ended then."""
-        self.world.die_after(None)
+        self.world.crash_after(None)
         assert self._do(self.world.run_machine())
         rows = {row.key: row.state for row in self.world.view().rows()}
         assert {rows[job.key] for job in self.world.jobs} <= FINAL_STATES

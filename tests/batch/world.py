@@ -147,7 +147,7 @@ class BatchWorld(World):
         self.results: list[object] = []
         self.orphans = 0
 
-    def surroundings(self, machine: Machine) -> Runtime:
+    def runtime(self, machine: Machine) -> Runtime:
         """With a disk that is this world's."""
 
         async def start_writer(open_ledger: Callable[[], LedgerFile]) -> DiskWriter:
@@ -155,7 +155,7 @@ class BatchWorld(World):
             opened.connection.execute("PRAGMA synchronous = OFF")  # this machine's disk is modelled
             return DiskWriter(opened, machine, self.store(opened.connection))
 
-        return attrs.evolve(super().surroundings(machine), start_writer=start_writer)
+        return attrs.evolve(super().runtime(machine), start_writer=start_writer)
 
     def worker(self, session: BrowserUseSession, machine: Machine) -> BatchWorker:
         """The program."""
