@@ -68,15 +68,17 @@ class _Recorder:
     Args:
         tests: The node ids to run; all that were collected if there are none.
         cases: The cases to notice; without any, nothing stops the run.
+        report: The file to write the results to.
     """
 
-    def __init__(self, tests: Collection[str], cases: Collection[str]) -> None:
+    def __init__(self, tests: Collection[str], cases: Collection[str], report: Path) -> None:
         self._tests = tests
+        self._report = report
         self._left = set(cases)
         self._stops = bool(cases)
         self._outcome = "passed"
-        self.results: list[Result] = []
-        self.problem = ""
+        self._results: list[Result] = []
+        self._problem = ""
 
     @pytest.hookimpl(trylast=True)
     def pytest_collection_modifyitems(
@@ -94,7 +96,7 @@ class _Recorder:
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
         """Remember what could not be loaded: its tests were not run."""
         if report.failed:
-            self.problem = f"{report.nodeid} cannot be loaded: {str(report.longrepr)[-300:]}"
+            self._problem = f"{report.nodeid} cannot be loaded: {str(report.longrepr)[-300:]}"
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Record how a phase of a test ended; a failure in any phase is the test's."""
@@ -102,7 +104,7 @@ class _Recorder:
             self._outcome = report.outcome
         if report.when != "teardown":
             return
-        self.results.append(Result(report.nodeid, _cases_of(report), self._outcome))
+        self._results.append(Result(report.nodeid, _cases_of(report), self._outcome))
         if self._outcome == "failed":
             self._left -= set(_cases_of(report))
             if self._stops and not self._left:
@@ -114,6 +116,14 @@ class _Recorder:
         """Leave out what could only notice again: a test that fails may take long."""
         if self._stops and self._left.isdisjoint(_cases_of(item)):
             pytest.skip("its cases are noticed")
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_sessionfinish(self, exitstatus: int) -> None:
+        """Write the results: what pytest finds wrong after this is the mutant's doing."""
+        if exitstatus == pytest.ExitCode.INTERNAL_ERROR:
+            self._problem = "pytest failed"
+        results = [attrs.astuple(result) for result in self._results]
+        self._report.write_text(json.dumps([self._problem, results]), "utf-8")
 
 
 def _cases_of(item: pytest.Item | pytest.TestReport) -> tuple[str, ...]:
@@ -161,26 +171,16 @@ def run_tests(
         arguments += ["--cases", ",".join(sorted(cases))]
 
     def child() -> None:
-        recorder = _Recorder(tests, until)
         _enter(folder, log)
-        status = pytest.main(arguments, plugins=[recorder])
-        problem = recorder.problem
-        if status in {pytest.ExitCode.INTERNAL_ERROR, pytest.ExitCode.USAGE_ERROR}:
-            problem = f"pytest ended with {status!r}: {_end_of(log)}"
-        results = [attrs.astuple(result) for result in recorder.results]
-        report.write_text(json.dumps([problem, results]), "utf-8")
+        pytest.main(arguments, plugins=[_Recorder(tests, until, report)])
 
     _run_in_fork(child)
     if not report.exists():
-        raise UnjudgeableError(f"the tests did not run: {_end_of(log)}")
+        raise UnjudgeableError(f"the tests did not run: {log.read_text('utf-8')[-300:]}")
     problem, rows = json.loads(report.read_text("utf-8"))
     if problem:
         raise UnjudgeableError(problem)
     return [Result(test, tuple(shown), outcome) for test, shown, outcome in rows]
-
-
-def _end_of(log: Path) -> str:
-    return log.read_text("utf-8")[-300:]
 
 
 def _enter(folder: Path, log: Path) -> None:
