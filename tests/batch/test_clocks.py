@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from tests.batch.world import BatchWorld, simulate_batch
-from tests.simulator import clock
 from tests.simulator.server import http_date_of
 from tests.simulator.world import Laws, Report
+from tests.support import clock
 
 pytestmark = pytest.mark.case("I19")
 

@@ -18,10 +18,10 @@ from browser_use_async.batch.ledger.records import FINAL_STATES
 from browser_use_async.batch.ledger.store import Store
 from browser_use_async.errors import LedgerError
 from tests.batch.world import BatchWorld, Forgetful
-from tests.simulator.clock import VirtualLoop
 from tests.simulator.service import ServiceTask
 from tests.simulator.worker import Job
 from tests.simulator.world import Laws
+from tests.support.clock import VirtualLoop
 
 LAWS = Laws(jobs=0, others=0.0)
 TEXTS = ("Buy milk", "Buy bread")

@@ -14,9 +14,9 @@ from browser_use_async.batch.ledger.reader import LedgerView, read_ledger
 from browser_use_async.batch.ledger.records import ItemState
 from browser_use_async.batch.ledger.store import Store
 from browser_use_async.transport.config import Runtime
-from tests.simulator import clock
-from tests.simulator.network import Machine
 from tests.simulator.world import LONGEST, Laws, Report, World
+from tests.support import clock
+from tests.support.network import Machine
 
 __all__ = ["BatchWorld", "DiskWriter", "Forgetful", "simulate_batch"]
 

@@ -1,8 +1,9 @@
 """A deterministic simulator: a network in memory, virtual time, and chance from one seed.
 
-Real are the SDK, aiohttp's client and asyncio. Simulated are the clock (`clock`), the wires and the
-machines that crash (`network`), the service (`service`) with an HTTP server (`server`) that injects
-faults (`faults`), and the program that uses the SDK (`worker`). A `world` puts them together.
+Real are the SDK, aiohttp's client and asyncio. Simulated are the clock and the network with its
+machines that crash (`tests/support/clock.py`, `network.py`), the service (`service`) with an HTTP
+server (`server`) that injects faults (`faults`), and the program that uses the SDK (`worker`). A
+`world` puts them together.
 
 The service is a model of its own instead of the bundled server or `tests/support/fake_api.py`: it
 shares no code with the package, so that one mistake is not made on both sides, and it is fast

@@ -7,7 +7,7 @@ from enum import Enum, auto
 
 import attrs
 
-from tests.simulator.network import Admission
+from tests.support.network import Admission
 
 __all__ = ["ATTEMPT_SECONDS", "Ending", "Fault", "Faults", "Work"]
 

@@ -11,12 +11,12 @@ import pytest
 
 from browser_use_async import BrowserUseSession, errors
 from browser_use_async.api.submission_token import TOKEN_KEY, SubmissionToken, digest_of
-from tests.simulator import clock
 from tests.simulator.faults import Ending, Fault, Work
-from tests.simulator.network import Machine
 from tests.simulator.server import http_date_of
 from tests.simulator.service import EPOCH
 from tests.simulator.world import Laws, World
+from tests.support import clock
+from tests.support.network import Machine
 
 pytestmark = pytest.mark.case("B20")
 

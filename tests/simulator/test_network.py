@@ -14,12 +14,12 @@ from browser_use_async.transport.connection_pool import PoolOptions
 from browser_use_async.transport.request import prepare
 from browser_use_async.transport.response import Outcome, OutcomeKind
 from browser_use_async.types import RunTaskRequest
-from tests.simulator import clock
-from tests.simulator.network import Admission, Machine, Network
-from tests.simulator.wire_in_memory import WireServerInMemory
+from tests.support import clock
 from tests.support.hygiene import KEY
+from tests.support.network import Admission, Machine, Network
 from tests.support.patience import PATIENCE
 from tests.support.wire import Connection, Script, WireServer, bound_socket, response
+from tests.support.wire_in_memory import WireServerInMemory
 
 GOOD = response(200, '{"id":"t-1"}')
 SECONDS = 0.3  # that an attempt may take whose time is to be up

@@ -8,10 +8,10 @@ import pytest
 
 from browser_use_async import errors
 from browser_use_async.lifecycle.create import OnAmbiguous
-from tests.simulator import clock
 from tests.simulator.faults import Ending, Fault, Work
-from tests.simulator.network import Machine
 from tests.simulator.world import Laws, World
+from tests.support import clock
+from tests.support.network import Machine
 
 WINDOW = 60.0
 QUIET = Laws(jobs=1, fault_rate=0.0, late=0.0, lag=0.0, window=WINDOW, crashes=0, others=6.0)

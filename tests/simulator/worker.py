@@ -20,7 +20,7 @@ from browser_use_async import BrowserUseSession, errors
 from browser_use_async.lifecycle.create import OnAmbiguous
 from browser_use_async.lifecycle.handle import TaskHandle
 from browser_use_async.types import TaskSummary
-from tests.simulator.network import Machine
+from tests.support.network import Machine
 
 __all__ = ["Abandoned", "Created", "Disk", "Intended", "Job", "Unknown", "Worker"]
 

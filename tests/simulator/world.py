@@ -13,13 +13,13 @@ from browser_use_async import BrowserUseSession
 from browser_use_async.events import SessionEvent, SubmissionAdopted
 from browser_use_async.lifecycle.create import OnAmbiguous
 from browser_use_async.transport.config import Runtime
-from tests.simulator import clock
 from tests.simulator.faults import ATTEMPT_SECONDS, Faults
-from tests.simulator.network import Machine, Network
 from tests.simulator.server import FaultyServer, http_date_of
 from tests.simulator.service import EPOCH, Service
 from tests.simulator.worker import Abandoned, Created, Disk, Job, Worker
+from tests.support import clock
 from tests.support.hygiene import KEY
+from tests.support.network import Machine, Network
 
 __all__ = ["Laws", "Report", "World", "simulate"]
 

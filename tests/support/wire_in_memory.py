@@ -5,7 +5,7 @@ import socket
 from types import TracebackType
 from typing import Self
 
-from tests.simulator.network import Network
+from tests.support.network import Network
 from tests.support.wire import Connection, Script, WireServer
 
 __all__ = ["WireServerInMemory"]
