@@ -22,8 +22,8 @@ import httpx
 from benchmarks.harness import FULL, QUICK, Effort, Report, Row, judge, table
 from benchmarks.servers.lifelike import Population, WireProtocol, World
 from benchmarks.waiters import Waiter, end, loops, official, ours, policy
-from tests.simulator.clock import run
-from tests.simulator.network import Machine, Network
+from tests.support.clock import run
+from tests.support.network import Machine, Network
 
 URL = "http://127.0.0.1:80"  # nobody listens: the network is memory
 LATENCY = 0.01  # seconds from one side to the other

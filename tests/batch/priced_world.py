@@ -17,12 +17,12 @@ from browser_use_async.batch.ledger.store import Store
 from browser_use_async.prices import task_cents
 from browser_use_async.transport.config import Runtime
 from tests.batch.world import DiskWriter
-from tests.simulator import clock
 from tests.simulator.faults import Faults
-from tests.simulator.front import Front
-from tests.simulator.network import Machine, Network
+from tests.simulator.server import FaultyServer
 from tests.simulator.service import EPOCH, Answer, Service, ServiceTask
+from tests.support import clock
 from tests.support.hygiene import KEY
+from tests.support.network import Machine, Network
 
 __all__ = ["MODELS", "Outcome", "PricedService", "StepsOf", "mixed", "run_batches"]
 
@@ -111,7 +111,7 @@ class _World:
     def open_session(self) -> BrowserUseSession:
         loop = asyncio.get_running_loop()
         draw = random.Random(1)
-        front = Front(self.service, Faults(draw, 0.0), draw, 0.0)
+        front = FaultyServer(self.service, Faults(draw, 0.0), draw, 0.0)
         machine = Machine()
 
         async def start_writer(open_ledger: Callable[[], LedgerFile]) -> DiskWriter:

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from tests.batch.world import BatchWorld, simulate_batch
-from tests.simulator import clock
-from tests.simulator.front import http_date_of
+from tests.simulator.server import http_date_of
 from tests.simulator.world import Laws, Report
+from tests.support import clock
 
 pytestmark = pytest.mark.case("I19")
 
@@ -46,7 +46,7 @@ def test_tasks_too_many_are_found_at_every_skew(
     async def live(seed: int) -> tuple[int, int]:
         world = BatchWorld(seed, HASTY, tmp_path / f"{seed}.db")
         world.set_clock(timedelta(seconds=skew))
-        world.front.date = DATES[date]
+        world.server.date = DATES[date]
         report = await world.run()
         # Some of them have appeared after the batch had ended, so it is continued once more.
         world.orphans = 0

@@ -18,10 +18,10 @@ from browser_use_async.batch.ledger.records import FINAL_STATES
 from browser_use_async.batch.ledger.store import Store
 from browser_use_async.errors import LedgerError
 from tests.batch.world import BatchWorld, Forgetful
-from tests.simulator.clock import VirtualLoop
 from tests.simulator.service import ServiceTask
 from tests.simulator.worker import Job
 from tests.simulator.world import Laws
+from tests.support.clock import VirtualLoop
 
 LAWS = Laws(jobs=0, others=0.0)
 TEXTS = ("Buy milk", "Buy bread")
@@ -75,13 +75,13 @@ class BatchMachine(RuleBasedStateMachine):
     @rule(events=st.integers(1, 300))
     def run_and_die(self, events: int) -> None:
         """A run, and the machine dies at some event, if it comes so far."""
-        self.world.die_after(events)
+        self.world.crash_after(events)
         self._do(self.world.run_machine())
 
     @rule()
     def run_to_the_end(self) -> None:
         """A run that comes to its end: everything has ended then."""
-        self.world.die_after(None)
+        self.world.crash_after(None)
         assert self._do(self.world.run_machine())
         rows = {row.key: row.state for row in self.world.view().rows()}
         assert {rows[job.key] for job in self.world.jobs} <= FINAL_STATES

@@ -7,10 +7,10 @@ import pytest
 
 from browser_use_async.batch import ItemState, read_ledger
 from tests.batch.world import BatchWorld
-from tests.simulator import clock
 from tests.simulator.faults import Fault
-from tests.simulator.network import Machine
 from tests.simulator.world import Laws
+from tests.support import clock
+from tests.support.network import Machine
 
 pytestmark = pytest.mark.case("C17")
 

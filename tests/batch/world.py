@@ -14,9 +14,9 @@ from browser_use_async.batch.ledger.reader import LedgerView, read_ledger
 from browser_use_async.batch.ledger.records import ItemState
 from browser_use_async.batch.ledger.store import Store
 from browser_use_async.transport.config import Runtime
-from tests.simulator import clock
-from tests.simulator.network import Machine
 from tests.simulator.world import LONGEST, Laws, Report, World
+from tests.support import clock
+from tests.support.network import Machine
 
 __all__ = ["BatchWorld", "DiskWriter", "Forgetful", "simulate_batch"]
 
@@ -147,7 +147,7 @@ class BatchWorld(World):
         self.results: list[object] = []
         self.orphans = 0
 
-    def surroundings(self, machine: Machine) -> Runtime:
+    def runtime(self, machine: Machine) -> Runtime:
         """With a disk that is this world's."""
 
         async def start_writer(open_ledger: Callable[[], LedgerFile]) -> DiskWriter:
@@ -155,7 +155,7 @@ class BatchWorld(World):
             opened.connection.execute("PRAGMA synchronous = OFF")  # this machine's disk is modelled
             return DiskWriter(opened, machine, self.store(opened.connection))
 
-        return attrs.evolve(super().surroundings(machine), start_writer=start_writer)
+        return attrs.evolve(super().runtime(machine), start_writer=start_writer)
 
     def worker(self, session: BrowserUseSession, machine: Machine) -> BatchWorker:
         """The program."""

@@ -16,8 +16,8 @@ from tests.chaos.laws import Laws
 from tests.chaos.report import LATENCY_TARGET, Report
 from tests.chaos.server import ChaosServer
 from tests.chaos.service import EPOCH, LookAlike, ScriptedTask
-from tests.simulator import clock
-from tests.simulator.network import Machine, Network
+from tests.support import clock
+from tests.support.network import Machine, Network
 
 __all__ = ["World", "live"]
 

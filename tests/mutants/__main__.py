@@ -1,187 +1,118 @@
-"""`make mutants`: apply each mutant to a copy of the tree and run the tests of its cases there."""
+"""`make mutants`: remove each defence by itself and run the tests of its cases.
+
+A mutant is killed when for each of its cases a test fails that passes on the package as it is.
+"""
 
 import argparse
 import concurrent.futures
+import contextlib
+import functools
 import json
+import multiprocessing
 import os
-import shutil
-import subprocess
+import signal
 import sys
 import tempfile
+from collections.abc import Collection, Iterator
 from pathlib import Path
-from typing import Any
 
 import attrs
 
-from tests.mutants.mutant import Mutant
+from tests.mutants.judge import KILLERS, Verdict, failing_without_mutants, judge, known_killers
 from tests.mutants.registry import MUTANTS
+from tests.mutants.session import load_packages
 
-ROOT = Path(__file__).resolve().parents[2]
-COPIED = ("browser_use_async", "tests", "examples", "docs", "benchmarks")
-COPIED_FILES = (
-    "pyproject.toml",
-    "pytest_browser_use_async.py",
-    "README.md",
-    "CHANGELOG.md",
-    "LICENSE",
-)
-LONGEST = 600.0  # seconds for the tests of one mutant
-
-
-@attrs.frozen
-class Verdict:
-    """What the tests said about a mutant.
-
-    Attributes:
-        mutant: Which one.
-        survived: The cases whose tests all passed, which must not be.
-        failed: How many tests failed.
-        problem: Why the mutant could not be judged.
-    """
-
-    mutant: Mutant
-    survived: tuple[str, ...] = ()
-    failed: int = 0
-    problem: str = ""
-
-    @property
-    def is_killed(self) -> bool:
-        """Whether every case noticed."""
-        return not self.problem and not self.survived
-
-
-class UnjudgeableError(Exception):
-    """The tests say nothing about a mutant."""
-
-
-def judge(mutant: Mutant) -> Verdict:
-    """Run the tests of a mutant's cases on the mutated package.
-
-    Args:
-        mutant: Which one.
-    """
-    with tempfile.TemporaryDirectory(prefix="mutant-") as folder:
-        copy = Path(folder)
-        problem = _mutated_copy(mutant, copy)
-        if problem:
-            return Verdict(mutant, problem=problem)
-        failed, left = 0, set(mutant.cases)
-        try:
-            # The long tests only for what the quick ones do not notice.
-            for marker in ("not torture", "torture"):
-                failing = _failing(mutant, copy, left, marker) if left else []
-                failed += len(failing)
-                left -= {case for row in failing for case in row["cases"]}
-        except UnjudgeableError as error:
-            return Verdict(mutant, problem=str(error))
-    return Verdict(mutant, tuple(sorted(left)), failed)
-
-
-def _failing(mutant: Mutant, copy: Path, cases: set[str], marker: str) -> list[dict[str, Any]]:
-    """The tests of these cases that fail."""
-    report = copy / "report.json"
-    report.unlink(missing_ok=True)
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:xdist"]
-    command += ["-m", marker, "--cases", ",".join(sorted(cases)), "--case-report", str(report)]
-    command += _files_of(mutant)
-    environment = {
-        **os.environ,
-        "PYTHONPATH": str(copy),
-        "PYTHONDONTWRITEBYTECODE": "1",
-        "CI": "true",
-    }
-    try:
-        done = subprocess.run(
-            command,
-            cwd=copy,
-            env=environment,
-            capture_output=True,
-            text=True,
-            timeout=LONGEST,
-            check=False,
-        )
-    except subprocess.TimeoutExpired:
-        raise UnjudgeableError(f"the tests took longer than {LONGEST:.0f} s") from None
-    if not report.exists():
-        raise UnjudgeableError(f"the tests did not run: {done.stdout[-500:]}")
-    rows = json.loads(report.read_text("utf-8")).values()
-    return [row for row in rows if row["outcome"] == "failed"]
-
-
-def _files_of(mutant: Mutant) -> list[str]:
-    """The test files that name one of the cases: collecting all others would only take time."""
-    return [
-        str(path.relative_to(ROOT))
-        for path in sorted((ROOT / "tests").rglob("test_*.py"))
-        if (text := path.read_text("utf-8")).find("mark.case(") >= 0
-        and any(f'"{case}"' in text for case in mutant.cases)
-    ] or ["tests/cases"]
-
-
-def _mutated_copy(mutant: Mutant, copy: Path) -> str:
-    """Copy the tree and change it; tell what is wrong with the mutant, or nothing."""
-    for name in COPIED:
-        if (ROOT / name).exists():
-            shutil.copytree(ROOT / name, copy / name, ignore=shutil.ignore_patterns("__pycache__"))
-    for name in COPIED_FILES:
-        shutil.copy(ROOT / name, copy / name)
-    path = copy / "browser_use_async" / mutant.file
-    text = path.read_text("utf-8")
-    if text.count(mutant.before) != 1:
-        return f"{mutant.file} holds the text {text.count(mutant.before)} times instead of once"
-    path.write_text(text.replace(mutant.before, mutant.after), "utf-8")
-    return ""
-
-
-def judge_the_original(cases: set[str], jobs: int) -> str:
-    """Run the same tests on the package as it is: what fails there says nothing about mutants.
-
-    Args:
-        cases: The cases of all mutants.
-        jobs: How many processes to use.
-    """
-    pytest = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
-    many = ["-n", str(jobs), "--dist", "worksteal", "-m", "not torture"]
-    said = _said([*pytest, *many, "--cases", ",".join(sorted(cases)), "tests"])
-    failed = [line.split()[1] for line in said if line.startswith(("FAILED ", "ERROR "))]
-    if failed:  # by themselves, because some measure time and the machine may be a busy one
-        said = _said([*pytest, *failed])
-    return "\n".join(said[-20:])
-
-
-def _said(command: list[str]) -> list[str]:
-    """What a command said if it failed, else nothing."""
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-    return done.stdout.splitlines() if done.returncode else []
+__all__ = ["main"]
 
 
 def main() -> int:
     """Judge the mutants and print the table."""
-    parser = argparse.ArgumentParser(prog="python -m tests.mutants")
+    parser = argparse.ArgumentParser(prog="python -m tests.mutants", description=__doc__)
     parser.add_argument("--only", default="", help="only mutants whose name holds this text")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
+    parser.add_argument(
+        "--record",
+        action="store_true",
+        help=f"write the tests that noticed to {KILLERS.name}: they are tried first from then on",
+    )
     options = parser.parse_args()
     chosen = [mutant for mutant in MUTANTS if options.only in mutant.name]
-    broken = judge_the_original({case for mutant in chosen for case in mutant.cases}, options.jobs)
-    if broken:
-        print(f"nothing can be judged, since tests fail without a mutant:\n{broken}")
-        return 1
-    survivors = 0
-    width = max((len(mutant.name) for mutant in chosen), default=0)
-    with concurrent.futures.ThreadPoolExecutor(options.jobs) as pool:
-        for verdict in pool.map(judge, chosen):
-            survivors += not verdict.is_killed
-            said = "killed  " if verdict.is_killed else "SURVIVED"
-            why = verdict.problem or (
-                f"unnoticed by {', '.join(verdict.survived)}" * bool(verdict.survived)
-            )
-            print(
-                f"{said}  {verdict.mutant.name:<{width}}  {verdict.failed:>3} tests failed  "
-                f"{', '.join(verdict.mutant.cases)}  {why}".rstrip(),
-                flush=True,
-            )
-    print(f"{len(chosen) - survivors} of {len(chosen)} mutants killed")
-    return 1 if survivors or not chosen else 0
+    load_packages()
+    with tempfile.TemporaryDirectory(prefix="mutants-") as name, _forks(options.jobs) as pool:
+        judged = functools.partial(judge, folder=Path(name))
+        verdicts = []
+        for verdict in pool.map(judged, chosen):
+            _print_row(verdict)
+            verdicts.append(verdict)
+        verdicts = _checked(verdicts, Path(name), pool)
+    if options.record:
+        _record(verdicts)
+    return _summarize(verdicts)
+
+
+@contextlib.contextmanager
+def _forks(count: int) -> Iterator[concurrent.futures.Executor]:
+    """Forks of this process, which start before it has a thread."""
+    # As Ctrl-C does, so that they end what they have started.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+    pool = concurrent.futures.ProcessPoolExecutor(count, multiprocessing.get_context("fork"))
+    try:
+        yield pool
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _print_row(verdict: Verdict) -> None:
+    width = max(len(mutant.name) for mutant in MUTANTS)
+    word = "killed  " if verdict.is_killed else "SURVIVED"
+    unnoticed = f"unnoticed by {', '.join(verdict.survived)}" * bool(verdict.survived)
+    tests = ", ".join(dict.fromkeys(test.rpartition("/")[2] for test in verdict.killers.values()))
+    said = verdict.problem or unnoticed or tests
+    cases = ", ".join(verdict.mutant.cases)
+    print(f"{word}  {verdict.mutant.name:<{width}}  {cases:<13} {said}".rstrip(), flush=True)
+
+
+def _checked(
+    verdicts: Collection[Verdict], folder: Path, pool: concurrent.futures.Executor
+) -> list[Verdict]:
+    """The verdicts without those that rest on tests which fail on the package as it is."""
+    tests = sorted({test for verdict in verdicts for test in verdict.killers.values()})
+    files = list(dict.fromkeys(test.partition("::")[0] for test in tests))
+    # A few files for each run: starting one costs more than most of the tests.
+    groups = [
+        [test for test in tests if test.partition("::")[0] in files[i::16]] for i in range(16)
+    ]
+    controlled = functools.partial(failing_without_mutants, folder=folder)
+    failing = {test for found in pool.map(controlled, filter(None, groups)) for test in found}
+    print(f"{len(tests)} tests noticed; {len(failing)} of them also fail without a mutant")
+    return [
+        attrs.evolve(verdict, problem=f"fails without it, too: {', '.join(sorted(wrong))}")
+        if (wrong := failing & set(verdict.killers.values()))
+        else verdict
+        for verdict in verdicts
+    ]
+
+
+def _record(verdicts: Collection[Verdict]) -> None:
+    fresh = {
+        verdict.mutant.name: sorted(set(verdict.killers.values()))
+        for verdict in verdicts
+        if verdict.is_killed
+    }
+    known = known_killers() | fresh
+    kept = {mutant.name: known[mutant.name] for mutant in MUTANTS if mutant.name in known}
+    KILLERS.write_text(json.dumps(kept, indent=1, ensure_ascii=False) + "\n", "utf-8")
+
+
+def _summarize(verdicts: Collection[Verdict]) -> int:
+    survivors = [verdict for verdict in verdicts if not verdict.is_killed]
+    for verdict in survivors:
+        _print_row(verdict)
+    unknown = sum(not verdict.was_known for verdict in verdicts)
+    if unknown:
+        print(f"{unknown} took longer: their tests are not on record (--record does that)")
+    print(f"{len(verdicts) - len(survivors)} of {len(verdicts)} mutants killed")
+    return 1 if survivors or not verdicts else 0
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ __all__ = ["MUTANTS"]
 
 MUTANTS: tuple[Mutant, ...] = (
     Mutant(
-        "what a server echoes is not masked",
+        "secrets that a server echoes are not masked",
         "transport/error_factory.py",
         '            text = text.replace(each, "***")\n',
         "            text = str(text)\n",
@@ -20,7 +20,7 @@ MUTANTS: tuple[Mutant, ...] = (
         ("H2", "H6"),
     ),
     Mutant(
-        "errors pickle by their arguments alone",
+        "errors are pickled by their arguments alone",
         "errors.py",
         "        return _restore, (type(self), self.args, self._state())\n",
         "        return type(self), self.args\n",
@@ -34,14 +34,14 @@ MUTANTS: tuple[Mutant, ...] = (
         ("H4",),
     ),
     Mutant(
-        "everybody can read the database",
+        "the database is readable by all users",
         "server/storage/database.py",
         "        self._path.chmod(0o600)\n",
         "        self._path.chmod(0o644)\n",
         ("H4",),
     ),
     Mutant(
-        "a host that begins like this machine passes for it",
+        "a host name that begins with localhost counts as local",
         "api/limits.py",
         '    if host == "localhost":\n',
         '    if host.startswith("localhost"):\n',
@@ -83,7 +83,7 @@ MUTANTS: tuple[Mutant, ...] = (
         ("H10",),
     ),
     Mutant(
-        "default headers of the user's session are not looked at",
+        "default headers of the user's own session are not checked",
         "transport/connection_pool.py",
         '            if name.lower() == "host" or _CONTROL.search(name + value):\n',
         "            if not name and _CONTROL.search(value):\n",
@@ -97,7 +97,7 @@ MUTANTS: tuple[Mutant, ...] = (
         ("H12",),
     ),
     Mutant(
-        "an empty list of domains passes for a choice",
+        "an empty list of allowed domains satisfies the check",
         "api/requests.py",
         "and request.secrets and not request.allowed_domains:\n",
         "and request.secrets and request.allowed_domains is None:\n",

@@ -18,7 +18,7 @@ MUTANTS: tuple[Mutant, ...] = (
         ("E1", "E2", "E4", "E5", "E6", "E11", "E12"),
     ),
     Mutant(
-        "a cancelled creation is forgotten",
+        "the task of a cancelled creation is not cleaned up",
         "lifecycle/run.py",
         "            cleanup = self._abandon(creation, submission, on_cancel, is_reported=False)\n"
         "            await self._wait_for_cleanup(cleanup, on_cancel)\n",
@@ -26,14 +26,14 @@ MUTANTS: tuple[Mutant, ...] = (
         ("E1",),
     ),
     Mutant(
-        "nobody is told of a task that a cancelled creation leaves",
+        "a task left behind by a cancelled creation is not reported",
         "lifecycle/run.py",
         '        if action == "leave" and not is_reported:\n',
         '        if action == "leave" and is_reported:\n',
         ("E1",),
     ),
     Mutant(
-        "a stop may delay a cancellation for ever",
+        "a stop may delay a cancellation without limit",
         "lifecycle/run.py",
         _FINISH,
         "        await asyncio.wait([task])\n",
@@ -55,7 +55,7 @@ MUTANTS: tuple[Mutant, ...] = (
         ("E3",),
     ),
     Mutant(
-        "the end of the time swallows a cancellation",
+        "a timeout swallows a cancellation",
         "lifecycle/handle.py",
         "            await settled\n    finally:\n",
         "            await settled\n    except asyncio.CancelledError:\n"
@@ -64,28 +64,28 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     # Closing.
     Mutant(
-        "a forgotten session says nothing",
+        "an unclosed session gives no warning",
         "session.py",
         "        if transport is not None and transport.is_open:\n",
         "        if transport is not None and not transport.is_open:\n",
         ("E7",),
     ),
     Mutant(
-        "a forgotten session leaves its connections open",
+        "an unclosed session leaves its connections open",
         "transport/client.py",
         "        if self._connections.abandon() and",
         "        if not self._connections and",
         ("E7",),
     ),
     Mutant(
-        "closing tells no call",
+        "closing does not interrupt calls",
         "transport/connections.py",
         "        self._closing.set()\n",
         "",
         ("E8",),
     ),
     Mutant(
-        "closing waits for no stop",
+        "closing does not wait for stops",
         "session.py",
         "            await self._background.aclose()\n",
         "",
@@ -93,7 +93,7 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     # Loops and processes.
     Mutant(
-        "a session goes on in a second loop when the first one is closed",
+        "a session is used in a second loop after the first one was closed",
         "transport/connections.py",
         "        if self._loop is not loop:\n",
         "        if self._loop is not loop and not self._loop.is_closed():\n",
@@ -114,7 +114,7 @@ MUTANTS: tuple[Mutant, ...] = (
         ("E9",),
     ),
     Mutant(
-        "a forked process is not is_reported from its parent",
+        "a forked process is not distinguished from its parent",
         "transport/connections.py",
         "        elif self._process != _THIS_PROCESS.id:\n",
         "        elif self._process == 0:\n",

@@ -7,7 +7,7 @@ __all__ = ["MUTANTS"]
 MUTANTS: tuple[Mutant, ...] = (
     # What heals, and what does not.
     Mutant(
-        "an error of the server ends a wait as a refusal does",
+        "a server error ends a wait",
         "transport/response.py",
         "    if isinstance(error, errors.APIStatusError) and error.status in TRANSIENT_STATUSES:\n",
         "    if isinstance(error, errors.APIStatusError):\n        return False\n    if False:\n",
@@ -21,21 +21,21 @@ MUTANTS: tuple[Mutant, ...] = (
         ("D2",),
     ),
     Mutant(
-        "a refused key is an error that passes",
+        "a refused key counts as a transient error",
         "transport/error_factory.py",
         "    401: errors.AuthenticationError,\n",
         "    401: errors.ConflictError,\n",
         ("D9",),
     ),
     Mutant(
-        "a new task of our own must be there at once",
+        "a new task has no grace period",
         "lifecycle/run.py",
         "TaskHandle(task_id, self.tasks, self.poller, output_type, now)",
         "TaskHandle(task_id, self.tasks, self.poller, output_type, now - 3600.0)",
         ("D7",),
     ),
     Mutant(
-        "a task that is gone is taken for a service that is gone",
+        "a missing task counts as an outage",
         "transport/error_factory.py",
         "    404: errors.NotFoundError,\n",
         "    404: errors.InternalServerError,\n",
@@ -43,21 +43,21 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     # Statuses.
     Mutant(
-        "an unknown status is an end",
+        "an unknown status is terminal",
         "types/enums.py",
         "        return self in _TERMINAL\n",
         "        return self in _TERMINAL or not self.is_known\n",
         ("D4", "D6"),
     ),
     Mutant(
-        "an unknown status passes for a known one",
+        "an unknown status counts as known",
         "types/enums.py",
         "        return type(self).__members__.get(self.name) is self\n",
         "        return isinstance(self.name, str)\n",
         ("D4", "D5"),
     ),
     Mutant(
-        "a paused task has ended",
+        "paused is terminal",
         "types/enums.py",
         "_TERMINAL = frozenset({TaskStatus.FINISHED,",
         "_TERMINAL = frozenset({TaskStatus.PAUSED, TaskStatus.FINISHED,",
@@ -72,7 +72,7 @@ MUTANTS: tuple[Mutant, ...] = (
         ("D3", "D6", "D10", "D21"),
     ),
     Mutant(
-        "all waits poll in step",
+        "polls have no jitter",
         "polling/policy.py",
         "1 - self.jitter * rng.random()",
         "1 - self.jitter * 0.5",
@@ -86,35 +86,35 @@ MUTANTS: tuple[Mutant, ...] = (
         ("D16",),
     ),
     Mutant(
-        "a task that has ended is kept for the deadline of its wait",
+        "an ended task is watched until the deadline of its wait",
         "polling/schedule.py",
         "            del self.watched[watched.task_id]\n",
         "            pass\n",
         ("D14",),
     ),
     Mutant(
-        "each page wakes the program by itself",
+        "each list page has a timer of its own",
         "polling/schedule.py",
         "max(earliest, now if self._step_at == now else self._next_step_at)",
         "earliest",
         ("D15",),
     ),
     Mutant(
-        "all pages leave at once",
+        "all list pages are requested at once",
         "polling/schedule.py",
         "0.98 * self.interval / needed",
         "0.0",
         ("D15",),
     ),
     Mutant(
-        "polls are spread, however late that makes them",
+        "polls are spread beyond their due time",
         "polling/schedule.py",
         "return min(due_at, max(earliest",
         "return max(due_at, max(earliest",
         ("D15",),
     ),
     Mutant(
-        "the list is taken to stand still between two pages",
+        "the growth of the list between two pages is ignored",
         "polling/task_list.py",
         "self._newest + round(self._growth * (now - self._told_at))",
         "self._newest",
@@ -130,7 +130,7 @@ MUTANTS: tuple[Mutant, ...] = (
         ("D12", "D13"),
     ),
     Mutant(
-        "steps are given as they are listed",
+        "steps are yielded in the order of the response",
         "lifecycle/handle.py",
         "    return [new[number] for number in sorted(new)]\n",
         "    return list(new.values())\n",
@@ -145,7 +145,7 @@ MUTANTS: tuple[Mutant, ...] = (
         ("D14", "D29"),
     ),
     Mutant(
-        "a status that the task does not confirm ends a wait",
+        "an unconfirmed status ends a wait",
         "polling/poller.py",
         "if task.status.is_terminal or (",
         "if task.status or (",
@@ -153,21 +153,21 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     # Trouble.
     Mutant(
-        "a page that is not answered is dissolved into status calls at once",
+        "a failed list page is replaced by status calls at once",
         "polling/poller.py",
         "PAGE_ATTEMPTS = 3 ",
         "PAGE_ATTEMPTS = 1 ",
         ("D24",),
     ),
     Mutant(
-        "a slow reply is waited for",
+        "a slow list page holds up its tasks",
         "polling/schedule.py",
         "        return max(self.interval, 4 * self.reply_time, 0.5)\n",
         "        return 60.0\n",
         ("D25",),
     ),
     Mutant(
-        "a poll that somebody cancels is lost",
+        "a cancelled poll is not rescheduled",
         "polling/poller.py",
         "            again, moment = _unanswered(tasks, started), "
         "max(moment, started + AFTER_CANCEL)\n",
@@ -175,28 +175,28 @@ MUTANTS: tuple[Mutant, ...] = (
         ("D26",),
     ),
     Mutant(
-        "what no call should raise ends a wait at once",
+        "an unexpected exception ends a wait at once",
         "polling/watched_task.py",
         "MAX_BROKEN = 5 ",
         "MAX_BROKEN = 1 ",
         ("D26",),
     ),
     Mutant(
-        "pages that show nothing are read for ever",
+        "useless list pages are read without end",
         "polling/task_list.py",
         "            if self._useless >= MAX_USELESS_PAGES:\n",
         "            if self._useless < 0:\n",
         ("D27",),
     ),
     Mutant(
-        "what the list says is never checked",
+        "statuses of the list are never audited",
         "polling/watched_task.py",
         "FIRST_AUDIT = 300.0 ",
         "FIRST_AUDIT = 1e9 ",
         ("D28",),
     ),
     Mutant(
-        "tasks whose place is unknown are asked for one by one",
+        "tasks at unknown places are polled one by one",
         "polling/poller.py",
         "        if len(unknown) >= threshold:\n",
         "        unknown = []\n        if unknown:\n",
@@ -211,7 +211,7 @@ MUTANTS: tuple[Mutant, ...] = (
         ("D17", "A25"),
     ),
     Mutant(
-        "nothing is polled for long",
+        "the poll interval has no cap",
         "polling/policy.py",
         "        return self.cap if self.latency_target is None else self.latency_target\n",
         "        return 1e6\n",

@@ -6,7 +6,7 @@ __all__ = ["MUTANTS"]
 
 MUTANTS: tuple[Mutant, ...] = (
     Mutant(
-        "a lost answer is followed by a second attempt on a guess",
+        "a creating call is sent again after a lost response",
         "transport/idempotency.py",
         "        case _ if outcome.status == 429:\n            return True\n",
         "        case OutcomeKind.AMBIGUOUS:\n            return True\n",
@@ -27,7 +27,7 @@ MUTANTS: tuple[Mutant, ...] = (
         ("A24",),
     ),
     Mutant(
-        "chance has another source than the session's",
+        "a random source other than the session's is used",
         "session.py",
         "            rng=world.rng,\n",
         "            rng=Runtime().rng,\n",

@@ -1,15 +1,44 @@
 """The mutants themselves: they fit the package, and judging them can go either way."""
 
+import json
+import subprocess
+import sys
 from pathlib import Path
+from typing import Any
 
+import attrs
 import pytest
 
 from tests.cases.catalogue import CATALOGUE
-from tests.mutants.__main__ import ROOT, judge
+from tests.mutants.checkout import ROOT
 from tests.mutants.mutant import Mutant
 from tests.mutants.registry import MUTANTS
 
 PACKAGE = ROOT / "browser_use_async"
+# In a process without threads and event loops, as `make mutants` is one.
+JUDGE = """
+import json, pathlib, sys
+from tests.mutants.judge import judge
+from tests.mutants.mutant import Mutant
+verdict = judge(Mutant(**json.loads(sys.argv[1])), pathlib.Path(sys.argv[2]))
+print(json.dumps([verdict.is_killed, verdict.killers, verdict.survived, verdict.problem]))
+"""
+# The same for tests, of a checkout that has one more file.
+CONTROL = """
+import json, os, pathlib, sys
+from tests.mutants.checkout import Checkout
+from tests.mutants.judge import failing_without_mutants
+folder = pathlib.Path(sys.argv[1])
+checkout = Checkout(folder / str(os.getpid()))
+(checkout.folder / "tests/test_more.py").write_text(sys.argv[2])
+print(json.dumps(failing_without_mutants(json.loads(sys.argv[3]), folder)))
+"""
+
+
+def judged(mutant: Mutant, folder: Path) -> Any:
+    """Whether a mutant is killed, by which tests, which cases let it live, and what went wrong."""
+    command = [sys.executable, "-c", JUDGE, json.dumps(attrs.asdict(mutant)), str(folder)]
+    return json.loads(subprocess.check_output(command, cwd=ROOT, text=True))
 
 
 @pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name)
@@ -30,31 +59,63 @@ def test_names_are_unique():
 
 
 @pytest.mark.case("J2")
+@pytest.mark.canaries_by_design("files")  # a checkout holds their declarations
 @pytest.mark.torture
-def test_a_mutant_is_found():
-    """A defence that is removed makes the tests of its case fail."""
+def test_a_mutant_is_found(tmp_path: Path):
+    """A defence that is removed makes the tests of its case fail, on record or not."""
     lost = next(mutant for mutant in MUTANTS if "A1" in mutant.cases)
 
-    verdict = judge(lost)
+    for name in (lost.name, "a name that is not on record"):
+        is_killed, killers, survived, problem = judged(attrs.evolve(lost, name=name), tmp_path)
 
-    assert verdict.is_killed
-    assert verdict.failed >= 1
+        assert (is_killed, survived, problem) == (True, [], "")
+        assert killers.keys() == {"A1"}
 
 
 @pytest.mark.control("J2")
+@pytest.mark.canaries_by_design("files")
 @pytest.mark.torture
-def test_a_change_that_breaks_nothing_survives():
-    """The judge does not call every change a mutant."""
+def test_a_change_that_breaks_nothing_survives(tmp_path: Path):
+    """The judge does not call every change a mutant, whatever is on record about it."""
     harmless = Mutant(
-        "another log name",
+        next(mutant.name for mutant in MUTANTS if mutant.cases == ("A1",)),
         "transport/client.py",
         'logging.getLogger("browser_use_async")',
         "logging.getLogger('browser_use_async')",
         ("A1",),
     )
 
-    verdict = judge(harmless)
+    assert judged(harmless, tmp_path) == [False, {}, ["A1"], ""]
 
-    assert not verdict.is_killed
-    assert verdict.survived == ("A1",)
-    assert verdict.failed == 0
+
+@pytest.mark.control("J2")
+@pytest.mark.canaries_by_design("files")
+@pytest.mark.torture
+def test_a_change_that_stops_the_tests_is_no_mutant(tmp_path: Path):
+    """Tests that cannot be loaded have noticed nothing."""
+    broken = Mutant(
+        "a package that cannot be imported",
+        "transport/client.py",
+        'logging.getLogger("browser_use_async")',
+        'logging.get_logger("browser_use_async")',
+        ("A1",),
+    )
+
+    is_killed, killers, _survived, problem = judged(broken, tmp_path)
+
+    assert (is_killed, killers) == (False, {})
+    assert problem.startswith("the tests did not run: ")
+
+
+@pytest.mark.control("J2")
+@pytest.mark.canaries_by_design("files")
+@pytest.mark.torture
+def test_a_test_that_fails_anyway_kills_nothing(tmp_path: Path):
+    """What noticed a mutant is run on the package as it is."""
+    text = "def test_right(): pass\ndef test_wrong(): assert False\n"
+    asked = [f"tests/test_more.py::test_{name}" for name in ("right", "wrong", "gone")]
+    command = [sys.executable, "-c", CONTROL, str(tmp_path), text, json.dumps(asked)]
+
+    failing = json.loads(subprocess.check_output(command, cwd=ROOT, text=True))
+
+    assert failing == ["tests/test_more.py::test_gone", "tests/test_more.py::test_wrong"]

@@ -11,21 +11,21 @@ _RETRY = "transport/retry.py"
 MUTANTS: tuple[Mutant, ...] = (
     # One attempt is one request.
     Mutant(
-        "aiohttp may send again behind our back",
+        "aiohttp's automatic retry is on",
         _POOL,
         "session, (no_hidden_retry, *options.middlewares), tracks_sent=tracks_sent, owned=True",
         "session, (*options.middlewares,), tracks_sent=tracks_sent, owned=True",
         ("B1",),
     ),
     Mutant(
-        "aiohttp may send again on the user's session",
+        "aiohttp's automatic retry is on for the user's own session",
         _POOL,
         "            (no_hidden_retry, *options.middlewares, *own),\n",
         "            (*options.middlewares, *own),\n",
         ("B2",),
     ),
     Mutant(
-        "the middlewares of the user's session are forgotten",
+        "the middlewares of the user's own session are dropped",
         _POOL,
         "            (no_hidden_retry, *options.middlewares, *own),\n",
         "            (no_hidden_retry, *options.middlewares),\n",
@@ -33,21 +33,21 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     # What a server asks for.
     Mutant(
-        "Retry-After is whatever float() takes",
+        "Retry-After is parsed by float()",
         _RETRY,
         "    if re.fullmatch(_SECONDS, text, re.ASCII):\n        return float(text)\n",
         "    try:\n        return float(text)\n    except ValueError:\n        pass\n",
         ("B7",),
     ),
     Mutant(
-        "a date of a server is compared with our clock",
+        "a Retry-After date is compared with the local clock",
         _RETRY,
         'now = _http_date(headers.get("Date", "")) or datetime.now(UTC)',
         "now = datetime.now(UTC)",
         ("B8",),
     ),
     Mutant(
-        "a pause that is too long is cut short",
+        "a Retry-After beyond the cap is shortened",
         _RETRY,
         "        if asked > self.retry_after_cap:\n            return None\n",
         "        if asked > self.retry_after_cap:\n            return jitter\n",
@@ -55,28 +55,28 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     # Pauses.
     Mutant(
-        "pauses without jitter",
+        "backoff has no jitter",
         _RETRY,
         "jitter = rng.uniform(0.0, self.ceiling(failures))",
         "jitter = self.ceiling(failures)",
         ("B14",),
     ),
     Mutant(
-        "waits back off without a bound",
+        "the backoff of waits has no bound",
         "polling/policy.py",
         "MAX_BACKOFF = 10.0\n",
         "MAX_BACKOFF = 600.0\n",
         ("B13",),
     ),
     Mutant(
-        "a pause may end after the deadline",
+        "a retry may start after the deadline",
         _RETRY,
         "        if asyncio.get_running_loop().time() + state.upcoming_sleep > self._ends_at:\n",
         "        if False:\n",
         ("B15",),
     ),
     Mutant(
-        "pauses are measured by the wall clock",
+        "backoff is measured by the wall clock",
         _CONNECTIONS,
         "            async with asyncio.timeout(seconds):\n",
         "            wall = __import__('time').time\n"
@@ -87,7 +87,7 @@ MUTANTS: tuple[Mutant, ...] = (
         ("B20",),
     ),
     Mutant(
-        "one tenacity object repeats all calls, with a pause that is awaited",
+        "all calls share one tenacity object across an await",
         _RETRY,
         "        last: Outcome = await retrying(once)\n"
         '        return last, int(retrying.statistics["attempt_number"])\n'
@@ -109,49 +109,49 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     # Time limits.
     Mutant(
-        "attempts are limited by aiohttp's total",
+        "attempts are limited by aiohttp's total timeout",
         _CONNECTIONS,
         "            timeout=TIMEOUT,\n",
         "            timeout=aiohttp.ClientTimeout(total=self._configuration.timeout),\n",
         ("B16",),
     ),
     Mutant(
-        "an attempt lasts as long as bytes come",
+        "an attempt has no timeout",
         _CONNECTIONS,
         "asyncio.timeout(self._configuration.timeout) as timeout",
         "asyncio.timeout(None) as timeout",
         ("B18",),
     ),
     Mutant(
-        "a stop is not looked after",
+        "the state of a task is not checked after a lost stop",
         "transport/idempotency.py",
         "    if endpoint is STOP_TASK:\n        return _is_doubtful",
         "    if endpoint is STOP_TASK:\n        return False and _is_doubtful",
         ("B3",),
     ),
     Mutant(
-        "a pause is repeated after a lost answer",
+        "a pause is sent again after a lost response",
         "transport/idempotency.py",
         "case _ if effect not in {Effect.READS, Effect.IDEMPOTENT}:",
         "case _ if effect not in {Effect.READS, Effect.IDEMPOTENT, Effect.SWITCHES}:",
         ("B4",),
     ),
     Mutant(
-        "a delete that finds nothing is refused though it was repeated",
+        "a repeated delete that finds nothing is an error",
         "transport/idempotency.py",
         'return endpoint.method == "DELETE" and outcome.doubted and outcome.status == 404',
         "return False",
         ("B5",),
     ),
     Mutant(
-        "a delete that finds nothing counts as done",
+        "a first delete that finds nothing is no error",
         "transport/idempotency.py",
         'return endpoint.method == "DELETE" and outcome.doubted and outcome.status == 404',
         'return endpoint.method == "DELETE" and outcome.status == 404',
         ("B5",),
     ),
     Mutant(
-        "idempotent calls are not repeated",
+        "idempotent calls are not retried",
         "transport/idempotency.py",
         "case _ if effect not in {Effect.READS, Effect.IDEMPOTENT}:",
         "case _ if effect is not Effect.READS:",
@@ -165,14 +165,14 @@ MUTANTS: tuple[Mutant, ...] = (
         ("B10",),
     ),
     Mutant(
-        "no spreading when the circuit breaker closes again",
+        "calls are not spread when the circuit breaker closes again",
         "transport/circuit_breaker.py",
         "        self._set_ramp(queued, now)\n",
         "        self._set_ramp(0, now)\n",
         ("B10",),
     ),
     Mutant(
-        "what the server says about repeating is ignored",
+        "x-should-retry is ignored",
         "transport/idempotency.py",
         "        return None\n    said = outcome",
         "        return None\n    return None\n    said = outcome",
@@ -186,7 +186,7 @@ MUTANTS: tuple[Mutant, ...] = (
         ("B11",),
     ),
     Mutant(
-        "the retry budget is never filled again",
+        "the retry budget is never refilled",
         "transport/retry.py",
         "self._tokens = min(self._tokens + gain, self._capacity)",
         "self._tokens = min(self._tokens + 0 * gain, self._capacity)",

@@ -306,6 +306,7 @@ async def test_a_receiver_in_another_thread(api: FakeApi, open_session: OpenSess
     assert ended.status == "finished"
 
 
+@pytest.mark.looptime
 async def test_events_after_the_end_of_a_session(api: FakeApi, open_session: OpenSession):
     """A receiver may outlive the sessions that hear of it."""
     session = await open_session()
@@ -314,8 +315,12 @@ async def test_events_after_the_end_of_a_session(api: FakeApi, open_session: Ope
     task = api.add(lives(0.0))
     await session.wait(task.id)
     await session.aclose()
+    before = list(api.calls)
 
     source.tell(task, "finished")
     thread = threading.Thread(target=source.tell, args=(task, "finished"))
     thread.start()
     thread.join()
+    await asyncio.sleep(60.0)
+
+    assert api.calls == before

@@ -1,4 +1,4 @@
-"""What can go wrong with a request, and the chance of it."""
+"""The faults of the simulation, and how likely each is."""
 
 import random
 from collections import Counter, deque
@@ -7,7 +7,7 @@ from enum import Enum, auto
 
 import attrs
 
-from tests.simulator.network import Admission
+from tests.support.network import Admission
 
 __all__ = ["ATTEMPT_SECONDS", "Ending", "Fault", "Faults", "Work"]
 
@@ -35,7 +35,7 @@ class Ending(Enum):
 
 @attrs.frozen
 class Fault:
-    """One misfortune.
+    """One fault of a request or its response.
 
     Attributes:
         kind: Its name in the table.
@@ -79,55 +79,55 @@ BROKEN = (500, 502, 503, 504, 520, 524)
 ENDINGS = (Ending.FIN, Ending.RST)
 
 
-def _cut_request(draw: random.Random) -> Fault:
-    ending = draw.choice(ENDINGS)
+def _cut_request(rng: random.Random) -> Fault:
+    ending = rng.choice(ENDINGS)
     # Mostly inside; beyond the end means that the whole request was read, and not acted upon.
-    count = draw.randrange(500)
+    count = rng.randrange(500)
     return Fault(f"request cut, {ending.name}", count, Work.NEVER, ending=ending)
 
 
-def _cut_answer(draw: random.Random) -> Fault:
-    ending = draw.choice(ENDINGS)
-    return Fault(f"answer cut, {ending.name}", share=draw.random(), ending=ending)
+def _cut_answer(rng: random.Random) -> Fault:
+    ending = rng.choice(ENDINGS)
+    return Fault(f"answer cut, {ending.name}", share=rng.random(), ending=ending)
 
 
-def _late(draw: random.Random) -> Fault:
-    ending = draw.choice((*ENDINGS, Ending.STALL))
+def _late(rng: random.Random) -> Fault:
+    ending = rng.choice((*ENDINGS, Ending.STALL))
     return Fault(f"carried out late, {ending.name}", work=Work.LATE, share=0.0, ending=ending)
 
 
-def _stall(draw: random.Random) -> Fault:
-    work, share = draw.choice((Work.NOW, Work.NEVER)), draw.choice((0.0, 0.5))
+def _stall(rng: random.Random) -> Fault:
+    work, share = rng.choice((Work.NOW, Work.NEVER)), rng.choice((0.0, 0.5))
     return Fault("stall", work=work, share=share, ending=Ending.STALL)
 
 
-def _broken(draw: random.Random) -> Fault:
-    work = draw.choice(tuple(Work))
+def _broken(rng: random.Random) -> Fault:
+    work = rng.choice(tuple(Work))
     name = {Work.NOW: "after", Work.NEVER: "instead of", Work.LATE: "before"}[work]
-    return Fault(f"5xx {name} the work", work=work, status=draw.choice(BROKEN))
+    return Fault(f"5xx {name} the work", work=work, status=rng.choice(BROKEN))
 
 
-def _limited(draw: random.Random) -> Fault:
-    retry_after = draw.choice((None, 0, 1, 3))
+def _limited(rng: random.Random) -> Fault:
+    retry_after = rng.choice((None, 0, 1, 3))
     return Fault("429", work=Work.NEVER, status=429, retry_after=retry_after)
 
 
-def _garbage(draw: random.Random) -> Fault:
-    work = draw.choice(tuple(Work))
-    garbage = draw.choice(GARBAGE)
-    return Fault("garbage", work=work, garbage=garbage, ending=draw.choice(ENDINGS))
+def _garbage(rng: random.Random) -> Fault:
+    work = rng.choice(tuple(Work))
+    garbage = rng.choice(GARBAGE)
+    return Fault("garbage", work=work, garbage=garbage, ending=rng.choice(ENDINGS))
 
 
-def _drip(draw: random.Random) -> Fault:
+def _drip(rng: random.Random) -> Fault:
     # The slow ones take longer than an attempt may.
-    return Fault("drip", drip=draw.choice((0.005, 0.1)))
+    return Fault("drip", drip=rng.choice((0.005, 0.1)))
 
 
-def _slow(draw: random.Random) -> Fault:
-    return Fault("slow answer", delay=draw.uniform(0.0, 1.5 * ATTEMPT_SECONDS))
+def _slow(rng: random.Random) -> Fault:
+    return Fault("slow answer", delay=rng.uniform(0.0, 1.5 * ATTEMPT_SECONDS))
 
 
-def _idle(_draw: random.Random) -> Fault:
+def _idle(_rng: random.Random) -> Fault:
     return Fault("idle connection closed", ending=Ending.IDLE_FIN)
 
 
@@ -150,34 +150,34 @@ KINDS: tuple[Callable[[random.Random], Fault], ...] = (
 
 @attrs.define(eq=False)
 class Faults:
-    """The misfortunes of one world.
+    """The faults of one world.
 
     Attributes:
-        draw: The source of chance.
+        rng: The source of random numbers.
         rate: The probability that something goes wrong with a request.
         script: What happens to the first paying requests, before chance decides.
         fired: How often each kind did.
     """
 
-    draw: random.Random
+    rng: random.Random
     rate: float
     script: deque[Fault] = attrs.field(factory=deque)
     fired: Counter[str] = attrs.field(factory=Counter)
 
     def next(self, *, paying: bool) -> Fault:
-        """The fate of the next request.
+        """The fault of the next request.
 
         Args:
-            paying: Whether it costs money; these are fewer, and have twice the bad luck.
+            paying: Whether it costs money; these are fewer, and fail twice as often.
         """
         if paying and self.script:
             return self.script.popleft()
-        if self.draw.random() >= self.rate * (2.0 if paying else 1.0):
+        if self.rng.random() >= self.rate * (2.0 if paying else 1.0):
             return Fault("none")
-        return self.draw.choice(KINDS)(self.draw)
+        return self.rng.choice(KINDS)(self.rng)
 
-    def note(self, fault: Fault) -> None:
-        """Count a fault that took effect.
+    def count(self, fault: Fault) -> None:
+        """Count a fault that fired.
 
         Args:
             fault: Which one.
@@ -186,8 +186,8 @@ class Faults:
             self.fired[fault.kind] += 1
 
     def admit(self) -> Admission:
-        """The fate of the next attempt to connect."""
-        chance = self.draw.random()
+        """What happens to the next attempt to connect."""
+        chance = self.rng.random()
         if chance >= self.rate / 8:
             return Admission.ACCEPTED
         admission = Admission.HANGING if chance < self.rate / 32 else Admission.REFUSED

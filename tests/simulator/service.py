@@ -1,4 +1,4 @@
-"""A model of the service: what tasks exist, and what each of them shows to whom and when."""
+"""A model of the service: which tasks exist, and what each call shows of them at which time."""
 
 import json
 from collections import Counter
@@ -41,7 +41,7 @@ class ServiceTask:
 
     @property
     def job(self) -> str | None:
-        """The job that the worker created it for; other people's tasks have none."""
+        """The job that the worker created it for; tasks of other clients have none."""
         return self.metadata.get("job")
 
 
@@ -53,7 +53,7 @@ class Service:
         now: The loop's clock.
         lag: Seconds before the list shows a new task, asked for each task.
         life: Seconds that a task runs, asked for each task.
-        rows_tell_metadata: Whether list rows carry metadata.
+        rows_have_metadata: Whether list rows carry metadata.
         tasks: By id, oldest first.
         carried_out: How many requests were carried out, by endpoint.
     """
@@ -61,7 +61,7 @@ class Service:
     now: Callable[[], float]
     lag: Callable[[], float] = lambda: 0.0
     life: Callable[[], float] = lambda: 10.0
-    rows_tell_metadata: bool = True
+    rows_have_metadata: bool = True
     tasks: dict[str, ServiceTask] = attrs.field(factory=dict)
     carried_out: Counter[str] = attrs.field(factory=Counter)
 
@@ -135,7 +135,7 @@ class Service:
             "output": "Done." if status == "finished" else None,
             "finished_at": None if status == "running" else created_at,
             "live_url": None,
-            "metadata": None if listed and not self.rows_tell_metadata else task.metadata,
+            "metadata": None if listed and not self.rows_have_metadata else task.metadata,
         }
 
     def _page(self, page: int, limit: int) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Paying once whatever this machine's clock says, and whatever the service says about the time."""
+"""Paying once with a wrong local clock, and with wrong `Date` headers."""
 
 import asyncio
 import itertools
@@ -11,12 +11,12 @@ import pytest
 
 from browser_use_async import BrowserUseSession, errors
 from browser_use_async.api.submission_token import TOKEN_KEY, SubmissionToken, digest_of
-from tests.simulator import clock
 from tests.simulator.faults import Ending, Fault, Work
-from tests.simulator.front import http_date_of
-from tests.simulator.network import Machine
+from tests.simulator.server import http_date_of
 from tests.simulator.service import EPOCH
 from tests.simulator.world import Laws, World
+from tests.support import clock
+from tests.support.network import Machine
 
 pytestmark = pytest.mark.case("B20")
 
@@ -43,11 +43,11 @@ DATES: dict[str, Callable[[datetime], str | None]] = {
 
 @attrs.define(eq=False)
 class Trial:
-    """One submission whose answer is lost, among tasks of other people.
+    """One submission whose answer is lost, among tasks of other clients.
 
     Attributes:
-        knows_time: Whether answers have told the service's time before.
-        bare: Whether list rows say nothing about metadata.
+        knows_time: Whether the server's time is known from earlier responses.
+        bare: Whether list rows carry no metadata.
         world: Where it happens.
         sessions: The sessions that were opened.
     """
@@ -58,9 +58,9 @@ class Trial:
     sessions: list[BrowserUseSession] = attrs.field(factory=list)
 
     def __attrs_post_init__(self) -> None:
-        self.world.service.rows_tell_metadata = not self.bare
+        self.world.service.rows_have_metadata = not self.bare
         self.world.service.lag = lambda: 0.0
-        self.world.front.on_request = self._create_others
+        self.world.server.on_request = self._create_others
         self._create_tasks(20)
 
     def _create_tasks(self, count: int) -> None:
@@ -121,7 +121,7 @@ def _check(run: Run, options: Iterable[tuple[Any, ...]], rows: tuple[bool, ...] 
         rows: Whether list rows are bare.
     """
 
-    async def live(knows_time: bool, bare: bool, arguments: tuple[Any, ...]) -> str:
+    async def once(knows_time: bool, bare: bool, arguments: tuple[Any, ...]) -> str:
         trial = Trial(knows_time, bare)
         try:
             found = await run(trial, *arguments)
@@ -132,7 +132,7 @@ def _check(run: Run, options: Iterable[tuple[Any, ...]], rows: tuple[bool, ...] 
         return "" if right else f"found {found} of {created}"
 
     kinds = itertools.product((True, False), rows, options)
-    verdicts = {kind: clock.run(live(*kind)) for kind in kinds}
+    verdicts = {kind: clock.run(once(*kind)) for kind in kinds}
     assert not {kind: verdict for kind, verdict in verdicts.items() if verdict}
 
 
@@ -175,7 +175,7 @@ def test_a_token_that_is_resolved_later_finds_its_task():
         trial.lose_answer()
         token = await trial.token(session)
         await asyncio.sleep(hours * HOUR)
-        await trial.session(0.0)  # whose answers are news of the time
+        await trial.session(0.0)  # whose responses carry the time
         trial.world.service.create("theirs", {})
         other = await trial.session(-skew)
         return [await _resolved(other, token), await _resolved(session, token)]
@@ -202,12 +202,12 @@ def test_a_stamp_that_is_a_day_off_hides_no_task(hours: int):
     """It came from a host of the service that has another time than its list."""
 
     async def run(trial: Trial) -> list[str | None]:
-        trial.world.front.date = lambda now: http_date_of(now + timedelta(hours=hours))
+        trial.world.server.date = lambda now: http_date_of(now + timedelta(hours=hours))
         session = await trial.session(0.0)
         trial.lose_answer()
         token = await trial.token(session)
         await asyncio.sleep(25 * HOUR)
-        trial.world.front.date = http_date_of
+        trial.world.server.date = http_date_of
         trial.world.service.create("theirs", {})
         return [await _resolved(await trial.session(0.0), token)]
 
@@ -217,18 +217,18 @@ def test_a_stamp_that_is_a_day_off_hides_no_task(hours: int):
 @pytest.mark.parametrize("hours", [-24, 1, 24])
 @pytest.mark.parametrize("wrong_first", [True, False])
 def test_a_service_whose_dates_change_cuts_no_wait_short(hours: int, wrong_first: bool):
-    """Another host of the service, with another time, told the second process what time it is."""
+    """Another host of the service, with another time, gave the second process its time."""
 
     async def run(trial: Trial, lag: float) -> list[str | None]:
         def wrong(now: datetime) -> str:
             return http_date_of(now + timedelta(hours=hours))
 
         trial.world.service.lag = lambda: lag
-        trial.world.front.date = wrong if wrong_first else http_date_of
+        trial.world.server.date = wrong if wrong_first else http_date_of
         session = await trial.session(0.0)
         trial.lose_answer()
         token = await trial.token(session)
-        trial.world.front.date = http_date_of if wrong_first else wrong
+        trial.world.server.date = http_date_of if wrong_first else wrong
         other = await trial.session(0.0)
         return [await _resolved(other, token)]
 
@@ -237,9 +237,9 @@ def test_a_service_whose_dates_change_cuts_no_wait_short(hours: int, wrong_first
 
 @pytest.mark.parametrize("skew", [*SKEWS, -30.0, 30.0])
 def test_a_window_that_has_passed_is_not_waited_for_again(skew: float):
-    """Where the clocks agree nobody waits after the window, and elsewhere once more at the most."""
+    """Where the clocks agree no call waits after the window; elsewhere at most once more."""
 
-    async def live() -> None:
+    async def once() -> None:
         trial = Trial()
         session = await trial.session(skew)
         trial.lose_answer(NEVER_CREATED)
@@ -257,7 +257,7 @@ def test_a_window_that_has_passed_is_not_waited_for_again(skew: float):
         assert asyncio.get_running_loop().time() - began <= more + 3.0
         await trial.close()
 
-    clock.run(live())
+    clock.run(once())
 
 
 @pytest.mark.parametrize("on_ambiguous", ["reconcile", "resubmit", "raise"])
@@ -284,7 +284,7 @@ def test_a_date_that_is_absent_or_untrue_hides_nothing(on_ambiguous: Any):
     """A proxy that sends no `Date`, and a service whose `Date` is not the time of its rows."""
 
     async def run(trial: Trial, date: str, skew: float) -> list[str | None]:
-        trial.world.front.date = DATES[date]
+        trial.world.server.date = DATES[date]
         trial.world.service.lag = lambda: 20.0
         session = await trial.session(skew)
         trial.lose_answer()
@@ -302,7 +302,7 @@ def test_rows_with_absurd_dates_hide_nothing():
     """Rows above the task that claim to be from long ago or from years to come."""
 
     async def run(trial: Trial, days: float, rows: int, date: str) -> list[str | None]:
-        trial.world.front.date = DATES.get(date, http_date_of)
+        trial.world.server.date = DATES.get(date, http_date_of)
         session = await trial.session(0.0)
         trial.lose_answer()
         submission = asyncio.create_task(session.submit("mine", settle_window=WINDOW))
@@ -318,16 +318,16 @@ def test_rows_with_absurd_dates_hide_nothing():
 
 
 @pytest.mark.parametrize("knows_time", [True, False])
-def test_older_tasks_of_the_same_text_are_not_asked(knows_time: bool):
+def test_older_tasks_of_the_same_text_are_not_fetched(knows_time: bool):
     """Of a hundred equal tasks in bare rows only those cost a get that may be the lost one."""
 
-    async def live() -> tuple[int, int]:
+    async def once() -> tuple[int, int]:
         trial = Trial(knows_time)
         for _hour in range(100):
             trial.world.service.create("mine", {})
             await asyncio.sleep(HOUR)
         session = await trial.session(DAY)
-        trial.world.front.on_request = lambda _request: None
+        trial.world.server.on_request = lambda _request: None
         trial.lose_answer(NEVER_CREATED)
         with pytest.raises(errors.SubmissionUnknownError):
             await session.submit("mine", settle_window=WINDOW)
@@ -335,14 +335,14 @@ def test_older_tasks_of_the_same_text_are_not_asked(knows_time: bool):
         counts = trial.world.service.carried_out
         return counts["get-task"], counts["list-tasks"]
 
-    gets, pages = clock.run(live())
+    gets, pages = clock.run(once())
 
     assert gets <= 2
-    assert pages <= 2 * 12  # that is what the looks of a minute read
+    assert pages <= 2 * 12  # as many as the scans of a minute read
 
 
 def test_a_token_of_an_earlier_version_is_still_read():
-    """It was stamped with the clock of a machine, of which nothing is known."""
+    """It was stamped with the clock of a machine, whose error is unknown."""
     mark = "0123456789abcdef" * 2
 
     async def run(trial: Trial, hours: int) -> list[str | None]:
@@ -357,10 +357,10 @@ def test_a_token_of_an_earlier_version_is_still_read():
     _check(run, _each((-48, -24, 0, 24, 48)))
 
 
-def test_the_token_tells_whose_time_it_holds():
-    """After two answers the service's, if the clocks agree; else the machine's, used by nobody."""
+def test_a_token_says_whether_it_holds_server_time():
+    """The server's after two responses, if the clocks agree; else the machine's, unused."""
 
-    async def live(knows_time: bool, skew: float) -> SubmissionToken:
+    async def once(knows_time: bool, skew: float) -> SubmissionToken:
         trial = Trial(knows_time)
         session = await trial.session(skew)
         trial.lose_answer(NEVER_CREATED)
@@ -368,9 +368,9 @@ def test_the_token_tells_whose_time_it_holds():
         await trial.close()
         return token
 
-    known = clock.run(live(True, 50.0))
+    known = clock.run(once(True, 50.0))
 
     assert known.by_service
     assert abs(known.sent_at - EPOCH) <= timedelta(seconds=5)
-    assert not clock.run(live(False, 0.0)).by_service
-    assert not clock.run(live(True, DAY)).by_service
+    assert not clock.run(once(False, 0.0)).by_service
+    assert not clock.run(once(True, DAY)).by_service

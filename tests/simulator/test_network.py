@@ -14,12 +14,12 @@ from browser_use_async.transport.connection_pool import PoolOptions
 from browser_use_async.transport.request import prepare
 from browser_use_async.transport.response import Outcome, OutcomeKind
 from browser_use_async.types import RunTaskRequest
-from tests.simulator import clock
-from tests.simulator.network import Admission, Machine, Network
-from tests.simulator.wire_in_memory import WireServerInMemory
+from tests.support import clock
 from tests.support.hygiene import KEY
+from tests.support.network import Admission, Machine, Network
 from tests.support.patience import PATIENCE
 from tests.support.wire import Connection, Script, WireServer, bound_socket, response
+from tests.support.wire_in_memory import WireServerInMemory
 
 GOOD = response(200, '{"id":"t-1"}')
 SECONDS = 0.3  # that an attempt may take whose time is to be up
@@ -28,28 +28,28 @@ ONCE = RetryPolicy(max_attempts=1)
 Verdict = tuple[str, bool, bool, int | None]
 
 
-def reads(count: int, *, rudely: bool) -> Script:
+def reads(count: int, *, reset: bool) -> Script:
     """Break the connection after so many bytes of the request."""
 
     async def script(connection: Connection) -> None:
         await connection.read(count)
-        end(connection, rudely=rudely)
+        end(connection, reset=reset)
 
     return script
 
 
-def reads_into_body(*, rudely: bool) -> Script:
+def reads_into_body(*, reset: bool) -> Script:
     """Break the connection after the first byte of the request's body."""
 
     async def script(connection: Connection) -> None:
         while b"\r\n\r\n" not in connection.received[: connection.position - 1]:
             await connection.read(1)
-        end(connection, rudely=rudely)
+        end(connection, reset=reset)
 
     return script
 
 
-def answers(answer: bytes, *, rudely: bool = False, stalls: bool = False) -> Script:
+def answers(answer: bytes, *, reset: bool = False, stalls: bool = False) -> Script:
     """Read the request, send these bytes, and break the connection."""
 
     async def script(connection: Connection) -> None:
@@ -57,16 +57,16 @@ def answers(answer: bytes, *, rudely: bool = False, stalls: bool = False) -> Scr
         connection.send(answer)
         if stalls:
             await connection.stall()
-        if rudely:
+        if reset:
             await asyncio.sleep(0.02)  # an RST may overtake what was sent before it
-        end(connection, rudely=rudely)
+        end(connection, reset=reset)
 
     return script
 
 
-def end(connection: Connection, *, rudely: bool) -> None:
-    """Close in one of the two ways."""
-    if rudely:
+def end(connection: Connection, *, reset: bool) -> None:
+    """Close with RST or with FIN."""
+    if reset:
         connection.reset()
     else:
         connection.finish()
@@ -89,22 +89,22 @@ async def _floods(connection: Connection) -> None:
 
 CASES: dict[str, Script | None] = {
     "refused": None,
-    "FIN at once": reads(0, rudely=False),
-    "RST at once": reads(0, rudely=True),
-    "FIN in the request's head": reads(40, rudely=False),
-    "RST in the request's head": reads(40, rudely=True),
-    "FIN in the request's body": reads_into_body(rudely=False),
-    "RST in the request's body": reads_into_body(rudely=True),
+    "FIN at once": reads(0, reset=False),
+    "RST at once": reads(0, reset=True),
+    "FIN in the request's head": reads(40, reset=False),
+    "RST in the request's head": reads(40, reset=True),
+    "FIN in the request's body": reads_into_body(reset=False),
+    "RST in the request's body": reads_into_body(reset=True),
     "FIN instead of an answer": answers(b""),
-    "RST instead of an answer": answers(b"", rudely=True),
+    "RST instead of an answer": answers(b"", reset=True),
     "FIN in the status line": answers(GOOD[:12]),
-    "RST in the status line": answers(GOOD[:12], rudely=True),
+    "RST in the status line": answers(GOOD[:12], reset=True),
     "FIN in the headers": answers(GOOD[:40]),
-    "RST in the headers": answers(GOOD[:40], rudely=True),
+    "RST in the headers": answers(GOOD[:40], reset=True),
     "FIN in the body": answers(GOOD[:-3]),
-    "RST in the body": answers(GOOD[:-3], rudely=True),
+    "RST in the body": answers(GOOD[:-3], reset=True),
     "FIN after the answer": answers(GOOD),
-    "RST after the answer": answers(GOOD, rudely=True),
+    "RST after the answer": answers(GOOD, reset=True),
     "a stall before the answer": answers(b"", stalls=True),
     "a stall in the headers": answers(GOOD[:40], stalls=True),
     "a stall in the body": answers(GOOD[:-3], stalls=True),
@@ -131,7 +131,7 @@ TIMED = frozenset(name for name in CASES if name.startswith(("a stall", "a drip"
 
 
 async def judged(url: str, options: PoolOptions, seconds: float = SECONDS) -> Verdict:
-    """Send run-task once, and say everything that the transport says about it."""
+    """Send run-task once, and return how the transport classified it."""
     configuration = Configuration.resolve(Secret(KEY), url, seconds, allow_insecure_http=False)
     transport = Transport(configuration, retry=ONCE, options=options)
     prepared = prepare(table.RUN_TASK, None, RunTaskRequest("Buy milk"))
@@ -145,8 +145,8 @@ async def judged(url: str, options: PoolOptions, seconds: float = SECONDS) -> Ve
 async def on_sockets(script: Script | None, seconds: float) -> Verdict:
     """The verdict over the loopback interface."""
     if script is None:
-        with bound_socket() as nobody:
-            url = f"http://127.0.0.1:{nobody.getsockname()[1]}"
+        with bound_socket() as closed:
+            url = f"http://127.0.0.1:{closed.getsockname()[1]}"
             return await judged(url, PoolOptions(), seconds)
     async with WireServer(script) as server:
         return await judged(server.url, PoolOptions(), seconds)

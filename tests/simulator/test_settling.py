@@ -1,4 +1,4 @@
-"""When the settle window is long enough, when it is not, and what finds the task in a crowd."""
+"""Settle windows that are long enough and too short, and finding a task among many others."""
 
 import asyncio
 from collections.abc import Callable
@@ -8,10 +8,10 @@ import pytest
 
 from browser_use_async import errors
 from browser_use_async.lifecycle.create import OnAmbiguous
-from tests.simulator import clock
 from tests.simulator.faults import Ending, Fault, Work
-from tests.simulator.network import Machine
 from tests.simulator.world import Laws, World
+from tests.support import clock
+from tests.support.network import Machine
 
 WINDOW = 60.0
 QUIET = Laws(jobs=1, fault_rate=0.0, late=0.0, lag=0.0, window=WINDOW, crashes=0, others=6.0)
@@ -27,12 +27,12 @@ def created_late(seconds: float) -> Fault:
 
 
 @attrs.frozen
-class Aftermath:
-    """What there is at the end.
+class Outcome:
+    """The tasks of the job at the end.
 
     Attributes:
         tasks: How many tasks the job has.
-        stopped: How many tasks were stopped by the sweep.
+        stopped: How many tasks were stopped as duplicates.
         running: How many of the job's tasks were not stopped.
         known: Whether the worker knows its task.
     """
@@ -43,31 +43,31 @@ class Aftermath:
     known: bool
 
 
-async def _live(fault: Fault, late: float, lag: float, on_ambiguous: OnAmbiguous) -> Aftermath:
+async def _run(fault: Fault, late: float, lag: float, on_ambiguous: OnAmbiguous) -> Outcome:
     laws = attrs.evolve(QUIET, late=late, on_ambiguous=on_ambiguous)
     world = World(5, laws)
     world.service.lag = lambda: lag
-    world.service.life = lambda: 1e6  # so that what must be stopped can be
+    world.service.life = lambda: 1e6  # so that duplicates still run
     world.faults.script.append(fault)
     machine = Machine()
     async with world.open_session(machine) as session:
         worker = world.worker(session, machine)
         await worker.create_all()
         await asyncio.sleep(late + lag)
-        stopped = await worker.sweep()
+        stopped = await worker.stop_duplicates()
     mine = [task for task in world.service.tasks.values() if task.job is not None]
-    assert all(world.service.tasks[name].job for name in stopped)  # other people's live on
+    assert all(world.service.tasks[name].job for name in stopped)  # those of others run on
     running = sum(not task.stopped for task in mine)
-    return Aftermath(len(mine), len(stopped), running, world.judged().lost == 0)
+    return Outcome(len(mine), len(stopped), running, world.judged().lost == 0)
 
 
-def _lives(
+def _outcomes(
     kind: str, on_ambiguous: OnAmbiguous, delays: tuple[float, ...] = DELAYS
-) -> list[Aftermath]:
+) -> list[Outcome]:
     return [
-        clock.run(_live(created_late(delay), delay, 0.0, on_ambiguous))
+        clock.run(_run(created_late(delay), delay, 0.0, on_ambiguous))
         if kind == "late"
-        else clock.run(_live(ANSWER_LOST, 0.0, delay, on_ambiguous))
+        else clock.run(_run(ANSWER_LOST, 0.0, delay, on_ambiguous))
         for delay in delays
     ]
 
@@ -83,16 +83,19 @@ def test_inside_the_window_one_task_and_beyond_it_a_second_one_that_is_stopped(
     figure: Callable[[str], None], kind: str
 ) -> None:
     """The window decides, to the second, whether a late task is adopted or doubled."""
-    lives = _lives(kind, "resubmit")
+    outcomes = _outcomes(kind, "resubmit")
 
-    inside, beyond = lives[:-BEYOND], lives[-BEYOND:]
-    doubled = sum(life.tasks > 1 for life in inside), sum(life.tasks > 1 for life in beyond)
+    inside, beyond = outcomes[:-BEYOND], outcomes[-BEYOND:]
+    doubled = (
+        sum(outcome.tasks > 1 for outcome in inside),
+        sum(outcome.tasks > 1 for outcome in beyond),
+    )
     figure(
         f"{doubled[0]} of {len(inside)} doubled inside the window; beyond it {doubled[1]} of "
         f"{len(beyond)}, all found and stopped"
     )
-    assert inside == [Aftermath(1, 0, 1, known=True)] * len(inside)
-    assert beyond == [Aftermath(2, 1, 1, known=True)] * len(beyond)
+    assert inside == [Outcome(1, 0, 1, known=True)] * len(inside)
+    assert beyond == [Outcome(2, 1, 1, known=True)] * len(beyond)
 
 
 @pytest.mark.parametrize(
@@ -127,8 +130,8 @@ def test_by_default_a_late_task_stays_the_only_one(
 
 
 @attrs.define
-class Crowded:
-    """Submissions while other people create tasks all the time.
+class AmongOthers:
+    """Submissions while other clients create tasks all the time.
 
     Attributes:
         lost: How many submissions there are; each loses its answer.
@@ -140,21 +143,21 @@ class Crowded:
     pages: set[str] = attrs.field(factory=set)
     asked: list[str] = attrs.field(factory=list)
 
-    def _note(self, request: str) -> None:
+    def _record(self, request: str) -> None:
         target = request.split(" ")[1]
         if "/tasks?" in target:
             self.pages.add(target)
         elif "/task/" in target:
             self.asked.append(target)
 
-    async def live(self) -> World:
-        """Submit everything, and check that everybody got what was theirs."""
+    async def run(self) -> World:
+        """Submit all of them, and check that each got its own task."""
         world = World(5, attrs.evolve(QUIET, others=500.0))
         world.service.lag = lambda: 30.0
-        world.service.rows_tell_metadata = False
+        world.service.rows_have_metadata = False
         world.faults.script.extend([ANSWER_LOST] * self.lost)
-        world.front.on_request = self._note
-        crowd = asyncio.create_task(world.crowd())
+        world.server.on_request = self._record
+        others = asyncio.create_task(world.create_other_tasks())
         async with world.open_session(Machine()) as session, asyncio.TaskGroup() as group:
             submissions = []
             for number in range(self.lost):
@@ -163,24 +166,24 @@ class Crowded:
                     "Buy milk", settle_window=WINDOW, metadata={"job": f"job-{number}"}
                 )
                 submissions.append(group.create_task(submission))
-        crowd.cancel()
-        await asyncio.wait([crowd])
+        others.cancel()
+        await asyncio.wait([others])
         jobs = [world.service.tasks[each.result().id].job for each in submissions]
         assert jobs == [f"job-{number}" for number in range(self.lost)]
         return world
 
 
 @pytest.mark.case("A24")
-def test_a_crowd_does_not_hide_a_task(figure: Callable[[str], None]) -> None:
+def test_a_task_is_found_among_many_others(figure: Callable[[str], None]) -> None:
     """While others create 500 tasks a minute, in the same words, every task is found."""
-    crowded = Crowded()
+    trial = AmongOthers()
 
-    world = clock.run(crowded.live())
+    world = clock.run(trial.run())
 
     read = world.service.carried_out["list-tasks"]
     figure(
-        f"{crowded.lost} of {crowded.lost} found among {len(world.service.tasks)} tasks, up to "
-        f"page {len(crowded.pages)}; {read} pages read"
+        f"{trial.lost} of {trial.lost} found among {len(world.service.tasks)} tasks, up to "
+        f"page {len(trial.pages)}; {read} pages read"
     )
-    assert len(crowded.pages) >= 3  # they really were pushed off the first page
-    assert len(crowded.asked) == len(set(crowded.asked))  # each at most once: marks never change
+    assert len(trial.pages) >= 3  # they were pushed off the first page
+    assert len(trial.asked) == len(set(trial.asked))  # each at most once: metadata never changes

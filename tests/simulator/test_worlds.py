@@ -1,4 +1,4 @@
-"""Random worlds: no job gets two tasks, none is lost, and one seed is one history."""
+"""Random worlds: no job gets two tasks, none is lost, and one seed gives one trace."""
 
 import os
 import subprocess
@@ -29,7 +29,7 @@ def worlds(laws: Laws, seeds: range = SEEDS) -> Report:
 def test_no_job_is_paid_twice_or_lost(
     figure: Callable[[str], None], on_ambiguous: OnAmbiguous
 ) -> None:
-    """With a window as long as late work and list lag together, whatever breaks or dies."""
+    """With a window as long as late work and list lag together, whatever breaks or crashes."""
     report = worlds(attrs.evolve(FEW, on_ambiguous=on_ambiguous))
 
     figure(
@@ -67,7 +67,7 @@ def test_no_clock_makes_a_job_paid_twice(
     "step", [pytest.param(1, marks=[pytest.mark.torture, pytest.mark.timeout(600)]), 37]
 )
 @pytest.mark.long
-def test_a_machine_may_die_at_any_event(figure: Callable[[str], None], step: int) -> None:
+def test_a_machine_may_crash_at_any_event(figure: Callable[[str], None], step: int) -> None:
     """One history, and a crash at its k-th event, for every k (in the quick run: some)."""
     laws = Laws(jobs=8, crash_at=1_000_000)
     events = simulate(1, laws).events
@@ -96,7 +96,7 @@ def test_a_thousand_worlds(figure: Callable[[str], None]) -> None:
     assert done.returncode == 0, done.stdout
 
 
-def test_the_table_tells_right_from_wrong() -> None:
+def test_experiments_judge_their_reports() -> None:
     """A harmless law fails with one victim of either kind, a control without any."""
     for experiment in EXPERIMENTS:
         for doubled, lost in ((0, 0), (1, 0), (0, 1)):
@@ -120,7 +120,7 @@ def test_a_window_that_is_too_short_pays_twice(figure: Callable[[str], None], ca
 
 @pytest.mark.case("J1")
 @pytest.mark.timeout(180)
-def test_one_seed_is_one_history(figure: Callable[[str], None]) -> None:
+def test_one_seed_gives_one_trace(figure: Callable[[str], None]) -> None:
     """A seed gives the same events again, in another process too; another seed others."""
     program = "from tests.simulator.world import *; print(simulate(3, Laws(jobs=8)).trace)"
 

@@ -1,7 +1,7 @@
-"""A program that has jobs done by the service, and that may lose its machine at any moment.
+"""A program that has jobs done by the service, on a machine that may crash at any moment.
 
-A task's submission token cannot be known before run-task is sent: the public API tells it in
-`SubmissionUnknownError`, which a dead program never sees. So the worker does what a user can do.
+A task's submission token cannot be known before run-task is sent: the public API gives it in
+`SubmissionUnknownError`, which a crashed program never sees. So the worker does what a user can do.
 It writes down its intent, with a key of its own in the task's metadata, before it submits. After
 a restart each intent without an outcome may have been sent: the worker waits for the settle
 window, reads the list, and adopts the tasks that carry its keys; whatever has no task by then never
@@ -20,11 +20,11 @@ from browser_use_async import BrowserUseSession, errors
 from browser_use_async.lifecycle.create import OnAmbiguous
 from browser_use_async.lifecycle.handle import TaskHandle
 from browser_use_async.types import TaskSummary
-from tests.simulator.network import Machine
+from tests.support.network import Machine
 
 __all__ = ["Abandoned", "Created", "Disk", "Intended", "Job", "Unknown", "Worker"]
 
-AT_ONCE = 6  # jobs
+CONCURRENCY = 6  # jobs
 
 
 @attrs.frozen
@@ -46,14 +46,14 @@ class Job:
 
 @attrs.frozen
 class Intended:
-    """The job may be sent from now on."""
+    """The job may be submitted from now on."""
 
     since: datetime
 
 
 @attrs.frozen
 class Unknown:
-    """The answer was lost, and the token leads to the task if there is one."""
+    """The response was lost; the token finds the task if there is one."""
 
     token: str
 
@@ -84,11 +84,11 @@ class Disk:
     entries: dict[str, Entry] = attrs.field(factory=dict)
 
     def write(self, machine: Machine, job: Job, entry: Entry) -> None:
-        """Store an entry, unless the machine dies before.
+        """Store an entry, unless the machine crashes before.
 
         Args:
-            machine: Who writes.
-            job: About which job.
+            machine: The machine that writes.
+            job: The job that it is about.
             entry: How far it has come.
         """
         if machine.happens(f"wrote {job.key} {type(entry).__name__}"):
@@ -109,7 +109,7 @@ class Worker:
         now: The worker's wall clock.
         skew: How far that may be from the service's.
         found: How often a task whose creation got no answer was found, and in which way.
-        keys: Whose task is whose, as far as it was asked; that never changes.
+        keys: The job of each task that was fetched; that never changes.
     """
 
     session: BrowserUseSession
@@ -126,7 +126,7 @@ class Worker:
     async def work(self) -> None:
         """Bring every job to its end."""
         left = [job for job in self.jobs if isinstance(self._entry(job), Intended)]
-        slots = asyncio.Semaphore(AT_ONCE)
+        slots = asyncio.Semaphore(CONCURRENCY)
         async with asyncio.TaskGroup() as group:
             for job in self.jobs:
                 if job not in left:
@@ -153,13 +153,13 @@ class Worker:
         async with slots:
             while not isinstance(self._entry(job), Created | Abandoned):
                 await self._advance(job)
-                await self._survive()
+                await self._stop_if_crashed()
         entry = self._entry(job)
         if isinstance(entry, Created):
-            await self._follow(entry.token)
+            await self._wait_for_end(entry.token)
 
-    async def _survive(self) -> None:
-        """A dead machine runs nothing: whoever comes here on one goes no further."""
+    async def _stop_if_crashed(self) -> None:
+        """Go no further on a crashed machine."""
         if not self.machine.alive:
             await asyncio.get_running_loop().create_future()
 
@@ -217,10 +217,10 @@ class Worker:
             await self._submit(job)
 
     async def _adopt(self, left: list[Job]) -> None:
-        """Find what a dead predecessor created without writing it down."""
+        """Find what a crashed predecessor created without recording it."""
         await asyncio.sleep(self.window)
         while True:
-            await self._survive()
+            await self._stop_if_crashed()
             try:
                 return await self._scan({job.key: job for job in left})
             except errors.BrowserUseError:
@@ -247,7 +247,7 @@ class Worker:
             self.keys[row.id] = (metadata or {}).get("job")
         return self.keys[row.id]
 
-    async def sweep(self) -> list[str]:
+    async def stop_duplicates(self) -> list[str]:
         """Stop tasks that carry the key of a job which has another task.
 
         Returns:
@@ -263,10 +263,10 @@ class Worker:
                 stopped.append(row.id)
         return stopped
 
-    async def _follow(self, token: str) -> None:
+    async def _wait_for_end(self, token: str) -> None:
         """Wait for the end of the task; waiting is free."""
         while True:
-            await self._survive()
+            await self._stop_if_crashed()
             try:
                 await self.session.handle(token).wait()
             except errors.BrowserUseError:

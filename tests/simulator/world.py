@@ -1,4 +1,4 @@
-"""One world: a service, a network, and a worker whose machine dies now and then."""
+"""One world: a service, a network, and a worker whose machine crashes now and then."""
 
 import asyncio
 import hashlib
@@ -13,20 +13,20 @@ from browser_use_async import BrowserUseSession
 from browser_use_async.events import SessionEvent, SubmissionAdopted
 from browser_use_async.lifecycle.create import OnAmbiguous
 from browser_use_async.transport.config import Runtime
-from tests.simulator import clock
 from tests.simulator.faults import ATTEMPT_SECONDS, Faults
-from tests.simulator.front import Front, http_date_of
-from tests.simulator.network import Machine, Network
+from tests.simulator.server import FaultyServer, http_date_of
 from tests.simulator.service import EPOCH, Service
 from tests.simulator.worker import Abandoned, Created, Disk, Job, Worker
+from tests.support import clock
 from tests.support.hygiene import KEY
+from tests.support.network import Machine, Network
 
 __all__ = ["Laws", "Report", "World", "simulate"]
 
 TEXTS = ("Buy milk", "Buy bread", "Read the news")
-MARGIN = 2.0  # seconds: the service learns a moment later than the client that it has given up
+MARGIN = 2.0  # seconds: the service notices a moment later than the client that it has given up
 
-LONGEST = 6 * 3600.0  # seconds; a world that has not ended by then never will
+LONGEST = 6 * 3600.0  # seconds; a world that runs longer hangs
 
 
 @attrs.frozen
@@ -40,9 +40,9 @@ class Laws:
         lag: The most seconds before the list shows a task.
         window: The settle window that the worker believes in.
         on_ambiguous: What it does when an answer is lost.
-        crashes: The most deaths of its machine.
-        crash_at: The event at which its machine dies, once; None leaves that to chance.
-        others: Tasks that other people create, for each minute.
+        crashes: The most crashes of its machine.
+        crash_at: The event at which its machine crashes, once; None leaves that to chance.
+        others: Tasks that other clients create, for each minute.
         skew: The most seconds by which the worker's wall clock is wrong.
         set_clock: How often that clock is set to another such time, for each minute.
         untrue_dates: Whether the service's `Date` may be absent or untrue.
@@ -73,11 +73,11 @@ class Report:
         submissions: How many of these were run-task.
         tasks: How many tasks it created for the worker.
         events: How many events there were on the worker's machines.
-        crashes: How many machines died.
+        crashes: How many machines crashed.
         faults: How often each fault fired.
         found: How often a task whose creation got no answer was found, and in which way.
         doubled: Jobs with two tasks or more.
-        lost: Jobs whose task nobody knows, and jobs that ended without one.
+        lost: Jobs whose task the worker does not know, and jobs that ended without one.
         unknown: Jobs that were rightly given up as never created.
         seconds: How long all of it took in the world's own time.
         trace: A hash over every event, in order.
@@ -115,40 +115,40 @@ class World:
         self._loop = asyncio.get_running_loop()
         self._laws = laws
         self._seed = seed
-        self._draw = draw = random.Random(seed)
+        self._rng = rng = random.Random(seed)
         self._trace = hashlib.blake2b(digest_size=16)
         self._skew = self._drawn_skew()
         self.service = Service(
             self._loop.time,
-            lag=lambda: draw.uniform(0.0, laws.lag) if draw.random() < 0.5 else 0.0,
-            life=lambda: draw.uniform(2.0, 40.0),
-            rows_tell_metadata=draw.random() < 0.5,
+            lag=lambda: rng.uniform(0.0, laws.lag) if rng.random() < 0.5 else 0.0,
+            life=lambda: rng.uniform(2.0, 40.0),
+            rows_have_metadata=rng.random() < 0.5,
         )
-        self.faults = Faults(draw, laws.fault_rate * draw.choice((0.2, 1.0, 1.5)))
-        self.front = Front(self.service, self.faults, draw, laws.late, self._note)
+        self.faults = Faults(rng, laws.fault_rate * rng.choice((0.2, 1.0, 1.5)))
+        self.server = FaultyServer(self.service, self.faults, rng, laws.late, self._record)
         if laws.untrue_dates:
-            self.front.date = self._drawn_dates()
+            self.server.date = self._drawn_dates()
         self.network = Network(
-            self.front.accept, self.faults.admit, lambda: draw.uniform(0.001, 0.05)
+            self.server.accept, self.faults.admit, lambda: rng.uniform(0.001, 0.05)
         )
         self.disk = Disk()
         self.jobs = tuple(
-            Job(f"job-{number}", draw.choice(TEXTS), draw.uniform(0.0, 60.0), draw.random() < 0.5)
+            Job(f"job-{number}", rng.choice(TEXTS), rng.uniform(0.0, 60.0), rng.random() < 0.5)
             for number in range(laws.jobs)
         )
         self.found: Counter[str] = Counter()
         self.crashes = 0
         self.events = 0
-        self._dies_at: int | None = None
+        self._crashes_at: int | None = None
         self._crashed = asyncio.Event()
 
-    def die_after(self, events: int | None) -> None:
-        """Let the next machine die, or not.
+    def crash_after(self, events: int | None) -> None:
+        """Crash the next machine after some events, or never.
 
         Args:
-            events: How many events it outlives; None lets it live on.
+            events: After how many events; None for never.
         """
-        self._dies_at = None if events is None else self.events + events
+        self._crashes_at = None if events is None else self.events + events
 
     def set_clock(self, skew: timedelta) -> None:
         """Set the worker's wall clock.
@@ -159,63 +159,66 @@ class World:
         self._skew = skew
 
     def _drawn_skew(self) -> timedelta:
-        return timedelta(seconds=self._draw.uniform(-self._laws.skew, self._laws.skew))
+        return timedelta(seconds=self._rng.uniform(-self._laws.skew, self._laws.skew))
 
     def _drawn_dates(self) -> Callable[[datetime], str | None]:
-        wrong = timedelta(seconds=self._draw.uniform(-86_400.0, 86_400.0))
+        wrong = timedelta(seconds=self._rng.uniform(-86_400.0, 86_400.0))
         kinds: tuple[Callable[[datetime], str | None], ...] = (
             http_date_of,
             lambda _now: None,
             lambda now: http_date_of(now + wrong),
-            lambda now: http_date_of(now + self._draw.choice((wrong, timedelta(0)))),
+            lambda now: http_date_of(now + self._rng.choice((wrong, timedelta(0)))),
         )
-        return self._draw.choice(kinds)
+        return self._rng.choice(kinds)
 
     async def _set_clock(self) -> None:
-        """What a broken synchronisation does to the worker's clock."""
+        """Set the worker's clock to wrong times, as a broken synchronisation does."""
         while self._laws.set_clock:
-            await asyncio.sleep(self._draw.expovariate(self._laws.set_clock / 60.0))
+            await asyncio.sleep(self._rng.expovariate(self._laws.set_clock / 60.0))
             self.set_clock(self._drawn_skew())
 
     def now(self) -> datetime:
         """The worker's wall clock, which is not quite the service's."""
         return EPOCH + self._skew + timedelta(seconds=self._loop.time())
 
-    def _note(self, event: str) -> None:
+    def _record(self, event: str) -> None:
         self._trace.update(f"{self._loop.time():.9f} {event}\n".encode())
 
-    def _on_event(self, machine: Machine, event: str) -> None:
-        self._note(event)
+    def _on_machine_event(self, machine: Machine, event: str) -> None:
+        self._record(event)
         self.events += 1
-        if self.events == self._dies_at:
+        if self.events == self._crashes_at:
             self.crashes += 1
-            machine.die(delivered=self._draw.random() < 0.5)
+            machine.crash(delivered=self._rng.random() < 0.5)
             self._crashed.set()
 
-    def _tell(self, event: SessionEvent) -> None:
+    def _on_session_event(self, event: SessionEvent) -> None:
         self.found["by the SDK"] += isinstance(event, SubmissionAdopted)
 
-    def _deaths(self) -> list[int]:
-        """How many events each of the machines outlives, but the last one, which lives on."""
+    def _crash_points(self) -> list[int]:
+        """After how many events each machine crashes; the last one does not."""
         if self._laws.crash_at is not None:
             return [self._laws.crash_at]
         # Early as often as late: while jobs are being submitted, and while they are resolved.
-        longest = self._draw.choice((30, 300, 3000))
+        longest = self._rng.choice((30, 300, 3000))
         return [
-            1 + self._draw.randrange(longest)
-            for _crash in range(self._draw.randrange(self._laws.crashes + 1))
+            1 + self._rng.randrange(longest)
+            for _crash in range(self._rng.randrange(self._laws.crashes + 1))
         ]
 
     async def run(self) -> Report:
-        """Let the worker work, restart it when its machine dies, and judge what came of it."""
-        around = [asyncio.create_task(self.crowd()), asyncio.create_task(self._set_clock())]
-        for events in self._deaths():
-            self.die_after(events)
+        """Run the worker, restart it when its machine crashes, and judge the outcome."""
+        around = [
+            asyncio.create_task(self.create_other_tasks()),
+            asyncio.create_task(self._set_clock()),
+        ]
+        for events in self._crash_points():
+            self.crash_after(events)
             if await self.run_machine():
                 break  # everything was done before that event
-            await asyncio.sleep(self._draw.uniform(0.0, 30.0))
+            await asyncio.sleep(self._rng.uniform(0.0, 30.0))
         else:
-            self.die_after(None)
+            self.crash_after(None)
             await self.run_machine()
         await asyncio.sleep(self._laws.late + ATTEMPT_SECONDS)  # for what is carried out late
         for each in around:
@@ -223,11 +226,11 @@ class World:
         await asyncio.wait(around)
         return self.judged()
 
-    async def crowd(self) -> None:
-        """Other people, who have no less to do than the worker, and in the same words."""
+    async def create_other_tasks(self) -> None:
+        """Create tasks of other clients, with the texts of the worker's."""
         while self._laws.others:
-            await asyncio.sleep(self._draw.expovariate(self._laws.others / 60.0))
-            self.service.create(self._draw.choice(TEXTS), {"team": "theirs"})
+            await asyncio.sleep(self._rng.expovariate(self._laws.others / 60.0))
+            self.service.create(self._rng.choice(TEXTS), {"team": "theirs"})
 
     def open_session(self, machine: Machine) -> BrowserUseSession:
         """A session with the service; to be closed by the caller.
@@ -239,12 +242,12 @@ class World:
             KEY,
             base_url="http://127.0.0.1/api/v1",
             timeout=ATTEMPT_SECONDS,
-            on_event=self._tell,
-            surroundings=self.surroundings(machine),
+            on_event=self._on_session_event,
+            surroundings=self.runtime(machine),
         )
 
-    def surroundings(self, machine: Machine) -> Runtime:
-        """What this world is like for a session.
+    def runtime(self, machine: Machine) -> Runtime:
+        """What a session of this world uses instead of chance, clock and network.
 
         Args:
             machine: Where it runs.
@@ -271,7 +274,7 @@ class World:
             Whether it came to its end; else the machine died before.
         """
         machine = Machine()
-        machine.on_event = lambda event: self._on_event(machine, event)
+        machine.on_event = lambda event: self._on_machine_event(machine, event)
         self._crashed.clear()
         session = self.open_session(machine)
         worker = self.worker(session, machine)
@@ -292,8 +295,8 @@ class World:
         report = Report(
             worlds=1,
             jobs=len(self.jobs),
-            requests=self.front.requests,
-            submissions=self.front.submissions,
+            requests=self.server.requests,
+            submissions=self.server.submissions,
             tasks=sum(task.job is not None for task in self.service.tasks.values()),
             events=self.events,
             crashes=self.crashes,
@@ -321,8 +324,8 @@ def simulate(seed: int, laws: Laws | None = None) -> Report:
         laws: What holds in it.
     """
 
-    async def live() -> Report:
+    async def run() -> Report:
         async with asyncio.timeout(LONGEST):
             return await World(seed, Laws() if laws is None else laws).run()
 
-    return clock.run(live())
+    return clock.run(run())

@@ -163,8 +163,11 @@ VALUES = st.recursive(
 @given(VALUES)
 @pytest.mark.timeout(180)
 def test_any_value_is_read_or_not(value: Any):
-    """No value breaks the reading."""
-    as_number(value)
-    as_boolean(value)
-    as_string(value, "date", BASE)
-    as_member(value, ["a", 1, True])
+    """What is read has the type that was asked for, and is None where there is nothing to read."""
+    number, boolean = as_number(value), as_boolean(value)
+    string, member = as_string(value, "date", BASE), as_member(value, ["a", 1, True])
+
+    assert number is None or (type(number) in {int, float} and math.isfinite(number))
+    assert boolean in {None, True, False}
+    assert string is None or isinstance(string, str)
+    assert member in {None, "a", 1}

@@ -1,4 +1,4 @@
-"""An event loop without waiting: when nothing is left to do, it is the next timer's time."""
+"""An event loop in virtual time: when nothing is ready, the clock jumps to the next timer."""
 
 import asyncio
 import selectors
@@ -10,31 +10,31 @@ __all__ = ["VirtualLoop", "run"]
 ResultT = TypeVar("ResultT")
 
 
-class _Skipper(selectors.SelectSelector):
-    """Waits by moving the clock, and sees no real file: all that happens, happens in memory."""
+class _VirtualSelector(selectors.SelectSelector):
+    """Waits by moving the clock, and watches no real file: everything happens in memory."""
 
     def __init__(self) -> None:
         super().__init__()
         self.now = 0.0
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
-        """Let the time pass at once."""
+        """Move the clock."""
         if timeout is None:
-            raise RuntimeError("everything waits, and nothing will ever happen")
+            raise RuntimeError("every task waits, and there is no timer")
         self.now += max(timeout, 0.0)
         return []
 
 
 class VirtualLoop(asyncio.SelectorEventLoop):
-    """The loop of one simulation. It starts at 0 seconds, and one run is as good as another."""
+    """The loop of one simulation. It starts at 0 seconds."""
 
     def __init__(self) -> None:
-        self._skipper = _Skipper()
-        super().__init__(self._skipper)
+        self._virtual = _VirtualSelector()
+        super().__init__(self._virtual)
 
     def time(self) -> float:
         """Seconds since the beginning of this world."""
-        return self._skipper.now
+        return self._virtual.now
 
 
 def run(world: Coroutine[Any, Any, ResultT]) -> ResultT:

@@ -5,7 +5,7 @@ import socket
 from types import TracebackType
 from typing import Self
 
-from tests.simulator.network import Network
+from tests.support.network import Network
 from tests.support.wire import Connection, Script, WireServer
 
 __all__ = ["WireServerInMemory"]
@@ -21,7 +21,7 @@ class WireServerInMemory(WireServer):
 
     def __init__(self, script: Script, network: Network) -> None:
         super().__init__(script, listener=socket.socket())
-        self._listener.close()  # nobody listens on anything
+        self._listener.close()  # nothing listens on it
         network.accept = lambda: Connection(self)
 
     async def __aenter__(self) -> Self:

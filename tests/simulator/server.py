@@ -1,4 +1,4 @@
-"""The service's side of a connection: reads requests, lets faults happen, answers."""
+"""An HTTP server of the simulated service: reads requests, injects faults, responds."""
 
 import asyncio
 import json
@@ -13,7 +13,7 @@ import attrs
 from tests.simulator.faults import ATTEMPT_SECONDS, Ending, Fault, Faults, Work
 from tests.simulator.service import EPOCH, Answer, Service
 
-__all__ = ["Front", "ServiceConnection", "http_date_of"]
+__all__ = ["FaultyServer", "ServiceConnection", "http_date_of"]
 
 
 def http_date_of(moment: datetime) -> str:
@@ -22,16 +22,16 @@ def http_date_of(moment: datetime) -> str:
 
 
 @attrs.define(eq=False)
-class Front:
-    """What all connections to a service share.
+class FaultyServer:
+    """An HTTP server on which faults happen: what all of its connections share.
 
     Attributes:
         service: Carries requests out.
         faults: What goes wrong.
-        draw: The source of chance.
+        rng: The source of random numbers.
         late: The most seconds between the moment at which a client gives up and the moment at
             which its request is carried out.
-        on_request: Told of each whole request that came.
+        on_request: Called with each whole request.
         date: The `Date` header of each answer, given the service's time; None sends none.
         requests: How many came.
         submissions: How many of these were run-task.
@@ -39,7 +39,7 @@ class Front:
 
     service: Service
     faults: Faults
-    draw: random.Random
+    rng: random.Random
     late: float
     on_request: Callable[[str], None] = lambda _request: None
     date: Callable[[datetime], str | None] = http_date_of
@@ -55,11 +55,11 @@ class ServiceConnection(asyncio.Protocol):
     """One connection.
 
     Args:
-        front: What it shares with the others.
+        server: The server that accepted it.
     """
 
-    def __init__(self, front: Front) -> None:
-        self._front = front
+    def __init__(self, server: FaultyServer) -> None:
+        self._server = server
         self._loop = asyncio.get_running_loop()
         self._received = bytearray()
         self._fault: Fault | None = None
@@ -78,24 +78,24 @@ class ServiceConnection(asyncio.Protocol):
         self._read()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Keep to the bound: the client has given up now, perhaps sooner than expected."""
+        """Carry late work out within its bound: the client has given up now, perhaps early."""
         if self._late_work is None:
             return
         timer, work = self._late_work
-        if timer.when() > self._loop.time() + self._front.late:
+        if timer.when() > self._loop.time() + self._server.late:
             timer.cancel()
-            self._loop.call_later(self._front.draw.uniform(0.0, self._front.late), work)
+            self._loop.call_later(self._server.rng.uniform(0.0, self._server.late), work)
 
     def _read(self) -> None:
         if self._busy or not self._received:
             return
         if self._fault is None:
-            self._fault = self._front.faults.next(paying=self._received[:2] == b"PO")
+            self._fault = self._server.faults.next(paying=self._received[:2] == b"PO")
         end = self._received.find(b"\r\n\r\n") + 4
         size = end + _length(self._received[:end]) if end >= 4 else None
         cut = self._fault.request_bytes
         if cut is not None and len(self._received) >= min(cut, size or cut):
-            self._front.faults.note(self._fault)
+            self._server.faults.count(self._fault)
             self._end(self._fault)
         elif size is not None and len(self._received) >= size:
             head, body = bytes(self._received[:end]), bytes(self._received[end:size])
@@ -104,22 +104,22 @@ class ServiceConnection(asyncio.Protocol):
             self._serve(head, body, self._fault)
 
     def _serve(self, head: bytes, body: bytes, fault: Fault) -> None:
-        front = self._front
+        server = self._server
         method, target, _version = head.split(b"\r\n", 1)[0].decode().split(" ")
-        front.requests += 1
-        front.submissions += target.endswith("/run-task")
-        front.on_request(f"{method} {target} {len(body)} {fault.kind}")
-        front.faults.note(fault)
-        work = partial(front.service.carry_out, method, target, body)
+        server.requests += 1
+        server.submissions += target.endswith("/run-task")
+        server.on_request(f"{method} {target} {len(body)} {fault.kind}")
+        server.faults.count(fault)
+        work = partial(server.service.carry_out, method, target, body)
         if fault.work is Work.LATE:
             self._work_late(work, fault)
-        self._loop.call_later(front.draw.uniform(0.01, 0.2), self._carry_out, work, fault)
+        self._loop.call_later(server.rng.uniform(0.01, 0.2), self._carry_out, work, fault)
 
     def _work_late(self, work: Callable[[], object], fault: Fault) -> None:
-        patience = ATTEMPT_SECONDS if fault.ending is Ending.STALL else 0.0
+        attempt = ATTEMPT_SECONDS if fault.ending is Ending.STALL else 0.0
         seconds = fault.late
         if seconds is None:
-            seconds = self._front.draw.uniform(0.0, patience + self._front.late)
+            seconds = self._server.rng.uniform(0.0, attempt + self._server.late)
         self._late_work = (self._loop.call_later(seconds, work), work)
 
     def _carry_out(self, work: Callable[[], Answer], fault: Fault) -> None:
@@ -130,7 +130,7 @@ class ServiceConnection(asyncio.Protocol):
             self._answer(true, fault)
 
     def _answer(self, true: Answer, fault: Fault) -> None:
-        date = self._front.date(EPOCH + timedelta(seconds=self._front.service.now()))
+        date = self._server.date(EPOCH + timedelta(seconds=self._server.service.now()))
         answer = fault.garbage if fault.garbage is not None else _rendered(true, fault, date)
         answer = answer[: int(len(answer) * fault.share)]
         if fault.drip:
@@ -153,7 +153,7 @@ class ServiceConnection(asyncio.Protocol):
             case Ending.RST:
                 self._transport.abort()
             case Ending.IDLE_FIN:
-                seconds = self._front.draw.uniform(0.0, 5.0)
+                seconds = self._server.rng.uniform(0.0, 5.0)
                 self._loop.call_later(seconds, self._transport.close)
             case Ending.KEPT | Ending.STALL:
                 pass

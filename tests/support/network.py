@@ -1,4 +1,4 @@
-"""A network in memory: each connection is two transports, each wire keeps what is on its way.
+"""A network in memory: a connection is two transports, a wire holds what is in flight.
 
 A client reaches it through an aiohttp connector, so everything above the socket is the real
 thing. A server is any asyncio protocol.
@@ -16,11 +16,11 @@ from aiohttp.client_proto import ResponseHandler
 
 __all__ = ["Admission", "Machine", "MemoryTransport", "Network"]
 
-LATENCY = 0.01  # seconds from one side to the other, unless somebody says otherwise
+LATENCY = 0.01  # seconds from one side to the other, by default
 
 
 class Admission(Enum):
-    """What becomes of an attempt to connect."""
+    """What happens to an attempt to connect."""
 
     ACCEPTED = auto()
     REFUSED = auto()
@@ -33,7 +33,7 @@ class _End(Enum):
 
 
 class _SocketOptions:
-    """Stands in for the socket behind a transport, for those who set options on it."""
+    """Stands in for the socket of a transport, on which aiohttp sets options."""
 
     family = None
 
@@ -42,31 +42,31 @@ class _SocketOptions:
 
 
 class _Wire:
-    """One direction of a connection: everything arrives, in order, a moment later."""
+    """One direction of a connection: everything arrives in order, after the latency."""
 
     def __init__(self, latency: float, deliver: Callable[["bytes | _End"], None]) -> None:
         self._loop = asyncio.get_running_loop()
         self._latency = latency
         self._deliver = deliver
-        self._under_way: deque[tuple[float, bytes | _End]] = deque()
+        self._in_flight: deque[tuple[float, bytes | _End]] = deque()
         self._timer: asyncio.TimerHandle | None = None
 
     def send(self, item: "bytes | _End") -> None:
-        self._under_way.append((self._loop.time() + self._latency, item))
+        self._in_flight.append((self._loop.time() + self._latency, item))
         if self._timer is None:
-            self._timer = self._loop.call_at(self._under_way[0][0], self._arrive)
+            self._timer = self._loop.call_at(self._in_flight[0][0], self._arrive)
 
     def lose_all(self) -> None:
-        """What is on its way never arrives."""
-        self._under_way.clear()
+        """What is in flight never arrives."""
+        self._in_flight.clear()
 
     def _arrive(self) -> None:
         self._timer = None
         now = self._loop.time() + 1e-9
-        while self._under_way and self._under_way[0][0] <= now:
-            self._deliver(self._under_way.popleft()[1])
-        if self._under_way:
-            self._timer = self._loop.call_at(self._under_way[0][0], self._arrive)
+        while self._in_flight and self._in_flight[0][0] <= now:
+            self._deliver(self._in_flight.popleft()[1])
+        if self._in_flight:
+            self._timer = self._loop.call_at(self._in_flight[0][0], self._arrive)
 
 
 class MemoryTransport(asyncio.Transport):
@@ -74,7 +74,7 @@ class MemoryTransport(asyncio.Transport):
 
     Args:
         protocol: Whose side it is.
-        machine: The machine that it is on, or None for one that never dies.
+        machine: The machine that it is on, or None for one that never crashes.
     """
 
     def __init__(self, protocol: asyncio.BaseProtocol, machine: "Machine | None") -> None:
@@ -89,7 +89,7 @@ class MemoryTransport(asyncio.Transport):
         self._wire: _Wire
 
     def attach(self, peer: "MemoryTransport", latency: float) -> None:
-        """Lay the wire to the other side.
+        """Connect to the other side.
 
         Args:
             peer: The other side.
@@ -104,9 +104,9 @@ class MemoryTransport(asyncio.Transport):
         if not self._reading or self._unread:
             self._unread.append(item)
         elif self._machine is None or self._machine.happens(f"arrived {_size(item)}"):
-            self._take(item)
+            self._deliver_item(item)
 
-    def _take(self, item: "bytes | _End") -> None:
+    def _deliver_item(self, item: "bytes | _End") -> None:
         match item:
             case _End.RST:
                 self._lose(ConnectionResetError(104, "Connection reset by peer"))
@@ -128,16 +128,16 @@ class MemoryTransport(asyncio.Transport):
             self._machine.transports.pop(self, None)
         self._loop.call_soon(self._protocol.connection_lost, error)
 
-    def die(self, *, delivered: bool) -> None:
-        """The machine of this side dies; its kernel says so to the other side.
+    def crash(self, *, delivered: bool) -> None:
+        """The machine of this side crashes; its kernel resets the connection.
 
         Args:
-            delivered: Whether what is on its way still arrives.
+            delivered: Whether bytes in flight still arrive.
         """
         if not delivered:
             self._wire.lose_all()
         self._wire.send(_End.RST)
-        self._lose(ConnectionResetError(104, "this machine is dead"))
+        self._lose(ConnectionResetError(104, "this machine has crashed"))
 
     # --- what protocols call ------------------------------------------------------------------
 
@@ -165,14 +165,14 @@ class MemoryTransport(asyncio.Transport):
         return self._closing
 
     def pause_reading(self) -> None:
-        """Keep what comes."""
+        """Buffer what arrives."""
         self._reading = False
 
     def resume_reading(self) -> None:
-        """Hand over what was kept."""
+        """Deliver what was buffered."""
         self._reading = True
         while self._unread and self._reading and not self._lost:
-            self._take(self._unread.popleft())
+            self._deliver_item(self._unread.popleft())
 
     def is_reading(self) -> bool:
         """Whether reading is not paused."""
@@ -189,7 +189,7 @@ class MemoryTransport(asyncio.Transport):
         return self._protocol
 
     def set_protocol(self, protocol: asyncio.BaseProtocol) -> None:
-        """Give this side to somebody else."""
+        """Replace the protocol."""
         self._protocol = protocol
 
     def get_write_buffer_size(self) -> int:
@@ -203,11 +203,11 @@ def _size(item: "bytes | _End") -> str:
 
 @attrs.define(eq=False)
 class Machine:
-    """The computer that a client runs on; it can die between any two events.
+    """The computer that a client runs on; it can crash between any two events.
 
     Attributes:
-        on_event: Told of each event; what it does may kill the machine.
-        alive: Whether it lives. What a dead one sends or stores has no effect.
+        on_event: Called with each event; may crash the machine.
+        alive: Whether it runs. What a crashed one sends or stores has no effect.
         transports: Its open connections, oldest first.
     """
 
@@ -222,21 +222,21 @@ class Machine:
             event: What happens.
 
         Returns:
-            Whether it takes effect: not if the machine is dead, or dies now.
+            Whether it takes effect: not if the machine has crashed, or crashes now.
         """
         if self.alive:
             self.on_event(event)
         return self.alive
 
-    def die(self, *, delivered: bool) -> None:
-        """Lose the power.
+    def crash(self, *, delivered: bool) -> None:
+        """Crash: connections are reset, and nothing takes effect any more.
 
         Args:
-            delivered: Whether bytes that are on the wire still arrive.
+            delivered: Whether bytes in flight still arrive.
         """
         self.alive = False
         for transport in tuple(self.transports):
-            transport.die(delivered=delivered)
+            transport.crash(delivered=delivered)
 
 
 @attrs.define(eq=False)
