@@ -17,6 +17,8 @@ LEVELS = {
     "lazy": 0,
     "version": 0,
     "types": 1,
+    "logs": 1,
+    "timeline": 2,
     "events": 2,
     "api": 3,
     "prices": 3,
@@ -41,7 +43,17 @@ SECTIONS = {"account", "browser_profiles", "files", "scheduled_tasks", "search",
 ANNEXES = {"server": {"errors", "lazy", "types", "api", "prices", "structured_output", "webhooks"}}
 HOSTS_OF_THE_SERVER = {"cli"}
 # Without input and output, so that every rule in them can be tested without a loop.
-PURE = {"errors", "lazy", "version", "types", "events", "api", "structured_output", "prices"}
+PURE = {
+    "errors",
+    "lazy",
+    "version",
+    "types",
+    "events",
+    "timeline",
+    "api",
+    "structured_output",
+    "prices",
+}
 IMPURE_LIBRARIES = {"aiohttp", "asyncio", "socket", "ssl", "tenacity", "threading"}
 # `aiohttp.web` is another matter: a webhook receiver may be one of its handlers.
 CLIENT_LIBRARIES = {"aiohttp", "tenacity"}
@@ -56,6 +68,7 @@ PUBLIC_MODULES = {
     "browser_use_async.events",
     "browser_use_async.types",
     "browser_use_async.prices",
+    "browser_use_async.timeline",
     "browser_use_async.server",
     "browser_use_async.webhooks",
 }

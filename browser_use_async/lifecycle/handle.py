@@ -13,6 +13,7 @@ from browser_use_async.api.tasks import TaskEndpoints
 from browser_use_async.errors import OutputValidationError, TaskFailedError, TaskStoppedError
 from browser_use_async.polling.poller import TaskPoller
 from browser_use_async.polling.watched_task import Interest, Subscriber, WatchedTask
+from browser_use_async.timeline import Timeline
 from browser_use_async.types import Task, TaskStatus, TaskStep
 from browser_use_async.types.base import Value
 
@@ -208,6 +209,7 @@ class TaskHandle(Value):
     async def pause(self) -> None:
         """Pause the running task."""
         await self._tasks.pause(self.id)
+        self._poller.record_stop(self.id, "pause")
 
     async def resume(self) -> None:
         """Continue the paused task."""
@@ -216,6 +218,15 @@ class TaskHandle(Value):
     async def stop(self) -> None:
         """Stop the task for good."""
         await self._tasks.stop(self.id)
+        self._poller.record_stop(self.id, "stop")
+
+    def timeline(self) -> Timeline:
+        """What this session knows to have happened to the task, oldest first. Makes no call.
+
+        The submission with its attempts and the money at stake, statuses as they were seen, failed
+        polls, and stops. A session remembers it for its latest 1,000 tasks.
+        """
+        return self._poller.timeline_of(self.id)
 
     def to_token(self) -> str:
         """A text from which `session.handle` makes this handle again, in any process."""
@@ -302,7 +313,9 @@ def _timed_out(alive: list[WatchedTask]) -> errors.WaitTimeoutError:
         f"{first.status or 'unknown'}. It lives on: wait again, or stop it with "
         "session.tasks.stop(task_id)"
     )
-    return errors.WaitTimeoutError(what, task_id=first.task_id, last_status=first.status)
+    error = errors.WaitTimeoutError(what, task_id=first.task_id, last_status=first.status)
+    error.timeline = first.timeline()
+    return error
 
 
 def _result(watched: WatchedTask) -> Task:
