@@ -19,7 +19,13 @@ from browser_use_async.api.tasks import TaskEndpoints
 from browser_use_async.errors import InvalidRequestError
 from browser_use_async.events import SessionEvent
 from browser_use_async.lifecycle.create import OnAmbiguous, TaskCreator
-from browser_use_async.lifecycle.handle import TaskHandle, task_id_of, wait, wait_many
+from browser_use_async.lifecycle.handle import (
+    TaskHandle,
+    task_id_of,
+    traceparent_in,
+    wait,
+    wait_many,
+)
 from browser_use_async.lifecycle.reconcile import Reconciler
 from browser_use_async.lifecycle.run import BackgroundTasks, EndAction, OnCreated, SubmissionRunner
 from browser_use_async.lifecycle.submission_age import SubmissionAges
@@ -595,6 +601,9 @@ class BrowserUseSession:
         """
         task_id = task_id_of(task_id_or_token)
         self._transport.timelines.of(task_id)  # which records from now on
+        traceparent, telemetry = traceparent_in(task_id_or_token), self._transport.telemetry
+        if traceparent is not None and telemetry is not None:
+            telemetry.record_origin(task_id, traceparent)
         return TaskHandle(task_id, self.tasks, self._poller)
 
     async def wait(self, task_id: str, *, timeout: float | None = None) -> Task:
@@ -679,6 +688,8 @@ class BrowserUseSession:
             return
         if event.submission_mark is not None:
             self._reconciler.record(event.task_id, event.submission_mark)
+        if self._transport.telemetry is not None:
+            self._transport.telemetry.record_webhook(event)
         # There is no webhook for a task that fails.
         ends = {WebhookStatus.FINISHED, WebhookStatus.STOPPED}
         self._poller.webhook_received(event.task_id, has_ended=event.status in ends)

@@ -15,7 +15,13 @@ from browser_use_async.api.limits import (
     MAX_METADATA_PAIRS,
     is_seconds,
 )
-from browser_use_async.api.submission_token import MAX_WINDOW, TOKEN_KEY, SubmissionToken
+from browser_use_async.api.submission_token import (
+    MAX_WINDOW,
+    RESERVED_KEYS,
+    TOKEN_KEY,
+    TRACE_KEY,
+    SubmissionToken,
+)
 from browser_use_async.errors import (
     BrowserUseError,
     InvalidRequestError,
@@ -86,6 +92,13 @@ class Submission:
         self.ledger_entry: LedgerEntry | None = None
         self.recorder = recorder
 
+    def record_trace(self, traceparent: str | None) -> None:
+        """Say in the metadata which trace it belongs to, if there is room for another pair."""
+        given = self.request.metadata
+        metadata = given if isinstance(given, Mapping) else {}
+        if traceparent is not None and len(metadata) < MAX_METADATA_PAIRS:
+            self.request = attrs.evolve(self.request, metadata={**metadata, TRACE_KEY: traceparent})
+
     def not_created(self) -> None:
         """Note that nothing was created, and that nothing is on the wire."""
         self.state = SubmissionState.UNSENT
@@ -130,10 +143,11 @@ class TaskCreator:
                 "settle_window must be a number of seconds of 0 or more", field="settle_window"
             )
         metadata = request.metadata if isinstance(request.metadata, Mapping) else {}
-        if TOKEN_KEY in metadata:
+        reserved = next((each for each in RESERVED_KEYS if each in metadata), None)
+        if reserved is not None:
             raise InvalidRequestError(
-                f"metadata: {TOKEN_KEY!r} is reserved for finding the task when an answer is "
-                "lost; use another name",
+                f"metadata: {reserved!r} is reserved for finding the task and its trace again; "
+                "use another name",
                 field="metadata",
             )
         if len(metadata) >= MAX_METADATA_PAIRS:
@@ -153,6 +167,16 @@ class TaskCreator:
             SubmissionUnknownError: The answer was lost and the task did not appear.
             BrowserUseError: The task was not created.
         """
+        telemetry = self.transport.telemetry
+        if telemetry is None:
+            return await self._create(submission)
+        with telemetry.submission() as submitting:
+            submission.record_trace(submitting.traceparent)
+            task_id = await self._create(submission)
+            submitting.record_task(task_id, submission.request)
+        return task_id
+
+    async def _create(self, submission: Submission) -> str:
         token = submission.token
         # Bounded: a service that loses every answer is not paid for ever.
         for _time in range(self.transport.retry.max_attempts):

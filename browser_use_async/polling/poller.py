@@ -8,7 +8,7 @@ import math
 import random
 import traceback
 from collections.abc import Coroutine, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from browser_use_async import errors
 from browser_use_async.api.endpoint_table import GET_TASK, GET_TASK_STATUS
@@ -28,6 +28,9 @@ from browser_use_async.timeline import Timeline, TimelineKind
 from browser_use_async.transport.client import Transport
 from browser_use_async.transport.response import is_transient
 from browser_use_async.types import PageQuery, Task, TaskId, TaskStatus
+
+if TYPE_CHECKING:
+    from browser_use_async.telemetry import Telemetry
 
 _LOGGER = logging.getLogger("browser_use_async")
 
@@ -118,6 +121,11 @@ class TaskPoller:
         if self._timer is not None and not self._schedule.watched:
             self._timer.cancel()
         self._wake()
+
+    @property
+    def telemetry(self) -> "Telemetry | None":
+        """What writes the spans of the session, if anything does."""
+        return self._transport.telemetry
 
     def timeline_of(self, task_id: str) -> Timeline:
         """What this session knows to have happened to a task."""
@@ -509,6 +517,8 @@ class TaskPoller:
         if task.status.is_terminal or (not task.status.is_known and task.finished_at is not None):
             watched.settled = True
             self._transport.release_slot()
+            if self.telemetry is not None:
+                self.telemetry.record_task(task)
         if watched.settled or asked >= watched.answered_at:  # else a page tells a newer one
             self._record_status(watched, task.status, _now())
         if watched.interest is Interest.STEPS:

@@ -39,6 +39,7 @@ from browser_use_async.transport.retry import RetryBudget, Retrying, RetryPolicy
 from browser_use_async.types import TaskId
 
 if TYPE_CHECKING:
+    from browser_use_async.telemetry import Telemetry
     from browser_use_async.transport.storage import Storage
 
 _LOGGER = logging.getLogger("browser_use_async")
@@ -79,6 +80,7 @@ class Transport:
         self._rate_limiter: RateLimiter | None = None
         self.server_clock = ServerClock()
         self.timelines = Timelines() if timelines is None else timelines
+        self.telemetry: Telemetry | None = None
         self._requests = 0  # that were sent, to tell the lines of a log apart
         load_structure()  # now, and not while a call waits for it
 
@@ -255,7 +257,10 @@ class Transport:
         try:
             if before_sending is not None:
                 await before_sending()
-            outcome = sent = await self._connections.send(prepared, on_sent)
+            sending = self._connections.send(prepared, on_sent)
+            if self.telemetry is not None:
+                sending = self.telemetry.send(prepared, number, sending)
+            outcome = sent = await sending
         finally:
             limiter.release(permit, endpoint, outcome)
             if started is not None:
