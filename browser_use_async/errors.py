@@ -45,6 +45,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
+    from browser_use_async.timeline import Timeline
     from browser_use_async.types import Task, TaskStatus
 
 __all__ = [
@@ -92,9 +93,11 @@ class BrowserUseError(Exception):
 
     Attributes:
         task_id: The task that the failed call was about, when there is one.
+        timeline: What happened before, for errors of calls, submissions and waits; else None.
     """
 
     task_id: str | None = None
+    timeline: "Timeline | None" = None
 
     def __init__(self, message: str, *, task_id: str | None = None) -> None:
         super().__init__(message)

@@ -32,6 +32,13 @@ class RetryScheduled(Value):
     pause: float
     reason: str
 
+    def __str__(self) -> str:
+        about = "" if self.task_id is None else f" of task {self.task_id}"
+        return (
+            f"{self.operation}{about} failed ({self.reason}), attempt {self.attempt}; "
+            f"again in {self.pause:.1f} s"
+        )
+
 
 @attrs.frozen(eq=False, repr=False)
 class SlotAwaited(Value):
@@ -42,6 +49,9 @@ class SlotAwaited(Value):
     """
 
     patience: float
+
+    def __str__(self) -> str:
+        return f"run_task waits up to {self.patience:.0f} s for a free agent slot"
 
 
 @attrs.frozen(eq=False, repr=False)
@@ -55,6 +65,12 @@ class SubmissionAdopted(Value):
 
     task_id: str
     searched: float
+
+    def __str__(self) -> str:
+        return (
+            f"the answer to run_task was lost; task {self.task_id}, which it created, was found "
+            f"after {self.searched:.1f} s"
+        )
 
 
 @attrs.frozen(eq=False, repr=False)

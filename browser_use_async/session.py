@@ -19,12 +19,20 @@ from browser_use_async.api.tasks import TaskEndpoints
 from browser_use_async.errors import InvalidRequestError
 from browser_use_async.events import SessionEvent
 from browser_use_async.lifecycle.create import OnAmbiguous, TaskCreator
-from browser_use_async.lifecycle.handle import TaskHandle, task_id_of, wait, wait_many
+from browser_use_async.lifecycle.handle import (
+    TaskHandle,
+    task_id_of,
+    traceparent_in,
+    wait,
+    wait_many,
+)
 from browser_use_async.lifecycle.reconcile import Reconciler
 from browser_use_async.lifecycle.run import BackgroundTasks, EndAction, OnCreated, SubmissionRunner
 from browser_use_async.lifecycle.submission_age import SubmissionAges
+from browser_use_async.logs import read_environment
 from browser_use_async.polling.policy import PollPolicy
 from browser_use_async.polling.poller import TaskPoller
+from browser_use_async.timeline import Timelines
 from browser_use_async.transport.client import Transport
 from browser_use_async.transport.config import CallLimits, Configuration, Runtime, Secret
 from browser_use_async.transport.connection_pool import PoolOptions
@@ -116,6 +124,7 @@ class BrowserUseSession:
     ) -> None:
         key = Secret.hide(api_key)
         del api_key  # a traceback with locals shows this frame when a later line raises
+        read_environment()
         configuration = Configuration.resolve(
             key, base_url, timeout, allow_insecure_http=allow_insecure_http
         )
@@ -128,6 +137,7 @@ class BrowserUseSession:
             http=http,
             on_event=on_event,
             rng=world.rng,
+            timelines=Timelines(world.now),
         )
         self.tasks = TaskEndpoints(transport.call)
         self._poller = TaskPoller(transport, PollPolicy() if poll is None else poll, world.rng)
@@ -136,9 +146,7 @@ class BrowserUseSession:
         server_clock = transport.server_clock
         ages = SubmissionAges(server_clock.now, world.now)
         # Searches for a lost task retry for long: giving up means paying twice, or not knowing.
-        self._reconciler = Reconciler(
-            TaskEndpoints(transport.call_patiently), ages, server_clock.unconfirmed
-        )
+        self._reconciler = Reconciler(transport.call_patiently, ages, server_clock.unconfirmed)
         self._creator = TaskCreator(transport, self._reconciler, self.tasks.get, ages)
         self._runner = SubmissionRunner(self._creator, self.tasks, self._poller, self._background)
 
@@ -591,7 +599,12 @@ class BrowserUseSession:
         Args:
             task_id_or_token: The task's id, or `TaskHandle.to_token()`.
         """
-        return TaskHandle(task_id_of(task_id_or_token), self.tasks, self._poller)
+        task_id = task_id_of(task_id_or_token)
+        self._transport.timelines.of(task_id)  # which records from now on
+        traceparent, telemetry = traceparent_in(task_id_or_token), self._transport.telemetry
+        if traceparent is not None and telemetry is not None:
+            telemetry.record_origin(task_id, traceparent)
+        return TaskHandle(task_id, self.tasks, self._poller)
 
     async def wait(self, task_id: str, *, timeout: float | None = None) -> Task:
         """Wait until a task has ended, however it ended. Free; always leaves the task running.
@@ -675,6 +688,8 @@ class BrowserUseSession:
             return
         if event.submission_mark is not None:
             self._reconciler.record(event.task_id, event.submission_mark)
+        if self._transport.telemetry is not None:
+            self._transport.telemetry.record_webhook(event)
         # There is no webhook for a task that fails.
         ends = {WebhookStatus.FINISHED, WebhookStatus.STOPPED}
         self._poller.webhook_received(event.task_id, has_ended=event.status in ends)

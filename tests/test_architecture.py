@@ -17,9 +17,12 @@ LEVELS = {
     "lazy": 0,
     "version": 0,
     "types": 1,
+    "logs": 1,
+    "timeline": 2,
     "events": 2,
     "api": 3,
     "prices": 3,
+    "telemetry": 4,
     "structured_output": 4,
     "transport": 4,
     "sections": 5,
@@ -46,7 +49,17 @@ ANNEXES = {
 }
 HOSTS_OF_THE_SERVER = {"cli"}
 # Without input and output, so that every rule in them can be tested without a loop.
-PURE = {"errors", "lazy", "version", "types", "events", "api", "structured_output", "prices"}
+PURE = {
+    "errors",
+    "lazy",
+    "version",
+    "types",
+    "events",
+    "timeline",
+    "api",
+    "structured_output",
+    "prices",
+}
 IMPURE_LIBRARIES = {"aiohttp", "asyncio", "socket", "ssl", "tenacity", "threading"}
 # `aiohttp.web` is another matter: a webhook receiver may be one of its handlers.
 CLIENT_LIBRARIES = {"aiohttp", "tenacity"}
@@ -61,6 +74,8 @@ PUBLIC_MODULES = {
     "browser_use_async.events",
     "browser_use_async.types",
     "browser_use_async.prices",
+    "browser_use_async.telemetry",
+    "browser_use_async.timeline",
     "browser_use_async.server",
     "browser_use_async.webhooks",
 }

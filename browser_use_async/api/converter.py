@@ -29,7 +29,7 @@ from browser_use_async.api.scalars import (
     read_text,
 )
 from browser_use_async.api.serialization import plain
-from browser_use_async.api.submission_token import TOKEN_KEY
+from browser_use_async.api.submission_token import RESERVED_KEYS
 from browser_use_async.errors import ResponseDecodeError
 from browser_use_async.types import Balance, Created, OpenEnum, TaskStatus
 
@@ -101,9 +101,11 @@ def _model_hook(model: type[Any], converter: cattrs.Converter) -> Callable[[Any,
         result = generated(value, model)
         if value.keys() - known:
             result.extra = {name: each for name, each in value.items() if name not in known}
-        if "metadata" in known and TOKEN_KEY in result.metadata:
-            # The reserved pair is ours: kept where the reconciler finds it, out of users' sight.
-            result.extra[TOKEN_KEY] = result.metadata.pop(TOKEN_KEY)
+        if "metadata" in known and result.metadata:
+            # Reserved pairs are ours: kept where the reconciler finds them, out of users' sight.
+            for name in RESERVED_KEYS:
+                if name in result.metadata:
+                    result.extra[name] = result.metadata.pop(name)
         for name in moments:
             if getattr(result, name) is None and value.get(name) is not None:
                 result.extra[name] = value[name]

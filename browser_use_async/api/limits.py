@@ -10,6 +10,9 @@ MAX_TASK_PAGE = 100
 MAX_METADATA_PAIRS = 10
 """Pairs of metadata on one task."""
 
+DEFAULT_MAX_STEPS = 75
+"""Steps that a task may take if its request does not say how many."""
+
 
 def is_count(value: object) -> bool:
     """Whether something is a number of things: a whole number of 1 or more."""

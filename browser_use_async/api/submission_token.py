@@ -13,12 +13,24 @@ from browser_use_async.types.base import Value
 TOKEN_KEY = "bu_async.token"  # noqa: S105 - the name of a metadata pair, no secret
 """The reserved metadata pair. It takes one of the ten pairs of a task."""
 
+TRACE_KEY = "bu_async.traceparent"
+"""A second reserved pair, of sessions that write spans: which trace the submission belongs to.
+
+Not a part of the first one: searches compare that with the mark, in earlier versions too, and a
+task that they do not find is paid for twice.
+"""
+
+RESERVED_KEYS = (TOKEN_KEY, TRACE_KEY)
+
 MAX_WINDOW = 1e7
 """Settle windows are shorter than this many seconds."""
 
 # The time is in milliseconds. An "s" before it says that it is the service's; tokens of earlier
 # versions have none.
 _TEXT = r"bu1\.([0-9a-f]{32})\.([0-9a-f]{16})\.(s?)(\d{1,14})\.(\d{1,8}(?:\.\d{1,6})?)"
+
+
+TRACEPARENT = r"00-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2}"
 
 
 @attrs.frozen(eq=False, repr=False)
@@ -67,6 +79,12 @@ class SubmissionToken(Value):
         milliseconds = int(self.sent_at.timestamp() * 1000)
         time = f"{'s' if self.by_service else ''}{milliseconds}"
         return f"bu1.{self.mark}.{self.digest}.{time}.{self.settle_window:.6f}"
+
+
+def is_traceparent(text: object) -> bool:
+    """Whether something is a W3C `traceparent` of version 00, with ids that are not zero."""
+    found = re.fullmatch(TRACEPARENT, text, re.ASCII) if isinstance(text, str) else None
+    return found is not None and found[1].strip("0") != "" and found[2].strip("0") != ""
 
 
 def digest_of(task: str) -> str:

@@ -9,11 +9,11 @@ from typing import Any
 
 import attrs
 
+from browser_use_async.api.limits import DEFAULT_MAX_STEPS
 from browser_use_async.batch.inputs import BatchItem
 from browser_use_async.prices import TASK_START_CENTS, step_cents
 from browser_use_async.types import UNSET, LlmModel, RunTaskRequest
 
-DEFAULT_MAX_STEPS = 75  # of a task that does not say how many it may take
 WINDOW = 32  # finished tasks that count: recent ones predict better than old ones
 TAIL = 0.05  # the share of tasks that may take more steps than the quantile
 

@@ -278,7 +278,9 @@ class ItemRunner:
         while True:
             started = loop.time()
             try:
-                found = await reconciler.find(submission.token, batch.options.settle_window)
+                found = await reconciler.find(
+                    submission.token, batch.options.settle_window, submission.recorder
+                )
             except FATAL:
                 raise
             except errors.BrowserUseError as error:

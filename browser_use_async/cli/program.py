@@ -22,6 +22,7 @@ from browser_use_async.cli.options import add_output_options
 from browser_use_async.cli.screen import Style
 from browser_use_async.cli.signals import run_until_signal
 from browser_use_async.errors import BrowserUseError
+from browser_use_async.logs import LOGGER
 
 _COMMANDS_PACKAGE = "browser_use_async.cli.commands"
 
@@ -86,6 +87,7 @@ COMMANDS = (
         "run a task for each row of a file; survives interruptions",
         ("run", "status"),
     ),
+    Command("explain", "explain", "say what happened to a task, or to the items of a batch"),
     Command("report", "report", "write what became of a batch as one HTML page"),
     Command("serve", "serve", "run a Cloud API v1 server on this machine"),
     Command("doctor", "doctor", "check the configuration, the connection and the key"),
@@ -114,9 +116,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parser.print_help(sys.stderr)
         return ExitCode.USAGE
     console = Console(plain=options.plain)
-    _log_to_stderr(verbose=options.verbose)
     try:
-        with _warnings_on_console(console):
+        with _log_on_console(console, verbose=options.verbose), _warnings_on_console(console):
             work = modules[options.command].execute(options, console)
             return asyncio.run(run_until_signal(work, console))
     except BrowserUseError as error:
@@ -153,9 +154,35 @@ def _parser(modules: dict[str, CommandModule]) -> argparse.ArgumentParser:
     return parser
 
 
-def _log_to_stderr(*, verbose: bool) -> None:
-    logging.basicConfig(stream=sys.stderr, format="%(levelname)s %(name)s: %(message)s")
-    logging.getLogger("browser_use_async").setLevel(logging.DEBUG if verbose else logging.WARNING)
+class _ConsoleHandler(logging.Handler):
+    """Writes log records above a spinner or live lines."""
+
+    def __init__(self, console: Console) -> None:
+        super().__init__()
+        self._console = console
+        self.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s", "%H:%M:%S"))
+
+    def emit(self, record: logging.LogRecord) -> None:
+        try:
+            for line in self.format(record).splitlines():
+                style = Style.WAITING if record.levelno >= logging.WARNING else Style.FAINT
+                self._console.info((line, style))
+        except Exception:  # noqa: BLE001 - a log never ends the work that it is about
+            self.handleError(record)
+
+
+@contextmanager
+def _log_on_console(console: Console, *, verbose: bool) -> Generator[None]:
+    """Show warnings of every library; with `verbose`, each line of this package."""
+    handler, level = _ConsoleHandler(console), LOGGER.level
+    if verbose:
+        LOGGER.setLevel(logging.DEBUG)  # else BROWSER_USE_LOG decides, when a session is made
+    logging.getLogger().addHandler(handler)
+    try:
+        yield
+    finally:
+        logging.getLogger().removeHandler(handler)
+        LOGGER.setLevel(level)
 
 
 @contextmanager

@@ -14,6 +14,7 @@ from browser_use_async.cli.console import Console
 from browser_use_async.cli.exit_codes import ExitCode
 from browser_use_async.cli.screen import Span, Style
 from browser_use_async.errors import ConfigurationError
+from browser_use_async.logs import LOGGER
 from browser_use_async.server.http_client import HttpClient, HttpClientError
 from browser_use_async.webhooks import Answer, Event, TaskStatusUpdate, TestEvent, WebhookReceiver
 from browser_use_async.webhooks.events import STATUS_UPDATE, TEST
@@ -64,7 +65,8 @@ async def listen(
 ) -> int:
     """Receive webhooks until a signal ends the command."""
     # The receiver logs at INFO why it refused a request; the answer itself does not say it.
-    logging.getLogger("browser_use_async").setLevel(logging.INFO)
+    if not LOGGER.isEnabledFor(logging.INFO):
+        LOGGER.setLevel(logging.INFO)
     calls: asyncio.Queue[Call] | None = asyncio.Queue(_MAX_QUEUED) if forward else None
     try:
         async with AsyncExitStack() as stack:

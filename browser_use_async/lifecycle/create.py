@@ -3,28 +3,41 @@
 import asyncio
 import math
 from collections.abc import Awaitable, Callable, Mapping
+from decimal import Decimal
 from enum import Enum, auto
 from typing import TYPE_CHECKING, Literal
 
 import attrs
 
 from browser_use_async.api import endpoint_table as table
-from browser_use_async.api.limits import MAX_METADATA_PAIRS, is_seconds
-from browser_use_async.api.submission_token import MAX_WINDOW, TOKEN_KEY, SubmissionToken
+from browser_use_async.api.limits import (
+    DEFAULT_MAX_STEPS,
+    MAX_METADATA_PAIRS,
+    is_seconds,
+)
+from browser_use_async.api.submission_token import (
+    MAX_WINDOW,
+    RESERVED_KEYS,
+    TOKEN_KEY,
+    TRACE_KEY,
+    SubmissionToken,
+)
 from browser_use_async.errors import (
     BrowserUseError,
     InvalidRequestError,
     SubmissionUnknownError,
 )
-from browser_use_async.events import RetryScheduled, SlotAwaited, SubmissionAdopted
+from browser_use_async.events import SlotAwaited, SubmissionAdopted
 from browser_use_async.lifecycle.reconcile import Reconciler
 from browser_use_async.lifecycle.submission_age import SubmissionAges
+from browser_use_async.prices import task_cents
+from browser_use_async.timeline import TimelineKind, TimelineRecorder
 from browser_use_async.transport.client import Transport
 from browser_use_async.transport.idempotency import may_try_again
 from browser_use_async.transport.request import PreparedRequest, prepare
 from browser_use_async.transport.response import Outcome, OutcomeKind, says_no_free_slot
 from browser_use_async.transport.retry import Retrying, RetryPolicy
-from browser_use_async.types import RunTaskRequest, Task
+from browser_use_async.types import LlmModel, RunTaskRequest, Task
 
 if TYPE_CHECKING:
     from browser_use_async.batch.runner import LedgerEntry
@@ -54,6 +67,7 @@ class Submission:
         abandoned: Whether the caller has stopped waiting, so that nothing more may be sent.
         ends_at: The loop time after which the task would not be used.
         ledger_entry: The row of a ledger that records it, if there is one.
+        recorder: Records what happens to it.
     """
 
     def __init__(
@@ -61,6 +75,7 @@ class Submission:
         request: RunTaskRequest,
         token: SubmissionToken | None,
         on_ambiguous: OnAmbiguous,
+        recorder: TimelineRecorder,
         *,
         is_new: bool = True,
     ) -> None:
@@ -75,6 +90,14 @@ class Submission:
         self.abandoned = False
         self.ends_at = math.inf
         self.ledger_entry: LedgerEntry | None = None
+        self.recorder = recorder
+
+    def record_trace(self, traceparent: str | None) -> None:
+        """Say in the metadata which trace it belongs to, if there is room for another pair."""
+        given = self.request.metadata
+        metadata = given if isinstance(given, Mapping) else {}
+        if traceparent is not None and len(metadata) < MAX_METADATA_PAIRS:
+            self.request = attrs.evolve(self.request, metadata={**metadata, TRACE_KEY: traceparent})
 
     def not_created(self) -> None:
         """Note that nothing was created, and that nothing is on the wire."""
@@ -120,20 +143,22 @@ class TaskCreator:
                 "settle_window must be a number of seconds of 0 or more", field="settle_window"
             )
         metadata = request.metadata if isinstance(request.metadata, Mapping) else {}
-        if TOKEN_KEY in metadata:
+        reserved = next((each for each in RESERVED_KEYS if each in metadata), None)
+        if reserved is not None:
             raise InvalidRequestError(
-                f"metadata: {TOKEN_KEY!r} is reserved for finding the task when an answer is "
-                "lost; use another name",
+                f"metadata: {reserved!r} is reserved for finding the task and its trace again; "
+                "use another name",
                 field="metadata",
             )
         if len(metadata) >= MAX_METADATA_PAIRS:
             # All pairs are the user's own: no mark fits, so a lost answer cannot be made good.
-            return Submission(request, None, "raise")
+            return Submission(request, None, "raise", self.transport.timelines.new())
         is_new = token is None
         if token is None:
             token = self.ages.new_token(request.task, settle_window)
         marked = attrs.evolve(request, metadata={**metadata, TOKEN_KEY: token.mark})
-        return Submission(marked, token, on_ambiguous, is_new=is_new)
+        recorder = self.transport.timelines.new()
+        return Submission(marked, token, on_ambiguous, recorder, is_new=is_new)
 
     async def create(self, submission: Submission) -> str:
         """Create the task and give its id.
@@ -142,6 +167,16 @@ class TaskCreator:
             SubmissionUnknownError: The answer was lost and the task did not appear.
             BrowserUseError: The task was not created.
         """
+        telemetry = self.transport.telemetry
+        if telemetry is None:
+            return await self._create(submission)
+        with telemetry.submission() as submitting:
+            submission.record_trace(submitting.traceparent)
+            task_id = await self._create(submission)
+            submitting.record_task(task_id, submission.request)
+        return task_id
+
+    async def _create(self, submission: Submission) -> str:
         token = submission.token
         # Bounded: a service that loses every answer is not paid for ever.
         for _time in range(self.transport.retry.max_attempts):
@@ -168,8 +203,7 @@ class TaskCreator:
             return await self._attempt(submission, prepared)
 
         def emit(outcome: Outcome, failures: int, pause: float) -> None:
-            name = prepared.endpoint.name
-            transport.emit(RetryScheduled(name, None, failures, pause, outcome.problem))
+            transport.report_retry(submission.recorder, prepared, outcome, failures, pause)
 
         outcome = await attempt()
         if transport.retry.max_attempts > 1 and may_try_again(effect, outcome):
@@ -190,6 +224,8 @@ class TaskCreator:
 
         def on_sent() -> None:
             submission.state = SubmissionState.SENDING
+            text = f"{prepared.endpoint}, attempt {submission.attempts}"
+            submission.recorder.record(TimelineKind.SENT, text, _most_cents(submission.request))
             if submission.token is not None and submission.is_new:
                 self.ages.record_sent(submission.token.mark)
 
@@ -198,6 +234,9 @@ class TaskCreator:
             outcome = await self._with_claim(submission, outcome)
         if outcome.kind is OutcomeKind.ACCEPTED:
             submission.state, submission.failure = SubmissionState.CREATED, None
+            text = f"{prepared.endpoint}: task {outcome.value.id}"
+            submission.recorder.record(TimelineKind.ANSWERED, text)
+            self.transport.timelines.put(outcome.value.id, submission.recorder)
             return outcome
         # Kept, since the deadline may come before the next attempt: then this is the reason.
         submission.failure = self.transport.error_of(prepared, outcome, submission.attempts)
@@ -218,7 +257,14 @@ class TaskCreator:
         if not recorded and self.reconciler.claim(task_id, None if token is None else token.mark):
             return outcome
         problem = f"it names task {task_id}, which belongs to another submission"
-        return Outcome(OutcomeKind.AMBIGUOUS, reply=outcome.reply, problem=problem, path="$.id")
+        submission.recorder.record(TimelineKind.FAILED, f"POST /run-task: {problem}")
+        return Outcome(
+            OutcomeKind.AMBIGUOUS,
+            reply=outcome.reply,
+            problem=problem,
+            path="$.id",
+            recorder=submission.recorder,
+        )
 
     async def _outcome_with_slot(
         self, submission: Submission, prepared: PreparedRequest, on_sent: Callable[[], None]
@@ -236,12 +282,15 @@ class TaskCreator:
                 arrived=arrived,
                 before_sending=None if entry is None else entry.before_send,
                 on_sent=on_sent,
+                number=submission.attempts,
+                recorder=submission.recorder,
             )
             refused = outcome.reply is not None and says_no_free_slot(outcome.reply)
             if not refused or submission.abandoned or loop.time() >= ends_at:
                 return outcome
             self._record_refusal(submission)
             submission.failure = transport.error_of(prepared, outcome, submission.attempts)
+            submission.recorder.record(TimelineKind.WAITED, "for a free agent slot")
             if not waited:
                 transport.emit(SlotAwaited(ends_at - loop.time()))
             waited = True
@@ -259,18 +308,25 @@ class TaskCreator:
         loop = asyncio.get_running_loop()
         started = loop.time()
         try:
-            task_id = await self.reconciler.find(token, token.settle_window)
+            task_id = await self.reconciler.find(token, token.settle_window, submission.recorder)
         except BrowserUseError:
             # The search was not possible, so sending again would be a guess.
             raise self.unknown(submission) from None
-        if task_id is not None:
-            self.transport.emit(SubmissionAdopted(task_id, loop.time() - started))
+        seconds = loop.time() - started
+        if task_id is None:
+            text = f"a task with the mark of this submission, in {seconds:.1f} s"
+            submission.recorder.record(TimelineKind.NOT_FOUND, text)
+        else:
+            submission.recorder.record(TimelineKind.ADOPTED, f"task {task_id}")
+            self.transport.timelines.put(task_id, submission.recorder)
+            self.transport.emit(SubmissionAdopted(task_id, seconds))
         return task_id
 
     async def resolve_submission(self, submission_token: str) -> Task | None:
         """Find the task of a token, in another process too."""
         token = SubmissionToken.parse(submission_token)
-        task_id = await self.reconciler.find_in_window(token)
+        recorder = self.transport.timelines.new()
+        task_id = await self.reconciler.find_in_window(token, recorder)
         return None if task_id is None else await self.get_task(task_id)
 
     def unknown(self, submission: Submission) -> SubmissionUnknownError:
@@ -283,11 +339,13 @@ class TaskCreator:
             if submission.token is None
             else "await error.resolve() tells; creating it again before that may pay twice"
         )
-        return SubmissionUnknownError(
+        error = SubmissionUnknownError(
             f"a paid task may or may not have been created: {what}; {advice}",
             submission_token=self.token_text(submission),
             resolver=self,
         )
+        error.timeline = submission.recorder.timeline()
+        return error
 
     def token_text(self, submission: Submission) -> str | None:
         """The token for another process; its window counts from when the answer was lost."""
@@ -298,3 +356,12 @@ class TaskCreator:
             # It will be given up by then at the latest.
             lost_at = asyncio.get_running_loop().time() + self.transport.configuration.timeout
         return str(self.ages.for_other_process(token, lost_at))
+
+
+def _most_cents(request: RunTaskRequest) -> Decimal:
+    """What the task of a request can cost, by the published prices."""
+    steps, model = request.max_agent_steps, request.llm_model
+    return task_cents(
+        steps if isinstance(steps, int) else DEFAULT_MAX_STEPS,
+        model if isinstance(model, str) else LlmModel.GPT_4_1,
+    )

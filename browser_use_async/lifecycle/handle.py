@@ -9,10 +9,12 @@ import attrs
 
 from browser_use_async import errors, types
 from browser_use_async.api.limits import is_seconds
+from browser_use_async.api.submission_token import is_traceparent
 from browser_use_async.api.tasks import TaskEndpoints
 from browser_use_async.errors import OutputValidationError, TaskFailedError, TaskStoppedError
 from browser_use_async.polling.poller import TaskPoller
 from browser_use_async.polling.watched_task import Interest, Subscriber, WatchedTask
+from browser_use_async.timeline import Timeline
 from browser_use_async.types import Task, TaskStatus, TaskStep
 from browser_use_async.types.base import Value
 
@@ -67,11 +69,23 @@ def parsed(task: Task, output_type: Any) -> "types.ParsedTask[Any]":
 
 
 _PREFIX = "bu-task.1."
+_TRACED = "bu-task.2."  # which has the traceparent of the submission before the id
+
+
+def traceparent_in(task_id_or_token: object) -> str | None:
+    """The traceparent in a handle's token, if it has one."""
+    if not isinstance(task_id_or_token, str) or not task_id_or_token.startswith(_TRACED):
+        return None
+    traceparent = task_id_or_token.removeprefix(_TRACED).partition(".")[0]
+    return traceparent if is_traceparent(traceparent) else None
 
 
 def task_id_of(task_id_or_token: object) -> str:
     """The id in a handle's token; an id is given back as it is."""
     task_id = task_id_or_token.removeprefix(_PREFIX) if isinstance(task_id_or_token, str) else ""
+    traceparent = traceparent_in(task_id_or_token)
+    if traceparent is not None:
+        task_id = task_id.removeprefix(f"{_TRACED}{traceparent}.")
     if not task_id:
         what = "pass a task's id, or a handle's token"
         raise errors.InvalidRequestError(what, field="task_id")
@@ -208,6 +222,7 @@ class TaskHandle(Value):
     async def pause(self) -> None:
         """Pause the running task."""
         await self._tasks.pause(self.id)
+        self._poller.record_stop(self.id, "pause")
 
     async def resume(self) -> None:
         """Continue the paused task."""
@@ -216,16 +231,39 @@ class TaskHandle(Value):
     async def stop(self) -> None:
         """Stop the task for good."""
         await self._tasks.stop(self.id)
+        self._poller.record_stop(self.id, "stop")
+
+    def timeline(self) -> Timeline:
+        """What this session knows to have happened to the task, oldest first. Makes no call.
+
+        The submission with its attempts and the money at stake, statuses as they were seen, failed
+        polls, and stops. A session remembers it for its latest 1,000 tasks.
+        """
+        return self._poller.timeline_of(self.id)
 
     def to_token(self) -> str:
-        """A text from which `session.handle` makes this handle again, in any process."""
-        return _PREFIX + self.id
+        """A text from which `session.handle` makes this handle again, in any process.
+
+        A session that writes spans adds which trace the submission belongs to.
+        """
+        telemetry = self._poller.telemetry
+        traceparent = None if telemetry is None else telemetry.traceparent_of(self.id)
+        return _PREFIX + self.id if traceparent is None else f"{_TRACED}{traceparent}.{self.id}"
 
 
 async def wait(
     poller: TaskPoller, task_id: str, timeout: float | None, submitted_at: float | None = None
 ) -> Task:
     """Wait until a task has ended, however it ended."""
+    if poller.telemetry is None:
+        return await _wait(poller, task_id, timeout, submitted_at)
+    with poller.telemetry.wait(task_id):
+        return await _wait(poller, task_id, timeout, submitted_at)
+
+
+async def _wait(
+    poller: TaskPoller, task_id: str, timeout: float | None, submitted_at: float | None
+) -> Task:
     # No handle, one frame and one future for each of what may be ten thousand waits.
     settled: asyncio.Future[None] = asyncio.get_running_loop().create_future()
     subscriber = Subscriber(_resolve, settled, _deadline(poller, timeout))
@@ -302,7 +340,9 @@ def _timed_out(alive: list[WatchedTask]) -> errors.WaitTimeoutError:
         f"{first.status or 'unknown'}. It lives on: wait again, or stop it with "
         "session.tasks.stop(task_id)"
     )
-    return errors.WaitTimeoutError(what, task_id=first.task_id, last_status=first.status)
+    error = errors.WaitTimeoutError(what, task_id=first.task_id, last_status=first.status)
+    error.timeline = first.timeline()
+    return error
 
 
 def _result(watched: WatchedTask) -> Task:

@@ -5,6 +5,8 @@ import copy
 import math
 from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime, timedelta
+from decimal import Decimal
+from functools import partial
 from typing import Any
 
 from browser_use_async import errors
@@ -12,6 +14,8 @@ from browser_use_async.api.limits import MAX_TASK_PAGE
 from browser_use_async.api.submission_token import TOKEN_KEY, SubmissionToken, digest_of
 from browser_use_async.api.tasks import TaskEndpoints
 from browser_use_async.lifecycle.submission_age import CLOCK_SKEW, SubmissionAges
+from browser_use_async.timeline import Timeline, TimelineKind, TimelineRecorder
+from browser_use_async.transport.client import Call
 from browser_use_async.types import TaskPage, TaskSummary
 
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 10.0
@@ -31,12 +35,16 @@ class _Search:
     Attributes:
         token: Its token.
         found: Its task's id, once it is found.
+        recorder: Records what goes wrong in its scans.
         seen_at: The loop time at which the last whole scan for it began.
     """
 
-    def __init__(self, token: SubmissionToken, found: "asyncio.Future[str]") -> None:
+    def __init__(
+        self, token: SubmissionToken, found: "asyncio.Future[str]", recorder: TimelineRecorder
+    ) -> None:
         self.token = token
         self.found = found
+        self.recorder = recorder
         self.seen_at: float | None = None
 
     def could_match(self, row: TaskSummary, oldest: datetime | None) -> bool:
@@ -72,6 +80,22 @@ class _Scan:
         self.newest: datetime | None = None
 
 
+class _SearchRecorder(TimelineRecorder):
+    """Records what goes wrong in a scan for each search that shares it."""
+
+    __slots__ = ("_searches",)
+
+    def __init__(self, searches: Sequence[_Search]) -> None:
+        self._searches = searches
+
+    def record(self, kind: TimelineKind, text: str, cents: Decimal | None = None) -> None:
+        for each in self._searches:
+            each.recorder.record(kind, text, cents)
+
+    def timeline(self) -> Timeline:
+        return Timeline()  # that of each search has the entries
+
+
 class Reconciler:
     """One for the whole session: a page that is read serves every search under way.
 
@@ -82,14 +106,14 @@ class Reconciler:
 
     def __init__(
         self,
-        tasks: TaskEndpoints,
+        call: Call,
         ages: SubmissionAges,
         service_date: Callable[[], datetime | None],
     ) -> None:
-        self._tasks = tasks
         self._ages = ages
         self._service_date = service_date
         self._searches: list[_Search] = []
+        self._tasks = TaskEndpoints(partial(call, recorder=_SearchRecorder(self._searches)))
         self._marks: dict[str, str] = {}  # task id -> its mark, or "" for a task without one
         self._scan: _Scan | None = None
 
@@ -119,16 +143,20 @@ class Reconciler:
             if search.token.mark == mark and not search.found.done():
                 search.found.set_result(task_id)
 
-    async def find(self, token: SubmissionToken, seconds: float) -> str | None:
+    async def find(
+        self, token: SubmissionToken, seconds: float, recorder: TimelineRecorder
+    ) -> str | None:
         """Look for a task until it appears or the time is up.
 
         Raises:
             BrowserUseError: The last look was not whole, so that nothing is known.
         """
         ends_at = asyncio.get_running_loop().time() + seconds
-        return await self._search(token, lambda: ends_at)
+        return await self._search(token, lambda: ends_at, recorder)
 
-    async def find_in_window(self, token: SubmissionToken) -> str | None:
+    async def find_in_window(
+        self, token: SubmissionToken, recorder: TimelineRecorder
+    ) -> str | None:
         """Look for a task until it appears or the rest of its settle window has passed.
 
         If it is unknown how much of the window has passed, the whole window is waited for.
@@ -145,14 +173,16 @@ class Reconciler:
                 return latest
             return min(loop.time() - age + token.settle_window, latest)
 
-        return await self._search(token, ends_at)
+        return await self._search(token, ends_at, recorder)
 
-    async def _search(self, token: SubmissionToken, ends_at: Callable[[], float]) -> str | None:
+    async def _search(
+        self, token: SubmissionToken, ends_at: Callable[[], float], recorder: TimelineRecorder
+    ) -> str | None:
         known = [task_id for task_id, mark in self._marks.items() if mark == token.mark]
         # A webhook or an earlier page has shown it already.
         if known:
             return known[0]
-        search = _Search(token, asyncio.get_running_loop().create_future())
+        search = _Search(token, asyncio.get_running_loop().create_future(), recorder)
         self._searches.append(search)
         try:
             return await self._find(search, ends_at)
@@ -172,7 +202,9 @@ class Reconciler:
             is_last = began >= ends_at() - TICK
             passing = isinstance(problem, _PASSING) and not isinstance(problem, _FINAL)
             if problem is not None and (is_last or not passing):
-                raise copy.copy(problem)  # several searches may get it
+                problem = copy.copy(problem)  # several searches may get it
+                problem.timeline = search.recorder.timeline()
+                raise problem
             if is_last:
                 return None
             left = max(ends_at() - loop.time(), 0.0)

@@ -149,8 +149,12 @@ class SubmissionRunner:
             cleanup = self.background.start(self._apply(handle.id, on_cancel))
             await self._wait_for_cleanup(cleanup, on_cancel)
             raise
-        task = successful(task)
-        return task if output_type is None else parsed(task, output_type)
+        try:
+            task = successful(task)
+            return task if output_type is None else parsed(task, output_type)
+        except BrowserUseError as error:
+            error.timeline = handle.timeline()
+            raise
 
     async def _wait(
         self,
@@ -224,6 +228,7 @@ class SubmissionRunner:
         if creation.done() and not creation.cancelled():
             return creation.result()
         error = self._creation_error(submission, closed=creation.done())
+        error.timeline = submission.recorder.timeline()
         self._abandon(creation, submission, on_timeout, is_reported=True)
         raise error
 
@@ -294,6 +299,7 @@ class SubmissionRunner:
             return
         try:
             await (self.tasks.stop if action == "stop" else self.tasks.pause)(task_id)
+            self.poller.record_stop(task_id, action)
         except asyncio.CancelledError:
             _LOGGER.warning("there was no time to %s task %s", action, task_id)
             raise

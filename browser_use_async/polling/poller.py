@@ -8,7 +8,7 @@ import math
 import random
 import traceback
 from collections.abc import Coroutine, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from browser_use_async import errors
 from browser_use_async.api.endpoint_table import GET_TASK, GET_TASK_STATUS
@@ -24,9 +24,13 @@ from browser_use_async.polling.watched_task import (
     Subscriber,
     WatchedTask,
 )
+from browser_use_async.timeline import Timeline, TimelineKind
 from browser_use_async.transport.client import Transport
 from browser_use_async.transport.response import is_transient
 from browser_use_async.types import PageQuery, Task, TaskId, TaskStatus
+
+if TYPE_CHECKING:
+    from browser_use_async.telemetry import Telemetry
 
 _LOGGER = logging.getLogger("browser_use_async")
 
@@ -89,7 +93,9 @@ class TaskPoller:
         watched = self._schedule.watched.get(task_id)
         if watched is None or watched.settled:
             # What is settled is not polled again, but a new subscriber wants fresh news.
-            watched = self._schedule.watched[task_id] = WatchedTask(task_id)
+            timelines = self._transport.timelines
+            watched = WatchedTask(task_id, timelines, recorder=timelines.find(task_id))
+            self._schedule.watched[task_id] = watched
             watched.webhook_said_ended = self._webhooks.has_ended(task_id)
         if submitted_at is not None:
             watched.submitted_at = submitted_at
@@ -115,6 +121,20 @@ class TaskPoller:
         if self._timer is not None and not self._schedule.watched:
             self._timer.cancel()
         self._wake()
+
+    @property
+    def telemetry(self) -> "Telemetry | None":
+        """What writes the spans of the session, if anything does."""
+        return self._transport.telemetry
+
+    def timeline_of(self, task_id: str) -> Timeline:
+        """What this session knows to have happened to a task."""
+        return self._transport.timelines.of(task_id).timeline()
+
+    def record_stop(self, task_id: str, action: str) -> None:
+        """Record that the service has accepted to stop or pause a task."""
+        recorder = self._transport.timelines.of(task_id)
+        recorder.record(TimelineKind.STOP_ASKED, f"{action} accepted")
 
     def webhook_received(self, task_id: str, *, has_ended: bool) -> None:
         """Poll a task that a webhook is about."""
@@ -497,6 +517,8 @@ class TaskPoller:
         if task.status.is_terminal or (not task.status.is_known and task.finished_at is not None):
             watched.settled = True
             self._transport.release_slot()
+            if self.telemetry is not None:
+                self.telemetry.record_task(task)
         if watched.settled or asked >= watched.answered_at:  # else a page tells a newer one
             self._record_status(watched, task.status, _now())
         if watched.interest is Interest.STEPS:

@@ -13,6 +13,7 @@ import attrs
 
 from browser_use_async import errors
 from browser_use_async.polling.policy import PollPolicy
+from browser_use_async.timeline import Timeline, TimelineKind, TimelineRecorder, Timelines
 from browser_use_async.transport.response import is_transient
 from browser_use_async.types import Task, TaskStatus
 
@@ -28,6 +29,12 @@ _NOT_FOUND = (errors.NotFoundError, errors.APINotServedError)  # the second from
 def _final_poll_seconds(reply_time: float) -> float:
     """How long before a deadline its two calls can still be answered in time."""
     return 2 * reply_time + 0.02
+
+
+def _short(error: BaseException) -> str:
+    """What went wrong, in a few words without secrets."""
+    timeline = error.timeline if isinstance(error, errors.BrowserUseError) else None
+    return timeline[-1].text if timeline else type(error).__name__
 
 
 class Interest(IntEnum):
@@ -72,8 +79,11 @@ class WatchedTask:
     """The polled state of one task. All times are loop times."""
 
     task_id: str
+    timelines: Timelines = attrs.field(factory=Timelines)
     submitted_at: float | None = None  # when this session created it
     subscribers: list[Subscriber] = attrs.field(factory=list)
+
+    recorder: TimelineRecorder | None = None  # few of ten thousand waits have one
 
     # What is known.
     status: TaskStatus | None = None
@@ -141,8 +151,21 @@ class WatchedTask:
     def settle_with(self, error: errors.BrowserUseError) -> None:
         """End polling without a terminal task; what has settled before stays."""
         if not self.settled:
-            error.task_id = self.task_id
+            error.task_id, error.timeline = self.task_id, self.timeline()
             self.settled, self.error = True, error
+
+    def timeline(self) -> Timeline:
+        """What has happened to it, as far as it was recorded."""
+        recorder = self._begin_recording()
+        if not len(recorder.timeline()) and self.status is not None:
+            recorder.record(TimelineKind.STATUS, str(self.status))
+        return recorder.timeline()
+
+    def _begin_recording(self) -> TimelineRecorder:
+        if self.recorder is None:
+            self.recorder = self.timelines.of(self.task_id)
+            self.recorder.polls += self.polls
+        return self.recorder
 
     def raise_error(self) -> None:
         """Raise why polling ended, if it did: a copy for each subscriber."""
@@ -189,6 +212,8 @@ class WatchedTask:
     def record_answer(self, asked: float) -> None:
         """Record an answered poll, and forget what failed before it."""
         self.polls += 1
+        if self.recorder is not None:
+            self.recorder.polls += 1
         self.answered_at = asked
         self.failed = None
 
@@ -205,6 +230,8 @@ class WatchedTask:
             self.unknown_statuses += (status,)
         if status != self.status:
             self.status, self.status_since = status, now
+            if self.recorder is not None:
+                self.recorder.record(TimelineKind.STATUS, str(status))
             self.notify()
         return is_new
 
@@ -212,6 +239,7 @@ class WatchedTask:
         self, error: BaseException, now: float, policy: PollPolicy, rng: random.Random
     ) -> None:
         """Record a failed poll: when the next one is due, or that polling has to end."""
+        self._begin_recording().record(TimelineKind.FAILED, _short(error))
         failed = self.failed = self.failed or FailedPolls()
         if isinstance(error, _NOT_FOUND):
             self.next_poll_at = now + policy.pause(max(self.polls, 1), rng)

@@ -14,6 +14,8 @@ from aiohttp import web
 
 from browser_use_async.api.endpoint_table import API_PREFIX
 from browser_use_async.errors import ConfigurationError
+from browser_use_async.server.access_log import LOGGER as ACCESS_LOG
+from browser_use_async.server.access_log import AccessLogger
 from browser_use_async.server.application import build_application
 from browser_use_async.server.backend import Backend
 from browser_use_async.server.cors import CrossOriginPolicy
@@ -298,8 +300,12 @@ class LocalServer:
                 self._webhooks,
                 self._cross_origin,
             )
-            # No access log: the paths of live pages and files are secrets.
-            serving = web.AppRunner(application, access_log=None, shutdown_timeout=_CLOSE_SECONDS)
+            serving = web.AppRunner(
+                application,
+                access_log=ACCESS_LOG,
+                access_log_class=AccessLogger,
+                shutdown_timeout=_CLOSE_SECONDS,
+            )
             stack.push_async_callback(serving.cleanup)
             await serving.setup()
             # Pushed last, so closed first: the others wait for calls that a fault may delay.

@@ -14,11 +14,17 @@ from aiohttp.hdrs import DATE
 from browser_use_async import errors
 from browser_use_async.api.endpoint_table import GET_TASK_STATUS, Effect, Endpoint
 from browser_use_async.api.serialization import load_structure
-from browser_use_async.events import RetryScheduled, SessionEvent
+from browser_use_async.events import (
+    RetryScheduled,
+    SessionEvent,
+    SlotAwaited,
+    SubmissionAdopted,
+)
+from browser_use_async.timeline import TimelineKind, TimelineRecorder, Timelines
 from browser_use_async.transport.config import CallLimits, Configuration
 from browser_use_async.transport.connection_pool import PoolOptions
 from browser_use_async.transport.connections import Connections
-from browser_use_async.transport.error_factory import error_of
+from browser_use_async.transport.error_factory import error_of, printable_line
 from browser_use_async.transport.idempotency import (
     is_deleted,
     is_reached,
@@ -33,6 +39,7 @@ from browser_use_async.transport.retry import RetryBudget, Retrying, RetryPolicy
 from browser_use_async.types import TaskId
 
 if TYPE_CHECKING:
+    from browser_use_async.telemetry import Telemetry
     from browser_use_async.transport.storage import Storage
 
 _LOGGER = logging.getLogger("browser_use_async")
@@ -57,6 +64,7 @@ class Transport:
         http: aiohttp.ClientSession | None = None,
         on_event: Callable[[SessionEvent], None] | None = None,
         rng: random.Random | None = None,
+        timelines: Timelines | None = None,
     ) -> None:
         self.configuration = configuration
         self.retry = retry
@@ -71,6 +79,9 @@ class Transport:
         self._on_event = on_event
         self._rate_limiter: RateLimiter | None = None
         self.server_clock = ServerClock()
+        self.timelines = Timelines() if timelines is None else timelines
+        self.telemetry: Telemetry | None = None
+        self._requests = 0  # that were sent, to tell the lines of a log apart
         load_structure()  # now, and not while a call waits for it
 
     @cached_property
@@ -96,20 +107,29 @@ class Transport:
         return await self._answer(prepare(endpoint, request, body), _ONCE, _NO_TIMEOUT)
 
     async def call_patiently(
-        self, endpoint: Endpoint, request: Any = None, body: Any = None
+        self,
+        endpoint: Endpoint,
+        request: Any = None,
+        body: Any = None,
+        *,
+        recorder: TimelineRecorder | None = None,
     ) -> Any:
         """Make a call with free repetitions, however long it has to wait for a pause to end."""
         # For calls that protect money, such as the search for a task that may have been created.
         prepared = prepare(endpoint, request, body)
-        return await self._answer(prepared, attrs.evolve(self.retry, budget=None), _NO_TIMEOUT)
+        retry = attrs.evolve(self.retry, budget=None)
+        return await self._answer(prepared, retry, _NO_TIMEOUT, recorder)
 
     async def _answer(
         self,
         prepared: PreparedRequest,
         retry: RetryPolicy | None = None,
         timeout: AcquireTimeout | None = None,
+        recorder: TimelineRecorder | None = None,
     ) -> Any:
-        outcome, attempts = await self.outcome_of(prepared, retry, timeout=timeout)
+        outcome, attempts = await self.outcome_of(
+            prepared, retry, timeout=timeout, recorder=recorder
+        )
         if outcome.kind is OutcomeKind.ACCEPTED:
             return outcome.value
         if is_deleted(prepared.endpoint, outcome) or is_stopped(prepared.endpoint, outcome):
@@ -136,7 +156,10 @@ class Transport:
         self, prepared: PreparedRequest, outcome: Outcome, attempts: int
     ) -> errors.BrowserUseError:
         """A fresh error for a call that did not succeed."""
-        return error_of(prepared, outcome, attempts, self._secrets_of(prepared))
+        error = error_of(prepared, outcome, attempts, self._secrets_of(prepared))
+        if outcome.recorder is not None:
+            error.timeline = outcome.recorder.timeline()
+        return error
 
     async def outcome_of(
         self,
@@ -147,8 +170,14 @@ class Transport:
         arrived: int | None = None,
         before_sending: Callable[[], Awaitable[None]] | None = None,
         on_sent: Callable[[], None] | None = None,
+        number: int = 1,
+        recorder: TimelineRecorder | None = None,
     ) -> tuple[Outcome, int]:
-        """Make a call, and return its last outcome and the number of attempts."""
+        """Make a call, and return its last outcome and the number of attempts.
+
+        `number` counts the attempts of a caller that repeats in its own way, and its `recorder`
+        gets what goes wrong.
+        """
         limiter = self._bound()
         if prepared.endpoint.authenticated and self.configuration.api_key is None:
             raise errors.ConfigurationError(
@@ -159,24 +188,33 @@ class Transport:
         policy = self.retry if retry is None else retry
         timeout = self._timeout if timeout is None else timeout
 
-        first = await self._attempt(limiter, prepared, timeout, arrived, before_sending, on_sent)
+        # With a recorder the caller repeats it, as often as this session repeats calls.
+        most = policy.max_attempts if recorder is None else self.retry.max_attempts
+        first = await self._attempt(
+            limiter, prepared, timeout, arrived, before_sending, on_sent, number, most
+        )
         effect = prepared.endpoint.effect
         if first.kind is OutcomeKind.ACCEPTED:
             self._budget.record_success(1)
             return first, 1
+        # Only now: a call that succeeds at once, as nearly all do, has no timeline.
+        record = self.timelines.new() if recorder is None else recorder
+        _record(record, prepared, first)
         if policy.max_attempts == 1 or not may_try_again(effect, first):
             return first, 0 if first.held is not None else 1
 
         # Built only now: nearly all calls succeed at once, and should not pay for this.
         async def attempt() -> Outcome:
-            return await self._attempt(limiter, prepared, timeout, None, before_sending, on_sent)
+            nonlocal number
+            number += 1
+            outcome = await self._attempt(
+                limiter, prepared, timeout, None, before_sending, on_sent, number, most
+            )
+            _record(record, prepared, outcome)
+            return outcome
 
         def on_retry(outcome: Outcome, failures: int, pause: float) -> None:
-            self.emit(
-                RetryScheduled(
-                    prepared.endpoint.name, prepared.task_id, failures, pause, outcome.problem
-                )
-            )
+            self.report_retry(record, prepared, outcome, failures, pause)
 
         is_free = policy.budget is None or effect in _COSTLY
         budget = None if is_free else self._budget
@@ -194,6 +232,8 @@ class Transport:
         arrived: int | None,
         before_sending: Callable[[], Awaitable[None]] | None,
         on_sent: Callable[[], None] | None,
+        number: int,
+        most: int,
     ) -> Outcome:
         """One request on the wire, after a permit was acquired."""
         endpoint = prepared.endpoint
@@ -211,12 +251,21 @@ class Transport:
             permit = acquired
         # None is released as a call without an answer: cancelled, or failed before it was sent.
         outcome = None
+        self._requests = request = self._requests + 1
+        # Asked once: a call pays for its line only where there is a reader.
+        started = limiter.loop.time() if _LOGGER.isEnabledFor(logging.DEBUG) else None
         try:
             if before_sending is not None:
                 await before_sending()
-            outcome = sent = await self._connections.send(prepared, on_sent)
+            sending = self._connections.send(prepared, on_sent)
+            if self.telemetry is not None:
+                sending = self.telemetry.send(prepared, number, sending)
+            outcome = sent = await sending
         finally:
             limiter.release(permit, endpoint, outcome)
+            if started is not None:
+                seconds = limiter.loop.time() - started
+                _log_attempt(request, prepared, outcome, seconds, number, most)
         if sent.reply is not None and (date := sent.reply.headers.get(DATE)) is not None:
             self.server_clock.record(date, limiter.loop.time())
         return sent
@@ -272,8 +321,23 @@ class Transport:
         """Whether there are connections to close."""
         return self._connections.is_open
 
+    def report_retry(
+        self,
+        recorder: TimelineRecorder,
+        prepared: PreparedRequest,
+        outcome: Outcome,
+        failures: int,
+        pause: float,
+    ) -> None:
+        """Tell all who want to know that a call is made again after a pause."""
+        name, task_id = prepared.endpoint.name, prepared.task_id
+        recorder.record(TimelineKind.RETRIED, f"{prepared.endpoint} after {pause:.1f} s")
+        self.emit(RetryScheduled(name, task_id, failures, pause, outcome.problem))
+
     def emit(self, event: SessionEvent) -> None:
-        """Call the user's callback; its exceptions are logged and not raised."""
+        """Log an event, and call the user's callback; its exceptions are logged and not raised."""
+        if isinstance(event, RetryScheduled | SlotAwaited | SubmissionAdopted):
+            _LOGGER.info("%s", event)
         if self._on_event is None:
             return
         try:
@@ -311,3 +375,43 @@ class Transport:
 
     def __reduce__(self) -> NoReturn:
         raise TypeError("a session is not pickled; create one in the other process")
+
+
+def _record(recorder: TimelineRecorder, prepared: PreparedRequest, outcome: Outcome) -> None:
+    """Record how an attempt ended, in a call of which at least one failed."""
+    outcome.recorder = recorder
+    if outcome.kind is OutcomeKind.ACCEPTED:
+        kind, text = TimelineKind.ANSWERED, str(prepared.endpoint)
+    else:
+        is_sent = outcome.kind is not OutcomeKind.NOT_SENT
+        kind = TimelineKind.FAILED if is_sent else TimelineKind.NOT_SENT
+        text = f"{prepared.endpoint}: {outcome.problem}"
+    recorder.record(kind, text)
+
+
+def _log_attempt(
+    request: int,
+    prepared: PreparedRequest,
+    outcome: Outcome | None,
+    seconds: float,
+    number: int,
+    most: int,
+) -> None:
+    """One line for one attempt: the route and not the URL, whose query could be a secret."""
+    if outcome is None:
+        result = "cancelled"
+    else:
+        result = outcome.problem if outcome.status is None else str(outcome.status)
+    reply = None if outcome is None else outcome.reply
+    named = None if reply is None else reply.headers.get("X-Request-ID")
+    _LOGGER.debug(
+        "#%d %s %s in %.0f ms, attempt %d of %d%s%s",
+        request,
+        prepared.endpoint,
+        result,
+        seconds * 1000,
+        number,
+        max(number, most),
+        "" if prepared.task_id is None else f", task {prepared.task_id}",
+        "" if named is None else f", request id {printable_line(named, 100)}",
+    )

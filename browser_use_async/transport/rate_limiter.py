@@ -13,6 +13,7 @@ from operator import attrgetter
 from typing import NamedTuple
 
 from browser_use_async.api.endpoint_table import RUN_TASK, Endpoint
+from browser_use_async.logs import LOGGER
 from browser_use_async.transport.circuit_breaker import CircuitBreaker
 from browser_use_async.transport.config import CallLimits
 from browser_use_async.transport.response import Outcome, OutcomeKind, Reply, says_no_free_slot
@@ -216,6 +217,9 @@ class RateLimiter:
             is_news = self._breaker.start_generation(permit.generation)
         else:
             is_news = self._breaker.trip(permit.generation, now + pause)
+            if is_news and asked is not None:
+                text = "the service asked for a pause of %.0f s: every call of this session waits"
+                LOGGER.info(text, pause)
             self._expire_waiters(now)
         # Once for each generation: a hundred refusals of calls sent together are one message.
         if is_news and reply.status == 429:

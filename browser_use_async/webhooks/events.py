@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Protocol
 import attrs
 
 from browser_use_async.api.scalars import parse_timestamp
-from browser_use_async.api.submission_token import TOKEN_KEY
+from browser_use_async.api.submission_token import TOKEN_KEY, TRACE_KEY
 from browser_use_async.types.enums import OpenEnum
 from browser_use_async.webhooks.signature import Headers, verify
 
@@ -42,6 +42,8 @@ class TaskStatusUpdate:
     # The value of the metadata pair by which a session finds its own submissions again, or
     # None
     submission_mark: str | None = attrs.field(default=None, repr=False)
+    # The trace of its submission, if a session submitted it that writes spans, or None
+    traceparent: str | None = attrs.field(default=None, repr=False)
     # Fields of the payload that this version does not know
     extra: dict[str, Any] = attrs.field(factory=dict, repr=False)
 
@@ -124,6 +126,7 @@ def _status_update(payload: dict[str, Any], timestamp: datetime | None) -> TaskS
         session_id=_text(payload.get("session_id")),
         status=WebhookStatus(payload["status"]),
         submission_mark=metadata.pop(TOKEN_KEY, None),
+        traceparent=metadata.pop(TRACE_KEY, None),
         metadata=metadata,
         timestamp=timestamp,
         extra={key: value for key, value in payload.items() if key not in _KNOWN_FIELDS},

@@ -49,7 +49,7 @@ async def parts(api: FakeApi) -> AsyncIterator[Parts]:
     tasks = TaskEndpoints(transport.call)
     server_clock = transport.server_clock
     ages = SubmissionAges(server_clock.now, lambda: datetime.now(UTC))
-    reconciler = Reconciler(tasks, ages, server_clock.unconfirmed)
+    reconciler = Reconciler(transport.call_patiently, ages, server_clock.unconfirmed)
     yield Parts(TaskCreator(transport, reconciler, tasks.get, ages), reconciler)
     await transport.aclose()
 

@@ -22,8 +22,8 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "a batch reconciles without a settle window",
         "batch/runner.py",
-        "reconciler.find(submission.token, batch.options.settle_window)",
-        "reconciler.find(submission.token, 0.0)",
+        "submission.token, batch.options.settle_window, submission.recorder",
+        "submission.token, 0.0, submission.recorder",
         ("I2",),
     ),
     Mutant(

@@ -25,6 +25,7 @@ class LedgerRow:
     key: str
     state: ItemState  # how far it has come
     attempts: int  # how many times run-task was, or was about to be, sent
+    doubted: bool  # whether it was sent again after an answer that was lost
     task_id: str | None  # the task's id, once it is known
     status: str | None  # the task's last status
     steps: int | None  # how many steps the task took, once it has ended
@@ -140,7 +141,7 @@ def _not_begun(file: Path) -> LedgerError:
 
 
 _COLUMNS = ", ".join(
-    "position key state attempts task_id status steps cost error reason entered_at sent_at "
+    "position key state attempts doubted task_id status steps cost error reason entered_at sent_at "
     "created_at finished_at output_bytes output".split()
 )
 
@@ -151,18 +152,19 @@ def _row(row: tuple[Any, ...]) -> LedgerRow:
         key=row[1],
         state=ItemState(row[2]),
         attempts=row[3],
-        task_id=row[4],
-        status=row[5],
-        steps=row[6],
-        cost_cents=_cents(row[7]),
-        error=row[8],
-        reason=row[9],
-        entered_at=_moment(row[10]),
-        sent_at=_moment_if_any(row[11]),
-        created_at=_moment_if_any(row[12]),
-        finished_at=_moment_if_any(row[13]),
-        output_bytes=row[14],
-        output=row[15],
+        doubted=bool(row[4]),
+        task_id=row[5],
+        status=row[6],
+        steps=row[7],
+        cost_cents=_cents(row[8]),
+        error=row[9],
+        reason=row[10],
+        entered_at=_moment(row[11]),
+        sent_at=_moment_if_any(row[12]),
+        created_at=_moment_if_any(row[13]),
+        finished_at=_moment_if_any(row[14]),
+        output_bytes=row[15],
+        output=row[16],
     )
 
 

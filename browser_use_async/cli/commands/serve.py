@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import logging
 import shlex
 from contextlib import AsyncExitStack
 from decimal import Decimal, InvalidOperation
@@ -20,6 +21,7 @@ from browser_use_async.cli.server_options import (
 )
 from browser_use_async.errors import ConfigurationError
 from browser_use_async.server import Fault, LocalServer, Webhook
+from browser_use_async.server.access_log import LOGGER as ACCESS_LOG
 from browser_use_async.server.faults import fault_from_text, faults_from_file
 from browser_use_async.server.listen_address import MIN_EXPOSED_KEY
 from browser_use_async.server.static_site import StaticSite, example_site_directory
@@ -48,6 +50,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         default=":memory:",
         help="where everything outlives a restart; made if it does not exist (default: nowhere)",
+    )
+    parser.add_argument(
+        "--no-access-log",
+        action="store_true",
+        help="do not write a line to stderr for each request; secret parts of links are masked",
     )
     add_browser_options(parser)
     add_agent_options(parser)
@@ -186,6 +193,7 @@ def _add_webhook(parser: argparse.ArgumentParser) -> None:
 
 async def execute(options: argparse.Namespace, console: Console) -> int:
     """Serve until a signal ends the command."""
+    ACCESS_LOG.setLevel(logging.WARNING if options.no_access_log else logging.INFO)
     try:
         async with AsyncExitStack() as stack:
             site_url = None

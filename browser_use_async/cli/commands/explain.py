@@ -1,0 +1,187 @@
+"""`explain`: what happened to a task, or to the items of a batch, and what it cost."""
+
+import argparse
+from collections.abc import Iterable, Iterator
+from datetime import datetime
+from decimal import Decimal
+from pathlib import Path
+
+import attrs
+
+from browser_use_async import LlmModel, Task
+from browser_use_async.batch import ItemState, LedgerRow, LedgerView, read_ledger
+from browser_use_async.batch.ledger.records import MAY_COST
+from browser_use_async.cli.actions import local_time
+from browser_use_async.cli.connect import connect
+from browser_use_async.cli.console import Console
+from browser_use_async.cli.exit_codes import ExitCode
+from browser_use_async.cli.options import add_connection_options
+from browser_use_async.cli.screen import Span
+from browser_use_async.errors import ConfigurationError
+from browser_use_async.prices import TASK_START_CENTS, task_cents
+
+_HEADINGS = ("TIME", "WHAT", "CENTS", "ABOUT")
+
+
+@attrs.frozen
+class _Entry:
+    """One thing that happened."""
+
+    time: datetime | None  # None where it is not known
+    what: str
+    about: str
+    cents: Decimal | None = None  # what it has cost
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the options."""
+    parser.add_argument(
+        "target",
+        metavar="TASK|LEDGER",
+        help="a task's id, a token of `run --detach`, or the ledger of a batch",
+    )
+    parser.add_argument("--key", metavar="ITEM", help="of a ledger: this item only")
+    parser.add_argument(
+        "--llm-model",
+        choices=[str(each) for each in LlmModel],
+        help="of a task: the model by whose price its steps are counted (default: gpt-4.1)",
+    )
+    parser.add_argument("--json", action="store_true", help="JSON on a terminal too")
+    add_connection_options(parser)
+
+
+async def execute(options: argparse.Namespace, console: Console) -> int:
+    """Explain a ledger, which needs no network, or a task."""
+    as_json = options.json or not console.stdout_is_tty
+    path = Path(options.target)
+    if _is_ledger(path):
+        return _explain_ledger(read_ledger(path), options.key, console, as_json=as_json)
+    if options.key is not None:
+        raise ConfigurationError(f"--key names an item of a ledger, and {path} is no file")
+    async with connect(options, console) as connection:
+        handle = connection.session.handle(options.target)
+        task = await connection.session.tasks.get(handle.id)
+    entries = tuple(_of_task(task, LlmModel(options.llm_model or LlmModel.GPT_4_1)))
+    _show(task.id, str(task.status), entries, console, as_json=as_json)
+    return ExitCode.FINISHED
+
+
+def _is_ledger(path: Path) -> bool:
+    """Whether a file is meant, also one that does not exist: no task's id ends like this."""
+    return path.is_file() or path.suffix in {".db", ".sqlite"}
+
+
+# --- a ledger -------------------------------------------------------------------------------
+
+
+def _explain_ledger(view: LedgerView, key: str | None, console: Console, *, as_json: bool) -> int:
+    found = False
+    for row in view.rows():
+        if key is None or row.key == key:
+            _show(row.key, str(row.state), tuple(_of_row(row, view)), console, as_json=as_json)
+            found = True
+    if key is not None and not found:
+        raise ConfigurationError(f"the ledger {view.path} has no item {key!r}")
+    at_stake = sum(view.counts[state] for state in MAY_COST)
+    open_items = f"; {at_stake:,} may still cost something" if at_stake else ""
+    console.info(f"{view.total:,} items, {_money(view.cost_cents)} cents spent{open_items}")
+    return ExitCode.FINISHED
+
+
+def _of_row(row: LedgerRow, view: LedgerView) -> Iterator[_Entry]:
+    """What the ledger knows of an item, in the order in which it happened."""
+    yield _Entry(row.entered_at, "intended", f"item {row.index + 1:,} of the input")
+    if row.sent_at is not None:
+        repeated = "" if row.attempts < 2 else f", {row.attempts} times so far"
+        yield _Entry(row.sent_at, "sent", f"run-task{repeated}")
+    if row.doubted:
+        yield _Entry(None, "unknown", "an answer was lost, and the same item was sent again")
+    if row.state is ItemState.INTENT:
+        yield _Entry(None, "unknown", "no answer is recorded: the next run looks for its task")
+    if row.state is ItemState.UNKNOWN:
+        yield _Entry(None, "unknown", row.reason or "the task may exist")
+    if row.task_id is not None:
+        yield _Entry(row.created_at, "created", f"task {row.task_id}")
+        yield from _end_of_row(row)
+    elif row.error is not None and row.state is not ItemState.UNKNOWN:
+        yield _Entry(None, "refused", f"{row.error}: {row.reason}")
+    for each in view.orphans:
+        if each.key == row.key:
+            stopped = " and was stopped" if each.stopped else ""
+            text = f"task {each.task_id} is a second one{stopped}"
+            yield _Entry(each.found_at, "duplicate", text, each.cost_cents)
+
+
+def _end_of_row(row: LedgerRow) -> Iterator[_Entry]:
+    if row.state is ItemState.SUBMITTED:
+        yield _Entry(None, "at stake", "its end is not recorded, so its cost is not known yet")
+        return
+    steps = "" if row.steps is None else f" after {_steps(row.steps)}"
+    took = "" if row.seconds is None else f", {row.seconds:.0f} s"
+    yield _Entry(row.finished_at, "ended", f"{row.status}{steps}{took}", row.cost_cents)
+    if row.error is not None:
+        yield _Entry(row.finished_at, "failed", f"{row.error}: {row.reason}")
+
+
+# --- a task ---------------------------------------------------------------------------------
+
+
+def _of_task(task: Task, model: LlmModel) -> Iterator[_Entry]:
+    """What the service knows of a task; steps have no times there."""
+    yield _Entry(task.created_at, "created", f"task {task.id}", TASK_START_CENTS)
+    for step in task.steps:
+        yield _Entry(None, f"step {step.step}", step.next_goal or step.url)
+    cents = task_cents(len(task.steps), model)
+    steps = _steps(len(task.steps))
+    priced = f"by the published price of {model}"
+    if task.status.is_terminal:
+        seconds = _seconds(task)
+        took = "" if seconds is None else f", {seconds:.0f} s"
+        yield _Entry(
+            task.finished_at, "ended", f"{task.status} after {steps}{took}, {priced}", cents
+        )
+    else:
+        yield _Entry(None, "at stake", f"{task.status}: {steps} so far, {priced}", cents)
+
+
+def _seconds(task: Task) -> float | None:
+    if task.created_at is None or task.finished_at is None:
+        return None
+    return (task.finished_at - task.created_at).total_seconds()
+
+
+# --- output ---------------------------------------------------------------------------------
+
+
+def _show(
+    name: str, state: str, entries: Iterable[_Entry], console: Console, *, as_json: bool
+) -> None:
+    if as_json:
+        console.result({"of": name, "state": state, "entries": [_json(each) for each in entries]})
+        return
+    console.info()
+    console.info(f"{name}: {state}")
+    console.table(_HEADINGS, [_cells(each) for each in entries])
+
+
+def _json(entry: _Entry) -> dict[str, object]:
+    return {
+        "time": None if entry.time is None else entry.time.isoformat(),
+        "what": entry.what,
+        "about": entry.about,
+        "cents": None if entry.cents is None else float(entry.cents),
+    }
+
+
+def _cells(entry: _Entry) -> tuple[Span, ...]:
+    time = "" if entry.time is None else local_time(entry.time)
+    cents = "" if entry.cents is None else _money(entry.cents)
+    return (time, entry.what, cents, " ".join(entry.about.split()))
+
+
+def _money(cents: Decimal) -> str:
+    return f"{cents.normalize():f}"
+
+
+def _steps(count: int) -> str:
+    return "1 step" if count == 1 else f"{count} steps"

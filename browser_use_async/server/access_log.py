@@ -1,0 +1,72 @@
+"""The access log: one line for each request, in which no part of a URL is a secret.
+
+Links to live pages and to files are secrets: whoever has one can watch a task or fetch its files.
+So tokens in paths and all values of a query but those of the API's own parameters are masked.
+"""
+
+import logging
+import re
+from collections.abc import Iterable
+from functools import cache
+from urllib.parse import parse_qsl
+
+import attrs
+from aiohttp import web
+from aiohttp.abc import AbstractAccessLogger
+
+from browser_use_async.api.endpoint_table import API_PREFIX, ENDPOINTS
+
+LOGGER = logging.getLogger("browser_use_async.server.access")
+
+_MASK = "***"
+# Wherever it stands: a client or a proxy may have put something in front, or encoded a slash.
+_TOKEN = re.compile(r"\b(live|share)((?:/|%2f)+)[^/]+", re.IGNORECASE)
+_LONGEST = 200  # characters of a path or a query
+
+
+class AccessLogger(AbstractAccessLogger):
+    """Writes method, path, status, bytes sent and milliseconds at INFO."""
+
+    @property
+    def enabled(self) -> bool:
+        """Whether there is a reader; aiohttp measures no time without one."""
+        return self.logger.isEnabledFor(logging.INFO)
+
+    def log(self, request: web.BaseRequest, response: web.StreamResponse, time: float) -> None:
+        """Write the line of one request."""
+        self.logger.info(
+            "%s %s %d %d bytes %.0f ms",
+            request.method,
+            masked_target(request),
+            response.status,
+            response.body_length,
+            time * 1000,
+        )
+
+
+def masked_target(request: web.BaseRequest) -> str:
+    """The path and query of a request, without what gives access to anything."""
+    # Percent-encoded, so that nobody writes lines of their own into the log.
+    path, query = request.rel_url.raw_path, request.rel_url.raw_query_string
+    shown = _TOKEN.sub(rf"\1\2{_MASK}", path)[:_LONGEST]
+    return f"{shown}?{_masked_query(path, query)[:_LONGEST]}" if query else shown
+
+
+def _masked_query(path: str, query: str) -> str:
+    known = _parameters() if path.startswith(API_PREFIX) else frozenset[str]()
+    pairs = parse_qsl(query, keep_blank_values=True)
+    return "&".join(_pair(name, value, known) for name, value in pairs)
+
+
+def _pair(name: str, value: str, known: Iterable[str]) -> str:
+    # A name that is not the API's can be anything, and be a secret itself.
+    if name not in known:
+        return f"{_MASK}={_MASK}" if not name.isidentifier() else f"{name}={_MASK}"
+    return f"{name}={value if value.isprintable() else _MASK}"
+
+
+@cache
+def _parameters() -> frozenset[str]:
+    """The names that the queries of Cloud API v1 have."""
+    models = {each.query for each in ENDPOINTS if each.query is not None}
+    return frozenset(field.name for model in models for field in attrs.fields(model))

@@ -1,0 +1,156 @@
+"""`explain`: a task by what the service knows, a batch by what its ledger knows."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from browser_use_async.server import LocalServer
+
+from .report.ledgers import BEGAN, item, write_ledger
+from .running import environment, run, run_on_terminal
+
+SENT = {"sent_at": BEGAN + 1}
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> Path:
+    """One item of each kind."""
+    items = [
+        item("done", steps=3, cost=8_500, **SENT),
+        item(
+            "failed",
+            "failed",
+            steps=2,
+            cost=6_000,
+            error="TaskFailedError",
+            reason="on fire",
+            **SENT,
+        ),
+        item("running", "submitted", seconds=None, **SENT),
+        item("twice", attempts=2, doubted=1, steps=1, cost=3_500, **SENT),
+        item("lost", "unknown", seconds=None, reason="the answer was lost", **SENT),
+        item("sending", "intent", seconds=None, **SENT),
+        item("refused", "dead letter", seconds=None, error="BadRequestError", reason="no", **SENT),
+        item("new", "new", seconds=None, attempts=0),
+    ]
+    orphans = [("task-2-of-twice", "twice", BEGAN + 90, True, 1_000)]
+    return write_ledger(tmp_path / "run.db", items, orphans=orphans)
+
+
+def _told(entries: list[dict[str, Any]]) -> list[tuple[str, str, float | None]]:
+    return [(each["what"], each["about"], each["cents"]) for each in entries]
+
+
+async def test_items_of_a_batch(ledger: Path) -> None:
+    """Intended, sent, unknown, created, ended, and what it cost: as far as the ledger knows."""
+    result = await run("explain", str(ledger), env=environment())
+
+    told = {each["of"]: _told(each["entries"]) for each in result.json_lines}
+    sent = ("sent", "run-task", None)
+    assert told == {
+        "done": [
+            ("intended", "item 1 of the input", None),
+            sent,
+            ("created", "task task-of-done", None),
+            ("ended", "finished after 3 steps, 40 s", 8.5),
+        ],
+        "failed": [
+            ("intended", "item 2 of the input", None),
+            sent,
+            ("created", "task task-of-failed", None),
+            ("ended", "failed after 2 steps, 40 s", 6.0),
+            ("failed", "TaskFailedError: on fire", None),
+        ],
+        "running": [
+            ("intended", "item 3 of the input", None),
+            sent,
+            ("created", "task task-of-running", None),
+            ("at stake", "its end is not recorded, so its cost is not known yet", None),
+        ],
+        "twice": [
+            ("intended", "item 4 of the input", None),
+            ("sent", "run-task, 2 times so far", None),
+            ("unknown", "an answer was lost, and the same item was sent again", None),
+            ("created", "task task-of-twice", None),
+            ("ended", "finished after 1 step, 40 s", 3.5),
+            ("duplicate", "task task-2-of-twice is a second one and was stopped", 1.0),
+        ],
+        "lost": [
+            ("intended", "item 5 of the input", None),
+            sent,
+            ("unknown", "the answer was lost", None),
+        ],
+        "sending": [
+            ("intended", "item 6 of the input", None),
+            sent,
+            ("unknown", "no answer is recorded: the next run looks for its task", None),
+        ],
+        "refused": [
+            ("intended", "item 7 of the input", None),
+            sent,
+            ("refused", "BadRequestError: no", None),
+        ],
+        "new": [("intended", "item 8 of the input", None)],
+    }
+    assert result.json_lines[0]["entries"][0]["time"] == "2026-03-01T12:00:00+00:00"
+    assert result.stderr == "8 items, 18 cents spent; 3 may still cost something\n"
+    assert result.code == 0
+
+
+async def test_one_item(ledger: Path) -> None:
+    """`--key` names it; on a terminal it is a table, unless JSON is asked for."""
+    words = ("explain", str(ledger), "--key", "done")
+    env = {**environment(), "TZ": "UTC"}
+    shown = re.sub(r"\x1b\[[\d;]*m", "", await run_on_terminal(*words, env=env))
+    as_json = await run_on_terminal(*words, "--json", env=env)
+
+    rows = [line.split(maxsplit=3) for line in shown.splitlines() if line.startswith("2026")]
+    assert [row[2] for row in rows] == ["intended", "sent", "created", "ended"]
+    (heading,) = (line for line in shown.splitlines() if "ABOUT" in line)
+    (item_1,) = (line for line in shown.splitlines() if "item 1" in line)
+    assert heading.index("ABOUT") == item_1.index("item 1")
+    assert "2026-03-01 12:00:40" in shown
+    assert '"what": "ended"' in as_json
+
+
+async def test_a_task(server: LocalServer) -> None:
+    """What the service knows: times, steps, the end, and the cost by the published prices."""
+    env = environment(server)
+    ran = await run("run", "Buy milk", env=env)
+    task_id = ran.json["id"]
+
+    result = await run("explain", task_id, env=env)
+    cheaper = await run("explain", task_id, "--llm-model", "o3", env=env)
+
+    told = result.json
+    kinds = [each["what"] for each in told["entries"]]
+    steps = len(ran.json["steps"])
+    assert (told["of"], told["state"]) == (task_id, "finished")
+    assert kinds == ["created", *(f"step {number + 1}" for number in range(steps)), "ended"]
+    assert told["entries"][-1]["cents"] == 1 + 2.5 * steps
+    assert cheaper.json["entries"][-1]["cents"] == 1 + steps
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("nowhere.db",), "there is no ledger"),
+        (("t1", "--key", "a"), "--key names an item of a ledger"),
+    ],
+)
+async def test_mistakes(words: tuple[str, ...], said: str, server: LocalServer) -> None:
+    """One error that names the mistake, and exit code 2 or 3."""
+    result = await run("explain", *words, env=environment(server))
+
+    assert said in result.stderr
+    assert result.code in {1, 2, 3}
+
+
+async def test_an_item_that_is_not_there(ledger: Path) -> None:
+    """A wrong key is refused, and named."""
+    result = await run("explain", str(ledger), "--key", "nothing", env=environment())
+
+    assert "has no item 'nothing'" in result.stderr
+    assert result.code == 2

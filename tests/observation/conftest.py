@@ -1,0 +1,20 @@
+"""A fake API and a session with it, both in the test's own loop."""
+
+import logging
+from collections.abc import Iterator
+
+import pytest
+
+from tests.support.api_bench import api, nothing_leaks, open_session
+
+__all__ = ["api", "nothing_leaks", "open_session"]
+
+
+@pytest.fixture
+def package_log() -> Iterator[logging.Logger]:
+    """The logger of the package, which is afterwards as it was before."""
+    logger = logging.getLogger("browser_use_async")
+    level, handlers = logger.level, list(logger.handlers)
+    yield logger
+    logger.setLevel(level)
+    logger.handlers[:] = handlers

@@ -1,0 +1,226 @@
+"""The flight recorder: what errors and handles say to have happened, and what it takes."""
+
+import asyncio
+import gc
+import pickle
+import tracemalloc
+from collections.abc import Callable
+from decimal import Decimal
+
+import pytest
+
+from browser_use_async import PollPolicy, RetryPolicy, errors
+from browser_use_async.timeline import Timeline, TimelineKind
+from tests.support.api_bench import OpenSession
+from tests.support.fake_api import FakeApi, Fault
+from tests.support.fake_task import lives
+from tests.support.hygiene import KEY, SECRET, raises
+
+pytestmark = pytest.mark.looptime
+
+LOST = Fault(cut=True, done=True)
+GONE = "the server closed the connection without an answer"
+MOST = Decimal("188.5")  # cents: 75 steps with gpt-4.1
+
+
+def _told(timeline: Timeline | None) -> list[tuple[str, str]]:
+    """Kinds and texts, without the length of the pauses, which is random."""
+    assert timeline is not None
+    return [(each.kind, each.text.partition(" after ")[0]) for each in timeline]
+
+
+async def test_a_lost_answer_is_told_to_its_end(api: FakeApi, open_session: OpenSession):
+    """A lost reply, two 503s and an adoption: these entries, in this order, and no others."""
+    session = await open_session()
+    faults = {("run", 1): LOST, ("list", 1): Fault(status=503), ("list", 2): Fault(status=503)}
+    api.fault = lambda call: faults.get((call.route, call.number))
+
+    handle = await session.submit("Buy milk", secrets={"a": SECRET}, allowed_domains=["a.example"])
+
+    timeline = handle.timeline()
+    assert _told(timeline) == [
+        ("sent", "POST /run-task, attempt 1"),
+        ("failed", f"POST /run-task: {GONE}"),
+        ("failed", "GET /tasks: status 503"),
+        ("retried", "GET /tasks"),
+        ("failed", "GET /tasks: status 503"),
+        ("retried", "GET /tasks"),
+        ("answered", "GET /tasks"),
+        ("adopted", f"task {handle.id}"),
+    ]
+    assert [each.cents for each in timeline] == [MOST, *[None] * 7]
+    assert [each.time for each in timeline] == sorted(each.time for each in timeline)
+
+
+async def test_a_lost_answer_without_a_task(api: FakeApi, open_session: OpenSession):
+    """The error says what was sent, how it failed, and that the search was in vain."""
+    session = await open_session()
+    api.break_calls("run", {1: Fault(cut=True)})
+
+    with raises(errors.SubmissionUnknownError) as caught:
+        await session.submit("Buy milk", settle_window=20.0)
+
+    assert _told(caught.value.timeline) == [
+        ("sent", "POST /run-task, attempt 1"),
+        ("failed", f"POST /run-task: {GONE}"),
+        ("not found", "a task with the mark of this submission, in 20.0 s"),
+    ]
+
+
+async def test_slots_are_waited_for(api: FakeApi, open_session: OpenSession):
+    """Refusals for want of a slot, and each request that was sent after one."""
+    session = await open_session()
+    full = Fault(status=429, body='{"detail": "Too many concurrent tasks"}')
+    api.break_calls("run", {1: full, 2: full})
+
+    handle = await session.submit("Buy milk", max_agent_steps=4)
+
+    refused = [
+        ("failed", "POST /run-task: status 429"),
+        ("waited", "for a free agent slot"),
+    ]
+    assert _told(handle.timeline()) == [
+        ("sent", "POST /run-task, attempt 1"),
+        *refused,
+        ("sent", "POST /run-task, attempt 2"),
+        *refused,
+        ("sent", "POST /run-task, attempt 3"),
+        ("answered", f"POST /run-task: task {handle.id}"),
+    ]
+    assert handle.timeline()[0].cents == Decimal(11)
+
+
+async def test_the_life_of_a_task(api: FakeApi, open_session: OpenSession):
+    """Statuses as they were seen, failed polls and stops; polls are counted and not listed."""
+    session = await open_session(poll=PollPolicy(interval=1.0))
+    api.next_tasks = [lives(1e6)]
+    api.break_calls("status", {3: Fault(status=503), 4: Fault(status=503)})
+    handle = await session.submit("Buy milk")
+
+    with raises(errors.WaitTimeoutError) as caught:
+        await handle.wait(timeout=60.0)
+    await handle.stop()
+    task = await session.wait(handle.id)
+
+    failed = next(each for each in handle.timeline() if each.kind is TimelineKind.FAILED)
+    assert (failed.text, failed.count) == ("GET /task/{task_id}/status: status 503", 2)
+    told = [kind for kind, _text in _told(handle.timeline())]
+    assert told == ["sent", "answered", "status seen", "failed", "stop asked", "status seen"]
+    assert _told(caught.value.timeline) == _told(handle.timeline())[:4]
+    assert task.status == handle.timeline()[-1].text == "stopped"
+    assert handle.timeline().polls > caught.value.timeline.polls > 5  # type: ignore[union-attr]
+    assert session.handle(handle.id).timeline() == handle.timeline()
+
+
+async def test_a_failed_task_brings_its_timeline(api: FakeApi, open_session: OpenSession):
+    """What `run_and_wait` raises about a task that ended has the whole story."""
+    session = await open_session()
+    api.next_tasks = [lives(5.0, "failed")]
+
+    with raises(errors.TaskFailedError) as caught:
+        await session.run_and_wait("Buy milk")
+
+    kinds = [kind for kind, _text in _told(caught.value.timeline)]
+    assert (kinds[:2], kinds[-1]) == (["sent", "answered"], "status seen")
+
+
+async def test_a_call_that_fails(api: FakeApi, open_session: OpenSession):
+    """Each attempt and each pause; one that fails at once has one entry."""
+    session = await open_session(retry=RetryPolicy(max_attempts=2))
+    api.break_calls("ping", {0: Fault(status=503)})
+
+    with raises(errors.InternalServerError) as caught:
+        await session.ping()
+    with raises(errors.NotFoundError) as missing:
+        await session.tasks.get("nowhere")
+
+    failed = ("failed", "GET /ping: status 503")
+    assert _told(caught.value.timeline) == [failed, ("retried", "GET /ping"), failed]
+    assert _told(missing.value.timeline) == [("failed", "GET /task/{task_id}: status 404")]
+
+
+async def test_a_wait_of_a_strange_task(api: FakeApi, open_session: OpenSession):
+    """A wait that recorded nothing says at least what it saw last."""
+    session = await open_session()
+    task = api.add(lives(1e6))
+
+    with raises(errors.WaitTimeoutError) as caught:
+        await session.wait(task.id, timeout=10.0)
+
+    assert _told(caught.value.timeline) == [("status seen", "running")]
+    assert caught.value.timeline is not None
+    assert caught.value.timeline.polls > 0
+
+
+async def test_nothing_to_tell(open_session: OpenSession):
+    """Without a call there is nothing to record."""
+    session = await open_session()
+
+    with raises(errors.InvalidRequestError) as caught:
+        await session.submit("x", settle_window=-1.0)
+
+    assert caught.value.timeline is None
+    assert str(session.handle("a").timeline()) == "nothing was recorded"
+
+
+async def test_it_is_bounded(api: FakeApi, open_session: OpenSession):
+    """A thousand retries keep the first entries and the last ones, and count the others."""
+    policy = RetryPolicy(max_attempts=1000, base_delay=0.01, max_delay=0.01, budget=None)
+    session = await open_session(retry=policy)
+    api.break_calls("ping", {0: Fault(status=503)})
+
+    with raises(errors.InternalServerError) as caught:
+        await session.ping()
+
+    timeline = caught.value.timeline
+    assert timeline is not None
+    assert len(timeline) == 50
+    assert timeline.dropped == 2 * 1000 - 1 - 50
+    assert len(str(timeline).splitlines()) == 51
+    assert "1,949 more" in str(timeline)
+    assert len(pickle.dumps(timeline)) < 10_000
+
+
+async def test_it_pickles_and_shows_no_secret(api: FakeApi, open_session: OpenSession):
+    """Errors cross processes with it, and copies of errors have it."""
+    session = await open_session()
+    api.break_calls("run", {1: LOST})
+    with raises(errors.SubmissionUnknownError) as caught:
+        await session.submit(
+            "Buy milk",
+            on_ambiguous="raise",
+            secrets={"a": SECRET},
+            allowed_domains=["a.example"],
+        )
+
+    copied = pickle.loads(pickle.dumps(caught.value))
+    assert copied.timeline == caught.value.timeline
+    assert hash(copied.timeline) == hash(caught.value.timeline)
+    shown = f"{copied.timeline} {copied.timeline!r}"
+    assert [each for each in (KEY, SECRET, "Buy milk") if each in shown] == []
+    first = str(copied.timeline).splitlines()[0]
+    assert first.endswith("  sent         POST /run-task, attempt 1 [188.5 cents]")
+
+
+async def test_waits_stay_light(
+    api: FakeApi, open_session: OpenSession, figure: Callable[[str], None]
+):
+    """Ten thousand waits of tasks that are well record nothing of their own."""
+    count = 10_000
+    session = await open_session(poll=PollPolicy(interval=300.0))
+    tracemalloc.start()
+    try:
+        waits = [asyncio.create_task(session.wait(f"t{number}")) for number in range(count)]
+        await asyncio.sleep(0)
+        gc.collect()
+        snapshot = tracemalloc.take_snapshot()
+    finally:
+        tracemalloc.stop()
+    for wait in waits:
+        wait.cancel()
+    await asyncio.gather(*waits, return_exceptions=True)
+    ours = snapshot.filter_traces([tracemalloc.Filter(True, "*/browser_use_async/timeline.py")])
+    each = sum(statistic.size for statistic in ours.statistics("filename")) / count
+
+    assert each < 20
+    figure(f"{each:.1f} bytes of timeline for each of {count:,} waits")

@@ -1,0 +1,98 @@
+"""The access log: a line for each request, and no secret in any."""
+
+import asyncio
+import logging
+import re
+from collections.abc import AsyncIterator
+
+import aiohttp
+import pytest
+
+from browser_use_async import BrowserUseSession
+from browser_use_async.server import LocalServer
+from browser_use_async.server.executors.scripted import Scenario, ScriptedExecutor
+
+NAME = "browser_use_async.server.access"
+
+
+@pytest.fixture
+async def server(caplog: pytest.LogCaptureFixture) -> AsyncIterator[LocalServer]:
+    """A server whose access log is read."""
+    caplog.set_level(logging.INFO, NAME)
+    executor = ScriptedExecutor({"Hang": Scenario(steps=["Look"], hangs=True)})
+    async with LocalServer(executor=executor) as running:
+        yield running
+
+
+def _lines(caplog: pytest.LogCaptureFixture) -> list[str]:
+    lines = [each.getMessage() for each in caplog.records if each.name == NAME]
+    return [re.sub(r"\d+ bytes \d+ ms", "B bytes N ms", each) for each in lines]
+
+
+async def _get(server: LocalServer, *paths: str) -> None:
+    async with aiohttp.ClientSession() as http:
+        for path in paths:
+            async with http.get(f"{server.url}{path}") as response:
+                await response.read()
+
+
+async def test_a_request_is_a_line(server: LocalServer, caplog: pytest.LogCaptureFixture):
+    """Method, path, status, bytes and milliseconds; of the API's own parameters the values too."""
+    async with BrowserUseSession(server.api_key, base_url=server.base_url) as session:
+        handle = await session.submit("Hang")
+        await session.tasks.list(page=1, limit=5)
+        await session.tasks.stop(handle.id)
+
+    assert _lines(caplog) == [
+        "POST /api/v1/run-task 200 B bytes N ms",
+        "GET /api/v1/tasks?page=1&limit=5 200 B bytes N ms",
+        f"PUT /api/v1/stop-task?task_id={handle.id} 200 B bytes N ms",
+    ]
+
+
+async def test_links_are_masked(server: LocalServer, caplog: pytest.LogCaptureFixture):
+    """Tokens in paths are, whatever stands around them, and what is no parameter of the API."""
+    await _get(
+        server,
+        "/live/abc-secret",
+        "/share/abc-secret/socket",
+        "/x/LIVE//abc-secret",
+        "/live%2Fabc-secret",
+        "/files/t1/a.txt?expires=1&signature=abc-secret",
+        "/api/v1/tasks?key=abc-secret&abc-secret",
+        "/nowhere?a%0Ab=abc-secret&limit=abc-secret",
+    )
+
+    lines = _lines(caplog)
+    assert "abc-secret" not in "".join(lines)
+    assert [each.partition(" 4")[0] for each in lines] == [
+        "GET /live/***",
+        "GET /share/***/socket",
+        "GET /x/LIVE//***",
+        "GET /live%2F***",
+        "GET /files/t1/a.txt?expires=***&signature=***",
+        "GET /api/v1/tasks?key=***&***=***",
+        "GET /nowhere?***=***&limit=***",
+    ]
+
+
+async def test_a_request_cannot_write_lines(server: LocalServer, caplog: pytest.LogCaptureFixture):
+    """What a client sends stays on the one line that is about it."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", int(server.url.rpartition(":")[2]))
+    writer.write(b"GET /a%0d%0aGET%20/b HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+    await reader.read()
+    writer.close()
+    await writer.wait_closed()
+
+    assert _lines(caplog) == ["GET /a%0d%0aGET%20/b 404 B bytes N ms"]
+
+
+async def test_nothing_is_written_without_a_reader(
+    caplog: pytest.LogCaptureFixture, server: LocalServer
+):
+    """At WARNING there is no line at all."""
+    caplog.set_level(logging.WARNING, NAME)
+
+    await _get(server, "/")
+
+    assert _lines(caplog) == []
