@@ -19,7 +19,13 @@ from browser_use_async.api.tasks import TaskEndpoints
 from browser_use_async.errors import InvalidRequestError
 from browser_use_async.events import SessionEvent
 from browser_use_async.lifecycle.create import OnAmbiguous, TaskCreator
-from browser_use_async.lifecycle.handle import TaskHandle, task_id_of, wait, wait_many
+from browser_use_async.lifecycle.handle import (
+    TaskHandle,
+    TaskReference,
+    task_id_of,
+    wait,
+    wait_many,
+)
 from browser_use_async.lifecycle.reconcile import Reconciler
 from browser_use_async.lifecycle.run import BackgroundTasks, EndAction, OnCreated, SubmissionRunner
 from browser_use_async.lifecycle.submission_age import SubmissionAges
@@ -30,6 +36,7 @@ from browser_use_async.transport.config import CallLimits, Configuration, Runtim
 from browser_use_async.transport.connection_pool import PoolOptions
 from browser_use_async.transport.retry import RetryPolicy
 from browser_use_async.types import (
+    Created,
     RunTaskFields,
     RunTaskRequest,
     SecretMapping,
@@ -37,10 +44,13 @@ from browser_use_async.types import (
     TaskPage,
     TaskStatus,
     TaskStep,
+    TaskSummary,
 )
 
 if TYPE_CHECKING:
     from decimal import Decimal
+
+    from typing_extensions import TypeForm
 
     from browser_use_async import types
     from browser_use_async.api.account import AccountEndpoints
@@ -253,21 +263,6 @@ class BrowserUseSession:
         self,
         task: str | RunTaskRequest,
         *,
-        output_type: type[OutputT],
-        timeout: float | None = None,
-        on_timeout: EndAction = "leave",
-        on_cancel: EndAction = "stop",
-        on_created: OnCreated | None = None,
-        on_ambiguous: OnAmbiguous = "reconcile",
-        settle_window: float = 150.0,
-        **fields: Unpack[RunTaskFields],
-    ) -> "types.ParsedTask[OutputT]": ...
-
-    @overload
-    async def run_and_wait(
-        self,
-        task: str | RunTaskRequest,
-        *,
         output_type: None = None,
         timeout: float | None = None,
         on_timeout: EndAction = "leave",
@@ -283,7 +278,7 @@ class BrowserUseSession:
         self,
         task: str | RunTaskRequest,
         *,
-        output_type: Any,
+        output_type: "TypeForm[OutputT]",
         timeout: float | None = None,
         on_timeout: EndAction = "leave",
         on_cancel: EndAction = "stop",
@@ -291,7 +286,7 @@ class BrowserUseSession:
         on_ambiguous: OnAmbiguous = "reconcile",
         settle_window: float = 150.0,
         **fields: Unpack[RunTaskFields],
-    ) -> "types.ParsedTask[Any]": ...  # unions and Literal, which have no `type[...]`
+    ) -> "types.ParsedTask[OutputT]": ...
 
     async def run_and_wait(
         self,
@@ -348,6 +343,28 @@ class BrowserUseSession:
             submission, output_type, timeout, on_timeout, on_cancel, on_created
         )
 
+    @overload
+    async def submit(
+        self,
+        task: str | RunTaskRequest,
+        *,
+        output_type: None = None,
+        on_ambiguous: OnAmbiguous = "reconcile",
+        settle_window: float = 150.0,
+        **fields: Unpack[RunTaskFields],
+    ) -> TaskHandle[None]: ...
+
+    @overload
+    async def submit(
+        self,
+        task: str | RunTaskRequest,
+        *,
+        output_type: "TypeForm[OutputT]",
+        on_ambiguous: OnAmbiguous = "reconcile",
+        settle_window: float = 150.0,
+        **fields: Unpack[RunTaskFields],
+    ) -> TaskHandle[OutputT]: ...
+
     async def submit(
         self,
         task: str | RunTaskRequest,
@@ -356,7 +373,7 @@ class BrowserUseSession:
         on_ambiguous: OnAmbiguous = "reconcile",
         settle_window: float = 150.0,
         **fields: Unpack[RunTaskFields],
-    ) -> TaskHandle:
+    ) -> TaskHandle[Any]:
         """Create a task, paying once, and give a handle to it. Costs money.
 
         Needs an active subscription on the hosted service. Cancelled in the middle, it stops
@@ -364,7 +381,8 @@ class BrowserUseSession:
 
         Args:
             task: What the agent should do, or a whole request.
-            output_type: The type that `handle.wait()` parses the output into.
+            output_type: The type that `handle.wait()` parses the output into; as of
+                `run_and_wait`.
             on_ambiguous: What to do when the answer is lost; see `run_and_wait`.
             settle_window: Seconds after which a task that did not appear never will.
             fields: The optional fields of `RunTaskRequest`. What is not given is not sent.
@@ -402,7 +420,7 @@ class BrowserUseSession:
         *,
         concurrency: int,
         ledger: str | os.PathLike[str] | None = None,
-        output_type: type[OutputT],
+        output_type: "TypeForm[OutputT]",
         budget_cents: "Decimal | float | None" = None,
         budget_strict: bool = False,
         check_balance: bool = False,
@@ -425,7 +443,7 @@ class BrowserUseSession:
         *,
         concurrency: int,
         ledger: str | os.PathLike[str] | None = None,
-        output_type: Any = None,
+        output_type: None = None,
         budget_cents: "Decimal | float | None" = None,
         budget_strict: bool = False,
         check_balance: bool = False,
@@ -585,35 +603,116 @@ class BrowserUseSession:
 
     # --- follow tasks that exist ------------------------------------------------------------
 
-    def handle(self, task_id_or_token: str) -> TaskHandle:
+    @overload
+    def handle(
+        self, task_id_or_token: "str | Task | TaskSummary | Created | TaskHandle[None]"
+    ) -> TaskHandle[None]: ...
+
+    @overload
+    def handle(self, task_id_or_token: TaskHandle[OutputT]) -> TaskHandle[OutputT]: ...
+
+    @overload
+    def handle(
+        self, task_id_or_token: TaskReference, *, output_type: "TypeForm[OutputT]"
+    ) -> TaskHandle[OutputT]: ...
+
+    def handle(
+        self, task_id_or_token: TaskReference, *, output_type: Any = None
+    ) -> TaskHandle[Any]:
         """A handle to a task that exists already. Makes no call.
 
         Args:
-            task_id_or_token: The task's id, or `TaskHandle.to_token()`.
-        """
-        return TaskHandle(task_id_of(task_id_or_token), self.tasks, self._poller)
+            task_id_or_token: The task's id, `TaskHandle.to_token()`, or a response about it.
+            output_type: The type that `handle.wait()` parses the output into; as of
+                `run_and_wait`. A token does not hold it.
 
-    async def wait(self, task_id: str, *, timeout: float | None = None) -> Task:
-        """Wait until a task has ended, however it ended. Free; always leaves the task running.
+        Raises:
+            InvalidRequestError: This names no task, or the type has no JSON form.
+        """
+        if output_type is not None:
+            # Refused here, and not when the task has ended.
+            from browser_use_async.structured_output.schema import output_schema  # noqa: PLC0415
+
+            output_schema(output_type)
+        given = task_id_or_token
+        if isinstance(given, TaskHandle) and given.belongs_to(self._poller):
+            return given.retyped(output_type)
+        if isinstance(given, TaskHandle) and output_type is None:
+            output_type = given.output_type
+        return TaskHandle(task_id_of(given), self.tasks, self._poller, output_type)
+
+    @overload
+    async def wait(
+        self,
+        task: "str | Task | TaskSummary | Created | TaskHandle[None]",
+        *,
+        timeout: float | None = None,
+        check: bool = False,
+    ) -> Task: ...
+
+    @overload
+    async def wait(
+        self, task: TaskHandle[OutputT], *, timeout: float | None = None, check: bool = False
+    ) -> "types.ParsedTask[OutputT]": ...
+
+    @overload
+    async def wait(
+        self,
+        task: TaskReference,
+        *,
+        timeout: float | None = None,
+        output_type: "TypeForm[OutputT]",
+        check: bool = False,
+    ) -> "types.ParsedTask[OutputT]": ...
+
+    async def wait(
+        self,
+        task: TaskReference,
+        *,
+        timeout: float | None = None,
+        output_type: Any = None,
+        check: bool = False,
+    ) -> Task:
+        """Wait until a task has ended, and give it however it ended. Free.
+
+        It always leaves the task running. Unlike `run_and_wait` it gives a task that failed or
+        was stopped, too: pass `check=True`, or call `task.raise_for_status()`.
 
         Args:
-            task_id: The task.
+            task: The task's id, a handle or its token, or a response about it.
             timeout: Seconds, or None for `PollPolicy.max_wait`.
+            output_type: The type that the output is parsed into; as of `run_and_wait`.
+            check: Whether to raise unless it finished, as `run_and_wait` does.
+
+        Returns:
+            The task. With an `output_type` it is a `ParsedTask`; if it did not finish, reading
+            its `parsed` raises what `check` would have raised.
 
         Raises:
             WaitTimeoutError: The time is up.
             WaitInterruptedError: The API stayed unreachable for too long.
+            OutputValidationError: The output does not fit the `output_type`.
+            TaskFailedError: With `check`: the task failed.
+            TaskStoppedError: With `check`: the task was stopped.
             BrowserUseError: The API refused; `.task_id` says which task.
         """
-        return await wait(self._poller, task_id, timeout)
+        if output_type is not None:
+            return await self.handle(task, output_type=output_type).wait(
+                timeout=timeout, check=check
+            )
+        if isinstance(task, TaskHandle):
+            return await self.handle(task).wait(timeout=timeout, check=check)
+        # No handle for each of what may be ten thousand waits.
+        ended = await wait(self._poller, task_id_of(task), timeout)
+        return ended.raise_for_status() if check else ended
 
     def wait_many(
-        self, task_ids: Iterable[str], *, timeout: float | None = None
+        self, task_ids: Iterable[TaskReference], *, timeout: float | None = None
     ) -> AsyncGenerator[Task, None]:
-        """Wait for many tasks and give each one as it ends. Free.
+        """Wait for many tasks and give each one as it ends, however it ended. Free.
 
         Args:
-            task_ids: The tasks; one that is named twice is given once.
+            task_ids: The tasks, each as for `wait`; one that is named twice is given once.
             timeout: Seconds for all together, or None for `PollPolicy.max_wait`.
 
         Raises:
@@ -623,7 +722,7 @@ class BrowserUseSession:
         return wait_many(self._poller, task_ids, timeout)
 
     def stream_status(
-        self, task_id: str, *, timeout: float | None = None
+        self, task_id: TaskReference, *, timeout: float | None = None
     ) -> AsyncGenerator[TaskStatus, None]:
         """`handle(task_id).stream_status(...)`: the current status, then each change. Free.
 
@@ -632,7 +731,7 @@ class BrowserUseSession:
         return self.handle(task_id).stream_status(timeout=timeout)
 
     def stream_steps(
-        self, task_id: str, *, after: int = 0, timeout: float | None = None
+        self, task_id: TaskReference, *, after: int = 0, timeout: float | None = None
     ) -> AsyncGenerator[TaskStep, None]:
         """`handle(task_id).stream_steps(...)`: each step once, in order. Free."""
         return self.handle(task_id).stream_steps(after=after, timeout=timeout)

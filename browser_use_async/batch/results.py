@@ -9,7 +9,6 @@ from browser_use_async.api.tasks import TaskEndpoints
 from browser_use_async.batch.inputs import InputItem
 from browser_use_async.batch.ledger.records import ItemOutcome, ItemRecord, ItemState
 from browser_use_async.errors import BrowserUseError, OutputValidationError, TaskError
-from browser_use_async.lifecycle.handle import parsed, successful
 from browser_use_async.types import ParsedTask, Task, TaskStatus
 
 OutputT = TypeVar("OutputT")
@@ -187,7 +186,7 @@ def _replayed(item: InputItem, record: ItemRecord, **more: Any) -> BatchResult[A
 def _checked(task: Task, output_type: Any) -> tuple[Task, TaskError | OutputValidationError | None]:
     """Parse an ended task if there is a type; return also why it is no success."""
     try:
-        good = successful(task)
-        return (good if output_type is None else parsed(good, output_type)), None
+        task.raise_for_status()
+        return (task if output_type is None else task.parse(output_type)), None
     except (TaskError, OutputValidationError) as error:
         return task, error.with_traceback(None)

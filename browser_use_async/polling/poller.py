@@ -116,6 +116,10 @@ class TaskPoller:
             self._timer.cancel()
         self._wake()
 
+    def watched(self, task_id: str) -> WatchedTask | None:
+        """What is known of a task while something waits for it."""
+        return self._schedule.watched.get(task_id)
+
     def webhook_received(self, task_id: str, *, has_ended: bool) -> None:
         """Poll a task that a webhook is about."""
         # A webhook is only a reason to poll: what counts is the answer of the API.

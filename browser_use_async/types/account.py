@@ -5,11 +5,11 @@ from typing import Any
 
 import attrs
 
-from browser_use_async.types.base import MutableValue
+from browser_use_async.types.response import Response
 
 
 @attrs.define(eq=False, repr=False)
-class Balance(MutableValue):
+class Balance(Response):
     """What is left on the account. API page: Check Balance.
 
     Attributes:

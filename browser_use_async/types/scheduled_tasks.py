@@ -6,8 +6,9 @@ from typing import Any, Required, TypedDict
 
 import attrs
 
-from browser_use_async.types.base import FieldKind, FieldRule, MutableValue, Unset, Value, ruled
+from browser_use_async.types.base import FieldKind, FieldRule, Unset, Value, ruled
 from browser_use_async.types.enums import LlmModel, ScheduleType
+from browser_use_async.types.response import Response
 from browser_use_async.types.task_settings import METADATA_RULE, RunTaskFields, TaskSettings
 
 _MINUTES = FieldRule(FieldKind.INTEGER, minimum=1)
@@ -103,7 +104,7 @@ class UpdateScheduledTaskRequest(Value):
 
 
 @attrs.define(eq=False, repr=False)
-class ScheduledTask(MutableValue):
+class ScheduledTask(Response):
     """A schedule. API page: Get Scheduled Task.
 
     Attributes:
@@ -152,7 +153,7 @@ class ScheduledTask(MutableValue):
 
 
 @attrs.define(eq=False, repr=False)
-class ScheduledTaskPage(MutableValue):
+class ScheduledTaskPage(Response):
     """One page of the schedule list. API page: List Scheduled Tasks.
 
     Attributes:
