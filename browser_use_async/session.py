@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import os
+import sys
 import warnings
 from collections.abc import AsyncGenerator, Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime
@@ -15,7 +16,8 @@ from typing import TYPE_CHECKING, Any, Literal, NoReturn, Self, TypeVar, Unpack,
 import aiohttp
 
 from browser_use_async.api import endpoint_table as table
-from browser_use_async.api.tasks import TaskEndpoints
+from browser_use_async.api.requests import Caller
+from browser_use_async.api.tasks import TaskEndpoints, takes_fields
 from browser_use_async.errors import InvalidRequestError
 from browser_use_async.events import SessionEvent
 from browser_use_async.lifecycle.create import OnAmbiguous, TaskCreator
@@ -85,7 +87,8 @@ class BrowserUseSession:
         account: The calls of the API section User.
 
     Args:
-        api_key: The key; else `BROWSER_USE_API_KEY`. `ping` works without one.
+        api_key: The key; else `BROWSER_USE_API_KEY`. `async with` demands one; only `ping` works
+            without, on a session that is not entered, but closed with `aclose()`.
         base_url: The URL that ends in `/api/v1`; else `BROWSER_USE_BASE_URL`, else the hosted
             service.
         timeout: Seconds that one attempt may take; else `BROWSER_USE_TIMEOUT`, else 30.
@@ -155,6 +158,9 @@ class BrowserUseSession:
     # --- open and close ---------------------------------------------------------------------
 
     async def __aenter__(self) -> Self:
+        # Here, where the session is made, and not in the first call. `ping` alone needs no key: it
+        # is awaited on a session that was not entered, and is closed with `aclose()`.
+        self._transport.configuration.check_key()
         self._transport.bind()
         return self
 
@@ -288,6 +294,7 @@ class BrowserUseSession:
         **fields: Unpack[RunTaskFields],
     ) -> "types.ParsedTask[OutputT]": ...
 
+    @takes_fields(RunTaskRequest)
     async def run_and_wait(
         self,
         task: str | RunTaskRequest,
@@ -365,6 +372,7 @@ class BrowserUseSession:
         **fields: Unpack[RunTaskFields],
     ) -> TaskHandle[OutputT]: ...
 
+    @takes_fields(RunTaskRequest)
     async def submit(
         self,
         task: str | RunTaskRequest,
@@ -459,6 +467,7 @@ class BrowserUseSession:
         **fields: Unpack[RunTaskFields],
     ) -> "Batch[Any]": ...
 
+    @takes_fields(RunTaskRequest)
     def run_many(
         self,
         requests: "BatchInput",
@@ -575,6 +584,7 @@ class BrowserUseSession:
             is_recorded=ledger is not None,
         )
         start = self._runtime.start_writer or start_writer
+        caller = Caller.of(sys._getframe(1))  # noqa: SLF001 - items are read in other tasks
         return Batch(
             self._parts_for_batch(),
             requests,
@@ -583,6 +593,7 @@ class BrowserUseSession:
             partial(start, open_scratch if ledger is None else partial(open_ledger, ledger)),
             on_progress,
             self._runtime.rng,
+            caller,
         )
 
     def _parts_for_batch(self) -> "SessionParts":
@@ -796,7 +807,8 @@ class BrowserUseSession:
         exactly. API page: List Tasks.
 
         Args:
-            statuses: Only tasks in these statuses, or None for all.
+            statuses: Only tasks in these statuses, or None for all. A text must be one that this
+                version knows; for a newer one pass `TaskStatus("...")`.
             created_after: Only tasks created at this time or later; aware.
             page_size: Rows on a page, 1 to 100.
             prefetch: Pages that are read ahead while you work: 0 to 8. More than one are read at

@@ -4,6 +4,7 @@ from typing import Unpack
 
 from browser_use_async.api import endpoint_table as table
 from browser_use_async.api.requests import build_request, merged_request
+from browser_use_async.api.tasks import takes_fields
 from browser_use_async.transport.client import Call
 from browser_use_async.types import (
     BrowserProfile,
@@ -43,6 +44,7 @@ class BrowserProfileEndpoints:
         rows: BrowserProfilePage = await self._call(table.LIST_BROWSER_PROFILES, query)
         return rows
 
+    @takes_fields(CreateBrowserProfileRequest)
     async def create(
         self,
         profile_name: str | CreateBrowserProfileRequest,
@@ -73,6 +75,7 @@ class BrowserProfileEndpoints:
         profile: BrowserProfile = await self._call(table.GET_BROWSER_PROFILE, ProfileId(profile_id))
         return profile
 
+    @takes_fields(UpdateBrowserProfileRequest, CreateBrowserProfileRequest)
     async def update(
         self,
         profile_id: str,

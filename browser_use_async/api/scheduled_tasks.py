@@ -4,6 +4,7 @@ from typing import Any, Unpack, overload
 
 from browser_use_async.api import endpoint_table as table
 from browser_use_async.api.requests import build_request, merged_request
+from browser_use_async.api.tasks import takes_fields
 from browser_use_async.transport.client import Call
 from browser_use_async.types import (
     Created,
@@ -49,6 +50,7 @@ class ScheduledTaskEndpoints:
     @overload
     async def create(self, task: str, **fields: Unpack[CreateScheduledTaskFields]) -> Created: ...
 
+    @takes_fields(CreateScheduledTaskRequest)
     async def create(self, task: str | CreateScheduledTaskRequest, **fields: Any) -> Created:
         """Create a schedule. Its runs cost money, and it needs an active subscription.
 
@@ -78,6 +80,7 @@ class ScheduledTaskEndpoints:
         schedule: ScheduledTask = await self._call(table.GET_SCHEDULED_TASK, TaskId(task_id))
         return schedule
 
+    @takes_fields(UpdateScheduledTaskRequest, CreateScheduledTaskRequest)
     async def update(
         self,
         task_id: str,

@@ -9,6 +9,7 @@ from decimal import Decimal
 from types import TracebackType
 from typing import Any, Generic, Self, TypeVar
 
+from browser_use_async.api.requests import Caller
 from browser_use_async.batch.budget import Admission, Budget, nothing_would_run
 from browser_use_async.batch.duplicates import find_duplicates
 from browser_use_async.batch.estimates import InputPrices, StepEstimator
@@ -55,6 +56,7 @@ class Batch(Generic[OutputT]):
         start_writer: Opens the ledger.
         on_progress: Called with each change of the progress.
         rng: The random numbers for jitter.
+        caller: The line that warnings about the input point at.
     """
 
     def __init__(
@@ -66,10 +68,12 @@ class Batch(Generic[OutputT]):
         start_writer: StartWriter,
         on_progress: OnProgress | None = None,
         rng: random.Random | None = None,
+        caller: Caller | None = None,
     ) -> None:
         self._session = session
         self._options = options
-        self._reader = InputReader(requests, fields, has_type=options.output_type is not None)
+        has_type = options.output_type is not None
+        self._reader = InputReader(requests, fields, has_type=has_type, caller=caller)
         self._start_writer = start_writer
         self._on_progress = on_progress
         self._rng = random.Random() if rng is None else rng  # noqa: S311 - jitter

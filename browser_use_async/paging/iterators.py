@@ -156,8 +156,7 @@ class PageIterator:
         # A single status is a string, and so a collection of characters.
         if isinstance(statuses, str):
             statuses = {statuses}
-        # Strings become the open enum: a status of a newer service can be asked for, too.
-        wanted = None if statuses is None else frozenset(map(TaskStatus, statuses))
+        wanted = None if statuses is None else frozenset(map(_known_status, statuses))
         self._fetch = fetch
         self._start = None if resume is None else decode(resume, KIND, _TASK_FIELDS)
         if self._start is not None:
@@ -331,6 +330,34 @@ class ListIterator(Generic[RowT]):
         return read_pages(
             lambda page: self._fetch(page, self._page_size), reader, ahead=self._prefetch > 0
         )
+
+
+# What other services call the statuses
+_SYNONYMS = {
+    "created": ("pending", "queued", "new", "waiting"),
+    "running": ("active", "started", "in progress", "working"),
+    "finished": ("done", "completed", "complete", "success", "succeeded", "ok", "ended"),
+    "failed": ("error", "errored", "failure"),
+    "stopped": ("cancelled", "canceled", "aborted", "killed"),
+    "paused": ("suspended", "on hold"),
+}
+
+
+def _known_status(status: object) -> TaskStatus:
+    """A status to look for; a plain text that no task ever has would only find nothing."""
+    if isinstance(status, TaskStatus) or (isinstance(status, str) and TaskStatus(status).is_known):
+        return TaskStatus(status)
+    import difflib  # noqa: PLC0415 - for those who misspell
+
+    names = {word: name for name, words in _SYNONYMS.items() for word in (name, *words)}
+    text = str(status).strip().lower().replace("_", " ")
+    close = difflib.get_close_matches(text, names, n=1, cutoff=0.8)
+    hint = f"did you mean {names[close[0]]!r}? " if close else ""
+    raise InvalidRequestError(
+        f"statuses: {status!r} is no status that this version knows; {hint}It knows "
+        f"{', '.join(TaskStatus)}. For one that is new, pass TaskStatus('...'); nothing was sent",
+        field="statuses",
+    )
 
 
 def _resumed(field: str, given: OptionT | None, resumed: OptionT | None) -> OptionT | None:
