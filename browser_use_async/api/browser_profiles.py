@@ -4,8 +4,7 @@ from typing import Unpack
 
 from browser_use_async.api import endpoint_table as table
 from browser_use_async.api.requests import build_request, merged_request
-from browser_use_async.api.tasks import takes_fields
-from browser_use_async.transport.client import Call
+from browser_use_async.api.section import Section, takes_fields
 from browser_use_async.types import (
     BrowserProfile,
     BrowserProfileFields,
@@ -18,15 +17,12 @@ from browser_use_async.types import (
 )
 
 
-class BrowserProfileEndpoints:
+class BrowserProfileEndpoints(Section):
     """`session.browser_profiles`: one method is one HTTP call. All of them are free.
 
     Pay-as-you-go accounts of the hosted service have one profile; subscriptions have many.
     Every method raises `BrowserUseError`, as those of `session.tasks` do.
     """
-
-    def __init__(self, call: Call) -> None:
-        self._call = call
 
     async def list(self, *, page: int = 1, limit: int = 10) -> BrowserProfilePage:
         """One page of the profiles. API page: List Browser Profiles.

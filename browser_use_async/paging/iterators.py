@@ -169,6 +169,14 @@ class PageIterator:
         # Until a loop starts, `resume_token` marks where this process was resumed.
         self._reader = _TaskReader(self._options, self._start)
 
+    def __repr__(self) -> str:
+        options = getattr(self, "_options", None)
+        if options is None:  # while __init__ raises
+            return "<PageIterator of tasks>"
+        statuses = f", {' or '.join(sorted(options.statuses))}" if options.statuses else ""
+        since = f", since {options.created_after:%Y-%m-%d %H:%M}" if options.created_after else ""
+        return f"<PageIterator of tasks{statuses}{since}, {options.page_size} on a page>"
+
     @property
     def resume_token(self) -> str | None:
         """A text with which `session.iterate_all_tasks(resume=...)` continues, in any process.
@@ -292,6 +300,10 @@ class ListIterator(Generic[RowT]):
         self._page_size = page_size if self._start is None else self._start.page_size
         self._prefetch = prefetch
         self._reader = self._new_reader()
+
+    def __repr__(self) -> str:
+        size = getattr(self, "_page_size", None)  # not there yet while __init__ raises
+        return f"<ListIterator of {self._kind}, {size} on a page>" if size else "<ListIterator>"
 
     @property
     def resume_token(self) -> str | None:

@@ -19,3 +19,10 @@ class Balance(Response):
 
     cents: Decimal
     extra: dict[str, Any] = attrs.field(factory=dict, repr=False)
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, schema: Any, handler: Any) -> dict[str, Any]:
+        """The JSON schema: the API names the amount, and the attribute its unit."""
+        written = super().__get_pydantic_json_schema__(schema, handler)
+        balance = {"balance": written["properties"]["cents"]}
+        return {**written, "properties": balance, "required": ["balance"]}
