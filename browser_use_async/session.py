@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import os
+import sys
 import warnings
 from collections.abc import AsyncGenerator, Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime
@@ -15,12 +16,15 @@ from typing import TYPE_CHECKING, Any, Literal, NoReturn, Self, TypeVar, Unpack,
 import aiohttp
 
 from browser_use_async.api import endpoint_table as table
+from browser_use_async.api.requests import Caller
+from browser_use_async.api.section import takes_fields
 from browser_use_async.api.tasks import TaskEndpoints
 from browser_use_async.errors import InvalidRequestError
 from browser_use_async.events import SessionEvent
 from browser_use_async.lifecycle.create import OnAmbiguous, TaskCreator
 from browser_use_async.lifecycle.handle import (
     TaskHandle,
+    TaskReference,
     task_id_of,
     traceparent_in,
     wait,
@@ -38,6 +42,7 @@ from browser_use_async.transport.config import CallLimits, Configuration, Runtim
 from browser_use_async.transport.connection_pool import PoolOptions
 from browser_use_async.transport.retry import RetryPolicy
 from browser_use_async.types import (
+    Created,
     RunTaskFields,
     RunTaskRequest,
     SecretMapping,
@@ -45,10 +50,13 @@ from browser_use_async.types import (
     TaskPage,
     TaskStatus,
     TaskStep,
+    TaskSummary,
 )
 
 if TYPE_CHECKING:
     from decimal import Decimal
+
+    from typing_extensions import TypeForm
 
     from browser_use_async import types
     from browser_use_async.api.account import AccountEndpoints
@@ -83,7 +91,8 @@ class BrowserUseSession:
         account: The calls of the API section User.
 
     Args:
-        api_key: The key; else `BROWSER_USE_API_KEY`. `ping` works without one.
+        api_key: The key; else `BROWSER_USE_API_KEY`. `async with` demands one; only `ping` works
+            without, on a session that is not entered, but closed with `aclose()`.
         base_url: The URL that ends in `/api/v1`; else `BROWSER_USE_BASE_URL`, else the hosted
             service.
         timeout: Seconds that one attempt may take; else `BROWSER_USE_TIMEOUT`, else 30.
@@ -153,6 +162,9 @@ class BrowserUseSession:
     # --- open and close ---------------------------------------------------------------------
 
     async def __aenter__(self) -> Self:
+        # Here, where the session is made, and not in the first call. `ping` alone needs no key: it
+        # is awaited on a session that was not entered, and is closed with `aclose()`.
+        self._transport.configuration.check_key()
         self._transport.bind()
         return self
 
@@ -261,21 +273,6 @@ class BrowserUseSession:
         self,
         task: str | RunTaskRequest,
         *,
-        output_type: type[OutputT],
-        timeout: float | None = None,
-        on_timeout: EndAction = "leave",
-        on_cancel: EndAction = "stop",
-        on_created: OnCreated | None = None,
-        on_ambiguous: OnAmbiguous = "reconcile",
-        settle_window: float = 150.0,
-        **fields: Unpack[RunTaskFields],
-    ) -> "types.ParsedTask[OutputT]": ...
-
-    @overload
-    async def run_and_wait(
-        self,
-        task: str | RunTaskRequest,
-        *,
         output_type: None = None,
         timeout: float | None = None,
         on_timeout: EndAction = "leave",
@@ -291,7 +288,7 @@ class BrowserUseSession:
         self,
         task: str | RunTaskRequest,
         *,
-        output_type: Any,
+        output_type: "TypeForm[OutputT]",
         timeout: float | None = None,
         on_timeout: EndAction = "leave",
         on_cancel: EndAction = "stop",
@@ -299,8 +296,9 @@ class BrowserUseSession:
         on_ambiguous: OnAmbiguous = "reconcile",
         settle_window: float = 150.0,
         **fields: Unpack[RunTaskFields],
-    ) -> "types.ParsedTask[Any]": ...  # unions and Literal, which have no `type[...]`
+    ) -> "types.ParsedTask[OutputT]": ...
 
+    @takes_fields(RunTaskRequest)
     async def run_and_wait(
         self,
         task: str | RunTaskRequest,
@@ -356,6 +354,29 @@ class BrowserUseSession:
             submission, output_type, timeout, on_timeout, on_cancel, on_created
         )
 
+    @overload
+    async def submit(
+        self,
+        task: str | RunTaskRequest,
+        *,
+        output_type: None = None,
+        on_ambiguous: OnAmbiguous = "reconcile",
+        settle_window: float = 150.0,
+        **fields: Unpack[RunTaskFields],
+    ) -> TaskHandle[None]: ...
+
+    @overload
+    async def submit(
+        self,
+        task: str | RunTaskRequest,
+        *,
+        output_type: "TypeForm[OutputT]",
+        on_ambiguous: OnAmbiguous = "reconcile",
+        settle_window: float = 150.0,
+        **fields: Unpack[RunTaskFields],
+    ) -> TaskHandle[OutputT]: ...
+
+    @takes_fields(RunTaskRequest)
     async def submit(
         self,
         task: str | RunTaskRequest,
@@ -364,7 +385,7 @@ class BrowserUseSession:
         on_ambiguous: OnAmbiguous = "reconcile",
         settle_window: float = 150.0,
         **fields: Unpack[RunTaskFields],
-    ) -> TaskHandle:
+    ) -> TaskHandle[Any]:
         """Create a task, paying once, and give a handle to it. Costs money.
 
         Needs an active subscription on the hosted service. Cancelled in the middle, it stops
@@ -372,7 +393,8 @@ class BrowserUseSession:
 
         Args:
             task: What the agent should do, or a whole request.
-            output_type: The type that `handle.wait()` parses the output into.
+            output_type: The type that `handle.wait()` parses the output into; as of
+                `run_and_wait`.
             on_ambiguous: What to do when the answer is lost; see `run_and_wait`.
             settle_window: Seconds after which a task that did not appear never will.
             fields: The optional fields of `RunTaskRequest`. What is not given is not sent.
@@ -410,7 +432,7 @@ class BrowserUseSession:
         *,
         concurrency: int,
         ledger: str | os.PathLike[str] | None = None,
-        output_type: type[OutputT],
+        output_type: "TypeForm[OutputT]",
         budget_cents: "Decimal | float | None" = None,
         budget_strict: bool = False,
         check_balance: bool = False,
@@ -433,7 +455,7 @@ class BrowserUseSession:
         *,
         concurrency: int,
         ledger: str | os.PathLike[str] | None = None,
-        output_type: Any = None,
+        output_type: None = None,
         budget_cents: "Decimal | float | None" = None,
         budget_strict: bool = False,
         check_balance: bool = False,
@@ -449,6 +471,7 @@ class BrowserUseSession:
         **fields: Unpack[RunTaskFields],
     ) -> "Batch[Any]": ...
 
+    @takes_fields(RunTaskRequest)
     def run_many(
         self,
         requests: "BatchInput",
@@ -565,6 +588,7 @@ class BrowserUseSession:
             is_recorded=ledger is not None,
         )
         start = self._runtime.start_writer or start_writer
+        caller = Caller.of(sys._getframe(1))  # noqa: SLF001 - items are read in other tasks
         return Batch(
             self._parts_for_batch(),
             requests,
@@ -573,6 +597,7 @@ class BrowserUseSession:
             partial(start, open_scratch if ledger is None else partial(open_ledger, ledger)),
             on_progress,
             self._runtime.rng,
+            caller,
         )
 
     def _parts_for_batch(self) -> "SessionParts":
@@ -593,40 +618,121 @@ class BrowserUseSession:
 
     # --- follow tasks that exist ------------------------------------------------------------
 
-    def handle(self, task_id_or_token: str) -> TaskHandle:
+    @overload
+    def handle(
+        self, task_id_or_token: "str | Task | TaskSummary | Created | TaskHandle[None]"
+    ) -> TaskHandle[None]: ...
+
+    @overload
+    def handle(self, task_id_or_token: TaskHandle[OutputT]) -> TaskHandle[OutputT]: ...
+
+    @overload
+    def handle(
+        self, task_id_or_token: TaskReference, *, output_type: "TypeForm[OutputT]"
+    ) -> TaskHandle[OutputT]: ...
+
+    def handle(
+        self, task_id_or_token: TaskReference, *, output_type: Any = None
+    ) -> TaskHandle[Any]:
         """A handle to a task that exists already. Makes no call.
 
         Args:
-            task_id_or_token: The task's id, or `TaskHandle.to_token()`.
+            task_id_or_token: The task's id, `TaskHandle.to_token()`, or a response about it.
+            output_type: The type that `handle.wait()` parses the output into; as of
+                `run_and_wait`. A token does not hold it.
+
+        Raises:
+            InvalidRequestError: This names no task, or the type has no JSON form.
         """
-        task_id = task_id_of(task_id_or_token)
+        if output_type is not None:
+            # Refused here, and not when the task has ended.
+            from browser_use_async.structured_output.schema import output_schema  # noqa: PLC0415
+
+            output_schema(output_type)
+        given = task_id_or_token
+        if isinstance(given, TaskHandle) and given.belongs_to(self._poller):
+            return given.retyped(output_type)
+        if isinstance(given, TaskHandle) and output_type is None:
+            output_type = given.output_type
+        task_id = task_id_of(given)
         self._transport.timelines.of(task_id)  # which records from now on
-        traceparent, telemetry = traceparent_in(task_id_or_token), self._transport.telemetry
+        traceparent, telemetry = traceparent_in(given), self._transport.telemetry
         if traceparent is not None and telemetry is not None:
             telemetry.record_origin(task_id, traceparent)
-        return TaskHandle(task_id, self.tasks, self._poller)
+        return TaskHandle(task_id, self.tasks, self._poller, output_type)
 
-    async def wait(self, task_id: str, *, timeout: float | None = None) -> Task:
-        """Wait until a task has ended, however it ended. Free; always leaves the task running.
+    @overload
+    async def wait(
+        self,
+        task: "str | Task | TaskSummary | Created | TaskHandle[None]",
+        *,
+        timeout: float | None = None,
+        check: bool = False,
+    ) -> Task: ...
+
+    @overload
+    async def wait(
+        self, task: TaskHandle[OutputT], *, timeout: float | None = None, check: bool = False
+    ) -> "types.ParsedTask[OutputT]": ...
+
+    @overload
+    async def wait(
+        self,
+        task: TaskReference,
+        *,
+        timeout: float | None = None,
+        output_type: "TypeForm[OutputT]",
+        check: bool = False,
+    ) -> "types.ParsedTask[OutputT]": ...
+
+    async def wait(
+        self,
+        task: TaskReference,
+        *,
+        timeout: float | None = None,
+        output_type: Any = None,
+        check: bool = False,
+    ) -> Task:
+        """Wait until a task has ended, and give it however it ended. Free.
+
+        It always leaves the task running. Unlike `run_and_wait` it gives a task that failed or
+        was stopped, too: pass `check=True`, or call `task.raise_for_status()`.
 
         Args:
-            task_id: The task.
+            task: The task's id, a handle or its token, or a response about it.
             timeout: Seconds, or None for `PollPolicy.max_wait`.
+            output_type: The type that the output is parsed into; as of `run_and_wait`.
+            check: Whether to raise unless it finished, as `run_and_wait` does.
+
+        Returns:
+            The task. With an `output_type` it is a `ParsedTask`; if it did not finish, reading
+            its `parsed` raises what `check` would have raised.
 
         Raises:
             WaitTimeoutError: The time is up.
             WaitInterruptedError: The API stayed unreachable for too long.
+            OutputValidationError: The output does not fit the `output_type`.
+            TaskFailedError: With `check`: the task failed.
+            TaskStoppedError: With `check`: the task was stopped.
             BrowserUseError: The API refused; `.task_id` says which task.
         """
-        return await wait(self._poller, task_id, timeout)
+        if output_type is not None:
+            return await self.handle(task, output_type=output_type).wait(
+                timeout=timeout, check=check
+            )
+        if isinstance(task, TaskHandle):
+            return await self.handle(task).wait(timeout=timeout, check=check)
+        # No handle for each of what may be ten thousand waits.
+        ended = await wait(self._poller, task_id_of(task), timeout)
+        return ended.raise_for_status() if check else ended
 
     def wait_many(
-        self, task_ids: Iterable[str], *, timeout: float | None = None
+        self, task_ids: Iterable[TaskReference], *, timeout: float | None = None
     ) -> AsyncGenerator[Task, None]:
-        """Wait for many tasks and give each one as it ends. Free.
+        """Wait for many tasks and give each one as it ends, however it ended. Free.
 
         Args:
-            task_ids: The tasks; one that is named twice is given once.
+            task_ids: The tasks, each as for `wait`; one that is named twice is given once.
             timeout: Seconds for all together, or None for `PollPolicy.max_wait`.
 
         Raises:
@@ -636,7 +742,7 @@ class BrowserUseSession:
         return wait_many(self._poller, task_ids, timeout)
 
     def stream_status(
-        self, task_id: str, *, timeout: float | None = None
+        self, task_id: TaskReference, *, timeout: float | None = None
     ) -> AsyncGenerator[TaskStatus, None]:
         """`handle(task_id).stream_status(...)`: the current status, then each change. Free.
 
@@ -645,7 +751,7 @@ class BrowserUseSession:
         return self.handle(task_id).stream_status(timeout=timeout)
 
     def stream_steps(
-        self, task_id: str, *, after: int = 0, timeout: float | None = None
+        self, task_id: TaskReference, *, after: int = 0, timeout: float | None = None
     ) -> AsyncGenerator[TaskStep, None]:
         """`handle(task_id).stream_steps(...)`: each step once, in order. Free."""
         return self.handle(task_id).stream_steps(after=after, timeout=timeout)
@@ -712,7 +818,8 @@ class BrowserUseSession:
         exactly. API page: List Tasks.
 
         Args:
-            statuses: Only tasks in these statuses, or None for all.
+            statuses: Only tasks in these statuses, or None for all. A text must be one that this
+                version knows; for a newer one pass `TaskStatus("...")`.
             created_after: Only tasks created at this time or later; aware.
             page_size: Rows on a page, 1 to 100.
             prefetch: Pages that are read ahead while you work: 0 to 8. More than one are read at

@@ -1,16 +1,13 @@
 """The API sections User and Health Check, call by call."""
 
 from browser_use_async.api import endpoint_table as table
+from browser_use_async.api.section import Section
 from browser_use_async.errors import AuthenticationError, PermissionDeniedError
-from browser_use_async.transport.client import Call
 from browser_use_async.types import Balance
 
 
-class AccountEndpoints:
+class AccountEndpoints(Section):
     """`session.account`: one method is one HTTP call."""
-
-    def __init__(self, call: Call) -> None:
-        self._call = call
 
     async def get_balance(self) -> Balance:
         """What is left on the account, in US cents. Free. API page: Check Balance.

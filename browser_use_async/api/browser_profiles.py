@@ -4,7 +4,7 @@ from typing import Unpack
 
 from browser_use_async.api import endpoint_table as table
 from browser_use_async.api.requests import build_request, merged_request
-from browser_use_async.transport.client import Call
+from browser_use_async.api.section import Section, takes_fields
 from browser_use_async.types import (
     BrowserProfile,
     BrowserProfileFields,
@@ -17,15 +17,12 @@ from browser_use_async.types import (
 )
 
 
-class BrowserProfileEndpoints:
+class BrowserProfileEndpoints(Section):
     """`session.browser_profiles`: one method is one HTTP call. All of them are free.
 
     Pay-as-you-go accounts of the hosted service have one profile; subscriptions have many.
     Every method raises `BrowserUseError`, as those of `session.tasks` do.
     """
-
-    def __init__(self, call: Call) -> None:
-        self._call = call
 
     async def list(self, *, page: int = 1, limit: int = 10) -> BrowserProfilePage:
         """One page of the profiles. API page: List Browser Profiles.
@@ -43,6 +40,7 @@ class BrowserProfileEndpoints:
         rows: BrowserProfilePage = await self._call(table.LIST_BROWSER_PROFILES, query)
         return rows
 
+    @takes_fields(CreateBrowserProfileRequest)
     async def create(
         self,
         profile_name: str | CreateBrowserProfileRequest,
@@ -73,6 +71,7 @@ class BrowserProfileEndpoints:
         profile: BrowserProfile = await self._call(table.GET_BROWSER_PROFILE, ProfileId(profile_id))
         return profile
 
+    @takes_fields(UpdateBrowserProfileRequest, CreateBrowserProfileRequest)
     async def update(
         self,
         profile_id: str,

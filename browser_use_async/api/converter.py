@@ -31,7 +31,7 @@ from browser_use_async.api.scalars import (
 from browser_use_async.api.serialization import plain
 from browser_use_async.api.submission_token import RESERVED_KEYS
 from browser_use_async.errors import ResponseDecodeError
-from browser_use_async.types import Balance, Created, OpenEnum, TaskStatus
+from browser_use_async.types import UNSET, Balance, Created, OpenEnum, TaskStatus
 
 
 def _balance(value: Any, _type: Any) -> Balance:
@@ -281,3 +281,29 @@ def unstructure(response: Any) -> Any:
     if isinstance(response, Decimal):
         return _shortest(response)
     return plain(response)
+
+
+def export(response: Any, *, include_secrets: bool) -> Any:
+    """The JSON value of a response as `structure` reads it back, with its unknown fields.
+
+    What its repr hides, since it grants access, is included only if asked for.
+    """
+    if isinstance(response, list):
+        return [export(each, include_secrets=include_secrets) for each in response]
+    if not attrs.has(type(response)):
+        return unstructure(response)
+    if isinstance(response, Balance):
+        return {**unstructure(response), **response.extra}
+    exported = {
+        field.alias: export(value, include_secrets=include_secrets)
+        for field in attrs.fields(type(response))
+        if (value := getattr(response, field.name)) is not UNSET
+        and (field.repr is True or value is None or include_secrets)
+        and field.name not in {"extra", "_parsed"}
+    }
+    extra = dict(response.extra)
+    if "metadata" in exported:
+        for name in RESERVED_KEYS:
+            if name in extra:
+                exported["metadata"][name] = extra.pop(name)  # where the service has it
+    return {**exported, **extra}

@@ -2,15 +2,12 @@
 
 from browser_use_async.api import endpoint_table as table
 from browser_use_async.api.requests import build_request
-from browser_use_async.transport.client import Call
+from browser_use_async.api.section import Section
 from browser_use_async.types import UploadRequest, UploadUrl
 
 
-class FileEndpoints:
+class FileEndpoints(Section):
     """`session.files`: one method is one HTTP call."""
-
-    def __init__(self, call: Call) -> None:
-        self._call = call
 
     async def create_upload_url(self, file_name: str, content_type: str) -> UploadUrl:
         """A signed URL to put a file at. Free. API page: Upload File Presigned URL.

@@ -1,22 +1,39 @@
 """From keyword arguments to a checked request, or a refusal before anything is sent."""
 
-import inspect
-import os
 import warnings
-from collections.abc import MutableMapping
-from pathlib import Path
-from typing import Any, TypeVar, cast
+from collections.abc import Mapping, MutableMapping
+from contextvars import ContextVar
+from types import FrameType
+from typing import Any, NamedTuple, TypeVar, cast
 
 import attrs
 
 from browser_use_async.api.serialization import encode_request
-from browser_use_async.api.validation import Mode, validate
+from browser_use_async.api.validation import Mode, Problem, validate
 from browser_use_async.errors import InvalidRequestError
 from browser_use_async.types import TaskSettings
 
 RequestT = TypeVar("RequestT")
 
-_PACKAGE = f"{Path(__file__).parents[1]}{os.sep}"
+
+class Caller(NamedTuple):
+    """The line that a warning points at, with what Python needs to show it once."""
+
+    file_name: str
+    line: int
+    module: str
+    registry: dict[Any, Any]
+
+    @classmethod
+    def of(cls, frame: FrameType) -> "Caller":
+        """The line that a frame is at."""
+        names = frame.f_globals
+        registry = names.setdefault("__warningregistry__", {})
+        return cls(frame.f_code.co_filename, frame.f_lineno, names.get("__name__", ""), registry)
+
+
+CALLER: ContextVar[Caller | None] = ContextVar("CALLER", default=None)
+"""Who called, for a request that is built in a task of its own, from which no frame leads there."""
 
 
 def build_request(model: type[RequestT], fields: MutableMapping[str, Any]) -> RequestT:
@@ -37,16 +54,61 @@ def build_request(model: type[RequestT], fields: MutableMapping[str, Any]) -> Re
         first = problems[0]
         values.clear()
         place = ".".join(str(part) for part in first.location)
-        name, message = str(first.location[0]), first.message
+        name, message = str(first.location[0]), _explained(first)
         del first, problems
-        raise InvalidRequestError(
-            f"{place}: {message[0].lower()}{message[1:]}; nothing was sent", field=name
-        )
+        raise InvalidRequestError(f"{place}: {message}; nothing was sent", field=name)
     request = model(**values)
     values.clear()
-    if isinstance(request, TaskSettings) and request.secrets and not request.allowed_domains:
-        _warn_of_unconfined_secrets()
+    if are_unconfined(request, {}) and (caller := CALLER.get()) is not None:
+        warnings.warn_explicit(
+            "this task has secrets but no allowed_domains, so the agent may type them on any "
+            "website; the API recommends to name the domains whenever there are secrets",
+            UserWarning,
+            *caller,
+        )
     return request
+
+
+def _explained(problem: Problem) -> str:
+    """A problem as a Python caller reads it; the service's words are for JSON."""
+    given, context = problem.value, problem.context
+    if problem.kind == "list_type" and isinstance(given, str) and len(given) <= 100:
+        return f"must be a list; pass [{given!r}]"
+    if problem.kind in _WANTED:
+        return f"must be {_WANTED[problem.kind]}, not {type(given).__name__}"
+    if problem.kind == "value_error":
+        return problem.message.removeprefix("Value error, ")
+    size = len(given) if isinstance(given, str) else given  # of a long text only its length is told
+    return _TEXTS[problem.kind].format(given=size, **context)
+
+
+_WANTED = {
+    "string_type": "a string",
+    "int_type": "an integer",
+    "bool_type": "True or False",
+    "list_type": "a list of strings",
+    "dict_type": "a mapping of strings to strings",
+    "datetime_type": "a datetime",
+}
+_TEXTS = {
+    "missing": "is required",
+    "enum": "is spelt {expected!r}",
+    "string_too_short": "must not be empty",
+    "string_too_long": "must have at most {max_length} characters, not {given}",
+    "string_unicode": "holds half of a surrogate pair, which unicode texts do not have",
+    "greater_than_equal": "must be {ge} or more, not {given}",
+    "less_than_equal": "must be {le} or less, not {given}",
+    "int_parsing_size": "must be an integer of less than 64 bits",
+    "too_long": "has {actual_length} pairs, and may have {max_length} at most",
+    "timezone_aware": "has no time zone; pass datetime.now(UTC) or the like",
+}
+
+
+def are_unconfined(given: object, fields: Mapping[str, Any]) -> bool:
+    """Whether a task has secrets that the agent may type on any website."""
+    whole = given if isinstance(given, TaskSettings) else None
+    secrets = fields.get("secrets", whole and whole.secrets)
+    return bool(secrets) and not fields.get("allowed_domains", whole and whole.allowed_domains)
 
 
 def merged_request(model: type[RequestT], name: str, given: object, fields: object) -> RequestT:
@@ -65,24 +127,6 @@ def merged_request(model: type[RequestT], name: str, given: object, fields: obje
 def encode_given(request: Any) -> dict[str, Any]:
     """The fields of a request object that were given, as keyword arguments."""
     return {name: getattr(request, name) for name in encode_request(request)}
-
-
-def _warn_of_unconfined_secrets() -> None:
-    """Warn at the caller's line; the text is always the same, so Python shows it once per line."""
-    warnings.warn(
-        "this task has secrets but no allowed_domains, so the agent may type them on any website; "
-        "the API recommends to name the domains whenever there are secrets",
-        UserWarning,
-        stacklevel=_level_of_the_caller(),
-    )
-
-
-def _level_of_the_caller() -> int:
-    """How far up, seen from the function that warns, the first frame outside of the package is."""
-    frame, level = inspect.currentframe(), 0
-    while frame is not None and frame.f_code.co_filename.startswith(_PACKAGE):
-        frame, level = frame.f_back, level + 1
-    return level
 
 
 def _refuse_unknown(model: type[Any], given: dict[str, Any]) -> None:

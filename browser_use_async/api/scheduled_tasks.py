@@ -4,7 +4,7 @@ from typing import Any, Unpack, overload
 
 from browser_use_async.api import endpoint_table as table
 from browser_use_async.api.requests import build_request, merged_request
-from browser_use_async.transport.client import Call
+from browser_use_async.api.section import Section, takes_fields
 from browser_use_async.types import (
     Created,
     CreateScheduledTaskFields,
@@ -18,14 +18,11 @@ from browser_use_async.types import (
 )
 
 
-class ScheduledTaskEndpoints:
+class ScheduledTaskEndpoints(Section):
     """`session.scheduled_tasks`: one method is one HTTP call.
 
     Every method raises `BrowserUseError`, as those of `session.tasks` do.
     """
-
-    def __init__(self, call: Call) -> None:
-        self._call = call
 
     async def list(self, *, page: int = 1, limit: int = 10) -> ScheduledTaskPage:
         """One page of the schedules. Free. API page: List Scheduled Tasks.
@@ -49,6 +46,7 @@ class ScheduledTaskEndpoints:
     @overload
     async def create(self, task: str, **fields: Unpack[CreateScheduledTaskFields]) -> Created: ...
 
+    @takes_fields(CreateScheduledTaskRequest)
     async def create(self, task: str | CreateScheduledTaskRequest, **fields: Any) -> Created:
         """Create a schedule. Its runs cost money, and it needs an active subscription.
 
@@ -78,6 +76,7 @@ class ScheduledTaskEndpoints:
         schedule: ScheduledTask = await self._call(table.GET_SCHEDULED_TASK, TaskId(task_id))
         return schedule
 
+    @takes_fields(UpdateScheduledTaskRequest, CreateScheduledTaskRequest)
     async def update(
         self,
         task_id: str,

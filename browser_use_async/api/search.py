@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from browser_use_async.api import endpoint_table as table
 from browser_use_async.api.requests import build_request
-from browser_use_async.transport.client import Call
+from browser_use_async.api.section import Section
 from browser_use_async.types import (
     SearchResult,
     SearchResults,
@@ -13,15 +13,12 @@ from browser_use_async.types import (
 )
 
 
-class SearchEndpoints:
+class SearchEndpoints(Section):
     """`session.search`: one method is one HTTP call.
 
     Both cost money, and nothing at the service tells afterwards whether a search ran: a lost
     answer raises `APIConnectionError` and the search is never sent again on a guess.
     """
-
-    def __init__(self, call: Call) -> None:
-        self._call = call
 
     async def simple_search(
         self, query: str, *, max_websites: int | None = None, depth: int | None = None

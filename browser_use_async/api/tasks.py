@@ -6,8 +6,8 @@ from browser_use_async import types
 from browser_use_async.api import endpoint_table as table
 from browser_use_async.api.limits import MAX_TASK_PAGE
 from browser_use_async.api.requests import build_request, merged_request
+from browser_use_async.api.section import Section, takes_fields
 from browser_use_async.errors import InvalidRequestError
-from browser_use_async.transport.client import Call
 from browser_use_async.types import (
     Created,
     PageQuery,
@@ -33,7 +33,7 @@ def run_task_request(task: str | RunTaskRequest, fields: RunTaskFields) -> RunTa
     return merged_request(RunTaskRequest, "task", task, fields)
 
 
-class TaskEndpoints:
+class TaskEndpoints(Section):
     """`session.tasks`: one method is one HTTP call.
 
     Every method raises `BrowserUseError`: `APIConnectionError` without an answer,
@@ -41,9 +41,7 @@ class TaskEndpoints:
     not promise.
     """
 
-    def __init__(self, call: Call) -> None:
-        self._call = call
-
+    @takes_fields(RunTaskRequest)
     async def run(self, task: str | RunTaskRequest, **fields: Unpack[RunTaskFields]) -> Created:
         """Create a task, in one plain call that is never sent again on a guess.
 

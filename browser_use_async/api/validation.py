@@ -132,12 +132,15 @@ def _characters(count: int) -> str:
 
 
 def _text(given: Any, rule: FieldRule, mode: Mode) -> str:
-    # The client lets unknown models and countries pass: the service may know more of them.
+    # The client lets unknown models and countries pass: the service may know more of them. One that
+    # is a known one in another spelling would be refused there.
     if rule.enum is not None and mode is Mode.SERVER:
         return _member(given, rule, rule.enum)
     if problem := _not_text(given):
         raise _Refused(problem)
     value: str = given.lower() if rule.lower_case else given
+    if rule.enum is not None and (known := rule.enum.respelt(value)) is not None:
+        raise _refuse(f"Input should be '{known}'", "enum", given, expected=str(known))
     if problems := _wrong_length(value, rule.min_length, rule.max_length):
         raise _Refused(*problems)
     return value

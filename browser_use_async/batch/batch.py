@@ -4,11 +4,14 @@ import asyncio
 import logging
 import random
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from types import TracebackType
 from typing import Any, Generic, Self, TypeVar
 
+import attrs
+
+from browser_use_async.api.requests import Caller
 from browser_use_async.batch.budget import Admission, Budget, nothing_would_run
 from browser_use_async.batch.duplicates import find_duplicates
 from browser_use_async.batch.estimates import InputPrices, StepEstimator
@@ -55,6 +58,7 @@ class Batch(Generic[OutputT]):
         start_writer: Opens the ledger.
         on_progress: Called with each change of the progress.
         rng: The random numbers for jitter.
+        caller: The line that warnings about the input point at.
     """
 
     def __init__(
@@ -66,10 +70,12 @@ class Batch(Generic[OutputT]):
         start_writer: StartWriter,
         on_progress: OnProgress | None = None,
         rng: random.Random | None = None,
+        caller: Caller | None = None,
     ) -> None:
         self._session = session
         self._options = options
-        self._reader = InputReader(requests, fields, has_type=options.output_type is not None)
+        has_type = options.output_type is not None
+        self._reader = InputReader(requests, fields, has_type=has_type, caller=caller)
         self._start_writer = start_writer
         self._on_progress = on_progress
         self._rng = random.Random() if rng is None else rng  # noqa: S311 - jitter
@@ -87,6 +93,7 @@ class Batch(Generic[OutputT]):
         self._clock: Callable[[], float] = time.monotonic  # the loop's, once it runs
         self._ended_at: float | None = None
         self.orphans: tuple[Orphan, ...] = ()
+        self._given: list[BatchResult[Any]] = []  # without their tasks, which take most memory
 
     # --- the public interface -------------------------------------------------------------
 
@@ -107,6 +114,16 @@ class Batch(Generic[OutputT]):
         """
         results = [result async for result in self]
         return sorted(results, key=lambda result: result.index)
+
+    def to_rows(self) -> list[dict[str, Any]]:
+        """The results given so far as flat mappings with the same columns, for a data frame.
+
+        `pandas.DataFrame(batch.to_rows())` and `polars.DataFrame(batch.to_rows())` take them. They
+        are in the order in which items ended; `BatchResult.to_row` says which columns there are.
+        """
+        rows = [each.to_row() for each in self._given]
+        columns = dict.fromkeys(name for row in rows for name in row)
+        return [{**columns, **row} for row in rows]
 
     def drain(self) -> None:
         """Submit nothing more; running items finish, and then the iteration ends."""
@@ -165,6 +182,37 @@ class Batch(Generic[OutputT]):
     ) -> None:
         await self.aclose()
 
+    def _figures(self) -> dict[str, object]:
+        """The figures of its progress that tell something, for people."""
+        progress = self.progress
+        figures = {
+            "ended": f"{progress.ended} of {'?' if progress.total is None else progress.total}",
+            "running": progress.running,
+            "done": progress.done,
+            "failed": progress.failed,
+            "unknown": progress.unknown,
+            "dead letters": progress.dead_letters,
+            "cost": f"${progress.cost_cents / 100:.2f}",
+            "stopped by": progress.stopped_by and str(progress.stopped_by),
+        }
+        return {name: value for name, value in figures.items() if value}
+
+    def __repr__(self) -> str:
+        if not hasattr(self, "_given"):  # while __init__ raises
+            return "<Batch>"
+        figures = (f"{name} {value}" for name, value in self._figures().items())
+        return f"<Batch: {', '.join(figures)}>"
+
+    def __rich_repr__(self) -> Iterator[tuple[str, object]]:
+        """The same for rich."""
+        yield from self._figures().items()
+
+    def _repr_html_(self) -> str:
+        """The same for a notebook."""
+        from browser_use_async.types.notebook import Row, table  # noqa: PLC0415
+
+        return table("Batch", [Row(*each) for each in self._figures().items()])
+
     # --- the workers ----------------------------------------------------------------------
 
     async def _iterate(self) -> AsyncGenerator[BatchResult[OutputT], None]:
@@ -174,6 +222,7 @@ class Batch(Generic[OutputT]):
             if not self._closed:
                 self._start_worker()
             while (result := await self._results.get()) is not None:
+                self._given.append(attrs.evolve(result, task=None))
                 yield result
             if not self._closed:
                 await self._finish()

@@ -9,7 +9,12 @@ from typing import Any, Union
 import attrs
 
 from browser_use_async.api.limits import MAX_METADATA_PAIRS
-from browser_use_async.api.requests import build_request, encode_given
+from browser_use_async.api.requests import (
+    CALLER,
+    Caller,
+    build_request,
+    encode_given,
+)
 from browser_use_async.api.serialization import encode_request
 from browser_use_async.errors import BatchInputError, InvalidRequestError
 from browser_use_async.types import RunTaskRequest
@@ -65,9 +70,15 @@ class InputReader:
     """Reads the items of an input one at a time, for several workers at once."""
 
     def __init__(
-        self, requests: BatchInput, fields: Mapping[str, Any], *, has_type: bool = False
+        self,
+        requests: BatchInput,
+        fields: Mapping[str, Any],
+        *,
+        has_type: bool = False,
+        caller: Caller | None = None,
     ) -> None:
         _check_input(requests)
+        self._caller = caller  # who called `run_many`
         self._requests = requests
         self._fields = fields
         self._has_type = has_type
@@ -127,7 +138,11 @@ class InputReader:
             return InputItem(index=index, key=f"#{index}", problem=error)
         name = key if isinstance(key, str) else None
         try:
-            request = self._request(given)
+            token = CALLER.set(self._caller)
+            try:
+                request = self._request(given)
+            finally:
+                CALLER.reset(token)
         except InvalidRequestError as error:
             return InputItem(index=index, key=f"#{index}" if name is None else name, problem=error)
         # Without a key the content identifies the item, so equal items are one task.

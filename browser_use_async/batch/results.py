@@ -9,7 +9,7 @@ from browser_use_async.api.tasks import TaskEndpoints
 from browser_use_async.batch.inputs import InputItem
 from browser_use_async.batch.ledger.records import ItemOutcome, ItemRecord, ItemState
 from browser_use_async.errors import BrowserUseError, OutputValidationError, TaskError
-from browser_use_async.lifecycle.handle import parsed, successful
+from browser_use_async.structured_output.types import json_value
 from browser_use_async.types import ParsedTask, Task, TaskStatus
 
 OutputT = TypeVar("OutputT")
@@ -55,6 +55,28 @@ class BatchResult(Generic[OutputT]):
         """Whether the task finished, with an output that fits."""
         return self.error is None
 
+    def to_row(self) -> dict[str, Any]:
+        """The result as a flat mapping of plain values, for a data frame.
+
+        An object in `parsed` is spread over columns such as `parsed.city`; a list is left whole.
+        `error` is the name of the error's class and `reason` its text.
+        """
+        return {
+            "index": self.index,
+            "key": self.key,
+            "state": str(self.state),
+            "status": None if self.status is None else str(self.status),
+            "task_id": self.task_id,
+            "output": self.output,
+            "error": None if self.error is None else type(self.error).__name__,
+            "reason": None if self.error is None else str(self.error),
+            "attempts": self.attempts,
+            "steps": self.steps,
+            "cost_cents": float(self.cost_cents),
+            "restored": self.restored,
+            **({} if self.parsed is None else _columns("parsed", json_value(self.parsed))),
+        }
+
     def raise_for_error(self) -> None:
         """Raise the error, if there is one.
 
@@ -63,6 +85,15 @@ class BatchResult(Generic[OutputT]):
         """
         if self.error is not None:
             raise self.error
+
+
+def _columns(name: str, value: Any) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        return {name: value}
+    columns: dict[str, Any] = {}
+    for key, each in value.items():
+        columns |= _columns(f"{name}.{key}", each)
+    return columns
 
 
 def from_task(
@@ -187,7 +218,7 @@ def _replayed(item: InputItem, record: ItemRecord, **more: Any) -> BatchResult[A
 def _checked(task: Task, output_type: Any) -> tuple[Task, TaskError | OutputValidationError | None]:
     """Parse an ended task if there is a type; return also why it is no success."""
     try:
-        good = successful(task)
-        return (good if output_type is None else parsed(good, output_type)), None
+        task.raise_for_status()
+        return (task if output_type is None else task.parse(output_type)), None
     except (TaskError, OutputValidationError) as error:
         return task, error.with_traceback(None)

@@ -70,10 +70,9 @@ async def connect(
             on_event=lambda event: _report_event(event, console),
             allow_insecure_http=options.allow_insecure_http,
         )
+        stack.push_async_callback(session.aclose)  # not entered: that demands a key
         base_url = base_url or os.environ.get("BROWSER_USE_BASE_URL") or DEFAULT_BASE_URL
-        yield Connection(
-            await stack.enter_async_context(session), base_url, key is not None, site_url
-        )
+        yield Connection(session, base_url, key is not None, site_url)
 
 
 async def _start_local(stack: AsyncExitStack) -> tuple[Any, Any]:

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Generator, Iterable
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any, Generic, TypeAlias, overload
 
 import attrs
 
@@ -11,61 +11,20 @@ from browser_use_async import errors, types
 from browser_use_async.api.limits import is_seconds
 from browser_use_async.api.submission_token import is_traceparent
 from browser_use_async.api.tasks import TaskEndpoints
-from browser_use_async.errors import OutputValidationError, TaskFailedError, TaskStoppedError
 from browser_use_async.polling.poller import TaskPoller
 from browser_use_async.polling.watched_task import Interest, Subscriber, WatchedTask
 from browser_use_async.timeline import Timeline
-from browser_use_async.types import Task, TaskStatus, TaskStep
+from browser_use_async.types import Created, Task, TaskStatus, TaskStep, TaskSummary
 from browser_use_async.types.base import Value
 
+if TYPE_CHECKING:
+    from typing_extensions import TypeVar  # with defaults, which Python 3.13 has
 
-def successful(task: Task) -> Task:
-    """The task, if it finished.
+    OutputT = TypeVar("OutputT", default=Any)
+else:
+    from typing import TypeVar
 
-    Raises:
-        TaskFailedError: It failed, or ended in a way that this version does not know.
-        TaskStoppedError: It was stopped.
-    """
-    if task.status is TaskStatus.FINISHED:
-        return task
-    steps = f"{len(task.steps)} step" + ("" if len(task.steps) == 1 else "s")
-    if task.status is TaskStatus.STOPPED:
-        raise TaskStoppedError(
-            f"task {task.id} was stopped after {steps}; error.task holds what it did", task=task
-        )
-    reason = task.steps[-1].evaluation_previous_goal.strip() if task.steps else ""
-    said = f": {reason}" if reason else "; the service gave no reason"
-    raise TaskFailedError(f"task {task.id} {task.status} after {steps}{said}", task=task)
-
-
-def parsed(task: Task, output_type: Any) -> "types.ParsedTask[Any]":
-    """The task with its output parsed.
-
-    Raises:
-        OutputValidationError: The output does not fit; it is kept on the error.
-    """
-    # Loaded by those who ask for a type.
-    from browser_use_async.structured_output.parse import (  # noqa: PLC0415
-        OutputMismatchError,
-        parse_output,
-    )
-
-    # The error is raised outside of the except block: its context would hold the whole output.
-    problem: str
-    try:
-        value = parse_output(task.output, output_type)
-    except OutputMismatchError as error:
-        problem = str(error)
-    else:
-        fields = {field.name: getattr(task, field.name) for field in attrs.fields(Task)}
-        return types.ParsedTask(**fields, parsed=value)
-    name = output_type.__name__ if isinstance(output_type, type) else repr(output_type)
-    raise OutputValidationError(
-        f"task {task.id} finished, but its output does not fit {name}: {problem}; "
-        "error.raw_output holds what it answered",
-        task=task,
-        raw_output=task.output,
-    )
+    OutputT = TypeVar("OutputT")
 
 
 _PREFIX = "bu-task.1."
@@ -80,21 +39,31 @@ def traceparent_in(task_id_or_token: object) -> str | None:
     return traceparent if is_traceparent(traceparent) else None
 
 
-def task_id_of(task_id_or_token: object) -> str:
-    """The id in a handle's token; an id is given back as it is."""
-    task_id = task_id_or_token.removeprefix(_PREFIX) if isinstance(task_id_or_token, str) else ""
-    traceparent = traceparent_in(task_id_or_token)
-    if traceparent is not None:
-        task_id = task_id.removeprefix(f"{_TRACED}{traceparent}.")
+def task_id_of(task: object) -> str:
+    """The id of a task that is given as an id, a handle's token, a handle or a response."""
+    if isinstance(task, str):
+        traceparent = traceparent_in(task)
+        prefix = _PREFIX if traceparent is None else f"{_TRACED}{traceparent}."
+        task_id = task.removeprefix(prefix)
+    else:
+        is_task = isinstance(task, TaskHandle | Task | TaskSummary | Created)
+        task_id = getattr(task, "id", "") if is_task else ""
     if not task_id:
-        what = "pass a task's id, or a handle's token"
+        given = "an empty text" if isinstance(task, str) else f"{type(task).__name__}"
+        what = f"pass a task's id, a handle's token, a handle or a task, not {given}"
         raise errors.InvalidRequestError(what, field="task_id")
     return task_id
 
 
 @attrs.frozen(eq=False, repr=False)
-class TaskHandle(Value):
+class TaskHandle(Value, Generic[OutputT]):
     """A reference to a task, as `session.submit` and `session.handle` return it. Makes no request.
+
+    With an `output_type=M` it is a `TaskHandle[M]`, whose `wait` gives a `ParsedTask[M]`; without
+    one it is a `TaskHandle[None]`, whose `wait` gives a `Task`.
+
+    `wait` gives the task however it ended, unlike `session.run_and_wait`, which raises unless it
+    finished: use `wait(check=True)` or `task.raise_for_status()` for that.
 
     Every method raises `BrowserUseError`; those of a wait carry the task's id. Waits and streams
     raise `WaitTimeoutError` when their time is up and `WaitInterruptedError` if the API stayed
@@ -114,24 +83,42 @@ class TaskHandle(Value):
         """Where the task stands, in one call. Free."""
         return await self._tasks.get_status(self.id)
 
-    async def wait(self, *, timeout: float | None = None) -> Task:
-        """Wait until the task has ended, however it ended. Free.
+    @overload
+    async def wait(
+        self: "TaskHandle[None]", *, timeout: float | None = None, check: bool = False
+    ) -> Task: ...
+
+    @overload
+    async def wait(
+        self, *, timeout: float | None = None, check: bool = False
+    ) -> "types.ParsedTask[OutputT]": ...
+
+    async def wait(self, *, timeout: float | None = None, check: bool = False) -> Task:
+        """Wait until the task has ended, and give it however it ended. Free.
 
         Args:
             timeout: Seconds, or None for `PollPolicy.max_wait`. The task lives on.
+            check: Whether to raise unless it finished, as `session.run_and_wait` does.
 
         Returns:
-            The task; with an `output_type` and if it finished, a `ParsedTask`.
+            The task. With an `output_type` it is a `ParsedTask`; if it did not finish, reading
+            its `parsed` raises what `check` would have raised.
 
         Raises:
             WaitTimeoutError: The time is up.
             WaitInterruptedError: The API stayed unreachable for too long.
             OutputValidationError: The output does not fit the `output_type`.
+            TaskFailedError: With `check`: the task failed.
+            TaskStoppedError: With `check`: the task was stopped.
         """
         task = await wait(self._poller, self.id, timeout, self._submitted_at)
-        if self._output_type is None or task.status is not TaskStatus.FINISHED:
+        if check:
+            task.raise_for_status()
+        if self._output_type is None:
             return task
-        return parsed(task, self._output_type)
+        if task.status is not TaskStatus.FINISHED:
+            return types.ParsedTask[Any].of(task)
+        return task.parse(self._output_type)
 
     async def wait_for_live_url(self, *, timeout: float | None = None) -> str | None:
         """Wait until the task can be watched. Free.
@@ -244,11 +231,40 @@ class TaskHandle(Value):
     def to_token(self) -> str:
         """A text from which `session.handle` makes this handle again, in any process.
 
-        A session that writes spans adds which trace the submission belongs to.
+        It does not hold the `output_type`: `session.handle(token, output_type=M)`. A session that
+        writes spans adds which trace the submission belongs to.
         """
         telemetry = self._poller.telemetry
         traceparent = None if telemetry is None else telemetry.traceparent_of(self.id)
         return _PREFIX + self.id if traceparent is None else f"{_TRACED}{traceparent}.{self.id}"
+
+    @property
+    def output_type(self) -> Any:
+        """The type that `wait` parses the output into, or None."""
+        return self._output_type
+
+    def belongs_to(self, poller: TaskPoller) -> bool:
+        """Whether its waits are those of this poller, and so of one session."""
+        return self._poller is poller
+
+    def retyped(self, output_type: Any) -> "TaskHandle[Any]":
+        """The same handle with another `output_type`, or with its own if that is None."""
+        return self if output_type is None else attrs.evolve(self, output_type=output_type)
+
+    def _repr_html_(self) -> str:
+        """How a notebook shows it: its id and, while one of its waits runs, what was last seen."""
+        from browser_use_async.types.notebook import Row, table, task_html  # noqa: PLC0415
+
+        watched = self._poller.watched(self.id)
+        if watched is not None and watched.task is not None:
+            return task_html(watched.task)
+        last_seen = "" if watched is None else str(watched.status or "")
+        status = last_seen or "unknown; await handle.status() asks for it"
+        return table("Task handle", [Row("id", self.id), Row("status", status)])
+
+
+TaskReference: TypeAlias = str | Task | TaskSummary | Created | TaskHandle[Any]
+"""What names a task: its id, a handle's token, a handle, or a response that is about it."""
 
 
 async def wait(
@@ -279,17 +295,17 @@ async def _wait(
 
 
 async def wait_many(
-    poller: TaskPoller, task_ids: Iterable[str], timeout: float | None
+    poller: TaskPoller, task_ids: Iterable[TaskReference], timeout: float | None
 ) -> AsyncGenerator[Task, None]:
     """Wait for many tasks and give each one as it ends; see `BrowserUseSession.wait_many`."""
-    if isinstance(task_ids, str):
-        what = "task_ids must be several ids; for one task use session.wait(task_id)"
+    if isinstance(task_ids, str | Task | TaskSummary | Created | TaskHandle):
+        what = "wait_many takes several tasks, such as a list; for one use session.wait(task)"
         raise errors.InvalidRequestError(what, field="task_ids")
     deadline = _deadline(poller, timeout)
     woken: asyncio.Queue[str] = asyncio.Queue()
     pending: dict[str, tuple[WatchedTask, Subscriber]] = {}
     try:
-        for task_id in dict.fromkeys(task_ids):
+        for task_id in dict.fromkeys(map(task_id_of, task_ids)):
             subscriber = Subscriber(woken.put_nowait, task_id, deadline)
             pending[task_id] = (poller.subscribe(task_id, subscriber), subscriber)
         while pending:

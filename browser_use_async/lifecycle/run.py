@@ -18,7 +18,7 @@ from browser_use_async.errors import (
     WaitTimeoutError,
 )
 from browser_use_async.lifecycle.create import OnAmbiguous, Submission, SubmissionState, TaskCreator
-from browser_use_async.lifecycle.handle import TaskHandle, parsed, successful
+from browser_use_async.lifecycle.handle import TaskHandle
 from browser_use_async.polling.poller import TaskPoller
 from browser_use_async.types import UNSET, RunTaskFields, RunTaskRequest, Task
 
@@ -64,7 +64,7 @@ class BackgroundTasks:
 _LOGGER = logging.getLogger("browser_use_async")
 
 EndAction = Literal["leave", "stop", "pause"]
-OnCreated = Callable[[TaskHandle], Awaitable[None] | None]
+OnCreated = Callable[["TaskHandle[Any]"], Awaitable[None] | None]
 
 
 class SubmissionRunner:
@@ -114,11 +114,11 @@ class SubmissionRunner:
 
     async def submit(
         self, submission: Submission, output_type: Any, on_cancel: EndAction = "stop"
-    ) -> TaskHandle:
+    ) -> "TaskHandle[Any]":
         """Create the task; if cancelled in the middle, no unknown task is left behind."""
         return await self._create_until(submission, output_type, None, "leave", on_cancel)
 
-    async def _create(self, submission: Submission, output_type: Any) -> TaskHandle:
+    async def _create(self, submission: Submission, output_type: Any) -> "TaskHandle[Any]":
         task_id = await self.creator.create(submission)
         # The service may not list a new task for a moment: waits need to know its age.
         now = asyncio.get_running_loop().time()
@@ -150,15 +150,15 @@ class SubmissionRunner:
             await self._wait_for_cleanup(cleanup, on_cancel)
             raise
         try:
-            task = successful(task)
-            return task if output_type is None else parsed(task, output_type)
+            task.raise_for_status()
+            return task if output_type is None else task.parse(output_type)
         except BrowserUseError as error:
             error.timeline = handle.timeline()
             raise
 
     async def _wait(
         self,
-        handle: TaskHandle,
+        handle: "TaskHandle[Any]",
         deadline: float | None,
         on_timeout: EndAction,
         on_cancel: EndAction,
@@ -183,7 +183,7 @@ class SubmissionRunner:
     async def _call_on_created(
         self,
         on_created: OnCreated,
-        handle: TaskHandle,
+        handle: "TaskHandle[Any]",
         deadline: float | None,
         on_timeout: EndAction,
     ) -> None:
@@ -214,7 +214,7 @@ class SubmissionRunner:
         deadline: float | None,
         on_timeout: EndAction,
         on_cancel: EndAction,
-    ) -> TaskHandle:
+    ) -> "TaskHandle[Any]":
         submission.ends_at = math.inf if deadline is None else deadline
         # Not in the caller's own task: a cancellation must not tear the request in two.
         creation = self.background.start(self._create(submission, output_type))
@@ -244,7 +244,7 @@ class SubmissionRunner:
 
     def _abandon(
         self,
-        creation: "asyncio.Task[TaskHandle]",
+        creation: "asyncio.Task[TaskHandle[Any]]",
         submission: Submission,
         action: EndAction,
         *,
@@ -262,7 +262,7 @@ class SubmissionRunner:
 
     async def _finish_abandoned(
         self,
-        creation: "asyncio.Task[TaskHandle]",
+        creation: "asyncio.Task[TaskHandle[Any]]",
         submission: Submission,
         action: EndAction,
         *,

@@ -156,8 +156,7 @@ class PageIterator:
         # A single status is a string, and so a collection of characters.
         if isinstance(statuses, str):
             statuses = {statuses}
-        # Strings become the open enum: a status of a newer service can be asked for, too.
-        wanted = None if statuses is None else frozenset(map(TaskStatus, statuses))
+        wanted = None if statuses is None else frozenset(map(_known_status, statuses))
         self._fetch = fetch
         self._start = None if resume is None else decode(resume, KIND, _TASK_FIELDS)
         if self._start is not None:
@@ -169,6 +168,14 @@ class PageIterator:
         self._options = _Options(wanted, created_after, page_size, prefetch)
         # Until a loop starts, `resume_token` marks where this process was resumed.
         self._reader = _TaskReader(self._options, self._start)
+
+    def __repr__(self) -> str:
+        options = getattr(self, "_options", None)
+        if options is None:  # while __init__ raises
+            return "<PageIterator of tasks>"
+        statuses = f", {' or '.join(sorted(options.statuses))}" if options.statuses else ""
+        since = f", since {options.created_after:%Y-%m-%d %H:%M}" if options.created_after else ""
+        return f"<PageIterator of tasks{statuses}{since}, {options.page_size} on a page>"
 
     @property
     def resume_token(self) -> str | None:
@@ -294,6 +301,10 @@ class ListIterator(Generic[RowT]):
         self._prefetch = prefetch
         self._reader = self._new_reader()
 
+    def __repr__(self) -> str:
+        size = getattr(self, "_page_size", None)  # not there yet while __init__ raises
+        return f"<ListIterator of {self._kind}, {size} on a page>" if size else "<ListIterator>"
+
     @property
     def resume_token(self) -> str | None:
         """A text with which the same `session.iterate_all_...(resume=...)` continues, anywhere.
@@ -331,6 +342,34 @@ class ListIterator(Generic[RowT]):
         return read_pages(
             lambda page: self._fetch(page, self._page_size), reader, ahead=self._prefetch > 0
         )
+
+
+# What other services call the statuses
+_SYNONYMS = {
+    "created": ("pending", "queued", "new", "waiting"),
+    "running": ("active", "started", "in progress", "working"),
+    "finished": ("done", "completed", "complete", "success", "succeeded", "ok", "ended"),
+    "failed": ("error", "errored", "failure"),
+    "stopped": ("cancelled", "canceled", "aborted", "killed"),
+    "paused": ("suspended", "on hold"),
+}
+
+
+def _known_status(status: object) -> TaskStatus:
+    """A status to look for; a plain text that no task ever has would only find nothing."""
+    if isinstance(status, TaskStatus) or (isinstance(status, str) and TaskStatus(status).is_known):
+        return TaskStatus(status)
+    import difflib  # noqa: PLC0415 - for those who misspell
+
+    names = {word: name for name, words in _SYNONYMS.items() for word in (name, *words)}
+    text = str(status).strip().lower().replace("_", " ")
+    close = difflib.get_close_matches(text, names, n=1, cutoff=0.8)
+    hint = f"did you mean {names[close[0]]!r}? " if close else ""
+    raise InvalidRequestError(
+        f"statuses: {status!r} is no status that this version knows; {hint}It knows "
+        f"{', '.join(TaskStatus)}. For one that is new, pass TaskStatus('...'); nothing was sent",
+        field="statuses",
+    )
 
 
 def _resumed(field: str, given: OptionT | None, resumed: OptionT | None) -> OptionT | None:

@@ -136,6 +136,10 @@ class TaskPoller:
         recorder = self._transport.timelines.of(task_id)
         recorder.record(TimelineKind.STOP_ASKED, f"{action} accepted")
 
+    def watched(self, task_id: str) -> WatchedTask | None:
+        """What is known of a task while something waits for it."""
+        return self._schedule.watched.get(task_id)
+
     def webhook_received(self, task_id: str, *, has_ended: bool) -> None:
         """Poll a task that a webhook is about."""
         # A webhook is only a reason to poll: what counts is the answer of the API.

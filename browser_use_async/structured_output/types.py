@@ -292,3 +292,28 @@ def _refuse(kind: Any, why: str) -> NoReturn:
         "dataclass, a TypedDict, a plain JSON type or a container of them; nothing was sent",
         field="output_type",
     )
+
+
+def json_value(value: Any) -> Any:
+    """The JSON value of a parsed output, which parses into an equal one."""
+    if hasattr(value, "model_dump"):
+        return value.model_dump(mode="json", by_alias=True)
+    if isinstance(value, enum.Enum):
+        return value.value
+    if isinstance(value, datetime | date):
+        return value.isoformat()
+    if isinstance(value, Decimal):
+        return str(value)  # a float would change it
+    if isinstance(value, Mapping):
+        return {json_value(name): json_value(each) for name, each in value.items()}
+    if isinstance(value, list | tuple | AbstractSet):
+        return [json_value(each) for each in value]
+    if attrs.has(type(value)) or dataclasses.is_dataclass(value):
+        kind: Any = type(value)
+        fields = _record(kind).fields
+        names = {each.alias: each.name for each in getattr(value, "__attrs_attrs__", ())}
+        return {
+            each.name: json_value(getattr(value, names.get(each.argument, each.argument)))
+            for each in fields
+        }
+    return value

@@ -179,12 +179,8 @@ class Transport:
         gets what goes wrong.
         """
         limiter = self._bound()
-        if prepared.endpoint.authenticated and self.configuration.api_key is None:
-            raise errors.ConfigurationError(
-                "no API key: pass api_key=, or set BROWSER_USE_API_KEY; nothing was sent. "
-                "`browser-use-async serve` runs a server of your own and prints its key"
-            )
-
+        if prepared.endpoint.authenticated:
+            self.configuration.check_key()
         policy = self.retry if retry is None else retry
         timeout = self._timeout if timeout is None else timeout
 

@@ -99,6 +99,14 @@ class Configuration(Value):
             allow_insecure_http=allow_insecure_http,
         )
 
+    def check_key(self) -> None:
+        """Raise `ConfigurationError` if there is no API key."""
+        if self.api_key is None:
+            raise ConfigurationError(
+                "no API key: pass api_key=, or set BROWSER_USE_API_KEY; nothing was sent. "
+                "`browser-use-async serve` runs a server of your own and prints its key"
+            )
+
 
 def _environment(name: str) -> str | None:
     # An empty variable counts as unset, as shells and container files leave them behind.

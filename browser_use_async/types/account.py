@@ -5,11 +5,11 @@ from typing import Any
 
 import attrs
 
-from browser_use_async.types.base import MutableValue
+from browser_use_async.types.response import Response
 
 
 @attrs.define(eq=False, repr=False)
-class Balance(MutableValue):
+class Balance(Response):
     """What is left on the account. API page: Check Balance.
 
     Attributes:
@@ -19,3 +19,10 @@ class Balance(MutableValue):
 
     cents: Decimal
     extra: dict[str, Any] = attrs.field(factory=dict, repr=False)
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, schema: Any, handler: Any) -> dict[str, Any]:
+        """The JSON schema: the API names the amount, and the attribute its unit."""
+        written = super().__get_pydantic_json_schema__(schema, handler)
+        balance = {"balance": written["properties"]["cents"]}
+        return {**written, "properties": balance, "required": ["balance"]}

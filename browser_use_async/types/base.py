@@ -4,7 +4,7 @@ attrs would generate a repr and an equality for each class, at half the cost of 
 classes say `eq=False, repr=False` and inherit these, which read the same fields in the same way.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from enum import Enum, StrEnum
 from typing import Any
 
@@ -34,13 +34,29 @@ class Value:
 
     def __repr__(self) -> str:
         shown = ", ".join(
-            f"{each.name}={self._shown(each)}" for each in _fields(type(self)) if each.repr
+            f"{each.alias}={self._shown(each)}" for each in _fields(type(self)) if each.repr
         )
         return f"{type(self).__name__}({shown})"
+
+    def __rich_repr__(self) -> Iterator[tuple[str, object]]:
+        """The same fields for rich, which breaks the lines, with the same ones hidden."""
+        for each in _fields(type(self)):
+            if each.repr:
+                hidden = callable(each.repr)
+                value = _Text(self._shown(each)) if hidden else getattr(self, each.name)
+                yield each.alias or each.name, value
 
     def _shown(self, field: "attrs.Attribute[Any]") -> str:
         value = getattr(self, field.name)
         return field.repr(value) if callable(field.repr) else repr(value)
+
+
+class _Text(str):
+    """A text whose repr is itself."""
+
+    __slots__ = ()
+
+    __repr__ = str.__str__
 
 
 class MutableValue(Value):

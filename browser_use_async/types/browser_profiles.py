@@ -4,8 +4,9 @@ from typing import Any, TypedDict
 
 import attrs
 
-from browser_use_async.types.base import FieldKind, FieldRule, MutableValue, Unset, Value, ruled
+from browser_use_async.types.base import FieldKind, FieldRule, Unset, Value, ruled
 from browser_use_async.types.enums import ProxyCountry
+from browser_use_async.types.response import Response
 
 _COUNTRY = FieldRule(FieldKind.TEXT, enum=ProxyCountry, lower_case=True)
 
@@ -89,7 +90,7 @@ class UpdateBrowserProfileRequest(Value):
 
 
 @attrs.define(eq=False, repr=False)
-class BrowserProfile(MutableValue):
+class BrowserProfile(Response):
     """A browser profile. API page: Get Browser Profile.
 
     Attributes:
@@ -118,7 +119,7 @@ class BrowserProfile(MutableValue):
 
 
 @attrs.define(eq=False, repr=False)
-class BrowserProfilePage(MutableValue):
+class BrowserProfilePage(Response):
     """One page of the profile list. API page: List Browser Profiles.
 
     Attributes:

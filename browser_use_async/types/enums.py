@@ -4,6 +4,10 @@ from enum import StrEnum
 from typing import Any, Self
 
 
+def _folded(text: str) -> str:
+    return text.strip().lower().replace("_", "-").replace(" ", "-")
+
+
 class OpenEnum(StrEnum):
     """A string enum that keeps unknown values instead of refusing them.
 
@@ -23,6 +27,13 @@ class OpenEnum(StrEnum):
     def __reduce_ex__(self, proto: object) -> tuple[Any, ...]:
         """Pickle by value: up to CPython 3.11.3 enums do it by name, which unknown ones lack."""
         return type(self), (self.value,)
+
+    @classmethod
+    def respelt(cls, text: str) -> Self | None:
+        """The known value that a text differs from in case, spaces, `_` or `-` only, if any."""
+        folded = {_folded(member): member for member in cls}
+        member = folded.get(_folded(text))
+        return None if member == text else member
 
     @property
     def is_known(self) -> bool:

@@ -4,7 +4,8 @@ from typing import Any
 
 import attrs
 
-from browser_use_async.types.base import FieldKind, FieldRule, MutableValue, Value, ruled
+from browser_use_async.types.base import FieldKind, FieldRule, Value, ruled
+from browser_use_async.types.response import Response
 from browser_use_async.types.secrets import hidden_url, hidden_urls
 from browser_use_async.types.tasks import IDENTIFIER
 
@@ -25,7 +26,7 @@ class UploadRequest(Value):
 
 
 @attrs.define(eq=False, repr=False)
-class UploadUrl(MutableValue):
+class UploadUrl(Response):
     """Where a file can be put.
 
     Attributes:
@@ -46,7 +47,7 @@ class TaskFile(Value):
 
 
 @attrs.define(eq=False, repr=False)
-class TaskMedia(MutableValue):
+class TaskMedia(Response):
     """Recordings of a completed task. API page: Get Task Media.
 
     Attributes:
@@ -59,7 +60,7 @@ class TaskMedia(MutableValue):
 
 
 @attrs.define(eq=False, repr=False)
-class TaskScreenshots(MutableValue):
+class TaskScreenshots(Response):
     """Screenshots of a task. API page: Get Task Screenshots.
 
     Attributes:
@@ -72,7 +73,7 @@ class TaskScreenshots(MutableValue):
 
 
 @attrs.define(eq=False, repr=False)
-class OutputFile(MutableValue):
+class OutputFile(Response):
     """Where an output file can be fetched. API page: Get Task Output File.
 
     Attributes:

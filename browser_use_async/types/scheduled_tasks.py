@@ -6,8 +6,9 @@ from typing import Any, Required, TypedDict
 
 import attrs
 
-from browser_use_async.types.base import FieldKind, FieldRule, MutableValue, Unset, Value, ruled
+from browser_use_async.types.base import FieldKind, FieldRule, Unset, Value, ruled
 from browser_use_async.types.enums import LlmModel, ScheduleType
+from browser_use_async.types.response import Response
 from browser_use_async.types.task_settings import METADATA_RULE, RunTaskFields, TaskSettings
 
 _MINUTES = FieldRule(FieldKind.INTEGER, minimum=1)
@@ -105,7 +106,7 @@ class UpdateScheduledTaskRequest(Value):
 
 
 @attrs.define(eq=False, repr=False)
-class ScheduledTask(MutableValue):
+class ScheduledTask(Response):
     """A schedule. API page: Get Scheduled Task.
 
     Attributes:
@@ -154,7 +155,7 @@ class ScheduledTask(MutableValue):
 
 
 @attrs.define(eq=False, repr=False)
-class ScheduledTaskPage(MutableValue):
+class ScheduledTaskPage(Response):
     """One page of the schedule list. API page: List Scheduled Tasks.
 
     Attributes:

@@ -4,7 +4,8 @@ from typing import Any
 
 import attrs
 
-from browser_use_async.types.base import FieldKind, FieldRule, MutableValue, Unset, Value, ruled
+from browser_use_async.types.base import FieldKind, FieldRule, Unset, Value, ruled
+from browser_use_async.types.response import Response
 
 _TEXT = FieldRule(FieldKind.TEXT, required=True, nullable=False, min_length=1)
 _DEPTH = FieldRule(
@@ -47,7 +48,7 @@ class SearchUrlRequest(Value):
 
 
 @attrs.define(eq=False, repr=False)
-class SearchResult(MutableValue):
+class SearchResult(Response):
     """What one website says.
 
     Attributes:
@@ -62,7 +63,7 @@ class SearchResult(MutableValue):
 
 
 @attrs.define(eq=False, repr=False)
-class SearchResults(MutableValue):
+class SearchResults(Response):
     """What several websites say.
 
     Attributes:

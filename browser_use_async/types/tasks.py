@@ -1,13 +1,26 @@
 """Requests and responses of the API section Tasks, without those about files."""
 
+from collections.abc import Mapping
 from datetime import datetime
-from typing import Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar, cast
 
 import attrs
 
-from browser_use_async.types.base import FieldKind, FieldRule, MutableValue, Value, ruled
+from browser_use_async.errors import (
+    InvalidRequestError,
+    OutputValidationError,
+    TaskFailedError,
+    TaskStoppedError,
+)
+from browser_use_async.types.base import UNSET, FieldKind, FieldRule, Unset, Value, ruled
 from browser_use_async.types.enums import TaskStatus
+from browser_use_async.types.response import Response
 from browser_use_async.types.secrets import hidden_url
+
+if TYPE_CHECKING:
+    from typing_extensions import TypeForm  # a checker's own; nothing of it is imported
+
+OutputT = TypeVar("OutputT")
 
 IDENTIFIER = FieldRule(FieldKind.TEXT, required=True, nullable=False)
 """What names something in a path."""
@@ -35,7 +48,7 @@ class PageQuery(Value):
 
 
 @attrs.define(eq=False, repr=False)
-class Created(MutableValue):
+class Created(Response):
     """What run-task and creating a schedule answer.
 
     Attributes:
@@ -48,7 +61,7 @@ class Created(MutableValue):
 
 
 @attrs.define(eq=False, repr=False)
-class TaskStep(MutableValue):
+class TaskStep(Response):
     """One step of the agent.
 
     Attributes:
@@ -70,7 +83,7 @@ class TaskStep(MutableValue):
 
 
 @attrs.define(eq=False, repr=False)
-class BrowserData(MutableValue):
+class BrowserData(Response):
     """Browser data of a task that ran with `save_browser_data`.
 
     Attributes:
@@ -83,7 +96,7 @@ class BrowserData(MutableValue):
 
 
 @attrs.define(eq=False, repr=False)
-class TaskSummary(MutableValue):
+class TaskSummary(Response):
     """A row of the task list. API page: List Tasks.
 
     Attributes:
@@ -111,7 +124,7 @@ class TaskSummary(MutableValue):
 
 
 @attrs.define(eq=False, repr=False)
-class Task(MutableValue):
+class Task(Response):
     """Everything that the API tells about a task. API page: Get Task.
 
     Attributes:
@@ -147,9 +160,64 @@ class Task(MutableValue):
     metadata: dict[str, str] = attrs.field(factory=dict)
     extra: dict[str, Any] = attrs.field(factory=dict, repr=False)
 
+    @property
+    def has_ended(self) -> bool:
+        """Whether it has ended for good; one in an unknown status has if it was given a time."""
+        return self.status.is_terminal or (
+            not self.status.is_known and self.finished_at is not None
+        )
+
+    def raise_for_status(self) -> Self:
+        """Return the task itself, unless it ended without success.
+
+        A task that has not ended is returned too: nothing has failed yet.
+
+        Raises:
+            TaskFailedError: It failed, or ended in a way that this version does not know.
+            TaskStoppedError: It was stopped.
+        """
+        if self.status is TaskStatus.FINISHED or not self.has_ended:
+            return self
+        steps = f"{len(self.steps)} step" + ("" if len(self.steps) == 1 else "s")
+        if self.status is TaskStatus.STOPPED:
+            raise TaskStoppedError(
+                f"task {self.id} was stopped after {steps}; error.task holds what it did",
+                task=self,
+            )
+        reason = self.steps[-1].evaluation_previous_goal.strip() if self.steps else ""
+        said = f": {reason}" if reason else "; the service gave no reason"
+        raise TaskFailedError(f"task {self.id} {self.status} after {steps}{said}", task=self)
+
+    def parse(self, output_type: "TypeForm[OutputT]") -> "ParsedTask[OutputT]":
+        """The finished task with its output parsed into a type.
+
+        Args:
+            output_type: As of `BrowserUseSession.run_and_wait`.
+
+        Raises:
+            TaskFailedError: It failed, or ended in a way that this version does not know.
+            TaskStoppedError: It was stopped.
+            InvalidRequestError: It has not ended, or the type has no JSON form.
+            OutputValidationError: The output does not fit; `.raw_output` keeps it.
+        """
+        if not self.raise_for_status().has_ended:
+            raise InvalidRequestError(
+                f"task {self.id} is {self.status} and has no output yet; wait for its end with "
+                "session.wait(task, output_type=...)",
+                field="task",
+                task_id=self.id,
+            )
+        return _parsed(self, output_type)
+
+    def _repr_html_(self) -> str:
+        """How a notebook shows it: status, output and steps, and until it ends the live link."""
+        from browser_use_async.types.notebook import task_html  # noqa: PLC0415
+
+        return task_html(self)
+
 
 @attrs.define(eq=False, repr=False)
-class TaskPage(MutableValue):
+class TaskPage(Response):
     """One page of the task list, newest first. API page: List Tasks.
 
     Attributes:
@@ -169,15 +237,92 @@ class TaskPage(MutableValue):
     extra: dict[str, Any] = attrs.field(factory=dict, repr=False)
 
 
-OutputT = TypeVar("OutputT")
-
-
 @attrs.define(eq=False, repr=False)
 class ParsedTask(Task, Generic[OutputT]):
-    """A finished task whose output was parsed into the `output_type` asked for.
+    """A task that was awaited with an `output_type`.
 
     Attributes:
-        parsed: The output as that type.
+        parsed: The output as that type. Of a task that did not finish there is none, and reading
+            it raises the `TaskFailedError` or `TaskStoppedError` of `raise_for_status()`.
     """
 
-    parsed: OutputT = attrs.field(kw_only=True)
+    _parsed: OutputT | Unset = attrs.field(alias="parsed", default=UNSET, kw_only=True)
+
+    @property
+    def parsed(self) -> OutputT:
+        """The output as the type asked for."""
+        value = self._parsed
+        if value is not UNSET:
+            return value
+        self.raise_for_status()
+        raise AttributeError(f"the output of task {self.id} was not parsed; see task.parse()")
+
+    @classmethod
+    def of(cls, task: Task, parsed: OutputT | Unset = UNSET) -> "ParsedTask[OutputT]":
+        """The same task with its parsed output, or with none if it did not finish."""
+        fields = {field.name: getattr(task, field.name) for field in attrs.fields(Task)}
+        return ParsedTask(**fields, parsed=parsed)
+
+    def to_dict(self, *, include_secrets: bool = False) -> dict[str, Any]:
+        """`Task.to_dict` with the JSON of `parsed`, if it finished.
+
+        Args:
+            include_secrets: As for `Task.to_dict`.
+        """
+        from browser_use_async.structured_output.types import json_value  # noqa: PLC0415
+
+        written = super().to_dict(include_secrets=include_secrets)
+        return written if self._parsed is UNSET else {**written, "parsed": json_value(self._parsed)}
+
+    @classmethod
+    def from_dict(cls, value: Mapping[str, Any]) -> Self:
+        """As `Task.from_dict`, with `parsed` as the JSON value that it is.
+
+        `task.parse(M)` makes a type of it again.
+
+        Args:
+            value: The JSON object.
+
+        Raises:
+            ResponseDecodeError: It does not fit; `.path` says where.
+        """
+        task = Task.from_dict(value)
+        restored: Any = cls.of(task, task.extra.pop("parsed", UNSET))
+        return cast("Self", restored)
+
+    @classmethod
+    def _validated(cls, value: Any, *, arguments: tuple[Any, ...]) -> Any:
+        """The task that pydantic was given; from JSON, parsed into the type of the annotation."""
+        task: ParsedTask[Any] = super()._validated(value, arguments=arguments)
+        known = bool(arguments) and not isinstance(arguments[0], TypeVar)
+        if task is value or not known or task.status is not TaskStatus.FINISHED:
+            return task
+        try:
+            return _parsed(task, arguments[0])
+        except OutputValidationError as error:
+            problem = str(error)
+        raise ValueError(problem)
+
+
+def _parsed(task: Task, output_type: Any) -> ParsedTask[Any]:
+    # Loaded by those who ask for a type.
+    from browser_use_async.structured_output.parse import (  # noqa: PLC0415
+        OutputMismatchError,
+        parse_output,
+    )
+
+    # The error is raised outside of the except block: its context would hold the whole output.
+    problem: str
+    try:
+        value = parse_output(task.output, output_type)
+    except OutputMismatchError as error:
+        problem = str(error)
+    else:
+        return ParsedTask.of(task, value)
+    name = output_type.__name__ if isinstance(output_type, type) else repr(output_type)
+    raise OutputValidationError(
+        f"task {task.id} finished, but its output does not fit {name}: {problem}; "
+        "error.raw_output holds what it answered",
+        task=task,
+        raw_output=task.output,
+    )

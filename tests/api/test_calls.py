@@ -273,8 +273,12 @@ METHODS: dict[str, Callable[..., Any]] = {
 
 
 def _public_methods(section: type) -> list[Callable[..., Any]]:
-    functions = inspect.getmembers(section, inspect.iscoroutinefunction)
-    return [function for name, function in functions if not name.startswith("_")]
+    functions = inspect.getmembers(section, inspect.isfunction)
+    return [
+        function
+        for name, function in functions
+        if not name.startswith("_") and inspect.iscoroutinefunction(inspect.unwrap(function))
+    ]
 
 
 def test_each_row_has_exactly_one_method():

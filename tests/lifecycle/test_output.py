@@ -153,7 +153,7 @@ async def test_an_unknown_end_is_a_failure(api: FakeApi, open_session: OpenSessi
 
 
 async def test_wait_gives_whatever_ended(api: FakeApi, open_session: OpenSession):
-    """`wait`, and a handle's, give a failed task rather than raise."""
+    """`wait`, and a handle's, give a failed task rather than raise; reading `parsed` raises."""
     session = await open_session()
     _answers(api, None, end="failed")
     handle = await session.submit("x", output_type=Title)
@@ -161,7 +161,9 @@ async def test_wait_gives_whatever_ended(api: FakeApi, open_session: OpenSession
     ended = await handle.wait()
 
     assert str(ended.status) == "failed"
-    assert not isinstance(ended, ParsedTask)
+    with pytest.raises(errors.TaskFailedError) as caught:
+        print(ended.parsed)
+    assert caught.value.task is ended
 
 
 class _Plain:

@@ -289,16 +289,16 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         "an output that does not fit its type is dropped",
-        "lifecycle/handle.py",
+        "types/tasks.py",
         "        raw_output=task.output,",
         "        raw_output=None,",
         ("C18",),
     ),
     Mutant(
         "an output that does not fit its type is returned unparsed",
-        "lifecycle/handle.py",
-        "        problem = str(error)\n",
-        "        return ParsedTask(**attrs.asdict(task, recurse=False), parsed=task.output)\n",
+        "types/tasks.py",
+        "    except OutputMismatchError as error:\n        problem = str(error)\n",
+        "    except OutputMismatchError:\n        return ParsedTask.of(task, task.output)\n",
         ("C18",),
     ),
 )

@@ -128,7 +128,7 @@ async def test_statuses():
     assert await count("finished") == 5
     assert await count(TaskStatus.FINISHED) == 5
     assert await count({"finished", TaskStatus.FAILED}) == 10
-    assert await count(["archived"]) == 5
+    assert await count([TaskStatus("archived")]) == 5
     assert await count([]) == 0
 
 

@@ -245,7 +245,10 @@ async def test_without_a_key_only_ping_works(
     """A missing key is told before anything is sent, with the name of the variable to set."""
     monkeypatch.delenv("BROWSER_USE_API_KEY", raising=False)
     server = await serve(answering(response(200, "{}")))
-    session = await connect(server, api_key=None)
+    session = BrowserUseSession(base_url=server.url)
+    with raises(ConfigurationError) as refused:
+        await session.__aenter__()
+    assert "BROWSER_USE_API_KEY" in str(refused.value)
 
     for call in (
         session.tasks.get("t-1"),
@@ -264,6 +267,7 @@ async def test_without_a_key_only_ping_works(
 
     (request,) = server.requests
     assert "authorization" not in request.headers
+    await session.aclose()
 
 
 @pytest.mark.case("H2")

@@ -133,7 +133,7 @@ def test_copying(response: Any) -> None:
 def test_every_field_is_explained(response: Any) -> None:
     """The class docstring has a line for each field, so that help() answers questions."""
     documentation = " ".join(each.__doc__ or "" for each in type(response).__mro__[:-1])
-    fields = {field.name for field in attrs.fields(type(response))}
+    fields = {field.alias for field in attrs.fields(type(response))}
 
     assert [name for name in fields if f"    {name}: " not in documentation] == []
 

@@ -230,16 +230,16 @@ async def every_call(session: BrowserUseSession) -> None:
 async def every_verb(session: BrowserUseSession) -> None:
     """The lifecycle, from submission to the list of all tasks."""
     handle = await session.submit("Buy milk", output_type=Price, metadata={"a": "b"})
-    assert_type(handle, TaskHandle)
+    assert_type(handle, TaskHandle[Price])
     assert_type(handle.id, str)
     assert_type(await handle.wait_for_live_url(timeout=10), str | None)
     assert_type(await handle.status(), TaskStatus)
     assert_type(await handle.pause(), None)
     assert_type(await handle.resume(), None)
     assert_type(await handle.stop(), None)
-    assert_type(await handle.wait(timeout=10), Task)
+    assert_type(await handle.wait(timeout=10), ParsedTask[Price])
     assert_type(handle.to_token(), str)
-    assert_type(session.handle("t-1"), TaskHandle)
+    assert_type(session.handle("t-1"), TaskHandle[None])
     assert_type(await session.wait("t-1", timeout=10), Task)
     assert_type(await session.resolve_submission("token"), Task | None)
     async for task in session.wait_many(["t-1", "t-2"]):

@@ -80,6 +80,24 @@ class LedgerView:
             for row in connection.execute(f"SELECT {_COLUMNS} FROM items ORDER BY position"):  # noqa: S608
                 yield _row(row)
 
+    def to_rows(self) -> list[dict[str, Any]]:
+        """Each item as a flat mapping of plain values, for a data frame.
+
+        The columns are those of `LedgerRow` and `seconds`; times are aware datetimes.
+
+        Raises:
+            LedgerError: The file cannot be read, or is damaged.
+        """
+        return [
+            {
+                **attrs.asdict(row, recurse=False),
+                "state": str(row.state),
+                "cost_cents": None if row.cost_cents is None else float(row.cost_cents),
+                "seconds": row.seconds,
+            }
+            for row in self.rows()
+        ]
+
 
 def read_ledger(path: str | os.PathLike[str]) -> LedgerView:
     """Read what a ledger says, without owning it: a batch may be running.

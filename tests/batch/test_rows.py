@@ -1,0 +1,88 @@
+"""A batch as rows for a data frame, and as it shows itself."""
+
+import json
+from pathlib import Path
+from typing import TypedDict
+
+from browser_use_async.batch import read_ledger
+from browser_use_async.server.executors.scripted import Scenario
+from tests.batch.conftest import Open, Serve, hanging
+
+
+class Place(TypedDict):
+    """Where something is."""
+
+    lat: float
+
+
+class Office(TypedDict):
+    """A record within a record."""
+
+    city: str
+    place: Place
+    floors: list[int]
+
+
+OSLO = {"city": "Oslo", "place": {"lat": 59.9}, "floors": [1, 2]}
+SCENARIOS = {
+    "good": Scenario(step_seconds=0, output=OSLO),
+    "bad": Scenario(step_seconds=0, outcome="failed", reason="No such page"),
+}
+
+
+async def test_rows_have_the_same_plain_columns(serve: Serve, open_session: Open) -> None:
+    """Records are spread over columns, lists are whole, and what is missing is None."""
+    session = await open_session(await serve(scenarios=SCENARIOS))
+    batch = session.run_many([("a", "good"), ("b", "bad")], concurrency=1, output_type=Office)
+    assert batch.to_rows() == []
+    seen = 0
+
+    async for _result in batch:
+        seen += 1
+        assert len(batch.to_rows()) == seen
+
+    good, bad = sorted(batch.to_rows(), key=lambda row: str(row["key"]))
+    assert good.keys() == bad.keys()
+    assert good["parsed.city"] == "Oslo"
+    assert good["parsed.place.lat"] == 59.9
+    assert good["parsed.floors"] == [1, 2]
+    assert (good["key"], good["state"], good["status"], good["error"]) == (
+        "a",
+        "done",
+        "finished",
+        None,
+    )
+    assert (bad["error"], bad["status"], bad["parsed.city"]) == ("TaskFailedError", "failed", None)
+    assert "No such page" in bad["reason"]
+    assert json.loads(json.dumps(batch.to_rows())) == batch.to_rows()
+
+
+async def test_a_ledger_has_the_same_rows(serve: Serve, open_session: Open, ledger: Path) -> None:
+    """In another process, and also for items that have not ended."""
+    session = await open_session(await serve(scenarios=SCENARIOS))
+    batch = session.run_many([("a", "good"), ("b", "bad")], concurrency=2, ledger=ledger)
+    await batch.collect()
+
+    rows = read_ledger(ledger).to_rows()
+
+    common = batch.to_rows()[0].keys() & rows[0].keys()
+    assert {"index", "key", "state", "task_id", "output", "error", "cost_cents"} <= common
+    for mine in batch.to_rows():
+        (theirs,) = [row for row in rows if row["key"] == mine["key"]]
+        assert {name: theirs[name] for name in common} == {name: mine[name] for name in common}
+        assert theirs["seconds"] >= 0
+
+
+async def test_a_batch_shows_how_far_it_is(serve: Serve, open_session: Open) -> None:
+    """In one line, to rich and in a notebook; nothing of its tasks is in it."""
+    session = await open_session(await serve(executor=hanging(SCENARIOS)))
+    batch = session.run_many(["good", "another"], concurrency=2)
+    assert repr(batch) == "<Batch: ended 0 of 2, cost $0.00>"
+
+    async with batch:
+        await anext(aiter(batch))
+
+        assert repr(batch).startswith("<Batch: ended 1 of 2, running 1, done 1, cost $0.0")
+        assert ("done", 1) in list(batch.__rich_repr__())
+        assert "1 of 2" in batch._repr_html_()
+        assert "another" not in repr(batch) + batch._repr_html_()

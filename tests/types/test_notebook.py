@@ -1,0 +1,136 @@
+"""How objects show themselves: in a notebook, to rich, and in one line."""
+
+import io
+from html.parser import HTMLParser
+from typing import Any
+
+import attrs
+import pytest
+from rich.console import Console
+
+from browser_use_async import BrowserUseSession, PollPolicy, Task
+from browser_use_async.types import TaskStatus, TaskStep
+from tests.support.api_bench import OpenSession, api, nothing_leaks, open_session
+from tests.support.fake_api import FakeApi, FakeTask
+from tests.support.hygiene import KEY
+from tests.types.test_responses import RESPONSES
+
+__all__ = ["api", "nothing_leaks", "open_session"]
+
+EVIL = '<script>alert("x")</script>'
+LIVE = "https://live.example.net/page?token=canary"
+RUNNING = Task("t-1", EVIL, TaskStatus.RUNNING, None, steps=[TaskStep("s", 1, next_goal=EVIL)])
+
+
+class _Page(HTMLParser):
+    """The tags, links and texts of a piece of HTML; refuses what is not well formed."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tags: list[str] = []
+        self.open: list[str] = []
+        self.links: list[str] = []
+        self.text = ""
+        self.feed(text)
+        assert self.open == []
+
+    def handle_starttag(self, tag: str, given: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self.open.append(tag)
+        self.links += [value or "" for name, value in given if name == "href"]
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+
+def _page(shown: Any) -> _Page:
+    return _Page(shown._repr_html_())
+
+
+def test_a_task_shows_its_status_its_steps_and_its_live_link() -> None:
+    """What comes from elsewhere is text, never markup."""
+    page = _page(attrs.evolve(RUNNING, live_url=LIVE))
+
+    assert "running" in page.text
+    assert page.text.count(EVIL) == 2
+    assert page.links == [LIVE]
+    assert "script" not in page.tags
+
+
+@pytest.mark.parametrize(
+    "url", ["javascript:alert(1)", "data:text/html,canary", 'https://x/"onclick="y', "http://[", ""]
+)
+def test_a_strange_live_url_is_no_link_that_runs_something(url: str) -> None:
+    """Only web addresses become links, and none gets out of its quotes."""
+    page = _page(attrs.evolve(RUNNING, live_url=url))
+
+    assert page.links in ([], [url])
+    assert all(link.startswith("https://") for link in page.links)
+    assert "canary" not in page.text
+
+
+def test_the_link_goes_with_the_end_of_the_task() -> None:
+    """A notebook that is stored and passed on does not hold it."""
+    ended = attrs.evolve(RUNNING, live_url=LIVE, status=TaskStatus.FAILED)
+
+    assert "canary" not in ended._repr_html_()
+    assert "https://live.example.net/***" in _page(ended).text
+
+
+def test_a_long_output_is_cut() -> None:
+    """A notebook stays readable; the output itself is untouched."""
+    ended = attrs.evolve(RUNNING, output="x" * 100_000, steps=[TaskStep("s", 1)] * 5000)
+
+    assert len(ended._repr_html_()) < 100_000
+    assert "Steps: 5000" in _page(ended).text
+
+
+@pytest.mark.looptime
+async def test_a_handle_shows_what_was_last_seen(api: FakeApi, open_session: OpenSession):
+    """While something follows the task its whole table, else its id."""
+    session = await open_session(poll=PollPolicy(interval=1.0))
+    task = api.add(FakeTask(life=((0.0, "running"),)))
+    handle = session.handle(task.id)
+    assert task.id in _page(handle).text
+    assert "unknown" in _page(handle).text
+
+    steps = handle.stream_steps()
+    await anext(steps)
+
+    assert "running" in _page(handle).text
+    assert "Steps: " in _page(handle).text
+    await steps.aclose()
+    assert repr(handle) == f"TaskHandle(id='{task.id}')"
+
+
+@pytest.mark.parametrize("response", RESPONSES, ids=[type(each).__name__ for each in RESPONSES])
+def test_rich_shows_the_fields_of_the_repr(response: Any) -> None:
+    """In several lines, and with the same ones hidden."""
+    output = io.StringIO()
+    Console(file=output, width=60, color_system=None).print(response)
+
+    text = output.getvalue()
+    assert text.startswith(f"{type(response).__name__}(")
+    assert "canary" not in text
+    assert text.count("***") == repr(response).count("***")
+
+
+async def test_sections_sessions_and_iterators_in_one_line() -> None:
+    """No address of memory, which says nothing."""
+    session = BrowserUseSession(KEY)
+    shown = [
+        repr(session.tasks),
+        repr(session.scheduled_tasks),
+        repr(session.files),
+        repr(session.iterate_all_tasks(statuses=["failed", "stopped"], page_size=20)),
+        repr(session.iterate_all_scheduled_tasks()),
+        repr(session),
+    ]
+
+    assert shown[0].startswith("<TaskEndpoints: run, stop, pause, resume, get,")
+    assert shown[3] == "<PageIterator of tasks, failed or stopped, 20 on a page>"
+    assert shown[4] == "<ListIterator of schedules, 100 on a page>"
+    assert not [text for text in shown if " at 0x" in text or "\n" in text or KEY in text]
