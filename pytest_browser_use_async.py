@@ -2,31 +2,58 @@
 
 Fixtures:
     browser_use_server: A running server in a thread of its own, so that synchronous tests,
-        tests under pytest-asyncio and other processes can use it.
-    browser_use_session: A `BrowserUseSession` bound to that server.
+        tests under pytest-asyncio or anyio, and other processes can use it.
+    browser_use_session: A `BrowserUseSession` bound to that server, which polls fast.
     browser_use_server_options: The options of the server, for projects to override.
+    browser_use_session_options: The options of the session, for projects to override.
+
+Tests that await the session need a plugin that runs them: pytest-asyncio or anyio.
 
 The plugin imports nothing of the package before a test asks for a fixture: pytest loads it in
 every run, and what is imported before coverage starts would not be measured.
 """
 
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Generator, Iterator, Mapping
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 if TYPE_CHECKING:
     from browser_use_async import BrowserUseSession
-    from browser_use_async.server.threaded_server import ThreadedServer
+    from browser_use_async.testing import ThreadedServer
 
-__all__ = ["browser_use_server", "browser_use_server_options"]
+__all__ = [
+    "browser_use_server",
+    "browser_use_server_options",
+    "browser_use_session",
+    "browser_use_session_options",
+]
+
+_PLAIN, _ANYIO, _ASYNCIO = (
+    f"_browser_use_session_{name}" for name in ("plain", "anyio", "asyncio")
+)
+_LOOP_SCOPES = ("function", "class", "module", "package", "session")
+_STEP_SECONDS = 0.005
+
+# --- fixtures -------------------------------------------------------------------------------
 
 
 @pytest.fixture
 def browser_use_server_options() -> Mapping[str, Any]:
     """Options of `LocalServer` for `browser_use_server`; override it in your project.
 
-    Without `executor`, the server plays the default scenario of the scripted executor.
+    Without `executor`, tasks have two short steps and finish: with an instance of their schema,
+    or else with "Done.".
+    """
+    return {}
+
+
+@pytest.fixture
+def browser_use_session_options() -> Mapping[str, Any]:
+    """Options of `BrowserUseSession` for `browser_use_session`; override it in your project.
+
+    Without `poll`, the session polls every 20 to 50 milliseconds.
     """
     return {}
 
@@ -35,57 +62,119 @@ def browser_use_server_options() -> Mapping[str, Any]:
 def browser_use_server(
     browser_use_server_options: Mapping[str, Any],
 ) -> "Iterator[ThreadedServer]":
-    """A running server of Cloud API v1: `url`, `base_url`, `api_key`, `requests`."""
-    from browser_use_async.server.threaded_server import ThreadedServer  # noqa: PLC0415
+    """A running server of Cloud API v1, with `base_url`, `api_key`, `store` and `requests`."""
+    from browser_use_async.testing import (  # noqa: PLC0415
+        Scenario,
+        ScriptedExecutor,
+        ThreadedServer,
+    )
 
-    options = {"executor": "scripted", **browser_use_server_options}
-    with ThreadedServer(**options) as server:
+    quick = ScriptedExecutor(default=Scenario(step_seconds=_STEP_SECONDS))
+    with ThreadedServer(**{"executor": quick, **browser_use_server_options}) as server:
         yield server
 
 
-def _session_of(server: "ThreadedServer") -> "BrowserUseSession":
-    from browser_use_async import BrowserUseSession  # noqa: PLC0415
+@pytest.fixture
+def browser_use_session(request: pytest.FixtureRequest) -> "BrowserUseSession":
+    """A session bound to `browser_use_server`.
 
-    return BrowserUseSession(api_key=server.api_key, base_url=server.base_url)
-
-
-class _PlainSession:
-    """The session fixture without pytest-asyncio: whoever uses it closes it."""
-
-    @pytest.fixture
-    def browser_use_session(self, browser_use_server: "ThreadedServer") -> "BrowserUseSession":
-        """A session bound to `browser_use_server`, not yet connected.
-
-        Use it as `async with browser_use_session:` in the event loop of your choice.
-        """
-        return _session_of(browser_use_server)
-
-
-def _asyncio_session(fixture: Callable[..., Any]) -> object:
-    """The session fixture under pytest-asyncio, which has to mark it for its strict mode.
-
-    Args:
-        fixture: `pytest_asyncio.fixture`.
+    Under pytest-asyncio and anyio it is open, and closed after the test. Elsewhere use it as
+    `async with browser_use_session:` in an event loop of your own.
     """
+    session: BrowserUseSession = request.getfixturevalue(_session_fixture(request))
+    return session
 
-    class AsyncioSession:
-        @fixture
-        async def browser_use_session(
-            self, browser_use_server: "ThreadedServer"
-        ) -> "AsyncIterator[BrowserUseSession]":
-            """A session bound to `browser_use_server`, closed after the test."""
-            async with _session_of(browser_use_server) as session:
-                yield session
 
-    return AsyncioSession()
+def _session_of(server: "ThreadedServer", options: Mapping[str, Any]) -> "BrowserUseSession":
+    from browser_use_async import BrowserUseSession, PollPolicy  # noqa: PLC0415
+
+    poll = PollPolicy(interval=0.02, latency_target=0.05)
+    own = {"api_key": server.api_key, "base_url": server.base_url, "poll": poll}
+    return BrowserUseSession(**{**own, **options})
+
+
+@pytest.fixture(name=_PLAIN)
+def _plain_session(
+    browser_use_server: "ThreadedServer", browser_use_session_options: Mapping[str, Any]
+) -> "BrowserUseSession":
+    return _session_of(browser_use_server, browser_use_session_options)
+
+
+@pytest.fixture(name=_ANYIO)
+async def _anyio_session(
+    browser_use_server: "ThreadedServer", browser_use_session_options: Mapping[str, Any]
+) -> "AsyncIterator[BrowserUseSession]":
+    async with _session_of(browser_use_server, browser_use_session_options) as session:
+        yield session
+
+
+# --- the plugin that runs a test ------------------------------------------------------------
+
+
+def _session_fixture(request: pytest.FixtureRequest) -> str:
+    """The fixture that opens a session in the event loop of this test."""
+    marker = request.node.get_closest_marker("asyncio")
+    if marker is not None and request.config.pluginmanager.hasplugin("asyncio"):
+        default = request.config.getini("asyncio_default_test_loop_scope")
+        return f"{_ASYNCIO}_{marker.kwargs.get('loop_scope') or default or 'function'}"
+    if "anyio_backend" not in request.fixturenames:
+        return _PLAIN
+    backend = request.getfixturevalue("anyio_backend")
+    if (backend if isinstance(backend, str) else backend[0]) != "asyncio":
+        pytest.fail(
+            f"browser_use_session runs on asyncio, not on {backend}: define a fixture "
+            "anyio_backend that returns 'asyncio'",
+            pytrace=False,
+        )
+    return _ANYIO
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Offer `browser_use_session` in the way that fits the plugins of this run.
+    """Offer the session under pytest-asyncio, which has to mark its fixtures for its strict mode.
 
     Args:
         config: The configuration, which knows whether pytest-asyncio is active.
     """
     asyncio_plugin: Any = config.pluginmanager.getplugin("asyncio")
-    offer = _asyncio_session(asyncio_plugin.fixture) if asyncio_plugin else _PlainSession()
-    config.pluginmanager.register(offer, "browser_use_async_session")
+    if asyncio_plugin is None:
+        return
+    # A module, whose fixtures pytest finds as it finds those of any other plugin.
+    sessions = ModuleType("browser_use_async_sessions")
+    for scope in _LOOP_SCOPES:
+        fixture = asyncio_plugin.fixture(loop_scope=scope, name=f"{_ASYNCIO}_{scope}")
+        setattr(sessions, scope, _asyncio_session(fixture))
+    config.pluginmanager.register(sessions, sessions.__name__)
+
+
+def _asyncio_session(fixture: Callable[..., Any]) -> object:
+    # Made for each scope: pytest-asyncio marks the function itself.
+    @fixture
+    async def session(
+        browser_use_server: "ThreadedServer", browser_use_session_options: Mapping[str, Any]
+    ) -> "AsyncIterator[BrowserUseSession]":
+        async with _session_of(browser_use_server, browser_use_session_options) as session:
+            yield session
+
+    return session
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, object, object]:
+    """Say what is missing when no plugin runs an asynchronous test that uses a session."""
+    try:
+        return (yield)
+    except pytest.fail.Exception as error:
+        is_ours = "browser_use_session" in pyfuncitem.fixturenames
+        if not is_ours or "not natively supported" not in str(error):
+            raise
+    raise pytest.fail.Exception(_missing_runner(pyfuncitem), pytrace=False)
+
+
+def _missing_runner(item: pytest.Function) -> str:
+    if item.config.pluginmanager.hasplugin("asyncio"):
+        way = "mark it with @pytest.mark.asyncio, or set asyncio_mode = auto"
+    elif item.config.pluginmanager.hasplugin("anyio"):
+        way = "mark it with @pytest.mark.anyio, or install pytest-asyncio"
+    else:
+        way = "install pytest-asyncio and set asyncio_mode = auto, or install anyio"
+    return f"{item.name} is an `async def` test, and no plugin runs it: {way}"

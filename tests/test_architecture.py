@@ -33,13 +33,14 @@ LEVELS = {
     "models": 9,
     "__init__": 10,
     "cli": 11,
+    "testing": 11,
     "__main__": 12,
 }
 # The thin layer, one module for each section of the API, stands beside the contract in `api`.
 SECTIONS = {"account", "browser_profiles", "files", "scheduled_tasks", "search", "tasks"}
 # Outside of this order: what each may import from the others.
 ANNEXES = {"server": {"errors", "lazy", "types", "api", "prices", "structured_output", "webhooks"}}
-HOSTS_OF_THE_SERVER = {"cli"}
+HOSTS_OF_THE_SERVER = {"cli", "testing"}
 # Without input and output, so that every rule in them can be tested without a loop.
 PURE = {"errors", "lazy", "version", "types", "events", "api", "structured_output", "prices"}
 IMPURE_LIBRARIES = {"aiohttp", "asyncio", "socket", "ssl", "tenacity", "threading"}
@@ -57,6 +58,7 @@ PUBLIC_MODULES = {
     "browser_use_async.types",
     "browser_use_async.prices",
     "browser_use_async.server",
+    "browser_use_async.testing",
     "browser_use_async.webhooks",
 }
 

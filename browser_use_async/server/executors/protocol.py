@@ -1,7 +1,7 @@
 """What the server asks of whatever carries out a task."""
 
 from collections.abc import AsyncIterator, Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import attrs
 
@@ -96,12 +96,14 @@ class Failed:
         url: The page at hand.
         screenshot: A PNG of the page, if there is a picture.
         recordings: Films of the browser, as those of `Finished`.
+        next_goal: What the last step set out to do, if it said so.
     """
 
     reason: str
     url: str = ""
     screenshot: bytes | None = attrs.field(default=None, repr=False)
     recordings: Mapping[str, bytes] = attrs.field(factory=dict, repr=False)
+    next_goal: str = ""
 
 
 class Control(Protocol):
@@ -130,3 +132,11 @@ class Executor(Protocol):
 
     async def aclose(self) -> None:
         """Release whatever tasks share, such as a browser process."""
+
+
+@runtime_checkable
+class Queueing(Protocol):
+    """An executor whose tasks may wait in the status `created` before they start."""
+
+    async def admit(self, assignment: Assignment) -> None:
+        """Return when the task may start. Stopping it cancels the wait."""

@@ -7,7 +7,14 @@ from collections.abc import AsyncIterator
 import attrs
 
 from browser_use_async.prices import step_cents
-from browser_use_async.server.executors.protocol import Assignment, Executor, Failed, Finished, Step
+from browser_use_async.server.executors.protocol import (
+    Assignment,
+    Executor,
+    Failed,
+    Finished,
+    Queueing,
+    Step,
+)
 from browser_use_async.server.executors.viewing import View, Viewable
 from browser_use_async.server.jobs.redaction import SecretRedactor
 from browser_use_async.server.responses import log_failure
@@ -139,6 +146,10 @@ class TaskRunner:
             return  # stopped before it began
         redactor = SecretRedactor(assignment.secrets)
         try:
+            if isinstance(self._executor, Queueing):
+                await self._executor.admit(assignment)
+                if record.status.is_terminal:
+                    return  # stopped meanwhile; the cancellation follows after the clean-up delay
             self._store.change(record, TaskEvent.START)
             items = self._executor.run(assignment, gate)
             try:
