@@ -17,10 +17,24 @@ if TYPE_CHECKING:
     from browser_use_async.server.local_server import LocalServer
     from browser_use_async.server.storage.records import TaskRecord
     from browser_use_async.server.threaded_server import ThreadedServer
+    from browser_use_async.testing.cassette import (
+        Cassette,
+        RecordedStatus,
+        RecordedStep,
+        RecordedTask,
+    )
+    from browser_use_async.testing.cassette_executor import CassetteExecutor
+    from browser_use_async.testing.cassette_recorder import CassetteRecorder
 
 __all__ = [
+    "Cassette",
+    "CassetteExecutor",
+    "CassetteRecorder",
     "Fault",
     "LocalServer",
+    "RecordedStatus",
+    "RecordedStep",
+    "RecordedTask",
     "Scenario",
     "ScriptedExecutor",
     "ScriptedStep",
@@ -29,8 +43,14 @@ __all__ = [
 ]
 
 _HOMES = {
+    "Cassette": "testing.cassette",
+    "CassetteExecutor": "testing.cassette_executor",
+    "CassetteRecorder": "testing.cassette_recorder",
     "Fault": "server.faults",
     "LocalServer": "server.local_server",
+    "RecordedStatus": "testing.cassette",
+    "RecordedStep": "testing.cassette",
+    "RecordedTask": "testing.cassette",
     "Scenario": "server.executors.scripted",
     "ScriptedExecutor": "server.executors.scripted",
     "ScriptedStep": "server.executors.scripted",

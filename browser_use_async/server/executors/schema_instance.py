@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from typing import Any
@@ -75,7 +75,7 @@ class _Builder:
             return self.value(target, place, variant)
 
     @contextmanager
-    def _following(self, references: list[Any], place: str) -> Iterator[None]:
+    def _following(self, references: list[Any], place: str) -> Generator[None]:
         for each in references:
             if each in self.within and each != place:
                 raise SchemaUnsatisfiedError(f"{place}: {each} holds itself without an end")
