@@ -24,13 +24,14 @@ async def read_title(session: BrowserUseSession, page: str) -> Task:
 
 async def main() -> None:
     """Record at one server, replay at another."""
-    path = Path(tempfile.mkdtemp()) / "title.json"
-    async with reachable_api() as page, BrowserUseSession() as session:
-        async with Cassette.record(session, path):
-            task = await read_title(session, page)
-        print("recorded:", task.output)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "title.json"
+        async with reachable_api() as page, BrowserUseSession() as session:
+            async with Cassette.record(session, path):
+                task = await read_title(session, page)
+            print("recorded:", task.output)
+        cassette = Cassette.load(path)
 
-    cassette = Cassette.load(path)
     for each in cassette.tasks:
         statuses = " > ".join(status.status for status in each.statuses)
         print(f"holds:    {len(each.steps)} steps, {each.cost_cents} cents, {statuses}")

@@ -11,7 +11,8 @@ from browser_use_async.types.secrets import hidden_url
 _URL = re.compile(r"https?://[^\s\"'<>\\]+", re.IGNORECASE)
 # Names of query parameters that sign a URL, or are a key by themselves.
 _GRANTS_ACCESS = re.compile(
-    r"(?:^|[?&;#])(?:x-amz-|x-goog-|[\w-]*(?:signature|token|secret|password|key(?:id)?)=|sig=|se=)",
+    r"[?&;#](?:x-amz-|x-goog-|awsaccesskeyid=|sig=|apikey=|\w*token=|"
+    r"(?:[\w-]*[_-])?(?:signature|secret|password|key|key-pair-id)=)",
     re.IGNORECASE,
 )
 _MIN_TOKEN = 16

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from browser_use_async import BrowserUseSession, PollPolicy, Task, errors, webhooks
+from browser_use_async.server.executors.protocol import Assignment, Control, Finished, Step
 from browser_use_async.testing import (
     Cassette,
     Fault,
@@ -145,36 +146,62 @@ async def test_what_a_cassette_holds(tmp_path: Path):
     assert Cassette.load(path) == loaded
 
 
+class _Revealing:
+    """An executor that tells in a file all that must not be in a cassette."""
+
+    name = "revealing"
+
+    def __init__(self) -> None:
+        self.server: LocalServer | None = None
+
+    async def run(self, assignment: Assignment, control: Control) -> AsyncIterator[Step | Finished]:
+        assert self.server is not None
+        record = self.server.store.task(assignment.task_id)
+        assert record is not None
+        pages = f"{record.live_token} {record.share_token}"
+        signed = "https://store.example/a/b.png?x=1&X-Amz-Signature=5161718"
+        seen = (
+            f"{_KEY} and tok_5f2c9, {signed}, {pages}; https://me:pw@a.example/ but "
+            "https://shop.example/p?page=2&monkey=1"
+        )
+        yield Step(seen, seen, signed)
+        files = {
+            "a.txt": f"{seen} {assignment.secrets['pin']}".encode(),
+            "b.bin": b"\xff" + _KEY.encode(),
+        }
+        yield Finished(seen, files)
+
+    async def aclose(self) -> None:
+        pass
+
+
+@pytest.mark.case("H4")
 @pytest.mark.looptime
 async def test_no_key_secret_or_signed_url_is_in_the_file(tmp_path: Path):
     """Wherever a task shows one: in its steps, its answer, its files."""
-    signed = "https://store.example/a/b.png?X-Amz-Signature=5161718&x=1"
-    seen = f"{_KEY} and tok_5f2c9, {signed}; https://shop.example/p?page=2 https://me:pw@a.example/"
-    scenario = Scenario(
-        steps=[ScriptedStep(seen, seen, signed)],
-        output={"seen": seen},
-        files={"a.txt": seen.encode(), "b.bin": b"\xff" + _KEY.encode()},
-    )
     path = tmp_path / "shop.json"
-    async with _recorded_from({"Shop": scenario}) as (server, session):
-        async with Cassette.record(session, path, redact=["tok_5f2c9"]):
-            handle = await session.submit(
-                "Shop",
-                secrets={"pin": "hunter2!"},
-                allowed_domains=["shop.example"],
-                enable_public_share=True,
-            )
-            live = await handle.wait_for_live_url()
-            await handle.wait()
-        share = server.store.tasks[0].share_token
+    executor = _Revealing()
+    async with (
+        LocalServer(executor=executor, api_key=_KEY) as server,
+        _session(server) as session,
+        Cassette.record(session, path, redact=["tok_5f2c9"]),
+    ):
+        executor.server = server
+        task = await session.run_and_wait(
+            "Shop",
+            secrets={"pin": "hunter2!"},
+            allowed_domains=["shop.example"],
+            enable_public_share=True,
+        )
+        record = server.store.tasks[0]
     text = path.read_text("utf-8")
 
-    assert live is not None
-    assert share is not None
-    for secret in (_KEY, "tok_5f2c9", "hunter2!", "5161718", "me:pw", live, share):
-        assert secret not in text
+    for secret in ("5161718", "me:pw", _KEY, "tok_5f2c9", record.live_token, record.share_token):
+        assert str(secret) in (task.output or "")  # it was there to be seen
+        assert str(secret) not in text
+    assert "hunter2!" not in text
     assert "https://store.example/***" in text
-    assert "https://shop.example/p?page=2" in text
+    assert "https://shop.example/p?page=2&monkey=1" in text
     assert _KEY.encode() not in Cassette.load(path).tasks[0].files["b.bin"]
 
 
