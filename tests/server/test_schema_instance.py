@@ -1,11 +1,12 @@
 """Answers that a scripted server makes up for a schema: valid, the same each time, or refused."""
 
+import dataclasses
 import datetime as dt
 import enum
 import json
 import re
 from decimal import Decimal
-from typing import Annotated, Any, Literal, Optional
+from typing import Annotated, Any, Literal, Optional, TypedDict
 from uuid import UUID
 
 import pytest
@@ -84,6 +85,38 @@ def test_a_model_with_everything_is_answered():
     assert model.colors == {Color.RED, Color.BLUE}
     assert len(model.items) == 4
     assert instance_of(schema) == value
+
+
+@dataclasses.dataclass
+class Price:
+    """A dataclass that holds itself."""
+
+    product: str
+    cents: int
+    exact: Decimal
+    day: dt.date
+    seen: dt.datetime
+    color: Color
+    parts: "list[Price]"
+    pair: tuple[int, str]
+    more: dict[str, float]
+    tags: set[str]
+    size: Literal["S", "M"] | None = None
+
+
+class Shop(TypedDict):
+    """A TypedDict."""
+
+    name: str
+    prices: list[Price]
+
+
+@pytest.mark.parametrize("kind", [Price, list[Price], Shop, dict[str, Shop], int | None, list[Any]])
+def test_our_own_types_are_answered(kind: Any):
+    """Dataclasses, TypedDicts and containers of them: the answer parses."""
+    answer = json.dumps(instance_of(output_schema(kind)))
+
+    parse_output(answer, kind)
 
 
 @pytest.mark.parametrize(
