@@ -616,6 +616,13 @@ class BrowserUseSession:
             emit=self._transport.emit,
         )
 
+    def _parts_for_cassette(
+        self,
+    ) -> tuple[list[Callable[[str, RunTaskRequest], None]], tuple[str, ...]]:
+        """Who is told of created tasks, and the key, which no cassette may hold."""
+        key = self._transport.configuration.api_key
+        return self._creator.observers, () if key is None else (key.reveal(),)
+
     # --- follow tasks that exist ------------------------------------------------------------
 
     @overload

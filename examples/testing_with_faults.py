@@ -9,7 +9,7 @@ the same in pytest.
 import asyncio
 
 from browser_use_async import BrowserUseSession, errors
-from browser_use_async.server import Fault, LocalServer
+from browser_use_async.testing import Fault, LocalServer
 
 
 async def pay_the_bill(session: BrowserUseSession) -> str:

@@ -13,7 +13,7 @@ from aiohttp import web
 
 from browser_use_async import BrowserUseSession, PollPolicy, webhooks
 from browser_use_async.server import LocalServer, Webhook
-from browser_use_async.server.executors.scripted import Scenario, ScriptedExecutor
+from browser_use_async.testing import Scenario, ScriptedExecutor
 
 SECRET = "any text will do to try it"  # noqa: S105 - and it is used nowhere else
 CALM = PollPolicy(interval=20, latency_target=20)  # so slow that only an event can be this quick

@@ -36,6 +36,7 @@ LEVELS = {
     "models": 9,
     "__init__": 10,
     "cli": 11,
+    "testing": 11,
     "__main__": 12,
 }
 # What functions of a room import from above when they are called: a response that is stored or
@@ -50,7 +51,7 @@ ANNEXES = {
         "webhooks",
     }
 }
-HOSTS_OF_THE_SERVER = {"cli"}
+HOSTS_OF_THE_SERVER = {"cli", "testing"}
 # Without input and output, so that every rule in them can be tested without a loop.
 PURE = {
     "errors",
@@ -80,6 +81,7 @@ PUBLIC_MODULES = {
     "browser_use_async.telemetry",
     "browser_use_async.timeline",
     "browser_use_async.server",
+    "browser_use_async.testing",
     "browser_use_async.webhooks",
 }
 

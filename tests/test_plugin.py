@@ -36,9 +36,93 @@ def test_session(browser_use_session):
     assert asyncio.run(use()) is True
 """
 
+_TYPED_TEST = """
+import asyncio
+from dataclasses import dataclass
+from browser_use_async import BrowserUseSession
+
+@dataclass
+class Price:
+    product: str
+    cents: int
+
+async def test_the_answer_is_an_instance(browser_use_session, browser_use_server):
+    task = await browser_use_session.run_and_wait(
+        "List the prices", output_type=list[Price], secrets={"pin": "s3cret"},
+        allowed_domains=["shop.example"], max_agent_steps=9,
+    )
+    assert task.parsed == [Price("Example product", 1)]
+    record, = browser_use_server.store.tasks
+    assert (record.task, record.status, len(record.steps)) == ("List the prices", "finished", 2)
+    assert record.request.max_agent_steps == 9
+    assert "s3cret" not in repr(record.request)
+    assert browser_use_server.store.task(task.id).cost_cents == 6
+    assert browser_use_server.balance_cents == 1_000_000 - 6
+    assert browser_use_server.requests["run_task"] == 1
+"""
+
+_FAST_TEST = """
+async def test_polls_fast(browser_use_session, browser_use_server):
+    for _ in range(5):
+        await browser_use_session.run_and_wait("Do it")
+    # A second lies between the first two polls of an ordinary session, which a task of ten
+    # milliseconds would wait for.
+    assert browser_use_server.requests["get_task_status"] <= 5 * 3
+"""
+
+_ANYIO_TEST = """
+import asyncio
+import pytest
+
+@pytest.fixture(params=%r)
+def anyio_backend(request):
+    return request.param
+
+@pytest.mark.anyio
+async def test_session(browser_use_session, browser_use_server):
+    task = await browser_use_session.run_and_wait("Do it")
+    assert task.output == "Done."
+    assert browser_use_server.store.tasks[0].id == task.id
+"""
+
+_SCOPE_TEST = """
+import asyncio
+import pytest
+
+loops = set()
+
+@pytest.mark.asyncio(loop_scope="module")
+class TestTogether:
+    async def test_one(self, browser_use_session):
+        loops.add(asyncio.get_running_loop())
+        await browser_use_session.run_and_wait("Do it")
+
+    async def test_other(self, browser_use_session):
+        loops.add(asyncio.get_running_loop())
+        await browser_use_session.run_and_wait("Do it")
+        assert len(loops) == 1
+"""
+
+_SESSION_OPTIONS = """
+import pytest
+from browser_use_async import PollPolicy
+
+@pytest.fixture
+def browser_use_session_options():
+    return {"timeout": 7, "poll": PollPolicy(interval=0.5), "on_event": print}
+"""
+
+_SESSION_OPTIONS_TEST = """
+async def test_options(browser_use_session, browser_use_server, capsys):
+    from browser_use_async.testing import Fault
+    browser_use_server.set_faults([Fault("reset", "me", calls=1)])
+    await browser_use_session.account.me()
+    assert "RetryScheduled" in capsys.readouterr().out
+"""
+
 _OPTIONS = """
 import pytest
-from browser_use_async.server.executors.scripted import Scenario, ScriptedExecutor
+from browser_use_async.testing import Scenario, ScriptedExecutor
 
 @pytest.fixture
 def browser_use_server_options():
@@ -101,6 +185,53 @@ def test_the_session_works_without_pytest_asyncio(project: pytest.Pytester):
     _run(project, _PLAIN_SESSION_TEST).assert_outcomes(passed=1)
 
 
+@pytest.mark.parametrize("test", [_TYPED_TEST, _FAST_TEST, _SCOPE_TEST])
+def test_what_the_fixtures_give(test: str, project: pytest.Pytester):
+    """Answers of the asked type, data to assert on, quick polls, and the event loop of the test."""
+    passed = 2 if test is _SCOPE_TEST else 1
+    _run(project, test, *_ASYNCIO, "--asyncio-mode=auto").assert_outcomes(passed=passed)
+
+
+@pytest.mark.parametrize("others", [(), _ASYNCIO])
+def test_the_session_works_under_anyio(others: tuple[str, ...], project: pytest.Pytester):
+    """Alone, and beside pytest-asyncio in its strict mode."""
+    test = _ANYIO_TEST % ["asyncio"]
+    _run(project, test, *others, "-p", "anyio").assert_outcomes(passed=1)
+
+
+def test_another_event_loop_than_that_of_asyncio_is_refused(project: pytest.Pytester):
+    """Anyio offers trio by default, on which aiohttp does not run."""
+    result = _run(project, _ANYIO_TEST % ["trio"], "-p", "anyio")
+
+    result.assert_outcomes(errors=1)
+    result.stdout.fnmatch_lines("*not on trio: define a fixture anyio_backend*")
+
+
+@pytest.mark.parametrize(
+    ("plugins", "way"),
+    [
+        ((), "install pytest-asyncio and set asyncio_mode = auto, or install anyio"),
+        ((*_ASYNCIO, "--asyncio-mode=strict"), "mark it with @pytest.mark.asyncio, or set *auto"),
+        (("-p", "anyio"), "mark it with @pytest.mark.anyio, or install pytest-asyncio"),
+    ],
+)
+def test_a_test_that_no_plugin_runs_says_what_is_missing(
+    plugins: tuple[str, ...], way: str, project: pytest.Pytester
+):
+    """And not only that asynchronous tests are not supported."""
+    result = _run(project, _ASYNC_TEST, *plugins)
+
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(f"*test_session is an `async def` test, and no plugin*: {way}*")
+
+
+def test_projects_choose_the_options_of_the_session(project: pytest.Pytester):
+    """By overriding one fixture."""
+    project.makeconftest(_SESSION_OPTIONS)
+
+    _run(project, _SESSION_OPTIONS_TEST, *_ASYNCIO, "--asyncio-mode=auto").assert_outcomes(passed=1)
+
+
 @pytest.mark.long
 def test_projects_choose_the_options_of_the_server(project: pytest.Pytester):
     """By overriding one fixture."""
@@ -125,6 +256,7 @@ def test_the_fixtures_explain_themselves(project: pytest.Pytester):
             "browser_use_server --*",
             "browser_use_server_options --*",
             "browser_use_session --*",
+            "browser_use_session_options --*",
             "*A running server of Cloud API v1*",
         ]
     )

@@ -120,6 +120,8 @@ class TaskCreator:
         self.reconciler = reconciler
         self.get_task = get_task
         self.ages = ages
+        # Called with each task that was created or found, and its request
+        self.observers: list[Callable[[str, RunTaskRequest], None]] = []
 
     def prepare(
         self,
@@ -183,15 +185,20 @@ class TaskCreator:
             created = await self._send(submission)
             if created is not None:
                 self._discard(submission)
-                return created
+                return self._announced(created, submission)
             if token is None or submission.on_ambiguous == "raise":
                 break
             found = await self._reconcile(submission, token)
             if found is not None:
-                return found
+                return self._announced(found, submission)
             if submission.on_ambiguous == "reconcile" or submission.abandoned:
                 break
         raise self.unknown(submission)
+
+    def _announced(self, task_id: str, submission: Submission) -> str:
+        for observe in self.observers:
+            observe(task_id, submission.request)
+        return task_id
 
     async def _send(self, submission: Submission) -> str | None:
         """Send run-task, again where that is safe, and give the id or None for a lost answer."""

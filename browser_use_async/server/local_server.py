@@ -98,7 +98,9 @@ class LocalServer:
             `http://localhost:5173`; `*` allows every page that has the key.
 
     Attributes:
-        store: The data of the server; `store.tasks` are the tasks, oldest first.
+        store: The data of the server. `store.tasks` are the tasks, oldest first, each a
+            `TaskRecord` with what the client sent and what has come of it; `store.task(task_id)`
+            is one of them, and `store.file(task_id, name)` the content of a file that it made.
         requests: How many requests came, by the name of the operation or page; `unrouted` for
             those that no route is for.
 
@@ -204,6 +206,11 @@ class LocalServer:
     def tasks_created(self) -> int:
         """How many tasks were created, whether or not the client received the response."""
         return self.store.task_count
+
+    @property
+    def balance_cents(self) -> Decimal:
+        """The credit that is left, in US cents."""
+        return self._account.balance_cents
 
     @property
     def faults(self) -> tuple[Fault, ...]:

@@ -4,26 +4,82 @@ import asyncio
 import threading
 from collections import Counter
 from collections.abc import Callable, Sequence
+from decimal import Decimal
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
+import attrs
+
 from browser_use_async.server.faults import Fault
 from browser_use_async.server.local_server import LocalServer
+from browser_use_async.server.storage import Store, TaskRecord
+from browser_use_async.server.webhooks import Delivery
 
 ResultT = TypeVar("ResultT")
+
+
+class ThreadedStore:
+    """The data of a server in a thread, read there: every record is a copy, as of that moment."""
+
+    def __init__(self, store: Store, call: Callable[[Callable[[], Any]], Any]) -> None:
+        self._store = store
+        self._call = call
+
+    @property
+    def tasks(self) -> tuple[TaskRecord, ...]:
+        """All tasks, oldest first."""
+        return self._read(lambda: tuple(map(_copy, self._store.tasks)))
+
+    @property
+    def task_count(self) -> int:
+        """How many tasks there are."""
+        return self._store.task_count
+
+    def task(self, task_id: str) -> TaskRecord | None:
+        """The task with this id, or None."""
+
+        def read() -> TaskRecord | None:
+            record = self._store.task(task_id)
+            return None if record is None else _copy(record)
+
+        return self._read(read)
+
+    def file(self, task_id: str, name: str) -> bytes | None:
+        """The content of an output file, a screenshot or a recording; None if there is none."""
+        return self._read(lambda: self._store.file(task_id, name))
+
+    def _read(self, function: Callable[[], ResultT]) -> ResultT:
+        result: ResultT = self._call(function)
+        return result
+
+
+def _copy(record: TaskRecord) -> TaskRecord:
+    # The server goes on to change these lists.
+    return attrs.evolve(
+        record,
+        steps=list(record.steps),
+        screenshots=list(record.screenshots),
+        recordings=list(record.recordings),
+        output_files=list(record.output_files),
+    )
 
 
 class ThreadedServer:
     """A `LocalServer` that runs beside synchronous code.
 
-    Use it as a context manager, or call `start` and `close`.
+    Use it as a context manager, or call `start` and `close`. All properties may be read in any
+    thread, also after the end.
 
     Args:
         options: The options of `LocalServer`.
+
+    Attributes:
+        store: The tasks and their files, as in `LocalServer.store`; records are copies.
     """
 
     def __init__(self, **options: Any) -> None:
         self._server = LocalServer(**options)
+        self.store = ThreadedStore(self._server.store, self._call)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stop = asyncio.Event()
         self._ready = threading.Event()
@@ -50,6 +106,16 @@ class ThreadedServer:
     def requests(self) -> "Counter[str]":
         """How many requests came so far, by the name of the operation or page."""
         return self._call(lambda: Counter(self._server.requests))
+
+    @property
+    def balance_cents(self) -> Decimal:
+        """The credit that is left, in US cents."""
+        return self._server.balance_cents
+
+    @property
+    def deliveries(self) -> tuple[Delivery, ...]:
+        """The latest events that were sent to webhooks, or are being sent, oldest first."""
+        return self._call(lambda: self._server.deliveries)
 
     @property
     def tasks_created(self) -> int:

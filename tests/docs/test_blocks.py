@@ -19,8 +19,14 @@ import pytest
 
 from browser_use_async import BrowserUseSession
 from browser_use_async.cli.program import main
-from browser_use_async.server.executors.scripted import Scenario, ScriptedExecutor
-from browser_use_async.server.threaded_server import ThreadedServer
+from browser_use_async.testing import (
+    Cassette,
+    RecordedStatus,
+    RecordedTask,
+    Scenario,
+    ScriptedExecutor,
+    ThreadedServer,
+)
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -80,6 +86,10 @@ def server(
     monkeypatch.setenv("BROWSER_USE_BASE_URL", browser_use_server.base_url)
     (tmp_path / "prices.csv").write_text("product,cents\ntea,350\n")
     (tmp_path / "companies.csv").write_text("id,company\n1,Acme\n")
+    recorded = RecordedTask(
+        "Find the price of tea", statuses=(RecordedStatus(1, "finished"),), output="350 cents"
+    )
+    Cassette([recorded]).save(tmp_path / "cassettes" / "tea.json")
     monkeypatch.chdir(tmp_path)
     return browser_use_server
 

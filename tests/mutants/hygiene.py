@@ -6,6 +6,34 @@ __all__ = ["MUTANTS"]
 
 MUTANTS: tuple[Mutant, ...] = (
     Mutant(
+        "a cassette holds the key",
+        "testing/cassette_recorder.py",
+        "CassetteRedactor([*self._api_key, *values, *self._redact])",
+        "CassetteRedactor([*values, *self._redact])",
+        ("H4",),
+    ),
+    Mutant(
+        "a cassette holds the values of secrets",
+        "testing/cassette_recorder.py",
+        "        values = secrets.values() if isinstance(secrets, Mapping) else ()\n",
+        "        values = ()\n",
+        ("H4",),
+    ),
+    Mutant(
+        "a cassette holds signed URLs",
+        "testing/cassette_redaction.py",
+        "_URL.sub(_without_access, text)",
+        "text",
+        ("H4",),
+    ),
+    Mutant(
+        "a cassette holds the pages of a task",
+        "testing/cassette_redaction.py",
+        "CassetteRedactor([*self._secrets, *pages, *map(_token, pages)])",
+        "CassetteRedactor(self._secrets)",
+        ("H4",),
+    ),
+    Mutant(
         "secrets that a server echoes are not masked",
         "transport/error_factory.py",
         '            text = text.replace(each, "***")\n',

@@ -3,8 +3,11 @@
 import asyncio
 from collections.abc import AsyncIterator
 
+import attrs
 import pytest
 
+from browser_use_async import BrowserUseSession
+from browser_use_async.server import LocalServer
 from browser_use_async.server.executors.protocol import Assignment, Failed, Finished, Step
 from browser_use_async.server.executors.scripted import Scenario, ScriptedExecutor, ScriptedStep
 from browser_use_async.server.jobs.runner import TaskControl
@@ -69,13 +72,69 @@ async def test_a_scenario_may_fail():
     assert await _played(executor) == [Failed("Closed")]
 
 
+async def test_an_output_that_is_not_given_follows_the_schema():
+    """An instance of it, unless the scenario says what the answer is."""
+    schema = '{"type": "object", "properties": {"cents": {"type": "integer"}}}'
+    quick = Scenario(steps=())
+    for scenario, output in ((quick, '{"cents": 1}'), (attrs.evolve(quick, output="No"), "No")):
+        executor = ScriptedExecutor(default=scenario)
+        assert await _played(executor, structured_output_json=schema) == [Finished(output)]
+
+
+async def test_a_schema_that_cannot_be_followed_fails_the_task():
+    """With what in it, and the way out."""
+    schema = '{"properties": {"a": {"minimum": 2, "maximum": 1, "type": "integer"}},'
+    schema += '"required": ["a"]}'
+    executor = ScriptedExecutor(default=Scenario(steps=()))
+    (item,) = await _played(executor, structured_output_json=schema)
+
+    assert item == Failed(
+        "the scripted server knows no answer that follows the task's schema: $.a: no integer lies "
+        "within its bounds. Give its Scenario an output."
+    )
+
+
+async def test_a_whole_step_may_be_the_reason():
+    """With its page and picture, and with films."""
+    step = ScriptedStep("Pay", "The card was refused", "https://shop.example/", screenshot=b"png")
+    scenario = Scenario(steps=(), outcome="failed", reason=step, recordings={"mp4": b"film"})
+
+    assert await _played(ScriptedExecutor(default=scenario)) == [
+        Failed("The card was refused", "https://shop.example/", b"png", {"mp4": b"film"}, "Pay")
+    ]
+
+
+@pytest.mark.looptime
+async def test_a_queued_task_has_not_started():
+    """It stands as created, can be stopped, and starts when its time has come."""
+    executor = ScriptedExecutor(default=Scenario(queue_delay=60, step_seconds=0))
+    async with (
+        LocalServer(executor=executor) as server,
+        BrowserUseSession(server.api_key, base_url=server.base_url) as session,
+    ):
+        stopped, finished = [await session.submit("Buy milk") for _ in range(2)]
+        await asyncio.sleep(30)
+        statuses = [await finished.status()]
+        await stopped.stop()
+        await asyncio.sleep(29)
+        statuses.append(await finished.status())
+        task = await finished.wait()
+        records = server.store.tasks
+
+    assert statuses == ["created", "created"]
+    assert [record.status for record in records] == ["stopped", "finished"]
+    assert records[0].steps == []
+    assert len(task.steps) == 2
+
+
 @pytest.mark.looptime
 async def test_delays_add_up():
-    """The start, each step's own time, and the scenario's for the others."""
-    scenario = Scenario(("a", ScriptedStep("b", seconds=5), "c"), step_seconds=2, start_delay=10)
+    """The start, each step's own time, the scenario's for the others, and the end."""
+    steps = ("a", ScriptedStep("b", seconds=5), "c")
+    scenario = Scenario(steps, step_seconds=2, start_delay=10, end_delay=1)
     await _played(ScriptedExecutor(default=scenario))
 
-    assert asyncio.get_running_loop().time() == 19
+    assert asyncio.get_running_loop().time() == 20
 
 
 @pytest.mark.looptime

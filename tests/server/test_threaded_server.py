@@ -2,6 +2,7 @@
 
 import json
 import threading
+import time
 import urllib.request
 
 import pytest
@@ -37,6 +38,31 @@ def test_synchronous_code_runs_a_task():
         assert [row["id"] for row in listed["tasks"]] == [created["id"]]
         assert counted == {"run_task": 1, "list_tasks": 1}
         assert server.tasks_created == 1
+
+
+def test_its_data_can_be_read_in_any_thread():
+    """Copies of the tasks, as of the moment; also after the end."""
+    with ThreadedServer(executor="scripted", balance_cents=100) as server:
+        created = _ask(server, "POST", "/run-task", {"task": "Do it", "max_agent_steps": 7})
+        record = server.store.task(created["id"])
+        assert record is not None
+        record.steps.clear()
+        record.task = "Changed here only"
+        while not server.store.tasks[0].status.is_terminal:
+            time.sleep(0.01)
+        (now,) = server.store.tasks
+        picture = server.store.file(now.id, now.screenshots[0])
+
+    assert (now.task, now.status, len(now.steps)) == ("Do it", "finished", 2)
+    assert now.request is not None
+    assert now.request.max_agent_steps == 7
+    assert picture is not None
+    assert picture.startswith(b"\x89PNG")
+    assert server.balance_cents == 100 - now.cost_cents
+    assert server.store.task_count == 1
+    assert server.store.tasks[0].id == now.id
+    assert server.store.task("nowhere") is None
+    assert server.deliveries == ()
 
 
 def test_the_thread_ends_with_it():

@@ -96,12 +96,14 @@ class Failed:
         url: The page at hand.
         screenshot: A PNG of the page, if there is a picture.
         recordings: Films of the browser, as those of `Finished`.
+        next_goal: What the last step set out to do, if it said so.
     """
 
     reason: str
     url: str = ""
     screenshot: bytes | None = attrs.field(default=None, repr=False)
     recordings: Mapping[str, bytes] = attrs.field(factory=dict, repr=False)
+    next_goal: str = ""
 
 
 class Control(Protocol):

@@ -14,6 +14,10 @@ from browser_use_async.server.executors.protocol import (
     Finished,
     Step,
 )
+from browser_use_async.server.executors.schema_instance import instance_of
+from browser_use_async.server.executors.schema_scalars import SchemaUnsatisfiedError
+from browser_use_async.types import UNSET
+from browser_use_async.types.base import Unset
 
 
 @attrs.frozen
@@ -46,22 +50,29 @@ class Scenario:
         step_seconds: How long a step takes.
         start_delay: Seconds before the first step.
         outcome: Whether the task finishes or fails.
-        output: The answer of a task that finishes; anything but a text is written as JSON.
-        reason: Why a task fails.
+        output: The answer of a task that finishes; anything but a text is written as JSON. By
+            default an instance of the task's schema, or "Done." for a task without one.
+        reason: Why a task fails: a text, or the whole step whose `evaluation_previous_goal` it is.
         files: Output files by name.
         cookies: The browser's cookies at the end.
         hangs: Whether the task stays at its last step until it is stopped.
+        queue_delay: Seconds in the status `created`, before the task starts.
+        end_delay: Seconds between the last step and the end.
+        recordings: Films of the browser, by the ending of their names: `mp4` or `webm`.
     """
 
     steps: Sequence[ScriptedStep | str] = ("Open the page", "Read what is on it")
     step_seconds: float = 0.05
     start_delay: float = 0.0
     outcome: Literal["finished", "failed"] = "finished"
-    output: str | Mapping[str, Any] | Sequence[Any] | None = "Done."
-    reason: str = "The scenario says so"
+    output: str | Mapping[str, Any] | Sequence[Any] | Unset | None = UNSET
+    reason: str | ScriptedStep = "The scenario says so"
     files: Mapping[str, bytes] = attrs.field(factory=dict, repr=False)
     cookies: Sequence[Mapping[str, Any]] = attrs.field(factory=list, repr=False)
     hangs: bool = False
+    queue_delay: float = 0.0
+    end_delay: float = 0.0
+    recordings: Mapping[str, bytes] = attrs.field(factory=dict, repr=False)
 
 
 class ScriptedExecutor:
@@ -76,6 +87,7 @@ class ScriptedExecutor:
     """
 
     name = "scripted"
+    reports_start = True  # a scenario may let its task wait
 
     def __init__(
         self,
@@ -85,7 +97,7 @@ class ScriptedExecutor:
         self._scenarios = dict(scenarios or {})
         self._default = default
 
-    async def run(
+    def run(
         self, assignment: Assignment, control: Control
     ) -> AsyncIterator[Step | Finished | Failed]:
         """Play the scenario of one task.
@@ -94,26 +106,7 @@ class ScriptedExecutor:
             assignment: The task.
             control: Where it waits while it is paused.
         """
-        scenario = self._choose(assignment)
-        await asyncio.sleep(scenario.start_delay)
-        for each in scenario.steps:
-            step = ScriptedStep(each) if isinstance(each, str) else each
-            await control.checkpoint()
-            seconds = scenario.step_seconds if step.seconds is None else step.seconds
-            await asyncio.sleep(seconds)
-            yield Step(
-                next_goal=step.next_goal,
-                evaluation_previous_goal=step.evaluation_previous_goal,
-                url=step.url,
-                screenshot=step.screenshot,
-                text=step.text,
-            )
-        if scenario.hangs:
-            await asyncio.Event().wait()
-        if scenario.outcome == "failed":
-            yield Failed(scenario.reason)
-        else:
-            yield Finished(_text(scenario.output), scenario.files, scenario.cookies)
+        return play(self._choose(assignment), assignment, control)
 
     async def aclose(self) -> None:
         """There is nothing to release."""
@@ -127,7 +120,54 @@ class ScriptedExecutor:
         return self._scenarios[max(contained, key=len)] if contained else self._default
 
 
-def _text(output: str | Mapping[str, Any] | Sequence[Any] | None) -> str | None:
-    if output is None or isinstance(output, str):
-        return output
-    return json.dumps(output, ensure_ascii=False)
+async def play(
+    scenario: Scenario, assignment: Assignment, control: Control
+) -> AsyncIterator[Step | Finished | Failed]:
+    """Report what a scenario says, when it says it."""
+    if scenario.queue_delay > 0:
+        await asyncio.sleep(scenario.queue_delay)
+    control.started()
+    await asyncio.sleep(scenario.start_delay)
+    for each in scenario.steps:
+        step = ScriptedStep(each) if isinstance(each, str) else each
+        await control.checkpoint()
+        await asyncio.sleep(scenario.step_seconds if step.seconds is None else step.seconds)
+        yield Step(
+            next_goal=step.next_goal,
+            evaluation_previous_goal=step.evaluation_previous_goal,
+            url=step.url,
+            screenshot=step.screenshot,
+            text=step.text,
+        )
+    if scenario.hangs:
+        await asyncio.Event().wait()
+    if scenario.end_delay > 0:
+        await asyncio.sleep(scenario.end_delay)
+    yield _failure(scenario) if scenario.outcome == "failed" else _result(scenario, assignment)
+
+
+def _failure(scenario: Scenario) -> Failed:
+    reason = scenario.reason
+    if isinstance(reason, str):
+        return Failed(reason, recordings=scenario.recordings)
+    return Failed(
+        reason.evaluation_previous_goal,
+        reason.url,
+        reason.screenshot,
+        scenario.recordings,
+        reason.next_goal,
+    )
+
+
+def _result(scenario: Scenario, assignment: Assignment) -> Finished | Failed:
+    output = scenario.output
+    if isinstance(output, Unset):
+        schema = assignment.structured_output_json
+        try:
+            output = "Done." if schema is None else json.dumps(instance_of(schema))
+        except SchemaUnsatisfiedError as error:
+            what = "the scripted server knows no answer that follows the task's schema"
+            return Failed(f"{what}: {error}. Give its Scenario an output.")
+    elif output is not None and not isinstance(output, str):
+        output = json.dumps(output, ensure_ascii=False)
+    return Finished(output, scenario.files, scenario.cookies, scenario.recordings)

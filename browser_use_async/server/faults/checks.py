@@ -3,6 +3,7 @@
 import math
 import re
 from collections.abc import Callable, Iterable, Mapping
+from difflib import get_close_matches
 from typing import Any
 
 from browser_use_async.api.endpoint_table import ENDPOINTS
@@ -18,8 +19,33 @@ _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 def one_of(field: str, value: object, known: Iterable[str]) -> None:
     """Refuse a value that is not one of the known words."""
     words = [str(word) for word in known]
-    if not isinstance(value, str) or value not in words:
-        raise ConfigurationError(f"{field}: {value!r} is none of {', '.join(words)}")
+    if isinstance(value, str) and value in words:
+        return
+    # The closest one says more than a list of thirty, of which it is one.
+    meant = closest(value, words)
+    if meant is not None:
+        raise ConfigurationError(f"{field}: {value!r} is not known; did you mean {meant!r}?")
+    raise ConfigurationError(f"{field}: {value!r} is none of {', '.join(words)}")
+
+
+def closest(value: object, words: Iterable[str]) -> str | None:
+    """The word that was probably meant, or None."""
+    if not isinstance(value, str):
+        return None
+    # Without underscores and hyphens, which are what is forgotten.
+    plain = {_plain(word): word for word in words}
+    near = get_close_matches(_plain(value), plain, n=1, cutoff=0.6)
+    return plain[near[0]] if near else None
+
+
+def _plain(word: str) -> str:
+    return word.lower().replace("_", "").replace("-", "").replace(" ", "")
+
+
+def unknown_field(name: object, words: Iterable[str]) -> str:
+    """What is wrong with a field that faults do not have."""
+    meant = closest(name, words)
+    return "a fault has no such field" + (f"; did you mean {meant!r}?" if meant else "")
 
 
 def operations(names: Iterable[str] | None) -> tuple[str, ...] | None:

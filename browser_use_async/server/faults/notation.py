@@ -10,6 +10,7 @@ import attrs
 
 from browser_use_async.api.json import JsonRefusedError, read_json
 from browser_use_async.errors import ConfigurationError
+from browser_use_async.server.faults import checks
 from browser_use_async.server.faults.fault import Fault
 
 # In the order of the class: kind and operations first, which stand without `NAME=` in a line.
@@ -77,7 +78,7 @@ def _from_object(path: str, value: Any) -> Fault:
         raise ConfigurationError(f"{path}: {value!r} is no object")
     unknown = [name for name in value if name not in _NAMES]
     if unknown:
-        raise ConfigurationError(f"{path}.{unknown[0]}: a fault has no such field")
+        raise ConfigurationError(f"{path}.{unknown[0]}: {checks.unknown_field(unknown[0], _NAMES)}")
     if "kind" not in value:
         raise ConfigurationError(f"{path}.kind: a fault needs it")
     try:
@@ -91,7 +92,7 @@ def _add_word(fields: dict[str, Any], word: str) -> None:
     if not equals:
         raise ConfigurationError(f"{word}: write NAME=VALUE; names are {', '.join(_NAMES[2:])}")
     if name not in _NAMES[2:]:
-        raise ConfigurationError(f"{name}: a fault has no such field")
+        raise ConfigurationError(f"{name}: {checks.unknown_field(name, _NAMES[2:])}")
     # The only field that may come several times, once for each header.
     if name == "headers":
         header, _, content = value.partition(":")

@@ -51,8 +51,12 @@ class SecretRedactor:
 
     def failure(self, failure: Failed) -> Failed:
         """The failure without secrets."""
-        reason = self.text(failure.reason)
-        return attrs.evolve(failure, reason=reason, url=self.text(failure.url))
+        return attrs.evolve(
+            failure,
+            reason=self.text(failure.reason),
+            url=self.text(failure.url),
+            next_goal=self.text(failure.next_goal),
+        )
 
 
 def _spellings(value: str) -> set[str]:

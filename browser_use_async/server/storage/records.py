@@ -9,7 +9,7 @@ from typing import Any
 import attrs
 
 from browser_use_async.prices import task_cents
-from browser_use_async.types import TaskStatus, TaskStep
+from browser_use_async.types import TaskSettings, TaskStatus, TaskStep
 
 # Any bits but those of a UUID's version and variant, so that both ids are well-formed.
 _SESSION_BITS = 0x5E55_1001_0000_0000_0000_5E55_1001_5E55
@@ -56,6 +56,8 @@ class TaskRecord:
     # The names of the files that it made, until they expire
     output_files: list[str] = attrs.field(factory=list)
     files_expired: bool = False  # whether pictures and files have been deleted because of their age
+    # What the client sent, without `secrets`; None after a restart
+    request: TaskSettings | None = attrs.field(default=None, repr=False)
     # The browser's cookies at the end
     cookies: Sequence[Mapping[str, Any]] = attrs.field(factory=list, repr=False)
 

@@ -5,6 +5,8 @@ import uuid
 from collections.abc import Callable, Mapping
 from datetime import datetime
 
+import attrs
+
 from browser_use_async.server.executors.protocol import Assignment, Failed, Finished, Step
 from browser_use_async.server.pictures import Drawing
 from browser_use_async.server.storage.changes import Changes
@@ -127,6 +129,7 @@ class Store:
             included_file_names=list(names) if names and names is not UNSET else None,
             live_token=secrets.token_urlsafe(_TOKEN_BYTES),
             share_token=secrets.token_urlsafe(_TOKEN_BYTES) if shared else None,
+            request=attrs.evolve(request, secrets=UNSET),
         )
         self._add(record)
         self._conclude(record, None)
@@ -192,7 +195,7 @@ class Store:
         self._keep_recordings(record, failure.recordings)
         last_url = record.steps[-1].url if record.steps else ""
         step = Step(
-            next_goal="",
+            next_goal=failure.next_goal,
             evaluation_previous_goal=failure.reason,
             url=failure.url or last_url,
             screenshot=failure.screenshot,

@@ -14,7 +14,7 @@ from browser_use_async.server.storage.task_files import screenshot_name
 from browser_use_async.types import TaskStatus, TaskStep
 
 _TASK, _STEP = "task", "step"
-_ELSEWHERE = frozenset({"id", "steps", "screenshots", "cookies"})
+_ELSEWHERE = frozenset({"id", "steps", "screenshots", "cookies", "request"})
 _PLAIN = tuple(each.name for each in attrs.fields(TaskRecord) if each.name not in _ELSEWHERE)
 _STEP_FIELDS = ("id", "step", "evaluation_previous_goal", "next_goal", "url")
 

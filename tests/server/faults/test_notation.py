@@ -179,6 +179,31 @@ def test_words_that_are_no_rule(field: str, text: str):
     assert str(caught.value).startswith(f"{field}: ")
 
 
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("status statu=503", "statu: a fault has no such field; did you mean 'status'?"),
+        ("reset runtask", "operations: 'runtask' is not known; did you mean 'run_task'?"),
+        ("reset run-task", "operations: 'run-task' is not known; did you mean 'run_task'?"),
+        ("lostreply", "kind: 'lostreply' is not known; did you mean 'lost_reply'?"),
+        ("latency seconds=1 when=befor", "when: 'befor' is not known; did you mean 'before'?"),
+        ("reset zzz=1", "zzz: a fault has no such field"),
+    ],
+)
+def test_a_misspelt_word_is_answered_with_the_right_one(text: str, problem: str):
+    """And not with a list of thirty."""
+    with pytest.raises(ConfigurationError) as caught:
+        fault_from_text(text)
+
+    assert str(caught.value) == problem
+
+
+def test_a_misspelt_field_in_json_is_answered_with_the_right_one():
+    """The same in files and over the admin route."""
+    with pytest.raises(ConfigurationError, match=r"faults\[0\]\.cals: .*mean 'calls'\?$"):
+        faults_from_json({"faults": [{"kind": "reset", "cals": 1}]})
+
+
 def test_a_file(tmp_path: Path):
     """A file holds any number of rules."""
     path = tmp_path / "faults.json"

@@ -1,0 +1,203 @@
+"""Texts that match a regular expression, for answers that follow a JSON schema. No I/O.
+
+Reads the part of the syntax that ECMAScript, Python and Rust share. Lookarounds and word
+boundaries are passed over: what comes out is checked against the whole pattern.
+"""
+
+import re
+import string
+from collections.abc import Callable, Iterator
+
+import attrs
+
+_MAX_REPEATS = 4096
+_MAX_LENGTH = 100_000
+_SETS = {
+    "d": "0123456789",
+    "w": "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_",
+    "s": " \t",
+}
+_ANY = string.ascii_letters + string.digits + string.punctuation + " \t"
+_CONTROLS = {"n": "\n", "r": "\r", "t": "\t", "f": "\f", "v": "\v", "0": "\0"}
+_COUNT = re.compile(r"\{(\d*)(?:(,)(\d*))?\}")
+_GROUP = re.compile(r"\?(?::|P?<\w+>|[a-z]+:)")
+_LOOKAROUND = re.compile(r"\?(?:<?[=!])")
+
+_Write = Callable[[int, int], str]
+"""Makes a text; takes how many optional repetitions there are, and which variant it is."""
+
+
+class PatternRefusedError(Exception):
+    """No text is known that matches. Its text says why, for a person."""
+
+
+@attrs.define
+class _Parser:
+    """Turns a pattern into a function that writes matching texts."""
+
+    pattern: str
+    at: int = 0
+
+    def alternatives(self) -> _Write:
+        options = [self._sequence()]
+        while self._accept("|"):
+            options.append(self._sequence())
+        return lambda extra, variant: options[variant % len(options)](
+            extra, variant // len(options)
+        )
+
+    def _sequence(self) -> _Write:
+        parts: list[_Write] = []
+        while self.at < len(self.pattern) and self.pattern[self.at] not in "|)":
+            parts.append(self._repeated(self._atom()))
+        return lambda extra, variant: "".join(part(extra, variant) for part in parts)
+
+    def _atom(self) -> _Write:
+        character = self._next()
+        if character == "(":
+            return self._group()
+        if character == "[":
+            return _one_of(self._set())
+        if character == "\\":
+            return self._escape()
+        if character == ".":
+            return _one_of(_ANY)
+        return _one_of("" if character in "^$" else character)
+
+    def _group(self) -> _Write:
+        is_looking = _LOOKAROUND.match(self.pattern, self.at)
+        if not is_looking and self.pattern.startswith("?", self.at):
+            opened = _GROUP.match(self.pattern, self.at)
+            if opened is None:
+                raise PatternRefusedError(f"it has a group of an unknown kind at {self.at}")
+            self.at = opened.end()
+        elif is_looking:
+            self.at = is_looking.end()
+        inner = self.alternatives()
+        if not self._accept(")"):
+            raise PatternRefusedError("it has a group without an end")
+        return _one_of("") if is_looking else inner
+
+    def _escape(self) -> _Write:
+        name = self._next()
+        if name in "bBAZz":
+            return _one_of("")
+        if name.isdigit() and name != "0":
+            raise PatternRefusedError("it refers back to a group")
+        return _one_of(self._escaped(name))
+
+    def _escaped(self, name: str) -> str:
+        """The characters that an escape stands for."""
+        if name.lower() in _SETS:
+            within = _SETS[name.lower()]
+            return within if name.islower() else _without(within)
+        if name in "xu":
+            return self._code_point(2 if name == "x" else 4)
+        return _CONTROLS.get(name, name)
+
+    def _code_point(self, digits: int) -> str:
+        text = self.pattern[self.at : self.at + digits]
+        self.at += digits
+        try:
+            return chr(int(text, 16))
+        except ValueError:
+            raise PatternRefusedError(f"it has no code point in {text!r}") from None
+
+    def _set(self) -> str:
+        is_negated = self._accept("^")
+        members, is_first = "", True
+        while is_first or not self._accept("]"):
+            members += self._members()
+            is_first = False
+        return _without(members) if is_negated else members
+
+    def _members(self) -> str:
+        first = self._next()
+        low = self._escaped(self._next()) if first == "\\" else first
+        is_range = self.pattern.startswith("-", self.at) and self.pattern[self.at + 1 :][:1] != "]"
+        if not is_range or len(low) != 1:
+            return low
+        self.at += 1
+        last = self._next()
+        high = self._escaped(self._next()) if last == "\\" else last
+        if len(high) != 1:  # `[a-\d]` is these three
+            return f"{low}-{high}"
+        return "".join(map(chr, range(ord(low), min(ord(high), ord(low) + 128) + 1)))
+
+    def _repeated(self, write: _Write) -> _Write:
+        counts = self._counts()
+        if counts is None:
+            return write
+        if not self._accept("?"):  # lazy and possessive ones match the same texts
+            self._accept("+")
+        least, most = counts
+        if least > _MAX_REPEATS:
+            raise PatternRefusedError(f"it repeats something {least} times")
+        # What is repeated gets no repetitions of its own: their product would be huge.
+        return lambda extra, variant: "".join(
+            write(0, variant) for _ in range(min(least + extra, most))
+        )
+
+    def _counts(self) -> tuple[int, int] | None:
+        for sign, counts in (("*", (0, _MAX_REPEATS)), ("+", (1, _MAX_REPEATS)), ("?", (0, 1))):
+            if self._accept(sign):
+                return counts
+        count = _COUNT.match(self.pattern, self.at)
+        if count is None or count[0] in {"{}", "{,}"}:
+            return None
+        self.at = count.end()
+        least = int(count[1] or 0)
+        return least, least if count[2] is None else int(count[3] or max(least, _MAX_REPEATS))
+
+    def _accept(self, character: str) -> bool:
+        found = self.pattern.startswith(character, self.at)
+        self.at += found
+        return found
+
+    def _next(self) -> str:
+        if self.at >= len(self.pattern):
+            raise PatternRefusedError("it ends in the middle")
+        self.at += 1
+        return self.pattern[self.at - 1]
+
+
+def _one_of(characters: str) -> _Write:
+    return lambda _extra, variant: characters and characters[variant % len(characters)]
+
+
+def _without(characters: str) -> str:
+    left = "".join(each for each in _ANY if each not in characters)
+    if not left:
+        raise PatternRefusedError("it has a set of characters that is empty")
+    return left
+
+
+def matching_text(
+    pattern: str, *, least: int = 0, most: int = _MAX_LENGTH, variant: int = 0
+) -> str:
+    """A text in which a pattern is found, of a length within bounds; the same each time.
+
+    Raises:
+        PatternRefusedError: No such text is known.
+    """
+    try:
+        compiled = re.compile(pattern)
+    except re.error as error:
+        raise PatternRefusedError(f"it is no regular expression: {error}") from None
+    parser = _Parser(pattern)
+    write = parser.alternatives()
+    for text in _candidates(write, least, variant):
+        if least <= len(text) <= most and compiled.search(text):
+            return text
+    bounds = f" of {least} to {most} characters" if (least, most) != (0, _MAX_LENGTH) else ""
+    raise PatternRefusedError(f"no text{bounds} was found that matches it")
+
+
+def _candidates(write: _Write, least: int, variant: int) -> Iterator[str]:
+    # Nothing comes last: `\w*` is better shown by a letter.
+    for attempt in range(variant, variant + 16):
+        for extra in (0, 1, 2, 3, 8, max(0, least - 1), least):
+            if text := write(extra, attempt):
+                yield text
+                yield text.ljust(least, "a")
+    yield "".ljust(least, "a")

@@ -1,0 +1,249 @@
+"""A cassette: whole tasks as they went, to be replayed by the bundled server."""
+
+import os
+from collections.abc import Iterable, Mapping
+from decimal import Decimal
+from itertools import pairwise
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import attrs
+
+from browser_use_async.errors import ConfigurationError
+from browser_use_async.prices import task_cents
+from browser_use_async.server.executors.scripted import Scenario, ScriptedStep
+from browser_use_async.types import TaskStatus
+
+if TYPE_CHECKING:
+    from browser_use_async.session import BrowserUseSession
+    from browser_use_async.testing.cassette_executor import CassetteExecutor
+    from browser_use_async.testing.cassette_recorder import CassetteRecorder
+    from browser_use_async.webhooks import EventSource
+
+Match = Literal["exact", "any"]
+
+
+@attrs.frozen
+class RecordedStatus:
+    """A status, and when it was first seen.
+
+    Attributes:
+        at: Seconds after the task was created.
+        status: The status; of a webhook, in the terms of webhooks.
+    """
+
+    at: float
+    status: str
+
+
+@attrs.frozen
+class RecordedStep:
+    """A step, and when it was first seen.
+
+    Attributes:
+        at: Seconds after the task was created.
+        next_goal: What the step set out to do.
+        evaluation_previous_goal: How the step before went.
+        url: The page on which it was taken.
+        screenshot: A PNG, if pictures were recorded.
+    """
+
+    at: float
+    next_goal: str = ""
+    evaluation_previous_goal: str = ""
+    url: str = ""
+    screenshot: bytes | None = attrs.field(default=None, repr=False)
+
+
+@attrs.frozen
+class RecordedTask:
+    """How one task went.
+
+    Attributes:
+        task: Its instructions, by which it is found again.
+        pattern: A regular expression for instructions that follow this recording too, which may
+            be written into the file by hand.
+        llm_model: The language model, which makes the price.
+        statuses: Its statuses, in order. One that has no end yet is replayed as far as it came,
+            and goes on until it is stopped; so is one that was stopped.
+        steps: Its steps, in order.
+        output: Its answer.
+        files: Its output files by name.
+        recordings: Its films by the ending of their names.
+        webhooks: The events that came meanwhile, if a receiver was given.
+    """
+
+    task: str
+    pattern: str | None = None
+    llm_model: str = "gpt-4.1"
+    statuses: tuple[RecordedStatus, ...] = ()
+    steps: tuple[RecordedStep, ...] = ()
+    output: str | None = None
+    files: Mapping[str, bytes] = attrs.field(factory=dict, repr=False)
+    recordings: Mapping[str, bytes] = attrs.field(factory=dict, repr=False)
+    webhooks: tuple[RecordedStatus, ...] = ()
+
+    @property
+    def status(self) -> TaskStatus:
+        """The last status."""
+        return TaskStatus(self.statuses[-1].status if self.statuses else TaskStatus.CREATED)
+
+    @property
+    def seconds(self) -> float:
+        """How long it took, from its creation to its last status."""
+        return self.statuses[-1].at if self.statuses else 0.0
+
+    @property
+    def cost_cents(self) -> Decimal:
+        """What it cost by the published prices, in US cents; that it failed is a step for free."""
+        failed = self.status is TaskStatus.FAILED and bool(self.steps)
+        return task_cents(len(self.steps) - failed, self.llm_model)
+
+    def scenario(self, speed: float = 1.0) -> Scenario:
+        """The same as a scenario of a `ScriptedExecutor`.
+
+        Args:
+            speed: How many times faster it goes than it went; `math.inf` for no time at all.
+        """
+        _check_speed(speed)
+        failed = self.status is TaskStatus.FAILED
+        played = self.steps[:-1] if failed else self.steps
+        # Pauses were ordered by the client, who orders them again.
+        moments = [self._active(self._started), *(self._active(each.at) for each in played)]
+        pauses = [max(0.0, later - earlier) for earlier, later in pairwise(moments)]
+        return Scenario(
+            steps=[
+                attrs.evolve(_scripted(step), seconds=pause / speed)
+                for step, pause in zip(played, pauses, strict=True)
+            ],
+            queue_delay=self._started / speed,
+            end_delay=max(0.0, self._active(self.seconds) - moments[-1]) / speed,
+            outcome="failed" if failed else "finished",
+            output=self.output,
+            reason=_scripted(self.steps[-1]) if failed and self.steps else "",
+            files=self.files,
+            recordings=self.recordings,
+            hangs=self.status not in {TaskStatus.FINISHED, TaskStatus.FAILED},
+        )
+
+    @property
+    def _started(self) -> float:
+        later = [each.at for each in self.statuses if each.status != TaskStatus.CREATED]
+        return later[0] if later else self.seconds
+
+    def _active(self, moment: float) -> float:
+        """The seconds up to a moment in which the task was not paused."""
+        ends = [*(each.at for each in self.statuses[1:]), float("inf")]
+        paused = sum(
+            max(0.0, min(end, moment) - each.at)
+            for each, end in zip(self.statuses, ends, strict=False)
+            if each.status == TaskStatus.PAUSED
+        )
+        return moment - paused
+
+
+def _scripted(step: RecordedStep) -> ScriptedStep:
+    return ScriptedStep(
+        step.next_goal, step.evaluation_previous_goal, step.url, screenshot=step.screenshot
+    )
+
+
+def _check_speed(speed: float) -> None:
+    if not speed > 0:
+        raise ConfigurationError(f"speed must be a factor above 0, not {speed!r}")
+
+
+@attrs.define
+class Cassette:
+    """Whole tasks as they went: statuses and their times, steps, files, films, cost.
+
+    Record it against any server, save it as one JSON file without keys and secrets, and replay it
+    from the bundled server, in real, scaled or virtual time, with faults if wanted:
+
+        async with Cassette.record(session, "cassettes/prices.json"):
+            await my_code(session)
+
+        cassette = Cassette.load("cassettes/prices.json")
+        async with LocalServer(executor=cassette.executor(speed=60)) as server:
+            ...
+
+    Attributes:
+        tasks: The tasks, in the order of their creation.
+        name: What messages call it, such as the name of its file.
+    """
+
+    tasks: list[RecordedTask] = attrs.field(factory=list)
+    name: str = "cassette"
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> "Cassette":
+        """Read a file.
+
+        Raises:
+            ConfigurationError: It cannot be read, or is no cassette of a version that this
+                package knows.
+        """
+        from browser_use_async.testing.cassette_file import read_tasks  # noqa: PLC0415
+
+        return cls(read_tasks(Path(path)), Path(path).name)
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write a file, whole or not at all; folders are made.
+
+        Raises:
+            OSError: It cannot be written.
+        """
+        from browser_use_async.testing.cassette_file import write_tasks  # noqa: PLC0415
+
+        write_tasks(Path(path), self.tasks)
+
+    @staticmethod
+    def record(
+        session: "BrowserUseSession",
+        path: str | os.PathLike[str] | None = None,
+        *,
+        media: bool = True,
+        webhooks: "EventSource | None" = None,
+        redact: Iterable[str] = (),
+        wait: float = 600.0,
+    ) -> "CassetteRecorder":
+        """Record each task that a session creates within an `async with` block.
+
+        The block's end waits for the tasks, and saves the cassette. Recording polls each task as
+        a stream does, and costs nothing. Not recorded: the API key, the values of `secrets`, live
+        and public URLs, signed URLs, and cookies.
+
+        Args:
+            session: The session, which has to stay open until the block has ended.
+            path: Where to save it if the block raises nothing; None for nowhere.
+            media: Whether screenshots and films are recorded.
+            webhooks: A receiver whose events are recorded.
+            redact: More texts that must not be in it.
+            wait: Seconds for which the block's end waits for tasks that have not ended.
+
+        Returns:
+            The recorder. Its `cassette` is complete when the block has ended; `follow(task_id)`
+            records a task that the session did not create, or created by `session.tasks.run`.
+        """
+        from browser_use_async.testing.cassette_recorder import CassetteRecorder  # noqa: PLC0415
+
+        return CassetteRecorder(session, path, media, webhooks, tuple(redact), wait)
+
+    def executor(self, *, speed: float = 1.0, match: Match = "exact") -> "CassetteExecutor":
+        """An executor for `LocalServer` that replays the tasks.
+
+        Args:
+            speed: How many times faster they go than they went; `math.inf` for no time at all.
+            match: How the recording of a task is found: `exact` by its text or `pattern`, the
+                second task of one text being the second recording of it; `any` by the order of
+                creation alone. Where recordings run out, the last one is used again.
+
+        Raises:
+            ConfigurationError: An argument cannot work.
+        """
+        from browser_use_async.testing.cassette_executor import CassetteExecutor  # noqa: PLC0415
+
+        _check_speed(speed)
+        if match not in {"exact", "any"}:
+            raise ConfigurationError(f"match must be 'exact' or 'any', not {match!r}")
+        return CassetteExecutor(self, speed, match)

@@ -1,0 +1,257 @@
+"""Follows the tasks of a session and records how they go."""
+
+import asyncio
+import contextlib
+import logging
+import os
+import tempfile
+from collections.abc import Awaitable, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Self, TypeVar
+
+import attrs
+
+from browser_use_async.errors import BrowserUseError
+from browser_use_async.session import BrowserUseSession
+from browser_use_async.testing.cassette import (
+    Cassette,
+    RecordedStatus,
+    RecordedStep,
+    RecordedTask,
+)
+from browser_use_async.testing.cassette_redaction import CassetteRedactor
+from browser_use_async.types import RunTaskRequest, Task, TaskStatus
+from browser_use_async.webhooks import EventSource, TaskStatusUpdate
+
+ResultT = TypeVar("ResultT")
+
+_LOGGER = logging.getLogger("browser_use_async")
+
+
+@attrs.define
+class _Followed:
+    """One task while it is followed."""
+
+    task_id: str
+    created_at: float  # by the clock of the event loop, as all times here
+    request: RunTaskRequest | None
+    statuses: list[RecordedStatus] = attrs.field(factory=list)
+    step_times: dict[int, float] = attrs.field(factory=dict)
+    webhooks: list[RecordedStatus] = attrs.field(factory=list)
+
+    @property
+    def seconds(self) -> float:
+        return asyncio.get_running_loop().time() - self.created_at
+
+
+class CassetteRecorder:
+    """Records the tasks of a session within an `async with` block; see `Cassette.record`.
+
+    Attributes:
+        cassette: What was recorded; complete when the block has ended.
+    """
+
+    def __init__(
+        self,
+        session: BrowserUseSession,
+        path: str | os.PathLike[str] | None,
+        media: bool,
+        webhooks: EventSource | None,
+        redact: tuple[str, ...],
+        wait: float,
+    ) -> None:
+        self.cassette = Cassette(name="cassette" if path is None else Path(path).name)
+        self._session = session
+        self._path = path
+        self._media = media
+        self._webhooks = webhooks
+        self._redact = redact
+        self._wait = wait
+        self._observers, self._api_key = session._parts_for_cassette()  # noqa: SLF001 - its other half
+        self._followed: dict[str, _Followed] = {}
+        self._watches: dict[str, asyncio.Task[None]] = {}
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    def follow(self, task_id: str, request: RunTaskRequest | None = None) -> None:
+        """Record a task that exists already, from now on.
+
+        Args:
+            task_id: The task.
+            request: What it was created with, for its model and its secrets.
+        """
+        loop = asyncio.get_running_loop()
+        if task_id not in self._followed:
+            followed = self._followed[task_id] = _Followed(task_id, loop.time(), request)
+            self._watches[task_id] = loop.create_task(self._watch(followed))
+
+    def discard(self) -> None:
+        """Record nothing: the block's end waits for no task and saves no file."""
+        for watch in self._watches.values():
+            watch.cancel()
+        self._followed.clear()
+        self._path = None
+
+    async def __aenter__(self) -> Self:
+        self._loop = asyncio.get_running_loop()
+        self._observers.append(self.follow)
+        if self._webhooks is not None:
+            self._webhooks.subscribe(self._event_received)
+        return self
+
+    async def __aexit__(
+        self,
+        error_type: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._observers.remove(self.follow)
+        if error is not None:
+            self.discard()
+        try:
+            if self._watches:
+                await asyncio.wait(self._watches.values(), timeout=self._wait)
+        finally:
+            for watch in self._watches.values():
+                watch.cancel()
+        await asyncio.gather(*self._watches.values(), return_exceptions=True)
+        await self._record_all()
+
+    # --- while the tasks run ----------------------------------------------------------------
+
+    async def _watch(self, followed: _Followed) -> None:
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._watch_statuses(followed))
+            group.create_task(self._watch_steps(followed))
+
+    async def _watch_statuses(self, followed: _Followed) -> None:
+        statuses = self._session.stream_status(followed.task_id)
+        async with contextlib.aclosing(statuses):
+            async for status in statuses:
+                followed.statuses.append(RecordedStatus(followed.seconds, str(status)))
+
+    async def _watch_steps(self, followed: _Followed) -> None:
+        steps = self._session.stream_steps(followed.task_id)
+        async with contextlib.aclosing(steps):
+            async for step in steps:
+                followed.step_times[step.step] = followed.seconds
+
+    def _event_received(self, event: object) -> None:
+        """Record an event, in the loop of the session whatever thread brings it."""
+        if isinstance(event, TaskStatusUpdate) and self._loop is not None:
+            with contextlib.suppress(RuntimeError):  # closed, and the recording with it
+                self._loop.call_soon_threadsafe(self._record_event, event)
+
+    def _record_event(self, event: TaskStatusUpdate) -> None:
+        followed = self._followed.get(event.task_id)
+        if followed is not None:
+            followed.webhooks.append(RecordedStatus(followed.seconds, str(event.status)))
+
+    # --- when they have ended ---------------------------------------------------------------
+
+    async def _record_all(self) -> None:
+        """Record all tasks, and save them; then raise what went wrong with one of them."""
+        failure: BrowserUseError | None = None
+        for followed in self._followed.values():
+            try:
+                self.cassette.tasks.append(await self._recorded(followed))
+            except BrowserUseError as error:
+                failure = failure or error
+        if self._path is not None:
+            self.cassette.save(self._path)
+        if failure is not None:
+            counts = f"{len(self.cassette.tasks)} of {len(self._followed)} tasks are recorded"
+            failure.add_note(counts)
+            raise failure
+
+    async def _recorded(self, followed: _Followed) -> RecordedTask:
+        task = await self._session.tasks.get(followed.task_id)
+        redactor = self._redactor(followed).with_urls_of(task)
+        end = _end(followed, task)
+        model = followed.request.llm_model if followed.request is not None else None
+        with tempfile.TemporaryDirectory(prefix="browser-use-cassette-") as folder:
+            pictures = await self._screenshots(task, Path(folder)) if self._media else []
+            return RecordedTask(
+                task=redactor.text(task.task),
+                llm_model=str(model) if isinstance(model, str) else "gpt-4.1",
+                statuses=_statuses(followed, task, end),
+                steps=tuple(
+                    RecordedStep(
+                        min(followed.step_times.get(step.step, end), end),
+                        redactor.text(step.next_goal),
+                        redactor.text(step.evaluation_previous_goal),
+                        redactor.text(step.url),
+                        pictures[index] if index < len(pictures) else None,
+                    )
+                    for index, step in enumerate(task.steps)
+                ),
+                output=None if task.output is None else redactor.text(task.output),
+                files=await self._files(task, Path(folder), redactor),
+                recordings=await self._films(task, Path(folder)) if self._media else {},
+                webhooks=tuple(followed.webhooks),
+            )
+
+    def _redactor(self, followed: _Followed) -> CassetteRedactor:
+        secrets = followed.request.secrets if followed.request is not None else None
+        values = secrets.values() if isinstance(secrets, Mapping) else ()
+        return CassetteRedactor([*self._api_key, *values, *self._redact])
+
+    async def _files(
+        self, task: Task, folder: Path, redactor: CassetteRedactor
+    ) -> dict[str, bytes]:
+        files: dict[str, bytes] = {}
+        for index, name in enumerate(task.output_files):
+            target = folder / str(index)
+            download = self._session.download_output_file(task.id, name, target)
+            if await _attempted(download, task, f"its file {name!r}") is not None:
+                files[name] = redactor.content(target.read_bytes())
+        return files
+
+    async def _screenshots(self, task: Task, folder: Path) -> list[bytes]:
+        download = self._session.download_screenshots(task.id, folder / "screenshots")
+        paths = await _attempted(download, task, "its screenshots") or []
+        return [path.read_bytes() for path in paths]
+
+    async def _films(self, task: Task, folder: Path) -> dict[str, bytes]:
+        if not task.status.is_terminal:
+            return {}
+        download = self._session.download_media(task.id, folder / "films")
+        paths = await _attempted(download, task, "its films") or []
+        return {path.suffix.lstrip(".") or "mp4": path.read_bytes() for path in paths}
+
+
+async def _attempted(download: Awaitable[ResultT], task: Task, what: str) -> ResultT | None:
+    """What is downloaded, or None: a task that was paid for is recorded without it."""
+    try:
+        return await download
+    except BrowserUseError as error:
+        _LOGGER.warning("task %s is recorded without %s: %s", task.id, what, error)
+        return None
+
+
+def _end(followed: _Followed, task: Task) -> float:
+    """When the task ended; by the service's dates where they fit what was seen."""
+    times = [*(each.at for each in followed.statuses), *followed.step_times.values()]
+    seen = followed.statuses[-1].at if followed.statuses else followed.seconds
+    if not task.status.is_terminal:
+        return followed.seconds
+    if task.finished_at is None or task.created_at is None:
+        return seen
+    lasted = (task.finished_at - task.created_at).total_seconds()
+    earlier = [each for each in times if each < seen]
+    # A poll sees an end late, but never before it: other dates are those of another clock.
+    return lasted if max(earlier, default=0.0) <= lasted <= seen else seen
+
+
+def _statuses(followed: _Followed, task: Task, end: float) -> tuple[RecordedStatus, ...]:
+    """The statuses from the creation to the end."""
+    seen = list(followed.statuses)
+    if not seen or seen[-1].status != task.status:
+        seen.append(RecordedStatus(followed.seconds, str(task.status)))
+    if task.status.is_terminal:
+        seen[-1] = attrs.evolve(seen[-1], at=end)
+        if len(seen) == 1:  # its first poll saw the end
+            seen.insert(0, RecordedStatus(0.0, str(TaskStatus.RUNNING)))
+    # What the first poll saw is taken to have been so from the start.
+    seen[0] = attrs.evolve(seen[0], at=0.0)
+    return tuple(seen)

@@ -1,0 +1,283 @@
+"""Answers that a scripted server makes up for a schema: valid, the same each time, or refused."""
+
+import dataclasses
+import datetime as dt
+import enum
+import json
+import re
+from decimal import Decimal
+from typing import Annotated, Any, Literal, Optional, TypedDict
+from uuid import UUID
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from pydantic import AnyUrl, BaseModel, Field, TypeAdapter, create_model
+
+from browser_use_async.server.executors.pattern_text import PatternRefusedError, matching_text
+from browser_use_async.server.executors.schema_instance import instance_of
+from browser_use_async.server.executors.schema_scalars import SchemaUnsatisfiedError
+from browser_use_async.structured_output.parse import parse_output
+from browser_use_async.structured_output.schema import output_schema
+
+
+def _made(schema: object) -> Any:
+    return instance_of(json.dumps(schema))
+
+
+class Color(enum.Enum):
+    """An enumeration."""
+
+    RED = "red"
+    BLUE = "blue"
+
+
+class Leaf(BaseModel):
+    """One of two, told apart by `kind`."""
+
+    kind: Literal["leaf"]
+    weight: Annotated[float, Field(gt=0, lt=1)]
+
+
+class Node(BaseModel):
+    """Holds itself, in a list and in a field."""
+
+    kind: Literal["node"]
+    children: list[Annotated["Leaf | Node", Field(discriminator="kind")]]
+    parent: Optional["Node"] = None
+
+
+class Everything(BaseModel):
+    """A field of each sort."""
+
+    name: Annotated[str, Field(min_length=30, max_length=40)]
+    code: Annotated[str, Field(pattern=r"^[A-Z]{3}-\d{4}$")]
+    color: Color
+    colors: Annotated[set[Color], Field(min_length=2)]
+    count: Annotated[int, Field(ge=10, multiple_of=7)]
+    ratio: Annotated[float, Field(gt=0, lt=1)]
+    price: Decimal
+    when: dt.datetime
+    day: dt.date
+    at: dt.time
+    lasting: dt.timedelta
+    page: AnyUrl
+    id: UUID
+    pair: tuple[int, str]
+    prices: dict[str, int]
+    items: Annotated[list[Annotated[str, Field(max_length=3)]], Field(min_length=4)]
+    maybe: str | None
+    either: int | str
+    tree: Node
+    anything: Any
+    flag: bool
+    nothing: None = None
+
+
+def test_a_model_with_everything_is_answered():
+    """Enumerations, bounds, patterns, formats, unions, references and recursion."""
+    schema = json.dumps(Everything.model_json_schema())
+    value = instance_of(schema)
+
+    model = Everything.model_validate(value)
+    assert model.code == "AAA-0000"
+    assert model.maybe == "Example maybe"
+    assert model.colors == {Color.RED, Color.BLUE}
+    assert len(model.items) == 4
+    assert instance_of(schema) == value
+
+
+@dataclasses.dataclass
+class Price:
+    """A dataclass that holds itself."""
+
+    product: str
+    cents: int
+    exact: Decimal
+    day: dt.date
+    seen: dt.datetime
+    color: Color
+    parts: "list[Price]"
+    pair: tuple[int, str]
+    more: dict[str, float]
+    tags: set[str]
+    size: Literal["S", "M"] | None = None
+
+
+class Shop(TypedDict):
+    """A TypedDict."""
+
+    name: str
+    prices: list[Price]
+
+
+@pytest.mark.parametrize("kind", [Price, list[Price], Shop, dict[str, Shop], int | None, list[Any]])
+def test_our_own_types_are_answered(kind: Any):
+    """Dataclasses, TypedDicts and containers of them: the answer parses."""
+    answer = json.dumps(instance_of(output_schema(kind)))
+
+    parse_output(answer, kind)
+
+
+@pytest.mark.parametrize(
+    ("schema", "value"),
+    [
+        ({"type": "string"}, "Example"),
+        ({"type": ["null", "integer"]}, 1),
+        ({"anyOf": [{"type": "null"}, {"const": 7}]}, 7),
+        ({"enum": [None, "a"]}, "a"),
+        ({"type": "object", "properties": {"b": {}, "a": {"type": "null"}}, "required": ["a"]},
+         {"b": "Example b", "a": None}),
+        ({"type": "array", "items": {"type": "integer"}, "minItems": 3, "uniqueItems": True},
+         [1, 2, 3]),
+        ({"type": "array", "items": {"type": "boolean"}, "maxItems": 0}, []),
+        ({"type": "array", "prefixItems": [{"type": "integer"}], "items": False}, [1]),
+        ({"type": "integer", "exclusiveMaximum": -3}, -4),
+        ({"type": "integer", "minimum": 5, "maximum": 7, "multipleOf": 3}, 6),
+        ({"type": "number", "minimum": 0.25, "maximum": 0.5}, 0.375),
+        ({"type": "number", "multipleOf": 0.5, "exclusiveMinimum": 1}, 1.5),
+        ({"allOf": [{"minimum": 3}, {"type": "integer", "minimum": 2}]}, 3),
+        ({"type": "object", "additionalProperties": {"type": "integer"}, "minProperties": 2},
+         {"example": 1, "example1": 1}),
+        ({"type": "object", "patternProperties": {"^k[0-9]$": {"type": "null"}}}, {"k0": None}),
+        ({"$ref": "#/$defs/a~1b", "$defs": {"a/b": {"const": 1}}}, 1),
+        (True, "Example"),
+    ],
+)  # fmt: skip
+def test_what_is_answered(schema: object, value: object):
+    """The shortest whole value, as a person would write it."""
+    assert _made(schema) == value
+
+
+@pytest.mark.parametrize(
+    ("schema", "problem"),
+    [
+        (False, "False is no schema"),
+        ({"type": "integer", "minimum": 3, "maximum": 2}, r"\$: no integer lies within"),
+        ({"type": "integer", "exclusiveMinimum": 1, "exclusiveMaximum": 2}, "no integer"),
+        ({"type": "number", "multipleOf": 10, "minimum": 1, "maximum": 9}, "no number"),
+        ({"properties": {"a": {"type": "string", "pattern": "(?=a)b"}}, "required": ["a"]},
+         r"\$\.a: pattern '\(\?=a\)b': no text"),
+        ({"type": "string", "pattern": "["}, "no regular expression"),
+        ({"type": "string", "format": "email", "maxLength": 3}, "no text of format 'email'"),
+        ({"type": "array", "items": {"enum": [1]}, "minItems": 2, "uniqueItems": True},
+         r"\$\[1\]: no 2 different"),
+        ({"type": "array", "items": False, "minItems": 1}, "only 0 of 1"),
+        ({"type": "object", "minProperties": 1, "additionalProperties": False}, "more properties"),
+        ({"not": {"type": "string"}}, "keyword 'not'"),
+        ({"enum": ["a"], "type": "integer"}, "none of"),
+        ({"$ref": "#/$defs/gone"}, "has no '#/"),
+        ({"$ref": "#/$defs/a", "$defs": {"a": {"$ref": "#/$defs/a"}}}, "without an end"),
+        ({"$ref": "#/$defs/a", "$defs": {"a": {"allOf": [{"$ref": "#/$defs/a"}]}}}, "without"),
+        ({"allOf": [{"type": "string"}, {"type": "null"}]}, "at once"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_answered_is_named(schema: object, problem: str):
+    """With the place, and the reason."""
+    with pytest.raises(SchemaUnsatisfiedError, match=problem):
+        _made(schema)
+
+
+def test_models_that_hold_each_other_have_a_bounded_answer():
+    """Twelve of them, each of which has room for all: a whole instance would be endless."""
+    names = [f"m{number}" for number in range(12)]
+    each = {name: {"anyOf": [{"$ref": f"#/$defs/{name}"}, {"type": "null"}]} for name in names}
+    part = {"type": "object", "properties": each, "required": names}
+    schema = {"$ref": "#/$defs/m0", "$defs": dict.fromkeys(names, part)}
+
+    assert len(json.dumps(_made(schema))) < 100_000
+
+
+@given(st.integers(0, 3), st.integers(0, 20), st.sampled_from([
+    r"^[A-Z][a-z]+$", r"^\d{3}-\d{2,4}$", r"(foo|ba[rz])\.?", r"^\w+@\w+\.(com|org)$",
+    r"^[^ab\d]*$", r"^(?:a{2}|b){3,}$", r"^[\w.-]+$", r"^(?P<y>\d{4})/\d\d?$", r"^\x41B\.$",
+    r"^[]\-x]+?$",
+    r"^(?!^[-+.]*$)[+-]?0*\d*\.?\d*$", r"^$|^x", r"\bword\b",
+]))  # fmt: skip
+def test_texts_match_their_pattern(variant: int, least: int, pattern: str):
+    """Whatever is given matches and is long enough; a refusal says so."""
+    try:
+        text = matching_text(pattern, least=least, variant=variant)
+    except PatternRefusedError:
+        # Those that only match texts of certain lengths
+        assert least > 0
+    else:
+        assert re.search(pattern, text)
+        assert len(text) >= least
+
+
+# --- generated models -----------------------------------------------------------------------
+
+_LENGTHS = st.tuples(st.integers(0, 8), st.integers(0, 8)).map(sorted)
+
+
+def _text_type(bounds: list[int]) -> Any:
+    return Annotated[str, Field(min_length=bounds[0], max_length=bounds[1])]
+
+
+def _number_type(kind: type) -> Any:
+    def made(low: int, width: int) -> Any:
+        return Annotated[kind, Field(gt=low, le=low + width)]
+
+    return st.builds(made, st.integers(-50, 50), st.integers(1, 9))
+
+
+_SCALARS = st.one_of(
+    st.sampled_from(
+        [str, int, float, bool, type(None), dt.date, dt.datetime, UUID, Decimal, Color]
+    ),
+    _LENGTHS.map(_text_type),
+    _number_type(int),
+    _number_type(float),
+    st.lists(st.sampled_from(["a", "b", 1, None]), min_size=1, unique=True).map(
+        lambda members: Literal[tuple(members)]
+    ),
+    st.sampled_from([r"^[a-f]{2,5}$", r"^\d+(\.\d{2})?$"]).map(
+        lambda pattern: Annotated[str, Field(pattern=pattern)]
+    ),
+)
+
+
+def _model(fields: list[tuple[Any, bool]]) -> Any:
+    parts = {
+        f"field_{index}": (kind, ...) if required else (kind | None, None)
+        for index, (kind, required) in enumerate(fields)
+    }
+    return create_model("Generated", **parts)
+
+
+def _containers(inner: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
+    return st.one_of(
+        st.tuples(inner, _LENGTHS).map(
+            lambda pair: Annotated[
+                list[pair[0]], Field(min_length=pair[1][0], max_length=pair[1][1])
+            ]
+        ),
+        inner.map(lambda kind: dict[str, kind]),
+        st.tuples(inner, inner).map(lambda pair: tuple[pair]),
+        st.tuples(inner, inner).map(lambda pair: pair[0] | pair[1]),
+        st.lists(st.tuples(inner, st.booleans()), max_size=4).map(_model),
+    )
+
+
+_TYPES = st.recursive(_SCALARS, _containers, max_leaves=6)
+
+
+@settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)
+@given(_TYPES)
+def test_the_answer_to_a_generated_model_is_valid(kind: Any):
+    """Pydantic's schema of any type is answered with what pydantic takes for an instance."""
+    adapter = TypeAdapter(kind)
+    answer = json.dumps(instance_of(json.dumps(adapter.json_schema())))
+
+    adapter.validate_json(answer)
+
+
+@settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)
+@given(_TYPES)
+def test_the_answer_parses_as_the_output_type(kind: Any):
+    """The whole way of an `output_type`: its schema, the answer, the parser."""
+    model = create_model("Answer", answer=(kind, ...))
+    answer = json.dumps(instance_of(output_schema(model)))
+
+    assert isinstance(parse_output(answer, model), model)

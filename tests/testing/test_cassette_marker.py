@@ -1,0 +1,100 @@
+"""`@pytest.mark.browser_use_cassette`, as projects use it."""
+
+import json
+
+import pytest
+
+pytest_plugins = ["pytester"]
+
+pytestmark = pytest.mark.timeout(180)  # each is a run of pytest in another process
+
+_SERVICE = """
+import pytest
+from browser_use_async.testing import Scenario, ScriptedExecutor, ThreadedServer
+
+@pytest.fixture(scope="session")
+def service():
+    scenario = Scenario(output="350 cents", step_seconds=0.01)
+    with ThreadedServer(executor=ScriptedExecutor(default=scenario)) as server:
+        yield server
+
+@pytest.fixture
+def browser_use_record_options(service):
+    return {"api_key": service.api_key, "base_url": service.base_url}
+"""
+
+_TEST = """
+import pytest
+
+@pytest.mark.browser_use_cassette("tea.json")
+async def test_tea(browser_use_session):
+    task = await browser_use_session.run_and_wait("Find the price of tea")
+    assert task.output == "350 cents"
+"""
+
+_FAILING = _TEST.replace('"350 cents"', '"free"')
+_UNNAMED = _TEST.replace('("tea.json")', "")
+_OTHER = _TEST.replace("price of tea", "price of coffee")
+
+
+@pytest.fixture
+def project(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> pytest.Pytester:
+    """A project with a service to record from."""
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
+    options = "-p browser_use_async -p asyncio -p no:cacheprovider"
+    monkeypatch.setenv("PYTEST_ADDOPTS", options)
+    pytester.makeconftest(_SERVICE)
+    pytester.makeini(
+        "[pytest]\nfilterwarnings = error\nasyncio_mode = auto\n"
+        "asyncio_default_fixture_loop_scope = function\naddopts = --strict-markers\n"
+    )
+    return pytester
+
+
+def _run(project: pytest.Pytester, test: str, *options: str) -> pytest.RunResult:
+    project.makepyfile(test_shop=test)
+    return project.runpytest_subprocess(*options)
+
+
+def test_a_cassette_is_recorded_once_and_replayed(project: pytest.Pytester):
+    """The second and the third run need no service: the file is not written again."""
+    path = project.path / "cassettes" / "tea.json"
+    _run(project, _TEST, "--browser-use-record=once").assert_outcomes(passed=1)
+    recorded = path.read_bytes()
+    document = json.loads(recorded)
+    document["tasks"][0]["output"] = "351 cents"
+    path.write_text(json.dumps(document))
+
+    _run(project, _TEST, "--browser-use-record=once").assert_outcomes(failed=1)
+    _run(project, _TEST).assert_outcomes(failed=1)
+    _run(project, _TEST, "--browser-use-record=all").assert_outcomes(passed=1)
+
+    assert json.loads(path.read_bytes())["tasks"][0]["output"] == "350 cents"
+    _run(project, _TEST).assert_outcomes(passed=1)
+
+
+def test_what_is_not_recorded_says_so(project: pytest.Pytester):
+    """A missing file, and a task that is not in it."""
+    result = _run(project, _TEST)
+    result.assert_outcomes(errors=1)
+    result.stdout.fnmatch_lines("*there is no cassette *tea.json; record it with --browser-use-*")
+
+    _run(project, _TEST, "--browser-use-record=once").assert_outcomes(passed=1)
+    result = _run(project, _OTHER)
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines("*tea.json has no task 'Find the price of coffee'; did you mean*")
+
+
+def test_a_test_that_fails_records_nothing(project: pytest.Pytester):
+    """Or the failure would be replayed for good."""
+    _run(project, _FAILING, "--browser-use-record=once").assert_outcomes(failed=1)
+
+    assert not (project.path / "cassettes").exists()
+
+
+def test_a_cassette_without_a_name_is_called_as_its_test(project: pytest.Pytester):
+    """Beside the test file."""
+    _run(project, _UNNAMED, "--browser-use-record=once").assert_outcomes(passed=1)
+
+    assert (project.path / "cassettes" / "test_shop.test_tea.json").exists()
+    _run(project, _UNNAMED).assert_outcomes(passed=1)

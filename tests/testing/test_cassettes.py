@@ -1,0 +1,436 @@
+"""Whole tasks, recorded from one server and replayed by another."""
+
+import asyncio
+import contextlib
+import math
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from browser_use_async import BrowserUseSession, PollPolicy, Task, errors, webhooks
+from browser_use_async.server.executors.protocol import Assignment, Control, Finished, Step
+from browser_use_async.testing import (
+    Cassette,
+    Fault,
+    LocalServer,
+    RecordedStatus,
+    RecordedStep,
+    RecordedTask,
+    Scenario,
+    ScriptedExecutor,
+    ScriptedStep,
+)
+
+_PICTURE = b"\x89PNG\r\n\x1a\npicture"
+_KEY = "bu_key_that_must_not_be_seen"
+
+_SCENARIOS = {
+    "Find the prices": Scenario(
+        steps=(
+            ScriptedStep("Open the shop", "Fine", "https://shop.example/", screenshot=_PICTURE),
+            ScriptedStep("Read", "Found", "https://shop.example/p", screenshot=_PICTURE, seconds=9),
+        ),
+        step_seconds=3,
+        queue_delay=4,
+        start_delay=2,
+        end_delay=1,
+        output={"tea": "350 ¢"},
+        files={"prices.csv": "tea,3.50 €\n".encode(), "tea.bin": b"\xff\x00"},
+        recordings={"mp4": b"\x00film"},
+    ),
+    "Fail": Scenario(outcome="failed", reason="The shop is closed", step_seconds=5),
+    "Wait": Scenario(hangs=True, step_seconds=5),
+    "Walk": Scenario(steps=["One", "Two", "Three"], step_seconds=10),
+}
+
+
+@contextlib.asynccontextmanager
+async def _session(server: LocalServer, **options: Any) -> AsyncIterator[BrowserUseSession]:
+    options.setdefault("poll", PollPolicy(interval=0.5, latency_target=0.5, jitter=0))
+    async with BrowserUseSession(server.api_key, base_url=server.base_url, **options) as session:
+        yield session
+
+
+def _virtual_now() -> Any:
+    """A wall clock that goes with the loop, so that the dates of a server mean something."""
+    loop = asyncio.get_running_loop()
+    start = datetime(2026, 1, 1, tzinfo=UTC) - timedelta(seconds=loop.time())
+    return lambda: start + timedelta(seconds=loop.time())
+
+
+@contextlib.asynccontextmanager
+async def _recorded_from(
+    scenarios: dict[str, Scenario] = _SCENARIOS,
+) -> AsyncIterator[tuple[LocalServer, BrowserUseSession]]:
+    executor = ScriptedExecutor(scenarios)
+    async with (
+        LocalServer(executor=executor, api_key=_KEY, now=_virtual_now()) as server,
+        _session(server) as session,
+    ):
+        yield server, session
+
+
+async def _life(session: BrowserUseSession, text: str) -> tuple[Task, list[tuple[float, str]]]:
+    """A task, and the path of its statuses with the times at which a client sees them."""
+    loop = asyncio.get_running_loop()
+    handle = await session.submit(text)
+    start = loop.time()
+    path = [(loop.time() - start, str(status)) async for status in handle.stream_status()]
+    return await handle.wait(), path
+
+
+def _told(task: Task) -> object:
+    steps = [(each.step, each.next_goal, each.evaluation_previous_goal) for each in task.steps]
+    return task.task, str(task.status), task.output, steps, task.output_files
+
+
+@pytest.mark.looptime
+@pytest.mark.parametrize("text", ["Find the prices", "Fail"])
+async def test_a_replayed_task_goes_as_the_recorded_one(text: str, tmp_path: Path):
+    """The same statuses at the same times, the same steps, output, files, pictures and cost."""
+    path = tmp_path / "cassettes" / "shop.json"
+    async with _recorded_from() as (server, session):
+        async with Cassette.record(session, path):
+            recorded, recorded_path = await _life(session, text)
+        recorded_cost = server.store.tasks[0].cost_cents
+    cassette = Cassette.load(path)
+
+    async with (
+        LocalServer(executor=cassette.executor()) as server,
+        _session(server) as session,
+    ):
+        replayed, replayed_path = await _life(session, text)
+        record = server.store.tasks[0]
+        files = [server.store.file(record.id, name) for name in record.output_files]
+        pictures = [server.store.file(record.id, name) for name in record.screenshots]
+        film = server.store.file(record.id, f"{record.id}-recording.mp4")
+
+    assert _told(replayed) == _told(recorded)
+    assert [status for _at, status in replayed_path] == [status for _at, status in recorded_path]
+    # Both sides saw it by polls of half a second.
+    for (at, _status), (recorded_at, _same) in zip(replayed_path, recorded_path, strict=True):
+        assert at == pytest.approx(recorded_at, abs=1.1)
+    assert record.cost_cents == recorded_cost == cassette.tasks[0].cost_cents
+    assert files == list(_SCENARIOS[text].files.values())
+    if text == "Find the prices":
+        assert pictures == [_PICTURE, _PICTURE]
+        assert film == b"\x00film"
+
+
+@pytest.mark.looptime
+async def test_what_a_cassette_holds(tmp_path: Path):
+    """Times from the creation on, and a text file that a person can read."""
+    path = tmp_path / "shop.json"
+    async with (
+        _recorded_from() as (_server, session),
+        Cassette.record(session, path) as recording,
+    ):
+        await session.run_and_wait("Find the prices", llm_model="o3")
+    (task,) = recording.cassette.tasks
+
+    assert [each.status for each in task.statuses] == ["created", "running", "finished"]
+    times = [*(each.at for each in task.statuses), *(each.at for each in task.steps)]
+    assert times == pytest.approx([0, 4, 19, 9, 18], abs=0.6)
+    assert task.seconds == pytest.approx(19, abs=0.1)  # by the dates of the server
+    assert task.cost_cents == 3  # a start, and two steps of o3
+    text = path.read_text("utf-8")
+    assert '"tea,3.50 €\\n"' in text
+    assert '"browser_use_cassette": 1' in text
+    loaded = Cassette.load(path)
+    assert loaded.tasks[0].files == task.files
+    assert loaded.tasks[0].steps[0].screenshot == _PICTURE
+    loaded.save(path)
+    assert Cassette.load(path) == loaded
+
+
+class _Revealing:
+    """An executor that tells in a file all that must not be in a cassette."""
+
+    name = "revealing"
+
+    def __init__(self) -> None:
+        self.server: LocalServer | None = None
+
+    async def run(self, assignment: Assignment, control: Control) -> AsyncIterator[Step | Finished]:
+        assert self.server is not None
+        record = self.server.store.task(assignment.task_id)
+        assert record is not None
+        pages = f"{record.live_token} {record.share_token}"
+        signed = "https://store.example/a/b.png?x=1&X-Amz-Signature=5161718"
+        seen = (
+            f"{_KEY} and tok_5f2c9, {signed}, {pages}; https://me:pw@a.example/ but "
+            "https://shop.example/p?page=2&monkey=1"
+        )
+        yield Step(seen, seen, signed)
+        files = {
+            "a.txt": f"{seen} {assignment.secrets['pin']}".encode(),
+            "b.bin": b"\xff" + _KEY.encode(),
+        }
+        yield Finished(seen, files)
+
+    async def aclose(self) -> None:
+        pass
+
+
+@pytest.mark.case("H4")
+@pytest.mark.looptime
+async def test_no_key_secret_or_signed_url_is_in_the_file(tmp_path: Path):
+    """Wherever a task shows one: in its steps, its answer, its files."""
+    path = tmp_path / "shop.json"
+    executor = _Revealing()
+    async with (
+        LocalServer(executor=executor, api_key=_KEY) as server,
+        _session(server) as session,
+        Cassette.record(session, path, redact=["tok_5f2c9"]),
+    ):
+        executor.server = server
+        task = await session.run_and_wait(
+            "Shop",
+            secrets={"pin": "hunter2!"},
+            allowed_domains=["shop.example"],
+            enable_public_share=True,
+        )
+        record = server.store.tasks[0]
+    text = path.read_text("utf-8")
+
+    for secret in ("5161718", "me:pw", _KEY, "tok_5f2c9", record.live_token, record.share_token):
+        assert str(secret) in (task.output or "")  # it was there to be seen
+        assert str(secret) not in text
+    assert "hunter2!" not in text
+    assert "https://store.example/***" in text
+    assert "https://shop.example/p?page=2&monkey=1" in text
+    assert _KEY.encode() not in Cassette.load(path).tasks[0].files["b.bin"]
+
+
+@pytest.mark.looptime
+@pytest.mark.parametrize(("speed", "seconds"), [(1, 1800), (60, 30), (math.inf, 0)])
+async def test_a_task_of_half_an_hour_replays_in_no_time(speed: float, seconds: float):
+    """In its own time, which is virtual here, sixty times faster, or at once."""
+    statuses = [(0, "created"), (60, "running"), (1800, "finished")]
+    task = RecordedTask(
+        "Count",
+        statuses=tuple(RecordedStatus(at, status) for at, status in statuses),
+        steps=tuple(RecordedStep(60 + 60 * number, f"Step {number}") for number in range(20)),
+        output="20",
+    )
+    loop = asyncio.get_running_loop()
+    pause = max(0.5, seconds / 30)
+    poll = PollPolicy(interval=pause, latency_target=pause, jitter=0)
+    executor = Cassette([task]).executor(speed=speed)
+    async with LocalServer(executor=executor) as server, _session(server, poll=poll) as session:
+        start = loop.time()
+        counted = await session.run_and_wait("Count")
+        lasted = loop.time() - start
+
+    assert (counted.output, len(counted.steps)) == ("20", 20)
+    assert seconds <= lasted <= seconds + pause + 1
+
+
+@pytest.mark.looptime
+async def test_pauses_and_stops_are_those_of_the_client():
+    """Orders of the recorded client are not replayed; those of the next one are followed."""
+    async with (
+        _recorded_from() as (_server, session),
+        Cassette.record(session, media=False) as recording,
+    ):
+        handle = await session.submit("Walk")
+        await asyncio.sleep(12)
+        await handle.pause()
+        await asyncio.sleep(100)
+        await handle.resume()
+        await handle.wait()
+        stopped = await session.submit("Wait")
+        await asyncio.sleep(20)
+        await stopped.stop()
+    walked, waited = recording.cassette.tasks
+
+    assert [each.status for each in walked.statuses] == ["running", "paused", "running", "finished"]
+    # The second step was under way when the pause came, and was reported after it.
+    scenario = walked.scenario()
+    active = sum(each.seconds for each in scenario.steps) + scenario.end_delay
+    assert active == pytest.approx(22, abs=1.1)
+    assert waited.status == "stopped"
+    async with (
+        LocalServer(executor=recording.cassette.executor()) as server,
+        _session(server) as session,
+    ):
+        with pytest.raises(errors.WaitTimeoutError):
+            await session.run_and_wait("Wait", timeout=60, on_timeout="stop")
+        assert len(server.store.tasks[0].steps) == 2
+
+
+@pytest.mark.looptime
+async def test_a_replay_with_faults_still_pays_once():
+    """A cassette is an executor as any other."""
+    async with _recorded_from() as (_server, session), Cassette.record(session) as recording:
+        await session.run_and_wait("Walk")
+    faults = [
+        Fault("lost_reply", "run_task", calls=1),
+        Fault("reset", ["get_task", "get_task_status"], probability=0.3, seed=7),
+    ]
+
+    async with (
+        LocalServer(executor=recording.cassette.executor(), faults=faults) as server,
+        _session(server) as session,
+    ):
+        task = await session.run_and_wait("Walk")
+        assert server.tasks_created == 1
+        assert server.faults_fired["lost_reply run_task"] == 1
+
+    assert [step.next_goal for step in task.steps] == ["One", "Two", "Three"]
+
+
+@pytest.mark.looptime
+async def test_how_a_recording_is_found():
+    """By text, by pattern, in order; or by order alone."""
+    ended = (RecordedStatus(1, "finished"),)
+    tasks = [
+        RecordedTask("A", statuses=ended, output="first"),
+        RecordedTask("A", statuses=ended, output="second"),
+        RecordedTask("B", r"Buy \d+ apples", statuses=ended, output="bought"),
+    ]
+    found = {}
+    for match in ("exact", "any"):
+        executor = Cassette(tasks).executor(match=match, speed=math.inf)
+        async with LocalServer(executor=executor) as server, _session(server) as session:
+            texts = ("A", "A", "A", "Buy 12 apples", "B")
+            found[match] = [(await session.run_and_wait(text)).output for text in texts]
+
+    assert found["exact"] == ["first", "second", "second", "bought", "bought"]
+    assert found["any"] == ["first", "second", "bought", "bought", "bought"]
+
+
+@pytest.mark.looptime
+async def test_a_task_that_is_not_on_the_cassette_says_so():
+    """With what is, and what was probably meant."""
+    cassette = Cassette([RecordedTask("Find the prices"), RecordedTask("Log in")], "shop.json")
+    async with LocalServer(executor=cassette.executor()) as server, _session(server) as session:
+        with pytest.raises(errors.TaskFailedError) as caught:
+            await session.run_and_wait("Find the price")
+
+    for words in ("shop.json has no task 'Find the price'", "mean 'Find the prices'?", "'Log in'"):
+        assert words in str(caught.value)
+
+
+@pytest.mark.looptime
+async def test_all_ways_of_creating_a_task_are_recorded():
+    """Batches and lost answers too; plain calls are followed by their id."""
+    async with _recorded_from() as (server, session):
+        async with Cassette.record(session, media=False) as recording:
+            server.set_faults([Fault("lost_reply", "run_task", calls=1)])
+            await session.run_and_wait("adopted")
+            await session.run_many([("a", "in a batch")], concurrency=1).collect()
+            created = await session.tasks.run("plain")
+            recording.follow(created.id)
+        await session.run_and_wait("after")
+
+    assert [each.task for each in recording.cassette.tasks] == ["adopted", "in a batch", "plain"]
+    assert {str(each.status) for each in recording.cassette.tasks} == {"finished"}
+
+
+@pytest.mark.looptime
+async def test_events_of_a_receiver_are_recorded():
+    """With their times, in their own terms."""
+    received: list[Any] = []
+
+    class Source:
+        def subscribe(self, callback: Any) -> None:
+            received.append(callback)
+
+    async with (
+        _recorded_from() as (_server, session),
+        Cassette.record(session, media=False, webhooks=Source()) as recording,
+    ):
+        handle = await session.submit("Walk")
+        await asyncio.sleep(7)
+        status = webhooks.WebhookStatus("started")
+        received[0](webhooks.TaskStatusUpdate(handle.id, "", status))
+        received[0](webhooks.TaskStatusUpdate("another", "", status))
+        await handle.wait()
+
+    assert recording.cassette.tasks[0].webhooks == (RecordedStatus(7.0, "started"),)
+
+
+@pytest.mark.looptime
+async def test_a_block_that_raises_saves_nothing(tmp_path: Path):
+    """An earlier recording stays as it is."""
+    path = tmp_path / "shop.json"
+    path.write_text("before")
+    async with _recorded_from() as (_server, session):
+        with contextlib.suppress(KeyError):
+            async with Cassette.record(session, path):
+                await session.submit("Wait")
+                raise KeyError
+
+    assert path.read_text() == "before"
+
+
+@pytest.mark.looptime
+async def test_a_task_without_an_end_is_recorded_so_far():
+    """After the patience of the recorder; its replay has no end either."""
+    async with (
+        _recorded_from() as (_server, session),
+        Cassette.record(session, wait=30) as recording,
+    ):
+        await session.submit("Wait")
+    (task,) = recording.cassette.tasks
+
+    assert task.status == "running"
+    assert len(task.steps) == 2
+    assert task.scenario().hangs
+
+
+async def test_a_session_that_is_closed_too_early_is_said(tmp_path: Path):
+    """The recorder has to be within the session; what it had is saved."""
+    path = tmp_path / "shop.json"
+    async with LocalServer(executor="scripted") as server:
+        session = BrowserUseSession(server.api_key, base_url=server.base_url)
+        recording = Cassette.record(session, path)
+        await recording.__aenter__()
+        await session.submit("Walk")
+        await session.aclose()
+        with pytest.raises(errors.SessionClosedError) as caught:
+            await recording.__aexit__(None, None, None)
+
+    assert caught.value.__notes__ == ["0 of 1 tasks are recorded"]
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        ("{", "a.json: "),
+        ("[]", "it is no cassette"),
+        ('{"tasks": []}', "it has no 'browser_use_cassette'"),
+        ('{"browser_use_cassette": 2}', "version 2, and this package reads 1"),
+        ('{"browser_use_cassette": 1, "tasks": [7]}', r"tasks\[0\]: 7 is no object"),
+        ('{"browser_use_cassette": 1, "tasks": [{"task": 7}]}', r"tasks\[0\]\.task: 7 is not"),
+        ('{"browser_use_cassette": 1, "tasks": [{"pattern": "("}]}', r"\]\.pattern: "),
+        ('{"browser_use_cassette": 1, "tasks": [{"steps": [{"at": -1}]}]}', r"steps\[0\]\.at: -1"),
+        (
+            '{"browser_use_cassette": 1, "tasks": [{"files": {"a": {"base64": "!"}}}]}',
+            "'a'.*base64",
+        ),
+    ],
+)
+def test_a_file_that_is_no_cassette(content: str, problem: str, tmp_path: Path):
+    """The message names the place."""
+    path = tmp_path / "a.json"
+    path.write_text(content)
+    with pytest.raises(errors.ConfigurationError, match=problem):
+        Cassette.load(path)
+
+
+def test_a_file_that_is_not_there(tmp_path: Path):
+    """Nor is this a traceback of the operating system."""
+    with pytest.raises(errors.ConfigurationError, match=r"gone\.json: No such file"):
+        Cassette.load(tmp_path / "gone.json")
+
+
+@pytest.mark.parametrize("options", [{"speed": 0}, {"speed": math.nan}, {"match": "some"}])
+def test_options_that_cannot_work(options: dict[str, Any]):
+    """They are refused before a server starts."""
+    with pytest.raises(errors.ConfigurationError, match=r"^(speed|match) must be"):
+        Cassette().executor(**options)
