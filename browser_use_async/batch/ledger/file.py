@@ -186,7 +186,8 @@ def _prepare(connection: sqlite3.Connection, file: Path) -> None:
         if problem != "ok":
             raise _corrupt(file, problem)
         connection.execute("PRAGMA journal_mode = WAL")
-        connection.executescript(_DURABLE + schema.INDEXES)
+        connection.executescript(_DURABLE)
+        schema.upgrade(connection)
         return
     # No tables yet, but another program's mark: do not turn its file into a ledger.
     if connection.execute("PRAGMA application_id").fetchone()[0]:

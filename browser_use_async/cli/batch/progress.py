@@ -100,6 +100,8 @@ def _why_stopped(progress: BatchProgress) -> str:
     """Why no more tasks are submitted; empty if the user asked for that."""
     if progress.stopped_by is StopReason.BALANCE:
         return "the account's balance is used up"
+    if progress.stopped_by is StopReason.FAILURES:
+        return "too many tasks in a row have failed (--max-failures)"
     if progress.stopped_by is not StopReason.BUDGET or progress.budget_cents is None:
         return ""
     needed = (

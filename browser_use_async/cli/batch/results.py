@@ -31,6 +31,7 @@ def result_record(
         "output": result.output,
         "steps": result.steps,
         "cost_cents": float(result.cost_cents),
+        "former_cost_cents": float(result.former_cost_cents),
         "attempts": result.attempts,
         "error": None,
     }

@@ -6,7 +6,7 @@ from typing import Any
 
 import attrs
 
-from browser_use_async.batch import BatchResult, ItemState
+from browser_use_async.batch import BatchResult, ItemState, read_ledger
 from browser_use_async.batch.batch import Batch
 from browser_use_async.batch.estimates import InputPrices
 from browser_use_async.batch.ledger.records import FINAL_STATES
@@ -44,6 +44,9 @@ class BatchRun:
         with console.status(f"reading {settings.items.file.path}"):
             # In a thread, so that Ctrl-C works while a large file is read.
             count = await asyncio.to_thread(settings.items.check)
+        if settings.retry_failed and not await self._confirm_retry():
+            console.info("nothing was sent")
+            return ExitCode.USAGE
         with ExitStack() as stack:
             file = self._output_file()
             if file is not None:
@@ -55,22 +58,42 @@ class BatchRun:
             code = await self._run_with_timeout(batch, tracker, file)
         return self._finish(batch) if code is None else code
 
+    async def _confirm_retry(self) -> bool:
+        """Whether failed rows may be paid for again; a person at a terminal is asked."""
+        settings = self.settings
+        if settings.is_confirmed or settings.ledger is None or not settings.ledger.exists():
+            return True
+        failed = read_ledger(settings.ledger).counts[ItemState.FAILED]
+        if not failed:
+            return True
+        rows = "1 row" if failed == 1 else f"{failed:,} rows"
+        return await self.console.confirm(
+            f"{rows} failed. Trying them again creates as many new tasks of at most "
+            f"{self._price_of_one()} each"
+        )
+
     def _output_file(self) -> ResultFile | None:
         settings = self.settings
         if settings.output is None:
             return None
-        # Dead letters are tried again, so their old lines must go.
-        drop = {ItemState.DEAD} if settings.retry_dead_letters else set[ItemState]()
+        # These are tried again, so their old lines must go.
+        tried_again = {
+            ItemState.DEAD: settings.retry_dead_letters,
+            ItemState.FAILED: settings.retry_failed,
+        }
+        drop = {state for state, is_tried in tried_again.items() if is_tried}
         return ResultFile(settings.output, resume=settings.resume, drop=drop)
 
     def _announce(self, count: int) -> None:
-        each = cents(InputPrices.of([""], self.settings.fields).total_cents)
+        tasks = "1 task" if count == 1 else f"{count:,} tasks"
         self.console.info(
-            f"{count:,} {'task' if count == 1 else 'tasks'} of at most {each} each, "
-            f"{self.settings.concurrency:,} at once"
+            f"{tasks} of at most {self._price_of_one()} each, {self.settings.concurrency:,} at once"
         )
         if self.settings.ledger is None:
             self._note("without --ledger this batch cannot be resumed after an interruption")
+
+    def _price_of_one(self) -> str:
+        return cents(InputPrices.of([""], self.settings.fields).total_cents)
 
     def _note(self, text: str) -> None:
         self.console.labelled([("note: ", Style.WAITING)], text)
@@ -89,6 +112,8 @@ class BatchRun:
             outage_tolerance=settings.outage_tolerance,
             settle_window=settings.settle_window,
             retry_dead_letters=settings.retry_dead_letters,
+            retry_failed=settings.retry_failed,
+            max_failures=settings.max_failures,
             labels=settings.labels,
             **settings.fields,
         )

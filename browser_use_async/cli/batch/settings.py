@@ -38,6 +38,9 @@ class Settings:
     check_balance: bool  # whether the account's balance bounds that
     stop_orphans: bool  # whether tasks too many are stopped
     retry_dead_letters: bool  # whether refused items are tried again
+    retry_failed: bool  # whether items whose task failed get another one
+    max_failures: int | None  # failures in a row after which nothing is submitted, or None
+    is_confirmed: bool  # whether not to ask before something is paid for again
     task_timeout: float | None  # seconds for which each task is waited for, or None
     outage_tolerance: float  # seconds for which the service may take no task
     settle_window: float  # seconds after which a task that did not appear never will
@@ -71,6 +74,9 @@ class Settings:
             check_balance=options.check_balance,
             stop_orphans=options.stop_orphans,
             retry_dead_letters=options.retry_dead_letters,
+            retry_failed=options.retry_failed,
+            max_failures=options.max_failures,
+            is_confirmed=options.yes,
             task_timeout=options.task_timeout,
             outage_tolerance=options.outage_tolerance,
             settle_window=options.settle_window,
@@ -86,8 +92,10 @@ def _refuse_contradictions(options: argparse.Namespace) -> None:
         raise ConfigurationError("--resume needs the --ledger of the run that was interrupted")
     if options.resume and options.local:
         raise ConfigurationError("--resume: the server of --local ended with the earlier run")
-    if options.retry_dead_letters and not options.resume:
-        raise ConfigurationError("--retry-dead-letters is about an earlier run; add --resume")
+    for name in ("retry_dead_letters", "retry_failed"):
+        if getattr(options, name) and not options.resume:
+            flag = "--" + name.replace("_", "-")
+            raise ConfigurationError(f"{flag} is about an earlier run; add --resume")
     files = {"the input": options.input, "-o": options.output, "--ledger": options.ledger}
     # Resolved, so that two spellings of one path are noticed.
     given = [path.resolve() for path in files.values() if path is not None]

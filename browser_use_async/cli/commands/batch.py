@@ -98,6 +98,12 @@ def _add_running(parser: argparse.ArgumentParser) -> None:
         "--check-balance", action="store_true", help="spend no more than the account has, either"
     )
     group.add_argument(
+        "--max-failures",
+        type=_count,
+        metavar="N",
+        help="create no more tasks once so many in a row have failed; what runs comes to its end",
+    )
+    group.add_argument(
         "--timeout",
         type=seconds,
         metavar="SECONDS",
@@ -148,6 +154,13 @@ def _add_lasting(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="with --resume: try rows again that the service has refused",
     )
+    group.add_argument(
+        "--retry-failed",
+        action="store_true",
+        help="with --resume: create another task for rows whose task failed or was stopped, which "
+        "costs again; asks first on a terminal",
+    )
+    group.add_argument("--yes", action="store_true", help="do not ask")
     group.add_argument(
         "--stop-orphans",
         action="store_true",
