@@ -105,7 +105,7 @@ class LedgerView:
             for row in connection.execute(f"SELECT {columns} FROM items ORDER BY position"):  # noqa: S608
                 yield _row(row)
 
-    def keys(self) -> Iterator[str]:
+    def item_keys(self) -> Iterator[str]:
         """The key of each item that was not refused, in the order of `rows()`."""
         with _snapshot(self.path) as connection:
             found = connection.execute(

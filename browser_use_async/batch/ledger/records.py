@@ -113,6 +113,11 @@ class Orphan:
     cost_cents: Decimal | None = None
     name: str | None = None  # what the item is called, if that is not its key
 
+    @property
+    def title(self) -> str:
+        """What people are shown of the item."""
+        return self.name or self.key
+
 
 @attrs.frozen(kw_only=True)
 class LedgerTotals:

@@ -91,7 +91,7 @@ class BatchDisplay:
         if result.restored or (is_good and not self._shows_results):
             return
         style = STATE_STYLES.get(result.state, Style.PLAIN)
-        prefix: list[Span] = [(f"{result.state:<12}", style), f"{_short(result.key)}  "]
+        prefix: list[Span] = [(f"{result.state:<12}", style), f"{_short(result.name)}  "]
         text = result.output if is_good else str(result.error or result.status or "")
         self._console.labelled(prefix, text or "no output")
 

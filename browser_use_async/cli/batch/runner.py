@@ -1,6 +1,7 @@
 """The run of a batch: results, progress, and what Ctrl-C does."""
 
 import asyncio
+import json
 from contextlib import ExitStack
 from typing import Any
 
@@ -10,7 +11,9 @@ from browser_use_async.batch import BatchResult, ItemState, read_ledger
 from browser_use_async.batch.batch import Batch
 from browser_use_async.batch.estimates import InputPrices
 from browser_use_async.batch.ledger.records import FINAL_STATES
-from browser_use_async.cli.batch.input import InputTracker
+from browser_use_async.cli.batch.formats import CsvTable, JsonLines
+from browser_use_async.cli.batch.input import InputContents, InputTracker
+from browser_use_async.cli.batch.ledger_check import begun_ledger, check_input, ledger_key
 from browser_use_async.cli.batch.progress import (
     BatchDisplay,
     exit_code_for,
@@ -18,7 +21,7 @@ from browser_use_async.cli.batch.progress import (
     summary,
     summary_line,
 )
-from browser_use_async.cli.batch.results import ResultFile, result_record
+from browser_use_async.cli.batch.results import ResultFile, ResultFormat, result_record
 from browser_use_async.cli.batch.settings import Settings
 from browser_use_async.cli.connect import Connection
 from browser_use_async.cli.console import Console
@@ -43,20 +46,30 @@ class BatchRun:
         settings, console = self.settings, self.console
         with console.status(f"reading {settings.items.file.path}"):
             # In a thread, so that Ctrl-C works while a large file is read.
-            count = await asyncio.to_thread(settings.items.check)
+            contents = await asyncio.to_thread(self._read_input)
         if settings.retry_failed and not await self._confirm_retry():
             console.info("nothing was sent")
             return ExitCode.USAGE
         with ExitStack() as stack:
-            file = self._output_file()
+            file = self._output_file(contents)
             if file is not None:
                 stack.enter_context(file)
-            self._announce(count)
-            tracker = InputTracker(settings.items, count, connection.fill_in)
+            self._announce(contents.count)
+            tracker = InputTracker(settings.items, contents.count, connection.fill_in)
             batch = self._batch(connection, tracker)
             stack.enter_context(graceful_sigint(lambda: self._drain(batch)))
             code = await self._run_with_timeout(batch, tracker, file)
         return self._finish(batch) if code is None else code
+
+    def _read_input(self) -> InputContents:
+        """Read the whole input, and compare it with the ledger."""
+        settings = self.settings
+        view = None if settings.extend else begun_ledger(settings.ledger)
+        if view is None:
+            return settings.items.check()
+        contents = settings.items.check(lambda item: ledger_key(item, settings.fields))
+        check_input(view, contents, settings.items.file.path)
+        return contents
 
     async def _confirm_retry(self) -> bool:
         """Whether failed rows may be paid for again; a person at a terminal is asked."""
@@ -72,17 +85,17 @@ class BatchRun:
             f"{self._price_of_one()} each"
         )
 
-    def _output_file(self) -> ResultFile | None:
+    def _output_file(self, contents: InputContents) -> ResultFile | None:
         settings = self.settings
         if settings.output is None:
             return None
-        # These are tried again, so their old lines must go.
-        tried_again = {
-            ItemState.DEAD: settings.retry_dead_letters,
-            ItemState.FAILED: settings.retry_failed,
-        }
-        drop = {state for state, is_tried in tried_again.items() if is_tried}
-        return ResultFile(settings.output, resume=settings.resume, drop=drop)
+        # These may have another result now; one that they still have is written again.
+        drop = {ItemState.DEAD, ItemState.FAILED} if settings.retry_failed else {ItemState.DEAD}
+        form: ResultFormat = JsonLines()
+        if settings.output.suffix.lower() == ".csv":
+            schema = settings.fields.get("structured_output_json")
+            form = CsvTable(contents.columns, json.loads(str(schema)) if schema else None)
+        return ResultFile(settings.output, form, resume=settings.resume, drop=drop)
 
     def _announce(self, count: int) -> None:
         tasks = "1 task" if count == 1 else f"{count:,} tasks"
@@ -181,7 +194,7 @@ class BatchRun:
         progress = batch.progress
         for orphan in batch.orphans:
             outcome = "it was stopped" if orphan.stopped else "it was not stopped"
-            self._note(f"task {orphan.task_id} is one too many for {orphan.key}; {outcome}")
+            self._note(f"task {orphan.task_id} is one too many for {orphan.title}; {outcome}")
         if remaining(progress) or progress.unknown:
             self._report_resume(batch)
         else:

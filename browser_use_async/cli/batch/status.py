@@ -45,7 +45,7 @@ async def _with_live_pages(
 
 
 async def _with_live_page(row: LedgerRow, session: BrowserUseSession) -> dict[str, Any]:
-    found: dict[str, Any] = {"key": row.key, "task_id": row.task_id}
+    found: dict[str, Any] = {"key": row.title, "task_id": row.task_id}
     try:
         task = await session.tasks.get(str(row.task_id))
     except BrowserUseError as error:
@@ -55,13 +55,14 @@ async def _with_live_page(row: LedgerRow, session: BrowserUseSession) -> dict[st
 
 def _show(view: LedgerView, console: Console) -> None:
     for name, value in sorted(view.labels.items()):
-        console.labelled([f"{name:<12}"], value)
+        console.labelled([f"{name:<11} "], value)
     budget = "" if view.budget_cents is None else f" of {cents(view.budget_cents)}"
-    console.info(f"{'begun':<12}", local_time(view.created_at), f", {view.runs} runs so far")
+    runs = "1 run" if view.runs == 1 else f"{view.runs:,} runs"
+    console.info(f"{'begun':<12}", local_time(view.created_at), f", {runs} so far")
     console.info(f"{'cost':<12}", cents(view.cost_cents), budget)
     for orphan in view.orphans:
         cost = "" if orphan.cost_cents is None else f", {cents(orphan.cost_cents)}"
-        what = f"task {orphan.task_id} of {orphan.key}{cost}"
+        what = f"task {orphan.task_id} of {orphan.title}{cost}"
         console.labelled([("too many    ", Style.WAITING)], what)
     console.table(
         ("STATE", "ITEMS"),

@@ -49,13 +49,20 @@ def _configure_run(parser: argparse.ArgumentParser) -> None:
         type=Path,
         metavar="FILE",
         help="a .csv or .tsv file with names in its first line, or a .jsonl file with an object in "
-        "each line. A column `key` says what a row is called, also when the batch is run again",
+        "each line",
     )
     parser.add_argument(
         "--template",
         metavar="TEXT",
         help="what the agent should do; {column} stands for a value of the row, {{ for a brace. "
         "Without it the column `task` is the task",
+    )
+    parser.add_argument(
+        "--key-column",
+        default="key",
+        metavar="NAME",
+        help="the column that says what a row is called, also when the batch is run again "
+        "(default: key). Without such a column a row is known by its task",
     )
     parser.add_argument(
         "--encoding", type=_encoding, default="utf-8", help="of the file (default: utf-8)"
@@ -65,8 +72,8 @@ def _configure_run(parser: argparse.ArgumentParser) -> None:
         "--output",
         type=Path,
         metavar="FILE",
-        help="a file for the results, a line of JSON each, in the order in which they come "
-        "(default: stdout)",
+        help="a file for the results, in the order in which they come: a table if its name ends "
+        "in .csv, else a line of JSON each (default: JSON on stdout)",
     )
     _add_running(parser)
     _add_lasting(parser)
@@ -159,6 +166,11 @@ def _add_lasting(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="with --resume: create another task for rows whose task failed or was stopped, which "
         "costs again; asks first on a terminal",
+    )
+    group.add_argument(
+        "--extend",
+        action="store_true",
+        help="with --resume: add the rows of another input to the batch of the ledger",
     )
     group.add_argument("--yes", action="store_true", help="do not ask")
     group.add_argument(
