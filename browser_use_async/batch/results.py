@@ -42,7 +42,7 @@ class BatchResult(Generic[OutputT]):
     index: int
     key: str
     state: ItemState
-    name: str = ""
+    name: str = attrs.field(default=attrs.Factory(lambda self: self.key, takes_self=True))
     task: Task | None = attrs.field(default=None, repr=False)
     task_id: str | None = None
     status: TaskStatus | None = None

@@ -182,6 +182,7 @@ CATALOGUE: dict[str, str] = {
     "I25": "a budget that is no amount of money",
     "I30": "failed items are tried again, and the process dies meanwhile",
     "I31": "one task after the other fails",
+    "I32": "the files beside a ledger, after its end and after a crash",
     # The tests themselves.
     "J1": "one seed gives one trace",
     "J2": "every mutant is found",

@@ -2,12 +2,14 @@
 
 import asyncio
 import json
+from collections.abc import Sequence
 from contextlib import ExitStack
+from decimal import Decimal
 from typing import Any
 
 import attrs
 
-from browser_use_async.batch import BatchResult, ItemState, read_ledger
+from browser_use_async.batch import BatchProgress, BatchResult, ItemState, StopReason, read_ledger
 from browser_use_async.batch.batch import Batch
 from browser_use_async.batch.estimates import InputPrices
 from browser_use_async.batch.ledger.records import FINAL_STATES
@@ -17,19 +19,20 @@ from browser_use_async.cli.batch.ledger_check import begun_ledger, check_input, 
 from browser_use_async.cli.batch.progress import (
     BatchDisplay,
     exit_code_for,
+    fitting_budget,
     remaining,
     summary,
     summary_line,
 )
 from browser_use_async.cli.batch.results import ResultFile, ResultFormat, result_record
-from browser_use_async.cli.batch.settings import Settings
+from browser_use_async.cli.batch.settings import Settings, resume_command
 from browser_use_async.cli.connect import Connection
 from browser_use_async.cli.console import Console
 from browser_use_async.cli.exit_codes import ExitCode
-from browser_use_async.cli.report.format import cents
 from browser_use_async.cli.screen import Style
 from browser_use_async.cli.signals import graceful_sigint
 from browser_use_async.errors import BrowserUseError
+from browser_use_async.prices import format_cents
 
 
 @attrs.frozen
@@ -38,7 +41,7 @@ class BatchRun:
 
     settings: Settings  # the settings
     console: Console  # where to show it
-    resume_command: str  # the command that resumes it after an interruption
+    words: Sequence[str]  # the command line
     timeout: float | None = None  # seconds after which it is left, or None
 
     async def run(self, connection: Connection) -> int:
@@ -105,8 +108,11 @@ class BatchRun:
         if self.settings.ledger is None:
             self._note("without --ledger this batch cannot be resumed after an interruption")
 
+    def _maximum_of_one(self) -> Decimal:
+        return InputPrices.of([""], self.settings.fields).total_cents
+
     def _price_of_one(self) -> str:
-        return cents(InputPrices.of([""], self.settings.fields).total_cents)
+        return format_cents(self._maximum_of_one())
 
     def _note(self, text: str) -> None:
         self.console.labelled([("note: ", Style.WAITING)], text)
@@ -188,7 +194,14 @@ class BatchRun:
         self.console.info(*summary_line(batch.progress))
         ledger = self.settings.ledger
         if ledger is not None and ledger.exists():
-            self.console.info("to go on: ", (self.resume_command, Style.STRONG))
+            self.console.info("to go on: ", (self._resume_command(batch.progress), Style.STRONG))
+
+    def _resume_command(self, progress: BatchProgress) -> str:
+        budget = None
+        # With the same budget the next run would stop at once, too.
+        if progress.stopped_by is StopReason.BUDGET and self.settings.budget_cents is not None:
+            budget = fitting_budget(progress, self._maximum_of_one())
+        return resume_command(self.words, budget)
 
     def _finish(self, batch: Batch[Any]) -> int:
         progress = batch.progress

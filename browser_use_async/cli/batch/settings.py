@@ -21,6 +21,7 @@ from browser_use_async.types import RunTaskFields, RunTaskRequest
 
 _SITE = "{site}"
 _KEY_OPTION = "--api-key"
+_BUDGET_OPTION = "--budget-cents"
 
 
 @attrs.frozen(kw_only=True)
@@ -154,15 +155,22 @@ def _labels(options: argparse.Namespace, fields: Mapping[str, Any]) -> dict[str,
     return labels
 
 
-def resume_command(words: Sequence[str]) -> str:
-    """The command that resumes the batch, without the API key."""
-    kept: list[str] = []
-    skips = False
-    for word in words:
-        if not skips and not word.startswith(f"{_KEY_OPTION}=") and word != _KEY_OPTION:
-            kept.append(word)
-        # In `--api-key KEY` the key is the next word.
-        skips = word == _KEY_OPTION
+def resume_command(words: Sequence[str], budget_cents: int | None = None) -> str:
+    """The command that resumes the batch, without the API key and with another budget if given."""
+    kept = _without(words, _KEY_OPTION)
+    if budget_cents is not None:
+        kept = [*_without(kept, _BUDGET_OPTION), _BUDGET_OPTION, str(budget_cents)]
     if "--resume" not in kept:
         kept.append("--resume")
     return shlex.join(["browser-use-async", *kept])
+
+
+def _without(words: Sequence[str], option: str) -> list[str]:
+    """The words without an option, whose value is the next word or stands behind a `=`."""
+    kept: list[str] = []
+    skips = False
+    for word in words:
+        if not skips and not word.startswith(f"{option}=") and word != option:
+            kept.append(word)
+        skips = word == option
+    return kept

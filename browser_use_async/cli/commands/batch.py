@@ -6,7 +6,7 @@ from decimal import Decimal, InvalidOperation
 from pathlib import Path
 
 from browser_use_async.cli.batch.runner import BatchRun
-from browser_use_async.cli.batch.settings import Settings, resume_command
+from browser_use_async.cli.batch.settings import Settings
 from browser_use_async.cli.batch.status import show_status
 from browser_use_async.cli.connect import connect
 from browser_use_async.cli.console import Console
@@ -192,7 +192,7 @@ def _configure_status(parser: argparse.ArgumentParser) -> None:
 async def _run(options: argparse.Namespace, console: Console) -> int:
     settings = Settings.of(options)
     async with connect(options, console) as connection:
-        run = BatchRun(settings, console, resume_command(options.words), options.timeout)
+        run = BatchRun(settings, console, options.words, options.timeout)
         return await run.run(connection)
 
 
