@@ -444,6 +444,8 @@ class BrowserUseSession:
         on_cancel: Literal["leave", "stop"] | None = None,
         outage_tolerance: float = 600.0,
         retry_dead_letters: bool = False,
+        retry_failed: bool = False,
+        max_failures: int | None = None,
         labels: Mapping[str, str] | None = None,
         **fields: Unpack[RunTaskFields],
     ) -> "Batch[OutputT]": ...
@@ -467,6 +469,8 @@ class BrowserUseSession:
         on_cancel: Literal["leave", "stop"] | None = None,
         outage_tolerance: float = 600.0,
         retry_dead_letters: bool = False,
+        retry_failed: bool = False,
+        max_failures: int | None = None,
         labels: Mapping[str, str] | None = None,
         **fields: Unpack[RunTaskFields],
     ) -> "Batch[Any]": ...
@@ -490,6 +494,8 @@ class BrowserUseSession:
         on_cancel: Literal["leave", "stop"] | None = None,
         outage_tolerance: float = 600.0,
         retry_dead_letters: bool = False,
+        retry_failed: bool = False,
+        max_failures: int | None = None,
         labels: Mapping[str, str] | None = None,
         **fields: Unpack[RunTaskFields],
     ) -> "Batch[Any]":
@@ -545,6 +551,13 @@ class BrowserUseSession:
             outage_tolerance: Seconds for which nothing can be created or looked up before the
                 batch ends with the error of the last call.
             retry_dead_letters: Whether items that were refused in an earlier run are tried again.
+            retry_failed: Whether items whose task failed or was stopped in an earlier run get
+                another task, which costs money again. The failed task and its cost remain in the
+                ledger. If such a run is interrupted, the same call goes on with it: no item is
+                tried twice until a run has read its whole input.
+            max_failures: Submit nothing more once so many tasks in a row have failed, in the
+                order in which they end, or None. Tasks under way come to their end; a success
+                begins a new count. The rest is left for the next run.
             labels: What you want to read about the batch in its ledger: texts by name, no secrets.
             fields: Fields of every request that does not give them itself.
 
@@ -584,6 +597,8 @@ class BrowserUseSession:
             on_cancel=on_cancel or ("stop" if ledger is None else "leave"),
             outage_tolerance=outage_tolerance,
             retry_dead_letters=retry_dead_letters,
+            retry_failed=retry_failed,
+            max_failures=max_failures,
             labels={} if labels is None else dict(labels),
             is_recorded=ledger is not None,
         )

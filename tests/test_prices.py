@@ -39,3 +39,21 @@ def test_every_price_is_of_a_published_model():
     """No price stands for a model that the service never named."""
     assert set(prices.STEP_CENTS) <= set(LlmModel)
     assert len(prices.STEP_CENTS) == 12
+
+
+@pytest.mark.parametrize(
+    ("amount", "words"),
+    [
+        (Decimal(0), "0 ¢"),
+        (5, "5 ¢"),
+        (Decimal("3.50"), "3.5 ¢"),
+        (Decimal("99.75"), "99.75 ¢"),
+        (Decimal(100), "$1.00"),
+        (Decimal("188.5"), "$1.89"),
+        (Decimal("999999.5"), "$10,000.00"),
+        (Decimal(123456), "$1,234.56"),
+    ],
+)
+def test_amounts_for_people(amount: Decimal | int, words: str):
+    """Exact cents below a dollar, dollars and cents from a dollar on."""
+    assert prices.format_cents(amount) == words

@@ -3,7 +3,7 @@
 from browser_use_async.batch.batch import Batch
 from browser_use_async.batch.inputs import BatchItem
 from browser_use_async.batch.ledger.reader import LedgerRow, LedgerView, read_ledger
-from browser_use_async.batch.ledger.records import ItemState, Orphan
+from browser_use_async.batch.ledger.records import FormerTask, ItemState, Orphan
 from browser_use_async.batch.progress import BatchProgress, StopReason
 from browser_use_async.batch.results import BatchResult
 
@@ -12,6 +12,7 @@ __all__ = [
     "BatchItem",
     "BatchProgress",
     "BatchResult",
+    "FormerTask",
     "ItemState",
     "LedgerRow",
     "LedgerView",

@@ -38,7 +38,7 @@ StartWriter = Callable[[], Awaitable[LedgerWriter]]
 
 _LOGGER = logging.getLogger("browser_use_async")
 # After these the rest of the input is still read, for items that have a task already.
-_READ_ON = frozenset({StopReason.BUDGET, StopReason.BALANCE})
+_READ_ON = frozenset({StopReason.BUDGET, StopReason.BALANCE, StopReason.FAILURES})
 
 
 class Batch(Generic[OutputT]):
@@ -88,6 +88,7 @@ class Batch(Generic[OutputT]):
         self._started = False
         self._failure: BaseException | None = None
         self._drained = False
+        self._has_open_round = False  # of trying failed items again
         self._closed = False
         self._reading: set[asyncio.Task[Any]] = set()
         self._clock: Callable[[], float] = time.monotonic  # the loop's, once it runs
@@ -237,8 +238,11 @@ class Batch(Generic[OutputT]):
         writer: LedgerWriter = await self._start_writer()
         try:
             totals: LedgerTotals = await writer.execute(
-                lambda store: store.begin_run(now, options.budget_cents, options.labels)
+                lambda store: store.begin_run(
+                    now, options.budget_cents, options.labels, retry_failed=options.retry_failed
+                )
             )
+            self._has_open_round = totals.has_open_round
             budget = self._budget(totals)
             await self._query_service(budget)
             self._refuse_too_small(budget.limit_cents)
@@ -363,7 +367,14 @@ class Batch(Generic[OutputT]):
         assert self._state is not None
         if self._failure is None:
             await self._find_duplicates(self._state)
+            await self._end_round(self._state)
         self._report_progress()
+
+    async def _end_round(self, state: BatchState) -> None:
+        """Record that the whole input was read, so that what failed again may be tried again."""
+        if self._has_open_round and state.stopped_by is None:
+            now = self._session.now().timestamp()
+            await state.writer.execute(lambda store: store.end_round(now))
 
     async def _find_duplicates(self, state: BatchState) -> None:
         while True:

@@ -11,7 +11,7 @@ import attrs
 
 from browser_use_async.batch.estimates import StepEstimator, TaskPrice
 from browser_use_async.errors import BrowserUseError, InvalidRequestError
-from browser_use_async.prices import TASK_START_CENTS
+from browser_use_async.prices import TASK_START_CENTS, format_cents
 from browser_use_async.types import RunTaskRequest, Task
 
 _LOGGER = logging.getLogger("browser_use_async")
@@ -231,9 +231,10 @@ def nothing_would_run(price: TaskPrice, limit_cents: Decimal) -> InvalidRequestE
     fitting = (limit_cents - TASK_START_CENTS) // price.step_cents
     advice = f", lower max_agent_steps to {fitting} or fewer" if fitting >= 1 else ""
     return InvalidRequestError(
-        f"budget_strict: a task may cost up to {price.maximum_cents} cents ({TASK_START_CENTS} for "
-        f"its start and {price.max_steps} steps of {price.step_cents}), and no more than "
-        f"{limit_cents} may be spent, so nothing would run; nothing was sent. Give at least "
+        f"budget_strict: a task may cost up to {format_cents(price.maximum_cents)} "
+        f"({format_cents(TASK_START_CENTS)} for its start and {price.max_steps} steps of "
+        f"{format_cents(price.step_cents)}), and no more than {format_cents(limit_cents)} may be "
+        f"spent, so nothing would run; nothing was sent. Give at least "
         f"{price.maximum_cents} as budget_cents{advice}, or leave budget_strict out",
         field="budget_cents",
     )

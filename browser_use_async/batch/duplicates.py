@@ -79,11 +79,12 @@ class _Scan:
             found_at=self.session.now(),
             stopped=stopped,
             cost_cents=await self._cost(task_id, suspect),
+            name=suspect.name,
         )
         await self.writer.execute(lambda store: store.record_orphan(orphan))
         _LOGGER.warning(
             "the item %r has a second task %s, which %s",
-            suspect.key,
+            suspect.name or suspect.key,
             task_id,
             "was stopped" if stopped else "lives on; session.tasks.stop(task_id) stops it",
         )

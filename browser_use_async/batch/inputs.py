@@ -20,6 +20,7 @@ from browser_use_async.errors import BatchInputError, InvalidRequestError
 from browser_use_async.types import RunTaskRequest
 
 MAX_KEY_LENGTH = 1000
+_LONGEST_TITLE = 60
 REFUSED = b""  # the digest of an item that is not a valid request
 
 
@@ -31,10 +32,12 @@ class BatchItem:
         request: What the agent should do, or a whole request.
         key: What identifies the item, also when the batch is run again: any text of 1 to 1000
             characters. Without one the content does.
+        name: What to call the item in reports, if that is not its key. It identifies nothing.
     """
 
     request: str | RunTaskRequest
     key: str | None = None
+    name: str | None = None
 
 
 _Each = Union[str, RunTaskRequest, tuple[str, str | RunTaskRequest], BatchItem]  # noqa: UP007
@@ -48,10 +51,24 @@ class InputItem:
 
     index: int  # its place in the input, counted from 0
     key: str  # what identifies it
+    name: str | None = None  # what it is called, if that is not its key
     digest: bytes = REFUSED  # of its content
     # What to send, or None if it was refused
     request: RunTaskRequest | None = attrs.field(default=None, repr=False)
     problem: InvalidRequestError | None = None  # why it was refused, or None
+
+    @property
+    def task(self) -> str | None:
+        """The text of its task, or None if it was refused."""
+        return None if self.request is None else self.request.task
+
+    @property
+    def title(self) -> str:
+        """What people are shown: its name, its key, or without both the beginning of its task."""
+        if self.name is not None or self.task is None or self.key != _key_of(self.digest):
+            return self.name or self.key
+        text = " ".join(self.task.split())
+        return text if len(text) <= _LONGEST_TITLE else f"{text[: _LONGEST_TITLE - 1]}…"
 
 
 def content_digest(request: RunTaskRequest) -> bytes:
@@ -64,6 +81,15 @@ def content_digest(request: RunTaskRequest) -> bytes:
         fields["secrets"] = sorted(fields["secrets"])
     text = json.dumps(fields, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).digest()
+
+
+def content_key(request: RunTaskRequest) -> str:
+    """What identifies an item without a key of its own."""
+    return _key_of(content_digest(request))
+
+
+def _key_of(digest: bytes) -> str:
+    return digest.hex()[:32]
 
 
 class InputReader:
@@ -128,15 +154,16 @@ class InputReader:
 
     def _checked(self, index: int, given: object) -> InputItem:
         key: object = None
+        name: str | None = None
         try:
             if isinstance(given, BatchItem):
-                key, given = given.key, given.request
+                key, name, given = given.key, given.name, given.request
             elif isinstance(given, tuple):
                 key, given = _pair(given)
             _check_key(key)
         except InvalidRequestError as error:
             return InputItem(index=index, key=f"#{index}", problem=error)
-        name = key if isinstance(key, str) else None
+        own_key = key if isinstance(key, str) else None
         try:
             token = CALLER.set(self._caller)
             try:
@@ -144,10 +171,16 @@ class InputReader:
             finally:
                 CALLER.reset(token)
         except InvalidRequestError as error:
-            return InputItem(index=index, key=f"#{index}" if name is None else name, problem=error)
+            return InputItem(index=index, key=own_key or f"#{index}", name=name, problem=error)
         # Without a key the content identifies the item, so equal items are one task.
         digest = content_digest(request)
-        return InputItem(index=index, key=name or digest.hex()[:32], digest=digest, request=request)
+        return InputItem(
+            index=index,
+            key=own_key or _key_of(digest),
+            name=name,
+            digest=digest,
+            request=request,
+        )
 
     def _request(self, given: object) -> RunTaskRequest:
         if isinstance(given, str):

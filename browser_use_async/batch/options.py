@@ -43,6 +43,8 @@ class BatchOptions:
     on_cancel: OnClose = "leave"
     outage_tolerance: float = 600.0  # in seconds
     retry_dead_letters: bool = False
+    retry_failed: bool = False
+    max_failures: int | None = None  # in a row
     labels: Mapping[str, str] = attrs.field(factory=dict)
     is_recorded: bool = False  # whether there is a ledger that outlives the batch
 
@@ -59,8 +61,7 @@ class BatchOptions:
             raise _refused(
                 "outage_tolerance", "a number of seconds of 0 or more", self.outage_tolerance
             )
-        if self.timeout is not None and not (is_seconds(self.timeout) and self.timeout > 0):
-            raise _refused("timeout", "a number of seconds above 0", self.timeout)
+        self._check_bounds()
         if self.budget_strict and self.budget_cents is None and not self.check_balance:
             raise InvalidRequestError(
                 "budget_strict needs budget_cents or check_balance; nothing was sent",
@@ -69,6 +70,13 @@ class BatchOptions:
         for name, value in cast("Mapping[object, object]", self.labels).items():
             if not (isinstance(name, str) and isinstance(value, str)):
                 raise _refused("labels", "texts by name", {name: value})
+
+    def _check_bounds(self) -> None:
+        """Check the options that may be None."""
+        if self.max_failures is not None and not is_count(self.max_failures):
+            raise _refused("max_failures", "a whole number from 1, or None", self.max_failures)
+        if self.timeout is not None and not (is_seconds(self.timeout) and self.timeout > 0):
+            raise _refused("timeout", "a number of seconds above 0", self.timeout)
 
 
 def budget_in_cents(value: object) -> Decimal | None:

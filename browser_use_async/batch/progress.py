@@ -7,7 +7,7 @@ from enum import StrEnum
 import attrs
 
 from browser_use_async.batch.budget import Budget
-from browser_use_async.batch.ledger.records import FINAL_STATES, ItemState
+from browser_use_async.batch.ledger.records import FINAL_STATES, ItemRecord, ItemState
 
 
 class StopReason(StrEnum):
@@ -17,6 +17,7 @@ class StopReason(StrEnum):
     BUDGET = "budget"
     BALANCE = "balance"  # the service says that the account's balance is used up
     DRAINED = "drained"  # `drain()` was called
+    FAILURES = "failures"  # as many tasks in a row failed as `max_failures` says
 
 
 @attrs.frozen(kw_only=True)
@@ -34,7 +35,7 @@ class BatchProgress:
         duplicates: How many times the input named an item that it had named before.
         rate: Items that came to their end in this run, per second.
         cost_cents: What the tasks that have ended cost, from their steps and the published
-            prices, in US cents.
+            prices, in US cents; also those of items that were tried again afterwards.
         running_cents: What the tasks under way are expected to cost at most: by all the steps
             that they may take, and once enough have ended to know better by an upper quantile.
         budget_cents: The budget in US cents, or None.
@@ -88,13 +89,20 @@ class ProgressCounter:
         )
         self.duplicates = 0
 
-    def add(self, state: ItemState, *, known: bool) -> None:
+    def add(self, record: ItemRecord) -> None:
         """Count an item that the input gave for the first time in this run."""
-        if not known:
+        if not record.known:
             self.known += 1
-            self._counts[state] = self._counts.get(state, 0) + 1
-        elif state not in FINAL_STATES:
+            self._counts[record.state] = self._counts.get(record.state, 0) + 1
+        elif record.revived:
+            self.begin_anew(ItemState.DEAD)
+        elif record.state not in FINAL_STATES:
             self.outstanding -= 1
+
+    def begin_anew(self, state: ItemState) -> None:
+        """Count an item as new that had come to its end."""
+        self._counts[state] -= 1
+        self._counts[ItemState.NEW] = self._counts.get(ItemState.NEW, 0) + 1
 
     def start(self, state: ItemState) -> None:
         """Count an item as running."""

@@ -23,6 +23,7 @@ class BatchResult(Generic[OutputT]):
         index: Its place in the input of this run, counted from 0.
         key: Its key: the user's own, or a digest of its content.
         state: How far it came.
+        name: What to call it: its name, its key, or without both the beginning of its task.
         task: The whole task, if it ended in this run. For items that an earlier run of the same
             ledger brought to their end it is None; `session.tasks.get(task_id)` gives it.
         task_id: The task's id, if one is known to exist.
@@ -33,12 +34,15 @@ class BatchResult(Generic[OutputT]):
         attempts: How many requests were sent to create it.
         steps: How many steps the task took.
         cost_cents: What it cost, from its steps and the published prices, in US cents.
+        former_cost_cents: What the tasks cost that failed before this one, if the item was tried
+            again.
         restored: Whether an earlier run of the same ledger brought it to its end.
     """
 
     index: int
     key: str
     state: ItemState
+    name: str = attrs.field(default=attrs.Factory(lambda self: self.key, takes_self=True))
     task: Task | None = attrs.field(default=None, repr=False)
     task_id: str | None = None
     status: TaskStatus | None = None
@@ -48,6 +52,7 @@ class BatchResult(Generic[OutputT]):
     attempts: int = 0
     steps: int | None = None
     cost_cents: Decimal = Decimal(0)
+    former_cost_cents: Decimal = Decimal(0)
     restored: bool = False
 
     @property
@@ -97,14 +102,15 @@ def _columns(name: str, value: Any) -> dict[str, Any]:
 
 
 def from_task(
-    item: InputItem, task: Task, output_type: Any, attempts: int, cost: Decimal
+    item: InputItem, task: Task, output_type: Any, record: ItemRecord
 ) -> tuple[BatchResult[Any], ItemOutcome]:
-    """The result and the outcome of an item whose task has ended."""
+    """The result and the outcome of an item whose task has ended; `record` has its cost."""
     task, error = _checked(task, output_type)
     state = ItemState.DONE if error is None else ItemState.FAILED
     result: BatchResult[Any] = BatchResult(
         index=item.index,
         key=item.key,
+        name=item.title,
         state=state,
         task=task,
         task_id=task.id,
@@ -112,15 +118,16 @@ def from_task(
         output=task.output,
         parsed=task.parsed if isinstance(task, ParsedTask) else None,
         error=error,
-        attempts=attempts,
+        attempts=record.attempts,
         steps=len(task.steps),
-        cost_cents=cost,
+        cost_cents=record.cost_cents,
+        former_cost_cents=record.former_cost_cents,
     )
     outcome = ItemOutcome(
         state=state,
         status=str(task.status),
         steps=len(task.steps),
-        cost_cents=cost,
+        cost_cents=record.cost_cents,
         error=None if error is None else type(error).__name__,
         reason=None if error is None else str(error),
         created_at=None if task.created_at is None else task.created_at.timestamp(),
@@ -134,22 +141,29 @@ def dead_letter(
     item: InputItem, record: ItemRecord, error: BrowserUseError, attempts: int = 0
 ) -> tuple[BatchResult[Any], ItemOutcome]:
     """The result and the outcome of an item that was refused, so that no task exists."""
-    return _without_task(item, ItemState.DEAD, record.attempts + attempts, error)
+    record = attrs.evolve(record, attempts=record.attempts + attempts)
+    return _without_task(item, ItemState.DEAD, record, error)
 
 
 def unresolved(
-    item: InputItem, attempts: int, error: BrowserUseError
+    item: InputItem, record: ItemRecord, error: BrowserUseError
 ) -> tuple[BatchResult[Any], ItemOutcome]:
     """The result and the outcome of an item that may or may not have a task."""
-    return _without_task(item, ItemState.UNKNOWN, attempts, error)
+    return _without_task(item, ItemState.UNKNOWN, record, error)
 
 
 def _without_task(
-    item: InputItem, state: ItemState, attempts: int, error: BrowserUseError
+    item: InputItem, state: ItemState, record: ItemRecord, error: BrowserUseError
 ) -> tuple[BatchResult[Any], ItemOutcome]:
     error = error.with_traceback(None)  # its frames would keep requests and their secrets alive
     result: BatchResult[Any] = BatchResult(
-        index=item.index, key=item.key, state=state, error=error, attempts=attempts
+        index=item.index,
+        key=item.key,
+        name=item.title,
+        state=state,
+        error=error,
+        attempts=record.attempts,
+        former_cost_cents=record.former_cost_cents,
     )
     return result, ItemOutcome(state=state, error=type(error).__name__, reason=str(error))
 
@@ -204,12 +218,14 @@ def _replayed(item: InputItem, record: ItemRecord, **more: Any) -> BatchResult[A
     return BatchResult(
         index=item.index,
         key=item.key,
+        name=item.title,
         state=record.state,
         task_id=record.task_id,
         status=None if record.status is None else TaskStatus(record.status),
         attempts=record.attempts,
         steps=record.steps,
         cost_cents=record.cost_cents,
+        former_cost_cents=record.former_cost_cents,
         restored=True,
         **more,
     )

@@ -32,7 +32,7 @@ from browser_use_async.batch.state import BatchState, InFlightItem
 from browser_use_async.events import SubmissionAdopted
 from browser_use_async.lifecycle.create import Submission, SubmissionState
 from browser_use_async.lifecycle.handle import wait
-from browser_use_async.types import RunTaskRequest
+from browser_use_async.types import RunTaskRequest, Task, TaskStatus
 
 MOST_ROUNDS = 3  # of sending in one run, for a service that loses every answer
 DOUBTFUL = frozenset({ItemState.INTENT, ItemState.UNKNOWN})
@@ -137,13 +137,18 @@ class ItemRunner:
             batch.counter.duplicates += 1
             batch.on_change()
             return None
-        batch.counter.add(record.state, known=record.known)
-        if item.request is None or record.state in FINAL_STATES:
+        batch.counter.add(record)
+        if item.request is None or (record.state in FINAL_STATES and not record.may_retry):
             return await self._finish_unsent()
-        if record.state is not ItemState.NEW:
+        if record.state in MAY_COST:
             batch.admission.follow(item.index, item.request)
         elif not await self._is_admitted(item.request):
-            return None
+            # A failed item that is not tried again now is still a result.
+            return await self._finish_unsent() if record.may_retry else None
+        if record.may_retry:
+            # The ledger has the failed task until run-task is about to be sent again.
+            self._record = record.for_retry()
+            batch.counter.begin_anew(record.state)
         return await self._run_counted(item.request)
 
     async def _claim(self) -> ItemRecord:
@@ -151,7 +156,9 @@ class ItemRunner:
         now = self.batch.session.now().timestamp()
         # A claim need not be durable: without it the next run claims the item again.
         return await self.batch.writer.query(
-            lambda store: store.claim(item.key, item.digest, now, revive=revive)
+            lambda store: store.claim(
+                item.key, item.digest, now, revive=revive, name=item.name, task=item.task
+            )
         )
 
     async def _is_admitted(self, request: RunTaskRequest) -> bool:
@@ -237,7 +244,9 @@ class ItemRunner:
             if options.on_ambiguous == "raise":
                 break
         error = self.batch.session.creator.unknown(submission)
-        result, outcome = unresolved(self.item, self._attempts(), error)
+        result, outcome = unresolved(
+            self.item, attrs.evolve(self._record, attempts=self._attempts()), error
+        )
         await self._entry.record_outcome(outcome)
         return result
 
@@ -328,6 +337,13 @@ class ItemRunner:
 
     # --- waiting for its end --------------------------------------------------------------
 
+    def _billed_steps(self, task: Task) -> int:
+        """How many steps the task costs: one that only says that it failed at its limit is free."""
+        assert self.item.request is not None
+        limit = TaskPrice.of(self.item.request).max_steps
+        says_limit = task.status is TaskStatus.FAILED and len(task.steps) == limit + 1
+        return limit if says_limit else len(task.steps)
+
     async def _wait_for_end(self, task_id: str, created_at: float | None) -> BatchResult[Any]:
         batch, item, attempts = self.batch, self.item, self._attempts()
         try:
@@ -339,12 +355,16 @@ class ItemRunner:
             return BatchResult(
                 index=item.index,
                 key=item.key,
+                name=item.title,
                 state=ItemState.SUBMITTED,
                 task_id=task_id,
                 error=error,
                 attempts=attempts,
+                former_cost_cents=self._record.former_cost_cents,
             )
-        cost = batch.admission.settle(item.index, len(task.steps))
-        result, outcome = from_task(item, task, batch.options.output_type, attempts, cost)
+        cost = batch.admission.settle(item.index, self._billed_steps(task))
+        record = attrs.evolve(self._record, attempts=attempts, cost_cents=cost)
+        result, outcome = from_task(item, task, batch.options.output_type, record)
         await self._entry.record_outcome(outcome)
+        batch.record_end(succeeded=result.succeeded)
         return result

@@ -100,9 +100,17 @@ class BatchState:
     backoff: SharedBackoff
     on_change: Callable[[], None]  # called when a count has changed
     stopped_by: StopReason | None = None  # why nothing more is submitted, or None
+    failures_in_row: int = 0  # tasks that failed in this run since one succeeded
     # By their indexes in the input
     in_flight: dict[int, InFlightItem] = attrs.field(factory=dict)
 
     def stop(self, reason: StopReason) -> None:
         """Submit nothing more; the first reason counts."""
         self.stopped_by = self.stopped_by or reason
+
+    def record_end(self, *, succeeded: bool) -> None:
+        """Count failures in a row, and submit nothing more after too many."""
+        self.failures_in_row = 0 if succeeded else self.failures_in_row + 1
+        most = self.options.max_failures
+        if most is not None and self.failures_in_row >= most:
+            self.stop(StopReason.FAILURES)

@@ -1,5 +1,6 @@
 """Console output: messages for people to stderr, results as JSON to stdout."""
 
+import asyncio
 import io
 import json
 import re
@@ -67,6 +68,20 @@ class Console:
     def error(self, text: str) -> None:
         """Write an error message to stderr."""
         self.labelled([("error: ", Style.BAD)], text)
+
+    async def confirm(self, question: str) -> bool:
+        """Ask a person who sits at a terminal; without one the answer is yes."""
+        if self._err.width is None or sys.stdin is None or not sys.stdin.isatty():
+            return True
+        self.info(question, ". Go on? [y/N]")
+        # A terminal is readable once a line is complete; until then Ctrl-C must work.
+        loop, is_answered = asyncio.get_running_loop(), asyncio.Event()
+        loop.add_reader(sys.stdin, is_answered.set)
+        try:
+            await is_answered.wait()
+        finally:
+            loop.remove_reader(sys.stdin)
+        return sys.stdin.readline().strip().lower() in {"y", "yes"}
 
     def status(self, text: str) -> AbstractContextManager[Callable[[str], None]]:
         """Show a spinner with a text on stderr until the `with` block ends."""

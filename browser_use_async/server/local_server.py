@@ -174,6 +174,8 @@ class LocalServer:
             self._now, webhook_retry_delay, self._faults.duplicates, self._keeper
         )
         billing = TaskBilling(self._account, self._profiles)
+        for record in self.store.interrupted:
+            billing.charge_step(record)
         self._runner = TaskRunner(self._executor, self.store, stop_cleanup_delay, billing)
 
     @property

@@ -10,11 +10,11 @@ import pytest
 
 from browser_use_async import BrowserUseSession, PollPolicy, RetryPolicy
 from browser_use_async.server import LocalServer
-from browser_use_async.server.executors.protocol import Assignment, Control
+from browser_use_async.server.executors.protocol import Assignment, Control, Failed, Step
 from browser_use_async.server.executors.scripted import Scenario, ScriptedExecutor
 from tests.support.hygiene import nothing_leaks
 
-__all__ = ["Held", "Open", "Serve", "hanging", "nothing_leaks", "open_session", "serve"]
+__all__ = ["Held", "Mended", "Open", "Serve", "hanging", "nothing_leaks", "open_session", "serve"]
 
 QUICK = Scenario(steps=("Look",), step_seconds=0.01)
 POLL = PollPolicy(interval=0.02, latency_target=0.03)
@@ -50,6 +50,27 @@ class Held(ScriptedExecutor):
         """Wait, and do it."""
         if self._text in {None, assignment.task}:
             await self.released.wait()
+        async for item in super().run(assignment, control):
+            yield item
+
+
+class Mended(ScriptedExecutor):
+    """Tasks with one of these texts in theirs fail, until it is taken out.
+
+    Attributes:
+        broken: The texts by which tasks fail.
+    """
+
+    def __init__(self, *broken: str) -> None:
+        super().__init__(default=QUICK)
+        self.broken = set(broken)
+
+    async def run(self, assignment: Assignment, control: Control) -> AsyncIterator[Any]:
+        """Take a step and fail, or do it."""
+        if any(text in assignment.task for text in self.broken):
+            yield Step("Look", "Looked", "about:blank")
+            yield Failed("The site is down")
+            return
         async for item in super().run(assignment, control):
             yield item
 

@@ -50,6 +50,7 @@ class Run:
         at: At which call of that method.
         committed: Whether it dies after the commit instead of before.
         kill_after: Seconds after which it is killed, or None.
+        retry_failed: Whether failed items are tried again.
     """
 
     base_url: str
@@ -62,6 +63,7 @@ class Run:
     at: int = 1
     committed: bool = False
     kill_after: float | None = None
+    retry_failed: bool = False
 
 
 def items(count: int) -> Iterator[BatchItem]:
@@ -137,6 +139,7 @@ async def run(settings: Run) -> None:
             concurrency=settings.concurrency,
             ledger=settings.ledger,
             settle_window=settings.settle_window,
+            retry_failed=settings.retry_failed,
         )
         async for _result in batch:
             pass

@@ -180,6 +180,9 @@ CATALOGUE: dict[str, str] = {
     "I23": "a strict budget, which no sum of maxima may pass",
     "I24": "the ledger is deleted or replaced while a batch uses it",
     "I25": "a budget that is no amount of money",
+    "I30": "failed items are tried again, and the process dies meanwhile",
+    "I31": "one task after the other fails",
+    "I32": "the files beside a ledger, after its end and after a crash",
     # The tests themselves.
     "J1": "one seed gives one trace",
     "J2": "every mutant is found",

@@ -73,7 +73,7 @@ async def test_a_batch(server: LocalServer, tmp_path: Path) -> None:
     assert lines["k1"]["task"] == "Find Fail & Co's head office"
     assert (result.json["done"], result.json["failed"], result.json["left"]) == (2, 1, 0)
     assert result.json["cost_cents"] == sum(each["cost_cents"] for each in lines.values())
-    assert "3 tasks of at most $1.885 each, 10 at once" in result.stderr
+    assert "3 tasks of at most $1.89 each, 10 at once" in result.stderr
     assert "failed      k1  task" in result.stderr
     assert "The page is on fire" in result.stderr
     assert f"2 done, 1 failed; {result.json['cost_cents']:g} ¢" in result.stderr
@@ -242,7 +242,7 @@ async def test_budget(server: LocalServer, tmp_path: Path) -> None:
     more = ("--concurrency", "1", "--budget-cents")
     result = await run(*words(tmp_path, source, *more, "13"), env=env)
     created = server.tasks_created
-    again = await run(*words(tmp_path, source, *more, "1000", "--resume"), env=env)
+    again = await run(*resume_words(result), env=env)
 
     assert result.code == 1
     said = " ".join(result.stderr.split())
@@ -254,6 +254,25 @@ async def test_budget(server: LocalServer, tmp_path: Path) -> None:
     assert result.json["cost_cents"] <= 13
     assert again.code == 0
     assert server.tasks_created == 6
+
+
+@pytest.mark.parametrize("given", [("--budget-cents", "1"), ("--budget-cents=1",)])
+async def test_a_budget_below_one_task(
+    server: LocalServer, tmp_path: Path, given: tuple[str, ...]
+) -> None:
+    """It says so, and the command that goes on has a budget with which it can."""
+    source = companies(tmp_path, "Acme", "Other", "More")
+    env = environment(server)
+    result = await run(*words(tmp_path, source, *given), env=env)
+    created = server.tasks_created
+    again = await run(*resume_words(result), env=env)
+
+    assert (result.code, created) == (1, 0)
+    said = " ".join(result.stderr.split())
+    assert "note: a budget of 1 ¢ does not cover one task (at least 3.5 ¢); no more" in said
+    assert resume_words(result)[-3:] == ["--budget-cents", "189", "--resume"]
+    assert again.code == 0
+    assert server.tasks_created == 3
 
 
 @pytest.fixture
@@ -318,7 +337,7 @@ async def test_nobody_listens(tmp_path: Path) -> None:
         (("--budget-cents", "much"), "no number of cents"),
         (("--budget-cents", "1e30"), "no number of cents"),
         (("--budget-strict",), "needs --budget-cents or --check-balance"),
-        (("--budget-strict", "--budget-cents", "100"), "up to 188.5 cents"),
+        (("--budget-strict", "--budget-cents", "100"), "up to $1.89"),
         (("--encoding", "klingon"), "no encoding"),
         (("-o", "{}/in.csv"), "different files"),
         (("-o", "{}/no/out.jsonl"), "cannot be written"),

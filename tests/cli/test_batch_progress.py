@@ -50,7 +50,7 @@ def test_the_board() -> None:
     assert lines == [
         "━" * 40 + "  50%  100 of 200",
         "90 done  50 running  4 failed  2 refused  1 unknown",
-        "2.5 per second, 40 s so far, about 41 s left, $8.2525 spent of $20.00",
+        "2.5 per second, 40 s so far, about 41 s left, $8.25 spent of $20.00",
     ]
 
 
@@ -115,7 +115,7 @@ async def test_what_a_budget_leaves_out_is_told_with_the_figures() -> None:
             await asyncio.sleep(0)
 
     said = " ".join(pipe.getvalue().split())
-    assert "$8.2525 of $20.00 are spent, and the next may cost $11.885; no more tasks" in said
+    assert "$8.25 of $20.00 are spent, and the next may cost $11.89; no more tasks" in said
     assert "1 unknown, 97 left out by the budget, 3 left, " in text_of(list(summary_line(short)))
     assert summary(short)["next_cents"] == 1188.5
 
@@ -171,7 +171,7 @@ def test_the_end() -> None:
     """The end is told with all figures, in words and as JSON."""
     assert remaining(HALF_WAY) == 100
     assert text_of(list(summary_line(HALF_WAY))) == (
-        "90 done, 4 failed, 2 refused, 1 unknown, 100 left, 3 repeated in the input; $8.2525, 40 s"
+        "90 done, 4 failed, 2 refused, 1 unknown, 100 left, 3 repeated in the input; $8.25, 40 s"
     )
     assert text_of(list(summary_line(OVER))) == "3 done; 12 ¢, 2.0 s"
     assert summary(HALF_WAY) == {

@@ -1,3 +1,5 @@
+import csv
+import io
 import json
 import subprocess
 import sys
@@ -9,6 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from browser_use_async.batch import BatchResult, ItemState
+from browser_use_async.cli.batch.formats import CsvTable, JsonLines
 from browser_use_async.cli.batch.input import InputItem
 from browser_use_async.cli.batch.results import ResultFile, result_record
 from browser_use_async.errors import BrowserUseError, ConfigurationError
@@ -30,6 +33,7 @@ def test_what_is_written_down() -> None:
     result = BatchResult[object](
         index=3,
         key="a",
+        name="a",
         state=ItemState.FAILED,
         task_id="t",
         status=TaskStatus.FINISHED,
@@ -39,7 +43,7 @@ def test_what_is_written_down() -> None:
         steps=4,
         cost_cents=Decimal("11.5"),
     )
-    written = result_record(result, InputItem(5, "a", "Go"), has_schema=True)
+    written = result_record(result, InputItem(5, "a", "Go", {"n": "1"}), has_schema=True)
 
     assert written["error"] == {"type": "BrowserUseError", "message": "no good"}
     assert (written["index"], written["line"], written["task"]) == (3, 5, "Go")
@@ -47,6 +51,7 @@ def test_what_is_written_down() -> None:
     assert (written["state"], written["status"]) == ("failed", "finished")
     assert written["output"] == '{"n": 1}'
     assert written["parsed"] == {"n": 1}
+    assert written["row"] == {"n": "1"}
     assert "parsed" not in result_record(result, None, has_schema=False)
 
 
@@ -60,11 +65,11 @@ def test_an_output_that_is_no_json() -> None:
 def test_each_key_once(tmp_path: Path) -> None:
     """Lines are there as soon as they are added, and a key is not written twice, in two runs."""
     path = tmp_path / "out.jsonl"
-    with ResultFile(path, resume=False) as file:
+    with ResultFile(path, JsonLines(), resume=False) as file:
         assert file.add(line("a"))
         assert read(path) == [line("a")]
         assert not file.add(line("a", "failed"))
-    with ResultFile(path, resume=True) as file:
+    with ResultFile(path, JsonLines(), resume=True) as file:
         assert not file.add(line("a"))
         assert file.add(line("ü\u2028"))
 
@@ -80,12 +85,12 @@ def test_any_cut(tmp_path: Path, keys: list[str], cut: int) -> None:
     """Wherever a crash cuts the file, the next run has each key exactly once in the end."""
     path = tmp_path / "cut.jsonl"
     path.unlink(missing_ok=True)
-    with ResultFile(path, resume=False) as file:
+    with ResultFile(path, JsonLines(), resume=False) as file:
         for key in keys:
             file.add(line(key))
     content = path.read_bytes()
     path.write_bytes(content[: min(cut, len(content))])
-    with ResultFile(path, resume=True) as file:
+    with ResultFile(path, JsonLines(), resume=True) as file:
         for key in keys:
             file.add(line(key))
 
@@ -96,10 +101,10 @@ def test_any_cut(tmp_path: Path, keys: list[str], cut: int) -> None:
 def test_rows_that_are_tried_again(tmp_path: Path) -> None:
     """Lines of refused rows make room for what becomes of them, and for nothing else."""
     path = tmp_path / "out.jsonl"
-    with ResultFile(path, resume=False) as file:
+    with ResultFile(path, JsonLines(), resume=False) as file:
         for key, state in (("a", "done"), ("b", "dead letter"), ("c", "failed")):
             file.add(line(key, state))
-    with ResultFile(path, resume=True, drop={ItemState.DEAD}) as file:
+    with ResultFile(path, JsonLines(), resume=True, drop={ItemState.DEAD}) as file:
         assert [file.add(line(key)) for key in "abc"] == [False, True, False]
 
     assert read(path) == [line("a"), line("c", "failed"), line("b")]
@@ -112,7 +117,7 @@ def test_another_file_is_left_alone(tmp_path: Path, content: str) -> None:
     path = tmp_path / "diary.jsonl"
     path.write_text(content + "and no end")
     with pytest.raises(ConfigurationError, match="line 1: it is no result of a batch"):
-        ResultFile(path, resume=True)
+        ResultFile(path, JsonLines(), resume=True)
 
     assert path.read_text() == content + "and no end"
 
@@ -121,21 +126,22 @@ def test_a_file_that_cannot_be(tmp_path: Path) -> None:
     """A file that is there, or that cannot be written, is refused in words."""
     (tmp_path / "out.jsonl").write_text("")
     with pytest.raises(ConfigurationError, match="--resume adds to it"):
-        ResultFile(tmp_path / "out.jsonl", resume=False)
+        ResultFile(tmp_path / "out.jsonl", JsonLines(), resume=False)
     with pytest.raises(ConfigurationError, match="cannot be written: No such file"):
-        ResultFile(tmp_path / "no" / "out.jsonl", resume=False)
+        ResultFile(tmp_path / "no" / "out.jsonl", JsonLines(), resume=False)
     with pytest.raises(ConfigurationError, match="cannot be written: Is a directory"):
-        ResultFile(tmp_path, resume=True)
+        ResultFile(tmp_path, JsonLines(), resume=True)
 
 
 _FULL_DISK = """
 import resource, sys
 from pathlib import Path
+from browser_use_async.cli.batch.formats import JsonLines
 from browser_use_async.cli.batch.results import ResultFile
 from browser_use_async.errors import ConfigurationError
 
 resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100))
-with ResultFile(Path(sys.argv[1]), resume=False) as file:
+with ResultFile(Path(sys.argv[1]), JsonLines(), resume=False) as file:
     file.add({"key": "a", "state": "done"})
     try:
         file.add({"key": "b" * 200, "state": "done"})
@@ -153,3 +159,112 @@ def test_no_room(tmp_path: Path) -> None:
 
     assert "the ledger has the result, and --resume writes it" in result.stdout
     assert read(path) == [line("a")]
+
+
+# --- CSV ------------------------------------------------------------------------------------
+
+
+def record(key: str, **more: object) -> dict[str, object]:
+    """What is written of an item."""
+    result = BatchResult[object](index=0, key=key, name=key, state=ItemState.DONE, task_id=key)
+    given = {"city": "Oslo", "=note": "n"}
+    return {**result_record(result, InputItem(2, key, "Go", given), has_schema=True), **more}
+
+
+SCHEMA = {
+    "properties": {
+        "city": {"type": "string"},
+        "at": {"properties": {"lat": {"type": "number"}, "tags": {"type": "array"}}},
+    }
+}
+
+
+def test_a_table(tmp_path: Path) -> None:
+    """A header, one record per item, the parsed output flattened, the columns of the input."""
+    path = tmp_path / "out.csv"
+    with ResultFile(path, CsvTable(["city", "=note", "key"], SCHEMA), resume=False) as file:
+        parsed = {"city": "Bergen", "at": {"lat": 60.5, "tags": ["a", "b"]}}
+        file.add(record("k\n1", parsed=parsed, output='say "hi"\r\n', cost_cents=3.5))
+        file.add(record("k2", state="failed", error={"type": "E", "message": "no, good"}))
+
+    content = path.read_bytes().decode()
+    first, second = csv.DictReader(io.StringIO(content, newline=""), strict=True)
+    assert content.startswith(
+        "key,line,state,status,cost_cents,former_cost_cents,task_id,output,error,output.city,"
+        "output.at.lat,output.at.tags,city,'=note,row.key\r\n"
+    )
+    assert (first["key"], first["line"], first["cost_cents"]) == ("k\n1", "2", "3.5")
+    assert first["output"] == 'say "hi"\r\n'
+    assert (first["output.city"], first["output.at.lat"]) == ("Bergen", "60.5")
+    assert json.loads(first["output.at.tags"]) == ["a", "b"]
+    assert (first["city"], first["'=note"], first["error"]) == ("Oslo", "n", "")
+    assert (second["state"], second["error"]) == ("failed", "E: no, good")
+    assert second["output.city"] == ""
+
+
+@pytest.mark.parametrize(
+    ("given", "written"),
+    [
+        ('=HYPERLINK("http://x")', '\'=HYPERLINK("http://x")'),
+        ("+1+cmd|' /C calc'!A0", "'+1+cmd|' /C calc'!A0"),
+        ("-2+3", "'-2+3"),
+        ("@SUM(A1)", "'@SUM(A1)"),
+        ("\t=1", "'\t=1"),
+        ("-5", "-5"),
+        ("+47 1", "'+47 1"),
+        ("-1.234,5", "-1.234,5"),
+        ("plain", "plain"),
+    ],
+)
+def test_no_cell_is_a_formula(given: str, written: str) -> None:
+    """What a page says cannot make a spreadsheet compute; numbers stay numbers."""
+    table = CsvTable([])
+    (cells,) = csv.reader([table.encode(record("k", output=given)).decode()])
+
+    assert cells[7] == written
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
+@given(
+    st.lists(st.text('a"\r\n,=ü', min_size=1, max_size=6), unique=True, max_size=4),
+    st.integers(0, 600),
+)
+def test_any_cut_of_a_table(tmp_path: Path, keys: list[str], cut: int) -> None:
+    """Wherever a crash cuts it, also in its header, the next run has each item once in the end."""
+    path, form = tmp_path / "cut.csv", CsvTable(["city"])
+    path.unlink(missing_ok=True)
+    with ResultFile(path, form, resume=False) as file:
+        for key in keys:
+            file.add(record(key, task_id=key.encode().hex()))
+    content = path.read_bytes()
+    path.write_bytes(content[: min(cut, len(content))])
+    with ResultFile(path, form, resume=True) as file:
+        for key in keys:
+            file.add(record(key, task_id=key.encode().hex()))
+
+    rows = list(csv.DictReader(io.StringIO(path.read_bytes().decode(), newline=""), strict=True))
+    assert sorted(each["task_id"] for each in rows) == sorted(key.encode().hex() for key in keys)
+
+
+@pytest.mark.parametrize("content", ["Dear diary", "key,line\r\n", "a" * 500])
+def test_another_table_is_left_alone(tmp_path: Path, content: str) -> None:
+    """A file with other columns is refused, and not changed."""
+    path = tmp_path / "out.csv"
+    path.write_bytes(content.encode())
+    with pytest.raises(ConfigurationError, match="has other columns than these results"):
+        ResultFile(path, CsvTable(["city"]), resume=True)
+
+    assert path.read_bytes() == content.encode()
+
+
+def test_failed_items_leave_a_table_when_they_are_tried_again(tmp_path: Path) -> None:
+    """The header and all others stay."""
+    path, form = tmp_path / "out.csv", CsvTable(["city"])
+    with ResultFile(path, form, resume=False) as file:
+        for key, state in (("a", "done"), ("b", "failed")):
+            file.add(record(key, state=state))
+    with ResultFile(path, form, resume=True, drop={ItemState.FAILED}) as file:
+        assert [file.add(record(key)) for key in "ab"] == [False, True]
+
+    rows = list(csv.DictReader(path.read_text().splitlines()))
+    assert [(row["key"], row["state"]) for row in rows] == [("a", "done"), ("b", "done")]

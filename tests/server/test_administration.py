@@ -14,7 +14,7 @@ FOR_THE_PAGE = ("/admin/costs", "/admin/deliveries")
 
 
 async def test_what_tasks_have_cost(api: Caller):
-    """The start and each step by model; that it failed is a step for free."""
+    """The start and each step by model, also the one that says why it failed."""
     quick = await api.create(llm_model="gpt-4.1-mini")
     failing = await api.create(metadata={"scenario": "fails"})
     await api.reached(quick, "finished")
@@ -22,8 +22,8 @@ async def test_what_tasks_have_cost(api: Caller):
     answer = await api.get(f"{api.server.url}/admin/costs?task_id={quick}&task_id={failing}")
     balance = (await api.get("/balance")).json["balance"]
 
-    assert answer.json == {"costs": {quick: "2.50", failing: "3.5"}}
-    assert float(balance) == 10_000 - 2.5 - 3.5
+    assert answer.json == {"costs": {quick: "2.50", failing: "6.0"}}
+    assert float(balance) == 10_000 - 2.5 - 6
 
 
 async def test_tasks_that_do_not_exist_cost_nothing(api: Caller):

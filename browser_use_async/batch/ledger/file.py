@@ -31,9 +31,11 @@ class LedgerFile:
     def check_files(self) -> None:
         """Raise a `LedgerError` if a file of the ledger was deleted, moved or replaced."""
         # Writes to a deleted file succeed, and are gone when this process ends.
-        for path, identity in self.identities.items():
-            if _identity(path) != identity:
-                raise self._lost(path)
+        for path in self._lost_files():
+            raise self._lost(path)
+
+    def _lost_files(self) -> list[Path]:
+        return [path for path, known in self.identities.items() if _identity(path) != known]
 
     def _lost(self, path: Path) -> LedgerError:
         fate = "deleted or moved" if _identity(path) is None else "replaced by another file"
@@ -63,12 +65,28 @@ class LedgerFile:
         return None
 
     def close(self) -> None:
-        """Close it and release the lock."""
+        """Close it and release the lock; after an orderly end only the ledger itself remains."""
+        is_whole = self.path is not None and not self._lost_files()
         try:
+            if is_whole:
+                self._merge_log()
             self.connection.close()
         finally:
             if self.owner is not None:
+                if is_whole:
+                    self._lock_file().unlink(missing_ok=True)  # while it is still locked
                 self.owner.close()
+
+    def _merge_log(self) -> None:
+        """Leave one plain file: readers, too, would make a log and not remove it."""
+        # A reader at work has the log in use; then it stays for the next run.
+        with contextlib.suppress(sqlite3.Error):
+            self.connection.execute("PRAGMA busy_timeout = 0")
+            self.connection.execute("PRAGMA journal_mode = DELETE")
+
+    def _lock_file(self) -> Path:
+        assert self.path is not None
+        return self.path.with_name(self.path.name + _LOCK)
 
 
 def open_ledger(path: str | os.PathLike[str]) -> LedgerFile:
@@ -138,7 +156,17 @@ def _corrupt(file: Path | None, problem: str) -> LedgerCorruptError:
 def _lock(file: Path) -> sqlite3.Connection:
     # A file of its own: the lock is a transaction that never ends.
     lock_file = file.with_name(file.name + _LOCK)
-    _create(lock_file)
+    while True:
+        _create(lock_file)
+        before = _identity(lock_file)
+        owner = _locked(lock_file, file)
+        # Its last owner may have removed it meanwhile: a lock that no other process finds.
+        if before is not None and _identity(lock_file) == before:
+            return owner
+        owner.close()
+
+
+def _locked(lock_file: Path, file: Path) -> sqlite3.Connection:
     owner = sqlite3.connect(lock_file, isolation_level=None, timeout=0, check_same_thread=False)
     try:
         owner.execute("PRAGMA journal_mode = MEMORY")  # nothing is written, so no third file
@@ -186,7 +214,8 @@ def _prepare(connection: sqlite3.Connection, file: Path) -> None:
         if problem != "ok":
             raise _corrupt(file, problem)
         connection.execute("PRAGMA journal_mode = WAL")
-        connection.executescript(_DURABLE + schema.INDEXES)
+        connection.executescript(_DURABLE)
+        schema.upgrade(connection)
         return
     # No tables yet, but another program's mark: do not turn its file into a ledger.
     if connection.execute("PRAGMA application_id").fetchone()[0]:

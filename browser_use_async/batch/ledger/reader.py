@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import re
 import sqlite3
 from collections.abc import Generator, Iterator, Mapping
 from datetime import UTC, datetime
@@ -13,7 +14,8 @@ from typing import Any
 import attrs
 
 from browser_use_async.batch.ledger import schema
-from browser_use_async.batch.ledger.records import ItemState, Orphan
+from browser_use_async.batch.ledger.records import FormerTask, ItemState, Orphan
+from browser_use_async.batch.ledger.store import SUM_OF_COSTS
 from browser_use_async.errors import LedgerCorruptError, LedgerError
 
 
@@ -39,6 +41,29 @@ class LedgerRow:
     output_bytes: int | None  # the size of the task's answer
     # The task's answer; None if there is none, or if it is too large to be kept here
     output: str | None = attrs.field(repr=False)
+    name: str | None = None  # what the item is called, if that is not its key
+    # The beginning of the text of its task, or None in a ledger of an early version
+    task: str | None = attrs.field(default=None, repr=False)
+    former_tasks: tuple[FormerTask, ...] = ()  # those that failed before it was tried again
+
+    @property
+    def title(self) -> str:
+        """What people are shown: its name, its key, or the text of its task."""
+        if self.name is not None:
+            return self.name
+        return self.task if self._has_content_key and self.task is not None else self.key
+
+    @property
+    def _has_content_key(self) -> bool:
+        """Whether the key looks like a digest of the item's content."""
+        return re.fullmatch("[0-9a-f]{32}", self.key) is not None
+
+    @property
+    def total_cents(self) -> Decimal | None:
+        """What its tasks cost together, in US cents; None if nothing is known of any."""
+        costs = [each.cost_cents for each in self.former_tasks] + [self.cost_cents]
+        known = [cost for cost in costs if cost is not None]
+        return sum(known, Decimal(0)) if known else None
 
     @property
     def seconds(self) -> float | None:
@@ -77,13 +102,15 @@ class LedgerView:
             LedgerError: The file cannot be read, or is damaged.
         """
         with _snapshot(self.path) as connection:
-            for row in connection.execute(f"SELECT {_COLUMNS} FROM items ORDER BY position"):  # noqa: S608
+            columns = ", ".join((_COLUMNS, *_later_columns(connection)))
+            for row in connection.execute(f"SELECT {columns} FROM items ORDER BY position"):  # noqa: S608
                 yield _row(row)
 
     def to_rows(self) -> list[dict[str, Any]]:
         """Each item as a flat mapping of plain values, for a data frame.
 
-        The columns are those of `LedgerRow` and `seconds`; times are aware datetimes.
+        The columns are those of `LedgerRow` but for the former tasks, of which there is the number,
+        and `seconds`; times are aware datetimes, and costs numbers of US cents.
 
         Raises:
             LedgerError: The file cannot be read, or is damaged.
@@ -92,11 +119,21 @@ class LedgerView:
             {
                 **attrs.asdict(row, recurse=False),
                 "state": str(row.state),
-                "cost_cents": None if row.cost_cents is None else float(row.cost_cents),
+                "cost_cents": _number(row.cost_cents),
+                "total_cents": _number(row.total_cents),
+                "former_tasks": len(row.former_tasks),
                 "seconds": row.seconds,
             }
             for row in self.rows()
         ]
+
+    def item_keys(self) -> Iterator[str]:
+        """The key of each item that was not refused, in the order of `rows()`."""
+        with _snapshot(self.path) as connection:
+            found = connection.execute(
+                "SELECT key FROM items WHERE digest != x'' ORDER BY position"
+            )
+            yield from (key for (key,) in found)
 
 
 def read_ledger(path: str | os.PathLike[str]) -> LedgerView:
@@ -116,8 +153,14 @@ def read_ledger(path: str | os.PathLike[str]) -> LedgerView:
         counts = dict.fromkeys(ItemState, 0)
         for state, count in connection.execute("SELECT state, COUNT(*) FROM items GROUP BY state"):
             counts[ItemState(state)] = count
-        cost = connection.execute("SELECT COALESCE(SUM(cost), 0) FROM items").fetchone()[0]
-        orphans = connection.execute("SELECT task_id, key, found_at, stopped, cost FROM orphans")
+        has_retries = schema.has_retries(connection)
+        total = SUM_OF_COSTS if has_retries else "SELECT COALESCE(SUM(cost), 0) FROM items"
+        cost = connection.execute(total).fetchone()[0]
+        name = "name" if "name" in schema.item_columns(connection) else "NULL"
+        orphans = connection.execute(
+            "SELECT orphans.task_id, key, found_at, orphans.stopped, orphans.cost, "  # noqa: S608
+            f"{name} FROM orphans LEFT JOIN items USING (key)"
+        )
         return LedgerView(
             path=file,
             id=batch[0],
@@ -164,6 +207,20 @@ _COLUMNS = ", ".join(
 )
 
 
+# A query for each row, but a fast one: the former tasks are ordered by the row's position.
+_FORMER_TASKS = """(
+    SELECT json_group_array(json_array(task_id, status, steps, cost, error, reason))
+    FROM (SELECT * FROM former_tasks WHERE position = items.position ORDER BY round)
+)"""
+
+
+def _later_columns(connection: sqlite3.Connection) -> tuple[str, ...]:
+    """The columns that ledgers of early versions lack; nothing stands for these there."""
+    has_names = "name" in schema.item_columns(connection)
+    former = _FORMER_TASKS if schema.has_retries(connection) else "'[]'"
+    return (*(("name", "task") if has_names else ("NULL", "NULL")), former)
+
+
 def _row(row: tuple[Any, ...]) -> LedgerRow:
     return LedgerRow(
         index=row[0],
@@ -183,6 +240,21 @@ def _row(row: tuple[Any, ...]) -> LedgerRow:
         finished_at=_moment_if_any(row[14]),
         output_bytes=row[15],
         output=row[16],
+        name=row[17],
+        task=row[18],
+        former_tasks=tuple(_former_task(each) for each in json.loads(row[19])),
+    )
+
+
+def _former_task(values: list[Any]) -> FormerTask:
+    task_id, status, steps, cost, error, reason = values
+    return FormerTask(
+        task_id=task_id,
+        status=status,
+        steps=steps,
+        cost_cents=_cents(cost),
+        error=error,
+        reason=reason,
     )
 
 
@@ -193,7 +265,12 @@ def _orphan(row: tuple[Any, ...]) -> Orphan:
         found_at=_moment(row[2]),
         stopped=bool(row[3]),
         cost_cents=_cents(row[4]),
+        name=row[5],
     )
+
+
+def _number(cents: Decimal | None) -> float | None:
+    return None if cents is None else float(cents)
 
 
 def _moment(seconds: float) -> datetime:

@@ -37,17 +37,40 @@ class ItemRecord:
     state: ItemState = ItemState.NEW
     known: bool = True  # whether an earlier run, or this one, has recorded it before
     repeated: bool = False  # whether this run has
+    revived: bool = False  # whether it was refused before and starts afresh
+    may_retry: bool = False  # whether it failed and is to be tried again in this run
     attempts: int = 0  # how many times run-task was, or was about to be, sent
     token: SubmissionToken | None = None  # what its task carries, if it was about to be sent
     task_id: str | None = None
     status: str | None = None  # the task's last status
     steps: int | None = None  # how many steps the task took
     cost_cents: Decimal = Decimal(0)  # what the task cost
+    former_cost_cents: Decimal = Decimal(0)  # what the tasks cost that failed before this one
     error: str | None = None  # the class of the error with which it ended
     reason: str | None = None  # the error in words
     output: str | None = attrs.field(default=None, repr=False)  # the task's answer
     # In bytes. With a size but without `output`, the answer was too large to be stored.
     output_bytes: int | None = None
+
+    def for_retry(self) -> "ItemRecord":
+        """The record of the same item without its task, whose cost remains."""
+        return ItemRecord(
+            position=self.position,
+            attempts=self.attempts,
+            former_cost_cents=self.former_cost_cents + self.cost_cents,
+        )
+
+
+@attrs.frozen(kw_only=True)
+class FormerTask:
+    """A task that failed, and whose item was tried again with another one."""
+
+    task_id: str | None
+    status: str | None  # its last status
+    steps: int | None  # how many steps it took
+    cost_cents: Decimal | None  # what it cost, in US cents
+    error: str | None  # the class of the error with which it ended
+    reason: str | None  # the error in words
 
 
 @attrs.frozen(kw_only=True)
@@ -74,6 +97,7 @@ class DuplicateSuspect:
     task_id: str | None  # the task that counts, if one does
     steps: int | None  # how many steps that one took, if it has ended
     cost_cents: Decimal  # what it cost
+    name: str | None = None  # what the item is called, if that is not its key
 
 
 @attrs.frozen(kw_only=True)
@@ -87,6 +111,12 @@ class Orphan:
     # What it cost until it was found, by the published prices, in US cents; None if that
     # cannot be told
     cost_cents: Decimal | None = None
+    name: str | None = None  # what the item is called, if that is not its key
+
+    @property
+    def title(self) -> str:
+        """What people are shown of the item."""
+        return self.name or self.key
 
 
 @attrs.frozen(kw_only=True)
@@ -97,3 +127,4 @@ class LedgerTotals:
     cost_cents: Decimal  # what the tasks cost that have ended
     # How many steps each of the tasks took that ended last, the latest last
     recent_steps: Sequence[int]
+    has_open_round: bool = False  # whether a run that tried failed items again did not end

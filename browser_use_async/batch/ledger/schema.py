@@ -6,7 +6,9 @@ from browser_use_async.errors import LedgerCorruptError, LedgerVersionError
 
 # "BuL1" in the file's header, so that no other database is taken for a ledger
 APPLICATION_ID = 0x42754C31
-VERSION = 1
+VERSION = 2
+# Until a failed item is tried again a ledger stays readable for versions that know of no retries.
+_VERSION_WITHOUT_RETRIES = 1
 # Money is stored as whole thousandths of a cent, so that sums in SQL are exact.
 MILLICENTS = 1000
 
@@ -15,6 +17,32 @@ CREATE INDEX IF NOT EXISTS doubted_items ON items (position) WHERE doubted;
 CREATE INDEX IF NOT EXISTS task_ids ON items (task_id) WHERE task_id IS NOT NULL;
 """
 """Created when a ledger is opened, so that ledgers of earlier versions get new ones."""
+
+_RETRIES = """
+CREATE TABLE IF NOT EXISTS retry_rounds (
+    round INTEGER PRIMARY KEY,
+    begun_at REAL NOT NULL,
+    ended_at REAL
+) STRICT;
+CREATE TABLE IF NOT EXISTS former_tasks (
+    position INTEGER NOT NULL,
+    round INTEGER NOT NULL,
+    task_id TEXT,
+    status TEXT,
+    steps INTEGER,
+    cost INTEGER,
+    error TEXT,
+    reason TEXT,
+    doubted INTEGER NOT NULL,
+    token TEXT,
+    created_at REAL,
+    finished_at REAL,
+    PRIMARY KEY (position, round)
+) STRICT;
+CREATE INDEX IF NOT EXISTS former_task_ids ON former_tasks (task_id);
+"""
+# Columns of `items` that the first ledgers lack: how to show an item whose key is a digest
+_LATER_COLUMNS = ("name", "task")
 
 SCHEMA = f"""
 CREATE TABLE batch (
@@ -45,7 +73,9 @@ CREATE TABLE items (
     created_at REAL,
     finished_at REAL,
     output_bytes INTEGER,
-    output TEXT
+    output TEXT,
+    name TEXT,
+    task TEXT
 ) STRICT;
 CREATE TABLE orphans (
     task_id TEXT PRIMARY KEY,
@@ -55,10 +85,11 @@ CREATE TABLE orphans (
     cost INTEGER
 ) STRICT;
 {INDEXES}
+{_RETRIES}
 PRAGMA application_id = {APPLICATION_ID};
-PRAGMA user_version = {VERSION};
+PRAGMA user_version = {_VERSION_WITHOUT_RETRIES};
 """
-"""Times are seconds since 1970. Nothing in it is a secret: requests are only digests."""
+"""Times are seconds since 1970. Of requests it has digests and the beginnings of their tasks."""
 
 _TABLES = {"batch", "items", "orphans"}
 
@@ -80,3 +111,22 @@ def check(connection: sqlite3.Connection, path: str) -> None:
     names = {row[0] for row in connection.execute("SELECT name FROM sqlite_schema")}
     if not names >= _TABLES:
         raise LedgerCorruptError(f"{path} lacks tables of a ledger; nothing was sent")
+
+
+def upgrade(connection: sqlite3.Connection) -> None:
+    """Add what a ledger of an earlier version lacks."""
+    for name in _LATER_COLUMNS:
+        if name not in item_columns(connection):
+            connection.execute(f"ALTER TABLE items ADD COLUMN {name} TEXT")
+    connection.executescript(INDEXES + _RETRIES)
+
+
+def item_columns(connection: sqlite3.Connection) -> set[str]:
+    """The columns that the items of this ledger have."""
+    return {row[1] for row in connection.execute("PRAGMA table_info(items)")}
+
+
+def has_retries(connection: sqlite3.Connection) -> bool:
+    """Whether this ledger has the tables for items that were tried again."""
+    found = connection.execute("SELECT 1 FROM sqlite_schema WHERE name = 'former_tasks'")
+    return found.fetchone() is not None

@@ -16,11 +16,15 @@ from browser_use_async.batch.ledger.records import (
     LedgerTotals,
     Orphan,
 )
+from browser_use_async.batch.ledger.retries import RetryRounds
 from browser_use_async.batch.ledger.schema import MILLICENTS
 from browser_use_async.errors import LedgerCorruptError, LedgerMismatchError
 
 MAX_KEPT_OUTPUT = 1_000_000
 """Characters of output that are stored; a longer one is fetched from the service again."""
+
+MAX_KEPT_TASK = 200
+"""Characters of a task's text that are stored, to show people which item a row is."""
 
 MAX_RECENT = 16
 """Tasks of earlier runs whose steps the next run learns from: too few to be sure of anything."""
@@ -32,17 +36,23 @@ class Store:
     def __init__(self, connection: sqlite3.Connection) -> None:
         self.connection = connection
         self._run = 0
+        self._retries = RetryRounds(connection)
 
     # --- a run ----------------------------------------------------------------------------
 
     def begin_run(
-        self, now: float, budget_cents: Decimal | None, labels: Mapping[str, str]
+        self,
+        now: float,
+        budget_cents: Decimal | None,
+        labels: Mapping[str, str],
+        *,
+        retry_failed: bool = False,
     ) -> LedgerTotals:
         """Record that a run begins, and return the totals of the earlier ones."""
         found = self._one("SELECT runs, labels FROM batch")
         if found is None:
             self.connection.execute(
-                "INSERT INTO batch VALUES (?, ?, 1, ?, ?)",
+                "INSERT INTO batch (id, created_at, runs, budget, labels) VALUES (?, ?, 1, ?, ?)",
                 (str(uuid.uuid4()), now, _millicents(budget_cents), json.dumps(dict(labels))),
             )
             self._run = 1
@@ -53,7 +63,13 @@ class Store:
                 "UPDATE batch SET runs = ?, budget = ?, labels = ?",
                 (self._run, _millicents(budget_cents), merged),
             )
+        if retry_failed:
+            self._retries.begin(now)
         return self._totals()
+
+    def end_round(self, now: float) -> None:
+        """Record that all failed items of the input were tried again."""
+        self._retries.end(now)
 
     def _totals(self) -> LedgerTotals:
         counts = dict.fromkeys(ItemState, 0)
@@ -61,7 +77,7 @@ class Store:
             "SELECT state, COUNT(*) FROM items GROUP BY state"
         ):
             counts[ItemState(state)] = count
-        cost = self._one("SELECT COALESCE(SUM(cost), 0) FROM items") or (0,)
+        cost = self._one(SUM_OF_COSTS) or (0,)
         recent = self.connection.execute(
             "SELECT steps FROM items WHERE steps IS NOT NULL "
             "ORDER BY finished_at DESC, position DESC LIMIT ?",
@@ -71,21 +87,35 @@ class Store:
             counts=counts,
             cost_cents=Decimal(cost[0]) / MILLICENTS,
             recent_steps=[steps for (steps,) in reversed(recent)],
+            has_open_round=self._retries.is_open,
         )
 
     # --- an item --------------------------------------------------------------------------
 
-    def claim(self, key: str, digest: bytes, now: float, *, revive: bool = False) -> ItemRecord:
+    def claim(
+        self,
+        key: str,
+        digest: bytes,
+        now: float,
+        *,
+        revive: bool = False,
+        name: str | None = None,
+        task: str | None = None,
+    ) -> ItemRecord:
         """Return an item's record, insert it if it is new, and mark it as reached by this run."""
+        shown = (_storable_if_any(name), None if task is None else _storable(task[:MAX_KEPT_TASK]))
         row = self._one(f"SELECT {_RECORD_COLUMNS} FROM items WHERE key = ?", (key,))  # noqa: S608
         if row is None:
             made = self.connection.execute(
-                "INSERT INTO items (key, digest, run, state, entered_at, position) VALUES "
-                "(?, ?, ?, ?, ?, (SELECT COALESCE(MAX(position) + 1, 0) FROM items))",
-                (key, digest, self._run, ItemState.NEW, now),
+                "INSERT INTO items (key, digest, run, state, entered_at, name, task, position) "
+                "VALUES (?, ?, ?, ?, ?, ?, ?, (SELECT COALESCE(MAX(position) + 1, 0) FROM items))",
+                (key, digest, self._run, ItemState.NEW, now, *shown),
             )
             return ItemRecord(position=made.lastrowid or 0, known=False)
-        return self._claim_known(key, digest, row, revive=revive)
+        record = self._claim_known(key, digest, row, revive=revive)
+        if not record.repeated:
+            self._update(record.position, "run = ?, name = ?, task = ?", (self._run, *shown))
+        return record
 
     def _claim_known(
         self, key: str, digest: bytes, row: tuple[Any, ...], *, revive: bool
@@ -102,16 +132,19 @@ class Store:
             # A dead letter has no task, so a corrected or retried item starts afresh.
             self._update(
                 position,
-                "run = ?, digest = ?, state = ?, attempts = 0, error = NULL, reason = NULL",
-                (self._run, digest, ItemState.NEW),
+                "digest = ?, state = ?, attempts = 0, error = NULL, reason = NULL",
+                (digest, ItemState.NEW),
             )
-            return ItemRecord(position=position)
-        if not repeated:
-            self._update(position, "run = ?", (self._run,))
-        return _item_record(row, repeated=repeated)
+            return ItemRecord(
+                position=position, revived=True, former_cost_cents=_cents(row[_FORMER_COST])
+            )
+        may_retry = state is ItemState.FAILED and not repeated and self._retries.admits(position)
+        return _item_record(row, repeated=repeated, may_retry=may_retry)
 
     def begin_send(self, position: int, token: SubmissionToken, now: float) -> None:
-        """Record that run-task is about to be sent."""
+        """Record that run-task is about to be sent, and what an item's failed task was."""
+        # In the same transaction as the intent: a crash loses neither or both.
+        self._retries.archive(position)
         self._update(
             position,
             # Sent again although an earlier request may have created a task: there may be two.
@@ -130,8 +163,11 @@ class Store:
 
     def belongs_to_other(self, position: int, task_id: str) -> bool:
         """Whether a task belongs to another item."""
+        # A task that the item itself had before is not its task now, either.
         found = self._one(
-            "SELECT 1 FROM items WHERE task_id = ? AND position != ?", (task_id, position)
+            "SELECT 1 FROM items WHERE task_id = ? AND position != ? "
+            "UNION ALL SELECT 1 FROM former_tasks WHERE task_id = ?",
+            (task_id, position, task_id),
         )
         return found is not None
 
@@ -151,7 +187,7 @@ class Store:
                 outcome.steps,
                 _millicents(outcome.cost_cents),
                 outcome.error,
-                None if outcome.reason is None else _storable(outcome.reason),
+                _storable_if_any(outcome.reason),
                 outcome.created_at,
                 outcome.finished_at,
                 size,
@@ -164,7 +200,9 @@ class Store:
     def duplicate_suspects(self) -> list[DuplicateSuspect]:
         """The items that may have more than one task."""
         found = self.connection.execute(
-            "SELECT key, token, task_id, steps, cost FROM items WHERE doubted"
+            "SELECT key, token, task_id, steps, cost, name FROM items WHERE doubted "
+            "UNION ALL SELECT key, former.token, former.task_id, former.steps, former.cost, name "
+            "FROM former_tasks AS former JOIN items USING (position) WHERE former.doubted"
         )
         return [
             DuplicateSuspect(
@@ -172,9 +210,10 @@ class Store:
                 token=SubmissionToken.parse(token),
                 task_id=task_id,
                 steps=steps,
-                cost_cents=Decimal(cost or 0) / MILLICENTS,
+                cost_cents=_cents(cost),
+                name=name,
             )
-            for key, token, task_id, steps, cost in found
+            for key, token, task_id, steps, cost, name in found
         ]
 
     def record_orphan(self, orphan: Orphan) -> None:
@@ -206,23 +245,32 @@ class Store:
             raise LedgerCorruptError(f"the ledger has lost its row {position}")
 
 
-_RECORD_COLUMNS = (
-    "position, state, run, digest, attempts, token, task_id, status, steps, cost, error, reason, "
-    "output, output_bytes"
+SUM_OF_COSTS = (
+    "SELECT COALESCE((SELECT SUM(cost) FROM items), 0) + "
+    "COALESCE((SELECT SUM(cost) FROM former_tasks), 0)"
 )
 
+_RECORD_COLUMNS = (
+    "position, state, run, digest, attempts, token, task_id, status, steps, cost, error, reason, "
+    "output, output_bytes, "
+    "(SELECT SUM(cost) FROM former_tasks WHERE former_tasks.position = items.position)"
+)
+_FORMER_COST = 14
 
-def _item_record(row: tuple[Any, ...], *, repeated: bool) -> ItemRecord:
+
+def _item_record(row: tuple[Any, ...], *, repeated: bool, may_retry: bool) -> ItemRecord:
     return ItemRecord(
         position=row[0],
         state=ItemState(row[1]),
         repeated=repeated,
+        may_retry=may_retry,
         attempts=row[4],
         token=None if row[5] is None else SubmissionToken.parse(row[5]),
         task_id=row[6],
         status=row[7],
         steps=row[8],
-        cost_cents=Decimal(row[9] or 0) / MILLICENTS,
+        cost_cents=_cents(row[9]),
+        former_cost_cents=_cents(row[_FORMER_COST]),
         error=row[10],
         reason=row[11],
         output=row[12],
@@ -230,8 +278,16 @@ def _item_record(row: tuple[Any, ...], *, repeated: bool) -> ItemRecord:
     )
 
 
+def _cents(millicents: int | None) -> Decimal:
+    return Decimal(millicents or 0) / MILLICENTS
+
+
 def _millicents(cents: Decimal | None) -> int | None:
     return None if cents is None else round(cents * MILLICENTS)
+
+
+def _storable_if_any(text: str | None) -> str | None:
+    return None if text is None else _storable(text)
 
 
 def _storable(text: str) -> str:

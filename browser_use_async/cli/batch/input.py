@@ -9,6 +9,7 @@ import csv
 import json
 import re
 from collections.abc import Callable, Generator, Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from contextlib import closing
 from hashlib import blake2b
 from pathlib import Path
@@ -29,7 +30,7 @@ _QUOTED = re.compile(r'"[^"]*"')
 _DELIMITERS = (",", ";", "\t")
 
 _PIECE = re.compile(r"(?P<brace>\{\{|\}\})|\{(?P<name>[^{}]+)\}|(?P<alone>[{}])")
-_KEY = "key"
+KEY_COLUMN = "key"
 _TASK = "task"
 _LONGEST_KEY = 1000
 
@@ -231,8 +232,24 @@ class InputItem:
     """One task of the batch, not created yet."""
 
     line: int  # its line in the input
-    key: str | None  # the column `key`, or None if the input has none
+    key: str | None  # the value of the key column, or None if the input has none
     task: str  # what the agent should do
+    values: Mapping[str, str]  # the whole row
+
+    @property
+    def name(self) -> str:
+        """What people are shown."""
+        return f"line {self.line}" if self.key is None else self.key
+
+
+@attrs.frozen
+class InputContents:
+    """What is in an input that was read to its end."""
+
+    count: int  # how many tasks it has
+    columns: tuple[str, ...]  # all columns, in the order in which they appear
+    # Digests of what the ledger calls its items, if that was asked for
+    identities: AbstractSet[int]
 
 
 @attrs.frozen
@@ -244,6 +261,7 @@ class InputFile:
     template: Template | None = None
     # Values for placeholders that no column fills
     more: Mapping[str, str] = attrs.field(factory=dict)
+    key_column: str = KEY_COLUMN  # the column that says what a row is called
 
     def items(self) -> Generator[InputItem]:
         """Yield the tasks lazily and in order.
@@ -252,19 +270,26 @@ class InputFile:
             ConfigurationError: A row is invalid; the message names its line.
         """
         for row in self.file.rows():
-            yield InputItem(row.line, self._key(row), self._task(row))
+            yield InputItem(row.line, self._key(row), self._task(row), row.values)
 
-    def check(self) -> int:
-        """Read the whole input and count the tasks, before the first one is paid for.
+    def check(self, identify: Callable[[InputItem], str] | None = None) -> InputContents:
+        """Read the whole input, before the first task is paid for.
+
+        Args:
+            identify: What the ledger calls an item, if that is to be known.
 
         Raises:
             ConfigurationError: There are no rows, one is invalid, or two have the same key.
         """
         count = 0
-        keys = set[int]()  # digests of 8 bytes: a million keys take little memory
+        keys, identities = set[int](), set[int]()  # a million of them take little memory
+        columns: dict[str, None] = {}
         for count, item in enumerate(self.items(), 1):  # noqa: B007 - given back below
+            columns |= dict.fromkeys(item.values)
+            if identify is not None:
+                identities.add(short_digest(identify(item)))
             if item.key is not None:
-                digest = int.from_bytes(blake2b(item.key.encode(), digest_size=8).digest())
+                digest = short_digest(item.key)
                 # Two rows with one key would be one item of the ledger.
                 if digest in keys:
                     problem = f"the key {item.key!r} is that of an earlier line, too"
@@ -274,11 +299,16 @@ class InputFile:
             raise ConfigurationError(
                 f"{self.file.path} has no rows, so that there is nothing to do"
             )
-        return count
+        return InputContents(count, tuple(columns), identities)
 
     def _key(self, row: Row) -> str | None:
-        key = row.values.get(_KEY)
+        key = row.values.get(self.key_column)
         if key is None:
+            if self.key_column != KEY_COLUMN:
+                has = ", ".join(map(repr, row.values)) or "nothing"
+                raise self.file.error(
+                    row.line, f"it has no {self.key_column!r}, the --key-column; it has {has}"
+                )
             return None
         if not key.strip():
             raise self.file.error(row.line, "its key is empty")
@@ -315,6 +345,12 @@ class InputFile:
         return f"it has no {name!r}, which the template asks for; {has}"
 
 
+def short_digest(text: str) -> int:
+    """A digest of 8 bytes, by which to know a text again."""
+    encoded = text.encode("utf-8", "surrogatepass")
+    return int.from_bytes(blake2b(encoded, digest_size=8).digest())
+
+
 class InputTracker:
     """The input of `run_many`, which also remembers the items in flight."""
 
@@ -330,7 +366,8 @@ class InputTracker:
     def __iter__(self) -> Generator[BatchItem]:
         for index, item in enumerate(self._file.items()):
             self._under_way[index] = item
-            yield BatchItem(self._fill_in(item.task), item.key)
+            name = item.name if item.key is None else None
+            yield BatchItem(self._fill_in(item.task), item.key, name)
 
     def pop(self, index: int) -> InputItem | None:
         """Remove and return an item that has ended."""

@@ -1,17 +1,20 @@
 """Progress of a batch while it runs, and its summary: as text, as JSON, as an exit code."""
 
 import asyncio
+import math
 import signal
 from collections.abc import Callable
 from contextlib import ExitStack
+from decimal import Decimal
 from types import TracebackType
 from typing import Any, Self
 
 from browser_use_async.batch import BatchProgress, BatchResult, ItemState, StopReason
 from browser_use_async.cli.console import Console
 from browser_use_async.cli.exit_codes import ExitCode
-from browser_use_async.cli.report.format import cents, duration
+from browser_use_async.cli.report.format import duration
 from browser_use_async.cli.screen import Span, Style
+from browser_use_async.prices import format_cents
 
 STATE_STYLES = {
     ItemState.DONE: Style.GOOD,
@@ -91,7 +94,7 @@ class BatchDisplay:
         if result.restored or (is_good and not self._shows_results):
             return
         style = STATE_STYLES.get(result.state, Style.PLAIN)
-        prefix: list[Span] = [(f"{result.state:<12}", style), f"{_short(result.key)}  "]
+        prefix: list[Span] = [(f"{result.state:<12}", style), f"{_short(result.name)}  "]
         text = result.output if is_good else str(result.error or result.status or "")
         self._console.labelled(prefix, text or "no output")
 
@@ -100,16 +103,24 @@ def _why_stopped(progress: BatchProgress) -> str:
     """Why no more tasks are submitted; empty if the user asked for that."""
     if progress.stopped_by is StopReason.BALANCE:
         return "the account's balance is used up"
+    if progress.stopped_by is StopReason.FAILURES:
+        return "too many tasks in a row have failed (--max-failures)"
     if progress.stopped_by is not StopReason.BUDGET or progress.budget_cents is None:
         return ""
+    needed_cents = progress.next_cents or Decimal(0)
+    if needed_cents > progress.budget_cents and not progress.cost_cents:
+        return (
+            f"a budget of {format_cents(progress.budget_cents)} does not cover one task "
+            f"(at least {format_cents(needed_cents)})"
+        )
     needed = (
         ""
         if progress.next_cents is None
-        else f", and the next may cost {cents(progress.next_cents)}"
+        else f", and the next may cost {format_cents(progress.next_cents)}"
     )
     return (
-        f"the budget has no room for another task: {cents(progress.cost_cents)} of "
-        f"{cents(progress.budget_cents)} are spent{needed}"
+        f"the budget has no room for another task: {format_cents(progress.cost_cents)} of "
+        f"{format_cents(progress.budget_cents)} are spent{needed}"
     )
 
 
@@ -164,9 +175,9 @@ def pace(progress: BatchProgress) -> list[str]:
         parts.insert(0, _rate(progress.rate))
     if progress.seconds_left is not None:
         parts.append(f"about {duration(progress.seconds_left)} left")
-    cost = f"{cents(progress.cost_cents)} spent"
+    cost = f"{format_cents(progress.cost_cents)} spent"
     if progress.budget_cents is not None:
-        cost += f" of {cents(progress.budget_cents)}"
+        cost += f" of {format_cents(progress.budget_cents)}"
     return [*parts, cost]
 
 
@@ -181,6 +192,17 @@ def remaining(progress: BatchProgress) -> int:
     # The input is read lazily, so the total is unknown if the run ended before the input did.
     known = progress.new + progress.running
     return known if progress.total is None else max(progress.total - _ended(progress), known)
+
+
+def fitting_budget(progress: BatchProgress, maximum_cents: Decimal) -> int:
+    """A budget in whole cents with which a batch that its budget has stopped can go on.
+
+    It covers what is left at the mean price so far, and one task that takes all its steps.
+    """
+    finished = progress.done + progress.failed
+    mean = progress.cost_cents / finished if finished else Decimal(0)
+    needed = max(maximum_cents, remaining(progress) * mean)
+    return math.ceil(progress.cost_cents + progress.running_cents + needed)
 
 
 def _ended(progress: BatchProgress) -> int:
@@ -211,7 +233,7 @@ def summary_line(progress: BatchProgress) -> list[Span]:
     ):
         if count:
             spans += [", ", (f"{count:,} {word}", style)]
-    return [*spans, f"; {cents(progress.cost_cents)}, {duration(progress.seconds)}"]
+    return [*spans, f"; {format_cents(progress.cost_cents)}, {duration(progress.seconds)}"]
 
 
 def summary(progress: BatchProgress) -> dict[str, Any]:

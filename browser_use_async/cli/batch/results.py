@@ -1,17 +1,18 @@
-"""Results as JSON lines, in a file that survives interruptions or on stdout."""
+"""Results of a batch: what is written of each item, and a file that survives interruptions."""
 
 import os
-from collections.abc import Collection, Generator
-from hashlib import blake2b
+from collections.abc import Collection
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 from browser_use_async.api.json import JsonRefusedError, read_json
 from browser_use_async.batch import BatchResult, ItemState
-from browser_use_async.cli.batch.input import InputItem
-from browser_use_async.cli.console import json_text
+from browser_use_async.cli.batch.formats import CsvTable, JsonLines, identity_of
+from browser_use_async.cli.batch.input import InputItem, short_digest
 from browser_use_async.errors import ConfigurationError
+
+ResultFormat = JsonLines | CsvTable
 
 _FLAGS = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC
 
@@ -22,7 +23,7 @@ def result_record(
     """The JSON object for an item that has ended."""
     written: dict[str, Any] = {
         "index": result.index,
-        "key": result.key,
+        "key": result.name,
         "line": None if item is None else item.line,
         "task": None if item is None else item.task,
         "state": str(result.state),
@@ -31,8 +32,10 @@ def result_record(
         "output": result.output,
         "steps": result.steps,
         "cost_cents": float(result.cost_cents),
+        "former_cost_cents": float(result.former_cost_cents),
         "attempts": result.attempts,
         "error": None,
+        "row": {} if item is None else dict(item.values),
     }
     if has_schema:
         written["parsed"] = _parsed(result.output)
@@ -49,9 +52,9 @@ def _parsed(output: str | None) -> Any:
 
 
 class ResultFile:
-    """A results file with one JSON line for each item, used as a context manager.
+    """A results file with one record for each item, used as a context manager.
 
-    Each line is written at once. What a crash left of a line is cut off when the file is opened
+    Each record is written at once. What a crash left of a line is cut off when the file is opened
     again, and an item that is in it already is not written again.
 
     Raises:
@@ -60,13 +63,19 @@ class ResultFile:
     """
 
     def __init__(
-        self, path: Path, *, resume: bool, drop: Collection[ItemState] = frozenset()
+        self,
+        path: Path,
+        form: ResultFormat,
+        *,
+        resume: bool,
+        drop: Collection[ItemState] = frozenset(),
     ) -> None:
         self.path = path
-        self._keys = set[int]()  # digests of 8 bytes: a million keys take little memory
+        self._format = form
+        self._known = set[int]()  # digests of 8 bytes: a million results take little memory
         try:
             if resume and path.exists():
-                _drop_lines(path, drop)
+                _drop_entries(path, form, drop)
             # O_EXCL: without --resume an existing file is never overwritten.
             self._descriptor = os.open(path, _FLAGS | (0 if resume else os.O_EXCL), 0o666)
         except FileExistsError:
@@ -77,13 +86,22 @@ class ResultFile:
             raise ConfigurationError(f"{path} cannot be written: {error.strerror}") from None
         self._size = 0
         try:
-            for line, value in _whole_lines(path):
-                self._keys.add(_digest(value["key"]))
-                self._size += len(line)
-            os.ftruncate(self._descriptor, self._size)
+            self._read_entries()
         except BaseException:
             os.close(self._descriptor)
             raise
+
+    def _read_entries(self) -> None:
+        """Read which results are there, and cut off what a crash left of the last one."""
+        has_header = os.fstat(self._descriptor).st_size >= len(self._format.header)
+        for entry in self._format.entries(self.path):
+            self._known.add(short_digest(entry.identity))
+            self._size += len(entry.raw)
+        if has_header:
+            self._size += len(self._format.header)
+        os.ftruncate(self._descriptor, self._size)
+        if not has_header:
+            self._append(self._format.header)
 
     def __enter__(self) -> Self:
         return self
@@ -102,12 +120,19 @@ class ResultFile:
         Raises:
             ConfigurationError: It cannot be written, and the file ends with the line before.
         """
-        digest = _digest(written["key"])
-        if digest in self._keys:
+        digest = short_digest(identity_of(written))
+        if digest in self._known:
             return False
-        line = f"{json_text(written)}\n".encode()
+        self._append(self._format.encode(written))
+        self._known.add(digest)
+        return True
+
+    def _append(self, line: bytes) -> None:
         try:
-            self._write(line)
+            written = 0
+            while written < len(line):  # a write is short only when the disk fills up
+                # At a known offset, so that a failed write can be repeated or cut off.
+                written += os.pwrite(self._descriptor, line[written:], self._size + written)
         except OSError as error:
             # Half a line would make the file unreadable for the run that resumes.
             os.ftruncate(self._descriptor, self._size)
@@ -116,46 +141,15 @@ class ResultFile:
                 "--resume writes it"
             ) from None
         self._size += len(line)
-        self._keys.add(digest)
-        return True
-
-    def _write(self, line: bytes) -> None:
-        written = 0
-        while written < len(line):  # a write is short only when the disk fills up
-            # At a known offset, so that a failed write can be repeated or cut off.
-            written += os.pwrite(self._descriptor, line[written:], self._size + written)
 
 
-def _whole_lines(path: Path) -> Generator[tuple[bytes, dict[str, Any]]]:
-    """Yield the complete lines with their values; a crash may have cut the last one."""
-    with path.open("rb") as file:
-        for number, line in enumerate(file, 1):
-            if not line.endswith(b"\n"):
-                return
-            try:
-                value = read_json(line)
-            except JsonRefusedError:
-                value = None
-            if not isinstance(value, dict) or not isinstance(value.get("key"), str):
-                raise ConfigurationError(
-                    f"{path}, line {number}: it is no result of a batch; take another name, or "
-                    "move the file away: with --resume all results are written again"
-                )
-            yield line, value
-
-
-def _drop_lines(path: Path, states: Collection[ItemState]) -> None:
-    """Remove the lines of items in the given states."""
-    if not any(value.get("state") in states for _, value in _whole_lines(path)):
+def _drop_entries(path: Path, form: ResultFormat, states: Collection[ItemState]) -> None:
+    """Remove the results of items in the given states."""
+    if not any(entry.state in states for entry in form.entries(path)):
         return
     # Written beside the file and moved over it, so that a crash loses no result.
     part = path.with_name(f".{path.name}.part")
     with part.open("wb") as file:
-        file.writelines(
-            line for line, value in _whole_lines(path) if value.get("state") not in states
-        )
+        file.write(form.header)
+        file.writelines(entry.raw for entry in form.entries(path) if entry.state not in states)
     part.replace(path)
-
-
-def _digest(key: str) -> int:
-    return int.from_bytes(blake2b(key.encode("utf-8", "surrogatepass"), digest_size=8).digest())

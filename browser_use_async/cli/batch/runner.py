@@ -1,32 +1,38 @@
 """The run of a batch: results, progress, and what Ctrl-C does."""
 
 import asyncio
+import json
+from collections.abc import Sequence
 from contextlib import ExitStack
+from decimal import Decimal
 from typing import Any
 
 import attrs
 
-from browser_use_async.batch import BatchResult, ItemState
+from browser_use_async.batch import BatchProgress, BatchResult, ItemState, StopReason, read_ledger
 from browser_use_async.batch.batch import Batch
 from browser_use_async.batch.estimates import InputPrices
 from browser_use_async.batch.ledger.records import FINAL_STATES
-from browser_use_async.cli.batch.input import InputTracker
+from browser_use_async.cli.batch.formats import CsvTable, JsonLines
+from browser_use_async.cli.batch.input import InputContents, InputTracker
+from browser_use_async.cli.batch.ledger_check import begun_ledger, check_input, ledger_key
 from browser_use_async.cli.batch.progress import (
     BatchDisplay,
     exit_code_for,
+    fitting_budget,
     remaining,
     summary,
     summary_line,
 )
-from browser_use_async.cli.batch.results import ResultFile, result_record
-from browser_use_async.cli.batch.settings import Settings
+from browser_use_async.cli.batch.results import ResultFile, ResultFormat, result_record
+from browser_use_async.cli.batch.settings import Settings, resume_command
 from browser_use_async.cli.connect import Connection
 from browser_use_async.cli.console import Console
 from browser_use_async.cli.exit_codes import ExitCode
-from browser_use_async.cli.report.format import cents
 from browser_use_async.cli.screen import Style
 from browser_use_async.cli.signals import graceful_sigint
 from browser_use_async.errors import BrowserUseError
+from browser_use_async.prices import format_cents
 
 
 @attrs.frozen
@@ -35,7 +41,7 @@ class BatchRun:
 
     settings: Settings  # the settings
     console: Console  # where to show it
-    resume_command: str  # the command that resumes it after an interruption
+    words: Sequence[str]  # the command line
     timeout: float | None = None  # seconds after which it is left, or None
 
     async def run(self, connection: Connection) -> int:
@@ -43,34 +49,70 @@ class BatchRun:
         settings, console = self.settings, self.console
         with console.status(f"reading {settings.items.file.path}"):
             # In a thread, so that Ctrl-C works while a large file is read.
-            count = await asyncio.to_thread(settings.items.check)
+            contents = await asyncio.to_thread(self._read_input)
+        if settings.retry_failed and not await self._confirm_retry():
+            console.info("nothing was sent")
+            return ExitCode.USAGE
         with ExitStack() as stack:
-            file = self._output_file()
+            file = self._output_file(contents)
             if file is not None:
                 stack.enter_context(file)
-            self._announce(count)
-            tracker = InputTracker(settings.items, count, connection.fill_in)
+            self._announce(contents.count)
+            tracker = InputTracker(settings.items, contents.count, connection.fill_in)
             batch = self._batch(connection, tracker)
             stack.enter_context(graceful_sigint(lambda: self._drain(batch)))
             code = await self._run_with_timeout(batch, tracker, file)
         return self._finish(batch) if code is None else code
 
-    def _output_file(self) -> ResultFile | None:
+    def _read_input(self) -> InputContents:
+        """Read the whole input, and compare it with the ledger."""
+        settings = self.settings
+        view = None if settings.extend else begun_ledger(settings.ledger)
+        if view is None:
+            return settings.items.check()
+        contents = settings.items.check(lambda item: ledger_key(item, settings.fields))
+        check_input(view, contents, settings.items.file.path)
+        return contents
+
+    async def _confirm_retry(self) -> bool:
+        """Whether failed rows may be paid for again; a person at a terminal is asked."""
+        settings = self.settings
+        if settings.is_confirmed or settings.ledger is None or not settings.ledger.exists():
+            return True
+        failed = read_ledger(settings.ledger).counts[ItemState.FAILED]
+        if not failed:
+            return True
+        rows = "1 row" if failed == 1 else f"{failed:,} rows"
+        return await self.console.confirm(
+            f"{rows} failed. Trying them again creates as many new tasks of at most "
+            f"{self._price_of_one()} each"
+        )
+
+    def _output_file(self, contents: InputContents) -> ResultFile | None:
         settings = self.settings
         if settings.output is None:
             return None
-        # Dead letters are tried again, so their old lines must go.
-        drop = {ItemState.DEAD} if settings.retry_dead_letters else set[ItemState]()
-        return ResultFile(settings.output, resume=settings.resume, drop=drop)
+        # These may have another result now; one that they still have is written again.
+        drop = {ItemState.DEAD, ItemState.FAILED} if settings.retry_failed else {ItemState.DEAD}
+        form: ResultFormat = JsonLines()
+        if settings.output.suffix.lower() == ".csv":
+            schema = settings.fields.get("structured_output_json")
+            form = CsvTable(contents.columns, json.loads(str(schema)) if schema else None)
+        return ResultFile(settings.output, form, resume=settings.resume, drop=drop)
 
     def _announce(self, count: int) -> None:
-        each = cents(InputPrices.of([""], self.settings.fields).total_cents)
+        tasks = "1 task" if count == 1 else f"{count:,} tasks"
         self.console.info(
-            f"{count:,} {'task' if count == 1 else 'tasks'} of at most {each} each, "
-            f"{self.settings.concurrency:,} at once"
+            f"{tasks} of at most {self._price_of_one()} each, {self.settings.concurrency:,} at once"
         )
         if self.settings.ledger is None:
             self._note("without --ledger this batch cannot be resumed after an interruption")
+
+    def _maximum_of_one(self) -> Decimal:
+        return InputPrices.of([""], self.settings.fields).total_cents
+
+    def _price_of_one(self) -> str:
+        return format_cents(self._maximum_of_one())
 
     def _note(self, text: str) -> None:
         self.console.labelled([("note: ", Style.WAITING)], text)
@@ -89,6 +131,8 @@ class BatchRun:
             outage_tolerance=settings.outage_tolerance,
             settle_window=settings.settle_window,
             retry_dead_letters=settings.retry_dead_letters,
+            retry_failed=settings.retry_failed,
+            max_failures=settings.max_failures,
             labels=settings.labels,
             **settings.fields,
         )
@@ -150,13 +194,20 @@ class BatchRun:
         self.console.info(*summary_line(batch.progress))
         ledger = self.settings.ledger
         if ledger is not None and ledger.exists():
-            self.console.info("to go on: ", (self.resume_command, Style.STRONG))
+            self.console.info("to go on: ", (self._resume_command(batch.progress), Style.STRONG))
+
+    def _resume_command(self, progress: BatchProgress) -> str:
+        budget = None
+        # With the same budget the next run would stop at once, too.
+        if progress.stopped_by is StopReason.BUDGET and self.settings.budget_cents is not None:
+            budget = fitting_budget(progress, self._maximum_of_one())
+        return resume_command(self.words, budget)
 
     def _finish(self, batch: Batch[Any]) -> int:
         progress = batch.progress
         for orphan in batch.orphans:
             outcome = "it was stopped" if orphan.stopped else "it was not stopped"
-            self._note(f"task {orphan.task_id} is one too many for {orphan.key}; {outcome}")
+            self._note(f"task {orphan.task_id} is one too many for {orphan.title}; {outcome}")
         if remaining(progress) or progress.unknown:
             self._report_resume(batch)
         else:

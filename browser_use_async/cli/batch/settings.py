@@ -11,16 +11,17 @@ import attrs
 
 from browser_use_async.api.limits import MAX_METADATA_PAIRS
 from browser_use_async.api.validation import Mode, validate
-from browser_use_async.batch import read_ledger
 from browser_use_async.batch.budget import nothing_would_run
 from browser_use_async.batch.estimates import TaskPrice
-from browser_use_async.cli.batch.input import InputFile, RowFile, Template
+from browser_use_async.cli.batch.input import KEY_COLUMN, InputFile, RowFile, Template
+from browser_use_async.cli.batch.ledger_check import begun_ledger, check_labels, labels_with_inputs
 from browser_use_async.cli.field_options import task_fields
-from browser_use_async.errors import ConfigurationError, LedgerError
+from browser_use_async.errors import ConfigurationError
 from browser_use_async.types import RunTaskFields, RunTaskRequest
 
 _SITE = "{site}"
 _KEY_OPTION = "--api-key"
+_BUDGET_OPTION = "--budget-cents"
 
 
 @attrs.frozen(kw_only=True)
@@ -38,9 +39,13 @@ class Settings:
     check_balance: bool  # whether the account's balance bounds that
     stop_orphans: bool  # whether tasks too many are stopped
     retry_dead_letters: bool  # whether refused items are tried again
+    retry_failed: bool  # whether items whose task failed get another one
+    max_failures: int | None  # failures in a row after which nothing is submitted, or None
+    is_confirmed: bool  # whether not to ask before something is paid for again
     task_timeout: float | None  # seconds for which each task is waited for, or None
     outage_tolerance: float  # seconds for which the service may take no task
     settle_window: float  # seconds after which a task that did not appear never will
+    extend: bool  # whether the input may lack rows of the ledger
     labels: Mapping[str, str]  # what the ledger says about the batch
 
     @classmethod
@@ -60,7 +65,9 @@ class Settings:
         if options.budget_strict:
             _check_strict(options, fields)
         settings = cls(
-            items=InputFile(RowFile(options.input, options.encoding), template, more),
+            items=InputFile(
+                RowFile(options.input, options.encoding), template, more, options.key_column
+            ),
             fields=fields,
             output=options.output,
             ledger=options.ledger,
@@ -71,14 +78,27 @@ class Settings:
             check_balance=options.check_balance,
             stop_orphans=options.stop_orphans,
             retry_dead_letters=options.retry_dead_letters,
+            retry_failed=options.retry_failed,
+            max_failures=options.max_failures,
+            is_confirmed=options.yes,
             task_timeout=options.task_timeout,
             outage_tolerance=options.outage_tolerance,
             settle_window=options.settle_window,
-            labels=_labels(options.input, options.template, fields),
+            extend=options.extend,
+            labels=_labels(options, fields),
         )
-        if settings.ledger is not None and settings.ledger.exists():
-            _check_ledger(settings.ledger, settings)
-        return settings
+        if settings.ledger is not None and settings.ledger.exists() and not settings.resume:
+            raise ConfigurationError(
+                f"{settings.ledger} is there already; --resume goes on with its batch, or take "
+                "another name"
+            )
+        view = begun_ledger(settings.ledger)
+        if view is None:
+            return settings
+        check_labels(view, settings.labels)
+        if not settings.extend:
+            return settings
+        return attrs.evolve(settings, labels=labels_with_inputs(view, settings.labels))
 
 
 def _refuse_contradictions(options: argparse.Namespace) -> None:
@@ -86,8 +106,10 @@ def _refuse_contradictions(options: argparse.Namespace) -> None:
         raise ConfigurationError("--resume needs the --ledger of the run that was interrupted")
     if options.resume and options.local:
         raise ConfigurationError("--resume: the server of --local ended with the earlier run")
-    if options.retry_dead_letters and not options.resume:
-        raise ConfigurationError("--retry-dead-letters is about an earlier run; add --resume")
+    for name in ("retry_dead_letters", "retry_failed", "extend"):
+        if getattr(options, name) and not options.resume:
+            flag = "--" + name.replace("_", "-")
+            raise ConfigurationError(f"{flag} is about an earlier run; add --resume")
     files = {"the input": options.input, "-o": options.output, "--ledger": options.ledger}
     # Resolved, so that two spellings of one path are noticed.
     given = [path.resolve() for path in files.values() if path is not None]
@@ -119,52 +141,36 @@ def _check_strict(options: argparse.Namespace, fields: Mapping[str, Any]) -> Non
         raise nothing_would_run(price, options.budget_cents)
 
 
-def _labels(source: Path, template: str | None, fields: Mapping[str, Any]) -> dict[str, str]:
+def _labels(options: argparse.Namespace, fields: Mapping[str, Any]) -> dict[str, str]:
     """Labels that describe the batch in its ledger; of secrets only the names."""
-    labels = {"input": source.name}
-    if template is not None:
-        labels["template"] = template
+    labels = {"input": options.input.name}
+    if options.template is not None:
+        labels["template"] = options.template
+    # Without it the rows have other keys, and all would be paid for again.
+    if options.key_column != KEY_COLUMN:
+        labels["key_column"] = options.key_column
     for name, value in sorted(fields.items()):
         shown = sorted(value) if isinstance(value, dict) else value
         labels[name] = ", ".join(map(str, shown)) if isinstance(shown, list) else str(shown)
     return labels
 
 
-def _check_ledger(path: Path, settings: Settings) -> None:
-    """Refuse a ledger that belongs to a batch with other settings."""
-    if not settings.resume:
-        raise ConfigurationError(
-            f"{path} is there already; --resume goes on with its batch, or take another name"
-        )
-    try:
-        view = read_ledger(path)
-    except LedgerError:
-        return  # begun and not finished by a crash, or damaged: the batch, which opens it, decides
-    if not view.total:
-        return
-    # The ledger knows a row by its task: with another template all would be paid for again.
-    for name in sorted({*view.labels, *settings.labels} - {"input"}):
-        before, now = view.labels.get(name), settings.labels.get(name)
-        if before != now:
-            raise ConfigurationError(
-                f"{path} belongs to a batch with {name} {_shown(before)}, and now it is "
-                f"{_shown(now)}; take another --ledger for another batch"
-            )
-
-
-def _shown(label: str | None) -> str:
-    return "not given" if label is None else repr(label)
-
-
-def resume_command(words: Sequence[str]) -> str:
-    """The command that resumes the batch, without the API key."""
-    kept: list[str] = []
-    skips = False
-    for word in words:
-        if not skips and not word.startswith(f"{_KEY_OPTION}=") and word != _KEY_OPTION:
-            kept.append(word)
-        # In `--api-key KEY` the key is the next word.
-        skips = word == _KEY_OPTION
+def resume_command(words: Sequence[str], budget_cents: int | None = None) -> str:
+    """The command that resumes the batch, without the API key and with another budget if given."""
+    kept = _without(words, _KEY_OPTION)
+    if budget_cents is not None:
+        kept = [*_without(kept, _BUDGET_OPTION), _BUDGET_OPTION, str(budget_cents)]
     if "--resume" not in kept:
         kept.append("--resume")
     return shlex.join(["browser-use-async", *kept])
+
+
+def _without(words: Sequence[str], option: str) -> list[str]:
+    """The words without an option, whose value is the next word or stands behind a `=`."""
+    kept: list[str] = []
+    skips = False
+    for word in words:
+        if not skips and not word.startswith(f"{option}=") and word != option:
+            kept.append(word)
+        skips = word == option
+    return kept

@@ -11,9 +11,9 @@ from browser_use_async.batch import ItemState, LedgerRow, LedgerView, read_ledge
 from browser_use_async.cli.actions import local_time
 from browser_use_async.cli.batch.progress import STATE_STYLES
 from browser_use_async.cli.console import Console
-from browser_use_async.cli.report.format import cents
 from browser_use_async.cli.screen import Style
 from browser_use_async.errors import BrowserUseError
+from browser_use_async.prices import format_cents
 
 _MOST_RUNNING = 50
 """At most so many running tasks are looked up, one request each."""
@@ -45,7 +45,7 @@ async def _with_live_pages(
 
 
 async def _with_live_page(row: LedgerRow, session: BrowserUseSession) -> dict[str, Any]:
-    found: dict[str, Any] = {"key": row.key, "task_id": row.task_id}
+    found: dict[str, Any] = {"key": row.title, "task_id": row.task_id}
     try:
         task = await session.tasks.get(str(row.task_id))
     except BrowserUseError as error:
@@ -55,13 +55,14 @@ async def _with_live_page(row: LedgerRow, session: BrowserUseSession) -> dict[st
 
 def _show(view: LedgerView, console: Console) -> None:
     for name, value in sorted(view.labels.items()):
-        console.labelled([f"{name:<12}"], value)
-    budget = "" if view.budget_cents is None else f" of {cents(view.budget_cents)}"
-    console.info(f"{'begun':<12}", local_time(view.created_at), f", {view.runs} runs so far")
-    console.info(f"{'cost':<12}", cents(view.cost_cents), budget)
+        console.labelled([f"{name:<11} "], value)
+    budget = "" if view.budget_cents is None else f" of {format_cents(view.budget_cents)}"
+    runs = "1 run" if view.runs == 1 else f"{view.runs:,} runs"
+    console.info(f"{'begun':<12}", local_time(view.created_at), f", {runs} so far")
+    console.info(f"{'cost':<12}", format_cents(view.cost_cents), budget)
     for orphan in view.orphans:
-        cost = "" if orphan.cost_cents is None else f", {cents(orphan.cost_cents)}"
-        what = f"task {orphan.task_id} of {orphan.key}{cost}"
+        cost = "" if orphan.cost_cents is None else f", {format_cents(orphan.cost_cents)}"
+        what = f"task {orphan.task_id} of {orphan.title}{cost}"
         console.labelled([("too many    ", Style.WAITING)], what)
     console.table(
         ("STATE", "ITEMS"),

@@ -6,7 +6,7 @@ from decimal import Decimal, InvalidOperation
 from pathlib import Path
 
 from browser_use_async.cli.batch.runner import BatchRun
-from browser_use_async.cli.batch.settings import Settings, resume_command
+from browser_use_async.cli.batch.settings import Settings
 from browser_use_async.cli.batch.status import show_status
 from browser_use_async.cli.connect import connect
 from browser_use_async.cli.console import Console
@@ -49,13 +49,20 @@ def _configure_run(parser: argparse.ArgumentParser) -> None:
         type=Path,
         metavar="FILE",
         help="a .csv or .tsv file with names in its first line, or a .jsonl file with an object in "
-        "each line. A column `key` says what a row is called, also when the batch is run again",
+        "each line",
     )
     parser.add_argument(
         "--template",
         metavar="TEXT",
         help="what the agent should do; {column} stands for a value of the row, {{ for a brace. "
         "Without it the column `task` is the task",
+    )
+    parser.add_argument(
+        "--key-column",
+        default="key",
+        metavar="NAME",
+        help="the column that says what a row is called, also when the batch is run again "
+        "(default: key). Without such a column a row is known by its task",
     )
     parser.add_argument(
         "--encoding", type=_encoding, default="utf-8", help="of the file (default: utf-8)"
@@ -65,8 +72,8 @@ def _configure_run(parser: argparse.ArgumentParser) -> None:
         "--output",
         type=Path,
         metavar="FILE",
-        help="a file for the results, a line of JSON each, in the order in which they come "
-        "(default: stdout)",
+        help="a file for the results, in the order in which they come: a table if its name ends "
+        "in .csv, else a line of JSON each (default: JSON on stdout)",
     )
     _add_running(parser)
     _add_lasting(parser)
@@ -96,6 +103,12 @@ def _add_running(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument(
         "--check-balance", action="store_true", help="spend no more than the account has, either"
+    )
+    group.add_argument(
+        "--max-failures",
+        type=_count,
+        metavar="N",
+        help="create no more tasks once so many in a row have failed; what runs comes to its end",
     )
     group.add_argument(
         "--timeout",
@@ -149,6 +162,18 @@ def _add_lasting(parser: argparse.ArgumentParser) -> None:
         help="with --resume: try rows again that the service has refused",
     )
     group.add_argument(
+        "--retry-failed",
+        action="store_true",
+        help="with --resume: create another task for rows whose task failed or was stopped, which "
+        "costs again; asks first on a terminal",
+    )
+    group.add_argument(
+        "--extend",
+        action="store_true",
+        help="with --resume: add the rows of another input to the batch of the ledger",
+    )
+    group.add_argument("--yes", action="store_true", help="do not ask")
+    group.add_argument(
         "--stop-orphans",
         action="store_true",
         help="stop a second task of a row, should a slow service ever have made one",
@@ -167,7 +192,7 @@ def _configure_status(parser: argparse.ArgumentParser) -> None:
 async def _run(options: argparse.Namespace, console: Console) -> int:
     settings = Settings.of(options)
     async with connect(options, console) as connection:
-        run = BatchRun(settings, console, resume_command(options.words), options.timeout)
+        run = BatchRun(settings, console, options.words, options.timeout)
         return await run.run(connection)
 
 

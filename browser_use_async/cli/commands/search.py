@@ -8,7 +8,7 @@ from browser_use_async.cli.console import Console
 from browser_use_async.cli.exit_codes import ExitCode
 from browser_use_async.cli.options import add_connection_options
 from browser_use_async.cli.screen import Style
-from browser_use_async.prices import search_url_cents, simple_search_cents
+from browser_use_async.prices import format_cents, search_url_cents, simple_search_cents
 
 # The defaults and bounds of the API; the price depends on both.
 _WEBSITES, _DEPTH = 5, 2
@@ -52,7 +52,7 @@ async def execute(options: argparse.Namespace, console: Console) -> int:
 async def _search_web(connection: Connection, options: argparse.Namespace, console: Console) -> int:
     websites = options.max_websites or _WEBSITES
     cents = simple_search_cents(websites, options.depth)
-    console.info(("cost: ", Style.WAITING), f"{cents} US cents at most (depth x websites)")
+    console.info(("cost: ", Style.WAITING), f"{format_cents(cents)} at most (depth x websites)")
     with console.status("reading websites"):
         found = await connection.session.search.simple_search(
             options.query, max_websites=websites, depth=options.depth
@@ -65,7 +65,7 @@ async def _search_web(connection: Connection, options: argparse.Namespace, conso
 
 async def _search_url(connection: Connection, options: argparse.Namespace, console: Console) -> int:
     cents = search_url_cents(options.depth)
-    console.info(("cost: ", Style.WAITING), f"{cents} US cents (one for each level of depth)")
+    console.info(("cost: ", Style.WAITING), f"{format_cents(cents)} (one for each level of depth)")
     with console.status("reading the website"):
         found = await connection.session.search.search_url(
             connection.fill_in(options.url), options.query, depth=options.depth

@@ -5,6 +5,8 @@ import re
 from datetime import UTC, datetime
 from decimal import Decimal
 
+from browser_use_async.prices import format_cents
+
 # What no HTML document may hold: control characters, halves of pairs, and what is no character.
 _FORBIDDEN = re.compile(
     "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufdd0-\ufdef"
@@ -47,19 +49,11 @@ def _two(large: int, small: int, *names: str) -> str:
     return f"{large} {names[0]}" + (f" {small} {names[1]}" if small else "")
 
 
-def cents(value: Decimal) -> str:
-    """An amount as plain text, exact: `$1.25`, `$1.885`, or `3.5 ¢` below a dollar."""
-    if value < 100:
-        return f"{value.normalize():f} ¢"
-    dollars = (value / 100).normalize()
-    return f"${dollars:,f}" if dollars != round(dollars, 2) else f"${dollars:,.2f}"
-
-
 def money(value: Decimal | None) -> str:
     """An amount as HTML that a program can read."""
     if value is None:
         return _MISSING
-    return f'<data value="{value.normalize():f}">{cents(value)}</data>'
+    return f'<data value="{value.normalize():f}">{format_cents(value)}</data>'
 
 
 def count(value: int | None) -> str:

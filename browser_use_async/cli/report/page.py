@@ -128,7 +128,7 @@ def durations(figures: Figures) -> str:
 def orphans(found: Iterable[Orphan]) -> str:
     """The table of duplicate tasks, or nothing if there are none."""
     rows = [
-        f'<tr><th scope="row">{text(each.task_id)}</th><td>{text(each.key)}</td>'
+        f'<tr><th scope="row">{text(each.task_id)}</th><td>{text(each.title)}</td>'
         f"<td>{moment(each.found_at)}</td><td>{'yes' if each.stopped else 'no'}</td>"
         f'<td class="number">{money(each.cost_cents)}</td></tr>'
         for each in found
@@ -180,17 +180,21 @@ def _number(heading: str) -> str:
 def item_row(row: LedgerRow, details: Details = NO_DETAILS) -> str:
     """One item."""
     words = _words(row) + _steps(details) + _pictures(details)
-    task = "" if row.task_id is None else f'<span class="task">{text(row.task_id)}</span>'
+    title = _key(row)
+    words_of_task = excerpt(row.task, _LONGEST_KEY) if row.task not in {None, row.title} else ""
+    below = (words_of_task, "" if row.task_id is None else text(row.task_id))
+    task = "".join(f'<span class="task">{each}</span>' for each in below if each)
+    cost = row.total_cents
     took = "" if row.seconds is None else f'<data value="{row.seconds:.3f}">{_took(row)}</data>'
     return "".join(
         (
             f'<tr id="item-{row.index}" role="row">',
             _cell("Item", count(row.index + 1), "number"),
-            f'<th scope="row" role="rowheader" class="key">{_key(row)}{task}</th>',
+            f'<th scope="row" role="rowheader" class="key">{title}{task}</th>',
             _cell("State", _state(row)),
             _cell("Took", took, "number"),
             _cell("Steps", count(row.steps) if row.steps is not None else "", "number"),
-            _cell("Cost", money(row.cost_cents) if row.cost_cents is not None else "", "number"),
+            _cell("Cost", money(cost) if cost is not None else "", "number"),
             f'<td role="cell" class="words">{words}</td>',
             "</tr>",
         )
@@ -214,14 +218,17 @@ def _cell(label: str, content: str, style: str = "") -> str:
 
 
 def _key(row: LedgerRow) -> str:
-    return excerpt(row.key, _LONGEST_KEY)
+    return excerpt(row.title, _LONGEST_KEY)
 
 
 def _state(row: LedgerRow) -> str:
     words = f'<span class="state {STATE_CLASSES[row.state]}">{row.state}</span>'
     if row.status is not None and (row.state, row.status) not in _SAID_BY_STATE:
         words += f' <span class="soft">({text(row.status)})</span>'
-    if row.attempts > 1:
+    if row.former_tasks:
+        failed = "1 task" if len(row.former_tasks) == 1 else f"{len(row.former_tasks)} tasks"
+        words += f' <span class="soft">after {failed} that failed</span>'
+    elif row.attempts > 1:
         words += f' <span class="soft">{row.attempts} attempts</span>'
     return words
 

@@ -56,7 +56,7 @@ def add_up(rows: Iterable[LedgerRow]) -> Figures:
         counts[row.state] += 1
         statuses.update(() if row.status is None else (row.status,))
         steps += row.steps or 0
-        cost += row.cost_cents or 0
+        cost += row.total_cents or 0
         if row.seconds is not None:
             # The service's dates may be out of order by a little.
             durations.append(max(row.seconds, 0.0))

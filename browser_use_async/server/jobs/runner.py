@@ -65,9 +65,10 @@ class TaskBilling:
     account: Account  # who pays
     profiles: Profiles  # where cookies are saved
 
-    def charge_step(self, assignment: Assignment) -> None:
-        """Charge a step."""
-        self.account.charge(step_cents(assignment.llm_model))
+    def charge_step(self, record: TaskRecord) -> None:
+        """Charge the latest step, unless it only says that no more may be taken."""
+        if len(record.steps) <= record.max_agent_steps:
+            self.account.charge(step_cents(record.llm_model))
 
     def save_cookies(self, assignment: Assignment, result: Finished) -> None:
         """Save the cookies of a task that succeeded."""
@@ -179,7 +180,12 @@ class TaskRunner:
         log_failure(_logger, f"the executor failed on task {record.id}", error)
         if not record.status.is_terminal:
             reason = f"The executor raised {type(error).__name__}: {error}"
-            self._store.fail(record, redactor.failure(Failed(reason)))
+            self._end_badly(record, redactor.failure(Failed(reason)))
+
+    def _end_badly(self, record: TaskRecord, failure: Failed) -> None:
+        """End a task that could not be done; the step that says why is charged like any other."""
+        self._store.fail(record, failure)
+        self._billing.charge_step(record)
 
     async def _follow(
         self,
@@ -201,15 +207,15 @@ class TaskRunner:
                     self._billing.save_cookies(assignment, item)
                 return self._store.finish(record, redactor.result(item))
             if isinstance(item, Failed):
-                return self._store.fail(record, redactor.failure(item))
+                return self._end_badly(record, redactor.failure(item))
             # Enforced here as well, for executors that do not count their steps.
             if len(record.steps) >= assignment.max_agent_steps:
                 limit = assignment.max_agent_steps
                 reason = f"The task was not done within its {limit} steps (max_agent_steps)"
-                return self._store.fail(record, Failed(reason))
+                return self._end_badly(record, Failed(reason))
             self._store.add_step(record, redactor.step(item))
-            self._billing.charge_step(assignment)
-        return self._store.fail(record, Failed("The executor ended without a result"))
+            self._billing.charge_step(record)
+        return self._end_badly(record, Failed("The executor ended without a result"))
 
 
 def _is_being_cancelled() -> bool:

@@ -43,6 +43,7 @@ class TaskRecord:
     # What opens the public page, if one was asked for
     share_token: str | None = attrs.field(repr=False)
     llm_model: str = "gpt-4.1"  # the language model, which makes the price
+    max_agent_steps: int = 75  # how many steps may be taken
     status: TaskStatus = TaskStatus.CREATED  # where it stands
     started: bool = False  # whether it has ever run, so that there is something to watch
     finished_at: datetime | None = None  # when it ended
@@ -63,9 +64,9 @@ class TaskRecord:
 
     @property
     def cost_cents(self) -> Decimal:
-        """What it has cost so far, in US cents; that it failed is a step for free."""
-        free = self.status is TaskStatus.FAILED
-        return task_cents(len(self.steps) - free, self.llm_model)
+        """What it has cost so far, in US cents."""
+        # A task that fails at its limit has one more step, which says so and is free.
+        return task_cents(min(len(self.steps), self.max_agent_steps), self.llm_model)
 
     @property
     def failure(self) -> str | None:

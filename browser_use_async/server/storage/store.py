@@ -46,6 +46,7 @@ class Store:
 
     Attributes:
         changes: Whom each step and each change of a status wakes.
+        interrupted: Tasks that failed because the server was started again.
     """
 
     def __init__(self, now: Callable[[], datetime], keeper: Keeper | None = None) -> None:
@@ -60,10 +61,12 @@ class Store:
         self._by_id: dict[str, TaskRecord] = {}
         self._by_live_token: dict[str, TaskRecord] = {}
         self._by_share_token: dict[str, TaskRecord] = {}
+        self.interrupted: list[TaskRecord] = []
         for record in self._history.load():
             self._add(record)
             if not record.status.is_terminal:
                 self.fail(record, Failed(_RESTARTED))
+                self.interrupted.append(record)
 
     # --- looking things up ----------------------------------------------------------------
 
@@ -124,6 +127,7 @@ class Store:
             metadata=dict(assignment.metadata),
             viewport=assignment.viewport,
             llm_model=str(assignment.llm_model),
+            max_agent_steps=assignment.max_agent_steps,
             takes_screenshots=assignment.takes_screenshots,
             save_browser_data=request.save_browser_data is True,
             included_file_names=list(names) if names and names is not UNSET else None,

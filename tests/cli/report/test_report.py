@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from browser_use_async.batch import ItemState, read_ledger
 from browser_use_async.batch.report import write_report
-from browser_use_async.cli.report.format import cents, duration
+from browser_use_async.cli.report.format import duration
 from browser_use_async.cli.report.histogram import bins
 from browser_use_async.errors import LedgerError
 
@@ -277,22 +277,6 @@ def test_bins(durations: list[float]) -> None:
 def test_durations_in_words(seconds: float | None, words: str) -> None:
     """Spans of time read as people say them."""
     assert duration(seconds) == words
-
-
-@pytest.mark.parametrize(
-    ("amount", "words"),
-    [
-        ("0", "0 ¢"),
-        ("3.50", "3.5 ¢"),
-        ("99.75", "99.75 ¢"),
-        ("100", "$1.00"),
-        ("123456", "$1,234.56"),
-        ("188.5", "$1.885"),
-    ],
-)
-def test_amounts_in_words(amount: str, words: str) -> None:
-    """Amounts are exact: cents below a dollar, dollars above."""
-    assert cents(Decimal(amount)) == words
 
 
 def _luminance(colour: str) -> float:

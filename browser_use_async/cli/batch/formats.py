@@ -1,0 +1,183 @@
+"""The formats of a results file: lines of JSON, or a CSV table for spreadsheets.
+
+Both are appended to record by record. What a crash left of the last record is told from a whole
+one, and each whole one says which item it is of.
+"""
+
+import csv
+import io
+import json
+import re
+from collections.abc import Generator, Mapping, Sequence
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import attrs
+
+from browser_use_async.api.json import JsonRefusedError, read_json
+from browser_use_async.cli.console import json_text
+from browser_use_async.errors import ConfigurationError
+
+_OWN_COLUMNS = (
+    *("key", "line", "state", "status", "cost_cents", "former_cost_cents", "task_id"),
+    *("output", "error"),
+)
+# A spreadsheet takes a cell that begins with one of these for a formula, which may send data away.
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
+_NUMBER = re.compile(r"[+-]?[0-9]+([.,][0-9]+)*")
+
+
+@attrs.frozen
+class Entry:
+    """One whole record of a results file."""
+
+    raw: bytes  # as it is in the file
+    identity: str  # which item it is of
+    state: str  # the state of that item
+
+
+def identity_of(record: Mapping[str, Any]) -> str:
+    """What identifies a result: its task, which is the item's alone, or without one its key."""
+    return str(record.get("task_id") or record["key"])
+
+
+class JsonLines:
+    """A line of JSON for each item."""
+
+    header = b""
+
+    def encode(self, record: dict[str, Any]) -> bytes:
+        """The line of a record."""
+        return f"{json_text(record)}\n".encode()
+
+    def entries(self, path: Path) -> Generator[Entry]:
+        """Yield the whole records of a file.
+
+        Raises:
+            ConfigurationError: It holds something else.
+        """
+        with path.open("rb") as file:
+            for number, line in enumerate(file, 1):
+                if not line.endswith(b"\n"):
+                    return
+                value = _object(line)
+                if value is None or not isinstance(value.get("key"), str):
+                    raise _foreign(path, number)
+                yield Entry(line, identity_of(value), str(value.get("state")))
+
+
+def _object(line: bytes) -> dict[str, Any] | None:
+    try:
+        value = read_json(line)
+    except JsonRefusedError:
+        return None
+    return value if isinstance(value, dict) else None
+
+
+class CsvTable:
+    """A CSV table (RFC 4180), with the parsed output and the columns of the input.
+
+    Args:
+        columns: The columns of the input.
+        schema: The JSON schema of the output, whose properties get columns of their own.
+    """
+
+    def __init__(self, columns: Sequence[str], schema: object = None) -> None:
+        self._columns = tuple(columns)
+        self._paths = tuple(_leaves(schema))
+        parsed = [".".join(("output", *path)) for path in self._paths]
+        taken = {*_OWN_COLUMNS, *parsed}
+        given = [f"row.{name}" if name in taken else name for name in self._columns]
+        self._names = [*_OWN_COLUMNS, *parsed, *given]
+        self.header = _line([_safe(name) for name in self._names])
+
+    def encode(self, record: dict[str, Any]) -> bytes:
+        """The line of a record."""
+        error = record["error"]
+        said = None if error is None else f"{error['type']}: {error['message']}"
+        own = [*(record[name] for name in _OWN_COLUMNS[:-1]), said]
+        parsed = [_at(record.get("parsed"), path) for path in self._paths]
+        given = [record["row"].get(name) for name in self._columns]
+        return _line([_cell(each) for each in (*own, *parsed, *given)])
+
+    def entries(self, path: Path) -> Generator[Entry]:
+        """Yield the whole records of a file.
+
+        Raises:
+            ConfigurationError: It holds something else, or its columns are others.
+        """
+        with path.open("rb") as file:
+            # A crash may have cut the header, too.
+            if not self.header.startswith(file.read(len(self.header))):
+                raise ConfigurationError(
+                    f"{path} has other columns than these results; take another name, or move the "
+                    "file away: with --resume all results are written again"
+                )
+            for number, raw in enumerate(_whole_records(file), 2):
+                cells = _cells(raw)
+                if len(cells) != len(self._names):
+                    raise _foreign(path, number)
+                record = dict(zip(self._names, cells, strict=True))
+                yield Entry(raw, identity_of(record), record["state"])
+
+
+def _foreign(path: Path, number: int) -> ConfigurationError:
+    return ConfigurationError(
+        f"{path}, line {number}: it is no result of a batch; take another name, or move the file "
+        "away: with --resume all results are written again"
+    )
+
+
+def _leaves(schema: object, path: tuple[str, ...] = ()) -> Generator[tuple[str, ...]]:
+    """The paths to the properties of a schema that are no objects themselves."""
+    properties = schema.get("properties") if isinstance(schema, dict) else None
+    if isinstance(properties, dict) and properties:
+        for name, each in properties.items():
+            yield from _leaves(each, (*path, str(name)))
+    elif path:
+        yield path
+
+
+def _at(value: object, path: Sequence[str]) -> object:
+    for name in path:
+        value = value.get(name) if isinstance(value, dict) else None
+    return value
+
+
+def _cell(value: object) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, str):
+        return _safe(value)
+    if isinstance(value, float):
+        return f"{Decimal(str(value)).normalize():f}"
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _safe(text: str) -> str:
+    """A text that no spreadsheet takes for a formula."""
+    is_formula = text.startswith(_FORMULA) and _NUMBER.fullmatch(text) is None
+    return f"'{text}" if is_formula else text
+
+
+def _line(cells: Sequence[str]) -> bytes:
+    buffer = io.StringIO(newline="")
+    csv.writer(buffer, lineterminator="\r\n").writerow(cells)
+    return buffer.getvalue().encode("utf-8", "replace")
+
+
+def _cells(raw: bytes) -> list[str]:
+    return next(csv.reader(io.StringIO(raw.decode("utf-8", "replace"), newline="")))
+
+
+def _whole_records(lines: io.BufferedReader) -> Generator[bytes]:
+    """Split a table into records; a crash may have cut the last one."""
+    record, quotes = b"", 0
+    for line in lines:
+        record += line
+        quotes += line.count(b'"')
+        # Inside of quotes a line end belongs to the cell; every quote in a cell is doubled.
+        if quotes % 2 == 0 and record.endswith(b"\r\n"):
+            yield record
+            record, quotes = b"", 0

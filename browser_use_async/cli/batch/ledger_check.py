@@ -1,0 +1,90 @@
+"""Whether a ledger belongs to the batch that is about to be run, before anything is paid for."""
+
+from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
+from pathlib import Path
+
+from browser_use_async.api.requests import build_request
+from browser_use_async.batch import LedgerView, read_ledger
+from browser_use_async.batch.inputs import content_key
+from browser_use_async.cli.batch.input import InputContents, InputItem, short_digest
+from browser_use_async.errors import ConfigurationError, LedgerError
+from browser_use_async.types import RunTaskFields, RunTaskRequest
+
+_INPUT = "input"
+
+
+def begun_ledger(path: Path | None) -> LedgerView | None:
+    """A ledger that knows items already, or None."""
+    if path is None or not path.exists():
+        return None
+    try:
+        view = read_ledger(path)
+    except LedgerError:
+        # Begun and not finished by a crash, or damaged: the batch, which opens it, decides.
+        return None
+    return view if view.total else None
+
+
+def check_labels(view: LedgerView, labels: Mapping[str, str]) -> None:
+    """Refuse a ledger that belongs to a batch with other settings.
+
+    Raises:
+        ConfigurationError: A setting is not what it was.
+    """
+    # The ledger knows a row by its task: with another template all would be paid for again.
+    for name in sorted({*view.labels, *labels} - {_INPUT}):
+        before, now = view.labels.get(name), labels.get(name)
+        if before != now:
+            raise ConfigurationError(
+                f"{view.path} belongs to a batch with {name} {_shown(before)}, and now it is "
+                f"{_shown(now)}; take another --ledger for another batch"
+            )
+
+
+def _shown(label: str | None) -> str:
+    return "not given" if label is None else repr(label)
+
+
+def labels_with_inputs(view: LedgerView, labels: Mapping[str, str]) -> dict[str, str]:
+    """The labels of a run that adds an input to a ledger: it has all of them."""
+    inputs = [*view.labels.get(_INPUT, "").split(", "), labels[_INPUT]]
+    return {**labels, _INPUT: ", ".join(dict.fromkeys(filter(None, inputs)))}
+
+
+def ledger_key(item: InputItem, fields: RunTaskFields) -> str:
+    """What the ledger calls an item."""
+    if item.key is not None:
+        return item.key
+    return content_key(build_request(RunTaskRequest, {**fields, "task": item.task}))
+
+
+def check_input(view: LedgerView, contents: InputContents, source: Path) -> None:
+    """Refuse an input that lacks rows of the ledger: it is likely another one.
+
+    Raises:
+        ConfigurationError: It is, which only --extend allows.
+    """
+    known, missing = _compared(view, contents.identities)
+    if not missing:
+        return
+    new = len(contents.identities) - known
+    count = "1 row" if missing == 1 else f"{missing:,} rows"
+    added = f", and {new:,} of {source.name} {'is' if new == 1 else 'are'} new" if new else ""
+    way_out = f"adds {'it' if new == 1 else 'them'} to" if new else "goes on with"
+    raise ConfigurationError(
+        f"{count} of the ledger {view.path.name} {'is' if missing == 1 else 'are'} not in "
+        f"{source.name}{added}; nothing was sent. --extend {way_out} this batch; for another one "
+        "take another --ledger"
+    )
+
+
+def _compared(view: LedgerView, identities: AbstractSet[int]) -> tuple[int, int]:
+    """How many rows of the ledger are among these, and how many are not."""
+    known = missing = 0
+    for key in view.item_keys():
+        if short_digest(key) in identities:
+            known += 1
+        else:
+            missing += 1
+    return known, missing

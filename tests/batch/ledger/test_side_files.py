@@ -1,0 +1,103 @@
+"""The files beside a ledger: which there are while a batch runs, and that none stays after it."""
+
+import asyncio
+import signal
+import sqlite3
+import threading
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from browser_use_async.batch import read_ledger
+from browser_use_async.batch.ledger.file import open_ledger
+from browser_use_async.errors import LedgerLockedError
+from browser_use_async.server import LocalServer
+from browser_use_async.server.executors.scripted import Scenario, ScriptedExecutor
+from tests.batch.conftest import Open, Serve
+from tests.batch.program import KILLED, Program, Run
+from tests.support.patience import until
+
+
+def files(ledger: Path) -> set[str]:
+    """What is in the ledger's directory."""
+    return {each.name for each in ledger.parent.iterdir()}
+
+
+@pytest.mark.case("I32")
+async def test_after_the_end_only_the_ledger_is_left(
+    serve: Serve, open_session: Open, ledger: Path
+) -> None:
+    """Also when it is read afterwards, run again, or left in the middle."""
+    session = await open_session(await serve(scenarios={"slow": Scenario(hangs=True)}))
+    await session.run_many(["a", "b"], concurrency=2, ledger=ledger).collect()
+    assert files(ledger) == {"run.db"}
+    assert read_ledger(ledger).total == len(list(read_ledger(ledger).rows())) == 2
+    assert files(ledger) == {"run.db"}
+
+    async with session.run_many(["a", "b", "slow"], concurrency=2, ledger=ledger) as batch:
+        async for _result in batch:
+            assert {"run.db", "run.db-owner", "run.db-wal"} <= files(ledger)
+            break
+    assert files(ledger) == {"run.db"}
+
+
+async def test_a_reader_may_keep_the_log(serve: Serve, open_session: Open, ledger: Path) -> None:
+    """A batch ends at once although its ledger is read; the next one tidies up."""
+    session = await open_session(await serve())
+    batch = session.run_many(["a", "b"], concurrency=1, ledger=ledger)
+    results = aiter(batch)
+    await anext(results)
+    with closing(sqlite3.connect(ledger)) as reader:
+        reader.execute("BEGIN")
+        assert reader.execute("SELECT COUNT(*) FROM items").fetchone()[0]
+        assert [result.succeeded async for result in results] == [True]
+        assert "run.db-wal" in files(ledger)
+    again = await session.run_many(["a", "b"], concurrency=1, ledger=ledger).collect()
+
+    assert [each.restored for each in again] == [True, True]
+    assert files(ledger) == {"run.db"}
+
+
+async def test_what_a_crash_leaves_goes_with_the_next_run(tmp_path: Path) -> None:
+    """After SIGKILL the log and the lock stay, and the next run takes them in."""
+    ledger = tmp_path / "run.db"
+    executor = ScriptedExecutor(default=Scenario(steps=("Look",), step_seconds=0.05))
+    async with LocalServer(executor=executor) as server, Program() as program:
+        run = Run(server.base_url, server.api_key, str(ledger), 20, concurrency=4)
+        killed = asyncio.create_task(program.run(run))
+        await until(lambda: server.tasks_created >= 6)
+        program.kill()
+        assert await killed == KILLED == -signal.SIGKILL
+        assert {"run.db-owner", "run.db-wal"} <= files(ledger)
+        assert await program.run(run) == 0
+
+    assert files(ledger) == {"run.db"}
+    assert read_ledger(ledger).total == 20
+
+
+def test_the_lock_is_one_although_it_is_removed(tmp_path: Path) -> None:
+    """Threads that open and close one ledger again and again never own it together."""
+    ledger, owners, together, opened = tmp_path / "run.db", [0], [0], [0]
+
+    def open_and_close() -> None:
+        for _attempt in range(60):
+            try:
+                owned = open_ledger(ledger)
+            except LedgerLockedError:
+                continue
+            owners[0] += 1
+            opened[0] += 1
+            together[0] += owners[0] != 1
+            owners[0] -= 1
+            owned.close()
+
+    threads = [threading.Thread(target=open_and_close) for _number in range(4)]
+    for each in threads:
+        each.start()
+    for each in threads:
+        each.join()
+
+    assert opened[0] > 0
+    assert together == [0]
+    assert files(ledger) == {"run.db"}

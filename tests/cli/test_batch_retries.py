@@ -1,0 +1,163 @@
+"""`batch run --retry-failed` and `--max-failures`: what was paid for twice, and what was not."""
+
+import asyncio
+import os
+import pty
+import signal
+import sys
+from collections import Counter
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from browser_use_async import BrowserUseSession
+from browser_use_async.batch import ItemState, read_ledger
+from browser_use_async.server import LocalServer
+from tests.batch.conftest import Mended
+from tests.support.patience import PATIENCE, until
+
+from .running import environment, run, running
+from .test_batch import companies, keys_of, results, resume_words, words
+
+
+@pytest.fixture
+def executor() -> Mended:
+    """Tasks about a bad company fail until it is mended."""
+    return Mended("Bad")
+
+
+@pytest.fixture
+async def server(executor: Mended) -> AsyncIterator[LocalServer]:
+    """A server in the test's own event loop."""
+    async with LocalServer(executor=executor) as started:
+        yield started
+
+
+async def _balance(server: LocalServer) -> float:
+    async with BrowserUseSession(server.api_key, base_url=server.base_url) as session:
+        return float((await session.account.get_balance()).cents)
+
+
+async def test_failed_rows_are_tried_again(
+    server: LocalServer, executor: Mended, tmp_path: Path
+) -> None:
+    """Their lines are replaced, their former cost stays in the sum, and the account agrees."""
+    source = companies(tmp_path, "Acme", "Bad", "Bad & Co")
+    env, before = environment(server), await _balance(server)
+    first = await run(*words(tmp_path, source), env=env)
+    kept = await run(*words(tmp_path, source, "--resume"), env=env)
+    assert (first.code, kept.code, server.tasks_created) == (1, 1, 3)
+    executor.broken.clear()
+    again = await run(*words(tmp_path, source, "--resume", "--retry-failed"), env=env)
+    status = await run("batch", "status", str(tmp_path / "run.db"))
+
+    assert again.code == 0
+    assert server.tasks_created == 5
+    assert keys_of(results(tmp_path)) == ["k0", "k1", "k2"]
+    lines = {each["key"]: each for each in results(tmp_path)}
+    assert {each["state"] for each in lines.values()} == {"done"}
+    assert lines["k1"]["former_cost_cents"] == 6
+    spent = before - await _balance(server)
+    assert again.json["cost_cents"] == status.json["cost_cents"] == spent
+    paid = sum(each["cost_cents"] + each["former_cost_cents"] for each in lines.values())
+    assert paid == spent
+
+
+async def test_failures_in_a_row_stop_the_batch(
+    server: LocalServer, executor: Mended, tmp_path: Path
+) -> None:
+    """With the reason, and the command that goes on with what is left."""
+    source = companies(tmp_path, *(f"Bad {number}" for number in range(9)))
+    env = environment(server)
+    more = ("--concurrency", "1", "--max-failures", "2")
+    stopped = await run(*words(tmp_path, source, *more), env=env)
+    created = server.tasks_created
+    executor.broken.clear()
+    again = await run(*resume_words(stopped), "--retry-failed", env=env)
+
+    assert (stopped.code, created) == (1, 2)
+    assert "too many tasks in a row have failed (--max-failures)" in stopped.stderr
+    assert (stopped.json["failed"], stopped.json["left"]) == (2, 7)
+    assert stopped.json["stopped_by"] == "failures"
+    assert again.code == 0
+    assert server.tasks_created == 11
+
+
+@pytest.mark.long
+async def test_killed_while_rows_are_tried_again(
+    server: LocalServer, executor: Mended, tmp_path: Path
+) -> None:
+    """SIGKILL, and the same command again: each failed row has one task more."""
+    names = ["Acme", *(f"Bad {number}" for number in range(12))]
+    source, env = companies(tmp_path, *names), environment(server)
+    await run(*words(tmp_path, source), env=env)
+    executor.broken = {"Bad 1"}  # four of them fail again
+    retry = ("--resume", "--retry-failed", "--concurrency", "2", "--settle-window", "2")
+    for most in (14, 17, 20):
+        async with running(*words(tmp_path, source, *retry), env=env) as command:
+            await until(lambda most=most: server.tasks_created >= most)
+            command.send(signal.SIGKILL)
+            assert (await command.ends()).code == -signal.SIGKILL
+    ended = await run(*words(tmp_path, source, *retry), env=env)
+
+    tasks = Counter(task.task for task in server.store.tasks)
+    assert ended.code == 1
+    assert {name: tasks[f"Find {name}'s head office"] for name in names} == {
+        name: 1 if name == "Acme" else 2 for name in names
+    }
+    assert keys_of(results(tmp_path)) == sorted(f"k{number}" for number in range(13))
+    assert read_ledger(tmp_path / "run.db").counts[ItemState.FAILED] == 3
+
+
+async def _answered(answer: str, *given: str, env: dict[str, str]) -> tuple[int, str]:
+    """Run a command on a terminal of its own, and answer its question."""
+    master, slave = pty.openpty()
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "browser_use_async", *given),
+        env=env,
+        stdin=slave,
+        stdout=asyncio.subprocess.DEVNULL,
+        stderr=slave,
+    )
+    os.close(slave)
+    shown = b""
+    async with asyncio.timeout(PATIENCE):
+        while b"[y/N]" not in shown:
+            shown += await asyncio.to_thread(os.read, master, 1000)
+        os.write(master, answer.encode())
+        reading = asyncio.create_task(_rest(master))
+        code = await process.wait()
+        shown += await reading
+    os.close(master)
+    return code, shown.decode()
+
+
+async def _rest(master: int) -> bytes:
+    parts: list[bytes] = []
+    try:
+        while part := await asyncio.to_thread(os.read, master, 1000):
+            parts.append(part)
+    except OSError:  # Linux says so once the other end is closed
+        pass
+    return b"".join(parts)
+
+
+@pytest.mark.parametrize(
+    ("answer", "code", "created"), [("n\n", 2, 1), ("\n", 2, 1), ("y\n", 0, 2)]
+)
+async def test_a_person_is_asked_first(
+    server: LocalServer, executor: Mended, tmp_path: Path, answer: str, code: int, created: int
+) -> None:
+    """What it may cost is said; without a yes nothing is sent, and the results stay."""
+    source, env = companies(tmp_path, "Bad"), environment(server)
+    await run(*words(tmp_path, source), env=env)
+    lines = results(tmp_path)
+    executor.broken.clear()
+    given = words(tmp_path, source, "--resume", "--retry-failed")
+
+    ended, shown = await _answered(answer, *given, env=env)
+
+    assert "1 row failed. Trying them again creates as many new tasks of at most $1.8" in shown
+    assert (ended, server.tasks_created) == (code, created)
+    assert (results(tmp_path) == lines) is (created == 1)

@@ -1,0 +1,138 @@
+"""How rows are called, what of them is in the results, and which rows belong to a ledger."""
+
+import csv
+import signal
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from browser_use_async.batch import read_ledger
+from browser_use_async.server import LocalServer
+from tests.support.patience import until
+
+from .running import Recorder, environment, run, running
+from .test_batch import TEMPLATE, companies, results, words
+
+
+def shops(folder: Path, *names: str, file: str = "shops.csv") -> str:
+    """A CSV file of companies without a column `key`."""
+    path = folder / file
+    path.write_text("sku,company\n" + "".join(f"s-{name[0]},{name}\n" for name in names))
+    return str(path)
+
+
+async def test_rows_without_keys_have_readable_names(server: LocalServer, tmp_path: Path) -> None:
+    """In the results, the progress, the ledger and the report; nowhere a digest."""
+    source = shops(tmp_path, "Acme", "Fail & Co")
+    env, ledger = environment(server), str(tmp_path / "run.db")
+    ended = await run(*words(tmp_path, source), env=env)
+    report = await run("report", ledger, "-o", str(tmp_path / "report.html"))
+
+    lines = {each["key"]: each for each in results(tmp_path)}
+    page = (tmp_path / "report.html").read_text()
+    assert set(lines) == {"line 2", "line 3"}
+    assert lines["line 2"]["row"] == {"sku": "s-A", "company": "Acme"}
+    assert "failed      line 3  task" in ended.stderr
+    assert report.code == 0
+    assert "Find Acme&#x27;s head office" in page
+    assert ">line 3</a>" in page
+    for row in read_ledger(ledger).rows():
+        assert row.key not in page + ended.stderr + (tmp_path / "out.jsonl").read_text()
+
+
+@pytest.mark.torture
+async def test_a_key_column(server: LocalServer, tmp_path: Path) -> None:
+    """Any column says what a row is called; a row without it is refused, as is another one."""
+    source = shops(tmp_path, "Acme", "Other")
+    env, more = environment(server), ("--key-column", "sku")
+    wrong = await run(*words(tmp_path, source, "--key-column", "id"), env=env)
+    first = await run(*words(tmp_path, source, *more), env=env)
+    without = await run(*words(tmp_path, source, "--resume"), env=env)
+    again = await run(*words(tmp_path, source, *more, "--resume"), env=env)
+
+    assert (wrong.code, first.code, without.code, again.code) == (2, 0, 2, 0)
+    assert "line 2: it has no 'id', the --key-column; it has 'sku', 'company'" in wrong.stderr
+    assert sorted(each["key"] for each in results(tmp_path)) == ["s-A", "s-O"]
+    assert [row.key for row in read_ledger(tmp_path / "run.db").rows()] == ["s-A", "s-O"]
+    assert "key_column 'sku', and now it is not given" in without.stderr
+    assert server.tasks_created == 2
+
+
+async def test_a_ledger_of_an_earlier_version_goes_on(server: LocalServer, tmp_path: Path) -> None:
+    """Its rows are the same rows, by key or by content, and gain their names."""
+    source = shops(tmp_path, "Acme", "Other")
+    env, ledger = environment(server), tmp_path / "run.db"
+    await run(*words(tmp_path, source), env=env)
+    digests = [row.key for row in read_ledger(ledger).rows()]
+    with closing(sqlite3.connect(ledger)) as connection:
+        connection.executescript(
+            "DROP TABLE retry_rounds; DROP TABLE former_tasks; "
+            "ALTER TABLE items DROP COLUMN name; ALTER TABLE items DROP COLUMN task;"
+        )
+    # As that version wrote them
+    out = tmp_path / "out.jsonl"
+    out.write_text(out.read_text().replace('"line 2"', f'"{digests[0]}"'))
+    again = await run(*words(tmp_path, source, "--resume"), env=env)
+
+    assert again.code == 0
+    assert server.tasks_created == 2
+    assert len(results(tmp_path)) == 2
+    assert [row.key for row in read_ledger(ledger).rows()] == digests
+    assert [row.title for row in read_ledger(ledger).rows()] == ["line 2", "line 3"]
+
+
+@pytest.mark.torture
+async def test_a_table_of_results(server: LocalServer, recorder: Recorder, tmp_path: Path) -> None:
+    """`-o results.csv`, killed and resumed: each row once, with its columns of the input."""
+    source = shops(tmp_path, "Acme", "Other", "Held")
+    out, ledger = tmp_path / "results.csv", tmp_path / "run.db"
+    given = ("batch", source, "--template", TEMPLATE, "-o", str(out), "--ledger", str(ledger))
+    env = environment(server)
+    async with running(*given, env=env) as command:
+        await until(lambda: out.exists() and out.read_text().count("finished") == 2)
+        command.send(signal.SIGKILL)
+        await command.ends()
+    recorder.released.set()
+    with out.open("a") as file:
+        file.write('line 9,"half')
+    again = await run(*given, "--resume", "--settle-window", "2", env=env)
+
+    rows = {row["key"]: row for row in csv.DictReader(out.read_text().splitlines())}
+    assert again.code == 0
+    assert server.tasks_created == 3
+    assert sorted(rows) == ["line 2", "line 3", "line 4"]
+    assert (rows["line 2"]["sku"], rows["line 2"]["company"]) == ("s-A", "Acme")
+    assert (rows["line 4"]["state"], rows["line 4"]["output"]) == ("done", "Done.")
+    assert {row["cost_cents"] for row in rows.values()} == {"6"}
+
+
+async def test_another_input_is_refused(server: LocalServer, tmp_path: Path) -> None:
+    """Rows of another file are paid for only with --extend; the ledger names both."""
+    env = environment(server)
+    first = shops(tmp_path, "Acme", "Other")
+    await run(*words(tmp_path, first), env=env)
+    second = shops(tmp_path, "Third", "Xth", "Acme", file="c.csv")
+    refused = await run(*words(tmp_path, second, "--resume"), env=env)
+    created = server.tasks_created
+    extended = await run(*words(tmp_path, second, "--resume", "--extend"), env=env)
+
+    assert (refused.code, created) == (2, 2)
+    said = " ".join(refused.stderr.split())
+    assert "1 row of the ledger run.db is not in c.csv, and 2 of c.csv are new" in said
+    assert "--extend adds them" in said
+    assert extended.code == 0
+    assert server.tasks_created == 4
+    assert read_ledger(tmp_path / "run.db").labels["input"] == "shops.csv, c.csv"
+
+
+@pytest.mark.torture
+async def test_a_longer_input_is_the_same_one(server: LocalServer, tmp_path: Path) -> None:
+    """With all rows of the ledger in it: the input of a run that was interrupted is longer, too."""
+    env = environment(server)
+    await run(*words(tmp_path, companies(tmp_path, "Acme")), env=env)
+    again = await run(*words(tmp_path, companies(tmp_path, "Acme", "More"), "--resume"), env=env)
+
+    assert again.code == 0
+    assert server.tasks_created == 2
