@@ -59,8 +59,12 @@ def report_error(error: BrowserUseError, console: Console) -> ExitCode:
 
 def report_output_error(error: OutputError, console: Console) -> int:
     """Print why a result could not be written, and return the exit code."""
-    # A reader that has seen enough, such as `head`, is no error to speak of.
-    if error.is_broken_pipe:
-        return 128 + signal.SIGPIPE
-    console.error(f"the result cannot be written to stdout: {error}")
-    return ExitCode.OUTPUT
+    # A reader of a list that has seen enough, such as `head`, is no error to speak of.
+    if error.task_id is not None:
+        console.error(
+            f"the answer of task {error.task_id} could not be written to stdout: {error}; to get "
+            f"it, free of charge: browser-use-async tasks show {error.task_id}"
+        )
+    elif not error.is_broken_pipe:
+        console.error(f"the result could not be written to stdout: {error}")
+    return 128 + signal.SIGPIPE if error.is_broken_pipe else ExitCode.OUTPUT

@@ -9,7 +9,8 @@ from typing import Any, Protocol, cast
 import attrs
 
 from browser_use_async.api.json import JsonRefusedError, read_json
-from browser_use_async.cli.options import due, pair, secret
+from browser_use_async.api.task_fields import domain_problem, schema_problem
+from browser_use_async.cli.options import due, pair, secret, whole
 from browser_use_async.types import FieldKind, FieldRule, RunTaskFields, RunTaskRequest, rule_of
 
 
@@ -62,9 +63,11 @@ def _shape(option: FieldOption, rule: FieldRule) -> dict[str, Any]:
         case FieldKind.BOOLEAN:
             return {"action": argparse.BooleanOptionalAction}
         case FieldKind.INTEGER:
-            return {"type": int, "metavar": option.metavar}
+            return {"type": whole(rule.minimum, rule.maximum), "metavar": option.metavar}
         case FieldKind.TEXT_LIST:
-            return {"action": "append", "metavar": option.metavar}
+            # Other lists are names, which the service checks.
+            check = _domain if option.field == "allowed_domains" else str
+            return {"action": "append", "type": check, "metavar": option.metavar}
         case FieldKind.TEXT_MAP:
             # Values of secrets must not stand in the process list or in a shell's history.
             kind = secret if option.field == "secrets" else pair
@@ -91,7 +94,16 @@ def _schema(text: str) -> str:
         raise argparse.ArgumentTypeError(f"that is no JSON: {error}") from None
     if not isinstance(schema, dict):
         raise argparse.ArgumentTypeError("a JSON schema is an object, { … }")
+    if problem := schema_problem(schema):
+        raise argparse.ArgumentTypeError(f"that is no JSON schema: {problem}")
     return json.dumps(schema)
+
+
+def _domain(text: str) -> str:
+    """A domain that a task may visit."""
+    if problem := domain_problem(text):
+        raise argparse.ArgumentTypeError(problem)
+    return text
 
 
 TASK_OPTIONS = (

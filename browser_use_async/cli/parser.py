@@ -33,12 +33,21 @@ def suggestion(word: str, known: Iterable[str]) -> str:
     return f"; did you mean {close[0]}?" if close else ""
 
 
+class _Formatter(argparse.RawDescriptionHelpFormatter):
+    """Help whose second column leaves room for the longest command."""
+
+    def __init__(self, prog: str, **shape: Any) -> None:
+        super().__init__(prog, **shape)
+        # argparse forgets how far commands are indented when it measures them.
+        self._action_max_length = 14
+
+
 class Parser(argparse.ArgumentParser):
     """A parser of a program, a command or an action, with examples below its help."""
 
     def __init__(self, prog: str, **shape: Any) -> None:
         shape.setdefault("epilog", epilog(prog))
-        shape.setdefault("formatter_class", argparse.RawDescriptionHelpFormatter)
+        shape.setdefault("formatter_class", _Formatter)
         super().__init__(prog=prog, **shape)
 
     def error(self, message: str) -> NoReturn:
@@ -48,6 +57,15 @@ class Parser(argparse.ArgumentParser):
         console.info(f"usage: {self.usage_line()}")
         console.info(f"try '{self.prog} --help'")
         self.exit(ExitCode.USAGE)
+
+    def options(self) -> list[argparse.Action]:
+        """The options of this parser."""
+        return [each for each in self._actions if each.option_strings]
+
+    def subparsers(self) -> "dict[str, Parser]":
+        """The parsers of its commands or actions, by name."""
+        found = (each.choices for each in self._actions if isinstance(each, _Subparsers))
+        return dict(next(found, {}))
 
     def usage_line(self) -> str:
         """The usage in one line, with the options that are required only."""

@@ -47,13 +47,30 @@ COMMANDS = (
     Command("demo", "demo", "show what the package does, without a key and without a network"),
     Command("run", "run", "run a task, show its steps and print the finished task"),
     Command("watch", "watch", "follow a task that exists until its end"),
-    Command("tasks", "tasks", "list the tasks of the account, newest first"),
+    Command(
+        "tasks",
+        "tasks",
+        "list the tasks of the account, newest first, or show one",
+        ("list", "show"),
+        action_takes_words=False,
+    ),
     Command("stop", "control", "stop tasks for good"),
     Command("pause", "control", "pause running tasks"),
     Command("resume", "control", "continue paused tasks"),
-    Command("schedule", "schedule", "create, show, change and delete tasks that run by the clock"),
+    Command("balance", "balance", "show what is left on the account"),
+    Command(
+        "schedules",
+        "schedules",
+        "create, show, change and delete tasks that run by the clock",
+        other_names=("schedule",),
+    ),
     Command("profiles", "profiles", "create, show, change and delete browser profiles"),
-    Command("files", "files", "upload files for tasks, and download what tasks made"),
+    Command(
+        "files",
+        "files",
+        "upload files for tasks, and download what tasks made",
+        other_actions={"put": "upload", "get": "download"},
+    ),
     Command("search", "search", "search the web, or one website, for passages on live pages"),
     Command("webhooks", "webhooks", "receive webhooks on this machine, and send samples of them"),
     Command(
@@ -64,6 +81,7 @@ COMMANDS = (
     ),
     Command("report", "report", "write what became of a batch as one HTML page"),
     Command("serve", "serve", "run a Cloud API v1 server on this machine"),
+    Command("completion", "completion", "print a script by which a shell completes commands"),
     Command("doctor", "doctor", "check the configuration, the connection and the key"),
 )
 
@@ -98,6 +116,11 @@ def parse(words: Sequence[str]) -> tuple[argparse.Namespace, CommandModule | Non
         parser.print_help(sys.stderr)
         return options, None
     return options, modules[options.command]
+
+
+def whole_parser() -> Parser:
+    """The parser with the options of all commands."""
+    return _parser({each.name: each.load() for each in COMMANDS})
 
 
 def _main(words: list[str]) -> int:

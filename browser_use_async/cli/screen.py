@@ -123,8 +123,13 @@ class RichScreen:
             return
         from rich.text import Text  # noqa: PLC0415
 
-        with self._console.status(Text(text, style="dim")) as spinner:
-            yield lambda new: spinner.update(Text(new, style="dim"))
+        def spinning(text: str) -> Text:
+            # A spinner of two lines would flicker, and rich wraps the text of one.
+            room = self._console.width - 3
+            return Text(text if len(text) <= room else f"{text[: room - 1]}…", style="dim")
+
+        with self._console.status(spinning(text)) as spinner:
+            yield lambda new: spinner.update(spinning(new))
 
     @contextmanager
     def live(self) -> Generator[Callable[[Sequence[Sequence[Span]]], None], None, None]:

@@ -15,6 +15,7 @@ class OutputError(Exception):
     def __init__(self, cause: OSError) -> None:
         super().__init__(cause.strerror or str(cause))
         self.is_broken_pipe = isinstance(cause, BrokenPipeError)
+        self.task_id: str | None = None  # the task whose answer it was
 
 
 class ClosedStream(io.TextIOBase):

@@ -6,8 +6,9 @@ from browser_use_async.api.converter import unstructure
 from browser_use_async.cli.connect import Connection, connect
 from browser_use_async.cli.console import Console
 from browser_use_async.cli.exit_codes import ExitCode
-from browser_use_async.cli.options import add_connection_options
+from browser_use_async.cli.options import add_connection_options, whole
 from browser_use_async.cli.screen import Style
+from browser_use_async.errors import ConfigurationError
 from browser_use_async.prices import search_url_cents, simple_search_cents
 
 # The defaults and bounds of the API; the price depends on both.
@@ -17,23 +18,22 @@ _MOST_WEBSITES, _DEEPEST = 10, 5
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the options."""
-    parser.add_argument("query", metavar="QUERY", help="what to look for")
+    parser.add_argument("query", metavar="QUERY", type=_query, help="what to look for")
     place = parser.add_mutually_exclusive_group()
     place.add_argument(
         "--max-websites",
-        type=int,
-        choices=range(1, _MOST_WEBSITES + 1),
+        type=whole(1, _MOST_WEBSITES),
         metavar="N",
         help=f"how many websites at most, 1 to {_MOST_WEBSITES} (default: {_WEBSITES})",
     )
     place.add_argument(
         "--url",
+        type=_address,
         help="search this one website; with --local, {site} stands for the example site",
     )
     parser.add_argument(
         "--depth",
-        type=int,
-        choices=range(_DEPTH, _DEEPEST + 1),
+        type=whole(_DEPTH, _DEEPEST),
         default=_DEPTH,
         metavar="D",
         help=f"how deep each website is read, {_DEPTH} to {_DEEPEST} (default: {_DEPTH})",
@@ -64,6 +64,8 @@ async def _search_web(connection: Connection, options: argparse.Namespace, conso
 
 
 async def _search_url(connection: Connection, options: argparse.Namespace, console: Console) -> int:
+    if connection.site_url is None and options.url.startswith("{site}"):
+        raise ConfigurationError("--url: {site} stands for the example site of --local")
     cents = search_url_cents(options.depth)
     console.info(("cost: ", Style.WAITING), f"{cents} US cents (one for each level of depth)")
     with console.status("reading the website"):
@@ -72,3 +74,16 @@ async def _search_url(connection: Connection, options: argparse.Namespace, conso
         )
     console.result(unstructure(found))
     return ExitCode.FINISHED
+
+
+def _query(text: str) -> str:
+    if not text.strip():
+        raise argparse.ArgumentTypeError("it is empty; say what to look for")
+    return text
+
+
+def _address(text: str) -> str:
+    # `{site}` becomes an address when the example site is up.
+    if not text.startswith(("http://", "https://", "{site}")) or " " in text:
+        raise argparse.ArgumentTypeError(f"{text!r} is not an address; write https://shop.example")
+    return text

@@ -10,7 +10,13 @@ from typing import get_args
 
 from browser_use_async.cli.console import Console
 from browser_use_async.cli.exit_codes import ExitCode
-from browser_use_async.cli.options import given_key, secret_from_file, secret_from_variable
+from browser_use_async.cli.options import (
+    given_key,
+    port,
+    secret_from_file,
+    secret_from_variable,
+    whole,
+)
 from browser_use_async.cli.screen import Style
 from browser_use_async.cli.server_options import (
     add_agent_options,
@@ -61,7 +67,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def _add_place(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--host", default="127.0.0.1", help="where to listen (default: 127.0.0.1)")
     parser.add_argument(
-        "--port", type=int, default=_PORT, help=f"0 takes a free one (default: {_PORT})"
+        "--port", type=port, default=_PORT, help=f"0 takes a free one (default: {_PORT})"
     )
     key = parser.add_mutually_exclusive_group()
     key.add_argument(
@@ -128,7 +134,7 @@ def _add_account(parser: argparse.ArgumentParser) -> None:
     )
     account.add_argument(
         "--max-concurrent-tasks",
-        type=_count,
+        type=whole(1),
         metavar="N",
         help="answer 429 to more tasks at once than this (default: no limit)",
     )
@@ -242,15 +248,8 @@ def _amount(text: str) -> Decimal:
     except InvalidOperation:
         amount = Decimal("NaN")
     if not amount.is_finite():
-        raise argparse.ArgumentTypeError(f"{text!r} is no number of US cents")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of US cents")
     return amount
-
-
-def _count(text: str) -> int:
-    count = int(text)
-    if count < 1:
-        raise argparse.ArgumentTypeError("at least 1")
-    return count
 
 
 def _fault(text: str) -> Fault:

@@ -1,4 +1,4 @@
-"""`schedule`: tasks that the service runs by the clock."""
+"""`schedules`: tasks that the service runs by the clock."""
 
 import argparse
 from typing import Any, cast
@@ -131,7 +131,7 @@ async def _create(connection: Connection, options: argparse.Namespace, console: 
     if options.local:
         console.info("with --local it ends with this command; `serve` lets it run")
     else:
-        console.info(f"to see when it runs: browser-use-async schedule show {created.id}")
+        console.info(f"to see when it runs: browser-use-async schedules show {created.id}")
     console.result(unstructure(created))
     return ExitCode.FINISHED
 
