@@ -16,6 +16,8 @@ async def test_websites() -> None:
     assert 1 <= len(result.json) <= 2
     assert result.json[0]["url"].endswith("/contact.html")
     assert "Opening hours" in result.json[0]["content"]
+    assert "Tuesday to Friday | 9:00" in result.json[0]["content"]
+    assert "Sunday and Monday | closed" in result.json[0]["content"]
 
 
 async def test_one_website() -> None:

@@ -48,6 +48,7 @@ def resolve_settings(
         llm_model=chosen("llm_model", default_model),
         use_adblock=chosen("use_adblock", profile.ad_blocker),
         use_proxy=chosen("use_proxy", profile.proxy),
+        proxy_requested=bool(chosen("use_proxy", None) or chosen("proxy_country_code", None)),
         proxy_country_code=str(chosen("proxy_country_code", profile.proxy_country_code)),
         viewport=(
             chosen("browser_viewport_width", profile.browser_viewport_width),
