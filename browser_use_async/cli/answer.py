@@ -10,7 +10,7 @@ from browser_use_async.api.json import JsonRefusedError, read_json
 from browser_use_async.cli.console import Console
 from browser_use_async.cli.progress import counted, duration, status_span
 from browser_use_async.cli.screen import Span, Style
-from browser_use_async.cli.streams import OutputError
+from browser_use_async.cli.streams import answer_of
 from browser_use_async.prices import task_cents
 from browser_use_async.types import LlmModel
 
@@ -33,16 +33,13 @@ def print_answer(task: Task, options: argparse.Namespace, console: Console) -> N
     Raises:
         OutputError: It cannot be written; the error has the id of the task.
     """
-    try:
+    with answer_of(task.id):
         if options.output_only:
             console.answer(task.output or "")
         elif console.stdout_is_tty:
             _print_for_people(task, options, console)
         else:
             console.result(unstructure(task))
-    except OutputError as error:
-        error.task_id = task.id
-        raise
 
 
 def _print_for_people(task: Task, options: argparse.Namespace, console: Console) -> None:

@@ -30,6 +30,7 @@ class FieldOption:
     flag: str
     help: str  # what it does
     metavar: str | None = None  # what stands for its value in the help
+    other_flags: tuple[str, ...] = ()  # that mean the same
 
 
 class FieldOptions:
@@ -43,7 +44,11 @@ class FieldOptions:
         """Add an option for each field."""
         for option, rule in self._rules.items():
             group.add_argument(
-                option.flag, dest=option.field, help=option.help, **_shape(option, rule)
+                option.flag,
+                *option.other_flags,
+                dest=option.field,
+                help=option.help,
+                **_shape(option, rule),
             )
 
     def given(self, options: argparse.Namespace) -> dict[str, Any]:
@@ -137,7 +142,7 @@ TASK_OPTIONS = (
     ),
     FieldOption("browser_profile_id", "--browser-profile", "the browser profile", "ID"),
     FieldOption("save_browser_data", "--save-browser-data", "keep cookies and other browser data"),
-    FieldOption("use_adblock", "--adblock", "block advertisements"),
+    FieldOption("use_adblock", "--ad-blocker", "block advertisements", other_flags=("--adblock",)),
     FieldOption("use_proxy", "--proxy", "use a mobile proxy; captchas need it"),
     FieldOption("proxy_country_code", "--proxy-country", "the country of the proxy", "CODE"),
     FieldOption("highlight_elements", "--highlight-elements", "highlight elements on the page"),

@@ -40,6 +40,16 @@ def output_errors() -> Generator[None]:
         raise OutputError(error) from error
 
 
+@contextmanager
+def answer_of(task_id: str | None) -> Generator[None]:
+    """Name the task whose answer is written in the block, if that fails."""
+    try:
+        yield
+    except OutputError as error:
+        error.task_id = task_id
+        raise
+
+
 def flush_at_exit() -> OutputError | None:
     """Write what is buffered; what cannot be written is dropped, and the error given for stdout.
 

@@ -5,6 +5,7 @@ import sys
 from collections.abc import Mapping
 from datetime import timedelta
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 
@@ -212,3 +213,20 @@ async def test_the_duration_is_that_of_the_task(shop: LocalServer) -> None:
         result = await run("watch", task_id, env=environment(shop))
 
     assert "finished after 2 steps and 3600.0 s" in result.stderr
+
+
+@pytest.mark.parametrize("redirection", ["> /dev/full", "| true; exit ${PIPESTATUS[0]}"])
+async def test_a_row_that_cannot_be_written(
+    shop: LocalServer, tmp_path: Path, redirection: str
+) -> None:
+    """A row of a batch is paid for like any task: the error names it, and how to go on."""
+    (tmp_path / "in.csv").write_text("key,task\na,Data\n")
+    ledger = tmp_path / "run.db"
+    async with shop:
+        line = f"PROGRAM batch {tmp_path / 'in.csv'} --ledger {ledger} {redirection}"
+        result = await _shell(line, environment(shop))
+        task_id = shop.store.tasks[0].id
+
+    assert result.code in {74, 141}
+    assert f"browser-use-async tasks show {task_id}" in result.stderr
+    assert "to go on: browser-use-async batch run" in result.stderr

@@ -10,6 +10,7 @@ from browser_use_async.cli.options import add_connection_options, whole
 from browser_use_async.cli.screen import Style
 from browser_use_async.errors import ConfigurationError
 from browser_use_async.prices import search_url_cents, simple_search_cents
+from browser_use_async.types import SearchResult
 
 # The defaults and bounds of the API; the price depends on both.
 _WEBSITES, _DEPTH = 5, 2
@@ -59,7 +60,11 @@ async def _search_web(connection: Connection, options: argparse.Namespace, conso
         )
     if not found:
         console.info("nothing was found")
-    console.result([unstructure(result) for result in found])
+    if console.stdout_is_tty:
+        for result in found:
+            _print(result, console)
+    else:
+        console.result([unstructure(result) for result in found])
     return ExitCode.FINISHED
 
 
@@ -72,8 +77,17 @@ async def _search_url(connection: Connection, options: argparse.Namespace, conso
         found = await connection.session.search.search_url(
             connection.fill_in(options.url), options.query, depth=options.depth
         )
-    console.result(unstructure(found))
+    if console.stdout_is_tty:
+        _print(found, console)
+    else:
+        console.result(unstructure(found))
     return ExitCode.FINISHED
+
+
+def _print(result: SearchResult, console: Console) -> None:
+    console.line((result.url, Style.STRONG))
+    console.answer(result.content)
+    console.line()
 
 
 def _query(text: str) -> str:

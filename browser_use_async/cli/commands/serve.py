@@ -152,7 +152,9 @@ def _add_account(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_faults(parser: argparse.ArgumentParser) -> None:
-    faults = parser.add_argument_group("faults", "What goes wrong on purpose: docs/faults.md.")
+    faults = parser.add_argument_group(
+        "faults", "What goes wrong on purpose, for tests of clients."
+    )
     faults.add_argument(
         "--fault",
         dest="faults",
