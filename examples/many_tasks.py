@@ -14,7 +14,6 @@ from browser_use_async import BrowserUseSession, Task, errors
 QUESTIONS = (
     "Open {page} and tell me its title",
     "Open {page} and tell me what it says",
-    "Open {page} and list its links",
     "Open {page} and click the link “Nowhere to be found”",
 )
 

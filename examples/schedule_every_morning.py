@@ -17,7 +17,7 @@ async def main() -> None:
     """Live through the whole life of a schedule. Only its runs cost money, and none comes due."""
     async with reachable_api() as page, BrowserUseSession() as session:
         created = await session.scheduled_tasks.create(
-            f"Open {page} and list its links",
+            f"Open {page} and tell me its title",
             schedule_type="cron",
             cron_expression="0 8 * * *",  # in UTC
             end_at=datetime.now(UTC) + timedelta(days=30),

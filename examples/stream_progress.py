@@ -27,7 +27,7 @@ async def show_status(handle: TaskHandle) -> None:
 async def main() -> None:
     """Follow one task in two ways at once. Both streams and the wait share their requests."""
     async with reachable_api() as page, BrowserUseSession() as session:
-        handle = await session.submit(f"Open {page} and list its links")
+        handle = await session.submit(f"Open {page} and tell me its title")
         print("watch it at:", await handle.wait_for_live_url())
         print("to pick it up in another process, session.handle() takes:", handle.to_token())
         async with asyncio.TaskGroup() as group:

@@ -44,7 +44,9 @@ async def show_steps(handle: TaskHandle) -> None:
 async def main() -> None:
     """Run one task under the eyes of a person. Whoever has the live URL may steer the task."""
     async with reachable_api() as page, BrowserUseSession() as session:
-        handle = await session.submit(f"Open {page} and list its links", enable_public_share=True)
+        handle = await session.submit(
+            f"Open {page} and tell me its title", enable_public_share=True
+        )
         live_url = await handle.wait_for_live_url()
         print("watch and steer it at:", live_url)
         print("or embed it:", embedded(live_url or ""))

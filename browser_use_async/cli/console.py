@@ -7,10 +7,11 @@ import re
 import sys
 import textwrap
 from collections.abc import Callable, Generator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from typing import Any, TextIO
 
-from browser_use_async.cli.screen import PlainScreen, Span, Style, open_screen, text_of
+from browser_use_async.cli.screen import Span, Style, open_screen, text_of
+from browser_use_async.cli.streams import open_or_closed, output_errors
 
 _NARROWEST_TEXT = 30
 # Control characters, bidirectional overrides, line separators and lone surrogates: harmful raw in
@@ -32,42 +33,60 @@ class Console:
     """Messages to stderr, and results to stdout."""
 
     def __init__(
-        self, *, plain: bool = False, stdout: TextIO | None = None, stderr: TextIO | None = None
+        self,
+        *,
+        plain: bool = False,
+        as_json: bool = False,
+        stdout: TextIO | None = None,
+        stderr: TextIO | None = None,
     ) -> None:
-        self._stdout: TextIO = stdout or sys.stdout
-        errors: TextIO = stderr or sys.stderr
+        self._stdout: TextIO = open_or_closed(stdout or sys.stdout)
+        errors = open_or_closed(stderr or sys.stderr)
         for stream in (self._stdout, errors):
             # An old encoding must not turn output about a task, already paid for, into a traceback.
             if isinstance(stream, io.TextIOWrapper):
                 stream.reconfigure(errors="backslashreplace")
         self._err = open_screen(errors, plain=plain)
         self._out = open_screen(self._stdout, plain=plain)
+        self._as_json = as_json
+        # With --output-only no more than errors.
+        self.is_quiet = False
 
     @property
     def stdout_is_tty(self) -> bool:
-        """Whether stdout is a terminal."""
-        return self._stdout.isatty()
+        """Whether stdout is a terminal on which results are texts: not so with `--json`."""
+        return self._stdout.isatty() and not self._as_json
 
     @property
     def is_interactive(self) -> bool:
         """Whether `status` and `live` show anything on stderr."""
-        return not isinstance(self._err, PlainScreen)
+        return self._err.is_interactive and not self.is_quiet
 
     def info(self, *spans: Span) -> None:
         """Write a line to stderr."""
-        self._err.write_line([_cleaned(span) for span in spans])
+        if not self.is_quiet:
+            self._say(spans)
+
+    def _say(self, spans: Sequence[Span]) -> None:
+        # A command does its work and gives its result though stderr is closed or full.
+        with suppress(OSError):
+            self._err.write_line([_cleaned(span) for span in spans])
 
     def labelled(self, prefix: Sequence[Span], text: str, style: Style = Style.PLAIN) -> None:
         """Write a text to stderr behind a prefix; wrapped lines are indented by its width."""
+        if not self.is_quiet:
+            self._say_labelled(prefix, text, style)
+
+    def _say_labelled(self, prefix: Sequence[Span], text: str, style: Style) -> None:
         indent = sum(len(text_of(span)) for span in prefix)
         lines = self._wrapped(text, indent)
-        self.info(*prefix, (lines[0], style))
+        self._say([*prefix, (lines[0], style)])
         for line in lines[1:]:
-            self.info(" " * indent, (line, style))
+            self._say([" " * indent, (line, style)])
 
     def error(self, text: str) -> None:
-        """Write an error message to stderr."""
-        self.labelled([("error: ", Style.BAD)], text)
+        """Write an error message to stderr, also with `--output-only`."""
+        self._say_labelled([("error: ", Style.BAD)], text, Style.PLAIN)
 
     async def confirm(self, question: str) -> bool:
         """Ask a person who sits at a terminal; without one the answer is yes."""
@@ -85,7 +104,7 @@ class Console:
 
     def status(self, text: str) -> AbstractContextManager[Callable[[str], None]]:
         """Show a spinner with a text on stderr until the `with` block ends."""
-        return self._err.status(text)
+        return nullcontext(_ignore) if self.is_quiet else self._err.status(text)
 
     @contextmanager
     def live(self) -> Generator[Callable[[Sequence[Sequence[Span]]], None], None, None]:
@@ -97,11 +116,37 @@ class Console:
             yield lambda lines: show([[_cleaned(span) for span in line] for line in lines])
 
     def result(self, value: Any) -> None:
-        """Write a result to stdout as JSON: one line in a pipe, indented on a terminal."""
+        """Write a result to stdout as JSON: one line in a pipe, indented on a terminal.
+
+        Raises:
+            OutputError: It cannot be written.
+        """
         is_unicode = (self._stdout.encoding or "utf-8").lower().replace("-", "") == "utf8"
-        indent = 2 if self.stdout_is_tty else None
-        text = json_text(value, indent=indent, ascii_only=not is_unicode)
-        print(text, file=self._stdout, flush=True)
+        indent = 2 if self._stdout.isatty() else None
+        self._print(json_text(value, indent=indent, ascii_only=not is_unicode))
+
+    def answer(self, text: str) -> None:
+        """Write a text to stdout as it is; a terminal gets it without what would steer it.
+
+        Raises:
+            OutputError: It cannot be written.
+        """
+        if self._stdout.isatty():
+            text = "\n".join(map(printable, text.splitlines()))
+        self._print(text)
+
+    def line(self, *spans: Span) -> None:
+        """Write a line for people to stdout.
+
+        Raises:
+            OutputError: It cannot be written.
+        """
+        with output_errors():
+            self._out.write_line([_cleaned(span) for span in spans])
+
+    def _print(self, text: str) -> None:
+        with output_errors():
+            print(text, file=self._stdout, flush=True)
 
     def table(self, headings: Sequence[str], rows: Sequence[Sequence[Span]]) -> None:
         """Write aligned columns to stdout; the last one is cut at the width of the terminal."""
@@ -113,7 +158,8 @@ class Console:
         for line in lines:
             padded = [_padded(cell, width + 2) for cell, width in zip(line, widths, strict=True)]
             used = sum(len(text_of(cell)) for cell in padded[:-1])
-            self._out.write_line([*padded[:-1], _shortened(line[-1], self._out.width, used)])
+            with output_errors():
+                self._out.write_line([*padded[:-1], _shortened(line[-1], self._out.width, used)])
 
     def _wrapped(self, text: str, indent: int) -> list[str]:
         flat = " ".join(text.split())
@@ -121,6 +167,10 @@ class Console:
             return [flat]
         width = max(self._err.width - indent, _NARROWEST_TEXT)
         return textwrap.wrap(flat, width, break_on_hyphens=False) or [""]
+
+
+def _ignore(text: str) -> None:
+    """Show nothing."""
 
 
 def _cleaned(span: Span) -> Span:

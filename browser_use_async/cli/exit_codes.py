@@ -1,9 +1,11 @@
 """Exit codes, and the report of an error. Scripts rely on the codes, so they are fixed."""
 
+import signal
 from enum import IntEnum
 
 from browser_use_async import errors
 from browser_use_async.cli.console import Console
+from browser_use_async.cli.streams import OutputError
 from browser_use_async.errors import BrowserUseError, SubmissionUnknownError
 
 
@@ -15,6 +17,7 @@ class ExitCode(IntEnum):
     USAGE = 2
     API = 3
     UNREACHABLE = 4
+    OUTPUT = 74
     TIMED_OUT = 124
 
 
@@ -52,3 +55,16 @@ def report_error(error: BrowserUseError, console: Console) -> ExitCode:
             f"to find out, free of charge: browser-use-async watch {error.submission_token}"
         )
     return exit_code_of(error)
+
+
+def report_output_error(error: OutputError, console: Console) -> int:
+    """Print why a result could not be written, and return the exit code."""
+    # A reader of a list that has seen enough, such as `head`, is no error to speak of.
+    if error.task_id is not None:
+        console.error(
+            f"the answer of task {error.task_id} could not be written to stdout: {error}; to get "
+            f"it, free of charge: browser-use-async tasks show {error.task_id}"
+        )
+    elif not error.is_broken_pipe:
+        console.error(f"the result could not be written to stdout: {error}")
+    return 128 + signal.SIGPIPE if error.is_broken_pipe else ExitCode.OUTPUT

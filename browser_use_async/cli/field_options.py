@@ -9,7 +9,8 @@ from typing import Any, Protocol, cast
 import attrs
 
 from browser_use_async.api.json import JsonRefusedError, read_json
-from browser_use_async.cli.options import due, pair, secret
+from browser_use_async.api.task_fields import domain_problem, schema_problem
+from browser_use_async.cli.options import due, pair, secret, whole
 from browser_use_async.types import FieldKind, FieldRule, RunTaskFields, RunTaskRequest, rule_of
 
 
@@ -29,6 +30,7 @@ class FieldOption:
     flag: str
     help: str  # what it does
     metavar: str | None = None  # what stands for its value in the help
+    other_flags: tuple[str, ...] = ()  # that mean the same
 
 
 class FieldOptions:
@@ -42,7 +44,11 @@ class FieldOptions:
         """Add an option for each field."""
         for option, rule in self._rules.items():
             group.add_argument(
-                option.flag, dest=option.field, help=option.help, **_shape(option, rule)
+                option.flag,
+                *option.other_flags,
+                dest=option.field,
+                help=option.help,
+                **_shape(option, rule),
             )
 
     def given(self, options: argparse.Namespace) -> dict[str, Any]:
@@ -62,9 +68,11 @@ def _shape(option: FieldOption, rule: FieldRule) -> dict[str, Any]:
         case FieldKind.BOOLEAN:
             return {"action": argparse.BooleanOptionalAction}
         case FieldKind.INTEGER:
-            return {"type": int, "metavar": option.metavar}
+            return {"type": whole(rule.minimum, rule.maximum), "metavar": option.metavar}
         case FieldKind.TEXT_LIST:
-            return {"action": "append", "metavar": option.metavar}
+            # Other lists are names, which the service checks.
+            check = _domain if option.field == "allowed_domains" else str
+            return {"action": "append", "type": check, "metavar": option.metavar}
         case FieldKind.TEXT_MAP:
             # Values of secrets must not stand in the process list or in a shell's history.
             kind = secret if option.field == "secrets" else pair
@@ -91,7 +99,16 @@ def _schema(text: str) -> str:
         raise argparse.ArgumentTypeError(f"that is no JSON: {error}") from None
     if not isinstance(schema, dict):
         raise argparse.ArgumentTypeError("a JSON schema is an object, { … }")
+    if problem := schema_problem(schema):
+        raise argparse.ArgumentTypeError(f"that is no JSON schema: {problem}")
     return json.dumps(schema)
+
+
+def _domain(text: str) -> str:
+    """A domain that a task may visit."""
+    if problem := domain_problem(text):
+        raise argparse.ArgumentTypeError(problem)
+    return text
 
 
 TASK_OPTIONS = (
@@ -125,7 +142,7 @@ TASK_OPTIONS = (
     ),
     FieldOption("browser_profile_id", "--browser-profile", "the browser profile", "ID"),
     FieldOption("save_browser_data", "--save-browser-data", "keep cookies and other browser data"),
-    FieldOption("use_adblock", "--adblock", "block advertisements"),
+    FieldOption("use_adblock", "--ad-blocker", "block advertisements", other_flags=("--adblock",)),
     FieldOption("use_proxy", "--proxy", "use a mobile proxy; captchas need it"),
     FieldOption("proxy_country_code", "--proxy-country", "the country of the proxy", "CODE"),
     FieldOption("highlight_elements", "--highlight-elements", "highlight elements on the page"),

@@ -4,7 +4,7 @@ import argparse
 import math
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,12 @@ def add_output_options(parser: argparse.ArgumentParser, *, has_parent: bool = Fa
     group = parser.add_argument_group("output")
     group.add_argument(
         "--plain", action="store_true", default=default, help="no colours, no moving parts"
+    )
+    group.add_argument(
+        "--json",
+        action="store_true",
+        default=default,
+        help="results as JSON on a terminal, too",
     )
     group.add_argument(
         "--verbose",
@@ -110,8 +116,32 @@ def seconds(text: str) -> float:
     except ValueError:
         value = math.nan
     if not 0 < value < math.inf:
-        raise argparse.ArgumentTypeError(f"{text!r} is no number of seconds above 0")
+        raise argparse.ArgumentTypeError(
+            f"must be a number of seconds greater than 0, not {text!r}"
+        )
     return value
+
+
+def whole(least: int | None = None, most: int | None = None) -> Callable[[str], int]:
+    """A parser of whole numbers between two bounds, both of them included."""
+
+    def number(text: str) -> int:
+        try:
+            value = int(text)
+        except ValueError:
+            raise argparse.ArgumentTypeError(f"{text!r} is not a whole number") from None
+        if least is not None and value < least:
+            raise argparse.ArgumentTypeError(f"must be {least} or more, not {value}")
+        if most is not None and value > most:
+            raise argparse.ArgumentTypeError(f"must be {most} or less, not {value}")
+        return value
+
+    return number
+
+
+def port(text: str) -> int:
+    """Parse the number of a TCP port; 0 stands for a free one."""
+    return whole(0, 65_535)(text)
 
 
 def moment(text: str) -> datetime:
@@ -122,7 +152,8 @@ def moment(text: str) -> datetime:
     parsed = parse_timestamp(text)
     if parsed is None:
         raise argparse.ArgumentTypeError(
-            f"{text!r} is no time; write 2026-03-01T12:00 (UTC), or an age: 30s, 90m, 2h, 7d"
+            f"{text!r} is not a valid time; write 2026-03-01T12:00 (UTC), or an age: 30s, 90m, "
+            "2h, 7d"
         )
     return parsed
 
@@ -135,7 +166,8 @@ def due(text: str) -> datetime:
     parsed = parse_timestamp(text)
     if parsed is None:
         raise argparse.ArgumentTypeError(
-            f"{text!r} is no time; write 2026-03-01T12:00 (UTC), or a span from now: +90m, +2h, +7d"
+            f"{text!r} is not a valid time; write 2026-03-01T12:00 (UTC), or a span from now: "
+            "+90m, +2h, +7d"
         )
     return parsed
 

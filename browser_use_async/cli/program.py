@@ -3,29 +3,31 @@
 import argparse
 import asyncio
 import logging
-import os
 import signal
 import sys
 import traceback
 import warnings
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
-from importlib import import_module
-from typing import Any, Protocol, cast
-
-import attrs
+from typing import Any, cast
 
 from browser_use_async import __version__
+from browser_use_async.cli.command import Command, CommandModule, arrange
 from browser_use_async.cli.console import Console
-from browser_use_async.cli.exit_codes import ExitCode, report_error
+from browser_use_async.cli.exit_codes import ExitCode, report_error, report_output_error
 from browser_use_async.cli.options import add_output_options
+from browser_use_async.cli.parser import Parser
 from browser_use_async.cli.screen import Style
 from browser_use_async.cli.signals import run_until_signal
+from browser_use_async.cli.streams import OutputError, flush_at_exit
 from browser_use_async.errors import BrowserUseError
 from browser_use_async.logs import LOGGER
 
-_COMMANDS_PACKAGE = "browser_use_async.cli.commands"
+_DESCRIPTION = """\
+Run browser tasks over the Browser Use Cloud API v1, hosted or on this machine.
 
+Start here, without a key and without a network: browser-use-async demo
+"""
 _EPILOG = """\
 exit codes:
   0    finished
@@ -33,52 +35,43 @@ exit codes:
   2    wrong usage or configuration; nothing was sent
   3    the API refused, or the key is wrong
   4    the server cannot be reached
+  74   a result could not be written to stdout
   124  the time given with --timeout is up
   130  ended with Ctrl-C
 
-Results are written to stdout as JSON, words for people to stderr.
-Begin with `browser-use-async demo`: it needs no key and no network.
+Results go to stdout: as text on a terminal, as JSON in a pipe or with --json. Words for people go
+to stderr. Options such as --json, --base-url and --api-key-file may stand before the command.
 """
-
-
-class CommandModule(Protocol):
-    """The interface of a command module."""
-
-    def configure(self, parser: argparse.ArgumentParser) -> None:
-        """Add the command's options."""
-        ...
-
-    async def execute(self, options: argparse.Namespace, console: Console) -> int:
-        """Run the command and return its exit code."""
-        ...
-
-
-@attrs.frozen
-class Command:
-    """A command, and the module that implements it."""
-
-    name: str  # the word on the command line
-    file: str  # the name of its module in `cli.commands`
-    summary: str  # what it does, in one line of the help
-    # The words that may follow its name; the first one is meant if none does
-    actions: tuple[str, ...] = ()
-
-    def load(self) -> CommandModule:
-        """Import the module of the command."""
-        return cast("CommandModule", import_module(f"{_COMMANDS_PACKAGE}.{self.file}"))
 
 
 COMMANDS = (
     Command("demo", "demo", "show what the package does, without a key and without a network"),
     Command("run", "run", "run a task, show its steps and print the finished task"),
     Command("watch", "watch", "follow a task that exists until its end"),
-    Command("tasks", "tasks", "list the tasks of the account, newest first"),
+    Command(
+        "tasks",
+        "tasks",
+        "list the tasks of the account, newest first, or show one",
+        ("list", "show"),
+        action_takes_words=False,
+    ),
     Command("stop", "control", "stop tasks for good"),
     Command("pause", "control", "pause running tasks"),
     Command("resume", "control", "continue paused tasks"),
-    Command("schedule", "schedule", "create, show, change and delete tasks that run by the clock"),
+    Command("balance", "balance", "show what is left on the account"),
+    Command(
+        "schedules",
+        "schedules",
+        "create, show, change and delete tasks that run by the clock",
+        other_names=("schedule",),
+    ),
     Command("profiles", "profiles", "create, show, change and delete browser profiles"),
-    Command("files", "files", "upload files for tasks, and download what tasks made"),
+    Command(
+        "files",
+        "files",
+        "upload files for tasks, and download what tasks made",
+        other_actions={"put": "upload", "get": "download"},
+    ),
     Command("search", "search", "search the web, or one website, for passages on live pages"),
     Command("webhooks", "webhooks", "receive webhooks on this machine, and send samples of them"),
     Command(
@@ -90,35 +83,57 @@ COMMANDS = (
     Command("explain", "explain", "say what happened to a task, or to the items of a batch"),
     Command("report", "report", "write what became of a batch as one HTML page"),
     Command("serve", "serve", "run a Cloud API v1 server on this machine"),
+    Command("completion", "completion", "print a script by which a shell completes commands"),
     Command("doctor", "doctor", "check the configuration, the connection and the key"),
     Command("conform", "conform", "hold a Cloud API v1 server to the specification"),
 )
 
 
-def with_default_action(words: Sequence[str]) -> list[str]:
-    """Insert the default action of a command where none is written: `batch in.csv`."""
-    command = next((each for each in COMMANDS if words[:1] == [each.name]), None)
-    if command is None or not command.actions or len(words) < 2:
-        return list(words)
-    is_complete = words[1] in command.actions or words[1].startswith("-")
-    return list(words) if is_complete else [words[0], command.actions[0], *words[1:]]
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line."""
-    words = with_default_action(sys.argv[1:] if arguments is None else list(arguments))
+    words = arrange(sys.argv[1:] if arguments is None else list(arguments), COMMANDS)
+    try:
+        code = _main(words)
+    except SystemExit:  # of argparse, after help or an error
+        if (failure := flush_at_exit()) is not None:
+            raise SystemExit(report_output_error(failure, Console())) from None
+        raise
+    failure = flush_at_exit()
+    return code if failure is None else report_output_error(failure, Console())
+
+
+def parse(words: Sequence[str]) -> tuple[argparse.Namespace, CommandModule | None]:
+    """Parse arranged words; without a command, print the help, and give no module.
+
+    Raises:
+        SystemExit: They are wrong, which was said, or ask for help, which was given.
+    """
     # Only what is named is imported: that keeps `--help` and each command fast to start.
     modules = {each.name: each.load() for each in COMMANDS if each.name in words}
     parser = _parser(modules)
+    leaf = parser.check_words(words)
     # The words are kept for the command that resumes a batch.
-    options = parser.parse_args(words, argparse.Namespace(words=words))
+    options, extra = parser.parse_known_args(words, argparse.Namespace(words=words))
+    leaf.refuse_extra_words(extra)
     if options.command is None:
         parser.print_help(sys.stderr)
+        return options, None
+    return options, modules[options.command]
+
+
+def whole_parser() -> Parser:
+    """The parser with the options of all commands."""
+    return _parser({each.name: each.load() for each in COMMANDS})
+
+
+def _main(words: list[str]) -> int:
+    options, module = parse(words)
+    if module is None:
         return ExitCode.USAGE
-    console = Console(plain=options.plain)
+    console = Console(plain=options.plain, as_json=options.json)
     try:
         with _log_on_console(console, verbose=options.verbose), _warnings_on_console(console):
-            work = modules[options.command].execute(options, console)
+            work = module.execute(options, console)
             return asyncio.run(run_until_signal(work, console))
     except BrowserUseError as error:
         if options.verbose:
@@ -126,21 +141,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return report_error(error, console)
     except KeyboardInterrupt:
         return 128 + signal.SIGINT
-    except BrokenPipeError:
-        # The reader of stdout has gone. Python would raise again when it flushes at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 128 + signal.SIGPIPE
+    except OutputError as error:
+        return report_output_error(error, console)
 
 
-def _parser(modules: dict[str, CommandModule]) -> argparse.ArgumentParser:
+def _parser(modules: dict[str, CommandModule]) -> Parser:
     """Build the parser; only commands on the command line get their own options."""
-    parser = argparse.ArgumentParser(
-        prog="browser-use-async",
-        description="Run browser tasks over the Browser Use Cloud API v1, hosted or on this "
-        "machine.",
-        epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = Parser("browser-use-async", description=_DESCRIPTION, epilog=_EPILOG)
     parser.add_argument("--version", action="version", version=f"browser-use-async {__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", title="commands")
     for command in COMMANDS:

@@ -40,6 +40,18 @@ def status_span(status: TaskStatus) -> Span:
     return (str(status), STATUS_STYLES.get(status, Style.PLAIN))
 
 
+def counted(count: int, noun: str) -> str:
+    """A number of things: `1 step`, `2 steps`."""
+    return f"{count:,} {noun}" + ("" if count == 1 else "s")
+
+
+def duration(task: Task) -> float | None:
+    """The seconds from the creation of a task to its end, or None if either is not known."""
+    if task.created_at is None or task.finished_at is None:
+        return None
+    return (task.finished_at - task.created_at).total_seconds()
+
+
 class TaskProgress:
     """Shows one task on stderr; leaving the block waits for the last steps to be shown."""
 
@@ -93,7 +105,7 @@ class TaskProgress:
         async for step in handle.stream_steps():
             prefix: tuple[Span, ...] = (*self._prefix, (f"step {step.step:<3} ", Style.FAINT))
             self._console.labelled(prefix, step.next_goal or step.evaluation_previous_goal)
-            self._update(f"task {handle.id}: {step.step} steps so far")
+            self._update(f"task {handle.id}: {counted(step.step, 'step')} so far")
 
     async def _show_statuses(self, handle: TaskHandle) -> None:
         before: TaskStatus | None = None
@@ -118,13 +130,14 @@ class TaskProgress:
         if self.task_id is not None:
             self._console.info(_ON_EXIT[on_exit].format(self.task_id))
 
-    def report_end(self, task: Task, seconds: float) -> None:
-        """Print how the task ended."""
-        count = len(task.steps)
-        steps = f"{count} step" + ("" if count == 1 else "s")
-        self._console.info(
-            *self._prefix, status_span(task.status), f" after {steps} and {seconds:.1f} s"
-        )
+    def report_end(self, task: Task) -> None:
+        """Print how the task ended, unless the answer that follows on a terminal says so."""
+        if self._console.stdout_is_tty:
+            return
+        seconds = duration(task)
+        took = "" if seconds is None else f" and {seconds:.1f} s"
+        text = f" after {counted(len(task.steps), 'step')}{took}"
+        self._console.info(*self._prefix, status_span(task.status), text)
 
 
 class Transfers:

@@ -1,5 +1,6 @@
 """Output streams: plain text, or a terminal with colours and changing lines, which needs rich."""
 
+import os
 import shutil
 from collections.abc import Callable, Generator, Sequence
 from contextlib import AbstractContextManager, contextmanager
@@ -39,6 +40,11 @@ class Screen(Protocol):
         """Columns, or None if lines may be of any length."""
         ...
 
+    @property
+    def is_interactive(self) -> bool:
+        """Whether `status` and `live` show anything."""
+        ...
+
     def write_line(self, spans: Sequence[Span]) -> None:
         """Write one line."""
         ...
@@ -54,6 +60,8 @@ class Screen(Protocol):
 
 class PlainScreen:
     """A stream that gets lines of text only: a file, a pipe or `--plain`."""
+
+    is_interactive = False
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
@@ -79,7 +87,7 @@ class PlainScreen:
 
 
 class RichScreen:
-    """A terminal that rich writes to.
+    """A terminal that rich writes to, or a stream that `FORCE_COLOR` gives colours.
 
     Raises:
         ImportError: rich is not installed.
@@ -89,12 +97,16 @@ class RichScreen:
         # Imported on first use: rich is optional, and output to a pipe need not wait for it.
         from rich.console import Console as RichConsole  # noqa: PLC0415
 
-        self._console = RichConsole(file=stream, highlight=False)
+        # What is no terminal gets no control sequences but those of colours.
+        self.is_interactive = stream.isatty()
+        self._console = RichConsole(
+            file=stream, highlight=False, force_terminal=True, force_interactive=stream.isatty()
+        )
 
     @property
     def width(self) -> int | None:
-        """Columns of the terminal."""
-        return self._console.width
+        """Columns of the terminal; a file or pipe has none."""
+        return self._console.width if self.is_interactive else None
 
     def write_line(self, spans: Sequence[Span]) -> None:
         """Write one line, above a spinner or live lines."""
@@ -106,14 +118,25 @@ class RichScreen:
     @contextmanager
     def status(self, text: str) -> Generator[Callable[[str], None], None, None]:
         """Show a spinner with a text that can be changed."""
+        if not self.is_interactive:
+            yield lambda _text: None
+            return
         from rich.text import Text  # noqa: PLC0415
 
-        with self._console.status(Text(text, style="dim")) as spinner:
-            yield lambda new: spinner.update(Text(new, style="dim"))
+        def spinning(text: str) -> Text:
+            # A spinner of two lines would flicker, and rich wraps the text of one.
+            room = self._console.width - 3
+            return Text(text if len(text) <= room else f"{text[: room - 1]}…", style="dim")
+
+        with self._console.status(spinning(text)) as spinner:
+            yield lambda new: spinner.update(spinning(new))
 
     @contextmanager
     def live(self) -> Generator[Callable[[Sequence[Sequence[Span]]], None], None, None]:
         """Show lines below all others, which go away at the end."""
+        if not self.is_interactive:
+            yield lambda _lines: None
+            return
         from rich.live import Live  # noqa: PLC0415
         from rich.text import Text  # noqa: PLC0415
 
@@ -130,7 +153,8 @@ class RichScreen:
 
 def open_screen(stream: TextIO, *, plain: bool) -> Screen:
     """The best screen for a stream: rich for a terminal where rich is installed."""
-    if plain or not stream.isatty():
+    # Set to anything but nothing it asks for colours in a pipe as well: https://force-color.org
+    if plain or not (stream.isatty() or os.environ.get("FORCE_COLOR")):
         return PlainScreen(stream)
     try:
         return RichScreen(stream)

@@ -3,6 +3,7 @@
 import argparse
 import os
 
+from browser_use_async.cli.options import whole
 from browser_use_async.errors import ConfigurationError
 from browser_use_async.server import AgentSettings, ChromiumSettings
 from browser_use_async.server.executors.agent.settings import DEFAULT_TIMEOUT
@@ -34,7 +35,7 @@ def add_agent_options(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument(
         "--llm-timeout",
-        type=_seconds,
+        type=whole(1),
         metavar="SECONDS",
         help=f"how long the model may take for one answer (default: {DEFAULT_TIMEOUT})",
     )
@@ -88,13 +89,6 @@ def _key(variable: str | None) -> str | None:
     return key
 
 
-def _seconds(text: str) -> int:
-    seconds = int(text)
-    if seconds < 1:
-        raise argparse.ArgumentTypeError("at least 1")
-    return seconds
-
-
 def add_browser_options(parser: argparse.ArgumentParser) -> None:
     """Add the options."""
     group = parser.add_argument_group("browser", "How the executors chromium and browser_use work.")
@@ -106,7 +100,7 @@ def add_browser_options(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument(
         "--max-browsers",
-        type=_count,
+        type=whole(1),
         metavar="N",
         help="how many tasks may have a browser at once; the others wait (default: as many as fit "
         "into free memory)",
@@ -155,13 +149,6 @@ def browser_settings(options: argparse.Namespace, site_url: str | None) -> Chrom
         ad_hosts=options.ad_hosts,
         max_browsers=options.max_browsers,
     )
-
-
-def _count(text: str) -> int:
-    count = int(text)
-    if count < 1:
-        raise argparse.ArgumentTypeError("at least 1")
-    return count
 
 
 def _proxy(text: str) -> tuple[str, str]:

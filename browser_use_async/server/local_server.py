@@ -244,18 +244,19 @@ class LocalServer:
         """The latest events that were sent to webhooks, or are being sent, oldest first."""
         return tuple(self._webhooks.log)
 
-    async def add_webhook(self, webhook: Webhook) -> None:
+    async def add_webhook(self, webhook: Webhook, *, save: bool = True) -> None:
         """Register a webhook; the test event is sent to it first.
 
         With a database it stays registered after a restart, if there is a key to encrypt it.
 
         Args:
             webhook: The webhook. One with the same address is replaced.
+            save: Whether a database keeps it.
 
         Raises:
             ConfigurationError: It did not answer the test event with a 2xx status.
         """
-        await self._webhooks.register(webhook)
+        await self._webhooks.register(webhook, save=save)
 
     async def start(self) -> None:
         """Start to listen.

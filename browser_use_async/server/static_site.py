@@ -37,12 +37,17 @@ class StaticSite:
     `/` stands for `index.html`, here and in every folder inside. There are no listings, and
     nothing outside of the folder and no hidden file is served.
 
+    Args:
+        directory: The folder.
+        port: The port; 0 takes a free one.
+
     Attributes:
         url: The address without a slash at its end; set once the site is entered.
     """
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, port: int = 0) -> None:
         self._root = directory.resolve()
+        self._port = port
         application = web.Application()
         application.router.add_get("/{path:.*}", self._serve)
         self._runner = web.AppRunner(application, access_log=None, shutdown_timeout=1.0)
@@ -50,7 +55,11 @@ class StaticSite:
 
     async def __aenter__(self) -> Self:
         await self._runner.setup()
-        await web.TCPSite(self._runner, "127.0.0.1", 0).start()
+        try:
+            await web.TCPSite(self._runner, "127.0.0.1", self._port).start()
+        except OSError:
+            await self._runner.cleanup()
+            raise
         self.url = f"http://127.0.0.1:{self._runner.addresses[0][1]}"
         return self
 

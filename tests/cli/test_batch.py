@@ -10,7 +10,8 @@ import pytest
 
 from browser_use_async.cli import main
 from browser_use_async.cli.batch.settings import resume_command
-from browser_use_async.cli.program import with_default_action
+from browser_use_async.cli.command import arrange
+from browser_use_async.cli.program import COMMANDS
 from browser_use_async.server import LocalServer
 from tests.cli.report.ledgers import item, write_ledger
 from tests.support.patience import until
@@ -385,7 +386,7 @@ def test_wrong_usage(
 )
 def test_the_shorthand(given: list[str], meant: list[str]) -> None:
     """`batch FILE` means `batch run FILE`, and everything else means what it says."""
-    assert with_default_action(given) == meant
+    assert arrange(given, COMMANDS) == meant
 
 
 @pytest.mark.parametrize(

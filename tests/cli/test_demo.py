@@ -1,10 +1,13 @@
 import re
+import shlex
 import shutil
 import signal
 from pathlib import Path
 
 import pytest
 
+from browser_use_async.cli.command import arrange
+from browser_use_async.cli.program import COMMANDS, parse
 from browser_use_async.server.static_site import example_site_directory
 
 from .running import Result, environment, run, run_on_terminal, running, without_rich
@@ -33,8 +36,12 @@ async def test_every_part_ends_as_it_should() -> None:
     assert "the task is paused" in result.stderr
     assert "no step was taken" in result.stderr
     assert "TaskFailedError" in result.stderr
-    for pointer in ("serve", "run --local", "README", "examples"):
-        assert pointer in result.stderr
+    hints = result.stderr.partition("Where to look next\n")[2].splitlines()
+    assert len(hints) >= 4
+    for hint in hints:
+        words = shlex.split(hint[hint.index("browser-use-async") :])
+        if words[1:] != ["--help"]:
+            assert parse(arrange(words[1:], COMMANDS))[1] is not None
 
 
 def _rewritten(folder: Path) -> Path:

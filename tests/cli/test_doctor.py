@@ -1,9 +1,17 @@
+from pathlib import Path
+
 import pytest
 
 from browser_use_async.server import LocalServer
 from tests.support.wire import WireServer, answering, bound_socket, response
 
-from .running import Result, environment, run
+from .running import Result, environment, run, run_on_terminal
+
+MACHINE = [
+    "installation",
+    *("extra cli", "extra speed", "extra server", "extra local-agent"),
+    *("browser", "ffmpeg", "port"),
+]
 
 
 def _verdicts(result: Result) -> dict[str, bool]:
@@ -16,14 +24,9 @@ async def test_all_is_well(server: LocalServer) -> None:
 
     assert result.code == 0
     assert result.json["ok"] is True
-    assert list(_verdicts(result)) == [
-        "installation",
-        "configuration",
-        "server",
-        "API key",
-        "balance",
-    ]
-    assert [line.split()[0] for line in result.stderr.splitlines()] == ["ok"] * 5
+    assert list(_verdicts(result)) == [*MACHINE, "configuration", "server", "API key", "balance"]
+    assert {line.split()[0] for line in result.stderr.splitlines()} <= {"ok", "missing"}
+    assert [line.split()[0] for line in result.stderr.splitlines()][-4:] == ["ok"] * 4
     assert server.base_url in result.stderr
 
 
@@ -44,12 +47,14 @@ async def test_wrong_key(server: LocalServer) -> None:
 
 
 async def test_no_key(server: LocalServer) -> None:
-    """A missing key is found out after the server has answered its ping."""
+    """A missing key is named first, and the server is asked all the same."""
     result = await run("doctor", env=environment(BROWSER_USE_BASE_URL=server.base_url))
 
     assert result.code == 2
     assert _verdicts(result)["server"] is True
-    assert "BROWSER_USE_API_KEY" in result.json["checks"][-1]["detail"]
+    names = list(_verdicts(result))
+    assert names[-2:] == ["API key", "server"]
+    assert "BROWSER_USE_API_KEY" in result.json["checks"][-2]["detail"]
 
 
 async def test_impossible_configuration() -> None:
@@ -57,7 +62,42 @@ async def test_impossible_configuration() -> None:
     result = await run("doctor", env=environment(BROWSER_USE_BASE_URL="api.example/v1"))
 
     assert result.code == 2
-    assert _verdicts(result) == {"installation": True, "configuration": False}
+    assert _verdicts(result) == {**dict.fromkeys(MACHINE, True), "configuration": False}
+
+
+async def test_what_is_missing_is_no_failure(server: LocalServer, tmp_path: Path) -> None:
+    """Without a browser and ffmpeg all is well, and it is said what would need them."""
+    env = environment(server, PATH=str(tmp_path), BROWSER_USE_SERVER_CHROMIUM="no-such-browser")
+    result = await run("doctor", env=env)
+    checks = {check["name"]: check for check in result.json["checks"]}
+
+    assert result.code == 0
+    assert checks["browser"]["missing"] is checks["ffmpeg"]["missing"] is True
+    assert "no-such-browser" in checks["browser"]["detail"]
+    assert "missing  ffmpeg             not found; `serve` keeps no films" in result.stderr
+
+
+async def test_columns_are_aligned(server: LocalServer) -> None:
+    """On a terminal each detail begins in the same column, and `--json` gives the JSON there."""
+    written = await run_on_terminal("doctor", "--plain", env=environment(server), columns=80)
+    lines = [line for line in written.splitlines() if not line.startswith(" ")]
+    as_json = await run_on_terminal("doctor", "--json", "--plain", env=environment(server))
+
+    assert len(lines) == len(MACHINE) + 4
+    assert all(line[27] == " " != line[28] for line in lines)
+    assert max(map(len, written.splitlines())) <= 80
+    assert '"checks": [' in as_json
+
+
+@pytest.mark.torture
+async def test_no_key_and_nobody_listens() -> None:
+    """The commonest trouble is named although the server cannot be reached."""
+    with bound_socket() as listener:
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}/api/v1"
+        result = await run("doctor", env=environment(BROWSER_USE_BASE_URL=url))
+
+    assert result.code == 2
+    assert _verdicts(result)["API key"] is _verdicts(result)["server"] is False
 
 
 @pytest.mark.torture
@@ -65,7 +105,8 @@ async def test_nobody_listens() -> None:
     """A server that cannot be reached is exit code 4."""
     with bound_socket() as listener:
         url = f"http://127.0.0.1:{listener.getsockname()[1]}/api/v1"
-        result = await run("doctor", env=environment(BROWSER_USE_BASE_URL=url))
+        env = environment(BROWSER_USE_BASE_URL=url, BROWSER_USE_API_KEY="bu_canary")
+        result = await run("doctor", env=env)
 
     assert result.code == 4
     assert _verdicts(result)["server"] is False
@@ -74,7 +115,8 @@ async def test_nobody_listens() -> None:
 async def test_not_this_api() -> None:
     """A server that answers 404 to a ping does not speak v1: exit code 3, and what to do."""
     async with WireServer(answering(response(404, '{"detail":"Not Found"}'))) as wire:
-        result = await run("doctor", env=environment(BROWSER_USE_BASE_URL=wire.url))
+        env = environment(BROWSER_USE_BASE_URL=wire.url, BROWSER_USE_API_KEY="bu_canary")
+        result = await run("doctor", env=env)
 
     assert result.code == 3
     assert "browser-use-async serve" in result.json["checks"][-1]["detail"]

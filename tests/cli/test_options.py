@@ -48,7 +48,7 @@ def test_no_moment(text: str) -> None:
 def test_no_seconds(text: str) -> None:
     """Seconds are a finite number above 0."""
     assert seconds("0.5") == 0.5
-    with pytest.raises(argparse.ArgumentTypeError, match="above 0"):
+    with pytest.raises(argparse.ArgumentTypeError, match="greater than 0"):
         seconds(text)
 
 

@@ -164,7 +164,7 @@ async def test_local() -> None:
         (("x", "--schema", "no/such/file"), "cannot be read"),
         (("x", "--schema", "{not json}"), "no JSON"),
         (("x", "--metadata", "colour"), "NAME=VALUE"),
-        (("x", "--timeout", "0"), "above 0"),
+        (("x", "--timeout", "0"), "greater than 0"),
         (("x", "--timeout", "5", "--detach"), "not allowed with"),
         (("x", "--local", "--detach"), "--detach"),
         (("x", "--base-url", "ftp://somewhere"), "http"),

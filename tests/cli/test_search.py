@@ -3,7 +3,7 @@ import pytest
 from browser_use_async.server import LocalServer
 from browser_use_async.server.static_site import StaticSite, example_site_directory
 
-from .running import environment, run
+from .running import environment, run, run_on_terminal
 
 
 async def test_websites() -> None:
@@ -16,6 +16,8 @@ async def test_websites() -> None:
     assert 1 <= len(result.json) <= 2
     assert result.json[0]["url"].endswith("/contact.html")
     assert "Opening hours" in result.json[0]["content"]
+    assert "Tuesday to Friday | 9:00" in result.json[0]["content"]
+    assert "Sunday and Monday | closed" in result.json[0]["content"]
 
 
 async def test_one_website() -> None:
@@ -25,6 +27,17 @@ async def test_one_website() -> None:
     assert result.code == 0
     assert result.stderr.startswith("cost: 2 ¢")
     assert "bicycles" in result.json["content"].lower()
+
+
+async def test_on_a_terminal() -> None:
+    """A person gets the address and the passages as text, with --json the JSON."""
+    words = ("search", "opening hours", "--max-websites", "1", "--local", "--plain")
+    written = await run_on_terminal(*words, env=environment())
+    as_json = await run_on_terminal(*words, "--json", env=environment())
+
+    assert "## Opening hours\nTuesday to Friday | 9:00" in written
+    assert '"content":' not in written
+    assert '"content":' in as_json
 
 
 async def test_nothing_found() -> None:

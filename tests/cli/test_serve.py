@@ -10,7 +10,9 @@ from browser_use_async import BrowserUseSession, errors
 from browser_use_async.server.static_site import StaticSite, example_site_directory
 from tests.support.wire import bound_socket
 
-from .running import run, running
+from .running import Running, environment, run, running
+
+SCRIPTED = ("serve", "--port", "0", "--executor", "scripted")
 
 
 @pytest.mark.torture  # where there is a browser it is started
@@ -145,3 +147,82 @@ async def test_wrong_account_or_search(words: tuple[str, ...]) -> None:
 
     assert result.code == 2
     assert result.stdout == ""
+
+
+@pytest.mark.canaries_by_design("files")  # the key file that the user made
+async def test_a_key_from_a_file_is_exported_from_it(tmp_path: Path) -> None:
+    """The lines to paste read the key where it is; a key on the command line is not repeated."""
+    file = tmp_path / "my key.txt"
+    file.write_text("bu_0123456789_of_the_file\n")
+    async with running(*SCRIPTED, "--api-key-file", str(file)) as command:
+        from_file = await command.says("Ctrl-C ends the server")
+    async with running(*SCRIPTED, "--api-key", "bu_0123456789") as command:
+        from_option = await command.says("Ctrl-C ends the server")
+
+    assert f"export BROWSER_USE_API_KEY=\"$(cat '{file}')\"" in from_file
+    assert "export BROWSER_USE_API_KEY" not in from_option
+    assert "executor of the tasks: scripted" in from_option
+
+
+async def test_a_webhook_that_answers_later(tmp_path: Path) -> None:
+    """The server serves while the receiver is down, says so, and registers it once it is up."""
+    secret = tmp_path / "secret"
+    secret.write_text("a secret of webhooks")
+    with bound_socket() as taken:
+        free = taken.getsockname()[1]
+    url = f"http://127.0.0.1:{free}/webhook"
+    async with running(
+        *SCRIPTED, "--webhook", url, "--webhook-secret-file", str(secret)
+    ) as command:
+        place = json.loads(await command.writes())
+        await command.says(f"webhook: http://127.0.0.1:{free} did not pass the test event")
+        async with running(
+            "webhooks", "listen", "--port", str(free), "--secret-file", str(secret)
+        ) as listener:
+            await command.says(f"webhook: http://127.0.0.1:{free} passed the test event")
+            async with BrowserUseSession(place["api_key"], base_url=place["base_url"]) as session:
+                await session.run_and_wait("Go")
+            events = [json.loads(await _of_json(listener)) for _ in range(4)]
+
+    assert [event["payload"].get("status") for event in events] == [
+        None,
+        "initializing",
+        "started",
+        "finished",
+    ]
+
+
+async def _of_json(listener: Running) -> str:
+    """The next line that is JSON about an event: the first line names the address."""
+    while True:
+        line = await listener.writes()
+        if "payload" in line:
+            return line
+
+
+async def test_the_port_of_the_example_site() -> None:
+    """It is the one that was named, the same after each start; a taken one is exit code 2."""
+    with bound_socket() as taken:
+        free = str(taken.getsockname()[1])
+    async with running(*SCRIPTED, "--example-site", free) as command:
+        place = json.loads(await command.writes())
+    with bound_socket() as listener:
+        listener.listen()
+        port = str(listener.getsockname()[1])
+        refused = await run(*SCRIPTED, "--example-site", port)
+
+    assert place["site_url"] == f"http://127.0.0.1:{free}"
+    assert refused.code == 2
+    assert f"the example site cannot be served at the port {port}" in refused.stderr
+
+
+async def test_a_key_without_encryption(tmp_path: Path) -> None:
+    """The key for secrets on disk is of no use without the package: said at the start, exit 2."""
+    (tmp_path / "sitecustomize.py").write_text("import sys\nsys.modules['cryptography'] = None\n")
+    env = environment(BROWSER_USE_SERVER_KEY="0123456789abcdef", PYTHONPATH=str(tmp_path))
+    result = await run(*SCRIPTED, "--database", str(tmp_path / "server.db"), env=env)
+
+    assert result.code == 2
+    assert "BROWSER_USE_SERVER_KEY is set" in result.stderr
+    assert "browser-use-async[server]" in result.stderr
+    assert len(result.stderr.splitlines()) == 1

@@ -114,6 +114,8 @@ async def test_a_missing_task_is_missing(api: Caller):
         ("metadata", {"k" * 101: "value"}, "string_too_long", ["k" * 100, "[key]"]),
         ("secrets", ["a"], "dict_type", []),
         ("structured_output_json", "{", "value_error", []),
+        ("structured_output_json", '{"type": "objekt"}', "value_error", []),
+        ("allowed_domains", ["a.com", "not a domain"], "value_error", [1]),
     ],
 )
 async def test_a_field_out_of_bounds(

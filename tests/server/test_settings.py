@@ -96,6 +96,7 @@ async def test_every_setting_arrives(steered: Caller, queue: FromQueue):
         viewport=(800, 600),
         use_adblock=False,
         use_proxy=False,
+        proxy_requested=True,
         proxy_country_code="de",
         highlight_elements=False,
         files={},

@@ -31,6 +31,7 @@ from browser_use_async.cli.console import Console
 from browser_use_async.cli.exit_codes import ExitCode
 from browser_use_async.cli.screen import Style
 from browser_use_async.cli.signals import graceful_sigint
+from browser_use_async.cli.streams import OutputError, answer_of
 from browser_use_async.errors import BrowserUseError
 from browser_use_async.prices import format_cents
 
@@ -163,7 +164,7 @@ class BatchRun:
             self.console.error("the time is up")
             self._report_resume(batch)
             return ExitCode.TIMED_OUT
-        except (asyncio.CancelledError, BrowserUseError):
+        except (asyncio.CancelledError, BrowserUseError, OutputError):
             self._report_resume(batch)
             raise
         return None
@@ -188,7 +189,8 @@ class BatchRun:
         if file is not None:
             file.add(written)
         elif not self.console.stdout_is_tty:
-            self.console.result(written)
+            with answer_of(result.task_id):
+                self.console.result(written)
 
     def _report_resume(self, batch: Batch[Any]) -> None:
         self.console.info(*summary_line(batch.progress))

@@ -68,7 +68,6 @@ def configure(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help=f"create {_TASKS} tasks and make two searches on a server of another machine",
     )
-    parser.add_argument("--json", action="store_true", help="print the outcomes as JSON")
     tasks = parser.add_argument_group("tasks")
     tasks.add_argument(
         "--task",
@@ -123,7 +122,7 @@ async def execute(options: argparse.Namespace, console: Console) -> int:
         )
     with console.status("checking") as show:
         outcomes = await run_checks(settings, progress=show)
-    if options.json or not console.stdout_is_tty:
+    if not console.stdout_is_tty:
         console.result(_as_json(settings.base_url, outcomes))
     if not options.json:
         _print_outcomes(outcomes, console)

@@ -40,10 +40,11 @@ _PAGES = 3
 _COLOURS = (Style.CYAN, Style.GOOD, Style.WAITING, Style.MAGENTA, Style.BLUE)
 _STEP_SECONDS = 0.6
 _NEXT = (
-    ("one task from here", 'browser-use-async run --local "Open {site}"'),
-    ("programs of your own", "browser-use-async serve"),
+    ("a task of yours", 'browser-use-async run --local "Open https://example.com"'),
+    ("a search", 'browser-use-async search "opening hours" --local'),
+    ("programs of your own", "browser-use-async serve --example-site"),
     ("the live pages", "browser-use-async demo --keep"),
-    ("the same in code", "README.md and examples/quickstart.py"),
+    ("what this machine has", "browser-use-async doctor --local"),
     ("everything else", "browser-use-async --help"),
 )
 

@@ -1,11 +1,15 @@
-"""`doctor`: check configuration, connection, key and balance, and say how to fix them."""
+"""`doctor`: check this machine, the configuration, the server, the key and the balance."""
 
 import argparse
 import asyncio
 import os
 import platform
-from collections.abc import Awaitable, Callable
+import shutil
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
+from typing import Any
 
 import attrs
 
@@ -17,6 +21,14 @@ from browser_use_async.cli.options import add_connection_options
 from browser_use_async.cli.screen import Style
 from browser_use_async.errors import BrowserUseError, ConfigurationError
 
+_SERVE_PORT = 8765
+_EXTRAS = {
+    "cli": ("rich", "colours and live progress"),
+    "speed": ("orjson", "faster decoding"),
+    "server": ("cryptography", "secrets in the database of `serve`"),
+    "local-agent": ("browser-use", "the executor browser_use of `serve`"),
+}
+
 
 class _RefusedError(BrowserUseError):
     """The server answered, and the answer means that the check failed."""
@@ -27,6 +39,12 @@ class _Check:
     name: str
     detail: str
     code: ExitCode = ExitCode.FINISHED
+    is_missing: bool = False  # something optional that is not there
+
+    @property
+    def is_good(self) -> bool:
+        """Whether nothing failed."""
+        return self.code is ExitCode.FINISHED
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -35,35 +53,81 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 async def execute(options: argparse.Namespace, console: Console) -> int:
-    """Run the checks in order, up to the first that fails."""
-    checks = [_Check("installation", _installation())]
-    _print_check(checks[0], console)
-    try:
-        async with connect(options, console, needs_key=False) as connection:
-            for name, probe in _CHECKS:
-                checks.append(await _run_check(name, probe, connection))
-                _print_check(checks[-1], console)
-                # Each check needs what the ones before it have shown to work.
-                if checks[-1].code is not ExitCode.FINISHED:
-                    break
-    except BrowserUseError as error:
-        checks.append(_Check("configuration", str(error), exit_code_of(error)))
-        _print_check(checks[-1], console)
+    """Print each check as it is made; the first that fails decides the exit code."""
+    checks: list[_Check] = []
+    async for check in _checks(options, console):
+        checks.append(check)
+        _print_check(check, console)
     if not console.stdout_is_tty:
         console.result(_report(checks))
-    return checks[-1].code
+    return next((each.code for each in checks if not each.is_good), ExitCode.FINISHED)
 
 
-def _installation() -> str:
-    packages = ", ".join(f"{name} {_version(name)}" for name in ("aiohttp", "rich"))
-    return f"browser-use-async {__version__}, Python {platform.python_version()}, {packages}"
-
-
-def _version(package: str) -> str:
+async def _checks(options: argparse.Namespace, console: Console) -> AsyncIterator[_Check]:
+    for check in _machine():
+        yield check
     try:
-        return version(package)
+        async with connect(options, console, needs_key=False) as connection:
+            async for check in _service(connection):
+                yield check
+    except BrowserUseError as error:
+        yield _Check("configuration", str(error), exit_code_of(error))
+
+
+def _machine() -> Iterator[_Check]:
+    """What this machine has, of which the SDK itself needs the first only."""
+    installed = f"browser-use-async {__version__}, aiohttp {version('aiohttp')}"
+    yield _Check("installation", f"{installed}, Python {platform.python_version()}")
+    for extra, (package, purpose) in _EXTRAS.items():
+        yield _extra(extra, package, purpose)
+    yield _browser()
+    film = shutil.which("ffmpeg")
+    yield _Check("ffmpeg", film or "not found; `serve` keeps no films", is_missing=film is None)
+    yield _port()
+
+
+def _extra(extra: str, package: str, purpose: str) -> _Check:
+    try:
+        return _Check(f"extra {extra}", f"{package} {version(package)}")
     except PackageNotFoundError:
-        return "not installed (it is optional)"
+        detail = f"for {purpose}: pip install 'browser-use-async[{extra}]'"
+        return _Check(f"extra {extra}", detail, is_missing=True)
+
+
+def _browser() -> _Check:
+    # Imported here: other commands need no server.
+    module: Any = import_module("browser_use_async.server.executors.chromium.finding")
+    try:
+        return _Check("browser", module.require_browser())
+    except ConfigurationError as error:
+        return _Check("browser", f"{error}. `serve` reads pages without one", is_missing=True)
+
+
+def _port() -> _Check:
+    with socket.socket() as probe:
+        # As the server does: a port whose last server has just ended is free.
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", _SERVE_PORT))
+        except OSError:
+            detail = f"{_SERVE_PORT} is taken, perhaps by `serve`; another: serve --port N"
+            return _Check("port", detail, is_missing=True)
+    return _Check("port", f"{_SERVE_PORT} is free for `serve`")
+
+
+async def _service(connection: Connection) -> AsyncIterator[_Check]:
+    """What is configured, up to the first check that fails; a missing key does not hide others."""
+    yield await _run_check("configuration", _configuration, connection)
+    if not connection.has_key:
+        yield _Check("API key", NO_KEY, ExitCode.USAGE)
+    for name, probe in _PROBES:
+        if name != "server" and not connection.has_key:
+            return
+        check = await _run_check(name, probe, connection)
+        yield check
+        # Each check needs what the ones before it have shown to work.
+        if not check.is_good:
+            return
 
 
 async def _run_check(name: str, probe: "_Probe", connection: Connection) -> _Check:
@@ -88,8 +152,6 @@ async def _server(connection: Connection) -> str:
 
 
 async def _key(connection: Connection) -> str:
-    if not connection.has_key:
-        raise ConfigurationError(NO_KEY)
     if not await connection.session.account.me():
         raise _RefusedError(
             f"the server does not accept it; take the key that belongs to {connection.base_url}"
@@ -105,8 +167,7 @@ async def _balance(connection: Connection) -> str:
 
 
 _Probe = Callable[[Connection], Awaitable[str]]
-_CHECKS: tuple[tuple[str, _Probe], ...] = (
-    ("configuration", _configuration),
+_PROBES: tuple[tuple[str, _Probe], ...] = (
     ("server", _server),
     ("API key", _key),
     ("balance", _balance),
@@ -114,16 +175,22 @@ _CHECKS: tuple[tuple[str, _Probe], ...] = (
 
 
 def _print_check(check: _Check, console: Console) -> None:
-    is_good = check.code is ExitCode.FINISHED
-    verdict = ("ok      ", Style.GOOD) if is_good else ("failed  ", Style.BAD)
-    console.labelled([verdict, f"{check.name:<15}"], check.detail)
+    verdict = ("ok       ", Style.GOOD) if check.is_good else ("failed   ", Style.BAD)
+    if check.is_missing:
+        verdict = ("missing  ", Style.WAITING)
+    console.labelled([verdict, f"{check.name:<19}"], check.detail)
 
 
 def _report(checks: list[_Check]) -> dict[str, object]:
     return {
-        "ok": checks[-1].code is ExitCode.FINISHED,
+        "ok": all(each.is_good for each in checks),
         "checks": [
-            {"name": each.name, "ok": each.code is ExitCode.FINISHED, "detail": each.detail}
+            {
+                "name": each.name,
+                "ok": each.is_good,
+                "missing": each.is_missing,
+                "detail": each.detail,
+            }
             for each in checks
         ],
     }

@@ -46,13 +46,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
         choices=[str(each) for each in LlmModel],
         help="of a task: the model by whose price its steps are counted (default: gpt-4.1)",
     )
-    parser.add_argument("--json", action="store_true", help="JSON on a terminal too")
     add_connection_options(parser)
 
 
 async def execute(options: argparse.Namespace, console: Console) -> int:
     """Explain a ledger, which needs no network, or a task."""
-    as_json = options.json or not console.stdout_is_tty
+    as_json = not console.stdout_is_tty
     path = Path(options.target)
     if _is_ledger(path):
         return _explain_ledger(read_ledger(path), options.key, console, as_json=as_json)

@@ -25,14 +25,14 @@ async def execute(options: argparse.Namespace, console: Console) -> int:
     return await run_action(_ACTIONS, options, console)
 
 
-def _configure_put(parser: argparse.ArgumentParser) -> None:
+def _configure_upload(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "paths", nargs="+", type=_file, metavar="PATH", help="files of 10 MB at most each"
     )
     parser.add_argument("--name", metavar="NAME", help="what to call a single file at the service")
 
 
-def _configure_get(parser: argparse.ArgumentParser) -> None:
+def _configure_download(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("task", metavar="TASK_ID|TOKEN", help="the task")
     parser.add_argument("names", nargs="*", metavar="FILE_NAME", help="output files to download")
     parser.add_argument("--all", action="store_true", help="all output files")
@@ -47,7 +47,7 @@ def _configure_get(parser: argparse.ArgumentParser) -> None:
     )
 
 
-async def _put(connection: Connection, options: argparse.Namespace, console: Console) -> int:
+async def _upload(connection: Connection, options: argparse.Namespace, console: Console) -> int:
     if options.name is not None and len(options.paths) > 1:
         raise ConfigurationError("--name names one file; upload several without it")
     transfers, names = Transfers(console), list[str]()
@@ -72,7 +72,7 @@ def _uploading(
     return upload
 
 
-async def _get(connection: Connection, options: argparse.Namespace, console: Console) -> int:
+async def _download(connection: Connection, options: argparse.Namespace, console: Console) -> int:
     if not (options.names or options.all or options.screenshots or options.media):
         raise ConfigurationError(
             "nothing to download: name output files, or say --all, --screenshots or --media"
@@ -126,11 +126,15 @@ async def _downloads(
 def _file(text: str) -> Path:
     path = Path(text)
     if not path.is_file():
-        raise argparse.ArgumentTypeError(f"{text!r} is no file")
+        raise argparse.ArgumentTypeError(f"there is no file {text!r}")
     return path
 
 
 _ACTIONS = {
-    "put": Action("upload files and print their names at the service", _configure_put, _put),
-    "get": Action("download what a task made and print the paths", _configure_get, _get),
+    "upload": Action(
+        "upload files and print their names at the service", _configure_upload, _upload
+    ),
+    "download": Action(
+        "download what a task made and print the paths", _configure_download, _download
+    ),
 }

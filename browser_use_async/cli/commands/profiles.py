@@ -19,7 +19,12 @@ from browser_use_async.types import (
 _OPTIONS = (
     FieldOption("description", "--description", "what it is for", "TEXT"),
     FieldOption("persist", "--persist", "keep cookies, local storage and session data"),
-    FieldOption("ad_blocker", "--ad-blocker", "block advertisements and popups"),
+    FieldOption(
+        "ad_blocker",
+        "--ad-blocker",
+        "block advertisements and popups",
+        other_flags=("--adblock",),
+    ),
     FieldOption("proxy", "--proxy", "use mobile proxies; captchas need them"),
     FieldOption("proxy_country_code", "--proxy-country", "the country of the proxy", "CODE"),
     FieldOption("browser_viewport_width", "--viewport-width", "width of the page", "PIXELS"),

@@ -7,7 +7,7 @@ from pathlib import Path
 from browser_use_async.cli.connect import connect
 from browser_use_async.cli.console import Console
 from browser_use_async.cli.exit_codes import ExitCode
-from browser_use_async.cli.options import add_connection_options
+from browser_use_async.cli.options import add_connection_options, whole
 from browser_use_async.cli.report import Figures, write_report
 from browser_use_async.cli.screen import Style
 from browser_use_async.errors import ConfigurationError
@@ -29,7 +29,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--screenshots",
-        type=_count,
+        type=whole(0),
         default=0,
         metavar="N",
         help="embed the last N screenshots of each task, and its steps; large",
@@ -82,10 +82,3 @@ def _summary(output: Path, figures: Figures) -> dict[str, object]:
         "cost_cents": float(figures.cost_cents),
         "median_seconds": figures.quantile(0.5),
     }
-
-
-def _count(text: str) -> int:
-    count = int(text)
-    if count < 0:
-        raise argparse.ArgumentTypeError("at least 0")
-    return count

@@ -3,7 +3,7 @@
 import argparse
 import asyncio
 
-from browser_use_async.api.converter import unstructure
+from browser_use_async.cli.answer import add_answer_options, print_answer
 from browser_use_async.cli.connect import Connection, connect
 from browser_use_async.cli.console import Console
 from browser_use_async.cli.exit_codes import ExitCode, report_error
@@ -46,11 +46,15 @@ def configure(parser: argparse.ArgumentParser) -> None:
         default="stop",
         help="what becomes of the task on Ctrl-C (default: stop)",
     )
+    add_answer_options(parser)
     add_connection_options(parser)
 
 
 async def execute(options: argparse.Namespace, console: Console) -> int:
     """Run the task."""
+    console.is_quiet = options.output_only
+    if options.detach and options.output_only:
+        raise ConfigurationError("--output-only waits for the output, and --detach does not wait")
     if options.detach and options.local:
         raise ConfigurationError("--detach leaves a task to a server that ends with --local")
     async with connect(options, console) as connection:
@@ -81,9 +85,9 @@ async def _run(connection: Connection, options: argparse.Namespace, console: Con
                 **task_fields(options),
             )
     except TaskError as error:
-        progress.report_end(error.task, loop.time() - began)
+        progress.report_end(error.task)
         # A failed task is a result too, which scripts find on stdout.
-        console.result(unstructure(error.task))
+        print_answer(error.task, options, console)
         raise
     except WaitTimeoutError as error:
         return progress.report_timeout(error, options.on_timeout)
@@ -95,6 +99,6 @@ async def _run(connection: Connection, options: argparse.Namespace, console: Con
     except asyncio.CancelledError:
         progress.report_exit(options.on_cancel)
         raise
-    progress.report_end(task, loop.time() - began)
-    console.result(unstructure(task))
+    progress.report_end(task)
+    print_answer(task, options, console)
     return ExitCode.FINISHED

@@ -3,15 +3,23 @@
 import argparse
 import asyncio
 import logging
+import os
 import shlex
 from contextlib import AsyncExitStack
 from decimal import Decimal, InvalidOperation
+from importlib.util import find_spec
 from pathlib import Path
 from typing import get_args
 
 from browser_use_async.cli.console import Console
 from browser_use_async.cli.exit_codes import ExitCode
-from browser_use_async.cli.options import given_key, secret_from_file, secret_from_variable
+from browser_use_async.cli.options import (
+    given_key,
+    port,
+    secret_from_file,
+    secret_from_variable,
+    whole,
+)
 from browser_use_async.cli.screen import Style
 from browser_use_async.cli.server_options import (
     add_agent_options,
@@ -26,8 +34,11 @@ from browser_use_async.server.faults import fault_from_text, faults_from_file
 from browser_use_async.server.listen_address import MIN_EXPOSED_KEY
 from browser_use_async.server.static_site import StaticSite, example_site_directory
 from browser_use_async.server.storage.account import DEFAULT_BALANCE_CENTS, Plan
+from browser_use_async.server.storage.sealing import KEY_VARIABLE, missing_for_sealing
 
 _PORT = 8765
+_SITE_PORT = 8780
+_LONGEST_PAUSE = 30.0  # seconds between two attempts to reach a webhook
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -43,7 +54,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "chromium if there is one, else the reader)",
     )
     parser.add_argument(
-        "--example-site", action="store_true", help="serve the example site too, to read from"
+        "--example-site",
+        nargs="?",
+        type=port,
+        const=_SITE_PORT,
+        metavar="PORT",
+        help="serve the example site too, to read from (default: at the port "
+        f"{_SITE_PORT}, or at a free one if that is taken)",
     )
     parser.add_argument(
         "--database",
@@ -68,7 +85,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def _add_place(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--host", default="127.0.0.1", help="where to listen (default: 127.0.0.1)")
     parser.add_argument(
-        "--port", type=int, default=_PORT, help=f"0 takes a free one (default: {_PORT})"
+        "--port", type=port, default=_PORT, help=f"0 takes a free one (default: {_PORT})"
     )
     key = parser.add_mutually_exclusive_group()
     key.add_argument(
@@ -144,14 +161,16 @@ def _add_account(parser: argparse.ArgumentParser) -> None:
     )
     account.add_argument(
         "--max-concurrent-tasks",
-        type=_count,
+        type=whole(1),
         metavar="N",
         help="answer 429 to more tasks at once than this (default: no limit)",
     )
 
 
 def _add_faults(parser: argparse.ArgumentParser) -> None:
-    faults = parser.add_argument_group("faults", "What goes wrong on purpose: docs/faults.md.")
+    faults = parser.add_argument_group(
+        "faults", "What goes wrong on purpose, for tests of clients."
+    )
     faults.add_argument(
         "--fault",
         dest="faults",
@@ -194,18 +213,74 @@ def _add_webhook(parser: argparse.ArgumentParser) -> None:
 async def execute(options: argparse.Namespace, console: Console) -> int:
     """Serve until a signal ends the command."""
     ACCESS_LOG.setLevel(logging.WARNING if options.no_access_log else logging.INFO)
+    webhooks = _webhooks(options)
+    _refuse_useless_key(options)
     try:
         async with AsyncExitStack() as stack:
             site_url = None
-            if options.example_site:
-                site = await stack.enter_async_context(StaticSite(example_site_directory()))
-                site_url = site.url
+            if options.example_site is not None:
+                site_url = (await _open_site(options, stack, console)).url
             server = await stack.enter_async_context(_server(options, site_url))
-            _announce(server, site_url, console, key_is_known=given_key(options) is not None)
-            await asyncio.Event().wait()
+            _announce(server, site_url, options, console)
+            # A receiver that starts later, as in a compose file, is no reason not to serve.
+            await asyncio.gather(
+                asyncio.Event().wait(), *(_register(server, each, console) for each in webhooks)
+            )
     except asyncio.CancelledError:
         pass  # the one way in which a server ends
     return ExitCode.FINISHED
+
+
+def _refuse_useless_key(options: argparse.Namespace) -> None:
+    is_on_disk = options.database != ":memory:"
+    if is_on_disk and os.environ.get(KEY_VARIABLE) and find_spec("cryptography") is None:
+        raise ConfigurationError(
+            f"{KEY_VARIABLE} is set, but nothing can be encrypted: {missing_for_sealing()}"
+        )
+
+
+async def _open_site(
+    options: argparse.Namespace, stack: AsyncExitStack, console: Console
+) -> StaticSite:
+    """The example site at its port, or at a free one if that was not asked for."""
+    wanted: int = options.example_site
+    # A server at any port wants no fixed one for its site either.
+    if wanted == _SITE_PORT and options.port == 0:
+        wanted = 0
+    try:
+        return await stack.enter_async_context(StaticSite(example_site_directory(), wanted))
+    except OSError as error:
+        if wanted != _SITE_PORT:
+            raise ConfigurationError(
+                f"the example site cannot be served at the port {wanted}: {error.strerror}"
+            ) from error
+    console.info(
+        ("note: ", Style.WAITING),
+        f"the port {wanted} is taken, so the example site has another address after each start; "
+        "--example-site PORT names one",
+    )
+    return await stack.enter_async_context(StaticSite(example_site_directory()))
+
+
+async def _register(server: LocalServer, webhook: Webhook, console: Console) -> None:
+    """Register a webhook, as soon as its receiver answers."""
+    pause, told = 1.0, ""
+    while True:
+        try:
+            # Not saved: the command line gives it again after a restart.
+            await server.add_webhook(webhook, save=False)
+        except ConfigurationError as error:
+            if str(error) != told:
+                told = str(error)
+                console.labelled(
+                    [("webhook: ", Style.WAITING)],
+                    f"{told.removeprefix('url: ')}; trying again. Events until then are not sent",
+                )
+        else:
+            console.info(("webhook: ", Style.GOOD), f"{webhook.origin} passed the test event")
+            return
+        await asyncio.sleep(pause)
+        pause = min(2 * pause, _LONGEST_PAUSE)
 
 
 def _server(options: argparse.Namespace, site_url: str | None) -> LocalServer:
@@ -228,7 +303,6 @@ def _server(options: argparse.Namespace, site_url: str | None) -> LocalServer:
         database=options.database,
         search=search,
         faults=[*options.faults, *options.more_faults],
-        webhooks=_webhooks(options),
         allow_any_host=options.allow_any_host,
         tls_cert=options.tls_cert,
         tls_key=options.tls_key,
@@ -260,15 +334,8 @@ def _amount(text: str) -> Decimal:
     except InvalidOperation:
         amount = Decimal("NaN")
     if not amount.is_finite():
-        raise argparse.ArgumentTypeError(f"{text!r} is no number of US cents")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of US cents")
     return amount
-
-
-def _count(text: str) -> int:
-    count = int(text)
-    if count < 1:
-        raise argparse.ArgumentTypeError("at least 1")
-    return count
 
 
 def _fault(text: str) -> Fault:
@@ -286,9 +353,10 @@ def _faults(path: str) -> list[Fault]:
 
 
 def _announce(
-    server: LocalServer, site_url: str | None, console: Console, *, key_is_known: bool
+    server: LocalServer, site_url: str | None, options: argparse.Namespace, console: Console
 ) -> None:
-    console.info("Cloud API v1, carried out by the ", (server.executor.name, Style.STRONG))
+    key_is_known = given_key(options) is not None
+    console.info("Cloud API v1; executor of the tasks: ", (server.executor.name, Style.STRONG))
     # What stands behind # is never sent, and the page takes it out of the address bar.
     fragment = "" if key_is_known else f"#key={server.api_key}"
     console.info("all tasks at ", (f"{server.url}/{fragment}", Style.LINK))
@@ -296,10 +364,13 @@ def _announce(
         console.info("example site at ", (f"{site_url}/", Style.LINK))
     console.info()
     console.info(f"export BROWSER_USE_BASE_URL={shlex.quote(server.base_url)}")
-    if key_is_known:
-        console.info("export BROWSER_USE_API_KEY=", ("the key that you gave", Style.FAINT))
-    else:
+    if options.api_key_file is not None:
+        file = shlex.quote(str(options.api_key_file))
+        console.info(f'export BROWSER_USE_API_KEY="$(cat {file})"')
+    elif not key_is_known:
         console.info(f"export BROWSER_USE_API_KEY={shlex.quote(server.api_key)}")
+    else:
+        console.info("BROWSER_USE_API_KEY is the key given with --api-key")
     console.info()
     page = f"{site_url}/" if site_url is not None else "https://example.com"
     console.info(f'then: browser-use-async run "Open {page} and tell me its title"')

@@ -1,13 +1,14 @@
-"""`tasks`: the task list as a table on a terminal, as one JSON object per line in a pipe."""
+"""`tasks`: the task list as a table on a terminal, as JSON lines in a pipe, and one task."""
 
 import argparse
 
 from browser_use_async import TaskStatus, TaskSummary
-from browser_use_async.cli.actions import local_time, show_rows
-from browser_use_async.cli.connect import connect
+from browser_use_async.cli.actions import Action, add_actions, local_time, run_action, show_rows
+from browser_use_async.cli.answer import add_answer_options, print_answer
+from browser_use_async.cli.connect import Connection
 from browser_use_async.cli.console import Console
 from browser_use_async.cli.exit_codes import ExitCode
-from browser_use_async.cli.options import add_connection_options, moment
+from browser_use_async.cli.options import moment, whole
 from browser_use_async.cli.progress import status_span
 from browser_use_async.cli.screen import Span
 
@@ -15,7 +16,16 @@ _LARGEST_PAGE = 100
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    """Add the options."""
+    """Add the actions."""
+    add_actions(parser, _ACTIONS)
+
+
+async def execute(options: argparse.Namespace, console: Console) -> int:
+    """Run the action that was given."""
+    return await run_action(_ACTIONS, options, console)
+
+
+def _configure_list(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--status",
         action="append",
@@ -30,7 +40,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "age such as 90m, 2h, 7d",
     )
     parser.add_argument(
-        "--limit", type=_limit, default=20, metavar="N", help="at most N tasks (default: 20)"
+        "--limit",
+        type=whole(1),
+        default=20,
+        metavar="N",
+        help="at most N tasks (default: 20); --all for every task",
     )
     parser.add_argument(
         "--all",
@@ -39,22 +53,31 @@ def configure(parser: argparse.ArgumentParser) -> None:
         dest="limit",
         help="every task there is",
     )
-    add_connection_options(parser)
 
 
-async def execute(options: argparse.Namespace, console: Console) -> int:
-    """List the tasks."""
-    async with connect(options, console) as connection:
-        rows = connection.session.iterate_all_tasks(
-            statuses=options.status,
-            created_after=options.created_after,
-            # No larger page than is shown; None, for --all, takes the largest.
-            page_size=min(options.limit or _LARGEST_PAGE, _LARGEST_PAGE),
-        )
-        headings = ("ID", "STATUS", "CREATED", "TASK")
-        listed = await show_rows(rows, console, headings, _cells, options.limit)
-    if not listed:
+def _configure_show(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("task", metavar="TASK_ID|TOKEN", help="the task")
+    add_answer_options(parser)
+
+
+async def _list(connection: Connection, options: argparse.Namespace, console: Console) -> int:
+    rows = connection.session.iterate_all_tasks(
+        statuses=options.status,
+        created_after=options.created_after,
+        # No larger page than is shown; None, for --all, takes the largest.
+        page_size=min(options.limit or _LARGEST_PAGE, _LARGEST_PAGE),
+    )
+    headings = ("ID", "STATUS", "CREATED", "TASK")
+    if not await show_rows(rows, console, headings, _cells, options.limit):
         console.info("no such tasks")
+    return ExitCode.FINISHED
+
+
+async def _show(connection: Connection, options: argparse.Namespace, console: Console) -> int:
+    console.is_quiet = options.output_only
+    session = connection.session
+    task = await session.tasks.get(session.handle(options.task).id)
+    print_answer(task, options, console)
     return ExitCode.FINISHED
 
 
@@ -62,8 +85,7 @@ def _cells(row: TaskSummary) -> tuple[Span, ...]:
     return (row.id, status_span(row.status), local_time(row.created_at), " ".join(row.task.split()))
 
 
-def _limit(text: str) -> int:
-    limit = int(text)
-    if limit < 1:
-        raise argparse.ArgumentTypeError("at least 1; use --all for every task")
-    return limit
+_ACTIONS = {
+    "list": Action("list the tasks of the account, newest first", _configure_list, _list),
+    "show": Action("show one task and its answer, finished or not", _configure_show, _show),
+}

@@ -4,7 +4,7 @@ import argparse
 import asyncio
 
 from browser_use_async import TaskHandle, TaskStatus
-from browser_use_async.api.converter import unstructure
+from browser_use_async.cli.answer import add_answer_options, print_answer
 from browser_use_async.cli.connect import Connection, connect
 from browser_use_async.cli.console import Console
 from browser_use_async.cli.exit_codes import ExitCode
@@ -25,17 +25,19 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "task of which it is not known whether it exists",
     )
     parser.add_argument("--timeout", type=seconds, metavar="SECONDS", help="how long to wait")
+    add_answer_options(parser)
     add_connection_options(parser)
 
 
 async def execute(options: argparse.Namespace, console: Console) -> int:
     """Follow the task."""
+    console.is_quiet = options.output_only
     async with connect(options, console) as connection:
         handle = await _handle(connection, options.task, console)
         if handle is None:
             console.error("no such task was created: submitting it again pays for one task only")
             return ExitCode.TASK_FAILED
-        return await _watch(handle, options.timeout, console)
+        return await _watch(handle, options, console)
 
 
 async def _handle(connection: Connection, task: str, console: Console) -> TaskHandle | None:
@@ -46,19 +48,17 @@ async def _handle(connection: Connection, task: str, console: Console) -> TaskHa
     return None if found is None else connection.session.handle(found.id)
 
 
-async def _watch(handle: TaskHandle, timeout: float | None, console: Console) -> int:
-    loop = asyncio.get_running_loop()
-    began = loop.time()
+async def _watch(handle: TaskHandle, options: argparse.Namespace, console: Console) -> int:
     progress = TaskProgress(console)
     try:
         async with progress:
             progress.follow(handle)
-            task = await handle.wait(timeout=timeout)
+            task = await handle.wait(timeout=options.timeout)
     except WaitTimeoutError as error:
         return progress.report_timeout(error, "leave")
     except asyncio.CancelledError:
         progress.report_exit("leave")
         raise
-    progress.report_end(task, loop.time() - began)
-    console.result(unstructure(task))
+    progress.report_end(task)
+    print_answer(task, options, console)
     return ExitCode.FINISHED if task.status is TaskStatus.FINISHED else ExitCode.TASK_FAILED

@@ -17,6 +17,7 @@ from browser_use_async.cli.options import (
     add_action_parsers,
     add_output_options,
     pair,
+    port,
     secret_from_file,
     secret_from_variable,
 )
@@ -87,7 +88,7 @@ def _secret(options: argparse.Namespace) -> str:
 def _configure_listen(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--host", default="127.0.0.1", help="where to listen (default: 127.0.0.1)")
     parser.add_argument(
-        "--port", type=int, default=_PORT, help=f"0 takes a free one (default: {_PORT})"
+        "--port", type=port, default=_PORT, help=f"0 takes a free one (default: {_PORT})"
     )
     parser.add_argument("--path", default=_PATH, help=f"(default: {_PATH})")
     parser.add_argument(

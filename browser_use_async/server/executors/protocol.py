@@ -21,7 +21,8 @@ class Assignment:
         llm_model: The language model asked for.
         viewport: Width and height of the page in pixels.
         use_adblock: Whether advertisements are blocked.
-        use_proxy: Whether a proxy was asked for.
+        use_proxy: Whether a proxy is used, by the request or by the profile's default.
+        proxy_requested: Whether the request itself names a proxy or its country.
         proxy_country_code: The country of the proxy, in lower case.
         highlight_elements: Whether elements are highlighted on screenshots.
         files: Uploaded files by name.
@@ -42,6 +43,7 @@ class Assignment:
     viewport: tuple[int, int] = (1280, 960)
     use_adblock: bool = True
     use_proxy: bool = True
+    proxy_requested: bool = False
     proxy_country_code: str = "us"
     highlight_elements: bool = True
     files: Mapping[str, bytes] = attrs.field(factory=dict, repr=False)

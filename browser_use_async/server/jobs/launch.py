@@ -6,7 +6,9 @@ from typing import Any
 
 import attrs
 
+from browser_use_async.api.json import read_json
 from browser_use_async.api.limits import MAX_TASK_FILE_BYTES
+from browser_use_async.api.task_fields import domain_problem, schema_problem
 from browser_use_async.prices import TASK_START_CENTS
 from browser_use_async.server.backend import Backend
 from browser_use_async.server.executors.protocol import Assignment
@@ -46,6 +48,7 @@ def resolve_settings(
         llm_model=chosen("llm_model", default_model),
         use_adblock=chosen("use_adblock", profile.ad_blocker),
         use_proxy=chosen("use_proxy", profile.proxy),
+        proxy_requested=bool(chosen("use_proxy", None) or chosen("proxy_country_code", None)),
         proxy_country_code=str(chosen("proxy_country_code", profile.proxy_country_code)),
         viewport=(
             chosen("browser_viewport_width", profile.browser_viewport_width),
@@ -70,6 +73,7 @@ def start_task(backend: Backend, settings: TaskSettings, default_model: str) -> 
             "Too many concurrent active sessions. Please wait for one to finish, kill one, or "
             "upgrade your plan.",
         )
+    check_fields(settings)
     profile = find_profile(backend, settings)
     cookies = backend.profiles.cookies(profile.profile_id)
     files = _files(backend, settings)
@@ -83,6 +87,21 @@ def start_task(backend: Backend, settings: TaskSettings, default_model: str) -> 
     backend.account.charge(TASK_START_CENTS)
     backend.runner.start(record, assignment)
     return record
+
+
+def check_fields(settings: Any) -> None:
+    """Check what a task would fail by after it was paid for: its schema and its domains.
+
+    Raises:
+        RefusalError: No answer can follow the schema, or no page fits a domain.
+    """
+    schema = settings.structured_output_json
+    if isinstance(schema, str) and (problem := schema_problem(read_json(schema.encode()))):
+        raise _refused(["structured_output_json"], f"that is no JSON schema: {problem}", schema)
+    domains = getattr(settings, "allowed_domains", None)
+    for place, domain in enumerate(domains if isinstance(domains, Sequence) else ()):
+        if problem := domain_problem(domain):
+            raise _refused(["allowed_domains", place], problem, domain)
 
 
 def find_profile(backend: Backend, settings: TaskSettings) -> BrowserProfile:
@@ -111,12 +130,14 @@ def check_files(backend: Backend, settings: TaskSettings) -> list[str]:
         return []
     missing = backend.uploads.missing(names)
     if missing:
-        raise _files_refused(f"no file named {missing[0]!r} was uploaded", list(names))
+        message = f"no file named {missing[0]!r} was uploaded"
+        raise _refused(["included_file_names"], message, list(names))
     # A file that is named twice counts once.
     uploads = (backend.uploads.get(name) for name in set(names))
     if sum(len(each.content) for each in uploads if each is not None) > MAX_TASK_FILE_BYTES:
         limit = MAX_TASK_FILE_BYTES // 1024**2
-        raise _files_refused(f"the files of a task may have {limit} MB together", list(names))
+        message = f"the files of a task may have {limit} MB together"
+        raise _refused(["included_file_names"], message, list(names))
     return list(names)
 
 
@@ -125,12 +146,12 @@ def _files(backend: Backend, settings: TaskSettings) -> dict[str, bytes]:
     return {each.name: each.content for each in uploads if each is not None}
 
 
-def _files_refused(message: str, names: list[str]) -> RefusalError:
+def _refused(place: list[str | int], message: str, given: Any) -> RefusalError:
     problem = {
         "type": "value_error",
-        "loc": ["body", "included_file_names"],
+        "loc": ["body", *place],
         "msg": f"Value error, {message}",
-        "input": names,
+        "input": given,
         "ctx": {"error": message},
     }
     return RefusalError(422, [problem])

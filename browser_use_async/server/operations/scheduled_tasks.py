@@ -10,7 +10,7 @@ from browser_use_async.api.endpoint_table import (
     UPDATE_SCHEDULED_TASK,
 )
 from browser_use_async.server.backend import Backend, operation
-from browser_use_async.server.jobs.launch import check_files, find_profile
+from browser_use_async.server.jobs.launch import check_fields, check_files, find_profile
 from browser_use_async.server.responses import RefusalError
 from browser_use_async.server.scheduler import SCHEDULE_MODEL
 from browser_use_async.server.storage.schedules import ScheduleRecord, given_fields
@@ -45,6 +45,7 @@ def list_scheduled_tasks(backend: Backend, query: PageQuery) -> ScheduledTaskPag
 def create_scheduled_task(backend: Backend, request: CreateScheduledTaskRequest) -> Created:
     """Add a schedule."""
     backend.account.require_subscription("Scheduling tasks")
+    check_fields(request)
     find_profile(backend, request)
     check_files(backend, request)
     return Created(backend.schedules.create(request).id)
@@ -62,6 +63,7 @@ def update_scheduled_task(
 ) -> ScheduledTask:
     """Change the fields that were given."""
     record = _find(backend, path.task_id)
+    check_fields(request)
     _refuse_contradictions(record, request)
     backend.schedules.update(record, request)
     return _view(backend, record)

@@ -3,6 +3,7 @@
 import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from itertools import takewhile
 
 from browser_use_async.server.reading.page import Page, shorten
 from browser_use_async.server.reading.words import word_set
@@ -60,16 +61,24 @@ def passages(query: str, pages: Sequence[Page]) -> str:
 
 
 def _with_context(lines: Sequence[tuple[Page, str]], index: int) -> range:
-    """A line with its context: the rows below a table head, the text below a heading."""
+    """A line with its context: the rows below a table head, the text or table below a heading."""
     page, line = lines[index]
-    in_table = _CELL in line
-    follows = _ROWS_OF_CONTEXT if in_table else 1 if len(line) <= _SHORT_LINE else 0
-    end = index + 1
-    while end < len(lines) and end <= index + follows:
-        if lines[end][0] is not page or (_CELL in lines[end][1]) is not in_table:
-            break
-        end += 1
-    return range(index, end)
+    start = index + 1
+    below = lines[start] if start < len(lines) and lines[start][0] is page else None
+    if below is None or (_CELL not in line and len(line) > _SHORT_LINE):
+        return range(index, start)
+    if _CELL not in below[1]:
+        # A text below a heading; what follows a table is another matter.
+        return range(index, start if _CELL in line or _is_heading(below[1]) else start + 1)
+    rows = takewhile(
+        lambda place: lines[place][0] is page and _CELL in lines[place][1],
+        range(start, min(start + _ROWS_OF_CONTEXT, len(lines))),
+    )
+    return range(index, start + len(list(rows)))
+
+
+def _is_heading(line: str) -> bool:
+    return line.startswith("#")
 
 
 def _joined(lines: Sequence[tuple[Page, str]]) -> str:

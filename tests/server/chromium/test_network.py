@@ -191,11 +191,15 @@ async def test_the_proxy_of_the_country_is_used(browser_path: str):
 
 async def test_a_missing_proxy_is_told(chromium: ChromiumExecutor, site: str):
     """A task that wants a proxy where there is none goes directly, and its first step says so."""
-    done = await browse(chromium, f"Open {site}/ and tell me the title", use_proxy=True)
+    task = f"Open {site}/ and tell me the title"
+    done = await browse(chromium, task, use_proxy=True, proxy_requested=True)
+    default = await browse(chromium, task, use_proxy=True)
 
     assert done.steps[0].evaluation_previous_goal == (
-        "None - this is the first step. This server has no proxy for us, so connections are direct."
+        "None - this is the first step. This server has no proxy for the United States (us), so "
+        "connections are direct."
     )
+    assert default.steps[0].evaluation_previous_goal == "None - this is the first step."
 
 
 @pytest.mark.parametrize(

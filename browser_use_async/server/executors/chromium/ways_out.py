@@ -13,6 +13,18 @@ from browser_use_async.server.executors.chromium.settings import ChromiumSetting
 from browser_use_async.server.executors.protocol import Assignment
 from browser_use_async.server.reading.domains import AllowedDomains
 
+_COUNTRIES = {
+    "us": "the United States",
+    "uk": "the United Kingdom",
+    "fr": "France",
+    "it": "Italy",
+    "jp": "Japan",
+    "au": "Australia",
+    "de": "Germany",
+    "fi": "Finland",
+    "ca": "Canada",
+    "in": "India",
+}
 _logger = logging.getLogger(__name__)
 
 
@@ -59,6 +71,11 @@ class WaysOut:
         upstream = self._proxies.get(country) or self._proxies.get("*")
         if upstream is not None:
             return upstream, f"Connections go through the operator's proxy for {country}."
-        way_out = f"This server has no proxy for {country}, so connections are direct."
+        # Proxies are on by default: who did not ask for one learns nothing from its absence.
+        if not assignment.proxy_requested:
+            return None, ""
+        name = _COUNTRIES.get(country)
+        where = country if name is None else f"{name} ({country})"
+        way_out = f"This server has no proxy for {where}, so connections are direct."
         _logger.info("task %s: %s", assignment.task_id, way_out)
         return None, way_out

@@ -30,7 +30,7 @@ async def test_the_life_of_a_schedule(server: LocalServer) -> None:
     """It is created, shown, changed and deleted, and each step prints one JSON value."""
     env = environment(server)
     words = ("Look around", "--cron", "0 8 * * *", "--llm-model", "o3", "--metadata", "a=b")
-    created = await run("schedule", "create", *words, env=env)
+    created = await run("schedules", "create", *words, env=env)
     schedule_id = created.json["id"]
     shown = await run("schedule", "show", schedule_id, env=env)
     updated = await run("schedule", "update", schedule_id, "--no-active", "--task", "Go", env=env)
@@ -38,7 +38,7 @@ async def test_the_life_of_a_schedule(server: LocalServer) -> None:
     gone = await run("schedule", "show", schedule_id, env=env)
 
     assert [each.code for each in (created, shown, updated, deleted, gone)] == [0, 0, 0, 0, 3]
-    assert f"schedule show {schedule_id}" in created.stderr
+    assert f"schedules show {schedule_id}" in created.stderr
     assert shown.json["schedule_type"] == "cron"
     assert shown.json["next_run_at"].endswith("T08:00:00.000000Z")
     assert shown.json["llm_model"] == "o3"
@@ -67,11 +67,25 @@ async def test_another_rhythm(server: LocalServer) -> None:
     assert by_minutes.json["interval_minutes"] == 90
 
 
+async def test_what_runs_at_once_is_said(server: LocalServer) -> None:
+    """An interval without a start runs now and costs money; with a later start it does not."""
+    env = environment(server)
+    now = await run("schedules", "create", "Go", "--every", "60", env=env)
+    later = await run("schedules", "create", "Go", "--every", "60", "--start-at", "+2h", env=env)
+
+    assert now.code == later.code == 0
+    assert "its first run begins at once, and is charged" in now.stderr
+    assert "charged" not in later.stderr
+    for result in (now, later):
+        assert "next run: 20" in result.stderr
+    assert server.tasks_created == 1
+
+
 async def test_times(server: LocalServer) -> None:
     """Beginning and end are times, or spans from now."""
     env = environment(server)
     words = ("Go", "--every", "60", "--start-at", "+2h", "--end-at", "2101-01-01T00:00+02:00")
-    created = await run("schedule", "create", *words, env=env)
+    created = await run("schedules", "create", *words, env=env)
     shown = await run("schedule", "show", created.json["id"], env=env)
     start = datetime.fromisoformat(shown.json["start_at"])
 
@@ -123,7 +137,7 @@ async def test_local() -> None:
         (("create", "Go"), "--cron"),
         (("create", "Go", "--cron", "* * * * *", "--every", "5"), "--every"),
         (("create", "Go", "--cron", "61 * * * *"), "cron_expression"),
-        (("create", "Go", "--every", "0"), "interval_minutes"),
+        (("create", "Go", "--every", "0"), "--every"),
         (("create", "", "--every", "5"), "task"),
         (("create", "Go", "--every", "5", "--start-at", "soon"), "--start-at"),
         (("create", "Go", "--every", "5", "--start-at", "+2h", "--end-at", "+1h"), "end_at"),
@@ -167,7 +181,7 @@ async def test_secrets_of_a_schedule(server: LocalServer, tmp_path: Path) -> Non
     (tmp_path / "pin").write_text("canary-4711")
     words = ("Log in", "--every", "5", "--secret", f"pin=@{tmp_path / 'pin'}", "--verbose")
     env = environment(server)
-    created = await run("schedule", "create", *words, env=env)
+    created = await run("schedules", "create", *words, env=env)
 
     assert created.code == 0
     assert "canary-4711" not in created.stdout + created.stderr

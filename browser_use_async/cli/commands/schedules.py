@@ -1,6 +1,7 @@
-"""`schedule`: tasks that the service runs by the clock."""
+"""`schedules`: tasks that the service runs by the clock."""
 
 import argparse
+from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 
 from browser_use_async.api.converter import unstructure
@@ -128,12 +129,27 @@ async def _create(connection: Connection, options: argparse.Namespace, console: 
     created = await connection.session.scheduled_tasks.create(
         task, **cast("CreateScheduledTaskFields", fields)
     )
+    console.result(unstructure(created))
     if options.local:
         console.info("with --local it ends with this command; `serve` lets it run")
     else:
-        console.info(f"to see when it runs: browser-use-async schedule show {created.id}")
-    console.result(unstructure(created))
+        # After the id is printed: what follows is a word about it, and may fail.
+        _report_runs(await connection.session.scheduled_tasks.get(created.id), console)
     return ExitCode.FINISHED
+
+
+def _report_runs(schedule: ScheduledTask, console: Console) -> None:
+    """Say when it runs, and that the first run of an interval may cost money at once."""
+    now, following = datetime.now(UTC), schedule.next_run_at
+    started = schedule.start_at
+    minutes = schedule.interval_minutes
+    if minutes and started is not None and started <= now:
+        console.info(("cost: ", Style.WAITING), "its first run begins at once, and is charged")
+        # What is due now is that run, which the service may not have counted yet.
+        if following is None or following <= now:
+            following = started + timedelta(minutes=minutes)
+    console.info(f"next run: {local_time(following)}")
+    console.info(f"to see when it runs: browser-use-async schedules show {schedule.id}")
 
 
 async def _show(connection: Connection, options: argparse.Namespace, console: Console) -> int:

@@ -1,0 +1,102 @@
+"""What is wrong with a JSON schema or a domain of a task, asked before the task is paid for."""
+
+import difflib
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+_TYPES = ("any", "array", "boolean", "integer", "null", "number", "object", "string")
+# The keywords whose values hold schemas: by name, in a list, or one.
+_BY_NAME = ("properties", "patternProperties", "$defs", "definitions", "dependentSchemas")
+_IN_A_LIST = ("anyOf", "oneOf", "allOf", "prefixItems")
+_ONE = ("additionalProperties", "not", "contains", "propertyNames", "if", "then", "else")
+
+_Part = tuple[str, Any]
+
+
+def schema_problem(schema: Mapping[str, Any]) -> str | None:
+    """What makes a JSON schema one that no answer can follow, with its place, or None.
+
+    Keywords that are not known are fine, as the standard has it.
+    """
+    # A stack instead of a recursion: how deep a schema is lies with the user.
+    parts: list[_Part] = [("", schema)]
+    while parts:
+        place, part = parts.pop()
+        if isinstance(part, bool):
+            continue
+        if not isinstance(part, Mapping):
+            return f"{place or 'it'} is not a schema, which is an object"
+        if problem := _own_problem(part, schema):
+            return f"{place}: {problem}" if place else problem
+        parts += _below(place, part)
+    return None
+
+
+def _own_problem(part: Mapping[str, Any], root: Mapping[str, Any]) -> str | None:
+    for keyword in _BY_NAME:
+        if not isinstance(part.get(keyword, {}), Mapping):
+            return f"{keyword} is not an object"
+    for keyword in (*_IN_A_LIST, "required", "enum"):
+        if not isinstance(part.get(keyword, []), list):
+            return f"{keyword} is not a list"
+    if not all(isinstance(name, str) for name in part.get("required", [])):
+        return "required holds something that is not a name"
+    return _type_problem(part) or _reference_problem(part, root)
+
+
+def _type_problem(part: Mapping[str, Any]) -> str | None:
+    types = part.get("type", [])
+    for each in types if isinstance(types, list) else [types]:
+        if each not in _TYPES:
+            close = difflib.get_close_matches(str(each), _TYPES, n=1)
+            likely = f"did you mean {close[0]!r}?" if close else f"there are {', '.join(_TYPES)}"
+            return f"{each!r} is not a type; {likely}"
+    return None
+
+
+def _reference_problem(part: Mapping[str, Any], root: Mapping[str, Any]) -> str | None:
+    reference = part.get("$ref")
+    # References to other documents, and by anchors, are left to who follows the schema.
+    if not isinstance(reference, str) or not reference.startswith("#/"):
+        return None
+    target: Any = root
+    for name in reference[2:].split("/"):
+        key = name.replace("~1", "/").replace("~0", "~")
+        if not isinstance(target, Mapping) or key not in target:
+            return f"$ref {reference!r} leads nowhere"
+        target = target[key]
+    return None
+
+
+def _below(place: str, part: Mapping[str, Any]) -> Iterator[_Part]:
+    """The schemas inside a schema, with their places."""
+    start = f"{place}." if place else ""
+    for keyword in _BY_NAME:
+        for name, each in part.get(keyword, {}).items():
+            yield f"{start}{keyword}.{name}", each
+    for keyword in _IN_A_LIST:
+        for number, each in enumerate(part.get(keyword, [])):
+            yield f"{start}{keyword}[{number}]", each
+    for keyword in _ONE:
+        if keyword in part:
+            yield f"{start}{keyword}", part[keyword]
+    items = part.get("items", [])
+    for each in items if isinstance(items, list) else [items]:
+        yield f"{start}items", each
+
+
+# A scheme, a host in which * stands for any part, a port; what follows is not looked at.
+_DOMAIN = re.compile(
+    r"(?:[a-z*][a-z0-9+.*-]*://)?(?:\[[0-9a-f:.]+\]|[\w*-]+(?:\.[\w*-]+)*\.?)(?::\d{1,5})?(?:[/?#]\S*)?",
+    re.IGNORECASE,
+)
+
+
+def domain_problem(domain: str) -> str | None:
+    """What makes an entry of `allowed_domains` one that no page can fit, or None."""
+    if _DOMAIN.fullmatch(domain.strip()):
+        return None
+    if "," in domain:
+        return f"{domain!r} is several domains; give each one by itself"
+    return f"{domain!r} is not a domain; write shop.example, or *.shop.example for its subdomains"

@@ -1,0 +1,92 @@
+"""A finished task as an answer: text on a terminal, JSON in a pipe, or its output and no more."""
+
+import argparse
+import json
+from decimal import Decimal
+
+from browser_use_async import Task, TaskStatus
+from browser_use_async.api.converter import unstructure
+from browser_use_async.api.json import JsonRefusedError, read_json
+from browser_use_async.cli.console import Console
+from browser_use_async.cli.progress import counted, duration, status_span
+from browser_use_async.cli.screen import Span, Style
+from browser_use_async.cli.streams import answer_of
+from browser_use_async.prices import task_cents
+from browser_use_async.types import LlmModel
+
+_SEPARATOR = " · "
+
+
+def add_answer_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options for how the answer is printed."""
+    parser.add_argument(
+        "-q",
+        "--output-only",
+        action="store_true",
+        help="print the output of the task as it is, and on stderr no more than errors",
+    )
+
+
+def print_answer(task: Task, options: argparse.Namespace, console: Console) -> None:
+    """Print a task to stdout.
+
+    Raises:
+        OutputError: It cannot be written; the error has the id of the task.
+    """
+    with answer_of(task.id):
+        if options.output_only:
+            console.answer(task.output or "")
+        elif console.stdout_is_tty:
+            _print_for_people(task, options, console)
+        else:
+            console.result(unstructure(task))
+
+
+def _print_for_people(task: Task, options: argparse.Namespace, console: Console) -> None:
+    if task.output:
+        console.line(("Answer", Style.STRONG))
+        console.answer(_readable(task.output))
+        console.line()
+    console.line(*_summary(task, options))
+    if task.status is not TaskStatus.FINISHED and task.steps:
+        last = task.steps[-1]
+        console.line(("last step: ", Style.FAINT), last.evaluation_previous_goal or last.next_goal)
+    if task.live_url is not None and not task.status.is_terminal:
+        console.line(("watch live at ", Style.FAINT), (task.live_url, Style.LINK))
+    if task.output_files:
+        console.line("files: ", ", ".join(task.output_files))
+        console.line(
+            ("to download them: ", Style.FAINT),
+            f"browser-use-async files download {task.id} --all -o .",
+        )
+    console.line(("task ", Style.FAINT), task.id)
+
+
+def _readable(output: str) -> str:
+    """An answer that is JSON with line breaks, another one as it is."""
+    try:
+        value = read_json(output.encode("utf-8", "surrogatepass"))
+    except JsonRefusedError:
+        return output
+    is_document = isinstance(value, dict | list)
+    return json.dumps(value, ensure_ascii=False, indent=2) if is_document else output
+
+
+def _summary(task: Task, options: argparse.Namespace) -> list[Span]:
+    """The status, steps, cost and duration in one line."""
+    parts = [counted(len(task.steps), "step")]
+    model = getattr(options, "llm_model", None)
+    # The model of a task that another command created is not known, nor is its price.
+    if "llm_model" in options:
+        cents = task_cents(len(task.steps), model or LlmModel.GPT_4_1)
+        parts.append(f"about {dollars(cents)}")
+    seconds = duration(task)
+    if seconds is not None:
+        parts.append(f"{seconds:.1f} s")
+    return [status_span(task.status), _SEPARATOR, _SEPARATOR.join(parts)]
+
+
+def dollars(cents: Decimal) -> str:
+    """An amount of money; fractions of a cent are shown if there are any."""
+    amount = cents / 100
+    return f"${amount:,.2f}" if amount == round(amount, 2) else f"${amount.normalize():,f}"

@@ -1,0 +1,145 @@
+"""The argument parser: a mistake is one line with a suggestion, then the usage in one line."""
+
+import argparse
+import difflib
+import re
+from collections.abc import Iterable, Sequence
+from collections.abc import Set as AbstractSet
+from typing import Any, NoReturn
+
+from browser_use_async.cli.console import Console
+from browser_use_async.cli.examples import epilog
+from browser_use_async.cli.exit_codes import ExitCode
+
+_Subparsers: Any = argparse._SubParsersAction  # noqa: SLF001 - it has no public name
+_NEGATIVE_NUMBER = re.compile(r"-\d*\.?\d+")
+# What argparse says, and the same in words for the user of a command.
+_IN_WORDS = (
+    (r"argument (?:COMMAND|ACTION): (.*)", r"\1"),
+    (r"argument ([^:]+): not allowed with argument (.*)", r"\1: not allowed with \2"),
+    (r"argument ([^:]+): expected (?:one|at least one) argument", r"\1 needs a value"),
+    (r"argument ([^:]+): ignored explicit argument .*", r"\1 takes no value"),
+    (r"argument ([^:]+): invalid \S+ value: (.*)", r"\1: \2 is not a number"),
+    (r"argument (.*)", r"\1"),
+    (r"the following arguments are required: (.*)", r"missing: \1"),
+    (r"one of the arguments (.*) is required", r"missing: one of \1"),
+    (r"ambiguous option: (\S+) could match (.*)", r"\1 is ambiguous: \2"),
+)
+
+
+def suggestion(word: str, known: Iterable[str]) -> str:
+    """`; did you mean 'run'?` for the known word that is most like another, or nothing."""
+    close = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
+    return f"; did you mean {close[0]}?" if close else ""
+
+
+class _Formatter(argparse.RawDescriptionHelpFormatter):
+    """Help whose second column leaves room for the longest command."""
+
+    def __init__(self, prog: str, **shape: Any) -> None:
+        super().__init__(prog, **shape)
+        # argparse forgets how far commands are indented when it measures them.
+        self._action_max_length = 14
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser of a program, a command or an action, with examples below its help."""
+
+    def __init__(self, prog: str, **shape: Any) -> None:
+        shape.setdefault("epilog", epilog(prog))
+        shape.setdefault("formatter_class", _Formatter)
+        super().__init__(prog=prog, **shape)
+
+    def error(self, message: str) -> NoReturn:
+        """Say what is wrong, how it is written, and where more is said; exit with 2."""
+        console = Console()
+        console.error(_in_words(message))
+        console.info(f"usage: {self.usage_line()}")
+        console.info(f"try '{self.prog} --help'")
+        self.exit(ExitCode.USAGE)
+
+    def options(self) -> list[argparse.Action]:
+        """The options of this parser."""
+        return [each for each in self._actions if each.option_strings]
+
+    def subparsers(self) -> "dict[str, Parser]":
+        """The parsers of its commands or actions, by name."""
+        found = (each.choices for each in self._actions if isinstance(each, _Subparsers))
+        return dict(next(found, {}))
+
+    def usage_line(self) -> str:
+        """The usage in one line, with the options that are required only."""
+        shapes = [
+            _shape(each) for each in self._actions if each.required or not each.option_strings
+        ]
+        return " ".join([self.prog, "[options]", *shapes])
+
+    def check_words(self, words: Sequence[str], known: AbstractSet[str] = frozenset()) -> "Parser":
+        """Exit with 2 if a command, an action or an option is unknown; else its parser.
+
+        argparse itself would take the value of an unknown option for an argument, and name a
+        later word, such as the text of a task.
+        """
+        known = known | self._option_string_actions.keys()
+        below = next((each for each in self._actions if isinstance(each, _Subparsers)), None)
+        count = len(words)
+        # Options of this parser come before the name of the command or the action.
+        place = next((i for i in range(count) if not words[i].startswith("-")), count)
+        self._refuse_unknown_options(words if below is None else words[:place], known)
+        if below is None or place == count:
+            return self
+        if words[place] not in below.choices:
+            noun, likely = str(below.metavar).lower(), suggestion(words[place], below.choices)
+            self.error(f"there is no {noun} {words[place]!r}{likely}")
+        chosen: Parser = below.choices[words[place]]
+        return chosen.check_words(words[place + 1 :], known)
+
+    def _refuse_unknown_options(self, words: Sequence[str], known: AbstractSet[str]) -> None:
+        for word in words:
+            if word == "--":
+                return
+            flag = word.partition("=")[0]
+            if _is_option(word) and not any(_means(flag, each) for each in known):
+                likely = suggestion(flag, (each for each in known if each.startswith("--")))
+                self.error(f"there is no option {flag}{likely}")
+
+    def refuse_extra_words(self, extra: Sequence[str]) -> None:
+        """Exit with 2 if arguments are left over."""
+        if extra:
+            self.error(f"unexpected argument {extra[0]!r}; a text of several words needs quotes")
+
+    def _check_value(self, action: argparse.Action, value: Any) -> None:
+        if action.choices is None or value in action.choices:
+            return
+        known = list(map(str, action.choices))
+        likely = suggestion(str(value), known)
+        raise argparse.ArgumentError(action, f"{value!r} is not one of {', '.join(known)}{likely}")
+
+
+def _in_words(message: str) -> str:
+    """A message of argparse in other words."""
+    for pattern, words in _IN_WORDS:
+        if match := re.fullmatch(pattern, message, re.DOTALL):
+            return match.expand(words)
+    return message
+
+
+def _is_option(word: str) -> bool:
+    # A word with a blank is a text that begins with a dash; argparse sees it so, too.
+    is_text = " " in word.partition("=")[0] or _NEGATIVE_NUMBER.fullmatch(word)
+    return len(word) > 1 and word.startswith("-") and not is_text
+
+
+def _means(flag: str, known: str) -> bool:
+    """Whether an option as it was written stands for a known one: `--time`, `-oFILE`."""
+    return known.startswith(flag) if flag.startswith("--") else flag.startswith(known)
+
+
+def _shape(action: argparse.Action) -> str:
+    metavar = action.metavar if isinstance(action.metavar, str) else action.dest
+    value = {"*": f"[{metavar} ...]", "?": f"[{metavar}]", "+": f"{metavar} ..."}.get(
+        str(action.nargs), metavar
+    )
+    if isinstance(action, _Subparsers):
+        return f"{metavar} ..."
+    return f"{action.option_strings[0]} {value}" if action.option_strings else value

@@ -1,0 +1,66 @@
+"""The standard streams when they fail: closed by the shell, a full disk, a reader that has left."""
+
+import errno
+import io
+import os
+import sys
+from collections.abc import Generator
+from contextlib import contextmanager
+from typing import TextIO, cast
+
+
+class OutputError(Exception):
+    """Something could not be written to stdout."""
+
+    def __init__(self, cause: OSError) -> None:
+        super().__init__(cause.strerror or str(cause))
+        self.is_broken_pipe = isinstance(cause, BrokenPipeError)
+        self.task_id: str | None = None  # the task whose answer it was
+
+
+class ClosedStream(io.TextIOBase):
+    """Stands for a stream that the shell closed with `>&-`, for which Python has None."""
+
+    def write(self, text: str, /) -> int:
+        """Fail as the file descriptor would."""
+        raise OSError(errno.EBADF, os.strerror(errno.EBADF))
+
+
+def open_or_closed(stream: TextIO | None) -> TextIO:
+    """A standard stream, or one that refuses each write if it is closed."""
+    return cast("TextIO", ClosedStream()) if stream is None else stream
+
+
+@contextmanager
+def output_errors() -> Generator[None]:
+    """Turn an error of writing into an `OutputError`."""
+    try:
+        yield
+    except OSError as error:
+        raise OutputError(error) from error
+
+
+@contextmanager
+def answer_of(task_id: str | None) -> Generator[None]:
+    """Name the task whose answer is written in the block, if that fails."""
+    try:
+        yield
+    except OutputError as error:
+        error.task_id = task_id
+        raise
+
+
+def flush_at_exit() -> OutputError | None:
+    """Write what is buffered; what cannot be written is dropped, and the error given for stdout.
+
+    Python would flush once more when it exits, and print an error of its own.
+    """
+    failure = None
+    for stream in (sys.stderr, sys.stdout):
+        try:
+            if stream is not None:
+                stream.flush()
+        except OSError as error:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+            failure = OutputError(error) if stream is sys.stdout else None
+    return failure

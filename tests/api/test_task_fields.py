@@ -1,0 +1,113 @@
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from browser_use_async.api.task_fields import domain_problem, schema_problem
+from browser_use_async.structured_output.schema import output_schema
+
+
+@pytest.mark.parametrize(
+    ("schema", "problem"),
+    [
+        ({"type": "objekt"}, "'objekt' is not a type; did you mean 'object'?"),
+        ({"type": ["string", "nil"]}, "'nil' is not a type"),
+        ({"type": 5}, "5 is not a type"),
+        ({"properties": []}, "properties is not an object"),
+        ({"properties": {"a": "string"}}, "properties.a is not a schema, which is an object"),
+        ({"properties": {"a": {"type": "str"}}}, "properties.a: 'str' is not a type"),
+        ({"items": {"items": {"type": "x"}}}, "items.items: 'x' is not a type"),
+        ({"anyOf": [{}, {"type": "x"}]}, "anyOf[1]: 'x' is not a type"),
+        ({"anyOf": {}}, "anyOf is not a list"),
+        ({"required": "a"}, "required is not a list"),
+        ({"required": [1]}, "required holds something that is not a name"),
+        ({"enum": "a"}, "enum is not a list"),
+        ({"$ref": "#/$defs/A"}, "$ref '#/$defs/A' leads nowhere"),
+        ({"additionalProperties": 1}, "additionalProperties is not a schema"),
+    ],
+)
+def test_schemas_that_no_answer_can_follow(schema: dict[str, Any], problem: str) -> None:
+    """The problem names its place inside the schema."""
+    found = schema_problem(schema)
+
+    assert found is not None
+    assert problem in found
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        {},
+        {"type": ["string", "null"], "minLength": 1, "x-own": 5},
+        {"$defs": {"A": {"items": {"$ref": "#/$defs/A"}}}, "$ref": "#/$defs/A"},
+        {"$ref": "https://schema.example/a.json"},
+        {"properties": {"a": True, "type": {"type": "string"}}, "required": ["a"]},
+        {"items": [{"type": "string"}, {"type": "any"}], "additionalProperties": False},
+    ],
+)
+def test_schemas_that_are_right(schema: dict[str, Any]) -> None:
+    """What the standard allows is accepted, unknown keywords too."""
+    assert schema_problem(schema) is None
+
+
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.integers() | st.text(max_size=5),
+        lambda each: (
+            st.lists(each, max_size=3)
+            | st.dictionaries(
+                st.sampled_from(
+                    ["type", "properties", "items", "anyOf", "required", "enum", "$ref", "not", "a"]
+                ),
+                each,
+                max_size=4,
+            )
+        ),
+        max_leaves=20,
+    ).filter(lambda value: isinstance(value, dict))
+)
+def test_any_object_has_a_verdict(schema: dict[str, Any]) -> None:
+    """No object, however odd, makes the check raise or go on for ever."""
+    assert isinstance(schema_problem(schema), str | None)
+
+
+def test_schemas_of_our_own() -> None:
+    """What the SDK makes of a type passes."""
+    for kind in (list[int], dict[str, float], tuple[int, str], int | None):
+        assert schema_problem(json.loads(output_schema(kind))) is None
+
+
+@pytest.mark.parametrize(
+    "domain",
+    [
+        *("shop.example", "*.shop.example", "localhost", "127.0.0.1:8000", "[::1]:80", "*"),
+        *("https://shop.example", "https://shop.example/path?x=1", "http*://shop.example"),
+        *(
+            "münchen.example",
+            "shop.example.",
+            " shop.example ",
+            "chrome-extension://*",
+            "a_b.example",
+        ),
+    ],
+)
+def test_domains(domain: str) -> None:
+    """Hosts, their patterns, and addresses are accepted."""
+    assert domain_problem(domain) is None
+
+
+@pytest.mark.parametrize(
+    "domain", ["", " ", "not a domain", "a..b", "a.com;b.com", "@", "https://"]
+)
+def test_no_domains(domain: str) -> None:
+    """What no page can fit is refused, with what to write."""
+    assert str(domain_problem(domain)).endswith("*.shop.example for its subdomains")
+
+
+def test_several_domains() -> None:
+    """A list in one text is a mistake with a name of its own."""
+    assert (
+        domain_problem("a.com,b.com") == "'a.com,b.com' is several domains; give each one by itself"
+    )

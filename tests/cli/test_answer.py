@@ -1,0 +1,232 @@
+import asyncio
+import json
+import subprocess
+import sys
+from collections.abc import Mapping
+from datetime import timedelta
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from browser_use_async import BrowserUseSession
+from browser_use_async.cli.answer import dollars
+from browser_use_async.server import LocalServer
+from browser_use_async.server.executors.scripted import Scenario, ScriptedExecutor
+
+from .running import Result, environment, run, run_on_terminal
+
+
+async def _shell(command: str, env: Mapping[str, str]) -> Result:
+    """Run a line of the shell in which `PROGRAM` stands for the program."""
+    line = command.replace("PROGRAM", f"{sys.executable} -m browser_use_async")
+
+    def finished() -> "subprocess.CompletedProcess[str]":
+        return subprocess.run(
+            ["bash", "-c", line], env=env, capture_output=True, text=True, check=False
+        )
+
+    done = await asyncio.get_running_loop().run_in_executor(None, finished)
+    assert "Traceback" not in done.stderr
+    return Result(done.returncode, done.stdout, done.stderr)
+
+
+@pytest.fixture
+async def shop() -> "LocalServer":
+    """A server whose tasks answer with text, with JSON, with files, or fail."""
+    scenarios = {
+        "Text": Scenario(output="Tea is 3.50\x1b[2J\nCoffee is 4.00"),
+        "Data": Scenario(output='{"tea": [350]}', files={"tea.csv": b"350"}),
+        "Fail": Scenario(outcome="failed", reason="The page is on fire"),
+    }
+    return LocalServer(executor=ScriptedExecutor(scenarios))
+
+
+async def _submit(server: LocalServer, task: str) -> str:
+    async with BrowserUseSession(server.api_key, base_url=server.base_url) as session:
+        handle = await session.submit(task)
+        await handle.wait()
+    return handle.id
+
+
+async def test_text_on_a_terminal(shop: LocalServer) -> None:
+    """The answer comes first, its lines as lines, then one line about the task; no JSON."""
+    async with shop:
+        written = await run_on_terminal("run", "Text", "--plain", env=environment(shop))
+        task_id = shop.store.tasks[0].id
+    answer = written[written.index("Answer") :].splitlines()
+
+    assert answer[:4] == ["Answer", "Tea is 3.50 [2J", "Coffee is 4.00", ""]
+    assert answer[4].startswith("finished · 2 steps · about $0.06 · ")
+    assert answer[5] == f"task {task_id}"
+    assert '"output"' not in written
+    assert "finished after" not in written
+
+
+async def test_data_and_files_on_a_terminal(shop: LocalServer) -> None:
+    """JSON is indented, and files are named with the command that fetches them."""
+    async with shop:
+        task_id = await _submit(shop, "Data")
+        env = environment(shop)
+        written = await run_on_terminal("tasks", "show", task_id, "--plain", env=env)
+        whole = await run_on_terminal("tasks", "show", task_id, "--json", env=env)
+        watched = await run_on_terminal("watch", task_id, "--plain", env=env)
+
+    assert json.loads(written[written.index("{") : written.index("}") + 1]) == {"tea": [350]}
+    assert "files: tea.csv" in written
+    assert f"browser-use-async files download {task_id} --all -o ." in written
+    assert json.loads(whole)["id"] == task_id
+    assert written in watched
+
+
+async def test_failed_on_a_terminal(shop: LocalServer) -> None:
+    """A failed task has no answer; the summary and the reason are shown."""
+    async with shop:
+        written = await run_on_terminal("run", "Fail", "--plain", env=environment(shop))
+
+    assert "Answer" not in written
+    assert "failed · " in written
+    assert "The page is on fire" in " ".join(written.split())
+
+
+async def test_output_only(shop: LocalServer) -> None:
+    """For scripts there is the output as it is, and nothing on stderr unless something is wrong."""
+    async with shop:
+        env = environment(shop)
+        data = await run("run", "Data", "--output-only", env=env)
+        failed = await run("run", "Fail", "-q", env=env)
+        shown = await run("tasks", "show", shop.store.tasks[0].id, "-q", env=env)
+        watched = await run("watch", shop.store.tasks[0].id, "-q", env=env)
+
+    assert data.stdout == shown.stdout == watched.stdout == '{"tea": [350]}\n'
+    assert data.stderr == shown.stderr == ""
+    assert failed.code == 1
+    assert failed.stderr.startswith("error: task ")
+
+
+async def test_show(shop: LocalServer) -> None:
+    """In a pipe a task is the JSON that the API gives; an unknown one is exit code 3."""
+    async with shop:
+        task_id = await _submit(shop, "Data")
+        shown = await run("tasks", "show", task_id, env=environment(shop))
+        unknown = await run("tasks", "show", "no-such-task", env=environment(shop))
+
+    assert shown.json["id"] == task_id
+    assert shown.json["output"] == '{"tea": [350]}'
+    assert unknown.code == 3
+    assert len(unknown.stderr.splitlines()) == 1
+
+
+async def test_balance() -> None:
+    """The balance is exact JSON in a pipe, and dollars on a terminal."""
+    async with LocalServer(executor="scripted", balance_cents=1250) as server:
+        piped = await run("balance", env=environment(server))
+        written = await run_on_terminal("balance", env=environment(server))
+
+    assert {name: Decimal(text) for name, text in piped.json.items()} == {"balance_cents": 1250}
+    assert written == "$12.50 left\n"
+
+
+def test_amounts() -> None:
+    """Fractions of a cent are shown where there are any."""
+    assert [dollars(Decimal(text)) for text in ("0", "6", "3.5", "123456")] == [
+        "$0.00",
+        "$0.06",
+        "$0.035",
+        "$1,234.56",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("redirection", "code", "reason"),
+    [
+        ("> /dev/full", 74, "No space left on device"),
+        (">&-", 74, "Bad file descriptor"),
+        ("| true; exit ${PIPESTATUS[0]}", 141, "Broken pipe"),
+    ],
+)
+async def test_an_answer_that_cannot_be_written(
+    shop: LocalServer, redirection: str, code: int, reason: str
+) -> None:
+    """What was paid for is not lost: the error names the task, and the command to get it."""
+    async with shop:
+        result = await _shell(f"PROGRAM run Data {redirection}", environment(shop))
+        task_id = shop.store.tasks[0].id
+        fetched = await run("tasks", "show", task_id, env=environment(shop))
+
+    assert result.code == code
+    assert result.stderr.splitlines()[-1] == (
+        f"error: the answer of task {task_id} could not be written to stdout: {reason}; to get "
+        f"it, free of charge: browser-use-async tasks show {task_id}"
+    )
+    assert fetched.json["output"] == '{"tea": [350]}'
+
+
+@pytest.mark.parametrize("redirection", ["2>&-", "2> /dev/full"])
+async def test_stderr_that_cannot_be_written(shop: LocalServer, redirection: str) -> None:
+    """The answer is printed all the same."""
+    async with shop:
+        result = await _shell(f"PROGRAM run Data {redirection}", environment(shop))
+
+    assert result.code == 0
+    assert result.json["output"] == '{"tea": [350]}'
+
+
+@pytest.mark.parametrize(
+    ("line", "code"),
+    [
+        ("PROGRAM >&-", 2),
+        ("PROGRAM 2>&-", 2),
+        ("PROGRAM run >&- 2>&-", 2),
+        ("PYTHONUNBUFFERED= PROGRAM --help > /dev/full", 74),
+        ("PROGRAM tasks > /dev/full", 74),
+    ],
+)
+async def test_closed_and_full_streams(shop: LocalServer, line: str, code: int) -> None:
+    """No traceback and the right exit code, whatever the shell has closed."""
+    async with shop:
+        await _submit(shop, "Data")
+        result = await _shell(line, environment(shop))
+
+    assert result.code == code
+
+
+async def test_colours_in_a_pipe(shop: LocalServer) -> None:
+    """FORCE_COLOR colours messages in a pipe, but moves nothing; JSON stays JSON."""
+    async with shop:
+        coloured = await run("run", "Fail", env=environment(shop, FORCE_COLOR="1"))
+        unset = await run("run", "Fail", env=environment(shop, FORCE_COLOR=""))
+
+    assert "\x1b[31mfailed\x1b[0m" in coloured.stderr
+    assert "\x1b[2K" not in coloured.stderr
+    assert "\x1b" not in unset.stderr
+    assert coloured.json["status"] == "failed"
+
+
+async def test_the_duration_is_that_of_the_task(shop: LocalServer) -> None:
+    """`watch` of a task that ended long ago tells how long the task took, not the watch."""
+    async with shop:
+        task_id = await _submit(shop, "Data")
+        record = shop.store.tasks[0]
+        assert record.finished_at is not None
+        record.created_at = record.finished_at - timedelta(hours=1)
+        result = await run("watch", task_id, env=environment(shop))
+
+    assert "finished after 2 steps and 3600.0 s" in result.stderr
+
+
+@pytest.mark.parametrize("redirection", ["> /dev/full", "| true; exit ${PIPESTATUS[0]}"])
+async def test_a_row_that_cannot_be_written(
+    shop: LocalServer, tmp_path: Path, redirection: str
+) -> None:
+    """A row of a batch is paid for like any task: the error names it, and how to go on."""
+    (tmp_path / "in.csv").write_text("key,task\na,Data\n")
+    ledger = tmp_path / "run.db"
+    async with shop:
+        line = f"PROGRAM batch {tmp_path / 'in.csv'} --ledger {ledger} {redirection}"
+        result = await _shell(line, environment(shop))
+        task_id = shop.store.tasks[0].id
+
+    assert result.code in {74, 141}
+    assert f"browser-use-async tasks show {task_id}" in result.stderr
+    assert "to go on: browser-use-async batch run" in result.stderr

@@ -1,0 +1,148 @@
+"""Typical mistakes on the command line: each is one line that says what is wrong and what to do."""
+
+import shlex
+from pathlib import Path
+
+import pytest
+
+from browser_use_async.cli.command import arrange
+from browser_use_async.cli.examples import EXAMPLES
+from browser_use_async.cli.program import COMMANDS, parse, whole_parser
+from browser_use_async.server import LocalServer
+
+from .running import environment, run, run_on_terminal
+
+MISTAKES = {
+    "rnu x": "there is no command 'rnu'; did you mean run?",
+    "--local x": "there is no command 'x'",
+    "lst": "there is no command 'lst'",
+    "run": "missing: TASK",
+    "run Open the page": "unexpected argument 'the'; a text of several words needs quotes",
+    "run --max-steps 5 --local 'Open x'": "no option --max-steps; did you mean --max-agent-steps?",
+    "run x --output_only": "there is no option --output_only; did you mean --output-only?",
+    "run x --max-agent-steps many": "--max-agent-steps: 'many' is not a whole number",
+    "run x --max-agent-steps 201": "--max-agent-steps: must be 200 or less, not 201",
+    "run x --timeout 0": "--timeout: must be a number of seconds greater than 0, not '0'",
+    "run x --timeout": "--timeout needs a value",
+    "run x --timeout 5 --detach": "--detach: not allowed with --timeout",
+    "run x --detach --output-only": "--output-only waits for the output",
+    "run x --v": "--v is ambiguous: --viewport-width, --viewport-height, --verbose",
+    "run x --detach=yes": "--detach takes no value",
+    "run x --metadata colour": "--metadata: write it as NAME=VALUE",
+    """run x --schema '{"type": "objekt"}'""": "'objekt' is not a type; did you mean 'object'?",
+    "run x --schema nowhere.json": "--schema: 'nowhere.json' cannot be read: No such file",
+    "run x --allowed-domain 'not a domain'": "'not a domain' is not a domain; write shop.example",
+    "run x --allowed-domain a.example,b.example": "is several domains; give each one by itself",
+    "tasks --limit abc": "--limit: 'abc' is not a whole number",
+    "tasks --limit 0": "--limit: must be 1 or more, not 0",
+    "tasks --status done": "'done' is not one of created, running, finished, stopped",
+    "tasks --created-after yesterday": "--created-after: 'yesterday' is not a valid time; write",
+    "tasks sohw x": "there is no action 'sohw'; did you mean show?",
+    "schedules create x": "missing: one of --cron --every",
+    "schedule lst": "there is no action 'lst'; did you mean list?",
+    "search '' --url https://a.example": "QUERY: it is empty; say what to look for",
+    "search x --url notaurl": "--url: 'notaurl' is not an address; write https://shop.example",
+    "search x --url {site}": "--url: {site} stands for the example site of --local",
+    "files upload nowhere.csv": "PATH: there is no file 'nowhere.csv'",
+    "files download x": "missing: -o/--output",
+    "serve --port 99999": "--port: must be 65535 or less, not 99999",
+    "--api-key x doctor --lcal": "there is no option --lcal; did you mean --local?",
+    "completion tcsh": "'tcsh' is not one of bash, zsh, fish",
+}
+
+
+@pytest.mark.parametrize("line", MISTAKES)
+async def test_each_is_one_line_with_a_way_out(server: LocalServer, line: str) -> None:
+    """The exit code is 2, three lines at most say why, and nothing is sent."""
+    result = await run(*shlex.split(line), env=environment(server))
+    lines = result.stderr.splitlines()
+
+    assert result.code == 2
+    assert lines[0].startswith("error: ")
+    assert MISTAKES[line] in lines[0]
+    assert len(lines) <= 3
+    assert not any(f"_{name}" in lines[0] for name in ("count", "limit", "seconds", "file"))
+    assert result.stdout == ""
+    assert not server.requests
+
+
+async def test_the_usage_is_one_line() -> None:
+    """After the error stand the arguments that the command needs, and where there is more."""
+    result = await run("files", "download", "x")
+
+    assert result.stderr.splitlines()[1:] == [
+        "usage: browser-use-async files download [options] TASK_ID|TOKEN [FILE_NAME ...] -o DIR",
+        "try 'browser-use-async files download --help'",
+    ]
+
+
+async def test_on_a_narrow_terminal() -> None:
+    """The error is wrapped behind its label."""
+    written = await run_on_terminal("tasks", "--limit", "abc", env=environment(), columns=40)
+
+    assert written.splitlines()[0].startswith("error: ") or "\x1b[31merror: " in written
+    assert "'abc' is not a" in written
+
+
+async def test_options_before_the_command(server: LocalServer) -> None:
+    """What every command understands may stand before its name, values and all."""
+    env = environment(BROWSER_USE_API_KEY=server.api_key)
+    result = await run("--base-url", server.base_url, "--json", "balance", "--plain", env=env)
+    equals = await run(f"--base-url={server.base_url}", "tasks", "list", env=env)
+
+    assert result.code == equals.code == 0
+    assert result.json.keys() == {"balance_cents"}
+
+
+@pytest.mark.parametrize(
+    ("given", "meant"),
+    [
+        ("tasks", "tasks list"),
+        ("tasks --limit 3", "tasks list --limit 3"),
+        ("tasks --plain show x", "tasks --plain show x"),
+        ("tasks --help", "tasks --help"),
+        ("schedule show x", "schedules show x"),
+        ("files put a.csv", "files upload a.csv"),
+        ("files --plain get x -o .", "files --plain download x -o ."),
+        ("--api-key k --plain tasks show x", "tasks show x --api-key k --plain"),
+        ("--local run -- --odd", "run --local -- --odd"),
+        ("--plain", ""),
+        ("batch -o x in.csv", "batch run -o x in.csv"),
+    ],
+)
+def test_other_names_and_orders(given: str, meant: str) -> None:
+    """Old names and leading options are brought into the form that the parser has."""
+    assert arrange(given.split(), COMMANDS) == meant.split()
+
+
+def _with_examples() -> list[str]:
+    return [line for lines in EXAMPLES.values() for line in lines]
+
+
+@pytest.mark.parametrize("line", _with_examples())
+def test_examples_of_the_help_are_right(
+    line: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each example below a help is a command that the parser understands."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("prices.csv", "prices.schema.json"):
+        Path(name).write_text("{}")
+    words = shlex.split(line.partition(" > ")[0])
+    if words[-1] == "--help":
+        with pytest.raises(SystemExit) as ended:
+            parse(arrange(words, COMMANDS))
+        assert ended.value.code == 0
+        return
+
+    _, module = parse(arrange(words, COMMANDS))
+
+    assert module is not None
+
+
+def test_every_command_has_examples() -> None:
+    """No command is without one, and none is of a command that is gone."""
+    names = {command.name for command in COMMANDS}
+
+    assert names <= EXAMPLES.keys()
+    assert {each.split()[0] for each in EXAMPLES} <= names
+    assert "examples:\n  browser-use-async run" in whole_parser().subparsers()["run"].format_help()
