@@ -7,7 +7,7 @@ from datetime import datetime
 
 from browser_use_async.server.executors.protocol import Assignment, Failed, Finished, Step
 from browser_use_async.server.pictures import Drawing
-from browser_use_async.server.storage.changes import Changes
+from browser_use_async.server.storage.changes import ChangeLog, Changes
 from browser_use_async.server.storage.keeper import Keeper, MemoryKeeper
 from browser_use_async.server.storage.records import TaskRecord
 from browser_use_async.server.storage.task_files import TaskFiles, recording_name, screenshot_name
@@ -44,12 +44,14 @@ class Store:
 
     Attributes:
         changes: Whom each step and each change of a status wakes.
+        change_log: The latest changes of status, new tasks included.
     """
 
     def __init__(self, now: Callable[[], datetime], keeper: Keeper | None = None) -> None:
         keeper = keeper or MemoryKeeper()
         self._now = now
         self.changes = Changes()
+        self.change_log = ChangeLog()
         self._history = TaskHistory(keeper)
         self._files = TaskFiles(keeper)
         self._tasks: list[TaskRecord] = []
@@ -153,6 +155,7 @@ class Store:
     def _conclude(self, record: TaskRecord, event: TaskEvent | None) -> None:
         self._history.keep(record)
         self._observe(record, event)
+        self.change_log.record(record.id, record.status)
         self.changes.note(record.id)
 
     def add_step(self, record: TaskRecord, step: Step) -> None:
