@@ -190,7 +190,7 @@ class LongPoll:
         now = asyncio.get_running_loop().time()
         self._health.record_answer(now - self._began, now, is_news=status != known)
         if watched is self._coverage.held and not watched.settled:
-            watched.record_answer(now)
+            watched.record_answer(self._began)
             self._record_status(watched, status)
 
     def _consume(self, changes: list[Change]) -> None:

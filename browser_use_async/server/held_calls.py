@@ -30,6 +30,7 @@ MAX_HELD = 1000
 MAX_STREAMS = 100
 """The most of them that tell changes, which each change wakes."""
 
+_TICK = 0.001  # timers may fire a little early
 _GAP_SECONDS = 0.01  # between two writes, so that a thousand changes at once are a few writes
 
 Hold = Callable[..., Awaitable[web.StreamResponse | dict[str, str]]]
@@ -90,7 +91,7 @@ class HeldCalls:
         with self.store.changes.listening(record.id) as changed, self.holding(changed):
             while record.status == known and not record.status.is_terminal:
                 left = until - loop.time()
-                if left <= 0 or self.is_closing or request.transport is None:
+                if left <= _TICK or self.is_closing or request.transport is None:
                     break
                 changed.clear()
                 await wait_for(changed, left)
@@ -133,7 +134,7 @@ class ChangeStream(web.StreamResponse):
         loop = asyncio.get_running_loop()
         until = loop.time() + self._seconds
         await self._write([self._place(is_reset=self._is_reset)])
-        while not self._calls.is_closing and (left := until - loop.time()) > 0:
+        while not self._calls.is_closing and (left := until - loop.time()) > _TICK:
             changed.clear()
             lines = self._new_lines()
             if lines:
