@@ -84,6 +84,11 @@ class HeldCallHealth:
         else:
             self.start_break(now, why)
 
+    def give_up(self, now: float, why: str) -> None:
+        """Hold no calls for long: what they told was wrong, and cost more than requests."""
+        self.back_at, self._break = now, MAX_BREAK
+        self.start_break(now, why)
+
     def start_break(self, now: float, why: str) -> None:
         """Hold no calls for a while, longer if that happens again soon."""
         was_long_ago = now - self.back_at > FIRST_BREAK

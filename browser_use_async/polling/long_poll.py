@@ -79,7 +79,7 @@ class LongPoll:
             return math.inf
         if any(now - since > UNTOLD_SECONDS for since in self._untold.values()):
             self._untold.clear()
-            self._health.start_break(now, "the stream of changes is not complete")
+            self._health.give_up(now, "the stream of changes is not complete")
             self._cancel(now)
         if self._request is not None and not self._is_needed():
             self._cancel(now)
@@ -104,7 +104,7 @@ class LongPoll:
             self._record_status(watched, status)
 
     def record_end(self, watched: WatchedTask, answered_before: float, now: float) -> None:
-        """Record an end that a poll has found; of a task that lived before, changes must tell it."""
+        """Record an end that a poll has found; changes must tell it of a task that lived before."""
         if self._coverage.since <= answered_before and not watched.change_confirmed:
             self._untold[watched.task_id] = now
 

@@ -121,7 +121,8 @@ class TaskPoller:
             self._long_poll.stop()
             if self._timer is not None:
                 self._timer.cancel()
-        self._wake()
+        if watched.subscribers or not (watched.settled and self._schedule.is_sharing):
+            self._wake()  # else it left the rotation before, and nothing is due sooner
 
     def webhook_received(self, task_id: str, *, has_ended: bool) -> None:
         """Poll a task that a webhook is about."""
@@ -285,7 +286,9 @@ class TaskPoller:
                 each.calls = tuple(other for other in each.calls if other is not request)
             if has_timers or each.needs_get or each not in schedule.rotation:
                 schedule.set_timer(each)
-        if has_timers or again or self._is_full:  # else nothing has become due sooner
+        # Nothing becomes due sooner by an end, as long as the others share their polls.
+        is_end = schedule.is_sharing and all(each.settled for each in tasks)
+        if (has_timers and not is_end) or again or self._is_full:
             self._wake()
 
     # --- list pages -----------------------------------------------------------------------
@@ -366,13 +369,18 @@ class TaskPoller:
                 if TaskStatus(status).is_known and not TaskStatus(status).is_terminal:
                     self._record_status(watched, TaskStatus(status), now)
                 else:
-                    if TaskStatus(status).is_terminal:
-                        self._long_poll.record_end(watched, answered_before, now)
-                    self._confirm(watched)
+                    self._confirm_row(watched, TaskStatus(status), answered_before)
         if not answer.rows:
             self._search_page = None  # the end of the list
         for each in self._list.record_page(page, answer, shown, asked, now):
             schedule.set_timer(each)
+
+    def _confirm_row(
+        self, watched: WatchedTask, status: TaskStatus, answered_before: float
+    ) -> None:
+        if status.is_terminal:
+            self._long_poll.record_end(watched, answered_before, _now())
+        self._confirm(watched)
 
     def _record_reply(self, asked: float) -> None:
         self._answered_at = _now()

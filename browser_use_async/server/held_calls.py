@@ -31,7 +31,7 @@ MAX_STREAMS = 100
 """The most of them that tell changes, which each change wakes."""
 
 _TICK = 0.001  # timers may fire a little early
-_GAP_SECONDS = 0.01  # between two writes, so that a thousand changes at once are a few writes
+_GATHERING = 0.02  # seconds in which changes are gathered: each write wakes a client and costs it
 
 Hold = Callable[..., Awaitable[web.StreamResponse | dict[str, str]]]
 """Takes the request and its inputs; gives the answer, or headers of the ordinary one."""
@@ -136,10 +136,9 @@ class ChangeStream(web.StreamResponse):
         await self._write([self._place(is_reset=self._is_reset)])
         while not self._calls.is_closing and (left := until - loop.time()) > _TICK:
             changed.clear()
-            lines = self._new_lines()
-            if lines:
-                await self._write(lines)
-                await asyncio.sleep(_GAP_SECONDS)
+            if self._position < self._log.position:
+                await asyncio.sleep(_GATHERING)
+                await self._write(self._new_lines())
             elif not await wait_for(changed, left):
                 await self.write(b"\n")
 
