@@ -284,6 +284,8 @@ class TaskPoller:
             each.in_flight -= 1
             if each.calls:
                 each.calls = tuple(other for other in each.calls if other is not request)
+            if each.settled:
+                continue
             if has_timers or each.needs_get or each not in schedule.rotation:
                 schedule.set_timer(each)
         # Nothing becomes due sooner by an end, as long as the others share their polls.

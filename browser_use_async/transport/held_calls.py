@@ -1,6 +1,7 @@
 """Held calls: the service answers when there is something to tell, and not before."""
 
 import asyncio
+import math
 from collections.abc import Callable
 
 import aiohttp
@@ -138,13 +139,15 @@ async def _read_lines(
     if response.content_type != CHANGES_TYPE or response.headers.get("Content-Encoding"):
         raise NotHeldError
     loop = asyncio.get_running_loop()
-    rest = b""
+    rest, moved_at = b"", -math.inf
     while not response.content.at_eof():
         *lines, rest = (rest + await response.content.readany()).split(b"\n")
         if len(rest) > MAX_LINE:
             raise UnreadableBodyError(f"a line is longer than {MAX_LINE} bytes")
-        if lines:  # half of a line is no sign that a stream is not kept back
-            timeout.reschedule(loop.time() + SILENCE_SECONDS)
+        # Half of a line is no sign that a stream is not kept back. A timer costs as much as a line.
+        if lines and (now := loop.time()) >= moved_at + 1.0:
+            timeout.reschedule(now + SILENCE_SECONDS)
+            moved_at = now
         changes = [read_change(line) for line in lines if line]
         if changes:
             consume(changes)

@@ -185,6 +185,7 @@ async def test_a_cancelled_wait_ends_its_call(server: LocalServer):
     assert detections(server) == asked
 
 
+@pytest.mark.case("D40")
 @pytest.mark.parametrize("count", [1, 20])
 async def test_a_way_that_cuts_calls_after_five_seconds(server: LocalServer, count: int):
     """Waits get shorter than that, and no end is noticed later than by polls."""
@@ -195,6 +196,7 @@ async def test_a_way_that_cuts_calls_after_five_seconds(server: LocalServer, cou
     assert detections(server) <= 60
 
 
+@pytest.mark.case("D40")
 @pytest.mark.parametrize("count", [1, 20])
 async def test_a_way_that_cuts_calls_after_one_second(server: LocalServer, count: int):
     """Held calls are given up, and tasks are polled."""
@@ -209,6 +211,7 @@ async def test_a_way_that_cuts_calls_after_one_second(server: LocalServer, count
     assert detections(server) - before <= before + 15
 
 
+@pytest.mark.case("D40")
 @pytest.mark.parametrize("count", [1, 20])
 async def test_a_restart_in_a_held_call(nothing_leaks: None, tmp_path: Any, count: int):
     """A cursor of before it is refused, and each task is polled again."""
@@ -235,6 +238,7 @@ async def test_a_restart_in_a_held_call(nothing_leaks: None, tmp_path: Any, coun
     assert loop_time() < 40.0
 
 
+@pytest.mark.case("D40")
 async def test_an_outage_in_a_held_call_ends_the_wait_as_ever(server: LocalServer):
     """Ordinary polls find out that the service is gone, and how long that is tolerated."""
     policy = PollPolicy(outage_tolerance=60.0)
@@ -249,6 +253,7 @@ async def test_an_outage_in_a_held_call_ends_the_wait_as_ever(server: LocalServe
     assert 90.0 < loop_time() < 150.0
 
 
+@pytest.mark.case("D40")
 async def test_a_pause_that_the_service_asks_for_is_kept(server: LocalServer):
     """A held call is as good as any other to be told of it, and none begins meanwhile."""
     async with session_with(server) as session:

@@ -110,6 +110,7 @@ async def test_a_server_that_holds_nothing_gets_the_same_requests(nothing_leaks:
     assert asked == polled
 
 
+@pytest.mark.case("D41")
 @pytest.mark.parametrize("lie", LIES)
 async def test_a_stream_that_lies_costs_a_few_requests(nothing_leaks: None, lie: str):
     """Whatever it says, each wait ends with its task, and polls are what they were."""
@@ -120,6 +121,7 @@ async def test_a_stream_that_lies_costs_a_few_requests(nothing_leaks: None, lie:
     assert len(asked) <= len(polled) + 2 * 50 * (lie in {"false ends", "unknown statuses"}) + 15
 
 
+@pytest.mark.case("D41")
 async def test_a_status_call_that_is_not_held_though_it_says_so(nothing_leaks: None):
     """It is not repeated faster than polls are."""
     asked = await _calls(LyingApi(applies=True), 1, long_poll=True)
@@ -128,6 +130,7 @@ async def test_a_status_call_that_is_not_held_though_it_says_so(nothing_leaks: N
     assert len(asked) <= len(polled) + 10
 
 
+@pytest.mark.case("D41")
 async def test_a_stream_that_keeps_changes_to_itself(
     nothing_leaks: None, monkeypatch: pytest.MonkeyPatch
 ):
