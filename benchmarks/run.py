@@ -17,6 +17,7 @@ from benchmarks import (
     batch,
     decoding,
     footprint,
+    long_poll,
     overhead,
     paging,
     schedule,
@@ -143,6 +144,7 @@ def collect(effort: Effort, picture: Path) -> Iterator[tuple[list[Row], list[str
         "Files": transfers.report,
         "Webhooks": webhooks.report,
         "Batches": batch.report,
+        "Held calls": long_poll.report,
     }
     rows: list[Row] = []
     sections: list[str] = []

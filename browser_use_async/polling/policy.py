@@ -52,6 +52,8 @@ class PollPolicy(Value):
         list_threshold: The smallest number of polled tasks for which a page is read.
         safety_interval: Seconds within which each task is polled while webhooks arrive. Never
             less than the pause without them.
+        long_poll: Whether one held call takes the place of polls where the service can hold
+            calls, as the bundled server can; then each task is polled once in `safety_interval`.
     """
 
     interval: float = 1.0
@@ -64,6 +66,7 @@ class PollPolicy(Value):
     shared: bool = True
     list_threshold: int = 2
     safety_interval: float = 60.0
+    long_poll: bool = True
 
     def __attrs_post_init__(self) -> None:
         target = () if self.latency_target is None else ("latency_target",)

@@ -15,6 +15,7 @@ from browser_use_async.api.endpoint_table import GET_TASK, GET_TASK_STATUS
 from browser_use_async.api.limits import MAX_TASK_PAGE
 from browser_use_async.api.serialization import LIST_STATUSES, StatusPage
 from browser_use_async.events import UnknownStatusSeen
+from browser_use_async.polling.long_poll import LongPoll
 from browser_use_async.polling.policy import PollPolicy
 from browser_use_async.polling.schedule import PACING_STEP, TICK, Schedule, WebhookHealth
 from browser_use_async.polling.task_list import ListHealth, ListPage, TaskList
@@ -65,6 +66,9 @@ class TaskPoller:
         self._list = TaskList()
         self._list_health = ListHealth()
         self._schedule = Schedule(policy, self._webhooks, self._list, rng)
+        self._long_poll = LongPoll(
+            transport, self._schedule, self._record_told, self._wake, is_wanted=policy.long_poll
+        )
         # In flight, oldest first: since when, and about which tasks.
         self._requests: dict[_Request, tuple[float, _Tasks]] = {}
         self._timer: asyncio.TimerHandle | None = None
@@ -104,6 +108,7 @@ class TaskPoller:
             watched.task = None
             self._schedule.poll_again(watched, now)
         watched.subscribers.append(subscriber)
+        self._long_poll.recall(watched, now)
         if watched.webhook_said_ended and not watched.polls:
             watched.needs_get, watched.next_poll_at = True, now
         self._schedule.update(watched, now)
@@ -118,9 +123,12 @@ class TaskPoller:
         else:
             _cancel_requests(watched)
             self._schedule.discard(watched)
-        if self._timer is not None and not self._schedule.watched:
-            self._timer.cancel()
-        self._wake()
+        if not self._schedule.watched:
+            self._long_poll.stop()
+            if self._timer is not None:
+                self._timer.cancel()
+        if watched.subscribers or not (watched.settled and self._schedule.is_sharing):
+            self._wake()  # else it left the rotation before, and nothing is due sooner
 
     @property
     def telemetry(self) -> "Telemetry | None":
@@ -166,7 +174,7 @@ class TaskPoller:
         requests = tuple(self._requests)
         for each in requests:
             each.cancel()
-        await asyncio.gather(*requests, return_exceptions=True)
+        await asyncio.gather(*requests, self._long_poll.aclose(), return_exceptions=True)
 
     # --- dispatching ----------------------------------------------------------------------
 
@@ -184,7 +192,8 @@ class TaskPoller:
             return
         now = _now()
         try:
-            due = self._start_due(now)
+            held_due = self._long_poll.update(now, self._answered_at)
+            due = min(self._start_due(now), held_due)
         except Exception as error:  # noqa: BLE001 - see _record_internal_error
             self._record_internal_error(error)
             due = now + PACING_STEP
@@ -294,14 +303,18 @@ class TaskPoller:
         for each in reversed(_unanswered(again, started)):  # another page may have told meanwhile
             self._schedule.poll_again(each, moment)
         schedule = self._schedule
-        has_timers = self._webhooks.arriving or not schedule.is_sharing or len(tasks) == 1
+        has_timers = schedule.has_timers or len(tasks) == 1
         for each in tasks:
             each.in_flight -= 1
             if each.calls:
                 each.calls = tuple(other for other in each.calls if other is not request)
+            if each.settled:
+                continue
             if has_timers or each.needs_get or each not in schedule.rotation:
                 schedule.set_timer(each)
-        if has_timers or again or self._is_full:  # else nothing has become due sooner
+        # Nothing becomes due sooner by an end, as long as the others share their polls.
+        is_end = schedule.is_sharing and all(each.settled for each in tasks)
+        if (has_timers and not is_end) or again or self._is_full:
             self._wake()
 
     # --- list pages -----------------------------------------------------------------------
@@ -363,12 +376,13 @@ class TaskPoller:
     def _record_page(self, page: ListPage, answer: StatusPage, asked: float) -> None:
         now, schedule = _now(), self._schedule
         watched_tasks, rotation = schedule.watched, schedule.rotation
-        has_timers = self._webhooks.arriving or not schedule.is_sharing
+        has_timers = schedule.has_timers
         shown: list[tuple[int, WatchedTask]] = []
         for index, (task_id, status) in enumerate(answer.rows):
             watched = watched_tasks.get(task_id)
             if watched is None or watched.answered_at >= asked or watched.settled:
                 continue  # a newer request has told already, or the row stands twice
+            answered_before = watched.answered_at
             if watched in rotation:
                 shown.append((index, watched))
             if watched.asked_at < asked or watched.rank is None:  # not expected on this page
@@ -381,11 +395,18 @@ class TaskPoller:
                 if TaskStatus(status).is_known and not TaskStatus(status).is_terminal:
                     self._record_status(watched, TaskStatus(status), now)
                 else:
-                    self._confirm(watched)
+                    self._confirm_row(watched, TaskStatus(status), answered_before)
         if not answer.rows:
             self._search_page = None  # the end of the list
         for each in self._list.record_page(page, answer, shown, asked, now):
             schedule.set_timer(each)
+
+    def _confirm_row(
+        self, watched: WatchedTask, status: TaskStatus, answered_before: float
+    ) -> None:
+        if status.is_terminal:
+            self._long_poll.record_end(watched, answered_before, _now())
+        self._confirm(watched)
 
     def _record_reply(self, asked: float) -> None:
         self._answered_at = _now()
@@ -450,7 +471,8 @@ class TaskPoller:
     # --- status calls ---------------------------------------------------------------------
 
     async def _poll_one(self, watched: WatchedTask, asked: float) -> _Tasks:
-        polls_before = watched.polls
+        polls_before, answered_before = watched.polls, watched.answered_at
+        was_reported = watched.needs_get
         try:
             await self._ask(watched, asked)
         except asyncio.CancelledError:
@@ -469,8 +491,12 @@ class TaskPoller:
             watched.record_answer(max(asked, watched.answered_at))
             # From now on and not from the poll before: no burst after the loop was blocked.
             watched.next_poll_at = now + (0 if watched.needs_get else self._schedule.pause(watched))
-        if watched.ended and self._webhooks.record_end(watched, polls_before):
-            self._schedule.end_long_pauses(_now())
+        if watched.ended:
+            if not was_reported:
+                self._long_poll.record_end(watched, answered_before, _now())
+            is_told = watched.change_confirmed  # before its webhook came
+            if not is_told and self._webhooks.record_end(watched, polls_before):
+                self._schedule.end_long_pauses(_now())
         self._settle_or_reschedule(watched)
         return ()
 
@@ -488,7 +514,10 @@ class TaskPoller:
         whole = watched.interest is Interest.STEPS and (watched.task is None or not is_still)
         task_id = TaskId(watched.task_id)
         if not watched.needs_get and not whole:
-            status: TaskStatus = await self._transport.call_once(GET_TASK_STATUS, task_id)
+            question = self._long_poll.question
+            status: TaskStatus = await self._transport.call_once(
+                GET_TASK_STATUS, task_id, wait=question
+            )
             if status.is_known and not status.is_terminal:
                 changed = status != watched.status
                 if asked >= watched.answered_at:
@@ -513,6 +542,15 @@ class TaskPoller:
         if not watched.calls and not is_first_in_queue:
             self._schedule.queue(watched)
         self._wake()
+
+    def _record_told(self, watched: WatchedTask, status: TaskStatus) -> None:
+        """Record what a held call told of a task."""
+        if status.is_known and not status.is_terminal:
+            self._record_status(watched, status, _now())
+        elif not watched.change_confirmed:
+            # Once: where get-task knows of no end, the task is polled as any other.
+            watched.change_confirmed = True
+            self._confirm(watched)
 
     def _record_task(self, watched: WatchedTask, task: Task, asked: float) -> None:
         if watched.settled or (asked < watched.task_asked_at and not task.status.is_terminal):

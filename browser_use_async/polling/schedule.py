@@ -12,6 +12,7 @@ import random
 from collections import OrderedDict, deque
 from collections.abc import Iterable
 
+from browser_use_async.polling.coverage import Coverage
 from browser_use_async.polling.policy import PollPolicy
 from browser_use_async.polling.task_list import TaskList
 from browser_use_async.polling.watched_task import Interest, WatchedTask
@@ -60,6 +61,7 @@ class Schedule:
     """Decides which task is polled next, and when.
 
     Attributes:
+        coverage: What held calls tell about.
         watched: All tasks, by id.
         rotation: Those that take part in the rotation, polled longest ago first.
         is_sharing: Whether these are enough for list pages to be read.
@@ -75,6 +77,7 @@ class Schedule:
         self._webhooks = webhooks
         self._list = task_list
         self._rng = rng
+        self.coverage = Coverage()
         self.watched: dict[str, WatchedTask] = {}
         self.rotation: OrderedDict[WatchedTask, None] = OrderedDict()
         self.is_sharing = False
@@ -117,7 +120,19 @@ class Schedule:
         """Whether the rotation polls a task, so that it needs no timer for that."""
         if not self.is_sharing or watched.needs_get or watched not in self.rotation:
             return False
+        if self.coverage.is_any:
+            return self.coverage.suits(watched)
         return not self._webhooks.arriving or watched.webhooks_suffice
+
+    @property
+    def may_share(self) -> bool:
+        """Whether the policy lets waits share their polls."""
+        return self._policy.shared
+
+    @property
+    def has_timers(self) -> bool:
+        """Whether tasks of the rotation may be polled by their own timers."""
+        return self._webhooks.arriving or self.coverage.is_any or not self.is_sharing
 
     def _join_rotation(self, watched: WatchedTask, now: float) -> None:
         was_sharing = self.is_sharing
@@ -177,9 +192,14 @@ class Schedule:
         if not self.is_sharing:
             return math.inf
         self._update_interval(now)
-        pause = 0.95 * self._policy.longest_pause if self._webhooks.arriving else self.interval
+        first = next(iter(self.rotation))
+        pause = 0.95 * self._policy.longest_pause if self._is_quiet(first) else self.interval
         # What has just had its turn is never due at once, however short the pause.
-        return max(next(iter(self.rotation)).rotated_at + max(pause, 2 * TICK), self.resume_at)
+        return max(first.rotated_at + max(pause, 2 * TICK), self.resume_at)
+
+    def _is_quiet(self, watched: WatchedTask) -> bool:
+        """Whether a task of the rotation is told about, and polled only as a safety."""
+        return self._webhooks.arriving or self.coverage.includes(watched)
 
     def _update_interval(self, now: float) -> None:
         target = self._policy.latency_target
@@ -196,7 +216,7 @@ class Schedule:
 
         Early and never late, so that spreading cannot break the latency target.
         """
-        is_waiting = self._webhooks.arriving or now < self.resume_at
+        is_waiting = now < self.resume_at or self._is_quiet(next(iter(self.rotation)))
         if due_at <= now + TICK or math.isinf(due_at) or is_waiting:
             return due_at
         if now >= self._gap_until:
@@ -319,7 +339,8 @@ class Schedule:
 
     def pause(self, watched: WatchedTask) -> float:
         """Seconds until a task is polled again by itself."""
-        if self._webhooks.arriving and watched.webhooks_suffice:
+        are_reported = self._webhooks.arriving and watched.webhooks_suffice
+        if are_reported or self.coverage.includes(watched):
             return self._policy.safety_pause(self._rng)
         return self._policy.pause(max(watched.polls, 1), self._rng)
 

@@ -93,6 +93,7 @@ class WatchedTask:
     settled: bool = False  # `task` is terminal, as get-task says, or there is an `error`
     error: errors.BrowserUseError | None = None  # why polling ended without a terminal task
     webhook_said_ended: bool = False
+    change_confirmed: bool = False  # since a held call told of its end; from then on polls tell
     unknown_statuses: tuple[TaskStatus, ...] = ()  # those seen that this version does not know
 
     # Polls.

@@ -6,6 +6,7 @@ from typing import Any, TypeVar
 import attrs
 
 from browser_use_async.api.endpoint_table import Endpoint
+from browser_use_async.server.held_calls import HeldCalls
 from browser_use_async.server.jobs import TaskRunner
 from browser_use_async.server.search import SearchEngine
 from browser_use_async.server.signed_links import Links
@@ -35,6 +36,7 @@ class Backend:
     schedules: Schedules  # scheduled tasks
     uploads: Uploads  # uploaded files
     search: SearchEngine  # the search operations
+    held_calls: HeldCalls = attrs.field(kw_only=True)  # calls that wait for a change
     # How many tasks may run at once, or None for any number
     max_concurrent_tasks: int | None = None
     screenshots: bool = True  # whether pictures of the steps are kept

@@ -141,6 +141,7 @@ def _refused_body(kind: str, message: str, value: Any, *place: int, **context: s
 def handler_of(endpoint: Endpoint, backend: Backend, api_key: str) -> Handler:
     """Return the request handler for an endpoint."""
     answer_call = OPERATIONS[endpoint.name]
+    hold = backend.held_calls.hold_of(endpoint)
 
     async def handle(request: web.Request) -> web.StreamResponse:
         if endpoint.authenticated:
@@ -151,10 +152,14 @@ def handler_of(endpoint: Endpoint, backend: Backend, api_key: str) -> Handler:
                     refusal.body = False  # the one call that answers whether the key is good
                 raise
         inputs = await read_inputs(endpoint, request)
+        held = None if hold is None else await hold(request, *inputs)
+        if isinstance(held, web.StreamResponse):
+            return held
         result = answer_call(backend, *inputs)
         if inspect.isawaitable(result):
             result = await result
         # Clients call .json() on every answer, so a call that returns nothing sends an object.
-        return json_response({} if endpoint.returns is None else unstructure(result))
+        value = {} if endpoint.returns is None else unstructure(result)
+        return json_response(value, headers=held)
 
     return handle

@@ -24,6 +24,7 @@ from browser_use_async.server.executors.choice import choose_executor
 from browser_use_async.server.executors.chromium.settings import ChromiumSettings
 from browser_use_async.server.executors.protocol import Executor
 from browser_use_async.server.faults import Fault, FaultInjector
+from browser_use_async.server.held_calls import HeldCalls
 from browser_use_async.server.jobs.runner import TaskBilling, TaskRunner
 from browser_use_async.server.listen_address import ListenAddress
 from browser_use_async.server.scheduler import FileExpiry, Scheduler
@@ -278,6 +279,7 @@ class LocalServer:
             stack.push_async_callback(self._runner.aclose)
             self._url = self._address.url(listener)
             links = Links(self._url, self._link_lifetime, self._now, _signing_key(self._keeper))
+            held_calls = HeldCalls(self.store)
             backend = Backend(
                 self.store,
                 self._runner,
@@ -291,6 +293,7 @@ class LocalServer:
                 self._max_concurrent_tasks,
                 self._screenshots,
                 self._recordings,
+                held_calls=held_calls,
             )
             # Not in __init__: a server that is never started would stay in memory as a cycle.
             self.store.tell(self._webhooks.task_changed)
@@ -320,6 +323,7 @@ class LocalServer:
             await serving.setup()
             # Pushed last, so closed first: the others wait for calls that a fault may delay.
             stack.push_async_callback(self._faults.aclose)
+            stack.callback(held_calls.close)
             await web.SockSite(serving, listener, ssl_context=self._address.tls).start()
             self._closing = stack.pop_all()
 

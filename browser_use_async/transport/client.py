@@ -13,7 +13,8 @@ from aiohttp.hdrs import DATE
 
 from browser_use_async import errors
 from browser_use_async.api.endpoint_table import GET_TASK_STATUS, Effect, Endpoint
-from browser_use_async.api.serialization import load_structure
+from browser_use_async.api.held_calls import Wait
+from browser_use_async.api.serialization import LIST_STATUSES, load_structure
 from browser_use_async.events import (
     RetryScheduled,
     SessionEvent,
@@ -25,6 +26,7 @@ from browser_use_async.transport.config import CallLimits, Configuration
 from browser_use_async.transport.connection_pool import PoolOptions
 from browser_use_async.transport.connections import Connections
 from browser_use_async.transport.error_factory import error_of, printable_line
+from browser_use_async.transport.held_calls import HeldCalls
 from browser_use_async.transport.idempotency import (
     is_deleted,
     is_reached,
@@ -85,6 +87,11 @@ class Transport:
         load_structure()  # now, and not while a call waits for it
 
     @cached_property
+    def held_calls(self) -> HeldCalls:
+        """The calls whose answers the service holds back, if it can."""
+        return HeldCalls(self._connections, self.limiter, self.error_of)
+
+    @cached_property
     def storage(self) -> "Storage":
         """The transfers of files; loaded on first use."""
         from browser_use_async.transport.storage import Storage  # noqa: PLC0415
@@ -101,10 +108,14 @@ class Transport:
         """
         return await self._answer(prepare(endpoint, request, body))
 
-    async def call_once(self, endpoint: Endpoint, request: Any = None, body: Any = None) -> Any:
+    async def call_once(
+        self, endpoint: Endpoint, request: Any = None, *, wait: Wait | None = None
+    ) -> Any:
         """Make a call in exactly one request, however long it has to wait for a pause to end."""
         # For callers that repeat in their own way, such as the poller.
-        return await self._answer(prepare(endpoint, request, body), _ONCE, _NO_TIMEOUT)
+        prepared = prepare(endpoint, request)
+        prepared.wait = wait
+        return await self._answer(prepared, _ONCE, _NO_TIMEOUT)
 
     async def call_patiently(
         self,
@@ -131,6 +142,8 @@ class Transport:
             prepared, retry, timeout=timeout, recorder=recorder
         )
         if outcome.kind is OutcomeKind.ACCEPTED:
+            if prepared.endpoint is LIST_STATUSES or prepared.wait is not None:
+                self.held_calls.learn(prepared, outcome.reply)
             return outcome.value
         if is_deleted(prepared.endpoint, outcome) or is_stopped(prepared.endpoint, outcome):
             return None
@@ -178,7 +191,7 @@ class Transport:
         `number` counts the attempts of a caller that repeats in its own way, and its `recorder`
         gets what goes wrong.
         """
-        limiter = self._bound()
+        limiter = self.limiter()
         if prepared.endpoint.authenticated:
             self.configuration.check_key()
         policy = self.retry if retry is None else retry
@@ -287,7 +300,8 @@ class Transport:
         """The loop that this transport belongs to, or None before its first use."""
         return self._connections.loop
 
-    def _bound(self) -> RateLimiter:
+    def limiter(self) -> RateLimiter:
+        """What admits calls; connects on first use, and raises as `bind` does."""
         loop = self._connections.bind()
         if self._rate_limiter is None:
             self._rate_limiter = RateLimiter(loop, self.limits, self.rng)
@@ -300,7 +314,7 @@ class Transport:
 
     def next_number(self) -> int:
         """An arrival number, with which a call that is made again keeps its place in the queue."""
-        return self._bound().next_number()
+        return self.limiter().next_number()
 
     def release_slot(self) -> None:
         """Record that a task has ended, so that a queued run-task may be tried again."""

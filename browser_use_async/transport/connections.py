@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import os
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 import aiohttp
 from aiohttp.http import HttpProcessingError
@@ -12,6 +12,7 @@ from yarl import URL
 
 from browser_use_async import errors
 from browser_use_async.api.endpoint_table import Effect
+from browser_use_async.api.held_calls import CHANGES_HEADER
 from browser_use_async.transport.config import USER_AGENT, Configuration
 from browser_use_async.transport.connection_pool import (
     TIMEOUT,
@@ -41,6 +42,8 @@ _FAILURES = (
 )
 # After a lost answer these are not sent again, so no answer may be lost to a dead connection.
 _NEW_CONNECTION = frozenset({Effect.SWITCHES, Effect.CREATES})
+HELD_MARGIN = 5.0  # seconds for the way of an answer that was held
+FEW_CONNECTIONS = 10  # of which a held call may not occupy one
 
 
 class _ThisProcess:
@@ -94,7 +97,7 @@ class Connections:
         # The timeout starts here; time spent queued in the rate limiter does not count.
         self._refuse_if_closed()
         try:
-            async with asyncio.timeout(self._configuration.timeout) as timeout:
+            async with asyncio.timeout(self._seconds_for(prepared)) as timeout:
                 self._timeouts.add(timeout)
                 try:
                     return await self._exchange(prepared, pool, flag)
@@ -109,6 +112,12 @@ class Connections:
         self._refuse_if_closed()
         raise errors.SessionClosedError("the aiohttp session passed as http= is closed")
 
+    def _seconds_for(self, prepared: PreparedRequest) -> float:
+        ordinary, wait = self._configuration.timeout, prepared.wait
+        if wait is None or not wait.seconds:
+            return ordinary
+        return wait.seconds + min(ordinary, HELD_MARGIN)
+
     async def sleep(self, seconds: float) -> None:
         """Sleep between two attempts; closing the session ends it."""
         with contextlib.suppress(TimeoutError):
@@ -118,18 +127,7 @@ class Connections:
     async def _exchange(
         self, prepared: PreparedRequest, pool: ConnectionPool, flag: SentFlag | None
     ) -> Outcome:
-        response = await pool.session.request(
-            prepared.endpoint.method,
-            URL(self._configuration.base_url + prepared.target, encoded=True),
-            data=None if prepared.body is None else prepared.body.content,
-            headers=self._headers(prepared),
-            allow_redirects=False,
-            raise_for_status=False,
-            auto_decompress=False,
-            timeout=TIMEOUT,
-            middlewares=pool.middlewares,
-            trace_request_ctx=flag,
-        )
+        response = await self._request(prepared, pool, flag)
         try:
             body = await read_body(response)
         except BaseException:
@@ -141,11 +139,66 @@ class Connections:
             drop_connection(response)
         return outcome
 
+    async def _request(
+        self, prepared: PreparedRequest, pool: ConnectionPool, flag: SentFlag | None
+    ) -> aiohttp.ClientResponse:
+        return await pool.session.request(
+            prepared.endpoint.method,
+            URL(self._configuration.base_url + prepared.target, encoded=True),
+            data=None if prepared.body is None else prepared.body.content,
+            headers=self._headers(prepared),
+            allow_redirects=False,
+            raise_for_status=False,
+            auto_decompress=False,
+            timeout=TIMEOUT,
+            middlewares=pool.middlewares,
+            trace_request_ctx=flag,
+        )
+
+    async def read(
+        self,
+        prepared: PreparedRequest,
+        seconds: float,
+        consume: Callable[[aiohttp.ClientResponse, asyncio.Timeout], Awaitable[None]],
+    ) -> Outcome | None:
+        """Send a read once, and let the answer be consumed piece by piece.
+
+        Gives why that failed. The consumer may reschedule the timeout, of so many seconds at first.
+
+        Raises:
+            SessionClosedError: The session was closed meanwhile.
+        """
+        self._refuse_if_closed()
+        try:
+            async with asyncio.timeout(seconds) as timeout:
+                self._timeouts.add(timeout)
+                try:
+                    response = await self._request(prepared, self._shared, None)
+                    try:
+                        await consume(response, timeout)
+                    finally:
+                        # Read to its end the connection is in the pool again, where it stays.
+                        response.close()
+                finally:
+                    self._timeouts.discard(timeout)
+        except _FAILURES as error:
+            self._refuse_if_closed()
+            return classify_error(error, sent=True)
+        return None
+
+    @property
+    def may_hold(self) -> bool:
+        """Whether a call that takes long leaves enough connections for all others."""
+        connector = self._shared.session.connector
+        limits = () if connector is None else (connector.limit, connector.limit_per_host)
+        return all(limit == 0 or limit >= FEW_CONNECTIONS for limit in limits)
+
     def _headers(self, prepared: PreparedRequest) -> CIMultiDict[str]:
         kind = prepared.endpoint.authenticated, prepared.body is not None
         if kind not in self._headers_by_kind:
             self._headers_by_kind[kind] = self._make_headers(*kind)
-        return self._headers_by_kind[kind]
+        headers = self._headers_by_kind[kind]
+        return headers if prepared.wait is None else _held_headers(headers, prepared)
 
     def _make_headers(self, authenticated: bool, has_body: bool) -> CIMultiDict[str]:
         # `istr` names are lower-cased once and not at every request.
@@ -267,3 +320,12 @@ class Connections:
         self._shared.abandon()
         self._paying.abandon()
         return True
+
+
+def _held_headers(headers: CIMultiDict[str], prepared: PreparedRequest) -> CIMultiDict[str]:
+    own = headers.copy()
+    own["Prefer"] = str(prepared.wait)
+    if prepared.cursor is not None:
+        own[CHANGES_HEADER] = prepared.cursor
+        own["Accept-Encoding"] = "identity"  # a compressed stream is told when its block is full
+    return own

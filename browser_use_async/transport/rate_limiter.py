@@ -150,6 +150,10 @@ class RateLimiter:
     def release(self, permit: Permit, endpoint: Endpoint, outcome: Outcome | None) -> None:
         """End a call, and adapt to its outcome; None for a call that was cancelled."""
         self._in_flight -= 1
+        self.record(permit, endpoint, outcome)
+
+    def record(self, permit: Permit, endpoint: Endpoint, outcome: Outcome | None) -> None:
+        """Adapt to the outcome of a call, which may have given its permit back before."""
         if outcome is None:
             self._breaker.record_no_answer(permit.generation)
             if endpoint is RUN_TASK:

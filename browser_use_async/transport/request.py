@@ -9,6 +9,7 @@ from urllib.parse import quote, urlencode
 import attrs
 
 from browser_use_async.api.endpoint_table import Endpoint
+from browser_use_async.api.held_calls import Wait
 from browser_use_async.api.serialization import encode_request
 from browser_use_async.errors import InvalidRequestError
 from browser_use_async.types import UNSET, SecretMapping
@@ -42,6 +43,8 @@ class PreparedRequest(MutableValue):
     target: str  # path and query below the base URL, encoded
     body: Payload | None  # the JSON, or None
     task_id: str | None  # the task that the call is about, for error messages
+    wait: Wait | None = None  # for how long the answer may be held
+    cursor: str | None = None  # from which a list call is to tell changes
 
     def __str__(self) -> str:
         return f"{self.endpoint.method} {self.target.partition('?')[0]}"

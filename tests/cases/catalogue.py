@@ -101,6 +101,8 @@ CATALOGUE: dict[str, str] = {
     "D27": "a list with wrong totals, in wrong order or with missing rows",
     "D28": "a list that keeps saying that an ended task runs",
     "D29": "10,000 waits that start together, counted in requests",
+    "D40": "a held call that is cut, or whose server restarts or asks for a pause",
+    "D41": "held calls that are answered at once, and streams of changes that lie",
     # Cancellation, lifetime, loops.
     "E1": "run_and_wait is cancelled at every await",
     "E2": "cancelled in each status of the task",

@@ -41,6 +41,35 @@ MUTANTS: tuple[Mutant, ...] = (
         "    404: errors.InternalServerError,\n",
         ("D8",),
     ),
+    # Held calls.
+    Mutant(
+        "a held call is the only one to ask",
+        "polling/long_poll.py",
+        "        self._coverage.since = math.inf\n        self._remembered.clear()\n",
+        "        return\n",
+        ("D40",),
+    ),
+    Mutant(
+        "a stream that goes on has missed nothing",
+        "polling/long_poll.py",
+        "        if place.is_reset or self._cursor is None:\n",
+        "        if self._cursor is None:\n",
+        ("D40",),
+    ),
+    Mutant(
+        "held calls that are answered at once are made again at once",
+        "polling/coverage.py",
+        "        if self._useless >= USELESS:\n",
+        "        if self._useless >= 1000 * USELESS:\n",
+        ("D41",),
+    ),
+    Mutant(
+        "a stream is believed whatever it keeps to itself",
+        "polling/long_poll.py",
+        "            self._untold[watched.task_id] = now\n",
+        "            pass\n",
+        ("D41",),
+    ),
     # Statuses.
     Mutant(
         "an unknown status is terminal",

@@ -118,7 +118,7 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "an attempt has no timeout",
         _CONNECTIONS,
-        "asyncio.timeout(self._configuration.timeout) as timeout",
+        "asyncio.timeout(self._seconds_for(prepared)) as timeout",
         "asyncio.timeout(None) as timeout",
         ("B18",),
     ),

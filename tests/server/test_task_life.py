@@ -17,6 +17,7 @@ from browser_use_async.server.executors.protocol import (
     Finished,
     Step,
 )
+from browser_use_async.server.held_calls import HeldCalls
 from browser_use_async.server.jobs import TaskRunner
 from browser_use_async.server.jobs.runner import TaskBilling
 from browser_use_async.server.operations.tasks import get_task_status, run_task, stop_task
@@ -134,6 +135,7 @@ def _backend(queue: FromQueue, lag: float) -> Backend:
         Schedules(_now, keeper),
         Uploads(_now, keeper),
         SearchEngine(None),
+        held_calls=HeldCalls(store),
     )
 
 

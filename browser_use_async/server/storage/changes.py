@@ -1,9 +1,15 @@
 """Wakes whoever waits for something to happen to a task."""
 
 import asyncio
-from collections import defaultdict
+import secrets
+from collections import defaultdict, deque
 from collections.abc import Generator
 from contextlib import contextmanager
+
+from browser_use_async.types import TaskStatus
+
+MAX_LOGGED = 10_000
+"""How many of the latest changes of status can be read again."""
 
 
 class Changes:
@@ -28,3 +34,61 @@ class Changes:
         """Wake those who listen to a task."""
         for event in self._listeners.get(task_id, ()):
             event.set()
+
+
+class ChangeLog:
+    """The latest changes of status of all tasks, in their order.
+
+    A cursor is a place between two of them. It is good for one life of the server: which changes
+    came before a restart is not stored.
+    """
+
+    def __init__(self) -> None:
+        self._life = secrets.token_hex(6)
+        self._count = 0
+        self._changes: deque[tuple[str, TaskStatus]] = deque(maxlen=MAX_LOGGED)
+        self._readers: set[asyncio.Event] = set()
+
+    @property
+    def position(self) -> int:
+        """The place behind the newest change."""
+        return self._count
+
+    def cursor(self, position: int) -> str:
+        """A place as clients know it."""
+        return f"{self._life}-{position}"
+
+    def position_of(self, cursor: str) -> int | None:
+        """The place of a cursor, or None if what came after it cannot be read any more."""
+        life, _, number = cursor.partition("-")
+        if life != self._life or not (number.isascii() and number.isdigit()):
+            return None
+        # Compared as a text first: a number of a million digits takes a while to read.
+        position = int(number) if len(number) <= len(str(self._count)) else self._count + 1
+        return position if self.has(position) else None
+
+    def has(self, position: int) -> bool:
+        """Whether all changes after a place can be read."""
+        return self._count - len(self._changes) <= position <= self._count
+
+    def since(self, position: int) -> list[tuple[str, TaskStatus]]:
+        """Ids and statuses of the tasks that changed after a place, oldest change first."""
+        # By indices from the end, since a deque finds those at once.
+        return [self._changes[index] for index in range(position - self._count, 0)]
+
+    def record(self, task_id: str, status: TaskStatus) -> None:
+        """Record a change, and wake those who read."""
+        self._count += 1
+        self._changes.append((task_id, status))
+        for event in self._readers:
+            event.set()
+
+    @contextmanager
+    def reading(self) -> Generator[asyncio.Event]:
+        """An event that is set whenever any task has changed; whoever waits for it clears it."""
+        event = asyncio.Event()
+        self._readers.add(event)
+        try:
+            yield event
+        finally:
+            self._readers.discard(event)

@@ -9,7 +9,7 @@ import attrs
 
 from browser_use_async.server.executors.protocol import Assignment, Failed, Finished, Step
 from browser_use_async.server.pictures import Drawing
-from browser_use_async.server.storage.changes import Changes
+from browser_use_async.server.storage.changes import ChangeLog, Changes
 from browser_use_async.server.storage.keeper import Keeper, MemoryKeeper
 from browser_use_async.server.storage.records import TaskRecord
 from browser_use_async.server.storage.task_files import TaskFiles, recording_name, screenshot_name
@@ -47,12 +47,14 @@ class Store:
     Attributes:
         changes: Whom each step and each change of a status wakes.
         interrupted: Tasks that failed because the server was started again.
+        change_log: The latest changes of status, new tasks included.
     """
 
     def __init__(self, now: Callable[[], datetime], keeper: Keeper | None = None) -> None:
         keeper = keeper or MemoryKeeper()
         self._now = now
         self.changes = Changes()
+        self.change_log = ChangeLog()
         self._history = TaskHistory(keeper)
         self._files = TaskFiles(keeper)
         self._tasks: list[TaskRecord] = []
@@ -160,6 +162,7 @@ class Store:
     def _conclude(self, record: TaskRecord, event: TaskEvent | None) -> None:
         self._history.keep(record)
         self._observe(record, event)
+        self.change_log.record(record.id, record.status)
         self.changes.note(record.id)
 
     def add_step(self, record: TaskRecord, step: Step) -> None:

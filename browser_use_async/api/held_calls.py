@@ -1,0 +1,85 @@
+"""What is said in held calls: `Prefer: wait=N` (RFC 7240), and the lines that tell of changes.
+
+An extension of the bundled server, which it advertises; every other part of v1 is as it was.
+"""
+
+import json
+import re
+from collections.abc import Iterable
+from typing import Any, NamedTuple
+
+from browser_use_async.api.json import JsonRefusedError, read_json
+from browser_use_async.errors import ResponseDecodeError
+
+CHANGES_HEADER = "Browser-Use-Changes"
+"""Of answers: the cursor of now, of list answers. Of requests: the cursor to tell changes from."""
+CHANGES_TYPE = "application/x-ndjson"
+"""The content type of an answer that tells changes, one JSON object a line."""
+FROM_NOW = "now"
+"""The cursor of a client that has none."""
+PULSE_SECONDS = 4.0
+"""Seconds after which an empty line is sent if there is nothing to tell."""
+MAX_LINE = 4096
+"""The most bytes of a line."""
+
+_PREFERENCE = re.compile(r'(?:[^,"]|"[^"]*"?)+')
+_PARAMETER = re.compile(r'(?:[^;"]|"[^"]*"?)+')
+
+
+class Wait(NamedTuple):
+    """For how long the answer to a call may be held."""
+
+    seconds: int
+    status: str | None = None  # of the task, as far as the client knows
+
+    def __str__(self) -> str:
+        known = "" if self.status is None else f"; status={self.status}"
+        return f"wait={self.seconds}{known}"
+
+
+def read_wait(headers: Iterable[str]) -> Wait | None:
+    """The first `wait` of `Prefer` or `Preference-Applied` headers; what is no wait is ignored."""
+    for preference in _PREFERENCE.findall(",".join(headers)):
+        pairs = [each.partition("=") for each in _PARAMETER.findall(preference)]
+        values = {name.strip().lower(): value.strip().strip('"') for name, _, value in pairs}
+        if next(iter(values), "") == "wait" and re.fullmatch("[0-9]{1,9}", values["wait"]):
+            return Wait(int(values["wait"]), values.get("status") or None)
+    return None
+
+
+class Change(NamedTuple):
+    """One line: a task has changed, or without a task, what the cursor stands for."""
+
+    cursor: str  # from which the next call goes on
+    task_id: str | None = None
+    status: str | None = None
+    is_reset: bool = False  # whether changes before it were missed
+
+    @property
+    def line(self) -> bytes:
+        """As it is sent."""
+        if self.task_id is None:
+            fields: dict[str, Any] = {"cursor": self.cursor, "reset": self.is_reset}
+        else:
+            fields = {"cursor": self.cursor, "id": self.task_id, "status": self.status}
+        return json.dumps(fields, separators=(",", ":")).encode() + b"\n"
+
+
+def read_change(line: bytes) -> Change:
+    """Read a line.
+
+    Raises:
+        ResponseDecodeError: It tells nothing that the contract knows.
+    """
+    try:
+        value = read_json(line)
+    except JsonRefusedError:
+        value = None
+    if isinstance(value, dict) and isinstance(cursor := value.get("cursor"), str):
+        task_id, status, is_reset = value.get("id"), value.get("status"), value.get("reset")
+        if isinstance(is_reset, bool):
+            return Change(cursor, is_reset=is_reset)
+        if isinstance(task_id, str) and isinstance(status, str):
+            return Change(cursor, task_id, status)
+    # Raised here and not where it was caught, whose exception holds the line.
+    raise ResponseDecodeError(f"a line of {len(line)} bytes tells no change of a task")

@@ -1,0 +1,252 @@
+"""One held call instead of many polls, where the service can hold calls.
+
+For a single task it is its status call, for more a stream that tells each change of any task. What
+it tells is treated as the row of a list page is, and an end counts once get-task confirms it.
+Without it, and while it fails, everything is polled as if it did not exist.
+"""
+
+import asyncio
+import contextvars
+import math
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from browser_use_async import errors
+from browser_use_async.api.held_calls import Change, Wait
+from browser_use_async.polling.coverage import HeldCallHealth
+from browser_use_async.polling.schedule import NEW_TASK_SECONDS, Schedule
+from browser_use_async.polling.watched_task import WatchedTask
+from browser_use_async.transport.client import Transport
+from browser_use_async.transport.held_calls import NotHeldError
+from browser_use_async.types import TaskStatus
+
+MAX_REMEMBERED = 10_000  # latest statuses of tasks that are not watched, or not yet
+UNTOLD_SECONDS = 5.0  # within which a stream must tell an end that a poll has found
+
+RecordStatus = Callable[[WatchedTask, TaskStatus], None]
+
+
+class LongPoll:
+    """The held call of a session, made again for as long as there are tasks that it serves.
+
+    Like polls it belongs to no caller, and is made again whatever ends it.
+    """
+
+    def __init__(
+        self,
+        transport: Transport,
+        schedule: Schedule,
+        record_status: RecordStatus,
+        wake: Callable[[], None],
+        *,
+        is_wanted: bool,
+    ) -> None:
+        self._calls = transport.held_calls
+        self._transport = transport
+        self._schedule = schedule
+        self._coverage = schedule.coverage
+        self._record_status = record_status
+        self._wake = wake
+        self._is_wanted = is_wanted
+        self._health = HeldCallHealth()
+        self._request: asyncio.Task[None] | None = None
+        self._began = 0.0
+        self._failed_at = -math.inf
+        self._cursor: str | None = None  # of the newest change that was told
+        self._is_first = True  # whether the stream's first line is yet to come
+        self._since = math.inf  # the coverage that the cursor can restore
+        # Of tasks that are not watched: the answer to run-task may come after the first changes.
+        self._remembered: dict[str, TaskStatus] = {}
+        self._remembered_since = math.inf
+        self._untold: dict[str, float] = {}  # ends that polls have found before any change
+
+    @property
+    def question(self) -> Wait | None:
+        """What an ordinary status call asks as well, to learn whether it could be held."""
+        is_open = self._is_wanted and self._calls.holds_status is None
+        return Wait(0) if is_open else None
+
+    # --- the poller tells -----------------------------------------------------------------
+
+    def update(self, now: float, answered_at: float) -> float:
+        """Begin or end the held call; gives the time at which that is due again.
+
+        Args:
+            now: The loop time.
+            answered_at: When an ordinary request was last answered.
+        """
+        if not self._is_wanted:
+            return math.inf
+        if any(now - since > UNTOLD_SECONDS for since in self._untold.values()):
+            self._untold.clear()
+            self._health.give_up(now, "the stream of changes is not complete")
+            self._cancel(now)
+        if self._request is not None and not self._is_needed():
+            self._cancel(now)
+        if self._request is None:
+            # After a failure an ordinary request first finds out whether the service is there.
+            may_begin = now >= self._health.back_at and answered_at > self._failed_at
+            if not (may_begin and not self._transport.is_paused and self._begin(now)):
+                self._lose(now)
+        is_due_later = self._health.back_at > now and self._schedule.rotation
+        return self._health.back_at if is_due_later else math.inf
+
+    def recall(self, watched: WatchedTask, now: float) -> None:
+        """Use what was told about a task that has just been created, before it was watched."""
+        born = watched.submitted_at
+        if born is None or now - born > NEW_TASK_SECONDS or watched.polls:
+            return
+        if born < max(self._coverage.since, self._remembered_since):
+            return
+        watched.answered_at = born  # no poll is needed: from then on each change is told
+        status = self._remembered.pop(watched.task_id, None)
+        if status is not None:
+            self._record_status(watched, status)
+
+    def record_end(self, watched: WatchedTask, answered_before: float, now: float) -> None:
+        """Record an end that a poll has found; changes must tell it of a task that lived before."""
+        if self._coverage.since <= answered_before and not watched.change_confirmed:
+            self._untold[watched.task_id] = now
+
+    def stop(self) -> None:
+        """End the held call, since no task is watched."""
+        self._cancel(-math.inf)
+
+    async def aclose(self) -> None:
+        """End the held call, and wait until it has ended."""
+        self._is_wanted = False
+        if self._request is not None:
+            self._request.cancel()
+            await asyncio.gather(self._request, return_exceptions=True)
+
+    # --- which call -----------------------------------------------------------------------
+
+    def _is_needed(self) -> bool:
+        rotation, held = self._schedule.rotation, self._coverage.held
+        if held is None:
+            return len(rotation) > 0
+        return len(rotation) == 1 and held in rotation and self._coverage.suits(held)
+
+    def _begin(self, now: float) -> bool:
+        """Begin the call that serves the watched tasks, if there is one."""
+        rotation = self._schedule.rotation
+        if len(rotation) > 1 or (rotation and self._coverage.since < math.inf):
+            return self._begin_stream(now)
+        if not rotation or not self._calls.holds_status:
+            return False
+        (watched,) = rotation
+        status, is_busy = watched.status, watched.needs_get or watched.calls
+        # An unknown status may be of any form, and is not sent in a header.
+        if is_busy or status is None or not status.is_known or not self._coverage.suits(watched):
+            return False
+        self._coverage.held = watched
+        watched.next_poll_at = now + self._schedule.pause(watched)
+        self._start(self._hold(watched, status), now)
+        return True
+
+    def _begin_stream(self, now: float) -> bool:
+        if not (self._calls.tells_changes and self._schedule.may_share):
+            return False
+        self._is_first = True
+        self._start(self._calls.read_changes(self._cursor, self._health.wait, self._consume), now)
+        return True
+
+    def _start(self, work: Coroutine[Any, Any, None], now: float) -> None:
+        try:
+            loop = asyncio.get_running_loop()
+            request = loop.create_task(work, context=contextvars.Context())
+        except BaseException:  # a task factory of the user's
+            work.close()
+            raise
+        self._request, self._began = request, now
+        request.add_done_callback(self._finished, context=contextvars.Context())
+
+    def _cancel(self, now: float) -> None:
+        request, self._request = self._request, None
+        self._cursor = None  # nobody knows how much will have happened since
+        if request is not None:
+            request.cancel()
+        self._lose(now)
+
+    def _lose(self, now: float) -> None:
+        """Rely on polls again."""
+        if not self._coverage.is_any:
+            return
+        held, self._coverage.held = self._coverage.held, None
+        self._coverage.since = math.inf
+        self._remembered.clear()
+        self._remembered_since = math.inf
+        self._untold.clear()
+        if math.isinf(now):
+            return
+        if held is not None and held.subscribers and not held.settled:
+            self._schedule.poll_again(held, now)
+        self._schedule.end_long_pauses(now)
+
+    # --- what it brings -------------------------------------------------------------------
+
+    async def _hold(self, watched: WatchedTask, known: TaskStatus) -> None:
+        status = await self._calls.status(watched.task_id, Wait(self._health.wait, str(known)))
+        now = asyncio.get_running_loop().time()
+        self._health.record_answer(now - self._began, now, is_news=status != known)
+        if watched is self._coverage.held and not watched.settled:
+            watched.record_answer(self._began)
+            self._record_status(watched, status)
+
+    def _consume(self, changes: list[Change]) -> None:
+        now = asyncio.get_running_loop().time()
+        if self._request is not asyncio.current_task():
+            return  # cancelled, and lines that came before are not those of the next stream
+        for each in changes:
+            if each.task_id is not None:
+                self._record_change(each.task_id, TaskStatus(each.status or ""), now)
+            elif each.is_reset or self._is_first:
+                self._begin_coverage(each, now)
+            self._cursor, self._is_first = each.cursor, False
+
+    def _begin_coverage(self, place: Change, now: float) -> None:
+        """Rely on the stream, from its beginning on or from that of an earlier one."""
+        if place.is_reset or self._cursor is None:
+            self._since = now
+        was_any = self._coverage.is_any
+        self._coverage.since = self._since
+        if not was_any or place.is_reset:
+            self._remembered.clear()
+            self._remembered_since = now
+            self._schedule.set_timers()
+            self._wake()
+
+    def _record_change(self, task_id: str, status: TaskStatus, now: float) -> None:
+        watched = self._schedule.watched.get(task_id)
+        self._untold.pop(task_id, None)
+        if watched is None:
+            self._remembered.pop(task_id, None)  # so that it is the newest
+            self._remembered[task_id] = status
+            if len(self._remembered) > MAX_REMEMBERED:
+                del self._remembered[next(iter(self._remembered))]
+        elif not watched.settled:
+            watched.record_answer(now)
+            self._record_status(watched, status)
+
+    def _finished(self, request: asyncio.Task[None]) -> None:
+        if self._request is not request:
+            return  # cancelled because it was not needed
+        self._request = None
+        now = asyncio.get_running_loop().time()
+        error = asyncio.CancelledError() if request.cancelled() else request.exception()
+        if error is not None:
+            self._record_failure(error, now)
+        elif self._coverage.held is None:
+            self._health.record_answer(now - self._began, now, is_news=False)
+        self._wake()
+
+    def _record_failure(self, error: BaseException, now: float) -> None:
+        self._failed_at = now
+        seconds = now - self._began
+        if isinstance(error, NotHeldError):
+            self._health.start_break(now, "the service does not hold them")
+        elif isinstance(error, errors.APIConnectionError | asyncio.CancelledError):
+            self._health.record_cut(seconds, now, f"they break off ({type(error).__name__})")
+        else:
+            self._health.start_break(now, f"they fail ({type(error).__name__})")
+        self._lose(now)

@@ -1,0 +1,178 @@
+"""Held calls: an answer that waits until there is something to tell.
+
+`Prefer: wait=N` (RFC 7240) on the call for a task's status, and on a list call that asks for
+changes. docs/server.md has the contract.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Generator
+from contextlib import contextmanager, suppress
+
+from aiohttp import web
+
+from browser_use_async.api.endpoint_table import GET_TASK_STATUS, LIST_TASKS, Endpoint
+from browser_use_async.api.held_calls import (
+    CHANGES_HEADER,
+    CHANGES_TYPE,
+    FROM_NOW,
+    PULSE_SECONDS,
+    Change,
+    Wait,
+    read_wait,
+)
+from browser_use_async.server.storage import Store
+from browser_use_async.types import PageQuery, TaskId
+
+LONGEST_WAIT = 60
+"""The most seconds for which a call is held."""
+MAX_HELD = 1000
+"""The most calls that are held at once; further ones are answered at once."""
+MAX_STREAMS = 100
+"""The most of them that tell changes, which each change wakes."""
+
+_TICK = 0.001  # timers may fire a little early
+_GATHERING = 0.025  # seconds in which changes are gathered: each write wakes a client and costs it
+
+Hold = Callable[..., Awaitable[web.StreamResponse | dict[str, str]]]
+"""Takes the request and its inputs; gives the answer, or headers of the ordinary one."""
+
+
+class HeldCalls:
+    """The held calls of one server. Each costs memory, and no thread and no timer but its pulse."""
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+        self.is_closing = False
+        self._calls: set[asyncio.Event] = set()
+        self._streams = 0
+
+    def hold_of(self, endpoint: Endpoint) -> Hold | None:
+        """What holds the calls of an endpoint, or None."""
+        holds: dict[str, Hold] = {
+            GET_TASK_STATUS.name: self._hold_status,
+            LIST_TASKS.name: self._hold_list,
+        }
+        return holds.get(endpoint.name)
+
+    def close(self) -> None:
+        """Answer all of them now."""
+        self.is_closing = True
+        for event in self._calls:
+            event.set()
+
+    @contextmanager
+    def holding(self, event: asyncio.Event) -> Generator[None]:
+        """Count a call, whose event is set when the server closes."""
+        self._calls.add(event)
+        try:
+            yield
+        finally:
+            self._calls.discard(event)
+
+    @contextmanager
+    def streaming(self) -> Generator[asyncio.Event]:
+        """Count a stream of changes; gives the event that is set by each."""
+        self._streams += 1
+        try:
+            with self.store.change_log.reading() as event, self.holding(event):
+                yield event
+        finally:
+            self._streams -= 1
+
+    async def _hold_status(self, request: web.Request, path: TaskId) -> dict[str, str]:
+        wait = _wait_of(request)
+        record = self.store.task(path.task_id)
+        if wait is None or record is None or (wait.seconds and len(self._calls) >= MAX_HELD):
+            return {}
+        # With the status that the client knows, no change between two of its calls is missed.
+        known = wait.status or record.status
+        loop = asyncio.get_running_loop()
+        until = loop.time() + wait.seconds
+        with self.store.changes.listening(record.id) as changed, self.holding(changed):
+            while record.status == known and not record.status.is_terminal:
+                left = until - loop.time()
+                if left <= _TICK or self.is_closing or request.transport is None:
+                    break
+                changed.clear()
+                await wait_for(changed, left)
+        return _applied(wait)
+
+    async def _hold_list(
+        self, request: web.Request, _query: PageQuery
+    ) -> web.StreamResponse | dict[str, str]:
+        log = self.store.change_log
+        wait = _wait_of(request)
+        cursor = request.headers.get(CHANGES_HEADER)
+        is_full = self._streams >= MAX_STREAMS or len(self._calls) >= MAX_HELD
+        if wait is None or not wait.seconds or cursor is None or is_full or self.is_closing:
+            return {CHANGES_HEADER: log.cursor(log.position)}
+        return ChangeStream(self, cursor, wait)
+
+
+class ChangeStream(web.StreamResponse):
+    """The answer to a list call that asks for changes: a line of JSON for each, as it happens."""
+
+    def __init__(self, calls: HeldCalls, cursor: str, wait: Wait) -> None:
+        super().__init__(headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"})
+        self.headers.update(_applied(wait))
+        self.content_type = CHANGES_TYPE
+        self._calls = calls
+        self._log = calls.store.change_log
+        self._seconds = wait.seconds
+        asked = self._log.position_of(cursor)
+        self._is_reset = asked is None and cursor != FROM_NOW
+        self._position = self._log.position if asked is None else asked
+
+    async def write_eof(self, data: bytes = b"") -> None:
+        """Send changes for as long as the client wants, and end."""
+        # Here and not in the handler, so that faults see an answer that is not sent yet.
+        with self._calls.streaming() as changed:
+            await self._send_changes(changed)
+        await super().write_eof(data)
+
+    async def _send_changes(self, changed: asyncio.Event) -> None:
+        loop = asyncio.get_running_loop()
+        until = loop.time() + self._seconds
+        await self._write([self._place(is_reset=self._is_reset)])
+        while not self._calls.is_closing and (left := until - loop.time()) > _TICK:
+            changed.clear()
+            if self._position < self._log.position:
+                await asyncio.sleep(_GATHERING)
+                await self._write(self._new_lines())
+            elif not await wait_for(changed, left):
+                await self.write(b"\n")
+
+    def _new_lines(self) -> list[Change]:
+        log, first = self._log, self._position
+        if not log.has(first):  # the client reads more slowly than tasks change
+            self._position = log.position
+            return [self._place(is_reset=True)]
+        changes = log.since(first)
+        self._position += len(changes)
+        return [
+            Change(log.cursor(number), task_id, status)
+            for number, (task_id, status) in enumerate(changes, first + 1)
+        ]
+
+    def _place(self, *, is_reset: bool) -> Change:
+        return Change(self._log.cursor(self._position), is_reset=is_reset)
+
+    async def _write(self, changes: list[Change]) -> None:
+        await self.write(b"".join([change.line for change in changes]))
+
+
+def _wait_of(request: web.Request) -> Wait | None:
+    wait = read_wait(request.headers.getall("Prefer", []))
+    return wait and wait._replace(seconds=min(wait.seconds, LONGEST_WAIT))
+
+
+def _applied(wait: Wait) -> dict[str, str]:
+    return {"Preference-Applied": f"wait={wait.seconds}", "Vary": "Prefer"}
+
+
+async def wait_for(event: asyncio.Event, seconds: float) -> bool:
+    """Whether an event was set within so many seconds, or within the time between two pulses."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(min(seconds, PULSE_SECONDS)):
+            return await event.wait()
+    return False

@@ -1,0 +1,316 @@
+"""Waits against a server that can hold calls: how few requests they take, and how soon they end."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any
+
+import pytest
+
+from browser_use_async import BrowserUseSession, PollPolicy, TaskStatus, errors
+from browser_use_async.server import Fault, LocalServer
+from browser_use_async.server.executors.protocol import Finished
+from tests.server.steering import FromQueue
+from tests.support.hygiene import nothing_leaks
+from tests.support.virtual_time import loop_time
+
+pytestmark = pytest.mark.looptime
+
+__all__ = ["nothing_leaks"]
+
+
+class Sleeper:
+    """An executor whose tasks take as many seconds as their text says."""
+
+    name = "sleeper"
+
+    async def run(self, assignment: Any, _control: Any) -> AsyncIterator[Any]:
+        """Sleep."""
+        await asyncio.sleep(float(assignment.task))
+        yield Finished("Slept.")
+
+    async def aclose(self) -> None:
+        """Nothing is open."""
+
+
+@pytest.fixture
+async def server(nothing_leaks: None) -> AsyncIterator[LocalServer]:
+    """A server whose tasks sleep."""
+    async with LocalServer(executor=Sleeper(), balance_cents=10**9) as server:
+        yield server
+
+
+@asynccontextmanager
+async def session_with(
+    server: LocalServer, url: str | None = None, **options: Any
+) -> AsyncIterator[BrowserUseSession]:
+    base_url = server.base_url if url is None else url
+    async with BrowserUseSession(server.api_key, base_url=base_url, **options) as session:
+        yield session
+
+
+def detections(server: LocalServer) -> int:
+    """Requests that asked where tasks stand."""
+    return server.requests["get_task_status"] + server.requests["list_tasks"]
+
+
+async def ends_of(session: BrowserUseSession, seconds: list[float]) -> list[float]:
+    """By how many seconds each wait outlasted its task."""
+
+    async def one(each: float) -> float:
+        handle = await session.submit(str(each))
+        began = loop_time()
+        await handle.wait()
+        return loop_time() - began - each
+
+    return await asyncio.gather(*map(one, seconds))
+
+
+async def test_a_lone_wait_holds_its_status_call(server: LocalServer):
+    """Ten minutes take a request every half minute, and the end is noticed at once."""
+    async with session_with(server) as session:
+        (late,) = await ends_of(session, [600.0])
+
+    assert late < 0.1
+    assert detections(server) <= 25
+    assert server.requests["get_task"] == 1
+
+
+async def test_many_waits_share_one_stream(server: LocalServer):
+    """A hundred tasks take hardly more requests than one."""
+    async with session_with(server) as session:
+        late = await ends_of(session, [5.0 + each for each in range(100)])
+
+    assert max(late) < 0.1
+    assert detections(server) <= 40
+    assert server.requests["get_task"] == 100
+
+
+async def test_tasks_that_come_one_after_the_other_share_it(server: LocalServer):
+    """Each new one is told about from its birth on."""
+    async with session_with(server) as session:
+        waits = [asyncio.create_task(ends_of(session, [20.0])) for _ in range(2)]
+        for _ in range(100):
+            await asyncio.sleep(1.0)
+            waits.append(asyncio.create_task(ends_of(session, [20.0])))
+        late = [(await each)[0] for each in waits]
+
+    assert max(late) < 0.1
+    assert detections(server) <= 30
+
+
+async def test_tasks_that_end_before_anyone_waits_are_noticed(server: LocalServer):
+    """Changes may be told before the answer to run-task has come."""
+    async with session_with(server) as session:
+        others = asyncio.create_task(ends_of(session, [30.0, 30.0]))
+        await asyncio.sleep(5.0)
+        late = await ends_of(session, [0.0] * 20)
+        await others
+
+    assert max(late) < 0.5
+
+
+async def test_a_task_of_long_ago_is_polled_once_and_then_told_about(server: LocalServer):
+    """What happened before the stream began is not told by it."""
+    async with session_with(server) as session:
+        handles = [await session.submit(str(20.0 + each)) for each in range(10)]
+        await asyncio.sleep(15.0)
+        ended = await asyncio.gather(*(session.wait(each.id) for each in handles))
+
+    assert {each.status for each in ended} == {TaskStatus.FINISHED}
+    assert loop_time() < 29.5
+    assert detections(server) <= 8
+
+
+async def test_a_stream_of_statuses_is_told_each(nothing_leaks: None):
+    """Alone and in company, a pause is noticed at once."""
+    async with LocalServer(executor=FromQueue()) as server, session_with(server) as session:
+        handle = await session.submit("a")
+        other = await session.submit("b")
+        for company in (False, True):
+            waiting = [asyncio.create_task(other.wait())] if company else []
+            seen = []
+            async for status in handle.stream_status():
+                seen.append((status, loop_time()))
+                if status is TaskStatus.RUNNING and len(seen) < 3:
+                    await asyncio.sleep(10.0)
+                    await handle.pause()
+                    paused = loop_time()
+                elif status is TaskStatus.PAUSED:
+                    break
+            await handle.resume()
+            assert seen[-1][1] - paused < 0.2
+            for each in waiting:
+                each.cancel()
+    assert detections(server) <= 12
+
+
+async def test_it_can_be_switched_off(server: LocalServer):
+    """Then nothing is held, and no header asks for it."""
+    async with session_with(server, poll=PollPolicy(long_poll=False)) as session:
+        await ends_of(session, [60.0])
+
+    assert detections(server) >= 25
+
+
+async def test_a_timeout_is_kept_in_a_held_call(server: LocalServer):
+    """With the last look before it, and in company as well."""
+    async with session_with(server) as session:
+        handles = [await session.submit("100") for _ in range(3)]
+        for count in (1, 3):
+            began = loop_time()
+            waits = [each.wait(timeout=20.0) for each in handles[:count]]
+            raised = await asyncio.gather(*waits, return_exceptions=True)
+            assert {type(each) for each in raised} == {errors.WaitTimeoutError}
+            assert 19.9 <= loop_time() - began <= 20.05
+
+
+async def test_a_cancelled_wait_ends_its_call(server: LocalServer):
+    """And closing the session ends the others."""
+    async with session_with(server) as session:
+        handles = [await session.submit("100") for _ in range(3)]
+        lone = asyncio.create_task(handles[0].wait())
+        await asyncio.sleep(10.0)
+        lone.cancel()
+        await asyncio.wait([lone])
+        several = [asyncio.create_task(each.wait()) for each in handles]
+        await asyncio.sleep(10.0)
+        asked = detections(server)
+        await session.aclose()
+        raised = await asyncio.gather(*several, return_exceptions=True)
+
+    assert lone.cancelled()
+    assert {type(each) for each in raised} == {errors.SessionClosedError}
+    await asyncio.sleep(60.0)
+    assert detections(server) == asked
+
+
+@pytest.mark.case("D40")
+@pytest.mark.parametrize("count", [1, 20])
+async def test_a_way_that_cuts_calls_after_five_seconds(server: LocalServer, count: int):
+    """Waits get shorter than that, and no end is noticed later than by polls."""
+    async with cutting(server, 5.0) as url, session_with(server, url) as session:
+        late = await ends_of(session, [100.0 + each for each in range(count)])
+
+    assert max(late) < 2.5
+    assert detections(server) <= 60
+
+
+@pytest.mark.case("D40")
+@pytest.mark.parametrize("count", [1, 20])
+async def test_a_way_that_cuts_calls_after_one_second(server: LocalServer, count: int):
+    """Held calls are given up, and tasks are polled."""
+    policy = PollPolicy(long_poll=False)
+    async with session_with(server, poll=policy) as session:
+        await ends_of(session, [100.0 + each for each in range(count)])
+    before = detections(server)
+    async with cutting(server, 1.0) as url, session_with(server, url) as session:
+        late = await ends_of(session, [100.0 + each for each in range(count)])
+
+    assert max(late) < 2.5
+    assert detections(server) - before <= before + 15
+
+
+@pytest.mark.case("D40")
+@pytest.mark.parametrize("count", [1, 20])
+async def test_a_restart_in_a_held_call(nothing_leaks: None, tmp_path: Any, count: int):
+    """A cursor of before it is refused, and each task is polled again."""
+    async with AsyncExitStack() as stack:
+        first = LocalServer(executor=FromQueue(), database=tmp_path / "server.db")
+        await first.start()
+        port = int(first.url.rpartition(":")[2])
+        session = await stack.enter_async_context(session_with(first))
+        handles = [await session.submit("x") for _ in range(count)]
+        waits = [asyncio.create_task(each.wait()) for each in handles]
+        await asyncio.sleep(20.0)
+        await first.aclose()
+        await asyncio.sleep(5.0)
+        again = LocalServer(
+            executor=FromQueue(),
+            database=tmp_path / "server.db",
+            port=port,
+            api_key=first.api_key,
+        )
+        await stack.enter_async_context(again)
+        ended = await asyncio.gather(*waits)
+
+    assert {each.status for each in ended} == {TaskStatus.FAILED}
+    assert loop_time() < 40.0
+
+
+@pytest.mark.case("D40")
+async def test_an_outage_in_a_held_call_ends_the_wait_as_ever(server: LocalServer):
+    """Ordinary polls find out that the service is gone, and how long that is tolerated."""
+    policy = PollPolicy(outage_tolerance=60.0)
+    async with cutting(server, 1e9) as url, session_with(server, url, poll=policy) as session:
+        handle = await session.submit("1000")
+        waiting = asyncio.create_task(handle.wait())
+        await asyncio.sleep(40.0)
+        server.set_faults([Fault("reset")])
+        with pytest.raises(errors.WaitInterruptedError):
+            await waiting
+
+    assert 90.0 < loop_time() < 150.0
+
+
+@pytest.mark.case("D40")
+async def test_a_pause_that_the_service_asks_for_is_kept(server: LocalServer):
+    """A held call is as good as any other to be told of it, and none begins meanwhile."""
+    async with session_with(server) as session:
+        waiting = asyncio.create_task(ends_of(session, [100.0, 100.0]))
+        await asyncio.sleep(20.0)
+        asked = sum(server.requests.values())
+        fault = Fault("status", status=429, headers={"Retry-After": "50"}, first=1)
+        server.set_faults([fault])
+        await asyncio.sleep(50.0)
+        within = sum(server.requests.values()) - asked
+        late = await waiting
+
+    assert within <= 3
+    assert max(late) < 0.1
+
+
+@asynccontextmanager
+async def cutting(server: LocalServer, seconds: float) -> AsyncIterator[str]:
+    """The base URL of a proxy that closes connections on which no answer came for so long."""
+    port = int(server.url.rpartition(":")[2])
+    tasks: set[asyncio.Task[None]] = set()
+
+    async def pump(reader: Any, writer: Any, alive: list[float]) -> None:
+        while data := await reader.read(65536):
+            alive[0] = loop_time()
+            writer.write(data)
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        tasks.add(task)
+        there_reader, there_writer = await asyncio.open_connection("127.0.0.1", port)
+        alive = [loop_time()]
+        pumps = [
+            asyncio.create_task(pump(reader, there_writer, alive)),
+            asyncio.create_task(pump(there_reader, writer, alive)),
+        ]
+        try:
+            while (left := alive[0] + seconds - loop_time()) > 0.001:
+                done, _ = await asyncio.wait(
+                    pumps, timeout=left, return_when=asyncio.FIRST_COMPLETED
+                )
+                if done:
+                    break
+        finally:
+            for each in pumps:
+                each.cancel()
+            await asyncio.gather(*pumps, return_exceptions=True)
+            writer.close()
+            there_writer.close()
+            tasks.discard(task)
+
+    proxy = await asyncio.start_server(serve, "127.0.0.1", 0)
+    try:
+        yield f"http://127.0.0.1:{proxy.sockets[0].getsockname()[1]}/api/v1"
+    finally:
+        proxy.close()
+        for each in tuple(tasks):
+            each.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)

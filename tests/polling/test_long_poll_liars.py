@@ -1,0 +1,156 @@
+"""Servers that hold nothing, and servers that say they do: no request more than polls take."""
+
+import json
+import random
+from collections.abc import Callable
+
+import pytest
+from aiohttp import web
+
+from browser_use_async import BrowserUseSession, PollPolicy, TaskStatus
+from browser_use_async.server import LocalServer
+from browser_use_async.transport.config import Runtime
+from tests.polling.test_long_poll import Sleeper, detections, ends_of, session_with
+from tests.support.fake_api import Call, FakeApi
+from tests.support.fake_task import lives
+from tests.support.hygiene import KEY, nothing_leaks
+from tests.support.virtual_time import loop_time
+
+pytestmark = pytest.mark.looptime
+
+__all__ = ["nothing_leaks"]
+
+Told = Callable[["LyingApi"], bytes]
+
+
+class LyingApi(FakeApi):
+    """Advertises held calls, and answers them at once.
+
+    Attributes:
+        told: What a list call that asks for changes is answered with; None for a page.
+        applies: Whether a status call is said to have been held.
+    """
+
+    def __init__(self, stream: Told | None = None, *, applies: bool = False) -> None:
+        super().__init__()
+        self.stream = stream
+        self.applies = applies
+
+    def _status(self, call: Call, request: web.Request) -> web.Response:
+        answer = super()._status(call, request)
+        if self.applies and "Prefer" in request.headers:
+            answer.headers["Preference-Applied"] = request.headers["Prefer"].partition(";")[0]
+        return answer
+
+    def _list(self, call: Call, request: web.Request) -> web.Response:
+        answer = super()._list(call, request)
+        if "Browser-Use-Changes" in request.headers and self.stream is not None:
+            return web.Response(body=self.stream(self), content_type="application/x-ndjson")
+        answer.headers["Browser-Use-Changes"] = "x-1"
+        return answer
+
+
+def _lines(*lines: dict[str, object]) -> bytes:
+    return b"".join(json.dumps(each).encode() + b"\n" for each in lines)
+
+
+PLACE = {"cursor": "x-1", "reset": False}
+
+
+def _nothing(_api: LyingApi) -> bytes:
+    return _lines(PLACE)
+
+
+def _false_ends(api: LyingApi) -> bytes:
+    said = [{"cursor": "x-2", "id": each, "status": "finished"} for each in api.tasks]
+    return _lines(PLACE, *said)
+
+
+def _unknown_statuses(api: LyingApi) -> bytes:
+    said = [{"cursor": "x-2", "id": each, "status": f"s{len(api.calls)}"} for each in api.tasks]
+    return _lines(PLACE, *said)
+
+
+LIES: dict[str, Told | None] = {
+    "a page": None,
+    "nothing": lambda _api: b"",
+    "no change": _nothing,
+    "resets": lambda _api: _lines({**PLACE, "reset": True}),
+    "false ends": _false_ends,
+    "unknown statuses": _unknown_statuses,
+    "no JSON": lambda _api: b"<html>\n",
+    "half a line": lambda _api: b'{"cursor": "x',
+    "a long line": lambda _api: b" " * 10_000 + b"\n" + b"x" * 10_000,
+    "numbers": lambda _api: _lines({"cursor": 1, "id": 2, "status": 3}),
+}
+
+
+async def _calls(api: FakeApi, count: int, *, long_poll: bool) -> list[tuple[float, str]]:
+    """When which calls came, for waits of two minutes."""
+    policy = PollPolicy(long_poll=long_poll)
+    runtime = Runtime(rng=random.Random(1))
+    async with (
+        api,
+        BrowserUseSession(KEY, base_url=api.url, poll=policy, surroundings=runtime) as session,
+    ):
+        began = loop_time()
+        tasks = [api.add(lives(60.0 + each)) for each in range(count)]
+        ended = [each async for each in session.wait_many([task.id for task in tasks])]
+        assert {each.status for each in ended} == {TaskStatus.FINISHED}
+        assert loop_time() - began < 60.0 + count + 2.5
+        return [(round(call.at - began, 2), call.route) for call in api.calls]
+
+
+@pytest.mark.parametrize("count", [1, 2, 50])
+async def test_a_server_that_holds_nothing_gets_the_same_requests(nothing_leaks: None, count: int):
+    """The same ones at the same times as without asking."""
+    asked = await _calls(FakeApi(), count, long_poll=True)
+    polled = await _calls(FakeApi(), count, long_poll=False)
+
+    assert asked == polled
+
+
+@pytest.mark.case("D41")
+@pytest.mark.parametrize("lie", LIES)
+async def test_a_stream_that_lies_costs_a_few_requests(nothing_leaks: None, lie: str):
+    """Whatever it says, each wait ends with its task, and polls are what they were."""
+    asked = await _calls(LyingApi(LIES[lie]), 50, long_poll=True)
+    polled = await _calls(FakeApi(), 50, long_poll=False)
+
+    # For a task that it calls ended, a get and a status call; and a few streams before each break.
+    assert len(asked) <= len(polled) + 2 * 50 * (lie in {"false ends", "unknown statuses"}) + 15
+
+
+@pytest.mark.case("D41")
+async def test_a_status_call_that_is_not_held_though_it_says_so(nothing_leaks: None):
+    """It is not repeated faster than polls are."""
+    asked = await _calls(LyingApi(applies=True), 1, long_poll=True)
+    polled = await _calls(FakeApi(), 1, long_poll=False)
+
+    assert len(asked) <= len(polled) + 10
+
+
+@pytest.mark.case("D41")
+async def test_a_stream_that_keeps_changes_to_itself(
+    nothing_leaks: None, monkeypatch: pytest.MonkeyPatch
+):
+    """The first ends that only polls find show it, and polls are as frequent as ever."""
+    async with LocalServer(executor=Sleeper(), balance_cents=10**9) as server:
+        monkeypatch.setattr(server.store.change_log, "record", lambda *_change: None)
+        async with session_with(server) as session:
+            late = await ends_of(session, [100.0 + 10 * each for each in range(20)])
+
+    assert max(late) < 62.0
+    assert max(late[10:]) < 2.5
+
+
+@pytest.mark.long
+async def test_a_thousand_waits_take_a_request_for_a_hundred(nothing_leaks: None):
+    """Counted without those that create the tasks and fetch them."""
+    async with LocalServer(executor=Sleeper(), balance_cents=10**9) as server:
+        async with session_with(server) as session:
+            late = await ends_of(session, [30.0 + each / 20 for each in range(1000)])
+        asked = detections(server)
+
+    assert max(late) < 2.5
+    assert asked <= 60

@@ -1,0 +1,338 @@
+"""Held calls as foreign clients see them: `Prefer: wait`, and the stream of changes."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import aiohttp
+import pytest
+
+from browser_use_async.server import Fault, LocalServer
+from browser_use_async.server import held_calls as server_held_calls
+from browser_use_async.server.storage import changes as server_changes
+from tests.server.calling import Answer, Caller
+from tests.server.steering import FromQueue
+from tests.support.virtual_time import loop_time
+
+pytestmark = pytest.mark.looptime
+
+HEADER = "Browser-Use-Changes"
+
+
+@pytest.fixture
+async def running(steered: Caller) -> tuple[Caller, str]:
+    """A server with a task that runs until the test ends it."""
+    task_id = await steered.create()
+    await steered.reached(task_id, "running")
+    return steered, task_id
+
+
+async def _held(api: Caller, task_id: str, prefer: str) -> Answer:
+    return await api.get(f"/task/{task_id}/status", headers={"Prefer": prefer})
+
+
+class _Stream:
+    """The lines of a list call that asks for changes."""
+
+    def __init__(self, response: aiohttp.ClientResponse) -> None:
+        self.response = response
+
+    async def line(self) -> Any:
+        """The next line that tells something; None at the end."""
+        while raw := await self.response.content.readline():
+            if raw.strip():
+                return json.loads(raw)
+        return None
+
+
+@asynccontextmanager
+async def _stream(
+    api: Caller, http: aiohttp.ClientSession, cursor: str = "now", wait: int = 30
+) -> AsyncIterator[_Stream]:
+    headers = {
+        "Authorization": f"Bearer {api.server.api_key}",
+        "Prefer": f"wait={wait}",
+        HEADER: cursor,
+    }
+    async with http.get(f"{api.server.base_url}/tasks?page=1&limit=1", headers=headers) as response:
+        yield _Stream(response)
+
+
+async def test_a_status_call_is_held_until_the_status_changes(running: tuple[Caller, str]):
+    """It is answered in the moment of the change, and says for how long it could have waited."""
+    api, task_id = running
+    call = asyncio.create_task(_held(api, task_id, "wait=30"))
+    await asyncio.sleep(10.0)
+    assert not call.done()
+    await api.put(f"/pause-task?task_id={task_id}")
+
+    answer = await call
+
+    assert answer.json == "paused"
+    assert answer.headers["Preference-Applied"] == "wait=30"
+    assert 10.0 <= loop_time() < 10.5
+
+
+async def test_a_status_call_without_change_is_answered_in_the_end(running: tuple[Caller, str]):
+    """With the status that still holds; steps in between are no change of it."""
+    api, task_id = running
+    queue = api.server.executor
+    assert isinstance(queue, FromQueue)
+    call = asyncio.create_task(_held(api, task_id, "respond-async, wait=30"))
+    await asyncio.sleep(5.0)
+    queue.step()
+
+    answer = await call
+
+    assert answer.json == "running"
+    assert 30.0 <= loop_time() < 31.0
+
+
+@pytest.mark.parametrize(
+    ("prefer", "applied"),
+    [
+        ("wait=30; status=created", "wait=30"),
+        ('wait="30"; status="created"', "wait=30"),
+        ("wait=0", "wait=0"),
+        ("wait=100000000; status=created", "wait=60"),
+        ("", None),
+        ("wait", None),
+        ("wait=-1", None),
+        ("wait=soon", None),
+        ("return=minimal;wait=30", None),
+        (";,;=,", None),
+    ],
+)
+async def test_these_are_answered_at_once(
+    running: tuple[Caller, str], prefer: str, applied: str | None
+):
+    """A status that the client does not know yet, and preferences that are none."""
+    api, task_id = running
+
+    answer = await _held(api, task_id, prefer)
+
+    assert answer.json == "running"
+    assert answer.headers.get("Preference-Applied") == applied
+    assert loop_time() < 1.0
+
+
+async def test_an_ended_task_and_an_unknown_one_are_answered_at_once(running: tuple[Caller, str]):
+    """Nothing will change any more."""
+    api, task_id = running
+    await api.put(f"/stop-task?task_id={task_id}")
+
+    ended = await _held(api, task_id, "wait=30; status=stopped")
+    unknown = await _held(api, "nothing", "wait=30")
+
+    assert ended.json == "stopped"
+    assert unknown.status == 404
+    assert loop_time() < 1.0
+
+
+async def test_beyond_the_bound_calls_are_not_held(
+    running: tuple[Caller, str], http: aiohttp.ClientSession, monkeypatch: pytest.MonkeyPatch
+):
+    """They are answered at once, and without the header that says so."""
+    api, task_id = running
+    monkeypatch.setattr(server_held_calls, "MAX_HELD", 1)
+    first = asyncio.create_task(_held(api, task_id, "wait=30"))
+    await asyncio.sleep(1.0)
+
+    second = await _held(api, task_id, "wait=30")
+    async with _stream(api, http) as stream:
+        page = json.loads(await stream.response.read())
+
+    assert second.json == "running"
+    assert "Preference-Applied" not in second.headers
+    assert page["total_count"] == 1
+    assert "Preference-Applied" not in stream.response.headers
+    assert loop_time() < 2.0
+    assert (await first).headers["Preference-Applied"] == "wait=30"
+
+
+async def test_a_client_that_has_gone_frees_its_place(
+    running: tuple[Caller, str], monkeypatch: pytest.MonkeyPatch
+):
+    """Within seconds, and not at the end of its minute."""
+    api, task_id = running
+    monkeypatch.setattr(server_held_calls, "MAX_HELD", 1)
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(2.0):
+            await _held(api, task_id, "wait=60")
+    await asyncio.sleep(8.0)
+
+    answer = await _held(api, task_id, "wait=1")
+
+    assert answer.headers["Preference-Applied"] == "wait=1"
+
+
+async def test_closing_the_server_answers_what_is_held(http: aiohttp.ClientSession):
+    """A held call and a stream end at once and whole."""
+    async with LocalServer(executor=FromQueue()) as server:
+        api = Caller(server, http)
+        task_id = await api.create()
+        await api.reached(task_id, "running")
+        call = asyncio.create_task(_held(api, task_id, "wait=60"))
+        async with _stream(api, http) as stream:
+            await stream.line()
+            await asyncio.sleep(1.0)
+            closing = asyncio.create_task(server.aclose())
+
+            assert await stream.line() is None
+            assert (await call).json == "running"
+            await closing
+
+    assert loop_time() < 2.5
+
+
+async def test_a_stream_tells_each_change_of_each_task(
+    running: tuple[Caller, str], http: aiohttp.ClientSession
+):
+    """New tasks too, and in their order."""
+    api, first = running
+    async with _stream(api, http) as stream:
+        assert stream.response.headers["Preference-Applied"] == "wait=30"
+        assert stream.response.content_type == "application/x-ndjson"
+        assert (await stream.line())["reset"] is False
+        await asyncio.sleep(10.0)
+        second = await api.create()
+        await api.put(f"/stop-task?task_id={first}")
+
+        told = [await stream.line() for _ in range(3)]
+
+    assert [(each["id"], each["status"]) for each in told if each["id"] == first] == [
+        (first, "stopped")
+    ]
+    of_second = [each["status"] for each in told if each["id"] == second]
+    assert of_second == ["created", "running"]
+    assert 10.0 <= loop_time() < 10.5
+
+
+async def test_a_cursor_continues_where_a_stream_broke_off(
+    running: tuple[Caller, str], http: aiohttp.ClientSession
+):
+    """What happened in between is told first."""
+    api, task_id = running
+    async with _stream(api, http) as stream:
+        cursor = (await stream.line())["cursor"]
+    await api.put(f"/pause-task?task_id={task_id}")
+    await asyncio.sleep(5.0)
+    await api.put(f"/resume-task?task_id={task_id}")
+
+    async with _stream(api, http, cursor) as stream:
+        place, *told = [await stream.line() for _ in range(3)]
+
+    assert place == {"cursor": cursor, "reset": False}
+    assert [each["status"] for each in told] == ["paused", "running"]
+
+
+async def test_a_list_answer_gives_the_cursor_of_its_moment(
+    running: tuple[Caller, str], http: aiohttp.ClientSession
+):
+    """What a page shows, and all that follows it, have no gap between them."""
+    api, task_id = running
+    page = await api.get("/tasks")
+    await api.put(f"/stop-task?task_id={task_id}")
+
+    async with _stream(api, http, page.headers[HEADER]) as stream:
+        place, told = await stream.line(), await stream.line()
+
+    assert place["reset"] is False
+    assert (told["id"], told["status"]) == (task_id, "stopped")
+
+
+@pytest.mark.parametrize("cursor", ["", "nonsense", "a-1", "-1", "now-0", "9" * 5000])
+async def test_an_unknown_cursor_is_refused_safely(
+    running: tuple[Caller, str], http: aiohttp.ClientSession, cursor: str
+):
+    """The first line says that changes may have been missed, and the stream goes on from now."""
+    api, task_id = running
+    async with _stream(api, http, cursor) as stream:
+        assert (await stream.line())["reset"] is True
+        await api.put(f"/stop-task?task_id={task_id}")
+        assert (await stream.line())["status"] == "stopped"
+
+
+async def test_a_cursor_of_before_a_restart_and_one_that_is_too_old_are_refused(
+    running: tuple[Caller, str], http: aiohttp.ClientSession, monkeypatch: pytest.MonkeyPatch
+):
+    """Another life has other numbers; and only the latest changes are there to be told."""
+    api, _task_id = running
+    cursor = (await api.get("/tasks")).headers[HEADER]
+    monkeypatch.setattr(server_changes, "MAX_LOGGED", 2)
+    async with LocalServer(executor=FromQueue()) as restarted:
+        other = Caller(restarted, http)
+        async with _stream(other, http, cursor) as stream:
+            assert (await stream.line())["reset"] is True
+        old = (await other.get("/tasks")).headers[HEADER]
+        for _ in range(3):
+            await other.create()
+        async with _stream(other, http, old) as stream:
+            assert (await stream.line())["reset"] is True
+
+
+async def test_a_silent_stream_shows_that_it_lives_and_ends_in_time(
+    running: tuple[Caller, str], http: aiohttp.ClientSession
+):
+    """An empty line every few seconds."""
+    api, _task_id = running
+    async with _stream(api, http, wait=10) as stream:
+        text = await stream.response.read()
+
+    assert text.count(b"\n\n") >= 2
+    assert 10.0 <= loop_time() < 11.0
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        Fault("status", "list_tasks", status=503),
+        Fault("lost_reply", "list_tasks"),
+        Fault("truncate", "list_tasks", at_byte=5),
+        Fault("latency", "list_tasks", seconds=3.0),
+        Fault("content_type", "list_tasks", content_type="text/html"),
+    ],
+)
+async def test_faults_meet_streams_too(
+    running: tuple[Caller, str], http: aiohttp.ClientSession, fault: Fault
+):
+    """Each as it meets any answer that is not sent yet; and the place in the bound is freed."""
+    api, _task_id = running
+    api.server.set_faults([fault])
+    try:
+        async with _stream(api, http, wait=5) as stream:
+            status, kind = stream.response.status, stream.response.content_type
+            await stream.response.read()
+    except aiohttp.ClientError:
+        assert fault.kind == "lost_reply"
+    else:
+        assert (status == 503) == (fault.kind == "status")
+        assert (kind == "text/html") == (fault.kind == "content_type")
+    api.server.set_faults([])
+    async with _stream(api, http) as stream:
+        assert await stream.line() is not None
+
+
+async def test_a_held_call_needs_the_key(running: tuple[Caller, str]):
+    """As every call does, and without waiting."""
+    api, task_id = running
+    refused = await api.get(f"/task/{task_id}/status", key=False, headers={"Prefer": "wait=30"})
+
+    assert refused.status == 403
+    assert loop_time() < 1.0
+
+
+async def test_a_burst_of_changes_reaches_a_stream_in_order(
+    steered: Caller, http: aiohttp.ClientSession
+):
+    """Without a gap in the numbers of their cursors."""
+    async with _stream(steered, http) as stream:
+        place = await stream.line()
+        ids = [await steered.create() for _ in range(300)]
+        told = [await stream.line() for _ in range(600)]
+
+    numbers = [int(each["cursor"].partition("-")[2]) for each in (place, *told)]
+    assert numbers == list(range(numbers[0], numbers[0] + 601))
+    assert {each["id"] for each in told} == set(ids)
