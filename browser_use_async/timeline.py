@@ -7,13 +7,15 @@ statuses only: no URL, no body and no key.
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
-from decimal import Decimal
 from enum import StrEnum
-from typing import overload
+from typing import TYPE_CHECKING, overload
 
 import attrs
 
 from browser_use_async.types.base import Value
+
+if TYPE_CHECKING:
+    from decimal import Decimal
 
 __all__ = ["Timeline", "TimelineEntry", "TimelineKind", "TimelineRecorder", "Timelines"]
 
@@ -58,7 +60,7 @@ class TimelineEntry(Value):
     time: datetime
     kind: TimelineKind
     text: str
-    cents: Decimal | None = None
+    cents: "Decimal | None" = None
     count: int = 1
 
     def __str__(self) -> str:
@@ -106,6 +108,27 @@ class Timeline(Value, Sequence[TimelineEntry]):
         return "\n".join(lines) or "nothing was recorded"
 
 
+@attrs.define(eq=False)
+class _Record:
+    """An entry as it is kept: without its price, since few timelines are ever read."""
+
+    time: datetime
+    kind: TimelineKind
+    text: str
+    stake: tuple[int, str] | None
+    count: int = 1
+
+    def entry(self) -> TimelineEntry:
+        """The entry."""
+        cents = None
+        if self.stake is not None:
+            # Loaded by those who read a timeline.
+            from browser_use_async.prices import task_cents  # noqa: PLC0415
+
+            cents = task_cents(*self.stake)
+        return TimelineEntry(self.time, self.kind, self.text, cents, self.count)
+
+
 class TimelineRecorder:
     """Records entries, and drops the middle ones when there are too many.
 
@@ -113,27 +136,35 @@ class TimelineRecorder:
         polls: How many polls of the task were answered.
     """
 
-    __slots__ = ("_dropped", "_entries", "_now", "polls")
+    __slots__ = ("_dropped", "_now", "_records", "polls")
 
     def __init__(self, now: Callable[[], datetime]) -> None:
         self._now = now
-        self._entries: list[TimelineEntry] = []
+        self._records: list[_Record] = []
         self._dropped = 0
         self.polls = 0
 
-    def record(self, kind: TimelineKind, text: str, cents: Decimal | None = None) -> None:
-        """Add an entry; one that repeats the last one is counted there."""
-        entries = self._entries
-        if entries and (entries[-1].kind, entries[-1].text) == (kind, text):
-            entries[-1] = attrs.evolve(entries[-1], count=entries[-1].count + 1)
+    def record(self, kind: TimelineKind, text: str, stake: tuple[int, str] | None = None) -> None:
+        """Add an entry; one that repeats the last one is counted there.
+
+        `stake` is for how many steps of which language model may have to be paid from now on.
+        """
+        records = self._records
+        if records and (records[-1].kind, records[-1].text) == (kind, text):
+            records[-1].count += 1
             return
-        entries.append(TimelineEntry(self._now(), kind, text, cents))
-        if len(entries) > _FIRST + _LAST:
-            self._dropped += entries.pop(_FIRST).count
+        records.append(_Record(self._now(), kind, text, stake))
+        if len(records) > _FIRST + _LAST:
+            self._dropped += records.pop(_FIRST).count
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing was recorded."""
+        return not self._records
 
     def timeline(self) -> Timeline:
         """All that was recorded so far."""
-        return Timeline(tuple(self._entries), self._dropped, self.polls)
+        return Timeline(tuple(each.entry() for each in self._records), self._dropped, self.polls)
 
 
 class Timelines:

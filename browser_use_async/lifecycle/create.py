@@ -3,7 +3,6 @@
 import asyncio
 import math
 from collections.abc import Awaitable, Callable, Mapping
-from decimal import Decimal
 from enum import Enum, auto
 from typing import TYPE_CHECKING, Literal
 
@@ -30,7 +29,6 @@ from browser_use_async.errors import (
 from browser_use_async.events import SlotAwaited, SubmissionAdopted
 from browser_use_async.lifecycle.reconcile import Reconciler
 from browser_use_async.lifecycle.submission_age import SubmissionAges
-from browser_use_async.prices import task_cents
 from browser_use_async.timeline import TimelineKind, TimelineRecorder
 from browser_use_async.transport.client import Transport
 from browser_use_async.transport.idempotency import may_try_again
@@ -232,7 +230,7 @@ class TaskCreator:
         def on_sent() -> None:
             submission.state = SubmissionState.SENDING
             text = f"{prepared.endpoint}, attempt {submission.attempts}"
-            submission.recorder.record(TimelineKind.SENT, text, _most_cents(submission.request))
+            submission.recorder.record(TimelineKind.SENT, text, _stake_of(submission.request))
             if submission.token is not None and submission.is_new:
                 self.ages.record_sent(submission.token.mark)
 
@@ -365,10 +363,10 @@ class TaskCreator:
         return str(self.ages.for_other_process(token, lost_at))
 
 
-def _most_cents(request: RunTaskRequest) -> Decimal:
-    """What the task of a request can cost, by the published prices."""
+def _stake_of(request: RunTaskRequest) -> tuple[int, str]:
+    """How many steps the task of a request can take, and of which language model."""
     steps, model = request.max_agent_steps, request.llm_model
-    return task_cents(
+    return (
         steps if isinstance(steps, int) else DEFAULT_MAX_STEPS,
         model if isinstance(model, str) else LlmModel.GPT_4_1,
     )

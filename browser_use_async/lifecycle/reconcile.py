@@ -5,7 +5,6 @@ import copy
 import math
 from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime, timedelta
-from decimal import Decimal
 from functools import partial
 from typing import Any
 
@@ -88,9 +87,9 @@ class _SearchRecorder(TimelineRecorder):
     def __init__(self, searches: Sequence[_Search]) -> None:
         self._searches = searches
 
-    def record(self, kind: TimelineKind, text: str, cents: Decimal | None = None) -> None:
+    def record(self, kind: TimelineKind, text: str, stake: tuple[int, str] | None = None) -> None:
         for each in self._searches:
-            each.recorder.record(kind, text, cents)
+            each.recorder.record(kind, text, stake)
 
     def timeline(self) -> Timeline:
         return Timeline()  # that of each search has the entries

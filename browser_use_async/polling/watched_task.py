@@ -158,7 +158,7 @@ class WatchedTask:
     def timeline(self) -> Timeline:
         """What has happened to it, as far as it was recorded."""
         recorder = self._begin_recording()
-        if not len(recorder.timeline()) and self.status is not None:
+        if recorder.is_empty and self.status is not None:
             recorder.record(TimelineKind.STATUS, str(self.status))
         return recorder.timeline()
 
