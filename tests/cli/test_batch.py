@@ -106,7 +106,7 @@ async def test_fields_and_schema(server: LocalServer, recorder: Recorder, tmp_pa
     assert result.code == 0
     assert recorder.assignments[0].llm_model == "o3"
     assert recorder.assignments[0].secrets == {"pin": "canary-of-a-pin"}
-    assert results(tmp_path)[0]["parsed"] is None  # the scripted output is no JSON
+    assert results(tmp_path)[0]["parsed"] == {}  # the scripted answer follows the schema
     assert status.json["labels"] == {
         "allowed_domains": "a.example",
         "input": "in.csv",
