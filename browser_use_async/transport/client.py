@@ -192,8 +192,8 @@ class Transport:
         gets what goes wrong.
         """
         limiter = self.limiter()
-        if prepared.endpoint.authenticated:
-            self.configuration.check_key()
+        if prepared.endpoint.authenticated and (missing := self.configuration.missing_key):
+            raise missing
         policy = self.retry if retry is None else retry
         timeout = self._timeout if timeout is None else timeout
 
