@@ -2,11 +2,12 @@
 
 import io
 import json
+import logging
 import re
 import sys
 import textwrap
 from collections.abc import Callable, Generator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from typing import Any, TextIO
 
 from browser_use_async.cli.screen import PlainScreen, Span, Style, open_screen, text_of
@@ -40,6 +41,9 @@ class Console:
             if isinstance(stream, io.TextIOWrapper):
                 stream.reconfigure(errors="backslashreplace")
         self._err = open_screen(errors, plain=plain)
+        self._show_status: Callable[[str], None] | None = None  # of the spinner, if there is one
+        self._status_text = ""
+        self.notice: str | None = None
         self._out = open_screen(self._stdout, plain=plain)
 
     @property
@@ -68,9 +72,29 @@ class Console:
         """Write an error message to stderr."""
         self.labelled([("error: ", Style.BAD)], text)
 
-    def status(self, text: str) -> AbstractContextManager[Callable[[str], None]]:
-        """Show a spinner with a text on stderr until the `with` block ends."""
-        return self._err.status(text)
+    @contextmanager
+    def status(self, text: str) -> Generator[Callable[[str], None]]:
+        """Show a spinner with a text on stderr until the `with` block ends.
+
+        The block gets a function that changes the text.
+        """
+        with self._err.status(text) as show:
+            self._show_status = show
+            self._change_status(text)
+            try:
+                yield self._change_status
+            finally:
+                self._show_status = None
+
+    def set_notice(self, text: str | None) -> None:
+        """Show a text in place of the spinner's, until it is None."""
+        self.notice = text
+        self._change_status(self._status_text)
+
+    def _change_status(self, text: str) -> None:
+        self._status_text = text
+        if self._show_status is not None:
+            self._show_status(text if self.notice is None else printable(self.notice))
 
     @contextmanager
     def live(self) -> Generator[Callable[[Sequence[Sequence[Span]]], None], None, None]:
@@ -106,6 +130,24 @@ class Console:
             return [flat]
         width = max(self._err.width - indent, _NARROWEST_TEXT)
         return textwrap.wrap(flat, width, break_on_hyphens=False) or [""]
+
+
+class ConsoleHandler(logging.Handler):
+    """Writes log records as lines on stderr, above a spinner and never behind its text."""
+
+    def __init__(self, console: Console) -> None:
+        super().__init__()
+        self._console = console
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write a record, unless it is about an event, which is shown already."""
+        if hasattr(record, "event"):
+            return
+        try:
+            for line in self.format(record).splitlines():
+                self._console.info(line)
+        except Exception:  # noqa: BLE001 - as every handler does
+            self.handleError(record)
 
 
 def _cleaned(span: Span) -> Span:

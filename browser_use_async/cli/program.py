@@ -16,7 +16,7 @@ from typing import Any, Protocol, cast
 import attrs
 
 from browser_use_async import __version__
-from browser_use_async.cli.console import Console
+from browser_use_async.cli.console import Console, ConsoleHandler
 from browser_use_async.cli.exit_codes import ExitCode, report_error
 from browser_use_async.cli.options import add_output_options
 from browser_use_async.cli.screen import Style
@@ -113,7 +113,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parser.print_help(sys.stderr)
         return ExitCode.USAGE
     console = Console(plain=options.plain)
-    _log_to_stderr(verbose=options.verbose)
+    _log_to_console(console, verbose=options.verbose)
     try:
         with _warnings_on_console(console):
             work = modules[options.command].execute(options, console)
@@ -152,8 +152,9 @@ def _parser(modules: dict[str, CommandModule]) -> argparse.ArgumentParser:
     return parser
 
 
-def _log_to_stderr(*, verbose: bool) -> None:
-    logging.basicConfig(stream=sys.stderr, format="%(levelname)s %(name)s: %(message)s")
+def _log_to_console(console: Console, *, verbose: bool) -> None:
+    handler = ConsoleHandler(console)
+    logging.basicConfig(handlers=[handler], format="%(levelname)s %(name)s: %(message)s")
     logging.getLogger("browser_use_async").setLevel(logging.DEBUG if verbose else logging.WARNING)
 
 

@@ -1,7 +1,6 @@
 """One call of the API: its attempts, their outcomes, and the answer or the error."""
 
 import asyncio
-import logging
 import random
 from collections.abc import Awaitable, Callable
 from functools import cached_property
@@ -19,6 +18,7 @@ from browser_use_async.transport.config import CallLimits, Configuration
 from browser_use_async.transport.connection_pool import PoolOptions
 from browser_use_async.transport.connections import Connections
 from browser_use_async.transport.error_factory import error_of
+from browser_use_async.transport.health import ServiceHealth, emit
 from browser_use_async.transport.idempotency import (
     is_deleted,
     is_reached,
@@ -35,7 +35,6 @@ from browser_use_async.types import TaskId
 if TYPE_CHECKING:
     from browser_use_async.transport.storage import Storage
 
-_LOGGER = logging.getLogger("browser_use_async")
 _ONCE = RetryPolicy(max_attempts=1)
 _NO_TIMEOUT = AcquireTimeout()
 _COSTLY = frozenset({Effect.CREATES})
@@ -70,6 +69,7 @@ class Transport:
         )
         self._on_event = on_event
         self._rate_limiter: RateLimiter | None = None
+        self.health = ServiceHealth(configuration.base_url, on_event)
         self.server_clock = ServerClock()
         load_structure()  # now, and not while a call waits for it
 
@@ -136,7 +136,7 @@ class Transport:
         self, prepared: PreparedRequest, outcome: Outcome, attempts: int
     ) -> errors.BrowserUseError:
         """A fresh error for a call that did not succeed."""
-        return error_of(prepared, outcome, attempts, self._secrets_of(prepared))
+        return error_of(prepared, outcome, attempts, self._secrets_of(prepared), self.health.served)
 
     async def outcome_of(
         self,
@@ -211,12 +211,15 @@ class Transport:
             permit = acquired
         # None is released as a call without an answer: cancelled, or failed before it was sent.
         outcome = None
+        sent_at = 0.0
         try:
             if before_sending is not None:
                 await before_sending()
+            sent_at = limiter.loop.time()
             outcome = sent = await self._connections.send(prepared, on_sent)
         finally:
             limiter.release(permit, endpoint, outcome)
+        self.health.record(endpoint, sent, sent_at, limiter.loop)
         if sent.reply is not None and (date := sent.reply.headers.get(DATE)) is not None:
             self.server_clock.record(date, limiter.loop.time())
         return sent
@@ -274,12 +277,7 @@ class Transport:
 
     def emit(self, event: SessionEvent) -> None:
         """Call the user's callback; its exceptions are logged and not raised."""
-        if self._on_event is None:
-            return
-        try:
-            self._on_event(event)
-        except Exception:
-            _LOGGER.exception("on_event raised")
+        emit(event, self._on_event)
 
     async def aclose(self) -> None:
         """Close the connections. Calls under way get `SessionClosedError`.
@@ -295,6 +293,7 @@ class Transport:
         try:
             await self._connections.aclose()
         finally:
+            self.health.aclose()
             if self._rate_limiter is not None:
                 self._rate_limiter.close()
             if "storage" in self.__dict__:

@@ -47,7 +47,7 @@ def test_a_change_that_breaks_nothing_survives():
     """The judge does not call every change a mutant."""
     harmless = Mutant(
         "another log name",
-        "transport/client.py",
+        "transport/health.py",
         'logging.getLogger("browser_use_async")',
         "logging.getLogger('browser_use_async')",
         ("A1",),
