@@ -15,7 +15,10 @@ if TYPE_CHECKING:
     from browser_use_async.batch.progress import BatchProgress
     from browser_use_async.batch.results import BatchResult
     from browser_use_async.events import (
+        EndActionAttempted,
         RetryScheduled,
+        ServiceRecovered,
+        ServiceUnreachable,
         SessionEvent,
         SlotAwaited,
         SubmissionAdopted,
@@ -73,6 +76,7 @@ __all__ = [
     "CreateBrowserProfileRequest",
     "CreateScheduledTaskRequest",
     "Created",
+    "EndActionAttempted",
     "LlmModel",
     "OutputFile",
     "ParsedTask",
@@ -86,6 +90,8 @@ __all__ = [
     "ScheduledTask",
     "ScheduledTaskPage",
     "SearchResult",
+    "ServiceRecovered",
+    "ServiceUnreachable",
     "SessionEvent",
     "SlotAwaited",
     "SubmissionAdopted",
@@ -114,7 +120,10 @@ _HOMES = {
     "BatchResult": "batch.results",
     "BrowserUseSession": "session",
     "CallLimits": "transport.config",
+    "EndActionAttempted": "events",
     "RetryScheduled": "events",
+    "ServiceRecovered": "events",
+    "ServiceUnreachable": "events",
     "SessionEvent": "events",
     "SlotAwaited": "events",
     "SubmissionAdopted": "events",

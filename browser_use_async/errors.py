@@ -385,7 +385,7 @@ class OutputValidationError(BrowserUseError):
 
 
 class WaitTimeoutError(BrowserUseError, TimeoutError):
-    """The time allowed for a wait is up.
+    """The time allowed for a wait is up. If the last poll failed, `__cause__` is why.
 
     Attributes:
         last_status: The last status seen, or None if none was.
@@ -397,7 +397,10 @@ class WaitTimeoutError(BrowserUseError, TimeoutError):
 
 
 class WaitInterruptedError(BrowserUseError):
-    """The API stayed unreachable for longer than `PollPolicy.outage_tolerance` during a wait.
+    """The API stayed unreachable during a wait; `__cause__` is the last failure.
+
+    For longer than `PollPolicy.outage_tolerance`, or, if it is not known whether the task exists,
+    for as many requests as `RetryPolicy.max_attempts`.
 
     Attributes:
         last_status: The last status seen, or None if none was.

@@ -6,7 +6,10 @@ from browser_use_async.types.base import Value
 from browser_use_async.types.enums import TaskStatus
 
 __all__ = [
+    "EndActionAttempted",
     "RetryScheduled",
+    "ServiceRecovered",
+    "ServiceUnreachable",
     "SessionEvent",
     "SlotAwaited",
     "SubmissionAdopted",
@@ -86,4 +89,60 @@ class UnknownStatusSeen(Value):
     status: TaskStatus
 
 
-SessionEvent = RetryScheduled | SlotAwaited | SubmissionAdopted | UnknownStatusSeen
+@attrs.frozen(eq=False, repr=False)
+class ServiceUnreachable(Value):
+    """No call of the session has been answered for about two seconds; once for each outage.
+
+    Requests that were refused, cut, timed out or answered with a 5xx count as not answered. A
+    single one that succeeds when it is made again is no outage, nor is one route that fails while
+    another is answered.
+
+    Attributes:
+        seconds: Seconds since which no call has been answered.
+        failures: How many requests have failed since then.
+        reason: Why the last one failed, without secrets.
+    """
+
+    seconds: float
+    failures: int
+    reason: str
+
+
+@attrs.frozen(eq=False, repr=False)
+class ServiceRecovered(Value):
+    """A call was answered again after a `ServiceUnreachable`.
+
+    Attributes:
+        seconds: Seconds that the outage lasted.
+        failures: How many requests failed meanwhile.
+    """
+
+    seconds: float
+    failures: int
+
+
+@attrs.frozen(eq=False, repr=False)
+class EndActionAttempted(Value):
+    """The session tried to stop or pause a task that its caller no longer waits for.
+
+    Attributes:
+        task_id: The task.
+        action: What `on_timeout` or `on_cancel` asked for: `stop` or `pause`.
+        problem: Why that did not succeed, so that the task may still run and cost money; None if
+            the service has done it.
+    """
+
+    task_id: str
+    action: str
+    problem: str | None
+
+
+SessionEvent = (
+    RetryScheduled
+    | SlotAwaited
+    | SubmissionAdopted
+    | UnknownStatusSeen
+    | ServiceUnreachable
+    | ServiceRecovered
+    | EndActionAttempted
+)

@@ -424,7 +424,10 @@ class BrowserUseSession:
             InvalidRequestError: This is no such token.
         """
         self._transport.bind()
-        return await self._creator.resolve_submission(submission_token)
+        task = await self._creator.resolve_submission(submission_token)
+        if task is not None:
+            self._poller.record_known(task.id)
+        return task
 
     @overload
     def run_many(

@@ -31,7 +31,7 @@ from browser_use_async.api.scalars import (
 from browser_use_async.api.serialization import plain
 from browser_use_async.api.submission_token import RESERVED_KEYS
 from browser_use_async.errors import ResponseDecodeError
-from browser_use_async.types import UNSET, Balance, Created, OpenEnum, TaskStatus
+from browser_use_async.types import UNSET, Balance, Created, OpenEnum, TaskStatus, TaskStep
 
 
 def _balance(value: Any, _type: Any) -> Balance:
@@ -152,7 +152,10 @@ def _list_hook(annotation: Any, converter: cattrs.Converter) -> Callable[[Any, A
             raise MismatchError("expected an array")
         if (rows := make_plain(value)) is not None:
             return rows
-        return [structure_item(each, item) for each in value if each is not None]
+        rows = [structure_item(each, item) for each in value if each is not None]
+        if item is TaskStep:
+            _number_steps(rows)
+        return rows
 
     def detailed_hook(value: Any, _type: Any) -> list[Any]:
         if not isinstance(value, list):
@@ -166,6 +169,13 @@ def _list_hook(annotation: Any, converter: cattrs.Converter) -> Callable[[Any, A
         return hook(value, annotation)
 
     return detailed_hook if converter.detailed_validation else hook
+
+
+def _number_steps(steps: list[TaskStep]) -> None:
+    """Give a number to the steps of servers that give none."""
+    # Streams tell steps apart by their numbers.
+    for place, step in enumerate(steps, 1):
+        step.step = step.step or place
 
 
 def _make_converter(*, detailed: bool) -> cattrs.Converter:

@@ -50,7 +50,7 @@ class Endpoint(Value):
     _body: str | None = attrs.field(default=None, alias="body")
     authenticated: bool = True  # whether the call needs an API key
     subscription: bool = False  # whether the service asks for an active subscription
-    checks_identity: bool = False  # whether the answer's `id` must be the `task_id` asked for
+    identity: str | None = None  # the field of the answer that must be the id asked for
     leaves_a_trace: bool = True  # whether another call tells afterwards if it was carried out
 
     @property
@@ -129,7 +129,7 @@ GET_TASK = Endpoint(
     "Tasks",
     "Tells everything about a task: status, steps, output and files.",
     parameters="TaskId",
-    checks_identity=True,
+    identity="id",
 )
 GET_TASK_STATUS = Endpoint(
     "get_task_status",
@@ -214,7 +214,7 @@ GET_SCHEDULED_TASK = Endpoint(
     "Scheduled Tasks",
     "Tells everything about a schedule.",
     parameters="TaskId",
-    checks_identity=True,
+    identity="id",
 )
 UPDATE_SCHEDULED_TASK = Endpoint(
     "update_scheduled_task",
@@ -226,7 +226,7 @@ UPDATE_SCHEDULED_TASK = Endpoint(
     "Changes the fields of a schedule that are given.",
     parameters="TaskId",
     body="UpdateScheduledTaskRequest",
-    checks_identity=True,
+    identity="id",
 )
 DELETE_SCHEDULED_TASK = Endpoint(
     "delete_scheduled_task",
@@ -270,6 +270,7 @@ GET_BROWSER_PROFILE = Endpoint(
     "Browser Profiles",
     "Tells everything about a browser profile.",
     parameters="ProfileId",
+    identity="profile_id",
 )
 UPDATE_BROWSER_PROFILE = Endpoint(
     "update_browser_profile",
@@ -281,6 +282,7 @@ UPDATE_BROWSER_PROFILE = Endpoint(
     "Changes the fields of a browser profile that are given.",
     parameters="ProfileId",
     body="UpdateBrowserProfileRequest",
+    identity="profile_id",
 )
 DELETE_BROWSER_PROFILE = Endpoint(
     "delete_browser_profile",

@@ -347,7 +347,9 @@ class ItemRunner:
     async def _wait_for_end(self, task_id: str, created_at: float | None) -> BatchResult[Any]:
         batch, item, attempts = self.batch, self.item, self._attempts()
         try:
-            task = await wait(batch.session.poller, task_id, batch.options.timeout, created_at)
+            poller, timeout = batch.session.poller, batch.options.timeout
+            # Created here or, as the ledger says, by an earlier run: an outage is sat out.
+            task = await wait(poller, task_id, timeout, created_at, exists=True)
         except FATAL:
             raise
         except errors.BrowserUseError as error:

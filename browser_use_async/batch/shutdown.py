@@ -95,4 +95,5 @@ async def _stop(task_id: str, batch: BatchState) -> None:
     try:
         await batch.session.tasks.stop(task_id)
     except BrowserUseError as error:
-        _LOGGER.warning("could not stop task %s: %s", task_id, error)
+        text = "could not stop task %s: %s; it may still run and cost money: session.tasks.stop(%r)"
+        _LOGGER.warning(text, task_id, error, task_id)

@@ -9,17 +9,10 @@ from typing import Any
 
 import attrs
 
-from browser_use_async import (
-    BrowserUseSession,
-    PollPolicy,
-    RetryScheduled,
-    SessionEvent,
-    SlotAwaited,
-    SubmissionAdopted,
-)
+from browser_use_async import BrowserUseSession, PollPolicy
 from browser_use_async.cli.console import Console
 from browser_use_async.cli.options import given_key
-from browser_use_async.cli.screen import Style
+from browser_use_async.cli.session_events import EventReporter
 from browser_use_async.errors import ConfigurationError
 from browser_use_async.transport.config import DEFAULT_BASE_URL
 
@@ -62,12 +55,14 @@ async def connect(
         elif needs_key and key is None:
             # Refused here, so that the message can name the options of the command line.
             raise ConfigurationError(NO_KEY)
+        reporter = EventReporter(console)
+        stack.callback(reporter.close)
         session = BrowserUseSession(
             key,
             base_url=base_url,
             timeout=options.attempt_timeout,
             poll=poll,
-            on_event=lambda event: _report_event(event, console),
+            on_event=reporter.report,
             allow_insecure_http=options.allow_insecure_http,
         )
         stack.push_async_callback(session.aclose)  # not entered: that demands a key
@@ -93,16 +88,3 @@ def _key(options: argparse.Namespace) -> str | None:
     given = given_key(options)
     # An empty key that was given is an error to report; the environment does not replace it.
     return given if given is not None else os.environ.get("BROWSER_USE_API_KEY") or None
-
-
-def _report_event(event: SessionEvent, console: Console) -> None:
-    match event:
-        case RetryScheduled():
-            text = f"{event.reason}; trying again in {event.pause:.1f} s ({event.operation})"
-        case SlotAwaited():
-            text = "too many tasks run at once; the task is created when one of them has ended"
-        case SubmissionAdopted():
-            text = f"the answer was lost, and task {event.task_id} found: nothing is paid twice"
-        case _:
-            text = f"task {event.task_id} is {event.status}, a status that is new to this version"
-    console.labelled([("note: ", Style.WAITING)], text)

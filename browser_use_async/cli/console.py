@@ -7,7 +7,7 @@ import re
 import sys
 import textwrap
 from collections.abc import Callable, Generator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from contextlib import contextmanager, suppress
 from typing import Any, TextIO
 
 from browser_use_async.cli.screen import Span, Style, open_screen, text_of
@@ -47,6 +47,9 @@ class Console:
             if isinstance(stream, io.TextIOWrapper):
                 stream.reconfigure(errors="backslashreplace")
         self._err = open_screen(errors, plain=plain)
+        self._show_status: Callable[[str], None] | None = None  # of the spinner, if there is one
+        self._status_text = ""
+        self.notice: str | None = None
         self._out = open_screen(self._stdout, plain=plain)
         self._as_json = as_json
         # With --output-only no more than errors.
@@ -102,9 +105,32 @@ class Console:
             loop.remove_reader(sys.stdin)
         return sys.stdin.readline().strip().lower() in {"y", "yes"}
 
-    def status(self, text: str) -> AbstractContextManager[Callable[[str], None]]:
-        """Show a spinner with a text on stderr until the `with` block ends."""
-        return nullcontext(_ignore) if self.is_quiet else self._err.status(text)
+    @contextmanager
+    def status(self, text: str) -> Generator[Callable[[str], None]]:
+        """Show a spinner with a text on stderr until the `with` block ends.
+
+        The block gets a function that changes the text.
+        """
+        if self.is_quiet:
+            yield _ignore
+            return
+        with self._err.status(text) as show:
+            self._show_status = show
+            self._change_status(text)
+            try:
+                yield self._change_status
+            finally:
+                self._show_status = None
+
+    def set_notice(self, text: str | None) -> None:
+        """Show a text in place of the spinner's, until it is None."""
+        self.notice = text
+        self._change_status(self._status_text)
+
+    def _change_status(self, text: str) -> None:
+        self._status_text = text
+        if self._show_status is not None:
+            self._show_status(text if self.notice is None else printable(self.notice))
 
     @contextmanager
     def live(self) -> Generator[Callable[[Sequence[Sequence[Span]]], None], None, None]:

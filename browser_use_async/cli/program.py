@@ -170,6 +170,8 @@ class _ConsoleHandler(logging.Handler):
         self.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s", "%H:%M:%S"))
 
     def emit(self, record: logging.LogRecord) -> None:
+        if hasattr(record, "event"):
+            return  # the command shows it already, in its own words
         try:
             for line in self.format(record).splitlines():
                 style = Style.WAITING if record.levelno >= logging.WARNING else Style.FAINT

@@ -22,14 +22,6 @@ STATUS_STYLES: dict[str, Style] = {
 
 _LAST_STEPS_SECONDS = 2.0
 
-_ON_EXIT = {
-    "leave": "it goes on; to follow it: browser-use-async watch {0}, to end it: "
-    "browser-use-async stop {0}",
-    "stop": "the service was asked to stop task {0}",
-    "pause": "the service was asked to pause task {0}; to continue it: "
-    "browser-use-async resume {0}",
-}
-
 ResultT = TypeVar("ResultT")
 _SECONDS_BETWEEN_LINES = 2.0
 """Without a terminal, each update is a new line; so they are this far apart."""
@@ -56,9 +48,15 @@ class TaskProgress:
     """Shows one task on stderr; leaving the block waits for the last steps to be shown."""
 
     def __init__(
-        self, console: Console, *, prefix: tuple[Span, ...] = (), spinning: bool = True
+        self,
+        console: Console,
+        *,
+        prefix: tuple[Span, ...] = (),
+        spinning: bool = True,
+        created: bool = True,
     ) -> None:
         self._console = console
+        self._is_known = created  # else it may not exist, until a status is seen
         self._prefix = prefix
         self._spinning = spinning
         self._following: asyncio.Task[None] | None = None
@@ -110,6 +108,7 @@ class TaskProgress:
     async def _show_statuses(self, handle: TaskHandle) -> None:
         before: TaskStatus | None = None
         async for status in handle.stream_status():
+            self._is_known = True
             # Only pauses are printed: the start and the end are shown in other ways.
             is_news = status is TaskStatus.PAUSED or before is TaskStatus.PAUSED
             if is_news and not status.is_terminal:
@@ -120,15 +119,28 @@ class TaskProgress:
         """Report that the wait timed out, print the task id as JSON, and return the exit code."""
         status = error.last_status
         self.task_id = error.task_id
-        self._console.error(f"the time is up; the task was last seen as {status or 'unknown'}")
+        self._is_known = self._is_known or status is not None
+        seen = "the task was not seen" if status is None else f"the task was last seen as {status}"
+        self._console.error(f"the time is up; {seen}")
+        if error.__cause__ is not None:
+            note: Span = ("note: ", Style.WAITING)
+            self._console.labelled([note], f"the last poll failed: {error.__cause__}")
         self.report_exit(on_exit)
         self._console.result({"id": error.task_id, "status": status})
         return ExitCode.TIMED_OUT
 
     def report_exit(self, on_exit: str) -> None:
-        """Print what happens to the task after the command has ended."""
-        if self.task_id is not None:
-            self._console.info(_ON_EXIT[on_exit].format(self.task_id))
+        """Print what happens to a task that is left after the command has ended."""
+        # Whether a task was stopped or paused is shown when the service has answered.
+        if self.task_id is None or on_exit != "leave":
+            return
+        task, lives = self.task_id, "goes on" if self._console.notice is None else "may go on"
+        if self._is_known:
+            follow = f"to follow it: browser-use-async watch {task}"
+            self._console.info(f"it {lives}; {follow}, to end it: browser-use-async stop {task}")
+        else:
+            again = f"to try again: browser-use-async watch {task}"
+            self._console.info(f"whether task {task} exists is not known; {again}")
 
     def report_end(self, task: Task) -> None:
         """Print how the task ended, unless the answer that follows on a terminal says so."""

@@ -149,6 +149,9 @@ class TaskHandle(Value, Generic[OutputT]):
         # The subscription comes first: what happens while a status is yielded is not missed.
         with self._subscribed(timeout, Interest.STATUS) as (watched, news):
             while True:
+                if (end := watched.unread_end) is not None:
+                    yield end
+                    return
                 watched.raise_error()
                 status, ended = watched.status, watched.ended
                 if status is not None and status != last:
@@ -199,7 +202,7 @@ class TaskHandle(Value, Generic[OutputT]):
                 await event.wait()
                 event.clear()
             if subscriber.expired and not watched.settled:
-                raise _timed_out([watched])
+                raise _timed_out(self._poller, [watched])
 
         try:
             yield watched, news
@@ -268,29 +271,39 @@ TaskReference: TypeAlias = str | Task | TaskSummary | Created | TaskHandle[Any]
 
 
 async def wait(
-    poller: TaskPoller, task_id: str, timeout: float | None, submitted_at: float | None = None
+    poller: TaskPoller,
+    task_id: str,
+    timeout: float | None,
+    submitted_at: float | None = None,
+    *,
+    exists: bool = False,
 ) -> Task:
-    """Wait until a task has ended, however it ended."""
+    """Wait until a task has ended, however it ended; one that `exists` sits out any outage."""
     if poller.telemetry is None:
-        return await _wait(poller, task_id, timeout, submitted_at)
+        return await _wait(poller, task_id, timeout, submitted_at, exists=exists)
     with poller.telemetry.wait(task_id):
-        return await _wait(poller, task_id, timeout, submitted_at)
+        return await _wait(poller, task_id, timeout, submitted_at, exists=exists)
 
 
 async def _wait(
-    poller: TaskPoller, task_id: str, timeout: float | None, submitted_at: float | None
+    poller: TaskPoller,
+    task_id: str,
+    timeout: float | None,
+    submitted_at: float | None,
+    *,
+    exists: bool,
 ) -> Task:
     # No handle, one frame and one future for each of what may be ten thousand waits.
     settled: asyncio.Future[None] = asyncio.get_running_loop().create_future()
     subscriber = Subscriber(_resolve, settled, _deadline(poller, timeout))
-    watched = poller.subscribe(task_id, subscriber, submitted_at=submitted_at)
+    watched = poller.subscribe(task_id, subscriber, submitted_at=submitted_at, exists=exists)
     try:
         if not watched.settled:
             await settled
     finally:
         poller.unsubscribe(watched, subscriber)
     if not watched.settled:
-        raise _timed_out([watched])
+        raise _timed_out(poller, [watched])
     return _result(watched)
 
 
@@ -320,7 +333,7 @@ async def wait_many(
             elif subscriber.expired:
                 alive = [each for each, _ in pending.values() if not each.settled]
                 if len(alive) == len(pending):
-                    raise _timed_out(alive)
+                    raise _timed_out(poller, alive)
                 woken.put_nowait(task_id)  # behind those that have ended
     finally:
         for watched, subscriber in pending.values():
@@ -348,17 +361,30 @@ def _new_steps(task: Task | None, after: int, given: Collection[int]) -> list[Ta
     return [new[number] for number in sorted(new)]
 
 
-def _timed_out(alive: list[WatchedTask]) -> errors.WaitTimeoutError:
+def _timed_out(poller: TaskPoller, alive: list[WatchedTask]) -> errors.WaitTimeoutError:
     first = alive[0]
+    failure = poller.last_failure(first)
     others = "" if len(alive) == 1 else f" and {len(alive) - 1} more"
-    what = (
-        f"task {first.task_id}{others} did not end in the time allowed; last seen as "
-        f"{first.status or 'unknown'}. It lives on: wait again, or stop it with "
-        "session.tasks.stop(task_id)"
+    what = f"task {first.task_id}{others} did not end in the time allowed"
+    if not first.is_known:
+        what = f"no answer about task {first.task_id}{others} came in the time allowed"
+    error = errors.WaitTimeoutError(
+        f"{what}{_stand(first, failure)}", task_id=first.task_id, last_status=first.status
     )
-    error = errors.WaitTimeoutError(what, task_id=first.task_id, last_status=first.status)
     error.timeline = first.timeline()
+    error.__cause__ = failure
     return error
+
+
+def _stand(watched: WatchedTask, failure: BaseException | None) -> str:
+    """What is known of a task that was waited for in vain, and what to do next."""
+    failed = "" if failure is None else f"; the last poll failed: {failure}"
+    if not watched.is_known:
+        advice = "check the id and base_url, then wait again"
+        return f"{failed}. Whether it exists is not known: {advice}"
+    seen = "not seen yet" if watched.status is None else f"last seen as {watched.status}"
+    lives = "It lives on" if failure is None else "It may live on"
+    return f"; {seen}{failed}. {lives}: wait again, or stop it with session.tasks.stop(task_id)"
 
 
 def _result(watched: WatchedTask) -> Task:

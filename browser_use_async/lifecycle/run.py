@@ -17,6 +17,7 @@ from browser_use_async.errors import (
     SessionClosedError,
     WaitTimeoutError,
 )
+from browser_use_async.events import EndActionAttempted
 from browser_use_async.lifecycle.create import OnAmbiguous, Submission, SubmissionState, TaskCreator
 from browser_use_async.lifecycle.handle import TaskHandle
 from browser_use_async.polling.poller import TaskPoller
@@ -297,14 +298,25 @@ class SubmissionRunner:
     async def _apply(self, task_id: str, action: EndAction) -> None:
         if action == "leave":
             return
+        problem: str | None = "there was no time for it"  # unless something else happens
         try:
             await (self.tasks.stop if action == "stop" else self.tasks.pause)(task_id)
             self.poller.record_stop(task_id, action)
-        except asyncio.CancelledError:
-            _LOGGER.warning("there was no time to %s task %s", action, task_id)
-            raise
+            problem = None
         except Exception as error:  # noqa: BLE001 - a user's middleware may raise anything
-            _LOGGER.warning("could not %s task %s: %s", action, task_id, error)
+            problem = str(error) or repr(error)
+        finally:  # cancelled too, it says what it knows
+            self._report_end_action(EndActionAttempted(task_id, action, problem))
+
+    def _report_end_action(self, event: EndActionAttempted) -> None:
+        if event.problem is None:
+            text = "the service was asked to %s task %s"
+            _LOGGER.info(text, event.action, event.task_id, extra={"event": event})
+        else:
+            text = "could not %s task %s: %s; it may still run and cost money: session.tasks.%s(%r)"
+            details = event.action, event.task_id, event.problem, event.action, event.task_id
+            _LOGGER.warning(text, *details, extra={"event": event})
+        self.creator.transport.emit(event)
 
 
 def _deadline(timeout: float | None) -> float | None:

@@ -48,6 +48,8 @@ class PollPolicy(Value):
         jitter: Which part of a pause is random, 0 to 1.
         max_wait: Seconds after which a wait without a timeout ends all the same.
         outage_tolerance: Seconds for which the API may stay unreachable before a wait gives up.
+            A wait for a task that was neither seen nor created by this session gives up after
+            `RetryPolicy.max_attempts` failed requests.
         shared: Whether two or more waits share their polls.
         list_threshold: The smallest number of polled tasks for which a page is read.
         safety_interval: Seconds within which each task is polled while webhooks arrive. Never

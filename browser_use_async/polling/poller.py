@@ -39,6 +39,7 @@ MAX_REQUESTS = 50  # below the transport's bound, so that polling leaves room fo
 MAX_STALE = 25  # further ones instead of as many that are not answered in time
 MAX_PAGES = 25  # read at once in search of tasks
 LOST_PER_PAGE = 25  # tasks that no page has shown for each page read in search of them
+MAX_KNOWN = 10_000  # tasks of waits that are over
 MAX_SEARCH = 1000  # pages; a list that never ends is searched no further
 PAGE_ATTEMPTS = 3  # for one page, before its tasks are polled one by one
 OUTAGE_FAILURES = 3  # failed requests in a row after which nothing is asked for a while
@@ -78,6 +79,8 @@ class TaskPoller:
         self._context = contextvars.Context()
         self._answered_at = -math.inf  # when any request was
         self._failed_in_a_row = 0
+        self._last_failure: BaseException | None = None  # of them
+        self._known: dict[str, None] = {}  # tasks seen by waits that are over, oldest first
         self._pauses = 0  # of the rotation in a row, since everything failed
         self._search_page: int | None = None  # the next one to search for tasks on
         self._searched_at = -math.inf
@@ -87,7 +90,12 @@ class TaskPoller:
     # --- subscriptions --------------------------------------------------------------------
 
     def subscribe(
-        self, task_id: str, subscriber: Subscriber, *, submitted_at: float | None = None
+        self,
+        task_id: str,
+        subscriber: Subscriber,
+        *,
+        submitted_at: float | None = None,
+        exists: bool = False,
     ) -> WatchedTask:
         """Poll a task until its last subscriber leaves."""
         if self._closed:
@@ -101,6 +109,7 @@ class TaskPoller:
             watched = WatchedTask(task_id, timelines, recorder=timelines.find(task_id))
             self._schedule.watched[task_id] = watched
             watched.webhook_said_ended = self._webhooks.has_ended(task_id)
+        watched.exists = watched.exists or exists or task_id in self._known
         if submitted_at is not None:
             watched.submitted_at = submitted_at
         if subscriber.interest > watched.interest:
@@ -123,6 +132,8 @@ class TaskPoller:
         else:
             _cancel_requests(watched)
             self._schedule.discard(watched)
+            if watched.is_known:
+                self.record_known(watched.task_id)
         if not self._schedule.watched:
             self._long_poll.stop()
             if self._timer is not None:
@@ -147,6 +158,17 @@ class TaskPoller:
     def watched(self, task_id: str) -> WatchedTask | None:
         """What is known of a task while something waits for it."""
         return self._schedule.watched.get(task_id)
+
+    def record_known(self, task_id: str) -> None:
+        """Remember that a task exists, so that a wait for it sits out an outage."""
+        self._known[task_id] = None
+        if len(self._known) > MAX_KNOWN:
+            del self._known[next(iter(self._known))]
+
+    def last_failure(self, watched: WatchedTask) -> BaseException | None:
+        """Why nothing newer is known of a task; None if the last poll was answered."""
+        # In an outage few polls are made, so this one may be of another task.
+        return watched.last_failure or self._last_failure
 
     def webhook_received(self, task_id: str, *, has_ended: bool) -> None:
         """Poll a task that a webhook is about."""
@@ -349,7 +371,10 @@ class TaskPoller:
                 each.record_failure(own, _now(), self.policy, self._rng)
                 self._schedule.move_to_back([each], _now())
                 self._settle_or_reschedule(each)
-            tasks[0].status_only = True  # one call finds out whether only the list fails
+            # One call finds out whether only the list fails, and not one whole interval later.
+            tasks[0].status_only = True
+            self._schedule.poll_again(tasks[0], max(_now(), self._schedule.resume_at))
+            self._wake()
             return ()
         attempts = 0
         for each in tasks:
@@ -395,6 +420,7 @@ class TaskPoller:
                 if TaskStatus(status).is_known and not TaskStatus(status).is_terminal:
                     self._record_status(watched, TaskStatus(status), now)
                 else:
+                    watched.unconfirmed = TaskStatus(status)
                     self._confirm_row(watched, TaskStatus(status), answered_before)
         if not answer.rows:
             self._search_page = None  # the end of the list
@@ -411,6 +437,7 @@ class TaskPoller:
     def _record_reply(self, asked: float) -> None:
         self._answered_at = _now()
         self._failed_in_a_row = self._pauses = 0
+        self._last_failure = None
         self._schedule.resume_at = -math.inf
         self._schedule.record_reply_time(_now() - asked)
 
@@ -418,12 +445,30 @@ class TaskPoller:
         """Count failed requests in a row; an answer that is no news still is an answer."""
         if _is_refusal(error):
             self._failed_in_a_row = self._pauses = 0
+            self._last_failure = None
             return
         self._failed_in_a_row += 1
+        self._last_failure = error.with_traceback(None)
+        if self._failed_in_a_row >= self._transport.retry.max_attempts:
+            self._give_up_unknown(error)
         now, schedule = _now(), self._schedule
         if self._failed_in_a_row >= OUTAGE_FAILURES and now >= schedule.resume_at:
             self._pauses += 1  # and not one for each of those that fail together
             schedule.resume_at = now + self.policy.backoff(self._pauses, self._rng)
+
+    def _give_up_unknown(self, error: BaseException) -> None:
+        """In an outage, end the waits for tasks that perhaps do not exist, as a call would end."""
+        health = self._transport.health
+        unknown = [each for each in self._schedule.watched.values() if not each.is_known]
+        if not health.is_down or not unknown:
+            return
+        for each in unknown:
+            each.interrupt(
+                f"the service gave no answer about task {each.task_id} "
+                f"({self._failed_in_a_row} requests failed in a row; last: {error})",
+                error,
+            )
+            self._settle_or_reschedule(each)
 
     # --- searching ------------------------------------------------------------------------
 
@@ -478,11 +523,12 @@ class TaskPoller:
         except asyncio.CancelledError:
             raise  # by `unsubscribe`, or from outside
         except BaseException as error:
-            self._count_failure(error)
-            if watched.answered_at < asked:  # else a newer request was answered
-                watched.record_failure(error, _now(), self.policy, self._rng)
             if not isinstance(error, errors.BrowserUseError):
                 _LOGGER.warning("a poll of task %s raised\n%s", watched.task_id, _text_of(error))
+            self._count_failure(error)
+            # Else a newer request was answered, unless only get-task can tell what is needed.
+            if watched.answered_at <= asked or watched.needs_get:
+                watched.record_failure(error, _now(), self.policy, self._rng)
             if isinstance(error, KeyboardInterrupt | SystemExit):
                 raise
         else:
@@ -513,10 +559,12 @@ class TaskPoller:
         is_still = watched.status in STILL and asked - watched.status_since > LATE_STEPS
         whole = watched.interest is Interest.STEPS and (watched.task is None or not is_still)
         task_id = TaskId(watched.task_id)
-        if not watched.needs_get and not whole:
-            question = self._long_poll.question
+        # A task that cannot be read is asked whether it has ended: until then it is waited for.
+        is_unreadable = watched.undecodable is not None
+        if is_unreadable or not (watched.needs_get or whole):
+            watched.needs_get = watched.needs_get and not is_unreadable
             status: TaskStatus = await self._transport.call_once(
-                GET_TASK_STATUS, task_id, wait=question
+                GET_TASK_STATUS, task_id, wait=self._long_poll.question
             )
             if status.is_known and not status.is_terminal:
                 changed = status != watched.status
@@ -524,6 +572,8 @@ class TaskPoller:
                     self._record_status(watched, status, _now())
                 if watched.interest is not Interest.STEPS or not (changed or watched.task is None):
                     return
+            else:
+                watched.unconfirmed = status
         # Reset before the request: a webhook during it asks for another get afterwards.
         needed, watched.needs_get = watched.needs_get, False
         try:
@@ -549,13 +599,13 @@ class TaskPoller:
             self._record_status(watched, status, _now())
         elif not watched.change_confirmed:
             # Once: where get-task knows of no end, the task is polled as any other.
-            watched.change_confirmed = True
+            watched.change_confirmed, watched.unconfirmed = True, status
             self._confirm(watched)
 
     def _record_task(self, watched: WatchedTask, task: Task, asked: float) -> None:
         if watched.settled or (asked < watched.task_asked_at and not task.status.is_terminal):
             return  # older than what is known
-        watched.task, watched.task_asked_at = task, asked
+        watched.task, watched.task_asked_at, watched.undecodable = task, asked, None
         if task.status.is_terminal or (not task.status.is_known and task.finished_at is not None):
             watched.settled = True
             self._transport.release_slot()

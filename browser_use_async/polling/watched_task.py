@@ -22,6 +22,7 @@ FIRST_AUDIT = 300.0  # seconds of polling by list after which one status call ch
 NEW_TASK_GRACE = 30.0  # seconds in which a task of our own may answer 404
 MISSING_POLLS, MISSING_SECONDS = 3, 10.0  # a task that was seen is gone after both
 MAX_BROKEN = 5  # polls in a row that raise what no call should raise
+MAX_UNDECODABLE = 5  # answers in a row that are wrong at the same place
 
 _NOT_FOUND = (errors.NotFoundError, errors.APINotServedError)  # the second from a bad gateway
 
@@ -72,6 +73,15 @@ class FailedPolls:
     missing: int = 0  # answered 404
     missing_since: float = 0.0
     pages: int = 0  # list pages about it that were not answered
+    last: BaseException | None = None  # the newest one, without its frames
+
+
+@attrs.frozen(eq=False, weakref_slot=False)
+class UndecodableAnswers:
+    """Answers about one task in a row that are wrong at the same place."""
+
+    error: errors.ResponseDecodeError  # the newest one
+    count: int
 
 
 @attrs.define(eq=False, repr=False, weakref_slot=False)
@@ -81,6 +91,7 @@ class WatchedTask:
     task_id: str
     timelines: Timelines = attrs.field(factory=Timelines)
     submitted_at: float | None = None  # when this session created it
+    exists: bool = False  # as an earlier wait or a ledger tells
     subscribers: list[Subscriber] = attrs.field(factory=list)
 
     recorder: TimelineRecorder | None = None  # few of ten thousand waits have one
@@ -94,6 +105,8 @@ class WatchedTask:
     error: errors.BrowserUseError | None = None  # why polling ended without a terminal task
     webhook_said_ended: bool = False
     change_confirmed: bool = False  # since a held call told of its end; from then on polls tell
+    unconfirmed: TaskStatus | None = None  # an end or an unknown status, before get-task tells
+    undecodable: UndecodableAnswers | None = None  # since the last task that could be read
     unknown_statuses: tuple[TaskStatus, ...] = ()  # those seen that this version does not know
 
     # Polls.
@@ -121,6 +134,26 @@ class WatchedTask:
     def ended(self) -> bool:
         """Whether `task` is terminal."""
         return self.settled and self.error is None
+
+    @property
+    def is_known(self) -> bool:
+        """Whether the task is known to exist: seen, reported or created by this session."""
+        created = self.exists or self.submitted_at is not None
+        return created or self.status is not None or self.webhook_said_ended
+
+    @property
+    def unread_end(self) -> TaskStatus | None:
+        """How it has ended as the status call says, if get-task cannot be read."""
+        said = self.unconfirmed
+        is_unread = isinstance(self.error, errors.ResponseDecodeError)
+        return said if is_unread and said is not None and said.is_terminal else None
+
+    @property
+    def last_failure(self) -> BaseException | None:
+        """Why the newest poll failed, or why its answers cannot be read; None if neither."""
+        if self.failed is not None and self.failed.last is not None:
+            return self.failed.last
+        return None if self.undecodable is None else self.undecodable.error
 
     @property
     def interest(self) -> Interest:
@@ -226,6 +259,7 @@ class WatchedTask:
 
     def record_status(self, status: TaskStatus, now: float) -> bool:
         """Record a status; whether it is one that this version has not seen and does not know."""
+        self.unconfirmed = None
         is_new = not status.is_known and status not in self.unknown_statuses
         if is_new:
             self.unknown_statuses += (status,)
@@ -242,6 +276,8 @@ class WatchedTask:
         """Record a failed poll: when the next one is due, or that polling has to end."""
         self._begin_recording().record(TimelineKind.FAILED, _short(error))
         failed = self.failed = self.failed or FailedPolls()
+        # Without its frames: they hold requests, and those the key.
+        failed.last = error.with_traceback(None)
         if isinstance(error, _NOT_FOUND):
             self.next_poll_at = now + policy.pause(max(self.polls, 1), rng)
             self._record_missing(error, now, failed)
@@ -251,8 +287,7 @@ class WatchedTask:
             self.next_poll_at = now + policy.backoff(failed.broken, rng)
             if failed.broken >= MAX_BROKEN:
                 what = f"{failed.broken} polls of task {self.task_id} in a row raised {error!r}"
-                # Without its frames: they hold requests, and those the key.
-                self._interrupt(what, error.with_traceback(None))
+                self.interrupt(what, error)
         elif not is_transient(error):
             self.settle_with(error)
         else:
@@ -260,9 +295,32 @@ class WatchedTask:
             failed.failing_since = min(failed.failing_since, now)
             self.next_poll_at = now + policy.backoff(failed.failures, rng)
             seconds = now - failed.failing_since
+            self._record_undecodable(error)
             if seconds >= policy.outage_tolerance:
                 what = f"the API gave no usable answer about task {self.task_id}"
-                self._interrupt(f"{what} for {seconds:.0f} s (last: {error})", error)
+                self.interrupt(f"{what} for {seconds:.0f} s (last: {error})", error)
+
+    def _record_undecodable(self, error: BaseException) -> None:
+        """Record an answer that is wrong at some place; the fifth such in a row settles it."""
+        # A body that is no JSON at all (at "$") comes from a proxy in front of a service that is
+        # away, and is waited out; a wrong field of an answer is there again each time.
+        if not isinstance(error, errors.ResponseDecodeError) or error.path == "$":
+            return
+        before = self.undecodable
+        again = before is not None and before.error.path == error.path
+        count = before.count + 1 if before is not None and again else 1
+        self.undecodable = UndecodableAnswers(error, count)
+        # As long as the status call says that the task runs, what it is in the end may be readable.
+        is_alive = self.unconfirmed is None and self.status is not None
+        if count >= MAX_UNDECODABLE and not is_alive:
+            seen = self.unconfirmed
+            stands = "" if seen is None else f"; the service says that the task is {seen}"
+            final = errors.ResponseDecodeError(
+                f"{error}; {count} answers in a row were wrong there, so this wait ends{stands}",
+                path=error.path,
+            )
+            final.__cause__ = error
+            self.settle_with(final)
 
     def _record_missing(
         self, error: errors.BrowserUseError, now: float, failed: FailedPolls
@@ -278,11 +336,18 @@ class WatchedTask:
         if gone or (self.status is None and self.submitted_at is None):
             self.settle_with(error)
 
-    def _interrupt(self, what: str, error: BaseException) -> None:
-        seen = f"the task lives on, last seen as {self.status or 'unknown'}"
-        text = f"{what}; {seen}: continue with session.handle(task_id)"
+    def interrupt(self, what: str, error: BaseException) -> None:
+        """End polling because of failures that may pass, and say what is known of the task."""
+        if self.is_known:
+            seen = "" if self.status is None else f", last seen as {self.status}"
+            rest = f"the task may live on{seen}: continue with session.handle(task_id)"
+        else:
+            rest = (
+                "whether the task exists is not known: check the id, base_url and that the server "
+                "runs, then wait again"
+            )
         interrupted = errors.WaitInterruptedError(
-            text, task_id=self.task_id, last_status=self.status
+            f"{what}; {rest}", task_id=self.task_id, last_status=self.status
         )
         interrupted.__cause__ = error
         self.settle_with(interrupted)

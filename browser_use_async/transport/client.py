@@ -26,6 +26,7 @@ from browser_use_async.transport.config import CallLimits, Configuration
 from browser_use_async.transport.connection_pool import PoolOptions
 from browser_use_async.transport.connections import Connections
 from browser_use_async.transport.error_factory import error_of, printable_line
+from browser_use_async.transport.health import ServiceHealth, emit
 from browser_use_async.transport.held_calls import HeldCalls
 from browser_use_async.transport.idempotency import (
     is_deleted,
@@ -44,10 +45,11 @@ if TYPE_CHECKING:
     from browser_use_async.telemetry import Telemetry
     from browser_use_async.transport.storage import Storage
 
-_LOGGER = logging.getLogger("browser_use_async")
 _ONCE = RetryPolicy(max_attempts=1)
 _NO_TIMEOUT = AcquireTimeout()
 _COSTLY = frozenset({Effect.CREATES})
+
+_LOGGER = logging.getLogger("browser_use_async")
 
 Call = Callable[..., Awaitable[Any]]
 """Makes the call of an endpoint's row, with a request and a body, and returns its typed answer."""
@@ -80,6 +82,7 @@ class Transport:
         )
         self._on_event = on_event
         self._rate_limiter: RateLimiter | None = None
+        self.health = ServiceHealth(configuration.base_url, on_event)
         self.server_clock = ServerClock()
         self.timelines = Timelines() if timelines is None else timelines
         self.telemetry: Telemetry | None = None
@@ -169,7 +172,8 @@ class Transport:
         self, prepared: PreparedRequest, outcome: Outcome, attempts: int
     ) -> errors.BrowserUseError:
         """A fresh error for a call that did not succeed."""
-        error = error_of(prepared, outcome, attempts, self._secrets_of(prepared))
+        secrets = self._secrets_of(prepared)
+        error = error_of(prepared, outcome, attempts, secrets, self.health.served)
         if outcome.recorder is not None:
             error.timeline = outcome.recorder.timeline()
         return error
@@ -261,20 +265,22 @@ class Transport:
         # None is released as a call without an answer: cancelled, or failed before it was sent.
         outcome = None
         self._requests = request = self._requests + 1
-        # Asked once: a call pays for its line only where there is a reader.
-        started = limiter.loop.time() if _LOGGER.isEnabledFor(logging.DEBUG) else None
+        sent_at = limiter.loop.time()
         try:
             if before_sending is not None:
                 await before_sending()
+                sent_at = limiter.loop.time()
             sending = self._connections.send(prepared, on_sent)
             if self.telemetry is not None:
                 sending = self.telemetry.send(prepared, number, sending)
             outcome = sent = await sending
         finally:
             limiter.release(permit, endpoint, outcome)
-            if started is not None:
-                seconds = limiter.loop.time() - started
+            # A call pays for its line only where there is a reader.
+            if _LOGGER.isEnabledFor(logging.DEBUG):
+                seconds = limiter.loop.time() - sent_at
                 _log_attempt(request, prepared, outcome, seconds, number, most)
+        self.health.record(endpoint, sent, sent_at, limiter.loop)
         if sent.reply is not None and (date := sent.reply.headers.get(DATE)) is not None:
             self.server_clock.record(date, limiter.loop.time())
         return sent
@@ -347,13 +353,8 @@ class Transport:
     def emit(self, event: SessionEvent) -> None:
         """Log an event, and call the user's callback; its exceptions are logged and not raised."""
         if isinstance(event, RetryScheduled | SlotAwaited | SubmissionAdopted):
-            _LOGGER.info("%s", event)
-        if self._on_event is None:
-            return
-        try:
-            self._on_event(event)
-        except Exception:
-            _LOGGER.exception("on_event raised")
+            _LOGGER.info("%s", event, extra={"event": event})
+        emit(event, self._on_event)
 
     async def aclose(self) -> None:
         """Close the connections. Calls under way get `SessionClosedError`.
@@ -369,6 +370,7 @@ class Transport:
         try:
             await self._connections.aclose()
         finally:
+            self.health.aclose()
             if self._rate_limiter is not None:
                 self._rate_limiter.close()
             if "storage" in self.__dict__:

@@ -1,9 +1,10 @@
 """Makes the error that a caller sees: what was sent, what happened, and what to do next."""
 
+from collections.abc import Collection
 from typing import Any
 
 from browser_use_async import errors
-from browser_use_async.api.endpoint_table import Effect
+from browser_use_async.api.endpoint_table import Effect, Endpoint
 from browser_use_async.api.json import JsonRefusedError, read_json
 from browser_use_async.transport.request import PreparedRequest
 from browser_use_async.transport.response import Outcome, OutcomeKind, Reply, kind_of_status
@@ -44,15 +45,19 @@ _ADVICE: dict[int, str] = {
 
 
 def error_of(
-    prepared: PreparedRequest, outcome: Outcome, attempts: int, secrets: tuple[str, ...] = ()
+    prepared: PreparedRequest,
+    outcome: Outcome,
+    attempts: int,
+    secrets: tuple[str, ...] = (),
+    served: Collection[str] = (),
 ) -> errors.BrowserUseError:
-    """A fresh error for a call that did not succeed."""
+    """A fresh error for a call that did not succeed; `served` names the calls that others did."""
     times = "" if attempts <= 1 else f" after {attempts} attempts"
     if outcome.held is not None:
         return _not_sent_error(prepared, outcome.held, attempts, times)
     if outcome.reply is None or 200 <= outcome.reply.status < 300:
         return _no_answer_error(prepared, outcome, attempts, times)
-    return _status_error(prepared, outcome.reply, attempts, times, secrets)
+    return _status_error(prepared, outcome.reply, attempts, times, secrets, served)
 
 
 def _not_sent_error(
@@ -111,7 +116,12 @@ def _hint_for_html(reply: Reply | None) -> str:
 
 
 def _status_error(
-    prepared: PreparedRequest, reply: Reply, attempts: int, times: str, secrets: tuple[str, ...]
+    prepared: PreparedRequest,
+    reply: Reply,
+    attempts: int,
+    times: str,
+    secrets: tuple[str, ...],
+    served: Collection[str],
 ) -> errors.APIStatusError:
     content = _json_of(reply.body)
     # Redacted first: cutting and joining could leave half of a secret.
@@ -129,9 +139,7 @@ def _status_error(
     # what was not found.
     if reply.status == 404 and (content is _NOT_JSON or content == {"detail": "Not Found"}):
         return errors.APINotServedError(
-            f"{start}: this server does not serve Cloud API v1 here; check base_url. The hosted "
-            "v1 routes were reported gone in 2026: `browser-use-async serve` runs a v1 server",
-            **common,
+            f"{start}: {_why_not_served(prepared.endpoint, served)}", **common
         )
     if 300 <= reply.status < 400:
         return errors.APIStatusError(
@@ -150,6 +158,21 @@ def _status_error(
         return errors.RateLimitError(message + asks, retry_after=seconds, **common)
     default = errors.InternalServerError if reply.status >= 500 else errors.APIStatusError
     return _BY_STATUS.get(reply.status, default)(message, **common)
+
+
+def _why_not_served(endpoint: Endpoint, served: Collection[str]) -> str:
+    """What a missing route says about the server, given the calls that it has accepted."""
+    if endpoint.name in served:
+        return (
+            f"{endpoint} was there a moment ago, so the service, or a gateway in front of it, is "
+            "being changed; call again later"
+        )
+    if served:
+        return f"this server has no {endpoint}, though it answers other calls of Cloud API v1"
+    return (
+        "this server does not serve Cloud API v1 here; check base_url. The hosted "
+        "v1 routes were reported gone in 2026: `browser-use-async serve` runs a v1 server"
+    )
 
 
 def _advice(prepared: PreparedRequest, status: int) -> str | None:

@@ -45,6 +45,7 @@ class PreparedRequest(MutableValue):
     task_id: str | None  # the task that the call is about, for error messages
     wait: Wait | None = None  # for how long the answer may be held
     cursor: str | None = None  # from which a list call is to tell changes
+    resource_id: str | None = None  # the id that the answer must carry, where it must carry one
 
     def __str__(self) -> str:
         return f"{self.endpoint.method} {self.target.partition('?')[0]}"
@@ -64,7 +65,11 @@ def prepare(endpoint: Endpoint, request: Any = None, body: Any = None) -> Prepar
             if (value := getattr(request, name)) is not UNSET
         }
         target += "?" + urlencode(pairs, quote_via=quote)
-    return PreparedRequest(endpoint, target, _payload(body), getattr(request, "task_id", None))
+    task_id = getattr(request, "task_id", None)
+    prepared = PreparedRequest(endpoint, target, _payload(body), task_id)
+    if endpoint.identity is not None:
+        prepared.resource_id = task_id if task_id is not None else request.profile_id
+    return prepared
 
 
 def _payload(body: Any) -> Payload | None:

@@ -66,6 +66,7 @@ class Outcome(MutableValue):
     doubted: bool = False  # whether an earlier attempt of the same call may have been carried out
     # What happened in the whole call, if not all of it went well.
     recorder: TimelineRecorder | None = attrs.field(default=None, repr=False)
+    repeated: bool = False  # whether the attempt before had the very same wrong answer
 
     @property
     def status(self) -> int | None:
@@ -206,9 +207,11 @@ def classify_reply(prepared: PreparedRequest, reply: Reply) -> Outcome:
     except errors.ResponseDecodeError as error:
         problem, path = str(error), error.path
     else:
-        if not prepared.endpoint.checks_identity or value.id == prepared.task_id:
+        identity = prepared.endpoint.identity
+        if identity is None or (found := getattr(value, identity)) == prepared.resource_id:
             return Outcome(kind, value=value, reply=reply)
-        problem, path = "the answer is about another task", "$.id"
+        what = "profile" if identity == "profile_id" else "task"
+        problem, path = f"the answer is about another {what}, {found[:100]!r}", f"$.{identity}"
     # A good status with a wrong body: something was done, and what it was is not known.
     return Outcome(OutcomeKind.AMBIGUOUS, reply=reply, problem=problem, path=path)
 

@@ -164,10 +164,18 @@ class Retrying:
 
         pending = [first]
         doubted = False
+        wrong: tuple[str, str] | None = None
 
         async def once() -> Outcome:
-            nonlocal doubted
+            nonlocal doubted, wrong
             outcome = pending.pop() if pending else await attempt()
+            # Mixed-up answers are cured by a new connection, which the next attempt gets. What is
+            # wrong at the same place in the same way twice is what the service has to say; a body
+            # that cannot be read at all (at "$") is not, since a proxy may have written it.
+            before, wrong = wrong, None
+            if outcome.path not in {None, "$"}:
+                wrong = str(outcome.path), outcome.problem
+            outcome.repeated = wrong is not None and wrong == before
             outcome.doubted = doubted
             doubted = doubted or outcome.kind is OutcomeKind.AMBIGUOUS
             return outcome
@@ -186,7 +194,7 @@ class Retrying:
         return last, int(retrying.statistics["attempt_number"])
 
     def _may_try_again(self, outcome: Outcome) -> bool:
-        return may_try_again(self._effect, outcome)
+        return not outcome.repeated and may_try_again(self._effect, outcome)
 
     def _pause(self, state: "tenacity.RetryCallState") -> float:
         pause = self._policy.pause(_outcome(state), state.attempt_number, self._rng)

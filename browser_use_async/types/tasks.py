@@ -65,8 +65,8 @@ class TaskStep(Response):
     """One step of the agent.
 
     Attributes:
-        id: The step's id.
-        step: Its number, counted from 1.
+        id: The step's id; empty from servers that give none.
+        step: Its number, counted from 1; its place in the list where the server gives none.
         evaluation_previous_goal: How the agent judges the step before. Of a failed task, the
             last one says why it failed.
         next_goal: What the step sets out to do.
@@ -74,8 +74,8 @@ class TaskStep(Response):
         extra: Fields that this version does not know.
     """
 
-    id: str
-    step: int
+    id: str = ""
+    step: int = 0
     evaluation_previous_goal: str = ""
     next_goal: str = ""
     url: str = ""

@@ -273,6 +273,10 @@ _STEP = {"id": "s", "step": 1, "evaluation_previous_goal": "", "next_goal": "", 
         ({**_STEP, "id": 7}, [TaskStep("7", 1, url="u")]),
         ({**_STEP, "step": "3"}, [TaskStep("s", 3, url="u")]),
         ({**_STEP, "url": None}, [TaskStep("s", 1)]),
+        ({**_STEP, "id": None}, [TaskStep("", 1, url="u")]),
+        ({name: _STEP[name] for name in _STEP if name != "id"}, [TaskStep("", 1, url="u")]),
+        ({"next_goal": "Read"}, [TaskStep("", 2, next_goal="Read")]),
+        ({}, [TaskStep("", 2)]),
         (
             {**{name: _STEP[name] for name in _STEP if name != "url"}, "link": "u"},
             [TaskStep("s", 1, extra={"link": "u"})],
@@ -296,7 +300,6 @@ def test_an_odd_step_among_ordinary_ones(odd: Any, read: list[TaskStep]) -> None
     [
         ({**_STEP, "step": True}, ".step"),
         ({**_STEP, "url": ["u"]}, ".url"),
-        ({**_STEP, "id": None}, ".id"),
         ("steps", ""),  # as many characters as a step has fields
         ([*_STEP], ""),
         (5, ""),

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from browser_use_async import errors
+from browser_use_async import EndActionAttempted, errors
 from tests.lifecycle.orphans import cancelled, forever, now, orphans, steps
 from tests.support.api_bench import OpenSession
 from tests.support.fake_api import FakeApi, FakeTask, Fault
@@ -308,7 +308,8 @@ async def test_a_stop_that_fails_is_logged(
     api: FakeApi, open_session: OpenSession, caplog: pytest.LogCaptureFixture
 ):
     """A task that could not be stopped is named in the log; the cancellation comes through."""
-    session = await open_session()
+    events: list[object] = []
+    session = await open_session(on_event=events.append)
     api.make = forever
     api.fault = lambda call: Fault(status=403) if call.route == "stop" else None
     run = asyncio.create_task(session.run_and_wait("x"))
@@ -317,11 +318,54 @@ async def test_a_stop_that_fails_is_logged(
 
     assert await cancelled(run)
     (task,) = api.tasks
-    assert [
-        record.levelno
-        for record in caplog.records
-        if f"could not stop task {task}" in record.message
-    ] == [logging.WARNING]
+    (warning,) = [each for each in caplog.records if f"could not stop task {task}" in each.message]
+    assert warning.levelno == logging.WARNING
+    assert f"may still run and cost money: session.tasks.stop({task!r})" in warning.message
+    (event,) = events
+    assert isinstance(event, EndActionAttempted)
+    assert (event.task_id, event.action) == (task, "stop")
+    assert "403" in (event.problem or "")
+
+
+@pytest.mark.parametrize("action", ["stop", "pause"])
+@pytest.mark.parametrize("end", ["cancelled", "timed out"])
+async def test_what_was_done_with_a_task_is_an_event(
+    api: FakeApi, open_session: OpenSession, end: str, action: Any
+):
+    """Told once the service has answered, and not before."""
+    events: list[object] = []
+    session = await open_session(on_event=events.append)
+    api.make = forever
+    api.fault = lambda call: Fault(stall=2.0) if call.route == action else None
+    run = asyncio.create_task(
+        session.run_and_wait("x", on_cancel=action, on_timeout=action, timeout=5.0)
+    )
+    await asyncio.sleep(4.5)
+    if end == "cancelled":
+        run.cancel()
+    await asyncio.sleep(1.5)
+    assert events == []
+    await asyncio.gather(run, return_exceptions=True)
+    await asyncio.sleep(1.5)
+
+    (task,) = api.tasks
+    assert events == [EndActionAttempted(task, action, None)]
+
+
+async def test_a_stop_that_there_was_no_time_for_is_told(api: FakeApi, open_session: OpenSession):
+    """Closing waits five seconds for it, and then says that the task may still run."""
+    events: list[object] = []
+    session = await open_session(on_event=events.append)
+    api.make = forever
+    api.fault = lambda call: Fault(stall=60.0) if call.route == "stop" else None
+    run = asyncio.create_task(session.run_and_wait("x"))
+    await asyncio.sleep(4.5)
+    run.cancel()
+    await asyncio.gather(run, return_exceptions=True)
+    await session.aclose()
+
+    (task,) = api.tasks
+    assert events == [EndActionAttempted(task, "stop", "there was no time for it")]
 
 
 async def test_a_task_that_ended_just_before_is_not_logged(

@@ -276,7 +276,7 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "get-task may return another task",
         "transport/response.py",
-        "if not prepared.endpoint.checks_identity or value.id == prepared.task_id:",
+        "if identity is None or (found := getattr(value, identity)) == prepared.resource_id:",
         "if True:",
         ("C17",),
     ),

@@ -79,7 +79,7 @@ def test_a_change_that_breaks_nothing_survives(tmp_path: Path):
     """The judge does not call every change a mutant, whatever is on record about it."""
     harmless = Mutant(
         next(mutant.name for mutant in MUTANTS if mutant.cases == ("A1",)),
-        "transport/client.py",
+        "transport/health.py",
         'logging.getLogger("browser_use_async")',
         "logging.getLogger('browser_use_async')",
         ("A1",),

@@ -93,7 +93,7 @@ MUTANTS: tuple[Mutant, ...] = (
         '        return last, int(retrying.statistics["attempt_number"])\n'
         "\n"
         "    def _may_try_again(self, outcome: Outcome) -> bool:\n"
-        "        return may_try_again(self._effect, outcome)\n"
+        "        return not outcome.repeated and may_try_again(self._effect, outcome)\n"
         "\n"
         '    def _pause(self, state: "tenacity.RetryCallState") -> float:\n',
         "        shared = globals().setdefault('_SHARED', retrying)\n"
@@ -101,7 +101,7 @@ MUTANTS: tuple[Mutant, ...] = (
         "        return last, 2\n"
         "\n"
         "    def _may_try_again(self, outcome: Outcome) -> bool:\n"
-        "        return may_try_again(self._effect, outcome)\n"
+        "        return not outcome.repeated and may_try_again(self._effect, outcome)\n"
         "\n"
         '    async def _pause(self, state: "tenacity.RetryCallState") -> float:\n'
         "        await asyncio.sleep(0)\n",

@@ -18,6 +18,7 @@ from tests.support.virtual_time import loop_time
 pytestmark = pytest.mark.looptime
 
 LONGEST_PAUSE = 10.0  # seconds between two looks at a service that fails
+SEEN = 3.0  # seconds within which each task has been polled
 OUTAGES = {
     "errors": Fault(status=503),
     "cut connections": Fault(cut=True),
@@ -42,10 +43,11 @@ async def test_the_first_answer_of_a_recovered_service_is_not_missed_for_long(
     firsts: list[float] = []
 
     for seconds in (20.0, 75.0, 300.0):
-        back = loop_time() + seconds
-        tasks = [api.add(lives(seconds / 2)) for _ in range(40)]
-        api.fault = lambda call, back=back: OUTAGES[outage] if call.at < back else None
+        tasks = [api.add(lives(SEEN + seconds / 2)) for _ in range(40)]
         waits = [asyncio.create_task(session.wait(task.id)) for task in tasks]
+        await asyncio.sleep(SEEN)  # a task that was never seen is not waited for in an outage
+        back = loop_time() + seconds
+        api.fault = lambda call, back=back: OUTAGES[outage] if call.at < back else None
         firsts.append(math.inf)
         for wait in asyncio.as_completed(waits):
             assert (await wait).status is TaskStatus.FINISHED

@@ -92,6 +92,36 @@ async def test_a_server_that_does_not_speak_v1_is_recognised(
     assert len(server.requests) == 1
 
 
+async def test_one_missing_route_is_no_wrong_base_url(serve: Serve, connect: Connect):
+    """A server that answers other calls of v1 speaks it; this route is what it lacks."""
+    missing = response(404, '{"detail":"Not Found"}')
+    server = await serve(answering(response(200, "{}"), missing))
+    session = await connect(server)
+    await session.ping()
+
+    with raises(errors.APINotServedError) as caught:
+        await session.account.me()
+
+    assert "this server has no GET /me" in str(caught.value)
+    assert "base_url" not in str(caught.value)
+
+
+async def test_a_route_that_was_there_before_is_not_said_to_be_missing(
+    serve: Serve, connect: Connect
+):
+    """A gateway without its service answers so; the base URL is right."""
+    missing = response(404, "<html>no backend</html>")
+    server = await serve(answering(response(200, '"running"'), missing))
+    session = await connect(server)
+    await session.tasks.get_status("t-1")
+
+    with raises(errors.APINotServedError) as caught:
+        await session.tasks.get_status("t-1")
+
+    assert "was there a moment ago" in str(caught.value)
+    assert "base_url" not in str(caught.value)
+
+
 @pytest.mark.parametrize(
     "body",
     ['{"detail":"Task not found"}', "null", "{}", '{"detail":"Not Found","id":"t-1"}'],

@@ -255,6 +255,68 @@ async def test_an_answer_about_another_task_is_not_passed_on(serve: Serve, conne
     assert "another task" in str(caught.value)
 
 
+PROFILE = {
+    "profile_id": "p-1",
+    "profile_name": "work",
+    "description": "",
+    "persist": True,
+    "ad_blocker": True,
+    "proxy": True,
+    "proxy_country_code": "us",
+    "browser_viewport_width": 1280,
+    "browser_viewport_height": 960,
+}
+
+
+@pytest.mark.case("C17")
+@pytest.mark.parametrize("verb", ["get", "update"])
+async def test_an_answer_about_another_profile_is_not_passed_on(
+    serve: Serve, connect: Connect, verb: str
+):
+    """Profiles are asked for their ids as tasks are."""
+    other = response(200, json.dumps({**PROFILE, "profile_id": "p-2"}))
+    server = await serve(answering(other, response(200, json.dumps(PROFILE)), other))
+    session = await connect(server)
+    changes = {"profile_name": "work"} if verb == "update" else {}
+    call = getattr(session.browser_profiles, verb)
+
+    assert (await call("p-1", **changes)).profile_id == "p-1"
+    with raises(errors.ResponseDecodeError) as caught:
+        await call("p-1", **changes)
+
+    assert caught.value.path == "$.profile_id"
+    assert "another profile, 'p-2'" in str(caught.value)
+
+
+@pytest.mark.case("C17")
+@pytest.mark.parametrize("kind", ["another task", "a field that is missing"])
+async def test_the_same_wrong_answer_is_asked_for_twice(serve: Serve, connect: Connect, kind: str):
+    """A new connection gave it again, so it is no mix-up and a third attempt would not help."""
+    task = json.loads(TASK)
+    wrong = {**task, "id": "t-2"}
+    if kind != "another task":
+        wrong = {name: each for name, each in task.items() if name != "status"}
+    server = await serve(answering(response(200, json.dumps(wrong))))
+    session = await connect(server)
+
+    with raises(errors.ResponseDecodeError) as caught:
+        await session.tasks.get("t-1")
+
+    assert "after 2 attempts" in str(caught.value)
+    assert len(server.requests) == 2
+
+
+@pytest.mark.case("C17")
+async def test_wrong_answers_that_differ_are_asked_for_again(serve: Serve, connect: Connect):
+    """Answers that a proxy mixes up are about another task each time."""
+    others = [response(200, TASK.replace('"t-1"', f'"t-{number}"')) for number in (2, 3, 4)]
+    server = await serve(answering(*others, response(200, TASK)))
+    session = await connect(server)
+
+    assert (await session.tasks.get("t-1")).id == "t-1"
+    assert len(server.requests) == 4
+
+
 @pytest.mark.case("C17")
 @pytest.mark.parametrize("wrong", ["t-2", "", "T-1", "t-1 ", "t-10", 1])
 async def test_an_id_is_equal_or_wrong(serve: Serve, connect: Connect, wrong: Any):

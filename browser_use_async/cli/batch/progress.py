@@ -72,7 +72,7 @@ class BatchDisplay:
             progress = self._read_progress()
             self._report_stop(progress)
             if is_interactive:
-                show(live_lines(progress))
+                show(live_lines(progress, self._console.notice))
             # A log gets a line only when something has changed.
             elif (text := counts(progress)) != last_text:
                 self._console.info("; ".join([text, *pace(progress)]))
@@ -128,9 +128,10 @@ def _short(key: str) -> str:
     return key if len(key) <= _LONGEST_KEY else f"{key[: _LONGEST_KEY - 1]}…"
 
 
-def live_lines(progress: BatchProgress) -> list[list[Span]]:
-    """The state of a batch in three lines, for a terminal."""
-    return [_bar(progress), _counted(progress), [(", ".join(pace(progress)), Style.FAINT)]]
+def live_lines(progress: BatchProgress, notice: str | None = None) -> list[list[Span]]:
+    """The state of a batch in three lines, for a terminal; a notice replaces the last one."""
+    last = (", ".join(pace(progress)), Style.FAINT) if notice is None else (notice, Style.WAITING)
+    return [_bar(progress), _counted(progress), [last]]
 
 
 def _bar(progress: BatchProgress) -> list[Span]:

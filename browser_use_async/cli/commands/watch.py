@@ -49,7 +49,7 @@ async def _handle(connection: Connection, task: str, console: Console) -> TaskHa
 
 
 async def _watch(handle: TaskHandle, options: argparse.Namespace, console: Console) -> int:
-    progress = TaskProgress(console)
+    progress = TaskProgress(console, created=False)
     try:
         async with progress:
             progress.follow(handle)

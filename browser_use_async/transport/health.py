@@ -1,0 +1,142 @@
+"""Whether the service answers at all: one judgement for a session, from all of its requests."""
+
+import asyncio
+import contextvars
+import logging
+import math
+from collections.abc import Callable
+
+from browser_use_async.api.endpoint_table import LIST_TASKS, Endpoint
+from browser_use_async.events import ServiceRecovered, ServiceUnreachable, SessionEvent
+from browser_use_async.transport.response import TRANSIENT_STATUSES, Outcome, OutcomeKind
+
+_LOGGER = logging.getLogger("browser_use_async")
+
+GRACE = 1.9  # seconds from the first failed request to the news, which is promised within 2
+FORGOTTEN = 30.0  # seconds without a request after which an earlier failure no longer counts
+
+
+def emit(event: SessionEvent, on_event: Callable[[SessionEvent], None] | None) -> None:
+    """Call the user's callback; its exceptions are logged and not raised."""
+    if on_event is None:
+        return
+    try:
+        on_event(event)
+    except Exception:
+        _LOGGER.exception("on_event raised")
+
+
+class ServiceHealth:
+    """Detects outages: reports each once when it is certain, and once when it is over.
+
+    Attributes:
+        is_down: Whether an outage goes on that has been reported.
+        served: The names of the calls that were accepted so far.
+    """
+
+    # An outage begins with a request that brought no answer (refused, unresolved, timed out, cut)
+    # or one of the 5xx that say that something is down. Any other answer ends it, whichever call
+    # it belongs to: a 401, 404 or 429 shows that the service is there, and a route that fails
+    # while another is answered is no outage. It is reported GRACE after its first failure if no
+    # answer came meanwhile and two requests have failed, so that one lost request which succeeds
+    # when it is made again is not reported. What cannot be decoded counts for neither side: the
+    # web page of a proxy with the status 200 says nothing about the service behind it.
+
+    def __init__(
+        self, base_url: str, on_event: Callable[[SessionEvent], None] | None = None
+    ) -> None:
+        self.is_down = False
+        self.served: set[str] = set()
+        self._base_url = base_url
+        self._on_event = on_event
+        self._failures = 0  # requests since the last answer
+        self._since = 0.0  # the loop time from which no request has been answered
+        self._failed_at = self._answered_at = -math.inf
+        self._reason = ""
+        self._is_certain = False  # whether more than a page of the task list has failed
+        self._is_due = False  # whether GRACE is over
+        self._timer: asyncio.TimerHandle | None = None
+
+    def record(
+        self, endpoint: Endpoint, outcome: Outcome, sent_at: float, loop: asyncio.AbstractEventLoop
+    ) -> None:
+        """Record the outcome of one request that was sent at a loop time."""
+        if outcome.kind is OutcomeKind.ACCEPTED:
+            self.served.add(endpoint.name)
+        elif outcome.path is not None:
+            return
+        elif outcome.status is None or _says_outage(outcome.status):
+            self._record_failure(endpoint, outcome, sent_at, loop)
+            return
+        self._answered_at = loop.time()
+        if self._failures:
+            self._record_recovery()
+
+    def aclose(self) -> None:
+        """Report nothing more."""
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def _record_failure(
+        self, endpoint: Endpoint, outcome: Outcome, sent_at: float, loop: asyncio.AbstractEventLoop
+    ) -> None:
+        if not self.is_down and sent_at - self._failed_at > FORGOTTEN:
+            self._forget()
+        if not self._failures:
+            self._since = max(sent_at, self._answered_at)
+            # The news belongs to no caller, so it is told without the context variables of one.
+            context = contextvars.Context()
+            self._timer = loop.call_later(GRACE, self._end_grace, loop, context=context)
+        self._failures += 1
+        self._failed_at = loop.time()
+        self._reason = outcome.problem
+        # The poller asks for a status next, which tells whether only the list fails.
+        is_list = endpoint.name == LIST_TASKS.name
+        self._is_certain = self._is_certain or outcome.status is None or not is_list
+        self._report_outage(loop)
+
+    def _end_grace(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._is_due = True
+        self._report_outage(loop)
+
+    def _report_outage(self, loop: asyncio.AbstractEventLoop) -> None:
+        is_proven = self._is_due and self._is_certain and self._failures > 1
+        if self.is_down or not is_proven:
+            return
+        self.is_down = True
+        event = ServiceUnreachable(loop.time() - self._since, self._failures, self._reason)
+        _LOGGER.warning(
+            "no answer from %s for %.0f s, after %d requests: %s",
+            self._base_url,
+            event.seconds,
+            event.failures,
+            event.reason,
+            extra={"event": event},
+        )
+        emit(event, self._on_event)
+
+    def _record_recovery(self) -> None:
+        was_down, failures = self.is_down, self._failures
+        seconds = self._answered_at - self._since
+        self._forget()
+        if not was_down:
+            return
+        event = ServiceRecovered(seconds, failures)
+        _LOGGER.info(
+            "%s answers again, after %.0f s and %d failed requests",
+            self._base_url,
+            seconds,
+            failures,
+            extra={"event": event},
+        )
+        emit(event, self._on_event)
+
+    def _forget(self) -> None:
+        self.aclose()
+        self.is_down = self._is_due = self._is_certain = False
+        self._failures = 0
+
+
+def _says_outage(status: int) -> bool:
+    # 501 and 505 are answers about the request.
+    return status >= 500 and status in TRANSIENT_STATUSES

@@ -1,0 +1,329 @@
+"""Outages are reported: once, in time, and only if there is one; and errors say what is known."""
+
+import asyncio
+import logging
+import random
+from collections.abc import AsyncIterator, Callable, Iterator
+
+import attrs
+import pytest
+
+from browser_use_async import (
+    BrowserUseSession,
+    PollPolicy,
+    RetryPolicy,
+    ServiceRecovered,
+    ServiceUnreachable,
+    TaskStatus,
+    errors,
+)
+from tests.support.api_bench import OpenSession
+from tests.support.fake_api import Call, FakeApi, Fault
+from tests.support.fake_task import lives
+from tests.support.hygiene import KEY
+from tests.support.virtual_time import loop_time
+from tests.support.wire import bound_socket
+
+pytestmark = pytest.mark.looptime
+
+CUT = Fault(cut=True)
+UNAVAILABLE = Fault(status=503)
+
+
+@attrs.define
+class Heard:
+    """The outages that a session reported, with the loop times at which it did."""
+
+    down: list[tuple[float, ServiceUnreachable]] = attrs.field(factory=list)
+    up: list[tuple[float, ServiceRecovered]] = attrs.field(factory=list)
+
+    def on_event(self, event: object) -> None:
+        """Record an event."""
+        if isinstance(event, ServiceUnreachable):
+            self.down.append((loop_time(), event))
+        elif isinstance(event, ServiceRecovered):
+            self.up.append((loop_time(), event))
+
+
+@pytest.fixture
+def heard() -> Heard:
+    """What `on_event` was called with."""
+    return Heard()
+
+
+@pytest.fixture
+def records(caplog: pytest.LogCaptureFixture) -> Iterator[Callable[[int], list[str]]]:
+    """The messages of one level that the package logged."""
+    with caplog.at_level(logging.INFO, "browser_use_async"):
+        yield lambda level: [
+            record.getMessage()
+            for record in caplog.records
+            if record.name == "browser_use_async" and record.levelno == level
+        ]
+
+
+def _outage(begin: float, end: float, fault: Fault) -> Callable[[Call], Fault | None]:
+    return lambda call: fault if begin <= call.at < end else None
+
+
+@pytest.fixture
+async def unserved() -> AsyncIterator[BrowserUseSession]:
+    """A session whose service does not listen."""
+    with bound_socket() as listener:
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}/api/v1"
+        async with BrowserUseSession(KEY, base_url=url) as session:
+            yield session
+
+
+@pytest.mark.parametrize("fault", [CUT, UNAVAILABLE], ids=["cut", "503"])
+@pytest.mark.parametrize(("count", "seconds"), [(1, 300.0), (1000, 15.0)])
+async def test_an_outage_is_reported_once_and_in_time(
+    api: FakeApi,
+    open_session: OpenSession,
+    heard: Heard,
+    records: Callable[[int], list[str]],
+    count: int,
+    seconds: float,
+    fault: Fault,
+):
+    """Five minutes without an answer are one event, one warning, and as much at their end."""
+    session = await open_session(on_event=heard.on_event)
+    end = 10.0 + seconds
+    tasks = [api.add(lives(end + 10.0)) for _ in range(count)]
+    api.fault = _outage(10.0, end, fault)
+
+    ended = await asyncio.gather(*(session.wait(task.id) for task in tasks))
+
+    assert {each.status for each in ended} == {TaskStatus.FINISHED}
+    ((down_at, down),), ((up_at, up),) = heard.down, heard.up
+    first, *_others = failed = [at for at in api.times() if 10.0 <= at < end]
+    assert first + 1.0 <= down_at <= first + 2.0
+    assert down.seconds == pytest.approx(down_at - first, abs=0.1)
+    assert 2 <= down.failures <= len([at for at in failed if at <= down_at])
+    assert up_at == pytest.approx(min(at for at in api.times() if at >= end), abs=0.1)
+    assert up.seconds == pytest.approx(up_at - first, abs=0.1)
+    assert up.failures == len(failed)
+    (warning,) = records(logging.WARNING)
+    assert api.url in warning
+    assert down.reason in warning
+    assert [text for text in records(logging.INFO) if "answers again" in text]
+
+
+async def test_each_outage_is_reported(api: FakeApi, open_session: OpenSession, heard: Heard):
+    """A second outage of the same wait is another one."""
+    session = await open_session(on_event=heard.on_event)
+    task = api.add(lives(200.0))
+    first, second = _outage(10.0, 40.0, CUT), _outage(100.0, 130.0, UNAVAILABLE)
+    api.fault = lambda call: first(call) or second(call)
+
+    await session.wait(task.id)
+
+    assert [event.reason for _at, event in heard.down] == [
+        "the server closed the connection without an answer",
+        "status 503",
+    ]
+    assert len(heard.up) == 2
+
+
+@pytest.mark.parametrize(("count", "seconds"), [(1, 500.0), (300, 150.0)])
+async def test_single_lost_requests_are_no_outage(
+    api: FakeApi,
+    open_session: OpenSession,
+    heard: Heard,
+    records: Callable[[int], list[str]],
+    count: int,
+    seconds: float,
+):
+    """With 5 % of all requests lost, nothing is reported."""
+    session = await open_session(on_event=heard.on_event)
+    draw = random.Random(1)
+    lost = []
+
+    def fault(call: Call) -> Fault | None:
+        is_lost = draw.random() < 0.05
+        lost.extend([call] * is_lost)
+        return CUT if is_lost else None
+
+    api.fault = fault
+    tasks = [api.add(lives(seconds)) for _ in range(count)]
+
+    await asyncio.gather(*(session.wait(task.id) for task in tasks))
+
+    assert len(lost) >= 5
+    assert (heard.down, heard.up, records(logging.WARNING)) == ([], [], [])
+
+
+@pytest.mark.parametrize("count", [2, 30])
+@pytest.mark.parametrize(
+    "fault",
+    [UNAVAILABLE, CUT, Fault(status=429), Fault(status=200, body="<html>")],
+    ids=["503", "cut", "429", "a page"],
+)
+async def test_a_route_that_fails_is_no_outage(
+    api: FakeApi, open_session: OpenSession, heard: Heard, fault: Fault, count: int
+):
+    """As long as status calls are answered, a list that is not is no news."""
+    session = await open_session(on_event=heard.on_event)
+    api.fault = lambda call: fault if call.route == "list" else None
+    tasks = [api.add(lives(60.0)) for _ in range(count)]
+
+    await asyncio.gather(*(session.wait(task.id) for task in tasks))
+
+    assert api.count("list") >= 3
+    assert (heard.down, heard.up) == ([], [])
+
+
+@pytest.mark.parametrize("status", [429, 409, 425])
+async def test_a_refusal_is_no_outage(
+    api: FakeApi, open_session: OpenSession, heard: Heard, status: int
+):
+    """A service that says why it does not do something is there."""
+    session = await open_session(on_event=heard.on_event)
+    api.fault = _outage(5.0, 60.0, Fault(status=status))
+    task = api.add(lives(60.0))
+
+    await session.wait(task.id)
+
+    assert (heard.down, heard.up) == ([], [])
+
+
+async def test_an_unanswered_call_and_a_much_later_one_are_no_outage(
+    api: FakeApi, open_session: OpenSession, heard: Heard
+):
+    """Nothing was asked for ten minutes, so nothing is known of them."""
+    session = await open_session(on_event=heard.on_event, retry=RetryPolicy(max_attempts=1))
+    api.fault = lambda _call: CUT
+    for _call in range(2):
+        with pytest.raises(errors.APIConnectionError):
+            await session.ping()
+        await asyncio.sleep(600.0)
+
+    assert (heard.down, heard.up) == ([], [])
+
+
+async def test_calls_that_are_made_again_report_an_outage(
+    api: FakeApi, open_session: OpenSession, heard: Heard
+):
+    """Not only waits: the attempts of a call count, and the next answered call ends it."""
+    session = await open_session(
+        on_event=heard.on_event, retry=RetryPolicy(max_attempts=6, base_delay=4.0)
+    )
+    api.fault = lambda _call: CUT
+    with pytest.raises(errors.APIConnectionError):
+        await session.ping()
+    api.fault = lambda _call: None
+    await session.ping()
+
+    assert (len(heard.down), len(heard.up)) == (1, 1)
+
+
+async def test_nothing_is_reported_after_closing(
+    api: FakeApi, open_session: OpenSession, heard: Heard
+):
+    """A session that was closed between the failure and the news says nothing."""
+    session = await open_session(on_event=heard.on_event)
+    api.fault = lambda _call: CUT
+    task = api.add(lives(60.0))
+    waiting = asyncio.create_task(session.wait(task.id))
+    await asyncio.sleep(1.5)
+    await session.aclose()
+    with pytest.raises(errors.SessionClosedError):
+        await waiting
+    await asyncio.sleep(10.0)
+
+    assert heard.down == []
+
+
+# --- a task that was never seen -------------------------------------------------------------
+
+
+@pytest.mark.parametrize("count", [1, 200])
+async def test_a_task_that_was_never_seen_is_not_waited_for(
+    unserved: BrowserUseSession, count: int
+):
+    """Nobody listens: the waits fail within seconds, and say why and what to check."""
+    raised = await asyncio.gather(
+        *(unserved.wait(f"task-{number}") for number in range(count)), return_exceptions=True
+    )
+
+    assert loop_time() <= 15.0
+    assert {type(error) for error in raised} == {errors.WaitInterruptedError}
+    for number, error in enumerate(raised):
+        assert isinstance(error, errors.WaitInterruptedError)
+        assert error.task_id == f"task-{number}"
+        assert isinstance(error.__cause__, errors.APIConnectionError)
+        assert "Connection refused" in str(error)
+        assert "base_url" in str(error)
+        assert "lives on" not in str(error)
+        assert "live on" not in str(error)
+
+
+async def test_a_timeout_quotes_the_refused_connection(unserved: BrowserUseSession):
+    """It does not claim that a task lives on which was never seen."""
+    with pytest.raises(errors.WaitTimeoutError) as caught:
+        await unserved.wait("x", timeout=1.0)
+
+    assert loop_time() == pytest.approx(1.0, abs=0.05)
+    assert isinstance(caught.value.__cause__, errors.APIConnectionError)
+    assert "Connection refused" in str(caught.value)
+    assert "live" not in str(caught.value)
+
+
+async def test_a_timeout_of_a_seen_task_quotes_the_outage(api: FakeApi, open_session: OpenSession):
+    """The last status is told, and what has failed since."""
+    session = await open_session()
+    handle = session.handle(api.add(lives(1e6)).id)
+    api.fault = _outage(5.0, 1e9, CUT)
+
+    with pytest.raises(errors.WaitTimeoutError) as caught:
+        await handle.wait(timeout=60.0)
+
+    assert caught.value.last_status is TaskStatus.RUNNING
+    assert isinstance(caught.value.__cause__, errors.APIConnectionError)
+    assert "last seen as running" in str(caught.value)
+    assert "closed the connection" in str(caught.value)
+    assert "may live on" in str(caught.value)
+
+
+async def test_a_timeout_without_a_failure_has_no_cause(api: FakeApi, open_session: OpenSession):
+    """A task that just takes longer lives on."""
+    session = await open_session()
+    api.fault = lambda call: CUT if call.number == 3 else None
+
+    with pytest.raises(errors.WaitTimeoutError) as caught:
+        await session.wait(api.add(lives(1e6)).id, timeout=60.0)
+
+    assert caught.value.__cause__ is None
+    assert "It lives on" in str(caught.value)
+
+
+@pytest.mark.parametrize("how", ["created here", "seen by a stream", "seen by an earlier wait"])
+async def test_a_known_task_is_waited_for(api: FakeApi, open_session: OpenSession, how: str):
+    """Five minutes of outage from the first poll of a wait on are survived."""
+    session = await open_session()
+    api.make = lambda _body: lives(200.0)
+    handle = await session.submit("x")
+    if how != "created here":
+        handle = session.handle(handle.id)
+    if how == "seen by a stream":
+        assert await anext(handle.stream_status()) is TaskStatus.RUNNING
+    elif how == "seen by an earlier wait":
+        with pytest.raises(errors.WaitTimeoutError):
+            await session.wait(handle.id, timeout=5.0)
+    api.fault = _outage(loop_time(), loop_time() + 300.0, CUT)
+
+    ended = await handle.wait()
+
+    assert ended.status is TaskStatus.FINISHED
+
+
+async def test_a_service_that_comes_back_at_once_loses_no_unseen_task(
+    api: FakeApi, open_session: OpenSession
+):
+    """Single failures at the start of a wait are no reason to give up."""
+    session = await open_session(poll=PollPolicy(latency_target=None))
+    api.fault = lambda call: CUT if call.number <= 2 else None
+
+    ended = await session.wait(api.add(lives(5.0)).id)
+
+    assert ended.status is TaskStatus.FINISHED
