@@ -89,6 +89,7 @@ COMMANDS = (
     Command("report", "report", "write what became of a batch as one HTML page"),
     Command("serve", "serve", "run a Cloud API v1 server on this machine"),
     Command("doctor", "doctor", "check the configuration, the connection and the key"),
+    Command("conform", "conform", "hold a Cloud API v1 server to the specification"),
 )
 
 

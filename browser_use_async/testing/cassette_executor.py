@@ -1,6 +1,5 @@
 """Replays the tasks of a cassette in the bundled server."""
 
-import asyncio
 import difflib
 import re
 from collections import Counter
@@ -27,29 +26,19 @@ class CassetteExecutor:
     """Lets each task go as one of a cassette went, and fails those that it does not have."""
 
     name = "cassette"
+    reports_start = True  # tasks wait as long as they did
 
     def __init__(self, cassette: "Cassette", speed: float, match: "Match") -> None:
         self._cassette = cassette
         self._speed = speed
         self._match = match
         self._played: Counter[str] = Counter()
-        # Chosen once for each task, since the choice counts.
-        self._chosen: dict[str, Scenario] = {}
-
-    async def admit(self, assignment: Assignment) -> None:
-        """Let the task wait in the status `created` as long as it did."""
-        scenario = self._chosen[assignment.task_id] = self._choose(assignment.task)
-        try:
-            await asyncio.sleep(scenario.queue_delay)
-        except asyncio.CancelledError:
-            del self._chosen[assignment.task_id]
-            raise
 
     def run(
         self, assignment: Assignment, control: Control
     ) -> AsyncIterator[Step | Finished | Failed]:
         """Play the recording of one task."""
-        return play(self._chosen.pop(assignment.task_id), assignment, control)
+        return play(self._choose(assignment.task), assignment, control)
 
     async def aclose(self) -> None:
         """There is nothing to release."""

@@ -1,7 +1,7 @@
 """What the server asks of whatever carries out a task."""
 
 from collections.abc import AsyncIterator, Mapping, Sequence
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Protocol
 
 import attrs
 
@@ -109,6 +109,13 @@ class Failed:
 class Control(Protocol):
     """How a running task learns that it is paused. Stopping cancels the executor."""
 
+    def started(self) -> None:
+        """Say that the task has what it needs, such as a browser; only the first call counts.
+
+        Until then it is `created`, if the executor says `reports_start = True`. Tasks of other
+        executors are `running` from the moment that `run` is called.
+        """
+
     async def checkpoint(self) -> None:
         """Return at once while the task runs; wait while it is paused."""
 
@@ -132,11 +139,3 @@ class Executor(Protocol):
 
     async def aclose(self) -> None:
         """Release whatever tasks share, such as a browser process."""
-
-
-@runtime_checkable
-class Queueing(Protocol):
-    """An executor whose tasks may wait in the status `created` before they start."""
-
-    async def admit(self, assignment: Assignment) -> None:
-        """Return when the task may start. Stopping it cancels the wait."""

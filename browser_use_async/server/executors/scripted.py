@@ -87,6 +87,7 @@ class ScriptedExecutor:
     """
 
     name = "scripted"
+    reports_start = True  # a scenario may let its task wait
 
     def __init__(
         self,
@@ -95,12 +96,6 @@ class ScriptedExecutor:
     ) -> None:
         self._scenarios = dict(scenarios or {})
         self._default = default
-
-    async def admit(self, assignment: Assignment) -> None:
-        """Let the task wait in the status `created`."""
-        delay = self._choose(assignment).queue_delay
-        if delay > 0:  # without a turn of the loop, in which the task would be seen as created
-            await asyncio.sleep(delay)
 
     def run(
         self, assignment: Assignment, control: Control
@@ -129,6 +124,9 @@ async def play(
     scenario: Scenario, assignment: Assignment, control: Control
 ) -> AsyncIterator[Step | Finished | Failed]:
     """Report what a scenario says, when it says it."""
+    if scenario.queue_delay > 0:  # else not a turn of the loop, in which it would be seen
+        await asyncio.sleep(scenario.queue_delay)
+    control.started()
     await asyncio.sleep(scenario.start_delay)
     for each in scenario.steps:
         step = ScriptedStep(each) if isinstance(each, str) else each
