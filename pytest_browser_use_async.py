@@ -196,11 +196,13 @@ async def _recording_session(
     item: pytest.Item, tape: _Tape, options: _Options
 ) -> "AsyncGenerator[BrowserUseSession]":
     """A session with the service, whose tasks are saved if the test passes."""
-    from browser_use_async import BrowserUseSession  # noqa: PLC0415
+    from browser_use_async import BrowserUseSession, PollPolicy  # noqa: PLC0415
     from browser_use_async.testing import Cassette  # noqa: PLC0415
 
+    poll = PollPolicy(interval=0.5, latency_target=0.5)  # the times are as exact as the polls
+    given: dict[str, Any] = {"poll": poll, **options}
     async with (
-        BrowserUseSession(**options) as session,
+        BrowserUseSession(**given) as session,
         Cassette.record(session, tape.path) as recording,
     ):
         yield session

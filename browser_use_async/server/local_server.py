@@ -60,9 +60,9 @@ class LocalServer:
         executor: What carries out the tasks: `chromium` works in a real browser by rules,
             `reader` reads web pages by rules without one, `auto` is the first where there is a
             browser and the second elsewhere, `browser_use` is the open-source agent with a
-            language model of yours, `scripted` plays the default scenario, and any other object
-            that has the methods of `executors.protocol.Executor` does what it does. The server
-            closes it at the end.
+            language model of yours, `scripted` plays the default scenario, whose answers follow
+            the schema of their task, and any other object that has the methods of
+            `executors.protocol.Executor` does what it does. The server closes it at the end.
         chromium: What the browser may do, and which one it is.
         agent: The language model of `browser_use`, and how it is asked.
         screenshots: Whether pictures of the steps are kept.

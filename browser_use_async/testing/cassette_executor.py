@@ -26,7 +26,7 @@ class CassetteExecutor:
     """Lets each task go as one of a cassette went, and fails those that it does not have."""
 
     name = "cassette"
-    reports_start = True  # a task waits as long as it did
+    reports_start = True  # tasks wait as long as they did
 
     def __init__(self, cassette: "Cassette", speed: float, match: "Match") -> None:
         self._cassette = cassette
@@ -48,6 +48,7 @@ class CassetteExecutor:
         if not recorded:
             problem = _unknown(text, self._cassette)
             return Scenario(steps=(), outcome="failed", reason=problem)
+        # A recording with a pattern is counted by its own text, whatever text it follows.
         key = "" if self._match == "any" else recorded[0].task
         number = min(self._played[key], len(recorded) - 1)
         self._played[key] += 1
@@ -62,6 +63,7 @@ class CassetteExecutor:
 
 
 def _follows_pattern(text: str, recorded: "RecordedTask") -> bool:
+    # The whole text: part of one would let a short pattern take every task.
     return recorded.pattern is not None and re.fullmatch(recorded.pattern, text) is not None
 
 

@@ -36,6 +36,7 @@ def write_tasks(path: Path, tasks: Sequence[RecordedTask]) -> None:
     }
     text = json.dumps(document, indent=2, ensure_ascii=False) + "\n"
     path.parent.mkdir(parents=True, exist_ok=True)
+    # Beside the file, since only within one file system a rename is whole or not at all.
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(handle, "w", encoding="utf-8") as file:

@@ -106,6 +106,7 @@ class CassetteRecorder:
         traceback: TracebackType | None,
     ) -> None:
         self._observers.remove(self.follow)
+        # Half a test run would replace a whole one.
         if error is not None:
             self.discard()
         try:
@@ -120,6 +121,7 @@ class CassetteRecorder:
     # --- while the tasks run ----------------------------------------------------------------
 
     async def _watch(self, followed: _Followed) -> None:
+        # Two streams, which share their polls: one of tasks would have no pauses in it.
         async with asyncio.TaskGroup() as group:
             group.create_task(self._watch_statuses(followed))
             group.create_task(self._watch_steps(followed))
@@ -165,6 +167,7 @@ class CassetteRecorder:
             raise failure
 
     async def _recorded(self, followed: _Followed) -> RecordedTask:
+        # Once more, since steps may have come late, and streams tell no output.
         task = await self._session.tasks.get(followed.task_id)
         redactor = self._redactor(followed).with_urls_of(task)
         end = _end(followed, task)

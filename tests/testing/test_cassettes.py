@@ -12,6 +12,8 @@ import pytest
 
 from browser_use_async import BrowserUseSession, PollPolicy, Task, errors, webhooks
 from browser_use_async.server.executors.protocol import Assignment, Control, Finished, Step
+from browser_use_async.server.executors.reader import ReaderExecutor
+from browser_use_async.server.static_site import StaticSite, example_site_directory
 from browser_use_async.testing import (
     Cassette,
     Fault,
@@ -118,6 +120,30 @@ async def test_a_replayed_task_goes_as_the_recorded_one(text: str, tmp_path: Pat
     if text == "Find the prices":
         assert pictures == [_PICTURE, _PICTURE]
         assert film == b"\x00film"
+
+
+async def test_a_task_of_the_rule_based_browser_is_replayed_without_its_site():
+    """In real time: what it read stands in the answer, long after the site is gone."""
+    executor = ReaderExecutor()
+    async with (
+        StaticSite(example_site_directory()) as site,
+        LocalServer(executor=executor) as server,
+        _session(server) as session,
+        Cassette.record(session) as recording,
+    ):
+        text = f"Open {site.url}/ and tell me its title"
+        recorded = await session.run_and_wait(text)
+
+    async with (
+        LocalServer(executor=recording.cassette.executor(speed=math.inf)) as server,
+        _session(server) as session,
+    ):
+        replayed = await session.run_and_wait(text)
+
+    assert recorded.output
+    assert recorded.steps
+    assert _told(replayed) == _told(recorded)
+    assert [each.url for each in replayed.steps] == [each.url for each in recorded.steps]
 
 
 @pytest.mark.looptime

@@ -124,7 +124,7 @@ async def play(
     scenario: Scenario, assignment: Assignment, control: Control
 ) -> AsyncIterator[Step | Finished | Failed]:
     """Report what a scenario says, when it says it."""
-    if scenario.queue_delay > 0:
+    if scenario.queue_delay > 0:  # else not a turn of the loop, in which it would be seen
         await asyncio.sleep(scenario.queue_delay)
     control.started()
     await asyncio.sleep(scenario.start_delay)

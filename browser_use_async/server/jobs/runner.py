@@ -8,13 +8,7 @@ from functools import partial
 import attrs
 
 from browser_use_async.prices import step_cents
-from browser_use_async.server.executors.protocol import (
-    Assignment,
-    Executor,
-    Failed,
-    Finished,
-    Step,
-)
+from browser_use_async.server.executors.protocol import Assignment, Executor, Failed, Finished, Step
 from browser_use_async.server.executors.viewing import View, Viewable
 from browser_use_async.server.jobs.redaction import SecretRedactor
 from browser_use_async.server.responses import log_failure
