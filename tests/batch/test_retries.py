@@ -221,6 +221,31 @@ async def test_a_count_of_failures_is_checked(serve: Serve, open_session: Open) 
     assert "max_failures must be a whole number from 1" in str(caught.value)
 
 
+# --- what failed tasks cost -----------------------------------------------------------------
+
+
+@pytest.mark.parametrize("limit", [3, 75])
+async def test_the_account_agrees_on_failed_tasks(
+    serve: Serve, open_session: Open, ledger: Path, limit: int
+) -> None:
+    """To the hundredth of a cent, also where a task fails because it has no more steps."""
+    long = Scenario(steps=("Look",) * 5, step_seconds=0.01, outcome="failed", reason="No way")
+    server = await serve(scenarios={"bad": FAILURE, "long": long})
+    session, before = await open_session(server), await _balance(server)
+    texts = ["good", "bad", "long"]
+    batch = session.run_many(
+        texts, concurrency=3, ledger=ledger, max_agent_steps=limit, budget_cents=600,
+        budget_strict=True,
+    )  # fmt: skip
+
+    results = await batch.collect()
+
+    assert [each.succeeded for each in results] == [True, False, False]
+    spent = before - await _balance(server)
+    assert sum(each.cost_cents for each in results) == batch.progress.cost_cents == spent
+    assert max(each.cost_cents for each in results) <= 1 + limit * Decimal("2.5")
+
+
 # --- names ----------------------------------------------------------------------------------
 
 

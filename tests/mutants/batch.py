@@ -85,8 +85,8 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "items are identified by their positions",
         "batch/inputs.py",
-        "key=name or digest.hex()[:32]",
-        "key=name or str(index)",
+        "key=own_key or _key_of(digest)",
+        "key=own_key or str(index)",
         ("I12", "I13"),
     ),
     Mutant(
@@ -263,5 +263,33 @@ MUTANTS: tuple[Mutant, ...] = (
         "    return 0 <= value <= MAX_CENTS\n",
         "    return value != -1\n",
         ("I25",),
+    ),
+    Mutant(
+        "a run that goes on with retries begins anew with them",
+        "batch/ledger/retries.py",
+        "        if self._round is not None:\n            return\n",
+        "        self.end(now)\n",
+        ("I30",),
+    ),
+    Mutant(
+        "a failed task that was tried again cost nothing",
+        "batch/ledger/store.py",
+        '    "COALESCE((SELECT SUM(cost) FROM former_tasks), 0)"\n',
+        '    "0"\n',
+        ("I30",),
+    ),
+    Mutant(
+        "failures in a row are not counted",
+        "batch/state.py",
+        "self.failures_in_row >= most",
+        "self.failures_in_row < 0",
+        ("I31",),
+    ),
+    Mutant(
+        "the log stays beside its ledger",
+        "batch/ledger/file.py",
+        "PRAGMA journal_mode = DELETE",
+        "PRAGMA optimize",
+        ("I32",),
     ),
 )

@@ -1,6 +1,7 @@
 """What tasks cost, and what an empty account may do."""
 
 import asyncio
+from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -9,6 +10,7 @@ import pytest
 from browser_use_async.errors import ConfigurationError
 from browser_use_async.server import LocalServer
 from browser_use_async.server.executors.protocol import Finished
+from browser_use_async.server.executors.scripted import Scenario, ScriptedExecutor
 from tests.server.calling import Caller
 from tests.server.steering import FromQueue
 
@@ -78,3 +80,31 @@ def test_an_account_that_cannot_be_is_refused(options: dict[str, Any]):
     """When the server is made, and not at the first task."""
     with pytest.raises(ConfigurationError):
         LocalServer(**options)
+
+
+async def test_a_failure_at_the_limit_of_steps_is_free(http: aiohttp.ClientSession):
+    """The step that only says so; a task never costs more than its start and its maximum."""
+    executor = ScriptedExecutor(default=Scenario(steps=("Look",) * 9, step_seconds=0))
+    async with LocalServer(executor=executor, balance_cents=1000) as server:
+        api = Caller(server, http)
+        await api.reached(await api.create(max_agent_steps=3), "failed")
+        left = await _balance(api)
+
+    assert float(left) == 1000 - 1 - 3 * 2.5
+
+
+async def test_a_restart_is_billed_as_what_the_task_shows(
+    tmp_path: Path, http: aiohttp.ClientSession, queue: FromQueue
+):
+    """One step, which says that the server was restarted: the account and `/admin/costs` agree."""
+    place = tmp_path / "server.db"
+    async with LocalServer(executor=queue, database=place, balance_cents=1000) as server:
+        task_id = await Caller(server, http).create()
+    async with LocalServer(executor=queue, database=place, balance_cents=1000) as server:
+        api = Caller(server, http)
+        task = (await api.get(f"/task/{task_id}")).json
+        costs = (await api.get(f"{server.url}/admin/costs?task_id={task_id}")).json["costs"]
+        left = await _balance(api)
+
+    assert len(task["steps"]) == 1
+    assert float(costs[task_id]) == 1000 - float(left) == 3.5

@@ -181,7 +181,8 @@ def item_row(row: LedgerRow, details: Details = NO_DETAILS) -> str:
     """One item."""
     words = _words(row) + _steps(details) + _pictures(details)
     title = _key(row)
-    words_of_task = excerpt(row.task, _LONGEST_KEY) if row.task not in {None, row.title} else ""
+    is_named = row.task is not None and row.task != row.title
+    words_of_task = excerpt(row.task or "", _LONGEST_KEY) if is_named else ""
     below = (words_of_task, "" if row.task_id is None else text(row.task_id))
     task = "".join(f'<span class="task">{each}</span>' for each in below if each)
     cost = row.total_cents
