@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
+import aiohttp
 import pytest
 
 from browser_use_async import BrowserUseSession, PollPolicy, TaskStatus, errors
@@ -151,6 +152,19 @@ async def test_it_can_be_switched_off(server: LocalServer):
         await ends_of(session, [60.0])
 
     assert detections(server) >= 25
+
+
+async def test_a_session_with_few_connections_holds_none_of_them(server: LocalServer):
+    """A held call would keep the only connection from all others."""
+    connector = aiohttp.TCPConnector(limit=1)
+    async with (
+        aiohttp.ClientSession(connector=connector) as http,
+        session_with(server, http=http) as session,
+    ):
+        late = await ends_of(session, [30.0 + each for each in range(10)])
+
+    assert max(late) < 2.5
+    assert detections(server) >= 15
 
 
 async def test_a_timeout_is_kept_in_a_held_call(server: LocalServer):
