@@ -50,6 +50,7 @@ class LongPoll:
         self._is_wanted = is_wanted
         self._health = HeldCallHealth()
         self._request: asyncio.Task[None] | None = None
+        self._requests: set[asyncio.Task[None]] = set()  # with those that are being cancelled
         self._began = 0.0
         self._failed_at = -math.inf
         self._cursor: str | None = None  # of the newest change that was told
@@ -69,12 +70,7 @@ class LongPoll:
     # --- the poller tells -----------------------------------------------------------------
 
     def update(self, now: float, answered_at: float) -> float:
-        """Begin or end the held call; gives the time at which that is due again.
-
-        Args:
-            now: The loop time.
-            answered_at: When an ordinary request was last answered.
-        """
+        """Begin or end the held call, and give the time at which that is due again."""
         if not self._is_wanted:
             return math.inf
         if any(now - since > UNTOLD_SECONDS for since in self._untold.values()):
@@ -115,9 +111,10 @@ class LongPoll:
     async def aclose(self) -> None:
         """End the held call, and wait until it has ended."""
         self._is_wanted = False
-        if self._request is not None:
-            self._request.cancel()
-            await asyncio.gather(self._request, return_exceptions=True)
+        requests = tuple(self._requests)
+        for each in requests:
+            each.cancel()
+        await asyncio.gather(*requests, return_exceptions=True)
 
     # --- which call -----------------------------------------------------------------------
 
@@ -159,6 +156,7 @@ class LongPoll:
             work.close()
             raise
         self._request, self._began = request, now
+        self._requests.add(request)
         request.add_done_callback(self._finished, context=contextvars.Context())
 
     def _cancel(self, now: float) -> None:
@@ -229,11 +227,12 @@ class LongPoll:
             self._record_status(watched, status)
 
     def _finished(self, request: asyncio.Task[None]) -> None:
+        self._requests.discard(request)
+        error = asyncio.CancelledError() if request.cancelled() else request.exception()
         if self._request is not request:
             return  # cancelled because it was not needed
         self._request = None
         now = asyncio.get_running_loop().time()
-        error = asyncio.CancelledError() if request.cancelled() else request.exception()
         if error is not None:
             self._record_failure(error, now)
         elif self._coverage.held is None:

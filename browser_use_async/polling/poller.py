@@ -196,7 +196,8 @@ class TaskPoller:
         requests = tuple(self._requests)
         for each in requests:
             each.cancel()
-        await asyncio.gather(*requests, self._long_poll.aclose(), return_exceptions=True)
+        await asyncio.gather(*requests, return_exceptions=True)
+        await self._long_poll.aclose()
 
     # --- dispatching ----------------------------------------------------------------------
 

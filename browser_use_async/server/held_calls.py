@@ -30,6 +30,7 @@ MAX_HELD = 1000
 MAX_STREAMS = 100
 """The most of them that tell changes, which each change wakes."""
 
+_LATE = 10.0  # seconds for a client that reads slowly
 _TICK = 0.001  # timers may fire a little early
 _GATHERING = 0.025  # seconds in which changes are gathered: each write wakes a client and costs it
 
@@ -126,9 +127,13 @@ class ChangeStream(web.StreamResponse):
     async def write_eof(self, data: bytes = b"") -> None:
         """Send changes for as long as the client wants, and end."""
         # Here and not in the handler, so that faults see an answer that is not sent yet.
-        with self._calls.streaming() as changed:
-            await self._send_changes(changed)
-        await super().write_eof(data)
+        try:
+            async with asyncio.timeout(self._seconds + _LATE):
+                with self._calls.streaming() as changed:
+                    await self._send_changes(changed)
+                await super().write_eof(data)
+        except TimeoutError:
+            raise ConnectionResetError("the client does not read") from None
 
     async def _send_changes(self, changed: asyncio.Event) -> None:
         loop = asyncio.get_running_loop()

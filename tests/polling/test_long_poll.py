@@ -1,17 +1,21 @@
 """Waits against a server that can hold calls: how few requests they take, and how soon they end."""
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
+import aiohttp
 import pytest
 
 from browser_use_async import BrowserUseSession, PollPolicy, TaskStatus, errors
 from browser_use_async.server import Fault, LocalServer
 from browser_use_async.server.executors.protocol import Finished
+from browser_use_async.server.storage import changes as server_changes
 from tests.server.steering import FromQueue
 from tests.support.hygiene import nothing_leaks
+from tests.support.patience import until
 from tests.support.virtual_time import loop_time
 
 pytestmark = pytest.mark.looptime
@@ -153,6 +157,19 @@ async def test_it_can_be_switched_off(server: LocalServer):
     assert detections(server) >= 25
 
 
+async def test_a_session_with_few_connections_holds_none_of_them(server: LocalServer):
+    """A held call would keep the only connection from all others."""
+    connector = aiohttp.TCPConnector(limit=1)
+    async with (
+        aiohttp.ClientSession(connector=connector) as http,
+        session_with(server, http=http) as session,
+    ):
+        late = await ends_of(session, [30.0 + each for each in range(10)])
+
+    assert max(late) < 2.5
+    assert detections(server) >= 15
+
+
 async def test_a_timeout_is_kept_in_a_held_call(server: LocalServer):
     """With the last look before it, and in company as well."""
     async with session_with(server) as session:
@@ -239,6 +256,25 @@ async def test_a_restart_in_a_held_call(nothing_leaks: None, tmp_path: Any, coun
 
 
 @pytest.mark.case("D40")
+async def test_changes_that_a_stream_has_missed_are_polled(
+    nothing_leaks: None, monkeypatch: pytest.MonkeyPatch
+):
+    """It says so itself, and each task is polled once more."""
+    monkeypatch.setattr(server_changes, "MAX_LOGGED", 10)
+    async with LocalServer(executor=Sleeper()) as server, session_with(server) as session:
+        waiting = asyncio.create_task(ends_of(session, [30.0, 100.0, 100.0]))
+        await asyncio.sleep(20.0)
+        first = next(each for each in server.store.tasks if each.task == "30.0")
+        await until(lambda: first.status.is_terminal)
+        for _ in range(20):  # more than are remembered, before the end is told
+            server.store.change_log.record("another", TaskStatus.RUNNING)
+        late = await waiting
+
+    assert late[0] < 3.0
+    assert max(late[1:]) < 0.1
+
+
+@pytest.mark.case("D40")
 async def test_an_outage_in_a_held_call_ends_the_wait_as_ever(server: LocalServer):
     """Ordinary polls find out that the service is gone, and how long that is tolerated."""
     policy = PollPolicy(outage_tolerance=60.0)
@@ -302,8 +338,10 @@ async def cutting(server: LocalServer, seconds: float) -> AsyncIterator[str]:
             for each in pumps:
                 each.cancel()
             await asyncio.gather(*pumps, return_exceptions=True)
-            writer.close()
-            there_writer.close()
+            for each in (writer, there_writer):
+                each.close()
+                with contextlib.suppress(ConnectionError):
+                    await each.wait_closed()
             tasks.discard(task)
 
     proxy = await asyncio.start_server(serve, "127.0.0.1", 0)
@@ -311,6 +349,5 @@ async def cutting(server: LocalServer, seconds: float) -> AsyncIterator[str]:
         yield f"http://127.0.0.1:{proxy.sockets[0].getsockname()[1]}/api/v1"
     finally:
         proxy.close()
-        for each in tuple(tasks):
-            each.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        if tasks:  # their clients have gone
+            await asyncio.wait(tasks)

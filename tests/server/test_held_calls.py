@@ -12,6 +12,7 @@ import pytest
 from browser_use_async.server import Fault, LocalServer
 from browser_use_async.server import held_calls as server_held_calls
 from browser_use_async.server.storage import changes as server_changes
+from browser_use_async.types import TaskStatus
 from tests.server.calling import Answer, Caller
 from tests.server.steering import FromQueue
 from tests.support.virtual_time import loop_time
@@ -322,6 +323,23 @@ async def test_a_held_call_needs_the_key(running: tuple[Caller, str]):
 
     assert refused.status == 403
     assert loop_time() < 1.0
+
+
+async def test_a_client_that_does_not_read_is_let_go(
+    steered: Caller, http: aiohttp.ClientSession, monkeypatch: pytest.MonkeyPatch
+):
+    """Its place is free again, though it leaves the connection open."""
+    monkeypatch.setattr(server_held_calls, "MAX_STREAMS", 1)
+    log = steered.server.store.change_log
+    async with _stream(steered, http, wait=5) as stream:
+        for _ in range(60):  # more than the buffers of both sides hold
+            for _ in range(1000):
+                log.record("x" * 200, TaskStatus.RUNNING)
+            await asyncio.sleep(0.03)
+        await asyncio.sleep(20.0)
+        async with _stream(steered, http) as other:
+            assert (await other.line())["reset"] is False
+        stream.response.close()
 
 
 async def test_a_burst_of_changes_reaches_a_stream_in_order(
