@@ -1,7 +1,9 @@
 """A small Cloud API v1 in the test's own loop, whose tasks live by the loop's clock.
 
 It is written apart from the bundled server, and can be made to misbehave: faults by route and
-number, lost answers before and after the work was done, latency, lists that lag.
+number, lost answers before and after the work was done, latency, lists that lag. It runs on
+aiohttp's server over real sockets, which the simulator and the chaos bench, with machines that
+crash and a network in memory, cannot use; so these have models of their own.
 """
 
 import asyncio
