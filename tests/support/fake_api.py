@@ -19,7 +19,7 @@ from aiohttp import web
 
 from tests.support.fake_task import TERMINAL, FakeTask
 
-__all__ = ["Call", "FakeApi", "FakeTask", "Fault"]
+__all__ = ["LOST_AFTER", "LOST_BEFORE", "Call", "FakeApi", "FakeTask", "Fault"]
 
 
 @attrs.frozen
@@ -45,6 +45,13 @@ class Fault:
     cut: bool = False
     done: bool = False
     done_after: float | None = None
+
+
+LOST_AFTER = Fault(cut=True, done=True)
+"""The call is carried out, and its answer is lost."""
+
+LOST_BEFORE = Fault(cut=True)
+"""The call is lost before it is carried out."""
 
 
 @attrs.frozen
@@ -123,6 +130,11 @@ class FakeApi:
         number = next(self._births)
         task.created_at = self._started + timedelta(seconds=task.born, microseconds=number)
         self.tasks[task.id] = task
+        return task
+
+    def only_task(self) -> FakeTask:
+        """The task that exists, if it is the only one."""
+        (task,) = self.tasks.values()
         return task
 
     def count(self, *routes: str, task_id: str | None = None) -> int:
