@@ -11,7 +11,7 @@ from browser_use_async.server import Fault, LocalServer, Webhook
 from browser_use_async.server.executors.scripted import Scenario, ScriptedExecutor
 from tests.support.hygiene import nothing_leaks
 from tests.support.patience import PATIENCE, until
-from tests.webhooks.serving import in_aiohttp
+from tests.support.webhook_servers import in_aiohttp
 
 __all__ = ["nothing_leaks"]
 

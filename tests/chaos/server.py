@@ -12,6 +12,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from tests.chaos.faults import Call, Fault, FaultInjector, Kind
 from tests.chaos.service import EPOCH, PREFIX, Answer, LookAlike
+from tests.support.wire import content_length
 
 __all__ = ["ChaosServer"]
 
@@ -90,7 +91,7 @@ class _Connection(asyncio.Protocol):
         if self._busy or end < 4:
             return
         head = bytes(self._received[:end])
-        size = end + _length(head)
+        size = end + content_length(head)
         if len(self._received) < size:
             return
         body = bytes(self._received[end:size])
@@ -151,14 +152,6 @@ class _Connection(asyncio.Protocol):
             self._transport.close()
         else:
             self._transport.abort()
-
-
-def _length(head: bytes) -> int:
-    for line in head.split(b"\r\n"):
-        name, _, value = line.partition(b":")
-        if name.lower() == b"content-length":
-            return int(value)
-    return 0
 
 
 @lru_cache(maxsize=4)

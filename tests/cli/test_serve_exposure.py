@@ -6,8 +6,8 @@ import pytest
 
 from browser_use_async import BrowserUseSession
 from browser_use_async.server.listen_address import MIN_EXPOSED_KEY
+from tests.support.certificates import Certificate, certificate
 from tests.support.hygiene import KEY
-from tests.transport.certificates import Certificate, certificate
 
 from .running import run, running
 

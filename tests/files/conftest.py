@@ -3,8 +3,8 @@ from collections.abc import AsyncIterator
 import pytest
 
 from browser_use_async import BrowserUseSession
-from tests.files.storage import FakeStorage
 from tests.support.bench import FAST, Connect, connect, nothing_leaks, serve
+from tests.support.storage import FakeStorage
 
 __all__ = ["connect", "nothing_leaks", "serve", "session", "storage"]
 

@@ -9,8 +9,8 @@ import pytest
 from browser_use_async import BrowserUseSession
 from browser_use_async.errors import FileTransferError, InvalidRequestError, SessionClosedError
 from tests.files.contents import listing
-from tests.files.storage import TASK, FakeStorage, StoredFile, cut_after, refuse, refusing, whole
 from tests.support.bench import Connect
+from tests.support.storage import TASK, FakeStorage, StoredFile, cut_after, refuse, refusing, whole
 from tests.support.wire import Connection, Request, response
 
 SHOTS = [f"{TASK}/step-{number}.png" for number in range(1, 8)]

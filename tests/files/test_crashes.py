@@ -12,9 +12,9 @@ import pytest
 
 from browser_use_async import BrowserUseSession
 from tests.files.contents import listing
-from tests.files.storage import TASK, FakeStorage, StoredFile
 from tests.support.hygiene import KEY
 from tests.support.patience import PATIENCE, until
+from tests.support.storage import TASK, FakeStorage, StoredFile
 from tests.support.wire import Connection, Request
 
 NAME = "report.bin"

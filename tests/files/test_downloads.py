@@ -12,8 +12,16 @@ from browser_use_async.errors import (
     SessionClosedError,
 )
 from tests.files.contents import LARGE, NAME, SMALL, listing, parts
-from tests.files.storage import TASK, FakeStorage, StoredFile, cut_after, refuse, refusing, send_raw
 from tests.support.bench import Connect
+from tests.support.storage import (
+    TASK,
+    FakeStorage,
+    StoredFile,
+    cut_after,
+    refuse,
+    refusing,
+    send_raw,
+)
 from tests.support.wire import Connection, Request, response
 
 

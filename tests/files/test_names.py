@@ -16,7 +16,7 @@ from browser_use_async.files.names import (
     truncate,
     unique_names,
 )
-from tests.files.storage import TASK, FakeStorage, refusing
+from tests.support.storage import TASK, FakeStorage, refusing
 
 HOSTILE = [
     "",

@@ -17,9 +17,9 @@ from browser_use_async import BrowserUseSession
 from browser_use_async.errors import FileTransferError
 from browser_use_async.files.part_file import WRITE_BYTES, WRITE_CHUNKS, PartFile, PartWriter
 from tests.files.contents import listing
-from tests.files.storage import TASK, FakeStorage, cut_after, refusing
 from tests.support.patience import until
 from tests.support.permissions import as_ordinary_user
+from tests.support.storage import TASK, FakeStorage, cut_after, refusing
 
 NAME = "report.bin"
 TAG = "0123456789abcdef"

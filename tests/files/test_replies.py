@@ -11,7 +11,7 @@ from browser_use_async.errors import (
     InvalidRequestError,
 )
 from tests.files.contents import NAME, OTHER, SMALL, listing, parts
-from tests.files.storage import (
+from tests.support.storage import (
     TASK,
     Behaviour,
     FakeStorage,

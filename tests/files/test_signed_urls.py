@@ -13,9 +13,9 @@ from browser_use_async.errors import FileTransferError
 from browser_use_async.transport.signed_urls import Reach, SignedUrl
 from browser_use_async.transport.storage import refusal_text
 from tests.files.contents import listing
-from tests.files.storage import SIGNATURE, TASK, FakeStorage, redirect, refusing, whole
 from tests.support.bench import Connect
 from tests.support.hygiene import KEY
+from tests.support.storage import SIGNATURE, TASK, FakeStorage, redirect, refusing, whole
 
 NAME = "report.bin"
 AWAY = "https://api.example.com/api/v1"

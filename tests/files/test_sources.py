@@ -18,7 +18,7 @@ from browser_use_async.errors import (
     UnsupportedFileError,
 )
 from tests.files.sources import CONTENT, NAME, SOURCES, as_path
-from tests.files.storage import (
+from tests.support.storage import (
     FakeStorage,
     StoredFile,
     refusing,

@@ -10,7 +10,8 @@ from browser_use_async.errors import (
     FileTransferError,
 )
 from tests.files.contents import LARGE, NAME, OTHER, SMALL, parts
-from tests.files.storage import (
+from tests.support.bench import ONCE, Connect
+from tests.support.storage import (
     SIGNATURE,
     TASK,
     FakeStorage,
@@ -21,7 +22,6 @@ from tests.files.storage import (
     send_raw,
     whole,
 )
-from tests.support.bench import ONCE, Connect
 from tests.support.wire import Connection, Request, response
 
 

@@ -14,7 +14,8 @@ from browser_use_async.errors import (
     SessionClosedError,
 )
 from tests.files.sources import CONTENT, NAME, SOURCES
-from tests.files.storage import (
+from tests.support.bench import ONCE, Connect
+from tests.support.storage import (
     SIGNATURE,
     FakeStorage,
     StoredFile,
@@ -24,7 +25,6 @@ from tests.files.storage import (
     say,
     send_raw,
 )
-from tests.support.bench import ONCE, Connect
 from tests.support.wire import Connection, Request, response
 
 # --- G1 -----------------------------------------------------------------------------------------

@@ -11,18 +11,10 @@ from browser_use_async import RetryPolicy, errors
 from browser_use_async.api.submission_token import TOKEN_KEY
 from browser_use_async.events import RetryScheduled, SubmissionAdopted
 from tests.support.api_bench import OpenSession
-from tests.support.fake_api import Call, FakeApi, FakeTask, Fault
+from tests.support.fake_api import LOST_AFTER, LOST_BEFORE, Call, FakeApi, FakeTask, Fault
 from tests.support.virtual_time import loop_time
 
 pytestmark = pytest.mark.looptime
-
-LOST_AFTER = Fault(cut=True, done=True)
-LOST_BEFORE = Fault(cut=True)
-
-
-def _only(api: FakeApi) -> FakeTask:
-    (task,) = api.tasks.values()
-    return task
 
 
 @pytest.mark.case("A7")
@@ -37,7 +29,7 @@ async def test_a_lost_answer_raises_if_asked_to(api: FakeApi, open_session: Open
     assert api.count() == api.count("run") == 1
     found = await caught.value.resolve()
     assert found is not None
-    assert found.id == _only(api).id
+    assert found.id == api.only_task().id
 
 
 @pytest.mark.case("A8")
@@ -84,7 +76,7 @@ async def test_ambiguous_statuses_are_made_good(
 
     ended = await session.run_and_wait("x")
 
-    assert ended.id == _only(api).id
+    assert ended.id == api.only_task().id
     assert api.count("run") == 1
 
 
@@ -98,7 +90,7 @@ async def test_a_stalled_answer_is_made_good(
 
     handle = await session.submit("x")
 
-    assert handle.id == _only(api).id
+    assert handle.id == api.only_task().id
     assert api.count("run") == 1
     assert loop_time() <= 11.0
     figure(f"adopted {loop_time() - 10:.1f} s after the attempt's timeout")
@@ -128,7 +120,7 @@ async def test_resubmitting_waits_for_the_window(
 
     handle = await session.submit("x", on_ambiguous="resubmit", settle_window=60.0)
 
-    assert handle.id == _only(api).id
+    assert handle.id == api.only_task().id
     assert 60.0 <= api.times("run")[1] <= 62.0
     figure(
         f"{len(api.tasks)} task, sent again after {api.times('run')[1]:.1f} s of a window of 60 s"
@@ -150,7 +142,7 @@ async def test_a_failure_before_or_after_creation_is_one_post(
     found = await caught.value.resolve()
 
     assert api.count("run") == 1
-    assert (None if found is None else found.id) == (_only(api).id if created else None)
+    assert (None if found is None else found.id) == (api.only_task().id if created else None)
 
 
 @pytest.mark.parametrize("late", [1.0, 20.0, 55.0])
@@ -164,7 +156,7 @@ async def test_a_late_creation_within_the_window_is_one_task(
     handle = await session.submit("x", on_ambiguous="resubmit", settle_window=60.0)
     await asyncio.sleep(300.0)
 
-    assert handle.id == _only(api).id
+    assert handle.id == api.only_task().id
     assert api.count("run") == 1
 
 
@@ -299,7 +291,7 @@ async def test_too_many_requests_are_waited_out(api: FakeApi, open_session: Open
 
     handle = await session.submit("x")
 
-    assert handle.id == _only(api).id
+    assert handle.id == api.only_task().id
     assert 15.0 <= loop_time() <= 18.0
     assert [(type(event), event.attempt, event.operation) for event in events] == [
         (RetryScheduled, number, "run_task") for number in (1, 2, 3)

@@ -10,18 +10,10 @@ import pytest
 from browser_use_async import RunTaskRequest, errors
 from browser_use_async.api.submission_token import TOKEN_KEY, SubmissionToken
 from tests.support.api_bench import OpenSession
-from tests.support.fake_api import FakeApi, FakeTask, Fault
+from tests.support.fake_api import LOST_AFTER, LOST_BEFORE, FakeApi, Fault
 from tests.support.virtual_time import loop_time
 
 pytestmark = pytest.mark.looptime
-
-LOST_AFTER = Fault(cut=True, done=True)
-LOST_BEFORE = Fault(cut=True)
-
-
-def _only(api: FakeApi) -> FakeTask:
-    (task,) = api.tasks.values()
-    return task
 
 
 @pytest.mark.case("A22")
@@ -36,7 +28,7 @@ async def test_ten_own_pairs_leave_no_room(api: FakeApi, open_session: OpenSessi
 
     assert caught.value.submission_token is None
     assert "ten metadata pairs" in str(caught.value)
-    assert _only(api).metadata == metadata
+    assert api.only_task().metadata == metadata
     assert api.count("list") == 0
     with pytest.raises(errors.ConfigurationError):
         await caught.value.resolve()
@@ -108,7 +100,7 @@ async def test_the_mark_is_hidden(api: FakeApi, open_session: OpenSession):
 
     ended = await session.run_and_wait(request)
 
-    mark = _only(api).metadata[TOKEN_KEY]
+    mark = api.only_task().metadata[TOKEN_KEY]
     assert ended.metadata == {"mine": "1"}
     assert request.metadata == {"mine": "1"}
     assert (await session.tasks.get(ended.id)).metadata == {"mine": "1"}
@@ -132,7 +124,7 @@ async def test_another_process_resolves(api: FakeApi, open_session: OpenSession)
     other = await open_session()
     found = await there.resolve(other)
     assert found is not None
-    assert found.id == _only(api).id
+    assert found.id == api.only_task().id
     again = await other.resolve_submission(there.submission_token)
     assert again is not None
     assert again.id == found.id
@@ -188,5 +180,5 @@ async def test_a_task_that_is_known_is_not_looked_up(api: FakeApi, open_session:
     found = await caught.value.resolve()
 
     assert found is not None
-    assert found.id == _only(api).id
+    assert found.id == api.only_task().id
     assert api.count("list") == 0

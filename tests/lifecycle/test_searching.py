@@ -11,18 +11,10 @@ import pytest
 from browser_use_async import RetryPolicy, errors
 from browser_use_async.api.submission_token import TOKEN_KEY
 from tests.support.api_bench import OpenSession
-from tests.support.fake_api import Call, FakeApi, FakeTask, Fault
+from tests.support.fake_api import LOST_AFTER, LOST_BEFORE, Call, FakeApi, FakeTask, Fault
 from tests.support.virtual_time import loop_time
 
 pytestmark = pytest.mark.looptime
-
-LOST_AFTER = Fault(cut=True, done=True)
-LOST_BEFORE = Fault(cut=True)
-
-
-def _only(api: FakeApi) -> FakeTask:
-    (task,) = api.tasks.values()
-    return task
 
 
 @pytest.mark.case("A8")
@@ -39,7 +31,7 @@ async def test_an_outage_while_looking_is_survived(api: FakeApi, open_session: O
 
     handle = await session.submit("x", settle_window=60.0)
 
-    assert handle.id == _only(api).id
+    assert handle.id == api.only_task().id
 
 
 async def test_a_candidate_that_cannot_be_read_is_no_knowledge(
@@ -62,7 +54,7 @@ async def test_a_candidate_that_cannot_be_read_is_no_knowledge(
 
     found = await caught.value.resolve()
     assert found is not None
-    assert found.id == _only(api).id
+    assert found.id == api.only_task().id
 
 
 async def test_a_refused_key_ends_the_search_at_once(api: FakeApi, open_session: OpenSession):

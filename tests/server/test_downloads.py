@@ -1,7 +1,7 @@
 """Files behind links that are signed and expire."""
 
 from collections.abc import AsyncIterator, Callable
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from urllib.parse import parse_qs, urlsplit
 
 import aiohttp
@@ -13,28 +13,18 @@ from browser_use_async.server.file_routes import UnsatisfiableRangeError, byte_r
 from tests.server.calling import Answer, Caller
 from tests.server.pngs import read_png
 from tests.server.steering import FromQueue
-
-
-class Clock:
-    """A wall clock that the test turns."""
-
-    def __init__(self) -> None:
-        self.time = datetime(2026, 1, 2, 3, 4, 5, 6, tzinfo=UTC)
-
-    def __call__(self) -> datetime:
-        """The time that it shows."""
-        return self.time
+from tests.support.wall_clock import WallClock
 
 
 @pytest.fixture
-def clock() -> Clock:
+def clock() -> WallClock:
     """The clock of `timed`."""
-    return Clock()
+    return WallClock()
 
 
 @pytest.fixture
 async def timed(
-    http: aiohttp.ClientSession, queue: FromQueue, clock: Clock
+    http: aiohttp.ClientSession, queue: FromQueue, clock: WallClock
 ) -> AsyncIterator[Caller]:
     """A server whose links are good for a minute."""
     async with LocalServer(executor=queue, now=clock, link_lifetime=60) as server:
@@ -79,7 +69,7 @@ async def test_files_run_no_scripts_here(api: Caller):
     assert answer.headers["X-Content-Type-Options"] == "nosniff"
 
 
-async def test_the_link_is_presigned_style(timed: Caller, queue: FromQueue, clock: Clock):
+async def test_the_link_is_presigned_style(timed: Caller, queue: FromQueue, clock: WallClock):
     """`expires` in unix seconds and a signature, which names neither key nor secret."""
     queue.items.put_nowait(Finished("x", files={"a.bin": b"\0"}))
     url = await _link(timed, name="a.bin")
@@ -95,7 +85,7 @@ async def test_the_link_is_presigned_style(timed: Caller, queue: FromQueue, cloc
     assert answer.headers["Content-Type"] == "application/octet-stream"
 
 
-async def test_an_expired_link(timed: Caller, queue: FromQueue, clock: Clock):
+async def test_an_expired_link(timed: Caller, queue: FromQueue, clock: WallClock):
     """Good until the last second, then access denied; a new one opens again."""
     queue.items.put_nowait(Finished("x", files={"a.txt": b"text"}))
     url = await _link(timed, name="a.txt")

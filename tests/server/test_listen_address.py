@@ -12,7 +12,7 @@ from browser_use_async.errors import ConfigurationError
 from browser_use_async.server import LocalServer
 from browser_use_async.server.listen_address import MIN_EXPOSED_KEY
 from tests.server.calling import Caller
-from tests.transport.certificates import Certificate, certificate
+from tests.support.certificates import Certificate, certificate
 
 __all__ = ["certificate"]
 

@@ -12,6 +12,7 @@ import attrs
 
 from tests.simulator.faults import ATTEMPT_SECONDS, Ending, Fault, Faults, Work
 from tests.simulator.service import EPOCH, Answer, Service
+from tests.support.wire import content_length
 
 __all__ = ["FaultyServer", "ServiceConnection", "http_date_of"]
 
@@ -92,7 +93,7 @@ class ServiceConnection(asyncio.Protocol):
         if self._fault is None:
             self._fault = self._server.faults.next(paying=self._received[:2] == b"PO")
         end = self._received.find(b"\r\n\r\n") + 4
-        size = end + _length(self._received[:end]) if end >= 4 else None
+        size = end + content_length(self._received[:end]) if end >= 4 else None
         cut = self._fault.request_bytes
         if cut is not None and len(self._received) >= min(cut, size or cut):
             self._server.faults.count(self._fault)
@@ -160,14 +161,6 @@ class ServiceConnection(asyncio.Protocol):
         if fault.ending is not Ending.STALL:
             self._fault, self._busy = None, False
             self._read()
-
-
-def _length(head: bytes | bytearray) -> int:
-    for line in bytes(head).split(b"\r\n"):
-        name, _, value = line.partition(b":")
-        if name.lower() == b"content-length":
-            return int(value)
-    return 0
 
 
 def _rendered(true: Answer, fault: Fault, date: str | None) -> bytes:

@@ -281,7 +281,7 @@ class World:
         work = asyncio.create_task(worker.work())
         death = asyncio.create_task(self._crashed.wait())
         await asyncio.wait([work, death], return_when=asyncio.FIRST_COMPLETED)
-        # What a dead program still does on its way out reaches neither the network nor the disk.
+        # What a crashed program still does reaches neither the network nor the disk.
         for task in (work, death):
             task.cancel()
         await asyncio.wait([work, death])

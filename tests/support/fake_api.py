@@ -1,7 +1,9 @@
 """A small Cloud API v1 in the test's own loop, whose tasks live by the loop's clock.
 
 It is written apart from the bundled server, and can be made to misbehave: faults by route and
-number, lost answers before and after the work was done, latency, lists that lag.
+number, lost answers before and after the work was done, latency, lists that lag. It runs on
+aiohttp's server over real sockets, which the simulator and the chaos bench, with machines that
+crash and a network in memory, cannot use; so these have models of their own.
 """
 
 import asyncio
@@ -17,7 +19,7 @@ from aiohttp import web
 
 from tests.support.fake_task import TERMINAL, FakeTask
 
-__all__ = ["Call", "FakeApi", "FakeTask", "Fault"]
+__all__ = ["LOST_AFTER", "LOST_BEFORE", "Call", "FakeApi", "FakeTask", "Fault"]
 
 
 @attrs.frozen
@@ -43,6 +45,13 @@ class Fault:
     cut: bool = False
     done: bool = False
     done_after: float | None = None
+
+
+LOST_AFTER = Fault(cut=True, done=True)
+"""The call is carried out, and its answer is lost."""
+
+LOST_BEFORE = Fault(cut=True)
+"""The call is lost before it is carried out."""
 
 
 @attrs.frozen
@@ -121,6 +130,11 @@ class FakeApi:
         number = next(self._births)
         task.created_at = self._started + timedelta(seconds=task.born, microseconds=number)
         self.tasks[task.id] = task
+        return task
+
+    def only_task(self) -> FakeTask:
+        """The task that exists, if it is the only one."""
+        (task,) = self.tasks.values()
         return task
 
     def count(self, *routes: str, task_id: str | None = None) -> int:

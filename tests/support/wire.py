@@ -21,7 +21,16 @@ from typing import Any, Self
 
 import attrs
 
-__all__ = ["Connection", "Request", "Script", "WireServer", "answering", "bound_socket", "response"]
+__all__ = [
+    "Connection",
+    "Request",
+    "Script",
+    "WireServer",
+    "answering",
+    "bound_socket",
+    "content_length",
+    "response",
+]
 
 
 class ClientGoneError(Exception):
@@ -144,8 +153,7 @@ class Connection(asyncio.Protocol):
         while (end := self.received.find(b"\r\n\r\n", self.position)) < 0:
             await self._wait()
         head = await self.read(end + 4 - self.position)
-        length = Request.parse(head, b"").headers.get("content-length", "0")
-        request = Request.parse(head, await self.read(int(length)))
+        request = Request.parse(head, await self.read(content_length(head)))
         self._server.note(request)
         return request
 
@@ -307,6 +315,15 @@ def bound_socket() -> socket.socket:
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.bind(("127.0.0.1", 0))
     return listener
+
+
+def content_length(head: bytes | bytearray) -> int:
+    """The length of the body that follows the head of a request, in bytes."""
+    for line in bytes(head).split(b"\r\n"):
+        name, _, value = line.partition(b":")
+        if name.lower() == b"content-length":
+            return int(value)
+    return 0
 
 
 def response(

@@ -16,12 +16,12 @@ import uvloop
 
 from browser_use_async import BrowserUseSession
 from browser_use_async.errors import SessionClosedError, WrongEventLoopError
-from tests.files.storage import TASK, FakeStorage
 from tests.support.bench import Serve
+from tests.support.certificates import Certificate
 from tests.support.hygiene import KEY
 from tests.support.patience import until
+from tests.support.storage import TASK, FakeStorage
 from tests.support.wire import Connection, answering, response
-from tests.transport.certificates import Certificate
 
 ANSWERS = answering(response(200, "{}"))
 LOOPS: dict[str, Callable[[], asyncio.AbstractEventLoop]] = {

@@ -11,9 +11,9 @@ import pytest
 from browser_use_async import RetryPolicy, RetryScheduled, SessionEvent
 from browser_use_async.errors import APIConnectionError, APITimeoutError
 from tests.support.bench import FAST, Connect, Serve
+from tests.support.certificates import Certificate
 from tests.support.hygiene import raises
 from tests.support.wire import Connection, answering, bound_socket, response
-from tests.transport.certificates import Certificate
 
 CREATED = answering(response(200, '{"id":"t-1"}'))
 

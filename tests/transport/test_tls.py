@@ -13,9 +13,9 @@ import browser_use_async
 from browser_use_async import BrowserUseSession
 from browser_use_async.errors import APIConnectionError
 from tests.support.bench import Connect, Serve
+from tests.support.certificates import Certificate
 from tests.support.hygiene import raises
 from tests.support.wire import answering, response
-from tests.transport.certificates import Certificate
 
 CREATED = answering(response(200, '{"id":"t-1"}'))
 PACKAGE = Path(browser_use_async.__file__).parent

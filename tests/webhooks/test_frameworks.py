@@ -7,8 +7,8 @@ import aiohttp
 import pytest
 
 from browser_use_async import webhooks
+from tests.support.webhook_servers import FRAMEWORKS, PATH
 from tests.webhooks.calls import SECRET, body_of, event, headers_of, post
-from tests.webhooks.serving import FRAMEWORKS, PATH
 
 
 @pytest.fixture(params=FRAMEWORKS)

@@ -18,8 +18,8 @@ from hypothesis import strategies as st
 
 from browser_use_async import errors, webhooks
 from tests.support.patience import until
+from tests.support.webhook_servers import FRAMEWORKS, in_aiohttp
 from tests.webhooks.calls import SECRET, body_of, event, headers_of, post, raw_request, signature
-from tests.webhooks.serving import FRAMEWORKS, in_aiohttp
 
 
 def _lines(headers: dict[str, str]) -> list[str]:

@@ -11,8 +11,8 @@ import pytest
 
 from browser_use_async import errors, webhooks
 from tests.support.patience import until
+from tests.support.webhook_servers import in_aiohttp
 from tests.webhooks.calls import SECRET, body_of, event, headers_of, post, raw_request
-from tests.webhooks.serving import in_aiohttp
 
 TEST_EVENT = {"type": "test", "timestamp": "2024-03-21T12:00:00Z", "payload": {"test": "ok"}}
 

@@ -4,7 +4,7 @@ import os
 import tracemalloc
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from browser_use_async.server.storage.sealing import KEY_VARIABLE
 from tests.server.calling import Caller
 from tests.server.pngs import read_png
 from tests.server.steering import FromQueue
+from tests.support.wall_clock import WallClock
 
 KEY = "a key of the operator's own"
 REASON = "The server was restarted while the task was at work"
@@ -35,17 +36,6 @@ SCENARIOS = {
 }
 
 Starting = Callable[..., AbstractAsyncContextManager[Caller]]
-
-
-class Clock:
-    """A wall clock that the test turns."""
-
-    def __init__(self) -> None:
-        self.time = datetime(2026, 1, 2, 3, 4, 5, 6, tzinfo=UTC)
-
-    def __call__(self) -> datetime:
-        """What it shows."""
-        return self.time
 
 
 @pytest.fixture
@@ -131,7 +121,7 @@ async def _files(api: Caller, pictured: str, drawn: str) -> list[bytes]:
 
 async def test_links_outlive_a_restart(starting: Starting):
     """Until they expire: the key that signs them is in the database."""
-    clock = Clock()
+    clock = WallClock()
     async with starting(now=clock) as api:
         task_id = await api.create(metadata={"scenario": "pictured"})
         await api.reached(task_id, "finished")
