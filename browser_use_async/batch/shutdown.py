@@ -7,6 +7,7 @@ from collections.abc import Iterable
 
 from browser_use_async.batch.state import BatchState, InFlightItem
 from browser_use_async.errors import BrowserUseError, LedgerError
+from browser_use_async.events import EndActionAttempted
 from browser_use_async.lifecycle.create import SubmissionState
 from browser_use_async.lifecycle.run import CLEANUP_SECONDS
 
@@ -92,8 +93,11 @@ async def _stop_all(in_flight: Iterable[InFlightItem], batch: BatchState) -> Non
 
 
 async def _stop(task_id: str, batch: BatchState) -> None:
+    event = EndActionAttempted(task_id, "stop", None)
     try:
         await batch.session.tasks.stop(task_id)
     except BrowserUseError as error:
+        event = EndActionAttempted(task_id, "stop", str(error))
         text = "could not stop task %s: %s; it may still run and cost money: session.tasks.stop(%r)"
-        _LOGGER.warning(text, task_id, error, task_id)
+        _LOGGER.warning(text, task_id, error, task_id, extra={"event": event})
+    batch.session.emit(event)

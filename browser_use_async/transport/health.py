@@ -90,9 +90,10 @@ class ServiceHealth:
         self._failures += 1
         self._failed_at = loop.time()
         self._reason = outcome.problem
-        # The poller asks for a status next, which tells whether only the list fails.
-        is_list = endpoint.name == LIST_TASKS.name
-        self._is_certain = self._is_certain or outcome.status is None or not is_list
+        # After a page that was sent the poller asks for a status, which tells whether only the list
+        # fails. What could not even be sent fails for every route.
+        is_other = endpoint.name != LIST_TASKS.name or outcome.kind is OutcomeKind.NOT_SENT
+        self._is_certain = self._is_certain or is_other
         self._report_outage(loop)
 
     def _end_grace(self, loop: asyncio.AbstractEventLoop) -> None:

@@ -101,6 +101,9 @@ CATALOGUE: dict[str, str] = {
     "D27": "a list with wrong totals, in wrong order or with missing rows",
     "D28": "a list that keeps saying that an ended task runs",
     "D29": "10,000 waits that start together, counted in requests",
+    "D30": "an outage is reported once and in time, and what is none is not",
+    "D31": "a task that was never seen, while nothing answers",
+    "D32": "answers about a task that can never be read",
     "D40": "a held call that is cut, or whose server restarts or asks for a pause",
     "D41": "held calls that are answered at once, and streams of changes that lie",
     # Cancellation, lifetime, loops.

@@ -152,3 +152,22 @@ async def test_a_batch_tells_of_an_outage(api: FakeApi, tmp_path: Path) -> None:
 
     assert result.code == 0
     assert result.stderr.count("no answer for") == 1
+
+
+async def test_a_batch_says_which_tasks_it_could_not_stop(api: FakeApi, tmp_path: Path) -> None:
+    """Left by a second Ctrl-C in an outage, each task is named with the command that ends it."""
+    rows = tmp_path / "rows.csv"
+    rows.write_text("key,task\na,Look\nb,Read\n")
+    output = str(tmp_path / "out.jsonl")
+    async with running("batch", str(rows), "-o", output, env=_env(api.url)) as command:
+        await command.says("2 running")
+        api.fault = _fails()
+        command.send(signal.SIGINT)
+        await command.says("no more tasks are created")
+        command.send(signal.SIGINT)
+        result = await command.ends()
+
+    assert result.code == 130
+    assert "was asked to" not in result.stderr
+    for task in api.tasks:
+        assert f"it may still run and cost money: browser-use-async stop {task}" in result.stderr

@@ -58,7 +58,7 @@ async def test_closing_does_not_wait_for_ever(
 
     assert now() == pytest.approx(15.0, abs=0.05)
     (task,) = api.tasks
-    assert f"no time to stop task {task}" in caplog.text
+    assert f"could not stop task {task}: there was no time for it" in caplog.text
 
 
 async def test_closing_during_a_creation_is_unknown(api: FakeApi, open_session: OpenSession):

@@ -5,6 +5,35 @@ from tests.mutants.mutant import Mutant
 __all__ = ["MUTANTS"]
 
 MUTANTS: tuple[Mutant, ...] = (
+    # Outages.
+    Mutant(
+        "an outage is one failed request",
+        "transport/health.py",
+        "self._is_due and self._is_certain and self._failures > 1",
+        "True",
+        ("D30",),
+    ),
+    Mutant(
+        "a task that was never seen is waited for",
+        "polling/poller.py",
+        "        if not health.is_down or not unknown:\n",
+        "        if True:\n",
+        ("D31",),
+    ),
+    Mutant(
+        "a timeout does not say what failed",
+        "lifecycle/handle.py",
+        "    failure = poller.last_failure(first)\n",
+        "    failure: BaseException | None = None\n",
+        ("D31",),
+    ),
+    Mutant(
+        "what cannot be read is asked for again without end",
+        "polling/watched_task.py",
+        "        if count >= MAX_UNDECODABLE and not is_alive:\n",
+        "        if count < 0:\n",
+        ("D32",),
+    ),
     # What heals, and what does not.
     Mutant(
         "a server error ends a wait",

@@ -31,6 +31,7 @@ def _odd(api: FakeApi, steps: Any, seconds: float = 20.0) -> str:
     return api.add(task).id
 
 
+@pytest.mark.case("D32")
 @pytest.mark.parametrize("others", [0, 30])
 async def test_a_task_that_can_never_be_read_ends_its_wait(
     api: FakeApi, open_session: OpenSession, others: int
@@ -67,6 +68,7 @@ async def test_a_timeout_before_that_quotes_the_error(api: FakeApi, open_session
     assert "$.steps" in str(caught.value)
 
 
+@pytest.mark.case("D32")
 async def test_a_stream_of_statuses_ends_with_the_end(api: FakeApi, open_session: OpenSession):
     """It needs no more than the status call says."""
     session = await open_session()
