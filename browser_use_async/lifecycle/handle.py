@@ -1,7 +1,15 @@
 """Handles of existing tasks: waiting for the end, the result, streams and control."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Generator, Iterable
+from collections.abc import (
+    AsyncGenerator,
+    Awaitable,
+    Callable,
+    Collection,
+    Coroutine,
+    Generator,
+    Iterable,
+)
 from contextlib import contextmanager
 from typing import Any
 
@@ -251,14 +259,13 @@ class TaskHandle(Value):
         return _PREFIX + self.id if traceparent is None else f"{_TRACED}{traceparent}.{self.id}"
 
 
-async def wait(
+def wait(
     poller: TaskPoller, task_id: str, timeout: float | None, submitted_at: float | None = None
-) -> Task:
+) -> Coroutine[Any, Any, Task]:
     """Wait until a task has ended, however it ended."""
-    if poller.telemetry is None:
-        return await _wait(poller, task_id, timeout, submitted_at)
-    with poller.telemetry.wait(task_id):
-        return await _wait(poller, task_id, timeout, submitted_at)
+    # Not a coroutine around another: each of what may be ten thousand waits would hold both.
+    waiting = _wait(poller, task_id, timeout, submitted_at)
+    return waiting if poller.telemetry is None else poller.telemetry.wait(task_id, waiting)
 
 
 async def _wait(
