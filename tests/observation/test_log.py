@@ -37,7 +37,7 @@ async def test_each_attempt_is_a_line(
     """Route, result, attempt and request, for what fails as for what succeeds."""
     session = await open_session()
     task = api.add()
-    headers = {"X-Request-ID": "req-7\x1b[31m"[:5]}
+    headers = {"X-Request-ID": "req-7"}
     api.break_calls("status", {1: Fault(status=503, headers=headers), 2: Fault(cut=True)})
 
     await session.tasks.get_status(task.id)
