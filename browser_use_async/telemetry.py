@@ -126,16 +126,15 @@ class Telemetry:
         ) as span:
             yield _Submitting(self, span)
 
-    @contextmanager
-    def wait(self, task_id: str) -> Generator[None]:
-        """The span of one wait, linked to the submission of the task."""
+    async def wait(self, task_id: str, waiting: Coroutine[Any, Any, Task]) -> Task:
+        """Wait inside a span, linked to the submission of the task."""
         with self._tracer.start_as_current_span(
             f"wait {_AGENT}",
             attributes={"browser_use.task.id": task_id},
             links=self._links(task_id),
             record_exception=False,
         ):
-            yield
+            return await waiting
 
     def record_webhook(self, event: "TaskStatusUpdate") -> None:
         """Write the span of a webhook, linked to the submission of the task."""

@@ -34,7 +34,7 @@ def add_output_options(parser: argparse.ArgumentParser, *, has_parent: bool = Fa
         "--verbose",
         action="store_true",
         default=default,
-        help="log to stderr, and show where an error arose",
+        help="show each request on stderr, and where an error arose",
     )
 
 

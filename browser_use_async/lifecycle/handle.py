@@ -1,7 +1,15 @@
 """Handles of existing tasks: waiting for the end, the result, streams and control."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Generator, Iterable
+from collections.abc import (
+    AsyncGenerator,
+    Awaitable,
+    Callable,
+    Collection,
+    Coroutine,
+    Generator,
+    Iterable,
+)
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Generic, TypeAlias, overload
 
@@ -270,19 +278,18 @@ TaskReference: TypeAlias = str | Task | TaskSummary | Created | TaskHandle[Any]
 """What names a task: its id, a handle's token, a handle, or a response that is about it."""
 
 
-async def wait(
+def wait(
     poller: TaskPoller,
     task_id: str,
     timeout: float | None,
     submitted_at: float | None = None,
     *,
     exists: bool = False,
-) -> Task:
+) -> Coroutine[Any, Any, Task]:
     """Wait until a task has ended, however it ended; one that `exists` sits out any outage."""
-    if poller.telemetry is None:
-        return await _wait(poller, task_id, timeout, submitted_at, exists=exists)
-    with poller.telemetry.wait(task_id):
-        return await _wait(poller, task_id, timeout, submitted_at, exists=exists)
+    # Not a coroutine around another: each of what may be ten thousand waits would hold both.
+    waiting = _wait(poller, task_id, timeout, submitted_at, exists=exists)
+    return waiting if poller.telemetry is None else poller.telemetry.wait(task_id, waiting)
 
 
 async def _wait(

@@ -21,11 +21,12 @@ from browser_use_async.events import (
     SlotAwaited,
     SubmissionAdopted,
 )
+from browser_use_async.logs import log_attempt
 from browser_use_async.timeline import TimelineKind, TimelineRecorder, Timelines
 from browser_use_async.transport.config import CallLimits, Configuration
 from browser_use_async.transport.connection_pool import PoolOptions
 from browser_use_async.transport.connections import Connections
-from browser_use_async.transport.error_factory import error_of, printable_line
+from browser_use_async.transport.error_factory import error_of
 from browser_use_async.transport.health import ServiceHealth, emit
 from browser_use_async.transport.held_calls import HeldCalls
 from browser_use_async.transport.idempotency import (
@@ -279,7 +280,8 @@ class Transport:
             # A call pays for its line only where there is a reader.
             if _LOGGER.isEnabledFor(logging.DEBUG):
                 seconds = limiter.loop.time() - sent_at
-                _log_attempt(request, prepared, outcome, seconds, number, most)
+                attempt = f"{number} of {max(number, most)}"
+                _log_attempt(request, prepared, outcome, seconds, attempt)
         self.health.record(endpoint, sent, sent_at, limiter.loop)
         if sent.reply is not None and (date := sent.reply.headers.get(DATE)) is not None:
             self.server_clock.record(date, limiter.loop.time())
@@ -406,24 +408,16 @@ def _log_attempt(
     prepared: PreparedRequest,
     outcome: Outcome | None,
     seconds: float,
-    number: int,
-    most: int,
+    attempt: str,
 ) -> None:
-    """One line for one attempt: the route and not the URL, whose query could be a secret."""
-    if outcome is None:
-        result = "cancelled"
-    else:
-        result = outcome.problem if outcome.status is None else str(outcome.status)
     reply = None if outcome is None else outcome.reply
-    named = None if reply is None else reply.headers.get("X-Request-ID")
-    _LOGGER.debug(
-        "#%d %s %s in %.0f ms, attempt %d of %d%s%s",
+    result = "cancelled" if outcome is None else outcome.problem
+    log_attempt(
         request,
-        prepared.endpoint,
-        result,
-        seconds * 1000,
-        number,
-        max(number, most),
-        "" if prepared.task_id is None else f", task {prepared.task_id}",
-        "" if named is None else f", request id {printable_line(named, 100)}",
+        str(prepared.endpoint),
+        result if reply is None else str(reply.status),
+        seconds,
+        attempt,
+        prepared.task_id,
+        None if reply is None else reply.headers.get("X-Request-ID"),
     )

@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import html
 import io
+import logging
 import re
 from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Mapping
 from typing import Any, TypeVar
@@ -18,6 +19,7 @@ import attrs
 from aiohttp.http import HttpProcessingError
 
 from browser_use_async.errors import SessionClosedError
+from browser_use_async.logs import LOGGER
 from browser_use_async.transport.config import USER_AGENT, Configuration
 from browser_use_async.transport.connection_pool import (
     CONNECT_SECONDS,
@@ -241,6 +243,7 @@ class Storage:
         stored: StoredContent | None,
     ) -> StorageReply:
         pool = self._open_pool()
+        started = asyncio.get_running_loop().time()
         try:
             async with asyncio.timeout(seconds):
                 response = await pool.session.request(
@@ -261,7 +264,9 @@ class Storage:
         except _FAILURES as error:
             outcome = classify_error(error, sent=True)
         else:
+            _log(method, url, str(response.status), started)
             return StorageReply(self, response)
+        _log(method, url, outcome.problem, started)
         # Raised here and not where it was caught: aiohttp's exceptions and frames hold the URL.
         raise StorageError(outcome)
 
@@ -288,6 +293,13 @@ class Storage:
             self._timeouts.discard(timeout)
         # Raised here and not where it was caught, for the same reason as in `_request`.
         raise SessionClosedError("the session was closed while a file was under way")
+
+
+def _log(method: str, url: SignedUrl, result: str, started: float) -> None:
+    if LOGGER.isEnabledFor(logging.DEBUG):
+        seconds = asyncio.get_running_loop().time() - started
+        host = url.reveal().host  # and no more: the rest of it is a secret
+        LOGGER.debug("%s a file at %s: %s in %.0f ms", method, host, result, seconds * 1000)
 
 
 async def _classified(reply: StorageReply, url: SignedUrl) -> Outcome:

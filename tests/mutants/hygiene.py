@@ -41,6 +41,20 @@ MUTANTS: tuple[Mutant, ...] = (
         ("H1",),
     ),
     Mutant(
+        "the access log shows the tokens of pages",
+        "server/access_log.py",
+        'shown = _TOKEN.sub(rf"\\1\\2{_MASK}", path)[:_LONGEST]',
+        "shown = path[:_LONGEST]",
+        ("H12",),
+    ),
+    Mutant(
+        "the access log shows the signatures of links",
+        "server/access_log.py",
+        "known = _parameters() if path.startswith(API_PREFIX) else frozenset[str]()",
+        "known = {name for name, _ in parse_qsl(query)}",
+        ("H12",),
+    ),
+    Mutant(
         "the key shows in its repr",
         "transport/config.py",
         "        return \"Secret('***')\"\n",

@@ -119,8 +119,8 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "the reserved metadata name is allowed",
         "lifecycle/create.py",
-        "        if TOKEN_KEY in metadata:\n",
-        "        if TOKEN_KEY == metadata:\n",
+        "for each in RESERVED_KEYS if each in metadata",
+        "for each in RESERVED_KEYS if each == metadata",
         ("A22",),
     ),
     Mutant(

@@ -50,6 +50,7 @@ async def test_a_request_is_a_line(server: LocalServer, caplog: pytest.LogCaptur
     ]
 
 
+@pytest.mark.case("H12")
 async def test_links_are_masked(server: LocalServer, caplog: pytest.LogCaptureFixture):
     """Tokens in paths are, whatever stands around them, and what is no parameter of the API."""
     await _get(
