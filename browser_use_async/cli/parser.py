@@ -58,6 +58,11 @@ class Parser(argparse.ArgumentParser):
         console.info(f"try '{self.prog} --help'")
         self.exit(ExitCode.USAGE)
 
+    def format_help(self) -> str:
+        """The help, with the usage in one line: the options are listed below it."""
+        self.usage = self.usage_line().replace("%", "%%")
+        return super().format_help()
+
     def options(self) -> list[argparse.Action]:
         """The options of this parser."""
         return [each for each in self._actions if each.option_strings]
