@@ -3,19 +3,19 @@
 import argparse
 from collections.abc import AsyncIterable, Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import attrs
 
 from browser_use_async.api.converter import unstructure
 from browser_use_async.cli.connect import Connection, connect
-from browser_use_async.cli.console import Console
+from browser_use_async.cli.console import Console, json_text
 from browser_use_async.cli.options import (
     add_action_parsers,
     add_connection_options,
     add_output_options,
 )
-from browser_use_async.cli.screen import Span
+from browser_use_async.cli.screen import Span, Style
 
 RowT = TypeVar("RowT")
 
@@ -50,6 +50,19 @@ async def run_action(
 def local_time(moment: datetime | None) -> str:
     """A time in the local time zone."""
     return "?" if moment is None else f"{moment.astimezone():%Y-%m-%d %H:%M:%S}"
+
+
+def show_object(value: Any, console: Console) -> None:
+    """Write an object of the API to stdout: its fields in a column on a terminal, else as JSON."""
+    fields: dict[str, Any] = unstructure(value)
+    if not console.stdout_is_tty:
+        console.result(fields)
+        return
+    width = max(map(len, fields)) + 2
+    for name, field in fields.items():
+        # Texts as they are; what the API has as null is left empty.
+        shown = field if isinstance(field, str) else "" if field is None else json_text(field)
+        console.line((name.ljust(width), Style.FAINT), " ".join(shown.split()))
 
 
 async def show_rows(

@@ -32,8 +32,18 @@ class Connection:
     site_url: str | None = None  # the example site, if this command started one
 
     def fill_in(self, task: str) -> str:
-        """Replace `{site}` in a text by the address of the example site, if there is one."""
-        return task if self.site_url is None else task.replace("{site}", self.site_url.rstrip("/"))
+        """Replace `{site}` in a text by the address of the example site.
+
+        Raises:
+            ConfigurationError: There is none, so that the text would be paid for in vain.
+        """
+        if "{site}" not in task:
+            return task
+        if self.site_url is None:
+            raise ConfigurationError(
+                "{site} stands for the example site of --local; write the address of a page"
+            )
+        return task.replace("{site}", self.site_url.rstrip("/"))
 
 
 @asynccontextmanager

@@ -49,11 +49,13 @@ def exit_code_of(error: errors.BrowserUseError) -> ExitCode:
 def report_error(error: BrowserUseError, console: Console) -> ExitCode:
     """Print an error and what to do about it, and return its exit code."""
     console.error(str(error))
-    # The only error that leaves a question open: whether a task was created, and is paid for.
+    # The one error that leaves a question open: whether a task was created, and is paid for.
     if isinstance(error, SubmissionUnknownError) and error.submission_token is not None:
         console.info(
             f"to find out, free of charge: browser-use-async watch {error.submission_token}"
         )
+    elif isinstance(error, errors.APINotServedError):
+        console.info("an address of the API ends in /api/v1: http://127.0.0.1:8765/api/v1")
     return exit_code_of(error)
 
 

@@ -11,6 +11,7 @@ import attrs
 from browser_use_async.api.json import JsonRefusedError, read_json
 from browser_use_async.api.task_fields import domain_problem, schema_problem
 from browser_use_async.cli.options import due, pair, secret, whole
+from browser_use_async.errors import ConfigurationError
 from browser_use_async.types import FieldKind, FieldRule, RunTaskFields, RunTaskRequest, rule_of
 
 
@@ -57,8 +58,22 @@ class FieldOptions:
         for option, rule in self._rules.items():
             value = getattr(options, option.field)
             if value is not None:
-                given[option.field] = dict(value) if rule.kind is FieldKind.TEXT_MAP else value
+                is_map = rule.kind is FieldKind.TEXT_MAP
+                given[option.field] = _pairs(option.flag, value) if is_map else value
         return given
+
+
+def _pairs(flag: str, pairs: Sequence[tuple[str, str]]) -> dict[str, str]:
+    """Pairs by name.
+
+    Raises:
+        ConfigurationError: A name is given twice, of which one would be lost.
+    """
+    names = [name for name, _ in pairs]
+    for name in names:
+        if names.count(name) > 1:
+            raise ConfigurationError(f"{flag}: {name!r} is given twice")
+    return dict(pairs)
 
 
 def _shape(option: FieldOption, rule: FieldRule) -> dict[str, Any]:

@@ -5,7 +5,7 @@ import difflib
 import re
 from collections.abc import Iterable, Sequence
 from collections.abc import Set as AbstractSet
-from typing import Any, NoReturn
+from typing import Any, NoReturn, cast
 
 from browser_use_async.cli.console import Console
 from browser_use_async.cli.examples import epilog
@@ -58,14 +58,22 @@ class Parser(argparse.ArgumentParser):
         console.info(f"try '{self.prog} --help'")
         self.exit(ExitCode.USAGE)
 
+    def format_help(self) -> str:
+        """The help, with the usage in one line: the options are listed below it."""
+        self.usage = self.usage_line().replace("%", "%%")
+        return super().format_help()
+
     def options(self) -> list[argparse.Action]:
         """The options of this parser."""
         return [each for each in self._actions if each.option_strings]
 
     def subparsers(self) -> "dict[str, Parser]":
         """The parsers of its commands or actions, by name."""
-        found = (each.choices for each in self._actions if isinstance(each, _Subparsers))
-        return dict(next(found, {}))
+        for action in self._actions:
+            if isinstance(action, _Subparsers):
+                parsers: dict[str, Parser] = cast("Any", action).choices
+                return parsers
+        return {}
 
     def usage_line(self) -> str:
         """The usage in one line, with the options that are required only."""
@@ -81,18 +89,18 @@ class Parser(argparse.ArgumentParser):
         later word, such as the text of a task.
         """
         known = known | self._option_string_actions.keys()
-        below = next((each for each in self._actions if isinstance(each, _Subparsers)), None)
-        count = len(words)
+        below, count = self.subparsers(), len(words)
         # Options of this parser come before the name of the command or the action.
         place = next((i for i in range(count) if not words[i].startswith("-")), count)
-        self._refuse_unknown_options(words if below is None else words[:place], known)
-        if below is None or place == count:
+        self._refuse_unknown_options(words[:place] if below else words, known)
+        if not below or place == count:
             return self
-        if words[place] not in below.choices:
-            noun, likely = str(below.metavar).lower(), suggestion(words[place], below.choices)
+        if words[place] not in below:
+            # The prog of a command has its name: what follows is an action.
+            noun = "action" if " " in self.prog else "command"
+            likely = suggestion(words[place], below)
             self.error(f"there is no {noun} {words[place]!r}{likely}")
-        chosen: Parser = below.choices[words[place]]
-        return chosen.check_words(words[place + 1 :], known)
+        return below[words[place]].check_words(words[place + 1 :], known)
 
     def _refuse_unknown_options(self, words: Sequence[str], known: AbstractSet[str]) -> None:
         for word in words:

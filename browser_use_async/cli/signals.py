@@ -27,7 +27,7 @@ async def run_until_signal(work: Coroutine[Any, Any, int], console: Console) -> 
             handlers.pop()()
             return
         if not caught:
-            console.info("ending; press Ctrl-C again not to wait")
+            console.info("ending; press Ctrl-C again to quit at once")
         caught.append(received)
         command.cancel()
 

@@ -56,10 +56,10 @@ def flush_at_exit() -> OutputError | None:
     Python would flush once more when it exits, and print an error of its own.
     """
     failure = None
-    for stream in (sys.stderr, sys.stdout):
+    streams: tuple[TextIO | None, ...] = (sys.stderr, sys.stdout)
+    for stream in filter(None, streams):
         try:
-            if stream is not None:
-                stream.flush()
+            stream.flush()
         except OSError as error:
             os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
             failure = OutputError(error) if stream is sys.stdout else None

@@ -333,7 +333,7 @@ async def test_nobody_listens(tmp_path: Path) -> None:
         (("--template", "no place"), "no {column}"),
         (("--template", "{town}"), "line 2: it has no 'town'"),
         (("--concurrency", "0"), "at least 1"),
-        (("--max-agent-steps", "201"), "max_agent_steps: "),
+        (("--max-agent-steps", "201"), "--max-agent-steps: "),
         (sum((("--metadata", f"n{each}=x") for each in range(10)), ()), "--metadata: a batch"),
         (("--budget-cents", "much"), "no number of cents"),
         (("--budget-cents", "1e30"), "no number of cents"),

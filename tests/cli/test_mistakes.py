@@ -42,7 +42,19 @@ MISTAKES = {
     "schedule lst": "there is no action 'lst'; did you mean list?",
     "search '' --url https://a.example": "QUERY: it is empty; say what to look for",
     "search x --url notaurl": "--url: 'notaurl' is not an address; write https://shop.example",
-    "search x --url {site}": "--url: {site} stands for the example site of --local",
+    "search x --url {site}": "{site} stands for the example site of --local",
+    "run 'Open {site}'": "{site} stands for the example site of --local; write the address",
+    "run 'Open {site}' --detach": "{site} stands for the example site of --local",
+    "run x --metadata a=1 --metadata a=2": "--metadata: 'a' is given twice",
+    "run ''": "task: string should have at least 1 character; nothing was sent",
+    "run x --base-url 127.0.0.1:8765/api/v1": "base_url has no http:// or https:// in front",
+    "run x --api-key 'a b'": "the API key has spaces, line breaks or characters outside ASCII",
+    "run x --api-key ''": "the API key is empty",
+    "watch ''": "pass a task's id, or a handle's token",
+    "tasks show a/b": "task_id is 'a/b', which cannot be an id",
+    "schedules create x --cron '61 * * * *'": "minute: '61' is not a number from 0 to 59",
+    "batch nowhere.csv": "nowhere.csv cannot be read: No such file or directory",
+    "report nowhere.db -o x.html": "there is no ledger nowhere.db",
     "files upload nowhere.csv": "PATH: there is no file 'nowhere.csv'",
     "files download x": "missing: -o/--output",
     "serve --port 99999": "--port: must be 65535 or less, not 99999",
@@ -64,6 +76,34 @@ async def test_each_is_one_line_with_a_way_out(server: LocalServer, line: str) -
     assert not any(f"_{name}" in lines[0] for name in ("count", "limit", "seconds", "file"))
     assert result.stdout == ""
     assert not server.requests
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "problem"),
+    [
+        (("--api-key", "bu_wrong_0815"), 3, "401 (Invalid API key); check the API key"),
+        (("--api-key-file", "nowhere"), 2, "the key file nowhere cannot be read"),
+    ],
+)
+async def test_wrong_keys(
+    server: LocalServer, words: tuple[str, ...], code: int, problem: str
+) -> None:
+    """A key that the server refuses, or that is not there, is one line."""
+    result = await run("run", "x", *words, env=environment(server))
+
+    assert result.code == code
+    assert problem in result.stderr
+    assert len(result.stderr.splitlines()) == 1
+    assert server.tasks_created == 0
+
+
+async def test_an_address_without_the_path_of_the_api(server: LocalServer) -> None:
+    """The commonest mistake in a base URL is named below the error."""
+    result = await run("run", "x", "--base-url", server.url, env=environment(server))
+
+    assert result.code == 3
+    assert len(result.stderr.splitlines()) == 2
+    assert "ends in /api/v1" in result.stderr.splitlines()[-1]
 
 
 async def test_the_usage_is_one_line() -> None:

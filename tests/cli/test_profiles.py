@@ -65,7 +65,7 @@ async def test_local() -> None:
     [
         ((), "ACTION"),
         (("create", ""), "profile_name"),
-        (("create", "Shop", "--viewport-width", "0"), "browser_viewport_width"),
+        (("create", "Shop", "--viewport-width", "0"), "--viewport-width"),
         (("create", "Shop", "--viewport-width", "wide"), "--viewport-width"),
         (("update", "some-id"), "nothing to change"),
         (("update", "some-id", "--name", ""), "profile_name"),

@@ -81,7 +81,7 @@ async def test_on_a_terminal(tmp_path: Path) -> None:
         (("run.db", "-o", "no/report.html"), "cannot be written"),
         (("diary.txt", "-o", "report.html"), "diary.txt"),
         (("run.db",), "-o"),
-        (("run.db", "-o", "report.html", "--screenshots", "-1"), "at least 0"),
+        (("run.db", "-o", "report.html", "--screenshots", "-1"), "must be 0 or more"),
     ],
 )
 def test_wrong_usage(

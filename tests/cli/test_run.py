@@ -159,7 +159,7 @@ async def test_local() -> None:
     ("words", "problem"),
     [
         (("",), "task"),
-        (("x", "--max-agent-steps", "201"), "max_agent_steps"),
+        (("x", "--max-agent-steps", "201"), "--max-agent-steps: must be 200 or less"),
         (("x", "--max-agent-steps", "many"), "--max-agent-steps"),
         (("x", "--schema", "no/such/file"), "cannot be read"),
         (("x", "--schema", "{not json}"), "no JSON"),

@@ -93,6 +93,20 @@ async def test_times(server: LocalServer) -> None:
     assert shown.json["end_at"] == "2100-12-31T22:00:00.000000Z"
 
 
+async def test_one_on_a_terminal(server: LocalServer) -> None:
+    """A person gets the fields of a schedule in a column, with --json the JSON."""
+    [schedule_id] = await _ids(server, 1)
+    words = ("schedules", "show", schedule_id, "--plain")
+    written = await run_on_terminal(*words, env=environment(server))
+    as_json = await run_on_terminal(*words, "--json", env=environment(server))
+
+    fields = dict(line.split(maxsplit=1) for line in written.splitlines() if " " in line.strip())
+    assert fields["id"].strip() == schedule_id
+    assert fields["interval_minutes"] == "60"
+    assert fields["is_active"] == "true"
+    assert '"interval_minutes": 60' in as_json
+
+
 async def test_list_in_a_pipe(server: LocalServer) -> None:
     """Each schedule is one line of JSON; without any, stdout stays empty."""
     empty = await run("schedule", "list", env=environment(server))

@@ -13,7 +13,7 @@ from .running import environment, run
         (["--llm-base-url", "http://127.0.0.1:9/v1"], "is for --executor browser_use"),
         (["--executor", "reader", "--llm-reads-only"], "is for --executor browser_use"),
         (["--executor", "browser_use"], "needs an OpenAI-compatible endpoint"),
-        (["--executor", "browser_use", "--llm-timeout", "0"], "at least 1"),
+        (["--executor", "browser_use", "--llm-timeout", "0"], "must be 1 or more"),
         (["--executor", "browser_use", "--llm-key-env", "NO_KEY"], "--llm-key-env names is empty"),
         (
             [

@@ -44,7 +44,7 @@ _NEXT = (
     ("a search", 'browser-use-async search "opening hours" --local'),
     ("programs of your own", "browser-use-async serve --example-site"),
     ("the live pages", "browser-use-async demo --keep"),
-    ("what this machine has", "browser-use-async doctor --local"),
+    ("this machine", "browser-use-async doctor --local"),
     ("everything else", "browser-use-async --help"),
 )
 

@@ -2,8 +2,7 @@
 
 import argparse
 
-from browser_use_async.api.converter import unstructure
-from browser_use_async.cli.actions import Action, add_actions, run_action, show_rows
+from browser_use_async.cli.actions import Action, add_actions, run_action, show_object, show_rows
 from browser_use_async.cli.connect import Connection
 from browser_use_async.cli.console import Console
 from browser_use_async.cli.exit_codes import ExitCode
@@ -80,13 +79,13 @@ async def _list(connection: Connection, options: argparse.Namespace, console: Co
 async def _create(connection: Connection, options: argparse.Namespace, console: Console) -> int:
     request = CreateBrowserProfileRequest(options.profile_name, **_NEW.given(options))
     profile = await connection.session.browser_profiles.create(request)
-    console.result(unstructure(profile))
+    show_object(profile, console)
     return ExitCode.FINISHED
 
 
 async def _show(connection: Connection, options: argparse.Namespace, console: Console) -> int:
     profile = await connection.session.browser_profiles.get(options.profile_id)
-    console.result(unstructure(profile))
+    show_object(profile, console)
     return ExitCode.FINISHED
 
 
@@ -97,7 +96,7 @@ async def _update(connection: Connection, options: argparse.Namespace, console: 
         raise ConfigurationError("nothing to change: name at least one field, as --help lists them")
     request = UpdateBrowserProfileRequest(**changes)
     profile = await connection.session.browser_profiles.update(options.profile_id, request)
-    console.result(unstructure(profile))
+    show_object(profile, console)
     return ExitCode.FINISHED
 
 

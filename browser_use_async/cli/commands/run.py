@@ -64,7 +64,9 @@ async def execute(options: argparse.Namespace, console: Console) -> int:
 
 
 async def _submit(connection: Connection, options: argparse.Namespace, console: Console) -> int:
-    handle = await connection.session.submit(options.task, **task_fields(options))
+    handle = await connection.session.submit(
+        connection.fill_in(options.task), **task_fields(options)
+    )
     console.info(f"the task runs; to follow it: browser-use-async watch {handle.id}")
     console.result({"id": handle.id, "token": handle.to_token()})
     return ExitCode.FINISHED

@@ -5,7 +5,14 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 
 from browser_use_async.api.converter import unstructure
-from browser_use_async.cli.actions import Action, add_actions, local_time, run_action, show_rows
+from browser_use_async.cli.actions import (
+    Action,
+    add_actions,
+    local_time,
+    run_action,
+    show_object,
+    show_rows,
+)
 from browser_use_async.cli.connect import Connection
 from browser_use_async.cli.console import Console
 from browser_use_async.cli.exit_codes import ExitCode
@@ -154,7 +161,7 @@ def _report_runs(schedule: ScheduledTask, console: Console) -> None:
 
 async def _show(connection: Connection, options: argparse.Namespace, console: Console) -> int:
     schedule = await connection.session.scheduled_tasks.get(options.schedule_id)
-    console.result(unstructure(schedule))
+    show_object(schedule, console)
     return ExitCode.FINISHED
 
 
@@ -170,7 +177,7 @@ async def _update(connection: Connection, options: argparse.Namespace, console: 
         changes["task"] = connection.fill_in(options.task)
     request = UpdateScheduledTaskRequest(**changes)
     schedule = await connection.session.scheduled_tasks.update(options.schedule_id, request)
-    console.result(unstructure(schedule))
+    show_object(schedule, console)
     return ExitCode.FINISHED
 
 

@@ -8,7 +8,6 @@ from browser_use_async.cli.console import Console
 from browser_use_async.cli.exit_codes import ExitCode
 from browser_use_async.cli.options import add_connection_options, whole
 from browser_use_async.cli.screen import Style
-from browser_use_async.errors import ConfigurationError
 from browser_use_async.prices import format_cents, search_url_cents, simple_search_cents
 from browser_use_async.types import SearchResult
 
@@ -69,14 +68,11 @@ async def _search_web(connection: Connection, options: argparse.Namespace, conso
 
 
 async def _search_url(connection: Connection, options: argparse.Namespace, console: Console) -> int:
-    if connection.site_url is None and options.url.startswith("{site}"):
-        raise ConfigurationError("--url: {site} stands for the example site of --local")
+    url = connection.fill_in(options.url)
     cents = search_url_cents(options.depth)
     console.info(("cost: ", Style.WAITING), f"{format_cents(cents)} (one for each level of depth)")
     with console.status("reading the website"):
-        found = await connection.session.search.search_url(
-            connection.fill_in(options.url), options.query, depth=options.depth
-        )
+        found = await connection.session.search.search_url(url, options.query, depth=options.depth)
     if console.stdout_is_tty:
         _print(found, console)
     else:
