@@ -1,6 +1,6 @@
 """Checks of what lasts: the life of a task and the task list while it grows."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -26,7 +26,7 @@ async def _running_task(probe: Probe) -> str:
 
 
 @asynccontextmanager
-async def _running(probe: Probe) -> AsyncIterator[str]:
+async def _running(probe: Probe) -> AsyncGenerator[str]:
     """A task that is stopped at the end of the check, since it costs money while it runs."""
     task_id = await _running_task(probe)
     try:

@@ -43,7 +43,7 @@ def in_words(pages: Sequence[Page], parts: frozenset[Part]) -> str:
     Raises:
         NoAnswerError: A page does not have what is asked for.
     """
-    if parts == {Part.TITLE}:
+    if parts == frozenset({Part.TITLE}):
         titles = [(_part(page, Part.TITLE, MAX_TEXT), page.url) for page in pages]
         several = len(pages) > 1
         return "\n".join(f"{title} ({url})" if several else title for title, url in titles)
@@ -113,7 +113,7 @@ def answered(pages: Sequence[Page], wanted: Wanted, schema: Schema | None) -> Fi
 
 def _section(page: Page, parts: frozenset[Part], limit: int, *, several: bool) -> str:
     lines = [page.title or page.url, page.url] if several else []
-    if parts == {Part.TEXT}:
+    if parts == frozenset({Part.TEXT}):
         lines = lines or [page.title or page.url]
         lines += ["", _part(page, Part.TEXT, limit)] if page.text or not page.title else []
     elif len(parts) == 1:
