@@ -28,10 +28,10 @@ MUTANTS: tuple[Mutant, ...] = (
         ("D31",),
     ),
     Mutant(
-        "what cannot be read is asked for again without end",
+        "what cannot be read is asked for again for long",
         "polling/watched_task.py",
-        "        if count >= MAX_UNDECODABLE and not is_alive:\n",
-        "        if count < 0:\n",
+        "MAX_UNDECODABLE = 5  #",
+        "MAX_UNDECODABLE = 50  #",
         ("D32",),
     ),
     # What heals, and what does not.
