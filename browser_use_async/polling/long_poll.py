@@ -21,7 +21,7 @@ from browser_use_async.transport.held_calls import NotHeldError
 from browser_use_async.types import TaskStatus
 
 MAX_REMEMBERED = 10_000  # latest statuses of tasks that are not watched, or not yet
-UNTOLD_SECONDS = 5.0  # within which a stream must tell an end that a poll has found
+UNREPORTED_SECONDS = 5.0  # within which a stream must tell an end that a poll has found
 
 RecordStatus = Callable[[WatchedTask, TaskStatus], None]
 
@@ -59,7 +59,7 @@ class LongPoll:
         # Of tasks that are not watched: the answer to run-task may come after the first changes.
         self._remembered: dict[str, TaskStatus] = {}
         self._remembered_since = math.inf
-        self._untold: dict[str, float] = {}  # ends that polls have found before any change
+        self._unreported: dict[str, float] = {}  # ends that polls have found before any change
 
     @property
     def question(self) -> Wait | None:
@@ -73,8 +73,8 @@ class LongPoll:
         """Begin or end the held call, and give the time at which that is due again."""
         if not self._is_wanted:
             return math.inf
-        if any(now - since > UNTOLD_SECONDS for since in self._untold.values()):
-            self._untold.clear()
+        if any(now - since > UNREPORTED_SECONDS for since in self._unreported.values()):
+            self._unreported.clear()
             self._health.give_up(now, "the stream of changes is not complete")
             self._cancel(now)
         if self._request is not None and not self._is_needed():
@@ -102,7 +102,7 @@ class LongPoll:
     def record_end(self, watched: WatchedTask, answered_before: float, now: float) -> None:
         """Record an end that a poll has found; changes must tell it of a task that lived before."""
         if self._coverage.since <= answered_before and not watched.change_confirmed:
-            self._untold[watched.task_id] = now
+            self._unreported[watched.task_id] = now
 
     def stop(self) -> None:
         """End the held call, since no task is watched."""
@@ -142,7 +142,7 @@ class LongPoll:
         return True
 
     def _begin_stream(self, now: float) -> bool:
-        if not (self._calls.tells_changes and self._schedule.may_share):
+        if not (self._calls.streams_changes and self._schedule.may_share):
             return False
         self._is_first = True
         self._start(self._calls.read_changes(self._cursor, self._health.wait, self._consume), now)
@@ -161,7 +161,7 @@ class LongPoll:
 
     def _cancel(self, now: float) -> None:
         request, self._request = self._request, None
-        self._cursor = None  # nobody knows how much will have happened since
+        self._cursor = None  # from now on any number of changes can follow
         if request is not None:
             request.cancel()
         self._lose(now)
@@ -174,7 +174,7 @@ class LongPoll:
         self._coverage.since = math.inf
         self._remembered.clear()
         self._remembered_since = math.inf
-        self._untold.clear()
+        self._unreported.clear()
         if math.isinf(now):
             return
         if held is not None and held.subscribers and not held.settled:
@@ -216,7 +216,7 @@ class LongPoll:
 
     def _record_change(self, task_id: str, status: TaskStatus, now: float) -> None:
         watched = self._schedule.watched.get(task_id)
-        self._untold.pop(task_id, None)
+        self._unreported.pop(task_id, None)
         if watched is None:
             self._remembered.pop(task_id, None)  # so that it is the newest
             self._remembered[task_id] = status

@@ -68,7 +68,7 @@ class TaskPoller:
         self._list_health = ListHealth()
         self._schedule = Schedule(policy, self._webhooks, self._list, rng)
         self._long_poll = LongPoll(
-            transport, self._schedule, self._record_told, self._wake, is_wanted=policy.long_poll
+            transport, self._schedule, self._record_reported, self._wake, is_wanted=policy.long_poll
         )
         # In flight, oldest first: since when, and about which tasks.
         self._requests: dict[_Request, tuple[float, _Tasks]] = {}
@@ -541,8 +541,8 @@ class TaskPoller:
         if watched.ended:
             if not was_reported:
                 self._long_poll.record_end(watched, answered_before, _now())
-            is_told = watched.change_confirmed  # before its webhook came
-            if not is_told and self._webhooks.record_end(watched, polls_before):
+            is_reported = watched.change_confirmed  # before its webhook came
+            if not is_reported and self._webhooks.record_end(watched, polls_before):
                 self._schedule.end_long_pauses(_now())
         self._settle_or_reschedule(watched)
         return ()
@@ -594,7 +594,7 @@ class TaskPoller:
             self._schedule.queue(watched)
         self._wake()
 
-    def _record_told(self, watched: WatchedTask, status: TaskStatus) -> None:
+    def _record_reported(self, watched: WatchedTask, status: TaskStatus) -> None:
         """Record what a held call told of a task."""
         if status.is_known and not status.is_terminal:
             self._record_status(watched, status, _now())

@@ -48,7 +48,7 @@ class HeldCalls:
 
     Attributes:
         holds_status: Whether status calls can be held; None before any answer has told.
-        tells_changes: Whether a list call can tell changes.
+        streams_changes: Whether a list call can tell changes.
     """
 
     def __init__(
@@ -58,7 +58,7 @@ class HeldCalls:
         error_of: Callable[[PreparedRequest, Outcome, int], errors.BrowserUseError],
     ) -> None:
         self.holds_status: bool | None = None
-        self.tells_changes = False
+        self.streams_changes = False
         self._connections = connections
         self._limiter = limiter
         self._error_of = error_of
@@ -67,7 +67,7 @@ class HeldCalls:
         """Learn from the headers of an accepted answer what the service can do."""
         headers = {} if reply is None else reply.headers
         if CHANGES_HEADER in headers:
-            self.tells_changes = self._connections.may_hold
+            self.streams_changes = self._connections.may_hold
         if prepared.wait is not None and self.holds_status is None:
             applied = read_wait([headers.get("Preference-Applied", "")])
             self.holds_status = applied is not None and self._connections.may_hold

@@ -95,7 +95,7 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "a stream is believed whatever it keeps to itself",
         "polling/long_poll.py",
-        "            self._untold[watched.task_id] = now\n",
+        "            self._unreported[watched.task_id] = now\n",
         "            pass\n",
         ("D41",),
     ),
