@@ -161,7 +161,8 @@ class BrowserUseSession:
     async def __aenter__(self) -> Self:
         # Here, where the session is made, and not in the first call. `ping` alone needs no key: it
         # is awaited on a session that was not entered, and is closed with `aclose()`.
-        self._transport.configuration.check_key()
+        if (missing := self._transport.configuration.missing_key) is not None:
+            raise missing
         self._transport.bind()
         return self
 

@@ -88,7 +88,7 @@ _WANTED = {
     "bool_type": "True or False",
     "list_type": "a list of strings",
     "dict_type": "a mapping of strings to strings",
-    "datetime_type": "a datetime",
+    "datetime_type": "an aware datetime",
 }
 _TEXTS = {
     "missing": "is required",

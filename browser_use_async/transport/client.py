@@ -150,8 +150,8 @@ class Transport:
     ) -> tuple[Outcome, int]:
         """Make a call, and return its last outcome and the number of attempts."""
         limiter = self._bound()
-        if prepared.endpoint.authenticated:
-            self.configuration.check_key()
+        if prepared.endpoint.authenticated and (missing := self.configuration.missing_key):
+            raise missing
         policy = self.retry if retry is None else retry
         timeout = self._timeout if timeout is None else timeout
 

@@ -99,13 +99,15 @@ class Configuration(Value):
             allow_insecure_http=allow_insecure_http,
         )
 
-    def check_key(self) -> None:
-        """Raise `ConfigurationError` if there is no API key."""
-        if self.api_key is None:
-            raise ConfigurationError(
-                "no API key: pass api_key=, or set BROWSER_USE_API_KEY; nothing was sent. "
-                "`browser-use-async serve` runs a server of your own and prints its key"
-            )
+    @property
+    def missing_key(self) -> ConfigurationError | None:
+        """What to raise where a key is needed, or None if there is one."""
+        if self.api_key is not None:
+            return None
+        return ConfigurationError(
+            "no API key: pass api_key=, or set BROWSER_USE_API_KEY; nothing was sent. "
+            "`browser-use-async serve` runs a server of your own and prints its key"
+        )
 
 
 def _environment(name: str) -> str | None:

@@ -99,8 +99,24 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "an empty list of domains passes for a choice",
         "api/requests.py",
-        "and request.secrets and not request.allowed_domains:\n",
-        "and request.secrets and request.allowed_domains is None:\n",
+        "    return bool(secrets) and not fields.get(",
+        "    return bool(secrets) and [] != fields.get(",
         ("H13",),
+    ),
+    Mutant(
+        "the JSON of a task holds its live link",
+        "api/converter.py",
+        "        and (field.repr is True or value is None or include_secrets)\n",
+        "",
+        ("H2",),
+    ),
+    Mutant(
+        "a notebook keeps the live link of a task that has ended",
+        "types/tasks.py",
+        "from browser_use_async.types.notebook import task_html  # noqa: PLC0415\n\n"
+        "        return task_html(self)\n",
+        "from browser_use_async.types.notebook import task_html  # noqa: PLC0415\n\n"
+        "        return task_html(attrs.evolve(self, status=TaskStatus.RUNNING))\n",
+        ("H2",),
     ),
 )

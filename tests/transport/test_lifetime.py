@@ -249,6 +249,8 @@ async def test_without_a_key_only_ping_works(
     with raises(ConfigurationError) as refused:
         await session.__aenter__()
     assert "BROWSER_USE_API_KEY" in str(refused.value)
+    ours = [each for each in refused.traceback if "/browser_use_async/" in str(each.path)]
+    assert len(ours) == 1
 
     for call in (
         session.tasks.get("t-1"),
