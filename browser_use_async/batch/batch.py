@@ -9,8 +9,6 @@ from decimal import Decimal
 from types import TracebackType
 from typing import Any, Generic, Self, TypeVar
 
-import attrs
-
 from browser_use_async.api.requests import Caller
 from browser_use_async.batch.budget import Admission, Budget, nothing_would_run
 from browser_use_async.batch.duplicates import find_duplicates
@@ -93,7 +91,7 @@ class Batch(Generic[OutputT]):
         self._clock: Callable[[], float] = time.monotonic  # the loop's, once it runs
         self._ended_at: float | None = None
         self.orphans: tuple[Orphan, ...] = ()
-        self._given: list[BatchResult[Any]] = []  # without their tasks, which take most memory
+        self._collected: list[BatchResult[OutputT]] | None = None  # by `collect`, so far
 
     # --- the public interface -------------------------------------------------------------
 
@@ -112,16 +110,28 @@ class Batch(Generic[OutputT]):
         Raises:
             BrowserUseError: What ends a batch; see `run_many`.
         """
-        results = [result async for result in self]
-        return sorted(results, key=lambda result: result.index)
+        self._collected = []
+        async for result in self:
+            self._collected.append(result)
+        return sorted(self._collected, key=lambda result: result.index)
 
     def to_rows(self) -> list[dict[str, Any]]:
-        """The results given so far as flat mappings with the same columns, for a data frame.
+        """The results that `collect()` has so far, as flat mappings with the same columns.
 
         `pandas.DataFrame(batch.to_rows())` and `polars.DataFrame(batch.to_rows())` take them. They
-        are in the order in which items ended; `BatchResult.to_row` says which columns there are.
+        are in the order of the input; `BatchResult.to_row` says which columns there are.
+
+        Raises:
+            InvalidRequestError: The batch is iterated over, and holds no results then.
         """
-        rows = [each.to_row() for each in self._given]
+        if self._started and self._collected is None:
+            raise InvalidRequestError(
+                "a batch that is iterated over holds no results: use result.to_row() in the loop, "
+                "read_ledger(path).to_rows(), or await batch.collect() instead of the loop",
+                field="requests",
+            )
+        results = sorted(self._collected or (), key=lambda result: result.index)
+        rows = [each.to_row() for each in results]
         columns = dict.fromkeys(name for row in rows for name in row)
         return [{**columns, **row} for row in rows]
 
@@ -198,7 +208,7 @@ class Batch(Generic[OutputT]):
         return {name: value for name, value in figures.items() if value}
 
     def __repr__(self) -> str:
-        if not hasattr(self, "_given"):  # while __init__ raises
+        if not hasattr(self, "_collected"):  # while __init__ raises
             return "<Batch>"
         figures = (f"{name} {value}" for name, value in self._figures().items())
         return f"<Batch: {', '.join(figures)}>"
@@ -222,7 +232,6 @@ class Batch(Generic[OutputT]):
             if not self._closed:
                 self._start_worker()
             while (result := await self._results.get()) is not None:
-                self._given.append(attrs.evolve(result, task=None))
                 yield result
             if not self._closed:
                 await self._finish()

@@ -1,12 +1,16 @@
 """A batch as rows for a data frame, and as it shows itself."""
 
+import asyncio
 import json
 from pathlib import Path
 from typing import TypedDict
 
+import pytest
+
+from browser_use_async import errors
 from browser_use_async.batch import read_ledger
 from browser_use_async.server.executors.scripted import Scenario
-from tests.batch.conftest import Open, Serve, hanging
+from tests.batch.conftest import Held, Open, Serve, hanging
 
 
 class Place(TypedDict):
@@ -35,13 +39,10 @@ async def test_rows_have_the_same_plain_columns(serve: Serve, open_session: Open
     session = await open_session(await serve(scenarios=SCENARIOS))
     batch = session.run_many([("a", "good"), ("b", "bad")], concurrency=1, output_type=Office)
     assert batch.to_rows() == []
-    seen = 0
 
-    async for _result in batch:
-        seen += 1
-        assert len(batch.to_rows()) == seen
+    await batch.collect()
 
-    good, bad = sorted(batch.to_rows(), key=lambda row: str(row["key"]))
+    good, bad = batch.to_rows()
     assert good.keys() == bad.keys()
     assert good["parsed.city"] == "Oslo"
     assert good["parsed.place.lat"] == 59.9
@@ -55,6 +56,34 @@ async def test_rows_have_the_same_plain_columns(serve: Serve, open_session: Open
     assert (bad["error"], bad["status"], bad["parsed.city"]) == ("TaskFailedError", "failed", None)
     assert "No such page" in bad["reason"]
     assert json.loads(json.dumps(batch.to_rows())) == batch.to_rows()
+
+
+async def test_rows_of_a_running_batch(serve: Serve, open_session: Open) -> None:
+    """While `collect()` runs they are what it has so far."""
+    executor = Held("slow")
+    session = await open_session(await serve(executor=executor))
+    batch = session.run_many(["slow", "quick"], concurrency=2)
+
+    collecting = asyncio.create_task(batch.collect())
+    while not batch.to_rows():
+        await asyncio.wait([collecting], timeout=0.01)
+
+    assert [row["index"] for row in batch.to_rows()] == [1]
+    executor.released.set()
+    results = await collecting
+    assert batch.to_rows() == [each.to_row() for each in results]
+
+
+async def test_a_loop_over_a_batch_holds_nothing(serve: Serve, open_session: Open) -> None:
+    """Its rows are made in the loop; the error says so."""
+    session = await open_session(await serve(scenarios=SCENARIOS))
+    batch = session.run_many(["good"], concurrency=1)
+
+    rows = [result.to_row() async for result in batch]
+
+    assert [row["status"] for row in rows] == ["finished"]
+    with pytest.raises(errors.InvalidRequestError, match=r"result\.to_row\(\) in the loop"):
+        batch.to_rows()
 
 
 async def test_a_ledger_has_the_same_rows(serve: Serve, open_session: Open, ledger: Path) -> None:
