@@ -1,4 +1,4 @@
-"""The mistakes of a first day: each is one typed error with the way out, and nothing is sent."""
+"""Typical mistakes of users: each is one typed error with the way out, and nothing is sent."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
