@@ -59,7 +59,7 @@ lost-reply: .venv-peers/.made
 	.venv-peers/bin/python -m benchmarks.lost_reply
 
 conformance: .venv-conformance/.made
-	.venv-conformance/bin/python tests/conformance/run.py
+	.venv-conformance/bin/python -m tests.conformance.run
 
 # Real tasks of the browser-use agent in Chromium, with a model that follows a script.
 agent: .venv-agent/.made

@@ -257,10 +257,15 @@ def _place(error: BaseException) -> str:
 # --- models to JSON -----------------------------------------------------------------------
 
 
+def _shortest(number: Decimal) -> str:
+    """Return a number without an exponent and without zeros that say nothing."""
+    return format(number.normalize(), "f")
+
+
 def unstructure(response: Any) -> Any:
     """The JSON value of a response, as the service writes it: nulls stay, `extra` goes."""
     if isinstance(response, Balance):
-        return {"balance": str(response.cents)}
+        return {"balance": _shortest(response.cents)}
     if attrs.has(type(response)):
         return {
             field.name: unstructure(getattr(response, field.name))
@@ -272,5 +277,5 @@ def unstructure(response: Any) -> Any:
     if isinstance(response, Mapping):
         return {name: unstructure(each) for name, each in response.items()}
     if isinstance(response, Decimal):
-        return str(response)
+        return _shortest(response)
     return plain(response)

@@ -51,6 +51,24 @@ CONTENT_TYPES: dict[str, str] = {
 }
 """The supported suffixes, in lower case, and the content type of each."""
 
+_CONTENT_TYPE_ALIASES = {
+    "text/xml": "application/xml",
+    "text/json": "application/json",
+    "text/x-markdown": "text/markdown",
+    "application/csv": "text/csv",
+    "application/xhtml+xml": "text/html",
+    "image/jpg": "image/jpeg",
+    "image/pjpeg": "image/jpeg",
+    "image/x-png": "image/png",
+    "application/x-pdf": "application/pdf",
+}
+
+
+def is_supported_content_type(content_type: str) -> bool:
+    """Whether uploads may have a content type, whose parameters and usual aliases do not matter."""
+    name = content_type.partition(";")[0].strip().lower()
+    return _CONTENT_TYPE_ALIASES.get(name, name) in CONTENT_TYPES.values()
+
 
 def content_type_of(file_name: str) -> str | None:
     """The content type that a file name stands for, or None if the API does not take it."""

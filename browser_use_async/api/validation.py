@@ -79,6 +79,8 @@ def validate(
             if rule.required:
                 problems.append(Problem((field.name,), "Field required", "missing", dict(given)))
             continue
+        if rule.blank_is_null and value == "" and mode is Mode.SERVER:
+            value = None  # what generated clients send for a field that is not used
         if value is None and rule.nullable:
             values[field.name] = None
             continue

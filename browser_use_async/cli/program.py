@@ -83,6 +83,7 @@ COMMANDS = (
     Command("serve", "serve", "run a Cloud API v1 server on this machine"),
     Command("completion", "completion", "print a script by which a shell completes commands"),
     Command("doctor", "doctor", "check the configuration, the connection and the key"),
+    Command("conform", "conform", "hold a Cloud API v1 server to the specification"),
 )
 
 

@@ -5,6 +5,7 @@ from ipaddress import ip_address
 
 from aiohttp import web
 
+from browser_use_async.api.converter import unstructure
 from browser_use_async.api.json import JsonRefusedError, read_json
 from browser_use_async.errors import ConfigurationError
 from browser_use_async.server.backend import Backend
@@ -18,6 +19,7 @@ from browser_use_async.server.faults import (
 from browser_use_async.server.responses import RefusalError, json_response
 from browser_use_async.server.webhooks import Webhook, WebhookSender
 from browser_use_async.server.webhooks.deliveries import delivery_as_json
+from browser_use_async.types import Balance
 
 _MOST_CENTS = Decimal(10) ** 12
 _FORWARDED = ("Forwarded", "X-Forwarded-For", "X-Real-IP")
@@ -36,7 +38,7 @@ def add_administration(
         """Add credit: `{"cents": 500}`."""
         _check_client(request, api_key)
         backend.account.add(_read_cents(await request.read()))
-        return json_response({"balance": str(backend.account.balance_cents)})
+        return json_response(unstructure(Balance(backend.account.balance_cents)))
 
     async def show_faults(request: web.Request) -> web.Response:
         """Return the fault rules, and how often each fired."""

@@ -10,14 +10,17 @@ from aiohttp.typedefs import Middleware
 from browser_use_async.api.endpoint_table import API_PREFIX, ENDPOINTS
 from browser_use_async.server.administration import add_administration
 from browser_use_async.server.backend import Backend
-from browser_use_async.server.dispatch import handler_of
+from browser_use_async.server.cors import CrossOriginPolicy
+from browser_use_async.server.dispatch import check_key, handler_of
 from browser_use_async.server.faults import FaultInjector
 from browser_use_async.server.file_routes import download, upload
 from browser_use_async.server.live_view import add_live_routes
 from browser_use_async.server.openapi import openapi_document
+from browser_use_async.server.operations.tasks import find_task
 from browser_use_async.server.pages import calls_page, home_page, icon
 from browser_use_async.server.responses import RefusalError, json_response, log_failure
 from browser_use_async.server.webhooks import WebhookSender
+from browser_use_async.version import __version__
 
 MAX_BODY = 1024 * 1024
 """The most bytes of a request body."""
@@ -35,6 +38,7 @@ def build_application(
     requests: "Counter[str]",
     faults: FaultInjector,
     webhooks: WebhookSender,
+    cross_origin: CrossOriginPolicy,
 ) -> web.Application:
     """Build the application of one server."""
     # Errors are answered inside the faults, which apply to error responses too, and outside, for
@@ -46,12 +50,13 @@ def build_application(
         # Named after the endpoint: faults and the counts of requests use the route's name.
         handler = handler_of(endpoint, backend, api_key)
         add(endpoint.method, API_PREFIX + endpoint.path, handler, name=endpoint.name)
-    _add_pages(application, backend)
+    _add_pages(application, backend, api_key)
     add_administration(application, backend, api_key, faults, webhooks)
+    cross_origin.install(application)
     return application
 
 
-def _add_pages(application: web.Application, backend: Backend) -> None:
+def _add_pages(application: web.Application, backend: Backend, api_key: str) -> None:
     async def home(request: web.Request) -> web.Response:
         return home_page(backend)
 
@@ -64,6 +69,15 @@ def _add_pages(application: web.Application, backend: Backend) -> None:
     async def document(request: web.Request) -> web.Response:
         return json_response(openapi_document(backend.links.url))
 
+    # Two calls that the specification no longer has, and older programs still make.
+    async def agent_version(request: web.Request) -> web.Response:
+        return json_response(__version__)
+
+    async def gif(request: web.Request) -> web.Response:
+        check_key(request.headers.get("Authorization"), api_key)
+        find_task(backend, request.match_info["task_id"])
+        return json_response({"gif": None})
+
     async def file(request: web.Request) -> web.Response:
         return download(backend, request)
 
@@ -73,7 +87,13 @@ def _add_pages(application: web.Application, backend: Backend) -> None:
     application.router.add_get("/", home, name="home_page")
     application.router.add_get("/icon.svg", tab_icon, name="icon")
     application.router.add_get("/docs", calls, name="calls_page")
-    application.router.add_get("/openapi.json", document, name="openapi_document")
+    for prefix in ("", API_PREFIX):  # the second is where the service's documentation pointed to
+        name = "openapi_document" if not prefix else "openapi_document_v1"
+        application.router.add_get(f"{prefix}/openapi.json", document, name=name)
+    application.router.add_get(
+        f"{API_PREFIX}/browser-use-version", agent_version, name="browser_use_version"
+    )
+    application.router.add_get(f"{API_PREFIX}/task/{{task_id}}/gif", gif, name="task_gif")
     application.router.add_put("/uploads/{file_name}", put, name="upload")
     application.router.add_get("/files/{task_id}/{file_name}", file, name="file")
     add_live_routes(application, backend)

@@ -147,7 +147,7 @@ def handler_of(endpoint: Endpoint, backend: Backend, api_key: str) -> Handler:
             try:
                 check_key(request.headers.get("Authorization"), api_key)
             except RefusalError as refusal:
-                if endpoint is ME and refusal.status == 401:
+                if endpoint is ME:
                     refusal.body = False  # the one call that answers whether the key is good
                 raise
         inputs = await read_inputs(endpoint, request)

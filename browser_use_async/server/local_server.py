@@ -16,6 +16,7 @@ from browser_use_async.api.endpoint_table import API_PREFIX
 from browser_use_async.errors import ConfigurationError
 from browser_use_async.server.application import build_application
 from browser_use_async.server.backend import Backend
+from browser_use_async.server.cors import CrossOriginPolicy
 from browser_use_async.server.executors.agent.settings import AgentSettings
 from browser_use_async.server.executors.choice import choose_executor
 from browser_use_async.server.executors.chromium.settings import ChromiumSettings
@@ -91,6 +92,8 @@ class LocalServer:
         public_url: The https address that others use, if it is not that of `host` and `port`: it
             stands in `url`, in `live_url` and in links to files.
         behind_proxy: Whether a proxy in front of the server does TLS, at `public_url`.
+        allow_origins: The origins of web pages that may call the API from a browser, such as
+            `http://localhost:5173`; `*` allows every page that has the key.
 
     Attributes:
         store: The data of the server; `store.tasks` are the tasks, oldest first.
@@ -129,7 +132,9 @@ class LocalServer:
         tls_key: str | os.PathLike[str] | None = None,
         public_url: str | None = None,
         behind_proxy: bool = False,
+        allow_origins: Sequence[str] = (),
     ) -> None:
+        self._cross_origin = CrossOriginPolicy(allow_origins)
         self._address = ListenAddress.validated(
             host=host,
             port=port,
@@ -287,7 +292,12 @@ class LocalServer:
             stack.push_async_callback(scheduler.aclose)
             stack.push_async_callback(FileExpiry(backend, self._now).aclose)
             application = build_application(
-                backend, self.api_key, self.requests, self._faults, self._webhooks
+                backend,
+                self.api_key,
+                self.requests,
+                self._faults,
+                self._webhooks,
+                self._cross_origin,
             )
             # No access log: the paths of live pages and files are secrets.
             serving = web.AppRunner(application, access_log=None, shutdown_timeout=_CLOSE_SECONDS)

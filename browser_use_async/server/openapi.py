@@ -29,6 +29,7 @@ from browser_use_async.server.openapi_schemas import (
 from browser_use_async.types import TaskId, rule_of
 
 _SCHEME = "HTTPBearer"
+_TAG = "API v1"
 
 _REASONS = {
     400: "The request cannot be carried out as it is",
@@ -87,7 +88,9 @@ def openapi_document(server_url: str) -> dict[str, Any]:
 
 def _operation(endpoint: Endpoint) -> dict[str, Any]:
     operation: dict[str, Any] = {
-        "tags": [endpoint.section],
+        # As published, for clients generated from it: they make one module of each tag.
+        "tags": [_TAG],
+        "x-section": endpoint.section,
         "summary": endpoint.name.replace("_", " ").title(),
         "description": endpoint.summary,
         "operationId": endpoint.name,

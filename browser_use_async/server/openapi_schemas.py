@@ -184,7 +184,7 @@ _BOUND_BY_MEANING: dict[tuple[type[Any], str], Schema] = {
         "pattern": rf'^[^\s./\\:*?"<>|][^/\\:*?"<>|\x00-\x1f]*\.({_suffixes()})$',
         "maxLength": 255,
     },
-    (UploadRequest, "content_type"): {"enum": sorted(set(CONTENT_TYPES.values()))},
+    (UploadRequest, "content_type"): {"examples": sorted(set(CONTENT_TYPES.values()))},
     (SearchUrlRequest, "url"): {"pattern": "^https?://"},
 }
 

@@ -26,13 +26,13 @@ _logger = logging.getLogger(__name__)
 def expire(backend: Backend, now: datetime) -> None:
     """Delete screenshots, output files and uploads that are too old.
 
-    Uploads that an active schedule includes stay.
+    Uploads that a schedule includes stay, also while it is switched off, until it has ended.
     """
     before = now - FILE_LIFETIME
     included = (
         record.request.included_file_names
         for record in backend.schedules.records
-        if record.is_active
+        if record.end_at > now
     )
     needed = {name for names in included if isinstance(names, Sequence) for name in names}
     backend.uploads.expire(before, needed)
@@ -110,7 +110,11 @@ class Scheduler:
     def _start_run(self, record: ScheduleRecord) -> None:
         # Advanced first: if the server crashes in between, one run is missing, which costs nothing,
         # instead of one too many.
+        # The server was down when the schedule ended. A run at its very end may be a little late.
+        ended = self._now() > record.end_at + timedelta(seconds=_LONGEST_SLEEP)
         self._backend.schedules.advance(record)
+        if ended:
+            return
         try:
             start_task(self._backend, record.request, SCHEDULE_MODEL)
         except RefusalError as refusal:

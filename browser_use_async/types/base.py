@@ -96,6 +96,7 @@ class FieldRule(Value):
         max_key_length: How many characters a key of the map may have.
         max_length: How many characters a text, or a value of the map, may have.
         min_length: How many characters a text must have.
+        blank_is_null: Whether the bundled server takes an empty text for null, as the service does.
         default: What the service takes for a field that is not given, where it is published.
         published: Whether the service's own schema states the bounds; the others are in prose.
     """
@@ -111,6 +112,7 @@ class FieldRule(Value):
     max_key_length: int | None = None
     max_length: int | None = None
     min_length: int | None = None
+    blank_is_null: bool = False
     default: Any = UNSET
     published: bool = False
 

@@ -98,7 +98,9 @@ class UpdateScheduledTaskRequest(Value):
     highlight_elements: bool | Unset | None = ruled(_FLAG)
     llm_model: LlmModel | str | Unset | None = ruled(FieldRule(FieldKind.TEXT, enum=LlmModel))
     save_browser_data: bool | Unset | None = ruled(_FLAG)
-    structured_output_json: str | Unset | None = ruled(FieldRule(FieldKind.JSON_SCHEMA))
+    structured_output_json: str | Unset | None = ruled(
+        FieldRule(FieldKind.JSON_SCHEMA, blank_is_null=True)
+    )
     metadata: Mapping[str, str] | Unset | None = ruled(METADATA_RULE)
 
 

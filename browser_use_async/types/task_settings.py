@@ -78,9 +78,11 @@ class TaskSettings(Value):
         FieldRule(FieldKind.TEXT_MAP), converter=_masked, shown=_shown_secrets
     )
     allowed_domains: Sequence[str] | Unset | None = ruled(_TEXT_LIST)
-    browser_profile_id: str | Unset | None = ruled(FieldRule(FieldKind.TEXT))
+    browser_profile_id: str | Unset | None = ruled(FieldRule(FieldKind.TEXT, blank_is_null=True))
     save_browser_data: bool | Unset | None = ruled(_FALSE)
-    structured_output_json: str | Unset | None = ruled(FieldRule(FieldKind.JSON_SCHEMA))
+    structured_output_json: str | Unset | None = ruled(
+        FieldRule(FieldKind.JSON_SCHEMA, blank_is_null=True)
+    )
     llm_model: LlmModel | str | Unset | None = ruled(FieldRule(FieldKind.TEXT, enum=LlmModel))
     use_adblock: bool | Unset | None = ruled(_FLAG)
     use_proxy: bool | Unset | None = ruled(_FLAG)

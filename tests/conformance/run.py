@@ -1,6 +1,8 @@
-"""Holds a server to its own OpenAPI document: thousands of generated requests, each answer checked.
+"""Holds servers to the specification, and one to its own OpenAPI document.
 
-Run by `make conformance`; further arguments go to schemathesis.
+The statements of `browser-use-async conform` are tried with every executor that there is here. Then
+schemathesis makes thousands of requests from the document, and checks each answer. Run by
+`make conformance`; further arguments go to schemathesis.
 """
 
 import asyncio
@@ -11,9 +13,13 @@ from tempfile import TemporaryDirectory
 
 import aiohttp
 
-from browser_use_async.server import LocalServer
+from browser_use_async.cli.commands.conform import run_checks
+from browser_use_async.cli.conform.probe import Settings
+from browser_use_async.server import ChromiumSettings, LocalServer
+from browser_use_async.server.executors.chromium.finding import find_browser
 from browser_use_async.server.executors.scripted import Scenario, ScriptedExecutor
 from browser_use_async.server.static_site import StaticSite, example_site_directory
+from tests.support.conform import FAULTS, conforming_server
 
 HERE = Path(__file__).parent
 UPLOADS = ("notes.txt", "picture.png", "table.csv")
@@ -60,12 +66,62 @@ async def _schemathesis(server: LocalServer, site: StaticSite, arguments: list[s
         return await running.wait()
 
 
+async def _finds_every_fault() -> bool:
+    """Break one statement at a time, and see that its check finds it."""
+    missed = []
+    for statement, fault in FAULTS.items():
+        async with conforming_server(faults=[fault]) as (_, settings):
+            outcomes = await run_checks(settings)
+        found = [each.check.statement for each in outcomes if each.verdict == "deviates"]
+        missed += [statement] if statement not in found else []
+    print(
+        f"\n{len(FAULTS) - len(missed)} faults found of {len(FAULTS)}", *missed, sep="\n  missed: "
+    )
+    return not missed
+
+
+async def _conforms(executor: str | ScriptedExecutor) -> bool:
+    """Try every statement of the specification on a server with an executor."""
+    async with (
+        StaticSite(example_site_directory()) as site,
+        LocalServer(
+            executor=executor,
+            chromium=ChromiumSettings(allow_private_addresses=True),
+            balance_cents=10**9,
+            search=[site.url],
+            webhook_retry_delay=0.05,
+        ) as server,
+    ):
+        outcomes = await run_checks(
+            Settings(
+                base_url=server.base_url,
+                api_key=server.api_key,
+                task=f"Open {site.url} and tell me its title",
+                slow_task=f"Open {site.url}. Wait 30 seconds. Tell me the title",
+                website=site.url,
+                task_seconds=60.0,
+            )
+        )
+        print(f"\n{server.executor.name}:")
+    for each in outcomes:
+        if each.verdict != "ok":
+            print(f"  {each.verdict}: {each.check.statement}: {each.reason}")
+            print(f"    {each.request} -> {each.answer}" if each.request else "")
+    print(f"  {sum(each.verdict == 'ok' for each in outcomes)} of {len(outcomes)} statements hold")
+    return all(each.verdict != "deviates" for each in outcomes)
+
+
 async def main(arguments: list[str]) -> int:
-    """Start a server and let schemathesis at it.
+    """Try the statements with each executor, and let schemathesis at a server.
 
     Args:
         arguments: More arguments for schemathesis.
     """
+    slow, quick = Scenario(steps=("Wait",), hangs=True), Scenario(step_seconds=0)
+    executors = [ScriptedExecutor({"Wait": slow}, default=quick), "reader"]
+    executors += ["chromium"] if find_browser() is not None else []
+    if not all([await _conforms(each) for each in executors] + [await _finds_every_fault()]):
+        return 1
     executor = ScriptedExecutor(default=Scenario(step_seconds=0))
     async with StaticSite(example_site_directory()) as site:
         server = LocalServer(executor=executor, balance_cents=10**9, search=[site.url])

@@ -106,6 +106,15 @@ def _add_exposure(parser: argparse.ArgumentParser) -> None:
         "--behind-proxy", action="store_true", help="a proxy in front of the server does TLS"
     )
     group.add_argument(
+        "--allow-origin",
+        dest="allow_origins",
+        action="append",
+        default=[],
+        metavar="ORIGIN",
+        help="an origin whose web pages may call the API from a browser, such as "
+        "http://localhost:5173; * is any; can be repeated",
+    )
+    group.add_argument(
         "--public-url",
         metavar="URL",
         help="what other machines call the server or its proxy, such as https://tasks.example",
@@ -291,6 +300,7 @@ def _server(options: argparse.Namespace, site_url: str | None) -> LocalServer:
         tls_key=options.tls_key,
         public_url=options.public_url,
         behind_proxy=options.behind_proxy,
+        allow_origins=options.allow_origins,
     )
 
 

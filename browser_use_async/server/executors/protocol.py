@@ -109,6 +109,13 @@ class Failed:
 class Control(Protocol):
     """How a running task learns that it is paused. Stopping cancels the executor."""
 
+    def started(self) -> None:
+        """Say that the task has what it needs, such as a browser; only the first call counts.
+
+        Until then it is `created`, if the executor says `reports_start = True`. Tasks of other
+        executors are `running` from the moment that `run` is called.
+        """
+
     async def checkpoint(self) -> None:
         """Return at once while the task runs; wait while it is paused."""
 

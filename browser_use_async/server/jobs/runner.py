@@ -2,7 +2,8 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
+from functools import partial
 
 import attrs
 
@@ -21,12 +22,20 @@ _CLOSE_SECONDS = 5.0
 """Seconds that executors have for their clean-up when the server closes."""
 
 
-class PauseGate:
-    """An event that a paused task waits for between its steps."""
+class TaskControl:
+    """What an executor is given to report the start of a task, and to wait while it is paused."""
 
-    def __init__(self) -> None:
+    def __init__(self, report_start: Callable[[], None]) -> None:
+        self._report_start = report_start
+        self._has_started = False
         self._open = asyncio.Event()
         self._open.set()
+
+    def started(self) -> None:
+        """Report the start, once."""
+        if not self._has_started:
+            self._has_started = True
+            self._report_start()
 
     def close(self) -> None:
         """Pause: `checkpoint` waits from now on."""
@@ -62,7 +71,7 @@ class TaskBilling:
 @attrs.frozen
 class _Run:
     work: "asyncio.Task[None]"
-    gate: PauseGate
+    control: TaskControl
 
 
 class TaskRunner:
@@ -88,10 +97,10 @@ class TaskRunner:
 
     def start(self, record: TaskRecord, assignment: Assignment) -> None:
         """Start a task."""
-        gate = PauseGate()
+        control = TaskControl(partial(self._begin, record))
         loop = asyncio.get_running_loop()
-        work = loop.create_task(self._run_task(record, assignment, gate), name=record.id)
-        self._runs[record.id] = _Run(work, gate)
+        work = loop.create_task(self._run_task(record, assignment, control), name=record.id)
+        self._runs[record.id] = _Run(work, control)
         work.add_done_callback(lambda _: self._runs.pop(record.id))
 
     def pause(self, record: TaskRecord) -> None:
@@ -101,7 +110,7 @@ class TaskRunner:
             TransitionRefusedError: The task is not running.
         """
         self._store.change(record, TaskEvent.PAUSE)
-        self._runs[record.id].gate.close()
+        self._runs[record.id].control.close()
 
     def resume(self, record: TaskRecord) -> None:
         """Continue a paused task.
@@ -110,7 +119,7 @@ class TaskRunner:
             TransitionRefusedError: The task is not paused.
         """
         self._store.change(record, TaskEvent.RESUME)
-        self._runs[record.id].gate.open()
+        self._runs[record.id].control.open()
 
     def stop(self, record: TaskRecord) -> None:
         """Stop a task for good. Its status flips now; the executor may take a little longer.
@@ -134,15 +143,22 @@ class TaskRunner:
             for work in late:
                 _logger.error("task %s did not end within %s s", work.get_name(), _CLOSE_SECONDS)
 
-    async def _run_task(self, record: TaskRecord, assignment: Assignment, gate: PauseGate) -> None:
+    def _begin(self, record: TaskRecord) -> None:
+        if not record.status.is_terminal:  # stopped while it waited for a browser
+            self._store.change(record, TaskEvent.START)
+
+    async def _run_task(
+        self, record: TaskRecord, assignment: Assignment, control: TaskControl
+    ) -> None:
         if record.status.is_terminal:
             return  # stopped before it began
         redactor = SecretRedactor(assignment.secrets)
         try:
-            self._store.change(record, TaskEvent.START)
-            items = self._executor.run(assignment, gate)
+            if not getattr(self._executor, "reports_start", False):
+                control.started()
+            items = self._executor.run(assignment, control)
             try:
-                await self._follow(record, assignment, items, gate, redactor)
+                await self._follow(record, assignment, items, control, redactor)
             finally:
                 await _close(items)
         except asyncio.CancelledError as error:
@@ -164,12 +180,14 @@ class TaskRunner:
         record: TaskRecord,
         assignment: Assignment,
         items: AsyncIterator[Step | Finished | Failed],
-        gate: PauseGate,
+        control: TaskControl,
         redactor: SecretRedactor,
     ) -> None:
         async for item in items:
+            if not isinstance(item, Failed):
+                control.started()  # an executor that takes steps has begun, said so or not
             # Not all executors wait by themselves: nothing is stored while the task is paused.
-            await gate.checkpoint()
+            await control.checkpoint()
             if record.status.is_terminal:
                 return None  # stopped; the cancellation follows after the clean-up delay
             if isinstance(item, Finished):

@@ -3,7 +3,7 @@
 import unicodedata
 
 from browser_use_async.api.endpoint_table import CREATE_UPLOAD_URL
-from browser_use_async.api.limits import CONTENT_TYPES, content_type_of
+from browser_use_async.api.limits import content_type_of, is_supported_content_type
 from browser_use_async.server.backend import Backend, operation
 from browser_use_async.server.responses import RefusalError
 from browser_use_async.types import UploadRequest, UploadUrl
@@ -27,12 +27,10 @@ def create_upload_url(backend: Backend, request: UploadRequest) -> UploadUrl:
     problem = _problem_of(request.file_name)
     if problem is not None:
         raise RefusalError(400, problem)
-    if content_type_of(request.file_name) is None or request.content_type not in _TYPES:
+    is_supported = is_supported_content_type(request.content_type)
+    if content_type_of(request.file_name) is None or not is_supported:
         raise RefusalError(400, "Unsupported content type")
     return UploadUrl(backend.links.upload_url(request.file_name, request.content_type))
-
-
-_TYPES = frozenset(CONTENT_TYPES.values())
 
 
 def _problem_of(name: str) -> str | None:

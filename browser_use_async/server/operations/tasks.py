@@ -22,6 +22,7 @@ from browser_use_async.server.jobs.launch import start_task
 from browser_use_async.server.responses import RefusalError
 from browser_use_async.server.signed_links import Links
 from browser_use_async.server.storage import TaskRecord, TransitionRefusedError
+from browser_use_async.server.storage.records import session_id_of
 from browser_use_async.server.task_states import TaskEvent
 from browser_use_async.types import (
     BrowserData,
@@ -88,32 +89,35 @@ def run_task(backend: Backend, request: RunTaskRequest) -> Created:
 
 @operation(STOP_TASK)
 def stop_task(backend: Backend, query: TaskId) -> None:
-    """Stop a task for good."""
-    _change_status(backend.runner.stop, _find(backend, query.task_id))
+    """Stop a task for good; one that has ended by itself stays as it is."""
+    record = find_task(backend, query.task_id)
+    # As the service answers: only a task that was stopped before is refused.
+    if record.status not in {TaskStatus.FINISHED, TaskStatus.FAILED}:
+        _change_status(backend.runner.stop, record)
 
 
 @operation(PAUSE_TASK)
 def pause_task(backend: Backend, query: TaskId) -> None:
     """Pause a running task."""
-    _change_status(backend.runner.pause, _find(backend, query.task_id))
+    _change_status(backend.runner.pause, find_task(backend, query.task_id))
 
 
 @operation(RESUME_TASK)
 def resume_task(backend: Backend, query: TaskId) -> None:
     """Continue a paused task."""
-    _change_status(backend.runner.resume, _find(backend, query.task_id))
+    _change_status(backend.runner.resume, find_task(backend, query.task_id))
 
 
 @operation(GET_TASK)
 def get_task(backend: Backend, path: TaskId) -> dict[str, Any]:
     """Everything about a task."""
-    return task_view(_find(backend, path.task_id), backend.links)
+    return task_view(find_task(backend, path.task_id), backend.links)
 
 
 @operation(GET_TASK_STATUS)
 def get_task_status(backend: Backend, path: TaskId) -> TaskStatus:
     """The status of a task."""
-    return _find(backend, path.task_id).status
+    return find_task(backend, path.task_id).status
 
 
 @operation(LIST_TASKS)
@@ -135,28 +139,35 @@ def list_tasks(backend: Backend, query: PageQuery) -> TaskPage:
 @operation(GET_TASK_MEDIA)
 def get_task_media(backend: Backend, path: TaskId) -> TaskMedia:
     """Links to the recordings of a task that has ended; most executors make none."""
-    record = _find(backend, path.task_id)
+    record = find_task(backend, path.task_id)
     return TaskMedia([backend.links.file_url(record.id, name) for name in record.recordings])
 
 
 @operation(GET_TASK_SCREENSHOTS)
 def get_task_screenshots(backend: Backend, path: TaskId) -> TaskScreenshots:
     """Links to the screenshots so far: one for each step, or none if they are switched off."""
-    record = _find(backend, path.task_id)
+    record = find_task(backend, path.task_id)
     return TaskScreenshots([backend.links.file_url(record.id, name) for name in record.screenshots])
 
 
 @operation(GET_TASK_OUTPUT_FILE)
 def get_task_output_file(backend: Backend, path: TaskFile) -> OutputFile:
     """A link to a file that the task made."""
-    record = _find(backend, path.task_id)
+    record = find_task(backend, path.task_id)
     if path.file_name not in record.output_files:
         raise RefusalError(404, "File not found")
     return OutputFile(backend.links.file_url(record.id, path.file_name))
 
 
-def _find(backend: Backend, task_id: str) -> TaskRecord:
+def find_task(backend: Backend, task_id: str) -> TaskRecord:
+    """Return the task with an id, its own or that of its session.
+
+    Raises:
+        RefusalError: 404, there is none.
+    """
     record = backend.store.task(task_id)
+    if record is None and (other := session_id_of(task_id)) is not None:
+        record = backend.store.task(other)  # the id of its session, as webhooks tell it
     if record is None:
         raise RefusalError(404, "Task not found")
     return record

@@ -1,8 +1,9 @@
 """Sources of addresses for a web search."""
 
 import asyncio
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Sequence
+from operator import itemgetter
 from typing import Any, Protocol
 
 from yarl import URL
@@ -61,7 +62,7 @@ class SearxngBackend:
             raise SearchUnavailableError("The search server did not answer in its JSON format")
         urls = [row.get("url") for row in rows if isinstance(row, dict)]
         found = [url for url in urls if isinstance(url, str) and url.startswith("http")]
-        return list(dict.fromkeys(found))[:limit]
+        return _websites_first(list(dict.fromkeys(found)))[:limit]
 
 
 class SiteIndexBackend:
@@ -80,7 +81,7 @@ class SiteIndexBackend:
         weights = Weights(query, texts.values())
         scores = {url: weights.score(text) for url, text in texts.items()}
         ranked = sorted((url for url in scores if scores[url] > 0), key=lambda url: -scores[url])
-        return ranked[:limit]
+        return _websites_first(ranked)[:limit]
 
     async def _index(self, outbound: HttpClient) -> list[Page]:
         now = asyncio.get_running_loop().time()
@@ -109,6 +110,18 @@ async def _walk(outbound: HttpClient, site: str) -> list[Page]:
                     seen.add(url)
                     waiting.append(url)
     return list(pages.values())[:MAX_INDEXED_PAGES]
+
+
+def _websites_first(urls: Sequence[str]) -> list[str]:
+    """Order addresses so that the best one of each website comes before a second one of any."""
+    # The API counts websites; a search that several pages of one site win would name only that.
+    seen: Counter[str] = Counter()
+    rounds: list[tuple[int, str]] = []
+    for url in urls:
+        site = URL(url).authority.removeprefix("www.")
+        rounds.append((seen[site], url))
+        seen[site] += 1
+    return [url for _round, url in sorted(rounds, key=itemgetter(0))]
 
 
 def choose_backend(search: "SearchBackend | str | Sequence[str] | None") -> SearchBackend | None:

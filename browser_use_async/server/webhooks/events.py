@@ -1,12 +1,12 @@
 """Webhook events: which there are, their bytes and signatures, and the retry schedule. No I/O."""
 
 import json
-import uuid
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
 from browser_use_async.server.storage import TaskRecord
+from browser_use_async.server.storage.records import session_id_of
 from browser_use_async.server.task_states import TaskEvent
 from browser_use_async.webhooks.signature import SIGNATURE_HEADER, TIMESTAMP_HEADER, sign
 
@@ -40,14 +40,12 @@ TEST_BODY = _canonical(
 
 def status_body(record: TaskRecord, status: str, now: datetime) -> bytes:
     """Return the event for a status of a task."""
-    # The hosted service has browser sessions with ids of their own; here each task has one.
-    session_id = uuid.uuid5(uuid.UUID(record.id), "session")
     return _canonical(
         {
             "type": "agent.task.status_update",
             "timestamp": now.astimezone(UTC).isoformat(timespec="microseconds"),
             "payload": {
-                "session_id": str(session_id),
+                "session_id": session_id_of(record.id),
                 "task_id": record.id,
                 "status": status,
                 "metadata": record.metadata,

@@ -30,6 +30,7 @@ from browser_use_async.server.executors.reader.plan import (
     OpenFile,
     PlanRefusedError,
 )
+from browser_use_async.server.executors.reader.wishes import Part
 
 SECRETS = {"shop_password": "tulips-and-tides"}
 FILES = ("cat.png", "order.csv")
@@ -110,15 +111,15 @@ def test_the_answer_is_read_where_it_is_asked_for():
     saved = _plan("Open a.example/b. Scroll down. Save the table as x.csv")
 
     assert deeds == [OpenAddress("https://a.example/b"), Extract(), GoBack()]
-    assert asked.only_titles
+    assert asked.parts == {Part.TITLE}
     assert saved.saving is not None
     assert (saved.saving.name, saved.only_saving) == ("x.csv", True)
 
 
 def test_the_readers_words_make_the_readers_plan():
     """A task without a browser's words is what the reader makes of it."""
-    plan = _plan("Open https://shop.example/, follow the Prices link and list the prices")
-    file = _plan("Open order.csv and tell me the rows")
+    plan = _plan("Open https://shop.example/, follow the Prices link and list the tables")
+    file = _plan("Open order.csv and tell me the text")
 
     assert [action.deed for action in plan.actions] == [
         OpenAddress("https://shop.example/"),
@@ -133,6 +134,10 @@ def test_the_readers_words_make_the_readers_plan():
         ("Open a.example/ and juggle it. Scroll down", "“Open a.example/ and juggle it” is not"),
         ("Open a.example/. Juggle. Scroll down", "“Juggle” is not understood. What is: open ADD"),
         ("Open a.example/. Fill everything. Scroll down", "“Fill everything” is not understood"),
+        ("Open a.example/. Scroll down. Tell me the weather", "“Tell me the weather” is not und"),
+        ("Open a.example/. Scroll down. Extract “the price”", "“Extract “the price”” is not und"),
+        ("Open a.example/. Go back. Save it as my own.csv", "names no file that can be written"),
+        ("Open a.example/ and frobnicate the widget", "“frobnicate the widget” is not"),
         ("Wait for rain", "does not begin with a page"),
         ("Log in to a.example/", "asks to log in, and this browser has no language model"),
         ("Open a.example/. Type the secret pin in PIN", "no secret “pin”. Its secrets: shop_pass"),

@@ -19,6 +19,9 @@ __all__ = ["FREE", "Run", "properties", "run", "table_of"]
 
 
 class _Free:
+    def started(self) -> None:
+        """Take the start of the task as told."""
+
     async def checkpoint(self) -> None:
         """Let the task run."""
 

@@ -332,6 +332,22 @@ async def test_lists_may_hold_members_only():
     assert unread(properties(keywords=only), await page(LAMP)) == "keywords"
 
 
+@pytest.mark.parametrize("keyword", ["anyOf", "oneOf"])
+async def test_constants_are_not_guessed(keyword: str):
+    """Of several, the page says which it is; one that may be missing is null."""
+    literals = {keyword: [{"const": "pass"}, {"const": "failing"}]}
+    maybe = {keyword: [{"const": "pass"}, {"type": "null"}]}
+    says = await page("<dl><dt>Status<dd>failing</dl>")
+    silent = await page("<p>Nothing to see")
+
+    assert filled(properties(status=literals), says) == {"status": "failing"}
+    assert unread(properties(status=literals), silent) == "status"
+    assert filled(properties(status=maybe, kind={"const": "check"}), silent) == {
+        "status": None,
+        "kind": "check",
+    }
+
+
 async def test_references_and_alternatives():
     """$ref with siblings, allOf, anyOf, oneOf, type lists, enum and const."""
     schema = {

@@ -166,11 +166,13 @@ async def test_link_that_is_not_there_fails_the_task(reader: ReaderExecutor, sit
     assert done.reason.startswith(f"{site} has no link “Careers”. Its links: Tern & Tide, Home, ")
 
 
-async def test_words_that_may_be_a_link_need_not_be_one(reader: ReaderExecutor, site: str):
-    """Where the text does not say that it means a link, the page at hand answers."""
-    done = await run(reader, f"Open {site} and go to the bottom, then tell me its title")
+async def test_the_home_page_may_be_the_one_at_hand(reader: ReaderExecutor, site: str):
+    """Other words that may be a link must be one: what was not done is not passed over."""
+    home = await run(reader, f"Open {site}/about.html, go to the start page and tell me its title")
+    bottom = await run(reader, f"Open {site} and go to the bottom, then tell me its title")
 
-    assert done.output == "Tern & Tide Bicycles"
+    assert home.output == "About us | Tern & Tide Bicycles"
+    assert "has no link “bottom”" in bottom.reason
 
 
 @pytest.mark.parametrize(
@@ -262,7 +264,7 @@ async def test_secrets_are_written_nowhere(reader: ReaderExecutor, site: str):
 
     async with raw_server(note) as url:
         done = await run(
-            reader, f"Open {url} with x_password, save it as t.txt", secrets={"x_password": SECRET}
+            reader, f"Open {url}, save it as x_password.txt", secrets={"x_password": SECRET}
         )
 
     assert SECRET not in repr((done, done.files, [step.text for step in done.steps], heads))

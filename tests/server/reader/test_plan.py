@@ -9,6 +9,7 @@ from browser_use_async.server.executors.reader.plan import (
     PlanRefusedError,
     read_plan,
 )
+from browser_use_async.server.executors.reader.wishes import Part
 
 A, B = "https://a.example/x", "https://b.example"
 
@@ -47,15 +48,12 @@ PLANS = {
     f"Open {A}, find the link Prices and click it": [A, ">Prices"],
     f"Open {A}, click Prices, then open {B} and click Team": [A, ">Prices", B, ">Team"],
     f"Open {A}, click Prices, open {A} and click Team": [A, ">Prices", A, ">Team"],
-    f"Open {A} and go to the shop": [A, ">shop?"],
+    f"Open {A} and go to the shop": [A, ">shop"],
     f"Open {A} and go to the home page": [A, ">home?"],
-    f"Open {A} and download the price list": [A, ">price list?"],
+    f"Open {A} and download the price list": [A, ">price list"],
     f"Please open the page {A} and tell me": [A],
     f"Open the prices page at {A} and read it": [A],
     f"Open the prices page ({A})": [A],
-    f"Open {A} and follow the instructions": [A],
-    f"Read the press release on {A}: the shop is open on Monday": [A],
-    f"Open {A} and select the best price": [A],
     f"Open {A} and save the table as prices.csv": [A],
     f"Open {A} and download the table as prices.csv": [A],
     "Open shop.example/x and read": ["https://shop.example/x"],
@@ -74,13 +72,13 @@ def test_files_are_read_when_they_are_named():
         "data.csv",
         "list.txt",
     ]
-    assert steps(f"Compare {A} with data.csv", ("data.csv",)) == [A, "data.csv"]
+    assert steps(f"Read {A} and data.csv", ("data.csv",)) == [A, "data.csv"]
     assert steps("Read the file a.example/x.", ("a.example/x",)) == ["a.example/x"]
 
 
 def test_files_are_read_when_nothing_else_is_named():
     """A task that names no page is about the files that came with it."""
-    assert steps("Summarise the attached files", ("a.csv", "b.txt")) == ["a.csv", "b.txt"]
+    assert steps("Read the attached files", ("a.csv", "b.txt")) == ["a.csv", "b.txt"]
     assert steps(f"Open {A}", ("a.csv",)) == [A]
 
 
@@ -93,7 +91,6 @@ def test_files_are_read_when_nothing_else_is_named():
         (f"Open {A} and tell me its title, then click Prices", [True, True]),
         (f"Open {A}, click Prices, then click Team and read", [False, False, True]),
         (f"Open {A} and click Prices, then open {B}", [False, True, True]),
-        (f"Tell me about the team page of {A}", [True]),
         (f"Tell me about it: open the team page of {A}", [False, True]),
     ],
 )
@@ -115,22 +112,28 @@ def test_pages_on_the_way_are_no_part_of_the_answer(task: str, answering: list[b
 )
 def test_only_the_title_is_asked_for(task: str):
     """Asking for a title in the usual words asks for nothing else."""
-    assert read_plan(task).only_titles
+    assert read_plan(task).parts == {Part.TITLE}
 
 
 @pytest.mark.parametrize(
-    "task",
+    ("task", "parts"),
     [
-        f"Open {A}",
-        f"Open {A} and read it",
-        f"Tell me the title and the price on {A}",
-        f"Open {A} and give me its title and text",
-        f"Who holds the title according to {A}?",
+        (f"Open {A}", {Part.TEXT}),
+        (f"Open {A} and read it", {Part.TEXT}),
+        (f"Open {A} and tell me what it says", {Part.TEXT}),
+        (f"Open {A} and give me its title and text", {Part.TITLE, Part.TEXT}),
+        (f"Open {A} and list its links", {Part.LINKS}),
+        (f"Open {A} and list the headlines", {Part.HEADINGS}),
+        (f"Get the tables of {A}, please", {Part.TABLES}),
+        (
+            f"Open {A} and extract its title, its description and its links",
+            {Part.TITLE, Part.DESCRIPTION, Part.LINKS},
+        ),
     ],
 )
-def test_more_than_the_title_is_asked_for(task: str):
-    """One word more, and the text belongs to the answer."""
-    assert not read_plan(task).only_titles
+def test_what_of_a_page_is_asked_for(task: str, parts: set[Part]):
+    """The parts that are named, and the text where none is."""
+    assert read_plan(task).parts == parts
 
 
 @pytest.mark.parametrize(
@@ -177,6 +180,18 @@ def test_task_may_want_a_file_and_words():
         (f"Go to {A} and search for lamps", "search for"),
         (f"Open {A} and buy the lamp", "buy"),
         (f"Open {A} and save it as page.pdf", "page.pdf cannot be written"),
+        (f"Open {A} and save the page as my results.csv", "names no file that can be written"),
+        (f"Open {A} and save the page as 'my results.csv'", "names no file that can be written"),
+        (f"Open {A} and follow the instructions", "“follow the instructions” is not understood"),
+        (f"Open {A} and select the best price", "“select the best price” is not understood"),
+        (f"Open {A}\nFrobnicate the widget", "“Frobnicate the widget” is not understood"),
+        (f"Open {A} and list all prices", "“list all prices” is not understood"),
+        (f"Open {A}. How many bicycles are there?", "“How many bicycles are there\\?” is not"),
+        (f"Open {A} and summarize it", "“summarize it” is not understood"),
+        (f"Open {A} and tell me the first heading", "“tell me the first heading” is not"),
+        (f"Summarise {A}", "“Summarise” is not understood"),
+        (f"Who holds the title according to {A}?", "is not understood"),
+        (f"Tell me about the team page of {A}", "is not understood"),
     ],
 )
 def test_what_a_reader_cannot_do_is_refused(task: str, reason: str):
@@ -194,8 +209,19 @@ def test_what_a_reader_cannot_do_is_refused(task: str, reason: str):
     ],
 )
 def test_words_about_forms_are_not_forms(task: str):
-    """Only an instruction to use a form is beyond a reader."""
-    assert steps(task) == [A]
+    """Only an instruction to use a form is beyond a reader; a schema says what is to be read."""
+    plan = read_plan(task, structured=True)
+
+    assert [action.what for action in plan.actions] == [OpenAddress(A)]
+
+
+@pytest.mark.parametrize(
+    "task", [f"Open {A}. Frobnicate the widget", f"Open {A}. Juggle, then tell me the price"]
+)
+def test_a_schema_explains_no_instruction(task: str):
+    """It says what the answer is, and not what else a sentence wants done."""
+    with pytest.raises(PlanRefusedError, match="is not understood"):
+        read_plan(task, structured=True)
 
 
 @settings(max_examples=300)

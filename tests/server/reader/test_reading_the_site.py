@@ -48,7 +48,7 @@ async def test_links_are_followed_in_order(reader: ReaderExecutor, site: str):
 
 async def test_several_pages_have_a_section_each(reader: ReaderExecutor, site: str):
     """Each page that is asked about has a section with its title and address."""
-    done = await run(reader, f"Compare {site}/pricing.html with {site}/contact.html")
+    done = await run(reader, f"Read {site}/pricing.html and {site}/contact.html")
     first, second = done.output.split("\n\n---\n\n")
 
     assert first.startswith(f"Service plans | Tern & Tide Bicycles\n{site}/pricing.html\n\n")
@@ -169,7 +169,7 @@ async def test_files_that_came_with_the_task_are_read(reader: ReaderExecutor):
     files = {"list.csv": b"Item,Price\nLamp,$9.50\n", "note.txt": b"remember the lamp"}
     schema = properties(items=table_of(item=TEXT, price=NUMBER))
     listed = await run(reader, "Read list.csv", schema=schema, files=files)
-    both = await run(reader, "Summarise what is attached", files=files)
+    both = await run(reader, "Read what is attached", files=files)
 
     assert listed.value == {"items": [{"item": "Lamp", "price": 9.5}]}
     assert listed.steps[0].url == "file:///list.csv"

@@ -7,6 +7,7 @@ from typing import Any
 import aiohttp
 import pytest
 from aiohttp import web
+from yarl import URL
 
 from browser_use_async.errors import ConfigurationError
 from browser_use_async.server import LocalServer
@@ -179,3 +180,24 @@ def test_a_backend_that_cannot_be_is_refused(search: Any):
     """When the server is made."""
     with pytest.raises(ConfigurationError):
         choose_backend(search)
+
+
+async def test_each_website_comes_before_a_second_page_of_one(
+    http: aiohttp.ClientSession, site: StaticSite, tmp_path_factory: pytest.TempPathFactory
+):
+    """The API counts websites: the pages of one that fits best leave room for the others."""
+    other_pages = tmp_path_factory.mktemp("other")
+    (other_pages / "index.html").write_text("<title>Mill</title><p>Open on Sundays.</p>")
+    async with (
+        StaticSite(other_pages) as other,
+        LocalServer(
+            executor="scripted", search=[site.url, other.url], balance_cents=10_000
+        ) as server,
+    ):
+        api = Caller(server, http)
+        body = {"query": "opening hours: when do you open", "max_websites": 3}
+        results = (await api.post("/simple-search", json=body)).json["results"]
+
+    sites = [str(URL(each["url"]).origin()) for each in results]
+    assert len(sites) == 3
+    assert sorted(sites[:2]) == sorted([site.url, other.url])

@@ -159,7 +159,7 @@ async def test_tasks_at_work_have_failed(starting: Starting):
         told = [await api.task(each) for each in (ended, running, paused)]
         shots = (await api.get(f"/task/{running}/screenshots")).json["screenshots"]
         picture = await api.get(shots[-1], key=False)
-        stopped = await api.put(f"/stop-task?task_id={running}")
+        resumed = await api.put(f"/resume-task?task_id={running}")
     async with starting() as api:
         again = [await api.task(each) for each in (ended, running, paused)]
 
@@ -168,7 +168,7 @@ async def test_tasks_at_work_have_failed(starting: Starting):
         assert [step["evaluation_previous_goal"] for step in task["steps"]] == ["", REASON]
         assert task["finished_at"] is not None
     assert read_png(picture.body)[:2] == (1280, 960)
-    assert stopped.json == {"detail": "Agent session already failed"}
+    assert resumed.json == {"detail": "Agent session already failed"}
     assert [task["steps"] for task in again] == [task["steps"] for task in told]
     assert [task["finished_at"] for task in again] == [task["finished_at"] for task in told]
 

@@ -55,6 +55,7 @@ class BrowserUseExecutor:
     """
 
     name = "browser-use agent"
+    reports_start = True  # a task waits for one of few browsers
 
     def __init__(
         self, settings: AgentSettings | None = None, chromium: ChromiumSettings | None = None
@@ -113,6 +114,7 @@ class BrowserUseExecutor:
         async with AsyncExitStack() as stack:
             place = await stack.enter_async_context(self._places.take(assignment))
             self._at_work[assignment.task_id] = place
+            control.started()
             stack.callback(self._at_work.pop, assignment.task_id)
             film = await self._film(assignment, place)
             if film is not None:

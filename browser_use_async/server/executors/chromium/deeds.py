@@ -5,7 +5,7 @@ from typing import Literal
 import attrs
 
 from browser_use_async.server.executors.reader.plan import FollowLink, OpenAddress, OpenFile
-from browser_use_async.server.executors.reader.wishes import Saving
+from browser_use_async.server.executors.reader.wishes import Part, Saving
 
 
 @attrs.frozen
@@ -250,13 +250,13 @@ class BrowserPlan:
 
     Attributes:
         actions: What to do, in order.
-        only_titles: Whether nothing but titles is asked for.
+        parts: What of the pages an answer in words consists of.
         saving: The output file with what was read, if one is asked for.
         only_saving: Whether nothing is asked for beside that file.
     """
 
     actions: tuple[BrowserAction, ...]
-    only_titles: bool = False
+    parts: frozenset[Part] = frozenset({Part.TEXT})
     saving: Saving | None = None
     only_saving: bool = False
 

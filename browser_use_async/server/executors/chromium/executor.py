@@ -58,6 +58,7 @@ class ChromiumExecutor:
     """
 
     name = "rule-based Chromium"
+    reports_start = True  # a task waits for one of few browsers
 
     def __init__(self, settings: ChromiumSettings | None = None) -> None:
         settings = settings or ChromiumSettings()
@@ -121,6 +122,7 @@ class ChromiumExecutor:
         async with AsyncExitStack() as stack:
             browser = await stack.enter_async_context(self._pool.place(assignment, rules, upstream))
             self._browsers[assignment.task_id] = browser
+            control.started()
             stack.callback(self._browsers.pop, assignment.task_id)
             film = await self._film(assignment, browser)
             if film is not None:
@@ -143,7 +145,10 @@ class ChromiumExecutor:
 def _understood(assignment: Assignment) -> _Understood:
     text = assignment.structured_output_json
     schema = Schema(text) if text is not None else None
-    return read_browser_plan(assignment.task, assignment.files, assignment.secrets), schema
+    plan = read_browser_plan(
+        assignment.task, assignment.files, assignment.secrets, structured=schema is not None
+    )
+    return plan, schema
 
 
 async def _travel(

@@ -12,7 +12,7 @@ from browser_use_async.server.executors.chromium.deeds import (
     Download,
     Extract,
 )
-from browser_use_async.server.executors.chromium.sentences import BLANK, Sentence, cut
+from browser_use_async.server.executors.chromium.sentences import Sentence, cut
 from browser_use_async.server.executors.chromium.vocabulary import (
     UNDERSTOOD,
     instruction,
@@ -24,13 +24,15 @@ from browser_use_async.server.executors.reader.plan import (
     OpenFile,
     PlanRefusedError,
     read_plan,
+    understood_parts,
 )
 from browser_use_async.server.executors.reader.wishes import (
     asks,
     beyond_reading,
     saving,
-    wants_only_titles,
+    unnamed_file,
 )
+from browser_use_async.server.reading.addresses import find_addresses
 
 
 @attrs.frozen
@@ -40,7 +42,11 @@ class _Told:
 
 
 def read_browser_plan(
-    task: str, files: Collection[str] = (), secrets: Mapping[str, str] | None = None
+    task: str,
+    files: Collection[str] = (),
+    secrets: Mapping[str, str] | None = None,
+    *,
+    structured: bool = False,
 ) -> BrowserPlan:
     """The plan that a task's text makes.
 
@@ -51,13 +57,14 @@ def read_browser_plan(
         task: The text.
         files: The names of the files that came with the task.
         secrets: The task's secrets by name.
+        structured: Whether a schema says what the answer is.
 
     Raises:
         PlanRefusedError: Something in the text is not understood.
     """
     told = [_Told(each, instruction(each, secrets or {}, files)) for each in cut(task, files)]
     if any(_needs_browser(each) for each in told):
-        return _word_for_word(told)
+        return _word_for_word(told, structured=structured)
     blanked = " ".join(each.sentence.outline for each in told)
     beyond = beyond_reading(blanked)
     if beyond is not None:
@@ -65,9 +72,9 @@ def read_browser_plan(
             f"The task asks to {beyond}, and this browser has no language model to find out how. "
             f"Say it step by step: {UNDERSTOOD}."
         )
-    plan = read_plan(task, files)
+    plan = read_plan(task, files, structured=structured)
     actions = tuple(BrowserAction(each.what, each.answers) for each in plan.actions)
-    return BrowserPlan(actions, plan.only_titles, plan.saving, plan.only_saving)
+    return BrowserPlan(actions, plan.parts, plan.saving, plan.only_saving)
 
 
 def _needs_browser(told: _Told) -> bool:
@@ -76,25 +83,40 @@ def _needs_browser(told: _Told) -> bool:
     return told.deed is not None and not isinstance(told.deed, known)
 
 
-def _word_for_word(told: Sequence[_Told]) -> BrowserPlan:
+def _word_for_word(told: Sequence[_Told], *, structured: bool) -> BrowserPlan:
     deeds = [_deed(each) for each in told]
     if not isinstance(deeds[0], OpenAddress | OpenFile):
         raise PlanRefusedError("The task does not begin with a page: open ADDRESS comes first.")
     if Extract() not in deeds:
         deeds.append(Extract())
     wishes = [each.sentence for each in told if _deed(each) == Extract()]
-    rest = " ".join(each.outline.replace(BLANK, " ") for each in wishes)
+    rest = "\n".join(_without_addresses_and_file(each.text) for each in wishes)
     saved = next(filter(None, (saving(each.text) for each in wishes)), None)
     return BrowserPlan(
         tuple(BrowserAction(deed) for deed in deeds),
-        only_titles=wants_only_titles(rest),
+        parts=understood_parts(rest, structured=structured),
         saving=saved,
         only_saving=saved is not None and not asks(rest, for_words=True),
     )
 
 
+def _without_addresses_and_file(text: str) -> str:
+    """The words of a wish that say what the answer is to be."""
+    saved = saving(text)
+    spans = [(each.start, each.end) for each in find_addresses(text)]
+    spans += [(saved.start, saved.end)] if saved is not None else []
+    for start, end in spans:
+        text = text[:start] + " " * (end - start) + text[end:]
+    return text
+
+
 def _deed(told: _Told) -> Deed:
     text = told.sentence.text
+    if saving(text) is None and (wish := unnamed_file(text)) is not None:
+        raise PlanRefusedError(
+            f"“{wish}” names no file that can be written: say save the page as NAME.csv, with a "
+            "name without blanks."
+        )
     if told.deed is not None and not (isinstance(told.deed, Download) and saving(text)):
         return told.deed
     if saving(text) or (asks(told.sentence.outline) and not is_instruction(told.sentence)):

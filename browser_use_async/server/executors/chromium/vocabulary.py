@@ -27,6 +27,7 @@ from browser_use_async.server.executors.reader.plan import (
     OpenAddress,
     OpenFile,
     PlanRefusedError,
+    is_start_page,
 )
 from browser_use_async.server.reading.addresses import find_addresses
 
@@ -132,7 +133,8 @@ def _open(sentence: Sentence, match: re.Match[str], given: _Given) -> Deed | Non
     if name in given.files:
         return OpenFile(name)
     phrase, certain = named_page(sentence.text[match.start("what") :])
-    return FollowLink(phrase, certain) if phrase and not addresses else None
+    needed = certain or not is_start_page(phrase)
+    return FollowLink(phrase, needed) if phrase and not addresses else None
 
 
 def _click(sentence: Sentence, match: re.Match[str], _: _Given) -> Deed | None:

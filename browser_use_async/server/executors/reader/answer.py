@@ -10,16 +10,16 @@ from browser_use_async.server.executors.reader.facts import MAX_TEXT
 from browser_use_async.server.executors.reader.filling import NotReadableError, fill
 from browser_use_async.server.executors.reader.schema import Schema
 from browser_use_async.server.executors.reader.sources import PagesSource
-from browser_use_async.server.executors.reader.wishes import Saving
-from browser_use_async.server.reading.page import Page, shorten
+from browser_use_async.server.executors.reader.wishes import Part, Saving
+from browser_use_async.server.reading.page import Page, Table, shorten
 
 
 class Wanted(Protocol):
     """What a plan wants to know of its pages."""
 
     @property
-    def only_titles(self) -> bool:
-        """Whether nothing but titles is asked for."""
+    def parts(self) -> frozenset[Part]:
+        """What of the pages an answer in words consists of."""
         ...
 
     @property
@@ -37,25 +37,19 @@ class NoAnswerError(Exception):
     """Pages that do not hold what is asked for. Its text is a sentence for a person."""
 
 
-def in_words(pages: Sequence[Page], *, only_titles: bool) -> str:
-    """The titles and the readable text of pages, a section for each when there are several.
-
-    Args:
-        pages: The pages.
-        only_titles: Whether nothing but their titles is asked for.
+def in_words(pages: Sequence[Page], parts: frozenset[Part]) -> str:
+    """The parts of pages that are asked for, a section for each page when there are several.
 
     Raises:
-        NoAnswerError: A page has no title though that was asked for, or nothing to read at all.
+        NoAnswerError: A page does not have what is asked for.
     """
-    for page in pages:
-        if not page.title and (only_titles or not page.text):
-            missing = "no title" if only_titles else "nothing to read: neither a title nor text"
-            raise NoAnswerError(f"{page.url} has {missing}.")
-    if only_titles:
+    if parts == {Part.TITLE}:
+        titles = [(_part(page, Part.TITLE, MAX_TEXT), page.url) for page in pages]
         several = len(pages) > 1
-        return "\n".join(f"{page.title} ({page.url})" if several else page.title for page in pages)
+        return "\n".join(f"{title} ({url})" if several else title for title, url in titles)
     limit = MAX_TEXT // len(pages)
-    return "\n\n---\n\n".join(_section(page, limit, several=len(pages) > 1) for page in pages)
+    several = len(pages) > 1
+    return "\n\n---\n\n".join(_section(page, parts, limit, several=several) for page in pages)
 
 
 def refuse_cut(pages: Sequence[Page]) -> None:
@@ -106,10 +100,7 @@ def answered(pages: Sequence[Page], wanted: Wanted, schema: Schema | None) -> Fi
     """
     if schema is not None or wanted.saving is not None:
         refuse_cut(pages)
-    if schema is None:
-        output = in_words(pages, only_titles=wanted.only_titles)
-    else:
-        output = structured(pages, schema)
+    output = in_words(pages, wanted.parts) if schema is None else structured(pages, schema)
     if wanted.saving is None:
         return Finished(output)
     name = wanted.saving.name
@@ -120,8 +111,46 @@ def answered(pages: Sequence[Page], wanted: Wanted, schema: Schema | None) -> Fi
     return Finished(output, files={name: exported.content})
 
 
-def _section(page: Page, limit: int, *, several: bool) -> str:
-    title = page.title or page.url
-    head = f"{title}\n{page.url}" if several else title
+def _section(page: Page, parts: frozenset[Part], limit: int, *, several: bool) -> str:
+    lines = [page.title or page.url, page.url] if several else []
+    if parts == {Part.TEXT}:
+        lines = lines or [page.title or page.url]
+        lines += ["", _part(page, Part.TEXT, limit)] if page.text or not page.title else []
+    elif len(parts) == 1:
+        lines += ["", _part(page, next(iter(parts)), limit)]
+    else:
+        for part in (each for each in Part if each in parts):
+            text = _part(page, part, limit)
+            lines += (
+                [f"{part.capitalize()}:", text]
+                if "\n" in text
+                else [f"{part.capitalize()}: {text}"]
+            )
     tail = "\n[... the page is longer than a reader takes in]" if page.cut else ""
-    return f"{head}\n\n{shorten(page.text, limit)}{tail}".strip()
+    return "\n".join(lines).strip() + tail
+
+
+def _part(page: Page, part: Part, limit: int) -> str:
+    match part:
+        case Part.TITLE:
+            text = page.title
+        case Part.DESCRIPTION:
+            text = page.description
+        case Part.HEADINGS:
+            text = "\n".join(each.text for each in page.headings)
+        case Part.LINKS:
+            text = "\n".join(f"{each.text or each.hint}: {each.url}" for each in page.links)
+        case Part.TABLES:
+            text = "\n\n".join(map(_table_text, page.tables))
+        case Part.TEXT:
+            text = page.text
+    if not text:
+        nothing = "nothing to read: neither a title nor text" if part is Part.TEXT else f"no {part}"
+        raise NoAnswerError(f"{page.url} has {nothing}.")
+    return shorten(text, limit)
+
+
+def _table_text(table: Table) -> str:
+    rows = [table.headers, *(row.cells for row in table.rows)]
+    lines = [" | ".join(cells) for cells in rows if cells]
+    return "\n".join([table.name, *lines] if table.name else lines)

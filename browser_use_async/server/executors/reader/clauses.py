@@ -1,6 +1,7 @@
 """Cutting a task into the pieces that matter: where an instruction ends, and what it names."""
 
 import re
+from collections.abc import Iterator
 
 _NEXT_VERBS = (
     "answer|buy|check|choose|click|collect|compare|copy|count|describe|download|extract|fetch|fill"
@@ -30,6 +31,30 @@ _CALLED = re.compile(
 _UNNAMED = re.compile(r"^(?:and|at|behind|from|in|of|on|or|under|with)\b", re.IGNORECASE)
 _PRONOUNS = frozenset({"it", "that", "them", "this", "one"})
 _MAX_CLAUSE = 120
+
+
+_BETWEEN = re.compile(
+    rf"""\s*\n\s* | (?<=[.!?;])\s+
+        | (?:,\s*|\s+)(?:and\s+then|after\s+that|then|and)\s+(?=(?:{_NEXT_VERBS})\b)
+        | ,\s+(?=(?:{_NEXT_VERBS})\b)""",
+    re.IGNORECASE | re.VERBOSE,
+)
+
+
+def sentences(text: str) -> Iterator[tuple[str, bool]]:
+    """The sentences of a text, cut also where another instruction may begin.
+
+    Each comes with whether a comma stands before it: it may go on with an enumeration then, since
+    some verbs are nouns as well.
+    """
+    start, follows_comma = 0, False
+    for between in [*_BETWEEN.finditer(text), None]:
+        end = between.start() if between else len(text)
+        sentence = " ".join(text[start:end].split())
+        if sentence:
+            yield sentence, follows_comma
+        if between:
+            start, follows_comma = between.end(), between[0].strip() == ","
 
 
 def clause_after(text: str, start: int) -> tuple[str, int]:

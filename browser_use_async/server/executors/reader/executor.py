@@ -80,4 +80,5 @@ class ReaderExecutor:
 def _understood(assignment: Assignment) -> tuple[Plan, Schema | None]:
     text = assignment.structured_output_json
     schema = Schema(text) if text is not None else None
-    return read_plan(assignment.task, assignment.files), schema
+    plan = read_plan(assignment.task, assignment.files, structured=schema is not None)
+    return plan, schema

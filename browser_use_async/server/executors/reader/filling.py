@@ -55,7 +55,11 @@ class _Filler:
         """The value of one place in the schema; `whole` means that the source is about it."""
         alternatives = self._schema.alternatives(part)
         problem: NotReadableError | None = None
+        # Of several constants, or one that may be missing, the pages must say which it is.
+        is_given = len(alternatives.branches) == 1 and not alternatives.nullable
         for branch in alternatives.branches:
+            if "const" in branch and is_given:
+                return branch["const"]
             try:
                 return self._branch(branch, name, source, path, whole=whole)
             except NotReadableError as error:
@@ -67,8 +71,6 @@ class _Filler:
     def _branch(
         self, branch: dict[str, Any], name: str, source: Source, path: str, *, whole: bool
     ) -> Any:
-        if "const" in branch:
-            return branch["const"]
         if branch["type"] == "object":
             return self._object(branch, name, source, path, whole=whole)
         if branch["type"] == "array":

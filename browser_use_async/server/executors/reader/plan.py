@@ -8,11 +8,15 @@ import attrs
 
 from browser_use_async.server.executors.reader.clauses import clause_after, named_page
 from browser_use_async.server.executors.reader.wishes import (
+    ANSWERS,
+    Part,
     Saving,
+    WishNotUnderstoodError,
+    answer_parts,
     asks,
     beyond_reading,
     saving,
-    wants_only_titles,
+    unnamed_file,
 )
 from browser_use_async.server.reading.addresses import find_addresses
 from browser_use_async.server.reading.words import word_set
@@ -36,6 +40,7 @@ _LOOK_BACK = 20
 # "the prices page at ADDRESS" is that address, "the prices page of ADDRESS" a link on it.
 _IS_ADDRESS = re.compile(r"[\s(:\"'“]*(?:at|under)?[\s(:\"'“]*\0")
 _HAS_OWNER = re.compile(r"\b(?:from|of|on)\s*$", re.IGNORECASE)
+_REPEAT = re.compile(rf"\s+and\s+(?:{_CLICKS}|follow|open)(?:\s+on)?\s+it\b", re.IGNORECASE)
 # Words for the page that an address leads to anyway.
 _START_PAGES = frozenset("front home homepage landing main start web website site".split())
 _SAVED_ENDINGS = frozenset({"csv", "json", "md", "txt"})
@@ -73,7 +78,7 @@ class FollowLink:
 
     Attributes:
         phrase: Words for the link.
-        needed: Whether the task certainly means a link by these words.
+        needed: Whether the task fails without it; the home page may be the one at hand.
     """
 
     phrase: str
@@ -99,45 +104,54 @@ class Plan:
 
     Attributes:
         actions: What to open, in order.
-        only_titles: Whether nothing but titles is asked for.
+        parts: What of the pages an answer in words consists of.
         saving: The output file, if one is asked for.
         only_saving: Whether nothing is asked for beside the output file.
     """
 
     actions: tuple[Action, ...]
-    only_titles: bool = False
+    parts: frozenset[Part] = frozenset({Part.TEXT})
     saving: Saving | None = None
     only_saving: bool = False
 
 
 @attrs.frozen
-class _Placed:
+class _Span:
+    """Words that are understood."""
+
     start: int
     end: int
+
+
+@attrs.frozen
+class _Placed(_Span):
     what: OpenAddress | OpenFile | FollowLink
 
 
-def read_plan(task: str, files: Collection[str] = ()) -> Plan:
+def read_plan(task: str, files: Collection[str] = (), *, structured: bool = False) -> Plan:
     """The plan that a task's text makes.
 
     Args:
         task: The text.
         files: The names of the files that came with the task.
+        structured: Whether a schema says what the answer is.
 
     Raises:
-        PlanRefusedError: The text names no page, or asks for more than reading.
+        PlanRefusedError: The text names no page, asks for more than reading, or has a sentence
+            that is not understood.
     """
     opened = _addresses_and_files(task, files)
     blanked = _blanked(task, opened, "\0")
     saved = saving(blanked)
-    followed = list(_links(blanked, saved))
+    understood = list(_links(blanked, saved))
+    followed = [each for each in understood if isinstance(each, _Placed)]
     placed = _in_order(opened, followed) or [_Placed(0, 0, OpenFile(name)) for name in files]
     _check(blanked, placed, saved)
-    spans = [*followed, _Placed(saved.start, saved.end, OpenFile(""))] if saved else followed
+    spans = [*understood, _Span(saved.start, saved.end)] if saved else understood
     rest = _blanked(blanked, spans, " ").replace("\0", " ")
     return Plan(
         actions=tuple(_actions(blanked, placed)),
-        only_titles=wants_only_titles(rest),
+        parts=understood_parts(rest, structured=structured),
         saving=saved,
         only_saving=saved is not None and not asks(rest, for_words=True),
     )
@@ -157,13 +171,13 @@ def _addresses_and_files(task: str, files: Collection[str]) -> list[_Placed]:
     return sorted([*named, *addresses], key=lambda placed: placed.start)
 
 
-def _blanked(text: str, spans: Sequence[_Placed], blank: str) -> str:
+def _blanked(text: str, spans: Sequence[_Span], blank: str) -> str:
     for span in spans:
         text = text[: span.start] + blank * (span.end - span.start) + text[span.end :]
     return text
 
 
-def _links(text: str, saved: Saving | None) -> Iterator[_Placed]:
+def _links(text: str, saved: Saving | None) -> Iterator[_Span]:
     reached = 0
     for verb in _VERB.finditer(text):
         # "download the table as x.csv" asks for a file, not for a link.
@@ -174,12 +188,40 @@ def _links(text: str, saved: Saving | None) -> Iterator[_Placed]:
         clause, end = clause_after(text, verb.end())
         phrase, certain = named_page(clause)
         about_address = _IS_ADDRESS.match(text, end) and not _HAS_OWNER.search(clause)
-        if about_address or not word_set(phrase) or not (certain or not verb["follows"]):
+        if about_address:
+            yield _Span(verb.start(), end)
             continue
-        start_page = word_set(phrase) <= _START_PAGES
-        needed = bool(verb["clicks"]) or (certain and not start_page)
-        reached = end
+        if not word_set(phrase) or not (certain or not verb["follows"]):
+            continue
+        needed = bool(verb["clicks"]) or not is_start_page(phrase)
+        reached = end = _end_of_repeat(text, end)
         yield _Placed(verb.start(), end, FollowLink(phrase, needed))
+
+
+def _end_of_repeat(text: str, end: int) -> int:
+    """Where a link ends that is found first: "find the link Prices and click it"."""
+    repeat = _REPEAT.match(text, end)
+    return repeat.end() if repeat else end
+
+
+def is_start_page(phrase: str) -> bool:
+    """Whether words mean the page that an address leads to anyway, such as `the home page`."""
+    return word_set(phrase) <= _START_PAGES
+
+
+def understood_parts(text: str, *, structured: bool) -> frozenset[Part]:
+    """What of its pages a task asks for.
+
+    Raises:
+        PlanRefusedError: One of its sentences is not understood.
+    """
+    try:
+        return answer_parts(text, structured=structured)
+    except WishNotUnderstoodError as error:
+        raise PlanRefusedError(
+            f"“{error}” is not understood, since there is no language model here. Pages are "
+            f"opened, links are followed; {ANSWERS}."
+        ) from None
 
 
 def _in_order(opened: Sequence[_Placed], followed: Sequence[_Placed]) -> list[_Placed]:
@@ -220,6 +262,11 @@ def _check(text: str, placed: Sequence[_Placed], saved: Saving | None) -> None:
         raise PlanRefusedError(
             "The task names no page. A rule-based reader needs an http or https address in the"
             " task's text, or a file that comes with it."
+        )
+    if saved is None and (wish := unnamed_file(text)) is not None:
+        raise PlanRefusedError(
+            f"“{wish}” names no file that can be written: say save the page as NAME.csv, with a "
+            "name without blanks."
         )
     if saved is not None and saved.ending not in _SAVED_ENDINGS:
         raise PlanRefusedError(

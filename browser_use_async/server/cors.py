@@ -1,0 +1,85 @@
+"""Cross-origin requests: which web pages of other origins may call the API from a browser."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from urllib.parse import urlsplit
+
+from aiohttp import hdrs, web
+
+from browser_use_async.errors import ConfigurationError
+
+ANY_ORIGIN = "*"
+_OPEN_PATHS = ("/api/v1/", "/uploads/", "/files/", "/openapi.json")
+_METHODS = "GET, POST, PUT, DELETE"
+_MAX_AGE_SECONDS = 600
+_PRIVATE_NETWORK = "Access-Control-Request-Private-Network"
+
+
+class CrossOriginPolicy:
+    """The origins whose pages may call the API, as the CORS protocol of browsers asks for it.
+
+    Cookies play no part: the key travels in a header, which a page has to know. So `*`, which
+    allows every origin, gives away nothing that the key does not.
+    """
+
+    def __init__(self, allowed: Sequence[str]) -> None:
+        for origin in allowed:
+            if origin != ANY_ORIGIN and not _is_origin(origin):
+                raise ConfigurationError(
+                    f"{origin!r} is not an origin; write scheme, host and port as in "
+                    "http://localhost:5173, or * for every origin"
+                )
+        self._allowed = frozenset(origin.lower() for origin in allowed)
+
+    def install(self, application: web.Application) -> None:
+        """Answer the preflights of allowed origins, and mark the responses to them."""
+        if self._allowed:
+            application.middlewares.insert(0, self._answer_preflight)
+            # A signal and not the middleware: errors and streamed files pass it as well.
+            application.on_response_prepare.append(self._mark)
+
+    @web.middleware
+    async def _answer_preflight(
+        self, request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
+    ) -> web.StreamResponse:
+        is_preflight = request.method == hdrs.METH_OPTIONS and (
+            hdrs.ACCESS_CONTROL_REQUEST_METHOD in request.headers
+        )
+        if not is_preflight or self._allowed_origin(request) is None:
+            return await handler(request)
+        headers: dict[str, str] = {
+            hdrs.ACCESS_CONTROL_ALLOW_METHODS: _METHODS,
+            hdrs.ACCESS_CONTROL_MAX_AGE: str(_MAX_AGE_SECONDS),
+        }
+        # As they were asked for: `*` would not cover Authorization.
+        if wanted := request.headers.get(hdrs.ACCESS_CONTROL_REQUEST_HEADERS):
+            headers[hdrs.ACCESS_CONTROL_ALLOW_HEADERS] = wanted
+        # Asked by browsers when a page of the internet calls a server on this machine.
+        if _PRIVATE_NETWORK in request.headers:
+            headers["Access-Control-Allow-Private-Network"] = "true"
+        return web.Response(headers=headers)
+
+    async def _mark(self, request: web.BaseRequest, response: web.StreamResponse) -> None:
+        origin = self._allowed_origin(request)
+        if origin is not None:
+            response.headers[hdrs.ACCESS_CONTROL_ALLOW_ORIGIN] = origin
+            response.headers[hdrs.ACCESS_CONTROL_EXPOSE_HEADERS] = "*"
+        if ANY_ORIGIN not in self._allowed and request.path.startswith(_OPEN_PATHS):
+            response.headers.add(hdrs.VARY, hdrs.ORIGIN)  # shared caches must not mix origins up
+
+    def _allowed_origin(self, request: web.BaseRequest) -> str | None:
+        origin = request.headers.get(hdrs.ORIGIN)
+        if origin is None or not request.path.startswith(_OPEN_PATHS):
+            return None
+        if ANY_ORIGIN in self._allowed:
+            return ANY_ORIGIN
+        return origin if origin.lower() in self._allowed else None
+
+
+def _is_origin(text: str) -> bool:
+    try:
+        parts = urlsplit(text)
+        parts.port  # noqa: B018 - raises for a port that is none
+    except ValueError:
+        return False
+    whole = f"{parts.scheme}://{parts.netloc}"
+    return parts.scheme in {"http", "https"} and bool(parts.hostname) and text == whole

@@ -1,0 +1,85 @@
+"""`conform` against the bundled server, as it is and with faults that it has to find."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from browser_use_async.api.endpoint_table import ENDPOINTS
+from browser_use_async.cli.commands.conform import Outcome, run_checks
+from tests.cli.running import run
+from tests.support.conform import FAULTS, conforming_server
+
+
+def _deviating(outcomes: list[Outcome]) -> dict[str, str]:
+    return {each.check.statement: each.reason for each in outcomes if each.verdict == "deviates"}
+
+
+@pytest.mark.parametrize("stored", [False, True], ids=["memory", "SQLite"])
+async def test_the_bundledconforming_server(stored: bool, tmp_path: Path):
+    """Every check holds, and every call of the API is among their requests."""
+    database = tmp_path / "server.db" if stored else ":memory:"
+    async with conforming_server(database=database) as (server, settings):
+        outcomes = await run_checks(settings)
+
+    assert _deviating(outcomes) == {}
+    assert [each for each in outcomes if each.verdict != "ok"] == []
+    assert {row.name for row in ENDPOINTS} <= server.requests.keys()
+
+
+async def test_a_server_without_a_browser(tmp_path: Path):
+    """The reader ends every task at once: what needs a task that runs is skipped, not failed."""
+    async with conforming_server(executor="reader") as (_, settings):
+        outcomes = await run_checks(settings)
+
+    assert _deviating(outcomes) == {}
+    assert {each.check.section for each in outcomes if each.verdict == "skipped"} == {
+        "Life of a task"
+    }
+
+
+@pytest.mark.parametrize("statement", FAULTS)
+async def test_a_fault_is_found(statement: str):
+    """By the check whose statement it breaks, with the request and the answer that show it."""
+    async with conforming_server(faults=[FAULTS[statement]]) as (server, settings):
+        outcomes = await run_checks(settings)
+
+        assert sum(server.faults_fired.values()) > 0
+    (found,) = (each for each in outcomes if each.check.statement == statement)
+    assert found.verdict == "deviates", outcomes
+    assert found.reason
+    assert found.request.split()[0] in {"GET", "POST", "PUT", "DELETE"}
+    assert settings.api_key not in repr(outcomes)
+
+
+async def test_the_command(tmp_path: Path):
+    """A table for people on stderr, JSON for programs on stdout, 0 or 1 for both."""
+    async with conforming_server() as (server, settings):
+        words = [
+            *("conform", server.url, "--api-key", server.api_key, "--website", settings.website),
+            *("--task-timeout", "5"),
+        ]
+        good = await run(*words)
+        server.set_faults([FAULTS["me answers true to the key"]])
+        bad = await run(*words, "--json")
+
+    report = json.loads(good.stdout)
+    assert (good.code, report["ok"]) == (0, True)
+    assert re.search(r"all +35 of 35", good.stderr)
+    assert (bad.code, json.loads(bad.stdout)["ok"]) == (1, False)
+    checks = json.loads(bad.stdout)["checks"]
+    shown = {each["statement"]: each["answer"] for each in checks if "answer" in each}
+    assert shown["me answers true to the key"] == '200 {"authenticated": true}'
+    assert bad.stderr == ""
+
+
+async def test_what_is_refused():
+    """A server of another machine without consent, no key, and an address without a server."""
+    foreign = await run("conform", "https://tasks.example", "--api-key", "bu_key")
+    nobody = await run("conform", "http://127.0.0.1:9", "--api-key", "bu_key")
+    no_key = await run("conform", "http://127.0.0.1:9")
+
+    assert (foreign.code, "pass --yes" in foreign.stderr) == (2, True)
+    assert (nobody.code, "nothing answers at 127.0.0.1:9" in nobody.stderr) == (2, True)
+    assert (no_key.code, "no API key" in no_key.stderr) == (2, True)

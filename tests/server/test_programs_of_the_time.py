@@ -1,0 +1,319 @@
+"""What programs written for the hosted service send and expect, request by request."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+
+from browser_use_async.errors import ConfigurationError
+from browser_use_async.server import LocalServer, Webhook
+from browser_use_async.server.executors.protocol import Assignment, Control, Finished, Step
+from tests.server.calling import Answer, Caller
+from tests.server.steering import FromQueue
+from tests.server.webhooks.receiver import SECRET, receiving
+
+ORIGIN = "http://localhost:5173"
+START = datetime(2026, 1, 1, tzinfo=UTC)
+DAY = timedelta(days=1)
+
+
+# --- tasks --------------------------------------------------------------------------------
+
+
+async def test_the_session_id_of_an_event_finds_its_task(
+    http: aiohttp.ClientSession, queue: FromQueue
+):
+    """Programs ask for the session that a webhook named, and some stop it by that id."""
+    async with receiving() as receiver:
+        webhook = Webhook(receiver.url + "/hook", SECRET)
+        async with LocalServer(executor=queue, webhooks=[webhook]) as server:
+            api = Caller(server, http)
+            task_id = await api.create()
+            await receiver.has(2)  # the test event and `initializing`
+            session_id = receiver.calls[1].event["payload"]["session_id"]
+            await api.reached(task_id, "running")
+
+            assert session_id != task_id
+            assert (await api.task(session_id))["id"] == task_id
+            assert (await api.get(f"/task/{session_id}/status")).json == "running"
+            assert (await api.put(f"/stop-task?task_id={session_id}")).status == 200
+            assert (await api.get(f"/task/{task_id}/status")).json == "stopped"
+
+
+class _OneBrowser:
+    """Carries out tasks one after the other, as a browser executor with one browser does."""
+
+    name = "one-browser"
+    reports_start = True
+
+    def __init__(self) -> None:
+        self._browser = asyncio.Semaphore(1)
+        self.release = asyncio.Event()
+
+    async def run(self, assignment: Assignment, control: Control) -> AsyncIterator[Step | Finished]:
+        """Take one step as soon as there is a browser, and end after the release."""
+        async with self._browser:
+            control.started()
+            yield Step("Open it")
+            await self.release.wait()
+            yield Finished("Done")
+
+    async def aclose(self) -> None:
+        """Hold nothing."""
+
+
+async def test_a_task_is_created_until_there_is_a_browser(http: aiohttp.ClientSession):
+    """`started` means that the browser is available; before that the task can be stopped."""
+    executor = _OneBrowser()
+    async with receiving() as receiver:
+        webhook = Webhook(receiver.url + "/hook", SECRET)
+        async with LocalServer(executor=executor, webhooks=[webhook]) as server:
+            api = Caller(server, http)
+            first, second, third = [await api.create() for _ in range(3)]
+            await api.reached(first, "running", steps=1)
+            waiting = [(await api.get(f"/task/{each}/status")).json for each in (second, third)]
+            paused = await api.put(f"/pause-task?task_id={second}")
+            await api.put(f"/stop-task?task_id={third}")
+            executor.release.set()
+            await api.reached(second, "finished")
+            await receiver.has(8)
+
+    assert waiting == ["created", "created"]
+    assert paused.json == {"detail": "Agent session is not running but created"}
+    told = [(call.event["payload"]["task_id"], call.status) for call in receiver.calls[1:]]
+    by_task = {each: [status for task, status in told if task == each] for each, _ in told}
+    assert by_task == {
+        first: ["initializing", "started", "finished"],
+        second: ["initializing", "started", "finished"],
+        third: ["initializing", "stopped"],
+    }
+
+
+@pytest.mark.parametrize("field", ["structured_output_json", "browser_profile_id"])
+async def test_an_empty_text_is_no_schema_and_no_profile(field: str, api: Caller):
+    """Generated forms and clients send `""` for what was not filled in."""
+    task_id = await api.create(**{field: ""})
+    schedule = {"task": "Look", "schedule_type": "interval", "interval_minutes": 60, field: ""}
+
+    assert (await api.reached(task_id, "finished"))["output"] == "The answer"
+    assert (await api.post("/scheduled-task", json=schedule)).status == 200
+
+
+async def test_unlisted_calls_of_older_programs(api: Caller):
+    """The gif of a task, the version, and the document where the documentation pointed to."""
+    task_id = await api.create()
+    version = await api.get("/browser-use-version", key=False)
+    documents = [
+        await api.get(url, key=False)
+        for url in (api.server.url + "/openapi.json", api.server.base_url + "/openapi.json")
+    ]
+
+    assert (await api.get(f"/task/{task_id}/gif")).json == {"gif": None}
+    assert (await api.get("/task/unknown/gif")).status == 404
+    assert (await api.get(f"/task/{task_id}/gif", key=False)).status == 403
+    assert (version.status, type(version.json)) == (200, str)
+    assert documents[0].json == documents[1].json
+
+
+async def test_generated_clients_can_be_swapped(api: Caller):
+    """They name their module after the only tag, and pass content types as plain text."""
+    document = (await api.get(api.server.url + "/openapi.json")).json
+    operations = [each for path in document["paths"].values() for each in path.values()]
+    upload = document["components"]["schemas"]["UploadFileRequest"]["properties"]
+
+    assert {tuple(each["tags"]) for each in operations} == {("API v1",)}
+    assert {each["x-section"] for each in operations} >= {"Tasks", "Files"}
+    assert upload["content_type"]["type"] == "string"
+    assert "enum" not in upload["content_type"]
+
+
+# --- files, schedules, the account --------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "content_type"),
+    [
+        ("feed.xml", "text/xml"),
+        ("photo.jpg", "image/jpg"),
+        ("table.csv", "text/csv; charset=utf-8"),
+        ("table.csv", "Text/CSV"),
+    ],
+)
+async def test_usual_names_of_content_types(name: str, content_type: str, api: Caller):
+    """What browsers and libraries guess is taken, and the upload has to say the same."""
+    wanted = {"file_name": name, "content_type": content_type}
+    url = (await api.post("/uploads/presigned-url", json=wanted)).json["upload_url"]
+    headers = {"Content-Type": content_type}
+    stored = await api.put(url, key=False, data=b"content", headers=headers)
+    refused = await api.post(
+        "/uploads/presigned-url", json={"file_name": name, "content_type": "video/mp4"}
+    )
+
+    assert stored.status == 200, stored.text
+    assert (refused.status, refused.json) == (400, {"detail": "Unsupported content type"})
+
+
+def _at(moment: datetime) -> Callable[[], datetime]:
+    return lambda: moment
+
+
+async def _upload(api: Caller, name: str) -> None:
+    wanted = {"file_name": name, "content_type": "text/csv"}
+    url = (await api.post("/uploads/presigned-url", json=wanted)).json["upload_url"]
+    await api.put(url, key=False, data=b"a,b\n", headers={"Content-Type": "text/csv"})
+
+
+async def test_no_run_after_the_end_of_a_schedule(http: aiohttp.ClientSession, tmp_path: Path):
+    """A server that was down over the end makes up for nothing; one that was down before does."""
+    database = tmp_path / "server.db"
+    hourly = {"task": "Look", "schedule_type": "interval", "interval_minutes": 60}
+    hourly["start_at"] = "2026-01-01T01:00:00Z"
+    ended, runs_on = "2026-01-01T04:30:00Z", "2026-01-05T00:00:00Z"
+    async with LocalServer(executor="scripted", database=database, now=_at(START)) as server:
+        api = Caller(server, http)
+        for end_at in (ended, runs_on):
+            answer = await api.post("/scheduled-task", json={**hourly, "end_at": end_at})
+            assert answer.status == 200, answer.text
+    late = START + timedelta(hours=10, seconds=35)
+    async with LocalServer(executor="scripted", database=database, now=_at(late)) as server:
+        api = Caller(server, http)
+        # The runs that are due start in the first turn of the scheduler, before any answer.
+        rows = (await api.get("/scheduled-tasks")).json["tasks"]
+        created = server.tasks_created
+
+    assert {row["end_at"][:16]: row["is_active"] for row in rows} == {
+        ended[:16]: False,
+        runs_on[:16]: True,
+    }
+    assert created == 1
+
+
+async def test_files_of_a_schedule_outlive_its_pause(http: aiohttp.ClientSession, tmp_path: Path):
+    """Uploads stay for 30 days, and as long as a schedule includes them, switched off or not."""
+    database = tmp_path / "server.db"
+    cron = {"task": "Look", "schedule_type": "cron", "cron_expression": "0 0 1 1 *"}
+    async with LocalServer(executor="scripted", database=database, now=_at(START)) as server:
+        api = Caller(server, http)
+        for name in ("off.csv", "ended.csv", "unused.csv"):
+            await _upload(api, name)
+        off = await api.post("/scheduled-task", json={**cron, "included_file_names": ["off.csv"]})
+        await api.put(f"/scheduled-task/{off.json['id']}", json={"is_active": False})
+        ended = {**cron, "included_file_names": ["ended.csv"], "end_at": "2026-01-10T00:00:00Z"}
+        await api.post("/scheduled-task", json=ended)
+    async with LocalServer(
+        executor="scripted", database=database, now=_at(START + 31 * DAY)
+    ) as server:
+        api = Caller(server, http)
+        answers = {
+            name: (await _run_with_file(api, name)).status
+            for name in ("off.csv", "ended.csv", "unused.csv")
+        }
+
+    assert answers == {"off.csv": 200, "ended.csv": 422, "unused.csv": 422}
+
+
+async def _run_with_file(api: Caller, name: str) -> Answer:
+    return await api.post("/run-task", json={"task": "Read it", "included_file_names": [name]})
+
+
+async def test_the_balance_keeps_its_form(http: aiohttp.ClientSession):
+    """A number without zeros that say nothing, before and after the first charge."""
+    async with LocalServer(executor="scripted", balance_cents=500_000) as server:
+        api = Caller(server, http)
+        balances = [(await api.get("/balance")).json["balance"]]
+        for model in ("o3", "gpt-4.1"):
+            await api.reached(await api.create(llm_model=model), "finished")
+            balances.append((await api.get("/balance")).json["balance"])
+
+    assert balances[0] == "500000"
+    assert all("E" not in each and not each.endswith(("0", ".")) for each in balances[1:])
+
+
+# --- pages of other origins ---------------------------------------------------------------
+
+
+@pytest.fixture
+async def open_to_pages(http: aiohttp.ClientSession) -> AsyncIterator[Caller]:
+    """A server that one origin may call."""
+    async with LocalServer(executor="scripted", allow_origins=[ORIGIN]) as server:
+        yield Caller(server, http)
+
+
+def _preflight(origin: str) -> dict[str, Any]:
+    headers = {
+        "Origin": origin,
+        "Access-Control-Request-Method": "POST",
+        "Access-Control-Request-Headers": "authorization,content-type",
+    }
+    return {"key": False, "headers": headers}
+
+
+async def test_a_page_of_an_allowed_origin(open_to_pages: Caller):
+    """Its preflights are answered, and its answers marked: results, errors and files."""
+    api = open_to_pages
+    preflight = await api.ask("OPTIONS", "/run-task", **_preflight(ORIGIN))
+    origin = {"Origin": ORIGIN}
+    answers = [
+        await api.post("/run-task", json={"task": "x"}, headers=origin),
+        await api.post("/run-task", json={}, headers=origin),
+        await api.get("/balance", key=False, headers=origin),
+        await api.get(f"{api.server.url}/files/x/y", key=False, headers=origin),
+    ]
+
+    assert preflight.status == 200
+    assert preflight.headers["Access-Control-Allow-Headers"] == "authorization,content-type"
+    assert "POST" in preflight.headers["Access-Control-Allow-Methods"]
+    assert [each.status for each in answers[:3]] == [200, 422, 403]
+    for each in (preflight, *answers):
+        assert each.headers["Access-Control-Allow-Origin"] == ORIGIN
+        assert each.headers["Vary"] == "Origin"
+        assert "Access-Control-Allow-Credentials" not in each.headers
+
+
+@pytest.mark.parametrize(
+    "origin", ["http://evil.example", "null", ORIGIN + "0", "http://localhost"]
+)
+async def test_a_page_of_another_origin(origin: str, open_to_pages: Caller):
+    """Nothing tells its browser to hand the answer over."""
+    preflight = await open_to_pages.ask("OPTIONS", "/run-task", **_preflight(origin))
+    answer = await open_to_pages.get("/ping", headers={"Origin": origin})
+
+    assert preflight.status == 405
+    assert "Access-Control-Allow-Origin" not in preflight.headers
+    assert (answer.status, "Access-Control-Allow-Origin" in answer.headers) == (200, False)
+
+
+async def test_every_origin(http: aiohttp.ClientSession):
+    """`*` needs the key all the same, and opens neither live pages nor administration."""
+    async with LocalServer(executor="scripted", allow_origins=["*"]) as server:
+        api = Caller(server, http)
+        answer = await api.get("/balance", headers={"Origin": "null"})
+        without_key = await api.get("/balance", key=False, headers={"Origin": "null"})
+        private = [
+            await api.ask("OPTIONS", server.url + path, **_preflight("http://a.example"))
+            for path in ("/admin/costs", "/live/token", "/")
+        ]
+
+    assert answer.headers["Access-Control-Allow-Origin"] == "*"
+    assert without_key.status == 403
+    assert all("Access-Control-Allow-Origin" not in each.headers for each in private)
+
+
+async def test_no_page_may_call_by_default(api: Caller):
+    """As without the option."""
+    preflight = await api.ask("OPTIONS", "/run-task", **_preflight(ORIGIN))
+
+    assert preflight.status == 405
+
+
+@pytest.mark.parametrize(
+    "origin", ["localhost", "http://a.example/", "ftp://a.example", "", "http://"]
+)
+def test_what_is_no_origin(origin: str):
+    """Refused with an example, before the server starts."""
+    with pytest.raises(ConfigurationError, match="http://localhost:5173"):
+        LocalServer(executor="scripted", allow_origins=[origin])
