@@ -68,7 +68,6 @@ def configure(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help=f"create {_TASKS} tasks and make two searches on a server of another machine",
     )
-    parser.add_argument("--json", action="store_true", help="print the outcomes as JSON")
     tasks = parser.add_argument_group("tasks")
     tasks.add_argument(
         "--task",
