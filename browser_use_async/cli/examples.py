@@ -54,6 +54,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
         "serve --database tasks.db --port 8765",
         "serve --executor scripted --fault 'lost_reply run_task calls=1'",
     ),
+    "conform": ("conform http://127.0.0.1:8765", "conform http://127.0.0.1:8765 --json"),
     "completion": (
         "completion bash > ~/.local/share/bash-completion/completions/browser-use-async",
         "completion zsh > ~/.zfunc/_browser-use-async",
