@@ -117,7 +117,7 @@ async def test_options(browser_use_session, browser_use_server, capsys):
     from browser_use_async.testing import Fault
     browser_use_server.set_faults([Fault("reset", "me", calls=1)])
     await browser_use_session.account.me()
-    assert "RetryScheduled" in capsys.readouterr().out
+    assert "me failed" in capsys.readouterr().out
 """
 
 _OPTIONS = """

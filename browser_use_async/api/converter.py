@@ -271,7 +271,8 @@ def _place(error: BaseException) -> str:
 
 def _shortest(number: Decimal) -> str:
     """Return a number without an exponent and without zeros that say nothing."""
-    return format(number.normalize(), "f")
+    text = format(number, "f")  # `normalize` would round to 28 digits
+    return text.rstrip("0").rstrip(".") if "." in text else text
 
 
 def unstructure(response: Any) -> Any:

@@ -48,6 +48,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
         "batch run companies.csv --ledger run.db --budget-cents 500 --resume",
     ),
     "batch status": ("batch status run.db --live",),
+    "explain": ("explain TASK_ID", "explain run.db", "explain run.db --key paris --json"),
     "report": ("report run.db -o report.html",),
     "serve": (
         "serve --example-site",

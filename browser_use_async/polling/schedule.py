@@ -216,8 +216,9 @@ class Schedule:
 
         Early and never late, so that spreading cannot break the latency target.
         """
-        is_waiting = now < self.resume_at or self._is_quiet(next(iter(self.rotation)))
-        if due_at <= now + TICK or math.isinf(due_at) or is_waiting:
+        if due_at <= now + TICK or math.isinf(due_at) or now < self.resume_at:
+            return due_at
+        if self._is_quiet(next(iter(self.rotation))):
             return due_at
         if now >= self._gap_until:
             needed = self._list.pages_needed(now) + self._list.count_unlisted(self.rotation)

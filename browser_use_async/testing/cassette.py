@@ -95,9 +95,8 @@ class RecordedTask:
 
     @property
     def cost_cents(self) -> Decimal:
-        """What it cost by the published prices, in US cents; that it failed is a step for free."""
-        failed = self.status is TaskStatus.FAILED and bool(self.steps)
-        return task_cents(len(self.steps) - failed, self.llm_model)
+        """What it cost by the published prices, in US cents."""
+        return task_cents(len(self.steps), self.llm_model)
 
     def scenario(self, speed: float = 1.0) -> Scenario:
         """The same as a scenario of a `ScriptedExecutor`.

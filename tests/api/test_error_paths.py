@@ -37,7 +37,7 @@ from tests.api.answers import CANARY, PAGE, ROWS, TASK, assert_tells_no_value, r
         ({"output": {CANARY: CANARY}}, "$.output"),
         ({"steps": CANARY}, "$.steps"),
         ({"steps": [CANARY]}, "$.steps[0]"),
-        ({"steps": [None, {"id": "s", "step": 1}, {"id": "s"}]}, "$.steps[2].step"),
+        ({"steps": [None, {"id": "s", "step": 1}, {"step": CANARY}]}, "$.steps[2].step"),
         ({"steps": [{"id": "s", "step": 1, "url": [CANARY]}]}, "$.steps[0].url"),
         ({"browser_data": CANARY}, "$.browser_data"),
         ({"browser_data": {"cookies": {CANARY: 1}}}, "$.browser_data.cookies"),

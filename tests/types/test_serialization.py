@@ -79,7 +79,7 @@ def test_what_is_written() -> None:
         "metadata": {"team": "a"},
         "cost": 3,
     }
-    assert Balance(Decimal("12.30"), {"plan": "b"}).to_dict() == {"balance": "12.30", "plan": "b"}
+    assert Balance(Decimal("12.30"), {"plan": "b"}).to_dict() == {"balance": "12.3", "plan": "b"}
     assert Created("t-1").to_dict() == {"id": "t-1"}
 
 
@@ -204,7 +204,7 @@ def test_an_unreadable_time_and_the_reserved_pair_stay_where_the_service_has_the
 def test_what_is_no_response_is_refused_with_its_place() -> None:
     """As an answer of the API would be."""
     with pytest.raises(errors.ResponseDecodeError) as caught:
-        Task.from_dict({**TASK.to_dict(), "steps": [{"id": 5}]})
+        Task.from_dict({**TASK.to_dict(), "steps": [{"id": "s", "step": "x"}]})
     assert caught.value.path == "$.steps[0].step"
     with pytest.raises(errors.ResponseDecodeError):
         Task.from_dict([])  # type: ignore[arg-type]
