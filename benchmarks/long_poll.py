@@ -244,8 +244,8 @@ def report(effort: Effort) -> Report:
         *(
             compare(
                 0,
-                f"the same: CPU time of the {side}",
-                "s",
+                f"the same: CPU time of {whose}",
+                unit,
                 (
                     "long_poll=False",
                     [getattr(each, side) for each in held],
@@ -253,7 +253,11 @@ def report(effort: Effort) -> Report:
                 ),
                 at_most=1.0,
             )
-            for side in ("client", "server")
+            for side, whose, unit in (
+                ("cpu", "both sides, per task", "ms"),
+                ("client", "the client", "s"),
+                ("server", "the server", "s"),
+            )
         ),
         *ignoring(effort),
     ]

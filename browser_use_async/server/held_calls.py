@@ -32,7 +32,7 @@ MAX_STREAMS = 100
 
 _LATE = 10.0  # seconds for a client that reads slowly
 _TICK = 0.001  # timers may fire a little early
-_GATHERING = 0.025  # seconds in which changes are gathered: each write wakes a client and costs it
+_GATHERING = 0.01  # seconds in which changes are gathered: each write wakes a client and costs it
 
 Hold = Callable[..., Awaitable[web.StreamResponse | dict[str, str]]]
 """Takes the request and its inputs; gives the answer, or headers of the ordinary one."""
