@@ -12,7 +12,8 @@ from browser_use_async.transport.response import TRANSIENT_STATUSES, Outcome, Ou
 
 _LOGGER = logging.getLogger("browser_use_async")
 
-GRACE = 1.9  # seconds from the first failed request to the news, which is promised within 2
+GRACE = 1.8  # seconds from the first failed request to the news, which is promised within 2
+SETTLE = 0.1  # seconds after a failure in which requests sent with it may still be answered
 FORGOTTEN = 30.0  # seconds without a request after which an earlier failure no longer counts
 
 
@@ -34,13 +35,15 @@ class ServiceHealth:
         served: The names of the calls that were accepted so far.
     """
 
-    # An outage begins with a request that brought no answer (refused, unresolved, timed out, cut)
-    # or one of the 5xx that say that something is down. Any other answer ends it, whichever call
-    # it belongs to: a 401, 404 or 429 shows that the service is there, and a route that fails
-    # while another is answered is no outage. It is reported GRACE after its first failure if no
-    # answer came meanwhile and two requests have failed, so that one lost request which succeeds
-    # when it is made again is not reported. What cannot be decoded counts for neither side: the
-    # web page of a proxy with the status 200 says nothing about the service behind it.
+    # An outage begins with a request that brought no answer (refused, unresolved, timed out,
+    # cut) or one of the 5xx that say that something is down. Any other answer ends it,
+    # whichever call it belongs to: a 401, 404 or 429 shows that the service is there, and a
+    # route that fails while another is answered is no outage. It is reported GRACE after its
+    # first failure if no answer came meanwhile and two requests have failed that were sent
+    # after the last answer, so that lost requests which succeed when they are made again are
+    # not reported. Those under way when another was answered raise the suspicion, and prove
+    # nothing about the time since. What cannot be decoded counts for neither side: the web page
+    # of a proxy with the status 200 says nothing about the service behind it.
 
     def __init__(
         self, base_url: str, on_event: Callable[[SessionEvent], None] | None = None
@@ -49,11 +52,12 @@ class ServiceHealth:
         self.served: set[str] = set()
         self._base_url = base_url
         self._on_event = on_event
-        self._failures = 0  # requests since the last answer
+        self._failures = 0  # requests that were sent after the last answer
         self._since = 0.0  # the loop time from which no request has been answered
         self._failed_at = self._answered_at = -math.inf
         self._reason = ""
         self._is_certain = False  # whether more than a page of the task list has failed
+        self._is_suspected = False  # whether any request has failed since the last answer
         self._is_due = False  # whether GRACE is over
         self._timer: asyncio.TimerHandle | None = None
 
@@ -69,36 +73,47 @@ class ServiceHealth:
             self._record_failure(endpoint, outcome, sent_at, loop)
             return
         self._answered_at = loop.time()
-        if self._failures:
+        if self._is_suspected:
             self._record_recovery()
 
     def aclose(self) -> None:
         """Report nothing more."""
         if self._timer is not None:
             self._timer.cancel()
+            self._timer = None
 
     def _record_failure(
         self, endpoint: Endpoint, outcome: Outcome, sent_at: float, loop: asyncio.AbstractEventLoop
     ) -> None:
         if not self.is_down and sent_at - self._failed_at > FORGOTTEN:
             self._forget()
-        if not self._failures:
+        if not self._is_suspected:
+            self._is_suspected = True
             self._since = max(sent_at, self._answered_at)
-            # The news belongs to no caller, so it is told without the context variables of one.
-            context = contextvars.Context()
-            self._timer = loop.call_later(GRACE, self._end_grace, loop, context=context)
-        self._failures += 1
+            self._report_after(GRACE, loop)
+        if sent_at > self._answered_at:
+            self._failures += 1
         self._failed_at = loop.time()
         self._reason = outcome.problem
         # After a page that was sent the poller asks for a status, which tells whether only the list
         # fails. What could not even be sent fails for every route.
         is_other = endpoint.name != LIST_TASKS.name or outcome.kind is OutcomeKind.NOT_SENT
         self._is_certain = self._is_certain or is_other
-        self._report_outage(loop)
+        if self._is_due and self._timer is None and not self.is_down:
+            self._report_after(SETTLE, loop)
+
+    def _report_after(self, seconds: float, loop: asyncio.AbstractEventLoop) -> None:
+        # The news belongs to no caller, so it is told without the context variables of one.
+        context = contextvars.Context()
+        self._timer = loop.call_later(seconds, self._end_grace, loop, context=context)
 
     def _end_grace(self, loop: asyncio.AbstractEventLoop) -> None:
-        self._is_due = True
-        self._report_outage(loop)
+        self._timer = None
+        was_due, self._is_due = self._is_due, True
+        if not was_due and loop.time() - self._failed_at < SETTLE:
+            self._report_after(SETTLE, loop)
+        else:
+            self._report_outage(loop)
 
     def _report_outage(self, loop: asyncio.AbstractEventLoop) -> None:
         is_proven = self._is_due and self._is_certain and self._failures > 1
@@ -134,7 +149,7 @@ class ServiceHealth:
 
     def _forget(self) -> None:
         self.aclose()
-        self.is_down = self._is_due = self._is_certain = False
+        self.is_down = self._is_due = self._is_certain = self._is_suspected = False
         self._failures = 0
 
 
