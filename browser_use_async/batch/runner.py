@@ -205,19 +205,21 @@ class ItemRunner:
 
     async def _run_task(self, request: RunTaskRequest) -> BatchResult[Any] | None:
         admission, index, task_id = self.batch.admission, self.item.index, self._record.task_id
-        created_at: float | None = None
+        sent_at: float | None = None  # when a task of this run was asked for
         if task_id is None:
             found = await self._find_or_create(request)
             if not isinstance(found, str):
                 return found
-            task_id, created_at = found, asyncio.get_running_loop().time()
+            task_id = found
+            if self._in_flight.submission is not None:
+                sent_at = self._in_flight.submission.sent_at
             self._in_flight.task_id = task_id
             self._in_flight.settled.set()
             admission.task_created(index, task_id)
             await self._entry.record_task(task_id)
         else:
             admission.task_created(index, task_id)
-        return await self._wait_for_end(task_id, created_at)
+        return await self._wait_for_end(task_id, sent_at)
 
     # --- creating the task ----------------------------------------------------------------
 
@@ -344,12 +346,12 @@ class ItemRunner:
         says_limit = task.status is TaskStatus.FAILED and len(task.steps) == limit + 1
         return limit if says_limit else len(task.steps)
 
-    async def _wait_for_end(self, task_id: str, created_at: float | None) -> BatchResult[Any]:
+    async def _wait_for_end(self, task_id: str, sent_at: float | None) -> BatchResult[Any]:
         batch, item, attempts = self.batch, self.item, self._attempts()
         try:
             poller, timeout = batch.session.poller, batch.options.timeout
             # Created here or, as the ledger says, by an earlier run: an outage is sat out.
-            task = await wait(poller, task_id, timeout, created_at, exists=True)
+            task = await wait(poller, task_id, timeout, sent_at, exists=True)
         except FATAL:
             raise
         except errors.BrowserUseError as error:

@@ -61,6 +61,7 @@ class Submission:
         state: How far it has come.
         attempts: How many requests were sent.
         failure: How the last request ended, if it did not create the task.
+        sent_at: The loop time of the first request that may have created the task.
         lost_at: The loop time at which the last answer was lost.
         abandoned: Whether the caller has stopped waiting, so that nothing more may be sent.
         ends_at: The loop time after which the task would not be used.
@@ -84,6 +85,7 @@ class Submission:
         self.state = SubmissionState.UNSENT
         self.attempts = 0
         self.failure: BrowserUseError | None = None
+        self.sent_at: float | None = None
         self.lost_at: float | None = None
         self.abandoned = False
         self.ends_at = math.inf
@@ -100,6 +102,8 @@ class Submission:
     def not_created(self) -> None:
         """Note that nothing was created, and that nothing is on the wire."""
         self.state = SubmissionState.UNSENT
+        if self.lost_at is None:
+            self.sent_at = None
         if self.ledger_entry is not None:
             self.ledger_entry.not_created()
 
@@ -229,6 +233,8 @@ class TaskCreator:
 
         def on_sent() -> None:
             submission.state = SubmissionState.SENDING
+            if submission.sent_at is None:
+                submission.sent_at = asyncio.get_running_loop().time()
             text = f"{prepared.endpoint}, attempt {submission.attempts}"
             submission.recorder.record(TimelineKind.SENT, text, _stake_of(submission.request))
             if submission.token is not None and submission.is_new:

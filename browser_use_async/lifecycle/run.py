@@ -121,9 +121,9 @@ class SubmissionRunner:
 
     async def _create(self, submission: Submission, output_type: Any) -> "TaskHandle[Any]":
         task_id = await self.creator.create(submission)
-        # The service may not list a new task for a moment: waits need to know its age.
-        now = asyncio.get_running_loop().time()
-        return TaskHandle(task_id, self.tasks, self.poller, output_type, now)
+        # Waits need to know its age: the service may not list a new task for a moment, and what
+        # happened to it before its answer came is not told again. So it is counted from the send.
+        return TaskHandle(task_id, self.tasks, self.poller, output_type, submission.sent_at)
 
     async def run_and_wait(
         self,

@@ -90,7 +90,7 @@ class WatchedTask:
 
     task_id: str
     timelines: Timelines = attrs.field(factory=Timelines)
-    submitted_at: float | None = None  # when this session created it
+    submitted_at: float | None = None  # when this session first asked for it
     exists: bool = False  # as an earlier wait or a ledger tells
     subscribers: list[Subscriber] = attrs.field(factory=list)
 

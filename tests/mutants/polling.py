@@ -7,6 +7,13 @@ __all__ = ["MUTANTS"]
 MUTANTS: tuple[Mutant, ...] = (
     # Outages.
     Mutant(
+        "a task counts as told about from the answer to run-task on",
+        "lifecycle/run.py",
+        "output_type, submission.sent_at)",
+        "output_type, asyncio.get_running_loop().time())",
+        ("D40",),
+    ),
+    Mutant(
         "an outage is one failed request",
         "transport/health.py",
         "self._is_due and self._is_certain and self._failures > 1",

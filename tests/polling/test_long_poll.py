@@ -103,6 +103,32 @@ async def test_tasks_that_come_one_after_the_other_share_it(server: LocalServer)
     assert detections(server) <= 30
 
 
+@pytest.mark.case("D40")
+@pytest.mark.parametrize(
+    "faults",
+    [
+        [Fault("latency", "run_task", calls=1, seconds=10.0, when="after")],
+        [Fault("lost_reply", "run_task", calls=1), Fault("list_lag", seconds=10.0, calls=1)],
+    ],
+    ids=["late answer", "lost answer"],
+)
+async def test_an_end_before_the_stream_begins_is_noticed(server: LocalServer, faults: list[Fault]):
+    """The task ends while its answer is under way, and the stream that begins does not tell it."""
+    server.set_faults(faults)
+    async with session_with(server) as session:
+        early = asyncio.create_task(session.submit("0.05"))
+        await until(lambda: server.tasks_created == 1)
+        others = asyncio.create_task(ends_of(session, [60.0, 60.0]))
+        handle = await early
+        began = loop_time()
+        task = await handle.wait()
+        seconds = loop_time() - began
+        await others
+
+    assert (task.status, server.tasks_created) == ("finished", 3)
+    assert seconds < 3.0
+
+
 async def test_tasks_that_end_before_anyone_waits_are_noticed(server: LocalServer):
     """Changes may be told before the answer to run-task has come."""
     async with session_with(server) as session:
