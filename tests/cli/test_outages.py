@@ -63,6 +63,7 @@ async def test_a_timeout_says_why_nothing_is_known() -> None:
     assert result.json == {"id": "some-task", "status": None}
 
 
+@pytest.mark.long
 async def test_an_outage_is_a_line_and_its_end_another(api: FakeApi) -> None:
     """Without a terminal an outage is told once, and that it is over."""
     task = api.add(FakeTask(life=((0.0, "running"),)))
@@ -80,6 +81,7 @@ async def test_an_outage_is_a_line_and_its_end_another(api: FakeApi) -> None:
     assert result.stderr.count("WARNING") == 0
 
 
+@pytest.mark.long
 async def test_the_status_line_shows_an_outage_and_returns(api: FakeApi) -> None:
     """On a terminal the spinner says for how long there is no answer, and then goes on."""
     task = api.add(FakeTask(life=((0.0, "running"),)))
@@ -101,6 +103,7 @@ async def test_the_status_line_shows_an_outage_and_returns(api: FakeApi) -> None
     assert "WARNING" not in text
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("action", ["stop", "pause"])
 async def test_what_could_not_be_done_is_not_claimed(api: FakeApi, action: str) -> None:
     """Ctrl-C during an outage: the task may still run, and the command that ends it is named."""
@@ -122,6 +125,7 @@ async def test_what_could_not_be_done_is_not_claimed(api: FakeApi, action: str) 
     assert "WARNING" not in result.stderr
 
 
+@pytest.mark.long
 async def test_a_stop_at_the_timeout_is_told_when_it_is_answered(
     server: LocalServer,
 ) -> None:
@@ -135,6 +139,7 @@ async def test_a_stop_at_the_timeout_is_told_when_it_is_answered(
     assert task.status is TaskStatus.STOPPED
 
 
+@pytest.mark.long
 async def test_a_batch_tells_of_an_outage(api: FakeApi, tmp_path: Path) -> None:
     """The lines of a batch say that no answer comes, and that they come again."""
     rows = tmp_path / "rows.csv"
@@ -154,6 +159,7 @@ async def test_a_batch_tells_of_an_outage(api: FakeApi, tmp_path: Path) -> None:
     assert result.stderr.count("no answer for") == 1
 
 
+@pytest.mark.long
 async def test_a_batch_says_which_tasks_it_could_not_stop(api: FakeApi, tmp_path: Path) -> None:
     """Left by a second Ctrl-C in an outage, each task is named with the command that ends it."""
     rows = tmp_path / "rows.csv"

@@ -66,8 +66,8 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "a new task has no grace period",
         "lifecycle/run.py",
-        "TaskHandle(task_id, self.tasks, self.poller, output_type, now)",
-        "TaskHandle(task_id, self.tasks, self.poller, output_type, now - 3600.0)",
+        "TaskHandle(task_id, self.tasks, self.poller, output_type, submission.sent_at)",
+        "TaskHandle(task_id, self.tasks, self.poller, output_type, -3600.0)",
         ("D7",),
     ),
     Mutant(

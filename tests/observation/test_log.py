@@ -141,10 +141,12 @@ async def test_no_secret_is_in_any_line(caplog: pytest.LogCaptureFixture, tmp_pa
 
 PROGRAM = """
 import asyncio, logging, sys
-from browser_use_async import BrowserUseSession, errors
+from browser_use_async import BrowserUseSession, RetryPolicy, errors
 {before}
 async def main():
-    async with BrowserUseSession("key", base_url="http://127.0.0.1:9/api/v1") as session:
+    retry = RetryPolicy(max_attempts=2, base_delay=0.05)
+    url = "http://127.0.0.1:9/api/v1"
+    async with BrowserUseSession("key", base_url=url, retry=retry) as session:
         {after}
         try:
             await session.ping()
