@@ -8,7 +8,7 @@ the same in pytest.
 
 import asyncio
 
-from browser_use_async import BrowserUseSession, errors
+from browser_use_async import BrowserUseSession, PollPolicy, errors
 from browser_use_async.testing import Fault, LocalServer
 
 
@@ -20,17 +20,18 @@ async def pay_the_bill(session: BrowserUseSession) -> str:
 
 async def main() -> None:
     """Let the same code meet three kinds of trouble."""
+    often = PollPolicy(interval=0.1, latency_target=0.25)  # a test need not wait for long
     async with (
         LocalServer(executor="scripted") as server,
-        BrowserUseSession(server.api_key, base_url=server.base_url) as session,
+        BrowserUseSession(server.api_key, base_url=server.base_url, poll=often) as session,
     ):
         print("the answer to run-task is lost:")
         server.set_faults([Fault("lost_reply", "run_task", calls=1)])
         print("   ", await pay_the_bill(session), "with", server.tasks_created, "task")
 
-        print("the server asks for a pause, then status calls fail at random:")
+        print("the server asks for a pause, then some status calls fail:")
         busy = Fault("status", "run_task", calls=1, status=429, headers={"Retry-After": "1"})
-        flaky = Fault("reset", ["get_task", "get_task_status"], probability=0.3, seed=7)
+        flaky = Fault("reset", ["get_task", "get_task_status"], calls=[1, 3])
         server.set_faults([busy, flaky])
         print("   ", await pay_the_bill(session), "with", server.tasks_created, "tasks in all")
         print("    happened:", dict(server.faults_fired))

@@ -57,6 +57,7 @@ class Recorder(ScriptedExecutor):
         self, assignment: Assignment, control: Control
     ) -> AsyncIterator[Step | Finished | Failed]:
         """Keep the assignment and play its scenario."""
+        control.started()  # also of a task that is held back
         self.assignments.append(assignment)
         if "Held" in assignment.task:
             await self.released.wait()

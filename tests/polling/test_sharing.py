@@ -247,7 +247,7 @@ async def test_an_outage_is_asked_little(api: FakeApi, open_session: OpenSession
     assert len(ended) == 100
     asked = [at for at in api.times() if 20.0 <= at < 320.0]
     print(f"{len(asked)} requests in 300 s of outage for 100 waits")
-    assert len(asked) <= 150
+    assert len(asked) <= 200  # each probe is a page, and a status call in case only that fails
     assert loop_time() <= 320.0 + 15.0
 
 

@@ -109,7 +109,7 @@ async def test_an_empty_server_says_how_to_begin(browser: Browser, api: Caller):
     text = await page.text("#lists")
 
     assert "$10.00" in await page.text("#balance")
-    for command in ("run", "schedule create", "serve --webhook"):
+    for command in ("run", "schedules create", "serve --webhook"):
         assert f"browser-use-async {command}" in text
     assert len(await _rows(page, "profiles")) == 1
 
@@ -124,7 +124,7 @@ async def test_tasks_are_listed_as_they_come(browser: Browser, api: Caller):
     await page.until("document.getElementById('tasks').innerText.includes('running')")
     rows = await _rows(page, "tasks")
     links = await page.run("[...document.querySelectorAll('#tasks a')].map((each) => each.href)")
-    await page.until("document.getElementById('balance').textContent === '$9.87'")
+    await page.until("document.getElementById('balance').textContent === '$9.845'")
 
     assert [row.split("\n")[0] for row in rows] == ["running", "failed", "finished"]
     assert [row.split("\n")[1] for row in rows] == ["Wait for it", "Fail it", "First"]

@@ -1,0 +1,38 @@
+"""The statements of the specification, tried on a server whose tasks the agent carries out."""
+
+import pytest
+
+from browser_use_async.cli.commands.conform import run_checks
+from browser_use_async.cli.conform.probe import Settings
+from tests.agent.scripted_model import Says, act
+from tests.agent.stage import Stage, done
+
+
+def _reply(text: str) -> Says:
+    """Wait where the task says so, and answer else."""
+    if "Wait 30 seconds" in text:
+        return act("Wait", {"wait": {"seconds": 30}})
+    return done("The title")
+
+
+@pytest.mark.timeout(600)
+async def test_the_statements_hold_with_the_agent(stage: Stage) -> None:
+    """All but a search of the web, for which the server has nothing to search with."""
+    api = await stage.server(await stage.model([_reply]))
+    outcomes = await run_checks(
+        Settings(
+            base_url=api.server.base_url,
+            api_key=api.server.api_key,
+            task=f"Open {stage.shop.url} and tell me its title",
+            slow_task=f"Open {stage.shop.url}. Wait 30 seconds. Tell me the title",
+            website=stage.shop.url,
+            task_seconds=90.0,
+        )
+    )
+
+    assert [(each.check.statement, each.reason) for each in outcomes if each.verdict != "ok"] == [
+        (
+            "simple-search answers with addresses and passages",
+            "this server has nothing to search with",
+        )
+    ]
