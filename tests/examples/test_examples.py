@@ -53,7 +53,7 @@ EXPECTED = {
     ),
     "testing_with_faults.py": (
         r"is lost:\n    finished with 1 task\n",
-        r"at random:\n    finished with 2 tasks in all\n    happened: .*'status run_task': 1",
+        r"calls fail:\n    finished with 2 tasks in all\n    happened: .*'status run_task': 1",
         r"PaymentRequiredError with 2 tasks in all",
     ),
     "task_cassettes.py": (
