@@ -153,7 +153,7 @@ def _refusal(endpoint: Endpoint, status: int) -> dict[str, Any]:
     if status == 422:
         schema = {"$ref": "#/components/schemas/HTTPValidationError"}
     body: dict[str, Any] = schema
-    if endpoint is ME and status == 401:
+    if endpoint is ME and status in {401, 403}:
         body = {"type": "boolean", "const": False}  # the one call whose answer is about the key
     return {"description": _REASONS[status], **_json(body)}
 

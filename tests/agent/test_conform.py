@@ -1,11 +1,15 @@
 """The statements of the specification, tried on a server whose tasks the agent carries out."""
 
+import tempfile
+from pathlib import Path
+
 import pytest
 
 from browser_use_async.cli.commands.conform import run_checks
 from browser_use_async.cli.conform.probe import Settings
 from tests.agent.scripted_model import Says, act
 from tests.agent.stage import Stage, done
+from tests.support.patience import until
 
 
 def _reply(text: str) -> Says:
@@ -29,6 +33,10 @@ async def test_the_statements_hold_with_the_agent(stage: Stage) -> None:
             task_seconds=90.0,
         )
     )
+
+    # Tasks that were stopped at once have browsers to end; the closing server waits for seconds only.
+    folders = Path(tempfile.gettempdir())
+    await until(lambda: not any(folders.iterdir()), seconds=60)
 
     assert [(each.check.statement, each.reason) for each in outcomes if each.verdict != "ok"] == [
         (

@@ -1,8 +1,9 @@
 """What schemathesis cannot read off the document, for the run of `run.py`.
 
-A JSON schema says neither which files were uploaded nor that one date lies after another; valid
-cases are made true in these points. The service coerces in bodies what its schema calls wrong
-("7" is a 7); invalid cases that it takes for that reason are made invalid for everybody.
+A JSON schema says neither which files were uploaded nor that one date lies after another, nor what
+is a domain or a schema; valid cases are made true in these points. The service coerces in bodies
+what its schema calls wrong ("7" is a 7); invalid cases that it takes for that reason are made
+invalid for everybody.
 """
 
 import json
@@ -13,6 +14,8 @@ from typing import Any
 
 import schemathesis
 from hypothesis import strategies as st
+
+from browser_use_async.api.task_fields import domain_problem, schema_problem
 
 SITE = os.environ["CONFORMANCE_SITE"]
 UPLOADED = os.environ["CONFORMANCE_UPLOADS"].split()
@@ -75,11 +78,24 @@ def _mend(body: dict[str, Any], *, update: bool) -> None:
     names = body.get("included_file_names")
     if isinstance(names, list):
         body["included_file_names"] = UPLOADED[: len(names)]
+    domains, schema = body.get("allowed_domains"), body.get("structured_output_json")
+    if isinstance(domains, list):
+        body["allowed_domains"] = [each for each in domains if domain_problem(each) is None]
+    if isinstance(schema, str) and not _can_be_followed(schema):
+        body["structured_output_json"] = '{"type": "object"}'
     start, end = body.get("start_at"), body.get("end_at")
     if isinstance(start, str):
         body["start_at"] = _with_year(start, 1970, 2099 if isinstance(end, str) else 9997)
     if isinstance(end, str):
         body["end_at"] = _with_year(end, 9998 if update else 2100, 9998)
+
+
+def _can_be_followed(schema: str) -> bool:
+    try:
+        parsed = json.loads(schema)
+    except ValueError:
+        return True  # for the server to judge
+    return not isinstance(parsed, dict) or schema_problem(parsed) is None
 
 
 def _with_year(moment: str, first: int, last: int) -> str:
