@@ -34,7 +34,7 @@ async def test_the_statements_hold_with_the_agent(stage: Stage) -> None:
         )
     )
 
-    # Tasks that were stopped at once have browsers to end; the closing server waits for seconds only.
+    # Tasks that were stopped at once have browsers to end, for which a closing server waits 5 s.
     folders = Path(tempfile.gettempdir())
     await until(lambda: not any(folders.iterdir()), seconds=60)
 

@@ -97,12 +97,15 @@ class BrowserProcess:
         Raises:
             BrowserNotStartedError: It did not start.
         """
-        folder = await asyncio.to_thread(BrowserFolder.make)
+        # Not in a thread: a task that is stopped meanwhile would leave the folder behind.
+        folder = BrowserFolder.make()
         try:
             process = await _spawn(program, folder.path, flags)
-        except OSError as error:
-            await asyncio.to_thread(folder.remove)
-            raise BrowserNotStartedError(f"{program} cannot be started: {error}") from error
+        except BaseException as error:
+            folder.remove()
+            if isinstance(error, OSError):
+                raise BrowserNotStartedError(f"{program} cannot be started: {error}") from error
+            raise
         try:
             folder.note_process(process.pid)
             return cls(process, folder, await _address(process, folder.path))
