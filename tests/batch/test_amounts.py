@@ -53,7 +53,7 @@ async def test_never_more_at_once_and_no_more_memory_for_more_items(
 
     figure(f"at most {max(running)} of 10 at once, at most {max(kept)} values kept of 200 items")
     assert max(running) == 10
-    assert max(kept) <= 4 * 10
+    assert max(kept) <= 6 * 10  # a few for each that is under way, and far from 200
 
 
 @pytest.mark.case("I16")
