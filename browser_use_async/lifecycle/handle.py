@@ -389,7 +389,7 @@ def _stand(watched: WatchedTask, failure: BaseException | None) -> str:
     if not watched.is_known:
         advice = "check the id and base_url, then wait again"
         return f"{failed}. Whether it exists is not known: {advice}"
-    seen = "not seen yet" if watched.status is None else f"last seen as {watched.status}"
+    seen = "this wait saw no status" if watched.status is None else f"last seen as {watched.status}"
     lives = "It lives on" if failure is None else "It may live on"
     return f"; {seen}{failed}. {lives}: wait again, or stop it with session.tasks.stop(task_id)"
 

@@ -48,7 +48,7 @@ class Reply:
             raise DeviationError(f"the answer is said to be {kind or 'nothing'}, and JSON is due")
         try:
             return json.loads(self.body)
-        except ValueError:
+        except (ValueError, RecursionError):
             raise DeviationError("the body is not JSON") from None
 
     @property

@@ -25,6 +25,7 @@ _SECTION = "Webhooks"
 _METADATA = {"team": "Zürich 🎉"}
 _TEST = {"type": "test", "timestamp": "2024-03-21T12:00:00Z", "payload": {"test": "ok"}}
 _POLL_SECONDS = 0.05
+_MAX_DELIVERIES = 1000  # of all senders
 
 
 @attrs.frozen
@@ -39,7 +40,7 @@ class Delivery:
         """The body as JSON; an empty object if it is none."""
         try:
             return json.loads(self.body)
-        except ValueError:
+        except (ValueError, RecursionError):
             return {}
 
     @property
@@ -81,6 +82,8 @@ class Deliveries:
         self.url = f"http://{host}:{self._runner.addresses[0][1]}/conform"
 
     async def _receive(self, request: web.Request) -> web.Response:
+        if len(self.received) >= _MAX_DELIVERIES:
+            return web.Response(status=503)
         delivery = Delivery(await request.read(), dict(request.headers))
         self.received.append(delivery)
         if self.is_end(delivery) and not self._has_refused:

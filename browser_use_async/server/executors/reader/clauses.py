@@ -47,6 +47,7 @@ def sentences(text: str) -> Iterator[tuple[str, bool]]:
     Each comes with whether a comma stands before it: it may go on with an enumeration then, since
     some verbs are nouns as well.
     """
+    text = re.sub(r"[^\S\n]+", " ", text)  # or a run of blanks would be scanned from each of them
     start, follows_comma = 0, False
     for between in [*_BETWEEN.finditer(text), None]:
         end = between.start() if between else len(text)

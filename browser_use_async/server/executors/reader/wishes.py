@@ -68,7 +68,7 @@ _SAVES = re.compile(
     re.IGNORECASE | re.VERBOSE,
 )
 _SAVES_SOMETHING = re.compile(
-    r"\b(?:convert|export|save|store|write)\b[^.\n]{0,200}?\s\S*\.(?:csv|docx?|json|md|pdf|tsv|txt"
+    r"\b(?:convert|export|save|store|write)\b[^.\n]{0,200}?\s\S{0,100}\.(?:csv|docx?|json|md|pdf|tsv|txt"
     r"|xlsx?|xml|ya?ml)\b",
     re.IGNORECASE,
 )
