@@ -111,6 +111,22 @@ class Shop(TypedDict):
     prices: list[Price]
 
 
+@pytest.mark.parametrize(
+    ("pattern", "least"),
+    [
+        ("(a{1000}){1000}", 0),
+        ("((){4096}){4096}", 0),
+        ("^(b+)+$(?=z)", 0),
+        ("^(b+)+$(?=z)", 40),
+        ("^(b|b)*$(?=z)", 0),
+    ],
+)
+def test_a_hostile_pattern_is_given_up(pattern: str, least: int):
+    """Neither its size nor the ways to split a text that does not match hold up the server."""
+    with pytest.raises(PatternRefusedError):
+        matching_text(pattern, least=least)
+
+
 @pytest.mark.parametrize("kind", [Price, list[Price], Shop, dict[str, Shop], int | None, list[Any]])
 def test_our_own_types_are_answered(kind: Any):
     """Dataclasses, TypedDicts and containers of them: the answer parses."""

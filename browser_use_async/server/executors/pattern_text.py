@@ -12,6 +12,8 @@ import attrs
 
 _MAX_REPEATS = 4096
 _MAX_LENGTH = 100_000
+_MAX_PIECES = 500_000  # written for one pattern, over all attempts
+_MAX_NESTED = 20  # characters of a text on which a pattern may have to try all ways to split it
 _SETS = {
     "d": "0123456789",
     "w": "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_",
@@ -33,14 +35,22 @@ class PatternRefusedError(Exception):
 
 @attrs.define
 class _Parser:
-    """Turns a pattern into a function that writes matching texts."""
+    """Turns a pattern into a function that writes matching texts.
+
+    Attributes:
+        is_nested: Whether it repeats what has choices of its own, as `(a+)+` does.
+    """
 
     pattern: str
     at: int = 0
+    is_nested: bool = False
+    _choices: int = 0
+    _pieces: int = 0
 
     def alternatives(self) -> _Write:
         options = [self._sequence()]
         while self._accept("|"):
+            self._choices += 1
             options.append(self._sequence())
         return lambda extra, variant: options[variant % len(options)](
             extra, variant // len(options)
@@ -49,7 +59,9 @@ class _Parser:
     def _sequence(self) -> _Write:
         parts: list[_Write] = []
         while self.at < len(self.pattern) and self.pattern[self.at] not in "|)":
-            parts.append(self._repeated(self._atom()))
+            before = self._choices
+            atom = self._atom()
+            parts.append(self._repeated(atom, has_choices=self._choices > before))
         return lambda extra, variant: "".join(part(extra, variant) for part in parts)
 
     def _atom(self) -> _Write:
@@ -57,12 +69,12 @@ class _Parser:
         if character == "(":
             return self._group()
         if character == "[":
-            return _one_of(self._set())
+            return self._one_of(self._set())
         if character == "\\":
             return self._escape()
         if character == ".":
-            return _one_of(_ANY)
-        return _one_of("" if character in "^$" else character)
+            return self._one_of(_ANY)
+        return self._one_of("" if character in "^$" else character)
 
     def _group(self) -> _Write:
         is_looking = _LOOKAROUND.match(self.pattern, self.at)
@@ -76,15 +88,15 @@ class _Parser:
         inner = self.alternatives()
         if not self._accept(")"):
             raise PatternRefusedError("it has a group without an end")
-        return _one_of("") if is_looking else inner
+        return self._one_of("") if is_looking else inner
 
     def _escape(self) -> _Write:
         name = self._next()
         if name in "bBAZz":
-            return _one_of("")
+            return self._one_of("")
         if name.isdigit() and name != "0":
             raise PatternRefusedError("it refers back to a group")
-        return _one_of(self._escaped(name))
+        return self._one_of(self._escaped(name))
 
     def _escaped(self, name: str) -> str:
         """The characters that an escape stands for."""
@@ -124,7 +136,7 @@ class _Parser:
             return f"{low}-{high}"
         return "".join(map(chr, range(ord(low), min(ord(high), ord(low) + 128) + 1)))
 
-    def _repeated(self, write: _Write) -> _Write:
+    def _repeated(self, write: _Write, *, has_choices: bool) -> _Write:
         counts = self._counts()
         if counts is None:
             return write
@@ -133,10 +145,28 @@ class _Parser:
         least, most = counts
         if least > _MAX_REPEATS:
             raise PatternRefusedError(f"it repeats something {least} times")
+        self._choices += most > least
+        self.is_nested = self.is_nested or (has_choices and most > 1)
+
         # What is repeated gets no repetitions of its own: their product would be huge.
-        return lambda extra, variant: "".join(
-            write(0, variant) for _ in range(min(least + extra, most))
-        )
+        def repeat(extra: int, variant: int) -> str:
+            count = min(least + extra, most)
+            self._count_pieces(count)
+            return "".join(write(0, variant) for _ in range(count))
+
+        return repeat
+
+    def _one_of(self, characters: str) -> _Write:
+        def write(_extra: int, variant: int) -> str:
+            self._count_pieces(1)
+            return characters and characters[variant % len(characters)]
+
+        return write
+
+    def _count_pieces(self, count: int) -> None:
+        self._pieces += count
+        if self._pieces > _MAX_PIECES:
+            raise PatternRefusedError("it is too large")
 
     def _counts(self) -> tuple[int, int] | None:
         for sign, counts in (("*", (0, _MAX_REPEATS)), ("+", (1, _MAX_REPEATS)), ("?", (0, 1))):
@@ -161,10 +191,6 @@ class _Parser:
         return self.pattern[self.at - 1]
 
 
-def _one_of(characters: str) -> _Write:
-    return lambda _extra, variant: characters and characters[variant % len(characters)]
-
-
 def _without(characters: str) -> str:
     left = "".join(each for each in _ANY if each not in characters)
     if not left:
@@ -186,6 +212,10 @@ def matching_text(
         raise PatternRefusedError(f"it is no regular expression: {error}") from None
     parser = _Parser(pattern)
     write = parser.alternatives()
+    if parser.is_nested:  # a text that does not match takes time that doubles with each character
+        if least > _MAX_NESTED:
+            raise PatternRefusedError(f"it repeats repetitions in {least} characters or more")
+        most = min(most, _MAX_NESTED)
     for text in _candidates(write, least, variant):
         if least <= len(text) <= most and compiled.search(text):
             return text
