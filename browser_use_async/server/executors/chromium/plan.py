@@ -24,13 +24,13 @@ from browser_use_async.server.executors.reader.plan import (
     OpenFile,
     PlanRefusedError,
     read_plan,
+    refuse_unnamed_file,
     understood_parts,
 )
 from browser_use_async.server.executors.reader.wishes import (
     asks,
     beyond_reading,
     saving,
-    unnamed_file,
 )
 from browser_use_async.server.reading.addresses import find_addresses
 
@@ -112,11 +112,7 @@ def _without_addresses_and_file(text: str) -> str:
 
 def _deed(told: _Told) -> Deed:
     text = told.sentence.text
-    if saving(text) is None and (wish := unnamed_file(text)) is not None:
-        raise PlanRefusedError(
-            f"“{wish}” names no file that can be written: say save the page as NAME.csv, with a "
-            "name without blanks."
-        )
+    refuse_unnamed_file(text)
     if told.deed is not None and not (isinstance(told.deed, Download) and saving(text)):
         return told.deed
     if saving(text) or (asks(told.sentence.outline) and not is_instruction(told.sentence)):

@@ -204,6 +204,19 @@ def _end_of_repeat(text: str, end: int) -> int:
     return repeat.end() if repeat else end
 
 
+def refuse_unnamed_file(text: str) -> None:
+    """Refuse an output file whose name cannot be read.
+
+    Raises:
+        PlanRefusedError: The text wants one.
+    """
+    if saving(text) is None and (wish := unnamed_file(text)) is not None:
+        raise PlanRefusedError(
+            f"“{wish}” names no file that can be written: say save the page as NAME.csv, with a "
+            "name without blanks."
+        )
+
+
 def is_start_page(phrase: str) -> bool:
     """Whether words mean the page that an address leads to anyway, such as `the home page`."""
     return word_set(phrase) <= _START_PAGES
@@ -263,11 +276,7 @@ def _check(text: str, placed: Sequence[_Placed], saved: Saving | None) -> None:
             "The task names no page. A rule-based reader needs an http or https address in the"
             " task's text, or a file that comes with it."
         )
-    if saved is None and (wish := unnamed_file(text)) is not None:
-        raise PlanRefusedError(
-            f"“{wish}” names no file that can be written: say save the page as NAME.csv, with a "
-            "name without blanks."
-        )
+    refuse_unnamed_file(text)
     if saved is not None and saved.ending not in _SAVED_ENDINGS:
         raise PlanRefusedError(
             f"{saved.name} cannot be written: a rule-based reader writes .csv, .json, .md and .txt."
