@@ -638,7 +638,7 @@ class BrowserUseSession:
     def _parts_for_cassette(
         self,
     ) -> tuple[list[Callable[[str, RunTaskRequest], None]], tuple[str, ...]]:
-        """Who is told of created tasks, and the key, which no cassette may hold."""
+        """The observers of created tasks, and the key, which no cassette may hold."""
         key = self._transport.configuration.api_key
         return self._creator.observers, () if key is None else (key.reveal(),)
 
@@ -682,10 +682,14 @@ class BrowserUseSession:
             output_type = given.output_type
         task_id = task_id_of(given)
         self._transport.timelines.of(task_id)  # which records from now on
-        traceparent, telemetry = traceparent_in(given), self._transport.telemetry
-        if traceparent is not None and telemetry is not None:
-            telemetry.record_origin(task_id, traceparent)
+        self._record_origin(given, task_id)
         return TaskHandle(task_id, self.tasks, self._poller, output_type)
+
+    def _record_origin(self, given: object, task_id: str) -> None:
+        """Link the spans of a task to the submission that its token names."""
+        telemetry = self._transport.telemetry
+        if telemetry is not None and (traceparent := traceparent_in(given)) is not None:
+            telemetry.record_origin(task_id, traceparent)
 
     @overload
     async def wait(
@@ -749,7 +753,9 @@ class BrowserUseSession:
         if isinstance(task, TaskHandle):
             return await self.handle(task).wait(timeout=timeout, check=check)
         # No handle for each of what may be ten thousand waits.
-        ended = await wait(self._poller, task_id_of(task), timeout)
+        task_id = task_id_of(task)
+        self._record_origin(task, task_id)
+        ended = await wait(self._poller, task_id, timeout)
         return ended.raise_for_status() if check else ended
 
     def wait_many(

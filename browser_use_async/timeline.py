@@ -41,7 +41,6 @@ class TimelineKind(StrEnum):
     NOT_FOUND = "not found"  # a search for the task of a lost answer ended without it
     STATUS = "status seen"
     STOP_ASKED = "stop asked"  # the service accepted to stop or pause the task
-    ENDED = "ended"
 
 
 @attrs.frozen(eq=False, repr=False)
@@ -52,8 +51,8 @@ class TimelineEntry(Value):
         time: When, in UTC, by the clock of the machine that recorded it.
         kind: What it was.
         text: More about it, without secrets.
-        cents: The money at stake from then on, in US cents: what the task can cost at most, or
-            has cost; None where no money is involved.
+        cents: The money at stake from then on, in US cents: what the task can cost at most;
+            None where no money is involved.
         count: How many times in a row it happened; `time` is that of the first.
     """
 

@@ -4,6 +4,7 @@ import difflib
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any
+from urllib.parse import unquote
 
 _TYPES = ("any", "array", "boolean", "integer", "null", "number", "object", "string")
 # The keywords whose values hold schemas: by name, in a list, or one.
@@ -60,13 +61,28 @@ def _reference_problem(part: Mapping[str, Any], root: Mapping[str, Any]) -> str 
     # References to other documents, and by anchors, are left to who follows the schema.
     if not isinstance(reference, str) or not reference.startswith("#/"):
         return None
-    target: Any = root
-    for name in reference[2:].split("/"):
+    found = resolve_pointer(root, reference)
+    return f"$ref {reference!r} leads nowhere" if found is MISSING else None
+
+
+MISSING: Any = object()
+"""What `resolve_pointer` gives where there is nothing; null is something."""
+
+
+def resolve_pointer(root: Any, reference: str) -> Any:
+    """The part of a document that a reference such as `#/$defs/Price` or `#/anyOf/0` names."""
+    if not reference.startswith("#"):
+        return MISSING
+    target = root
+    for name in unquote(reference[1:]).split("/")[1:]:
         key = name.replace("~1", "/").replace("~0", "~")
-        if not isinstance(target, Mapping) or key not in target:
-            return f"$ref {reference!r} leads nowhere"
-        target = target[key]
-    return None
+        if isinstance(target, Mapping):
+            target = target.get(key, MISSING)
+        elif isinstance(target, list) and key.isascii() and key.isdigit() and len(key) < 10:
+            target = target[int(key)] if int(key) < len(target) else MISSING
+        else:
+            return MISSING
+    return target
 
 
 def _below(place: str, part: Mapping[str, Any]) -> Iterator[_Part]:

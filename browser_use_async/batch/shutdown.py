@@ -6,10 +6,9 @@ import logging
 from collections.abc import Iterable
 
 from browser_use_async.batch.state import BatchState, InFlightItem
-from browser_use_async.errors import BrowserUseError, LedgerError
-from browser_use_async.events import EndActionAttempted
+from browser_use_async.errors import LedgerError
 from browser_use_async.lifecycle.create import SubmissionState
-from browser_use_async.lifecycle.run import CLEANUP_SECONDS
+from browser_use_async.lifecycle.run import CLEANUP_SECONDS, apply_end_action
 
 _LOGGER = logging.getLogger("browser_use_async")
 
@@ -89,15 +88,7 @@ def _warn_unresolved(in_flight: Iterable[InFlightItem], batch: BatchState) -> No
 
 
 async def _stop_all(in_flight: Iterable[InFlightItem], batch: BatchState) -> None:
-    await asyncio.gather(*(_stop(each.task_id, batch) for each in in_flight if each.task_id))
-
-
-async def _stop(task_id: str, batch: BatchState) -> None:
-    event = EndActionAttempted(task_id, "stop", None)
-    try:
-        await batch.session.tasks.stop(task_id)
-    except BrowserUseError as error:
-        event = EndActionAttempted(task_id, "stop", str(error))
-        text = "could not stop task %s: %s; it may still run and cost money: session.tasks.stop(%r)"
-        _LOGGER.warning(text, task_id, error, task_id, extra={"event": event})
-    batch.session.emit(event)
+    parts = batch.session
+    ids = [each.task_id for each in in_flight if each.task_id is not None]
+    stops = (apply_end_action(each, "stop", parts.tasks, parts.poller, parts.emit) for each in ids)
+    await asyncio.gather(*stops)

@@ -46,8 +46,9 @@ class Command:
     def arrange(self, words: Sequence[str]) -> list[str]:
         """What follows the name of the command, with the action that is meant."""
         first = next((word for word in words if not word.startswith("-")), None)
-        if first in self.other_actions:
-            return [self.other_actions.get(word, word) if word == first else word for word in words]
+        if first is not None and first in self.other_actions:
+            place = words.index(first)  # once: a file may have the name of an action
+            return [*words[:place], self.other_actions[first], *words[place + 1 :]]
         if not self.actions or first in self.actions or _HELP.intersection(words[:1]):
             return list(words)
         # `batch FILE` needs a file, and `tasks` no more than options.

@@ -17,7 +17,7 @@ from browser_use_async.errors import (
     SessionClosedError,
     WaitTimeoutError,
 )
-from browser_use_async.events import EndActionAttempted
+from browser_use_async.events import EndActionAttempted, SessionEvent
 from browser_use_async.lifecycle.create import OnAmbiguous, Submission, SubmissionState, TaskCreator
 from browser_use_async.lifecycle.handle import TaskHandle
 from browser_use_async.polling.poller import TaskPoller
@@ -296,27 +296,41 @@ class SubmissionRunner:
             await self.background.finish(cleanup)
 
     async def _apply(self, task_id: str, action: EndAction) -> None:
-        if action == "leave":
-            return
-        problem: str | None = "there was no time for it"  # unless something else happens
-        try:
-            await (self.tasks.stop if action == "stop" else self.tasks.pause)(task_id)
-            self.poller.record_stop(task_id, action)
-            problem = None
-        except Exception as error:  # noqa: BLE001 - a user's middleware may raise anything
-            problem = str(error) or repr(error)
-        finally:  # cancelled too, it says what it knows
-            self._report_end_action(EndActionAttempted(task_id, action, problem))
+        emit = self.creator.transport.emit
+        await apply_end_action(task_id, action, self.tasks, self.poller, emit)
 
-    def _report_end_action(self, event: EndActionAttempted) -> None:
-        if event.problem is None:
-            text = "the service was asked to %s task %s"
-            _LOGGER.info(text, event.action, event.task_id, extra={"event": event})
-        else:
-            text = "could not %s task %s: %s; it may still run and cost money: session.tasks.%s(%r)"
-            details = event.action, event.task_id, event.problem, event.action, event.task_id
-            _LOGGER.warning(text, *details, extra={"event": event})
-        self.creator.transport.emit(event)
+
+async def apply_end_action(
+    task_id: str,
+    action: EndAction,
+    tasks: TaskEndpoints,
+    poller: TaskPoller,
+    emit: Callable[[SessionEvent], None],
+) -> None:
+    """Stop or pause a task that its caller gave up, and report whether that was done."""
+    if action == "leave":
+        return
+    problem: str | None = "there was no time for it"  # unless something else happens
+    try:
+        await (tasks.stop if action == "stop" else tasks.pause)(task_id)
+        poller.record_stop(task_id, action)
+        problem = None
+    except Exception as error:  # noqa: BLE001 - a user's middleware may raise anything
+        problem = str(error) or repr(error)
+    finally:  # cancelled too, it says what it knows
+        event = EndActionAttempted(task_id, action, problem)
+        _log_end_action(event)
+        emit(event)
+
+
+def _log_end_action(event: EndActionAttempted) -> None:
+    if event.problem is None:
+        text = "the service was asked to %s task %s"
+        _LOGGER.info(text, event.action, event.task_id, extra={"event": event})
+    else:
+        text = "could not %s task %s: %s; it may still run and cost money: session.tasks.%s(%r)"
+        details = event.action, event.task_id, event.problem, event.action, event.task_id
+        _LOGGER.warning(text, *details, extra={"event": event})
 
 
 def _deadline(timeout: float | None) -> float | None:

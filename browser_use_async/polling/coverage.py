@@ -1,4 +1,4 @@
-"""What held calls tell about, and whether they are worth while. Pure."""
+"""What held calls tell about, and whether they are worth while. No I/O but a line in the log."""
 
 import logging
 import math

@@ -607,7 +607,7 @@ class TaskPoller:
         if watched.settled or (asked < watched.task_asked_at and not task.status.is_terminal):
             return  # older than what is known
         watched.task, watched.task_asked_at, watched.undecodable = task, asked, None
-        if task.status.is_terminal or (not task.status.is_known and task.finished_at is not None):
+        if task.has_ended:
             watched.settled = True
             self._transport.release_slot()
             if self.telemetry is not None:

@@ -46,7 +46,7 @@ class AccessLogger(AbstractAccessLogger):
 
 def masked_target(request: web.BaseRequest) -> str:
     """The path and query of a request, without what gives access to anything."""
-    # Percent-encoded, so that nobody writes lines of their own into the log.
+    # Percent-encoded, so that no request can write a line of its own.
     path, query = request.rel_url.raw_path, request.rel_url.raw_query_string
     shown = _TOKEN.sub(rf"\1\2{_MASK}", path)[:_LONGEST]
     return f"{shown}?{_masked_query(path, query)[:_LONGEST]}" if query else shown

@@ -69,6 +69,7 @@ class CassetteRecorder:
         self._redact = redact
         self._wait = wait
         self._observers, self._api_key = session._parts_for_cassette()  # noqa: SLF001 - its other half
+        self._is_discarded = False
         self._followed: dict[str, _Followed] = {}
         self._watches: dict[str, asyncio.Task[None]] = {}
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -81,12 +82,13 @@ class CassetteRecorder:
             request: What it was created with, for its model and its secrets.
         """
         loop = asyncio.get_running_loop()
-        if task_id not in self._followed:
+        if task_id not in self._followed and not self._is_discarded:
             followed = self._followed[task_id] = _Followed(task_id, loop.time(), request)
             self._watches[task_id] = loop.create_task(self._watch(followed))
 
     def discard(self) -> None:
         """Record nothing: the block's end waits for no task and saves no file."""
+        self._is_discarded = True
         for watch in self._watches.values():
             watch.cancel()
         self._followed.clear()

@@ -347,7 +347,7 @@ class Transport:
         failures: int,
         pause: float,
     ) -> None:
-        """Tell all who want to know that a call is made again after a pause."""
+        """Record a retry, and emit `RetryScheduled`."""
         name, task_id = prepared.endpoint.name, prepared.task_id
         recorder.record(TimelineKind.RETRIED, f"{prepared.endpoint} after {pause:.1f} s")
         self.emit(RetryScheduled(name, task_id, failures, pause, outcome.problem))

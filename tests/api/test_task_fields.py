@@ -5,7 +5,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from browser_use_async.api.task_fields import domain_problem, schema_problem
+from browser_use_async.api.task_fields import (
+    MISSING,
+    domain_problem,
+    resolve_pointer,
+    schema_problem,
+)
 from browser_use_async.structured_output.schema import output_schema
 
 
@@ -110,4 +115,30 @@ def test_several_domains() -> None:
     """A list in one text is a mistake with a name of its own."""
     assert (
         domain_problem("a.com,b.com") == "'a.com,b.com' is several domains; give each one by itself"
+    )
+
+
+@pytest.mark.parametrize(
+    ("reference", "found"),
+    [
+        ("#", True),
+        ("#/anyOf/0", True),
+        ("#/$defs/a%20b", True),
+        ("#/$defs/c~1d", True),
+        ("#/anyOf/2", False),
+        ("#/anyOf/-1", False),
+        ("#/$defs/a%20b/type/0", False),
+        ("other.json#/x", False),
+    ],
+)
+def test_references_are_pointers(reference: str, found: bool) -> None:
+    """They lead into lists, and are percent-encoded, as in any URL."""
+    schema = {
+        "anyOf": [{"type": "string"}, {"type": "null"}],
+        "$defs": {"a b": {"type": "string"}, "c/d": {}},
+    }
+
+    assert (resolve_pointer(schema, reference) is not MISSING) is found
+    assert reference == "#" or (schema_problem({**schema, "$ref": reference}) is None) is (
+        found or not reference.startswith("#/")
     )

@@ -4,6 +4,7 @@ import json
 import re
 from pathlib import Path
 
+import aiohttp
 import pytest
 
 from browser_use_async.api.endpoint_table import ENDPOINTS
@@ -51,6 +52,23 @@ async def test_a_fault_is_found(statement: str):
     assert found.reason
     assert found.request.split()[0] in {"GET", "POST", "PUT", "DELETE"}
     assert settings.api_key not in repr(outcomes)
+
+
+async def test_nothing_is_left_behind():
+    """A check that finds a deviation deletes and stops what it has created, too."""
+    wrong_lists = [each for each in FAULTS.values() if "list_tasks" in (each.operations or ())]
+    wrong_update = FAULTS["a schedule is created, read, changed in part and deleted"]
+    async with conforming_server(faults=[*wrong_lists, wrong_update]) as (server, settings):
+        await run_checks(settings)
+
+        assert [task.id for task in server.store.tasks if not task.status.is_terminal] == []
+        server.set_faults([])
+        headers = {"Authorization": f"Bearer {server.api_key}"}
+        async with (
+            aiohttp.ClientSession(headers=headers) as http,
+            http.get(server.base_url + "/scheduled-tasks") as answer,
+        ):
+            assert (await answer.json())["tasks"] == []
 
 
 async def test_the_command(tmp_path: Path):

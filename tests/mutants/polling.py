@@ -212,8 +212,8 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "an unconfirmed status ends a wait",
         "polling/poller.py",
-        "if task.status.is_terminal or (",
-        "if task.status or (",
+        "if task.has_ended:",
+        "if task.status:",
         ("D11", "D20"),
     ),
     # Trouble.

@@ -2,7 +2,6 @@
 
 import argparse
 import asyncio
-import ipaddress
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -10,6 +9,7 @@ from urllib.parse import urlsplit
 import attrs
 
 from browser_use_async.api.endpoint_table import API_PREFIX
+from browser_use_async.api.limits import is_loopback
 from browser_use_async.cli.conform import calls, lifecycle, webhooks
 from browser_use_async.cli.conform.probe import (
     CHECKS,
@@ -115,7 +115,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 async def execute(options: argparse.Namespace, console: Console) -> int:
     """Run the checks and print what they came to."""
     settings = _settings(options)
-    if not options.yes and not _is_here(settings.base_url):
+    if not options.yes and not is_loopback(urlsplit(settings.base_url).hostname or ""):
         raise ConfigurationError(
             f"{_TASKS} tasks and two searches are created on {settings.base_url}, which "
             "costs money there; pass --yes if that is meant. Nothing was sent"
@@ -190,14 +190,6 @@ def _settings(options: argparse.Namespace) -> Settings:
         webhook_address=options.webhook_listen,
         webhook_secret=secret_file.read_text().strip() if secret_file is not None else None,
     )
-
-
-def _is_here(base_url: str) -> bool:
-    host = urlsplit(base_url).hostname or ""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def _address(text: str) -> tuple[str, int]:

@@ -76,7 +76,7 @@ def _is_ledger(path: Path) -> bool:
 def _explain_ledger(view: LedgerView, key: str | None, console: Console, *, as_json: bool) -> int:
     found = False
     for row in view.rows():
-        if key is None or row.key == key:
+        if key is None or key in {row.key, row.name}:
             _show(row.key, str(row.state), tuple(_of_row(row, view)), console, as_json=as_json)
             found = True
     if key is not None and not found:
@@ -90,6 +90,9 @@ def _explain_ledger(view: LedgerView, key: str | None, console: Console, *, as_j
 def _of_row(row: LedgerRow, view: LedgerView) -> Iterator[_Entry]:
     """What the ledger knows of an item, in the order in which it happened."""
     yield _Entry(row.entered_at, "intended", f"item {row.index + 1:,} of the input")
+    for former in row.former_tasks:
+        text = f"task {former.task_id} {former.status}, and the item was tried again"
+        yield _Entry(None, "failed", text, former.cost_cents)
     if row.sent_at is not None:
         repeated = "" if row.attempts < 2 else f", {row.attempts} times so far"
         yield _Entry(row.sent_at, "sent", f"run-task{repeated}")

@@ -4,8 +4,7 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from typing import Any
 
-from browser_use_async.cli.conform.calls import require
-from browser_use_async.cli.conform.probe import NotApplicableError, Probe, check
+from browser_use_async.cli.conform.probe import NotApplicableError, Probe, check, require
 from browser_use_async.cli.conform.shapes import ERROR, TASK_PAGE
 
 _LIFE = "Life of a task"

@@ -1,10 +1,12 @@
 """Requests of the checks, and what a check can come to."""
 
 import asyncio
+import contextlib
 import json
 import re
 from collections.abc import Callable, Coroutine, Mapping
 from typing import Any
+from urllib.parse import quote
 
 import attrs
 
@@ -25,6 +27,16 @@ class DeviationError(Exception):
 
 class NotApplicableError(Exception):
     """A check that says nothing about this server; the text says why."""
+
+
+def require(holds: object, problem: str) -> None:
+    """Check a statement.
+
+    Raises:
+        DeviationError: It does not hold.
+    """
+    if not holds:
+        raise DeviationError(problem)
 
 
 @attrs.frozen
@@ -104,7 +116,7 @@ class Probe:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.last: Reply | None = None
-        self.calls: set[str] = set()  # method and path of all requests
+        self._created: list[str] = []  # tasks, which cost money while they run
         self._client = HttpClient()
         self.deliveries: Any = None  # what the checks of webhooks share
         self._finished: Any = None
@@ -146,7 +158,6 @@ class Probe:
             sent.setdefault("Content-Type", "application/json")
         shown = json.dumps(value, ensure_ascii=False) if value is not None else ""
         request = _shown(f"{method} {path} {shown}".strip())
-        self.calls.add(f"{method} {path.partition('?')[0]}")
         try:
             answer: HttpResponse = await self._client.send(method, url, headers=sent, body=body)
         except HttpClientError as error:
@@ -158,8 +169,9 @@ class Probe:
     async def create_task(self, text: str | None = None, **fields: Any) -> str:
         """Run a task, and return its id."""
         reply = await self.call("POST", "/run-task", {"task": text or self.settings.task, **fields})
-        created = reply.has({"id": str})
-        return str(created["id"])
+        task_id = str(reply.has({"id": str})["id"])
+        self._created.append(task_id)
+        return task_id
 
     async def finished_task(self) -> Any:
         """Return a task that has finished, the same one each time.
@@ -198,8 +210,13 @@ class Probe:
             await asyncio.sleep(_POLL_SECONDS)
 
     async def aclose(self) -> None:
-        """Close the connections."""
-        await self._client.aclose()
+        """Stop the tasks that a check has left behind, and close the connections."""
+        try:
+            for task_id in self._created:
+                with contextlib.suppress(DeviationError):
+                    await self.call("PUT", f"/stop-task?task_id={quote(task_id, safe='')}")
+        finally:
+            await self._client.aclose()
 
 
 CheckFunction = Callable[[Probe], Coroutine[Any, Any, None]]

@@ -2,7 +2,7 @@
 
 Written out here, and not taken from the classes of the SDK: those are lenient, and a mistake in
 them must not hide the same mistake of a server. A shape is a type, a tuple of types, a list with
-the shape of its items, or a dict with the shape of each field; `optional` marks a field that may be
+the shape of its items, or a dict with the shape of each field; `Optional` marks a field that may be
 missing or null. Fields that no shape names are ignored, as clients ignore them.
 """
 
@@ -25,11 +25,6 @@ class Timestamp:
     """An ISO 8601 text."""
 
 
-def optional(shape: Shape) -> Optional:
-    """Return the shape of a field that may be missing or null."""
-    return Optional(shape)
-
-
 TASK_STATUSES = ("created", "running", "finished", "stopped", "paused", "failed")
 WEBHOOK_STATUSES = ("initializing", "started", "paused", "stopped", "finished")
 
@@ -39,7 +34,7 @@ STEP: Shape = {
     "step": int,
     "evaluation_previous_goal": str,
     "next_goal": str,
-    "url": optional(str),
+    "url": Optional(str),
 }
 TASK: Shape = {
     "id": str,
@@ -48,13 +43,13 @@ TASK: Shape = {
     "status": str,
     "created_at": Timestamp,
     "steps": [STEP],
-    "live_url": optional(str),
-    "finished_at": optional(Timestamp),
-    "browser_data": optional(dict),
-    "user_uploaded_files": optional([str]),
-    "output_files": optional([str]),
-    "public_share_url": optional(str),
-    "metadata": optional(dict),
+    "live_url": Optional(str),
+    "finished_at": Optional(Timestamp),
+    "browser_data": Optional(dict),
+    "user_uploaded_files": Optional([str]),
+    "output_files": Optional([str]),
+    "public_share_url": Optional(str),
+    "metadata": Optional(dict),
 }
 TASK_ROW: Shape = {
     "id": str,
@@ -62,9 +57,9 @@ TASK_ROW: Shape = {
     "output": (str, type(None)),
     "status": str,
     "created_at": Timestamp,
-    "finished_at": optional(Timestamp),
-    "live_url": optional(str),
-    "metadata": optional(dict),
+    "finished_at": Optional(Timestamp),
+    "live_url": Optional(str),
+    "metadata": Optional(dict),
 }
 _PAGE: dict[str, Shape] = {"total_pages": int, "page": int, "limit": int, "total_count": int}
 TASK_PAGE: Shape = {"tasks": [TASK_ROW], **_PAGE}
@@ -72,21 +67,21 @@ SCHEDULE: Shape = {
     "id": str,
     "task": str,
     "save_browser_data": bool,
-    "structured_output_json": optional(str),
+    "structured_output_json": Optional(str),
     "llm_model": str,
     "use_adblock": bool,
     "use_proxy": bool,
     "highlight_elements": bool,
     "schedule_type": str,
-    "interval_minutes": optional(int),
-    "cron_expression": optional(str),
+    "interval_minutes": Optional(int),
+    "cron_expression": Optional(str),
     "start_at": Timestamp,
     "next_run_at": (Timestamp, type(None)),
     "end_at": Timestamp,
     "is_active": bool,
     "created_at": Timestamp,
     "updated_at": Timestamp,
-    "metadata": optional(dict),
+    "metadata": Optional(dict),
 }
 SCHEDULE_PAGE: Shape = {"tasks": [SCHEDULE], **_PAGE}
 PROFILE: Shape = {
@@ -101,8 +96,8 @@ PROFILE: Shape = {
     "browser_viewport_height": int,
 }
 PROFILE_PAGE: Shape = {"profiles": [PROFILE], **_PAGE}
-RECORDINGS: Shape = {"recordings": optional([str])}
-SCREENSHOTS: Shape = {"screenshots": optional([str])}
+RECORDINGS: Shape = {"recordings": Optional([str])}
+SCREENSHOTS: Shape = {"screenshots": Optional([str])}
 DOWNLOAD: Shape = {"download_url": str}
 UPLOAD: Shape = {"upload_url": str}
 BALANCE: Shape = {"balance": str}
@@ -113,7 +108,7 @@ VALIDATION_ERROR: Shape = {"detail": [{"loc": list, "msg": str, "type": str}]}
 EVENT: Shape = {
     "type": str,
     "timestamp": Timestamp,
-    "payload": {"session_id": str, "task_id": str, "status": str, "metadata": optional(dict)},
+    "payload": {"session_id": str, "task_id": str, "status": str, "metadata": Optional(dict)},
 }
 
 

@@ -9,13 +9,13 @@ from typing import Any
 import attrs
 from aiohttp import web
 
-from browser_use_async.cli.conform.calls import require
 from browser_use_async.cli.conform.probe import (
     DeviationError,
     NotApplicableError,
     Probe,
     Reply,
     check,
+    require,
 )
 from browser_use_async.cli.conform.shapes import EVENT, WEBHOOK_STATUSES, mismatch
 from browser_use_async.errors import ConfigurationError, WebhookVerificationError
@@ -128,7 +128,7 @@ async def _deliveries(probe: Probe) -> Deliveries:
             probe.deliveries = error
             raise
     received: Deliveries = probe.deliveries
-    # The answer to run-task is of no use to whoever reads about an event.
+    # The answer to run-task does not explain an event.
     last = received.received[-1] if received.received else Delivery(b"nothing", {})
     probe.last = Reply("webhook", 0, last.headers, last.body)
     return received
@@ -137,9 +137,9 @@ async def _deliveries(probe: Probe) -> Deliveries:
 async def _receive_one_task(probe: Probe) -> Deliveries:
     given = probe.settings.webhook_secret
     deliveries = Deliveries(given or secrets.token_urlsafe(24))
-    await deliveries.start(*probe.settings.webhook_address)
     registered = None
     try:
+        await deliveries.start(*probe.settings.webhook_address)
         if given is None:
             registered = await _register(probe, deliveries)
         deliveries.task_id = await probe.create_task(metadata=_METADATA)

@@ -109,7 +109,10 @@ class Failed:
 
 
 class Control(Protocol):
-    """How a running task learns that it is paused. Stopping cancels the executor."""
+    """What an executor reports the start of a task to, and waits on while it is paused.
+
+    Stopping a task cancels its executor.
+    """
 
     def started(self) -> None:
         """Say that the task has what it needs, such as a browser; only the first call counts.

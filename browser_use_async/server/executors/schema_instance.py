@@ -9,6 +9,7 @@ from typing import Any
 
 import attrs
 
+from browser_use_async.api.task_fields import MISSING, resolve_pointer
 from browser_use_async.server.executors.schema_scalars import (
     SchemaUnsatisfiedError,
     constant,
@@ -86,11 +87,7 @@ class _Builder:
             del self.within[len(self.within) - len(references) :]
 
     def _referred(self, reference: Any, place: str) -> dict[str, Any]:
-        target: Any = self.root if isinstance(reference, str) else None
-        names = str(reference).split("/")
-        for name in names[1:] if names[0] == "#" else ["\0"]:
-            key = name.replace("~1", "/").replace("~0", "~")
-            target = target.get(key) if isinstance(target, dict) else None
+        target = resolve_pointer(self.root, reference) if isinstance(reference, str) else MISSING
         if not isinstance(target, dict):
             raise SchemaUnsatisfiedError(f"{place}: the schema has no {reference!r:.80}")
         return target

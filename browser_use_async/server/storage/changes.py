@@ -20,7 +20,7 @@ class Changes:
 
     @contextmanager
     def listening(self, task_id: str) -> Generator[asyncio.Event]:
-        """An event that is set whenever the task has changed; whoever waits for it clears it."""
+        """An event that is set whenever the task has changed; its reader clears it."""
         event = asyncio.Event()
         self._listeners[task_id].add(event)
         try:
@@ -85,7 +85,7 @@ class ChangeLog:
 
     @contextmanager
     def reading(self) -> Generator[asyncio.Event]:
-        """An event that is set whenever any task has changed; whoever waits for it clears it."""
+        """An event that is set whenever any task has changed; its reader clears it."""
         event = asyncio.Event()
         self._readers.add(event)
         try:

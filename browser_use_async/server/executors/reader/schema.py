@@ -5,6 +5,7 @@ from typing import Any
 
 import attrs
 
+from browser_use_async.api.task_fields import MISSING, resolve_pointer
 from browser_use_async.server.reading.decoding import load_json
 
 # The types that the keywords read here must have.
@@ -105,17 +106,9 @@ class Schema:
         raise SchemaRefusedError("structured_output_json has references that lead in a circle.")
 
     def _referred(self, reference: Any) -> dict[str, Any]:
-        missing = SchemaRefusedError(f"structured_output_json has no {reference!r:.80}.")
-        if not isinstance(reference, str) or not reference.startswith("#"):
-            raise missing
-        target: Any = self.root
-        for name in reference[1:].split("/")[1:]:
-            key = name.replace("~1", "/").replace("~0", "~")
-            if not isinstance(target, dict) or key not in target:
-                raise missing
-            target = target[key]
+        target = resolve_pointer(self.root, reference) if isinstance(reference, str) else MISSING
         if not isinstance(target, dict):
-            raise missing
+            raise SchemaRefusedError(f"structured_output_json has no {reference!r:.80}.")
         return target
 
 
