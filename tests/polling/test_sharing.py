@@ -236,7 +236,7 @@ async def test_a_list_that_does_not_work_is_left_alone(
 
 @pytest.mark.long
 async def test_an_outage_is_asked_little(api: FakeApi, open_session: OpenSession):
-    """In an outage a hundred waits ask a few times a minute, and go on after it."""
+    """In an outage a hundred waits ask less than once a second together, and go on after it."""
     session = await open_session()
     tasks = [api.add(lives(100.0)) for _ in range(100)]
     down = Fault(status=503)
@@ -247,7 +247,9 @@ async def test_an_outage_is_asked_little(api: FakeApi, open_session: OpenSession
     assert len(ended) == 100
     asked = [at for at in api.times() if 20.0 <= at < 320.0]
     print(f"{len(asked)} requests in 300 s of outage for 100 waits")
-    assert len(asked) <= 200  # each probe is a page, and a status call in case only that fails
+    # Each probe is a page, and a status call in case only the page fails. Random pauses of 5.5 s on
+    # average make that 180, give or take 15; polls that went on as before would be 15,000.
+    assert len(asked) <= 300
     assert loop_time() <= 320.0 + 15.0
 
 
