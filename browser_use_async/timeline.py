@@ -108,7 +108,7 @@ class Timeline(Value, Sequence[TimelineEntry]):
 
 
 @attrs.define(eq=False)
-class _Record:
+class _StoredEntry:
     """An entry as it is kept: without its price, since few timelines are ever read."""
 
     time: datetime
@@ -139,7 +139,7 @@ class TimelineRecorder:
 
     def __init__(self, now: Callable[[], datetime]) -> None:
         self._now = now
-        self._records: list[_Record] = []
+        self._records: list[_StoredEntry] = []
         self._dropped = 0
         self.polls = 0
 
@@ -152,7 +152,7 @@ class TimelineRecorder:
         if records and (records[-1].kind, records[-1].text) == (kind, text):
             records[-1].count += 1
             return
-        records.append(_Record(self._now(), kind, text, stake))
+        records.append(_StoredEntry(self._now(), kind, text, stake))
         if len(records) > _FIRST + _LAST:
             self._dropped += records.pop(_FIRST).count
 
