@@ -3,7 +3,7 @@
 import difflib
 import re
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, TypeAlias
 from urllib.parse import unquote
 
 _TYPES = ("any", "array", "boolean", "integer", "null", "number", "object", "string")
@@ -12,7 +12,9 @@ _BY_NAME = ("properties", "patternProperties", "$defs", "definitions", "dependen
 _IN_A_LIST = ("anyOf", "oneOf", "allOf", "prefixItems")
 _ONE = ("additionalProperties", "not", "contains", "propertyNames", "if", "then", "else")
 
-_Part = tuple[str, Any]
+# The way to a part, its last step first: the parts share what they have in common of it.
+_Way: TypeAlias = "tuple[_Way, str] | None"
+_SHOWN = 80  # characters of a name or value in a problem
 
 
 def schema_problem(schema: Mapping[str, Any]) -> str | None:
@@ -21,17 +23,26 @@ def schema_problem(schema: Mapping[str, Any]) -> str | None:
     Keywords that are not known are fine, as the standard has it.
     """
     # A stack instead of a recursion: how deep a schema is lies with the user.
-    parts: list[_Part] = [("", schema)]
+    parts: list[tuple[_Way, Any]] = [(None, schema)]
     while parts:
-        place, part = parts.pop()
+        way, part = parts.pop()
         if isinstance(part, bool):
             continue
         if not isinstance(part, Mapping):
-            return f"{place or 'it'} is not a schema, which is an object"
+            return f"{_place(way) or 'it'} is not a schema, which is an object"
         if problem := _own_problem(part, schema):
-            return f"{place}: {problem}" if place else problem
-        parts += _below(place, part)
+            return f"{_place(way)}: {problem}" if way else problem
+        parts += (((way, step), each) for step, each in _below(part))
     return None
+
+
+def _place(way: _Way) -> str:
+    steps: list[str] = []
+    while way is not None:
+        outer, step = way
+        steps.append(step)
+        way = outer
+    return ".".join(reversed(steps))
 
 
 def _own_problem(part: Mapping[str, Any], root: Mapping[str, Any]) -> str | None:
@@ -52,7 +63,7 @@ def _type_problem(part: Mapping[str, Any]) -> str | None:
         if each not in _TYPES:
             close = difflib.get_close_matches(str(each), _TYPES, n=1)
             likely = f"did you mean {close[0]!r}?" if close else f"there are {', '.join(_TYPES)}"
-            return f"{each!r} is not a type; {likely}"
+            return f"{each!r:.{_SHOWN}} is not a type; {likely}"
     return None
 
 
@@ -62,7 +73,7 @@ def _reference_problem(part: Mapping[str, Any], root: Mapping[str, Any]) -> str 
     if not isinstance(reference, str) or not reference.startswith("#/"):
         return None
     found = resolve_pointer(root, reference)
-    return f"$ref {reference!r} leads nowhere" if found is MISSING else None
+    return f"$ref {reference!r:.{_SHOWN}} leads nowhere" if found is MISSING else None
 
 
 MISSING: Any = object()
@@ -85,21 +96,20 @@ def resolve_pointer(root: Any, reference: str) -> Any:
     return target
 
 
-def _below(place: str, part: Mapping[str, Any]) -> Iterator[_Part]:
-    """The schemas inside a schema, with their places."""
-    start = f"{place}." if place else ""
+def _below(part: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """The schemas inside a schema, each with the step that leads to it."""
     for keyword in _BY_NAME:
         for name, each in part.get(keyword, {}).items():
-            yield f"{start}{keyword}.{name}", each
+            yield f"{keyword}.{name:.{_SHOWN}}", each
     for keyword in _IN_A_LIST:
         for number, each in enumerate(part.get(keyword, [])):
-            yield f"{start}{keyword}[{number}]", each
+            yield f"{keyword}[{number}]", each
     for keyword in _ONE:
         if keyword in part:
-            yield f"{start}{keyword}", part[keyword]
+            yield keyword, part[keyword]
     items = part.get("items", [])
     for each in items if isinstance(items, list) else [items]:
-        yield f"{start}items", each
+        yield "items", each
 
 
 # A scheme, a host in which * stands for any part, a port; what follows is not looked at.
@@ -114,5 +124,8 @@ def domain_problem(domain: str) -> str | None:
     if _DOMAIN.fullmatch(domain.strip()):
         return None
     if "," in domain:
-        return f"{domain!r} is several domains; give each one by itself"
-    return f"{domain!r} is not a domain; write shop.example, or *.shop.example for its subdomains"
+        return f"{domain!r:.{_SHOWN}} is several domains; give each one by itself"
+    return (
+        f"{domain!r:.{_SHOWN}} is not a domain; write shop.example, or *.shop.example for its "
+        "subdomains"
+    )

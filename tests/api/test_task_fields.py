@@ -1,4 +1,5 @@
 import json
+import tracemalloc
 from typing import Any
 
 import pytest
@@ -57,6 +58,24 @@ def test_schemas_that_are_right(schema: dict[str, Any]) -> None:
     assert schema_problem(schema) is None
 
 
+def test_a_schema_is_checked_without_copies_of_its_places() -> None:
+    """A long name costs nothing for each part below it, and is not said in full."""
+    children: dict[str, Any] = {f"p{number}": {} for number in range(1_000)}
+    children["p0"] = {"type": "x" * 20_000}
+    schema = {"properties": {"n" * 20_000: {"properties": children}}}
+
+    tracemalloc.start()
+    try:
+        problem = str(schema_problem(schema))
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+    assert peak < 5_000_000
+    assert "nnn.properties.p0: 'xxx" in problem
+    assert len(problem) < 500
+
+
 @given(
     st.recursive(
         st.none() | st.booleans() | st.integers() | st.text(max_size=5),
@@ -109,6 +128,11 @@ def test_domains(domain: str) -> None:
 def test_no_domains(domain: str) -> None:
     """What no page can fit is refused, with what to write."""
     assert str(domain_problem(domain)).endswith("*.shop.example for its subdomains")
+
+
+def test_a_long_domain_is_not_said_in_full() -> None:
+    """As much as tells which one it is."""
+    assert len(str(domain_problem(" x" * 10_000))) < 200
 
 
 def test_several_domains() -> None:
