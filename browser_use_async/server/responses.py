@@ -43,5 +43,6 @@ def storage_error(status: int, code: str, message: str) -> web.Response:
 def log_failure(logger: logging.Logger, message: str, error: BaseException) -> None:
     """Log the type and traceback of an exception, without its text."""
     # The text of an exception may hold a secret: a key, a cookie, what a page said.
-    frames = "".join(traceback.format_tb(error.__traceback__))
+    # Of a recursion without an end, the last frames say as much as all of them.
+    frames = "".join(traceback.format_tb(error.__traceback__, limit=-20))
     logger.error("%s: %s\n%s", message, type(error).__name__, frames)

@@ -1,5 +1,6 @@
 """Answers that a scripted server makes up for a schema: valid, the same each time, or refused."""
 
+import contextlib
 import dataclasses
 import datetime as dt
 import enum
@@ -119,12 +120,137 @@ class Shop(TypedDict):
         ("^(b+)+$(?=z)", 0),
         ("^(b+)+$(?=z)", 40),
         ("^(b|b)*$(?=z)", 0),
+        ("^(?:(b|b|b|b|b|b|b|b)+)+$(?=z)", 0),
+        (f"^{'a*' * 12}(?!b)b$", 100),
+        ("^a*a*a*a*(?!b)b$", 50_000),
+        (f"{'(?:a|a)' * 60}(?=z)", 0),
+        (f"{'a?' * 60}(?=z)", 60),
+        ("(?:a?){4096}(?=z)", 0),
+        ("(?=(?:(?:(?:){4096}){4096}){4096})a", 0),
+        (f"{'(' * 300}a{')' * 300}", 0),
+        ("a{99999999999}", 0),
+        ("(?i:[ -\U0010ffff])" * 5_000, 0),
     ],
 )
 def test_a_hostile_pattern_is_given_up(pattern: str, least: int):
     """Neither its size nor the ways to split a text that does not match hold up the server."""
     with pytest.raises(PatternRefusedError):
         matching_text(pattern, least=least)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "least"),
+    [("a?" * 60 + "a" * 60, 0), ("a?" * 60, 60), ("(?:a?){40}a{40}", 0), (r"^\w+$", 5_000)],
+)
+def test_what_is_costly_to_try_is_written_all_the_same(pattern: str, least: int):
+    """A text that is made for the pattern matches, whether or not that is tried."""
+    assert set(matching_text(pattern, least=least)) == {"a"}
+
+
+@pytest.mark.parametrize("pattern", ["a++a", r"(?:b|c\b)d", "(?:a|^b)$", r"\a", "a{,}b"])
+def test_what_is_passed_over_is_tried(pattern: str):
+    """Possessive repetitions, anchors inside and rare escapes: only what matches is given."""
+    try:
+        text = matching_text(pattern)
+    except PatternRefusedError:
+        assert pattern in {"a++a", r"\a"}
+    else:
+        assert re.search(pattern, text)
+
+
+def _lists(text: object, depth: int) -> dict[str, Any]:
+    part: Any = text
+    for _ in range(depth):
+        part = {"minItems": 10, "items": part}
+    return part
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        _lists({"minLength": 100_000}, 3),
+        _lists({"const": "c" * 50_000}, 3),
+        _lists({"properties": {"n" * 30_000: {"type": "null"}}, "required": ["n" * 30_000]}, 3),
+        _lists({"pattern": "^p{4000}$"}, 3),
+        {"minItems": 900, "uniqueItems": True, "items": {"minLength": 50_000}},
+    ],
+    ids=["texts", "constants", "names", "patterns", "different items"],
+)
+def test_the_answer_is_bounded(schema: dict[str, Any]):
+    """A schema of a few bytes may ask for an answer of hundreds of megabytes, which is refused."""
+    with pytest.raises(SchemaUnsatisfiedError, match=r"too large|is not possible"):
+        _made(schema)
+
+
+def test_different_items_are_compared_without_writing_all_of_them_again(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    """Each item is written as JSON once, not once for each item after it."""
+    written: list[object] = []
+    dumps = json.dumps
+
+    def counted(value: object, **options: Any) -> str:
+        written.append(value)
+        return dumps(value, **options)
+
+    monkeypatch.setattr(json, "dumps", counted)
+    items = instance_of('{"minItems": 40, "uniqueItems": true, "items": {"type": "integer"}}')
+
+    assert items == list(range(1, 41))
+    assert len(written) <= 40 * 41 / 2  # an item for each attempt
+
+
+def test_lists_of_options_do_not_double():
+    """F7: `allOf` that holds `allOf`, twice at each level, is as large as all of its parts."""
+    parts: dict[str, Any] = {"x40": {"type": "string"}, "y40": {"type": "string", "minLength": 1}}
+    for level in range(40):
+        inner = [{"$ref": f"#/$defs/x{level + 1}"}, {"$ref": f"#/$defs/y{level + 1}"}]
+        parts[f"x{level}"] = {"allOf": inner}
+        parts[f"y{level}"] = {"allOf": inner[::-1]}
+
+    with pytest.raises(SchemaUnsatisfiedError, match="too large"):
+        _made({"$ref": "#/$defs/x0", "$defs": parts})
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        {"type": "number", "multipleOf": 0},
+        {"type": "string", "minLength": "5"},
+        {"type": "string", "format": []},
+        {"type": "string", "pattern": 5},
+        {"enum": [1], "type": "any"},
+        {"type": "array", "minItems": None},
+        {"type": "object", "properties": 1},
+        {"type": "object", "required": 1},
+        {"type": "object", "minProperties": "a", "additionalProperties": True},
+        {"allOf": 3},
+        {"allOf": [{"minimum": 1}, {"minimum": "a"}]},
+        {"anyOf": 3},
+        {"type": "string", "pattern": "(" * 300 + ")" * 300},
+        {"title": "t" * 200_000},
+    ],
+)
+def test_a_malformed_schema_is_refused(schema: dict[str, Any]):
+    """With the reason, and never with an exception of another kind."""
+    with pytest.raises(SchemaUnsatisfiedError):
+        _made(schema)
+
+
+@given(st.recursive(
+    st.none() | st.booleans() | st.integers(-2, 3) | st.sampled_from(["a", "string", "^a+$"]),
+    lambda each: st.lists(each, max_size=3) | st.dictionaries(st.sampled_from([
+        "type", "properties", "items", "prefixItems", "anyOf", "allOf", "required", "enum",
+        "const", "$ref", "pattern", "format", "minLength", "multipleOf", "minimum", "minItems",
+        "maxItems", "uniqueItems", "additionalProperties", "patternProperties", "propertyNames",
+        "minProperties", "maxProperties",
+    ]), each, max_size=4),
+    max_leaves=20,
+))  # fmt: skip
+def test_any_json_is_answered_or_refused(schema: Any):
+    """Whatever stands in a keyword, there is an answer or a reason."""
+    with contextlib.suppress(SchemaUnsatisfiedError):
+        json.dumps(_made(schema))
 
 
 @pytest.mark.parametrize("kind", [Price, list[Price], Shop, dict[str, Shop], int | None, list[Any]])
@@ -209,6 +335,8 @@ def test_models_that_hold_each_other_have_a_bounded_answer():
     r"^[^ab\d]*$", r"^(?:a{2}|b){3,}$", r"^[\w.-]+$", r"^(?P<y>\d{4})/\d\d?$", r"^\x41B\.$",
     r"^[]\-x]+?$",
     r"^(?!^[-+.]*$)[+-]?0*\d*\.?\d*$", r"^$|^x", r"\bword\b",
+    r"^(?!-)(?:[a-z0-9-]{1,63}\.)+[a-z]{2,}$",
+    r"^(?!-)(?:[a-z0-9-]{1,63}\.)+[a-z]{2,}$",
 ]))  # fmt: skip
 def test_texts_match_their_pattern(variant: int, least: int, pattern: str):
     """Whatever is given matches and is long enough; a refusal says so."""

@@ -94,6 +94,26 @@ async def test_a_schema_that_cannot_be_followed_fails_the_task():
     )
 
 
+@pytest.mark.parametrize(
+    "schema",
+    [
+        '{"type": "number", "multipleOf": 0}',
+        '{"type": "string", "minLength": "5"}',
+        '{"minItems": 1000, "items": {"minItems": 1000, "items": {"minLength": 100000}}}',
+        f'{{"properties": {{"{"n" * 20_000}": false}}, "required": ["{"n" * 20_000}"]}}',
+    ],
+    ids=["malformed", "of another type", "endless", "long"],
+)
+async def test_a_hostile_schema_fails_the_task(schema: str):
+    """In a sentence, whatever it asks for."""
+    executor = ScriptedExecutor(default=Scenario(steps=()))
+    (item,) = await _played(executor, structured_output_json=schema)
+
+    assert isinstance(item, Failed)
+    assert item.reason.startswith("the scripted server knows no answer that follows")
+    assert len(item.reason) < 700
+
+
 async def test_a_whole_step_may_be_the_reason():
     """With its page and picture, and with films."""
     step = ScriptedStep("Pay", "The card was refused", "https://shop.example/", screenshot=b"png")

@@ -331,6 +331,27 @@ async def test_a_broken_executor_fails_the_task_and_not_the_server(
     assert fine["output"] == "Fine"
 
 
+async def test_a_recursion_without_an_end_is_logged_in_short(
+    steered: Caller, queue: FromQueue, caplog: pytest.LogCaptureFixture
+):
+    """The last frames say as much as all thousand of them."""
+
+    def fall() -> None:
+        rise()  # the traceback of one function alone would be shortened anyway
+
+    def rise() -> None:
+        fall()
+
+    with pytest.raises(RecursionError) as caught:
+        fall()
+    queue.items.put_nowait(caught.value)
+    await steered.reached(await steered.create(), "failed")
+
+    (logged,) = [text for text in caplog.messages if "the executor failed on task" in text]
+    assert "RecursionError" in logged
+    assert logged.count("  File ") == 20
+
+
 async def test_an_executor_that_breaks_during_a_pause_fails_the_task(
     steered: Caller, queue: FromQueue
 ):

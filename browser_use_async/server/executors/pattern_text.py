@@ -1,9 +1,11 @@
 """Texts that match a regular expression, for answers that follow a JSON schema. No I/O.
 
 Reads the part of the syntax that ECMAScript, Python and Rust share. Lookarounds and word
-boundaries are passed over: what comes out is checked against the whole pattern.
+boundaries are passed over: what comes out is checked against the whole pattern, as far as that
+takes a bounded number of steps.
 """
 
+import math
 import re
 import string
 from collections.abc import Callable, Iterator
@@ -12,8 +14,7 @@ import attrs
 
 _MAX_REPEATS = 4096
 _MAX_LENGTH = 100_000
-_MAX_PIECES = 500_000  # written for one pattern, over all attempts
-_MAX_NESTED = 20  # characters of a text on which a pattern may have to try all ways to split it
+_MAX_PIECES = 100_000  # written for one pattern, over all attempts
 _SETS = {
     "d": "0123456789",
     "w": "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_",
@@ -22,7 +23,9 @@ _SETS = {
 _ANY = string.ascii_letters + string.digits + string.punctuation + " \t"
 _CONTROLS = {"n": "\n", "r": "\r", "t": "\t", "f": "\f", "v": "\v", "0": "\0"}
 _COUNT = re.compile(r"\{(\d*)(?:(,)(\d*))?\}")
-_GROUP = re.compile(r"\?(?::|P?<\w+>|[a-z]+:)")
+_GROUP = re.compile(r"\?(?::|P?<\w+>)")
+# Without regard to case, a set of a few characters takes milliseconds to compile.
+_FLAGS = re.compile(r"\(\?[a-zA-Z-]+[:)]")
 _LOOKAROUND = re.compile(r"\?(?:<?[=!])")
 
 _Write = Callable[[int, int], str]
@@ -34,18 +37,54 @@ class PatternRefusedError(Exception):
 
 
 @attrs.define
+class Budget:
+    """What the texts of one answer may still cost.
+
+    Attributes:
+        characters: How many may be written, those of patterns included.
+        pieces: How many may be put together in attempts to match patterns.
+        steps: How many may be made in looking for patterns in texts.
+    """
+
+    characters: int = 1_000_000
+    pieces: int = 200_000
+    steps: float = 30_000_000
+
+
+@attrs.define
 class _Parser:
     """Turns a pattern into a function that writes matching texts.
 
     Attributes:
         is_nested: Whether it repeats what has choices of its own, as `(a+)+` does.
+        is_exact: Whether all that is written matches, since nothing of it was passed over.
+        pieces: How many were written.
     """
 
     pattern: str
     at: int = 0
     is_nested: bool = False
+    is_exact: bool = True
+    pieces: int = 0
     _choices: int = 0
-    _pieces: int = 0
+    _lengths: int = 0  # of the choices those between more than two
+    _depth: int = 0
+    _empty: int = 0  # groups and what is passed over: they take a step, and no character
+
+    def steps(self, text: str, pieces: int) -> float:
+        """The most steps in which the pattern is found in a text of so many pieces, or is not.
+
+        There are as many attempts as ways to lay the text out over what the pattern leaves open:
+        each repetition ends at any place, and a choice between two doubles them.
+        """
+        places = len(text) + 1
+        if self.is_nested:
+            bits = len(text) * max(self._choices, math.log2(pieces + 2)) + self._choices
+        else:
+            is_anchored = self.pattern.startswith("^") and "|" not in self.pattern
+            free = self._lengths + (not is_anchored)  # or it may begin at any place as well
+            bits = free * math.log2(places) + self._choices - self._lengths
+        return 2 ** min(bits, 64) * (1 + self._empty + pieces / places)
 
     def alternatives(self) -> _Write:
         options = [self._sequence()]
@@ -74,7 +113,19 @@ class _Parser:
             return self._escape()
         if character == ".":
             return self._one_of(_ANY)
-        return self._one_of("" if character in "^$" else character)
+        if character in "^$":
+            return self._passed_over(is_exact=self._is_outermost(character))
+        return self._one_of(character)
+
+    def _is_outermost(self, anchor: str) -> bool:
+        """Whether an anchor is one of the pattern's own ends, where it says what is so anyway."""
+        beside = self.pattern[: self.at - 1][-1:] if anchor == "^" else self.pattern[self.at :][:1]
+        return self._depth == 0 and beside in {"", "|"}
+
+    def _passed_over(self, *, is_exact: bool = False) -> _Write:
+        self.is_exact = self.is_exact and is_exact
+        self._empty += 1
+        return self._one_of("")
 
     def _group(self) -> _Write:
         is_looking = _LOOKAROUND.match(self.pattern, self.at)
@@ -85,15 +136,21 @@ class _Parser:
             self.at = opened.end()
         elif is_looking:
             self.at = is_looking.end()
+        self._empty += 1
+        self._depth += 1
         inner = self.alternatives()
+        self._depth -= 1
         if not self._accept(")"):
             raise PatternRefusedError("it has a group without an end")
-        return self._one_of("") if is_looking else inner
+        if not is_looking:
+            return inner
+        self._passed_over()
+        return lambda extra, variant: inner(extra, variant)[:0]  # its size counts all the same
 
     def _escape(self) -> _Write:
         name = self._next()
         if name in "bBAZz":
-            return self._one_of("")
+            return self._passed_over()
         if name.isdigit() and name != "0":
             raise PatternRefusedError("it refers back to a group")
         return self._one_of(self._escaped(name))
@@ -105,6 +162,7 @@ class _Parser:
             return within if name.islower() else _without(within)
         if name in "xu":
             return self._code_point(2 if name == "x" else 4)
+        self.is_exact = self.is_exact and (name in "nrtfv" or not name.isalnum())
         return _CONTROLS.get(name, name)
 
     def _code_point(self, digits: int) -> str:
@@ -140,18 +198,19 @@ class _Parser:
         counts = self._counts()
         if counts is None:
             return write
-        if not self._accept("?"):  # lazy and possessive ones match the same texts
-            self._accept("+")
+        if not self._accept("?"):  # lazy ones match the same texts, possessive ones most of them
+            self.is_exact = not self._accept("+") and self.is_exact
         least, most = counts
         if least > _MAX_REPEATS:
             raise PatternRefusedError(f"it repeats something {least} times")
         self._choices += most > least
+        self._lengths += most > least + 1
         self.is_nested = self.is_nested or (has_choices and most > 1)
 
         # What is repeated gets no repetitions of its own: their product would be huge.
         def repeat(extra: int, variant: int) -> str:
             count = min(least + extra, most)
-            self._count_pieces(count)
+            self._count_pieces(count + 1)
             return "".join(write(0, variant) for _ in range(count))
 
         return repeat
@@ -164,8 +223,8 @@ class _Parser:
         return write
 
     def _count_pieces(self, count: int) -> None:
-        self._pieces += count
-        if self._pieces > _MAX_PIECES:
+        self.pieces += count
+        if self.pieces > _MAX_PIECES:
             raise PatternRefusedError("it is too large")
 
     def _counts(self) -> tuple[int, int] | None:
@@ -174,6 +233,7 @@ class _Parser:
                 return counts
         count = _COUNT.match(self.pattern, self.at)
         if count is None or count[0] in {"{}", "{,}"}:
+            self.is_exact = self.is_exact and count is None
             return None
         self.at = count.end()
         least = int(count[1] or 0)
@@ -199,35 +259,66 @@ def _without(characters: str) -> str:
 
 
 def matching_text(
-    pattern: str, *, least: int = 0, most: int = _MAX_LENGTH, variant: int = 0
+    pattern: str,
+    *,
+    least: int = 0,
+    most: int = _MAX_LENGTH,
+    variant: int = 0,
+    budget: Budget | None = None,
 ) -> str:
     """A text in which a pattern is found, of a length within bounds; the same each time.
+
+    Args:
+        pattern: The pattern.
+        least: The fewest characters of the text.
+        most: The most characters of the text.
+        variant: A number by which the text differs from others.
+        budget: What it may cost, of which that is taken; by default a new one.
 
     Raises:
         PatternRefusedError: No such text is known.
     """
+    budget = budget or Budget()
+    if _FLAGS.search(pattern):
+        raise PatternRefusedError("it has flags")
+    if len(pattern) > budget.characters or budget.pieces < 0:
+        raise PatternRefusedError("the answer is too large")
+    budget.characters -= len(pattern)
+    parser = _Parser(pattern)
     try:
         compiled = re.compile(pattern)
+        for text, pieces, is_padded in _candidates(parser, least, variant):
+            if least <= len(text) <= most:
+                steps = parser.steps(text, pieces)
+                # What is too costly to be tried is taken for what it was made to be.
+                if steps > budget.steps:
+                    matches = parser.is_exact and not is_padded
+                else:
+                    budget.steps -= steps
+                    matches = compiled.search(text) is not None
+                if matches:
+                    return text
     except re.error as error:
-        raise PatternRefusedError(f"it is no regular expression: {error}") from None
-    parser = _Parser(pattern)
-    write = parser.alternatives()
-    if parser.is_nested:  # a text that does not match takes time that doubles with each character
-        if least > _MAX_NESTED:
-            raise PatternRefusedError(f"it repeats repetitions in {least} characters or more")
-        most = min(most, _MAX_NESTED)
-    for text in _candidates(write, least, variant):
-        if least <= len(text) <= most and compiled.search(text):
-            return text
+        raise PatternRefusedError(f"it is no regular expression: {error!s:.80}") from None
+    except (OverflowError, RecursionError):
+        raise PatternRefusedError("it is too large") from None
+    finally:
+        budget.pieces -= parser.pieces
     bounds = f" of {least} to {most} characters" if (least, most) != (0, _MAX_LENGTH) else ""
     raise PatternRefusedError(f"no text{bounds} was found that matches it")
 
 
-def _candidates(write: _Write, least: int, variant: int) -> Iterator[str]:
+def _candidates(parser: _Parser, least: int, variant: int) -> Iterator[tuple[str, int, bool]]:
+    """Texts, each with the number of its pieces and whether it was made longer."""
+    write = parser.alternatives()
+    pieces = 0
     # Nothing comes last: `\w*` is better shown by a letter.
     for attempt in range(variant, variant + 16):
         for extra in (0, 1, 2, 3, 8, max(0, least - 1), least):
-            if text := write(extra, attempt):
-                yield text
-                yield text.ljust(least, "a")
-    yield "".ljust(least, "a")
+            before = parser.pieces
+            text = write(extra, attempt)
+            pieces = parser.pieces - before
+            if text:
+                yield text, pieces, False
+                yield text.ljust(least, "a"), pieces, True
+    yield "".ljust(least, "a"), pieces, True

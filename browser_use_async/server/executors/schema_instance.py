@@ -10,6 +10,7 @@ from typing import Any
 import attrs
 
 from browser_use_async.api.task_fields import MISSING, resolve_pointer
+from browser_use_async.server.executors.pattern_text import Budget
 from browser_use_async.server.executors.schema_scalars import (
     SchemaUnsatisfiedError,
     constant,
@@ -19,11 +20,13 @@ from browser_use_async.server.executors.schema_scalars import (
 )
 from browser_use_async.server.reading.decoding import load_json
 
+_MAX_SCHEMA = 100_000  # characters
 _UNSUPPORTED = ("not", "if", "contains", "dependentSchemas", "$dynamicRef")
 _MAX_VISITS = 5_000
 _MAX_DEPTH = 120
 _MAX_ITEMS = 1_000
 _VARIANTS = 64
+_MEMBERS = 64  # of a list or object in the schema: as many cost as much as one part
 
 
 class _TooLargeError(SchemaUnsatisfiedError):
@@ -36,10 +39,25 @@ def instance_of(schema_text: str) -> Any:
     Raises:
         SchemaUnsatisfiedError: None is known.
     """
+    if len(schema_text) > _MAX_SCHEMA:
+        raise SchemaUnsatisfiedError(f"it has more than {_MAX_SCHEMA:,} characters")
     try:
         root = load_json(schema_text)
     except ValueError:
         raise SchemaUnsatisfiedError("structured_output_json is not JSON") from None
+    try:
+        return _either(root)
+    # Keywords are read as what they should be, and what they are lies with the client.
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+        raise SchemaUnsatisfiedError(
+            f"a keyword has a value that is none: {error!s:.80}"
+        ) from error
+    except RecursionError as error:
+        raise SchemaUnsatisfiedError("it is nested too deeply") from error
+
+
+def _either(root: Any) -> Any:
+    """A whole instance, or else a lean one."""
     try:
         return _Builder(root).value(root, "$")
     except _TooLargeError:
@@ -58,14 +76,13 @@ class _Builder:
     root: Any
     lean: bool = False  # without optional properties and items
     visits: int = 0
+    budget: Budget = attrs.field(factory=Budget)
     # The places and references on the way down
     within: list[Any] = attrs.field(factory=list)
 
     def value(self, part: Any, place: str, variant: int = 0) -> Any:
-        self.visits += 1
-        if self.visits > _MAX_VISITS or len(self.within) > _MAX_DEPTH:
-            raise _TooLargeError(f"{place}: the schema is too large to answer")
         schema = _as_object(part, place)
+        self._visit(schema, place)
         reference = schema.get("$ref")
         if reference is None:
             with self._following([place], place):
@@ -74,6 +91,20 @@ class _Builder:
         with self._following([reference], place):
             target = _merged(self._referred(reference, place), around, place)
             return self.value(target, place, variant)
+
+    def _visit(self, schema: dict[str, Any], place: str) -> None:
+        """Count a part as large as it is: whoever reads it looks at all of its members."""
+        sized = (each for each in schema.values() if isinstance(each, dict | list))
+        self.visits += 1 + (len(schema) + sum(map(len, sized))) // _MEMBERS
+        if self.visits > _MAX_VISITS or len(self.within) > _MAX_DEPTH:
+            raise _TooLargeError(f"{place:.80}: the schema is too large to answer")
+
+    def _write(self, text: str, place: str) -> str:
+        """Count a text or a name of the answer."""
+        self.budget.characters -= len(text)
+        if self.budget.characters < 0:
+            raise _TooLargeError(f"{place:.80}: the answer is too large")
+        return text
 
     @contextmanager
     def _following(self, references: list[Any], place: str) -> Generator[None]:
@@ -111,6 +142,7 @@ class _Builder:
                 around = {key: each for key, each in option.items() if key != "$ref"}
                 option = _merged(self._referred(option["$ref"], place), around, place)  # noqa: PLW2901
             merged = _merged(merged, _as_object(option, place), place)
+            self._visit(merged, place)  # or lists of options that hold lists of them would double
         with self._following(references, place):
             return self.value(merged, place, variant)
 
@@ -127,7 +159,9 @@ class _Builder:
 
     def _typed(self, part: dict[str, Any], place: str, variant: int) -> Any:
         if "const" in part or "enum" in part:
-            return constant(part, place, variant)
+            member = constant(part, place, variant)
+            self._write(json.dumps(member), place)
+            return member
         kinds = part.get("type", _implied(part))
         named: list[Any] = kinds if isinstance(kinds, list) else [kinds]
         named = [each for each in named if each != "null"] + ["null"] * ("null" in named)
@@ -145,7 +179,7 @@ class _Builder:
             case "integer" | "number":
                 return number(part, kind, place, variant)
             case "string":
-                return text(part, place, variant)
+                return self._write(text(part, place, variant, self.budget), place)
             case "array":
                 return self._array(part, place, variant)
             case "object":
@@ -164,11 +198,12 @@ class _Builder:
         others = 0 if rest is False else max(least - len(prefix), 0 if self.lean or prefix else 1)
         parts = [*prefix, *[rest] * others][:most]
         items: list[Any] = []
+        taken: set[str] = set()
         try:
             for index, each in enumerate(parts):
                 inner = f"{place}[{index}]"
                 if part.get("uniqueItems") is True:
-                    items.append(self._other_than(items, each, inner, variant))
+                    items.append(self._other_than(taken, each, inner, variant))
                 else:
                     items.append(self.value(each, inner, variant))
         except SchemaUnsatisfiedError:
@@ -178,27 +213,29 @@ class _Builder:
             raise SchemaUnsatisfiedError(f"{place}: only {len(items)} of {least} items are allowed")
         return items
 
-    def _other_than(self, items: list[Any], part: Any, place: str, variant: int) -> Any:
-        """An item that is not there yet."""
-        taken = {json.dumps(each, sort_keys=True) for each in items}
-        for other in range(variant, variant + len(items) + _VARIANTS):
+    def _other_than(self, taken: set[str], part: Any, place: str, variant: int) -> Any:
+        """An item that is not among those taken, and is then."""
+        for other in range(variant, variant + len(taken) + _VARIANTS):
             item = self.value(part, place, other)
-            if json.dumps(item, sort_keys=True) not in taken:
+            if (written := json.dumps(item, sort_keys=True)) not in taken:
+                taken.add(written)
                 return item
-        raise SchemaUnsatisfiedError(f"{place}: no {len(items) + 1} different items are known")
+        raise SchemaUnsatisfiedError(f"{place}: no {len(taken) + 1} different items are known")
 
     def _object(self, part: dict[str, Any], place: str, variant: int) -> dict[str, Any]:
         properties: dict[str, Any] = part.get("properties", {})
         required: list[str] = part.get("required", [])
+        needed = set(required)
         values: dict[str, Any] = {}
         most = part.get("maxProperties", math.inf)
         for name in [*required, *([] if self.lean else properties)]:
-            is_required = name in required
+            is_required = name in needed
             if name in values or (not is_required and len(values) >= most):
                 continue
             try:
                 schema = properties.get(name, part.get("additionalProperties", True))
-                values[name] = self.value(schema, f"{place}.{name}", variant)
+                value = self.value(schema, f"{place}.{name}", variant)
+                values[self._write(name, place)] = value
             except SchemaUnsatisfiedError:
                 if is_required:
                     raise
@@ -222,7 +259,8 @@ class _Builder:
                 if len(values) >= wanted:
                     return
                 name, schema = self._other_name(part, place, index)
-                values.setdefault(name, self.value(schema, f"{place}.{name}", variant))
+                value = self.value(schema, f"{place}.{name}", variant)
+                values.setdefault(self._write(name, place), value)
         except SchemaUnsatisfiedError:
             if len(values) < least:
                 raise
@@ -231,7 +269,7 @@ class _Builder:
 
     def _other_name(self, part: dict[str, Any], place: str, index: int) -> tuple[str, Any]:
         for pattern, schema in part.get("patternProperties", {}).items():
-            return text_matching(pattern, {}, f"{place}, a name", index), schema
+            return text_matching(pattern, {}, f"{place}, a name", index, self.budget), schema
         schema = part.get("additionalProperties", True)
         if schema is False:
             raise SchemaUnsatisfiedError(f"{place}: it needs more properties than it allows")
@@ -299,12 +337,13 @@ def _merged(first: dict[str, Any], second: dict[str, Any], place: str) -> dict[s
 def _both(keyword: str, one: Any, other: Any, place: str) -> Any:
     match keyword:
         case "required":
-            return [*one, *(each for each in other if each not in one)]
+            return list(dict.fromkeys([*one, *other]))
         case "properties":
             shared = {each: {"allOf": [one[each], other[each]]} for each in one.keys() & other}
             return {**one, **other, **shared}
         case "enum":
-            return [each for each in one if each in other]
+            known = {json.dumps(each, sort_keys=True) for each in other}
+            return [each for each in one if json.dumps(each, sort_keys=True) in known]
         case "minimum" | "exclusiveMinimum" | "minLength" | "minItems" | "minProperties":
             return max(one, other)
         case "maximum" | "exclusiveMaximum" | "maxLength" | "maxItems" | "maxProperties":

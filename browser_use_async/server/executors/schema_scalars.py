@@ -10,7 +10,11 @@ from typing import Any
 
 import attrs
 
-from browser_use_async.server.executors.pattern_text import PatternRefusedError, matching_text
+from browser_use_async.server.executors.pattern_text import (
+    Budget,
+    PatternRefusedError,
+    matching_text,
+)
 
 _MAX_LENGTH = 100_000
 _BOUNDS = ("minimum", "exclusiveMinimum", "maximum", "exclusiveMaximum")
@@ -164,7 +168,7 @@ def number(part: dict[str, Any], kind: str, place: str, variant: int) -> int | f
 # --- texts ----------------------------------------------------------------------------------
 
 
-def text(part: dict[str, Any], place: str, variant: int) -> str:
+def text(part: dict[str, Any], place: str, variant: int, budget: Budget) -> str:
     """A text that a schema allows: of its pattern, of its format, or named after its property.
 
     Raises:
@@ -175,7 +179,7 @@ def text(part: dict[str, Any], place: str, variant: int) -> str:
         raise SchemaUnsatisfiedError(f"{place}: a text of {least} characters is not possible")
     pattern, known = part.get("pattern"), _OF_FORMAT.get(part.get("format", ""))
     if pattern is not None:
-        return text_matching(pattern, part, place, variant)
+        return text_matching(pattern, part, place, variant, budget)
     if known is not None:
         return _of_format(part, known, place, variant)
     name = place.rpartition(".")[2].partition("[")[0].strip("$")
@@ -195,7 +199,9 @@ def _of_format(part: dict[str, Any], template: str, place: str, variant: int) ->
     return known
 
 
-def text_matching(pattern: str, part: dict[str, Any], place: str, variant: int) -> str:
+def text_matching(
+    pattern: str, part: dict[str, Any], place: str, variant: int, budget: Budget
+) -> str:
     """A text that a pattern matches.
 
     Raises:
@@ -203,6 +209,6 @@ def text_matching(pattern: str, part: dict[str, Any], place: str, variant: int) 
     """
     least, most = part.get("minLength", 0), part.get("maxLength", _MAX_LENGTH)
     try:
-        return matching_text(pattern, least=least, most=most, variant=variant)
+        return matching_text(pattern, least=least, most=most, variant=variant, budget=budget)
     except PatternRefusedError as error:
         raise SchemaUnsatisfiedError(f"{place}: pattern {pattern!r:.80}: {error}") from None

@@ -167,7 +167,7 @@ def _result(scenario: Scenario, assignment: Assignment) -> Finished | Failed:
             output = "Done." if schema is None else json.dumps(instance_of(schema))
         except SchemaUnsatisfiedError as error:
             what = "the scripted server knows no answer that follows the task's schema"
-            return Failed(f"{what}: {error}. Give its Scenario an output.")
+            return Failed(f"{what}: {error!s:.500}. Give its Scenario an output.")
     elif output is not None and not isinstance(output, str):
         output = json.dumps(output, ensure_ascii=False)
     return Finished(output, scenario.files, scenario.cookies, scenario.recordings)
