@@ -1,5 +1,6 @@
 import dataclasses
 import json
+import tracemalloc
 from typing import Any
 
 import pytest
@@ -58,6 +59,32 @@ def unread(schema: Any, *pages: Page) -> str:
     with pytest.raises(NotReadableError) as caught:
         filled(schema, *pages)
     return caught.value.path
+
+
+def test_long_names_are_not_copied_for_each_of_their_values():
+    """A page may name an object with a megabyte, and have thousands of values in it."""
+    values = {f"a{number}": number for number in range(2_000)}
+    odd = Page("https://a.example/", title="Odd", data=[{"k" * 100_000: values}])
+
+    tracemalloc.start()
+    try:
+        found = filled(properties(a7=WHOLE), odd)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+    assert found == {"a7": 7}
+    assert peak < 20_000_000
+
+
+def test_blanks_between_the_items_of_a_text_are_looked_at_once():
+    """The search for what parts them does not begin anew at each of a million blanks."""
+    odd = Page("https://a.example/", data=[{"colours": f"red ,{' ' * 1_000_000}x ; blue"}])
+    schema = properties(colours={"type": "array", "items": TEXT})
+
+    assert filled(schema, odd) == {"colours": ["red", "x", "blue"]}
+    odd = Page("https://a.example/", data=[{"colours": f"red{' ' * 1_000_000}x"}])
+    assert len(filled(schema, odd)["colours"]) == 1
 
 
 async def test_fields_are_read_from_everywhere_on_a_page():

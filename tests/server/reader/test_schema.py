@@ -64,6 +64,44 @@ def test_schema_that_contains_itself_is_filled_as_far_as_the_page_goes():
     assert fill(Schema(json.dumps(schema)), PagesSource([PAGE])) == {"title": "T"}
 
 
+def test_lists_of_schemas_do_not_double():
+    """F7: 40 levels of `allOf`, each twice in the one above, are refused and not put together."""
+    parts: dict[str, Any] = {"d40": {"type": "string"}}
+    for level in range(40):
+        parts[f"d{level}"] = {"allOf": [{"$ref": f"#/$defs/d{level + 1}"}] * 2}
+    text = json.dumps({"$ref": "#/$defs/d0", "$defs": parts})
+
+    assert len(text) < 4_000
+    with pytest.raises(SchemaRefusedError, match="more than can be read"):
+        fill(Schema(text), PagesSource([PAGE]))
+
+
+def test_a_schema_that_is_put_together_from_many_is_filled():
+    """F7: what is said twice costs twice, which is allowed."""
+    part = {"allOf": [{"$ref": "#/$defs/a"}, {"$ref": "#/$defs/b"}]}
+    named = {"properties": {"title": {"type": "string"}}, "required": ["title"]}
+    root = {**part, "$defs": {"a": {"type": "object"}, "b": {"allOf": [named, named]}}}
+
+    assert fill(Schema(json.dumps(root)), PagesSource([PAGE])) == {"title": "T"}
+
+
+def test_a_schema_that_is_too_deep_is_refused():
+    """F7: 300 levels, or alternatives that hold themselves, and not in Python's words."""
+    deep: dict[str, Any] = {"type": "string"}
+    for _ in range(300):
+        deep = {"properties": {"a": deep}}
+
+    for schema in (deep, {"anyOf": [{"$ref": "#"}]}):
+        with pytest.raises(SchemaRefusedError, match="nested too deeply"):
+            fill(Schema(json.dumps(schema)), PagesSource([PAGE]))
+
+
+def test_a_schema_that_is_too_long_is_refused():
+    """One of a megabyte is no question to a page."""
+    with pytest.raises(SchemaRefusedError, match="more than 100,000 characters"):
+        Schema(json.dumps({"title": "t" * 100_000}))
+
+
 def test_schema_out_of_proportion_is_refused():
     """Alternatives of alternatives of alternatives end at a bound, not with the heat death."""
     definitions: dict[str, Any] = {"d0": {"type": "integer"}}

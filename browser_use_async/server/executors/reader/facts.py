@@ -16,6 +16,7 @@ _LITTLE = frozenset("a an at date for has is of on the time value".split())
 MAX_TEXT = 20_000
 """The most characters of a page's text that go into an answer."""
 
+_MAX_NAME = 200  # characters; pages may have names of megabytes for each of many values
 _MAX_DEPTH = 6
 _MAX_FACTS = 5000
 
@@ -35,7 +36,7 @@ class Fact:
     value: Any
     other_name: bool = False
     words: frozenset[str] = attrs.field(
-        default=attrs.Factory(lambda fact: word_set(fact.name), takes_self=True)
+        default=attrs.Factory(lambda fact: word_set(fact.name[:_MAX_NAME]), takes_self=True)
     )
 
 
@@ -175,17 +176,17 @@ def _all_nested_facts(mapping: Mapping[str, Any]) -> Iterator[Fact]:
         path, inner, depth = waiting.popleft()
         for key, value in inner.items():
             if depth and not key.startswith("@"):
-                yield Fact(f"{path} {key}", value)
+                yield Fact(f"{path} {key[:_MAX_NAME]}", value)
                 yield Fact(key, value)
             only = value[0] if isinstance(value, list) and len(value) == 1 else value
             if isinstance(only, Mapping) and depth < _MAX_DEPTH:
-                waiting.append((f"{path} {key}", only, depth + 1))
+                waiting.append((f"{path} {key[:_MAX_NAME]}"[:_MAX_NAME], only, depth + 1))
 
 
 def _cell_facts(tables: Iterable[Table]) -> Iterator[Fact]:
     """The cells of tables under the names of their row and column: "Family price"."""
     cells = (
-        Fact(f"{row.cells[0]} {header}", cell)
+        Fact(f"{row.cells[0][:_MAX_NAME]} {header[:_MAX_NAME]}", cell)
         for table in tables
         for row in table.rows
         for header, cell in list(zip(table.headers, row.cells, strict=False))[1:]

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from browser_use_async.server.executors.reader.schema import Schema
+from browser_use_async.server.executors.reader.schema import Schema, SchemaRefusedError
 from browser_use_async.server.executors.reader.sources import Source, Wanted
 from browser_use_async.server.executors.reader.values import (
     as_boolean,
@@ -44,7 +44,11 @@ def fill(schema: Schema, source: Source) -> Any:
     """
     name = schema.root.get("title", "")
     filler = _Filler(schema)
-    return filler.value(schema.root, name if isinstance(name, str) else "", source, "", whole=True)
+    name = name if isinstance(name, str) else ""
+    try:
+        return filler.value(schema.root, name, source, "", whole=True)
+    except RecursionError as error:
+        raise SchemaRefusedError("structured_output_json is nested too deeply.") from error
 
 
 class _Filler:

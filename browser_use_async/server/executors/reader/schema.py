@@ -18,7 +18,9 @@ _KEYWORDS: dict[str, tuple[type, ...]] = {
 }
 _TYPES = frozenset({"any", "array", "boolean", "integer", "null", "number", "object", "string"})
 _MAX_REFERENCES = 32
+_MAX_SCHEMA = 100_000  # characters
 _MAX_LOOKS = 50_000
+_MEMBERS = 20  # that are put together with others: as many cost as much as one look
 
 
 class SchemaRefusedError(Exception):
@@ -49,6 +51,10 @@ class Schema:
     """
 
     def __init__(self, text: str) -> None:
+        if len(text) > _MAX_SCHEMA:
+            raise SchemaRefusedError(
+                f"structured_output_json has more than {_MAX_SCHEMA:,} characters."
+            )
         try:
             root = load_json(text)
         except ValueError:
@@ -67,9 +73,7 @@ class Schema:
         Raises:
             SchemaRefusedError: It refers to what is not there, or the schema is out of proportion.
         """
-        self._looks += 1
-        if self._looks > _MAX_LOOKS:
-            raise SchemaRefusedError("structured_output_json asks for more than can be read.")
+        self._count(1)
         schema = self._resolved(part)
         for keyword in ("anyOf", "oneOf"):
             if keyword in schema:
@@ -81,7 +85,7 @@ class Schema:
         branches: list[dict[str, Any]] = []
         nullable = schema.get("nullable") is True
         for option in _listed(schema[keyword], keyword):
-            inner = self.alternatives(_merged(around, self._resolved(option)))
+            inner = self.alternatives(self._merged(around, self._resolved(option)))
             branches += inner.branches
             nullable = nullable or inner.nullable
         return Alternatives(branches, nullable)
@@ -95,15 +99,33 @@ class Schema:
                 raise SchemaRefusedError(f"structured_output_json has no schema in {part!r:.40}.")
             if "$ref" in part:
                 around = {key: value for key, value in part.items() if key != "$ref"}
-                part = _merged(self._referred(part["$ref"]), around)
+                part = self._merged(self._referred(part["$ref"]), around)
             elif "allOf" in part:
                 merged = {key: value for key, value in part.items() if key != "allOf"}
                 for option in _listed(part["allOf"], "allOf"):
-                    merged = _merged(merged, self._resolved(option))
+                    self._count(1)  # what holds lists of what holds lists doubles with each
+                    merged = self._merged(merged, self._resolved(option))
                 part = merged
             else:
                 return _checked(part)
         raise SchemaRefusedError("structured_output_json has references that lead in a circle.")
+
+    def _merged(self, first: dict[str, Any], second: dict[str, Any]) -> dict[str, Any]:
+        first, second = _checked(first), _checked(second)
+        merged = {**first, **second}
+        properties = {**first.get("properties", {}), **second.get("properties", {})}
+        required = [*first.get("required", ()), *second.get("required", ())]
+        self._count((len(merged) + len(properties) + len(required)) // _MEMBERS)
+        if properties:
+            merged["properties"] = properties
+        if required:
+            merged["required"] = required
+        return merged
+
+    def _count(self, looks: int) -> None:
+        self._looks += looks
+        if self._looks > _MAX_LOOKS:
+            raise SchemaRefusedError("structured_output_json asks for more than can be read.")
 
     def _referred(self, reference: Any) -> dict[str, Any]:
         target = resolve_pointer(self.root, reference) if isinstance(reference, str) else MISSING
@@ -140,18 +162,6 @@ def _implied(schema: Mapping[str, Any]) -> str:
     if "properties" in schema or "additionalProperties" in schema:
         return "object"
     return "array" if "items" in schema else "any"
-
-
-def _merged(first: dict[str, Any], second: dict[str, Any]) -> dict[str, Any]:
-    first, second = _checked(first), _checked(second)
-    merged = {**first, **second}
-    properties = {**first.get("properties", {}), **second.get("properties", {})}
-    required = [*first.get("required", ()), *second.get("required", ())]
-    if properties:
-        merged["properties"] = properties
-    if required:
-        merged["required"] = required
-    return merged
 
 
 def _listed(value: Any, keyword: str) -> list[Any]:

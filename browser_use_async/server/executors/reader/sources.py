@@ -1,7 +1,9 @@
 """Where the fields of a schema are read from: pages, JSON objects and rows of tables."""
 
 import re
+from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cached_property
 from typing import Any, Protocol
 
 import attrs
@@ -17,7 +19,7 @@ from browser_use_async.server.reading.linked_data import types_of
 from browser_use_async.server.reading.page import Page, Row, Table
 from browser_use_async.server.reading.words import word_set
 
-_SEPARATORS = re.compile(r"\s*[,;|\u2022\u00b7]\s*")
+_SEPARATORS = re.compile("[,;|\u2022\u00b7]")
 # What may hold a comma without being an enumeration.
 _SENTENCES = frozenset("body content description heading headline summary text title url".split())
 _ANY_LIST = frozenset({"bullet", "bullet point", "entry", "item", "list", "list item", "point"})
@@ -97,7 +99,7 @@ class FactSource:
             if isinstance(value, list):
                 yield value
             elif isinstance(value, str) and not word_set(name) & _SENTENCES:
-                yield _SEPARATORS.split(value)
+                yield [each.strip() for each in _SEPARATORS.split(value)]
             else:
                 yield [value]
 
@@ -155,7 +157,7 @@ class PagesSource(FactSource):
         """
         wanted = word_set(name)
         if len(self._pages) > 1:
-            each = [next(filter(None, one.values(name)), None) for one in self._alone()]
+            each = [next(filter(None, one.values(name)), None) for one in self._alone]
             if all(isinstance(value, str) for value in each):
                 yield each
         yield from super().lists(name)
@@ -196,7 +198,7 @@ class PagesSource(FactSource):
             if isinstance(document, list) and all(isinstance(one, Mapping) for one in document):
                 yield (_mapping_source(one, self.base) for one in document)
         if len(self._pages) > 1:
-            yield self._alone()
+            yield self._alone
 
     def mappings(self, name: str) -> Iterator[Mapping[str, Any]]:
         """Inner objects, labels below a heading of that name, all labels, meta elements.
@@ -213,6 +215,7 @@ class PagesSource(FactSource):
         if words in {"metadata", "meta"}:
             yield {label.name: label.value for page in self._pages for label in page.metadata}
 
+    @cached_property
     def _alone(self) -> list["PagesSource"]:
         return [PagesSource([page]) for page in self._pages]
 
@@ -231,13 +234,13 @@ class PagesSource(FactSource):
     def _nodes(self, name: str) -> Iterator[Mapping[str, Any]]:
         """The nodes whose type is the name, wherever they stand in the page's data."""
         wanted = word_set(name)
-        waiting: list[Any] = [node for page in self._pages for node in page.data]
+        waiting: deque[Any] = deque(node for page in self._pages for node in page.data)
         for _ in range(_MAX_NODES):
             if not waiting:
                 return
-            node = waiting.pop(0)
+            node = waiting.popleft()
             if isinstance(node, list):
-                waiting[:0] = node[:_MAX_NODES]
+                waiting.extendleft(reversed(node[:_MAX_NODES]))
             elif isinstance(node, Mapping):
                 if wanted and any(word_set(kind) == wanted for kind in types_of(node)):
                     yield node

@@ -23,6 +23,7 @@ _NUMBER = re.compile(
 _ASIDE = re.compile(r"\([^()]*\)")
 _PLAIN_THOUSANDS = re.compile(r"\d{1,3}(?:[,'\u2019\s]\d{3})+(?:\.\d+)?")
 _LONGEST_NUMBER = 60
+_LONGEST_MEMBER = 1_000  # of a text that says a member of an enumeration in other words
 _YES = frozenset(
     ("yes", "true", "on", "included", "available", "in stock", "\u2713", "\u2714", "\u2705", "1")
 )
@@ -94,21 +95,24 @@ def as_member(value: Any, members: list[Any]) -> Any:
     """
     if value in members and not isinstance(value, bool):
         return value
+    text = _text(value)
+    said = _words_of_name(text)
     for member in members:
         if isinstance(member, bool):
             fits = as_boolean(value) is member
         elif isinstance(member, int | float):
             fits = as_number(value) == member
         else:
-            fits = isinstance(member, str) and _means(_text(value), member)
+            fits = isinstance(member, str) and (text == member or said == words(member) != ())
         if fits:
             return member
     return None
 
 
-def _means(text: str, member: str) -> bool:
+def _words_of_name(text: str) -> tuple[str, ...]:
+    """The words of a text that may be a name, or of the end of an address."""
     tail = text.rpartition("/")[2] if text.startswith(("http://", "https://")) else text
-    return text == member or bool(words(member)) and words(tail) == words(member)  # noqa: RUF021
+    return words(tail) if len(tail) <= _LONGEST_MEMBER else ()
 
 
 def _text(value: Any) -> str:
