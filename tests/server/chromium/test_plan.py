@@ -1,5 +1,7 @@
 """What a browser is told to do, from words alone: no browser is needed for that."""
 
+import contextlib
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -46,6 +48,42 @@ def _deeds(text: str) -> list[Deed]:
     deeds = [action.deed for action in actions]
     assert deeds[0] == OpenAddress("https://shop.example/")
     return deeds[1:-1] if deeds[-1] == Extract() else deeds[1:]
+
+
+LONG = {
+    "Fill": "Fill" + " " * 19_000 + "x",
+    "Type": "Type" + "\t " * 9_500 + "x",
+    "Upload": "Upload" + " \u00a0" * 9_500,
+    "line breaks": "\n" * 19_000 + "x",
+    "field words": "fill " + "the field " * 1_900 + "with x",
+    "opened quotations": "“" * 6_000 + "„" * 6_000 + "«" * 6_000,
+    "addresses": "a.b/ " * 3_800,
+    "instructions": "go back\n" * 2_300,
+}
+
+
+@pytest.mark.parametrize("said", LONG.values(), ids=LONG)
+def test_a_long_text_is_planned_or_refused(said: str):
+    """F6: no text of 20 KB holds up the server, whatever stands in it."""
+    with contextlib.suppress(PlanRefusedError):
+        assert _plan(f"Open https://shop.example/. {said}").actions
+
+
+def test_a_text_that_is_too_long_is_refused():
+    """F6: what is longer than 20,000 characters is not read by rules; the reason says so."""
+    said = "Open https://shop.example/. Fill Name with Ada".ljust(20_000)
+
+    assert _plan(said).actions
+    with pytest.raises(PlanRefusedError, match="up to 20,000 is read"):
+        _plan(f"{said} ")
+
+
+def test_blanks_inside_of_quotations_are_kept():
+    """Blanks between words count once, those of a value as they are."""
+    assert _deeds(' and  fill\t  Name   with  "Ada  Countess"   ') == [
+        Fill("Name", "Ada  Countess")
+    ]
+    assert _deeds("and fill the “First  name”  input  field with A") == [Fill("First name", "A")]
 
 
 @pytest.mark.parametrize(

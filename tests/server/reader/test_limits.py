@@ -104,6 +104,16 @@ async def test_links_and_redirects_obey_the_allowed_domains(reader: ReaderExecut
         assert done.end.url == other
 
 
+async def test_what_is_too_long_to_be_understood_fails_the_task(reader: ReaderExecutor):
+    """F6, F7: at once, with a sentence; nothing is opened."""
+    text = await run(reader, "Open https://a.example/" + "\n" * 1_000_000)
+    schema = await run(reader, "Open https://a.example/", schema={"title": "t" * 200_000})
+
+    assert text.steps == schema.steps == []
+    assert "Without a language model a text of up to 20,000 is read" in text.reason
+    assert schema.reason == "structured_output_json has more than 100,000 characters."
+
+
 FAILURES = {
     "missing": (page(status="404 Not Found"), "answered 404 Not Found."),
     "broken": (page(status="503 Busy"), "answered 503 Service Unavailable."),

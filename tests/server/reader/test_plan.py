@@ -1,7 +1,10 @@
+import contextlib
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from browser_use_async.server.executors.reader.clauses import without
 from browser_use_async.server.executors.reader.plan import (
     FollowLink,
     OpenAddress,
@@ -9,7 +12,7 @@ from browser_use_async.server.executors.reader.plan import (
     PlanRefusedError,
     read_plan,
 )
-from browser_use_async.server.executors.reader.wishes import Part
+from browser_use_async.server.executors.reader.wishes import Part, beyond_reading
 
 A, B = "https://a.example/x", "https://b.example"
 
@@ -222,6 +225,55 @@ def test_a_schema_explains_no_instruction(task: str):
     """It says what the answer is, and not what else a sentence wants done."""
     with pytest.raises(PlanRefusedError, match="is not understood"):
         read_plan(task, structured=True)
+
+
+LONG = {
+    "line breaks": f"Open {A}" + "\n" * 19_000 + "x",
+    "blanks": f"Open {A}." + " " * 19_000 + "x",
+    "blanks behind a verb": "Open x:" + " " * 19_000 + "x",
+    "addresses": "Open " + "a.b/ " * 3_900,
+    "links": f"Open {A}, " + "click a, " * 2_000,
+    "words for a file": f"Open {A} and save " + "as a file " * 1_900,
+    "opened quotations": "“" * 19_000,
+    "counted lines": "1. a\n" * 3_900,
+}
+
+
+@pytest.mark.parametrize("task", LONG.values(), ids=LONG)
+def test_a_long_text_is_planned_or_refused(task: str):
+    """F6: no text of 20 KB holds up the server, whatever stands in it."""
+    with contextlib.suppress(PlanRefusedError):
+        assert read_plan(task).actions
+
+
+def test_line_breaks_are_looked_at_once():
+    """F6: the search for what is beyond a reader does not begin anew at each of a million."""
+    assert beyond_reading("\n" * 1_000_000 + "x") is None
+    assert beyond_reading("Read it.\n \n\n  log  in") == "log in"
+
+
+def test_a_text_that_is_too_long_is_refused():
+    """F6: what is longer than 20,000 characters is not read by rules; the reason says so."""
+    task = f"Open {A} and tell me its title".ljust(20_000)
+
+    assert read_plan(task).actions
+    with pytest.raises(PlanRefusedError, match=r"has 20,001 characters\. .* up to 20,000"):
+        read_plan(f"{task} ")
+
+
+@given(
+    st.text("abc\n", max_size=20),
+    st.lists(st.tuples(st.integers(0, 25), st.integers(0, 25)).map(sorted).map(tuple), max_size=6),
+    st.sampled_from(["", " ", "\0"]),
+)
+def test_spans_are_left_out(text: str, spans: list[tuple[int, int]], blank: str):
+    """Each character of a span becomes a blank, once, in whatever order the spans come."""
+    within = [(start, min(end, len(text))) for start, end in spans if start <= len(text)]
+    covered = {place for start, end in within for place in range(start, end)}
+
+    assert without(text, within, blank) == "".join(
+        blank if place in covered else letter for place, letter in enumerate(text)
+    )
 
 
 @settings(max_examples=300)

@@ -18,12 +18,14 @@ from browser_use_async.server.executors.chromium.vocabulary import (
     instruction,
     is_instruction,
 )
+from browser_use_async.server.executors.reader.clauses import without
 from browser_use_async.server.executors.reader.plan import (
     FollowLink,
     OpenAddress,
     OpenFile,
     PlanRefusedError,
     read_plan,
+    refuse_long,
     refuse_unnamed_file,
     understood_parts,
 )
@@ -62,6 +64,7 @@ def read_browser_plan(
     Raises:
         PlanRefusedError: Something in the text is not understood.
     """
+    refuse_long(task)
     told = [_Told(each, instruction(each, secrets or {}, files)) for each in cut(task, files)]
     if any(_needs_browser(each) for each in told):
         return _word_for_word(told, structured=structured)
@@ -105,9 +108,7 @@ def _without_addresses_and_file(text: str) -> str:
     saved = saving(text)
     spans = [(each.start, each.end) for each in find_addresses(text)]
     spans += [(saved.start, saved.end)] if saved is not None else []
-    for start, end in spans:
-        text = text[:start] + " " * (end - start) + text[end:]
-    return text
+    return without(text, spans, " ")
 
 
 def _deed(told: _Told) -> Deed:

@@ -5,6 +5,7 @@ from collections.abc import Collection, Iterator
 
 import attrs
 
+from browser_use_async.server.executors.reader.clauses import named_files, without
 from browser_use_async.server.reading.addresses import find_addresses
 
 BLANK = "\0"
@@ -24,7 +25,8 @@ _BETWEEN = re.compile(
     re.IGNORECASE | re.VERBOSE,
 )
 _QUOTED = re.compile(
-    '"[^"\n]*"|“[^”\n]*”|„[^“”\n]*[“”]|`[^`\n]*`|\u2018[^\u2019\n]*\u2019|«[^»\n]*»'
+    # What opens a quotation ends the search for its end, or each of many would look for one.
+    '"[^"\n]*"|“[^“”\n]*”|„[^„“”\n]*[“”]|`[^`\n]*`|\u2018[^\u2018\u2019\n]*\u2019|«[^«»\n]*»'
     r"|(?<![\w])'[^'\n]*'(?!\w)"
 )
 _NUMBERS = re.compile(r"^[ \t]*\d{1,3}[.)](?=\s)", re.MULTILINE)
@@ -33,6 +35,7 @@ _LEADING = re.compile(
     r"|now|please|step\s+\d+[.:)]|then)\b[,:]?\s*)+",
     re.IGNORECASE,
 )
+_SURPLUS = re.compile(r"(?<=[^\S\n])[^\S\n]+")
 _TRAILING = ".!?;,: \t"
 _QUOTES = "\"“”„`\u2018\u2019'«»"
 
@@ -67,7 +70,7 @@ def cut(task: str, files: Collection[str] = ()) -> list[Sentence]:
         task: The task's text.
         files: The names of the files that came with it.
     """
-    return list(_sentences(task, _outline(task, files)))
+    return list(_sentences(*_without_runs(task, _outline(task, files))))
 
 
 def unquoted(text: str) -> str:
@@ -84,13 +87,15 @@ def unquoted(text: str) -> str:
 def _outline(task: str, files: Collection[str]) -> str:
     spans = [match.span() for match in _QUOTED.finditer(task)]
     spans += [(mention.start, mention.end) for mention in find_addresses(task)]
-    for name in files:
-        named = re.finditer(rf"(?<![\w/.-]){re.escape(name)}(?!\w)", task)
-        spans += [match.span() for match in named]
-    for start, end in spans:
-        task = task[:start] + BLANK * (end - start) + task[end:]
+    spans += [(start, end) for start, end, _ in named_files(task, files)]
     # The dot after a number that counts the instructions ends no sentence.
-    return _NUMBERS.sub(lambda number: " " * len(number[0]), task)
+    return _NUMBERS.sub(lambda number: " " * len(number[0]), without(task, spans, BLANK))
+
+
+def _without_runs(task: str, outline: str) -> tuple[str, str]:
+    """Both with one blank for several, or a run would be scanned from each of them."""
+    surplus = [run.span() for run in _SURPLUS.finditer(outline)]
+    return without(task, surplus, ""), without(outline, surplus, "")
 
 
 def _sentences(task: str, outline: str) -> Iterator[Sentence]:

@@ -43,11 +43,9 @@ _SECRET = re.compile(
     r"(?:the\s+)?secret\s+(?P<said>[\w.-]+)|\{\{?\s*(?P<braced>[\w.-]+)\s*\}?\}"
     r"|<secret>(?P<tagged>[\w.-]+)</secret>"
 )
-_FIELD_WORDS = re.compile(
-    r"^(?:the|a|an|its|their|my)\s+|\s+(?:field|box|input|drop-?down|menu|list|area|select)$"
-    r"|^(?:field|box|input|drop-?down|list)\s+",
-    re.IGNORECASE,
-)
+# What stands before and behind the name of a field and does not belong to it.
+_BEFORE_FIELD = frozenset("a an box drop-down dropdown field input its list my the their".split())
+_BEHIND_FIELD = frozenset("area box drop-down dropdown field input list menu select".split())
 _DOES = re.compile(
     r"(?:attach|check|choose|click|enter|fill|follow|go|goto|hit|input|load|navigate|open|pick|press"
     r"|put|scroll|select|set|submit|tap|tick|type|uncheck|untick|upload|visit|wait)\b",
@@ -149,11 +147,20 @@ def _press(sentence: Sentence, match: re.Match[str], _: _Given) -> Deed | None:
 
 
 def _fill(sentence: Sentence, match: re.Match[str], given: _Given) -> Deed | None:
-    field = _part(sentence, match, "field")
-    while (bare := _FIELD_WORDS.sub("", field)) != field and bare:
-        field = bare
+    field = _field(_part(sentence, match, "field"))
     value = sentence.text[slice(*match.span("value"))]
-    return Fill(unquoted(field), *given.value(value)) if field else None
+    return Fill(field, *given.value(value)) if field else None
+
+
+def _field(text: str) -> str:
+    """The name of a field, without the words around it."""
+    words = text.split()
+    start, end = 0, len(words)
+    while end - start > 1 and words[start].casefold() in _BEFORE_FIELD:
+        start += 1
+    while end - start > 1 and words[end - 1].casefold() in _BEHIND_FIELD:
+        end -= 1
+    return unquoted(" ".join(words[start:end]))
 
 
 def _tick(sentence: Sentence, match: re.Match[str], _: _Given) -> Deed | None:
@@ -166,7 +173,7 @@ def _upload(sentence: Sentence, match: re.Match[str], given: _Given) -> Deed | N
     if name not in given.files:
         known = ", ".join(given.files) or "none"
         raise PlanRefusedError(f"No file “{name}” came with the task. Its files: {known}.")
-    return Upload(name, _FIELD_WORDS.sub("", _part(sentence, match, "field")))
+    return Upload(name, _field(_part(sentence, match, "field")))
 
 
 def _wait_for(sentence: Sentence, match: re.Match[str], _: _Given) -> Deed | None:

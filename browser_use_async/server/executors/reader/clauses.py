@@ -1,7 +1,7 @@
 """Cutting a task into the pieces that matter: where an instruction ends, and what it names."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator
 
 _NEXT_VERBS = (
     "answer|buy|check|choose|click|collect|compare|copy|count|describe|download|extract|fetch|fill"
@@ -56,6 +56,36 @@ def sentences(text: str) -> Iterator[tuple[str, bool]]:
             yield sentence, follows_comma
         if between:
             start, follows_comma = between.end(), between[0].strip() == ","
+
+
+def without(text: str, spans: Iterable[tuple[int, int]], blank: str) -> str:
+    """A text with a blank for each character of its spans, which may overlap.
+
+    Args:
+        text: The text.
+        spans: Where each begins and ends.
+        blank: The character that stands for what is left out.
+    """
+    pieces: list[str] = []
+    reached = 0
+    for start, end in sorted(spans):
+        if end > reached:
+            pieces += text[reached:start], blank * (end - max(start, reached))
+            reached = end
+    return "".join([*pieces, text[reached:]])
+
+
+def named_files(text: str, files: Collection[str]) -> Iterator[tuple[int, int, str]]:
+    """Where a text names files, and which.
+
+    Args:
+        text: The text.
+        files: The names of the files that came with it.
+    """
+    for name in files:
+        if name in text:
+            for match in re.finditer(rf"(?<![\w/.-]){re.escape(name)}(?!\w)", text):
+                yield match.start(), match.end(), name
 
 
 def clause_after(text: str, start: int) -> tuple[str, int]:

@@ -6,7 +6,12 @@ from itertools import pairwise
 
 import attrs
 
-from browser_use_async.server.executors.reader.clauses import clause_after, named_page
+from browser_use_async.server.executors.reader.clauses import (
+    clause_after,
+    named_files,
+    named_page,
+    without,
+)
 from browser_use_async.server.executors.reader.wishes import (
     ANSWERS,
     Part,
@@ -37,8 +42,9 @@ _BEGINS = re.compile(
     re.IGNORECASE,
 )
 _LOOK_BACK = 20
+_MAX_TASK = 20_000  # characters
 # "the prices page at ADDRESS" is that address, "the prices page of ADDRESS" a link on it.
-_IS_ADDRESS = re.compile(r"[\s(:\"'“]*(?:at|under)?[\s(:\"'“]*\0")
+_IS_ADDRESS = re.compile(r"[\s(:\"'“]*(?:(?:at|under)[\s(:\"'“]*)?\0")
 _HAS_OWNER = re.compile(r"\b(?:from|of|on)\s*$", re.IGNORECASE)
 _REPEAT = re.compile(rf"\s+and\s+(?:{_CLICKS}|follow|open)(?:\s+on)?\s+it\b", re.IGNORECASE)
 # Words for the page that an address leads to anyway.
@@ -140,6 +146,7 @@ def read_plan(task: str, files: Collection[str] = (), *, structured: bool = Fals
         PlanRefusedError: The text names no page, asks for more than reading, or has a sentence
             that is not understood.
     """
+    refuse_long(task)
     opened = _addresses_and_files(task, files)
     blanked = _blanked(task, opened, "\0")
     saved = saving(blanked)
@@ -158,11 +165,7 @@ def read_plan(task: str, files: Collection[str] = (), *, structured: bool = Fals
 
 
 def _addresses_and_files(task: str, files: Collection[str]) -> list[_Placed]:
-    named = [
-        _Placed(match.start(), match.end(), OpenFile(name))
-        for name in files
-        for match in re.finditer(rf"(?<![\w/.-]){re.escape(name)}(?!\w)", task)
-    ]
+    named = [_Placed(start, end, OpenFile(name)) for start, end, name in named_files(task, files)]
     without_files = _blanked(task, named, "\0")
     addresses = [
         _Placed(mention.start, mention.end, OpenAddress(mention.url))
@@ -172,9 +175,7 @@ def _addresses_and_files(task: str, files: Collection[str]) -> list[_Placed]:
 
 
 def _blanked(text: str, spans: Sequence[_Span], blank: str) -> str:
-    for span in spans:
-        text = text[: span.start] + blank * (span.end - span.start) + text[span.end :]
-    return text
+    return without(text, ((each.start, each.end) for each in spans), blank)
 
 
 def _links(text: str, saved: Saving | None) -> Iterator[_Span]:
@@ -202,6 +203,19 @@ def _end_of_repeat(text: str, end: int) -> int:
     """Where a link ends that is found first: "find the link Prices and click it"."""
     repeat = _REPEAT.match(text, end)
     return repeat.end() if repeat else end
+
+
+def refuse_long(task: str) -> None:
+    """Refuse a text that is longer than one is read by rules.
+
+    Raises:
+        PlanRefusedError: It is.
+    """
+    if len(task) > _MAX_TASK:
+        raise PlanRefusedError(
+            f"The task has {len(task):,} characters. Without a language model a text of up to "
+            f"{_MAX_TASK:,} is read: upload what is longer, and name the file in the task."
+        )
 
 
 def refuse_unnamed_file(text: str) -> None:
@@ -250,11 +264,12 @@ def _in_order(opened: Sequence[_Placed], followed: Sequence[_Placed]) -> list[_P
 def _without_repeats(placed: Sequence[_Placed]) -> list[_Placed]:
     """An address that is named again is opened again only if a link of it is followed then."""
     kept: list[_Placed] = []
-    for one, following in [*pairwise([*placed, None])]:
-        goes_on = following is not None and isinstance(following.what, FollowLink)
-        known = one is not None and one.what in [other.what for other in kept]
-        if one is not None and (goes_on or not known or isinstance(one.what, FollowLink)):
+    known: set[OpenAddress | OpenFile | FollowLink] = set()
+    for place, one in enumerate(placed):
+        goes_on = any(isinstance(each.what, FollowLink) for each in placed[place + 1 : place + 2])
+        if goes_on or one.what not in known or isinstance(one.what, FollowLink):
             kept.append(one)
+            known.add(one.what)
     return kept
 
 

@@ -73,7 +73,7 @@ _SAVES_SOMETHING = re.compile(
     re.IGNORECASE,
 )
 _BEYOND = re.compile(
-    r"""(?:^|[.,;:!\n]\s*|\b(?:and|please|then)\s+)
+    r"""(?:^|[.,;:!]\s*|\n[^\S\n]*|\b(?:and|please|then)\s+)
         (?P<what>log\s+in|sign\s+(?:in|up)|fill\s+(?:in|out)|search\s+for
         |type(?=\s+(?:in|into)\b|\s+["'“])
         |(?:buy|purchase|submit|upload)(?=\s+(?:a|an|it|my|the|this|your)\b))""",
