@@ -1,21 +1,26 @@
 """Keeps keys, secrets and URLs that grant access out of a cassette."""
 
+import contextlib
 import re
 from collections.abc import Iterable
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from browser_use_async.server.jobs.redaction import SecretRedactor
 from browser_use_async.types import Task
 from browser_use_async.types.secrets import hidden_url
 
-_URL = re.compile(r"https?://[^\s\"'<>\\]+", re.IGNORECASE)
-# Names of query parameters that sign a URL, or are a key by themselves.
+# In JSON a slash may be escaped, and Go escapes `&` so.
+_URL = re.compile(r"(?:https?|wss?):(?:\\?/){2}(?:[^\s\"'<>\\]|\\/|\\u0026)+", re.IGNORECASE)
+# Names of parameters that sign a URL, or are a key by themselves.
 _GRANTS_ACCESS = re.compile(
-    r"[?&;#](?:x-amz-|x-goog-|awsaccesskeyid=|sig=|apikey=|\w*token=|"
-    r"(?:[\w-]*[_-])?(?:signature|secret|password|key|key-pair-id)=)",
+    r"[?&;#](?:x-amz-|x-goog-|awsaccesskeyid=|sig=|apikey=|\w*token=|\w*sess(?:ion)?[_-]?id=|"
+    r"(?:[\w-]*[_-])?(?:signature|secret|password|key|key-pair-id)=|"
+    r"(?:[\w-]*[_-])?(?:auth|authorization|jwt|hmac|sid|session|pwd)=|"
+    r"(?:(?:auth|authorization)[_-])?code=|(?:pass|policy)=)",
     re.IGNORECASE,
 )
 _MIN_TOKEN = 16
+_MAX_DECODINGS = 3  # an address may stand in the query of another one
 
 
 class CassetteRedactor:
@@ -36,11 +41,11 @@ class CassetteRedactor:
         return self._redactor.text(_URL.sub(_without_access, text))
 
     def content(self, content: bytes) -> bytes:
-        """The content of a file without secrets; signed URLs are replaced in texts only."""
-        try:
-            return self.text(content.decode()).encode()
-        except UnicodeDecodeError:
-            return self._redactor.content(content)
+        """The content of a file without secrets; signed URLs are replaced in UTF-8 texts only."""
+        with contextlib.suppress(UnicodeDecodeError):
+            content = self.text(content.decode()).encode()
+        # UTF-16 may pass for UTF-8 as well.
+        return self._redactor.content(content)
 
 
 def _token(url: str) -> str:
@@ -50,10 +55,18 @@ def _token(url: str) -> str:
 
 
 def _without_access(found: re.Match[str]) -> str:
-    url = found[0]
+    url = found[0].replace("\\/", "/").replace("\\u0026", "&")
     try:
-        parts = urlsplit(url)
+        grants = "@" in urlsplit(url).netloc or _grants_access(url)
     except ValueError:
         return "***"
-    grants = "@" in parts.netloc or _GRANTS_ACCESS.search(f"?{parts.query}#{parts.fragment}")
-    return hidden_url(url).strip("'") if grants else url
+    return hidden_url(url).strip("'") if grants else found[0]
+
+
+def _grants_access(url: str) -> bool:
+    """Whether a parameter of the URL, or of one within it, signs it."""
+    for _ in range(1 + _MAX_DECODINGS):
+        if _GRANTS_ACCESS.search(url):
+            return True
+        url = unquote(url)
+    return False

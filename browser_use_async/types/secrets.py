@@ -41,7 +41,8 @@ def hidden_url(value: str | None) -> str:
         parts = urlsplit(value)
     except ValueError:
         return "'***'"
-    if parts.scheme not in {"http", "https"}:  # no web address, so any part may be the secret
+    # Of what is no web address any part may be the secret.
+    if parts.scheme not in {"http", "https", "ws", "wss"}:
         return "'***'"
     return f"'{parts.scheme}://{parts.netloc.rpartition('@')[2]}/***'"
 

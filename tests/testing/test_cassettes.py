@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import json
 import math
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
@@ -229,6 +230,83 @@ async def test_no_key_secret_or_signed_url_is_in_the_file(tmp_path: Path):
     assert "https://store.example/***" in text
     assert "https://shop.example/p?page=2&monkey=1" in text
     assert _KEY.encode() not in Cassette.load(path).tasks[0].files["b.bin"]
+
+
+_SIGNED = (
+    "wss://live.example/socket?token=KEPT-OUT",
+    *(
+        f"https://shop.example/p?page=2&{name}=KEPT-OUT"
+        for name in (
+            *("auth", "authorization", "code", "jwt", "hmac", "sid", "session", "session_id"),
+            *("sessionId", "pass", "pwd", "Policy", "auth_code", "x-auth", "PHPSESSID"),
+        )
+    ),
+    "https://shop.example/p;jsessionid=KEPT-OUT",
+    "https://shop.example/p?%73ig=KEPT-OUT",
+    "https://shop.example/p?to=https%3A%2F%2Fs.example%2Fa%3Fb%3D1%26X-Amz-Signature%3DKEPT-OUT",
+    "https://shop.example/p?to=https%253A%252F%252Fs.example%252Fa%253Fsig%253DKEPT-OUT",
+    r"https:\/\/shop.example\/p?sig=KEPT-OUT",
+    r"https://shop.example/p?X-Amz-Algorithm=a\u0026X-Amz-Signature=KEPT-OUT",
+    "https://shop.example/p?a=1&amp;sig=KEPT-OUT",
+)
+_UNSIGNED = (
+    "https://shop.example/p?page=2&monkey=1",
+    "https://shop.example/p?country_code=no&compass=n&passage=3&author=me&policyholder=1",
+    "wss://shop.example/prices",
+    r"https:\/\/shop.example\/a\/b",
+    "https://shop.example/sign-in?next=%2Fhome",
+)
+
+
+@pytest.mark.case("H4")
+@pytest.mark.looptime
+@pytest.mark.parametrize("url", _SIGNED)
+async def test_a_url_that_grants_access_is_not_in_the_file(url: str, tmp_path: Path):
+    """Whatever its scheme, however its parameter is called, encoded or escaped."""
+    text = await _recorded_text(f"<{url}>", tmp_path)
+
+    assert "KEPT-OUT" not in text
+    assert "***" in text
+
+
+@pytest.mark.looptime
+@pytest.mark.parametrize("url", _UNSIGNED)
+async def test_a_url_that_grants_nothing_is_in_the_file(url: str, tmp_path: Path):
+    """As it was, since a test may need it."""
+    assert json.dumps(url)[1:-1] in await _recorded_text(f"<{url}>", tmp_path)
+
+
+async def _recorded_text(output: str, folder: Path) -> str:
+    """The cassette of a task with that output."""
+    path = folder / "one.json"
+    scenario = Scenario(output=output, step_seconds=0)
+    async with (
+        _recorded_from({"Shop": scenario}) as (_server, session),
+        Cassette.record(session, path, media=False),
+    ):
+        task = await session.run_and_wait("Shop")
+    assert task.output == output
+    return path.read_text("utf-8")
+
+
+@pytest.mark.case("H4")
+@pytest.mark.looptime
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-32-be"])
+async def test_no_secret_is_in_a_file_of_another_encoding(encoding: str, tmp_path: Path):
+    """Spreadsheets export UTF-16; what stands around a secret there stays."""
+    path = tmp_path / "one.json"
+    content = f"a\tpwd\n1\thünter2 and {_KEY}\n".encode(encoding)
+    scenario = Scenario(files={"a.tsv": content}, step_seconds=0)
+    async with (
+        _recorded_from({"Shop": scenario}) as (_server, session),
+        Cassette.record(session, path),
+    ):
+        await session.run_and_wait(
+            "Shop", secrets={"pwd": "hünter2"}, allowed_domains=["shop.example"]
+        )
+    kept = Cassette.load(path).tasks[0].files["a.tsv"]
+
+    assert kept.decode(encoding) == "a\tpwd\n1\t*** and ***\n"
 
 
 @pytest.mark.looptime

@@ -12,6 +12,9 @@ from browser_use_async.server.executors.protocol import Failed, Finished, Step
 _SHORTEST = 4
 """Shorter values are parts of ordinary words; replacing them would protect nothing."""
 
+# The longest first: a part of UTF-32 would be taken for UTF-16.
+_ENCODINGS = ("utf-32-le", "utf-32-be", "utf-16-le", "utf-16-be", "utf-8")
+
 
 class SecretRedactor:
     """Replaces the values of task secrets by `***`."""
@@ -22,6 +25,11 @@ class SecretRedactor:
         spelled = {form for value in self.values for form in _spellings(value)}
         # The longest first: one secret may contain another.
         self._values = sorted(spelled, key=len, reverse=True)
+        self._encoded = [
+            (value.encode(encoding, "surrogatepass"), "***".encode(encoding))
+            for value in self._values
+            for encoding in _ENCODINGS
+        ]
 
     def text(self, text: str) -> str:
         """The text without secrets."""
@@ -30,9 +38,9 @@ class SecretRedactor:
         return text
 
     def content(self, content: bytes) -> bytes:
-        """The content of a file without secrets."""
-        for value in self._values:
-            content = content.replace(value.encode(), b"***")
+        """The content of a file without secrets, in UTF-8, UTF-16 or UTF-32."""
+        for value, mask in self._encoded:
+            content = content.replace(value, mask)
         return content
 
     def step(self, step: Step) -> Step:
