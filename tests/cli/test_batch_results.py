@@ -210,6 +210,10 @@ def test_a_table(tmp_path: Path) -> None:
         ("-2+3", "'-2+3"),
         ("@SUM(A1)", "'@SUM(A1)"),
         ("\t=1", "'\t=1"),
+        ("\uff1d1+1", "'\uff1d1+1"),
+        ("\uff0b1", "'\uff0b1"),
+        ("\uff0d1", "'\uff0d1"),
+        ("\uff20SUM(A1)", "'\uff20SUM(A1)"),
         ("-5", "-5"),
         ("+47 1", "'+47 1"),
         ("-1.234,5", "-1.234,5"),
@@ -244,6 +248,43 @@ def test_any_cut_of_a_table(tmp_path: Path, keys: list[str], cut: int) -> None:
 
     rows = list(csv.DictReader(io.StringIO(path.read_bytes().decode(), newline=""), strict=True))
     assert sorted(each["task_id"] for each in rows) == sorted(key.encode().hex() for key in keys)
+
+
+def test_a_long_output_is_read_again(tmp_path: Path) -> None:
+    """An output beyond the 131,072 characters that `csv` reads by itself does not end a resume."""
+    path, form = tmp_path / "out.csv", CsvTable(["city"])
+    long = 'one "line"\r\n' * 30_000
+    limit = csv.field_size_limit()
+    with ResultFile(path, form, resume=False) as file:
+        file.add(record("k", output=long))
+    with ResultFile(path, form, resume=True) as file:
+        assert not file.add(record("k", output=long))
+        assert file.add(record("k2"))
+
+    assert csv.field_size_limit() == limit
+    assert [entry.identity for entry in form.entries(path)] == ["k", "k2"]
+
+
+@pytest.mark.parametrize("foreign", ["\r\n", "a\r\n", '"a"b,c\r\n', "a" * 200_000 + "\r\n"])
+def test_a_line_that_is_no_record(tmp_path: Path, foreign: str) -> None:
+    """What is no record behind the right header is refused by its line, and not changed."""
+    path, form = tmp_path / "out.csv", CsvTable(["city"])
+    content = form.header + foreign.encode()
+    path.write_bytes(content)
+    with pytest.raises(ConfigurationError, match="line 2: it is no result of a batch"):
+        ResultFile(path, form, resume=True)
+
+    assert path.read_bytes() == content
+
+
+@pytest.mark.parametrize("key", ["=1+1", "'=1+1", "-", "plain"])
+def test_a_row_whose_key_looks_like_a_formula(tmp_path: Path, key: str) -> None:
+    """Without a task its key identifies it, as it was before a spreadsheet had to be kept off."""
+    path, form = tmp_path / "out.csv", CsvTable(["city"])
+    with ResultFile(path, form, resume=False) as file:
+        assert file.add(record(key, task_id=None))
+    with ResultFile(path, form, resume=True) as file:
+        assert not file.add(record(key, task_id=None))
 
 
 @pytest.mark.parametrize("content", ["Dear diary", "key,line\r\n", "a" * 500])

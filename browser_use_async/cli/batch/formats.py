@@ -23,9 +23,13 @@ _OWN_COLUMNS = (
     *("key", "line", "state", "status", "cost_cents", "former_cost_cents", "task_id"),
     *("output", "error"),
 )
-# A spreadsheet takes a cell that begins with one of these for a formula, which may send data away.
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
+# A spreadsheet takes a cell that begins so for a formula, which may send data away. One that has
+# been quoted before is quoted again, so that what was written can be read back.
+_FORMULA = re.compile(r"'*[=+\-@\uff1d\uff0b\uff0d\uff20\t\r\n]")
 _NUMBER = re.compile(r"[+-]?[0-9]+([.,][0-9]+)*")
+# Of a record as it is written below. The module `csv` reads no more than 131,072 characters of a
+# cell, and has one limit for the whole process.
+_FIELD = re.compile(r'"((?:[^"]++|"")*+)"|([^",\r\n]*+)')
 
 
 @attrs.frozen
@@ -118,7 +122,7 @@ class CsvTable:
                 cells = _cells(raw)
                 if len(cells) != len(self._names):
                     raise _foreign(path, number)
-                record = dict(zip(self._names, cells, strict=True))
+                record = dict(zip(self._names, map(_unquoted, cells), strict=True))
                 yield Entry(raw, identity_of(record), record["state"])
 
 
@@ -157,8 +161,13 @@ def _cell(value: object) -> str:
 
 def _safe(text: str) -> str:
     """A text that no spreadsheet takes for a formula."""
-    is_formula = text.startswith(_FORMULA) and _NUMBER.fullmatch(text) is None
+    is_formula = _FORMULA.match(text) and _NUMBER.fullmatch(text) is None
     return f"'{text}" if is_formula else text
+
+
+def _unquoted(cell: str) -> str:
+    """The text that `_safe` has made a cell of."""
+    return cell[1:] if cell.startswith("'") and _FORMULA.match(cell) else cell
 
 
 def _line(cells: Sequence[str]) -> bytes:
@@ -168,16 +177,27 @@ def _line(cells: Sequence[str]) -> bytes:
 
 
 def _cells(raw: bytes) -> list[str]:
-    return next(csv.reader(io.StringIO(raw.decode("utf-8", "replace"), newline="")))
+    """The cells of a record; none if it is no record."""
+    text, place = raw.decode("utf-8", "replace").removesuffix("\r\n"), 0
+    cells = list[str]()
+    while found := _FIELD.match(text, place):
+        quoted, plain = found.groups()
+        cells.append(plain if quoted is None else quoted.replace('""', '"'))
+        if found.end() == len(text):
+            return cells
+        if text[found.end()] != ",":
+            break
+        place = found.end() + 1
+    return []
 
 
 def _whole_records(lines: io.BufferedReader) -> Generator[bytes]:
     """Split a table into records; a crash may have cut the last one."""
-    record, quotes = b"", 0
+    record, quotes = list[bytes](), 0
     for line in lines:
-        record += line
+        record.append(line)
         quotes += line.count(b'"')
         # Inside of quotes a line end belongs to the cell; every quote in a cell is doubled.
-        if quotes % 2 == 0 and record.endswith(b"\r\n"):
-            yield record
-            record, quotes = b"", 0
+        if quotes % 2 == 0 and line.endswith(b"\r\n"):
+            yield b"".join(record)
+            record, quotes = [], 0
