@@ -8,7 +8,7 @@ import logging
 import re
 from collections.abc import Iterable
 from functools import cache
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, quote, unquote
 
 import attrs
 from aiohttp import web
@@ -22,6 +22,7 @@ _MASK = "***"
 # Wherever it stands: a client or a proxy may have put something in front, or encoded a slash.
 _TOKEN = re.compile(r"\b(live|share)((?:/|%2f)+)[^/]+", re.IGNORECASE)
 _LONGEST = 200  # characters of a path or a query
+_MAX_DECODINGS = 3  # a proxy may decode a path, and the server decodes it again
 
 
 class AccessLogger(AbstractAccessLogger):
@@ -48,8 +49,20 @@ def masked_target(request: web.BaseRequest) -> str:
     """The path and query of a request, without what gives access to anything."""
     # Percent-encoded, so that no request can write a line of its own.
     path, query = request.rel_url.raw_path, request.rel_url.raw_query_string
-    shown = _TOKEN.sub(rf"\1\2{_MASK}", path)[:_LONGEST]
+    shown = _masked_path(path)[:_LONGEST]
     return f"{shown}?{_masked_query(path, query)[:_LONGEST]}" if query else shown
+
+
+def _masked_path(path: str) -> str:
+    """The path without tokens, also where its letters are percent-encoded."""
+    masked = _TOKEN.sub(rf"\1\2{_MASK}", path)
+    decoded = masked
+    for _ in range(_MAX_DECODINGS if "%" in masked else 0):
+        decoded = unquote(decoded)
+        if (again := _TOKEN.sub(rf"\1\2{_MASK}", decoded)) != decoded:
+            decoded = again
+            masked = quote(again, safe="/*")
+    return masked
 
 
 def _masked_query(path: str, query: str) -> str:

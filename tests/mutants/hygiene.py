@@ -43,8 +43,15 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "the access log shows the tokens of pages",
         "server/access_log.py",
-        'shown = _TOKEN.sub(rf"\\1\\2{_MASK}", path)[:_LONGEST]',
+        "shown = _masked_path(path)[:_LONGEST]",
         "shown = path[:_LONGEST]",
+        ("H12",),
+    ),
+    Mutant(
+        "the access log shows tokens behind encoded letters",
+        "server/access_log.py",
+        "decoded = unquote(decoded)",
+        "decoded = str(decoded)",
         ("H12",),
     ),
     Mutant(

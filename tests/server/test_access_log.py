@@ -77,13 +77,44 @@ async def test_links_are_masked(server: LocalServer, caplog: pytest.LogCaptureFi
     ]
 
 
-async def test_a_request_cannot_write_lines(server: LocalServer, caplog: pytest.LogCaptureFixture):
-    """What a client sends stays on the one line that is about it."""
+async def _get_as_it_is(server: LocalServer, path: str) -> bytes:
+    """Make a request whose path no client has normalised."""
     reader, writer = await asyncio.open_connection("127.0.0.1", int(server.url.rpartition(":")[2]))
-    writer.write(b"GET /a%0d%0aGET%20/b HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
-    await reader.read()
+    writer.write(f"GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode())
+    answer = await reader.read()
     writer.close()
     await writer.wait_closed()
+    return answer
+
+
+@pytest.mark.case("H12")
+@pytest.mark.parametrize(
+    ("path", "shown"),
+    [
+        ("/%6Cive/{}", "/live/***"),
+        ("/l%69v%65/{}/", "/live/***/"),
+        ("/sh%61re%2f{}/socket", "/share/***/socket"),
+        ("/%256Cive/{}", "/live/***"),
+        ("/%25%36Cive%252F{}%0d%0aX", "/live/***"),
+    ],
+)
+async def test_links_are_masked_however_they_are_encoded(
+    server: LocalServer, caplog: pytest.LogCaptureFixture, path: str, shown: str
+):
+    """The server decodes a path, so its letters may be percent-encoded, and opens the page."""
+    async with BrowserUseSession(server.api_key, base_url=server.base_url) as session:
+        await session.submit("Hang")
+    token = str(server.store.tasks[0].live_token)
+    await _get_as_it_is(server, path.format(token))
+
+    (line,) = _lines(caplog)[1:]
+    assert token not in line
+    assert line.startswith(f"GET {shown} ")
+
+
+async def test_a_request_cannot_write_lines(server: LocalServer, caplog: pytest.LogCaptureFixture):
+    """What a client sends stays on the one line that is about it."""
+    await _get_as_it_is(server, "/a%0d%0aGET%20/b")
 
     assert _lines(caplog) == ["GET /a%0d%0aGET%20/b 404 B bytes N ms"]
 
