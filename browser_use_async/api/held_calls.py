@@ -23,6 +23,8 @@ MAX_LINE = 4096
 """The most bytes of a line."""
 
 _PREFERENCE = re.compile(r'(?:[^,"]|"[^"]*"?)+')
+# A cursor goes back in a header, so it is nothing else than a header can carry.
+_CURSOR = re.compile("[!-~]{1,200}")
 _PARAMETER = re.compile(r'(?:[^;"]|"[^"]*"?)+')
 
 
@@ -75,7 +77,8 @@ def read_change(line: bytes) -> Change:
         value = read_json(line)
     except JsonRefusedError:
         value = None
-    if isinstance(value, dict) and isinstance(cursor := value.get("cursor"), str):
+    cursor = value.get("cursor") if isinstance(value, dict) else None
+    if isinstance(value, dict) and isinstance(cursor, str) and _CURSOR.fullmatch(cursor):
         task_id, status, is_reset = value.get("id"), value.get("status"), value.get("reset")
         if isinstance(is_reset, bool):
             return Change(cursor, is_reset=is_reset)

@@ -142,7 +142,7 @@ async def _read_lines(
     rest, moved_at = b"", -math.inf
     while not response.content.at_eof():
         *lines, rest = (rest + await response.content.readany()).split(b"\n")
-        if len(rest) > MAX_LINE:
+        if len(rest) > MAX_LINE or any(len(line) > MAX_LINE for line in lines):
             raise UnreadableBodyError(f"a line is longer than {MAX_LINE} bytes")
         # Half of a line is no sign that a stream is not kept back. A timer costs as much as a line.
         if lines and (now := loop.time()) >= moved_at + 1.0:

@@ -35,6 +35,7 @@ class LyingApi(FakeApi):
         super().__init__()
         self.stream = stream
         self.applies = applies
+        self.cursors: list[str] = []  # that came
 
     def _status(self, call: Call, request: web.Request) -> web.Response:
         answer = super()._status(call, request)
@@ -44,6 +45,7 @@ class LyingApi(FakeApi):
 
     def _list(self, call: Call, request: web.Request) -> web.Response:
         answer = super()._list(call, request)
+        self.cursors += request.headers.getall("Browser-Use-Changes", [])
         if "Browser-Use-Changes" in request.headers and self.stream is not None:
             return web.Response(body=self.stream(self), content_type="application/x-ndjson")
         answer.headers["Browser-Use-Changes"] = "x-1"
@@ -81,6 +83,8 @@ LIES: dict[str, Told | None] = {
     "no JSON": lambda _api: b"<html>\n",
     "half a line": lambda _api: b'{"cursor": "x',
     "a long line": lambda _api: b" " * 10_000 + b"\n" + b"x" * 10_000,
+    "a cursor with a line end": lambda _api: _lines({**PLACE, "cursor": "x-1\r\nX-Other: 1"}),
+    "a cursor of 100 KB": lambda _api: _lines({**PLACE, "cursor": "x" * 100_000}),
     "numbers": lambda _api: _lines({"cursor": 1, "id": 2, "status": 3}),
 }
 
@@ -119,6 +123,30 @@ async def test_a_stream_that_lies_costs_a_few_requests(nothing_leaks: None, lie:
 
     # For a task that it calls ended, a get and a status call; and a few streams before each break.
     assert len(asked) <= len(polled) + 2 * 50 * (lie in {"false ends", "unknown statuses"}) + 15
+
+
+def _long_line(api: LyingApi) -> bytes:
+    return _lines(PLACE)[:-1] + b" " * 10_000 + b"\n" + _false_ends(api)
+
+
+@pytest.mark.case("D41")
+async def test_a_whole_line_is_no_longer_than_half_a_line_may_be(nothing_leaks: None):
+    """A stream with a line beyond 4,096 bytes tells nothing, also if the line came in one piece."""
+    asked = await _calls(LyingApi(_long_line), 50, long_poll=True)
+    polled = await _calls(FakeApi(), 50, long_poll=False)
+
+    # What it says of the ends of tasks behind that line is not followed by a call for each.
+    assert len(asked) <= len(polled) + 15
+
+
+@pytest.mark.case("D41")
+@pytest.mark.parametrize("cursor", ["x 1", "x\r\nX-Other: 1", "", "x" * 201, "ü", "\x7f"])
+async def test_a_cursor_that_no_header_can_carry_is_not_sent(nothing_leaks: None, cursor: str):
+    """A stream that gives one is no stream of changes, and is not asked to go on from there."""
+    api = LyingApi(lambda _api: _lines({**PLACE, "cursor": cursor}))
+    await _calls(api, 50, long_poll=True)
+
+    assert set(api.cursors) == {"now"}
 
 
 @pytest.mark.case("D41")
