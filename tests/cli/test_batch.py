@@ -381,6 +381,7 @@ def test_wrong_usage(
         (["batch"], ["batch"]),
         (["batch", "--help"], ["batch", "--help"]),
         (["report", "run.db"], ["report", "run.db"]),
+        (["files", "get", "TASK", "get"], ["files", "download", "TASK", "get"]),
         ([], []),
     ],
 )

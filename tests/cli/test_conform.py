@@ -9,8 +9,11 @@ import pytest
 
 from browser_use_async.api.endpoint_table import ENDPOINTS
 from browser_use_async.cli.commands.conform import Outcome, run_checks
+from browser_use_async.server import Fault
 from tests.cli.running import run
 from tests.support.conform import FAULTS, conforming_server
+
+JSON = {"Content-Type": "application/json"}
 
 
 def _deviating(outcomes: list[Outcome]) -> dict[str, str]:
@@ -90,6 +93,23 @@ async def test_the_command(tmp_path: Path):
     shown = {each["statement"]: each["answer"] for each in checks if "answer" in each}
     assert shown["me answers true to the key"] == '200 {"authenticated": true}'
     assert bad.stderr == ""
+
+
+async def test_no_link_is_shown():
+    """What follows the host is cut off, with a scheme or without, and with escaped slashes."""
+    links = (
+        *("https://h.example/live/tok-1?x", "//h.example/live/tok-2", "wss://h.example/tok-3"),
+        *(r"https:\/\/h.example\/live\/tok-4", r"\/\/h.example\/live\/tok-5"),
+    )
+    body = f'{{"authenticated": "{" ".join(links)}"}}'
+    fault = Fault("status", "me", status=200, body=body, headers=JSON, when="after")
+    async with conforming_server(faults=[fault]) as (server, settings):
+        outcomes = await run_checks(settings)
+
+        assert sum(server.faults_fired.values()) > 0
+    (found,) = (each for each in outcomes if each.check.statement == "me answers true to the key")
+    assert "tok-" not in repr(outcomes)
+    assert found.answer.count("h.example") == len(links)
 
 
 async def test_what_is_refused():

@@ -17,8 +17,9 @@ from browser_use_async.server.http_client import HttpClient, HttpClientError, Ht
 _SHOWN_CHARACTERS = 400
 _POLL_SECONDS = 0.2
 _ENDED = frozenset({"finished", "failed", "stopped"})
-# What follows the host can be a token: links to live pages and files are secrets.
-_LINK = re.compile(r"(https?://[^\s\"'/<>]+/)[^\s\"'<>]+")
+# What follows the host can be a token: links to live pages and files are secrets. JSON may escape
+# their slashes, and a page leave out the scheme.
+_LINK = re.compile(r"((?:\\?/){2}[^\s\"'/\\<>]+\\?/)[^\s\"'<>]+")
 
 
 class DeviationError(Exception):
