@@ -6,6 +6,7 @@ import json
 import re
 import sys
 import textwrap
+import traceback
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any, TextIO
@@ -14,19 +15,26 @@ from browser_use_async.cli.screen import Span, Style, open_screen, text_of
 from browser_use_async.cli.streams import open_or_closed, output_errors
 
 _NARROWEST_TEXT = 30
-# Control characters, bidirectional overrides, line separators and lone surrogates: harmful raw in
-# a terminal or a log; escaped they are the same JSON.
-_STEERING = re.compile("[\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+# Control and format characters, line separators, lone surrogates, and other characters without
+# width: raw they steer a terminal, or hide text from its reader. Escaped they are the same JSON.
+# The variation selectors of emoji stay.
+_UNSEEN = re.compile(
+    "[\x7f-\x9f\xad\u034f\u0600-\u0605\u061c\u06dd\u070f\u0890\u0891\u08e2\u115f\u1160\u17b4\u17b5"
+    "\u180b-\u180f\u200b-\u200f\u2028-\u202e\u2060-\u206f\u3164\ud800-\udfff\ufeff\uffa0"
+    "\ufff0-\ufffb\U000110bd\U000110cd\U00013430-\U0001343f\U0001bca0-\U0001bca3"
+    "\U0001d173-\U0001d17a\U000e0000-\U000e0fff]"
+)
 
 
 def printable(text: str) -> str:
-    """Untrusted text with control characters replaced, which a terminal would obey."""
-    return "".join(each if each.isprintable() else " " for each in text)
+    """Untrusted text with blanks for what a terminal would obey, and for what cannot be seen."""
+    seen = text if text.isascii() else _UNSEEN.sub(" ", text)
+    return "".join(each if each.isprintable() else " " for each in seen)
 
 
 def json_text(value: Any, *, indent: int | None = None, ascii_only: bool = False) -> str:
-    """JSON text with terminal control characters and Unicode line separators escaped."""
-    return _STEERING.sub(_escaped, json.dumps(value, ensure_ascii=ascii_only, indent=indent))
+    """JSON text with characters escaped that steer a terminal or cannot be seen."""
+    return _UNSEEN.sub(_escaped, json.dumps(value, ensure_ascii=ascii_only, indent=indent))
 
 
 class Console:
@@ -91,6 +99,11 @@ class Console:
         """Write an error message to stderr, also with `--output-only`."""
         self._say_labelled([("error: ", Style.BAD)], text, Style.PLAIN)
 
+    def traceback(self, error: BaseException) -> None:
+        """Write where an error arose to stderr, also with `--output-only`."""
+        for line in "".join(traceback.format_exception(error)).splitlines():
+            self._say([line])
+
     async def confirm(self, question: str) -> bool:
         """Ask a person who sits at a terminal; without one the answer is yes."""
         if self._err.width is None or sys.stdin is None or not sys.stdin.isatty():
@@ -114,7 +127,7 @@ class Console:
         if self.is_quiet:
             yield _ignore
             return
-        with self._err.status(text) as show:
+        with self._err.status(printable(text)) as show:
             self._show_status = show
             self._change_status(text)
             try:
@@ -130,7 +143,7 @@ class Console:
     def _change_status(self, text: str) -> None:
         self._status_text = text
         if self._show_status is not None:
-            self._show_status(text if self.notice is None else printable(self.notice))
+            self._show_status(printable(text if self.notice is None else self.notice))
 
     @contextmanager
     def live(self) -> Generator[Callable[[Sequence[Sequence[Span]]], None], None, None]:
@@ -177,7 +190,8 @@ class Console:
     def table(self, headings: Sequence[str], rows: Sequence[Sequence[Span]]) -> None:
         """Write aligned columns to stdout; the last one is cut at the width of the terminal."""
         cells = [[_cleaned(cell) for cell in row] for row in rows]
-        lines: list[list[Span]] = [[(each, Style.STRONG) for each in headings], *cells]
+        strong: list[Span] = [(printable(each), Style.STRONG) for each in headings]
+        lines = [strong, *cells]
         widths = [
             max(len(text_of(line[place])) for line in lines) for place in range(len(headings))
         ]
@@ -215,4 +229,4 @@ def _shortened(cell: Span, width: int | None, used: int) -> Span:
 
 
 def _escaped(match: re.Match[str]) -> str:
-    return f"\\u{ord(match[0]):04x}"
+    return json.dumps(match[0])[1:-1]

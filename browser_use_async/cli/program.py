@@ -5,7 +5,6 @@ import asyncio
 import logging
 import signal
 import sys
-import traceback
 import warnings
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
@@ -137,7 +136,7 @@ def _main(words: list[str]) -> int:
             return asyncio.run(run_until_signal(work, console))
     except BrowserUseError as error:
         if options.verbose:
-            traceback.print_exception(error)
+            console.traceback(error)
         return report_error(error, console)
     except KeyboardInterrupt:
         return 128 + signal.SIGINT

@@ -1,5 +1,7 @@
 import io
 import json
+import sys
+import unicodedata
 
 import pytest
 from hypothesis import given
@@ -43,6 +45,50 @@ def test_emitted_json(value: object) -> None:
 
     assert json.loads(line) == value
     assert not any("\x7f" <= each <= "\x9f" for each in line)
+
+
+STEERING = [
+    each
+    for each in map(chr, range(sys.maxunicode + 1))
+    if unicodedata.category(each) in {"Cc", "Cf", "Cs", "Zl", "Zp"}
+]
+UNSEEN = [*STEERING, "\u034f", "\u115f", "\u1160", "\u180b", "\u3164", "\uffa0", "\U000e0101"]
+
+
+def test_no_character_is_hidden_in_json() -> None:
+    """F23: zero-width, tag, BOM and other format characters are escaped, in values and names."""
+    text = "a".join(UNSEEN)
+    out = Pipe()
+    Console(stdout=out, stderr=Pipe()).result({text: [text, "\xe9 \u4e2d \u3000 \U0001f600"]})
+    written = out.getvalue().removesuffix("\n")
+
+    assert json.loads(written) == {text: [text, "\xe9 \u4e2d \u3000 \U0001f600"]}
+    assert [each for each in UNSEEN if each in written] == []
+    assert "\xe9 \u4e2d \u3000 \U0001f600" in written  # what can be seen stays as it is
+
+
+def test_no_character_is_hidden_in_words() -> None:
+    """F23: what cannot be seen, or steers the terminal, is a blank in words for people."""
+    text = "a".join(UNSEEN)
+
+    assert printable(text) == "a".join(" " for _each in UNSEEN)
+    assert printable("\xe9\u4e2d\U0001f600") == "\xe9\u4e2d\U0001f600"
+
+
+def test_a_status_cannot_steer_the_terminal() -> None:
+    """F23: nor can the text of a spinner, at its start, in its updates or in a notice."""
+    terminal = Terminal()
+    console = Console(stdout=Pipe(), stderr=terminal)
+    steering = "\x1b]52;c;aGk=\x07\x1b]0;title\x07\x1b[2Jname\x9b2J\u202e"
+    with console.status(steering) as change:
+        change(f"{steering}: 1 byte")
+        console.set_notice(steering)
+        console.set_notice(None)
+    console.table((steering, "B"), [(steering, "b")])
+
+    assert "name" in terminal.getvalue()
+    for sequence in ("\x1b]", "\x1b[2J", "\x9b", "\x07", "\u202e"):
+        assert sequence not in terminal.getvalue()
 
 
 def test_emitted_json_on_a_terminal() -> None:

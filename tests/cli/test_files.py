@@ -1,15 +1,16 @@
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
 from browser_use_async import BrowserUseSession
-from browser_use_async.server import LocalServer
+from browser_use_async.server import Fault, LocalServer
 from browser_use_async.server.executors.scripted import Scenario, ScriptedExecutor
 from tests.support.wire import bound_socket
 
-from .running import Result, environment, run
+from .running import Result, environment, run, run_on_terminal
 
 FILES = {"report.csv": b"Item,Price\nBell,12.50\n", "big file.txt": b"0123456789abcdef" * 20_000}
 
@@ -154,6 +155,23 @@ async def test_get_a_name_that_leaves_the_directory(writing: LocalServer, tmp_pa
     assert result.code == 2
     assert result.json == []
     assert _contents(tmp_path) == {}
+
+
+async def test_names_cannot_steer_the_terminal(server: LocalServer, tmp_path: Path) -> None:
+    """F23: names of files from the server neither write the clipboard nor clear the screen."""
+    names = ["\x1b]52;c;aGk=\x07a.csv", "\x1b]0;title\x07b.csv", "\x1b[2Jc.csv", "\x9b2Jd.csv"]
+    async with BrowserUseSession(server.api_key, base_url=server.base_url) as session:
+        task = (await session.run_and_wait("Look")).to_dict()
+    body = json.dumps({**task, "output_files": names})
+    server.set_faults([Fault("status", "get_task", status=200, body=body)])
+    words = ("files", "get", str(task["id"]), "--all", "-o", str(tmp_path))
+    shown = await run_on_terminal(*words, env=environment(server))
+    logged = await run_on_terminal(*words, "--verbose", env=environment(server))
+
+    for written in (shown, logged):
+        assert "a.csv" in written
+        for sequence in ("\x1b]", "\x1b[2J", "\x9b", "\x07"):
+            assert sequence not in written
 
 
 async def test_get_nothing(server: LocalServer, tmp_path: Path) -> None:

@@ -124,6 +124,17 @@ async def test_on_a_narrow_terminal() -> None:
     assert "'abc' is not a" in written
 
 
+async def test_a_traceback_cannot_steer_the_terminal(server: LocalServer, tmp_path: Path) -> None:
+    """F23: with `--verbose` neither, where an error quotes the name of a file."""
+    words = ("balance", "--verbose", "--api-key-file", str(tmp_path / "\x1b]0;title\x07\x9b2Jkey"))
+    written = await run_on_terminal(*words, env=environment(server))
+
+    assert "Traceback" in written
+    assert "2Jkey cannot be read" in written
+    for sequence in ("\x1b]", "\x9b", "\x07"):
+        assert sequence not in written
+
+
 async def test_options_before_the_command(server: LocalServer) -> None:
     """What every command understands may stand before its name, values and all."""
     env = environment(BROWSER_USE_API_KEY=server.api_key)
