@@ -985,20 +985,23 @@ class BrowserUseSession:
         file_name: str,
         destination: str | os.PathLike[str],
         *,
+        overwrite: bool = False,
         max_bytes: int | None = None,
         on_progress: "OnProgress | None" = None,
     ) -> Path:
         """Download one file that a task made: whole, or not at all. Free.
 
-        A cut connection is taken up where it broke, an expired URL is renewed, and a file that
-        is there already is replaced when the new one is whole. What an interrupted download
-        leaves ends in `.part`; the next one goes on with it. API page: Get Task Output File.
+        A cut connection is taken up where it broke, and an expired URL is renewed. What an
+        interrupted download leaves ends in `.part`; the next one goes on with it. API page: Get
+        Task Output File.
 
         Args:
             task_id: The task.
             file_name: One of `Task.output_files`.
             destination: A directory, if it exists or ends in a separator, else the file's own
                 path. Directories are made.
+            overwrite: Whether a file that is there already is replaced, when the new one is
+                whole; without it that is an error.
             max_bytes: The largest size that is accepted, or None.
             on_progress: Called after each chunk with the bytes so far, which fall back to 0 when
                 the file has to be started again, and the size, or None if it is not told. What it
@@ -1009,10 +1012,11 @@ class BrowserUseSession:
 
         Raises:
             UnsafeFileNameError: The name is not safe in a directory; nothing was sent.
-            FileTransferError: The file cannot be had whole, or not be written.
+            FileTransferError: The file cannot be had whole, or not be written, or one of its
+                name is there.
             BrowserUseError: The API gave no URL.
         """
-        options = self._downloader.options(max_bytes, on_progress)
+        options = self._downloader.options(max_bytes, on_progress, overwrite=overwrite)
         return await self._downloader.output_file(task_id, file_name, destination, options)
 
     async def download_media(
@@ -1021,6 +1025,7 @@ class BrowserUseSession:
         destination: str | os.PathLike[str],
         *,
         concurrency: int = 4,
+        overwrite: bool = False,
         max_bytes: int | None = None,
         on_progress: "OnProgress | None" = None,
     ) -> list[Path]:
@@ -1033,6 +1038,8 @@ class BrowserUseSession:
             destination: A directory; made if it is not there. Files are named after their URLs,
                 made safe and distinct.
             concurrency: How many at once.
+            overwrite: Whether files that are there already are replaced; without it one that is
+                there is an error, before any is fetched.
             max_bytes: The largest size of one file, or None.
             on_progress: Called after each chunk with the bytes of all files so far, and the sum
                 of their sizes, or None until all are known.
@@ -1041,10 +1048,10 @@ class BrowserUseSession:
             The paths, in the order of the API.
 
         Raises:
-            FileTransferError: A file cannot be had whole, or not be written.
+            FileTransferError: A file cannot be had whole, or not be written, or is there.
             BrowserUseError: The API gave no URLs.
         """
-        options = self._downloader.options(max_bytes, on_progress, concurrency)
+        options = self._downloader.options(max_bytes, on_progress, concurrency, overwrite)
         return await self._downloader.media(task_id, destination, options)
 
     async def download_screenshots(
@@ -1053,6 +1060,7 @@ class BrowserUseSession:
         destination: str | os.PathLike[str],
         *,
         concurrency: int = 4,
+        overwrite: bool = False,
         max_bytes: int | None = None,
         on_progress: "OnProgress | None" = None,
     ) -> list[Path]:
@@ -1064,6 +1072,8 @@ class BrowserUseSession:
             task_id: The task.
             destination: A directory; made if it is not there.
             concurrency: How many at once.
+            overwrite: Whether files that are there already are replaced; without it one that is
+                there is an error, before any is fetched.
             max_bytes: The largest size of one file, or None.
             on_progress: As for `download_media`.
 
@@ -1071,10 +1081,10 @@ class BrowserUseSession:
             The paths, in the order of the API.
 
         Raises:
-            FileTransferError: A file cannot be had whole, or not be written.
+            FileTransferError: A file cannot be had whole, or not be written, or is there.
             BrowserUseError: The API gave no URLs.
         """
-        options = self._downloader.options(max_bytes, on_progress, concurrency)
+        options = self._downloader.options(max_bytes, on_progress, concurrency, overwrite)
         return await self._downloader.screenshots(task_id, destination, options)
 
 

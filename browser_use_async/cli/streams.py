@@ -1,11 +1,13 @@
-"""The standard streams when they fail: closed by the shell, a full disk, a reader that has left."""
+"""Output of commands: standard streams that fail, and files that are replaced whole."""
 
 import errno
 import io
 import os
 import sys
+import tempfile
 from collections.abc import Generator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TextIO, cast
 
 
@@ -64,3 +66,23 @@ def flush_at_exit() -> OutputError | None:
             os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
             failure = OutputError(error) if stream is sys.stdout else None
     return failure
+
+
+@contextmanager
+def replaced_file(path: Path) -> Generator[int]:
+    """A descriptor to write what replaces a file at the end of the block; for its user's eyes only.
+
+    Raises:
+        OSError: It cannot be written.
+    """
+    # In the same directory: a rename is atomic only within one file system.
+    descriptor, name = tempfile.mkstemp(".part", f".{path.name}.", path.parent)
+    part = Path(name)
+    try:
+        try:
+            yield descriptor
+        finally:
+            os.close(descriptor)
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)

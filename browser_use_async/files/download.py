@@ -27,6 +27,7 @@ class DownloadOptions:
     max_bytes: int | None = None  # the largest size of one file, or None
     on_progress: OnProgress | None = None  # called after each chunk
     concurrency: int = 1  # how many files at once
+    overwrite: bool = False  # whether files that are there may be replaced
 
     def __attrs_post_init__(self) -> None:
         for field in ("max_bytes", "concurrency"):
@@ -108,7 +109,9 @@ class Downloader:
 
         # The destination is checked before the API is asked: then a mistake costs no request.
         self._transport.bind()
-        target = await _to_thread(task_id, target_path, destination, file_name, task_id)
+        target = await _to_thread(
+            task_id, target_path, destination, file_name, task_id, overwrite=options.overwrite
+        )
         spec = DownloadSpec(
             task_id=task_id,
             label=f"output file {file_name!r}",
@@ -116,6 +119,7 @@ class Downloader:
             url=await locate(),
             renew=locate,
             max_bytes=options.max_bytes,
+            overwrite=options.overwrite,
             on_progress=options.on_progress,
         )
         return await Download(spec, self._transport).run()
@@ -158,7 +162,10 @@ class Downloader:
         for url in urls:
             self._check_url(files.task_id, url)
         targets = await _to_thread(
-            files.task_id, _targets, destination, files.names(urls), files.task_id
+            files.task_id,
+            _targets,
+            *(destination, files.names(urls), files.task_id),
+            overwrite=options.overwrite,
         )
         callback = options.on_progress
         shared = None if callback is None else SharedProgress(len(urls), callback)
@@ -171,6 +178,7 @@ class Downloader:
                     url=url,
                     renew=self._renewal(files, index),
                     max_bytes=options.max_bytes,
+                    overwrite=options.overwrite,
                     on_progress=None if shared is None else shared.callback_for(index),
                 ),
                 self._transport,
@@ -204,12 +212,14 @@ class Downloader:
         )
 
 
-def _targets(destination: Destination, names: Sequence[str], task_id: str) -> list[Path]:
+def _targets(
+    destination: Destination, names: Sequence[str], task_id: str, *, overwrite: bool
+) -> list[Path]:
     directory = Path(destination)
     directory.mkdir(parents=True, exist_ok=True)
     targets = [directory / name for name in names]
     for target in targets:
-        check_replaceable(target, task_id)
+        check_replaceable(target, task_id, overwrite=overwrite)
     return targets
 
 

@@ -92,12 +92,14 @@ def truncate(size: int, name: str) -> str:
     return content[: size - len(ending)].decode("utf-8", "ignore") + ending.decode()
 
 
-def target_path(destination: str | os.PathLike[str], file_name: str, task_id: str) -> Path:
+def target_path(
+    destination: str | os.PathLike[str], file_name: str, task_id: str, *, overwrite: bool
+) -> Path:
     """The path for one file, checked; nothing is created.
 
     Raises:
         UnsafeFileNameError: The name is not safe.
-        FileTransferError: The path exists and is not a regular file.
+        FileTransferError: The path exists, and may not be replaced or is no regular file.
         OSError: The path cannot be examined.
     """
     text = os.fspath(destination)
@@ -106,15 +108,16 @@ def target_path(destination: str | os.PathLike[str], file_name: str, task_id: st
     if text.endswith(os.sep) or target.is_dir():
         check_name(file_name, task_id=task_id)
         target /= file_name
-    check_replaceable(target, task_id)
+    check_replaceable(target, task_id, overwrite=overwrite)
     return target
 
 
-def check_replaceable(target: Path, task_id: str) -> None:
-    """Refuse a path that exists and is not a regular file.
+def check_replaceable(target: Path, task_id: str, *, overwrite: bool) -> None:
+    """Refuse a path that exists, unless it is a regular file that may be replaced.
 
     Raises:
-        FileTransferError: It is a symbolic link, a directory, a device or the like.
+        FileTransferError: It is there and may not be replaced, or is a symbolic link, a directory,
+            a device or the like.
         OSError: The path cannot be examined.
     """
     # `lstat`, so that a symbolic link is refused and not silently replaced.
@@ -125,6 +128,13 @@ def check_replaceable(target: Path, task_id: str) -> None:
     if not stat.S_ISREG(mode):
         raise FileTransferError(
             f"{target} exists and is no plain file; remove it or choose another path",
+            task_id=task_id,
+        )
+    if not overwrite:
+        # The name comes from the service: it could be that of any file in the directory.
+        raise FileTransferError(
+            f"{target} is there already; it is replaced only with overwrite=True, on the command "
+            "line --force",
             task_id=task_id,
         )
 

@@ -120,6 +120,7 @@ class PartFile:
             OSError: It cannot be opened.
         """
         target.parent.mkdir(parents=True, exist_ok=True)
+        _remove_second_names(target)
         if tag is not None:
             path = _beside(target, tag)
             descriptor = _open_locked(path)
@@ -161,16 +162,20 @@ class PartFile:
                 os.ftruncate(self._descriptor, 0)
                 self.size = 0
 
-    def commit(self) -> None:
+    def commit(self, *, overwrite: bool = False) -> None:
         """Rename the part to its target, atomically and after its bytes are on the disk.
 
         Raises:
+            FileExistsError: The target is there, and may not be replaced.
             OSError: It cannot be done.
         """
         with self._lock:
             if self._descriptor is not None:
                 os.fsync(self._descriptor)
-                self.path.replace(self._target)
+                if overwrite:
+                    self.path.replace(self._target)
+                else:
+                    _rename_to_free_name(self.path, self._target)
                 self._close()
 
     def close(self) -> None:
@@ -190,6 +195,20 @@ class PartFile:
         if self._descriptor is not None:
             os.close(self._descriptor)  # and unlock
             self._descriptor = None
+
+
+def _rename_to_free_name(path: Path, target: Path) -> None:
+    # POSIX renames over what is there; only a link is made atomically under a free name alone.
+    try:
+        os.link(path, target, follow_symlinks=False)
+    except FileExistsError:
+        raise
+    except OSError:  # a file system without hard links
+        # Taken first, so that nothing of another program is replaced.
+        os.close(os.open(target, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o666))
+        path.replace(target)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def _beside(target: Path, tag: str) -> Path:
@@ -227,19 +246,37 @@ def _is_locked(descriptor: int) -> bool:
 
 
 def _is_still_at(descriptor: int, path: Path) -> bool:
-    # Between opening and locking, its owner may have renamed it to the finished file.
+    # Between opening and locking, its owner may have renamed it to the finished file, or have been
+    # killed when it had both names.
     try:
         there = path.lstat()
     except FileNotFoundError:
         return False
-    return os.path.samestat(there, os.fstat(descriptor))
+    return there.st_nlink == 1 and os.path.samestat(there, os.fstat(descriptor))
+
+
+def _parts_beside(target: Path) -> list[Path]:
+    start = truncate(MAX_NAME_BYTES - _ENDING_BYTES, target.name)
+    return [
+        target.with_name(name)
+        for name in os.listdir(target.parent)  # noqa: PTH208 - the names are enough
+        if name.startswith(start) and _ENDING.fullmatch(name[len(start) :])
+    ]
+
+
+def _remove_second_names(target: Path) -> None:
+    """Remove what a crash has left between the two steps in which a part got its final name."""
+    with contextlib.suppress(OSError):
+        there = target.lstat()
+        if there.st_nlink > 1:
+            for path in _parts_beside(target):
+                if os.path.samestat(path.lstat(), there):
+                    path.unlink()
 
 
 def _remove_stale_parts(target: Path, own: Path) -> None:
-    start = truncate(MAX_NAME_BYTES - _ENDING_BYTES, target.name)
-    for name in os.listdir(target.parent):  # noqa: PTH208 - the names are enough
-        path = target.with_name(name)
-        if path == own or not name.startswith(start) or not _ENDING.fullmatch(name[len(start) :]):
+    for path in _parts_beside(target):
+        if path == own:
             continue
         with contextlib.suppress(OSError):
             descriptor = _open_locked(path)

@@ -47,6 +47,7 @@ class DownloadSpec:
     url: SignedUrl  # its signed URL
     renew: Callable[[], Awaitable[SignedUrl]]  # requests another one from the API
     max_bytes: int | None  # the largest size that is accepted, or None
+    overwrite: bool  # whether a file that is there may be replaced
     on_progress: OnProgress | None  # called after each chunk
 
 
@@ -241,8 +242,16 @@ class Download:
     async def _commit(self) -> None:
         assert self._part is not None
         with self._disk():
-            await asyncio.to_thread(check_replaceable, self._spec.target, self._spec.task_id)
-            await asyncio.to_thread(self._part.commit)
+            await asyncio.to_thread(self._commit_part, self._part)
+
+    def _commit_part(self, part: PartFile) -> None:
+        target, task_id, overwrite = self._spec.target, self._spec.task_id, self._spec.overwrite
+        check_replaceable(target, task_id, overwrite=overwrite)
+        try:
+            part.commit(overwrite=overwrite)
+        except FileExistsError:  # another one has taken the name in between
+            check_replaceable(target, task_id, overwrite=overwrite)
+            raise  # and has let go of it again
 
     @contextlib.contextmanager
     def _disk(self) -> Generator[None]:

@@ -1,6 +1,8 @@
 import csv
 import io
 import json
+import os
+import stat
 import subprocess
 import sys
 from decimal import Decimal
@@ -16,6 +18,7 @@ from browser_use_async.cli.batch.input import InputItem
 from browser_use_async.cli.batch.results import ResultFile, result_record
 from browser_use_async.errors import BrowserUseError, ConfigurationError
 from browser_use_async.types import TaskStatus
+from tests.files.contents import listing
 
 
 def line(key: str, state: str = "done") -> dict[str, object]:
@@ -74,6 +77,43 @@ def test_each_key_once(tmp_path: Path) -> None:
         assert file.add(line("ü\u2028"))
 
     assert read(path) == [line("a"), line("ü\u2028")]
+
+
+@pytest.mark.parametrize("form", [JsonLines(), CsvTable(["city"])], ids=["json", "csv"])
+def test_results_are_for_their_owner(tmp_path: Path, form: JsonLines | CsvTable) -> None:
+    """F27: only its user reads a new file; one that others were given to read, they still may."""
+    path = tmp_path / "out"
+    umask = os.umask(0o022)
+    try:
+        with ResultFile(path, form, resume=False) as file:
+            file.add(record("a", state="failed"))
+        made = stat.S_IMODE(path.stat().st_mode)
+        with ResultFile(path, form, resume=True, drop={ItemState.FAILED}):
+            dropped = stat.S_IMODE(path.stat().st_mode)
+        path.chmod(0o640)
+        with ResultFile(path, form, resume=True) as file:
+            file.add(record("a", state="failed"))
+        with ResultFile(path, form, resume=True, drop={ItemState.FAILED}):
+            given_away = stat.S_IMODE(path.stat().st_mode)
+    finally:
+        os.umask(umask)
+
+    assert (made, dropped, given_away) == (0o600, 0o600, 0o640)
+    assert listing(tmp_path) == [path]
+
+
+def test_a_link_in_the_place_of_a_left_over(tmp_path: Path) -> None:
+    """F27: what is written beside the results while rows leave it goes through no link."""
+    path, outside = tmp_path / "out.jsonl", tmp_path / "outside"
+    outside.write_text("untouched")
+    with ResultFile(path, JsonLines(), resume=False) as file:
+        file.add(line("a", "failed"))
+    (tmp_path / ".out.jsonl.part").symlink_to(outside)
+    with ResultFile(path, JsonLines(), resume=True, drop={ItemState.FAILED}):
+        pass
+
+    assert outside.read_text() == "untouched"
+    assert path.read_text() == ""
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=50)

@@ -157,6 +157,24 @@ async def test_get_a_name_that_leaves_the_directory(writing: LocalServer, tmp_pa
     assert _contents(tmp_path) == {}
 
 
+async def test_get_what_is_there_already(writing: LocalServer, tmp_path: Path) -> None:
+    """F27: a file that is there stays, and the others come; `--force` replaces it."""
+    task_id = await _finished(writing, "Write")
+    (tmp_path / "report.csv").write_bytes(b"mine")
+    words = ("files", "get", task_id, "--all", "-o", str(tmp_path))
+    refused = await run(*words, env=environment(writing))
+    before = _contents(tmp_path)
+    forced = await run(*words, "--force", env=environment(writing))
+
+    assert refused.code == 3
+    assert refused.json == [str(tmp_path / "big file.txt")]
+    assert "report.csv is there already" in " ".join(refused.stderr.split())
+    assert "--force" in refused.stderr
+    assert before == {**FILES, "report.csv": b"mine"}
+    assert forced.code == 0
+    assert _contents(tmp_path) == FILES
+
+
 async def test_names_cannot_steer_the_terminal(server: LocalServer, tmp_path: Path) -> None:
     """F23: names of files from the server neither write the clipboard nor clear the screen."""
     names = ["\x1b]52;c;aGk=\x07a.csv", "\x1b]0;title\x07b.csv", "\x1b[2Jc.csv", "\x9b2Jd.csv"]

@@ -116,15 +116,35 @@ async def test_names_from_urls_stay_inside_and_apart(
 async def test_again_is_the_same(
     session: BrowserUseSession, storage: FakeStorage, shots: list[str], tmp_path: Path
 ) -> None:
-    """A second download replaces the files of the first, under the same names."""
+    """A second download may replace the files of the first, under the same names."""
     first = await session.download_screenshots(TASK, tmp_path)
     storage.keep(shots[0], b"changed")
 
-    second = await session.download_screenshots(TASK, tmp_path)
+    second = await session.download_screenshots(TASK, tmp_path, overwrite=True)
 
     assert second == first
     assert second[0].read_bytes() == b"changed"
     assert len(listing(tmp_path)) == len(shots)
+
+
+async def test_a_file_that_is_there_ends_all_downloads(
+    session: BrowserUseSession, storage: FakeStorage, shots: list[str], tmp_path: Path
+) -> None:
+    """F27: `.bashrc` stays, whatever the address of a screenshot says; no file is fetched."""
+    storage.recordings = [f"{TASK}/.bashrc"]
+    storage.keep(storage.recordings[0], b"evil")
+    for name in ("bashrc", ".bashrc", "step-7.png"):
+        (tmp_path / name).write_bytes(b"mine")
+    before = listing(tmp_path)
+
+    for download in (session.download_media, session.download_screenshots):
+        with refusing(FileTransferError) as caught:
+            await download(TASK, tmp_path)
+        assert "is there already" in str(caught.value)
+
+    assert not storage.requests
+    assert listing(tmp_path) == before
+    assert {path.read_bytes() for path in before} == {b"mine"}
 
 
 @pytest.mark.looptime

@@ -26,7 +26,9 @@ from browser_use_async import BrowserUseSession
 
 async def main():
     async with BrowserUseSession(sys.argv[1], base_url=sys.argv[2]) as session:
-        await session.download_output_file(sys.argv[3], sys.argv[4], sys.argv[5])
+        await session.download_output_file(
+            sys.argv[3], sys.argv[4], sys.argv[5], overwrite=True
+        )
 
 asyncio.run(main())
 """

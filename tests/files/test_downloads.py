@@ -74,11 +74,53 @@ async def test_an_older_file_is_replaced_at_the_end(
     seen: set[bytes] = set()
 
     await session.download_output_file(
-        TASK, NAME, target, on_progress=lambda _bytes, _total: seen.add(target.read_bytes())
+        *(TASK, NAME, target),
+        overwrite=True,
+        on_progress=lambda _bytes, _total: seen.add(target.read_bytes()),
     )
 
     assert seen == {b"old"}
     assert target.read_bytes() == SMALL
+
+
+@pytest.mark.parametrize("destination", ["", NAME])
+async def test_a_file_that_is_there_is_refused(
+    session: BrowserUseSession, storage: FakeStorage, tmp_path: Path, destination: str
+) -> None:
+    """F27: without `overwrite=True` it stays as it is, and nothing is sent."""
+    storage.keep(NAME, SMALL)
+    (tmp_path / NAME).write_bytes(b"mine")
+
+    with refusing(FileTransferError) as caught:
+        await session.download_output_file(TASK, NAME, tmp_path / destination)
+
+    assert "is there already" in str(caught.value)
+    assert "overwrite=True" in str(caught.value)
+    assert not storage.api.requests
+    assert (tmp_path / NAME).read_bytes() == b"mine"
+
+
+@pytest.mark.parametrize("when", ["during", "at the end"])
+async def test_a_file_that_appears_meanwhile_is_not_replaced(
+    session: BrowserUseSession, storage: FakeStorage, tmp_path: Path, when: str
+) -> None:
+    """F27: nor is one that another program writes while the download is under way."""
+    storage.keep(NAME, LARGE)
+    target = tmp_path / NAME
+
+    def plant(received: int, total: int | None) -> None:
+        if not target.exists() and (when == "during" or received == total):
+            target.write_bytes(b"mine")
+
+    with refusing(FileTransferError) as caught:
+        await session.download_output_file(TASK, NAME, tmp_path, on_progress=plant)
+    refused = target.read_bytes()
+    await session.download_output_file(TASK, NAME, tmp_path, overwrite=True)
+
+    assert "is there already" in str(caught.value)
+    assert refused == b"mine"
+    assert target.read_bytes() == LARGE
+    assert not parts(tmp_path)
 
 
 # --- refusals -----------------------------------------------------------------------------------
@@ -246,9 +288,25 @@ async def test_two_downloads_of_the_same_file(
     storage.next = [cut_after(1_000_000), cut_after(2_000_000)]
 
     paths = await asyncio.gather(
-        *(session.download_output_file(TASK, NAME, tmp_path) for _ in range(2))
+        *(session.download_output_file(TASK, NAME, tmp_path, overwrite=True) for _ in range(2))
     )
 
     assert paths == [tmp_path / NAME] * 2
     assert paths[0].read_bytes() == LARGE
     assert not parts(tmp_path)
+
+
+async def test_two_downloads_of_the_same_file_of_which_one_may_be(
+    session: BrowserUseSession, storage: FakeStorage, tmp_path: Path
+) -> None:
+    """F27: the first that is whole is the file, and the other one is refused."""
+    storage.keep(NAME, LARGE)
+
+    results = await asyncio.gather(
+        *(session.download_output_file(TASK, NAME, tmp_path) for _ in range(2)),
+        return_exceptions=True,
+    )
+
+    assert tmp_path / NAME in results
+    assert [type(each) for each in results if each != tmp_path / NAME] == [FileTransferError]
+    assert (tmp_path / NAME).read_bytes() == LARGE

@@ -1,6 +1,7 @@
 """Parts on the disk: links, locks, left-overs, a disk that refuses or is slow (G8, G15, G16)."""
 
 import asyncio
+import errno
 import fcntl
 import gc
 import os
@@ -8,7 +9,7 @@ import resource
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 import pytest
@@ -110,6 +111,56 @@ def test_long_names_leave_room_for_the_ending(tmp_path: Path) -> None:
     part.commit()
 
     assert target.read_bytes() == b"abc"
+
+
+def test_a_file_that_is_there_is_not_replaced(tmp_path: Path) -> None:
+    """F27: unless it may be, a part takes no name that is in use; the part stays."""
+    (tmp_path / NAME).write_bytes(b"mine")
+    with opened(tmp_path) as part:
+        part.write([b"abc"])
+        with pytest.raises(FileExistsError):
+            part.commit()
+        refused = (tmp_path / NAME).read_bytes()
+        part.commit(overwrite=True)
+
+    assert refused == b"mine"
+    assert (tmp_path / NAME).read_bytes() == b"abc"
+    assert listing(tmp_path) == [tmp_path / NAME]
+
+
+@pytest.mark.parametrize("taken", [False, True])
+def test_a_file_system_without_hard_links(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, taken: bool
+) -> None:
+    """F27: it knows no way to name a file unless the name is in use, which holds there as well."""
+
+    def refuse(*_paths: object, **_options: object) -> None:
+        raise PermissionError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr(os, "link", refuse)
+    if taken:
+        (tmp_path / NAME).write_bytes(b"mine")
+    with opened(tmp_path) as part:
+        part.write([b"abc"])
+        with pytest.raises(FileExistsError) if taken else nullcontext():
+            part.commit()
+
+    assert (tmp_path / NAME).read_bytes() == (b"mine" if taken else b"abc")
+    assert listing(tmp_path)[0] == tmp_path / NAME
+    assert len(listing(tmp_path)) == 1 + taken
+
+
+@pytest.mark.parametrize("tag", [TAG, "f" * 16, None])
+def test_a_second_name_of_the_file_is_removed(tmp_path: Path, tag: str | None) -> None:
+    """A crash while the file got its name can leave it under both names, and no more."""
+    (tmp_path / NAME).write_bytes(b"whole")
+    part_of(tmp_path).hardlink_to(tmp_path / NAME)
+    with opened(tmp_path, tag) as part:
+        part.write([b"abc"])
+        part.commit(overwrite=True)
+
+    assert listing(tmp_path) == [tmp_path / NAME]
+    assert (tmp_path / NAME).read_bytes() == b"abc"
 
 
 def test_left_overs_of_other_versions_are_removed(tmp_path: Path) -> None:
@@ -316,7 +367,7 @@ def test_a_part_has_one_owner(tmp_path: Path) -> None:
         assert second.path != first.path
         assert second.size == 6
         first.commit()
-        second.commit()
+        second.commit(overwrite=True)
 
     assert (tmp_path / NAME).read_bytes() == b"second"
     assert listing(tmp_path) == [tmp_path / NAME]

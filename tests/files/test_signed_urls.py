@@ -86,7 +86,7 @@ async def test_cookies_of_a_storage_are_not_kept(
     storage.keep(NAME, b"content", ("Set-Cookie", "a=b; Path=/"))
 
     for _ in range(2):
-        await session.download_output_file(TASK, NAME, tmp_path)
+        await session.download_output_file(TASK, NAME, tmp_path, overwrite=True)
 
     assert all("cookie" not in request.headers for request in storage.requests)
 

@@ -4,6 +4,8 @@ import asyncio
 import contextlib
 import json
 import math
+import os
+import stat
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -456,6 +458,20 @@ async def test_events_of_a_receiver_are_recorded():
         await handle.wait()
 
     assert recording.cassette.tasks[0].webhooks == (RecordedStatus(7.0, "started"),)
+
+
+def test_a_cassette_is_for_its_owner(tmp_path: Path):
+    """F27: it says what a task has read, so only its user reads it, whatever the umask is."""
+    path = tmp_path / "shop.json"
+    path.write_text("former")
+    path.chmod(0o644)
+    umask = os.umask(0o022)
+    try:
+        Cassette([RecordedTask("Walk")]).save(path)
+    finally:
+        os.umask(umask)
+
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
 
 @pytest.mark.looptime

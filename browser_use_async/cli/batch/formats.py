@@ -15,6 +15,7 @@ from typing import Any
 
 import attrs
 
+from browser_use_async.api.csv_cells import cell_of, text_of_cell
 from browser_use_async.api.json import JsonRefusedError, read_json
 from browser_use_async.cli.console import json_text
 from browser_use_async.errors import ConfigurationError
@@ -23,10 +24,6 @@ _OWN_COLUMNS = (
     *("key", "line", "state", "status", "cost_cents", "former_cost_cents", "task_id"),
     *("output", "error"),
 )
-# A spreadsheet takes a cell that begins so for a formula, which may send data away. One that has
-# been quoted before is quoted again, so that what was written can be read back.
-_FORMULA = re.compile(r"'*[=+\-@\uff1d\uff0b\uff0d\uff20\t\r\n]")
-_NUMBER = re.compile(r"[+-]?[0-9]+([.,][0-9]+)*")
 # Of a record as it is written below. The module `csv` reads no more than 131,072 characters of a
 # cell, and has one limit for the whole process.
 _FIELD = re.compile(r'"((?:[^"]++|"")*+)"|([^",\r\n]*+)')
@@ -94,7 +91,7 @@ class CsvTable:
         taken = {*_OWN_COLUMNS, *parsed}
         given = [f"row.{name}" if name in taken else name for name in self._columns]
         self._names = [*_OWN_COLUMNS, *parsed, *given]
-        self.header = _line([_safe(name) for name in self._names])
+        self.header = _line([cell_of(name) for name in self._names])
 
     def encode(self, record: dict[str, Any]) -> bytes:
         """The line of a record."""
@@ -122,7 +119,7 @@ class CsvTable:
                 cells = _cells(raw)
                 if len(cells) != len(self._names):
                     raise _foreign(path, number)
-                record = dict(zip(self._names, map(_unquoted, cells), strict=True))
+                record = dict(zip(self._names, map(text_of_cell, cells), strict=True))
                 yield Entry(raw, identity_of(record), record["state"])
 
 
@@ -153,21 +150,10 @@ def _cell(value: object) -> str:
     if value is None:
         return ""
     if isinstance(value, str):
-        return _safe(value)
+        return cell_of(value)
     if isinstance(value, float):
         return f"{Decimal(str(value)).normalize():f}"
     return json.dumps(value, ensure_ascii=False)
-
-
-def _safe(text: str) -> str:
-    """A text that no spreadsheet takes for a formula."""
-    is_formula = _FORMULA.match(text) and _NUMBER.fullmatch(text) is None
-    return f"'{text}" if is_formula else text
-
-
-def _unquoted(cell: str) -> str:
-    """The text that `_safe` has made a cell of."""
-    return cell[1:] if cell.startswith("'") and _FORMULA.match(cell) else cell
 
 
 def _line(cells: Sequence[str]) -> bytes:

@@ -1,6 +1,7 @@
 """Results of a batch: what is written of each item, and a file that survives interruptions."""
 
 import os
+import stat
 from collections.abc import Collection
 from pathlib import Path
 from types import TracebackType
@@ -10,6 +11,7 @@ from browser_use_async.api.json import JsonRefusedError, read_json
 from browser_use_async.batch import BatchResult, ItemState
 from browser_use_async.cli.batch.formats import CsvTable, JsonLines, identity_of
 from browser_use_async.cli.batch.input import InputItem, short_digest
+from browser_use_async.cli.streams import replaced_file
 from browser_use_async.errors import ConfigurationError
 
 ResultFormat = JsonLines | CsvTable
@@ -77,7 +79,7 @@ class ResultFile:
             if resume and path.exists():
                 _drop_entries(path, form, drop)
             # O_EXCL: without --resume an existing file is never overwritten.
-            self._descriptor = os.open(path, _FLAGS | (0 if resume else os.O_EXCL), 0o666)
+            self._descriptor = os.open(path, _FLAGS | (0 if resume else os.O_EXCL), 0o600)
         except FileExistsError:
             raise ConfigurationError(
                 f"{path} is there already; --resume adds to it, or take another name"
@@ -147,9 +149,9 @@ def _drop_entries(path: Path, form: ResultFormat, states: Collection[ItemState])
     """Remove the results of items in the given states."""
     if not any(entry.state in states for entry in form.entries(path)):
         return
-    # Written beside the file and moved over it, so that a crash loses no result.
-    part = path.with_name(f".{path.name}.part")
-    with part.open("wb") as file:
-        file.write(form.header)
-        file.writelines(entry.raw for entry in form.entries(path) if entry.state not in states)
-    part.replace(path)
+    # Beside the file and moved over it, so that a crash loses no result.
+    with replaced_file(path) as part:
+        os.fchmod(part, stat.S_IMODE(path.stat().st_mode))  # it may have been shared since
+        with os.fdopen(part, "wb", closefd=False) as file:
+            file.write(form.header)
+            file.writelines(entry.raw for entry in form.entries(path) if entry.state not in states)

@@ -45,6 +45,7 @@ def _configure_download(parser: argparse.ArgumentParser) -> None:
         metavar="DIR",
         help="the directory to write to; made if it is not there",
     )
+    parser.add_argument("--force", action="store_true", help="replace files that are there already")
 
 
 async def _upload(connection: Connection, options: argparse.Namespace, console: Console) -> int:
@@ -95,6 +96,7 @@ async def _downloads(
     # The separator at the end says that it is a directory, though it may not be there yet.
     directory = os.path.join(options.output, "")  # noqa: PTH118 - a Path would drop it
     names: list[str] = options.names
+    overwrite: bool = options.force
     if options.all:
         task = await session.tasks.get(task_id)
         names = [*names, *(task.output_files or ())]
@@ -103,17 +105,21 @@ async def _downloads(
         async def download(on_progress: OnProgress) -> list[Path]:
             return [
                 await session.download_output_file(
-                    task_id, name, directory, on_progress=on_progress
+                    task_id, name, directory, overwrite=overwrite, on_progress=on_progress
                 )
             ]
 
         return download
 
     async def screenshots(on_progress: OnProgress) -> list[Path]:
-        return await session.download_screenshots(task_id, directory, on_progress=on_progress)
+        return await session.download_screenshots(
+            task_id, directory, overwrite=overwrite, on_progress=on_progress
+        )
 
     async def media(on_progress: OnProgress) -> list[Path]:
-        return await session.download_media(task_id, directory, on_progress=on_progress)
+        return await session.download_media(
+            task_id, directory, overwrite=overwrite, on_progress=on_progress
+        )
 
     wanted = [(name, output_file(name)) for name in dict.fromkeys(names)]
     if options.screenshots:

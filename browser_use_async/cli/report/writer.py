@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import os
-import secrets
 from collections import deque
 from collections.abc import AsyncGenerator, Callable, Generator, Iterable
 from pathlib import Path
@@ -13,6 +12,7 @@ from browser_use_async.batch.ledger.reader import LedgerRow, LedgerView, read_le
 from browser_use_async.cli.report import page
 from browser_use_async.cli.report.details import NO_DETAILS, Details, DetailSource, details_of
 from browser_use_async.cli.report.summary import Figures, add_up
+from browser_use_async.cli.streams import replaced_file
 
 _AT_ONCE = 8  # tasks whose details are fetched at the same time
 _ROWS_AT_ONCE = 100  # rows that are written before other tasks of the loop run
@@ -38,7 +38,10 @@ async def write_report(
     view = read_ledger(ledger)
     # Two passes: the totals stand above the rows, which are too many to hold.
     figures = await asyncio.to_thread(lambda: add_up(view.rows()))
-    with _replaced(Path(destination)) as file:
+    with (
+        replaced_file(Path(destination)) as descriptor,
+        os.fdopen(descriptor, "w", encoding="utf-8", newline="\n", closefd=False) as file,
+    ):
         await asyncio.to_thread(_write, file, _before_the_items(view, figures))
         async with contextlib.aclosing(_detailed(view.rows(), session, screenshots)) as rows:
             written = 0
@@ -107,16 +110,3 @@ async def _first(
 
 def _write(file: TextIO, pieces: Iterable[str]) -> None:
     file.writelines(piece.rstrip("\n") + "\n" for piece in pieces if piece)
-
-
-@contextlib.contextmanager
-def _replaced(path: Path) -> Generator[TextIO]:
-    """A file that replaces the one at `path` once it is complete."""
-    # In the same directory: a rename is atomic only within one file system.
-    part = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
-    try:
-        with part.open("x", encoding="utf-8", newline="\n") as file:
-            yield file
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)

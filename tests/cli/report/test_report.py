@@ -1,4 +1,6 @@
+import os
 import re
+import stat
 from decimal import Decimal
 from itertools import pairwise
 from pathlib import Path
@@ -216,6 +218,22 @@ async def test_the_same_ledger_gives_the_same_page(tmp_path: Path) -> None:
 
     assert target.read_bytes() == first
     assert names(tmp_path) == ["report.html", "run.db"]
+
+
+async def test_a_report_is_for_its_owner(tmp_path: Path) -> None:
+    """F27: it says what a ledger says, which is read by its user alone; so is it, new or again."""
+    ledger = write_ledger(tmp_path / "run.db", many(3))
+    target = tmp_path / "report.html"
+    target.write_text("former")
+    target.chmod(0o644)
+    umask = os.umask(0o022)
+    try:
+        for _ in range(2):
+            await write_report(ledger, target)
+            assert stat.S_IMODE(target.stat().st_mode) == 0o600
+            target.unlink()
+    finally:
+        os.umask(umask)
 
 
 async def test_an_empty_batch(tmp_path: Path) -> None:

@@ -1,3 +1,5 @@
+import csv
+import io
 import json
 
 import pytest
@@ -24,6 +26,20 @@ def test_table_is_chosen_by_the_words_of_the_wish():
     assert exported("save the staff as x.csv", page) == "Name,Role,Since\nAnn,Boss,1999\n"
     assert exported("save it as staff.csv", page).startswith("Name,")
     assert exported("save it as x.csv", page) == 'Fee,Amount\n"One, two",1\nThree,2\n'
+
+
+def test_no_cell_is_a_formula():
+    """F27: what a page says computes nothing and sends nothing where its table is opened."""
+    cells = ('=HYPERLINK("http://x")', "+cmd|' /C calc'!A0", "@SUM(A1)", "\uff1d1", "-2+3", "\t=1")
+    harmless = ("-5", "+2.3 %", "-1.234,5", "-", "a=b", "")
+    page = Page(
+        "https://a.example", tables=[Table(("=1+1", "Fee"), [Row(cells), Row(harmless)], "Fees")]
+    )
+    head, first, second = csv.reader(io.StringIO(exported("save it as x.csv", page), newline=""))
+
+    assert head == ["'=1+1", "Fee"]
+    assert first == [f"'{each}" for each in cells]
+    assert second == list(harmless)
 
 
 def test_tables_of_all_pages_are_looked_at():

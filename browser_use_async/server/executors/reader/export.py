@@ -8,6 +8,7 @@ from typing import Any
 
 import attrs
 
+from browser_use_async.api.csv_cells import cell_of
 from browser_use_async.server.executors.reader.wishes import Saving
 from browser_use_async.server.reading.page import Page, Row, Table
 from browser_use_async.server.reading.words import word_set
@@ -60,8 +61,8 @@ def _csv(saving: Saving, pages: Sequence[Page]) -> Exported:
     lines = io.StringIO()
     writer = csv.writer(lines, lineterminator="\n")
     if table.headers:
-        writer.writerow(table.headers)
-    writer.writerows(row.cells for row in table.rows)
+        writer.writerow(map(cell_of, table.headers))
+    writer.writerows(map(cell_of, row.cells) for row in table.rows)
     named = f" of {table.name}" if table.name else ""
     return Exported(lines.getvalue().encode(), f"{len(table.rows)} rows{named}")
 
