@@ -212,7 +212,7 @@ def _span(text: str) -> timedelta | None:
 
 
 def secret_from_file(file: str, option: str) -> str:
-    """Read a webhook secret from a file.
+    """Read a secret from a file.
 
     Raises:
         ConfigurationError: The file cannot be read, or holds nothing.
@@ -227,7 +227,7 @@ def secret_from_file(file: str, option: str) -> str:
 
 
 def secret_from_variable(variable: str, option: str) -> str:
-    """Read a webhook secret from an environment variable.
+    """Read a secret from an environment variable.
 
     Raises:
         ConfigurationError: It is not set, or blank.

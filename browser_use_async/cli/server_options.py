@@ -3,7 +3,7 @@
 import argparse
 import os
 
-from browser_use_async.cli.options import whole
+from browser_use_async.cli.options import secret_from_file, secret_from_variable, whole
 from browser_use_async.errors import ConfigurationError
 from browser_use_async.server import AgentSettings, ChromiumSettings
 from browser_use_async.server.executors.agent.settings import DEFAULT_TIMEOUT
@@ -119,7 +119,19 @@ def add_browser_options(parser: argparse.ArgumentParser) -> None:
         type=_proxy,
         metavar="COUNTRY=URL",
         help="the proxy for tasks with use_proxy and this country, such as "
-        "us=http://name:password@127.0.0.1:3128; * is any country; can be repeated",
+        "us=http://127.0.0.1:3128; * is any country; can be repeated. Other users of the machine "
+        "can see its password in the process list",
+    )
+    more = group.add_mutually_exclusive_group()
+    more.add_argument(
+        "--proxy-file",
+        metavar="FILE",
+        help="a file with more of them, one a line, such as us=http://name:password@127.0.0.1:3128",
+    )
+    more.add_argument(
+        "--proxy-env",
+        metavar="VARIABLE",
+        help="the environment variable that holds more of them, with blanks between them",
     )
     group.add_argument(
         "--ad-hosts", metavar="FILE", help="a hosts file with more hosts that use_adblock blocks"
@@ -139,16 +151,38 @@ def add_browser_options(parser: argparse.ArgumentParser) -> None:
 
 
 def browser_settings(options: argparse.Namespace, site_url: str | None) -> ChromiumSettings:
-    """The browser settings that the options give."""
+    """The browser settings that the options give.
+
+    Raises:
+        ConfigurationError: The proxies cannot be read.
+    """
     # The example site is on this machine, where tasks may otherwise open nothing.
     served = [site_url] if site_url is not None else []
     return ChromiumSettings(
         browser=options.browser,
         allow_private_addresses=options.allow_private_addresses or served,
-        proxies=dict(options.proxies),
+        proxies={**_more_proxies(options), **dict(options.proxies)},
         ad_hosts=options.ad_hosts,
         max_browsers=options.max_browsers,
     )
+
+
+def _more_proxies(options: argparse.Namespace) -> dict[str, str]:
+    """The proxies of `--proxy-file` or `--proxy-env`."""
+    if options.proxy_file is not None:
+        option, text = "--proxy-file", secret_from_file(options.proxy_file, "--proxy-file")
+    elif options.proxy_env is not None:
+        option, text = "--proxy-env", secret_from_variable(options.proxy_env, "--proxy-env")
+    else:
+        return {}
+    proxies = dict[str, str]()
+    for number, line in enumerate(text.splitlines(), start=1):
+        words = () if line.lstrip().startswith("#") else line.split()
+        try:
+            proxies.update(map(_proxy, words))
+        except argparse.ArgumentTypeError as error:
+            raise ConfigurationError(f"{option}, line {number}: {error} is due") from None
+    return proxies
 
 
 def _proxy(text: str) -> tuple[str, str]:

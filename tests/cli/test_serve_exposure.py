@@ -5,11 +5,13 @@ from pathlib import Path
 import pytest
 
 from browser_use_async import BrowserUseSession
+from browser_use_async.cli.program import parse
+from browser_use_async.cli.server_options import browser_settings
 from browser_use_async.server.listen_address import MIN_EXPOSED_KEY
 from tests.support.certificates import Certificate, certificate
 from tests.support.hygiene import KEY
 
-from .running import run, running
+from .running import environment, run, running
 
 __all__ = ["certificate"]
 
@@ -33,6 +35,95 @@ async def test_a_key_from_a_file(tmp_path: Path) -> None:
     assert place["api_key"] is None
     assert LONG_KEY not in result.stderr
     assert "#key" not in result.stderr
+
+
+async def test_a_key_from_the_environment() -> None:
+    """F25: nor does one of a variable stand in the process list or in what is printed."""
+    env = environment(MY_KEY=LONG_KEY)
+    async with running(*SERVE, "--api-key-env", "MY_KEY", env=env) as command:
+        place = json.loads(await command.writes())
+        async with BrowserUseSession(LONG_KEY, base_url=place["base_url"]) as session:
+            accepted = await session.account.me()
+        command.send(signal.SIGTERM)
+        result = await command.ends()
+    missing = await run(*SERVE, "--api-key-env", LONG_KEY, env=env)
+
+    assert accepted
+    assert place["api_key"] is None
+    assert 'export BROWSER_USE_API_KEY="$MY_KEY"' in result.stderr
+    assert "process list" not in result.stderr
+    assert LONG_KEY not in result.stderr
+    assert missing.code == 2
+    assert "--api-key-env is not set" in missing.stderr
+    assert LONG_KEY not in missing.stderr
+
+
+PROXY = "us=http://name:proxy-canary@127.0.0.1:3128"
+
+
+@pytest.mark.parametrize(
+    ("words", "option"),
+    [
+        (("--api-key", "bu_0123456789"), "--api-key"),
+        (("--proxy", PROXY), "--proxy"),
+        (("--proxy", "us=http://127.0.0.1:3128"), None),
+        ((), None),
+    ],
+)
+async def test_a_secret_on_the_command_line(words: tuple[str, ...], option: str | None) -> None:
+    """F25: a note says who sees it there, and which options keep it from them."""
+    async with running(*SERVE, *words) as command:
+        said = " ".join((await command.says("Ctrl-C ends the server")).split())
+
+    assert ("process list" in said) is (option is not None)
+    if option is not None:
+        assert f"{option}-file" in said
+        assert f"{option}-env" in said
+    assert "canary" not in said
+    assert "bu_0123456789" not in said
+
+
+def _proxies(*words: str) -> dict[str, str]:
+    options, _ = parse(["serve", *words])
+    return dict(browser_settings(options, None).proxies)
+
+
+def test_proxies_from_a_file_or_a_variable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """F25: one COUNTRY=URL a line, with comments; --proxy adds to them and wins."""
+    file = tmp_path / "proxies"
+    file.write_text(f"# of the office\n{PROXY}\n\n  DE=http://127.0.0.2:3128  \n")
+    monkeypatch.setenv("MY_PROXIES", f"{PROXY} *=http://127.0.0.3:3128")
+    more = ("--proxy", "de=http://127.0.0.4:3128")
+
+    own = PROXY.partition("=")[2]
+    assert _proxies("--proxy-file", str(file)) == {"us": own, "de": "http://127.0.0.2:3128"}
+    assert _proxies("--proxy-file", str(file), *more) == {"us": own, "de": "http://127.0.0.4:3128"}
+    assert _proxies("--proxy-env", "MY_PROXIES") == {"us": own, "*": "http://127.0.0.3:3128"}
+    assert _proxies(*more) == {"de": "http://127.0.0.4:3128"}
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--proxy-file", "{}/bad"), "--proxy-file, line 2: "),
+        (("--proxy-file", "{}/none"), "--proxy-file cannot be read"),
+        (("--proxy-env", "http://name:proxy-canary@127.0.0.1:3128"), "--proxy-env is not set"),
+        (("--proxy-env", "A_PROXY", "--proxy-file", "{}/bad"), "not allowed with"),
+        (("--proxy-env", "A_PROXY"), "--proxy-env, line 1: "),
+    ],
+)
+async def test_proxies_that_cannot_be_read(
+    tmp_path: Path, words: tuple[str, ...], said: str
+) -> None:
+    """F25: the place is told, and no password."""
+    (tmp_path / "bad").write_text(f"{PROXY}\nhttp://name:proxy-canary@127.0.0.1:3128\n")
+    given = [each.replace("{}", str(tmp_path)) for each in words]
+    env = environment(A_PROXY="http://name:proxy-canary@127.0.0.1:3128")
+    result = await run(*SERVE, *given, env=env)
+
+    assert result.code == 2
+    assert said in " ".join(result.stderr.split())
+    assert "canary" not in result.stderr
 
 
 async def test_the_link_to_the_page_carries_an_invented_key() -> None:

@@ -89,10 +89,16 @@ def _add_place(parser: argparse.ArgumentParser) -> None:
     )
     key = parser.add_mutually_exclusive_group()
     key.add_argument(
-        "--api-key", metavar="KEY", help="the key that clients must bring (default: a random one)"
+        "--api-key",
+        metavar="KEY",
+        help="the key that clients must bring (default: a random one); other users of the machine "
+        "can see it in the process list",
     )
     key.add_argument(
         "--api-key-file", type=Path, metavar="FILE", help="a file that holds the key and no more"
+    )
+    key.add_argument(
+        "--api-key-env", metavar="VARIABLE", help="the environment variable that holds the key"
     )
 
 
@@ -215,6 +221,7 @@ async def execute(options: argparse.Namespace, console: Console) -> int:
     ACCESS_LOG.setLevel(logging.WARNING if options.no_access_log else logging.INFO)
     webhooks = _webhooks(options)
     _refuse_useless_key(options)
+    _note_visible_secrets(options, console)
     try:
         async with AsyncExitStack() as stack:
             site_url = None
@@ -237,6 +244,27 @@ def _refuse_useless_key(options: argparse.Namespace) -> None:
         raise ConfigurationError(
             f"{KEY_VARIABLE} is set, but nothing can be encrypted: {missing_for_sealing()}"
         )
+
+
+def _note_visible_secrets(options: argparse.Namespace, console: Console) -> None:
+    proxies: list[tuple[str, str]] = options.proxies
+    is_visible = {
+        "--api-key": options.api_key is not None,
+        "--proxy": any("@" in address for _, address in proxies),
+    }
+    for option in (name for name, visible in is_visible.items() if visible):
+        console.labelled(
+            [("note: ", Style.WAITING)],
+            f"other users of this machine can see what is given with {option} in the process list; "
+            f"give it with {option}-file or {option}-env",
+        )
+
+
+def _key(options: argparse.Namespace) -> str | None:
+    variable: str | None = options.api_key_env
+    if variable is None:
+        return given_key(options)
+    return secret_from_variable(variable, "--api-key-env").strip()
 
 
 async def _open_site(
@@ -291,7 +319,7 @@ def _server(options: argparse.Namespace, site_url: str | None) -> LocalServer:
     return LocalServer(
         host=options.host,
         port=options.port,
-        api_key=given_key(options),
+        api_key=_key(options),
         executor=options.executor,
         chromium=browser_settings(options, site_url),
         agent=agent_settings(options),
@@ -355,7 +383,7 @@ def _faults(path: str) -> list[Fault]:
 def _announce(
     server: LocalServer, site_url: str | None, options: argparse.Namespace, console: Console
 ) -> None:
-    key_is_known = given_key(options) is not None
+    key_is_known = _key(options) is not None
     console.info("Cloud API v1; executor of the tasks: ", (server.executor.name, Style.STRONG))
     # What stands behind # is never sent, and the page takes it out of the address bar.
     fragment = "" if key_is_known else f"#key={server.api_key}"
@@ -367,6 +395,8 @@ def _announce(
     if options.api_key_file is not None:
         file = shlex.quote(str(options.api_key_file))
         console.info(f'export BROWSER_USE_API_KEY="$(cat {file})"')
+    elif options.api_key_env is not None:
+        console.info(f'export BROWSER_USE_API_KEY="${options.api_key_env}"')
     elif not key_is_known:
         console.info(f"export BROWSER_USE_API_KEY={shlex.quote(server.api_key)}")
     else:
