@@ -27,6 +27,20 @@ MUTANTS: tuple[Mutant, ...] = (
         ("H4",),
     ),
     Mutant(
+        "a cassette holds signed URLs within the queries of others",
+        "testing/cassette_redaction.py",
+        "        url = unquote(url)\n",
+        "        url = str(url)\n",
+        ("H4",),
+    ),
+    Mutant(
+        "a cassette holds secrets in UTF-16",
+        "server/jobs/redaction.py",
+        '_ENCODINGS = ("utf-32-le", "utf-32-be", "utf-16-le", "utf-16-be", "utf-8")',
+        '_ENCODINGS = ("utf-8",)',
+        ("H4",),
+    ),
+    Mutant(
         "a cassette holds the pages of a task",
         "testing/cassette_redaction.py",
         "CassetteRedactor([*self._secrets, *pages, *map(_token, pages)])",

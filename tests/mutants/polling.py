@@ -267,6 +267,20 @@ MUTANTS: tuple[Mutant, ...] = (
         "        unknown = []\n        if unknown:\n",
         ("D29",),
     ),
+    Mutant(
+        "a whole line of a stream of changes has any length",
+        "transport/held_calls.py",
+        " or any(len(line) > MAX_LINE for line in lines)",
+        "",
+        ("D41",),
+    ),
+    Mutant(
+        "a cursor is sent back whatever it is",
+        "api/held_calls.py",
+        " and _CURSOR.fullmatch(cursor)",
+        "",
+        ("D41",),
+    ),
     # Webhooks.
     Mutant(
         "no webhook reaches the poller",
