@@ -305,9 +305,8 @@ class Schedule:
 
     def set_timer(self, watched: WatchedTask) -> None:
         """Set the timer of a task, unless one is set that comes before it."""
-        deadlines = (each.deadline for each in watched.subscribers if not each.expired)
-        moment = min(min(deadlines, default=math.inf), self._final_poll_at(watched))
-        moment = min(moment, self._next_own_poll(watched))
+        own, final = self._next_own_poll(watched), self._final_poll_at(watched)
+        moment = min(watched.next_deadline, own, final)
         # A later moment needs no entry: the timer is set again when the earlier one fires.
         if moment < math.inf and (watched.timer_at is None or moment < watched.timer_at):
             watched.timer_at = moment
