@@ -404,9 +404,8 @@ class TaskPoller:
         now, schedule = _now(), self._schedule
         rotation = schedule.rotation
         has_timers = schedule.has_timers
-        # None for the rows of tasks that are not looked for: ten thousand rows come in a second.
-        shown = [*map(schedule.watched.get, answer.ids)]
-        for index, watched in enumerate(shown):
+        shown: list[WatchedTask | None] = [*map(schedule.watched.get, answer.ids)]
+        for index, (watched, status) in enumerate(zip(shown, answer.statuses, strict=True)):
             if watched is None:
                 continue
             answered_before = watched.answered_at
@@ -421,9 +420,8 @@ class TaskPoller:
             watched.record_answer(asked)
             if has_timers and not schedule.rotates(watched):
                 watched.next_poll_at = now + schedule.pause(watched)
-            if answer.statuses[index] != watched.status or watched.unknown_statuses:
-                status = TaskStatus(answer.statuses[index])
-                self._record_row(watched, status, answered_before, now)
+            if status != watched.status or watched.unknown_statuses:
+                self._record_row(watched, TaskStatus(status), answered_before, now)
         if not answer.ids:
             self._search_page = None  # the end of the list
         for each in self._list.record_page(page, answer, shown, asked, now):

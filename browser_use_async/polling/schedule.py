@@ -267,7 +267,7 @@ class Schedule:
                 self._begin_step(now)
                 # What was due together must not keep those behind it from being spread.
                 spread = max(self._next_early, now - self._step) + self._gap
-                self._next_early = min(spread, now + self._step)
+                self._next_early = min(spread, now + max(self._step, self._gap))
                 return first
             self.move_to_back([first], now)
         return None

@@ -154,12 +154,14 @@ class TaskList:
             return None
         newest = self.newest_rank(now)
         at, reach = self._reach_of_page(watched.rank, recently, overdue, newest, now)
-        # Compared here and not by a function for each: thousands are asked in a second.
+        # Compared here and not by a function for each: thousands are asked in a second, and tasks
+        # of the list are neither settled nor without subscribers.
         lost = MAX_LIST_MISSES
         tasks = [
             each
             for each in self._tasks[at]
-            if each.list_misses < lost and each.may_be_polled(now, overdue)
+            if each.list_misses < lost
+            and (not (each.in_flight or each.is_queued) or each.may_be_polled(now, overdue))
         ]
         if len(tasks) < threshold:
             return None
