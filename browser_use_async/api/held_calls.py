@@ -19,7 +19,9 @@ FROM_NOW = "now"
 """The cursor of a client that has none."""
 PULSE_SECONDS = 4.0
 """Seconds after which an empty line is sent if there is nothing to tell."""
-MAX_LINE = 4096
+MAX_WHOLE = 64 * 1024
+"""The most bytes of a task in a line."""
+MAX_LINE = MAX_WHOLE + 4096
 """The most bytes of a line."""
 
 _PREFERENCE = re.compile(r'(?:[^,"]|"[^"]*"?)+')
@@ -33,20 +35,25 @@ class Wait(NamedTuple):
 
     seconds: int
     status: str | None = None  # of the task, as far as the client knows
+    whole: bool = False  # whether a change to an end is to bring the task
 
     def __str__(self) -> str:
         known = "" if self.status is None else f"; status={self.status}"
-        return f"wait={self.seconds}{known}"
+        return f"wait={self.seconds}{known}{', return=representation' if self.whole else ''}"
 
 
 def read_wait(headers: Iterable[str]) -> Wait | None:
     """The first `wait` of `Prefer` or `Preference-Applied` headers; what is no wait is ignored."""
+    wait, whole = None, False
     for preference in _PREFERENCE.findall(",".join(headers)):
         pairs = [each.partition("=") for each in _PARAMETER.findall(preference)]
         values = {name.strip().lower(): value.strip().strip('"') for name, _, value in pairs}
-        if next(iter(values), "") == "wait" and re.fullmatch("[0-9]{1,9}", values["wait"]):
-            return Wait(int(values["wait"]), values.get("status") or None)
-    return None
+        name = next(iter(values), "")
+        if name == "wait" and wait is None and re.fullmatch("[0-9]{1,9}", values["wait"]):
+            wait = Wait(int(values["wait"]), values.get("status") or None)
+        elif name == "return":
+            whole = values["return"] == "representation"
+    return None if wait is None else wait._replace(whole=whole)
 
 
 class Change(NamedTuple):
@@ -56,6 +63,7 @@ class Change(NamedTuple):
     task_id: str | None = None
     status: str | None = None
     is_reset: bool = False  # whether changes before it were missed
+    task: Any = None  # the task as get-task gives it, if it has ended and the line has it
 
     @property
     def line(self) -> bytes:
@@ -83,6 +91,6 @@ def read_change(line: bytes) -> Change:
         if isinstance(is_reset, bool):
             return Change(cursor, is_reset=is_reset)
         if isinstance(task_id, str) and isinstance(status, str):
-            return Change(cursor, task_id, status)
+            return Change(cursor, task_id, status, task=value.get("task"))
     # Raised here and not where it was caught, whose exception holds the line.
     raise ResponseDecodeError(f"a line of {len(line)} bytes tells no change of a task")

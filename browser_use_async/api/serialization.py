@@ -5,7 +5,6 @@ import re
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from functools import cache
-from itertools import chain
 from operator import itemgetter
 from typing import Any, NamedTuple
 
@@ -15,19 +14,20 @@ from browser_use_async.api.endpoint_table import LIST_TASKS, Endpoint
 from browser_use_async.api.json import JsonRefusedError, read_json, skim_json
 from browser_use_async.api.scalars import format_timestamp
 from browser_use_async.errors import ResponseDecodeError
-from browser_use_async.types import UNSET, TaskStatus
+from browser_use_async.types import UNSET, Task, TaskStatus
 
 
 class StatusPage(NamedTuple):
     """Where the tasks of one page stand."""
 
-    rows: list[tuple[str, str]]  # id and status of each task, newest first
+    ids: list[str]  # of the tasks, newest first
+    statuses: list[str]  # of the same tasks
     limit: int  # how many rows a page has at most, as the answer says
     total_count: int  # how many tasks there are on all pages
     size: int  # bytes of the answer
 
 
-_ID_AND_STATUS = itemgetter("id", "status")
+_ID, _STATUS = itemgetter("id"), itemgetter("status")
 
 LIST_STATUSES: Endpoint = attrs.evolve(LIST_TASKS, returns=StatusPage)
 """The same call as `LIST_TASKS`, with less read of its answer."""
@@ -41,16 +41,14 @@ def read_status_page(body: bytes) -> StatusPage:
     """
     with contextlib.suppress(ValueError, TypeError, LookupError, RecursionError):
         page: Any = skim_json(body)
-        rows = [*map(_ID_AND_STATUS, page["tasks"])]
-        limit, total = page["limit"], page["total_count"]
-        if isinstance(limit, int) and isinstance(total, int) and _are_texts(rows):
-            return StatusPage(rows, limit, total, len(body))
+        rows, limit, total = page["tasks"], page["limit"], page["total_count"]
+        # Two lists of texts and no pairs, which the garbage collector would look through.
+        ids, statuses = [*map(_ID, rows)], [*map(_STATUS, rows)]
+        are_texts = {*map(type, ids), *map(type, statuses)} <= {str}
+        if isinstance(limit, int) and isinstance(total, int) and are_texts:
+            return StatusPage(ids, statuses, limit, total, len(body))
     # Raised here and not where it was caught, whose exception holds the body.
     raise ResponseDecodeError("the answer is no page of tasks with their statuses")
-
-
-def _are_texts(rows: list[tuple[Any, ...]]) -> bool:
-    return {*map(type, chain.from_iterable(rows))} <= {str}
 
 
 # What nearly every look at a task brings, told without reading JSON.
@@ -98,6 +96,14 @@ def decode_response(endpoint: Endpoint, body: bytes) -> Any:
         # Seen from proxies and bridges: the status as plain text, without quotes.
         return TaskStatus(match[1].decode("ascii"))
     raise ResponseDecodeError(f"the body of {len(body)} bytes is not JSON: {problem}")
+
+
+def read_task(value: Any) -> Task | None:
+    """A task from the JSON that get-task answers; None from any other."""
+    with contextlib.suppress(ResponseDecodeError):
+        task: Task = load_structure()(value, Task)
+        return task
+    return None
 
 
 def _bare_boolean(value: Any) -> bool:

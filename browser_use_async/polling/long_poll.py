@@ -1,7 +1,8 @@
 """One held call instead of many polls, where the service can hold calls.
 
 For a single task it is its status call, for more a stream that tells each change of any task. What
-it tells is treated as the row of a list page is, and an end counts once get-task confirms it.
+it tells is treated as the row of a list page is, and an end counts once get-task confirms it, or at
+once if the stream brings the task as get-task gives it.
 Without it, and while it fails, everything is polled as if it did not exist.
 """
 
@@ -23,7 +24,8 @@ from browser_use_async.types import TaskStatus
 MAX_REMEMBERED = 10_000  # latest statuses of tasks that are not watched, or not yet
 UNREPORTED_SECONDS = 5.0  # within which a stream must tell an end that a poll has found
 
-RecordStatus = Callable[[WatchedTask, TaskStatus], None]
+RecordStatus = Callable[[WatchedTask, TaskStatus, Any], None]
+"""Takes a task, its status, and the whole task as JSON or None."""
 
 
 class LongPoll:
@@ -97,7 +99,7 @@ class LongPoll:
         watched.answered_at = born  # no poll is needed: from then on each change is told
         status = self._remembered.pop(watched.task_id, None)
         if status is not None:
-            self._record_status(watched, status)
+            self._record_status(watched, status, None)
 
     def record_end(self, watched: WatchedTask, answered_before: float, now: float) -> None:
         """Record an end that a poll has found; changes must tell it of a task that lived before."""
@@ -189,7 +191,7 @@ class LongPoll:
         self._health.record_answer(now - self._began, now, is_news=status != known)
         if watched is self._coverage.held and not watched.settled:
             watched.record_answer(self._began)
-            self._record_status(watched, status)
+            self._record_status(watched, status, None)
 
     def _consume(self, changes: list[Change]) -> None:
         now = asyncio.get_running_loop().time()
@@ -197,7 +199,7 @@ class LongPoll:
             return  # cancelled, and lines that came before are not those of the next stream
         for each in changes:
             if each.task_id is not None:
-                self._record_change(each.task_id, TaskStatus(each.status or ""), now)
+                self._record_change(each.task_id, TaskStatus(each.status or ""), each.task, now)
             elif each.is_reset or self._is_first:
                 self._begin_coverage(each, now)
             self._cursor, self._is_first = each.cursor, False
@@ -214,7 +216,7 @@ class LongPoll:
             self._schedule.set_timers()
             self._wake()
 
-    def _record_change(self, task_id: str, status: TaskStatus, now: float) -> None:
+    def _record_change(self, task_id: str, status: TaskStatus, task: Any, now: float) -> None:
         watched = self._schedule.watched.get(task_id)
         self._unreported.pop(task_id, None)
         if watched is None:
@@ -224,7 +226,7 @@ class LongPoll:
                 del self._remembered[next(iter(self._remembered))]
         elif not watched.settled:
             watched.record_answer(now)
-            self._record_status(watched, status)
+            self._record_status(watched, status, task)
 
     def _finished(self, request: asyncio.Task[None]) -> None:
         self._requests.discard(request)

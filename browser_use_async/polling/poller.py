@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from browser_use_async import errors
 from browser_use_async.api.endpoint_table import GET_TASK, GET_TASK_STATUS
 from browser_use_async.api.limits import MAX_TASK_PAGE
-from browser_use_async.api.serialization import LIST_STATUSES, StatusPage
+from browser_use_async.api.serialization import LIST_STATUSES, StatusPage, read_task
 from browser_use_async.events import UnknownStatusSeen
 from browser_use_async.polling.long_poll import LongPoll
 from browser_use_async.polling.policy import PollPolicy
@@ -327,16 +327,17 @@ class TaskPoller:
             self._schedule.poll_again(each, moment)
         schedule = self._schedule
         has_timers = schedule.has_timers or len(tasks) == 1
+        is_end = schedule.is_sharing
         for each in tasks:
             each.in_flight -= 1
             if each.calls:
                 each.calls = tuple(other for other in each.calls if other is not request)
             if each.settled:
                 continue
+            is_end = False
             if has_timers or each.needs_get or each not in schedule.rotation:
                 schedule.set_timer(each)
         # Nothing becomes due sooner by an end, as long as the others share their polls.
-        is_end = schedule.is_sharing and all(each.settled for each in tasks)
         if (has_timers and not is_end) or again or self._is_full:
             self._wake()
 
@@ -401,16 +402,18 @@ class TaskPoller:
 
     def _record_page(self, page: ListPage, answer: StatusPage, asked: float) -> None:
         now, schedule = _now(), self._schedule
-        watched_tasks, rotation = schedule.watched, schedule.rotation
+        rotation = schedule.rotation
         has_timers = schedule.has_timers
-        shown: list[tuple[int, WatchedTask]] = []
-        for index, (task_id, status) in enumerate(answer.rows):
-            watched = watched_tasks.get(task_id)
-            if watched is None or watched.answered_at >= asked or watched.settled:
-                continue  # a newer request has told already, or the row stands twice
+        shown: list[WatchedTask | None] = [*map(schedule.watched.get, answer.ids)]
+        for index, (watched, status) in enumerate(zip(shown, answer.statuses, strict=True)):
+            if watched is None:
+                continue
             answered_before = watched.answered_at
-            if watched in rotation:
-                shown.append((index, watched))
+            if answered_before >= asked or watched.settled:
+                shown[index] = None  # a newer request has told already, or the row stands twice
+                continue
+            if watched not in rotation:
+                shown[index] = None
             if watched.asked_at < asked or watched.rank is None:  # not expected on this page
                 watched.asked_at = asked
                 schedule.move_to_back([watched], asked)
@@ -418,21 +421,21 @@ class TaskPoller:
             if has_timers and not schedule.rotates(watched):
                 watched.next_poll_at = now + schedule.pause(watched)
             if status != watched.status or watched.unknown_statuses:
-                if TaskStatus(status).is_known and not TaskStatus(status).is_terminal:
-                    self._record_status(watched, TaskStatus(status), now)
-                else:
-                    watched.unconfirmed = TaskStatus(status)
-                    self._confirm_row(watched, TaskStatus(status), answered_before)
-        if not answer.rows:
+                self._record_row(watched, TaskStatus(status), answered_before, now)
+        if not answer.ids:
             self._search_page = None  # the end of the list
         for each in self._list.record_page(page, answer, shown, asked, now):
             schedule.set_timer(each)
 
-    def _confirm_row(
-        self, watched: WatchedTask, status: TaskStatus, answered_before: float
+    def _record_row(
+        self, watched: WatchedTask, status: TaskStatus, answered_before: float, now: float
     ) -> None:
+        if status.is_known and not status.is_terminal:
+            self._record_status(watched, status, now)
+            return
+        watched.unconfirmed = status
         if status.is_terminal:
-            self._long_poll.record_end(watched, answered_before, _now())
+            self._long_poll.record_end(watched, answered_before, now)
         self._confirm(watched)
 
     def _record_reply(self, asked: float) -> None:
@@ -594,14 +597,19 @@ class TaskPoller:
             self._schedule.queue(watched)
         self._wake()
 
-    def _record_reported(self, watched: WatchedTask, status: TaskStatus) -> None:
-        """Record what a held call told of a task."""
+    def _record_reported(self, watched: WatchedTask, status: TaskStatus, value: Any) -> None:
+        """Record what a held call told of a task; `value` is the JSON of the task, if it came."""
         if status.is_known and not status.is_terminal:
             self._record_status(watched, status, _now())
         elif not watched.change_confirmed:
             # Once: where get-task knows of no end, the task is polled as any other.
             watched.change_confirmed, watched.unconfirmed = True, status
-            self._confirm(watched)
+            task = None if value is None else read_task(value)
+            if task is not None and task.has_ended and task.id == watched.task_id:
+                self._record_task(watched, task, _now())
+                self._settle_or_reschedule(watched)
+            else:
+                self._confirm(watched)
 
     def _record_task(self, watched: WatchedTask, task: Task, asked: float) -> None:
         if watched.settled or (asked < watched.task_asked_at and not task.status.is_terminal):

@@ -267,7 +267,7 @@ class Schedule:
                 self._begin_step(now)
                 # What was due together must not keep those behind it from being spread.
                 spread = max(self._next_early, now - self._step) + self._gap
-                self._next_early = min(spread, now + self._step)
+                self._next_early = min(spread, now + max(self._step, self._gap))
                 return first
             self.move_to_back([first], now)
         return None
@@ -305,9 +305,8 @@ class Schedule:
 
     def set_timer(self, watched: WatchedTask) -> None:
         """Set the timer of a task, unless one is set that comes before it."""
-        deadlines = (each.deadline for each in watched.subscribers if not each.expired)
-        moment = min(min(deadlines, default=math.inf), self._final_poll_at(watched))
-        moment = min(moment, self._next_own_poll(watched))
+        own, final = self._next_own_poll(watched), self._final_poll_at(watched)
+        moment = min(watched.next_deadline, own, final)
         # A later moment needs no entry: the timer is set again when the earlier one fires.
         if moment < math.inf and (watched.timer_at is None or moment < watched.timer_at):
             watched.timer_at = moment

@@ -23,12 +23,13 @@ BYTES_PER_REQUEST = 64 * 1024  # so many bytes of a page count as one more reque
 GROWTH_WINDOW = 0.5  # seconds, at least, over which growth is measured
 MAX_GROWTH = 1000.0  # tasks per second; more is a list out of order, and no growth
 STALE = 1.0  # seconds by which a page may be older than the newest one
+DENSE = 0.75  # the part of a page's rows from which on it is read from its first place on
 SLACK = 3  # rows by which an estimate may be off
 TYPICAL_ROW_BYTES = 400.0
 MAX_USELESS_PAGES = 3  # in a row, before the list is not read for a while
 FIRST_BREAK, MAX_BREAK = 60.0, 960.0  # seconds without the list; doubled each time
 
-_Rows = list[tuple[int, WatchedTask]]  # index on the page, and task
+_Rows = Sequence[WatchedTask | None]  # the task of each row of a page, if it is looked for
 
 
 class ListPage(NamedTuple):
@@ -153,12 +154,14 @@ class TaskList:
             return None
         newest = self.newest_rank(now)
         at, reach = self._reach_of_page(watched.rank, recently, overdue, newest, now)
-        # Compared here and not by a function for each: thousands are asked in a second.
+        # Compared here and not by a function for each: thousands are asked in a second, and tasks
+        # of the list are neither settled nor without subscribers.
         lost = MAX_LIST_MISSES
         tasks = [
             each
             for each in self._tasks[at]
-            if each.list_misses < lost and each.may_be_polled(now, overdue)
+            if each.list_misses < lost
+            and (not (each.in_flight or each.is_queued) or each.may_be_polled(now, overdue))
         ]
         if len(tasks) < threshold:
             return None
@@ -177,6 +180,10 @@ class TaskList:
     ) -> tuple[slice, int]:
         """Which tasks the page shows that is best for one of them, and the place behind it."""
         place = max(newest - rank, 0)
+        # Pages that begin anywhere leave remainders between them, each of which is one more page.
+        whole = self._places(place - place % MAX_TASK_PAGE, MAX_TASK_PAGE, newest)
+        if whole.stop - whole.start >= DENSE * MAX_TASK_PAGE:
+            return whole, place - place % MAX_TASK_PAGE + MAX_TASK_PAGE
         at = bisect_left(self._ranks, rank)
         first = place
         for index in range(at + 1, len(self._ranks)):
@@ -188,10 +195,14 @@ class TaskList:
                 break
             first = above
         reach = _reach(first)
-        low = bisect_left(self._ranks, newest - reach + 1)
+        return self._places(first, reach - first, newest), reach
+
+    def _places(self, first: int, count: int, newest: int) -> slice:
+        """Which tasks stand at so many places from one on."""
+        low = bisect_left(self._ranks, newest - first - count + 1)
         # Tasks newer than the newest known one are at the top.
         high = bisect_left(self._ranks, newest - first + 1) if first else len(self._ranks)
-        return slice(low, high), reach
+        return slice(low, high)
 
     def record_page(
         self, page: ListPage, answer: StatusPage, shown: _Rows, asked: float, now: float
@@ -201,15 +212,19 @@ class TaskList:
         if asked < self._asked_at - STALE:
             return []  # so late that the list has moved on since
         self._asked_at = max(asked, self._asked_at)
-        if answer.rows:
-            self._row_bytes += 0.3 * (answer.size / len(answer.rows) - self._row_bytes)
+        if answer.ids:
+            self._row_bytes += 0.3 * (answer.size / len(answer.ids) - self._row_bytes)
         # The service may put fewer rows on a page than were asked for.
         limit = min(page.limit, answer.limit) if answer.limit > 0 else page.limit
         first = (page.number - 1) * limit
         # Most rows agree on the newest rank; a row out of order must not move all others. The rank
         # of a task that was never polled before is a guess: answers to run-task have no order.
-        known = [(at, each.rank) for at, each in shown if each.polls > 1]
-        told = sorted([first + at + rank for at, rank in known if rank is not None])
+        told = [
+            at + each.rank
+            for at, each in enumerate(shown, first)
+            if each is not None and each.polls > 1 and each.rank is not None
+        ]
+        told.sort()
         # What this session created since the page was planned may or may not be on it already.
         newest = told[len(told) // 2] if told else self.newest_rank(now)
         # If most do not agree, a place says nothing about an order.
@@ -218,7 +233,9 @@ class TaskList:
         self.is_ordered = is_ordered and len(told) > 0
         found = []
         top = newest - first
-        for index, watched in shown:
+        for index, watched in enumerate(shown):
+            if watched is None:
+                continue
             watched.list_misses = 0
             if watched.rank != top - index and (is_ordered or watched.rank is None):
                 if watched.rank is None:

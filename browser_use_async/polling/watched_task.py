@@ -233,9 +233,20 @@ class WatchedTask:
 
     def final_poll_at(self, reply_time: float) -> float:
         """When the next poll just before a deadline is due."""
-        waiting = [each for each in self.subscribers if not each.final_poll_started]
-        deadlines = (each.deadline for each in waiting if not each.expired)
-        return min(deadlines, default=math.inf) - _final_poll_seconds(reply_time)
+        first = math.inf
+        for each in self.subscribers:  # as above
+            if each.deadline < first and not (each.final_poll_started or each.expired):
+                first = each.deadline
+        return first - _final_poll_seconds(reply_time)
+
+    @property
+    def next_deadline(self) -> float:
+        """The first deadline that is not over; infinite without one."""
+        first = math.inf
+        for each in self.subscribers:
+            if each.deadline < first and not each.expired:
+                first = each.deadline
+        return first
 
     def trust_list(self, now: float) -> None:
         """From now on the list tells about it, and a status call checks that from time to time."""

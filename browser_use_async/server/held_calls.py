@@ -7,6 +7,7 @@ changes. docs/server.md has the contract.
 import asyncio
 from collections.abc import Awaitable, Callable, Generator
 from contextlib import contextmanager, suppress
+from typing import Any
 
 from aiohttp import web
 
@@ -15,12 +16,14 @@ from browser_use_async.api.held_calls import (
     CHANGES_HEADER,
     CHANGES_TYPE,
     FROM_NOW,
+    MAX_WHOLE,
     PULSE_SECONDS,
     Change,
     Wait,
     read_wait,
 )
-from browser_use_async.server.storage import Store
+from browser_use_async.server.responses import compact_json
+from browser_use_async.server.storage import Store, TaskRecord
 from browser_use_async.types import PageQuery, TaskId
 
 LONGEST_WAIT = 60
@@ -29,6 +32,10 @@ MAX_HELD = 1000
 """The most calls that are held at once; further ones are answered at once."""
 MAX_STREAMS = 100
 """The most of them that tell changes, which each change wakes."""
+MAX_WHOLE_STREAMS = 10
+"""The most of them that bring the tasks that end, whoever waits for these."""
+WHOLE_AT_ONCE = 1024 * 1024
+"""Bytes of tasks after which a write brings no more of them: all of it is in memory."""
 
 _LATE = 10.0  # seconds for a client that reads slowly
 _TICK = 0.001  # timers may fire a little early
@@ -41,8 +48,9 @@ Hold = Callable[..., Awaitable[web.StreamResponse | dict[str, str]]]
 class HeldCalls:
     """The held calls of one server. Each costs memory, and no thread and no timer but its pulse."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, view: Callable[[TaskRecord], dict[str, Any]]) -> None:
         self.store = store
+        self.view = view  # a task as get-task gives it
         self.is_closing = False
         self._calls: set[asyncio.Event] = set()
         self._streams = 0
@@ -96,7 +104,7 @@ class HeldCalls:
                     break
                 changed.clear()
                 await wait_for(changed, left)
-        return _applied(wait)
+        return _applied(wait._replace(whole=False))
 
     async def _hold_list(
         self, request: web.Request, _query: PageQuery
@@ -107,7 +115,8 @@ class HeldCalls:
         is_full = self._streams >= MAX_STREAMS or len(self._calls) >= MAX_HELD
         if wait is None or not wait.seconds or cursor is None or is_full or self.is_closing:
             return {CHANGES_HEADER: log.cursor(log.position)}
-        return ChangeStream(self, cursor, wait)
+        whole = wait.whole and self._streams < MAX_WHOLE_STREAMS
+        return ChangeStream(self, cursor, wait._replace(whole=whole))
 
 
 class ChangeStream(web.StreamResponse):
@@ -117,6 +126,7 @@ class ChangeStream(web.StreamResponse):
         super().__init__(headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"})
         self.headers.update(_applied(wait))
         self.content_type = CHANGES_TYPE
+        self._is_whole = wait.whole
         self._calls = calls
         self._log = calls.store.change_log
         self._seconds = wait.seconds
@@ -138,32 +148,39 @@ class ChangeStream(web.StreamResponse):
     async def _send_changes(self, changed: asyncio.Event) -> None:
         loop = asyncio.get_running_loop()
         until = loop.time() + self._seconds
-        await self._write([self._place(is_reset=self._is_reset)])
+        await self.write(self._place(is_reset=self._is_reset))
         while not self._calls.is_closing and (left := until - loop.time()) > _TICK:
             changed.clear()
             if self._position < self._log.position:
                 await asyncio.sleep(_GATHERING)
-                await self._write(self._new_lines())
+                await self.write(self._new_lines())
             elif not await wait_for(changed, left):
                 await self.write(b"\n")
 
-    def _new_lines(self) -> list[Change]:
+    def _new_lines(self) -> bytes:
         log, first = self._log, self._position
         if not log.has(first):  # the client reads more slowly than tasks change
             self._position = log.position
-            return [self._place(is_reset=True)]
+            return self._place(is_reset=True)
         changes = log.since(first)
         self._position += len(changes)
-        return [
-            Change(log.cursor(number), task_id, status)
-            for number, (task_id, status) in enumerate(changes, first + 1)
-        ]
+        lines, room = [], WHOLE_AT_ONCE if self._is_whole else 0
+        for number, (task_id, status) in enumerate(changes, first + 1):
+            line = Change(log.cursor(number), task_id, status).line
+            if room > 0 and status.is_terminal and (task := self._ended_task(task_id)):
+                room -= len(task)
+                line = line.removesuffix(b"}\n") + b',"task":' + task + b"}\n"
+            lines.append(line)
+        return b"".join(lines)
 
-    def _place(self, *, is_reset: bool) -> Change:
-        return Change(self._log.cursor(self._position), is_reset=is_reset)
+    def _ended_task(self, task_id: str) -> bytes:
+        """A task as get-task answers it; empty if it is too large, or not there any more."""
+        record = self._calls.store.task(task_id)
+        text = b"" if record is None else compact_json(self._calls.view(record))
+        return text if len(text) <= MAX_WHOLE else b""
 
-    async def _write(self, changes: list[Change]) -> None:
-        await self.write(b"".join([change.line for change in changes]))
+    def _place(self, *, is_reset: bool) -> bytes:
+        return Change(self._log.cursor(self._position), is_reset=is_reset).line
 
 
 def _wait_of(request: web.Request) -> Wait | None:
@@ -172,7 +189,7 @@ def _wait_of(request: web.Request) -> Wait | None:
 
 
 def _applied(wait: Wait) -> dict[str, str]:
-    return {"Preference-Applied": f"wait={wait.seconds}", "Vary": "Prefer"}
+    return {"Preference-Applied": str(wait._replace(status=None)), "Vary": "Prefer"}
 
 
 async def wait_for(event: asyncio.Event, seconds: float) -> bool:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 from decimal import Decimal
+from functools import partial
 from types import TracebackType
 from typing import Self
 
@@ -27,6 +28,7 @@ from browser_use_async.server.faults import Fault, FaultInjector
 from browser_use_async.server.held_calls import HeldCalls
 from browser_use_async.server.jobs.runner import TaskBilling, TaskRunner
 from browser_use_async.server.listen_address import ListenAddress
+from browser_use_async.server.operations.tasks import task_view
 from browser_use_async.server.scheduler import FileExpiry, Scheduler
 from browser_use_async.server.search import SearchBackend, SearchEngine, choose_backend
 from browser_use_async.server.signed_links import Links
@@ -279,7 +281,7 @@ class LocalServer:
             stack.push_async_callback(self._runner.aclose)
             self._url = self._address.url(listener)
             links = Links(self._url, self._link_lifetime, self._now, _signing_key(self._keeper))
-            held_calls = HeldCalls(self.store)
+            held_calls = HeldCalls(self.store, partial(task_view, links=links))
             backend = Backend(
                 self.store,
                 self._runner,

@@ -22,13 +22,15 @@ def json_response(
     value: Any, status: int = 200, headers: dict[str, str] | None = None
 ) -> web.Response:
     """Return a response of compact JSON."""
-    text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     return web.Response(
-        body=text.encode("utf-8", "replace"),  # a name may hold half a surrogate pair
-        status=status,
-        headers=headers,
-        content_type="application/json",
+        body=compact_json(value), status=status, headers=headers, content_type="application/json"
     )
+
+
+def compact_json(value: Any) -> bytes:
+    """Return JSON without white space, in one line."""
+    text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    return text.encode("utf-8", "replace")  # a name may hold half a surrogate pair
 
 
 def storage_error(status: int, code: str, message: str) -> web.Response:

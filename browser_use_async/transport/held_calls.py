@@ -102,7 +102,7 @@ class HeldCalls:
             BrowserUseError: The call did not succeed, or broke off.
         """
         prepared = prepare(LIST_STATUSES, PageQuery(page=1, limit=1))
-        prepared.wait, prepared.cursor = Wait(seconds), cursor or FROM_NOW
+        prepared.wait, prepared.cursor = Wait(seconds, whole=True), cursor or FROM_NOW
         limiter, permit = await self._admitted(prepared)
         refused: Outcome | None = None
 

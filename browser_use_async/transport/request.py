@@ -58,18 +58,24 @@ def prepare(endpoint: Endpoint, request: Any = None, body: Any = None) -> Prepar
         for name in _names(request.__class__):
             target = target.replace(f"{{{name}}}", _segment(name, getattr(request, name)))
     elif endpoint.query is not None:
-        # Checked like a path segment: an id is an id, wherever it travels.
-        pairs = {
-            name: _identifier(name, value) if isinstance(value, str) else value
-            for name in _names(request.__class__)
-            if (value := getattr(request, name)) is not UNSET
-        }
-        target += "?" + urlencode(pairs, quote_via=quote)
+        target = f"{target}?{_query(request)}"
     task_id = getattr(request, "task_id", None)
     prepared = PreparedRequest(endpoint, target, _payload(body), task_id)
     if endpoint.identity is not None:
         prepared.resource_id = task_id if task_id is not None else request.profile_id
     return prepared
+
+
+def _query(request: Any) -> str:
+    # Checked like a path segment: an id is an id, wherever it travels.
+    given = {
+        name: _identifier(name, value) if isinstance(value, str) else value
+        for name in _names(request.__class__)
+        if (value := getattr(request, name)) is not UNSET
+    }
+    if {*map(type, given.values())} <= {int}:  # the fast path of pages: digits need no encoding
+        return "&".join([f"{name}={value}" for name, value in given.items()])
+    return urlencode(given, quote_via=quote)
 
 
 def _payload(body: Any) -> Payload | None:

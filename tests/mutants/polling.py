@@ -106,6 +106,13 @@ MUTANTS: tuple[Mutant, ...] = (
         "            pass\n",
         ("D41",),
     ),
+    Mutant(
+        "whatever a line of a stream brings is the task that has ended",
+        "polling/poller.py",
+        "            if task is not None and task.has_ended and task.id == watched.task_id:\n",
+        "            if task is not None:\n",
+        ("D41",),
+    ),
     # Statuses.
     Mutant(
         "an unknown status is terminal",

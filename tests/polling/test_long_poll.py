@@ -11,6 +11,7 @@ import pytest
 
 from browser_use_async import BrowserUseSession, PollPolicy, TaskStatus, errors
 from browser_use_async.server import Fault, LocalServer
+from browser_use_async.server import held_calls as server_held_calls
 from browser_use_async.server.executors.protocol import Finished
 from browser_use_async.server.storage import changes as server_changes
 from tests.server.steering import FromQueue
@@ -87,7 +88,31 @@ async def test_many_waits_share_one_stream(server: LocalServer):
 
     assert max(late) < 0.1
     assert detections(server) <= 40
-    assert server.requests["get_task"] == 100
+
+
+async def test_a_stream_brings_the_task_that_has_ended(server: LocalServer):
+    """No request follows for it, and it is what get-task gives."""
+    async with session_with(server) as session:
+        handles = [await session.submit(str(5.0 + each)) for each in range(10)]
+        tasks = await asyncio.gather(*(each.wait() for each in handles))
+        asked = server.requests["get_task"]
+        fetched = [await session.tasks.get(each.id) for each in tasks]
+
+    assert asked == 0
+    assert tasks == fetched
+    assert {each.output for each in tasks} == {"Slept."}
+
+
+async def test_a_task_too_large_for_a_line_is_fetched(
+    server: LocalServer, monkeypatch: pytest.MonkeyPatch
+):
+    """The line tells its end, and get-task the rest."""
+    monkeypatch.setattr(server_held_calls, "MAX_WHOLE", 100)
+    async with session_with(server) as session:
+        late = await ends_of(session, [5.0 + each for each in range(10)])
+
+    assert max(late) < 0.1
+    assert server.requests["get_task"] == 10
 
 
 async def test_tasks_that_come_one_after_the_other_share_it(server: LocalServer):

@@ -12,7 +12,7 @@ from browser_use_async.server import LocalServer
 from browser_use_async.transport.config import Runtime
 from tests.polling.test_long_poll import Sleeper, detections, ends_of, session_with
 from tests.support.fake_api import Call, FakeApi
-from tests.support.fake_task import lives
+from tests.support.fake_task import FakeTask, lives
 from tests.support.hygiene import KEY, nothing_leaks
 from tests.support.virtual_time import loop_time
 
@@ -68,6 +68,23 @@ def _false_ends(api: LyingApi) -> bytes:
     return _lines(PLACE, *said)
 
 
+def _ends_with(whole: Callable[[FakeTask], object]) -> Told:
+    """Says that each task has ended, and brings something for it."""
+
+    def stream(api: LyingApi) -> bytes:
+        said = [
+            {"cursor": "x-2", "id": each.id, "status": "finished", "task": whole(each)}
+            for each in api.tasks.values()
+        ]
+        return _lines(PLACE, *said)
+
+    return stream
+
+
+def _of_another_task(task: FakeTask) -> object:
+    return {**task.whole(), "id": "another", "status": "finished"}
+
+
 def _unknown_statuses(api: LyingApi) -> bytes:
     said = [{"cursor": "x-2", "id": each, "status": f"s{len(api.calls)}"} for each in api.tasks]
     return _lines(PLACE, *said)
@@ -79,6 +96,9 @@ LIES: dict[str, Told | None] = {
     "no change": _nothing,
     "resets": lambda _api: _lines({**PLACE, "reset": True}),
     "false ends": _false_ends,
+    "ends with running tasks": _ends_with(FakeTask.whole),
+    "ends with other tasks": _ends_with(_of_another_task),
+    "ends with no tasks": _ends_with(lambda _task: [1]),
     "unknown statuses": _unknown_statuses,
     "no JSON": lambda _api: b"<html>\n",
     "half a line": lambda _api: b'{"cursor": "x',
@@ -101,6 +121,7 @@ async def _calls(api: FakeApi, count: int, *, long_poll: bool) -> list[tuple[flo
         tasks = [api.add(lives(60.0 + each)) for each in range(count)]
         ended = [each async for each in session.wait_many([task.id for task in tasks])]
         assert {each.status for each in ended} == {TaskStatus.FINISHED}
+        assert {each.id for each in ended} == {task.id for task in tasks}
         assert loop_time() - began < 60.0 + count + 2.5
         return [(round(call.at - began, 2), call.route) for call in api.calls]
 
@@ -122,7 +143,8 @@ async def test_a_stream_that_lies_costs_a_few_requests(nothing_leaks: None, lie:
     polled = await _calls(FakeApi(), 50, long_poll=False)
 
     # For a task that it calls ended, a get and a status call; and a few streams before each break.
-    assert len(asked) <= len(polled) + 2 * 50 * (lie in {"false ends", "unknown statuses"}) + 15
+    are_confirmed = "ends" in lie or lie == "unknown statuses"
+    assert len(asked) <= len(polled) + 2 * 50 * are_confirmed + 15
 
 
 def _long_line(api: LyingApi) -> bytes:

@@ -171,6 +171,28 @@ async def test_a_list_that_grows_is_followed(
     assert api.count("status") <= width / 10
 
 
+async def test_a_crowd_is_looked_at_once_in_each_interval(
+    api: FakeApi, open_session: OpenSession, figure: Callable[[str], None]
+):
+    """Pages that are spread over the interval start early by a little, and not twice as often."""
+    session = await open_session()
+    tasks = [api.add(lives(60.0 + number % 53)) for number in range(1200)]
+    waits: list[asyncio.Task[Any]] = []
+    for first in range(0, 1200, 37):
+        waits += [asyncio.create_task(session.wait(each.id)) for each in tasks[first : first + 37]]
+        await asyncio.sleep(0.31)
+    await asyncio.sleep(30.0)
+    before = api.count("list")
+    await asyncio.sleep(20.0)
+    pages = (api.count("list") - before) / 10
+    for each in waits:
+        each.cancel()
+    await asyncio.gather(*waits, return_exceptions=True)
+
+    figure(f"1,200 waits on 12 pages: {pages:.1f} pages in 2 s")
+    assert pages <= 14.5
+
+
 @pytest.mark.case("D15")
 @pytest.mark.timeout(180)
 @pytest.mark.parametrize(

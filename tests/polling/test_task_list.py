@@ -35,11 +35,12 @@ class Service:
         """Read a page, let the places be learnt from it, and give the ids on it."""
         first = (page.number - 1) * page.limit
         shown = self.rows[first : first + page.limit]
-        known = [(at, self.watched[each]) for at, each in enumerate(shown) if each in self.watched]
-        for _at, each in known:
-            each.record_answer(now)
-        rows = [(each, "running") for each in shown]
-        answer = StatusPage(rows, page.limit, len(self.rows), 400 * len(rows))
+        known = [self.watched.get(each) for each in shown]
+        for watched in known:
+            if watched is not None:
+                watched.record_answer(now)
+        statuses = ["running"] * len(shown)
+        answer = StatusPage(shown, statuses, page.limit, len(self.rows), 400 * len(shown))
         self.places.record_page(page, answer, known, now, now)
         return set(shown)
 
@@ -70,6 +71,20 @@ def test_a_planned_page_shows_the_tasks_that_it_should(seed: int, count: int, sh
             assert each in page.tasks
             assert {task.task_id for task in page.tasks} <= shown
             assert page.limit <= ROWS
+
+
+@given(place=st.integers(100, 199), gone=st.integers(0, 20))
+def test_a_dense_page_is_read_from_its_first_place_on(place: int, gone: int) -> None:
+    """Though tasks at its top have ended: from elsewhere on, a remainder would be left over."""
+    service = Service(1, 300, 1.0)
+    service.read_all(1.0)
+    for each in service.rows[100 : min(100 + gone, place)]:
+        service.places.discard(service.watched[each])
+
+    page = _plan(service, service.watched[service.rows[place]], 2.0)
+
+    assert page is not None
+    assert (page.number, page.limit) == (2, ROWS)
 
 
 @settings(max_examples=60, deadline=None)
@@ -103,7 +118,7 @@ def test_discarding_takes_away_that_task_alone(ranks: list[int], data: st.DataOb
     places.discard(gone)
 
     newest = places.search_page(1, ROWS)
-    places.record_page(newest, StatusPage([], ROWS, 0, 0), [], 0.0, 0.0)
+    places.record_page(newest, StatusPage([], [], ROWS, 0, 0), [], 0.0, 0.0)
     left = {each.task_id for each in tasks if each is not gone}
     for each in tasks:
         page = places.plan(each, 1, -1.0, 1.0, 0.0)

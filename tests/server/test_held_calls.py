@@ -50,11 +50,15 @@ class _Stream:
 
 @asynccontextmanager
 async def _stream(
-    api: Caller, http: aiohttp.ClientSession, cursor: str = "now", wait: int = 30
+    api: Caller,
+    http: aiohttp.ClientSession,
+    cursor: str = "now",
+    wait: int = 30,
+    prefer: str = "",
 ) -> AsyncIterator[_Stream]:
     headers = {
         "Authorization": f"Bearer {api.server.api_key}",
-        "Prefer": f"wait={wait}",
+        "Prefer": prefer or f"wait={wait}",
         HEADER: cursor,
     }
     async with http.get(f"{api.server.base_url}/tasks?page=1&limit=1", headers=headers) as response:
@@ -209,6 +213,50 @@ async def test_a_stream_tells_each_change_of_each_task(
     of_second = [each["status"] for each in told if each["id"] == second]
     assert of_second == ["created", "running"]
     assert 10.0 <= loop_time() < 10.5
+
+
+async def test_a_stream_brings_the_tasks_that_end_to_those_who_ask(
+    running: tuple[Caller, str], http: aiohttp.ClientSession
+):
+    """As get-task gives them, and with nothing for a task that goes on."""
+    api, first = running
+    prefer = "wait=30, return=representation"
+    async with _stream(api, http) as plain, _stream(api, http, prefer=prefer) as stream:
+        await stream.line()
+        await plain.line()
+        await api.create()
+        await api.put(f"/stop-task?task_id={first}")
+        told = [await stream.line() for _ in range(3)]
+        lines = [await plain.line() for _ in range(3)]
+
+    assert stream.response.headers["Preference-Applied"] == prefer
+    (ended,) = [each for each in told if each["status"] == "stopped"]
+    assert ended["task"] == (await api.get(f"/task/{first}")).json
+    assert [each for each in told if "task" in each] == [ended]
+    assert lines == [{name: each[name] for name in ("cursor", "id", "status")} for each in told]
+
+
+async def test_few_streams_bring_tasks_and_a_write_brings_few(
+    running: tuple[Caller, str], http: aiohttp.ClientSession, monkeypatch: pytest.MonkeyPatch
+):
+    """Since every stream is told of everybody's tasks, and a late one of thousands at once."""
+    api, _task_id = running
+    prefer = "wait=30, return=representation"
+    monkeypatch.setattr(server_held_calls, "MAX_WHOLE_STREAMS", 1)
+    monkeypatch.setattr(server_held_calls, "WHOLE_AT_ONCE", 1)
+    cursor = (await api.get("/tasks")).headers[HEADER]
+    ids = [await api.create() for _ in range(3)]
+    for each in ids:
+        await api.put(f"/stop-task?task_id={each}")
+    async with _stream(api, http, cursor, prefer=prefer) as first:
+        are_whole: list[bool] = []
+        while len(are_whole) < 3:
+            line = await first.line()
+            are_whole += ["task" in line] if line.get("status") == "stopped" else []
+        async with _stream(api, http, cursor, prefer=prefer) as second:
+            assert second.response.headers["Preference-Applied"] == "wait=30"
+
+    assert are_whole == [True, False, False]
 
 
 async def test_a_cursor_continues_where_a_stream_broke_off(
