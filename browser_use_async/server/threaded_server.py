@@ -135,6 +135,17 @@ class ThreadedServer:
         """
         self._call(lambda: self._server.set_faults(faults))
 
+    def revoke_links(self, task_id: str) -> bool:
+        """Take back the links to the pages of a task, as `LocalServer.revoke_links` does.
+
+        Args:
+            task_id: The task.
+
+        Returns:
+            Whether there is such a task.
+        """
+        return self._call(lambda: self._server.revoke_links(task_id))
+
     def start(self) -> None:
         """Start the server; returns when it answers requests.
 

@@ -69,6 +69,14 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="where everything outlives a restart; made if it does not exist (default: nowhere)",
     )
     parser.add_argument(
+        "--page-days",
+        type=whole(0),
+        default=30,
+        metavar="DAYS",
+        help="days after the end of a task for which its live and public pages can be looked at "
+        "(default: 30)",
+    )
+    parser.add_argument(
         "--no-access-log",
         action="store_true",
         help="do not write a line to stderr for each request; secret parts of links are masked",
@@ -111,6 +119,18 @@ def _add_exposure(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--tls-key", metavar="FILE", help="its private key, as PEM")
     group.add_argument(
         "--behind-proxy", action="store_true", help="a proxy in front of the server does TLS"
+    )
+    admin = group.add_mutually_exclusive_group()
+    admin.add_argument(
+        "--admin-socket",
+        metavar="FILE",
+        help="a Unix socket for the routes below /admin, which are refused behind a proxy",
+    )
+    admin.add_argument(
+        "--admin-port",
+        type=port,
+        metavar="PORT",
+        help="a port of 127.0.0.1 for them instead; 0 takes a free one",
     )
     group.add_argument(
         "--allow-origin",
@@ -300,6 +320,7 @@ def _server(options: argparse.Namespace, site_url: str | None) -> LocalServer:
         plan=options.plan,
         balance_cents=options.balance_cents,
         max_concurrent_tasks=options.max_concurrent_tasks,
+        page_lifetime=options.page_days * 86400.0,
         database=options.database,
         search=search,
         faults=[*options.faults, *options.more_faults],
@@ -309,6 +330,8 @@ def _server(options: argparse.Namespace, site_url: str | None) -> LocalServer:
         public_url=options.public_url,
         behind_proxy=options.behind_proxy,
         allow_origins=options.allow_origins,
+        admin_socket=options.admin_socket,
+        admin_port=options.admin_port,
     )
 
 
@@ -362,6 +385,8 @@ def _announce(
     console.info("all tasks at ", (f"{server.url}/{fragment}", Style.LINK))
     if site_url is not None:
         console.info("example site at ", (f"{site_url}/", Style.LINK))
+    if place := server.admin_url or options.admin_socket:
+        console.info("administration at ", (str(place), Style.LINK))
     console.info()
     console.info(f"export BROWSER_USE_BASE_URL={shlex.quote(server.base_url)}")
     if options.api_key_file is not None:
