@@ -30,6 +30,8 @@ from browser_use_async.cli.server_options import (
 from browser_use_async.errors import ConfigurationError
 from browser_use_async.server import Fault, LocalServer, Webhook
 from browser_use_async.server.access_log import LOGGER as ACCESS_LOG
+from browser_use_async.server.executors.browser_version import version_warning
+from browser_use_async.server.executors.chromium.finding import find_browser
 from browser_use_async.server.faults import fault_from_text, faults_from_file
 from browser_use_async.server.listen_address import MIN_EXPOSED_KEY
 from browser_use_async.server.static_site import StaticSite, example_site_directory
@@ -242,6 +244,7 @@ async def execute(options: argparse.Namespace, console: Console) -> int:
                 site_url = (await _open_site(options, stack, console)).url
             server = await stack.enter_async_context(_server(options, site_url))
             _announce(server, site_url, options, console)
+            await _warn_of_old_browser(options, console)
             # A receiver that starts later, as in a compose file, is no reason not to serve.
             await asyncio.gather(
                 asyncio.Event().wait(), *(_register(server, each, console) for each in webhooks)
@@ -280,6 +283,15 @@ async def _open_site(
         "--example-site PORT names one",
     )
     return await stack.enter_async_context(StaticSite(example_site_directory()))
+
+
+async def _warn_of_old_browser(options: argparse.Namespace, console: Console) -> None:
+    if options.executor not in {"auto", "chromium", "browser_use"}:
+        return
+    program = find_browser(options.browser)
+    warning = program and await asyncio.to_thread(version_warning, program)
+    if warning:
+        console.info(("warning: ", Style.BAD), warning)
 
 
 async def _register(server: LocalServer, webhook: Webhook, console: Console) -> None:
