@@ -101,6 +101,7 @@ async def test_another_scheme_is_another_origin(
                 pass
 
 
+@pytest.mark.case("J4")
 async def test_a_host_of_ones_own_choice_is_no_origin(http: aiohttp.ClientSession) -> None:
     """F16: whoever names himself as the host is refused as the host."""
     async with LocalServer(executor=Showing()) as server:
@@ -149,6 +150,7 @@ async def guess(api: Caller, count: int, **headers: str) -> list[int]:
     return [answer.status for answer in answers]
 
 
+@pytest.mark.case("J4")
 async def test_guesses_are_slowed_down(api: Caller, caplog: pytest.LogCaptureFixture) -> None:
     """F16: after 20 wrong keys even the right one is refused, so that no guess tells anything."""
     statuses = await guess(api, MAX_WRONG_KEYS + 5)
