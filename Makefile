@@ -5,8 +5,11 @@ VENV ?= .venv
 WORKERS ?= 4
 BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --quiet --constraint constraints.txt
+# Of locked packages nothing but the recorded files is installed, whoever serves them.
+LOCKED := -m pip install --quiet --require-hashes --requirement
+OURSELVES := -m pip install --quiet --no-deps --no-build-isolation --editable .
 
-.PHONY: demo test torture simulate chaos mutants matrix cases check bench lost-reply conformance agent clean
+.PHONY: demo test torture simulate chaos mutants matrix cases check bench lost-reply conformance agent lock clean
 
 demo: $(VENV)/.for-demo
 	$(BIN)/browser-use-async demo
@@ -65,6 +68,17 @@ conformance: .venv-conformance/.made
 agent: .venv-agent/.made
 	.venv-agent/bin/python -m pytest -n 2 --dist worksteal -q tests/agent
 
+# The files that may be installed, with their hashes: after a change of pyproject.toml's groups or
+# of constraints.txt. Versions stay where they are unless one of these two says otherwise.
+lock:
+	$(PY) -m venv --clear .venv-lock
+	.venv-lock/bin/python -m pip install --quiet "uv>=0.9"
+	for group in test dev conformance; do \
+		.venv-lock/bin/uv pip compile pyproject.toml --group $$group --constraint constraints.txt \
+			--universal --python-version 3.11 --generate-hashes --no-annotate --quiet \
+			--custom-compile-command "make lock" --output-file locks/$$group.txt || exit 1; \
+	done
+
 clean:
 	rm -rf $(VENV) .venv-* .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist
 
@@ -73,19 +87,22 @@ $(VENV)/.for-demo: $(VENV)/.made pyproject.toml constraints.txt
 	$(INSTALL) --editable ".[cli]"
 	@touch $@
 
-$(VENV)/.for-test: $(VENV)/.made pyproject.toml constraints.txt
-	$(INSTALL) --group test --editable .
+$(VENV)/.for-test: $(VENV)/.made pyproject.toml locks/test.txt
+	$(BIN)/python $(LOCKED) locks/test.txt
+	$(BIN)/python $(OURSELVES)
 	@touch $@
 
-$(VENV)/.for-check: $(VENV)/.made pyproject.toml constraints.txt
-	$(INSTALL) --group dev --editable .
+$(VENV)/.for-check: $(VENV)/.made pyproject.toml locks/dev.txt
+	$(BIN)/python $(LOCKED) locks/dev.txt
+	$(BIN)/python $(OURSELVES)
 	@touch $@
 
 # In an environment of its own, because it brings a web framework's worth of packages along.
-.venv-conformance/.made: pyproject.toml
+.venv-conformance/.made: pyproject.toml locks/conformance.txt
 	$(PY) -m venv --clear .venv-conformance
 	.venv-conformance/bin/python -m pip install --quiet --upgrade "pip>=25.1"
-	.venv-conformance/bin/python -m pip install --quiet --group conformance --editable .
+	.venv-conformance/bin/python $(LOCKED) locks/conformance.txt
+	.venv-conformance/bin/python -m pip install --quiet --no-deps --editable .
 	@touch $@
 
 # In an environment of its own: browser-use pins what it needs, a hundred packages.

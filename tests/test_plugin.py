@@ -127,13 +127,13 @@ from browser_use_async.testing import Scenario, ScriptedExecutor
 @pytest.fixture
 def browser_use_server_options():
     answer = Scenario(steps=["Look"], step_seconds=0, output="Forty-two")
-    return {"executor": ScriptedExecutor({"answer": answer}), "api_key": "bu_mine"}
+    return {"executor": ScriptedExecutor({"answer": answer}), "api_key": "bu_mine_of_the_plugin"}
 """
 
 _OPTIONS_TEST = """
 async def test_options(browser_use_session, browser_use_server):
     task = await browser_use_session.run_and_wait("What is the answer?")
-    assert (task.output, browser_use_server.api_key) == ("Forty-two", "bu_mine")
+    assert (task.output, browser_use_server.api_key) == ("Forty-two", "bu_mine_of_the_plugin")
 """
 
 _LIGHT_TEST = """

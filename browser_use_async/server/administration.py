@@ -1,5 +1,6 @@
 """Administration routes, which are not part of the API."""
 
+from collections.abc import Callable
 from decimal import Decimal, InvalidOperation
 from ipaddress import ip_address
 
@@ -8,8 +9,8 @@ from aiohttp import web
 from browser_use_async.api.converter import unstructure
 from browser_use_async.api.json import JsonRefusedError, read_json
 from browser_use_async.errors import ConfigurationError
+from browser_use_async.server.access import ApiKeyCheck, was_forwarded
 from browser_use_async.server.backend import Backend
-from browser_use_async.server.dispatch import check_key
 from browser_use_async.server.faults import (
     Fault,
     FaultInjector,
@@ -21,73 +22,90 @@ from browser_use_async.server.webhooks import Webhook, WebhookSender
 from browser_use_async.server.webhooks.deliveries import delivery_as_json
 from browser_use_async.types import Balance
 
+ClientCheck = Callable[[web.Request], None]
+"""Raises `RefusalError` for a client that may not administrate the server."""
+
 _MOST_CENTS = Decimal(10) ** 12
-_FORWARDED = ("Forwarded", "X-Forwarded-For", "X-Real-IP")
 
 
 def add_administration(
     application: web.Application,
     backend: Backend,
-    api_key: str,
+    keys: ApiKeyCheck,
     faults: FaultInjector,
     webhooks: WebhookSender,
+    check_client: ClientCheck,
 ) -> None:
-    """Add the routes, which need the API key; all but two need a client on this machine."""
+    """Add the routes, which need the API key; all but two are for whoever runs the server."""
+
+    def check(request: web.Request) -> None:
+        check_client(request)
+        keys.check(request)
 
     async def add_credits(request: web.Request) -> web.Response:
         """Add credit: `{"cents": 500}`."""
-        _check_client(request, api_key)
+        check(request)
         backend.account.add(_read_cents(await request.read()))
         return json_response(unstructure(Balance(backend.account.balance_cents)))
 
     async def show_faults(request: web.Request) -> web.Response:
         """Return the fault rules, and how often each fired."""
-        _check_client(request, api_key)
+        check(request)
         return _faults_response(faults)
 
     async def replace_faults(request: web.Request) -> web.Response:
         """Replace the fault rules: `{"faults": [{"kind": "reset"}]}`."""
-        _check_client(request, api_key)
+        check(request)
         faults.set_faults(_read_faults(await request.read()))
         return _faults_response(faults)
 
     async def show_costs(request: web.Request) -> web.Response:
         """Return the cost of tasks in US cents: `?task_id=A&task_id=B`. The home page asks it."""
-        check_key(request.headers.get("Authorization"), api_key)
+        keys.check(request)
         records = map(backend.store.task, request.query.getall("task_id", []))
         costs = {each.id: str(each.cost_cents) for each in records if each is not None}
         return json_response({"costs": costs})
 
+    async def revoke_links(request: web.Request) -> web.Response:
+        """Take back the links to the pages of a task, which then has others."""
+        check(request)
+        if not backend.store.revoke_links(request.match_info["task_id"]):
+            raise RefusalError(404, "Task not found")
+        return json_response({})
+
+    application.router.add_delete("/admin/links/{task_id}", revoke_links, name="admin_revoke_links")
     application.router.add_get("/admin/costs", show_costs, name="admin_costs")
     application.router.add_post("/admin/credits", add_credits, name="admin_credits")
     application.router.add_get("/admin/faults", show_faults, name="admin_faults")
     application.router.add_put("/admin/faults", replace_faults, name="admin_set_faults")
-    _add_webhooks(application, api_key, webhooks)
+    _add_webhooks(application, keys, webhooks, check)
 
 
-def _add_webhooks(application: web.Application, api_key: str, webhooks: WebhookSender) -> None:
+def _add_webhooks(
+    application: web.Application, keys: ApiKeyCheck, webhooks: WebhookSender, check: ClientCheck
+) -> None:
     async def show_webhooks(request: web.Request) -> web.Response:
         """List the webhooks, without their secrets."""
-        _check_client(request, api_key)
+        check(request)
         return json_response({"webhooks": [_webhook_as_json(each) for each in webhooks.webhooks]})
 
     async def add_webhook(request: web.Request) -> web.Response:
         """Add a webhook: `{"url": "https://...", "secret": "..."}`."""
-        _check_client(request, api_key)
+        check(request)
         webhook = _read_webhook(await request.read())
         await _register(webhooks, webhook)
         return json_response(_webhook_as_json(webhook))
 
     async def remove_webhook(request: web.Request) -> web.Response:
         """Remove a webhook."""
-        _check_client(request, api_key)
+        check(request)
         if not webhooks.remove(request.match_info["webhook_id"]):
             raise RefusalError(404, "Webhook not found")
         return json_response({})
 
     async def show_deliveries(request: web.Request) -> web.Response:
         """List deliveries, oldest first: `?latest=20`. The home page asks it."""
-        check_key(request.headers.get("Authorization"), api_key)
+        keys.check(request)
         log = tuple(webhooks.log)
         shown = log[-_latest(request.query.get("latest", str(len(log)))) :] if log else ()
         deliveries = [delivery_as_json(each) for each in shown]
@@ -131,15 +149,29 @@ def _read_webhook(body: bytes) -> Webhook:
         raise RefusalError(422, str(error)) from None
 
 
-def _check_client(request: web.Request, api_key: str) -> None:
+def check_local_client(request: web.Request) -> None:
+    """Refuse clients on other machines, also those for whom a proxy on this one asks."""
     try:
         local = ip_address(request.remote or "").is_loopback
     except ValueError:
         local = False
-    # A request that a proxy on this machine forwards comes from another machine.
-    if not local or any(name in request.headers for name in _FORWARDED):
+    if not local or was_forwarded(request):
         raise RefusalError(403, "Only clients on this machine may do this")
-    check_key(request.headers.get("Authorization"), api_key)
+
+
+def check_direct_client(request: web.Request) -> None:
+    """Refuse what a proxy has passed on to the listener that is for this machine."""
+    if was_forwarded(request):
+        raise RefusalError(403, "Only clients on this machine may do this")
+
+
+def refuse_client(request: web.Request) -> None:
+    """Refuse everybody: behind a proxy nobody can be told from the proxy itself."""
+    raise RefusalError(
+        403,
+        "Behind a proxy this is done on a listener of its own, which only this machine reaches: "
+        "admin_socket or admin_port (--admin-socket, --admin-port)",
+    )
 
 
 def _faults_response(faults: FaultInjector) -> web.Response:

@@ -1,17 +1,24 @@
 """The web application: routes from the endpoint table, pages, files, and errors in JSON."""
 
+import json
 import logging
 from collections import Counter
 from collections.abc import Awaitable, Callable
+from functools import lru_cache
 
-from aiohttp import web
+from aiohttp import hdrs, web
 from aiohttp.typedefs import Middleware
 
 from browser_use_async.api.endpoint_table import API_PREFIX, ENDPOINTS
-from browser_use_async.server.administration import add_administration
+from browser_use_async.server.access import AllowedHosts, ApiKeyCheck
+from browser_use_async.server.administration import (
+    ClientCheck,
+    add_administration,
+    check_direct_client,
+)
 from browser_use_async.server.backend import Backend
 from browser_use_async.server.cors import CrossOriginPolicy
-from browser_use_async.server.dispatch import check_key, handler_of
+from browser_use_async.server.dispatch import handler_of
 from browser_use_async.server.faults import FaultInjector
 from browser_use_async.server.file_routes import download, upload
 from browser_use_async.server.live_view import add_live_routes
@@ -30,15 +37,21 @@ UNROUTED = "unrouted"
 
 _logger = logging.getLogger(__name__)
 _NOT_FOUND = "Not Found"
+_SERVER = "browser-use-async"
+_ENCRYPTED_ONLY = "max-age=31536000"  # a year, for this host alone
 
 
 def build_application(
     backend: Backend,
-    api_key: str,
+    keys: ApiKeyCheck,
+    hosts: AllowedHosts,
     requests: "Counter[str]",
     faults: FaultInjector,
     webhooks: WebhookSender,
     cross_origin: CrossOriginPolicy,
+    check_client: ClientCheck,
+    *,
+    is_encrypted: bool,
 ) -> web.Application:
     """Build the application of one server."""
     # Errors are answered inside the faults, which apply to error responses too, and outside, for
@@ -48,15 +61,52 @@ def build_application(
     add = application.router.add_route
     for endpoint in ENDPOINTS:
         # Named after the endpoint: faults and the counts of requests use the route's name.
-        handler = handler_of(endpoint, backend, api_key)
+        handler = handler_of(endpoint, backend, keys)
         add(endpoint.method, API_PREFIX + endpoint.path, handler, name=endpoint.name)
-    _add_pages(application, backend, api_key)
-    add_administration(application, backend, api_key, faults, webhooks)
+    _add_pages(application, backend, keys)
+    add_administration(application, backend, keys, faults, webhooks, check_client)
     cross_origin.install(application)
+    application.on_response_prepare.append(_marking(cross_origin, is_encrypted=is_encrypted))
+    # The first of all: whatever else a request wants, it wants it from this server.
+    application.middlewares.insert(0, hosts.middleware())
     return application
 
 
-def _add_pages(application: web.Application, backend: Backend, api_key: str) -> None:
+def build_administration(
+    backend: Backend,
+    keys: ApiKeyCheck,
+    requests: "Counter[str]",
+    faults: FaultInjector,
+    webhooks: WebhookSender,
+) -> web.Application:
+    """Build the application of a listener that is for administration alone."""
+    hosts = AllowedHosts((), any_address=False)
+    middlewares = [hosts.middleware(), _counting(requests), _answer_errors]
+    application = web.Application(client_max_size=MAX_BODY, middlewares=middlewares)
+    add_administration(application, backend, keys, faults, webhooks, check_direct_client)
+    application.on_response_prepare.append(_marking(None, is_encrypted=False))
+    return application
+
+
+def _marking(
+    cross_origin: CrossOriginPolicy | None, *, is_encrypted: bool
+) -> Callable[[web.Request, web.StreamResponse], Awaitable[None]]:
+    """What gives every response the headers that do not depend on the route."""
+    # Pictures are for pages of this site, unless pages of other origins may call the API.
+    is_open = cross_origin is not None and cross_origin.is_open
+    sharing = "cross-origin" if is_open else "same-site"
+
+    async def mark(request: web.Request, response: web.StreamResponse) -> None:
+        response.headers[hdrs.SERVER] = _SERVER  # without the versions of Python and aiohttp
+        if is_encrypted:
+            response.headers["Strict-Transport-Security"] = _ENCRYPTED_ONLY
+        if response.content_type.startswith(("image/", "video/")):
+            response.headers["Cross-Origin-Resource-Policy"] = sharing
+
+    return mark
+
+
+def _add_pages(application: web.Application, backend: Backend, keys: ApiKeyCheck) -> None:
     async def home(request: web.Request) -> web.Response:
         return home_page(backend)
 
@@ -67,14 +117,15 @@ def _add_pages(application: web.Application, backend: Backend, api_key: str) -> 
         return icon()
 
     async def document(request: web.Request) -> web.Response:
-        return json_response(openapi_document(backend.links.url))
+        text = _document_text(backend.links.url)
+        return web.Response(body=text, content_type="application/json")
 
     # Two calls that the specification no longer has, and older programs still make.
     async def agent_version(request: web.Request) -> web.Response:
         return json_response(__version__)
 
     async def gif(request: web.Request) -> web.Response:
-        check_key(request.headers.get("Authorization"), api_key)
+        keys.check(request)
         find_task(backend, request.match_info["task_id"])
         return json_response({"gif": None})
 
@@ -97,6 +148,12 @@ def _add_pages(application: web.Application, backend: Backend, api_key: str) -> 
     application.router.add_put("/uploads/{file_name}", put, name="upload")
     application.router.add_get("/files/{task_id}/{file_name}", file, name="file")
     add_live_routes(application, backend)
+
+
+@lru_cache(maxsize=8)  # servers of one program
+def _document_text(url: str) -> bytes:
+    """The OpenAPI document of a server, made once: it takes milliseconds."""
+    return json.dumps(openapi_document(url), separators=(",", ":")).encode()
 
 
 def _counting(requests: "Counter[str]") -> Middleware:
@@ -123,7 +180,7 @@ async def _answer_errors(
     try:
         return await handler(request)
     except RefusalError as refusal:
-        return json_response(refusal.body, refusal.status)
+        return json_response(refusal.body, refusal.status, refusal.headers)
     except web.HTTPNotFound:
         return json_response({"detail": _NOT_FOUND}, 404)
     except web.HTTPMethodNotAllowed as error:

@@ -1,11 +1,11 @@
 """Cross-origin requests: which web pages of other origins may call the API from a browser."""
 
 from collections.abc import Awaitable, Callable, Sequence
-from urllib.parse import urlsplit
 
 from aiohttp import hdrs, web
 
 from browser_use_async.errors import ConfigurationError
+from browser_use_async.server.access import origin_of
 
 ANY_ORIGIN = "*"
 _OPEN_PATHS = ("/api/v1/", "/uploads/", "/files/", "/openapi.json")
@@ -23,12 +23,19 @@ class CrossOriginPolicy:
 
     def __init__(self, allowed: Sequence[str]) -> None:
         for origin in allowed:
-            if origin != ANY_ORIGIN and not _is_origin(origin):
+            if origin != ANY_ORIGIN and origin_of(origin) is None:
                 raise ConfigurationError(
                     f"{origin!r} is not an origin; write scheme, host and port as in "
                     "http://localhost:5173, or * for every origin"
                 )
-        self._allowed = frozenset(origin.lower() for origin in allowed)
+        self._allowed = frozenset(
+            each if each == ANY_ORIGIN else origin_of(each) for each in allowed
+        )
+
+    @property
+    def is_open(self) -> bool:
+        """Whether pages of any other origin are allowed."""
+        return bool(self._allowed)
 
     def install(self, application: web.Application) -> None:
         """Answer the preflights of allowed origins, and mark the responses to them."""
@@ -72,14 +79,4 @@ class CrossOriginPolicy:
             return None
         if ANY_ORIGIN in self._allowed:
             return ANY_ORIGIN
-        return origin if origin.lower() in self._allowed else None
-
-
-def _is_origin(text: str) -> bool:
-    try:
-        parts = urlsplit(text)
-        parts.port  # noqa: B018 - raises for a port that is none
-    except ValueError:
-        return False
-    whole = f"{parts.scheme}://{parts.netloc}"
-    return parts.scheme in {"http", "https"} and bool(parts.hostname) and text == whole
+        return origin if origin_of(origin) in self._allowed - {None} else None

@@ -4,7 +4,6 @@ Errors are worded as the service words them: those of the key as its framework d
 of the inputs as FastAPI does.
 """
 
-import hmac
 import inspect
 import json
 from collections.abc import Awaitable, Callable, Mapping
@@ -17,29 +16,12 @@ from browser_use_async.api.converter import unstructure
 from browser_use_async.api.endpoint_table import ME, Endpoint
 from browser_use_async.api.json import JsonRefusedError, read_json
 from browser_use_async.api.validation import Mode, Problem, validate
+from browser_use_async.server.access import ApiKeyCheck
 from browser_use_async.server.backend import Backend
 from browser_use_async.server.operations import OPERATIONS
 from browser_use_async.server.responses import RefusalError, json_response
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
-
-
-def check_key(header: str | None, api_key: str) -> None:
-    """Refuse a request without the right key.
-
-    Raises:
-        RefusalError: 403 without a Bearer header, 401 for another key.
-    """
-    scheme, _, credentials = (header or "").partition(" ")
-    credentials = credentials.strip()
-    if not credentials:
-        raise RefusalError(403, "Not authenticated")
-    if scheme.lower() != "bearer":
-        raise RefusalError(403, "Invalid authentication credentials")
-    # In constant time: the duration must not show how much of a guess was right.
-    given = credentials.encode("utf-8", "surrogateescape")
-    if not hmac.compare_digest(given, api_key.encode("ascii")):
-        raise RefusalError(401, "Invalid API key")
 
 
 async def read_inputs(endpoint: Endpoint, request: web.Request) -> list[Any]:
@@ -138,7 +120,7 @@ def _refused_body(kind: str, message: str, value: Any, *place: int, **context: s
     return RefusalError(422, [_described("body", problem)])
 
 
-def handler_of(endpoint: Endpoint, backend: Backend, api_key: str) -> Handler:
+def handler_of(endpoint: Endpoint, backend: Backend, keys: ApiKeyCheck) -> Handler:
     """Return the request handler for an endpoint."""
     answer_call = OPERATIONS[endpoint.name]
     hold = backend.held_calls.hold_of(endpoint)
@@ -146,9 +128,9 @@ def handler_of(endpoint: Endpoint, backend: Backend, api_key: str) -> Handler:
     async def handle(request: web.Request) -> web.StreamResponse:
         if endpoint.authenticated:
             try:
-                check_key(request.headers.get("Authorization"), api_key)
+                keys.check(request)
             except RefusalError as refusal:
-                if endpoint is ME:
+                if endpoint is ME and refusal.status != 429:
                     refusal.body = False  # the one call that answers whether the key is good
                 raise
         inputs = await read_inputs(endpoint, request)

@@ -4,13 +4,17 @@ import os
 import secrets
 import socket
 import ssl
+from pathlib import Path
 
 import attrs
 from yarl import URL
 
 from browser_use_async.api.limits import is_loopback
 from browser_use_async.errors import ConfigurationError
+from browser_use_async.server.access import AllowedHosts
 
+MIN_KEY = 16
+"""The minimum length of every key."""
 MIN_EXPOSED_KEY = 24
 """The minimum length of the key of a server that other machines can reach."""
 
@@ -27,6 +31,7 @@ class ListenAddress:
     tls: ssl.SSLContext | None  # the TLS context, or None for plain HTTP
     public_url: str | None  # the address that clients use, or None for its own
     is_exposed: bool  # whether other machines can reach it
+    behind_proxy: bool  # whether a proxy passes requests on
 
     @classmethod
     def validated(
@@ -58,7 +63,15 @@ class ListenAddress:
         is_exposed = not is_here or behind_proxy
         if is_exposed:
             _check_exposed(api_key, is_encrypted=tls is not None or behind_proxy)
-        return cls(host, _checked_port(port), _checked_key(api_key), tls, public_url, is_exposed)
+        return cls(
+            host,
+            _checked_port(port),
+            _checked_key(api_key),
+            tls,
+            public_url,
+            is_exposed,
+            behind_proxy,
+        )
 
     def open(self) -> socket.socket:
         """Return a listening socket.
@@ -74,6 +87,12 @@ class ListenAddress:
                 f"cannot listen on {self.host} port {self.port}: {error}; port 0 takes a free one"
             ) from error
 
+    def allowed_hosts(self, url: str) -> AllowedHosts:
+        """The hosts that a server at this URL answers for."""
+        return AllowedHosts(
+            {self.host, URL(url).raw_host or ""}, any_address=self.host in _EVERY_ADDRESS
+        )
+
     def url(self, listener: socket.socket) -> str:
         """The scheme, host and port that clients use."""
         if self.public_url is not None:
@@ -84,6 +103,80 @@ class ListenAddress:
         host = _EVERY_ADDRESS.get(host, host)
         scheme = "http" if self.tls is None else "https"
         return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"
+
+
+@attrs.frozen
+class AdminAddress:
+    """Where administration listens, for this machine only; use `validated` to create one."""
+
+    path: Path | None  # a Unix socket, or None for a port
+    port: int  # a port of 127.0.0.1; 0 takes a free one
+
+    @classmethod
+    def validated(
+        cls, path: str | os.PathLike[str] | None, port: int | None
+    ) -> "AdminAddress | None":
+        """Check where administration listens; None if it has no listener of its own.
+
+        Raises:
+            ConfigurationError: Both are given, or there is no such port.
+        """
+        if path is not None and port is not None:
+            raise ConfigurationError("administration has one listener: admin_socket or admin_port")
+        if path is None and port is None:
+            return None
+        return cls(None if path is None else Path(path).absolute(), _checked_port(port or 0))
+
+    def open(self) -> socket.socket:
+        """Return a listening socket; a Unix socket is open to the server's user alone.
+
+        Raises:
+            ConfigurationError: The address is not to be had.
+        """
+        try:
+            if self.path is None:
+                return socket.create_server(("127.0.0.1", self.port))
+            return _unix_listener(self.path)
+        except OSError as error:
+            place = self.path or f"127.0.0.1 port {self.port}"
+            raise ConfigurationError(f"administration cannot listen on {place}: {error}") from error
+
+    def url(self, listener: socket.socket) -> str | None:
+        """The URL of the listener, or None for a Unix socket."""
+        return None if self.path else f"http://127.0.0.1:{listener.getsockname()[1]}"
+
+    def remove(self) -> None:
+        """Delete the file of a Unix socket."""
+        if self.path is not None:
+            self.path.unlink(missing_ok=True)
+
+
+def _unix_listener(path: Path) -> socket.socket:
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        _remove_dead_socket(path)
+        # The file gets its mode as it is made: changed afterwards, it would be open until then.
+        mask = os.umask(0o177)
+        try:
+            listener.bind(str(path))
+        finally:
+            os.umask(mask)
+        listener.listen()
+    except BaseException:
+        listener.close()
+        raise
+    return listener
+
+
+def _remove_dead_socket(path: Path) -> None:
+    """Delete what a killed server has left; a socket that somebody listens on stays."""
+    if not path.is_socket():
+        return
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        try:
+            probe.connect(str(path))
+        except ConnectionRefusedError:
+            path.unlink()
 
 
 def _checked_host(host: str, allow_any_host: bool) -> tuple[str, bool]:
@@ -113,6 +206,12 @@ def _checked_key(api_key: str | None) -> str:
     if not api_key or not api_key.isascii() or not api_key.isprintable() or " " in api_key:
         # The key travels in the Authorization header.
         raise ConfigurationError("the API key must be printable ASCII without spaces")
+    if len(api_key) < MIN_KEY:
+        raise ConfigurationError(
+            f"the API key has fewer than {MIN_KEY} characters, which programs can guess; leave it "
+            "out for a random one, or take python3 -c 'import secrets; "
+            "print(secrets.token_urlsafe(32))'"
+        )
     return api_key
 
 

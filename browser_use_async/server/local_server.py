@@ -15,9 +15,11 @@ from aiohttp import web
 
 from browser_use_async.api.endpoint_table import API_PREFIX
 from browser_use_async.errors import ConfigurationError
+from browser_use_async.server.access import ApiKeyCheck
 from browser_use_async.server.access_log import LOGGER as ACCESS_LOG
 from browser_use_async.server.access_log import AccessLogger
-from browser_use_async.server.application import build_application
+from browser_use_async.server.administration import check_local_client, refuse_client
+from browser_use_async.server.application import build_administration, build_application
 from browser_use_async.server.backend import Backend
 from browser_use_async.server.cors import CrossOriginPolicy
 from browser_use_async.server.executors.agent.settings import AgentSettings
@@ -27,7 +29,7 @@ from browser_use_async.server.executors.protocol import Executor
 from browser_use_async.server.faults import Fault, FaultInjector
 from browser_use_async.server.held_calls import HeldCalls
 from browser_use_async.server.jobs.runner import TaskBilling, TaskRunner
-from browser_use_async.server.listen_address import ListenAddress
+from browser_use_async.server.listen_address import AdminAddress, ListenAddress
 from browser_use_async.server.operations.tasks import task_view
 from browser_use_async.server.scheduler import FileExpiry, Scheduler
 from browser_use_async.server.search import SearchBackend, SearchEngine, choose_backend
@@ -58,7 +60,7 @@ class LocalServer:
     Args:
         host: The address to listen on.
         port: The port; 0 takes a free one.
-        api_key: The API key that clients need; by default a random one.
+        api_key: The API key that clients need, of at least 16 characters; by default a random one.
         executor: What carries out the tasks: `chromium` works in a real browser by rules,
             `reader` reads web pages by rules without one, `auto` is the first where there is a
             browser and the second elsewhere, `browser_use` is the open-source agent with a
@@ -76,6 +78,8 @@ class LocalServer:
         stop_cleanup_delay: Seconds between a stop, which flips the status at once, and the end
             of the executor's work.
         link_lifetime: Seconds for which links to files are good.
+        page_lifetime: Seconds after the end of a task for which its pages, `live_url` and
+            `public_share_url`, can be looked at. They steer nothing once it has ended.
         plan: `subscription`, or `pay_as_you_go`, which is refused what only a subscription has.
         balance_cents: The credit to begin with, in US cents. Tasks and searches cost the
             published prices.
@@ -99,6 +103,9 @@ class LocalServer:
         behind_proxy: Whether a proxy in front of the server does TLS, at `public_url`.
         allow_origins: The origins of web pages that may call the API from a browser, such as
             `http://localhost:5173`; `*` allows every page that has the key.
+        admin_socket: A Unix socket on which the routes below `/admin` listen, open to the server's
+            user alone. Behind a proxy they are refused at `host` and `port`.
+        admin_port: A port of 127.0.0.1 for them instead; 0 takes a free one.
 
     Attributes:
         store: The data of the server. `store.tasks` are the tasks, oldest first, each a
@@ -127,6 +134,7 @@ class LocalServer:
         allow_any_host: bool = False,
         stop_cleanup_delay: float = 0.0,
         link_lifetime: float = 3600.0,
+        page_lifetime: float = 30 * 86400.0,
         plan: Plan = "subscription",
         balance_cents: Decimal | float = DEFAULT_BALANCE_CENTS,
         max_concurrent_tasks: int | None = None,
@@ -140,6 +148,8 @@ class LocalServer:
         public_url: str | None = None,
         behind_proxy: bool = False,
         allow_origins: Sequence[str] = (),
+        admin_socket: str | os.PathLike[str] | None = None,
+        admin_port: int | None = None,
     ) -> None:
         self._cross_origin = CrossOriginPolicy(allow_origins)
         self._address = ListenAddress.validated(
@@ -152,12 +162,14 @@ class LocalServer:
             public_url=public_url,
             behind_proxy=behind_proxy,
         )
+        self._admin_address = AdminAddress.validated(admin_socket, admin_port)
+        self._admin_url: str | None = None
         browser = ChromiumSettings() if chromium is None else chromium
         browser = browser.where(is_exposed=self._address.is_exposed)
         self._executor = choose_executor(executor, browser, agent)
         self._screenshots, self._recordings = screenshots, recordings
         self._now = now or _utc_now
-        self._link_lifetime = link_lifetime
+        self._link_lifetime, self._page_lifetime = link_lifetime, page_lifetime
         self._url: str | None = None
         self._closing = AsyncExitStack()
         self._keeper = open_keeper(database)
@@ -191,6 +203,11 @@ class LocalServer:
         if self._url is None:
             raise ConfigurationError("the server has no address yet; start it first")
         return self._url
+
+    @property
+    def admin_url(self) -> str | None:
+        """Scheme, host and port of `admin_port`; None without one, and before the start."""
+        return self._admin_url
 
     @property
     def base_url(self) -> str:
@@ -261,6 +278,19 @@ class LocalServer:
         """
         await self._webhooks.register(webhook, save=save)
 
+    def revoke_links(self, task_id: str) -> bool:
+        """Take back the links to the pages of a task, and close those that are open.
+
+        Its `live_url` and `public_share_url` are others from now on.
+
+        Args:
+            task_id: The task.
+
+        Returns:
+            Whether there is such a task.
+        """
+        return self.store.revoke_links(task_id)
+
     async def start(self) -> None:
         """Start to listen.
 
@@ -280,7 +310,13 @@ class LocalServer:
             stack.push_async_callback(self._webhooks.aclose)
             stack.push_async_callback(self._runner.aclose)
             self._url = self._address.url(listener)
-            links = Links(self._url, self._link_lifetime, self._now, _signing_key(self._keeper))
+            links = Links(
+                self._url,
+                self._link_lifetime,
+                self._now,
+                _signing_key(self._keeper),
+                page_lifetime=self._page_lifetime,
+            )
             held_calls = HeldCalls(self.store, partial(task_view, links=links))
             backend = Backend(
                 self.store,
@@ -307,13 +343,17 @@ class LocalServer:
             scheduler.start()
             stack.push_async_callback(scheduler.aclose)
             stack.push_async_callback(FileExpiry(backend, self._now).aclose)
+            keys = ApiKeyCheck(self.api_key, behind_proxy=self._address.behind_proxy)
             application = build_application(
                 backend,
-                self.api_key,
+                keys,
+                self._address.allowed_hosts(self._url),
                 self.requests,
                 self._faults,
                 self._webhooks,
                 self._cross_origin,
+                refuse_client if self._address.behind_proxy else check_local_client,
+                is_encrypted=self._address.is_exposed and self._url.startswith("https:"),
             )
             serving = web.AppRunner(
                 application,
@@ -327,7 +367,28 @@ class LocalServer:
             stack.push_async_callback(self._faults.aclose)
             stack.callback(held_calls.close)
             await web.SockSite(serving, listener, ssl_context=self._address.tls).start()
+            await self._start_administration(stack, backend, keys)
             self._closing = stack.pop_all()
+
+    async def _start_administration(
+        self, stack: AsyncExitStack, backend: Backend, keys: ApiKeyCheck
+    ) -> None:
+        address = self._admin_address
+        if address is None:
+            return
+        listener = address.open()
+        stack.callback(address.remove)
+        stack.callback(listener.close)
+        self._admin_url = address.url(listener)
+        serving = web.AppRunner(
+            build_administration(backend, keys, self.requests, self._faults, self._webhooks),
+            access_log=ACCESS_LOG,
+            access_log_class=AccessLogger,
+            shutdown_timeout=_CLOSE_SECONDS,
+        )
+        stack.push_async_callback(serving.cleanup)
+        await serving.setup()
+        await web.SockSite(serving, listener).start()
 
     async def aclose(self) -> None:
         """Stop listening, end the running tasks, and close the executor."""

@@ -16,6 +16,7 @@ class RefusalError(Exception):
         super().__init__(f"refused with {status}")
         self.status = status
         self.body: Any = {"detail": detail}
+        self.headers: dict[str, str] = {}
 
 
 def json_response(

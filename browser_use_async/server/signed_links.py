@@ -2,6 +2,7 @@
 
 import hashlib
 import hmac
+import math
 import secrets
 from collections.abc import Callable
 from datetime import datetime
@@ -29,11 +30,18 @@ class Links:
     """Creates the links of one server, and checks their signatures."""
 
     def __init__(
-        self, url: str, lifetime: float, now: Callable[[], datetime], key: bytes | None = None
+        self,
+        url: str,
+        lifetime: float,
+        now: Callable[[], datetime],
+        key: bytes | None = None,
+        *,
+        page_lifetime: float = math.inf,
     ) -> None:
         self.url = url
         self._lifetime = lifetime
         self._now = now
+        self._page_lifetime = page_lifetime  # seconds after the end of a task
         # Links die with the process unless the caller brings a key that outlives it.
         self._key = key or secrets.token_bytes(32)
 
@@ -49,6 +57,11 @@ class Links:
     def share_url(self, record: TaskRecord) -> str | None:
         """The public page of a task, or None unless it was asked for."""
         return f"{self.url}/share/{record.share_token}" if record.share_token else None
+
+    def has_expired(self, record: TaskRecord) -> bool:
+        """Whether the pages of a task can no longer be looked at: it ended too long ago."""
+        ended = record.finished_at
+        return ended is not None and ((self._now() - ended).total_seconds() > self._page_lifetime)
 
     def file_url(self, task_id: str, name: str) -> str:
         """A signed link to a file, which needs no key and expires."""

@@ -103,6 +103,11 @@ class ThreadedServer:
         return self._server.api_key
 
     @property
+    def admin_url(self) -> str | None:
+        """Scheme, host and port of `admin_port`; None without one, and before the start."""
+        return self._server.admin_url
+
+    @property
     def requests(self) -> "Counter[str]":
         """How many requests came so far, by the name of the operation or page."""
         return self._call(lambda: Counter(self._server.requests))
@@ -134,6 +139,17 @@ class ThreadedServer:
             faults: The new rules, in place of all others.
         """
         self._call(lambda: self._server.set_faults(faults))
+
+    def revoke_links(self, task_id: str) -> bool:
+        """Take back the links to the pages of a task, as `LocalServer.revoke_links` does.
+
+        Args:
+            task_id: The task.
+
+        Returns:
+            Whether there is such a task.
+        """
+        return self._call(lambda: self._server.revoke_links(task_id))
 
     def start(self) -> None:
         """Start the server; returns when it answers requests.

@@ -2,6 +2,9 @@
 
 import json
 import re
+from pathlib import Path
+
+import pytest
 
 from tests.agent.scripted_model import KEY, Reply, act, index_of
 from tests.agent.stage import Stage, click, done, ended, screenshots, size_of, uploaded
@@ -188,6 +191,39 @@ async def test_only_allowed_domains_are_reached(stage: Stage) -> None:
     assert "blocked by security policy" in model.asked[1].text
     assert "blocked by security policy" in model.asked[2].text
     assert task["status"] == "failed"
+
+
+@pytest.mark.parametrize(
+    ("allowed_domains", "address"),
+    [
+        (None, "file://localhost{}/test_tasks.py"),
+        (["*"], "file://localhost{}/test_tasks.py"),
+        (["localhost", "127.0.0.1"], "file://localhost{}/test_tasks.py"),
+        (["127.0.0.1"], "file://localhost{}/test_tasks.py"),
+        (["127.0.0.1"], "file://{}/test_tasks.py"),
+        (None, "file://localhost{}/"),
+        (None, "chrome://version"),
+    ],
+)
+async def test_no_file_of_the_machine_is_opened(
+    stage: Stage, allowed_domains: list[str] | None, address: str
+) -> None:
+    """F1: whatever domains a task allows, its agent opens neither files nor the browser's pages."""
+    url = address.format(Path(__file__).parent)
+    replies: list[Reply] = [
+        act("Read", {"navigate": {"url": url, "new_tab": False}}),
+        done("I cannot", success=False),
+    ]
+    model = await stage.model(replies)
+    api = await stage.server(model)
+    fields = {} if allowed_domains is None else {"allowed_domains": allowed_domains}
+
+    task = await ended(api, await api.create("Look around", **fields))
+
+    asked = model.asked[-1].text
+    assert [word for word in ("blocked by security policy", "site unavailable") if word in asked]
+    assert not [word for word in ("content-of-a-file", "Index of", "Revision") if word in asked]
+    assert {step["url"] for step in task["steps"]} == {"about:blank"}
 
 
 async def test_private_addresses_that_are_closed(stage: Stage) -> None:

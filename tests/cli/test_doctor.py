@@ -1,3 +1,4 @@
+import json
 from pathlib import Path
 
 import pytest
@@ -5,7 +6,7 @@ import pytest
 from browser_use_async.server import LocalServer
 from tests.support.wire import WireServer, answering, bound_socket, response
 
-from .running import Result, environment, run, run_on_terminal
+from .running import Result, environment, run, run_on_terminal, running
 
 MACHINE = [
     "installation",
@@ -131,3 +132,34 @@ async def test_empty_account() -> None:
 
     assert result.code == 3
     assert "add credits" in result.json["checks"][-1]["detail"]
+
+
+def _browser_of(version: str, folder: Path) -> Path:
+    """A program that says that it is a browser of some version."""
+    program = folder / "chromium"
+    program.write_text(f'#!/bin/sh\necho "Chromium {version} built on something"\n')
+    program.chmod(0o755)
+    return program
+
+
+@pytest.mark.parametrize(("version", "is_old"), [("147.0.1.2", True), ("148.0.0.1", False)])
+async def test_an_old_browser_is_told(version: str, is_old: bool, tmp_path: Path) -> None:
+    """F28: one that lacks half a year of fixes is named with its version, and what to do."""
+    program = _browser_of(version, tmp_path)
+    env = environment(BROWSER_USE_SERVER_CHROMIUM=str(program))
+    result = await run("doctor", "--local", env=env)
+    (check,) = [each for each in result.json["checks"] if each["name"] == "browser"]
+
+    assert check["missing"] is is_old
+    assert ("is version 147, older than 148" in check["detail"]) is is_old
+
+
+async def test_serve_warns_of_an_old_browser(tmp_path: Path) -> None:
+    """F28: before the first task, and serves all the same."""
+    program = _browser_of("100.0.1.2", tmp_path)
+    async with running("serve", "--port", "0", "--browser", str(program)) as command:
+        place = json.loads(await command.writes())
+        said = await command.says("update it")
+
+    assert "is version 100" in " ".join(said.split())
+    assert place["base_url"]

@@ -156,7 +156,7 @@ async def test_a_key_from_a_file_is_exported_from_it(tmp_path: Path) -> None:
     file.write_text("bu_0123456789_of_the_file\n")
     async with running(*SCRIPTED, "--api-key-file", str(file)) as command:
         from_file = await command.says("Ctrl-C ends the server")
-    async with running(*SCRIPTED, "--api-key", "bu_0123456789") as command:
+    async with running(*SCRIPTED, "--api-key", "bu_0123456789abcdef") as command:
         from_option = await command.says("Ctrl-C ends the server")
 
     assert f"export BROWSER_USE_API_KEY=\"$(cat '{file}')\"" in from_file

@@ -62,6 +62,27 @@ MUTANTS: tuple[Mutant, ...] = (
         ("J4",),
     ),
     Mutant(
+        "every host is answered",
+        "server/access.py",
+        "            if not all(map(self.allows, request.headers.getall(hdrs.HOST, ()))):\n",
+        "            if not request.headers:\n",
+        ("J4",),
+    ),
+    Mutant(
+        "keys can be guessed without end",
+        "server/access.py",
+        "        if seconds > 0:\n",
+        "        if seconds > BRAKE_SECONDS:\n",
+        ("J4",),
+    ),
+    Mutant(
+        "behind a proxy everybody administrates",
+        "server/local_server.py",
+        "                refuse_client if self._address.behind_proxy else check_local_client,\n",
+        "                check_local_client,\n",
+        ("J4",),
+    ),
+    Mutant(
         "all servers have one key",
         "server/listen_address.py",
         'f"bu_local_{secrets.token_urlsafe(24)}"',

@@ -80,7 +80,7 @@ async def test_links_are_masked(server: LocalServer, caplog: pytest.LogCaptureFi
 async def _get_as_it_is(server: LocalServer, path: str) -> bytes:
     """Make a request whose path no client has normalised."""
     reader, writer = await asyncio.open_connection("127.0.0.1", int(server.url.rpartition(":")[2]))
-    writer.write(f"GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode())
+    writer.write(f"GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".encode())
     answer = await reader.read()
     writer.close()
     await writer.wait_closed()

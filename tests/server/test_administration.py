@@ -1,13 +1,26 @@
 """What only whoever runs the server may do, and what its own page reads."""
 
+import socket
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import aiohttp
 import pytest
 
+from browser_use_async.errors import ConfigurationError
 from browser_use_async.server import LocalServer, Webhook
 from tests.server.calling import Caller
+from tests.server.test_access import BEHIND, reachable
 from tests.server.webhooks.receiver import SECRET, receiving
+
+
+@pytest.fixture
+def short_folder() -> Iterator[Path]:
+    """A folder with a short name, which sockets need."""
+    with tempfile.TemporaryDirectory(prefix="admin-") as folder:
+        yield Path(folder)
+
 
 FOR_THIS_MACHINE = ("/admin/faults", "/admin/webhooks")
 FOR_THE_PAGE = ("/admin/costs", "/admin/deliveries")
@@ -62,9 +75,15 @@ async def test_the_key_is_needed(path: str, api: Caller):
     assert (await api.get(url)).status == 200
 
 
-@pytest.mark.parametrize("header", ["Forwarded", "X-Forwarded-For", "x-real-ip"])
+@pytest.mark.parametrize(
+    "header",
+    [
+        *("Forwarded", "X-Forwarded-For", "x-real-ip", "Via", "X-Forwarded-Proto"),
+        *("X-Forwarded-Host", "CF-Connecting-IP", "CF-Ray", "True-Client-IP", "X-Client-IP"),
+    ],
+)
 async def test_whoever_comes_through_a_proxy_is_elsewhere(header: str, api: Caller):
-    """Also if the proxy is on this machine; the server's own page is shown to them too."""
+    """F18: also if the proxy is on this machine; the server's own page is shown to them too."""
     sent = {header: "for=192.0.2.1"}
     for path in FOR_THIS_MACHINE:
         answer = await api.get(api.server.url + path, headers=sent)
@@ -88,3 +107,68 @@ async def test_costs_outlive_a_restart(tmp_path: Path, http: aiohttp.ClientSessi
         answer = await api.get(f"{server.url}/admin/costs?task_id={task_id}")
 
     assert answer.json == {"costs": {task_id: "3"}}
+
+
+@pytest.mark.case("J4")
+async def test_behind_a_proxy_nobody_administrates(http: aiohttp.ClientSession):
+    """F18: a proxy that says nothing looks like a client on this machine."""
+    async with reachable(**BEHIND) as (server, here):
+        api = Caller(server, http)
+        answers = [await api.get(here + path) for path in FOR_THIS_MACHINE]
+        shown = [await api.get(here + path) for path in FOR_THE_PAGE]
+
+    assert [(each.status, "--admin-socket" in each.text) for each in answers] == [(403, True)] * 2
+    assert [each.status for each in shown] == [200, 200]
+
+
+async def test_administration_has_a_port_of_its_own(http: aiohttp.ClientSession):
+    """F18: with the key, for nobody whom a proxy passes on, and for nothing but administration."""
+    async with reachable(**BEHIND, admin_port=0) as (server, _):
+        api, place = Caller(server, http), server.admin_url
+        assert place is not None
+        shown = await api.get(place + "/admin/faults")
+        without = await api.get(place + "/admin/faults", key=False)
+        passed = await api.get(place + "/admin/faults", headers={"Via": "1.1 proxy"})
+        rebound = await api.get(place + "/admin/faults", headers={"Host": "evil.example"})
+        other = [await api.get(place + path) for path in ("/", "/api/v1/balance", "/live/x")]
+        credit = await api.post(place + "/admin/credits", json={"cents": 5})
+
+    assert (shown.status, without.status, passed.status, rebound.status) == (200, 403, 403, 403)
+    assert [each.status for each in other] == [404] * 3
+    assert credit.status == 200
+
+
+async def test_administration_has_a_socket_of_its_own(short_folder: Path):
+    """F18: which only the server's user may open, and which is gone with the server."""
+    path = short_folder / "admin"
+    async with reachable(**BEHIND, admin_socket=path) as (server, _):
+        mode = path.stat().st_mode & 0o777
+        async with aiohttp.ClientSession(connector=aiohttp.UnixConnector(str(path))) as http:
+            answer = await Caller(server, http).get("http://localhost/admin/faults")
+        with pytest.raises(ConfigurationError, match="cannot listen"):
+            async with LocalServer(executor="scripted", admin_socket=path):
+                pass
+        assert path.is_socket()
+
+    assert (mode, answer.status, path.exists()) == (0o600, 200, False)
+
+
+async def test_a_socket_that_a_killed_server_left(short_folder: Path):
+    """F18: it is replaced; a file that is no socket is not."""
+    path = short_folder / "admin"
+    with socket.socket(socket.AF_UNIX) as left:
+        left.bind(str(path))
+    async with LocalServer(executor="scripted", admin_socket=path):
+        assert path.is_socket()
+    path.write_text("mine")
+    with pytest.raises(ConfigurationError, match="cannot listen"):
+        async with LocalServer(executor="scripted", admin_socket=path):
+            pass
+
+    assert path.read_text() == "mine"
+
+
+def test_administration_listens_once():
+    """F18: on a socket or on a port."""
+    with pytest.raises(ConfigurationError, match="admin_socket or admin_port"):
+        LocalServer(executor="scripted", admin_socket="admin", admin_port=0)

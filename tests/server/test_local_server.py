@@ -36,7 +36,7 @@ async def test_addresses_and_key():
 
 async def test_a_key_of_ones_own(http: aiohttp.ClientSession):
     """For programs whose key stands in a file."""
-    async with LocalServer(executor=FromQueue(), api_key="bu_mine") as server:
+    async with LocalServer(executor=FromQueue(), api_key="bu_mine_and_nobody_else_s") as server:
         assert (await Caller(server, http).get("/me")).body == b"true"
 
 
@@ -52,9 +52,10 @@ async def test_a_key_of_ones_own(http: aiohttp.ClientSession):
         {"port": 65536},
         {"executor": "magic"},
         {"api_key": ""},
-        {"api_key": "with space"},
-        {"api_key": "ümlaut"},
-        {"api_key": "line\nbreak"},
+        {"api_key": "k" * 15},
+        {"api_key": "with space in it, and long"},
+        {"api_key": "ümlaut-and-long-enough"},
+        {"api_key": "line\nbreak-and-long-enough"},
     ],
     ids=str,
 )

@@ -28,13 +28,13 @@ def _ask(server: ThreadedServer, method: str, path: str, body: object = None) ->
 
 def test_synchronous_code_runs_a_task():
     """Nothing but the standard library on the other side."""
-    with ThreadedServer(executor="scripted", api_key="bu_test") as server:
+    with ThreadedServer(executor="scripted", api_key="bu_test_in_a_thread") as server:
         created = _ask(server, "POST", "/run-task", {"task": "Do it"})
         listed = _ask(server, "GET", "/tasks")
         counted = server.requests
 
         assert server.base_url == server.url + "/api/v1"
-        assert server.api_key == "bu_test"
+        assert server.api_key == "bu_test_in_a_thread"
         assert [row["id"] for row in listed["tasks"]] == [created["id"]]
         assert counted == {"run_task": 1, "list_tasks": 1}
         assert server.tasks_created == 1

@@ -106,7 +106,7 @@ def sessions(tls: SSLContext, http: aiohttp.ClientSession) -> list[BrowserUseSes
 
 async def the_first_minute() -> None:
     """What the documentation begins with."""
-    async with LocalServer(host="127.0.0.1", port=0, api_key="bu_mine") as server:
+    async with LocalServer(host="127.0.0.1", port=0, api_key="bu_mine_and_long_enough") as server:
         assert_type(server.base_url, str)
         assert_type(server.api_key, str)
         assert_type(server.url, str)

@@ -97,8 +97,11 @@ def _extra(extra: str, package: str, purpose: str) -> _Check:
 def _browser() -> _Check:
     # Imported here: other commands need no server.
     module: Any = import_module("browser_use_async.server.executors.chromium.finding")
+    versions: Any = import_module("browser_use_async.server.executors.browser_version")
     try:
-        return _Check("browser", module.require_browser())
+        program = module.require_browser()
+        warning = versions.version_warning(program)
+        return _Check("browser", warning or program, is_missing=warning is not None)
     except ConfigurationError as error:
         return _Check("browser", f"{error}. `serve` reads pages without one", is_missing=True)
 

@@ -30,6 +30,8 @@ from browser_use_async.cli.server_options import (
 from browser_use_async.errors import ConfigurationError
 from browser_use_async.server import Fault, LocalServer, Webhook
 from browser_use_async.server.access_log import LOGGER as ACCESS_LOG
+from browser_use_async.server.executors.browser_version import version_warning
+from browser_use_async.server.executors.chromium.finding import find_browser
 from browser_use_async.server.faults import fault_from_text, faults_from_file
 from browser_use_async.server.listen_address import MIN_EXPOSED_KEY
 from browser_use_async.server.static_site import StaticSite, example_site_directory
@@ -67,6 +69,14 @@ def configure(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         default=":memory:",
         help="where everything outlives a restart; made if it does not exist (default: nowhere)",
+    )
+    parser.add_argument(
+        "--page-days",
+        type=whole(0),
+        default=30,
+        metavar="DAYS",
+        help="days after the end of a task for which its live and public pages can be looked at "
+        "(default: 30)",
     )
     parser.add_argument(
         "--no-access-log",
@@ -117,6 +127,18 @@ def _add_exposure(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--tls-key", metavar="FILE", help="its private key, as PEM")
     group.add_argument(
         "--behind-proxy", action="store_true", help="a proxy in front of the server does TLS"
+    )
+    admin = group.add_mutually_exclusive_group()
+    admin.add_argument(
+        "--admin-socket",
+        metavar="FILE",
+        help="a Unix socket for the routes below /admin, which are refused behind a proxy",
+    )
+    admin.add_argument(
+        "--admin-port",
+        type=port,
+        metavar="PORT",
+        help="a port of 127.0.0.1 for them instead; 0 takes a free one",
     )
     group.add_argument(
         "--allow-origin",
@@ -229,6 +251,7 @@ async def execute(options: argparse.Namespace, console: Console) -> int:
                 site_url = (await _open_site(options, stack, console)).url
             server = await stack.enter_async_context(_server(options, site_url))
             _announce(server, site_url, options, console)
+            await _warn_of_old_browser(options, console)
             # A receiver that starts later, as in a compose file, is no reason not to serve.
             await asyncio.gather(
                 asyncio.Event().wait(), *(_register(server, each, console) for each in webhooks)
@@ -290,6 +313,15 @@ async def _open_site(
     return await stack.enter_async_context(StaticSite(example_site_directory()))
 
 
+async def _warn_of_old_browser(options: argparse.Namespace, console: Console) -> None:
+    if options.executor not in {"auto", "chromium", "browser_use"}:
+        return
+    program = find_browser(options.browser)
+    warning = program and await asyncio.to_thread(version_warning, program)
+    if warning:
+        console.info(("warning: ", Style.BAD), warning)
+
+
 async def _register(server: LocalServer, webhook: Webhook, console: Console) -> None:
     """Register a webhook, as soon as its receiver answers."""
     pause, told = 1.0, ""
@@ -328,6 +360,7 @@ def _server(options: argparse.Namespace, site_url: str | None) -> LocalServer:
         plan=options.plan,
         balance_cents=options.balance_cents,
         max_concurrent_tasks=options.max_concurrent_tasks,
+        page_lifetime=options.page_days * 86400.0,
         database=options.database,
         search=search,
         faults=[*options.faults, *options.more_faults],
@@ -337,6 +370,8 @@ def _server(options: argparse.Namespace, site_url: str | None) -> LocalServer:
         public_url=options.public_url,
         behind_proxy=options.behind_proxy,
         allow_origins=options.allow_origins,
+        admin_socket=options.admin_socket,
+        admin_port=options.admin_port,
     )
 
 
@@ -390,6 +425,8 @@ def _announce(
     console.info("all tasks at ", (f"{server.url}/{fragment}", Style.LINK))
     if site_url is not None:
         console.info("example site at ", (f"{site_url}/", Style.LINK))
+    if place := server.admin_url or options.admin_socket:
+        console.info("administration at ", (str(place), Style.LINK))
     console.info()
     console.info(f"export BROWSER_USE_BASE_URL={shlex.quote(server.base_url)}")
     if options.api_key_file is not None:

@@ -48,12 +48,19 @@ class LiveConnection:
     """
 
     def __init__(
-        self, socket: web.WebSocketResponse, record: TaskRecord, backend: Backend, may_steer: bool
+        self,
+        socket: web.WebSocketResponse,
+        record: TaskRecord,
+        backend: Backend,
+        *,
+        may_steer: bool,
+        is_revoked: Callable[[], bool],
     ) -> None:
         self._socket = socket
         self._record = record
         self._backend = backend
         self._may_steer = may_steer
+        self._is_revoked = is_revoked
         self._changes = backend.store.changes
         self._frame_acked = asyncio.Event()
         self._frame_acked.set()
@@ -80,12 +87,16 @@ class LiveConnection:
         except Exception as error:  # noqa: BLE001 - an executor may raise anything; the page looks again
             log_failure(_logger, f"task {self._record.id} cannot be watched", error)
             code = WSCloseCode.INTERNAL_ERROR
+        if self._is_revoked():
+            code = WSCloseCode.POLICY_VIOLATION
         await self._socket.close(code=code)
 
     async def _stream_until_ended(self) -> None:
         frames = asyncio.get_running_loop().create_task(self._send_frames())
         try:
             await self._send_states()
+            if self._is_revoked():
+                return
             await asyncio.wait([frames], timeout=_LAST_FRAMES_SECONDS)
         finally:
             frames.cancel()
@@ -103,6 +114,8 @@ class LiveConnection:
         with self._changes.listening(record.id) as changed:
             while True:
                 changed.clear()
+                if self._is_revoked():
+                    return
                 state = live_state(record, after=sent)
                 state["has_browser"] = self._view() is not None
                 # Counted before sending: more steps may be added meanwhile.
@@ -184,6 +197,8 @@ class LiveConnection:
         except MessageRefusedError as refused:
             await self._refuse(422, str(refused))
             return
+        if self._is_revoked():
+            return  # the connection is about to be closed
         if isinstance(message, FrameAck):
             self._frame_acked.set()
         elif not self._may_steer:

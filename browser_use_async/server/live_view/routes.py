@@ -2,18 +2,26 @@
 
 import asyncio
 from collections.abc import Callable
-from urllib.parse import urlsplit
 
 from aiohttp import WSCloseCode, web
 
+from browser_use_async.server.access import origin_of
 from browser_use_async.server.backend import Backend
 from browser_use_async.server.live_view.connection import LiveConnection
-from browser_use_async.server.pages import live_page
+from browser_use_async.server.pages import ended_page, live_page
 from browser_use_async.server.responses import RefusalError
 from browser_use_async.server.storage import TaskRecord
 
 _MAX_MESSAGE_BYTES = 64 * 1024
 _HEARTBEAT_SECONDS = 20.0
+_NO_PAGE = (
+    "No task has a page at this address. The address is incomplete, or it was taken back; the "
+    "task's live_url or public_share_url says where the page is now."
+)
+_EXPIRED = (
+    "The task ended too long ago for its page to be shown. Whoever has the API key still gets its "
+    "steps and its output from the API."
+)
 
 
 def add_live_routes(application: web.Application, backend: Backend) -> None:
@@ -22,12 +30,36 @@ def add_live_routes(application: web.Application, backend: Backend) -> None:
 
     def add(place: str, find: Callable[[str], TaskRecord | None], may_steer: bool) -> None:
         async def page(request: web.Request) -> web.Response:
-            return live_page(_find_task(request, find), backend.links, may_steer=may_steer)
+            record = find(request.match_info["token"])
+            if record is None:
+                return ended_page(404, _NO_PAGE)
+            if backend.links.has_expired(record):
+                return ended_page(410, _EXPIRED)
+            steers = may_steer and not record.status.is_terminal
+            return live_page(record, backend.links, may_steer=steers)
 
         async def socket(request: web.Request) -> web.WebSocketResponse:
-            record = _find_task(request, find)
+            token = request.match_info["token"]
+            record = find(token)
+            if record is None:
+                raise RefusalError(404, "Not Found")
+            if backend.links.has_expired(record):
+                raise RefusalError(410, _EXPIRED)
             _check_origin(request, backend.links.url)
-            return await _serve(request, sockets, record, backend, may_steer)
+            response = await _open_socket(request)
+            sockets.add(response)
+            try:
+                connection = LiveConnection(
+                    response,
+                    record,
+                    backend,
+                    may_steer=may_steer,
+                    is_revoked=lambda: find(token) is not record,
+                )
+                await connection.run()
+            finally:
+                sockets.discard(response)
+            return response
 
         path = f"/{place}/{{token}}"
         application.router.add_get(path, page, name=f"{place}_page")
@@ -43,13 +75,6 @@ def add_live_routes(application: web.Application, backend: Backend) -> None:
     application.on_shutdown.append(close_sockets)
 
 
-def _find_task(request: web.Request, find: Callable[[str], TaskRecord | None]) -> TaskRecord:
-    record = find(request.match_info["token"])
-    if record is None:
-        raise RefusalError(404, "Not Found")
-    return record
-
-
 def _check_origin(request: web.Request, url: str) -> None:
     """Refuse connections from pages of other origins.
 
@@ -59,25 +84,16 @@ def _check_origin(request: web.Request, url: str) -> None:
     origin = request.headers.get("Origin")
     if origin is None:
         return  # not a browser
-    if urlsplit(origin).netloc not in {request.host, urlsplit(url).netloc}:
+    # The host was checked before. Behind a proxy the browser says the public address.
+    here = (f"{request.scheme}://{request.host}", url)
+    if origin_of(origin) not in {origin_of(each) for each in here} - {None}:
         raise RefusalError(403, "Only the pages of this server may connect")
 
 
-async def _serve(
-    request: web.Request,
-    sockets: set[web.WebSocketResponse],
-    record: TaskRecord,
-    backend: Backend,
-    may_steer: bool,
-) -> web.WebSocketResponse:
+async def _open_socket(request: web.Request) -> web.WebSocketResponse:
     # Frames are compressed images already.
     socket = web.WebSocketResponse(
         heartbeat=_HEARTBEAT_SECONDS, max_msg_size=_MAX_MESSAGE_BYTES, compress=False
     )
     await socket.prepare(request)
-    sockets.add(socket)
-    try:
-        await LiveConnection(socket, record, backend, may_steer).run()
-    finally:
-        sockets.discard(socket)
     return socket

@@ -53,6 +53,13 @@ def live_page(record: TaskRecord, links: Links, *, may_steer: bool) -> web.Respo
     return html_page("live.html", values, markup, styles=("live.css",), scripts=scripts)
 
 
+def ended_page(status: int, reason: str) -> web.Response:
+    """Return the page for a link that leads to no task any more."""
+    response = html_page("ended.html", {"reason": reason}, {})
+    response.set_status(status)
+    return response
+
+
 def _flag(value: bool) -> str:
     return "true" if value else "false"
 

@@ -218,6 +218,22 @@ class Store:
         """Let a task appear in lists, in its place."""
         self._unlisted.discard(task_id)
 
+    def revoke_links(self, task_id: str) -> bool:
+        """Give the pages of a task new addresses; returns whether there is such a task."""
+        record = self._by_id.get(task_id)
+        if record is None:
+            return False
+        del self._by_live_token[record.live_token]
+        record.live_token = secrets.token_urlsafe(_TOKEN_BYTES)
+        self._by_live_token[record.live_token] = record
+        if record.share_token is not None:
+            del self._by_share_token[record.share_token]
+            record.share_token = secrets.token_urlsafe(_TOKEN_BYTES)
+            self._by_share_token[record.share_token] = record
+        self._history.keep(record)
+        self.changes.note(record.id)  # open pages see that their address is no more
+        return True
+
     def expire(self, before: datetime) -> None:
         """Delete the pictures and files of tasks that ended before a moment."""
         for record in self._tasks:

@@ -5,7 +5,7 @@ import pytest
 from browser_use_async.server import AgentSettings
 from browser_use_async.server.executors.agent.endpoint import ModelEndpoint
 from browser_use_async.server.executors.agent.orders import (
-    host_patterns,
+    address_patterns,
     make_order,
     secrets_by_domain,
 )
@@ -21,27 +21,33 @@ SECRETS = {"password": "hidden"}
 
 
 @pytest.mark.parametrize(
-    ("entry", "pattern"),
+    ("entry", "patterns"),
     [
-        ("shop.example", "shop.example"),
-        (" Shop.Example. ", "shop.example"),
-        ("*.shop.example", "*.shop.example"),
-        ("https://shop.example:8443/path", "shop.example"),
-        ("http://*.shop.example", "*.shop.example"),
-        ("[::1]:80", "::1"),
-        ("bücher.example", "xn--bcher-kva.example"),
-        ("*", "*"),
+        ("shop.example", ["http*://shop.example"]),
+        (" Shop.Example. ", ["http*://shop.example"]),
+        ("*.shop.example", ["http*://*.shop.example", "http*://shop.example"]),
+        ("https://shop.example:8443/path", ["http*://shop.example"]),
+        ("http://*.shop.example", ["http*://*.shop.example", "http*://shop.example"]),
+        ("[::1]:80", ["http*://::1"]),
+        ("bücher.example", ["http*://xn--bcher-kva.example"]),
+        ("*", ["http*://*"]),
     ],
 )
-def test_allowed_domains_become_hosts(entry: str, pattern: str) -> None:
-    """The agent is told hosts and wildcards, whatever else an entry says."""
-    assert host_patterns([entry, entry]) == [pattern]
+def test_allowed_domains_become_patterns(entry: str, patterns: list[str]) -> None:
+    """F1: the agent is told hosts and wildcards with a scheme, whatever else an entry says."""
+    assert address_patterns([entry, entry]) == patterns
+
+
+@pytest.mark.parametrize("entries", [None, []])
+def test_without_domains_there_is_a_pattern(entries: list[str] | None) -> None:
+    """F1: a task that names no domains is for http and https, and for no other scheme."""
+    assert address_patterns(entries) == ["http*://*"]
 
 
 @pytest.mark.parametrize("entry", ["", "a*.example", "*.*.example", "http://", "::::"])
 def test_what_is_no_domain_allows_nothing(entry: str) -> None:
-    """An entry that cannot be understood is no wildcard either, and frees no secret."""
-    assert host_patterns([entry]) == []
+    """F1: an entry that cannot be understood is no wildcard either, and frees no secret."""
+    assert address_patterns([entry]) == ["http*://nothing.invalid"]
     assert secrets_by_domain(SECRETS, [entry]) == {}
 
 

@@ -17,7 +17,7 @@ async def _serve() -> None:
     executor = ScriptedExecutor(SCENARIOS)
     async with LocalServer(
         database=sys.argv[1],
-        api_key="bu_test",
+        api_key="bu_test_of_storage",
         executor=executor,
         port=int(sys.argv[2]),
         webhook_retry_delay=0.5,

@@ -16,7 +16,7 @@ import pytest
 from tests.support.patience import PATIENCE
 
 ROOT = Path(__file__).parents[3]
-KEY = {"Authorization": "Bearer bu_test"}
+KEY = {"Authorization": "Bearer bu_test_of_storage"}
 
 
 class _Client:

@@ -51,7 +51,12 @@ def starting(path: Path, http: aiohttp.ClientSession) -> Starting:
     @asynccontextmanager
     async def start(**options: Any) -> AsyncIterator[Caller]:
         executor = ScriptedExecutor(SCENARIOS, default=SCENARIOS["quick"])
-        given = {"executor": executor, "api_key": "bu_test", "database": path, **options}
+        given = {
+            "executor": executor,
+            "api_key": "bu_test_of_storage",
+            "database": path,
+            **options,
+        }
         async with LocalServer(**given) as server:
             yield Caller(server, http)
 

@@ -34,7 +34,7 @@ def path(tmp_path: Path) -> Path:
 
 def _server(path: Path, **options: object) -> LocalServer:
     executor = FromQueue(Finished("Done"))
-    given = {"api_key": "bu_test", "webhook_retry_delay": 30.0, **options}
+    given = {"api_key": "bu_test_of_storage", "webhook_retry_delay": 30.0, **options}
     return LocalServer(executor=executor, database=path, **given)  # type: ignore[arg-type]
 
 
@@ -216,7 +216,7 @@ async def test_kill_before_an_event_was_received(
 ) -> None:
     """A server that is killed sends it when it starts again: at least once, in order."""
     environment = {**os.environ, KEY_VARIABLE: "a key of the operator's own"}
-    headers = {"Authorization": "Bearer bu_test"}
+    headers = {"Authorization": "Bearer bu_test_of_storage"}
     receiver.answer = _fails_after_the_test
     async with _killed_at_the_end(path, environment) as url:
         order = {"url": receiver.url, "secret": SECRET}

@@ -102,7 +102,7 @@ class BrowserUseExecutor:
             task_id: The task.
         """
         place = self._at_work.get(task_id)
-        return LiveView(place.onlooker.screencast) if place is not None else None
+        return LiveView(place.observer.screencast) if place is not None else None
 
     async def aclose(self) -> None:
         """Close the connections to the model's endpoint."""
@@ -133,7 +133,7 @@ class BrowserUseExecutor:
     async def _film(self, assignment: Assignment, place: Place) -> Recording | None:
         if not assignment.takes_recording:
             return None
-        screencast = place.onlooker.screencast
+        screencast = place.observer.screencast
         return await self._films.record(screencast, assignment.viewport, place.folder.parent)
 
 

@@ -13,6 +13,9 @@ from browser_use_async.server.executors.protocol import Assignment
 _NO_KEY = "none"
 """Clients insist on a key, also for endpoints that want none."""
 
+_ANY_SITE = "http*://*"
+_NO_SITE = "http*://nothing.invalid"  # a name that never exists (RFC 2606)
+
 
 def make_order(
     assignment: Assignment, endpoint: ModelEndpoint, model: str, browser_url: str, folder: Path
@@ -31,7 +34,7 @@ def make_order(
     return {
         "task": assignment.task,
         "max_steps": assignment.max_agent_steps,
-        "allowed_domains": host_patterns(assignment.allowed_domains or ()),
+        "allowed_domains": address_patterns(assignment.allowed_domains),
         "schema": assignment.structured_output_json,
         "secrets": secrets_by_domain(assignment.secrets, assignment.allowed_domains),
         "viewport": assignment.viewport,
@@ -49,17 +52,28 @@ def make_order(
     }
 
 
-def host_patterns(entries: Iterable[str]) -> list[str]:
-    """Allowed domains in browser-use's words, which know hosts only.
+def address_patterns(entries: Sequence[str] | None) -> list[str]:
+    """Allowed domains as browser-use's patterns, each of which begins with `http`.
 
-    They are there for the agent to know; what leaves the browser is judged outside of it, by
-    scheme and port as well.
+    A host alone would open `file://HOST/` too, and no pattern at all every scheme. The patterns are
+    there for the agent to know; what leaves the browser is judged outside of it, by scheme and port
+    as well.
 
     Args:
-        entries: The task's allowed domains.
+        entries: The task's allowed domains; None or nothing allows all.
     """
-    hosts = (_host(entry) for entry in entries)
-    return list(dict.fromkeys(host for host in hosts if host))
+    if not entries:
+        return [_ANY_SITE]
+    hosts = [host for entry in entries for host in _with_parent(_host(entry))]
+    # An empty list would allow everything.
+    return [f"http*://{host}" for host in dict.fromkeys(hosts)] or [_NO_SITE]
+
+
+def _with_parent(host: str) -> Iterable[str]:
+    """The host; with a wildcard also the one below which it stands, as in the task's rules."""
+    if not host:
+        return ()
+    return (host, host.removeprefix("*.")) if host.startswith("*.") else (host,)
 
 
 def secrets_by_domain(

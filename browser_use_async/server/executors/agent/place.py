@@ -1,4 +1,4 @@
-"""Where one agent works: a browser of its own, one way out of it, and somebody who looks on."""
+"""Where one agent works: a browser of its own, one way out of it, and an observer."""
 
 import asyncio
 import logging
@@ -8,7 +8,7 @@ from pathlib import Path
 
 import attrs
 
-from browser_use_async.server.executors.agent.watching import Onlooker
+from browser_use_async.server.executors.agent.observer import LiveObserver
 from browser_use_async.server.executors.chromium.finding import require_browser
 from browser_use_async.server.executors.chromium.folders import clean_up_after_the_dead
 from browser_use_async.server.executors.chromium.gateway import Gateway
@@ -33,13 +33,13 @@ class Place:
     Attributes:
         browser_url: The address at which it takes commands.
         folder: An empty folder for the agent, deleted with the browser's.
-        onlooker: Who sees what the agent does.
+        observer: The server's own connection to the browser.
         way_out: A sentence about the proxy; empty if the task asks for none.
     """
 
     browser_url: str
     folder: Path
-    onlooker: Onlooker
+    observer: LiveObserver
     way_out: str
 
 
@@ -83,11 +83,11 @@ class Places:
             browser = await BrowserProcess.start(self._program, _flags(gateway))
             stack.push_async_callback(browser.end)
             own_ports.add(browser.port)
-            onlooker = await Onlooker.arrive(browser.url, _settings(assignment))
-            stack.push_async_callback(onlooker.leave)
+            observer = await LiveObserver.connect(browser.url, _settings(assignment))
+            stack.push_async_callback(observer.aclose)
             folder = browser.folder / "agent"
             folder.mkdir()
-            yield Place(browser.url, folder, onlooker, way_out)
+            yield Place(browser.url, folder, observer, way_out)
 
     async def _clean_up(self) -> None:
         if self._has_cleaned_up:

@@ -114,7 +114,8 @@ function connect() {
     if (typeof event.data === "string") hear(JSON.parse(event.data));
     else if (heading) draw(heading, event.data);
   };
-  socket.onclose = () => {
+  socket.onclose = (event) => {
+    if (event.code === 1008) return location.reload(); // taken back: the page says so
     if (document.body.dataset.ended === "true") return;
     find("connection").hidden = false;
     // Not all pages at once: they lost the server at the same moment.

@@ -114,7 +114,7 @@ def make_browser(order: Order) -> Browser:
         keep_alive=True,  # the server ends it
         enable_default_extensions=False,
         captcha_solver=False,
-        allowed_domains=order["allowed_domains"] or None,
+        allowed_domains=order["allowed_domains"],
         viewport={"width": width, "height": height},
         highlight_elements=order["highlight_elements"],
         downloads_path=str(Path(order["folder"], "downloads")),

@@ -1,0 +1,184 @@
+"""Who may speak with the server: the hosts it answers for, its API key, and requests passed on."""
+
+import asyncio
+import hmac
+import logging
+import math
+import re
+from collections import OrderedDict, deque
+from collections.abc import Awaitable, Callable, Collection
+from ipaddress import IPv6Address, ip_address, ip_network
+
+import attrs
+from aiohttp import hdrs, web
+from aiohttp.typedefs import Middleware
+from yarl import URL
+
+from browser_use_async.api.limits import is_loopback
+from browser_use_async.server.responses import RefusalError, json_response
+
+MAX_WRONG_KEYS = 20
+"""The most wrong keys that an address may send within `BRAKE_SECONDS`."""
+BRAKE_SECONDS = 60.0
+
+_MAX_ADDRESSES = 1024  # remembered for their wrong keys; the oldest are forgotten first
+_HOST = re.compile(r"(\[[0-9a-f:.]+\]|[^\s:/@\[\]]+)(?::\d{1,5})?", re.IGNORECASE)
+_FORWARDED = re.compile(r"forwarded|via|x-real-ip|x-forwarded-.*|cf-.*|.*-client-ip", re.IGNORECASE)
+
+_WRONG_HOST = (
+    "This server does not answer for the name in the Host header; use its own address, or name "
+    "this one with public_url (--public-url)"
+)
+
+_logger = logging.getLogger(__name__)
+
+
+class AllowedHosts:
+    """The values of `Host` that are answered.
+
+    A page of any website can have its own name resolve to this machine, and then ask this server
+    as if it were a part of that website (DNS rebinding). Such a request still has the name of the
+    website in `Host`; what cannot be resolved anew are addresses and `localhost`.
+
+    Args:
+        hosts: Names and addresses beside those of the loopback interface.
+        any_address: Whether every IP address is allowed, as for a server that listens on all.
+    """
+
+    def __init__(self, hosts: Collection[str], *, any_address: bool) -> None:
+        self._hosts = frozenset(host.lower() for host in hosts)
+        self._any_address = any_address
+
+    def allows(self, header: str) -> bool:
+        """Whether a request with this header is answered."""
+        match = _HOST.fullmatch(header.strip())
+        if match is None:
+            return False
+        host = match[1].strip("[]").lower().rstrip(".")
+        if host in self._hosts or is_loopback(host):
+            return True
+        return self._any_address and _is_address(host)
+
+    def middleware(self) -> Middleware:
+        """What refuses all other requests with 403."""
+
+        @web.middleware
+        async def check_host(
+            request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
+        ) -> web.StreamResponse:
+            # Without the header it is HTTP/1.0, which no browser speaks.
+            if not all(map(self.allows, request.headers.getall(hdrs.HOST, ()))):
+                return json_response({"detail": _WRONG_HOST}, 403)
+            return await handler(request)
+
+        return check_host
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ip_address(host)
+    except ValueError:
+        return False
+    return True
+
+
+def origin_of(text: str) -> str | None:
+    """Scheme, host and port of an `Origin` header, with the default port left out; or None."""
+    try:
+        url = URL(text)
+        is_origin = url.scheme in {"http", "https"} and bool(url.host) and url == url.origin() / ""
+        return str(url.origin()).lower() if is_origin and not text.endswith("/") else None
+    except (ValueError, TypeError):
+        return None
+
+
+def was_forwarded(request: web.BaseRequest) -> bool:
+    """Whether the headers say that a proxy passed the request on."""
+    return any(_FORWARDED.fullmatch(name) for name in request.headers)
+
+
+@attrs.define
+class _Guesses:
+    """The wrong keys of one address."""
+
+    times: deque[float] = attrs.field(factory=lambda: deque[float](maxlen=MAX_WRONG_KEYS))
+    braked_until: float = -math.inf
+
+
+class ApiKeyCheck:
+    """Checks the API key of requests, and slows down whoever guesses it.
+
+    Args:
+        api_key: The right key.
+        behind_proxy: Whether the client's address is the last one in `X-Forwarded-For`.
+    """
+
+    def __init__(self, api_key: str, *, behind_proxy: bool = False) -> None:
+        self._api_key = api_key.encode("ascii")
+        self._behind_proxy = behind_proxy
+        self._guesses: OrderedDict[str, _Guesses] = OrderedDict()
+
+    def check(self, request: web.BaseRequest) -> None:
+        """Refuse a request without the right key.
+
+        Raises:
+            RefusalError: 403 without a Bearer header, 401 for another key, and 429 for any key
+                from an address that sent too many wrong ones.
+        """
+        scheme, _, credentials = request.headers.get(hdrs.AUTHORIZATION, "").partition(" ")
+        credentials = credentials.strip()
+        if not credentials:
+            raise RefusalError(403, "Not authenticated")
+        if scheme.lower() != "bearer":
+            raise RefusalError(403, "Invalid authentication credentials")
+        # Before the comparison: a guess that is right must not be told from one that is wrong.
+        self._check_brake(request)
+        # In constant time: the duration must not show how much of a guess was right.
+        given = credentials.encode("utf-8", "surrogateescape")
+        if not hmac.compare_digest(given, self._api_key):
+            self._note_wrong_key(request)
+            raise RefusalError(401, "Invalid API key")
+
+    def _check_brake(self, request: web.BaseRequest) -> None:
+        guesses = self._guesses.get(self._client(request)) if self._guesses else None
+        seconds = guesses.braked_until - _monotonic() if guesses is not None else 0.0
+        if seconds > 0:
+            refusal = RefusalError(429, "Too many wrong API keys came from this address")
+            refusal.headers["Retry-After"] = str(math.ceil(seconds))
+            raise refusal
+
+    def _note_wrong_key(self, request: web.BaseRequest) -> None:
+        client, now = self._client(request), _monotonic()
+        guesses = self._guesses.setdefault(client, _Guesses())
+        self._guesses.move_to_end(client)
+        while len(self._guesses) > _MAX_ADDRESSES:
+            self._guesses.popitem(last=False)
+        guesses.times.append(now)
+        if len(guesses.times) == MAX_WRONG_KEYS and now - guesses.times[0] < BRAKE_SECONDS:
+            guesses.times.clear()
+            guesses.braked_until = now + BRAKE_SECONDS
+            _logger.warning(
+                "%d wrong API keys within %d s from %s; its calls are answered with 429 for %d s",
+                MAX_WRONG_KEYS,
+                BRAKE_SECONDS,
+                client,
+                BRAKE_SECONDS,
+            )
+
+    def _client(self, request: web.BaseRequest) -> str:
+        """The client's address, of IPv6 the network that one customer has."""
+        text = request.remote or ""
+        if self._behind_proxy and (passed := request.headers.getall("X-Forwarded-For", ())):
+            # The proxy adds the last one; those before it are what the client says.
+            text = passed[-1].rpartition(",")[2].strip()
+        try:
+            address = ip_address(text)
+        except ValueError:
+            return "an unknown address"
+        if isinstance(address, IPv6Address) and address.ipv4_mapped is None:
+            return str(ip_network((address, 64), strict=False))
+        return str(address)
+
+
+def _monotonic() -> float:
+    return asyncio.get_running_loop().time()

@@ -1,0 +1,148 @@
+"""How long the links to the pages of a task are good, and how they are taken back."""
+
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import aiohttp
+import attrs
+import pytest
+from aiohttp import WSCloseCode
+from yarl import URL
+
+from browser_use_async.server import LocalServer
+from tests.server.calling import Answer, Caller
+from tests.server.pages.showing import Showing, drawn
+from tests.server.pages.socket import live_socket, running_task
+
+LINKS = ("live_url", "public_share_url")
+DAY = timedelta(days=1)
+
+
+@attrs.define
+class Clock:
+    """A wall clock that the test moves."""
+
+    time: datetime = datetime(2026, 1, 1, tzinfo=UTC)
+
+    def __call__(self) -> datetime:
+        """The time."""
+        return self.time
+
+
+@pytest.fixture
+def clock() -> Clock:
+    """The server's clock."""
+    return Clock()
+
+
+@pytest.fixture
+async def dated(http: aiohttp.ClientSession, clock: Clock) -> AsyncIterator[Caller]:
+    """A server whose pages can be looked at for seven days."""
+    options = {"now": clock, "page_lifetime": 7 * DAY.total_seconds()}
+    async with LocalServer(executor=Showing(), **options) as server:  # type: ignore[arg-type]
+        yield Caller(server, http)
+
+
+async def stop(api: Caller, task_id: str) -> None:
+    """End a task."""
+    assert (await api.put(f"/stop-task?task_id={task_id}")).status == 200
+
+
+def says_in_words(answer: Answer) -> bool:
+    """Whether it is a page for people that says that the link has ended."""
+    return (
+        answer.headers["Content-Type"].startswith("text/html")
+        and "This link has ended" in answer.text
+    )
+
+
+async def test_steering_ends_with_the_task(dated: Caller):
+    """F24: the live page of a task that has ended shows it, and has nothing to steer with."""
+    task = await running_task(dated)
+    during = await dated.get(task["live_url"], key=False)
+    await stop(dated, task["id"])
+    after = await dated.get(task["live_url"], key=False)
+
+    assert (during.status, after.status) == (200, 200)
+    assert ("<button" in during.text, "<button" in after.text) == (True, False)
+    assert "stopped" in after.text
+
+
+@pytest.mark.parametrize("link", LINKS)
+async def test_watching_ends_some_days_later(
+    link: str, dated: Caller, clock: Clock, http: aiohttp.ClientSession
+):
+    """F24: counted from the end of the task; then a page says so in words, with 410."""
+    task = await running_task(dated)
+    clock.time += 365 * DAY  # however long it takes
+    assert (await dated.get(task[link], key=False)).status == 200
+    await stop(dated, task["id"])
+    clock.time += 7 * DAY
+    last = await dated.get(task[link], key=False)
+    clock.time += timedelta(seconds=1)
+    ended = await dated.get(task[link], key=False)
+    with pytest.raises(aiohttp.WSServerHandshakeError, match="410"):
+        async with live_socket(http, task[link]):
+            pass
+
+    assert (last.status, ended.status) == (200, 410)
+    assert says_in_words(ended)
+    assert task["id"] not in ended.text
+
+
+@pytest.mark.parametrize("link", LINKS)
+async def test_links_are_taken_back(
+    link: str, watched: Caller, showing: Showing, http: aiohttp.ClientSession
+):
+    """F24: pages that are open are closed, the old address is dead, and there is a new one."""
+    task = await running_task(watched)
+    async with live_socket(http, task[link]) as page:
+        await showing.show(drawn(1))
+        await page.until(lambda: page.images)
+        place = f"{watched.server.url}/admin/links/{task['id']}"
+        answer = await watched.ask("DELETE", place)
+        await page.drain()
+    old = await watched.get(task[link], key=False)
+    with pytest.raises(aiohttp.WSServerHandshakeError, match="404"):
+        async with live_socket(http, task[link]):
+            pass
+    renewed = (await watched.task(task["id"]))[link]
+    new = await watched.get(renewed, key=False)
+
+    assert (answer.status, answer.json) == (200, {})
+    assert page.closed_with == WSCloseCode.POLICY_VIOLATION
+    assert (old.status, says_in_words(old), new.status) == (404, True, 200)
+    assert renewed != task[link]
+
+
+async def test_taking_links_back_needs_the_operator(watched: Caller):
+    """F24: a key, a client on this machine, and a task."""
+    task = await running_task(watched)
+    place = f"{watched.server.url}/admin/links/{task['id']}"
+    statuses = [
+        (await watched.ask("DELETE", place, key=False)).status,
+        (await watched.ask("DELETE", place, headers={"Via": "1.1 proxy"})).status,
+        (await watched.ask("DELETE", place + "0")).status,
+    ]
+
+    assert statuses == [403, 403, 404]
+    assert (await watched.get(task["live_url"], key=False)).status == 200
+
+
+async def test_new_links_outlive_a_restart(tmp_path: Path, http: aiohttp.ClientSession):
+    """F24: the old ones do not come back with the database."""
+    file = tmp_path / "server.db"
+    async with LocalServer(executor="scripted", database=file) as server:
+        api = Caller(server, http)
+        task_id = await api.create(enable_public_share=True)
+        old = await api.reached(task_id, "finished")
+        assert server.revoke_links(task_id)
+        assert not server.revoke_links("nothing")
+        new = await api.task(task_id)
+    async with LocalServer(executor="scripted", database=file) as server:
+        api = Caller(server, http)
+        for link in LINKS:
+            paths = [str(URL(each[link]).path) for each in (old, new)]
+            answers = [await api.get(server.url + path, key=False) for path in paths]
+            assert [answer.status for answer in answers] == [404, 200]

@@ -1,0 +1,222 @@
+"""Which requests are answered: by host, origin, key, and how often the key was wrong."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from typing import Any
+
+import aiohttp
+import pytest
+from yarl import URL
+
+from browser_use_async.errors import ConfigurationError
+from browser_use_async.server import LocalServer
+from browser_use_async.server.access import MAX_WRONG_KEYS
+from tests.server.calling import Answer, Caller
+from tests.server.pages.showing import Showing
+from tests.server.pages.socket import live_socket, running_task
+
+KEY = "a-key-that-is-long-enough"
+PUBLIC = "https://tasks.example"
+BEHIND: Mapping[str, Any] = {"behind_proxy": True, "public_url": PUBLIC, "api_key": KEY}
+WRONG = {"Authorization": "Bearer a-key-that-is-wrong"}
+
+
+@asynccontextmanager
+async def reachable(**options: Any) -> AsyncIterator[tuple[LocalServer, str]]:
+    """A server with a public address, and where it listens."""
+    async with LocalServer(executor="scripted") as server:
+        port = URL(server.url).port  # free again in a moment
+    async with LocalServer(executor="scripted", port=port or 0, **options) as server:
+        yield server, f"http://127.0.0.1:{port}"
+
+
+# --- hosts --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "evil.example",
+        "evil.example:80",
+        "127.0.0.1.evil.example",
+        "localhost.evil.example",
+        "192.168.1.5",
+        "0.0.0.0",
+        "[::]",
+        "evil@127.0.0.1",
+        "",
+    ],
+)
+@pytest.mark.parametrize("path", ["/", "/docs", "/api/v1/ping", "/openapi.json", "/live/x", "/x"])
+async def test_a_host_of_somebody_else_is_refused(host: str, path: str, api: Caller) -> None:
+    """F16: a website whose name resolves to this machine gets nothing, with the key or without."""
+    for has_key in (True, False):
+        answer = await api.get(api.server.url + path, key=has_key, headers={"Host": host})
+        assert (answer.status, "public_url" in answer.text) == (403, True)
+
+
+@pytest.mark.parametrize(
+    "host", ["localhost", "LOCALHOST:1", "localhost.", "127.0.0.1", "127.8.9.10:99", "[::1]:80"]
+)
+async def test_this_machine_is_answered(host: str, api: Caller) -> None:
+    """F16: by whichever of its names, and through a tunnel with another port."""
+    assert (await api.get("/ping", headers={"Host": host})).status == 200
+
+
+@pytest.mark.parametrize(
+    ("host", "status"),
+    [
+        ("tasks.example", 200),
+        ("TASKS.example:443", 200),
+        ("127.0.0.1", 200),
+        ("192.168.1.5", 403),
+        ("other.example", 403),
+    ],
+)
+async def test_the_public_name_is_answered(
+    host: str, status: int, http: aiohttp.ClientSession
+) -> None:
+    """F16: behind a proxy the host is that of `public_url`, or of this machine."""
+    async with reachable(**BEHIND) as (server, here):
+        answer = await Caller(server, http).get(f"{here}/api/v1/ping", headers={"Host": host})
+
+    assert answer.status == status
+
+
+# --- origins ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("origin", ["https://{}", "chrome-extension://{}", "http://{}/", "ws://{}"])
+async def test_another_scheme_is_another_origin(
+    origin: str, http: aiohttp.ClientSession, api: Caller
+) -> None:
+    """F16: the page of a live view has the scheme of the server, too."""
+    async with LocalServer(executor=Showing()) as server:
+        task = await running_task(Caller(server, http))
+        headers = {"Origin": origin.format(URL(server.url).authority)}
+        with pytest.raises(aiohttp.WSServerHandshakeError, match="403"):
+            async with live_socket(http, task["live_url"], headers=headers):
+                pass
+
+
+@pytest.mark.case("J4")
+async def test_a_host_of_ones_own_choice_is_no_origin(http: aiohttp.ClientSession) -> None:
+    """F16: whoever names himself as the host is refused as the host."""
+    async with LocalServer(executor=Showing()) as server:
+        task = await running_task(Caller(server, http))
+        there = f"evil.example:{URL(server.url).port}"
+        headers = {"Origin": f"http://{there}", "Host": there}
+        with pytest.raises(aiohttp.WSServerHandshakeError, match="403"):
+            async with live_socket(http, task["live_url"], headers=headers):
+                pass
+
+
+@pytest.mark.parametrize(
+    ("allowed", "origin", "is_allowed"),
+    [
+        ("https://app.example", "https://app.example", True),
+        ("https://APP.example:443", "https://app.example", True),
+        ("https://app.example", "http://app.example", False),
+        ("https://app.example", "https://app.example:8443", False),
+        ("http://app.example:80", "http://app.example", True),
+    ],
+)
+async def test_whole_origins_are_allowed(
+    allowed: str, origin: str, is_allowed: bool, http: aiohttp.ClientSession
+) -> None:
+    """F16: scheme, host and port, whether or not the port is written."""
+    async with LocalServer(executor="scripted", allow_origins=[allowed]) as server:
+        answer = await Caller(server, http).get("/ping", headers={"Origin": origin})
+
+    assert (answer.headers.get("Access-Control-Allow-Origin") == origin) is is_allowed
+
+
+# --- keys ---------------------------------------------------------------------------------
+
+
+def test_short_keys_are_refused() -> None:
+    """F16: on this machine too, with the way to a better one and without the key."""
+    with pytest.raises(ConfigurationError, match=r"16 characters.*token_urlsafe") as caught:
+        LocalServer(executor="scripted", api_key="letmein-letmein")
+
+    assert "letmein" not in str(caught.value)
+
+
+async def guess(api: Caller, count: int, **headers: str) -> list[int]:
+    """Send wrong keys; the statuses."""
+    answers = [await api.get("/me", headers={**WRONG, **headers}) for _ in range(count)]
+    return [answer.status for answer in answers]
+
+
+@pytest.mark.case("J4")
+async def test_guesses_are_slowed_down(api: Caller, caplog: pytest.LogCaptureFixture) -> None:
+    """F16: after 20 wrong keys even the right one is refused, so that no guess tells anything."""
+    statuses = await guess(api, MAX_WRONG_KEYS + 5)
+    right = [await api.get(path) for path in ("/me", "/balance", f"{api.server.url}/admin/faults")]
+
+    assert statuses == [401] * MAX_WRONG_KEYS + [429] * 5
+    assert [answer.status for answer in right] == [429] * 3
+    assert all(0 < int(answer.headers["Retry-After"]) <= 60 for answer in right)
+    lines = [each.getMessage() for each in caplog.records if each.levelno == logging.WARNING]
+    (line,) = lines
+    assert "20 wrong API keys within 60 s from 127.0.0.1" in line
+
+
+async def test_what_is_no_guess_is_not_counted(api: Caller) -> None:
+    """F16: calls without a key, and calls with the right one."""
+    for _ in range(MAX_WRONG_KEYS + 1):
+        assert (await api.get("/me", key=False)).status == 403
+        assert (await api.get("/me")).status == 200
+
+
+@pytest.mark.looptime
+async def test_the_brake_is_let_go(http: aiohttp.ClientSession) -> None:
+    """F16: after the time that Retry-After says; a few wrong keys a minute never brake."""
+    async with LocalServer(executor="scripted") as server:
+        api = Caller(server, http)
+        for _ in range(3):
+            assert 429 not in await guess(api, MAX_WRONG_KEYS - 1)
+            await asyncio.sleep(61)
+        await guess(api, MAX_WRONG_KEYS)
+        refused = await api.get("/me")
+        await asyncio.sleep(int(refused.headers["Retry-After"]))
+        accepted = await api.get("/me")
+
+    assert (refused.status, accepted.status) == (429, 200)
+
+
+async def test_each_address_has_a_brake_of_its_own(http: aiohttp.ClientSession) -> None:
+    """F16: behind a proxy the address is what the proxy has added, and not what a client says."""
+    async with reachable(**BEHIND) as (server, here):
+        api = Caller(server, http)
+
+        async def ask(passed: str, headers: Mapping[str, str]) -> Answer:
+            given = {**headers, "X-Forwarded-For": passed}
+            return await api.get(f"{here}/api/v1/me", headers=given)
+
+        for number in range(MAX_WRONG_KEYS):
+            await ask(f"198.51.100.{number}, 192.0.2.1", WRONG)
+        braked, other = await ask("192.0.2.1", {}), await ask("192.0.2.1, 192.0.2.2", {})
+        for number in range(MAX_WRONG_KEYS):
+            await ask(f"2001:db8::{number:x}", WRONG)
+        network, elsewhere = await ask("2001:db8::ffff", {}), await ask("2001:db8:0:1::1", {})
+
+    assert (braked.status, other.status) == (429, 200)
+    assert (network.status, elsewhere.status) == (429, 200)
+
+
+async def test_addresses_are_forgotten(http: aiohttp.ClientSession) -> None:
+    """F16: whoever has many addresses takes no memory for each: the oldest are forgotten."""
+    async with reachable(**BEHIND) as (server, here):
+        api = Caller(server, http)
+        for _ in range(MAX_WRONG_KEYS):
+            given = {**WRONG, "X-Forwarded-For": "192.0.2.1"}
+            await api.get(f"{here}/api/v1/me", headers=given)
+        for number in range(1024):
+            given = {**WRONG, "X-Forwarded-For": f"10.0.{number // 256}.{number % 256}"}
+            await api.get(f"{here}/api/v1/me", headers=given)
+        answer = await api.get(f"{here}/api/v1/me", headers={"X-Forwarded-For": "192.0.2.1"})
+
+    assert answer.status == 200

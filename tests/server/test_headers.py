@@ -1,0 +1,46 @@
+"""Headers that every response has, whatever it answers."""
+
+import aiohttp
+import pytest
+
+from browser_use_async.server import LocalServer
+from tests.server.calling import Caller
+from tests.server.test_access import BEHIND, reachable
+
+PATHS = ("/", "/docs", "/icon.svg", "/api/v1/ping", "/api/v1/balance", "/openapi.json", "/nothing")
+
+
+@pytest.mark.parametrize("path", PATHS)
+async def test_the_server_names_no_versions(path: str, api: Caller):
+    """F29: what it is made of is nobody's business."""
+    answer = await api.get(api.server.url + path)
+
+    assert answer.headers["Server"] == "browser-use-async"
+    assert "Strict-Transport-Security" not in answer.headers
+
+
+async def test_encryption_is_asked_for(http: aiohttp.ClientSession):
+    """F29: where others reach the server by https, browsers shall come by nothing else."""
+    async with reachable(**BEHIND) as (server, here):
+        answers = [await Caller(server, http).get(here + path) for path in PATHS]
+
+    assert {each.headers["Strict-Transport-Security"] for each in answers} == {"max-age=31536000"}
+
+
+@pytest.mark.parametrize(
+    ("allowed", "policy"), [([], "same-site"), (["https://app.example"], "cross-origin")]
+)
+async def test_pictures_are_for_pages_of_this_site(
+    allowed: list[str], policy: str, http: aiohttp.ClientSession
+):
+    """F29: and for those of other sites where pages of others may call the API."""
+    async with LocalServer(executor="scripted", allow_origins=allowed) as server:
+        api = Caller(server, http)
+        task_id = await api.create()
+        await api.reached(task_id, "finished")
+        (picture, *_) = (await api.get(f"/task/{task_id}/screenshots")).json["screenshots"]
+        answers = [await api.get(url, key=False) for url in (picture, f"{server.url}/icon.svg")]
+        page = await api.get(server.url)
+
+    assert [each.headers["Cross-Origin-Resource-Policy"] for each in answers] == [policy] * 2
+    assert "Cross-Origin-Resource-Policy" not in page.headers
