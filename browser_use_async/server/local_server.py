@@ -10,6 +10,7 @@ from decimal import Decimal
 from types import TracebackType
 from typing import Self
 
+import attrs
 from aiohttp import web
 
 from browser_use_async.api.endpoint_table import API_PREFIX
@@ -166,13 +167,14 @@ class LocalServer:
         self._profiles = Profiles(self._keeper)
         self._schedules = Schedules(self._now, self._keeper)
         self._uploads = Uploads(self._now, self._keeper)
-        self._search = SearchEngine(choose_backend(search))
+        egress = browser.egress()
+        self._search = SearchEngine(choose_backend(search), egress)
         self._max_concurrent_tasks = max_concurrent_tasks
         self._faults = FaultInjector(self.store)
         self._faults.set_faults(faults or ())
         self._first_webhooks = tuple(webhooks)
         self._webhooks = WebhookSender(
-            self._now, webhook_retry_delay, self._faults.duplicates, self._keeper
+            self._now, webhook_retry_delay, self._faults.duplicates, self._keeper, egress
         )
         billing = TaskBilling(self._account, self._profiles)
         for record in self.store.interrupted:
@@ -257,7 +259,7 @@ class LocalServer:
         Raises:
             ConfigurationError: It did not answer the test event with a 2xx status.
         """
-        await self._webhooks.register(webhook, save=save)
+        await self._webhooks.register(attrs.evolve(webhook, by_operator=True), save=save)
 
     async def start(self) -> None:
         """Start to listen.
@@ -274,7 +276,6 @@ class LocalServer:
             stack.callback(self._keeper.close)
             stack.callback(listener.close)
             stack.push_async_callback(self._executor.aclose)
-            stack.push_async_callback(self._search.aclose)
             stack.push_async_callback(self._webhooks.aclose)
             stack.push_async_callback(self._runner.aclose)
             self._url = self._address.url(listener)
@@ -299,7 +300,8 @@ class LocalServer:
             self.store.tell(self._webhooks.task_changed)
             for webhook in self._first_webhooks:
                 # Not saved: the constructor gives them again after a restart.
-                await self._webhooks.register(webhook, save=False)
+                by_operator = attrs.evolve(webhook, by_operator=True)
+                await self._webhooks.register(by_operator, save=False)
             self._webhooks.send_pending()
             scheduler = Scheduler(backend, self._now)
             scheduler.start()

@@ -6,12 +6,15 @@ from typing import Any
 
 from yarl import URL
 
+from browser_use_async.server.egress.policy import is_here
 from browser_use_async.server.executors.agent.endpoint import ModelEndpoint
 from browser_use_async.server.executors.agent.worker.order import Order
 from browser_use_async.server.executors.protocol import Assignment
 
 _NO_KEY = "none"
 """Clients insist on a key, also for endpoints that want none."""
+_NOWHERE = "nowhere.invalid"
+"""browser-use takes an empty list for every domain."""
 
 
 def make_order(
@@ -31,7 +34,7 @@ def make_order(
     return {
         "task": assignment.task,
         "max_steps": assignment.max_agent_steps,
-        "allowed_domains": host_patterns(assignment.allowed_domains or ()),
+        "allowed_domains": _patterns(assignment.allowed_domains),
         "schema": assignment.structured_output_json,
         "secrets": secrets_by_domain(assignment.secrets, assignment.allowed_domains),
         "viewport": assignment.viewport,
@@ -47,6 +50,12 @@ def make_order(
         "model_seconds": endpoint.answer_seconds,
         "sees_pictures": endpoint.sees_pictures,
     }
+
+
+def _patterns(entries: Sequence[str] | None) -> list[str]:
+    if entries is None:
+        return []  # which stands for every domain
+    return host_patterns(entries) or [_NOWHERE]
 
 
 def host_patterns(entries: Iterable[str]) -> list[str]:
@@ -71,7 +80,7 @@ def secrets_by_domain(
         secrets: The task's secrets.
         allowed_domains: The task's allowed domains.
     """
-    if not allowed_domains:
+    if allowed_domains is None:
         return dict(secrets)
     if not secrets:
         return {}
@@ -81,7 +90,9 @@ def secrets_by_domain(
 
 def _scheme(entry: str) -> str:
     scheme, separator, _ = entry.strip().partition("://")
-    return scheme.lower() if separator else "http*"
+    if separator:
+        return scheme.lower()
+    return "http*" if is_here(_host(entry)) else "https"
 
 
 def _host(entry: str) -> str:
