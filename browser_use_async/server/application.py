@@ -10,6 +10,7 @@ from aiohttp.typedefs import Middleware
 from browser_use_async.api.endpoint_table import API_PREFIX, ENDPOINTS
 from browser_use_async.server.administration import add_administration
 from browser_use_async.server.backend import Backend
+from browser_use_async.server.connections import note_request
 from browser_use_async.server.cors import CrossOriginPolicy
 from browser_use_async.server.dispatch import check_key, handler_of
 from browser_use_async.server.faults import FaultInjector
@@ -43,7 +44,13 @@ def build_application(
     """Build the application of one server."""
     # Errors are answered inside the faults, which apply to error responses too, and outside, for
     # bodies that are too large for the faults to read.
-    middlewares = [_counting(requests), _answer_errors, faults.middleware(), _answer_errors]
+    middlewares = [
+        note_request,
+        _counting(requests),
+        _answer_errors,
+        faults.middleware(),
+        _answer_errors,
+    ]
     application = web.Application(client_max_size=MAX_BODY, middlewares=middlewares)
     add = application.router.add_route
     for endpoint in ENDPOINTS:

@@ -1,5 +1,6 @@
 """The bundled server of Cloud API v1, embedded in any asyncio program."""
 
+import asyncio
 import os
 import secrets
 from collections import Counter
@@ -19,6 +20,7 @@ from browser_use_async.server.access_log import LOGGER as ACCESS_LOG
 from browser_use_async.server.access_log import AccessLogger
 from browser_use_async.server.application import build_application
 from browser_use_async.server.backend import Backend
+from browser_use_async.server.connections import HEAD_SECONDS, Connections, most_connections
 from browser_use_async.server.cors import CrossOriginPolicy
 from browser_use_async.server.executors.agent.settings import AgentSettings
 from browser_use_async.server.executors.choice import choose_executor
@@ -315,18 +317,28 @@ class LocalServer:
                 self._webhooks,
                 self._cross_origin,
             )
-            serving = web.AppRunner(
-                application,
-                access_log=ACCESS_LOG,
-                access_log_class=AccessLogger,
-                shutdown_timeout=_CLOSE_SECONDS,
-            )
+            serving = web.AppRunner(application, shutdown_timeout=_CLOSE_SECONDS)
             stack.push_async_callback(serving.cleanup)
             await serving.setup()
+            assert serving.server is not None
+            connections = Connections(most_connections()).factory(
+                serving.server, access_log=ACCESS_LOG, access_log_class=AccessLogger
+            )
+            tls = self._address.tls
+            listening = await asyncio.get_running_loop().create_server(
+                connections,
+                sock=listener,
+                backlog=128,
+                ssl=tls,
+                # Connections count from the end of the handshake on.
+                ssl_handshake_timeout=HEAD_SECONDS if tls is not None else None,
+                start_serving=False,
+            )
+            stack.callback(listening.close)
             # Pushed last, so closed first: the others wait for calls that a fault may delay.
             stack.push_async_callback(self._faults.aclose)
             stack.callback(held_calls.close)
-            await web.SockSite(serving, listener, ssl_context=self._address.tls).start()
+            await listening.start_serving()
             self._closing = stack.pop_all()
 
     async def aclose(self) -> None:

@@ -30,6 +30,7 @@ from browser_use_async.cli.server_options import (
 from browser_use_async.errors import ConfigurationError
 from browser_use_async.server import Fault, LocalServer, Webhook
 from browser_use_async.server.access_log import LOGGER as ACCESS_LOG
+from browser_use_async.server.connections import raise_descriptor_limit
 from browser_use_async.server.faults import fault_from_text, faults_from_file
 from browser_use_async.server.listen_address import MIN_EXPOSED_KEY
 from browser_use_async.server.static_site import StaticSite, example_site_directory
@@ -220,6 +221,7 @@ async def execute(options: argparse.Namespace, console: Console) -> int:
             site_url = None
             if options.example_site is not None:
                 site_url = (await _open_site(options, stack, console)).url
+            raise_descriptor_limit()
             server = await stack.enter_async_context(_server(options, site_url))
             _announce(server, site_url, options, console)
             # A receiver that starts later, as in a compose file, is no reason not to serve.
