@@ -19,7 +19,7 @@ from browser_use_async.errors import ConfigurationError
 from browser_use_async.server.access_log import LOGGER as ACCESS_LOG
 from browser_use_async.server.access_log import AccessLogger
 from browser_use_async.server.application import build_application
-from browser_use_async.server.backend import Backend
+from browser_use_async.server.backend import MAX_UPLOAD_BYTES, Backend
 from browser_use_async.server.connections import HEAD_SECONDS, Connections, most_connections
 from browser_use_async.server.cors import CrossOriginPolicy
 from browser_use_async.server.executors.agent.settings import AgentSettings
@@ -81,6 +81,7 @@ class LocalServer:
         balance_cents: The credit to begin with, in US cents. Tasks and searches cost the
             published prices.
         max_concurrent_tasks: How many tasks may run at once; more are answered with 429.
+        max_upload_bytes: What all uploaded files may add up to; more are answered with 507.
         database: The file in which everything outlives a restart, used by no other server
             meanwhile. Tasks that were at work are marked failed when the server starts again.
             Secrets, cookies and webhooks are written to it only under the key in the environment
@@ -131,6 +132,7 @@ class LocalServer:
         plan: Plan = "subscription",
         balance_cents: Decimal | float = DEFAULT_BALANCE_CENTS,
         max_concurrent_tasks: int | None = None,
+        max_upload_bytes: int = MAX_UPLOAD_BYTES,
         database: str | os.PathLike[str] = ":memory:",
         search: SearchBackend | str | Sequence[str] | None = None,
         faults: Sequence[Fault] | None = None,
@@ -172,6 +174,7 @@ class LocalServer:
         egress = browser.egress()
         self._search = SearchEngine(choose_backend(search), egress)
         self._max_concurrent_tasks = max_concurrent_tasks
+        self._max_upload_bytes = max_upload_bytes
         self._faults = FaultInjector(self.store)
         self._faults.set_faults(faults or ())
         self._first_webhooks = tuple(webhooks)
@@ -294,6 +297,7 @@ class LocalServer:
                 self._uploads,
                 self._search,
                 self._max_concurrent_tasks,
+                self._max_upload_bytes,
                 self._screenshots,
                 self._recordings,
                 held_calls=held_calls,
