@@ -87,8 +87,9 @@ async def _start_local(stack: AsyncExitStack) -> tuple[Any, Any]:
     site = await stack.enter_async_context(
         site_module.StaticSite(site_module.example_site_directory())
     )
-    # Server and task belong to one user, so tasks may open pages of this machine.
-    chromium = server_package.ChromiumSettings(allow_private_addresses=True)
+    # Server and task belong to one user, but pages are strangers: of this machine only the example
+    # site is open, and what a task names with its port.
+    chromium = server_package.ChromiumSettings(allow_private_addresses=[site.url])
     server = server_package.LocalServer(search=[site.url], chromium=chromium)
     return await stack.enter_async_context(server), site
 

@@ -108,8 +108,9 @@ def add_browser_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--allow-private-addresses",
         action="store_true",
-        help="let tasks open pages on this machine and in private networks (default: only the "
-        "example site, if served)",
+        help="let tasks, searches and webhooks open all of this machine and of private networks "
+        "(default: the example site, if served, and what a request names of this machine with its "
+        "port)",
     )
     group.add_argument(
         "--proxy",

@@ -15,6 +15,7 @@ from browser_use_async.cli.exit_codes import ExitCode
 from browser_use_async.cli.screen import Span, Style
 from browser_use_async.errors import ConfigurationError
 from browser_use_async.logs import LOGGER
+from browser_use_async.server.egress.policy import EgressPolicy
 from browser_use_async.server.http_client import HttpClient, HttpClientError
 from browser_use_async.webhooks import Answer, Event, TaskStatusUpdate, TestEvent, WebhookReceiver
 from browser_use_async.webhooks.events import STATUS_UPDATE, TEST
@@ -168,16 +169,13 @@ def _as_json(event: Event) -> dict[str, Any]:
 
 async def _forward(calls: "asyncio.Queue[Call]", url: str, console: Console) -> None:
     """Forward requests one after the other, so that they arrive in order."""
-    client = HttpClient()
-    try:
-        while True:
-            body, headers = await calls.get()
-            try:
-                answer = await client.send("POST", url, headers=headers, body=body)
-            except HttpClientError as error:
-                console.info(("          sent on: ", Style.FAINT), (str(error), Style.BAD))
-            else:
-                style = Style.GOOD if 200 <= answer.status < 300 else Style.BAD
-                console.info(("          sent on: ", Style.FAINT), (str(answer.status), style))
-    finally:
-        await client.aclose()
+    client = HttpClient(EgressPolicy.of_operator())
+    while True:
+        body, headers = await calls.get()
+        try:
+            answer = await client.send("POST", url, headers=headers, body=body)
+        except HttpClientError as error:
+            console.info(("          sent on: ", Style.FAINT), (str(error), Style.BAD))
+        else:
+            style = Style.GOOD if 200 <= answer.status < 300 else Style.BAD
+            console.info(("          sent on: ", Style.FAINT), (str(answer.status), style))

@@ -17,6 +17,7 @@ from browser_use_async.server.administration import (
     check_direct_client,
 )
 from browser_use_async.server.backend import Backend
+from browser_use_async.server.connections import note_request
 from browser_use_async.server.cors import CrossOriginPolicy
 from browser_use_async.server.dispatch import handler_of
 from browser_use_async.server.faults import FaultInjector
@@ -56,7 +57,13 @@ def build_application(
     """Build the application of one server."""
     # Errors are answered inside the faults, which apply to error responses too, and outside, for
     # bodies that are too large for the faults to read.
-    middlewares = [_counting(requests), _answer_errors, faults.middleware(), _answer_errors]
+    middlewares = [
+        note_request,
+        _counting(requests),
+        _answer_errors,
+        faults.middleware(),
+        _answer_errors,
+    ]
     application = web.Application(client_max_size=MAX_BODY, middlewares=middlewares)
     add = application.router.add_route
     for endpoint in ENDPOINTS:

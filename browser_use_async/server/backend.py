@@ -16,6 +16,9 @@ from browser_use_async.server.storage.profiles import Profiles
 from browser_use_async.server.storage.schedules import Schedules
 from browser_use_async.server.storage.uploads import Uploads
 
+MAX_UPLOAD_BYTES = 1024**3
+"""What all uploaded files may add up to, in bytes, unless the operator says otherwise."""
+
 Operation = Callable[..., Any]
 """Takes the `Backend`, then the path, query and body objects that the endpoint has."""
 OperationT = TypeVar("OperationT", bound=Operation)
@@ -39,6 +42,7 @@ class Backend:
     held_calls: HeldCalls = attrs.field(kw_only=True)  # calls that wait for a change
     # How many tasks may run at once, or None for any number
     max_concurrent_tasks: int | None = None
+    max_upload_bytes: int = MAX_UPLOAD_BYTES  # what all uploaded files may add up to
     screenshots: bool = True  # whether pictures of the steps are kept
     recordings: bool = True  # whether recordings are kept
 

@@ -10,6 +10,8 @@ from aiohttp import web
 from browser_use_async.api.limits import MAX_FILE_BYTES
 from browser_use_async.server.backend import Backend
 from browser_use_async.server.responses import storage_error
+from browser_use_async.server.signed_links import LinkFault
+from browser_use_async.server.storage.task_files import StoredFile
 
 _ONE_RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})", re.IGNORECASE | re.ASCII)
 
@@ -53,27 +55,27 @@ def download(backend: Backend, request: web.Request) -> web.Response:
     fault = backend.links.file_fault(task_id, name, request.query.get("expires", ""), signature)
     if fault is not None:
         return storage_error(403, fault.code, fault)
-    content = backend.store.file(task_id, name)
-    if content is None:
+    found = backend.store.find_file(task_id, name)
+    if found is None:
         return storage_error(404, "NoSuchKey", "The specified key does not exist.")
-    return _content(content, name, request)
+    return _content(found, name, request)
 
 
-def _content(content: bytes, name: str, request: web.Request) -> web.Response:
-    etag = f'"{hashlib.sha256(content).hexdigest()[:32]}"'
+def _content(found: StoredFile, name: str, request: web.Request) -> web.Response:
+    size, etag = found.facts.size, f'"{found.facts.digest[:32]}"'
     headers = {**_HARMLESS, "ETag": etag, "Accept-Ranges": "bytes", "Content-Type": _type_of(name)}
     # If-Range: a range of another version would not fit the part that the client has.
     resumes = request.headers.get("If-Range", etag) == etag
     try:
-        wanted = byte_range(request.headers.get("Range") if resumes else None, len(content))
+        wanted = byte_range(request.headers.get("Range") if resumes else None, size)
     except UnsatisfiableRangeError:
         refusal = storage_error(416, "InvalidRange", "The requested range is not satisfiable")
-        refusal.headers["Content-Range"] = f"bytes */{len(content)}"
+        refusal.headers["Content-Range"] = f"bytes */{size}"
         return refusal
     if wanted is None:
-        return web.Response(body=content, headers=headers)
-    headers["Content-Range"] = f"bytes {wanted.start}-{wanted.stop - 1}/{len(content)}"
-    return web.Response(status=206, body=content[wanted.start : wanted.stop], headers=headers)
+        return web.Response(body=found.read(range(size)), headers=headers)
+    headers["Content-Range"] = f"bytes {wanted.start}-{wanted.stop - 1}/{size}"
+    return web.Response(status=206, body=found.read(wanted), headers=headers)
 
 
 def _type_of(name: str) -> str:
@@ -85,8 +87,10 @@ async def upload(backend: Backend, request: web.Request) -> web.Response:
     """Answer PUT of `/uploads/{file_name}`."""
     name = request.match_info["file_name"]
     content_type = request.headers.get("Content-Type", "")
-    expires, signature = request.query.get("expires", ""), request.query.get("signature", "")
-    fault = backend.links.upload_fault(name, content_type, expires, signature)
+    use, expires, signature = (
+        request.query.get(each, "") for each in ("use", "expires", "signature")
+    )
+    fault = backend.links.upload_fault(name, content_type, use, expires, signature)
     if fault is not None:
         return storage_error(403, fault.code, fault)
     content = await _body(request)
@@ -97,6 +101,11 @@ async def upload(backend: Backend, request: web.Request) -> web.Response:
         return refusal
     if not content:
         return storage_error(400, "IncompleteBody", "The file is empty")
+    if backend.uploads.size_with(name, content) > backend.max_upload_bytes:
+        message = "The uploads of this server have reached the size that its operator allows"
+        return storage_error(507, "QuotaExceeded", message)
+    if not backend.links.use_for(signature, expires, content):
+        return storage_error(403, LinkFault.USED.code, LinkFault.USED)
     backend.uploads.put(name, content)
     # S3 uses the MD5 digest as the entity tag.
     return web.Response(headers={"ETag": f'"{hashlib.md5(content).hexdigest()}"'})  # noqa: S324 - S3's

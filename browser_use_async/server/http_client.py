@@ -1,6 +1,7 @@
 """The HTTP client of the server: one request, one bounded response, no redirects, no cookies.
 
-Redirects and retries are up to the caller, who checks each address again.
+Where requests may go is up to an egress policy, which judges the address that is connected to.
+Redirects and retries are up to the caller; each hop is a request that is judged anew.
 """
 
 import asyncio
@@ -12,6 +13,15 @@ import attrs
 from aiohttp import ClientHandlerType, ClientRequest, ClientResponse
 from multidict import CIMultiDict, CIMultiDictProxy
 from yarl import URL
+
+from browser_use_async.server.egress.policy import Destination, EgressPolicy, Refusal
+from browser_use_async.server.egress.resolver import (
+    EgressRefusedError,
+    JudgingResolver,
+    NameLookups,
+    UnknownHostError,
+    is_public,
+)
 
 MAX_BODY = 5 * 1024 * 1024
 """The most bytes of a response body, before and after decompression."""
@@ -36,16 +46,34 @@ class HttpResponse:
     # The headers; there may be several of one name
     headers: CIMultiDictProxy[str] = attrs.field(repr=False)
     body: bytes = attrs.field(repr=False)  # the decompressed body
+    is_public: bool = True  # whether it came from a public host
+
+
+class HttpRefusedError(HttpClientError):
+    """The policy does not allow the request.
+
+    Attributes:
+        refusal: What was refused, and why.
+    """
+
+    def __init__(self, refusal: Refusal) -> None:
+        super().__init__(f"{refusal}")
+        self.refusal = refusal
 
 
 class HttpClient:
-    """Sends requests that are bounded in time and size.
+    """Sends requests that are bounded in time and size, to where a policy allows.
 
-    Connects lazily, in the event loop that sends the first request.
+    Each has a connection of its own, to an address that was judged. One client is for one task: the
+    names of others do not hold up its look-ups. It needs no closing.
+
+    Args:
+        policy: Where requests may go.
     """
 
     def __init__(
         self,
+        policy: EgressPolicy,
         *,
         connect: float = CONNECT_SECONDS,
         silence: float = SILENCE_SECONDS,
@@ -55,7 +83,8 @@ class HttpClient:
         # the caller. `asyncio.timeout` bounds the whole exchange instead.
         self._timeout = aiohttp.ClientTimeout(total=None, sock_connect=connect, sock_read=silence)
         self._exchange = exchange
-        self._session: aiohttp.ClientSession | None = None
+        self._policy = policy
+        self._lookups = NameLookups()
 
     async def send(
         self,
@@ -65,55 +94,67 @@ class HttpClient:
         headers: Mapping[str, str] | None = None,
         body: bytes | None = None,
         limit: int = MAX_BODY,
+        from_public: bool = False,
     ) -> HttpResponse:
         """Send one request, once.
 
+        With `from_public` the address came out of a page of a public host, which must not lead to
+        private ones.
+
         Raises:
+            HttpRefusedError: The policy does not allow it.
             HttpClientError: There is no usable answer.
         """
         target = _checked(url)
+        policy = self._policy.after_public() if from_public else self._policy
+        resolver = JudgingResolver(policy, self._lookups)
         try:
             async with asyncio.timeout(self._exchange):
-                return await self._exchange_once(method, target, headers or {}, body, limit)
+                addresses = await resolver.judge(Destination.of(target))
+                async with self._session(resolver) as session:
+                    answer = await _exchange(session, method, target, headers or {}, body, limit)
         except TimeoutError:
             raise HttpClientError("it did not answer in time") from None
+        except EgressRefusedError as error:
+            raise HttpRefusedError(error.refusal) from None
+        except UnknownHostError as error:
+            raise HttpClientError(str(error)) from None
         except aiohttp.ClientError as error:
             raise HttpClientError(_explained(error, target)) from error
         except UnicodeError:  # a host name without a valid IDNA form
             raise HttpClientError("that is not a valid address") from None
+        return attrs.evolve(answer, is_public=is_public(addresses))
 
-    async def aclose(self) -> None:
-        """Close the connections. The next request would open new ones."""
-        if self._session is not None:
-            await self._session.close()
-            self._session = None
-
-    async def _exchange_once(
-        self, method: str, url: URL, headers: Mapping[str, str], body: bytes | None, limit: int
-    ) -> HttpResponse:
-        sent = CIMultiDict({"User-Agent": USER_AGENT, "Accept-Encoding": "gzip"})
-        # Headers of the caller replace the defaults.
-        sent.update(headers)
-        async with self._opened().request(
-            method, url, headers=sent, data=body, allow_redirects=False
-        ) as response:
-            plain = await _read(response, limit)
-        return HttpResponse(
-            str(url), response.status, response.reason or "", response.headers, plain
+    def _session(self, resolver: JudgingResolver) -> aiohttp.ClientSession:
+        return aiohttp.ClientSession(
+            # A pooled connection may be dead, and no request is sent a second time.
+            connector=aiohttp.TCPConnector(
+                resolver=resolver, use_dns_cache=False, force_close=True
+            ),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            timeout=self._timeout,
+            trust_env=False,
+            auto_decompress=False,
+            middlewares=(_no_second_attempt,),
         )
 
-    def _opened(self) -> aiohttp.ClientSession:
-        if self._session is None:
-            self._session = aiohttp.ClientSession(
-                # A pooled connection may be dead, and no request is sent a second time.
-                connector=aiohttp.TCPConnector(force_close=True),
-                cookie_jar=aiohttp.DummyCookieJar(),
-                timeout=self._timeout,
-                trust_env=False,
-                auto_decompress=False,
-                middlewares=(_no_second_attempt,),
-            )
-        return self._session
+
+async def _exchange(
+    session: aiohttp.ClientSession,
+    method: str,
+    url: URL,
+    headers: Mapping[str, str],
+    body: bytes | None,
+    limit: int,
+) -> HttpResponse:
+    sent = CIMultiDict({"User-Agent": USER_AGENT, "Accept-Encoding": "gzip"})
+    # Headers of the caller replace the defaults.
+    sent.update(headers)
+    async with session.request(
+        method, url, headers=sent, data=body, allow_redirects=False
+    ) as response:
+        plain = await _read(response, limit)
+    return HttpResponse(str(url), response.status, response.reason or "", response.headers, plain)
 
 
 async def _no_second_attempt(request: ClientRequest, handler: ClientHandlerType) -> ClientResponse:
@@ -140,8 +181,6 @@ def _checked(url: str) -> URL:
 
 
 def _explained(error: aiohttp.ClientError, url: URL) -> str:
-    if isinstance(error, aiohttp.ClientConnectorDNSError):
-        return f"the host name {url.host} is not known"
     if isinstance(error, aiohttp.ClientSSLError):
         return "its certificate is not trusted, or it does not speak TLS"
     if isinstance(error, aiohttp.ClientConnectorError):

@@ -1,5 +1,6 @@
 """The bundled server of Cloud API v1, embedded in any asyncio program."""
 
+import asyncio
 import os
 import secrets
 from collections import Counter
@@ -11,6 +12,7 @@ from functools import partial
 from types import TracebackType
 from typing import Self
 
+import attrs
 from aiohttp import web
 
 from browser_use_async.api.endpoint_table import API_PREFIX
@@ -20,7 +22,8 @@ from browser_use_async.server.access_log import LOGGER as ACCESS_LOG
 from browser_use_async.server.access_log import AccessLogger
 from browser_use_async.server.administration import check_local_client, refuse_client
 from browser_use_async.server.application import build_administration, build_application
-from browser_use_async.server.backend import Backend
+from browser_use_async.server.backend import MAX_UPLOAD_BYTES, Backend
+from browser_use_async.server.connections import HEAD_SECONDS, Connections, most_connections
 from browser_use_async.server.cors import CrossOriginPolicy
 from browser_use_async.server.executors.agent.settings import AgentSettings
 from browser_use_async.server.executors.choice import choose_executor
@@ -84,6 +87,7 @@ class LocalServer:
         balance_cents: The credit to begin with, in US cents. Tasks and searches cost the
             published prices.
         max_concurrent_tasks: How many tasks may run at once; more are answered with 429.
+        max_upload_bytes: What all uploaded files may add up to; more are answered with 507.
         database: The file in which everything outlives a restart, used by no other server
             meanwhile. Tasks that were at work are marked failed when the server starts again.
             Secrets, cookies and webhooks are written to it only under the key in the environment
@@ -138,6 +142,7 @@ class LocalServer:
         plan: Plan = "subscription",
         balance_cents: Decimal | float = DEFAULT_BALANCE_CENTS,
         max_concurrent_tasks: int | None = None,
+        max_upload_bytes: int = MAX_UPLOAD_BYTES,
         database: str | os.PathLike[str] = ":memory:",
         search: SearchBackend | str | Sequence[str] | None = None,
         faults: Sequence[Fault] | None = None,
@@ -180,13 +185,15 @@ class LocalServer:
         self._profiles = Profiles(self._keeper)
         self._schedules = Schedules(self._now, self._keeper)
         self._uploads = Uploads(self._now, self._keeper)
-        self._search = SearchEngine(choose_backend(search))
+        egress = browser.egress()
+        self._search = SearchEngine(choose_backend(search), egress)
         self._max_concurrent_tasks = max_concurrent_tasks
+        self._max_upload_bytes = max_upload_bytes
         self._faults = FaultInjector(self.store)
         self._faults.set_faults(faults or ())
         self._first_webhooks = tuple(webhooks)
         self._webhooks = WebhookSender(
-            self._now, webhook_retry_delay, self._faults.duplicates, self._keeper
+            self._now, webhook_retry_delay, self._faults.duplicates, self._keeper, egress
         )
         billing = TaskBilling(self._account, self._profiles)
         for record in self.store.interrupted:
@@ -276,7 +283,7 @@ class LocalServer:
         Raises:
             ConfigurationError: It did not answer the test event with a 2xx status.
         """
-        await self._webhooks.register(webhook, save=save)
+        await self._webhooks.register(attrs.evolve(webhook, by_operator=True), save=save)
 
     def revoke_links(self, task_id: str) -> bool:
         """Take back the links to the pages of a task, and close those that are open.
@@ -306,7 +313,6 @@ class LocalServer:
             stack.callback(self._keeper.close)
             stack.callback(listener.close)
             stack.push_async_callback(self._executor.aclose)
-            stack.push_async_callback(self._search.aclose)
             stack.push_async_callback(self._webhooks.aclose)
             stack.push_async_callback(self._runner.aclose)
             self._url = self._address.url(listener)
@@ -329,6 +335,7 @@ class LocalServer:
                 self._uploads,
                 self._search,
                 self._max_concurrent_tasks,
+                self._max_upload_bytes,
                 self._screenshots,
                 self._recordings,
                 held_calls=held_calls,
@@ -337,7 +344,8 @@ class LocalServer:
             self.store.tell(self._webhooks.task_changed)
             for webhook in self._first_webhooks:
                 # Not saved: the constructor gives them again after a restart.
-                await self._webhooks.register(webhook, save=False)
+                by_operator = attrs.evolve(webhook, by_operator=True)
+                await self._webhooks.register(by_operator, save=False)
             self._webhooks.send_pending()
             scheduler = Scheduler(backend, self._now)
             scheduler.start()
@@ -355,18 +363,28 @@ class LocalServer:
                 refuse_client if self._address.behind_proxy else check_local_client,
                 is_encrypted=self._address.is_exposed and self._url.startswith("https:"),
             )
-            serving = web.AppRunner(
-                application,
-                access_log=ACCESS_LOG,
-                access_log_class=AccessLogger,
-                shutdown_timeout=_CLOSE_SECONDS,
-            )
+            serving = web.AppRunner(application, shutdown_timeout=_CLOSE_SECONDS)
             stack.push_async_callback(serving.cleanup)
             await serving.setup()
+            assert serving.server is not None
+            connections = Connections(most_connections()).factory(
+                serving.server, access_log=ACCESS_LOG, access_log_class=AccessLogger
+            )
+            tls = self._address.tls
+            listening = await asyncio.get_running_loop().create_server(
+                connections,
+                sock=listener,
+                backlog=128,
+                ssl=tls,
+                # Connections count from the end of the handshake on.
+                ssl_handshake_timeout=HEAD_SECONDS if tls is not None else None,
+                start_serving=False,
+            )
+            stack.callback(listening.close)
             # Pushed last, so closed first: the others wait for calls that a fault may delay.
             stack.push_async_callback(self._faults.aclose)
             stack.callback(held_calls.close)
-            await web.SockSite(serving, listener, ssl_context=self._address.tls).start()
+            await listening.start_serving()
             await self._start_administration(stack, backend, keys)
             self._closing = stack.pop_all()
 

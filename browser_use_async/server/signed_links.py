@@ -9,6 +9,8 @@ from datetime import datetime
 from enum import StrEnum
 from urllib.parse import quote
 
+import attrs
+
 from browser_use_async.api.endpoint_table import API_PREFIX
 from browser_use_async.server.storage import TaskRecord
 
@@ -19,11 +21,18 @@ class LinkFault(StrEnum):
     UNSIGNED = "Access Denied"
     ALTERED = "The request signature we calculated does not match the signature you provided."
     EXPIRED = "Request has expired"
+    USED = "The link has been used for another upload; ask for a new one"
 
     @property
     def code(self) -> str:
         """The error code of S3."""
         return "SignatureDoesNotMatch" if self is LinkFault.ALTERED else "AccessDenied"
+
+
+@attrs.frozen
+class _Use:
+    expires: int
+    digest: bytes
 
 
 class Links:
@@ -44,6 +53,7 @@ class Links:
         self._page_lifetime = page_lifetime  # seconds after the end of a task
         # Links die with the process unless the caller brings a key that outlives it.
         self._key = key or secrets.token_bytes(32)
+        self._used: dict[str, _Use] = {}  # links for uploads, until they expire
 
     @property
     def base_url(self) -> str:
@@ -77,15 +87,27 @@ class Links:
     def upload_url(self, name: str, content_type: str) -> str:
         """A signed link for the upload of a file, which needs no key and expires."""
         expires = str(int(self._now().timestamp() + self._lifetime))
-        signature = self._signature("upload", name, content_type, expires)
+        # Each link is good for one upload, so that no two of one second may be the same.
+        use = secrets.token_hex(8)
+        signature = self._signature("upload", name, content_type, use, expires)
         place = f"{self.url}/uploads/{quote(name, safe='')}"
-        return f"{place}?expires={expires}&signature={signature}"
+        return f"{place}?use={use}&expires={expires}&signature={signature}"
 
     def upload_fault(
-        self, name: str, content_type: str, expires: str, signature: str
+        self, name: str, content_type: str, use: str, expires: str, signature: str
     ) -> LinkFault | None:
         """Why an upload link is refused, or None if it is valid."""
-        return self._fault(expires, signature, "upload", name, content_type)
+        return self._fault(expires, signature, "upload", name, content_type, use)
+
+    def use_for(self, signature: str, expires: str, content: bytes) -> bool:
+        """Use a valid upload link up; False if it was used for another content.
+
+        The same content may come again: a client that lost the answer sends it once more.
+        """
+        now = self._now().timestamp()
+        self._used = {each: use for each, use in self._used.items() if use.expires > now}
+        digest = hashlib.sha256(content).digest()
+        return self._used.setdefault(signature, _Use(int(expires), digest)).digest == digest
 
     def _fault(self, expires: str, signature: str, *signed: str) -> LinkFault | None:
         if not expires or not signature:

@@ -8,6 +8,7 @@ import pytest
 from browser_use_async import TaskStatus
 from browser_use_async.api.submission_token import SubmissionToken
 from browser_use_async.server import LocalServer
+from tests.server.raw_server import page, raw_server
 from tests.support.wire import Connection, WireServer, bound_socket
 
 from .running import Recorder, environment, run, running
@@ -290,3 +291,24 @@ async def test_many_at_once(server: LocalServer) -> None:
 
     assert [result.code for result in results] == [0, 0, 0]
     assert len({result.json["id"] for result in results}) == 3
+
+
+async def test_pages_of_a_local_run_reach_no_other_service() -> None:
+    """F14: with --local a page reads no other service of the machine; what is named is opened."""
+    asked: list[str] = []
+
+    async def inner(connection: Connection) -> None:
+        asked.append((await connection.read_request()).target)
+        connection.send(page(b"secret"))
+
+    async with WireServer(inner) as service:
+        inside = f"http://127.0.0.1:{service.port}"
+        moved = page(status="302 Found", headers={"Location": f"{inside}/moved"})
+        image = f'<title>Named</title><img src="{inside}/image">'.encode()
+        async with raw_server({"/": page(image), "/moved": moved}) as site:
+            opened = await run("run", "--local", f"Open {site}/. Wait 1 s. Tell me the title")
+            refused = await run("run", "--local", f"Open {site}/moved and tell me the title")
+
+    assert opened.json["output"] == "Named"
+    assert "is a private address (127.0.0.1)" in refused.stderr
+    assert asked == []

@@ -1,7 +1,13 @@
 """Files behind links that are signed and expire."""
 
+import contextlib
+import hashlib
+import sqlite3
+import tracemalloc
 from collections.abc import AsyncIterator, Callable
 from datetime import timedelta
+from pathlib import Path
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import aiohttp
@@ -215,6 +221,67 @@ async def test_an_output_file_may_be_large(timed: Caller, queue: FromQueue):
     queue.items.put_nowait(Finished("x", files={"big.bin": content}))
 
     assert (await timed.get(await _link(timed, name="big.bin"))).body == content
+
+
+@pytest.mark.parametrize("database", [":memory:", "server.db"])
+async def test_a_byte_costs_a_byte(
+    http: aiohttp.ClientSession,
+    queue: FromQueue,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    database: str,
+):
+    """F22: a range reads its own bytes, and the digest of the file is kept with it."""
+    content = bytes(range(256)) * 32_768  # 8 MB
+    queue.items.put_nowait(Finished("x", files={"big.bin": content}))
+    place = database if database == ":memory:" else tmp_path / database
+    hashed: list[int] = []
+    sha256 = hashlib.sha256
+
+    def counting(data: bytes = b"", **options: Any) -> Any:
+        hashed.append(len(data))
+        return sha256(data, **options)
+
+    async with LocalServer(executor=queue, database=place) as server:
+        api = Caller(server, http)
+        link = await _link(api, name="big.bin")
+        whole = await api.get(link)
+        monkeypatch.setattr(hashlib, "sha256", counting)
+        tracemalloc.start()
+        try:
+            byte = await api.get(link, headers={"Range": "bytes=5000005-5000005"})
+            peak = tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+
+    assert whole.body == content
+    assert (byte.status, byte.body) == (206, content[5_000_005:5_000_006])
+    assert byte.headers["ETag"] == whole.headers["ETag"] == f'"{sha256(content).hexdigest()[:32]}"'
+    assert max(hashed, default=0) < 1000
+    assert peak < len(content) / 4
+
+
+async def test_files_of_before_have_their_digest_too(
+    http: aiohttp.ClientSession, queue: FromQueue, tmp_path: Path
+):
+    """F22: a database of a version that kept no digests is read as ever."""
+    queue.items.put_nowait(Finished("x", files={"old.txt": b"old words"}))
+    async with LocalServer(executor=queue, database=tmp_path / "server.db") as server:
+        first = await Caller(server, http).get(await _link(Caller(server, http), name="old.txt"))
+        task_id = server.store.tasks[0].id
+    with contextlib.closing(sqlite3.connect(tmp_path / "server.db")) as database, database:
+        forgotten = database.execute("DELETE FROM document WHERE kind = 'file_facts'").rowcount
+    async with LocalServer(executor=queue, database=tmp_path / "server.db") as server:
+        api = Caller(server, http)
+        answer = await api.get(f"/task/{task_id}/output-file/old.txt")
+        again = await api.get(
+            answer.json["download_url"],
+            headers={"Range": "bytes=4-", "If-Range": first.headers["ETag"]},
+        )
+
+    assert forgotten
+    assert (again.status, again.body) == (206, b"words")
+    assert again.headers["ETag"] == first.headers["ETag"]
 
 
 async def test_screenshots_have_the_size_of_the_viewport(api: Caller):

@@ -4,6 +4,7 @@ from pathlib import Path
 import pytest
 
 from browser_use_async.server import static_site
+from browser_use_async.server.egress.policy import AllowedDomains, EgressPolicy, PrivateAddresses
 from browser_use_async.server.http_client import HttpClient
 from browser_use_async.server.static_site import StaticSite, example_site_directory
 
@@ -90,17 +91,16 @@ async def test_sites_run_side_by_side(folder: Path):
 
 async def test_every_link_of_the_example_site_leads_somewhere():
     """The pages link only to each other, and all are there; only the form leads to its thanks."""
-    from browser_use_async.server.reading.domains import AllowedDomains
     from browser_use_async.server.reading.visit import open_page
 
-    outbound = HttpClient()
     async with StaticSite(example_site_directory()) as site:
+        allowed = AllowedDomains([site.url])
+        outbound = HttpClient(EgressPolicy(allowed, PrivateAddresses.of([site.url])))
         seen, waiting = set[str](), {f"{site.url}/index.html"}
         while waiting:
-            visit = await open_page(outbound, waiting.pop(), AllowedDomains([site.url]))
+            visit = await open_page(outbound, waiting.pop())
             seen.add(visit.page.url)
             waiting |= {link.url for link in visit.page.links} - seen
-    await outbound.aclose()
 
     files = [path for path in example_site_directory().rglob("*") if path.is_file()]
     linked = [path for path in files if path.suffix != ".css" and path.name != "thanks.html"]

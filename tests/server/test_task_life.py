@@ -10,6 +10,7 @@ import pytest
 
 from browser_use_async.server import LocalServer
 from browser_use_async.server.backend import Backend
+from browser_use_async.server.egress.proxy import Egress
 from browser_use_async.server.executors.protocol import (
     Assignment,
     Control,
@@ -134,7 +135,7 @@ def _backend(queue: FromQueue, lag: float) -> Backend:
         profiles,
         Schedules(_now, keeper),
         Uploads(_now, keeper),
-        SearchEngine(None),
+        SearchEngine(None, Egress()),
         held_calls=HeldCalls(store),
     )
 

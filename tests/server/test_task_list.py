@@ -2,7 +2,9 @@
 
 import pytest
 
+from browser_use_async.server.executors.protocol import Finished
 from tests.server.calling import Caller
+from tests.server.steering import FromQueue
 
 
 async def test_newest_first_with_figures(api: Caller):
@@ -76,3 +78,43 @@ async def test_the_store_has_tasks_in_creation_order(api: Caller):
     created = [await api.create() for _ in range(3)]
 
     assert [record.id for record in api.server.store.tasks] == created
+
+
+async def test_long_outputs_are_cut_where_the_page_would_be_too_large(
+    steered: Caller, queue: FromQueue
+):
+    """F20: a page has all of its rows and never more than clients take; the task has the rest."""
+    outputs = ["é" * 1_500_000, "short", "x" * 1_500_000]
+    for output in outputs:
+        queue.items.put_nowait(Finished(output))
+        task_id = await steered.create()
+        await steered.reached(task_id, "finished")
+
+    page = (await steered.get("/tasks?limit=100")).json
+    few = (await steered.get("/tasks?limit=1")).json
+    rows = [row["output"] for row in page["tasks"]]
+    end = " [the rest of this output is in the task itself]"
+
+    assert page["total_count"] == 3
+    assert rows[1] == "short"
+    assert [rows[0][-len(end) :], rows[2][-len(end) :]] == [end, end]
+    assert sum(map(len, rows)) < 2 * 1024 * 1024
+    assert few["tasks"][0]["output"] == outputs[2]
+    assert (await steered.task(task_id))["output"] == outputs[2]
+
+
+@pytest.mark.parametrize(("letter", "count"), [("x", 20 * 1024), ("é", 10 * 1024)])
+async def test_a_text_may_have_twenty_kilobytes(api: Caller, letter: str, count: int):
+    """F20: in bytes of UTF-8; more is refused before it is paid for, and not quoted whole."""
+    fits = await api.post("/run-task", json={"task": letter * count})
+    refused = await api.post("/run-task", json={"task": letter * (count + 1)})
+    schedule = await api.post(
+        "/scheduled-task",
+        json={"task": letter * (count + 1), "schedule_type": "interval", "interval_minutes": 5},
+    )
+
+    assert fits.status == 200
+    for each in (refused, schedule):
+        assert each.problem["loc"] == ["body", "task"]
+        assert "20,480 bytes" in each.problem["msg"]
+        assert len(each.text) < 1000

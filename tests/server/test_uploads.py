@@ -8,6 +8,7 @@ import pytest
 
 from browser_use_async.api.limits import CONTENT_TYPES, MAX_FILE_BYTES
 from browser_use_async.server import LocalServer
+from browser_use_async.server.executors.protocol import Finished
 from tests.server.calling import Caller
 from tests.server.steering import FromQueue
 
@@ -117,6 +118,37 @@ async def test_the_largest_file_fits_and_one_byte_more_does_not(api: Caller):
     assert empty.status == 400
     answer = await api.post("/run-task", json={"task": "x", "included_file_names": ["big.csv"]})
     assert answer.problem["loc"] == ["body", "included_file_names"]
+
+
+async def test_a_link_takes_one_upload(steered: Caller, queue: FromQueue):
+    """F20: the same bytes may come again, as after a lost answer; other ones need a new link."""
+    first, second = await _link(steered), await _link(steered)
+    answers = [
+        (await _put(steered, link, content)).status
+        for link, content in ((first, b"a"), (first, b"a"), (first, b"b"), (second, b"c"))
+    ]
+    refused = await _put(steered, first, b"a,b")
+    queue.items.put_nowait(Finished("x"))
+    await steered.reached(await steered.create(included_file_names=["data.csv"]), "finished")
+
+    assert answers == [200, 200, 403, 200]
+    assert "<Code>AccessDenied</Code>" in refused.text
+    assert "ask for a new one" in refused.text
+    assert queue.assignments[0].files == {"data.csv": b"c"}
+
+
+async def test_uploads_have_a_total(http: aiohttp.ClientSession):
+    """F20: more than the operator allows is answered 507; a file of the same name makes room."""
+    async with LocalServer(executor="scripted", max_upload_bytes=100) as server:
+        api = Caller(server, http)
+        answers = [
+            (await _put(api, await _link(api, name), bytes(size))).status
+            for name, size in (("a.csv", 60), ("b.csv", 41), ("b.csv", 40), ("a.csv", 60))
+        ]
+        full = await _put(api, await _link(api, "c.csv"), b"x")
+
+    assert answers == [200, 507, 200, 200]
+    assert "<Code>QuotaExceeded</Code>" in full.text
 
 
 async def test_a_task_takes_fifty_megabytes_and_no_more(api: Caller):

@@ -30,6 +30,7 @@ from browser_use_async.cli.server_options import (
 from browser_use_async.errors import ConfigurationError
 from browser_use_async.server import Fault, LocalServer, Webhook
 from browser_use_async.server.access_log import LOGGER as ACCESS_LOG
+from browser_use_async.server.connections import raise_descriptor_limit
 from browser_use_async.server.executors.browser_version import version_warning
 from browser_use_async.server.executors.chromium.finding import find_browser
 from browser_use_async.server.faults import fault_from_text, faults_from_file
@@ -249,6 +250,7 @@ async def execute(options: argparse.Namespace, console: Console) -> int:
             site_url = None
             if options.example_site is not None:
                 site_url = (await _open_site(options, stack, console)).url
+            raise_descriptor_limit()
             server = await stack.enter_async_context(_server(options, site_url))
             _announce(server, site_url, options, console)
             await _warn_of_old_browser(options, console)

@@ -24,6 +24,7 @@ from browser_use_async.cli.options import (
 from browser_use_async.cli.screen import Style
 from browser_use_async.cli.webhook_listener import listen
 from browser_use_async.errors import ConfigurationError
+from browser_use_async.server.egress.policy import EgressPolicy
 from browser_use_async.server.http_client import HttpClient, HttpClientError
 from browser_use_async.server.webhooks.events import TEST_BODY, signed_headers
 from browser_use_async.webhooks import WebhookStatus
@@ -182,7 +183,8 @@ async def trigger(
     """Send one event, and report the answer."""
     subject = None if kind == TEST else task_id or str(uuid.uuid4())
     body = TEST_BODY if subject is None else _body(kind, subject, session_id, metadata)
-    client, loop = HttpClient(), asyncio.get_running_loop()
+    client = HttpClient(EgressPolicy.of_operator())
+    loop = asyncio.get_running_loop()
     began = loop.time()
     try:
         headers = signed_headers(body, secret, datetime.now(UTC))
@@ -190,8 +192,6 @@ async def trigger(
     except HttpClientError as error:
         console.error(f"{url} did not take the event: {error}")
         return ExitCode.UNREACHABLE
-    finally:
-        await client.aclose()
     text = answer.body.decode("utf-8", "replace")[:_LONGEST_ANSWER]
     accepted = 200 <= answer.status < 300
     console.info(

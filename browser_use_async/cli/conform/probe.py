@@ -12,6 +12,7 @@ import attrs
 
 from browser_use_async.api.endpoint_table import API_PREFIX
 from browser_use_async.cli.conform.shapes import TASK, Shape, mismatch
+from browser_use_async.server.egress.policy import EgressPolicy
 from browser_use_async.server.http_client import HttpClient, HttpClientError, HttpResponse
 
 _SHOWN_CHARACTERS = 400
@@ -118,7 +119,7 @@ class Probe:
         self.settings = settings
         self.last: Reply | None = None
         self._created: list[str] = []  # tasks, which cost money while they run
-        self._client = HttpClient()
+        self._client = HttpClient(EgressPolicy.of_operator())
         self.deliveries: Any = None  # what the checks of webhooks share
         self._finished: Any = None
 
@@ -211,13 +212,10 @@ class Probe:
             await asyncio.sleep(_POLL_SECONDS)
 
     async def aclose(self) -> None:
-        """Stop the tasks that a check has left behind, and close the connections."""
-        try:
-            for task_id in self._created:
-                with contextlib.suppress(DeviationError):
-                    await self.call("PUT", f"/stop-task?task_id={quote(task_id, safe='')}")
-        finally:
-            await self._client.aclose()
+        """Stop the tasks that a check has left behind."""
+        for task_id in self._created:
+            with contextlib.suppress(DeviationError):
+                await self.call("PUT", f"/stop-task?task_id={quote(task_id, safe='')}")
 
 
 CheckFunction = Callable[[Probe], Coroutine[Any, Any, None]]

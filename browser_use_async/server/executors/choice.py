@@ -34,7 +34,7 @@ def choose_executor(
     if choice in {"auto", "reader"}:
         from browser_use_async.server.executors.reader import ReaderExecutor  # noqa: PLC0415
 
-        return ReaderExecutor()
+        return ReaderExecutor(chromium.egress() if chromium is not None else None)
     if choice == "scripted":
         from browser_use_async.server.executors.scripted import ScriptedExecutor  # noqa: PLC0415
 

@@ -16,6 +16,10 @@ from browser_use_async.server.responses import RefusalError
 from browser_use_async.server.storage import TaskRecord
 from browser_use_async.types import UNSET, BrowserProfile, TaskSettings
 
+MAX_TASK_BYTES = 20 * 1024
+"""The longest text of a task, in bytes of UTF-8."""
+_SHOWN = 100
+
 _SAME_NAME = (
     "max_agent_steps",
     "allowed_domains",
@@ -90,11 +94,16 @@ def start_task(backend: Backend, settings: TaskSettings, default_model: str) -> 
 
 
 def check_fields(settings: Any) -> None:
-    """Check what a task would fail by after it was paid for: its schema and its domains.
+    """Check what a task would fail by after it was paid for, and how much is to be kept of it.
 
     Raises:
-        RefusalError: No answer can follow the schema, or no page fits a domain.
+        RefusalError: No answer can follow the schema, no page fits a domain, or the text is too
+            long.
     """
+    task = getattr(settings, "task", None)
+    if isinstance(task, str) and len(task.encode("utf-8", "surrogatepass")) > MAX_TASK_BYTES:
+        message = f"the text of a task may have {MAX_TASK_BYTES:,} bytes"
+        raise _refused(["task"], message, task[:_SHOWN])
     schema = settings.structured_output_json
     if isinstance(schema, str) and (problem := schema_problem(read_json(schema.encode()))):
         raise _refused(["structured_output_json"], f"that is no JSON schema: {problem}", schema)

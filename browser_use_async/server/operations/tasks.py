@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from typing import Any
 
+import attrs
+
 from browser_use_async.api.converter import unstructure
 from browser_use_async.api.endpoint_table import (
     GET_TASK,
@@ -40,6 +42,11 @@ from browser_use_async.types import (
     TaskStatus,
     TaskSummary,
 )
+
+MAX_PAGE_CHARACTERS = 2 * 1024 * 1024
+"""The most characters of outputs on one page of the list: with their escapes in JSON, and all else,
+less than the 32 MB that clients of this package take."""
+_CUT = " [the rest of this output is in the task itself]"
 
 
 def task_summary(record: TaskRecord, links: Links) -> TaskSummary:
@@ -128,12 +135,28 @@ def list_tasks(backend: Backend, query: PageQuery) -> TaskPage:
     count = backend.store.listed_count
     records = backend.store.task_page(query.page, limit)
     return TaskPage(
-        tasks=[task_summary(record, backend.links) for record in records],
+        tasks=_within_page([task_summary(record, backend.links) for record in records]),
         total_pages=-(-count // limit),
         page=query.page,
         limit=limit,
         total_count=count,
     )
+
+
+def _within_page(rows: list[TaskSummary]) -> list[TaskSummary]:
+    """The same rows, with long outputs cut where all of them together make too large an answer.
+
+    Every row stays, because clients count them. What else is in one is bounded at its creation.
+    """
+    if sum(len(row.output or "") for row in rows) <= MAX_PAGE_CHARACTERS:
+        return rows
+    longest = MAX_PAGE_CHARACTERS // len(rows)
+    return [
+        attrs.evolve(row, output=row.output[:longest] + _CUT)
+        if row.output is not None and len(row.output) > longest
+        else row
+        for row in rows
+    ]
 
 
 @operation(GET_TASK_MEDIA)

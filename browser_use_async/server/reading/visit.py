@@ -1,4 +1,4 @@
-"""Opening a page: redirects hop by hop, each one against the allowed domains."""
+"""Opening a page: redirects hop by hop, each one judged by where it leads."""
 
 from collections.abc import Iterator, Mapping
 from http import HTTPStatus
@@ -8,10 +8,14 @@ from typing import Any
 import attrs
 from yarl import URL
 
-from browser_use_async.server.http_client import HttpClient, HttpClientError, HttpResponse
+from browser_use_async.server.http_client import (
+    HttpClient,
+    HttpClientError,
+    HttpRefusedError,
+    HttpResponse,
+)
 from browser_use_async.server.reading.addresses import absolute
 from browser_use_async.server.reading.documents import UnreadableDocumentError, read_document
-from browser_use_async.server.reading.domains import AllowedDomains
 from browser_use_async.server.reading.page import Page
 
 MAX_REDIRECTS = 5
@@ -39,20 +43,23 @@ class Visit:
 
     Attributes:
         page: The page.
+        is_public: Whether it came from a public host, so that its links must not lead to private
+            ones.
         cookies: What its server set on the way: name, value, domain and path of each.
     """
 
     page: Page
+    is_public: bool = True
     cookies: list[Mapping[str, Any]] = attrs.field(factory=list, repr=False)
 
 
-async def open_page(outbound: HttpClient, url: str, allowed: AllowedDomains) -> Visit:
+async def open_page(outbound: HttpClient, url: str, *, from_public: bool = False) -> Visit:
     """Open a page and read it.
 
     Args:
-        outbound: The HTTP client.
+        outbound: The HTTP client, whose policy holds for redirects as well.
         url: The address.
-        allowed: The domains that may be visited, by redirects as well.
+        from_public: Whether it came out of a page of a public host.
 
     Raises:
         PageNotOpenedError: It was not allowed, not reachable, not there or not readable.
@@ -61,11 +68,12 @@ async def open_page(outbound: HttpClient, url: str, allowed: AllowedDomains) -> 
     passed: list[str] = []
     target = url
     while len(passed) <= MAX_REDIRECTS:
-        answer = await _ask(outbound, target, allowed)
+        answer = await _ask(outbound, target, from_public=from_public)
+        from_public = from_public or answer.is_public
         cookies += _cookies(answer)
         passed.append(answer.url)
         if answer.status not in _REDIRECTS:
-            return Visit(await _read(answer), cookies)
+            return Visit(await _read(answer), answer.is_public, cookies)
         location = answer.headers.get("Location", "").strip()
         target = absolute(URL(answer.url), location) if location else ""
         if not target:
@@ -75,15 +83,13 @@ async def open_page(outbound: HttpClient, url: str, allowed: AllowedDomains) -> 
     raise PageNotOpenedError(f"{url} redirects more than {MAX_REDIRECTS} times.", target)
 
 
-async def _ask(outbound: HttpClient, url: str, allowed: AllowedDomains) -> HttpResponse:
-    if not allowed.allows(url):
-        raise PageNotOpenedError(
-            f"{_shown(url)} is outside the allowed domains of this task ({allowed}).", _shown(url)
-        )
+async def _ask(outbound: HttpClient, url: str, *, from_public: bool) -> HttpResponse:
+    shown = _shown(url)
     try:
-        return await outbound.send("GET", url, headers={"Accept": _ACCEPT})
+        return await outbound.send("GET", url, headers={"Accept": _ACCEPT}, from_public=from_public)
+    except HttpRefusedError as error:
+        raise PageNotOpenedError(f"{shown} {error.refusal.reason}.", shown) from error
     except HttpClientError as error:
-        shown = _shown(url)
         raise PageNotOpenedError(f"{shown} could not be opened: {error}.", shown) from error
 
 

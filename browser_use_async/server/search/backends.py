@@ -39,14 +39,18 @@ class SearchBackend(Protocol):
 
 
 class SearxngBackend:
-    """A SearXNG server's JSON endpoint."""
+    """A SearXNG server's JSON endpoint.
+
+    Attributes:
+        urls: Its address, as the operator names it.
+    """
 
     def __init__(self, url: str) -> None:
-        self._url = url
+        self.urls = (url,)
 
     async def addresses(self, outbound: HttpClient, query: str, limit: int) -> list[str]:
         """The first addresses that the server gives."""
-        target = str(URL(self._url).update_query(q=query, format="json"))
+        target = str(URL(self.urls[0]).update_query(q=query, format="json"))
         try:
             answer = await outbound.send("GET", target, headers={"Accept": "application/json"})
         except HttpClientError as error:
@@ -66,10 +70,14 @@ class SearxngBackend:
 
 
 class SiteIndexBackend:
-    """An index of a few websites, made by crawling them."""
+    """An index of a few websites, made by crawling them.
+
+    Attributes:
+        urls: The addresses of the websites, as the operator names them.
+    """
 
     def __init__(self, sites: Sequence[str]) -> None:
-        self._sites = tuple(sites)
+        self.urls = tuple(sites)
         self._pages: list[Page] = []
         self._made_at: float | None = None
         self._lock = asyncio.Lock()
@@ -88,7 +96,7 @@ class SiteIndexBackend:
         # One search builds the index; concurrent ones wait for it.
         async with self._lock:
             if self._made_at is None or now - self._made_at > INDEX_SECONDS:
-                found = [await _walk(outbound, site) for site in self._sites]
+                found = [await _walk(outbound, site) for site in self.urls]
                 self._pages = [page for pages in found for page in pages]
                 self._made_at = now
         if not self._pages:

@@ -6,15 +6,12 @@ from collections.abc import Iterable, Sequence
 from yarl import URL
 
 from browser_use_async.server.http_client import HttpClient
-from browser_use_async.server.reading.domains import AllowedDomains
 from browser_use_async.server.reading.page import Link, Page
 from browser_use_async.server.reading.visit import PageNotOpenedError, open_page
 from browser_use_async.server.search.relevance import Weights
 
 CLICKS_PER_LEVEL = 3
 """How many links are followed at each level of depth."""
-
-_ANYWHERE = AllowedDomains(None)
 
 
 async def crawl(client: HttpClient, url: str, query: str, depth: int) -> list[Page]:
@@ -23,7 +20,8 @@ async def crawl(client: HttpClient, url: str, query: str, depth: int) -> list[Pa
     Raises:
         PageNotOpenedError: The first page could not be opened.
     """
-    first = (await open_page(client, url, _ANYWHERE)).page
+    visit = await open_page(client, url)
+    first = visit.page
     pages, level, seen = [first], [first], {_without_fragment(url), _without_fragment(first.url)}
     for _ in range(depth - 1):
         links = [
@@ -36,7 +34,9 @@ async def crawl(client: HttpClient, url: str, query: str, depth: int) -> list[Pa
         seen |= {_without_fragment(link.url) for link in chosen}
         level = [
             page
-            for page in await open_pages(client, [link.url for link in chosen])
+            for page in await open_pages(
+                client, [link.url for link in chosen], from_public=visit.is_public
+            )
             # The same page under another address adds nothing.
             if all(page.url != known.url and page.text != known.text for known in pages)
         ]
@@ -44,10 +44,12 @@ async def crawl(client: HttpClient, url: str, query: str, depth: int) -> list[Pa
     return pages
 
 
-async def open_pages(client: HttpClient, urls: Sequence[str]) -> list[Page]:
+async def open_pages(
+    client: HttpClient, urls: Sequence[str], *, from_public: bool = False
+) -> list[Page]:
     """Open pages concurrently; those that cannot be opened are left out."""
     visits = await asyncio.gather(
-        *(open_page(client, url, _ANYWHERE) for url in urls), return_exceptions=True
+        *(open_page(client, url, from_public=from_public) for url in urls), return_exceptions=True
     )
     pages: list[Page] = []
     for visit in visits:

@@ -2,9 +2,14 @@
 
 import asyncio
 
+from browser_use_async.server.egress.proxy import Egress
 from browser_use_async.server.http_client import HttpClient
 from browser_use_async.server.reading.visit import PageNotOpenedError
-from browser_use_async.server.search.backends import SearchBackend
+from browser_use_async.server.search.backends import (
+    SearchBackend,
+    SearxngBackend,
+    SiteIndexBackend,
+)
 from browser_use_async.server.search.crawler import crawl
 from browser_use_async.server.search.relevance import passages
 from browser_use_async.types import SearchResult
@@ -14,11 +19,16 @@ _AT_ONCE = 5
 
 
 class SearchEngine:
-    """Searches websites for passages that fit a query."""
+    """Searches websites for passages that fit a query.
 
-    def __init__(self, backend: SearchBackend | None) -> None:
+    Args:
+        backend: What finds the websites of a web search.
+        egress: Where searches may go.
+    """
+
+    def __init__(self, backend: SearchBackend | None, egress: Egress) -> None:
         self.backend = backend
-        self._client = HttpClient()
+        self._egress = egress
 
     async def search_url(self, url: str, query: str, depth: int) -> SearchResult:
         """Search one website.
@@ -26,7 +36,8 @@ class SearchEngine:
         Raises:
             PageNotOpenedError: The website could not be opened.
         """
-        pages = await crawl(self._client, url, query, depth)
+        client = HttpClient(self._egress.policy_naming([url]))
+        pages = await crawl(client, url, query, depth)
         content = passages(query, pages)
         if not content:
             noun = "page" if len(pages) == 1 else "pages"
@@ -41,21 +52,23 @@ class SearchEngine:
         Raises:
             SearchUnavailableError: There are no addresses to be had.
         """
-        urls = await backend.addresses(self._client, query, max_websites)
+        is_index = isinstance(backend, SiteIndexBackend)
+        named = backend.urls if isinstance(backend, SearxngBackend | SiteIndexBackend) else ()
+        asks = HttpClient(self._egress.policy_naming(opening=named))
+        urls = await backend.addresses(asks, query, max_websites)
+        # The operator names the sites of an index. What else a search finds, anybody can have
+        # put there.
+        client = asks if is_index else HttpClient(self._egress.policy_naming())
         # Bounds open connections and memory, however many websites are asked for.
         slots = asyncio.Semaphore(_AT_ONCE)
 
         async def read(url: str) -> SearchResult | None:
             async with slots:
                 try:
-                    content = passages(query, await crawl(self._client, url, query, depth))
+                    content = passages(query, await crawl(client, url, query, depth))
                 except PageNotOpenedError:
                     return None
             return SearchResult(url, content) if content else None
 
         results = await asyncio.gather(*map(read, urls))
         return [result for result in results if result is not None]
-
-    async def aclose(self) -> None:
-        """Close the connections."""
-        await self._client.aclose()

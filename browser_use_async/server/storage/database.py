@@ -11,8 +11,10 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import attrs
+
 from browser_use_async.errors import ConfigurationError
-from browser_use_async.server.storage.keeper import Keeper, MemoryKeeper
+from browser_use_async.server.storage.keeper import FileFacts, Keeper, MemoryKeeper
 from browser_use_async.server.storage.sealing import (
     KEY_VARIABLE,
     missing_for_sealing,
@@ -23,6 +25,7 @@ SCHEMA_VERSION = 1
 """The version of the tables; a file of a newer one is refused."""
 
 _APPLICATION = 0x62757365  # "buse", by which SQLite's header names the program of a file
+_FACTS = "file_facts"
 _logger = logging.getLogger(__name__)
 
 _TABLES = """
@@ -46,6 +49,7 @@ _KEEP = (
     "ON CONFLICT (kind, key) DO UPDATE SET body = excluded.body"
 )
 _ALL = "SELECT key, body FROM {} WHERE kind = ? ORDER BY position"
+_ONE = "SELECT body FROM {} WHERE kind = ? AND key = ?"
 _FORGET = "DELETE FROM {} WHERE kind = ? AND key = ?"
 
 
@@ -114,7 +118,10 @@ class SqliteKeeper:
 
     def keep_file(self, kind: str, key: str, content: bytes) -> None:
         """Keep a file."""
-        self._execute(_KEEP.format("file"), kind, key, content)
+        with self._connection:
+            self._execute("BEGIN")
+            self._execute(_KEEP.format("file"), kind, key, content)
+            self._keep_facts(kind, key, FileFacts.of(content))
 
     def forget(self, kind: str, key: str) -> None:
         """Forget all that is under a key."""
@@ -122,6 +129,7 @@ class SqliteKeeper:
             self._execute("BEGIN")
             for table in ("document", "secret", "file"):
                 self._execute(_FORGET.format(table), kind, key)
+            self._execute(_FORGET.format("document"), _FACTS, f"{kind}/{key}")
 
     def forget_secret(self, kind: str, key: str) -> None:
         """Forget a sealed document."""
@@ -140,9 +148,33 @@ class SqliteKeeper:
 
     def file(self, kind: str, key: str) -> bytes | None:
         """The bytes of a file, or None."""
-        row = self._execute("SELECT body FROM file WHERE kind = ? AND key = ?", kind, key)
+        row = self._execute(_ONE.format("file"), kind, key)
         found: tuple[bytes] | None = row.fetchone()
         return found and found[0]
+
+    def file_facts(self, kind: str, key: str) -> FileFacts | None:
+        """Size and digest of a file, as they were kept with it, or None."""
+        row = self._execute(_ONE.format("document"), _FACTS, f"{kind}/{key}").fetchone()
+        if row is not None:
+            return FileFacts(**json.loads(row[0]))
+        content = self.file(kind, key)
+        if content is None:
+            return None
+        facts = FileFacts.of(content)  # a file of a version that kept no facts
+        self._keep_facts(kind, key, facts)
+        return facts
+
+    def file_part(self, kind: str, key: str, part: range) -> bytes:
+        """Some bytes of a file."""
+        statement = "SELECT position FROM file WHERE kind = ? AND key = ?"
+        position: int = self._execute(statement, kind, key).fetchone()[0]
+        with self._connection.blobopen("file", "body", position, readonly=True) as blob:
+            blob.seek(part.start)
+            return blob.read(len(part))
+
+    def _keep_facts(self, kind: str, key: str, facts: FileFacts) -> None:
+        document = json.dumps(attrs.asdict(facts))
+        self._execute(_KEEP.format("document"), _FACTS, f"{kind}/{key}", document)
 
     def close(self) -> None:
         """Write the log back into the file and let go of it."""

@@ -1,7 +1,23 @@
 """What the server's stores ask of whatever outlives a restart."""
 
+import hashlib
 from collections.abc import Iterable, Mapping
-from typing import Any, Protocol
+from typing import Any, Protocol, Self
+
+import attrs
+
+
+@attrs.frozen
+class FileFacts:
+    """What a file is known by without its bytes."""
+
+    size: int  # in bytes
+    digest: str  # SHA-256 in hexadecimal digits
+
+    @classmethod
+    def of(cls, content: bytes) -> Self:
+        """The facts of a content."""
+        return cls(len(content), hashlib.sha256(content).hexdigest())
 
 
 class Keeper(Protocol):
@@ -44,6 +60,13 @@ class Keeper(Protocol):
     def file(self, kind: str, key: str) -> bytes | None:
         """The bytes of a file, or None."""
 
+    def file_facts(self, kind: str, key: str) -> FileFacts | None:
+        """Size and digest of a file, without reading it, or None."""
+
+    def file_part(self, kind: str, key: str, part: range) -> bytes:
+        """Some consecutive bytes of a file that is there, without reading the others."""
+        ...
+
     def close(self) -> None:
         """Release whatever is held."""
 
@@ -56,6 +79,7 @@ class MemoryKeeper:
 
     def __init__(self) -> None:
         self._files: dict[tuple[str, str], bytes] = {}
+        self._facts: dict[tuple[str, str], FileFacts] = {}  # of files that were asked for
 
     @property
     def secrets_refused(self) -> str | None:
@@ -71,10 +95,12 @@ class MemoryKeeper:
     def keep_file(self, kind: str, key: str, content: bytes) -> None:
         """Hold the bytes."""
         self._files[kind, key] = content
+        self._facts.pop((kind, key), None)
 
     def forget(self, kind: str, key: str) -> None:
         """Let go of the bytes."""
         self._files.pop((kind, key), None)
+        self._facts.pop((kind, key), None)
 
     def forget_secret(self, kind: str, key: str) -> None:
         """There is nothing to forget."""
@@ -90,6 +116,19 @@ class MemoryKeeper:
     def file(self, kind: str, key: str) -> bytes | None:
         """The bytes, if this server was given them."""
         return self._files.get((kind, key))
+
+    def file_facts(self, kind: str, key: str) -> FileFacts | None:
+        """Size and digest, which is computed once."""
+        content = self._files.get((kind, key))
+        if content is None:
+            return None
+        if (kind, key) not in self._facts:
+            self._facts[kind, key] = FileFacts.of(content)
+        return self._facts[kind, key]
+
+    def file_part(self, kind: str, key: str, part: range) -> bytes:
+        """A copy of these bytes."""
+        return self._files[kind, key][part.start : part.stop]
 
     def close(self) -> None:
         """There is nothing to release."""

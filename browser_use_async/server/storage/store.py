@@ -12,7 +12,12 @@ from browser_use_async.server.pictures import Drawing
 from browser_use_async.server.storage.changes import ChangeLog, Changes
 from browser_use_async.server.storage.keeper import Keeper, MemoryKeeper
 from browser_use_async.server.storage.records import TaskRecord
-from browser_use_async.server.storage.task_files import TaskFiles, recording_name, screenshot_name
+from browser_use_async.server.storage.task_files import (
+    StoredFile,
+    TaskFiles,
+    recording_name,
+    screenshot_name,
+)
 from browser_use_async.server.storage.task_history import TaskHistory
 from browser_use_async.server.task_states import TaskEvent, next_status
 from browser_use_async.types import UNSET, TaskSettings, TaskStatus, TaskStep
@@ -111,6 +116,11 @@ class Store:
         """The content of an output file, a screenshot or a recording; None if there is none."""
         record = self._by_id.get(task_id)
         return self._files.read(record, name) if record is not None else None
+
+    def find_file(self, task_id: str, name: str) -> StoredFile | None:
+        """The same file, of which nothing has been read yet."""
+        record = self._by_id.get(task_id)
+        return self._files.find(record, name) if record is not None else None
 
     def tell(self, observe: Callable[[TaskRecord, TaskEvent | None], None]) -> None:
         """Have somebody told, from now on, of each task's creation and changes of status."""

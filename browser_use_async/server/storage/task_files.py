@@ -1,12 +1,12 @@
 """Screenshots, recordings and output files of tasks, read when somebody asks for them."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import attrs
 
 from browser_use_async.server.pictures import Drawing
-from browser_use_async.server.storage.keeper import Keeper
+from browser_use_async.server.storage.keeper import FileFacts, Keeper
 from browser_use_async.server.storage.records import TaskRecord
 
 _CAPTURED, _DRAWING, _OUTPUT, _RECORDING = "screenshot", "drawing", "output_file", "recording"
@@ -20,6 +20,14 @@ def screenshot_name(task_id: str, number: int) -> str:
 def recording_name(task_id: str, ending: str) -> str:
     """The name of a recording."""
     return f"{task_id}-recording.{ending}"
+
+
+@attrs.frozen
+class StoredFile:
+    """A file of a task, of which as much is read as somebody asks for."""
+
+    facts: FileFacts
+    read: Callable[[range], bytes]
 
 
 class TaskFiles:
@@ -49,12 +57,17 @@ class TaskFiles:
 
     def read(self, record: TaskRecord, name: str) -> bytes | None:
         """The bytes of a file, or None if the task has no file of this name."""
+        found = self.find(record, name)
+        return found.read(range(found.facts.size)) if found is not None else None
+
+    def find(self, record: TaskRecord, name: str) -> "StoredFile | None":
+        """A file whose bytes are still to be read, or None if the task has no file of this name."""
         if name in record.output_files:
-            return self._keeper.file(_OUTPUT, _output_key(record, name))
+            return self._kept(_OUTPUT, _output_key(record, name))
         if name in record.screenshots:
-            return self._keeper.file(_CAPTURED, name) or self._drawn(name)
+            return self._kept(_CAPTURED, name) or self._drawn(name)
         if name in record.recordings:
-            return self._keeper.file(_RECORDING, name)
+            return self._kept(_RECORDING, name)
         return None
 
     def forget(self, record: TaskRecord) -> None:
@@ -67,13 +80,20 @@ class TaskFiles:
         for name in record.output_files:
             self._keeper.forget(_OUTPUT, _output_key(record, name))
 
-    def _drawn(self, name: str) -> bytes | None:
+    def _kept(self, kind: str, key: str) -> "StoredFile | None":
+        facts = self._keeper.file_facts(kind, key)
+        if facts is None:
+            return None
+        return StoredFile(facts, lambda part: self._keeper.file_part(kind, key, part))
+
+    def _drawn(self, name: str) -> "StoredFile | None":
         drawing = self._keeper.file(_DRAWING, name)
         if drawing is None:
             return None
         fields = json.loads(drawing)
         width, height = fields.pop("viewport")
-        return Drawing(**fields, viewport=(width, height)).png()
+        picture = Drawing(**fields, viewport=(width, height)).png()
+        return StoredFile(FileFacts.of(picture), lambda part: picture[part.start : part.stop])
 
 
 def _output_key(record: TaskRecord, name: str) -> str:

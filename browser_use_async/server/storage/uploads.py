@@ -40,6 +40,11 @@ class Uploads:
         self._keeper.keep(_KIND, name, {"uploaded_at": format_timestamp(upload.uploaded_at)})
         return upload
 
+    def size_with(self, name: str, content: bytes) -> int:
+        """How many bytes all files would have together with a new one."""
+        others = (len(each.content) for each in self._files.values() if each.name != name)
+        return sum(others) + len(content)
+
     def get(self, name: str) -> Upload | None:
         """The file of a name, or None."""
         return self._files.get(name)

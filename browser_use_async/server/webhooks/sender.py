@@ -8,6 +8,7 @@ from collections.abc import Callable
 from datetime import datetime
 
 from browser_use_async.errors import ConfigurationError
+from browser_use_async.server.egress.proxy import Egress
 from browser_use_async.server.http_client import HttpClient, HttpClientError
 from browser_use_async.server.responses import log_failure
 from browser_use_async.server.storage import TaskRecord
@@ -41,13 +42,14 @@ class WebhookSender:
         first_retry: float,
         duplicates: Callable[[], int],
         keeper: Keeper,
+        egress: Egress,
     ) -> None:
         self._now = now
         self._first_retry = first_retry
         self._duplicates = duplicates
-        self._client = HttpClient(
-            connect=_ATTEMPT_SECONDS, silence=_ATTEMPT_SECONDS, exchange=_ATTEMPT_SECONDS
-        )
+        self._egress = egress
+        # One for each webhook: the names of one do not hold up the events of another.
+        self._clients: dict[str, HttpClient] = {}
         self._webhooks = WebhookRegistry(keeper)
         self._slots: dict[str, asyncio.Semaphore] = {}
         # One queue and one worker for each address and task: that keeps a task's events in order.
@@ -88,6 +90,7 @@ class WebhookSender:
 
     def remove(self, webhook_id: str) -> bool:
         """Remove a webhook, and give up its pending events."""
+        self._clients.pop(webhook_id, None)
         return self._webhooks.remove(webhook_id)
 
     def task_changed(self, record: TaskRecord, event: TaskEvent | None) -> None:
@@ -115,7 +118,6 @@ class WebhookSender:
             _logger.warning(
                 "%d webhook events were not delivered before the server closed", pending
             )
-        await self._client.aclose()
 
     def _enqueue(self, delivery: Delivery) -> None:
         key = (delivery.address, delivery.task_id)
@@ -172,10 +174,20 @@ class WebhookSender:
         now = self._now()
         headers = signed_headers(body, webhook.secret, now)
         try:
-            answer = await self._client.send("POST", webhook.url, headers=headers, body=body)
+            client = self._client(webhook)
+            answer = await client.send("POST", webhook.url, headers=headers, body=body)
         except HttpClientError as error:
             return Attempt(now, problem=str(error))
         return Attempt(now, answer.status)
+
+    def _client(self, webhook: Webhook) -> HttpClient:
+        client = self._clients.get(webhook.id)
+        if client is None:
+            urls, seconds = [webhook.url], _ATTEMPT_SECONDS
+            policy = self._egress.policy_naming(urls, opening=urls if webhook.by_operator else ())
+            client = HttpClient(policy, connect=seconds, silence=seconds, exchange=seconds)
+            self._clients[webhook.id] = client
+        return client
 
     async def _sleep(self, seconds: float) -> None:
         with contextlib.suppress(TimeoutError):

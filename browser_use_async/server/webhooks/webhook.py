@@ -53,6 +53,8 @@ class Webhook:
     url: str = attrs.field(validator=_check_url)
     secret: str = attrs.field(validator=_check_secret)
     id: str = attrs.field(factory=lambda: str(uuid.uuid4()), kw_only=True)
+    # Whether the operator names it, who may name an address of a private network
+    by_operator: bool = attrs.field(default=False, kw_only=True)
 
     @property
     def origin(self) -> str:
@@ -74,7 +76,12 @@ class WebhookRegistry:
     def __init__(self, keeper: Keeper) -> None:
         self._keeper = keeper
         restored = [
-            Webhook(secret["url"], secret["secret"], id=key)
+            Webhook(
+                secret["url"],
+                secret["secret"],
+                id=key,
+                by_operator=secret.get("by_operator", False),
+            )
             for key, secret in keeper.secrets(_KIND)
         ]
         self._webhooks = {webhook.address: webhook for webhook in restored}
@@ -96,9 +103,10 @@ class WebhookRegistry:
             self._keeper.forget(_KIND, other.id)
         self._webhooks[webhook.address] = webhook
         if save:
-            self._keeper.keep_secret(
-                _KIND, webhook.id, {"url": webhook.url, "secret": webhook.secret}
+            document = attrs.asdict(
+                webhook, filter=lambda field, _: field.name in {"url", "secret", "by_operator"}
             )
+            self._keeper.keep_secret(_KIND, webhook.id, document)
 
     def remove(self, webhook_id: str) -> bool:
         """Remove a webhook; False if there is none with this id."""

@@ -5,6 +5,7 @@ from aiohttp import web
 
 from browser_use_async.errors import ConfigurationError
 from browser_use_async.server import AgentSettings
+from browser_use_async.server.egress.policy import EgressPolicy
 from browser_use_async.server.executors.agent.endpoint import (
     ModelEndpoint,
     NoModelError,
@@ -100,12 +101,11 @@ async def test_the_list_of_models(answer: Any, chosen: str) -> None:
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
     url = f"http://127.0.0.1:{runner.addresses[0][1]}/v1"
-    outbound = HttpClient()
+    outbound = HttpClient(EgressPolicy.of_operator())
     try:
         endpoint = ModelEndpoint.of(AgentSettings(llm_base_url=url, llm_key="sesame"))
         assert await endpoint.model_for("o3", outbound) == chosen
     finally:
-        await outbound.aclose()
         await runner.cleanup()
 
     assert keys == ["Bearer sesame"]
@@ -114,8 +114,6 @@ async def test_the_list_of_models(answer: Any, chosen: str) -> None:
 async def test_one_model_for_all_tasks_is_not_looked_up() -> None:
     """With `llm_model` nobody asks the endpoint for a list."""
     endpoint = ModelEndpoint.of(AgentSettings(llm_base_url="http://127.0.0.1:9", llm_model="m"))
-    outbound = HttpClient()
+    outbound = HttpClient(EgressPolicy.of_operator())
 
     assert await endpoint.model_for("o3", outbound) == "m"
-
-    await outbound.aclose()

@@ -38,10 +38,14 @@ def test_allowed_domains_become_patterns(entry: str, patterns: list[str]) -> Non
     assert address_patterns([entry, entry]) == patterns
 
 
-@pytest.mark.parametrize("entries", [None, []])
-def test_without_domains_there_is_a_pattern(entries: list[str] | None) -> None:
+def test_without_domains_there_is_a_pattern() -> None:
     """F1: a task that names no domains is for http and https, and for no other scheme."""
-    assert address_patterns(entries) == ["http*://*"]
+    assert address_patterns(None) == ["http*://*"]
+
+
+def test_no_domains_allow_nothing() -> None:
+    """F26: an application whose list comes out empty does not open everything."""
+    assert address_patterns([]) == ["http*://nothing.invalid"]
 
 
 @pytest.mark.parametrize("entry", ["", "a*.example", "*.*.example", "http://", "::::"])
@@ -52,13 +56,30 @@ def test_what_is_no_domain_allows_nothing(entry: str) -> None:
 
 
 def test_secrets_are_bound_to_domains() -> None:
-    """With allowed domains each secret is for them only, in either scheme unless one is given."""
+    """With allowed domains each secret is for them only, by https unless an entry says more."""
     assert secrets_by_domain(SECRETS, None) == SECRETS
     assert secrets_by_domain({}, ["shop.example"]) == {}
-    assert secrets_by_domain(SECRETS, ["*.shop.example", "https://bank.example"]) == {
-        "http*://*.shop.example": SECRETS,
+    assert secrets_by_domain(SECRETS, []) == {}
+    domains = ["*.shop.example", "https://bank.example", "localhost"]
+    assert secrets_by_domain(SECRETS, domains) == {
+        "https://*.shop.example": SECRETS,
+        "http*://localhost": SECRETS,
         "https://bank.example": SECRETS,
     }
+
+
+@pytest.mark.parametrize(
+    ("allowed", "patterns"), [(None, []), ([], ["nowhere.invalid"]), (["a.example"], ["a.example"])]
+)
+def test_an_empty_list_is_not_every_domain(
+    tmp_path: Path, allowed: list[str] | None, patterns: list[str]
+) -> None:
+    """F26: browser-use takes an empty list for all domains, which only a missing one means."""
+    assignment = Assignment("t-1", "Do it", allowed_domains=allowed)
+    endpoint = ModelEndpoint.of(AgentSettings(llm_base_url="http://127.0.0.1:1/v1"))
+    order = make_order(assignment, endpoint, "m", "http://127.0.0.1:2", tmp_path)
+
+    assert order["allowed_domains"] == patterns
 
 
 def test_an_order(tmp_path: Path) -> None:

@@ -7,8 +7,8 @@ import pytest
 from aiohttp import web
 
 from browser_use_async.errors import ConfigurationError
+from browser_use_async.server.egress.policy import AdHosts, PrivateAddresses
 from browser_use_async.server.executors.chromium.executor import ChromiumExecutor
-from browser_use_async.server.executors.chromium.rules import AdHosts, PrivateAddresses
 from browser_use_async.server.executors.chromium.settings import ChromiumSettings
 from tests.server.chromium.pages import serve_pages
 from tests.server.chromium.running import browse
@@ -225,4 +225,4 @@ def test_ad_hosts_include_what_is_below_them():
 def test_wrong_private_addresses(wrong: str):
     """What is no address is refused."""
     with pytest.raises(ConfigurationError, match="is no address such as"):
-        PrivateAddresses([wrong])
+        PrivateAddresses.of([wrong])

@@ -1,21 +1,22 @@
-from collections.abc import AsyncIterator
-
 import pytest
 
+from browser_use_async.server.egress.policy import AllowedDomains, EgressPolicy, PrivateAddresses
 from browser_use_async.server.http_client import HttpClient
-from browser_use_async.server.reading.domains import AllowedDomains
 from browser_use_async.server.reading.visit import PageNotOpenedError, open_page
 from tests.server.raw_server import page, raw_server
 
-ALL = AllowedDomains(None)
+OPEN = PrivateAddresses(all=True)
 
 
 @pytest.fixture
-async def outbound() -> AsyncIterator[HttpClient]:
-    """An HTTP client."""
-    client = HttpClient(connect=20, silence=20, exchange=20)
-    yield client
-    await client.aclose()
+def outbound() -> HttpClient:
+    """An HTTP client that may open pages of this machine."""
+    return HttpClient(EgressPolicy(private=OPEN), connect=20, silence=20, exchange=20)
+
+
+def within(*domains: str) -> HttpClient:
+    """An HTTP client that may open pages of these domains."""
+    return HttpClient(EgressPolicy(AllowedDomains(domains), OPEN))
 
 
 def moved(location: str, status: str = "302 Found") -> bytes:
@@ -23,12 +24,10 @@ def moved(location: str, status: str = "302 Found") -> bytes:
     return page(status=status, headers={"Location": location})
 
 
-async def refusal(
-    outbound: HttpClient, url: str, allowed: AllowedDomains = ALL
-) -> PageNotOpenedError:
+async def refusal(outbound: HttpClient, url: str) -> PageNotOpenedError:
     """Why a page cannot be opened."""
     with pytest.raises(PageNotOpenedError) as caught:
-        await open_page(outbound, url, allowed)
+        await open_page(outbound, url)
     return caught.value
 
 
@@ -37,7 +36,7 @@ async def test_redirects_are_followed(outbound: HttpClient, status: int):
     """Relative redirects lead to the page, whose address is the last one."""
     answers = {"/a": moved("b#part", f"{status} Moved"), "/b": page(b"<title>There</title>")}
     async with raw_server(answers) as url:
-        visit = await open_page(outbound, f"{url}/a", ALL)
+        visit = await open_page(outbound, f"{url}/a")
 
     assert (visit.page.title, visit.page.url) == ("There", f"{url}/b")
 
@@ -46,7 +45,7 @@ async def test_five_redirects_are_enough(outbound: HttpClient):
     """Five redirects are followed, and the sixth is not."""
     answers = {f"/{number}": moved(f"/{number + 1}") for number in range(6)}
     async with raw_server({**answers, "/6": page(b"<title>End</title>")}) as url:
-        assert (await open_page(outbound, f"{url}/1", ALL)).page.title == "End"
+        assert (await open_page(outbound, f"{url}/1")).page.title == "End"
         assert "more than 5 times" in (await refusal(outbound, f"{url}/0")).reason
 
 
@@ -65,7 +64,7 @@ async def test_redirect_to_nowhere_is_refused(outbound: HttpClient, location: st
         assert "redirects to nowhere" in (await refusal(outbound, url)).reason
 
 
-async def test_redirects_obey_the_allowed_domains(outbound: HttpClient):
+async def test_redirects_obey_the_allowed_domains():
     """A redirect to another host is not asked when that host is not allowed."""
     asked: list[str] = []
 
@@ -75,7 +74,7 @@ async def test_redirects_obey_the_allowed_domains(outbound: HttpClient):
     async with raw_server(note) as other:
         target = other.replace("127.0.0.1", "localhost")
         async with raw_server({"/": moved(f"{target}/secret")}) as url:
-            error = await refusal(outbound, url, AllowedDomains(["127.0.0.1"]))
+            error = await refusal(within("127.0.0.1"), url)
 
     assert (
         error.reason == f"{target}/secret is outside the allowed domains of this task (127.0.0.1)."
@@ -100,7 +99,7 @@ async def test_status_decides(outbound: HttpClient, status: str, shown: str):
         if shown:
             assert (await refusal(outbound, url)).reason == f"{url} answered {shown}."
         else:
-            assert (await open_page(outbound, url, ALL)).page.text == "x"
+            assert (await open_page(outbound, url)).page.text == "x"
 
 
 async def test_unreadable_page_is_refused(outbound: HttpClient):
@@ -111,8 +110,8 @@ async def test_unreadable_page_is_refused(outbound: HttpClient):
 
 async def test_passwords_in_addresses_are_not_shown(outbound: HttpClient):
     """An address with a password is refused without repeating the password."""
-    for allowed in (ALL, AllowedDomains(["b.example"])):
-        error = await refusal(outbound, "http://user:hunter2@a.example/x", allowed)
+    for client in (outbound, within("b.example")):
+        error = await refusal(client, "http://user:hunter2@a.example/x")
 
         assert "hunter2" not in error.reason + error.url
 
@@ -128,7 +127,7 @@ async def test_cookies_of_the_whole_way_are_collected(outbound: HttpClient):
     )
     async with raw_server({"/a": first, "/b": last}) as url:
         local = url.replace("127.0.0.1", "localhost")
-        visit = await open_page(outbound, f"{local}/a", ALL)
+        visit = await open_page(outbound, f"{local}/a")
 
     assert visit.cookies == [
         {"name": "a", "value": "1", "domain": "localhost", "path": "/x"},

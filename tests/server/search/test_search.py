@@ -10,7 +10,7 @@ from aiohttp import web
 from yarl import URL
 
 from browser_use_async.errors import ConfigurationError
-from browser_use_async.server import LocalServer
+from browser_use_async.server import ChromiumSettings, LocalServer
 from browser_use_async.server.search import choose_backend
 from browser_use_async.server.static_site import StaticSite
 from tests.server.calling import Caller
@@ -163,7 +163,9 @@ async def test_addresses_may_come_from_searxng(http: aiohttp.ClientSession, site
     host, port = runner.addresses[0][:2]
     try:
         async with LocalServer(
-            executor="scripted", search=f"http://{host}:{port}/search"
+            executor="scripted",
+            search=f"http://{host}:{port}/search",
+            chromium=ChromiumSettings(allow_private_addresses=[site.url]),
         ) as server:
             answer = await Caller(server, http).post("/simple-search", json={"query": "founded"})
     finally:

@@ -8,6 +8,7 @@ from contextlib import AsyncExitStack, aclosing
 
 import attrs
 
+from browser_use_async.server.egress.proxy import Egress
 from browser_use_async.server.executors.agent.endpoint import ModelEndpoint, NoModelError
 from browser_use_async.server.executors.agent.orders import make_order
 from browser_use_async.server.executors.agent.place import Place, Places
@@ -65,7 +66,8 @@ class BrowserUseExecutor:
         self._python = os.fspath(settings.python or sys.executable)
         check_python(self._python)
         self._places = Places(chromium or ChromiumSettings())
-        self._outbound = HttpClient()
+        # The operator names the endpoint, wherever it is.
+        self._outbound = HttpClient(Egress().policy_naming(opening=[self._endpoint.base_url]))
         self._films = FilmMaker()
         self._at_work: dict[str, Place] = {}
 
@@ -105,8 +107,7 @@ class BrowserUseExecutor:
         return LiveView(place.observer.screencast) if place is not None else None
 
     async def aclose(self) -> None:
-        """Close the connections to the model's endpoint."""
-        await self._outbound.aclose()
+        """Nothing is shared between tasks."""
 
     async def _work(
         self, assignment: Assignment, control: Control, model: str, mask: SecretRedactor

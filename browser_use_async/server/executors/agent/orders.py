@@ -6,6 +6,7 @@ from typing import Any
 
 from yarl import URL
 
+from browser_use_async.server.egress.policy import is_here
 from browser_use_async.server.executors.agent.endpoint import ModelEndpoint
 from browser_use_async.server.executors.agent.worker.order import Order
 from browser_use_async.server.executors.protocol import Assignment
@@ -60,12 +61,12 @@ def address_patterns(entries: Sequence[str] | None) -> list[str]:
     as well.
 
     Args:
-        entries: The task's allowed domains; None or nothing allows all.
+        entries: The task's allowed domains; None allows all, and an empty list nothing.
     """
-    if not entries:
+    if entries is None:
         return [_ANY_SITE]
     hosts = [host for entry in entries for host in _with_parent(_host(entry))]
-    # An empty list would allow everything.
+    # browser-use takes an empty list for every address.
     return [f"http*://{host}" for host in dict.fromkeys(hosts)] or [_NO_SITE]
 
 
@@ -85,7 +86,7 @@ def secrets_by_domain(
         secrets: The task's secrets.
         allowed_domains: The task's allowed domains.
     """
-    if not allowed_domains:
+    if allowed_domains is None:
         return dict(secrets)
     if not secrets:
         return {}
@@ -95,7 +96,9 @@ def secrets_by_domain(
 
 def _scheme(entry: str) -> str:
     scheme, separator, _ = entry.strip().partition("://")
-    return scheme.lower() if separator else "http*"
+    if separator:
+        return scheme.lower()
+    return "http*" if is_here(_host(entry)) else "https"
 
 
 def _host(entry: str) -> str:

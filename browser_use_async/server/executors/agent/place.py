@@ -8,15 +8,14 @@ from pathlib import Path
 
 import attrs
 
+from browser_use_async.server.egress.proxy import Gateway
 from browser_use_async.server.executors.agent.observer import LiveObserver
 from browser_use_async.server.executors.chromium.finding import require_browser
 from browser_use_async.server.executors.chromium.folders import clean_up_after_the_dead
-from browser_use_async.server.executors.chromium.gateway import Gateway
 from browser_use_async.server.executors.chromium.memory import browsers_that_fit
 from browser_use_async.server.executors.chromium.process import BrowserProcess
 from browser_use_async.server.executors.chromium.settings import ChromiumSettings
 from browser_use_async.server.executors.chromium.tab_settings import TabSettings, mask_script
-from browser_use_async.server.executors.chromium.ways_out import WaysOut
 from browser_use_async.server.executors.protocol import Assignment
 from browser_use_async.server.jobs.redaction import SecretRedactor
 
@@ -57,7 +56,7 @@ class Places:
 
     def __init__(self, settings: ChromiumSettings) -> None:
         self._program = require_browser(settings.browser)
-        self._ways_out = WaysOut(settings)
+        self._egress = settings.egress()
         most = settings.max_browsers or browsers_that_fit(each_bytes=_EACH_BYTES)
         self._free = asyncio.Semaphore(most)
         self._has_cleaned_up = False
@@ -76,8 +75,8 @@ class Places:
         async with self._free, AsyncExitStack() as stack:
             await self._clean_up()
             own_ports: set[int] = set()
-            upstream, way_out = self._ways_out.upstream(assignment)
-            gateway = Gateway(self._ways_out.rules(assignment).protecting(own_ports), upstream)
+            upstream, way_out = self._egress.upstream(assignment)
+            gateway = Gateway(self._egress.policy(assignment).protecting(own_ports), upstream)
             await gateway.start()
             stack.push_async_callback(gateway.aclose)
             browser = await BrowserProcess.start(self._program, _flags(gateway))

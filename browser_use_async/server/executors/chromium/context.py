@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from browser_use_async.server.egress.proxy import Gateway
 from browser_use_async.server.executors.chromium.browser import Browser
 from browser_use_async.server.executors.chromium.connection import (
     DevToolsError,
@@ -15,7 +16,6 @@ from browser_use_async.server.executors.chromium.connection import (
     Session,
 )
 from browser_use_async.server.executors.chromium.downloads import Downloads
-from browser_use_async.server.executors.chromium.gateway import Gateway
 from browser_use_async.server.executors.chromium.screencast import Screencast
 from browser_use_async.server.executors.chromium.tab import Tab
 from browser_use_async.server.executors.chromium.tab_settings import TabSettings, mask_script

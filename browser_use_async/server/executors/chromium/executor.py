@@ -21,7 +21,6 @@ from browser_use_async.server.executors.chromium.pool import BrowserPool
 from browser_use_async.server.executors.chromium.process import BrowserNotStartedError
 from browser_use_async.server.executors.chromium.recording import FilmMaker, Recording
 from browser_use_async.server.executors.chromium.settings import ChromiumSettings
-from browser_use_async.server.executors.chromium.ways_out import WaysOut
 from browser_use_async.server.executors.pace import DeadEndError
 from browser_use_async.server.executors.protocol import (
     Assignment,
@@ -62,7 +61,7 @@ class ChromiumExecutor:
 
     def __init__(self, settings: ChromiumSettings | None = None) -> None:
         settings = settings or ChromiumSettings()
-        self._ways_out = WaysOut(settings)
+        self._egress = settings.egress()
         self._pool = BrowserPool(
             require_browser(settings.browser), settings.max_browsers or browsers_that_fit()
         )
@@ -117,8 +116,8 @@ class ChromiumExecutor:
     async def _browse(
         self, assignment: Assignment, control: Control, understood: _Understood
     ) -> AsyncGenerator[Step | Finished | Failed, None]:
-        rules = self._ways_out.rules(assignment)
-        upstream, way_out = self._ways_out.upstream(assignment)
+        rules = self._egress.policy(assignment)
+        upstream, way_out = self._egress.upstream(assignment)
         async with AsyncExitStack() as stack:
             browser = await stack.enter_async_context(self._pool.place(assignment, rules, upstream))
             self._browsers[assignment.task_id] = browser

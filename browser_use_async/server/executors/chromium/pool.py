@@ -5,6 +5,8 @@ import logging
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
+from browser_use_async.server.egress.policy import EgressPolicy
+from browser_use_async.server.egress.proxy import Gateway, Upstream
 from browser_use_async.server.executors.chromium.browser import Browser
 from browser_use_async.server.executors.chromium.connection import (
     BrowserLostError,
@@ -13,8 +15,6 @@ from browser_use_async.server.executors.chromium.connection import (
 )
 from browser_use_async.server.executors.chromium.context import TaskBrowser
 from browser_use_async.server.executors.chromium.folders import clean_up_after_the_dead
-from browser_use_async.server.executors.chromium.gateway import Gateway, Upstream
-from browser_use_async.server.executors.chromium.rules import NetworkRules
 from browser_use_async.server.executors.protocol import Assignment
 
 _logger = logging.getLogger(__name__)
@@ -42,7 +42,7 @@ class BrowserPool:
 
     @asynccontextmanager
     async def place(
-        self, assignment: Assignment, rules: NetworkRules, upstream: Upstream | None
+        self, assignment: Assignment, rules: EgressPolicy, upstream: Upstream | None
     ) -> AsyncGenerator[TaskBrowser, None]:
         """A browser for one task, as soon as there is room for it.
 

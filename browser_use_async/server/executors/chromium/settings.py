@@ -2,8 +2,11 @@
 
 import os
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import attrs
+
+from browser_use_async.server.egress.proxy import Egress
 
 
 @attrs.frozen
@@ -15,9 +18,10 @@ class ChromiumSettings:
             environment variable `BROWSER_USE_SERVER_CHROMIUM` names, or Chromium or Chrome under
             one of their usual names.
         allow_private_addresses: Whether pages on this machine and in private networks may be
-            opened; or which of them, as `http://host:port`.
-        allow_named_addresses: Whether a task may open, of these, the ones that its own text names
-            with their port. By default it may if only this machine reaches the server.
+            opened, by tasks, searches and webhooks; or which of them, as `http://host:port`.
+        allow_named_addresses: Whether, of this machine, those may be opened that the request
+            itself names with their port. By default they may if only this machine reaches the
+            server.
         proxies: Proxies by country code, such as `{"us": "http://name:password@proxy:3128"}`;
             one under `*` is for all other countries. Without one connections are direct.
         ad_hosts: A hosts file with more hosts that `use_adblock` blocks.
@@ -41,3 +45,16 @@ class ChromiumSettings:
         if self.allow_named_addresses is not None:
             return self
         return attrs.evolve(self, allow_named_addresses=not is_exposed)
+
+    def egress(self) -> Egress:
+        """How connections leave this machine under these settings.
+
+        Raises:
+            ConfigurationError: One of them cannot be used.
+        """
+        return Egress(
+            allow_private_addresses=self.allow_private_addresses,
+            allow_named_addresses=bool(self.allow_named_addresses),
+            proxies=self.proxies,
+            ad_hosts=Path(self.ad_hosts) if self.ad_hosts is not None else None,
+        )

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 
 import attrs
 
+from browser_use_async.server.egress.proxy import Egress
 from browser_use_async.server.executors.pace import DeadEndError
 from browser_use_async.server.executors.protocol import (
     Assignment,
@@ -32,14 +33,14 @@ class ReaderExecutor:
     with a reason where its rules end.
 
     Args:
-        outbound: The HTTP client, left open at the end; by default one of its own.
+        egress: Where tasks may go; by default to no address of this machine or of a private
+            network but those of this machine that a task itself names with their ports.
     """
 
     name = "rule-based reader"
 
-    def __init__(self, outbound: HttpClient | None = None) -> None:
-        self._outbound = outbound if outbound is not None else HttpClient()
-        self._owns_outbound = outbound is None
+    def __init__(self, egress: Egress | None = None) -> None:
+        self._egress = egress or Egress(allow_named_addresses=True)
 
     async def run(
         self, assignment: Assignment, control: Control
@@ -54,7 +55,8 @@ class ReaderExecutor:
             A step for each page that was opened and one for the answer, then `Finished`; or
             `Failed` with the reason.
         """
-        journey = Journey(self.name, assignment, self._outbound, control)
+        client = HttpClient(self._egress.policy(assignment))
+        journey = Journey(self.name, assignment, client, control)
         try:
             plan, schema = _understood(assignment)
             for action in plan.actions:
@@ -72,9 +74,7 @@ class ReaderExecutor:
             yield Failed(str(error), journey.url)
 
     async def aclose(self) -> None:
-        """Close the HTTP client, unless it belongs to somebody else."""
-        if self._owns_outbound:
-            await self._outbound.aclose()
+        """Nothing is shared between tasks."""
 
 
 def _understood(assignment: Assignment) -> tuple[Plan, Schema | None]:

@@ -18,7 +18,6 @@ from browser_use_async.server.reading.documents import (
     read_document,
     type_of_file,
 )
-from browser_use_async.server.reading.domains import AllowedDomains
 from browser_use_async.server.reading.links import choose_link
 from browser_use_async.server.reading.page import Page, shorten
 from browser_use_async.server.reading.visit import PageNotOpenedError, open_page
@@ -45,8 +44,8 @@ class Journey:
         self._assignment = assignment
         self._outbound = outbound
         self._pace = Pace(assignment, control)
-        self._allowed = AllowedDomains(assignment.allowed_domains)
         self._page: Page | None = None
+        self._is_public = False  # whether that page came from a public host
         self._cookies: dict[tuple[str, str, str], Mapping[str, Any]] = {}
         self.answering: list[Page] = []
         """The pages that are part of the answer."""
@@ -77,7 +76,8 @@ class Journey:
         target, step = self._target(action.what), None
         if target is not None:
             evaluation = await self.begin_step()
-            self._page = await self._opened(target)
+            followed = isinstance(action.what, FollowLink)
+            self._page = await self._opened(target, from_public=followed and self._is_public)
             step = Step(
                 next_goal=self._goal(action.what, target),
                 evaluation_previous_goal=evaluation,
@@ -117,10 +117,12 @@ class Journey:
         names = ", ".join(list(dict.fromkeys(one.text for one in links if one.text))[:_NAMED_LINKS])
         raise DeadEndError(f"{self.url} has no link “{what.phrase}”. Its links: {names or 'none'}.")
 
-    async def _opened(self, target: OpenAddress | OpenFile) -> Page:
+    async def _opened(self, target: OpenAddress | OpenFile, *, from_public: bool) -> Page:
         if isinstance(target, OpenFile):
+            self._is_public = True  # its links are no more the request's own than those of a page
             return await self._read_file(target.name)
-        visit = await open_page(self._outbound, target.url, self._allowed)
+        visit = await open_page(self._outbound, target.url, from_public=from_public)
+        self._is_public = visit.is_public
         for cookie in visit.cookies:
             self._cookies[cookie["name"], cookie["domain"], cookie["path"]] = cookie
         return visit.page

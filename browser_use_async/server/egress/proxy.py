@@ -9,15 +9,31 @@ connects to exactly the address that it has judged.
 import asyncio
 import base64
 import contextlib
-import socket
-from collections.abc import Coroutine, Sequence
+import logging
+from collections.abc import Coroutine, Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import attrs
 from yarl import URL
 
 from browser_use_async.errors import ConfigurationError
-from browser_use_async.server.executors.chromium.rules import Destination, NetworkRules, Refusal
+from browser_use_async.server.egress.policy import (
+    AdHosts,
+    AllowedDomains,
+    Destination,
+    EgressPolicy,
+    PrivateAddresses,
+    Refusal,
+)
+from browser_use_async.server.egress.resolver import (
+    EgressRefusedError,
+    NameLookups,
+    UnknownHostError,
+    judged_addresses,
+)
+from browser_use_async.server.executors.protocol import Assignment
+from browser_use_async.server.reading.addresses import find_addresses
 
 _HEAD_BYTES = 256 * 1024
 _HEAD_SECONDS = 60.0
@@ -25,7 +41,21 @@ _CONNECT_SECONDS = 15.0
 _CHUNK = 64 * 1024
 _HOP_BY_HOP = frozenset({"connection", "keep-alive", "proxy-connection", "proxy-authorization"})
 _ESTABLISHED = b"HTTP/1.1 200 Connection established\r\n\r\n"
+_TLS_HANDSHAKE = b"\x16"
 _KEPT_NOTES = 500
+_COUNTRIES = {
+    "us": "the United States",
+    "uk": "the United Kingdom",
+    "fr": "France",
+    "it": "Italy",
+    "jp": "Japan",
+    "au": "Australia",
+    "de": "Germany",
+    "fi": "Finland",
+    "ca": "Canada",
+    "in": "India",
+}
+_logger = logging.getLogger(__name__)
 
 _Ends = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
@@ -34,15 +64,9 @@ class _UnreachableError(Exception):
     """There is no connection. Its text is a sentence for a person."""
 
 
-class _RefusedError(Exception):
-    def __init__(self, refusal: Refusal) -> None:
-        super().__init__(str(refusal))
-        self.refusal = refusal
-
-
 @attrs.frozen
 class Upstream:
-    """The operator's proxy, through which a task's connections go.
+    """A proxy of the operator, through which a task's connections go.
 
     Attributes:
         host: Its host.
@@ -88,13 +112,13 @@ class _Request:
 
     def destination(self) -> Destination:
         if self.is_tunnel:
-            url = URL(f"https://{self.target}/")
-            plain = ("http",) if url.port != 443 else ()  # a WebSocket without TLS
-            return Destination((url.raw_host or "").lower(), url.port or 443, ("https", *plain))
+            found = Destination.of(URL(f"https://{self.target}/"))
+            plain = ("http",) if found.port != 443 else ()  # a WebSocket without TLS
+            return attrs.evolve(found, schemes=("https", *plain))
         url = URL(self.target)  # as `problem` reads it, so that one address has one spelling
         if url.scheme != "http" or not url.raw_host:
             raise ValueError(self.target)
-        return Destination(url.raw_host.lower(), url.port or 80, ("http",))
+        return Destination.of(url)
 
     def head(self, target: str, more: Sequence[tuple[str, str]] = ()) -> bytes:
         """The request as it goes on; the connection serves no second one."""
@@ -109,14 +133,15 @@ class Gateway:
     """Connects one task's browser with the world.
 
     Args:
-        rules: What may be connected to.
+        policy: What may be connected to.
         upstream: The operator's proxy, or None to connect directly. Behind a proxy names are
             looked up here too, so that private ones are refused, but the proxy looks them up
             again.
     """
 
-    def __init__(self, rules: NetworkRules, upstream: Upstream | None = None) -> None:
-        self._rules = rules
+    def __init__(self, policy: EgressPolicy, upstream: Upstream | None = None) -> None:
+        self._policy = policy
+        self._lookups = NameLookups()
         self._upstream = upstream
         self._server: asyncio.Server | None = None
         self._port = 0
@@ -179,7 +204,7 @@ class Gateway:
         place = destination.host, destination.port
         try:
             server = await self._connect(request, destination)
-        except _RefusedError as refused:
+        except EgressRefusedError as refused:
             self._note(place, f"{refused}.", refused.refusal)
             return await _answer(client[1], "403 Forbidden", f"{refused}.")
         except _UnreachableError as error:
@@ -190,11 +215,26 @@ class Gateway:
         try:
             if request.is_tunnel:
                 client[1].write(_ESTABLISHED)
-                await _join(_pump(client[0], server[1]), _pump(server[0], client[1]))
+                sent = self._pump_tunnel(destination, client[0], server[1])
+                await _join(sent, _pump(server[0], client[1]))
             else:
                 await _join(_pump(client[0], server[1]), _pump_answer(server[0], client[1]))
         finally:
             server[1].close()
+
+    async def _pump_tunnel(
+        self, destination: Destination, client: asyncio.StreamReader, server: asyncio.StreamWriter
+    ) -> None:
+        """Pass on what the browser sends, if its first byte shows a scheme that is allowed."""
+        first = await client.read(_CHUNK)
+        # Only here a tunnel shows what is spoken in it: TLS begins with a handshake record.
+        spoken = "https" if first[:1] == _TLS_HANDSHAKE else "http"
+        refusal = self._policy.refusal(attrs.evolve(destination, schemes=(spoken,)))
+        if refusal is not None:
+            self._note((destination.host, destination.port), f"{refusal}.", refusal)
+            return
+        server.write(first)
+        await _pump(client, server)
 
     def _note(self, place: tuple[str, int], problem: str, refusal: Refusal | None = None) -> None:
         # A page that tries again and again must not fill the memory.
@@ -204,10 +244,12 @@ class Gateway:
             self._refusals.append(refusal)
 
     async def _connect(self, request: _Request, destination: Destination) -> _Ends:
-        refusal = self._rules.refusal(destination)
-        if refusal is not None:
-            raise _RefusedError(refusal)
-        addresses = await self._judged(destination)
+        try:
+            addresses = await judged_addresses(self._policy, self._lookups, destination)
+        except UnknownHostError as error:
+            if self._upstream is None:
+                raise _UnreachableError(_sentence(error)) from None
+            addresses = ()  # a name that only the proxy knows
         if self._upstream is not None:
             return await self._through(self._upstream, request, destination)
         server = await _open(addresses, destination.port, str(destination))
@@ -215,30 +257,16 @@ class Gateway:
             server[1].write(request.head(URL(request.target, encoded=True).raw_path_qs or "/"))
         return server
 
-    async def _judged(self, destination: Destination) -> list[str]:
-        """The addresses that a name stands for, all of them allowed."""
-        try:
-            async with asyncio.timeout(_CONNECT_SECONDS):
-                found = await asyncio.get_running_loop().getaddrinfo(
-                    destination.host, destination.port, type=socket.SOCK_STREAM
-                )
-        except (OSError, TimeoutError, UnicodeError):
-            if self._upstream is not None:
-                return []  # a name that only the proxy knows
-            raise _UnreachableError(f"The host name {destination.host} is not known.") from None
-        addresses = [str(each[4][0]) for each in found]
-        for address in addresses:
-            refusal = self._rules.refusal_of(destination, address)
-            if refusal is not None:
-                raise _RefusedError(refusal)
-        return addresses
-
     async def _through(
         self, upstream: Upstream, request: _Request, destination: Destination
     ) -> _Ends:
         credentials = [("Proxy-Authorization", upstream.authorization)]
         more = credentials if upstream.authorization else []
-        server = await _open([upstream.host], upstream.port, "the operator's proxy")
+        try:
+            addresses = await self._lookups.addresses(upstream.host)
+        except UnknownHostError:
+            raise _UnreachableError("The host name of the operator's proxy is not known.") from None
+        server = await _open(addresses, upstream.port, "the operator's proxy")
         if not request.is_tunnel:
             server[1].write(request.head(request.target, more))
             return server
@@ -254,6 +282,11 @@ class Gateway:
             words = status.decode("latin-1")
             raise _UnreachableError(f"The operator's proxy gave {words} for {destination}.")
         return server
+
+
+def _sentence(error: Exception) -> str:
+    text = str(error)
+    return f"{text[0].upper()}{text[1:]}."
 
 
 async def _read_request(reader: asyncio.StreamReader) -> _Request:
@@ -318,3 +351,79 @@ async def _pump(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> Non
     while chunk := await source.read(_CHUNK):
         sink.write(chunk)
         await sink.drain()
+
+
+class Egress:
+    """How connections leave this machine, as the operator has decided.
+
+    Args:
+        allow_private_addresses: Whether addresses of this machine and of private networks are open;
+            or which of them, as `http://host:port`.
+        allow_named_addresses: Whether, of this machine, those are open that a request names itself
+            with their ports.
+        proxies: Proxies by country code; `*` is for all other countries.
+        ad_hosts: A hosts file with further hosts of advertisements.
+
+    Raises:
+        ConfigurationError: A setting cannot be used.
+    """
+
+    def __init__(
+        self,
+        *,
+        allow_private_addresses: bool | Sequence[str] = False,
+        allow_named_addresses: bool = False,
+        proxies: Mapping[str, str] | None = None,
+        ad_hosts: Path | None = None,
+    ) -> None:
+        self._private = PrivateAddresses.of(allow_private_addresses)
+        self._opens_named = allow_named_addresses
+        self._proxies = {
+            country.lower(): Upstream.of(address) for country, address in (proxies or {}).items()
+        }
+        self._ads = AdHosts(ad_hosts)
+
+    def policy(self, assignment: Assignment) -> EgressPolicy:
+        """Where a task may go.
+
+        Args:
+            assignment: The task.
+        """
+        named = self.policy_naming(mention.url for mention in find_addresses(assignment.task))
+        domains = AllowedDomains(assignment.allowed_domains, https_only=bool(assignment.secrets))
+        return attrs.evolve(
+            named, domains=domains, ads=self._ads if assignment.use_adblock else None
+        )
+
+    def policy_naming(
+        self, urls: Iterable[str] = (), *, opening: Iterable[str] = ()
+    ) -> EgressPolicy:
+        """Where a search or a webhook may go.
+
+        Args:
+            urls: The addresses that the request names.
+            opening: `http://host:port` that the operator names for this one use.
+        """
+        private = self._private.naming(urls) if self._opens_named else self._private
+        return EgressPolicy(private=private.opening(opening))
+
+    def upstream(self, assignment: Assignment) -> tuple[Upstream | None, str]:
+        """The proxy of a task, and a sentence about it; empty if it asks for none.
+
+        Args:
+            assignment: The task.
+        """
+        if not assignment.use_proxy:
+            return None, ""
+        country = assignment.proxy_country_code.lower()
+        upstream = self._proxies.get(country) or self._proxies.get("*")
+        if upstream is not None:
+            return upstream, f"Connections go through the operator's proxy for {country}."
+        # Proxies are on by default: who did not ask for one learns nothing from its absence.
+        if not assignment.proxy_requested:
+            return None, ""
+        name = _COUNTRIES.get(country)
+        where = country if name is None else f"{name} ({country})"
+        way_out = f"This server has no proxy for {where}, so connections are direct."
+        _logger.info("task %s: %s", assignment.task_id, way_out)
+        return None, way_out

@@ -6,22 +6,24 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from browser_use_async.server.executors.chromium.gateway import Gateway, Upstream
-from browser_use_async.server.executors.chromium.rules import (
+from browser_use_async.server.egress.policy import (
     AdHosts,
-    Destination,
-    NetworkRules,
+    AllowedDomains,
+    EgressPolicy,
     PrivateAddresses,
 )
-from browser_use_async.server.reading.domains import AllowedDomains
-from tests.support.patience import PATIENCE
+from browser_use_async.server.egress.proxy import Gateway, Upstream
+from browser_use_async.server.egress.resolver import MOST_WAITING, THREADS
+from browser_use_async.server.http_client import HttpClient
+from tests.server.egress.conftest import Names
+from tests.support.patience import PATIENCE, until
 
 Talk = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 
-def _rules(*domains: str, private: bool = True, ports: Sequence[int] = ()) -> NetworkRules:
+def _rules(*domains: str, private: bool = True, ports: Sequence[int] = ()) -> EgressPolicy:
     allowed = AllowedDomains(domains or None)
-    return NetworkRules(allowed, PrivateAddresses(private), AdHosts(), ports)
+    return EgressPolicy(allowed, PrivateAddresses(all=private), AdHosts(), ports)
 
 
 @asynccontextmanager
@@ -42,7 +44,7 @@ async def _server(talk: Talk) -> AsyncIterator[int]:
 
 
 @asynccontextmanager
-async def _open(rules: NetworkRules, upstream: Upstream | None = None) -> AsyncIterator[Gateway]:
+async def _open(rules: EgressPolicy, upstream: Upstream | None = None) -> AsyncIterator[Gateway]:
     gateway = Gateway(rules, upstream)
     await gateway.start()
     try:
@@ -228,9 +230,77 @@ async def test_a_problem_holds_while_the_next_attempt_is_under_way():
     assert passed is None
 
 
-def test_a_tunnel_fits_rules_for_any_scheme():
-    """A tunnel does not tell what is spoken in it, so that a rule for either scheme allows it."""
-    rules = _rules("http://plain.example")
+@pytest.mark.parametrize(
+    ("entry", "first", "passes"),
+    [
+        ("https://127.0.0.1", b"\x16\x03\x01hello", True),
+        ("https://127.0.0.1", b"GET /ws HTTP/1.1\r\n", False),
+        ("http://127.0.0.1", b"GET /ws HTTP/1.1\r\n", True),
+        ("http://127.0.0.1", b"\x16\x03\x01hello", False),
+        ("127.0.0.1", b"GET /ws HTTP/1.1\r\n", True),
+    ],
+)
+async def test_a_tunnel_speaks_an_allowed_scheme_only(entry: str, first: bytes, passes: bool):
+    """F26: an entry for https lets no plain WebSocket through to another port, nor the reverse."""
+    came: list[bytes] = []
 
-    assert rules.refusal(Destination("plain.example", 80, ("https", "http"))) is None
-    assert rules.refusal(Destination("plain.example", 443, ("https",))) is not None
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        came.append(await reader.read(100))
+        writer.write(b"answer")
+        await writer.drain()
+
+    async with _server(talk) as port, _open(_rules(entry)) as gateway:
+        reader, writer = await asyncio.open_connection("127.0.0.1", gateway.port)
+        writer.write(f"CONNECT 127.0.0.1:{port} HTTP/1.1\r\n\r\n".encode() + first)
+        async with asyncio.timeout(PATIENCE):
+            answer = await reader.read()
+        writer.close()
+        await until(lambda: bool(came))
+        refusals = [str(each) for each in gateway.take_refusals()]
+
+    assert answer.endswith(b"answer") is passes
+    assert came == ([first] if passes else [b""])
+    assert any("outside the allowed domains" in each for each in refusals) is not passes
+
+
+async def test_slow_names_of_one_page_leave_other_tasks_alone(names: Names):
+    """F10: a page with 400 names that nobody answers does not keep another task from connecting."""
+
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi")
+
+    names.known["fine.example"] = iter(["127.0.0.1"])
+    async with _server(talk) as port, _open(_rules()) as page, _open(_rules()) as innocent:
+        asked = [
+            asyncio.create_task(_ask(page, f"GET http://{n}.silent.example/ HTTP/1.1\n\n"))
+            for n in range(400)
+        ]
+        # All but those that are looked up or wait for it have been answered by now.
+        await until(lambda: sum(each.done() for each in asked) == 400 - THREADS - MOST_WAITING)
+        by_name = await _ask(innocent, f"GET http://fine.example:{port}/ HTTP/1.1\n\n")
+        by_number = await _ask(innocent, f"GET http://127.0.0.1:{port}/ HTTP/1.1\n\n")
+        searched = await HttpClient(EgressPolicy.of_operator()).send(
+            "GET", f"http://127.0.0.1:{port}/"
+        )
+        looked_up = len(names.asked)
+        names.answers.set()
+        answers = await asyncio.gather(*asked)
+
+    assert by_name.endswith("hi")
+    assert by_number.endswith("hi")
+    assert searched.body == b"hi"
+    assert looked_up == THREADS + 1
+    assert all(each.startswith("HTTP/1.1 502 Bad Gateway") for each in answers)
+
+
+async def test_a_silent_name_is_told_as_such(names: Names):
+    """What could not be looked up is a problem of the host, in a sentence."""
+    names.answers.set()
+    async with _open(_rules()) as gateway:
+        answer = await _ask(gateway, "GET http://a.silent.example/ HTTP/1.1\n\n")
+
+        assert gateway.problem("http://a.silent.example/") == (
+            "The host name a.silent.example is not known."
+        )
+    assert answer.endswith("The host name a.silent.example is not known.")

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from browser_use_async.server.reading.domains import AllowedDomains
+from browser_use_async.server.egress.policy import AllowedDomains
 
 HOSTS = st.from_regex(r"[a-z]{1,6}(\.[a-z]{1,6}){1,2}", fullmatch=True)
 
@@ -62,11 +62,35 @@ def test_everything_else_is_refused(entries: list[str], url: str):
     assert not AllowedDomains(entries).allows(url)
 
 
-@pytest.mark.parametrize("entries", [None, []])
-def test_without_entries_all_is_allowed(entries: list[str] | None):
+def test_without_a_list_all_is_allowed():
     """A task that names no domains may visit all of them."""
-    assert AllowedDomains(entries).allows("https://a.example")
-    assert str(AllowedDomains(entries)) == "all"
+    assert AllowedDomains(None).allows("https://a.example")
+    assert str(AllowedDomains(None)) == "all"
+
+
+@pytest.mark.parametrize("entries", [[], ["*.*"], [""]])
+def test_a_list_without_domains_allows_nothing(entries: list[str]):
+    """F26: a program whose list comes out empty does not send its agent everywhere."""
+    assert not AllowedDomains(entries).allows("https://a.example")
+    assert not AllowedDomains(entries).allows("http://127.0.0.1:8000/")
+    assert str(AllowedDomains([])) == "none"
+
+
+def test_secrets_go_by_https_unless_said():
+    """F26: with secrets an entry without a scheme means https, but on this machine itself."""
+    domains = AllowedDomains(
+        ["shop.example", "http://old.example", "localhost", "*"], https_only=True
+    )
+    few = AllowedDomains(["shop.example", "*.b.example"], https_only=True)
+
+    assert few.allows("https://shop.example:8443/")
+    assert not few.allows("http://shop.example/")
+    assert not few.allows("http://a.b.example/")
+    assert domains.allows("http://old.example/")
+    assert domains.allows("http://localhost:8000/")
+    assert domains.allows("http://127.0.0.1:8000/")
+    assert not domains.allows("http://other.example/")
+    assert str(few) == "shop.example, *.b.example; https only, because of its secrets"
 
 
 @settings(max_examples=200)

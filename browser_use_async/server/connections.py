@@ -1,0 +1,202 @@
+"""Connections of clients: bounded in number and time, and silent about what they sent.
+
+aiohttp waits for ever for the rest of a head, and logs and echoes the line of a malformed request,
+in which there may be a key or the link of a live page.
+"""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Awaitable, Callable
+from http import HTTPStatus
+from typing import Any
+
+from aiohttp import web
+
+from browser_use_async.server.responses import log_failure
+
+try:
+    import resource
+except ImportError:  # Windows, which has no such limit
+    resource = None  # type: ignore[assignment]
+
+HEAD_SECONDS = 10.0
+"""Seconds for the head of a request, from its first byte or from the connection on."""
+IDLE_SECONDS = 75.0
+"""Seconds without a request after which a connection is closed."""
+BODY_SECONDS = 60.0
+"""Seconds for the body of a request."""
+
+_MOST = 4096
+_SPARED = 128  # descriptors for browsers, files and the server's own connections
+_RAISED = 65536
+
+_logger = logging.getLogger(__name__)
+
+
+def most_connections() -> int:
+    """Number of connections that leaves the process descriptors for everything else."""
+    if resource is None:
+        return _MOST
+    soft = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    if soft == resource.RLIM_INFINITY:
+        return _MOST
+    return min(_MOST, max(soft - _SPARED, soft // 2))
+
+
+def raise_descriptor_limit() -> None:
+    """Let this process have as many descriptors as its user may give it."""
+    if resource is None:
+        return
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _RAISED if hard == resource.RLIM_INFINITY else min(hard, _RAISED)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        with contextlib.suppress(OSError, ValueError):  # a system with a lower one of its own
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+
+
+class Connections:
+    """The connections of one server.
+
+    Args:
+        most: How many there may be. Of more, the one that has waited longest for a request is
+            closed; if all are answered, the new one.
+    """
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._all: set[_Connection] = set()
+        self._waiting: dict[_Connection, None] = {}  # for a request, the longest first
+
+    def factory(self, server: web.Server, **options: Any) -> "Callable[[], web.RequestHandler]":
+        """What makes the protocol of each connection.
+
+        Args:
+            server: The server of aiohttp, which hands the requests on.
+            options: Those of `web.RequestHandler`.
+        """
+        return lambda: _Connection(self, server, **options)
+
+    def opened(self, connection: "_Connection") -> None:
+        """Count a connection."""
+        if len(self._all) >= self._most:
+            surplus = next(iter(self._waiting), connection)
+            surplus.cut()
+            self.closed(surplus)  # at once: the next one may come before it is gone
+            if surplus is connection:
+                return
+        self._all.add(connection)
+        self._waiting[connection] = None
+
+    def waits(self, connection: "_Connection") -> None:
+        """Note that a connection waits for a request."""
+        if connection in self._all:
+            self._waiting[connection] = None
+
+    def works(self, connection: "_Connection") -> None:
+        """Note that a request of a connection is being answered."""
+        self._waiting.pop(connection, None)
+
+    def closed(self, connection: "_Connection") -> None:
+        """Forget a connection."""
+        self._all.discard(connection)
+        self._waiting.pop(connection, None)
+
+
+class _Connection(web.RequestHandler):
+    __slots__ = ("_clock", "_connections", "_is_idle", "_timer")
+
+    def __init__(self, connections: Connections, server: web.Server, **options: Any) -> None:
+        loop = asyncio.get_running_loop()
+        super().__init__(server, loop=loop, **options)
+        self._connections = connections
+        self._clock = loop
+        self._timer: asyncio.TimerHandle | None = None
+        self._is_idle = False
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(transport)
+        self._limit(HEAD_SECONDS, self.cut)
+        self._connections.opened(self)
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        self._cancel_timer()
+        self._connections.closed(self)
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        if self._is_idle:
+            self._is_idle = False
+            self._limit(HEAD_SECONDS, self.cut)
+        super().data_received(data)
+
+    def begin(self, request: web.BaseRequest) -> None:
+        """Note that the head of a request is whole."""
+        self._is_idle = False
+        self._connections.works(self)
+        self._cancel_timer()
+        if not request.content.is_eof():
+            self._limit(BODY_SECONDS, lambda: None if request.content.is_eof() else self.cut())
+
+    async def finish_response(
+        self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None
+    ) -> tuple[web.StreamResponse, bool]:
+        finished = await super().finish_response(request, resp, start_time)
+        self._is_idle = True
+        self._connections.waits(self)
+        self._limit(IDLE_SECONDS, self.cut)
+        return finished
+
+    def cut(self) -> None:
+        """Close at once, without waiting for a client that does not take what was sent."""
+        self._cancel_timer()
+        if self.transport is not None:
+            self.transport.abort()
+
+    def handle_error(
+        self,
+        request: web.BaseRequest,
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,
+    ) -> web.StreamResponse:
+        """Answer what is no proper request, or what went wrong, with fixed words."""
+        if status >= 500 and exc is not None:
+            log_failure(_logger, "answering a request", exc)
+        else:
+            _logger.debug("a malformed request was refused with %d", status)
+        if request.writer.output_size > 0:
+            raise ConnectionError("the response is under way already")
+        response = web.Response(status=status, text=HTTPStatus(status).phrase)
+        response.force_close()
+        return response
+
+    def log_exception(self, *args: Any, **kw: Any) -> None:
+        """Log what went wrong without the text of the exception."""
+        error = kw.get("exc_info")
+        if isinstance(error, BaseException):
+            log_failure(_logger, "answering a request", error)
+        else:
+            _logger.error("a request could not be answered")
+
+    def log_debug(self, *args: Any, **kw: Any) -> None:
+        """Log nothing: what aiohttp says here quotes what a client sent."""
+
+    def _limit(self, seconds: float, end: Callable[[], None]) -> None:
+        self._cancel_timer()
+        self._timer = self._clock.call_later(seconds, end)
+
+    def _cancel_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+
+@web.middleware
+async def note_request(
+    request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
+) -> web.StreamResponse:
+    """Tell the connection that the head of a request is whole."""
+    if isinstance(request.protocol, _Connection):
+        request.protocol.begin(request)
+    return await handler(request)

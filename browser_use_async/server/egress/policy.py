@@ -1,0 +1,448 @@
+"""Where connections may lead: hosts by the task's domains, addresses by what they are.
+
+A name says nothing about where it leads. So names are compared with the allowed domains and with
+the hosts of advertisements, and the address that will be connected to decides about the rest.
+"""
+
+import ipaddress
+import re
+import socket
+from collections.abc import Collection, Iterable, Sequence
+from enum import StrEnum
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+
+import attrs
+from yarl import URL
+
+from browser_use_async.api.limits import is_loopback
+from browser_use_async.errors import ConfigurationError
+
+_NAMES_OF_THIS_MACHINE = frozenset({"localhost", "broadcasthost", "local", "0.0.0.0"})  # noqa: S104
+_ENTRY = re.compile(
+    r"""(?:(?P<scheme>[a-z][a-z0-9+.-]*)://)?
+        (?P<wildcard>\*\.)?
+        (?P<host>\[[0-9a-f:.]+\]|[^\s/:?#@*]+|\*)
+        (?::(?P<port>\d{1,5}))?
+        (?:[/?#].*)?""",
+    re.IGNORECASE | re.VERBOSE,
+)
+
+_Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+
+
+def _networks(*networks: str) -> tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...]:
+    return tuple(map(ipaddress.ip_network, networks))
+
+
+# Written out, because `is_global` of the ipaddress module differs between versions of Python, and
+# takes addresses for public that lead to private ones by translation.
+_CLOSED = _networks(
+    "0.0.0.0/8",  # "this host", which connects to this machine
+    "169.254.0.0/16",  # link-local, and the metadata services of most clouds
+    "100.100.100.200/32",  # metadata of Alibaba Cloud
+    "168.63.129.16/32",  # the platform's host of Azure
+    "192.0.0.192/32",  # metadata of Oracle Cloud
+    "192.88.99.0/24",  # relays of 6to4
+    "224.0.0.0/3",  # multicast, reserved and broadcast
+    "fd00:ec2::/32",  # metadata of Amazon
+    "fd20:ce::254/128",  # metadata of Google Cloud
+    "2001::/23",  # Teredo and other protocols
+    "2002::/16",  # 6to4
+)
+_PRIVATE = _networks(
+    "10.0.0.0/8",
+    "100.64.0.0/10",
+    "172.16.0.0/12",
+    "192.0.0.0/24",
+    "192.0.2.0/24",
+    "192.168.0.0/16",
+    "198.18.0.0/15",
+    "198.51.100.0/24",
+    "203.0.113.0/24",
+    "fc00::/7",
+    "2001:db8::/32",
+    "3fff::/20",
+)
+# Outside of it and of fc00::/7 nothing of IPv6 is to be reached: link-local and site-local,
+# multicast, NAT64 (64:ff9b::), and IPv4 in its other disguises.
+_GLOBAL_IPV6 = ipaddress.IPv6Network("2000::/3")
+
+
+class AddressKind(StrEnum):
+    """What an address is, as seen from this machine."""
+
+    PUBLIC = "public"
+    LOOPBACK = "loopback"
+    PRIVATE = "private"  # in a private network, or another address of this machine
+    CLOSED = "closed"  # never opened: link-local, metadata, translated and reserved ones
+
+
+def kind_of(address: str) -> AddressKind:
+    """Return what the address of a connection is.
+
+    Args:
+        address: The number, as a look-up gives it.
+    """
+    found = _parsed(address)
+    if found.is_loopback:
+        return AddressKind.LOOPBACK
+    if any(found in network for network in _CLOSED if network.version == found.version):
+        return AddressKind.CLOSED
+    if any(found in network for network in _PRIVATE if network.version == found.version):
+        return AddressKind.PRIVATE
+    if isinstance(found, ipaddress.IPv6Address) and found not in _GLOBAL_IPV6:
+        return AddressKind.CLOSED
+    return AddressKind.PRIVATE if _is_own(found) else AddressKind.PUBLIC
+
+
+def _parsed(address: str) -> _Address:
+    found = ipaddress.ip_address(address.partition("%")[0])
+    return getattr(found, "ipv4_mapped", None) or found
+
+
+def _is_own(address: _Address) -> bool:
+    """Whether an interface of this machine has the address."""
+    family = socket.AF_INET if address.version == 4 else socket.AF_INET6
+    try:
+        with socket.socket(family, socket.SOCK_DGRAM) as probe:
+            # Sends nothing: connecting a datagram socket chooses the route and the sender's
+            # address, which is the destination itself only on the machine that has it.
+            probe.connect((str(address), 9))
+            return _parsed(probe.getsockname()[0]) == address
+    except OSError:  # there is no route
+        return False
+
+
+@attrs.frozen
+class _Rule:
+    host: str
+    subdomains: bool
+    scheme: str | None
+    port: int | None
+
+    def fits(self, url: URL, host: str, *, https_only: bool) -> bool:
+        if self.scheme is None and https_only and url.scheme != "https" and not is_here(host):
+            return False
+        if self.scheme is not None and self.scheme != url.scheme:
+            return False
+        if self.port is not None and self.port != url.port:
+            return False
+        if self.subdomains and host.endswith(f".{self.host}"):
+            return True
+        return self.host in {"*", host}
+
+
+class AllowedDomains:
+    """The domains that a task may visit.
+
+    `shop.example` allows exactly that host; `*.shop.example` allows every subdomain, and
+    `shop.example` itself, which nearly always redirects to one of them; `*` allows all. An entry
+    may carry a scheme and a port, which then have to fit as well; a path in it is ignored. An
+    entry that cannot be understood allows nothing.
+
+    Args:
+        entries: The entries; None allows every domain, and an empty sequence none.
+        https_only: Whether an entry without a scheme stands for https only, except on this
+            machine: the task has secrets, which nobody on the way shall read.
+    """
+
+    def __init__(self, entries: Sequence[str] | None, *, https_only: bool = False) -> None:
+        self._entries = None if entries is None else tuple(entries)
+        self._https_only = https_only
+        rules = (_rule(entry) for entry in self._entries or ())
+        self._rules = tuple(rule for rule in rules if rule is not None)
+
+    def allows(self, url: str) -> bool:
+        """Whether an address may be opened.
+
+        Args:
+            url: The address.
+        """
+        if self._entries is None:
+            return True
+        try:
+            target = URL(url)
+        except ValueError:
+            return False
+        host = _normalised(target.raw_host or "")
+        return any(rule.fits(target, host, https_only=self._https_only) for rule in self._rules)
+
+    def __str__(self) -> str:
+        if self._entries is None:
+            return "all"
+        listed = ", ".join(self._entries) or "none"
+        return f"{listed}; https only, because of its secrets" if self._https_only else listed
+
+
+_EVERYWHERE = AllowedDomains(None)
+
+
+def _rule(entry: str) -> _Rule | None:
+    match = _ENTRY.fullmatch(entry.strip())
+    if match is None:
+        return None
+    scheme, port = match["scheme"], match["port"]
+    host, wildcard = match["host"], match["wildcard"] is not None
+    if host == "*" and wildcard:
+        return None  # `*.*`: all domains are `*`, and nothing else is that wide
+    if host != "*":
+        try:
+            host = _normalised(URL(f"http://{host}/").raw_host or "")
+        except ValueError:
+            return None
+    return _Rule(
+        host=host,
+        subdomains=wildcard,
+        scheme=scheme.lower() if scheme else None,
+        port=int(port) if port else None,
+    )
+
+
+def _normalised(host: str) -> str:
+    return host.lower().rstrip(".")
+
+
+def is_here(host: str) -> bool:
+    """Whether a host means this machine by its spelling, whatever a name server says."""
+    return is_loopback(host) or host.endswith(".localhost")
+
+
+@attrs.frozen
+class Destination:
+    """What a connection leads to.
+
+    Attributes:
+        host: The host, as the page names it, in lower case.
+        port: The port.
+        schemes: What may be spoken there; a tunnel does not tell.
+    """
+
+    host: str
+    port: int
+    schemes: tuple[str, ...]
+
+    @classmethod
+    def of(cls, url: URL) -> "Destination":
+        """Where a request for an http or https address leads."""
+        return cls((url.raw_host or "").lower(), url.port or 0, (url.scheme,))
+
+    @property
+    def urls(self) -> list[str]:
+        """Its addresses without a path, one for each scheme."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return [str(URL(f"{scheme}://{host}:{self.port}/")) for scheme in self.schemes]
+
+    def __str__(self) -> str:
+        default = {80: "http", 443: "https"}.get(self.port)
+        return self.host if default in self.schemes else f"{self.host}:{self.port}"
+
+
+@attrs.frozen
+class Refusal:
+    """A connection that was not made.
+
+    Attributes:
+        destination: Where it would have led.
+        reason: Why not: the end of a sentence that begins with the destination.
+        is_advertising: Whether it was for an advertisement, as is every day's business.
+    """
+
+    destination: Destination
+    reason: str
+    is_advertising: bool = False
+
+    def __str__(self) -> str:
+        return f"{self.destination} {self.reason}"
+
+
+class AdHosts:
+    """Hosts of advertisements and trackers, with everything below them.
+
+    Args:
+        more: A hosts file with further ones: `0.0.0.0 ads.example` or `ads.example` in a line.
+
+    Raises:
+        ConfigurationError: The file cannot be read.
+    """
+
+    def __init__(self, more: Path | None = None) -> None:
+        self._hosts = _known_ad_hosts()
+        if more is not None:
+            try:
+                text = more.read_text(encoding="utf-8", errors="replace")
+            except OSError as error:
+                raise ConfigurationError(f"the list of ad hosts cannot be read: {error}") from error
+            self._hosts |= frozenset(_hosts_in(text.splitlines()))
+
+    def __contains__(self, host: object) -> bool:
+        labels = str(host).split(".")
+        return any(".".join(labels[place:]) in self._hosts for place in range(len(labels)))
+
+
+@attrs.frozen
+class PrivateAddresses:
+    """Which addresses of this machine and of private networks may be opened.
+
+    Attributes:
+        all: Whether all of them are open by the operator's word.
+        listed: Hosts and ports that are open by the operator's word.
+        named: Hosts and ports of this machine that the request names itself.
+    """
+
+    all: bool = False
+    listed: frozenset[tuple[str, int]] = frozenset()
+    named: frozenset[tuple[str, int]] = frozenset()
+
+    @classmethod
+    def of(cls, allowed: bool | Iterable[str]) -> "PrivateAddresses":
+        """Those that the operator opens.
+
+        Args:
+            allowed: All of them, none of them, or those at these `http://host:port`.
+
+        Raises:
+            ConfigurationError: There is something else among these.
+        """
+        return cls(all=allowed) if isinstance(allowed, bool) else cls().opening(allowed)
+
+    def opening(self, origins: Iterable[str]) -> "PrivateAddresses":
+        """The same, and those at these `http://host:port`, by the operator's word.
+
+        Args:
+            origins: The addresses; a path in one is ignored.
+
+        Raises:
+            ConfigurationError: There is something else among them.
+        """
+        return attrs.evolve(self, listed=self.listed | set(map(_host_and_port, origins)))
+
+    def naming(self, urls: Iterable[str]) -> "PrivateAddresses":
+        """The same, and those of this machine that a request names itself, with their ports.
+
+        A port that is not written does not count: prose is full of names without one. Nor does a
+        name that only a name server leads to this machine, since it can lead elsewhere next.
+
+        Args:
+            urls: The addresses in the request.
+        """
+        return attrs.evolve(self, named=self.named.union(*map(_named_place, urls)))
+
+    def allow(self, destination: Destination, address: str) -> bool:
+        """Whether a connection may be made to an address.
+
+        Args:
+            destination: What was asked for.
+            address: What the name stands for.
+        """
+        kind = kind_of(address)
+        if kind in {AddressKind.PUBLIC, AddressKind.CLOSED}:
+            return kind is AddressKind.PUBLIC
+        place = destination.host, destination.port
+        if self.all or place in self.listed:
+            return True
+        return kind is AddressKind.LOOPBACK and place in self.named
+
+
+@attrs.frozen
+class EgressPolicy:
+    """What holds for the connections of one task, search or webhook.
+
+    Attributes:
+        domains: The domains that it may visit.
+        private: The private addresses that it may open.
+        ads: What is blocked as advertisement; None for nothing.
+        own_ports: Ports of this machine that nothing may reach: those that steer the browser.
+    """
+
+    domains: AllowedDomains = _EVERYWHERE
+    private: PrivateAddresses = PrivateAddresses()
+    ads: AdHosts | None = None
+    own_ports: Collection[int] = ()
+
+    @classmethod
+    def of_operator(cls) -> "EgressPolicy":
+        """What the person at this machine types may be any address that can be opened."""
+        return cls(private=PrivateAddresses(all=True))
+
+    def protecting(self, own_ports: Collection[int]) -> "EgressPolicy":
+        """The same policy, with ports of this machine that nothing may reach.
+
+        Args:
+            own_ports: The ports.
+        """
+        return attrs.evolve(self, own_ports=own_ports)
+
+    def after_public(self) -> "EgressPolicy":
+        """The policy for addresses that came out of a public page.
+
+        The operator's word for all private addresses is for those who work in that network; a page
+        of somebody else must not use it.
+        """
+        return attrs.evolve(self, private=attrs.evolve(self.private, all=False))
+
+    def refusal(self, destination: Destination) -> Refusal | None:
+        """Why a name may not be connected to, or None.
+
+        Args:
+            destination: What was asked for.
+        """
+        if not any(map(self.domains.allows, destination.urls)):
+            reason = f"is outside the allowed domains of this task ({self.domains})"
+            return Refusal(destination, reason)
+        if self.ads is not None and destination.host in self.ads:
+            return Refusal(destination, "is blocked as advertising", is_advertising=True)
+        return None
+
+    def refusal_of(self, destination: Destination, address: str) -> Refusal | None:
+        """Why an address may not be connected to, or None.
+
+        Args:
+            destination: What was asked for.
+            address: What the name stands for, which is what will be connected to.
+        """
+        steers = destination.port in self.own_ports and _leads_here(address)
+        if steers or not self.private.allow(destination, address):
+            reason = f"is a private address ({address}), which this server does not open"
+            return Refusal(destination, reason)
+        return None
+
+
+def _leads_here(address: str) -> bool:
+    found = _parsed(address)
+    return found.is_loopback or found.is_unspecified or _is_own(found)
+
+
+@cache
+def _known_ad_hosts() -> frozenset[str]:
+    folder = files("browser_use_async.server.egress")
+    text = folder.joinpath("ad_hosts.txt").read_text(encoding="utf-8")
+    return frozenset(_hosts_in(text.splitlines()))
+
+
+def _hosts_in(lines: Iterable[str]) -> Iterable[str]:
+    for line in lines:
+        words = line.partition("#")[0].split()
+        # The first word of two is the address that a hosts file sends the name to.
+        if words and words[-1].lower() not in _NAMES_OF_THIS_MACHINE:
+            yield words[-1].lower().strip(".")
+
+
+def _named_place(url: str) -> set[tuple[str, int]]:
+    try:
+        target = URL(url)
+    except ValueError:
+        return set()  # it will be opened neither
+    host, port = (target.raw_host or "").lower(), target.explicit_port
+    return {(host, port)} if port and is_here(host) else set()
+
+
+def _host_and_port(origin: str) -> tuple[str, int]:
+    try:
+        url = URL(origin)
+        if url.raw_host and url.port:
+            return url.raw_host.lower(), url.port
+    except ValueError:
+        pass
+    raise ConfigurationError(f"{origin!r} is no address such as http://127.0.0.1:8000")

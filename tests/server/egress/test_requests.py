@@ -1,0 +1,228 @@
+"""One rule for whatever the server opens: tasks of both kinds, searches and webhooks."""
+
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import aiohttp
+import pytest
+
+from browser_use_async.errors import ConfigurationError
+from browser_use_async.server import ChromiumSettings, LocalServer, Webhook
+from browser_use_async.server.egress.policy import EgressPolicy
+from browser_use_async.server.http_client import HttpClient, HttpRefusedError
+from tests.server.calling import Answer, Caller
+from tests.server.chromium.pages import serve_pages
+from tests.server.egress.conftest import Inner, Names
+from tests.server.raw_server import page, raw_server
+from tests.server.webhooks.receiver import SECRET
+from tests.support.patience import until
+
+CANARY = "CANARY"
+SPELLINGS = (
+    "127.0.0.1",
+    "localhost",
+    "0x7f.1",
+    "127.1",
+    "2130706433",
+    "0.0.0.0",
+    "[::ffff:127.0.0.1]",
+)
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port: int = listener.getsockname()[1]
+    return port
+
+
+@asynccontextmanager
+async def _served(
+    http: aiohttp.ClientSession, *, exposed: bool = False, **options: Any
+) -> AsyncIterator[Caller]:
+    """A server with the reader, which other machines reach or not."""
+    if exposed:
+        # The proxy is left out, so that nothing of the test can be reached from elsewhere.
+        port = _free_port()
+        options |= {
+            "api_key": "a-key-of-my-own-" * 3,
+            "behind_proxy": True,
+            "port": port,
+            "public_url": f"http://127.0.0.1:{port}",
+        }
+    async with LocalServer(**{"executor": "reader", "balance_cents": 10_000, **options}) as server:
+        yield Caller(server, http)
+
+
+async def _search(api: Caller, url: str) -> Answer:
+    return await api.post("/search-url", json={"url": url, "query": "canary bread"})
+
+
+async def _end(api: Caller, task: str, **fields: Any) -> str:
+    """All that a task has to say when it has ended."""
+    task_id = await api.create(task, **fields)
+    record = api.server.store.task(task_id)
+    assert record is not None
+    await until(lambda: record.status.is_terminal)
+    return str(await api.task(task_id))
+
+
+@pytest.mark.parametrize("host", SPELLINGS)
+async def test_an_exposed_server_searches_no_private_address(
+    http: aiohttp.ClientSession, inner: Inner, host: str
+):
+    """F2: whoever has the key of an exposed server reads nothing of its machine by it."""
+    async with _served(http, exposed=True) as api:
+        searched = await _search(api, f"http://{host}:{inner.port}/latest/meta-data/iam")
+        done = await _end(api, f"Open http://{host}:{inner.port}/ and tell me the title")
+
+    assert searched.status == 502
+    assert CANARY not in searched.text + done
+    assert inner.asked == []
+
+
+async def test_a_search_opens_this_machine_where_it_names_it(
+    http: aiohttp.ClientSession, inner: Inner
+):
+    """F2: the control: a server of this machine only reads the address that the request names."""
+    async with _served(http) as api:
+        named = await _search(api, inner.url)
+        spelled = await _search(api, f"http://0.0.0.0:{inner.port}/")
+        without_port = await _search(api, "http://127.0.0.1/")
+
+    assert CANARY in named.json["content"]
+    assert inner.asked == ["/"]
+    assert (spelled.status, without_port.status) == (502, 502)
+    assert without_port.json["detail"].startswith(
+        "http://127.0.0.1/ is a private address (127.0.0.1), which this server does not open"
+    )
+
+
+@pytest.mark.parametrize("host", ["127.0.0.2", "localhost", "127.0.0.1", "0x7f.1"])
+async def test_pages_lead_to_no_other_private_address(
+    http: aiohttp.ClientSession, inner: Inner, host: str
+):
+    """F2: neither a redirect nor a link of a page that was named leads on into the machine."""
+    inside = f"http://{host}:{inner.port}/admin/shutdown"
+    link = f'<title>Baker</title><p>bread</p><a href="{inside}">canary bread</a>'.encode()
+    answers = {
+        "/moved": page(status="302 Found", headers={"Location": inside}),
+        "/link": page(link),
+    }
+    async with raw_server(answers) as site, _served(http, search=[f"{site}/link"]) as api:
+        moved = await _search(api, f"{site}/moved")
+        linked = await _search(api, f"{site}/link")
+        found = await api.post("/simple-search", json={"query": "bread"})
+        told = await _end(api, f"Open {site}/moved and tell me the title")
+        followed = await _end(api, f"Open {site}/link and click canary bread. Tell me the title")
+
+    assert moved.status == 502
+    assert "is a private address (127.0.0." in moved.json["detail"]
+    assert "bread" in linked.json["content"]
+    assert found.json["results"], found.text
+    assert "is a private address (127.0.0." in told
+    assert "is a private address (127.0.0." in followed
+    assert inner.asked == []
+
+
+async def test_results_of_a_search_lead_to_no_private_address(
+    http: aiohttp.ClientSession, inner: Inner
+):
+    """F2: what a search server finds is not what the request names; the server itself is asked."""
+    body = f'{{"results": [{{"url": "{inner.url}/admin/shutdown"}}]}}'.encode()
+    async with (
+        raw_server({"/search?q=bread&format=json": page(body)}) as searxng,
+        _served(http, search=f"{searxng}/search") as api,
+    ):
+        found = await api.post("/simple-search", json={"query": "bread"})
+
+    assert found.json == {"results": []}
+    assert inner.asked == []
+
+
+async def test_a_name_that_changes_its_meaning_is_judged_each_time(
+    http: aiohttp.ClientSession, inner: Inner, names: Names
+):
+    """F14: a name of somebody else's is closed as soon as it leads into this machine."""
+    names.known["rebind.example"] = iter(["127.0.0.1"] * 9)
+    async with _served(http) as api:
+        searched = await _search(api, f"http://rebind.example:{inner.port}/secret")
+
+    assert searched.status == 502
+    assert "is a private address (127.0.0.1)" in searched.json["detail"]
+    assert inner.asked == []
+
+
+async def test_pages_of_public_hosts_lead_to_no_private_address(inner: Inner):
+    """F2: the operator's word for all private addresses is not for links of public pages."""
+    client = HttpClient(EgressPolicy.of_operator())
+    with pytest.raises(HttpRefusedError, match="is a private address"):
+        await client.send("GET", inner.url, from_public=True)
+    refused = list(inner.asked)
+
+    assert CANARY in (await client.send("GET", inner.url)).body.decode()
+    assert refused == []
+
+
+async def test_webhooks_keep_to_the_rule(http: aiohttp.ClientSession, inner: Inner):
+    """F2: a webhook over HTTP reaches this machine where it names the port, and nothing private.
+
+    In code, and on the command line, it is the operator who names it.
+    """
+    hook, bare = f"{inner.url}/hook", "https://127.0.0.1/hook"
+    async with _served(http) as api, _served(http, exposed=True) as exposed:
+        place = "/admin/webhooks"
+        sent = [
+            await each.post(f"{each.server.url}{place}", json={"url": url, "secret": SECRET})
+            for each, url in ((api, bare), (exposed, hook), (api, hook))
+        ]
+        asked = list(inner.asked)
+        await exposed.server.add_webhook(Webhook(hook, SECRET))
+        with pytest.raises(ConfigurationError, match="is a private address"):
+            await exposed.server.add_webhook(Webhook(f"https://0.0.0.0:{inner.port}/hook", SECRET))
+
+    assert [each.status for each in sent] == [422, 422, 200]
+    assert all("is a private address (127.0.0.1)" in each.text for each in sent[:2])
+    assert asked == ["/hook"]
+    assert inner.asked == ["/hook", "/hook"]
+
+
+@pytest.mark.parametrize("exposed", [False, True])
+async def test_the_browser_opens_what_the_task_names(
+    browser_path: str, http: aiohttp.ClientSession, exposed: bool
+):
+    """A task opens a page of this machine that it names, unless others reach the server too."""
+    async with (
+        serve_pages({"/": "<title>Inside</title>"}) as site,
+        _served(http, exposed=exposed, executor="chromium") as api,
+    ):
+        done = await _end(api, f"Open {site.url}/ and tell me the title")
+
+    assert ("'Inside'" in done) is not exposed
+    assert ("/" in site.asked) is not exposed
+
+
+async def test_pages_of_the_local_server_reach_no_other_service(
+    browser_path: str, http: aiohttp.ClientSession, inner: Inner, names: Names
+):
+    """F14: a page that a task of this machine opens reads no other service of the machine."""
+    hosts = ("127.0.0.1", "localhost", "rebind.example")
+    names.known["rebind.example"] = iter(["127.0.0.1"] * 99)
+    # The proxy's refusal is an answer too, which a page may ask for and not read.
+    fetches = "".join(
+        f"await fetch('http://{host}:{inner.port}/{host}', {{mode: 'no-cors'}}).catch(() => 0);"
+        for host in hosts
+    )
+    script = f"<script type=module>{fetches} document.title = 'All asked'</script>"
+    async with serve_pages({"/": script}) as site:
+        for allowed in ([site.url], True):
+            asked_before = list(inner.asked)
+            chromium = ChromiumSettings(allow_private_addresses=allowed)
+            async with _served(http, executor="chromium", chromium=chromium) as api:
+                done = await _end(api, f"Open {site.url}/. Wait 1 s. Tell me the title")
+            assert "All asked" in done
+
+    assert asked_before == []
+    # The control: where the operator opens everything, the same page gets there.
+    assert inner.asked == [f"/{host}" for host in hosts]
