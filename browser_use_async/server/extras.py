@@ -5,7 +5,7 @@ from importlib.util import find_spec
 SERVER_EXTRA = "pip install 'browser-use-async[server]'"
 """The command that installs all of them."""
 
-READS_PAGES = ("lxml", "trafilatura")
+READS_PAGES = ("selectolax", "trafilatura")
 """What reading HTML needs: the executors reader and chromium, and the searches."""
 
 

@@ -10,7 +10,7 @@ import attrs
 from yarl import URL
 
 from browser_use_async.errors import ConfigurationError
-from browser_use_async.server.reading.addresses import find_addresses
+from browser_use_async.server.html.addresses import find_addresses
 from browser_use_async.server.reading.domains import AllowedDomains
 
 _NAMES_OF_THIS_MACHINE = frozenset({"localhost", "broadcasthost", "local", "0.0.0.0"})  # noqa: S104

@@ -9,8 +9,8 @@ from typing import Any
 import attrs
 
 from browser_use_async.server.executors.reader.wishes import Saving
-from browser_use_async.server.reading.page import Page, Row, Table
-from browser_use_async.server.reading.words import word_set
+from browser_use_async.server.html.page import Page, Row, Table
+from browser_use_async.server.html.words import word_set
 
 
 class NothingToExportError(Exception):
