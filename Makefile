@@ -70,7 +70,7 @@ clean:
 
 # Stamp files: each command installs what it needs once, and again when the lists change.
 $(VENV)/.for-demo: $(VENV)/.made pyproject.toml constraints.txt
-	$(INSTALL) --editable ".[cli]"
+	$(INSTALL) --editable ".[cli,server]"
 	@touch $@
 
 $(VENV)/.for-test: $(VENV)/.made pyproject.toml constraints.txt
@@ -85,7 +85,7 @@ $(VENV)/.for-check: $(VENV)/.made pyproject.toml constraints.txt
 .venv-conformance/.made: pyproject.toml
 	$(PY) -m venv --clear .venv-conformance
 	.venv-conformance/bin/python -m pip install --quiet --upgrade "pip>=25.1"
-	.venv-conformance/bin/python -m pip install --quiet --group conformance --editable .
+	.venv-conformance/bin/python -m pip install --quiet --group conformance --editable ".[server]"
 	@touch $@
 
 # In an environment of its own: browser-use pins what it needs, a hundred packages.

@@ -162,7 +162,8 @@ class _Worker:
     def close(self) -> None:
         """End it, if it has not ended."""
         self._process.kill()
-        with self._process:  # closes the pipes, and waits
+        # Closes the pipes, one perhaps with a job that nobody reads any more, and waits.
+        with contextlib.suppress(BrokenPipeError), self._process:
             pass
 
     def _ended(self) -> _WorkerEndedError:

@@ -79,3 +79,52 @@ async def test_steps_have_white_pictures_without_pillow(api: Caller, hide: Hide)
     assert len(pictures) == 2
     for picture in pictures:
         assert read_png(picture).getcolors() == [(1280 * 960, (255, 255, 255))]
+
+
+@pytest.mark.parametrize("executor", ["reader", "chromium"])
+def test_an_executor_that_reads_pages_names_the_extra(executor: str, hide: Hide):
+    """The server is not made: its tasks would all fail."""
+    hide("selectolax", "trafilatura")
+    with pytest.raises(ConfigurationError) as caught:
+        LocalServer(executor=executor)
+
+    assert str(caught.value) == (
+        "An executor that reads pages needs the extra `server` (selectolax, trafilatura): "
+        "pip install 'browser-use-async[server]'"
+    )
+
+
+async def test_a_server_of_a_bare_installation_plays_scenarios(
+    http: aiohttp.ClientSession, hide: Hide, caplog: pytest.LogCaptureFixture
+):
+    """It starts, its log says what the extra would bring, and its tasks finish."""
+    hide("selectolax", "trafilatura", "lxml", "PIL", "cronsim", "cryptography")
+    async with LocalServer() as server:
+        api = Caller(server, http)
+        task = await api.reached(await api.create("Open https://a.example/"), "finished")
+
+    assert server.executor.name == "scripted"
+    assert task["output"] == "Done."
+    assert "tasks play scenarios, and open no pages" in caplog.text
+    assert "pip install 'browser-use-async[server]'" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("path", "fields"), [("/search-url", {"url": "https://a.example/"}), ("/simple-search", {})]
+)
+async def test_searches_name_the_extra_and_cost_nothing(
+    http: aiohttp.ClientSession, path: str, fields: dict[str, str], hide: Hide
+):
+    """A 503, as where there is no search backend."""
+    hide("selectolax")
+    sites = ["https://a.example/"]
+    async with LocalServer(executor="scripted", search=sites, balance_cents=100) as server:
+        api = Caller(server, http)
+        answer = await api.post(path, json={"query": "x", **fields})
+        balance = (await api.get("/balance")).json
+
+    assert answer.status == 503
+    assert answer.json["detail"] == (
+        "A search needs the extra `server` (selectolax): pip install 'browser-use-async[server]'"
+    )
+    assert balance == {"balance": "100"}

@@ -47,6 +47,7 @@ async def test_a_worker_that_has_ended_before_its_job_is_replaced():
     """One without work ends after a minute, perhaps at the moment when there is some."""
     pid = await in_worker(os.getpid)
     os.kill(pid, signal.SIGKILL)
+    await asyncio.to_thread(os.waitid, os.P_PID, pid, os.WEXITED | os.WNOWAIT)
 
     assert await in_worker(os.getpid) != pid
 

@@ -7,6 +7,7 @@ from yarl import URL
 
 from browser_use_async.server.html.addresses import absolute
 from browser_use_async.server.html.decoding import load_json
+from browser_use_async.server.html.page import types_of
 from browser_use_async.server.html.tree import Element, attribute, children, text_of
 
 _JSON_LD = "application/ld+json"
@@ -17,17 +18,6 @@ _SURROUNDING_TYPES = frozenset(
 _ADDRESS_ATTRIBUTES = ("href", "src")
 _MAX_NODES = 500
 _MAX_DEPTH = 8
-
-
-def types_of(node: Any) -> list[str]:
-    """The types of a JSON-LD node, without their vocabulary.
-
-    Args:
-        node: The node.
-    """
-    kinds = node.get("@type", []) if isinstance(node, dict) else []
-    kinds = kinds if isinstance(kinds, list) else [kinds]
-    return [kind.rstrip("/").rpartition("/")[2] for kind in kinds if isinstance(kind, str)]
 
 
 def json_ld(elements: Sequence[Element]) -> list[Any]:

@@ -102,9 +102,15 @@ def _around(root: Element, main_text: str) -> Element:
     ways = zip(_way_to(first), _way_to(last), strict=False)
     shared = [one for one, other in ways if one.mem_id == other.mem_id]
     # What begins or ends with pieces that are too short to tell is in an element farther out.
-    while len(shared) > 1 and len(text_of(shared[-1], is_noise)) < len(main_text):
+    wanted = _letters(main_text)
+    while len(shared) > 1 and _letters(text_of(shared[-1], is_noise)) < wanted:
         shared.pop()
     return shared[-1]
+
+
+def _letters(text: str) -> int:
+    """How many letters and digits a text has: the lines of a table are drawn in other characters."""
+    return sum(map(str.isalnum, text))
 
 
 def _read_pieces(root: Element) -> Iterator[Element]:

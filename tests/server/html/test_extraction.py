@@ -253,3 +253,55 @@ def test_deeply_nested_page_is_read():
     page = read_html(URL, "<div>" * 3000 + "deep" + "</div>" * 3000)
 
     assert page.text == "deep"
+
+
+_STORY = "".join(
+    f"<p>Paragraph {number} of the story tells how the lamp on the quay was lit each evening by the"
+    f" keeper, who counted the boats that came home, and wrote their number into a book.</p>"
+    for number in range(6)
+)
+_MENU = "".join(f"<li><a href=/{word}>{word}</a></li>" for word in ("news", "shop", "login"))
+_SOUP = f"""<title>The lamp</title><div class=top><ul>{_MENU}</ul></div><div class=middle><div class=story><h1>The lamp</h1>{_STORY}<table><tr><th>Boat<th>Year<tr>
+<td>Tern<td>1911</table></div></div><div class=related>Read next: other stories
+<ul>{_MENU}</ul></div>"""
+
+
+def test_a_page_that_marks_nothing_is_read_where_its_main_text_is():
+    """Menus and what is related stand outside; headings and tables of the main part are kept."""
+    page = read_html(URL, _SOUP)
+    lines = page.text.splitlines()
+
+    assert lines[0] == "# The lamp"
+    assert lines[-2:] == ["Boat | Year", "Tern | 1911"]
+    assert len([line for line in lines if line.startswith("Paragraph")]) == 6
+    assert "login" not in page.text
+    assert "Read next" not in page.text
+    assert len(page.links) == 6
+
+
+def test_a_part_with_less_than_half_of_a_page_is_not_its_main_part():
+    """A list of goods behind a story is read as well, since nothing says which of them is meant."""
+    goods = "".join(
+        f"<div class=item>Lamp number {number} costs {number} euros</div>" for number in range(99)
+    )
+    page = read_html(URL, f"<div class=story>{_STORY}</div><div class=goods>{goods}</div>")
+
+    assert "Lamp number 98 costs 98 euros" in page.text
+    assert "Paragraph 5" in page.text
+
+
+def test_author_and_date_that_a_page_shows_are_found():
+    """Behind the names and values of its own meta elements."""
+    shown = '<article><h1>The lamp</h1><span class="author">By Ada Quay</span>'
+    page = read_html(URL, f'{shown}<time datetime="2024-03-05">5 March</time>{_STORY}</article>')
+
+    assert Label("author", "Ada Quay") in page.metadata
+    assert Label("date", "2024-03-05") in page.metadata
+
+
+def test_what_is_there_for_browsers_without_scripts_is_not_read():
+    """Nor does it take the rest of the page along when its elements are not closed."""
+    page = read_html(URL, "<noscript><div><p>no</noscript><p>one</p><noscript><a href=x>two</a>")
+
+    assert page.text == "one"
+    assert page.links == []

@@ -1,5 +1,5 @@
 from browser_use_async.server.html.extraction import read_html
-from browser_use_async.server.html.linked_data import types_of
+from browser_use_async.server.html.page import types_of
 
 URL = "https://a.example/"
 

@@ -7,8 +7,7 @@ from typing import Any
 
 import attrs
 
-from browser_use_async.server.html.linked_data import types_of
-from browser_use_async.server.html.page import Label, Page, Row, Table, shorten
+from browser_use_async.server.html.page import Label, Page, Row, Table, shorten, types_of
 from browser_use_async.server.html.words import word_set
 
 # Words that do not tell one name from another: "published_at" is "datePublished".
