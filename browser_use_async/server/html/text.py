@@ -109,7 +109,7 @@ def _around(root: Element, main_text: str) -> Element:
 
 
 def _letters(text: str) -> int:
-    """How many letters and digits a text has: the lines of a table are drawn in other characters."""
+    """How many letters and digits a text has, without the lines that a table is drawn with."""
     return sum(map(str.isalnum, text))
 
 
