@@ -84,7 +84,7 @@ clean:
 
 # Stamp files: each command installs what it needs once, and again when the lists change.
 $(VENV)/.for-demo: $(VENV)/.made pyproject.toml constraints.txt
-	$(INSTALL) --editable ".[cli]"
+	$(INSTALL) --editable ".[cli,server]"
 	@touch $@
 
 $(VENV)/.for-test: $(VENV)/.made pyproject.toml locks/test.txt

@@ -1,6 +1,7 @@
 """Uses the installed wheel as somebody who never saw the checkout would.
 
-Run with the checkout's path as the argument: the package must not come from there.
+Run with the checkout's path as the argument: the package must not come from there. The second
+argument is the executor: `scripted` works in a bare installation, `reader` with the extra `server`.
 """
 
 import asyncio
@@ -12,10 +13,10 @@ from browser_use_async import BrowserUseSession, TaskStatus
 from browser_use_async.server import LocalServer
 
 
-async def main() -> None:
+async def main(executor: str) -> None:
     """Run one task on the bundled server."""
     async with (
-        LocalServer(executor="reader") as server,
+        LocalServer(executor=executor) as server,
         BrowserUseSession(api_key=server.api_key, base_url=server.base_url) as session,
     ):
         await session.ping()
@@ -27,4 +28,4 @@ async def main() -> None:
 installed = Path(browser_use_async.__file__)
 assert not installed.is_relative_to(Path(sys.argv[1]).resolve()), installed
 assert installed.with_name("py.typed").exists()
-asyncio.run(main())
+asyncio.run(main(sys.argv[2]))

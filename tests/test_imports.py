@@ -154,3 +154,48 @@ def test_importing_the_pytest_plugin_imports_nothing_of_the_package() -> None:
 
     assert result.returncode == 0, result.stderr
     assert not {"aiohttp", "browser_use_async"} & set(result.stdout.split())
+
+
+_SCRIPTED = """
+import asyncio, sys
+from browser_use_async import BrowserUseSession
+from browser_use_async.server import LocalServer
+
+async def main():
+    async with (
+        LocalServer(executor="scripted") as server,
+        BrowserUseSession(api_key=server.api_key, base_url=server.base_url) as session,
+    ):
+        task = await session.run_and_wait("Buy milk")
+        print(task.output, *sys.modules)
+
+asyncio.run(main())
+"""
+
+# What the extra of the server brings.
+LIBRARIES = frozenset("PIL cronsim cryptography lxml selectolax trafilatura".split())
+
+
+def test_a_server_imports_no_library_that_it_does_not_need() -> None:
+    """Scripted tasks run without those that read pages, draw, encrypt and evaluate expressions."""
+    result = _python(_SCRIPTED)
+
+    assert result.returncode == 0, result.stderr
+    assert result.stdout.startswith("Done. ")
+    assert not LIBRARIES & set(result.stdout.split())
+    assert [name for name in LIBRARIES if find_spec(name) is None] == []
+
+
+def test_the_executors_import_no_library_before_a_page_is_read() -> None:
+    """Reading happens in workers, so that the server itself never imports a parser."""
+    program = (
+        "import sys; from browser_use_async.server import LocalServer;"
+        "import browser_use_async.server.executors.reader.executor;"
+        "import browser_use_async.server.executors.chromium.executor;"
+        "import browser_use_async.server.search.engine; print(*sys.modules)"
+    )
+
+    result = _python(program)
+
+    assert result.returncode == 0, result.stderr
+    assert not LIBRARIES & set(result.stdout.split())

@@ -82,11 +82,12 @@ def test_the_wheel_asks_for_four_packages(wheel: Path) -> None:
     assert not [each for each in needed if "<" in each or "==" in each]
 
 
-def test_a_program_of_somebody_elses(installed: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("executor", ["scripted", "reader"])
+def test_a_program_of_somebody_elses(installed: Path, tmp_path: Path, executor: str) -> None:
     """A task runs through the SDK against the bundled server, all of it from the wheel."""
     program = shutil.copy(ROOT / "tests" / "smoke.py", tmp_path)
 
-    printed = _python(program, ROOT, folder=tmp_path, path=installed)
+    printed = _python(program, ROOT, executor, folder=tmp_path, path=installed)
 
     assert "a task on the bundled server" in printed
 

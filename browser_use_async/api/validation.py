@@ -302,11 +302,11 @@ def _json_schema(value: Any, rule: FieldRule, mode: Mode) -> str:
 
 def _cron(value: Any, rule: FieldRule, mode: Mode) -> str:
     # Imported by those who schedule: everybody else does not pay for calendars.
-    from browser_use_async.api.cron import Cron, CronSyntaxError  # noqa: PLC0415
+    from browser_use_async.api.cron import CronSyntaxError, check_cron  # noqa: PLC0415
 
     text = _text(value, rule, mode)
     try:
-        Cron.parse(text)
+        check_cron(text)
     except CronSyntaxError as error:
         message = f"Value error, {error}"
         raise _refuse(message, "value_error", value, error=str(error)) from None

@@ -183,7 +183,11 @@ class LocalServer:
         self.requests: Counter[str] = Counter()
         self._account = Account(plan, Decimal(str(balance_cents)), self._keeper)
         self._profiles = Profiles(self._keeper)
-        self._schedules = Schedules(self._now, self._keeper)
+        try:
+            self._schedules = Schedules(self._now, self._keeper)
+        except ConfigurationError:
+            self._keeper.close()  # nobody gets this server, to close it
+            raise
         self._uploads = Uploads(self._now, self._keeper)
         egress = browser.egress()
         self._search = SearchEngine(choose_backend(search), egress)

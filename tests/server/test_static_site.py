@@ -91,7 +91,7 @@ async def test_sites_run_side_by_side(folder: Path):
 
 async def test_every_link_of_the_example_site_leads_somewhere():
     """The pages link only to each other, and all are there; only the form leads to its thanks."""
-    from browser_use_async.server.reading.visit import open_page
+    from browser_use_async.server.html.visit import open_page
 
     async with StaticSite(example_site_directory()) as site:
         allowed = AllowedDomains([site.url])

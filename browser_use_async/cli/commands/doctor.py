@@ -6,7 +6,7 @@ import os
 import platform
 import shutil
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
@@ -23,10 +23,13 @@ from browser_use_async.errors import BrowserUseError, ConfigurationError
 
 _SERVE_PORT = 8765
 _EXTRAS = {
-    "cli": ("rich", "colours and live progress"),
-    "speed": ("orjson", "faster decoding"),
-    "server": ("cryptography", "secrets in the database of `serve`"),
-    "local-agent": ("browser-use", "the executor browser_use of `serve`"),
+    "cli": (("rich",), "colours and live progress"),
+    "speed": (("orjson",), "faster decoding"),
+    "server": (
+        ("selectolax", "trafilatura", "Pillow", "cronsim", "cryptography"),
+        "pages, searches, pictures, cron expressions and secrets of `serve`",
+    ),
+    "local-agent": (("browser-use",), "the executor browser_use of `serve`"),
 }
 
 
@@ -78,20 +81,28 @@ def _machine() -> Iterator[_Check]:
     """What this machine has, of which the SDK itself needs the first only."""
     installed = f"browser-use-async {__version__}, aiohttp {version('aiohttp')}"
     yield _Check("installation", f"{installed}, Python {platform.python_version()}")
-    for extra, (package, purpose) in _EXTRAS.items():
-        yield _extra(extra, package, purpose)
+    for extra, (packages, purpose) in _EXTRAS.items():
+        yield _extra(extra, packages, purpose)
     yield _browser()
     film = shutil.which("ffmpeg")
     yield _Check("ffmpeg", film or "not found; `serve` keeps no films", is_missing=film is None)
     yield _port()
 
 
-def _extra(extra: str, package: str, purpose: str) -> _Check:
-    try:
-        return _Check(f"extra {extra}", f"{package} {version(package)}")
-    except PackageNotFoundError:
-        detail = f"for {purpose}: pip install 'browser-use-async[{extra}]'"
-        return _Check(f"extra {extra}", detail, is_missing=True)
+def _extra(extra: str, packages: Sequence[str], purpose: str) -> _Check:
+    found: list[str] = []
+    missing: list[str] = []
+    for package in packages:
+        try:
+            found.append(f"{package} {version(package)}")
+        except PackageNotFoundError:
+            missing.append(package)
+    if not missing:
+        return _Check(f"extra {extra}", ", ".join(found))
+    # Which ones, if some are there: somebody has removed or forgotten them.
+    which = f" ({', '.join(missing)} missing)" if found else ""
+    detail = f"for {purpose}{which}: pip install 'browser-use-async[{extra}]'"
+    return _Check(f"extra {extra}", detail, is_missing=True)
 
 
 def _browser() -> _Check:

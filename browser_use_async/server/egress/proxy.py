@@ -33,7 +33,7 @@ from browser_use_async.server.egress.resolver import (
     judged_addresses,
 )
 from browser_use_async.server.executors.protocol import Assignment
-from browser_use_async.server.reading.addresses import find_addresses
+from browser_use_async.server.html.addresses import find_addresses
 
 _HEAD_BYTES = 256 * 1024
 _HEAD_SECONDS = 60.0

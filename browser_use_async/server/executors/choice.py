@@ -1,10 +1,15 @@
 """Executors by name."""
 
+import logging
+
 from browser_use_async.errors import ConfigurationError
 from browser_use_async.server.executors.agent.settings import AgentSettings
 from browser_use_async.server.executors.chromium.finding import find_browser
 from browser_use_async.server.executors.chromium.settings import ChromiumSettings
 from browser_use_async.server.executors.protocol import Executor
+from browser_use_async.server.extras import READS_PAGES, missing_packages
+
+_logger = logging.getLogger(__name__)
 
 
 def choose_executor(
@@ -14,11 +19,21 @@ def choose_executor(
 ) -> Executor:
     """The executor that is meant. Only the one that is asked for is imported.
 
+    Without the extra `server` nothing can read pages, and `auto` is the executor that plays
+    scenarios, which the log says.
+
     Raises:
         ConfigurationError: There is no executor of this name, or not what it needs.
     """
     if not isinstance(choice, str):
         return choice
+    if choice in {"auto", "chromium", "reader"}:
+        missing = missing_packages("An executor that reads pages", *READS_PAGES)
+        if missing is not None and choice != "auto":
+            raise ConfigurationError(missing)
+        if missing is not None:
+            _logger.warning("tasks play scenarios, and open no pages. %s", missing)
+            choice = "scripted"
     if choice == "chromium" or (choice == "auto" and _has_browser(chromium)):
         from browser_use_async.server.executors.chromium.executor import (  # noqa: PLC0415
             ChromiumExecutor,

@@ -5,7 +5,8 @@ from typing import Any
 from browser_use_async.api.endpoint_table import SEARCH_URL, SIMPLE_SEARCH
 from browser_use_async.prices import search_url_cents, simple_search_cents
 from browser_use_async.server.backend import Backend, operation
-from browser_use_async.server.reading.visit import PageNotOpenedError
+from browser_use_async.server.extras import READS_PAGES, missing_packages
+from browser_use_async.server.html.visit import PageNotOpenedError
 from browser_use_async.server.responses import RefusalError
 from browser_use_async.server.search.backends import SearchUnavailableError
 from browser_use_async.types import (
@@ -27,6 +28,7 @@ async def simple_search(backend: Backend, request: SimpleSearchRequest) -> Searc
             "This server has no search backend; start it with --searxng and the address of a "
             "SearXNG server, or with --search and addresses of websites to index",
         )
+    _require_readers()
     backend.account.require_credit()
     websites, depth = _chosen(request.max_websites, 5), _chosen(request.depth, 2)
     backend.account.charge(simple_search_cents(websites, depth))
@@ -42,6 +44,7 @@ async def search_url(backend: Backend, request: SearchUrlRequest) -> SearchResul
     """Search one website live."""
     if not request.url.startswith(("http://", "https://")):
         raise RefusalError(422, [_url_problem(request.url)])
+    _require_readers()
     backend.account.require_credit()
     depth = _chosen(request.depth, 2)
     backend.account.charge(search_url_cents(depth))
@@ -49,6 +52,12 @@ async def search_url(backend: Backend, request: SearchUrlRequest) -> SearchResul
         return await backend.search.search_url(request.url, request.query, depth)
     except PageNotOpenedError as error:
         raise RefusalError(502, error.reason) from error
+
+
+def _require_readers() -> None:
+    missing = missing_packages("A search", *READS_PAGES)
+    if missing is not None:
+        raise RefusalError(503, missing)
 
 
 def _chosen(value: Any, fallback: int) -> int:

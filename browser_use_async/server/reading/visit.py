@@ -8,15 +8,15 @@ from typing import Any
 import attrs
 from yarl import URL
 
+from browser_use_async.server.html.addresses import absolute
+from browser_use_async.server.html.document import UnreadableDocumentError, read_document
+from browser_use_async.server.html.page import Page
 from browser_use_async.server.http_client import (
     HttpClient,
     HttpClientError,
     HttpRefusedError,
     HttpResponse,
 )
-from browser_use_async.server.reading.addresses import absolute
-from browser_use_async.server.reading.documents import UnreadableDocumentError, read_document
-from browser_use_async.server.reading.page import Page
 
 MAX_REDIRECTS = 5
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})

@@ -10,10 +10,11 @@ from yarl import URL
 
 from browser_use_async.api.json import JsonRefusedError, read_json
 from browser_use_async.errors import ConfigurationError
+from browser_use_async.server.html.page import Page
 from browser_use_async.server.http_client import HttpClient, HttpClientError
-from browser_use_async.server.reading.page import Page
-from browser_use_async.server.search.crawler import open_pages, same_site
-from browser_use_async.server.search.relevance import Weights
+from browser_use_async.server.search.crawler import MAX_LINKS, open_pages, same_site
+from browser_use_async.server.search.relevance import scores
+from browser_use_async.server.worker import WorkRefusedError, in_worker
 
 MAX_INDEXED_PAGES = 50
 """The most pages of each site in an index."""
@@ -86,9 +87,13 @@ class SiteIndexBackend:
         """The pages that fit the query, best first."""
         pages = await self._index(outbound)
         texts = {page.url: f"{page.title}\n{page.description}\n{page.text}" for page in pages}
-        weights = Weights(query, texts.values())
-        scores = {url: weights.score(text) for url, text in texts.items()}
-        ranked = sorted((url for url in scores if scores[url] > 0), key=lambda url: -scores[url])
+        try:
+            found = await in_worker(scores, query, list(texts.values()))
+        except WorkRefusedError as error:
+            raise SearchUnavailableError(f"Comparing the indexed pages {error}") from error
+        relevance = dict(zip(texts, found, strict=True))
+        good = (url for url in relevance if relevance[url] > 0)
+        ranked = sorted(good, key=lambda url: -relevance[url])
         return _websites_first(ranked)[:limit]
 
     async def _index(self, outbound: HttpClient) -> list[Page]:
@@ -112,7 +117,7 @@ async def _walk(outbound: HttpClient, site: str) -> list[Page]:
         batch = [waiting.popleft() for _ in range(min(5, len(waiting)))]
         for page in await open_pages(outbound, batch):
             pages[page.url] = page
-            for link in page.links:
+            for link in page.links[:MAX_LINKS]:
                 url = str(URL(link.url).with_fragment(None))
                 if url not in seen and same_site(url, site):
                     seen.add(url)

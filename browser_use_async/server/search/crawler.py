@@ -1,17 +1,25 @@
 """A crawler that follows the links of one website that fit a query."""
 
 import asyncio
+import logging
 from collections.abc import Iterable, Sequence
 
 from yarl import URL
 
+from browser_use_async.server.html.page import Link, Page
 from browser_use_async.server.http_client import HttpClient
-from browser_use_async.server.reading.page import Link, Page
-from browser_use_async.server.reading.visit import PageNotOpenedError, open_page
+from browser_use_async.server.html.visit import PageNotOpenedError, open_page
+from browser_use_async.server.responses import log_failure
 from browser_use_async.server.search.relevance import Weights
+from browser_use_async.server.worker import in_worker
 
 CLICKS_PER_LEVEL = 3
 """How many links are followed at each level of depth."""
+
+MAX_LINKS = 5_000
+"""How many links of a page are looked at."""
+
+_logger = logging.getLogger(__name__)
 
 
 async def crawl(client: HttpClient, url: str, query: str, depth: int) -> list[Page]:
@@ -19,6 +27,7 @@ async def crawl(client: HttpClient, url: str, query: str, depth: int) -> list[Pa
 
     Raises:
         PageNotOpenedError: The first page could not be opened.
+        WorkRefusedError: Comparing its links takes too long.
     """
     visit = await open_page(client, url)
     first = visit.page
@@ -27,10 +36,10 @@ async def crawl(client: HttpClient, url: str, query: str, depth: int) -> list[Pa
         links = [
             link
             for page in level
-            for link in page.links
+            for link in page.links[:MAX_LINKS]
             if same_site(link.url, first.url) and _without_fragment(link.url) not in seen
         ]
-        chosen = _best_links(links, query)
+        chosen = await in_worker(best_links, links, query)
         seen |= {_without_fragment(link.url) for link in chosen}
         level = [
             page
@@ -47,17 +56,19 @@ async def crawl(client: HttpClient, url: str, query: str, depth: int) -> list[Pa
 async def open_pages(
     client: HttpClient, urls: Sequence[str], *, from_public: bool = False
 ) -> list[Page]:
-    """Open pages concurrently; those that cannot be opened are left out."""
+    """Open pages concurrently; those that cannot be opened are left out, for whatever reason."""
     visits = await asyncio.gather(
         *(open_page(client, url, from_public=from_public) for url in urls), return_exceptions=True
     )
     pages: list[Page] = []
     for visit in visits:
-        if isinstance(visit, PageNotOpenedError):
-            continue
-        if isinstance(visit, BaseException):
+        if isinstance(visit, Exception):
+            if not isinstance(visit, PageNotOpenedError):
+                log_failure(_logger, "opening a page for a search", visit)
+        elif isinstance(visit, BaseException):
             raise visit
-        pages.append(visit.page)
+        else:
+            pages.append(visit.page)
     return pages
 
 
@@ -69,7 +80,7 @@ def same_site(url: str, other: str) -> bool:
         return False
 
 
-def _best_links(links: Iterable[Link], query: str) -> list[Link]:
+def best_links(links: Iterable[Link], query: str) -> list[Link]:
     """The best links for a query; equal ones in the order of the page."""
     # Of several links to one page the first one counts.
     unique = list({_without_fragment(link.url): link for link in reversed(list(links))}.values())[

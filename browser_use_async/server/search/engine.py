@@ -1,10 +1,12 @@
 """The two searches of the API, over live pages."""
 
 import asyncio
+import logging
 
 from browser_use_async.server.egress.proxy import Egress
 from browser_use_async.server.http_client import HttpClient
-from browser_use_async.server.reading.visit import PageNotOpenedError
+from browser_use_async.server.html.visit import PageNotOpenedError
+from browser_use_async.server.responses import log_failure
 from browser_use_async.server.search.backends import (
     SearchBackend,
     SearxngBackend,
@@ -12,10 +14,13 @@ from browser_use_async.server.search.backends import (
 )
 from browser_use_async.server.search.crawler import crawl
 from browser_use_async.server.search.relevance import passages
+from browser_use_async.server.worker import WorkRefusedError, in_worker
 from browser_use_async.types import SearchResult
 
 _AT_ONCE = 5
 """Number of websites that are read concurrently."""
+
+_logger = logging.getLogger(__name__)
 
 
 class SearchEngine:
@@ -34,11 +39,14 @@ class SearchEngine:
         """Search one website.
 
         Raises:
-            PageNotOpenedError: The website could not be opened.
+            PageNotOpenedError: The website could not be opened, or takes too long to search.
         """
         client = HttpClient(self._egress.policy_naming([url]))
-        pages = await crawl(client, url, query, depth)
-        content = passages(query, pages)
+        try:
+            pages = await crawl(client, url, query, depth)
+            content = await in_worker(passages, query, pages)
+        except WorkRefusedError as error:
+            raise PageNotOpenedError(f"{url} could not be searched: that {error}.", url) from error
         if not content:
             noun = "page" if len(pages) == 1 else "pages"
             content = f"Nothing on the {len(pages)} {noun} that were read fits the query."
@@ -65,8 +73,12 @@ class SearchEngine:
         async def read(url: str) -> SearchResult | None:
             async with slots:
                 try:
-                    content = passages(query, await crawl(client, url, query, depth))
-                except PageNotOpenedError:
+                    pages = await crawl(client, url, query, depth)
+                    content = await in_worker(passages, query, pages)
+                except (PageNotOpenedError, WorkRefusedError):
+                    return None
+                except Exception as error:  # noqa: BLE001 - one website must not end the search
+                    log_failure(_logger, "searching a website", error)
                     return None
             return SearchResult(url, content) if content else None
 

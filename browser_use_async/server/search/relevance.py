@@ -5,8 +5,8 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from itertools import takewhile
 
-from browser_use_async.server.reading.page import Page, shorten
-from browser_use_async.server.reading.words import word_set
+from browser_use_async.server.html.page import Page, shorten
+from browser_use_async.server.html.words import word_set, words_of_lines
 
 MAX_CONTENT = 6_000
 """The most characters of one answer."""
@@ -28,15 +28,21 @@ class Weights:
         meant = word_set(query)
         # A query that consists of common words only is searched for all of them.
         wanted = meant - _NOISE or meant
-        sets = [word_set(text) for text in texts]
+        sets = [words_of_lines(text) for text in texts]
         found = Counter(word for each in sets for word in each & wanted)
         # Inverse document frequency, smoothed so that no weight is 0.
         self._weights = {word: math.log(1 + len(sets) / (1 + found[word])) for word in wanted}
 
     def score(self, text: str) -> float:
         """The sum of the weights of the words in a text; 0 if there are none."""
-        present = word_set(text) & self._weights.keys()
+        present = words_of_lines(text) & self._weights.keys()
         return sum(self._weights[word] for word in present)
+
+
+def scores(query: str, texts: Sequence[str]) -> list[float]:
+    """How relevant each of several texts is to a query, by the weights of its words in them all."""
+    weights = Weights(query, texts)
+    return [weights.score(text) for text in texts]
 
 
 def passages(query: str, pages: Sequence[Page]) -> str:

@@ -7,9 +7,10 @@ from typing import Any
 
 import attrs
 
-from browser_use_async.api.cron import Cron
 from browser_use_async.api.scalars import format_timestamp, parse_timestamp
 from browser_use_async.api.serialization import encode_request
+from browser_use_async.errors import ConfigurationError
+from browser_use_async.server.extras import missing_packages
 from browser_use_async.server.responses import RefusalError
 from browser_use_async.server.storage.keeper import Keeper
 from browser_use_async.types import (
@@ -42,12 +43,21 @@ class ScheduleRecord:
 
 def next_run(record: ScheduleRecord, after: datetime) -> datetime | None:
     """The first run of a schedule that is later than a moment, or None if it has ended."""
-    if record.request.schedule_type == ScheduleType.CRON:
-        begin = max(after, record.start_at - timedelta(microseconds=1))
-        moment = Cron.parse(str(record.request.cron_expression)).next_after(begin)
-    else:
-        moment = _next_of_interval(record, after)
+    by_cron = record.request.schedule_type == ScheduleType.CRON
+    try:
+        moment = (_next_of_cron if by_cron else _next_of_interval)(record, after)
+    except OverflowError:  # after the year 9999, when every schedule has ended
+        return None
     return None if moment is None or moment > record.end_at else moment
+
+
+def _next_of_cron(record: ScheduleRecord, after: datetime) -> datetime | None:
+    # An optional dependency, and only for those who schedule by such expressions.
+    from cronsim import CronSim  # noqa: PLC0415
+
+    # A run at the very beginning counts.
+    begin = max(after, record.start_at - timedelta(microseconds=1))
+    return next(CronSim(str(record.request.cron_expression), begin.astimezone(UTC)), None)
 
 
 def _next_of_interval(record: ScheduleRecord, after: datetime) -> datetime | None:
@@ -55,12 +65,9 @@ def _next_of_interval(record: ScheduleRecord, after: datetime) -> datetime | Non
         return record.start_at
     minutes = record.request.interval_minutes
     assert isinstance(minutes, int)
-    try:
-        interval = timedelta(minutes=minutes)
-        runs = (after - record.start_at) // interval + 1
-        return record.start_at + runs * interval
-    except OverflowError:  # after the year 9999, when every schedule has ended
-        return None
+    interval = timedelta(minutes=minutes)
+    runs = (after - record.start_at) // interval + 1
+    return record.start_at + runs * interval
 
 
 def _year_after(moment: datetime) -> datetime:
@@ -71,7 +78,12 @@ def _year_after(moment: datetime) -> datetime:
 
 
 class Schedules:
-    """All schedules of one server, oldest first."""
+    """All schedules of one server, oldest first.
+
+    Raises:
+        ConfigurationError: Among those that were kept are some by cron expression, and the package
+            that evaluates them is missing.
+    """
 
     def __init__(self, now: Callable[[], datetime], keeper: Keeper) -> None:
         self._now = now
@@ -80,6 +92,10 @@ class Schedules:
         self._records = {
             key: _restored(key, each, sealed.get(key)) for key, each in keeper.documents(_KIND)
         }
+        kinds = {each.request.schedule_type for each in self._records.values() if each.is_active}
+        missing = _missing_for(*kinds)
+        if missing is not None:
+            raise ConfigurationError(f"the database holds schedules by cron expression. {missing}")
         self.changed: Callable[[], None] = lambda: None
         """Called when another moment may be the next one."""
 
@@ -100,8 +116,10 @@ class Schedules:
         """Add a schedule. It begins now and ends a year later unless the request says so.
 
         Raises:
-            RefusalError: It has secrets, which this server cannot keep.
+            RefusalError: It has secrets, which this server cannot keep, or a cron expression, which
+                it cannot evaluate.
         """
+        _refuse_unless_installed(request.schedule_type)
         reason = self._keeper.secrets_refused
         if _secrets_of(request) and reason is not None:
             raise RefusalError(400, reason)
@@ -128,8 +146,13 @@ class Schedules:
         return record
 
     def update(self, record: ScheduleRecord, request: UpdateScheduledTaskRequest) -> None:
-        """Change exactly the fields that were given; null changes nothing."""
+        """Change exactly the fields that were given; null changes nothing.
+
+        Raises:
+            RefusalError: It would have a cron expression, which this server cannot evaluate.
+        """
         given = given_fields(request)
+        _refuse_unless_installed(given.get("schedule_type", record.request.schedule_type))
         active = given.pop("is_active", record.is_active)
         record.start_at = given.get("start_at", record.start_at)
         record.end_at = given.get("end_at", record.end_at)
@@ -170,6 +193,18 @@ def given_fields(request: UpdateScheduledTaskRequest) -> dict[str, Any]:
     """The fields of an update that change something."""
     values = {field.name: getattr(request, field.name) for field in attrs.fields(type(request))}
     return {name: each for name, each in values.items() if each is not UNSET and each is not None}
+
+
+def _missing_for(*kinds: object) -> str | None:
+    """What is missing before schedules of these types can run, or None."""
+    is_needed = ScheduleType.CRON in kinds
+    return missing_packages("A schedule by cron expression", "cronsim") if is_needed else None
+
+
+def _refuse_unless_installed(kind: object) -> None:
+    missing = _missing_for(kind)
+    if missing is not None:
+        raise RefusalError(400, missing)
 
 
 def _secrets_of(request: CreateScheduledTaskRequest) -> bool:

@@ -8,9 +8,9 @@ import pytest
 from browser_use_async.server.executors.reader.filling import NotReadableError, fill
 from browser_use_async.server.executors.reader.schema import Schema
 from browser_use_async.server.executors.reader.sources import PagesSource
-from browser_use_async.server.reading.documents import read_document
-from browser_use_async.server.reading.extraction import read_html
-from browser_use_async.server.reading.page import Page
+from browser_use_async.server.html.document import read_document
+from browser_use_async.server.html.extraction import read_html
+from browser_use_async.server.html.page import Page
 from browser_use_async.structured_output.schema import output_schema
 
 TEXT = {"type": "string"}
@@ -37,7 +37,7 @@ PLANS = """<title>Plans</title><h2>Plans</h2><table><tr><th>Plan<th>Price per mo
 
 async def page(html: str, url: str = "https://a.example/d/p") -> Page:
     """A page."""
-    return await read_html(url, html)
+    return read_html(url, html)
 
 
 LONELY = Page("https://a.example/3", title="Three")

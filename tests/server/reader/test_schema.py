@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from browser_use_async.server.executors.reader.filling import NotReadableError, fill
 from browser_use_async.server.executors.reader.schema import Schema, SchemaRefusedError
 from browser_use_async.server.executors.reader.sources import PagesSource
-from browser_use_async.server.reading.page import Heading, Label, Link, Page, Row, Table
+from browser_use_async.server.html.page import Heading, Label, Link, Page, Row, Table
 
 PAGE = Page(
     url="https://a.example/",

@@ -107,7 +107,7 @@ async def test_files_are_the_same_bytes(starting: Starting):
 
     assert after == before
     assert before[:3] == [b"a,b\n1,2\n", b"", b"\x89PNG captured"]
-    assert read_png(before[3])[:2] == (640, 480)
+    assert read_png(before[3]).size == (640, 480)
     assert len(before) == 5
     assert hostile == b"x"
 
@@ -162,7 +162,7 @@ async def test_tasks_at_work_have_failed(starting: Starting):
     for task in told[1:]:
         assert [step["evaluation_previous_goal"] for step in task["steps"]] == ["", REASON]
         assert task["finished_at"] is not None
-    assert read_png(picture.body)[:2] == (1280, 960)
+    assert read_png(picture.body).size == (1280, 960)
     assert resumed.json == {"detail": "Agent session already failed"}
     assert [task["steps"] for task in again] == [task["steps"] for task in told]
     assert [task["finished_at"] for task in again] == [task["finished_at"] for task in told]

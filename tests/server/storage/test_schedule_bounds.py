@@ -28,3 +28,18 @@ async def test_a_schedule_of_the_last_year_ends_with_the_calendar(api: Caller):
     schedule = (await api.get(f"/scheduled-task/{answer.json['id']}")).json
 
     assert datetime.fromisoformat(schedule["end_at"]) == datetime.max.replace(tzinfo=UTC)
+
+
+async def test_a_cron_expression_at_the_end_of_the_calendar_has_no_run_after_it(api: Caller):
+    """Its next minute would be in the year 10000; the schedule is accepted, and ends."""
+    begun = {
+        "task": "Look",
+        "schedule_type": "cron",
+        "cron_expression": "0 0 1 1 *",
+        "start_at": "9999-06-01T00:00:00Z",
+    }
+    answer = await api.post("/scheduled-task", json=begun)
+    assert answer.status == 200, answer.text
+    schedule = (await api.get(f"/scheduled-task/{answer.json['id']}")).json
+
+    assert schedule["next_run_at"] == schedule["end_at"]

@@ -33,9 +33,9 @@ from browser_use_async.server.executors.chromium.tab import Tab
 from browser_use_async.server.executors.pace import DeadEndError
 from browser_use_async.server.executors.protocol import Control
 from browser_use_async.server.executors.reader.plan import FollowLink, OpenAddress
-from browser_use_async.server.reading.documents import UnreadableDocumentError, read_document
-from browser_use_async.server.reading.page import Page
-from browser_use_async.server.reading.visit import PageNotOpenedError
+from browser_use_async.server.html.document import UnreadableDocumentError, read_document
+from browser_use_async.server.html.page import Page
+from browser_use_async.server.html.visit import PageNotOpenedError
 
 _WAIT_SECONDS = 30.0
 _LOOK_SECONDS = 0.2

@@ -8,13 +8,13 @@ from browser_use_async.server.executors.chromium.connection import PageLostError
 from browser_use_async.server.executors.chromium.context import TaskBrowser
 from browser_use_async.server.executors.chromium.tab import Document, Tab
 from browser_use_async.server.executors.pace import DeadEndError
-from browser_use_async.server.reading.documents import (
+from browser_use_async.server.html.document import (
     UnreadableDocumentError,
     read_document,
     type_of_file,
 )
-from browser_use_async.server.reading.page import Page
-from browser_use_async.server.reading.visit import PageNotOpenedError
+from browser_use_async.server.html.page import Page
+from browser_use_async.server.html.visit import PageNotOpenedError
 
 _BEGIN_SECONDS = 1.0
 _ERRORS = {

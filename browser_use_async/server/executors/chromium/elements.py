@@ -10,8 +10,8 @@ from browser_use_async.server.executors.chromium.connection import CommandFailed
 from browser_use_async.server.executors.chromium.live import key_command
 from browser_use_async.server.executors.chromium.tab import Tab
 from browser_use_async.server.executors.viewing import KeyInput
-from browser_use_async.server.reading.links import choose_link
-from browser_use_async.server.reading.page import Link
+from browser_use_async.server.html.page import Link
+from browser_use_async.server.html.words import choose_link
 
 _APPEAR_SECONDS = 3.0
 _LOOK_SECONDS = 0.25

@@ -1,6 +1,6 @@
 """The executor itself: a browser, a plan, a journey, an answer."""
 
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, aclosing
 
 import attrs
@@ -29,18 +29,17 @@ from browser_use_async.server.executors.protocol import (
     Finished,
     Step,
 )
-from browser_use_async.server.executors.reader.answer import NoAnswerError, answered
+from browser_use_async.server.executors.reader.answer import NoAnswerError, answer
 from browser_use_async.server.executors.reader.export import NothingToExportError
 from browser_use_async.server.executors.reader.plan import PlanRefusedError
 from browser_use_async.server.executors.reader.schema import Schema, SchemaRefusedError
 from browser_use_async.server.executors.viewing import View
-from browser_use_async.server.reading.page import shorten
-from browser_use_async.server.reading.visit import PageNotOpenedError
+from browser_use_async.server.html.page import shorten
+from browser_use_async.server.html.visit import PageNotOpenedError
+from browser_use_async.server.worker import WorkRefusedError, in_worker
 
 _UNDERSTANDING = (PlanRefusedError, SchemaRefusedError)
 _SHOWN_CHARACTERS = 800
-
-_Understood = tuple[BrowserPlan, Schema | None]
 
 
 class ChromiumExecutor:
@@ -87,12 +86,12 @@ class ChromiumExecutor:
             `Failed` with the reason.
         """
         try:
-            understood = _understood(assignment)
+            plan = await _understood(assignment)
         except _UNDERSTANDING as error:
             yield Failed(str(error))
             return
         try:
-            async with aclosing(self._browse(assignment, control, understood)) as items:
+            async with aclosing(self._browse(assignment, control, plan)) as items:
                 async for item in items:
                     yield item
         except BrowserNotStartedError as error:
@@ -114,7 +113,7 @@ class ChromiumExecutor:
         await self._pool.aclose()
 
     async def _browse(
-        self, assignment: Assignment, control: Control, understood: _Understood
+        self, assignment: Assignment, control: Control, plan: BrowserPlan
     ) -> AsyncGenerator[Step | Finished | Failed, None]:
         rules = self._egress.policy(assignment)
         upstream, way_out = self._egress.upstream(assignment)
@@ -127,7 +126,7 @@ class ChromiumExecutor:
             if film is not None:
                 stack.push_async_callback(film.abandon)
             journey = BrowserJourney(self.name, assignment, browser, control, way_out)
-            async with aclosing(_travel(journey, browser, understood)) as items:
+            async with aclosing(_travel(journey, browser, assignment, plan)) as items:
                 async for item in items:
                     if isinstance(item, Step):
                         yield item
@@ -141,19 +140,35 @@ class ChromiumExecutor:
         return await self._films.record(browser.screencast, assignment.viewport, browser.folder)
 
 
-def _understood(assignment: Assignment) -> _Understood:
-    text = assignment.structured_output_json
-    schema = Schema(text) if text is not None else None
-    plan = read_browser_plan(
-        assignment.task, assignment.files, assignment.secrets, structured=schema is not None
-    )
-    return plan, schema
+async def _understood(assignment: Assignment) -> BrowserPlan:
+    """The plan of a task, made in a worker, as is everything that comes of the text of others."""
+    files, schema = list(assignment.files), assignment.structured_output_json
+    try:
+        return await in_worker(read_task, assignment.task, files, assignment.secrets, schema)
+    except WorkRefusedError as error:
+        raise PlanRefusedError(f"Understanding the task {error}.") from error
+
+
+def read_task(
+    task: str,
+    files: Sequence[str],
+    secrets: Mapping[str, str],
+    structured_output_json: str | None,
+) -> BrowserPlan:
+    """The plan of a task.
+
+    Raises:
+        PlanRefusedError: Something in the text is not understood.
+        SchemaRefusedError: The schema of its answer cannot be followed.
+    """
+    if structured_output_json is not None:
+        Schema(structured_output_json)
+    return read_browser_plan(task, files, secrets, structured=structured_output_json is not None)
 
 
 async def _travel(
-    journey: BrowserJourney, browser: TaskBrowser, understood: _Understood
+    journey: BrowserJourney, browser: TaskBrowser, assignment: Assignment, plan: BrowserPlan
 ) -> AsyncGenerator[Step | Finished | Failed, None]:
-    plan, schema = understood
     try:
         for action in plan.actions:
             step = await journey.take(action)
@@ -161,7 +176,8 @@ async def _travel(
                 yield step
         await journey.take_downloads()
         evaluation = await journey.begin_step()
-        finished = answered(journey.answering, plan, schema)
+        schema = assignment.structured_output_json
+        finished = await answer(journey.answering, plan, schema)
         shown = shorten(finished.output or "", _SHOWN_CHARACTERS)
         yield await journey.step("Compose the answer", evaluation, shown)
         files = {**journey.files, **finished.files}

@@ -15,13 +15,13 @@ from browser_use_async.server.executors.chromium.deeds import (
 from browser_use_async.server.executors.pace import Pace
 from browser_use_async.server.executors.protocol import Assignment, Control, Step
 from browser_use_async.server.executors.reader.plan import FollowLink, OpenFile
-from browser_use_async.server.reading.documents import (
+from browser_use_async.server.html.document import (
     UnreadableDocumentError,
     read_document,
     type_of_file,
 )
-from browser_use_async.server.reading.page import Page, shorten
-from browser_use_async.server.reading.visit import PageNotOpenedError
+from browser_use_async.server.html.page import Page, shorten
+from browser_use_async.server.html.visit import PageNotOpenedError
 
 _SHOWN_CHARACTERS = 800
 

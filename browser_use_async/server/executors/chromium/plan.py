@@ -34,7 +34,7 @@ from browser_use_async.server.executors.reader.wishes import (
     beyond_reading,
     saving,
 )
-from browser_use_async.server.reading.addresses import find_addresses
+from browser_use_async.server.html.addresses import find_addresses
 
 
 @attrs.frozen

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator
 import attrs
 
 from browser_use_async.server.executors.reader.clauses import named_files, without
-from browser_use_async.server.reading.addresses import find_addresses
+from browser_use_async.server.html.addresses import find_addresses
 
 BLANK = "\0"
 """What stands for each character that belongs to a quotation, an address or a file's name."""

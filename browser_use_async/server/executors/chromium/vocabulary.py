@@ -29,7 +29,7 @@ from browser_use_async.server.executors.reader.plan import (
     PlanRefusedError,
     is_start_page,
 )
-from browser_use_async.server.reading.addresses import find_addresses
+from browser_use_async.server.html.addresses import find_addresses
 
 UNDERSTOOD = (
     "open ADDRESS, click TEXT, fill FIELD with VALUE, select VALUE in FIELD, tick TEXT, press KEY, "

@@ -11,7 +11,8 @@ from browser_use_async.server.executors.reader.filling import NotReadableError, 
 from browser_use_async.server.executors.reader.schema import Schema
 from browser_use_async.server.executors.reader.sources import PagesSource
 from browser_use_async.server.executors.reader.wishes import Part, Saving
-from browser_use_async.server.reading.page import Page, Table, shorten
+from browser_use_async.server.html.page import Page, Table, shorten
+from browser_use_async.server.worker import WorkRefusedError, in_worker
 
 
 class Wanted(Protocol):
@@ -85,19 +86,31 @@ def structured(pages: Sequence[Page], schema: Schema) -> str:
         raise NoAnswerError(f"{what} could not be found on {urls}.") from error
 
 
-def answered(pages: Sequence[Page], wanted: Wanted, schema: Schema | None) -> Finished:
-    """The answer to a task, and the output file if one is asked for.
+async def answer(
+    pages: Sequence[Page], wanted: Wanted, structured_output_json: str | None
+) -> Finished:
+    """The answer to a task, made in a worker, and the output file if one is asked for.
 
     Args:
         pages: The pages.
         wanted: What the task asks for.
-        schema: The schema of a structured answer.
+        structured_output_json: The schema of a structured answer.
 
     Raises:
-        NoAnswerError: The pages do not hold what is asked for.
+        NoAnswerError: The pages do not hold what is asked for, or finding it takes too long.
         NothingToExportError: The output file needs a table, and there is none.
         SchemaRefusedError: The schema cannot be followed.
     """
+    try:
+        return await in_worker(answered, pages, wanted, structured_output_json)
+    except WorkRefusedError as error:
+        raise NoAnswerError(f"Finding the answer in what was read {error}.") from error
+
+
+def answered(pages: Sequence[Page], wanted: Wanted, structured_output_json: str | None) -> Finished:
+    """The same at once, and without a limit."""
+    text = structured_output_json
+    schema = Schema(text) if text is not None else None
     if schema is not None or wanted.saving is not None:
         refuse_cut(pages)
     output = in_words(pages, wanted.parts) if schema is None else structured(pages, schema)

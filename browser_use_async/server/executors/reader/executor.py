@@ -1,6 +1,6 @@
 """The executor itself: plan, journey, answer."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 
 import attrs
 
@@ -13,14 +13,15 @@ from browser_use_async.server.executors.protocol import (
     Finished,
     Step,
 )
-from browser_use_async.server.executors.reader.answer import NoAnswerError, answered
+from browser_use_async.server.executors.reader.answer import NoAnswerError, answer
 from browser_use_async.server.executors.reader.export import NothingToExportError
 from browser_use_async.server.executors.reader.journey import Journey
 from browser_use_async.server.executors.reader.plan import Plan, PlanRefusedError, read_plan
 from browser_use_async.server.executors.reader.schema import Schema, SchemaRefusedError
+from browser_use_async.server.html.page import shorten
 from browser_use_async.server.http_client import HttpClient
-from browser_use_async.server.reading.page import shorten
-from browser_use_async.server.reading.visit import PageNotOpenedError
+from browser_use_async.server.html.visit import PageNotOpenedError
+from browser_use_async.server.worker import WorkRefusedError, in_worker
 
 _REASONS = (DeadEndError, NoAnswerError, NothingToExportError, PlanRefusedError, SchemaRefusedError)
 _SHOWN_CHARACTERS = 800
@@ -58,13 +59,14 @@ class ReaderExecutor:
         client = HttpClient(self._egress.policy(assignment))
         journey = Journey(self.name, assignment, client, control)
         try:
-            plan, schema = _understood(assignment)
+            plan = await _understood(assignment)
             for action in plan.actions:
                 step = await journey.take(action)
                 if step is not None:
                     yield step
             evaluation = await journey.begin_step()
-            finished = answered(journey.answering, plan, schema)
+            schema = assignment.structured_output_json
+            finished = await answer(journey.answering, plan, schema)
             shown = shorten(finished.output or "", _SHOWN_CHARACTERS)
             yield Step("Compose the answer", evaluation, journey.url, text=shown)
             yield attrs.evolve(finished, cookies=journey.cookies)
@@ -77,8 +79,22 @@ class ReaderExecutor:
         """Nothing is shared between tasks."""
 
 
-def _understood(assignment: Assignment) -> tuple[Plan, Schema | None]:
-    text = assignment.structured_output_json
-    schema = Schema(text) if text is not None else None
-    plan = read_plan(assignment.task, assignment.files, structured=schema is not None)
-    return plan, schema
+async def _understood(assignment: Assignment) -> Plan:
+    """The plan of a task, made in a worker, as is everything that comes of the text of others."""
+    names = list(assignment.files)
+    try:
+        return await in_worker(read_task, assignment.task, names, assignment.structured_output_json)
+    except WorkRefusedError as error:
+        raise PlanRefusedError(f"Understanding the task {error}.") from error
+
+
+def read_task(task: str, files: Sequence[str], structured_output_json: str | None) -> Plan:
+    """The plan of a task.
+
+    Raises:
+        PlanRefusedError: Something in the text is not understood.
+        SchemaRefusedError: The schema of its answer cannot be followed.
+    """
+    if structured_output_json is not None:
+        Schema(structured_output_json)
+    return read_plan(task, files, structured=structured_output_json is not None)

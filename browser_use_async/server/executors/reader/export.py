@@ -10,8 +10,8 @@ import attrs
 
 from browser_use_async.api.csv_cells import cell_of
 from browser_use_async.server.executors.reader.wishes import Saving
-from browser_use_async.server.reading.page import Page, Row, Table
-from browser_use_async.server.reading.words import word_set
+from browser_use_async.server.html.page import Page, Row, Table
+from browser_use_async.server.html.words import word_set
 
 
 class NothingToExportError(Exception):

@@ -7,9 +7,8 @@ from typing import Any
 
 import attrs
 
-from browser_use_async.server.reading.linked_data import types_of
-from browser_use_async.server.reading.page import Label, Page, Row, Table, shorten
-from browser_use_async.server.reading.words import word_set
+from browser_use_async.server.html.page import Label, Page, Row, Table, shorten, types_of
+from browser_use_async.server.html.words import word_set
 
 # Words that do not tell one name from another: "published_at" is "datePublished".
 _LITTLE = frozenset("a an at date for has is of on the time value".split())

@@ -12,15 +12,15 @@ from browser_use_async.server.executors.reader.plan import (
     OpenAddress,
     OpenFile,
 )
-from browser_use_async.server.http_client import HttpClient
-from browser_use_async.server.reading.documents import (
+from browser_use_async.server.html.document import (
     UnreadableDocumentError,
     read_document,
     type_of_file,
 )
-from browser_use_async.server.reading.links import choose_link
-from browser_use_async.server.reading.page import Page, shorten
-from browser_use_async.server.reading.visit import PageNotOpenedError, open_page
+from browser_use_async.server.html.page import Page, shorten
+from browser_use_async.server.html.words import choose_link
+from browser_use_async.server.html.visit import PageNotOpenedError, open_page
+from browser_use_async.server.worker import WorkRefusedError, in_worker
 
 _SHOWN_LINES = 12
 _SHOWN_CHARACTERS = 800
@@ -73,7 +73,7 @@ class Journey:
             DeadEndError: There is no such link, or no step left.
             PageNotOpenedError: The page or file cannot be opened or read.
         """
-        target, step = self._target(action.what), None
+        target, step = await self._target(action.what), None
         if target is not None:
             evaluation = await self.begin_step()
             followed = isinstance(action.what, FollowLink)
@@ -105,11 +105,16 @@ class Journey:
     def _answer_urls(self) -> list[str]:
         return [page.url for page in self.answering]
 
-    def _target(self, what: OpenAddress | OpenFile | FollowLink) -> OpenAddress | OpenFile | None:
+    async def _target(
+        self, what: OpenAddress | OpenFile | FollowLink
+    ) -> OpenAddress | OpenFile | None:
         if not isinstance(what, FollowLink):
             return what
         links = self._page.links if self._page is not None else ()
-        link = choose_link(links, what.phrase)
+        try:
+            link = await in_worker(choose_link, links, what.phrase)
+        except WorkRefusedError as error:
+            raise DeadEndError(f"Comparing the links of {self.url} {error}.") from error
         if link is not None:
             return OpenAddress(link.url)
         if not what.needed:

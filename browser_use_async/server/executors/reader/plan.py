@@ -23,8 +23,8 @@ from browser_use_async.server.executors.reader.wishes import (
     saving,
     unnamed_file,
 )
-from browser_use_async.server.reading.addresses import find_addresses
-from browser_use_async.server.reading.words import word_set
+from browser_use_async.server.html.addresses import find_addresses
+from browser_use_async.server.html.words import word_set
 
 _CLICKS = "click|press|tap"
 _VERB = re.compile(

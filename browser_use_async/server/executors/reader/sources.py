@@ -15,9 +15,8 @@ from browser_use_async.server.executors.reader.facts import (
     page_facts,
     row_facts,
 )
-from browser_use_async.server.reading.linked_data import types_of
-from browser_use_async.server.reading.page import Page, Row, Table
-from browser_use_async.server.reading.words import word_set
+from browser_use_async.server.html.page import Page, Row, Table, types_of
+from browser_use_async.server.html.words import word_set
 
 _SEPARATORS = re.compile("[,;|\u2022\u00b7]")
 # What may hold a comma without being an enumeration.

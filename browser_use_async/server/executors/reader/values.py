@@ -7,8 +7,8 @@ from typing import Any
 
 from yarl import URL
 
-from browser_use_async.server.reading.addresses import absolute
-from browser_use_async.server.reading.words import words
+from browser_use_async.server.html.addresses import absolute
+from browser_use_async.server.html.words import words
 
 _NUMBER = re.compile(
     r"""(?:(?P<sign>[-+\u2212])\s?)?

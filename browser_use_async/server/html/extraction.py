@@ -1,53 +1,67 @@
 """From a tree of elements to a page."""
 
-import asyncio
 import re
 from collections.abc import Sequence
 
 from yarl import URL
 
-from browser_use_async.server.reading.addresses import absolute
-from browser_use_async.server.reading.linked_data import json_ld, microdata
-from browser_use_async.server.reading.noise import content_root, is_noise, is_unseen
-from browser_use_async.server.reading.page import Heading, Label, Link, Page, Table, TextList
-from browser_use_async.server.reading.prose import HEADINGS, readable_text
-from browser_use_async.server.reading.tables import read_table
-from browser_use_async.server.reading.tree import Element, parse_tree
+from browser_use_async.server.html.addresses import absolute
+from browser_use_async.server.html.linked_data import json_ld, microdata
+from browser_use_async.server.html.page import Heading, Label, Link, Page, Table, TextList
+from browser_use_async.server.html.tables import read_table
+from browser_use_async.server.html.text import (
+    HEADINGS,
+    MainPart,
+    content_root,
+    find_main_part,
+    readable_text,
+)
+from browser_use_async.server.html.tree import (
+    Element,
+    attribute,
+    children,
+    is_noise,
+    is_unseen,
+    parse_tree,
+    text_of,
+    walk,
+)
 
 _LABELLED = re.compile(r"(?P<name>[^\s:][^:]{0,60}?)\s*:\s+(?P<value>\S.{0,300})")
 _LISTS = frozenset({"ul", "ol"})
-_BREATH = 8
+_LONGEST_BASE = 1_000
+_LONG_TEXT = 500  # characters
 
 
-async def read_html(url: str, text: str) -> Page:
+def read_html(url: str, text: str) -> Page:
     """The page that an HTML document makes, however broken it is.
 
     Args:
         url: The address of the page, after redirects.
         text: The document.
     """
-    root, cut = await parse_tree(text)
-    elements = list(root.walk())
-    await asyncio.sleep(0)  # each part below takes a moment for the largest pages
+    root, cut = parse_tree(text)
+    elements = list(walk(root))
     base = _base(URL(url), elements)
     metadata = _metadata(elements)
     content = _Content(base)
-    await content.read(root)
-    await asyncio.sleep(0)
-    data = [*json_ld(elements), *microdata(elements, base)]
-    await asyncio.sleep(0)
+    for element in walk(root, is_noise):
+        content.read(element)
+    shown = readable_text(root)
+    # What is short is read whole.
+    main = find_main_part(text) if len(shown) >= _LONG_TEXT else MainPart()
     return Page(
         url=url,
         title=_title(elements, metadata, content.headings),
         description=_named(metadata, "description", "og:description", "twitter:description"),
-        text=readable_text(content_root(root)),
+        text=readable_text(content_root(root, main.text)),
         headings=content.headings,
         links=_links(root, base),
         tables=content.tables,
         lists=content.lists,
         labels=content.labels,
-        metadata=metadata,
-        data=data,
+        metadata=[*metadata, *main.labels],
+        data=[*json_ld(elements), *microdata(elements, base)],
         cut=cut,
     )
 
@@ -63,26 +77,21 @@ class _Content:
         self._base = base
         self._heading = ""
 
-    async def read(self, root: Element) -> None:
-        """Read a document, letting the event loop breathe: nested elements are read repeatedly."""
-        for place, element in enumerate(root.walk(is_noise)):
-            self._read(element)
-            if place % _BREATH == 0:
-                await asyncio.sleep(0)
-
-    def _read(self, element: Element) -> None:
-        if element.tag in HEADINGS:
-            if words := element.text(is_unseen):
+    def read(self, element: Element) -> None:
+        """Take in one element."""
+        tag = element.tag or ""
+        if tag in HEADINGS:
+            if words := text_of(element, is_unseen):
                 self._heading = words
-                self.headings.append(Heading(HEADINGS[element.tag], words))
-        elif element.tag == "table":
+                self.headings.append(Heading(HEADINGS[tag], words))
+        elif tag == "table":
             self._read_table(element)
-        elif element.tag in _LISTS:
+        elif tag in _LISTS:
             self._read_list(element)
-        elif element.tag == "dl":
+        elif tag == "dl":
             pairs = _definitions(element)
             self.labels += [Label(name, value, self._heading) for name, value in pairs]
-        elif element.tag in {"p", "li"}:
+        elif tag in {"p", "li"}:
             self._read_label(element)
 
     def _read_table(self, element: Element) -> None:
@@ -95,14 +104,14 @@ class _Content:
             self.labels += [Label(_bare(name), value, table.name) for name, value in pairs if name]
 
     def _read_list(self, element: Element) -> None:
-        children = (child for child in element.children if isinstance(child, Element))
-        texts = (child.text(_is_inner_list) for child in children if child.tag == "li")
+        entries = (child for child in children(element) if child.tag == "li")
+        texts = (text_of(entry, _is_inner_list) for entry in entries)
         items = tuple(filter(None, texts))
         if items:
             self.lists.append(TextList(items, self._heading))
 
     def _read_label(self, element: Element) -> None:
-        match = _LABELLED.fullmatch(element.text(_is_inner_list))
+        match = _LABELLED.fullmatch(text_of(element, _is_inner_list))
         if match is not None:
             self.labels.append(Label(match["name"], match["value"], self._heading))
 
@@ -118,27 +127,31 @@ def _bare(name: str) -> str:
 def _definitions(element: Element) -> list[tuple[str, str]]:
     """The terms of a definition list, each with its description; several are joined."""
     described: list[tuple[str, list[str]]] = []
-    for child in element.walk(lambda inner: inner.tag in {"dl", "table"} or is_unseen(inner)):
+    for child in walk(element, lambda inner: inner.tag in {"dl", "table"} or is_unseen(inner)):
         if child.tag == "dt":
-            described.append((_bare(child.text(is_unseen)), []))
+            described.append((_bare(text_of(child, is_unseen)), []))
         elif child.tag == "dd" and described:
-            described[-1][1].append(child.text(is_unseen))
+            described[-1][1].append(text_of(child, is_unseen))
     pairs = ((term, ", ".join(filter(None, parts))) for term, parts in described)
     return [(term, text) for term, text in pairs if term and text]
 
 
 def _base(url: URL, elements: Sequence[Element]) -> URL:
-    addresses = (one.attributes.get("href", "") for one in elements if one.tag == "base")
-    return URL(absolute(url, next(addresses, "")) or url)
+    addresses = (attribute(one, "href") or "" for one in elements if one.tag == "base")
+    address = next(addresses, "")
+    # It becomes part of each relative link.
+    return URL((absolute(url, address) if len(address) <= _LONGEST_BASE else "") or url)
 
 
 def _metadata(elements: Sequence[Element]) -> list[Label]:
     found: list[Label] = []
     for element in elements:
+        if element.tag != "meta":
+            continue
         attributes = element.attributes
         name = attributes.get("property") or attributes.get("name") or attributes.get("itemprop")
-        value = " ".join(attributes.get("content", "").split())
-        if element.tag == "meta" and name and value:
+        value = " ".join((attributes.get("content") or "").split())
+        if name and value:
             found.append(Label(name.strip(), value))
     return found
 
@@ -154,7 +167,7 @@ def _named(metadata: Sequence[Label], *names: str) -> str:
 def _title(
     elements: Sequence[Element], metadata: Sequence[Label], headings: Sequence[Heading]
 ) -> str:
-    titles = (one.text() for one in elements if one.tag == "title")
+    titles = (text_of(one) for one in elements if one.tag == "title")
     first = min(headings, key=lambda heading: heading.level, default=None)
     shown = first.text if first is not None else ""
     return next(filter(None, titles), "") or _named(metadata, "og:title") or shown
@@ -162,19 +175,20 @@ def _title(
 
 def _links(root: Element, base: URL) -> list[Link]:
     links: list[Link] = []
-    for element in root.walk(is_unseen):
-        if element.tag not in {"a", "area"} or "href" not in element.attributes:
+    for element in walk(root, is_unseen):
+        address = attribute(element, "href") if element.tag in {"a", "area"} else None
+        if address is None:
             continue
-        url = absolute(base, element.attributes["href"])
+        url = absolute(base, address)
         if url:
             links.append(Link(_link_text(element), url, _hint(element)))
     return links
 
 
 def _link_text(element: Element) -> str:
-    words = element.text(is_unseen)
+    words = text_of(element, is_unseen)
     if not words:
-        pictures = (inner.attributes.get("alt", "") for inner in element.walk())
+        pictures = (attribute(inner, "alt") or "" for inner in walk(element))
         words = " ".join(" ".join(pictures).split())
     return words
 

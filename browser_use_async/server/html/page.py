@@ -125,6 +125,17 @@ class Page:
     cut: bool = False
 
 
+def types_of(node: Any) -> list[str]:
+    """The types of a JSON-LD node, without their vocabulary.
+
+    Args:
+        node: The node.
+    """
+    kinds = node.get("@type", []) if isinstance(node, dict) else []
+    kinds = kinds if isinstance(kinds, list) else [kinds]
+    return [kind.rstrip("/").rpartition("/")[2] for kind in kinds if isinstance(kind, str)]
+
+
 def shorten(text: str, limit: int) -> str:
     """The beginning of a text, saying how much was left out.
 

@@ -28,6 +28,7 @@ _OPENS = re.compile(
     re.IGNORECASE,
 )
 _LOOK_BACK = 60
+_LONGEST_ADDRESS = 8_000
 _PUNCTUATION = frozenset(".,;:!?'\"*…|>、。」")
 _LOOPBACK = re.compile(r"localhost|127(\.\d{1,3}){3}", re.IGNORECASE)
 
@@ -63,10 +64,14 @@ def find_addresses(text: str) -> list[Mention]:
 def absolute(base: URL, address: str) -> str:
     """Where a link leads, or the empty string unless that is an http or https address.
 
+    Addresses of more than eight thousand characters, which no server takes, lead nowhere.
+
     Args:
         base: The address that it is relative to.
         address: What stands in the link.
     """
+    if len(address) > _LONGEST_ADDRESS:
+        return ""
     try:
         target = base.join(URL(address.strip()))
     except ValueError:

@@ -1,6 +1,6 @@
 import pytest
 
-from browser_use_async.server.reading.words import singular, word_set, words
+from browser_use_async.server.html.words import singular, word_set, words
 
 
 @pytest.mark.parametrize(

@@ -5,9 +5,10 @@ from typing import Any
 
 from yarl import URL
 
-from browser_use_async.server.reading.addresses import absolute
-from browser_use_async.server.reading.decoding import load_json
-from browser_use_async.server.reading.tree import Element
+from browser_use_async.server.html.addresses import absolute
+from browser_use_async.server.html.decoding import load_json
+from browser_use_async.server.html.page import types_of
+from browser_use_async.server.html.tree import Element, attribute, children, text_of
 
 _JSON_LD = "application/ld+json"
 # Nodes about the site rather than about what this page is about come last.
@@ -17,17 +18,6 @@ _SURROUNDING_TYPES = frozenset(
 _ADDRESS_ATTRIBUTES = ("href", "src")
 _MAX_NODES = 500
 _MAX_DEPTH = 8
-
-
-def types_of(node: Any) -> list[str]:
-    """The types of a JSON-LD node, without their vocabulary.
-
-    Args:
-        node: The node.
-    """
-    kinds = node.get("@type", []) if isinstance(node, dict) else []
-    kinds = kinds if isinstance(kinds, list) else [kinds]
-    return [kind.rstrip("/").rpartition("/")[2] for kind in kinds if isinstance(kind, str)]
 
 
 def json_ld(elements: Sequence[Element]) -> list[Any]:
@@ -40,9 +30,9 @@ def json_ld(elements: Sequence[Element]) -> list[Any]:
         element
         for element in elements
         if element.tag == "script"
-        and element.attributes.get("type", "").partition(";")[0].strip().lower() == _JSON_LD
+        and (attribute(element, "type") or "").partition(";")[0].strip().lower() == _JSON_LD
     )
-    nodes = [node for script in scripts for node in _nodes(_loaded(script))]
+    nodes = [node for script in scripts for node in _nodes(_loaded(script), _MAX_DEPTH)]
     return sorted(nodes, key=_is_surrounding)[:_MAX_NODES]
 
 
@@ -62,17 +52,17 @@ def microdata(elements: Sequence[Element], base: URL) -> list[Any]:
 
 
 def _loaded(script: Element) -> Any:
-    text = "".join(child for child in script.children if isinstance(child, str))
+    text = "".join(child.text_content or "" for child in children(script) if child.is_text_node)
     try:
         return load_json(text)
     except ValueError:
         return None
 
 
-def _nodes(document: Any) -> Iterator[Any]:
-    if isinstance(document, list):
+def _nodes(document: Any, depth: int) -> Iterator[Any]:
+    if isinstance(document, list) and depth:
         for part in document:
-            yield from _nodes(part)
+            yield from _nodes(part, depth - 1)
     elif isinstance(document, dict):
         graph = document.get("@graph")
         if isinstance(graph, list):
@@ -88,11 +78,11 @@ def _is_surrounding(node: Any) -> bool:
 
 def _item(scope: Element, base: URL, depth: int) -> dict[str, Any]:
     item: dict[str, Any] = {}
-    if kind := scope.attributes.get("itemtype", "").strip():
+    if kind := (attribute(scope, "itemtype") or "").strip():
         item["@type"] = kind.split()[0]
     for element in _properties(scope):
         value = _property_value(element, base, depth)
-        for name in element.attributes["itemprop"].split():
+        for name in (attribute(element, "itemprop") or "").split():
             if name not in item:
                 item[name] = value
             elif isinstance(item[name], list):
@@ -103,23 +93,25 @@ def _item(scope: Element, base: URL, depth: int) -> dict[str, Any]:
 
 
 def _properties(scope: Element) -> Iterator[Element]:
-    stack = [child for child in reversed(scope.children) if isinstance(child, Element)]
+    stack = [scope]
     while stack:
         element = stack.pop()
-        if "itemprop" in element.attributes:
+        if element is not scope and "itemprop" in element.attributes:
             yield element
-        if "itemscope" not in element.attributes:
-            stack += [child for child in reversed(element.children) if isinstance(child, Element)]
+        if element is scope or "itemscope" not in element.attributes:
+            inside = [child for child in children(element) if child.is_element_node]
+            stack += reversed(inside)
 
 
 def _property_value(element: Element, base: URL, depth: int) -> Any:
     if "itemscope" in element.attributes and depth:
         return _item(element, base, depth - 1)
+    attributes = element.attributes
     for name in ("content", "datetime"):
-        if name in element.attributes:
-            return element.attributes[name]
+        if name in attributes:
+            return attributes[name] or ""
     for name in _ADDRESS_ATTRIBUTES:
-        if name in element.attributes:
-            return absolute(base, element.attributes[name])
+        if name in attributes:
+            return absolute(base, attributes[name] or "")
     # An item inside speaks for itself, and texts that contain each other would be read repeatedly.
-    return element.text(lambda inner: "itemscope" in inner.attributes)
+    return text_of(element, lambda inner: "itemscope" in inner.attributes)

@@ -1,17 +1,17 @@
 import pytest
 
-from browser_use_async.server.reading.extraction import read_html
-from browser_use_async.server.reading.page import Label, Row, Table
+from browser_use_async.server.html.extraction import read_html
+from browser_use_async.server.html.page import Label, Row, Table
 
 
-async def tables(html: str) -> list[Table]:
+def tables(html: str) -> list[Table]:
     """The tables of a page."""
-    return list((await read_html("https://a.example/", html)).tables)
+    return list(read_html("https://a.example/", html).tables)
 
 
-async def test_header_rows_links_and_footers():
+def test_header_rows_links_and_footers():
     """The first row of header cells names the columns; footers are no rows; links are kept."""
-    (table,) = await tables(
+    (table,) = tables(
         """<h2>Heading</h2><table><caption>Name</caption>
         <thead><tr><th>A<th>B</thead><tfoot><tr><td>Sum<td>3</tfoot>
         <tbody><tr><td><a href=/one>one</a><td>1<tr><td>two<td>2</table>"""
@@ -23,26 +23,24 @@ async def test_header_rows_links_and_footers():
     assert not table.named_rows
 
 
-async def test_heading_names_a_table_without_a_caption():
+def test_heading_names_a_table_without_a_caption():
     """Without a caption the heading before names the table."""
-    (table,) = await tables("<h2>Heading</h2><table><tr><th>A<th>B<tr><td>1<td>2</table>")
+    (table,) = tables("<h2>Heading</h2><table><tr><th>A<th>B<tr><td>1<td>2</table>")
 
     assert table.name == "Heading"
 
 
-async def test_marked_rows_are_named():
+def test_marked_rows_are_named():
     """Header cells in front of rows, and an empty corner."""
-    (table,) = await tables(
-        "<table><tr><td><th>X<th>Y<tr><th>r1<td>1<td>2<tr><th>r2<td>3<td>4</table>"
-    )
+    (table,) = tables("<table><tr><td><th>X<th>Y<tr><th>r1<td>1<td>2<tr><th>r2<td>3<td>4</table>")
 
     assert table.headers == ("", "X", "Y")
     assert table.named_rows
 
 
-async def test_merged_cells_are_repeated():
+def test_merged_cells_are_repeated():
     """Cells that span rows and columns stand in each of them."""
-    (table,) = await tables(
+    (table,) = tables(
         """<table><tr><th>A<th>B<th>C<tr><td rowspan=2>x<td colspan=2>y<tr><td>1<td>2
         <tr><td colspan=3>only a heading between rows<tr><td colspan=nonsense>z<td>3<td>4</table>"""
     )
@@ -54,19 +52,19 @@ async def test_merged_cells_are_repeated():
     ]
 
 
-async def test_wide_table_without_marks_begins_with_its_names():
+def test_wide_table_without_marks_begins_with_its_names():
     """Three columns of plain cells: the first row names them, unless there is a number in it."""
-    (named,) = await tables("<table><tr><td>A<td>B<td>C<tr><td>1<td>2<td>3</table>")
-    (plain,) = await tables("<table><tr><td>A<td>7<td>C<tr><td>1<td>2<td>3</table>")
+    (named,) = tables("<table><tr><td>A<td>B<td>C<tr><td>1<td>2<td>3</table>")
+    (plain,) = tables("<table><tr><td>A<td>7<td>C<tr><td>1<td>2<td>3</table>")
 
     assert named.headers == ("A", "B", "C")
     assert plain.headers == ()
     assert len(plain.rows) == 2
 
 
-async def test_narrow_table_gives_labels():
+def test_narrow_table_gives_labels():
     """Two columns are names and values as well."""
-    page = await read_html(
+    page = read_html(
         "https://a.example/", "<h2>Box</h2><table><tr><td>Size:<td>7<tr><td>Colour<td>red</table>"
     )
 
@@ -82,23 +80,23 @@ async def test_narrow_table_gives_labels():
         "<table><tr><td colspan=9>only a heading</table>",
     ],
 )
-async def test_tables_without_rows_are_left_out(html: str):
+def test_tables_without_rows_are_left_out(html: str):
     """A table in which nothing stands is none."""
-    assert await tables(html) == []
+    assert tables(html) == []
 
 
-async def test_table_that_arranges_the_page_is_no_table():
+def test_table_that_arranges_the_page_is_no_table():
     """Only the inner one of nested tables counts, and nothing of the page is lost."""
     html = "<table><tr><td>menu<td><table><tr><th>A<th>B<tr><td>1<td>2</table></table>"
-    page = await read_html("https://a.example/", html)
+    page = read_html("https://a.example/", html)
 
     assert [table.headers for table in page.tables] == [("A", "B")]
     assert "menu" in page.text
 
 
-async def test_ragged_and_huge_spans_are_bounded():
+def test_ragged_and_huge_spans_are_bounded():
     """Spans of a million neither hang nor fill the memory."""
-    (table,) = await tables(
+    (table,) = tables(
         "<table><tr><th>A<th>B<tr><td colspan=1000000 rowspan=1000000>x<td>y<tr><td>z</table>"
     )
 

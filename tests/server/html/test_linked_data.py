@@ -1,5 +1,5 @@
-from browser_use_async.server.reading.extraction import read_html
-from browser_use_async.server.reading.linked_data import types_of
+from browser_use_async.server.html.extraction import read_html
+from browser_use_async.server.html.page import types_of
 
 URL = "https://a.example/"
 
@@ -9,9 +9,9 @@ def script(text: str) -> str:
     return f'<script type="application/ld+json">{text}</script>'
 
 
-async def test_json_ld_nodes_come_with_the_subject_first():
+def test_json_ld_nodes_come_with_the_subject_first():
     """Graphs and lists are opened, and nodes about the site come behind the page's subject."""
-    page = await read_html(
+    page = read_html(
         URL,
         script('{"@type": "WebSite", "name": "Site"}')
         + script(
@@ -22,9 +22,9 @@ async def test_json_ld_nodes_come_with_the_subject_first():
     assert [node["@type"] for node in page.data] == ["Article", "WebSite", "Organization"]
 
 
-async def test_broken_json_ld_is_skipped():
+def test_broken_json_ld_is_skipped():
     """Nonsense in one script does not hide another; scripts of other types are not looked at."""
-    page = await read_html(
+    page = read_html(
         URL,
         script("{broken")
         + script("[" * 10_000)
@@ -36,9 +36,9 @@ async def test_broken_json_ld_is_skipped():
     assert page.data == [{"a": "line\nbreak"}]
 
 
-async def test_microdata_has_the_shape_of_json_ld():
+def test_microdata_has_the_shape_of_json_ld():
     """Items, items inside, repeated properties, and values in attributes."""
-    page = await read_html(
+    page = read_html(
         URL,
         """<div itemscope itemtype="https://schema.org/Product"><b itemprop="name">Lamp</b>
         <meta itemprop="sku" content="L-1"><time itemprop="since" datetime="2020-01-02">then</time>

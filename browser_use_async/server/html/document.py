@@ -10,9 +10,9 @@ from typing import Any
 
 from yarl import URL
 
-from browser_use_async.server.reading.decoding import charset_of, decode_text, load_json
-from browser_use_async.server.reading.extraction import read_html
-from browser_use_async.server.reading.page import Page, Row, Table
+from browser_use_async.server.html.decoding import charset_of, decode_text, load_json
+from browser_use_async.server.html.page import Page, Row, Table
+from browser_use_async.server.worker import WorkRefusedError, in_worker
 
 _HTML = frozenset({"text/html", "application/xhtml+xml"})
 _CSV = {"text/csv": ",", "application/csv": ",", "text/tab-separated-values": "\t"}
@@ -26,7 +26,7 @@ class UnreadableDocumentError(Exception):
 
 
 async def read_document(url: str, content_type: str, body: bytes) -> Page:
-    """The page that a document makes.
+    """The page that a document makes, read in another process with a limit of its own.
 
     Args:
         url: Where it was found.
@@ -34,12 +34,27 @@ async def read_document(url: str, content_type: str, body: bytes) -> Page:
         body: The document.
 
     Raises:
+        UnreadableDocumentError: It is of a type without text, damaged, or takes too long to read.
+    """
+    try:
+        return await in_worker(parse_document, url, content_type, body)
+    except WorkRefusedError as error:
+        raise UnreadableDocumentError(f"reading it {error}") from error
+
+
+def parse_document(url: str, content_type: str, body: bytes) -> Page:
+    """The same at once, and without a limit.
+
+    Raises:
         UnreadableDocumentError: It is of a type without text, or damaged.
     """
     declared = charset_of(content_type)
     kind = content_type.partition(";")[0].strip().lower() or _guessed(body)
     if kind in _HTML:
-        return await read_html(url, decode_text(body, declared, markup=True))
+        # Optional dependencies, and the worker that reads plain text does without.
+        from browser_use_async.server.html.extraction import read_html  # noqa: PLC0415
+
+        return read_html(url, decode_text(body, declared, markup=True))
     if not _is_textual(kind):
         raise UnreadableDocumentError(f"it is {kind}, and only text can be read")
     text = decode_text(body, declared)

@@ -1,7 +1,7 @@
 import pytest
 
-from browser_use_async.server.reading.links import choose_link
-from browser_use_async.server.reading.page import Link
+from browser_use_async.server.html.page import Link
+from browser_use_async.server.html.words import choose_link
 
 LINKS = [
     Link("Home", "https://a.example/"),

@@ -1,11 +1,11 @@
 import pytest
 
-from browser_use_async.server.reading.documents import (
+from browser_use_async.server.html.document import (
     UnreadableDocumentError,
     read_document,
     type_of_file,
 )
-from browser_use_async.server.reading.page import Row
+from browser_use_async.server.html.page import Row
 
 URL = "https://a.example/d/list.csv?x=1"
 

@@ -5,10 +5,16 @@ from collections.abc import Iterator
 import attrs
 from yarl import URL
 
-from browser_use_async.server.reading.addresses import absolute
-from browser_use_async.server.reading.noise import is_unseen
-from browser_use_async.server.reading.page import Row, Table
-from browser_use_async.server.reading.tree import Element
+from browser_use_async.server.html.addresses import absolute
+from browser_use_async.server.html.page import Row, Table
+from browser_use_async.server.html.tree import (
+    Element,
+    attribute,
+    children,
+    is_unseen,
+    text_of,
+    walk,
+)
 
 _MAX_COLUMNS = 50
 
@@ -29,9 +35,9 @@ def read_table(element: Element, base: URL, heading: str) -> Table | None:
         base: What its links are relative to.
         heading: The heading before it, its name when it has no caption.
     """
-    if any(inner.tag == "table" for inner in element.walk() if inner is not element):
+    if any(inner.tag == "table" for inner in walk(element) if inner is not element):
         return None  # it only arranges the page
-    captions = [child.text(is_unseen) for child in _elements(element) if child.tag == "caption"]
+    captions = [text_of(child, is_unseen) for child in children(element) if child.tag == "caption"]
     rows = _grid(element, base)
     name = next(filter(None, captions), heading)
     headers: tuple[str, ...] = ()
@@ -68,7 +74,7 @@ def _grid(table: Element, base: URL) -> list[_GridRow]:
     grid: list[_GridRow] = []
     carried: dict[int, tuple[int, _Cell]] = {}
     for row, footer in _rows(table):
-        cells = [_cell(child) for child in _elements(row) if child.tag in {"td", "th"}]
+        cells = [_cell(child) for child in children(row) if child.tag in {"td", "th"}]
         # One cell across the whole table is a heading between rows, not a row.
         if not cells or (len(cells) == 1 and cells[0].width > 1 and not carried):
             continue
@@ -102,24 +108,24 @@ def _placed(cells: list[_Cell], carried: dict[int, tuple[int, _Cell]]) -> list[_
 
 def _rows(table: Element) -> Iterator[tuple[Element, bool]]:
     footers: list[Element] = []
-    for child in _elements(table):
+    for child in children(table):
         if child.tag == "tr":
             yield child, False
         elif child.tag in {"thead", "tbody"}:
-            yield from ((row, False) for row in _elements(child) if row.tag == "tr")
+            yield from ((row, False) for row in children(child) if row.tag == "tr")
         elif child.tag == "tfoot":
-            footers += [row for row in _elements(child) if row.tag == "tr"]
+            footers += [row for row in children(child) if row.tag == "tr"]
     yield from ((row, True) for row in footers)
 
 
 def _first_link(row: Element, base: URL) -> str:
-    anchors = (one.attributes.get("href", "") for one in row.walk() if one.tag == "a")
+    anchors = (attribute(one, "href") or "" for one in walk(row) if one.tag == "a")
     return next(filter(None, (absolute(base, address) for address in anchors)), "")
 
 
 def _cell(element: Element) -> _Cell:
     return _Cell(
-        text=element.text(lambda inner: inner.tag == "table" or is_unseen(inner)),
+        text=text_of(element, lambda inner: inner.tag == "table" or is_unseen(inner)),
         header=element.tag == "th",
         width=_span(element, "colspan"),
         height=_span(element, "rowspan"),
@@ -127,11 +133,7 @@ def _cell(element: Element) -> _Cell:
 
 
 def _span(element: Element, name: str) -> int:
-    number = element.attributes.get(name, "1").strip()
+    number = (attribute(element, name) or "1").strip()
     if not (number.isascii() and number.isdigit()):
         return 1
     return min(max(int(number[:4]), 1), _MAX_COLUMNS)
-
-
-def _elements(element: Element) -> Iterator[Element]:
-    return (child for child in element.children if isinstance(child, Element))

@@ -1,0 +1,22 @@
+"""The extra `server`: which of its packages are there, and the sentence for those that are not."""
+
+from importlib.util import find_spec
+
+SERVER_EXTRA = "pip install 'browser-use-async[server]'"
+"""The command that installs all of them."""
+
+READS_PAGES = ("selectolax", "trafilatura")
+"""What reading HTML needs: the executors reader and chromium, and the searches."""
+
+
+def missing_packages(purpose: str, *packages: str) -> str | None:
+    """The sentence that asks for the extra, or None if all of its packages in question are there.
+
+    Args:
+        purpose: What they are needed for, which begins the sentence.
+        packages: The names that they are imported by.
+    """
+    missing = [name for name in packages if find_spec(name) is None]
+    if not missing:
+        return None
+    return f"{purpose} needs the extra `server` ({', '.join(missing)}): {SERVER_EXTRA}"

@@ -1,0 +1,1 @@
+"""Reading documents: HTML by selectolax and trafilatura, and plain text, JSON and CSV."""

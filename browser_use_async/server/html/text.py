@@ -1,0 +1,218 @@
+"""The readable text of a page: a line for each paragraph, row and item, headings kept."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
+
+import attrs
+
+from browser_use_async.server.html.page import Label
+from browser_use_async.server.html.tree import (
+    Element,
+    attribute,
+    children,
+    is_noise,
+    is_unseen,
+    text_of,
+    walk,
+)
+
+HEADINGS = {f"h{level}": level for level in range(1, 7)}
+"""The levels of the heading elements."""
+
+_SHORTEST_TEXT = 250  # characters; a page with less is read whole
+_LONGEST_TEXT = 200_000  # characters of the main text in which pieces are looked for
+_TELLING = 25  # characters of a piece that is not part of two texts by chance
+_MAX_PIECES = 2_000
+
+_LINES = frozenset(
+    "address article blockquote caption center dd details div dl dt fieldset figcaption figure"
+    " form header hgroup hr label legend li main ol p pre section summary table tr ul".split()
+)
+
+
+@attrs.frozen
+class _End:
+    """The end of a line's element, waiting on the stack."""
+
+
+@attrs.frozen
+class MainPart:
+    """What trafilatura makes of a document: nothing, if there is little to read."""
+
+    text: str = ""  # the main text, with single spaces
+    labels: Sequence[Label] = ()  # who wrote it and when, where the page shows that
+
+
+def find_main_part(document: str) -> MainPart:
+    """Ask trafilatura for the main text of a document, its author and its date."""
+    # An optional dependency. It takes ten times as long to import as all other modules of a page.
+    from trafilatura import bare_extraction  # noqa: PLC0415
+
+    try:
+        # No guess from any number that looks like a date: none is better than a wrong one.
+        dates = {"extensive_search": False, "original_date": True}
+        found = bare_extraction(
+            document,
+            include_comments=False,
+            favor_recall=True,
+            with_metadata=True,
+            date_extraction_params=dates,
+        )
+    except Exception:  # noqa: BLE001 - whatever it cannot cope with is read without it
+        found = None
+    if found is None or isinstance(found, dict):
+        return MainPart()
+    text = " ".join((found.text or "")[:_LONGEST_TEXT].split())
+    named = {"author": found.author, "date": found.date}
+    return MainPart(
+        text=text if len(text) >= _SHORTEST_TEXT else "",
+        labels=[Label(name, value) for name, value in named.items() if value],
+    )
+
+
+def content_root(root: Element, main_text: str) -> Element:
+    """The element that holds what there is to read.
+
+    That is the main part, or else the only article, or else the smallest element with all of a
+    text, or else the whole document.
+
+    Args:
+        root: The whole document.
+        main_text: What may be the main text, with single spaces.
+    """
+    elements = list(walk(root, is_unseen))
+    mains = [one for one in elements if one.tag == "main" or attribute(one, "role") == "main"]
+    articles = [one for one in elements if one.tag == "article"]
+    for candidates in (mains, articles):
+        if len(candidates) == 1 and text_of(candidates[0], is_noise):
+            return candidates[0]
+    around = _around(root, main_text)
+    # An element with less is more often a part that was overrated than all there is to read.
+    is_most = len(text_of(around, is_noise)) >= len(text_of(root, is_noise)) / 2
+    return around if is_most else root
+
+
+def _around(root: Element, main_text: str) -> Element:
+    """The smallest element that holds all of a text; the whole document for an empty one."""
+    pieces = [node for node in _read_pieces(root) if len(node.text_content or "") >= _TELLING]
+    first = _first_within(main_text, pieces)
+    last = _first_within(main_text, reversed(pieces))
+    if first is None or last is None:
+        return root
+    ways = zip(_way_to(first), _way_to(last), strict=False)
+    shared = [one for one, other in ways if one.mem_id == other.mem_id]
+    # What begins or ends with pieces that are too short to tell is in an element farther out.
+    wanted = _letters(main_text)
+    while len(shared) > 1 and _letters(text_of(shared[-1], is_noise)) < wanted:
+        shared.pop()
+    return shared[-1]
+
+
+def _letters(text: str) -> int:
+    """How many letters and digits a text has, without the lines that a table is drawn with."""
+    return sum(map(str.isalnum, text))
+
+
+def _read_pieces(root: Element) -> Iterator[Element]:
+    """The pieces of text that are there to be read, in order."""
+    stack = [root]
+    while stack:
+        node = stack.pop()
+        if node.is_text_node:
+            yield node
+        elif node.is_element_node and not is_noise(node):
+            stack += reversed([*children(node)])
+
+
+def _first_within(text: str, pieces: Iterable[Element]) -> Element | None:
+    """The first piece that is part of a text, of the first thousands of pieces."""
+    for piece in islice(pieces, _MAX_PIECES):
+        if " ".join((piece.text_content or "").split()) in text:
+            return piece
+    return None
+
+
+def _way_to(node: Element) -> list[Element]:
+    """The elements around a piece of text, the outermost first."""
+    way: list[Element] = []
+    while node.parent is not None and node.parent.is_element_node:
+        node = node.parent
+        way.append(node)
+    return way[::-1]
+
+
+def readable_text(root: Element) -> str:
+    """The text that a person would read, whitespace normalised.
+
+    Args:
+        root: The element that holds it.
+    """
+    lines = _Lines()
+    stack: list[Element | _End] = [root]
+    while stack:
+        node = stack.pop()
+        if isinstance(node, _End):
+            lines.end()
+        elif node.is_text_node:
+            lines.add(node.text_content or "")
+        elif node.is_element_node and (node is root or not is_noise(node)):
+            stack.extend(_opened(node, lines))
+    return lines.text()
+
+
+def _opened(element: Element, lines: "_Lines") -> "list[Element | _End]":
+    """What stands inside an element, last first, after its line was begun."""
+    tag = element.tag or ""
+    if tag == "br":
+        lines.end()
+        return []
+    inside: list[Element | _End] = [*reversed([*children(element)])]
+    if tag in HEADINGS:
+        lines.begin(f"{'#' * HEADINGS[tag]} ", apart=True)
+        return [_End(), *inside]
+    if tag in _LINES:
+        lines.begin("- " if tag == "li" else "")
+        return [_End(), *inside]
+    if tag in {"td", "th"}:
+        lines.separate()
+    return inside
+
+
+class _Lines:
+    def __init__(self) -> None:
+        self._lines: list[str] = []
+        self._pieces: list[str] = []
+        self._prefix = ""
+        self._cells: list[str] = []
+
+    def add(self, piece: str) -> None:
+        self._pieces.append(piece)
+
+    def begin(self, prefix: str, *, apart: bool = False) -> None:
+        # "<li><p>...": the paragraph inside does not end the bullet that has no words yet.
+        waiting = self._prefix
+        ended = self.end()
+        self._prefix = prefix or ("" if ended else waiting)
+        if apart and self._lines:
+            self._lines.append("")
+
+    def separate(self) -> None:
+        if words := self._words():
+            self._cells.append(words)
+
+    def end(self) -> bool:
+        self.separate()
+        cells, prefix = self._cells, self._prefix
+        self._cells, self._prefix = [], ""
+        if cells:
+            self._lines.append(prefix + " | ".join(cells))
+        return bool(cells)
+
+    def text(self) -> str:
+        self.end()
+        return "\n".join(self._lines).strip()
+
+    def _words(self) -> str:
+        words = " ".join("".join(self._pieces).split())
+        self._pieces = []
+        return words

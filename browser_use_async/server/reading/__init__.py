@@ -1,1 +1,0 @@
-"""Reading pages without a language model: finding, opening and parsing them."""

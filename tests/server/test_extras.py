@@ -1,0 +1,130 @@
+"""The server without the packages of the extra `server`."""
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import aiohttp
+import pytest
+
+from browser_use_async.errors import ConfigurationError
+from browser_use_async.server import LocalServer
+from tests.server.calling import Caller
+from tests.server.pngs import read_png
+
+Hide = Callable[..., None]
+
+DAILY = {"task": "Look", "schedule_type": "cron", "cron_expression": "0 8 * * *"}
+HOURLY = {"task": "Look", "schedule_type": "interval", "interval_minutes": 60}
+
+
+@pytest.fixture
+def hide(monkeypatch: pytest.MonkeyPatch) -> Hide:
+    """Makes packages look as if they were not installed."""
+
+    def hide(*names: str) -> None:
+        for name in names:
+            monkeypatch.setitem(sys.modules, name, None)
+
+    return hide
+
+
+async def test_schedules_by_cron_expression_are_refused_without_cronsim(api: Caller, hide: Hide):
+    """Created and changed, with the extra that is missing; intervals go on."""
+    hide("cronsim")
+    created = await api.post("/scheduled-task", json=DAILY)
+    hourly = await api.post("/scheduled-task", json=HOURLY)
+    changed = await api.put(
+        f"/scheduled-task/{hourly.json['id']}",
+        json={"schedule_type": "cron", "cron_expression": "0 8 * * *"},
+    )
+
+    assert hourly.status == 200
+    for answer in (created, changed):
+        assert answer.status == 400
+        assert answer.json["detail"] == (
+            "A schedule by cron expression needs the extra `server` (cronsim): "
+            "pip install 'browser-use-async[server]'"
+        )
+
+
+async def test_a_database_with_schedules_by_cron_expression_is_not_opened_without_cronsim(
+    http: aiohttp.ClientSession, tmp_path: Path, hide: Hide
+):
+    """They would not run, and nobody would notice; those that are switched off do not matter."""
+    path = tmp_path / "server.db"
+    async with LocalServer(executor="scripted", database=path) as server:
+        schedule = (await Caller(server, http).post("/scheduled-task", json=DAILY)).json["id"]
+    hide("cronsim")
+    with pytest.raises(ConfigurationError, match=r"holds schedules .* needs the extra `server`"):
+        LocalServer(executor="scripted", database=path)
+    sys.modules.pop("cronsim")
+    async with LocalServer(executor="scripted", database=path) as server:
+        change = {"is_active": False}
+        await Caller(server, http).put(f"/scheduled-task/{schedule}", json=change)
+    hide("cronsim")
+    async with LocalServer(executor="scripted", database=path) as server:
+        assert (await Caller(server, http).get("/scheduled-tasks")).json["total_count"] == 1
+
+
+async def test_steps_have_white_pictures_without_pillow(api: Caller, hide: Hide):
+    """One for each step all the same."""
+    hide("PIL")
+    task_id = await api.create()
+    await api.reached(task_id, "finished")
+    urls = (await api.get(f"/task/{task_id}/screenshots")).json["screenshots"]
+    pictures = [(await api.get(url, key=False)).body for url in urls]
+    sys.modules.pop("PIL")
+
+    assert len(pictures) == 2
+    for picture in pictures:
+        assert read_png(picture).getcolors() == [(1280 * 960, (255, 255, 255))]
+
+
+@pytest.mark.parametrize("executor", ["reader", "chromium"])
+def test_an_executor_that_reads_pages_names_the_extra(executor: str, hide: Hide):
+    """The server is not made: its tasks would all fail."""
+    hide("selectolax", "trafilatura")
+    with pytest.raises(ConfigurationError) as caught:
+        LocalServer(executor=executor)
+
+    assert str(caught.value) == (
+        "An executor that reads pages needs the extra `server` (selectolax, trafilatura): "
+        "pip install 'browser-use-async[server]'"
+    )
+
+
+async def test_a_server_of_a_bare_installation_plays_scenarios(
+    http: aiohttp.ClientSession, hide: Hide, caplog: pytest.LogCaptureFixture
+):
+    """It starts, its log says what the extra would bring, and its tasks finish."""
+    hide("selectolax", "trafilatura", "lxml", "PIL", "cronsim", "cryptography")
+    async with LocalServer() as server:
+        api = Caller(server, http)
+        task = await api.reached(await api.create("Open https://a.example/"), "finished")
+
+    assert server.executor.name == "scripted"
+    assert task["output"] == "Done."
+    assert "tasks play scenarios, and open no pages" in caplog.text
+    assert "pip install 'browser-use-async[server]'" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("path", "fields"), [("/search-url", {"url": "https://a.example/"}), ("/simple-search", {})]
+)
+async def test_searches_name_the_extra_and_cost_nothing(
+    http: aiohttp.ClientSession, path: str, fields: dict[str, str], hide: Hide
+):
+    """A 503, as where there is no search backend."""
+    hide("selectolax")
+    sites = ["https://a.example/"]
+    async with LocalServer(executor="scripted", search=sites, balance_cents=100) as server:
+        api = Caller(server, http)
+        answer = await api.post(path, json={"query": "x", **fields})
+        balance = (await api.get("/balance")).json
+
+    assert answer.status == 503
+    assert answer.json["detail"] == (
+        "A search needs the extra `server` (selectolax): pip install 'browser-use-async[server]'"
+    )
+    assert balance == {"balance": "100"}
