@@ -7,8 +7,8 @@ from collections.abc import Iterable, Sequence
 from yarl import URL
 
 from browser_use_async.server.html.page import Link, Page
-from browser_use_async.server.http_client import HttpClient
 from browser_use_async.server.html.visit import PageNotOpenedError, open_page
+from browser_use_async.server.http_client import HttpClient
 from browser_use_async.server.responses import log_failure
 from browser_use_async.server.search.relevance import Weights
 from browser_use_async.server.worker import in_worker

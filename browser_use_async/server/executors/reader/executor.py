@@ -19,8 +19,8 @@ from browser_use_async.server.executors.reader.journey import Journey
 from browser_use_async.server.executors.reader.plan import Plan, PlanRefusedError, read_plan
 from browser_use_async.server.executors.reader.schema import Schema, SchemaRefusedError
 from browser_use_async.server.html.page import shorten
-from browser_use_async.server.http_client import HttpClient
 from browser_use_async.server.html.visit import PageNotOpenedError
+from browser_use_async.server.http_client import HttpClient
 from browser_use_async.server.worker import WorkRefusedError, in_worker
 
 _REASONS = (DeadEndError, NoAnswerError, NothingToExportError, PlanRefusedError, SchemaRefusedError)

@@ -18,8 +18,9 @@ from browser_use_async.server.html.document import (
     type_of_file,
 )
 from browser_use_async.server.html.page import Page, shorten
-from browser_use_async.server.html.words import choose_link
 from browser_use_async.server.html.visit import PageNotOpenedError, open_page
+from browser_use_async.server.html.words import choose_link
+from browser_use_async.server.http_client import HttpClient
 from browser_use_async.server.worker import WorkRefusedError, in_worker
 
 _SHOWN_LINES = 12
