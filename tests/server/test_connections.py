@@ -18,7 +18,7 @@ from browser_use_async.server.connections import (
 from tests.support.patience import PATIENCE, until
 
 Ends = tuple[asyncio.StreamReader, asyncio.StreamWriter]
-PING = b"GET /api/v1/ping HTTP/1.1\r\nHost: x\r\n\r\n"
+PING = b"GET /api/v1/ping HTTP/1.1\r\nHost: localhost\r\n\r\n"
 
 
 @pytest.fixture
@@ -58,7 +58,10 @@ async def _rest(reader: asyncio.StreamReader) -> bytes:
     [
         (b"", HEAD_SECONDS),
         (b"GET /api/v1/ping HTTP/1.1\r\nX: ", HEAD_SECONDS),
-        (b"POST /api/v1/run-task HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n{", BODY_SECONDS),
+        (
+            b"POST /api/v1/run-task HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\n{",
+            BODY_SECONDS,
+        ),
     ],
     ids=["nothing", "half a head", "half a body"],
 )
@@ -94,7 +97,7 @@ async def test_idle_connections_are_cut(server: LocalServer):
 @pytest.mark.looptime
 async def test_held_calls_are_not_idle(server: LocalServer):
     """F4: the control: a call that the server holds is cut by no limit on connections."""
-    held = f"GET /api/v1/tasks HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {server.api_key}\r\n"
+    held = f"GET /api/v1/tasks HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {server.api_key}\r\n"
     held += "Prefer: wait=60\r\nBrowser-Use-Changes: now\r\n\r\n"
     async with _connection(server, held.encode()) as (reader, writer):
         start = asyncio.get_running_loop().time()
@@ -139,12 +142,12 @@ def test_the_bound_follows_the_limit_of_the_process(
 
 
 MALFORMED = {
-    "control character": b"GET / HTTP/1.1\r\nHost: x\r\nAuthorization: CANARY-KEY\x01\r\n\r\n",
-    "blank in the path": b"GET /live/CANARY-TOKEN x HTTP/1.1\r\nHost: x\r\n\r\n",
+    "control character": b"GET / HTTP/1.1\r\nHost: localhost\r\nAuthorization: CANARY-KEY\x01\r\n\r\n",
+    "blank in the path": b"GET /live/CANARY-TOKEN x HTTP/1.1\r\nHost: localhost\r\n\r\n",
     "wrong length": b"GET /?CANARY HTTP/1.1\r\nHost: CANARY\r\nContent-Length: x\r\n\r\n",
-    "no colon": b"GET / HTTP/1.1\r\nHost: x\r\nCANARY-KEY\r\n\r\n",
-    "long": b"GET /" + b"CANARY" * 3000 + b" HTTP/1.1\r\nHost: x\r\n\r\n",
-    "no method": b"C@NARY-CANARY / HTTP/1.1\r\nHost: x\r\n\r\n",
+    "no colon": b"GET / HTTP/1.1\r\nHost: localhost\r\nCANARY-KEY\r\n\r\n",
+    "long": b"GET /" + b"CANARY" * 3000 + b" HTTP/1.1\r\nHost: localhost\r\n\r\n",
+    "no method": b"C@NARY-CANARY / HTTP/1.1\r\nHost: localhost\r\n\r\n",
 }
 
 

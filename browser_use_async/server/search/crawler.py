@@ -2,19 +2,16 @@
 
 import asyncio
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from yarl import URL
 
-from browser_use_async.server.html.page import Link, Page
+from browser_use_async.server.html.page import Page
 from browser_use_async.server.html.visit import PageNotOpenedError, open_page
 from browser_use_async.server.http_client import HttpClient
 from browser_use_async.server.responses import log_failure
-from browser_use_async.server.search.relevance import Weights
+from browser_use_async.server.search.relevance import best_links, without_fragment
 from browser_use_async.server.worker import in_worker
-
-CLICKS_PER_LEVEL = 3
-"""How many links are followed at each level of depth."""
 
 MAX_LINKS = 5_000
 """How many links of a page are looked at."""
@@ -31,16 +28,16 @@ async def crawl(client: HttpClient, url: str, query: str, depth: int) -> list[Pa
     """
     visit = await open_page(client, url)
     first = visit.page
-    pages, level, seen = [first], [first], {_without_fragment(url), _without_fragment(first.url)}
+    pages, level, seen = [first], [first], {without_fragment(url), without_fragment(first.url)}
     for _ in range(depth - 1):
         links = [
             link
             for page in level
             for link in page.links[:MAX_LINKS]
-            if same_site(link.url, first.url) and _without_fragment(link.url) not in seen
+            if same_site(link.url, first.url) and without_fragment(link.url) not in seen
         ]
         chosen = await in_worker(best_links, links, query)
-        seen |= {_without_fragment(link.url) for link in chosen}
+        seen |= {without_fragment(link.url) for link in chosen}
         level = [
             page
             for page in await open_pages(
@@ -78,19 +75,3 @@ def same_site(url: str, other: str) -> bool:
         return URL(url).origin() == URL(other).origin()
     except ValueError:
         return False
-
-
-def best_links(links: Iterable[Link], query: str) -> list[Link]:
-    """The best links for a query; equal ones in the order of the page."""
-    # Of several links to one page the first one counts.
-    unique = list({_without_fragment(link.url): link for link in reversed(list(links))}.values())[
-        ::-1
-    ]
-    texts = {link.url: f"{link.text} {link.hint} {URL(link.url).path}" for link in unique}
-    weights = Weights(query, texts.values())
-    ranked = sorted(unique, key=lambda link: -weights.score(texts[link.url]))
-    return ranked[:CLICKS_PER_LEVEL]
-
-
-def _without_fragment(url: str) -> str:
-    return str(URL(url).with_fragment(None))

@@ -5,11 +5,16 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from itertools import takewhile
 
-from browser_use_async.server.html.page import Page, shorten
+from yarl import URL
+
+from browser_use_async.server.html.page import Link, Page, shorten
 from browser_use_async.server.html.words import word_set, words_of_lines
 
 MAX_CONTENT = 6_000
 """The most characters of one answer."""
+
+CLICKS_PER_LEVEL = 3
+"""How many links are followed at each level of depth."""
 
 _LONGEST_PASSAGE = 600
 _SHORT_LINE = 60
@@ -96,3 +101,20 @@ def _joined(lines: Sequence[tuple[Page, str]]) -> str:
             last = page
         parts.append(shorten(line, _LONGEST_PASSAGE))
     return "\n".join(parts)
+
+
+def best_links(links: Iterable[Link], query: str) -> list[Link]:
+    """The best links for a query; equal ones in the order of the page."""
+    # Of several links to one page the first one counts.
+    unique = list({without_fragment(link.url): link for link in reversed(list(links))}.values())[
+        ::-1
+    ]
+    texts = {link.url: f"{link.text} {link.hint} {URL(link.url).path}" for link in unique}
+    weights = Weights(query, texts.values())
+    ranked = sorted(unique, key=lambda link: -weights.score(texts[link.url]))
+    return ranked[:CLICKS_PER_LEVEL]
+
+
+def without_fragment(url: str) -> str:
+    """An address without the part that only browsers see."""
+    return str(URL(url).with_fragment(None))

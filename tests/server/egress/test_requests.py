@@ -50,6 +50,7 @@ async def _served(
             "behind_proxy": True,
             "port": port,
             "public_url": f"http://127.0.0.1:{port}",
+            "admin_port": 0,
         }
     async with LocalServer(**{"executor": "reader", "balance_cents": 10_000, **options}) as server:
         yield Caller(server, http)
@@ -174,7 +175,10 @@ async def test_webhooks_keep_to_the_rule(http: aiohttp.ClientSession, inner: Inn
     async with _served(http) as api, _served(http, exposed=True) as exposed:
         place = "/admin/webhooks"
         sent = [
-            await each.post(f"{each.server.url}{place}", json={"url": url, "secret": SECRET})
+            await each.post(
+                f"{each.server.admin_url or each.server.url}{place}",
+                json={"url": url, "secret": SECRET},
+            )
             for each, url in ((api, bare), (exposed, hook), (api, hook))
         ]
         asked = list(inner.asked)

@@ -1,6 +1,6 @@
 """The executor itself: plan, journey, answer."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 
 import attrs
 
@@ -16,8 +16,8 @@ from browser_use_async.server.executors.protocol import (
 from browser_use_async.server.executors.reader.answer import NoAnswerError, answer
 from browser_use_async.server.executors.reader.export import NothingToExportError
 from browser_use_async.server.executors.reader.journey import Journey
-from browser_use_async.server.executors.reader.plan import Plan, PlanRefusedError, read_plan
-from browser_use_async.server.executors.reader.schema import Schema, SchemaRefusedError
+from browser_use_async.server.executors.reader.plan import Plan, PlanRefusedError, read_task
+from browser_use_async.server.executors.reader.schema import SchemaRefusedError
 from browser_use_async.server.html.page import shorten
 from browser_use_async.server.html.visit import PageNotOpenedError
 from browser_use_async.server.http_client import HttpClient
@@ -86,15 +86,3 @@ async def _understood(assignment: Assignment) -> Plan:
         return await in_worker(read_task, assignment.task, names, assignment.structured_output_json)
     except WorkRefusedError as error:
         raise PlanRefusedError(f"Understanding the task {error}.") from error
-
-
-def read_task(task: str, files: Sequence[str], structured_output_json: str | None) -> Plan:
-    """The plan of a task.
-
-    Raises:
-        PlanRefusedError: Something in the text is not understood.
-        SchemaRefusedError: The schema of its answer cannot be followed.
-    """
-    if structured_output_json is not None:
-        Schema(structured_output_json)
-    return read_plan(task, files, structured=structured_output_json is not None)

@@ -12,6 +12,7 @@ from browser_use_async.server.executors.reader.clauses import (
     named_page,
     without,
 )
+from browser_use_async.server.executors.reader.schema import Schema
 from browser_use_async.server.executors.reader.wishes import (
     ANSWERS,
     Part,
@@ -132,6 +133,18 @@ class _Span:
 @attrs.frozen
 class _Placed(_Span):
     what: OpenAddress | OpenFile | FollowLink
+
+
+def read_task(task: str, files: Sequence[str], structured_output_json: str | None) -> Plan:
+    """The plan of a task.
+
+    Raises:
+        PlanRefusedError: Something in the text is not understood.
+        SchemaRefusedError: The schema of its answer cannot be followed.
+    """
+    if structured_output_json is not None:
+        Schema(structured_output_json)
+    return read_plan(task, files, structured=structured_output_json is not None)
 
 
 def read_plan(task: str, files: Collection[str] = (), *, structured: bool = False) -> Plan:
