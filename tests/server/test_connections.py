@@ -68,7 +68,8 @@ async def _rest(reader: asyncio.StreamReader) -> bytes:
 async def test_unfinished_requests_are_cut(server: LocalServer, sent: bytes, seconds: float):
     """F4: a connection without a whole head is closed after ten seconds; a body has sixty."""
     if b"Content-Length" in sent:
-        sent = sent.replace(b"x\r", f"x\r\nAuthorization: Bearer {server.api_key}\r".encode())
+        key = f"Authorization: Bearer {server.api_key}\r\n".encode()
+        sent = sent.replace(b"Content-Length", key + b"Content-Length")
     async with _connection(server, sent) as (reader, _):
         start = asyncio.get_running_loop().time()
         await _rest(reader)
@@ -97,8 +98,8 @@ async def test_idle_connections_are_cut(server: LocalServer):
 @pytest.mark.looptime
 async def test_held_calls_are_not_idle(server: LocalServer):
     """F4: the control: a call that the server holds is cut by no limit on connections."""
-    held = f"GET /api/v1/tasks HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {server.api_key}\r\n"
-    held += "Prefer: wait=60\r\nBrowser-Use-Changes: now\r\n\r\n"
+    held = "GET /api/v1/tasks HTTP/1.1\r\nHost: localhost\r\nPrefer: wait=60\r\n"
+    held += f"Authorization: Bearer {server.api_key}\r\nBrowser-Use-Changes: now\r\n\r\n"
     async with _connection(server, held.encode()) as (reader, writer):
         start = asyncio.get_running_loop().time()
         received = bytearray()
@@ -142,7 +143,7 @@ def test_the_bound_follows_the_limit_of_the_process(
 
 
 MALFORMED = {
-    "control character": b"GET / HTTP/1.1\r\nHost: localhost\r\nAuthorization: CANARY-KEY\x01\r\n\r\n",
+    "control character": b"GET / HTTP/1.1\r\nHost: x\r\nAuthorization: CANARY-KEY\x01\r\n\r\n",
     "blank in the path": b"GET /live/CANARY-TOKEN x HTTP/1.1\r\nHost: localhost\r\n\r\n",
     "wrong length": b"GET /?CANARY HTTP/1.1\r\nHost: CANARY\r\nContent-Length: x\r\n\r\n",
     "no colon": b"GET / HTTP/1.1\r\nHost: localhost\r\nCANARY-KEY\r\n\r\n",

@@ -237,7 +237,7 @@ async def test_broken_schema_fails_before_a_page_is_opened(reader: ReaderExecuto
 @pytest.mark.torture
 async def test_table_of_half_a_page_is_not_passed_off_as_whole(reader: ReaderExecutor):
     """A page that was too long gives words with a note, and neither files nor fields."""
-    body = b"<title>T</title><table><tr><th>A<th>B" + b"<tr><td>1<td>2" * 12_100
+    body = b"<title>T</title><table><tr><th>A<th>B" + b"<tr><td>1<td>2" * 20_100
     async with raw_server({"/": page(body)}) as url:
         words = await run(reader, f"Read {url}")
         saved = await run(reader, f"Open {url} and save the table as t.csv")

@@ -8,6 +8,7 @@ import aiohttp
 import pytest
 
 from browser_use_async.server import LocalServer
+from browser_use_async.server.executors.chromium.settings import ChromiumSettings
 from browser_use_async.server.executors.protocol import Failed
 from browser_use_async.server.executors.reader import ReaderExecutor
 from browser_use_async.server.http_client import HttpClient
@@ -92,7 +93,11 @@ async def _found(http: aiohttp.ClientSession, pages: dict[str, bytes]) -> Answer
 
     async with (
         raw_server({path: page(body) for path, body in pages.items()}) as url,
-        LocalServer(executor="scripted", search=Named()) as server,
+        LocalServer(
+            executor="scripted",
+            search=Named(),
+            chromium=ChromiumSettings(allow_private_addresses=[url]),
+        ) as server,
     ):
         return await Caller(server, http).post("/simple-search", json={"query": "open"})
 
