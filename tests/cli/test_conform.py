@@ -33,14 +33,13 @@ async def test_the_bundledconforming_server(stored: bool, tmp_path: Path):
 
 
 async def test_a_server_without_a_browser(tmp_path: Path):
-    """The reader ends every task at once: what needs a task that runs is skipped, not failed."""
+    """The reader may end a task at once: what needs one that runs is then skipped, not failed."""
     async with conforming_server(executor="reader") as (_, settings):
         outcomes = await run_checks(settings)
 
     assert _deviating(outcomes) == {}
-    assert {each.check.section for each in outcomes if each.verdict == "skipped"} == {
-        "Life of a task"
-    }
+    skipped = {each.check.section for each in outcomes if each.verdict == "skipped"}
+    assert skipped <= {"Life of a task"}
 
 
 @pytest.mark.parametrize("statement", FAULTS)

@@ -64,7 +64,7 @@ PROXY = "us=http://name:proxy-canary@127.0.0.1:3128"
 @pytest.mark.parametrize(
     ("words", "option"),
     [
-        (("--api-key", "bu_0123456789"), "--api-key"),
+        (("--api-key", "bu_0123456789abcdef"), "--api-key"),
         (("--proxy", PROXY), "--proxy"),
         (("--proxy", "us=http://127.0.0.1:3128"), None),
         ((), None),
@@ -80,7 +80,7 @@ async def test_a_secret_on_the_command_line(words: tuple[str, ...], option: str 
         assert f"{option}-file" in said
         assert f"{option}-env" in said
     assert "canary" not in said
-    assert "bu_0123456789" not in said
+    assert "bu_0123456789abcdef" not in said
 
 
 def _proxies(*words: str) -> dict[str, str]:

@@ -131,7 +131,7 @@ async def test_no_secret_is_in_any_line(caplog: pytest.LogCaptureFixture, tmp_pa
 
     assert "#1 " in text
     assert "PUT a file at 127.0.0.1: 200 in" in text
-    assert "PUT /uploads/in.txt?expires=***&signature=*** 200" in text
+    assert "PUT /uploads/in.txt?use=***&expires=***&signature=*** 200" in text
     tokens = [KEY, SECRET, record.live_token, record.share_token]
     assert [each for each in tokens if each is not None and each in text] == []
     assert not re.search(r"signature=[^*]", text)

@@ -8,6 +8,7 @@ import pytest
 from aiohttp import web
 
 from browser_use_async import BrowserUseSession, PollPolicy, TaskStatus
+from browser_use_async.api.held_calls import MAX_LINE
 from browser_use_async.server import LocalServer
 from browser_use_async.transport.config import Runtime
 from tests.polling.test_long_poll import Sleeper, detections, ends_of, session_with
@@ -102,7 +103,7 @@ LIES: dict[str, Told | None] = {
     "unknown statuses": _unknown_statuses,
     "no JSON": lambda _api: b"<html>\n",
     "half a line": lambda _api: b'{"cursor": "x',
-    "a long line": lambda _api: b" " * 10_000 + b"\n" + b"x" * 10_000,
+    "a long line": lambda _api: b" " * 2 * MAX_LINE + b"\n" + b"x" * 10_000,
     "a cursor with a line end": lambda _api: _lines({**PLACE, "cursor": "x-1\r\nX-Other: 1"}),
     "a cursor of 100 KB": lambda _api: _lines({**PLACE, "cursor": "x" * 100_000}),
     "numbers": lambda _api: _lines({"cursor": 1, "id": 2, "status": 3}),
@@ -148,12 +149,12 @@ async def test_a_stream_that_lies_costs_a_few_requests(nothing_leaks: None, lie:
 
 
 def _long_line(api: LyingApi) -> bytes:
-    return _lines(PLACE)[:-1] + b" " * 10_000 + b"\n" + _false_ends(api)
+    return _lines(PLACE)[:-1] + b" " * 2 * MAX_LINE + b"\n" + _false_ends(api)
 
 
 @pytest.mark.case("D41")
 async def test_a_whole_line_is_no_longer_than_half_a_line_may_be(nothing_leaks: None):
-    """A stream with a line beyond 4,096 bytes tells nothing, also if the line came in one piece."""
+    """A stream with a line that is too long tells nothing, also if the line came in one piece."""
     asked = await _calls(LyingApi(_long_line), 50, long_poll=True)
     polled = await _calls(FakeApi(), 50, long_poll=False)
 

@@ -62,7 +62,8 @@ async def test_a_page_that_fails_while_tasks_are_created_ends_no_wait(
     delays = await _delays(session, tasks)
     growing.cancel()
 
-    assert delays[int(0.99 * len(delays))] <= 4.0
+    # Two seconds until a reply is late, two until the next round of polls, and the confirmation.
+    assert delays[int(0.99 * len(delays))] <= 4.5
     assert delays[-1] <= 10.0  # of a page that is slow twice in a row
     assert api.count("status") <= 1000
 

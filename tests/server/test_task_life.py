@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from decimal import Decimal
+from functools import partial
 
 import aiohttp
 import pytest
@@ -21,7 +22,12 @@ from browser_use_async.server.executors.protocol import (
 from browser_use_async.server.held_calls import HeldCalls
 from browser_use_async.server.jobs import TaskRunner
 from browser_use_async.server.jobs.runner import TaskBilling
-from browser_use_async.server.operations.tasks import get_task_status, run_task, stop_task
+from browser_use_async.server.operations.tasks import (
+    get_task_status,
+    run_task,
+    stop_task,
+    task_view,
+)
 from browser_use_async.server.search import SearchEngine
 from browser_use_async.server.signed_links import Links
 from browser_use_async.server.storage import Store
@@ -126,17 +132,18 @@ def _backend(queue: FromQueue, lag: float) -> Backend:
     store = Store(_now)
     account = Account("subscription", Decimal(100), keeper)
     profiles = Profiles(keeper)
+    links = Links("http://x", 60, _now)
     return Backend(
         store,
         TaskRunner(queue, store, lag, TaskBilling(account, profiles)),
-        Links("http://x", 60, _now),
+        links,
         "queue",
         account,
         profiles,
         Schedules(_now, keeper),
         Uploads(_now, keeper),
         SearchEngine(None, Egress()),
-        held_calls=HeldCalls(store),
+        held_calls=HeldCalls(store, partial(task_view, links=links)),
     )
 
 
