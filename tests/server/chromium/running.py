@@ -3,6 +3,7 @@
 from typing import Any
 
 from browser_use_async.server.executors.protocol import Executor
+from browser_use_async.types import SecretMapping
 from tests.server.reader.running import Run, run
 
 __all__ = ["browse"]
@@ -17,4 +18,6 @@ async def browse(executor: Executor, task: str, **settings: Any) -> Run:
         settings: What `run` takes beside these.
     """
     chosen = {"takes_recording": False, "use_proxy": False, **settings}
+    # As in a task that came over HTTP: read where they are used, and never pickled.
+    chosen["secrets"] = SecretMapping(chosen.get("secrets", {}))
     return await run(executor, task, **chosen)

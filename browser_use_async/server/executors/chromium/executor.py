@@ -7,7 +7,7 @@ import attrs
 
 from browser_use_async.server.executors.chromium.connection import DevToolsError
 from browser_use_async.server.executors.chromium.context import TaskBrowser
-from browser_use_async.server.executors.chromium.deeds import BrowserPlan
+from browser_use_async.server.executors.chromium.deeds import BrowserAction, BrowserPlan, Fill
 from browser_use_async.server.executors.chromium.elements import (
     ElementNotFoundError,
     NotFillableError,
@@ -143,10 +143,21 @@ class ChromiumExecutor:
 async def _understood(assignment: Assignment) -> BrowserPlan:
     """The plan of a task, made in a worker, as is everything that comes of the text of others."""
     files, schema = list(assignment.files), assignment.structured_output_json
+    # A plan needs the names of secrets only. Their values stay in this process.
+    names = dict.fromkeys(assignment.secrets, "")
     try:
-        return await in_worker(read_task, assignment.task, files, assignment.secrets, schema)
+        plan = await in_worker(read_task, assignment.task, files, names, schema)
     except WorkRefusedError as error:
         raise PlanRefusedError(f"Understanding the task {error}.") from error
+    actions = [_with_secret(action, assignment.secrets) for action in plan.actions]
+    return attrs.evolve(plan, actions=tuple(actions))
+
+
+def _with_secret(action: BrowserAction, secrets: Mapping[str, str]) -> BrowserAction:
+    if isinstance(action.deed, Fill) and action.deed.secret:
+        value = secrets[action.deed.secret]
+        return attrs.evolve(action, deed=attrs.evolve(action.deed, value=value))
+    return action
 
 
 def read_task(
