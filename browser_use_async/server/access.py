@@ -18,7 +18,7 @@ from browser_use_async.api.limits import is_loopback
 from browser_use_async.server.responses import RefusalError, json_response
 
 MAX_WRONG_KEYS = 20
-"""The most wrong keys that an address may send within `BRAKE_SECONDS`."""
+"""The most wrong keys that an address may send within `BRAKE_SECONDS`, unless said otherwise."""
 BRAKE_SECONDS = 60.0
 
 _MAX_ADDRESSES = 1024  # remembered for their wrong keys; the oldest are forgotten first
@@ -101,7 +101,7 @@ def was_forwarded(request: web.BaseRequest) -> bool:
 class _Guesses:
     """The wrong keys of one address."""
 
-    times: deque[float] = attrs.field(factory=lambda: deque[float](maxlen=MAX_WRONG_KEYS))
+    times: deque[float]
     braked_until: float = -math.inf
 
 
@@ -111,11 +111,19 @@ class ApiKeyCheck:
     Args:
         api_key: The right key.
         behind_proxy: Whether the client's address is the last one in `X-Forwarded-For`.
+        max_wrong_keys: The most wrong keys that an address may send within a minute.
     """
 
-    def __init__(self, api_key: str, *, behind_proxy: bool = False) -> None:
+    def __init__(
+        self,
+        api_key: str,
+        *,
+        behind_proxy: bool = False,
+        max_wrong_keys: int = MAX_WRONG_KEYS,
+    ) -> None:
         self._api_key = api_key.encode("ascii")
         self._behind_proxy = behind_proxy
+        self._max_wrong_keys = max_wrong_keys
         self._guesses: OrderedDict[str, _Guesses] = OrderedDict()
 
     def check(self, request: web.BaseRequest) -> None:
@@ -149,17 +157,18 @@ class ApiKeyCheck:
 
     def _note_wrong_key(self, request: web.BaseRequest) -> None:
         client, now = self._client(request), _monotonic()
-        guesses = self._guesses.setdefault(client, _Guesses())
+        most = self._max_wrong_keys
+        guesses = self._guesses.setdefault(client, _Guesses(deque(maxlen=most)))
         self._guesses.move_to_end(client)
         while len(self._guesses) > _MAX_ADDRESSES:
             self._guesses.popitem(last=False)
         guesses.times.append(now)
-        if len(guesses.times) == MAX_WRONG_KEYS and now - guesses.times[0] < BRAKE_SECONDS:
+        if len(guesses.times) == most and now - guesses.times[0] < BRAKE_SECONDS:
             guesses.times.clear()
             guesses.braked_until = now + BRAKE_SECONDS
             _logger.warning(
                 "%d wrong API keys within %d s from %s; its calls are answered with 429 for %d s",
-                MAX_WRONG_KEYS,
+                most,
                 BRAKE_SECONDS,
                 client,
                 BRAKE_SECONDS,

@@ -17,7 +17,7 @@ from aiohttp import web
 
 from browser_use_async.api.endpoint_table import API_PREFIX
 from browser_use_async.errors import ConfigurationError
-from browser_use_async.server.access import ApiKeyCheck
+from browser_use_async.server.access import MAX_WRONG_KEYS, ApiKeyCheck
 from browser_use_async.server.access_log import LOGGER as ACCESS_LOG
 from browser_use_async.server.access_log import AccessLogger
 from browser_use_async.server.administration import check_local_client, refuse_client
@@ -110,6 +110,8 @@ class LocalServer:
         admin_socket: A Unix socket on which the routes below `/admin` listen, open to the server's
             user alone. Behind a proxy they are refused at `host` and `port`.
         admin_port: A port of 127.0.0.1 for them instead; 0 takes a free one.
+        max_wrong_keys: How many wrong API keys an address may send in a minute; after that it is
+            answered with 429 for a minute, whatever key it sends.
 
     Attributes:
         store: The data of the server. `store.tasks` are the tasks, oldest first, each a
@@ -155,7 +157,10 @@ class LocalServer:
         allow_origins: Sequence[str] = (),
         admin_socket: str | os.PathLike[str] | None = None,
         admin_port: int | None = None,
+        max_wrong_keys: int = MAX_WRONG_KEYS,
     ) -> None:
+        if max_wrong_keys < 1:
+            raise ConfigurationError("max_wrong_keys must be a whole number from 1")
         self._cross_origin = CrossOriginPolicy(allow_origins)
         self._address = ListenAddress.validated(
             host=host,
@@ -169,6 +174,7 @@ class LocalServer:
         )
         self._admin_address = AdminAddress.validated(admin_socket, admin_port)
         self._admin_url: str | None = None
+        self._max_wrong_keys = max_wrong_keys
         browser = ChromiumSettings() if chromium is None else chromium
         browser = browser.where(is_exposed=self._address.is_exposed)
         self._executor = choose_executor(executor, browser, agent)
@@ -355,7 +361,11 @@ class LocalServer:
             scheduler.start()
             stack.push_async_callback(scheduler.aclose)
             stack.push_async_callback(FileExpiry(backend, self._now).aclose)
-            keys = ApiKeyCheck(self.api_key, behind_proxy=self._address.behind_proxy)
+            keys = ApiKeyCheck(
+                self.api_key,
+                behind_proxy=self._address.behind_proxy,
+                max_wrong_keys=self._max_wrong_keys,
+            )
             application = build_application(
                 backend,
                 keys,

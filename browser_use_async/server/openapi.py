@@ -39,7 +39,7 @@ _REASONS = {
     404: "There is no such thing",
     413: "The body is too large",
     422: "Validation Error",
-    429: "Too many tasks are at work",
+    429: "Too many tasks are at work, or too many wrong API keys came from this address",
     502: "The website cannot be opened",
     503: "There is nothing to search with",
 }
@@ -52,7 +52,7 @@ _ANSWERS = {
 }
 
 _OWN_REFUSALS: dict[Endpoint, tuple[int, ...]] = {
-    RUN_TASK: (402, 429),
+    RUN_TASK: (402,),
     STOP_TASK: (400,),
     PAUSE_TASK: (400,),
     RESUME_TASK: (400,),
@@ -136,7 +136,7 @@ def _refusals(endpoint: Endpoint) -> set[int]:
     statuses = set(_OWN_REFUSALS.get(endpoint, ()))
     takes_body = endpoint.body is not None
     if endpoint.authenticated:
-        statuses |= {401, 403}
+        statuses |= {401, 403, 429}
     if takes_body:
         statuses |= {400, 413}
     if takes_body or endpoint.query is not None or endpoint.parameters is not None:

@@ -164,6 +164,16 @@ async def test_guesses_are_slowed_down(api: Caller, caplog: pytest.LogCaptureFix
     assert "20 wrong API keys within 60 s from 127.0.0.1" in line
 
 
+async def test_how_many_guesses_can_be_set(http: aiohttp.ClientSession) -> None:
+    """F16: a server that wrong keys are sent to on purpose takes more of them."""
+    async with LocalServer(executor="scripted", max_wrong_keys=3) as server:
+        statuses = await guess(Caller(server, http), 5)
+
+    assert statuses == [401, 401, 401, 429, 429]
+    with pytest.raises(ConfigurationError, match="max_wrong_keys must be a whole number from 1"):
+        LocalServer(executor="scripted", max_wrong_keys=0)
+
+
 async def test_what_is_no_guess_is_not_counted(api: Caller) -> None:
     """F16: calls without a key, and calls with the right one."""
     for _ in range(MAX_WRONG_KEYS + 1):
