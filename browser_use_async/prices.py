@@ -64,14 +64,19 @@ def step_cents(llm_model: LlmModel | str) -> Decimal:
     return STEP_CENTS.get(LlmModel(llm_model), max(STEP_CENTS.values()))
 
 
-def task_cents(steps: int, llm_model: LlmModel | str = LlmModel.GPT_4_1) -> Decimal:
+def task_cents(
+    steps: int, llm_model: LlmModel | str = LlmModel.GPT_4_1, max_steps: int | None = None
+) -> Decimal:
     """The price of a task in US cents.
 
     Args:
         steps: How many steps it takes or took.
         llm_model: The model; by default the one that run-task takes by default.
+        max_steps: Its `max_agent_steps`. A task that fails at this limit has one more step, which
+            says so and is free.
     """
-    return TASK_START_CENTS + steps * step_cents(llm_model)
+    paid = steps if max_steps is None else min(steps, max_steps)
+    return TASK_START_CENTS + paid * step_cents(llm_model)
 
 
 def simple_search_cents(max_websites: int = 5, depth: int = 2) -> Decimal:

@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 
 import attrs
 
+from browser_use_async.api.limits import DEFAULT_MAX_STEPS
 from browser_use_async.api.submission_token import TRACE_KEY, is_traceparent
 from browser_use_async.prices import task_cents
 from browser_use_async.types import RunTaskRequest, Task, TaskStatus
@@ -67,6 +68,7 @@ class _Origin:
 
     traceparent: str | None = None  # of its submission
     model: str | None = None  # the language model that it was submitted with
+    max_steps: int | None = None  # how many steps it may take
 
 
 class Telemetry:
@@ -88,10 +90,20 @@ class Telemetry:
         """The traceparent of the submission of a task, as far as it is known here."""
         return self._origins.get(task_id, _Origin()).traceparent
 
-    def record_origin(self, task_id: str, traceparent: str, model: str | None = None) -> None:
+    def record_origin(self, task_id: str, traceparent: str) -> None:
         """Remember where a task comes from, as its token or its metadata says."""
         if is_traceparent(traceparent):
-            _put(self._origins, task_id, _Origin(traceparent, model))
+            _put(self._origins, task_id, _Origin(traceparent))
+
+    def record_submission(self, task_id: str, traceparent: str, request: RunTaskRequest) -> None:
+        """Remember how this session submitted a task."""
+        model, steps = request.llm_model, request.max_agent_steps
+        origin = _Origin(
+            traceparent,
+            str(model) if isinstance(model, str) else "gpt-4.1",
+            steps if isinstance(steps, int) else DEFAULT_MAX_STEPS,
+        )
+        _put(self._origins, task_id, origin)
 
     # --- spans ----------------------------------------------------------------------------
 
@@ -174,7 +186,7 @@ class Telemetry:
         span.end(None if finished_at is None else _nanoseconds(max(finished_at, task.created_at)))
 
     def _attributes_of(self, task: Task) -> dict[str, str | int | float]:
-        model = self._origins.get(task.id, _Origin()).model
+        origin = self._origins.get(task.id, _Origin())
         attributes: dict[str, str | int | float] = {
             "gen_ai.operation.name": "invoke_agent",
             "gen_ai.provider.name": "browser_use",
@@ -183,9 +195,10 @@ class Telemetry:
             "browser_use.task.status": str(task.status),
             "browser_use.task.steps": len(task.steps),
         }
-        if model is not None:  # else the price of its steps is not known
-            attributes["gen_ai.request.model"] = model
-            attributes["browser_use.task.cost_cents"] = float(task_cents(len(task.steps), model))
+        if origin.model is not None:  # else the price of its steps is not known
+            cents = task_cents(len(task.steps), origin.model, origin.max_steps)
+            attributes["gen_ai.request.model"] = origin.model
+            attributes["browser_use.task.cost_cents"] = float(cents)
         return attributes
 
     def _links(self, task_id: str) -> list[Link]:
@@ -208,9 +221,8 @@ class _Submitting:
     def record_task(self, task_id: str, request: RunTaskRequest) -> None:
         """Record which task the submission has become."""
         self._span.set_attribute("browser_use.task.id", task_id)
-        model = request.llm_model if isinstance(request.llm_model, str) else "gpt-4.1"
         if self.traceparent is not None:
-            self._telemetry.record_origin(task_id, self.traceparent, str(model))
+            self._telemetry.record_submission(task_id, self.traceparent, request)
 
 
 def _fail(span: Span, error_type: str, problem: str) -> None:

@@ -7,6 +7,7 @@ from decimal import Decimal
 from browser_use_async import Task, TaskStatus
 from browser_use_async.api.converter import unstructure
 from browser_use_async.api.json import JsonRefusedError, read_json
+from browser_use_async.api.limits import DEFAULT_MAX_STEPS
 from browser_use_async.cli.console import Console
 from browser_use_async.cli.progress import counted, duration, status_span
 from browser_use_async.cli.screen import Span, Style
@@ -78,7 +79,8 @@ def _summary(task: Task, options: argparse.Namespace) -> list[Span]:
     model = getattr(options, "llm_model", None)
     # The model of a task that another command created is not known, nor is its price.
     if "llm_model" in options:
-        cents = task_cents(len(task.steps), model or LlmModel.GPT_4_1)
+        most = options.max_agent_steps or DEFAULT_MAX_STEPS
+        cents = task_cents(len(task.steps), model or LlmModel.GPT_4_1, most)
         parts.append(f"about {dollars(cents)}")
     seconds = duration(task)
     if seconds is not None:

@@ -63,6 +63,17 @@ async def test_text_on_a_terminal(shop: LocalServer) -> None:
     assert "finished after" not in written
 
 
+async def test_the_cost_of_a_task_that_fails_at_its_limit(shop: LocalServer) -> None:
+    """The step that says so is free, for the account as well."""
+    async with shop:
+        words = ("run", "Text", "--max-agent-steps", "1", "--plain")
+        written = await run_on_terminal(*words, env=environment(shop))
+        cost = shop.store.tasks[0].cost_cents
+
+    assert cost == Decimal("3.5")
+    assert "failed · 2 steps · about $0.035 · " in written
+
+
 async def test_data_and_files_on_a_terminal(shop: LocalServer) -> None:
     """JSON is indented, and files are named with the command that fetches them."""
     async with shop:

@@ -65,8 +65,7 @@ class TaskRecord:
     @property
     def cost_cents(self) -> Decimal:
         """What it has cost so far, in US cents."""
-        # A task that fails at its limit has one more step, which says so and is free.
-        return task_cents(min(len(self.steps), self.max_agent_steps), self.llm_model)
+        return task_cents(len(self.steps), self.llm_model, self.max_agent_steps)
 
     @property
     def failure(self) -> str | None:
