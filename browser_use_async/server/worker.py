@@ -181,6 +181,8 @@ class _AnswerUnpickler(pickle.Unpickler):
 
     def find_class(self, module: str, name: str) -> Any:
         """A class of this package that has values only."""
+        if (module, name) == ("builtins", "getattr"):
+            return _member_of  # early versions of Python 3.11 pickle a member of an enum so
         found: Any = None
         if module.startswith("browser_use_async."):
             found = super().find_class(module, name)
@@ -188,6 +190,13 @@ class _AnswerUnpickler(pickle.Unpickler):
         if is_class and (attrs.has(found) or issubclass(found, (Enum, Exception))):
             return found
         raise pickle.UnpicklingError(f"{module}.{name} is no value")
+
+
+def _member_of(owner: object, name: str) -> Enum:
+    """The member of an enum; no attribute of anything else."""
+    if isinstance(owner, type) and issubclass(owner, Enum) and name in owner.__members__:
+        return owner[name]
+    raise pickle.UnpicklingError(f"{name} is no member of an enum")
 
 
 # --- in the worker ----------------------------------------------------------------------------

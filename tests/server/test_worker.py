@@ -11,6 +11,7 @@ import pytest
 
 from browser_use_async.server.html.document import UnreadableDocumentError, parse_document
 from browser_use_async.server.worker import WorkRefusedError, in_worker
+from browser_use_async.types import TaskStatus
 
 _ENDLESS = ("(a+)+b", "a" * 64)
 
@@ -64,6 +65,11 @@ async def test_an_answer_holds_values_only():
     """What unpickling would call is refused, and the worker that sent it is ended."""
     with pytest.raises(WorkRefusedError, match="gives more than values"):
         await in_worker(operator.attrgetter, "name")
+    # A method is pickled as an attribute of its object, as members of enums are by Python 3.11.2.
+    with pytest.raises(WorkRefusedError, match="gives more than values"):
+        await in_worker(getattr, "text", "upper")
+
+    assert await in_worker(TaskStatus, "finished") is TaskStatus.FINISHED
 
 
 async def test_a_worker_has_no_keys(monkeypatch: pytest.MonkeyPatch):
