@@ -144,7 +144,7 @@ class ApiKeyCheck:
         # In constant time: the duration must not show how much of a guess was right.
         given = credentials.encode("utf-8", "surrogateescape")
         if not hmac.compare_digest(given, self._api_key):
-            self._note_wrong_key(request)
+            self._record_wrong_key(request)
             raise RefusalError(401, "Invalid API key")
 
     def _check_brake(self, request: web.BaseRequest) -> None:
@@ -155,7 +155,7 @@ class ApiKeyCheck:
             refusal.headers["Retry-After"] = str(math.ceil(seconds))
             raise refusal
 
-    def _note_wrong_key(self, request: web.BaseRequest) -> None:
+    def _record_wrong_key(self, request: web.BaseRequest) -> None:
         client, now = self._client(request), _monotonic()
         most = self._max_wrong_keys
         guesses = self._guesses.setdefault(client, _Guesses(deque(maxlen=most)))
