@@ -55,9 +55,9 @@ async def test_random_failures_lose_no_task(
 
 @pytest.mark.case("D2")
 async def test_an_outage_within_the_tolerance_is_survived(api: FakeApi, open_session: OpenSession):
-    """Five minutes of outage in a wait of twenty go unnoticed."""
+    """Five minutes of outage in a wait of eleven go unnoticed."""
     session = await open_session()
-    task = api.add(lives(1200.0))
+    task = api.add(lives(660.0))
     api.fault = _outage(300.0, 600.0)
 
     ended = await session.wait(task.id, timeout=1500.0)
@@ -87,7 +87,7 @@ async def test_an_outage_beyond_the_tolerance_interrupts(api: FakeApi, open_sess
 async def test_each_failure_in_a_row_counts_anew(api: FakeApi, open_session: OpenSession):
     """An answer in between resets the tolerance, so a flickering API interrupts nobody."""
     session = await open_session(poll=PollPolicy(outage_tolerance=30.0))
-    task = api.add(lives(600.0))
+    task = api.add(lives(150.0))
     api.fault = lambda call: Fault(status=503) if call.number % 3 else None
 
     ended = await session.wait(task.id)
