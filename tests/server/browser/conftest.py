@@ -4,9 +4,9 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from browser_use_async.server.executors.chromium.executor import ChromiumExecutor
-from browser_use_async.server.executors.chromium.finding import find_browser
-from browser_use_async.server.executors.chromium.settings import ChromiumSettings
+from browser_use_async.server.executors.browser.executor import ChromiumExecutor
+from browser_use_async.server.executors.browser.locate import find_browser
+from browser_use_async.server.executors.browser.settings import ChromiumSettings
 from browser_use_async.server.static_site import StaticSite, example_site_directory
 
 
