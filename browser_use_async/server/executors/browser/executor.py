@@ -17,8 +17,10 @@ from browser_use_async.server.executors.browser.launch import (
     BrowserNotStartedError,
     BrowserProgram,
 )
+from browser_use_async.server.executors.browser.live_input import LiveView
 from browser_use_async.server.executors.browser.locate import require_browser
 from browser_use_async.server.executors.browser.plan import read_browser_plan
+from browser_use_async.server.executors.browser.recording import Recorder, Recording
 from browser_use_async.server.executors.browser.settings import ChromiumSettings
 from browser_use_async.server.executors.browser.task_run import TaskRun
 from browser_use_async.server.executors.pace import DeadEndError
@@ -68,7 +70,8 @@ class ChromiumExecutor:
             settings.max_browsers or browsers_that_fit(),
             trace=settings.trace != "off",
         )
-        self._contexts: dict[str, TaskContext] = {}
+        self._recorder = Recorder()
+        self._views: dict[str, LiveView] = {}
 
     @property
     def pool(self) -> BrowserPool:
@@ -108,7 +111,7 @@ class ChromiumExecutor:
         Args:
             task_id: The task.
         """
-        return None
+        return self._views.get(task_id)
 
     async def aclose(self) -> None:
         """End the browser."""
@@ -122,16 +125,30 @@ class ChromiumExecutor:
         async with AsyncExitStack() as stack:
             room = self._pool.context(assignment, policy, upstream)
             context = await stack.enter_async_context(room)
-            self._contexts[assignment.task_id] = context
+            view = LiveView(context.playwright_context, assignment.viewport)
+            stack.push_async_callback(view.aclose)
+            self._views[assignment.task_id] = view
             control.started()
-            stack.callback(self._contexts.pop, assignment.task_id)
+            stack.callback(self._views.pop, assignment.task_id)
+            recording = await self._record(assignment, context, view)
+            if recording is not None:
+                stack.push_async_callback(recording.abandon)
             task_run = TaskRun(self.name, assignment, context, control, proxy_note)
             async with aclosing(_perform(task_run, context, assignment, plan)) as items:
                 async for item in items:
                     if isinstance(item, Step):
                         yield item
                         continue
-                    yield await self._with_trace(item, context)
+                    recordings = await recording.finish() if recording is not None else {}
+                    ended = await self._with_trace(item, context)
+                    yield attrs.evolve(ended, recordings=recordings)
+
+    async def _record(
+        self, assignment: Assignment, context: TaskContext, view: LiveView
+    ) -> Recording | None:
+        if not assignment.takes_recording:
+            return None
+        return await self._recorder.record(view.screencast, context.folder)
 
     async def _with_trace(self, item: Finished | Failed, context: TaskContext) -> Finished | Failed:
         wanted = self._trace == "always" or (self._trace == "failure" and isinstance(item, Failed))
