@@ -23,7 +23,7 @@ from typing import Any, TypeVar
 import pytest
 
 from browser_use_async.server.executors.chromium.connection import Connection, Session
-from browser_use_async.server.executors.chromium.finding import find_browser
+from browser_use_async.server.executors.browser.locate import find_browser
 from browser_use_async.server.executors.chromium.process import BrowserProcess
 from tests.support.patience import PATIENCE
 

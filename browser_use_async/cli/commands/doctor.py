@@ -107,8 +107,8 @@ def _extra(extra: str, packages: Sequence[str], purpose: str) -> _Check:
 
 def _browser() -> _Check:
     # Imported here: other commands need no server.
-    module: Any = import_module("browser_use_async.server.executors.chromium.finding")
-    versions: Any = import_module("browser_use_async.server.executors.browser_version")
+    module: Any = import_module("browser_use_async.server.executors.browser.locate")
+    versions: Any = import_module("browser_use_async.server.executors.browser.locate")
     try:
         program = module.require_browser()
         warning = versions.version_warning(program)

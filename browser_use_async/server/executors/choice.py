@@ -4,8 +4,8 @@ import logging
 
 from browser_use_async.errors import ConfigurationError
 from browser_use_async.server.executors.agent.settings import AgentSettings
-from browser_use_async.server.executors.chromium.finding import find_browser
-from browser_use_async.server.executors.chromium.settings import ChromiumSettings
+from browser_use_async.server.executors.browser.locate import find_browser, missing_playwright
+from browser_use_async.server.executors.browser.settings import ChromiumSettings
 from browser_use_async.server.executors.protocol import Executor
 from browser_use_async.server.extras import READS_PAGES, missing_packages
 
@@ -27,6 +27,7 @@ def choose_executor(
     """
     if not isinstance(choice, str):
         return choice
+    choice = "chromium" if choice == "browser" else choice
     if choice in {"auto", "chromium", "reader"}:
         missing = missing_packages("An executor that reads pages", *READS_PAGES)
         if missing is not None and choice != "auto":
@@ -34,8 +35,12 @@ def choose_executor(
         if missing is not None:
             _logger.warning("tasks play scenarios, and open no pages. %s", missing)
             choice = "scripted"
+    if choice in {"chromium", "browser_use"}:
+        missing = missing_playwright()
+        if missing is not None:
+            raise ConfigurationError(missing)
     if choice == "chromium" or (choice == "auto" and _has_browser(chromium)):
-        from browser_use_async.server.executors.chromium.executor import (  # noqa: PLC0415
+        from browser_use_async.server.executors.browser.executor import (  # noqa: PLC0415
             ChromiumExecutor,
         )
 
@@ -55,10 +60,16 @@ def choose_executor(
 
         return ScriptedExecutor()
     raise ConfigurationError(
-        f"there is no executor {choice!r}; take 'auto', 'chromium', 'browser_use', 'reader', "
+        f"there is no executor {choice!r}; take 'auto', 'chromium' or 'browser', 'browser_use', 'reader', "
         "'scripted' or an object of yours"
     )
 
 
 def _has_browser(settings: ChromiumSettings | None) -> bool:
-    return find_browser(settings.browser if settings is not None else None) is not None
+    found = find_browser(settings.browser if settings is not None else None)
+    if found is None:
+        return False
+    missing = missing_playwright()
+    if missing is not None:
+        _logger.warning("pages are read without %s. %s", found, missing)
+    return missing is None

@@ -10,7 +10,7 @@ import pytest
 
 from browser_use_async.server.executors.agent.observer import LiveObserver
 from browser_use_async.server.executors.chromium.connection import Connection, DevToolsError
-from browser_use_async.server.executors.chromium.finding import find_browser
+from browser_use_async.server.executors.browser.locate import find_browser
 from browser_use_async.server.executors.chromium.process import BrowserProcess
 from browser_use_async.server.executors.chromium.tab_settings import TabSettings
 from tests.support.patience import PATIENCE

@@ -27,7 +27,7 @@ def script(name: str) -> str:
     Args:
         name: Its name.
     """
-    folder = files("browser_use_async.server.executors.chromium")
+    folder = files("browser_use_async.server.executors.browser")
     return folder.joinpath("scripts", f"{name}.js").read_text(encoding="utf-8").strip()
 
 

@@ -10,12 +10,12 @@ import pytest
 
 from browser_use_async.server import ChromiumSettings
 from browser_use_async.server.executors.chromium.context import TaskBrowser
-from browser_use_async.server.executors.chromium.executor import ChromiumExecutor
-from browser_use_async.server.executors.chromium.memory import browsers_that_fit
+from browser_use_async.server.executors.browser.executor import ChromiumExecutor
+from browser_use_async.server.executors.browser.browser_pool import browsers_that_fit
 from browser_use_async.server.executors.chromium.tab import Tab
 from browser_use_async.server.executors.protocol import Finished
-from tests.server.chromium.pages import serve_pages
-from tests.server.chromium.running import browse
+from tests.server.browser.pages import serve_pages
+from tests.server.browser.running import browse
 from tests.support.patience import until
 
 MEGABYTE = 1024**2

@@ -6,7 +6,7 @@ from contextlib import aclosing
 
 import pytest
 
-from browser_use_async.server.executors.chromium.executor import ChromiumExecutor
+from browser_use_async.server.executors.browser.executor import ChromiumExecutor
 from browser_use_async.server.executors.viewing import (
     Frame,
     KeyInput,
@@ -15,8 +15,8 @@ from browser_use_async.server.executors.viewing import (
     View,
     Viewable,
 )
-from tests.server.chromium.pages import Site, serve_pages
-from tests.server.chromium.running import browse
+from tests.server.browser.pages import Site, serve_pages
+from tests.server.browser.running import browse
 from tests.support.patience import until
 
 PAGE = """

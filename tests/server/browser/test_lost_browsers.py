@@ -14,15 +14,15 @@ from pathlib import Path
 
 import pytest
 
-from browser_use_async.server.executors.chromium.executor import ChromiumExecutor
+from browser_use_async.server.executors.browser.executor import ChromiumExecutor
 from browser_use_async.server.executors.chromium.folders import (
     PREFIX,
     BrowserFolder,
     clean_up_after_the_dead,
 )
-from browser_use_async.server.executors.chromium.settings import ChromiumSettings
-from tests.server.chromium.pages import serve_pages
-from tests.server.chromium.running import browse
+from browser_use_async.server.executors.browser.settings import ChromiumSettings
+from tests.server.browser.pages import serve_pages
+from tests.server.browser.running import browse
 from tests.support.patience import PATIENCE, until
 
 
@@ -188,9 +188,9 @@ async def test_stopping_takes_the_browser_away(chromium: ChromiumExecutor, site:
 SERVER = textwrap.dedent(
     """
     import asyncio, sys, tempfile
-    from browser_use_async.server.executors.chromium.executor import ChromiumExecutor
-    from browser_use_async.server.executors.chromium.settings import ChromiumSettings
-    from tests.server.chromium.running import browse
+    from browser_use_async.server.executors.browser.executor import ChromiumExecutor
+    from browser_use_async.server.executors.browser.settings import ChromiumSettings
+    from tests.server.browser.running import browse
 
     async def main():
         executor = ChromiumExecutor(ChromiumSettings(allow_private_addresses=True))

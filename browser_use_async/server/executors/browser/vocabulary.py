@@ -3,9 +3,9 @@
 import re
 from collections.abc import Callable, Collection, Iterator, Mapping
 
-from browser_use_async.server.executors.chromium.deeds import (
+from browser_use_async.server.executors.browser.actions import (
     Click,
-    Deed,
+    Action,
     Download,
     Extract,
     Fill,
@@ -19,8 +19,7 @@ from browser_use_async.server.executors.chromium.deeds import (
     Wait,
     WaitFor,
 )
-from browser_use_async.server.executors.chromium.live import KEYS
-from browser_use_async.server.executors.chromium.sentences import BLANK, Sentence, unquoted
+from browser_use_async.server.executors.browser.sentences import BLANK, Sentence, unquoted
 from browser_use_async.server.executors.reader.clauses import named_page
 from browser_use_async.server.executors.reader.plan import (
     FollowLink,
@@ -51,8 +50,13 @@ _DOES = re.compile(
     r"|put|scroll|select|set|submit|tap|tick|type|uncheck|untick|upload|visit|wait)\b",
     re.IGNORECASE,
 )
+_KEYS = (
+    *("Alt", "ArrowDown", "ArrowLeft", "ArrowRight", "ArrowUp", "Backspace", "Control", "Delete"),
+    *("End", "Enter", "Escape", "Home", "Insert", "Meta", "PageDown", "PageUp", "Shift", "Tab"),
+    *(" ", *(f"F{number}" for number in range(1, 13))),
+)
 _KEY_NAMES = {
-    **{name.casefold(): name for name in KEYS},
+    **{name.casefold(): name for name in _KEYS},
     "return": "Enter",
     "esc": "Escape",
     "space": " ",
@@ -63,7 +67,7 @@ _KEY_NAMES = {
 _QUOTE = rf"{BLANK}+"
 _WORDS = rf"(?:{_QUOTE}|[^{BLANK}]+?|.+?)"
 
-_Maker = Callable[[Sentence, re.Match[str], "_Given"], Deed | None]
+_Maker = Callable[[Sentence, re.Match[str], "_Given"], Action | None]
 
 
 class _Given:
@@ -88,7 +92,7 @@ class _Given:
 
 def instruction(
     sentence: Sentence, secrets: Mapping[str, str], files: Collection[str]
-) -> Deed | None:
+) -> Action | None:
     """What a sentence tells a browser to do, or None if it is none of the vocabulary.
 
     Args:
@@ -111,19 +115,19 @@ def is_instruction(sentence: Sentence) -> bool:
     return _DOES.match(sentence.outline) is not None
 
 
-def _understood(sentence: Sentence, given: _Given) -> Iterator[Deed]:
+def _understood(sentence: Sentence, given: _Given) -> Iterator[Action]:
     for pattern, make in _VOCABULARY:
         match = pattern.fullmatch(sentence.outline)
-        deed = make(sentence, match, given) if match else None
-        if deed is not None:
-            yield deed
+        action = make(sentence, match, given) if match else None
+        if action is not None:
+            yield action
 
 
 def _part(sentence: Sentence, match: re.Match[str], name: str) -> str:
     return sentence.part(*match.span(name)) if match[name] is not None else ""
 
 
-def _open(sentence: Sentence, match: re.Match[str], given: _Given) -> Deed | None:
+def _open(sentence: Sentence, match: re.Match[str], given: _Given) -> Action | None:
     addresses = find_addresses(sentence.text)
     if len(addresses) == 1 and sentence.outline.endswith(BLANK):
         return OpenAddress(addresses[0].url)
@@ -135,18 +139,18 @@ def _open(sentence: Sentence, match: re.Match[str], given: _Given) -> Deed | Non
     return FollowLink(phrase, needed) if phrase and not addresses else None
 
 
-def _click(sentence: Sentence, match: re.Match[str], _: _Given) -> Deed | None:
+def _click(sentence: Sentence, match: re.Match[str], _: _Given) -> Action | None:
     phrase = named_page(sentence.text[match.start("what") :])[0]
     return Click(phrase) if phrase else None
 
 
-def _press(sentence: Sentence, match: re.Match[str], _: _Given) -> Deed | None:
+def _press(sentence: Sentence, match: re.Match[str], _: _Given) -> Action | None:
     name = _part(sentence, match, "what").casefold()
     key = _KEY_NAMES.get(name.removesuffix(" key").removeprefix("the ").strip())
     return PressKey(key) if key else None
 
 
-def _fill(sentence: Sentence, match: re.Match[str], given: _Given) -> Deed | None:
+def _fill(sentence: Sentence, match: re.Match[str], given: _Given) -> Action | None:
     field = _field(_part(sentence, match, "field"))
     value = sentence.text[slice(*match.span("value"))]
     return Fill(field, *given.value(value)) if field else None
@@ -163,12 +167,12 @@ def _field(text: str) -> str:
     return unquoted(" ".join(words[start:end]))
 
 
-def _tick(sentence: Sentence, match: re.Match[str], _: _Given) -> Deed | None:
+def _tick(sentence: Sentence, match: re.Match[str], _: _Given) -> Action | None:
     phrase = _part(sentence, match, "what")
     return Tick(phrase, on=not match["verb"].casefold().startswith("un")) if phrase else None
 
 
-def _upload(sentence: Sentence, match: re.Match[str], given: _Given) -> Deed | None:
+def _upload(sentence: Sentence, match: re.Match[str], given: _Given) -> Action | None:
     name = _part(sentence, match, "file")
     if name not in given.files:
         known = ", ".join(given.files) or "none"
@@ -176,38 +180,38 @@ def _upload(sentence: Sentence, match: re.Match[str], given: _Given) -> Deed | N
     return Upload(name, _field(_part(sentence, match, "field")))
 
 
-def _wait_for(sentence: Sentence, match: re.Match[str], _: _Given) -> Deed | None:
+def _wait_for(sentence: Sentence, match: re.Match[str], _: _Given) -> Action | None:
     return WaitFor(_part(sentence, match, "what"))
 
 
-def _wait(sentence: Sentence, match: re.Match[str], _: _Given) -> Deed | None:
+def _wait(sentence: Sentence, match: re.Match[str], _: _Given) -> Action | None:
     seconds = float(match["number"]) * (60 if match["unit"].startswith("m") else 1)
     if seconds > _MOST_WAIT_SECONDS:
         raise PlanRefusedError(f"“{sentence.text}” is longer than {_MOST_WAIT_SECONDS:g} s.")
     return Wait(seconds)
 
 
-def _scroll(sentence: Sentence, match: re.Match[str], _: _Given) -> Deed | None:
+def _scroll(sentence: Sentence, match: re.Match[str], _: _Given) -> Action | None:
     way = match["way"].casefold()
     if way in {"end", "bottom"}:
         return Scroll("bottom")
     return Scroll("top" if way == "top" else "up" if way == "up" else "down")
 
 
-def _picture(sentence: Sentence, match: re.Match[str], _: _Given) -> Deed | None:
+def _picture(sentence: Sentence, match: re.Match[str], _: _Given) -> Action | None:
     name = _part(sentence, match, "name")
     if name and not name.lower().endswith(".png"):
         raise PlanRefusedError(f"{name} cannot be written: pictures are .png.")
     return TakePicture(name or "screenshot.png")
 
 
-def _download(sentence: Sentence, match: re.Match[str], _: _Given) -> Deed | None:
+def _download(sentence: Sentence, match: re.Match[str], _: _Given) -> Action | None:
     phrase = named_page(sentence.text[match.start("what") :])[0]
     return Download(phrase) if phrase else None
 
 
-def _plain(deed: Deed) -> _Maker:
-    return lambda _sentence, _match, _given: deed
+def _plain(action: Action) -> _Maker:
+    return lambda _sentence, _match, _given: action
 
 
 def _row(pattern: str, make: _Maker) -> tuple[re.Pattern[str], _Maker]:

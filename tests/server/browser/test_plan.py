@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from browser_use_async.server.executors.chromium.deeds import (
-    BrowserPlan,
+from browser_use_async.server.executors.browser.actions import (
+    TaskPlan,
     Click,
-    Deed,
+    Action,
     Download,
     Extract,
     Fill,
@@ -24,8 +24,8 @@ from browser_use_async.server.executors.chromium.deeds import (
     WaitFor,
     goal_of,
 )
-from browser_use_async.server.executors.chromium.plan import read_browser_plan
-from browser_use_async.server.executors.chromium.sentences import cut
+from browser_use_async.server.executors.browser.plan import read_browser_plan
+from browser_use_async.server.executors.browser.sentences import cut
 from browser_use_async.server.executors.reader.plan import (
     FollowLink,
     OpenAddress,
@@ -38,16 +38,16 @@ SECRETS = {"shop_password": "tulips-and-tides"}
 FILES = ("cat.png", "order.csv")
 
 
-def _plan(text: str) -> BrowserPlan:
+def _plan(text: str) -> TaskPlan:
     return read_browser_plan(text, FILES, SECRETS)
 
 
-def _deeds(text: str) -> list[Deed]:
+def _deeds(text: str) -> list[Action]:
     """What is done between an opening and the reading at the end."""
     actions = _plan(f"Open https://shop.example/ {text}").actions
-    deeds = [action.deed for action in actions]
-    assert deeds[0] == OpenAddress("https://shop.example/")
-    return deeds[1:-1] if deeds[-1] == Extract() else deeds[1:]
+    actions = [action.action for action in actions]
+    assert actions[0] == OpenAddress("https://shop.example/")
+    return actions[1:-1] if actions[-1] == Extract() else actions[1:]
 
 
 LONG = {
@@ -123,7 +123,7 @@ def test_blanks_inside_of_quotations_are_kept():
         ("take a screenshot of the page as home.png", TakePicture("home.png")),
     ],
 )
-def test_instructions(said: str, meant: Deed):
+def test_instructions(said: str, meant: Action):
     """Each instruction is understood in the ways in which people say it, in lists and sentences."""
     assert _deeds(f"and {said}.") == [meant]
     assert _deeds(f"\n- {said[0].upper()}{said[1:]}") == [meant]
@@ -144,11 +144,11 @@ def test_instructions_beside_those_of_the_reader():
 
 def test_the_answer_is_read_where_it_is_asked_for():
     """Questions are read on the page on which they are asked; without any it is the last one."""
-    deeds = [action.deed for action in _plan("Open a.example/b. Tell me it. Go back").actions]
+    actions = [action.action for action in _plan("Open a.example/b. Tell me it. Go back").actions]
     asked = _plan("Open a.example/b. Go back. Tell me the title")
     saved = _plan("Open a.example/b. Scroll down. Save the table as x.csv")
 
-    assert deeds == [OpenAddress("https://a.example/b"), Extract(), GoBack()]
+    assert actions == [OpenAddress("https://a.example/b"), Extract(), GoBack()]
     assert asked.parts == {Part.TITLE}
     assert saved.saving is not None
     assert (saved.saving.name, saved.only_saving) == ("x.csv", True)
@@ -159,11 +159,11 @@ def test_the_readers_words_make_the_readers_plan():
     plan = _plan("Open https://shop.example/, follow the Prices link and list the tables")
     file = _plan("Open order.csv and tell me the text")
 
-    assert [action.deed for action in plan.actions] == [
+    assert [action.action for action in plan.actions] == [
         OpenAddress("https://shop.example/"),
         FollowLink("Prices"),
     ]
-    assert [action.deed for action in file.actions] == [OpenFile("order.csv")]
+    assert [action.action for action in file.actions] == [OpenFile("order.csv")]
 
 
 @pytest.mark.parametrize(
@@ -193,14 +193,14 @@ def test_what_is_not_understood(text: str, reason: str):
 
 
 def test_goals_show_no_secret():
-    """Neither the goal of a step nor a deed's text has the value of a secret."""
-    deeds = _deeds("and type shop_password into Password. Fill Name with Ada")
+    """Neither the goal of a step nor a action's text has the value of a secret."""
+    actions = _deeds("and type shop_password into Password. Fill Name with Ada")
 
-    assert [goal_of(deed) for deed in deeds] == [
+    assert [goal_of(action) for action in actions] == [
         "Fill “Password” with the secret shop_password",
         "Fill “Name” with “Ada”",
     ]
-    assert "tulips" not in repr(deeds)
+    assert "tulips" not in repr(actions)
 
 
 @given(st.text(max_size=60), st.text(max_size=60))

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Literal
 
 import attrs
 
@@ -27,6 +28,10 @@ class ChromiumSettings:
         ad_hosts: A hosts file with more hosts that `use_adblock` blocks.
         max_browsers: How many tasks may have a browser at once; the others wait. By default as
             many as fit into the memory that is free.
+        sandbox: Whether pages run in Chromium's sandbox. A server that runs as root starts the
+            browser as the user `nobody` for that.
+        trace: Of which tasks a Playwright trace is an output file, `trace.zip`, with pictures,
+            pages and requests. There is none of tasks with secrets.
     """
 
     browser: str | os.PathLike[str] | None = None
@@ -35,6 +40,8 @@ class ChromiumSettings:
     proxies: Mapping[str, str] = attrs.field(factory=dict, repr=False)
     ad_hosts: str | os.PathLike[str] | None = None
     max_browsers: int | None = None
+    sandbox: bool = True
+    trace: Literal["always", "failure", "off"] = "off"
 
     def where(self, *, is_exposed: bool) -> "ChromiumSettings":
         """The same, with what depends on who reaches the server.

@@ -3,11 +3,15 @@
 ((secrets) => {
   const SELECTOR = 'input, textarea, select, [contenteditable]';
   const holds = (text) => typeof text === 'string' && secrets.some((secret) => text.includes(secret));
+  // Set anew whenever the page has set its own style: a mark would outlive what it stands for.
+  const set = (element, name, value) => {
+    const { style } = element;
+    if (style.getPropertyValue(name) !== value || style.getPropertyPriority(name) !== 'important') style.setProperty(name, value, 'important');
+  };
   const hide = (element) => {
-    if (!element || element.dataset?.browserUseAsyncHidden) return;
-    if (element.matches(SELECTOR)) element.style.setProperty('-webkit-text-security', 'disc', 'important');
-    if (!element.matches('input, textarea')) element.style.setProperty('filter', 'blur(12px)', 'important');
-    if (element.dataset) element.dataset.browserUseAsyncHidden = '1';
+    if (!element?.style) return;
+    if (element.matches(SELECTOR)) set(element, '-webkit-text-security', 'disc');
+    if (!element.matches('input, textarea')) set(element, 'filter', 'blur(12px)');
   };
   const look = (node) => {
     if (node.nodeType === Node.TEXT_NODE) {
@@ -35,7 +39,7 @@
         const around = change.target instanceof Element ? change.target : change.target.parentElement;
         if (around && around.childElementCount === 0 && holds(around.textContent)) hide(around);
       }
-    }).observe(root, { childList: true, subtree: true, characterData: true, attributes: true, attributeFilter: ['value', 'placeholder'] });
+    }).observe(root, { childList: true, subtree: true, characterData: true, attributes: true, attributeFilter: ['value', 'placeholder', 'style', 'class'] });
     for (const kind of ['beforeinput', 'input', 'change', 'focusin']) {
       root.addEventListener(kind, (event) => {
         const field = event.composedPath()[0];

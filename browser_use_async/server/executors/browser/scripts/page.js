@@ -1,5 +1,5 @@
-// What the executor asks a page, in a world of its own: the page's scripts neither see nor
-// change it. The last statement is an object; a call of one of its functions is put behind it.
+// What the executor asks a page. The last statement is an object; a call of one of its functions is
+// put behind it.
 (() => {
   const CLICKABLE =
     'a[href], area[href], button, summary, label, option, [onclick], [role="button"], ' +
@@ -11,29 +11,23 @@
     ':not([type="image"]):not([type="reset"]), textarea, select, [role="textbox"], ' +
     '[role="combobox"], [contenteditable=""], [contenteditable="true"]';
   const MOST_ELEMENTS = 3000;
+  const MOST_NAME = 1000;
   const MOST_CHARACTERS = 5 * 1024 * 1024;
-  const squeezed = (text) => (text || '').replace(/\s+/g, ' ').trim().slice(0, 200);
+  const squeezed = (text) => (text || '').slice(0, 20000).replace(/\s+/g, ' ').trim().slice(0, 200);
 
-  // Frames of the same origin and open shadow roots belong to the page; each has an offset.
-  function* roots(root, x, y) {
-    yield { root, x, y };
-    for (const element of root.querySelectorAll('*')) {
-      if (element.shadowRoot) yield* roots(element.shadowRoot, x, y);
-      if (element instanceof HTMLIFrameElement && element.contentDocument) {
-        const box = element.getBoundingClientRect();
-        const inner = [x + box.left + element.clientLeft, y + box.top + element.clientTop];
-        yield* roots(element.contentDocument, ...inner);
-      }
-    }
+  // Open shadow roots belong to the page. Each frame is asked by itself.
+  function* roots(root) {
+    yield root;
+    for (const element of root.querySelectorAll('*')) if (element.shadowRoot) yield* roots(element.shadowRoot);
   }
 
   function* matching(selector) {
     let count = 0;
-    for (const { root, x, y } of roots(document, 0, 0)) {
+    for (const root of roots(document)) {
       for (const element of root.querySelectorAll(selector)) {
         if (!isShown(element)) continue;
         if (++count > MOST_ELEMENTS) return;
-        yield { element, x, y };
+        yield element;
       }
     }
   }
@@ -67,7 +61,7 @@
     return squeezed(hints.filter((hint) => typeof hint === 'string').join(' '));
   }
 
-  function described({ element }) {
+  function described(element) {
     return {
       text: squeezed(nameOf(element)),
       hint: hintOf(element),
@@ -79,25 +73,8 @@
   }
 
   function list(selector) {
-    globalThis.found = [...matching(selector)];
-    return globalThis.found.map(described);
-  }
-
-  // The place in the window at which a click meets the element, or null where something covers it.
-  function place(index) {
-    const { element } = globalThis.found[index];
-    element.scrollIntoView({ block: 'center', inline: 'center', behavior: 'instant' });
-    const again = [...matching(element.tagName.toLowerCase())].find((one) => one.element === element);
-    const { x, y } = again || globalThis.found[index];
-    for (const box of element.getClientRects()) {
-      const point = [box.left + box.width / 2, box.top + box.height / 2];
-      const root = element.getRootNode();
-      const top = (root.elementFromPoint ? root : element.ownerDocument).elementFromPoint(...point);
-      if (top && (element.contains(top) || top.contains(element) && top.tagName === 'LABEL')) {
-        return { x: x + point[0], y: y + point[1] };
-      }
-    }
-    return null;
+    const elements = [...matching(selector)];
+    return { elements, described: elements.map(described) };
   }
 
   function changed(element) {
@@ -128,26 +105,19 @@
   return {
     clickables: () => list(CLICKABLE),
     fields: () => list(FIELDS),
-    place,
-    element: (index) => globalThis.found[index].element,
-    click(index) {
-      globalThis.found[index].element.click();
+    isChecked: (element) => element.checked ?? element.getAttribute('aria-checked') === 'true',
+    click(element) {
+      element.click();
       return true;
     },
-    isChecked: (index) => {
-      const { element } = globalThis.found[index];
-      return element.checked ?? element.getAttribute('aria-checked') === 'true';
-    },
-    save(index) {
-      const { element } = globalThis.found[index];
+    save(element) {
       const link = element.closest('a[href]');
       if (link && !link.hasAttribute('download')) link.setAttribute('download', '');
       return Boolean(link);
     },
     // How the keyboard has to go on: 'type' for text, 'done' if the value stands, or what there is
     // to choose from.
-    prepare(index, value) {
-      const { element } = globalThis.found[index];
+    prepare(element, value) {
       element.scrollIntoView({ block: 'center', behavior: 'instant' });
       if (element.disabled || element.readOnly) return { how: 'locked' };
       element.focus();
@@ -179,24 +149,25 @@
       page.scrollBy({ top: by[to], behavior: 'instant' });
       return page.scrollTop;
     },
-    title: () => document.title,
+    title: () => document.title.slice(0, MOST_NAME),
+    address: () => location.href.slice(0, MOST_NAME),
     text: () => squeezedText(),
     read() {
       const kind = document.contentType;
       const isMarkup = kind === 'text/html' || kind === 'application/xhtml+xml';
       const text = isMarkup ? document.documentElement.outerHTML : document.body?.innerText || '';
-      return { url: location.href, title: document.title, kind, text: text.slice(0, MOST_CHARACTERS) };
+      return { url: location.href.slice(0, MOST_NAME), kind, text: text.slice(0, MOST_CHARACTERS) };
     },
     draw() {
+      let number = 0;
       const cover = document.createElement(OUTLINES);
       cover.style.cssText =
         'all: initial; position: fixed; inset: 0; z-index: 2147483647; pointer-events: none;';
       const inside = cover.attachShadow({ mode: 'closed' });
       const colours = ['#d6336c', '#1971c2', '#2f9e44', '#e8590c', '#7048e8', '#0c8599'];
-      let number = 0;
-      for (const { element, x, y } of matching(`${CLICKABLE}, ${FIELDS}`)) {
+      for (const element of matching(`${CLICKABLE}, ${FIELDS}`)) {
         const box = element.getBoundingClientRect();
-        const [left, top] = [box.left + x, box.top + y];
+        const { left, top } = box;
         const isOutside = top > innerHeight || left > innerWidth || top + box.height < 0 || left + box.width < 0;
         if (isOutside || box.width < 2 || box.height < 2 || element.tagName === 'LABEL') continue;
         const colour = colours[number++ % colours.length];
@@ -223,7 +194,7 @@
 
   function squeezedText() {
     const texts = [];
-    for (const { root } of roots(document, 0, 0)) texts.push((root.body || root.firstElementChild)?.innerText || '');
+    for (const root of roots(document)) texts.push((root.body || root.firstElementChild)?.innerText || '');
     return texts.join('\n').slice(0, MOST_CHARACTERS);
   }
 })()

@@ -8,10 +8,10 @@ from aiohttp import web
 
 from browser_use_async.errors import ConfigurationError
 from browser_use_async.server.egress.policy import AdHosts, PrivateAddresses
-from browser_use_async.server.executors.chromium.executor import ChromiumExecutor
-from browser_use_async.server.executors.chromium.settings import ChromiumSettings
-from tests.server.chromium.pages import serve_pages
-from tests.server.chromium.running import browse
+from browser_use_async.server.executors.browser.executor import ChromiumExecutor
+from browser_use_async.server.executors.browser.settings import ChromiumSettings
+from tests.server.browser.pages import serve_pages
+from tests.server.browser.running import browse
 
 HERE = ["127.0.0.1"]
 

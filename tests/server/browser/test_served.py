@@ -11,9 +11,9 @@ import pytest
 
 from browser_use_async.errors import ConfigurationError
 from browser_use_async.server import ChromiumSettings, LocalServer
-from browser_use_async.server.executors.chromium import finding
+from browser_use_async.server.executors.browser import locate
 from tests.server.calling import Caller
-from tests.server.chromium.pages import png_size, serve_pages
+from tests.server.browser.pages import png_size, serve_pages
 from tests.support.patience import until
 
 SECRET = "canary-in-the-form-7c1e"
@@ -157,7 +157,7 @@ def _holding(folder: Path, text: str) -> list[str]:
 def test_no_browser(monkeypatch: pytest.MonkeyPatch):
     """Without a browser `auto` is the reader, and `chromium` says how to get one."""
     monkeypatch.setenv("PATH", "/nowhere")
-    monkeypatch.delenv(finding.VARIABLE, raising=False)
+    monkeypatch.delenv(locate.VARIABLE, raising=False)
     with pytest.raises(ConfigurationError) as caught:
         LocalServer(executor="chromium")
     auto = LocalServer()
@@ -170,7 +170,7 @@ def test_no_browser(monkeypatch: pytest.MonkeyPatch):
 def test_a_browser_that_is_not_there(monkeypatch: pytest.MonkeyPatch, way: str):
     """A browser that was named and cannot be started is a mistake, and no reason to use another."""
     if way == "environment":
-        monkeypatch.setenv(finding.VARIABLE, "/nowhere/chromium")
+        monkeypatch.setenv(locate.VARIABLE, "/nowhere/chromium")
     settings = ChromiumSettings("/nowhere/chromium") if way == "argument" else None
 
     with pytest.raises(ConfigurationError, match="no browser '/nowhere/chromium'"):

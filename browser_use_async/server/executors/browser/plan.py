@@ -4,16 +4,16 @@ from collections.abc import Collection, Mapping, Sequence
 
 import attrs
 
-from browser_use_async.server.executors.chromium.deeds import (
-    BrowserAction,
-    BrowserPlan,
+from browser_use_async.server.executors.browser.actions import (
+    PlannedAction,
+    TaskPlan,
     Click,
-    Deed,
+    Action,
     Download,
     Extract,
 )
-from browser_use_async.server.executors.chromium.sentences import Sentence, cut
-from browser_use_async.server.executors.chromium.vocabulary import (
+from browser_use_async.server.executors.browser.sentences import Sentence, cut
+from browser_use_async.server.executors.browser.vocabulary import (
     UNDERSTOOD,
     instruction,
     is_instruction,
@@ -40,7 +40,7 @@ from browser_use_async.server.html.addresses import find_addresses
 @attrs.frozen
 class _Told:
     sentence: Sentence
-    deed: Deed | None
+    action: Action | None
 
 
 def read_browser_plan(
@@ -49,7 +49,7 @@ def read_browser_plan(
     secrets: Mapping[str, str] | None = None,
     *,
     structured: bool = False,
-) -> BrowserPlan:
+) -> TaskPlan:
     """The plan that a task's text makes.
 
     A text that only opens pages, follows links and asks is understood as the reader understands
@@ -76,27 +76,27 @@ def read_browser_plan(
             f"Say it step by step: {UNDERSTOOD}."
         )
     plan = read_plan(task, files, structured=structured)
-    actions = tuple(BrowserAction(each.what, each.answers) for each in plan.actions)
-    return BrowserPlan(actions, plan.parts, plan.saving, plan.only_saving)
+    actions = tuple(PlannedAction(each.what, each.answers) for each in plan.actions)
+    return TaskPlan(actions, plan.parts, plan.saving, plan.only_saving)
 
 
 def _needs_browser(told: _Told) -> bool:
     # The others are in the reader's vocabulary too, which knows more ways to say them.
     known = OpenAddress | OpenFile | FollowLink | Click | Download | Extract
-    return told.deed is not None and not isinstance(told.deed, known)
+    return told.action is not None and not isinstance(told.action, known)
 
 
-def _word_for_word(told: Sequence[_Told], *, structured: bool) -> BrowserPlan:
-    deeds = [_deed(each) for each in told]
-    if not isinstance(deeds[0], OpenAddress | OpenFile):
+def _word_for_word(told: Sequence[_Told], *, structured: bool) -> TaskPlan:
+    actions = [_understood_action(each) for each in told]
+    if not isinstance(actions[0], OpenAddress | OpenFile):
         raise PlanRefusedError("The task does not begin with a page: open ADDRESS comes first.")
-    if Extract() not in deeds:
-        deeds.append(Extract())
-    wishes = [each.sentence for each in told if _deed(each) == Extract()]
+    if Extract() not in actions:
+        actions.append(Extract())
+    wishes = [each.sentence for each in told if _understood_action(each) == Extract()]
     rest = "\n".join(_without_addresses_and_file(each.text) for each in wishes)
     saved = next(filter(None, (saving(each.text) for each in wishes)), None)
-    return BrowserPlan(
-        tuple(BrowserAction(deed) for deed in deeds),
+    return TaskPlan(
+        tuple(PlannedAction(action) for action in actions),
         parts=understood_parts(rest, structured=structured),
         saving=saved,
         only_saving=saved is not None and not asks(rest, for_words=True),
@@ -111,11 +111,11 @@ def _without_addresses_and_file(text: str) -> str:
     return without(text, spans, " ")
 
 
-def _deed(told: _Told) -> Deed:
+def _understood_action(told: _Told) -> Action:
     text = told.sentence.text
     refuse_unnamed_file(text)
-    if told.deed is not None and not (isinstance(told.deed, Download) and saving(text)):
-        return told.deed
+    if told.action is not None and not (isinstance(told.action, Download) and saving(text)):
+        return told.action
     if saving(text) or (asks(told.sentence.outline) and not is_instruction(told.sentence)):
         return Extract()
     raise PlanRefusedError(f"“{text}” is not understood. What is: {UNDERSTOOD}.")

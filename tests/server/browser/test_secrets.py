@@ -2,11 +2,11 @@
 
 import pytest
 
-from browser_use_async.server.executors.chromium.executor import ChromiumExecutor
+from browser_use_async.server.executors.browser.executor import ChromiumExecutor
 from browser_use_async.server.executors.protocol import Failed, Finished
 from browser_use_async.server.jobs.redaction import SecretRedactor
-from tests.server.chromium.pages import serve_pages
-from tests.server.chromium.running import browse
+from tests.server.browser.pages import serve_pages
+from tests.server.browser.running import browse
 
 SECRET = "tulips & tides 2000"
 OTHER = "lilies # lakes 3000"

@@ -1,26 +1,27 @@
-"""The executor itself: a browser, a plan, a journey, an answer."""
+"""The executor itself: a browser context, a plan, the plan's actions, an answer."""
 
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, aclosing
 
 import attrs
 
-from browser_use_async.server.executors.chromium.connection import DevToolsError
-from browser_use_async.server.executors.chromium.context import TaskBrowser
-from browser_use_async.server.executors.chromium.deeds import BrowserAction, BrowserPlan, Fill
-from browser_use_async.server.executors.chromium.elements import (
+from browser_use_async.server.executors.browser.actions import Fill, PlannedAction, TaskPlan
+from browser_use_async.server.executors.browser.browser_pool import BrowserPool, browsers_that_fit
+from browser_use_async.server.executors.browser.context import TaskContext
+from browser_use_async.server.executors.browser.elements import (
     ElementNotFoundError,
     NotFillableError,
 )
-from browser_use_async.server.executors.chromium.finding import require_browser
-from browser_use_async.server.executors.chromium.journey import BrowserJourney
-from browser_use_async.server.executors.chromium.live import LiveView
-from browser_use_async.server.executors.chromium.memory import browsers_that_fit
-from browser_use_async.server.executors.chromium.plan import read_browser_plan
-from browser_use_async.server.executors.chromium.pool import BrowserPool
-from browser_use_async.server.executors.chromium.process import BrowserNotStartedError
-from browser_use_async.server.executors.chromium.recording import FilmMaker, Recording
-from browser_use_async.server.executors.chromium.settings import ChromiumSettings
+from browser_use_async.server.executors.browser.launch import (
+    BrowserError,
+    BrowserNotStartedError,
+    BrowserProgram,
+)
+from browser_use_async.server.executors.browser.locate import require_browser
+from browser_use_async.server.executors.browser.plan import read_browser_plan
+from browser_use_async.server.executors.browser.recording import Recorder, Recording
+from browser_use_async.server.executors.browser.settings import ChromiumSettings
+from browser_use_async.server.executors.browser.task_run import TaskRun
 from browser_use_async.server.executors.pace import DeadEndError
 from browser_use_async.server.executors.protocol import (
     Assignment,
@@ -40,6 +41,7 @@ from browser_use_async.server.worker import WorkRefusedError, in_worker
 
 _UNDERSTANDING = (PlanRefusedError, SchemaRefusedError)
 _SHOWN_CHARACTERS = 800
+_TRACE_NAME = "trace.zip"
 
 
 class ChromiumExecutor:
@@ -61,11 +63,14 @@ class ChromiumExecutor:
     def __init__(self, settings: ChromiumSettings | None = None) -> None:
         settings = settings or ChromiumSettings()
         self._egress = settings.egress()
+        self._trace = settings.trace
         self._pool = BrowserPool(
-            require_browser(settings.browser), settings.max_browsers or browsers_that_fit()
+            BrowserProgram.of(require_browser(settings.browser), sandbox=settings.sandbox),
+            settings.max_browsers or browsers_that_fit(),
+            trace=settings.trace != "off",
         )
-        self._films = FilmMaker()
-        self._browsers: dict[str, TaskBrowser] = {}
+        self._recorder = Recorder()
+        self._contexts: dict[str, TaskContext] = {}
 
     @property
     def pool(self) -> BrowserPool:
@@ -96,7 +101,7 @@ class ChromiumExecutor:
                     yield item
         except BrowserNotStartedError as error:
             yield Failed(f"The browser did not start: {error}.")
-        except DevToolsError as error:
+        except BrowserError as error:
             yield Failed(f"The browser gave up: {error}.")
 
     def view(self, task_id: str) -> View | None:
@@ -105,42 +110,51 @@ class ChromiumExecutor:
         Args:
             task_id: The task.
         """
-        browser = self._browsers.get(task_id)
-        return LiveView(browser.screencast) if browser is not None else None
+        context = self._contexts.get(task_id)
+        return context.view if context is not None else None
 
     async def aclose(self) -> None:
         """End the browser."""
         await self._pool.aclose()
 
     async def _browse(
-        self, assignment: Assignment, control: Control, plan: BrowserPlan
+        self, assignment: Assignment, control: Control, plan: TaskPlan
     ) -> AsyncGenerator[Step | Finished | Failed, None]:
-        rules = self._egress.policy(assignment)
-        upstream, way_out = self._egress.upstream(assignment)
+        policy = self._egress.policy(assignment)
+        upstream, proxy_note = self._egress.upstream(assignment)
         async with AsyncExitStack() as stack:
-            browser = await stack.enter_async_context(self._pool.place(assignment, rules, upstream))
-            self._browsers[assignment.task_id] = browser
+            room = self._pool.context(assignment, policy, upstream)
+            context = await stack.enter_async_context(room)
+            self._contexts[assignment.task_id] = context
             control.started()
-            stack.callback(self._browsers.pop, assignment.task_id)
-            film = await self._film(assignment, browser)
-            if film is not None:
-                stack.push_async_callback(film.abandon)
-            journey = BrowserJourney(self.name, assignment, browser, control, way_out)
-            async with aclosing(_travel(journey, browser, assignment, plan)) as items:
+            stack.callback(self._contexts.pop, assignment.task_id)
+            recording = await self._record(assignment, context)
+            if recording is not None:
+                stack.push_async_callback(recording.abandon)
+            task_run = TaskRun(self.name, assignment, context, control, proxy_note)
+            async with aclosing(_perform(task_run, context, assignment, plan)) as items:
                 async for item in items:
                     if isinstance(item, Step):
                         yield item
                         continue
-                    recordings = await film.finish() if film is not None else {}
-                    yield attrs.evolve(item, recordings=recordings)
+                    recordings = await recording.finish() if recording is not None else {}
+                    item = attrs.evolve(item, recordings=recordings)
+                    yield await self._with_trace(item, context)
 
-    async def _film(self, assignment: Assignment, browser: TaskBrowser) -> Recording | None:
-        if not assignment.takes_recording:
+    async def _record(self, assignment: Assignment, context: TaskContext) -> Recording | None:
+        if not assignment.takes_recording or context.view is None:
             return None
-        return await self._films.record(browser.screencast, assignment.viewport, browser.folder)
+        return await self._recorder.record(context.view.screencast, context.folder)
+
+    async def _with_trace(self, item: Finished | Failed, context: TaskContext) -> Finished | Failed:
+        wanted = self._trace == "always" or (self._trace == "failure" and isinstance(item, Failed))
+        trace = await context.trace() if wanted else None
+        if trace is None:
+            return item
+        return attrs.evolve(item, files={**item.files, _TRACE_NAME: trace})
 
 
-async def _understood(assignment: Assignment) -> BrowserPlan:
+async def _understood(assignment: Assignment) -> TaskPlan:
     """The plan of a task, made in a worker, as is everything that comes of the text of others."""
     files, schema = list(assignment.files), assignment.structured_output_json
     # A plan needs the names of secrets only. Their values stay in this process.
@@ -153,11 +167,11 @@ async def _understood(assignment: Assignment) -> BrowserPlan:
     return attrs.evolve(plan, actions=tuple(actions))
 
 
-def _with_secret(action: BrowserAction, secrets: Mapping[str, str]) -> BrowserAction:
-    if isinstance(action.deed, Fill) and action.deed.secret:
-        value = secrets[action.deed.secret]
-        return attrs.evolve(action, deed=attrs.evolve(action.deed, value=value))
-    return action
+def _with_secret(planned: PlannedAction, secrets: Mapping[str, str]) -> PlannedAction:
+    action = planned.action
+    if isinstance(action, Fill) and action.secret:
+        return attrs.evolve(planned, action=attrs.evolve(action, value=secrets[action.secret]))
+    return planned
 
 
 def read_task(
@@ -165,7 +179,7 @@ def read_task(
     files: Sequence[str],
     secrets: Mapping[str, str],
     structured_output_json: str | None,
-) -> BrowserPlan:
+) -> TaskPlan:
     """The plan of a task.
 
     Raises:
@@ -177,24 +191,24 @@ def read_task(
     return read_browser_plan(task, files, secrets, structured=structured_output_json is not None)
 
 
-async def _travel(
-    journey: BrowserJourney, browser: TaskBrowser, assignment: Assignment, plan: BrowserPlan
+async def _perform(
+    task_run: TaskRun, context: TaskContext, assignment: Assignment, plan: TaskPlan
 ) -> AsyncGenerator[Step | Finished | Failed, None]:
     try:
         for action in plan.actions:
-            step = await journey.take(action)
+            step = await task_run.perform(action)
             if step is not None:
                 yield step
-        await journey.take_downloads()
-        evaluation = await journey.begin_step()
+        await task_run.take_downloads()
+        evaluation = await task_run.begin_step()
         schema = assignment.structured_output_json
-        finished = await answer(journey.answering, plan, schema)
+        finished = await answer(task_run.answering, plan, schema)
         shown = shorten(finished.output or "", _SHOWN_CHARACTERS)
-        yield await journey.step("Compose the answer", evaluation, shown)
-        files = {**journey.files, **finished.files}
-        yield attrs.evolve(finished, files=files, cookies=await browser.cookies())
+        yield await task_run.step("Compose the answer", evaluation, shown)
+        files = {**task_run.files, **finished.files}
+        yield attrs.evolve(finished, files=files, cookies=await context.cookies())
     except PageNotOpenedError as error:
-        yield Failed(error.reason, error.url, await journey.last_picture())
+        yield Failed(error.reason, error.url, await task_run.last_screenshot())
     except (
         DeadEndError,
         ElementNotFoundError,
@@ -202,4 +216,4 @@ async def _travel(
         NotFillableError,
         NothingToExportError,
     ) as error:
-        yield Failed(str(error), await journey.url(), await journey.last_picture())
+        yield Failed(str(error), await task_run.url(), await task_run.last_screenshot())

@@ -1,12 +1,12 @@
-"""Where a window has come to after a deed: another page, another window, a download, an error."""
+"""What came of an action: another page, another window, a download, an error."""
 
 import asyncio
 import contextlib
 from http import HTTPStatus
 
-from browser_use_async.server.executors.chromium.connection import PageLostError
-from browser_use_async.server.executors.chromium.context import TaskBrowser
-from browser_use_async.server.executors.chromium.tab import Document, Tab
+from browser_use_async.server.executors.browser.context import TaskContext
+from browser_use_async.server.executors.browser.launch import PageLostError
+from browser_use_async.server.executors.browser.page import Document, TaskPage
 from browser_use_async.server.executors.pace import DeadEndError
 from browser_use_async.server.html.document import (
     UnreadableDocumentError,
@@ -30,31 +30,19 @@ _ERRORS = {
 }
 
 
-class Arrivals:
-    """Finds out what came of deeds.
+class Navigation:
+    """Finds out what came of actions in the pages of a task."""
 
-    Args:
-        browser: The task's browser.
-    """
+    def __init__(self, context: TaskContext) -> None:
+        self._context = context
 
-    def __init__(self, browser: TaskBrowser) -> None:
-        self._browser = browser
+    def before(self, page: TaskPage) -> Document:
+        """Note where a page is before an action, for `after`."""
+        self._context.downloads.expect()
+        return page.document
 
-    def before(self, tab: Tab) -> Document:
-        """Remember where a window is before a deed.
-
-        Args:
-            tab: The window.
-        """
-        self._browser.downloads.expect()
-        return tab.document
-
-    async def after(self, tab: Tab, before: Document) -> Page | None:
-        """Wait for what comes of a deed.
-
-        Args:
-            tab: The window in which it was done.
-            before: What `before` gave.
+    async def after(self, page: TaskPage, before: Document) -> Page | None:
+        """Wait for what comes of an action.
 
         Returns:
             What was downloaded, if that came of it.
@@ -62,25 +50,25 @@ class Arrivals:
         Raises:
             DeadEndError: A download failed.
             PageNotOpenedError: It leads to a page that cannot be opened.
-            DevToolsError: The page or the browser is gone or hangs.
+            BrowserError: The page or the browser is gone or hangs.
         """
         try:
-            await tab.settle()
+            await page.wait_for_rest()
         except PageLostError:
-            if await self._browser.current() is tab:
+            if await self._context.current() is page:
                 raise  # it has crashed; one that has closed itself is not current any more
-        now = await self._browser.current()
-        if now is not tab:
+        now = await self._context.current()
+        if now is not page:
             await _begin(now)
-            await now.settle()
-            return await self.at(now)
-        return await self.at(tab, before)
+            await now.wait_for_rest()
+            return await self.result(now)
+        return await self.result(page, before)
 
-    async def at(self, tab: Tab, before: Document | None = None) -> Page | None:
-        """Look at where a window has come to.
+    async def result(self, page: TaskPage, before: Document | None = None) -> Page | None:
+        """What a page has come to.
 
         Args:
-            tab: The window.
+            page: The page.
             before: What it showed before; a document that has not changed is good.
 
         Returns:
@@ -89,17 +77,17 @@ class Arrivals:
         Raises:
             DeadEndError: A download failed.
             PageNotOpenedError: The page could not be opened.
-            DevToolsError: The page or the browser is gone or hangs.
+            BrowserError: The page or the browser is gone or hangs.
         """
-        downloads = self._browser.downloads
+        downloads = self._context.downloads
         # A page is given up for a file, and told of that before or after the file.
-        is_given_up = tab.document is not before and tab.is_given_up
+        is_given_up = page.document is not before and page.is_given_up
         if downloads.is_expected or (is_given_up and await downloads.begun()):
             await downloads.finish()
             self.check_downloads()
             return await self._downloaded()
-        if tab.document is not before and tab.document.url.startswith(("http:", "https:")):
-            _check(tab.document, self._browser.gateway.problem(tab.document.url))
+        if page.document is not before and page.document.url.startswith(("http:", "https:")):
+            _check(page.document, self._context.gateway.problem(page.document.url))
         return None
 
     def check_downloads(self) -> None:
@@ -108,25 +96,25 @@ class Arrivals:
         Raises:
             DeadEndError: It has not.
         """
-        problems, self._browser.downloads.problems = self._browser.downloads.problems, []
+        problems = self._context.downloads.take_problems()
         if problems:
             raise DeadEndError(f"{problems[0]}.")
 
     async def _downloaded(self) -> Page:
-        latest = self._browser.downloads.latest
+        latest = self._context.downloads.latest
         name, url = latest if latest is not None else ("", "")
-        content = self._browser.downloads.files[name]
+        content = self._context.downloads.files[name]
         try:
             return await read_document(url, type_of_file(name), content)
         except UnreadableDocumentError:
             return Page(url, name, text=f"{name}, {len(content):,} bytes")
 
 
-async def _begin(tab: Tab) -> None:
+async def _begin(page: TaskPage) -> None:
     """Wait until a new window asks for its page, which it does right away if it ever does."""
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(_BEGIN_SECONDS):
-            await tab.asked.wait()
+            await page.asked.wait()
 
 
 def _check(document: Document, problem: str | None) -> None:

@@ -3,10 +3,10 @@
 import attrs
 import pytest
 
-from browser_use_async.server.executors.chromium.executor import ChromiumExecutor
+from browser_use_async.server.executors.browser.executor import ChromiumExecutor
 from browser_use_async.server.executors.protocol import Finished
-from tests.server.chromium.pages import png_size, serve_pages
-from tests.server.chromium.running import browse
+from tests.server.browser.pages import png_size, serve_pages
+from tests.server.browser.running import browse
 from tests.server.reader.running import Run, properties
 from tests.support.wire import bound_socket
 

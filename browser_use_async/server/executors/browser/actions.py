@@ -1,4 +1,4 @@
-"""What a browser can be told to do."""
+"""Actions of the browser: what a task's instructions tell it to do."""
 
 from typing import Literal
 
@@ -211,7 +211,7 @@ class Download:
         return f"Download “{self.phrase}”"
 
 
-Deed = (
+Action = (
     OpenAddress
     | OpenFile
     | FollowLink
@@ -232,20 +232,20 @@ Deed = (
 
 
 @attrs.frozen
-class BrowserAction:
+class PlannedAction:
     """One thing to do.
 
     Attributes:
-        deed: The thing.
+        action: The thing.
         answers: Whether the page at which it ends is part of the answer.
     """
 
-    deed: Deed
+    action: Action
     answers: bool = False
 
 
 @attrs.frozen
-class BrowserPlan:
+class TaskPlan:
     """What a browser shall do, and what for.
 
     Attributes:
@@ -255,19 +255,19 @@ class BrowserPlan:
         only_saving: Whether nothing is asked for beside that file.
     """
 
-    actions: tuple[BrowserAction, ...]
+    actions: tuple[PlannedAction, ...]
     parts: frozenset[Part] = frozenset({Part.TEXT})
     saving: Saving | None = None
     only_saving: bool = False
 
 
-def goal_of(deed: Deed) -> str:
-    """What a deed sets out to do, in words.
+def goal_of(action: Action) -> str:
+    """What a action sets out to do, in words.
 
     Args:
-        deed: The deed.
+        action: The action.
     """
-    match deed:
+    match action:
         case OpenAddress(url):
             return f"Open {url}"
         case OpenFile(name):
@@ -275,4 +275,4 @@ def goal_of(deed: Deed) -> str:
         case FollowLink(phrase):
             return f"Click “{phrase}”"
         case _:
-            return deed.goal
+            return action.goal

@@ -1,1 +1,0 @@
-"""Tasks in a real Chromium."""
