@@ -1,4 +1,4 @@
-"""A browser for tests that need a real one; they are skipped, with the reason, where none is."""
+"""A real browser, by itself and in the executor; tests are skipped where there is none."""
 
 from collections.abc import AsyncIterator
 
@@ -23,28 +23,6 @@ def browser_path() -> str:
 
 
 @pytest.fixture
-async def browser(browser_path: str) -> AsyncIterator[Browser]:
-    """A browser without an executor."""
-    async with async_playwright() as playwright:
-        started = await playwright.chromium.launch(executable_path=browser_path)
-        yield started
-        await started.close()
-
-
-@pytest.fixture
-async def context(browser: Browser) -> BrowserContext:
-    """A context of one task in it."""
-    width, height = VIEWPORT
-    return await browser.new_context(viewport={"width": width, "height": height})
-
-
-@pytest.fixture
-async def page(context: BrowserContext) -> Page:
-    """The first window of that."""
-    return await context.new_page()
-
-
-@pytest.fixture
 async def chromium(browser_path: str) -> AsyncIterator[ChromiumExecutor]:
     """An executor whose browser may open pages of this machine."""
     settings = ChromiumSettings(browser_path, allow_private_addresses=True)
@@ -58,3 +36,24 @@ async def site() -> AsyncIterator[str]:
     """The address of the example site."""
     async with StaticSite(example_site_directory()) as served:
         yield served.url
+
+@pytest.fixture
+async def browser(browser_path: str) -> AsyncIterator[Browser]:
+    """A browser of this machine."""
+    async with async_playwright() as playwright:
+        started = await playwright.chromium.launch(executable_path=browser_path)
+        yield started
+        await started.close()
+
+
+@pytest.fixture
+async def context(browser: Browser) -> BrowserContext:
+    """A context of one task."""
+    width, height = VIEWPORT
+    return await browser.new_context(viewport={"width": width, "height": height})
+
+
+@pytest.fixture
+async def page(context: BrowserContext) -> Page:
+    """Its first window."""
+    return await context.new_page()

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from browser_use_async.server.executors.browser.executor import ChromiumExecutor
-from browser_use_async.server.executors.chromium.folders import (
+from browser_use_async.server.executors.browser.launch import (
     PREFIX,
     BrowserFolder,
     clean_up_after_the_dead,
@@ -31,6 +31,7 @@ def temporary(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A folder for temporary files that no other test uses."""
     # Short, because the browser makes sockets in it, whose paths may not be long.
     folder = Path(tempfile.mkdtemp(prefix="bua-"))
+    folder.chmod(0o711)  # as /tmp is: the browser may have a user of its own
     monkeypatch.setattr(tempfile, "tempdir", str(folder))
     yield folder
     shutil.rmtree(folder, ignore_errors=True)  # of a test that was skipped or has failed
@@ -55,9 +56,9 @@ def _check_empty(folder: Path) -> None:
 
 
 def _pid(executor: ChromiumExecutor) -> int:
-    browser = executor.pool.browser
-    assert browser is not None
-    return browser.process.pid
+    process = executor.pool.process
+    assert process is not None
+    return process.pid
 
 
 def _group(pid: int) -> dict[int, str]:
@@ -82,14 +83,13 @@ async def _has_browser(executor: ChromiumExecutor, url: str) -> None:
     assert view is not None
     async with aclosing(view.frames()) as frames:
         await anext(frames)
-    browser = executor.pool.browser
-    assert browser is not None
-    async with asyncio.timeout(PATIENCE):
-        while True:
-            found = (await browser.commands.send("Target.getTargets"))["targetInfos"]
-            if url in [each["url"] for each in found]:
-                return
-            await asyncio.sleep(0.02)
+    await until(lambda: url in _addresses(executor))
+
+
+def _addresses(executor: ChromiumExecutor) -> list[str]:
+    process = executor.pool.process
+    assert process is not None
+    return [page.url for context in process.browser.contexts for page in context.pages]
 
 
 def test_a_folder_that_is_removed_twice_closes_no_other_file(temporary: Path):
@@ -179,10 +179,7 @@ async def test_stopping_takes_the_browser_away(chromium: ChromiumExecutor, site:
 
     assert waiting.cancelled()
     assert chromium.view("id") is None
-    browser = chromium.pool.browser
-    assert browser is not None
-    targets = (await browser.commands.send("Target.getTargets"))["targetInfos"]
-    assert [each["url"] for each in targets if each["type"] == "page"] == ["about:blank"]
+    assert _addresses(chromium) == []
 
 
 SERVER = textwrap.dedent(
@@ -195,7 +192,7 @@ SERVER = textwrap.dedent(
     async def main():
         executor = ChromiumExecutor(ChromiumSettings(allow_private_addresses=True))
         await browse(executor, "Open http://nowhere.invalid/")
-        print(executor.pool.browser.process.pid, flush=True)
+        print(executor.pool.process.pid, flush=True)
         await asyncio.sleep(60)
 
     asyncio.run(main())

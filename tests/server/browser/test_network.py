@@ -109,16 +109,6 @@ async def test_private_addresses_are_closed_unless_opened(browser_path: str):
     assert site.asked.count("/") == 1
 
 
-async def test_no_page_steers_the_browser(chromium: ChromiumExecutor):
-    """The port that takes commands is closed to pages, though private addresses are open."""
-    await browse(chromium, "Open http://nowhere.invalid/")
-    browser = chromium.pool.browser
-    assert browser is not None
-    done = await browse(chromium, f"Open http://127.0.0.1:{browser.process.port}/json/version")
-
-    assert "is a private address (127.0.0.1)" in done.reason
-
-
 async def test_files_of_this_machine_are_no_pages(chromium: ChromiumExecutor):
     """Neither a task nor a page opens a file: address."""
     typed = await browse(chromium, "Open file:///etc/passwd and tell me the text")

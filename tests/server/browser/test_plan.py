@@ -7,9 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from browser_use_async.server.executors.browser.actions import (
-    TaskPlan,
-    Click,
     Action,
+    Click,
     Download,
     Extract,
     Fill,
@@ -18,6 +17,7 @@ from browser_use_async.server.executors.browser.actions import (
     Scroll,
     Submit,
     TakePicture,
+    TaskPlan,
     Tick,
     Upload,
     Wait,

@@ -12,8 +12,8 @@ import pytest
 from browser_use_async.errors import ConfigurationError
 from browser_use_async.server import ChromiumSettings, LocalServer
 from browser_use_async.server.executors.browser import locate
-from tests.server.calling import Caller
 from tests.server.browser.pages import png_size, serve_pages
+from tests.server.calling import Caller
 from tests.support.patience import until
 
 SECRET = "canary-in-the-form-7c1e"

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from browser_use_async.server import ChromiumSettings
-from browser_use_async.server.executors.chromium.context import TaskBrowser
-from browser_use_async.server.executors.browser.executor import ChromiumExecutor
 from browser_use_async.server.executors.browser.browser_pool import browsers_that_fit
-from browser_use_async.server.executors.chromium.tab import Tab
+from browser_use_async.server.executors.browser.context import TaskContext
+from browser_use_async.server.executors.browser.executor import ChromiumExecutor
+from browser_use_async.server.executors.browser.page import TaskPage
 from browser_use_async.server.executors.protocol import Finished
 from tests.server.browser.pages import serve_pages
 from tests.server.browser.running import browse
@@ -40,9 +40,9 @@ def _own_memory(pid: int) -> int:
 
 
 def _browser_pid(executor: ChromiumExecutor) -> int:
-    browser = executor.pool.browser
-    assert browser is not None
-    return browser.process.pid
+    process = executor.pool.process
+    assert process is not None
+    return process.pid
 
 
 async def test_three_at_once_share_a_browser_and_no_cookies(chromium: ChromiumExecutor):
@@ -57,7 +57,7 @@ async def test_three_at_once_share_a_browser_and_no_cookies(chromium: ChromiumEx
             for name in ("one", "two", "three")
         ]
         working = asyncio.gather(*runs)
-        await until(lambda: chromium.pool.browser is not None)
+        await until(lambda: chromium.pool.process is not None)
         pid = _browser_pid(chromium)
         done = await working
 
@@ -86,7 +86,7 @@ async def test_more_than_fit_wait(browser_path: str):
         await executor.aclose()
 
     assert asked in (["/a", "/b"], ["/b", "/a"])
-    assert executor.pool.browser is None
+    assert executor.pool.process is None
 
 
 @pytest.mark.parametrize(
@@ -108,8 +108,8 @@ async def test_what_a_task_had_is_let_go(chromium: ChromiumExecutor, site: str):
     gc.collect()
 
     assert isinstance(done.end, Finished), done.end
-    assert chromium.pool.browser is not None
-    assert [each for each in gc.get_objects() if isinstance(each, (TaskBrowser, Tab))] == []
+    assert chromium.pool.process is not None
+    assert [each for each in gc.get_objects() if isinstance(each, (TaskContext, TaskPage))] == []
 
 
 @pytest.mark.torture
@@ -128,9 +128,9 @@ async def test_fifty_in_a_row_leave_nothing(chromium: ChromiumExecutor, site: st
     await until(lambda: len(_processes(pid)) <= len(before) + 1)  # the last ones are just ending
     await asyncio.sleep(1)
     after, ours_after = _processes(pid), _own_memory(os.getpid())
-    browser = chromium.pool.browser
-    assert browser is not None
-    left = _names(browser.process.folder / "tasks")
+    process = chromium.pool.process
+    assert process is not None
+    left = _names(process.folder.path / "tasks")
     print(f"browser {len(before)} processes, {sum(before.values()) / MEGABYTE:.0f} MB before")
     print(f"browser {len(after)} processes, {sum(after.values()) / MEGABYTE:.0f} MB after")
     print(f"server {ours / MEGABYTE:.0f} MB before, {ours_after / MEGABYTE:.0f} MB after")

@@ -146,9 +146,10 @@ async def test_files_are_offered_to_file_inputs(chromium: ChromiumExecutor, butt
         f'<label for="photo">Your photo</label><input type="file" id="photo" onchange="{show}">'
         "<button onclick=\"document.getElementById('photo').click()\">Choose</button>"
     )
-    how = {"label": "Upload cat.png to Your photo.", "button": "Click Choose. Wait for Got cat."}[
-        button
-    ]
+    how = {
+        "label": "Upload cat.png to Your photo.",
+        "button": "Upload cat.png to Choose. Wait for Got cat.",
+    }[button]
     async with serve_pages({"/": page}) as pages:
         task = f"Open {pages.url}/. {how} Tell me the title"
         done = await browse(chromium, task, files={"cat.png": b"cat"})

@@ -19,11 +19,11 @@ from browser_use_async.server.executors.agent.process import (
 )
 from browser_use_async.server.executors.agent.reports import Conversation
 from browser_use_async.server.executors.agent.settings import AgentSettings
+from browser_use_async.server.executors.browser.settings import ChromiumSettings
 from browser_use_async.server.executors.chromium.connection import DevToolsError
 from browser_use_async.server.executors.chromium.live import LiveView
 from browser_use_async.server.executors.chromium.process import BrowserNotStartedError
 from browser_use_async.server.executors.chromium.recording import FilmMaker, Recording
-from browser_use_async.server.executors.browser.settings import ChromiumSettings
 from browser_use_async.server.executors.protocol import (
     Assignment,
     Control,

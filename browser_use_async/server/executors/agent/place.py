@@ -10,11 +10,11 @@ import attrs
 
 from browser_use_async.server.egress.proxy import Gateway
 from browser_use_async.server.executors.agent.observer import LiveObserver
-from browser_use_async.server.executors.browser.locate import require_browser
-from browser_use_async.server.executors.chromium.folders import clean_up_after_the_dead
 from browser_use_async.server.executors.browser.browser_pool import browsers_that_fit
-from browser_use_async.server.executors.chromium.process import BrowserProcess
+from browser_use_async.server.executors.browser.locate import require_browser
 from browser_use_async.server.executors.browser.settings import ChromiumSettings
+from browser_use_async.server.executors.chromium.folders import clean_up_after_the_dead
+from browser_use_async.server.executors.chromium.process import BrowserProcess
 from browser_use_async.server.executors.chromium.tab_settings import TabSettings, mask_script
 from browser_use_async.server.executors.protocol import Assignment
 from browser_use_async.server.jobs.redaction import SecretRedactor

@@ -5,9 +5,9 @@ import contextlib
 import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any, cast
 
-from playwright.async_api import Browser, BrowserContext, Page
+from playwright.async_api import Browser, BrowserContext, Dialog, Page, Request, Response
 from playwright.async_api import Error as PlaywrightError
 
 from browser_use_async.server.egress.proxy import Gateway
@@ -18,7 +18,6 @@ from browser_use_async.server.executors.browser.launch import (
     NoAnswerError,
     PageLostError,
 )
-from browser_use_async.server.executors.browser.live_input import LiveView
 from browser_use_async.server.executors.browser.page import ANSWER_SECONDS, TaskPage
 from browser_use_async.server.executors.browser.secrets import SecretMask
 from browser_use_async.server.executors.protocol import Assignment
@@ -26,6 +25,7 @@ from browser_use_async.server.executors.protocol import Assignment
 _COOKIE_FIELDS = ("name", "value", "domain", "path", "expires", "httpOnly", "secure", "sameSite")
 _CLOSE_SECONDS = 5.0
 _MOST_PAGES = 20
+_MOST_EARLY = 100
 _TRACE_BYTES = 100 * 1024**2
 
 
@@ -45,9 +45,9 @@ class TaskContext:
         self._context: BrowserContext | None = None
         self._pages: dict[Page, TaskPage] = {}
         self._preparing: dict[Page, asyncio.Task[None]] = {}
+        self._early: list[tuple[Request, str, Request | Response]] = []
         self._failure = ""
         self._is_traced = False
-        self._view: LiveView | None = None
         self._downloads_folder = process.folder.for_browser(f"tasks/{assignment.task_id}-downloads")
         self.folder = process.folder.for_server(f"tasks/{assignment.task_id}")
         self.gateway = gateway
@@ -99,7 +99,11 @@ class TaskContext:
         )
         self._context = context
         context.on("page", self._page_opened)
-        self._view = LiveView(context, self._assignment.viewport)
+        context.on("dialog", self._dialog_opened)
+        context.on("request", lambda it: self._pass_on(it, "request_sent", it))
+        context.on("response", lambda it: self._pass_on(it.request, "response_received", it))
+        for event in ("requestfinished", "requestfailed"):
+            context.on(event, lambda it: self._pass_on(it, "request_ended", it))
         await self._add_cookies(context, self._assignment.cookies)
         if trace:
             await context.tracing.start(screenshots=True, snapshots=True)
@@ -107,19 +111,12 @@ class TaskContext:
         await self.downloads.follow(self.browser, context, await context.new_page())
         await self.current()
 
-    @property
-    def view(self) -> LiveView | None:
-        """What a person sees of it, and does in it; None before it is open."""
-        return self._view
-
     async def aclose(self) -> None:
         """Close the context, and delete its files.
 
         Raises:
             NoAnswerError: The browser hangs, so that it has to be ended as a whole.
         """
-        if self._view is not None:
-            await self._view.aclose()
         for work in self._preparing.values():
             work.cancel()
         await asyncio.gather(*self._preparing.values(), return_exceptions=True)
@@ -203,12 +200,46 @@ class TaskContext:
             return
         opened = TaskPage(page)
         self._pages[page] = opened
+        self._replay(opened)
         page.on("close", self._page_closed)
         loop = asyncio.get_running_loop()
         self._preparing[page] = loop.create_task(self.secrets.install(opened))
 
+    def _pass_on(self, request: Request, method: str, event: Request | Response) -> None:
+        page = _page_of(request)
+        if page in self._pages:
+            getattr(self._pages[page], method)(event)
+        elif request.is_navigation_request():
+            # A window has begun to load before it is announced.
+            self._early = [*self._early[-_MOST_EARLY:], (request, method, event)]
+
+    def _replay(self, opened: TaskPage) -> None:
+        early, self._early = self._early, []
+        for request, method, event in early:
+            page = _page_of(request)
+            if page is opened.page:
+                getattr(opened, method)(event)
+            elif page is None:
+                self._early.append((request, method, event))
+        if opened.page.url not in {"", "about:blank"}:
+            opened.note_shown()
+
+    def _dialog_opened(self, dialog: Dialog) -> None:
+        page = self._pages.get(dialog.page) if dialog.page is not None else None
+        if page is None:  # of a window that is about to be announced
+            page = next(reversed(self._pages.values()), None)
+        if page is not None:
+            page.dialog_opened(dialog)
+
     def _page_closed(self, page: Page) -> None:
         self._pages.pop(page, None)
+
+
+def _page_of(request: Request) -> Page | None:
+    try:
+        return request.frame.page
+    except PlaywrightError:
+        return None  # a service worker's, or one of a window that is not announced yet
 
 
 def _read(path: Path) -> bytes | None:

@@ -17,6 +17,7 @@ from browser_use_async.server.executors.browser.launch import (
     BrowserNotStartedError,
     BrowserProgram,
 )
+from browser_use_async.server.executors.browser.live_input import LiveView
 from browser_use_async.server.executors.browser.locate import require_browser
 from browser_use_async.server.executors.browser.plan import read_browser_plan
 from browser_use_async.server.executors.browser.recording import Recorder, Recording
@@ -70,7 +71,7 @@ class ChromiumExecutor:
             trace=settings.trace != "off",
         )
         self._recorder = Recorder()
-        self._contexts: dict[str, TaskContext] = {}
+        self._views: dict[str, LiveView] = {}
 
     @property
     def pool(self) -> BrowserPool:
@@ -110,8 +111,7 @@ class ChromiumExecutor:
         Args:
             task_id: The task.
         """
-        context = self._contexts.get(task_id)
-        return context.view if context is not None else None
+        return self._views.get(task_id)
 
     async def aclose(self) -> None:
         """End the browser."""
@@ -125,10 +125,12 @@ class ChromiumExecutor:
         async with AsyncExitStack() as stack:
             room = self._pool.context(assignment, policy, upstream)
             context = await stack.enter_async_context(room)
-            self._contexts[assignment.task_id] = context
+            view = LiveView(context.playwright_context, assignment.viewport)
+            stack.push_async_callback(view.aclose)
+            self._views[assignment.task_id] = view
             control.started()
-            stack.callback(self._contexts.pop, assignment.task_id)
-            recording = await self._record(assignment, context)
+            stack.callback(self._views.pop, assignment.task_id)
+            recording = await self._record(assignment, context, view)
             if recording is not None:
                 stack.push_async_callback(recording.abandon)
             task_run = TaskRun(self.name, assignment, context, control, proxy_note)
@@ -138,13 +140,15 @@ class ChromiumExecutor:
                         yield item
                         continue
                     recordings = await recording.finish() if recording is not None else {}
-                    item = attrs.evolve(item, recordings=recordings)
-                    yield await self._with_trace(item, context)
+                    ended = await self._with_trace(item, context)
+                    yield attrs.evolve(ended, recordings=recordings)
 
-    async def _record(self, assignment: Assignment, context: TaskContext) -> Recording | None:
-        if not assignment.takes_recording or context.view is None:
+    async def _record(
+        self, assignment: Assignment, context: TaskContext, view: LiveView
+    ) -> Recording | None:
+        if not assignment.takes_recording:
             return None
-        return await self._recorder.record(context.view.screencast, context.folder)
+        return await self._recorder.record(view.screencast, context.folder)
 
     async def _with_trace(self, item: Finished | Failed, context: TaskContext) -> Finished | Failed:
         wanted = self._trace == "always" or (self._trace == "failure" and isinstance(item, Failed))

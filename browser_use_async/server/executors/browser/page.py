@@ -92,13 +92,8 @@ class TaskPage:
 
     def _listen(self) -> None:
         page = self.page
-        page.on("request", self._request_sent)
-        page.on("response", self._response_received)
-        page.on("requestfinished", self._request_ended)
-        page.on("requestfailed", self._request_ended)
         page.on("framenavigated", self._frame_navigated)
         page.on("load", self._loaded)
-        page.on("dialog", self._dialog_opened)
         page.on("filechooser", self._files_asked_for)
         page.on("crash", lambda _: self.mark_lost("the page has crashed"))
         page.on("close", lambda _: self.mark_lost("the page has been closed"))
@@ -284,9 +279,19 @@ class TaskPage:
 
     # --- what the page does ---------------------------------------------------------------
 
-    def _request_sent(self, request: Request) -> None:
+    def note_shown(self) -> None:
+        """Note that it already shows what it has asked for, as a window that opens itself does."""
+        self._is_shown = True
+        self.in_background(self._note_loaded)
+
+    async def _note_loaded(self) -> None:
+        await self.page.wait_for_load_state("load")
+        self._loading = False
+
+    def request_sent(self, request: Request) -> None:
+        """Note a request of the page."""
         if request.is_navigation_request():
-            if self._frame_of(request) is not self.page.main_frame:
+            if request.frame is not self.page.main_frame:
                 return  # of a frame that may go on in another process, so that its end is not told
             self.asked.set()
             self._document_request, self._is_shown, self._loading = request, False, True
@@ -295,17 +300,13 @@ class TaskPage:
         if request.url.startswith(("http:", "https:")):
             self._inflight.add(request)
 
-    def _frame_of(self, request: Request) -> Frame | None:
-        try:
-            return request.frame
-        except PlaywrightError:
-            return self.page.main_frame  # of a page that has just been opened
-
-    def _response_received(self, response: Response) -> None:
+    def response_received(self, response: Response) -> None:
+        """Note the answer to one."""
         if response.request is self._document_request:
             self.document = Document(response.url[:MOST_URL_CHARACTERS], response.status)
 
-    def _request_ended(self, request: Request) -> None:
+    def request_ended(self, request: Request) -> None:
+        """Note that one has ended, well or badly."""
         self._inflight.discard(request)
         if request is self._document_request and request.failure:
             self._loading = False
@@ -319,7 +320,8 @@ class TaskPage:
         if self._is_shown:  # else of the document before
             self._loading = False
 
-    def _dialog_opened(self, dialog: Dialog) -> None:
+    def dialog_opened(self, dialog: Dialog) -> None:
+        """Note what a message box says, and answer it with OK."""
         self._dialog_count += 1
         if self._dialog_count > _MOST_DIALOGS:
             self.mark_lost(f"it showed more than {_MOST_DIALOGS} message boxes")

@@ -5,12 +5,12 @@ from collections.abc import Collection, Mapping, Sequence
 import attrs
 
 from browser_use_async.server.executors.browser.actions import (
-    PlannedAction,
-    TaskPlan,
-    Click,
     Action,
+    Click,
     Download,
     Extract,
+    PlannedAction,
+    TaskPlan,
 )
 from browser_use_async.server.executors.browser.sentences import Sentence, cut
 from browser_use_async.server.executors.browser.vocabulary import (

@@ -4,8 +4,8 @@ import re
 from collections.abc import Callable, Collection, Iterator, Mapping
 
 from browser_use_async.server.executors.browser.actions import (
-    Click,
     Action,
+    Click,
     Download,
     Extract,
     Fill,
