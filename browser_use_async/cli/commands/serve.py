@@ -31,8 +31,7 @@ from browser_use_async.errors import ConfigurationError
 from browser_use_async.server import Fault, LocalServer, Webhook
 from browser_use_async.server.access_log import LOGGER as ACCESS_LOG
 from browser_use_async.server.connections import raise_descriptor_limit
-from browser_use_async.server.executors.browser.locate import version_warning
-from browser_use_async.server.executors.browser.locate import find_browser
+from browser_use_async.server.executors.browser.locate import find_browser, version_warning
 from browser_use_async.server.faults import fault_from_text, faults_from_file
 from browser_use_async.server.listen_address import MIN_EXPOSED_KEY
 from browser_use_async.server.static_site import StaticSite, example_site_directory

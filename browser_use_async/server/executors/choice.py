@@ -4,6 +4,7 @@ import logging
 
 from browser_use_async.errors import ConfigurationError
 from browser_use_async.server.executors.agent.settings import AgentSettings
+from browser_use_async.server.executors.browser.endpoint import BrowserEndpoint
 from browser_use_async.server.executors.browser.locate import find_browser, missing_playwright
 from browser_use_async.server.executors.browser.settings import ChromiumSettings
 from browser_use_async.server.executors.protocol import Executor
@@ -46,6 +47,7 @@ def choose_executor(
 
         return ChromiumExecutor(chromium)
     if choice == "browser_use":
+        _refuse_endpoint(chromium)
         from browser_use_async.server.executors.agent.executor import (  # noqa: PLC0415
             BrowserUseExecutor,
         )
@@ -60,12 +62,22 @@ def choose_executor(
 
         return ScriptedExecutor()
     raise ConfigurationError(
-        f"there is no executor {choice!r}; take 'auto', 'chromium' or 'browser', 'browser_use', 'reader', "
-        "'scripted' or an object of yours"
+        f"there is no executor {choice!r}; take 'auto', 'chromium' or 'browser', 'browser_use', "
+        "'reader', 'scripted' or an object of yours"
     )
 
 
+def _refuse_endpoint(settings: ChromiumSettings | None) -> None:
+    if settings is not None and settings.endpoint is not None:
+        raise ConfigurationError(
+            "the executor browser_use works in a browser of this machine; a browser endpoint is "
+            "for the executor chromium"
+        )
+
+
 def _has_browser(settings: ChromiumSettings | None) -> bool:
+    if BrowserEndpoint.find(settings or ChromiumSettings()) is not None:
+        return missing_playwright() is None
     found = find_browser(settings.browser if settings is not None else None)
     if found is None:
         return False

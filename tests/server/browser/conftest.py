@@ -37,6 +37,7 @@ async def site() -> AsyncIterator[str]:
     async with StaticSite(example_site_directory()) as served:
         yield served.url
 
+
 @pytest.fixture
 async def browser(browser_path: str) -> AsyncIterator[Browser]:
     """A browser of this machine."""
