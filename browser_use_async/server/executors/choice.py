@@ -47,12 +47,7 @@ def choose_executor(
 
         return ChromiumExecutor(chromium)
     if choice == "browser_use":
-        _refuse_endpoint(chromium)
-        from browser_use_async.server.executors.agent.executor import (  # noqa: PLC0415
-            BrowserUseExecutor,
-        )
-
-        return BrowserUseExecutor(agent, chromium)
+        return _agent_executor(agent, chromium)
     if choice in {"auto", "reader"}:
         from browser_use_async.server.executors.reader import ReaderExecutor  # noqa: PLC0415
 
@@ -67,12 +62,17 @@ def choose_executor(
     )
 
 
-def _refuse_endpoint(settings: ChromiumSettings | None) -> None:
+def _agent_executor(agent: AgentSettings | None, settings: ChromiumSettings | None) -> Executor:
     if settings is not None and settings.endpoint is not None:
         raise ConfigurationError(
             "the executor browser_use works in a browser of this machine; a browser endpoint is "
             "for the executor chromium"
         )
+    from browser_use_async.server.executors.agent.executor import (  # noqa: PLC0415
+        BrowserUseExecutor,
+    )
+
+    return BrowserUseExecutor(agent, settings)
 
 
 def _has_browser(settings: ChromiumSettings | None) -> bool:

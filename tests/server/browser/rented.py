@@ -85,6 +85,7 @@ async def rental(browser_path: str) -> AsyncIterator[Rental]:
         process = await asyncio.create_subprocess_exec(
             browser_path,
             *("--headless", "--no-sandbox", "--remote-debugging-port=0", "--no-first-run"),
+            "--disable-popup-blocking",  # as the services do
             f"--user-data-dir={folder}",
             stderr=asyncio.subprocess.DEVNULL,
         )
@@ -155,7 +156,8 @@ async def playwright_server(browser_path: str) -> AsyncIterator[str]:
     try:
         assert process.stdout is not None
         async with asyncio.timeout(PATIENCE):
-            yield (await process.stdout.readline()).decode().strip()
+            address = (await process.stdout.readline()).decode().strip()
+        yield address
     finally:
         process.terminate()
         await process.wait()

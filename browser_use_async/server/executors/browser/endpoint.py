@@ -4,7 +4,6 @@ import logging
 import os
 import re
 from typing import Literal, Self
-from urllib.parse import unquote
 
 import attrs
 from yarl import URL
@@ -22,8 +21,8 @@ VARIABLE = "BROWSER_USE_BROWSER_ENDPOINT"
 CONNECT_SECONDS = 20.0
 """How long a remote browser may take to be there."""
 
-_SCHEMES = {"cdp": ("ws", "wss", "http", "https"), "playwright": ("ws", "wss")}
-_STATUS = re.compile(r"(?:response|status|code)\D{0,4}(\d{3})\b", re.IGNORECASE)
+_SCHEMES = frozenset({"ws", "wss", "http", "https"})
+_STATUS = re.compile(r"(?:WebSocket error: \S+|Unexpected status) ([45]\d\d)\b")
 _REFUSALS = {
     401: "it refuses the key (401)",
     402: "it asks to be paid (402)",
@@ -70,55 +69,43 @@ class BrowserEndpoint:
         """The endpoint of the settings or of `BROWSER_USE_BROWSER_ENDPOINT`; None without one.
 
         Raises:
-            ConfigurationError: It is no address, or one for the other protocol.
+            ConfigurationError: It is no address. The message leaves it out: it holds a key.
         """
-        text = settings.endpoint or os.environ.get(VARIABLE, "").strip()
-        if not text:
+        # No name for the text itself: reports of crashes show the variables of a function.
+        found = cls(settings.endpoint or os.environ.get(VARIABLE, ""), settings.endpoint_protocol)
+        if not found.url:
             return None
-        try:
-            url = URL(text)
-            is_address = bool(url.host) and url.port is not None
-        except ValueError:
-            url, is_address = URL(), False
-        schemes = _SCHEMES[settings.endpoint_protocol]
-        if not is_address or url.scheme not in schemes:
-            # The message leaves out the address, which holds a key.
+        if not found.is_usable:
             raise ConfigurationError(
-                f"the endpoint of a browser is an address such as wss://host/?token=KEY, with "
-                f"{', '.join(schemes)} before it"
+                "the endpoint of a browser is an address such as wss://host/?token=KEY, with ws, "
+                "wss, http or https before it"
             )
-        if url.scheme in {"ws", "http"} and not is_loopback(url.host or ""):
+        if found.is_open_to_readers:
             _logger.warning(
                 "the browser at %s is reached without TLS: who is on the way can read its key and "
                 "all pages",
-                url.host,
+                found,
             )
-        return cls(text, settings.endpoint_protocol)
+        return found
+
+    @property
+    def is_usable(self) -> bool:
+        """Whether it is an address."""
+        try:
+            url = URL(self.url)
+            return url.scheme in _SCHEMES and bool(url.host) and url.port is not None
+        except ValueError:
+            return False
+
+    @property
+    def is_open_to_readers(self) -> bool:
+        """Whether it leads to another machine without TLS."""
+        url = URL(self.url)
+        return url.scheme in {"ws", "http"} and not is_loopback(url.host or "")
 
     def __str__(self) -> str:
         url = URL(self.url)
         return f"{url.scheme}://{url.host_subcomponent}:{url.port}"
-
-    def without_secrets(self, text: str) -> str:
-        """A text in which nothing of the address stands but its host.
-
-        Args:
-            text: What the driver says.
-        """
-        url = URL(self.url)
-        secrets = {
-            self.url,
-            url.raw_query_string,
-            url.raw_path_qs,
-            url.raw_path,
-            *url.query.values(),
-        }
-        secrets |= {url.raw_user or "", url.raw_password or "", url.user or "", url.password or ""}
-        secrets |= {unquote(each) for each in secrets}
-        for secret in sorted(secrets, key=len, reverse=True):
-            if len(secret) > 1:
-                text = text.replace(secret, "***")
-        return text
 
     def note(self, assignment: Assignment) -> str:
         """What the first step says about it.
@@ -141,9 +128,8 @@ class BrowserEndpoint:
         Args:
             text: What the driver says.
         """
-        text = self.without_secrets(text)
         status = _STATUS.search(text)
-        if status is not None and int(status[1]) >= 400:
+        if status is not None:
             return _REFUSALS.get(int(status[1]), f"it answered {status[1]}")
         known = (words for sign, words in _FAILURES.items() if sign in text)
         return next(known, _OTHER_PROTOCOL[self.protocol])

@@ -19,6 +19,7 @@ from browser_use_async.server.executors.browser.context import TaskContext
 from browser_use_async.server.executors.browser.endpoint import CONNECT_SECONDS, BrowserEndpoint
 from browser_use_async.server.executors.browser.interception import RequestInterception
 from browser_use_async.server.executors.browser.launch import (
+    BrowserError,
     BrowserFolder,
     BrowserLostError,
     BrowserNotStartedError,
@@ -26,6 +27,8 @@ from browser_use_async.server.executors.browser.launch import (
     NoAnswerError,
 )
 from browser_use_async.server.executors.protocol import Assignment
+
+_NOTICE_SECONDS = 0.5
 
 
 class RemoteBrowsers:
@@ -66,7 +69,9 @@ class RemoteBrowsers:
             try:
                 await context.open(trace=self._trace and not assignment.secrets)
                 yield context
-            except BrowserLostError:
+            except BrowserError:
+                if not await _is_lost(process.browser):
+                    raise
                 raise BrowserLostError(
                     f"the connection to the remote browser at {self._endpoint} was lost"
                 ) from None
@@ -100,6 +105,17 @@ class RemoteBrowsers:
             await context.aclose()
         await process.end()
         await self._disconnected()
+
+
+async def _is_lost(browser: Browser) -> bool:
+    """Whether the connection is, of which the pages hear first."""
+    try:
+        async with asyncio.timeout(_NOTICE_SECONDS):
+            while browser.is_connected():  # noqa: ASYNC110 - the event may have been before
+                await asyncio.sleep(0.02)
+    except TimeoutError:
+        return False
+    return True
 
 
 async def _connect(playwright: Playwright, endpoint: BrowserEndpoint) -> Browser:
