@@ -28,18 +28,7 @@ def choose_executor(
     """
     if not isinstance(choice, str):
         return choice
-    choice = "chromium" if choice == "browser" else choice
-    if choice in {"auto", "chromium", "reader"}:
-        missing = missing_packages("An executor that reads pages", *READS_PAGES)
-        if missing is not None and choice != "auto":
-            raise ConfigurationError(missing)
-        if missing is not None:
-            _logger.warning("tasks play scenarios, and open no pages. %s", missing)
-            choice = "scripted"
-    if choice in {"chromium", "browser_use"}:
-        missing = missing_playwright()
-        if missing is not None:
-            raise ConfigurationError(missing)
+    choice = _with_what_it_needs(choice)
     if choice == "chromium" or (choice == "auto" and _has_browser(chromium)):
         from browser_use_async.server.executors.browser.executor import (  # noqa: PLC0415
             ChromiumExecutor,
@@ -57,9 +46,25 @@ def choose_executor(
 
         return ScriptedExecutor()
     raise ConfigurationError(
-        f"there is no executor {choice!r}; take 'auto', 'chromium' or 'browser', 'browser_use', "
-        "'reader', 'scripted' or an object of yours"
+        f"there is no executor {choice!r}; take 'auto', 'chromium' (or 'browser'), "
+        "'browser_use', 'reader', 'scripted' or an object of yours"
     )
+
+
+def _with_what_it_needs(choice: str) -> str:
+    """The executor, by its first name, or what takes its place where packages are missing."""
+    choice = "chromium" if choice == "browser" else choice
+    missing = None
+    if choice in {"auto", "chromium", "reader"}:
+        missing = missing_packages("An executor that reads pages", *READS_PAGES)
+    if missing is None and choice in {"chromium", "browser_use"}:
+        missing = missing_playwright()
+    if missing is None:
+        return choice
+    if choice != "auto":
+        raise ConfigurationError(missing)
+    _logger.warning("tasks play scenarios, and open no pages. %s", missing)
+    return "scripted"
 
 
 def _agent_executor(agent: AgentSettings | None, settings: ChromiumSettings | None) -> Executor:

@@ -21,6 +21,7 @@ from browser_use_async.server.executors.browser.launch import (
     BrowserProcess,
     BrowserProgram,
     NoAnswerError,
+    PageLostError,
     clean_up_after_the_dead,
 )
 from browser_use_async.server.executors.protocol import Assignment
@@ -35,6 +36,7 @@ _EACH_BYTES = 250 * 1024**2
 """What a task's pages take: most take less, heavy ones take more."""
 
 _MOST = 32
+_ENDED = "the browser has ended unexpectedly"
 _PROCESS_LIMITS = (
     (Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory.current")),
     (
@@ -117,11 +119,14 @@ class BrowserPool:
                 # A trace holds whatever is typed and shown.
                 await context.open(trace=self._trace and not assignment.secrets)
                 yield context
-            except NoAnswerError:
+            except (NoAnswerError, PageLostError):
                 if await _is_alive(process):
                     raise
+                # The pages of a browser that has ended are told of before it is.
+                is_hung = process.browser.is_connected()
                 await self._retire(process)
-                raise BrowserLostError("the browser hung, and was ended") from None
+                how = "the browser hung, and was ended" if is_hung else _ENDED
+                raise BrowserLostError(how) from None
             finally:
                 await asyncio.shield(self._close(context, process, gateway))
 
@@ -134,7 +139,6 @@ class BrowserPool:
     async def _running(self) -> BrowserProcess:
         async with self._starting:
             if self._process is not None and not self._process.browser.is_connected():
-                _logger.error("the browser has ended unexpectedly, and is started anew")
                 await self._retire(self._process)
             if self._process is None:
                 await self._driver.stop()  # which may be what has ended the last one
@@ -143,8 +147,10 @@ class BrowserPool:
             return self._process
 
     async def _retire(self, process: BrowserProcess) -> None:
-        if self._process is process:  # the first of several tasks that find it hanging
+        if self._process is process:  # the first of several tasks that find it lost or hanging
             self._process = None
+            if not process.browser.is_connected():
+                _logger.error("%s, and is started anew", _ENDED)
             await asyncio.shield(process.end())
 
     async def _close(self, context: TaskContext, process: BrowserProcess, gateway: Gateway) -> None:

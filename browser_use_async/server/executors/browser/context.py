@@ -158,7 +158,8 @@ class TaskContext:
             raise PageLostError(self._failure)
         while self._pages:
             page, task_page = list(self._pages.items())[-1]
-            await asyncio.shield(self._preparing[page])
+            preparing = asyncio.shield(self._preparing[page])
+            await task_page.run(preparing, "setting up a page")
             if page in self._pages:  # it may have closed itself meanwhile
                 return task_page
         if not self.browser.is_connected():
@@ -215,7 +216,7 @@ class TaskContext:
         self._replay(opened)
         page.on("close", self._page_closed)
         loop = asyncio.get_running_loop()
-        self._preparing[page] = loop.create_task(self.secrets.install(opened))
+        self._preparing[page] = loop.create_task(self.secrets.install(page))
 
     def _pass_on(self, request: Request, method: str, event: Request | Response) -> None:
         page = _page_of(request)

@@ -36,6 +36,7 @@ _LOCK, _PID, _LOG = "server.lock", "browser.pid", "browser.log"
 _USER = "nobody"
 _START_SECONDS = 30.0
 _END_SECONDS = 3.0
+_LOOK_SECONDS = 0.05
 _SHOWN_CHARACTERS = 300
 _EXIT_CODE = re.compile(r"exitCode=(\d+)")
 _FLAGS = (
@@ -194,18 +195,23 @@ class BrowserFolder:
         closed = (each for each in self.path.parents if not each.stat().st_mode & stat.S_IXOTH)
         return next(closed, None)
 
-    def write_launcher(self, program: BrowserProgram) -> Path:
-        """The script that starts the browser."""
+    def write_launcher(self, program: BrowserProgram, flags: Sequence[str]) -> Path:
+        """The script that starts the browser.
+
+        Args:
+            program: The browser.
+            flags: What is not Playwright's business, such as a port that it would wait for.
+        """
         path = self.path / "launch"
+        # Of two flags of a name the later one holds: Playwright's profile is root's.
+        last = shlex.join([*flags, f"--user-data-dir={self.path / 'profile'}"])
         command = [*(program.user.command if program.user else ()), program.path]
         in_folder = {name: shlex.quote(str(self.path / name)) for name in (_PID, _LOG, "home")}
         path.write_text(
             "#!/bin/sh\n"
             f"echo $$ > {in_folder[_PID]}\n"
             f"cd {in_folder['home']}\n"
-            # Of two options of a name the later one holds: Playwright's folder is root's.
-            f'exec {shlex.join(command)} "$@" '
-            f"--user-data-dir={shlex.quote(str(self.path / 'profile'))} 2>{in_folder[_LOG]}\n"
+            f'exec {shlex.join(command)} "$@" {last} 2>{in_folder[_LOG]}\n'
         )
         path.chmod(0o700)
         return path
@@ -277,6 +283,22 @@ class BrowserProcess:
                 raise BrowserNotStartedError(_why_not(program, error, words)) from error
             raise
 
+    async def address(self) -> str:
+        """Where it takes commands over a WebSocket, if it was started with a port for that.
+
+        Raises:
+            BrowserNotStartedError: It has no such port.
+        """
+        file = self.folder.path / "profile" / "DevToolsActivePort"
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_START_SECONDS):
+                while self.browser.is_connected():
+                    with contextlib.suppress(OSError, ValueError):
+                        port, path = file.read_text().split()
+                        return f"ws://127.0.0.1:{int(port)}{path}"
+                    await asyncio.sleep(_LOOK_SECONDS)
+        raise BrowserNotStartedError("it opened no port for an agent")
+
     async def end(self) -> None:
         """End it with all of its processes, and delete its folder."""
         with contextlib.suppress(PlaywrightError, TimeoutError):
@@ -297,8 +319,8 @@ async def _launch(
             "files with TMPDIR"
         )
     return await playwright.chromium.launch(
-        executable_path=folder.write_launcher(program),
-        args=[*_FLAGS, *flags],
+        executable_path=folder.write_launcher(program, flags),
+        args=list(_FLAGS),
         chromium_sandbox=program.sandbox,
         downloads_path=folder.path / "tmp",
         env=dict(folder.environment),

@@ -15,7 +15,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import attrs
-from playwright.async_api import CDPSession, ElementHandle, Frame
+from playwright.async_api import ElementHandle, Frame, Page
 from playwright.async_api import Error as PlaywrightError
 
 from browser_use_async.server.executors.browser.launch import BrowserError
@@ -38,18 +38,14 @@ class SecretMask:
         self._values = SecretRedactor(secrets).values
         self._plain = [_plain(value) for value in self._values if _plain(value)]
         self._fields: list[ElementHandle] = []
+        self._work: set[asyncio.Task[None]] = set()
 
-    async def install(self, page: TaskPage) -> None:
-        """Hide secrets in what a person watches of a page, from now on.
-
-        Raises:
-            BrowserError: The page is gone or hangs.
-        """
-        if not self._values:
-            return
-        await self._install(await page.cdp_session())
-        # Frames of other sites live in processes of their own.
-        page.page.on("framenavigated", lambda frame: self._follow(page, frame))
+    async def install(self, page: Page) -> None:
+        """Hide secrets in what a person watches of a page, from now on."""
+        if self._values:
+            await self._install(page)
+            # Frames of other sites live in processes of their own.
+            page.on("framenavigated", self._follow)
 
     def note_field(self, element: ElementHandle) -> None:
         """Paint over a field from now on, because a secret is typed into it."""
@@ -69,21 +65,22 @@ class SecretMask:
         boxes += await self._boxes(page)
         return await asyncio.to_thread(_painted_over, picture, boxes) if boxes else picture
 
-    async def _install(self, session: CDPSession) -> None:
+    async def _install(self, target: Page | Frame) -> None:
         source = f"{script('mask')}({json.dumps(self._values)})"
         # A world of its own: the page's scripts must not learn the values of all secrets.
         parameters = {"source": source, "worldName": _WORLD, "runImmediately": True}
+        page = target if isinstance(target, Page) else target.page
+        # Fails if it is gone, and for frames of the page's own process, which have the script.
         with contextlib.suppress(PlaywrightError):
+            session = await page.context.new_cdp_session(target)
             await session.send("Page.enable")
             await session.send("Page.addScriptToEvaluateOnNewDocument", parameters)
 
-    def _follow(self, page: TaskPage, frame: Frame) -> None:
-        if frame is not page.page.main_frame:
-            page.in_background(lambda: self._install_in_frame(frame))
-
-    async def _install_in_frame(self, frame: Frame) -> None:
-        # Fails for frames of the page's own process, which have the script already.
-        await self._install(await frame.page.context.new_cdp_session(frame))
+    def _follow(self, frame: Frame) -> None:
+        if frame.parent_frame is not None:
+            work = asyncio.get_running_loop().create_task(self._install(frame))
+            self._work.add(work)
+            work.add_done_callback(self._work.discard)
 
     async def _boxes(self, page: TaskPage) -> list[Box]:
         boxes: list[Box] = []

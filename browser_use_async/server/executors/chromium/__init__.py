@@ -1,1 +1,0 @@
-"""The executor that works in a real browser, by rules and without a language model."""
