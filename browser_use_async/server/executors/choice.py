@@ -81,12 +81,14 @@ def _agent_executor(agent: AgentSettings | None, settings: ChromiumSettings | No
 
 
 def _has_browser(settings: ChromiumSettings | None) -> bool:
+    missing = missing_playwright()
     if BrowserEndpoint.find(settings or ChromiumSettings()) is not None:
-        return missing_playwright() is None
+        if missing is not None:
+            raise ConfigurationError(missing)
+        return True
     found = find_browser(settings.browser if settings is not None else None)
     if found is None:
         return False
-    missing = missing_playwright()
     if missing is not None:
         _logger.warning("pages are read without %s. %s", found, missing)
     return missing is None
