@@ -31,6 +31,7 @@ from browser_use_async.errors import ConfigurationError
 from browser_use_async.server import Fault, LocalServer, Webhook
 from browser_use_async.server.access_log import LOGGER as ACCESS_LOG
 from browser_use_async.server.connections import raise_descriptor_limit
+from browser_use_async.server.executors.browser.endpoint import BrowserEndpoint
 from browser_use_async.server.executors.browser.locate import find_browser, version_warning
 from browser_use_async.server.faults import fault_from_text, faults_from_file
 from browser_use_async.server.listen_address import MIN_EXPOSED_KEY
@@ -275,6 +276,7 @@ def _note_visible_secrets(options: argparse.Namespace, console: Console) -> None
     is_visible = {
         "--api-key": options.api_key is not None,
         "--proxy": any("@" in address for _, address in proxies),
+        "--browser-endpoint": options.browser_endpoint is not None,
     }
     for option in (name for name, visible in is_visible.items() if visible):
         console.labelled(
@@ -315,7 +317,8 @@ async def _open_site(
 
 
 async def _warn_of_old_browser(options: argparse.Namespace, console: Console) -> None:
-    if options.executor not in {"auto", "chromium", "browser_use"}:
+    is_remote = BrowserEndpoint.find(browser_settings(options, None)) is not None
+    if is_remote or options.executor not in {"auto", "chromium", "browser_use"}:
         return
     program = find_browser(options.browser)
     warning = program and await asyncio.to_thread(version_warning, program)

@@ -4,6 +4,7 @@ import logging
 
 from browser_use_async.errors import ConfigurationError
 from browser_use_async.server.executors.agent.settings import AgentSettings
+from browser_use_async.server.executors.browser.endpoint import BrowserEndpoint
 from browser_use_async.server.executors.browser.locate import find_browser, missing_playwright
 from browser_use_async.server.executors.browser.settings import ChromiumSettings
 from browser_use_async.server.executors.protocol import Executor
@@ -35,11 +36,7 @@ def choose_executor(
 
         return ChromiumExecutor(chromium)
     if choice == "browser_use":
-        from browser_use_async.server.executors.agent.executor import (  # noqa: PLC0415
-            BrowserUseExecutor,
-        )
-
-        return BrowserUseExecutor(agent, chromium)
+        return _agent_executor(agent, chromium)
     if choice in {"auto", "reader"}:
         from browser_use_async.server.executors.reader import ReaderExecutor  # noqa: PLC0415
 
@@ -70,11 +67,28 @@ def _with_what_it_needs(choice: str) -> str:
     return "scripted"
 
 
+def _agent_executor(agent: AgentSettings | None, settings: ChromiumSettings | None) -> Executor:
+    if settings is not None and settings.endpoint is not None:
+        raise ConfigurationError(
+            "the executor browser_use works in a browser of this machine; a browser endpoint is "
+            "for the executor chromium"
+        )
+    from browser_use_async.server.executors.agent.executor import (  # noqa: PLC0415
+        BrowserUseExecutor,
+    )
+
+    return BrowserUseExecutor(agent, settings)
+
+
 def _has_browser(settings: ChromiumSettings | None) -> bool:
+    missing = missing_playwright()
+    if BrowserEndpoint.find(settings or ChromiumSettings()) is not None:
+        if missing is not None:
+            raise ConfigurationError(missing)
+        return True
     found = find_browser(settings.browser if settings is not None else None)
     if found is None:
         return False
-    missing = missing_playwright()
     if missing is not None:
         _logger.warning("pages are read without %s. %s", found, missing)
     return missing is None

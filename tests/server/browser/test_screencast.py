@@ -10,6 +10,7 @@ from playwright.async_api import BrowserContext, Page
 from browser_use_async.server.executors.browser.screencast import Screencast
 from browser_use_async.server.executors.viewing import Frame
 from tests.server.browser.conftest import VIEWPORT
+from tests.server.browser.pages import serve_pages
 from tests.support.patience import PATIENCE, until
 
 
@@ -50,6 +51,22 @@ async def test_a_still_page_is_seen_at_once_and_each_change_of_it(
     assert {jpeg_size(frame.image) for frame in seen} == {VIEWPORT}
     assert {(frame.width, frame.height) for frame in seen} == {VIEWPORT}
     assert seen[0].image != seen[-1].image
+
+
+async def test_it_goes_on_in_the_next_document(context: BrowserContext, page: Page):
+    """A site of its own has a process of its own, and is seen all the same."""
+    screencast = Screencast(context, VIEWPORT)
+    seen: list[Frame] = []
+    watching = asyncio.create_task(watch(screencast, seen))
+    await until(lambda: seen)
+    async with serve_pages({"/": "<h1>Here</h1>"}) as site:
+        for url in (site.url, site.other_url):
+            await page.goto(url)
+            before = len(seen)
+            await page.evaluate("document.body.style.background = 'red'")
+            await until(lambda before=before: len(seen) > before)
+    await screencast.aclose()
+    await watching
 
 
 async def _colour_of_newest(seen: list[Frame], page: Page) -> list[int]:

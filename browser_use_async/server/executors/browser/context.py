@@ -12,6 +12,7 @@ from playwright.async_api import Error as PlaywrightError
 
 from browser_use_async.server.egress.proxy import Gateway
 from browser_use_async.server.executors.browser.downloads import Downloads
+from browser_use_async.server.executors.browser.interception import RequestInterception
 from browser_use_async.server.executors.browser.launch import (
     BrowserLostError,
     BrowserProcess,
@@ -39,7 +40,12 @@ class TaskContext:
         folder: Where the server's own files of the task are.
     """
 
-    def __init__(self, process: BrowserProcess, gateway: Gateway, assignment: Assignment) -> None:
+    def __init__(
+        self,
+        process: BrowserProcess,
+        gateway: Gateway | RequestInterception,
+        assignment: Assignment,
+    ) -> None:
         self._process = process
         self._assignment = assignment
         self._context: BrowserContext | None = None
@@ -51,7 +57,8 @@ class TaskContext:
         self._downloads_folder = process.folder.for_browser(f"tasks/{assignment.task_id}-downloads")
         self.folder = process.folder.for_server(f"tasks/{assignment.task_id}")
         self.gateway = gateway
-        self.downloads = Downloads(self._downloads_folder)
+        is_remote = isinstance(gateway, RequestInterception)
+        self.downloads = Downloads(self._downloads_folder, are_out_of_reach=is_remote)
         self.secrets = SecretMask(assignment.secrets)
 
     @property
@@ -91,11 +98,13 @@ class TaskContext:
 
     async def _open(self, *, trace: bool) -> None:
         width, height = self._assignment.viewport
-        context = await self.browser.new_context(
-            accept_downloads=True,
-            viewport={"width": width, "height": height},
+        options: dict[str, Any] = {"service_workers": "block"}
+        if isinstance(self.gateway, Gateway):
             # Nothing goes past the proxy, this machine's own addresses included.
-            proxy={"server": f"http://127.0.0.1:{self.gateway.port}", "bypass": "<-loopback>"},
+            server = f"http://127.0.0.1:{self.gateway.port}"
+            options = {"proxy": {"server": server, "bypass": "<-loopback>"}}
+        context = await self.browser.new_context(
+            accept_downloads=True, viewport={"width": width, "height": height}, **options
         )
         self._context = context
         context.on("page", self._page_opened)
@@ -108,7 +117,10 @@ class TaskContext:
         if trace:
             await context.tracing.start(screenshots=True, snapshots=True)
             self._is_traced = True
-        await self.downloads.follow(self.browser, context, await context.new_page())
+        page = await context.new_page()
+        if isinstance(self.gateway, RequestInterception):
+            await self.gateway.start(self.browser, context, page)
+        await self.downloads.follow(self.browser, context, page)
         await self.current()
 
     async def aclose(self) -> None:

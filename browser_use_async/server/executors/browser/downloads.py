@@ -17,6 +17,7 @@ _MOST_FILES = 100
 _MOST_NAME_CHARACTERS = 200
 _NOTICE_SECONDS = 5.0
 _FINISH_SECONDS = 120.0
+_OUT_OF_REACH = "it would stay on the machine of the remote browser"
 _TOO_MUCH = f"the downloads have more than {MOST_BYTES // 1024**2} MB together"
 
 
@@ -37,6 +38,7 @@ class Downloads:
 
     Args:
         folder: Where the browser puts them, each under a name that it makes up.
+        are_out_of_reach: Whether the browser is on another machine, so that none are made.
 
     Attributes:
         files: What has arrived whole, by name.
@@ -44,8 +46,9 @@ class Downloads:
         latest: The name and the address of the one that arrived last.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, are_out_of_reach: bool = False) -> None:
         self._folder = folder
+        self._refusal = _OUT_OF_REACH if are_out_of_reach else ""
         self._session: CDPSession | None = None
         self._context_id = ""
         self._running: dict[str, _Download] = {}
@@ -75,7 +78,7 @@ class Downloads:
         await self._session.send(
             "Browser.setDownloadBehavior",
             {
-                "behavior": "allowAndName",
+                "behavior": "deny" if self._refusal else "allowAndName",
                 "browserContextId": self._context_id,
                 "downloadPath": str(self._folder),
                 "eventsEnabled": True,
@@ -128,6 +131,7 @@ class Downloads:
     def _begin(self, event: Mapping[str, Any]) -> None:
         name = PurePosixPath(str(event.get("suggestedFilename") or "download")).name
         download = _Download(str(event["url"])[:1000], _shortened(name) or "download")
+        download.problem = self._refusal
         self._running[event["guid"]] = download
         self._count += 1
         self._begun.set()

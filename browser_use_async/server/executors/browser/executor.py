@@ -12,6 +12,7 @@ from browser_use_async.server.executors.browser.elements import (
     ElementNotFoundError,
     NotFillableError,
 )
+from browser_use_async.server.executors.browser.endpoint import BrowserEndpoint
 from browser_use_async.server.executors.browser.launch import (
     BrowserError,
     BrowserNotStartedError,
@@ -21,6 +22,7 @@ from browser_use_async.server.executors.browser.live_input import LiveView
 from browser_use_async.server.executors.browser.locate import require_browser
 from browser_use_async.server.executors.browser.plan import read_browser_plan
 from browser_use_async.server.executors.browser.recording import Recorder, Recording
+from browser_use_async.server.executors.browser.remote import RemoteBrowsers
 from browser_use_async.server.executors.browser.settings import ChromiumSettings
 from browser_use_async.server.executors.browser.task_run import TaskRun
 from browser_use_async.server.executors.pace import DeadEndError
@@ -65,17 +67,23 @@ class ChromiumExecutor:
         settings = settings or ChromiumSettings()
         self._egress = settings.egress()
         self._trace = settings.trace
-        self._pool = BrowserPool(
-            BrowserProgram.of(require_browser(settings.browser), sandbox=settings.sandbox),
-            settings.max_browsers or browsers_that_fit(),
-            trace=settings.trace != "off",
-        )
+        trace = settings.trace != "off"
+        self._endpoint = BrowserEndpoint.find(settings)
+        if self._endpoint is not None:
+            capacity = settings.max_browsers or 1
+            self._pool: BrowserPool | RemoteBrowsers = RemoteBrowsers(
+                self._endpoint, capacity, trace=trace
+            )
+        else:
+            program = BrowserProgram.of(require_browser(settings.browser), sandbox=settings.sandbox)
+            capacity = settings.max_browsers or browsers_that_fit()
+            self._pool = BrowserPool(program, capacity, trace=trace)
         self._recorder = Recorder()
         self._views: dict[str, LiveView] = {}
 
     @property
-    def pool(self) -> BrowserPool:
-        """The shared browser."""
+    def pool(self) -> BrowserPool | RemoteBrowsers:
+        """The shared browser, or the remote ones."""
         return self._pool
 
     async def run(
@@ -121,7 +129,10 @@ class ChromiumExecutor:
         self, assignment: Assignment, control: Control, plan: TaskPlan
     ) -> AsyncGenerator[Step | Finished | Failed, None]:
         policy = self._egress.policy(assignment)
-        upstream, proxy_note = self._egress.upstream(assignment)
+        if self._endpoint is not None:
+            upstream, proxy_note = None, self._endpoint.note(assignment)
+        else:
+            upstream, proxy_note = self._egress.upstream(assignment)
         async with AsyncExitStack() as stack:
             room = self._pool.context(assignment, policy, upstream)
             context = await stack.enter_async_context(room)

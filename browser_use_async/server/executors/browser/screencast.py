@@ -30,6 +30,7 @@ class Screencast:
         self._width, self._height = viewport
         self._page: Page | None = None
         self._capture: asyncio.Task[None] | None = None
+        self._session: CDPSession | None = None
         self._work: set[asyncio.Task[Any]] = set()
         self._viewers = 0
         self._newest: Frame | None = None
@@ -100,25 +101,27 @@ class Screencast:
         if self._capture is not None:
             self._capture.cancel()
             self._keep(self._capture)
-            self._capture = None
+            self._capture = self._session = None
         if self._viewers and self._page is not None and not self._ended:
             self._capture = asyncio.get_running_loop().create_task(self._run_capture(self._page))
 
     async def _run_capture(self, page: Page) -> None:
         with suppress(Error):  # the window or the browser is gone, which others tell
-            session = await self._context.new_cdp_session(page)
-            session.on("Page.screencastFrame", lambda event: self._take(session, page, event))
+            session = self._session = await self._context.new_cdp_session(page)
+            session.on("Page.screencastFrame", lambda event: self._take(session, event))
             size = {"maxWidth": self._width, "maxHeight": self._height}
             try:
+                # Else it ends with the first document. A page that hangs is slow to answer this.
+                self._keep(asyncio.get_running_loop().create_task(send(session, "Page.enable")))
                 await send(session, "Page.startScreencast", {**_FORMAT, **size})
-                await self._take_first(session, page)
+                await self._take_first(session)
                 await asyncio.get_running_loop().create_future()  # until it is cancelled
             finally:
                 with suppress(Error, TimeoutError):
                     async with asyncio.timeout(_DETACH_SECONDS):
                         await session.detach()
 
-    async def _take_first(self, session: CDPSession, page: Page) -> None:
+    async def _take_first(self, session: CDPSession) -> None:
         """A page that does not change may send no frame, so one is taken of it."""
         before = self._newest
         with suppress(TimeoutError):
@@ -127,15 +130,15 @@ class Screencast:
         if self._newest is before:
             answer = await send(session, "Page.captureScreenshot", {"format": "jpeg"})
             if answer and self._newest is before:
-                self._show(page, answer["data"])
+                self._show(session, answer["data"])
 
-    def _take(self, session: CDPSession, page: Page, event: Mapping[str, Any]) -> None:
-        self._show(page, event["data"])
+    def _take(self, session: CDPSession, event: Mapping[str, Any]) -> None:
+        self._show(session, event["data"])
         ack = send(session, "Page.screencastFrameAck", {"sessionId": event["sessionId"]})
         self._keep(asyncio.get_running_loop().create_task(ack))
 
-    def _show(self, page: Page, data: str) -> None:
-        if page is self._page:
+    def _show(self, session: CDPSession, data: str) -> None:
+        if session is self._session:  # others still have frames under way
             image = base64.b64decode(data)
             self._newest = Frame(image, "image/jpeg", self._width, self._height)
             self._tell_viewers()

@@ -28,6 +28,12 @@ class ChromiumSettings:
         ad_hosts: A hosts file with more hosts that `use_adblock` blocks.
         max_browsers: How many tasks may have a browser at once; the others wait. By default as
             many as fit into the memory that is free.
+        endpoint: The address of a remote browser, which is used instead of one of this machine,
+            with its key; by default that in the environment variable
+            `BROWSER_USE_BROWSER_ENDPOINT`, if there is one. Each task has a connection, and
+            `max_browsers` is 1 unless it is given.
+        endpoint_protocol: What the remote browser speaks: the DevTools protocol or, if it is a
+            Playwright server, Playwright's.
         sandbox: Whether pages run in Chromium's sandbox. A server that runs as root starts the
             browser as the user `nobody` for that.
         trace: Of which tasks a Playwright trace is an output file, `trace.zip`, with pictures,
@@ -40,6 +46,8 @@ class ChromiumSettings:
     proxies: Mapping[str, str] = attrs.field(factory=dict, repr=False)
     ad_hosts: str | os.PathLike[str] | None = None
     max_browsers: int | None = None
+    endpoint: str | None = attrs.field(default=None, repr=False)
+    endpoint_protocol: Literal["cdp", "playwright"] = "cdp"
     sandbox: bool = True
     trace: Literal["always", "failure", "off"] = "off"
 
