@@ -273,6 +273,64 @@ def _pixels(picture: bytes) -> bytes:
         return image.convert("RGB").tobytes()
 
 
+async def test_files_hold_no_secret(chromium: ChromiumExecutor):
+    """F17: a file that the server writes of a page that repeats a secret does not hold it."""
+    page = (
+        "<title>Echo</title><label>Name <input oninput='said.textContent = this.value'></label>"
+        "<table><tr><th>Said</th></tr><tr><td id=said></td></tr></table>"
+    )
+    async with serve_pages({"/": page}) as pages:
+        task = f"Open {pages.url}/. Fill Name with the secret pin. Save the table as said.csv"
+        done = await browse(chromium, task, secrets={"pin": SECRET})
+
+    assert done.files["said.csv"].startswith(b"Said")
+    assert SECRET.encode() not in done.files["said.csv"]
+    assert b"***" in done.files["said.csv"]
+
+
+HOSTILE = {
+    "dialogs": ("<title>A</title><script>while (true) alert('again')</script>", "message boxes"),
+    "windows": (
+        "<title>A</title><script>for (let i = 0; i < 60; i++) open('/other?' + i)</script>",
+        "more than 20 windows",
+    ),
+    "loading": ("<title>A</title><img src='/never'>", "still loading"),
+}
+
+
+@pytest.mark.torture
+@pytest.mark.timeout(120)
+@pytest.mark.parametrize("kind", list(HOSTILE))
+async def test_hostile_pages_fail_their_task_alone(
+    chromium: ChromiumExecutor, site: str, kind: str
+):
+    """Boxes and windows without end, and a page that never loads: a reason, and only one task."""
+    page, reason = HOSTILE[kind]
+
+    async def serve(request: web.BaseRequest) -> web.StreamResponse:
+        if request.path == "/never":
+            await asyncio.sleep(60)
+        return web.Response(text=page if request.path == "/" else "Other", content_type="text/html")
+
+    runner = web.ServerRunner(web.Server(serve), shutdown_timeout=0.1)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    try:
+        url = f"http://127.0.0.1:{runner.addresses[0][1]}/"
+        hostile = asyncio.create_task(
+            browse(chromium, f"Open {url}. Wait 2 s. Scroll down.", task_id="hostile")
+        )
+        other = await browse(chromium, f"Open {site}/. Click Contact. Tell me the title")
+        done = await hostile
+    finally:
+        await runner.cleanup()
+    after = await browse(chromium, f"Open {site}/ and tell me the title")
+
+    assert reason in done.reason
+    assert other.output.startswith("Contact")
+    assert after.output == "Tern & Tide Bicycles"
+
+
 @pytest.mark.parametrize("trace", ["always", "failure", "off"])
 async def test_traces(browser_path: str, site: str, trace: str):
     """A trace is an output file when it is asked for, of failed tasks too, never with secrets."""
