@@ -9,6 +9,7 @@ from browser_use_async.server import AgentSettings, ChromiumSettings
 from browser_use_async.server.executors.agent.settings import DEFAULT_TIMEOUT
 
 _EXECUTOR = "browser_use"
+_WITH_ENDPOINT = frozenset({"auto", "browser", "chromium"})
 
 
 def add_agent_options(parser: argparse.ArgumentParser) -> None:
@@ -98,12 +99,13 @@ def add_browser_options(parser: argparse.ArgumentParser) -> None:
         help="the Chromium or Chrome to start (default: BROWSER_USE_SERVER_CHROMIUM, or one that "
         "is found under its usual name)",
     )
+    _add_endpoint(group)
     group.add_argument(
         "--max-browsers",
         type=whole(1),
         metavar="N",
         help="how many tasks may have a browser at once; the others wait (default: as many as fit "
-        "into free memory)",
+        "into free memory; 1 with --browser-endpoint)",
     )
     group.add_argument(
         "--allow-private-addresses",
@@ -138,6 +140,20 @@ def add_browser_options(parser: argparse.ArgumentParser) -> None:
         "--ad-hosts", metavar="FILE", help="a hosts file with more hosts that use_adblock blocks"
     )
     group.add_argument(
+        "--no-sandbox",
+        dest="sandbox",
+        action="store_false",
+        help="run pages without Chromium's sandbox, on machines that let it have none: a page that "
+        "finds a hole in the browser then has the rights of the browser's user",
+    )
+    group.add_argument(
+        "--trace",
+        choices=("always", "failure", "off"),
+        default="off",
+        help="of which tasks a Playwright trace is an output file, trace.zip; never of tasks with "
+        "secrets (default: off)",
+    )
+    group.add_argument(
         "--no-screenshots",
         dest="screenshots",
         action="store_false",
@@ -151,11 +167,52 @@ def add_browser_options(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def _add_endpoint(group: argparse._ArgumentGroup) -> None:
+    endpoint = group.add_mutually_exclusive_group()
+    endpoint.add_argument(
+        "--browser-endpoint",
+        metavar="URL",
+        help="a remote browser, such as wss://host/?token=KEY, instead of one of this machine "
+        "(default: BROWSER_USE_BROWSER_ENDPOINT); other users of the machine can see it in the "
+        "process list",
+    )
+    endpoint.add_argument(
+        "--browser-endpoint-file", metavar="FILE", help="a file that holds that URL and no more"
+    )
+    endpoint.add_argument(
+        "--browser-endpoint-env",
+        metavar="VARIABLE",
+        help="the environment variable that holds that URL",
+    )
+    group.add_argument(
+        "--browser-protocol",
+        choices=("cdp", "playwright"),
+        default="cdp",
+        help="what the remote browser speaks: playwright for a Playwright server (default: cdp)",
+    )
+
+
+def _endpoint(options: argparse.Namespace) -> str | None:
+    """The endpoint that the options give.
+
+    Raises:
+        ConfigurationError: It cannot be read, or another executor is asked for.
+    """
+    endpoint: str | None = options.browser_endpoint
+    if options.browser_endpoint_file is not None:
+        endpoint = secret_from_file(options.browser_endpoint_file, "--browser-endpoint-file")
+    if options.browser_endpoint_env is not None:
+        endpoint = secret_from_variable(options.browser_endpoint_env, "--browser-endpoint-env")
+    if endpoint is not None and options.executor not in _WITH_ENDPOINT:
+        raise ConfigurationError("--browser-endpoint is for --executor chromium")
+    return endpoint
+
+
 def browser_settings(options: argparse.Namespace, site_url: str | None) -> ChromiumSettings:
     """The browser settings that the options give.
 
     Raises:
-        ConfigurationError: The proxies cannot be read.
+        ConfigurationError: The proxies or the endpoint cannot be read.
     """
     # The example site is on this machine, where tasks may otherwise open nothing.
     served = [site_url] if site_url is not None else []
@@ -165,6 +222,10 @@ def browser_settings(options: argparse.Namespace, site_url: str | None) -> Chrom
         proxies={**_more_proxies(options), **dict(options.proxies)},
         ad_hosts=options.ad_hosts,
         max_browsers=options.max_browsers,
+        sandbox=options.sandbox,
+        trace=options.trace,
+        endpoint=_endpoint(options),
+        endpoint_protocol=options.browser_protocol,
     )
 
 

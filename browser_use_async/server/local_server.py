@@ -26,8 +26,8 @@ from browser_use_async.server.backend import MAX_UPLOAD_BYTES, Backend
 from browser_use_async.server.connections import HEAD_SECONDS, Connections, most_connections
 from browser_use_async.server.cors import CrossOriginPolicy
 from browser_use_async.server.executors.agent.settings import AgentSettings
+from browser_use_async.server.executors.browser.settings import ChromiumSettings
 from browser_use_async.server.executors.choice import choose_executor
-from browser_use_async.server.executors.chromium.settings import ChromiumSettings
 from browser_use_async.server.executors.protocol import Executor
 from browser_use_async.server.faults import Fault, FaultInjector
 from browser_use_async.server.held_calls import HeldCalls

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from browser_use_async.server.executors.chromium.finding import find_browser
+from browser_use_async.server.executors.browser.locate import find_browser
 from tests.agent.processes import processes_of
 from tests.agent.site import Shop
 from tests.agent.stage import Stage

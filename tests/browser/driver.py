@@ -21,10 +21,11 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
+from playwright.async_api import Playwright, async_playwright
 
-from browser_use_async.server.executors.chromium.connection import Connection, Session
-from browser_use_async.server.executors.chromium.finding import find_browser
-from browser_use_async.server.executors.chromium.process import BrowserProcess
+from browser_use_async.server.executors.browser.launch import BrowserProcess, BrowserProgram
+from browser_use_async.server.executors.browser.locate import find_browser
+from tests.support.devtools import Connection, Session
 from tests.support.patience import PATIENCE
 
 __all__ = ["Browser", "Page", "browser", "browser_address"]
@@ -295,6 +296,11 @@ class _Resident:
         self._loop.close()
 
 
+async def _started(playwright: Playwright, program: str) -> BrowserProcess:
+    how = BrowserProgram.of(program, sandbox=True)
+    return await BrowserProcess.start(playwright, how, ["--remote-debugging-port=0"])
+
+
 @pytest.fixture(scope="session")
 def browser_address() -> Iterator[str]:
     """Where one browser takes commands; it takes a second to start, so tests share it."""
@@ -303,9 +309,11 @@ def browser_address() -> Iterator[str]:
         pytest.skip("no Chromium or Chrome is installed")
     resident = _Resident()
     try:
-        process = resident.run(BrowserProcess.start(program))
-        yield process.url
+        playwright = resident.run(async_playwright().start())
+        process = resident.run(_started(playwright, program))
+        yield resident.run(process.address())
         resident.run(process.end())
+        resident.run(playwright.stop())
     finally:
         resident.close()
 

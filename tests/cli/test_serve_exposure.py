@@ -7,6 +7,7 @@ import pytest
 from browser_use_async import BrowserUseSession
 from browser_use_async.cli.program import parse
 from browser_use_async.cli.server_options import browser_settings
+from browser_use_async.errors import ConfigurationError
 from browser_use_async.server.listen_address import MIN_EXPOSED_KEY
 from tests.support.certificates import Certificate, certificate
 from tests.support.hygiene import KEY
@@ -61,12 +62,16 @@ async def test_a_key_from_the_environment() -> None:
 PROXY = "us=http://name:proxy-canary@127.0.0.1:3128"
 
 
+ENDPOINT = "wss://127.0.0.1:9/?token=endpoint-canary"
+
+
 @pytest.mark.parametrize(
     ("words", "option"),
     [
         (("--api-key", "bu_0123456789abcdef"), "--api-key"),
         (("--proxy", PROXY), "--proxy"),
         (("--proxy", "us=http://127.0.0.1:3128"), None),
+        (("--browser-endpoint", ENDPOINT), "--browser-endpoint"),
         ((), None),
     ],
 )
@@ -124,6 +129,26 @@ async def test_proxies_that_cannot_be_read(
     assert result.code == 2
     assert said in " ".join(result.stderr.split())
     assert "canary" not in result.stderr
+
+
+def test_a_browser_endpoint_from_a_file_or_a_variable(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Out of the process list; it is in no repr, and for one executor only."""
+    (tmp_path / "endpoint").write_text(f"{ENDPOINT}\n")
+    monkeypatch.setenv("MY_BROWSER", ENDPOINT)
+    ways = (
+        ("--browser-endpoint-file", str(tmp_path / "endpoint")),
+        ("--browser-endpoint-env", "MY_BROWSER", "--browser-protocol", "playwright"),
+    )
+    found = [browser_settings(parse(["serve", *words])[0], None) for words in ways]
+
+    assert [each.endpoint for each in found] == [ENDPOINT, ENDPOINT]
+    assert [each.endpoint_protocol for each in found] == ["cdp", "playwright"]
+    assert "canary" not in repr(found)
+    options, _ = parse(["serve", "--executor", "reader", *ways[1]])
+    with pytest.raises(ConfigurationError, match="for --executor chromium"):
+        browser_settings(options, None)
 
 
 async def test_the_link_to_the_page_carries_an_invented_key() -> None:

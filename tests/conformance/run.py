@@ -16,7 +16,7 @@ import aiohttp
 from browser_use_async.cli.commands.conform import run_checks
 from browser_use_async.cli.conform.probe import Settings
 from browser_use_async.server import ChromiumSettings, LocalServer
-from browser_use_async.server.executors.chromium.finding import find_browser
+from browser_use_async.server.executors.browser.locate import find_browser
 from browser_use_async.server.executors.scripted import Scenario, ScriptedExecutor
 from browser_use_async.server.static_site import StaticSite, example_site_directory
 from tests.support.conform import FAULTS, conforming_server

@@ -16,7 +16,7 @@ import pytest
 
 from browser_use_async.errors import ConfigurationError
 from browser_use_async.server import LocalServer
-from browser_use_async.server.executors.chromium.finding import find_browser
+from browser_use_async.server.executors.browser.locate import find_browser
 from browser_use_async.server.executors.scripted import Scenario, ScriptedExecutor
 from tests.server.calling import Caller
 from tests.server.steering import FromQueue

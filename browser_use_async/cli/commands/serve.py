@@ -31,8 +31,8 @@ from browser_use_async.errors import ConfigurationError
 from browser_use_async.server import Fault, LocalServer, Webhook
 from browser_use_async.server.access_log import LOGGER as ACCESS_LOG
 from browser_use_async.server.connections import raise_descriptor_limit
-from browser_use_async.server.executors.browser_version import version_warning
-from browser_use_async.server.executors.chromium.finding import find_browser
+from browser_use_async.server.executors.browser.endpoint import BrowserEndpoint
+from browser_use_async.server.executors.browser.locate import find_browser, version_warning
 from browser_use_async.server.faults import fault_from_text, faults_from_file
 from browser_use_async.server.listen_address import MIN_EXPOSED_KEY
 from browser_use_async.server.static_site import StaticSite, example_site_directory
@@ -49,7 +49,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     _add_place(parser)
     parser.add_argument(
         "--executor",
-        choices=("auto", "chromium", "browser_use", "reader", "scripted"),
+        choices=("auto", "browser", "chromium", "browser_use", "reader", "scripted"),
         default="auto",
         help="what carries out the tasks: chromium works in a real browser by fixed rules, "
         "browser_use is the open-source agent with a language model of yours, reader opens and "
@@ -276,6 +276,7 @@ def _note_visible_secrets(options: argparse.Namespace, console: Console) -> None
     is_visible = {
         "--api-key": options.api_key is not None,
         "--proxy": any("@" in address for _, address in proxies),
+        "--browser-endpoint": options.browser_endpoint is not None,
     }
     for option in (name for name, visible in is_visible.items() if visible):
         console.labelled(
@@ -316,7 +317,8 @@ async def _open_site(
 
 
 async def _warn_of_old_browser(options: argparse.Namespace, console: Console) -> None:
-    if options.executor not in {"auto", "chromium", "browser_use"}:
+    is_remote = BrowserEndpoint.find(browser_settings(options, None)) is not None
+    if is_remote or options.executor not in {"auto", "browser", "chromium", "browser_use"}:
         return
     program = find_browser(options.browser)
     warning = program and await asyncio.to_thread(version_warning, program)

@@ -4,8 +4,9 @@ import logging
 
 from browser_use_async.errors import ConfigurationError
 from browser_use_async.server.executors.agent.settings import AgentSettings
-from browser_use_async.server.executors.chromium.finding import find_browser
-from browser_use_async.server.executors.chromium.settings import ChromiumSettings
+from browser_use_async.server.executors.browser.endpoint import BrowserEndpoint
+from browser_use_async.server.executors.browser.locate import find_browser, missing_playwright
+from browser_use_async.server.executors.browser.settings import ChromiumSettings
 from browser_use_async.server.executors.protocol import Executor
 from browser_use_async.server.extras import READS_PAGES, missing_packages
 
@@ -27,25 +28,15 @@ def choose_executor(
     """
     if not isinstance(choice, str):
         return choice
-    if choice in {"auto", "chromium", "reader"}:
-        missing = missing_packages("An executor that reads pages", *READS_PAGES)
-        if missing is not None and choice != "auto":
-            raise ConfigurationError(missing)
-        if missing is not None:
-            _logger.warning("tasks play scenarios, and open no pages. %s", missing)
-            choice = "scripted"
+    choice = _with_what_it_needs(choice)
     if choice == "chromium" or (choice == "auto" and _has_browser(chromium)):
-        from browser_use_async.server.executors.chromium.executor import (  # noqa: PLC0415
+        from browser_use_async.server.executors.browser.executor import (  # noqa: PLC0415
             ChromiumExecutor,
         )
 
         return ChromiumExecutor(chromium)
     if choice == "browser_use":
-        from browser_use_async.server.executors.agent.executor import (  # noqa: PLC0415
-            BrowserUseExecutor,
-        )
-
-        return BrowserUseExecutor(agent, chromium)
+        return _agent_executor(agent, chromium)
     if choice in {"auto", "reader"}:
         from browser_use_async.server.executors.reader import ReaderExecutor  # noqa: PLC0415
 
@@ -55,10 +46,49 @@ def choose_executor(
 
         return ScriptedExecutor()
     raise ConfigurationError(
-        f"there is no executor {choice!r}; take 'auto', 'chromium', 'browser_use', 'reader', "
-        "'scripted' or an object of yours"
+        f"there is no executor {choice!r}; take 'auto', 'chromium' (or 'browser'), "
+        "'browser_use', 'reader', 'scripted' or an object of yours"
     )
 
 
+def _with_what_it_needs(choice: str) -> str:
+    """The executor, by its first name, or what takes its place where packages are missing."""
+    choice = "chromium" if choice == "browser" else choice
+    missing = None
+    if choice in {"auto", "chromium", "reader"}:
+        missing = missing_packages("An executor that reads pages", *READS_PAGES)
+    if missing is None and choice in {"chromium", "browser_use"}:
+        missing = missing_playwright()
+    if missing is None:
+        return choice
+    if choice != "auto":
+        raise ConfigurationError(missing)
+    _logger.warning("tasks play scenarios, and open no pages. %s", missing)
+    return "scripted"
+
+
+def _agent_executor(agent: AgentSettings | None, settings: ChromiumSettings | None) -> Executor:
+    if settings is not None and settings.endpoint is not None:
+        raise ConfigurationError(
+            "the executor browser_use works in a browser of this machine; a browser endpoint is "
+            "for the executor chromium"
+        )
+    from browser_use_async.server.executors.agent.executor import (  # noqa: PLC0415
+        BrowserUseExecutor,
+    )
+
+    return BrowserUseExecutor(agent, settings)
+
+
 def _has_browser(settings: ChromiumSettings | None) -> bool:
-    return find_browser(settings.browser if settings is not None else None) is not None
+    missing = missing_playwright()
+    if BrowserEndpoint.find(settings or ChromiumSettings()) is not None:
+        if missing is not None:
+            raise ConfigurationError(missing)
+        return True
+    found = find_browser(settings.browser if settings is not None else None)
+    if found is None:
+        return False
+    if missing is not None:
+        _logger.warning("pages are read without %s. %s", found, missing)
+    return missing is None

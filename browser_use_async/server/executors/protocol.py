@@ -99,6 +99,7 @@ class Failed:
         screenshot: A PNG of the page, if there is a picture.
         recordings: Films of the browser, as those of `Finished`.
         next_goal: What the last step set out to do, if it said so.
+        files: Output files by name, such as a trace of what happened.
     """
 
     reason: str
@@ -106,6 +107,7 @@ class Failed:
     screenshot: bytes | None = attrs.field(default=None, repr=False)
     recordings: Mapping[str, bytes] = attrs.field(factory=dict, repr=False)
     next_goal: str = ""
+    files: Mapping[str, bytes] = attrs.field(factory=dict, repr=False)
 
 
 class Control(Protocol):

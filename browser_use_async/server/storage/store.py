@@ -209,6 +209,8 @@ class Store:
     def fail(self, record: TaskRecord, failure: Failed) -> None:
         """End a task that could not be done. The reason becomes its last step."""
         self._advance(record, TaskEvent.FAIL)
+        record.output_files = list(failure.files)
+        self._files.keep_output(record, failure.files)
         self._keep_recordings(record, failure.recordings)
         last_url = record.steps[-1].url if record.steps else ""
         step = Step(

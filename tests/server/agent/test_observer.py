@@ -7,12 +7,13 @@ from pathlib import Path
 
 import attrs
 import pytest
+from playwright.async_api import async_playwright
 
 from browser_use_async.server.executors.agent.observer import LiveObserver
-from browser_use_async.server.executors.chromium.connection import Connection, DevToolsError
-from browser_use_async.server.executors.chromium.finding import find_browser
-from browser_use_async.server.executors.chromium.process import BrowserProcess
-from browser_use_async.server.executors.chromium.tab_settings import TabSettings
+from browser_use_async.server.executors.browser.launch import BrowserProcess, BrowserProgram
+from browser_use_async.server.executors.browser.locate import find_browser
+from browser_use_async.server.executors.protocol import Assignment
+from tests.support.devtools import Connection, DevToolsError
 from tests.support.patience import PATIENCE
 
 BROWSER = find_browser()
@@ -67,11 +68,14 @@ async def agent(tmp_path: Path) -> AsyncIterator[Agent]:
     file = tmp_path / "private.txt"
     file.write_text(CONTENT)
     async with AsyncExitStack() as stack:
-        browser = await BrowserProcess.start(BROWSER)
+        playwright = await stack.enter_async_context(async_playwright())
+        program = BrowserProgram.of(BROWSER, sandbox=True)
+        browser = await BrowserProcess.start(playwright, program, ["--remote-debugging-port=0"])
         stack.push_async_callback(browser.end)
-        observer = await LiveObserver.connect(browser.url, TabSettings((800, 600)))
+        url = await browser.address()
+        observer = await LiveObserver.connect(playwright, url, Assignment("id", "Look"))
         stack.push_async_callback(observer.aclose)
-        connection = await Connection.open(browser.url)
+        connection = await Connection.open(url)
         stack.push_async_callback(connection.aclose)
         yield Agent(connection, file)
 

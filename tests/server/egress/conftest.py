@@ -8,7 +8,7 @@ from typing import Any
 import attrs
 import pytest
 
-from tests.server.chromium.conftest import browser_path
+from tests.server.browser.conftest import browser_path
 from tests.server.raw_server import page
 from tests.support.wire import Connection, WireServer
 

@@ -12,8 +12,8 @@ from browser_use_async.errors import ConfigurationError
 from browser_use_async.server import ChromiumSettings, LocalServer, Webhook
 from browser_use_async.server.egress.policy import EgressPolicy
 from browser_use_async.server.http_client import HttpClient, HttpRefusedError
+from tests.server.browser.pages import serve_pages
 from tests.server.calling import Answer, Caller
-from tests.server.chromium.pages import serve_pages
 from tests.server.egress.conftest import Inner, Names
 from tests.server.raw_server import page, raw_server
 from tests.server.webhooks.receiver import SECRET

@@ -6,8 +6,8 @@ import aiohttp
 import pytest
 
 from browser_use_async.server import ChromiumSettings, LocalServer
+from tests.server.browser.pages import serve_pages
 from tests.server.calling import Caller
-from tests.server.chromium.pages import serve_pages
 from tests.support.patience import until
 
 # Each asks the other host for a path of its own; AWAY is the beginning of its address.

@@ -8,7 +8,7 @@ import aiohttp
 import pytest
 
 from browser_use_async.server import LocalServer
-from browser_use_async.server.executors.chromium.settings import ChromiumSettings
+from browser_use_async.server.executors.browser.settings import ChromiumSettings
 from browser_use_async.server.executors.protocol import Failed
 from browser_use_async.server.executors.reader import ReaderExecutor
 from browser_use_async.server.http_client import HttpClient

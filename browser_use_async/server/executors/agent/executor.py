@@ -19,11 +19,9 @@ from browser_use_async.server.executors.agent.process import (
 )
 from browser_use_async.server.executors.agent.reports import Conversation
 from browser_use_async.server.executors.agent.settings import AgentSettings
-from browser_use_async.server.executors.chromium.connection import DevToolsError
-from browser_use_async.server.executors.chromium.live import LiveView
-from browser_use_async.server.executors.chromium.process import BrowserNotStartedError
-from browser_use_async.server.executors.chromium.recording import FilmMaker, Recording
-from browser_use_async.server.executors.chromium.settings import ChromiumSettings
+from browser_use_async.server.executors.browser.launch import BrowserError, BrowserNotStartedError
+from browser_use_async.server.executors.browser.recording import Recorder, Recording
+from browser_use_async.server.executors.browser.settings import ChromiumSettings
 from browser_use_async.server.executors.protocol import (
     Assignment,
     Control,
@@ -68,7 +66,7 @@ class BrowserUseExecutor:
         self._places = Places(chromium or ChromiumSettings())
         # The operator names the endpoint, wherever it is.
         self._outbound = HttpClient(Egress().policy_naming(opening=[self._endpoint.base_url]))
-        self._films = FilmMaker()
+        self._recorder = Recorder()
         self._at_work: dict[str, Place] = {}
 
     async def run(
@@ -94,7 +92,7 @@ class BrowserUseExecutor:
             yield Failed(mask.text(str(error)))
         except BrowserNotStartedError as error:
             yield Failed(f"The browser did not start: {error}.")
-        except DevToolsError as error:
+        except BrowserError as error:
             yield Failed(f"The browser gave up: {error}.")
 
     def view(self, task_id: str) -> View | None:
@@ -104,10 +102,11 @@ class BrowserUseExecutor:
             task_id: The task.
         """
         place = self._at_work.get(task_id)
-        return LiveView(place.observer.screencast) if place is not None else None
+        return place.observer.view if place is not None else None
 
     async def aclose(self) -> None:
-        """Nothing is shared between tasks."""
+        """End what starts the browsers of tasks."""
+        await self._places.aclose()
 
     async def _work(
         self, assignment: Assignment, control: Control, model: str, mask: SecretRedactor
@@ -134,8 +133,9 @@ class BrowserUseExecutor:
     async def _film(self, assignment: Assignment, place: Place) -> Recording | None:
         if not assignment.takes_recording:
             return None
-        screencast = place.observer.screencast
-        return await self._films.record(screencast, assignment.viewport, place.folder.parent)
+        folder = place.folder.with_name("recording")
+        folder.mkdir()
+        return await self._recorder.record(place.observer.view.screencast, folder)
 
 
 @attrs.frozen

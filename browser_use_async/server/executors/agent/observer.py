@@ -5,13 +5,19 @@ lead into this machine are closed here as well, in the browser itself and on a c
 agent does not know.
 """
 
-from collections.abc import Mapping
+import asyncio
+import json
+from collections.abc import Coroutine, Mapping
+from contextlib import suppress
 from typing import Any
 
-from browser_use_async.server.executors.chromium.connection import Connection
-from browser_use_async.server.executors.chromium.screencast import Screencast
-from browser_use_async.server.executors.chromium.tab import Tab
-from browser_use_async.server.executors.chromium.tab_settings import TabSettings
+from playwright.async_api import Browser, CDPSession, Page, Playwright
+from playwright.async_api import Error as PlaywrightError
+
+from browser_use_async.server.executors.browser.launch import CommandFailedError
+from browser_use_async.server.executors.browser.live_input import LiveView
+from browser_use_async.server.executors.browser.secrets import SecretMask
+from browser_use_async.server.executors.protocol import Assignment
 
 CLOSED_SCHEMES = ("file:", "chrome:", "chrome-untrusted:", "devtools:", "view-source:")
 """What no page of an agent's browser shows: files, and pages of the browser itself."""
@@ -21,6 +27,10 @@ _CLOSED_PATTERNS = [
     {"urlPattern": "file:*"},
     *({"urlPattern": f"{scheme}*", "resourceType": "Document"} for scheme in CLOSED_SCHEMES[1:]),
 ]
+_LEAVING: tuple[tuple[str, dict[str, str]], ...] = (
+    ("Page.stopLoading", {}),
+    ("Page.navigate", {"url": "about:blank"}),
+)
 _OPEN_CHROME_PAGES = ("chrome://newtab/", "chrome://new-tab-page/")
 
 
@@ -29,95 +39,93 @@ class LiveObserver:
 
     It follows the windows that the agent opens, and changes no page but those of closed schemes.
 
-    Args:
-        connection: The connection.
-        settings: What the task's pages have in common.
-
     Attributes:
-        screencast: What is to be seen.
+        view: What is to be seen.
     """
 
-    def __init__(self, connection: Connection, settings: TabSettings) -> None:
-        self._connection = connection
-        self._settings = settings
-        self._tabs: dict[str, Tab] = {}
-        self.screencast = Screencast(settings.viewport)
-        self._commands = connection.session()
-        self._commands.on("Target.attachedToTarget", self._attached)
-        self._commands.on("Target.detachedFromTarget", self._detached)
-        self._commands.on("Target.targetInfoChanged", self._moved)
-        self._commands.on("Fetch.requestPaused", self._refuse)
+    def __init__(self, browser: Browser, commands: CDPSession, assignment: Assignment) -> None:
+        self._browser = browser
+        self._commands = commands
+        self._mask = SecretMask(assignment.secrets)
+        self._work: set[asyncio.Task[None]] = set()
+        context = browser.contexts[0]
+        self.view = LiveView(context, assignment.viewport)
+        context.on("page", self._page_opened)
+        context.on("dialog", lambda _: None)  # is the agent's to answer
+        commands.on("Target.targetCreated", self._target_changed)
+        commands.on("Target.targetInfoChanged", self._target_changed)
+        commands.on("Fetch.requestPaused", self._refuse)
 
     @classmethod
-    async def connect(cls, browser_url: str, settings: TabSettings) -> "LiveObserver":
+    async def connect(
+        cls, playwright: Playwright, browser_url: str, assignment: Assignment
+    ) -> "LiveObserver":
         """Close the schemes, and follow the windows.
 
         Args:
+            playwright: What connects.
             browser_url: The address at which the browser takes commands.
-            settings: What the task's pages have in common.
+            assignment: The task.
 
         Raises:
-            DevToolsError: The browser does not take the commands.
+            CommandFailedError: The browser does not take the commands.
         """
-        observer = cls(await Connection.open(browser_url), settings)
         try:
+            browser = await playwright.chromium.connect_over_cdp(browser_url)
+            commands = await browser.new_browser_cdp_session()
+            observer = cls(browser, commands, assignment)
             # In the browser's own session and not in those of its pages: the browser asks it
             # about the first load of a new window too, before anybody could attach to that.
-            await observer._commands.send("Fetch.enable", patterns=_CLOSED_PATTERNS)
-            await observer._commands.send("Target.setDiscoverTargets", discover=True)
-            await observer._commands.send(
-                "Target.setAutoAttach", autoAttach=True, waitForDebuggerOnStart=False, flatten=True
-            )
-        except BaseException:
-            await observer.aclose()
-            raise
+            await commands.send("Fetch.enable", {"patterns": _CLOSED_PATTERNS})
+            await commands.send("Target.setDiscoverTargets", {"discover": True})
+            await browser.contexts[0].new_page()  # as in a browser that a person has started
+        except PlaywrightError as error:
+            raise CommandFailedError(f"it cannot be observed: {error.message}") from error
         return observer
 
     async def aclose(self) -> None:
         """End the screencast, and close the connection."""
-        self.screencast.end()
-        await self._connection.aclose()
+        with suppress(PlaywrightError):
+            await self.view.aclose()
+        for work in self._work:
+            work.cancel()
+        await asyncio.gather(*self._work, return_exceptions=True)
+        with suppress(PlaywrightError):
+            await self._browser.close()
 
-    def _attached(self, event: Mapping[str, Any]) -> None:
-        target = event["targetInfo"]
-        if target["type"] != "page":
-            return
-        session = self._connection.session(event["sessionId"])
-        tab = Tab(session, target["targetId"], self._settings)
-        self._tabs[session.id] = tab
-        session.on("Page.frameStartedNavigating", lambda moving: self._started(tab, moving["url"]))
-        session.post("Page.enable")
-        tab.mask()
-        self.screencast.follow(tab)
-        self._leave(tab, target["url"])
-
-    def _detached(self, event: Mapping[str, Any]) -> None:
-        tab = self._tabs.pop(event["sessionId"], None)
-        if tab is not None:
-            tab.lose("the page has been closed")
-            if self._tabs:
-                self.screencast.follow(list(self._tabs.values())[-1])
+    def _page_opened(self, page: Page) -> None:
+        self._in_background(self._mask.install(page))
 
     # --- closed schemes --------------------------------------------------------------------
 
     def _refuse(self, event: Mapping[str, Any]) -> None:
-        self._commands.post(
-            "Fetch.failRequest", requestId=event["requestId"], errorReason="AccessDenied"
-        )
+        refusal = {"requestId": event["requestId"], "errorReason": "AccessDenied"}
+        self._in_background(self._send("Fetch.failRequest", refusal))
 
-    def _started(self, tab: Tab, url: str) -> None:
-        # A file is a request, whose refusal tells the agent more than a load that was stopped.
-        if not url.lower().startswith("file:"):
-            self._leave(tab, url)
-
-    def _moved(self, event: Mapping[str, Any]) -> None:
+    def _target_changed(self, event: Mapping[str, Any]) -> None:
         target = event["targetInfo"]
-        for tab in self._tabs.values():
-            if tab.target_id == target["targetId"]:
-                self._leave(tab, target["url"])
+        url = target["url"].lower()
+        # A file is a request, whose refusal tells the agent more than a load that was stopped.
+        is_closed = url.startswith(CLOSED_SCHEMES) and not url.startswith("file:")
+        if target["type"] in {"page", "tab"} and is_closed and url not in _OPEN_CHROME_PAGES:
+            self._in_background(self._leave(target["targetId"]))
 
-    def _leave(self, tab: Tab, url: str) -> None:
+    async def _leave(self, target_id: str) -> None:
         """Leave a page of a closed scheme: the browser's own pages are no requests to refuse."""
-        if url.lower().startswith(CLOSED_SCHEMES) and url not in _OPEN_CHROME_PAGES:
-            tab.session.post("Page.stopLoading")
-            tab.session.post("Page.navigate", url="about:blank")
+        attaching = self._commands.send("Target.attachToTarget", {"targetId": target_id})
+        with suppress(PlaywrightError):
+            session_id = (await attaching)["sessionId"]
+            for number, (method, parameters) in enumerate(_LEAVING, 1):
+                message = json.dumps({"id": number, "method": method, "params": parameters})
+                sending = {"sessionId": session_id, "message": message}
+                await self._commands.send("Target.sendMessageToTarget", sending)
+            await self._commands.send("Target.detachFromTarget", {"sessionId": session_id})
+
+    async def _send(self, command: str, parameters: dict[str, Any]) -> None:
+        with suppress(PlaywrightError):  # the page is gone
+            await self._commands.send(command, parameters)
+
+    def _in_background(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._work.add(task)
+        task.add_done_callback(self._work.discard)

@@ -1,0 +1,317 @@
+"""Carries out actions on the current page of a task."""
+
+import asyncio
+import mimetypes
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+from playwright.async_api import FilePayload
+
+from browser_use_async.server.executors.browser.actions import (
+    Click,
+    Download,
+    Fill,
+    GoBack,
+    PressKey,
+    Scroll,
+    Submit,
+    Tick,
+    Upload,
+    Wait,
+    WaitFor,
+)
+from browser_use_async.server.executors.browser.context import TaskContext
+from browser_use_async.server.executors.browser.elements import (
+    Element,
+    ElementNotFoundError,
+    NotFillableError,
+    check,
+    click,
+    fill,
+    find,
+    give_file,
+)
+from browser_use_async.server.executors.browser.launch import CommandFailedError, NoAnswerError
+from browser_use_async.server.executors.browser.navigation import Navigation
+from browser_use_async.server.executors.browser.page import TaskPage
+from browser_use_async.server.executors.pace import DeadEndError
+from browser_use_async.server.executors.protocol import Assignment, Control
+from browser_use_async.server.executors.reader.plan import FollowLink, OpenAddress
+from browser_use_async.server.html.document import UnreadableDocumentError, read_document
+from browser_use_async.server.html.page import Page
+from browser_use_async.server.html.visit import PageNotOpenedError
+
+_WAIT_SECONDS = 30.0
+_LOOK_SECONDS = 0.2
+_CHOOSER_SECONDS = 3.0
+
+
+class ActionRunner:
+    """Carries out actions on the current page.
+
+    Each handler raises `BrowserError` if the page or the browser is gone or hangs.
+    """
+
+    def __init__(self, context: TaskContext, assignment: Assignment, control: Control) -> None:
+        self._context = context
+        self._files = assignment.files
+        self._control = control
+        self._navigation = Navigation(context)
+        self.handlers: Mapping[type[Any], Callable[[Any], Awaitable[Page | None]]] = {
+            OpenAddress: self.open,
+            FollowLink: self.click,
+            Click: self.click,
+            Download: self.download,
+            Fill: self.fill,
+            Tick: self.tick,
+            Upload: self.upload,
+            PressKey: self.press,
+            Submit: self.submit,
+            WaitFor: self.wait_for,
+            Wait: self.wait,
+            Scroll: self.scroll,
+            GoBack: self.go_back,
+        }
+        """What carries out each kind of action; it returns what was downloaded, if anything."""
+
+    async def open(self, action: OpenAddress) -> Page | None:
+        """Open an address.
+
+        Raises:
+            PageNotOpenedError: It cannot be opened.
+        """
+        page = await self._context.current()
+        self._context.downloads.expect()
+        await page.open(action.url)
+        return await self._navigation.result(page)
+
+    async def click(self, action: Click | FollowLink) -> Page | None:
+        """Click something, and wait for what comes of it.
+
+        Raises:
+            ElementNotFoundError: There is no such thing.
+            PageNotOpenedError: It leads to a page that cannot be opened.
+        """
+        page = await self._context.current()
+        element = await find(page, "clickables", action.phrase)
+        before = self._navigation.before(page)
+        await click(page, element)
+        return await self._navigation.after(page, before)
+
+    async def has(self, phrase: str) -> bool:
+        """Whether there is something to click of these words."""
+        try:
+            await find(await self._context.current(), "clickables", phrase, patience=False)
+        except ElementNotFoundError:
+            return False
+        return True
+
+    async def download(self, action: Download) -> None:
+        """Follow a link and keep what it leads to, even if the browser would show it.
+
+        Raises:
+            DeadEndError: No download comes of it.
+            ElementNotFoundError: There is no such link.
+        """
+        page = await self._context.current()
+        element = await find(page, "clickables", action.phrase)
+        await page.ask_element("save", element.handle)
+        self._context.downloads.expect()
+        await click(page, element)
+        if not await self._context.downloads.begun():
+            refused = self._context.gateway.take_refusals()
+            why = f": {refused[0]}" if refused else ""
+            raise DeadEndError(f"No download came of “{element.name}” on {page.document.url}{why}.")
+        await self._context.downloads.finish()
+        self._navigation.check_downloads()
+
+    async def fill(self, action: Fill) -> None:
+        """Give a field a value.
+
+        Raises:
+            ElementNotFoundError: There is no such field.
+            NotFillableError: It does not take the value.
+        """
+        page = await self._context.current()
+        element = await find(page, "fields", action.field)
+        if element.type == "file" and action.value in self._files:
+            await give_file(page, element, self._file(action.value))
+        else:
+            if action.secret:
+                self._context.secrets.note_field(element.handle)
+            await fill(page, element, action.value, action.shown)
+        await page.wait_for_rest()
+
+    async def tick(self, action: Tick) -> None:
+        """Tick a box, or take the tick away.
+
+        Raises:
+            ElementNotFoundError: There is no such box.
+        """
+        page = await self._context.current()
+        await check(page, await find(page, "fields", action.phrase), on=action.on)
+        await page.wait_for_rest()
+
+    async def upload(self, action: Upload) -> None:
+        """Give a file to a field, or to a page that asks for one in a window of the browser.
+
+        Only this gives files to pages: one that asks unasked gets none.
+
+        Raises:
+            ElementNotFoundError: There is no such field.
+            NotFillableError: It takes no files.
+        """
+        page = await self._context.current()
+        file = self._file(action.file)
+        if page.chooser is not None and not action.field:
+            await self._answer_chooser(page, file)
+        else:
+            element = await self._upload_field(page, action.field)
+            if element.type == "file":
+                await give_file(page, element, file)
+            else:
+                await self._upload_by_button(page, element, file)
+        await page.wait_for_rest()
+
+    async def press(self, action: PressKey) -> Page | None:
+        """Press and release a key, and wait for what comes of it.
+
+        Raises:
+            PageNotOpenedError: It leads to a page that cannot be opened.
+        """
+        page = await self._context.current()
+        before = self._navigation.before(page)
+        # A key may close the page, or hang it: whoever asks the page next finds out.
+        key = "Space" if action.key == " " else action.key
+        try:
+            await page.run(page.page.keyboard.press(key), "a key")
+        except (CommandFailedError, NoAnswerError):
+            page.check()
+        return await self._navigation.after(page, before)
+
+    async def submit(self, _: Submit) -> Page | None:
+        """Send the form that was filled in last, or the only one.
+
+        Raises:
+            DeadEndError: There is no form.
+            PageNotOpenedError: It leads to a page that cannot be opened.
+        """
+        page = await self._context.current()
+        before = self._navigation.before(page)
+        if not await page.ask("submit"):
+            raise DeadEndError(f"{page.document.url} has no form to submit.")
+        return await self._navigation.after(page, before)
+
+    async def wait_for(self, action: WaitFor) -> None:
+        """Wait until a text is to be read; case and spaces do not matter.
+
+        Raises:
+            DeadEndError: It did not come.
+        """
+        wanted = " ".join(action.text.casefold().split())
+        now = asyncio.get_running_loop().time
+        deadline = now() + _WAIT_SECONDS
+        while now() < deadline:
+            paused_at = now()
+            await self._control.checkpoint()
+            deadline += now() - paused_at
+            page = await self._context.current()
+            if wanted in " ".join((await self.text()).casefold().split()):
+                await page.wait_for_rest()
+                return
+            await asyncio.sleep(_LOOK_SECONDS)
+        url = (await self._context.current()).document.url
+        raise DeadEndError(f"“{action.text}” did not appear on {url} within {_WAIT_SECONDS:g} s.")
+
+    async def wait(self, action: Wait) -> None:
+        """Wait some time."""
+        await asyncio.sleep(action.seconds)
+
+    async def scroll(self, action: Scroll) -> None:
+        """Scroll the page."""
+        page = await self._context.current()
+        await page.ask("scroll", action.to)
+        await page.wait_for_rest()
+
+    async def go_back(self, _: GoBack) -> None:
+        """Go to the page before.
+
+        Raises:
+            DeadEndError: There is none.
+        """
+        page = await self._context.current()
+        session = await page.cdp_session()
+        history = await page.run(session.send("Page.getNavigationHistory"), "the history")
+        place = history["currentIndex"] - 1
+        # The first entry is the empty page of a new window.
+        if place < 0 or history["entries"][place]["url"] == "about:blank":
+            raise DeadEndError(f"There is no page before {page.document.url}.")
+        await page.run(page.page.go_back(wait_until="commit"), "going back")
+        await page.wait_for_rest()
+
+    async def screenshot(self, *, outlined: bool) -> bytes:
+        """A picture of the page, without secrets.
+
+        Args:
+            outlined: Whether what can be clicked and filled in is outlined.
+        """
+        page = await self._context.current()
+        if not outlined:
+            return await self._context.secrets.screenshot(page)
+        await page.ask_frames("draw")
+        try:
+            return await self._context.secrets.screenshot(page)
+        finally:
+            await page.ask_frames("erase")
+
+    async def text(self) -> str:
+        """All text of the page and of its frames."""
+        return "\n".join(map(str, await (await self._context.current()).ask_frames("text")))
+
+    async def read(self) -> Page:
+        """What is to be read on the page, as it is now.
+
+        Raises:
+            PageNotOpenedError: It cannot be read.
+        """
+        page = await self._context.current()
+        read = await page.ask("read")
+        try:
+            body = str(read["text"]).encode("utf-8", "replace")
+            return await read_document(read["url"], f"{read['kind']}; charset=utf-8", body)
+        except UnreadableDocumentError as error:
+            url = page.document.url
+            raise PageNotOpenedError(f"{url} could not be read: {error}.", url) from error
+
+    def _file(self, name: str) -> FilePayload:
+        # Its content, not its path: the browser cannot read the server's files.
+        mime_type = mimetypes.guess_type(name)[0] or "application/octet-stream"
+        return {"name": name, "mimeType": mime_type, "buffer": self._files[name]}
+
+    async def _upload_field(self, page: TaskPage, phrase: str) -> Element:
+        try:
+            return await find(page, "fields", phrase)
+        except ElementNotFoundError:
+            if not phrase:
+                raise
+            try:
+                return await find(page, "clickables", phrase, patience=False)
+            except ElementNotFoundError:
+                pass
+            raise
+
+    async def _upload_by_button(self, page: TaskPage, element: Element, file: FilePayload) -> None:
+        page.chooser = None
+        page.chooser_opened.clear()
+        await click(page, element)
+        try:
+            async with asyncio.timeout(_CHOOSER_SECONDS):
+                await page.chooser_opened.wait()
+        except TimeoutError:
+            raise NotFillableError(f"The field “{element.name}” takes no files.") from None
+        await self._answer_chooser(page, file)
+
+    async def _answer_chooser(self, page: TaskPage, file: FilePayload) -> None:
+        chooser, page.chooser = page.chooser, None
+        if chooser is not None:
+            await page.run(chooser.set_files(file), "an upload")

@@ -1,0 +1,204 @@
+"""One browser for all tasks: as many at once as memory has room for, started anew when lost."""
+
+import asyncio
+import contextlib
+import logging
+import os
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from playwright.async_api import Error as PlaywrightError
+from playwright.async_api import Playwright, async_playwright
+
+from browser_use_async.server.egress.policy import EgressPolicy
+from browser_use_async.server.egress.proxy import Gateway, Upstream
+from browser_use_async.server.executors.browser.context import TaskContext
+from browser_use_async.server.executors.browser.launch import (
+    BrowserError,
+    BrowserLostError,
+    BrowserNotStartedError,
+    BrowserProcess,
+    BrowserProgram,
+    NoAnswerError,
+    PageLostError,
+    clean_up_after_the_dead,
+)
+from browser_use_async.server.executors.protocol import Assignment
+
+_logger = logging.getLogger(__name__)
+
+_ALIVE_SECONDS = 5.0
+_SHARED_BYTES = 300 * 1024**2
+"""What the browser takes before it shows anything, and is left to the rest of the machine."""
+
+_EACH_BYTES = 250 * 1024**2
+"""What a task's pages take: most take less, heavy ones take more."""
+
+_MOST = 32
+_ENDED = "the browser has ended unexpectedly"
+_PROCESS_LIMITS = (
+    (Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory.current")),
+    (
+        Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"),
+        Path("/sys/fs/cgroup/memory/memory.usage_in_bytes"),
+    ),
+)
+
+
+class PlaywrightDriver:
+    """The program through which Playwright drives browsers, started when it is needed."""
+
+    def __init__(self) -> None:
+        self._playwright: Playwright | None = None
+        self._has_cleaned_up = False
+
+    async def start(self) -> Playwright:
+        """The driver, which is running.
+
+        Raises:
+            BrowserNotStartedError: It does not start.
+        """
+        if not self._has_cleaned_up:
+            self._has_cleaned_up = True
+            count = await asyncio.to_thread(clean_up_after_the_dead)
+            if count:
+                _logger.warning("removed what %s killed servers left of their browsers", count)
+        if self._playwright is None:
+            try:
+                self._playwright = await async_playwright().start()
+            except (OSError, PlaywrightError) as error:
+                raise BrowserNotStartedError(f"Playwright's driver failed: {error}") from error
+        return self._playwright
+
+    async def stop(self) -> None:
+        """End it, and with it the browsers that it has started."""
+        playwright, self._playwright = self._playwright, None
+        if playwright is not None:
+            with contextlib.suppress(PlaywrightError, ConnectionError):
+                await playwright.stop()
+
+
+class BrowserPool:
+    """The shared browser, and room in it for each task."""
+
+    def __init__(self, program: BrowserProgram, capacity: int, *, trace: bool = False) -> None:
+        self._program = program
+        self._trace = trace
+        self._room = asyncio.Semaphore(capacity)
+        self._starting = asyncio.Lock()
+        self._driver = PlaywrightDriver()
+        self._process: BrowserProcess | None = None
+
+    @property
+    def process(self) -> BrowserProcess | None:
+        """The browser, if one is running."""
+        return self._process
+
+    @asynccontextmanager
+    async def context(
+        self, assignment: Assignment, policy: EgressPolicy, upstream: Upstream | None
+    ) -> AsyncGenerator[TaskContext, None]:
+        """A context for one task, as soon as there is room for it.
+
+        Args:
+            assignment: The task.
+            policy: What it may connect to.
+            upstream: The proxy that it uses, if it uses one.
+
+        Raises:
+            BrowserNotStartedError: The browser does not start.
+            BrowserError: The browser or the page is gone or hangs.
+        """
+        async with self._room:
+            process = await self._running()
+            gateway = Gateway(policy, upstream)
+            await gateway.start()
+            context = TaskContext(process, gateway, assignment)
+            try:
+                # A trace holds whatever is typed and shown.
+                await context.open(trace=self._trace and not assignment.secrets)
+                yield context
+            except (NoAnswerError, PageLostError):
+                if await _is_alive(process):
+                    raise
+                # The pages of a browser that has ended are told of before it is.
+                is_hung = process.browser.is_connected()
+                await self._retire(process)
+                how = "the browser hung, and was ended" if is_hung else _ENDED
+                raise BrowserLostError(how) from None
+            finally:
+                await asyncio.shield(self._close(context, process, gateway))
+
+    async def aclose(self) -> None:
+        """End the browser and the driver."""
+        if self._process is not None:
+            await self._retire(self._process)
+        await self._driver.stop()
+
+    async def _running(self) -> BrowserProcess:
+        async with self._starting:
+            if self._process is not None and not self._process.browser.is_connected():
+                await self._retire(self._process)
+            if self._process is None:
+                await self._driver.stop()  # which may be what has ended the last one
+                playwright = await self._driver.start()
+                self._process = await BrowserProcess.start(playwright, self._program)
+            return self._process
+
+    async def _retire(self, process: BrowserProcess) -> None:
+        if self._process is process:  # the first of several tasks that find it lost or hanging
+            self._process = None
+            if not process.browser.is_connected():
+                _logger.error("%s, and is started anew", _ENDED)
+            await asyncio.shield(process.end())
+
+    async def _close(self, context: TaskContext, process: BrowserProcess, gateway: Gateway) -> None:
+        try:
+            await context.aclose()
+        except BrowserError as error:
+            _logger.error("the browser is ended, because it does not let go of a page: %s", error)  # noqa: TRY400 - the text says it
+            await self._retire(process)
+        finally:
+            await gateway.aclose()
+
+
+async def _is_alive(process: BrowserProcess) -> bool:
+    try:
+        async with asyncio.timeout(_ALIVE_SECONDS):
+            session = await process.browser.new_browser_cdp_session()
+            await session.send("Browser.getVersion")
+            await session.detach()
+    except (PlaywrightError, TimeoutError):
+        return False
+    return True
+
+
+def browsers_that_fit(free_bytes: int | None = None, each_bytes: int = _EACH_BYTES) -> int:
+    """How many tasks may have a browser at once; at least one.
+
+    Args:
+        free_bytes: The memory there is for them; by default what is free now.
+        each_bytes: What a task takes; by default its pages in a browser that all tasks share.
+    """
+    free = _free_bytes() if free_bytes is None else free_bytes
+    return max(1, min(_MOST, (free - _SHARED_BYTES) // each_bytes))
+
+
+def _free_bytes() -> int:
+    free = _free_on_machine()
+    for limit, used in _PROCESS_LIMITS:
+        try:
+            free = min(free, int(limit.read_text()) - int(used.read_text()))
+        except (OSError, ValueError):
+            continue  # no such limit
+    return free
+
+
+def _free_on_machine() -> int:
+    try:
+        lines = Path("/proc/meminfo").read_text().splitlines()
+        return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvail"))
+    except (OSError, StopIteration):
+        # Not Linux: half of what is built in.
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2

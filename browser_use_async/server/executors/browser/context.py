@@ -1,0 +1,262 @@
+"""A task's browser context: pages, cookies, files and connections of its own."""
+
+import asyncio
+import contextlib
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, cast
+
+from playwright.async_api import Browser, BrowserContext, Dialog, Page, Request, Response
+from playwright.async_api import Error as PlaywrightError
+
+from browser_use_async.server.egress.proxy import Gateway
+from browser_use_async.server.executors.browser.downloads import Downloads
+from browser_use_async.server.executors.browser.interception import RequestInterception
+from browser_use_async.server.executors.browser.launch import (
+    BrowserLostError,
+    BrowserProcess,
+    NoAnswerError,
+    PageLostError,
+)
+from browser_use_async.server.executors.browser.page import ANSWER_SECONDS, TaskPage
+from browser_use_async.server.executors.browser.secrets import SecretMask
+from browser_use_async.server.executors.protocol import Assignment
+
+_COOKIE_FIELDS = ("name", "value", "domain", "path", "expires", "httpOnly", "secure", "sameSite")
+_CLOSE_SECONDS = 5.0
+_MOST_PAGES = 20
+_MOST_EARLY = 100
+_TRACE_BYTES = 100 * 1024**2
+
+
+class TaskContext:
+    """One task's own context in the shared browser.
+
+    Attributes:
+        gateway: The way out.
+        downloads: What has been downloaded.
+        secrets: What keeps secrets out of pictures.
+        folder: Where the server's own files of the task are.
+    """
+
+    def __init__(
+        self,
+        process: BrowserProcess,
+        gateway: Gateway | RequestInterception,
+        assignment: Assignment,
+    ) -> None:
+        self._process = process
+        self._assignment = assignment
+        self._context: BrowserContext | None = None
+        self._pages: dict[Page, TaskPage] = {}
+        self._preparing: dict[Page, asyncio.Task[None]] = {}
+        self._early: list[tuple[Request, str, Request | Response]] = []
+        self._failure = ""
+        self._is_traced = False
+        self._downloads_folder = process.folder.for_browser(f"tasks/{assignment.task_id}-downloads")
+        self.folder = process.folder.for_server(f"tasks/{assignment.task_id}")
+        self.gateway = gateway
+        is_remote = isinstance(gateway, RequestInterception)
+        self.downloads = Downloads(self._downloads_folder, are_out_of_reach=is_remote)
+        self.secrets = SecretMask(assignment.secrets)
+
+    @property
+    def browser(self) -> Browser:
+        """The shared browser."""
+        return self._process.browser
+
+    @property
+    def playwright_context(self) -> BrowserContext:
+        """What Playwright calls it.
+
+        Raises:
+            PageLostError: It is not open.
+        """
+        if self._context is None:
+            raise PageLostError("the page has been closed")
+        return self._context
+
+    async def open(self, *, trace: bool) -> None:
+        """Make the context and its first page.
+
+        Args:
+            trace: Whether what happens in it is traced.
+
+        Raises:
+            BrowserError: The browser does not do so.
+        """
+        try:
+            async with asyncio.timeout(ANSWER_SECONDS):
+                await self._open(trace=trace)
+        except TimeoutError:
+            raise NoAnswerError("a new page was not opened in time") from None
+        except PlaywrightError as error:
+            if not self.browser.is_connected():
+                raise BrowserLostError("the browser has ended unexpectedly") from error
+            raise PageLostError(f"a new page could not be set up: {error.message}") from error
+
+    async def _open(self, *, trace: bool) -> None:
+        width, height = self._assignment.viewport
+        options: dict[str, Any] = {"service_workers": "block"}
+        if isinstance(self.gateway, Gateway):
+            # Nothing goes past the proxy, this machine's own addresses included.
+            server = f"http://127.0.0.1:{self.gateway.port}"
+            options = {"proxy": {"server": server, "bypass": "<-loopback>"}}
+        context = await self.browser.new_context(
+            accept_downloads=True, viewport={"width": width, "height": height}, **options
+        )
+        self._context = context
+        context.on("page", self._page_opened)
+        context.on("dialog", self._dialog_opened)
+        context.on("request", lambda it: self._pass_on(it, "request_sent", it))
+        context.on("response", lambda it: self._pass_on(it.request, "response_received", it))
+        for event in ("requestfinished", "requestfailed"):
+            context.on(event, lambda it: self._pass_on(it, "request_ended", it))
+        await self._add_cookies(context, self._assignment.cookies)
+        if trace:
+            await context.tracing.start(screenshots=True, snapshots=True)
+            self._is_traced = True
+        page = await context.new_page()
+        if isinstance(self.gateway, RequestInterception):
+            await self.gateway.start(self.browser, context, page)
+        await self.downloads.follow(self.browser, context, page)
+        await self.current()
+
+    async def aclose(self) -> None:
+        """Close the context, and delete its files.
+
+        Raises:
+            NoAnswerError: The browser hangs, so that it has to be ended as a whole.
+        """
+        for work in self._preparing.values():
+            work.cancel()
+        await asyncio.gather(*self._preparing.values(), return_exceptions=True)
+        for page in self._pages.values():
+            page.mark_lost("the page has been closed")
+        self._pages.clear()
+        try:
+            async with asyncio.timeout(_CLOSE_SECONDS):
+                with contextlib.suppress(PlaywrightError):  # gone with the browser
+                    await self.downloads.aclose()
+                    if self._context is not None:
+                        await self._context.close()
+        except TimeoutError:
+            raise NoAnswerError("a context was not closed in time") from None
+        finally:
+            self._context = None
+            for folder in (self.folder, self._downloads_folder):
+                await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
+
+    async def current(self) -> TaskPage:
+        """The page that was opened last and is open, ready to be used.
+
+        Raises:
+            BrowserError: There is none, or it cannot be set up.
+        """
+        if self._failure:
+            raise PageLostError(self._failure)
+        while self._pages:
+            page, task_page = list(self._pages.items())[-1]
+            preparing = asyncio.shield(self._preparing[page])
+            await task_page.run(preparing, "setting up a page")
+            if page in self._pages:  # it may have closed itself meanwhile
+                return task_page
+        if not self.browser.is_connected():
+            raise BrowserLostError("the browser has ended unexpectedly")
+        raise PageLostError("the page has been closed")
+
+    @property
+    def page_count(self) -> int:
+        """How many pages are open."""
+        return len(self._pages)
+
+    async def cookies(self) -> list[dict[str, Any]]:
+        """All cookies of the context.
+
+        Raises:
+            BrowserError: The browser does not tell.
+        """
+        page = await self.current()
+        cookies = await page.run(self.playwright_context.cookies(), "a question for cookies")
+        kept: list[dict[str, Any]] = []
+        for cookie in cookies:
+            fields = cast("Mapping[str, Any]", cookie)
+            kept.append({name: fields[name] for name in _COOKIE_FIELDS if name in fields})
+        return kept
+
+    async def trace(self) -> bytes | None:
+        """The trace of what has happened, or None if there is none or it is too large."""
+        if not self._is_traced or self._context is None:
+            return None
+        self._is_traced = False
+        path = self.folder / "trace.zip"
+        with contextlib.suppress(PlaywrightError, TimeoutError):
+            async with asyncio.timeout(ANSWER_SECONDS):
+                await self._context.tracing.stop(path=path)
+        return await asyncio.to_thread(_read, path)
+
+    async def _add_cookies(
+        self, context: BrowserContext, cookies: Sequence[Mapping[str, Any]]
+    ) -> None:
+        for cookie in cookies:
+            kept = {name: cookie[name] for name in _COOKIE_FIELDS if cookie.get(name) is not None}
+            # One that the browser does not take must not keep the others out.
+            with contextlib.suppress(PlaywrightError):
+                await context.add_cookies([cast("Any", kept)])
+
+    def _page_opened(self, page: Page) -> None:
+        if len(self._pages) >= _MOST_PAGES:
+            self._failure = f"its pages have opened more than {_MOST_PAGES} windows"
+            for each in self._pages.values():
+                each.mark_lost(self._failure)
+            return
+        opened = TaskPage(page)
+        self._pages[page] = opened
+        self._replay(opened)
+        page.on("close", self._page_closed)
+        loop = asyncio.get_running_loop()
+        self._preparing[page] = loop.create_task(self.secrets.install(page))
+
+    def _pass_on(self, request: Request, method: str, event: Request | Response) -> None:
+        page = _page_of(request)
+        if page in self._pages:
+            getattr(self._pages[page], method)(event)
+        elif request.is_navigation_request():
+            # A window has begun to load before it is announced.
+            self._early = [*self._early[-_MOST_EARLY:], (request, method, event)]
+
+    def _replay(self, opened: TaskPage) -> None:
+        early, self._early = self._early, []
+        for request, method, event in early:
+            page = _page_of(request)
+            if page is opened.page:
+                getattr(opened, method)(event)
+            elif page is None:
+                self._early.append((request, method, event))
+        if opened.page.url not in {"", "about:blank"}:
+            opened.note_shown()
+
+    def _dialog_opened(self, dialog: Dialog) -> None:
+        page = self._pages.get(dialog.page) if dialog.page is not None else None
+        if page is None:  # of a window that is about to be announced
+            page = next(reversed(self._pages.values()), None)
+        if page is not None:
+            page.dialog_opened(dialog)
+
+    def _page_closed(self, page: Page) -> None:
+        self._pages.pop(page, None)
+
+
+def _page_of(request: Request) -> Page | None:
+    try:
+        return request.frame.page
+    except PlaywrightError:
+        return None  # a service worker's, or one of a window that is not announced yet
+
+
+def _read(path: Path) -> bytes | None:
+    try:
+        return path.read_bytes() if path.stat().st_size <= _TRACE_BYTES else None
+    except OSError:
+        return None

@@ -1,0 +1,215 @@
+"""What the pages of one task download."""
+
+import asyncio
+import os
+from collections.abc import Mapping
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import attrs
+from playwright.async_api import Browser, BrowserContext, CDPSession, Page
+from playwright.async_api import Error as PlaywrightError
+
+MOST_BYTES = 100 * 1024 * 1024
+"""What the downloads of a task may have together, those under way included."""
+
+_MOST_FILES = 100
+_MOST_NAME_CHARACTERS = 200
+_NOTICE_SECONDS = 5.0
+_FINISH_SECONDS = 120.0
+_OUT_OF_REACH = "it would stay on the machine of the remote browser"
+_TOO_MUCH = f"the downloads have more than {MOST_BYTES // 1024**2} MB together"
+
+
+@attrs.define(eq=False)
+class _Download:
+    url: str
+    name: str
+    size: int = 0
+    ended: asyncio.Event = attrs.field(factory=asyncio.Event)
+    problem: str = ""
+
+
+class Downloads:
+    """The downloads of one task, kept by name.
+
+    Playwright tells neither how large a download is before it has ended nor of those of frames
+    that it does not know. The browser tells both, of all pages of a context.
+
+    Args:
+        folder: Where the browser puts them, each under a name that it makes up.
+        are_out_of_reach: Whether the browser is on another machine, so that none are made.
+
+    Attributes:
+        files: What has arrived whole, by name.
+        problems: What has not, as clauses.
+        latest: The name and the address of the one that arrived last.
+    """
+
+    def __init__(self, folder: Path, *, are_out_of_reach: bool = False) -> None:
+        self._folder = folder
+        self._refusal = _OUT_OF_REACH if are_out_of_reach else ""
+        self._session: CDPSession | None = None
+        self._context_id = ""
+        self._running: dict[str, _Download] = {}
+        self._begun = asyncio.Event()
+        self._kept_bytes = 0
+        self._count = 0
+        self._work: set[asyncio.Task[None]] = set()
+        self.files: dict[str, bytes] = {}
+        self.problems: list[str] = []
+        self.latest: tuple[str, str] | None = None
+
+    async def follow(self, browser: Browser, context: BrowserContext, page: Page) -> None:
+        """Take over the downloads of a context.
+
+        Args:
+            browser: The browser.
+            context: The context.
+            page: One of its pages.
+        """
+        in_page = await context.new_cdp_session(page)
+        target = await in_page.send("Target.getTargetInfo")
+        await in_page.detach()
+        self._context_id = target["targetInfo"]["browserContextId"]
+        self._session = await browser.new_browser_cdp_session()
+        self._session.on("Browser.downloadWillBegin", self._begin)
+        self._session.on("Browser.downloadProgress", self._progress)
+        await self._session.send(
+            "Browser.setDownloadBehavior",
+            {
+                "behavior": "deny" if self._refusal else "allowAndName",
+                "browserContextId": self._context_id,
+                "downloadPath": str(self._folder),
+                "eventsEnabled": True,
+            },
+        )
+
+    async def aclose(self) -> None:
+        """Follow them no longer."""
+        for work in self._work:
+            work.cancel()
+        await asyncio.gather(*self._work, return_exceptions=True)
+        if self._session is not None:
+            session, self._session = self._session, None
+            await session.detach()
+
+    def expect(self) -> None:
+        """From now on `is_expected` means downloads that begin after this."""
+        self._begun.clear()
+
+    @property
+    def is_expected(self) -> bool:
+        """Whether one has begun since `expect`."""
+        return self._begun.is_set()
+
+    async def begun(self) -> bool:
+        """Wait a few seconds for one to begin; whether one did."""
+        try:
+            async with asyncio.timeout(_NOTICE_SECONDS):
+                await self._begun.wait()
+        except TimeoutError:
+            return False
+        return True
+
+    async def finish(self) -> None:
+        """Wait until all that have begun have ended."""
+        waits = [each.ended.wait() for each in self._running.values()]
+        try:
+            async with asyncio.timeout(_FINISH_SECONDS):
+                await asyncio.gather(*waits)
+        except TimeoutError:
+            self.problems.append(f"a download took more than {_FINISH_SECONDS:g} s")
+
+    def take_problems(self) -> list[str]:
+        """What has not arrived since this was asked for last."""
+        problems, self.problems = self.problems, []
+        return problems
+
+    # --- what the browser tells -----------------------------------------------------------
+
+    def _begin(self, event: Mapping[str, Any]) -> None:
+        name = PurePosixPath(str(event.get("suggestedFilename") or "download")).name
+        download = _Download(str(event["url"])[:1000], _shortened(name) or "download")
+        download.problem = self._refusal
+        self._running[event["guid"]] = download
+        self._count += 1
+        self._begun.set()
+        if self._count > _MOST_FILES:
+            download.problem = f"the task has more than {_MOST_FILES} downloads"
+            self._cancel(event["guid"])
+
+    def _progress(self, event: Mapping[str, Any]) -> None:
+        guid, state = event["guid"], event["state"]
+        download = self._running.get(guid)
+        if download is None:
+            return
+        download.size = int(event.get("receivedBytes", 0))
+        under_way = sum(each.size for each in self._running.values())
+        if not download.problem and self._kept_bytes + under_way > MOST_BYTES:
+            download.problem = _TOO_MUCH
+        if download.problem:
+            self._cancel(guid)
+        if state == "inProgress":
+            return
+        if state == "canceled" and not download.problem:
+            download.problem = "it broke off"
+        if not download.problem:
+            self._keep(guid, download)
+        self._end(guid, download)
+
+    def _cancel(self, guid: str) -> None:
+        session = self._session
+        if session is None:
+            return
+
+        async def cancel() -> None:
+            try:
+                parameters = {"guid": guid, "browserContextId": self._context_id}
+                await session.send("Browser.cancelDownload", parameters)
+            except PlaywrightError:
+                return  # it has just ended, or the browser has
+
+        work = asyncio.get_running_loop().create_task(cancel())
+        self._work.add(work)
+        work.add_done_callback(self._work.discard)
+
+    def _keep(self, guid: str, download: _Download) -> None:
+        try:
+            content = _read(self._folder / guid)
+        except OSError as error:
+            download.problem = f"it cannot be read: {error.strerror}"
+            return
+        self._kept_bytes += len(content)
+        name = _unused(download.name, self.files)
+        self.files[name] = content
+        self.latest = name, download.url
+
+    def _end(self, guid: str, download: _Download) -> None:
+        (self._folder / guid).unlink(missing_ok=True)  # also of one that is refused
+        if download.problem:
+            self.problems.append(f"{download.name} was not downloaded: {download.problem}")
+        del self._running[guid]
+        download.ended.set()
+
+
+def _read(path: Path) -> bytes:
+    # The folder is the browser's, which may have put a link to something else there.
+    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
+    with os.fdopen(descriptor, "rb") as file:
+        return file.read(MOST_BYTES)
+
+
+def _shortened(name: str) -> str:
+    if len(name) <= _MOST_NAME_CHARACTERS:
+        return name
+    ending = PurePosixPath(name).suffix[:20]
+    return name[: _MOST_NAME_CHARACTERS - len(ending)] + ending
+
+
+def _unused(name: str, taken: Mapping[str, bytes]) -> str:
+    if name not in taken:
+        return name
+    path = PurePosixPath(name)
+    numbered = (f"{path.stem}-{number}{path.suffix}" for number in range(2, len(taken) + 3))
+    return next(each for each in numbered if each not in taken)

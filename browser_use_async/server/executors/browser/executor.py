@@ -1,0 +1,238 @@
+"""The executor itself: a browser context, a plan, the plan's actions, an answer."""
+
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from contextlib import AsyncExitStack, aclosing
+
+import attrs
+
+from browser_use_async.server.executors.browser.actions import Fill, PlannedAction, TaskPlan
+from browser_use_async.server.executors.browser.browser_pool import BrowserPool, browsers_that_fit
+from browser_use_async.server.executors.browser.context import TaskContext
+from browser_use_async.server.executors.browser.elements import (
+    ElementNotFoundError,
+    NotFillableError,
+)
+from browser_use_async.server.executors.browser.endpoint import BrowserEndpoint
+from browser_use_async.server.executors.browser.launch import (
+    BrowserError,
+    BrowserNotStartedError,
+    BrowserProgram,
+)
+from browser_use_async.server.executors.browser.live_input import LiveView
+from browser_use_async.server.executors.browser.locate import require_browser
+from browser_use_async.server.executors.browser.plan import read_browser_plan
+from browser_use_async.server.executors.browser.recording import Recorder, Recording
+from browser_use_async.server.executors.browser.remote import RemoteBrowsers
+from browser_use_async.server.executors.browser.settings import ChromiumSettings
+from browser_use_async.server.executors.browser.task_run import TaskRun
+from browser_use_async.server.executors.pace import DeadEndError
+from browser_use_async.server.executors.protocol import (
+    Assignment,
+    Control,
+    Failed,
+    Finished,
+    Step,
+)
+from browser_use_async.server.executors.reader.answer import NoAnswerError, answer
+from browser_use_async.server.executors.reader.export import NothingToExportError
+from browser_use_async.server.executors.reader.plan import PlanRefusedError
+from browser_use_async.server.executors.reader.schema import Schema, SchemaRefusedError
+from browser_use_async.server.executors.viewing import View
+from browser_use_async.server.html.page import shorten
+from browser_use_async.server.html.visit import PageNotOpenedError
+from browser_use_async.server.jobs.redaction import SecretRedactor
+from browser_use_async.server.worker import WorkRefusedError, in_worker
+
+_UNDERSTANDING = (PlanRefusedError, SchemaRefusedError)
+_SHOWN_CHARACTERS = 800
+_TRACE_NAME = "trace.zip"
+
+
+class ChromiumExecutor:
+    """Carries tasks out in a real browser, by fixed rules and without a language model.
+
+    It opens the pages that a task names, does what its instructions say one by one, and answers
+    from what is to be read then. It fails with a reason where its rules end.
+
+    Args:
+        settings: What the operator decides about the browser.
+
+    Raises:
+        ConfigurationError: There is no browser, or a setting cannot be used.
+    """
+
+    name = "rule-based Chromium"
+    reports_start = True  # a task waits for one of few browsers
+
+    def __init__(self, settings: ChromiumSettings | None = None) -> None:
+        settings = settings or ChromiumSettings()
+        self._egress = settings.egress()
+        self._trace = settings.trace
+        trace = settings.trace != "off"
+        self._endpoint = BrowserEndpoint.find(settings)
+        if self._endpoint is not None:
+            capacity = settings.max_browsers or 1
+            self._pool: BrowserPool | RemoteBrowsers = RemoteBrowsers(
+                self._endpoint, capacity, trace=trace
+            )
+        else:
+            program = BrowserProgram.of(require_browser(settings.browser), sandbox=settings.sandbox)
+            capacity = settings.max_browsers or browsers_that_fit()
+            self._pool = BrowserPool(program, capacity, trace=trace)
+        self._recorder = Recorder()
+        self._views: dict[str, LiveView] = {}
+
+    @property
+    def pool(self) -> BrowserPool | RemoteBrowsers:
+        """The shared browser, or the remote ones."""
+        return self._pool
+
+    async def run(
+        self, assignment: Assignment, control: Control
+    ) -> AsyncIterator[Step | Finished | Failed]:
+        """Carry out one task.
+
+        Args:
+            assignment: The task.
+            control: Awaited before each step.
+
+        Yields:
+            A step for each thing that is done and one for the answer, then `Finished`; or
+            `Failed` with the reason.
+        """
+        try:
+            plan = await _understood(assignment)
+        except _UNDERSTANDING as error:
+            yield Failed(str(error))
+            return
+        try:
+            async with aclosing(self._browse(assignment, control, plan)) as items:
+                async for item in items:
+                    yield item
+        except BrowserNotStartedError as error:
+            yield Failed(f"The browser did not start: {error}.")
+        except BrowserError as error:
+            yield Failed(f"The browser gave up: {error}.")
+
+    def view(self, task_id: str) -> View | None:
+        """The browser of a task, or None before it has one and after it has ended.
+
+        Args:
+            task_id: The task.
+        """
+        return self._views.get(task_id)
+
+    async def aclose(self) -> None:
+        """End the browser."""
+        await self._pool.aclose()
+
+    async def _browse(
+        self, assignment: Assignment, control: Control, plan: TaskPlan
+    ) -> AsyncGenerator[Step | Finished | Failed, None]:
+        policy = self._egress.policy(assignment)
+        if self._endpoint is not None:
+            upstream, proxy_note = None, self._endpoint.note(assignment)
+        else:
+            upstream, proxy_note = self._egress.upstream(assignment)
+        async with AsyncExitStack() as stack:
+            room = self._pool.context(assignment, policy, upstream)
+            context = await stack.enter_async_context(room)
+            view = LiveView(context.playwright_context, assignment.viewport)
+            stack.push_async_callback(view.aclose)
+            self._views[assignment.task_id] = view
+            control.started()
+            stack.callback(self._views.pop, assignment.task_id)
+            recording = await self._record(assignment, context, view)
+            if recording is not None:
+                stack.push_async_callback(recording.abandon)
+            task_run = TaskRun(self.name, assignment, context, control, proxy_note)
+            async with aclosing(_perform(task_run, context, assignment, plan)) as items:
+                async for item in items:
+                    if isinstance(item, Step):
+                        yield item
+                        continue
+                    recordings = await recording.finish() if recording is not None else {}
+                    ended = await self._with_trace(item, context)
+                    yield attrs.evolve(ended, recordings=recordings)
+
+    async def _record(
+        self, assignment: Assignment, context: TaskContext, view: LiveView
+    ) -> Recording | None:
+        if not assignment.takes_recording:
+            return None
+        return await self._recorder.record(view.screencast, context.folder)
+
+    async def _with_trace(self, item: Finished | Failed, context: TaskContext) -> Finished | Failed:
+        wanted = self._trace == "always" or (self._trace == "failure" and isinstance(item, Failed))
+        trace = await context.trace() if wanted else None
+        if trace is None:
+            return item
+        return attrs.evolve(item, files={**item.files, _TRACE_NAME: trace})
+
+
+async def _understood(assignment: Assignment) -> TaskPlan:
+    """The plan of a task, made in a worker, as is everything that comes of the text of others."""
+    files, schema = list(assignment.files), assignment.structured_output_json
+    # A plan needs the names of secrets only. Their values stay in this process.
+    names = dict.fromkeys(assignment.secrets, "")
+    try:
+        plan = await in_worker(read_task, assignment.task, files, names, schema)
+    except WorkRefusedError as error:
+        raise PlanRefusedError(f"Understanding the task {error}.") from error
+    actions = [_with_secret(action, assignment.secrets) for action in plan.actions]
+    return attrs.evolve(plan, actions=tuple(actions))
+
+
+def _with_secret(planned: PlannedAction, secrets: Mapping[str, str]) -> PlannedAction:
+    action = planned.action
+    if isinstance(action, Fill) and action.secret:
+        return attrs.evolve(planned, action=attrs.evolve(action, value=secrets[action.secret]))
+    return planned
+
+
+def read_task(
+    task: str,
+    files: Sequence[str],
+    secrets: Mapping[str, str],
+    structured_output_json: str | None,
+) -> TaskPlan:
+    """The plan of a task.
+
+    Raises:
+        PlanRefusedError: Something in the text is not understood.
+        SchemaRefusedError: The schema of its answer cannot be followed.
+    """
+    if structured_output_json is not None:
+        Schema(structured_output_json)
+    return read_browser_plan(task, files, secrets, structured=structured_output_json is not None)
+
+
+async def _perform(
+    task_run: TaskRun, context: TaskContext, assignment: Assignment, plan: TaskPlan
+) -> AsyncGenerator[Step | Finished | Failed, None]:
+    try:
+        for action in plan.actions:
+            step = await task_run.perform(action)
+            if step is not None:
+                yield step
+        await task_run.take_downloads()
+        evaluation = await task_run.begin_step()
+        schema = assignment.structured_output_json
+        finished = await answer(task_run.answering, plan, schema)
+        shown = shorten(finished.output or "", _SHOWN_CHARACTERS)
+        yield await task_run.step("Compose the answer", evaluation, shown)
+        # What was downloaded stays as it came; what is written here tells no secret.
+        mask = SecretRedactor(assignment.secrets)
+        written = {name: mask.content(content) for name, content in finished.files.items()}
+        files = {**task_run.files, **written}
+        yield attrs.evolve(finished, files=files, cookies=await context.cookies())
+    except PageNotOpenedError as error:
+        yield Failed(error.reason, error.url, await task_run.last_screenshot())
+    except (
+        DeadEndError,
+        ElementNotFoundError,
+        NoAnswerError,
+        NotFillableError,
+        NothingToExportError,
+    ) as error:
+        yield Failed(str(error), await task_run.url(), await task_run.last_screenshot())

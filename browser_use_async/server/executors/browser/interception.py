@@ -1,0 +1,156 @@
+"""The egress policy for a browser that is elsewhere: each request is paused and judged.
+
+Its connections do not pass the proxy that other browsers have. So a name is judged by the addresses
+that this server finds for it, which may not be those that the browser connects to.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import Mapping
+from typing import Any
+
+import attrs
+from playwright.async_api import Browser, BrowserContext, CDPSession, Page, WebSocketRoute
+from playwright.async_api import Error as PlaywrightError
+from yarl import URL
+
+from browser_use_async.server.egress.policy import Destination, EgressPolicy, Refusal
+from browser_use_async.server.egress.resolver import (
+    EgressRefusedError,
+    NameLookups,
+    UnknownHostError,
+    judged_addresses,
+)
+
+_KEPT_NOTES = 500
+_HARMLESS = frozenset({"about", "blob", "data"})
+
+
+class RequestInterception:
+    """Judges what a task's pages ask for: documents, what is in them, frames, workers, redirects.
+
+    Args:
+        policy: What may be asked for.
+    """
+
+    def __init__(self, policy: EgressPolicy) -> None:
+        # `localhost` in a task is this machine, and would be another one there.
+        private = attrs.evolve(policy.private, named=frozenset())
+        self._policy = attrs.evolve(policy, private=private)
+        self._lookups = NameLookups()
+        self._session: CDPSession | None = None
+        self._context_id = ""
+        self._is_foreign: dict[str, bool] = {}
+        self._refusals: list[Refusal] = []
+        self._problems: dict[tuple[str, int], str] = {}
+        self._work: set[asyncio.Task[None]] = set()
+
+    async def start(self, browser: Browser, context: BrowserContext, page: Page) -> None:
+        """Pause and judge all requests from now on.
+
+        Args:
+            browser: The browser.
+            context: The task's context.
+            page: Its first page, which has asked for nothing yet.
+
+        Raises:
+            PlaywrightError: The browser does not do so.
+        """
+        in_page = await context.new_cdp_session(page)
+        target = (await in_page.send("Target.getTargetInfo"))["targetInfo"]
+        await in_page.detach()
+        self._context_id = target["browserContextId"]
+        await context.route_web_socket(lambda _: True, self._judge_socket)
+        # In the browser's own session, which has the first request of a window, of a frame in
+        # another process and of a worker, and each redirect. Playwright's `route` has not.
+        self._session = await browser.new_browser_cdp_session()
+        self._session.on("Fetch.requestPaused", self._paused)
+        await self._session.send("Fetch.enable", {"patterns": [{"urlPattern": "*"}]})
+
+    async def aclose(self) -> None:
+        """Judge no more."""
+        for work in tuple(self._work):
+            work.cancel()
+        await asyncio.gather(*self._work, return_exceptions=True)
+
+    def take_refusals(self) -> list[Refusal]:
+        """What has been refused since this was asked for last, each destination once."""
+        taken = dict.fromkeys(self._refusals)
+        self._refusals.clear()
+        return list(taken)
+
+    def problem(self, url: str) -> str | None:
+        """Why the host of an address was not asked, as a sentence, or None.
+
+        Args:
+            url: The address.
+        """
+        target = URL(url)
+        return self._problems.get(((target.raw_host or "").lower(), target.port or 0))
+
+    def _paused(self, event: Mapping[str, Any]) -> None:
+        work = asyncio.get_running_loop().create_task(self._answer(event))
+        self._work.add(work)
+        work.add_done_callback(self._work.discard)
+
+    async def _answer(self, event: Mapping[str, Any]) -> None:
+        session = self._session
+        if session is None:
+            return
+        is_allowed = await self._is_others(session, event) or await self._allows(
+            event["request"]["url"]
+        )
+        command, parameters = "Fetch.continueRequest", {"requestId": event["requestId"]}
+        if not is_allowed:
+            command, parameters["errorReason"] = "Fetch.failRequest", "BlockedByClient"
+        with contextlib.suppress(PlaywrightError):  # the request or the browser has gone
+            await session.send(command, parameters)
+
+    async def _is_others(self, session: CDPSession, event: Mapping[str, Any]) -> bool:
+        """Whether a request is of a page of somebody else who is connected to the same browser."""
+        frame_id = str(event.get("frameId", ""))
+        if frame_id and frame_id not in self._is_foreign:
+            context_id = self._context_id
+            # Frames in the process of their page are not told apart, and judged.
+            with contextlib.suppress(PlaywrightError):
+                answer = await session.send("Target.getTargetInfo", {"targetId": frame_id})
+                context_id = answer["targetInfo"].get("browserContextId", context_id)
+            if len(self._is_foreign) < _KEPT_NOTES:
+                self._is_foreign[frame_id] = context_id != self._context_id
+            return context_id != self._context_id
+        return self._is_foreign.get(frame_id, False)
+
+    async def _judge_socket(self, socket: WebSocketRoute) -> None:
+        # A WebSocket is asked for like a page of the same host.
+        if await self._allows(f"http{socket.url.removeprefix('ws')}"):
+            socket.connect_to_server()
+        else:
+            with contextlib.suppress(PlaywrightError):
+                await socket.close(code=1008)
+
+    async def _allows(self, address: str) -> bool:
+        scheme = address.partition(":")[0].lower()
+        if scheme not in {"http", "https"}:
+            return scheme in _HARMLESS
+        try:
+            destination = Destination.of(URL(address))
+        except ValueError:
+            return False
+        place = destination.host, destination.port
+        try:
+            await judged_addresses(self._policy, self._lookups, destination)
+        except EgressRefusedError as refused:
+            self._note(place, f"{refused}.", refused.refusal)
+            return False
+        except UnknownHostError as error:
+            self._note(place, f"{str(error)[:1].upper()}{str(error)[1:]}.")
+            return False
+        self._problems.pop(place, None)
+        return True
+
+    def _note(self, place: tuple[str, int], problem: str, refusal: Refusal | None = None) -> None:
+        # A page that tries again and again must not fill the memory.
+        if len(self._problems) < _KEPT_NOTES:
+            self._problems[place] = problem
+        if refusal is not None and len(self._refusals) < _KEPT_NOTES:
+            self._refusals.append(refusal)

@@ -1,0 +1,132 @@
+"""Finding the browser and Playwright on this machine, and whether they are fit for use."""
+
+import os
+import re
+import shutil
+import subprocess
+from importlib.util import find_spec
+from pathlib import Path
+
+from browser_use_async.errors import ConfigurationError
+
+VARIABLE = "BROWSER_USE_SERVER_CHROMIUM"
+"""The environment variable that names the browser."""
+
+BROWSER_EXTRA = "pip install 'browser-use-async[browser]'"
+"""The command that installs Playwright."""
+
+LEAST_VERSION = 148
+"""The oldest major version of Chromium that is used without a warning.
+
+About half a year behind this release: each version since has closed holes that a page could use.
+"""
+
+_LEAST_DRIVEN = 120
+"""The oldest major version that is used at all: older ones lack commands that are needed."""
+
+_NAMES = (
+    "chromium",
+    "chromium-browser",
+    "google-chrome",
+    "google-chrome-stable",
+    "chrome",
+    "microsoft-edge",
+    "brave-browser",
+)
+_PLACES = (
+    "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
+    "/Applications/Chromium.app/Contents/MacOS/Chromium",
+)
+_VERSION = re.compile(r"\b(\d{2,4})\.\d+\.\d+")
+_VERSION_SECONDS = 20.0
+
+
+def find_browser(path: str | os.PathLike[str] | None = None) -> str | None:
+    """The browser to start, or None if this machine has none.
+
+    Args:
+        path: What the operator named: a file, or a name to look up in `PATH`.
+
+    Raises:
+        ConfigurationError: The one that was named, here or in `BROWSER_USE_SERVER_CHROMIUM`,
+            cannot be started.
+    """
+    named = os.fspath(path) if path is not None else os.environ.get(VARIABLE, "")
+    if named:
+        found = shutil.which(named)
+        if found is None:
+            raise ConfigurationError(f"there is no browser {named!r} that can be started")
+        return found
+    usual = (shutil.which(name) for name in (*_NAMES, *_PLACES))
+    return next((found for found in usual if found is not None), None)
+
+
+def require_browser(path: str | os.PathLike[str] | None = None) -> str:
+    """The browser to start, which is there and not too old.
+
+    Raises:
+        ConfigurationError: It is not; the text says how to get one.
+    """
+    found = find_browser(path)
+    if found is None:
+        raise ConfigurationError(
+            "no Chromium or Chrome was found; install one (Debian and Ubuntu: apt-get install "
+            "chromium; Fedora: dnf install chromium; macOS: brew install --cask chromium), or "
+            f"name it with --browser or the environment variable {VARIABLE}"
+        )
+    version = _version(found)
+    if version is not None and version < _LEAST_DRIVEN:
+        raise ConfigurationError(
+            f"{found} is version {version}, and versions before {_LEAST_DRIVEN} cannot be used; "
+            f"update it, or name another with --browser or the environment variable {VARIABLE}"
+        )
+    return found
+
+
+def missing_playwright() -> str | None:
+    """The sentence that asks for Playwright, or None if it is there with its driver."""
+    found = find_spec("playwright")
+    if found is None or found.origin is None:
+        return f"The executor chromium needs the extra `browser` (playwright): {BROWSER_EXTRA}"
+    # Some distributions package Playwright without the program that drives the browser.
+    driver = Path(found.origin).parent / "driver"
+    node = os.environ.get("PLAYWRIGHT_NODEJS_PATH") or driver / _NODE
+    if not Path(node).is_file() or not (driver / "package" / "cli.js").is_file():
+        return (
+            f"Playwright has no driver in {driver}; install it anew from a wheel for this "
+            "machine: pip install --force-reinstall playwright"
+        )
+    return None
+
+
+_NODE = "node.exe" if os.name == "nt" else "node"
+
+
+def version_warning(program: str) -> str | None:
+    """What to tell the operator about a browser, or None if there is nothing to tell.
+
+    Args:
+        program: Its file, which is asked for its version; takes a fraction of a second.
+    """
+    version = _version(program)
+    if version is None or version >= LEAST_VERSION:
+        return None
+    return (
+        f"{program} is version {version}, older than {LEAST_VERSION}: it lacks fixes for "
+        "holes that pages can use against this machine; update it"
+    )
+
+
+def _version(program: str) -> int | None:
+    try:
+        answer = subprocess.run(  # noqa: S603 - the browser that the operator has chosen
+            [program, "--version"],
+            check=False,
+            capture_output=True,
+            timeout=_VERSION_SECONDS,
+            text=True,
+        )
+    except (OSError, subprocess.SubprocessError, ValueError):
+        return None  # it says so itself when it is needed
+    match = _VERSION.search(answer.stdout)
+    return int(match[1]) if match else None

@@ -1,0 +1,354 @@
+"""One page of a task: opening addresses, waiting for it to come to rest, and asking it."""
+
+import asyncio
+import contextlib
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable
+from functools import cache
+from importlib.resources import files
+from typing import Any, TypeVar
+
+import attrs
+from playwright.async_api import (
+    CDPSession,
+    Dialog,
+    ElementHandle,
+    FileChooser,
+    Frame,
+    Page,
+    Request,
+    Response,
+)
+from playwright.async_api import Error as PlaywrightError
+from playwright.async_api import TimeoutError as PlaywrightTimeoutError
+
+from browser_use_async.server.executors.browser.launch import (
+    BrowserError,
+    BrowserLostError,
+    CommandFailedError,
+    NoAnswerError,
+    PageLostError,
+)
+
+ANSWER_SECONDS = 15.0
+"""How long a page may take for an ordinary command before it counts as hung."""
+
+_LOAD_SECONDS = 30.0
+_FRAME_SECONDS = 2.0
+_NOTICE_SECONDS = 0.05
+_QUIET_SECONDS = 0.1
+_MOST_QUIET_SECONDS = 3.0
+_LOOK_SECONDS = 0.02
+_MOST_FRAMES = 40
+_MOST_DIALOGS = 50
+_DIALOG_CHARACTERS = 300
+MOST_URL_CHARACTERS = 1000
+"""What is kept of an address, which a page can make as long as it likes."""
+
+ResultT = TypeVar("ResultT")
+
+
+@attrs.frozen
+class Document:
+    """The document that a page shows, or tried to.
+
+    Attributes:
+        url: Its address.
+        status: The HTTP status; 0 if no answer came.
+        error: Chromium's name for what went wrong, such as `net::ERR_ABORTED`.
+    """
+
+    url: str
+    status: int = 0
+    error: str = ""
+
+
+class TaskPage:
+    """One page, in a window or tab of its own.
+
+    Attributes:
+        page: What Playwright calls it.
+        document: What it shows.
+        dialogs: What it has said in message boxes, which are answered with OK.
+        chooser: The latest request for files that nothing has answered.
+        asked: Set as soon as it has asked for a document.
+    """
+
+    def __init__(self, page: Page) -> None:
+        self.page = page
+        self.document = Document("about:blank")
+        self.dialogs: list[str] = []
+        self.chooser: FileChooser | None = None
+        self.asked = asyncio.Event()
+        self.chooser_opened = asyncio.Event()
+        self._dialog_count = 0
+        self._loading = False
+        self._inflight: set[Request] = set()
+        self._document_request: Request | None = None
+        self._is_shown = True
+        self._lost: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        self._work: set[asyncio.Task[None]] = set()
+        self._listen()
+
+    def _listen(self) -> None:
+        page = self.page
+        page.on("framenavigated", self._frame_navigated)
+        page.on("load", self._loaded)
+        page.on("filechooser", self._files_asked_for)
+        page.on("crash", lambda _: self.mark_lost("the page has crashed"))
+        page.on("close", lambda _: self.mark_lost("the page has been closed"))
+
+    async def open(self, url: str) -> None:
+        """Open an address and wait until the page has come to rest.
+
+        Raises:
+            BrowserError: The page or the browser is gone or hangs.
+        """
+        self.document = Document(url[:MOST_URL_CHARACTERS])
+        try:
+            going = self.page.goto(url, wait_until="commit", timeout=_LOAD_SECONDS * 1000)
+            await self.run(going, f"opening {self.document.url}", _LOAD_SECONDS + 1)
+        except CommandFailedError as error:
+            # Of what became a download, the request tells.
+            if not self.document.error:
+                code = str(error).partition("net::")[2].partition(" ")[0]
+                self.document = attrs.evolve(self.document, error=f"net::{code or 'ERR_ABORTED'}")
+        await self.wait_for_rest()
+
+    async def wait_for_rest(self) -> None:
+        """Wait until the page has come to rest: loaded, and its scripts ask for nothing more.
+
+        Raises:
+            BrowserError: It is gone, or still loading after half a minute.
+        """
+        await asyncio.sleep(_NOTICE_SECONDS)
+        now = asyncio.get_running_loop().time
+        deadline = now() + _LOAD_SECONDS
+        loaded_since = quiet_since = now()
+        while now() < deadline:
+            self.check()
+            if self._loading or self._document_request in self._inflight:
+                loaded_since = quiet_since = now()
+            elif self._inflight:
+                quiet_since = now()
+            is_quiet = now() - quiet_since >= _QUIET_SECONDS
+            if is_quiet or now() - loaded_since >= _MOST_QUIET_SECONDS:
+                return
+            await asyncio.sleep(_LOOK_SECONDS)
+        raise NoAnswerError(f"it was still loading after {_LOAD_SECONDS:g} s")
+
+    async def run(
+        self, awaitable: Awaitable[ResultT], what: str, seconds: float = ANSWER_SECONDS
+    ) -> ResultT:
+        """Wait for what Playwright does, not longer than a page may take or is there.
+
+        Args:
+            awaitable: What it does.
+            what: The same in words.
+            seconds: How long it may take.
+
+        Raises:
+            BrowserError: It failed, or the page or the browser is gone or hangs.
+        """
+        work = asyncio.ensure_future(awaitable)
+        try:
+            async with asyncio.timeout(seconds):
+                waited: set[asyncio.Future[Any]] = {work, self._lost}
+                await asyncio.wait(waited, return_when=asyncio.FIRST_COMPLETED)
+        except TimeoutError:
+            raise NoAnswerError(f"{what} was not answered within {seconds:g} s") from None
+        finally:
+            if not work.done():
+                work.cancel()
+        if not work.done():
+            raise self._loss()
+        try:
+            return work.result()
+        except PlaywrightTimeoutError as error:
+            raise NoAnswerError(f"{what} was not answered within {seconds:g} s") from error
+        except PlaywrightError as error:
+            if self._lost.done() or self.page.is_closed() or not self._is_connected():
+                raise self._loss() from error
+            raise CommandFailedError(f"{what} failed: {str(error).splitlines()[0]}") from error
+
+    async def ask(self, function: str, *arguments: Any) -> Any:
+        """Call one of the functions of `page.js` in the main frame, and return what it returns.
+
+        Raises:
+            BrowserError: The page is gone, hangs, or the function failed.
+        """
+        for _ in range(2):
+            with contextlib.suppress(CommandFailedError):
+                return await self._ask(self.page.main_frame, function, *arguments)
+            await self.wait_for_rest()  # the page moved on in between
+        return await self._ask(self.page.main_frame, function, *arguments)
+
+    async def ask_frames(self, function: str, *arguments: Any) -> list[Any]:
+        """The same in each frame that is to be seen, the main one first.
+
+        Raises:
+            BrowserError: The page is gone, hangs, or the function failed in the main frame.
+        """
+        answers = [await self.ask(function, *arguments)]
+        async for frame in self._shown_frames():
+            with contextlib.suppress(CommandFailedError, NoAnswerError):
+                answers.append(await self._ask(frame, function, *arguments, seconds=_FRAME_SECONDS))
+        return answers
+
+    async def ask_element(self, function: str, element: ElementHandle, *arguments: Any) -> Any:
+        """Call one of the functions of `page.js` that take an element.
+
+        Raises:
+            BrowserError: The page is gone, hangs, or the function failed.
+        """
+        call = f"(element, rest) => ({script('page')}).{function}(element, ...rest)"
+        return await self.run(element.evaluate(call, list(arguments)), "a question to the page")
+
+    async def elements(self, kind: str) -> AsyncIterator[tuple[list[Any], Any]]:
+        """What `page.js` finds in each frame: descriptions, and a handle of the elements."""
+        expression = f"({script('page')}).{kind}()"
+        main = self.page.main_frame
+        yield await self._found(main, expression, ANSWER_SECONDS)
+        async for frame in self._shown_frames():
+            with contextlib.suppress(CommandFailedError, NoAnswerError):
+                yield await self._found(frame, expression, _FRAME_SECONDS)
+
+    async def screenshot(self) -> bytes:
+        """A PNG of what is to be seen of it, of the viewport's size.
+
+        Raises:
+            BrowserError: The page is gone or hangs.
+        """
+        taking = self.page.screenshot(animations="allow", caret="initial")
+        return await self.run(taking, "a screenshot")
+
+    async def cdp_session(self) -> CDPSession:
+        """A session for commands of the DevTools protocol.
+
+        Raises:
+            BrowserError: The page is gone or hangs.
+        """
+        return await self.run(self.page.context.new_cdp_session(self.page), "a session")
+
+    @property
+    def is_given_up(self) -> bool:
+        """Whether the document that it asked for is not shown: it is a file, or nothing at all."""
+        return not self._is_shown and self.document.error in {"", "net::ERR_ABORTED"}
+
+    def check(self) -> None:
+        """Make sure that it is still there.
+
+        Raises:
+            BrowserError: It is gone.
+        """
+        if self._lost.done() or self.page.is_closed() or not self._is_connected():
+            raise self._loss()
+
+    def mark_lost(self, reason: str) -> None:
+        """Note that it is gone, which ends whatever waits for it."""
+        if not self._lost.done():
+            self._lost.set_result(reason)
+
+    def _loss(self) -> BrowserError:
+        if not self._is_connected():
+            return BrowserLostError("the browser has ended unexpectedly")
+        return PageLostError(self._lost.result() if self._lost.done() else "it has been closed")
+
+    def _is_connected(self) -> bool:
+        browser = self.page.context.browser
+        return browser is None or browser.is_connected()
+
+    async def _ask(
+        self, frame: Frame, function: str, *arguments: Any, seconds: float = ANSWER_SECONDS
+    ) -> Any:
+        self.check()
+        call = f"({script('page')}).{function}({', '.join(map(json.dumps, arguments))})"
+        return await self.run(frame.evaluate(call), "a question to the page", seconds)
+
+    async def _found(self, frame: Frame, expression: str, seconds: float) -> tuple[list[Any], Any]:
+        asking = frame.evaluate_handle(expression)
+        found = await self.run(asking, "a question to the page", seconds)
+        described = found.evaluate("found => found.described")
+        return await self.run(described, "a question to the page", seconds), found
+
+    async def _shown_frames(self) -> AsyncIterator[Frame]:
+        for frame in self.page.frames[1:_MOST_FRAMES]:
+            with contextlib.suppress(CommandFailedError, NoAnswerError):
+                element = await self.run(frame.frame_element(), "a frame", _FRAME_SECONDS)
+                if await self.run(element.is_visible(), "a frame", _FRAME_SECONDS):
+                    yield frame
+
+    # --- what the page does ---------------------------------------------------------------
+
+    def note_shown(self) -> None:
+        """Note that it already shows what it has asked for, as a window that opens itself does."""
+        self._is_shown = True
+        self.in_background(self._note_loaded)
+
+    async def _note_loaded(self) -> None:
+        await self.page.wait_for_load_state("load")
+        self._loading = False
+
+    def request_sent(self, request: Request) -> None:
+        """Note a request of the page."""
+        if request.is_navigation_request():
+            if request.frame is not self.page.main_frame:
+                return  # of a frame that may go on in another process, so that its end is not told
+            self.asked.set()
+            self._document_request, self._is_shown, self._loading = request, False, True
+            self._inflight.clear()
+            self.document = Document(request.url[:MOST_URL_CHARACTERS])
+        if request.url.startswith(("http:", "https:")):
+            self._inflight.add(request)
+
+    def response_received(self, response: Response) -> None:
+        """Note the answer to one."""
+        if response.request is self._document_request:
+            self.document = Document(response.url[:MOST_URL_CHARACTERS], response.status)
+
+    def request_ended(self, request: Request) -> None:
+        """Note that one has ended, well or badly."""
+        self._inflight.discard(request)
+        if request is self._document_request and request.failure:
+            self._loading = False
+            self.document = attrs.evolve(self.document, error=request.failure)
+
+    def _frame_navigated(self, frame: Frame) -> None:
+        if frame is self.page.main_frame and not self._is_shown:
+            self._is_shown = self._loading = True
+
+    def _loaded(self, _: Page) -> None:
+        if self._is_shown:  # else of the document before
+            self._loading = False
+
+    def dialog_opened(self, dialog: Dialog) -> None:
+        """Note what a message box says, and answer it with OK."""
+        self._dialog_count += 1
+        if self._dialog_count > _MOST_DIALOGS:
+            self.mark_lost(f"it showed more than {_MOST_DIALOGS} message boxes")
+        if dialog.message:
+            self.dialogs.append(dialog.message[:_DIALOG_CHARACTERS])
+        self.in_background(dialog.accept)
+
+    def _files_asked_for(self, chooser: FileChooser) -> None:
+        # Answered by the step that uploads a file, and by nothing else.
+        self.chooser = chooser
+        self.chooser_opened.set()
+
+    def in_background(self, function: Callable[[], Awaitable[None]]) -> None:
+        """Do something that may fail when the page is gone."""
+
+        async def work() -> None:
+            with contextlib.suppress(PlaywrightError):  # the page is gone
+                await function()
+
+        task = asyncio.get_running_loop().create_task(work())
+        self._work.add(task)
+        task.add_done_callback(self._work.discard)
+
+
+@cache
+def script(name: str) -> str:
+    """The text of one of the scripts."""
+    folder = files("browser_use_async.server.executors.browser")
+    return folder.joinpath("scripts", f"{name}.js").read_text(encoding="utf-8").strip()

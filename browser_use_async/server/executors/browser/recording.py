@@ -1,0 +1,160 @@
+"""A recording of a task's browser, encoded by ffmpeg while the task runs."""
+
+import asyncio
+import contextlib
+import logging
+import shutil
+from asyncio.subprocess import DEVNULL, PIPE, Process
+from pathlib import Path
+
+from browser_use_async.server.executors.browser.screencast import Screencast
+from browser_use_async.server.executors.surroundings import kept_environment
+
+_logger = logging.getLogger(__name__)
+_END_SECONDS = 20.0
+_ENCODERS = {
+    "libx264": ("mp4", ["-preset", "ultrafast", "-crf", "28", "-movflags", "+faststart"]),
+    "libvpx": ("webm", ["-deadline", "realtime", "-cpu-used", "8", "-b:v", "1M"]),
+}
+"""The encoders that will do, the best first: the ending of the recording's name, and options."""
+
+
+class Recorder:
+    """Finds out, once, whether recordings can be made here and of which kind.
+
+    Args:
+        max_bytes: The size at which a recording ends.
+        max_seconds: The length at which it ends.
+    """
+
+    def __init__(self, *, max_bytes: int = 200 * 1024**2, max_seconds: float = 4 * 3600.0) -> None:
+        self._program = shutil.which("ffmpeg")
+        self._max_bytes = max_bytes
+        self._max_seconds = max_seconds
+        self._search: asyncio.Task[str | None] | None = None
+
+    async def record(self, screencast: Screencast, folder: Path) -> "Recording | None":
+        """Begin a recording, or None if none can be made here.
+
+        Args:
+            screencast: What is to be seen.
+            folder: Where the recording is while it is made.
+        """
+        if self._search is None:
+            self._search = asyncio.get_running_loop().create_task(self._find_encoder())
+        encoder = await asyncio.shield(self._search)
+        if self._program is None or encoder is None:
+            return None
+        ending, options = _ENCODERS[encoder]
+        file = folder / f"recording.{ending}"
+        width, height = (side // 2 * 2 for side in screencast.size)
+        shape = f"scale={width}:{height}:force_original_aspect_ratio=decrease"
+        process = await asyncio.create_subprocess_exec(
+            *(self._program, "-hide_banner", "-loglevel", "quiet", "-nostdin", "-y"),
+            # A frame lasts until the next one comes.
+            *("-use_wallclock_as_timestamps", "1", "-f", "image2pipe", "-c:v", "mjpeg", "-i", "-"),
+            *("-vf", f"{shape},pad={width}:{height},format=yuv420p", "-fps_mode", "vfr"),
+            *("-c:v", encoder, "-threads", "1", *options),
+            # At these it ends by itself, and what it has written until then can be played.
+            *("-fs", str(self._max_bytes), "-t", str(self._max_seconds)),
+            str(file),
+            stdin=PIPE,
+            stdout=DEVNULL,
+            stderr=DEVNULL,
+            env=kept_environment(),
+        )
+        return Recording(process, screencast, file)
+
+    async def _find_encoder(self) -> str | None:
+        encoder = None
+        if self._program is not None:
+            process = await asyncio.create_subprocess_exec(
+                *(self._program, "-hide_banner", "-encoders"),
+                stdin=DEVNULL,
+                stdout=PIPE,
+                stderr=DEVNULL,
+                env=kept_environment(),
+            )
+            known = (await process.communicate())[0].decode("utf-8", "replace").split()
+            encoder = next((each for each in _ENCODERS if each in known), None)
+        if encoder is None:
+            _logger.warning(
+                "tasks are not recorded: there is no ffmpeg with %s", " or ".join(_ENCODERS)
+            )
+        return encoder
+
+
+class Recording:
+    """One recording that is being made.
+
+    Args:
+        process: ffmpeg.
+        screencast: What it records.
+        file: What it writes.
+    """
+
+    def __init__(self, process: Process, screencast: Screencast, file: Path) -> None:
+        self._process = process
+        self._screencast = screencast
+        self._file = file
+        self._last = b""
+        self._work = asyncio.get_running_loop().create_task(self._feed())
+
+    async def finish(self) -> dict[str, bytes]:
+        """End the recording; it by the ending of its name, nothing if it came to nothing."""
+        await self._stop()
+        try:
+            async with asyncio.timeout(_END_SECONDS):
+                # The last frame again: only the next one tells how long it lasted.
+                await self._write(self._last)
+                if self._process.stdin is not None:
+                    self._process.stdin.close()
+                await self._process.wait()
+        except TimeoutError:
+            _logger.warning(
+                "a recording was given up: ffmpeg has not ended it in %g s", _END_SECONDS
+            )
+            return {}
+        finally:
+            await self.abandon()
+        video = await asyncio.to_thread(_read, self._file)
+        return {self._file.suffix.removeprefix("."): video} if video else {}
+
+    async def abandon(self) -> None:
+        """End without a recording."""
+        await self._stop()
+        with contextlib.suppress(ProcessLookupError):
+            self._process.kill()
+        await self._process.wait()
+
+    async def _stop(self) -> None:
+        self._work.cancel()
+        await asyncio.gather(self._work, return_exceptions=True)
+
+    async def _feed(self) -> None:
+        async with contextlib.aclosing(self._screencast.frames()) as frames:
+            async for frame in frames:
+                self._last = frame.image
+                if not await self._write(frame.image):
+                    await self._tell_of_end()
+                    return
+
+    async def _tell_of_end(self) -> None:
+        failed = await self._process.wait()
+        reason = "ffmpeg has failed" if failed else "it is as long or as large as one may be"
+        _logger.warning("a recording has ended before its task: %s", reason)
+
+    async def _write(self, image: bytes) -> bool:
+        """Pass a frame on; whether ffmpeg takes any more."""
+        if self._process.stdin is None or self._process.returncode is not None:
+            return False
+        try:
+            self._process.stdin.write(image)
+            await self._process.stdin.drain()
+        except (ConnectionError, RuntimeError):
+            return False
+        return True
+
+
+def _read(file: Path) -> bytes:
+    return file.read_bytes() if file.exists() else b""

@@ -1,0 +1,196 @@
+"""Secrets in pictures: hidden while the page is shown, and painted over in screenshots.
+
+A screenshot is painted over after it has been taken, so that no page can undo it: each field into
+which a secret was typed, and each text that repeats one, as the browser has laid them out. That
+reads what is drawn, whatever it is made of: letters in elements of their own, capitals, generated
+content, shadow roots. What a page draws as a picture is not found.
+"""
+
+import asyncio
+import contextlib
+import io
+import json
+import unicodedata
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import attrs
+from playwright.async_api import ElementHandle, Frame, Page
+from playwright.async_api import Error as PlaywrightError
+
+from browser_use_async.server.executors.browser.launch import BrowserError
+from browser_use_async.server.executors.browser.page import TaskPage, script
+from browser_use_async.server.jobs.redaction import SecretRedactor
+
+_WORLD = "browser-use-async-mask"
+_MARGIN = 2.0
+_SECONDS = 5.0
+_GREY = (128, 128, 128)
+
+Box = tuple[float, float, float, float]
+"""Left, top, right and bottom edge in CSS pixels of the window."""
+
+
+class SecretMask:
+    """Keeps the secrets of a task out of the pictures of its pages."""
+
+    def __init__(self, secrets: Mapping[str, str]) -> None:
+        self._values = SecretRedactor(secrets).values
+        self._plain = [_plain(value) for value in self._values if _plain(value)]
+        self._fields: list[ElementHandle] = []
+        self._work: set[asyncio.Task[None]] = set()
+
+    async def install(self, page: Page) -> None:
+        """Hide secrets in what a person watches of a page, from now on."""
+        if self._values:
+            await self._install(page)
+            # Frames of other sites live in processes of their own.
+            page.on("framenavigated", self._follow)
+
+    def note_field(self, element: ElementHandle) -> None:
+        """Paint over a field from now on, because a secret is typed into it."""
+        self._fields.append(element)
+
+    async def screenshot(self, page: TaskPage) -> bytes:
+        """A screenshot of a page without secrets.
+
+        Raises:
+            BrowserError: The page is gone or hangs.
+        """
+        if not self._values and not self._fields:
+            return await page.screenshot()
+        # What moves meanwhile is where it was before or where it is afterwards.
+        boxes = await self._boxes(page)
+        picture = await page.screenshot()
+        boxes += await self._boxes(page)
+        return await asyncio.to_thread(_painted_over, picture, boxes) if boxes else picture
+
+    async def _install(self, target: Page | Frame) -> None:
+        source = f"{script('mask')}({json.dumps(self._values)})"
+        # A world of its own: the page's scripts must not learn the values of all secrets.
+        parameters = {"source": source, "worldName": _WORLD, "runImmediately": True}
+        page = target if isinstance(target, Page) else target.page
+        # Fails if it is gone, and for frames of the page's own process, which have the script.
+        with contextlib.suppress(PlaywrightError):
+            session = await page.context.new_cdp_session(target)
+            await session.send("Page.enable")
+            await session.send("Page.addScriptToEvaluateOnNewDocument", parameters)
+
+    def _follow(self, frame: Frame) -> None:
+        if frame.parent_frame is not None:
+            work = asyncio.get_running_loop().create_task(self._install(frame))
+            self._work.add(work)
+            work.add_done_callback(self._work.discard)
+
+    async def _boxes(self, page: TaskPage) -> list[Box]:
+        boxes: list[Box] = []
+        for element in self._fields:
+            with contextlib.suppress(BrowserError):
+                box = await page.run(element.bounding_box(), "a field", _SECONDS)
+                if box is not None:
+                    left, top = box["x"], box["y"]
+                    boxes.append((left, top, left + box["width"], top + box["height"]))
+        boxes += await self._texts(page, page.page, 0.0, 0.0)
+        for frame in page.page.frames[1:]:
+            with contextlib.suppress(BrowserError):
+                element = await page.run(frame.frame_element(), "a frame", _SECONDS)
+                place = await page.run(element.bounding_box(), "a frame", _SECONDS)
+                if place is not None:
+                    boxes += await self._texts(page, frame, place["x"], place["y"])
+        return boxes
+
+    async def _texts(self, page: TaskPage, where: Any, left: float, top: float) -> list[Box]:
+        session = await page.run(page.page.context.new_cdp_session(where), "a session")
+        try:
+            taking = session.send("DOMSnapshot.captureSnapshot", {"computedStyles": []})
+            snapshot = await page.run(taking, "a snapshot")
+        finally:
+            with contextlib.suppress(BrowserError):
+                await page.run(session.detach(), "a session", _SECONDS)
+        found = _Snapshot(snapshot).boxes(self._plain)
+        return [(x + left, y + top, right + left, end + top) for x, y, right, end in found]
+
+
+@attrs.frozen
+class _Snapshot:
+    """What the browser has laid out of a page and of the frames in its process."""
+
+    answer: Mapping[str, Any]
+
+    def boxes(self, secrets: Sequence[str]) -> list[Box]:
+        """Where one of the secrets is to be read."""
+        return list(self._in_document(0, 0.0, 0.0, secrets))
+
+    def _in_document(
+        self, number: int, left: float, top: float, secrets: Sequence[str]
+    ) -> Iterator[Box]:
+        document = self.answer["documents"][number]
+        layout, nodes = document["layout"], document["nodes"]
+        left -= document.get("scrollOffsetX", 0.0)
+        top -= document.get("scrollOffsetY", 0.0)
+
+        def box(index: int) -> Box:
+            x, y, width, height = layout["bounds"][index]
+            return x + left, y + top, x + width + left, y + height + top
+
+        place_of = {node: index for index, node in enumerate(layout["nodeIndex"])}
+        for index in self._repeating(layout["text"], secrets):
+            yield box(index)
+        for name in ("inputValue", "textValue"):
+            values = nodes.get(name, {"index": [], "value": []})
+            for node, value in zip(values["index"], values["value"], strict=True):
+                if node in place_of and self._repeats(value, secrets):
+                    yield box(place_of[node])
+        for node, attributes in enumerate(nodes["attributes"]):
+            if node in place_of and any(self._repeats(each, secrets) for each in attributes[1::2]):
+                yield box(place_of[node])
+        inner = nodes.get("contentDocumentIndex", {"index": [], "value": []})
+        for node, document_number in zip(inner["index"], inner["value"], strict=True):
+            if node in place_of:
+                x, y, _, _ = box(place_of[node])
+                yield from self._in_document(document_number, x, y, secrets)
+
+    def _repeating(self, texts: Sequence[int], secrets: Sequence[str]) -> set[int]:
+        """The laid out texts in which a secret stands, also those that make it up together."""
+        parts, owners = [], []
+        for index, text in enumerate(texts):
+            plain = _plain(self._string(text))
+            parts.append(plain)
+            owners += [index] * len(plain)
+        whole, found = "".join(parts), set[int]()
+        for secret in secrets:
+            start = whole.find(secret)
+            while start >= 0:
+                found.update(owners[start : start + len(secret)])
+                start = whole.find(secret, start + 1)
+        return found
+
+    def _repeats(self, text: int, secrets: Sequence[str]) -> bool:
+        plain = _plain(self._string(text))
+        return any(secret in plain for secret in secrets)
+
+    def _string(self, index: int) -> str:
+        return str(self.answer["strings"][index]) if index >= 0 else ""
+
+
+def _plain(text: str) -> str:
+    """A text without what makes no difference to a reader: case, blanks, invisible characters."""
+    folded = unicodedata.normalize("NFKC", text).casefold()
+    return "".join(
+        each for each in folded if not each.isspace() and unicodedata.category(each) != "Cf"
+    )
+
+
+def _painted_over(picture: bytes, boxes: Sequence[Box]) -> bytes:
+    from PIL import Image, ImageDraw  # noqa: PLC0415 - only for tasks with secrets
+
+    with Image.open(io.BytesIO(picture)) as image:
+        painted = image.convert("RGB")
+    draw = ImageDraw.Draw(painted)
+    for left, top, right, bottom in boxes:
+        if right > left and bottom > top:
+            edges = (left - _MARGIN, top - _MARGIN, right + _MARGIN, bottom + _MARGIN)
+            draw.rectangle(edges, fill=_GREY)
+    written = io.BytesIO()
+    painted.save(written, "PNG")
+    return written.getvalue()

@@ -1,0 +1,212 @@
+"""Carries out the actions of one task, and records a step for each."""
+
+from urllib.parse import quote
+
+from browser_use_async.server.executors.browser.action_runner import ActionRunner
+from browser_use_async.server.executors.browser.actions import (
+    Action,
+    Extract,
+    PlannedAction,
+    TakePicture,
+    goal_of,
+)
+from browser_use_async.server.executors.browser.context import TaskContext
+from browser_use_async.server.executors.browser.launch import BrowserError
+from browser_use_async.server.executors.browser.page import MOST_URL_CHARACTERS
+from browser_use_async.server.executors.pace import Pace
+from browser_use_async.server.executors.protocol import Assignment, Control, Step
+from browser_use_async.server.executors.reader.plan import FollowLink, OpenFile
+from browser_use_async.server.html.document import (
+    UnreadableDocumentError,
+    read_document,
+    type_of_file,
+)
+from browser_use_async.server.html.page import Page, shorten
+from browser_use_async.server.html.visit import PageNotOpenedError
+
+_SHOWN_CHARACTERS = 800
+_TITLE_CHARACTERS = 300
+
+
+class TaskRun:
+    """The run of one task in its context.
+
+    Args:
+        name: What the executor calls itself in the first step.
+        assignment: The task.
+        context: Its context.
+        control: Awaited before each step.
+        proxy_note: How its connections leave this machine, as a sentence; empty if as usual.
+
+    Attributes:
+        answering: The pages that are part of the answer.
+        files: The output files so far.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        assignment: Assignment,
+        context: TaskContext,
+        control: Control,
+        proxy_note: str,
+    ) -> None:
+        self._name = name
+        self._assignment = assignment
+        self._context = context
+        self._runner = ActionRunner(context, assignment, control)
+        self._pace = Pace(assignment, control)
+        self._proxy_note = proxy_note
+        self._document: Page | None = None
+        """A file or a download that was opened, and is no page of the browser."""
+        self.answering: list[Page] = []
+        self.files: dict[str, bytes] = {}
+
+    async def perform(self, planned: PlannedAction) -> Step | None:
+        """Carry out one action.
+
+        Returns:
+            The step, or None when the words that might have named a link name none.
+
+        Raises:
+            DeadEndError: It cannot be done, or no step is left.
+            ElementNotFoundError: There is no such thing on the page.
+            NotFillableError: A field does not take a value.
+            PageNotOpenedError: A page cannot be opened or read.
+            BrowserError: The page or the browser is gone or hangs.
+        """
+        action, step = planned.action, None
+        if not await self._is_needless(action):
+            evaluation = await self.begin_step()
+            await self._perform(action)
+            self.files.update(self._context.downloads.files)
+            step = await self.step(self._goal(action), evaluation)
+        if planned.answers or isinstance(action, Extract):
+            await self._read()
+        return step
+
+    async def take_downloads(self) -> None:
+        """Keep what has been downloaded without anybody waiting for it, such as by a script."""
+        await self._context.downloads.finish()
+        self.files.update(self._context.downloads.files)
+
+    async def begin_step(self) -> str:
+        """Wait while the task is paused, and count a step.
+
+        Returns:
+            How the step before went.
+
+        Raises:
+            DeadEndError: No step is left.
+            BrowserError: The page is gone or hangs.
+        """
+        await self._pace.begin()
+        if self._pace.steps == 1:
+            return f"None - this is the first step. {self._proxy_note}".strip()
+        return " ".join([f"Success - “{await self._title()}” is open.", *await self._remarks()])
+
+    async def step(self, goal: str, evaluation: str, text: str = "") -> Step:
+        """A step that has just been taken, with a picture of the page.
+
+        Args:
+            goal: What it set out to do.
+            evaluation: How the step before went.
+            text: What to show of it; by default the beginning of the page.
+
+        Raises:
+            BrowserError: The page is gone or hangs.
+        """
+        document = self._document
+        if document is not None:
+            shown = text or f"{document.title[:_TITLE_CHARACTERS]}\n{document.text}"
+            url = document.url[:MOST_URL_CHARACTERS]
+            return Step(goal, evaluation, url, text=shorten(shown, _SHOWN_CHARACTERS))
+        page = await self._context.current()
+        shown = text or await self._runner.text()
+        picture = await self.screenshot()
+        return Step(goal, evaluation, page.document.url, picture, shorten(shown, _SHOWN_CHARACTERS))
+
+    async def screenshot(self) -> bytes | None:
+        """A picture of the page, or None if the server keeps none.
+
+        Raises:
+            BrowserError: The page is gone or hangs.
+        """
+        if not self._assignment.takes_screenshots:
+            return None
+        return await self._runner.screenshot(outlined=self._assignment.highlight_elements)
+
+    async def last_screenshot(self) -> bytes | None:
+        """A picture for a task that fails, if there still is something to be seen."""
+        try:
+            return await self.screenshot() if self._document is None else None
+        except BrowserError:
+            return None
+
+    async def url(self) -> str:
+        """The address of the page at hand; empty when there is none."""
+        if self._document is not None:
+            return self._document.url[:MOST_URL_CHARACTERS]
+        try:
+            address = (await self._context.current()).document.url
+        except BrowserError:
+            return ""
+        return "" if address == "about:blank" else address
+
+    # --- actions --------------------------------------------------------------------------
+
+    async def _is_needless(self, action: Action) -> bool:
+        """Whether an action is left out: a link that the task perhaps does not mean."""
+        if not isinstance(action, FollowLink) or action.needed:
+            return False
+        return not await self._runner.has(action.phrase)
+
+    async def _perform(self, action: Action) -> None:
+        if isinstance(action, OpenFile):
+            self._document = await self._opened_file(action.name)
+        elif isinstance(action, TakePicture):
+            self.files[action.name] = await self._runner.screenshot(outlined=False)
+        elif not isinstance(action, Extract):
+            self._document = await self._runner.handlers[type(action)](action)
+
+    async def _opened_file(self, name: str) -> Page:
+        url = f"file:///{quote(name)}"
+        try:
+            return await read_document(url, type_of_file(name), self._assignment.files[name])
+        except UnreadableDocumentError as error:
+            raise PageNotOpenedError(f"The file {name} cannot be read: {error}.", url) from error
+
+    async def _read(self) -> None:
+        page = self._document or await self._runner.read()
+        if (page.url, page.text) not in [(one.url, one.text) for one in self.answering]:
+            self.answering.append(page)
+
+    # --- words ----------------------------------------------------------------------------
+
+    async def _title(self) -> str:
+        if self._document is not None:
+            return (self._document.title or self._document.url)[:_TITLE_CHARACTERS]
+        page = await self._context.current()
+        return (str(await page.ask("title")) or page.document.url)[:_TITLE_CHARACTERS]
+
+    async def _remarks(self) -> list[str]:
+        """What happened beside what was asked for since the last step."""
+        page = await self._context.current()
+        said = [f"The page said: “{text}”." for text in page.dialogs]
+        page.dialogs.clear()
+        if page.chooser is not None:
+            said.append("The page asks for a file; only a step that uploads one gives it.")
+        refusals = self._context.gateway.take_refusals()
+        refused = [f"Refused: {each}." for each in refusals if not each.is_advertising]
+        blocked = [each.destination.host for each in refusals if each.is_advertising]
+        if blocked:
+            refused.append(f"Blocked as advertising: {', '.join(dict.fromkeys(blocked))}.")
+        problems = self._context.downloads.take_problems()
+        return [*said, *dict.fromkeys(refused), *(f"{each}." for each in problems)]
+
+    def _goal(self, action: Action) -> str:
+        goal = goal_of(action)
+        # The first step says who is at work, so that nobody takes the rules for a language model.
+        if self._pace.steps == 1:
+            return f"{self._name}: {goal[0].lower()}{goal[1:]}"
+        return goal

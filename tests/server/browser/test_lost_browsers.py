@@ -1,0 +1,261 @@
+"""Browsers that crash or hang, and servers that are killed: tasks fail, nothing is left behind."""
+
+import asyncio
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import textwrap
+from collections.abc import AsyncIterator, Iterator
+from contextlib import aclosing
+from pathlib import Path
+
+import pytest
+
+from browser_use_async.server.executors.browser.executor import ChromiumExecutor
+from browser_use_async.server.executors.browser.launch import (
+    PREFIX,
+    BrowserFolder,
+    clean_up_after_the_dead,
+)
+from browser_use_async.server.executors.browser.settings import ChromiumSettings
+from tests.server.browser.pages import serve_pages
+from tests.server.browser.running import browse
+from tests.support.patience import PATIENCE, until
+
+
+@pytest.fixture(autouse=True)
+def temporary(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A folder for temporary files that no other test uses."""
+    # Short, because the browser makes sockets in it, whose paths may not be long.
+    folder = Path(tempfile.mkdtemp(prefix="bua-"))
+    folder.chmod(0o711)  # as /tmp is: the browser may have a user of its own
+    monkeypatch.setattr(tempfile, "tempdir", str(folder))
+    yield folder
+    shutil.rmtree(folder, ignore_errors=True)  # of a test that was skipped or has failed
+
+
+@pytest.fixture
+async def chromium(browser_path: str, temporary: Path) -> AsyncIterator[ChromiumExecutor]:
+    """An executor whose browser keeps its files in `temporary`."""
+    executor = ChromiumExecutor(ChromiumSettings(browser_path, allow_private_addresses=True))
+    yield executor
+    await executor.aclose()
+    _check_empty(temporary)
+
+
+def _names(folder: Path) -> list[str]:
+    return [each.name for each in folder.iterdir()]
+
+
+def _check_empty(folder: Path) -> None:
+    assert _names(folder) == []
+    folder.rmdir()
+
+
+def _pid(executor: ChromiumExecutor) -> int:
+    process = executor.pool.process
+    assert process is not None
+    return process.pid
+
+
+def _group(pid: int) -> dict[int, str]:
+    """The living processes of a group, with their command lines."""
+    asked = subprocess.run(
+        ["ps", "-eo", "pgid=,stat=,pid=,args="], check=True, capture_output=True, text=True
+    )
+    rows = (line.split(None, 3) for line in asked.stdout.splitlines())
+    return {
+        int(row[2]): row[3] for row in rows if int(row[0]) == pid and not row[1].startswith("Z")
+    }
+
+
+async def _gone(pid: int) -> None:
+    await until(lambda: not _group(pid))  # processes tell nobody that they are gone
+
+
+async def _has_browser(executor: ChromiumExecutor, url: str) -> None:
+    """Wait until the task with the id `id` shows a page."""
+    await until(lambda: executor.view("id") is not None)
+    view = executor.view("id")
+    assert view is not None
+    async with aclosing(view.frames()) as frames:
+        await anext(frames)
+    await until(lambda: url in _addresses(executor))
+
+
+def _addresses(executor: ChromiumExecutor) -> list[str]:
+    process = executor.pool.process
+    assert process is not None
+    return [page.url for context in process.browser.contexts for page in context.pages]
+
+
+def test_a_folder_that_is_removed_twice_closes_no_other_file(temporary: Path):
+    """Two tasks may find one browser hanging, and the number of a closed file is used again."""
+    folder = BrowserFolder.make()
+    folder.remove()
+    with Path(os.devnull).open() as other:
+        folder.remove()
+
+        assert other.read() == ""
+    assert _names(temporary) == []
+
+
+async def test_a_browser_that_is_killed_fails_its_task(chromium: ChromiumExecutor, site: str):
+    """The task fails at once and says why; the next one has a new browser."""
+    waiting = asyncio.create_task(browse(chromium, f"Open {site}/. Wait for rain"))
+    await _has_browser(chromium, f"{site}/")
+    first = _pid(chromium)
+    os.kill(first, signal.SIGKILL)
+    lost = await waiting
+    done = await browse(chromium, f"Open {site}/ and tell me the title")
+
+    assert "the browser has ended unexpectedly" in lost.reason
+    assert done.output == "Tern & Tide Bicycles"
+    assert _pid(chromium) != first
+    await _gone(first)
+
+
+@pytest.mark.torture
+async def test_a_page_that_hangs_fails_its_task_alone(chromium: ChromiumExecutor, site: str):
+    """A page whose script never ends fails its task; the browser goes on for the others."""
+    page = "<title>Busy</title><button onclick='while (true) {}'>Hang</button>"
+    async with serve_pages({"/": page}) as pages:
+        hanging = asyncio.create_task(
+            browse(chromium, f"Open {pages.url}/. Click Hang. Scroll down", task_id="hanging")
+        )
+        other = await browse(chromium, f"Open {site}/ and tell me the title", task_id="other")
+        first = _pid(chromium)
+        hung = await hanging
+    after = await browse(chromium, f"Open {site}/ and tell me the title")
+
+    assert "was not answered within" in hung.reason
+    assert other.output == after.output == "Tern & Tide Bicycles"
+    assert _pid(chromium) == first
+
+
+@pytest.mark.torture
+async def test_a_page_that_crashes_fails_its_task_alone(chromium: ChromiumExecutor, site: str):
+    """A page that crashes fails its task; the browser goes on."""
+    crashing = asyncio.create_task(browse(chromium, f"Open {site}/. Wait for rain"))
+    await _has_browser(chromium, f"{site}/")
+    for process, command in _group(_pid(chromium)).items():
+        if "--type=renderer" in command:
+            os.kill(process, signal.SIGKILL)
+    crashed = await crashing
+    first = _pid(chromium)
+    done = await browse(chromium, f"Open {site}/ and tell me the title")
+
+    assert "the page has crashed" in crashed.reason
+    assert done.output == "Tern & Tide Bicycles"
+    assert _pid(chromium) == first
+
+
+@pytest.mark.torture
+async def test_a_browser_that_hangs_is_ended(chromium: ChromiumExecutor, site: str):
+    """A browser that stands still fails its task within a minute, and is replaced."""
+    waiting = asyncio.create_task(browse(chromium, f"Open {site}/. Wait for rain"))
+    await _has_browser(chromium, f"{site}/")
+    first = _pid(chromium)
+    os.killpg(first, signal.SIGSTOP)
+    hung = await waiting
+    await _gone(first)
+    done = await browse(chromium, f"Open {site}/ and tell me the title")
+
+    assert "the browser hung, and was ended" in hung.reason
+    assert done.output == "Tern & Tide Bicycles"
+
+
+async def test_stopping_takes_the_browser_away(chromium: ChromiumExecutor, site: str):
+    """Closing the iterator, which is what a stop does, closes the pages within seconds."""
+    await browse(chromium, f"Open {site}/ and tell me the title")
+    waiting = asyncio.create_task(browse(chromium, f"Open {site}/. Wait for rain"))
+    await _has_browser(chromium, f"{site}/")
+    waiting.cancel()
+    async with asyncio.timeout(PATIENCE):
+        await asyncio.wait([waiting])
+
+    assert waiting.cancelled()
+    assert chromium.view("id") is None
+    assert _addresses(chromium) == []
+
+
+SERVER = textwrap.dedent(
+    """
+    import asyncio, sys, tempfile
+    from browser_use_async.server.executors.browser.executor import ChromiumExecutor
+    from browser_use_async.server.executors.browser.settings import ChromiumSettings
+    from tests.server.browser.running import browse
+
+    async def main():
+        executor = ChromiumExecutor(ChromiumSettings(allow_private_addresses=True))
+        await browse(executor, "Open http://nowhere.invalid/")
+        print(executor.pool.process.pid, flush=True)
+        await asyncio.sleep(60)
+
+    asyncio.run(main())
+    """
+)
+
+
+@pytest.mark.parametrize("frozen", [False, pytest.param(True, marks=pytest.mark.torture)])
+async def test_a_killed_server_leaves_nothing(
+    browser_path: str, temporary: Path, site: str, frozen: bool
+):
+    """After kill -9 the browser ends by itself, and the next server deletes what is left."""
+    environment = {**os.environ, "TMPDIR": str(temporary), "PYTHONPATH": str(Path.cwd())}
+    server = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", SERVER, stdout=asyncio.subprocess.PIPE, env=environment
+    )
+    assert server.stdout is not None
+    pid = int(await server.stdout.readline())
+    if frozen:  # a browser that cannot even notice that its server is gone
+        os.killpg(pid, signal.SIGSTOP)
+    server.kill()
+    await server.wait()
+    if not frozen:
+        await _gone(pid)
+    left = [name for name in _names(temporary) if name.startswith(PREFIX)]
+    executor = ChromiumExecutor(ChromiumSettings(browser_path, allow_private_addresses=True))
+    done = await browse(executor, f"Open {site}/ and tell me the title")
+    await executor.aclose()
+
+    assert len(left) == 1
+    assert done.output == "Tern & Tide Bicycles"
+    await _gone(pid)
+    await until(lambda: not _names(temporary))  # Playwright's driver may be about to end
+    _check_empty(temporary)
+
+
+def test_the_living_keep_their_folders(temporary: Path):
+    """A folder whose server lives is left alone, and one without a lock is not ours to judge."""
+    living = BrowserFolder.make()
+    (temporary / f"{PREFIX}strange").mkdir()
+    (temporary / "other").mkdir()
+
+    assert clean_up_after_the_dead() == 0
+    assert living.path.is_dir()
+    assert (temporary / f"{PREFIX}strange").is_dir()
+
+    living.remove()
+    assert clean_up_after_the_dead() == 0
+    assert not living.path.exists()
+    for each in (f"{PREFIX}strange", "other"):
+        (temporary / each).rmdir()
+    temporary.rmdir()
+
+
+async def test_a_browser_that_does_not_start(temporary: Path):
+    """What the browser said before it ended stands in the reason of the task."""
+    program = temporary / "no-browser"
+    program.write_text("#!/bin/sh\necho 'cannot open display' >&2\nexit 7\n")
+    program.chmod(0o755)
+    executor = ChromiumExecutor(ChromiumSettings(program))
+    done = await browse(executor, "Open http://a.invalid/")
+    await executor.aclose()
+    program.unlink()
+
+    assert done.reason == ("The browser did not start: it ended with code 7: cannot open display.")
+    _check_empty(temporary)

@@ -1,0 +1,210 @@
+"""What a browser is told to do, from words alone: no browser is needed for that."""
+
+import contextlib
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from browser_use_async.server.executors.browser.actions import (
+    Action,
+    Click,
+    Download,
+    Extract,
+    Fill,
+    GoBack,
+    PressKey,
+    Scroll,
+    Submit,
+    TakePicture,
+    TaskPlan,
+    Tick,
+    Upload,
+    Wait,
+    WaitFor,
+    goal_of,
+)
+from browser_use_async.server.executors.browser.plan import read_browser_plan
+from browser_use_async.server.executors.browser.sentences import cut
+from browser_use_async.server.executors.reader.plan import (
+    FollowLink,
+    OpenAddress,
+    OpenFile,
+    PlanRefusedError,
+)
+from browser_use_async.server.executors.reader.wishes import Part
+
+SECRETS = {"shop_password": "tulips-and-tides"}
+FILES = ("cat.png", "order.csv")
+
+
+def _plan(text: str) -> TaskPlan:
+    return read_browser_plan(text, FILES, SECRETS)
+
+
+def _deeds(text: str) -> list[Action]:
+    """What is done between an opening and the reading at the end."""
+    actions = _plan(f"Open https://shop.example/ {text}").actions
+    actions = [action.action for action in actions]
+    assert actions[0] == OpenAddress("https://shop.example/")
+    return actions[1:-1] if actions[-1] == Extract() else actions[1:]
+
+
+LONG = {
+    "Fill": "Fill" + " " * 19_000 + "x",
+    "Type": "Type" + "\t " * 9_500 + "x",
+    "Upload": "Upload" + " \u00a0" * 9_500,
+    "line breaks": "\n" * 19_000 + "x",
+    "field words": "fill " + "the field " * 1_900 + "with x",
+    "opened quotations": "“" * 6_000 + "„" * 6_000 + "«" * 6_000,
+    "addresses": "a.b/ " * 3_800,
+    "instructions": "go back\n" * 2_300,
+}
+
+
+@pytest.mark.parametrize("said", LONG.values(), ids=LONG)
+def test_a_long_text_is_planned_or_refused(said: str):
+    """F6: no text of 20 KB holds up the server, whatever stands in it."""
+    with contextlib.suppress(PlanRefusedError):
+        assert _plan(f"Open https://shop.example/. {said}").actions
+
+
+def test_a_text_that_is_too_long_is_refused():
+    """F6: what is longer than 20,000 characters is not read by rules; the reason says so."""
+    said = "Open https://shop.example/. Fill Name with Ada".ljust(20_000)
+
+    assert _plan(said).actions
+    with pytest.raises(PlanRefusedError, match="up to 20,000 is read"):
+        _plan(f"{said} ")
+
+
+def test_blanks_inside_of_quotations_are_kept():
+    """Blanks between words count once, those of a value as they are."""
+    assert _deeds(' and  fill\t  Name   with  "Ada  Countess"   ') == [
+        Fill("Name", "Ada  Countess")
+    ]
+    assert _deeds("and fill the “First  name”  input  field with A") == [Fill("First name", "A")]
+
+
+@pytest.mark.parametrize(
+    ("said", "meant"),
+    [
+        ("fill Name with Ada", Fill("Name", "Ada")),
+        ('fill in the "Your name" field with "Ada, Countess"', Fill("Your name", "Ada, Countess")),
+        ("fill out the email box with a@b.example", Fill("email", "a@b.example")),
+        ("type Ada into the name field", Fill("name", "Ada")),
+        ("type 'a and click b' in Search", Fill("Search", "a and click b")),
+        ("enter “x with y” as title", Fill("title", "x with y")),
+        ("set the Quantity to 3", Fill("Quantity", "3")),
+        ("select Blue in the Colour menu", Fill("Colour", "Blue")),
+        ("choose “A repair” from topic", Fill("topic", "A repair")),
+        ("fill Password with shop_password", Fill("Password", "tulips-and-tides", "shop_password")),
+        (
+            "fill Password with the secret shop_password",
+            Fill("Password", "tulips-and-tides", "shop_password"),
+        ),
+        ("type {{shop_password}} into it", Fill("it", "tulips-and-tides", "shop_password")),
+        ("tick the box I agree", Tick("I agree", on=True)),
+        ("check the “I agree” checkbox", Tick("I agree", on=True)),
+        ("uncheck Newsletter", Tick("Newsletter", on=False)),
+        ("press Enter", PressKey("Enter")),
+        ("hit the escape key", PressKey("Escape")),
+        ("submit the form", Submit()),
+        ("upload cat.png", Upload("cat.png")),
+        ("attach order.csv to the Order field", Upload("order.csv", "Order")),
+        ("wait for “Thank you”", WaitFor("Thank you")),
+        ("wait until Ready appears", WaitFor("Ready")),
+        ("wait 2 seconds", Wait(2)),
+        ("wait 1.5 min", Wait(90)),
+        ("scroll down", Scroll("down")),
+        ("scroll to the bottom of the page", Scroll("bottom")),
+        ("go back", GoBack()),
+        ("take a screenshot", TakePicture("screenshot.png")),
+        ("take a screenshot of the page as home.png", TakePicture("home.png")),
+    ],
+)
+def test_instructions(said: str, meant: Action):
+    """Each instruction is understood in the ways in which people say it, in lists and sentences."""
+    assert _deeds(f"and {said}.") == [meant]
+    assert _deeds(f"\n- {said[0].upper()}{said[1:]}") == [meant]
+    assert _deeds(f"\n12. Then, please {said}\n") == [meant]
+
+
+def test_instructions_beside_those_of_the_reader():
+    """Once a task uses a browser's words, links and downloads are taken word for word as well."""
+    text = 'and click "Service plans", then download the price list. Scroll up. Tap Contact'
+
+    assert _deeds(text) == [
+        Click("Service plans"),
+        Download("price list"),
+        Scroll("up"),
+        Click("Contact"),
+    ]
+
+
+def test_the_answer_is_read_where_it_is_asked_for():
+    """Questions are read on the page on which they are asked; without any it is the last one."""
+    actions = [action.action for action in _plan("Open a.example/b. Tell me it. Go back").actions]
+    asked = _plan("Open a.example/b. Go back. Tell me the title")
+    saved = _plan("Open a.example/b. Scroll down. Save the table as x.csv")
+
+    assert actions == [OpenAddress("https://a.example/b"), Extract(), GoBack()]
+    assert asked.parts == {Part.TITLE}
+    assert saved.saving is not None
+    assert (saved.saving.name, saved.only_saving) == ("x.csv", True)
+
+
+def test_the_readers_words_make_the_readers_plan():
+    """A task without a browser's words is what the reader makes of it."""
+    plan = _plan("Open https://shop.example/, follow the Prices link and list the tables")
+    file = _plan("Open order.csv and tell me the text")
+
+    assert [action.action for action in plan.actions] == [
+        OpenAddress("https://shop.example/"),
+        FollowLink("Prices"),
+    ]
+    assert [action.action for action in file.actions] == [OpenFile("order.csv")]
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("Open a.example/ and juggle it. Scroll down", "“Open a.example/ and juggle it” is not"),
+        ("Open a.example/. Juggle. Scroll down", "“Juggle” is not understood. What is: open ADD"),
+        ("Open a.example/. Fill everything. Scroll down", "“Fill everything” is not understood"),
+        ("Open a.example/. Scroll down. Tell me the weather", "“Tell me the weather” is not und"),
+        ("Open a.example/. Scroll down. Extract “the price”", "“Extract “the price”” is not und"),
+        ("Open a.example/. Go back. Save it as my own.csv", "names no file that can be written"),
+        ("Open a.example/ and frobnicate the widget", "“frobnicate the widget” is not"),
+        ("Wait for rain", "does not begin with a page"),
+        ("Log in to a.example/", "asks to log in, and this browser has no language model"),
+        ("Open a.example/. Type the secret pin in PIN", "no secret “pin”. Its secrets: shop_pass"),
+        ("Open a.example/. Upload dog.png", "No file “dog.png” came with the task. Its files: cat"),
+        ("Open a.example/. Wait 10 minutes", "longer than 300 s"),
+        ("Open a.example/. Take a screenshot as x.jpg", "pictures are .png"),
+    ],
+)
+def test_what_is_not_understood(text: str, reason: str):
+    """The sentence that is not understood is named, with what would be."""
+    with pytest.raises(PlanRefusedError) as caught:
+        _plan(text)
+
+    assert reason in str(caught.value)
+
+
+def test_goals_show_no_secret():
+    """Neither the goal of a step nor a action's text has the value of a secret."""
+    actions = _deeds("and type shop_password into Password. Fill Name with Ada")
+
+    assert [goal_of(action) for action in actions] == [
+        "Fill “Password” with the secret shop_password",
+        "Fill “Name” with “Ada”",
+    ]
+    assert "tulips" not in repr(actions)
+
+
+@given(st.text(max_size=60), st.text(max_size=60))
+def test_any_text_is_cut_whole(before: str, after: str):
+    """Whatever a task says, cutting does not fail, and an outline is as long as its text."""
+    for sentence in cut(f'{before} "a. b" {after}'):
+        assert len(sentence.text) == len(sentence.outline)

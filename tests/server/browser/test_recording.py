@@ -1,0 +1,122 @@
+"""Recordings of a task's browser."""
+
+import asyncio
+import logging
+import shutil
+from pathlib import Path
+
+import pytest
+from playwright.async_api import BrowserContext, Page
+
+from browser_use_async.server.executors.browser.recording import Recorder, Recording
+from browser_use_async.server.executors.browser.screencast import Screencast
+from tests.server.browser.conftest import VIEWPORT
+from tests.support.patience import until
+
+needs_ffmpeg = pytest.mark.skipif(
+    shutil.which("ffmpeg") is None or shutil.which("ffprobe") is None,
+    reason="there is no ffmpeg on this machine",
+)
+
+# Noise, which no encoder makes small.
+NOISE = """<body style="margin: 0"><canvas id=c width=800 height=600></canvas><script>
+  const to = c.getContext("2d"), made = to.createImageData(800, 600);
+  (function draw() {
+    for (let at = 0; at < made.data.length; at += 4)
+      made.data.set([Math.random() * 256, Math.random() * 256, Math.random() * 256, 255], at);
+    to.putImageData(made, 0, 0);
+    requestAnimationFrame(draw);
+  })();
+</script>"""
+
+
+async def _probed(video: bytes, folder: Path) -> tuple[int, int, float]:
+    file = folder / "probed"
+    await asyncio.to_thread(file.write_bytes, video)
+    process = await asyncio.create_subprocess_exec(
+        *("ffprobe", "-v", "error", "-of", "csv=p=0", "-show_entries"),
+        "stream=width,height:format=duration",
+        str(file),
+        stdout=asyncio.subprocess.PIPE,
+    )
+    words = (await process.communicate())[0].decode().replace("\n", ",").split(",")
+    return int(words[0]), int(words[1]), float(words[2])
+
+
+async def _begin(recorder: Recorder, context: BrowserContext, folder: Path) -> Recording:
+    recording = await recorder.record(Screencast(context, VIEWPORT), folder)
+    assert recording is not None
+    return recording
+
+
+@needs_ffmpeg
+async def test_a_recording_shows_the_page_for_as_long_as_it_lasted(
+    context: BrowserContext, page: Page, tmp_path: Path
+):
+    """It is a video of the viewport's size that can be played, and nothing is left running."""
+    recording = await _begin(Recorder(), context, tmp_path)
+    for number in range(10):
+        await page.set_content(f"<h1>{number}</h1>")
+        await asyncio.sleep(0.1)
+    made = await recording.finish()
+    (video,) = made.values()
+    width, height, seconds = await _probed(video, tmp_path)
+
+    assert next(iter(made)) in {"mp4", "webm"}
+    assert (width, height) == VIEWPORT
+    assert seconds >= 0.8
+
+
+@needs_ffmpeg
+@pytest.mark.parametrize(
+    "limits", [{"max_bytes": 300_000}, {"max_seconds": 0.5}], ids=["bytes", "seconds"]
+)
+async def test_a_recording_is_bounded(
+    context: BrowserContext,
+    page: Page,
+    tmp_path: Path,
+    limits: dict[str, float],
+    caplog: pytest.LogCaptureFixture,
+):
+    """At its limit it ends with a warning, and what there is can be played."""
+    with caplog.at_level(logging.WARNING):
+        recording = await _begin(Recorder(**limits), context, tmp_path)  # type: ignore[arg-type]
+        await page.set_content(NOISE)
+        await until(lambda: "has ended before its task" in caplog.text)
+    (video,) = (await recording.finish()).values()
+    width, _, seconds = await _probed(video, tmp_path)
+
+    assert "as long or as large as one may be" in caplog.text
+    assert width == VIEWPORT[0]
+    assert seconds > 0
+    assert len(video) < 1_500_000
+
+
+@needs_ffmpeg
+async def test_an_abandoned_recording_leaves_no_process(
+    context: BrowserContext, page: Page, tmp_path: Path
+):
+    """Of a task that was stopped there is none, and ffmpeg has ended."""
+    recording = await _begin(Recorder(), context, tmp_path)
+    await page.set_content("<h1>Stopped</h1>")
+    await recording.abandon()
+
+    assert await recording.finish() == {}
+
+
+async def test_without_ffmpeg_there_are_no_recordings(
+    context: BrowserContext,
+    page: Page,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+):
+    """The log says so once."""
+    monkeypatch.setenv("PATH", str(tmp_path))
+    recorder = Recorder()
+    screencast = Screencast(context, VIEWPORT)
+    made = [await recorder.record(screencast, tmp_path) for _ in range(2)]
+    await page.close()
+
+    assert made == [None, None]
+    assert caplog.text.count("there is no ffmpeg") == 1

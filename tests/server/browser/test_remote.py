@@ -1,0 +1,236 @@
+"""Tasks in a browser that is rented: over CDP behind a key, and on a Playwright server."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+from aiohttp import web
+
+from browser_use_async.errors import ConfigurationError
+from browser_use_async.server.executors.browser.executor import ChromiumExecutor
+from browser_use_async.server.executors.browser.settings import ChromiumSettings
+from browser_use_async.server.executors.protocol import Failed, Finished
+from tests.server.browser.pages import serve_pages
+from tests.server.browser.rented import KEY, Rental, listening, playwright_server, rental
+from tests.server.browser.running import browse
+from tests.support.patience import until
+
+
+@pytest.fixture
+async def service(browser_path: str) -> AsyncIterator[Rental]:
+    """A service that rents a browser out."""
+    async with rental(browser_path) as running:
+        yield running
+
+
+@pytest.fixture
+async def rented(service: Rental) -> AsyncIterator[ChromiumExecutor]:
+    """An executor that works in a rented browser, where it may open pages of this machine."""
+    settings = ChromiumSettings(endpoint=service.endpoint(), allow_private_addresses=True)
+    executor = ChromiumExecutor(settings)
+    yield executor
+    await executor.aclose()
+
+
+async def test_a_task_in_a_rented_browser(rented: ChromiumExecutor, service: Rental):
+    """It goes as in a browser of this machine, and the first step says what is different."""
+    page = """<title>Rented</title><p id=said>
+      <label>Name <input id=n oninput="said.textContent = n.value"></label>"""
+    async with serve_pages({"/": page}) as site:
+        done = await browse(rented, f"Open {site.url}/. Fill Name with Ada. Extract")
+
+    assert "Ada" in done.output
+    first = done.steps[0].evaluation_previous_goal
+    assert "remote one, at 127.0.0.1" in first
+    assert "not where it connects to" in first
+    assert all(step.screenshot for step in done.steps)
+    assert service.count == 1
+
+
+async def test_cookies_files_and_recordings(rented: ChromiumExecutor):
+    """Profiles bring cookies and keep them, uploads arrive, and the pages are recorded."""
+    page = """<title>Form</title><label>File <input type=file
+      onchange="this.files[0].text().then(text => said.textContent = text)"></label><p id=said>"""
+    cookie = {"name": "kept", "value": "yes", "domain": "127.0.0.1", "path": "/"}
+    async with serve_pages({"/": page}) as site:
+        done = await browse(
+            rented,
+            f"Open {site.url}/?cookie=new. Upload words.txt. Wait for “tulips”. Extract",
+            files={"words.txt": b"tulips"},
+            cookies=[cookie],
+            takes_recording=True,
+        )
+
+    assert "tulips" in done.output
+    assert site.cookies[0] == {"kept": "yes"}
+    assert isinstance(done.end, Finished)
+    assert {*done.end.recordings} <= {"mp4", "webm"}
+    assert {each["name"] for each in done.end.cookies} == {"kept", "visited"}
+
+
+async def test_downloads_are_refused_in_words(rented: ChromiumExecutor):
+    """A file would be on the other machine."""
+    file = web.Response(body=b"x", headers={"Content-Disposition": "attachment; filename=a.bin"})
+    async with serve_pages({"/": "<a href=/a.bin>Get it</a>", "/a.bin": file}) as site:
+        done = await browse(rented, f"Open {site.url}/. Click “Get it”. Extract")
+
+    assert isinstance(done.end, Failed)
+    assert "a.bin was not downloaded: it would stay on the machine" in done.end.reason
+
+
+EVERYWHERE = """
+<title>Everywhere</title><img src="OTHER/image"><iframe src="OTHER/frame"></iframe>
+<img src="/redirect"><iframe src="/redirected-frame"></iframe><a href="/popup">open</a>
+<script>
+  const worker = code => URL.createObjectURL(new Blob([code]));
+  fetch("OTHER/fetch");
+  new Worker(worker("fetch('OTHER/worker')"));
+  new SharedWorker(worker("fetch('OTHER/shared-worker')"));
+  const socket = new WebSocket("OTHER/socket".replace("http", "ws"));
+  open("/redirected-popup");
+  navigator.sendBeacon("OTHER/beacon");
+  addEventListener("load", () => setTimeout(() => document.body.append("All asked"), 1000));
+</script>
+"""
+REDIRECTED = {"/redirect": "/image-2", "/redirected-frame": "/frame-2"}
+REDIRECTED["/redirected-popup"] = "/popup"
+WAYS = {
+    *("/image", "/frame", "/image-2", "/frame-2", "/popup", "/fetch", "/worker", "/shared-worker"),
+    *("/socket", "/beacon"),
+}
+
+
+async def _ways_out(executor: ChromiumExecutor, *, is_allowed: bool) -> set[str]:
+    """The paths that pages reach on another domain, and what is said of those that they do not."""
+    redirects = {path: f"REDIRECT OTHER{to}" for path, to in REDIRECTED.items()}
+    async with serve_pages({"/": EVERYWHERE, **redirects}) as site:
+        allowed = ["127.0.0.1", *(["localhost"] if is_allowed else [])]
+        task = f"Open {site.url}/. Wait 3 s. Extract"
+        await browse(executor, task, allowed_domains=allowed)
+    return WAYS & {*site.asked}
+
+
+async def test_pages_reach_no_other_domain(rented: ChromiumExecutor):
+    """Documents, frames, pictures, workers, sockets, windows and redirects of all of them."""
+    assert await _ways_out(rented, is_allowed=False) == set()
+
+
+async def test_the_same_pages_reach_it_when_it_is_allowed(rented: ChromiumExecutor):
+    """The control: each of these ways leads out."""
+    assert await _ways_out(rented, is_allowed=True) == WAYS
+
+
+async def test_private_addresses_and_other_domains_are_told(service: Rental):
+    """A task that names one fails with the reason, also for what is this machine here."""
+    executor = ChromiumExecutor(ChromiumSettings(endpoint=service.endpoint()))
+    try:
+        async with serve_pages({"/": "<title>Private</title>"}) as site:
+            private = await browse(executor, f"Open {site.url}/. Extract")
+            outside = await browse(
+                executor, f"Open {site.url}/. Extract", allowed_domains=["shop.example"]
+            )
+    finally:
+        await executor.aclose()
+
+    assert "is a private address (127.0.0.1)" in private.reason
+    assert "outside the allowed domains" in outside.reason
+    assert site.asked == []
+
+
+async def test_a_lost_connection_fails_the_task_and_the_next_one_connects_again(
+    rented: ChromiumExecutor, service: Rental
+):
+    """Within two seconds, with a reason that has the host and not the key."""
+    async with serve_pages({"/": "<title>Here</title>"}) as site:
+        lost = asyncio.create_task(browse(rented, f"Open {site.url}/. Wait for “never”. Extract"))
+        await until(lambda: "/" in site.asked)
+        service.cut()
+        async with asyncio.timeout(2):
+            failed = await lost
+        again = await browse(rented, f"Open {site.url}/. Tell me the title")
+
+    place = f"ws://127.0.0.1:{service.port}"
+    assert failed.reason == (
+        f"The browser gave up: the connection to the remote browser at {place} was lost."
+    )
+    assert again.output == "Here"
+    assert service.count == 2
+
+
+async def test_a_task_on_a_playwright_server(browser_path: str):
+    """Playwright's own protocol, which starts a browser for each connection."""
+    page = {"/": "<title>Served</title>"}
+    async with playwright_server(browser_path) as url, serve_pages(page) as site:
+        settings = ChromiumSettings(
+            endpoint=url, endpoint_protocol="playwright", allow_private_addresses=True
+        )
+        executor = ChromiumExecutor(settings)
+        try:
+            done = await browse(executor, f"Open {site.url}/. Tell me the title")
+            reached = await _ways_out(executor, is_allowed=False)
+        finally:
+            await executor.aclose()
+
+    assert done.output == "Served"
+    assert reached == set()
+
+
+async def _reason(endpoint: str, **settings: Any) -> str:
+    executor = ChromiumExecutor(ChromiumSettings(endpoint=endpoint, **settings))
+    try:
+        done = await browse(executor, "Open https://example.com/. Extract")
+    finally:
+        await executor.aclose()
+    return done.reason
+
+
+async def test_a_wrong_key(service: Rental, caplog: pytest.LogCaptureFixture):
+    """The reason says that the key is refused, and neither it nor the log shows it."""
+    key = KEY[::-1]
+    with caplog.at_level(logging.DEBUG):
+        reason = await _reason(service.endpoint(key))
+
+    assert reason == (
+        f"The browser did not start: of the remote browser at ws://127.0.0.1:{service.port}, it "
+        "refuses the key (401)."
+    )
+    assert key not in caplog.text
+    assert key not in repr(ChromiumSettings(endpoint=service.endpoint(key)))
+
+
+@pytest.mark.parametrize(("protocol", "words"), [("cdp", "playwright"), ("playwright", "cdp")])
+async def test_something_that_is_no_browser(protocol: str, words: str):
+    """A WebSocket that says something else, and one that hangs up: the reason names the option."""
+
+    async def answer(request: web.Request) -> web.WebSocketResponse:
+        socket = web.WebSocketResponse()
+        await socket.prepare(request)
+        await socket.send_str("Hello! How can I help you?")
+        await socket.close()
+        return socket
+
+    async with listening(answer) as port:
+        url = f"ws://user:{KEY}@127.0.0.1:{port}/"
+        reason = await _reason(url, endpoint_protocol=protocol)
+
+    assert f"--browser-protocol {words}" in reason or "closed the connection" in reason
+    assert KEY not in reason
+
+
+async def test_nobody_listens_there():
+    """A closed port is named as such."""
+    async with listening(None) as port:
+        pass
+
+    assert (await _reason(f"ws://127.0.0.1:{port}/?token={KEY}")).endswith("nothing listens there.")
+
+
+@pytest.mark.parametrize("text", [KEY, f"ftp://{KEY}@host/", "wss://", f"wss://host:port/{KEY}"])
+async def test_no_address(text: str):
+    """It is refused when the server starts, by a message without it."""
+    with pytest.raises(ConfigurationError, match="address such as wss://host") as refused:
+        ChromiumExecutor(ChromiumSettings(endpoint=text))
+
+    assert KEY not in str(refused.value)

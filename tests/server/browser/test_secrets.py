@@ -1,0 +1,90 @@
+"""The values of secrets: typed where they belong, and shown nowhere."""
+
+import pytest
+
+from browser_use_async.server.executors.browser.executor import ChromiumExecutor
+from browser_use_async.server.executors.protocol import Failed, Finished
+from browser_use_async.server.jobs.redaction import SecretRedactor
+from tests.server.browser.pages import serve_pages
+from tests.server.browser.running import browse
+
+SECRET = "tulips & tides 2000"
+OTHER = "lilies # lakes 3000"
+
+# Shows what was typed again: as text, in a box, in a frame, in pieces, and later.
+ECHO = """
+<title>Echo</title>
+<form onsubmit="return false"><label>Name <input id=name oninput="echo(this.value)"></label></form>
+<p id=said></p><input id=copy><div id=pieces><span></span></div>
+<iframe srcdoc="<body><p id=said></p></body>"></iframe>
+<script>
+  function echo(text) {
+    said.textContent = 'You said ' + text;
+    copy.value = text;
+    frames[0].document.getElementById('said').textContent = text;
+    pieces.firstElementChild.textContent = '';
+    for (const letter of text) pieces.firstElementChild.append(letter);
+  }
+</script>
+"""
+
+
+async def test_a_secret_is_typed_and_not_shown(chromium: ChromiumExecutor):
+    """Pages get the value; pictures show dots and a blur, and are others than without the mask."""
+    pictures = []
+    async with serve_pages({"/": ECHO}) as site:
+        for secret in (SECRET, OTHER):
+            done = await browse(
+                chromium,
+                f"Open {site.url}/. Fill Name with the secret pin. Wait 1 s. Extract",
+                secrets={"pin": secret},
+                highlight_elements=False,
+            )
+            assert secret in done.output  # the server masks texts; see below
+            pictures.append([step.screenshot for step in done.steps])
+        plain = await browse(
+            chromium,
+            f"Open {site.url}/. Fill Name with “{SECRET}”. Wait 1 s. Extract",
+            highlight_elements=False,
+        )
+
+    assert all(step.screenshot for step in plain.steps)
+    goals = " ".join(step.next_goal for step in done.steps)
+    assert "Fill “Name” with the secret pin" in goals
+    assert OTHER not in goals
+    # The control: without the mask the picture is another one.
+    assert plain.steps[2].screenshot not in pictures[0]
+    assert pictures[0][0] == pictures[1][0]
+
+
+@pytest.mark.torture
+async def test_addresses_show_no_secret(chromium: ChromiumExecutor):
+    """A form that is sent by GET puts the value into the address, in the spelling of addresses."""
+    page = "<title>Form</title><form action=/got><label>Name <input name=name></label></form>"
+    secrets = {"pin": SECRET}
+    async with serve_pages({"/": page, "/got": "<title>Got it</title>"}) as site:
+        task = f"Open {site.url}/. Fill Name with pin. Submit the form. Tell me the title"
+        done = await browse(chromium, task, secrets=secrets)
+    mask = SecretRedactor(secrets)
+    shown = [mask.step(step) for step in done.steps]
+
+    assert done.output == "Got it"
+    assert "tulips" in done.steps[-1].url
+    assert all("tulips" not in repr(step) for step in shown)
+    assert shown[-1].url == f"{site.url}/got?name=***"
+
+
+def test_all_spellings_are_masked():
+    """Texts, addresses, JSON and HTML spell a value in their own ways; all are masked."""
+    mask = SecretRedactor({"pin": 'a"b & ü/c'})
+    spelled = (
+        'a"b & ü/c',
+        "a%22b+%26+%C3%BC%2Fc",
+        "a%22b%20%26%20%C3%BC/c",
+        'a\\"b & \\u00fc/c',
+        "a&quot;b &amp; ü/c",
+    )
+
+    assert [mask.text(f"<{each}>") for each in spelled] == ["<***>"] * len(spelled)
+    assert mask.result(Finished('{"pin": "a\\"b & ü/c"}')).output == '{"pin": "***"}'
+    assert mask.failure(Failed("no a%22b+%26+%C3%BC%2Fc")).reason == "no ***"

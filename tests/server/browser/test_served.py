@@ -1,0 +1,177 @@
+"""A server whose tasks have a real browser, as its clients see it."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+
+from browser_use_async.errors import ConfigurationError
+from browser_use_async.server import ChromiumSettings, LocalServer
+from browser_use_async.server.executors.browser import locate
+from tests.server.browser.pages import png_size, serve_pages
+from tests.server.calling import Caller
+from tests.support.patience import until
+
+SECRET = "canary-in-the-form-7c1e"
+TASK_SECONDS = 90.0  # for a task in a browser that has to be started first
+OPEN = ChromiumSettings(allow_private_addresses=True)
+
+
+@pytest.fixture
+async def api(browser_path: str, http: aiohttp.ClientSession) -> AsyncIterator[Caller]:
+    """A server that takes what it finds."""
+    async with LocalServer(executor="auto", chromium=OPEN) as server:
+        yield Caller(server, http)
+
+
+@pytest.fixture
+async def http() -> AsyncIterator[aiohttp.ClientSession]:
+    """A client without any defaults."""
+    async with aiohttp.ClientSession() as session:
+        yield session
+
+
+async def _steps(api: Caller, task_id: str, count: int) -> None:
+    record = api.server.store.task(task_id)
+    assert record is not None
+    await until(lambda: len(record.steps) >= count or record.status.is_terminal, TASK_SECONDS)
+
+
+async def _ended(api: Caller, task_id: str) -> dict[str, Any]:
+    record = api.server.store.task(task_id)
+    assert record is not None
+    await until(lambda: record.status.is_terminal, TASK_SECONDS)
+    task: dict[str, Any] = await api.task(task_id)
+    return task
+
+
+async def test_pictures_while_it_runs_and_a_film_at_the_end(api: Caller, site: str):
+    """Screenshots are there step by step, named by task and step; the recording when it is done."""
+    task_id = await api.create(f"Open {site}/. Click Contact. Wait 5 s. Scroll down.")
+    await _steps(api, task_id, 2)
+    early = (await api.get(f"/task/{task_id}/screenshots")).json["screenshots"]
+    status = (await api.get(f"/task/{task_id}/status")).json
+    ended = await _ended(api, task_id)
+    late = (await api.get(f"/task/{task_id}/screenshots")).json["screenshots"]
+    films = (await api.get(f"/task/{task_id}/media")).json["recordings"]
+
+    assert (status, ended["status"]) == ("running", "finished")
+    assert 2 <= len(early) < len(late)
+    assert f"/files/{task_id}/{task_id}-step-1.png?" in early[0]
+    picture = await api.get(late[1], key=False)
+    assert picture.headers["Content-Type"] == "image/png"
+    assert png_size(picture.body) == (1280, 960)
+    for film in films:  # none without ffmpeg
+        assert f"/files/{task_id}/{task_id}-recording." in film
+        answer = await api.get(film, key=False)
+        assert answer.status == 200
+        assert answer.headers["Content-Type"] in {"video/mp4", "video/webm"}
+        part = await api.get(film, key=False, headers={"Range": "bytes=4-7"})
+        assert part.status == 206
+
+
+async def test_both_kinds_of_media_can_be_switched_off(
+    browser_path: str, http: aiohttp.ClientSession, site: str
+):
+    """A server can keep no pictures, and no films."""
+    async with LocalServer(
+        executor="chromium", chromium=OPEN, screenshots=False, recordings=False
+    ) as server:
+        api = Caller(server, http)
+        task_id = await api.create(f"Open {site}/ and tell me the title")
+        ended = await _ended(api, task_id)
+        pictures = (await api.get(f"/task/{task_id}/screenshots")).json
+        films = (await api.get(f"/task/{task_id}/media")).json
+
+    assert ended["output"] == "Tern & Tide Bicycles"
+    assert (pictures, films) == ({"screenshots": []}, {"recordings": []})
+
+
+async def test_pause_resume_and_stop(api: Caller, site: str):
+    """A paused task takes no step, a resumed one goes on, a stopped one loses its page at once."""
+    task_id = await api.create(f"Open {site}/. Wait 3 s. Scroll down. Wait for rain.")
+    await _steps(api, task_id, 1)
+    await api.put(f"/pause-task?task_id={task_id}")
+    await asyncio.sleep(1)
+    paused = await api.task(task_id)
+    await asyncio.sleep(0.5)
+    still = await api.task(task_id)
+    await api.put(f"/resume-task?task_id={task_id}")
+    await _steps(api, task_id, 3)
+    await api.put(f"/stop-task?task_id={task_id}")
+    executor = api.server.executor
+    await until(lambda: executor.view(task_id) is None)  # type: ignore[attr-defined]
+
+    assert paused["status"] == "paused"
+    assert len(paused["steps"]) == len(still["steps"]) < 3
+    assert (await api.task(task_id))["status"] == "stopped"
+
+
+async def test_cookies_are_kept_with_the_profile(api: Caller):
+    """A task that asks for it saves its cookies, with which later tasks of the profile begin."""
+    created = (await api.post("/browser-profiles", json={"profile_name": "Shop"})).json
+    async with serve_pages({"/": "<title>Shop</title>"}) as pages:
+        profile = created["profile_id"]
+        task = f"Open {pages.url}/?cookie=kept and tell me the title"
+        first = await api.create(task, save_browser_data=True, browser_profile_id=profile)
+        ended = await _ended(api, first)
+        for chosen in ({"browser_profile_id": profile}, {}):
+            again = await api.create(f"Open {pages.url}/ and tell me the title", **chosen)
+            await _ended(api, again)
+        came = [each for path, each in zip(pages.asked, pages.cookies, strict=True) if path == "/"]
+
+    cookies = ended["browser_data"]["cookies"]
+    assert [(each["name"], each["value"]) for each in cookies] == [("visited", "kept")]
+    assert came == [{}, {"visited": "kept"}, {}]
+
+
+async def test_no_secret_in_any_file(
+    browser_path: str, http: aiohttp.ClientSession, site: str, tmp_path: Path
+):
+    """Neither answers nor the database have the value of a secret that was typed and echoed."""
+    database = tmp_path / "server.db"
+    async with LocalServer(executor="chromium", chromium=OPEN, database=database) as server:
+        api = Caller(server, http)
+        task = (
+            f"Open {site}/contact.html. Fill Your name with Ada. Fill email with a@b.example. "
+            "Fill Your message with the secret pin. Submit the form. Wait for Thank you. Extract."
+        )
+        task_id = await api.create(task, secrets={"pin": SECRET})
+        ended = await _ended(api, task_id)
+
+    assert ended["status"] == "finished"
+    assert "***" in str(ended["output"])
+    assert SECRET not in json.dumps(ended)
+    assert not _holding(tmp_path, SECRET)
+
+
+def _holding(folder: Path, text: str) -> list[str]:
+    """The files in a folder in which a text stands."""
+    return [each.name for each in folder.iterdir() if text.encode() in each.read_bytes()]
+
+
+def test_no_browser(monkeypatch: pytest.MonkeyPatch):
+    """Without a browser `auto` is the reader, and `chromium` says how to get one."""
+    monkeypatch.setenv("PATH", "/nowhere")
+    monkeypatch.delenv(locate.VARIABLE, raising=False)
+    with pytest.raises(ConfigurationError) as caught:
+        LocalServer(executor="chromium")
+    auto = LocalServer()
+
+    assert "apt-get install chromium" in str(caught.value)
+    assert type(auto.executor).__name__ == "ReaderExecutor"
+
+
+@pytest.mark.parametrize("way", ["argument", "environment"])
+def test_a_browser_that_is_not_there(monkeypatch: pytest.MonkeyPatch, way: str):
+    """A browser that was named and cannot be started is a mistake, and no reason to use another."""
+    if way == "environment":
+        monkeypatch.setenv(locate.VARIABLE, "/nowhere/chromium")
+    settings = ChromiumSettings("/nowhere/chromium") if way == "argument" else None
+
+    with pytest.raises(ConfigurationError, match="no browser '/nowhere/chromium'"):
+        LocalServer(executor="auto", chromium=settings)
