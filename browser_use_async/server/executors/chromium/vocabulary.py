@@ -21,7 +21,7 @@ from browser_use_async.server.executors.chromium.deeds import (
 )
 from browser_use_async.server.executors.chromium.live import KEYS
 from browser_use_async.server.executors.chromium.sentences import BLANK, Sentence, unquoted
-from browser_use_async.server.executors.reader.clauses import named_page
+from browser_use_async.server.executors.reader.grammar import named_page
 from browser_use_async.server.executors.reader.plan import (
     FollowLink,
     OpenAddress,

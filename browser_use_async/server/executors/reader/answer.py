@@ -8,9 +8,9 @@ from browser_use_async.server.executors.protocol import Finished
 from browser_use_async.server.executors.reader.export import export
 from browser_use_async.server.executors.reader.facts import MAX_TEXT
 from browser_use_async.server.executors.reader.filling import NotReadableError, fill
+from browser_use_async.server.executors.reader.plan import Part, Saving
 from browser_use_async.server.executors.reader.schema import Schema
 from browser_use_async.server.executors.reader.sources import PagesSource
-from browser_use_async.server.executors.reader.wishes import Part, Saving
 from browser_use_async.server.html.page import Page, Table, shorten
 from browser_use_async.server.worker import WorkRefusedError, in_worker
 

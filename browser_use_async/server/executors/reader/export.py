@@ -9,7 +9,7 @@ from typing import Any
 import attrs
 
 from browser_use_async.api.csv_cells import cell_of
-from browser_use_async.server.executors.reader.wishes import Saving
+from browser_use_async.server.executors.reader.plan import Saving
 from browser_use_async.server.html.page import Page, Row, Table
 from browser_use_async.server.html.words import word_set
 
