@@ -99,7 +99,9 @@ _PRONOUNS = frozenset({"it", "that", "them", "this", "one"})
 
 def has_gap(tokens: Sequence[Token], place: int) -> bool:
     """Whether a blank, or the begin or end of the text, stands before a token."""
-    return not 0 < place < len(tokens) or tokens[place].start > tokens[place - 1].end
+    if not 0 < place < len(tokens) or tokens[place].start > tokens[place - 1].end:
+        return True
+    return "\n" in {tokens[place - 1].text, tokens[place].text}
 
 
 def sentences(text: str, instructions: Phrases = INSTRUCTIONS) -> Iterator[tuple[int, int, bool]]:
