@@ -24,11 +24,7 @@ _LATIN = frozenset({"ascii", "iso8859-1"})
 
 
 def charset_of(content_type: str) -> str | None:
-    """The charset that a `Content-Type` header names.
-
-    Args:
-        content_type: The header.
-    """
+    """The charset that a `Content-Type` header names."""
     match = _CHARSET.search(content_type)
     return match[1] if match else None
 
@@ -38,11 +34,6 @@ def decode_text(body: bytes, declared: str | None = None, *, markup: bool = Fals
 
     A byte-order mark wins, then the declared charset, then the one in a `meta` element of HTML,
     then UTF-8, and at last Windows-1252.
-
-    Args:
-        body: The bytes.
-        declared: The charset named beside the text, if any.
-        markup: Whether to look for a `meta` element.
     """
     for mark, name in _MARKS:
         if body.startswith(mark):
@@ -62,9 +53,6 @@ def load_json(text: str) -> Any:
     """The value that JSON stands for, without what JSON or UTF-8 cannot express again.
 
     NaN and infinite numbers become null, halves of surrogate pairs question marks.
-
-    Args:
-        text: The JSON.
 
     Raises:
         ValueError: It is not JSON.

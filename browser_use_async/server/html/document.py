@@ -28,11 +28,6 @@ class UnreadableDocumentError(Exception):
 async def read_document(url: str, content_type: str, body: bytes) -> Page:
     """The page that a document makes, read in another process with a limit of its own.
 
-    Args:
-        url: Where it was found.
-        content_type: The `Content-Type` header; empty if there was none.
-        body: The document.
-
     Raises:
         UnreadableDocumentError: It is of a type without text, damaged, or takes too long to read.
     """
@@ -68,11 +63,7 @@ def parse_document(url: str, content_type: str, body: bytes) -> Page:
 
 
 def type_of_file(name: str) -> str:
-    """The content type that a file's name stands for, plain text if it tells nothing.
-
-    Args:
-        name: The name.
-    """
+    """The content type that a file's name stands for, plain text if it tells nothing."""
     if name.lower().endswith((".md", ".log")):
         return "text/plain"
     return mimetypes.types_map.get(PurePosixPath(name.lower()).suffix, "text/plain")

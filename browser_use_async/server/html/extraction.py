@@ -34,12 +34,7 @@ _LONG_TEXT = 500  # characters
 
 
 def read_html(url: str, text: str) -> Page:
-    """The page that an HTML document makes, however broken it is.
-
-    Args:
-        url: The address of the page, after redirects.
-        text: The document.
-    """
+    """The page that an HTML document makes, however broken it is."""
     root, cut = parse_tree(text)
     elements = list(walk(root))
     base = _base(URL(url), elements)

@@ -21,11 +21,7 @@ _MAX_DEPTH = 8
 
 
 def json_ld(elements: Sequence[Element]) -> list[Any]:
-    """The nodes of all JSON-LD scripts, what the page is about first. Broken scripts are skipped.
-
-    Args:
-        elements: The elements of the page.
-    """
+    """The nodes of all readable JSON-LD scripts, what the page is about first."""
     scripts = (
         element
         for element in elements
@@ -37,12 +33,7 @@ def json_ld(elements: Sequence[Element]) -> list[Any]:
 
 
 def microdata(elements: Sequence[Element], base: URL) -> list[Any]:
-    """The items of a page's microdata in the shape of JSON-LD nodes.
-
-    Args:
-        elements: The elements of the page.
-        base: What its addresses are relative to.
-    """
+    """The items of a page's microdata in the shape of JSON-LD nodes."""
     items = [
         _item(element, base, _MAX_DEPTH)
         for element in elements

@@ -28,13 +28,7 @@ class _Cell:
 
 
 def read_table(element: Element, base: URL, heading: str) -> Table | None:
-    """The table of a `table` element, or None when there is nothing in it.
-
-    Args:
-        element: The element.
-        base: What its links are relative to.
-        heading: The heading before it, its name when it has no caption.
-    """
+    """The table of a `table` element, or None when there is nothing in it."""
     if any(inner.tag == "table" for inner in walk(element) if inner is not element):
         return None  # it only arranges the page
     captions = [text_of(child, is_unseen) for child in children(element) if child.tag == "caption"]

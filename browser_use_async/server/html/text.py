@@ -75,10 +75,6 @@ def content_root(root: Element, main_text: str) -> Element:
 
     That is the main part, or else the only article, or else the smallest element with all of a
     text, or else the whole document.
-
-    Args:
-        root: The whole document.
-        main_text: What may be the main text, with single spaces.
     """
     elements = list(walk(root, is_unseen))
     mains = [one for one in elements if one.tag == "main" or attribute(one, "role") == "main"]
@@ -142,11 +138,7 @@ def _way_to(node: Element) -> list[Element]:
 
 
 def readable_text(root: Element) -> str:
-    """The text that a person would read, whitespace normalised.
-
-    Args:
-        root: The element that holds it.
-    """
+    """The text that a person would read, whitespace normalised."""
     lines = _Lines()
     stack: list[Element | _End] = [root]
     while stack:

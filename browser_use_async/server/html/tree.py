@@ -30,12 +30,7 @@ _MAX_TAGS = 60_000
 
 
 def parse_tree(text: str) -> tuple[Element, bool]:
-    """Parse HTML into a tree, as browsers do.
-
-    Returns:
-        The root element, and whether the document's end was left out because it has more than
-        sixty thousand tags.
-    """
+    """Parse HTML into a tree, as browsers do."""
     cut = text.count("<") > _MAX_TAGS
     if cut:
         text = "<".join(text.split("<", _MAX_TAGS)[:_MAX_TAGS])

@@ -46,10 +46,6 @@ class BrowserUseExecutor:
     Each task has a browser and a process of its own. The agent's telemetry, cloud, look-ups and
     extensions are off; its model, and the pages that it opens, are all that it speaks to.
 
-    Args:
-        settings: What the operator decides about agents and their model.
-        chromium: What the operator decides about the browser.
-
     Raises:
         ConfigurationError: There is no endpoint, no browser-use or no browser, or a setting cannot
             be used.
@@ -74,16 +70,7 @@ class BrowserUseExecutor:
     async def run(
         self, assignment: Assignment, control: Control
     ) -> AsyncIterator[Step | Finished | Failed]:
-        """Carry out one task.
-
-        Args:
-            assignment: The task.
-            control: Awaited before each step.
-
-        Yields:
-            A step as soon as the model has decided on it, then `Finished`; or `Failed` with the
-            reason.
-        """
+        """Carry out one task."""
         mask = SecretRedactor({**assignment.secrets, "": self._endpoint.key})
         try:
             model = await self._endpoint.model_for(assignment.llm_model, self._outbound)
@@ -98,11 +85,7 @@ class BrowserUseExecutor:
             yield Failed(f"The browser gave up: {error}.")
 
     def view(self, task_id: str) -> View | None:
-        """The browser of a task, or None before it has one and after it has ended.
-
-        Args:
-            task_id: The task.
-        """
+        """The browser of a task, or None before it has one and after it has ended."""
         place = self._at_work.get(task_id)
         return LiveView(place.observer.screencast) if place is not None else None
 

@@ -27,28 +27,18 @@ _EACH_BYTES = 700 * 1024**2
 
 @attrs.frozen
 class Place:
-    """A browser that waits for an agent.
+    """A browser that waits for an agent."""
 
-    Attributes:
-        browser_url: The address at which it takes commands.
-        folder: An empty folder for the agent, deleted with the browser's.
-        observer: The server's own connection to the browser.
-        way_out: A sentence about the proxy; empty if the task asks for none.
-    """
-
-    browser_url: str
-    folder: Path
-    observer: LiveObserver
-    way_out: str
+    browser_url: str  # the address at which it takes commands
+    folder: Path  # an empty folder for the agent, deleted with the browser's
+    observer: LiveObserver  # the server's own connection to the browser
+    way_out: str  # A sentence about the proxy; empty if the task asks for none
 
 
 class Places:
     """Browsers for agents, as many at once as there is room for.
 
     An agent takes every page of a browser for its own, so that no two can share one.
-
-    Args:
-        settings: What the operator decides about the browser.
 
     Raises:
         ConfigurationError: There is no browser, or a setting cannot be used.
@@ -64,9 +54,6 @@ class Places:
     @asynccontextmanager
     async def take(self, assignment: Assignment) -> AsyncGenerator[Place]:
         """Start a browser for one task as soon as there is room, and end it.
-
-        Args:
-            assignment: The task.
 
         Raises:
             BrowserNotStartedError: The browser does not start.

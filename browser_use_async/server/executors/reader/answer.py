@@ -56,9 +56,6 @@ def in_words(pages: Sequence[Page], parts: frozenset[Part]) -> str:
 def refuse_cut(pages: Sequence[Page]) -> None:
     """Refuse pages of which only the beginning was read, where all of their data is wanted.
 
-    Args:
-        pages: The pages.
-
     Raises:
         NoAnswerError: One of them was too long.
     """
@@ -69,10 +66,6 @@ def refuse_cut(pages: Sequence[Page]) -> None:
 
 def structured(pages: Sequence[Page], schema: Schema) -> str:
     """The JSON that a schema asks for.
-
-    Args:
-        pages: The pages.
-        schema: The schema.
 
     Raises:
         NoAnswerError: A required field cannot be read.
@@ -90,11 +83,6 @@ async def answer(
     pages: Sequence[Page], wanted: Wanted, structured_output_json: str | None
 ) -> Finished:
     """The answer to a task, made in a worker, and the output file if one is asked for.
-
-    Args:
-        pages: The pages.
-        wanted: What the task asks for.
-        structured_output_json: The schema of a structured answer.
 
     Raises:
         NoAnswerError: The pages do not hold what is asked for, or finding it takes too long.

@@ -32,10 +32,6 @@ class ReaderExecutor:
 
     It works by fixed rules and says so. It does not use forms, does not run scripts, and fails
     with a reason where its rules end.
-
-    Args:
-        egress: Where tasks may go; by default to no address of this machine or of a private
-            network but those of this machine that a task itself names with their ports.
     """
 
     name = "rule-based reader"
@@ -46,16 +42,7 @@ class ReaderExecutor:
     async def run(
         self, assignment: Assignment, control: Control
     ) -> AsyncIterator[Step | Finished | Failed]:
-        """Carry out one task.
-
-        Args:
-            assignment: The task. Its secrets are not used.
-            control: Awaited before each step.
-
-        Yields:
-            A step for each page that was opened and one for the answer, then `Finished`; or
-            `Failed` with the reason.
-        """
+        """Carry out one task."""
         client = HttpClient(self._egress.policy(assignment))
         journey = Journey(self.name, assignment, client, control)
         try:

@@ -20,25 +20,14 @@ class NothingToExportError(Exception):
 
 @attrs.frozen
 class Exported:
-    """An output file.
+    """An output file."""
 
-    Attributes:
-        content: Its bytes, UTF-8.
-        summary: What is in it, in words.
-    """
-
-    content: bytes = attrs.field(repr=False)
-    summary: str
+    content: bytes = attrs.field(repr=False)  # its bytes, UTF-8
+    summary: str  # what is in it, in words
 
 
 def export(saving: Saving, pages: Sequence[Page], answer: str, *, structured: bool) -> Exported:
     """Write what a task wants to have in a file.
-
-    Args:
-        saving: The file.
-        pages: The pages that were read.
-        answer: The answer in words, or as JSON.
-        structured: Whether the answer is JSON.
 
     Raises:
         NothingToExportError: A CSV file is wanted, and there is no table, list or the like.

@@ -22,29 +22,19 @@ _MAX_FACTS = 5000
 
 @attrs.frozen
 class Fact:
-    """A named value.
+    """A named value."""
 
-    Attributes:
-        name: Its name in any spelling.
-        value: The value, a text most of the time.
-        other_name: Whether the name is not the page's own, so that better names win.
-        words: The words of the name.
-    """
-
-    name: str
-    value: Any
-    other_name: bool = False
+    name: str  # its name in any spelling
+    value: Any  # the value, a text most of the time
+    other_name: bool = False  # whether the name is not the page's own, so that better names win
+    # the words of the name
     words: frozenset[str] = attrs.field(
         default=attrs.Factory(lambda fact: word_set(fact.name[:_MAX_NAME]), takes_self=True)
     )
 
 
 class Facts:
-    """Facts that are looked up by name.
-
-    Args:
-        facts: The facts, the most trusted first.
-    """
+    """Facts that are looked up by name."""
 
     def __init__(self, facts: Iterable[Fact]) -> None:
         self._facts = list(facts)
@@ -59,9 +49,6 @@ class Facts:
 
         The same words come first, in whatever order; then the same words but for the little ones;
         at last a name that contains the words, provided that there is only one.
-
-        Args:
-            name: The name, in any spelling.
         """
         wanted = word_set(name)
         exact = self._exact.get(wanted, []) if wanted else []
@@ -74,11 +61,7 @@ class Facts:
             yield from self._only_longer(wanted)
 
     def under(self, name: str) -> "Facts":
-        """The facts whose names contain a name, called by the rest of their names.
-
-        Args:
-            name: The name.
-        """
+        """The facts whose names contain a name, called by the rest of their names."""
         outer = word_set(name)
         inner = (fact for fact in self._facts if outer and outer < fact.words)
         return Facts(Fact(" ".join(sorted(fact.words - outer)), fact.value) for fact in inner)
@@ -98,11 +81,7 @@ class Facts:
 
 
 def page_facts(page: Page) -> Iterator[Fact]:
-    """What a page says, the plainest first.
-
-    Args:
-        page: The page.
-    """
+    """What a page says, the plainest first."""
     links = [{"text": link.text, "url": link.url} for link in page.links]
     headings = [{"level": heading.level, "text": heading.text} for heading in page.headings]
     yield Fact("title", page.title)
@@ -126,23 +105,13 @@ def page_facts(page: Page) -> Iterator[Fact]:
 
 
 def mapping_facts(mapping: Mapping[str, Any]) -> Iterator[Fact]:
-    """The values in a JSON object, then those in the objects inside it.
-
-    Args:
-        mapping: The object.
-    """
+    """The values in a JSON object, then those in the objects inside it."""
     yield from _own_facts(mapping)
     yield from _nested_facts(mapping)
 
 
 def row_facts(table: Table, row: Row, name: str) -> Iterator[Fact]:
-    """The cells of a row under the names of their columns.
-
-    Args:
-        table: The table.
-        row: One of its rows.
-        name: What a row is about; a column of that name also names the row.
-    """
+    """The cells of a row under the names of their columns."""
     cells = list(zip(table.headers, row.cells, strict=False))
     yield from (Fact(header, cell) for header, cell in cells)
     # The first column names the row when it is marked so, has no name, or is named like the rows.

@@ -17,11 +17,7 @@ _WHOLE = frozenset({"answer", "data", "output", "page", "response", "result"})
 
 
 class NotReadableError(Exception):
-    """A field that could not be read.
-
-    Attributes:
-        path: Its place in the answer, such as `plans[2].price`; empty for the whole.
-    """
+    """A field that could not be read."""
 
     def __init__(self, path: str) -> None:
         super().__init__(path)
@@ -33,10 +29,6 @@ def fill(schema: Schema, source: Source) -> Any:
 
     What is not required and cannot be read becomes null where null is allowed, and is left out
     otherwise.
-
-    Args:
-        schema: The schema.
-        source: What to read it from.
 
     Raises:
         NotReadableError: Something that is required cannot be read, or nothing at all.

@@ -29,14 +29,7 @@ _NAMED_LINKS = 12
 
 
 class Journey:
-    """The pages of one task.
-
-    Args:
-        name: What the executor calls itself in the first step.
-        assignment: The task.
-        outbound: The HTTP client.
-        control: Awaited before each step.
-    """
+    """The pages of one task."""
 
     def __init__(
         self, name: str, assignment: Assignment, outbound: HttpClient, control: Control
@@ -64,12 +57,6 @@ class Journey:
     async def take(self, action: Action) -> Step | None:
         """Open what an action names.
 
-        Args:
-            action: The action.
-
-        Returns:
-            The step, or None when the words that might have named a link name none.
-
         Raises:
             DeadEndError: There is no such link, or no step left.
             PageNotOpenedError: The page or file cannot be opened or read.
@@ -91,9 +78,6 @@ class Journey:
 
     async def begin_step(self) -> str:
         """Wait while the task is paused, and count a step.
-
-        Returns:
-            How the step before went.
 
         Raises:
             DeadEndError: No step is left.

@@ -28,17 +28,11 @@ _MAX_NODES = 5000
 
 @attrs.frozen
 class Wanted:
-    """The objects that a list shall hold.
+    """The objects that a list shall hold."""
 
-    Attributes:
-        name: What the list is called.
-        fields: The names of their properties.
-        required: The names of the properties that they must have.
-    """
-
-    name: str
-    fields: Sequence[str] = ()
-    required: Sequence[str] = ()
+    name: str  # what the list is called
+    fields: Sequence[str] = ()  # the names of their properties
+    required: Sequence[str] = ()  # the names of the properties that they must have
 
 
 class Source(Protocol):
@@ -69,31 +63,18 @@ class Source(Protocol):
 
 
 class FactSource:
-    """Facts as a source: a JSON object or the row of a table.
-
-    Args:
-        facts: The facts.
-        base: What addresses are relative to.
-    """
+    """Facts as a source: a JSON object or the row of a table."""
 
     def __init__(self, facts: Facts, base: str) -> None:
         self._facts = facts
         self.base = base
 
     def values(self, name: str) -> Iterator[Any]:
-        """Single values.
-
-        Args:
-            name: What is looked for.
-        """
+        """Single values."""
         return self._facts.values(name)
 
     def lists(self, name: str) -> Iterator[list[Any]]:
-        """Lists, and texts that enumerate something.
-
-        Args:
-            name: What is looked for.
-        """
+        """Lists, and texts that enumerate something."""
         for value in self._facts.values(name):
             if isinstance(value, list):
                 yield value
@@ -103,11 +84,7 @@ class FactSource:
                 yield [value]
 
     def parts(self, name: str) -> Iterator[Source]:
-        """Inner objects, then the facts whose names begin with the name.
-
-        Args:
-            name: What is looked for.
-        """
+        """Inner objects, then the facts whose names begin with the name."""
         for value in self._facts.values(name):
             only = value[0] if isinstance(value, list) and len(value) == 1 else value
             if isinstance(only, Mapping):
@@ -116,44 +93,28 @@ class FactSource:
             yield FactSource(prefixed, self.base)
 
     def records(self, wanted: Wanted) -> Iterator[Iterable[Source]]:
-        """Lists of inner objects.
-
-        Args:
-            wanted: What is looked for.
-        """
+        """Lists of inner objects."""
         for value in self._facts.values(wanted.name):
             inner = value if isinstance(value, list) else [value]
             if inner and all(isinstance(one, Mapping) for one in inner):
                 yield (_mapping_source(one, self.base) for one in inner)
 
     def mappings(self, name: str) -> Iterator[Mapping[str, Any]]:
-        """Inner objects, or without a name the whole.
-
-        Args:
-            name: What is looked for.
-        """
+        """Inner objects, or without a name the whole."""
         if not name:
             yield self._facts.named_values()
         yield from (value for value in self._facts.values(name) if isinstance(value, Mapping))
 
 
 class PagesSource(FactSource):
-    """One or several pages as a source.
-
-    Args:
-        pages: The pages, at least one.
-    """
+    """One or several pages as a source."""
 
     def __init__(self, pages: Sequence[Page]) -> None:
         super().__init__(Facts(fact for page in pages for fact in page_facts(page)), pages[0].url)
         self._pages = pages
 
     def lists(self, name: str) -> Iterator[list[Any]]:
-        """Columns and lists of that name, one value from each of several pages, any only list.
-
-        Args:
-            name: What is looked for.
-        """
+        """Columns and lists of that name, one value from each of several pages, any only list."""
         wanted = word_set(name)
         if len(self._pages) > 1:
             each = [next(filter(None, one.values(name)), None) for one in self._alone]
@@ -170,11 +131,7 @@ class PagesSource(FactSource):
             yield list(lists[0].items)
 
     def parts(self, name: str) -> Iterator[Source]:
-        """Inner objects, nodes of that type, labels below a heading of that name.
-
-        Args:
-            name: What is looked for.
-        """
+        """Inner objects, nodes of that type, labels below a heading of that name."""
         yield from (_mapping_source(node, self.base) for node in self._nodes(name))
         section = self._section(name)
         if section:
@@ -182,11 +139,7 @@ class PagesSource(FactSource):
         yield from super().parts(name)
 
     def records(self, wanted: Wanted) -> Iterator[Iterable[Source]]:
-        """Nodes of that type, tables with such columns, the pages themselves.
-
-        Args:
-            wanted: What is looked for.
-        """
+        """Nodes of that type, tables with such columns, the pages themselves."""
         yield from super().records(wanted)
         if nodes := list(self._nodes(wanted.name)):
             yield (_mapping_source(node, self.base) for node in nodes)
@@ -200,11 +153,7 @@ class PagesSource(FactSource):
             yield self._alone
 
     def mappings(self, name: str) -> Iterator[Mapping[str, Any]]:
-        """Inner objects, labels below a heading of that name, all labels, meta elements.
-
-        Args:
-            name: What is looked for.
-        """
+        """Inner objects, labels below a heading of that name, all labels, meta elements."""
         yield from (value for value in self._facts.values(name) if isinstance(value, Mapping))
         if section := self._section(name):
             yield section

@@ -36,13 +36,7 @@ _SPEAKING_KEYS = ("name", "@value", "text", "url", "@id")
 
 
 def as_string(value: Any, form: str, base: str) -> str | None:
-    """A text, or None when there is none.
-
-    Args:
-        value: What stands on the page.
-        form: The schema's `format`; dates and addresses are brought into it.
-        base: What addresses are relative to.
-    """
+    """A text, or None when there is none."""
     text = _text(value)
     if not text:
         return None
@@ -54,12 +48,7 @@ def as_string(value: Any, form: str, base: str) -> str | None:
 
 
 def as_number(value: Any, *, whole: bool = False) -> float | int | None:
-    """The number in a text such as `$1,299.00`, or None when it has none or more than one.
-
-    Args:
-        value: What stands on the page.
-        whole: Whether only a whole number will do.
-    """
+    """The number in a text such as `$1,299.00`, or None when it has none or more than one."""
     if isinstance(value, bool):
         return None
     number = value if isinstance(value, int | float) else _parsed(_text(value))
@@ -71,11 +60,7 @@ def as_number(value: Any, *, whole: bool = False) -> float | int | None:
 
 
 def as_boolean(value: Any) -> bool | None:
-    """Yes or no, or None when a text says neither.
-
-    Args:
-        value: What stands on the page.
-    """
+    """Yes or no, or None when a text says neither."""
     if isinstance(value, bool):
         return value
     said = _text(value).casefold()
@@ -87,12 +72,7 @@ def as_boolean(value: Any) -> bool | None:
 
 
 def as_member(value: Any, members: list[Any]) -> Any:
-    """The member of an enumeration that a value means, or None.
-
-    Args:
-        value: What stands on the page.
-        members: The members.
-    """
+    """The member of an enumeration that a value means, or None."""
     if value in members and not isinstance(value, bool):
         return value
     text = _text(value)

@@ -8,28 +8,16 @@ HEADER_BYTES = 4
 
 
 def pack(message: Mapping[str, Any]) -> bytes:
-    """The bytes of a message.
-
-    Args:
-        message: Anything that JSON can say.
-    """
+    """The bytes of a message."""
     body = json.dumps(message).encode()
     return len(body).to_bytes(HEADER_BYTES, "big") + body
 
 
 def size_of(header: bytes) -> int:
-    """How many bytes follow a header.
-
-    Args:
-        header: The first `HEADER_BYTES` bytes of a message.
-    """
+    """How many bytes follow a header."""
     return int.from_bytes(header, "big")
 
 
 def unpack(body: bytes) -> Any:
-    """The message.
-
-    Args:
-        body: What follows the header.
-    """
+    """The message."""
     return json.loads(body)
