@@ -6,9 +6,9 @@ from typing import Any
 from yarl import URL
 
 from browser_use_async.server.html.addresses import absolute
-from browser_use_async.server.html.decoding import load_json
+from browser_use_async.server.html.document import load_json
 from browser_use_async.server.html.page import types_of
-from browser_use_async.server.html.tree import Element, attribute, children, text_of
+from browser_use_async.server.html.text import Element, attribute, children, text_of
 
 _JSON_LD = "application/ld+json"
 # Nodes about the site rather than about what this page is about come last.

@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from browser_use_async.server.executors.reader.filling import NotReadableError, fill
+from browser_use_async.server.executors.reader.extraction import NotReadableError, fill
+from browser_use_async.server.executors.reader.facts import PagesSource
 from browser_use_async.server.executors.reader.schema import Schema, SchemaRefusedError
-from browser_use_async.server.executors.reader.sources import PagesSource
 from browser_use_async.server.html.page import Heading, Label, Link, Page, Row, Table
 
 PAGE = Page(

@@ -8,7 +8,7 @@ from yarl import URL
 
 from browser_use_async.server.egress.policy import is_here
 from browser_use_async.server.executors.agent.endpoint import ModelEndpoint
-from browser_use_async.server.executors.agent.worker.order import Order
+from browser_use_async.server.executors.agent.worker.messages import Order
 from browser_use_async.server.executors.protocol import Assignment
 
 _NO_KEY = "none"

@@ -18,7 +18,7 @@ from typing import Any, Self
 
 from browser_use_async.errors import ConfigurationError
 from browser_use_async.server.executors.agent import worker
-from browser_use_async.server.executors.agent.worker.framing import (
+from browser_use_async.server.executors.agent.worker.messages import (
     HEADER_BYTES,
     pack,
     size_of,

@@ -7,7 +7,7 @@ import attrs
 
 from browser_use_async.server.executors.agent.place import Place
 from browser_use_async.server.executors.agent.process import AgentProcess
-from browser_use_async.server.executors.agent.worker.order import MadeFile, Message
+from browser_use_async.server.executors.agent.worker.messages import MadeFile, Message
 from browser_use_async.server.executors.protocol import Control, Failed, Finished, Step
 from browser_use_async.server.jobs.redaction import SecretRedactor
 

@@ -4,12 +4,12 @@ from typing import Literal
 
 import attrs
 
+from browser_use_async.server.executors.reader.output_file import Saving
 from browser_use_async.server.executors.reader.plan import (
     FollowLink,
     OpenAddress,
     OpenFile,
     Part,
-    Saving,
 )
 
 

@@ -19,6 +19,7 @@ from browser_use_async.server.executors.chromium.vocabulary import (
     is_instruction,
 )
 from browser_use_async.server.executors.reader.grammar import without
+from browser_use_async.server.executors.reader.output_file import saving
 from browser_use_async.server.executors.reader.plan import (
     FollowLink,
     OpenAddress,
@@ -29,7 +30,6 @@ from browser_use_async.server.executors.reader.plan import (
     read_plan,
     refuse_long,
     refuse_unnamed_file,
-    saving,
     understood_parts,
 )
 from browser_use_async.server.html.addresses import find_addresses

@@ -5,12 +5,11 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from browser_use_async.server.executors.protocol import Finished
-from browser_use_async.server.executors.reader.export import export
-from browser_use_async.server.executors.reader.facts import MAX_TEXT
-from browser_use_async.server.executors.reader.filling import NotReadableError, fill
-from browser_use_async.server.executors.reader.plan import Part, Saving
+from browser_use_async.server.executors.reader.extraction import NotReadableError, fill
+from browser_use_async.server.executors.reader.facts import MAX_TEXT, PagesSource
+from browser_use_async.server.executors.reader.output_file import Saving, export
+from browser_use_async.server.executors.reader.plan import Part
 from browser_use_async.server.executors.reader.schema import Schema
-from browser_use_async.server.executors.reader.sources import PagesSource
 from browser_use_async.server.html.page import Page, Table, shorten
 from browser_use_async.server.worker import WorkRefusedError, in_worker
 

@@ -19,6 +19,7 @@ from browser_use_async.server.executors.reader.grammar import (
     tokenize,
     without,
 )
+from browser_use_async.server.executors.reader.output_file import Saving, saving, unnamed_file
 from browser_use_async.server.executors.reader.schema import Schema
 from browser_use_async.server.html.addresses import find_addresses
 from browser_use_async.server.html.words import word_set
@@ -52,16 +53,7 @@ _ASKS = _ASKS_FOR_WORDS - {"reply"} | _words(
 )
 _WORD = re.compile(r"[^\W_]+")
 
-_SAVES = _words("convert download export output put save store write")
-_SAVES_AS = _words("as called file in into named to")
-_FILE_WORDS = _words("a an called csv file json markdown named text the")
-_ENDINGS = "csv|docx?|gif|html?|jpe?g|json|md|ods|pdf|png|tsv|txt|xlsx?|xml|ya?ml"
-_FILE_NAME = re.compile(rf"\w[\w-]*(?:\.[\w-]+)*\.(?P<ending>{_ENDINGS})\b", re.IGNORECASE)
-_FAR = 300  # characters between a verb and the name of its file
-_SAVES_SOMETHING = _words("convert export save store write")
 _SAVED_ENDINGS = _words("csv json md txt")
-_UNSAVED_ENDINGS = _words("csv doc docx json md pdf tsv txt xls xlsx xml yaml yml")
-
 _FORMS = Phrases(
     "log in|sign in|sign up|fill in|fill out|search for|type|buy|purchase|submit|upload"
 )
@@ -149,17 +141,6 @@ class Action:
 
     what: OpenAddress | OpenFile | FollowLink
     answers: bool = True  # whether what it opens is part of the answer, and not just on the way
-
-
-@attrs.frozen
-class Saving:
-    """An output file that a task asks for."""
-
-    start: int  # where the instruction begins in the text
-    end: int
-    what: str  # the words for what goes into the file
-    name: str
-    ending: str  # of the name, in lower case, without the dot
 
 
 @attrs.frozen
@@ -388,60 +369,17 @@ def beyond_reading(text: str) -> str | None:
     return None
 
 
-# --- the output file ------------------------------------------------------------------------
-
-
-def saving(text: str) -> Saving | None:
-    """The output file that a text asks for, such as `save the table as prices.csv`."""
-    verb: Token | None = None
-    named: Token | None = None  # the word behind which the name may stand, maybe after others
-    for token in tokenize(text):
-        if token.text in {".", "\n"} or (verb and token.start > verb.end + _FAR):
-            verb = named = None
-        if token.text in _SAVES:
-            verb, named = token, None
-        elif verb is None:
-            continue
-        elif named is not None and (match := _file_name(text, token)):
-            what = text[verb.end : named.start].strip(f" {BLANK}")
-            end = token.end if token.quoted else match.end()
-            return Saving(verb.start, end, what, match[0], match["ending"].lower())
-        elif named is None or token.text not in _FILE_WORDS | _SAVES_AS:
-            named = token if token.text in _SAVES_AS else None
-    return None
-
-
-def _file_name(text: str, token: Token) -> re.Match[str] | None:
-    if token.quoted:
-        return _FILE_NAME.fullmatch(token.quoted)
-    return _FILE_NAME.match(text, token.start)
-
-
 def refuse_unnamed_file(text: str) -> None:
     """Refuse an output file whose name cannot be read.
 
     Raises:
         PlanRefusedError: The text wants one.
     """
-    if saving(text) is None and (wanted := _unnamed_file(text)) is not None:
+    if saving(text) is None and (wanted := unnamed_file(text)) is not None:
         raise PlanRefusedError(
             f"“{wanted}” names no file that can be written: say save the page as NAME.csv, with a "
             "name without blanks."
         )
-
-
-def _unnamed_file(text: str) -> str | None:
-    """Words for an output file without a name that can be read, such as `as my results.csv`."""
-    verb: Token | None = None
-    tokens = tokenize(text, quotes=False)
-    for place, token in enumerate(tokens):
-        if token.text in _SAVES_SOMETHING:
-            verb = token
-        elif token.text == "\n" or (token.text == "." and has_gap(tokens, place + 1)):
-            verb = None
-        elif verb and token.text in _UNSAVED_ENDINGS and tokens[place - 1].text == ".":
-            return " ".join(text[verb.start : token.end].split())
-    return None
 
 
 # --- what is asked for ----------------------------------------------------------------------

@@ -6,13 +6,14 @@ import signal
 import threading
 from typing import Any, BinaryIO
 
-from browser_use_async.server.executors.agent.worker.framing import (
+from browser_use_async.server.executors.agent.worker.messages import (
     HEADER_BYTES,
+    Message,
+    Order,
     pack,
     size_of,
     unpack,
 )
-from browser_use_async.server.executors.agent.worker.order import Message, Order
 
 
 class Channel:

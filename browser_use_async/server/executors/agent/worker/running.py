@@ -23,7 +23,7 @@ from browser_use_async.server.executors.agent.worker.library import (
     make_browser,
     make_tools,
 )
-from browser_use_async.server.executors.agent.worker.order import MadeFile, Message, Order
+from browser_use_async.server.executors.agent.worker.messages import MadeFile, Message, Order
 
 _LONGEST_REASON = 600
 _OWN_FILES = ("todo.md",)

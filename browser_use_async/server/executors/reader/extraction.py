@@ -1,16 +1,162 @@
-"""Filling a JSON schema from what can be read."""
+"""From what stands on pages to the JSON value that a schema asks for."""
 
-from collections.abc import Callable, Iterable, Sequence
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
+from yarl import URL
+
+from browser_use_async.server.executors.reader.facts import Source, Wanted
 from browser_use_async.server.executors.reader.schema import Schema, SchemaRefusedError
-from browser_use_async.server.executors.reader.sources import Source, Wanted
-from browser_use_async.server.executors.reader.values import (
-    as_boolean,
-    as_member,
-    as_number,
-    as_string,
+from browser_use_async.server.html.addresses import absolute
+from browser_use_async.server.html.words import words
+
+_NUMBER = re.compile(
+    r"""(?:(?P<sign>[-+\u2212])\s?)?
+        (?:[A-Z]{0,3}[$€£¥₹]\s?)?
+        (?<![^\W_])(?P<digits>
+            \d{1,3}(?:[,.'\u2019\s]\d{3})+(?![\d,.'\u2019]?\d)
+            | \d{1,3}(?:[,.'\u2019\s]\d{3})+[.,]\d+
+            | \d+(?:[.,]\d+)?
+        )(?P<scale>(?:[kKMB]|\s?(?:thousand|million|billion|mn|bn))\b)?""",
+    re.VERBOSE,
 )
+_ASIDE = re.compile(r"\([^()]*\)")
+_PLAIN_THOUSANDS = re.compile(r"\d{1,3}(?:[,'\u2019\s]\d{3})+(?:\.\d+)?")
+_LONGEST_NUMBER = 60
+_LONGEST_MEMBER = 1_000  # of a text that says a member of an enumeration in other words
+_YES = frozenset(
+    ("yes", "true", "on", "included", "available", "in stock", "\u2713", "\u2714", "\u2705", "1")
+)
+_NO = frozenset(
+    "no|false|off|none|not included|not available|unavailable|out of stock|sold out"
+    "|-|\u2013|\u2014|\u2717|\u2718|\u2715|\u274c|0".split("|")
+)
+_DATE_FORMATS = ("%d %B %Y", "%B %d, %Y", "%B %d %Y", "%d %b %Y", "%b %d, %Y", "%d.%m.%Y")
+_SPEAKING_KEYS = ("name", "@value", "text", "url", "@id")
+
+
+def as_string(value: Any, form: str, base: str) -> str | None:
+    """A text, or None when there is none."""
+    text = _text(value)
+    if not text:
+        return None
+    if form in {"date", "date-time"}:
+        return _moment(text, form)
+    if form in {"uri", "url"}:
+        return absolute(URL(base), text) or None
+    return text
+
+
+def as_number(value: Any, *, whole: bool = False) -> float | int | None:
+    """The number in a text such as `$1,299.00`, or None when it has none or more than one."""
+    if isinstance(value, bool):
+        return None
+    number = value if isinstance(value, int | float) else _parsed(_text(value))
+    if number is None or number != number or abs(number) == float("inf"):  # noqa: PLR0124
+        return None
+    if number == int(number) and (whole or isinstance(number, int)):
+        return int(number)
+    return None if whole else number
+
+
+def as_boolean(value: Any) -> bool | None:
+    """Yes or no, or None when a text says neither."""
+    if isinstance(value, bool):
+        return value
+    said = _text(value).casefold()
+    if said.startswith(("http://", "https://")):
+        said = " ".join(re.findall(r"[A-Z][a-z]+", _text(value).rpartition("/")[2])).casefold()
+    if said in _YES:
+        return True
+    return False if said in _NO else None
+
+
+def as_member(value: Any, members: list[Any]) -> Any:
+    """The member of an enumeration that a value means, or None."""
+    if value in members and not isinstance(value, bool):
+        return value
+    text = _text(value)
+    said = _words_of_name(text)
+    for member in members:
+        if isinstance(member, bool):
+            fits = as_boolean(value) is member
+        elif isinstance(member, int | float):
+            fits = as_number(value) == member
+        else:
+            fits = isinstance(member, str) and (text == member or said == words(member) != ())
+        if fits:
+            return member
+    return None
+
+
+def _words_of_name(text: str) -> tuple[str, ...]:
+    """The words of a text that may be a name, or of the end of an address."""
+    tail = text.rpartition("/")[2] if text.startswith(("http://", "https://")) else text
+    return words(tail) if len(tail) <= _LONGEST_MEMBER else ()
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, str):
+        return value.strip()
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, int | float):
+        return str(value)
+    if isinstance(value, Mapping):
+        return next(filter(None, (_text(value[key]) for key in _SPEAKING_KEYS if key in value)), "")
+    if isinstance(value, list):
+        return ", ".join(filter(None, map(_text, value)))
+    return ""
+
+
+def _parsed(text: str) -> float | int | None:
+    if text.casefold() == "free":
+        return 0
+    if len(text) > _LONGEST_NUMBER:
+        return None  # prose with a number in it
+    numbers = list(_NUMBER.finditer(_ASIDE.sub(" ", text) if text[:1] != "(" else text))
+    # "10-20", "4.5 of 5" and "1.2M" are not the number that they begin with.
+    if len(numbers) != 1 or numbers[0]["scale"]:
+        return None
+    number = _digits(numbers[0]["digits"])
+    return -number if numbers[0]["sign"] in {"-", "\u2212"} else number
+
+
+def _digits(text: str) -> float | int:
+    if _PLAIN_THOUSANDS.fullmatch(text):
+        plain = re.sub(r"[,'\u2019\s]", "", text)
+    else:
+        # A comma that is not between thousands is the decimal point, and dots before it are not.
+        plain = text.replace(".", "") if "," in text else text
+        plain = re.sub(r"['\u2019\s]", "", plain).replace(",", ".")
+        if plain.count(".") > 1:
+            plain = plain.replace(".", "")
+    return float(plain) if "." in plain else int(plain)
+
+
+def _moment(text: str, form: str) -> str | None:
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        day = _day(text)
+        if day is None:
+            return None
+        moment = day
+    if form == "date":
+        return moment.date().isoformat()
+    return text if "T" in text else moment.isoformat()
+
+
+def _day(text: str) -> datetime | None:
+    for spelled in _DATE_FORMATS:
+        try:
+            return datetime.strptime(text, spelled)  # noqa: DTZ007 - a day has no zone
+        except ValueError:
+            continue
+    return None
+
 
 # Names for the whole of what was read, as in {"page": {"title": ...}}.
 _WHOLE = frozenset({"answer", "data", "output", "page", "response", "result"})

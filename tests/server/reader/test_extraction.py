@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from browser_use_async.server.executors.reader.filling import NotReadableError, fill
+from browser_use_async.server.executors.reader.extraction import NotReadableError, fill
+from browser_use_async.server.executors.reader.facts import PagesSource
 from browser_use_async.server.executors.reader.schema import Schema
-from browser_use_async.server.executors.reader.sources import PagesSource
 from browser_use_async.server.html.document import read_document
 from browser_use_async.server.html.extraction import read_html
 from browser_use_async.server.html.page import Page
