@@ -6,7 +6,7 @@ from typing import Protocol
 
 from browser_use_async.server.executors.protocol import Finished
 from browser_use_async.server.executors.reader.extraction import NotReadableError, fill
-from browser_use_async.server.executors.reader.facts import MAX_TEXT, PagesSource
+from browser_use_async.server.executors.reader.facts import MAX_TEXT, PageFacts
 from browser_use_async.server.executors.reader.output_file import Saving, export
 from browser_use_async.server.executors.reader.plan import Part
 from browser_use_async.server.executors.reader.schema import Schema
@@ -71,7 +71,7 @@ def structured(pages: Sequence[Page], schema: Schema) -> str:
         SchemaRefusedError: The schema cannot be followed.
     """
     try:
-        return json.dumps(fill(schema, PagesSource(pages)), ensure_ascii=False)
+        return json.dumps(fill(schema, PageFacts(pages)), ensure_ascii=False)
     except NotReadableError as error:
         urls = ", ".join(page.url for page in pages)
         what = f"The field {error.path}" if error.path else "What structured_output_json asks for"

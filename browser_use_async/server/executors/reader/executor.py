@@ -161,7 +161,8 @@ class ReaderExecutor:
     """Opens the pages that a task names, follows the links it names, and answers from them.
 
     It works by fixed rules and says so. It does not use forms, does not run scripts, and fails
-    with a reason where its rules end.
+    with a reason where its rules end. By default it goes to no address of this machine or of a
+    private network but those of this machine that a task itself names with their ports.
     """
 
     name = "rule-based reader"

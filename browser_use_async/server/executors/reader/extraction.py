@@ -3,14 +3,18 @@
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from functools import partial
+from typing import Any, TypeVar
 
 from yarl import URL
 
-from browser_use_async.server.executors.reader.facts import Source, Wanted
+from browser_use_async.server.executors.reader.facts import Facts, Wanted
 from browser_use_async.server.executors.reader.schema import Schema, SchemaRefusedError
 from browser_use_async.server.html.addresses import absolute
 from browser_use_async.server.html.words import words
+
+ItemT = TypeVar("ItemT")
+ResultT = TypeVar("ResultT")
 
 _NUMBER = re.compile(
     r"""(?:(?P<sign>[-+\u2212])\s?)?
@@ -170,7 +174,7 @@ class NotReadableError(Exception):
         self.path = path
 
 
-def fill(schema: Schema, source: Source) -> Any:
+def fill(schema: Schema, facts: Facts) -> Any:
     """The value that a schema asks for.
 
     What is not required and cannot be read becomes null where null is allowed, and is left out
@@ -181,102 +185,95 @@ def fill(schema: Schema, source: Source) -> Any:
         SchemaRefusedError: The schema cannot be followed.
     """
     name = schema.root.get("title", "")
-    filler = _Filler(schema)
+    extraction = _Extraction(schema)
     name = name if isinstance(name, str) else ""
     try:
-        return filler.value(schema.root, name, source, "", whole=True)
+        return extraction.value(schema.root, name, facts, "", whole=True)
     except RecursionError as error:
         raise SchemaRefusedError("structured_output_json is nested too deeply.") from error
 
 
-class _Filler:
+class _Extraction:
     def __init__(self, schema: Schema) -> None:
         self._schema = schema
 
-    def value(self, part: Any, name: str, source: Source, path: str, *, whole: bool) -> Any:
-        """The value of one place in the schema; `whole` means that the source is about it."""
+    def value(self, part: Any, name: str, facts: Facts, path: str, *, whole: bool) -> Any:
+        """The value of one place in the schema; `whole` means that the facts are about it."""
         alternatives = self._schema.alternatives(part)
-        problem: NotReadableError | None = None
+        branches = alternatives.branches
         # Of several constants, or one that may be missing, the pages must say which it is.
-        is_given = len(alternatives.branches) == 1 and not alternatives.nullable
-        for branch in alternatives.branches:
-            if "const" in branch and is_given:
-                return branch["const"]
-            try:
-                return self._branch(branch, name, source, path, whole=whole)
-            except NotReadableError as error:
-                problem = problem or error
-        if alternatives.nullable:
-            return None
-        raise problem or NotReadableError(path)
+        if len(branches) == 1 and "const" in branches[0] and not alternatives.nullable:
+            return branches[0]["const"]
+        try:
+            read = partial(self._branch, name=name, facts=facts, path=path, whole=whole)
+            return _first_readable(read, branches, path)
+        except NotReadableError:
+            if alternatives.nullable:
+                return None
+            raise
 
     def _branch(
-        self, branch: dict[str, Any], name: str, source: Source, path: str, *, whole: bool
+        self, branch: dict[str, Any], name: str, facts: Facts, path: str, *, whole: bool
     ) -> Any:
         if branch["type"] == "object":
-            return self._object(branch, name, source, path, whole=whole)
+            return self._object(branch, name, facts, path, whole=whole)
         if branch["type"] == "array":
-            return self._array(branch, name, source, path)
-        return _first(source.values(name), _reader(branch, source.base), path)
+            return self._array(branch, name, facts, path)
+        return _first(facts.values(name), _reader(branch, facts.base), path)
 
     def _object(
-        self, branch: dict[str, Any], name: str, source: Source, path: str, *, whole: bool
+        self, branch: dict[str, Any], name: str, facts: Facts, path: str, *, whole: bool
     ) -> Any:
         if not branch.get("properties"):
-            return self._dictionary(branch, "" if whole else name, source, path)
-        problem: NotReadableError | None = None
-        for part in [source] if whole else source.parts(name):
-            try:
-                return self._properties(branch, part, path)
-            except NotReadableError as error:
-                problem = problem or error
-        raise problem or NotReadableError(path)
+            return self._dictionary(branch, "" if whole else name, facts, path)
+        parts = [facts] if whole else facts.parts(name)
+        return _first_readable(lambda part: self._properties(branch, part, path), parts, path)
 
-    def _properties(self, branch: dict[str, Any], source: Source, path: str) -> dict[str, Any]:
+    def _properties(self, branch: dict[str, Any], facts: Facts, path: str) -> dict[str, Any]:
         properties: dict[str, Any] = branch["properties"]
         required = branch.get("required", ())
-        filled: dict[str, Any] = {}
+        found: dict[str, Any] = {}
         for key, part in properties.items():
             inner = f"{path}.{key}" if path else key
-            # An only property, or one named so, may be a wrapping around what the source is about.
+            # An only property, or one named so, may be a wrapping around what the facts are about.
             wraps = len(properties) == 1 or key.casefold() in _WHOLE
             try:
-                filled[key] = self._property(part, key, source, inner, wraps=wraps)
+                found[key] = self._property(part, key, facts, inner, wraps=wraps)
             except NotReadableError:
                 if key in required:
                     raise
-        if all(value is None for value in filled.values()):
+        if all(value is None for value in found.values()):
             raise NotReadableError(path)
-        return filled
+        return found
 
-    def _property(self, part: Any, key: str, source: Source, path: str, *, wraps: bool) -> Any:
+    def _property(self, part: Any, key: str, facts: Facts, path: str, *, wraps: bool) -> Any:
         try:
-            return self.value(part, key, source, path, whole=False)
+            return self.value(part, key, facts, path, whole=False)
         except NotReadableError:
             if not wraps:
                 raise
-        return self.value(part, key, source, path, whole=True)
+        return self.value(part, key, facts, path, whole=True)
 
     def _dictionary(
-        self, branch: dict[str, Any], name: str, source: Source, path: str
+        self, branch: dict[str, Any], name: str, facts: Facts, path: str
     ) -> dict[str, Any]:
         part = branch.get("additionalProperties", True) or {"enum": []}  # False: nothing fits
-        for mapping in source.mappings(name):
+        for mapping in facts.mappings(name):
             read = {
-                key: _of_any(self._schema.alternatives(part).branches, value, source.base)
+                key: _of_any(self._schema.alternatives(part).branches, value, facts.base)
                 for key, value in mapping.items()
             }
             if kept := {key: value for key, value in read.items() if value is not None}:
                 return kept
         raise NotReadableError(path)
 
-    def _array(self, branch: dict[str, Any], name: str, source: Source, path: str) -> list[Any]:
+    def _array(self, branch: dict[str, Any], name: str, facts: Facts, path: str) -> list[Any]:
         items = branch.get("items", True)
         branches = self._schema.alternatives(items).branches
         if any(one["type"] == "object" for one in branches):
-            found = self._records(items, branches, name, source, path)
+            found = self._records(items, branches, name, facts, path)
         else:
-            read = (_all_of(branches, values, source.base) for values in source.lists(name))
+            read = (_all_of(branches, values, facts.base) for values in facts.lists(name))
             found = next(filter(None, read), [])
         if not found or len(found) < branch.get("minItems", 0):
             raise NotReadableError(path)
@@ -284,21 +281,32 @@ class _Filler:
         return found[:longest]
 
     def _records(
-        self, items: Any, branches: list[dict[str, Any]], name: str, source: Source, path: str
+        self, items: Any, branches: list[dict[str, Any]], name: str, facts: Facts, path: str
     ) -> list[Any]:
         objects = [one for one in branches if one["type"] == "object"]
         fields = list(dict.fromkeys(key for one in objects for key in one.get("properties", {})))
         required = objects[0].get("required", ())
-        problem: NotReadableError | None = None
-        for records in source.records(Wanted(name, fields, required)):
-            try:
-                return [
-                    self.value(items, name, record, f"{path}[{place}]", whole=True)
-                    for place, record in enumerate(records)
-                ]
-            except NotReadableError as error:
-                problem = problem or error
-        raise problem or NotReadableError(path)
+
+        def read(records: Iterable[Facts]) -> list[Any]:
+            return [
+                self.value(items, name, record, f"{path}[{place}]", whole=True)
+                for place, record in enumerate(records)
+            ]
+
+        return _first_readable(read, facts.records(Wanted(name, fields, required)), path)
+
+
+def _first_readable(
+    read: Callable[[ItemT], ResultT], candidates: Iterable[ItemT], path: str
+) -> ResultT:
+    """What the first candidate gives that can be read; else the first problem counts."""
+    problem: NotReadableError | None = None
+    for candidate in candidates:
+        try:
+            return read(candidate)
+        except NotReadableError as error:
+            problem = problem or error
+    raise problem or NotReadableError(path)
 
 
 def _first(values: Iterable[Any], read: Callable[[Any], Any], path: str) -> Any:

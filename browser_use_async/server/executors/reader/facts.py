@@ -5,7 +5,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from itertools import islice
-from typing import Any, Protocol
+from typing import Any
 
 import attrs
 
@@ -20,6 +20,12 @@ MAX_TEXT = 20_000
 _MAX_NAME = 200  # characters; pages may have names of megabytes for each of many values
 _MAX_DEPTH = 6
 _MAX_FACTS = 5000
+_SEPARATORS = re.compile("[,;|\u2022\u00b7]")
+# What may hold a comma without being an enumeration.
+_SENTENCES = frozenset("body content description heading headline summary text title url".split())
+_ANY_LIST = frozenset({"bullet", "bullet point", "entry", "item", "list", "list item", "point"})
+_ANY_LABELS = frozenset({"", "attribute", "detail", "fact", "label", "property", "specification"})
+_MAX_NODES = 5000
 
 
 @attrs.frozen
@@ -35,10 +41,23 @@ class Fact:
     )
 
 
-class Facts:
-    """Facts that are looked up by name."""
+@attrs.frozen
+class Wanted:
+    """The objects that a list shall hold."""
 
-    def __init__(self, facts: Iterable[Fact]) -> None:
+    name: str  # what the list is called
+    fields: Sequence[str] = ()  # the names of their properties
+    required: Sequence[str] = ()  # the names of the properties that they must have
+
+
+class Facts:
+    """Facts that are looked up by name: those of a page, a JSON object or the row of a table.
+
+    Every method gives the best candidates first.
+    """
+
+    def __init__(self, facts: Iterable[Fact], base: str = "") -> None:
+        self.base = base  # what addresses are relative to
         self._facts = list(facts)
         self._exact: dict[frozenset[str], list[Fact]] = {}
         self._close: dict[frozenset[str], list[Fact]] = {}
@@ -62,13 +81,46 @@ class Facts:
         if wanted and not exact:
             yield from self._only_longer(wanted)
 
-    def under(self, name: str) -> "Facts":
+    def lists(self, name: str) -> Iterator[list[Any]]:
+        """Lists, and texts that enumerate something."""
+        for value in self.values(name):
+            if isinstance(value, list):
+                yield value
+            elif isinstance(value, str) and not word_set(name) & _SENTENCES:
+                yield [each.strip() for each in _SEPARATORS.split(value)]
+            else:
+                yield [value]
+
+    def parts(self, name: str) -> Iterator["Facts"]:
+        """Inner objects, then the facts whose names begin with the name."""
+        for value in self.values(name):
+            only = value[0] if isinstance(value, list) and len(value) == 1 else value
+            if isinstance(only, Mapping):
+                yield Facts(mapping_facts(only), self.base)
+        if prefixed := self._under(name):
+            yield prefixed
+
+    def records(self, wanted: Wanted) -> Iterator[Iterable["Facts"]]:
+        """Lists of inner objects."""
+        for value in self.values(wanted.name):
+            inner = value if isinstance(value, list) else [value]
+            if inner and all(isinstance(one, Mapping) for one in inner):
+                yield (Facts(mapping_facts(one), self.base) for one in inner)
+
+    def mappings(self, name: str) -> Iterator[Mapping[str, Any]]:
+        """Inner objects, or without a name the whole."""
+        if not name:
+            yield self._named_values()
+        yield from (value for value in self.values(name) if isinstance(value, Mapping))
+
+    def _under(self, name: str) -> "Facts":
         """The facts whose names contain a name, called by the rest of their names."""
         outer = word_set(name)
         inner = (fact for fact in self._facts if outer and outer < fact.words)
-        return Facts(Fact(" ".join(sorted(fact.words - outer)), fact.value) for fact in inner)
+        named = (Fact(" ".join(sorted(fact.words - outer)), fact.value) for fact in inner)
+        return Facts(named, self.base)
 
-    def named_values(self) -> dict[str, Any]:
+    def _named_values(self) -> dict[str, Any]:
         """All facts by their own names, the most trusted value of each."""
         own = [fact for fact in self._facts if not fact.other_name]
         return {fact.name: fact.value for fact in reversed(own)}
@@ -193,99 +245,11 @@ def _other_names(page: Page, text: str) -> Iterator[Fact]:
     return (Fact(name, value, other_name=True) for name, value in others.items())
 
 
-_SEPARATORS = re.compile("[,;|\u2022\u00b7]")
-# What may hold a comma without being an enumeration.
-_SENTENCES = frozenset("body content description heading headline summary text title url".split())
-_ANY_LIST = frozenset({"bullet", "bullet point", "entry", "item", "list", "list item", "point"})
-_ANY_LABELS = frozenset({"", "attribute", "detail", "fact", "label", "property", "specification"})
-_MAX_NODES = 5000
-
-
-@attrs.frozen
-class Wanted:
-    """The objects that a list shall hold."""
-
-    name: str  # what the list is called
-    fields: Sequence[str] = ()  # the names of their properties
-    required: Sequence[str] = ()  # the names of the properties that they must have
-
-
-class Source(Protocol):
-    """Something to read fields from. Every method gives the best candidates first."""
-
-    base: str
-    """What addresses are relative to."""
-
-    def values(self, name: str) -> Iterator[Any]:
-        """Single values."""
-        ...
-
-    def lists(self, name: str) -> Iterator[list[Any]]:
-        """Lists of single values."""
-        ...
-
-    def parts(self, name: str) -> Iterator["Source"]:
-        """What an inner object is read from."""
-        ...
-
-    def records(self, wanted: Wanted) -> Iterator[Iterable["Source"]]:
-        """What a list of objects is read from."""
-        ...
-
-    def mappings(self, name: str) -> Iterator[Mapping[str, Any]]:
-        """Names with their values, for objects that may have any property."""
-        ...
-
-
-class FactSource:
-    """Facts as a source: a JSON object or the row of a table."""
-
-    def __init__(self, facts: Facts, base: str) -> None:
-        self._facts = facts
-        self.base = base
-
-    def values(self, name: str) -> Iterator[Any]:
-        """Single values."""
-        return self._facts.values(name)
-
-    def lists(self, name: str) -> Iterator[list[Any]]:
-        """Lists, and texts that enumerate something."""
-        for value in self._facts.values(name):
-            if isinstance(value, list):
-                yield value
-            elif isinstance(value, str) and not word_set(name) & _SENTENCES:
-                yield [each.strip() for each in _SEPARATORS.split(value)]
-            else:
-                yield [value]
-
-    def parts(self, name: str) -> Iterator[Source]:
-        """Inner objects, then the facts whose names begin with the name."""
-        for value in self._facts.values(name):
-            only = value[0] if isinstance(value, list) and len(value) == 1 else value
-            if isinstance(only, Mapping):
-                yield _mapping_source(only, self.base)
-        if prefixed := self._facts.under(name):
-            yield FactSource(prefixed, self.base)
-
-    def records(self, wanted: Wanted) -> Iterator[Iterable[Source]]:
-        """Lists of inner objects."""
-        for value in self._facts.values(wanted.name):
-            inner = value if isinstance(value, list) else [value]
-            if inner and all(isinstance(one, Mapping) for one in inner):
-                yield (_mapping_source(one, self.base) for one in inner)
-
-    def mappings(self, name: str) -> Iterator[Mapping[str, Any]]:
-        """Inner objects, or without a name the whole."""
-        if not name:
-            yield self._facts.named_values()
-        yield from (value for value in self._facts.values(name) if isinstance(value, Mapping))
-
-
-class PagesSource(FactSource):
-    """One or several pages as a source."""
+class PageFacts(Facts):
+    """The facts of one or several pages."""
 
     def __init__(self, pages: Sequence[Page]) -> None:
-        super().__init__(Facts(fact for page in pages for fact in page_facts(page)), pages[0].url)
+        super().__init__((fact for page in pages for fact in page_facts(page)), pages[0].url)
         self._pages = pages
 
     def lists(self, name: str) -> Iterator[list[Any]]:
@@ -305,31 +269,31 @@ class PagesSource(FactSource):
         if len(lists) == 1 and (not wanted or " ".join(sorted(wanted)) in _ANY_LIST):
             yield list(lists[0].items)
 
-    def parts(self, name: str) -> Iterator[Source]:
+    def parts(self, name: str) -> Iterator["Facts"]:
         """Inner objects, nodes of that type, labels below a heading of that name."""
-        yield from (_mapping_source(node, self.base) for node in self._nodes(name))
+        yield from (Facts(mapping_facts(node), self.base) for node in self._nodes(name))
         section = self._section(name)
         if section:
-            yield FactSource(Facts(Fact(key, value) for key, value in section.items()), self.base)
+            yield Facts((Fact(key, value) for key, value in section.items()), self.base)
         yield from super().parts(name)
 
-    def records(self, wanted: Wanted) -> Iterator[Iterable[Source]]:
+    def records(self, wanted: Wanted) -> Iterator[Iterable["Facts"]]:
         """Nodes of that type, tables with such columns, the pages themselves."""
         yield from super().records(wanted)
         if nodes := list(self._nodes(wanted.name)):
-            yield (_mapping_source(node, self.base) for node in nodes)
+            yield (Facts(mapping_facts(node), self.base) for node in nodes)
         for table in sorted(self._tables(), key=lambda one: _fit(one, wanted), reverse=True):
             if not wanted.fields or any(_fit(table, wanted)[1:]):
-                yield (_row_source(table, row, wanted.name, self.base) for row in table.rows)
+                yield (Facts(row_facts(table, row, wanted.name), self.base) for row in table.rows)
         for document in (node for page in self._pages for node in page.data):
             if isinstance(document, list) and all(isinstance(one, Mapping) for one in document):
-                yield (_mapping_source(one, self.base) for one in document)
+                yield (Facts(mapping_facts(one), self.base) for one in document)
         if len(self._pages) > 1:
             yield self._alone
 
     def mappings(self, name: str) -> Iterator[Mapping[str, Any]]:
         """Inner objects, labels below a heading of that name, all labels, meta elements."""
-        yield from (value for value in self._facts.values(name) if isinstance(value, Mapping))
+        yield from (value for value in self.values(name) if isinstance(value, Mapping))
         if section := self._section(name):
             yield section
         words = " ".join(sorted(word_set(name)))
@@ -339,8 +303,8 @@ class PagesSource(FactSource):
             yield {label.name: label.value for page in self._pages for label in page.metadata}
 
     @cached_property
-    def _alone(self) -> list["PagesSource"]:
-        return [PagesSource([page]) for page in self._pages]
+    def _alone(self) -> list["PageFacts"]:
+        return [PageFacts([page]) for page in self._pages]
 
     def _tables(self) -> list[Table]:
         return [table for page in self._pages for table in page.tables]
@@ -371,17 +335,9 @@ class PagesSource(FactSource):
                     waiting += [value for key, value in node.items() if not key.startswith("@")]
 
 
-def _mapping_source(mapping: Mapping[str, Any], base: str) -> FactSource:
-    return FactSource(Facts(mapping_facts(mapping)), base)
-
-
-def _row_source(table: Table, row: Row, name: str, base: str) -> FactSource:
-    return FactSource(Facts(row_facts(table, row, name)), base)
-
-
 def _fit(table: Table, wanted: Wanted) -> tuple[bool, int, bool]:
     """How well a table fits: all that is required, how many columns, whether its name."""
-    row = _row_source(table, table.rows[0], wanted.name, "")
+    row = Facts(row_facts(table, table.rows[0], wanted.name))
     has = {field for field in wanted.fields if next(row.values(field), None) is not None}
     named = word_set(wanted.name)
     return (
