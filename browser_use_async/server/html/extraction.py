@@ -17,8 +17,8 @@ from browser_use_async.server.html.text import (
     children,
     content_root,
     find_main_part,
-    is_noise,
-    is_unseen,
+    is_boilerplate,
+    is_hidden,
     parse_tree,
     readable_text,
     text_of,
@@ -40,7 +40,7 @@ def read_table(element: Element, base: URL, heading: str) -> Table | None:
     """The table of a `table` element, or None when there is nothing in it."""
     if any(inner.tag == "table" for inner in walk(element) if inner is not element):
         return None  # it only arranges the page
-    captions = [text_of(child, is_unseen) for child in children(element) if child.tag == "caption"]
+    captions = [text_of(child, is_hidden) for child in children(element) if child.tag == "caption"]
     rows = _grid(element, base)
     name = next(filter(None, captions), heading)
     headers: tuple[str, ...] = ()
@@ -128,7 +128,7 @@ def _first_link(row: Element, base: URL) -> str:
 
 def _cell(element: Element) -> _Cell:
     return _Cell(
-        text=text_of(element, lambda inner: inner.tag == "table" or is_unseen(inner)),
+        text=text_of(element, lambda inner: inner.tag == "table" or is_hidden(inner)),
         header=element.tag == "th",
         width=_span(element, "colspan"),
         height=_span(element, "rowspan"),
@@ -155,7 +155,7 @@ def read_html(url: str, text: str) -> Page:
     base = _base(URL(url), elements)
     metadata = _metadata(elements)
     content = _Content(base)
-    for element in walk(root, is_noise):
+    for element in walk(root, is_boilerplate):
         content.read(element)
     shown = readable_text(root)
     # What is short is read whole.
@@ -191,7 +191,7 @@ class _Content:
         """Take in one element."""
         tag = element.tag or ""
         if tag in HEADINGS:
-            if words := text_of(element, is_unseen):
+            if words := text_of(element, is_hidden):
                 self._heading = words
                 self.headings.append(Heading(HEADINGS[tag], words))
         elif tag == "table":
@@ -227,7 +227,7 @@ class _Content:
 
 
 def _is_inner_list(element: Element) -> bool:
-    return element.tag in _LISTS or element.tag in {"dl", "table"} or is_unseen(element)
+    return element.tag in _LISTS or element.tag in {"dl", "table"} or is_hidden(element)
 
 
 def _bare(name: str) -> str:
@@ -237,11 +237,11 @@ def _bare(name: str) -> str:
 def _definitions(element: Element) -> list[tuple[str, str]]:
     """The terms of a definition list, each with its description; several are joined."""
     described: list[tuple[str, list[str]]] = []
-    for child in walk(element, lambda inner: inner.tag in {"dl", "table"} or is_unseen(inner)):
+    for child in walk(element, lambda inner: inner.tag in {"dl", "table"} or is_hidden(inner)):
         if child.tag == "dt":
-            described.append((_bare(text_of(child, is_unseen)), []))
+            described.append((_bare(text_of(child, is_hidden)), []))
         elif child.tag == "dd" and described:
-            described[-1][1].append(text_of(child, is_unseen))
+            described[-1][1].append(text_of(child, is_hidden))
     pairs = ((term, ", ".join(filter(None, parts))) for term, parts in described)
     return [(term, text) for term, text in pairs if term and text]
 
@@ -285,7 +285,7 @@ def _title(
 
 def _links(root: Element, base: URL) -> list[Link]:
     links: list[Link] = []
-    for element in walk(root, is_unseen):
+    for element in walk(root, is_hidden):
         address = attribute(element, "href") if element.tag in {"a", "area"} else None
         if address is None:
             continue
@@ -296,7 +296,7 @@ def _links(root: Element, base: URL) -> list[Link]:
 
 
 def _link_text(element: Element) -> str:
-    words = text_of(element, is_unseen)
+    words = text_of(element, is_hidden)
     if not words:
         pictures = (attribute(inner, "alt") or "" for inner in walk(element))
         words = " ".join(" ".join(pictures).split())

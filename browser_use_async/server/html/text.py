@@ -21,7 +21,7 @@ _SPACED = frozenset(
     " figcaption figure footer form h1 h2 h3 h4 h5 h6 header hgroup hr li main menu nav ol option p"
     " pre search section summary table td th tr ul".split()
 )
-_UNSEEN = frozenset(
+_HIDDEN = frozenset(
     "canvas datalist embed head iframe noscript object script style svg template title".split()
 )
 _CONTROLS = frozenset({"button", "input", "select", "textarea"})
@@ -107,9 +107,9 @@ def text_of(root: Element, skip: Skip | None = None) -> str:
     return " ".join("".join(pieces).split())
 
 
-def is_unseen(element: Element) -> bool:
+def is_hidden(element: Element) -> bool:
     """Whether a person would not see an element."""
-    if element.tag in _UNSEEN:
+    if element.tag in _HIDDEN:
         return True
     attributes = element.attributes
     if "hidden" in attributes or (attributes.get("aria-hidden") or "").lower() == "true":
@@ -118,9 +118,9 @@ def is_unseen(element: Element) -> bool:
     return "display:none" in style or "visibility:hidden" in style
 
 
-def is_noise(element: Element) -> bool:
+def is_boilerplate(element: Element) -> bool:
     """Whether an element is unseen, a control, or the surroundings of what there is to read."""
-    if element.tag in _SURROUNDINGS or element.tag in _CONTROLS or is_unseen(element):
+    if element.tag in _SURROUNDINGS or element.tag in _CONTROLS or is_hidden(element):
         return True
     return (attribute(element, "role") or "").lower() in _SURROUNDING_ROLES
 
@@ -185,15 +185,15 @@ def content_root(root: Element, main_text: str) -> Element:
     That is the main part, or else the only article, or else the smallest element with all of a
     text, or else the whole document.
     """
-    elements = list(walk(root, is_unseen))
+    elements = list(walk(root, is_hidden))
     mains = [one for one in elements if one.tag == "main" or attribute(one, "role") == "main"]
     articles = [one for one in elements if one.tag == "article"]
     for candidates in (mains, articles):
-        if len(candidates) == 1 and text_of(candidates[0], is_noise):
+        if len(candidates) == 1 and text_of(candidates[0], is_boilerplate):
             return candidates[0]
     around = _around(root, main_text)
     # An element with less is more often a part that was overrated than all there is to read.
-    is_most = len(text_of(around, is_noise)) >= len(text_of(root, is_noise)) / 2
+    is_most = len(text_of(around, is_boilerplate)) >= len(text_of(root, is_boilerplate)) / 2
     return around if is_most else root
 
 
@@ -208,7 +208,7 @@ def _around(root: Element, main_text: str) -> Element:
     shared = [one for one, other in ways if one.mem_id == other.mem_id]
     # What begins or ends with pieces that are too short to tell is in an element farther out.
     wanted = _letters(main_text)
-    while len(shared) > 1 and _letters(text_of(shared[-1], is_noise)) < wanted:
+    while len(shared) > 1 and _letters(text_of(shared[-1], is_boilerplate)) < wanted:
         shared.pop()
     return shared[-1]
 
@@ -225,7 +225,7 @@ def _read_pieces(root: Element) -> Iterator[Element]:
         node = stack.pop()
         if node.is_text_node:
             yield node
-        elif node.is_element_node and not is_noise(node):
+        elif node.is_element_node and not is_boilerplate(node):
             stack += reversed([*children(node)])
 
 
@@ -256,7 +256,7 @@ def readable_text(root: Element) -> str:
             lines.end()
         elif node.is_text_node:
             lines.add(node.text_content or "")
-        elif node.is_element_node and (node is root or not is_noise(node)):
+        elif node.is_element_node and (node is root or not is_boilerplate(node)):
             stack.extend(_opened(node, lines))
     return lines.text()
 

@@ -9,9 +9,9 @@ from contextlib import AsyncExitStack, aclosing
 import attrs
 
 from browser_use_async.server.egress.proxy import Egress
+from browser_use_async.server.executors.agent.browser import AgentBrowser, AgentBrowsers
 from browser_use_async.server.executors.agent.endpoint import ModelEndpoint, NoModelError
 from browser_use_async.server.executors.agent.orders import make_order
-from browser_use_async.server.executors.agent.place import Place, Places
 from browser_use_async.server.executors.agent.process import (
     AgentEndedError,
     AgentProcess,
@@ -61,11 +61,11 @@ class BrowserUseExecutor:
         self._endpoint = ModelEndpoint.of(settings)
         self._python = os.fspath(settings.python or sys.executable)
         check_python(self._python)
-        self._places = Places(chromium or ChromiumSettings())
+        self._browsers = AgentBrowsers(chromium or ChromiumSettings())
         # The operator names the endpoint, wherever it is.
         self._outbound = HttpClient(Egress().policy_naming(opening=[self._endpoint.base_url]))
         self._films = FilmMaker()
-        self._at_work: dict[str, Place] = {}
+        self._at_work: dict[str, AgentBrowser] = {}
 
     async def run(
         self, assignment: Assignment, control: Control
@@ -86,8 +86,8 @@ class BrowserUseExecutor:
 
     def view(self, task_id: str) -> View | None:
         """The browser of a task, or None before it has one and after it has ended."""
-        place = self._at_work.get(task_id)
-        return LiveView(place.observer.screencast) if place is not None else None
+        browser = self._at_work.get(task_id)
+        return LiveView(browser.observer.screencast) if browser is not None else None
 
     async def aclose(self) -> None:
         """Nothing is shared between tasks."""
@@ -96,29 +96,31 @@ class BrowserUseExecutor:
         self, assignment: Assignment, control: Control, model: str, mask: SecretRedactor
     ) -> AsyncGenerator[Step | Finished | Failed, None]:
         async with AsyncExitStack() as stack:
-            place = await stack.enter_async_context(self._places.take(assignment))
-            self._at_work[assignment.task_id] = place
+            browser = await stack.enter_async_context(self._browsers.take(assignment))
+            self._at_work[assignment.task_id] = browser
             control.started()
             stack.callback(self._at_work.pop, assignment.task_id)
-            film = await self._film(assignment, place)
+            film = await self._film(assignment, browser)
             if film is not None:
                 stack.push_async_callback(film.abandon)
             log = _Log(assignment.task_id, mask)
-            agent = await AgentProcess.start(self._python, place.folder, log)
+            agent = await AgentProcess.start(self._python, browser.folder, log)
             stack.push_async_callback(agent.end)
-            url, folder = place.browser_url, place.folder
+            url, folder = browser.browser_url, browser.folder
             await agent.send(make_order(assignment, self._endpoint, model, url, folder))
-            conversation = Conversation(agent, place, control, mask, self._endpoint.answer_seconds)
+            conversation = Conversation(
+                agent, browser, control, mask, self._endpoint.answer_seconds
+            )
             while isinstance(item := await conversation.next_item(), Step):
                 yield item
             recordings: Mapping[str, bytes] = await film.finish() if film is not None else {}
             yield attrs.evolve(item, recordings=recordings)
 
-    async def _film(self, assignment: Assignment, place: Place) -> Recording | None:
+    async def _film(self, assignment: Assignment, browser: AgentBrowser) -> Recording | None:
         if not assignment.takes_recording:
             return None
-        screencast = place.observer.screencast
-        return await self._films.record(screencast, assignment.viewport, place.folder.parent)
+        screencast = browser.observer.screencast
+        return await self._films.record(screencast, assignment.viewport, browser.folder.parent)
 
 
 @attrs.frozen

@@ -1,4 +1,4 @@
-"""Where one agent works: a browser of its own, one way out of it, and an observer."""
+"""The browsers of agents: one for each, one way out of it, and an observer."""
 
 import asyncio
 import logging
@@ -26,7 +26,7 @@ _EACH_BYTES = 700 * 1024**2
 
 
 @attrs.frozen
-class Place:
+class AgentBrowser:
     """A browser that waits for an agent."""
 
     browser_url: str  # the address at which it takes commands
@@ -35,7 +35,7 @@ class Place:
     way_out: str  # A sentence about the proxy; empty if the task asks for none
 
 
-class Places:
+class AgentBrowsers:
     """Browsers for agents, as many at once as there is room for.
 
     An agent takes every page of a browser for its own, so that no two can share one.
@@ -52,7 +52,7 @@ class Places:
         self._has_cleaned_up = False
 
     @asynccontextmanager
-    async def take(self, assignment: Assignment) -> AsyncGenerator[Place]:
+    async def take(self, assignment: Assignment) -> AsyncGenerator[AgentBrowser]:
         """Start a browser for one task as soon as there is room, and end it.
 
         Raises:
@@ -73,7 +73,7 @@ class Places:
             stack.push_async_callback(observer.aclose)
             folder = browser.folder / "agent"
             folder.mkdir()
-            yield Place(browser.url, folder, observer, way_out)
+            yield AgentBrowser(browser.url, folder, observer, way_out)
 
     async def _clean_up(self) -> None:
         if self._has_cleaned_up:
