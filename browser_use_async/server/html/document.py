@@ -31,6 +31,11 @@ _CHARACTER_SETS = re.compile(
 )
 # Browsers read these names as their Windows superset, and so do we.
 _LATIN = frozenset({"ascii", "iso8859-1"})
+_HTML = frozenset({"text/html", "application/xhtml+xml"})
+_CSV = {"text/csv": ",", "application/csv": ",", "text/tab-separated-values": "\t"}
+_MAX_LINES = 5000
+_MAX_CELLS = 200_000
+_MAX_DEPTH = 32
 
 
 def charset_of(content_type: str) -> str | None:
@@ -95,13 +100,6 @@ def _text_codec(name: str | None) -> str | None:
     if codec in _LATIN:
         return "cp1252"
     return codec if _CHARACTER_SETS.fullmatch(codec) else None
-
-
-_HTML = frozenset({"text/html", "application/xhtml+xml"})
-_CSV = {"text/csv": ",", "application/csv": ",", "text/tab-separated-values": "\t"}
-_MAX_LINES = 5000
-_MAX_CELLS = 200_000
-_MAX_DEPTH = 32
 
 
 class UnreadableDocumentError(Exception):

@@ -26,6 +26,10 @@ from browser_use_async.server.html.text import (
 )
 
 _MAX_COLUMNS = 50
+_LABELLED = re.compile(r"(?P<name>[^\s:][^:]{0,60}?)\s*:\s+(?P<value>\S.{0,300})")
+_LISTS = frozenset({"ul", "ol"})
+_LONGEST_BASE = 1_000
+_LONG_TEXT = 500  # characters
 
 
 @attrs.frozen
@@ -140,12 +144,6 @@ def _span(element: Element, name: str) -> int:
     if not (number.isascii() and number.isdigit()):
         return 1
     return min(max(int(number[:4]), 1), _MAX_COLUMNS)
-
-
-_LABELLED = re.compile(r"(?P<name>[^\s:][^:]{0,60}?)\s*:\s+(?P<value>\S.{0,300})")
-_LISTS = frozenset({"ul", "ol"})
-_LONGEST_BASE = 1_000
-_LONG_TEXT = 500  # characters
 
 
 def read_html(url: str, text: str) -> Page:

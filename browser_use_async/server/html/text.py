@@ -31,6 +31,16 @@ _TITLE = re.compile(r"<title(?:\s[^<>]*)?>", re.IGNORECASE)
 _NOSCRIPT = re.compile(r"<noscript(?:\s[^<>]*)?>", re.IGNORECASE)
 _NOSCRIPT_END = re.compile(r"</noscript\s*>", re.IGNORECASE)
 _MAX_TAGS = 60_000
+HEADINGS = {f"h{level}": level for level in range(1, 7)}
+"""The levels of the heading elements."""
+_SHORTEST_TEXT = 250  # characters; a page with less is read whole
+_LONGEST_TEXT = 200_000  # characters of the main text in which pieces are looked for
+_TELLING = 25  # characters of a piece that is not part of two texts by chance
+_MAX_PIECES = 2_000
+_LINES = frozenset(
+    "address article blockquote caption center dd details div dl dt fieldset figcaption figure"
+    " form header hgroup hr label legend li main ol p pre section summary table tr ul".split()
+)
 
 
 def parse_tree(text: str) -> tuple[Element, bool]:
@@ -123,20 +133,6 @@ def is_boilerplate(element: Element) -> bool:
     if element.tag in _SURROUNDINGS or element.tag in _CONTROLS or is_hidden(element):
         return True
     return (attribute(element, "role") or "").lower() in _SURROUNDING_ROLES
-
-
-HEADINGS = {f"h{level}": level for level in range(1, 7)}
-"""The levels of the heading elements."""
-
-_SHORTEST_TEXT = 250  # characters; a page with less is read whole
-_LONGEST_TEXT = 200_000  # characters of the main text in which pieces are looked for
-_TELLING = 25  # characters of a piece that is not part of two texts by chance
-_MAX_PIECES = 2_000
-
-_LINES = frozenset(
-    "address article blockquote caption center dd details div dl dt fieldset figcaption figure"
-    " form header hgroup hr label legend li main ol p pre section summary table tr ul".split()
-)
 
 
 @attrs.frozen

@@ -41,6 +41,7 @@ from browser_use_async.server.worker import WorkRefusedError, in_worker
 _SHOWN_LINES = 12
 _SHOWN_CHARACTERS = 800
 _NAMED_LINKS = 12
+_REASONS = (DeadEndError, NoAnswerError, NothingToExportError, PlanRefusedError, SchemaRefusedError)
 
 
 class TaskRun:
@@ -152,9 +153,6 @@ class TaskRun:
 def _first_lines(page: Page) -> str:
     lines = [page.title, *(line for line in page.text.splitlines() if line)]
     return shorten("\n".join(lines[:_SHOWN_LINES]).strip(), _SHOWN_CHARACTERS)
-
-
-_REASONS = (DeadEndError, NoAnswerError, NothingToExportError, PlanRefusedError, SchemaRefusedError)
 
 
 class ReaderExecutor:

@@ -39,6 +39,8 @@ _NO = frozenset(
 )
 _DATE_FORMATS = ("%d %B %Y", "%B %d, %Y", "%B %d %Y", "%d %b %Y", "%b %d, %Y", "%d.%m.%Y")
 _SPEAKING_KEYS = ("name", "@value", "text", "url", "@id")
+# Names for the whole of what was read, as in {"page": {"title": ...}}.
+_WHOLE = frozenset({"answer", "data", "output", "page", "response", "result"})
 
 
 def as_string(value: Any, form: str, base: str) -> str | None:
@@ -160,10 +162,6 @@ def _day(text: str) -> datetime | None:
         except ValueError:
             continue
     return None
-
-
-# Names for the whole of what was read, as in {"page": {"title": ...}}.
-_WHOLE = frozenset({"answer", "data", "output", "page", "response", "result"})
 
 
 class NotReadableError(Exception):

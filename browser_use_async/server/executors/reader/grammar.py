@@ -22,6 +22,15 @@ _TOKEN = re.compile(
 )
 _SHOWN = {"blank": BLANK, "line": "\n"}
 _MAX_CLAUSE = 120  # characters
+_DASHES = frozenset("-\u2013\u2014")
+_ENDS_CLAUSE = frozenset(
+    "then but so because where which that while until before after when".split()
+)
+_PLACES = frozenset("above at below from in inside on under using with within".split())
+_DETERMINERS = frozenset({BLANK, "its", "that", "the", "their", "this"})
+_ARTICLES = frozenset("the a an its their this that on".split())
+_UNNAMED = frozenset("and at behind from in of on or under with".split())
+_PRONOUNS = frozenset({"it", "that", "them", "this", "one"})
 
 
 @attrs.frozen
@@ -80,21 +89,12 @@ INSTRUCTIONS = Phrases(
 
 _JOINS = Phrases("and then|after that|then|and")
 _TO = Phrases("to|in order to")
-_DASHES = frozenset("-\u2013\u2014")
 _PURPOSES = Phrases("be|know|learn|reach|view")
-_ENDS_CLAUSE = frozenset(
-    "then but so because where which that while until before after when".split()
-)
-_PLACES = frozenset("above at below from in inside on under using with within".split())
-_DETERMINERS = frozenset({BLANK, "its", "that", "the", "their", "this"})
-_ARTICLES = frozenset("the a an its their this that on".split())
 _KINDS = Phrases("link|button|tab|page|subpage|section|article|post|story|entry|menu item|item")
 _CALLED = Phrases(
     "which says|which reads|that says|that reads|named|called|titled|labeled|labelled|saying"
     "|for|about|to"
 )
-_UNNAMED = frozenset("and at behind from in of on or under with".split())
-_PRONOUNS = frozenset({"it", "that", "them", "this", "one"})
 
 
 def has_gap(tokens: Sequence[Token], place: int) -> bool:

@@ -7,9 +7,9 @@ from itertools import pairwise
 
 import attrs
 
+from browser_use_async.server.executors.reader import vocabulary
 from browser_use_async.server.executors.reader.grammar import (
     BLANK,
-    Phrases,
     Token,
     clause_end,
     has_gap,
@@ -24,46 +24,10 @@ from browser_use_async.server.executors.reader.schema import Schema
 from browser_use_async.server.html.addresses import find_addresses
 from browser_use_async.server.html.words import word_set
 
-
-def _words(text: str) -> frozenset[str]:
-    return frozenset(text.split())
-
-
-_CLICKS, _FOLLOWS = Phrases("click|press|tap"), Phrases("choose|follow|select")
-_FINDS, _DOWNLOADS = Phrases("find|locate|look for"), Phrases("download")
-_OPENS = Phrases("browse to|continue to|go to|head to|navigate to|switch to|goto|open|visit")
-_FOUND = Phrases("and click|and press|and tap|and follow|and open")
 _FIND_WITHIN = 80  # characters
-# An instruction begins behind these; "the press release" and "we are open on Monday" are none.
-_BEGINS = _words(
-    "- \u2013 \u2022 * > . , ; : ! ? ( ) \n \0 also and can could finally first just must next now"
-    " please should that then to you"
-) | {"\n"}
-_OPEN_SIGNS = _words("( : \" ' “ \u2018")
-_OWNERS = _words("from of on")
-# Words for the page that an address leads to anyway.
-_START_PAGES = _words("front home homepage landing main start web website site")
 _MAX_TASK = 20_000  # characters
-
-_ASKS_FOR_WORDS = _words(
-    "answer give how output print reply report return say summarise summarize tell what which who"
-)
-_ASKS = _ASKS_FOR_WORDS - {"reply"} | _words(
-    "collect copy count extract find gather get list note read save show when where write"
-)
+_SAVED_ENDINGS = frozenset({"csv", "json", "md", "txt"})
 _WORD = re.compile(r"[^\W_]+")
-
-_SAVED_ENDINGS = _words("csv json md txt")
-_FORMS = Phrases(
-    "log in|sign in|sign up|fill in|fill out|search for|type|buy|purchase|submit|upload"
-)
-_OBJECTS = _words("a an it my the this your")
-_FORM_OBJECTS = {
-    "type": _words("in into \" '"),
-    **dict.fromkeys(("buy", "purchase", "submit", "upload"), _OBJECTS),
-}
-_FORM_BEGINS = _words(". , ; : ! and please then") | {"\n"}
-
 ANSWERS = (
     "an answer in words is a page's title, description, headings, links, tables or whole text; "
     "structured_output_json gets the fields that it names"
@@ -80,33 +44,6 @@ class Part(StrEnum):
     LINKS = "links"
     TABLES = "tables"
     TEXT = "text"
-
-
-_PARTS = {
-    word: part
-    for part, words in {
-        Part.TITLE: "title titles",
-        Part.DESCRIPTION: "description descriptions",
-        Part.HEADINGS: "heading headings headline headlines subheading subheadings subheadline",
-        Part.LINKS: "hyperlink hyperlinks link links",
-        Part.TABLES: "table tables",
-        Part.TEXT: "article content contents everything text",
-    }.items()
-    for word in words.split()
-}
-# Words that add nothing to the parts: "could you please tell me what is on this page".
-_AROUND_PARTS = _words(
-    "a about all also an and answer are as at attached back be both browse but can come"
-    " complete could d do document documents does each entire every exactly extract fetch file"
-    " files find follow for from full get give go goto grab have head html i in is it its just"
-    " kindly know let like list ll load look main me menu my name named navigate navigation need"
-    " of on one only open or our out output page pages please print read reply report return s"
-    " say says see show site sites so tab tell that the their them there these they this to"
-    " two up url urls us using visible visit want was we web website websites what whats where"
-    " which whole with would write written you your"
-)
-# "1.", "first," and the like order the sentences; elsewhere they would choose among many.
-_ORDER = Phrases("after that|and|finally|first|lastly|next|now|then")
 
 
 class PlanRefusedError(Exception):
@@ -228,16 +165,23 @@ def _links(text: str, saved: Saving | None) -> Iterator[_Span]:
         is_saving = saved is not None and saved.start <= verb.start < saved.end
         if verb.start < reached or is_saving or not _begins(tokens, place):
             continue
-        follows = _FOLLOWS.at(tokens, place) or _find_at(tokens, place)
-        clicks = _CLICKS.at(tokens, place)
-        count = follows or clicks or _OPENS.at(tokens, place) or _DOWNLOADS.at(tokens, place)
+        follows = vocabulary.FOLLOWS.at(tokens, place) or _find_at(tokens, place)
+        clicks = vocabulary.CLICKS.at(tokens, place)
+        count = (
+            follows
+            or clicks
+            or vocabulary.OPENS.at(tokens, place)
+            or vocabulary.DOWNLOADS.at(tokens, place)
+        )
         first = _behind_on(tokens, place + count)
         first += first < len(tokens) and tokens[first].text == "\n"
         if not count or not has_gap(tokens, first):
             continue
         end = clause_end(tokens, first)
         clause = text[tokens[first].start : tokens[end - 1].end] if first < end else ""
-        if _is_address(tokens, end) and (first == end or tokens[end - 1].text not in _OWNERS):
+        if _is_address(tokens, end) and (
+            first == end or tokens[end - 1].text not in vocabulary.OWNERS
+        ):
             yield _Span(verb.start, tokens[end - 1].end)
             continue
         phrase, certain = named_page(clause)
@@ -251,18 +195,18 @@ def _links(text: str, saved: Saving | None) -> Iterator[_Span]:
 def _begins(tokens: Sequence[Token], place: int) -> bool:
     """Whether an instruction can begin at a token."""
     before = tokens[place - 1].text if place else "\n"
-    return before in _BEGINS or before[-1].isdigit()
+    return before in vocabulary.BEGINS or before[-1].isdigit()
 
 
 def _find_at(tokens: Sequence[Token], place: int) -> int:
     """A verb such as `find`, if what is found is to be clicked in the same sentence."""
-    count = _FINDS.at(tokens, place)
+    count = vocabulary.FINDS.at(tokens, place)
     if count:
         for behind in range(place + count, len(tokens)):
             is_far = tokens[behind].start > tokens[place].end + _FIND_WITHIN
             if is_far or tokens[behind].text in {".", "\n", BLANK}:
                 break
-            if _FOUND.at(tokens, behind):
+            if vocabulary.FOUND.at(tokens, behind):
                 return count
     return 0
 
@@ -273,7 +217,7 @@ def _behind_on(tokens: Sequence[Token], place: int) -> int:
 
 def _behind_repeat(tokens: Sequence[Token], end: int) -> int:
     """Where a link ends that is found first: "find the link Prices and click it"."""
-    repeat = _FOUND.at(tokens, end)
+    repeat = vocabulary.FOUND.at(tokens, end)
     place = _behind_on(tokens, end + repeat)
     is_it = repeat and place < len(tokens) and tokens[place].text == "it"
     return place + 1 if is_it else end
@@ -282,7 +226,7 @@ def _behind_repeat(tokens: Sequence[Token], end: int) -> int:
 def _is_address(tokens: Sequence[Token], place: int) -> bool:
     """Whether a clause ends with an address: "the prices page at ADDRESS", not "of ADDRESS"."""
     for is_at in (False, True):
-        while place < len(tokens) and tokens[place].text in _OPEN_SIGNS:
+        while place < len(tokens) and tokens[place].text in vocabulary.OPEN_SIGNS:
             place += 1
         if not is_at and place < len(tokens) and tokens[place].text in {"at", "under"}:
             place += 1
@@ -291,7 +235,7 @@ def _is_address(tokens: Sequence[Token], place: int) -> bool:
 
 def is_start_page(phrase: str) -> bool:
     """Whether words mean the page that an address leads to anyway, such as `the home page`."""
-    return word_set(phrase) <= _START_PAGES
+    return word_set(phrase) <= vocabulary.START_PAGES
 
 
 def _in_order(opened: Sequence[_Placed], followed: Sequence[_Placed]) -> list[_Placed]:
@@ -361,9 +305,9 @@ def beyond_reading(text: str) -> str | None:
     """What a text asks for that a reader cannot do, such as `log in`, or None."""
     tokens = tokenize(text)
     for place, token in enumerate(tokens):
-        count = _FORMS.at(tokens, place)
-        if count and (place == 0 or tokens[place - 1].text in _FORM_BEGINS):
-            objects = _FORM_OBJECTS.get(token.text)
+        count = vocabulary.FORMS.at(tokens, place)
+        if count and (place == 0 or tokens[place - 1].text in vocabulary.FORM_BEGINS):
+            objects = vocabulary.FORM_OBJECTS.get(token.text)
             if objects is None or any(each.text in objects for each in tokens[place + 1 :][:1]):
                 return " ".join(each.text for each in tokens[place : place + count])
     return None
@@ -387,7 +331,7 @@ def refuse_unnamed_file(text: str) -> None:
 
 def asks(text: str, *, for_words: bool = False) -> bool:
     """Whether a text asks for what is to be read; `for_words`: and not only for a file of it."""
-    wanted = _ASKS_FOR_WORDS if for_words else _ASKS
+    wanted = vocabulary.ASKS_FOR_WORDS if for_words else vocabulary.ASKS
     return not wanted.isdisjoint(_WORD.findall(text.casefold()))
 
 
@@ -406,7 +350,7 @@ def understood_parts(text: str, *, structured: bool) -> frozenset[Part]:
         said = _without_order(sentence)
         words = _WORD.findall(said.casefold())
         has_asked = asks(sentence) or (has_asked and follows_comma)
-        parts |= {_PARTS[word] for word in words if word in _PARTS}
+        parts |= {Part(vocabulary.PARTS[word]) for word in words if word in vocabulary.PARTS}
         if not (structured and has_asked) and not _adds_nothing(words):
             raise PlanRefusedError(
                 f"“{said}” is not understood, since there is no language model here. Pages are "
@@ -418,7 +362,9 @@ def understood_parts(text: str, *, structured: bool) -> frozenset[Part]:
 def _adds_nothing(words: Sequence[str]) -> bool:
     """Whether words name parts of a page and no more."""
     return all(
-        word in _PARTS or word in _AROUND_PARTS or (word, following) == ("meta", "description")
+        word in vocabulary.PARTS
+        or word in vocabulary.AROUND_PARTS
+        or (word, following) == ("meta", "description")
         for word, following in pairwise([*words, ""])
     )
 
@@ -428,7 +374,7 @@ def _without_order(sentence: str) -> str:
     place = 0
     while place < len(tokens):
         following = tokens[place + 1].text if place + 1 < len(tokens) else ""
-        words = _ORDER.at(tokens, place)
+        words = vocabulary.ORDER.at(tokens, place)
         if tokens[place].text in {"-", "*", "\u2022"}:
             place += 1
         elif tokens[place].text.isdecimal() and following in {".", ")"}:
