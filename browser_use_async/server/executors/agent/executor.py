@@ -9,9 +9,9 @@ from contextlib import AsyncExitStack, aclosing
 import attrs
 
 from browser_use_async.server.egress.proxy import Egress
-from browser_use_async.server.executors.agent.browser import AgentBrowser, AgentBrowsers
 from browser_use_async.server.executors.agent.endpoint import ModelEndpoint, NoModelError
 from browser_use_async.server.executors.agent.orders import make_order
+from browser_use_async.server.executors.agent.place import Place, Places
 from browser_use_async.server.executors.agent.process import (
     AgentEndedError,
     AgentProcess,
@@ -46,6 +46,10 @@ class BrowserUseExecutor:
     Each task has a browser and a process of its own. The agent's telemetry, cloud, look-ups and
     extensions are off; its model, and the pages that it opens, are all that it speaks to.
 
+    Args:
+        settings: What the operator decides about agents and their model.
+        chromium: What the operator decides about the browser.
+
     Raises:
         ConfigurationError: There is no endpoint, no browser-use or no browser, or a setting cannot
             be used.
@@ -61,16 +65,25 @@ class BrowserUseExecutor:
         self._endpoint = ModelEndpoint.of(settings)
         self._python = os.fspath(settings.python or sys.executable)
         check_python(self._python)
-        self._browsers = AgentBrowsers(chromium or ChromiumSettings())
+        self._places = Places(chromium or ChromiumSettings())
         # The operator names the endpoint, wherever it is.
         self._outbound = HttpClient(Egress().policy_naming(opening=[self._endpoint.base_url]))
         self._films = FilmMaker()
-        self._at_work: dict[str, AgentBrowser] = {}
+        self._at_work: dict[str, Place] = {}
 
     async def run(
         self, assignment: Assignment, control: Control
     ) -> AsyncIterator[Step | Finished | Failed]:
-        """Carry out one task."""
+        """Carry out one task.
+
+        Args:
+            assignment: The task.
+            control: Awaited before each step.
+
+        Yields:
+            A step as soon as the model has decided on it, then `Finished`; or `Failed` with the
+            reason.
+        """
         mask = SecretRedactor({**assignment.secrets, "": self._endpoint.key})
         try:
             model = await self._endpoint.model_for(assignment.llm_model, self._outbound)
@@ -85,9 +98,13 @@ class BrowserUseExecutor:
             yield Failed(f"The browser gave up: {error}.")
 
     def view(self, task_id: str) -> View | None:
-        """The browser of a task, or None before it has one and after it has ended."""
-        browser = self._at_work.get(task_id)
-        return LiveView(browser.observer.screencast) if browser is not None else None
+        """The browser of a task, or None before it has one and after it has ended.
+
+        Args:
+            task_id: The task.
+        """
+        place = self._at_work.get(task_id)
+        return LiveView(place.observer.screencast) if place is not None else None
 
     async def aclose(self) -> None:
         """Nothing is shared between tasks."""
@@ -96,31 +113,29 @@ class BrowserUseExecutor:
         self, assignment: Assignment, control: Control, model: str, mask: SecretRedactor
     ) -> AsyncGenerator[Step | Finished | Failed, None]:
         async with AsyncExitStack() as stack:
-            browser = await stack.enter_async_context(self._browsers.take(assignment))
-            self._at_work[assignment.task_id] = browser
+            place = await stack.enter_async_context(self._places.take(assignment))
+            self._at_work[assignment.task_id] = place
             control.started()
             stack.callback(self._at_work.pop, assignment.task_id)
-            film = await self._film(assignment, browser)
+            film = await self._film(assignment, place)
             if film is not None:
                 stack.push_async_callback(film.abandon)
             log = _Log(assignment.task_id, mask)
-            agent = await AgentProcess.start(self._python, browser.folder, log)
+            agent = await AgentProcess.start(self._python, place.folder, log)
             stack.push_async_callback(agent.end)
-            url, folder = browser.browser_url, browser.folder
+            url, folder = place.browser_url, place.folder
             await agent.send(make_order(assignment, self._endpoint, model, url, folder))
-            conversation = Conversation(
-                agent, browser, control, mask, self._endpoint.answer_seconds
-            )
+            conversation = Conversation(agent, place, control, mask, self._endpoint.answer_seconds)
             while isinstance(item := await conversation.next_item(), Step):
                 yield item
             recordings: Mapping[str, bytes] = await film.finish() if film is not None else {}
             yield attrs.evolve(item, recordings=recordings)
 
-    async def _film(self, assignment: Assignment, browser: AgentBrowser) -> Recording | None:
+    async def _film(self, assignment: Assignment, place: Place) -> Recording | None:
         if not assignment.takes_recording:
             return None
-        screencast = browser.observer.screencast
-        return await self._films.record(screencast, assignment.viewport, browser.folder.parent)
+        screencast = place.observer.screencast
+        return await self._films.record(screencast, assignment.viewport, place.folder.parent)
 
 
 @attrs.frozen

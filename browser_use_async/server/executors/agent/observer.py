@@ -28,6 +28,13 @@ class LiveObserver:
     """A second connection to an agent's browser, beside the agent's own.
 
     It follows the windows that the agent opens, and changes no page but those of closed schemes.
+
+    Args:
+        connection: The connection.
+        settings: What the task's pages have in common.
+
+    Attributes:
+        screencast: What is to be seen.
     """
 
     def __init__(self, connection: Connection, settings: TabSettings) -> None:
@@ -44,6 +51,10 @@ class LiveObserver:
     @classmethod
     async def connect(cls, browser_url: str, settings: TabSettings) -> "LiveObserver":
         """Close the schemes, and follow the windows.
+
+        Args:
+            browser_url: The address at which the browser takes commands.
+            settings: What the task's pages have in common.
 
         Raises:
             DevToolsError: The browser does not take the commands.

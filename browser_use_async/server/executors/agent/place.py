@@ -1,4 +1,4 @@
-"""The browsers of agents: one for each, one way out of it, and an observer."""
+"""Where one agent works: a browser of its own, one way out of it, and an observer."""
 
 import asyncio
 import logging
@@ -26,19 +26,29 @@ _EACH_BYTES = 700 * 1024**2
 
 
 @attrs.frozen
-class AgentBrowser:
-    """A browser that waits for an agent."""
+class Place:
+    """A browser that waits for an agent.
 
-    browser_url: str  # the address at which it takes commands
-    folder: Path  # an empty folder for the agent, deleted with the browser's
-    observer: LiveObserver  # the server's own connection to the browser
-    way_out: str  # A sentence about the proxy; empty if the task asks for none
+    Attributes:
+        browser_url: The address at which it takes commands.
+        folder: An empty folder for the agent, deleted with the browser's.
+        observer: The server's own connection to the browser.
+        way_out: A sentence about the proxy; empty if the task asks for none.
+    """
+
+    browser_url: str
+    folder: Path
+    observer: LiveObserver
+    way_out: str
 
 
-class AgentBrowsers:
+class Places:
     """Browsers for agents, as many at once as there is room for.
 
     An agent takes every page of a browser for its own, so that no two can share one.
+
+    Args:
+        settings: What the operator decides about the browser.
 
     Raises:
         ConfigurationError: There is no browser, or a setting cannot be used.
@@ -52,8 +62,11 @@ class AgentBrowsers:
         self._has_cleaned_up = False
 
     @asynccontextmanager
-    async def take(self, assignment: Assignment) -> AsyncGenerator[AgentBrowser]:
+    async def take(self, assignment: Assignment) -> AsyncGenerator[Place]:
         """Start a browser for one task as soon as there is room, and end it.
+
+        Args:
+            assignment: The task.
 
         Raises:
             BrowserNotStartedError: The browser does not start.
@@ -73,7 +86,7 @@ class AgentBrowsers:
             stack.push_async_callback(observer.aclose)
             folder = browser.folder / "agent"
             folder.mkdir()
-            yield AgentBrowser(browser.url, folder, observer, way_out)
+            yield Place(browser.url, folder, observer, way_out)
 
     async def _clean_up(self) -> None:
         if self._has_cleaned_up:
