@@ -9,7 +9,7 @@ INSTALL := $(BIN)/python -m pip install --quiet --constraint constraints.txt
 LOCKED := -m pip install --quiet --require-hashes --requirement
 OURSELVES := -m pip install --quiet --no-deps --no-build-isolation --editable .
 
-.PHONY: demo test torture simulate chaos mutants matrix cases check bench lost-reply conformance agent lock clean
+.PHONY: demo test torture simulate chaos mutants matrix cases check bench lost-reply conformance agent lock sbom clean
 
 demo: $(VENV)/.for-demo
 	$(BIN)/browser-use-async demo
@@ -78,6 +78,16 @@ lock:
 			--universal --python-version 3.11 --generate-hashes --no-annotate --quiet \
 			--custom-compile-command "make lock" --output-file locks/$$group.txt || exit 1; \
 	done
+
+# What an installation with the command line and the server consists of, as a CycloneDX document.
+sbom:
+	$(PY) -m venv --clear .venv-sbom
+	.venv-sbom/bin/python -m pip install --quiet --constraint constraints.txt ".[cli,server]"
+	$(PY) -m venv --clear .venv-cyclonedx
+	.venv-cyclonedx/bin/python -m pip install --quiet "cyclonedx-bom>=7"
+	mkdir -p dist
+	.venv-cyclonedx/bin/cyclonedx-py environment --pyproject pyproject.toml --output-reproducible \
+		--output-file dist/sbom.cdx.json .venv-sbom
 
 clean:
 	rm -rf $(VENV) .venv-* .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist

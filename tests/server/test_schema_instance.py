@@ -126,10 +126,9 @@ class Shop(TypedDict):
         (f"{'(?:a|a)' * 60}(?=z)", 0),
         (f"{'a?' * 60}(?=z)", 60),
         ("(?:a?){4096}(?=z)", 0),
-        ("(?=(?:(?:(?:){4096}){4096}){4096})a", 0),
-        (f"{'(' * 300}a{')' * 300}", 0),
         ("a{99999999999}", 0),
         ("(?i:[ -\U0010ffff])" * 5_000, 0),
+        ("(?=[ -\U0010ffff])" * 5_000, 0),
     ],
 )
 def test_a_hostile_pattern_is_given_up(pattern: str, least: int):
@@ -140,7 +139,14 @@ def test_a_hostile_pattern_is_given_up(pattern: str, least: int):
 
 @pytest.mark.parametrize(
     ("pattern", "least"),
-    [("a?" * 60 + "a" * 60, 0), ("a?" * 60, 60), ("(?:a?){40}a{40}", 0), (r"^\w+$", 5_000)],
+    [
+        ("a?" * 60 + "a" * 60, 0),
+        ("a?" * 60, 60),
+        ("(?:a?){40}a{40}", 0),
+        (r"^\w+$", 5_000),
+        ("(?=(?:(?:(?:){4096}){4096}){4096})a", 0),
+        (f"{'(' * 300}a{')' * 300}", 0),
+    ],
 )
 def test_what_is_costly_to_try_is_written_all_the_same(pattern: str, least: int):
     """A text that is made for the pattern matches, whether or not that is tried."""
@@ -227,7 +233,6 @@ def test_lists_of_options_do_not_double():
         {"allOf": 3},
         {"allOf": [{"minimum": 1}, {"minimum": "a"}]},
         {"anyOf": 3},
-        {"type": "string", "pattern": "(" * 300 + ")" * 300},
         {"title": "t" * 200_000},
     ],
 )

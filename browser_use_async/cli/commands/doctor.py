@@ -26,7 +26,7 @@ _EXTRAS = {
     "cli": (("rich",), "colours and live progress"),
     "speed": (("orjson",), "faster decoding"),
     "server": (
-        ("selectolax", "trafilatura", "Pillow", "cronsim", "cryptography"),
+        ("selectolax", "trafilatura", "Pillow", "regex", "cronsim", "cryptography"),
         "pages, searches, pictures, cron expressions and secrets of `serve`",
     ),
     "local-agent": (("browser-use",), "the executor browser_use of `serve`"),

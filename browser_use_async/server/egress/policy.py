@@ -80,11 +80,7 @@ class AddressKind(StrEnum):
 
 
 def kind_of(address: str) -> AddressKind:
-    """Return what the address of a connection is.
-
-    Args:
-        address: The number, as a look-up gives it.
-    """
+    """Return what the address of a connection is."""
     found = _parsed(address)
     if found.is_loopback:
         return AddressKind.LOOPBACK
@@ -140,12 +136,10 @@ class AllowedDomains:
     `shop.example` allows exactly that host; `*.shop.example` allows every subdomain, and
     `shop.example` itself, which nearly always redirects to one of them; `*` allows all. An entry
     may carry a scheme and a port, which then have to fit as well; a path in it is ignored. An
-    entry that cannot be understood allows nothing.
+    entry that cannot be understood allows nothing. No list allows every domain, an empty one none.
 
-    Args:
-        entries: The entries; None allows every domain, and an empty sequence none.
-        https_only: Whether an entry without a scheme stands for https only, except on this
-            machine: the task has secrets, which nobody on the way shall read.
+    With `https_only` an entry without a scheme stands for https only, except on this machine: the
+    task has secrets, which nobody on the way shall read.
     """
 
     def __init__(self, entries: Sequence[str] | None, *, https_only: bool = False) -> None:
@@ -155,11 +149,7 @@ class AllowedDomains:
         self._rules = tuple(rule for rule in rules if rule is not None)
 
     def allows(self, url: str) -> bool:
-        """Whether an address may be opened.
-
-        Args:
-            url: The address.
-        """
+        """Whether an address may be opened."""
         if self._entries is None:
             return True
         try:
@@ -211,17 +201,11 @@ def is_here(host: str) -> bool:
 
 @attrs.frozen
 class Destination:
-    """What a connection leads to.
+    """What a connection leads to."""
 
-    Attributes:
-        host: The host, as the page names it, in lower case.
-        port: The port.
-        schemes: What may be spoken there; a tunnel does not tell.
-    """
-
-    host: str
+    host: str  # the host, as the page names it, in lower case
     port: int
-    schemes: tuple[str, ...]
+    schemes: tuple[str, ...]  # what may be spoken there; a tunnel does not tell
 
     @classmethod
     def of(cls, url: URL) -> "Destination":
@@ -241,17 +225,11 @@ class Destination:
 
 @attrs.frozen
 class Refusal:
-    """A connection that was not made.
+    """A connection that was not made."""
 
-    Attributes:
-        destination: Where it would have led.
-        reason: Why not: the end of a sentence that begins with the destination.
-        is_advertising: Whether it was for an advertisement, as is every day's business.
-    """
-
-    destination: Destination
-    reason: str
-    is_advertising: bool = False
+    destination: Destination  # where it would have led
+    reason: str  # why not: the end of a sentence that begins with the destination
+    is_advertising: bool = False  # whether it was for an advertisement, as is every day's business
 
     def __str__(self) -> str:
         return f"{self.destination} {self.reason}"
@@ -260,8 +238,7 @@ class Refusal:
 class AdHosts:
     """Hosts of advertisements and trackers, with everything below them.
 
-    Args:
-        more: A hosts file with further ones: `0.0.0.0 ads.example` or `ads.example` in a line.
+    A hosts file may name more: `0.0.0.0 ads.example` or `ads.example` in a line.
 
     Raises:
         ConfigurationError: The file cannot be read.
@@ -283,24 +260,17 @@ class AdHosts:
 
 @attrs.frozen
 class PrivateAddresses:
-    """Which addresses of this machine and of private networks may be opened.
+    """Which addresses of this machine and of private networks may be opened."""
 
-    Attributes:
-        all: Whether all of them are open by the operator's word.
-        listed: Hosts and ports that are open by the operator's word.
-        named: Hosts and ports of this machine that the request names itself.
-    """
-
-    all: bool = False
+    all: bool = False  # whether all of them are open by the operator's word
+    # hosts and ports that are open by the operator's word
     listed: frozenset[tuple[str, int]] = frozenset()
+    # hosts and ports of this machine that the request names itself
     named: frozenset[tuple[str, int]] = frozenset()
 
     @classmethod
     def of(cls, allowed: bool | Iterable[str]) -> "PrivateAddresses":
         """Those that the operator opens.
-
-        Args:
-            allowed: All of them, none of them, or those at these `http://host:port`.
 
         Raises:
             ConfigurationError: There is something else among these.
@@ -309,9 +279,6 @@ class PrivateAddresses:
 
     def opening(self, origins: Iterable[str]) -> "PrivateAddresses":
         """The same, and those at these `http://host:port`, by the operator's word.
-
-        Args:
-            origins: The addresses; a path in one is ignored.
 
         Raises:
             ConfigurationError: There is something else among them.
@@ -323,19 +290,11 @@ class PrivateAddresses:
 
         A port that is not written does not count: prose is full of names without one. Nor does a
         name that only a name server leads to this machine, since it can lead elsewhere next.
-
-        Args:
-            urls: The addresses in the request.
         """
         return attrs.evolve(self, named=self.named.union(*map(_named_place, urls)))
 
     def allow(self, destination: Destination, address: str) -> bool:
-        """Whether a connection may be made to an address.
-
-        Args:
-            destination: What was asked for.
-            address: What the name stands for.
-        """
+        """Whether a connection may be made to an address."""
         kind = kind_of(address)
         if kind in {AddressKind.PUBLIC, AddressKind.CLOSED}:
             return kind is AddressKind.PUBLIC
@@ -347,18 +306,12 @@ class PrivateAddresses:
 
 @attrs.frozen
 class EgressPolicy:
-    """What holds for the connections of one task, search or webhook.
+    """What holds for the connections of one task, search or webhook."""
 
-    Attributes:
-        domains: The domains that it may visit.
-        private: The private addresses that it may open.
-        ads: What is blocked as advertisement; None for nothing.
-        own_ports: Ports of this machine that nothing may reach: those that steer the browser.
-    """
-
-    domains: AllowedDomains = _EVERYWHERE
-    private: PrivateAddresses = PrivateAddresses()
-    ads: AdHosts | None = None
+    domains: AllowedDomains = _EVERYWHERE  # the domains that it may visit
+    private: PrivateAddresses = PrivateAddresses()  # the private addresses that it may open
+    ads: AdHosts | None = None  # what is blocked as advertisement; None for nothing
+    # ports of this machine that nothing may reach: those that steer the browser
     own_ports: Collection[int] = ()
 
     @classmethod
@@ -367,11 +320,7 @@ class EgressPolicy:
         return cls(private=PrivateAddresses(all=True))
 
     def protecting(self, own_ports: Collection[int]) -> "EgressPolicy":
-        """The same policy, with ports of this machine that nothing may reach.
-
-        Args:
-            own_ports: The ports.
-        """
+        """The same policy, with ports of this machine that nothing may reach."""
         return attrs.evolve(self, own_ports=own_ports)
 
     def after_public(self) -> "EgressPolicy":
@@ -383,11 +332,7 @@ class EgressPolicy:
         return attrs.evolve(self, private=attrs.evolve(self.private, all=False))
 
     def refusal(self, destination: Destination) -> Refusal | None:
-        """Why a name may not be connected to, or None.
-
-        Args:
-            destination: What was asked for.
-        """
+        """Why a name may not be connected to, or None."""
         if not any(map(self.domains.allows, destination.urls)):
             reason = f"is outside the allowed domains of this task ({self.domains})"
             return Refusal(destination, reason)
@@ -396,12 +341,7 @@ class EgressPolicy:
         return None
 
     def refusal_of(self, destination: Destination, address: str) -> Refusal | None:
-        """Why an address may not be connected to, or None.
-
-        Args:
-            destination: What was asked for.
-            address: What the name stands for, which is what will be connected to.
-        """
+        """Why an address may not be connected to, or None."""
         steers = destination.port in self.own_ports and _leads_here(address)
         if steers or not self.private.allow(destination, address):
             reason = f"is a private address ({address}), which this server does not open"

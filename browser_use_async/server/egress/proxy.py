@@ -66,24 +66,16 @@ class _UnreachableError(Exception):
 
 @attrs.frozen
 class Upstream:
-    """A proxy of the operator, through which a task's connections go.
-
-    Attributes:
-        host: Its host.
-        port: Its port.
-        authorization: The value of `Proxy-Authorization`, if it wants one.
-    """
+    """A proxy of the operator, through which a task's connections go."""
 
     host: str
     port: int
+    # the value of `Proxy-Authorization`, if it wants one
     authorization: str = attrs.field(default="", repr=False)
 
     @classmethod
     def of(cls, address: str) -> "Upstream":
         """The proxy at an address.
-
-        Args:
-            address: `http://host:port`, with user name and password before the host if need be.
 
         Raises:
             ConfigurationError: It is no such address.
@@ -130,13 +122,10 @@ class _Request:
 
 
 class Gateway:
-    """Connects one task's browser with the world.
+    """Connects one task's browser with the world, maybe through the operator's proxy.
 
-    Args:
-        policy: What may be connected to.
-        upstream: The operator's proxy, or None to connect directly. Behind a proxy names are
-            looked up here too, so that private ones are refused, but the proxy looks them up
-            again.
+    Behind such a proxy names are looked up here too, so that private ones are refused, but the
+    proxy looks them up again.
     """
 
     def __init__(self, policy: EgressPolicy, upstream: Upstream | None = None) -> None:
@@ -176,11 +165,7 @@ class Gateway:
         return list(taken)
 
     def problem(self, url: str) -> str | None:
-        """Why there is no connection to the host of an address, as a sentence, or None.
-
-        Args:
-            url: The address.
-        """
+        """Why there is no connection to the host of an address, as a sentence, or None."""
         target = URL(url)
         return self._problems.get(((target.raw_host or "").lower(), target.port or 0))
 
@@ -356,14 +341,6 @@ async def _pump(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> Non
 class Egress:
     """How connections leave this machine, as the operator has decided.
 
-    Args:
-        allow_private_addresses: Whether addresses of this machine and of private networks are open;
-            or which of them, as `http://host:port`.
-        allow_named_addresses: Whether, of this machine, those are open that a request names itself
-            with their ports.
-        proxies: Proxies by country code; `*` is for all other countries.
-        ad_hosts: A hosts file with further hosts of advertisements.
-
     Raises:
         ConfigurationError: A setting cannot be used.
     """
@@ -371,10 +348,10 @@ class Egress:
     def __init__(
         self,
         *,
-        allow_private_addresses: bool | Sequence[str] = False,
-        allow_named_addresses: bool = False,
-        proxies: Mapping[str, str] | None = None,
-        ad_hosts: Path | None = None,
+        allow_private_addresses: bool | Sequence[str] = False,  # or these, as `http://host:port`
+        allow_named_addresses: bool = False,  # of this machine, by a request, with their ports
+        proxies: Mapping[str, str] | None = None,  # by country code; `*` is for all others
+        ad_hosts: Path | None = None,  # a hosts file with further hosts of advertisements
     ) -> None:
         self._private = PrivateAddresses.of(allow_private_addresses)
         self._opens_named = allow_named_addresses
@@ -384,11 +361,7 @@ class Egress:
         self._ads = AdHosts(ad_hosts)
 
     def policy(self, assignment: Assignment) -> EgressPolicy:
-        """Where a task may go.
-
-        Args:
-            assignment: The task.
-        """
+        """Where a task may go."""
         named = self.policy_naming(mention.url for mention in find_addresses(assignment.task))
         domains = AllowedDomains(assignment.allowed_domains, https_only=bool(assignment.secrets))
         return attrs.evolve(
@@ -398,21 +371,12 @@ class Egress:
     def policy_naming(
         self, urls: Iterable[str] = (), *, opening: Iterable[str] = ()
     ) -> EgressPolicy:
-        """Where a search or a webhook may go.
-
-        Args:
-            urls: The addresses that the request names.
-            opening: `http://host:port` that the operator names for this one use.
-        """
+        """Where a search or a webhook may go."""
         private = self._private.naming(urls) if self._opens_named else self._private
         return EgressPolicy(private=private.opening(opening))
 
     def upstream(self, assignment: Assignment) -> tuple[Upstream | None, str]:
-        """The proxy of a task, and a sentence about it; empty if it asks for none.
-
-        Args:
-            assignment: The task.
-        """
+        """The proxy of a task, and a sentence about it; empty if it asks for none."""
         if not assignment.use_proxy:
             return None, ""
         country = assignment.proxy_country_code.lower()

@@ -159,10 +159,6 @@ class JudgingResolver(AbstractResolver):
 
     aiohttp connects to what it is given and looks up nothing again, so that a name cannot mean
     something else meanwhile. It asks no resolver for a number; so `judge` comes first.
-
-    Args:
-        policy: Where the connection may lead.
-        lookups: Those of the task.
     """
 
     def __init__(self, policy: EgressPolicy, lookups: NameLookups) -> None:

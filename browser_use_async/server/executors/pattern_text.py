@@ -1,35 +1,38 @@
 """Texts that match a regular expression, for answers that follow a JSON schema. No I/O.
 
-Reads the part of the syntax that ECMAScript, Python and Rust share. Lookarounds and word
-boundaries are passed over: what comes out is checked against the whole pattern, as far as that
-takes a bounded number of steps.
+A text is written along the tree that Python's own parser makes of a pattern. Lookarounds and
+anchors inside are passed over; what comes out is then searched for the whole pattern, for as long
+as the answer may take. No library does it: those that write texts for patterns choose at random,
+know no bounds for a length, and repeat what is in repetitions.
 """
 
-import math
 import re
 import string
+import time
 from collections.abc import Callable, Iterator
+from importlib import import_module
+from importlib.util import find_spec
+from typing import Any
 
 import attrs
 
 _MAX_REPEATS = 4096
 _MAX_LENGTH = 100_000
 _MAX_PIECES = 100_000  # written for one pattern, over all attempts
-_SETS = {
-    "d": "0123456789",
-    "w": "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_",
-    "s": " \t",
-}
+_WORDS = string.ascii_lowercase + string.ascii_uppercase + string.digits + "_"
 _ANY = string.ascii_letters + string.digits + string.punctuation + " \t"
-_CONTROLS = {"n": "\n", "r": "\r", "t": "\t", "f": "\f", "v": "\v", "0": "\0"}
-_COUNT = re.compile(r"\{(\d*)(?:(,)(\d*))?\}")
-_GROUP = re.compile(r"\?(?::|P?<\w+>)")
-# Without regard to case, a set of a few characters takes milliseconds to compile.
-_FLAGS = re.compile(r"\(\?[a-zA-Z-]+[:)]")
-_LOOKAROUND = re.compile(r"\?(?:<?[=!])")
-
-_Write = Callable[[int, int], str]
-"""Makes a text; takes how many optional repetitions there are, and which variant it is."""
+_CATEGORIES = {
+    "CATEGORY_DIGIT": string.digits,
+    "CATEGORY_WORD": _WORDS,
+    "CATEGORY_SPACE": " \t",
+    **{
+        f"CATEGORY_NOT_{name}": "".join(each for each in _ANY if each not in known)
+        for name, known in (("DIGIT", string.digits), ("WORD", _WORDS), ("SPACE", " \t"))
+    },
+}
+_BEGINNINGS = frozenset({"AT_BEGINNING", "AT_BEGINNING_STRING"})
+_ENDS = frozenset({"AT_END", "AT_END_STRING"})
+_UNICODE = 32  # the flag that each pattern has
 
 
 class PatternRefusedError(Exception):
@@ -38,224 +41,121 @@ class PatternRefusedError(Exception):
 
 @attrs.define
 class Budget:
-    """What the texts of one answer may still cost.
+    """What the texts of one answer may still cost."""
 
-    Attributes:
-        characters: How many may be written, those of patterns included.
-        pieces: How many may be put together in attempts to match patterns.
-        steps: How many may be made in looking for patterns in texts.
-    """
-
-    characters: int = 1_000_000
-    pieces: int = 200_000
-    steps: float = 30_000_000
+    characters: int = 1_000_000  # written, those of patterns included
+    pieces: int = 200_000  # put together in attempts to match patterns
+    seconds: float = 1.0  # of looking for patterns in texts
 
 
 @attrs.define
-class _Parser:
-    """Turns a pattern into a function that writes matching texts.
+class _Writer:
+    """Writes texts along a parsed pattern.
 
-    Attributes:
-        is_nested: Whether it repeats what has choices of its own, as `(a+)+` does.
-        is_exact: Whether all that is written matches, since nothing of it was passed over.
-        pieces: How many were written.
+    How many optional repetitions there are is `extra`, by which texts differ is `variant`.
     """
 
-    pattern: str
-    at: int = 0
-    is_nested: bool = False
-    is_exact: bool = True
     pieces: int = 0
-    _choices: int = 0
-    _lengths: int = 0  # of the choices those between more than two
-    _depth: int = 0
-    _empty: int = 0  # groups and what is passed over: they take a step, and no character
+    is_exact: bool = True  # whether the last text matches, since nothing was passed over for it
 
-    def steps(self, text: str, pieces: int) -> float:
-        """The most steps in which the pattern is found in a text of so many pieces, or is not.
+    def sequence(
+        self, parts: Any, extra: int, variant: int, *, begins: bool = False, ends: bool = False
+    ) -> str:
+        """A text for parts, one behind the other; `begins` and `ends` say of what they do."""
+        texts: list[str] = []
+        for place, (operation, given) in enumerate(parts):
+            is_first = begins and place == 0
+            is_last = ends and place == len(parts) - 1
+            match str(operation):
+                case "BRANCH":
+                    options = given[1]
+                    option = options[variant % len(options)]
+                    inner = variant // len(options)
+                    text = self.sequence(option, extra, inner, begins=is_first, ends=is_last)
+                case "SUBPATTERN":
+                    if given[1] or given[2]:
+                        raise PatternRefusedError("it has flags")
+                    text = self.sequence(given[3], extra, variant, begins=is_first, ends=is_last)
+                case "AT":
+                    is_outermost = str(given) in (_BEGINNINGS if is_first else _ENDS)
+                    self.is_exact = self.is_exact and is_outermost and (is_first or is_last)
+                    text = ""
+                case name:
+                    text = self._part(name, given, extra, variant)
+            texts.append(text)
+        return "".join(texts)
 
-        There are as many attempts as ways to lay the text out over what the pattern leaves open:
-        each repetition ends at any place, and a choice between two doubles them.
-        """
-        places = len(text) + 1
-        if self.is_nested:
-            bits = len(text) * max(self._choices, math.log2(pieces + 2)) + self._choices
-        else:
-            is_anchored = self.pattern.startswith("^") and "|" not in self.pattern
-            free = self._lengths + (not is_anchored)  # or it may begin at any place as well
-            bits = free * math.log2(places) + self._choices - self._lengths
-        return 2 ** min(bits, 64) * (1 + self._empty + pieces / places)
+    def _part(self, name: str, given: Any, extra: int, variant: int) -> str:
+        self._count(1)
+        match name:
+            case "MAX_REPEAT" | "MIN_REPEAT":
+                return self._repeated(given, extra, variant)
+            case "POSSESSIVE_REPEAT" | "ATOMIC_GROUP":  # these match most of the same texts
+                self.is_exact = False
+                if name == "ATOMIC_GROUP":
+                    return self.sequence(given, extra, variant)
+                return self._repeated(given, extra, variant)
+            case "ASSERT" | "ASSERT_NOT":
+                self.is_exact = False
+                return ""
+            case "LITERAL":
+                return chr(given)
+            case "ANY" | "IN" | "NOT_LITERAL":
+                characters = _characters(name, given)
+                return characters[variant % len(characters)]
+            case "GROUPREF" | "GROUPREF_EXISTS":
+                raise PatternRefusedError("it refers back to a group")
+            case _:
+                raise PatternRefusedError(f"it has {name}, which is not known")
 
-    def alternatives(self) -> _Write:
-        options = [self._sequence()]
-        while self._accept("|"):
-            self._choices += 1
-            options.append(self._sequence())
-        return lambda extra, variant: options[variant % len(options)](
-            extra, variant // len(options)
-        )
-
-    def _sequence(self) -> _Write:
-        parts: list[_Write] = []
-        while self.at < len(self.pattern) and self.pattern[self.at] not in "|)":
-            before = self._choices
-            atom = self._atom()
-            parts.append(self._repeated(atom, has_choices=self._choices > before))
-        return lambda extra, variant: "".join(part(extra, variant) for part in parts)
-
-    def _atom(self) -> _Write:
-        character = self._next()
-        if character == "(":
-            return self._group()
-        if character == "[":
-            return self._one_of(self._set())
-        if character == "\\":
-            return self._escape()
-        if character == ".":
-            return self._one_of(_ANY)
-        if character in "^$":
-            return self._passed_over(is_exact=self._is_outermost(character))
-        return self._one_of(character)
-
-    def _is_outermost(self, anchor: str) -> bool:
-        """Whether an anchor is one of the pattern's own ends, where it says what is so anyway."""
-        beside = self.pattern[: self.at - 1][-1:] if anchor == "^" else self.pattern[self.at :][:1]
-        return self._depth == 0 and beside in {"", "|"}
-
-    def _passed_over(self, *, is_exact: bool = False) -> _Write:
-        self.is_exact = self.is_exact and is_exact
-        self._empty += 1
-        return self._one_of("")
-
-    def _group(self) -> _Write:
-        is_looking = _LOOKAROUND.match(self.pattern, self.at)
-        if not is_looking and self.pattern.startswith("?", self.at):
-            opened = _GROUP.match(self.pattern, self.at)
-            if opened is None:
-                raise PatternRefusedError(f"it has a group of an unknown kind at {self.at}")
-            self.at = opened.end()
-        elif is_looking:
-            self.at = is_looking.end()
-        self._empty += 1
-        self._depth += 1
-        inner = self.alternatives()
-        self._depth -= 1
-        if not self._accept(")"):
-            raise PatternRefusedError("it has a group without an end")
-        if not is_looking:
-            return inner
-        self._passed_over()
-        return lambda extra, variant: inner(extra, variant)[:0]  # its size counts all the same
-
-    def _escape(self) -> _Write:
-        name = self._next()
-        if name in "bBAZz":
-            return self._passed_over()
-        if name.isdigit() and name != "0":
-            raise PatternRefusedError("it refers back to a group")
-        return self._one_of(self._escaped(name))
-
-    def _escaped(self, name: str) -> str:
-        """The characters that an escape stands for."""
-        if name.lower() in _SETS:
-            within = _SETS[name.lower()]
-            return within if name.islower() else _without(within)
-        if name in "xu":
-            return self._code_point(2 if name == "x" else 4)
-        self.is_exact = self.is_exact and (name in "nrtfv" or not name.isalnum())
-        return _CONTROLS.get(name, name)
-
-    def _code_point(self, digits: int) -> str:
-        text = self.pattern[self.at : self.at + digits]
-        self.at += digits
-        try:
-            return chr(int(text, 16))
-        except ValueError:
-            raise PatternRefusedError(f"it has no code point in {text!r}") from None
-
-    def _set(self) -> str:
-        is_negated = self._accept("^")
-        members, is_first = "", True
-        while is_first or not self._accept("]"):
-            members += self._members()
-            is_first = False
-        return _without(members) if is_negated else members
-
-    def _members(self) -> str:
-        first = self._next()
-        low = self._escaped(self._next()) if first == "\\" else first
-        is_range = self.pattern.startswith("-", self.at) and self.pattern[self.at + 1 :][:1] != "]"
-        if not is_range or len(low) != 1:
-            return low
-        self.at += 1
-        last = self._next()
-        high = self._escaped(self._next()) if last == "\\" else last
-        if len(high) != 1:  # `[a-\d]` is these three
-            return f"{low}-{high}"
-        return "".join(map(chr, range(ord(low), min(ord(high), ord(low) + 128) + 1)))
-
-    def _repeated(self, write: _Write, *, has_choices: bool) -> _Write:
-        counts = self._counts()
-        if counts is None:
-            return write
-        if not self._accept("?"):  # lazy ones match the same texts, possessive ones most of them
-            self.is_exact = not self._accept("+") and self.is_exact
-        least, most = counts
+    def _repeated(self, given: tuple[int, int, Any], extra: int, variant: int) -> str:
+        least, most, part = given
         if least > _MAX_REPEATS:
             raise PatternRefusedError(f"it repeats something {least} times")
-        self._choices += most > least
-        self._lengths += most > least + 1
-        self.is_nested = self.is_nested or (has_choices and most > 1)
-
+        count = min(least + extra, most, _MAX_REPEATS)
+        self._count(count)
         # What is repeated gets no repetitions of its own: their product would be huge.
-        def repeat(extra: int, variant: int) -> str:
-            count = min(least + extra, most)
-            self._count_pieces(count + 1)
-            return "".join(write(0, variant) for _ in range(count))
+        return "".join(self.sequence(part, 0, variant) for _ in range(count))
 
-        return repeat
-
-    def _one_of(self, characters: str) -> _Write:
-        def write(_extra: int, variant: int) -> str:
-            self._count_pieces(1)
-            return characters and characters[variant % len(characters)]
-
-        return write
-
-    def _count_pieces(self, count: int) -> None:
-        self.pieces += count
+    def _count(self, pieces: int) -> None:
+        self.pieces += pieces
         if self.pieces > _MAX_PIECES:
             raise PatternRefusedError("it is too large")
 
-    def _counts(self) -> tuple[int, int] | None:
-        for sign, counts in (("*", (0, _MAX_REPEATS)), ("+", (1, _MAX_REPEATS)), ("?", (0, 1))):
-            if self._accept(sign):
-                return counts
-        count = _COUNT.match(self.pattern, self.at)
-        if count is None or count[0] in {"{}", "{,}"}:
-            self.is_exact = self.is_exact and count is None
-            return None
-        self.at = count.end()
-        least = int(count[1] or 0)
-        return least, least if count[2] is None else int(count[3] or max(least, _MAX_REPEATS))
 
-    def _accept(self, character: str) -> bool:
-        found = self.pattern.startswith(character, self.at)
-        self.at += found
-        return found
-
-    def _next(self) -> str:
-        if self.at >= len(self.pattern):
-            raise PatternRefusedError("it ends in the middle")
-        self.at += 1
-        return self.pattern[self.at - 1]
-
-
-def _without(characters: str) -> str:
-    left = "".join(each for each in _ANY if each not in characters)
-    if not left:
+def _characters(name: str, given: Any) -> str:
+    """Some of the characters that a set stands for."""
+    if name == "ANY":
+        return _ANY
+    members = [("LITERAL", given)] if name == "NOT_LITERAL" else [*given]
+    is_negated = name == "NOT_LITERAL" or str(members[0][0]) == "NEGATE"
+    if is_negated:
+        known = "".join(each for each in _ANY if not any(_has(one, each) for one in members))
+    else:
+        known = "".join(map(_members, members))
+    if not known:
         raise PatternRefusedError("it has a set of characters that is empty")
-    return left
+    return known
+
+
+def _has(member: Any, character: str) -> bool:
+    operation, given = member
+    if str(operation) == "RANGE":
+        return bool(given[0] <= ord(character) <= given[1])
+    return character in _members(member)
+
+
+def _members(member: Any) -> str:
+    operation, given = member
+    match str(operation):
+        case "LITERAL":
+            return chr(given)
+        case "RANGE":
+            return "".join(map(chr, range(given[0], min(given[1], given[0] + 128) + 1)))
+        case "CATEGORY":
+            return _CATEGORIES[str(given)]
+        case _:
+            return ""
 
 
 def matching_text(
@@ -266,59 +166,66 @@ def matching_text(
     variant: int = 0,
     budget: Budget | None = None,
 ) -> str:
-    """A text in which a pattern is found, of a length within bounds; the same each time.
+    """A text of a length within bounds in which a pattern is found; the same each time.
 
-    Args:
-        pattern: The pattern.
-        least: The fewest characters of the text.
-        most: The most characters of the text.
-        variant: A number by which the text differs from others.
-        budget: What it may cost, of which that is taken; by default a new one.
+    It differs from those of other variants.
 
     Raises:
         PatternRefusedError: No such text is known.
     """
     budget = budget or Budget()
-    if _FLAGS.search(pattern):
-        raise PatternRefusedError("it has flags")
     if len(pattern) > budget.characters or budget.pieces < 0:
         raise PatternRefusedError("the answer is too large")
     budget.characters -= len(pattern)
-    parser = _Parser(pattern)
+    writer = _Writer()
     try:
-        compiled = re.compile(pattern)
-        for text, pieces, is_padded in _candidates(parser, least, variant):
-            if least <= len(text) <= most:
-                steps = parser.steps(text, pieces)
-                # What is too costly to be tried is taken for what it was made to be.
-                if steps > budget.steps:
-                    matches = parser.is_exact and not is_padded
-                else:
-                    budget.steps -= steps
-                    matches = compiled.search(text) is not None
-                if matches:
-                    return text
-    except re.error as error:
-        raise PatternRefusedError(f"it is no regular expression: {error!s:.80}") from None
+        for text, is_exact in _candidates(writer, _parsed(pattern), least, variant):
+            if least <= len(text) <= most and (is_exact or _is_found(pattern, text, budget)):
+                return text
     except (OverflowError, RecursionError):
         raise PatternRefusedError("it is too large") from None
     finally:
-        budget.pieces -= parser.pieces
+        budget.pieces -= writer.pieces
     bounds = f" of {least} to {most} characters" if (least, most) != (0, _MAX_LENGTH) else ""
     raise PatternRefusedError(f"no text{bounds} was found that matches it")
 
 
-def _candidates(parser: _Parser, least: int, variant: int) -> Iterator[tuple[str, int, bool]]:
-    """Texts, each with the number of its pieces and whether it was made longer."""
-    write = parser.alternatives()
-    pieces = 0
+def _parsed(pattern: str) -> Any:
+    # Private, and what every tool reads that walks through patterns; the language is Python's own.
+    parser: Any = import_module("re._parser")
+    try:
+        parsed = parser.parse(pattern)
+    except re.error as error:
+        raise PatternRefusedError(f"it is no regular expression: {error!s:.80}") from None
+    if parsed.state.flags & ~_UNICODE:
+        raise PatternRefusedError("it has flags")
+    return parsed
+
+
+def _candidates(
+    writer: _Writer, parsed: Any, least: int, variant: int
+) -> Iterator[tuple[str, bool]]:
+    """Texts, each with whether it matches for sure."""
     # Nothing comes last: `\w*` is better shown by a letter.
     for attempt in range(variant, variant + 16):
         for extra in (0, 1, 2, 3, 8, max(0, least - 1), least):
-            before = parser.pieces
-            text = write(extra, attempt)
-            pieces = parser.pieces - before
+            writer.is_exact = True
+            text = writer.sequence(parsed, extra, attempt, begins=True, ends=True)
             if text:
-                yield text, pieces, False
-                yield text.ljust(least, "a"), pieces, True
-    yield "".ljust(least, "a"), pieces, True
+                yield text, writer.is_exact
+                yield text.ljust(least, "a"), False
+    yield "".ljust(least, "a"), False
+
+
+def _is_found(pattern: str, text: str, budget: Budget) -> bool:
+    if find_spec("regex") is None:
+        raise PatternRefusedError("only the extra `server` can try it (regex)")
+    # Python's own search knows no end: a pattern of ten characters takes it years.
+    search: Callable[..., object] = import_module("regex").search
+    begun = time.perf_counter()
+    try:
+        return search(pattern, text, timeout=max(budget.seconds, 0.001)) is not None
+    except TimeoutError:
+        raise PatternRefusedError("trying it takes too long") from None
+    finally:
+        budget.seconds -= time.perf_counter() - begun

@@ -18,7 +18,7 @@ from browser_use_async.server.executors.schema_scalars import (
     text,
     text_matching,
 )
-from browser_use_async.server.html.decoding import load_json
+from browser_use_async.server.html.document import load_json
 
 _MAX_SCHEMA = 100_000  # characters
 _UNSUPPORTED = ("not", "if", "contains", "dependentSchemas", "$dynamicRef")

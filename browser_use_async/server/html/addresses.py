@@ -35,17 +35,11 @@ _LOOPBACK = re.compile(r"localhost|127(\.\d{1,3}){3}", re.IGNORECASE)
 
 @attrs.frozen
 class Mention:
-    """An address in a text.
+    """An address in a text."""
 
-    Attributes:
-        start: Where it begins in the text.
-        end: Where it ends.
-        url: The address with a scheme.
-    """
-
-    start: int
-    end: int
-    url: str
+    start: int  # where it begins in the text
+    end: int  # where it ends
+    url: str  # the address with a scheme
 
 
 def find_addresses(text: str) -> list[Mention]:
@@ -54,9 +48,6 @@ def find_addresses(text: str) -> list[Mention]:
     `https://shop.example/x` counts, `shop.example/x` as well (as https, or http on this machine),
     and `shop.example` alone where the words before it say that it is to be opened. `e.g.`,
     `prices.csv` and `me@shop.example` do not count.
-
-    Args:
-        text: The text.
     """
     return list(_mentions(text))
 
@@ -65,10 +56,6 @@ def absolute(base: URL, address: str) -> str:
     """Where a link leads, or the empty string unless that is an http or https address.
 
     Addresses of more than eight thousand characters, which no server takes, lead nowhere.
-
-    Args:
-        base: The address that it is relative to.
-        address: What stands in the link.
     """
     if len(address) > _LONGEST_ADDRESS:
         return ""

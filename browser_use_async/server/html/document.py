@@ -1,24 +1,105 @@
 """From an answer's bytes to a page, by their type: HTML, plain text, JSON and CSV."""
 
+import codecs
 import csv
 import io
 import json
+import math
 import mimetypes
+import re
 from collections.abc import Iterator
 from pathlib import PurePosixPath
 from typing import Any
 
 from yarl import URL
 
-from browser_use_async.server.html.decoding import charset_of, decode_text, load_json
 from browser_use_async.server.html.page import Page, Row, Table
 from browser_use_async.server.worker import WorkRefusedError, in_worker
 
+_CHARSET = re.compile(r"charset\s*=\s*[\"']?\s*([\w.:-]+)", re.IGNORECASE)
+_META = re.compile(rb"<meta[^>]{0,500}?charset\s*=\s*[\"']?\s*([\w.:-]+)", re.IGNORECASE)
+_META_WITHIN = 4096
+_MARKS = (
+    (codecs.BOM_UTF8, "utf-8-sig"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
+# Python knows more codecs than pages may name: punycode takes minutes for a megabyte.
+_CHARACTER_SETS = re.compile(
+    r"utf-8|utf-16(-[lb]e)?|cp\d+|iso8859-\d+|koi8-[rtu]|mac-\w+|tis-620"
+    r"|shift_ji\w+|euc_\w+|iso2022_\w+|gb\w+|big5\w*"
+)
+# Browsers read these names as their Windows superset, and so do we.
+_LATIN = frozenset({"ascii", "iso8859-1"})
 _HTML = frozenset({"text/html", "application/xhtml+xml"})
 _CSV = {"text/csv": ",", "application/csv": ",", "text/tab-separated-values": "\t"}
 _MAX_LINES = 5000
 _MAX_CELLS = 200_000
 _MAX_DEPTH = 32
+
+
+def charset_of(content_type: str) -> str | None:
+    """The charset that a `Content-Type` header names."""
+    match = _CHARSET.search(content_type)
+    return match[1] if match else None
+
+
+def decode_text(body: bytes, declared: str | None = None, *, markup: bool = False) -> str:
+    """The characters of a text. Bytes that do not fit become replacement characters.
+
+    A byte-order mark wins, then the declared charset, then the one in a `meta` element of HTML,
+    then UTF-8, and at last Windows-1252.
+    """
+    for mark, name in _MARKS:
+        if body.startswith(mark):
+            return body.decode(name, "replace")
+    meta = _META.search(body, 0, _META_WITHIN) if markup else None
+    for candidate in (declared, meta[1].decode("ascii", "replace") if meta else None):
+        codec = _text_codec(candidate)
+        if codec is not None:
+            return body.decode(codec, "replace")
+    try:
+        return body.decode("utf-8")
+    except UnicodeDecodeError:
+        return body.decode("cp1252", "replace")
+
+
+def load_json(text: str) -> Any:
+    """The value that JSON stands for, without what JSON or UTF-8 cannot express again.
+
+    NaN and infinite numbers become null, halves of surrogate pairs question marks.
+
+    Raises:
+        ValueError: It is not JSON.
+    """
+    try:
+        value = json.loads(text, strict=False, parse_constant=_nothing, parse_float=_finite)
+        if "\\ud" in text.lower():
+            value = json.loads(json.dumps(value, ensure_ascii=False).encode("utf-8", "replace"))
+    except RecursionError:
+        raise ValueError("it nests too deeply") from None
+    return value
+
+
+def _nothing(name: str) -> None:
+    return None
+
+
+def _finite(text: str) -> float | None:
+    number = float(text)
+    return number if math.isfinite(number) else None
+
+
+def _text_codec(name: str | None) -> str | None:
+    if name is None:
+        return None
+    try:
+        codec = codecs.lookup(name).name
+    except (LookupError, ValueError):
+        return None
+    if codec in _LATIN:
+        return "cp1252"
+    return codec if _CHARACTER_SETS.fullmatch(codec) else None
 
 
 class UnreadableDocumentError(Exception):
@@ -27,11 +108,6 @@ class UnreadableDocumentError(Exception):
 
 async def read_document(url: str, content_type: str, body: bytes) -> Page:
     """The page that a document makes, read in another process with a limit of its own.
-
-    Args:
-        url: Where it was found.
-        content_type: The `Content-Type` header; empty if there was none.
-        body: The document.
 
     Raises:
         UnreadableDocumentError: It is of a type without text, damaged, or takes too long to read.
@@ -68,11 +144,7 @@ def parse_document(url: str, content_type: str, body: bytes) -> Page:
 
 
 def type_of_file(name: str) -> str:
-    """The content type that a file's name stands for, plain text if it tells nothing.
-
-    Args:
-        name: The name.
-    """
+    """The content type that a file's name stands for, plain text if it tells nothing."""
     if name.lower().endswith((".md", ".log")):
         return "text/plain"
     return mimetypes.types_map.get(PurePosixPath(name.lower()).suffix, "text/plain")

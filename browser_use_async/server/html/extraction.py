@@ -1,51 +1,159 @@
 """From a tree of elements to a page."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
+import attrs
 from yarl import URL
 
 from browser_use_async.server.html.addresses import absolute
 from browser_use_async.server.html.linked_data import json_ld, microdata
-from browser_use_async.server.html.page import Heading, Label, Link, Page, Table, TextList
-from browser_use_async.server.html.tables import read_table
+from browser_use_async.server.html.page import Heading, Label, Link, Page, Row, Table, TextList
 from browser_use_async.server.html.text import (
     HEADINGS,
-    MainPart,
-    content_root,
-    find_main_part,
-    readable_text,
-)
-from browser_use_async.server.html.tree import (
     Element,
+    MainPart,
     attribute,
     children,
-    is_noise,
-    is_unseen,
+    content_root,
+    find_main_part,
+    is_boilerplate,
+    is_hidden,
     parse_tree,
+    readable_text,
     text_of,
     walk,
 )
 
+_MAX_COLUMNS = 50
 _LABELLED = re.compile(r"(?P<name>[^\s:][^:]{0,60}?)\s*:\s+(?P<value>\S.{0,300})")
 _LISTS = frozenset({"ul", "ol"})
 _LONGEST_BASE = 1_000
 _LONG_TEXT = 500  # characters
 
 
-def read_html(url: str, text: str) -> Page:
-    """The page that an HTML document makes, however broken it is.
+@attrs.frozen
+class _Cell:
+    text: str
+    header: bool
+    width: int
+    height: int
 
-    Args:
-        url: The address of the page, after redirects.
-        text: The document.
-    """
+
+def read_table(element: Element, base: URL, heading: str) -> Table | None:
+    """The table of a `table` element, or None when there is nothing in it."""
+    if any(inner.tag == "table" for inner in walk(element) if inner is not element):
+        return None  # it only arranges the page
+    captions = [text_of(child, is_hidden) for child in children(element) if child.tag == "caption"]
+    rows = _grid(element, base)
+    name = next(filter(None, captions), heading)
+    headers: tuple[str, ...] = ()
+    if rows and _is_header(rows):
+        headers, rows = rows[0].texts, rows[1:]
+    body = [Row(row.texts, row.link) for row in rows if not row.footer and any(row.texts)]
+    if not body:
+        return None
+    named = all(row.headers[:1] == (True,) for row in rows if not row.footer)
+    return Table(headers, body, name, named)
+
+
+@attrs.frozen
+class _GridRow:
+    texts: tuple[str, ...]
+    headers: tuple[bool, ...]
+    link: str
+    footer: bool
+
+
+def _is_header(rows: list[_GridRow]) -> bool:
+    first = rows[0]
+    if len(rows) == 1 or first.footer:
+        return False
+    if all(header or not text for header, text in zip(first.headers, first.texts, strict=True)):
+        return any(first.texts)
+    # Without any marks a wide table begins with the names of its columns, a narrow one with data.
+    unmarked = not any(header for row in rows for header in row.headers)
+    wordy = not any(character.isdigit() for text in first.texts for character in text)
+    return unmarked and len(first.texts) > 2 and wordy and all(first.texts)
+
+
+def _grid(table: Element, base: URL) -> list[_GridRow]:
+    grid: list[_GridRow] = []
+    carried: dict[int, tuple[int, _Cell]] = {}
+    for row, footer in _rows(table):
+        cells = [_cell(child) for child in children(row) if child.tag in {"td", "th"}]
+        # One cell across the whole table is a heading between rows, not a row.
+        if not cells or (len(cells) == 1 and cells[0].width > 1 and not carried):
+            continue
+        placed = _placed(cells, carried)
+        texts = tuple(cell.text for cell in placed)
+        marks = tuple(cell.header for cell in placed)
+        grid.append(_GridRow(texts, marks, _first_link(row, base), footer))
+    return grid
+
+
+def _placed(cells: list[_Cell], carried: dict[int, tuple[int, _Cell]]) -> list[_Cell]:
+    placed: list[_Cell] = []
+    waiting = iter(cells)
+    while len(placed) < _MAX_COLUMNS:
+        column = len(placed)
+        if column in carried:
+            left, cell = carried.pop(column)
+            if left > 1:
+                carried[column] = (left - 1, cell)
+            placed.append(cell)
+            continue
+        following = next(waiting, None)
+        if following is None:
+            break
+        for offset in range(following.width):
+            if following.height > 1:
+                carried[column + offset] = (following.height - 1, following)
+            placed.append(following)
+    return placed[:_MAX_COLUMNS]
+
+
+def _rows(table: Element) -> Iterator[tuple[Element, bool]]:
+    footers: list[Element] = []
+    for child in children(table):
+        if child.tag == "tr":
+            yield child, False
+        elif child.tag in {"thead", "tbody"}:
+            yield from ((row, False) for row in children(child) if row.tag == "tr")
+        elif child.tag == "tfoot":
+            footers += [row for row in children(child) if row.tag == "tr"]
+    yield from ((row, True) for row in footers)
+
+
+def _first_link(row: Element, base: URL) -> str:
+    anchors = (attribute(one, "href") or "" for one in walk(row) if one.tag == "a")
+    return next(filter(None, (absolute(base, address) for address in anchors)), "")
+
+
+def _cell(element: Element) -> _Cell:
+    return _Cell(
+        text=text_of(element, lambda inner: inner.tag == "table" or is_hidden(inner)),
+        header=element.tag == "th",
+        width=_span(element, "colspan"),
+        height=_span(element, "rowspan"),
+    )
+
+
+def _span(element: Element, name: str) -> int:
+    number = (attribute(element, name) or "1").strip()
+    if not (number.isascii() and number.isdigit()):
+        return 1
+    return min(max(int(number[:4]), 1), _MAX_COLUMNS)
+
+
+def read_html(url: str, text: str) -> Page:
+    """The page that an HTML document makes, however broken it is."""
     root, cut = parse_tree(text)
     elements = list(walk(root))
     base = _base(URL(url), elements)
     metadata = _metadata(elements)
     content = _Content(base)
-    for element in walk(root, is_noise):
+    for element in walk(root, is_boilerplate):
         content.read(element)
     shown = readable_text(root)
     # What is short is read whole.
@@ -81,7 +189,7 @@ class _Content:
         """Take in one element."""
         tag = element.tag or ""
         if tag in HEADINGS:
-            if words := text_of(element, is_unseen):
+            if words := text_of(element, is_hidden):
                 self._heading = words
                 self.headings.append(Heading(HEADINGS[tag], words))
         elif tag == "table":
@@ -117,7 +225,7 @@ class _Content:
 
 
 def _is_inner_list(element: Element) -> bool:
-    return element.tag in _LISTS or element.tag in {"dl", "table"} or is_unseen(element)
+    return element.tag in _LISTS or element.tag in {"dl", "table"} or is_hidden(element)
 
 
 def _bare(name: str) -> str:
@@ -127,11 +235,11 @@ def _bare(name: str) -> str:
 def _definitions(element: Element) -> list[tuple[str, str]]:
     """The terms of a definition list, each with its description; several are joined."""
     described: list[tuple[str, list[str]]] = []
-    for child in walk(element, lambda inner: inner.tag in {"dl", "table"} or is_unseen(inner)):
+    for child in walk(element, lambda inner: inner.tag in {"dl", "table"} or is_hidden(inner)):
         if child.tag == "dt":
-            described.append((_bare(text_of(child, is_unseen)), []))
+            described.append((_bare(text_of(child, is_hidden)), []))
         elif child.tag == "dd" and described:
-            described[-1][1].append(text_of(child, is_unseen))
+            described[-1][1].append(text_of(child, is_hidden))
     pairs = ((term, ", ".join(filter(None, parts))) for term, parts in described)
     return [(term, text) for term, text in pairs if term and text]
 
@@ -175,7 +283,7 @@ def _title(
 
 def _links(root: Element, base: URL) -> list[Link]:
     links: list[Link] = []
-    for element in walk(root, is_unseen):
+    for element in walk(root, is_hidden):
         address = attribute(element, "href") if element.tag in {"a", "area"} else None
         if address is None:
             continue
@@ -186,7 +294,7 @@ def _links(root: Element, base: URL) -> list[Link]:
 
 
 def _link_text(element: Element) -> str:
-    words = text_of(element, is_unseen)
+    words = text_of(element, is_hidden)
     if not words:
         pictures = (attribute(inner, "alt") or "" for inner in walk(element))
         words = " ".join(" ".join(pictures).split())

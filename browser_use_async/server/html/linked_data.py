@@ -6,9 +6,9 @@ from typing import Any
 from yarl import URL
 
 from browser_use_async.server.html.addresses import absolute
-from browser_use_async.server.html.decoding import load_json
+from browser_use_async.server.html.document import load_json
 from browser_use_async.server.html.page import types_of
-from browser_use_async.server.html.tree import Element, attribute, children, text_of
+from browser_use_async.server.html.text import Element, attribute, children, text_of
 
 _JSON_LD = "application/ld+json"
 # Nodes about the site rather than about what this page is about come last.
@@ -21,11 +21,7 @@ _MAX_DEPTH = 8
 
 
 def json_ld(elements: Sequence[Element]) -> list[Any]:
-    """The nodes of all JSON-LD scripts, what the page is about first. Broken scripts are skipped.
-
-    Args:
-        elements: The elements of the page.
-    """
+    """The nodes of all readable JSON-LD scripts, what the page is about first."""
     scripts = (
         element
         for element in elements
@@ -37,12 +33,7 @@ def json_ld(elements: Sequence[Element]) -> list[Any]:
 
 
 def microdata(elements: Sequence[Element], base: URL) -> list[Any]:
-    """The items of a page's microdata in the shape of JSON-LD nodes.
-
-    Args:
-        elements: The elements of the page.
-        base: What its addresses are relative to.
-    """
+    """The items of a page's microdata in the shape of JSON-LD nodes."""
     items = [
         _item(element, base, _MAX_DEPTH)
         for element in elements

@@ -1,33 +1,138 @@
-"""The readable text of a page: a line for each paragraph, row and item, headings kept."""
+"""The elements of a parsed page, and the text of them that there is to read."""
 
-from collections.abc import Iterable, Iterator, Sequence
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
+from typing import TypeAlias
 
 import attrs
+from selectolax.lexbor import LexborHTMLParser, LexborNode
 
 from browser_use_async.server.html.page import Label
-from browser_use_async.server.html.tree import (
-    Element,
-    attribute,
-    children,
-    is_noise,
-    is_unseen,
-    text_of,
-    walk,
-)
 
+Element: TypeAlias = LexborNode
+"""An element of a page; its tag is in lower case."""
+
+Skip: TypeAlias = Callable[[Element], bool]
+"""Tells which elements to leave out, with all that is inside them."""
+
+_SPACED = frozenset(
+    "address article aside blockquote br caption center dd details dialog dir div dl dt fieldset"
+    " figcaption figure footer form h1 h2 h3 h4 h5 h6 header hgroup hr li main menu nav ol option p"
+    " pre search section summary table td th tr ul".split()
+)
+_HIDDEN = frozenset(
+    "canvas datalist embed head iframe noscript object script style svg template title".split()
+)
+_CONTROLS = frozenset({"button", "input", "select", "textarea"})
+_SURROUNDINGS = frozenset({"aside", "footer", "nav"})
+_SURROUNDING_ROLES = frozenset({"banner", "complementary", "contentinfo", "navigation"})
+_TITLE = re.compile(r"<title(?:\s[^<>]*)?>", re.IGNORECASE)
+_NOSCRIPT = re.compile(r"<noscript(?:\s[^<>]*)?>", re.IGNORECASE)
+_NOSCRIPT_END = re.compile(r"</noscript\s*>", re.IGNORECASE)
+_MAX_TAGS = 60_000
 HEADINGS = {f"h{level}": level for level in range(1, 7)}
 """The levels of the heading elements."""
-
 _SHORTEST_TEXT = 250  # characters; a page with less is read whole
 _LONGEST_TEXT = 200_000  # characters of the main text in which pieces are looked for
 _TELLING = 25  # characters of a piece that is not part of two texts by chance
 _MAX_PIECES = 2_000
-
 _LINES = frozenset(
     "address article blockquote caption center dd details div dl dt fieldset figcaption figure"
     " form header hgroup hr label legend li main ol p pre section summary table tr ul".split()
 )
+
+
+def parse_tree(text: str) -> tuple[Element, bool]:
+    """Parse HTML into a tree, as browsers do."""
+    cut = text.count("<") > _MAX_TAGS
+    if cut:
+        text = "<".join(text.split("<", _MAX_TAGS)[:_MAX_TAGS])
+    root = LexborHTMLParser(_with_title_ended(_without_noscript(text))).root
+    assert root is not None  # any text makes a document
+    return root, cut
+
+
+def _without_noscript(text: str) -> str:
+    """The document without what browsers that run scripts do not even parse."""
+    kept: list[str] = []
+    place = 0
+    while (begun := _NOSCRIPT.search(text, place)) is not None:
+        ended = _NOSCRIPT_END.search(text, begun.end())
+        if ended is None:
+            break
+        kept.append(text[place : begun.start()])
+        place = ended.end()
+    return "".join([*kept, text[place:]])
+
+
+def _with_title_ended(text: str) -> str:
+    """The document with an end for its title, if that was forgotten, at the next tag."""
+    # By the standard all of the page would be its title.
+    begun = _TITLE.search(text)
+    if begun is None or "</title" in text[begun.end() :].lower():
+        return text
+    end = text.find("<", begun.end())
+    return f"{text[:end]}</title>{text[end:]}" if end >= 0 else text
+
+
+def attribute(element: Element, name: str) -> str | None:
+    """The value of an attribute, empty for one without a value, None if there is none."""
+    attributes = element.attributes
+    return (attributes[name] or "") if name in attributes else None
+
+
+def children(element: Element) -> Iterator[Element]:
+    """The elements and pieces of text directly inside an element, in order."""
+    child = element.first_child
+    while child is not None:
+        yield child
+        child = child.next
+
+
+def walk(root: Element, skip: Skip | None = None) -> Iterator[Element]:
+    """This element and the ones inside it, in the order of the document."""
+    stack = [root]
+    while stack:
+        element = stack.pop()
+        if skip is not None and element is not root and skip(element):
+            continue
+        yield element
+        stack += [each for each in reversed([*children(element)]) if each.is_element_node]
+
+
+def text_of(root: Element, skip: Skip | None = None) -> str:
+    """The text inside an element, with single spaces."""
+    pieces: list[str] = []
+    stack: list[Element | str] = [root]
+    while stack:
+        node = stack.pop()
+        if isinstance(node, str):
+            pieces.append(node)
+        elif node.is_text_node:
+            pieces.append(node.text_content or "")
+        elif node.is_element_node and (node is root or skip is None or not skip(node)):
+            space = [" "] if node.tag in _SPACED else []
+            stack += [*space, *reversed([*children(node)]), *space]
+    return " ".join("".join(pieces).split())
+
+
+def is_hidden(element: Element) -> bool:
+    """Whether a person would not see an element."""
+    if element.tag in _HIDDEN:
+        return True
+    attributes = element.attributes
+    if "hidden" in attributes or (attributes.get("aria-hidden") or "").lower() == "true":
+        return True
+    style = "".join((attributes.get("style") or "").lower().split())
+    return "display:none" in style or "visibility:hidden" in style
+
+
+def is_boilerplate(element: Element) -> bool:
+    """Whether an element is unseen, a control, or the surroundings of what there is to read."""
+    if element.tag in _SURROUNDINGS or element.tag in _CONTROLS or is_hidden(element):
+        return True
+    return (attribute(element, "role") or "").lower() in _SURROUNDING_ROLES
 
 
 @attrs.frozen
@@ -75,20 +180,16 @@ def content_root(root: Element, main_text: str) -> Element:
 
     That is the main part, or else the only article, or else the smallest element with all of a
     text, or else the whole document.
-
-    Args:
-        root: The whole document.
-        main_text: What may be the main text, with single spaces.
     """
-    elements = list(walk(root, is_unseen))
+    elements = list(walk(root, is_hidden))
     mains = [one for one in elements if one.tag == "main" or attribute(one, "role") == "main"]
     articles = [one for one in elements if one.tag == "article"]
     for candidates in (mains, articles):
-        if len(candidates) == 1 and text_of(candidates[0], is_noise):
+        if len(candidates) == 1 and text_of(candidates[0], is_boilerplate):
             return candidates[0]
     around = _around(root, main_text)
     # An element with less is more often a part that was overrated than all there is to read.
-    is_most = len(text_of(around, is_noise)) >= len(text_of(root, is_noise)) / 2
+    is_most = len(text_of(around, is_boilerplate)) >= len(text_of(root, is_boilerplate)) / 2
     return around if is_most else root
 
 
@@ -103,7 +204,7 @@ def _around(root: Element, main_text: str) -> Element:
     shared = [one for one, other in ways if one.mem_id == other.mem_id]
     # What begins or ends with pieces that are too short to tell is in an element farther out.
     wanted = _letters(main_text)
-    while len(shared) > 1 and _letters(text_of(shared[-1], is_noise)) < wanted:
+    while len(shared) > 1 and _letters(text_of(shared[-1], is_boilerplate)) < wanted:
         shared.pop()
     return shared[-1]
 
@@ -120,7 +221,7 @@ def _read_pieces(root: Element) -> Iterator[Element]:
         node = stack.pop()
         if node.is_text_node:
             yield node
-        elif node.is_element_node and not is_noise(node):
+        elif node.is_element_node and not is_boilerplate(node):
             stack += reversed([*children(node)])
 
 
@@ -142,11 +243,7 @@ def _way_to(node: Element) -> list[Element]:
 
 
 def readable_text(root: Element) -> str:
-    """The text that a person would read, whitespace normalised.
-
-    Args:
-        root: The element that holds it.
-    """
+    """The text that a person would read, whitespace normalised."""
     lines = _Lines()
     stack: list[Element | _End] = [root]
     while stack:
@@ -155,7 +252,7 @@ def readable_text(root: Element) -> str:
             lines.end()
         elif node.is_text_node:
             lines.add(node.text_content or "")
-        elif node.is_element_node and (node is root or not is_noise(node)):
+        elif node.is_element_node and (node is root or not is_boilerplate(node)):
             stack.extend(_opened(node, lines))
     return lines.text()
 

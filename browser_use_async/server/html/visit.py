@@ -24,12 +24,7 @@ _ACCEPT = "text/html,application/xhtml+xml,text/plain,application/json,text/csv;
 
 
 class PageNotOpenedError(Exception):
-    """A page that could not be opened or read.
-
-    Attributes:
-        reason: Why, as a sentence for a person.
-        url: The address at which it ended.
-    """
+    """A page that could not be opened or read."""
 
     def __init__(self, reason: str, url: str) -> None:
         super().__init__(reason)
@@ -39,27 +34,17 @@ class PageNotOpenedError(Exception):
 
 @attrs.frozen
 class Visit:
-    """A page that was opened.
-
-    Attributes:
-        page: The page.
-        is_public: Whether it came from a public host, so that its links must not lead to private
-            ones.
-        cookies: What its server set on the way: name, value, domain and path of each.
-    """
+    """A page that was opened."""
 
     page: Page
+    # whether it came from a public host, so that its links must not lead to private ones
     is_public: bool = True
+    # what its server set on the way: name, value, domain and path of each
     cookies: list[Mapping[str, Any]] = attrs.field(factory=list, repr=False)
 
 
 async def open_page(outbound: HttpClient, url: str, *, from_public: bool = False) -> Visit:
     """Open a page and read it.
-
-    Args:
-        outbound: The HTTP client, whose policy holds for redirects as well.
-        url: The address.
-        from_public: Whether it came out of a page of a public host.
 
     Raises:
         PageNotOpenedError: It was not allowed, not reachable, not there or not readable.

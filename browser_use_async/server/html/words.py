@@ -21,12 +21,7 @@ _LITTLE = frozenset("a an and of on the this that to in for our your link page".
 
 
 def words(text: str) -> tuple[str, ...]:
-    """The words of a name or a phrase, in order, in the singular and without accents.
-
-    Args:
-        text: Words in any of the usual spellings: spaces, underscores, dashes or camel case. Of
-            more than ten thousand characters the first ones count.
-    """
+    """The words of a name or a phrase, in order, in the singular and without accents."""
     plain = unicodedata.normalize("NFKD", text[:_LONGEST_LINE])
     plain = "".join(letter for letter in plain if not unicodedata.combining(letter))
     return tuple(singular(word.casefold()) for word in _WORD.findall(plain))
@@ -34,11 +29,7 @@ def words(text: str) -> tuple[str, ...]:
 
 @lru_cache(maxsize=4096)  # the columns of a table are asked for with every row
 def word_set(text: str) -> frozenset[str]:
-    """The words of a name or a phrase, whatever their order.
-
-    Args:
-        text: The name or phrase.
-    """
+    """The words of a name or a phrase, whatever their order."""
     return frozenset(words(text))
 
 
@@ -48,11 +39,7 @@ def words_of_lines(text: str) -> frozenset[str]:
 
 
 def singular(word: str) -> str:
-    """The singular of an English noun, as far as its ending tells.
-
-    Args:
-        word: One word in lower case.
-    """
+    """The singular of an English noun, as far as its ending tells."""
     if len(word) < _SHORTEST_PLURAL or not word.endswith("s"):
         return word
     if word.endswith("ies") and len(word) > _SHORTEST_PLURAL:
@@ -69,10 +56,6 @@ def choose_link(links: Sequence[Link], phrase: str) -> Link | None:
 
     A link with exactly those words is preferred, then one that has them all and the fewest
     others. Its text counts first, then its tooltip, then its address.
-
-    Args:
-        links: The links of a page, in order.
-        phrase: Words for one of them, in any case.
     """
     wanted = _telling_words(phrase)
     if not wanted:

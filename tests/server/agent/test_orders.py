@@ -9,7 +9,7 @@ from browser_use_async.server.executors.agent.orders import (
     make_order,
     secrets_by_domain,
 )
-from browser_use_async.server.executors.agent.worker.framing import (
+from browser_use_async.server.executors.agent.worker.messages import (
     HEADER_BYTES,
     pack,
     size_of,

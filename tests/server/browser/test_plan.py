@@ -30,9 +30,9 @@ from browser_use_async.server.executors.reader.plan import (
     FollowLink,
     OpenAddress,
     OpenFile,
+    Part,
     PlanRefusedError,
 )
-from browser_use_async.server.executors.reader.wishes import Part
 
 SECRETS = {"shop_password": "tulips-and-tides"}
 FILES = ("cat.png", "order.csv")

@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from browser_use_async.server.html.decoding import charset_of, decode_text, load_json
+from browser_use_async.server.html.document import charset_of, decode_text, load_json
 
 
 @pytest.mark.parametrize(

@@ -4,15 +4,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from browser_use_async.server.executors.reader.clauses import without
+from browser_use_async.server.executors.reader.grammar import without
 from browser_use_async.server.executors.reader.plan import (
     FollowLink,
     OpenAddress,
     OpenFile,
+    Part,
     PlanRefusedError,
+    beyond_reading,
     read_plan,
 )
-from browser_use_async.server.executors.reader.wishes import Part, beyond_reading
 
 A, B = "https://a.example/x", "https://b.example"
 

@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from browser_use_async.server.executors.reader.filling import NotReadableError, fill
+from browser_use_async.server.executors.reader.extraction import NotReadableError, fill
+from browser_use_async.server.executors.reader.facts import PageFacts
 from browser_use_async.server.executors.reader.schema import Schema, SchemaRefusedError
-from browser_use_async.server.executors.reader.sources import PagesSource
 from browser_use_async.server.html.page import Heading, Label, Link, Page, Row, Table
 
 PAGE = Page(
@@ -50,7 +50,7 @@ REFUSED = {
 def test_broken_schema_is_refused(text: str, reason: str):
     """What is no schema, or refers to what is not there, is refused in words."""
     with pytest.raises(SchemaRefusedError, match=reason):
-        fill(Schema(text), PagesSource([PAGE]))
+        fill(Schema(text), PageFacts([PAGE]))
 
 
 def test_schema_that_contains_itself_is_filled_as_far_as_the_page_goes():
@@ -61,7 +61,7 @@ def test_schema_that_contains_itself_is_filled_as_far_as_the_page_goes():
         "required": ["title"],
     }
 
-    assert fill(Schema(json.dumps(schema)), PagesSource([PAGE])) == {"title": "T"}
+    assert fill(Schema(json.dumps(schema)), PageFacts([PAGE])) == {"title": "T"}
 
 
 def test_lists_of_schemas_do_not_double():
@@ -73,7 +73,7 @@ def test_lists_of_schemas_do_not_double():
 
     assert len(text) < 4_000
     with pytest.raises(SchemaRefusedError, match="more than can be read"):
-        fill(Schema(text), PagesSource([PAGE]))
+        fill(Schema(text), PageFacts([PAGE]))
 
 
 def test_a_schema_that_is_put_together_from_many_is_filled():
@@ -82,7 +82,7 @@ def test_a_schema_that_is_put_together_from_many_is_filled():
     named = {"properties": {"title": {"type": "string"}}, "required": ["title"]}
     root = {**part, "$defs": {"a": {"type": "object"}, "b": {"allOf": [named, named]}}}
 
-    assert fill(Schema(json.dumps(root)), PagesSource([PAGE])) == {"title": "T"}
+    assert fill(Schema(json.dumps(root)), PageFacts([PAGE])) == {"title": "T"}
 
 
 def test_a_schema_that_is_too_deep_is_refused():
@@ -93,7 +93,7 @@ def test_a_schema_that_is_too_deep_is_refused():
 
     for schema in (deep, {"anyOf": [{"$ref": "#"}]}):
         with pytest.raises(SchemaRefusedError, match="nested too deeply"):
-            fill(Schema(json.dumps(schema)), PagesSource([PAGE]))
+            fill(Schema(json.dumps(schema)), PageFacts([PAGE]))
 
 
 def test_a_schema_that_is_too_long_is_refused():
@@ -109,7 +109,7 @@ def test_schema_out_of_proportion_is_refused():
         definitions[f"d{level}"] = {"anyOf": [{"$ref": f"#/$defs/d{level - 1}"}] * 3}
 
     with pytest.raises(SchemaRefusedError, match="more than can be read"):
-        fill(Schema(json.dumps({"$defs": definitions, "$ref": "#/$defs/d24"})), PagesSource([PAGE]))
+        fill(Schema(json.dumps({"$defs": definitions, "$ref": "#/$defs/d24"})), PageFacts([PAGE]))
 
 
 KEYWORDS = st.sampled_from(
@@ -135,7 +135,7 @@ SCHEMAS = st.recursive(
 def test_any_schema_is_filled_or_refused(schema: dict[str, Any]):
     """Whatever JSON stands for a schema, there is JSON, or one of the two refusals."""
     try:
-        value = fill(Schema(json.dumps(schema)), PagesSource([PAGE]))
+        value = fill(Schema(json.dumps(schema)), PageFacts([PAGE]))
     except (NotReadableError, SchemaRefusedError):
         return
     json.dumps(value, allow_nan=False)

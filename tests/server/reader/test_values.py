@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from browser_use_async.server.executors.reader.values import (
+from browser_use_async.server.executors.reader.extraction import (
     as_boolean,
     as_member,
     as_number,

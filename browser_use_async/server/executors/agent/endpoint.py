@@ -9,7 +9,7 @@ from yarl import URL
 
 from browser_use_async.errors import ConfigurationError
 from browser_use_async.server.executors.agent.settings import AgentSettings
-from browser_use_async.server.html.decoding import load_json
+from browser_use_async.server.html.document import load_json
 from browser_use_async.server.http_client import HttpClient, HttpClientError
 
 _SHOWN_NAMES = 8
@@ -21,28 +21,17 @@ class NoModelError(Exception):
 
 @attrs.frozen
 class ModelEndpoint:
-    """An OpenAI-compatible endpoint.
+    """An OpenAI-compatible endpoint."""
 
-    Attributes:
-        base_url: Its address, which ends in `/v1` nearly everywhere.
-        key: Its key; empty if it wants none.
-        model: The model for every task, or None to go by what each task asks for.
-        answer_seconds: How long one answer may take.
-        sees_pictures: Whether the model takes screenshots.
-    """
-
-    base_url: str
-    key: str = attrs.field(repr=False)
-    model: str | None
-    answer_seconds: int
-    sees_pictures: bool
+    base_url: str  # its address, which ends in `/v1` nearly everywhere
+    key: str = attrs.field(repr=False)  # its key; empty if it wants none
+    model: str | None  # the model for every task, or None to go by what each task asks for
+    answer_seconds: int  # how long one answer may take
+    sees_pictures: bool  # whether the model takes screenshots
 
     @classmethod
     def of(cls, settings: AgentSettings) -> "ModelEndpoint":
         """The endpoint that an operator means.
-
-        Args:
-            settings: What the operator decides.
 
         Raises:
             ConfigurationError: There is no such address, or the number makes no sense.
@@ -70,10 +59,6 @@ class ModelEndpoint:
     async def model_for(self, wanted: str, outbound: HttpClient) -> str:
         """The model that a task shall use.
 
-        Args:
-            wanted: What the task asks for.
-            outbound: The HTTP client to ask the endpoint with.
-
         Raises:
             NoModelError: The endpoint cannot be asked, or has no such model.
         """
@@ -97,14 +82,6 @@ class ModelEndpoint:
 
 def choose_model(wanted: str, listed: Sequence[str] | None) -> str:
     """The endpoint's name of the model that a task asks for.
-
-    Args:
-        wanted: One of the names that the API has published.
-        listed: The endpoint's names, or None if it does not tell.
-
-    Returns:
-        The same name, with the endpoint's prefix if it has one (`openai/gpt-4.1`); the only name
-        there is, whatever is wanted; or the wanted name, if the endpoint lists nothing.
 
     Raises:
         NoModelError: There are several, and none is meant.

@@ -8,7 +8,7 @@ from yarl import URL
 
 from browser_use_async.server.egress.policy import is_here
 from browser_use_async.server.executors.agent.endpoint import ModelEndpoint
-from browser_use_async.server.executors.agent.worker.order import Order
+from browser_use_async.server.executors.agent.worker.messages import Order
 from browser_use_async.server.executors.protocol import Assignment
 
 _NO_KEY = "none"
@@ -21,15 +21,7 @@ _NO_SITE = "http*://nothing.invalid"  # a name that never exists (RFC 2606)
 def make_order(
     assignment: Assignment, endpoint: ModelEndpoint, model: str, browser_url: str, folder: Path
 ) -> Order:
-    """The order, with the task's files laid out for the agent.
-
-    Args:
-        assignment: The task.
-        endpoint: The language model.
-        model: Its name there.
-        browser_url: The address at which the browser takes commands.
-        folder: Where the agent keeps its files.
-    """
+    """The order, with the task's files laid out for the agent."""
     for name in ("uploads", "files", "downloads"):
         (folder / name).mkdir()
     return {
@@ -59,9 +51,6 @@ def address_patterns(entries: Sequence[str] | None) -> list[str]:
     A host alone would open `file://HOST/` too, and no pattern at all every scheme. The patterns are
     there for the agent to know; what leaves the browser is judged outside of it, by scheme and port
     as well.
-
-    Args:
-        entries: The task's allowed domains; None allows all, and an empty list nothing.
     """
     if entries is None:
         return [_ANY_SITE]
@@ -80,12 +69,7 @@ def _with_parent(host: str) -> Iterable[str]:
 def secrets_by_domain(
     secrets: Mapping[str, str], allowed_domains: Sequence[str] | None
 ) -> dict[str, Any]:
-    """Secrets bound to the domains on which they may be typed, if the task names any.
-
-    Args:
-        secrets: The task's secrets.
-        allowed_domains: The task's allowed domains.
-    """
+    """Secrets bound to the domains on which they may be typed, if the task names any."""
     if allowed_domains is None:
         return dict(secrets)
     if not secrets:

@@ -18,7 +18,7 @@ from typing import Any, Self
 
 from browser_use_async.errors import ConfigurationError
 from browser_use_async.server.executors.agent import worker
-from browser_use_async.server.executors.agent.worker.framing import (
+from browser_use_async.server.executors.agent.worker.messages import (
     HEADER_BYTES,
     pack,
     size_of,
@@ -47,9 +47,6 @@ class AgentEndedError(Exception):
 def check_python(python: str) -> None:
     """Make sure that a Python has browser-use, and what schemas are checked with.
 
-    Args:
-        python: The interpreter.
-
     Raises:
         ConfigurationError: It has not, or cannot be started.
     """
@@ -72,11 +69,7 @@ def check_python(python: str) -> None:
 
 
 def surroundings(folder: Path) -> dict[str, str]:
-    """The environment of an agent's process: nothing of it leads out of its folder.
-
-    Args:
-        folder: The folder.
-    """
+    """The environment of an agent's process: nothing of it leads out of its folder."""
     homes = ("HOME", "TMPDIR", "XDG_CACHE_HOME", "XDG_CONFIG_HOME", "BROWSER_USE_CONFIG_DIR")
     return {
         **kept_environment(),
@@ -89,12 +82,7 @@ def surroundings(folder: Path) -> dict[str, str]:
 
 
 class AgentProcess:
-    """A running agent.
-
-    Args:
-        process: The process.
-        log: Takes what it writes to its standard error, line by line.
-    """
+    """A running agent."""
 
     def __init__(self, process: Process, log: Callable[[str], None]) -> None:
         self._process = process
@@ -103,13 +91,7 @@ class AgentProcess:
 
     @classmethod
     async def start(cls, python: str, folder: Path, log: Callable[[str], None]) -> Self:
-        """Start an agent, which then waits for its order.
-
-        Args:
-            python: The interpreter, which has browser-use.
-            folder: Where the agent keeps its files.
-            log: Takes what it writes to its standard error.
-        """
+        """Start an agent, which then waits for its order."""
         process = await asyncio.create_subprocess_exec(
             python,
             "-P",
@@ -129,11 +111,7 @@ class AgentProcess:
         return self._process.pid
 
     async def send(self, message: Mapping[str, Any]) -> None:
-        """Tell the agent.
-
-        Args:
-            message: What to tell.
-        """
+        """Tell the agent."""
         assert self._process.stdin is not None
         with contextlib.suppress(ConnectionError):  # it has ended, as the next look tells
             self._process.stdin.write(pack(message))
@@ -141,9 +119,6 @@ class AgentProcess:
 
     async def receive(self, seconds: float) -> Any:
         """Wait for what the agent reports next.
-
-        Args:
-            seconds: How long it may be silent.
 
         Raises:
             AgentEndedError: It ended, or was silent for longer.

@@ -7,7 +7,7 @@ import attrs
 
 from browser_use_async.server.executors.agent.place import Place
 from browser_use_async.server.executors.agent.process import AgentProcess
-from browser_use_async.server.executors.agent.worker.order import MadeFile, Message
+from browser_use_async.server.executors.agent.worker.messages import MadeFile, Message
 from browser_use_async.server.executors.protocol import Control, Failed, Finished, Step
 from browser_use_async.server.jobs.redaction import SecretRedactor
 
@@ -17,21 +17,13 @@ _STEP_SECONDS = 180
 
 @attrs.define
 class Conversation:
-    """The conversation with one agent.
-
-    Attributes:
-        agent: The agent.
-        place: Where it works.
-        control: Awaited before each step.
-        mask: Keeps secrets out of what it reports.
-        answer_seconds: How long one answer of its model may take.
-    """
+    """The conversation with one agent."""
 
     agent: AgentProcess
-    place: Place
-    control: Control
-    mask: SecretRedactor
-    answer_seconds: float
+    place: Place  # where it works
+    control: Control  # awaited before each step
+    mask: SecretRedactor  # keeps secrets out of what it reports
+    answer_seconds: float  # how long one answer of its model may take
     _steps: int = attrs.field(default=0, init=False)
 
     async def next_item(self) -> Step | Finished | Failed:

@@ -4,8 +4,13 @@ from typing import Literal
 
 import attrs
 
-from browser_use_async.server.executors.reader.plan import FollowLink, OpenAddress, OpenFile
-from browser_use_async.server.executors.reader.wishes import Part, Saving
+from browser_use_async.server.executors.reader.output_file import Saving
+from browser_use_async.server.executors.reader.plan import (
+    FollowLink,
+    OpenAddress,
+    OpenFile,
+    Part,
+)
 
 
 @attrs.frozen

@@ -34,7 +34,7 @@ from browser_use_async.server.executors.protocol import (
     Step,
 )
 from browser_use_async.server.executors.reader.answer import NoAnswerError, answer
-from browser_use_async.server.executors.reader.export import NothingToExportError
+from browser_use_async.server.executors.reader.output_file import NothingToExportError
 from browser_use_async.server.executors.reader.plan import PlanRefusedError
 from browser_use_async.server.executors.reader.schema import Schema, SchemaRefusedError
 from browser_use_async.server.executors.viewing import View

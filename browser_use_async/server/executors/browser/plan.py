@@ -18,21 +18,19 @@ from browser_use_async.server.executors.browser.vocabulary import (
     instruction,
     is_instruction,
 )
-from browser_use_async.server.executors.reader.clauses import without
+from browser_use_async.server.executors.reader.grammar import without
+from browser_use_async.server.executors.reader.output_file import saving
 from browser_use_async.server.executors.reader.plan import (
     FollowLink,
     OpenAddress,
     OpenFile,
     PlanRefusedError,
+    asks,
+    beyond_reading,
     read_plan,
     refuse_long,
     refuse_unnamed_file,
     understood_parts,
-)
-from browser_use_async.server.executors.reader.wishes import (
-    asks,
-    beyond_reading,
-    saving,
 )
 from browser_use_async.server.html.addresses import find_addresses
 

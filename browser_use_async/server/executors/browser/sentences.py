@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterator
 
 import attrs
 
-from browser_use_async.server.executors.reader.clauses import named_files, without
+from browser_use_async.server.executors.reader.grammar import named_files, without
 from browser_use_async.server.html.addresses import find_addresses
 
 BLANK = "\0"

@@ -20,7 +20,7 @@ from browser_use_async.server.executors.browser.actions import (
     WaitFor,
 )
 from browser_use_async.server.executors.browser.sentences import BLANK, Sentence, unquoted
-from browser_use_async.server.executors.reader.clauses import named_page
+from browser_use_async.server.executors.reader.grammar import named_page
 from browser_use_async.server.executors.reader.plan import (
     FollowLink,
     OpenAddress,

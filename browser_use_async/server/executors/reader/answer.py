@@ -5,12 +5,11 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from browser_use_async.server.executors.protocol import Finished
-from browser_use_async.server.executors.reader.export import export
-from browser_use_async.server.executors.reader.facts import MAX_TEXT
-from browser_use_async.server.executors.reader.filling import NotReadableError, fill
+from browser_use_async.server.executors.reader.extraction import NotReadableError, fill
+from browser_use_async.server.executors.reader.facts import MAX_TEXT, PageFacts
+from browser_use_async.server.executors.reader.output_file import Saving, export
+from browser_use_async.server.executors.reader.plan import Part
 from browser_use_async.server.executors.reader.schema import Schema
-from browser_use_async.server.executors.reader.sources import PagesSource
-from browser_use_async.server.executors.reader.wishes import Part, Saving
 from browser_use_async.server.html.page import Page, Table, shorten
 from browser_use_async.server.worker import WorkRefusedError, in_worker
 
@@ -56,9 +55,6 @@ def in_words(pages: Sequence[Page], parts: frozenset[Part]) -> str:
 def refuse_cut(pages: Sequence[Page]) -> None:
     """Refuse pages of which only the beginning was read, where all of their data is wanted.
 
-    Args:
-        pages: The pages.
-
     Raises:
         NoAnswerError: One of them was too long.
     """
@@ -70,16 +66,12 @@ def refuse_cut(pages: Sequence[Page]) -> None:
 def structured(pages: Sequence[Page], schema: Schema) -> str:
     """The JSON that a schema asks for.
 
-    Args:
-        pages: The pages.
-        schema: The schema.
-
     Raises:
         NoAnswerError: A required field cannot be read.
         SchemaRefusedError: The schema cannot be followed.
     """
     try:
-        return json.dumps(fill(schema, PagesSource(pages)), ensure_ascii=False)
+        return json.dumps(fill(schema, PageFacts(pages)), ensure_ascii=False)
     except NotReadableError as error:
         urls = ", ".join(page.url for page in pages)
         what = f"The field {error.path}" if error.path else "What structured_output_json asks for"
@@ -90,11 +82,6 @@ async def answer(
     pages: Sequence[Page], wanted: Wanted, structured_output_json: str | None
 ) -> Finished:
     """The answer to a task, made in a worker, and the output file if one is asked for.
-
-    Args:
-        pages: The pages.
-        wanted: What the task asks for.
-        structured_output_json: The schema of a structured answer.
 
     Raises:
         NoAnswerError: The pages do not hold what is asked for, or finding it takes too long.

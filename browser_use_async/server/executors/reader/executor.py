@@ -1,11 +1,13 @@
-"""The executor itself: plan, journey, answer."""
+"""The executor itself: the plan of a task, the pages that it opens, the answer."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
+from typing import Any
+from urllib.parse import quote
 
 import attrs
 
 from browser_use_async.server.egress.proxy import Egress
-from browser_use_async.server.executors.pace import DeadEndError
+from browser_use_async.server.executors.pace import DeadEndError, Pace
 from browser_use_async.server.executors.protocol import (
     Assignment,
     Control,
@@ -14,28 +16,151 @@ from browser_use_async.server.executors.protocol import (
     Step,
 )
 from browser_use_async.server.executors.reader.answer import NoAnswerError, answer
-from browser_use_async.server.executors.reader.export import NothingToExportError
-from browser_use_async.server.executors.reader.journey import Journey
-from browser_use_async.server.executors.reader.plan import Plan, PlanRefusedError, read_task
+from browser_use_async.server.executors.reader.output_file import NothingToExportError
+from browser_use_async.server.executors.reader.plan import (
+    Action,
+    FollowLink,
+    OpenAddress,
+    OpenFile,
+    Plan,
+    PlanRefusedError,
+    read_task,
+)
 from browser_use_async.server.executors.reader.schema import SchemaRefusedError
-from browser_use_async.server.html.page import shorten
-from browser_use_async.server.html.visit import PageNotOpenedError
+from browser_use_async.server.html.document import (
+    UnreadableDocumentError,
+    read_document,
+    type_of_file,
+)
+from browser_use_async.server.html.page import Page, shorten
+from browser_use_async.server.html.visit import PageNotOpenedError, open_page
+from browser_use_async.server.html.words import choose_link
 from browser_use_async.server.http_client import HttpClient
 from browser_use_async.server.worker import WorkRefusedError, in_worker
 
-_REASONS = (DeadEndError, NoAnswerError, NothingToExportError, PlanRefusedError, SchemaRefusedError)
+_SHOWN_LINES = 12
 _SHOWN_CHARACTERS = 800
+_NAMED_LINKS = 12
+_REASONS = (DeadEndError, NoAnswerError, NothingToExportError, PlanRefusedError, SchemaRefusedError)
+
+
+class TaskRun:
+    """The pages of one task."""
+
+    def __init__(
+        self, name: str, assignment: Assignment, client: HttpClient, control: Control
+    ) -> None:
+        self._name = name
+        self._assignment = assignment
+        self._client = client
+        self._pace = Pace(assignment, control)
+        self._page: Page | None = None
+        self._is_public = False  # whether that page came from a public host
+        self._cookies: dict[tuple[str, str, str], Mapping[str, Any]] = {}
+        self.answering: list[Page] = []
+        """The pages that are part of the answer."""
+
+    @property
+    def url(self) -> str:
+        """The address of the page at hand, empty before the first one."""
+        return self._page.url if self._page is not None else ""
+
+    @property
+    def cookies(self) -> list[Mapping[str, Any]]:
+        """What servers set on the way, the latest of each name, domain and path."""
+        return list(self._cookies.values())
+
+    async def perform(self, action: Action) -> Step | None:
+        """Open what an action names.
+
+        Raises:
+            DeadEndError: There is no such link, or no step left.
+            PageNotOpenedError: The page or file cannot be opened or read.
+        """
+        target, step = await self._target(action.what), None
+        if target is not None:
+            evaluation = await self.begin_step()
+            followed = isinstance(action.what, FollowLink)
+            self._page = await self._opened(target, from_public=followed and self._is_public)
+            step = Step(
+                next_goal=self._goal(action.what, target),
+                evaluation_previous_goal=evaluation,
+                url=self.url,
+                text=_first_lines(self._page),
+            )
+        if action.answers and self._page is not None and self._page.url not in self._answer_urls():
+            self.answering.append(self._page)
+        return step
+
+    async def begin_step(self) -> str:
+        """Wait while the task is paused, and count a step.
+
+        Raises:
+            DeadEndError: No step is left.
+        """
+        await self._pace.begin()
+        if self._page is None:
+            return "None - this is the first step."
+        return f"Success - “{self._page.title or self._page.url}” is open."
+
+    def _answer_urls(self) -> list[str]:
+        return [page.url for page in self.answering]
+
+    async def _target(
+        self, what: OpenAddress | OpenFile | FollowLink
+    ) -> OpenAddress | OpenFile | None:
+        if not isinstance(what, FollowLink):
+            return what
+        links = self._page.links if self._page is not None else ()
+        try:
+            link = await in_worker(choose_link, links, what.phrase)
+        except WorkRefusedError as error:
+            raise DeadEndError(f"Comparing the links of {self.url} {error}.") from error
+        if link is not None:
+            return OpenAddress(link.url)
+        if not what.needed:
+            return None
+        names = ", ".join(list(dict.fromkeys(one.text for one in links if one.text))[:_NAMED_LINKS])
+        raise DeadEndError(f"{self.url} has no link “{what.phrase}”. Its links: {names or 'none'}.")
+
+    async def _opened(self, target: OpenAddress | OpenFile, *, from_public: bool) -> Page:
+        if isinstance(target, OpenFile):
+            self._is_public = True  # its links are no more the request's own than those of a page
+            return await self._read_file(target.name)
+        visit = await open_page(self._client, target.url, from_public=from_public)
+        self._is_public = visit.is_public
+        for cookie in visit.cookies:
+            self._cookies[cookie["name"], cookie["domain"], cookie["path"]] = cookie
+        return visit.page
+
+    async def _read_file(self, name: str) -> Page:
+        url = f"file:///{quote(name)}"
+        try:
+            return await read_document(url, type_of_file(name), self._assignment.files[name])
+        except UnreadableDocumentError as error:
+            raise PageNotOpenedError(f"The file {name} cannot be read: {error}.", url) from error
+
+    def _goal(
+        self, what: OpenAddress | OpenFile | FollowLink, target: OpenAddress | OpenFile
+    ) -> str:
+        if isinstance(what, FollowLink):
+            return f"Follow the link “{what.phrase}”"
+        named = target.url if isinstance(target, OpenAddress) else f"the file {target.name}"
+        # The first step says who is at work, so that nobody takes the rules for a language model.
+        return f"{self._name}: open {named}" if self._pace.steps == 1 else f"Open {named}"
+
+
+def _first_lines(page: Page) -> str:
+    lines = [page.title, *(line for line in page.text.splitlines() if line)]
+    return shorten("\n".join(lines[:_SHOWN_LINES]).strip(), _SHOWN_CHARACTERS)
 
 
 class ReaderExecutor:
     """Opens the pages that a task names, follows the links it names, and answers from them.
 
     It works by fixed rules and says so. It does not use forms, does not run scripts, and fails
-    with a reason where its rules end.
-
-    Args:
-        egress: Where tasks may go; by default to no address of this machine or of a private
-            network but those of this machine that a task itself names with their ports.
+    with a reason where its rules end. By default it goes to no address of this machine or of a
+    private network but those of this machine that a task itself names with their ports.
     """
 
     name = "rule-based reader"
@@ -46,34 +171,25 @@ class ReaderExecutor:
     async def run(
         self, assignment: Assignment, control: Control
     ) -> AsyncIterator[Step | Finished | Failed]:
-        """Carry out one task.
-
-        Args:
-            assignment: The task. Its secrets are not used.
-            control: Awaited before each step.
-
-        Yields:
-            A step for each page that was opened and one for the answer, then `Finished`; or
-            `Failed` with the reason.
-        """
+        """Carry out one task."""
         client = HttpClient(self._egress.policy(assignment))
-        journey = Journey(self.name, assignment, client, control)
+        run = TaskRun(self.name, assignment, client, control)
         try:
             plan = await _understood(assignment)
             for action in plan.actions:
-                step = await journey.take(action)
+                step = await run.perform(action)
                 if step is not None:
                     yield step
-            evaluation = await journey.begin_step()
+            evaluation = await run.begin_step()
             schema = assignment.structured_output_json
-            finished = await answer(journey.answering, plan, schema)
+            finished = await answer(run.answering, plan, schema)
             shown = shorten(finished.output or "", _SHOWN_CHARACTERS)
-            yield Step("Compose the answer", evaluation, journey.url, text=shown)
-            yield attrs.evolve(finished, cookies=journey.cookies)
+            yield Step("Compose the answer", evaluation, run.url, text=shown)
+            yield attrs.evolve(finished, cookies=run.cookies)
         except PageNotOpenedError as error:
             yield Failed(error.reason, error.url)
         except _REASONS as error:
-            yield Failed(str(error), journey.url)
+            yield Failed(str(error), run.url)
 
     async def aclose(self) -> None:
         """Nothing is shared between tasks."""

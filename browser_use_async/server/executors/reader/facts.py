@@ -1,7 +1,9 @@
-"""Named values, found by the words of their names."""
+"""Named values of pages, JSON objects and rows of tables, found by the words of their names."""
 
+import re
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cached_property
 from itertools import islice
 from typing import Any
 
@@ -18,35 +20,44 @@ MAX_TEXT = 20_000
 _MAX_NAME = 200  # characters; pages may have names of megabytes for each of many values
 _MAX_DEPTH = 6
 _MAX_FACTS = 5000
+_SEPARATORS = re.compile("[,;|\u2022\u00b7]")
+# What may hold a comma without being an enumeration.
+_SENTENCES = frozenset("body content description heading headline summary text title url".split())
+_ANY_LIST = frozenset({"bullet", "bullet point", "entry", "item", "list", "list item", "point"})
+_ANY_LABELS = frozenset({"", "attribute", "detail", "fact", "label", "property", "specification"})
+_MAX_NODES = 5000
 
 
 @attrs.frozen
 class Fact:
-    """A named value.
+    """A named value."""
 
-    Attributes:
-        name: Its name in any spelling.
-        value: The value, a text most of the time.
-        other_name: Whether the name is not the page's own, so that better names win.
-        words: The words of the name.
-    """
-
-    name: str
-    value: Any
-    other_name: bool = False
+    name: str  # its name in any spelling
+    value: Any  # the value, a text most of the time
+    other_name: bool = False  # whether the name is not the page's own, so that better names win
+    # the words of the name
     words: frozenset[str] = attrs.field(
         default=attrs.Factory(lambda fact: word_set(fact.name[:_MAX_NAME]), takes_self=True)
     )
 
 
-class Facts:
-    """Facts that are looked up by name.
+@attrs.frozen
+class Wanted:
+    """The objects that a list shall hold."""
 
-    Args:
-        facts: The facts, the most trusted first.
+    name: str  # what the list is called
+    fields: Sequence[str] = ()  # the names of their properties
+    required: Sequence[str] = ()  # the names of the properties that they must have
+
+
+class Facts:
+    """Facts that are looked up by name: those of a page, a JSON object or the row of a table.
+
+    Every method gives the best candidates first.
     """
 
-    def __init__(self, facts: Iterable[Fact]) -> None:
+    def __init__(self, facts: Iterable[Fact], base: str = "") -> None:
+        self.base = base  # what addresses are relative to
         self._facts = list(facts)
         self._exact: dict[frozenset[str], list[Fact]] = {}
         self._close: dict[frozenset[str], list[Fact]] = {}
@@ -59,9 +70,6 @@ class Facts:
 
         The same words come first, in whatever order; then the same words but for the little ones;
         at last a name that contains the words, provided that there is only one.
-
-        Args:
-            name: The name, in any spelling.
         """
         wanted = word_set(name)
         exact = self._exact.get(wanted, []) if wanted else []
@@ -73,17 +81,46 @@ class Facts:
         if wanted and not exact:
             yield from self._only_longer(wanted)
 
-    def under(self, name: str) -> "Facts":
-        """The facts whose names contain a name, called by the rest of their names.
+    def lists(self, name: str) -> Iterator[list[Any]]:
+        """Lists, and texts that enumerate something."""
+        for value in self.values(name):
+            if isinstance(value, list):
+                yield value
+            elif isinstance(value, str) and not word_set(name) & _SENTENCES:
+                yield [each.strip() for each in _SEPARATORS.split(value)]
+            else:
+                yield [value]
 
-        Args:
-            name: The name.
-        """
+    def parts(self, name: str) -> Iterator["Facts"]:
+        """Inner objects, then the facts whose names begin with the name."""
+        for value in self.values(name):
+            only = value[0] if isinstance(value, list) and len(value) == 1 else value
+            if isinstance(only, Mapping):
+                yield Facts(mapping_facts(only), self.base)
+        if prefixed := self._under(name):
+            yield prefixed
+
+    def records(self, wanted: Wanted) -> Iterator[Iterable["Facts"]]:
+        """Lists of inner objects."""
+        for value in self.values(wanted.name):
+            inner = value if isinstance(value, list) else [value]
+            if inner and all(isinstance(one, Mapping) for one in inner):
+                yield (Facts(mapping_facts(one), self.base) for one in inner)
+
+    def mappings(self, name: str) -> Iterator[Mapping[str, Any]]:
+        """Inner objects, or without a name the whole."""
+        if not name:
+            yield self._named_values()
+        yield from (value for value in self.values(name) if isinstance(value, Mapping))
+
+    def _under(self, name: str) -> "Facts":
+        """The facts whose names contain a name, called by the rest of their names."""
         outer = word_set(name)
         inner = (fact for fact in self._facts if outer and outer < fact.words)
-        return Facts(Fact(" ".join(sorted(fact.words - outer)), fact.value) for fact in inner)
+        named = (Fact(" ".join(sorted(fact.words - outer)), fact.value) for fact in inner)
+        return Facts(named, self.base)
 
-    def named_values(self) -> dict[str, Any]:
+    def _named_values(self) -> dict[str, Any]:
         """All facts by their own names, the most trusted value of each."""
         own = [fact for fact in self._facts if not fact.other_name]
         return {fact.name: fact.value for fact in reversed(own)}
@@ -98,11 +135,7 @@ class Facts:
 
 
 def page_facts(page: Page) -> Iterator[Fact]:
-    """What a page says, the plainest first.
-
-    Args:
-        page: The page.
-    """
+    """What a page says, the plainest first."""
     links = [{"text": link.text, "url": link.url} for link in page.links]
     headings = [{"level": heading.level, "text": heading.text} for heading in page.headings]
     yield Fact("title", page.title)
@@ -126,23 +159,13 @@ def page_facts(page: Page) -> Iterator[Fact]:
 
 
 def mapping_facts(mapping: Mapping[str, Any]) -> Iterator[Fact]:
-    """The values in a JSON object, then those in the objects inside it.
-
-    Args:
-        mapping: The object.
-    """
+    """The values in a JSON object, then those in the objects inside it."""
     yield from _own_facts(mapping)
     yield from _nested_facts(mapping)
 
 
 def row_facts(table: Table, row: Row, name: str) -> Iterator[Fact]:
-    """The cells of a row under the names of their columns.
-
-    Args:
-        table: The table.
-        row: One of its rows.
-        name: What a row is about; a column of that name also names the row.
-    """
+    """The cells of a row under the names of their columns."""
     cells = list(zip(table.headers, row.cells, strict=False))
     yield from (Fact(header, cell) for header, cell in cells)
     # The first column names the row when it is marked so, has no name, or is named like the rows.
@@ -220,3 +243,105 @@ def _other_names(page: Page, text: str) -> Iterator[Fact]:
         "type": next(iter(types), ""),
     }
     return (Fact(name, value, other_name=True) for name, value in others.items())
+
+
+class PageFacts(Facts):
+    """The facts of one or several pages."""
+
+    def __init__(self, pages: Sequence[Page]) -> None:
+        super().__init__((fact for page in pages for fact in page_facts(page)), pages[0].url)
+        self._pages = pages
+
+    def lists(self, name: str) -> Iterator[list[Any]]:
+        """Columns and lists of that name, one value from each of several pages, any only list."""
+        wanted = word_set(name)
+        if len(self._pages) > 1:
+            each = [next(filter(None, one.values(name)), None) for one in self._alone]
+            if all(isinstance(value, str) for value in each):
+                yield each
+        yield from super().lists(name)
+        for table in self._tables():
+            for column, header in enumerate(table.headers):
+                if wanted and word_set(header) == wanted:
+                    yield [row.cells[column] for row in table.rows if column < len(row.cells)]
+        lists = [one for page in self._pages for one in page.lists]
+        yield from (list(one.items) for one in lists if wanted and wanted <= word_set(one.name))
+        if len(lists) == 1 and (not wanted or " ".join(sorted(wanted)) in _ANY_LIST):
+            yield list(lists[0].items)
+
+    def parts(self, name: str) -> Iterator["Facts"]:
+        """Inner objects, nodes of that type, labels below a heading of that name."""
+        yield from (Facts(mapping_facts(node), self.base) for node in self._nodes(name))
+        section = self._section(name)
+        if section:
+            yield Facts((Fact(key, value) for key, value in section.items()), self.base)
+        yield from super().parts(name)
+
+    def records(self, wanted: Wanted) -> Iterator[Iterable["Facts"]]:
+        """Nodes of that type, tables with such columns, the pages themselves."""
+        yield from super().records(wanted)
+        if nodes := list(self._nodes(wanted.name)):
+            yield (Facts(mapping_facts(node), self.base) for node in nodes)
+        for table in sorted(self._tables(), key=lambda one: _fit(one, wanted), reverse=True):
+            if not wanted.fields or any(_fit(table, wanted)[1:]):
+                yield (Facts(row_facts(table, row, wanted.name), self.base) for row in table.rows)
+        for document in (node for page in self._pages for node in page.data):
+            if isinstance(document, list) and all(isinstance(one, Mapping) for one in document):
+                yield (Facts(mapping_facts(one), self.base) for one in document)
+        if len(self._pages) > 1:
+            yield self._alone
+
+    def mappings(self, name: str) -> Iterator[Mapping[str, Any]]:
+        """Inner objects, labels below a heading of that name, all labels, meta elements."""
+        yield from (value for value in self.values(name) if isinstance(value, Mapping))
+        if section := self._section(name):
+            yield section
+        words = " ".join(sorted(word_set(name)))
+        if words in _ANY_LABELS:
+            yield {label.name: label.value for page in self._pages for label in page.labels}
+        if words in {"metadata", "meta"}:
+            yield {label.name: label.value for page in self._pages for label in page.metadata}
+
+    @cached_property
+    def _alone(self) -> list["PageFacts"]:
+        return [PageFacts([page]) for page in self._pages]
+
+    def _tables(self) -> list[Table]:
+        return [table for page in self._pages for table in page.tables]
+
+    def _section(self, name: str) -> dict[str, str]:
+        wanted = word_set(name)
+        labels = [label for page in self._pages for label in page.labels]
+        return {
+            label.name: label.value
+            for label in labels
+            if wanted and wanted <= word_set(label.section)
+        }
+
+    def _nodes(self, name: str) -> Iterator[Mapping[str, Any]]:
+        """The nodes whose type is the name, wherever they stand in the page's data."""
+        wanted = word_set(name)
+        waiting: deque[Any] = deque(node for page in self._pages for node in page.data)
+        for _ in range(_MAX_NODES):
+            if not waiting:
+                return
+            node = waiting.popleft()
+            if isinstance(node, list):
+                waiting.extendleft(reversed(node[:_MAX_NODES]))
+            elif isinstance(node, Mapping):
+                if wanted and any(word_set(kind) == wanted for kind in types_of(node)):
+                    yield node
+                else:
+                    waiting += [value for key, value in node.items() if not key.startswith("@")]
+
+
+def _fit(table: Table, wanted: Wanted) -> tuple[bool, int, bool]:
+    """How well a table fits: all that is required, how many columns, whether its name."""
+    row = Facts(row_facts(table, table.rows[0], wanted.name))
+    has = {field for field in wanted.fields if next(row.values(field), None) is not None}
+    named = word_set(wanted.name)
+    return (
+        has.issuperset(wanted.required),
+        len(has),
+        bool(named) and named <= word_set(table.name),
+    )

@@ -2,55 +2,48 @@
 
 import re
 from collections.abc import Collection, Iterator, Sequence
+from enum import StrEnum
 from itertools import pairwise
 
 import attrs
 
-from browser_use_async.server.executors.reader.clauses import (
-    clause_after,
+from browser_use_async.server.executors.reader import vocabulary
+from browser_use_async.server.executors.reader.grammar import (
+    BLANK,
+    Token,
+    clause_end,
+    has_gap,
     named_files,
     named_page,
+    sentences,
+    tokenize,
     without,
 )
+from browser_use_async.server.executors.reader.output_file import Saving, saving, unnamed_file
 from browser_use_async.server.executors.reader.schema import Schema
-from browser_use_async.server.executors.reader.wishes import (
-    ANSWERS,
-    Part,
-    Saving,
-    WishNotUnderstoodError,
-    answer_parts,
-    asks,
-    beyond_reading,
-    saving,
-    unnamed_file,
-)
 from browser_use_async.server.html.addresses import find_addresses
 from browser_use_async.server.html.words import word_set
 
-_CLICKS = "click|press|tap"
-_VERB = re.compile(
-    rf"""\b(?:(?P<clicks>{_CLICKS})|(?P<downloads>download)
-        |(?P<follows>choose|follow|select
-            |(?:find|locate|look\s+for)(?=[^.\n\0]{{1,80}}\sand\s+(?:{_CLICKS}|follow|open)\b))
-        |(?P<opens>(?:browse|continue|go|head|navigate|switch)\s+to|goto|open|visit)
-        )(?:\s+on)?\s+""",
-    re.IGNORECASE | re.VERBOSE,
-)
-# An instruction begins here; "the press release" and "we are open on Monday" are none.
-_BEGINS = re.compile(
-    r"(?:^|[-\u2013*>.,;:!?()\n\0\d]\s*"
-    r"|\b(?:also|and|can|could|finally|first|just|must|next|now|please|should|that|then|to|you)\s+)$",
-    re.IGNORECASE,
-)
-_LOOK_BACK = 20
+_FIND_WITHIN = 80  # characters
 _MAX_TASK = 20_000  # characters
-# "the prices page at ADDRESS" is that address, "the prices page of ADDRESS" a link on it.
-_IS_ADDRESS = re.compile(r"[\s(:\"'“]*(?:(?:at|under)[\s(:\"'“]*)?\0")
-_HAS_OWNER = re.compile(r"\b(?:from|of|on)\s*$", re.IGNORECASE)
-_REPEAT = re.compile(rf"\s+and\s+(?:{_CLICKS}|follow|open)(?:\s+on)?\s+it\b", re.IGNORECASE)
-# Words for the page that an address leads to anyway.
-_START_PAGES = frozenset("front home homepage landing main start web website site".split())
 _SAVED_ENDINGS = frozenset({"csv", "json", "md", "txt"})
+_WORD = re.compile(r"[^\W_]+")
+ANSWERS = (
+    "an answer in words is a page's title, description, headings, links, tables or whole text; "
+    "structured_output_json gets the fields that it names"
+)
+"""What can be asked for, for errors."""
+
+
+class Part(StrEnum):
+    """What of a page an answer in words can consist of."""
+
+    TITLE = "title"
+    DESCRIPTION = "description"
+    HEADINGS = "headings"
+    LINKS = "links"
+    TABLES = "tables"
+    TEXT = "text"
 
 
 class PlanRefusedError(Exception):
@@ -59,67 +52,42 @@ class PlanRefusedError(Exception):
 
 @attrs.frozen
 class OpenAddress:
-    """Open an address.
-
-    Attributes:
-        url: The address.
-    """
+    """Open an address."""
 
     url: str
 
 
 @attrs.frozen
 class OpenFile:
-    """Read a file that came with the task.
-
-    Attributes:
-        name: Its name.
-    """
+    """Read a file that came with the task."""
 
     name: str
 
 
 @attrs.frozen
 class FollowLink:
-    """Follow a link of the page at hand.
+    """Follow a link of the page at hand."""
 
-    Attributes:
-        phrase: Words for the link.
-        needed: Whether the task fails without it; the home page may be the one at hand.
-    """
-
-    phrase: str
-    needed: bool = True
+    phrase: str  # words for it
+    needed: bool = True  # whether the task fails without it; the home page may be the one at hand
 
 
 @attrs.frozen
 class Action:
-    """One thing to do.
-
-    Attributes:
-        what: The thing.
-        answers: Whether what it opens is part of the answer, and not just on the way.
-    """
+    """One thing to do."""
 
     what: OpenAddress | OpenFile | FollowLink
-    answers: bool = True
+    answers: bool = True  # whether what it opens is part of the answer, and not just on the way
 
 
 @attrs.frozen
 class Plan:
-    """What a reader shall do.
+    """What a reader shall do."""
 
-    Attributes:
-        actions: What to open, in order.
-        parts: What of the pages an answer in words consists of.
-        saving: The output file, if one is asked for.
-        only_saving: Whether nothing is asked for beside the output file.
-    """
-
-    actions: tuple[Action, ...]
-    parts: frozenset[Part] = frozenset({Part.TEXT})
+    actions: tuple[Action, ...]  # what to open, in order
+    parts: frozenset[Part] = frozenset({Part.TEXT})  # of the pages, for an answer in words
     saving: Saving | None = None
-    only_saving: bool = False
+    only_saving: bool = False  # whether nothing is asked for beside the output file
 
 
 @attrs.frozen
@@ -148,12 +116,7 @@ def read_task(task: str, files: Sequence[str], structured_output_json: str | Non
 
 
 def read_plan(task: str, files: Collection[str] = (), *, structured: bool = False) -> Plan:
-    """The plan that a task's text makes.
-
-    Args:
-        task: The text.
-        files: The names of the files that came with the task.
-        structured: Whether a schema says what the answer is.
+    """The plan that a text makes; `structured` says that a schema says what the answer is.
 
     Raises:
         PlanRefusedError: The text names no page, asks for more than reading, or has a sentence
@@ -161,14 +124,14 @@ def read_plan(task: str, files: Collection[str] = (), *, structured: bool = Fals
     """
     refuse_long(task)
     opened = _addresses_and_files(task, files)
-    blanked = _blanked(task, opened, "\0")
+    blanked = _blanked(task, opened, BLANK)
     saved = saving(blanked)
     understood = list(_links(blanked, saved))
     followed = [each for each in understood if isinstance(each, _Placed)]
     placed = _in_order(opened, followed) or [_Placed(0, 0, OpenFile(name)) for name in files]
     _check(blanked, placed, saved)
     spans = [*understood, _Span(saved.start, saved.end)] if saved else understood
-    rest = _blanked(blanked, spans, " ").replace("\0", " ")
+    rest = _blanked(blanked, spans, " ").replace(BLANK, " ")
     return Plan(
         actions=tuple(_actions(blanked, placed)),
         parts=understood_parts(rest, structured=structured),
@@ -177,9 +140,12 @@ def read_plan(task: str, files: Collection[str] = (), *, structured: bool = Fals
     )
 
 
+# --- pages and links ------------------------------------------------------------------------
+
+
 def _addresses_and_files(task: str, files: Collection[str]) -> list[_Placed]:
     named = [_Placed(start, end, OpenFile(name)) for start, end, name in named_files(task, files)]
-    without_files = _blanked(task, named, "\0")
+    without_files = _blanked(task, named, BLANK)
     addresses = [
         _Placed(mention.start, mention.end, OpenAddress(mention.url))
         for mention in find_addresses(without_files)
@@ -192,76 +158,84 @@ def _blanked(text: str, spans: Sequence[_Span], blank: str) -> str:
 
 
 def _links(text: str, saved: Saving | None) -> Iterator[_Span]:
+    tokens = tokenize(text)
     reached = 0
-    for verb in _VERB.finditer(text):
+    for place, verb in enumerate(tokens):
         # "download the table as x.csv" asks for a file, not for a link.
-        if verb.start() < reached or (saved and saved.start <= verb.start() < saved.end):
+        is_saving = saved is not None and saved.start <= verb.start < saved.end
+        if verb.start < reached or is_saving or not _begins(tokens, place):
             continue
-        if not _BEGINS.search(text[max(0, verb.start() - _LOOK_BACK) : verb.start()]):
+        follows = vocabulary.FOLLOWS.at(tokens, place) or _find_at(tokens, place)
+        clicks = vocabulary.CLICKS.at(tokens, place)
+        count = (
+            follows
+            or clicks
+            or vocabulary.OPENS.at(tokens, place)
+            or vocabulary.DOWNLOADS.at(tokens, place)
+        )
+        first = _behind_on(tokens, place + count)
+        first += first < len(tokens) and tokens[first].text == "\n"
+        if not count or not has_gap(tokens, first):
             continue
-        clause, end = clause_after(text, verb.end())
+        end = clause_end(tokens, first)
+        clause = text[tokens[first].start : tokens[end - 1].end] if first < end else ""
+        if _is_address(tokens, end) and (
+            first == end or tokens[end - 1].text not in vocabulary.OWNERS
+        ):
+            yield _Span(verb.start, tokens[end - 1].end)
+            continue
         phrase, certain = named_page(clause)
-        about_address = _IS_ADDRESS.match(text, end) and not _HAS_OWNER.search(clause)
-        if about_address:
-            yield _Span(verb.start(), end)
+        if not word_set(phrase) or (follows and not certain):
             continue
-        if not word_set(phrase) or not (certain or not verb["follows"]):
-            continue
-        needed = bool(verb["clicks"]) or not is_start_page(phrase)
-        reached = end = _end_of_repeat(text, end)
-        yield _Placed(verb.start(), end, FollowLink(phrase, needed))
+        reached = tokens[_behind_repeat(tokens, end) - 1].end
+        needed = clicks > 0 or not is_start_page(phrase)
+        yield _Placed(verb.start, reached, FollowLink(phrase, needed))
 
 
-def _end_of_repeat(text: str, end: int) -> int:
+def _begins(tokens: Sequence[Token], place: int) -> bool:
+    """Whether an instruction can begin at a token."""
+    before = tokens[place - 1].text if place else "\n"
+    return before in vocabulary.BEGINS or before[-1].isdigit()
+
+
+def _find_at(tokens: Sequence[Token], place: int) -> int:
+    """A verb such as `find`, if what is found is to be clicked in the same sentence."""
+    count = vocabulary.FINDS.at(tokens, place)
+    if count:
+        for behind in range(place + count, len(tokens)):
+            is_far = tokens[behind].start > tokens[place].end + _FIND_WITHIN
+            if is_far or tokens[behind].text in {".", "\n", BLANK}:
+                break
+            if vocabulary.FOUND.at(tokens, behind):
+                return count
+    return 0
+
+
+def _behind_on(tokens: Sequence[Token], place: int) -> int:
+    return place + (place < len(tokens) and tokens[place].text == "on")
+
+
+def _behind_repeat(tokens: Sequence[Token], end: int) -> int:
     """Where a link ends that is found first: "find the link Prices and click it"."""
-    repeat = _REPEAT.match(text, end)
-    return repeat.end() if repeat else end
+    repeat = vocabulary.FOUND.at(tokens, end)
+    place = _behind_on(tokens, end + repeat)
+    is_it = repeat and place < len(tokens) and tokens[place].text == "it"
+    return place + 1 if is_it else end
 
 
-def refuse_long(task: str) -> None:
-    """Refuse a text that is longer than one is read by rules.
-
-    Raises:
-        PlanRefusedError: It is.
-    """
-    if len(task) > _MAX_TASK:
-        raise PlanRefusedError(
-            f"The task has {len(task):,} characters. Without a language model a text of up to "
-            f"{_MAX_TASK:,} is read: upload what is longer, and name the file in the task."
-        )
-
-
-def refuse_unnamed_file(text: str) -> None:
-    """Refuse an output file whose name cannot be read.
-
-    Raises:
-        PlanRefusedError: The text wants one.
-    """
-    if saving(text) is None and (wish := unnamed_file(text)) is not None:
-        raise PlanRefusedError(
-            f"“{wish}” names no file that can be written: say save the page as NAME.csv, with a "
-            "name without blanks."
-        )
+def _is_address(tokens: Sequence[Token], place: int) -> bool:
+    """Whether a clause ends with an address: "the prices page at ADDRESS", not "of ADDRESS"."""
+    for is_at in (False, True):
+        while place < len(tokens) and tokens[place].text in vocabulary.OPEN_SIGNS:
+            place += 1
+        if not is_at and place < len(tokens) and tokens[place].text in {"at", "under"}:
+            place += 1
+    return place < len(tokens) and tokens[place].text == BLANK
 
 
 def is_start_page(phrase: str) -> bool:
     """Whether words mean the page that an address leads to anyway, such as `the home page`."""
-    return word_set(phrase) <= _START_PAGES
-
-
-def understood_parts(text: str, *, structured: bool) -> frozenset[Part]:
-    """What of its pages a task asks for.
-
-    Raises:
-        PlanRefusedError: One of its sentences is not understood.
-    """
-    try:
-        return answer_parts(text, structured=structured)
-    except WishNotUnderstoodError as error:
-        raise PlanRefusedError(
-            f"“{error}” is not understood, since there is no language model here. Pages are "
-            f"opened, links are followed; {ANSWERS}."
-        ) from None
+    return word_set(phrase) <= vocabulary.START_PAGES
 
 
 def _in_order(opened: Sequence[_Placed], followed: Sequence[_Placed]) -> list[_Placed]:
@@ -292,6 +266,22 @@ def _actions(text: str, placed: Sequence[_Placed]) -> Iterator[Action]:
         yield Action(one.what, not on_the_way or asks(text[one.end : following.start]))
 
 
+# --- what cannot be done --------------------------------------------------------------------
+
+
+def refuse_long(task: str) -> None:
+    """Refuse a text that is longer than one is read by rules.
+
+    Raises:
+        PlanRefusedError: It is.
+    """
+    if len(task) > _MAX_TASK:
+        raise PlanRefusedError(
+            f"The task has {len(task):,} characters. Without a language model a text of up to "
+            f"{_MAX_TASK:,} is read: upload what is longer, and name the file in the task."
+        )
+
+
 def _check(text: str, placed: Sequence[_Placed], saved: Saving | None) -> None:
     beyond = beyond_reading(text)
     if beyond is not None:
@@ -309,3 +299,89 @@ def _check(text: str, placed: Sequence[_Placed], saved: Saving | None) -> None:
         raise PlanRefusedError(
             f"{saved.name} cannot be written: a rule-based reader writes .csv, .json, .md and .txt."
         )
+
+
+def beyond_reading(text: str) -> str | None:
+    """What a text asks for that a reader cannot do, such as `log in`, or None."""
+    tokens = tokenize(text)
+    for place, token in enumerate(tokens):
+        count = vocabulary.FORMS.at(tokens, place)
+        if count and (place == 0 or tokens[place - 1].text in vocabulary.FORM_BEGINS):
+            objects = vocabulary.FORM_OBJECTS.get(token.text)
+            if objects is None or any(each.text in objects for each in tokens[place + 1 :][:1]):
+                return " ".join(each.text for each in tokens[place : place + count])
+    return None
+
+
+def refuse_unnamed_file(text: str) -> None:
+    """Refuse an output file whose name cannot be read.
+
+    Raises:
+        PlanRefusedError: The text wants one.
+    """
+    if saving(text) is None and (wanted := unnamed_file(text)) is not None:
+        raise PlanRefusedError(
+            f"“{wanted}” names no file that can be written: say save the page as NAME.csv, with a "
+            "name without blanks."
+        )
+
+
+# --- what is asked for ----------------------------------------------------------------------
+
+
+def asks(text: str, *, for_words: bool = False) -> bool:
+    """Whether a text asks for what is to be read; `for_words`: and not only for a file of it."""
+    wanted = vocabulary.ASKS_FOR_WORDS if for_words else vocabulary.ASKS
+    return not wanted.isdisjoint(_WORD.findall(text.casefold()))
+
+
+def understood_parts(text: str, *, structured: bool) -> frozenset[Part]:
+    """What of its pages a task asks for; the whole text if nothing is named.
+
+    With a schema that says what is wanted, the words may be any.
+
+    Raises:
+        PlanRefusedError: One of its sentences is not understood.
+    """
+    parts: set[Part] = set()
+    has_asked = False
+    for start, end, follows_comma in sentences(text):
+        sentence = " ".join(text[start:end].split())
+        said = _without_order(sentence)
+        words = _WORD.findall(said.casefold())
+        has_asked = asks(sentence) or (has_asked and follows_comma)
+        parts |= {Part(vocabulary.PARTS[word]) for word in words if word in vocabulary.PARTS}
+        if not (structured and has_asked) and not _adds_nothing(words):
+            raise PlanRefusedError(
+                f"“{said}” is not understood, since there is no language model here. Pages are "
+                f"opened, links are followed; {ANSWERS}."
+            )
+    return frozenset(parts or {Part.TEXT})
+
+
+def _adds_nothing(words: Sequence[str]) -> bool:
+    """Whether words name parts of a page and no more."""
+    return all(
+        word in vocabulary.PARTS
+        or word in vocabulary.AROUND_PARTS
+        or (word, following) == ("meta", "description")
+        for word, following in pairwise([*words, ""])
+    )
+
+
+def _without_order(sentence: str) -> str:
+    tokens = tokenize(sentence)
+    place = 0
+    while place < len(tokens):
+        following = tokens[place + 1].text if place + 1 < len(tokens) else ""
+        words = vocabulary.ORDER.at(tokens, place)
+        if tokens[place].text in {"-", "*", "\u2022"}:
+            place += 1
+        elif tokens[place].text.isdecimal() and following in {".", ")"}:
+            place += 2
+        elif words:
+            after = tokens[place + words].text if place + words < len(tokens) else ""
+            place += words + (after in {",", ":"})
+        else:
+            break
+    return sentence[tokens[place].start :] if place < len(tokens) else ""

@@ -6,7 +6,7 @@ from typing import Any
 import attrs
 
 from browser_use_async.api.task_fields import MISSING, resolve_pointer
-from browser_use_async.server.html.decoding import load_json
+from browser_use_async.server.html.document import load_json
 
 # The types that the keywords read here must have.
 _KEYWORDS: dict[str, tuple[type, ...]] = {
@@ -29,22 +29,15 @@ class SchemaRefusedError(Exception):
 
 @attrs.frozen
 class Alternatives:
-    """What a value may be.
+    """What a value may be."""
 
-    Attributes:
-        branches: Schemas without alternatives of their own, of which one has to fit.
-        nullable: Whether null will do as well.
-    """
-
+    # schemas without alternatives of their own, of which one has to fit
     branches: list[dict[str, Any]]
-    nullable: bool
+    nullable: bool  # whether null will do as well
 
 
 class Schema:
     """A JSON schema whose parts refer to each other.
-
-    Args:
-        text: The schema as JSON.
 
     Raises:
         SchemaRefusedError: The text is not JSON, or not a schema.
@@ -66,9 +59,6 @@ class Schema:
 
     def alternatives(self, part: Any) -> Alternatives:
         """What a value may be by a part of this schema.
-
-        Args:
-            part: The part; `True` and an empty object stand for anything.
 
         Raises:
             SchemaRefusedError: It refers to what is not there, or the schema is out of proportion.

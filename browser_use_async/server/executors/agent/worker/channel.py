@@ -6,13 +6,14 @@ import signal
 import threading
 from typing import Any, BinaryIO
 
-from browser_use_async.server.executors.agent.worker.framing import (
+from browser_use_async.server.executors.agent.worker.messages import (
     HEADER_BYTES,
+    Message,
+    Order,
     pack,
     size_of,
     unpack,
 )
-from browser_use_async.server.executors.agent.worker.order import Message, Order
 
 
 class Channel:
@@ -20,10 +21,6 @@ class Channel:
 
     A thread of its own listens: it ends this process, with all that it has started, as soon as
     nobody holds the other end of the pipe any more, whatever the agent is doing meanwhile.
-
-    Args:
-        incoming: Where the server's messages come from.
-        outgoing: Where ours go.
     """
 
     def __init__(self, incoming: BinaryIO, outgoing: BinaryIO) -> None:
@@ -57,11 +54,7 @@ class Channel:
         threading.Thread(target=self._listen, name="lifeline", daemon=True).start()
 
     def send(self, message: Message) -> None:
-        """Tell the server.
-
-        Args:
-            message: What to tell.
-        """
+        """Tell the server."""
         self._outgoing.write(pack(message))
         self._outgoing.flush()
 

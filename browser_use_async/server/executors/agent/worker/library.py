@@ -6,7 +6,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, Protocol
 
-from browser_use_async.server.executors.agent.worker.order import Order
+from browser_use_async.server.executors.agent.worker.messages import Order
 
 
 class PageState(Protocol):
@@ -101,11 +101,7 @@ class Tools(Protocol):
 
 
 def make_browser(order: Order) -> Browser:
-    """Connect with the browser that the server has started.
-
-    Args:
-        order: The task.
-    """
+    """Connect with the browser that the server has started."""
     width, height = order["viewport"]
     browser: Browser = import_module("browser_use").Browser(
         cdp_url=order["browser_url"],
@@ -135,14 +131,7 @@ def make_agent(
     tools: Tools,
     on_step: Callable[[PageState, Decision, int], Awaitable[None]],
 ) -> Agent:
-    """An agent that begins when it is run.
-
-    Args:
-        order: The task.
-        browser: Its browser.
-        tools: What it can do.
-        on_step: Told of each step, before the step is taken.
-    """
+    """An agent that begins when it is run."""
     library = import_module("browser_use")
     model = library.ChatOpenAI(
         model=order["model"],
@@ -172,11 +161,7 @@ def make_agent(
 
 
 async def highlighted(state: PageState) -> bytes | None:
-    """The page's PNG with a frame around each element that can be acted on.
-
-    Args:
-        state: The page.
-    """
+    """The page's PNG with a frame around each element that can be acted on."""
     if state.screenshot is None:
         return None
     elements: Mapping[int, Any] = state.dom_state.selector_map

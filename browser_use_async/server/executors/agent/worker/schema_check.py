@@ -18,9 +18,6 @@ class SchemaRefusedError(Exception):
 class AnswerSchema:
     """The schema of one task's answer.
 
-    Args:
-        text: The schema as JSON.
-
     Raises:
         SchemaRefusedError: It is no JSON schema.
     """
@@ -49,14 +46,7 @@ class AnswerSchema:
         )
 
     def check(self, answer: str) -> tuple[str, str]:
-        """Hold an answer against the schema.
-
-        Args:
-            answer: What the agent wants to answer.
-
-        Returns:
-            The JSON, and what is wrong with it; one of them is empty.
-        """
+        """Hold an answer against the schema."""
         fenced = _FENCED.fullmatch(answer)
         try:
             value = json.loads(fenced["inner"] if fenced else answer)
@@ -73,12 +63,7 @@ class AnswerSchema:
 
 
 def require_schema(tools: Tools, schema: AnswerSchema) -> None:
-    """Let the agent be done only with an answer that follows the schema.
-
-    Args:
-        tools: What it can do.
-        schema: The schema.
-    """
+    """Let the agent be done only with an answer that follows the schema."""
     result = import_module("browser_use").ActionResult
 
     @tools.action(

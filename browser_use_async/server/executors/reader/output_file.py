@@ -1,17 +1,78 @@
-"""Output files: tables as CSV, pages as JSON, text and Markdown."""
+"""The output file that a task asks for: its name in the text, and what is written into it."""
 
 import csv
 import io
 import json
+import re
 from collections.abc import Sequence
 from typing import Any
 
 import attrs
 
 from browser_use_async.api.csv_cells import cell_of
-from browser_use_async.server.executors.reader.wishes import Saving
+from browser_use_async.server.executors.reader.grammar import BLANK, Token, has_gap, tokenize
 from browser_use_async.server.html.page import Page, Row, Table
 from browser_use_async.server.html.words import word_set
+
+_SAVES = frozenset("convert download export output put save store write".split())
+_SAVES_AS = frozenset("as called file in into named to".split())
+_FILE_WORDS = frozenset("a an called csv file json markdown named text the".split())
+_ENDINGS = "csv|docx?|gif|html?|jpe?g|json|md|ods|pdf|png|tsv|txt|xlsx?|xml|ya?ml"
+_FILE_NAME = re.compile(rf"\w[\w-]*(?:\.[\w-]+)*\.(?P<ending>{_ENDINGS})\b", re.IGNORECASE)
+_FAR = 300  # characters between a verb and the name of its file
+_SAVES_SOMETHING = frozenset("convert export save store write".split())
+_UNSAVED_ENDINGS = frozenset("csv doc docx json md pdf tsv txt xls xlsx xml yaml yml".split())
+
+
+@attrs.frozen
+class Saving:
+    """An output file that a task asks for."""
+
+    start: int  # where the instruction begins in the text
+    end: int
+    what: str  # the words for what goes into the file
+    name: str
+    ending: str  # of the name, in lower case, without the dot
+
+
+def saving(text: str) -> Saving | None:
+    """The output file that a text asks for, such as `save the table as prices.csv`."""
+    verb: Token | None = None
+    named: Token | None = None  # the word behind which the name may stand, maybe after others
+    for token in tokenize(text):
+        if token.text in {".", "\n"} or (verb and token.start > verb.end + _FAR):
+            verb = named = None
+        if token.text in _SAVES:
+            verb, named = token, None
+        elif verb is None:
+            continue
+        elif named is not None and (match := _file_name(text, token)):
+            what = text[verb.end : named.start].strip(f" {BLANK}")
+            end = token.end if token.quoted else match.end()
+            return Saving(verb.start, end, what, match[0], match["ending"].lower())
+        elif named is None or token.text not in _FILE_WORDS | _SAVES_AS:
+            named = token if token.text in _SAVES_AS else None
+    return None
+
+
+def _file_name(text: str, token: Token) -> re.Match[str] | None:
+    if token.quoted:
+        return _FILE_NAME.fullmatch(token.quoted)
+    return _FILE_NAME.match(text, token.start)
+
+
+def unnamed_file(text: str) -> str | None:
+    """Words for an output file without a name that can be read, such as `as my results.csv`."""
+    verb: Token | None = None
+    tokens = tokenize(text, quotes=False)
+    for place, token in enumerate(tokens):
+        if token.text in _SAVES_SOMETHING:
+            verb = token
+        elif token.text == "\n" or (token.text == "." and has_gap(tokens, place + 1)):
+            verb = None
+        elif verb and token.text in _UNSAVED_ENDINGS and tokens[place - 1].text == ".":
+            return " ".join(text[verb.start : token.end].split())
+    return None
 
 
 class NothingToExportError(Exception):
@@ -20,25 +81,14 @@ class NothingToExportError(Exception):
 
 @attrs.frozen
 class Exported:
-    """An output file.
+    """An output file."""
 
-    Attributes:
-        content: Its bytes, UTF-8.
-        summary: What is in it, in words.
-    """
-
-    content: bytes = attrs.field(repr=False)
-    summary: str
+    content: bytes = attrs.field(repr=False)  # its bytes, UTF-8
+    summary: str  # what is in it, in words
 
 
 def export(saving: Saving, pages: Sequence[Page], answer: str, *, structured: bool) -> Exported:
     """Write what a task wants to have in a file.
-
-    Args:
-        saving: The file.
-        pages: The pages that were read.
-        answer: The answer in words, or as JSON.
-        structured: Whether the answer is JSON.
 
     Raises:
         NothingToExportError: A CSV file is wanted, and there is no table, list or the like.

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from browser_use_async.server.executors.reader.filling import NotReadableError, fill
+from browser_use_async.server.executors.reader.extraction import NotReadableError, fill
+from browser_use_async.server.executors.reader.facts import PageFacts
 from browser_use_async.server.executors.reader.schema import Schema
-from browser_use_async.server.executors.reader.sources import PagesSource
 from browser_use_async.server.html.document import read_document
 from browser_use_async.server.html.extraction import read_html
 from browser_use_async.server.html.page import Page
@@ -45,7 +45,7 @@ LONELY = Page("https://a.example/3", title="Three")
 
 def filled(schema: Any, *pages: Page) -> Any:
     """What a schema becomes on pages."""
-    return fill(Schema(json.dumps(schema)), PagesSource(pages))
+    return fill(Schema(json.dumps(schema)), PageFacts(pages))
 
 
 def properties(required: list[str] | None = None, **parts: Any) -> dict[str, Any]:
@@ -505,7 +505,7 @@ class Company:
 
 async def test_schema_of_a_dataclass_is_filled():
     """The schema that the SDK makes of a dataclass is filled as it is."""
-    assert fill(Schema(output_schema(Company)), PagesSource([await page(PLANS)])) == {
+    assert fill(Schema(output_schema(Company)), PageFacts([await page(PLANS)])) == {
         "title": "Plans",
         "offices": [{"city": "Porto", "rooms": 4}],
         "founded": None,

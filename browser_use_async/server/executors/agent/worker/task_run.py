@@ -7,11 +7,6 @@ from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 
-from browser_use_async.server.executors.agent.worker.answering import (
-    AnswerSchema,
-    SchemaRefusedError,
-    require_schema,
-)
 from browser_use_async.server.executors.agent.worker.channel import Channel
 from browser_use_async.server.executors.agent.worker.library import (
     Agent,
@@ -23,7 +18,12 @@ from browser_use_async.server.executors.agent.worker.library import (
     make_browser,
     make_tools,
 )
-from browser_use_async.server.executors.agent.worker.order import MadeFile, Message, Order
+from browser_use_async.server.executors.agent.worker.messages import MadeFile, Message, Order
+from browser_use_async.server.executors.agent.worker.schema_check import (
+    AnswerSchema,
+    SchemaRefusedError,
+    require_schema,
+)
 
 _LONGEST_REASON = 600
 _OWN_FILES = ("todo.md",)

@@ -4,8 +4,11 @@ import json
 
 import pytest
 
-from browser_use_async.server.executors.reader.export import NothingToExportError, export
-from browser_use_async.server.executors.reader.wishes import saving
+from browser_use_async.server.executors.reader.output_file import (
+    NothingToExportError,
+    export,
+    saving,
+)
 from browser_use_async.server.html.page import Label, Page, Row, Table, TextList
 
 FEES = Table(("Fee", "Amount"), [Row(("One, two", "1")), Row(("Three", "2"))], "Fees")
