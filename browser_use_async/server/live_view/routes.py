@@ -1,6 +1,7 @@
 """Routes of `/live/TOKEN` and `/share/TOKEN`, and of their WebSockets."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable
 
 from aiohttp import WSCloseCode, web
@@ -11,9 +12,14 @@ from browser_use_async.server.live_view.connection import LiveConnection
 from browser_use_async.server.pages import ended_page, live_page
 from browser_use_async.server.responses import RefusalError
 from browser_use_async.server.storage import TaskRecord
+from browser_use_async.types import TaskId
 
 _MAX_MESSAGE_BYTES = 64 * 1024
 _HEARTBEAT_SECONDS = 20.0
+MAX_VIEWERS = 50
+"""How many connections may watch one task."""
+
+_TOO_MANY = f"{MAX_VIEWERS} connections watch this task already"
 _NO_PAGE = (
     "No task has a page at this address. The address is incomplete, or it was taken back; the "
     "task's live_url or public_share_url says where the page is now."
@@ -27,6 +33,7 @@ _EXPIRED = (
 def add_live_routes(application: web.Application, backend: Backend) -> None:
     """Add the routes; the token in the path is their only authentication."""
     sockets: set[web.WebSocketResponse] = set()
+    viewers: Counter[TaskId] = Counter()
 
     def add(place: str, find: Callable[[str], TaskRecord | None], may_steer: bool) -> None:
         async def page(request: web.Request) -> web.Response:
@@ -46,15 +53,22 @@ def add_live_routes(application: web.Application, backend: Backend) -> None:
             if backend.links.has_expired(record):
                 raise RefusalError(410, _EXPIRED)
             _check_origin(request, backend.links.url)
+            if viewers[record.id] >= MAX_VIEWERS:
+                raise RefusalError(429, _TOO_MANY)
+            viewers[record.id] += 1
+            try:
+                return await serve(request, record, lambda: find(token) is not record)
+            finally:
+                viewers[record.id] -= 1
+
+        async def serve(
+            request: web.Request, record: TaskRecord, is_revoked: Callable[[], bool]
+        ) -> web.WebSocketResponse:
             response = await _open_socket(request)
             sockets.add(response)
             try:
                 connection = LiveConnection(
-                    response,
-                    record,
-                    backend,
-                    may_steer=may_steer,
-                    is_revoked=lambda: find(token) is not record,
+                    response, record, backend, may_steer=may_steer, is_revoked=is_revoked
                 )
                 await connection.run()
             finally:
