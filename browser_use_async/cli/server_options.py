@@ -140,6 +140,20 @@ def add_browser_options(parser: argparse.ArgumentParser) -> None:
         "--ad-hosts", metavar="FILE", help="a hosts file with more hosts that use_adblock blocks"
     )
     group.add_argument(
+        "--no-sandbox",
+        dest="sandbox",
+        action="store_false",
+        help="run pages without Chromium's sandbox, on machines that let it have none: a page that "
+        "finds a hole in the browser then has the rights of the browser's user",
+    )
+    group.add_argument(
+        "--trace",
+        choices=("always", "failure", "off"),
+        default="off",
+        help="of which tasks a Playwright trace is an output file, trace.zip; never of tasks with "
+        "secrets (default: off)",
+    )
+    group.add_argument(
         "--no-screenshots",
         dest="screenshots",
         action="store_false",
@@ -208,6 +222,8 @@ def browser_settings(options: argparse.Namespace, site_url: str | None) -> Chrom
         proxies={**_more_proxies(options), **dict(options.proxies)},
         ad_hosts=options.ad_hosts,
         max_browsers=options.max_browsers,
+        sandbox=options.sandbox,
+        trace=options.trace,
         endpoint=_endpoint(options),
         endpoint_protocol=options.browser_protocol,
     )

@@ -108,10 +108,9 @@ def _extra(extra: str, packages: Sequence[str], purpose: str) -> _Check:
 def _browser() -> _Check:
     # Imported here: other commands need no server.
     module: Any = import_module("browser_use_async.server.executors.browser.locate")
-    versions: Any = import_module("browser_use_async.server.executors.browser.locate")
     try:
         program = module.require_browser()
-        warning = versions.version_warning(program)
+        warning = module.missing_playwright() or module.version_warning(program)
         return _Check("browser", warning or program, is_missing=warning is not None)
     except ConfigurationError as error:
         return _Check("browser", f"{error}. `serve` reads pages without one", is_missing=True)

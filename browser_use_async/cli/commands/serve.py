@@ -49,7 +49,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     _add_place(parser)
     parser.add_argument(
         "--executor",
-        choices=("auto", "chromium", "browser_use", "reader", "scripted"),
+        choices=("auto", "browser", "chromium", "browser_use", "reader", "scripted"),
         default="auto",
         help="what carries out the tasks: chromium works in a real browser by fixed rules, "
         "browser_use is the open-source agent with a language model of yours, reader opens and "
@@ -318,7 +318,7 @@ async def _open_site(
 
 async def _warn_of_old_browser(options: argparse.Namespace, console: Console) -> None:
     is_remote = BrowserEndpoint.find(browser_settings(options, None)) is not None
-    if is_remote or options.executor not in {"auto", "chromium", "browser_use"}:
+    if is_remote or options.executor not in {"auto", "browser", "chromium", "browser_use"}:
         return
     program = find_browser(options.browser)
     warning = program and await asyncio.to_thread(version_warning, program)

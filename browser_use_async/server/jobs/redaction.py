@@ -54,8 +54,10 @@ class SecretRedactor:
         )
 
     def result(self, result: Finished) -> Finished:
-        """The result without secrets in its output."""
-        return attrs.evolve(result, output=result.output and self.text(result.output))
+        """The result without secrets in its output and in the names of its files."""
+        files = {self.text(name): content for name, content in result.files.items()}
+        output = result.output and self.text(result.output)
+        return attrs.evolve(result, output=output, files=files)
 
     def failure(self, failure: Failed) -> Failed:
         """The failure without secrets."""

@@ -27,7 +27,10 @@ _CLOSED_PATTERNS = [
     {"urlPattern": "file:*"},
     *({"urlPattern": f"{scheme}*", "resourceType": "Document"} for scheme in CLOSED_SCHEMES[1:]),
 ]
-_LEAVING = (("Page.stopLoading", {}), ("Page.navigate", {"url": "about:blank"}))
+_LEAVING: tuple[tuple[str, dict[str, str]], ...] = (
+    ("Page.stopLoading", {}),
+    ("Page.navigate", {"url": "about:blank"}),
+)
 _OPEN_CHROME_PAGES = ("chrome://newtab/", "chrome://new-tab-page/")
 
 

@@ -40,6 +40,7 @@ from browser_use_async.server.executors.reader.schema import Schema, SchemaRefus
 from browser_use_async.server.executors.viewing import View
 from browser_use_async.server.html.page import shorten
 from browser_use_async.server.html.visit import PageNotOpenedError
+from browser_use_async.server.jobs.redaction import SecretRedactor
 from browser_use_async.server.worker import WorkRefusedError, in_worker
 
 _UNDERSTANDING = (PlanRefusedError, SchemaRefusedError)
@@ -220,7 +221,10 @@ async def _perform(
         finished = await answer(task_run.answering, plan, schema)
         shown = shorten(finished.output or "", _SHOWN_CHARACTERS)
         yield await task_run.step("Compose the answer", evaluation, shown)
-        files = {**task_run.files, **finished.files}
+        # What was downloaded stays as it came; what is written here tells no secret.
+        mask = SecretRedactor(assignment.secrets)
+        written = {name: mask.content(content) for name, content in finished.files.items()}
+        files = {**task_run.files, **written}
         yield attrs.evolve(finished, files=files, cookies=await context.cookies())
     except PageNotOpenedError as error:
         yield Failed(error.reason, error.url, await task_run.last_screenshot())

@@ -153,7 +153,8 @@ class TaskPage:
         work = asyncio.ensure_future(awaitable)
         try:
             async with asyncio.timeout(seconds):
-                await asyncio.wait({work, self._lost}, return_when=asyncio.FIRST_COMPLETED)
+                waited: set[asyncio.Future[Any]] = {work, self._lost}
+                await asyncio.wait(waited, return_when=asyncio.FIRST_COMPLETED)
         except TimeoutError:
             raise NoAnswerError(f"{what} was not answered within {seconds:g} s") from None
         finally:

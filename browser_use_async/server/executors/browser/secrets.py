@@ -139,9 +139,11 @@ class _Snapshot:
         for name in ("inputValue", "textValue"):
             values = nodes.get(name, {"index": [], "value": []})
             for node, value in zip(values["index"], values["value"], strict=True):
-                text = _plain(self._string(value))
-                if node in place_of and any(secret in text for secret in secrets):
+                if node in place_of and self._repeats(value, secrets):
                     yield box(place_of[node])
+        for node, attributes in enumerate(nodes["attributes"]):
+            if node in place_of and any(self._repeats(each, secrets) for each in attributes[1::2]):
+                yield box(place_of[node])
         inner = nodes.get("contentDocumentIndex", {"index": [], "value": []})
         for node, document_number in zip(inner["index"], inner["value"], strict=True):
             if node in place_of:
@@ -162,6 +164,10 @@ class _Snapshot:
                 found.update(owners[start : start + len(secret)])
                 start = whole.find(secret, start + 1)
         return found
+
+    def _repeats(self, text: int, secrets: Sequence[str]) -> bool:
+        plain = _plain(self._string(text))
+        return any(secret in plain for secret in secrets)
 
     def _string(self, index: int) -> str:
         return str(self.answer["strings"][index]) if index >= 0 else ""

@@ -1,5 +1,5 @@
-// Keeps the values of secrets out of every picture: fields that hold one show dots, and text that
-// repeats one is blurred, before it is painted.
+// Shows dots in place of the values of secrets, in fields that hold one and in text that repeats one,
+// before it is painted.
 ((secrets) => {
   const SELECTOR = 'input, textarea, select, [contenteditable]';
   const holds = (text) => typeof text === 'string' && secrets.some((secret) => text.includes(secret));
@@ -10,8 +10,8 @@
   };
   const hide = (element) => {
     if (!element?.style) return;
-    if (element.matches(SELECTOR)) set(element, '-webkit-text-security', 'disc');
-    if (!element.matches('input, textarea')) set(element, 'filter', 'blur(12px)');
+    set(element, '-webkit-text-security', 'disc');
+    if (element.matches('select')) set(element, 'color', 'transparent');
   };
   const look = (node) => {
     if (node.nodeType === Node.TEXT_NODE) {

@@ -1,0 +1,353 @@
+"""Walls around the browser: what pages, other tasks and other users of the machine cannot reach."""
+
+import asyncio
+import io
+import os
+import subprocess
+import zipfile
+from pathlib import Path
+
+import pytest
+from aiohttp import web
+from PIL import Image
+
+from browser_use_async.errors import ConfigurationError
+from browser_use_async.server.executors.browser.downloads import MOST_BYTES
+from browser_use_async.server.executors.browser.executor import ChromiumExecutor
+from browser_use_async.server.executors.browser.launch import BrowserProgram
+from browser_use_async.server.executors.browser.settings import ChromiumSettings
+from browser_use_async.server.executors.protocol import Failed, Finished
+from tests.server.browser.pages import serve_pages
+from tests.server.browser.running import browse
+
+AS_ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="only root changes the browser's user")
+SECRET = "tulips-and-tides-2000"
+CHOOSER = (
+    "<button onclick=\"document.getElementById('f').click()\">Read more</button>"
+    '<input type=file id=f style="display: none" '
+    "onchange=\"document.title = 'Got ' + this.files[0].name\"><title>Nothing</title>"
+)
+
+
+def _processes(pid: int) -> list[int]:
+    """The living processes of a group."""
+    asked = subprocess.run(["ps", "-eo", "pgid=,pid="], check=True, capture_output=True, text=True)
+    rows = (line.split() for line in asked.stdout.splitlines())
+    return [int(process) for group, process in rows if int(group) == pid]
+
+
+def _inodes_of_sockets(pid: int) -> set[str]:
+    links: set[str] = set()
+    for each in Path(f"/proc/{pid}/fd").glob("*"):
+        try:
+            links.add(str(each.readlink()))
+        except OSError:
+            continue  # closed meanwhile
+    return {link[len("socket:[") : -1] for link in links if link.startswith("socket:[")}
+
+
+def _listening() -> set[str]:
+    rows = [
+        line.split()
+        for table in ("tcp", "tcp6")
+        for line in Path(f"/proc/net/{table}").read_text().splitlines()[1:]
+    ]
+    return {row[9] for row in rows if row[3] == "0A"}
+
+
+def _command_line(pid: int) -> str:
+    return Path(f"/proc/{pid}/cmdline").read_bytes().decode("utf-8", "replace")
+
+
+def _status(pid: int, name: str) -> list[str]:
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    return next(line.split()[1:] for line in lines if line.startswith(f"{name}:"))
+
+
+async def _browser_pid(executor: ChromiumExecutor) -> int:
+    await browse(executor, "Open http://nowhere.invalid/")
+    assert executor.pool.process is not None
+    return executor.pool.process.pid
+
+
+@pytest.mark.skipif(not Path("/proc/net/tcp").exists(), reason="only Linux tells")
+async def test_no_port_is_open(chromium: ChromiumExecutor):
+    """F3, F5: no process of the browser listens at any port, so that nobody can command it."""
+    processes = _processes(await _browser_pid(chromium))
+    sockets = set().union(*map(_inodes_of_sockets, processes))
+
+    assert len(processes) > 3
+    assert sockets
+    assert sockets & _listening() == set()
+
+
+@AS_ROOT
+async def test_root_has_a_sandbox(chromium: ChromiumExecutor, site: str):
+    """F8: as root the browser has a user of its own, and pages a sandbox with namespaces."""
+    working = asyncio.create_task(browse(chromium, f"Open {site}/. Wait 3 s."))
+    pid = 0
+    while not pid:
+        await asyncio.sleep(0.05)
+        pid = chromium.pool.process.pid if chromium.pool.process is not None else 0
+    await asyncio.sleep(1)
+    renderers = [each for each in _processes(pid) if "--type=renderer" in _command_line(each)]
+    filters = {_status(each, "Seccomp")[0] for each in renderers}
+    depth = {len(_status(each, "NSpid")) for each in renderers}
+    users = {_status(each, "Uid")[0] for each in _processes(pid)}
+    await working
+
+    assert renderers
+    assert filters == {"2"}
+    assert min(depth) > 1
+    assert "0" not in users
+
+
+@AS_ROOT
+def test_root_without_another_user_has_to_say_so(monkeypatch: pytest.MonkeyPatch):
+    """F8: where the browser can have no user of its own, `--no-sandbox` has to be said."""
+    monkeypatch.setenv("PATH", "/nowhere")
+    with pytest.raises(ConfigurationError, match="--no-sandbox"):
+        BrowserProgram.of("/usr/bin/chromium", sandbox=True)
+
+    assert BrowserProgram.of("/usr/bin/chromium", sandbox=False).user is None
+
+
+async def test_no_sandbox_is_logged(browser_path: str, caplog: pytest.LogCaptureFixture):
+    """F8: without a sandbox the log says what that means."""
+    executor = ChromiumExecutor(ChromiumSettings(browser_path, sandbox=False))
+    await executor.aclose()
+
+    assert "without its sandbox" in caplog.text
+
+
+async def test_pages_get_no_files_unasked(chromium: ChromiumExecutor):
+    """F9: a page that asks for files gets none unless a step uploads one; the next step says so."""
+    files = {"salaries.csv": b"name,salary\nAda,CONFIDENTIAL"}
+    async with serve_pages({"/": CHOOSER}) as pages:
+        task = f"Open {pages.url}/. Click Read more. Wait 1 s. Tell me the title"
+        unasked = await browse(chromium, task, files=files)
+        asked = await browse(
+            chromium,
+            f"Open {pages.url}/. Upload salaries.csv to Read more. Wait 1 s. Tell me the title",
+            files=files,
+        )
+
+    assert unasked.output == "Nothing"
+    told = [step.evaluation_previous_goal for step in unasked.steps]
+    assert any("The page asks for a file" in each for each in told)
+    assert asked.output == "Got salaries.csv"
+
+
+async def test_a_step_after_the_question_uploads(chromium: ChromiumExecutor):
+    """F9: a file is given to the page that has just asked for one, if a step says upload."""
+    async with serve_pages({"/": CHOOSER}) as pages:
+        task = f"Open {pages.url}/. Click Read more. Upload a.txt. Wait 1 s. Tell me the title"
+        done = await browse(chromium, task, files={"a.txt": b"a"})
+
+    assert done.output == "Got a.txt"
+
+
+async def test_downloads_are_summed(chromium: ChromiumExecutor):
+    """F12: downloads that are under way count together, and what is refused leaves the disk."""
+    sent = 0
+
+    async def serve(request: web.BaseRequest) -> web.StreamResponse:
+        nonlocal sent
+        if request.path == "/":
+            frames = "".join(f'<iframe src="/frame/{n}"></iframe>' for n in range(3))
+            return web.Response(text=f"<title>Many</title>{frames}", content_type="text/html")
+        if request.path.startswith("/frame"):
+            # In a frame of another site in a frame.
+            port = request.url.port
+            inner = f'<iframe src="http://localhost:{port}/file{request.path}"></iframe>'
+            return web.Response(text=inner, content_type="text/html")
+        name = request.path.rpartition("/")[2]
+        response = web.StreamResponse(
+            headers={"Content-Disposition": f"attachment; filename={name}.bin"}
+        )
+        await response.prepare(request)
+        for _ in range(60):  # three of 60 MB
+            await response.write(bytes(1024**2))
+            sent += 1024**2
+        return response
+
+    runner = web.ServerRunner(web.Server(serve), shutdown_timeout=0.5)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    try:
+        address = f"http://127.0.0.1:{runner.addresses[0][1]}"
+        done = await browse(chromium, f"Open {address}/. Wait 1 s. Scroll down. Wait 4 s.")
+        process = chromium.pool.process
+        assert process is not None
+        left = [each for each in (process.folder.path / "tasks").rglob("*") if each.is_file()]
+    finally:
+        await runner.cleanup()
+
+    said = f"{done.end} {[step.evaluation_previous_goal for step in done.steps]}"
+    assert "more than 100 MB together" in said
+    files = done.end.files
+    assert sum(map(len, files.values())) <= MOST_BYTES
+    assert left == []
+
+
+async def test_what_pages_name_is_bounded(chromium: ChromiumExecutor):
+    """F13: a title of megabytes and an address of as many characters are cut in all steps."""
+    page = (
+        "<body>Read me<script>document.title = 'x'.repeat(20 * 1024 ** 2);"
+        "history.replaceState(0, '', '/?' + 'y'.repeat(100000))</script>"
+    )
+    async with serve_pages({"/": page}) as pages:
+        done = await browse(chromium, f"Open {pages.url}/. Scroll down. Scroll up. Extract")
+        long = await browse(chromium, f"Open {pages.url}/missing?{'z' * 5000}")
+
+    steps = [
+        (len(each.next_goal), len(each.evaluation_previous_goal), len(each.url), len(each.text))
+        for each in done.steps
+    ]
+    assert max(max(step) for step in steps) < 2000
+    assert isinstance(long.end, Failed)
+    assert len(long.end.url) <= 1000
+
+
+# Each shows the value of the field again in its own way; the last two as the field itself.
+ECHOES = {
+    "text": "said.textContent = value",
+    "capitals": "said.textContent = value; said.style.textTransform = 'uppercase'",
+    "letters": "for (const it of value) said.append(Object.assign(document.createElement('b'), "
+    "{textContent: it}))",
+    "soft hyphens": "said.textContent = [...value].join('\\u00ad')",
+    "two pieces": "said.append(value.slice(0, 9), document.createElement('i'), value.slice(9))",
+    "closed root": "said.attachShadow({mode: 'closed'}).textContent = value",
+    "attribute": "said.dataset.value = value; said.className = 'shows'",
+    "placeholder": "copy.placeholder = value; copy.value = ''",
+    "other field": "copy.value = value",
+    "style": "field.setAttribute('style', '-webkit-text-security: none !important')",
+}
+
+
+@pytest.mark.torture
+@pytest.mark.parametrize("way", list(ECHOES))
+async def test_pictures_show_no_secret(chromium: ChromiumExecutor, way: str):
+    """F17: two secrets of one length make the same picture, however the page shows them again."""
+    page = (
+        "<title>Echo</title><style>.shows::before { content: attr(data-value) } "
+        "body { font-family: monospace }</style>"
+        "<form onsubmit='return false'><label>Name <input id=field></label></form>"
+        "<p id=said></p><p><input id=copy size=40></p><script>field.oninput = () => { "
+        f"const value = field.value; if (value) {{ {ECHOES[way]} }} }}</script>"
+    )
+    other = "".join(reversed(SECRET))
+    pictures: list[bytes] = []
+    async with serve_pages({"/": page}) as pages:
+        for value in (SECRET, other):
+            done = await browse(
+                chromium,
+                f"Open {pages.url}/. Fill Name with the secret pin. Wait 0.5 s.",
+                secrets={"pin": value},
+                highlight_elements=False,
+            )
+            pictures.append(done.steps[-1].screenshot or b"")
+
+    assert pictures[0]
+    assert _pixels(pictures[0]) == _pixels(pictures[1])
+
+
+async def test_control_of_pictures(chromium: ChromiumExecutor):
+    """F17: without the mask the same two values make different pictures."""
+    page = "<title>Echo</title><label>Name <input id=field></label>"
+    pictures: list[bytes] = []
+    async with serve_pages({"/": page}) as pages:
+        for value in (SECRET, "".join(reversed(SECRET))):
+            done = await browse(
+                chromium,
+                f"Open {pages.url}/. Fill Name with “{value}”. Wait 0.5 s.",
+                highlight_elements=False,
+            )
+            pictures.append(done.steps[-1].screenshot or b"")
+
+    assert _pixels(pictures[0]) != _pixels(pictures[1])
+
+
+def _pixels(picture: bytes) -> bytes:
+    with Image.open(io.BytesIO(picture)) as image:
+        return image.convert("RGB").tobytes()
+
+
+async def test_files_hold_no_secret(chromium: ChromiumExecutor):
+    """F17: a file that the server writes of a page that repeats a secret does not hold it."""
+    page = (
+        "<title>Echo</title><label>Name <input oninput='said.textContent = this.value'></label>"
+        "<table><tr><th>Said</th></tr><tr><td id=said></td></tr></table>"
+    )
+    async with serve_pages({"/": page}) as pages:
+        task = f"Open {pages.url}/. Fill Name with the secret pin. Save the table as said.csv"
+        done = await browse(chromium, task, secrets={"pin": SECRET})
+
+    assert done.files["said.csv"].startswith(b"Said")
+    assert SECRET.encode() not in done.files["said.csv"]
+    assert b"***" in done.files["said.csv"]
+
+
+HOSTILE = {
+    "dialogs": ("<title>A</title><script>while (true) alert('again')</script>", "message boxes"),
+    "windows": (
+        "<title>A</title><script>for (let i = 0; i < 60; i++) open('/other?' + i)</script>",
+        "more than 20 windows",
+    ),
+    "loading": ("<title>A</title><img src='/never'>", "still loading"),
+}
+
+
+@pytest.mark.torture
+@pytest.mark.timeout(120)
+@pytest.mark.parametrize("kind", list(HOSTILE))
+async def test_hostile_pages_fail_their_task_alone(
+    chromium: ChromiumExecutor, site: str, kind: str
+):
+    """Boxes and windows without end, and a page that never loads: a reason, and only one task."""
+    page, reason = HOSTILE[kind]
+
+    async def serve(request: web.BaseRequest) -> web.StreamResponse:
+        if request.path == "/never":
+            await asyncio.sleep(60)
+        return web.Response(text=page if request.path == "/" else "Other", content_type="text/html")
+
+    runner = web.ServerRunner(web.Server(serve), shutdown_timeout=0.1)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    try:
+        url = f"http://127.0.0.1:{runner.addresses[0][1]}/"
+        hostile = asyncio.create_task(
+            browse(chromium, f"Open {url}. Wait 2 s. Scroll down.", task_id="hostile")
+        )
+        other = await browse(chromium, f"Open {site}/. Click Contact. Tell me the title")
+        done = await hostile
+    finally:
+        await runner.cleanup()
+    after = await browse(chromium, f"Open {site}/ and tell me the title")
+
+    assert reason in done.reason
+    assert other.output.startswith("Contact")
+    assert after.output == "Tern & Tide Bicycles"
+
+
+@pytest.mark.parametrize("trace", ["always", "failure", "off"])
+async def test_traces(browser_path: str, site: str, trace: str):
+    """A trace is an output file when it is asked for, of failed tasks too, never with secrets."""
+    settings = ChromiumSettings(browser_path, allow_private_addresses=True, trace=trace)  # type: ignore[arg-type]
+    executor = ChromiumExecutor(settings)
+    try:
+        good = await browse(executor, f"Open {site}/ and tell me the title")
+        bad = await browse(executor, f"Open {site}/. Click Nowhere. Scroll down.")
+        secret = await browse(
+            executor, f"Open {site}/. Click Nowhere. Scroll down.", secrets={"pin": SECRET}
+        )
+    finally:
+        await executor.aclose()
+
+    assert isinstance(good.end, Finished)
+    has = ["trace.zip" in end.files for end in (good.end, bad.end, secret.end)]
+    assert has == [trace == "always", trace != "off", False]
+    if trace != "off":
+        with zipfile.ZipFile(io.BytesIO(bad.end.files["trace.zip"])) as archive:
+            assert any(name.endswith(".trace") for name in archive.namelist())
