@@ -2,7 +2,9 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from weakref import WeakSet
 
 from aiohttp import WSCloseCode, web
 
@@ -12,7 +14,6 @@ from browser_use_async.server.live_view.connection import LiveConnection
 from browser_use_async.server.pages import ended_page, live_page
 from browser_use_async.server.responses import RefusalError
 from browser_use_async.server.storage import TaskRecord
-from browser_use_async.types import TaskId
 
 _MAX_MESSAGE_BYTES = 64 * 1024
 _HEARTBEAT_SECONDS = 20.0
@@ -30,10 +31,37 @@ _EXPIRED = (
 )
 
 
+class Viewers:
+    """How many connections watch each task."""
+
+    def __init__(self) -> None:
+        self._counts: Counter[str] = Counter()
+
+    @contextmanager
+    def one_more(self, task_id: str) -> Generator[None]:
+        """Count a connection until the end of the block.
+
+        Args:
+            task_id: The task that it watches.
+
+        Raises:
+            RefusalError: As many as there may be watch it already.
+        """
+        if self._counts[task_id] >= MAX_VIEWERS:
+            raise RefusalError(429, _TOO_MANY)
+        self._counts[task_id] += 1
+        try:
+            yield
+        finally:
+            self._counts[task_id] -= 1
+            if not self._counts[task_id]:
+                del self._counts[task_id]
+
+
 def add_live_routes(application: web.Application, backend: Backend) -> None:
     """Add the routes; the token in the path is their only authentication."""
-    sockets: set[web.WebSocketResponse] = set()
-    viewers: Counter[TaskId] = Counter()
+    sockets = WeakSet[web.WebSocketResponse]()
+    viewers = Viewers()
 
     def add(place: str, find: Callable[[str], TaskRecord | None], may_steer: bool) -> None:
         async def page(request: web.Request) -> web.Response:
@@ -53,26 +81,17 @@ def add_live_routes(application: web.Application, backend: Backend) -> None:
             if backend.links.has_expired(record):
                 raise RefusalError(410, _EXPIRED)
             _check_origin(request, backend.links.url)
-            if viewers[record.id] >= MAX_VIEWERS:
-                raise RefusalError(429, _TOO_MANY)
-            viewers[record.id] += 1
-            try:
-                return await serve(request, record, lambda: find(token) is not record)
-            finally:
-                viewers[record.id] -= 1
-
-        async def serve(
-            request: web.Request, record: TaskRecord, is_revoked: Callable[[], bool]
-        ) -> web.WebSocketResponse:
-            response = await _open_socket(request)
-            sockets.add(response)
-            try:
+            with viewers.one_more(record.id):
+                response = await _open_socket(request)
+                sockets.add(response)
                 connection = LiveConnection(
-                    response, record, backend, may_steer=may_steer, is_revoked=is_revoked
+                    response,
+                    record,
+                    backend,
+                    may_steer=may_steer,
+                    is_revoked=lambda: find(token) is not record,
                 )
                 await connection.run()
-            finally:
-                sockets.discard(response)
             return response
 
         path = f"/{place}/{{token}}"
