@@ -71,7 +71,7 @@ ENDPOINT = "wss://127.0.0.1:9/?token=endpoint-canary"
         (("--api-key", "bu_0123456789abcdef"), "--api-key"),
         (("--proxy", PROXY), "--proxy"),
         (("--proxy", "us=http://127.0.0.1:3128"), None),
-        (("--browser-endpoint", ENDPOINT), "--browser-endpoint"),
+        (("--executor", "chromium", "--browser-endpoint", ENDPOINT), "--browser-endpoint"),
         ((), None),
     ],
 )

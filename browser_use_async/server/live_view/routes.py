@@ -1,7 +1,10 @@
 """Routes of `/live/TOKEN` and `/share/TOKEN`, and of their WebSockets."""
 
 import asyncio
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from weakref import WeakSet
 
 from aiohttp import WSCloseCode, web
 
@@ -14,6 +17,10 @@ from browser_use_async.server.storage import TaskRecord
 
 _MAX_MESSAGE_BYTES = 64 * 1024
 _HEARTBEAT_SECONDS = 20.0
+MAX_VIEWERS = 50
+"""How many connections may watch one task."""
+
+_TOO_MANY = f"{MAX_VIEWERS} connections watch this task already"
 _NO_PAGE = (
     "No task has a page at this address. The address is incomplete, or it was taken back; the "
     "task's live_url or public_share_url says where the page is now."
@@ -24,9 +31,37 @@ _EXPIRED = (
 )
 
 
+class Viewers:
+    """How many connections watch each task."""
+
+    def __init__(self) -> None:
+        self._counts: Counter[str] = Counter()
+
+    @contextmanager
+    def one_more(self, task_id: str) -> Generator[None]:
+        """Count a connection until the end of the block.
+
+        Args:
+            task_id: The task that it watches.
+
+        Raises:
+            RefusalError: As many as there may be watch it already.
+        """
+        if self._counts[task_id] >= MAX_VIEWERS:
+            raise RefusalError(429, _TOO_MANY)
+        self._counts[task_id] += 1
+        try:
+            yield
+        finally:
+            self._counts[task_id] -= 1
+            if not self._counts[task_id]:
+                del self._counts[task_id]
+
+
 def add_live_routes(application: web.Application, backend: Backend) -> None:
     """Add the routes; the token in the path is their only authentication."""
-    sockets: set[web.WebSocketResponse] = set()
+    sockets = WeakSet[web.WebSocketResponse]()
+    viewers = Viewers()
 
     def add(place: str, find: Callable[[str], TaskRecord | None], may_steer: bool) -> None:
         async def page(request: web.Request) -> web.Response:
@@ -46,9 +81,9 @@ def add_live_routes(application: web.Application, backend: Backend) -> None:
             if backend.links.has_expired(record):
                 raise RefusalError(410, _EXPIRED)
             _check_origin(request, backend.links.url)
-            response = await _open_socket(request)
-            sockets.add(response)
-            try:
+            with viewers.one_more(record.id):
+                response = await _open_socket(request)
+                sockets.add(response)
                 connection = LiveConnection(
                     response,
                     record,
@@ -57,8 +92,6 @@ def add_live_routes(application: web.Application, backend: Backend) -> None:
                     is_revoked=lambda: find(token) is not record,
                 )
                 await connection.run()
-            finally:
-                sockets.discard(response)
             return response
 
         path = f"/{place}/{{token}}"

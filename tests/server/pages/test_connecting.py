@@ -1,6 +1,7 @@
 """Who may connect to a live page's WebSocket, and how a connection ends."""
 
 import asyncio
+from contextlib import AsyncExitStack
 
 import aiohttp
 import pytest
@@ -8,6 +9,7 @@ from aiohttp import WSCloseCode
 from yarl import URL
 
 from browser_use_async.server import LocalServer
+from browser_use_async.server.live_view.routes import MAX_VIEWERS
 from tests.server.calling import Caller
 from tests.server.pages.showing import Showing, drawn
 from tests.server.pages.socket import live_socket, running_task
@@ -60,6 +62,29 @@ async def test_a_wrong_token_opens_nothing(
         with pytest.raises(aiohttp.WSServerHandshakeError, match="404"):
             async with live_socket(http, f"{watched.server.url}/{place}/{token}"):
                 pass
+
+
+async def test_a_task_is_watched_by_fifty_at_most(watched: Caller, http: aiohttp.ClientSession):
+    """Another one is refused in words, until somebody leaves; other tasks do not count."""
+    task, other = await running_task(watched), await running_task(watched)
+    headers = {"Connection": "Upgrade", "Upgrade": "websocket", "Sec-WebSocket-Version": "13"}
+    async with AsyncExitStack() as stack:
+        watching = [
+            await stack.enter_async_context(live_socket(http, task["public_share_url"]))
+            for _ in range(MAX_VIEWERS)
+        ]
+        await watching[-1].until(lambda: watching[-1].states)
+        with pytest.raises(aiohttp.WSServerHandshakeError, match="429"):
+            async with live_socket(http, task["live_url"]):
+                pass
+        async with http.get(f"{task['live_url']}/socket", headers=headers) as refused:
+            said = await refused.json()
+        async with live_socket(http, other["live_url"]) as page:
+            await page.until(lambda: page.states)
+    async with live_socket(http, task["live_url"]) as page:
+        await page.until(lambda: page.states)
+
+    assert said["detail"] == f"{MAX_VIEWERS} connections watch this task already"
 
 
 async def test_a_server_that_closes_hangs_up(http: aiohttp.ClientSession):
