@@ -187,10 +187,11 @@ def named_page(clause: str) -> tuple[str, bool]:
     behind = kind + _KINDS.at(tokens, kind)
     if before or (behind < len(tokens) and tokens[behind].text in _UNNAMED):
         return before, True
-    while behind < len(tokens) and tokens[behind].text == "(":
-        behind += 1
+    end = len(tokens)
+    if behind < end and tokens[behind].text == "(":
+        behind, end = behind + 1, end - (tokens[-1].text == ")")
     behind = _behind_articles(tokens, behind + _CALLED.at(tokens, behind))
-    return _between(clause, tokens, behind, len(tokens)), True
+    return _between(clause, tokens, behind, end), True
 
 
 def _behind_articles(tokens: Sequence[Token], place: int) -> int:
