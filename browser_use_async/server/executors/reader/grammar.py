@@ -6,8 +6,7 @@ takes more time than its length allows. What a text quotes is one token.
 
 import re
 from collections.abc import Collection, Iterable, Iterator, Sequence
-
-import attrs
+from typing import NamedTuple
 
 BLANK = "\0"
 """What stands for each character of an address or of the name of a file."""
@@ -33,8 +32,7 @@ _UNNAMED = frozenset("and at behind from in of on or under with".split())
 _PRONOUNS = frozenset({"it", "that", "them", "this", "one"})
 
 
-@attrs.frozen
-class Token:
+class Token(NamedTuple):
     """A word in lower case, a sign or a line break."""
 
     text: str  # `BLANK` for all of what is blanked out, a quotation mark for all of a quotation
