@@ -11,10 +11,11 @@ import string
 import time
 from collections.abc import Callable, Iterator
 from importlib import import_module
-from importlib.util import find_spec
 from typing import Any
 
 import attrs
+
+from browser_use_async.server.extras import missing_packages
 
 _MAX_REPEATS = 4096
 _MAX_LENGTH = 100_000
@@ -218,8 +219,8 @@ def _candidates(
 
 
 def _is_found(pattern: str, text: str, budget: Budget) -> bool:
-    if find_spec("regex") is None:
-        raise PatternRefusedError("only the extra `server` can try it (regex)")
+    if (missing := missing_packages("trying it", "regex")) is not None:
+        raise PatternRefusedError(missing)
     # Python's own search knows no end: a pattern of ten characters takes it years.
     search: Callable[..., object] = import_module("regex").search
     begun = time.perf_counter()

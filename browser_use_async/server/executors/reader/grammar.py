@@ -6,8 +6,7 @@ takes more time than its length allows. What a text quotes is one token.
 
 import re
 from collections.abc import Collection, Iterable, Iterator, Sequence
-
-import attrs
+from typing import NamedTuple
 
 BLANK = "\0"
 """What stands for each character of an address or of the name of a file."""
@@ -33,8 +32,7 @@ _UNNAMED = frozenset("and at behind from in of on or under with".split())
 _PRONOUNS = frozenset({"it", "that", "them", "this", "one"})
 
 
-@attrs.frozen
-class Token:
+class Token(NamedTuple):
     """A word in lower case, a sign or a line break."""
 
     text: str  # `BLANK` for all of what is blanked out, a quotation mark for all of a quotation
@@ -187,10 +185,11 @@ def named_page(clause: str) -> tuple[str, bool]:
     behind = kind + _KINDS.at(tokens, kind)
     if before or (behind < len(tokens) and tokens[behind].text in _UNNAMED):
         return before, True
-    while behind < len(tokens) and tokens[behind].text == "(":
-        behind += 1
+    end = len(tokens)
+    if behind < end and tokens[behind].text == "(":
+        behind, end = behind + 1, end - (tokens[-1].text == ")")
     behind = _behind_articles(tokens, behind + _CALLED.at(tokens, behind))
-    return _between(clause, tokens, behind, len(tokens)), True
+    return _between(clause, tokens, behind, end), True
 
 
 def _behind_articles(tokens: Sequence[Token], place: int) -> int:
