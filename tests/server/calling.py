@@ -90,8 +90,11 @@ class Caller:
 
     async def reached(self, task_id: str, status: str, *, steps: int = 0) -> Any:
         """Wait until the server has a task in a status with so many steps; its JSON."""
-        record = self.server.store.task(task_id)
-        assert record is not None
+
+        def has_reached() -> bool:
+            record = self.server.store.task(task_id)
+            return record is not None and record.status == status and len(record.steps) >= steps
+
         # Foreign clients poll too: the server has nothing to wait on.
-        await until(lambda: record.status == status and len(record.steps) >= steps)
+        await until(has_reached)
         return await self.task(task_id)
