@@ -45,8 +45,8 @@ def add_administration(
     async def add_credits(request: web.Request) -> web.Response:
         """Add credit: `{"cents": 500}`."""
         check(request)
-        backend.account.add(_read_cents(await request.read()))
-        return json_response(unstructure(Balance(backend.account.balance_cents)))
+        await backend.account.add(_read_cents(await request.read()))
+        return json_response(unstructure(Balance(await backend.account.balance_cents())))
 
     async def show_faults(request: web.Request) -> web.Response:
         """Return the fault rules, and how often each fired."""
@@ -62,14 +62,14 @@ def add_administration(
     async def show_costs(request: web.Request) -> web.Response:
         """Return the cost of tasks in US cents: `?task_id=A&task_id=B`. The home page asks it."""
         keys.check(request)
-        records = map(backend.store.task, request.query.getall("task_id", []))
+        records = [await backend.tasks.get(each) for each in request.query.getall("task_id", [])]
         costs = {each.id: str(each.cost_cents) for each in records if each is not None}
         return json_response({"costs": costs})
 
     async def revoke_links(request: web.Request) -> web.Response:
         """Take back the links to the pages of a task, which then has others."""
         check(request)
-        if not backend.store.revoke_links(request.match_info["task_id"]):
+        if not await backend.tasks.revoke_links(request.match_info["task_id"]):
             raise RefusalError(404, "Task not found")
         return json_response({})
 
@@ -99,17 +99,17 @@ def _add_webhooks(
     async def remove_webhook(request: web.Request) -> web.Response:
         """Remove a webhook."""
         check(request)
-        if not webhooks.remove(request.match_info["webhook_id"]):
+        if not await webhooks.remove(request.match_info["webhook_id"]):
             raise RefusalError(404, "Webhook not found")
         return json_response({})
 
     async def show_deliveries(request: web.Request) -> web.Response:
         """List deliveries, oldest first: `?latest=20`. The home page asks it."""
         keys.check(request)
-        log = tuple(webhooks.log)
-        shown = log[-_latest(request.query.get("latest", str(len(log)))) :] if log else ()
-        deliveries = [delivery_as_json(each) for each in shown]
-        return json_response({"deliveries": deliveries, "count": len(log)})
+        count = await webhooks.outbox.count()
+        shown = _latest(request.query.get("latest", str(count or 1)))
+        deliveries = [delivery_as_json(each) for each in await webhooks.outbox.latest(shown)]
+        return json_response({"deliveries": deliveries, "count": count})
 
     router = application.router
     router.add_get("/admin/webhooks", show_webhooks, name="admin_webhooks")

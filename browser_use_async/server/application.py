@@ -133,11 +133,11 @@ def _add_pages(application: web.Application, backend: Backend, keys: ApiKeyCheck
 
     async def gif(request: web.Request) -> web.Response:
         keys.check(request)
-        find_task(backend, request.match_info["task_id"])
+        await find_task(backend, request.match_info["task_id"])
         return json_response({"gif": None})
 
     async def file(request: web.Request) -> web.Response:
-        return download(backend, request)
+        return await download(backend, request)
 
     async def put(request: web.Request) -> web.Response:
         return await upload(backend, request)

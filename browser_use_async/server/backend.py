@@ -1,6 +1,7 @@
 """The parts of one server that its operations work with, and the registry of operations."""
 
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any, TypeVar
 
 import attrs
@@ -10,10 +11,11 @@ from browser_use_async.server.held_calls import HeldCalls
 from browser_use_async.server.jobs import TaskRunner
 from browser_use_async.server.search import SearchEngine
 from browser_use_async.server.signed_links import Links
-from browser_use_async.server.storage import Store
+from browser_use_async.server.storage import Database, Tasks
 from browser_use_async.server.storage.account import Account
 from browser_use_async.server.storage.profiles import Profiles
 from browser_use_async.server.storage.schedules import Schedules
+from browser_use_async.server.storage.secret_documents import Secrets
 from browser_use_async.server.storage.uploads import Uploads
 
 MAX_UPLOAD_BYTES = 1024**3
@@ -30,7 +32,8 @@ OPERATIONS: dict[str, Operation] = {}
 class Backend:
     """The parts of one running server."""
 
-    store: Store  # tasks and files
+    database: Database  # all of what is stored
+    tasks: Tasks  # the tasks
     runner: TaskRunner  # the running tasks
     links: Links  # addresses on this server
     executor_name: str  # the name of the executor
@@ -38,11 +41,14 @@ class Backend:
     profiles: Profiles  # the browser profiles
     schedules: Schedules  # scheduled tasks
     uploads: Uploads  # uploaded files
+    sealed: Secrets  # secrets of all kinds
     search: SearchEngine  # the search operations
     held_calls: HeldCalls = attrs.field(kw_only=True)  # calls that wait for a change
     # How many tasks may run at once, or None for any number
     max_concurrent_tasks: int | None = None
     max_upload_bytes: int = MAX_UPLOAD_BYTES  # what all uploaded files may add up to
+    # How long tasks that have ended are kept, or None for ever
+    task_lifetime: timedelta | None = None
     screenshots: bool = True  # whether pictures of the steps are kept
     recordings: bool = True  # whether recordings are kept
 

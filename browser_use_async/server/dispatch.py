@@ -19,7 +19,7 @@ from browser_use_async.api.validation import Mode, Problem, validate
 from browser_use_async.server.access import ApiKeyCheck
 from browser_use_async.server.backend import Backend
 from browser_use_async.server.operations import OPERATIONS
-from browser_use_async.server.responses import RefusalError, json_response
+from browser_use_async.server.responses import Json, RefusalError, json_response
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -141,7 +141,8 @@ def handler_of(endpoint: Endpoint, backend: Backend, keys: ApiKeyCheck) -> Handl
         if inspect.isawaitable(result):
             result = await result
         # Clients call .json() on every answer, so a call that returns nothing sends an object.
-        value = {} if endpoint.returns is None else unstructure(result)
-        return json_response(value, headers=held)
+        if not isinstance(result, (Json, str)):
+            result = {} if endpoint.returns is None else unstructure(result)
+        return json_response(result, headers=held)
 
     return handle

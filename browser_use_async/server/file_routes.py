@@ -11,7 +11,7 @@ from browser_use_async.api.limits import MAX_FILE_BYTES
 from browser_use_async.server.backend import Backend
 from browser_use_async.server.responses import storage_error
 from browser_use_async.server.signed_links import LinkFault
-from browser_use_async.server.storage.task_files import StoredFile
+from browser_use_async.server.storage.task_files import StoredFile, find_file
 
 _ONE_RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})", re.IGNORECASE | re.ASCII)
 
@@ -48,20 +48,21 @@ def byte_range(header: str | None, size: int) -> range | None:
     return range(start, end)
 
 
-def download(backend: Backend, request: web.Request) -> web.Response:
+async def download(backend: Backend, request: web.Request) -> web.Response:
     """Answer GET and HEAD of `/files/{task_id}/{file_name}`."""
     task_id, name = request.match_info["task_id"], request.match_info["file_name"]
     signature = request.query.get("signature", "")
     fault = backend.links.file_fault(task_id, name, request.query.get("expires", ""), signature)
     if fault is not None:
         return storage_error(403, fault.code, fault)
-    found = backend.store.find_file(task_id, name)
+    record = await backend.tasks.of_any_owner(task_id)
+    found = None if record is None else await find_file(backend.database, record, name)
     if found is None:
         return storage_error(404, "NoSuchKey", "The specified key does not exist.")
-    return _content(found, name, request)
+    return await _content(found, name, request)
 
 
-def _content(found: StoredFile, name: str, request: web.Request) -> web.Response:
+async def _content(found: StoredFile, name: str, request: web.Request) -> web.Response:
     size, etag = found.facts.size, f'"{found.facts.digest[:32]}"'
     headers = {**_HARMLESS, "ETag": etag, "Accept-Ranges": "bytes", "Content-Type": _type_of(name)}
     # If-Range: a range of another version would not fit the part that the client has.
@@ -73,9 +74,9 @@ def _content(found: StoredFile, name: str, request: web.Request) -> web.Response
         refusal.headers["Content-Range"] = f"bytes */{size}"
         return refusal
     if wanted is None:
-        return web.Response(body=found.read(range(size)), headers=headers)
+        return web.Response(body=await found.read(range(size)), headers=headers)
     headers["Content-Range"] = f"bytes {wanted.start}-{wanted.stop - 1}/{size}"
-    return web.Response(status=206, body=found.read(wanted), headers=headers)
+    return web.Response(status=206, body=await found.read(wanted), headers=headers)
 
 
 def _type_of(name: str) -> str:
@@ -101,12 +102,12 @@ async def upload(backend: Backend, request: web.Request) -> web.Response:
         return refusal
     if not content:
         return storage_error(400, "IncompleteBody", "The file is empty")
-    if backend.uploads.size_with(name, content) > backend.max_upload_bytes:
+    if await backend.uploads.size_with(name, content) > backend.max_upload_bytes:
         message = "The uploads of this server have reached the size that its operator allows"
         return storage_error(507, "QuotaExceeded", message)
     if not backend.links.use_for(signature, expires, content):
         return storage_error(403, LinkFault.USED.code, LinkFault.USED)
-    backend.uploads.put(name, content)
+    await backend.uploads.put(name, content)
     # S3 uses the MD5 digest as the entity tag.
     return web.Response(headers={"ETag": f'"{hashlib.md5(content).hexdigest()}"'})  # noqa: S324 - S3's
 

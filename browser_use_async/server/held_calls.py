@@ -23,7 +23,7 @@ from browser_use_async.api.held_calls import (
     read_wait,
 )
 from browser_use_async.server.responses import compact_json
-from browser_use_async.server.storage import Store, TaskRecord
+from browser_use_async.server.storage import TaskRecord, Tasks
 from browser_use_async.types import PageQuery, TaskId
 
 LONGEST_WAIT = 60
@@ -48,8 +48,8 @@ Hold = Callable[..., Awaitable[web.StreamResponse | dict[str, str]]]
 class HeldCalls:
     """The held calls of one server. Each costs memory, and no thread and no timer but its pulse."""
 
-    def __init__(self, store: Store, view: Callable[[TaskRecord], dict[str, Any]]) -> None:
-        self.store = store
+    def __init__(self, tasks: Tasks, view: Callable[[TaskRecord], dict[str, Any]]) -> None:
+        self.tasks = tasks
         self.view = view  # a task as get-task gives it
         self.is_closing = False
         self._calls: set[asyncio.Event] = set()
@@ -83,33 +83,36 @@ class HeldCalls:
         """Count a stream of changes; gives the event that is set by each."""
         self._streams += 1
         try:
-            with self.store.change_log.reading() as event, self.holding(event):
+            with self.tasks.change_log.reading() as event, self.holding(event):
                 yield event
         finally:
             self._streams -= 1
 
     async def _hold_status(self, request: web.Request, path: TaskId) -> dict[str, str]:
         wait = _wait_of(request)
-        record = self.store.task(path.task_id)
-        if wait is None or record is None or (wait.seconds and len(self._calls) >= MAX_HELD):
+        if wait is None or (wait.seconds and len(self._calls) >= MAX_HELD):
+            return {}
+        status = await self.tasks.status(path.task_id)
+        if status is None:
             return {}
         # With the status that the client knows, no change between two of its calls is missed.
-        known = wait.status or record.status
+        known = wait.status or status
         loop = asyncio.get_running_loop()
         until = loop.time() + wait.seconds
-        with self.store.changes.listening(record.id) as changed, self.holding(changed):
-            while record.status == known and not record.status.is_terminal:
+        with self.tasks.changes.listening(path.task_id) as changed, self.holding(changed):
+            while status == known and not status.is_terminal:
                 left = until - loop.time()
                 if left <= _TICK or self.is_closing or request.transport is None:
                     break
                 changed.clear()
                 await wait_for(changed, left)
+                status = await self.tasks.status(path.task_id) or status
         return _applied(wait._replace(whole=False))
 
     async def _hold_list(
         self, request: web.Request, _query: PageQuery
     ) -> web.StreamResponse | dict[str, str]:
-        log = self.store.change_log
+        log = self.tasks.change_log
         wait = _wait_of(request)
         cursor = request.headers.get(CHANGES_HEADER)
         is_full = self._streams >= MAX_STREAMS or len(self._calls) >= MAX_HELD
@@ -128,7 +131,7 @@ class ChangeStream(web.StreamResponse):
         self.content_type = CHANGES_TYPE
         self._is_whole = wait.whole
         self._calls = calls
-        self._log = calls.store.change_log
+        self._log = calls.tasks.change_log
         self._seconds = wait.seconds
         asked = self._log.position_of(cursor)
         self._is_reset = asked is None and cursor != FROM_NOW
@@ -153,11 +156,11 @@ class ChangeStream(web.StreamResponse):
             changed.clear()
             if self._position < self._log.position:
                 await asyncio.sleep(_GATHERING)
-                await self.write(self._new_lines())
+                await self.write(await self._new_lines())
             elif not await wait_for(changed, left):
                 await self.write(b"\n")
 
-    def _new_lines(self) -> bytes:
+    async def _new_lines(self) -> bytes:
         log, first = self._log, self._position
         if not log.has(first):  # the client reads more slowly than tasks change
             self._position = log.position
@@ -167,15 +170,15 @@ class ChangeStream(web.StreamResponse):
         lines, room = [], WHOLE_AT_ONCE if self._is_whole else 0
         for number, (task_id, status) in enumerate(changes, first + 1):
             line = Change(log.cursor(number), task_id, status).line
-            if room > 0 and status.is_terminal and (task := self._ended_task(task_id)):
+            if room > 0 and status.is_terminal and (task := await self._ended_task(task_id)):
                 room -= len(task)
                 line = line.removesuffix(b"}\n") + b',"task":' + task + b"}\n"
             lines.append(line)
         return b"".join(lines)
 
-    def _ended_task(self, task_id: str) -> bytes:
+    async def _ended_task(self, task_id: str) -> bytes:
         """A task as get-task answers it; empty if it is too large, or not there any more."""
-        record = self._calls.store.task(task_id)
+        record = await self._calls.tasks.get(task_id)
         text = b"" if record is None else compact_json(self._calls.view(record))
         return text if len(text) <= MAX_WHOLE else b""
 

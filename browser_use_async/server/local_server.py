@@ -2,13 +2,13 @@
 
 import asyncio
 import os
-import secrets
 from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from functools import partial
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
@@ -31,20 +31,20 @@ from browser_use_async.server.executors.choice import choose_executor
 from browser_use_async.server.executors.protocol import Executor
 from browser_use_async.server.faults import Fault, FaultInjector
 from browser_use_async.server.held_calls import HeldCalls
-from browser_use_async.server.jobs.runner import TaskBilling, TaskRunner
+from browser_use_async.server.jobs.runner import TaskRunner
 from browser_use_async.server.listen_address import AdminAddress, ListenAddress
 from browser_use_async.server.operations.tasks import task_view
 from browser_use_async.server.scheduler import FileExpiry, Scheduler
 from browser_use_async.server.search import SearchBackend, SearchEngine, choose_backend
 from browser_use_async.server.signed_links import Links
-from browser_use_async.server.storage import Store
+from browser_use_async.server.storage import Database, Store, Tasks
 from browser_use_async.server.storage.account import DEFAULT_BALANCE_CENTS, Account, Plan
-from browser_use_async.server.storage.database import open_keeper
-from browser_use_async.server.storage.keeper import Keeper
+from browser_use_async.server.storage.database import immediate
 from browser_use_async.server.storage.profiles import Profiles
 from browser_use_async.server.storage.schedules import Schedules
+from browser_use_async.server.storage.secret_documents import Secrets, server_key
 from browser_use_async.server.storage.uploads import Uploads
-from browser_use_async.server.webhooks import Delivery, Webhook, WebhookSender
+from browser_use_async.server.webhooks import MOST_DELIVERIES, Delivery, Webhook, WebhookSender
 
 _CLOSE_SECONDS = 2.0
 """Seconds for requests under way when the server closes."""
@@ -88,6 +88,8 @@ class LocalServer:
             published prices.
         max_concurrent_tasks: How many tasks may run at once; more are answered with 429.
         max_upload_bytes: What all uploaded files may add up to; more are answered with 507.
+        task_days: Days after its end for which a task is kept; None keeps all for ever. The oldest
+            are deleted first, with their steps and files, up to the first that is still to be kept.
         database: The file in which everything outlives a restart, used by no other server
             meanwhile. Tasks that were at work are marked failed when the server starts again.
             Secrets, cookies and webhooks are written to it only under the key in the environment
@@ -145,6 +147,7 @@ class LocalServer:
         balance_cents: Decimal | float = DEFAULT_BALANCE_CENTS,
         max_concurrent_tasks: int | None = None,
         max_upload_bytes: int = MAX_UPLOAD_BYTES,
+        task_days: float | None = None,
         database: str | os.PathLike[str] = ":memory:",
         search: SearchBackend | str | Sequence[str] | None = None,
         faults: Sequence[Fault] | None = None,
@@ -159,6 +162,8 @@ class LocalServer:
         admin_port: int | None = None,
         max_wrong_keys: int = MAX_WRONG_KEYS,
     ) -> None:
+        if task_days is not None and not 0 < task_days < 100_000:
+            raise ConfigurationError("task_days must be a number of days above 0, or None")
         if max_wrong_keys < 1:
             raise ConfigurationError("max_wrong_keys must be a whole number from 1")
         self._cross_origin = CrossOriginPolicy(allow_origins)
@@ -183,32 +188,39 @@ class LocalServer:
         self._link_lifetime, self._page_lifetime = link_lifetime, page_lifetime
         self._url: str | None = None
         self._closing = AsyncExitStack()
-        self._keeper = open_keeper(database)
-        self._closing.callback(self._keeper.close)
-        self.store = Store(self._now, self._keeper)
+        self._database = Database(None if database == ":memory:" else Path(database))
+        self._closing.callback(self._database.close)
         self.requests: Counter[str] = Counter()
-        self._account = Account(plan, Decimal(str(balance_cents)), self._keeper)
-        self._profiles = Profiles(self._keeper)
         try:
-            self._schedules = Schedules(self._now, self._keeper)
-        except ConfigurationError:
-            self._keeper.close()  # nobody gets this server, to close it
+            self._sealed = Secrets(self._database)
+            self._account = Account(self._database, plan)
+            immediate(self._account.open(Decimal(str(balance_cents))))
+            self._schedules = Schedules(self._database, self._sealed, self._now)
+            immediate(self._schedules.check_packages())
+        except BaseException:
+            self._database.close()  # nobody gets this server, to close it
             raise
-        self._uploads = Uploads(self._now, self._keeper)
+        self._tasks = Tasks(self._database, self._sealed, self._now)
+        self.store = Store(self._database, self._tasks)
+        self._profiles = Profiles(self._database, self._sealed)
+        self._uploads = Uploads(self._database, self._now)
         egress = browser.egress()
         self._search = SearchEngine(choose_backend(search), egress)
         self._max_concurrent_tasks = max_concurrent_tasks
         self._max_upload_bytes = max_upload_bytes
-        self._faults = FaultInjector(self.store)
+        self._task_lifetime = None if task_days is None else timedelta(days=task_days)
+        self._faults = FaultInjector(self._tasks)
         self._faults.set_faults(faults or ())
         self._first_webhooks = tuple(webhooks)
         self._webhooks = WebhookSender(
-            self._now, webhook_retry_delay, self._faults.duplicates, self._keeper, egress
+            self._now,
+            webhook_retry_delay,
+            self._faults.duplicates,
+            self._database,
+            self._sealed,
+            egress,
         )
-        billing = TaskBilling(self._account, self._profiles)
-        for record in self.store.interrupted:
-            billing.charge_step(record)
-        self._runner = TaskRunner(self._executor, self.store, stop_cleanup_delay, billing)
+        self._runner = TaskRunner(self._executor, self._tasks, stop_cleanup_delay)
 
     @property
     def url(self) -> str:
@@ -249,7 +261,7 @@ class LocalServer:
     @property
     def balance_cents(self) -> Decimal:
         """The credit that is left, in US cents."""
-        return self._account.balance_cents
+        return immediate(self._account.balance_cents())
 
     @property
     def faults(self) -> tuple[Fault, ...]:
@@ -279,7 +291,7 @@ class LocalServer:
     @property
     def deliveries(self) -> tuple[Delivery, ...]:
         """The latest events that were sent to webhooks, or are being sent, oldest first."""
-        return tuple(self._webhooks.log)
+        return tuple(immediate(self._webhooks.outbox.latest(MOST_DELIVERIES)))
 
     async def add_webhook(self, webhook: Webhook, *, save: bool = True) -> None:
         """Register a webhook; the test event is sent to it first.
@@ -306,7 +318,7 @@ class LocalServer:
         Returns:
             Whether there is such a task.
         """
-        return self.store.revoke_links(task_id)
+        return immediate(self._tasks.revoke_links(task_id))
 
     async def start(self) -> None:
         """Start to listen.
@@ -320,7 +332,7 @@ class LocalServer:
         listener = self._address.open()
         async with AsyncExitStack() as stack:
             # Closed in reverse order: the scheduler starts no task while the runner ends them.
-            stack.callback(self._keeper.close)
+            stack.callback(self._database.close)
             stack.callback(listener.close)
             stack.push_async_callback(self._executor.aclose)
             stack.push_async_callback(self._webhooks.aclose)
@@ -330,12 +342,13 @@ class LocalServer:
                 self._url,
                 self._link_lifetime,
                 self._now,
-                _signing_key(self._keeper),
+                await server_key(self._database, "signing_key", 32),
                 page_lifetime=self._page_lifetime,
             )
-            held_calls = HeldCalls(self.store, partial(task_view, links=links))
+            held_calls = HeldCalls(self._tasks, partial(task_view, links=links))
             backend = Backend(
-                self.store,
+                self._database,
+                self._tasks,
                 self._runner,
                 links,
                 self._executor.name,
@@ -343,20 +356,24 @@ class LocalServer:
                 self._profiles,
                 self._schedules,
                 self._uploads,
+                self._sealed,
                 self._search,
                 self._max_concurrent_tasks,
                 self._max_upload_bytes,
+                self._task_lifetime,
                 self._screenshots,
                 self._recordings,
                 held_calls=held_calls,
             )
             # Not in __init__: a server that is never started would stay in memory as a cycle.
-            self.store.tell(self._webhooks.task_changed)
+            self._tasks.observer.write = self._webhooks.write
+            self._tasks.observer.committed = self._webhooks.send
+            await self._tasks.fail_interrupted()
+            await self._webhooks.start()
             for webhook in self._first_webhooks:
                 # Not saved: the constructor gives them again after a restart.
                 by_operator = attrs.evolve(webhook, by_operator=True)
                 await self._webhooks.register(by_operator, save=False)
-            self._webhooks.send_pending()
             scheduler = Scheduler(backend, self._now)
             scheduler.start()
             stack.push_async_callback(scheduler.aclose)
@@ -440,12 +457,3 @@ class LocalServer:
 
     def __repr__(self) -> str:
         return f"LocalServer({self._url or 'not started'}, executor={self._executor.name})"
-
-
-def _signing_key(keeper: Keeper) -> bytes:
-    """The key that signs links to files; links stay valid when the server restarts."""
-    key = keeper.file("server", "signing_key")
-    if key is None:
-        key = secrets.token_bytes(32)
-        keeper.keep_file("server", "signing_key", key)
-    return key

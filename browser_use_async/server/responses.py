@@ -19,6 +19,10 @@ class RefusalError(Exception):
         self.headers: dict[str, str] = {}
 
 
+class Json(dict[str, Any]):
+    """An answer that is JSON already, and is not converted; text is not either."""
+
+
 def json_response(
     value: Any, status: int = 200, headers: dict[str, str] | None = None
 ) -> web.Response:

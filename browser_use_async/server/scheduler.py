@@ -3,13 +3,18 @@
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from datetime import datetime, timedelta
+from functools import partial
 
 from browser_use_async.server.backend import Backend
 from browser_use_async.server.jobs.launch import start_task
 from browser_use_async.server.responses import RefusalError, log_failure
+from browser_use_async.server.storage.database import StorageUnavailableError
+from browser_use_async.server.storage.expiry import expire_files, expire_tasks
 from browser_use_async.server.storage.schedules import ScheduleRecord
+from browser_use_async.server.storage.tasks import AlreadyClaimedError
+from browser_use_async.server.storage.uploads import expire_uploads
 from browser_use_async.types import LlmModel
 
 FILE_LIFETIME = timedelta(days=30)
@@ -20,23 +25,21 @@ SCHEDULE_MODEL = LlmModel.GPT_4O
 
 _EXPIRY_SECONDS = 24 * 60 * 60.0
 _LONGEST_SLEEP = 60.0  # seconds; a wall clock that was set, or jumped in sleep mode, is noticed
+_STORAGE_SECONDS = 1.0  # until a database is asked again that was not available
 _logger = logging.getLogger(__name__)
 
 
-def expire(backend: Backend, now: datetime) -> None:
-    """Delete screenshots, output files and uploads that are too old.
+async def expire(backend: Backend, now: datetime) -> None:
+    """Delete screenshots, output files and uploads that are too old, and tasks if it is wanted.
 
     Uploads that a schedule includes stay, also while it is switched off, until it has ended.
     """
     before = now - FILE_LIFETIME
-    included = (
-        record.request.included_file_names
-        for record in backend.schedules.records
-        if record.end_at > now
-    )
-    needed = {name for names in included if isinstance(names, Sequence) for name in names}
-    backend.uploads.expire(before, needed)
-    backend.store.expire(before)
+    needed = await backend.schedules.included_files(now)
+    await expire_uploads(backend.database, before, needed)
+    await expire_files(backend.database, before)
+    if backend.task_lifetime is not None:
+        await expire_tasks(backend.database, backend.sealed, now - backend.task_lifetime)
 
 
 class FileExpiry:
@@ -55,7 +58,7 @@ class FileExpiry:
     async def _expire_daily(self) -> None:
         while True:
             try:
-                expire(self._backend, self._now())
+                await expire(self._backend, self._now())
             except Exception as error:  # noqa: BLE001 - what is left over goes tomorrow
                 log_failure(_logger, "deleting old files", error)
             await asyncio.sleep(_EXPIRY_SECONDS)
@@ -88,34 +91,40 @@ class Scheduler:
         while True:
             # Cleared before the schedules are read, so that no change in between is missed.
             self._changed.clear()
-            due = [each for each in self._active() if each[0] <= self._now()]
-            for _moment, record in sorted(due, key=lambda each: each[0]):
-                self._start_run(record)
-            seconds = min(
-                ((moment - self._now()).total_seconds() for moment, _record in self._active()),
-                default=None,
-            )
+            try:
+                seconds = await self._start_due()
+            except StorageUnavailableError as error:
+                _logger.error("schedules wait for the database: %s", error)  # noqa: TRY400
+                seconds = _STORAGE_SECONDS
             with contextlib.suppress(TimeoutError):
-                limit = None if seconds is None else min(max(seconds, 0.0), _LONGEST_SLEEP)
-                async with asyncio.timeout(limit):
+                async with asyncio.timeout(seconds):
                     await self._changed.wait()
 
-    def _active(self) -> list[tuple[datetime, ScheduleRecord]]:
-        return [
-            (record.next_run_at, record)
-            for record in self._backend.schedules.records
-            if record.is_active and record.next_run_at is not None
-        ]
+    async def _start_due(self) -> float | None:
+        """Start what is due; the seconds until the next look, or None without schedules."""
+        schedules = self._backend.schedules
+        for record in await schedules.due():
+            await self._start_run(record)
+        moment = await schedules.next_moment()
+        if moment is None:
+            return None
+        return min(max((moment - self._now()).total_seconds(), 0.0), _LONGEST_SLEEP)
 
-    def _start_run(self, record: ScheduleRecord) -> None:
-        # Advanced first: if the server crashes in between, one run is missing, which costs nothing,
-        # instead of one too many.
+    async def _start_run(self, record: ScheduleRecord) -> None:
+        schedules = self._backend.schedules
+        claim = partial(schedules.advance, record=record)
         # The server was down when the schedule ended. A run at its very end may be a little late.
-        ended = self._now() > record.end_at + timedelta(seconds=_LONGEST_SLEEP)
-        self._backend.schedules.advance(record)
-        if ended:
-            return
-        try:
-            start_task(self._backend, record.request, SCHEDULE_MODEL)
-        except RefusalError as refusal:
-            _logger.warning("schedule %s could not run: %s", record.id, refusal.body["detail"])
+        if self._now() <= record.end_at + timedelta(seconds=_LONGEST_SLEEP):
+            try:
+                # In one transaction: each run is started exactly once.
+                await start_task(self._backend, record.request, SCHEDULE_MODEL, claim)
+            except AlreadyClaimedError:
+                return
+            except StorageUnavailableError:
+                raise
+            except RefusalError as refusal:
+                detail = refusal.body["detail"]
+                _logger.warning("schedule %s could not run: %s", record.id, detail)
+            else:
+                return
+        await self._backend.database.transact(claim)

@@ -13,6 +13,7 @@ import attrs
 
 from browser_use_async.api.endpoint_table import API_PREFIX
 from browser_use_async.server.storage import TaskRecord
+from browser_use_async.server.storage.tasks import TaskRow
 
 
 class LinkFault(StrEnum):
@@ -60,7 +61,7 @@ class Links:
         """The address of the API."""
         return self.url + API_PREFIX
 
-    def live_url(self, record: TaskRecord) -> str | None:
+    def live_url(self, record: TaskRecord | TaskRow) -> str | None:
         """The live page of a task, or None before it has started."""
         return f"{self.url}/live/{record.live_token}" if record.started else None
 

@@ -8,8 +8,6 @@ from decimal import Decimal
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
-import attrs
-
 from browser_use_async.server.faults import Fault
 from browser_use_async.server.local_server import LocalServer
 from browser_use_async.server.storage import Store, TaskRecord
@@ -28,21 +26,16 @@ class ThreadedStore:
     @property
     def tasks(self) -> tuple[TaskRecord, ...]:
         """All tasks, oldest first."""
-        return self._read(lambda: tuple(map(_copy, self._store.tasks)))
+        return self._read(lambda: self._store.tasks)
 
     @property
     def task_count(self) -> int:
         """How many tasks there are."""
-        return self._store.task_count
+        return self._read(lambda: self._store.task_count)
 
     def task(self, task_id: str) -> TaskRecord | None:
         """The task with this id, or None."""
-
-        def read() -> TaskRecord | None:
-            record = self._store.task(task_id)
-            return None if record is None else _copy(record)
-
-        return self._read(read)
+        return self._read(lambda: self._store.task(task_id))
 
     def file(self, task_id: str, name: str) -> bytes | None:
         """The content of an output file, a screenshot or a recording; None if there is none."""
@@ -51,17 +44,6 @@ class ThreadedStore:
     def _read(self, function: Callable[[], ResultT]) -> ResultT:
         result: ResultT = self._call(function)
         return result
-
-
-def _copy(record: TaskRecord) -> TaskRecord:
-    # The server goes on to change these lists.
-    return attrs.evolve(
-        record,
-        steps=list(record.steps),
-        screenshots=list(record.screenshots),
-        recordings=list(record.recordings),
-        output_files=list(record.output_files),
-    )
 
 
 class ThreadedServer:
@@ -115,7 +97,7 @@ class ThreadedServer:
     @property
     def balance_cents(self) -> Decimal:
         """The credit that is left, in US cents."""
-        return self._server.balance_cents
+        return self._call(lambda: self._server.balance_cents)
 
     @property
     def deliveries(self) -> tuple[Delivery, ...]:
@@ -125,7 +107,7 @@ class ThreadedServer:
     @property
     def tasks_created(self) -> int:
         """How many tasks were created so far."""
-        return self._server.tasks_created
+        return self._call(lambda: self._server.tasks_created)
 
     @property
     def faults_fired(self) -> "Counter[str]":

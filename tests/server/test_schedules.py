@@ -25,13 +25,15 @@ def _clock() -> Callable[[], datetime]:
 
 
 @asynccontextmanager
-async def _timed(http: aiohttp.ClientSession) -> AsyncIterator[Caller]:
+async def _timed(
+    http: aiohttp.ClientSession, balance_cents: int = 1_000_000
+) -> AsyncIterator[Caller]:
     """A server whose wall clock is virtual, with tasks that end at once.
 
     No fixture: time is virtual only within the test itself.
     """
     executor = ScriptedExecutor({}, default=Scenario(steps=(), step_seconds=0, output="Done"))
-    async with LocalServer(executor=executor, now=_clock(), balance_cents=1_000_000) as server:
+    async with LocalServer(executor=executor, now=_clock(), balance_cents=balance_cents) as server:
         yield Caller(server, http)
 
 
@@ -148,10 +150,10 @@ async def test_a_blocked_loop_makes_one_run_and_not_each_that_was_missed(
 @pytest.mark.looptime
 async def test_an_empty_account_skips_runs_and_goes_on(http: aiohttp.ClientSession):
     """A refused run is logged, and the next one is made once there is credit."""
-    async with _timed(http) as timed:
+    async with _timed(http, balance_cents=1) as timed:
         await _add(timed)
         await asyncio.sleep(60)
-        timed.server._account.charge(timed.server._account.balance_cents)
+        assert timed.server.balance_cents == 0  # the first run cost it
         await asyncio.sleep(2 * 3600)
         await timed.post(f"{timed.server.url}/admin/credits", json={"cents": 500})
         await asyncio.sleep(3600)

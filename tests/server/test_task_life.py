@@ -21,7 +21,6 @@ from browser_use_async.server.executors.protocol import (
 )
 from browser_use_async.server.held_calls import HeldCalls
 from browser_use_async.server.jobs import TaskRunner
-from browser_use_async.server.jobs.runner import TaskBilling
 from browser_use_async.server.operations.tasks import (
     get_task_status,
     run_task,
@@ -30,11 +29,11 @@ from browser_use_async.server.operations.tasks import (
 )
 from browser_use_async.server.search import SearchEngine
 from browser_use_async.server.signed_links import Links
-from browser_use_async.server.storage import Store
+from browser_use_async.server.storage import Database, Tasks
 from browser_use_async.server.storage.account import Account
-from browser_use_async.server.storage.keeper import MemoryKeeper
 from browser_use_async.server.storage.profiles import Profiles
 from browser_use_async.server.storage.schedules import Schedules
+from browser_use_async.server.storage.secret_documents import Secrets
 from browser_use_async.server.storage.uploads import Uploads
 from browser_use_async.server.task_states import TRANSITIONS, TaskEvent
 from browser_use_async.types import RunTaskRequest, TaskId, TaskStatus
@@ -103,19 +102,19 @@ async def test_a_refused_change_says_why(
     assert (await _let(steered, call, task_id)).json == {"detail": detail}
 
 
-async def test_a_task_that_has_not_begun(http: aiohttp.ClientSession, queue: FromQueue):
+async def test_a_task_that_has_not_begun(http: aiohttp.ClientSession):
     """Before its first moment there is no live page, it cannot be paused, but stopped."""
-    async with LocalServer(executor=queue) as server:
-        api = Caller(server, http)
-        running = await api.create()
-        record = server.store.task(running)
-        assert record is not None
-        record.status = TaskStatus.CREATED
-        record.started = False
 
-        task = await api.task(running)
-        paused = await _let(api, "pause", running)
-        stopped = await _let(api, "stop", running)
+    class Waiting(FromQueue):
+        reports_start = True
+
+    async with LocalServer(executor=Waiting()) as server:
+        api = Caller(server, http)
+        created = await api.create()
+
+        task = await api.task(created)
+        paused = await _let(api, "pause", created)
+        stopped = await _let(api, "stop", created)
 
     assert (task["status"], task["live_url"]) == ("created", None)
     assert paused.json == {"detail": "Agent session is not running but created"}
@@ -126,24 +125,27 @@ def _now() -> datetime:
     return datetime.now(UTC)
 
 
-def _backend(queue: FromQueue, lag: float) -> Backend:
+async def _backend(queue: FromQueue, lag: float) -> Backend:
     """The parts of a server that nobody reaches over HTTP."""
-    keeper = MemoryKeeper()
-    store = Store(_now)
-    account = Account("subscription", Decimal(100), keeper)
-    profiles = Profiles(keeper)
+    database = Database()
+    sealed = Secrets(database)
+    tasks = Tasks(database, sealed, _now)
+    account = Account(database, "subscription")
+    await account.open(Decimal(100))
     links = Links("http://x", 60, _now)
     return Backend(
-        store,
-        TaskRunner(queue, store, lag, TaskBilling(account, profiles)),
+        database,
+        tasks,
+        TaskRunner(queue, tasks, lag),
         links,
         "queue",
         account,
-        profiles,
-        Schedules(_now, keeper),
-        Uploads(_now, keeper),
+        Profiles(database, sealed),
+        Schedules(database, sealed, _now),
+        Uploads(database, _now),
+        sealed,
         SearchEngine(None, Egress()),
-        held_calls=HeldCalls(store, partial(task_view, links=links)),
+        held_calls=HeldCalls(tasks, partial(task_view, links=links)),
     )
 
 
@@ -152,16 +154,16 @@ async def test_stopping_before_the_first_moment_never_reaches_the_executor(
     lag: float, queue: FromQueue
 ):
     """Created and stopped in one breath."""
-    backend = _backend(queue, lag)
-    created = run_task(backend, RunTaskRequest("Do it"))
-    before = get_task_status(backend, TaskId(created.id))
-    stop_task(backend, TaskId(created.id))
+    backend = await _backend(queue, lag)
+    created = await run_task(backend, RunTaskRequest("Do it"))
+    before = await get_task_status(backend, TaskId(created.id))
+    await stop_task(backend, TaskId(created.id))
     work = asyncio.all_tasks() - {asyncio.current_task()}
     await asyncio.wait(work, timeout=PATIENCE)
 
     assert before is TaskStatus.CREATED
     assert all(each.done() for each in work)
-    assert get_task_status(backend, TaskId(created.id)) is TaskStatus.STOPPED
+    assert await get_task_status(backend, TaskId(created.id)) is TaskStatus.STOPPED
     assert queue.assignments == []
 
 
@@ -206,18 +208,22 @@ async def test_a_paused_task_holds_back_what_was_under_way(steered: Caller, queu
     assert [step["next_goal"] for step in finished["steps"]] == ["Under way"]
 
 
+def _is_paused_or_has_steps(api: Caller, task_id: str) -> bool:
+    record = api.stored(task_id)
+    return record.status == "paused" or bool(record.steps)
+
+
 async def test_a_pause_right_after_a_resume_holds(steered: Caller, queue: FromQueue):
     """The waiter may wake up only when the gate is closed again."""
     task_id = await _brought_to("paused", steered, queue)
     queue.step()
     await asyncio.sleep(0.01)
-    record = steered.server.store.task(task_id)
-    assert record is not None
     async with asyncio.TaskGroup() as group:
         for call in ("resume", "pause"):
             group.create_task(_let(steered, call, task_id))
-    await until(lambda: record.status == "paused" or record.steps)
+    await until(lambda: _is_paused_or_has_steps(steered, task_id))
 
+    record = steered.stored(task_id)
     assert (record.status, len(record.steps)) in {("paused", 0), ("paused", 1), ("running", 1)}
 
 

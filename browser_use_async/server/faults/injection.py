@@ -21,7 +21,7 @@ from browser_use_async.server.faults.connection import (
 )
 from browser_use_async.server.faults.fault import WEBHOOK, Fault, FaultKind
 from browser_use_async.server.responses import json_response
-from browser_use_async.server.storage import Store
+from browser_use_async.server.storage import Tasks
 
 Proceed = Callable[[web.Request], Awaitable[web.StreamResponse]]
 """Executes the call, or passes it to the next fault."""
@@ -81,8 +81,8 @@ class FaultInjector:
     what happened: a fault behind one that answers at once never fires.
     """
 
-    def __init__(self, store: Store) -> None:
-        self._store = store
+    def __init__(self, tasks: Tasks) -> None:
+        self._tasks = tasks
         self._rules = FaultRules()
         self._closing = asyncio.Event()
         self._later: set[asyncio.Task[None]] = set()
@@ -157,12 +157,12 @@ class FaultInjector:
 
     def hide_task(self, task_id: str, seconds: float) -> None:
         """Hide a task from lists for some seconds."""
-        self._store.unlist(task_id)
+        self._tasks.hide(task_id)
         self.run_later(self._list_later(task_id, seconds))
 
     async def _list_later(self, task_id: str, seconds: float) -> None:
         await asyncio.sleep(seconds)
-        self._store.list_again(task_id)
+        self._tasks.show(task_id)
 
 
 class _Injection:

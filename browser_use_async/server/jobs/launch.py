@@ -1,7 +1,7 @@
 """Start of a task, for a client or a schedule: settings, files, payment."""
 
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 import attrs
@@ -9,11 +9,11 @@ import attrs
 from browser_use_async.api.json import read_json
 from browser_use_async.api.limits import MAX_TASK_FILE_BYTES
 from browser_use_async.api.task_fields import domain_problem, schema_problem
-from browser_use_async.prices import TASK_START_CENTS
 from browser_use_async.server.backend import Backend
 from browser_use_async.server.executors.protocol import Assignment
 from browser_use_async.server.responses import RefusalError
-from browser_use_async.server.storage import TaskRecord
+from browser_use_async.server.storage import Database, TaskRecord
+from browser_use_async.server.storage.uploads import Upload
 from browser_use_async.types import UNSET, BrowserProfile, TaskSettings
 
 MAX_TASK_BYTES = 20 * 1024
@@ -62,13 +62,19 @@ def resolve_settings(
     )
 
 
-def start_task(backend: Backend, settings: TaskSettings, default_model: str) -> TaskRecord:
+async def start_task(
+    backend: Backend,
+    settings: TaskSettings,
+    default_model: str,
+    claim: Callable[[Database], Awaitable[bool]] | None = None,
+) -> TaskRecord:
     """Create a task, charge for it and start it.
 
     Raises:
         RefusalError: There is no credit, no free place, or no such profile or file.
+        AlreadyClaimedError: `claim`, which is asked in the same transaction, says no.
     """
-    backend.account.require_credit()
+    await backend.account.require_credit()
     # All checks come before the task is stored: a refused request leaves nothing behind.
     limit = backend.max_concurrent_tasks
     if limit is not None and backend.runner.count >= limit:
@@ -78,17 +84,16 @@ def start_task(backend: Backend, settings: TaskSettings, default_model: str) -> 
             "upgrade your plan.",
         )
     check_fields(settings)
-    profile = find_profile(backend, settings)
-    cookies = backend.profiles.cookies(profile.profile_id)
-    files = _files(backend, settings)
+    profile = await find_profile(backend, settings)
+    cookies = await backend.profiles.cookies(profile.profile_id)
+    files = await check_files(backend, settings)
     assignment = attrs.evolve(
         resolve_settings(settings, profile, default_model, cookies),
-        files=files,
+        files={each.name: await backend.uploads.content(each) for each in files},
         takes_screenshots=backend.screenshots,
         takes_recording=backend.recordings,
     )
-    record = backend.store.create_task(settings, assignment)
-    backend.account.charge(TASK_START_CENTS)
+    record = await backend.tasks.create(settings, assignment, claim)
     backend.runner.start(record, assignment)
     return record
 
@@ -113,7 +118,7 @@ def check_fields(settings: Any) -> None:
             raise _refused(["allowed_domains", place], problem, domain)
 
 
-def find_profile(backend: Backend, settings: TaskSettings) -> BrowserProfile:
+async def find_profile(backend: Backend, settings: TaskSettings) -> BrowserProfile:
     """Return the profile that the settings name, or the default one.
 
     Raises:
@@ -121,15 +126,15 @@ def find_profile(backend: Backend, settings: TaskSettings) -> BrowserProfile:
     """
     profile_id = settings.browser_profile_id
     if profile_id is UNSET or profile_id is None:
-        return backend.profiles.default()
-    profile = backend.profiles.get(profile_id)
+        return await backend.profiles.default()
+    profile = await backend.profiles.get(profile_id)
     if profile is None:
         raise RefusalError(404, "Browser profile not found")
     return profile
 
 
-def check_files(backend: Backend, settings: TaskSettings) -> list[str]:
-    """Return the names of the included files after checking that they exist and fit.
+async def check_files(backend: Backend, settings: TaskSettings) -> list[Upload]:
+    """Return the included files after checking that they exist and fit; each of them once.
 
     Raises:
         RefusalError: A file was not uploaded, or all of them together are too large.
@@ -137,22 +142,18 @@ def check_files(backend: Backend, settings: TaskSettings) -> list[str]:
     names = settings.included_file_names
     if not isinstance(names, Sequence):
         return []
-    missing = backend.uploads.missing(names)
-    if missing:
-        message = f"no file named {missing[0]!r} was uploaded"
-        raise _refused(["included_file_names"], message, list(names))
-    # A file that is named twice counts once.
-    uploads = (backend.uploads.get(name) for name in set(names))
-    if sum(len(each.content) for each in uploads if each is not None) > MAX_TASK_FILE_BYTES:
+    uploads = []
+    for name in dict.fromkeys(names):
+        upload = await backend.uploads.get(name)
+        if upload is None:
+            message = f"no file named {name!r} was uploaded"
+            raise _refused(["included_file_names"], message, list(names))
+        uploads.append(upload)
+    if sum(each.size for each in uploads) > MAX_TASK_FILE_BYTES:
         limit = MAX_TASK_FILE_BYTES // 1024**2
         message = f"the files of a task may have {limit} MB together"
         raise _refused(["included_file_names"], message, list(names))
-    return list(names)
-
-
-def _files(backend: Backend, settings: TaskSettings) -> dict[str, bytes]:
-    uploads = (backend.uploads.get(name) for name in check_files(backend, settings))
-    return {each.name: each.content for each in uploads if each is not None}
+    return uploads
 
 
 def _refused(place: list[str | int], message: str, given: Any) -> RefusalError:

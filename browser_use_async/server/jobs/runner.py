@@ -2,22 +2,26 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from contextlib import suppress
 from functools import partial
+from typing import Any, TypeVar
 
 import attrs
 
-from browser_use_async.prices import step_cents
 from browser_use_async.server.executors.protocol import Assignment, Executor, Failed, Finished, Step
 from browser_use_async.server.executors.viewing import View, Viewable
 from browser_use_async.server.jobs.redaction import SecretRedactor
 from browser_use_async.server.responses import log_failure
-from browser_use_async.server.storage import Store, TaskRecord
-from browser_use_async.server.storage.account import Account
-from browser_use_async.server.storage.profiles import Profiles
+from browser_use_async.server.storage import TaskRecord, Tasks, TransitionRefusedError
+from browser_use_async.server.storage.database import StorageUnavailableError
 from browser_use_async.server.task_states import TaskEvent
 
 _logger = logging.getLogger(__name__)
+ResultT = TypeVar("ResultT")
+
+_STORAGE_SECONDS = 1.0
+"""Seconds until a task asks the database again that has not taken its step."""
 _CLOSE_SECONDS = 5.0
 """Seconds that executors have for their clean-up when the server closes."""
 
@@ -25,17 +29,22 @@ _CLOSE_SECONDS = 5.0
 class TaskControl:
     """What an executor is given to report the start of a task, and to wait while it is paused."""
 
-    def __init__(self, report_start: Callable[[], None]) -> None:
-        self._report_start = report_start
-        self._has_started = False
+    def __init__(self, begin: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        self._begin = begin
+        self._beginning: asyncio.Task[None] | None = None
         self._open = asyncio.Event()
         self._open.set()
 
     def started(self) -> None:
         """Report the start, once."""
-        if not self._has_started:
-            self._has_started = True
-            self._report_start()
+        if self._beginning is None:
+            self._beginning = asyncio.get_running_loop().create_task(self._begin())
+
+    async def begun(self) -> None:
+        """Report the start, and return when it is stored."""
+        self.started()
+        assert self._beginning is not None
+        await self._beginning
 
     def close(self) -> None:
         """Pause: `checkpoint` waits from now on."""
@@ -53,23 +62,6 @@ class TaskControl:
 
 
 @attrs.frozen
-class TaskBilling:
-    """Charges the account for steps, and saves cookies to the profile."""
-
-    account: Account  # who pays
-    profiles: Profiles  # where cookies are saved
-
-    def charge_step(self, record: TaskRecord) -> None:
-        """Charge the latest step, unless it only says that no more may be taken."""
-        if len(record.steps) <= record.max_agent_steps:
-            self.account.charge(step_cents(record.llm_model))
-
-    def save_cookies(self, assignment: Assignment, result: Finished) -> None:
-        """Save the cookies of a task that succeeded."""
-        self.profiles.keep_cookies(assignment.profile_id, result.cookies)
-
-
-@attrs.frozen
 class _Run:
     work: "asyncio.Task[None]"
     control: TaskControl
@@ -78,12 +70,9 @@ class _Run:
 class TaskRunner:
     """Runs tasks on the executor, and stores the steps and results that it reports."""
 
-    def __init__(
-        self, executor: Executor, store: Store, stop_cleanup_delay: float, billing: TaskBilling
-    ) -> None:
-        self._billing = billing
+    def __init__(self, executor: Executor, tasks: Tasks, stop_cleanup_delay: float) -> None:
         self._executor = executor
-        self._store = store
+        self._tasks = tasks
         self._stop_cleanup_delay = stop_cleanup_delay
         self._runs: dict[str, _Run] = {}
 
@@ -104,34 +93,38 @@ class TaskRunner:
         self._runs[record.id] = _Run(work, control)
         work.add_done_callback(lambda _: self._runs.pop(record.id))
 
-    def pause(self, record: TaskRecord) -> None:
+    async def pause(self, record: TaskRecord) -> None:
         """Pause a task; a step that is under way is reported after it resumes.
 
         Raises:
             TransitionRefusedError: The task is not running.
         """
-        self._store.change(record, TaskEvent.PAUSE)
-        self._runs[record.id].control.close()
+        await self._tasks.change(record, TaskEvent.PAUSE)
+        if record.id in self._runs:
+            self._runs[record.id].control.close()
 
-    def resume(self, record: TaskRecord) -> None:
+    async def resume(self, record: TaskRecord) -> None:
         """Continue a paused task.
 
         Raises:
             TransitionRefusedError: The task is not paused.
         """
-        self._store.change(record, TaskEvent.RESUME)
-        self._runs[record.id].control.open()
+        await self._tasks.change(record, TaskEvent.RESUME)
+        if record.id in self._runs:
+            self._runs[record.id].control.open()
 
-    def stop(self, record: TaskRecord) -> None:
+    async def stop(self, record: TaskRecord) -> None:
         """Stop a task for good. Its status flips now; the executor may take a little longer.
 
         Raises:
             TransitionRefusedError: The task has ended already.
         """
-        self._store.change(record, TaskEvent.STOP)
-        work = self._runs[record.id].work
-        # The status is final at once; the work ends later, as with executors that clean up slowly.
-        asyncio.get_running_loop().call_later(self._stop_cleanup_delay, work.cancel)
+        await self._tasks.change(record, TaskEvent.STOP)
+        if record.id in self._runs:
+            # The status is final at once; the work ends later, as with executors that clean up
+            # slowly.
+            work = self._runs[record.id].work
+            asyncio.get_running_loop().call_later(self._stop_cleanup_delay, work.cancel)
 
     async def aclose(self) -> None:
         """Cancel all tasks, and wait a few seconds for their clean-up."""
@@ -144,19 +137,19 @@ class TaskRunner:
             for work in late:
                 _logger.error("task %s did not end within %s s", work.get_name(), _CLOSE_SECONDS)
 
-    def _begin(self, record: TaskRecord) -> None:
-        if not record.status.is_terminal:  # stopped while it waited for a browser
-            self._store.change(record, TaskEvent.START)
+    async def _begin(self, record: TaskRecord) -> None:
+        with suppress(TransitionRefusedError):  # stopped while it waited for a browser
+            await _stored(lambda: self._tasks.change(record, TaskEvent.START))
 
     async def _run_task(
         self, record: TaskRecord, assignment: Assignment, control: TaskControl
     ) -> None:
-        if record.status.is_terminal:
+        if await self._is_over(record):
             return  # stopped before it began
         redactor = SecretRedactor(assignment.secrets)
         try:
             if not getattr(self._executor, "reports_start", False):
-                control.started()
+                await control.begun()
             items = self._executor.run(assignment, control)
             try:
                 await self._follow(record, assignment, items, control, redactor)
@@ -166,20 +159,24 @@ class TaskRunner:
             # An executor may leak the cancellation of its own work, which is its failure.
             if _is_being_cancelled():
                 raise
-            self._fail(record, redactor, error)
+            await self._fail(record, redactor, error)
         except Exception as error:  # noqa: BLE001 - an executor may raise anything; the server lives
-            self._fail(record, redactor, error)
+            await self._fail(record, redactor, error)
 
-    def _fail(self, record: TaskRecord, redactor: SecretRedactor, error: BaseException) -> None:
+    async def _is_over(self, record: TaskRecord) -> bool:
+        status = await _stored(lambda: self._tasks.of(record.owner).status(record.id))
+        return status is None or status.is_terminal
+
+    async def _fail(
+        self, record: TaskRecord, redactor: SecretRedactor, error: BaseException
+    ) -> None:
         log_failure(_logger, f"the executor failed on task {record.id}", error)
-        if not record.status.is_terminal:
-            reason = f"The executor raised {type(error).__name__}: {error}"
-            self._end_badly(record, redactor.failure(Failed(reason)))
+        reason = f"The executor raised {type(error).__name__}: {error}"
+        await self._end_badly(record, redactor.failure(Failed(reason)))
 
-    def _end_badly(self, record: TaskRecord, failure: Failed) -> None:
-        """End a task that could not be done; the step that says why is charged like any other."""
-        self._store.fail(record, failure)
-        self._billing.charge_step(record)
+    async def _end_badly(self, record: TaskRecord, failure: Failed) -> None:
+        with suppress(TransitionRefusedError):  # stopped meanwhile
+            await _stored(lambda: self._tasks.fail(record, failure))
 
     async def _follow(
         self,
@@ -189,27 +186,41 @@ class TaskRunner:
         control: TaskControl,
         redactor: SecretRedactor,
     ) -> None:
+        number = 0
         async for item in items:
             if not isinstance(item, Failed):
-                control.started()  # an executor that takes steps has begun, said so or not
+                await control.begun()  # an executor that takes steps has begun, said so or not
             # Not all executors wait by themselves: nothing is stored while the task is paused.
             await control.checkpoint()
-            if record.status.is_terminal:
-                return None  # stopped; the cancellation follows after the clean-up delay
             if isinstance(item, Finished):
-                if record.save_browser_data:
-                    self._billing.save_cookies(assignment, item)
-                return self._store.finish(record, redactor.result(item))
+                result, profile_id = redactor.result(item), assignment.profile_id
+                with suppress(TransitionRefusedError):  # stopped meanwhile
+                    await _stored(lambda: self._tasks.finish(record, result, profile_id))  # noqa: B023
+                return
             if isinstance(item, Failed):
-                return self._end_badly(record, redactor.failure(item))
+                await self._end_badly(record, redactor.failure(item))
+                return
+            number += 1
             # Enforced here as well, for executors that do not count their steps.
-            if len(record.steps) >= assignment.max_agent_steps:
+            if number > assignment.max_agent_steps:
                 limit = assignment.max_agent_steps
                 reason = f"The task was not done within its {limit} steps (max_agent_steps)"
-                return self._end_badly(record, Failed(reason))
-            self._store.add_step(record, redactor.step(item))
-            self._billing.charge_step(record)
-        return self._end_badly(record, Failed("The executor ended without a result"))
+                await self._end_badly(record, Failed(reason))
+                return
+            step = redactor.step(item)
+            if not await _stored(partial(self._tasks.add_step, record, number, step)):
+                return  # stopped; the cancellation follows after the clean-up delay
+        await self._end_badly(record, Failed("The executor ended without a result"))
+
+
+async def _stored(work: Callable[[], Awaitable[ResultT]]) -> ResultT:
+    """Do work on the database until it takes it: what a task has done is not done again."""
+    while True:
+        try:
+            return await work()
+        except StorageUnavailableError as error:
+            _logger.error("a task waits for the database: %s", error)  # noqa: TRY400 - it says all
+            await asyncio.sleep(_STORAGE_SECONDS)
 
 
 def _is_being_cancelled() -> bool:

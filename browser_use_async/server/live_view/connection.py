@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Any
 
@@ -20,6 +20,7 @@ from browser_use_async.server.operations.tasks import pause_task, resume_task, s
 from browser_use_async.server.pages import live_state
 from browser_use_async.server.responses import RefusalError, log_failure
 from browser_use_async.server.storage import TaskRecord
+from browser_use_async.server.storage.task_files import find_file
 from browser_use_async.types import TaskId
 
 _logger = logging.getLogger(__name__)
@@ -33,7 +34,7 @@ _LAST_FRAMES_SECONDS = 1.0
 _WATCH_ONLY = "This page is for watching; whoever has the task's live_url can steer it"
 _NO_BROWSER = "There is no browser to act in just now"
 
-_COMMANDS: dict[str, Callable[[Backend, TaskId], None]] = {
+_COMMANDS: dict[str, Callable[[Backend, TaskId], Awaitable[None]]] = {
     "pause": pause_task,
     "resume": resume_task,
     "stop": stop_task,
@@ -54,14 +55,14 @@ class LiveConnection:
         backend: Backend,
         *,
         may_steer: bool,
-        is_revoked: Callable[[], bool],
+        find: Callable[[], Awaitable[TaskRecord | None]],
     ) -> None:
         self._socket = socket
         self._record = record
         self._backend = backend
         self._may_steer = may_steer
-        self._is_revoked = is_revoked
-        self._changes = backend.store.changes
+        self._find = find  # the task at the page's address, or None if that was taken back
+        self._changes = backend.tasks.changes
         self._frame_acked = asyncio.Event()
         self._frame_acked.set()
         self._shown_screenshot = ""
@@ -87,7 +88,7 @@ class LiveConnection:
         except Exception as error:  # noqa: BLE001 - an executor may raise anything; the page looks again
             log_failure(_logger, f"task {self._record.id} cannot be watched", error)
             code = WSCloseCode.INTERNAL_ERROR
-        if self._is_revoked():
+        if not await self._refresh():
             code = WSCloseCode.POLICY_VIOLATION
         await self._socket.close(code=code)
 
@@ -95,7 +96,7 @@ class LiveConnection:
         frames = asyncio.get_running_loop().create_task(self._send_frames())
         try:
             await self._send_states()
-            if self._is_revoked():
+            if not await self._refresh():
                 return
             await asyncio.wait([frames], timeout=_LAST_FRAMES_SECONDS)
         finally:
@@ -105,18 +106,25 @@ class LiveConnection:
             raise outcome
         await self._send_screenshot(wait_for_ack=False)
 
+    async def _refresh(self) -> bool:
+        """Read the task again; False if the address of the page was taken back."""
+        record = await self._find()
+        if record is not None:
+            self._record = record
+        return record is not None
+
     # --- states --------------------------------------------------------------------------
 
     async def _send_states(self) -> None:
         """Send the state of the task, then each change, until it has ended."""
-        record, sent = self._record, 0
+        sent = 0
         last: dict[str, Any] = {}
-        with self._changes.listening(record.id) as changed:
+        with self._changes.listening(self._record.id) as changed:
             while True:
                 changed.clear()
-                if self._is_revoked():
+                if not await self._refresh():
                     return
-                state = live_state(record, after=sent)
+                state = live_state(self._record, after=sent)
                 state["has_browser"] = self._view() is not None
                 # Counted before sending: more steps may be added meanwhile.
                 sent += len(state["steps"])
@@ -138,7 +146,7 @@ class LiveConnection:
     async def _send_frames(self) -> None:
         """Send frames of the browser while there is one, else the newest screenshot."""
         with self._changes.listening(self._record.id) as changed:
-            while not self._record.status.is_terminal:
+            while await self._refresh() and not self._record.status.is_terminal:
                 changed.clear()
                 view = self._view()
                 if view is None:
@@ -167,12 +175,11 @@ class LiveConnection:
 
     async def _send_screenshot(self, *, wait_for_ack: bool) -> None:
         name = self._record.screenshots[-1] if self._record.screenshots else ""
-        image = (
-            self._backend.store.file(self._record.id, name)
-            if name != self._shown_screenshot
-            else None
-        )
-        if image is not None:
+        if name == self._shown_screenshot:
+            return
+        found = await find_file(self._backend.database, self._record, name)
+        if found is not None:
+            image = await found.read(range(found.facts.size))
             self._shown_screenshot = name
             width, height = self._record.viewport
             await self._send_frame(
@@ -197,7 +204,7 @@ class LiveConnection:
         except MessageRefusedError as refused:
             await self._refuse(422, str(refused))
             return
-        if self._is_revoked():
+        if not await self._refresh():
             return  # the connection is about to be closed
         if isinstance(message, FrameAck):
             self._frame_acked.set()
@@ -210,7 +217,7 @@ class LiveConnection:
 
     async def _handle_command(self, command: Command) -> None:
         try:
-            _COMMANDS[command.name](self._backend, TaskId(self._record.id))
+            await _COMMANDS[command.name](self._backend, TaskId(self._record.id))
         except RefusalError as refusal:
             await self._refuse(refusal.status, str(refusal.body["detail"]), order=command.name)
         else:

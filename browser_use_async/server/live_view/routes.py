@@ -2,8 +2,9 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Generator
+from collections.abc import Awaitable, Callable, Generator
 from contextlib import contextmanager
+from functools import partial
 from weakref import WeakSet
 
 from aiohttp import WSCloseCode, web
@@ -63,9 +64,11 @@ def add_live_routes(application: web.Application, backend: Backend) -> None:
     sockets = WeakSet[web.WebSocketResponse]()
     viewers = Viewers()
 
-    def add(place: str, find: Callable[[str], TaskRecord | None], may_steer: bool) -> None:
+    def add(
+        place: str, find: Callable[[str], Awaitable[TaskRecord | None]], may_steer: bool
+    ) -> None:
         async def page(request: web.Request) -> web.Response:
-            record = find(request.match_info["token"])
+            record = await find(request.match_info["token"])
             if record is None:
                 return ended_page(404, _NO_PAGE)
             if backend.links.has_expired(record):
@@ -75,7 +78,7 @@ def add_live_routes(application: web.Application, backend: Backend) -> None:
 
         async def socket(request: web.Request) -> web.WebSocketResponse:
             token = request.match_info["token"]
-            record = find(token)
+            record = await find(token)
             if record is None:
                 raise RefusalError(404, "Not Found")
             if backend.links.has_expired(record):
@@ -89,7 +92,7 @@ def add_live_routes(application: web.Application, backend: Backend) -> None:
                     record,
                     backend,
                     may_steer=may_steer,
-                    is_revoked=lambda: find(token) is not record,
+                    find=partial(find, token),
                 )
                 await connection.run()
             return response
@@ -103,8 +106,8 @@ def add_live_routes(application: web.Application, backend: Backend) -> None:
         closing = (each.close(code=WSCloseCode.GOING_AWAY) for each in [*sockets])
         await asyncio.gather(*closing, return_exceptions=True)
 
-    add("live", backend.store.task_of_live_token, may_steer=True)
-    add("share", backend.store.task_of_share_token, may_steer=False)
+    add("live", backend.tasks.of_live_token, may_steer=True)
+    add("share", backend.tasks.of_share_token, may_steer=False)
     application.on_shutdown.append(close_sockets)
 
 

@@ -6,9 +6,9 @@ from browser_use_async.types import Balance
 
 
 @operation(CHECK_BALANCE)
-def check_balance(backend: Backend) -> Balance:
+async def check_balance(backend: Backend) -> Balance:
     """Return the balance of the account."""
-    return Balance(cents=backend.account.balance_cents)
+    return Balance(cents=await backend.account.balance_cents())
 
 
 @operation(ME)

@@ -20,11 +20,11 @@ from browser_use_async.types import (
 
 
 @operation(LIST_BROWSER_PROFILES)
-def list_browser_profiles(backend: Backend, query: PageQuery) -> BrowserProfilePage:
+async def list_browser_profiles(backend: Backend, query: PageQuery) -> BrowserProfilePage:
     """One page of the profiles, oldest first."""
-    count = backend.profiles.count
+    count = await backend.profiles.count()
     return BrowserProfilePage(
-        profiles=backend.profiles.page(query.page, query.limit),
+        profiles=await backend.profiles.page(query.page, query.limit),
         total_pages=-(-count // query.limit),
         page=query.page,
         limit=query.limit,
@@ -33,37 +33,38 @@ def list_browser_profiles(backend: Backend, query: PageQuery) -> BrowserProfileP
 
 
 @operation(CREATE_BROWSER_PROFILE)
-def create_browser_profile(
+async def create_browser_profile(
     backend: Backend, request: CreateBrowserProfileRequest
 ) -> BrowserProfile:
     """Add a profile; pay-as-you-go accounts have one."""
-    if backend.profiles.count >= 1:
+    if await backend.profiles.count() >= 1:
         backend.account.require_subscription("A second browser profile")
-    return backend.profiles.create(request)
+    return await backend.profiles.create(request)
 
 
 @operation(GET_BROWSER_PROFILE)
-def get_browser_profile(backend: Backend, path: ProfileId) -> BrowserProfile:
+async def get_browser_profile(backend: Backend, path: ProfileId) -> BrowserProfile:
     """One profile."""
-    return _find(backend, path.profile_id)
+    return await _find(backend, path.profile_id)
 
 
 @operation(UPDATE_BROWSER_PROFILE)
-def update_browser_profile(
+async def update_browser_profile(
     backend: Backend, path: ProfileId, request: UpdateBrowserProfileRequest
 ) -> BrowserProfile:
     """Change the fields that were given."""
-    return backend.profiles.update(_find(backend, path.profile_id), request)
+    profile = await _find(backend, path.profile_id)
+    return await backend.profiles.update(profile, request)
 
 
 @operation(DELETE_BROWSER_PROFILE)
-def delete_browser_profile(backend: Backend, path: ProfileId) -> None:
+async def delete_browser_profile(backend: Backend, path: ProfileId) -> None:
     """Remove a profile and its browser data."""
-    backend.profiles.delete(_find(backend, path.profile_id))
+    await backend.profiles.delete(await _find(backend, path.profile_id))
 
 
-def _find(backend: Backend, profile_id: str) -> BrowserProfile:
-    profile = backend.profiles.get(profile_id)
+async def _find(backend: Backend, profile_id: str) -> BrowserProfile:
+    profile = await backend.profiles.get(profile_id)
     if profile is None:
         raise RefusalError(404, "Browser profile not found")
     return profile

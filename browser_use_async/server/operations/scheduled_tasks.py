@@ -29,11 +29,12 @@ from browser_use_async.types import (
 
 
 @operation(LIST_SCHEDULED_TASKS)
-def list_scheduled_tasks(backend: Backend, query: PageQuery) -> ScheduledTaskPage:
+async def list_scheduled_tasks(backend: Backend, query: PageQuery) -> ScheduledTaskPage:
     """One page of the schedules, newest first."""
-    count = len(backend.schedules.records)
+    count = await backend.schedules.count()
+    records = await backend.schedules.page(query.page, query.limit)
     return ScheduledTaskPage(
-        tasks=[_view(backend, each) for each in backend.schedules.page(query.page, query.limit)],
+        tasks=[await _view(backend, each) for each in records],
         total_pages=-(-count // query.limit),
         page=query.page,
         limit=query.limit,
@@ -42,41 +43,40 @@ def list_scheduled_tasks(backend: Backend, query: PageQuery) -> ScheduledTaskPag
 
 
 @operation(CREATE_SCHEDULED_TASK)
-def create_scheduled_task(backend: Backend, request: CreateScheduledTaskRequest) -> Created:
+async def create_scheduled_task(backend: Backend, request: CreateScheduledTaskRequest) -> Created:
     """Add a schedule."""
     backend.account.require_subscription("Scheduling tasks")
     check_fields(request)
-    find_profile(backend, request)
-    check_files(backend, request)
-    return Created(backend.schedules.create(request).id)
+    await find_profile(backend, request)
+    await check_files(backend, request)
+    return Created((await backend.schedules.create(request)).id)
 
 
 @operation(GET_SCHEDULED_TASK)
-def get_scheduled_task(backend: Backend, path: TaskId) -> ScheduledTask:
+async def get_scheduled_task(backend: Backend, path: TaskId) -> ScheduledTask:
     """One schedule."""
-    return _view(backend, _find(backend, path.task_id))
+    return await _view(backend, await _find(backend, path.task_id))
 
 
 @operation(UPDATE_SCHEDULED_TASK)
-def update_scheduled_task(
+async def update_scheduled_task(
     backend: Backend, path: TaskId, request: UpdateScheduledTaskRequest
 ) -> ScheduledTask:
     """Change the fields that were given."""
-    record = _find(backend, path.task_id)
+    record = await _find(backend, path.task_id)
     check_fields(request)
     _refuse_contradictions(record, request)
-    backend.schedules.update(record, request)
-    return _view(backend, record)
+    return await _view(backend, await backend.schedules.update(record, request))
 
 
 @operation(DELETE_SCHEDULED_TASK)
-def delete_scheduled_task(backend: Backend, path: TaskId) -> None:
+async def delete_scheduled_task(backend: Backend, path: TaskId) -> None:
     """Remove a schedule; runs under way end by themselves."""
-    backend.schedules.delete(_find(backend, path.task_id))
+    await backend.schedules.delete(await _find(backend, path.task_id))
 
 
-def _find(backend: Backend, schedule_id: str) -> ScheduleRecord:
-    record = backend.schedules.get(schedule_id)
+async def _find(backend: Backend, schedule_id: str) -> ScheduleRecord:
+    record = await backend.schedules.get(schedule_id)
     if record is None:
         raise RefusalError(404, "Scheduled task not found")
     return record
@@ -101,9 +101,10 @@ def _refuse_contradictions(record: ScheduleRecord, request: UpdateScheduledTaskR
         )
 
 
-def _view(backend: Backend, record: ScheduleRecord) -> ScheduledTask:
+async def _view(backend: Backend, record: ScheduleRecord) -> ScheduledTask:
     request = record.request
-    profile = backend.profiles.get(str(request.browser_profile_id)) or backend.profiles.default()
+    profile = await backend.profiles.get(str(request.browser_profile_id))
+    profile = profile or await backend.profiles.default()
 
     def chosen(name: str, fallback: Any) -> Any:
         value = getattr(request, name)

@@ -29,9 +29,8 @@ async def simple_search(backend: Backend, request: SimpleSearchRequest) -> Searc
             "SearXNG server, or with --search and addresses of websites to index",
         )
     _require_readers()
-    backend.account.require_credit()
     websites, depth = _chosen(request.max_websites, 5), _chosen(request.depth, 2)
-    backend.account.charge(simple_search_cents(websites, depth))
+    await backend.account.spend(simple_search_cents(websites, depth))
     try:
         results = await backend.search.simple_search(addresses, request.query, websites, depth)
     except SearchUnavailableError as error:
@@ -45,9 +44,8 @@ async def search_url(backend: Backend, request: SearchUrlRequest) -> SearchResul
     if not request.url.startswith(("http://", "https://")):
         raise RefusalError(422, [_url_problem(request.url)])
     _require_readers()
-    backend.account.require_credit()
     depth = _chosen(request.depth, 2)
-    backend.account.charge(search_url_cents(depth))
+    await backend.account.spend(search_url_cents(depth))
     try:
         return await backend.search.search_url(request.url, request.query, depth)
     except PageNotOpenedError as error:

@@ -1,6 +1,8 @@
-"""What the server remembers: tasks, their steps and their files."""
+"""What the server stores, as rows of a database: tasks, their steps and files, and all else."""
 
+from browser_use_async.server.storage.database import DEFAULT_OWNER, Database
 from browser_use_async.server.storage.records import TaskRecord
-from browser_use_async.server.storage.store import Store, TransitionRefusedError
+from browser_use_async.server.storage.tasks import Tasks, TransitionRefusedError
+from browser_use_async.server.storage.view import Store
 
-__all__ = ["Store", "TaskRecord", "TransitionRefusedError"]
+__all__ = ["DEFAULT_OWNER", "Database", "Store", "TaskRecord", "Tasks", "TransitionRefusedError"]

@@ -1,237 +1,194 @@
-"""What outlives a restart, in one SQLite file that one server owns."""
+"""The database: statements and transactions on one SQLite file, or in memory.
 
-import json
-import logging
+SQLite runs in the thread of the event loop: a statement takes microseconds, and a thread for it
+would take many times that.
+"""
+
 import os
-import secrets
 import sqlite3
 import stat
 import weakref
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Coroutine
 from pathlib import Path
-from typing import Any
-
-import attrs
+from typing import Any, TypeVar
 
 from browser_use_async.errors import ConfigurationError
-from browser_use_async.server.storage.keeper import FileFacts, Keeper, MemoryKeeper
-from browser_use_async.server.storage.sealing import (
-    KEY_VARIABLE,
-    missing_for_sealing,
-    seal_from_environment,
-)
+from browser_use_async.server.responses import RefusalError
+from browser_use_async.server.storage.schema import MIGRATIONS, SCHEMA_VERSION
+from browser_use_async.server.storage.version_1 import copy_documents
 
-SCHEMA_VERSION = 1
-"""The version of the tables; a file of a newer one is refused."""
+DEFAULT_OWNER = "default"
+"""The owner of all rows on a server with a single API key."""
 
 _APPLICATION = 0x62757365  # "buse", by which SQLite's header names the program of a file
-_FACTS = "file_facts"
-_logger = logging.getLogger(__name__)
+_CHECKED_BYTES = 64 * 1024 * 1024
+"""The largest file whose pages are all checked at the start; damage in larger ones is found when
+the page is read."""
+_DIALECT = {"blob": "BLOB", "serial": "INTEGER PRIMARY KEY"}
+_IN_USE = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
+_DAMAGED = frozenset({sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT})
 
-_TABLES = """
-CREATE TABLE document (
-    position INTEGER PRIMARY KEY, kind TEXT NOT NULL, key TEXT NOT NULL, body TEXT NOT NULL,
-    UNIQUE (kind, key)
-);
-CREATE TABLE secret (
-    position INTEGER PRIMARY KEY, kind TEXT NOT NULL, key TEXT NOT NULL, body BLOB NOT NULL,
-    UNIQUE (kind, key)
-);
-CREATE TABLE file (
-    position INTEGER PRIMARY KEY, kind TEXT NOT NULL, key TEXT NOT NULL, body BLOB NOT NULL,
-    UNIQUE (kind, key)
-);
-"""
-
-# A document that is kept again stays where it came first.
-_KEEP = (
-    "INSERT INTO {} (kind, key, body) VALUES (?, ?, ?) "
-    "ON CONFLICT (kind, key) DO UPDATE SET body = excluded.body"
-)
-_ALL = "SELECT key, body FROM {} WHERE kind = ? ORDER BY position"
-_ONE = "SELECT body FROM {} WHERE kind = ? AND key = ?"
-_FORGET = "DELETE FROM {} WHERE kind = ? AND key = ?"
+Row = tuple[Any, ...]
+ResultT = TypeVar("ResultT")
 
 
-def open_keeper(database: str | os.PathLike[str]) -> Keeper:
-    """The keeper of a server.
+class StorageUnavailableError(RefusalError):
+    """The database did not take a statement; nothing of the transaction was written.
+
+    A call is answered with its status, 507 if the disk is full and 503 otherwise.
+    """
+
+    def __init__(self, status: int, detail: str) -> None:
+        super().__init__(status, detail)
+        self.args = (detail,)
+
+
+def immediate(coroutine: Coroutine[Any, Any, ResultT]) -> ResultT:
+    """Run a coroutine that waits for nothing, such as any on SQLite, and return its result.
 
     Raises:
-        ConfigurationError: The file cannot be used.
+        RuntimeError: It waits for something.
     """
-    return MemoryKeeper() if database == ":memory:" else SqliteKeeper(Path(database))
+    try:
+        coroutine.send(None)
+    except StopIteration as stop:
+        result: ResultT = stop.value
+        return result
+    coroutine.close()
+    raise RuntimeError("work on the database must wait for nothing but the database")
 
 
-class SqliteKeeper:
-    """A `Keeper` on a file that no other process can open meanwhile.
+class Database:
+    """SQLite on a file that no other process can open meanwhile, or in memory.
 
-    Each call is one transaction, written to the log of the file when it returns.
+    Each statement outside of a transaction, and each transaction, is durable when it returns,
+    against the death of the process.
+
+    Args:
+        path: The file; None for a database in memory.
 
     Raises:
         ConfigurationError: The file cannot be made, read or written, is in use, damaged, of a
-            newer version or of another program, or holds secrets that the key does not open.
+            newer version or of another program.
     """
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        _make_private(path)
+    lock = ""
+    """What a SELECT ends with whose rows the transaction changes: SQLite has one writer anyway."""
+
+    def __init__(self, path: Path | None = None) -> None:
+        self.path = path
+        if path is not None:
+            _make_private(path)
         self._connection = sqlite3.connect(
             # A server may be made in one thread and run in another, but never in two at once.
-            path,
+            ":memory:" if path is None else path,
             timeout=0,
             isolation_level=None,
             check_same_thread=False,
+            cached_statements=256,
         )
         # A server that is made and never started is not closed by anybody else.
         self._closing = weakref.finalize(self, self._connection.close)
         try:
             self._prepare()
-            self._seal = seal_from_environment(self._salt())
-            self._check_secrets()
         except (sqlite3.Error, OSError) as error:
-            self.close()
+            self._closing()
             raise ConfigurationError(_explanation(path, error)) from error
-        except ConfigurationError:
-            self.close()
+        except BaseException:
+            self._closing()
             raise
 
-    @property
-    def secrets_refused(self) -> str | None:
-        """Why secrets cannot be kept, or None."""
-        if self._seal is not None:
-            return None
-        return f"Secrets cannot be kept in the server's database: {missing_for_sealing()}"
+    async def rows(self, statement: str, **values: Any) -> list[Row]:
+        """Execute a statement with named parameters, `:name`, and return its rows.
 
-    def keep(self, kind: str, key: str, document: Mapping[str, Any]) -> None:
-        """Keep a document."""
-        self._execute(_KEEP.format("document"), kind, key, json.dumps(document))
+        Raises:
+            StorageUnavailableError: The database did not take it.
+        """
+        try:
+            return self._connection.execute(statement, values).fetchall()
+        except sqlite3.Error as error:
+            raise self._unavailable(error) from error
 
-    def keep_secret(self, kind: str, key: str, document: Mapping[str, Any]) -> None:
-        """Keep a sealed document, or log that it is not kept."""
-        if self._seal is None:
-            _logger.warning(
-                "what %s %s holds in secret is not kept: %s", kind, key, self.secrets_refused
-            )
-            return
-        sealed = self._seal.close(kind, key, document)
-        self._execute(_KEEP.format("secret"), kind, key, sealed)
+    async def transact(self, work: Callable[["Database"], Coroutine[Any, Any, ResultT]]) -> ResultT:
+        """Do all of some work or nothing of it.
 
-    def keep_file(self, kind: str, key: str, content: bytes) -> None:
-        """Keep a file."""
-        with self._connection:
-            self._execute("BEGIN")
-            self._execute(_KEEP.format("file"), kind, key, content)
-            self._keep_facts(kind, key, FileFacts.of(content))
+        It is a function, so that it can be done again, and is given the database to work with. It
+        must wait for nothing else: statements of others would become part of the transaction.
 
-    def forget(self, kind: str, key: str) -> None:
-        """Forget all that is under a key."""
-        with self._connection:
-            self._execute("BEGIN")
-            for table in ("document", "secret", "file"):
-                self._execute(_FORGET.format(table), kind, key)
-            self._execute(_FORGET.format("document"), _FACTS, f"{kind}/{key}")
-
-    def forget_secret(self, kind: str, key: str) -> None:
-        """Forget a sealed document."""
-        self._execute(_FORGET.format("secret"), kind, key)
-
-    def documents(self, kind: str) -> Iterator[tuple[str, dict[str, Any]]]:
-        """All documents of a kind, oldest first."""
-        for key, body in self._execute(_ALL.format("document"), kind):
-            yield key, json.loads(body)
-
-    def secrets(self, kind: str) -> Iterator[tuple[str, dict[str, Any]]]:
-        """All sealed documents of a kind, opened, oldest first."""
-        for key, body in self._execute(_ALL.format("secret"), kind):
-            assert self._seal is not None  # a file with secrets does not open without
-            yield key, self._seal.open(kind, key, body)
-
-    def file(self, kind: str, key: str) -> bytes | None:
-        """The bytes of a file, or None."""
-        row = self._execute(_ONE.format("file"), kind, key)
-        found: tuple[bytes] | None = row.fetchone()
-        return found and found[0]
-
-    def file_facts(self, kind: str, key: str) -> FileFacts | None:
-        """Size and digest of a file, as they were kept with it, or None."""
-        row = self._execute(_ONE.format("document"), _FACTS, f"{kind}/{key}").fetchone()
-        if row is not None:
-            return FileFacts(**json.loads(row[0]))
-        content = self.file(kind, key)
-        if content is None:
-            return None
-        facts = FileFacts.of(content)  # a file of a version that kept no facts
-        self._keep_facts(kind, key, facts)
-        return facts
-
-    def file_part(self, kind: str, key: str, part: range) -> bytes:
-        """Some bytes of a file."""
-        statement = "SELECT position FROM file WHERE kind = ? AND key = ?"
-        position: int = self._execute(statement, kind, key).fetchone()[0]
-        with self._connection.blobopen("file", "body", position, readonly=True) as blob:
-            blob.seek(part.start)
-            return blob.read(len(part))
-
-    def _keep_facts(self, kind: str, key: str, facts: FileFacts) -> None:
-        document = json.dumps(attrs.asdict(facts))
-        self._execute(_KEEP.format("document"), _FACTS, f"{kind}/{key}", document)
+        Raises:
+            StorageUnavailableError: The database did not take it.
+        """
+        try:
+            self._connection.execute("BEGIN IMMEDIATE")
+            try:
+                result = immediate(work(self))
+                self._connection.execute("COMMIT")
+            except BaseException:
+                # Some errors, such as a full disk, have rolled it back already.
+                if self._connection.in_transaction:
+                    self._connection.execute("ROLLBACK")
+                raise
+        except sqlite3.Error as error:
+            raise self._unavailable(error) from error
+        return result
 
     def close(self) -> None:
-        """Write the log back into the file and let go of it."""
-        self._closing()
+        """Write the log back into the file and let go of it; memory can still be read."""
+        if self.path is not None:
+            self._closing()
 
-    def _execute(self, statement: str, *values: str | bytes) -> sqlite3.Cursor:
-        return self._connection.execute(statement, values)
+    def _unavailable(self, error: sqlite3.Error) -> StorageUnavailableError:
+        code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
+        status = 507 if code == sqlite3.SQLITE_FULL else 503
+        return StorageUnavailableError(status, _explanation(self.path, error))
 
     def _pragma(self, name: str) -> Any:
-        return self._execute(f"PRAGMA {name}").fetchone()[0]
+        return self._connection.execute(f"PRAGMA {name}").fetchone()[0]
 
     def _prepare(self) -> None:
+        execute = self._connection.execute
+        execute("PRAGMA temp_store = MEMORY")
+        if self.path is None:
+            self._migrate(0)
+            return
         # One owner: no shared memory file, and no second server that runs the same schedules.
-        self._execute("PRAGMA locking_mode = EXCLUSIVE")
-        self._execute("PRAGMA temp_store = MEMORY")
+        execute("PRAGMA locking_mode = EXCLUSIVE")
         application, version = self._pragma("application_id"), self._pragma("user_version")
         if application != _APPLICATION and self._pragma("schema_version"):
-            raise ConfigurationError(f"{self._path} is the database of another program")
+            raise ConfigurationError(f"{self.path} is the database of another program")
         if version > SCHEMA_VERSION:
             raise ConfigurationError(
-                f"{self._path} was written by a newer version of this server (schema {version}; "
+                f"{self.path} was written by a newer version of this server (schema {version}; "
                 f"this one knows {SCHEMA_VERSION}); upgrade browser-use-async, or name another file"
             )
-        if self._pragma("quick_check(1)") != "ok":
+        is_small = self.path.stat().st_size <= _CHECKED_BYTES
+        if is_small and self._pragma("quick_check(1)") != "ok":
             raise sqlite3.DatabaseError("the check of its pages failed")
         # Only now: until here the file might have been somebody else's.
-        self._path.chmod(0o600)
-        self._execute("PRAGMA journal_mode = WAL")
+        self.path.chmod(0o600)
+        execute("PRAGMA journal_mode = WAL")
         # Loses nothing when the process dies; the last moments may be lost when the power does.
-        self._execute("PRAGMA synchronous = NORMAL")
-        if version == 0:
-            self._connection.executescript(
-                f"BEGIN EXCLUSIVE; {_TABLES} PRAGMA application_id = {_APPLICATION}; "
-                f"PRAGMA user_version = {SCHEMA_VERSION}; COMMIT"
-            )
-        else:
-            # Takes the lock that is then held until the end.
-            self._connection.executescript("BEGIN EXCLUSIVE; COMMIT")
+        execute("PRAGMA synchronous = NORMAL")
+        self._migrate(version)
 
-    def _salt(self) -> bytes:
-        salt = self.file("server", "salt")
-        if salt is None:
-            salt = secrets.token_bytes(16)
-            self.keep_file("server", "salt", salt)
-        return salt
-
-    def _check_secrets(self) -> None:
-        """Find out now, not at the first run of a schedule, whether the key opens the secrets."""
-        row = self._execute("SELECT kind, key, body FROM secret LIMIT 1").fetchone()
-        if row is None:
-            return
-        if self._seal is None:
-            raise ConfigurationError(
-                f"{self._path} holds secrets sealed under {KEY_VARIABLE}, but "
-                f"{missing_for_sealing()}"
-            )
-        self._seal.open(*row)
+    def _migrate(self, version: int) -> None:
+        execute = self._connection.execute
+        # Takes the lock that is then held until the end, also where there is nothing to change.
+        execute("BEGIN EXCLUSIVE")
+        try:
+            for statements in MIGRATIONS[max(version - 1, 0) :]:
+                for statement in statements:
+                    execute(statement.format(**_DIALECT))
+            if version == 1:
+                copy_documents(self._connection, DEFAULT_OWNER)
+            if version < SCHEMA_VERSION:
+                execute(f"PRAGMA application_id = {_APPLICATION}")
+                execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+            execute("COMMIT")
+        except BaseException:
+            if self._connection.in_transaction:
+                execute("ROLLBACK")
+            raise
 
 
 def _make_private(path: Path) -> None:
@@ -247,16 +204,24 @@ def _make_private(path: Path) -> None:
         raise ConfigurationError(f"the database {path} cannot be used: {error}") from error
 
 
-def _explanation(path: Path, error: sqlite3.Error | OSError) -> str:
+def _explanation(path: Path | None, error: sqlite3.Error | OSError) -> str:
+    place = "in memory" if path is None else str(path)
     if isinstance(error, OSError):
-        return f"the database {path} cannot be used: {error}"
+        return f"the database {place} cannot be used: {error}"
     # The extended codes hold the plain one in their last byte.
     code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT) & 0xFF
-    if code in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}:
-        return f"the database {path} is in use by another server; each needs a file of its own"
-    if code in {sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT}:
+    if isinstance(error, sqlite3.ProgrammingError):
+        return f"the database {place} cannot be used: the server is closed"
+    if code in _IN_USE:
+        return f"the database {place} is in use by another server; each needs a file of its own"
+    if code in _DAMAGED:
         return (
-            f"{path} is damaged or no database of this server ({error}); restore it from a copy, "
+            f"{place} is damaged or no database of this server ({error}); restore it from a copy, "
             "or name another file"
         )
-    return f"the database {path} cannot be used: {error}"
+    if code == sqlite3.SQLITE_FULL:
+        return (
+            f"the disk of the database {place} is full, and nothing was written; make room on it, "
+            "and try again"
+        )
+    return f"the database {place} cannot be used: {error}"

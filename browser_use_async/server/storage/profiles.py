@@ -1,5 +1,6 @@
 """Browser profiles, in the order of their creation, and the cookies that they keep."""
 
+import json
 import uuid
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -7,7 +8,9 @@ from typing import Any
 import attrs
 
 from browser_use_async.api.converter import structure
-from browser_use_async.server.storage.keeper import Keeper
+from browser_use_async.server.storage.database import DEFAULT_OWNER, Database
+from browser_use_async.server.storage.secret_documents import Secrets
+from browser_use_async.server.storage.values import offset, to_json
 from browser_use_async.types import (
     UNSET,
     BrowserProfile,
@@ -23,83 +26,116 @@ Cookies = Sequence[Mapping[str, Any]]
 
 
 class Profiles:
-    """All profiles of one server. There always is one for tasks that name none.
+    """The profiles of one owner. There always is one for tasks that name none.
 
     Cookies are kept sealed, or in memory only if there is no key to seal them with.
     """
 
-    def __init__(self, keeper: Keeper) -> None:
-        self._keeper = keeper
-        self._profiles: dict[str, BrowserProfile] = {
-            key: structure(document, BrowserProfile) for key, document in keeper.documents(_KIND)
-        }
-        self._cookies: dict[str, Cookies] = {
-            key: secret["cookies"] for key, secret in keeper.secrets(_KIND)
-        }
-        self.default()
+    def __init__(self, database: Database, sealed: Secrets, owner: str = DEFAULT_OWNER) -> None:
+        self._database = database
+        self._sealed = sealed
+        self._owner = owner
 
-    @property
-    def count(self) -> int:
+    async def count(self) -> int:
         """How many profiles there are."""
-        return len(self._profiles)
+        await self.default()
+        statement = "SELECT COUNT(*) FROM profiles WHERE owner = :owner"
+        return int((await self._database.rows(statement, owner=self._owner))[0][0])
 
-    def default(self) -> BrowserProfile:
+    async def default(self) -> BrowserProfile:
         """The profile of tasks that name none: the oldest, or a new one if all were deleted."""
-        for profile in self._profiles.values():
-            return profile
-        return self.create(CreateBrowserProfileRequest("Default"))
+        oldest = await self._page(1, 0)
+        return oldest[0] if oldest else await self.create(CreateBrowserProfileRequest("Default"))
 
-    def get(self, profile_id: str) -> BrowserProfile | None:
+    async def get(self, profile_id: str) -> BrowserProfile | None:
         """The profile with this id, or None."""
-        return self._profiles.get(profile_id)
+        return await self._get(self._database, profile_id)
 
-    def page(self, page: int, limit: int) -> list[BrowserProfile]:
+    async def page(self, page: int, limit: int) -> list[BrowserProfile]:
         """One page, oldest first; empty past the end."""
-        return list(self._profiles.values())[(page - 1) * limit : page * limit]
+        return await self._page(limit, offset(page, limit))
 
-    def create(self, request: CreateBrowserProfileRequest) -> BrowserProfile:
+    async def create(self, request: CreateBrowserProfileRequest) -> BrowserProfile:
         """Add a profile."""
         profile = BrowserProfile(str(uuid.uuid4()), **_given(request))
-        self._profiles[profile.profile_id] = profile
-        self._keep(profile)
+        await self._database.rows(
+            "INSERT INTO profiles (id, owner, position, fields) SELECT :id, :owner, "
+            "COALESCE(MAX(position), 0) + 1, :fields FROM profiles WHERE owner = :owner",
+            id=profile.profile_id,
+            owner=self._owner,
+            fields=_fields(profile),
+        )
         return profile
 
-    def update(
+    async def update(
         self, profile: BrowserProfile, request: UpdateBrowserProfileRequest
     ) -> BrowserProfile:
         """Change exactly the fields that were given; null changes nothing."""
-        for name, value in _given(request).items():
-            setattr(profile, name, value)
-        if not profile.persist:
-            self._forget_cookies(profile)
-        self._keep(profile)
-        return profile
 
-    def delete(self, profile: BrowserProfile) -> None:
+        async def work(at: Database) -> BrowserProfile:
+            now = await self._get(at, profile.profile_id, at.lock) or profile
+            for name, value in _given(request).items():
+                setattr(now, name, value)
+            statement = "UPDATE profiles SET fields = :fields WHERE id = :id"
+            await at.rows(statement, id=now.profile_id, fields=_fields(now))
+            if not now.persist:
+                await self._sealed.delete(at, _KIND, now.profile_id)
+            return now
+
+        return await self._database.transact(work)
+
+    async def delete(self, profile: BrowserProfile) -> None:
         """Remove a profile and its browser data."""
-        del self._profiles[profile.profile_id]
-        self._cookies.pop(profile.profile_id, None)
-        self._keeper.forget(_KIND, profile.profile_id)
 
-    def cookies(self, profile_id: str) -> Cookies:
+        async def work(at: Database) -> None:
+            await at.rows("DELETE FROM profiles WHERE id = :id", id=profile.profile_id)
+            await self._sealed.delete(at, _KIND, profile.profile_id)
+
+        await self._database.transact(work)
+
+    async def cookies(self, profile_id: str) -> Cookies:
         """What the profile has kept from earlier tasks."""
-        return self._cookies.get(profile_id, ())
+        document = await self._sealed.get(_KIND, profile_id)
+        cookies: Cookies = () if document is None else document["cookies"]
+        return cookies
 
-    def keep_cookies(self, profile_id: str, cookies: Cookies) -> None:
-        """Keep the cookies of a task that has ended, if the profile keeps any."""
-        profile = self._profiles.get(profile_id)
-        if profile is not None and profile.persist:
-            self._cookies[profile_id] = list(cookies)
-            self._keeper.keep_secret(_KIND, profile_id, {"cookies": list(cookies)})
+    async def _get(self, at: Database, profile_id: str, lock: str = "") -> BrowserProfile | None:
+        found = await at.rows(
+            f"SELECT fields FROM profiles WHERE id = :id AND owner = :owner {lock}",
+            id=profile_id,
+            owner=self._owner,
+        )
+        return _profile(found[0][0]) if found else None
 
-    def _forget_cookies(self, profile: BrowserProfile) -> None:
-        self._cookies.pop(profile.profile_id, None)
-        self._keeper.forget_secret(_KIND, profile.profile_id)
+    async def _page(self, limit: int, start: int) -> list[BrowserProfile]:
+        found = await self._database.rows(
+            "SELECT fields FROM profiles WHERE owner = :owner ORDER BY position "
+            "LIMIT :limit OFFSET :offset",
+            owner=self._owner,
+            limit=limit,
+            offset=start,
+        )
+        return [_profile(fields) for (fields,) in found]
 
-    def _keep(self, profile: BrowserProfile) -> None:
-        document = {name: getattr(profile, name) for name in _FIELDS}
-        document["proxy_country_code"] = str(profile.proxy_country_code)
-        self._keeper.keep(_KIND, profile.profile_id, document)
+
+async def save_cookies(
+    at: Database, sealed: Secrets, profile_id: str, document: Mapping[str, Any]
+) -> None:
+    """Keep the cookies of a task that has ended, in a transaction, if the profile keeps any."""
+    found = await at.rows("SELECT fields FROM profiles WHERE id = :id", id=profile_id)
+    if found and _profile(found[0][0]).persist:
+        await sealed.put(at, _KIND, profile_id, document)
+
+
+def _profile(fields: str) -> BrowserProfile:
+    profile: BrowserProfile = structure(json.loads(fields), BrowserProfile)
+    return profile
+
+
+def _fields(profile: BrowserProfile) -> str:
+    document = {name: getattr(profile, name) for name in _FIELDS}
+    document["proxy_country_code"] = str(profile.proxy_country_code)
+    return to_json(document)
 
 
 def _given(request: Any) -> dict[str, Any]:

@@ -1,18 +1,21 @@
 """Schedules: what runs again and again, and when next."""
 
+import json
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import attrs
 
-from browser_use_async.api.scalars import format_timestamp, parse_timestamp
+from browser_use_async.api.scalars import parse_timestamp
 from browser_use_async.api.serialization import encode_request
 from browser_use_async.errors import ConfigurationError
 from browser_use_async.server.extras import missing_packages
 from browser_use_async.server.responses import RefusalError
-from browser_use_async.server.storage.keeper import Keeper
+from browser_use_async.server.storage.database import DEFAULT_OWNER, Database, Row
+from browser_use_async.server.storage.secret_documents import Secrets
+from browser_use_async.server.storage.values import from_moment, offset, to_json, to_moment
 from browser_use_async.types import (
     UNSET,
     CreateScheduledTaskRequest,
@@ -21,6 +24,17 @@ from browser_use_async.types import (
 )
 
 _KIND = "schedule"
+_MOMENTS = ("start_at", "end_at", "next_run_at", "created_at", "updated_at")
+_COLUMNS = f"id, owner, request, is_active, {', '.join(_MOMENTS)}"
+_INSERT = (
+    f"INSERT INTO schedules ({_COLUMNS}, position) SELECT :id, :owner, :request, :is_active, "
+    f"{', '.join(':' + name for name in _MOMENTS)}, COALESCE(MAX(position), 0) + 1 "
+    "FROM schedules WHERE owner = :owner"
+)
+_UPDATE = (
+    "UPDATE schedules SET request = :request, is_active = :is_active, "
+    f"{', '.join(f'{name} = :{name}' for name in _MOMENTS)} WHERE id = :id AND owner = :owner"
+)
 _YEAR = timedelta(days=365)
 _TIMING = frozenset(
     {"schedule_type", "interval_minutes", "cron_expression", "start_at", "end_at", "is_active"}
@@ -39,6 +53,7 @@ class ScheduleRecord:
     is_active: bool  # whether it runs
     created_at: datetime  # when it was created
     updated_at: datetime  # when it was last changed
+    owner: str = DEFAULT_OWNER
 
 
 def next_run(record: ScheduleRecord, after: datetime) -> datetime | None:
@@ -78,41 +93,58 @@ def _year_after(moment: datetime) -> datetime:
 
 
 class Schedules:
-    """All schedules of one server, oldest first.
+    """The schedules of one owner, oldest first.
 
     Raises:
         ConfigurationError: Among those that were kept are some by cron expression, and the package
             that evaluates them is missing.
     """
 
-    def __init__(self, now: Callable[[], datetime], keeper: Keeper) -> None:
+    def __init__(
+        self,
+        database: Database,
+        sealed: Secrets,
+        now: Callable[[], datetime],
+        owner: str = DEFAULT_OWNER,
+    ) -> None:
+        self._database = database
+        self._sealed = sealed
         self._now = now
-        self._keeper = keeper
-        sealed = dict(keeper.secrets(_KIND))
-        self._records = {
-            key: _restored(key, each, sealed.get(key)) for key, each in keeper.documents(_KIND)
-        }
-        kinds = {each.request.schedule_type for each in self._records.values() if each.is_active}
-        missing = _missing_for(*kinds)
-        if missing is not None:
-            raise ConfigurationError(f"the database holds schedules by cron expression. {missing}")
+        self._owner = owner
         self.changed: Callable[[], None] = lambda: None
         """Called when another moment may be the next one."""
 
-    @property
-    def records(self) -> tuple[ScheduleRecord, ...]:
-        """All schedules."""
-        return tuple(self._records.values())
+    async def check_packages(self) -> None:
+        """Find out at the start whether the schedules of all owners can run.
 
-    def get(self, schedule_id: str) -> ScheduleRecord | None:
+        Raises:
+            ConfigurationError: Some have cron expressions, whose package is missing.
+        """
+        found = await self._read("is_active = 1")
+        missing = _missing_for(*(each.request.schedule_type for each in found))
+        if missing is not None:
+            raise ConfigurationError(f"the database holds schedules by cron expression. {missing}")
+
+    async def count(self) -> int:
+        """How many schedules there are."""
+        statement = "SELECT COUNT(*) FROM schedules WHERE owner = :owner"
+        return int((await self._database.rows(statement, owner=self._owner))[0][0])
+
+    async def get(self, schedule_id: str) -> ScheduleRecord | None:
         """The schedule with this id, or None."""
-        return self._records.get(schedule_id)
+        found = await self._read("id = :id AND owner = :owner", id=schedule_id, owner=self._owner)
+        return found[0] if found else None
 
-    def page(self, page: int, limit: int) -> list[ScheduleRecord]:
+    async def page(self, page: int, limit: int) -> list[ScheduleRecord]:
         """One page, newest first; empty past the end."""
-        return list(reversed(self._records.values()))[(page - 1) * limit : page * limit]
+        return await self._read(
+            "owner = :owner ORDER BY position DESC LIMIT :limit OFFSET :offset",
+            owner=self._owner,
+            limit=limit,
+            offset=offset(page, limit),
+        )
 
-    def create(self, request: CreateScheduledTaskRequest) -> ScheduleRecord:
+    async def create(self, request: CreateScheduledTaskRequest) -> ScheduleRecord:
         """Add a schedule. It begins now and ends a year later unless the request says so.
 
         Raises:
@@ -120,7 +152,7 @@ class Schedules:
                 it cannot evaluate.
         """
         _refuse_unless_installed(request.schedule_type)
-        reason = self._keeper.secrets_refused
+        reason = self._sealed.refusal
         if _secrets_of(request) and reason is not None:
             raise RefusalError(400, reason)
         now = self._now()
@@ -137,15 +169,21 @@ class Schedules:
             is_active=True,
             created_at=now,
             updated_at=now,
+            owner=self._owner,
         )
         # A moment before now, so that a schedule that begins now runs now.
         record.next_run_at = next_run(record, now - timedelta(microseconds=1))
-        self._records[record.id] = record
-        self._keep(record)
+
+        async def work(at: Database) -> None:
+            await at.rows(_INSERT, **await self._sealed_values(at, record))
+
+        await self._database.transact(work)
         self.changed()
         return record
 
-    def update(self, record: ScheduleRecord, request: UpdateScheduledTaskRequest) -> None:
+    async def update(
+        self, record: ScheduleRecord, request: UpdateScheduledTaskRequest
+    ) -> ScheduleRecord:
         """Change exactly the fields that were given; null changes nothing.
 
         Raises:
@@ -161,32 +199,81 @@ class Schedules:
         record.updated_at = self._now()
         if _TIMING & {*given, *(("is_active",) if request.is_active is not UNSET else ())}:
             record.next_run_at = next_run(record, self._now())
-        self._keep(record)
+
+        async def work(at: Database) -> None:
+            await at.rows(_UPDATE, **await self._sealed_values(at, record))
+
+        await self._database.transact(work)
         self.changed()
+        return record
 
-    def advance(self, record: ScheduleRecord) -> None:
-        """Move on to the run after now. Runs that were missed meanwhile are not made up for."""
-        record.next_run_at = next_run(record, self._now())
-        record.is_active = record.next_run_at is not None
-        self._keep(record)
-
-    def delete(self, record: ScheduleRecord) -> None:
+    async def delete(self, record: ScheduleRecord) -> None:
         """Remove a schedule."""
-        del self._records[record.id]
-        self._keeper.forget(_KIND, record.id)
+
+        async def work(at: Database) -> None:
+            await at.rows("DELETE FROM schedules WHERE id = :id", id=record.id)
+            await self._sealed.delete(at, _KIND, record.id)
+
+        await self._database.transact(work)
         self.changed()
 
-    def _keep(self, record: ScheduleRecord) -> None:
+    # --- of all owners --------------------------------------------------------------------
+
+    async def due(self) -> list[ScheduleRecord]:
+        """The schedules whose time has come, in its order."""
+        return await self._read(
+            "is_active = 1 AND next_run_at <= :now ORDER BY next_run_at", now=to_moment(self._now())
+        )
+
+    async def next_moment(self) -> datetime | None:
+        """When the next schedule is due, or None."""
+        statement = "SELECT MIN(next_run_at) FROM schedules WHERE is_active = 1"
+        return from_moment((await self._database.rows(statement))[0][0])
+
+    async def advance(self, at: Database, record: ScheduleRecord) -> bool:
+        """Move on to the run after now; False if somebody else has moved it on, or changed it.
+
+        Runs that were missed meanwhile are not made up for.
+        """
+        after = next_run(record, self._now())
+        moved = await at.rows(
+            "UPDATE schedules SET next_run_at = :after, is_active = :is_active "
+            "WHERE id = :id AND is_active = 1 AND next_run_at = :due RETURNING id",
+            id=record.id,
+            due=to_moment(record.next_run_at),
+            after=to_moment(after),
+            is_active=int(after is not None),
+        )
+        return bool(moved)
+
+    async def included_files(self, now: datetime) -> set[tuple[str, str]]:
+        """Owners and names of the uploads that schedules include which have not ended."""
+        found = await self._read("end_at > :now", now=to_moment(now))
+        return {
+            (record.owner, name)
+            for record in found
+            for name in _names(record.request.included_file_names)
+        }
+
+    async def _read(self, condition: str, **values: Any) -> list[ScheduleRecord]:
+        statement = f"SELECT {_COLUMNS} FROM schedules WHERE {condition}"
+        found = await self._database.rows(statement, **values)
+        return [_restored(row, await self._sealed.get(_KIND, row[0])) for row in found]
+
+    async def _sealed_values(self, at: Database, record: ScheduleRecord) -> dict[str, Any]:
+        """Seal the secrets of a schedule; gives the values of its row, which has none."""
         request = encode_request(record.request)
         secrets = request.pop("secrets", None)
-        document: dict[str, Any] = {"request": request, "is_active": record.is_active}
-        for name in ("start_at", "end_at", "next_run_at", "created_at", "updated_at"):
-            moment = getattr(record, name)
-            document[name] = None if moment is None else format_timestamp(moment)
         if secrets:
-            # First: a server that dies in between has no schedule without its secrets.
-            self._keeper.keep_secret(_KIND, record.id, secrets)
-        self._keeper.keep(_KIND, record.id, document)
+            await self._sealed.put(at, _KIND, record.id, secrets)
+        moments = {name: to_moment(getattr(record, name)) for name in _MOMENTS}
+        return {
+            "id": record.id,
+            "owner": record.owner,
+            "request": to_json(request),
+            "is_active": int(record.is_active),
+            **moments,
+        }
 
 
 def given_fields(request: UpdateScheduledTaskRequest) -> dict[str, Any]:
@@ -211,22 +298,22 @@ def _secrets_of(request: CreateScheduledTaskRequest) -> bool:
     return isinstance(request.secrets, Mapping) and bool(request.secrets)
 
 
-def _restored(
-    key: str, document: Mapping[str, Any], secrets: Mapping[str, str] | None
-) -> ScheduleRecord:
-    request = dict(document["request"])
+def _names(names: object) -> Sequence[str]:
+    return names if isinstance(names, Sequence) else ()
+
+
+def _restored(row: Row, secrets: Mapping[str, str] | None) -> ScheduleRecord:
+    schedule_id, owner, text, is_active, *moments = row
+    request = json.loads(text)
     if secrets is not None:
         request["secrets"] = secrets
     for name in ("start_at", "end_at"):
         if request.get(name) is not None:
             request[name] = parse_timestamp(request[name])
-    moments = {
-        name: None if document[name] is None else parse_timestamp(document[name])
-        for name in ("start_at", "end_at", "next_run_at", "created_at", "updated_at")
-    }
     return ScheduleRecord(
-        id=key,
+        id=schedule_id,
+        owner=owner,
         request=CreateScheduledTaskRequest(**request),
-        is_active=document["is_active"],
-        **moments,  # type: ignore[arg-type]
+        is_active=bool(is_active),
+        **dict(zip(_MOMENTS, map(from_moment, moments), strict=True)),  # type: ignore[arg-type]
     )

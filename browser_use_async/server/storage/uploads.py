@@ -1,61 +1,92 @@
 """Files that clients uploaded for tasks to read."""
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection
 from datetime import datetime
 
 import attrs
 
-from browser_use_async.api.scalars import format_timestamp, parse_timestamp
-from browser_use_async.server.storage.keeper import Keeper
-
-_KIND = "upload"
+from browser_use_async.server.storage.database import DEFAULT_OWNER, Database
+from browser_use_async.server.storage.files import Files
+from browser_use_async.server.storage.values import from_text, to_moment, to_text
 
 
 @attrs.frozen
 class Upload:
-    """One uploaded file."""
+    """One uploaded file, without its bytes."""
 
     name: str  # its name, by which tasks include it
-    content: bytes = attrs.field(repr=False)
-    uploaded_at: datetime  # when it came
+    size: int  # in bytes
 
 
 class Uploads:
-    """All uploaded files of one server, by name; a new one replaces that of the same name."""
+    """The uploaded files of one owner, by name; a new one replaces that of the same name."""
 
-    def __init__(self, now: Callable[[], datetime], keeper: Keeper) -> None:
+    def __init__(
+        self, database: Database, now: Callable[[], datetime], owner: str = DEFAULT_OWNER
+    ) -> None:
+        self._database = database
         self._now = now
-        self._keeper = keeper
-        self._files: dict[str, Upload] = {}
-        for name, document in keeper.documents(_KIND):
-            content = keeper.file(_KIND, name)
-            uploaded_at = parse_timestamp(document["uploaded_at"])
-            if content is not None and uploaded_at is not None:
-                self._files[name] = Upload(name, content, uploaded_at)
+        self._owner = owner
 
-    def put(self, name: str, content: bytes) -> Upload:
+    async def put(self, name: str, content: bytes) -> None:
         """Take a file."""
-        upload = self._files[name] = Upload(name, content, self._now())
-        self._keeper.keep_file(_KIND, name, content)
-        self._keeper.keep(_KIND, name, {"uploaded_at": format_timestamp(upload.uploaded_at)})
-        return upload
 
-    def size_with(self, name: str, content: bytes) -> int:
-        """How many bytes all files would have together with a new one."""
-        others = (len(each.content) for each in self._files.values() if each.name != name)
-        return sum(others) + len(content)
+        async def work(at: Database) -> None:
+            await Files(at).put(_key(self._owner, name), content)
+            await at.rows(
+                "INSERT INTO uploads (owner, name, size, uploaded_at) "
+                "VALUES (:owner, :name, :size, :now) ON CONFLICT (owner, name) "
+                "DO UPDATE SET size = excluded.size, uploaded_at = excluded.uploaded_at",
+                owner=self._owner,
+                name=to_text(name),
+                size=len(content),
+                now=to_moment(self._now()),
+            )
 
-    def get(self, name: str) -> Upload | None:
+        await self._database.transact(work)
+
+    async def size_with(self, name: str, content: bytes) -> int:
+        """How many bytes all files of all owners would have together with a new one."""
+        found = await self._database.rows(
+            "SELECT COALESCE(SUM(size), 0) FROM uploads "
+            "WHERE NOT (owner = :owner AND name = :name)",
+            owner=self._owner,
+            name=to_text(name),
+        )
+        return int(found[0][0]) + len(content)
+
+    async def get(self, name: str) -> Upload | None:
         """The file of a name, or None."""
-        return self._files.get(name)
+        found = await self._database.rows(
+            "SELECT size FROM uploads WHERE owner = :owner AND name = :name",
+            owner=self._owner,
+            name=to_text(name),
+        )
+        return Upload(name, found[0][0]) if found else None
 
-    def missing(self, names: Iterable[str]) -> list[str]:
-        """Those of the names that no file has."""
-        return [name for name in names if name not in self._files]
+    async def content(self, upload: Upload) -> bytes:
+        """The bytes of a file."""
+        key = _key(self._owner, upload.name)
+        return await Files(self._database).get(key, range(upload.size))
 
-    def expire(self, before: datetime, keep: Collection[str]) -> None:
-        """Forget files that came before a moment."""
-        for name, upload in tuple(self._files.items()):
-            if upload.uploaded_at < before and name not in keep:
-                del self._files[name]
-                self._keeper.forget(_KIND, name)
+
+async def expire_uploads(
+    database: Database, before: datetime, keep: Collection[tuple[str, str]]
+) -> None:
+    """Forget files of all owners that came before a moment, but for some, as owner and name."""
+
+    async def work(at: Database) -> None:
+        old = await at.rows(
+            "SELECT owner, name FROM uploads WHERE uploaded_at < :before", before=to_moment(before)
+        )
+        for owner, stored in old:
+            if (owner, from_text(stored)) not in keep:
+                await Files(at).delete(f"upload/{owner}/{stored}")
+                statement = "DELETE FROM uploads WHERE owner = :owner AND name = :name"
+                await at.rows(statement, owner=owner, name=stored)
+
+    await database.transact(work)
+
+
+def _key(owner: str, name: str) -> str:
+    return f"upload/{owner}/{to_text(name)}"

@@ -1,17 +1,20 @@
-"""The log of deliveries."""
+"""The outbox: events for webhooks, written with what they tell about, until they are delivered."""
 
+import json
 import uuid
-from collections import deque
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
 import attrs
 
 from browser_use_async.api.scalars import format_timestamp, parse_timestamp
-from browser_use_async.server.storage.keeper import Keeper
+from browser_use_async.server.storage.database import Database, Row
+from browser_use_async.server.storage.values import to_json
 
-_KIND = "delivery"
+MOST_DELIVERIES = 10_000
+"""How many of the latest deliveries are kept, and all pending ones."""
+
+_COLUMNS = "number, webhook_id, address, task_id, status, body, id, attempts, state"
 
 
 @attrs.frozen
@@ -32,58 +35,93 @@ class Attempt:
 class Delivery:
     """The delivery of one event to one webhook."""
 
+    number: int  # its place in the outbox
     webhook_id: str  # the id of the webhook when the event occurred
     # `Webhook.address`, which also finds a webhook that has replaced the first one
     address: str = attrs.field(repr=False)
     task_id: str  # the task
     status: str  # the reported status
     body: bytes = attrs.field(repr=False)  # the event, the same bytes in each attempt
-    id: str = attrs.field(factory=lambda: str(uuid.uuid4()))  # the delivery's id
+    id: str  # the delivery's id
     # The attempts so far; several succeed if a fault duplicates the event
     attempts: list[Attempt] = attrs.field(factory=list)
     state: str = "pending"  # `pending`, `delivered`, or `failed` when it was given up
 
 
-class DeliveryLog:
-    """The latest deliveries, oldest first.
+class Outbox:
+    """The latest deliveries, oldest first, and all pending ones."""
 
-    Attributes:
-        unsent: Pending ones of an earlier run, whose webhooks are not registered yet.
-    """
-
-    def __init__(self, keeper: Keeper, most: int = 10_000) -> None:
-        self._keeper = keeper
+    def __init__(self, database: Database, most: int = MOST_DELIVERIES) -> None:
+        self._database = database
         self._most = most
-        self._deliveries = {
-            key: _restored(key, each) for key, each in list(keeper.documents(_KIND))
-        }
-        self._ended = deque(each.id for each in self if each.state != "pending")
-        self.unsent = [each for each in self if each.state == "pending"]
 
-    def add(self, delivery: Delivery) -> None:
-        """Add a delivery, and drop the oldest ended ones beyond the limit."""
-        self._deliveries[delivery.id] = delivery
-        self.save(delivery)
+    async def add(
+        self, at: Database, webhook_id: str, address: str, task_id: str, status: str, body: bytes
+    ) -> None:
+        """Add an event, in a transaction, and drop the oldest ended ones beyond the limit."""
+        added = await at.rows(
+            "INSERT INTO outbox (webhook_id, address, task_id, status, body, id, attempts, state) "
+            "VALUES (:webhook_id, :address, :task_id, :status, :body, :id, '[]', 'pending') "
+            "RETURNING number",
+            webhook_id=webhook_id,
+            address=address,
+            task_id=task_id,
+            status=status,
+            body=body.decode(),
+            id=str(uuid.uuid4()),
+        )
         # Pending deliveries are never dropped, so the log may exceed its limit for a while.
-        while len(self._deliveries) > self._most and self._ended:
-            oldest = self._ended.popleft()
-            del self._deliveries[oldest]
-            self._keeper.forget(_KIND, oldest)
+        await at.rows(
+            "DELETE FROM outbox WHERE number <= :oldest AND state <> 'pending'",
+            oldest=added[0][0] - self._most,
+        )
 
-    def save(self, delivery: Delivery) -> None:
-        """Save the state of a delivery."""
-        document = {**delivery_as_json(delivery), "address": delivery.address}
-        document["body"] = delivery.body.decode()
-        self._keeper.keep(_KIND, delivery.id, document)
+    async def next_pending(self, address: str, task_id: str) -> Delivery | None:
+        """The oldest event of a task that is to be sent to an address, or None."""
+        found = await self._read(
+            "state = 'pending' AND address = :address AND task_id = :task_id "
+            "ORDER BY number LIMIT 1",
+            address=address,
+            task_id=task_id,
+        )
+        return found[0] if found else None
 
-    def finish(self, delivery: Delivery, state: str) -> None:
-        """End a delivery."""
-        delivery.state = state
-        self._ended.append(delivery.id)
-        self.save(delivery)
+    async def pending_tasks(self, address: str) -> list[str]:
+        """The tasks of which events are to be sent to an address, in order."""
+        found = await self._database.rows(
+            "SELECT task_id FROM outbox WHERE state = 'pending' AND address = :address "
+            "GROUP BY task_id ORDER BY MIN(number)",
+            address=address,
+        )
+        return [task_id for (task_id,) in found]
 
-    def __iter__(self) -> Iterator[Delivery]:
-        return iter(self._deliveries.values())
+    async def pending_count(self) -> int:
+        """How many events are still to be sent."""
+        statement = "SELECT COUNT(*) FROM outbox WHERE state = 'pending'"
+        return int((await self._database.rows(statement))[0][0])
+
+    async def save(self, delivery: Delivery, state: str | None = None) -> None:
+        """Save the attempts of a delivery, and its end."""
+        delivery.state = state or delivery.state
+        await self._database.rows(
+            "UPDATE outbox SET attempts = :attempts, state = :state WHERE number = :number",
+            number=delivery.number,
+            attempts=to_json(delivery_as_json(delivery)["attempts"]),
+            state=delivery.state,
+        )
+
+    async def latest(self, count: int) -> list[Delivery]:
+        """The latest deliveries, oldest first."""
+        found = await self._read("1 = 1 ORDER BY number DESC LIMIT :count", count=count)
+        return found[::-1]
+
+    async def count(self) -> int:
+        """How many deliveries there are."""
+        return int((await self._database.rows("SELECT COUNT(*) FROM outbox"))[0][0])
+
+    async def _read(self, condition: str, **values: Any) -> list[Delivery]:
+        statement = f"SELECT {_COLUMNS} FROM outbox WHERE {condition}"  # noqa: S608 - constants
+        return [_restored(row) for row in await self._database.rows(statement, **values)]
 
 
 def delivery_as_json(delivery: Delivery) -> dict[str, Any]:
@@ -101,18 +139,12 @@ def delivery_as_json(delivery: Delivery) -> dict[str, Any]:
     }
 
 
-def _restored(key: str, document: dict[str, Any]) -> Delivery:
-    attempts = [
+def _restored(row: Row) -> Delivery:
+    number, webhook_id, address, task_id, status, body, delivery_id, attempts, state = row
+    restored = [
         Attempt(parse_timestamp(each["at"]) or datetime.now(UTC), each["status"], each["problem"])
-        for each in document["attempts"]
+        for each in json.loads(attempts)
     ]
     return Delivery(
-        document["webhook_id"],
-        document["address"],
-        document["task_id"],
-        document["status"],
-        document["body"].encode(),
-        id=key,
-        attempts=attempts,
-        state=document["state"],
+        number, webhook_id, address, task_id, status, body.encode(), delivery_id, restored, state
     )

@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import logging
-from collections import deque
 from collections.abc import Callable
 from datetime import datetime
 
@@ -12,9 +11,10 @@ from browser_use_async.server.egress.proxy import Egress
 from browser_use_async.server.http_client import HttpClient, HttpClientError
 from browser_use_async.server.responses import log_failure
 from browser_use_async.server.storage import TaskRecord
-from browser_use_async.server.storage.keeper import Keeper
+from browser_use_async.server.storage.database import Database
+from browser_use_async.server.storage.secret_documents import Secrets
 from browser_use_async.server.task_states import TaskEvent
-from browser_use_async.server.webhooks.deliveries import Attempt, Delivery, DeliveryLog
+from browser_use_async.server.webhooks.deliveries import Attempt, Delivery, Outbox
 from browser_use_async.server.webhooks.events import (
     STATUS_AFTER,
     TEST_BODY,
@@ -41,7 +41,8 @@ class WebhookSender:
         now: Callable[[], datetime],
         first_retry: float,
         duplicates: Callable[[], int],
-        keeper: Keeper,
+        database: Database,
+        sealed: Secrets,
         egress: Egress,
     ) -> None:
         self._now = now
@@ -50,13 +51,12 @@ class WebhookSender:
         self._egress = egress
         # One for each webhook: the names of one do not hold up the events of another.
         self._clients: dict[str, HttpClient] = {}
-        self._webhooks = WebhookRegistry(keeper)
+        self._webhooks = WebhookRegistry(database, sealed)
         self._slots: dict[str, asyncio.Semaphore] = {}
-        # One queue and one worker for each address and task: that keeps a task's events in order.
-        self._queues: dict[tuple[str, str], deque[Delivery]] = {}
-        self._workers: set[asyncio.Task[None]] = set()
+        # One worker for each address and task: that keeps a task's events in order.
+        self._workers: dict[tuple[str, str], asyncio.Task[None]] = {}
         self._closing = asyncio.Event()
-        self.log = DeliveryLog(keeper)
+        self.outbox = Outbox(database)
 
     @property
     def webhooks(self) -> tuple[Webhook, ...]:
@@ -75,72 +75,70 @@ class WebhookSender:
         if not attempt.succeeded:
             answer = attempt.problem or f"it answered {attempt.status}, which is not 2xx"
             raise ConfigurationError(f"url: {webhook.origin} did not pass the test event: {answer}")
-        self._webhooks.add(webhook, save=save)
-        self.send_pending()
+        await self._webhooks.add(webhook, save=save)
+        await self._send_pending(webhook)
 
-    def send_pending(self) -> None:
-        """Send the pending events of an earlier run whose webhooks are registered."""
-        left, self.log.unsent = self.log.unsent, []
-        for delivery in left:
-            # It may be registered later, as those given to the constructor are.
-            if self._webhooks.get(delivery.address) is None:
-                self.log.unsent.append(delivery)
-            else:
-                self._enqueue(delivery)
+    async def start(self) -> None:
+        """Send the pending events of an earlier run whose webhooks were registered then."""
+        await self._webhooks.load()
+        for webhook in self.webhooks:
+            await self._send_pending(webhook)
 
-    def remove(self, webhook_id: str) -> bool:
+    async def remove(self, webhook_id: str) -> bool:
         """Remove a webhook, and give up its pending events."""
         self._clients.pop(webhook_id, None)
-        return self._webhooks.remove(webhook_id)
+        return await self._webhooks.remove(webhook_id)
 
-    def task_changed(self, record: TaskRecord, event: TaskEvent | None) -> None:
-        """Send an event about a task to all webhooks, if there is one for it."""
+    async def write(self, at: Database, record: TaskRecord, event: TaskEvent | None) -> None:
+        """Write an event about a task for all webhooks, if there is one for it."""
         status = STATUS_AFTER.get(event)
         if status is None or not self.webhooks or self._closing.is_set():
             return
         body = status_body(record, status, self._now())
         for webhook in self.webhooks:
-            delivery = Delivery(webhook.id, webhook.address, record.id, status, body)
-            self.log.add(delivery)
-            self._enqueue(delivery)
+            await self.outbox.add(at, webhook.id, webhook.address, record.id, status, body)
+
+    def send(self, task_id: str) -> None:
+        """Send what has been written about a task."""
+        for webhook in self.webhooks:
+            self._work_on(webhook.address, task_id)
 
     async def aclose(self) -> None:
         """Wait a moment for attempts under way, and send nothing else."""
         self._closing.set()
         if self._workers:
-            _, late = await asyncio.wait(set(self._workers), timeout=_CLOSE_SECONDS)
+            _, late = await asyncio.wait(self._workers.values(), timeout=_CLOSE_SECONDS)
             # The rest stays pending in the database, and is sent after a restart.
             for worker in late:
                 worker.cancel()
             await asyncio.gather(*late, return_exceptions=True)
-        pending = sum(delivery.state == "pending" for delivery in self.log)
+        pending = await self.outbox.pending_count()
         if pending:
             _logger.warning(
                 "%d webhook events were not delivered before the server closed", pending
             )
 
-    def _enqueue(self, delivery: Delivery) -> None:
-        key = (delivery.address, delivery.task_id)
-        if key in self._queues:
-            self._queues[key].append(delivery)
-            return
-        self._queues[key] = deque([delivery])
-        worker = asyncio.get_running_loop().create_task(self._work(key), name="webhook")
-        self._workers.add(worker)
-        worker.add_done_callback(self._workers.discard)
+    async def _send_pending(self, webhook: Webhook) -> None:
+        for task_id in await self.outbox.pending_tasks(webhook.address):
+            self._work_on(webhook.address, task_id)
 
-    async def _work(self, key: tuple[str, str]) -> None:
-        queue = self._queues[key]
+    def _work_on(self, address: str, task_id: str) -> None:
+        key = (address, task_id)
+        if key not in self._workers:
+            worker = asyncio.get_running_loop().create_task(self._work(*key), name="webhook")
+            self._workers[key] = worker
+
+    async def _work(self, address: str, task_id: str) -> None:
         try:
-            while queue:
-                delivery = queue.popleft()
+            while (delivery := await self.outbox.next_pending(address, task_id)) is not None:
                 await self._deliver(delivery)
                 if delivery.state == "pending":
                     break  # closing; later events must not overtake this one
         except Exception as error:  # noqa: BLE001 - whatever it is, the server lives
             log_failure(_logger, "sending webhooks failed", error)
         finally:
-            del self._queues[key]
+            # No wait since the last look, so that nothing was written in between.
+            del self._workers[address, task_id]
 
     async def _deliver(self, delivery: Delivery) -> None:
         while (webhook := self._webhooks.get(delivery.address)) is not None:
@@ -149,15 +147,17 @@ class WebhookSender:
                 return
             attempt = await self._attempt(webhook, delivery)
             if attempt.succeeded:
-                self.log.finish(delivery, "delivered")
+                await self.outbox.save(delivery, "delivered")
                 for _ in range(self._duplicates()):
                     await self._attempt(webhook, delivery)
+                    await self.outbox.save(delivery)
                 return
             seconds = retry_delay(len(delivery.attempts), self._first_retry)
             if seconds is None:
                 break
+            await self.outbox.save(delivery)
             await self._sleep(seconds)
-        self.log.finish(delivery, "failed")
+        await self.outbox.save(delivery, "failed")
         count = len(delivery.attempts)
         where = "a removed webhook" if webhook is None else webhook.origin
         _logger.warning("%s was not told of task %s: %s attempts", where, delivery.task_id, count)
@@ -167,7 +167,6 @@ class WebhookSender:
         async with self._slots.setdefault(webhook.address, asyncio.Semaphore(_AT_ONCE)):
             attempt = await self._send(webhook, delivery.body)
         delivery.attempts.append(attempt)
-        self.log.save(delivery)
         return attempt
 
     async def _send(self, webhook: Webhook, body: bytes) -> Attempt:

@@ -9,7 +9,8 @@ from yarl import URL
 
 from browser_use_async.api.limits import is_loopback
 from browser_use_async.errors import ConfigurationError
-from browser_use_async.server.storage.keeper import Keeper
+from browser_use_async.server.storage.database import Database
+from browser_use_async.server.storage.secret_documents import Secrets
 from browser_use_async.webhooks.signature import key_of
 
 _KIND = "webhook"
@@ -73,18 +74,17 @@ class Webhook:
 class WebhookRegistry:
     """The webhooks of one server in the order of their registration, one for each address."""
 
-    def __init__(self, keeper: Keeper) -> None:
-        self._keeper = keeper
-        restored = [
-            Webhook(
-                secret["url"],
-                secret["secret"],
-                id=key,
-                by_operator=secret.get("by_operator", False),
-            )
-            for key, secret in keeper.secrets(_KIND)
-        ]
-        self._webhooks = {webhook.address: webhook for webhook in restored}
+    def __init__(self, database: Database, sealed: Secrets) -> None:
+        self._database = database
+        self._sealed = sealed
+        self._webhooks: dict[str, Webhook] = {}
+
+    async def load(self) -> None:
+        """Read the webhooks that were registered before the server started."""
+        for key, secret in (await self._sealed.all(_KIND)).items():
+            by_operator = secret.get("by_operator", False)
+            webhook = Webhook(secret["url"], secret["secret"], id=key, by_operator=by_operator)
+            self._webhooks[webhook.address] = webhook
 
     @property
     def all(self) -> tuple[Webhook, ...]:
@@ -95,24 +95,28 @@ class WebhookRegistry:
         """The webhook at an address, or None."""
         return self._webhooks.get(address)
 
-    def add(self, webhook: Webhook, *, save: bool) -> None:
+    async def add(self, webhook: Webhook, *, save: bool) -> None:
         """Add a webhook, or replace the one at the same address."""
-        other = self._webhooks.pop(webhook.address, None)
-        # The new webhook has another id, under which the old one would remain stored.
-        if other is not None:
-            self._keeper.forget(_KIND, other.id)
-        self._webhooks[webhook.address] = webhook
-        if save:
-            document = attrs.asdict(
-                webhook, filter=lambda field, _: field.name in {"url", "secret", "by_operator"}
-            )
-            self._keeper.keep_secret(_KIND, webhook.id, document)
+        other = self._webhooks.get(webhook.address)
 
-    def remove(self, webhook_id: str) -> bool:
+        async def work(at: Database) -> None:
+            # The new webhook has another id, under which the old one would remain stored.
+            if other is not None:
+                await self._sealed.delete(at, _KIND, other.id)
+            if save:
+                names = ("url", "secret", "by_operator")
+                document = {name: getattr(webhook, name) for name in names}
+                await self._sealed.put(at, _KIND, webhook.id, document)
+
+        await self._database.transact(work)
+        self._webhooks.pop(webhook.address, None)
+        self._webhooks[webhook.address] = webhook
+
+    async def remove(self, webhook_id: str) -> bool:
         """Remove a webhook; False if there is none with this id."""
         for webhook in self.all:
             if webhook.id == webhook_id:
+                await self._sealed.delete(self._database, _KIND, webhook_id)
                 del self._webhooks[webhook.address]
-                self._keeper.forget(_KIND, webhook_id)
                 return True
         return False

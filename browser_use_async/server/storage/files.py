@@ -1,0 +1,76 @@
+"""Files: screenshots, recordings, output files of tasks, and uploads."""
+
+import hashlib
+from typing import Self
+
+import attrs
+
+from browser_use_async.server.storage.database import Database
+
+_PART_BYTES = 1024 * 1024
+
+
+@attrs.frozen
+class FileFacts:
+    """What a file is known by without its bytes."""
+
+    size: int  # in bytes
+    digest: str  # SHA-256 in hexadecimal digits
+
+    @classmethod
+    def of(cls, content: bytes) -> Self:
+        """The facts of a content."""
+        return cls(len(content), hashlib.sha256(content).hexdigest())
+
+
+class Files:
+    """The files of a database, or of one of its transactions."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def put(self, key: str, content: bytes) -> None:
+        """Keep a file, in place of the one under the same key."""
+        await self.delete(key)
+        facts = FileFacts.of(content)
+        for number, start in enumerate(range(0, len(content), _PART_BYTES)):
+            await self._database.rows(
+                "INSERT INTO file_parts (key, number, body) VALUES (:key, :number, :body)",
+                key=key,
+                number=number,
+                body=content[start : start + _PART_BYTES],
+            )
+        await self._database.rows(
+            "INSERT INTO files (key, size, digest) VALUES (:key, :size, :digest)",
+            key=key,
+            size=facts.size,
+            digest=facts.digest,
+        )
+
+    async def facts(self, key: str) -> FileFacts | None:
+        """Size and digest of a file, without reading it, or None."""
+        found = await self._database.rows(
+            "SELECT size, digest FROM files WHERE key = :key", key=key
+        )
+        return FileFacts(*found[0]) if found else None
+
+    async def get(self, key: str, wanted: range) -> bytes:
+        """Some consecutive bytes of a file that is there, without reading the others."""
+        if not wanted:
+            return b""
+        first, last = wanted.start // _PART_BYTES, (wanted.stop - 1) // _PART_BYTES
+        parts = await self._database.rows(
+            "SELECT body FROM file_parts WHERE key = :key AND number BETWEEN :first AND :last "
+            "ORDER BY number",
+            key=key,
+            first=first,
+            last=last,
+        )
+        start = wanted.start - first * _PART_BYTES
+        content = parts[0][0] if len(parts) == 1 else b"".join(body for (body,) in parts)
+        return bytes(content[start : start + len(wanted)])
+
+    async def delete(self, key: str) -> None:
+        """Forget a file, if there is one."""
+        await self._database.rows("DELETE FROM file_parts WHERE key = :key", key=key)
+        await self._database.rows("DELETE FROM files WHERE key = :key", key=key)

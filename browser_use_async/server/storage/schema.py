@@ -1,0 +1,70 @@
+"""The tables, in statements that SQLite and PostgreSQL both understand."""
+
+VERSION_2 = (
+    # Keys that the server makes for itself.
+    "CREATE TABLE server_keys (name TEXT PRIMARY KEY, value {blob} NOT NULL)",
+    # Balances are millionths of a cent. `tasks` numbers the tasks of an owner without gaps, the
+    # first `expired_tasks` of which have been deleted.
+    """CREATE TABLE accounts (
+        owner TEXT PRIMARY KEY, balance BIGINT NOT NULL, tasks BIGINT NOT NULL,
+        expired_tasks BIGINT NOT NULL
+    )""",
+    """CREATE TABLE tasks (
+        id TEXT PRIMARY KEY, owner TEXT NOT NULL, position BIGINT NOT NULL, task TEXT NOT NULL,
+        created_at TEXT NOT NULL, metadata TEXT NOT NULL, viewport TEXT NOT NULL,
+        save_browser_data INTEGER NOT NULL, included_file_names TEXT, live_token TEXT NOT NULL,
+        share_token TEXT, llm_model TEXT NOT NULL, max_agent_steps INTEGER NOT NULL,
+        status TEXT NOT NULL, started INTEGER NOT NULL, finished_at TEXT,
+        takes_screenshots INTEGER NOT NULL, recordings TEXT NOT NULL, output TEXT,
+        output_files TEXT NOT NULL, files_expired INTEGER NOT NULL, request TEXT
+    )""",
+    "CREATE UNIQUE INDEX tasks_by_position ON tasks (owner, position)",
+    "CREATE UNIQUE INDEX tasks_by_live_token ON tasks (live_token)",
+    """CREATE UNIQUE INDEX tasks_by_share_token ON tasks (share_token)
+        WHERE share_token IS NOT NULL""",
+    "CREATE INDEX tasks_at_work ON tasks (created_at) WHERE finished_at IS NULL",
+    """CREATE INDEX tasks_with_files ON tasks (finished_at)
+        WHERE finished_at IS NOT NULL AND files_expired = 0""",
+    """CREATE TABLE steps (
+        task_id TEXT NOT NULL, number INTEGER NOT NULL, id TEXT NOT NULL,
+        evaluation_previous_goal TEXT NOT NULL, next_goal TEXT NOT NULL, url TEXT NOT NULL,
+        drawing TEXT, PRIMARY KEY (task_id, number)
+    )""",
+    # Sealed documents: the secrets of schedules and webhooks, the cookies of profiles and tasks.
+    """CREATE TABLE secrets (
+        kind TEXT NOT NULL, key TEXT NOT NULL, body {blob} NOT NULL, PRIMARY KEY (kind, key)
+    )""",
+    "CREATE TABLE files (key TEXT PRIMARY KEY, size BIGINT NOT NULL, digest TEXT NOT NULL)",
+    # In parts, so that a range of a large file is read without the rest of it.
+    """CREATE TABLE file_parts (
+        key TEXT NOT NULL, number INTEGER NOT NULL, body {blob} NOT NULL, PRIMARY KEY (key, number)
+    )""",
+    """CREATE TABLE uploads (
+        owner TEXT NOT NULL, name TEXT NOT NULL, size BIGINT NOT NULL, uploaded_at TEXT NOT NULL,
+        PRIMARY KEY (owner, name)
+    )""",
+    """CREATE TABLE profiles (
+        id TEXT PRIMARY KEY, owner TEXT NOT NULL, position BIGINT NOT NULL, fields TEXT NOT NULL
+    )""",
+    "CREATE UNIQUE INDEX profiles_by_position ON profiles (owner, position)",
+    """CREATE TABLE schedules (
+        id TEXT PRIMARY KEY, owner TEXT NOT NULL, position BIGINT NOT NULL, request TEXT NOT NULL,
+        is_active INTEGER NOT NULL, start_at TEXT NOT NULL, end_at TEXT NOT NULL,
+        next_run_at TEXT, created_at TEXT NOT NULL, updated_at TEXT NOT NULL
+    )""",
+    "CREATE UNIQUE INDEX schedules_by_position ON schedules (owner, position)",
+    "CREATE INDEX schedules_by_next_run ON schedules (next_run_at) WHERE is_active = 1",
+    # The events for webhooks, in the order in which they are sent.
+    """CREATE TABLE outbox (
+        number {serial}, id TEXT NOT NULL, webhook_id TEXT NOT NULL, address TEXT NOT NULL,
+        task_id TEXT NOT NULL, status TEXT NOT NULL, body TEXT NOT NULL, attempts TEXT NOT NULL,
+        state TEXT NOT NULL
+    )""",
+    "CREATE INDEX outbox_by_state ON outbox (state, address, task_id, number)",
+)
+
+MIGRATIONS = (VERSION_2,)
+"""What leads from each version to the next one, beginning with an empty file as version 1."""
+
+SCHEMA_VERSION = 1 + len(MIGRATIONS)
+"""The version of the tables; a file of a newer one is refused."""

@@ -1,0 +1,109 @@
+"""Secrets of all kinds, sealed on disk."""
+
+import json
+import logging
+import secrets
+from collections.abc import Mapping
+from typing import Any
+
+from browser_use_async.errors import ConfigurationError
+from browser_use_async.server.storage.database import Database, immediate
+from browser_use_async.server.storage.sealing import (
+    KEY_VARIABLE,
+    missing_for_sealing,
+    seal_from_environment,
+)
+
+_logger = logging.getLogger(__name__)
+
+
+class Secrets:
+    """Documents that nobody can read without the operator's key.
+
+    Without a key they are held in memory for as long as the server lives. In a database in memory
+    they need none.
+
+    Raises:
+        ConfigurationError: The database holds secrets that the key does not open.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._seal = None
+        self._unsealed: dict[tuple[str, str], bytes] = {}
+        if database.path is not None:
+            self._seal = seal_from_environment(immediate(server_key(database, "salt", 16)))
+            immediate(self._check())
+
+    @property
+    def refusal(self) -> str | None:
+        """Why secrets cannot be kept, in a sentence for whoever sent one, or None if they can."""
+        if self._database.path is None or self._seal is not None:
+            return None
+        return f"Secrets cannot be kept in the server's database: {missing_for_sealing()}"
+
+    async def put(self, at: Database, kind: str, key: str, document: Mapping[str, Any]) -> None:
+        """Keep a document, in place of the one under the same key."""
+        if self.refusal is not None:
+            _logger.warning("what %s %s holds in secret is not kept: %s", kind, key, self.refusal)
+            self._unsealed[kind, key] = json.dumps(document).encode()
+            return
+        seal = self._seal
+        body = json.dumps(document).encode() if seal is None else seal.close(kind, key, document)
+        await at.rows(
+            "INSERT INTO secrets (kind, key, body) VALUES (:kind, :key, :body) "
+            "ON CONFLICT (kind, key) DO UPDATE SET body = excluded.body",
+            kind=kind,
+            key=key,
+            body=body,
+        )
+
+    async def get(self, kind: str, key: str) -> dict[str, Any] | None:
+        """A document, or None."""
+        if (kind, key) in self._unsealed:
+            return self._opened(kind, key, self._unsealed[kind, key])
+        statement = "SELECT body FROM secrets WHERE kind = :kind AND key = :key"
+        found = await self._database.rows(statement, kind=kind, key=key)
+        return self._opened(kind, key, found[0][0]) if found else None
+
+    async def all(self, kind: str) -> dict[str, dict[str, Any]]:
+        """All documents of a kind, by key."""
+        found = await self._database.rows(
+            "SELECT key, body FROM secrets WHERE kind = :kind", kind=kind
+        )
+        return {key: self._opened(kind, key, body) for key, body in found}
+
+    async def delete(self, at: Database, kind: str, key: str) -> None:
+        """Forget a document, if there is one."""
+        self._unsealed.pop((kind, key), None)
+        await at.rows("DELETE FROM secrets WHERE kind = :kind AND key = :key", kind=kind, key=key)
+
+    def _opened(self, kind: str, key: str, body: bytes) -> dict[str, Any]:
+        if self._seal is None:
+            document: dict[str, Any] = json.loads(body)
+            return document
+        return self._seal.open(kind, key, body)
+
+    async def _check(self) -> None:
+        """Find out now, not at the first run of a schedule, whether the key opens the secrets."""
+        found = await self._database.rows("SELECT kind, key, body FROM secrets LIMIT 1")
+        if not found:
+            return
+        if self._seal is None:
+            raise ConfigurationError(
+                f"{self._database.path} holds secrets sealed under {KEY_VARIABLE}, but "
+                f"{missing_for_sealing()}"
+            )
+        self._seal.open(*found[0])
+
+
+async def server_key(database: Database, name: str, size: int) -> bytes:
+    """A key that the server made at its first start, so that it outlives a restart."""
+    await database.rows(
+        "INSERT INTO server_keys (name, value) VALUES (:name, :value) ON CONFLICT DO NOTHING",
+        name=name,
+        value=secrets.token_bytes(size),
+    )
+    found = await database.rows("SELECT value FROM server_keys WHERE name = :name", name=name)
+    value: bytes = found[0][0]
+    return value

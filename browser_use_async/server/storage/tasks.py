@@ -1,0 +1,391 @@
+"""The tasks of one server. Whatever changes a task goes through here."""
+
+import secrets
+from collections.abc import Awaitable, Callable
+from copy import copy
+from datetime import datetime
+from typing import NamedTuple, Self
+
+import attrs
+
+from browser_use_async.prices import TASK_START_CENTS
+from browser_use_async.server.executors.protocol import Assignment, Failed, Finished, Step
+from browser_use_async.server.storage.account import charge_task
+from browser_use_async.server.storage.changes import ChangeLog, Changes
+from browser_use_async.server.storage.database import DEFAULT_OWNER, Database
+from browser_use_async.server.storage.profiles import save_cookies
+from browser_use_async.server.storage.records import (
+    TASK_COLUMNS,
+    TaskRecord,
+    insert_task,
+    read_task,
+    recording_name,
+    request_text,
+)
+from browser_use_async.server.storage.secret_documents import Secrets
+from browser_use_async.server.storage.steps import insert_step, read_steps
+from browser_use_async.server.storage.task_files import put_results
+from browser_use_async.server.storage.values import to_json, to_moment, to_text
+from browser_use_async.server.task_states import TRANSITIONS, TaskEvent
+from browser_use_async.types import UNSET, TaskSettings, TaskStatus
+
+_TOKEN_BYTES = 24
+_RESTARTED = "The server was restarted while the task was at work"
+
+_TARGETS = {event: status for (_, event), status in TRANSITIONS.items()}
+_ROW = "id, task, status, created_at, finished_at, output, metadata, live_token, started"
+
+
+def _advance_statement(event: TaskEvent) -> str:
+    """What moves a task on, if it stands where the event is allowed."""
+    before = ", ".join(f"'{status}'" for status, each in TRANSITIONS if each is event)
+    target = _TARGETS[event]
+    started = ", started = 1" if target is TaskStatus.RUNNING else ""
+    finished = ", finished_at = :now" if target.is_terminal else ""
+    return (
+        f"UPDATE tasks SET status = '{target}'{started}{finished} "
+        f"WHERE id = :id AND status IN ({before}) RETURNING id"
+    )
+
+
+_ADVANCE = {event: _advance_statement(event) for event in TaskEvent}
+
+
+class TransitionRefusedError(Exception):
+    """The task is in a status in which this cannot happen to it.
+
+    Attributes:
+        status: Where the task stands.
+        event: What was to happen.
+    """
+
+    def __init__(self, status: TaskStatus, event: TaskEvent) -> None:
+        super().__init__(f"a task that is {status} cannot {event}")
+        self.status = status
+        self.event = event
+
+
+class AlreadyClaimedError(Exception):
+    """Somebody else has begun what a task was to be created for."""
+
+
+class TaskRow(NamedTuple):
+    """A task as lists tell it, in the form in which it is stored."""
+
+    id: str
+    task: str
+    status: str
+    created_at: str
+    finished_at: str | None
+    output: str | None
+    metadata: str
+    live_token: str
+    started: int
+
+
+async def _write_nothing(at: Database, record: TaskRecord, event: TaskEvent | None) -> None:
+    pass
+
+
+def _ignore(task_id: str) -> None:
+    pass
+
+
+@attrs.define
+class Observer:
+    """Who is told of each task's creation and changes of status."""
+
+    # In the transaction, which is done all or not at all
+    write: Callable[[Database, TaskRecord, TaskEvent | None], Awaitable[None]] = _write_nothing
+    committed: Callable[[str], None] = _ignore  # after it
+
+
+class Tasks:
+    """The tasks of one owner in the order of their creation; others are not found.
+
+    Attributes:
+        changes: Whom each step and each change of a status wakes.
+        observer: Who is told of changes of status.
+    """
+
+    def __init__(self, database: Database, sealed: Secrets, now: Callable[[], datetime]) -> None:
+        self._database = database
+        self._sealed = sealed
+        self._now = now
+        self.owner = DEFAULT_OWNER
+        self.changes = Changes()
+        self.observer = Observer()
+        self._hidden: set[str] = set()
+        self._logs: dict[str, ChangeLog] = {}
+
+    def of(self, owner: str) -> Self:
+        """The tasks of another owner."""
+        tasks = copy(self)
+        tasks.owner = owner
+        return tasks
+
+    @property
+    def change_log(self) -> ChangeLog:
+        """The latest changes of status of the owner's tasks, new ones included."""
+        return self._logs.setdefault(self.owner, ChangeLog())
+
+    # --- looking things up ----------------------------------------------------------------
+
+    async def status(self, task_id: str) -> TaskStatus | None:
+        """Where a task stands, or None if there is no such task."""
+        found = await self._database.rows(
+            "SELECT status FROM tasks WHERE id = :id AND owner = :owner",
+            id=task_id,
+            owner=self.owner,
+        )
+        return TaskStatus(found[0][0]) if found else None
+
+    async def get(self, task_id: str) -> TaskRecord | None:
+        """The task with this id, or None."""
+        return await self._one("id = :value AND owner = :owner", task_id)
+
+    async def of_any_owner(self, task_id: str) -> TaskRecord | None:
+        """The task with this id, for whoever has a signed link to one of its files."""
+        return await self._one("id = :value", task_id)
+
+    async def of_live_token(self, token: str) -> TaskRecord | None:
+        """The task of any owner whose live page has this token, or None."""
+        return await self._one("live_token = :value", token)
+
+    async def of_share_token(self, token: str) -> TaskRecord | None:
+        """The task of any owner whose public page has this token, or None."""
+        return await self._one("share_token = :value", token)
+
+    async def all(self) -> list[TaskRecord]:
+        """All tasks of all owners, oldest first."""
+        found = await self._database.rows(
+            f"SELECT {TASK_COLUMNS} FROM tasks ORDER BY created_at, owner, position"
+        )
+        return [await self._completed(read_task(row)) for row in found]
+
+    async def created(self) -> int:
+        """How many tasks of all owners were created."""
+        found = await self._database.rows("SELECT COALESCE(SUM(tasks), 0) FROM accounts")
+        return int(found[0][0])
+
+    async def page(self, page: int, limit: int) -> tuple[int, list[TaskRow]]:
+        """How many tasks lists tell about, and one page of them, newest first."""
+        statement = "SELECT tasks, expired_tasks FROM accounts WHERE owner = :owner"
+        found = await self._database.rows(statement, owner=self.owner)
+        newest, expired = found[0] if found else (0, 0)
+        if self._hidden:
+            return await self._page_of_shown(page, limit)
+        # Past the end it may be a number that no database takes.
+        top = max(0, newest - (page - 1) * limit)
+        rows = await self._database.rows(
+            f"SELECT {_ROW} FROM tasks WHERE owner = :owner AND position <= :top "
+            "AND position > :bottom ORDER BY position DESC",
+            owner=self.owner,
+            top=top,
+            bottom=top - limit,
+        )
+        return newest - expired, [TaskRow._make(row) for row in rows]
+
+    async def _page_of_shown(self, page: int, limit: int) -> tuple[int, list[TaskRow]]:
+        hidden = {f"hidden{number}": task_id for number, task_id in enumerate(self._hidden)}
+        names = ", ".join(f":{name}" for name in hidden)
+        shown = f"FROM tasks WHERE owner = :owner AND id NOT IN ({names})"
+        values = {"owner": self.owner, "limit": limit, "offset": (page - 1) * limit, **hidden}
+        count = await self._database.rows(f"SELECT COUNT(*) {shown}", **values)
+        rows = await self._database.rows(
+            f"SELECT {_ROW} {shown} ORDER BY position DESC LIMIT :limit OFFSET :offset", **values
+        )
+        return int(count[0][0]), [TaskRow._make(row) for row in rows]
+
+    async def _one(self, condition: str, value: str) -> TaskRecord | None:
+        found = await self._database.rows(
+            f"SELECT {TASK_COLUMNS} FROM tasks WHERE {condition}", value=value, owner=self.owner
+        )
+        return await self._completed(read_task(found[0])) if found else None
+
+    async def _completed(self, record: TaskRecord) -> TaskRecord:
+        record.steps = await read_steps(self._database, record.id)
+        if record.save_browser_data and record.finished_at is not None:
+            document = await self._sealed.get("task", record.id)
+            record.cookies = [] if document is None else document["cookies"]
+        return record
+
+    # --- changing things ------------------------------------------------------------------
+
+    async def create(
+        self,
+        request: TaskSettings,
+        assignment: Assignment,
+        claim: Callable[[Database], Awaitable[bool]] | None = None,
+    ) -> TaskRecord:
+        """Create a task and charge for it.
+
+        `claim` is asked first, in the same transaction.
+
+        Raises:
+            RefusalError: There is no credit.
+            AlreadyClaimedError: `claim` says no.
+        """
+        names = request.included_file_names
+        record = TaskRecord(
+            id=assignment.task_id,
+            task=assignment.task,
+            created_at=self._now(),
+            metadata=dict(assignment.metadata),
+            viewport=assignment.viewport,
+            llm_model=str(assignment.llm_model),
+            max_agent_steps=assignment.max_agent_steps,
+            takes_screenshots=assignment.takes_screenshots,
+            save_browser_data=request.save_browser_data is True,
+            included_file_names=list(names) if names and names is not UNSET else None,
+            live_token=_new_token(),
+            share_token=_new_token() if request.enable_public_share is True else None,
+            request_json=request_text(request),
+            owner=self.owner,
+        )
+
+        async def work(at: Database) -> None:
+            if claim is not None and not await claim(at):
+                raise AlreadyClaimedError
+            await self.observer.write(at, record, None)
+            position = await charge_task(at, self.owner, TASK_START_CENTS)
+            await insert_task(at, record, position)
+
+        await self._database.transact(work)
+        self._committed(record, record.status)
+        return record
+
+    async def change(self, record: TaskRecord, event: TaskEvent) -> None:
+        """Let something happen to a task.
+
+        Raises:
+            TransitionRefusedError: It cannot happen to a task in this status.
+        """
+        await self._database.transact(lambda at: self._advance(at, record, event))
+        self._committed(record, _TARGETS[event])
+
+    async def add_step(self, record: TaskRecord, number: int, step: Step) -> bool:
+        """Store a step and charge it; returns whether the task is still at work.
+
+        It may be called again with the same number, which changes nothing.
+        """
+
+        async def work(at: Database) -> bool:
+            at_work = await at.rows(
+                f"SELECT id FROM tasks WHERE id = :id AND finished_at IS NULL {at.lock}",
+                id=record.id,
+            )
+            if at_work:
+                await insert_step(at, record, number, step)
+            return bool(at_work)
+
+        is_at_work = await self._database.transact(work)
+        self.changes.note(record.id)
+        return is_at_work
+
+    async def finish(self, record: TaskRecord, result: Finished, profile_id: str = "") -> None:
+        """End a task that succeeded, and save its cookies to its profile.
+
+        Raises:
+            TransitionRefusedError: It is not running.
+        """
+
+        async def work(at: Database) -> None:
+            await self._advance(at, record, TaskEvent.FINISH)
+            await at.rows(
+                "UPDATE tasks SET output = :output, output_files = :files, "
+                "recordings = :recordings WHERE id = :id",
+                id=record.id,
+                output=None if result.output is None else to_text(result.output),
+                files=to_json(list(result.files)),
+                recordings=to_json([recording_name(record.id, each) for each in result.recordings]),
+            )
+            await put_results(at, record.id, result.files, result.recordings)
+            if record.save_browser_data:
+                document = {"cookies": list(result.cookies)}
+                if result.cookies:
+                    await self._sealed.put(at, "task", record.id, document)
+                await save_cookies(at, self._sealed, profile_id, document)
+
+        await self._database.transact(work)
+        self._committed(record, TaskStatus.FINISHED)
+
+    async def fail(self, record: TaskRecord, failure: Failed) -> None:
+        """End a task that could not be done. The reason becomes its last step, which is charged.
+
+        Raises:
+            TransitionRefusedError: It has ended already.
+        """
+
+        async def work(at: Database) -> None:
+            await self._advance(at, record, TaskEvent.FAIL)
+            if failure.recordings or failure.files:
+                names = [recording_name(record.id, each) for each in failure.recordings]
+                await at.rows(
+                    "UPDATE tasks SET recordings = :recordings, output_files = :files "
+                    "WHERE id = :id",
+                    id=record.id,
+                    recordings=to_json(names),
+                    files=to_json(list(failure.files)),
+                )
+                await put_results(at, record.id, failure.files, failure.recordings)
+            steps = await read_steps(at, record.id)
+            step = Step(
+                next_goal=failure.next_goal,
+                evaluation_previous_goal=failure.reason,
+                url=failure.url or (steps[-1].url if steps else ""),
+                screenshot=failure.screenshot,
+            )
+            await insert_step(at, record, len(steps) + 1, step)
+
+        await self._database.transact(work)
+        self._committed(record, TaskStatus.FAILED)
+
+    async def fail_interrupted(self) -> None:
+        """Let the tasks of all owners fail that were at work when the server ended."""
+        found = await self._database.rows(
+            f"SELECT {TASK_COLUMNS} FROM tasks WHERE finished_at IS NULL ORDER BY created_at"
+        )
+        for row in found:
+            await self.fail(read_task(row), Failed(_RESTARTED))
+
+    async def revoke_links(self, task_id: str) -> bool:
+        """Give the pages of a task new addresses; returns whether there is such a task."""
+        changed = await self._database.rows(
+            "UPDATE tasks SET live_token = :live, share_token = "
+            "CASE WHEN share_token IS NULL THEN NULL ELSE :share END "
+            "WHERE id = :id AND owner = :owner RETURNING id",
+            id=task_id,
+            owner=self.owner,
+            live=_new_token(),
+            share=_new_token(),
+        )
+        if changed:
+            self.changes.note(task_id)  # open pages see that their address is no more
+        return bool(changed)
+
+    def hide(self, task_id: str) -> None:
+        """Keep a task out of lists; everything else goes on as if it were in them."""
+        self._hidden.add(task_id)
+
+    def show(self, task_id: str) -> None:
+        """Let a task appear in lists, in its place."""
+        self._hidden.discard(task_id)
+
+    async def _advance(self, at: Database, record: TaskRecord, event: TaskEvent) -> None:
+        """Compare and set: of two who change a status, the second one is refused."""
+        now = to_moment(self._now())
+        if not await at.rows(_ADVANCE[event], id=record.id, now=now):
+            found = await at.rows("SELECT status FROM tasks WHERE id = :id", id=record.id)
+            status = TaskStatus(found[0][0]) if found else TaskStatus.STOPPED
+            raise TransitionRefusedError(status, event)
+        await self.observer.write(at, record, event)
+
+    def _committed(self, record: TaskRecord, status: TaskStatus) -> None:
+        self.observer.committed(record.id)
+        self.of(record.owner).change_log.record(record.id, status)
+        self.changes.note(record.id)
+
+
+def _new_token() -> str:
+    return secrets.token_urlsafe(_TOKEN_BYTES)
