@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import AsyncIterator
+from contextlib import aclosing
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from browser_use_async.errors import ConfigurationError
 from browser_use_async.server.executors.browser.executor import ChromiumExecutor
 from browser_use_async.server.executors.browser.settings import ChromiumSettings
 from browser_use_async.server.executors.protocol import Failed, Finished
+from browser_use_async.server.executors.viewing import PointerInput
 from tests.server.browser.pages import serve_pages
 from tests.server.browser.rented import KEY, Rental, listening, playwright_server, rental
 from tests.server.browser.running import browse
@@ -68,6 +70,72 @@ async def test_cookies_files_and_recordings(rented: ChromiumExecutor):
     assert isinstance(done.end, Finished)
     assert {*done.end.recordings} <= {"mp4", "webm"}
     assert {each["name"] for each in done.end.cookies} == {"kept", "visited"}
+
+
+async def test_a_person_helps(rented: ChromiumExecutor):
+    """The live view shows the rented browser, and a click arrives there."""
+    page = """<button style="position: fixed; left: 100px; top: 100px; width: 200px; height: 50px"
+      onclick="said.textContent = 'Thanks'">Human</button><p id=said></p>"""
+    async with serve_pages({"/": page}) as site:
+        task = f"Open {site.url}/. Wait for Thanks. Extract"
+        helped = asyncio.create_task(browse(rented, task, viewport=(800, 600)))
+        await until(lambda: rented.view("id") is not None and "/" in site.asked)
+        view = rented.view("id")
+        assert view is not None
+        async with aclosing(view.frames()) as frames:
+            frame = await anext(frames)
+            # A click before the page is drawn is dropped.
+            while not helped.done():
+                for kind in ("down", "up"):
+                    await view.put(PointerInput(kind, 200, 125, "left", 1))  # type: ignore[arg-type]
+                await asyncio.sleep(0.1)
+        done = await helped
+
+    assert "Thanks" in done.output
+    assert (frame.width, frame.height) == (800, 600)
+
+
+async def test_tasks_at_once_keep_to_their_own_rules(service: Rental):
+    """Also where one browser has the contexts of both: neither is told of the other's pages."""
+    settings = ChromiumSettings(
+        endpoint=service.endpoint(), max_browsers=2, allow_private_addresses=True
+    )
+    executor = ChromiumExecutor(settings)
+    try:
+        async with serve_pages({"/": "<title>Shared</title>"}) as site:
+            names = {"127.0.0.1": site.url, "localhost": site.other_url}
+            both = await asyncio.gather(
+                *(
+                    browse(
+                        executor,
+                        f"Open {url}/. Wait 1 s. Open {url}/?again. Tell me the title",
+                        task_id=name,
+                        allowed_domains=[name],
+                    )
+                    for name, url in names.items()
+                )
+            )
+    finally:
+        await executor.aclose()
+
+    assert [each.output for each in both] == ["Shared", "Shared"]
+    assert "Refused" not in repr(both)
+
+
+@pytest.mark.torture
+async def test_an_endpoint_that_hangs():
+    """Whoever accepts a connection and never answers is given up after 20 seconds."""
+    held: list[asyncio.StreamWriter] = []
+    server = await asyncio.start_server(lambda _, writer: held.append(writer), "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    try:
+        reason = await _reason(f"ws://127.0.0.1:{port}/?token={KEY}")
+    finally:
+        for each in held:
+            each.close()
+        server.close()
+
+    assert reason.endswith("it was not ready within 20 s.")
 
 
 async def test_downloads_are_refused_in_words(rented: ChromiumExecutor):
