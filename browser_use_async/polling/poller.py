@@ -293,12 +293,7 @@ class TaskPoller:
 
     def _start(self, work: Coroutine[Any, Any, _Tasks], now: float, tasks: _Tasks) -> _Request:
         """Start a request that should tell about some tasks."""
-        # From the top of the list: new tasks then move the others on to pages that are yet to be
-        # read. The other way round each page would leave a few behind on the one read before.
-        self._schedule.move_to_back(reversed(tasks), now)
-        for each in tasks:
-            each.in_flight += 1
-            each.asked_at = now
+        self._schedule.begin_request(tasks, now)
         # A context of its own: an eager task begins at once, inside of the poller's, and a context
         # cannot be entered twice.
         try:
@@ -325,17 +320,18 @@ class TaskPoller:
             self._record_internal_error(error)
         for each in reversed(_unanswered(again, started)):  # another page may have told meanwhile
             self._schedule.poll_again(each, moment)
-        schedule = self._schedule
-        has_timers = schedule.has_timers or len(tasks) == 1
+        schedule, rotation = self._schedule, self._schedule.rotation
+        is_single = len(tasks) == 1
+        if is_single and tasks[0].calls:
+            tasks[0].calls = tuple(each for each in tasks[0].calls if each is not request)
+        has_timers = schedule.has_timers or is_single
         is_end = schedule.is_sharing
         for each in tasks:
             each.in_flight -= 1
-            if each.calls:
-                each.calls = tuple(other for other in each.calls if other is not request)
-            if each.settled:
-                continue
-            is_end = False
-            if has_timers or each.needs_get or each not in schedule.rotation:
+            if each in rotation and not (has_timers or each.needs_get):
+                is_end = False  # and its timer stands, as for nearly all that a page tells about
+            elif not each.settled:
+                is_end = False
                 schedule.set_timer(each)
         # Nothing becomes due sooner by an end, as long as the others share their polls.
         if (has_timers and not is_end) or again or self._is_full:
