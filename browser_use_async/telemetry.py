@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 
 import attrs
 
-from browser_use_async.api.limits import DEFAULT_MAX_STEPS
+from browser_use_async.api.limits import price_terms
 from browser_use_async.api.submission_token import TRACE_KEY, is_traceparent
 from browser_use_async.prices import task_cents
 from browser_use_async.types import RunTaskRequest, Task, TaskStatus
@@ -97,13 +97,8 @@ class Telemetry:
 
     def record_submission(self, task_id: str, traceparent: str, request: RunTaskRequest) -> None:
         """Remember how this session submitted a task."""
-        model, steps = request.llm_model, request.max_agent_steps
-        origin = _Origin(
-            traceparent,
-            str(model) if isinstance(model, str) else "gpt-4.1",
-            steps if isinstance(steps, int) else DEFAULT_MAX_STEPS,
-        )
-        _put(self._origins, task_id, origin)
+        steps, model = price_terms(request.max_agent_steps, request.llm_model)
+        _put(self._origins, task_id, _Origin(traceparent, model, steps))
 
     # --- spans ----------------------------------------------------------------------------
 

@@ -4,6 +4,8 @@ import ipaddress
 import math
 from pathlib import PurePath
 
+from browser_use_async.types import LlmModel
+
 MAX_TASK_PAGE = 100
 """Rows on one page of the task list."""
 
@@ -12,6 +14,14 @@ MAX_METADATA_PAIRS = 10
 
 DEFAULT_MAX_STEPS = 75
 """Steps that a task may take if its request does not say how many."""
+
+
+def price_terms(max_steps: object, model: object) -> tuple[int, str]:
+    """What makes the price of a task: its most steps and its model, else the service's defaults."""
+    return (
+        max_steps if isinstance(max_steps, int) else DEFAULT_MAX_STEPS,
+        str(model) if isinstance(model, str) else str(LlmModel.GPT_4_1),
+    )
 
 
 def is_count(value: object) -> bool:

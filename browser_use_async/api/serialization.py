@@ -5,7 +5,7 @@ import re
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from functools import cache
-from operator import itemgetter
+from operator import attrgetter, itemgetter
 from typing import Any, NamedTuple
 
 import attrs
@@ -39,6 +39,45 @@ def read_status_page(body: bytes) -> StatusPage:
     Raises:
         ResponseDecodeError: It is no page of tasks.
     """
+    page = _page_reader()(body)
+    return _skim_status_page(body) if page is None else page
+
+
+@cache
+def _page_reader() -> Callable[[bytes], StatusPage | None]:
+    """What reads a page in a third of the time, if it can."""
+    try:
+        import msgspec  # noqa: PLC0415 - 10 ms that only shared polls need
+    except ImportError:
+        return lambda _body: None
+
+    # It skips all that a row says besides, and neither decodes it nor makes texts and lists of it.
+    class Row(msgspec.Struct, gc=False):
+        id: str
+        status: str
+
+    class Page(msgspec.Struct, gc=False):
+        tasks: list[Row]
+        limit: object  # since 100.0 would be an int to msgspec
+        total_count: object
+
+    decode = msgspec.json.Decoder(Page).decode
+    id_of, status_of = attrgetter("id"), attrgetter("status")
+
+    def read(body: bytes) -> StatusPage | None:
+        # What it refuses is read again in the other way, so that the verdict is always the same.
+        with contextlib.suppress(msgspec.MsgspecError, ValueError, RecursionError):
+            page = decode(body)
+            rows, limit, total = page.tasks, page.limit, page.total_count
+            if isinstance(limit, int) and isinstance(total, int):
+                ids, statuses = [*map(id_of, rows)], [*map(status_of, rows)]
+                return StatusPage(ids, statuses, limit, total, len(body))
+        return None
+
+    return read
+
+
+def _skim_status_page(body: bytes) -> StatusPage:
     with contextlib.suppress(ValueError, TypeError, LookupError, RecursionError):
         page: Any = skim_json(body)
         rows, limit, total = page["tasks"], page["limit"], page["total_count"]

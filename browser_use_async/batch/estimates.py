@@ -9,10 +9,10 @@ from typing import Any
 
 import attrs
 
-from browser_use_async.api.limits import DEFAULT_MAX_STEPS
+from browser_use_async.api.limits import price_terms
 from browser_use_async.batch.inputs import BatchItem
 from browser_use_async.prices import TASK_START_CENTS, step_cents
-from browser_use_async.types import UNSET, LlmModel, RunTaskRequest
+from browser_use_async.types import UNSET, RunTaskRequest
 
 WINDOW = 32  # finished tasks that count: recent ones predict better than old ones
 TAIL = 0.05  # the share of tasks that may take more steps than the quantile
@@ -82,10 +82,8 @@ def _field(request: object, fields: Mapping[str, Any], name: str) -> object:
 
 def _price(model: object, max_steps: object) -> TaskPrice:
     # What is missing is the service's default. Values of a wrong type are refused when read.
-    return TaskPrice(
-        step_cents(model if isinstance(model, str) else LlmModel.GPT_4_1),
-        max_steps if isinstance(max_steps, int) else DEFAULT_MAX_STEPS,
-    )
+    most, of_model = price_terms(max_steps, model)
+    return TaskPrice(step_cents(of_model), most)
 
 
 class StepEstimator:

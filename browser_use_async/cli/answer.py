@@ -7,13 +7,12 @@ from decimal import Decimal
 from browser_use_async import Task, TaskStatus
 from browser_use_async.api.converter import unstructure
 from browser_use_async.api.json import JsonRefusedError, read_json
-from browser_use_async.api.limits import DEFAULT_MAX_STEPS
+from browser_use_async.api.limits import price_terms
 from browser_use_async.cli.console import Console
 from browser_use_async.cli.progress import counted, duration, status_span
 from browser_use_async.cli.screen import Span, Style
 from browser_use_async.cli.streams import answer_of
 from browser_use_async.prices import task_cents
-from browser_use_async.types import LlmModel
 
 _SEPARATOR = " · "
 
@@ -76,11 +75,10 @@ def _readable(output: str) -> str:
 def _summary(task: Task, options: argparse.Namespace) -> list[Span]:
     """The status, steps, cost and duration in one line."""
     parts = [counted(len(task.steps), "step")]
-    model = getattr(options, "llm_model", None)
     # The model of a task that another command created is not known, nor is its price.
     if "llm_model" in options:
-        most = options.max_agent_steps or DEFAULT_MAX_STEPS
-        cents = task_cents(len(task.steps), model or LlmModel.GPT_4_1, most)
+        most, model = price_terms(options.max_agent_steps, options.llm_model)
+        cents = task_cents(len(task.steps), model, most)
         parts.append(f"about {dollars(cents)}")
     seconds = duration(task)
     if seconds is not None:

@@ -9,11 +9,7 @@ from typing import TYPE_CHECKING, Literal
 import attrs
 
 from browser_use_async.api import endpoint_table as table
-from browser_use_async.api.limits import (
-    DEFAULT_MAX_STEPS,
-    MAX_METADATA_PAIRS,
-    is_seconds,
-)
+from browser_use_async.api.limits import MAX_METADATA_PAIRS, is_seconds, price_terms
 from browser_use_async.api.submission_token import (
     MAX_WINDOW,
     RESERVED_KEYS,
@@ -35,7 +31,7 @@ from browser_use_async.transport.idempotency import may_try_again
 from browser_use_async.transport.request import PreparedRequest, prepare
 from browser_use_async.transport.response import Outcome, OutcomeKind, says_no_free_slot
 from browser_use_async.transport.retry import Retrying, RetryPolicy
-from browser_use_async.types import LlmModel, RunTaskRequest, Task
+from browser_use_async.types import RunTaskRequest, Task
 
 if TYPE_CHECKING:
     from browser_use_async.batch.runner import LedgerEntry
@@ -236,7 +232,9 @@ class TaskCreator:
             if submission.sent_at is None:
                 submission.sent_at = asyncio.get_running_loop().time()
             text = f"{prepared.endpoint}, attempt {submission.attempts}"
-            submission.recorder.record(TimelineKind.SENT, text, _stake_of(submission.request))
+            request = submission.request
+            stake = price_terms(request.max_agent_steps, request.llm_model)
+            submission.recorder.record(TimelineKind.SENT, text, stake)
             if submission.token is not None and submission.is_new:
                 self.ages.record_sent(submission.token.mark)
 
@@ -367,12 +365,3 @@ class TaskCreator:
             # It will be given up by then at the latest.
             lost_at = asyncio.get_running_loop().time() + self.transport.configuration.timeout
         return str(self.ages.for_other_process(token, lost_at))
-
-
-def _stake_of(request: RunTaskRequest) -> tuple[int, str]:
-    """How many steps the task of a request can take, and of which language model."""
-    steps, model = request.max_agent_steps, request.llm_model
-    return (
-        steps if isinstance(steps, int) else DEFAULT_MAX_STEPS,
-        model if isinstance(model, str) else LlmModel.GPT_4_1,
-    )

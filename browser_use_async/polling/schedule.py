@@ -10,7 +10,7 @@ import heapq
 import math
 import random
 from collections import OrderedDict, deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from browser_use_async.polling.coverage import Coverage
 from browser_use_async.polling.policy import PollPolicy
@@ -178,6 +178,19 @@ class Schedule:
         rotation = self.rotation
         move = rotation.move_to_end  # looked up once, since it is called for thousands
         for each in tasks:
+            if each in rotation:
+                each.rotated_at = now
+                move(each)
+
+    def begin_request(self, tasks: Sequence[WatchedTask], now: float) -> None:
+        """Record that a request starts that should tell about some tasks."""
+        rotation = self.rotation
+        move = rotation.move_to_end
+        # From the top of the list: new tasks then move the others on to pages that are yet to be
+        # read. The other way round each page would leave a few behind on the one read before.
+        for each in reversed(tasks):
+            each.in_flight += 1
+            each.asked_at = now
             if each in rotation:
                 each.rotated_at = now
                 move(each)

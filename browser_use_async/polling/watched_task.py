@@ -4,7 +4,7 @@ import asyncio
 import copy
 import math
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from enum import IntEnum
 from typing import Any
 from zlib import crc32
@@ -362,3 +362,9 @@ class WatchedTask:
         )
         interrupted.__cause__ = error
         self.settle_with(interrupted)
+
+
+def unanswered(tasks: Sequence[WatchedTask], asked: float) -> list[WatchedTask]:
+    """Those of some tasks that no request since then has told about."""
+    late = [each for each in tasks if each.answered_at < asked]  # few of ten thousand
+    return [each for each in late if each.subscribers and not each.settled]

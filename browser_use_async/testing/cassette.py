@@ -64,6 +64,7 @@ class RecordedTask:
         pattern: A regular expression for instructions that follow this recording too, which may
             be written into the file by hand.
         llm_model: The language model, which makes the price.
+        max_agent_steps: How many steps it might take, which are paid; None if that is not known.
         statuses: Its statuses, in order. One that has no end yet is replayed as far as it came,
             and goes on until it is stopped; so is one that was stopped.
         steps: Its steps, in order.
@@ -76,6 +77,7 @@ class RecordedTask:
     task: str
     pattern: str | None = None
     llm_model: str = "gpt-4.1"
+    max_agent_steps: int | None = None
     statuses: tuple[RecordedStatus, ...] = ()
     steps: tuple[RecordedStep, ...] = ()
     output: str | None = None
@@ -96,7 +98,7 @@ class RecordedTask:
     @property
     def cost_cents(self) -> Decimal:
         """What it cost by the published prices, in US cents."""
-        return task_cents(len(self.steps), self.llm_model)
+        return task_cents(len(self.steps), self.llm_model, self.max_agent_steps)
 
     def scenario(self, speed: float = 1.0) -> Scenario:
         """The same as a scenario of a `ScriptedExecutor`.

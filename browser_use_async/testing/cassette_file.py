@@ -53,6 +53,7 @@ def _task_as_json(task: RecordedTask) -> dict[str, Any]:
         "task": task.task,
         "pattern": task.pattern,
         "llm_model": task.llm_model,
+        "max_agent_steps": task.max_agent_steps,
         "statuses": [_status_as_json(each) for each in task.statuses],
         "steps": [_step_as_json(each) for each in task.steps],
         "output": task.output,
@@ -158,6 +159,7 @@ def _task_from_json(source: _Object) -> RecordedTask:
         task=source.text("task"),
         pattern=pattern,
         llm_model=source.text("llm_model") or "gpt-4.1",
+        max_agent_steps=source.field("max_agent_steps", int, None),
         statuses=tuple(_status_from_json(each) for each in source.objects("statuses")),
         steps=tuple(
             _step_from_json(each, pictures[at] if at < len(pictures) else None)

@@ -12,6 +12,7 @@ from typing import Self, TypeVar
 
 import attrs
 
+from browser_use_async.api.limits import price_terms
 from browser_use_async.errors import BrowserUseError
 from browser_use_async.session import BrowserUseSession
 from browser_use_async.testing.cassette import (
@@ -173,12 +174,16 @@ class CassetteRecorder:
         task = await self._session.tasks.get(followed.task_id)
         redactor = self._redactor(followed).with_urls_of(task)
         end = _end(followed, task)
-        model = followed.request.llm_model if followed.request is not None else None
+        request = followed.request
+        model, max_steps = "gpt-4.1", None  # a task that was created elsewhere does not tell
+        if request is not None:
+            max_steps, model = price_terms(request.max_agent_steps, request.llm_model)
         with tempfile.TemporaryDirectory(prefix="browser-use-cassette-") as folder:
             pictures = await self._screenshots(task, Path(folder)) if self._media else []
             return RecordedTask(
                 task=redactor.text(task.task),
-                llm_model=str(model) if isinstance(model, str) else "gpt-4.1",
+                llm_model=model,
+                max_agent_steps=max_steps,
                 statuses=_statuses(followed, task, end),
                 steps=tuple(
                     RecordedStep(

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from browser_use_async.server import LocalServer
+from browser_use_async.testing import Scenario, ScriptedExecutor
 
 from .report.ledgers import BEGAN, item, write_ledger
 from .running import environment, run, run_on_terminal
@@ -131,6 +132,33 @@ async def test_a_task(server: LocalServer) -> None:
     assert kinds == ["created", *(f"step {number + 1}" for number in range(steps)), "ended"]
     assert told["entries"][-1]["cents"] == 1 + 2.5 * steps
     assert cheaper.json["entries"][-1]["cents"] == 1 + steps
+
+
+@pytest.mark.parametrize("limit", [None, 2])
+async def test_a_task_that_failed_at_its_limit(limit: int | None) -> None:
+    """The step that says so is free, by the service's own limit or by the one that is named."""
+    names = () if limit is None else ("--max-agent-steps", str(limit))
+    executor = ScriptedExecutor(default=Scenario(steps=["Read"] * 100))
+    async with LocalServer(executor=executor) as server:
+        env = environment(server)
+        ran = await run("run", "Read all", *names, env=env)
+        result = await run("explain", ran.json["id"], *names, env=env)
+        cost = server.store.tasks[0].cost_cents
+
+    assert ran.json["status"] == "failed"
+    assert result.json["entries"][-1]["cents"] == float(cost) == 1 + 2.5 * (limit or 75)
+
+
+async def test_a_task_of_another_limit() -> None:
+    """Without its limit each step of a task that ended otherwise is counted."""
+    executor = ScriptedExecutor(default=Scenario(steps=["Read"] * 76))
+    async with LocalServer(executor=executor) as server:
+        env = environment(server)
+        ran = await run("run", "Read all", "--max-agent-steps", "100", env=env)
+        result = await run("explain", ran.json["id"], env=env)
+
+    assert ran.json["status"] == "finished"
+    assert result.json["entries"][-1]["cents"] == 1 + 2.5 * 76
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,7 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         "a task that was never seen is waited for",
-        "polling/poller.py",
+        "polling/results.py",
         "        if not health.is_down or not unknown:\n",
         "        if True:\n",
         ("D31",),
@@ -108,7 +108,7 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         "whatever a line of a stream brings is the task that has ended",
-        "polling/poller.py",
+        "polling/results.py",
         "            if task is not None and task.has_ended and task.id == watched.task_id:\n",
         "            if task is not None:\n",
         ("D41",),
@@ -218,7 +218,7 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         "an unconfirmed status ends a wait",
-        "polling/poller.py",
+        "polling/results.py",
         "if task.has_ended:",
         "if task.status:",
         ("D11", "D20"),
@@ -226,7 +226,7 @@ MUTANTS: tuple[Mutant, ...] = (
     # Trouble.
     Mutant(
         "a failed list page is replaced by status calls at once",
-        "polling/poller.py",
+        "polling/list_reader.py",
         "PAGE_ATTEMPTS = 3 ",
         "PAGE_ATTEMPTS = 1 ",
         ("D24",),
@@ -241,7 +241,7 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "a cancelled poll is not rescheduled",
         "polling/poller.py",
-        "            again, moment = _unanswered(tasks, started), "
+        "            again, moment = unanswered(tasks, started), "
         "max(moment, started + AFTER_CANCEL)\n",
         "            return\n",
         ("D26",),
@@ -269,7 +269,7 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         "tasks at unknown places are polled one by one",
-        "polling/poller.py",
+        "polling/list_reader.py",
         "        if len(unknown) >= threshold:\n",
         "        unknown = []\n        if unknown:\n",
         ("D29",),

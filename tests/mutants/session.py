@@ -35,6 +35,7 @@ _PACKAGES = (
     "hypothesis.strategies",
     "hypothesis.stateful",
     "looptime.plugin",
+    "msgspec",
     "orjson",
     "pydantic.main",
     "pydantic.types",

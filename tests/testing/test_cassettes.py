@@ -125,6 +125,27 @@ async def test_a_replayed_task_goes_as_the_recorded_one(text: str, tmp_path: Pat
         assert film == b"\x00film"
 
 
+@pytest.mark.looptime
+async def test_the_free_step_of_a_task_that_failed_at_its_limit(tmp_path: Path):
+    """Neither the cassette, nor its file, nor the server that replays it counts it."""
+    path = tmp_path / "limit.json"
+    async with _recorded_from() as (server, session):
+        async with Cassette.record(session, path) as recording:
+            task = await session.wait(await session.submit("Walk", max_agent_steps=2))
+        cost = server.store.tasks[0].cost_cents
+    cassette = Cassette.load(path)
+
+    async with LocalServer(executor=cassette.executor()) as server, _session(server) as session:
+        replayed = await session.wait(await session.submit("Walk", max_agent_steps=2))
+        again = server.store.tasks[0].cost_cents
+
+    assert (task.status, len(task.steps)) == ("failed", 3)
+    assert _told(replayed) == _told(task)
+    costs = [each.tasks[0].cost_cents for each in (recording.cassette, cassette)]
+    assert costs == [cost, cost] == [6, again]  # a start, and two steps
+    assert json.loads(path.read_text())["tasks"][0]["cost_cents"] == "6.0"
+
+
 async def test_a_task_of_the_rule_based_browser_is_replayed_without_its_site():
     """In real time: what it read stands in the answer, long after the site is gone."""
     executor = ReaderExecutor()

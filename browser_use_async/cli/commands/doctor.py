@@ -24,7 +24,7 @@ from browser_use_async.errors import BrowserUseError, ConfigurationError
 _SERVE_PORT = 8765
 _EXTRAS = {
     "cli": (("rich",), "colours and live progress"),
-    "speed": (("orjson",), "faster decoding"),
+    "speed": (("msgspec", "orjson"), "faster decoding"),
     "server": (
         ("selectolax", "trafilatura", "Pillow", "regex", "cronsim", "cryptography"),
         "pages, searches, pictures, cron expressions and secrets of `serve`",

@@ -8,14 +8,15 @@ from pathlib import Path
 
 import attrs
 
-from browser_use_async import LlmModel, Task
+from browser_use_async import LlmModel, Task, TaskStatus
+from browser_use_async.api.limits import DEFAULT_MAX_STEPS
 from browser_use_async.batch import ItemState, LedgerRow, LedgerView, read_ledger
 from browser_use_async.batch.ledger.records import MAY_COST
 from browser_use_async.cli.actions import local_time
 from browser_use_async.cli.connect import connect
 from browser_use_async.cli.console import Console
 from browser_use_async.cli.exit_codes import ExitCode
-from browser_use_async.cli.options import add_connection_options
+from browser_use_async.cli.options import add_connection_options, whole
 from browser_use_async.cli.screen import Span
 from browser_use_async.errors import ConfigurationError
 from browser_use_async.prices import TASK_START_CENTS, task_cents
@@ -46,6 +47,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
         choices=[str(each) for each in LlmModel],
         help="of a task: the model by whose price its steps are counted (default: gpt-4.1)",
     )
+    parser.add_argument(
+        "--max-agent-steps",
+        type=whole(1),
+        metavar="N",
+        help="of a task: how many steps it might take, since the one that tells that it failed "
+        "there is free (default: 75)",
+    )
     add_connection_options(parser)
 
 
@@ -60,7 +68,8 @@ async def execute(options: argparse.Namespace, console: Console) -> int:
     async with connect(options, console) as connection:
         handle = connection.session.handle(options.target)
         task = await connection.session.tasks.get(handle.id)
-    entries = tuple(_of_task(task, LlmModel(options.llm_model or LlmModel.GPT_4_1)))
+    model = LlmModel(options.llm_model or LlmModel.GPT_4_1)
+    entries = tuple(_of_task(task, model, options.max_agent_steps))
     _show(task.id, str(task.status), entries, console, as_json=as_json)
     return ExitCode.FINISHED
 
@@ -128,12 +137,15 @@ def _end_of_row(row: LedgerRow) -> Iterator[_Entry]:
 # --- a task ---------------------------------------------------------------------------------
 
 
-def _of_task(task: Task, model: LlmModel) -> Iterator[_Entry]:
+def _of_task(task: Task, model: LlmModel, max_steps: int | None) -> Iterator[_Entry]:
     """What the service knows of a task; steps have no times there."""
     yield _Entry(task.created_at, "created", f"task {task.id}", TASK_START_CENTS)
     for step in task.steps:
         yield _Entry(None, f"step {step.step}", step.next_goal or step.url)
-    cents = task_cents(len(task.steps), model)
+    if max_steps is None and len(task.steps) == DEFAULT_MAX_STEPS + 1:
+        # The service tells no limit, but only this one ends a task by just so many steps.
+        max_steps = DEFAULT_MAX_STEPS if task.status is TaskStatus.FAILED else None
+    cents = task_cents(len(task.steps), model, max_steps)
     steps = _steps(len(task.steps))
     priced = f"by the published price of {model}"
     if task.status.is_terminal:

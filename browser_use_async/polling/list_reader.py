@@ -1,0 +1,229 @@
+"""Polls many tasks at once through pages of the task list, and searches it for their places."""
+
+import asyncio
+import copy
+import math
+import random
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any
+
+from browser_use_async import errors
+from browser_use_async.api.limits import MAX_TASK_PAGE
+from browser_use_async.api.serialization import LIST_STATUSES, StatusPage
+from browser_use_async.polling.long_poll import LongPoll
+from browser_use_async.polling.policy import PollPolicy
+from browser_use_async.polling.results import OUTAGE_FAILURES, PollResults, is_refusal
+from browser_use_async.polling.schedule import Schedule
+from browser_use_async.polling.task_list import ListHealth, ListPage, TaskList
+from browser_use_async.polling.watched_task import MAX_LIST_MISSES, WatchedTask, unanswered
+from browser_use_async.transport.client import Transport
+from browser_use_async.types import PageQuery, TaskStatus
+
+MAX_PAGES = 25  # read at once in search of tasks
+LOST_PER_PAGE = 25  # tasks that no page has shown for each page read in search of them
+MAX_SEARCH = 1000  # pages; a list that never ends is searched no further
+PAGE_ATTEMPTS = 3  # for one page, before its tasks are polled one by one
+
+_Tasks = Sequence[WatchedTask]
+ListRequest = tuple[Coroutine[Any, Any, _Tasks], _Tasks]
+"""A request that is yet to start, and the tasks that it should tell about."""
+
+
+class ListReader:
+    """Decides when pages of the task list are read, reads them, and records what they show.
+
+    Attributes:
+        health: Whether pages tell what they should.
+    """
+
+    def __init__(
+        self,
+        transport: Transport,
+        policy: PollPolicy,
+        schedule: Schedule,
+        task_list: TaskList,
+        results: PollResults,
+        long_poll: LongPoll,
+        rng: random.Random,
+        wake: Callable[[], None],
+    ) -> None:
+        self.health = ListHealth()
+        self._transport = transport
+        self._policy = policy
+        self._schedule = schedule
+        self._list = task_list
+        self._results = results
+        self._long_poll = long_poll
+        self._rng = rng
+        self._wake = wake
+        self._search_page: int | None = None  # the next one to search for tasks on
+        self._searched_at = -math.inf
+
+    def request_for(self, watched: WatchedTask, now: float) -> ListRequest | None:
+        """The page that shows a task and its neighbours, if there is one that pays."""
+        if watched.needs_get or watched.status_only or watched.is_lost:
+            return None
+        if now < self.health.back_at or not self._schedule.rotates(watched):
+            return None
+        overdue, recently = self._schedule.overdue, now - 0.5 * self._schedule.interval
+        threshold = self._policy.list_threshold
+        if watched.rank is not None:
+            page = self._list.plan(watched, threshold, recently, overdue, now)
+            return None if page is None else (self._poll_page(page, now), page.tasks)
+        rotation = self._schedule.rotation
+        # Tasks of unknown rank are searched for together: any page can show several of them.
+        unplaced = [each for each in rotation if each.rank is None and not each.is_lost]
+        unknown = [each for each in unplaced if each.may_be_polled(now, overdue)]
+        if len(unknown) >= threshold:
+            count = math.ceil(len(unknown) / MAX_TASK_PAGE)
+            return self._search(1, count, unknown, now), unknown
+        return None
+
+    async def _poll_page(self, page: ListPage, asked: float) -> _Tasks:
+        """Read a page; gives the tasks that it did not tell about."""
+        error = await self._read_page(page, asked)
+        tasks = unanswered(page.tasks, asked)
+        if error is not None:
+            return await self._record_page_failure(tasks, error, asked)
+        if 2 * len(tasks) <= len(page.tasks) or self._list.is_ordered:
+            self.health.record_useful()
+        else:
+            why = "its pages do not show the tasks that they should"
+            self.health.record_useless(asked, _now(), why)
+        for each in tasks:
+            each.list_misses += 1
+            each.status_only = each.list_misses > 1  # perhaps the next page shows it
+        self._search_for(tasks)
+        return tasks
+
+    async def _record_page_failure(self, tasks: _Tasks, error: Exception, asked: float) -> _Tasks:
+        """A page is asked for again, then its tasks one by one, but for an outage."""
+        if not tasks:
+            return ()  # other requests have told about them
+        # These fail for every call, so polling the tasks one by one would only multiply them.
+        is_for_all = isinstance(error, errors.RateLimitError | errors.AuthenticationError)
+        if is_for_all or self._results.failed_in_a_row >= OUTAGE_FAILURES:
+            for each in tasks:
+                # A copy for each, because `settle_with` sets the task id on it.
+                own = copy.copy(error) if isinstance(error, errors.BrowserUseError) else error
+                each.record_failure(own, _now(), self._policy, self._rng)
+                self._schedule.move_to_back([each], _now())
+                self._results.settle_or_reschedule(each)
+            # One call finds out whether only the list fails, and not one whole interval later.
+            tasks[0].status_only = True
+            self._schedule.poll_again(tasks[0], max(_now(), self._schedule.resume_at))
+            self._wake()
+            return ()
+        attempts = 0
+        for each in tasks:
+            attempts = max(attempts, failed := each.record_page_failure())
+            each.status_only = is_refusal(error) or failed >= PAGE_ATTEMPTS
+        if 2 * sum(each.status_only for each in tasks) > len(tasks):
+            self.health.record_useless(asked, _now(), _failure_of_pages(error))
+        else:
+            await asyncio.sleep(self._policy.backoff(attempts, self._rng) / 2)
+        return tasks
+
+    async def _read_page(self, page: ListPage, asked: float) -> Exception | None:
+        """Read a page and record what it shows, or return why that was not possible."""
+        query = PageQuery(page=page.number, limit=page.limit)
+        try:
+            answer: StatusPage = await self._transport.call_once(LIST_STATUSES, query)
+        except Exception as error:  # noqa: BLE001 - a user's middleware may raise anything
+            self._results.record_failure(error)
+            return error
+        self._results.record_reply(asked)
+        self._record_page(page, answer, asked)
+        return None
+
+    def _record_page(self, page: ListPage, answer: StatusPage, asked: float) -> None:
+        now, schedule = _now(), self._schedule
+        rotation = schedule.rotation
+        has_timers = schedule.has_timers
+        shown: list[WatchedTask | None] = [*map(schedule.watched.get, answer.ids)]
+        for index, (watched, status) in enumerate(zip(shown, answer.statuses, strict=True)):
+            if watched is None:
+                continue
+            answered_before = watched.answered_at
+            if answered_before >= asked or watched.settled:
+                shown[index] = None  # a newer request has told already, or the row stands twice
+                continue
+            if watched not in rotation:
+                shown[index] = None
+            if watched.asked_at < asked or watched.rank is None:  # not expected on this page
+                watched.asked_at = asked
+                schedule.move_to_back([watched], asked)
+            watched.record_answer(asked)
+            if has_timers and not schedule.rotates(watched):
+                watched.next_poll_at = now + schedule.pause(watched)
+            if status != watched.status or watched.unknown_statuses:
+                self._record_row(watched, TaskStatus(status), answered_before, now)
+        if not answer.ids:
+            self._search_page = None  # the end of the list
+        for each in self._list.record_page(page, answer, shown, asked, now):
+            schedule.set_timer(each)
+
+    def _record_row(
+        self, watched: WatchedTask, status: TaskStatus, answered_before: float, now: float
+    ) -> None:
+        if status.is_known and not status.is_terminal:
+            self._results.record_status(watched, status, now)
+            return
+        watched.unconfirmed = status
+        if status.is_terminal:
+            self._long_poll.record_end(watched, answered_before, now)
+        self._results.confirm(watched)
+
+    # --- searches -------------------------------------------------------------------------
+
+    def next_search(self, now: float) -> ListRequest | None:
+        """A few pages more in each interval for tasks that no page has shown."""
+        schedule, first = self._schedule, self._search_page
+        if first is None:
+            return None
+        if now < max(self._searched_at + schedule.interval, self.health.back_at):
+            return None
+        self._searched_at = now
+        lost = sum(each.is_lost for each in schedule.rotation)
+        self._search_page = None
+        if lost >= self._policy.list_threshold and first <= MAX_SEARCH:
+            count = math.ceil(lost / LOST_PER_PAGE)
+            self._search_page = first + count
+            return self._search(first, count, (), now), ()
+        return None
+
+    def _search_for(self, missed: _Tasks) -> None:
+        if self._search_page is None and any(each.is_lost for each in missed):
+            self._search_page = 1
+
+    async def _search(self, first: int, count: int, tasks: _Tasks, asked: float) -> _Tasks:
+        """Read pages that may show these tasks, or lost ones."""
+        limit = min(len(tasks) + 4, MAX_TASK_PAGE) if tasks else MAX_TASK_PAGE
+        room = asyncio.Semaphore(MAX_PAGES)
+
+        async def read(number: int) -> None:
+            async with room:
+                error: Exception | None = None
+                for attempt in range(1, (PAGE_ATTEMPTS if tasks else 1) + 1):
+                    error = await self._read_page(self._list.search_page(number, limit), _now())
+                    if error is None:
+                        return
+                    await asyncio.sleep(self._policy.backoff(attempt, self._rng) / 2)
+                now, answered_at = _now(), self._results.answered_at
+                if now - answered_at <= 2 * self._schedule.interval:  # else all calls fail
+                    self.health.record_useless(asked, now, _failure_of_pages(error))
+
+        await asyncio.gather(*map(read, range(first, first + count)))
+        missed = unanswered(tasks, asked)
+        for each in missed:
+            each.list_misses = MAX_LIST_MISSES
+        self._search_for(missed)
+        return missed
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()
+
+
+def _failure_of_pages(error: BaseException | None) -> str:
+    return f"its pages are not answered ({type(error).__name__})"

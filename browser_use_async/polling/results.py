@@ -1,0 +1,167 @@
+"""What the answers and failures of polls mean for tasks and for the schedule. Makes no request."""
+
+import asyncio
+import logging
+import math
+import random
+from collections.abc import Callable
+from typing import Any
+
+from browser_use_async import errors
+from browser_use_async.api.serialization import read_task
+from browser_use_async.events import UnknownStatusSeen
+from browser_use_async.polling.policy import PollPolicy
+from browser_use_async.polling.schedule import Schedule
+from browser_use_async.polling.watched_task import Interest, WatchedTask
+from browser_use_async.transport.client import Transport
+from browser_use_async.transport.response import is_transient
+from browser_use_async.types import Task, TaskStatus
+
+_LOGGER = logging.getLogger("browser_use_async")
+
+OUTAGE_FAILURES = 3  # failed requests in a row after which nothing is asked for a while
+
+
+class PollResults:
+    """Records what polls bring, and whether they are answered at all.
+
+    Attributes:
+        answered_at: When any request was answered last.
+        failed_in_a_row: How many requests have failed since.
+        last_failure: Why the newest of them did.
+    """
+
+    def __init__(
+        self,
+        transport: Transport,
+        policy: PollPolicy,
+        schedule: Schedule,
+        rng: random.Random,
+        wake: Callable[[], None],
+    ) -> None:
+        self.answered_at = -math.inf
+        self.failed_in_a_row = 0
+        self.last_failure: BaseException | None = None
+        self._transport = transport
+        self._policy = policy
+        self._schedule = schedule
+        self._rng = rng
+        self._wake = wake
+        self._pauses = 0  # of the rotation in a row, since everything failed
+        self._unknown_statuses: set[TaskStatus] = set()
+
+    # --- requests -------------------------------------------------------------------------
+
+    def record_reply(self, asked: float) -> None:
+        """Record that a request was answered."""
+        self.answered_at = _now()
+        self.failed_in_a_row = self._pauses = 0
+        self.last_failure = None
+        self._schedule.resume_at = -math.inf
+        self._schedule.record_reply_time(_now() - asked)
+
+    def record_failure(self, error: BaseException) -> None:
+        """Count failed requests in a row; an answer that is no news still is an answer."""
+        if is_refusal(error):
+            self.failed_in_a_row = self._pauses = 0
+            self.last_failure = None
+            return
+        self.failed_in_a_row += 1
+        self.last_failure = error.with_traceback(None)
+        if self.failed_in_a_row >= self._transport.retry.max_attempts:
+            self._give_up_unknown(error)
+        now, schedule = _now(), self._schedule
+        if self.failed_in_a_row >= OUTAGE_FAILURES and now >= schedule.resume_at:
+            self._pauses += 1  # and not one for each of those that fail together
+            schedule.resume_at = now + self._policy.backoff(self._pauses, self._rng)
+
+    def _give_up_unknown(self, error: BaseException) -> None:
+        """In an outage, end the waits for tasks that perhaps do not exist, as a call would end."""
+        health = self._transport.health
+        unknown = [each for each in self._schedule.watched.values() if not each.is_known]
+        if not health.is_down or not unknown:
+            return
+        for each in unknown:
+            each.interrupt(
+                f"the service gave no answer about task {each.task_id} "
+                f"({self.failed_in_a_row} requests failed in a row; last: {error})",
+                error,
+            )
+            self.settle_or_reschedule(each)
+
+    # --- tasks ----------------------------------------------------------------------------
+
+    def record_task(self, watched: WatchedTask, task: Task, asked: float) -> None:
+        """Record what get-task told; only that ends a wait."""
+        if watched.settled or (asked < watched.task_asked_at and not task.status.is_terminal):
+            return  # older than what is known
+        watched.task, watched.task_asked_at, watched.undecodable = task, asked, None
+        if task.has_ended:
+            watched.settled = True
+            self._transport.release_slot()
+            if self._transport.telemetry is not None:
+                self._transport.telemetry.record_task(task)
+        if watched.settled or asked >= watched.answered_at:  # else a page tells a newer one
+            self.record_status(watched, task.status, _now())
+        if watched.interest is Interest.STEPS:
+            watched.notify()
+
+    def record_status(self, watched: WatchedTask, status: TaskStatus, now: float) -> None:
+        """Record a status, and warn of one that this version does not know."""
+        if not watched.record_status(status, now):
+            return
+        self._transport.emit(UnknownStatusSeen(watched.task_id, status))
+        if status not in self._unknown_statuses:  # one warning, however many tasks have it
+            self._unknown_statuses.add(status)
+            text = "task %s has the status %r, which this version does not know; it is taken to be "
+            text += "alive, and so is every other task with it"
+            _LOGGER.warning(text, watched.task_id, str(status))
+
+    def record_reported(self, watched: WatchedTask, status: TaskStatus, value: Any) -> None:
+        """Record what a held call told of a task; `value` is the JSON of the task, if it came."""
+        if status.is_known and not status.is_terminal:
+            self.record_status(watched, status, _now())
+        elif not watched.change_confirmed:
+            # Once: where get-task knows of no end, the task is polled as any other.
+            watched.change_confirmed, watched.unconfirmed = True, status
+            task = None if value is None else read_task(value)
+            if task is not None and task.has_ended and task.id == watched.task_id:
+                self.record_task(watched, task, _now())
+                self.settle_or_reschedule(watched)
+            else:
+                self.confirm(watched)
+
+    def confirm(self, watched: WatchedTask) -> None:
+        """Fetch a task that something else called ended."""
+        is_first_in_queue = watched.needs_get and watched.is_queued
+        watched.needs_get, watched.next_poll_at = True, _now()
+        if not watched.calls and not is_first_in_queue:
+            self._schedule.queue(watched)
+        self._wake()
+
+    def settle_or_reschedule(self, watched: WatchedTask) -> None:
+        """Tell the subscribers that polling has ended, or set the time of the next poll."""
+        if watched.settled:
+            self._schedule.leave_rotation(watched)
+            cancel_requests(watched)
+            watched.notify()
+        elif watched.subscribers:
+            self._schedule.set_timer(watched)
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()
+
+
+def cancel_requests(watched: WatchedTask) -> None:
+    """Cancel the requests about a task alone."""
+    # The poll that has found the end runs this, and must not cancel itself.
+    this = asyncio.current_task()
+    for each in watched.calls:
+        if each is not this:
+            each.cancel()
+
+
+def is_refusal(error: BaseException) -> bool:
+    """Whether asking again is of no use; a user's middleware may raise only now and then."""
+    return isinstance(error, errors.BrowserUseError) and not is_transient(error)
