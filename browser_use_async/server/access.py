@@ -16,7 +16,7 @@ from aiohttp.typedefs import Middleware
 from yarl import URL
 
 from browser_use_async.api.limits import is_loopback
-from browser_use_async.server.keys.api_key import DEFAULT_KEY, ApiKey, digest_of
+from browser_use_async.server.keys.api_key import DEFAULT_KEY, REVOKED, ApiKey, digest_of
 from browser_use_async.server.responses import RefusalError, json_response
 
 MAX_WRONG_KEYS = 20
@@ -165,8 +165,8 @@ class ApiKeyCheck:
             raise RefusalError(401, "Invalid API key")
         if not key.is_valid(self._now()):
             # No guess, so it is not counted: a program that was forgotten must not lock out others.
-            ended = "was revoked" if key.revoked_at is not None else "has expired"
-            raise RefusalError(401, f"The API key {ended}")
+            expired = "The API key has expired"
+            raise RefusalError(401, REVOKED if key.revoked_at is not None else expired)
         return key
 
     def address_of(self, request: web.BaseRequest) -> IPv4Address | IPv6Address | None:

@@ -45,6 +45,10 @@ class KeyAdministration:
         key = await self._keys.revoke(key_id)
         return None if key is None else _key_as_json(key)
 
+    async def has_valid(self, name: str) -> bool:
+        """Whether any key of a name opens something."""
+        return await self._keys.has_valid(name)
+
     async def entries(self, latest: int, name: str | None = None) -> list[dict[str, Any]]:
         """The latest entries of the audit trail, oldest first."""
         return [entry_as_json(each) for each in await self._trail.latest(latest, name)]

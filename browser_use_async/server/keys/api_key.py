@@ -14,6 +14,9 @@ from browser_use_async.errors import ConfigurationError
 DEFAULT_NAME = "default"
 """The name and the id of the key that a server is started with."""
 
+REVOKED = "The API key was revoked"
+"""What the holder of a revoked key is told."""
+
 _PREFIX = "bu_"
 _KEY_BYTES = 32
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")

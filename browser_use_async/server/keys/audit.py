@@ -6,6 +6,7 @@ from typing import Any
 import attrs
 
 from browser_use_async.api.scalars import format_timestamp
+from browser_use_async.errors import ConfigurationError
 
 KEPT_ENTRIES = 100_000
 """The most entries that are kept, unless the operator says otherwise."""
@@ -29,3 +30,14 @@ class AuditEntry:
 def entry_as_json(entry: AuditEntry) -> dict[str, Any]:
     """Return an entry as a JSON object."""
     return {**attrs.asdict(entry), "at": format_timestamp(entry.at)}
+
+
+def check_bounds(entries: int, days: int) -> None:
+    """Check how much of the trail is to be kept.
+
+    Raises:
+        ConfigurationError: One of them is no whole number from 1.
+    """
+    for name, value in (("audit_entries", entries), ("audit_days", days)):
+        if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+            raise ConfigurationError(f"{name} must be a whole number from 1")

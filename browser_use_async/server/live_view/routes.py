@@ -55,7 +55,7 @@ def add_live_routes(application: web.Application, backend: Backend) -> None:
                 connection = LiveConnection(
                     response,
                     record,
-                    backend,
+                    backend.of(record.owner),
                     may_steer=may_steer,
                     find=partial(find, token),
                 )
