@@ -134,10 +134,10 @@ def _add_keys(add: AddRoute, backend: Backend) -> None:
 
     async def show_keys(_request: web.Request, _call: Call) -> web.Response:
         """List the keys, without their texts."""
-        return json_response({"keys": await keys.list()})
+        return json_response({"keys": await keys.all()})
 
     async def add_key(request: web.Request, call: Call) -> web.Response:
-        """Add a key: `{"name": "shop", "scopes": ["run", "read"]}`. Only this answer has its text."""
+        """Add a key: `{"name": "shop"}`. Only this answer has its text."""
         try:
             added = await keys.add(new_key_from_json(read_json(await request.read())))
         except (JsonRefusedError, ConfigurationError) as error:

@@ -149,7 +149,7 @@ def handler_of(endpoint: Endpoint, backend: Backend, authorization: Authorizatio
         return authorization.guard(endpoint.name, answer)
 
     async def answer_anybody(request: web.Request) -> web.StreamResponse:
-        return await answer(request, Call(DEFAULT_KEY)  # ping)
+        return await answer(request, Call(DEFAULT_KEY))  # which ping does not look at
 
     return answer_anybody
 

@@ -57,14 +57,14 @@ class Links:
         self._page_lifetime = page_lifetime  # seconds after the end of a task
         # Links die with the process unless the caller brings a key that outlives it.
         self._key = key or secrets.token_bytes(32)
-        self._owner = DEFAULT_OWNER
-        self._may_steer = True
+        self.owner = DEFAULT_OWNER
+        self.may_steer = True
         self._used: dict[str, _Use] = {}  # links for uploads, until they expire
 
     def of(self, owner: str, *, may_steer: bool) -> Self:
         """The links that an owner is given; without `may_steer` none that steers a task."""
         links = copy(self)
-        links._owner, links._may_steer = owner, may_steer
+        links.owner, links.may_steer = owner, may_steer
         return links
 
     @property
@@ -74,7 +74,7 @@ class Links:
 
     def live_url(self, record: TaskRecord | TaskRow) -> str | None:
         """The live page of a task; None before it has started, and for who may not steer it."""
-        is_given = record.started and self._may_steer
+        is_given = record.started and self.may_steer
         return f"{self.url}/live/{record.live_token}" if is_given else None
 
     def share_url(self, record: TaskRecord) -> str | None:
@@ -102,7 +102,7 @@ class Links:
         expires = str(int(self._now().timestamp() + self._lifetime))
         # Each link is good for one upload, so that no two of one second may be the same.
         use = secrets.token_hex(8)
-        owner = self._owner
+        owner = self.owner
         signature = self._signature("upload", name, content_type, use, owner, expires)
         place = f"{self.url}/uploads/{quote(name, safe='')}"
         whose = "" if owner == DEFAULT_OWNER else f"&owner={owner}"

@@ -86,7 +86,10 @@ async def test_tables_on_a_terminal(server: LocalServer) -> None:
     lines = listed.splitlines()
 
     assert lines[0].split()[:5] == ["ID", "NAME", "SCOPES", "SPENT", "BUDGET"]
-    assert len({line.index(word) for line, word in zip(lines[1:3], ("shop", "a-much"), strict=True)}) == 1
+    assert (
+        len({line.index(word) for line, word in zip(lines[1:3], ("shop", "a-much"), strict=True)})
+        == 1
+    )
     assert "5 ¢" in listed
     assert audit.splitlines()[0].split()[:4] == ["TIME", "NAME", "CALL", "STATUS"]
 
@@ -106,9 +109,7 @@ async def test_tables_on_a_terminal(server: LocalServer) -> None:
         (("list", "--base-url", "http://127.0.0.1:1/api/v1"), 4, "gave no answer"),
     ],
 )
-async def test_mistakes(
-    words: tuple[str, ...], code: int, named: str, server: LocalServer
-) -> None:
+async def test_mistakes(words: tuple[str, ...], code: int, named: str, server: LocalServer) -> None:
     """Each is one line that says what to do."""
     result = await run("keys", *words, env=environment(server))
 

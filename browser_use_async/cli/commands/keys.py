@@ -25,9 +25,9 @@ from browser_use_async.cli.options import (
 from browser_use_async.cli.screen import Span, Style
 from browser_use_async.errors import ConfigurationError
 from browser_use_async.server.keys.admin_client import AdminClient
+from browser_use_async.server.keys.administration import KeyAdministration
 from browser_use_async.server.keys.api_key import DEFAULT_SCOPES, Scope
 from browser_use_async.server.keys.new_key import NewKey
-from browser_use_async.server.keys.administration import KeyAdministration
 from browser_use_async.server.storage.api_keys import ApiKeys
 from browser_use_async.server.storage.audit_trail import AuditTrail
 from browser_use_async.server.storage.database import Database
@@ -37,7 +37,9 @@ _NO_SERVER = (
     "BROWSER_USE_BASE_URL) or --admin-socket, or the database of one that is not running with "
     "--database"
 )
-_NO_KEY = "no API key: set BROWSER_USE_API_KEY to a key with the scope admin, or pass --api-key-file"
+_NO_KEY = (
+    "no API key: set BROWSER_USE_API_KEY to a key with the scope admin, or pass --api-key-file"
+)
 
 
 Keys = AdminClient | KeyAdministration
@@ -178,7 +180,7 @@ def _configure_list(parser: argparse.ArgumentParser) -> None:
 
 
 async def _list(keys: Keys, options: argparse.Namespace, console: Console) -> None:
-    rows = [each for each in await keys.list() if options.all or each["is_valid"]]
+    rows = [each for each in await keys.all() if options.all or each["is_valid"]]
     headings = ("ID", "NAME", "SCOPES", "SPENT", "BUDGET", "TASKS", "LAST USED", "ENDS")
     _show(rows, headings, _key_cells, console)
     if not rows:

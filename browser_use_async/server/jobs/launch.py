@@ -80,8 +80,7 @@ async def start_task(
     # All checks come before the task is stored: a refused request leaves nothing behind.
     limit = backend.max_concurrent_tasks
     if limit is not None and backend.runner.count >= limit:
-        raise RefusalError(
-            429, TOO_MANY_TASKS)
+        raise RefusalError(429, TOO_MANY_TASKS)
     check_fields(settings)
     profile = await find_profile(backend, settings)
     cookies = await backend.profiles.cookies(profile.profile_id)

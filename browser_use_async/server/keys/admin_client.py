@@ -1,6 +1,5 @@
 """A client of the routes below /admin, by HTTP or over a Unix socket."""
 
-import asyncio
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -37,7 +36,7 @@ class AdminClient:
         """Add a key; only this object has its text."""
         return await self._call("POST", "/admin/keys", new_key_as_json(new))
 
-    async def list(self) -> list[dict[str, Any]]:
+    async def all(self) -> list[dict[str, Any]]:
         """All keys, oldest first."""
         keys: list[dict[str, Any]] = (await self._call("GET", "/admin/keys"))["keys"]
         return keys
@@ -79,7 +78,7 @@ class AdminClient:
                 ) as answer,
             ):
                 status, text = answer.status, await answer.content.read(_MAX_ANSWER)
-        except (aiohttp.ClientError, asyncio.TimeoutError, OSError) as error:
+        except (TimeoutError, aiohttp.ClientError, OSError) as error:
             reason = str(error) or type(error).__name__
             raise APIConnectionError(
                 f"the server at {place} gave no answer to {method} {path}: {reason}", sent=True
@@ -96,6 +95,4 @@ def _value_of(status: int, text: bytes, call: str) -> dict[str, Any]:
         return value
     detail = value.get("detail") if isinstance(value, dict) else None
     shown = detail if isinstance(detail, str) else "no server of this package seems to be there"
-    raise APIStatusError(
-        f"{call} was answered with {status}: {shown}", status=status, detail=shown
-    )
+    raise APIStatusError(f"{call} was answered with {status}: {shown}", status=status, detail=shown)

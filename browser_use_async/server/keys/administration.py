@@ -32,7 +32,7 @@ class KeyAdministration:
         key, text = await self._keys.add(new)
         return {**_key_as_json(key), "key": text}
 
-    async def list(self) -> list[dict[str, Any]]:
+    async def all(self) -> list[dict[str, Any]]:
         """All keys, oldest first."""
         now = self._now()
         return [

@@ -36,9 +36,7 @@ RecordEntry = Callable[[AuditEntry], Awaitable[None]]
 class Authorization:
     """Checks the keys and scopes of calls, and records in the audit trail what they did."""
 
-    def __init__(
-        self, keys: ApiKeyCheck, record: RecordEntry, now: Callable[[], datetime]
-    ) -> None:
+    def __init__(self, keys: ApiKeyCheck, record: RecordEntry, now: Callable[[], datetime]) -> None:
         self._keys = keys
         self._record_entry = record
         self._now = now

@@ -47,7 +47,7 @@ class ApiKeys:
     async def find(self, digest: bytes) -> ApiKey | None:
         """The key with a digest, valid or not; notes that it was used."""
         found = await self._database.rows(
-            f"SELECT {_COLUMNS} FROM api_keys WHERE digest = :digest",  # noqa: S608 - our own columns
+            f"SELECT {_COLUMNS} FROM api_keys WHERE digest = :digest",
             digest=digest.hex(),
         )
         if not found:
@@ -66,7 +66,7 @@ class ApiKeys:
         """All keys, oldest first."""
         columns = ", ".join(f"api_keys.{each}" for each in _COLUMNS.split(", "))
         found = await self._database.rows(
-            f"SELECT {columns}, spent, budget, concurrency "  # noqa: S608 - our own columns
+            f"SELECT {columns}, spent, budget, concurrency "
             "FROM api_keys JOIN accounts ON accounts.owner = api_keys.owner "
             "ORDER BY api_keys.created_at, api_keys.id"
         )
@@ -115,9 +115,9 @@ class ApiKeys:
 
     async def _valid(self, at: Database, owner: str) -> list[ApiKey]:
         # The account's row is taken, so that two that are added at once see each other.
-        await at.rows(f"SELECT owner FROM accounts WHERE owner = :owner {at.lock}", owner=owner)  # noqa: S608
+        await at.rows(f"SELECT owner FROM accounts WHERE owner = :owner {at.lock}", owner=owner)
         found = await at.rows(
-            f"SELECT {_COLUMNS} FROM api_keys "  # noqa: S608 - our own columns
+            f"SELECT {_COLUMNS} FROM api_keys "
             "WHERE owner = :owner AND revoked_at IS NULL ORDER BY created_at, id",
             owner=owner,
         )

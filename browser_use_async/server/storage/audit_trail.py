@@ -41,7 +41,7 @@ class AuditTrail:
     async def record(self, entry: AuditEntry) -> None:
         """Add an entry."""
         await self._database.rows(
-            f"INSERT INTO audit_trail ({_COLUMNS}) VALUES "  # noqa: S608 - our own columns
+            f"INSERT INTO audit_trail ({_COLUMNS}) VALUES "
             "(:at, :key_id, :name, :call, :subject, :address, :status)",
             **{**attrs.asdict(entry), "at": to_moment(entry.at)},
         )
@@ -53,8 +53,7 @@ class AuditTrail:
         """The latest entries, of all names or of one, oldest first."""
         condition = "" if name is None else "WHERE name = :name "
         found = await self._database.rows(
-            f"SELECT {_COLUMNS} FROM audit_trail {condition}"  # noqa: S608 - our own columns
-            "ORDER BY number DESC LIMIT :count",
+            f"SELECT {_COLUMNS} FROM audit_trail {condition}ORDER BY number DESC LIMIT :count",
             count=count,
             **({} if name is None else {"name": name}),
         )
@@ -69,7 +68,7 @@ class AuditTrail:
             ("key_id IS NULL", self._most // _SHARE_OF_GUESSES),
         ):
             await self._database.rows(
-                f"DELETE FROM audit_trail WHERE {condition} AND number <= ("  # noqa: S608
+                f"DELETE FROM audit_trail WHERE {condition} AND number <= ("
                 f"SELECT number FROM audit_trail WHERE {condition} "
                 "ORDER BY number DESC LIMIT 1 OFFSET :most)",
                 most=most,

@@ -143,7 +143,7 @@ class Tasks:
         return await self._one("id = :value AND owner = :owner", task_id)
 
     async def of_any_owner(self, task_id: str) -> TaskRecord | None:
-        """The task with this id, for whoever has a signed link to one of its files."""
+        """The task with this id, for programs and for who has a signed link to one of its files."""
         return await self._one("id = :value", task_id)
 
     async def of_live_token(self, token: str) -> TaskRecord | None:

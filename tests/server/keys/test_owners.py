@@ -1,6 +1,5 @@
-"""Keys of one name see what is theirs, and of everything else no more than of what does not exist."""
+"""Keys of one name see what is theirs, and nothing of what belongs to others."""
 
-from collections.abc import AsyncIterator
 from typing import Any
 
 import aiohttp
@@ -16,7 +15,12 @@ from tests.server.conftest import SCENARIOS
 from tests.server.webhooks.receiver import SECRET, receiving
 
 UNKNOWN = "00000000-0000-4000-8000-000000000000"
-SCHEDULE = {"task": "Again", "schedule_type": "interval", "interval_minutes": 60}
+SCHEDULE = {
+    "task": "Again",
+    "schedule_type": "interval",
+    "interval_minutes": 60,
+    "start_at": "2090-01-01T00:00:00Z",
+}
 BODIES: dict[str, dict[str, object]] = {
     "update_scheduled_task": {"is_active": False},
     "update_browser_profile": {"persist": False},
@@ -45,9 +49,7 @@ async def two(api: Caller) -> Two:
     await ann.reached(finished_id, "finished")
     schedule = await ann.post("/scheduled-task", json=SCHEDULE)
     profile = await ann.post("/browser-profiles", json={"profile_name": "Ann's"})
-    return Two(
-        ann, bob, task_id, finished_id, schedule.json["id"], profile.json["profile_id"]
-    )
+    return Two(ann, bob, task_id, finished_id, schedule.json["id"], profile.json["profile_id"])
 
 
 def _request(row: Endpoint, **ids: str) -> tuple[str, dict[str, Any]]:
@@ -66,7 +68,9 @@ NAMING_AN_ID = [row for row in NAMING_AN_ID if row.method != "POST"]
 async def test_what_is_of_another_owner_does_not_exist(row: Endpoint, two: Two):
     """Its id is answered byte for byte as an unknown one, and its owner finds it unchanged."""
     is_schedule = "scheduled-task" in row.path
-    task_id = two.schedule_id if is_schedule else two.finished_id if row.method == "GET" else two.task_id
+    task_id = (
+        two.schedule_id if is_schedule else two.finished_id if row.method == "GET" else two.task_id
+    )
     path, options = _request(row, task_id=task_id, profile_id=two.profile_id)
     unknown, _ = _request(row, task_id=UNKNOWN, profile_id=UNKNOWN)
     mine = [await two.ann.ask(row.method, path, **options) for _ in range(row.method == "GET")]
@@ -93,7 +97,11 @@ async def test_the_session_of_another_owners_task_does_not_exist(two: Two):
 
 @pytest.mark.parametrize(
     ("path", "name", "count"),
-    [("/tasks", "tasks", 2), ("/scheduled-tasks", "tasks", 1), ("/browser-profiles", "profiles", 2)],
+    [
+        ("/tasks", "tasks", 2),
+        ("/scheduled-tasks", "tasks", 1),
+        ("/browser-profiles", "profiles", 2),
+    ],
 )
 async def test_lists_show_and_count_what_is_ones_own(path: str, name: str, count: int, two: Two):
     """A new owner has nothing but a default profile."""
@@ -113,7 +121,10 @@ async def test_pages_have_no_gaps(two: Two):
     pages = [(await two.bob.get(f"/tasks?page={page}&limit=3")).json for page in (1, 2, 3, 4)]
 
     assert [[row["id"] for row in each["tasks"]] for each in pages] == [
-        created[:3:-1], created[3:0:-1], created[:1], [],
+        created[:3:-1],
+        created[3:0:-1],
+        created[:1],
+        [],
     ]
     assert {(each["total_count"], each["total_pages"]) for each in pages} == {(7, 3)}
 

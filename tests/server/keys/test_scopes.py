@@ -46,7 +46,7 @@ def refused(answer: Any, scope: str) -> bool:
 
 @pytest.mark.parametrize("endpoint", ENDPOINTS, ids=lambda row: row.name)
 async def test_each_call_needs_its_scope(endpoint: Endpoint, api: Caller):
-    """A key with all other scopes is refused with 403 and the missing one, and this one is enough."""
+    """With all others it is refused with 403 and its name; alone it is enough."""
     needed = scope_of(endpoint)
     path = endpoint.path.format(**PLACES)
     if endpoint.query is not None and endpoint.method == "PUT":
@@ -59,7 +59,11 @@ async def test_each_call_needs_its_scope(endpoint: Endpoint, api: Caller):
         answers = [await each.ask(endpoint.method, path, json=body) for each in (only, without)]
         expected = [needed not in {None, scope}, needed == scope]
         assert [refused(each, str(needed)) for each in answers] == expected
-        assert all(each.status != 403 for each, is_refused in zip(answers, expected, strict=True) if not is_refused)
+        assert all(
+            each.status != 403
+            for each, is_refused in zip(answers, expected, strict=True)
+            if not is_refused
+        )
 
 
 @pytest.mark.parametrize(("method", "path", "needed"), ADMINISTRATION)
