@@ -70,7 +70,12 @@ async def execute(options: argparse.Namespace, console: Console) -> int:
         return ExitCode.FINISHED
     if not options.database.is_file():
         raise ConfigurationError(f"there is no database {options.database}")
-    database = Database(options.database)
+    try:
+        database = Database(options.database)
+    except ConfigurationError as error:
+        raise ConfigurationError(
+            f"{error}. A server that is running is asked with --base-url or --admin-socket"
+        ) from error
     try:
         keys = KeyAdministration(ApiKeys(database, _now), AuditTrail(database, _now), _now)
         await action.execute(keys, options, console)

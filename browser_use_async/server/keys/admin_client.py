@@ -53,12 +53,16 @@ class AdminClient:
     async def entries(self, latest: int, name: str | None = None) -> list[dict[str, Any]]:
         """The latest entries of the audit trail, oldest first."""
         query = {"latest": str(latest), **({} if name is None else {"name": name})}
-        answer = await self._call("GET", "/admin/audit", **query)
+        answer = await self._call("GET", "/admin/audit", query=query)
         entries: list[dict[str, Any]] = answer["entries"]
         return entries
 
     async def _call(
-        self, method: str, path: str, body: Mapping[str, Any] | None = None, **query: str
+        self,
+        method: str,
+        path: str,
+        body: Mapping[str, Any] | None = None,
+        query: Mapping[str, str] | None = None,
     ) -> dict[str, Any]:
         """Make one call, and return the JSON of the answer.
 

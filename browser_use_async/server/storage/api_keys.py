@@ -72,7 +72,10 @@ class ApiKeys:
         )
         return [
             ListedKey(
-                _key(row), from_micro(spent), None if budget is None else from_micro(budget), tasks
+                _key(tuple(row)),
+                from_micro(spent),
+                None if budget is None else from_micro(budget),
+                tasks,
             )
             for *row, spent, budget, tasks in found
         ]
@@ -164,11 +167,6 @@ async def _set_limits(at: Database, new: NewKey) -> None:
         )
 
 
-def _key(row: Row | list[object]) -> ApiKey:
+def _key(row: Row) -> ApiKey:
     key_id, owner, scopes, *moments = row
-    return ApiKey(
-        str(key_id),
-        str(owner),
-        frozenset(map(Scope, str(scopes).split())),
-        *(from_moment(each) for each in moments),
-    )
+    return ApiKey(key_id, owner, frozenset(map(Scope, scopes.split())), *map(from_moment, moments))
