@@ -9,6 +9,7 @@ from multidict import CIMultiDictProxy
 from yarl import URL
 
 from browser_use_async.server import LocalServer
+from browser_use_async.server.storage import TaskRecord
 from tests.support.patience import until
 
 __all__ = ["Answer", "Caller"]
@@ -97,12 +98,18 @@ class Caller:
         assert answer.status == 200, answer.text
         return answer.json
 
+    def stored(self, task_id: str) -> TaskRecord:
+        """A task as the server has it now."""
+        record = self.server.store.task(task_id)
+        assert record is not None
+        return record
+
     async def reached(self, task_id: str, status: str, *, steps: int = 0) -> Any:
         """Wait until the server has a task in a status with so many steps; its JSON."""
 
         def has_reached() -> bool:
-            record = self.server.store.task(task_id)
-            return record is not None and record.status == status and len(record.steps) >= steps
+            record = self.stored(task_id)
+            return record.status == status and len(record.steps) >= steps
 
         # Foreign clients poll too: the server has nothing to wait on.
         await until(has_reached)

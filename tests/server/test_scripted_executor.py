@@ -15,10 +15,14 @@ from browser_use_async.server.jobs.runner import TaskControl
 _NAMED = {name: Scenario(steps=(), output=name) for name in ("buy", "buy milk", "Task: sell")}
 
 
+async def _begun() -> None:
+    """Nothing has to be stored."""
+
+
 async def _played(executor: ScriptedExecutor, task: str = "t", **fields: object) -> list[object]:
     """Everything that is reported for a task."""
     items: AsyncIterator[object] = executor.run(
-        Assignment("id", task, **fields), TaskControl(lambda: None)
+        Assignment("id", task, **fields), TaskControl(_begun)
     )
     return [item async for item in items]
 
@@ -161,7 +165,7 @@ async def test_delays_add_up():
 async def test_a_hanging_scenario_stays_at_its_last_step():
     """For tests of stops and deadlines."""
     executor = ScriptedExecutor(default=Scenario(("a",), hangs=True))
-    items = executor.run(Assignment("id", "t"), TaskControl(lambda: None))
+    items = executor.run(Assignment("id", "t"), TaskControl(_begun))
     assert isinstance(await anext(items), Step)
 
     with pytest.raises(TimeoutError):
@@ -172,7 +176,7 @@ async def test_a_hanging_scenario_stays_at_its_last_step():
 @pytest.mark.looptime
 async def test_a_paused_scenario_begins_no_step():
     """The checkpoint comes before each one."""
-    gate = TaskControl(lambda: None)
+    gate = TaskControl(_begun)
     gate.close()
     items = ScriptedExecutor(default=Scenario(("a",))).run(Assignment("id", "t"), gate)
     waiting = asyncio.ensure_future(anext(items))

@@ -209,8 +209,8 @@ async def test_a_paused_task_holds_back_what_was_under_way(steered: Caller, queu
 
 
 def _is_paused_or_has_steps(api: Caller, task_id: str) -> bool:
-    record = api.server.store.task(task_id)
-    return record is not None and (record.status == "paused" or bool(record.steps))
+    record = api.stored(task_id)
+    return record.status == "paused" or bool(record.steps)
 
 
 async def test_a_pause_right_after_a_resume_holds(steered: Caller, queue: FromQueue):
@@ -223,8 +223,7 @@ async def test_a_pause_right_after_a_resume_holds(steered: Caller, queue: FromQu
             group.create_task(_let(steered, call, task_id))
     await until(lambda: _is_paused_or_has_steps(steered, task_id))
 
-    record = steered.server.store.task(task_id)
-    assert record is not None
+    record = steered.stored(task_id)
     assert (record.status, len(record.steps)) in {("paused", 0), ("paused", 1), ("running", 1)}
 
 

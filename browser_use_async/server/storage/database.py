@@ -181,8 +181,9 @@ class Database:
                     execute(statement.format(**_DIALECT))
             if version == 1:
                 copy_documents(self._connection, DEFAULT_OWNER)
-            execute(f"PRAGMA application_id = {_APPLICATION}")
-            execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+            if version < SCHEMA_VERSION:
+                execute(f"PRAGMA application_id = {_APPLICATION}")
+                execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
             execute("COMMIT")
         except BaseException:
             if self._connection.in_transaction:

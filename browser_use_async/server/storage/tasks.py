@@ -4,7 +4,7 @@ import secrets
 from collections.abc import Awaitable, Callable
 from copy import copy
 from datetime import datetime
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 import attrs
 
@@ -105,7 +105,6 @@ class Tasks:
 
     Attributes:
         changes: Whom each step and each change of a status wakes.
-        change_log: The latest changes of status, new tasks included.
         observer: Who is told of changes of status.
     """
 
@@ -115,17 +114,20 @@ class Tasks:
         self._now = now
         self.owner = DEFAULT_OWNER
         self.changes = Changes()
-        self.change_log = ChangeLog()
         self.observer = Observer()
         self._hidden: set[str] = set()
-        self._of_owner: dict[str, Tasks] = {DEFAULT_OWNER: self}
+        self._logs: dict[str, ChangeLog] = {}
 
-    def of(self, owner: str) -> "Tasks":
-        """The tasks of an owner."""
-        if owner not in self._of_owner:
-            tasks = self._of_owner[owner] = copy(self)
-            tasks.owner, tasks.change_log = owner, ChangeLog()
-        return self._of_owner[owner]
+    def of(self, owner: str) -> Self:
+        """The tasks of another owner."""
+        tasks = copy(self)
+        tasks.owner = owner
+        return tasks
+
+    @property
+    def change_log(self) -> ChangeLog:
+        """The latest changes of status of the owner's tasks, new ones included."""
+        return self._logs.setdefault(self.owner, ChangeLog())
 
     # --- looking things up ----------------------------------------------------------------
 

@@ -36,15 +36,15 @@ async def http() -> AsyncIterator[aiohttp.ClientSession]:
 
 
 async def _steps(api: Caller, task_id: str, count: int) -> None:
-    record = api.server.store.task(task_id)
-    assert record is not None
-    await until(lambda: len(record.steps) >= count or record.status.is_terminal, TASK_SECONDS)
+    def has_them() -> bool:
+        record = api.stored(task_id)
+        return len(record.steps) >= count or record.status.is_terminal
+
+    await until(has_them, TASK_SECONDS)
 
 
 async def _ended(api: Caller, task_id: str) -> dict[str, Any]:
-    record = api.server.store.task(task_id)
-    assert record is not None
-    await until(lambda: record.status.is_terminal, TASK_SECONDS)
+    await until(lambda: api.stored(task_id).status.is_terminal, TASK_SECONDS)
     task: dict[str, Any] = await api.task(task_id)
     return task
 

@@ -63,9 +63,7 @@ async def _search(api: Caller, url: str) -> Answer:
 async def _end(api: Caller, task: str, **fields: Any) -> str:
     """All that a task has to say when it has ended."""
     task_id = await api.create(task, **fields)
-    record = api.server.store.task(task_id)
-    assert record is not None
-    await until(lambda: record.status.is_terminal)
+    await until(lambda: api.stored(task_id).status.is_terminal)
     return str(await api.task(task_id))
 
 

@@ -121,9 +121,8 @@ async def test_no_way_out_of_a_page(browser_path: str, http: aiohttp.ClientSessi
                 task_id = await api.create(
                     f"Open {site.url}/. Wait 3 s. Tell me the title", allowed_domains=allowed
                 )
-                record = server.store.task(task_id)
-                assert record is not None
-                await until(lambda: record.status.is_terminal, 25)  # noqa: B023 - of this turn
+                await until(lambda: api.stored(task_id).status.is_terminal, 25)  # noqa: B023 - of this turn
+                record = api.stored(task_id)
                 assert record.output == "Ways", record
                 reached.append({path for path in site.asked if path.startswith("/away/")})
                 steps.append(" ".join(step.evaluation_previous_goal for step in record.steps))

@@ -75,11 +75,10 @@ async def test_its_pause_button_pauses_the_task_and_resume_resumes_it(
 ):
     """A paused task takes no step; the keyboard's place moves on to the other button."""
     page, task = await open_live(browser, watched, showing)
-    record = watched.server.store.task(task["id"])
-    assert record is not None
     await page.click("#pause")
     await page.until("document.getElementById('status').textContent === 'paused'")
     showing.step("Not yet")
+    record = watched.stored(task["id"])
     paused = (record.status, len(record.steps))
     focus = await page.run("document.activeElement.id")
     await page.click("#resume")
@@ -87,26 +86,24 @@ async def test_its_pause_button_pauses_the_task_and_resume_resumes_it(
 
     assert paused == ("paused", 0)
     assert focus == "resume"
-    assert record.status == "running"
+    assert watched.stored(task["id"]).status == "running"
 
 
 async def test_stop_asks_first_and_stops(browser: Browser, watched: Caller, showing: Showing):
     """`No` leaves everything as it is, and so does Escape; `Yes` ends the task."""
     page, task = await open_live(browser, watched, showing)
-    record = watched.server.store.task(task["id"])
-    assert record is not None
     await page.click("#stop")
     await page.click("#stop-no")
     await page.click("#stop")
     await page.press("Escape")
     await page.until("!document.getElementById('stop').hidden")
-    before = record.status
+    before = watched.stored(task["id"]).status
     await page.click("#stop")
     await page.click("#stop-yes")
     await page.until("document.getElementById('status').textContent === 'stopped'")
 
     assert before == "running"
-    assert record.status == "stopped"
+    assert watched.stored(task["id"]).status == "stopped"
     assert showing.ended == 1
 
 

@@ -54,13 +54,7 @@ async def _watched(api: Caller, browser: Browser, gate: StaticSite) -> tuple[dic
     task_id = await api.create(
         f'Open {gate.url}/. Wait for "Welcome inside".', enable_public_share=True
     )
-    record = api.server.store.task(task_id)
-    assert record is not None
-    async with asyncio.timeout(PATIENCE):
-        with api.server.store.changes.listening(task_id) as changed:
-            while not record.started:
-                await changed.wait()
-                changed.clear()
+    await api.reached(task_id, "running")
     task: dict[str, Any] = await api.task(task_id)
     page = await browser.open(task["live_url"])
     await page.until(f"{SHOWN} && {STEERABLE} && {STEPS} >= 1")
@@ -79,11 +73,9 @@ async def _press_in_page(page: Page, x: float, y: float) -> None:
 async def test_a_person_helps_through_a_gate(api: Caller, browser: Browser, gate: StaticSite):
     """They see the page, pause the task, click, type and paste in it, and it goes on to its end."""
     task, page = await _watched(api, browser, gate)
-    record = api.server.store.task(task["id"])
-    assert record is not None
     await page.click("#pause")
     await page.until("document.getElementById('status').textContent === 'paused'")
-    paused = record.status
+    paused = api.stored(task["id"]).status
     await page.click("#control")
     await _press_in_page(page, 700, 70)
     await page.click("#typing-text")

@@ -1,5 +1,6 @@
 """The database itself: one owner, an order, and clear words when it cannot be used."""
 
+import asyncio
 import os
 import sqlite3
 import stat
@@ -7,18 +8,18 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from browser_use_async.errors import ConfigurationError
 from browser_use_async.server import LocalServer
-from browser_use_async.server.storage.database import (
-    SCHEMA_VERSION,
-    SqliteKeeper,
-    open_keeper,
-)
-from browser_use_async.server.storage.keeper import MemoryKeeper
+from browser_use_async.server.storage.database import Database, StorageUnavailableError
+from browser_use_async.server.storage.files import FileFacts, Files
+from browser_use_async.server.storage.schema import SCHEMA_VERSION
 from browser_use_async.server.storage.sealing import KEY_VARIABLE
+from browser_use_async.server.storage.secret_documents import Secrets, server_key
+from browser_use_async.server.storage.values import from_text, to_text
 from tests.support.permissions import as_ordinary_user
 
 KEY = "a key of the operator's own"
@@ -30,39 +31,76 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "server.db"
 
 
-def _reopened(keeper: SqliteKeeper, path: Path) -> SqliteKeeper:
-    keeper.close()
-    return SqliteKeeper(path)
+async def _add(database: Database, *names: str) -> None:
+    for name in names:
+        await server_key(database, name, 500)
 
 
-def test_documents_come_back_in_their_order(path: Path):
-    """A document that is kept again stays in its place; a forgotten one is gone."""
-    keeper = SqliteKeeper(path)
-    for key in ("b", "a", "c", "d"):
-        keeper.keep("thing", key, {"key": key})
-    keeper.keep("other", "a", {})
-    keeper.keep("thing", "b", {"key": "b", "changed": "\ud800 ü"})
-    keeper.forget("thing", "c")
-
-    again = _reopened(keeper, path)
-    assert list(again.documents("thing")) == [
-        ("b", {"key": "b", "changed": "\ud800 ü"}),
-        ("a", {"key": "a"}),
-        ("d", {"key": "d"}),
-    ]
+async def _names(database: Database) -> list[str]:
+    return [name for (name,) in await database.rows("SELECT name FROM server_keys ORDER BY name")]
 
 
-def test_files_come_back(path: Path):
-    """Byte for byte, the empty one too; what is forgotten or unknown is None."""
-    keeper = SqliteKeeper(path)
-    keeper.keep_file("upload", "a", b"\x00\xff" * 1000)
-    keeper.keep_file("upload", "empty", b"")
-    keeper.keep_file("upload", "gone", b"x")
-    keeper.forget("upload", "gone")
+@pytest.mark.parametrize("is_in_memory", [False, True])
+async def test_a_transaction_is_done_all_or_not_at_all(is_in_memory: bool, path: Path):
+    """What was written before its failure is not there; the next one is done."""
+    database = Database(None if is_in_memory else path)
 
-    again = _reopened(keeper, path)
-    names = ("a", "empty", "gone", "unknown")
-    assert [again.file("upload", name) for name in names] == [b"\x00\xff" * 1000, b"", None, None]
+    async def fails(at: Database) -> None:
+        await _add(at, "a")
+        raise LookupError("in the middle")
+
+    with pytest.raises(LookupError):
+        await database.transact(fails)
+    await database.transact(lambda at: _add(at, "b", "c"))
+
+    assert await _names(database) == ["b", "c"]
+    database.close()
+
+
+async def test_a_transaction_waits_for_nothing(path: Path):
+    """Otherwise statements of others would become part of it; nothing of it is written."""
+    database = Database(path)
+
+    async def waits(at: Database) -> None:
+        await _add(at, "a")
+        await asyncio.sleep(0)
+
+    with pytest.raises(RuntimeError, match="wait for nothing but the database"):
+        await database.transact(waits)
+
+    assert await _names(database) == []
+    database.close()
+
+
+@pytest.mark.parametrize(
+    "text", ["", "plain", "ü 🎉", "a\nb\x7f", "a\0b", "\x01", "half \ud83d of a pair", "\x01\ud83d"]
+)
+async def test_any_text_comes_back(text: str):
+    """Also what databases do not take: NUL, and halves of surrogate pairs."""
+    stored = to_text(text)
+    found = await Database().rows("SELECT :text", text=stored)
+
+    assert from_text(found[0][0]) == text
+    assert "\0" not in stored
+    assert stored.encode().decode() == stored
+
+
+@pytest.mark.parametrize("size", [0, 1, 2**20, 2**20 + 1, 5 * 2**20])
+async def test_files_are_read_in_parts(size: int):
+    """Any range of a file of any length; what is deleted or unknown has no facts."""
+    files = Files(Database())
+    content = bytes(number % 251 for number in range(size))
+    await files.put("a", b"replaced")
+    await files.put("a", content)
+    await files.put("b", b"other")
+    ends = {0, 1, size // 2, 2**20 - 1, 2**20, 2**20 + 1, size}
+    ranges = [range(i, j) for i in ends for j in ends if i <= j <= size]
+
+    assert await files.facts("a") == FileFacts.of(content)
+    assert all([await files.get("a", each) == content[each.start : each.stop] for each in ranges])
+    await files.delete("a")
+    assert await files.facts("a") is None
+    assert await files.get("b", range(5)) == b"other"
 
 
 @pytest.mark.case("H4")
@@ -70,13 +108,13 @@ def test_nobody_else_can_read_the_file(path: Path):
     """Neither a new one, whatever the mask, nor one that was readable before, nor its log."""
     mask = os.umask(0)
     try:
-        keeper = SqliteKeeper(path)
-        keeper.keep("thing", "a", {})
+        database = Database(path)
+        asyncio.run(_add(database, "a"))
         log = path.with_name("server.db-wal")
         modes = [stat.S_IMODE(each.stat().st_mode) for each in (path, log)]
-        keeper.close()
+        database.close()
         path.chmod(0o644)
-        SqliteKeeper(path).close()
+        Database(path).close()
     finally:
         os.umask(mask)
 
@@ -84,23 +122,26 @@ def test_nobody_else_can_read_the_file(path: Path):
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
 
-def test_a_closed_database_is_one_file(path: Path):
+async def test_a_closed_database_is_one_file(path: Path):
     """The log is written back, so that the file can be copied."""
-    keeper = SqliteKeeper(path)
-    keeper.keep("thing", "a", {})
-    keeper.close()
+    database = Database(path)
+    await _add(database, "a")
+    database.close()
 
     assert list(path.parent.iterdir()) == [path]
 
 
-def test_a_second_owner_in_the_same_process(path: Path):
+async def test_a_second_owner_in_the_same_process(path: Path):
     """Refused at once, and free again after the first has gone."""
-    keeper = SqliteKeeper(path)
+    database = Database(path)
     with pytest.raises(ConfigurationError, match="in use by another server"):
-        SqliteKeeper(path)
-    keeper.keep("thing", "a", {})
+        Database(path)
+    await _add(database, "a")
+    database.close()
 
-    assert list(_reopened(keeper, path).documents("thing")) == [("a", {})]
+    again = Database(path)
+    assert await _names(again) == ["a"]
+    again.close()
 
 
 @pytest.mark.torture
@@ -110,36 +151,38 @@ def test_a_second_owner_in_another_process(path: Path):
         "import sys; from browser_use_async.server import LocalServer; "
         "LocalServer(database=sys.argv[1])"
     )
-    keeper = SqliteKeeper(path)
+    database = Database(path)
     for _ in range(2):
         other = subprocess.run(
             [sys.executable, "-c", program, str(path)], capture_output=True, text=True, check=False
         )
         assert other.returncode == 1
         assert "in use by another server" in other.stderr.splitlines()[-1]
-        keeper = _reopened(keeper, path)
+        database.close()
+        database = Database(path)
+    database.close()
 
 
 def test_a_server_that_was_never_started_lets_go(path: Path):
     """Closing it, or dropping it, is enough."""
     server = LocalServer(database=path)
     with pytest.raises(ConfigurationError, match="in use by another server"):
-        SqliteKeeper(path)
+        Database(path)
     del server
 
-    SqliteKeeper(path).close()
+    Database(path).close()
 
 
 def test_a_newer_database(path: Path):
     """Refused before anything is changed."""
-    SqliteKeeper(path).close()
+    Database(path).close()
     connection = sqlite3.connect(path)
     connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION + 1}")
     connection.close()
     before = path.read_bytes()
 
     with pytest.raises(ConfigurationError, match="newer version"):
-        SqliteKeeper(path)
+        Database(path)
     assert path.read_bytes() == before
 
 
@@ -152,7 +195,7 @@ def test_a_database_of_another_program(path: Path):
     before = path.read_bytes()
 
     with pytest.raises(ConfigurationError, match="another program"):
-        SqliteKeeper(path)
+        Database(path)
     assert path.read_bytes() == before
     assert stat.S_IMODE(path.stat().st_mode) == 0o644
 
@@ -173,16 +216,15 @@ def _overwrite(path: Path, start: int, content: bytes) -> None:
     ],
     ids=["no database", "overwritten", "cut off", "no tables"],
 )
-def test_a_damaged_database(damage: Callable[[Path], object], path: Path):
+async def test_a_damaged_database(damage: Callable[[Path], object], path: Path):
     """Found at the start, before somebody's data is half served."""
-    keeper = SqliteKeeper(path)
-    for number in range(200):
-        keeper.keep("thing", str(number), {"text": "x" * 500})
-    keeper.close()
+    database = Database(path)
+    await _add(database, *map(str, range(200)))
+    database.close()
     damage(path)
 
     with pytest.raises(ConfigurationError, match="damaged or no database of this server"):
-        SqliteKeeper(path)
+        Database(path)
 
 
 @pytest.mark.parametrize(
@@ -191,49 +233,79 @@ def test_a_damaged_database(damage: Callable[[Path], object], path: Path):
 def test_a_place_where_no_file_can_be(place: str, tmp_path: Path):
     """Said with the reason of the operating system."""
     with pytest.raises(ConfigurationError, match=r"cannot be used|is not a file"):
-        open_keeper(tmp_path / place)
+        Database(tmp_path / place)
 
 
 def test_a_read_only_directory(tmp_path: Path):
     """Neither a new file nor the log of one that exists can be made there."""
     path = tmp_path / "server.db"
-    SqliteKeeper(path).close()
+    Database(path).close()
     tmp_path.chmod(0o500)
     try:
         for each in (path, tmp_path / "new.db"):
             with as_ordinary_user(), pytest.raises(ConfigurationError, match="cannot be used"):
-                SqliteKeeper(each)
+                Database(each)
     finally:
         tmp_path.chmod(0o700)
 
 
-def test_without_a_database_files_are_held_in_memory():
-    """And documents are not: the stores have them."""
-    keeper = open_keeper(":memory:")
-    keeper.keep_file("upload", "a", b"x")
-    keeper.keep("thing", "a", {})
+async def test_a_full_disk(path: Path):
+    """A typed error that says what to do, nothing half written; with room it goes on."""
+    database = Database(path)
+    (pages,) = (await database.rows("PRAGMA page_count"))[0]
+    await database.rows(f"PRAGMA max_page_count = {pages + 5}")
 
-    assert isinstance(keeper, MemoryKeeper)
-    assert (keeper.file("upload", "a"), list(keeper.documents("thing"))) == (b"x", [])
+    async def work(at: Database) -> None:
+        for number in range(100):
+            await _add(at, str(number))
+
+    with pytest.raises(
+        StorageUnavailableError, match="is full, and nothing was written; make room"
+    ):
+        await database.transact(work)
+    assert await _names(database) == []
+    await database.rows(f"PRAGMA max_page_count = {pages + 1000}")
+    await database.transact(work)
+    database.close()
+
+    again = Database(path)
+    assert len(await _names(again)) == 100
+    again.close()
 
 
 # --- secrets ------------------------------------------------------------------------------
 
 
+async def _put(path: Path, kind: str, key: str, document: dict[str, str]) -> None:
+    database = Database(path)
+    secrets = Secrets(database)
+    await secrets.put(database, kind, key, document)
+    database.close()
+
+
+async def _opened(path: Path) -> dict[str, Any]:
+    database = Database(path)
+    try:
+        return await Secrets(database).all("schedule")
+    finally:
+        database.close()
+
+
 @pytest.mark.case("H4")
-def test_secrets_come_back_under_the_key(path: Path, monkeypatch: pytest.MonkeyPatch):
+async def test_secrets_come_back_under_the_key(path: Path, monkeypatch: pytest.MonkeyPatch):
     """Sealed in between, and gone once they are forgotten."""
     monkeypatch.setenv(KEY_VARIABLE, KEY)
-    keeper = SqliteKeeper(path)
-    keeper.keep_secret("schedule", "a", {"password": "canary-7531"})
-    keeper.keep_secret("schedule", "b", {"password": "other"})
-    keeper.forget_secret("schedule", "b")
+    await _put(path, "schedule", "a", {"password": "canary-7531"})
+    database = Database(path)
+    secrets = Secrets(database)
+    await secrets.put(database, "schedule", "b", {"password": "other"})
+    await secrets.delete(database, "schedule", "b")
     on_disk = b"".join(each.read_bytes() for each in path.parent.iterdir())
-    again = _reopened(keeper, path)
+    database.close()
 
-    assert keeper.secrets_refused is None
+    assert secrets.refusal is None
     assert b"canary-7531" not in on_disk
-    assert list(again.secrets("schedule")) == [("a", {"password": "canary-7531"})]
+    assert await _opened(path) == {"a": {"password": "canary-7531"}}
 
 
 @pytest.mark.parametrize(
@@ -244,50 +316,48 @@ def test_secrets_under_another_key(
 ):
     """The server does not start: its schedules would run without their secrets."""
     monkeypatch.setenv(KEY_VARIABLE, KEY)
-    keeper = SqliteKeeper(path)
-    keeper.keep_secret("schedule", "a", {"password": "x"})
-    keeper.close()
+    asyncio.run(_put(path, "schedule", "a", {"password": "x"}))
     monkeypatch.setenv(KEY_VARIABLE, key)
+    before = path.read_bytes()
 
-    with pytest.raises(ConfigurationError, match=words):
-        SqliteKeeper(path)
+    for _ in range(2):  # the first refusal has let go of the file
+        with pytest.raises(ConfigurationError, match=words):
+            LocalServer(database=path)
+    assert path.read_bytes() == before
 
 
-def test_a_secret_opens_in_its_own_place_only(path: Path, monkeypatch: pytest.MonkeyPatch):
+async def test_a_secret_opens_in_its_own_place_only(path: Path, monkeypatch: pytest.MonkeyPatch):
     """Whoever can write the file cannot give one schedule the secrets of another."""
     monkeypatch.setenv(KEY_VARIABLE, KEY)
-    keeper = SqliteKeeper(path)
-    keeper.keep_secret("schedule", "a", {"password": "x"})
-    keeper.close()
+    await _put(path, "schedule", "a", {"password": "x"})
     connection = sqlite3.connect(path)
     with connection:
-        connection.execute("UPDATE secret SET key = 'b'")
+        connection.execute("UPDATE secrets SET key = 'b'")
     connection.close()
 
     with pytest.raises(ConfigurationError, match="does not open"):
-        SqliteKeeper(path)
+        await _opened(path)
 
 
-def test_a_key_that_protects_nothing(path: Path, monkeypatch: pytest.MonkeyPatch):
+async def test_a_key_that_protects_nothing(path: Path, monkeypatch: pytest.MonkeyPatch):
     """A short key is refused, and the file is free again."""
     monkeypatch.setenv(KEY_VARIABLE, "short")
     with pytest.raises(ConfigurationError, match="needs 16 characters"):
-        SqliteKeeper(path)
+        LocalServer(database=path)
     monkeypatch.delenv(KEY_VARIABLE)
 
-    SqliteKeeper(path).close()
+    Database(path).close()
 
 
 @pytest.mark.case("H4")
-def test_without_a_key_secrets_are_not_kept(
+async def test_without_a_key_secrets_are_not_kept(
     path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ):
     """The reason is logged, the secret is not."""
     monkeypatch.delenv(KEY_VARIABLE, raising=False)
-    keeper = SqliteKeeper(path)
-    keeper.keep_secret("profile", "a", {"cookies": "canary-7531"})
+    await _put(path, "profile", "a", {"cookies": "canary-7531"})
 
-    assert list(_reopened(keeper, path).secrets("profile")) == []
+    assert await _opened(path) == {}
     assert f"{KEY_VARIABLE} is not set" in caplog.text
     assert "canary" not in caplog.text
 
@@ -296,8 +366,9 @@ def test_without_the_package_secrets_are_not_kept(path: Path):
     """In an interpreter that does not find `cryptography`, the reason names the extra."""
     program = (
         "import sys; from pathlib import Path; sys.modules['cryptography'] = None; "
-        "from browser_use_async.server.storage.database import SqliteKeeper; "
-        "print(SqliteKeeper(Path(sys.argv[1])).secrets_refused)"
+        "from browser_use_async.server.storage.database import Database; "
+        "from browser_use_async.server.storage.secret_documents import Secrets; "
+        "print(Secrets(Database(Path(sys.argv[1]))).refusal)"
     )
     result = subprocess.run(
         [sys.executable, "-c", program, str(path)],

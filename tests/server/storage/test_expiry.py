@@ -95,8 +95,11 @@ async def test_a_running_server_deletes_them_too():
         await asyncio.sleep(timedelta(days=2).total_seconds())
         after = await _files(api, ended)
         shots, _ = await _files(api, working)
-        uploads = [server._uploads.get(name) is None for name in ("kept.txt", "let go.txt")]
+        uploads = [
+            (await api.post("/run-task", json={"task": "x", "included_file_names": [name]})).status
+            for name in ("kept.txt", "let go.txt")
+        ]
 
     assert (before, after) == ((1, 200), (0, 404))
     assert shots == 1
-    assert uploads == [False, True]
+    assert uploads == [200, 422]

@@ -4,7 +4,7 @@ import os
 import tracemalloc
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from browser_use_async.server.storage.sealing import KEY_VARIABLE
 from tests.server.calling import Caller
 from tests.server.pngs import read_png
 from tests.server.steering import FromQueue
+from tests.support.patience import until
 from tests.support.wall_clock import WallClock
 
 KEY = "a key of the operator's own"
@@ -255,10 +256,13 @@ async def test_no_secret_is_on_disk_in_clear(
     queue = FromQueue()
     async with starting(executor=queue) as api:
         told = await api.task(saved)
-        kept = api.server._schedules.records[0].request.secrets
         queue.items.put_nowait(Finished("x"))
         await api.reached(await api.create(), "finished")
         (assignment,) = queue.assignments
+    queue = FromQueue()
+    async with starting(executor=queue, now=lambda: datetime.now(UTC) + timedelta(minutes=601)):
+        await until(lambda: queue.assignments)
+        kept = dict(queue.assignments[0].secrets)
 
     assert b"Log in" in while_open
     assert b"canary-7531" not in while_open

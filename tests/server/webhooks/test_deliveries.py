@@ -3,16 +3,15 @@
 import asyncio
 import itertools
 import time
-import uuid
 from collections.abc import Callable
 from datetime import UTC, datetime
 
+import aiohttp
 import pytest
 
 from browser_use_async.server import Fault, LocalServer, Webhook
-from browser_use_async.server.executors.protocol import Assignment, Failed, Finished
+from browser_use_async.server.executors.protocol import Failed, Finished
 from browser_use_async.server.webhooks.events import retry_delay
-from browser_use_async.types import RunTaskRequest
 from tests.server.calling import Caller
 from tests.server.steering import FromQueue
 from tests.server.webhooks.receiver import SECRET, Call, Receiver, receiving
@@ -24,9 +23,10 @@ def _moment(seconds: int) -> datetime:
     return datetime.fromtimestamp(seconds, UTC)
 
 
-def _nothing() -> tuple[RunTaskRequest, Assignment]:
-    """A task for the store alone: nobody carries it out."""
-    return RunTaskRequest(task="Wait"), Assignment(task_id=str(uuid.uuid4()), task="Wait")
+class _NotBegun(FromQueue):
+    """Takes tasks and never begins them."""
+
+    reports_start = True
 
 
 def _fails(times: int, status: str) -> Callable[[Call], int]:
@@ -105,15 +105,15 @@ async def test_retries(
     figure(f"{len(first.attempts)} deliveries, 1 body, {elapsed:.2f} s of back-off")
 
 
-async def test_each_attempt_is_signed_anew(queue: FromQueue, receiver: Receiver) -> None:
+async def test_each_attempt_is_signed_anew(http: aiohttp.ClientSession, receiver: Receiver) -> None:
     """A retry carries its own time, so that a receiver's window lets it in."""
     clock = itertools.count(1_800_000_000, 10)
     async with LocalServer(
-        executor=queue, webhook_retry_delay=0.0, now=lambda: _moment(next(clock))
+        executor=_NotBegun(), webhook_retry_delay=0.0, now=lambda: _moment(next(clock))
     ) as server:
         await server.add_webhook(Webhook(receiver.url, SECRET))
         receiver.answer = _fails(2, "initializing")
-        server.store.create_task(*_nothing())
+        await Caller(server, http).create()
         await receiver.has(4)
 
     attempts = receiver.calls[1:]
@@ -182,10 +182,13 @@ async def test_a_slow_webhook_delays_no_other(told: Caller, receiver: Receiver) 
     assert other.statuses == ["test", "initializing", "started"]
 
 
-async def test_the_last_event_is_still_sent(receiver: Receiver) -> None:
+async def test_the_last_event_is_still_sent(
+    http: aiohttp.ClientSession, receiver: Receiver
+) -> None:
     """A server that closes at once has told what was to be told."""
-    async with LocalServer(executor="scripted", webhooks=[Webhook(receiver.url, SECRET)]) as server:
-        server.store.create_task(*_nothing())
+    webhooks = [Webhook(receiver.url, SECRET)]
+    async with LocalServer(executor=_NotBegun(), webhooks=webhooks) as server:
+        await Caller(server, http).create()
 
     assert receiver.statuses == ["test", "initializing"]
 

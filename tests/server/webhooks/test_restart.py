@@ -13,10 +13,9 @@ import pytest
 
 from browser_use_async.server import LocalServer, Webhook
 from browser_use_async.server.executors.protocol import Finished
-from browser_use_async.server.storage.database import open_keeper
-from browser_use_async.server.storage.keeper import MemoryKeeper
+from browser_use_async.server.storage import Database
 from browser_use_async.server.storage.sealing import KEY_VARIABLE
-from browser_use_async.server.webhooks.deliveries import Delivery, DeliveryLog
+from browser_use_async.server.webhooks.deliveries import Outbox
 from tests.server.calling import Caller
 from tests.server.steering import FromQueue
 from tests.server.webhooks.receiver import SECRET, Call, Receiver
@@ -163,35 +162,27 @@ async def test_without_a_key_they_are_not_kept(
     assert receiver.url.encode() not in on_disk
 
 
-def test_the_log_is_bounded(path: Path) -> None:
+async def _add(outbox: Outbox, database: Database, status: str) -> None:
+    await database.transact(lambda at: outbox.add(at, "w", "a", "t", status, b"{}"))
+
+
+@pytest.mark.parametrize("is_in_memory", [False, True])
+async def test_the_log_is_bounded(is_in_memory: bool, path: Path) -> None:
     """The oldest that are over are forgotten, on disk as well; what is pending is kept."""
-    keeper = open_keeper(path)
-    log = DeliveryLog(keeper, most=3)
-    made = [Delivery("w", "a", "t", f"word {number}", b"{}") for number in range(6)]
-    for number, delivery in enumerate(made):
-        log.add(delivery)
+    database = Database(None if is_in_memory else path)
+    outbox = Outbox(database, most=3)
+    for number in range(6):
+        await _add(outbox, database, f"word {number}")
         if number != 1:
-            log.finish(delivery, "delivered")
-    left = [each.status for each in log]
-    keeper.close()
-    keeper = open_keeper(path)
-    again = DeliveryLog(keeper)
-    keeper.close()
+            delivery = (await outbox.latest(1))[0]
+            await outbox.save(delivery, "delivered")
+    left = [each.status for each in await outbox.latest(10)]
+    pending = await outbox.next_pending("a", "t")
+    database.close()
 
-    assert left == ["word 1", "word 4", "word 5"]
-    assert [each.status for each in again] == left
-    assert [each.status for each in again.unsent] == ["word 1"]
-
-
-def test_in_memory_the_log_is_bounded_too() -> None:
-    """Without a database nothing more is held than with one."""
-    log = DeliveryLog(MemoryKeeper(), most=2)
-    for _ in range(5):
-        delivery = Delivery("w", "a", "t", "finished", b"{}")
-        log.add(delivery)
-        log.finish(delivery, "failed")
-
-    assert len(list(log)) == 2
+    assert left == ["word 1", "word 3", "word 4", "word 5"]
+    assert pending is not None
+    assert pending.status == "word 1"
 
 
 @asynccontextmanager
