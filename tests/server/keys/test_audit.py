@@ -12,6 +12,8 @@ from tests.server.calling import Caller
 from tests.server.keys.test_keys import Clock, listed
 from tests.server.keys.test_owners import SCHEDULE, UNKNOWN
 
+pytestmark = pytest.mark.case("J14")
+
 
 async def trail(api: Caller, query: str = "") -> list[dict[str, Any]]:
     """The entries but those of administration."""
