@@ -22,9 +22,8 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "changes of other owners are told",
         "server/storage/tasks.py",
-        "        self.of(record.owner).change_log.record(record.id, status)\n",
-        "        for each in self._of_owner.values():\n"
-        "            each.change_log.record(record.id, status)\n",
+        "self._logs.setdefault(self.owner, ChangeLog())",
+        'self._logs.setdefault("", ChangeLog())',
         ("J11",),
     ),
     Mutant(
