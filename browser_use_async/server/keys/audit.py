@@ -32,7 +32,7 @@ def entry_as_json(entry: AuditEntry) -> dict[str, Any]:
     return {**attrs.asdict(entry), "at": format_timestamp(entry.at)}
 
 
-def check_bounds(entries: int, days: int) -> None:
+def check_bounds(entries: object, days: object) -> None:
     """Check how much of the trail is to be kept.
 
     Raises:
