@@ -158,7 +158,7 @@ def _add_pages(
     )
     application.router.add_put("/uploads/{file_name}", put, name="upload")
     application.router.add_get("/files/{task_id}/{file_name}", file, name="file")
-    add_live_routes(application, backend)
+    add_live_routes(application, backend, authorization)
 
 
 @lru_cache(maxsize=8)  # servers of one program

@@ -117,7 +117,7 @@ class LocalServer:
         admin_port: A port of 127.0.0.1 for them instead; 0 takes a free one.
         max_wrong_keys: How many wrong API keys an address may send in a minute; after that it is
             answered with 429 for a minute, whatever key it sends.
-        audit_entries: The most entries of the audit trail that are kept.
+        audit_entries: The most entries of the audit trail that are kept of each name of keys.
         audit_days: The days after which they are deleted.
 
     Attributes:

@@ -83,10 +83,10 @@ MUTANTS: tuple[Mutant, ...] = (
         ("J14",),
     ),
     Mutant(
-        "guesses push out what keys did",
+        "one name pushes out what others did",
         "server/storage/audit_trail.py",
-        '("key_id IS NOT NULL", self._most),',
-        '("1 = 1", self._most),',
+        '"name IS NULL" if name is None else "name = :name"',
+        '"1 = 1"',
         ("J14",),
     ),
 )

@@ -102,7 +102,7 @@ def _add_audit(parser: argparse.ArgumentParser) -> None:
         type=whole(1),
         default=KEPT_ENTRIES,
         metavar="N",
-        help=f"how many entries are kept (default: {KEPT_ENTRIES})",
+        help=f"how many entries of each name are kept (default: {KEPT_ENTRIES})",
     )
     audit.add_argument(
         "--audit-days",

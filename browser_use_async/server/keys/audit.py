@@ -9,7 +9,7 @@ from browser_use_async.api.scalars import format_timestamp
 from browser_use_async.errors import ConfigurationError
 
 KEPT_ENTRIES = 100_000
-"""The most entries that are kept, unless the operator says otherwise."""
+"""The most entries of one name that are kept, unless the operator says otherwise."""
 KEPT_DAYS = 90
 """The days after which entries are deleted, unless the operator says otherwise."""
 

@@ -15,6 +15,9 @@ from browser_use_async.server.keys.audit import AuditEntry
 from browser_use_async.server.keys.scopes import SCOPES, check_scope
 from browser_use_async.server.responses import RefusalError, log_failure
 
+LINK_ID = "live_url"
+"""What the trail has in place of the id of a key for what was done on a live page."""
+
 _logger = logging.getLogger(__name__)
 _ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _ID_PARAMETERS = ("task_id", "profile_id", "webhook_id", "key_id")
@@ -26,6 +29,11 @@ class Call:
 
     key: ApiKey
     subject: str | None = None  # the id of what it is about
+
+
+def call_by_link(owner: str, task_id: str) -> Call:
+    """What somebody does who has the `live_url` of a task, and no key."""
+    return Call(ApiKey(LINK_ID, owner, frozenset({Scope.STEER})), task_id)
 
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -53,22 +61,23 @@ class Authorization:
                 check_scope(call.key, route)
                 response = await handler(request, call)
             except RefusalError as refusal:
-                await self._record(route, request, call, refusal.status)
+                await self.record(route, request, call, refusal.status)
                 if route == ME.name and refusal.status != 429:
                     refusal.body = False  # the one call that answers whether the key is good
                 raise
             except Exception:
-                await self._record(route, request, call, 500)
+                await self.record(route, request, call, 500)
                 raise
             if is_recorded:
-                await self._record(route, request, call, response.status)
+                await self.record(route, request, call, response.status)
             return response
 
         return handle
 
-    async def _record(
-        self, route: str, request: web.Request, call: Call | None, status: int
+    async def record(
+        self, route: str, request: web.Request, call: Call | None, status: int = 200
     ) -> None:
+        """Write an entry about a call; None stands for one without a valid key."""
         # Whoever has no key is recorded for guesses only, which the brake bounds: nobody can make
         # the trail forget what others did.
         if call is None and status != 401:

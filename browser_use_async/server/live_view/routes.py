@@ -8,6 +8,7 @@ from aiohttp import WSCloseCode, web
 
 from browser_use_async.server.access import origin_of
 from browser_use_async.server.backend import Backend
+from browser_use_async.server.keys.authorization import Authorization, call_by_link
 from browser_use_async.server.live_view.connection import LiveConnection
 from browser_use_async.server.pages import ended_page, live_page
 from browser_use_async.server.responses import RefusalError
@@ -25,7 +26,9 @@ _EXPIRED = (
 )
 
 
-def add_live_routes(application: web.Application, backend: Backend) -> None:
+def add_live_routes(
+    application: web.Application, backend: Backend, authorization: Authorization
+) -> None:
     """Add the routes; the token in the path is their only authentication."""
     sockets: set[web.WebSocketResponse] = set()
 
@@ -51,6 +54,7 @@ def add_live_routes(application: web.Application, backend: Backend) -> None:
             _check_origin(request, backend.links.url)
             response = await _open_socket(request)
             sockets.add(response)
+            call = call_by_link(record.owner, record.id)
             try:
                 connection = LiveConnection(
                     response,
@@ -58,6 +62,7 @@ def add_live_routes(application: web.Application, backend: Backend) -> None:
                     backend.of(record.owner),
                     may_steer=may_steer,
                     find=partial(find, token),
+                    note=lambda action: authorization.record(f"live_{action}", request, call),
                 )
                 await connection.run()
             finally:

@@ -1,5 +1,6 @@
 """The audit trail as rows, bounded in number and age."""
 
+from collections import Counter
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
@@ -16,10 +17,12 @@ _COLUMNS = ", ".join(field.name for field in attrs.fields(AuditEntry))
 class AuditTrail:
     """The entries of a server, of which the oldest are deleted.
 
+    Each name has room of its own, so that nobody makes the trail forget what others did.
+
     Args:
         database: Where they are.
         now: The time.
-        most: The most entries that are kept.
+        most: The most entries of one name that are kept.
         days: The days after which an entry is deleted.
     """
 
@@ -36,7 +39,7 @@ class AuditTrail:
         self._lifetime = timedelta(days=days)
         # Not at each entry: that would cost more than to write it.
         self._interval = max(1, most // 100)
-        self._recorded = 0
+        self._recorded: Counter[str | None] = Counter()
 
     async def record(self, entry: AuditEntry) -> None:
         """Add an entry."""
@@ -45,9 +48,9 @@ class AuditTrail:
             "(:at, :key_id, :name, :call, :subject, :address, :status)",
             **{**attrs.asdict(entry), "at": to_moment(entry.at)},
         )
-        if self._recorded % self._interval == 0:
-            await self.expire()
-        self._recorded += 1
+        if self._recorded[entry.name] % self._interval == 0:
+            await self._expire(entry.name)
+        self._recorded[entry.name] += 1
 
     async def latest(self, count: int, name: str | None = None) -> list[AuditEntry]:
         """The latest entries, of all names or of one, oldest first."""
@@ -59,20 +62,18 @@ class AuditTrail:
         )
         return [_entry(*row) for row in reversed(found)]
 
-    async def expire(self) -> None:
-        """Delete the entries that are too old or too many."""
+    async def _expire(self, name: str | None) -> None:
+        """Delete what is too old, and of a name, or of guesses, what is too much."""
         before = to_moment(self._now() - self._lifetime)
         await self._database.rows("DELETE FROM audit_trail WHERE at < :before", before=before)
-        for condition, most in (
-            ("key_id IS NOT NULL", self._most),
-            ("key_id IS NULL", self._most // _SHARE_OF_GUESSES),
-        ):
-            await self._database.rows(
-                f"DELETE FROM audit_trail WHERE {condition} AND number <= ("
-                f"SELECT number FROM audit_trail WHERE {condition} "
-                "ORDER BY number DESC LIMIT 1 OFFSET :most)",
-                most=most,
-            )
+        condition = "name IS NULL" if name is None else "name = :name"
+        await self._database.rows(
+            f"DELETE FROM audit_trail WHERE {condition} AND number <= ("
+            f"SELECT number FROM audit_trail WHERE {condition} "
+            "ORDER BY number DESC LIMIT 1 OFFSET :most)",
+            most=self._most // _SHARE_OF_GUESSES if name is None else self._most,
+            **({} if name is None else {"name": name}),
+        )
 
 
 def _entry(at: str, *values: object) -> AuditEntry:

@@ -11,6 +11,8 @@ from browser_use_async.server import LocalServer
 from tests.server.calling import Caller
 from tests.server.keys.test_keys import Clock, listed
 from tests.server.keys.test_owners import SCHEDULE, UNKNOWN
+from tests.server.pages.showing import Showing, drawn
+from tests.server.pages.socket import live_socket, running_task
 
 pytestmark = pytest.mark.case("J14")
 
@@ -123,14 +125,17 @@ async def test_one_name_and_the_latest(api: Caller):
 
 
 async def test_the_trail_is_bounded(http: aiohttp.ClientSession):
-    """In number and in age; guesses push out nothing but guesses."""
+    """In number and in age; neither guesses nor others push out what a name did."""
     clock = Clock()
     async with LocalServer(
         executor="scripted", now=clock, audit_entries=20, audit_days=3, max_wrong_keys=999
     ) as server:
         api = Caller(server, http)
+        bob = await api.with_new_key("bob")
         for _ in range(30):
             await api.post("/run-task", json={})
+            await bob.get("/task/unknown")
+            await bob.get("/task/unknown")
         for _ in range(100):
             await api.get("/me", headers={"Authorization": "Bearer a-wrong-key-of-somebody"})
         entries = (await api.get(f"{server.url}/admin/audit?latest=1000")).json["entries"]
@@ -139,6 +144,7 @@ async def test_the_trail_is_bounded(http: aiohttp.ClientSession):
         later = (await api.get(f"{server.url}/admin/audit?latest=1000")).json["entries"]
 
     assert sum(each["call"] == "run_task" for each in entries) == 20
+    assert sum(each["name"] == "bob" for each in entries) == 20
     assert sum(each["status"] == 401 for each in entries) <= 3
     assert [each["call"] for each in later] == ["run_task"]
 
@@ -161,3 +167,26 @@ def test_impossible_bounds_are_refused(options: dict[str, Any]):
     """Before the server starts."""
     with pytest.raises(Exception, match="whole number from 1"):
         LocalServer(executor="scripted", **options)
+
+
+async def test_what_is_done_on_a_live_page_is_recorded(http: aiohttp.ClientSession):
+    """By whoever has the link, for the owner of the task; input once for each connection."""
+    executor = Showing()
+    async with LocalServer(executor=executor) as server:
+        api = Caller(server, http)
+        caller = await api.with_new_key("shop")
+        task = await running_task(caller)
+        await executor.show(drawn(1))
+        async with live_socket(http, task["live_url"]) as page:
+            await page.until(lambda: page.states and page.state["has_browser"])
+            for text in ("one", "two"):
+                await page.say(type="text", text=text)
+            await page.order("pause")
+            await page.order("stop")
+        entries = await trail(api)
+
+    live = [each for each in entries if each["call"].startswith("live_")]
+    assert [each["call"] for each in live] == ["live_input", "live_pause", "live_stop"]
+    assert {(each["key_id"], each["name"], each["subject"]) for each in live} == {
+        ("live_url", "shop", task["id"])
+    }
