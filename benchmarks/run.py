@@ -21,6 +21,7 @@ from benchmarks import (
     overhead,
     paging,
     schedule,
+    server,
     status_call,
     transfers,
     waiting,
@@ -148,6 +149,7 @@ def collect(effort: Effort, picture: Path) -> Iterator[tuple[list[Row], list[str
         "Webhooks": webhooks.report,
         "Batches": batch.report,
         "Held calls": long_poll.report,
+        "Server": server.report,
     }
     rows: list[Row] = []
     sections: list[str] = []

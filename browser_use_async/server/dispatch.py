@@ -141,7 +141,7 @@ def handler_of(endpoint: Endpoint, backend: Backend, authorization: Authorizatio
         if endpoint.effect is Effect.CREATES:
             call.subject = getattr(result, "id", None) or getattr(result, "profile_id", None)
         # Clients call .json() on every answer, so a call that returns nothing sends an object.
-        if not isinstance(result, Json):
+        if not isinstance(result, (Json, str)):
             result = {} if endpoint.returns is None else unstructure(result)
         return json_response(result, headers=held)
 

@@ -20,7 +20,7 @@ class RefusalError(Exception):
 
 
 class Json(dict[str, Any]):
-    """An answer that is JSON already, and is not converted."""
+    """An answer that is JSON already, and is not converted; text is not either."""
 
 
 def json_response(
