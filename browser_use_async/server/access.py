@@ -7,7 +7,8 @@ import math
 import re
 from collections import OrderedDict, deque
 from collections.abc import Awaitable, Callable, Collection
-from ipaddress import IPv6Address, ip_address, ip_network
+from datetime import datetime
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 
 import attrs
 from aiohttp import hdrs, web
@@ -15,6 +16,7 @@ from aiohttp.typedefs import Middleware
 from yarl import URL
 
 from browser_use_async.api.limits import is_loopback
+from browser_use_async.server.keys.api_key import DEFAULT_KEY, REVOKED, ApiKey, digest_of
 from browser_use_async.server.responses import RefusalError, json_response
 
 MAX_WRONG_KEYS = 20
@@ -105,11 +107,17 @@ class _Guesses:
     braked_until: float = -math.inf
 
 
+FindKey = Callable[[bytes], Awaitable[ApiKey | None]]
+"""Finds the key with a digest, valid or not."""
+
+
 class ApiKeyCheck:
-    """Checks the API key of requests, and slows down whoever guesses it.
+    """Finds out whose key a request has, and slows down whoever guesses one.
 
     Args:
-        api_key: The right key.
+        api_key: The key that the server was started with.
+        find: Finds the others by their digests.
+        now: The time, at which keys expire.
         behind_proxy: Whether the client's address is the last one in `X-Forwarded-For`.
         max_wrong_keys: The most wrong keys that an address may send within a minute.
     """
@@ -117,21 +125,25 @@ class ApiKeyCheck:
     def __init__(
         self,
         api_key: str,
+        find: FindKey,
+        now: Callable[[], datetime],
         *,
         behind_proxy: bool = False,
         max_wrong_keys: int = MAX_WRONG_KEYS,
     ) -> None:
         self._api_key = api_key.encode("ascii")
+        self._find = find
+        self._now = now
         self._behind_proxy = behind_proxy
         self._max_wrong_keys = max_wrong_keys
         self._guesses: OrderedDict[str, _Guesses] = OrderedDict()
 
-    def check(self, request: web.BaseRequest) -> None:
-        """Refuse a request without the right key.
+    async def check(self, request: web.BaseRequest) -> ApiKey:
+        """Return the key of a request.
 
         Raises:
-            RefusalError: 403 without a Bearer header, 401 for another key, and 429 for any key
-                from an address that sent too many wrong ones.
+            RefusalError: 403 without a Bearer header, 401 for a key that is wrong, revoked or
+                expired, and 429 for any key from an address that sent too many wrong ones.
         """
         scheme, _, credentials = request.headers.get(hdrs.AUTHORIZATION, "").partition(" ")
         credentials = credentials.strip()
@@ -143,9 +155,30 @@ class ApiKeyCheck:
         self._check_brake(request)
         # In constant time: the duration must not show how much of a guess was right.
         given = credentials.encode("utf-8", "surrogateescape")
-        if not hmac.compare_digest(given, self._api_key):
+        if hmac.compare_digest(given, self._api_key):
+            return DEFAULT_KEY
+        # An index does not compare in constant time. What its time could show is how far the digest
+        # of a guess is right, which leads to no key.
+        key = await self._find(digest_of(credentials))
+        if key is None:
             self._record_wrong_key(request)
             raise RefusalError(401, "Invalid API key")
+        if not key.is_valid(self._now()):
+            # No guess, so it is not counted: a program that was forgotten must not lock out others.
+            expired = "The API key has expired"
+            raise RefusalError(401, REVOKED if key.revoked_at is not None else expired)
+        return key
+
+    def address_of(self, request: web.BaseRequest) -> IPv4Address | IPv6Address | None:
+        """The client's address, or None if neither the connection nor the proxy tells one."""
+        text = request.remote or ""
+        if self._behind_proxy and (passed := request.headers.getall("X-Forwarded-For", ())):
+            # The proxy adds the last one; those before it are what the client says.
+            text = passed[-1].rpartition(",")[2].strip()
+        try:
+            return ip_address(text)
+        except ValueError:
+            return None
 
     def _check_brake(self, request: web.BaseRequest) -> None:
         guesses = self._guesses.get(self._client(request)) if self._guesses else None
@@ -176,17 +209,10 @@ class ApiKeyCheck:
 
     def _client(self, request: web.BaseRequest) -> str:
         """The client's address, of IPv6 the network that one customer has."""
-        text = request.remote or ""
-        if self._behind_proxy and (passed := request.headers.getall("X-Forwarded-For", ())):
-            # The proxy adds the last one; those before it are what the client says.
-            text = passed[-1].rpartition(",")[2].strip()
-        try:
-            address = ip_address(text)
-        except ValueError:
-            return "an unknown address"
+        address = self.address_of(request)
         if isinstance(address, IPv6Address) and address.ipv4_mapped is None:
             return str(ip_network((address, 64), strict=False))
-        return str(address)
+        return "an unknown address" if address is None else str(address)
 
 
 def _monotonic() -> float:

@@ -21,6 +21,8 @@ LOGGER = logging.getLogger("browser_use_async.server.access")
 _MASK = "***"
 # Wherever it stands: a client or a proxy may have put something in front, or encoded a slash.
 _TOKEN = re.compile(r"\b(live|share)((?:/|%2f)+)[^/]+", re.IGNORECASE)
+# Nobody should, but a key may be written where an id is due.
+_KEY = re.compile(r"\bbu_[\w-]{16,}")
 _LONGEST = 200  # characters of a path or a query
 _MAX_DECODINGS = 3  # a proxy may decode a path, and the server decodes it again
 
@@ -55,7 +57,7 @@ def masked_target(request: web.BaseRequest) -> str:
 
 def _masked_path(path: str) -> str:
     """The path without tokens, also where its letters are percent-encoded."""
-    masked = _TOKEN.sub(rf"\1\2{_MASK}", path)
+    masked = _KEY.sub(_MASK, _TOKEN.sub(rf"\1\2{_MASK}", path))
     decoded = masked
     for _ in range(_MAX_DECODINGS if "%" in masked else 0):
         decoded = unquote(decoded)
@@ -75,7 +77,7 @@ def _pair(name: str, value: str, known: Iterable[str]) -> str:
     # A name that is not the API's can be anything, and be a secret itself.
     if name not in known:
         return f"{_MASK}={_MASK}" if not name.isidentifier() else f"{name}={_MASK}"
-    return f"{name}={value if value.isprintable() else _MASK}"
+    return f"{name}={_KEY.sub(_MASK, value) if value.isprintable() else _MASK}"
 
 
 @cache

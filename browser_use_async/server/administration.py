@@ -9,7 +9,7 @@ from aiohttp import web
 from browser_use_async.api.converter import unstructure
 from browser_use_async.api.json import JsonRefusedError, read_json
 from browser_use_async.errors import ConfigurationError
-from browser_use_async.server.access import ApiKeyCheck, was_forwarded
+from browser_use_async.server.access import was_forwarded
 from browser_use_async.server.backend import Backend
 from browser_use_async.server.faults import (
     Fault,
@@ -17,6 +17,12 @@ from browser_use_async.server.faults import (
     fault_as_json,
     faults_from_json,
 )
+from browser_use_async.server.keys.admin_client import NO_KEY
+from browser_use_async.server.keys.administration import MAX_ENTRIES
+from browser_use_async.server.keys.api_key import DEFAULT_NAME, Scope
+from browser_use_async.server.keys.authorization import Authorization, Call, CallHandler
+from browser_use_async.server.keys.new_key import new_key_from_json
+from browser_use_async.server.keys.scopes import SCOPES
 from browser_use_async.server.responses import RefusalError, json_response
 from browser_use_async.server.webhooks import Webhook, WebhookSender
 from browser_use_async.server.webhooks.deliveries import delivery_as_json
@@ -25,97 +31,144 @@ from browser_use_async.types import Balance
 ClientCheck = Callable[[web.Request], None]
 """Raises `RefusalError` for a client that may not administrate the server."""
 
+AddRoute = Callable[[str, str, str, CallHandler], None]
+
 _MOST_CENTS = Decimal(10) ** 12
+_LATEST_ENTRIES = 1000  # of the audit trail, unless the request says how many
 
 
 def add_administration(
     application: web.Application,
     backend: Backend,
-    keys: ApiKeyCheck,
+    authorization: Authorization,
     faults: FaultInjector,
     webhooks: WebhookSender,
     check_client: ClientCheck,
 ) -> None:
-    """Add the routes, which need the API key; all but two are for whoever runs the server."""
+    """Add the routes, which need an API key; all but two are for whoever runs the server."""
 
-    def check(request: web.Request) -> None:
-        check_client(request)
-        keys.check(request)
+    def add(method: str, path: str, route: str, handler: CallHandler) -> None:
+        async def check_and_answer(request: web.Request, call: Call) -> web.StreamResponse:
+            if SCOPES[route] is Scope.ADMIN:
+                check_client(request)
+            return await handler(request, call)
 
-    async def add_credits(request: web.Request) -> web.Response:
+        handle = authorization.guard(route, check_and_answer)
+        application.router.add_route(method, path, handle, name=route)
+
+    _add_credit_and_faults(add, backend, faults)
+    _add_webhooks(add, webhooks)
+    _add_keys(add, backend)
+
+
+def _add_credit_and_faults(add: AddRoute, backend: Backend, faults: FaultInjector) -> None:
+    async def add_credits(request: web.Request, _call: Call) -> web.Response:
         """Add credit: `{"cents": 500}`."""
-        check(request)
         await backend.account.add(_read_cents(await request.read()))
         return json_response(unstructure(Balance(await backend.account.balance_cents())))
 
-    async def show_faults(request: web.Request) -> web.Response:
+    async def show_faults(_request: web.Request, _call: Call) -> web.Response:
         """Return the fault rules, and how often each fired."""
-        check(request)
         return _faults_response(faults)
 
-    async def replace_faults(request: web.Request) -> web.Response:
+    async def replace_faults(request: web.Request, _call: Call) -> web.Response:
         """Replace the fault rules: `{"faults": [{"kind": "reset"}]}`."""
-        check(request)
         faults.set_faults(_read_faults(await request.read()))
         return _faults_response(faults)
 
-    async def show_costs(request: web.Request) -> web.Response:
+    async def show_costs(request: web.Request, call: Call) -> web.Response:
         """Return the cost of tasks in US cents: `?task_id=A&task_id=B`. The home page asks it."""
-        keys.check(request)
-        records = [await backend.tasks.get(each) for each in request.query.getall("task_id", [])]
+        tasks = backend.of(call.key.name).tasks
+        records = [await tasks.get(each) for each in request.query.getall("task_id", [])]
         costs = {each.id: str(each.cost_cents) for each in records if each is not None}
         return json_response({"costs": costs})
 
-    async def revoke_links(request: web.Request) -> web.Response:
+    async def revoke_links(request: web.Request, _call: Call) -> web.Response:
         """Take back the links to the pages of a task, which then has others."""
-        check(request)
         if not await backend.tasks.revoke_links(request.match_info["task_id"]):
             raise RefusalError(404, "Task not found")
         return json_response({})
 
-    application.router.add_delete("/admin/links/{task_id}", revoke_links, name="admin_revoke_links")
-    application.router.add_get("/admin/costs", show_costs, name="admin_costs")
-    application.router.add_post("/admin/credits", add_credits, name="admin_credits")
-    application.router.add_get("/admin/faults", show_faults, name="admin_faults")
-    application.router.add_put("/admin/faults", replace_faults, name="admin_set_faults")
-    _add_webhooks(application, keys, webhooks, check)
+    add("DELETE", "/admin/links/{task_id}", "admin_revoke_links", revoke_links)
+    add("GET", "/admin/costs", "admin_costs", show_costs)
+    add("POST", "/admin/credits", "admin_credits", add_credits)
+    add("GET", "/admin/faults", "admin_faults", show_faults)
+    add("PUT", "/admin/faults", "admin_set_faults", replace_faults)
 
 
-def _add_webhooks(
-    application: web.Application, keys: ApiKeyCheck, webhooks: WebhookSender, check: ClientCheck
-) -> None:
-    async def show_webhooks(request: web.Request) -> web.Response:
+def _add_webhooks(add: AddRoute, webhooks: WebhookSender) -> None:
+    async def show_webhooks(_request: web.Request, _call: Call) -> web.Response:
         """List the webhooks, without their secrets."""
-        check(request)
         return json_response({"webhooks": [_webhook_as_json(each) for each in webhooks.webhooks]})
 
-    async def add_webhook(request: web.Request) -> web.Response:
+    async def add_webhook(request: web.Request, call: Call) -> web.Response:
         """Add a webhook: `{"url": "https://...", "secret": "..."}`."""
-        check(request)
         webhook = _read_webhook(await request.read())
         await _register(webhooks, webhook)
+        call.subject = webhook.id
         return json_response(_webhook_as_json(webhook))
 
-    async def remove_webhook(request: web.Request) -> web.Response:
+    async def remove_webhook(request: web.Request, _call: Call) -> web.Response:
         """Remove a webhook."""
-        check(request)
         if not await webhooks.remove(request.match_info["webhook_id"]):
             raise RefusalError(404, "Webhook not found")
         return json_response({})
 
-    async def show_deliveries(request: web.Request) -> web.Response:
+    async def show_deliveries(request: web.Request, call: Call) -> web.Response:
         """List deliveries, oldest first: `?latest=20`. The home page asks it."""
-        keys.check(request)
-        count = await webhooks.outbox.count()
+        owner = call.key.name
+        count = await webhooks.outbox.count_of(owner)
         shown = _latest(request.query.get("latest", str(count or 1)))
-        deliveries = [delivery_as_json(each) for each in await webhooks.outbox.latest(shown)]
-        return json_response({"deliveries": deliveries, "count": count})
+        deliveries = await webhooks.outbox.latest_of(owner, shown)
+        answer = {"deliveries": [delivery_as_json(each) for each in deliveries], "count": count}
+        return json_response(answer)
 
-    router = application.router
-    router.add_get("/admin/webhooks", show_webhooks, name="admin_webhooks")
-    router.add_post("/admin/webhooks", add_webhook, name="admin_add_webhook")
-    router.add_delete("/admin/webhooks/{webhook_id}", remove_webhook, name="admin_remove_webhook")
-    router.add_get("/admin/deliveries", show_deliveries, name="admin_deliveries")
+    add("GET", "/admin/webhooks", "admin_webhooks", show_webhooks)
+    add("POST", "/admin/webhooks", "admin_add_webhook", add_webhook)
+    add("DELETE", "/admin/webhooks/{webhook_id}", "admin_remove_webhook", remove_webhook)
+    add("GET", "/admin/deliveries", "admin_deliveries", show_deliveries)
+
+
+def _add_keys(add: AddRoute, backend: Backend) -> None:
+    keys = backend.keys
+
+    async def show_keys(_request: web.Request, _call: Call) -> web.Response:
+        """List the keys, without their texts."""
+        return json_response({"keys": await keys.all()})
+
+    async def add_key(request: web.Request, call: Call) -> web.Response:
+        """Add a key: `{"name": "shop"}`. Only this answer has its text."""
+        try:
+            added = await keys.add(new_key_from_json(read_json(await request.read())))
+        except (JsonRefusedError, ConfigurationError) as error:
+            raise RefusalError(422, str(error)) from None
+        call.subject = added["id"]
+        return json_response(added, headers={"Cache-Control": "no-store"})
+
+    async def revoke_key(request: web.Request, _call: Call) -> web.Response:
+        """Revoke a key, and end what is held for it."""
+        revoked = await keys.revoke(request.match_info["key_id"])
+        if revoked is None:
+            raise RefusalError(404, NO_KEY)
+        backend.held_calls.end(revoked["id"])
+        owner = revoked["name"]
+        if owner != DEFAULT_NAME and not await keys.has_valid(owner):
+            # Whoever steers a task of theirs by its link may do so no longer.
+            await backend.tasks.of(owner).revoke_links_at_work()
+        return json_response(revoked)
+
+    async def show_audit(request: web.Request, _call: Call) -> web.Response:
+        """List the audit trail, oldest first: `?latest=100&name=shop`."""
+        latest = _latest(request.query.get("latest", str(_LATEST_ENTRIES)))
+        if latest > MAX_ENTRIES:
+            raise RefusalError(422, f"latest may be {MAX_ENTRIES} at most")
+        entries = await keys.entries(latest, request.query.get("name"))
+        return json_response({"entries": entries})
+
+    add("GET", "/admin/keys", "admin_keys", show_keys)
+    add("POST", "/admin/keys", "admin_add_key", add_key)
+    add("DELETE", "/admin/keys/{key_id}", "admin_revoke_key", revoke_key)
+    add("GET", "/admin/audit", "admin_audit", show_audit)
 
 
 def _latest(text: str) -> int:

@@ -10,7 +10,7 @@ from aiohttp import hdrs, web
 from aiohttp.typedefs import Middleware
 
 from browser_use_async.api.endpoint_table import API_PREFIX, ENDPOINTS
-from browser_use_async.server.access import AllowedHosts, ApiKeyCheck
+from browser_use_async.server.access import AllowedHosts
 from browser_use_async.server.administration import (
     ClientCheck,
     add_administration,
@@ -22,6 +22,7 @@ from browser_use_async.server.cors import CrossOriginPolicy
 from browser_use_async.server.dispatch import handler_of
 from browser_use_async.server.faults import FaultInjector
 from browser_use_async.server.file_routes import download, upload
+from browser_use_async.server.keys.authorization import Authorization, Call
 from browser_use_async.server.live_view import add_live_routes
 from browser_use_async.server.openapi import openapi_document
 from browser_use_async.server.operations.tasks import find_task
@@ -44,7 +45,7 @@ _ENCRYPTED_ONLY = "max-age=31536000"  # a year, for this host alone
 
 def build_application(
     backend: Backend,
-    keys: ApiKeyCheck,
+    authorization: Authorization,
     hosts: AllowedHosts,
     requests: "Counter[str]",
     faults: FaultInjector,
@@ -68,10 +69,10 @@ def build_application(
     add = application.router.add_route
     for endpoint in ENDPOINTS:
         # Named after the endpoint: faults and the counts of requests use the route's name.
-        handler = handler_of(endpoint, backend, keys)
+        handler = handler_of(endpoint, backend, authorization)
         add(endpoint.method, API_PREFIX + endpoint.path, handler, name=endpoint.name)
-    _add_pages(application, backend, keys)
-    add_administration(application, backend, keys, faults, webhooks, check_client)
+    _add_pages(application, backend, authorization)
+    add_administration(application, backend, authorization, faults, webhooks, check_client)
     cross_origin.install(application)
     application.on_response_prepare.append(_marking(cross_origin, is_encrypted=is_encrypted))
     # The first of all: whatever else a request wants, it wants it from this server.
@@ -81,7 +82,7 @@ def build_application(
 
 def build_administration(
     backend: Backend,
-    keys: ApiKeyCheck,
+    authorization: Authorization,
     requests: "Counter[str]",
     faults: FaultInjector,
     webhooks: WebhookSender,
@@ -90,7 +91,7 @@ def build_administration(
     hosts = AllowedHosts((), any_address=False)
     middlewares = [hosts.middleware(), _counting(requests), _answer_errors]
     application = web.Application(client_max_size=MAX_BODY, middlewares=middlewares)
-    add_administration(application, backend, keys, faults, webhooks, check_direct_client)
+    add_administration(application, backend, authorization, faults, webhooks, check_direct_client)
     application.on_response_prepare.append(_marking(None, is_encrypted=False))
     return application
 
@@ -113,7 +114,9 @@ def _marking(
     return mark
 
 
-def _add_pages(application: web.Application, backend: Backend, keys: ApiKeyCheck) -> None:
+def _add_pages(
+    application: web.Application, backend: Backend, authorization: Authorization
+) -> None:
     async def home(request: web.Request) -> web.Response:
         return home_page(backend)
 
@@ -131,9 +134,8 @@ def _add_pages(application: web.Application, backend: Backend, keys: ApiKeyCheck
     async def agent_version(request: web.Request) -> web.Response:
         return json_response(__version__)
 
-    async def gif(request: web.Request) -> web.Response:
-        keys.check(request)
-        await find_task(backend, request.match_info["task_id"])
+    async def gif(request: web.Request, call: Call) -> web.Response:
+        await find_task(backend.of(call.key.name), request.match_info["task_id"])
         return json_response({"gif": None})
 
     async def file(request: web.Request) -> web.Response:
@@ -151,10 +153,12 @@ def _add_pages(application: web.Application, backend: Backend, keys: ApiKeyCheck
     application.router.add_get(
         f"{API_PREFIX}/browser-use-version", agent_version, name="browser_use_version"
     )
-    application.router.add_get(f"{API_PREFIX}/task/{{task_id}}/gif", gif, name="task_gif")
+    application.router.add_get(
+        f"{API_PREFIX}/task/{{task_id}}/gif", authorization.guard("task_gif", gif), name="task_gif"
+    )
     application.router.add_put("/uploads/{file_name}", put, name="upload")
     application.router.add_get("/files/{task_id}/{file_name}", file, name="file")
-    add_live_routes(application, backend)
+    add_live_routes(application, backend, authorization)
 
 
 @lru_cache(maxsize=8)  # servers of one program

@@ -9,6 +9,7 @@ import attrs
 from browser_use_async.api.endpoint_table import Endpoint
 from browser_use_async.server.held_calls import HeldCalls
 from browser_use_async.server.jobs import TaskRunner
+from browser_use_async.server.keys.administration import KeyAdministration
 from browser_use_async.server.search import SearchEngine
 from browser_use_async.server.signed_links import Links
 from browser_use_async.server.storage import Database, Tasks
@@ -43,6 +44,7 @@ class Backend:
     uploads: Uploads  # uploaded files
     sealed: Secrets  # secrets of all kinds
     search: SearchEngine  # the search operations
+    keys: KeyAdministration  # the API keys but the one that the server is started with
     held_calls: HeldCalls = attrs.field(kw_only=True)  # calls that wait for a change
     # How many tasks may run at once, or None for any number
     max_concurrent_tasks: int | None = None
@@ -51,6 +53,24 @@ class Backend:
     task_lifetime: timedelta | None = None
     screenshots: bool = True  # whether pictures of the steps are kept
     recordings: bool = True  # whether recordings are kept
+    # What was made by `of`, which each request asks for
+    views: "dict[tuple[str, bool], Backend]" = attrs.field(factory=dict, kw_only=True, repr=False)
+
+    def of(self, owner: str, *, may_steer: bool = True) -> "Backend":
+        """The same server with what belongs to one owner, and for who may steer or not."""
+        view = self.views.get((owner, may_steer))
+        if view is None:
+            view = attrs.evolve(
+                self,
+                tasks=self.tasks.of(owner),
+                links=self.links.of(owner, may_steer=may_steer),
+                account=self.account.of(owner),
+                profiles=self.profiles.of(owner),
+                schedules=self.schedules.of(owner),
+                uploads=self.uploads.of(owner),
+            )
+            self.views[owner, may_steer] = view
+        return view
 
 
 def operation(endpoint: Endpoint) -> Callable[[OperationT], OperationT]:

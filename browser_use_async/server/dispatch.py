@@ -6,22 +6,24 @@ of the inputs as FastAPI does.
 
 import inspect
 import json
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from email.message import Message
+from functools import partial
 from typing import Any
 
 from aiohttp import web
 
 from browser_use_async.api.converter import unstructure
-from browser_use_async.api.endpoint_table import ME, Endpoint
+from browser_use_async.api.endpoint_table import Effect, Endpoint
 from browser_use_async.api.json import JsonRefusedError, read_json
 from browser_use_async.api.validation import Mode, Problem, validate
-from browser_use_async.server.access import ApiKeyCheck
 from browser_use_async.server.backend import Backend
+from browser_use_async.server.held_calls import Reader
+from browser_use_async.server.keys.api_key import DEFAULT_KEY, ApiKey, Scope
+from browser_use_async.server.keys.authorization import Authorization, Call, Handler
 from browser_use_async.server.operations import OPERATIONS
+from browser_use_async.server.operations.tasks import task_view
 from browser_use_async.server.responses import Json, RefusalError, json_response
-
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 async def read_inputs(endpoint: Endpoint, request: web.Request) -> list[Any]:
@@ -120,29 +122,37 @@ def _refused_body(kind: str, message: str, value: Any, *place: int, **context: s
     return RefusalError(422, [_described("body", problem)])
 
 
-def handler_of(endpoint: Endpoint, backend: Backend, keys: ApiKeyCheck) -> Handler:
+def handler_of(endpoint: Endpoint, backend: Backend, authorization: Authorization) -> Handler:
     """Return the request handler for an endpoint."""
     answer_call = OPERATIONS[endpoint.name]
     hold = backend.held_calls.hold_of(endpoint)
 
-    async def handle(request: web.Request) -> web.StreamResponse:
-        if endpoint.authenticated:
-            try:
-                keys.check(request)
-            except RefusalError as refusal:
-                if endpoint is ME and refusal.status != 429:
-                    refusal.body = False  # the one call that answers whether the key is good
-                raise
+    async def answer(request: web.Request, call: Call) -> web.StreamResponse:
+        view = backend.of(call.key.name, may_steer=Scope.STEER in call.key.scopes)
         inputs = await read_inputs(endpoint, request)
-        held = None if hold is None else await hold(request, *inputs)
+        held = None
+        if hold is not None:
+            held = await hold(request, _reader(call.key, view), *inputs)
         if isinstance(held, web.StreamResponse):
             return held
-        result = answer_call(backend, *inputs)
+        result = answer_call(view, *inputs)
         if inspect.isawaitable(result):
             result = await result
+        if endpoint.effect is Effect.CREATES:
+            call.subject = getattr(result, "id", None) or getattr(result, "profile_id", None)
         # Clients call .json() on every answer, so a call that returns nothing sends an object.
         if not isinstance(result, (Json, str)):
             result = {} if endpoint.returns is None else unstructure(result)
         return json_response(result, headers=held)
 
-    return handle
+    if endpoint.authenticated:
+        return authorization.guard(endpoint.name, answer)
+
+    async def answer_anybody(request: web.Request) -> web.StreamResponse:
+        return await answer(request, Call(DEFAULT_KEY))  # which ping does not look at
+
+    return answer_anybody
+
+
+def _reader(key: ApiKey, view: Backend) -> Reader:
+    return Reader(key.id, view.tasks, partial(task_view, links=view.links))

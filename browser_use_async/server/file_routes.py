@@ -11,6 +11,7 @@ from browser_use_async.api.limits import MAX_FILE_BYTES
 from browser_use_async.server.backend import Backend
 from browser_use_async.server.responses import storage_error
 from browser_use_async.server.signed_links import LinkFault
+from browser_use_async.server.storage.database import DEFAULT_OWNER
 from browser_use_async.server.storage.task_files import StoredFile, find_file
 
 _ONE_RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})", re.IGNORECASE | re.ASCII)
@@ -91,7 +92,8 @@ async def upload(backend: Backend, request: web.Request) -> web.Response:
     use, expires, signature = (
         request.query.get(each, "") for each in ("use", "expires", "signature")
     )
-    fault = backend.links.upload_fault(name, content_type, use, expires, signature)
+    owner = request.query.get("owner", DEFAULT_OWNER)
+    fault = backend.links.upload_fault(name, content_type, use, owner, expires, signature)
     if fault is not None:
         return storage_error(403, fault.code, fault)
     content = await _body(request)
@@ -102,12 +104,13 @@ async def upload(backend: Backend, request: web.Request) -> web.Response:
         return refusal
     if not content:
         return storage_error(400, "IncompleteBody", "The file is empty")
-    if await backend.uploads.size_with(name, content) > backend.max_upload_bytes:
+    uploads = backend.uploads.of(owner)
+    if await uploads.size_with(name, content) > backend.max_upload_bytes:
         message = "The uploads of this server have reached the size that its operator allows"
         return storage_error(507, "QuotaExceeded", message)
     if not backend.links.use_for(signature, expires, content):
         return storage_error(403, LinkFault.USED.code, LinkFault.USED)
-    await backend.uploads.put(name, content)
+    await uploads.put(name, content)
     # S3 uses the MD5 digest as the entity tag.
     return web.Response(headers={"ETag": f'"{hashlib.md5(content).hexdigest()}"'})  # noqa: S324 - S3's
 

@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable, Generator
 from contextlib import contextmanager, suppress
 from typing import Any
 
+import attrs
 from aiohttp import web
 
 from browser_use_async.api.endpoint_table import GET_TASK_STATUS, LIST_TASKS, Endpoint
@@ -22,7 +23,8 @@ from browser_use_async.api.held_calls import (
     Wait,
     read_wait,
 )
-from browser_use_async.server.responses import compact_json
+from browser_use_async.server.keys.api_key import REVOKED
+from browser_use_async.server.responses import RefusalError, compact_json
 from browser_use_async.server.storage import TaskRecord, Tasks
 from browser_use_async.types import PageQuery, TaskId
 
@@ -42,17 +44,25 @@ _TICK = 0.001  # timers may fire a little early
 _GATHERING = 0.01  # seconds in which changes are gathered: each write wakes a client and costs it
 
 Hold = Callable[..., Awaitable[web.StreamResponse | dict[str, str]]]
-"""Takes the request and its inputs; gives the answer, or headers of the ordinary one."""
+"""Takes the request, who reads and its inputs; gives the answer, or headers of the ordinary one."""
+
+
+@attrs.frozen
+class Reader:
+    """Whose call is held."""
+
+    key_id: str
+    tasks: Tasks  # the tasks of the owner
+    view: Callable[[TaskRecord], dict[str, Any]]  # a task as get-task gives it
 
 
 class HeldCalls:
     """The held calls of one server. Each costs memory, and no thread and no timer but its pulse."""
 
-    def __init__(self, tasks: Tasks, view: Callable[[TaskRecord], dict[str, Any]]) -> None:
-        self.tasks = tasks
-        self.view = view  # a task as get-task gives it
-        self.is_closing = False
-        self._calls: set[asyncio.Event] = set()
+    def __init__(self) -> None:
+        self._is_closing = False
+        self._revoked: set[str] = set()  # ids of keys
+        self._calls: dict[asyncio.Event, str] = {}  # the key of each
         self._streams = 0
 
     def hold_of(self, endpoint: Endpoint) -> Hold | None:
@@ -65,73 +75,96 @@ class HeldCalls:
 
     def close(self) -> None:
         """Answer all of them now."""
-        self.is_closing = True
+        self._is_closing = True
         for event in self._calls:
             event.set()
 
+    def end(self, key_id: str) -> None:
+        """End those of a key that was revoked."""
+        self._revoked.add(key_id)
+        for event, holder in self._calls.items():
+            if holder == key_id:
+                event.set()
+
+    def are_over(self, key_id: str) -> bool:
+        """Whether no calls of a key are held any more."""
+        return self._is_closing or key_id in self._revoked
+
     @contextmanager
-    def holding(self, event: asyncio.Event) -> Generator[None]:
-        """Count a call, whose event is set when the server closes."""
-        self._calls.add(event)
+    def holding(self, event: asyncio.Event, key_id: str) -> Generator[None]:
+        """Count a call, whose event is set when the server closes or the key is revoked."""
+        self._calls[event] = key_id
         try:
             yield
         finally:
-            self._calls.discard(event)
+            del self._calls[event]
 
     @contextmanager
-    def streaming(self) -> Generator[asyncio.Event]:
+    def streaming(self, reader: Reader) -> Generator[asyncio.Event]:
         """Count a stream of changes; gives the event that is set by each."""
         self._streams += 1
         try:
-            with self.tasks.change_log.reading() as event, self.holding(event):
+            with (
+                reader.tasks.change_log.reading() as event,
+                self.holding(event, reader.key_id),
+            ):
                 yield event
         finally:
             self._streams -= 1
 
-    async def _hold_status(self, request: web.Request, path: TaskId) -> dict[str, str]:
+    async def _hold_status(
+        self, request: web.Request, reader: Reader, path: TaskId
+    ) -> dict[str, str]:
+        tasks = reader.tasks
         wait = _wait_of(request)
         if wait is None or (wait.seconds and len(self._calls) >= MAX_HELD):
             return {}
-        status = await self.tasks.status(path.task_id)
+        status = await tasks.status(path.task_id)
         if status is None:
             return {}
         # With the status that the client knows, no change between two of its calls is missed.
         known = wait.status or status
         loop = asyncio.get_running_loop()
         until = loop.time() + wait.seconds
-        with self.tasks.changes.listening(path.task_id) as changed, self.holding(changed):
+        with (
+            tasks.changes.listening(path.task_id) as changed,
+            self.holding(changed, reader.key_id),
+        ):
             while status == known and not status.is_terminal:
                 left = until - loop.time()
-                if left <= _TICK or self.is_closing or request.transport is None:
+                if left <= _TICK or self.are_over(reader.key_id) or request.transport is None:
                     break
                 changed.clear()
                 await wait_for(changed, left)
-                status = await self.tasks.status(path.task_id) or status
+                status = await tasks.status(path.task_id) or status
+        if reader.key_id in self._revoked:
+            raise RefusalError(401, REVOKED)
         return _applied(wait._replace(whole=False))
 
     async def _hold_list(
-        self, request: web.Request, _query: PageQuery
+        self, request: web.Request, reader: Reader, _query: PageQuery
     ) -> web.StreamResponse | dict[str, str]:
-        log = self.tasks.change_log
+        log = reader.tasks.change_log
         wait = _wait_of(request)
         cursor = request.headers.get(CHANGES_HEADER)
         is_full = self._streams >= MAX_STREAMS or len(self._calls) >= MAX_HELD
-        if wait is None or not wait.seconds or cursor is None or is_full or self.is_closing:
+        if wait is None or not wait.seconds or cursor is None or is_full or self._is_closing:
             return {CHANGES_HEADER: log.cursor(log.position)}
         whole = wait.whole and self._streams < MAX_WHOLE_STREAMS
-        return ChangeStream(self, cursor, wait._replace(whole=whole))
+        return ChangeStream(self, reader, cursor, wait._replace(whole=whole))
 
 
 class ChangeStream(web.StreamResponse):
     """The answer to a list call that asks for changes: a line of JSON for each, as it happens."""
 
-    def __init__(self, calls: HeldCalls, cursor: str, wait: Wait) -> None:
+    def __init__(self, calls: HeldCalls, reader: Reader, cursor: str, wait: Wait) -> None:
         super().__init__(headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"})
         self.headers.update(_applied(wait))
         self.content_type = CHANGES_TYPE
         self._is_whole = wait.whole
         self._calls = calls
-        self._log = calls.tasks.change_log
+        self._reader = reader
+        self._log = reader.tasks.change_log
         self._seconds = wait.seconds
         asked = self._log.position_of(cursor)
         self._is_reset = asked is None and cursor != FROM_NOW
@@ -142,7 +175,7 @@ class ChangeStream(web.StreamResponse):
         # Here and not in the handler, so that faults see an answer that is not sent yet.
         try:
             async with asyncio.timeout(self._seconds + _LATE):
-                with self._calls.streaming() as changed:
+                with self._calls.streaming(self._reader) as changed:
                     await self._send_changes(changed)
                 await super().write_eof(data)
         except TimeoutError:
@@ -152,7 +185,8 @@ class ChangeStream(web.StreamResponse):
         loop = asyncio.get_running_loop()
         until = loop.time() + self._seconds
         await self.write(self._place(is_reset=self._is_reset))
-        while not self._calls.is_closing and (left := until - loop.time()) > _TICK:
+        calls, key_id = self._calls, self._reader.key_id
+        while not calls.are_over(key_id) and (left := until - loop.time()) > _TICK:
             changed.clear()
             if self._position < self._log.position:
                 await asyncio.sleep(_GATHERING)
@@ -178,8 +212,8 @@ class ChangeStream(web.StreamResponse):
 
     async def _ended_task(self, task_id: str) -> bytes:
         """A task as get-task answers it; empty if it is too large, or not there any more."""
-        record = await self._calls.tasks.get(task_id)
-        text = b"" if record is None else compact_json(self._calls.view(record))
+        record = await self._reader.tasks.get(task_id)
+        text = b"" if record is None else compact_json(self._reader.view(record))
         return text if len(text) <= MAX_WHOLE else b""
 
     def _place(self, *, is_reset: bool) -> bytes:

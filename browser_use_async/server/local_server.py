@@ -7,7 +7,6 @@ from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -32,13 +31,17 @@ from browser_use_async.server.executors.protocol import Executor
 from browser_use_async.server.faults import Fault, FaultInjector
 from browser_use_async.server.held_calls import HeldCalls
 from browser_use_async.server.jobs.runner import TaskRunner
+from browser_use_async.server.keys.administration import KeyAdministration
+from browser_use_async.server.keys.audit import KEPT_DAYS, KEPT_ENTRIES, check_bounds
+from browser_use_async.server.keys.authorization import Authorization
 from browser_use_async.server.listen_address import AdminAddress, ListenAddress
-from browser_use_async.server.operations.tasks import task_view
 from browser_use_async.server.scheduler import FileExpiry, Scheduler
 from browser_use_async.server.search import SearchBackend, SearchEngine, choose_backend
 from browser_use_async.server.signed_links import Links
 from browser_use_async.server.storage import Database, Store, Tasks
 from browser_use_async.server.storage.account import DEFAULT_BALANCE_CENTS, Account, Plan
+from browser_use_async.server.storage.api_keys import ApiKeys
+from browser_use_async.server.storage.audit_trail import AuditTrail
 from browser_use_async.server.storage.database import immediate
 from browser_use_async.server.storage.profiles import Profiles
 from browser_use_async.server.storage.schedules import Schedules
@@ -114,6 +117,8 @@ class LocalServer:
         admin_port: A port of 127.0.0.1 for them instead; 0 takes a free one.
         max_wrong_keys: How many wrong API keys an address may send in a minute; after that it is
             answered with 429 for a minute, whatever key it sends.
+        audit_entries: The most entries of the audit trail that are kept of each name of keys.
+        audit_days: The days after which they are deleted.
 
     Attributes:
         store: The data of the server. `store.tasks` are the tasks, oldest first, each a
@@ -161,11 +166,14 @@ class LocalServer:
         admin_socket: str | os.PathLike[str] | None = None,
         admin_port: int | None = None,
         max_wrong_keys: int = MAX_WRONG_KEYS,
+        audit_entries: int = KEPT_ENTRIES,
+        audit_days: int = KEPT_DAYS,
     ) -> None:
         if task_days is not None and not 0 < task_days < 100_000:
             raise ConfigurationError("task_days must be a number of days above 0, or None")
         if max_wrong_keys < 1:
             raise ConfigurationError("max_wrong_keys must be a whole number from 1")
+        check_bounds(audit_entries, audit_days)
         self._cross_origin = CrossOriginPolicy(allow_origins)
         self._address = ListenAddress.validated(
             host=host,
@@ -200,6 +208,8 @@ class LocalServer:
         except BaseException:
             self._database.close()  # nobody gets this server, to close it
             raise
+        self._api_keys = ApiKeys(self._database, self._now)
+        self._audit_trail = AuditTrail(self._database, self._now, audit_entries, audit_days)
         self._tasks = Tasks(self._database, self._sealed, self._now)
         self.store = Store(self._database, self._tasks)
         self._profiles = Profiles(self._database, self._sealed)
@@ -345,7 +355,7 @@ class LocalServer:
                 await server_key(self._database, "signing_key", 32),
                 page_lifetime=self._page_lifetime,
             )
-            held_calls = HeldCalls(self._tasks, partial(task_view, links=links))
+            held_calls = HeldCalls()
             backend = Backend(
                 self._database,
                 self._tasks,
@@ -358,6 +368,7 @@ class LocalServer:
                 self._uploads,
                 self._sealed,
                 self._search,
+                KeyAdministration(self._api_keys, self._audit_trail, self._now),
                 self._max_concurrent_tasks,
                 self._max_upload_bytes,
                 self._task_lifetime,
@@ -380,12 +391,15 @@ class LocalServer:
             stack.push_async_callback(FileExpiry(backend, self._now).aclose)
             keys = ApiKeyCheck(
                 self.api_key,
+                self._api_keys.find,
+                self._now,
                 behind_proxy=self._address.behind_proxy,
                 max_wrong_keys=self._max_wrong_keys,
             )
+            authorization = Authorization(keys, self._audit_trail.record, self._now)
             application = build_application(
                 backend,
-                keys,
+                authorization,
                 self._address.allowed_hosts(self._url),
                 self.requests,
                 self._faults,
@@ -416,11 +430,11 @@ class LocalServer:
             stack.push_async_callback(self._faults.aclose)
             stack.callback(held_calls.close)
             await listening.start_serving()
-            await self._start_administration(stack, backend, keys)
+            await self._start_administration(stack, backend, authorization)
             self._closing = stack.pop_all()
 
     async def _start_administration(
-        self, stack: AsyncExitStack, backend: Backend, keys: ApiKeyCheck
+        self, stack: AsyncExitStack, backend: Backend, authorization: Authorization
     ) -> None:
         address = self._admin_address
         if address is None:
@@ -430,7 +444,9 @@ class LocalServer:
         stack.callback(listener.close)
         self._admin_url = address.url(listener)
         serving = web.AppRunner(
-            build_administration(backend, keys, self.requests, self._faults, self._webhooks),
+            build_administration(
+                backend, authorization, self.requests, self._faults, self._webhooks
+            ),
             access_log=ACCESS_LOG,
             access_log_class=AccessLogger,
             shutdown_timeout=_CLOSE_SECONDS,

@@ -21,6 +21,7 @@ from browser_use_async.api.endpoint_table import (
     UPDATE_BROWSER_PROFILE,
     Endpoint,
 )
+from browser_use_async.server.keys.scopes import SCOPES
 from browser_use_async.server.openapi_schemas import (
     component_schemas,
     field_schema,
@@ -33,9 +34,9 @@ _TAG = "API v1"
 
 _REASONS = {
     400: "The request cannot be carried out as it is",
-    401: "The API key is wrong",
-    402: "There is no credit left",
-    403: "There is no API key, or the plan does not include this",
+    401: "The API key is wrong, revoked or expired",
+    402: "There is no credit left, or the budget of the API key does not allow this",
+    403: "There is no API key, it lacks the scope of this call, or the plan does not include this",
     404: "There is no such thing",
     413: "The body is too large",
     422: "Validation Error",
@@ -102,6 +103,8 @@ def _operation(endpoint: Endpoint) -> dict[str, Any]:
         operation["requestBody"] = {"required": True, **_json(reference(endpoint.body))}
     if endpoint.authenticated:
         operation["security"] = [{_SCHEME: []}]
+    if (scope := SCOPES[endpoint.name]) is not None:
+        operation["x-scope"] = str(scope)
     return operation
 
 

@@ -10,7 +10,7 @@ from functools import partial
 from browser_use_async.server.backend import Backend
 from browser_use_async.server.jobs.launch import start_task
 from browser_use_async.server.responses import RefusalError, log_failure
-from browser_use_async.server.storage.database import StorageUnavailableError
+from browser_use_async.server.storage.database import DEFAULT_OWNER, StorageUnavailableError
 from browser_use_async.server.storage.expiry import expire_files, expire_tasks
 from browser_use_async.server.storage.schedules import ScheduleRecord
 from browser_use_async.server.storage.tasks import AlreadyClaimedError
@@ -115,9 +115,11 @@ class Scheduler:
         claim = partial(schedules.advance, record=record)
         # The server was down when the schedule ended. A run at its very end may be a little late.
         if self._now() <= record.end_at + timedelta(seconds=_LONGEST_SLEEP):
+            backend = self._backend.of(record.owner)
             try:
+                await self._require_key(record.owner)
                 # In one transaction: each run is started exactly once.
-                await start_task(self._backend, record.request, SCHEDULE_MODEL, claim)
+                await start_task(backend, record.request, SCHEDULE_MODEL, claim)
             except AlreadyClaimedError:
                 return
             except StorageUnavailableError:
@@ -128,3 +130,12 @@ class Scheduler:
             else:
                 return
         await self._backend.database.transact(claim)
+
+    async def _require_key(self, owner: str) -> None:
+        """Refuse the run of a schedule whose owner may do nothing any more.
+
+        Raises:
+            RefusalError: No key of this name is valid.
+        """
+        if owner != DEFAULT_OWNER and not await self._backend.keys.has_valid(owner):
+            raise RefusalError(401, f"{owner} has no valid key")

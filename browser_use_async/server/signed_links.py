@@ -5,14 +5,17 @@ import hmac
 import math
 import secrets
 from collections.abc import Callable
+from copy import copy
 from datetime import datetime
 from enum import StrEnum
+from typing import Self
 from urllib.parse import quote
 
 import attrs
 
 from browser_use_async.api.endpoint_table import API_PREFIX
 from browser_use_async.server.storage import TaskRecord
+from browser_use_async.server.storage.database import DEFAULT_OWNER
 from browser_use_async.server.storage.tasks import TaskRow
 
 
@@ -54,7 +57,15 @@ class Links:
         self._page_lifetime = page_lifetime  # seconds after the end of a task
         # Links die with the process unless the caller brings a key that outlives it.
         self._key = key or secrets.token_bytes(32)
+        self.owner = DEFAULT_OWNER
+        self.may_steer = True
         self._used: dict[str, _Use] = {}  # links for uploads, until they expire
+
+    def of(self, owner: str, *, may_steer: bool) -> Self:
+        """The links that an owner is given; without `may_steer` none that steers a task."""
+        links = copy(self)
+        links.owner, links.may_steer = owner, may_steer
+        return links
 
     @property
     def base_url(self) -> str:
@@ -62,8 +73,9 @@ class Links:
         return self.url + API_PREFIX
 
     def live_url(self, record: TaskRecord | TaskRow) -> str | None:
-        """The live page of a task, or None before it has started."""
-        return f"{self.url}/live/{record.live_token}" if record.started else None
+        """The live page of a task; None before it has started, and for who may not steer it."""
+        is_given = record.started and self.may_steer
+        return f"{self.url}/live/{record.live_token}" if is_given else None
 
     def share_url(self, record: TaskRecord) -> str | None:
         """The public page of a task, or None unless it was asked for."""
@@ -90,15 +102,17 @@ class Links:
         expires = str(int(self._now().timestamp() + self._lifetime))
         # Each link is good for one upload, so that no two of one second may be the same.
         use = secrets.token_hex(8)
-        signature = self._signature("upload", name, content_type, use, expires)
+        owner = self.owner
+        signature = self._signature("upload", name, content_type, use, owner, expires)
         place = f"{self.url}/uploads/{quote(name, safe='')}"
-        return f"{place}?use={use}&expires={expires}&signature={signature}"
+        whose = "" if owner == DEFAULT_OWNER else f"&owner={owner}"
+        return f"{place}?use={use}{whose}&expires={expires}&signature={signature}"
 
     def upload_fault(
-        self, name: str, content_type: str, use: str, expires: str, signature: str
+        self, name: str, content_type: str, use: str, owner: str, expires: str, signature: str
     ) -> LinkFault | None:
         """Why an upload link is refused, or None if it is valid."""
-        return self._fault(expires, signature, "upload", name, content_type, use)
+        return self._fault(expires, signature, "upload", name, content_type, use, owner)
 
     def use_for(self, signature: str, expires: str, content: bytes) -> bool:
         """Use a valid upload link up; False if it was used for another content.

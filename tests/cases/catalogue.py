@@ -198,4 +198,9 @@ CATALOGUE: dict[str, str] = {
     "J7": "aioresponses on the installed aiohttp",
     "J8": "no test sleeps for long",
     "J9": "clients that are wrong on purpose",
+    "J10": "a key makes the calls of its scopes",
+    "J11": "a key works with what is its owner's",
+    "J12": "a key is revoked while it is used",
+    "J13": "a key has a budget and a number of tasks at once",
+    "J14": "the audit trail holds no text, and is bounded",
 }

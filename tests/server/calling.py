@@ -50,16 +50,25 @@ class Answer:
 class Caller:
     """Sends requests to one server, with its key unless told otherwise."""
 
-    def __init__(self, server: LocalServer, http: aiohttp.ClientSession) -> None:
+    def __init__(
+        self, server: LocalServer, http: aiohttp.ClientSession, api_key: str | None = None
+    ) -> None:
         self.server = server
         self._http = http
+        self.api_key = api_key or server.api_key
+
+    async def with_new_key(self, name: str, **fields: Any) -> "Caller":
+        """A caller of the same server with a new key of its own."""
+        answer = await self.post(f"{self.server.url}/admin/keys", json={"name": name, **fields})
+        assert answer.status == 200, answer.text
+        return Caller(self.server, self._http, answer.json["key"])
 
     async def ask(self, method: str, path: str, *, key: bool = True, **options: Any) -> Answer:
         """One request; a path without a host is one of the API, byte for byte as given."""
         url = path if path.startswith("http") else self.server.base_url + path
         headers = dict(options.pop("headers", None) or {})
         if key:
-            headers.setdefault("Authorization", f"Bearer {self.server.api_key}")
+            headers.setdefault("Authorization", f"Bearer {self.api_key}")
         async with self._http.request(
             method, URL(url, encoded=True), headers=headers, **options
         ) as response:

@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from decimal import Decimal
-from functools import partial
 
 import aiohttp
 import pytest
@@ -21,16 +20,14 @@ from browser_use_async.server.executors.protocol import (
 )
 from browser_use_async.server.held_calls import HeldCalls
 from browser_use_async.server.jobs import TaskRunner
-from browser_use_async.server.operations.tasks import (
-    get_task_status,
-    run_task,
-    stop_task,
-    task_view,
-)
+from browser_use_async.server.keys.administration import KeyAdministration
+from browser_use_async.server.operations.tasks import get_task_status, run_task, stop_task
 from browser_use_async.server.search import SearchEngine
 from browser_use_async.server.signed_links import Links
 from browser_use_async.server.storage import Database, Tasks
 from browser_use_async.server.storage.account import Account
+from browser_use_async.server.storage.api_keys import ApiKeys
+from browser_use_async.server.storage.audit_trail import AuditTrail
 from browser_use_async.server.storage.profiles import Profiles
 from browser_use_async.server.storage.schedules import Schedules
 from browser_use_async.server.storage.secret_documents import Secrets
@@ -145,7 +142,8 @@ async def _backend(queue: FromQueue, lag: float) -> Backend:
         Uploads(database, _now),
         sealed,
         SearchEngine(None, Egress()),
-        held_calls=HeldCalls(tasks, partial(task_view, links=links)),
+        KeyAdministration(ApiKeys(database, _now), AuditTrail(database, _now), _now),
+        held_calls=HeldCalls(),
     )
 
 

@@ -34,6 +34,7 @@ from browser_use_async.server.connections import raise_descriptor_limit
 from browser_use_async.server.executors.browser.endpoint import BrowserEndpoint
 from browser_use_async.server.executors.browser.locate import find_browser, version_warning
 from browser_use_async.server.faults import fault_from_text, faults_from_file
+from browser_use_async.server.keys.audit import KEPT_DAYS, KEPT_ENTRIES
 from browser_use_async.server.listen_address import MIN_EXPOSED_KEY
 from browser_use_async.server.static_site import StaticSite, example_site_directory
 from browser_use_async.server.storage.account import DEFAULT_BALANCE_CENTS, Plan
@@ -91,6 +92,25 @@ def configure(parser: argparse.ArgumentParser) -> None:
     _add_faults(parser)
     _add_webhook(parser)
     _add_exposure(parser)
+    _add_audit(parser)
+
+
+def _add_audit(parser: argparse.ArgumentParser) -> None:
+    audit = parser.add_argument_group("audit trail", "What `keys audit` shows.")
+    audit.add_argument(
+        "--audit-entries",
+        type=whole(1),
+        default=KEPT_ENTRIES,
+        metavar="N",
+        help=f"how many entries of each name are kept (default: {KEPT_ENTRIES})",
+    )
+    audit.add_argument(
+        "--audit-days",
+        type=whole(1),
+        default=KEPT_DAYS,
+        metavar="DAYS",
+        help=f"for how many days (default: {KEPT_DAYS})",
+    )
 
 
 def _add_place(parser: argparse.ArgumentParser) -> None:
@@ -376,6 +396,8 @@ def _server(options: argparse.Namespace, site_url: str | None) -> LocalServer:
         allow_origins=options.allow_origins,
         admin_socket=options.admin_socket,
         admin_port=options.admin_port,
+        audit_entries=options.audit_entries,
+        audit_days=options.audit_days,
     )
 
 

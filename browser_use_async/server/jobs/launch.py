@@ -9,10 +9,12 @@ import attrs
 from browser_use_async.api.json import read_json
 from browser_use_async.api.limits import MAX_TASK_FILE_BYTES
 from browser_use_async.api.task_fields import domain_problem, schema_problem
+from browser_use_async.prices import TASK_START_CENTS
 from browser_use_async.server.backend import Backend
 from browser_use_async.server.executors.protocol import Assignment
 from browser_use_async.server.responses import RefusalError
 from browser_use_async.server.storage import Database, TaskRecord
+from browser_use_async.server.storage.account import TOO_MANY_TASKS
 from browser_use_async.server.storage.uploads import Upload
 from browser_use_async.types import UNSET, BrowserProfile, TaskSettings
 
@@ -74,15 +76,11 @@ async def start_task(
         RefusalError: There is no credit, no free place, or no such profile or file.
         AlreadyClaimedError: `claim`, which is asked in the same transaction, says no.
     """
-    await backend.account.require_credit()
+    await backend.account.require_credit(TASK_START_CENTS)
     # All checks come before the task is stored: a refused request leaves nothing behind.
     limit = backend.max_concurrent_tasks
     if limit is not None and backend.runner.count >= limit:
-        raise RefusalError(
-            429,
-            "Too many concurrent active sessions. Please wait for one to finish, kill one, or "
-            "upgrade your plan.",
-        )
+        raise RefusalError(429, TOO_MANY_TASKS)
     check_fields(settings)
     profile = await find_profile(backend, settings)
     cookies = await backend.profiles.cookies(profile.profile_id)

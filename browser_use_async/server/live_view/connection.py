@@ -56,12 +56,15 @@ class LiveConnection:
         *,
         may_steer: bool,
         find: Callable[[], Awaitable[TaskRecord | None]],
+        note: Callable[[str], Awaitable[None]],
     ) -> None:
         self._socket = socket
         self._record = record
         self._backend = backend
         self._may_steer = may_steer
         self._find = find  # the task at the page's address, or None if that was taken back
+        self._note = note  # writes into the audit trail what was done
+        self._noted_input = False
         self._changes = backend.tasks.changes
         self._frame_acked = asyncio.Event()
         self._frame_acked.set()
@@ -221,6 +224,7 @@ class LiveConnection:
         except RefusalError as refusal:
             await self._refuse(refusal.status, str(refusal.body["detail"]), order=command.name)
         else:
+            await self._note(command.name)
             await self._send_message("done", order=command.name)
 
     async def _handle_input(self, event: Input) -> None:
@@ -229,6 +233,9 @@ class LiveConnection:
             if view is None:
                 await self._refuse(409, _NO_BROWSER)
             else:
+                if not self._noted_input:
+                    self._noted_input = True  # once: a hand on a mouse is hundreds of events
+                    await self._note("input")
                 await view.put(event)
         except ConnectionError:
             raise

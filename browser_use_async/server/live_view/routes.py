@@ -11,6 +11,7 @@ from aiohttp import WSCloseCode, web
 
 from browser_use_async.server.access import origin_of
 from browser_use_async.server.backend import Backend
+from browser_use_async.server.keys.authorization import Authorization, call_by_link
 from browser_use_async.server.live_view.connection import LiveConnection
 from browser_use_async.server.pages import ended_page, live_page
 from browser_use_async.server.responses import RefusalError
@@ -59,7 +60,9 @@ class Viewers:
                 del self._counts[task_id]
 
 
-def add_live_routes(application: web.Application, backend: Backend) -> None:
+def add_live_routes(
+    application: web.Application, backend: Backend, authorization: Authorization
+) -> None:
     """Add the routes; the token in the path is their only authentication."""
     sockets = WeakSet[web.WebSocketResponse]()
     viewers = Viewers()
@@ -87,12 +90,14 @@ def add_live_routes(application: web.Application, backend: Backend) -> None:
             with viewers.one_more(record.id):
                 response = await _open_socket(request)
                 sockets.add(response)
+                call = call_by_link(record.owner, record.id)
                 connection = LiveConnection(
                     response,
                     record,
-                    backend,
+                    backend.of(record.owner),
                     may_steer=may_steer,
                     find=partial(find, token),
+                    note=lambda action: authorization.record(f"live_{action}", request, call),
                 )
                 await connection.run()
             return response

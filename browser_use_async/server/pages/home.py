@@ -20,6 +20,7 @@ from browser_use_async.prices import (
     simple_search_cents,
 )
 from browser_use_async.server.backend import Backend
+from browser_use_async.server.keys.scopes import SCOPES
 from browser_use_async.server.pages.templates import fragment, html_page
 
 _STEPS = f"{min(STEP_CENTS.values())} to {max(STEP_CENTS.values())} ¢ per step, by model"
@@ -78,6 +79,8 @@ def _row(endpoint: Endpoint) -> str:
         notes.append("needs a subscription")
     if not endpoint.authenticated:
         notes.append("needs no key")
+    elif (scope := SCOPES[endpoint.name]) is not None:
+        notes.append(f"needs the scope {scope}")
     path = escape(API_PREFIX + endpoint.path)
     return (
         f"<li><p><b>{endpoint.method}</b> <code>{path}</code></p>"

@@ -1,11 +1,12 @@
-"""The account that pays for the tasks of one owner: its plan and its credit."""
+"""The account that pays for everything, and what each owner has spent of it."""
 
+from copy import copy
 from decimal import Decimal
-from typing import Literal
+from typing import Literal, Self
 
 from browser_use_async.errors import ConfigurationError
 from browser_use_async.server.responses import RefusalError
-from browser_use_async.server.storage.database import DEFAULT_OWNER, Database
+from browser_use_async.server.storage.database import DEFAULT_OWNER, Database, Row
 from browser_use_async.server.storage.values import from_micro, to_micro
 
 Plan = Literal["subscription", "pay_as_you_go"]
@@ -13,64 +14,89 @@ Plan = Literal["subscription", "pay_as_you_go"]
 DEFAULT_BALANCE_CENTS = Decimal(1_000_000)
 
 _NO_CREDIT = "Insufficient credits"
+TOO_MANY_TASKS = (
+    "Too many concurrent active sessions. Please wait for one to finish, kill one, or "
+    "upgrade your plan."
+)
+
+# One statement for both rows, which locks them in the same order whoever pays.
+_CHARGE = (
+    "UPDATE accounts SET "
+    "balance = balance - CASE WHEN owner = :payer THEN :amount ELSE 0 END, "
+    "spent = spent + CASE WHEN owner = :owner THEN :amount ELSE 0 END, "
+    "tasks = tasks + CASE WHEN owner = :owner THEN :tasks ELSE 0 END "
+    "WHERE owner IN (:owner, :payer) RETURNING owner, balance, spent, budget, tasks, concurrency"
+)
+_READ = (
+    "SELECT payer.balance, accounts.spent, accounts.budget FROM accounts "
+    "JOIN accounts AS payer ON payer.owner = :payer WHERE accounts.owner = :owner"
+)
 
 
 class Account:
-    """A plan and a balance in US cents. Spending is by the published prices."""
+    """A plan and a balance in US cents. Spending is by the published prices.
 
-    def __init__(self, database: Database, plan: Plan, owner: str = DEFAULT_OWNER) -> None:
+    There is one, which the owner `default` fills; others spend of it, within their budgets.
+    """
+
+    def __init__(self, database: Database, plan: Plan) -> None:
         if plan not in {"subscription", "pay_as_you_go"}:
             raise ConfigurationError(
                 f"plan must be 'subscription' or 'pay_as_you_go', not {plan!r}"
             )
         self.plan = plan
         self._database = database
-        self._owner = owner
+        self.owner = DEFAULT_OWNER
+
+    def of(self, owner: str) -> Self:
+        """The account as an owner sees it."""
+        account = copy(self)
+        account.owner = owner
+        return account
 
     async def open(self, balance_cents: Decimal) -> None:
         """Begin with some credit, unless the account has been opened before."""
         if not balance_cents.is_finite():
             raise ConfigurationError("balance_cents must be a number of US cents")
-        await self._database.rows(
-            "INSERT INTO accounts (owner, balance, tasks, expired_tasks) "
-            "SELECT :owner, :balance, COALESCE(MAX(position), 0), 0 FROM tasks "
-            "WHERE owner = :owner ON CONFLICT DO NOTHING",
-            owner=self._owner,
-            balance=to_micro(balance_cents),
-        )
+        await open_account(self._database, self.owner, balance_cents)
 
     async def balance_cents(self) -> Decimal:
-        """The credit that is left."""
-        statement = "SELECT balance FROM accounts WHERE owner = :owner"
-        return from_micro((await self._database.rows(statement, owner=self._owner))[0][0])
+        """The credit that is left, or what is left of the owner's budget if that is less."""
+        balance, spent, budget = await self._read()
+        return from_micro(balance if budget is None else min(balance, budget - spent))
 
     async def spend(self, cents: Decimal) -> None:
         """Pay for something new.
 
         Raises:
-            RefusalError: The balance is zero or less.
+            RefusalError: The balance is zero or less, or the owner's budget does not cover it.
         """
-        paid = await self._database.rows(
-            "UPDATE accounts SET balance = balance - :amount WHERE owner = :owner AND balance > 0 "
-            "RETURNING balance",
-            owner=self._owner,
-            amount=to_micro(cents),
-        )
-        if not paid:
-            raise RefusalError(402, _NO_CREDIT)
+        await self._database.transact(lambda at: _pay(at, self.owner, cents))
 
     async def add(self, cents: Decimal) -> None:
         """Buy credit."""
-        await charge(self._database, self._owner, -cents)
+        await self._database.rows(
+            "UPDATE accounts SET balance = balance + :amount WHERE owner = :payer",
+            payer=DEFAULT_OWNER,
+            amount=to_micro(cents),
+        )
 
-    async def require_credit(self) -> None:
+    async def require_credit(self, cents: Decimal) -> None:
         """Refuse something new while there is nothing to pay it with.
 
         Raises:
-            RefusalError: The balance is zero or less.
+            RefusalError: The balance is zero or less, or the owner's budget does not cover it.
         """
-        if await self.balance_cents() <= 0:
+        balance, spent, budget = await self._read()
+        if balance <= 0:
             raise RefusalError(402, _NO_CREDIT)
+        _check_budget(spent + to_micro(cents), budget, to_micro(cents))
+
+    async def _read(self) -> tuple[int, int, int | None]:
+        """The balance of the account, and what the owner has spent and may spend."""
+        found = await self._database.rows(_READ, owner=self.owner, payer=DEFAULT_OWNER)
+        balance, spent, budget = found[0]
+        return balance, spent, budget
 
     def require_subscription(self, what: str) -> None:
         """Refuse what only a subscription includes.
@@ -82,30 +108,70 @@ class Account:
             raise RefusalError(403, f"{what} requires an active subscription")
 
 
+async def open_account(at: Database, owner: str, balance_cents: Decimal = Decimal(0)) -> None:
+    """Make the row of an owner, unless there is one."""
+    await at.rows(
+        "INSERT INTO accounts (owner, balance, tasks, expired_tasks) "
+        "SELECT :owner, :balance, COALESCE(MAX(position), 0), 0 FROM tasks "
+        "WHERE owner = :owner ON CONFLICT DO NOTHING",
+        owner=owner,
+        balance=to_micro(balance_cents),
+    )
+
+
 async def charge(at: Database, owner: str, cents: Decimal) -> None:
     """Spend in a transaction. What has begun may end, so the balance may fall below zero."""
-    await at.rows(
-        "UPDATE accounts SET balance = balance - :amount WHERE owner = :owner",
-        owner=owner,
-        amount=to_micro(cents),
-    )
+    await _charge(at, owner, cents)
 
 
 async def charge_task(at: Database, owner: str, cents: Decimal) -> int:
     """Pay for a new task in a transaction, and return its number among those of the owner.
 
-    Every task of an owner waits for this row: whoever takes it takes it last.
+    Every task waits for these rows: whoever takes them takes them last.
 
     Raises:
-        RefusalError: The balance is zero or less.
+        RefusalError: The balance is zero or less, the owner's budget does not cover it, or as many
+            tasks of the owner are at work as may be.
     """
-    paid = await at.rows(
-        "UPDATE accounts SET balance = balance - :amount, tasks = tasks + 1 "
-        "WHERE owner = :owner AND balance > 0 RETURNING tasks",
-        owner=owner,
-        amount=to_micro(cents),
-    )
-    if not paid:
-        raise RefusalError(402, _NO_CREDIT)
-    position: int = paid[0][0]
+    position, concurrency = await _pay(at, owner, cents, tasks=1)
+    # Counted while the row is held: of two that begin at once the second one sees the first.
+    if concurrency is not None and await _at_work(at, owner) >= concurrency:
+        raise RefusalError(429, TOO_MANY_TASKS)
     return position
+
+
+async def _at_work(at: Database, owner: str) -> int:
+    statement = "SELECT COUNT(*) FROM tasks WHERE owner = :owner AND finished_at IS NULL"
+    return int((await at.rows(statement, owner=owner))[0][0])
+
+
+async def _pay(at: Database, owner: str, cents: Decimal, tasks: int = 0) -> tuple[int, int | None]:
+    """Pay for something new; gives the number of the owner's tasks, and how many may run at once.
+
+    Raises:
+        RefusalError: The balance was zero or less, or the owner's budget does not cover it.
+    """
+    amount = to_micro(cents)
+    rows = {row[0]: row[1:] for row in await _charge(at, owner, cents, tasks)}
+    # What was written is taken back with the transaction.
+    if rows[DEFAULT_OWNER][0] + amount <= 0:
+        raise RefusalError(402, _NO_CREDIT)
+    _balance, spent, budget, position, concurrency = rows[owner]
+    _check_budget(spent, budget, amount)
+    return position, concurrency
+
+
+async def _charge(at: Database, owner: str, cents: Decimal, tasks: int = 0) -> list[Row]:
+    amount = to_micro(cents)
+    return await at.rows(_CHARGE, owner=owner, payer=DEFAULT_OWNER, amount=amount, tasks=tasks)
+
+
+def _check_budget(spent: int, budget: int | None, amount: int) -> None:
+    """Refuse what has made the sum of an owner pass the budget."""
+    if budget is not None and spent > budget:
+        before, most, more = map(from_micro, (spent - amount, budget, amount))
+        raise RefusalError(
+            402,
+            f"The budget of this API key is {most:f} cents, of which {before:f} are spent; this "
+            f"costs {more:f} to begin with",
+        )

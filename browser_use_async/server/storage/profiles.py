@@ -3,7 +3,8 @@
 import json
 import uuid
 from collections.abc import Mapping, Sequence
-from typing import Any
+from copy import copy
+from typing import Any, Self
 
 import attrs
 
@@ -31,16 +32,22 @@ class Profiles:
     Cookies are kept sealed, or in memory only if there is no key to seal them with.
     """
 
-    def __init__(self, database: Database, sealed: Secrets, owner: str = DEFAULT_OWNER) -> None:
+    def __init__(self, database: Database, sealed: Secrets) -> None:
         self._database = database
         self._sealed = sealed
-        self._owner = owner
+        self.owner = DEFAULT_OWNER
+
+    def of(self, owner: str) -> Self:
+        """The profiles of an owner."""
+        profiles = copy(self)
+        profiles.owner = owner
+        return profiles
 
     async def count(self) -> int:
         """How many profiles there are."""
         await self.default()
         statement = "SELECT COUNT(*) FROM profiles WHERE owner = :owner"
-        return int((await self._database.rows(statement, owner=self._owner))[0][0])
+        return int((await self._database.rows(statement, owner=self.owner))[0][0])
 
     async def default(self) -> BrowserProfile:
         """The profile of tasks that name none: the oldest, or a new one if all were deleted."""
@@ -62,7 +69,7 @@ class Profiles:
             "INSERT INTO profiles (id, owner, position, fields) SELECT :id, :owner, "
             "COALESCE(MAX(position), 0) + 1, :fields FROM profiles WHERE owner = :owner",
             id=profile.profile_id,
-            owner=self._owner,
+            owner=self.owner,
             fields=_fields(profile),
         )
         return profile
@@ -103,7 +110,7 @@ class Profiles:
         found = await at.rows(
             f"SELECT fields FROM profiles WHERE id = :id AND owner = :owner {lock}",
             id=profile_id,
-            owner=self._owner,
+            owner=self.owner,
         )
         return _profile(found[0][0]) if found else None
 
@@ -111,7 +118,7 @@ class Profiles:
         found = await self._database.rows(
             "SELECT fields FROM profiles WHERE owner = :owner ORDER BY position "
             "LIMIT :limit OFFSET :offset",
-            owner=self._owner,
+            owner=self.owner,
             limit=limit,
             offset=start,
         )

@@ -3,8 +3,9 @@
 import json
 import uuid
 from collections.abc import Callable, Mapping, Sequence
+from copy import copy
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, Self
 
 import attrs
 
@@ -100,19 +101,19 @@ class Schedules:
             that evaluates them is missing.
     """
 
-    def __init__(
-        self,
-        database: Database,
-        sealed: Secrets,
-        now: Callable[[], datetime],
-        owner: str = DEFAULT_OWNER,
-    ) -> None:
+    def __init__(self, database: Database, sealed: Secrets, now: Callable[[], datetime]) -> None:
         self._database = database
         self._sealed = sealed
         self._now = now
-        self._owner = owner
+        self.owner = DEFAULT_OWNER
         self.changed: Callable[[], None] = lambda: None
         """Called when another moment may be the next one."""
+
+    def of(self, owner: str) -> Self:
+        """The schedules of an owner."""
+        schedules = copy(self)
+        schedules.owner = owner
+        return schedules
 
     async def check_packages(self) -> None:
         """Find out at the start whether the schedules of all owners can run.
@@ -128,18 +129,18 @@ class Schedules:
     async def count(self) -> int:
         """How many schedules there are."""
         statement = "SELECT COUNT(*) FROM schedules WHERE owner = :owner"
-        return int((await self._database.rows(statement, owner=self._owner))[0][0])
+        return int((await self._database.rows(statement, owner=self.owner))[0][0])
 
     async def get(self, schedule_id: str) -> ScheduleRecord | None:
         """The schedule with this id, or None."""
-        found = await self._read("id = :id AND owner = :owner", id=schedule_id, owner=self._owner)
+        found = await self._read("id = :id AND owner = :owner", id=schedule_id, owner=self.owner)
         return found[0] if found else None
 
     async def page(self, page: int, limit: int) -> list[ScheduleRecord]:
         """One page, newest first; empty past the end."""
         return await self._read(
             "owner = :owner ORDER BY position DESC LIMIT :limit OFFSET :offset",
-            owner=self._owner,
+            owner=self.owner,
             limit=limit,
             offset=offset(page, limit),
         )
@@ -169,7 +170,7 @@ class Schedules:
             is_active=True,
             created_at=now,
             updated_at=now,
-            owner=self._owner,
+            owner=self.owner,
         )
         # A moment before now, so that a schedule that begins now runs now.
         record.next_run_at = next_run(record, now - timedelta(microseconds=1))

@@ -63,7 +63,28 @@ VERSION_2 = (
     "CREATE INDEX outbox_by_state ON outbox (state, address, task_id, number)",
 )
 
-MIGRATIONS = (VERSION_2,)
+VERSION_3 = (
+    # The account of the owner `default` pays for all; what each owner has spent of it, and may
+    # spend, are millionths of a cent as well.
+    "ALTER TABLE accounts ADD COLUMN spent BIGINT NOT NULL DEFAULT 0",
+    "ALTER TABLE accounts ADD COLUMN budget BIGINT",
+    "ALTER TABLE accounts ADD COLUMN concurrency BIGINT",
+    "CREATE INDEX tasks_at_work_by_owner ON tasks (owner) WHERE finished_at IS NULL",
+    """CREATE TABLE api_keys (
+        id TEXT PRIMARY KEY, owner TEXT NOT NULL, digest TEXT NOT NULL, scopes TEXT NOT NULL,
+        created_at TEXT NOT NULL, expires_at TEXT, revoked_at TEXT, last_used_at TEXT
+    )""",
+    "CREATE UNIQUE INDEX api_keys_by_digest ON api_keys (digest)",
+    "CREATE INDEX api_keys_by_owner ON api_keys (owner)",
+    """CREATE TABLE audit_trail (
+        number {serial}, at TEXT NOT NULL, key_id TEXT, name TEXT, call TEXT NOT NULL,
+        subject TEXT, address TEXT, status INTEGER NOT NULL
+    )""",
+    "CREATE INDEX audit_trail_by_time ON audit_trail (at)",
+    "CREATE INDEX audit_trail_by_name ON audit_trail (name, number)",
+)
+
+MIGRATIONS = (VERSION_2, VERSION_3)
 """What leads from each version to the next one, beginning with an empty file as version 1."""
 
 SCHEMA_VERSION = 1 + len(MIGRATIONS)

@@ -145,7 +145,7 @@ class Tasks:
         return await self._one("id = :value AND owner = :owner", task_id)
 
     async def of_any_owner(self, task_id: str) -> TaskRecord | None:
-        """The task with this id, for whoever has a signed link to one of its files."""
+        """The task with this id, for programs and for who has a signed link to one of its files."""
         return await self._one("id = :value", task_id)
 
     async def of_live_token(self, token: str) -> TaskRecord | None:
@@ -350,19 +350,24 @@ class Tasks:
             await self.fail(read_task(row), Failed(_RESTARTED))
 
     async def revoke_links(self, task_id: str) -> bool:
-        """Give the pages of a task new addresses; returns whether there is such a task."""
+        """Give the pages of a task of any owner new addresses; returns whether there is one."""
         changed = await self._database.rows(
             "UPDATE tasks SET live_token = :live, share_token = "
             "CASE WHEN share_token IS NULL THEN NULL ELSE :share END "
-            "WHERE id = :id AND owner = :owner RETURNING id",
+            "WHERE id = :id RETURNING id",
             id=task_id,
-            owner=self.owner,
             live=_new_token(),
             share=_new_token(),
         )
         if changed:
             self.changes.note(task_id)  # open pages see that their address is no more
         return bool(changed)
+
+    async def revoke_links_at_work(self) -> None:
+        """Give the pages of all tasks of the owner that are at work new addresses."""
+        statement = "SELECT id FROM tasks WHERE owner = :owner AND finished_at IS NULL"
+        for (task_id,) in await self._database.rows(statement, owner=self.owner):
+            await self.revoke_links(task_id)
 
     def hide(self, task_id: str) -> None:
         """Keep a task out of lists; everything else goes on as if it were in them."""

@@ -1,7 +1,9 @@
 """Files that clients uploaded for tasks to read."""
 
 from collections.abc import Callable, Collection
+from copy import copy
 from datetime import datetime
+from typing import Self
 
 import attrs
 
@@ -21,23 +23,27 @@ class Upload:
 class Uploads:
     """The uploaded files of one owner, by name; a new one replaces that of the same name."""
 
-    def __init__(
-        self, database: Database, now: Callable[[], datetime], owner: str = DEFAULT_OWNER
-    ) -> None:
+    def __init__(self, database: Database, now: Callable[[], datetime]) -> None:
         self._database = database
         self._now = now
-        self._owner = owner
+        self.owner = DEFAULT_OWNER
+
+    def of(self, owner: str) -> Self:
+        """The files of an owner."""
+        uploads = copy(self)
+        uploads.owner = owner
+        return uploads
 
     async def put(self, name: str, content: bytes) -> None:
         """Take a file."""
 
         async def work(at: Database) -> None:
-            await Files(at).put(_key(self._owner, name), content)
+            await Files(at).put(_key(self.owner, name), content)
             await at.rows(
                 "INSERT INTO uploads (owner, name, size, uploaded_at) "
                 "VALUES (:owner, :name, :size, :now) ON CONFLICT (owner, name) "
                 "DO UPDATE SET size = excluded.size, uploaded_at = excluded.uploaded_at",
-                owner=self._owner,
+                owner=self.owner,
                 name=to_text(name),
                 size=len(content),
                 now=to_moment(self._now()),
@@ -50,7 +56,7 @@ class Uploads:
         found = await self._database.rows(
             "SELECT COALESCE(SUM(size), 0) FROM uploads "
             "WHERE NOT (owner = :owner AND name = :name)",
-            owner=self._owner,
+            owner=self.owner,
             name=to_text(name),
         )
         return int(found[0][0]) + len(content)
@@ -59,14 +65,14 @@ class Uploads:
         """The file of a name, or None."""
         found = await self._database.rows(
             "SELECT size FROM uploads WHERE owner = :owner AND name = :name",
-            owner=self._owner,
+            owner=self.owner,
             name=to_text(name),
         )
         return Upload(name, found[0][0]) if found else None
 
     async def content(self, upload: Upload) -> bytes:
         """The bytes of a file."""
-        key = _key(self._owner, upload.name)
+        key = _key(self.owner, upload.name)
         return await Files(self._database).get(key, range(upload.size))
 
 

@@ -20,7 +20,10 @@ def copy_documents(connection: sqlite3.Connection, owner: str) -> None:
     count = _copy_tasks(connection, owner)
     for _key, account in _documents(connection, "account"):
         balance = to_micro(Decimal(account["balance_cents"]))
-        execute("INSERT INTO accounts VALUES (?, ?, ?, 0)", (owner, balance, count))
+        execute(
+            "INSERT INTO accounts (owner, balance, tasks, expired_tasks) VALUES (?, ?, ?, 0)",
+            (owner, balance, count),
+        )
     for place, (key, profile) in enumerate(_documents(connection, "profile"), 1):
         execute("INSERT INTO profiles VALUES (?, ?, ?, ?)", (key, owner, place, to_json(profile)))
     for place, (key, each) in enumerate(_documents(connection, "schedule"), 1):

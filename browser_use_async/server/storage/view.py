@@ -30,8 +30,8 @@ class Store:
         return immediate(self._tasks.created())
 
     def task(self, task_id: str) -> TaskRecord | None:
-        """The task with this id, or None."""
-        return immediate(self._tasks.get(task_id))
+        """The task with this id, of any owner, or None."""
+        return immediate(self._tasks.of_any_owner(task_id))
 
     def file(self, task_id: str, name: str) -> bytes | None:
         """The content of an output file, a screenshot or a recording; None if there is none."""

@@ -16,6 +16,8 @@ MOST_DELIVERIES = 10_000
 
 _COLUMNS = "number, webhook_id, address, task_id, status, body, id, attempts, state"
 
+_OF_OWNER = "task_id IN (SELECT tasks.id FROM tasks WHERE tasks.owner = :owner)"
+
 
 @attrs.frozen
 class Attempt:
@@ -115,9 +117,17 @@ class Outbox:
         found = await self._read("1 = 1 ORDER BY number DESC LIMIT :count", count=count)
         return found[::-1]
 
-    async def count(self) -> int:
-        """How many deliveries there are."""
-        return int((await self._database.rows("SELECT COUNT(*) FROM outbox"))[0][0])
+    async def latest_of(self, owner: str, count: int) -> list[Delivery]:
+        """The latest deliveries about tasks of an owner, oldest first."""
+        found = await self._read(
+            f"{_OF_OWNER} ORDER BY number DESC LIMIT :count", owner=owner, count=count
+        )
+        return found[::-1]
+
+    async def count_of(self, owner: str) -> int:
+        """How many deliveries there are about tasks of an owner."""
+        statement = f"SELECT COUNT(*) FROM outbox WHERE {_OF_OWNER}"  # noqa: S608 - constants
+        return int((await self._database.rows(statement, owner=owner))[0][0])
 
     async def _read(self, condition: str, **values: Any) -> list[Delivery]:
         statement = f"SELECT {_COLUMNS} FROM outbox WHERE {condition}"  # noqa: S608 - constants

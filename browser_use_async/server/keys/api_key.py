@@ -1,0 +1,99 @@
+"""An API key: its name, scopes and validity, and how its text is made. Never the text itself."""
+
+import hashlib
+import re
+import secrets
+from collections.abc import Iterable
+from datetime import datetime
+from enum import StrEnum
+
+import attrs
+
+from browser_use_async.errors import ConfigurationError
+
+DEFAULT_NAME = "default"
+"""The name and the id of the key that a server is started with."""
+
+REVOKED = "The API key was revoked"
+"""What the holder of a revoked key is told."""
+
+_PREFIX = "bu_"
+_KEY_BYTES = 32
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+
+
+class Scope(StrEnum):
+    """A group of calls that a key may make."""
+
+    RUN = "run"  # whatever makes or changes something, or spends money
+    READ = "read"  # whatever only reads
+    STEER = "steer"  # stop, pause and resume, and the live page of a task
+    ADMIN = "admin"  # the routes below /admin, for clients on the server's machine
+
+
+EVERY_SCOPE = frozenset(Scope)
+DEFAULT_SCOPES = frozenset({Scope.RUN, Scope.READ, Scope.STEER})
+"""The scopes of a new key unless its maker says otherwise."""
+
+
+@attrs.frozen
+class ApiKey:
+    """One key. Keys of one name belong to one owner, and share everything."""
+
+    id: str
+    name: str  # whose tasks, profiles, schedules and files it works with
+    scopes: frozenset[Scope]
+    created_at: datetime | None = None  # None for the key that the server is started with
+    expires_at: datetime | None = None
+    revoked_at: datetime | None = None
+    last_used_at: datetime | None = None  # to the minute
+
+    def is_valid(self, now: datetime) -> bool:
+        """Whether the key opens anything at a moment."""
+        expired = self.expires_at is not None and self.expires_at <= now
+        return self.revoked_at is None and not expired
+
+
+DEFAULT_KEY = ApiKey(DEFAULT_NAME, DEFAULT_NAME, EVERY_SCOPE)
+"""The key that a server is started with, which works without a database."""
+
+
+def new_key_text() -> str:
+    """The text of a new key: 256 random bits."""
+    return _PREFIX + secrets.token_urlsafe(_KEY_BYTES)
+
+
+def digest_of(text: str) -> bytes:
+    """What is stored of a key."""
+    # A fast hash is right here: against 256 random bits nobody guesses, however fast, and a slow
+    # one would cost every request what it costs a login. Keys that people think up are not stored.
+    return hashlib.sha256(text.encode("utf-8", "surrogateescape")).digest()
+
+
+def checked_name(name: str) -> str:
+    """Check the name of a key.
+
+    Raises:
+        ConfigurationError: It cannot be one.
+    """
+    if _NAME.fullmatch(name) is None:
+        raise ConfigurationError(
+            "the name of a key has 1 to 64 letters, digits, dots, dashes or underscores, and "
+            "begins with a letter or digit"
+        )
+    return name
+
+
+def scopes_from(words: Iterable[str]) -> frozenset[Scope]:
+    """Read the names of scopes.
+
+    Raises:
+        ConfigurationError: There is no such scope, or none is named.
+    """
+    try:
+        scopes = frozenset(map(Scope, words))
+    except ValueError:
+        scopes = frozenset()
+    if not scopes:
+        raise ConfigurationError(f"scopes are one or more of {', '.join(Scope)}")
+    return scopes

@@ -1,0 +1,105 @@
+"""What every route does that needs a key: who asks, may they, and the entry in the audit trail."""
+
+import logging
+import re
+from collections.abc import Awaitable, Callable
+from datetime import datetime
+
+import attrs
+from aiohttp import web
+
+from browser_use_async.api.endpoint_table import ME
+from browser_use_async.server.access import ApiKeyCheck
+from browser_use_async.server.keys.api_key import ApiKey, Scope
+from browser_use_async.server.keys.audit import AuditEntry
+from browser_use_async.server.keys.scopes import SCOPES, check_scope
+from browser_use_async.server.responses import RefusalError, log_failure
+
+LINK_ID = "live_url"
+"""What the trail has in place of the id of a key for what was done on a live page."""
+
+_logger = logging.getLogger(__name__)
+_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_ID_PARAMETERS = ("task_id", "profile_id", "webhook_id", "key_id")
+
+
+@attrs.define
+class Call:
+    """One call of a client whose key was checked."""
+
+    key: ApiKey
+    subject: str | None = None  # the id of what it is about
+
+
+def call_by_link(owner: str, task_id: str) -> Call:
+    """What somebody does who has the `live_url` of a task, and no key."""
+    return Call(ApiKey(LINK_ID, owner, frozenset({Scope.STEER})), task_id)
+
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+CallHandler = Callable[[web.Request, Call], Awaitable[web.StreamResponse]]
+RecordEntry = Callable[[AuditEntry], Awaitable[None]]
+
+
+class Authorization:
+    """Checks the keys and scopes of calls, and records in the audit trail what they did."""
+
+    def __init__(self, keys: ApiKeyCheck, record: RecordEntry, now: Callable[[], datetime]) -> None:
+        self._keys = keys
+        self._record_entry = record
+        self._now = now
+
+    def guard(self, route: str, handler: CallHandler) -> Handler:
+        """A handler of a route for those whose key has the scope of the route."""
+        # A read leaves no entry unless it is refused: a client polls many times a second.
+        is_recorded = SCOPES[route] not in {None, Scope.READ}
+
+        async def handle(request: web.Request) -> web.StreamResponse:
+            call: Call | None = None
+            try:
+                call = Call(await self._keys.check(request), _subject_of(request))
+                check_scope(call.key, route)
+                response = await handler(request, call)
+            except RefusalError as refusal:
+                await self.record(route, request, call, refusal.status)
+                if route == ME.name and refusal.status != 429:
+                    refusal.body = False  # the one call that answers whether the key is good
+                raise
+            except Exception:
+                await self.record(route, request, call, 500)
+                raise
+            if is_recorded:
+                await self.record(route, request, call, response.status)
+            return response
+
+        return handle
+
+    async def record(
+        self, route: str, request: web.Request, call: Call | None, status: int = 200
+    ) -> None:
+        """Write an entry about a call; None stands for one without a valid key."""
+        # Whoever has no key is recorded for guesses only, which the brake bounds: nobody can make
+        # the trail forget what others did.
+        if call is None and status != 401:
+            return
+        address = self._keys.address_of(request)
+        entry = AuditEntry(
+            at=self._now(),
+            key_id=None if call is None else call.key.id,
+            name=None if call is None else call.key.name,
+            call=route,
+            subject=None if call is None else call.subject,
+            address=None if address is None else str(address),
+            status=status,
+        )
+        try:
+            await self._record_entry(entry)
+        except Exception as error:  # noqa: BLE001 - the call was carried out, and must be answered
+            log_failure(_logger, "writing the audit trail", error)
+
+
+def _subject_of(request: web.Request) -> str | None:
+    """The id that a request names; no other text that stands in its place, which may be secret."""
+    given = (request.match_info.get(each) for each in _ID_PARAMETERS)
+    subject = next(filter(None, given), None) or request.query.get("task_id", "")
+    return subject if _ID.fullmatch(subject) else None

@@ -1,0 +1,61 @@
+"""Which scope each route needs: one table for the calls of the API and for administration."""
+
+from collections.abc import Mapping
+
+from browser_use_async.api.endpoint_table import (
+    ENDPOINTS,
+    ME,
+    PAUSE_TASK,
+    RESUME_TASK,
+    STOP_TASK,
+    Endpoint,
+)
+from browser_use_async.server.keys.api_key import ApiKey, Scope
+from browser_use_async.server.responses import RefusalError
+
+_STEERING = {STOP_TASK, PAUSE_TASK, RESUME_TASK}
+
+
+def _scope_of(endpoint: Endpoint) -> Scope | None:
+    if endpoint is ME or not endpoint.authenticated:
+        return None  # whether a key is good is for the key to ask, whatever it may do
+    if endpoint in _STEERING:
+        return Scope.STEER
+    return Scope.READ if endpoint.method == "GET" else Scope.RUN
+
+
+SCOPES: Mapping[str, Scope | None] = {
+    **{endpoint.name: _scope_of(endpoint) for endpoint in ENDPOINTS},
+    "task_gif": Scope.READ,
+    # What the page at / shows of a client's own tasks
+    "admin_costs": Scope.READ,
+    "admin_deliveries": Scope.READ,
+    **dict.fromkeys(
+        (
+            "admin_credits",
+            "admin_faults",
+            "admin_set_faults",
+            "admin_revoke_links",
+            "admin_webhooks",
+            "admin_add_webhook",
+            "admin_remove_webhook",
+            "admin_keys",
+            "admin_add_key",
+            "admin_revoke_key",
+            "admin_audit",
+        ),
+        Scope.ADMIN,
+    ),
+}
+"""By the name of the route; None for those that any key may ask."""
+
+
+def check_scope(key: ApiKey, route: str) -> None:
+    """Refuse what a key has no scope for.
+
+    Raises:
+        RefusalError: 403, which names the scope.
+    """
+    scope = SCOPES[route]
+    if scope is not None and scope not in key.scopes:
+        raise RefusalError(403, f"The API key does not have the scope {scope}, which this needs")

@@ -1,0 +1,172 @@
+"""API keys as rows: their digests, scopes and validity, and the limits of their owners."""
+
+import uuid
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+import attrs
+
+from browser_use_async.errors import ConfigurationError
+from browser_use_async.server.keys.api_key import (
+    DEFAULT_SCOPES,
+    ApiKey,
+    Scope,
+    digest_of,
+    new_key_text,
+)
+from browser_use_async.server.keys.new_key import NewKey
+from browser_use_async.server.storage.account import open_account
+from browser_use_async.server.storage.database import Database, Row
+from browser_use_async.server.storage.values import from_micro, from_moment, to_micro, to_moment
+
+MAX_VALID_KEYS = 2
+"""The most keys of one name that open something: the old and the new one of a rotation."""
+
+_USE_INTERVAL = timedelta(minutes=1)  # between two writes of when a key was used
+_COLUMNS = "id, owner, scopes, created_at, expires_at, revoked_at, last_used_at"
+
+
+@attrs.frozen
+class ListedKey:
+    """A key, and what its owner has spent and may spend."""
+
+    key: ApiKey
+    spent_cents: Decimal
+    budget_cents: Decimal | None
+    concurrency: int | None
+
+
+class ApiKeys:
+    """The keys of a server but the one that it is started with."""
+
+    def __init__(self, database: Database, now: Callable[[], datetime]) -> None:
+        self._database = database
+        self._now = now
+
+    async def find(self, digest: bytes) -> ApiKey | None:
+        """The key with a digest, valid or not; notes that it was used."""
+        found = await self._database.rows(
+            f"SELECT {_COLUMNS} FROM api_keys WHERE digest = :digest",
+            digest=digest.hex(),
+        )
+        if not found:
+            return None
+        key, now = _key(found[0]), self._now()
+        is_noted = key.last_used_at is not None and now - key.last_used_at < _USE_INTERVAL
+        if key.is_valid(now) and not is_noted:
+            await self._database.rows(
+                "UPDATE api_keys SET last_used_at = :now WHERE id = :id",
+                now=to_moment(now),
+                id=key.id,
+            )
+        return key
+
+    async def all(self) -> list[ListedKey]:
+        """All keys, oldest first."""
+        columns = ", ".join(f"api_keys.{each}" for each in _COLUMNS.split(", "))
+        found = await self._database.rows(
+            f"SELECT {columns}, spent, budget, concurrency "
+            "FROM api_keys JOIN accounts ON accounts.owner = api_keys.owner "
+            "ORDER BY api_keys.created_at, api_keys.id"
+        )
+        return [
+            ListedKey(
+                _key(tuple(row)),
+                from_micro(spent),
+                None if budget is None else from_micro(budget),
+                tasks,
+            )
+            for *row, spent, budget, tasks in found
+        ]
+
+    async def has_valid(self, owner: str) -> bool:
+        """Whether any key of a name opens something."""
+        return bool(await self._valid(self._database, owner))
+
+    async def add(self, new: NewKey) -> tuple[ApiKey, str]:
+        """Add a key, and return it with its text, which is stored nowhere.
+
+        Raises:
+            ConfigurationError: Two keys of this name are valid.
+        """
+        text = new_key_text()
+
+        async def work(at: Database) -> ApiKey:
+            others = await self._valid(at, new.name)
+            if len(others) >= MAX_VALID_KEYS:
+                raise ConfigurationError(
+                    f"{new.name} has two valid keys, as many as a rotation needs; revoke one of "
+                    f"them first: {others[0].id} or {others[1].id}"
+                )
+            key = self._new(new, others[-1].scopes if others else DEFAULT_SCOPES)
+            await _insert(at, key, text)
+            await _set_limits(at, new)
+            return key
+
+        return await self._database.transact(work), text
+
+    async def revoke(self, key_id: str) -> ApiKey | None:
+        """Make a key open nothing from now on; None if there is none with this id."""
+        found = await self._database.rows(
+            "UPDATE api_keys SET revoked_at = COALESCE(revoked_at, :now) WHERE id = :id "
+            f"RETURNING {_COLUMNS}",
+            now=to_moment(self._now()),
+            id=key_id,
+        )
+        return _key(found[0]) if found else None
+
+    async def _valid(self, at: Database, owner: str) -> list[ApiKey]:
+        # The account's row is taken, so that two that are added at once see each other.
+        await at.rows(f"SELECT owner FROM accounts WHERE owner = :owner {at.lock}", owner=owner)
+        found = await at.rows(
+            f"SELECT {_COLUMNS} FROM api_keys "
+            "WHERE owner = :owner AND revoked_at IS NULL ORDER BY created_at, id",
+            owner=owner,
+        )
+        now = self._now()
+        return [key for key in map(_key, found) if key.is_valid(now)]
+
+    def _new(self, new: NewKey, scopes: frozenset[Scope]) -> ApiKey:
+        now, days = self._now(), new.expires_in_days
+        return ApiKey(
+            str(uuid.uuid4()),
+            new.name,
+            scopes if new.scopes is None else new.scopes,
+            created_at=now,
+            expires_at=None if days is None else now + timedelta(days=days),
+        )
+
+
+async def _insert(at: Database, key: ApiKey, text: str) -> None:
+    await open_account(at, key.name)
+    await at.rows(
+        "INSERT INTO api_keys (id, owner, digest, scopes, created_at, expires_at) "
+        "VALUES (:id, :owner, :digest, :scopes, :created_at, :expires_at)",
+        id=key.id,
+        owner=key.name,
+        digest=digest_of(text).hex(),
+        scopes=" ".join(sorted(key.scopes)),
+        created_at=to_moment(key.created_at),
+        expires_at=to_moment(key.expires_at),
+    )
+
+
+async def _set_limits(at: Database, new: NewKey) -> None:
+    if new.budget_cents is not None:
+        await at.rows(
+            "UPDATE accounts SET budget = :budget WHERE owner = :owner",
+            owner=new.name,
+            budget=to_micro(new.budget_cents),
+        )
+    if new.concurrency is not None:
+        await at.rows(
+            "UPDATE accounts SET concurrency = :concurrency WHERE owner = :owner",
+            owner=new.name,
+            concurrency=new.concurrency,
+        )
+
+
+def _key(row: Row) -> ApiKey:
+    key_id, owner, scopes, *moments = row
+    return ApiKey(key_id, owner, frozenset(map(Scope, scopes.split())), *map(from_moment, moments))

@@ -1,0 +1,82 @@
+"""The audit trail as rows, bounded in number and age."""
+
+from collections import Counter
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+import attrs
+
+from browser_use_async.server.keys.audit import KEPT_DAYS, KEPT_ENTRIES, AuditEntry
+from browser_use_async.server.storage.database import Database
+from browser_use_async.server.storage.values import from_moment, to_moment
+
+_SHARE_OF_GUESSES = 10  # calls with a wrong key have the tenth part of the room
+_COLUMNS = ", ".join(field.name for field in attrs.fields(AuditEntry))
+
+
+class AuditTrail:
+    """The entries of a server, of which the oldest are deleted.
+
+    Each name has room of its own, so that nobody makes the trail forget what others did.
+
+    Args:
+        database: Where they are.
+        now: The time.
+        most: The most entries of one name that are kept.
+        days: The days after which an entry is deleted.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        now: Callable[[], datetime],
+        most: int = KEPT_ENTRIES,
+        days: int = KEPT_DAYS,
+    ) -> None:
+        self._database = database
+        self._now = now
+        self._most = most
+        self._lifetime = timedelta(days=days)
+        # Not at each entry: that would cost more than to write it.
+        self._interval = max(1, most // 100)
+        self._recorded: Counter[str | None] = Counter()
+
+    async def record(self, entry: AuditEntry) -> None:
+        """Add an entry."""
+        await self._database.rows(
+            f"INSERT INTO audit_trail ({_COLUMNS}) VALUES "
+            "(:at, :key_id, :name, :call, :subject, :address, :status)",
+            **{**attrs.asdict(entry), "at": to_moment(entry.at)},
+        )
+        if self._recorded[entry.name] % self._interval == 0:
+            await self._expire(entry.name)
+        self._recorded[entry.name] += 1
+
+    async def latest(self, count: int, name: str | None = None) -> list[AuditEntry]:
+        """The latest entries, of all names or of one, oldest first."""
+        condition = "" if name is None else "WHERE name = :name "
+        found = await self._database.rows(
+            f"SELECT {_COLUMNS} FROM audit_trail {condition}ORDER BY number DESC LIMIT :count",
+            count=count,
+            **({} if name is None else {"name": name}),
+        )
+        return [_entry(*row) for row in reversed(found)]
+
+    async def _expire(self, name: str | None) -> None:
+        """Delete what is too old, and of a name, or of guesses, what is too much."""
+        before = to_moment(self._now() - self._lifetime)
+        await self._database.rows("DELETE FROM audit_trail WHERE at < :before", before=before)
+        condition = "name IS NULL" if name is None else "name = :name"
+        await self._database.rows(
+            f"DELETE FROM audit_trail WHERE {condition} AND number <= ("
+            f"SELECT number FROM audit_trail WHERE {condition} "
+            "ORDER BY number DESC LIMIT 1 OFFSET :most)",
+            most=self._most // _SHARE_OF_GUESSES if name is None else self._most,
+            **({} if name is None else {"name": name}),
+        )
+
+
+def _entry(at: str, *values: object) -> AuditEntry:
+    moment = from_moment(at)
+    assert moment is not None
+    return AuditEntry(moment, *values)  # type: ignore[arg-type]

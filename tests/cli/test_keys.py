@@ -1,0 +1,134 @@
+"""`keys`: on a database file, and on a server that is running."""
+
+import json
+import tempfile
+from pathlib import Path
+
+import aiohttp
+import pytest
+
+from browser_use_async.server import LocalServer
+from tests.server.calling import Caller
+
+from .running import environment, run, run_on_terminal
+
+
+async def test_on_a_running_server(server: LocalServer) -> None:
+    """A key is made, shown alone on stdout, listed, revoked and found in the trail."""
+    env = environment(server)
+    words = ("--scopes", "run,read", "--budget-cents", "50.5", "--concurrency", "2")
+    added = await run("keys", "add", "shop", *words, "--expires-in", "30", env=env)
+    key = added.stdout.strip()
+    async with aiohttp.ClientSession() as http:
+        me = await Caller(server, http, key).get("/me")
+        listed = await run("keys", "list", env=env)
+        revoked = await run("keys", "revoke", listed.json["id"], env=env)
+        gone = await Caller(server, http, key).get("/me")
+    after = await run("keys", "list", env=env)
+    everything = await run("keys", "list", "--all", env=env)
+    audit = await run("keys", "audit", "--latest", "2", env=env)
+
+    assert added.stdout == f"{key}\n"
+    assert key.startswith("bu_")
+    assert (me.status, gone.status) == (200, 401)
+    assert (listed.json["name"], listed.json["scopes"]) == ("shop", ["read", "run"])
+    assert (listed.json["budget_cents"], listed.json["concurrency"]) == ("50.5", 2)
+    assert revoked.json["id"] == listed.json["id"]
+    assert (after.stdout, len(everything.json_lines)) == ("", 1)
+    assert [each["call"] for each in audit.json_lines] == ["admin_keys", "admin_keys"]
+    assert key not in listed.stdout + audit.stdout + revoked.stdout + added.stderr
+
+
+async def test_on_a_database_file(tmp_path: Path) -> None:
+    """Of a server that is not running, and that finds the key when it starts."""
+    place = tmp_path / "server.db"
+    async with LocalServer(executor="scripted", database=place):
+        pass
+    added = await run("keys", "add", "shop", "--json", "--database", str(place))
+    async with (
+        LocalServer(executor="scripted", database=place) as server,
+        aiohttp.ClientSession() as http,
+    ):
+        me = await Caller(server, http, added.json["key"]).get("/me")
+        in_use = await run("keys", "list", "--database", str(place))
+    listed = await run("keys", "list", "--database", str(place))
+    revoked = await run("keys", "revoke", added.json["id"], "--database", str(place))
+    audit = await run("keys", "audit", "--database", str(place))
+
+    assert me.status == 200
+    assert (in_use.code, "in use by another server" in in_use.stderr) == (2, True)
+    assert "--base-url" in in_use.stderr
+    assert listed.json["id"] == added.json["id"]
+    assert revoked.json["revoked_at"] is not None
+    assert audit.code == 0
+
+
+async def test_over_the_socket_of_administration(server: LocalServer) -> None:
+    """As behind a proxy."""
+    with tempfile.TemporaryDirectory(prefix="admin-") as folder:
+        path = Path(folder) / "admin"
+        async with LocalServer(executor="scripted", admin_socket=path) as behind:
+            env = {"BROWSER_USE_API_KEY": behind.api_key}
+            added = await run("keys", "add", "shop", "--admin-socket", str(path), env=env)
+            listed = await run("keys", "list", "--admin-socket", str(path), env=env)
+
+    assert added.stdout.startswith("bu_")
+    assert listed.json["name"] == "shop"
+
+
+async def test_tables_on_a_terminal(server: LocalServer) -> None:
+    """Keys and entries in aligned columns."""
+    env = environment(server)
+    await run("keys", "add", "shop", "--budget-cents", "5", env=env)
+    await run("keys", "add", "a-much-longer-name", env=env)
+    listed = await run_on_terminal("keys", "list", "--plain", env=env, columns=200)
+    audit = await run_on_terminal("keys", "audit", "--plain", env=env, columns=200)
+    lines = listed.splitlines()
+
+    assert lines[0].split()[:5] == ["ID", "NAME", "SCOPES", "SPENT", "BUDGET"]
+    assert (
+        len({line.index(word) for line, word in zip(lines[1:3], ("shop", "a-much"), strict=True)})
+        == 1
+    )
+    assert "5 ¢" in listed
+    assert audit.splitlines()[0].split()[:4] == ["TIME", "NAME", "CALL", "STATUS"]
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "named"),
+    [
+        (("add", "a b"), 2, "the name of a key"),
+        (("add", "shop", "--scopes", "sing"), 2, "scopes are one or more of run, read, steer"),
+        (("add", "shop", "--budget-cents", "much"), 2, "budget_cents"),
+        (("add", "shop", "--concurrency", "0"), 2, "must be 1 or more"),
+        (("add", "shop", "--expires-in", "never"), 2, "not a whole number"),
+        (("revoke", "nothing"), 2, "there is no key nothing"),
+        (("list", "--database", "missing.db"), 2, "there is no database"),
+        (("list", "--local"), 2, "--database"),
+        (("list", "--base-url", "http://tasks.example/api/v1"), 2, "in the clear"),
+        (("list", "--base-url", "http://127.0.0.1:1/api/v1"), 4, "gave no answer"),
+    ],
+)
+async def test_mistakes(words: tuple[str, ...], code: int, named: str, server: LocalServer) -> None:
+    """Each is one line that says what to do."""
+    result = await run("keys", *words, env=environment(server))
+
+    assert (result.code, named in result.stderr) == (code, True), result.stderr
+    assert result.stdout == ""
+
+
+async def test_without_a_server(tmp_path: Path) -> None:
+    """The hosted service has keys of its own."""
+    result = await run("keys", "list")
+
+    assert (result.code, "--database" in result.stderr) == (2, True)
+
+
+async def test_a_key_without_the_scope(server: LocalServer) -> None:
+    """It is refused by the server, with the scope."""
+    added = await run("keys", "add", "shop", env=environment(server))
+    env = {**environment(server), "BROWSER_USE_API_KEY": added.stdout.strip()}
+    result = await run("keys", "list", env=env)
+
+    assert (result.code, "scope admin" in result.stderr) == (3, True)
+    assert json.dumps(added.stdout.strip())[1:-1] not in result.stderr

@@ -1,0 +1,92 @@
+"""Mutants of API keys: scopes, owners, limits, revocation and the trail."""
+
+from tests.mutants.mutant import Mutant
+
+__all__ = ["MUTANTS"]
+
+MUTANTS: tuple[Mutant, ...] = (
+    Mutant(
+        "scopes of keys are not checked",
+        "server/keys/scopes.py",
+        "    if scope is not None and scope not in key.scopes:\n",
+        "    if scope is not None and not key.scopes:\n",
+        ("J10",),
+    ),
+    Mutant(
+        "tasks of other owners are found",
+        "server/storage/tasks.py",
+        '"id = :value AND owner = :owner"',
+        '"id = :value"',
+        ("J11",),
+    ),
+    Mutant(
+        "changes of other owners are told",
+        "server/storage/tasks.py",
+        "self._logs.setdefault(self.owner, ChangeLog())",
+        'self._logs.setdefault("", ChangeLog())',
+        ("J11",),
+    ),
+    Mutant(
+        "links that steer are told to all keys",
+        "server/signed_links.py",
+        "is_given = record.started and self.may_steer",
+        "is_given = record.started",
+        ("J11",),
+    ),
+    Mutant(
+        "revoked keys open everything",
+        "server/keys/api_key.py",
+        "return self.revoked_at is None and not expired",
+        "return not expired",
+        ("J12",),
+    ),
+    Mutant(
+        "calls outlive the key that they are held for",
+        "server/administration.py",
+        '        backend.held_calls.end(revoked["id"])\n',
+        "",
+        ("J12",),
+    ),
+    Mutant(
+        "live pages outlive the last key of their owner",
+        "server/administration.py",
+        "await backend.tasks.of(owner).revoke_links_at_work()",
+        "pass",
+        ("J12",),
+    ),
+    Mutant(
+        "budgets of keys are not kept",
+        "server/storage/account.py",
+        "    if budget is not None and spent > budget:\n",
+        "    if budget is not None and spent - amount > budget:\n",
+        ("J13",),
+    ),
+    Mutant(
+        "tasks of an owner are counted before they are paid for",
+        "server/storage/account.py",
+        "await _at_work(at, owner) >= concurrency",
+        "await _at_work(at, owner) > concurrency",
+        ("J13",),
+    ),
+    Mutant(
+        "what an owner spends is not counted",
+        "server/storage/account.py",
+        '"spent = spent + CASE WHEN owner = :owner THEN :amount ELSE 0 END, "',
+        '"spent = spent + CASE WHEN owner = :payer THEN :amount ELSE 0 END, "',
+        ("J13",),
+    ),
+    Mutant(
+        "the audit trail holds what clients write",
+        "server/keys/authorization.py",
+        "return subject if _ID.fullmatch(subject) else None",
+        "return subject or None",
+        ("J14",),
+    ),
+    Mutant(
+        "one name pushes out what others did",
+        "server/storage/audit_trail.py",
+        '"name IS NULL" if name is None else "name = :name"',
+        '"1 = 1"',
+        ("J14",),
+    ),
+)

@@ -1,0 +1,234 @@
+"""Keys of one name see what is theirs, and nothing of what belongs to others."""
+
+from typing import Any
+
+import aiohttp
+import attrs
+import pytest
+
+from browser_use_async.api.endpoint_table import ENDPOINTS, Endpoint
+from browser_use_async.server import LocalServer, Webhook
+from browser_use_async.server.executors.scripted import ScriptedExecutor
+from browser_use_async.server.storage.records import session_id_of
+from tests.server.calling import Answer, Caller
+from tests.server.conftest import SCENARIOS
+from tests.server.webhooks.receiver import SECRET, receiving
+
+pytestmark = pytest.mark.case("J11")
+
+UNKNOWN = "00000000-0000-4000-8000-000000000000"
+SCHEDULE = {
+    "task": "Again",
+    "schedule_type": "interval",
+    "interval_minutes": 60,
+    "start_at": "2090-01-01T00:00:00Z",
+}
+BODIES: dict[str, dict[str, object]] = {
+    "update_scheduled_task": {"is_active": False},
+    "update_browser_profile": {"persist": False},
+}
+
+
+@attrs.frozen
+class Two:
+    """Two owners of one server, and what the first one has."""
+
+    ann: Caller
+    bob: Caller
+    task_id: str  # at work
+    finished_id: str  # with files
+    schedule_id: str
+    profile_id: str
+
+
+@pytest.fixture
+async def two(api: Caller) -> Two:
+    """Ann has a task, a schedule and a profile; Bob has nothing."""
+    ann, bob = await api.with_new_key("ann"), await api.with_new_key("bob")
+    task_id = await ann.create(metadata={"scenario": "hangs"})
+    finished_id = await ann.create(metadata={"scenario": "files"})
+    await ann.reached(task_id, "running")
+    await ann.reached(finished_id, "finished")
+    schedule = await ann.post("/scheduled-task", json=SCHEDULE)
+    profile = await ann.post("/browser-profiles", json={"profile_name": "Ann's"})
+    return Two(ann, bob, task_id, finished_id, schedule.json["id"], profile.json["profile_id"])
+
+
+def _request(row: Endpoint, **ids: str) -> tuple[str, dict[str, Any]]:
+    path = row.path.format(file_name="report.csv", **ids)
+    if row.query is not None and row.method == "PUT":
+        path += f"?task_id={ids['task_id']}"
+    body = BODIES.get(row.name)
+    return path, {} if body is None else {"json": body}
+
+
+NAMING_AN_ID = [
+    row
+    for row in ENDPOINTS
+    if row.method != "POST" and ("{" in row.path or row.name.endswith("_task"))
+]
+
+
+@pytest.mark.parametrize("row", NAMING_AN_ID, ids=lambda row: row.name)
+async def test_what_is_of_another_owner_does_not_exist(row: Endpoint, two: Two):
+    """Its id is answered byte for byte as an unknown one, and its owner finds it unchanged."""
+    is_schedule = "scheduled-task" in row.path
+    task_id = (
+        two.schedule_id if is_schedule else two.finished_id if row.method == "GET" else two.task_id
+    )
+    path, options = _request(row, task_id=task_id, profile_id=two.profile_id)
+    unknown, _ = _request(row, task_id=UNKNOWN, profile_id=UNKNOWN)
+    mine = [await two.ann.ask(row.method, path, **options) for _ in range(row.method == "GET")]
+    theirs = await two.bob.ask(row.method, path, **options)
+    nobodys = await two.bob.ask(row.method, unknown, **options)
+    status = (await two.ann.get(f"/task/{two.task_id}/status")).json
+    schedule = await two.ann.get(f"/scheduled-task/{two.schedule_id}")
+    profile = await two.ann.get(f"/browser-profiles/{two.profile_id}")
+
+    assert [each.status for each in mine] == [200] * len(mine)
+    assert (theirs.status, theirs.body) == (404, nobodys.body)
+    assert status == "running"
+    assert (schedule.status, schedule.json["is_active"]) == (200, True)
+    assert (profile.status, profile.json["persist"]) == (200, True)
+
+
+async def test_the_session_of_another_owners_task_does_not_exist(two: Two):
+    """The id that webhooks tell leads to no task of others."""
+    session_id = session_id_of(two.task_id)
+
+    assert (await two.ann.get(f"/task/{session_id}")).status == 200
+    assert (await two.bob.get(f"/task/{session_id}")).status == 404
+
+
+@pytest.mark.parametrize(
+    ("path", "name", "count"),
+    [
+        ("/tasks", "tasks", 2),
+        ("/scheduled-tasks", "tasks", 1),
+        ("/browser-profiles", "profiles", 2),
+    ],
+)
+async def test_lists_show_and_count_what_is_ones_own(path: str, name: str, count: int, two: Two):
+    """A new owner has nothing but a default profile."""
+    ann, bob = (await two.ann.get(path)).json, (await two.bob.get(path)).json
+    others = 1 if name == "profiles" else 0
+
+    assert (len(ann[name]), ann["total_count"], ann["total_pages"]) == (count, count, 1)
+    assert (len(bob[name]), bob["total_count"]) == (others, others)
+
+
+async def test_pages_have_no_gaps(two: Two):
+    """Rows of other owners in between leave no page short."""
+    created = []
+    for number in range(7):
+        created.append(await two.bob.create(f"Bob's {number}"))
+        await two.ann.create(f"Ann's {number}")
+    pages = [(await two.bob.get(f"/tasks?page={page}&limit=3")).json for page in (1, 2, 3, 4)]
+
+    assert [[row["id"] for row in each["tasks"]] for each in pages] == [
+        created[:3:-1],
+        created[3:0:-1],
+        created[:1],
+        [],
+    ]
+    assert {(each["total_count"], each["total_pages"]) for each in pages} == {(7, 3)}
+
+
+async def test_a_task_takes_no_profile_or_file_of_others(two: Two):
+    """A profile is not found, a file was not uploaded; the same name may be uploaded by both."""
+    await _upload(two.ann, "prices.csv", b"ann")
+    with_profile = await two.bob.post(
+        "/run-task", json={"task": "x", "browser_profile_id": two.profile_id}
+    )
+    given = {"task": "x", "included_file_names": ["prices.csv"]}
+    with_file = await two.bob.post("/run-task", json=given)
+    scheduled = await two.bob.post(
+        "/scheduled-task", json={**SCHEDULE, "browser_profile_id": two.profile_id}
+    )
+    await _upload(two.bob, "prices.csv", b"bob")
+    both = [await each.post("/run-task", json=given) for each in (two.ann, two.bob)]
+
+    assert (with_profile.status, with_file.status, scheduled.status) == (404, 422, 404)
+    assert [each.status for each in both] == [200, 200]
+
+
+async def _upload(caller: Caller, name: str, content: bytes) -> Answer:
+    asked = {"file_name": name, "content_type": "text/csv"}
+    link = (await caller.post("/uploads/presigned-url", json=asked)).json["upload_url"]
+    answer = await caller.put(link, key=False, data=content, headers={"Content-Type": "text/csv"})
+    assert answer.status == 200, answer.text
+    return answer
+
+
+async def test_the_stream_of_changes_tells_ones_own(two: Two, http: aiohttp.ClientSession):
+    """Also for whom both change at the same moment, and with whole tasks."""
+    headers = {
+        "Authorization": f"Bearer {two.bob.api_key}",
+        "Prefer": "wait=2, return=representation",
+        "Browser-Use-Changes": "now",
+    }
+    async with http.get(f"{two.bob.server.base_url}/tasks", headers=headers) as stream:
+        await stream.content.readline()
+        await two.ann.put(f"/stop-task?task_id={two.task_id}")
+        mine = await two.bob.create("Bob's")
+        text = await stream.text()
+
+    assert mine in text
+    assert two.task_id not in text
+
+
+async def test_a_held_call_for_another_owners_task_is_not_held(two: Two):
+    """It is answered at once, as for an unknown one."""
+    held = {"Prefer": "wait=60"}
+    theirs = await two.bob.get(f"/task/{two.task_id}/status", headers=held)
+    nobodys = await two.bob.get(f"/task/{UNKNOWN}/status", headers=held)
+
+    assert (theirs.status, theirs.body) == (404, nobodys.body)
+    assert "Preference-Applied" not in theirs.headers
+
+
+async def test_costs_are_of_ones_own_tasks(two: Two):
+    """The home page of one owner is told nothing of others."""
+    url = f"{two.ann.server.url}/admin/costs?task_id={two.finished_id}"
+
+    assert two.finished_id in (await two.ann.get(url)).json["costs"]
+    assert (await two.bob.get(url)).json == {"costs": {}}
+
+
+async def test_deliveries_are_of_ones_own_tasks(http: aiohttp.ClientSession):
+    """Webhooks are the operator's, and get the events of all; each owner is shown its own."""
+    async with receiving() as receiver:
+        webhooks = [Webhook(receiver.url, SECRET)]
+        executor = ScriptedExecutor(SCENARIOS, default=SCENARIOS["quick"])
+        async with LocalServer(executor=executor, webhooks=webhooks) as server:
+            admin = Caller(server, http)
+            ann, bob = await admin.with_new_key("ann"), await admin.with_new_key("bob")
+            task_id = await ann.create()
+            await ann.reached(task_id, "finished")
+            await receiver.has(4)
+            url = f"{server.url}/admin/deliveries"
+            shown = [(await each.get(f"{url}?latest=9")).json for each in (ann, bob, admin)]
+
+    assert {each["task_id"] for each in shown[0]["deliveries"]} == {task_id}
+    assert [(len(each["deliveries"]), each["count"]) for each in shown] == [(3, 3), (0, 0), (0, 0)]
+
+
+async def test_a_default_key_works_beside_the_servers_own(api: Caller):
+    """A key of the name `default` belongs to the same owner as the key of the server."""
+    task_id = await api.create()
+    other = await api.with_new_key("default")
+
+    assert (await other.get(f"/task/{task_id}")).status == 200
+
+
+@pytest.mark.parametrize("steers", [True, False])
+async def test_a_key_that_cannot_steer_gets_no_link_that_can(steers: bool, api: Caller):
+    """Neither from the task, nor from the list, nor from the stream; the public page is told."""
+    scopes = ["run", "read", *(["steer"] if steers else [])]
+    caller = await api.with_new_key("reader", scopes=scopes)
+    task_id = await caller.create(metadata={"scenario": "hangs"}, enable_public_share=True)
+    await caller.reached(task_id, "running")
+    task, row = await caller.task(task_id), (await caller.get("/tasks")).json["tasks"][0]
+
+    assert (task["live_url"] is not None, row["live_url"] is not None) == (steers, steers)
+    assert task["public_share_url"] is not None

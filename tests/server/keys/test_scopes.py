@@ -1,0 +1,86 @@
+"""Which calls a key may make: every scope beside every call of the API and of administration."""
+
+import itertools
+from typing import Any
+
+import pytest
+
+from browser_use_async.api.endpoint_table import ENDPOINTS, Endpoint
+from tests.server.calling import Caller
+
+pytestmark = pytest.mark.case("J10")
+
+NOBODY = "00000000-0000-0000-0000-000000000000"
+PLACES = {"task_id": NOBODY, "profile_id": NOBODY, "file_name": "a.csv"}
+STEERING = {"stop_task", "pause_task", "resume_task"}
+ADMINISTRATION = (
+    ("POST", "/admin/credits", "admin"),
+    ("GET", "/admin/faults", "admin"),
+    ("PUT", "/admin/faults", "admin"),
+    ("DELETE", f"/admin/links/{NOBODY}", "admin"),
+    ("GET", "/admin/webhooks", "admin"),
+    ("POST", "/admin/webhooks", "admin"),
+    ("DELETE", f"/admin/webhooks/{NOBODY}", "admin"),
+    ("GET", "/admin/keys", "admin"),
+    ("POST", "/admin/keys", "admin"),
+    ("DELETE", f"/admin/keys/{NOBODY}", "admin"),
+    ("GET", "/admin/audit", "admin"),
+    ("GET", "/admin/costs", "read"),
+    ("GET", "/admin/deliveries", "read"),
+    ("GET", f"/api/v1/task/{NOBODY}/gif", "read"),
+)
+SCOPES = ("run", "read", "steer", "admin")
+
+
+def scope_of(endpoint: Endpoint) -> str | None:
+    """What the documentation says that a call needs."""
+    if endpoint.name in {"me", "ping"}:
+        return None
+    if endpoint.name in STEERING:
+        return "steer"
+    return "read" if endpoint.method == "GET" else "run"
+
+
+def refused(answer: Any, scope: str) -> bool:
+    """Whether an answer says that exactly this scope is missing."""
+    return answer.status == 403 and f"the scope {scope}," in answer.text
+
+
+@pytest.mark.parametrize("endpoint", ENDPOINTS, ids=lambda row: row.name)
+async def test_each_call_needs_its_scope(endpoint: Endpoint, api: Caller):
+    """With all others it is refused with 403 and its name; alone it is enough."""
+    needed = scope_of(endpoint)
+    path = endpoint.path.format(**PLACES)
+    if endpoint.query is not None and endpoint.method == "PUT":
+        path += f"?task_id={NOBODY}"
+    body = {} if endpoint.body is not None else None
+    for scope in SCOPES:
+        others = [each for each in SCOPES if each != scope]
+        only = await api.with_new_key(f"only-{scope}", scopes=[scope])
+        without = await api.with_new_key(f"without-{scope}", scopes=others)
+        answers = [await each.ask(endpoint.method, path, json=body) for each in (only, without)]
+        expected = [needed not in {None, scope}, needed == scope]
+        assert [refused(each, str(needed)) for each in answers] == expected
+        assert all(
+            each.status != 403
+            for each, is_refused in zip(answers, expected, strict=True)
+            if not is_refused
+        )
+
+
+@pytest.mark.parametrize(("method", "path", "needed"), ADMINISTRATION)
+async def test_each_route_of_administration_needs_its_scope(
+    method: str, path: str, needed: str, api: Caller
+):
+    """As each call of the API."""
+    for scopes in (each for n in (1, 3) for each in itertools.combinations(SCOPES, n)):
+        caller = await api.with_new_key("-".join(scopes), scopes=scopes)
+        answer = await caller.ask(method, api.server.url + path)
+        assert refused(answer, needed) is (needed not in scopes)
+        assert answer.status != 403 or needed not in scopes
+
+
+async def test_no_route_below_admin_is_left_out(api: Caller):
+    """Every route that needs a key has a scope: without a key each is refused."""
+    for method, path, _ in ADMINISTRATION:
+        assert (await api.ask(method, api.server.url + path, key=False)).status == 403
