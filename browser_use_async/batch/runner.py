@@ -100,6 +100,8 @@ class LedgerEntry:
         position = self.position
         try:
             await self.writer.execute(lambda store: store.record_task(position, task_id))
+        except errors.LeaseLostError:
+            raise  # the new owner finds the task by its mark
         except errors.LedgerError as error:
             problem = str(error)
         else:

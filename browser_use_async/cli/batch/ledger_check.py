@@ -73,7 +73,7 @@ def check_input(view: LedgerView, contents: InputContents, source: Path) -> None
     added = f", and {new:,} of {source.name} {'is' if new == 1 else 'are'} new" if new else ""
     way_out = f"adds {'it' if new == 1 else 'them'} to" if new else "goes on with"
     raise ConfigurationError(
-        f"{count} of the ledger {view.path.name} {'is' if missing == 1 else 'are'} not in "
+        f"{count} of the ledger {view.name} {'is' if missing == 1 else 'are'} not in "
         f"{source.name}{added}; nothing was sent. --extend {way_out} this batch; for another one "
         "take another --ledger"
     )
