@@ -24,7 +24,8 @@ CREATE TABLE batch (
     items BIGINT NOT NULL DEFAULT 0,
     spent BIGINT NOT NULL DEFAULT 0,
     reserved BIGINT NOT NULL DEFAULT 0,
-    is_complete BOOLEAN NOT NULL DEFAULT true
+    is_complete BOOLEAN NOT NULL DEFAULT true,
+    swept_run INTEGER NOT NULL DEFAULT 0
 );
 CREATE TABLE items (
     position BIGINT PRIMARY KEY,

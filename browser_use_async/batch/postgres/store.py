@@ -133,6 +133,8 @@ class PostgresStore:
         task: str | None = None,
     ) -> ItemRecord:
         """Return an item's record, insert it if it is new, and make it this process's own."""
+        # What is stored and read again has the same digest.
+        key = str(storable(key))
         shown = storable(name), storable(None if task is None else task[:MAX_KEPT_TASK])
         row = self._one(
             f"SELECT {_RECORD_COLUMNS} FROM items WHERE key_digest = %s FOR UPDATE",
@@ -161,7 +163,7 @@ class PostgresStore:
             "INSERT INTO items (position, key, key_digest, digest, run, state, entered_at, name, "
             "task, owner, claim) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
             (
-                *(position, storable(key), key_digest(key), digest, self.context.run),
+                *(position, key, key_digest(key), digest, self.context.run),
                 *(ItemState.NEW, now, *shown, self.context.owner, self.call),
             ),
         )
@@ -288,6 +290,7 @@ class PostgresStore:
             self._do(
                 "UPDATE batch SET spent = spent + %s, reserved = reserved - %s", (spent, released)
             )
+        self._do("SELECT pg_notify(current_schema(), '')")  # those who follow the results
 
     # --- duplicate tasks ------------------------------------------------------------------
 

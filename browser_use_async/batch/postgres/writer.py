@@ -7,7 +7,7 @@ import uuid
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
 import psycopg
 import psycopg_pool
@@ -27,13 +27,13 @@ from browser_use_async.batch.postgres.store import PostgresStore, RunContext
 from browser_use_async.errors import LedgerError, LedgerLockedError
 
 ResultT = TypeVar("ResultT")
-MakeStore = Callable[[psycopg.Connection, RunContext, str], PostgresStore]
+StoreT = TypeVar("StoreT", bound=PostgresStore)
 
 PAUSE = 0.25  # between two attempts to reach the database, in seconds
 CLOSING_PATIENCE = 5.0  # seconds for which a closing batch waits for the database
 
 
-class PostgresWriter:
+class PostgresWriter(Generic[StoreT]):
     """Executes jobs on a ledger that several processes share.
 
     Unlike the writer of a file it goes on after a failure: the database may be restarted, and is
@@ -53,7 +53,7 @@ class PostgresWriter:
         lock: "BatchLock",
         context: RunContext,
         patience: float,
-        make_store: MakeStore = PostgresStore,
+        make_store: Callable[[psycopg.Connection, RunContext, str], StoreT],
     ) -> None:
         self.address = address
         self.context = context
@@ -78,8 +78,8 @@ class PostgresWriter:
         """Run a job; it is durable when this returns."""
         return await self.transact(work)
 
-    async def transact(self, work: Callable[[PostgresStore], ResultT]) -> ResultT:
-        """Run a job that may need the statements of worker processes."""
+    async def transact(self, work: Callable[[StoreT], ResultT]) -> ResultT:
+        """Run a job that needs more statements than those of every batch."""
         # What was posted is written before any later job, on whatever connection.
         while self._posted:
             await asyncio.wait(self._posted)
@@ -88,12 +88,16 @@ class PostgresWriter:
 
     def post(self, work: Callable[[LedgerStore], object]) -> None:
         """Run a job before any later one, without waiting for it."""
+        self.put(work)
+
+    def put(self, work: Callable[[StoreT], object]) -> None:
+        """The same for a job that needs more statements."""
         if self._ended is None:
             future = self._start(work)
             self._posted.add(future)
             future.add_done_callback(self._posted.discard)
 
-    def _start(self, work: Callable[[PostgresStore], ResultT]) -> "asyncio.Future[ResultT]":
+    def _start(self, work: Callable[[StoreT], ResultT]) -> "asyncio.Future[ResultT]":
         if self._ended is not None:
             raise LedgerError("the batch has been closed")
         loop = asyncio.get_running_loop()
@@ -128,7 +132,7 @@ class PostgresWriter:
         self._pool.close()
         self._lock.close()
 
-    def _transact(self, work: Callable[[PostgresStore], ResultT]) -> ResultT:
+    def _transact(self, work: Callable[[StoreT], ResultT]) -> ResultT:
         call, started = uuid.uuid4().hex, time.monotonic()
         while True:
             try:
@@ -234,17 +238,28 @@ def open_lock(address: LedgerAddress, *, is_shared: bool, creates: bool) -> Batc
     return lock
 
 
-async def start_writer(address: LedgerAddress, patience: float) -> PostgresWriter:
-    """Open the ledger of a batch that runs in this process alone."""
+async def acquire_lock(address: LedgerAddress, *, is_shared: bool, creates: bool) -> BatchLock:
+    """The same outside of the event loop."""
+    # A thread cannot be cancelled: what it opens after a cancellation must still be closed.
     opening = asyncio.ensure_future(
-        asyncio.to_thread(open_lock, address, is_shared=False, creates=True)
+        asyncio.to_thread(open_lock, address, is_shared=is_shared, creates=creates)
     )
     try:
-        lock = await asyncio.shield(opening)
+        return await asyncio.shield(opening)
     except asyncio.CancelledError:
         opening.add_done_callback(_close)
         raise
-    return PostgresWriter(address, lock, RunContext(owner=uuid.uuid4().hex), patience)
+
+
+async def start_writer(
+    address: LedgerAddress,
+    patience: float,
+    make_store: Callable[[psycopg.Connection, RunContext, str], PostgresStore] = PostgresStore,
+) -> PostgresWriter[PostgresStore]:
+    """Open the ledger of a batch that runs in this process alone."""
+    lock = await acquire_lock(address, is_shared=False, creates=True)
+    context = RunContext(owner=uuid.uuid4().hex)
+    return PostgresWriter(address, lock, context, patience, make_store)
 
 
 def _close(opening: "asyncio.Future[BatchLock]") -> None:
