@@ -81,7 +81,7 @@ def connect(address: LedgerAddress) -> psycopg.Connection:
 def open_pool(address: LedgerAddress, size: int = POOL_SIZE) -> psycopg_pool.ConnectionPool:
     """A pool of connections, of which none is opened before it is needed."""
     return psycopg_pool.ConnectionPool(
-        kwargs=connection_parameters(address),
+        kwargs={**connection_parameters(address), "autocommit": True},
         min_size=0,
         max_size=size,
         open=True,

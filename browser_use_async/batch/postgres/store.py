@@ -1,7 +1,8 @@
-"""The SQL statements of a ledger in PostgreSQL, each within a transaction of the writer.
+"""The SQL statements of a ledger in PostgreSQL. The connection is in autocommit mode.
 
-Each may be executed twice, because the answer to a commit can be lost: what has been written by
-the same call is not written again.
+What happens to an item once is one statement where it can be: each round trip waits for the event
+loop's thread. All may be executed twice, because the answer to a commit can be lost: what the same
+call has written is not written again.
 """
 
 import hashlib
@@ -29,7 +30,7 @@ from browser_use_async.batch.ledger.store import MAX_KEPT_OUTPUT, MAX_KEPT_TASK,
 from browser_use_async.batch.postgres.schema import AT_REST
 from browser_use_async.errors import LeaseLostError, LedgerMismatchError
 
-FINAL = sorted(FINAL_STATES)
+Values = Sequence[Any] | Mapping[str, Any]
 
 
 @attrs.define(kw_only=True)
@@ -44,7 +45,7 @@ class RunContext:
 
 @attrs.frozen
 class PostgresStore:
-    """The statements that a batch executes. None of them commits; the writer does."""
+    """The statements that a batch executes."""
 
     connection: psycopg.Connection
     context: RunContext
@@ -61,7 +62,14 @@ class PostgresStore:
         retry_failed: bool = False,
     ) -> LedgerTotals:
         """Record that a run begins, and return the totals of the earlier ones."""
-        budget, context = millicents(budget_cents), self.context
+        with self.connection.transaction():
+            self._begin_run(now, millicents(budget_cents), labels)
+            if retry_failed:
+                self._begin_round(now)
+            return self.totals()
+
+    def _begin_run(self, now: float, budget: int | None, labels: Mapping[str, str]) -> None:
+        context = self.context
         found = self._one("SELECT runs, labels FROM batch FOR UPDATE")
         if found is None:
             context.run = 1
@@ -70,16 +78,12 @@ class PostgresStore:
                 "VALUES (%s, %s, 1, %s, %s)",
                 (str(uuid.uuid4()), now, budget, json.dumps(dict(labels))),
             )
-        else:
-            context.run = found[0] + 1
-            merged = json.dumps({**json.loads(found[1]), **labels})
-            self._do(
-                "UPDATE batch SET runs = %s, budget = %s, labels = %s",
-                (context.run, budget, merged),
-            )
-        if retry_failed:
-            self._begin_round(now)
-        return self.totals()
+            return
+        context.run = found[0] + 1
+        merged = json.dumps({**json.loads(found[1]), **labels})
+        self._do(
+            "UPDATE batch SET runs = %s, budget = %s, labels = %s", (context.run, budget, merged)
+        )
 
     def totals(self) -> LedgerTotals:
         """What the ledger holds."""
@@ -135,46 +139,47 @@ class PostgresStore:
         """Return an item's record, insert it if it is new, and make it this process's own."""
         # What is stored and read again has the same digest.
         key = str(storable(key))
+        if self.context.is_worker:
+            return self._claim_known(key, digest, self._taken(key), revive=revive)
         shown = storable(name), storable(None if task is None else task[:MAX_KEPT_TASK])
         row = self._one(
-            f"SELECT {_RECORD_COLUMNS} FROM items WHERE key_digest = %s FOR UPDATE",
-            (key_digest(key),),
+            f"SELECT {_RECORD_COLUMNS} FROM items WHERE key_digest = %s", (key_digest(key),)
         )
         if row is None:
             return ItemRecord(position=self._insert(key, digest, now, shown), known=False)
         record = self._claim_known(key, digest, row, revive=revive)
-        if self.context.is_worker:
-            self._take(record.position)
-        elif not record.repeated:
-            self._take(record.position)
-            self._update(
-                record.position, "run = %s, name = %s, task = %s", (self.context.run, *shown)
+        if not record.repeated:
+            self._do(
+                "UPDATE items SET owner = %s, claim = %s, run = %s, name = %s, task = %s "
+                "WHERE position = %s",
+                (self.context.owner, self.call, self.context.run, *shown, record.position),
             )
-        # The first answer was lost: the item is still one that this run has made.
+        # The answer to the insertion was lost: the item is still one that this run has made.
         is_own = row[_CLAIM] == self.call and row[_RUN] == self.context.run
         return attrs.evolve(record, known=False) if is_own and record.attempts == 0 else record
+
+    def _taken(self, key: str) -> tuple[Any, ...]:
+        """Make an item this process's own: its former owner can write nothing more for it."""
+        return self._required(
+            "UPDATE items SET owner = %s, claim = %s WHERE key_digest = %s "
+            f"RETURNING {_RECORD_COLUMNS}",
+            (self.context.owner, self.call, key_digest(key)),
+        )
 
     def _insert(
         self, key: str, digest: bytes, now: float, shown: tuple[str | None, str | None]
     ) -> int:
-        # The row of the batch is locked last, and so for the shortest time.
-        position: int = self._required("UPDATE batch SET items = items + 1 RETURNING items - 1")[0]
-        self._do(
+        position: int = self._required(
+            "WITH next AS (UPDATE batch SET items = items + 1 RETURNING items - 1 AS position) "
             "INSERT INTO items (position, key, key_digest, digest, run, state, entered_at, name, "
-            "task, owner, claim) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
+            "task, owner, claim) SELECT position, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s FROM next "
+            "RETURNING position",
             (
-                *(position, key, key_digest(key), digest, self.context.run),
-                *(ItemState.NEW, now, *shown, self.context.owner, self.call),
+                *(key, key_digest(key), digest, self.context.run, ItemState.NEW, now, *shown),
+                *(self.context.owner, self.call),
             ),
-        )
+        )[0]
         return position
-
-    def _take(self, position: int) -> None:
-        """Make an item this process's own: its former owner can write nothing more for it."""
-        self._do(
-            "UPDATE items SET owner = %s, claim = %s WHERE position = %s",
-            (self.context.owner, self.call, position),
-        )
 
     def _claim_known(
         self, key: str, digest: bytes, row: tuple[Any, ...], *, revive: bool
@@ -190,11 +195,10 @@ class PostgresStore:
             )
         if state is ItemState.DEAD and (changed or revive) and not repeated:
             # A dead letter has no task, so a corrected or retried item starts afresh.
-            self._take(row[0])
-            self._update(
-                row[0],
-                "digest = %s, state = %s, attempts = 0, error = NULL, reason = NULL",
-                (digest, ItemState.NEW),
+            self._do(
+                "UPDATE items SET digest = %s, state = %s, attempts = 0, error = NULL, "
+                "reason = NULL WHERE position = %s",
+                (digest, ItemState.NEW, row[0]),
             )
             former = cents(row[_FORMER_COST])
             return ItemRecord(position=row[0], revived=True, former_cost_cents=former)
@@ -214,19 +218,24 @@ class PostgresStore:
 
     def begin_send(self, position: int, token: SubmissionToken, now: float) -> None:
         """Record that run-task is about to be sent, and what an item's failed task was."""
-        self._archive(position)
-        self._update(
-            position,
-            # Sent again although an earlier request may have created a task: there may be two.
-            # With the same token at the same moment it is this very statement, executed twice.
+        # The same token at the same moment: it is this very statement, executed twice. Sent again
+        # although an earlier request may have created a task: there may be two.
+        assignments = (
             "doubted = doubted OR (state = ANY(%s) AND (token, sent_at) IS DISTINCT FROM (%s, %s)),"
             " attempts = attempts + CASE WHEN (token, sent_at) IS DISTINCT FROM (%s, %s) "
-            "THEN 1 ELSE 0 END, state = %s, mark = %s, token = %s, sent_at = %s",
-            (
-                *([ItemState.INTENT, ItemState.UNKNOWN], str(token), now, str(token), now),
-                *(ItemState.INTENT, token.mark, str(token), now),
-            ),
+            "THEN 1 ELSE 0 END, state = %s, mark = %s, token = %s, sent_at = %s"
         )
+        values = (
+            *([ItemState.INTENT, ItemState.UNKNOWN], str(token), now, str(token), now),
+            *(ItemState.INTENT, token.mark, str(token), now),
+        )
+        if self.context.round is None:
+            self._update(position, assignments, values)
+            return
+        with self.connection.transaction():
+            # In the same transaction as the intent: a crash loses neither or both.
+            self._archive(position)
+            self._update(position, assignments, values)
 
     def _archive(self, position: int) -> None:
         """Move the task of a failed item to the history; without effect on any other item."""
@@ -259,38 +268,33 @@ class PostgresStore:
         return found is not None
 
     def record_outcome(self, position: int, outcome: ItemOutcome) -> None:
-        """Record how the item ended, and what was spent, in one transaction."""
-        before = self._one(
-            "SELECT cost, expected FROM items WHERE position = %s AND owner = %s FOR UPDATE",
-            (position, self.context.owner),
-        )
-        if before is None:
-            raise self._lease_lost(position)
+        """Record how the item ended, and what was spent, in one statement."""
         output = outcome.output
         size = None if output is None else len(output.encode("utf-8", "surrogatepass"))
         kept = None if output is None or len(output) > MAX_KEPT_OUTPUT else storable(output)
         cost = millicents(outcome.cost_cents)
-        # An item that is in doubt keeps its reservation: it may have a task.
-        is_over = outcome.state in FINAL_STATES
-        self._update(
-            position,
-            "state = %s, status = %s, steps = %s, cost = %s, error = %s, reason = %s, "
-            "created_at = %s, finished_at = %s, output_bytes = %s, output = %s, expected = %s, "
-            f"feed = {AT_REST}, recorded_at = extract(epoch FROM clock_timestamp())",
-            (
-                *(outcome.state, outcome.status, outcome.steps, cost, outcome.error),
-                *(storable(outcome.reason), outcome.created_at, outcome.finished_at, size, kept),
-                0 if is_over else before[1],
-            ),
-        )
-        # The difference: 0 if this transaction was committed before. This row is shared by all
-        # processes, so it is locked last.
-        spent, released = (cost or 0) - (before[0] or 0), before[1] if is_over else 0
-        if spent or released:
-            self._do(
-                "UPDATE batch SET spent = spent + %s, reserved = reserved - %s", (spent, released)
-            )
-        self._do("SELECT pg_notify(current_schema(), '')")  # those who follow the results
+        written = self._required(
+            _RECORD_OUTCOME,
+            {
+                "position": position,
+                "owner": self.context.owner,
+                "state": outcome.state,
+                "status": outcome.status,
+                "steps": outcome.steps,
+                "cost": cost,
+                "spent": cost or 0,
+                "error": outcome.error,
+                "reason": storable(outcome.reason),
+                "created_at": outcome.created_at,
+                "finished_at": outcome.finished_at,
+                "size": size,
+                "output": kept,
+                # An item that is in doubt keeps its reservation: it may have a task.
+                "is_over": outcome.state in FINAL_STATES,
+            },
+        )[0]
+        if not written:
+            raise self._lease_lost(position)
 
     # --- duplicate tasks ------------------------------------------------------------------
 
@@ -326,18 +330,18 @@ class PostgresStore:
 
     # --- statements -----------------------------------------------------------------------
 
-    def _do(self, statement: str, values: Sequence[Any] = ()) -> int:
+    def _do(self, statement: str, values: Values = ()) -> int:
         return self.connection.execute(_literal(statement), values).rowcount
 
-    def _one(self, statement: str, values: Sequence[Any] = ()) -> tuple[Any, ...] | None:
+    def _one(self, statement: str, values: Values = ()) -> tuple[Any, ...] | None:
         return self.connection.execute(_literal(statement), values).fetchone()
 
-    def _required(self, statement: str, values: Sequence[Any] = ()) -> tuple[Any, ...]:
+    def _required(self, statement: str, values: Values = ()) -> tuple[Any, ...]:
         row = self._one(statement, values)
         assert row is not None
         return row
 
-    def _all(self, statement: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+    def _all(self, statement: str, values: Values = ()) -> list[tuple[Any, ...]]:
         return self.connection.execute(_literal(statement), values).fetchall()
 
     def _update(self, position: int, assignments: str, values: Sequence[Any]) -> None:
@@ -356,6 +360,27 @@ class PostgresStore:
         )
 
 
+# The difference of the costs: 0 if the same was committed before. One statement, so that the row of
+# the batch, which all processes share, is locked for no longer than the server needs.
+_RECORD_OUTCOME = f"""
+WITH before AS (
+    SELECT position, COALESCE(cost, 0) AS cost, expected FROM items
+    WHERE position = %(position)s AND owner = %(owner)s FOR UPDATE
+), ended AS (
+    UPDATE items SET state = %(state)s, status = %(status)s, steps = %(steps)s, cost = %(cost)s,
+        error = %(error)s, reason = %(reason)s, created_at = %(created_at)s,
+        finished_at = %(finished_at)s, output_bytes = %(size)s, output = %(output)s,
+        expected = CASE WHEN %(is_over)s THEN 0 ELSE before.expected END, feed = {AT_REST},
+        recorded_at = extract(epoch FROM clock_timestamp())
+    FROM before WHERE items.position = before.position RETURNING 1
+), paid AS (
+    UPDATE batch SET spent = spent + %(spent)s - before.cost,
+        reserved = reserved - CASE WHEN %(is_over)s THEN before.expected ELSE 0 END
+    FROM before
+    WHERE before.cost != %(spent)s OR (%(is_over)s AND before.expected != 0) RETURNING 1
+)
+SELECT (SELECT COUNT(*) FROM ended), pg_notify(current_schema(), '')
+"""
 _FORMER = "task_id, status, steps, cost, error, reason, doubted, token, created_at, finished_at"
 _FORGOTTEN = (
     "task_id = NULL, status = NULL, steps = NULL, cost = NULL, error = NULL, reason = NULL, "

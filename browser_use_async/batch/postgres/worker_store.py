@@ -112,12 +112,13 @@ class WorkerStore(PostgresStore):
 
     def finish(self, now: float) -> bool:
         """End the round of retries, and tell one process that it looks for duplicates."""
-        # The lock keeps a new round from beginning meanwhile.
-        self._one("SELECT 1 FROM batch FOR UPDATE")
-        if not self.is_over():
-            return False
-        self.end_round(now)
-        return self._do("UPDATE batch SET swept_run = runs WHERE swept_run < runs") == 1
+        with self.connection.transaction():
+            # The lock keeps a new round from beginning meanwhile.
+            self._one("SELECT 1 FROM batch FOR UPDATE")
+            if not self.is_over():
+                return False
+            self.end_round(now)
+            return self._do("UPDATE batch SET swept_run = runs WHERE swept_run < runs") == 1
 
     # --- money ----------------------------------------------------------------------------
 
@@ -126,35 +127,39 @@ class WorkerStore(PostgresStore):
 
         With nothing set aside for any other one it is enough if `needed` fits.
         """
-        own = self._one("SELECT expected FROM items WHERE position = %s FOR UPDATE", (position,))
-        if own is None or own[0]:
-            return Reservation.MADE  # by the process that had the item before
-        done = self._do(
-            "UPDATE batch SET reserved = reserved + %s WHERE budget IS NULL "
-            "OR spent + reserved + %s <= budget OR (reserved = 0 AND spent + %s <= budget)",
-            (amount, amount, needed),
-        )
-        if done:
-            self._do("UPDATE items SET expected = %s WHERE position = %s", (amount, position))
-            return Reservation.MADE
+        with self.connection.transaction():
+            own = self._one(
+                "SELECT expected FROM items WHERE position = %s FOR UPDATE", (position,)
+            )
+            if own is None or own[0]:
+                return Reservation.MADE  # by the process that had the item before
+            done = self._do(
+                "UPDATE batch SET reserved = reserved + %s WHERE budget IS NULL "
+                "OR spent + reserved + %s <= budget OR (reserved = 0 AND spent + %s <= budget)",
+                (amount, amount, needed),
+            )
+            if done:
+                self._do("UPDATE items SET expected = %s WHERE position = %s", (amount, position))
+                return Reservation.MADE
         held = self._required("SELECT reserved FROM batch")[0]
         return Reservation.FULL if held else Reservation.REFUSED
 
     def reserve_known(self, position: int, amount: int) -> None:
         """Set money aside for a task that exists already, if none is."""
-        done = self._do(
-            "UPDATE items SET expected = %s WHERE position = %s AND owner = %s AND expected = 0",
-            (amount, position, self.context.owner),
+        self._do(
+            "WITH item AS (UPDATE items SET expected = %s WHERE position = %s AND owner = %s "
+            "AND expected = 0 RETURNING 1) "
+            "UPDATE batch SET reserved = reserved + %s FROM item",
+            (amount, position, self.context.owner, amount),
         )
-        if done:
-            self._do("UPDATE batch SET reserved = reserved + %s", (amount,))
 
     def release(self, position: int) -> None:
         """Give back what was set aside for an item of this process that has no task."""
-        row = self._one(
-            "SELECT expected FROM items WHERE position = %s AND owner = %s FOR UPDATE",
+        self._do(
+            "WITH before AS (SELECT position, expected FROM items WHERE position = %s "
+            "AND owner = %s AND expected > 0 FOR UPDATE), "
+            "item AS (UPDATE items SET expected = 0 FROM before "
+            "WHERE items.position = before.position) "
+            "UPDATE batch SET reserved = reserved - before.expected FROM before",
             (position, self.context.owner),
         )
-        if row is not None and row[0]:
-            self._do("UPDATE items SET expected = 0 WHERE position = %s", (position,))
-            self._do("UPDATE batch SET reserved = reserved - %s", (row[0],))

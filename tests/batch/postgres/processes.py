@@ -9,11 +9,9 @@ from pathlib import Path
 from typing import Any, Self
 
 import attrs
-import psycopg
 
 from browser_use_async import BrowserUseSession, PollPolicy, RetryPolicy
 from browser_use_async.batch.postgres.address import LedgerAddress
-from browser_use_async.batch.postgres.store import RunContext
 from browser_use_async.batch.postgres.worker import BatchWorker, WorkerOptions
 from browser_use_async.batch.postgres.worker_store import WorkerStore
 from browser_use_async.errors import LeaseLostError
