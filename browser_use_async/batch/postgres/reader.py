@@ -98,3 +98,9 @@ def _snapshot(address: LedgerAddress) -> Generator[psycopg.Connection, None, Non
                 yield connection
         except psycopg.Error as error:
             raise as_ledger_error(error, address) from None
+
+
+def exists(address: LedgerAddress) -> bool:
+    """Whether there is such a ledger."""
+    with contextlib.closing(connect(address)) as connection:
+        return schema.exists(connection, address)

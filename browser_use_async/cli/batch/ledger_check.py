@@ -8,15 +8,16 @@ from browser_use_async.api.requests import build_request
 from browser_use_async.batch import LedgerView, read_ledger
 from browser_use_async.batch.inputs import content_key
 from browser_use_async.cli.batch.input import InputContents, InputItem, short_digest
+from browser_use_async.cli.batch.ledger_name import LedgerName, ledger_exists
 from browser_use_async.errors import ConfigurationError, LedgerError
 from browser_use_async.types import RunTaskFields, RunTaskRequest
 
 _INPUT = "input"
 
 
-def begun_ledger(path: Path | None) -> LedgerView | None:
+def begun_ledger(path: LedgerName | None) -> LedgerView | None:
     """A ledger that knows items already, or None."""
-    if path is None or not path.exists():
+    if path is None or not ledger_exists(path):
         return None
     try:
         view = read_ledger(path)
