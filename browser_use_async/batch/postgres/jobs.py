@@ -13,6 +13,8 @@ from typing import Any
 
 import attrs
 import procrastinate
+import psycopg
+import psycopg_pool
 from procrastinate.exceptions import ConnectorException
 from procrastinate.jobs import Job
 
@@ -101,6 +103,17 @@ class SteadyConnector(procrastinate.PsycopgConnector):
             await asyncio.sleep(_PAUSE)
 
 
+async def _use_autocommit(connection: psycopg.AsyncConnection) -> None:
+    # A statement of procrastinate's is a transaction: without BEGIN and COMMIT it is one round trip
+    # instead of three.
+    await connection.set_autocommit(True)
+
+
+def _pool(**options: Any) -> psycopg_pool.AsyncConnectionPool:
+    # Not checked before each statement, another round trip: the connector repeats what fails.
+    return psycopg_pool.AsyncConnectionPool(**{**options, "check": None})
+
+
 @attrs.define(eq=False)
 class JobQueue:
     """The jobs of one batch, as one process sees them."""
@@ -124,7 +137,12 @@ class JobQueue:
     ) -> "JobQueue":
         """The jobs of a batch, each of which calls a function with the position of its item."""
         connector = SteadyConnector(
-            patience, kwargs=connection_parameters(address), min_size=1, max_size=4
+            patience,
+            kwargs=connection_parameters(address),
+            min_size=1,
+            max_size=4,
+            configure=_use_autocommit,
+            pool_factory=_pool,
         )
         queue = cls(address, writer, lease, procrastinate.App(connector=connector))
 
@@ -200,7 +218,7 @@ class JobQueue:
         """Make jobs for the next items, in the transaction that says so."""
         pool: Any = self.app.connector
         try:
-            async with pool.pool.connection() as connection:
+            async with pool.pool.connection() as connection, connection.transaction():
                 chosen = await connection.execute(_CHOOSE, {"key": self.address.schema})
                 positions = sorted(position for (position,) in await chosen.fetchall())
                 defer = self.app.configure_task(
