@@ -1,6 +1,6 @@
-"""Whether the packages of the extra `fleet` are installed. Imports none of them."""
+"""Whether the packages of the extra `fleet` are installed."""
 
-from importlib.util import find_spec
+from importlib import import_module
 
 from browser_use_async.errors import ConfigurationError
 
@@ -11,7 +11,12 @@ def require_packages(*names: str) -> None:
     Raises:
         ConfigurationError: A package is missing.
     """
-    missing = [name for name in names if find_spec(name) is None]
+    missing: list[str] = []
+    for name in names:
+        try:
+            import_module(name)
+        except ImportError:
+            missing.append(name)
     if missing:
         raise ConfigurationError(
             f"a ledger in PostgreSQL needs {' and '.join(missing)}: pip install "
