@@ -35,6 +35,7 @@ BrowserUseError
 ├── BatchInputError                      the input of a batch raised an error of its own
 ├── LedgerError
 │   ├── LedgerLockedError
+│   ├── LeaseLostError
 │   ├── LedgerMismatchError
 │   ├── LedgerCorruptError
 │   └── LedgerVersionError
@@ -62,6 +63,7 @@ __all__ = [
     "FileTransferError",
     "InternalServerError",
     "InvalidRequestError",
+    "LeaseLostError",
     "LedgerCorruptError",
     "LedgerError",
     "LedgerLockedError",
@@ -441,6 +443,10 @@ class LedgerError(BrowserUseError):
 
 class LedgerLockedError(LedgerError):
     """Another process holds the ledger."""
+
+
+class LeaseLostError(LedgerError):
+    """Another process has taken over an item of a batch, and brings it to its end."""
 
 
 class LedgerMismatchError(LedgerError):

@@ -7,7 +7,7 @@ import sys
 import warnings
 from collections.abc import AsyncGenerator, Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime
-from functools import cached_property, partial
+from functools import cached_property
 from pathlib import Path
 from ssl import SSLContext
 from types import TracebackType
@@ -518,8 +518,10 @@ class BrowserUseSession:
                 same content twice is one task. What a key stands for must not change.
             concurrency: The most items under way at once. While the service says that too many
                 tasks run, fewer are, and more again afterwards.
-            ledger: The path of the ledger, an SQLite file that is created if need be. Requests
-                are not kept in it, only a digest, and of secrets only their names.
+            ledger: The path of the ledger, an SQLite file that is created if need be; or the
+                address of one in PostgreSQL, `postgresql://user@host/database#name`, where `name`
+                is the batch's own (needs the extra `fleet`). Requests are not kept in it, only a
+                digest, and of secrets only their names.
             output_type: As of `run_and_wait`; each result's `parsed` is of that type.
             budget_cents: What all runs of the batch may cost together, in US cents, by the
                 published prices. A task starts if what was spent, what is reserved for the tasks
@@ -582,8 +584,7 @@ class BrowserUseSession:
         """
         # Loaded by those who run batches.
         from browser_use_async.batch.batch import Batch  # noqa: PLC0415
-        from browser_use_async.batch.ledger.file import open_ledger, open_scratch  # noqa: PLC0415
-        from browser_use_async.batch.ledger.writer import start_writer  # noqa: PLC0415
+        from browser_use_async.batch.ledger.opening import ledger_opener  # noqa: PLC0415
         from browser_use_async.batch.options import BatchOptions, budget_in_cents  # noqa: PLC0415
 
         self._transport.bind()
@@ -606,14 +607,13 @@ class BrowserUseSession:
             labels={} if labels is None else dict(labels),
             is_recorded=ledger is not None,
         )
-        start = self._runtime.start_writer or start_writer
         caller = Caller.of(sys._getframe(1))  # noqa: SLF001 - items are read in other tasks
         return Batch(
             self._parts_for_batch(),
             requests,
             _shared_fields(fields, output_type),
             options,
-            partial(start, open_scratch if ledger is None else partial(open_ledger, ledger)),
+            ledger_opener(ledger, outage_tolerance, self._runtime.start_writer),
             on_progress,
             self._runtime.rng,
             caller,

@@ -9,7 +9,7 @@ from importlib.metadata import PackageNotFoundError, version
 import pytest
 from hypothesis import settings
 
-pytest_plugins = ["tests.cases.plugin", "tests.support.canaries"]
+pytest_plugins = ["tests.cases.plugin", "tests.support.canaries", "tests.support.postgres"]
 
 _SHOWN = ("aiohttp", "attrs", "cattrs", "tenacity", "pydantic", "rich", "looptime")
 

@@ -51,6 +51,7 @@ BUILDERS: dict[str, Callable[[], BrowserUseError]] = {
             "UnsupportedFileError",
             "LedgerError",
             "LedgerLockedError",
+            "LeaseLostError",
             "LedgerMismatchError",
             "LedgerCorruptError",
             "LedgerVersionError",

@@ -72,7 +72,7 @@ def test_each_module_can_be_imported_alone() -> None:
 OTHERS = frozenset(
     """
     aiohttp.web argparse cattrs decimal difflib importlib.metadata pydantic pytest rich sqlite3
-    tenacity
+    procrastinate psycopg tenacity
     """.split()
 )
 OURS = frozenset(
@@ -173,7 +173,9 @@ asyncio.run(main())
 """
 
 # What the extra of the server brings.
-LIBRARIES = frozenset("PIL cronsim cryptography lxml selectolax trafilatura".split())
+LIBRARIES = frozenset(
+    "PIL cronsim cryptography lxml procrastinate psycopg selectolax trafilatura".split()
+)
 
 
 def test_a_server_imports_no_library_that_it_does_not_need() -> None:

@@ -14,8 +14,8 @@ from browser_use_async.batch.budget import Admission, Budget, nothing_would_run
 from browser_use_async.batch.duplicates import find_duplicates
 from browser_use_async.batch.estimates import InputPrices, StepEstimator
 from browser_use_async.batch.inputs import BatchInput, InputItem, InputReader
+from browser_use_async.batch.ledger.interface import Ledger
 from browser_use_async.batch.ledger.records import MAY_COST, LedgerTotals, Orphan
-from browser_use_async.batch.ledger.writer import LedgerWriter
 from browser_use_async.batch.options import BatchOptions
 from browser_use_async.batch.progress import BatchProgress, ProgressCounter, StopReason
 from browser_use_async.batch.results import BatchResult
@@ -32,7 +32,7 @@ from browser_use_async.errors import (
 OutputT = TypeVar("OutputT")
 
 OnProgress = Callable[[BatchProgress], None]
-StartWriter = Callable[[], Awaitable[LedgerWriter]]
+StartWriter = Callable[[], Awaitable[Ledger]]
 
 _LOGGER = logging.getLogger("browser_use_async")
 # After these the rest of the input is still read, for items that have a task already.
@@ -244,7 +244,7 @@ class Batch(Generic[OutputT]):
     async def _open(self) -> None:
         options, session = self._options, self._session
         now = session.now().timestamp()
-        writer: LedgerWriter = await self._start_writer()
+        writer: Ledger = await self._start_writer()
         try:
             totals: LedgerTotals = await writer.execute(
                 lambda store: store.begin_run(

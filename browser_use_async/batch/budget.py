@@ -131,7 +131,11 @@ class Budget:
 
     def _needed(self, price: TaskPrice) -> Decimal:
         """What must remain for one more task."""
-        if self.is_strict or self._has_company:
+        return self.estimate(price) if self._has_company else self.needed_alone(price)
+
+    def needed_alone(self, price: TaskPrice) -> Decimal:
+        """What must remain for a task beside which no other runs."""
+        if self.is_strict:
             return self.estimate(price)
         known = self._estimator.count
         if not known:

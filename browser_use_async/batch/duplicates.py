@@ -8,9 +8,8 @@ from decimal import Decimal
 import attrs
 
 from browser_use_async.api.submission_token import TOKEN_KEY, SubmissionToken, digest_of
+from browser_use_async.batch.ledger.interface import Ledger
 from browser_use_async.batch.ledger.records import DuplicateSuspect, Orphan
-from browser_use_async.batch.ledger.store import Store
-from browser_use_async.batch.ledger.writer import LedgerWriter
 from browser_use_async.batch.state import SessionParts
 from browser_use_async.errors import BrowserUseError
 from browser_use_async.prices import TASK_START_CENTS
@@ -23,7 +22,7 @@ _LOGGER = logging.getLogger("browser_use_async")
 
 
 async def find_duplicates(
-    session: SessionParts, writer: LedgerWriter, *, stop: bool
+    session: SessionParts, writer: Ledger, *, stop: bool
 ) -> tuple[Orphan, ...]:
     """Find tasks that carry an item's mark and are not the one that counts.
 
@@ -32,7 +31,8 @@ async def find_duplicates(
     Raises:
         BrowserUseError: The list could not be read to its end.
     """
-    suspects = {each.token.mark: each for each in await writer.query(Store.duplicate_suspects)}
+    found = await writer.query(lambda store: store.duplicate_suspects())
+    suspects = {each.token.mark: each for each in found}
     if not suspects:
         return ()
     return tuple([each async for each in _Scan(session, writer, suspects, stop).orphans()])
@@ -50,7 +50,7 @@ class _Scan:
     """One pass over the task list."""
 
     session: SessionParts
-    writer: LedgerWriter
+    writer: Ledger
     suspects: dict[str, DuplicateSuspect]  # by mark
     stop: bool  # whether to stop what is found
 

@@ -11,6 +11,7 @@ from browser_use_async import errors
 from browser_use_async.api.submission_token import SubmissionToken
 from browser_use_async.batch.estimates import TaskPrice
 from browser_use_async.batch.inputs import InputItem
+from browser_use_async.batch.ledger.interface import Ledger, LedgerStore
 from browser_use_async.batch.ledger.records import (
     FINAL_STATES,
     MAY_COST,
@@ -18,8 +19,6 @@ from browser_use_async.batch.ledger.records import (
     ItemRecord,
     ItemState,
 )
-from browser_use_async.batch.ledger.store import Store
-from browser_use_async.batch.ledger.writer import LedgerWriter
 from browser_use_async.batch.progress import StopReason
 from browser_use_async.batch.results import (
     BatchResult,
@@ -58,7 +57,7 @@ class LedgerEntry:
     It belongs to the item's submission: run-task is not sent before the ledger says so.
     """
 
-    writer: LedgerWriter
+    writer: Ledger
     position: int  # the row
     key: str
     now: Callable[[], datetime]  # the wall clock
@@ -69,7 +68,7 @@ class LedgerEntry:
         position, token, now = self.position, self.token, self.now().timestamp()
         assert token is not None
 
-        def begin_send(store: Store) -> None:
+        def begin_send(store: LedgerStore) -> None:
             store.begin_send(position, token, now)
 
         try:
@@ -101,6 +100,8 @@ class LedgerEntry:
         position = self.position
         try:
             await self.writer.execute(lambda store: store.record_task(position, task_id))
+        except errors.LeaseLostError:
+            raise  # the new owner finds the task by its mark
         except errors.LedgerError as error:
             problem = str(error)
         else:

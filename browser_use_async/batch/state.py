@@ -9,7 +9,7 @@ import attrs
 
 from browser_use_async.api.tasks import TaskEndpoints
 from browser_use_async.batch.budget import Admission
-from browser_use_async.batch.ledger.writer import LedgerWriter
+from browser_use_async.batch.ledger.interface import Ledger
 from browser_use_async.batch.options import BatchOptions
 from browser_use_async.batch.progress import ProgressCounter, StopReason
 from browser_use_async.events import SessionEvent
@@ -94,7 +94,7 @@ class BatchState:
 
     session: SessionParts
     options: BatchOptions
-    writer: LedgerWriter
+    writer: Ledger
     admission: Admission
     counter: ProgressCounter
     backoff: SharedBackoff

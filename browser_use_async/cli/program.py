@@ -77,7 +77,7 @@ COMMANDS = (
         "batch",
         "batch",
         "run a task for each row of a file; survives interruptions",
-        ("run", "status"),
+        ("run", "enqueue", "work", "status"),
     ),
     Command("explain", "explain", "say what happened to a task, or to the items of a batch"),
     Command("report", "report", "write what became of a batch as one HTML page"),

@@ -16,6 +16,8 @@ import attrs
 from browser_use_async.batch.ledger import schema
 from browser_use_async.batch.ledger.records import FormerTask, ItemState, Orphan
 from browser_use_async.batch.ledger.store import SUM_OF_COSTS
+from browser_use_async.batch.postgres.address import LedgerAddress, is_address
+from browser_use_async.batch.postgres.extras import require_packages
 from browser_use_async.errors import LedgerCorruptError, LedgerError
 
 
@@ -77,7 +79,7 @@ class LedgerRow:
 class LedgerView:
     """What a ledger says at one moment."""
 
-    path: Path
+    path: Path | LedgerAddress
     id: str  # the batch's id
     created_at: datetime  # when the batch was first run
     runs: int  # how many times it was run
@@ -87,6 +89,11 @@ class LedgerView:
     cost_cents: Decimal
     counts: Mapping[ItemState, int]  # how many items are in each state; every state is there
     orphans: tuple[Orphan, ...]  # duplicate tasks
+
+    @property
+    def name(self) -> str:
+        """What people call the ledger: the name of its file, or its address."""
+        return self.path.name if isinstance(self.path, Path) else str(self.path)
 
     @property
     def total(self) -> int:
@@ -101,10 +108,11 @@ class LedgerView:
         Raises:
             LedgerError: The file cannot be read, or is damaged.
         """
+        assert isinstance(self.path, Path)
         with _snapshot(self.path) as connection:
-            columns = ", ".join((_COLUMNS, *_later_columns(connection)))
+            columns = ", ".join((ROW_COLUMNS, *_later_columns(connection)))
             for row in connection.execute(f"SELECT {columns} FROM items ORDER BY position"):  # noqa: S608
-                yield _row(row)
+                yield ledger_row((*row[:-1], json.loads(row[-1])))
 
     def to_rows(self) -> list[dict[str, Any]]:
         """Each item as a flat mapping of plain values, for a data frame.
@@ -129,6 +137,7 @@ class LedgerView:
 
     def item_keys(self) -> Iterator[str]:
         """The key of each item that was not refused, in the order of `rows()`."""
+        assert isinstance(self.path, Path)
         with _snapshot(self.path) as connection:
             found = connection.execute(
                 "SELECT key FROM items WHERE digest != x'' ORDER BY position"
@@ -139,11 +148,18 @@ class LedgerView:
 def read_ledger(path: str | os.PathLike[str]) -> LedgerView:
     """Read what a ledger says, without owning it: a batch may be running.
 
+    Args:
+        path: The file, or the address of a ledger in PostgreSQL.
+
     Raises:
-        LedgerError: There is no such file, it cannot be read, or no batch has begun to use it.
+        LedgerError: There is no such ledger, it cannot be read, or no batch has begun to use it.
+        InvalidRequestError: It is an address that names no batch.
+        ConfigurationError: It is an address, and the extra `fleet` is not installed.
         LedgerCorruptError: It is no ledger, or is damaged.
         LedgerVersionError: A newer version of this package wrote it.
     """
+    if is_address(path):
+        return _read_postgres(str(path))
     file = Path(path)
     with _snapshot(file) as connection:
         found = connection.execute("SELECT id, created_at, runs, budget, labels FROM batch")
@@ -164,14 +180,23 @@ def read_ledger(path: str | os.PathLike[str]) -> LedgerView:
         return LedgerView(
             path=file,
             id=batch[0],
-            created_at=_moment(batch[1]),
+            created_at=moment(batch[1]),
             runs=batch[2],
             labels=json.loads(batch[4]),
             budget_cents=_cents(batch[3]),
             cost_cents=Decimal(cost) / schema.MILLICENTS,
             counts=counts,
-            orphans=tuple(_orphan(row) for row in orphans),
+            orphans=tuple(ledger_orphan(row) for row in orphans),
         )
+
+
+def _read_postgres(text: str) -> LedgerView:
+    address = LedgerAddress.parse(text)
+    require_packages("psycopg")
+    # Loaded by those who use it.
+    from browser_use_async.batch.postgres.reader import read  # noqa: PLC0415
+
+    return read(address)
 
 
 @contextlib.contextmanager
@@ -201,7 +226,7 @@ def _not_begun(file: Path) -> LedgerError:
     return LedgerError(f"no batch has begun to use the ledger {file}: run one with it first")
 
 
-_COLUMNS = ", ".join(
+ROW_COLUMNS = ", ".join(
     "position key state attempts doubted task_id status steps cost error reason entered_at sent_at "
     "created_at finished_at output_bytes output".split()
 )
@@ -221,7 +246,8 @@ def _later_columns(connection: sqlite3.Connection) -> tuple[str, ...]:
     return (*(("name", "task") if has_names else ("NULL", "NULL")), former)
 
 
-def _row(row: tuple[Any, ...]) -> LedgerRow:
+def ledger_row(row: tuple[Any, ...]) -> LedgerRow:
+    """An item, from its columns."""
     return LedgerRow(
         index=row[0],
         key=row[1],
@@ -234,7 +260,7 @@ def _row(row: tuple[Any, ...]) -> LedgerRow:
         cost_cents=_cents(row[8]),
         error=row[9],
         reason=row[10],
-        entered_at=_moment(row[11]),
+        entered_at=moment(row[11]),
         sent_at=_moment_if_any(row[12]),
         created_at=_moment_if_any(row[13]),
         finished_at=_moment_if_any(row[14]),
@@ -242,7 +268,7 @@ def _row(row: tuple[Any, ...]) -> LedgerRow:
         output=row[16],
         name=row[17],
         task=row[18],
-        former_tasks=tuple(_former_task(each) for each in json.loads(row[19])),
+        former_tasks=tuple(_former_task(each) for each in row[19]),
     )
 
 
@@ -258,11 +284,12 @@ def _former_task(values: list[Any]) -> FormerTask:
     )
 
 
-def _orphan(row: tuple[Any, ...]) -> Orphan:
+def ledger_orphan(row: tuple[Any, ...]) -> Orphan:
+    """A duplicate task, from its columns."""
     return Orphan(
         task_id=row[0],
         key=row[1],
-        found_at=_moment(row[2]),
+        found_at=moment(row[2]),
         stopped=bool(row[3]),
         cost_cents=_cents(row[4]),
         name=row[5],
@@ -273,12 +300,13 @@ def _number(cents: Decimal | None) -> float | None:
     return None if cents is None else float(cents)
 
 
-def _moment(seconds: float) -> datetime:
+def moment(seconds: float) -> datetime:
+    """A time as a ledger has it, in UTC."""
     return datetime.fromtimestamp(seconds, UTC)
 
 
 def _moment_if_any(seconds: float | None) -> datetime | None:
-    return None if seconds is None else _moment(seconds)
+    return None if seconds is None else moment(seconds)
 
 
 def _cents(millicents: int | None) -> Decimal | None:

@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 import attrs
 
 from browser_use_async.batch.ledger.file import LedgerFile, as_ledger_error
+from browser_use_async.batch.ledger.interface import LedgerStore
 from browser_use_async.batch.ledger.store import Store
 from browser_use_async.errors import LedgerError, LedgerMismatchError
 
@@ -23,7 +24,7 @@ MAX_DRAIN = 1000  # jobs in one transaction, so that no caller waits for a long 
 
 @attrs.define(eq=False)
 class _Job:
-    work: Callable[[Store], Any]
+    work: Callable[[LedgerStore], Any]
     durable: bool
     future: "asyncio.Future[Any] | None"
     result: Any = None
@@ -56,22 +57,22 @@ class LedgerWriter:
 
     # --- in the event loop ----------------------------------------------------------------
 
-    async def execute(self, work: Callable[[Store], ResultT]) -> ResultT:
+    async def execute(self, work: Callable[[LedgerStore], ResultT]) -> ResultT:
         """Run a job; it is durable when this returns."""
         result: ResultT = await self._put(work, durable=True)
         return result
 
-    async def query(self, work: Callable[[Store], ResultT]) -> ResultT:
+    async def query(self, work: Callable[[LedgerStore], ResultT]) -> ResultT:
         """Run a job that becomes durable no later than the next `execute`."""
         result: ResultT = await self._put(work, durable=False)
         return result
 
-    def post(self, work: Callable[[Store], object]) -> None:
+    def post(self, work: Callable[[LedgerStore], object]) -> None:
         """Run a job before any later one, without waiting for it."""
         if not self._closed:
             self._queue.put(_Job(work, durable=False, future=None))
 
-    def _put(self, work: Callable[[Store], Any], *, durable: bool) -> "asyncio.Future[Any]":
+    def _put(self, work: Callable[[LedgerStore], Any], *, durable: bool) -> "asyncio.Future[Any]":
         future: asyncio.Future[Any] = self._loop.create_future()
         if self._closed:
             future.set_exception(LedgerError("the batch has been closed"))

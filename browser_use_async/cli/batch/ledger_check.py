@@ -8,15 +8,16 @@ from browser_use_async.api.requests import build_request
 from browser_use_async.batch import LedgerView, read_ledger
 from browser_use_async.batch.inputs import content_key
 from browser_use_async.cli.batch.input import InputContents, InputItem, short_digest
+from browser_use_async.cli.batch.ledger_name import LedgerName, ledger_exists
 from browser_use_async.errors import ConfigurationError, LedgerError
 from browser_use_async.types import RunTaskFields, RunTaskRequest
 
 _INPUT = "input"
 
 
-def begun_ledger(path: Path | None) -> LedgerView | None:
+def begun_ledger(path: LedgerName | None) -> LedgerView | None:
     """A ledger that knows items already, or None."""
-    if path is None or not path.exists():
+    if path is None or not ledger_exists(path):
         return None
     try:
         view = read_ledger(path)
@@ -73,7 +74,7 @@ def check_input(view: LedgerView, contents: InputContents, source: Path) -> None
     added = f", and {new:,} of {source.name} {'is' if new == 1 else 'are'} new" if new else ""
     way_out = f"adds {'it' if new == 1 else 'them'} to" if new else "goes on with"
     raise ConfigurationError(
-        f"{count} of the ledger {view.path.name} {'is' if missing == 1 else 'are'} not in "
+        f"{count} of the ledger {view.name} {'is' if missing == 1 else 'are'} not in "
         f"{source.name}{added}; nothing was sent. --extend {way_out} this batch; for another one "
         "take another --ledger"
     )

@@ -5,6 +5,7 @@ import json
 from collections.abc import Sequence
 from contextlib import ExitStack
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import attrs
@@ -16,6 +17,7 @@ from browser_use_async.batch.ledger.records import FINAL_STATES
 from browser_use_async.cli.batch.formats import CsvTable, JsonLines
 from browser_use_async.cli.batch.input import InputContents, InputTracker
 from browser_use_async.cli.batch.ledger_check import begun_ledger, check_input, ledger_key
+from browser_use_async.cli.batch.ledger_name import ledger_exists
 from browser_use_async.cli.batch.progress import (
     BatchDisplay,
     exit_code_for,
@@ -50,8 +52,8 @@ class BatchRun:
         settings, console = self.settings, self.console
         with console.status(f"reading {settings.items.file.path}"):
             # In a thread, so that Ctrl-C works while a large file is read.
-            contents = await asyncio.to_thread(self._read_input)
-        if settings.retry_failed and not await self._confirm_retry():
+            contents = await asyncio.to_thread(self.read_input)
+        if settings.retry_failed and not await self.confirm_retry():
             console.info("nothing was sent")
             return ExitCode.USAGE
         with ExitStack() as stack:
@@ -65,7 +67,7 @@ class BatchRun:
             code = await self._run_with_timeout(batch, tracker, file)
         return self._finish(batch) if code is None else code
 
-    def _read_input(self) -> InputContents:
+    def read_input(self) -> InputContents:
         """Read the whole input, and compare it with the ledger."""
         settings = self.settings
         view = None if settings.extend else begun_ledger(settings.ledger)
@@ -75,10 +77,10 @@ class BatchRun:
         check_input(view, contents, settings.items.file.path)
         return contents
 
-    async def _confirm_retry(self) -> bool:
+    async def confirm_retry(self) -> bool:
         """Whether failed rows may be paid for again; a person at a terminal is asked."""
         settings = self.settings
-        if settings.is_confirmed or settings.ledger is None or not settings.ledger.exists():
+        if settings.is_confirmed or settings.ledger is None or not ledger_exists(settings.ledger):
             return True
         failed = read_ledger(settings.ledger).counts[ItemState.FAILED]
         if not failed:
@@ -195,7 +197,7 @@ class BatchRun:
     def _report_resume(self, batch: Batch[Any]) -> None:
         self.console.info(*summary_line(batch.progress))
         ledger = self.settings.ledger
-        if ledger is not None and ledger.exists():
+        if ledger is not None and (not isinstance(ledger, Path) or ledger.exists()):
             self.console.info("to go on: ", (self._resume_command(batch.progress), Style.STRONG))
 
     def _resume_command(self, progress: BatchProgress) -> str:

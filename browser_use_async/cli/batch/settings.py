@@ -13,8 +13,10 @@ from browser_use_async.api.limits import MAX_METADATA_PAIRS
 from browser_use_async.api.validation import Mode, validate
 from browser_use_async.batch.budget import nothing_would_run
 from browser_use_async.batch.estimates import TaskPrice
+from browser_use_async.batch.postgres.address import is_address
 from browser_use_async.cli.batch.input import KEY_COLUMN, InputFile, RowFile, Template
 from browser_use_async.cli.batch.ledger_check import begun_ledger, check_labels, labels_with_inputs
+from browser_use_async.cli.batch.ledger_name import LedgerName, ledger_exists, shown_ledger
 from browser_use_async.cli.field_options import task_fields
 from browser_use_async.errors import ConfigurationError
 from browser_use_async.types import RunTaskFields, RunTaskRequest
@@ -31,7 +33,7 @@ class Settings:
     items: InputFile
     fields: RunTaskFields  # fields of each task
     output: Path | None  # the file for results, or None for stdout
-    ledger: Path | None  # the ledger, or None
+    ledger: LedgerName | None  # the ledger, or None
     resume: bool  # whether an earlier run may have left something
     concurrency: int  # how many tasks at once
     budget_cents: Decimal | None  # what it may cost, in US cents, or None
@@ -87,10 +89,10 @@ class Settings:
             extend=options.extend,
             labels=_labels(options, fields),
         )
-        if settings.ledger is not None and settings.ledger.exists() and not settings.resume:
+        if settings.ledger is not None and not settings.resume and ledger_exists(settings.ledger):
             raise ConfigurationError(
-                f"{settings.ledger} is there already; --resume goes on with its batch, or take "
-                "another name"
+                f"{shown_ledger(settings.ledger)} is there already; --resume goes on with its "
+                "batch, or take another name"
             )
         view = begun_ledger(settings.ledger)
         if view is None:
@@ -112,7 +114,7 @@ def _refuse_contradictions(options: argparse.Namespace) -> None:
             raise ConfigurationError(f"{flag} is about an earlier run; add --resume")
     files = {"the input": options.input, "-o": options.output, "--ledger": options.ledger}
     # Resolved, so that two spellings of one path are noticed.
-    given = [path.resolve() for path in files.values() if path is not None]
+    given = [path.resolve() for path in files.values() if isinstance(path, Path)]
     if len(set(given)) != len(given):
         raise ConfigurationError(f"{', '.join(files)} must be different files")
 
@@ -160,6 +162,8 @@ def resume_command(words: Sequence[str], budget_cents: int | None = None) -> str
     kept = _without(words, _KEY_OPTION)
     if budget_cents is not None:
         kept = [*_without(kept, _BUDGET_OPTION), _BUDGET_OPTION, str(budget_cents)]
+    # The command is printed: no password of an address may be.
+    kept = [shown_ledger(word) if is_address(word) else word for word in kept]
     if "--resume" not in kept:
         kept.append("--resume")
     return shlex.join(["browser-use-async", *kept])

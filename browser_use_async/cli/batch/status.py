@@ -3,12 +3,12 @@
 import asyncio
 from collections.abc import Iterable
 from itertools import islice
-from pathlib import Path
 from typing import Any
 
 from browser_use_async import BrowserUseSession
 from browser_use_async.batch import ItemState, LedgerRow, LedgerView, read_ledger
 from browser_use_async.cli.actions import local_time
+from browser_use_async.cli.batch.ledger_name import LedgerName
 from browser_use_async.cli.batch.progress import STATE_STYLES
 from browser_use_async.cli.console import Console
 from browser_use_async.cli.screen import Style
@@ -19,7 +19,9 @@ _MOST_RUNNING = 50
 """At most so many running tasks are looked up, one request each."""
 
 
-async def show_status(path: Path, console: Console, session: BrowserUseSession | None) -> None:
+async def show_status(
+    path: LedgerName, console: Console, session: BrowserUseSession | None
+) -> None:
     """Print the state of a batch, which may be running.
 
     Raises:

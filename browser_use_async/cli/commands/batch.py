@@ -5,21 +5,24 @@ import codecs
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 
+from browser_use_async.cli.batch.ledger_name import ledger_name
 from browser_use_async.cli.batch.runner import BatchRun
 from browser_use_async.cli.batch.settings import Settings
 from browser_use_async.cli.batch.status import show_status
 from browser_use_async.cli.connect import connect
 from browser_use_async.cli.console import Console
 from browser_use_async.cli.exit_codes import ExitCode
-from browser_use_async.cli.field_options import add_task_options
+from browser_use_async.cli.field_options import OptionGroup, add_task_options
 from browser_use_async.cli.options import (
     add_action_parsers,
     add_connection_options,
     add_output_options,
     seconds,
+    secret,
 )
 
 _CONCURRENCY = 10
+_LEASE = 30.0  # as `WorkerOptions` has it, which needs the extra
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -28,22 +31,121 @@ def configure(parser: argparse.ArgumentParser) -> None:
         parser,
         {
             "run": "run a task for each row of a file; `batch FILE` means this",
+            "enqueue": "write the rows of a file to a ledger in PostgreSQL, for `batch work`",
+            "work": "work on a batch in PostgreSQL, beside other processes on any machine",
             "status": "show where a batch stands, also while it runs",
         },
     )
     _configure_run(added["run"])
+    _configure_enqueue(added["enqueue"])
+    _configure_work(added["work"])
     _configure_status(added["status"])
-    for each in added.values():
-        add_connection_options(each)
+    for name, each in added.items():
+        if name != "enqueue":  # it talks to the database only
+            add_connection_options(each)
         add_output_options(each, has_parent=True)
 
 
 async def execute(options: argparse.Namespace, console: Console) -> int:
     """Run the action that was given."""
-    return await (_run if options.action == "run" else _status)(options, console)
+    actions = {"run": _run, "enqueue": _enqueue, "work": _work, "status": _status}
+    return await actions[options.action](options, console)
 
 
 def _configure_run(parser: argparse.ArgumentParser) -> None:
+    _add_input(parser)
+    parser.add_argument(
+        "-o",
+        "--output",
+        type=Path,
+        metavar="FILE",
+        help="a file for the results, in the order in which they come: a table if its name ends "
+        "in .csv, else a line of JSON each (default: JSON on stdout)",
+    )
+    running = parser.add_argument_group("running")
+    _add_running(running)
+    _add_budget(running)
+    running.add_argument(
+        "--check-balance", action="store_true", help="spend no more than the account has, either"
+    )
+    running.add_argument(
+        "--timeout",
+        type=seconds,
+        metavar="SECONDS",
+        help="leave the batch after this time, as a second Ctrl-C does",
+    )
+    lasting = parser.add_argument_group(
+        "surviving interruptions",
+        "Ctrl-C once waits for what runs, twice leaves it. With a ledger the same command and "
+        "--resume go on, whatever has happened: no row is lost, and none is paid twice.",
+    )
+    lasting.add_argument(
+        "--ledger",
+        type=ledger_name,
+        metavar="FILE|ADDRESS",
+        help="what remembers which row has which task, made if it is not there: a file, or "
+        "postgresql://user@host/database#name",
+    )
+    _add_resuming(lasting)
+    _add_settling(lasting)
+    add_task_options(parser)
+
+
+def _configure_enqueue(parser: argparse.ArgumentParser) -> None:
+    _add_input(parser)
+    parser.add_argument(
+        "--ledger",
+        type=ledger_name,
+        required=True,
+        metavar="ADDRESS",
+        help="postgresql://user@host/database#name; made if it is not there",
+    )
+    _add_budget(parser.add_argument_group("money", "What all processes together keep to."))
+    _add_resuming(parser.add_argument_group("going on"))
+    add_task_options(parser)
+    # Those of a run, which the processes that work are given.
+    parser.set_defaults(
+        output=None,
+        local=False,
+        check_balance=False,
+        concurrency=_CONCURRENCY,
+        max_failures=None,
+        task_timeout=None,
+        outage_tolerance=600.0,
+        settle_window=150.0,
+        stop_orphans=False,
+    )
+
+
+def _configure_work(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "ledger",
+        type=ledger_name,
+        metavar="ADDRESS",
+        help="what `batch enqueue` was given; Ctrl-C once waits for what runs, twice leaves it to "
+        "other processes",
+    )
+    _add_running(parser)
+    _add_settling(parser)
+    parser.add_argument(
+        "--lease",
+        type=seconds,
+        default=_LEASE,
+        metavar="SECONDS",
+        help="how long a process may be silent before others take its items over (default: 30); "
+        "the same for all",
+    )
+    parser.add_argument(
+        "--secret",
+        action="append",
+        dest="secrets",
+        type=secret,
+        metavar="NAME=VARIABLE|NAME=@FILE",
+        help="the value of a secret, of which the ledger has the name; repeatable",
+    )
+
+
+def _add_input(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "input",
         type=Path,
@@ -67,21 +169,9 @@ def _configure_run(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--encoding", type=_encoding, default="utf-8", help="of the file (default: utf-8)"
     )
-    parser.add_argument(
-        "-o",
-        "--output",
-        type=Path,
-        metavar="FILE",
-        help="a file for the results, in the order in which they come: a table if its name ends "
-        "in .csv, else a line of JSON each (default: JSON on stdout)",
-    )
-    _add_running(parser)
-    _add_lasting(parser)
-    add_task_options(parser)
 
 
-def _add_running(parser: argparse.ArgumentParser) -> None:
-    group = parser.add_argument_group("running")
+def _add_running(group: OptionGroup) -> None:
     group.add_argument(
         "--concurrency",
         type=_count,
@@ -90,31 +180,10 @@ def _add_running(parser: argparse.ArgumentParser) -> None:
         help=f"tasks at once (default: {_CONCURRENCY}); fewer while the service takes fewer",
     )
     group.add_argument(
-        "--budget-cents",
-        type=_amount,
-        metavar="CENTS",
-        help="what all runs of the batch may cost together; few tasks run at once until enough "
-        "have ended to tell what the others will cost",
-    )
-    group.add_argument(
-        "--budget-strict",
-        action="store_true",
-        help="reserve for each task the most that it can cost: the budget is never exceeded",
-    )
-    group.add_argument(
-        "--check-balance", action="store_true", help="spend no more than the account has, either"
-    )
-    group.add_argument(
         "--max-failures",
         type=_count,
         metavar="N",
         help="create no more tasks once so many in a row have failed; what runs comes to its end",
-    )
-    group.add_argument(
-        "--timeout",
-        type=seconds,
-        metavar="SECONDS",
-        help="leave the batch after this time, as a second Ctrl-C does",
     )
     group.add_argument(
         "--task-timeout",
@@ -131,30 +200,26 @@ def _add_running(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def _add_lasting(parser: argparse.ArgumentParser) -> None:
-    group = parser.add_argument_group(
-        "surviving interruptions",
-        "Ctrl-C once waits for what runs, twice leaves it. With a ledger the same command and "
-        "--resume go on, whatever has happened: no row is lost, and none is paid twice.",
+def _add_budget(group: OptionGroup) -> None:
+    group.add_argument(
+        "--budget-cents",
+        type=_amount,
+        metavar="CENTS",
+        help="what all runs of the batch may cost together; few tasks run at once until enough "
+        "have ended to tell what the others will cost",
     )
     group.add_argument(
-        "--ledger",
-        type=Path,
-        metavar="FILE",
-        help="a file that remembers which row has which task; made if it is not there",
+        "--budget-strict",
+        action="store_true",
+        help="reserve for each task the most that it can cost: the budget is never exceeded",
     )
+
+
+def _add_resuming(group: OptionGroup) -> None:
     group.add_argument(
         "--resume",
         action="store_true",
         help="go on where the ledger stands; begins if there is none yet",
-    )
-    group.add_argument(
-        "--settle-window",
-        type=seconds,
-        default=150.0,
-        metavar="SECONDS",
-        help="how long a task whose answer was lost, to a crash too, may take to appear before "
-        "it is created again (default: 150)",
     )
     group.add_argument(
         "--retry-dead-letters",
@@ -173,6 +238,17 @@ def _add_lasting(parser: argparse.ArgumentParser) -> None:
         help="with --resume: add the rows of another input to the batch of the ledger",
     )
     group.add_argument("--yes", action="store_true", help="do not ask")
+
+
+def _add_settling(group: OptionGroup) -> None:
+    group.add_argument(
+        "--settle-window",
+        type=seconds,
+        default=150.0,
+        metavar="SECONDS",
+        help="how long a task whose answer was lost, to a crash too, may take to appear before "
+        "it is created again (default: 150)",
+    )
     group.add_argument(
         "--stop-orphans",
         action="store_true",
@@ -181,7 +257,9 @@ def _add_lasting(parser: argparse.ArgumentParser) -> None:
 
 
 def _configure_status(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("ledger", type=Path, metavar="LEDGER", help="the ledger of the batch")
+    parser.add_argument(
+        "ledger", type=ledger_name, metavar="LEDGER", help="the ledger of the batch"
+    )
     parser.add_argument(
         "--live",
         action="store_true",
@@ -194,6 +272,21 @@ async def _run(options: argparse.Namespace, console: Console) -> int:
     async with connect(options, console) as connection:
         run = BatchRun(settings, console, options.words, options.timeout)
         return await run.run(connection)
+
+
+async def _enqueue(options: argparse.Namespace, console: Console) -> int:
+    from browser_use_async.cli.batch.fleet import BatchEnqueue, fleet_address  # noqa: PLC0415
+
+    fleet_address(options.ledger)  # before the file is read
+    return await BatchEnqueue(Settings.of(options), console).run()
+
+
+async def _work(options: argparse.Namespace, console: Console) -> int:
+    from browser_use_async.cli.batch.fleet import fleet_address, work  # noqa: PLC0415
+
+    fleet_address(options.ledger)
+    async with connect(options, console) as connection:
+        return await work(options, connection, console)
 
 
 async def _status(options: argparse.Namespace, console: Console) -> int:

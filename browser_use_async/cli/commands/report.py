@@ -4,6 +4,7 @@ import argparse
 from contextlib import AsyncExitStack
 from pathlib import Path
 
+from browser_use_async.cli.batch.ledger_name import ledger_name
 from browser_use_async.cli.connect import connect
 from browser_use_async.cli.console import Console
 from browser_use_async.cli.exit_codes import ExitCode
@@ -15,7 +16,9 @@ from browser_use_async.errors import ConfigurationError
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the options."""
-    parser.add_argument("ledger", type=Path, metavar="LEDGER", help="the ledger of the batch")
+    parser.add_argument(
+        "ledger", type=ledger_name, metavar="LEDGER", help="the ledger of the batch"
+    )
     parser.add_argument(
         "-o",
         "--output",
@@ -40,7 +43,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 async def execute(options: argparse.Namespace, console: Console) -> int:
     """Write the page."""
     ledger, output = options.ledger, options.output
-    if output.resolve() == ledger.resolve():
+    if isinstance(ledger, Path) and output.resolve() == ledger.resolve():
         raise ConfigurationError("-o is the ledger itself; take another name")
     try:
         figures = await _write(options, console)

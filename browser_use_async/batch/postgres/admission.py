@@ -1,0 +1,90 @@
+"""The admission of tasks to a budget that many processes share: reservations in the ledger."""
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable
+from decimal import Decimal
+
+from browser_use_async.batch.budget import Admission, Budget
+from browser_use_async.batch.estimates import TaskPrice
+from browser_use_async.batch.postgres.store import millicents
+from browser_use_async.batch.postgres.worker_store import Reservation, WorkerStore
+from browser_use_async.batch.postgres.writer import PostgresWriter
+from browser_use_async.types import RunTaskRequest, Task
+
+PAUSE = 1.0  # seconds between two attempts to get money that other processes hold
+
+
+class SharedAdmission(Admission):
+    """Admits a task once the ledger has a reservation for it.
+
+    What a task is expected to cost is estimated by this process, from the tasks that ended last.
+    An item's index is its position in the ledger.
+    """
+
+    def __init__(
+        self,
+        budget: Budget,
+        get_task: Callable[[str], Awaitable[Task]],
+        writer: PostgresWriter[WorkerStore],
+        rng: random.Random,
+        is_stopped: Callable[[], bool],
+    ) -> None:
+        super().__init__(budget, get_task)
+        self._writer = writer
+        self._rng = rng
+        self._is_stopped = is_stopped
+        self._line = asyncio.Lock()  # one of them asks, the others stand behind it
+        self._held: set[int] = set()  # items with a reservation that has not been settled
+
+    async def admit(self, index: int, request: RunTaskRequest) -> bool:
+        """Reserve what a task is expected to cost, as soon as the budget has room."""
+        price = TaskPrice.of(request)
+        if self.budget.limit_cents is not None:
+            async with self._line:
+                # Other processes, too, make room: only the ledger knows.
+                while (answer := await self._reserve(index, price)) is Reservation.FULL:
+                    await asyncio.sleep(PAUSE * self._rng.uniform(0.5, 1.0))
+                    if self._is_stopped():
+                        return False
+            if answer is Reservation.REFUSED:
+                self.budget.refuse(price)
+                return False
+            self._held.add(index)
+        self.budget.reserve(index, price)
+        return True
+
+    async def _reserve(self, index: int, price: TaskPrice) -> Reservation:
+        amount = _amount(self.budget.estimate(price))
+        needed = _amount(self.budget.needed_alone(price))
+        return await self._writer.transact(lambda store: store.reserve(index, amount, needed))
+
+    def follow(self, index: int, request: RunTaskRequest) -> None:
+        """Make a reservation for a task that exists, or may exist, if the ledger has none."""
+        price = TaskPrice.of(request)
+        if self.budget.limit_cents is not None:
+            amount = _amount(self.budget.estimate(price))
+            self._writer.put(lambda store: store.reserve_known(index, amount))
+            self._held.add(index)
+        self.budget.reserve(index, price)
+
+    def settle(self, index: int, steps: int) -> Decimal:
+        """Record that a task ended; the ledger settles it with the item's outcome."""
+        self._held.discard(index)
+        return super().settle(index, steps)
+
+    def release(self, index: int) -> None:
+        """Give a reservation back, if there is one: no task was created."""
+        if index in self._held:
+            self._held.discard(index)
+            self._writer.put(lambda store: store.release(index))
+        super().release(index)
+
+    def abandon(self, index: int) -> None:
+        """Leave the reservation in the ledger, for the process that takes the item over."""
+        self._held.discard(index)
+        super().release(index)
+
+
+def _amount(cents: Decimal) -> int:
+    return millicents(cents) or 0

@@ -1,0 +1,324 @@
+"""A process that works on the items of a batch, beside others that do the same."""
+
+import asyncio
+import contextlib
+import logging
+import random
+import uuid
+from collections.abc import AsyncIterator, Callable, Mapping
+from typing import Any
+
+import attrs
+import psycopg
+
+from browser_use_async.api.requests import build_request
+from browser_use_async.batch.budget import Budget
+from browser_use_async.batch.duplicates import find_duplicates
+from browser_use_async.batch.estimates import StepEstimator
+from browser_use_async.batch.inputs import InputItem
+from browser_use_async.batch.ledger.records import FINAL_STATES, ItemState, LedgerTotals, Orphan
+from browser_use_async.batch.options import BatchOptions
+from browser_use_async.batch.postgres.address import LedgerAddress
+from browser_use_async.batch.postgres.admission import SharedAdmission
+from browser_use_async.batch.postgres.jobs import JobQueue
+from browser_use_async.batch.postgres.schema import AT_REST, WAITING
+from browser_use_async.batch.postgres.store import RunContext
+from browser_use_async.batch.postgres.worker_store import BatchTerms, StoredItem, WorkerStore
+from browser_use_async.batch.postgres.writer import PostgresWriter, acquire_lock
+from browser_use_async.batch.progress import ProgressCounter, StopReason
+from browser_use_async.batch.results import BatchResult
+from browser_use_async.batch.runner import ItemRunner
+from browser_use_async.batch.state import BatchState, SessionParts, SharedBackoff
+from browser_use_async.errors import (
+    BrowserUseError,
+    ConfigurationError,
+    LeaseLostError,
+    LedgerError,
+)
+from browser_use_async.types import RunTaskRequest
+
+_LOGGER = logging.getLogger("browser_use_async")
+
+LEASE = 30.0
+OnResult = Callable[[BatchResult[Any]], None]
+
+
+@attrs.frozen(kw_only=True)
+class WorkerOptions:
+    """How a process works; the terms of the batch stand in the ledger."""
+
+    concurrency: int
+    secrets: Mapping[str, str] = attrs.field(factory=dict, repr=False)  # values by name
+    settle_window: float = 150.0
+    timeout: float | None = None  # in seconds, for each task
+    outage_tolerance: float = 600.0  # in seconds, for the service and for the database
+    max_failures: int | None = None  # in a row
+    stop_orphans: bool = False
+    lease: float = LEASE  # seconds after which a silent process has lost its items
+
+
+@attrs.define(eq=False)
+class BatchWorker:
+    """Works on a batch until all of it has come to its end, or it is told to stop.
+
+    Args:
+        session: The parts of the session that it uses.
+        address: The ledger.
+        options: How it works.
+        on_result: Called with the result of each item that it brought to its end.
+        make_store: Makes the statements of a transaction.
+    """
+
+    session: SessionParts
+    address: LedgerAddress
+    options: WorkerOptions
+    on_result: OnResult = lambda _result: None
+    make_store: Callable[[psycopg.Connection, RunContext, str], WorkerStore] = WorkerStore
+    orphans: tuple[Orphan, ...] = ()  # duplicate tasks that it found at the end
+    _rng: random.Random = attrs.field(factory=random.Random)
+    _drained: bool = False
+    _failure: Exception | None = None
+    _items: dict[int, "asyncio.Task[None]"] = attrs.field(factory=dict)  # by position
+    _state: BatchState | None = None
+    _writer: PostgresWriter[WorkerStore] | None = None
+
+    @property
+    def stopped_by(self) -> StopReason | None:
+        """Why it submits nothing more although there are items left, or None."""
+        return None if self._state is None else self._state.stopped_by
+
+    @property
+    def _is_stopped(self) -> bool:
+        return self._failure is not None or self.stopped_by is not None
+
+    def drain(self) -> None:
+        """Take no more items; those under way come to their end."""
+        self._drained = True
+        if self._state is not None:
+            self._state.stop(StopReason.DRAINED)
+
+    async def run(self) -> None:
+        """Work until the batch is over; cancelled, leave what is under way to other processes.
+
+        Raises:
+            LedgerError: The ledger cannot be used.
+            BrowserUseError: What is true of every item, such as a wrong key, or an outage.
+        """
+        async with self._open_writer() as writer:
+            self._writer = writer
+            state = self._state = await self._open_state(writer)
+            if self._drained:
+                state.stop(StopReason.DRAINED)
+            queue = JobQueue.of(
+                self.address,
+                writer,
+                self.options.lease,
+                self.options.outage_tolerance,
+                self._run_item,
+            )
+            async with queue.app.open_async():
+                await queue.create()
+                await self._work(queue, writer, state)
+            if self._failure is None and state.stopped_by is None:
+                await self._finish(writer)
+        if self._failure is not None:
+            raise self._failure
+
+    # --- opening --------------------------------------------------------------------------
+
+    @contextlib.asynccontextmanager
+    async def _open_writer(self) -> AsyncIterator[PostgresWriter[WorkerStore]]:
+        lock = await acquire_lock(self.address, is_shared=True, creates=False)
+        context = RunContext(owner=uuid.uuid4().hex, is_worker=True)
+        writer = PostgresWriter(
+            self.address, lock, context, self.options.outage_tolerance, self.make_store
+        )
+        try:
+            yield writer
+        finally:
+            await writer.aclose()
+
+    async def _open_state(self, writer: PostgresWriter[WorkerStore]) -> BatchState:
+        options = self.options
+        terms, totals = await writer.transact(_terms_and_totals)
+        if terms is None:
+            raise LedgerError(f"nothing was enqueued in {self.address}: `batch enqueue` does it")
+        budget = Budget(
+            terms.budget_cents,
+            totals.cost_cents,
+            StepEstimator(totals.recent_steps),
+            is_strict=terms.is_strict,
+        )
+        batch_options = BatchOptions(
+            concurrency=options.concurrency,
+            budget_cents=terms.budget_cents,
+            budget_strict=terms.is_strict,
+            settle_window=options.settle_window,
+            timeout=options.timeout,
+            outage_tolerance=options.outage_tolerance,
+            max_failures=options.max_failures,
+            is_recorded=True,
+        )
+        await self._learn_service_time()
+        return BatchState(
+            self.session,
+            batch_options,
+            writer,
+            SharedAdmission(
+                budget, self.session.tasks.get, writer, self._rng, lambda: self._is_stopped
+            ),
+            ProgressCounter(dict.fromkeys(ItemState, 0), asyncio.get_running_loop().time()),
+            SharedBackoff(options.outage_tolerance, self._rng),
+            lambda: None,
+        )
+
+    async def _learn_service_time(self) -> None:
+        # Tokens are stamped with the server's time. It is believed once two `Date` headers agree.
+        with contextlib.suppress(BrowserUseError):
+            for _answer in range(2):
+                if self.session.service_time() is None:
+                    await self.session.ping()
+
+    # --- working --------------------------------------------------------------------------
+
+    async def _work(
+        self, queue: JobQueue, writer: PostgresWriter[WorkerStore], state: BatchState
+    ) -> None:
+        working = asyncio.ensure_future(queue.work(self.options.concurrency))
+        supervising = asyncio.ensure_future(self._supervise(queue, writer, state))
+        try:
+            await asyncio.wait({working, supervising}, return_when=asyncio.FIRST_COMPLETED)
+            # The items under way come to their end first, and other processes hear of them.
+            working.cancel()
+            beating = asyncio.ensure_future(self._beat(queue))
+            try:
+                await asyncio.wait({working})
+            finally:
+                beating.cancel()
+        finally:
+            for each in self._items.values():
+                each.cancel()  # the process was told to leave them
+            working.cancel()
+            supervising.cancel()
+            await asyncio.wait({working, supervising})
+        for task in (working, supervising):
+            if not task.cancelled() and (error := task.exception()) is not None:
+                raise error
+
+    async def _supervise(
+        self, queue: JobQueue, writer: PostgresWriter[WorkerStore], state: BatchState
+    ) -> None:
+        """Return when there is nothing more to do."""
+        pause, idle = min(self.options.lease / 6, 0.5), 0.0
+        while not self._is_stopped:
+            await queue.supervise()
+            if not self._items:
+                if await writer.transact(lambda store: store.is_over()):
+                    return
+                idle += pause
+                if idle >= self.options.lease:
+                    idle = 0.0
+                    await queue.find_lost()
+            await asyncio.sleep(pause)
+
+    async def _beat(self, queue: JobQueue) -> None:
+        while True:
+            await queue.supervise(hands_out=False)
+            await asyncio.sleep(self.options.lease / 6)
+
+    async def _run_item(self, position: int) -> None:
+        """Run one item; a job that ends says nothing about it, its row does."""
+        before = self._items.get(position)
+        if before is not None:
+            # This process was silent for so long that its own item came back to it.
+            before.cancel()
+            await asyncio.wait({before})
+        running = asyncio.ensure_future(self._process(position))
+        self._items[position] = running
+        try:
+            await asyncio.wait({running})
+        finally:
+            running.cancel()
+            if self._items.get(position) is running:
+                del self._items[position]
+
+    async def _process(self, position: int) -> None:
+        state = self._state
+        assert state is not None
+        writer = self._writer
+        assert writer is not None
+        try:
+            feed = await self._next_feed(position, state, writer)
+            if feed is not None:
+                await writer.transact(lambda store: store.set_feed(position, feed))
+        except asyncio.CancelledError:
+            writer.put(lambda store: store.set_feed(position, WAITING))
+            raise
+        except LeaseLostError as error:
+            _LOGGER.warning("%s", error)
+        except Exception as error:  # noqa: BLE001 - true of every item, and raised by `run`
+            self._failure = self._failure or error
+            if not isinstance(error, LedgerError):
+                writer.put(lambda store: store.set_feed(position, WAITING))
+
+    async def _next_feed(
+        self, position: int, state: BatchState, writer: PostgresWriter[WorkerStore]
+    ) -> int | None:
+        """Bring an item as far as it goes, and say what is to become of it; None: it says so."""
+        if self._is_stopped:
+            return WAITING
+        stored = await writer.transact(lambda store: store.stored_item(position))
+        if stored is None:
+            return None
+        if stored.state in FINAL_STATES and stored.state is not ItemState.FAILED:
+            await writer.transact(lambda store: store.put_ended_to_rest(position))
+            return None
+        result = await ItemRunner(state, self._input_item(position, stored)).run()
+        if result is None:
+            return WAITING
+        if result.restored or result.state not in FINAL_STATES:
+            return AT_REST  # the next run of the batch goes on with it
+        self.on_result(result)
+        return None  # as its outcome was recorded
+
+    def _input_item(self, position: int, stored: StoredItem) -> InputItem:
+        fields = stored.fields
+        if fields is None:
+            raise LedgerError(
+                f"the ledger {self.address} does not hold the request of the item {stored.key!r}, "
+                "because a batch of one process made it; enqueue the same input first"
+            )
+        if fields.get("secrets"):
+            fields["secrets"] = self._secrets(stored.key, fields["secrets"])
+        request = build_request(RunTaskRequest, fields)
+        return InputItem(
+            index=position,
+            key=stored.key,
+            name=stored.name,
+            digest=stored.digest,
+            request=request,
+        )
+
+    def _secrets(self, key: str, names: list[str]) -> dict[str, str]:
+        missing = [name for name in names if name not in self.options.secrets]
+        if missing:
+            raise ConfigurationError(
+                f"the item {key!r} needs the secret {missing[0]!r}, which no ledger holds; nothing "
+                "was sent for it. Give it to each worker with --secret"
+            )
+        return {name: self.options.secrets[name] for name in names}
+
+    async def _finish(self, writer: PostgresWriter[WorkerStore]) -> None:
+        now = self.session.now().timestamp()
+        if not await writer.transact(lambda store: store.finish(now)):
+            return
+        try:
+            self.orphans = await find_duplicates(
+                self.session, writer, stop=self.options.stop_orphans
+            )
+        except BrowserUseError as error:
+            _LOGGER.warning("tasks too many could not be looked for: %s", error)
+
+
+def _terms_and_totals(store: WorkerStore) -> tuple[BatchTerms | None, LedgerTotals]:
+    return store.terms(), store.totals()

@@ -1,0 +1,268 @@
+"""Executes the jobs of a batch on a ledger in PostgreSQL, each in a transaction of its own."""
+
+import asyncio
+import threading
+import time
+import uuid
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from typing import Any, Generic, TypeVar
+
+import psycopg
+import psycopg_pool
+
+from browser_use_async.batch.ledger.interface import LedgerStore
+from browser_use_async.batch.postgres import schema
+from browser_use_async.batch.postgres.address import LedgerAddress
+from browser_use_async.batch.postgres.connection import (
+    PASSING,
+    POOL_SIZE,
+    as_ledger_error,
+    check_notifications,
+    connect,
+    open_pool,
+)
+from browser_use_async.batch.postgres.store import PostgresStore, RunContext
+from browser_use_async.errors import LedgerError, LedgerLockedError
+
+ResultT = TypeVar("ResultT")
+StoreT = TypeVar("StoreT", bound=PostgresStore)
+
+PAUSE = 0.25  # between two attempts to reach the database, in seconds
+CLOSING_PATIENCE = 5.0  # seconds for which a closing batch waits for the database
+
+
+class PostgresWriter(Generic[StoreT]):
+    """Executes jobs on a ledger that several processes share.
+
+    Unlike the writer of a file it goes on after a failure: the database may be restarted, and is
+    waited for. Commits of several jobs share the disk's writes in the server.
+
+    Args:
+        address: The ledger.
+        lock: Shows the server that this process uses the batch.
+        context: Who owns the items, and in which run.
+        patience: Seconds for which the database may be away.
+        make_store: Makes the statements of a transaction.
+    """
+
+    def __init__(
+        self,
+        address: LedgerAddress,
+        lock: "BatchLock",
+        context: RunContext,
+        patience: float,
+        make_store: Callable[[psycopg.Connection, RunContext, str], StoreT],
+    ) -> None:
+        self.address = address
+        self.context = context
+        self._lock = lock
+        self._patience = patience
+        self._make_store = make_store
+        self._pool: psycopg_pool.ConnectionPool = open_pool(address)
+        # Its statements block, so each connection has a thread.
+        self._threads = ThreadPoolExecutor(POOL_SIZE, "batch-ledger")
+        self._running: set[asyncio.Future[Any]] = set()
+        self._posted: set[asyncio.Future[Any]] = set()
+        self._closing = threading.Event()
+        self._ended: asyncio.Task[None] | None = None
+
+    # --- in the event loop ----------------------------------------------------------------
+
+    async def execute(self, work: Callable[[LedgerStore], ResultT]) -> ResultT:
+        """Run a job; it is durable when this returns."""
+        return await self.transact(work)
+
+    async def query(self, work: Callable[[LedgerStore], ResultT]) -> ResultT:
+        """Run a job; it is durable when this returns."""
+        return await self.transact(work)
+
+    async def transact(self, work: Callable[[StoreT], ResultT]) -> ResultT:
+        """Run a job that needs more statements than those of every batch."""
+        # What was posted is written before any later job, on whatever connection.
+        while self._posted:
+            await asyncio.wait(self._posted)
+        # Shielded: a thread cannot be cancelled, and what it writes stands.
+        return await asyncio.shield(self._start(work))
+
+    def post(self, work: Callable[[LedgerStore], object]) -> None:
+        """Run a job before any later one, without waiting for it."""
+        self.put(work)
+
+    def put(self, work: Callable[[StoreT], object]) -> None:
+        """The same for a job that needs more statements."""
+        if self._ended is None:
+            future = self._start(work)
+            self._posted.add(future)
+            future.add_done_callback(self._posted.discard)
+
+    def _start(self, work: Callable[[StoreT], ResultT]) -> "asyncio.Future[ResultT]":
+        if self._ended is not None:
+            raise LedgerError("the batch has been closed")
+        loop = asyncio.get_running_loop()
+        future = loop.run_in_executor(self._threads, self._transact, work)
+        self._running.add(future)
+        future.add_done_callback(self._finished)
+        return future
+
+    def _finished(self, future: "asyncio.Future[Any]") -> None:
+        self._running.discard(future)
+        if not future.cancelled():
+            # A posted job has no caller: the row then says less than what is true, which the
+            # next owner of the item finds out.
+            future.exception()
+
+    async def aclose(self) -> None:
+        """Run the remaining jobs and close the connections; idempotent."""
+        if self._ended is None:
+            self._ended = asyncio.get_running_loop().create_task(self._close())
+        await asyncio.shield(self._ended)
+
+    async def _close(self) -> None:
+        self._closing.set()
+        if self._running:
+            await asyncio.wait(self._running)
+        await asyncio.to_thread(self._close_connections)
+
+    # --- in a thread ----------------------------------------------------------------------
+
+    def _close_connections(self) -> None:
+        self._threads.shutdown()
+        self._pool.close()
+        self._lock.close()
+
+    def _transact(self, work: Callable[[StoreT], ResultT]) -> ResultT:
+        call, started = uuid.uuid4().hex, time.monotonic()
+        while True:
+            try:
+                with self._pool.connection() as connection:
+                    return work(self._make_store(connection, self.context, call))
+            except PASSING as error:
+                if self._is_over(started):
+                    raise as_ledger_error(error, self.address) from None
+                self._recover()
+            except psycopg.Error as error:
+                raise as_ledger_error(error, self.address) from None
+
+    def _is_over(self, started: float) -> bool:
+        patience = CLOSING_PATIENCE if self._closing.is_set() else self._patience
+        return time.monotonic() - started > patience
+
+    def _recover(self) -> None:
+        """Wait for the database, and make sure that this process still uses the batch."""
+        self._closing.wait(PAUSE)
+        try:
+            self._pool.check()
+            self._lock.renew()
+        except PASSING:
+            self._closing.wait(PAUSE)
+
+
+class BatchLock:
+    """A lock that the server holds for a process, and releases when its connection ends.
+
+    Args:
+        address: The ledger.
+        is_shared: Whether other processes may use the batch too, if they share it as well.
+    """
+
+    def __init__(self, address: LedgerAddress, *, is_shared: bool) -> None:
+        self._address = address
+        self._suffix = "_shared" if is_shared else ""
+        self._mutex = threading.Lock()
+        self._connection = connect(address)
+        try:
+            self._acquire()
+        except BaseException:
+            self._connection.close()
+            raise
+
+    @property
+    def connection(self) -> psycopg.Connection:
+        """The connection that holds it."""
+        return self._connection
+
+    def renew(self) -> None:
+        """Take it again if its connection was lost.
+
+        Raises:
+            LedgerLockedError: Another process has taken it meanwhile.
+        """
+        with self._mutex:
+            try:
+                self._connection.execute("SELECT 1")
+            except PASSING:
+                self._connection.close()
+                try:
+                    self._connection = connect(self._address)
+                except LedgerLockedError:
+                    raise
+                except LedgerError:
+                    return  # still away: the next attempt renews it
+                self._acquire()
+
+    def _acquire(self) -> None:
+        found = self._connection.execute(
+            f"SELECT pg_try_advisory_lock{self._suffix}(hashtextextended(%s, 0))",  # pyright: ignore[reportArgumentType]
+            [self._address.schema],
+        ).fetchone()
+        if found is None or not found[0]:
+            raise LedgerLockedError(
+                f"another process, or another batch of this one, is using the ledger "
+                f"{self._address}; nothing was sent. Wait for its end, or take another name"
+            )
+
+    def close(self) -> None:
+        """Release it."""
+        self._connection.close()
+
+
+def open_lock(address: LedgerAddress, *, is_shared: bool, creates: bool) -> BatchLock:
+    """Check the server and the tables, creating these if need be, and take the batch's lock.
+
+    Raises:
+        LedgerError: The server cannot be reached or used, or the batch cannot.
+    """
+    with ExitStack() as opened:
+        lock = BatchLock(address, is_shared=is_shared)
+        opened.callback(lock.close)
+        try:
+            if creates:
+                schema.create(lock.connection, address)
+            schema.check(lock.connection, address)
+        except psycopg.Error as error:
+            raise as_ledger_error(error, address) from None
+        check_notifications(lock.connection, address)
+        opened.pop_all()
+    return lock
+
+
+async def acquire_lock(address: LedgerAddress, *, is_shared: bool, creates: bool) -> BatchLock:
+    """The same outside of the event loop."""
+    # A thread cannot be cancelled: what it opens after a cancellation must still be closed.
+    opening = asyncio.ensure_future(
+        asyncio.to_thread(open_lock, address, is_shared=is_shared, creates=creates)
+    )
+    try:
+        return await asyncio.shield(opening)
+    except asyncio.CancelledError:
+        opening.add_done_callback(_close)
+        raise
+
+
+async def start_writer(
+    address: LedgerAddress,
+    patience: float,
+    make_store: Callable[[psycopg.Connection, RunContext, str], PostgresStore] = PostgresStore,
+) -> PostgresWriter[PostgresStore]:
+    """Open the ledger of a batch that runs in this process alone."""
+    lock = await acquire_lock(address, is_shared=False, creates=True)
+    context = RunContext(owner=uuid.uuid4().hex)
+    return PostgresWriter(address, lock, context, patience, make_store)
+
+
+def _close(opening: "asyncio.Future[BatchLock]") -> None:
+    """Close a lock whose opening was cancelled meanwhile."""
+    if not opening.cancelled() and opening.exception() is None:
+        opening.result().close()

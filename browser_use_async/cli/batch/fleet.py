@@ -1,0 +1,156 @@
+"""`batch enqueue` and `batch work`: one batch that many processes work on."""
+
+import argparse
+import asyncio
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import attrs
+
+from browser_use_async.batch import BatchItem, BatchResult, ItemState, LedgerView, read_ledger
+from browser_use_async.batch.postgres.address import LedgerAddress, is_address
+from browser_use_async.batch.postgres.extras import require_packages
+from browser_use_async.cli.batch.results import result_record
+from browser_use_async.cli.batch.runner import BatchRun
+from browser_use_async.cli.batch.settings import Settings
+from browser_use_async.cli.connect import Connection
+from browser_use_async.cli.console import Console
+from browser_use_async.cli.exit_codes import ExitCode
+from browser_use_async.cli.screen import Style
+from browser_use_async.cli.signals import graceful_sigint
+from browser_use_async.cli.streams import answer_of
+from browser_use_async.errors import ConfigurationError
+from browser_use_async.prices import format_cents
+
+if TYPE_CHECKING:
+    from browser_use_async.batch.postgres.worker import BatchWorker
+
+
+def fleet_address(ledger: object) -> LedgerAddress:
+    """The ledger that several processes share.
+
+    Raises:
+        ConfigurationError: It is a file, or the packages of the extra are not installed.
+        InvalidRequestError: The address is malformed.
+    """
+    if not isinstance(ledger, str) or not is_address(ledger):
+        raise ConfigurationError(
+            "one process uses a ledger in a file; many share one in PostgreSQL: "
+            "postgresql://user@host/database#name"
+        )
+    address = LedgerAddress.parse(ledger)
+    require_packages("psycopg", "psycopg_pool", "procrastinate")
+    return address
+
+
+@attrs.frozen
+class BatchEnqueue:
+    """Writes the rows of a file to a ledger, for the processes that work on them."""
+
+    settings: Settings
+    console: Console
+
+    async def run(self) -> int:
+        """Write them, and return the exit code."""
+        from browser_use_async.batch.postgres.enqueue import (  # noqa: PLC0415 - needs the extra
+            EnqueueOptions,
+            enqueue,
+        )
+
+        settings, console = self.settings, self.console
+        address = fleet_address(settings.ledger)
+        run = BatchRun(settings, console, ())
+        with console.status(f"reading {settings.items.file.path}"):
+            await asyncio.to_thread(run.read_input)
+        if settings.retry_failed and not await run.confirm_retry():
+            console.info("nothing was enqueued")
+            return ExitCode.USAGE
+        options = EnqueueOptions(
+            budget_cents=settings.budget_cents,
+            budget_strict=settings.budget_strict,
+            retry_failed=settings.retry_failed,
+            retry_dead_letters=settings.retry_dead_letters,
+            labels=settings.labels,
+        )
+        with console.status(f"writing to {address}"):
+            done = await enqueue(self._items(), address, options, settings.fields)
+        console.info(
+            ("ok ", Style.GOOD),
+            f"{done.waiting:,} of {done.items:,} items wait; work on them with ",
+            (f"browser-use-async batch work '{address}'", Style.STRONG),
+        )
+        if not console.stdout_is_tty:
+            console.result(attrs.asdict(done))
+        return ExitCode.FINISHED
+
+    def _items(self) -> Iterator[BatchItem]:
+        for item in self.settings.items.items():
+            yield BatchItem(item.task, item.key, item.name if item.key is None else None)
+
+
+async def work(options: argparse.Namespace, connection: Connection, console: Console) -> int:
+    """Work on a batch beside other processes, and return the exit code."""
+    address = fleet_address(options.ledger)
+    worker = _worker(options, address, connection, console)
+    with graceful_sigint(lambda: _drain(worker, console)):
+        await worker.run()
+    view = await asyncio.to_thread(read_ledger, options.ledger)
+    for orphan in worker.orphans:
+        outcome = "it was stopped" if orphan.stopped else "it was not stopped"
+        console.labelled(
+            [("note: ", Style.WAITING)],
+            f"task {orphan.task_id} is one too many for {orphan.title}; {outcome}",
+        )
+    _show(view, worker, console)
+    counts = view.counts
+    is_done = worker.stopped_by is None and view.total == counts[ItemState.DONE]
+    return ExitCode.FINISHED if is_done else ExitCode.TASK_FAILED
+
+
+def _worker(
+    options: argparse.Namespace,
+    address: LedgerAddress,
+    connection: Connection,
+    console: Console,
+) -> "BatchWorker":
+    from browser_use_async.batch.postgres.worker import (  # noqa: PLC0415 - needs the extra
+        BatchWorker,
+        WorkerOptions,
+    )
+
+    worker_options = WorkerOptions(
+        concurrency=options.concurrency,
+        secrets=dict(options.secrets or ()),
+        settle_window=options.settle_window,
+        timeout=options.task_timeout,
+        outage_tolerance=options.outage_tolerance,
+        max_failures=options.max_failures,
+        stop_orphans=options.stop_orphans,
+        lease=options.lease,
+    )
+
+    def report(result: BatchResult[Any]) -> None:
+        if console.stdout_is_tty:
+            console.info(f"{result.state}: {result.name}")
+            return
+        with answer_of(result.task_id):
+            console.result(result_record(result, None, has_schema=False))
+
+    session = connection.session
+    parts = session._parts_for_batch()  # noqa: SLF001 # pyright: ignore[reportPrivateUsage]
+    return BatchWorker(parts, address, worker_options, report)
+
+
+def _drain(worker: "BatchWorker", console: Console) -> None:
+    worker.drain()
+    console.info(
+        "no more items are taken; waiting for those under way. Press Ctrl-C again to leave them to "
+        "other processes"
+    )
+
+
+def _show(view: LedgerView, worker: "BatchWorker", console: Console) -> None:
+    counts = {str(state): count for state, count in view.counts.items() if count}
+    shown = ", ".join(f"{count:,} {state}" for state, count in counts.items())
+    stopped = "" if worker.stopped_by is None else f"; stopped by {worker.stopped_by}"
+    console.info(f"{shown}; cost {format_cents(view.cost_cents)}{stopped}")

