@@ -67,10 +67,10 @@ class Screencast:
         seen: Frame | None = None
         try:
             while True:
-                changed = self._changed
-                if self._newest is not None and self._newest is not seen:
-                    seen = self._newest
-                    yield seen
+                changed, newest = self._changed, self._newest
+                if newest is not None and newest is not seen:
+                    seen = newest
+                    yield newest
                 elif self._ended:
                     return
                 else:
