@@ -156,10 +156,10 @@ async def test_an_old_browser_is_told(version: str, is_old: bool, tmp_path: Path
 
 async def test_serve_warns_of_an_old_browser(tmp_path: Path) -> None:
     """F28: before the first task, and serves all the same."""
-    program = _browser_of("100.0.1.2", tmp_path)
+    program = _browser_of("147.0.1.2", tmp_path)
     async with running("serve", "--port", "0", "--browser", str(program)) as command:
         place = json.loads(await command.writes())
         said = await command.says("update it")
 
-    assert "is version 100" in " ".join(said.split())
+    assert "is version 147" in " ".join(said.split())
     assert place["base_url"]

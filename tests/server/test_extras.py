@@ -128,3 +128,30 @@ async def test_searches_name_the_extra_and_cost_nothing(
         "A search needs the extra `server` (selectolax): pip install 'browser-use-async[server]'"
     )
     assert balance == {"balance": "100"}
+
+
+@pytest.mark.parametrize("executor", ["chromium", "browser", "browser_use"])
+def test_an_executor_with_a_browser_names_its_extra(executor: str, hide: Hide):
+    """Without Playwright the server is not made, and says what to install."""
+    hide("playwright")
+    with pytest.raises(ConfigurationError) as caught:
+        LocalServer(executor=executor)
+
+    assert str(caught.value) == (
+        "The executors with a browser need the extra `browser` (playwright): "
+        "pip install 'browser-use-async[browser]'"
+    )
+
+
+def test_auto_reads_pages_without_playwright(hide: Hide):
+    """Where there is a browser and no Playwright, `auto` is the reader."""
+    hide("playwright")
+
+    assert type(LocalServer().executor).__name__ == "ReaderExecutor"
+
+
+def test_a_playwright_without_driver_is_told(monkeypatch: pytest.MonkeyPatch):
+    """Some installations lack the program that drives the browser; the words say how to get it."""
+    monkeypatch.setenv("PLAYWRIGHT_NODEJS_PATH", "/nowhere/node")
+    with pytest.raises(ConfigurationError, match=r"has no driver in .* --force-reinstall"):
+        LocalServer(executor="chromium")

@@ -29,6 +29,7 @@ _EXTRAS = {
         ("selectolax", "trafilatura", "Pillow", "cronsim", "cryptography"),
         "pages, searches, pictures, cron expressions and secrets of `serve`",
     ),
+    "browser": (("playwright",), "a real browser for `serve`"),
     "local-agent": (("browser-use",), "the executor browser_use of `serve`"),
 }
 

@@ -135,6 +135,30 @@ async def test_the_clipboard_is_the_tasks_own(view: LiveView, page: Page, browse
     assert await other_page.input_value("#name") == "e"
 
 
+async def test_no_key_pastes_what_a_page_has_copied(view: LiveView, page: Page, browser: Browser):
+    """F15: what a page itself puts on the browser's clipboard is pasted in no other task."""
+    await page.fill("#name", "private")
+    await page.evaluate("document.getElementById('name').select(); document.execCommand('copy')")
+    other_context = await browser.new_context()
+    other_page = await other_context.new_page()
+    await other_page.set_content(PAGE)
+    await other_page.evaluate("new Promise(done => requestAnimationFrame(() => setTimeout(done)))")
+    other = LiveView(other_context, VIEWPORT)
+    await click(other, 220)
+    await press(other, "Insert", "Insert", 8)
+    await press(other, "v", "KeyV", 2)
+    await press(other, "e", "KeyE")
+    await holds(other_page, "document.getElementById('name').value.endsWith('e')")
+    shown = await other_page.input_value("#name")
+    await other.aclose()
+    # The control: the browser itself would paste it.
+    await other_page.focus("#name")
+    await other_page.keyboard.press("Shift+Insert")
+    await holds(other_page, "document.getElementById('name').value.includes('private')")
+
+    assert shown == "e"
+
+
 async def test_a_page_that_hangs_takes_no_input_and_holds_nobody_up(view: LiveView, page: Page):
     """Thousands of inputs return at once and are forgotten; so do those after the end."""
     hanging = asyncio.create_task(page.evaluate("for (;;);"))

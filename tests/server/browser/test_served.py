@@ -175,3 +175,13 @@ def test_a_browser_that_is_not_there(monkeypatch: pytest.MonkeyPatch, way: str):
 
     with pytest.raises(ConfigurationError, match="no browser '/nowhere/chromium'"):
         LocalServer(executor="auto", chromium=settings)
+
+
+def test_a_browser_that_is_too_old(tmp_path: Path):
+    """A version that lacks what is needed is refused before anything starts."""
+    program = tmp_path / "chromium"
+    program.write_text("#!/bin/sh\necho Chromium 90.0.4430.93\n")
+    program.chmod(0o755)
+
+    with pytest.raises(ConfigurationError, match="is version 90, and versions before 120 cannot"):
+        LocalServer(executor="chromium", chromium=ChromiumSettings(program))

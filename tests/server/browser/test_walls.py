@@ -309,7 +309,7 @@ async def test_hostile_pages_fail_their_task_alone(
 
     async def serve(request: web.BaseRequest) -> web.StreamResponse:
         if request.path == "/never":
-            await asyncio.sleep(60)
+            await asyncio.Event().wait()
         return web.Response(text=page if request.path == "/" else "Other", content_type="text/html")
 
     runner = web.ServerRunner(web.Server(serve), shutdown_timeout=0.1)

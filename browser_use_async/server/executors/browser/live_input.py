@@ -26,6 +26,7 @@ _KEY_CODES = {
 }
 _TEXTS = {"Enter": "\r", "Tab": "\t"}
 _CONTROL_OR_META = 2 | 4
+_OLD_CLIPBOARD_KEYS = {("Insert", 8): "v", ("Insert", 2): "c", ("Delete", 8): "x"}
 _EDITING = {"a": "selectAll", "z": "undo"}
 
 _SELECTION = """() => {
@@ -76,7 +77,7 @@ class LiveView:
         with suppress(Error, TimeoutError):  # the page is closed, or hangs
             async with asyncio.timeout(_SECONDS):
                 session = await self._session(page)
-                if isinstance(event, KeyInput) and _uses_clipboard(event):
+                if isinstance(event, KeyInput) and _clipboard_key(event):
                     await self._use_clipboard(page, session, event)
                 elif isinstance(event, KeyInput):
                     self._send(session, "Input.dispatchKeyEvent", _key_event(event))
@@ -105,7 +106,7 @@ class LiveView:
         work.add_done_callback(self._pending.discard)
 
     async def _use_clipboard(self, page: Page, session: CDPSession, event: KeyInput) -> None:
-        key = event.key.lower()
+        key = _clipboard_key(event)
         if self._pending:
             await asyncio.wait(self._pending)  # what they select, for example
         selected = await _selection(page) if key != "v" else ""
@@ -117,9 +118,13 @@ class LiveView:
             self._send(session, "Input.insertText", {"text": self._copied})
 
 
-def _uses_clipboard(event: KeyInput) -> bool:
-    is_chord = event.kind == "down" and bool(event.modifiers & _CONTROL_OR_META)
-    return is_chord and event.key.lower() in {"c", "v", "x"}
+def _clipboard_key(event: KeyInput) -> str:
+    """`c`, `v` or `x` for keys that copy, paste or cut; empty for all others."""
+    if event.kind != "down":
+        return ""
+    if event.modifiers & _CONTROL_OR_META and event.key.lower() in {"c", "v", "x"}:
+        return event.key.lower()
+    return _OLD_CLIPBOARD_KEYS.get((event.key, event.modifiers), "")
 
 
 def _mouse_event(event: PointerInput) -> dict[str, Any]:

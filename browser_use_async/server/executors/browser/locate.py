@@ -84,22 +84,21 @@ def require_browser(path: str | os.PathLike[str] | None = None) -> str:
 
 
 def missing_playwright() -> str | None:
-    """The sentence that asks for Playwright, or None if it is there with its driver."""
-    found = find_spec("playwright")
+    """The sentence that asks for the extra, or None if Playwright is there with its driver."""
+    missing = [name for name in ("playwright", "PIL") if find_spec(name) is None]
+    found = None if missing else find_spec("playwright")
     if found is None or found.origin is None:
-        return f"The executor chromium needs the extra `browser` (playwright): {BROWSER_EXTRA}"
+        names = ", ".join(missing) or "playwright"
+        return f"The executors with a browser need the extra `browser` ({names}): {BROWSER_EXTRA}"
     # Some distributions package Playwright without the program that drives the browser.
     driver = Path(found.origin).parent / "driver"
-    node = os.environ.get("PLAYWRIGHT_NODEJS_PATH") or driver / _NODE
+    node = os.environ.get("PLAYWRIGHT_NODEJS_PATH") or driver / "node"
     if not Path(node).is_file() or not (driver / "package" / "cli.js").is_file():
         return (
             f"Playwright has no driver in {driver}; install it anew from a wheel for this "
             "machine: pip install --force-reinstall playwright"
         )
     return None
-
-
-_NODE = "node.exe" if os.name == "nt" else "node"
 
 
 def version_warning(program: str) -> str | None:
