@@ -16,18 +16,14 @@ _MOST_COPIED = 100_000
 _MOUSE = {"move": "mouseMoved", "down": "mousePressed", "up": "mouseReleased"}
 
 # Windows' virtual key codes, by which pages tell keys that make no text, and the text of some.
+_NAMED_KEYS = (
+    "Backspace 8 Tab 9 Enter 13 Shift 16 Control 17 Alt 18 Escape 27 PageUp 33 PageDown 34 End 35 "
+    "Home 36 ArrowLeft 37 ArrowUp 38 ArrowRight 39 ArrowDown 40 Insert 45 Delete 46 Meta 91"
+).split()
 _KEY_CODES = {
-    name: int(code)
-    for name, code in (
-        pair.split(":")
-        for pair in (
-            "Backspace:8 Tab:9 Enter:13 Shift:16 Control:17 Alt:18 Escape:27 PageUp:33 "
-            "PageDown:34 End:35 Home:36 ArrowLeft:37 ArrowUp:38 ArrowRight:39 ArrowDown:40 "
-            "Insert:45 Delete:46 Meta:91"
-        ).split()
-    )
+    **dict(zip(_NAMED_KEYS[::2], map(int, _NAMED_KEYS[1::2]), strict=True)),
+    **{f"F{number}": 111 + number for number in range(1, 13)},
 }
-_KEY_CODES |= {f"F{number}": 111 + number for number in range(1, 13)}
 _TEXTS = {"Enter": "\r", "Tab": "\t"}
 _CONTROL_OR_META = 2 | 4
 _OLD_CLIPBOARD_KEYS = {("Insert", 8): "v", ("Insert", 2): "c", ("Delete", 8): "x"}

@@ -67,10 +67,10 @@ class Screencast:
         seen: Frame | None = None
         try:
             while True:
-                changed = self._changed
-                if self._newest is not None and self._newest is not seen:
-                    seen = self._newest
-                    yield seen
+                changed, newest = self._changed, self._newest
+                if newest is not None and newest is not seen:
+                    seen = newest
+                    yield newest
                 elif self._ended:
                     return
                 else:
@@ -124,13 +124,14 @@ class Screencast:
     async def _take_first(self, session: CDPSession) -> None:
         """A page that does not change may send no frame, so one is taken of it."""
         before = self._newest
-        with suppress(TimeoutError):
-            async with asyncio.timeout(_FIRST_SECONDS):
-                await self._changed.wait()
-        if self._newest is before:
-            answer = await send(session, "Page.captureScreenshot", {"format": "jpeg"})
-            if answer and self._newest is before:
-                self._show(session, answer["data"])
+        while self._newest is before:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_FIRST_SECONDS):
+                    await self._changed.wait()
+            if self._newest is before:
+                answer = await send(session, "Page.captureScreenshot", {"format": "jpeg"})
+                if answer and self._newest is before:
+                    self._show(session, answer["data"])
 
     def _take(self, session: CDPSession, event: Mapping[str, Any]) -> None:
         self._show(session, event["data"])
