@@ -198,4 +198,5 @@ CATALOGUE: dict[str, str] = {
     "J7": "aioresponses on the installed aiohttp",
     "J8": "no test sleeps for long",
     "J9": "clients that are wrong on purpose",
+    "J10": "the bundled server is killed at each statement of a task's life",
 }
