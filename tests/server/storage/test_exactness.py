@@ -101,17 +101,14 @@ async def test_a_step_that_comes_again_is_neither_stored_nor_charged(stores: Sto
 
     now = await stores.tasks.get(record.id)
     assert now is not None
-    assert [(step.step, step.next_goal) for step in now.steps] == [
-        (1, "first"),
-        (2, "second"),
-        (3, ""),
-    ]
+    steps = [(step.step, step.next_goal) for step in now.steps]
+    assert steps == [(1, "first"), (2, "second"), (3, "")]
     assert await stores.spent() == now.cost_cents == 6  # the third one, over its limit, is free
 
 
 @pytest.mark.case("J10")
 async def test_a_run_of_a_schedule_is_claimed_once(stores: Stores):
-    """In the transaction that creates its task; what was changed meanwhile is not claimed either."""
+    """In the transaction that creates its task, and not after a change."""
     request = _hourly()
     await stores.schedules.create(request)
     (first,), (second,) = await stores.schedules.due(), await stores.schedules.due()
@@ -125,6 +122,7 @@ async def test_a_run_of_a_schedule_is_claimed_once(stores: Stores):
     assert await stores.schedules.next_moment() == stores.clock.time + timedelta(hours=1)
 
 
+@pytest.mark.case("J10")
 async def test_without_credit_nothing_is_created(stores: Stores):
     """Neither a task, nor its number, nor what it was created for."""
     await stores.schedules.create(_hourly())
