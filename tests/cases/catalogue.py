@@ -203,4 +203,5 @@ CATALOGUE: dict[str, str] = {
     "J12": "a key is revoked while it is used",
     "J13": "a key has a budget and a number of tasks at once",
     "J14": "the audit trail holds no text, and is bounded",
+    "J15": "the bundled server is killed at each statement of a task's life",
 }
