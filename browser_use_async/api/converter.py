@@ -178,7 +178,9 @@ def _number_steps(steps: list[TaskStep]) -> None:
         step.step = step.step or place
 
 
-def _make_converter(*, detailed: bool) -> cattrs.Converter:
+@cache
+def _converter(*, detailed: bool) -> cattrs.Converter:
+    """The converter, or a slow twin of it that names the path of a failure."""
     converter = cattrs.Converter(detailed_validation=detailed, prefer_attrib_converters=False)
     for kind, hook in (
         (str, read_text),
@@ -215,17 +217,6 @@ def _created(value: Any, _type: Any) -> Created:
     return Created(task_id, {name: each for name, each in value.items() if name != "id"})
 
 
-@cache
-def _converter() -> cattrs.Converter:
-    return _make_converter(detailed=False)
-
-
-@cache
-def _detailed_converter() -> cattrs.Converter:
-    """A slow twin, used only to name the path of a failure."""
-    return _make_converter(detailed=True)
-
-
 def structure(value: Any, kind: Any) -> Any:
     """Turn a JSON value into a model.
 
@@ -233,7 +224,7 @@ def structure(value: Any, kind: Any) -> Any:
         ResponseDecodeError: The value does not fit; `.path` says where.
     """
     try:
-        return _converter().structure(value, kind)
+        return _converter(detailed=False).structure(value, kind)
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError, OverflowError):
         pass
     # Outside the except block, so that no exception holding response values is chained.
@@ -243,7 +234,7 @@ def structure(value: Any, kind: Any) -> Any:
 
 def _locate(value: Any, kind: Any) -> tuple[str, str]:
     try:
-        _detailed_converter().structure(value, kind)
+        _converter(detailed=True).structure(value, kind)
     except Exception as error:  # noqa: BLE001 - whatever it is, only its place is told
         return _first_leaf(error, "$")
     return "$", "the value does not fit"

@@ -15,6 +15,7 @@ from typing import Any
 from browser_use_async import errors
 from browser_use_async.api.held_calls import Change, Wait
 from browser_use_async.polling.coverage import HeldCallHealth
+from browser_use_async.polling.policy import PollPolicy
 from browser_use_async.polling.schedule import NEW_TASK_SECONDS, Schedule
 from browser_use_async.polling.watched_task import WatchedTask
 from browser_use_async.transport.client import Transport
@@ -38,10 +39,9 @@ class LongPoll:
         self,
         transport: Transport,
         schedule: Schedule,
+        policy: PollPolicy,
         record_status: RecordStatus,
         wake: Callable[[], None],
-        *,
-        is_wanted: bool,
     ) -> None:
         self._calls = transport.held_calls
         self._transport = transport
@@ -49,7 +49,8 @@ class LongPoll:
         self._coverage = schedule.coverage
         self._record_status = record_status
         self._wake = wake
-        self._is_wanted = is_wanted
+        self._is_wanted = policy.long_poll
+        self._may_stream = policy.shared  # which tells of all tasks at once
         self._health = HeldCallHealth()
         self._request: asyncio.Task[None] | None = None
         self._requests: set[asyncio.Task[None]] = set()  # with those that are being cancelled
@@ -144,7 +145,7 @@ class LongPoll:
         return True
 
     def _begin_stream(self, now: float) -> bool:
-        if not (self._calls.streams_changes and self._schedule.may_share):
+        if not (self._calls.streams_changes and self._may_stream):
             return False
         self._is_first = True
         self._start(self._calls.read_changes(self._cursor, self._health.wait, self._consume), now)

@@ -59,9 +59,7 @@ class TaskPoller:
         task_list = TaskList()
         schedule = self._schedule = Schedule(policy, self._webhooks, task_list, rng)
         results = self._results = PollResults(transport, policy, schedule, rng, self._wake)
-        self._long_poll = LongPoll(
-            transport, schedule, results.record_reported, self._wake, is_wanted=policy.long_poll
-        )
+        self._long_poll = LongPoll(transport, schedule, policy, results.record_reported, self._wake)
         self._list_reader = ListReader(
             transport, policy, schedule, task_list, results, self._long_poll, rng, self._wake
         )

@@ -125,11 +125,6 @@ class Schedule:
         return not self._webhooks.arriving or watched.webhooks_suffice
 
     @property
-    def may_share(self) -> bool:
-        """Whether the policy lets waits share their polls."""
-        return self._policy.shared
-
-    @property
     def has_timers(self) -> bool:
         """Whether tasks of the rotation may be polled by their own timers."""
         return self._webhooks.arriving or self.coverage.is_any or not self.is_sharing
