@@ -3,13 +3,16 @@
 import asyncio
 import logging
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import aiohttp
 import pytest
 
+from browser_use_async.prices import simple_search_cents
 from browser_use_async.server import LocalServer
 from browser_use_async.server.executors.scripted import Scenario, ScriptedExecutor
+from browser_use_async.server.static_site import StaticSite
 from tests.server.calling import Caller
 from tests.server.keys.test_keys import Clock, listed, revoke
 from tests.support.patience import until
@@ -152,3 +155,25 @@ async def test_schedules_of_a_name_without_a_key_do_not_run(
             await until(lambda: "no valid key" in caplog.text)
 
     assert server.tasks_created <= 1
+
+
+async def test_a_search_is_within_the_budget(tmp_path: Path, http: aiohttp.ClientSession):
+    """Its whole price is, and what is refused costs nothing."""
+    (tmp_path / "index.html").write_text("<title>Baker</title><p>We bake bread.</p>")
+    async with (
+        StaticSite(tmp_path) as site,
+        LocalServer(executor="scripted", search=[site.url]) as server,
+    ):
+        admin = Caller(server, http)
+        caller = await admin.with_new_key("shop", budget_cents=7)
+        body = {"query": "bread", "max_websites": 1, "depth": 3}
+        answers = [await caller.post("/simple-search", json=body) for _ in range(3)]
+        url = {"url": site.url, "query": "bread", "depth": 3}
+        refused = await caller.post("/search-url", json=url)
+        total = await spent(admin, "shop")
+
+    statuses = [each.status for each in answers]
+    assert statuses == sorted(statuses)
+    assert statuses[-1] == refused.status == 402
+    assert total == statuses.count(200) * simple_search_cents(1, 3)
+    assert 0 < total <= 7

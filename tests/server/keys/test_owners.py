@@ -232,3 +232,19 @@ async def test_a_key_that_cannot_steer_gets_no_link_that_can(steers: bool, api: 
 
     assert (task["live_url"] is not None, row["live_url"] is not None) == (steers, steers)
     assert task["public_share_url"] is not None
+
+
+async def test_a_link_for_an_upload_is_for_its_owner(two: Two):
+    """Whoever changes the owner in it is refused, as for everything that is signed."""
+    asked = {"file_name": "prices.csv", "content_type": "text/csv"}
+    link = (await two.bob.post("/uploads/presigned-url", json=asked)).json["upload_url"]
+    csv = {"headers": {"Content-Type": "text/csv"}, "data": b"mine", "key": False}
+    stolen = [
+        await two.bob.put(link.replace("owner=bob", each), **csv)
+        for each in ("owner=ann", "owner=default", "x=y")
+    ]
+    honest = await two.bob.put(link, **csv)
+
+    assert "owner=bob" in link
+    assert [each.status for each in stolen] == [403] * 3
+    assert honest.status == 200
