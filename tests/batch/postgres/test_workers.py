@@ -244,3 +244,23 @@ async def test_the_database_may_restart(
 
     assert Counter(task.task for task in server.store.tasks) == Counter(texts(30))
     assert read_ledger(ledger).counts[ItemState.DONE] == 30
+
+
+async def test_results_are_followed_over_all_workers(
+    serve: Serve, open_session: Open, ledger: str, texts: Texts, work: Work
+) -> None:
+    """Whoever looks gets each item once, in whatever process it ended, and then the end."""
+    from browser_use_async.batch.postgres.address import LedgerAddress
+    from browser_use_async.batch.postgres.results import follow_results
+
+    server = await serve()
+    await put([*texts(6), ("refused", "")], ledger)
+
+    async def follow() -> list[str | None]:
+        rows = follow_results(LedgerAddress.parse(ledger), patience=10.0)
+        return [row.task async for row in rows]
+
+    following = asyncio.ensure_future(follow())
+    await work(await open_session(server), ledger)
+
+    assert Counter(await following) == Counter([*texts(6), None])
