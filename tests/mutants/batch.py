@@ -204,8 +204,9 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "a strict budget admits the last task unchecked",
         "batch/budget.py",
-        "        if self.is_strict or self._has_company:\n",
-        "        if self._has_company:\n",
+        "        if self.is_strict:\n            return self.estimate(price)\n",
+        "        if self.is_strict and self._has_company:\n"
+        "            return self.estimate(price)\n",
         ("I23",),
     ),
     Mutant(

@@ -47,10 +47,11 @@ FROM incoming JOIN items USING (key_digest)
 """
 _INSERT = f"""
 INSERT INTO items (position, key, key_digest, digest, run, state, entered_at, name, task, request,
-                   error, reason, feed)
+                   error, reason, feed, recorded_at)
 SELECT %s + row_number() OVER (ORDER BY place) - 1, key, key_digest, digest, %s,
        COALESCE(state, '{ItemState.NEW}'), %s, name, task, request, error, reason,
-       CASE WHEN state IS NULL THEN {WAITING} ELSE {AT_REST} END
+       CASE WHEN state IS NULL THEN {WAITING} ELSE {AT_REST} END,
+       CASE WHEN state IS NOT NULL THEN extract(epoch FROM clock_timestamp()) END
 FROM incoming
 WHERE NOT EXISTS (SELECT 1 FROM items WHERE items.key_digest = incoming.key_digest)
 """

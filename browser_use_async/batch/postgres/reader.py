@@ -23,7 +23,7 @@ from browser_use_async.batch.postgres.store import cents
 from browser_use_async.errors import LedgerError
 
 _FETCHED = 1000  # rows at a time
-_FORMER_TASKS = """(
+FORMER_TASKS = """(
     SELECT COALESCE(json_agg(
         json_build_array(task_id, status, steps, cost, error, reason) ORDER BY round
     ), '[]')
@@ -39,7 +39,7 @@ class PostgresLedgerView(LedgerView):
 
     def rows(self) -> Iterator[LedgerRow]:
         """Each item, in the order in which the input first named them."""
-        columns = f"{ROW_COLUMNS}, name, task, {_FORMER_TASKS}"
+        columns = f"{ROW_COLUMNS}, name, task, {FORMER_TASKS}"
         statement = f"SELECT {columns} FROM items ORDER BY position"
         with _snapshot(self.address) as connection, connection.cursor("rows") as cursor:
             cursor.itersize = _FETCHED

@@ -18,7 +18,7 @@ class Reservation(Enum):
 
     MADE = "made"
     FULL = "full"  # other tasks hold what is left
-    REFUSED = "refused"  # nothing is held, and it does not fit
+    REFUSED = "refused"  # it does not fit, and nothing under way will make room
 
 
 @attrs.frozen(kw_only=True)
@@ -129,9 +129,12 @@ class WorkerStore(PostgresStore):
         """
         with self.connection.transaction():
             own = self._one(
-                "SELECT expected FROM items WHERE position = %s FOR UPDATE", (position,)
+                "SELECT expected FROM items WHERE position = %s AND owner = %s FOR UPDATE",
+                (position, self.context.owner),
             )
-            if own is None or own[0]:
+            if own is None:
+                raise self._lease_lost(position)
+            if own[0]:
                 return Reservation.MADE  # by the process that had the item before
             done = self._do(
                 "UPDATE batch SET reserved = reserved + %s WHERE budget IS NULL "
@@ -141,8 +144,11 @@ class WorkerStore(PostgresStore):
             if done:
                 self._do("UPDATE items SET expected = %s WHERE position = %s", (amount, position))
                 return Reservation.MADE
-        held = self._required("SELECT reserved FROM batch")[0]
-        return Reservation.FULL if held else Reservation.REFUSED
+        # Of what is held, only that of items under way can be given back.
+        held = self._one(
+            "SELECT 1 FROM items WHERE feed = %s AND expected > 0 LIMIT 1", (HANDED_OUT,)
+        )
+        return Reservation.REFUSED if held is None else Reservation.FULL
 
     def reserve_known(self, position: int, amount: int) -> None:
         """Set money aside for a task that exists already, if none is."""

@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from browser_use_async.batch import BatchItem, BatchResult, ItemState, LedgerView, read_ledger
+from browser_use_async.batch import (
+    BatchItem,
+    BatchResult,
+    ItemState,
+    LedgerRow,
+    LedgerView,
+    StopReason,
+    read_ledger,
+)
 from browser_use_async.batch.postgres.address import LedgerAddress, is_address
 from browser_use_async.batch.postgres.extras import require_packages
 from browser_use_async.cli.batch.results import result_record
@@ -49,6 +57,7 @@ class BatchEnqueue:
 
     settings: Settings
     console: Console
+    waits: bool = False  # for the results of the processes that work
 
     async def run(self) -> int:
         """Write them, and return the exit code."""
@@ -79,9 +88,29 @@ class BatchEnqueue:
             f"{done.waiting:,} of {done.items:,} items wait; work on them with ",
             (f"browser-use-async batch work '{address}'", Style.STRONG),
         )
+        if self.waits:
+            return await self._follow(address)
         if not console.stdout_is_tty:
             console.result(attrs.asdict(done))
         return ExitCode.FINISHED
+
+    async def _follow(self, address: LedgerAddress) -> int:
+        """Print each result that other processes bring, until the batch is over."""
+        from browser_use_async.batch.postgres.results import (  # noqa: PLC0415 - needs the extra
+            follow_results,
+        )
+
+        console = self.console
+        async for row in follow_results(address, self.settings.outage_tolerance):
+            if console.stdout_is_tty:
+                console.info(f"{row.state}: {row.title}")
+            else:
+                with answer_of(row.task_id):
+                    console.result(_row_record(row))
+        view = await asyncio.to_thread(read_ledger, str(self.settings.ledger))
+        _show(view, None, console)
+        is_done = view.total == view.counts[ItemState.DONE]
+        return ExitCode.FINISHED if is_done else ExitCode.TASK_FAILED
 
     def _items(self) -> Iterator[BatchItem]:
         for item in self.settings.items.items():
@@ -101,7 +130,7 @@ async def work(options: argparse.Namespace, connection: Connection, console: Con
             [("note: ", Style.WAITING)],
             f"task {orphan.task_id} is one too many for {orphan.title}; {outcome}",
         )
-    _show(view, worker, console)
+    _show(view, worker.stopped_by, console)
     counts = view.counts
     is_done = worker.stopped_by is None and view.total == counts[ItemState.DONE]
     return ExitCode.FINISHED if is_done else ExitCode.TASK_FAILED
@@ -149,8 +178,24 @@ def _drain(worker: "BatchWorker", console: Console) -> None:
     )
 
 
-def _show(view: LedgerView, worker: "BatchWorker", console: Console) -> None:
+def _row_record(row: LedgerRow) -> dict[str, Any]:
+    error = None if row.error is None else {"type": row.error, "message": row.reason}
+    return {
+        "index": row.index,
+        "key": row.title,
+        "state": str(row.state),
+        "status": row.status,
+        "task_id": row.task_id,
+        "output": row.output,
+        "steps": row.steps,
+        "cost_cents": None if row.cost_cents is None else float(row.cost_cents),
+        "attempts": row.attempts,
+        "error": error,
+    }
+
+
+def _show(view: LedgerView, stopped_by: StopReason | None, console: Console) -> None:
     counts = {str(state): count for state, count in view.counts.items() if count}
     shown = ", ".join(f"{count:,} {state}" for state, count in counts.items())
-    stopped = "" if worker.stopped_by is None else f"; stopped by {worker.stopped_by}"
+    stopped = "" if stopped_by is None else f"; stopped by {stopped_by}"
     console.info(f"{shown}; cost {format_cents(view.cost_cents)}{stopped}")

@@ -100,6 +100,11 @@ def _configure_enqueue(parser: argparse.ArgumentParser) -> None:
         metavar="ADDRESS",
         help="postgresql://user@host/database#name; made if it is not there",
     )
+    parser.add_argument(
+        "--wait",
+        action="store_true",
+        help="wait for the processes that work, and print each result as it comes",
+    )
     _add_budget(parser.add_argument_group("money", "What all processes together keep to."))
     _add_resuming(parser.add_argument_group("going on"))
     add_task_options(parser)
@@ -278,7 +283,7 @@ async def _enqueue(options: argparse.Namespace, console: Console) -> int:
     from browser_use_async.cli.batch.fleet import BatchEnqueue, fleet_address  # noqa: PLC0415
 
     fleet_address(options.ledger)  # before the file is read
-    return await BatchEnqueue(Settings.of(options), console).run()
+    return await BatchEnqueue(Settings.of(options), console, options.wait).run()
 
 
 async def _work(options: argparse.Namespace, console: Console) -> int:

@@ -13,7 +13,7 @@ from browser_use_async.batch import ItemState, StopReason, read_ledger
 from browser_use_async.errors import ConfigurationError, LedgerError, LedgerMismatchError
 from browser_use_async.server.executors.scripted import Scenario, ScriptedExecutor
 from browser_use_async.server.faults import Fault
-from tests.batch.conftest import Mended, Open, Serve
+from tests.batch.conftest import Mended, Open, Serve, hanging
 from tests.batch.postgres.conftest import Work
 from tests.support.patience import until
 from tests.support.postgres import PostgresServer
@@ -69,6 +69,23 @@ async def test_a_strict_budget_holds_over_all_workers(
     after = read_ledger(ledger)
     assert after.counts[ItemState.DONE] == 12 == len(server.store.tasks)
     assert after.cost_cents == 12 * (1 + Decimal("2.5"))
+
+
+async def test_what_nobody_waits_for_holds_up_no_worker(
+    serve: Serve, open_session: Open, ledger: str, work: Work
+) -> None:
+    """A task that is left running keeps its money, and the others are not waited for for ever."""
+    server = await serve(executor=hanging())
+    session = await open_session(server)
+    fields = {"max_agent_steps": 2}  # at most 6 cents each
+    await put(["one", "two"], ledger, fields, budget_cents=Decimal(7), budget_strict=True)
+
+    worker = await work(session, ledger, timeout=0.1)
+
+    assert worker.stopped_by is StopReason.BUDGET
+    assert len(server.store.tasks) == 1
+    counts = read_ledger(ledger).counts
+    assert (counts[ItemState.SUBMITTED], counts[ItemState.NEW]) == (1, 1)
 
 
 async def test_failed_items_are_retried_once(
@@ -244,3 +261,23 @@ async def test_the_database_may_restart(
 
     assert Counter(task.task for task in server.store.tasks) == Counter(texts(30))
     assert read_ledger(ledger).counts[ItemState.DONE] == 30
+
+
+async def test_results_are_followed_over_all_workers(
+    serve: Serve, open_session: Open, ledger: str, texts: Texts, work: Work
+) -> None:
+    """Whoever looks gets each item once, in whatever process it ended, and then the end."""
+    from browser_use_async.batch.postgres.address import LedgerAddress
+    from browser_use_async.batch.postgres.results import follow_results
+
+    server = await serve()
+    await put([*texts(6), ("refused", "")], ledger)
+
+    async def follow() -> list[str | None]:
+        rows = follow_results(LedgerAddress.parse(ledger), patience=10.0)
+        return [row.task async for row in rows]
+
+    following = asyncio.ensure_future(follow())
+    await work(await open_session(server), ledger)
+
+    assert Counter(await following) == Counter([*texts(6), None])
