@@ -4,7 +4,7 @@ import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 
-from browser_use_async.server.executors.chromium.folders import PREFIX
+from browser_use_async.server.executors.browser.browser_folder import PREFIX
 
 __all__ = ["processes_of", "temporary_folders"]
 

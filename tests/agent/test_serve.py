@@ -6,8 +6,8 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from browser_use_async.server.executors.chromium.folders import clean_up_after_the_dead
 
+from browser_use_async.server.executors.browser.browser_folder import clean_up_after_the_dead
 from tests.agent.processes import processes_of, temporary_folders
 from tests.agent.scripted_model import KEY, ScriptedModel, Silence
 from tests.agent.serving import Command, serving

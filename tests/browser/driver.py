@@ -23,7 +23,8 @@ from typing import Any, TypeVar
 import pytest
 from playwright.async_api import Playwright, async_playwright
 
-from browser_use_async.server.executors.browser.launch import BrowserProcess, BrowserProgram
+from browser_use_async.server.executors.browser.browser_folder import BrowserProgram
+from browser_use_async.server.executors.browser.launch import BrowserProcess
 from browser_use_async.server.executors.browser.locate import find_browser
 from tests.support.devtools import Connection, Session
 from tests.support.patience import PATIENCE

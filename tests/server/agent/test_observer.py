@@ -10,7 +10,8 @@ import pytest
 from playwright.async_api import async_playwright
 
 from browser_use_async.server.executors.agent.observer import LiveObserver
-from browser_use_async.server.executors.browser.launch import BrowserProcess, BrowserProgram
+from browser_use_async.server.executors.browser.browser_folder import BrowserProgram
+from browser_use_async.server.executors.browser.launch import BrowserProcess
 from browser_use_async.server.executors.browser.locate import find_browser
 from browser_use_async.server.executors.protocol import Assignment
 from tests.support.devtools import Connection, DevToolsError

@@ -14,12 +14,12 @@ from pathlib import Path
 
 import pytest
 
-from browser_use_async.server.executors.browser.executor import ChromiumExecutor
-from browser_use_async.server.executors.browser.launch import (
+from browser_use_async.server.executors.browser.browser_folder import (
     PREFIX,
     BrowserFolder,
     clean_up_after_the_dead,
 )
+from browser_use_async.server.executors.browser.executor import ChromiumExecutor
 from browser_use_async.server.executors.browser.settings import ChromiumSettings
 from tests.server.browser.pages import serve_pages
 from tests.server.browser.running import browse

@@ -12,9 +12,9 @@ from aiohttp import web
 from PIL import Image
 
 from browser_use_async.errors import ConfigurationError
+from browser_use_async.server.executors.browser.browser_folder import BrowserProgram
 from browser_use_async.server.executors.browser.downloads import MOST_BYTES
 from browser_use_async.server.executors.browser.executor import ChromiumExecutor
-from browser_use_async.server.executors.browser.launch import BrowserProgram
 from browser_use_async.server.executors.browser.settings import ChromiumSettings
 from browser_use_async.server.executors.protocol import Failed, Finished
 from tests.server.browser.pages import serve_pages

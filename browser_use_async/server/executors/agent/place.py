@@ -9,11 +9,12 @@ import attrs
 
 from browser_use_async.server.egress.proxy import Gateway
 from browser_use_async.server.executors.agent.observer import LiveObserver
+from browser_use_async.server.executors.browser.browser_folder import BrowserProgram
 from browser_use_async.server.executors.browser.browser_pool import (
     PlaywrightDriver,
     browsers_that_fit,
 )
-from browser_use_async.server.executors.browser.launch import BrowserProcess, BrowserProgram
+from browser_use_async.server.executors.browser.launch import BrowserProcess
 from browser_use_async.server.executors.browser.locate import require_browser
 from browser_use_async.server.executors.browser.settings import ChromiumSettings
 from browser_use_async.server.executors.protocol import Assignment

@@ -10,33 +10,23 @@ from browser_use_async.server.executors.reader.wishes import Part, Saving
 
 @attrs.frozen
 class Click:
-    """Click something.
+    """Click something."""
 
-    Attributes:
-        phrase: Its words.
-    """
-
-    phrase: str
+    phrase: str  # its words
 
     @property
     def goal(self) -> str:
-        """What it sets out to do, in words."""
+        """The same in words."""
         return f"Click “{self.phrase}”"
 
 
 @attrs.frozen
 class Fill:
-    """Give a field a value.
+    """Give a field a value."""
 
-    Attributes:
-        field: The field's words.
-        value: The value.
-        secret: The name of the secret whose value it is; empty if it is none.
-    """
-
-    field: str
-    value: str = attrs.field(repr=False)
-    secret: str = ""
+    field: str  # the field's words
+    value: str = attrs.field(repr=False)  # the value
+    secret: str = ""  # the name of the secret whose value it is; empty if it is none
 
     @property
     def shown(self) -> str:
@@ -45,41 +35,32 @@ class Fill:
 
     @property
     def goal(self) -> str:
-        """What it sets out to do, in words."""
+        """The same in words."""
         return f"Fill “{self.field}” with {self.shown}"
 
 
 @attrs.frozen
 class Tick:
-    """Tick a box, or take the tick away.
+    """Tick a box, or take the tick away."""
 
-    Attributes:
-        phrase: The box's words.
-        on: Whether it shall be ticked.
-    """
-
-    phrase: str
-    on: bool
+    phrase: str  # the box's words
+    on: bool  # whether it shall be ticked
 
     @property
     def goal(self) -> str:
-        """What it sets out to do, in words."""
+        """The same in words."""
         return f"{'Tick' if self.on else 'Untick'} “{self.phrase}”"
 
 
 @attrs.frozen
 class PressKey:
-    """Press a key.
+    """Press a key."""
 
-    Attributes:
-        key: Its name in the DOM.
-    """
-
-    key: str
+    key: str  # its name in the DOM
 
     @property
     def goal(self) -> str:
-        """What it sets out to do, in words."""
+        """The same in words."""
         return f"Press {'the space bar' if self.key == ' ' else self.key}"
 
 
@@ -89,73 +70,57 @@ class Submit:
 
     @property
     def goal(self) -> str:
-        """What it sets out to do, in words."""
+        """The same in words."""
         return "Submit the form"
 
 
 @attrs.frozen
 class Upload:
-    """Give a file of the task to a field.
+    """Give a file of the task to a field."""
 
-    Attributes:
-        file: The file's name.
-        field: The field's words; empty for the only one.
-    """
-
-    file: str
-    field: str = ""
+    file: str  # the file's name
+    field: str = ""  # the field's words; empty for the only one
 
     @property
     def goal(self) -> str:
-        """What it sets out to do, in words."""
+        """The same in words."""
         return f"Upload {self.file} to “{self.field}”" if self.field else f"Upload {self.file}"
 
 
 @attrs.frozen
 class WaitFor:
-    """Wait until a text is to be read.
+    """Wait until a text is to be read."""
 
-    Attributes:
-        text: The text.
-    """
-
-    text: str
+    text: str  # the text
 
     @property
     def goal(self) -> str:
-        """What it sets out to do, in words."""
+        """The same in words."""
         return f"Wait for “{self.text}”"
 
 
 @attrs.frozen
 class Wait:
-    """Wait some time.
+    """Wait some time."""
 
-    Attributes:
-        seconds: How long.
-    """
-
-    seconds: float
+    seconds: float  # how long
 
     @property
     def goal(self) -> str:
-        """What it sets out to do, in words."""
+        """The same in words."""
         return f"Wait {self.seconds:g} s"
 
 
 @attrs.frozen
 class Scroll:
-    """Scroll the page.
+    """Scroll the page."""
 
-    Attributes:
-        to: A window's height down or up, or to an end of the page.
-    """
-
+    # A window's height down or up, or to an end of the page.
     to: Literal["down", "up", "top", "bottom"]
 
     @property
     def goal(self) -> str:
-        """What it sets out to do, in words."""
+        """The same in words."""
         return f"Scroll {self.to}" if self.to in {"down", "up"} else f"Scroll to the {self.to}"
 
 
@@ -165,7 +130,7 @@ class GoBack:
 
     @property
     def goal(self) -> str:
-        """What it sets out to do, in words."""
+        """The same in words."""
         return "Go back"
 
 
@@ -175,39 +140,31 @@ class Extract:
 
     @property
     def goal(self) -> str:
-        """What it sets out to do, in words."""
+        """The same in words."""
         return "Read the page"
 
 
 @attrs.frozen
 class TakePicture:
-    """Keep a picture of the page as an output file.
+    """Keep a picture of the page as an output file."""
 
-    Attributes:
-        name: The name of the file.
-    """
-
-    name: str
+    name: str  # the name of the file
 
     @property
     def goal(self) -> str:
-        """What it sets out to do, in words."""
+        """The same in words."""
         return f"Keep a picture as {self.name}"
 
 
 @attrs.frozen
 class Download:
-    """Follow a link and keep what it leads to as an output file.
+    """Follow a link and keep what it leads to as an output file."""
 
-    Attributes:
-        phrase: The link's words.
-    """
-
-    phrase: str
+    phrase: str  # the link's words
 
     @property
     def goal(self) -> str:
-        """What it sets out to do, in words."""
+        """The same in words."""
         return f"Download “{self.phrase}”"
 
 
@@ -233,40 +190,25 @@ Action = (
 
 @attrs.frozen
 class PlannedAction:
-    """One thing to do.
+    """One thing to do."""
 
-    Attributes:
-        action: The thing.
-        answers: Whether the page at which it ends is part of the answer.
-    """
-
-    action: Action
-    answers: bool = False
+    action: Action  # the thing
+    answers: bool = False  # whether the page at which it ends is part of the answer
 
 
 @attrs.frozen
 class TaskPlan:
-    """What a browser shall do, and what for.
+    """What a browser shall do, and what for."""
 
-    Attributes:
-        actions: What to do, in order.
-        parts: What of the pages an answer in words consists of.
-        saving: The output file with what was read, if one is asked for.
-        only_saving: Whether nothing is asked for beside that file.
-    """
-
-    actions: tuple[PlannedAction, ...]
+    actions: tuple[PlannedAction, ...]  # what to do, in order
+    # What of the pages an answer in words consists of.
     parts: frozenset[Part] = frozenset({Part.TEXT})
-    saving: Saving | None = None
-    only_saving: bool = False
+    saving: Saving | None = None  # the output file with what was read, if one is asked for
+    only_saving: bool = False  # whether nothing is asked for beside that file
 
 
 def goal_of(action: Action) -> str:
-    """What a action sets out to do, in words.
-
-    Args:
-        action: The action.
-    """
+    """What a action sets out to do, in words."""
     match action:
         case OpenAddress(url):
             return f"Open {url}"

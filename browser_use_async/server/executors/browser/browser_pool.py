@@ -13,16 +13,18 @@ from playwright.async_api import Playwright, async_playwright
 
 from browser_use_async.server.egress.policy import EgressPolicy
 from browser_use_async.server.egress.proxy import Gateway, Upstream
+from browser_use_async.server.executors.browser.browser_folder import (
+    BrowserProgram,
+    clean_up_after_the_dead,
+)
 from browser_use_async.server.executors.browser.context import TaskContext
 from browser_use_async.server.executors.browser.launch import (
     BrowserError,
     BrowserLostError,
     BrowserNotStartedError,
     BrowserProcess,
-    BrowserProgram,
     NoAnswerError,
     PageLostError,
-    clean_up_after_the_dead,
 )
 from browser_use_async.server.executors.protocol import Assignment
 

@@ -7,10 +7,7 @@ from typing import Any, Literal
 import attrs
 from playwright.async_api import ElementHandle, FilePayload
 
-from browser_use_async.server.executors.browser.launch import (
-    CommandFailedError,
-    NoAnswerError,
-)
+from browser_use_async.server.executors.browser.launch import CommandFailedError, NoAnswerError
 from browser_use_async.server.executors.browser.page import TaskPage
 from browser_use_async.server.html.page import Link
 from browser_use_async.server.html.words import choose_link

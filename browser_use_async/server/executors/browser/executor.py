@@ -6,6 +6,7 @@ from contextlib import AsyncExitStack, aclosing
 import attrs
 
 from browser_use_async.server.executors.browser.actions import Fill, PlannedAction, TaskPlan
+from browser_use_async.server.executors.browser.browser_folder import BrowserProgram
 from browser_use_async.server.executors.browser.browser_pool import BrowserPool, browsers_that_fit
 from browser_use_async.server.executors.browser.context import TaskContext
 from browser_use_async.server.executors.browser.elements import (
@@ -13,11 +14,7 @@ from browser_use_async.server.executors.browser.elements import (
     NotFillableError,
 )
 from browser_use_async.server.executors.browser.endpoint import BrowserEndpoint
-from browser_use_async.server.executors.browser.launch import (
-    BrowserError,
-    BrowserNotStartedError,
-    BrowserProgram,
-)
+from browser_use_async.server.executors.browser.launch import BrowserError, BrowserNotStartedError
 from browser_use_async.server.executors.browser.live_input import LiveView
 from browser_use_async.server.executors.browser.locate import require_browser
 from browser_use_async.server.executors.browser.plan import read_browser_plan

@@ -15,13 +15,13 @@ from playwright.async_api import Error as PlaywrightError
 
 from browser_use_async.server.egress.policy import EgressPolicy
 from browser_use_async.server.egress.proxy import Upstream
+from browser_use_async.server.executors.browser.browser_folder import BrowserFolder
 from browser_use_async.server.executors.browser.browser_pool import PlaywrightDriver
 from browser_use_async.server.executors.browser.context import TaskContext
 from browser_use_async.server.executors.browser.endpoint import CONNECT_SECONDS, BrowserEndpoint
 from browser_use_async.server.executors.browser.interception import RequestInterception
 from browser_use_async.server.executors.browser.launch import (
     BrowserError,
-    BrowserFolder,
     BrowserLostError,
     BrowserNotStartedError,
     BrowserProcess,
