@@ -1,6 +1,5 @@
 """The endpoint of a remote browser: its address, which is a secret, and what goes wrong there."""
 
-import logging
 import os
 import re
 from typing import Literal, Self
@@ -12,8 +11,6 @@ from browser_use_async.api.limits import is_loopback
 from browser_use_async.errors import ConfigurationError
 from browser_use_async.server.executors.browser.settings import ChromiumSettings
 from browser_use_async.server.executors.protocol import Assignment
-
-_logger = logging.getLogger(__name__)
 
 VARIABLE = "BROWSER_USE_BROWSER_ENDPOINT"
 """The environment variable that holds the endpoint of a remote browser."""
@@ -79,12 +76,6 @@ class BrowserEndpoint:
             raise ConfigurationError(
                 "the endpoint of a browser is an address such as wss://host/?token=KEY, with ws, "
                 "wss, http or https before it"
-            )
-        if found.is_open_to_readers:
-            _logger.warning(
-                "the browser at %s is reached without TLS: who is on the way can read its key and "
-                "all pages",
-                found,
             )
         return found
 

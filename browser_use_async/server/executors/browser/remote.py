@@ -6,6 +6,7 @@ of its own and an idle server pays for none.
 
 import asyncio
 import contextlib
+import logging
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
@@ -28,6 +29,8 @@ from browser_use_async.server.executors.browser.launch import (
 )
 from browser_use_async.server.executors.protocol import Assignment
 
+_logger = logging.getLogger(__name__)
+
 _NOTICE_SECONDS = 0.5
 
 
@@ -41,6 +44,12 @@ class RemoteBrowsers:
     """
 
     def __init__(self, endpoint: BrowserEndpoint, capacity: int, *, trace: bool = False) -> None:
+        if endpoint.is_open_to_readers:
+            _logger.warning(
+                "the browser at %s is reached without TLS: who is on the way can read its key and "
+                "all pages",
+                endpoint,
+            )
         self._endpoint = endpoint
         self._trace = trace
         self._room = asyncio.Semaphore(capacity)
@@ -65,7 +74,8 @@ class RemoteBrowsers:
         """
         async with self._room:
             process = await self._connected()
-            context = TaskContext(process, RequestInterception(policy), assignment)
+            interception = RequestInterception(policy)
+            context = TaskContext(process, interception, assignment)
             try:
                 await context.open(trace=self._trace and not assignment.secrets)
                 yield context
@@ -76,7 +86,7 @@ class RemoteBrowsers:
                     f"the connection to the remote browser at {self._endpoint} was lost"
                 ) from None
             finally:
-                await asyncio.shield(self._close(context, process))
+                await asyncio.shield(self._close(context, interception, process))
 
     async def aclose(self) -> None:
         """End the driver."""
@@ -100,9 +110,12 @@ class RemoteBrowsers:
             async with self._starting:
                 await self._driver.stop()
 
-    async def _close(self, context: TaskContext, process: BrowserProcess) -> None:
+    async def _close(
+        self, context: TaskContext, interception: RequestInterception, process: BrowserProcess
+    ) -> None:
         with contextlib.suppress(NoAnswerError):  # the connection is closed next
             await context.aclose()
+        await interception.aclose()
         await process.end()
         await self._disconnected()
 
