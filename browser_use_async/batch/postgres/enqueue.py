@@ -16,7 +16,7 @@ from browser_use_async.batch.inputs import BatchInput, InputItem, InputReader
 from browser_use_async.batch.ledger.records import ItemState
 from browser_use_async.batch.ledger.store import MAX_KEPT_TASK
 from browser_use_async.batch.postgres.address import LedgerAddress
-from browser_use_async.batch.postgres.connection import as_ledger_error, connect
+from browser_use_async.batch.postgres.connection import as_ledger_error, connect, literal
 from browser_use_async.batch.postgres.schema import AT_REST, WAITING
 from browser_use_async.batch.postgres.store import (
     PostgresStore,
@@ -191,7 +191,7 @@ class _Queue:
             with connection.cursor() as cursor, cursor.copy(_COPY) as copy:
                 for item in items:
                     copy.write_row(_incoming_row(item))
-            known = connection.execute(_KNOWN).fetchall()
+            known = connection.execute(literal(_KNOWN)).fetchall()
             self._update_known(connection, known)
             self._insert_new(connection, items, len(known))
 
@@ -215,7 +215,7 @@ class _Queue:
             "UPDATE batch SET items = items + %s RETURNING items - %s", [new, new]
         ).fetchone()
         assert first is not None
-        connection.execute(_INSERT, [first[0], self._context.run, time.time()])
+        connection.execute(literal(_INSERT), [first[0], self._context.run, time.time()])
         refused = sum(item.request is None for item in items)
         self.enqueued.refused += refused
         self.enqueued.waiting += new - refused
@@ -241,11 +241,11 @@ class _Queue:
             elif state not in {ItemState.DONE, ItemState.DEAD}:
                 waiting.append(position)
         if self.options.retry_failed and failed:
-            tried = connection.execute(_RETRIED, [self._context.round, failed]).fetchall()
+            tried = connection.execute(literal(_RETRIED), [self._context.round, failed]).fetchall()
             waiting += set(failed) - {position for (position,) in tried}
         waiting += revived
-        connection.execute(_REVIVE, [revived])
-        connection.execute(_UPDATE, [self._context.run, waiting])
+        connection.execute(literal(_REVIVE), [revived])
+        connection.execute(literal(_UPDATE), [self._context.run, waiting])
         self.enqueued.waiting += len(waiting)
         self.enqueued.ended += len(known) - len(waiting)
 

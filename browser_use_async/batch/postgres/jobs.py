@@ -115,7 +115,8 @@ async def _use_autocommit(connection: psycopg.AsyncConnection) -> None:
 
 def _pool(**options: Any) -> psycopg_pool.AsyncConnectionPool:
     # Not checked before each statement, another round trip: the connector repeats what fails.
-    return psycopg_pool.AsyncConnectionPool(**{**options, "check": None})
+    options["check"] = None
+    return psycopg_pool.AsyncConnectionPool(**options)
 
 
 @attrs.define(eq=False)
@@ -262,6 +263,11 @@ class JobQueue:
         # In this order: an item that is handed out meanwhile is not among the first.
         handed_out = await self.writer.transact(lambda store: store.handed_out())
         jobs = await self.app.job_manager.list_jobs_async(queue=self.address.schema)
-        lost = handed_out - {job.task_kwargs["position"] for job in jobs}
+        lost = handed_out - {_position(job) for job in jobs}
         if lost:
             await self.writer.transact(lambda store: store.hand_out_again(lost))
+
+
+def _position(job: Job) -> int:
+    position: Any = job.task_kwargs["position"]
+    return int(position)

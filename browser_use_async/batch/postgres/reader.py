@@ -18,7 +18,7 @@ from browser_use_async.batch.ledger.reader import (
 from browser_use_async.batch.ledger.records import ItemState
 from browser_use_async.batch.postgres import schema
 from browser_use_async.batch.postgres.address import LedgerAddress
-from browser_use_async.batch.postgres.connection import as_ledger_error, connect
+from browser_use_async.batch.postgres.connection import as_ledger_error, connect, literal
 from browser_use_async.batch.postgres.store import cents
 from browser_use_async.errors import LedgerError
 
@@ -43,7 +43,7 @@ class PostgresLedgerView(LedgerView):
         statement = f"SELECT {columns} FROM items ORDER BY position"
         with _snapshot(self.address) as connection, connection.cursor("rows") as cursor:
             cursor.itersize = _FETCHED
-            for row in cursor.execute(statement):  # pyright: ignore[reportArgumentType]
+            for row in cursor.execute(literal(statement)):
                 yield ledger_row(row)
 
     def item_keys(self) -> Iterator[str]:

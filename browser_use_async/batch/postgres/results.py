@@ -15,6 +15,7 @@ from browser_use_async.batch.postgres.connection import (
     PASSING,
     as_ledger_error,
     connection_parameters,
+    literal,
 )
 from browser_use_async.batch.postgres.reader import FORMER_TASKS
 from browser_use_async.batch.postgres.schema import HANDED_OUT, WAITING
@@ -72,7 +73,7 @@ class _Follower:
         await connection.execute(sql.SQL("LISTEN {}").format(sql.Identifier(address.schema)))
         while True:
             # Asked first: what ended before the batch was over is read afterwards.
-            over = await (await connection.execute(_IS_OVER)).fetchone()
+            over = await (await connection.execute(literal(_IS_OVER))).fetchone()
             async for row in self._new(connection):
                 yield row
             if over is None or over[0]:
@@ -83,7 +84,7 @@ class _Follower:
     async def _new(self, connection: psycopg.AsyncConnection) -> AsyncIterator[LedgerRow]:
         after, position = self.since - OVERLAP, -1
         while True:
-            found = await connection.execute(_ENDED, [after, position])
+            found = await connection.execute(literal(_ENDED), [after, position])
             rows: list[tuple[Any, ...]] = await found.fetchall()
             for *columns, recorded_at in rows:
                 after, position = recorded_at, columns[0]

@@ -4,6 +4,7 @@ import psycopg
 from psycopg import sql
 
 from browser_use_async.batch.postgres.address import LedgerAddress
+from browser_use_async.batch.postgres.connection import literal
 from browser_use_async.errors import LedgerCorruptError, LedgerError, LedgerVersionError
 
 VERSION = 1
@@ -105,7 +106,7 @@ def create(connection: psycopg.Connection, address: LedgerAddress) -> None:
         if not exists(connection, address):
             name = sql.Identifier(address.schema)
             connection.execute(sql.SQL("CREATE SCHEMA {}").format(name))
-            connection.execute(_TABLES)
+            connection.execute(literal(_TABLES))
 
 
 def exists(connection: psycopg.Connection, address: LedgerAddress) -> bool:

@@ -10,7 +10,7 @@ import json
 import uuid
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
-from typing import Any, LiteralString
+from typing import Any
 
 import attrs
 import psycopg
@@ -27,6 +27,7 @@ from browser_use_async.batch.ledger.records import (
 )
 from browser_use_async.batch.ledger.schema import MILLICENTS
 from browser_use_async.batch.ledger.store import MAX_KEPT_OUTPUT, MAX_KEPT_TASK, MAX_RECENT
+from browser_use_async.batch.postgres.connection import literal
 from browser_use_async.batch.postgres.schema import AT_REST
 from browser_use_async.errors import LeaseLostError, LedgerMismatchError
 
@@ -331,10 +332,10 @@ class PostgresStore:
     # --- statements -----------------------------------------------------------------------
 
     def _do(self, statement: str, values: Values = ()) -> int:
-        return self.connection.execute(_literal(statement), values).rowcount
+        return self.connection.execute(literal(statement), values).rowcount
 
     def _one(self, statement: str, values: Values = ()) -> tuple[Any, ...] | None:
-        return self.connection.execute(_literal(statement), values).fetchone()
+        return self.connection.execute(literal(statement), values).fetchone()
 
     def _required(self, statement: str, values: Values = ()) -> tuple[Any, ...]:
         row = self._one(statement, values)
@@ -342,7 +343,7 @@ class PostgresStore:
         return row
 
     def _all(self, statement: str, values: Values = ()) -> list[tuple[Any, ...]]:
-        return self.connection.execute(_literal(statement), values).fetchall()
+        return self.connection.execute(literal(statement), values).fetchall()
 
     def _update(self, position: int, assignments: str, values: Sequence[Any]) -> None:
         """Write to an item that is this process's own."""
@@ -435,8 +436,3 @@ def cents(amount: int | None) -> Decimal:
 def millicents(amount: Decimal | None) -> int | None:
     """An amount in US cents as the ledger stores it."""
     return None if amount is None else round(amount * MILLICENTS)
-
-
-def _literal(statement: str) -> LiteralString:
-    # Composed of constants of this package; values are always parameters.
-    return statement  # pyright: ignore[reportReturnType]

@@ -5,7 +5,7 @@ import contextlib
 import logging
 import random
 import uuid
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from typing import Any
 
 import attrs
@@ -127,7 +127,7 @@ class BatchWorker:
     # --- opening --------------------------------------------------------------------------
 
     @contextlib.asynccontextmanager
-    async def _open_writer(self) -> AsyncIterator[PostgresWriter[WorkerStore]]:
+    async def _open_writer(self) -> AsyncGenerator[PostgresWriter[WorkerStore], None]:
         lock = await acquire_lock(self.address, is_shared=True, creates=False)
         context = RunContext(owner=uuid.uuid4().hex, is_worker=True)
         writer = PostgresWriter(

@@ -21,6 +21,7 @@ from browser_use_async.batch.postgres.connection import (
     as_ledger_error,
     check_notifications,
     connect,
+    literal,
     open_pool,
 )
 from browser_use_async.batch.postgres.store import PostgresStore, RunContext
@@ -204,7 +205,7 @@ class BatchLock:
 
     def _acquire(self) -> None:
         found = self._connection.execute(
-            f"SELECT pg_try_advisory_lock{self._suffix}(hashtextextended(%s, 0))",  # pyright: ignore[reportArgumentType]
+            literal(f"SELECT pg_try_advisory_lock{self._suffix}(hashtextextended(%s, 0))"),
             [self._address.schema],
         ).fetchone()
         if found is None or not found[0]:
