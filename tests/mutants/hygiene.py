@@ -99,8 +99,8 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "the database is readable by all users",
         "server/storage/database.py",
-        "        self._path.chmod(0o600)\n",
-        "        self._path.chmod(0o644)\n",
+        "        self.path.chmod(0o600)\n",
+        "        self.path.chmod(0o644)\n",
         ("H4",),
     ),
     Mutant(

@@ -81,6 +81,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "(default: 30)",
     )
     parser.add_argument(
+        "--task-days",
+        type=whole(1),
+        metavar="DAYS",
+        help="days after its end for which a task is kept (default: for ever)",
+    )
+    parser.add_argument(
         "--no-access-log",
         action="store_true",
         help="do not write a line to stderr for each request; secret parts of links are masked",
@@ -384,6 +390,7 @@ def _server(options: argparse.Namespace, site_url: str | None) -> LocalServer:
         max_concurrent_tasks=options.max_concurrent_tasks,
         page_lifetime=options.page_days * 86400.0,
         database=options.database,
+        task_days=options.task_days,
         search=search,
         faults=[*options.faults, *options.more_faults],
         allow_any_host=options.allow_any_host,

@@ -154,6 +154,7 @@ def _dying(point: int, has_transactions: bool, path: Path, receiver: str) -> Any
 
 
 def main(folder: str, receiver: str, first: str, stride: str, mode: str) -> None:
+    """Live and die at each point."""
     for point in itertools.count(int(first), int(stride)):
         path = Path(folder) / f"{point}.db"
         _say(point=point)

@@ -1,0 +1,181 @@
+"""Who comes second changes nothing: statuses, steps, charges and runs of schedules."""
+
+import uuid
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from decimal import Decimal
+from pathlib import Path
+
+import aiohttp
+import attrs
+import pytest
+
+from browser_use_async.server import LocalServer
+from browser_use_async.server.executors.protocol import Assignment, Failed, Finished, Step
+from browser_use_async.server.responses import RefusalError
+from browser_use_async.server.storage import (
+    Database,
+    TaskRecord,
+    Tasks,
+    TransitionRefusedError,
+)
+from browser_use_async.server.storage.account import Account
+from browser_use_async.server.storage.schedules import Schedules
+from browser_use_async.server.storage.secret_documents import Secrets
+from browser_use_async.server.storage.tasks import AlreadyClaimedError
+from browser_use_async.server.task_states import TaskEvent
+from browser_use_async.types import CreateScheduledTaskRequest, RunTaskRequest
+from tests.server.calling import Caller
+from tests.server.steering import FromQueue
+from tests.support.patience import until
+from tests.support.wall_clock import WallClock
+
+CENTS = Decimal(100)
+
+
+@attrs.frozen
+class Stores:
+    """The stores of a server in memory, and its clock."""
+
+    database: Database
+    tasks: Tasks
+    account: Account
+    schedules: Schedules
+    clock: WallClock
+
+    async def created(
+        self, claim: Callable[[Database], Awaitable[bool]] | None = None
+    ) -> TaskRecord:
+        """A new task."""
+        assignment = Assignment(str(uuid.uuid4()), "Do it", max_agent_steps=2)
+        return await self.tasks.create(RunTaskRequest("Do it"), assignment, claim)
+
+    async def spent(self) -> Decimal:
+        """What all tasks have cost."""
+        return CENTS - await self.account.balance_cents()
+
+
+def _hourly() -> CreateScheduledTaskRequest:
+    return CreateScheduledTaskRequest("x", schedule_type="interval", interval_minutes=60)
+
+
+@pytest.fixture
+async def stores() -> Stores:
+    """New ones."""
+    database, clock = Database(), WallClock()
+    sealed = Secrets(database)
+    account = Account(database, "subscription")
+    await account.open(CENTS)
+    schedules = Schedules(database, sealed, clock)
+    return Stores(database, Tasks(database, sealed, clock), account, schedules, clock)
+
+
+@pytest.mark.case("J10")
+async def test_the_second_change_of_a_status_is_refused(stores: Stores):
+    """It is told where the task stands, which stays as it is."""
+    record = await stores.created()
+    await stores.tasks.change(record, TaskEvent.START)
+    await stores.tasks.change(record, TaskEvent.STOP)
+    for event in TaskEvent:
+        with pytest.raises(TransitionRefusedError, match="stopped cannot"):
+            await stores.tasks.change(record, event)
+    with pytest.raises(TransitionRefusedError):
+        await stores.tasks.finish(record, Finished("late", files={"a": b"x"}))
+    with pytest.raises(TransitionRefusedError):
+        await stores.tasks.fail(record, Failed("late"))
+
+    now = await stores.tasks.get(record.id)
+    assert now is not None
+    assert (now.status, now.output, now.output_files, now.steps) == ("stopped", None, [], [])
+
+
+@pytest.mark.case("J10")
+async def test_a_step_that_comes_again_is_neither_stored_nor_charged(stores: Stores):
+    """Each has its number; of a task that has ended none is taken any more."""
+    record = await stores.created()
+    await stores.tasks.change(record, TaskEvent.START)
+    for number, goal in ((1, "first"), (1, "again"), (2, "second"), (2, "again")):
+        assert await stores.tasks.add_step(record, number, Step(goal))
+    await stores.tasks.fail(record, Failed("No more"))
+    assert not await stores.tasks.add_step(record, 4, Step("late"))
+
+    now = await stores.tasks.get(record.id)
+    assert now is not None
+    steps = [(step.step, step.next_goal) for step in now.steps]
+    assert steps == [(1, "first"), (2, "second"), (3, "")]
+    assert await stores.spent() == now.cost_cents == 6  # the third one, over its limit, is free
+
+
+@pytest.mark.case("J10")
+async def test_a_run_of_a_schedule_is_claimed_once(stores: Stores):
+    """In the transaction that creates its task, and not after a change."""
+    request = _hourly()
+    await stores.schedules.create(request)
+    (first,), (second,) = await stores.schedules.due(), await stores.schedules.due()
+
+    await stores.created(lambda at: stores.schedules.advance(at, first))
+    with pytest.raises(AlreadyClaimedError):
+        await stores.created(lambda at: stores.schedules.advance(at, second))
+
+    assert len(await stores.tasks.all()) == 1
+    assert await stores.schedules.due() == []
+    assert await stores.schedules.next_moment() == stores.clock.time + timedelta(hours=1)
+
+
+@pytest.mark.case("J10")
+async def test_without_credit_nothing_is_created(stores: Stores):
+    """Neither a task, nor its number, nor what it was created for."""
+    await stores.schedules.create(_hourly())
+    (due,) = await stores.schedules.due()
+    await stores.account.spend(CENTS)
+    with pytest.raises(RefusalError, match="402"):
+        await stores.created(lambda at: stores.schedules.advance(at, due))
+
+    assert (await stores.tasks.page(1, 10), await stores.tasks.created()) == ((0, []), 0)
+    assert len(await stores.schedules.due()) == 1
+
+
+async def test_each_owner_has_tasks_of_their_own(stores: Stores):
+    """Lists, counts and changes are separate; ids of others are not found."""
+    other = stores.tasks.of("other")
+    await Account(stores.database, "subscription", "other").open(CENTS)
+    mine = await stores.created()
+    theirs = await other.create(RunTaskRequest("x"), Assignment(str(uuid.uuid4()), "x"))
+
+    assert [row.id for row in (await stores.tasks.page(1, 10))[1]] == [mine.id]
+    assert [row.id for row in (await other.page(1, 10))[1]] == [theirs.id]
+    assert (await other.page(1, 10))[0] == 1
+    assert await other.get(mine.id) is None
+    assert await stores.tasks.status(theirs.id) is None
+    assert not await other.revoke_links(mine.id)
+    assert [task_id for task_id, _ in other.change_log.since(0)] == [theirs.id]
+
+
+async def test_old_tasks_are_deleted_if_it_is_wanted(http: aiohttp.ClientSession, tmp_path: Path):
+    """The oldest first, up to the first that is still to be kept; the list has no gap."""
+    clock = WallClock()
+    options = {"now": clock, "database": tmp_path / "server.db"}
+    queue = FromQueue()
+    async with LocalServer(executor=queue, **options) as server:
+        api = Caller(server, http)
+        ids = []
+        for number in range(80):
+            clock.time += timedelta(hours=1)
+            queue.items.put_nowait(Finished(str(number), files={"a.txt": b"x"}))
+            ids.append(await api.create())
+            await api.reached(ids[-1], "finished")
+    clock.time += timedelta(hours=1)
+    async with LocalServer(executor=queue, **options, task_days=1) as server:
+        api = Caller(server, http)
+        await until(lambda: len(server.store.tasks) < 80)
+        await until(lambda: len(server.store.tasks) == 24)
+        first = (await api.get("/tasks?limit=20")).json
+        last = (await api.get("/tasks?limit=20&page=2")).json
+        gone = await api.get(f"/task/{ids[0]}")
+        newest = await api.create()
+        count = (await api.get("/tasks?limit=1")).json["total_count"]
+    listed = [row["id"] for row in first["tasks"] + last["tasks"]]
+
+    assert listed == ids[:-25:-1]
+    assert (first["total_count"], first["total_pages"], gone.status) == (24, 2, 404)
+    assert (count, newest in ids) == (25, False)
