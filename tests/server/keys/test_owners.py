@@ -14,7 +14,7 @@ from tests.server.calling import Answer, Caller
 from tests.server.conftest import SCENARIOS
 from tests.server.webhooks.receiver import SECRET, receiving
 
-pytestmark = pytest.mark.case("J11")
+pytestmark = pytest.mark.case("J12")
 
 UNKNOWN = "00000000-0000-4000-8000-000000000000"
 SCHEDULE = {

@@ -70,7 +70,7 @@ async def stores() -> Stores:
     return Stores(database, Tasks(database, sealed, clock), account, schedules, clock)
 
 
-@pytest.mark.case("J15")
+@pytest.mark.case("J10")
 async def test_the_second_change_of_a_status_is_refused(stores: Stores):
     """It is told where the task stands, which stays as it is."""
     record = await stores.created()
@@ -89,7 +89,7 @@ async def test_the_second_change_of_a_status_is_refused(stores: Stores):
     assert (now.status, now.output, now.output_files, now.steps) == ("stopped", None, [], [])
 
 
-@pytest.mark.case("J15")
+@pytest.mark.case("J10")
 async def test_a_step_that_comes_again_is_neither_stored_nor_charged(stores: Stores):
     """Each has its number; of a task that has ended none is taken any more."""
     record = await stores.created()
@@ -106,7 +106,7 @@ async def test_a_step_that_comes_again_is_neither_stored_nor_charged(stores: Sto
     assert await stores.spent() == now.cost_cents == 6  # the third one, over its limit, is free
 
 
-@pytest.mark.case("J15")
+@pytest.mark.case("J10")
 async def test_a_run_of_a_schedule_is_claimed_once(stores: Stores):
     """In the transaction that creates its task, and not after a change."""
     request = _hourly()
@@ -122,7 +122,7 @@ async def test_a_run_of_a_schedule_is_claimed_once(stores: Stores):
     assert await stores.schedules.next_moment() == stores.clock.time + timedelta(hours=1)
 
 
-@pytest.mark.case("J15")
+@pytest.mark.case("J10")
 async def test_without_credit_nothing_is_created(stores: Stores):
     """Neither a task, nor its number, nor what it was created for."""
     await stores.schedules.create(_hourly())

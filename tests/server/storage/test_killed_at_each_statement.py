@@ -107,7 +107,7 @@ async def _assert_exact(
     assert points >= 5
 
 
-@pytest.mark.case("J15")
+@pytest.mark.case("J10")
 async def test_some_statements(
     tmp_path: Path, receiver: Receiver, figure: Callable[[str], None]
 ) -> None:
@@ -115,7 +115,7 @@ async def test_some_statements(
     await _assert_exact(tmp_path, receiver, 48, 15, figure)
 
 
-@pytest.mark.case("J15")
+@pytest.mark.case("J10")
 @pytest.mark.torture
 @pytest.mark.timeout(600)
 async def test_each_statement(
@@ -125,7 +125,7 @@ async def test_each_statement(
     await _assert_exact(tmp_path, receiver, 1, 1, figure)
 
 
-@pytest.mark.case("J15")
+@pytest.mark.case("J10")
 async def test_without_transactions(tmp_path: Path, receiver: Receiver) -> None:
     """The control: where each statement stands for itself, a death leaves half of a change."""
     async with aclosing(_points(tmp_path, receiver, 62, 1, "none")) as found:
