@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from functools import cache
 from operator import attrgetter, itemgetter
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeGuard
 
 import attrs
 
@@ -69,12 +69,17 @@ def _page_reader() -> Callable[[bytes], StatusPage | None]:
         with contextlib.suppress(msgspec.MsgspecError, ValueError, RecursionError):
             page = decode(body)
             rows, limit, total = page.tasks, page.limit, page.total_count
-            if isinstance(limit, int) and isinstance(total, int):
+            if _is_count(limit) and _is_count(total):
                 ids, statuses = [*map(id_of, rows)], [*map(status_of, rows)]
                 return StatusPage(ids, statuses, limit, total, len(body))
         return None
 
     return read
+
+
+def _is_count(value: object) -> TypeGuard[int]:
+    # Readers of JSON differ in what becomes of a number beyond 64 bits.
+    return isinstance(value, int) and abs(value) < 2**63
 
 
 def _skim_status_page(body: bytes) -> StatusPage:
@@ -84,7 +89,7 @@ def _skim_status_page(body: bytes) -> StatusPage:
         # Two lists of texts and no pairs, which the garbage collector would look through.
         ids, statuses = [*map(_ID, rows)], [*map(_STATUS, rows)]
         are_texts = {*map(type, ids), *map(type, statuses)} <= {str}
-        if isinstance(limit, int) and isinstance(total, int) and are_texts:
+        if _is_count(limit) and _is_count(total) and are_texts:
             return StatusPage(ids, statuses, limit, total, len(body))
     # Raised here and not where it was caught, whose exception holds the body.
     raise ResponseDecodeError("the answer is no page of tasks with their statuses")

@@ -19,7 +19,7 @@ from browser_use_async.server.storage import (
     Tasks,
     TransitionRefusedError,
 )
-from browser_use_async.server.storage.account import Account
+from browser_use_async.server.storage.account import Account, open_account
 from browser_use_async.server.storage.schedules import Schedules
 from browser_use_async.server.storage.secret_documents import Secrets
 from browser_use_async.server.storage.tasks import AlreadyClaimedError
@@ -138,7 +138,7 @@ async def test_without_credit_nothing_is_created(stores: Stores):
 async def test_each_owner_has_tasks_of_their_own(stores: Stores):
     """Lists, counts and changes are separate; ids of others are not found."""
     other = stores.tasks.of("other")
-    await Account(stores.database, "subscription", "other").open(CENTS)
+    await open_account(stores.database, "other")
     mine = await stores.created()
     theirs = await other.create(RunTaskRequest("x"), Assignment(str(uuid.uuid4()), "x"))
 
