@@ -122,8 +122,9 @@ class LocalServer:
 
     Attributes:
         store: The data of the server. `store.tasks` are the tasks, oldest first, each a
-            `TaskRecord` with what the client sent and what has come of it; `store.task(task_id)`
-            is one of them, and `store.file(task_id, name)` the content of a file that it made.
+            `TaskRecord` with what the client sent and what has come of it, as it stood when it was
+            read; `store.task(task_id)` is one of them, and `store.file(task_id, name)` the content
+            of a file that it made.
         requests: How many requests came, by the name of the operation or page; `unrouted` for
             those that no route is for.
 
