@@ -9,6 +9,7 @@ import attrs
 
 from browser_use_async.errors import ConfigurationError
 from browser_use_async.server.keys.api_key import (
+    DEFAULT_NAME,
     DEFAULT_SCOPES,
     ApiKey,
     Scope,
@@ -66,8 +67,8 @@ class ApiKeys:
         """All keys, oldest first."""
         columns = ", ".join(f"api_keys.{each}" for each in _COLUMNS.split(", "))
         found = await self._database.rows(
-            f"SELECT {columns}, spent, budget, concurrency "
-            "FROM api_keys JOIN accounts ON accounts.owner = api_keys.owner "
+            f"SELECT {columns}, COALESCE(spent, 0), budget, concurrency "
+            "FROM api_keys LEFT JOIN accounts ON accounts.owner = api_keys.owner "
             "ORDER BY api_keys.created_at, api_keys.id"
         )
         return [
@@ -93,6 +94,8 @@ class ApiKeys:
         text = new_key_text()
 
         async def work(at: Database) -> ApiKey:
+            if new.name != DEFAULT_NAME:  # whose account the server opens, with its credit
+                await open_account(at, new.name)
             others = await self._valid(at, new.name)
             if len(others) >= MAX_VALID_KEYS:
                 raise ConfigurationError(
@@ -139,7 +142,6 @@ class ApiKeys:
 
 
 async def _insert(at: Database, key: ApiKey, text: str) -> None:
-    await open_account(at, key.name)
     await at.rows(
         "INSERT INTO api_keys (id, owner, digest, scopes, created_at, expires_at) "
         "VALUES (:id, :owner, :digest, :scopes, :created_at, :expires_at)",
