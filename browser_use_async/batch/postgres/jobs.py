@@ -81,8 +81,14 @@ class SteadyConnector(procrastinate.PsycopgConnector):
             await asyncio.sleep(_PAUSE)
 
     async def execute_query_async(self, query: Any, **arguments: Any) -> None:
-        """Execute a statement."""
-        await self._again(super().execute_query_async, query, **arguments)
+        """Execute a statement, such as that a job has ended."""
+        try:
+            await self._again(super().execute_query_async, query, **arguments)
+        except ConnectorException as error:
+            # The job was handed to another process meanwhile, which has ended it.
+            if not isinstance(error.__cause__, psycopg.errors.RaiseException):
+                raise
+            _LOGGER.debug("a job was ended elsewhere: %s", error.__cause__)
 
     async def execute_query_one_async(self, query: Any, **arguments: Any) -> dict[str, Any]:
         """Fetch one row."""
@@ -255,7 +261,10 @@ class JobQueue:
         self._unknown = unknown
 
     async def _do_again(self, job: Job) -> None:
-        _LOGGER.warning("item %s was lost with its process and is worked on again", job.task_kwargs)
+        _LOGGER.warning(
+            "the process of item %d was silent for too long, so the item is worked on again",
+            _position(job),
+        )
         await self.app.job_manager.retry_job(job)
 
     async def find_lost(self) -> None:

@@ -12,7 +12,6 @@ import attrs
 
 from browser_use_async import BrowserUseSession, PollPolicy, RetryPolicy
 from browser_use_async.batch.postgres.address import LedgerAddress
-from browser_use_async.batch.postgres.worker import BatchWorker, WorkerOptions
 from browser_use_async.batch.postgres.worker_store import WorkerStore
 from browser_use_async.errors import LeaseLostError
 from tests.support.patience import PATIENCE
@@ -62,6 +61,9 @@ async def work(works: Works) -> None:
     Args:
         works: How.
     """
+    # Here, so that tests without procrastinate are skipped and not broken.
+    from browser_use_async.batch.postgres.worker import BatchWorker, WorkerOptions
+
     make_store = WorkerStore if works.is_fenced else Unfenced
     async with BrowserUseSession(
         works.api_key,
