@@ -3,7 +3,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 
@@ -221,6 +221,7 @@ async def test_colours_in_a_pipe(shop: LocalServer) -> None:
 async def test_the_duration_is_that_of_the_task() -> None:
     """`watch` of a task that ended long ago tells how long the task took, not the watch."""
     queue, clock = FromQueue(), WallClock()
+    clock.time = datetime.now(UTC) - timedelta(hours=1)
     async with LocalServer(executor=queue, now=clock) as server:
         task_id = await _submit(server, "Data")
         queue.step()
