@@ -3,7 +3,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 
@@ -12,7 +12,11 @@ import pytest
 from browser_use_async import BrowserUseSession
 from browser_use_async.cli.answer import dollars
 from browser_use_async.server import LocalServer
+from browser_use_async.server.executors.protocol import Finished
 from browser_use_async.server.executors.scripted import Scenario, ScriptedExecutor
+from tests.server.steering import FromQueue
+from tests.support.patience import until
+from tests.support.wall_clock import WallClock
 
 from .running import Result, environment, run, run_on_terminal
 
@@ -214,14 +218,19 @@ async def test_colours_in_a_pipe(shop: LocalServer) -> None:
     assert coloured.json["status"] == "failed"
 
 
-async def test_the_duration_is_that_of_the_task(shop: LocalServer) -> None:
+async def test_the_duration_is_that_of_the_task() -> None:
     """`watch` of a task that ended long ago tells how long the task took, not the watch."""
-    async with shop:
-        task_id = await _submit(shop, "Data")
-        record = shop.store.tasks[0]
-        assert record.finished_at is not None
-        record.created_at = record.finished_at - timedelta(hours=1)
-        result = await run("watch", task_id, env=environment(shop))
+    queue, clock = FromQueue(), WallClock()
+    clock.time = datetime.now(UTC) - timedelta(hours=1)
+    async with LocalServer(executor=queue, now=clock) as server:
+        task_id = await _submit(server, "Data")
+        queue.step()
+        queue.step()
+        await until(lambda: len(server.store.tasks[0].steps) == 2)
+        clock.time += timedelta(hours=1)
+        queue.items.put_nowait(Finished("Done"))
+        await until(lambda: server.store.tasks[0].status.is_terminal)
+        result = await run("watch", task_id, env=environment(server))
 
     assert "finished after 2 steps and 3600.0 s" in result.stderr
 
