@@ -223,7 +223,8 @@ async def test_the_duration_is_that_of_the_task() -> None:
     queue, clock = FromQueue(), WallClock()
     clock.time = datetime.now(UTC) - timedelta(hours=1)
     async with LocalServer(executor=queue, now=clock) as server:
-        task_id = await _submit(server, "Data")
+        async with BrowserUseSession(server.api_key, base_url=server.base_url) as session:
+            task_id = (await session.tasks.run("Data")).id
         queue.step()
         queue.step()
         await until(lambda: len(server.store.tasks[0].steps) == 2)
