@@ -10,7 +10,8 @@ from .running import Result, environment, run, run_on_terminal, running
 
 MACHINE = [
     "installation",
-    *("extra cli", "extra speed", "extra server", "extra local-agent"),
+    *("extra cli", "extra speed", "extra server", "extra browser", "extra local-agent"),
+    "extra fleet",
     *("browser", "ffmpeg", "port"),
 ]
 

@@ -4,6 +4,7 @@ import ast
 import asyncio
 import inspect
 import json
+import logging
 import os
 import re
 import shlex
@@ -91,6 +92,15 @@ def server(
     Cassette([recorded]).save(tmp_path / "cassettes" / "tea.json")
     monkeypatch.chdir(tmp_path)
     return browser_use_server
+
+
+@pytest.fixture(autouse=True)
+def log_level() -> Iterator[None]:
+    """What a block sets of the log is no matter of the tests after it."""
+    logger = logging.getLogger("browser_use_async")
+    level = logger.level
+    yield
+    logger.setLevel(level)
 
 
 @pytest.mark.parametrize("block", _of("python"), ids=str)

@@ -150,7 +150,9 @@ _TASKS = _built(
     status=_STATUSES,
     created_at=_MOMENTS,
     output=st.none() | _TEXT,
-    steps=st.lists(_built(TaskStep, id=_TEXT, step=st.integers(), next_goal=_TEXT), max_size=2),
+    steps=st.lists(
+        _built(TaskStep, id=_TEXT, step=st.integers(min_value=1), next_goal=_TEXT), max_size=2
+    ),
     live_url=st.none() | _TEXT,
     public_share_url=st.none() | _TEXT,
     browser_data=st.none() | _built(BrowserData, cookies=st.just([{"name": "a", "expires": 1.5}])),

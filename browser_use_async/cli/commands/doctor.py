@@ -31,6 +31,7 @@ _EXTRAS = {
     ),
     "browser": (("playwright",), "a real browser for `serve`"),
     "local-agent": (("browser-use",), "the executor browser_use of `serve`"),
+    "fleet": (("procrastinate", "psycopg"), "ledgers in PostgreSQL, for many processes"),
 }
 
 
