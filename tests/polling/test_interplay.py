@@ -213,7 +213,7 @@ async def test_an_event_overtakes_the_polls_that_are_queued(
     assert max(delays) <= 3.2
 
 
-@pytest.mark.parametrize("count", [20, 400])
+@pytest.mark.parametrize("count", [20, pytest.param(400, marks=pytest.mark.long)])
 async def test_an_outage_is_no_storm_while_the_list_is_not_read(
     api: FakeApi, open_session: OpenSession, count: int
 ):

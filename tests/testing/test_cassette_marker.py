@@ -73,6 +73,7 @@ def test_a_cassette_is_recorded_once_and_replayed(project: pytest.Pytester):
     _run(project, _TEST).assert_outcomes(passed=1)
 
 
+@pytest.mark.long
 def test_what_is_not_recorded_says_so(project: pytest.Pytester):
     """A missing file, and a task that is not in it."""
     result = _run(project, _TEST)
@@ -92,6 +93,7 @@ def test_a_test_that_fails_records_nothing(project: pytest.Pytester):
     assert not (project.path / "cassettes").exists()
 
 
+@pytest.mark.long
 def test_a_cassette_without_a_name_is_called_as_its_test(project: pytest.Pytester):
     """Beside the test file."""
     _run(project, _UNNAMED, "--browser-use-record=once").assert_outcomes(passed=1)

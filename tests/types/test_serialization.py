@@ -109,6 +109,7 @@ def test_responses_are_read_back(response: Any) -> None:
 
 
 _TEXT = st.text(max_size=8)
+_NUMBERS = st.integers(min_value=1)  # 0 stands for a step that was not numbered
 _MOMENTS = st.datetimes(
     min_value=datetime(1970, 1, 2),  # noqa: DTZ001 - hypothesis wants it naive
     max_value=datetime(9999, 12, 30),  # noqa: DTZ001
@@ -150,9 +151,7 @@ _TASKS = _built(
     status=_STATUSES,
     created_at=_MOMENTS,
     output=st.none() | _TEXT,
-    steps=st.lists(
-        _built(TaskStep, id=_TEXT, step=st.integers(min_value=1), next_goal=_TEXT), max_size=2
-    ),
+    steps=st.lists(_built(TaskStep, id=_TEXT, step=_NUMBERS, next_goal=_TEXT), max_size=2),
     live_url=st.none() | _TEXT,
     public_share_url=st.none() | _TEXT,
     browser_data=st.none() | _built(BrowserData, cookies=st.just([{"name": "a", "expires": 1.5}])),

@@ -85,7 +85,7 @@ async def begin(ledger: str, count: int, budget: Decimal | None = None) -> None:
     ("count", "processes", "kills"),
     [
         (40, 2, 2),
-        pytest.param(10_000, 4, 20, marks=[pytest.mark.torture, pytest.mark.timeout(2400)]),
+        pytest.param(2_000, 4, 20, marks=[pytest.mark.torture, pytest.mark.timeout(900)]),
     ],
 )
 async def test_killed_processes_lose_and_repeat_nothing(

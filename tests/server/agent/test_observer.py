@@ -82,7 +82,7 @@ async def agent(tmp_path: Path) -> AsyncIterator[Agent]:
 
 
 @pytest.mark.parametrize("address", ["file://{}", "file://localhost{}", "view-source:file://{}"])
-@pytest.mark.parametrize("in_new_window", [False, True])
+@pytest.mark.parametrize("in_new_window", [pytest.param(False, marks=pytest.mark.long), True])
 async def test_files_are_refused_in_the_browser(
     agent: Agent, address: str, in_new_window: bool
 ) -> None:
@@ -102,7 +102,7 @@ async def test_files_are_refused_in_the_browser(
 @pytest.mark.parametrize(
     "url", ["chrome://version/", "chrome://settings/", "view-source:chrome://version/"]
 )
-@pytest.mark.parametrize("in_new_window", [False, True])
+@pytest.mark.parametrize("in_new_window", [pytest.param(False, marks=pytest.mark.long), True])
 async def test_pages_of_the_browser_are_left(agent: Agent, url: str, in_new_window: bool) -> None:
     """F1: a window that shows a page of the browser itself is led back to an empty page."""
     page = await (agent.open_window if in_new_window else agent.navigate)(url)

@@ -38,6 +38,8 @@ _EACH_BYTES = 250 * 1024**2
 """What a task's pages take: most take less, heavy ones take more."""
 
 _MOST = 32
+# Each takes a good part of a core for a while: those that begin together would all be late.
+_OPENED_AT_ONCE = max(2, os.cpu_count() or 1)
 _ENDED = "the browser has ended unexpectedly"
 _PROCESS_LIMITS = (
     (Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory.current")),
@@ -89,6 +91,7 @@ class BrowserPool:
         self._trace = trace
         self._room = asyncio.Semaphore(capacity)
         self._starting = asyncio.Lock()
+        self._opening = asyncio.Semaphore(_OPENED_AT_ONCE)
         self._driver = PlaywrightDriver()
         self._process: BrowserProcess | None = None
 
@@ -118,8 +121,9 @@ class BrowserPool:
             await gateway.start()
             context = TaskContext(process, gateway, assignment)
             try:
-                # A trace holds whatever is typed and shown.
-                await context.open(trace=self._trace and not assignment.secrets)
+                async with self._opening:
+                    # A trace holds whatever is typed and shown.
+                    await context.open(trace=self._trace and not assignment.secrets)
                 yield context
             except (NoAnswerError, PageLostError):
                 if await _is_alive(process):
