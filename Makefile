@@ -17,12 +17,12 @@ demo: $(VENV)/.for-demo
 test: $(VENV)/.for-test
 	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -q -m "not torture and not long" tests
 
-# All that takes long: the slow tests, the simulation, the short chaos bench, the mutants, and the
-# versions of aiohttp.
+# All that takes long: the slow tests, a third of the simulation, the short chaos bench, the mutants,
+# and the versions of aiohttp.
 torture: $(VENV)/.for-test
 	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -q -m "torture or long" tests \
 		--deselect tests/simulator/test_worlds.py::test_a_thousand_worlds
-	$(BIN)/python -m tests.simulator
+	$(BIN)/python -m tests.simulator --seeds 300
 	$(BIN)/python -m tests.chaos --quick
 	$(BIN)/python -m tests.mutants
 	PY=$(PY) tests/matrix.sh
