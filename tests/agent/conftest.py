@@ -37,6 +37,7 @@ def nothing_is_left(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Each test has a directory for temporary files, empty at the end and without processes."""
     # Not below tmp_path: the names of sockets must be short.
     with tempfile.TemporaryDirectory(prefix="agent-") as folder:
+        Path(folder).chmod(0o711)  # the browser of a server of root is somebody else's process
         monkeypatch.setattr(tempfile, "tempdir", folder)
         yield
         left = list(Path(folder).iterdir())

@@ -121,6 +121,15 @@ class BrowserProcess:
 
     async def end(self) -> None:
         """End it with all of its processes, and delete its folder."""
+        ending = asyncio.ensure_future(self._end())
+        try:
+            await asyncio.shield(ending)
+        except asyncio.CancelledError:
+            # As when the server closes while a task cleans up: nothing may be left all the same.
+            await ending
+            raise
+
+    async def _end(self) -> None:
         with contextlib.suppress(PlaywrightError, TimeoutError):
             async with asyncio.timeout(_END_SECONDS):
                 await self.browser.close()
