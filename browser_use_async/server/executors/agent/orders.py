@@ -1,5 +1,6 @@
 """From a task of the API to an order for an agent."""
 
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,9 @@ def make_order(
     """The order, with the task's files laid out for the agent."""
     for name in ("uploads", "files", "downloads"):
         (folder / name).mkdir()
+    owner = folder.stat()
+    # The browser writes there, which is somebody else's process where the server is root.
+    os.chown(folder / "downloads", owner.st_uid, owner.st_gid)
     return {
         "task": assignment.task,
         "max_steps": assignment.max_agent_steps,
