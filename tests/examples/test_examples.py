@@ -96,7 +96,8 @@ async def _output(name: str, **variables: str) -> str:
     # A server tells what it removes of those that were killed, and other tests kill some. The path
     # is short, because browsers make sockets there.
     temporary = tempfile.mkdtemp(prefix="bua-")
-    Path(temporary).chmod(0o711)  # the browser of a server of root is somebody else's process
+    # The browser of a server of root is somebody else's process.
+    Path(temporary).chmod(0o711)  # noqa: ASYNC240 - it takes microseconds
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-W", "error", str(EXAMPLES / name)),
         env={**own, **variables, "TMPDIR": temporary},
