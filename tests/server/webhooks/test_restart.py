@@ -63,6 +63,8 @@ async def test_what_was_pending_is_sent_again(
     receiver.answer = lambda _: 200
     async with _server(path, webhooks=[Webhook(receiver.url, SECRET)]) as server:
         await receiver.has(4)
+        # Received is not yet recorded.
+        await until(lambda: all(each.state == "delivered" for each in server.deliveries))
         log = server.deliveries
 
     assert receiver.statuses == ["test", "initializing", "started", "finished"]
