@@ -43,7 +43,7 @@ async def follow_results(
     Raises:
         LedgerError: The ledger could not be read for `patience` seconds.
     """
-    view, lost_at = _Follower(since), None
+    view, lost_at = _ResultCursor(since), None
     while True:
         try:
             async with await _connect(address) as connection:
@@ -61,7 +61,7 @@ async def follow_results(
 
 
 @attrs.define
-class _Follower:
+class _ResultCursor:
     """What was seen, over lost connections."""
 
     since: float  # when the latest result was recorded
