@@ -88,8 +88,12 @@ async def test_a_recording_is_bounded(
 
     assert "as long or as large as one may be" in caplog.text
     assert width == VIEWPORT[0]
-    assert seconds > 0
-    assert len(video) < 1_500_000
+    if "max_bytes" in limits:
+        # The frames that are in work at the limit still get in.
+        assert 0 < len(video) < 5 * limits["max_bytes"]
+    else:
+        # Its own clock, not this machine's: one frame may reach past the limit.
+        assert 0 < seconds <= limits["max_seconds"] + 0.5
 
 
 @needs_ffmpeg
