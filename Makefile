@@ -9,7 +9,7 @@ INSTALL := $(BIN)/python -m pip install --quiet --constraint constraints.txt
 LOCKED := -m pip install --quiet --require-hashes --requirement
 OURSELVES := -m pip install --quiet --no-deps --no-build-isolation --editable .
 
-.PHONY: demo test torture simulate chaos mutants matrix cases check bench lost-reply conformance agent lock sbom clean
+.PHONY: demo test torture simulate chaos mutants matrix cases check bench lost-reply conformance agent docs lock sbom clean
 
 demo: $(VENV)/.for-demo
 	$(BIN)/browser-use-async demo
@@ -69,12 +69,16 @@ conformance: .venv-conformance/.made
 agent: .venv-agent/.made
 	.venv-agent/bin/python -m pytest -n 2 --dist worksteal -q tests/agent
 
+# The documentation site, in `site/`. A link that leads nowhere is an error.
+docs: .venv-docs/.made
+	NO_MKDOCS_2_WARNING=1 .venv-docs/bin/mkdocs build --strict --quiet
+
 # The files that may be installed, with their hashes: after a change of pyproject.toml's groups or
 # of constraints.txt. Versions stay where they are unless one of these two says otherwise.
 lock:
 	$(PY) -m venv --clear .venv-lock
 	.venv-lock/bin/python -m pip install --quiet "uv>=0.9"
-	for group in test dev conformance; do \
+	for group in test dev conformance docs; do \
 		.venv-lock/bin/uv pip compile pyproject.toml --group $$group --constraint constraints.txt \
 			--universal --python-version 3.11 --generate-hashes --no-annotate --quiet \
 			--custom-compile-command "make lock" --output-file locks/$$group.txt || exit 1; \
@@ -91,7 +95,7 @@ sbom:
 		--output-file dist/sbom.cdx.json .venv-sbom
 
 clean:
-	rm -rf $(VENV) .venv-* .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist
+	rm -rf $(VENV) .venv-* .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist site
 
 # Stamp files: each command installs what it needs once, and again when the lists change.
 $(VENV)/.for-demo: $(VENV)/.made pyproject.toml constraints.txt
@@ -114,6 +118,12 @@ $(VENV)/.for-check: $(VENV)/.made pyproject.toml locks/dev.txt
 	.venv-conformance/bin/python -m pip install --quiet --upgrade "pip>=25.1"
 	.venv-conformance/bin/python $(LOCKED) locks/conformance.txt
 	.venv-conformance/bin/python -m pip install --quiet --no-deps --editable .
+	@touch $@
+
+# In an environment of its own: a site generator is nothing that the tests need.
+.venv-docs/.made: pyproject.toml locks/docs.txt
+	$(PY) -m venv --clear .venv-docs
+	.venv-docs/bin/python $(LOCKED) locks/docs.txt
 	@touch $@
 
 # In an environment of its own: browser-use pins what it needs, a hundred packages.

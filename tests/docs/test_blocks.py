@@ -16,7 +16,7 @@ from typing import Any
 import attrs
 import pytest
 
-from browser_use_async import BrowserUseSession
+from browser_use_async import BrowserUseSession, errors
 from browser_use_async.cli.command import arrange
 from browser_use_async.cli.program import COMMANDS, parse
 from browser_use_async.testing import (
@@ -29,7 +29,7 @@ from browser_use_async.testing import (
 )
 
 ROOT = Path(__file__).parents[2]
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 OUTPUTS = {
     "prices": [{"product": "tea", "cents": 350}],
     "head office": {"city": "Paris"},
@@ -189,3 +189,10 @@ def test_links_lead_somewhere() -> None:
 def test_the_readme_is_short() -> None:
     """It says what there is; how and why stand in `docs/`."""
     assert len((ROOT / "README.md").read_text().split()) <= 1300
+
+
+def test_every_error_is_explained() -> None:
+    """The page of errors says of each one when it is raised and what to do."""
+    rows = re.findall(r"^\| `(\w+)` \| .+ \| .+ \|$", (ROOT / "docs/errors.md").read_text(), re.M)
+
+    assert sorted(rows) == sorted(errors.__all__)

@@ -1,0 +1,72 @@
+"""What the site takes from the top of the repository, and its index for programs.
+
+README, CHANGELOG, CONTRIBUTING and SECURITY stand where every reader of a repository looks for
+them; here they become pages of the site, so that no text exists twice.
+"""
+
+import posixpath
+import re
+from html import unescape
+from pathlib import Path
+
+from jinja2 import Environment
+from mkdocs.config.defaults import MkDocsConfig
+from mkdocs.structure.files import File, Files
+from mkdocs.structure.pages import Page
+
+TOP = Path(__file__).parents[1]
+FROM_TOP = {
+    "README.md": "index.md",
+    "CHANGELOG.md": "changelog.md",
+    "CONTRIBUTING.md": "contributing.md",
+    "SECURITY.md": "security-policy.md",
+}
+_LINK = re.compile(r"\[([^\]]*)\]\(([^)#:\s]+)(#[^)]*)?\)")
+_summaries: dict[str, str] = {}
+
+
+def on_files(files: Files, *, config: MkDocsConfig) -> Files:
+    """Add the pages that stand outside of `docs/`."""
+    for source, page in FROM_TOP.items():
+        text = (TOP / source).read_text("utf-8")
+        files.append(File.generated(config, page, content=text))
+    return files
+
+
+def on_page_markdown(markdown: str, *, page: Page, config: MkDocsConfig, files: Files) -> str:
+    """Lead links to files of the repository to their pages; name what has none."""
+    here = page.file.src_uri
+    folder = "" if here in FROM_TOP.values() else posixpath.dirname(f"docs/{here}")
+
+    def lead(link: re.Match[str]) -> str:
+        text, target, anchor = link[1], link[2], link[3] or ""
+        path = posixpath.normpath(posixpath.join(folder, target))
+        uri = FROM_TOP.get(path, path.removeprefix("docs/"))
+        if files.get_file_from_path(uri) is None:
+            return text if not (TOP / path).exists() else f"{text} (`{path}`)"
+        return f"[{text}]({posixpath.relpath(uri, posixpath.dirname(here) or '.')}{anchor})"
+
+    return _LINK.sub(lead, markdown)
+
+
+def on_page_content(html: str, *, page: Page, config: MkDocsConfig, files: Files) -> str:
+    """Remember the first sentence of each page for the index."""
+    paragraph = re.search(r"<p>(.*?)</p>", html, re.DOTALL)
+    words = " ".join(re.sub(r"<[^>]+>", "", paragraph[1]).split()) if paragraph else ""
+    _summaries[page.file.src_uri] = unescape(re.split(r"(?<=[.:])\s", words, maxsplit=1)[0])
+    return html
+
+
+def on_env(env: Environment, *, config: MkDocsConfig, files: Files) -> Environment:
+    """Write `llms.txt`: the pages in the order of the navigation, a line each."""
+    pages = sorted(files.documentation_pages(), key=lambda each: _place(config, each.src_uri))
+    lines = [f"# {config.site_name}", "", f"> {config.site_description}", "", "## Pages", ""]
+    for each in pages:
+        title = each.page.title if each.page else each.src_uri
+        lines.append(f"- [{title}]({each.dest_uri}): {_summaries[each.src_uri]}")
+    Path(config.site_dir, "llms.txt").write_text("\n".join(lines) + "\n", "utf-8")
+    return env
+
+
+def _place(config: MkDocsConfig, uri: str) -> int:
+    return str(config.nav).index(f"'{uri}'")
