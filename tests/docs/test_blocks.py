@@ -193,6 +193,8 @@ def test_the_readme_is_short() -> None:
 
 def test_every_error_is_explained() -> None:
     """The page of errors says of each one when it is raised and what to do."""
-    rows = re.findall(r"^\| `(\w+)` \| .+ \| .+ \|$", (ROOT / "docs/errors.md").read_text(), re.M)
+    rows = re.findall(
+        r"^\| `(\w+)` \| .+ \| .+ \|$", (ROOT / "docs/errors.md").read_text(), re.MULTILINE
+    )
 
     assert sorted(rows) == sorted(errors.__all__)
