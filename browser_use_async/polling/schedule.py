@@ -221,10 +221,8 @@ class Schedule:
             self._interval_until = now + PACING_STEP
 
     def _early_start(self, due_at: float, now: float) -> float:
-        """When the rotation's next poll may start: many are spread by starting some early.
-
-        Early and never late, so that spreading cannot break the latency target.
-        """
+        """When the rotation's next poll may start: many are spread by starting some early."""
+        # Early and never late, so that spreading cannot break the latency target.
         if due_at <= now + TICK or math.isinf(due_at) or now < self.resume_at:
             return due_at
         if self._is_quiet(next(iter(self.rotation))):
